@@ -1,0 +1,201 @@
+//! Use case: the courier's turn. Here, behind the answer, the account is looked up, the ticket issued and
+//! the mail sent.
+//!
+//! Every step can be repeated: a courier that is killed leaves an errand whose next try finds the ticket,
+//! derives the same secret and mails it again. Nothing accepted is lost, and no row holds a secret.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::{
+    Resets,
+    account::Account,
+    email::EmailAddress,
+    errand::{Errand, GIVE_UP_AFTER, Outcome, Task, backoff},
+    error::{MailError, StoreError},
+    mail::{Mail, MailBody},
+    ports::Issued,
+    recipe::{Recipe, Recipes},
+    ticket::{HARD_CAP, Ticket, TicketId, TicketState},
+    time::Timestamp,
+};
+
+/// How long a courier keeps an errand to itself. Longer than any mail transport's time-out.
+pub const LEASE: Duration = Duration::from_secs(120);
+
+/// Draws of a code before the store is declared broken: at 10 live codes of 10^6 even the second is rare.
+const DRAWS: u32 = 16;
+
+/// A mail that is ready, and the ticket whose clock starts when it is accepted.
+struct Ready {
+    mail: Mail,
+    ticket: Option<(TicketId, Timestamp, Duration)>,
+}
+
+impl Resets {
+    /// Takes up to `limit` due errands for this courier.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn claim(&self, limit: u32) -> Result<Vec<Errand>, StoreError> {
+        let now = self.adapters().clock.now();
+        self.adapters().store.claim(limit, now, now.plus(LEASE)).await
+    }
+
+    /// Does what an errand asks for and records how it went.
+    ///
+    /// # Errors
+    /// When the store fails: the errand stays taken, and is due again when its lease ends.
+    pub async fn deliver(&self, errand: &Errand) -> Result<(), StoreError> {
+        let ready = match &errand.task {
+            Task::Reset { email, redirect_to } => self.prepare(errand, email, redirect_to.as_deref()).await?,
+            Task::Notice { account } => match self.adapters().store.account(account).await? {
+                Some(account) => Ok(Ready { mail: letter(errand, account, MailBody::PasswordChanged), ticket: None }),
+                None => Err(Outcome::Nobody),
+            },
+        };
+        match ready {
+            Ok(ready) => self.post(errand, ready).await,
+            Err(outcome) => self.end(errand, outcome, "", None).await,
+        }
+    }
+
+    /// Everything before the mail: the account, the ticket, the secret. `Err` says why there is no mail.
+    async fn prepare(
+        &self,
+        errand: &Errand,
+        email: &EmailAddress,
+        redirect_to: Option<&str>,
+    ) -> Result<Result<Ready, Outcome>, StoreError> {
+        let Some(recipes) = self.recipes_of(&errand.dialect) else { return Ok(Err(Outcome::Abandoned)) };
+        let adapters = self.adapters();
+        let account = adapters.store.account_by_email(email).await?;
+        let Some(account) = account.filter(|account| !account.blocked) else { return Ok(Err(Outcome::Nobody)) };
+        let ticket = match adapters.store.ticket_of(&errand.id).await? {
+            Some(ticket) => Some(ticket),
+            None => self.issue(errand, &account, email, recipes, redirect_to).await?,
+        };
+        let Some(mut ticket) = ticket else { return Ok(Err(Outcome::Superseded)) };
+        let Some(recipe) = recipes.of(ticket.kind) else { return Ok(Err(Outcome::Abandoned)) };
+        let now = adapters.clock.now();
+        match ticket.state(now) {
+            TicketState::Spent | TicketState::Void => return Ok(Err(Outcome::Superseded)),
+            TicketState::Live | TicketState::Expired => {}
+        }
+        // A mail that was held up must not deliver a dying secret. Within half its life the clock stays, so
+        // that a quick retry repeats even a JWT byte for byte.
+        if ticket.expires_at.since(now) < recipe.life / 2 {
+            (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, recipe.life));
+            adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
+        }
+        let seed =
+            self.inner.keys.seed(&ticket.dialect, ticket.kind, ticket.errand.as_str(), &account.id, ticket.nonce);
+        let secret = recipe.shape.mint(&seed);
+        let body = recipe.carriage.body(recipe.shape.seal(&secret, &ticket), recipe.life);
+        let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), recipe.life);
+        Ok(Ok(Ready { mail: letter(errand, account, body), ticket: Some(clock) }))
+    }
+
+    /// Issues the errand's ticket; nothing when a later ask was served already.
+    async fn issue(
+        &self,
+        errand: &Errand,
+        account: &Account,
+        email: &EmailAddress,
+        recipes: &Recipes,
+        redirect_to: Option<&str>,
+    ) -> Result<Option<Ticket>, StoreError> {
+        let adapters = self.adapters();
+        let now = adapters.clock.now();
+        let recipe = self.choose(recipes, now).await?;
+        let kind = recipe.shape.kind();
+        for nonce in 0..DRAWS {
+            let seed = self.inner.keys.seed(recipes.dialect, kind, errand.id.as_str(), &account.id, nonce);
+            let secret = recipe.shape.mint(&seed);
+            let ticket = Ticket {
+                id: self.ticket_id(),
+                account: account.id.clone(),
+                dialect: recipes.dialect.to_owned(),
+                kind,
+                digest: self.inner.keys.digest(recipes.dialect, recipe.scope, &account.id, &secret),
+                email: email.key().to_owned(),
+                epoch: account.epoch,
+                errand: errand.id.clone(),
+                errand_seq: errand.seq,
+                nonce,
+                redirect_to: redirect_to.map(ToOwned::to_owned),
+                attempts: 0,
+                issued_at: now,
+                minted_at: now,
+                expires_at: now.plus(recipe.life),
+                spent_at: None,
+                voided_at: None,
+            };
+            match adapters.store.issue(&ticket).await? {
+                Issued::Live => return Ok(Some(ticket)),
+                Issued::Superseded => return Ok(None),
+                Issued::Collision => {}
+            }
+        }
+        Err(StoreError::new(format!("{DRAWS} draws of a secret collided with live ones")))
+    }
+
+    /// The usual recipe, or the long one while too many guessable codes are live.
+    async fn choose<'a>(&self, recipes: &'a Recipes, now: Timestamp) -> Result<&'a Recipe, StoreError> {
+        let Some(crowded) = &recipes.crowded else { return Ok(&recipes.usual) };
+        let live =
+            self.adapters().store.live_tickets(recipes.dialect, recipes.usual.shape.kind(), now).await?;
+        Ok(if live < crowded.most_live { &recipes.usual } else { &crowded.recipe })
+    }
+
+    /// Sends, and records the reply.
+    async fn post(&self, errand: &Errand, ready: Ready) -> Result<(), StoreError> {
+        let sent = self.adapters().mailer.send(&ready.mail).await;
+        self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
+        let now = self.adapters().clock.now();
+        match sent {
+            Ok(reply) => {
+                let accepted =
+                    ready.ticket.map(|(ticket, latest, life)| (ticket, now.plus(life).min(latest)));
+                self.end(errand, Outcome::Mailed, &reply, accepted).await
+            }
+            Err(MailError::Permanent { reply }) => self.end(errand, Outcome::Refused, &reply, None).await,
+            Err(MailError::Temporary { reply }) => {
+                let due_at = now.plus(backoff(errand.attempts));
+                if due_at.since(errand.created_at) >= GIVE_UP_AFTER {
+                    return self.end(errand, Outcome::GivenUp, &reply, None).await;
+                }
+                warn!(errand.id = errand.id.as_str(), errand.attempts, reply, "mail put off");
+                self.adapters().store.postpone(&errand.id, due_at, &reply).await
+            }
+        }
+    }
+
+    async fn end(
+        &self,
+        errand: &Errand,
+        outcome: Outcome,
+        reply: &str,
+        accepted: Option<(TicketId, Timestamp)>,
+    ) -> Result<(), StoreError> {
+        let accepted = accepted.as_ref().map(|(ticket, end)| (ticket, *end));
+        let now = self.adapters().clock.now();
+        self.adapters().store.finish(&errand.id, outcome, reply, accepted, now).await?;
+        info!(
+            errand.id = errand.id.as_str(),
+            errand.reference = errand.reference.as_str(),
+            errand.attempts,
+            dialect.name = errand.dialect,
+            reply,
+            "errand {}",
+            outcome.name()
+        );
+        Ok(())
+    }
+}
+
+fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
+    let Account { email, name, locale, .. } = account;
+    Mail { to: email, name, locale, message_id: errand.id.as_str().to_owned(), body }
+}

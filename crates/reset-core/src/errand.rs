@@ -1,0 +1,141 @@
+//! Errands: what was asked of us and has to be done behind the answer. The courier works them off.
+
+use std::time::Duration;
+
+use crate::{account::AccountId, email::EmailAddress, secret::crockford, time::Timestamp};
+
+/// Longest time an errand is tried before it is given up. Default 24 hours: a greylisting or broken mail
+/// server gets a day, and a ticket could not outlive it (see `ticket::HARD_CAP`).
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Identifies one errand; random, and no secret. Part of what a secret is derived from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ErrandId(String);
+
+impl ErrandId {
+    /// The errand whose key reads `id`.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a person can quote to the help desk: ten characters, the same shape whether or not the address has
+/// an account. It opens nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference(String);
+
+impl Reference {
+    /// A reference from ten random bytes.
+    pub fn from_random(bytes: [u8; 10]) -> Self {
+        Self(crockford(bytes))
+    }
+
+    /// The reference as it was stored.
+    pub fn stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text to quote.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Look the address up and, if there is an account, issue a ticket and mail its secret.
+    Reset {
+        /// The address that somebody typed.
+        email: EmailAddress,
+        /// Where the link is to lead, in dialects whose clients choose.
+        redirect_to: Option<String>,
+    },
+    /// Tell the owner that the password was changed (R30).
+    Notice {
+        /// Whose password it was.
+        account: AccountId,
+    },
+}
+
+/// One errand. It holds no secret and, until the courier's turn, no knowledge of any account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errand {
+    /// Key of the row.
+    pub id: ErrandId,
+    /// Place in the order of asking; given by the store, zero before.
+    pub seq: i64,
+    /// What the answer's `X-Reset-Reference` said.
+    pub reference: Reference,
+    /// The dialect that was asked.
+    pub dialect: String,
+    /// What is to be done.
+    pub task: Task,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// How often it has been tried, this time included.
+    pub attempts: u32,
+}
+
+/// How an errand ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The mail was accepted.
+    Mailed,
+    /// There was nobody to mail to: no account, or a blocked one.
+    Nobody,
+    /// A later ask, a completed reset or a block made it pointless.
+    Superseded,
+    /// The mail server refused the mail for good.
+    Refused,
+    /// It was tried for [`GIVE_UP_AFTER`].
+    GivenUp,
+    /// Its dialect is no longer served here.
+    Abandoned,
+}
+
+impl Outcome {
+    /// Name for stores and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mailed => "mailed",
+            Self::Nobody => "nobody",
+            Self::Superseded => "superseded",
+            Self::Refused => "refused",
+            Self::GivenUp => "given-up",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// How long to wait after the `attempts`-th try: quickly at first, then every quarter of an hour.
+pub fn backoff(attempts: u32) -> Duration {
+    const SECONDS: [u64; 10] = [1, 2, 5, 10, 20, 40, 60, 120, 300, 900];
+    let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX).min(SECONDS.len() - 1);
+    Duration::from_secs(SECONDS[place])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_grows_to_a_quarter_of_an_hour_and_stays() {
+        let waits: Vec<u64> = (1..=12).map(|attempts| backoff(attempts).as_secs()).collect();
+        assert!(waits.is_sorted());
+        assert_eq!((waits[0], waits[11]), (1, 900));
+        // The first minute is tried seven times: a mail server that restarts is met soon.
+        assert!(waits[..6].iter().sum::<u64>() > 60 && waits[..5].iter().sum::<u64>() < 60);
+    }
+
+    #[test]
+    fn a_reference_has_ten_readable_characters() {
+        let reference = Reference::from_random([0, 31, 32, 255, 10, 17, 18, 20, 21, 24]);
+        assert_eq!(reference.as_str(), "0Z0ZAHJMNR");
+    }
+}

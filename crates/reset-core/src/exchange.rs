@@ -1,0 +1,115 @@
+//! Use case: a typed code becomes a token (InsForge's second step), and a link is looked at before it is used.
+
+use std::time::Duration;
+
+use crate::{
+    Resets,
+    account::AccountId,
+    email::EmailAddress,
+    errand::ErrandId,
+    error::{ExchangeError, StoreError},
+    secret::{Scope, Shape, TicketSecret},
+    ticket::{Ticket, TicketKind, TicketState},
+    time::Timestamp,
+};
+
+/// A code that somebody typed, and what it is to become.
+pub struct Exchange<'a> {
+    /// The dialect that was asked.
+    pub dialect: &'static str,
+    /// Whose code it is said to be.
+    pub email: &'a EmailAddress,
+    /// The code.
+    pub code: &'a TicketSecret,
+    /// Most guesses for one code.
+    pub max_attempts: u32,
+    /// The form of the token.
+    pub shape: &'a dyn Shape,
+    /// How long the token lives.
+    pub life: Duration,
+}
+
+/// The token that took a code's place.
+pub struct Exchanged {
+    /// The token, to be handed over once.
+    pub token: TicketSecret,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// What a link would do, without doing it.
+pub struct Inspection {
+    /// Where the ticket stands.
+    pub state: TicketState,
+    /// Where its link is to lead.
+    pub redirect_to: Option<String>,
+}
+
+impl Resets {
+    /// Exchanges the account's live code for a token. The guess is taken before the code is compared, and
+    /// code and token change places in one transaction.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Invalid`] for every reason that lies with the caller.
+    pub async fn exchange(&self, exchange: Exchange<'_>) -> Result<Exchanged, ExchangeError> {
+        let Exchange { dialect, email, code, max_attempts, shape, life } = exchange;
+        let adapters = self.adapters();
+        let now = adapters.clock.now();
+        let account = adapters.store.account_by_email(email).await?;
+        let account = account.filter(|account| !account.blocked).ok_or(ExchangeError::Invalid)?;
+        let ticket = adapters.store.take_guess(&account.id, dialect, TicketKind::Code, max_attempts, now).await?;
+        let ticket = ticket.ok_or(ExchangeError::Invalid)?;
+        let digest = self.inner.keys.digest(dialect, Scope::Account, &account.id, code);
+        if !digest.matches(&ticket.digest) || ticket.epoch != account.epoch || ticket.email != email.key() {
+            return Err(ExchangeError::Invalid);
+        }
+        let id = self.ticket_id();
+        let seed = self.inner.keys.seed(dialect, shape.kind(), id.as_str(), &account.id, 0);
+        let token = shape.mint(&seed);
+        let expires_at = now.plus(life);
+        let successor = Ticket {
+            // No errand mails it: it leaves in this very answer.
+            errand: ErrandId::new(id.as_str()),
+            id,
+            kind: shape.kind(),
+            digest: self.inner.keys.digest(dialect, Scope::Global, &account.id, &token),
+            attempts: 0,
+            issued_at: now,
+            minted_at: now,
+            expires_at,
+            ..ticket.clone()
+        };
+        if adapters.store.exchange(&ticket.id, &successor, now).await? {
+            Ok(Exchanged { token, expires_at })
+        } else {
+            Err(ExchangeError::Invalid)
+        }
+    }
+
+    /// Looks at the ticket of a token without changing anything: a scanner may do so a hundred times (R32).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn inspect(
+        &self,
+        dialect: &'static str,
+        secret: &TicketSecret,
+    ) -> Result<Option<Inspection>, StoreError> {
+        let now = self.adapters().clock.now();
+        let Some(ticket) = self.ticket_of_secret(dialect, secret, now).await? else { return Ok(None) };
+        Ok(Some(Inspection { state: ticket.state(now), redirect_to: ticket.redirect_to }))
+    }
+
+    /// The ticket that a secret of global scope opens, whatever its state.
+    pub(crate) async fn ticket_of_secret(
+        &self,
+        dialect: &'static str,
+        secret: &TicketSecret,
+        now: Timestamp,
+    ) -> Result<Option<Ticket>, StoreError> {
+        // The digest of a global secret covers no account.
+        let nobody = AccountId::new("");
+        let digest = self.inner.keys.digest(dialect, Scope::Global, &nobody, secret);
+        self.adapters().store.ticket_with(dialect, &digest, now).await
+    }
+}

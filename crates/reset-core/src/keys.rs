@@ -1,0 +1,94 @@
+//! Keys: everything secret in a deployment is derived from one root, each use under a label of its own.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Fewest bytes of a root key (interface.md, `secret`).
+pub const ROOT_MIN: usize = 32;
+
+/// A key for HMAC-SHA-256. It is wiped when dropped, and cannot be printed.
+#[derive(Clone)]
+pub struct Key(Zeroizing<Vec<u8>>);
+
+/// The root key is shorter than [`ROOT_MIN`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the secret is shorter than {ROOT_MIN} bytes")]
+pub struct ShortKey;
+
+impl Key {
+    /// The root key of a deployment.
+    ///
+    /// # Errors
+    /// [`ShortKey`] under [`ROOT_MIN`] bytes.
+    pub fn root(bytes: &[u8]) -> Result<Self, ShortKey> {
+        if bytes.len() < ROOT_MIN { Err(ShortKey) } else { Ok(Self::shared(bytes)) }
+    }
+
+    /// A key that another system knows as well, such as a JWT secret; its length is the caller's to judge.
+    pub fn shared(bytes: &[u8]) -> Self {
+        Self(Zeroizing::new(bytes.to_vec()))
+    }
+
+    /// A key for one use. Equal labels give equal keys, different labels unrelated ones (SP 800-108 with
+    /// one block).
+    pub fn derive(&self, label: &str) -> Self {
+        Self::shared(&self.tag(&[b"polyreset/v1/derive", label.as_bytes()])[..])
+    }
+
+    /// Keyed tag over `parts`. Each part is preceded by its length, so no two lists of parts collide.
+    pub fn tag(&self, parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Zeroizing::new(mac.finalize().into_bytes().into())
+    }
+
+    /// The raw bytes, for a library that keys its own MAC.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The keys of the domain itself; dialects derive theirs from the same root.
+#[derive(Clone)]
+pub struct Keys {
+    /// Turns (errand, account, nonce) into a secret.
+    pub(crate) secrets: Key,
+    /// Turns a secret into the digest that is stored.
+    pub(crate) digests: Key,
+}
+
+impl Keys {
+    /// Derives the domain's keys from the deployment's root.
+    pub fn new(root: &Key) -> Self {
+        Self { secrets: root.derive("secrets"), digests: root.derive("digests") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cannot_be_shifted_into_one_another() {
+        let key = Key::shared(b"k");
+        assert_ne!(key.tag(&[b"ab", b"c"]), key.tag(&[b"a", b"bc"]));
+        assert_ne!(key.tag(&[b"ab"]), key.tag(&[b"ab", b""]));
+    }
+
+    #[test]
+    fn each_label_has_a_key_of_its_own_and_keeps_it() {
+        let root = Key::root(&[7; 32]).unwrap();
+        assert_eq!(root.derive("a").as_bytes(), root.derive("a").as_bytes());
+        assert_ne!(root.derive("a").as_bytes(), root.derive("b").as_bytes());
+    }
+
+    #[test]
+    fn a_short_root_is_refused() {
+        assert!(Key::root(&[7; 31]).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! The domain of polyreset: who may set a new password, by what right, and what happens behind the answer.
+//!
+//! It knows no HTTP, no SQL, no SMTP and no environment; time and chance come in through ports.
+//!
+//! # Glossary
+//! * An *account* is a row of the users table.
+//! * A *ticket* is what we store of the right to set one new password; its *secret* is what we mail. A *code*
+//!   is a secret short enough to type, a *token* one for machines.
+//! * An *errand* is something accepted and still to be done; the *courier* works errands off.
+//! * A *recipe* says how a dialect's tickets are made and how their secrets travel.
+//!
+//! # Map
+//! One file a use case: [`request`] (somebody asks), [`deliver`] (the courier's turn), [`exchange`] (a code
+//! becomes a token), [`redeem`] (a ticket sets a password). [`ports`] is what they need of the world,
+//! [`hasher`] the one port that is implemented here, `memory` the others for tests.
+
+pub mod account;
+#[cfg(feature = "memory")]
+pub mod contract;
+pub mod deliver;
+pub mod email;
+pub mod errand;
+pub mod error;
+pub mod exchange;
+pub mod hasher;
+pub mod keys;
+pub mod mail;
+#[cfg(feature = "memory")]
+pub mod memory;
+pub mod password;
+pub mod ports;
+pub mod recipe;
+pub mod redeem;
+pub mod request;
+pub mod secret;
+pub mod ticket;
+pub mod time;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    errand::{ErrandId, Reference},
+    error::StoreError,
+    keys::Keys,
+    ports::{Adapters, random},
+    recipe::Recipes,
+    secret::hex,
+    ticket::TicketId,
+};
+
+/// The use cases over one deployment's adapters. Cheap to clone.
+#[derive(Clone)]
+pub struct Resets {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    adapters: Adapters,
+    keys: Keys,
+    recipes: Vec<Recipes>,
+    /// Whether the owner is told of a completed reset (R30).
+    notify_owner: bool,
+    /// Wakes the courier.
+    wake: Notify,
+    mail_works: AtomicBool,
+}
+
+impl Resets {
+    /// The use cases, with what the courier mails for each dialect.
+    pub fn new(adapters: Adapters, keys: Keys, recipes: Vec<Recipes>, notify_owner: bool) -> Self {
+        let (wake, mail_works) = (Notify::new(), AtomicBool::new(true));
+        Self { inner: Arc::new(Inner { adapters, keys, recipes, notify_owner, wake, mail_works }) }
+    }
+
+    /// The adapters.
+    pub fn adapters(&self) -> &Adapters {
+        &self.inner.adapters
+    }
+
+    /// A reference for one answer.
+    pub fn reference(&self) -> Reference {
+        Reference::from_random(random(&*self.inner.adapters.entropy))
+    }
+
+    /// Answers when the store is ready.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.inner.adapters.store.ready().await
+    }
+
+    /// Whether the last mail, or the last check, got through.
+    pub fn mail_works(&self) -> bool {
+        self.inner.mail_works.load(Ordering::Relaxed)
+    }
+
+    /// Tries whether mail could be sent now, for [`Self::mail_works`].
+    pub async fn check_mail(&self) {
+        let works = self.inner.adapters.mailer.check().await.is_ok();
+        self.set_mail_works(works);
+    }
+
+    /// Returns when an errand was accepted since the last call.
+    pub async fn errand_accepted(&self) {
+        self.inner.wake.notified().await;
+    }
+
+    fn set_mail_works(&self, works: bool) {
+        self.inner.mail_works.store(works, Ordering::Relaxed);
+    }
+
+    fn recipes_of(&self, dialect: &str) -> Option<&Recipes> {
+        self.inner.recipes.iter().find(|recipes| recipes.dialect == dialect)
+    }
+
+    fn errand_id(&self) -> ErrandId {
+        ErrandId::new(hex(&random::<16>(&*self.inner.adapters.entropy)))
+    }
+
+    fn ticket_id(&self) -> TicketId {
+        TicketId::new(hex(&random::<16>(&*self.inner.adapters.entropy)))
+    }
+}

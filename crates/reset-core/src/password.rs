@@ -1,0 +1,143 @@
+//! New passwords: accepted once by a policy, then carried as a type that only a policy can make.
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Longest password in bytes of UTF-8. Long input is cheap to hash; the cap is against waste (R58).
+pub const PASSWORD_MAX: usize = 1024;
+
+/// A password that its policy accepted. Wiped when dropped, cannot be printed.
+pub struct NewPassword(Zeroizing<String>);
+
+impl NewPassword {
+    /// The bytes to hash, exactly as they were typed (R57).
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// How length is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Unicode code points: what a person sees, nearly (R54).
+    CodePoints,
+    /// Bytes of UTF-8, as px0's server counts (dialects.md 1.3, 3).
+    Bytes,
+}
+
+/// The rules for a new password in one dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Least length.
+    pub min: usize,
+    /// Unit of `min`.
+    pub count: Count,
+    /// Whether one of A-Z, a-z, 0-9 and anything else must each occur (px0's seed).
+    pub four_classes: bool,
+    /// Most bytes of UTF-8: [`PASSWORD_MAX`], or 72 where bcrypt would cut the rest off.
+    pub max_bytes: usize,
+}
+
+/// Why a password is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Weakness {
+    /// Too short.
+    #[error("the password must have at least {min} characters")]
+    TooShort {
+        /// Least length.
+        min: usize,
+    },
+    /// Lacks a class of characters.
+    #[error("the password must mix upper case, lower case, digits and special characters")]
+    MissingClass,
+    /// Too long for the hash in use.
+    #[error("the password must have at most {max_bytes} bytes")]
+    TooLong {
+        /// Most bytes of UTF-8.
+        max_bytes: usize,
+    },
+    /// Contains NUL, which some hashes take for the end.
+    #[error("the password must not contain the NUL character")]
+    Nul,
+}
+
+impl Policy {
+    /// Accepts `text` as it is, without trimming or normalising, or names the first rule it breaks.
+    ///
+    /// # Errors
+    /// The first of: too short, a class missing, too long, NUL. That is the order of px0's seed.
+    pub fn accept(&self, text: &str) -> Result<NewPassword, Weakness> {
+        let length = match self.count {
+            Count::CodePoints => text.chars().count(),
+            Count::Bytes => text.len(),
+        };
+        if length < self.min {
+            return Err(Weakness::TooShort { min: self.min });
+        }
+        if self.four_classes && !has_four_classes(text) {
+            return Err(Weakness::MissingClass);
+        }
+        if text.len() > self.max_bytes {
+            return Err(Weakness::TooLong { max_bytes: self.max_bytes });
+        }
+        if text.contains('\0') {
+            return Err(Weakness::Nul);
+        }
+        Ok(NewPassword(Zeroizing::new(text.to_owned())))
+    }
+}
+
+/// px0's rule: "special" is any other character at all, space and non-ASCII letters included.
+fn has_four_classes(text: &str) -> bool {
+    text.contains(|c: char| c.is_ascii_uppercase())
+        && text.contains(|c: char| c.is_ascii_lowercase())
+        && text.contains(|c: char| c.is_ascii_digit())
+        && text.contains(|c: char| !c.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Policy =
+        Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: PASSWORD_MAX };
+
+    fn weakness(policy: Policy, text: &str) -> Option<Weakness> {
+        policy.accept(text).err()
+    }
+
+    #[test]
+    fn length_counts_code_points_or_bytes_as_the_dialect_says() {
+        let bytes = Policy { count: Count::Bytes, ..PLAIN };
+        assert_eq!(weakness(PLAIN, "1234567"), Some(Weakness::TooShort { min: 8 }));
+        assert_eq!(weakness(PLAIN, "12345678"), None);
+        assert_eq!(weakness(PLAIN, "😀😀"), Some(Weakness::TooShort { min: 8 }));
+        assert_eq!(weakness(bytes, "😀😀"), None);
+        assert_eq!(weakness(PLAIN, &"😀".repeat(256)), None);
+        assert_eq!(weakness(PLAIN, &"a".repeat(1025)), Some(Weakness::TooLong { max_bytes: 1024 }));
+    }
+
+    #[test]
+    fn the_four_classes_are_the_seeds_own() {
+        let px0 = Policy { four_classes: true, count: Count::Bytes, ..PLAIN };
+        for text in ["lower1!aa", "UPPER1!AA", "NoDigits!", "NoSpecial1"] {
+            assert_eq!(weakness(px0, text), Some(Weakness::MissingClass), "{text}");
+        }
+        for text in ["NewSecretPassword123!", "Space 1aB", "Ünicode1a B"] {
+            assert_eq!(weakness(px0, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn short_comes_before_weak_and_nul_is_refused() {
+        let px0 = Policy { four_classes: true, ..PLAIN };
+        assert_eq!(weakness(px0, "a"), Some(Weakness::TooShort { min: 8 }));
+        assert_eq!(weakness(PLAIN, "12345678\0"), Some(Weakness::Nul));
+    }
+
+    #[test]
+    fn nothing_is_trimmed_or_normalised() {
+        let typed = "  e\u{301}cole 1 ";
+        assert_eq!(PLAIN.accept(typed).unwrap().as_bytes(), typed.as_bytes());
+    }
+}

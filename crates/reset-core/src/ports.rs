@@ -1,0 +1,287 @@
+//! Ports: what the domain needs of the world. Adapters live in other crates; `memory` has one of each.
+//!
+//! Three things to note. Absence is no error: look-ups return `Option`. Time is always an argument, so that
+//! one clock decides. Whatever must not happen by halves is one method, and says so.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    account::{Account, AccountId, NewAccount},
+    email::EmailAddress,
+    errand::{Errand, ErrandId, Outcome},
+    error::{AddAccountError, HashError, MailError, StoreError},
+    mail::Mail,
+    password::NewPassword,
+    secret::TicketDigest,
+    ticket::{Ticket, TicketId, TicketKind},
+    time::Timestamp,
+};
+
+/// Everything that is remembered, in one database.
+#[async_trait]
+pub trait Store: Accounts + Tickets + Errands {
+    /// Answers when the database does and its schema is the one this program was built for.
+    ///
+    /// # Errors
+    /// When it does not.
+    async fn ready(&self) -> Result<(), StoreError>;
+
+    /// Forgets tickets that ended and errands that were finished before `before`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn purge(&self, before: Timestamp) -> Result<(), StoreError>;
+}
+
+/// The users table.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// The account whose canonical address is `email`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn account_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError>;
+
+    /// The account `id`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError>;
+
+    /// The stored hash of the account's password. Nothing on the request path reads it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn password_hash(&self, id: &AccountId) -> Result<Option<String>, StoreError>;
+
+    /// Makes an account. Its canonical address is unique.
+    ///
+    /// # Errors
+    /// [`AddAccountError::Taken`] when another account has the address.
+    async fn add_account(&self, email: &EmailAddress, account: NewAccount) -> Result<AccountId, AddAccountError>;
+
+    /// Blocks or unblocks the account; blocking voids its tickets in the same transaction. Returns whether
+    /// there is such an account.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn set_blocked(&self, email: &EmailAddress, blocked: bool, now: Timestamp) -> Result<bool, StoreError>;
+}
+
+/// What became of [`Tickets::issue`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issued {
+    /// The ticket is live, and every earlier one of the account in this dialect is void.
+    Live,
+    /// Another live ticket of the dialect has this digest; nothing changed. Draw again (R11).
+    Collision,
+    /// The account has a ticket of a later errand in this dialect; nothing changed.
+    Superseded,
+}
+
+/// A new password, and all that changes with it.
+pub struct Redemption<'a> {
+    /// The ticket that is spent.
+    pub ticket: &'a TicketId,
+    /// The account whose password is set.
+    pub account: &'a AccountId,
+    /// The hash to store.
+    pub password_hash: &'a str,
+    /// The errand that tells the owner, where wanted.
+    pub notice: Option<&'a Errand>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Tickets.
+#[async_trait]
+pub trait Tickets: Send + Sync {
+    /// Stores a ticket and voids the earlier live ones of the same account and dialect, in one transaction.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn issue(&self, ticket: &Ticket) -> Result<Issued, StoreError>;
+
+    /// The ticket that this errand issued, whatever its state.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn ticket_of(&self, errand: &ErrandId) -> Result<Option<Ticket>, StoreError>;
+
+    /// The dialect's ticket with this digest, whatever its state; a live one before a dead one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn ticket_with(&self, dialect: &str, digest: &TicketDigest, now: Timestamp)
+    -> Result<Option<Ticket>, StoreError>;
+
+    /// How many live tickets of `kind` the dialect has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn live_tickets(&self, dialect: &str, kind: TicketKind, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Starts the ticket's clock anew: its secret is about to be mailed again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn restart_clock(
+        &self,
+        ticket: &TicketId,
+        minted_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Takes one guess from the account's live ticket of `kind`, if it has one with fewer than `max` guesses
+    /// spent, and returns that ticket. The guess is taken before anything is compared, so that parallel
+    /// guesses cannot outnumber the limit (R45).
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn take_guess(
+        &self,
+        account: &AccountId,
+        dialect: &str,
+        kind: TicketKind,
+        max: u32,
+        now: Timestamp,
+    ) -> Result<Option<Ticket>, StoreError>;
+
+    /// Spends the live ticket `spent` and stores `token` in its place, in one transaction. Of two concurrent
+    /// calls exactly one returns `true`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn exchange(&self, spent: &TicketId, token: &Ticket, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Spends the ticket and sets the password, in one transaction: the conditional spend, the new hash, the
+    /// account's epoch, the end of its other tickets, the notice errand. Of any number of concurrent calls
+    /// exactly one returns `true`; `false` means that nothing changed.
+    ///
+    /// The ticket is spent only while it is live, its account is not blocked, and the account's epoch and
+    /// address are those of the time of issue (R4, R5, R7, R69).
+    ///
+    /// # Errors
+    /// When the store fails; then nothing changed either.
+    async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError>;
+}
+
+/// The queue behind the answers.
+#[async_trait]
+pub trait Errands: Send + Sync {
+    /// Accepts an errand. When this returns, the errand survives the process.
+    ///
+    /// # Errors
+    /// When the store fails; then the errand was not accepted.
+    async fn push(&self, errand: &Errand) -> Result<(), StoreError>;
+
+    /// Takes up to `limit` due errands in the order of asking, until `lease_end`: what is not finished or
+    /// postponed by then is due again. An errand waits while an earlier one for the same address and
+    /// dialect is due or taken, so that the last mail carries the last secret.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Errand>, StoreError>;
+
+    /// Ends an errand. With `accepted`, the ticket's new end is stored in the same transaction: the clock
+    /// starts when the mail is accepted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn finish(
+        &self,
+        errand: &ErrandId,
+        outcome: Outcome,
+        reply: &str,
+        accepted: Option<(&TicketId, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Puts an errand off until `due_at`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn postpone(&self, errand: &ErrandId, due_at: Timestamp, reply: &str) -> Result<(), StoreError>;
+
+    /// Makes every unfinished errand due now. For the start of the only process on an embedded database:
+    /// what its predecessor had taken when it was killed is nobody's any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn release(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// When the next unfinished errand becomes due.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+}
+
+/// Delivers mail.
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// Hands the mail over and returns the reply, such as `250 2.0.0`, once somebody else is responsible.
+    ///
+    /// # Errors
+    /// [`MailError`] says whether to try again.
+    async fn send(&self, mail: &Mail) -> Result<String, MailError>;
+
+    /// Checks that mail could be sent now, without sending any.
+    ///
+    /// # Errors
+    /// [`MailError`] says what failed.
+    async fn check(&self) -> Result<(), MailError>;
+}
+
+/// Turns passwords into stored hashes.
+#[async_trait]
+pub trait Hasher: Send + Sync {
+    /// Hashes a password, with a salt of its own, into the form that is stored.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`] when too much is being hashed already.
+    async fn hash(&self, password: NewPassword) -> Result<String, HashError>;
+
+    /// Whether `stored` is a hash of `password`.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`] when too much is being hashed already; [`HashError::Failed`] when `stored` is in
+    /// no form that is understood, or demands more memory or time than any sane hash (R59).
+    async fn verify(&self, password: NewPassword, stored: &str) -> Result<bool, HashError>;
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// The present.
+    fn now(&self) -> Timestamp;
+}
+
+/// Yields randomness.
+pub trait Entropy: Send + Sync {
+    /// Fills `out` with bytes that nobody can guess.
+    fn fill(&self, out: &mut [u8]);
+}
+
+/// `N` bytes of randomness.
+pub fn random<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
+    let mut bytes = [0; N];
+    entropy.fill(&mut bytes);
+    bytes
+}
+
+/// The adapters of one deployment.
+#[derive(Clone)]
+pub struct Adapters {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The mail transport.
+    pub mailer: Arc<dyn Mailer>,
+    /// The password hash.
+    pub hasher: Arc<dyn Hasher>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The randomness.
+    pub entropy: Arc<dyn Entropy>,
+}

@@ -1,0 +1,80 @@
+//! Recipes: how one dialect's tickets are made, how long they live, and how their secrets travel.
+
+use std::{sync::Arc, time::Duration};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    mail::MailBody,
+    secret::{Scope, Shape},
+    ticket::TicketKind,
+};
+
+/// How one kind of ticket of one dialect is made and mailed.
+#[derive(Clone)]
+pub struct Recipe {
+    /// The form of the secret.
+    pub shape: Arc<dyn Shape>,
+    /// What the secret has to be distinct from.
+    pub scope: Scope,
+    /// How long a ticket lives.
+    pub life: Duration,
+    /// How the secret travels.
+    pub carriage: Carriage,
+}
+
+/// How a secret travels by mail.
+#[derive(Clone)]
+pub enum Carriage {
+    /// As a code to type.
+    Code,
+    /// At the end of a link.
+    Link {
+        /// The page to open; it may have a query already. From settings alone (R31).
+        page: String,
+        /// Name of the query parameter that carries the secret.
+        parameter: &'static str,
+    },
+}
+
+impl Carriage {
+    /// What the mail says. Secrets are ASCII letters, digits, `.`, `-` and `_`: no escaping is needed.
+    pub(crate) fn body(&self, text: Zeroizing<String>, life: Duration) -> MailBody {
+        match self {
+            Self::Code => MailBody::ResetCode { code: text, life },
+            Self::Link { page, parameter } => {
+                let joint = if page.contains('?') { '&' } else { '?' };
+                let url = Zeroizing::new(format!("{page}{joint}{parameter}={}", text.as_str()));
+                MailBody::ResetLink { url, life }
+            }
+        }
+    }
+}
+
+/// What the courier mails for one dialect.
+#[derive(Clone)]
+pub struct Recipes {
+    /// Name of the dialect.
+    pub dialect: &'static str,
+    /// What is mailed as a rule.
+    pub usual: Recipe,
+    /// What is mailed instead while too many guessable codes are live (px0, security.md B3).
+    pub crowded: Option<Crowded>,
+}
+
+/// When a dialect's guessable codes grow too many, and what is mailed then.
+#[derive(Clone)]
+pub struct Crowded {
+    /// Most live tickets of the usual kind.
+    pub most_live: u64,
+    /// What is mailed beyond that.
+    pub recipe: Recipe,
+}
+
+impl Recipes {
+    /// The recipe for tickets of `kind`, if the dialect mails any.
+    pub(crate) fn of(&self, kind: TicketKind) -> Option<&Recipe> {
+        let crowded = self.crowded.as_ref().map(|crowded| &crowded.recipe);
+        [Some(&self.usual), crowded].into_iter().flatten().find(|recipe| recipe.shape.kind() == kind)
+    }
+}

@@ -1,0 +1,64 @@
+//! Use case: a ticket sets a new password.
+//!
+//! The order is the rule (security.md C2): the password's own rules come first, as the type of the argument;
+//! then the look-up, a read; then the hash, outside any transaction and never for a secret that does not
+//! exist; then one transaction that spends the ticket and changes everything at once.
+
+use crate::{
+    Resets,
+    account::Account,
+    errand::{Errand, Task},
+    error::RedeemError,
+    password::NewPassword,
+    ports::Redemption,
+    secret::TicketSecret,
+    ticket::TicketState,
+};
+
+impl Resets {
+    /// Sets the password of the account whose ticket `secret` opens, ends the account's sessions by its epoch
+    /// and voids all its other tickets. Returns the account as it was read before the change.
+    ///
+    /// # Errors
+    /// On every error the ticket is unspent and nothing changed.
+    pub async fn redeem(
+        &self,
+        dialect: &'static str,
+        secret: &TicketSecret,
+        password: NewPassword,
+    ) -> Result<Account, RedeemError> {
+        let adapters = self.adapters();
+        let now = adapters.clock.now();
+        let ticket = self.ticket_of_secret(dialect, secret, now).await?.ok_or(RedeemError::Invalid)?;
+        let account = adapters.store.account(&ticket.account).await?.ok_or(RedeemError::Invalid)?;
+        if account.blocked {
+            return Err(RedeemError::Blocked);
+        }
+        if ticket.state(now) != TicketState::Live || ticket.epoch != account.epoch {
+            return Err(RedeemError::Invalid);
+        }
+        let password_hash = adapters.hasher.hash(password).await?;
+        let notice = self.inner.notify_owner.then(|| Errand {
+            id: self.errand_id(),
+            seq: 0,
+            reference: self.reference(),
+            dialect: dialect.to_owned(),
+            task: Task::Notice { account: account.id.clone() },
+            created_at: adapters.clock.now(),
+            attempts: 0,
+        });
+        let redemption = Redemption {
+            ticket: &ticket.id,
+            account: &account.id,
+            password_hash: &password_hash,
+            notice: notice.as_ref(),
+            // The time of the spend, not of the look-up: hashing may have outlasted the ticket.
+            now: adapters.clock.now(),
+        };
+        if !adapters.store.redeem(redemption).await? {
+            return Err(RedeemError::Invalid);
+        }
+        self.inner.wake.notify_one();
+        Ok(account)
+    }
+}

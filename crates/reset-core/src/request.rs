@@ -1,0 +1,71 @@
+//! Use case: somebody asks for a reset.
+//!
+//! The answer leaves before any account is looked up: one errand is written, whoever asked. So known and
+//! unknown addresses cost the same work and give the same bytes (R13-R15). px0's contract demands otherwise;
+//! that is an argument, [`Disclosure`], and never a dialect peeking into the store.
+
+use crate::{
+    Resets,
+    email::EmailAddress,
+    errand::{Errand, Reference, Task},
+    error::RequestError,
+};
+
+/// Whether the answer may tell if an account exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disclosure {
+    /// It may not.
+    Never,
+    /// The contract says that it does (px0: 404 `user not found`). Blocked accounts look unknown.
+    AsContracted,
+}
+
+/// One request for a reset.
+pub struct Ask {
+    /// The dialect that was asked.
+    pub dialect: &'static str,
+    /// The address, or nothing when what was typed is no address that could have an account here.
+    pub email: Option<EmailAddress>,
+    /// Where the link is to lead, already checked against the allow-list.
+    pub redirect_to: Option<String>,
+    /// The reference that the answer will carry.
+    pub reference: Reference,
+    /// Whether the answer may tell if an account exists.
+    pub disclosure: Disclosure,
+}
+
+impl Resets {
+    /// Accepts a request: when this returns, the errand survives the process.
+    ///
+    /// # Errors
+    /// [`RequestError::Unknown`] under [`Disclosure::AsContracted`]; [`RequestError::Store`] when nothing
+    /// was accepted.
+    pub async fn request(&self, ask: Ask) -> Result<(), RequestError> {
+        let Ask { dialect, email, redirect_to, reference, disclosure } = ask;
+        let adapters = self.adapters();
+        let Some(email) = email else {
+            return match disclosure {
+                Disclosure::Never => Ok(()),
+                Disclosure::AsContracted => Err(RequestError::Unknown),
+            };
+        };
+        if disclosure == Disclosure::AsContracted {
+            let account = adapters.store.account_by_email(&email).await?;
+            if account.is_none_or(|account| account.blocked) {
+                return Err(RequestError::Unknown);
+            }
+        }
+        let errand = Errand {
+            id: self.errand_id(),
+            seq: 0,
+            reference,
+            dialect: dialect.to_owned(),
+            task: Task::Reset { email, redirect_to },
+            created_at: adapters.clock.now(),
+            attempts: 0,
+        };
+        adapters.store.push(&errand).await?;
+        self.inner.wake.notify_one();
+        Ok(())
+    }
+}
