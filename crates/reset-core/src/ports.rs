@@ -98,10 +98,12 @@ pub struct Redemption<'a> {
 /// Tickets.
 #[async_trait]
 pub trait Tickets: Send + Sync {
-    /// Stores a ticket and voids the earlier live ones of the same account and dialect, in one transaction.
+    /// Stores a ticket and voids the earlier ones of the same account and dialect, in one transaction:
+    /// expired ones too, lest [`Self::restart_clock`] revive them. So is an expired one of the same digest.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails, or the errand has issued a ticket already: a second courier at one errand must
+    /// find the first one's ticket, not void it.
     async fn issue(&self, ticket: &Ticket) -> Result<Issued, StoreError>;
 
     /// The ticket that this errand issued, whatever its state.
@@ -123,7 +125,7 @@ pub trait Tickets: Send + Sync {
     /// When the store fails.
     async fn live_tickets(&self, dialect: &str, kind: TicketKind, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Starts the ticket's clock anew: its secret is about to be mailed again.
+    /// Starts the ticket's clock anew, unless it is spent or void: its secret is about to be mailed again.
     ///
     /// # Errors
     /// When the store fails.
@@ -135,8 +137,8 @@ pub trait Tickets: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Takes one guess from the account's live ticket of `kind`, if it has one with fewer than `max` guesses
-    /// spent, and returns that ticket. The guess is taken before anything is compared, so that parallel
-    /// guesses cannot outnumber the limit (R45).
+    /// spent, and returns that ticket, this guess counted. The guess is taken before anything is compared, so
+    /// that parallel guesses cannot outnumber the limit (R45).
     ///
     /// # Errors
     /// When the store fails.
@@ -185,8 +187,8 @@ pub trait Errands: Send + Sync {
     /// When the store fails.
     async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Errand>, StoreError>;
 
-    /// Ends an errand. With `accepted`, the ticket's new end is stored in the same transaction: the clock
-    /// starts when the mail is accepted.
+    /// Ends an errand. With `accepted`, the new end of the ticket is stored in the same transaction if it is
+    /// live: the clock starts when the mail is accepted.
     ///
     /// # Errors
     /// When the store fails.
@@ -199,7 +201,7 @@ pub trait Errands: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Puts an errand off until `due_at`.
+    /// Puts an unfinished errand off until `due_at`. Later ones for the same address may overtake it.
     ///
     /// # Errors
     /// When the store fails.
@@ -212,7 +214,8 @@ pub trait Errands: Send + Sync {
     /// When the store fails.
     async fn release(&self, now: Timestamp) -> Result<(), StoreError>;
 
-    /// When the next unfinished errand becomes due.
+    /// When the next unfinished errand becomes due. One that waits behind a taken one does not count: it can
+    /// be claimed when that one is finished, or when its lease ends.
     ///
     /// # Errors
     /// When the store fails.

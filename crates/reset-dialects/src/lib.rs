@@ -1,1 +1,60 @@
-//! stub
+//! The wire: four API dialects as tables of rows, and the neutral half of every front-end.
+//!
+//! This is the only crate that knows JSON. It knows no web framework: a front-end walks [`Api::routes`],
+//! registers each row natively and hands matched requests to [`Api::answer`].
+//!
+//! # How to add a dialect
+//! 1. A folder with a `mod.rs`: its `Settings`, and `pub fn dialect(settings) -> Dialect`, the table.
+//! 2. A file for each endpoint: `run` decodes, calls one use case, renders; `#[utoipa::path]` above it is its
+//!    documentation.
+//! 3. `error.rs`: an exhaustive match from each use case's errors, and from [`refusal::Refusal`], to bytes.
+//! 4. One field in [`Settings`] and one line in [`dialects`].
+//!
+//! Routes on every front-end, the OpenAPI documents, the courier's mails and the generic conformance cases
+//! follow from the table.
+
+pub mod api;
+pub mod body;
+pub mod insforge;
+pub mod openapi;
+pub mod own;
+pub mod px0;
+pub mod refusal;
+pub mod route;
+pub mod strapi;
+mod jwt;
+mod wire;
+pub mod worthai;
+
+pub use api::{Api, Serving};
+pub use refusal::BodyError;
+pub use route::{Dialect, Endpoint, Route};
+
+/// What a deployment decides about the wire. A dialect that is `None` is not served.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// px0.
+    pub px0: Option<px0::Settings>,
+    /// worthai.
+    pub worthai: Option<worthai::Settings>,
+    /// Strapi users-permissions.
+    pub strapi: Option<strapi::Settings>,
+    /// InsForge.
+    pub insforge: Option<insforge::Settings>,
+}
+
+/// The dialects that are served, and our own paths last.
+pub fn dialects(settings: Settings) -> Vec<Dialect> {
+    let Settings { px0, worthai, strapi, insforge } = settings;
+    let mut all: Vec<Dialect> = [
+        px0.map(px0::dialect),
+        worthai.map(worthai::dialect),
+        strapi.map(strapi::dialect),
+        insforge.map(insforge::dialect),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    all.push(own::dialect(&all));
+    all
+}

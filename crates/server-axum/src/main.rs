@@ -1,1 +1,7 @@
-fn main() {}
+//! polyreset behind axum, standing alone.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reset_app::run(server_axum::serve)
+}

@@ -1,0 +1,107 @@
+//! Recorded cases: a `.http` file holds requests as bytes and the answers that every front-end must give.
+//!
+//! ```text
+//! ### a sentence that names the case
+//! POST /path HTTP/1.1
+//! content-type: application/json
+//!
+//! {"email":"a@example.com"}
+//! --- 200
+//! content-type: application/json
+//!
+//! {"ok":true}
+//! ```
+//!
+//! `content-length` is added to a request that has a body and neither it nor `transfer-encoding`. Of the
+//! answer, the status, the listed headers and the body are compared; `<any>` stands for any value of a header.
+//! `{{x*100}}` in a request stands for `x` a hundred times, `<CRLF>` in its body for a line's end.
+
+use anyhow::{Context, bail, ensure};
+
+use crate::http::Answer;
+
+/// One request and its recorded answer.
+#[derive(Debug)]
+pub struct Case {
+    /// What is being shown.
+    pub name: String,
+    /// The request, ready to be sent.
+    pub request: Vec<u8>,
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+/// Headers that every answer of ours carries (interface.md, Answers).
+const ALWAYS: [(&str, &str); 3] =
+    [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")];
+
+/// Reads the cases of one file.
+///
+/// # Errors
+/// When the file does not follow the format.
+pub fn parse(text: &str) -> anyhow::Result<Vec<Case>> {
+    text.split("### ").skip(1).map(one).collect()
+}
+
+fn one(text: &str) -> anyhow::Result<Case> {
+    let (name, rest) = text.split_once('\n').context("a case without a request")?;
+    let case = || format!("case {name:?}");
+    let (request, answer) = rest.split_once("\n--- ").with_context(case)?;
+    let (status, answer) = answer.split_once('\n').with_context(case)?;
+    let (headers, body) = answer.split_once("\n\n").map_or((answer.trim_end(), ""), |(head, body)| (head, body));
+    let headers = headers
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())));
+    Ok(Case {
+        name: name.to_owned(),
+        request: wire(request).with_context(case)?,
+        status: status.trim().parse().with_context(case)?,
+        headers: headers.collect::<Option<_>>().with_context(case)?,
+        body: body.trim_end_matches('\n').to_owned(),
+    })
+}
+
+/// The request as bytes: CRLF in its head, its body as it stands.
+fn wire(text: &str) -> anyhow::Result<Vec<u8>> {
+    let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end_matches('\n'), ""));
+    let (head, body) = (expand(head)?, expand(body)?.replace("<CRLF>", "\r\n"));
+    let mut head = head.replace('\n', "\r\n");
+    let lower = head.to_ascii_lowercase();
+    if !lower.contains("\r\nhost:") && !lower.contains("http/1.0") {
+        head.push_str("\r\nhost: test");
+    }
+    if !body.is_empty() && !lower.contains("\r\ncontent-length:") && !lower.contains("\r\ntransfer-encoding:") {
+        head.push_str(&format!("\r\ncontent-length: {}", body.len()));
+    }
+    Ok(format!("{head}\r\nconnection: close\r\n\r\n{body}").into_bytes())
+}
+
+/// Writes out `{{x*100}}`.
+fn expand(text: &str) -> anyhow::Result<String> {
+    let Some((before, rest)) = text.split_once("{{") else { return Ok(text.to_owned()) };
+    let (inside, after) = rest.split_once("}}").context("`{{` without `}}`")?;
+    let (what, times) = inside.rsplit_once('*').context("`{{` without `*`")?;
+    Ok(format!("{before}{}{}", what.repeat(times.parse()?), expand(after)?))
+}
+
+impl Case {
+    /// Holds `answer` against what was recorded.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn compare(&self, answer: &Answer) -> anyhow::Result<()> {
+        ensure!(answer.status == self.status, "{}: {} instead of {}", self.name, answer.status, self.status);
+        let always = ALWAYS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        for (name, value) in always.iter().chain(&self.headers) {
+            match answer.header(name) {
+                Some(_) if value == "<any>" => {}
+                Some(seen) if seen == value => {}
+                seen => bail!("{}: header {name}: {seen:?} instead of {value:?}", self.name),
+            }
+        }
+        ensure!(answer.body == self.body, "{}: body\n{}\ninstead of\n{}", self.name, answer.body, self.body);
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! The settings file: TOML, read with the line of every key.
+
+use anyhow::{Result, bail};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::source::{Raw, Source};
+
+/// Every entry of the file as `section.key`, its value and its line.
+pub(super) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source)>> {
+    let line = |offset: usize| text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+    let root = match DeTable::parse(text) {
+        Ok(root) => root,
+        Err(error) => {
+            // The parser's own rendering quotes the line, and the line may hold a secret.
+            let line = line(error.span().map_or(0, |span| span.start));
+            bail!("{path} line {line} is not TOML: {}", error.message().replace('\n', ", "));
+        }
+    };
+    let mut entries = Vec::new();
+    let mut sections = vec![(String::new(), root.get_ref())];
+    while let Some((prefix, table)) = sections.pop() {
+        for (key, value) in table {
+            let name = format!("{prefix}{}", key.get_ref());
+            let source = Source::File { path: path.to_owned(), line: line(key.span().start) };
+            match value.get_ref() {
+                DeValue::Table(section) if prefix.is_empty() => sections.push((format!("{name}."), section)),
+                _ => match raw(value) {
+                    Some(raw) => entries.push((name, raw, source)),
+                    None => bail!("{name} ({source}) is not a text, number, boolean or list of texts"),
+                },
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn raw(value: &Spanned<DeValue<'_>>) -> Option<Raw> {
+    Some(match value.get_ref() {
+        DeValue::String(text) => Raw::text(text.as_ref()),
+        DeValue::Boolean(value) => Raw::text(value.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Raw::text(number.as_str()),
+        DeValue::Array(items) => Raw::List(
+            items.iter().map(|item| item.get_ref().as_str().map(ToOwned::to_owned)).collect::<Option<_>>()?,
+        ),
+        _ => return None,
+    })
+}

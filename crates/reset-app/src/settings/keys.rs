@@ -1,0 +1,257 @@
+//! The table of settings: every key once, with its default and its meaning.
+//!
+//! Everything that knows keys walks this table: the three sources, `config show`, `config schema`, and the
+//! table in docs/OPERATIONS.md, which a test keeps true. Defaults are written as an operator would write
+//! them and take the same way in, so a documented default cannot differ from the running one (R44).
+//!
+//! # How to add a setting
+//! One line here, and one line in the section's file that reads it.
+
+/// One setting.
+pub(crate) struct Key {
+    /// Name in the file: `key` or `section.key`.
+    pub(crate) name: &'static str,
+    /// What may be written.
+    pub(crate) kind: Kind,
+    /// What holds when nobody says anything.
+    pub(crate) default: Preset,
+    /// What holds instead in profile `hardened`.
+    pub(crate) hardened: Option<&'static str>,
+    /// Who may see the value.
+    pub(crate) secrecy: Secrecy,
+    /// What it decides, in Markdown.
+    pub(crate) meaning: &'static str,
+}
+
+/// What may be written as a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number.
+    Integer,
+    /// `500ms`, `30s`, `15m`, `1h`, `1d`.
+    Duration,
+    /// Bytes, or a number with `KiB` or `MiB`.
+    Size,
+    /// An array in the file; comma-separated elsewhere.
+    List,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// What holds when nobody says anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preset {
+    /// This text.
+    Value(&'static str),
+    /// Something that is found out at start; in words.
+    Found(&'static str),
+}
+
+/// Who may see a value. Anything but [`Secrecy::Open`] may be kept in a file named by `<key>_file`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Secrecy {
+    /// Everybody.
+    Open,
+    /// A URL whose user and password are nobody's business.
+    Userinfo,
+    /// Nobody.
+    Secret,
+}
+
+impl Key {
+    const fn new(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Self {
+        let default = Preset::Value(default);
+        Self { name, kind, default, hardened: None, secrecy: Secrecy::Open, meaning }
+    }
+
+    const fn found(name: &'static str, how: &'static str, meaning: &'static str) -> Self {
+        let default = Preset::Found(how);
+        Self { name, kind: Kind::Text, default, hardened: None, secrecy: Secrecy::Open, meaning }
+    }
+
+    const fn hardened(self, value: &'static str) -> Self {
+        Self { hardened: Some(value), ..self }
+    }
+
+    const fn secrecy(self, secrecy: Secrecy) -> Self {
+        Self { secrecy, ..self }
+    }
+
+    /// The environment variable: `RESET_PX0__CODE_TTL` for `px0.code_ttl`.
+    pub(crate) fn variable(&self) -> String {
+        variable(self.name)
+    }
+}
+
+/// The environment variable of the key `name`.
+pub(crate) fn variable(name: &str) -> String {
+    format!("RESET_{}", name.replace('.', "__").to_ascii_uppercase())
+}
+
+/// What a name means.
+pub(crate) enum Named {
+    /// A setting.
+    Key(&'static Key),
+    /// `<key>_file`: the file that holds the setting.
+    FileOf(&'static Key),
+    /// A setting of a later version.
+    Later,
+    /// Nothing that was ever promised.
+    Unknown,
+}
+
+/// Finds out what `name`, written as in the file, means.
+pub(crate) fn named(name: &str) -> Named {
+    let find = |name: &str| KEYS.iter().find(|key| key.name == name);
+    if let Some(key) = find(name) {
+        return Named::Key(key);
+    }
+    let kept = name.strip_suffix("_file").and_then(find);
+    match kept.filter(|key| key.secrecy != Secrecy::Open) {
+        Some(key) => Named::FileOf(key),
+        None if LATER.contains(&name) => Named::Later,
+        None => Named::Unknown,
+    }
+}
+
+use Kind::{Boolean, Choice, Duration, Integer, List, Size, Text};
+
+const WIRE: Kind = Choice(&["published", "server"]);
+
+/// Every setting of this version, in the order in which they are documented.
+pub(crate) const KEYS: &[Key] = &[
+    Key::new("listen", Text, "127.0.0.1:8080", "TCP address with its port, or `unix:/path`"),
+    Key::found(
+        "public_url",
+        "`http://<listen>` when that is loopback; else required",
+        "Where people reach the service, https unless loopback: the only source of links",
+    ),
+    Key::new("database_url", Text, "sqlite://reset.db", "`sqlite://PATH`").secrecy(Secrecy::Userinfo),
+    Key::new(
+        "mail_url",
+        Text,
+        "file://mail",
+        "`smtp://[user:pass@]host[:port]` (STARTTLS when offered; `?tls=required` insists), `smtps://…`, \
+         `file://DIR` (one `.eml` file a mail), `stdout:`",
+    )
+    .secrecy(Secrecy::Userinfo),
+    Key::new("mail_from", Text, "Polyreset <no-reply@localhost>", "Sender of every mail"),
+    Key::found(
+        "secret",
+        "`reset.secret` beside the database, made at first start with mode 0600",
+        "At least 32 bytes as hex or base64; every other key is derived from it",
+    )
+    .secrecy(Secrecy::Secret),
+    Key::new(
+        "profile",
+        Choice(&["compatible", "hardened"]),
+        "compatible",
+        "`compatible` serves every client of the dialects; `hardened` closes what their contracts leave open",
+    ),
+    Key::new("body_limit", Size, "64 KiB", "Largest request body; over it: 413 in the dialect's envelope"),
+    Key::new("cors_origins", List, "", "Origins whose pages may call, such as `https://app.example.com`"),
+    Key::new("log", Text, "info", "Log filter: a level, or `target=level,…`"),
+    Key::new("px0.enabled", Boolean, "true", "Whether px0 is served"),
+    Key::new("px0.wire", WIRE, "published", "Whose bytes: the published contract's"),
+    Key::new("px0.code_ttl", Duration, "15m", "Life of a code").hardened("10m"),
+    Key::new("px0.disclose_unknown", Boolean, "true", "Whether an unknown address gets the contract's 404")
+        .hardened("false"),
+    Key::new("worthai.enabled", Boolean, "true", "Whether worthai is served"),
+    Key::new("worthai.base_path", Text, "/auth/api/v1", "Path under which its two operations are served"),
+    Key::found("worthai.page_url", "`<public_url>/reset`", "Page of the mailed link; `?reset_token=` is added"),
+    Key::new("worthai.token_ttl", Duration, "30m", "Life of a token"),
+    Key::found("worthai.jwt_secret", "derived from `secret`", "Signs the tokens; at least 32 bytes, taken as written")
+        .secrecy(Secrecy::Secret),
+    Key::new("strapi.enabled", Boolean, "true", "Whether Strapi users-permissions is served"),
+    Key::new("strapi.wire", WIRE, "published", "Whose bytes: the published contract's"),
+    Key::found("strapi.page_url", "`<public_url>/reset`", "Page of the mailed link; `?code=` is added"),
+    Key::new("strapi.token_ttl", Duration, "1h", "Life of a code").hardened("30m"),
+    Key::found(
+        "strapi.jwt_secret",
+        "derived from `secret`",
+        "Signs the session token in the answer, the host's `JWT_SECRET`; at least 16 bytes, taken as written",
+    )
+    .secrecy(Secrecy::Secret),
+    Key::new("strapi.jwt_ttl", Duration, "30d", "Life of that session token"),
+    Key::new("strapi.issue_jwt", Boolean, "true", "Whether the answer carries a session token").hardened("false"),
+    Key::new("strapi.public", Boolean, "true", "Whether the public role may reset; if not, 403"),
+    Key::new("insforge.enabled", Boolean, "true", "Whether InsForge is served"),
+    Key::new("insforge.wire", WIRE, "published", "Whose bytes: the published contract's"),
+    Key::new("insforge.method", Choice(&["code", "link"]), "code", "What is mailed").hardened("link"),
+    Key::new(
+        "insforge.allowed_redirect_urls",
+        List,
+        "",
+        "Where a link may lead; an empty list allows nothing, so `method=link` needs one",
+    ),
+    Key::new("insforge.code_ttl", Duration, "15m", "Life of a code").hardened("10m"),
+    Key::new("insforge.token_ttl", Duration, "1h", "Life of a link, or of the token that a code became")
+        .hardened("30m"),
+    Key::new("insforge.max_attempts", Integer, "3", "Guesses for one code"),
+    Key::new(
+        "password.hash",
+        Choice(&["argon2id", "bcrypt"]),
+        "argon2id",
+        "How passwords are stored; `bcrypt` for tables that another system reads",
+    ),
+    Key::new("password.argon2_m_kib", Integer, "47104", "Argon2id memory in KiB"),
+    Key::new("password.argon2_t", Integer, "1", "Argon2id passes"),
+    Key::new("password.argon2_p", Integer, "1", "Argon2id lanes"),
+    Key::new("password.bcrypt_cost", Integer, "12", "bcrypt cost"),
+    Key::new(
+        "password.memory_mib",
+        Integer,
+        "512",
+        "Memory that all hashing together may take: it and the number of cores bound how many run at once",
+    ),
+    Key::new("password.min_length", Integer, "8", "Least length of a new password").hardened("15"),
+    Key::new("password.denylist", Choice(&["on", "off"]), "off", "List of known passwords; not offered yet"),
+    Key::new(
+        "limits.enabled",
+        Boolean,
+        "true",
+        "`false` lifts the caps, for load tests; `insforge.max_attempts` stays",
+    ),
+    Key::new("limits.px0_live_codes", Integer, "10", "Live px0 codes of six digits; further ones are long"),
+    Key::new("users.preset", Text, "own", "The users table: polyreset's own"),
+    Key::new("notify.password_changed", Boolean, "true", "Mail to the owner after a reset"),
+];
+
+/// Settings that are promised for a later version: known by name, and refused.
+const LATER: &[&str] = &[
+    "admin_listen",
+    "trusted_proxies",
+    "database.auto_migrate",
+    "users.table",
+    "users.id",
+    "users.email",
+    "users.password",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_name_and_a_variable_of_its_own() {
+        let mut names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        let mut variables: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        names.sort_unstable();
+        variables.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+        assert!(variables.windows(2).all(|pair| pair[0] != pair[1]));
+        assert_eq!(variable("px0.code_ttl"), "RESET_PX0__CODE_TTL");
+    }
+
+    #[test]
+    fn only_what_is_secret_may_be_kept_in_a_file() {
+        assert!(matches!(named("worthai.jwt_secret_file"), Named::FileOf(key) if key.name == "worthai.jwt_secret"));
+        assert!(matches!(named("mail_url_file"), Named::FileOf(_)));
+        assert!(matches!(named("listen_file"), Named::Unknown));
+        assert!(matches!(named("admin_listen"), Named::Later));
+    }
+}

@@ -1,0 +1,118 @@
+//! Settings: read once, judged whole, then carried as types.
+//!
+//! [`keys`] is the one table; [`source`] merges flags, environment and file by it; [`value`] reads what is
+//! written as what is meant; a file for each section makes types of it. Whatever is wrong stops the start
+//! with one sentence.
+
+mod database;
+mod dialects;
+pub(crate) mod environment;
+mod file;
+mod http;
+mod keys;
+mod mail;
+mod password;
+pub(crate) mod schema;
+mod secret;
+mod show;
+mod source;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod tests;
+mod value;
+mod weaknesses;
+
+use anyhow::{Result, anyhow, bail};
+use reset_core::keys::Key;
+use tracing_subscriber::EnvFilter;
+
+pub(crate) use self::{
+    database::Database,
+    http::{Http, Listen},
+    mail::Mail,
+    password::Passwords,
+    secret::Secret,
+    source::Inputs,
+    value::{Values, written},
+};
+
+/// Everything a deployment decides. It holds secrets: no `Debug`.
+pub(crate) struct Settings {
+    /// Log filter.
+    pub(crate) log: String,
+    /// Where we listen and are reached.
+    pub(crate) http: Http,
+    /// What is remembered, and the secret.
+    pub(crate) database: Database,
+    /// How mail leaves.
+    pub(crate) mail: Mail,
+    /// How passwords are judged and stored.
+    pub(crate) passwords: Passwords,
+    /// Whether the owner is told of a completed reset.
+    pub(crate) notify_owner: bool,
+    values: Values,
+}
+
+/// Which doors the dialects' own contracts leave open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// All of them: every client keeps working.
+    Compatible,
+    /// None.
+    Hardened,
+}
+
+impl Settings {
+    /// Merges the sources and judges everything that can be judged before the start.
+    pub(crate) fn read(inputs: Inputs) -> Result<Self> {
+        let values = Values::new(source::gather(inputs)?)?;
+        if values.text("users.preset")? != "own" {
+            let source = values.value("users.preset").source;
+            bail!("users.preset ({source}) is one that this version does not offer yet: leave it at own");
+        }
+        let log = values.text("log")?;
+        EnvFilter::try_new(&log).map_err(|_| values.bad("log", "a level such as info, or target=level,…"))?;
+        let settings = Self {
+            log,
+            http: Http::read(&values)?,
+            database: Database::read(&values)?,
+            mail: Mail::read(&values)?,
+            passwords: Passwords::read(&values)?,
+            notify_owner: values.boolean("notify.password_changed")?,
+            values,
+        };
+        settings.dialects(&settings.likely_url(), &settings.likely_root())?;
+        Ok(settings)
+    }
+
+    /// What the dialects are told, once the public URL and the root key are known.
+    pub(crate) fn dialects(&self, public_url: &str, root: &Key) -> Result<reset_dialects::Settings> {
+        dialects::read(&self.values, &self.passwords, public_url, root)
+    }
+
+    /// What the dialects' tables are made from when nothing is going to be served or mailed.
+    pub(crate) fn stand_in(&self) -> Result<reset_dialects::Settings> {
+        self.dialects(&self.likely_url(), &self.likely_root())
+    }
+
+    /// How requests are served.
+    pub(crate) fn serving(&self) -> Result<reset_dialects::Serving> {
+        let origins = self.http.cors_origins.iter().map(|origin| origin.parse());
+        let cors_origins = origins.collect::<Result<_, _>>().map_err(|_| anyhow!("cors_origins is no header value"))?;
+        Ok(reset_dialects::Serving { body_limit: self.http.body_limit, cors_origins })
+    }
+
+    /// The public URL as far as it is known before the listener is bound.
+    fn likely_url(&self) -> String {
+        self.http.public_url.of(&self.http.listen)
+    }
+
+    /// The root as far as it is known before anything is made.
+    fn likely_root(&self) -> Key {
+        match &self.database.secret {
+            Secret::Given(key) => key.clone(),
+            Secret::Kept(_) => Key::shared(&[]),
+        }
+    }
+}

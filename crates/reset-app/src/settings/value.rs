@@ -1,0 +1,199 @@
+//! Values: what is written, read as what is meant. A sentence about a bad one names the key, its source and
+//! what is expected; it quotes the value unless that may be a secret.
+
+use std::{borrow::Cow, str::FromStr, time::Duration};
+
+use anyhow::{Error, Result, anyhow};
+
+use super::{
+    Profile,
+    keys::{KEYS, Key, Kind, Preset, Secrecy},
+    source::{Given, GivenValues, Raw, Source},
+};
+
+/// Every setting, given or not.
+pub(crate) struct Values {
+    given: GivenValues,
+    pub(super) profile: Profile,
+}
+
+/// One setting's value and where it is from; nothing where it is found out at start.
+pub(crate) struct Value<'a> {
+    pub(crate) raw: Option<Cow<'a, Raw>>,
+    pub(crate) source: &'a Source,
+}
+
+impl Values {
+    /// Reads the profile, which decides about defaults.
+    pub(super) fn new(given: GivenValues) -> Result<Self> {
+        let mut values = Self { given, profile: Profile::Compatible };
+        if values.choice("profile")? == "hardened" {
+            values.profile = Profile::Hardened;
+        }
+        Ok(values)
+    }
+
+    /// Whether somebody gave the setting.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
+    /// The setting as it is in force.
+    pub(crate) fn value(&self, name: &str) -> Value<'_> {
+        if let Some(Given { raw, source, .. }) = self.given.get(name) {
+            return Value { raw: Some(Cow::Borrowed(raw)), source };
+        }
+        let key = key(name);
+        let default = |text: &str| Some(Cow::Owned(Raw::text(text)));
+        match (key.hardened, key.default) {
+            (Some(text), _) if self.profile == Profile::Hardened => {
+                Value { raw: default(text), source: &Source::Profile }
+            }
+            (_, Preset::Value(text)) => Value { raw: default(text), source: &Source::Default },
+            (_, Preset::Found(_)) => Value { raw: None, source: &Source::Default },
+        }
+    }
+
+    /// The text, where there is one.
+    pub(crate) fn given_text(&self, name: &str) -> Result<Option<String>> {
+        match self.value(name).raw.as_deref() {
+            None => Ok(None),
+            Some(Raw::Text(text)) => Ok(Some(text.as_str().to_owned())),
+            Some(Raw::List(_)) => Err(self.bad(name, "one text, not a list")),
+        }
+    }
+
+    /// The text of a setting that has a default.
+    pub(crate) fn text(&self, name: &str) -> Result<String> {
+        Ok(self.given_text(name)?.unwrap_or_default())
+    }
+
+    pub(crate) fn boolean(&self, name: &str) -> Result<bool> {
+        self.read(name, "true or false", |text| text.parse().ok())
+    }
+
+    /// A whole number within `range`.
+    pub(crate) fn integer<T>(&self, name: &str, range: std::ops::RangeInclusive<T>) -> Result<T>
+    where
+        T: FromStr + PartialOrd + std::fmt::Display,
+    {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.read(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    /// A time span of at most `most`.
+    pub(crate) fn duration(&self, name: &str, most: Duration) -> Result<Duration> {
+        let expected = format!("a duration such as 30s, 15m or 1h, at most {}", written(most));
+        self.read(name, &expected, |text| duration(text).filter(|span| *span <= most))
+    }
+
+    /// A number of bytes.
+    pub(crate) fn size(&self, name: &str) -> Result<usize> {
+        self.read(name, "a number of bytes such as 65536 or 64 KiB", size)
+    }
+
+    /// One of the key's words.
+    pub(crate) fn choice(&self, name: &str) -> Result<&'static str> {
+        let Kind::Choice(words) = key(name).kind else { unreachable!("{name} is a choice") };
+        self.read(name, &words.join(" or "), |text| words.iter().find(|word| **word == text).copied())
+    }
+
+    /// A list; text is taken as comma-separated.
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+        match self.value(name).raw.as_deref() {
+            None => Vec::new(),
+            Some(Raw::List(items)) => items.clone(),
+            Some(Raw::Text(text)) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                items.map(ToOwned::to_owned).collect()
+            }
+        }
+    }
+
+    /// Reads a text in its own way.
+    pub(crate) fn read<T>(&self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+        read(self.text(name)?.as_str()).ok_or_else(|| self.bad(name, expected))
+    }
+
+    /// The sentence about a bad value.
+    pub(crate) fn bad(&self, name: &str, expected: impl std::fmt::Display) -> Error {
+        let Value { raw, source } = self.value(name);
+        match raw.as_deref() {
+            Some(Raw::Text(text)) if key(name).secrecy == Secrecy::Open => {
+                anyhow!("{name} ({source}) is {:?}; expected {expected}", text.as_str())
+            }
+            Some(Raw::List(items)) if key(name).secrecy == Secrecy::Open => {
+                anyhow!("{name} ({source}) is {items:?}; expected {expected}")
+            }
+            _ => anyhow!("{name} ({source}) is not right; expected {expected}"),
+        }
+    }
+}
+
+/// The key `name`. Names are literals in this crate, so a missing one is a mistake of ours.
+fn key(name: &str) -> &'static Key {
+    KEYS.iter().find(|key| key.name == name).expect("a key of the table")
+}
+
+/// `15m` as a time span; more than nothing.
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    let millis = number.parse::<u64>().ok()?.checked_mul(millis)?;
+    (millis > 0).then(|| Duration::from_millis(millis))
+}
+
+/// A time span in the largest unit that leaves no rest.
+pub(crate) fn written(span: Duration) -> String {
+    let millis = span.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+    let (size, unit) = units.into_iter().find(|(size, _)| millis % size == 0).unwrap_or((1, "ms"));
+    format!("{}{unit}", millis / size)
+}
+
+/// `64 KiB` as a number of bytes; more than none.
+fn size(text: &str) -> Option<usize> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let unit = match unit.trim_start() {
+        "" => 1,
+        "KiB" => 1024,
+        "MiB" => 1024 * 1024,
+        _ => return None,
+    };
+    number.parse::<usize>().ok()?.checked_mul(unit).filter(|bytes| *bytes > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_number_and_a_unit() {
+        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("15m", 900_000), ("1h", 3_600_000)] {
+            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
+            assert_eq!(written(Duration::from_millis(millis)), text);
+        }
+        assert_eq!(duration("1d"), Some(Duration::from_secs(86_400)));
+        for text in ["", "15", "m", "15 m", "-1s", "1.5h", "0s", "15M", "99999999999999999d"] {
+            assert_eq!(duration(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_binary_multiples() {
+        for (text, bytes) in [("1", 1), ("65536", 65_536), ("64 KiB", 65_536), ("64KiB", 65_536), ("1MiB", 1 << 20)] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for text in ["", "KiB", "0", "64kb", "64 KB", "-1", "1.5 MiB"] {
+            assert_eq!(size(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The contract of [`Accounts`](crate::ports::Accounts), and of a store that is still empty.
+
+use std::sync::Arc;
+
+use super::{account, address, at, done, issued, newcomer, state, ticket};
+use crate::{
+    account::AccountId, email::EmailAddress, error::AddAccountError, ports::Store, ticket::Ticket,
+    ticket::TicketState,
+};
+
+pub async fn a_fresh_store_is_ready_and_empty(store: Arc<dyn Store>) {
+    done(store.ready().await);
+    assert!(done(store.account_by_email(&address("ann")).await).is_none());
+    assert_eq!(done(store.next_due().await), None);
+    assert_eq!(done(store.claim(10, at(0), at(60)).await), []);
+}
+
+pub async fn an_account_is_found_by_its_canonical_address_and_by_its_id(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    account(&store, "bob").await;
+    let shouted = EmailAddress::parse("ANN@EXAMPLE.ORG").expect("an address");
+    assert!(done(store.account_by_email(&shouted).await) == Some(ann.clone()));
+    assert!(done(store.account(&ann.id).await) == Some(ann.clone()));
+    assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("the first hash"));
+    assert_eq!(
+        (ann.username.as_deref(), ann.name.as_deref(), ann.locale.as_deref()),
+        (Some("user name"), None, Some("de-CH"))
+    );
+    assert!(ann.confirmed && !ann.blocked && ann.epoch == 0);
+    assert_eq!((ann.created_at, ann.updated_at), (at(0), at(0)));
+}
+
+pub async fn the_address_is_kept_as_it_was_written(store: Arc<dyn Store>) {
+    let written = "Ann.O'Hara@Example.ORG";
+    let email = EmailAddress::parse(written).expect("an address");
+    let id = store.add_account(&email, newcomer(written)).await.expect("a free address");
+    assert_eq!(done(store.account(&id).await).expect("the account").email, written);
+}
+
+pub async fn a_second_account_cannot_have_the_address(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let twin = EmailAddress::parse("Ann@Example.org").expect("an address");
+    let refused = store.add_account(&twin, newcomer("Ann@Example.org")).await;
+    assert!(matches!(refused, Err(AddAccountError::Taken)));
+    assert!(done(store.account_by_email(&twin).await) == Some(ann));
+}
+
+pub async fn twenty_sign_ups_for_one_address_make_one_account(store: Arc<dyn Store>) {
+    let all: Vec<_> = (0..20)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.add_account(&address("ann"), newcomer("ann@example.org")).await })
+        })
+        .collect();
+    let (mut made, mut taken) = (0, 0);
+    for one in all {
+        match one.await.expect("a task that ends") {
+            Ok(_) => made += 1,
+            Err(AddAccountError::Taken) => taken += 1,
+            Err(AddAccountError::Store(error)) => panic!("{error}"),
+        }
+    }
+    assert_eq!((made, taken), (1, 19));
+}
+
+pub async fn an_id_that_is_none_is_simply_not_found(store: Arc<dyn Store>) {
+    account(&store, "ann").await;
+    for id in ["", "0", "99", "-1", "1 OR 1=1", "1.0", "99999999999999999999", "é"] {
+        assert!(done(store.account(&AccountId::new(id)).await).is_none(), "{id:?}");
+        assert_eq!(done(store.password_hash(&AccountId::new(id)).await), None, "{id:?}");
+    }
+}
+
+pub async fn blocking_voids_the_accounts_tickets_and_nobody_elses(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let other = issued(&store, Ticket { dialect: "other".to_owned(), ..ticket(&ann, "other") }).await;
+    let bobs = issued(&store, ticket(&bob, "bobs")).await;
+    assert!(done(store.set_blocked(&address("ann"), true, at(5)).await));
+    let ann = done(store.account(&ann.id).await).expect("ann");
+    assert!(ann.blocked && ann.updated_at == at(5) && ann.created_at == at(0));
+    assert!(!done(store.account(&bob.id).await).expect("bob").blocked);
+    assert_eq!(state(&store, &one, at(5)).await, TicketState::Void);
+    assert_eq!(state(&store, &other, at(5)).await, TicketState::Void);
+    assert_eq!(state(&store, &bobs, at(5)).await, TicketState::Live);
+    assert!(!done(store.set_blocked(&address("nobody"), true, at(5)).await));
+}
+
+pub async fn unblocking_brings_no_ticket_back(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    done(store.set_blocked(&address("ann"), true, at(5)).await);
+    assert!(done(store.set_blocked(&address("ann"), false, at(6)).await));
+    assert!(!done(store.account(&ann.id).await).expect("ann").blocked);
+    assert_eq!(state(&store, &one, at(6)).await, TicketState::Void);
+}

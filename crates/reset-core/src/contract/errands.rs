@@ -1,0 +1,245 @@
+//! The contract of [`Errands`](crate::ports::Errands), and of what is forgotten in the end.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{account, address, at, done, errand, issued, state, stored, ticket};
+use crate::{
+    account::AccountId,
+    errand::{Errand, ErrandId, Outcome, Task},
+    ports::Store,
+    ticket::{Ticket, TicketState},
+    time::Timestamp,
+};
+
+async fn push(store: &Arc<dyn Store>, id: &str, name: &str) {
+    done(store.push(&errand(id, name)).await);
+}
+
+/// Claims up to ten errands for a minute and names them.
+async fn claim(store: &Arc<dyn Store>, now: Timestamp) -> Vec<String> {
+    let claimed = done(store.claim(10, now, now.plus(std::time::Duration::from_secs(60))).await);
+    claimed.iter().map(|errand| errand.id.as_str().to_owned()).collect()
+}
+
+async fn finish(store: &Arc<dyn Store>, id: &str, now: Timestamp) {
+    done(store.finish(&ErrandId::new(id), Outcome::Mailed, "250", None, now).await);
+}
+
+async fn postpone(store: &Arc<dyn Store>, id: &str, due_at: Timestamp) {
+    done(store.postpone(&ErrandId::new(id), due_at, "451 4.7.1").await);
+}
+
+pub async fn an_errand_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {
+    let redirect_to = Some("https://example.org/?a='\"".to_owned());
+    let reset = Errand { task: Task::Reset { email: address("ann"), redirect_to }, ..errand("reset", "ann") };
+    let notice =
+        Errand { task: Task::Notice { account: AccountId::new("any key") }, ..errand("notice", "ann") };
+    done(store.push(&reset).await);
+    done(store.push(&notice).await);
+    let claimed = done(store.claim(10, at(0), at(60)).await);
+    assert!(claimed[0].seq > 0 && claimed[1].seq > claimed[0].seq);
+    let expected = [
+        Errand { seq: claimed[0].seq, attempts: 1, ..reset },
+        Errand { seq: claimed[1].seq, attempts: 1, ..notice },
+    ];
+    assert_eq!(claimed, expected);
+}
+
+pub async fn errands_are_claimed_in_the_order_of_asking(store: Arc<dyn Store>) {
+    for (id, name) in [("c", "cleo"), ("a", "ann"), ("d", "dave"), ("b", "bob")] {
+        push(&store, id, name).await;
+    }
+    // Put off and due again: still the first that was asked for.
+    assert_eq!(done(store.claim(1, at(0), at(60)).await)[0].id.as_str(), "c");
+    postpone(&store, "c", at(1)).await;
+    let first = done(store.claim(3, at(1), at(60)).await);
+    assert_eq!(first.iter().map(|errand| errand.id.as_str()).collect::<Vec<_>>(), ["c", "a", "d"]);
+    assert_eq!(claim(&store, at(1)).await, ["b"]);
+}
+
+pub async fn an_errand_is_accepted_once(store: Arc<dyn Store>) {
+    push(&store, "one", "ann").await;
+    assert!(store.push(&errand("one", "bob")).await.is_err());
+    assert_eq!(claim(&store, at(0)).await, ["one"]);
+}
+
+pub async fn a_claimed_errand_is_nobody_elses_until_its_lease_ends(store: Arc<dyn Store>) {
+    push(&store, "one", "ann").await;
+    assert_eq!(claim(&store, at(0)).await, ["one"]);
+    assert!(claim(&store, at(59)).await.is_empty());
+    let again = done(store.claim(10, at(60), at(120)).await);
+    assert_eq!((again.len(), again[0].attempts), (1, 2));
+}
+
+pub async fn parallel_claims_share_the_errands_out(store: Arc<dyn Store>) {
+    for number in 0..30 {
+        push(&store, &format!("errand {number}"), &format!("name{number}")).await;
+    }
+    let all: Vec<_> = (0..10)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { done(store.claim(5, at(0), at(60)).await) })
+        })
+        .collect();
+    let mut claimed = Vec::new();
+    for one in all {
+        claimed.extend(one.await.expect("a task that ends").into_iter().map(|errand| errand.id));
+    }
+    assert_eq!(claimed.len(), 30);
+    assert_eq!(claimed.into_iter().collect::<HashSet<_>>().len(), 30);
+}
+
+pub async fn an_errand_that_is_not_due_waits(store: Arc<dyn Store>) {
+    done(store.push(&Errand { created_at: at(10), ..errand("one", "ann") }).await);
+    assert!(claim(&store, at(9)).await.is_empty());
+    assert_eq!(claim(&store, at(10)).await, ["one"]);
+}
+
+pub async fn a_postponed_errand_is_due_when_it_was_put_off_to(store: Arc<dyn Store>) {
+    push(&store, "one", "ann").await;
+    claim(&store, at(0)).await;
+    postpone(&store, "one", at(5)).await;
+    assert_eq!(done(store.next_due().await), Some(at(5)));
+    assert!(claim(&store, at(4)).await.is_empty());
+    let again = done(store.claim(10, at(5), at(60)).await);
+    assert_eq!((again.len(), again[0].attempts), (1, 2));
+}
+
+pub async fn a_finished_errand_never_comes_back(store: Arc<dyn Store>) {
+    push(&store, "one", "ann").await;
+    claim(&store, at(0)).await;
+    finish(&store, "one", at(1)).await;
+    postpone(&store, "one", at(2)).await;
+    done(store.release(at(3)).await);
+    assert!(claim(&store, at(1000)).await.is_empty());
+    assert_eq!(done(store.next_due().await), None);
+}
+
+pub async fn release_makes_every_unfinished_errand_due(store: Arc<dyn Store>) {
+    for (id, name) in [("taken", "ann"), ("postponed", "bob")] {
+        push(&store, id, name).await;
+    }
+    claim(&store, at(0)).await;
+    postpone(&store, "postponed", at(900)).await;
+    done(store.release(at(1)).await);
+    assert_eq!(done(store.next_due().await), Some(at(1)));
+    assert_eq!(claim(&store, at(1)).await, ["taken", "postponed"]);
+}
+
+pub async fn an_errand_waits_for_an_earlier_one_to_its_address(store: Arc<dyn Store>) {
+    for id in ["first", "second", "third"] {
+        push(&store, id, "ann").await;
+    }
+    // While it is due, while it is taken, and while it is due again.
+    assert_eq!(claim(&store, at(0)).await, ["first"]);
+    assert!(claim(&store, at(1)).await.is_empty());
+    assert_eq!(claim(&store, at(60)).await, ["first"]);
+    finish(&store, "first", at(61)).await;
+    assert_eq!(claim(&store, at(61)).await, ["second"]);
+    finish(&store, "second", at(62)).await;
+    assert_eq!(claim(&store, at(62)).await, ["third"]);
+}
+
+pub async fn an_errand_overtakes_one_that_is_postponed(store: Arc<dyn Store>) {
+    push(&store, "first", "ann").await;
+    push(&store, "second", "ann").await;
+    claim(&store, at(0)).await;
+    postpone(&store, "first", at(10)).await;
+    assert_eq!(claim(&store, at(1)).await, ["second"]);
+    // The earlier one waits for nobody: it is the store's `issue` that finds it superseded.
+    assert_eq!(claim(&store, at(10)).await, ["first"]);
+}
+
+pub async fn errands_to_other_addresses_and_dialects_do_not_wait(store: Arc<dyn Store>) {
+    push(&store, "ann", "ann").await;
+    push(&store, "bob", "bob").await;
+    done(store.push(&Errand { dialect: "other".to_owned(), ..errand("other", "ann") }).await);
+    assert_eq!(claim(&store, at(0)).await, ["ann", "bob", "other"]);
+}
+
+pub async fn notices_wait_for_nobody(store: Arc<dyn Store>) {
+    for id in ["one", "two"] {
+        let task = Task::Notice { account: AccountId::new("1") };
+        done(store.push(&Errand { task, ..errand(id, "unused") }).await);
+    }
+    assert_eq!(claim(&store, at(0)).await, ["one", "two"]);
+}
+
+/// One that waits behind a taken one does not count, or its courier would ask again and again.
+pub async fn next_due_is_the_earliest_that_could_be_claimed(store: Arc<dyn Store>) {
+    push(&store, "first", "ann").await;
+    push(&store, "second", "ann").await;
+    assert_eq!(done(store.next_due().await), Some(at(0)));
+    claim(&store, at(0)).await;
+    assert_eq!(done(store.next_due().await), Some(at(60)));
+    postpone(&store, "first", at(30)).await;
+    assert_eq!(done(store.next_due().await), Some(at(0)));
+    assert_eq!(claim(&store, at(1)).await, ["second"]);
+    assert_eq!(done(store.next_due().await), Some(at(30)));
+}
+
+async fn accept(store: &Arc<dyn Store>, ticket: &Ticket, end: Timestamp, now: Timestamp) {
+    push(store, ticket.errand.as_str(), "ann").await;
+    claim(store, now).await;
+    done(store.finish(&ticket.errand, Outcome::Mailed, "250", Some((&ticket.id, end)), now).await);
+    assert_eq!(done(store.next_due().await), None, "finished");
+}
+
+pub async fn an_accepted_mail_starts_the_clock_of_a_live_ticket(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    accept(&store, &one, at(900), at(300)).await;
+    assert!(stored(&store, &one).await == Ticket { expires_at: at(900), ..one });
+}
+
+pub async fn an_accepted_mail_revives_no_dead_ticket(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let expired = issued(&store, ticket(&ann, "expired")).await;
+    accept(&store, &expired, at(1200), at(600)).await;
+    assert_eq!(state(&store, &expired, at(600)).await, TicketState::Expired);
+    let void = issued(&store, ticket(&bob, "void")).await;
+    done(store.set_blocked(&address("bob"), true, at(1)).await);
+    accept(&store, &void, at(1200), at(2)).await;
+    assert_eq!(stored(&store, &void).await.expires_at, void.expires_at);
+}
+
+pub async fn purge_forgets_what_ended_before_and_nothing_else(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let in_dialect = |dialect: &str, expires_at| {
+        let dialect = dialect.to_owned();
+        Ticket {
+            expires_at,
+            digest: super::digest(&dialect),
+            ..Ticket { dialect: dialect.clone(), ..ticket(&ann, &dialect) }
+        }
+    };
+    // Ends at 10 by time; at 20 exactly by time; at 5 by an exchange, whose token lives on; at 4 by a later one.
+    let expired = issued(&store, in_dialect("expired", at(10))).await;
+    let edge = issued(&store, in_dialect("edge", at(20))).await;
+    let spent = issued(&store, in_dialect("spent", at(900))).await;
+    let token = Ticket { id: super::TicketId::new("token"), errand: ErrandId::new("token"), ..spent.clone() };
+    assert!(done(store.exchange(&spent.id, &token, at(5)).await));
+    let void = issued(&store, in_dialect("void", at(900))).await;
+    let late = Ticket { errand_seq: 2, issued_at: at(4), ..ticket(&ann, "late") };
+    let late = issued(&store, Ticket { dialect: "void".to_owned(), ..late }).await;
+
+    for (id, name) in [("early", "bob"), ("finished", "cleo"), ("pending", "dave")] {
+        push(&store, id, name).await;
+    }
+    claim(&store, at(0)).await;
+    finish(&store, "early", at(19)).await;
+    finish(&store, "finished", at(20)).await;
+
+    done(store.purge(at(20)).await);
+    for gone in [&expired, &spent, &void] {
+        assert!(done(store.ticket_of(&gone.errand).await).is_none(), "{}", gone.id.as_str());
+    }
+    for kept in [&edge, &token, &late] {
+        assert!(done(store.ticket_of(&kept.errand).await).is_some(), "{}", kept.id.as_str());
+    }
+    assert!(done(store.account(&ann.id).await).is_some());
+    assert_eq!(claim(&store, at(60)).await, ["pending"]);
+    // An id is free again once it is forgotten, and only then.
+    assert!(store.push(&errand("early", "bob")).await.is_ok());
+    assert!(store.push(&errand("finished", "cleo")).await.is_err());
+}

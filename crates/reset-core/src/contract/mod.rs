@@ -1,0 +1,223 @@
+//! What every [`Store`] must do: the sentences of [`ports`](crate::ports), each as a test.
+//!
+//! A store is done when this passes:
+//!
+//! ```ignore
+//! reset_core::store_contract!(async { (open_a_fresh_store().await, whatever_must_outlive_it) });
+//! ```
+//!
+//! Each case becomes a test of its own on a store of its own. Time is an argument everywhere, so nothing
+//! sleeps. To add a case, write it in the file it belongs to and list it in [`store_contract!`]; a test
+//! below fails when the second is forgotten.
+
+#![expect(missing_docs, reason = "the cases' names are the sentences")]
+
+pub mod accounts;
+pub mod errands;
+pub mod spending;
+pub mod tickets;
+
+use std::sync::Arc;
+
+use crate::{
+    account::{Account, NewAccount},
+    email::EmailAddress,
+    errand::{Errand, ErrandId, Reference, Task},
+    error::StoreError,
+    ports::{Issued, Store},
+    secret::TicketDigest,
+    ticket::{Ticket, TicketId, TicketKind, TicketState},
+    time::Timestamp,
+};
+
+/// Makes one `#[tokio::test]` of each case. `$fresh` is a future of `(Arc<dyn Store>, guard)`: an empty
+/// store, and whatever has to live as long as it does. The calling crate needs tokio with `macros` and
+/// `rt-multi-thread`.
+#[macro_export]
+macro_rules! store_contract {
+    ($fresh:expr) => {
+        $crate::store_contract! {
+            @modules ($fresh)
+            accounts {
+                a_fresh_store_is_ready_and_empty,
+                an_account_is_found_by_its_canonical_address_and_by_its_id,
+                the_address_is_kept_as_it_was_written,
+                a_second_account_cannot_have_the_address,
+                twenty_sign_ups_for_one_address_make_one_account,
+                an_id_that_is_none_is_simply_not_found,
+                blocking_voids_the_accounts_tickets_and_nobody_elses,
+                unblocking_brings_no_ticket_back,
+            }
+            tickets {
+                a_ticket_is_read_back_as_it_was_issued,
+                a_new_ticket_voids_the_earlier_one_of_its_account_and_dialect,
+                a_new_ticket_leaves_other_dialects_and_accounts_alone,
+                a_new_ticket_voids_an_expired_one_for_good,
+                a_live_digest_collides_and_nothing_changes,
+                digests_of_dead_tickets_are_free_again,
+                one_digest_may_be_live_in_two_dialects,
+                a_later_errand_supersedes_and_nothing_changes,
+                an_errand_issues_one_ticket_only,
+                of_equal_digests_the_live_one_is_found,
+                a_dead_ticket_is_still_found_and_a_strange_one_is_not,
+                only_live_tickets_of_the_kind_are_counted,
+                a_restarted_clock_revives_an_expired_ticket_and_no_other,
+                a_guess_is_taken_from_the_live_ticket_of_the_kind,
+                fifty_parallel_guesses_stay_within_the_limit,
+                guesses_stop_when_the_ticket_ends,
+            }
+            spending {
+                an_exchange_spends_the_code_and_stores_the_token,
+                only_a_live_code_is_exchanged,
+                of_twenty_parallel_exchanges_one_wins,
+                a_failed_exchange_leaves_the_code_unspent,
+                a_redemption_changes_everything_at_once,
+                a_redemption_without_notice_tells_nobody,
+                a_ticket_sets_one_password_only,
+                a_ticket_is_good_until_the_millisecond_it_ends,
+                a_void_ticket_sets_no_password,
+                a_ticket_of_an_earlier_epoch_sets_no_password,
+                a_ticket_of_another_address_sets_no_password,
+                a_ticket_of_another_account_sets_no_password,
+                a_blocked_account_gets_no_password,
+                a_failed_redemption_leaves_the_ticket_unspent,
+                of_twenty_parallel_redemptions_one_wins,
+            }
+            errands {
+                an_errand_is_claimed_as_it_was_pushed,
+                errands_are_claimed_in_the_order_of_asking,
+                an_errand_is_accepted_once,
+                a_claimed_errand_is_nobody_elses_until_its_lease_ends,
+                parallel_claims_share_the_errands_out,
+                an_errand_that_is_not_due_waits,
+                a_postponed_errand_is_due_when_it_was_put_off_to,
+                a_finished_errand_never_comes_back,
+                release_makes_every_unfinished_errand_due,
+                an_errand_waits_for_an_earlier_one_to_its_address,
+                an_errand_overtakes_one_that_is_postponed,
+                errands_to_other_addresses_and_dialects_do_not_wait,
+                notices_wait_for_nobody,
+                next_due_is_the_earliest_that_could_be_claimed,
+                an_accepted_mail_starts_the_clock_of_a_live_ticket,
+                an_accepted_mail_revives_no_dead_ticket,
+                purge_forgets_what_ended_before_and_nothing_else,
+            }
+        }
+    };
+    (@modules ($fresh:expr) $($module:ident { $($case:ident,)* })*) => {$($(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $case() {
+            let (store, _guard) = $fresh.await;
+            $crate::contract::$module::$case(store).await;
+        }
+    )*)*};
+}
+
+const DIALECT: &str = "one";
+
+/// The point `seconds` after the hour that all cases begin at.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_768_574_400_000 + seconds * 1000)
+}
+
+fn done<T>(result: Result<T, StoreError>) -> T {
+    result.expect("the store works")
+}
+
+fn address(name: &str) -> EmailAddress {
+    EmailAddress::parse(&format!("{name}@example.org")).expect("an address")
+}
+
+fn newcomer(email: &str) -> NewAccount {
+    NewAccount {
+        email: email.to_owned(),
+        username: Some("user name".to_owned()),
+        name: None,
+        locale: Some("de-CH".to_owned()),
+        password_hash: "the first hash".to_owned(),
+        created_at: at(0),
+    }
+}
+
+/// An account for `name`, as the store gives it back.
+async fn account(store: &Arc<dyn Store>, name: &str) -> Account {
+    let email = address(name);
+    store.add_account(&email, newcomer(email.key())).await.expect("a free address");
+    done(store.account_by_email(&email).await).expect("the account just made")
+}
+
+fn digest(text: &str) -> TicketDigest {
+    let mut bytes = [0xFF; 32];
+    bytes[..text.len()].copy_from_slice(text.as_bytes());
+    TicketDigest::from_bytes(bytes)
+}
+
+/// A code for `account`, issued at 0 for ten minutes; id, digest and errand are named `id`.
+fn ticket(account: &Account, id: &str) -> Ticket {
+    Ticket {
+        id: TicketId::new(id),
+        account: account.id.clone(),
+        dialect: DIALECT.to_owned(),
+        kind: TicketKind::Code,
+        digest: digest(id),
+        email: EmailAddress::parse(&account.email).expect("an address").key().to_owned(),
+        epoch: account.epoch,
+        errand: ErrandId::new(id),
+        errand_seq: 1,
+        nonce: 0,
+        redirect_to: None,
+        attempts: 0,
+        issued_at: at(0),
+        minted_at: at(0),
+        expires_at: at(600),
+        spent_at: None,
+        voided_at: None,
+    }
+}
+
+/// Issues `ticket`, which has to succeed, and returns it.
+async fn issued(store: &Arc<dyn Store>, ticket: Ticket) -> Ticket {
+    assert_eq!(done(store.issue(&ticket).await), Issued::Live, "{}", ticket.id.as_str());
+    ticket
+}
+
+/// The ticket as the store has it.
+async fn stored(store: &Arc<dyn Store>, ticket: &Ticket) -> Ticket {
+    done(store.ticket_of(&ticket.errand).await).expect("a ticket that is stored")
+}
+
+async fn state(store: &Arc<dyn Store>, ticket: &Ticket, now: Timestamp) -> TicketState {
+    stored(store, ticket).await.state(now)
+}
+
+/// An errand accepted at 0: `name` asked for a reset.
+fn errand(id: &str, name: &str) -> Errand {
+    Errand {
+        id: ErrandId::new(id),
+        seq: 0,
+        reference: Reference::stored("0123456789"),
+        dialect: DIALECT.to_owned(),
+        task: Task::Reset { email: address(name), redirect_to: None },
+        created_at: at(0),
+        attempts: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_case_is_listed() {
+        let list = include_str!("mod.rs");
+        for file in [
+            include_str!("accounts.rs"),
+            include_str!("tickets.rs"),
+            include_str!("spending.rs"),
+            include_str!("errands.rs"),
+        ] {
+            for line in file.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+                let (case, _) = line.split_once('(').expect("a function has parameters");
+                assert!(list.contains(&format!("                {case},\n")), "{case} is never run");
+            }
+        }
+    }
+}

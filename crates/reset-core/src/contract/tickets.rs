@@ -1,0 +1,213 @@
+//! The contract of [`Tickets`](crate::ports::Tickets), up to the point where one is spent.
+
+use std::sync::Arc;
+
+use super::{DIALECT, account, address, at, digest, done, issued, state, stored, ticket};
+use crate::{
+    errand::ErrandId,
+    ports::{Issued, Store},
+    secret::TicketDigest,
+    ticket::{Ticket, TicketKind, TicketState},
+};
+
+pub async fn a_ticket_is_read_back_as_it_was_issued(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let full = Ticket {
+        kind: TicketKind::LongCode,
+        digest: TicketDigest::from_bytes([0; 32]),
+        epoch: 7,
+        errand_seq: i64::from(u32::MAX) + 1,
+        nonce: u32::MAX,
+        redirect_to: Some("https://example.org/?a=b&c='\"".to_owned()),
+        attempts: 3,
+        minted_at: at(1),
+        ..ticket(&ann, "full")
+    };
+    issued(&store, full.clone()).await;
+    assert!(stored(&store, &full).await == full);
+    assert!(done(store.ticket_of(&ErrandId::new("another")).await).is_none());
+}
+
+pub async fn a_new_ticket_voids_the_earlier_one_of_its_account_and_dialect(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let early = issued(&store, Ticket { kind: TicketKind::Token, ..ticket(&ann, "early") }).await;
+    let late = Ticket { errand_seq: 2, issued_at: at(9), ..ticket(&ann, "late") };
+    let late = issued(&store, late).await;
+    assert_eq!(stored(&store, &early).await.voided_at, Some(at(9)));
+    assert_eq!(state(&store, &late, at(9)).await, TicketState::Live);
+}
+
+pub async fn a_new_ticket_leaves_other_dialects_and_accounts_alone(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let other = issued(&store, Ticket { dialect: "other".to_owned(), ..ticket(&ann, "other") }).await;
+    let bobs = issued(&store, ticket(&bob, "bobs")).await;
+    issued(&store, Ticket { errand_seq: 2, ..ticket(&ann, "late") }).await;
+    assert_eq!(state(&store, &other, at(0)).await, TicketState::Live);
+    assert_eq!(state(&store, &bobs, at(0)).await, TicketState::Live);
+}
+
+/// Else the courier of the earlier errand, whose mail was held up, would restart its clock.
+pub async fn a_new_ticket_voids_an_expired_one_for_good(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let early = issued(&store, ticket(&ann, "early")).await;
+    let late = Ticket { errand_seq: 2, issued_at: at(700), expires_at: at(1300), ..ticket(&ann, "late") };
+    issued(&store, late).await;
+    done(store.restart_clock(&early.id, at(701), at(1301)).await);
+    assert_eq!(state(&store, &early, at(702)).await, TicketState::Void);
+}
+
+pub async fn a_live_digest_collides_and_nothing_changes(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let anns = issued(&store, ticket(&ann, "same")).await;
+    let earlier = issued(&store, ticket(&bob, "earlier")).await;
+    let second = Ticket { digest: anns.digest, errand_seq: 2, ..ticket(&bob, "second") };
+    assert_eq!(done(store.issue(&second).await), Issued::Collision);
+    assert!(done(store.ticket_of(&second.errand).await).is_none());
+    assert_eq!(state(&store, &anns, at(0)).await, TicketState::Live);
+    assert_eq!(state(&store, &earlier, at(0)).await, TicketState::Live);
+    // Draw again.
+    issued(&store, Ticket { digest: digest("another"), nonce: 1, ..second }).await;
+}
+
+pub async fn digests_of_dead_tickets_are_free_again(store: Arc<dyn Store>) {
+    let mut early: Option<Ticket> = None;
+    for (name, minutes) in [("ann", 0), ("bob", 10), ("cleo", 20)] {
+        let owner = account(&store, name).await;
+        // Each begins in the millisecond in which the one before has expired.
+        let (issued_at, expires_at) = (at(minutes * 60), at((minutes + 10) * 60));
+        let late = Ticket { digest: digest("same"), issued_at, expires_at, ..ticket(&owner, name) };
+        issued(&store, late.clone()).await;
+        if let Some(early) = early.replace(late) {
+            // Its secret is another's now: no clock may revive it.
+            done(store.restart_clock(&early.id, issued_at, expires_at).await);
+            assert_eq!(state(&store, &early, issued_at).await, TicketState::Void);
+        }
+    }
+    done(store.set_blocked(&address("cleo"), true, at(1201)).await);
+    let dave = account(&store, "dave").await;
+    issued(&store, Ticket { digest: digest("same"), issued_at: at(1202), ..ticket(&dave, "dave") }).await;
+}
+
+pub async fn one_digest_may_be_live_in_two_dialects(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let other = Ticket { dialect: "other".to_owned(), digest: one.digest, ..ticket(&ann, "other") };
+    let other = issued(&store, other).await;
+    for ticket in [one, other] {
+        let found = done(store.ticket_with(&ticket.dialect, &ticket.digest, at(0)).await);
+        assert!(found == Some(ticket));
+    }
+}
+
+pub async fn a_later_errand_supersedes_and_nothing_changes(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let late = issued(&store, Ticket { errand_seq: 2, ..ticket(&ann, "late") }).await;
+    let early = ticket(&ann, "early");
+    assert_eq!(done(store.issue(&early).await), Issued::Superseded);
+    assert!(done(store.ticket_of(&early.errand).await).is_none());
+    assert_eq!(state(&store, &late, at(0)).await, TicketState::Live);
+    // Not even when the later one is dead.
+    done(store.set_blocked(&address("ann"), true, at(1)).await);
+    assert_eq!(done(store.issue(&early).await), Issued::Superseded);
+    issued(&store, Ticket { dialect: "other".to_owned(), ..early }).await;
+}
+
+/// Two couriers at one errand, after the lease of the first: the second must find the ticket, not void it.
+pub async fn an_errand_issues_one_ticket_only(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let first = issued(&store, ticket(&ann, "first")).await;
+    let second = Ticket { errand: first.errand.clone(), ..ticket(&ann, "second") };
+    assert!(store.issue(&second).await.is_err());
+    assert!(stored(&store, &first).await == first);
+}
+
+pub async fn of_equal_digests_the_live_one_is_found(store: Arc<dyn Store>) {
+    let names = ["ann", "bob", "cleo"];
+    for (name, minute) in names.into_iter().zip(0..) {
+        let owner = account(&store, name).await;
+        let (issued_at, expires_at) = (at(minute * 60), at((minute + 1) * 60));
+        let one = Ticket { digest: digest("same"), issued_at, expires_at, ..ticket(&owner, name) };
+        issued(&store, one).await;
+    }
+    let found = done(store.ticket_with(DIALECT, &digest("same"), at(150)).await).expect("a ticket");
+    assert_eq!((found.id.as_str(), found.state(at(150))), ("cleo", TicketState::Live));
+}
+
+pub async fn a_dead_ticket_is_still_found_and_a_strange_one_is_not(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let expired = done(store.ticket_with(DIALECT, &one.digest, at(600)).await).expect("a ticket");
+    assert_eq!(expired.state(at(600)), TicketState::Expired);
+    done(store.set_blocked(&address("ann"), true, at(5)).await);
+    let void = done(store.ticket_with(DIALECT, &one.digest, at(5)).await).expect("a ticket");
+    assert_eq!(void.state(at(5)), TicketState::Void);
+    assert!(done(store.ticket_with("other", &one.digest, at(5)).await).is_none());
+    assert!(done(store.ticket_with(DIALECT, &digest("two"), at(5)).await).is_none());
+}
+
+pub async fn only_live_tickets_of_the_kind_are_counted(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let cleo = account(&store, "cleo").await;
+    issued(&store, ticket(&ann, "ann")).await;
+    issued(&store, Ticket { expires_at: at(60), ..ticket(&bob, "bob") }).await;
+    issued(&store, Ticket { kind: TicketKind::Token, ..ticket(&cleo, "cleo") }).await;
+    issued(&store, Ticket { dialect: "other".to_owned(), ..ticket(&cleo, "other") }).await;
+    let live = |now| store.live_tickets(DIALECT, TicketKind::Code, now);
+    assert_eq!(done(live(at(59)).await), 2);
+    assert_eq!(done(live(at(60)).await), 1);
+    done(store.set_blocked(&address("ann"), true, at(60)).await);
+    assert_eq!(done(live(at(60)).await), 0);
+    assert_eq!(done(store.live_tickets(DIALECT, TicketKind::Token, at(60)).await), 1);
+}
+
+pub async fn a_restarted_clock_revives_an_expired_ticket_and_no_other(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    done(store.restart_clock(&one.id, at(700), at(1300)).await);
+    let again = stored(&store, &one).await;
+    assert!(again == Ticket { minted_at: at(700), expires_at: at(1300), ..one.clone() });
+    done(store.set_blocked(&address("ann"), true, at(701)).await);
+    done(store.restart_clock(&one.id, at(702), at(1400)).await);
+    assert_eq!(state(&store, &one, at(702)).await, TicketState::Void);
+}
+
+pub async fn a_guess_is_taken_from_the_live_ticket_of_the_kind(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let guess = |account, dialect, kind| store.take_guess(account, dialect, kind, 3, at(1));
+    let guessed = done(guess(&ann.id, DIALECT, TicketKind::Code).await);
+    assert!(guessed == Some(Ticket { attempts: 1, ..one.clone() }));
+    assert!(done(guess(&bob.id, DIALECT, TicketKind::Code).await).is_none());
+    assert!(done(guess(&ann.id, "other", TicketKind::Code).await).is_none());
+    assert!(done(guess(&ann.id, DIALECT, TicketKind::Token).await).is_none());
+    assert_eq!(stored(&store, &one).await.attempts, 1);
+    done(store.set_blocked(&address("ann"), true, at(1)).await);
+    assert!(done(guess(&ann.id, DIALECT, TicketKind::Code).await).is_none());
+}
+
+pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let all: Vec<_> = (0..50)
+        .map(|_| {
+            let (store, id) = (store.clone(), ann.id.clone());
+            tokio::spawn(async move { store.take_guess(&id, DIALECT, TicketKind::Code, 5, at(1)).await })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for guess in all {
+        taken.extend(done(guess.await.expect("a task that ends")).map(|ticket| ticket.attempts));
+    }
+    taken.sort_unstable();
+    assert_eq!(taken, [1, 2, 3, 4, 5]);
+    assert_eq!(stored(&store, &one).await.attempts, 5);
+}
+
+pub async fn guesses_stop_when_the_ticket_ends(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let guess = |now| store.take_guess(&ann.id, DIALECT, TicketKind::Code, 5, now);
+    assert!(done(guess(at(599)).await).is_some());
+    assert!(done(guess(at(600)).await).is_none());
+    assert_eq!(stored(&store, &one).await.attempts, 1);
+}

@@ -1,0 +1,199 @@
+//! Adapters that live in memory, for tests and demonstrations: one of each port, and handles to what they saw.
+//!
+//! Nothing here is a mock. [`MemoryStore`] passes the same [`contract`](crate::contract) as every database;
+//! time stands still until it is told to move, and chance repeats itself.
+
+mod mailer;
+mod queue;
+mod store;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+pub use self::{
+    mailer::{MemoryMailer, Refusal, SentKind, SentMail},
+    store::{MemoryStore, Outage},
+};
+use crate::{
+    hasher::{HashPool, Scheme},
+    keys::Key,
+    ports::{Adapters, Clock, Entropy, Hasher},
+    time::Timestamp,
+};
+
+/// One adapter of each kind, and handles to look behind them.
+pub struct Memory {
+    /// The database.
+    pub store: Arc<MemoryStore>,
+    /// The mail transport.
+    pub mailer: Arc<MemoryMailer>,
+    /// The time.
+    pub clock: Arc<FrozenClock>,
+    /// The randomness.
+    pub entropy: Arc<SeededEntropy>,
+    hasher: Arc<dyn Hasher>,
+}
+
+impl Memory {
+    /// Empty adapters whose chance starts from `seed`. The hash is Argon2id of the smallest size: real, and
+    /// done in microseconds.
+    pub fn new(seed: u64) -> Self {
+        let entropy = Arc::new(SeededEntropy::new(seed));
+        let scheme = Scheme::Argon2id { m_kib: 64, t: 1, p: 1 };
+        let hasher = HashPool::start(scheme, 1, entropy.clone()).expect("parameters that Argon2 allows");
+        Self {
+            store: Arc::default(),
+            mailer: Arc::default(),
+            clock: Arc::default(),
+            entropy,
+            hasher: Arc::new(hasher),
+        }
+    }
+
+    /// The adapters as the use cases take them. To test with another store:
+    /// `Adapters { store, ..memory.adapters() }`.
+    pub fn adapters(&self) -> Adapters {
+        Adapters {
+            store: self.store.clone(),
+            mailer: self.mailer.clone(),
+            hasher: self.hasher.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        }
+    }
+}
+
+/// A clock that moves only when told to.
+#[derive(Debug)]
+pub struct FrozenClock(AtomicI64);
+
+impl FrozenClock {
+    /// Where a clock stands that nobody set: 2026-01-16 14:40:00 UTC.
+    pub const START: Timestamp = Timestamp::from_millis(1_768_574_400_000);
+
+    /// A clock that stands at `now`.
+    pub fn at(now: Timestamp) -> Self {
+        Self(AtomicI64::new(now.as_millis()))
+    }
+
+    /// Sets the clock, back as well as forth.
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.as_millis(), Ordering::SeqCst);
+    }
+
+    /// Moves the clock forth.
+    pub fn advance(&self, span: Duration) {
+        self.set(self.now().plus(span));
+    }
+}
+
+impl Default for FrozenClock {
+    fn default() -> Self {
+        Self::at(Self::START)
+    }
+}
+
+impl Clock for FrozenClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Chance that repeats itself: equal seeds give equal streams. Never for a deployment.
+pub struct SeededEntropy {
+    key: Key,
+    blocks: AtomicU64,
+}
+
+impl SeededEntropy {
+    /// The stream that belongs to `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self { key: Key::shared(&seed.to_be_bytes()), blocks: AtomicU64::new(0) }
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn fill(&self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(32) {
+            let block = self.blocks.fetch_add(1, Ordering::SeqCst);
+            chunk.copy_from_slice(&self.key.tag(&[&block.to_be_bytes()])[..chunk.len()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mail::{Mail, MailBody},
+        password::{Count, Policy},
+        ports::{Accounts, Errands, Mailer, Store, random},
+    };
+
+    crate::store_contract!(async { (Arc::new(MemoryStore::default()) as Arc<dyn Store>, ()) });
+
+    #[test]
+    fn the_clock_stands_still_until_it_is_moved() {
+        let clock = FrozenClock::default();
+        assert_eq!((clock.now(), clock.now()), (FrozenClock::START, FrozenClock::START));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(clock.now().since(FrozenClock::START), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn chance_repeats_itself_for_a_seed_and_never_within_one() {
+        let (one, same, other) = (SeededEntropy::new(1), SeededEntropy::new(1), SeededEntropy::new(2));
+        let first = random::<40>(&one);
+        assert_eq!(first, random::<40>(&same));
+        assert_ne!(first, random::<40>(&one));
+        assert_ne!(first, random::<40>(&other));
+    }
+
+    #[tokio::test]
+    async fn an_outage_takes_the_whole_store_or_one_operation() {
+        let store = MemoryStore::default();
+        store.set_outage(Outage::Only("next_due"));
+        assert!(store.ready().await.is_ok());
+        assert!(store.next_due().await.is_err());
+        store.set_outage(Outage::Everything);
+        assert!(store.ready().await.is_err());
+        assert!(store.account(&crate::account::AccountId::new("1")).await.is_err());
+        store.set_outage(Outage::None);
+        assert!(store.next_due().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn mails_are_kept_readable_and_refusals_run_out() {
+        let mailer = MemoryMailer::default();
+        let mail = || Mail {
+            to: "Ann@example.org".to_owned(),
+            name: None,
+            locale: None,
+            message_id: "m1".to_owned(),
+            body: MailBody::ResetCode { code: "012345".to_owned().into(), life: Duration::from_secs(600) },
+        };
+        mailer.refuse_next(1, Refusal::Temporary);
+        mailer.refuse_next(1, Refusal::Permanent);
+        assert!(mailer.check().await.is_err());
+        assert!(mailer.send(&mail()).await.is_err());
+        assert!(mailer.send(&mail()).await.is_err());
+        assert_eq!(mailer.sent(), []);
+        assert_eq!(mailer.send(&mail()).await.unwrap(), "250 2.0.0");
+        let sent = mailer.take();
+        assert_eq!((sent[0].kind, sent[0].secret.as_str()), (SentKind::Code, "012345"));
+        assert!(mailer.check().await.is_ok() && mailer.sent().is_empty());
+    }
+
+    #[tokio::test]
+    async fn passwords_are_hashed_in_earnest() {
+        let policy = Policy { min: 1, count: Count::Bytes, four_classes: false, max_bytes: 72 };
+        let hasher = Memory::new(7).adapters().hasher;
+        let stored = hasher.hash(policy.accept("correct horse").unwrap()).await.unwrap();
+        assert!(hasher.verify(policy.accept("correct horse").unwrap(), &stored).await.unwrap());
+    }
+}

@@ -1,0 +1,105 @@
+//! The errands of a store in memory, in the order of asking.
+
+use crate::{
+    email::EmailAddress,
+    errand::{Errand, ErrandId, Outcome, Task},
+    error::StoreError,
+    time::Timestamp,
+};
+
+#[derive(Default)]
+pub(super) struct Queue {
+    rows: Vec<Row>,
+    last_seq: i64,
+}
+
+struct Row {
+    errand: Errand,
+    due_at: Timestamp,
+    /// Whether a courier has it: then `due_at` is the end of the lease.
+    taken: bool,
+    finished: Option<(Timestamp, Outcome)>,
+}
+
+impl Row {
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.finished.is_none() && self.due_at <= now
+    }
+
+    /// The address that orders errands; notices go to an account, and need no order.
+    fn address(&self) -> Option<&EmailAddress> {
+        match &self.errand.task {
+            Task::Reset { email, .. } => Some(email),
+            Task::Notice { .. } => None,
+        }
+    }
+
+    /// Whether `self` is unfinished, and was asked for before `late` with the same address and dialect.
+    fn precedes(&self, late: &Self) -> bool {
+        self.finished.is_none()
+            && self.errand.seq < late.errand.seq
+            && self.errand.dialect == late.errand.dialect
+            && self.address().is_some_and(|email| Some(email) == late.address())
+    }
+}
+
+impl Queue {
+    pub(super) fn all(&self) -> Vec<(Errand, Option<Outcome>)> {
+        self.rows.iter().map(|row| (row.errand.clone(), row.finished.map(|(_, outcome)| outcome))).collect()
+    }
+
+    pub(super) fn push(&mut self, errand: &Errand) -> Result<(), StoreError> {
+        if self.rows.iter().any(|row| row.errand.id == errand.id) {
+            return Err(StoreError::new("an errand of this id exists already"));
+        }
+        self.last_seq += 1;
+        let errand = Errand { seq: self.last_seq, ..errand.clone() };
+        self.rows.push(Row { due_at: errand.created_at, errand, taken: false, finished: None });
+        Ok(())
+    }
+
+    pub(super) fn claim(&mut self, limit: usize, now: Timestamp, lease_end: Timestamp) -> Vec<Errand> {
+        let waits =
+            |late: &Row| self.rows.iter().any(|row| row.precedes(late) && (row.taken || row.is_due(now)));
+        let due = self.rows.iter().filter(|row| row.is_due(now) && !waits(row)).map(|row| row.errand.seq);
+        let due: Vec<i64> = due.take(limit).collect();
+        let rows = self.rows.iter_mut().filter(|row| due.contains(&row.errand.seq));
+        rows.map(|row| {
+            (row.taken, row.due_at) = (true, lease_end);
+            row.errand.attempts += 1;
+            row.errand.clone()
+        })
+        .collect()
+    }
+
+    pub(super) fn finish(&mut self, id: &ErrandId, outcome: Outcome, now: Timestamp) {
+        if let Some(row) = self.unfinished().find(|row| row.errand.id == *id) {
+            row.finished = Some((now, outcome));
+        }
+    }
+
+    pub(super) fn postpone(&mut self, id: &ErrandId, due_at: Timestamp) {
+        if let Some(row) = self.unfinished().find(|row| row.errand.id == *id) {
+            (row.taken, row.due_at) = (false, due_at);
+        }
+    }
+
+    pub(super) fn release(&mut self, now: Timestamp) {
+        for row in self.unfinished() {
+            (row.taken, row.due_at) = (false, now);
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let waits = |late: &Row| self.rows.iter().any(|row| row.precedes(late) && row.taken);
+        self.rows.iter().filter(|row| row.finished.is_none() && !waits(row)).map(|row| row.due_at).min()
+    }
+
+    pub(super) fn purge(&mut self, before: Timestamp) {
+        self.rows.retain(|row| row.finished.is_none_or(|(at, _)| at >= before));
+    }
+
+    fn unfinished(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.rows.iter_mut().filter(|row| row.finished.is_none())
+    }
+}

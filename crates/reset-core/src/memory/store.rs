@@ -1,0 +1,352 @@
+//! A store in memory: every method takes the one lock, so every method is atomic by construction.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::queue::Queue;
+use crate::{
+    account::{Account, AccountId, NewAccount},
+    email::EmailAddress,
+    errand::{Errand, ErrandId, Outcome},
+    error::{AddAccountError, StoreError},
+    ports::{Accounts, Errands, Issued, Redemption, Store, Tickets},
+    secret::TicketDigest,
+    ticket::{Ticket, TicketId, TicketKind, TicketState},
+    time::Timestamp,
+};
+
+/// Remembers everything until it is dropped, and fails on demand.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+/// Which operations of a [`MemoryStore`] fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outage {
+    /// None: the usual state.
+    #[default]
+    None,
+    /// All of them: the database is down.
+    Everything,
+    /// The method of this name alone.
+    Only(&'static str),
+}
+
+#[derive(Default)]
+struct State {
+    outage: Outage,
+    accounts: Vec<AccountRow>,
+    tickets: Vec<Ticket>,
+    queue: Queue,
+}
+
+struct AccountRow {
+    /// Canonical address; `account.email` is the stored one.
+    key: String,
+    account: Account,
+    password_hash: String,
+}
+
+impl MemoryStore {
+    /// Chooses which operations fail from now on.
+    pub fn set_outage(&self, outage: Outage) {
+        self.lock().outage = outage;
+    }
+
+    /// Every ticket, in the order of issue.
+    pub fn tickets(&self) -> Vec<Ticket> {
+        self.lock().tickets.clone()
+    }
+
+    /// Every errand in the order of asking, and how it ended if it has.
+    pub fn errands(&self) -> Vec<(Errand, Option<Outcome>)> {
+        self.lock().queue.all()
+    }
+
+    /// A panicking test must not hide its message behind a poisoned lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn working(&self, operation: &str) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.lock();
+        match state.outage {
+            Outage::None => Ok(state),
+            Outage::Only(other) if other != operation => Ok(state),
+            Outage::Only(_) | Outage::Everything => Err(StoreError::new("an outage was ordered")),
+        }
+    }
+}
+
+impl State {
+    fn account(&mut self, id: &AccountId) -> Option<&mut AccountRow> {
+        self.accounts.iter_mut().find(|row| row.account.id == *id)
+    }
+
+    fn ticket(&mut self, id: &TicketId) -> Option<&mut Ticket> {
+        self.tickets.iter_mut().find(|ticket| ticket.id == *id)
+    }
+
+    /// An errand issues one ticket only.
+    fn reserve(&self, errand: &ErrandId) -> Result<(), StoreError> {
+        if self.tickets.iter().any(|ticket| ticket.errand == *errand) {
+            return Err(StoreError::new("the errand has issued a ticket already"));
+        }
+        Ok(())
+    }
+
+    /// Voids what is neither spent nor void; expired tickets too, so that no clock revives them.
+    fn void(&mut self, now: Timestamp, which: impl Fn(&Ticket) -> bool) {
+        for ticket in self.tickets.iter_mut().filter(|ticket| is_open(ticket) && which(ticket)) {
+            ticket.voided_at = Some(now);
+        }
+    }
+}
+
+fn is_open(ticket: &Ticket) -> bool {
+    ticket.spent_at.is_none() && ticket.voided_at.is_none()
+}
+
+fn is_live(ticket: &Ticket, now: Timestamp) -> bool {
+    ticket.state(now) == TicketState::Live
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.working("ready").map(drop)
+    }
+
+    async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.working("purge")?;
+        state.tickets.retain(|ticket| {
+            let ends = [Some(ticket.expires_at), ticket.spent_at, ticket.voided_at];
+            ends.into_iter().flatten().all(|end| end >= before)
+        });
+        state.queue.purge(before);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Accounts for MemoryStore {
+    async fn account_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
+        let state = self.working("account_by_email")?;
+        Ok(state.accounts.iter().find(|row| row.key == email.key()).map(|row| row.account.clone()))
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        Ok(self.working("account")?.account(id).map(|row| row.account.clone()))
+    }
+
+    async fn password_hash(&self, id: &AccountId) -> Result<Option<String>, StoreError> {
+        Ok(self.working("password_hash")?.account(id).map(|row| row.password_hash.clone()))
+    }
+
+    async fn add_account(
+        &self,
+        email: &EmailAddress,
+        account: NewAccount,
+    ) -> Result<AccountId, AddAccountError> {
+        let mut state = self.working("add_account")?;
+        if state.accounts.iter().any(|row| row.key == email.key()) {
+            return Err(AddAccountError::Taken);
+        }
+        let id = AccountId::new((state.accounts.len() + 1).to_string());
+        let NewAccount { email: stored, username, name, locale, password_hash, created_at } = account;
+        let account = Account {
+            id: id.clone(),
+            email: stored,
+            username,
+            name,
+            locale,
+            confirmed: true,
+            blocked: false,
+            epoch: 0,
+            created_at,
+            updated_at: created_at,
+        };
+        state.accounts.push(AccountRow { key: email.key().to_owned(), account, password_hash });
+        Ok(id)
+    }
+
+    async fn set_blocked(
+        &self,
+        email: &EmailAddress,
+        blocked: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.working("set_blocked")?;
+        let Some(row) = state.accounts.iter_mut().find(|row| row.key == email.key()) else {
+            return Ok(false);
+        };
+        row.account.blocked = blocked;
+        row.account.updated_at = now;
+        let id = row.account.id.clone();
+        if blocked {
+            state.void(now, |ticket| ticket.account == id);
+        }
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Tickets for MemoryStore {
+    async fn issue(&self, ticket: &Ticket) -> Result<Issued, StoreError> {
+        let mut state = self.working("issue")?;
+        let now = ticket.issued_at;
+        let same_owner = |other: &Ticket| other.account == ticket.account && other.dialect == ticket.dialect;
+        let same_digest = |other: &Ticket| other.dialect == ticket.dialect && other.digest == ticket.digest;
+        if state.tickets.iter().any(|other| same_owner(other) && other.errand_seq > ticket.errand_seq) {
+            return Ok(Issued::Superseded);
+        }
+        if state.tickets.iter().any(|other| same_digest(other) && is_live(other, now)) {
+            return Ok(Issued::Collision);
+        }
+        state.reserve(&ticket.errand)?;
+        state.void(now, |other| same_owner(other) || same_digest(other));
+        state.tickets.push(ticket.clone());
+        Ok(Issued::Live)
+    }
+
+    async fn ticket_of(&self, errand: &ErrandId) -> Result<Option<Ticket>, StoreError> {
+        Ok(self.working("ticket_of")?.tickets.iter().find(|ticket| ticket.errand == *errand).cloned())
+    }
+
+    async fn ticket_with(
+        &self,
+        dialect: &str,
+        digest: &TicketDigest,
+        now: Timestamp,
+    ) -> Result<Option<Ticket>, StoreError> {
+        let state = self.working("ticket_with")?;
+        let found =
+            state.tickets.iter().filter(|ticket| ticket.dialect == dialect && ticket.digest == *digest);
+        Ok(found.max_by_key(|ticket| is_live(ticket, now)).cloned())
+    }
+
+    async fn live_tickets(&self, dialect: &str, kind: TicketKind, now: Timestamp) -> Result<u64, StoreError> {
+        let state = self.working("live_tickets")?;
+        let live =
+            |ticket: &&Ticket| ticket.dialect == dialect && ticket.kind == kind && is_live(ticket, now);
+        Ok(state.tickets.iter().filter(live).count() as u64)
+    }
+
+    async fn restart_clock(
+        &self,
+        ticket: &TicketId,
+        minted_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut state = self.working("restart_clock")?;
+        if let Some(ticket) = state.ticket(ticket).filter(|ticket| is_open(ticket)) {
+            (ticket.minted_at, ticket.expires_at) = (minted_at, expires_at);
+        }
+        Ok(())
+    }
+
+    async fn take_guess(
+        &self,
+        account: &AccountId,
+        dialect: &str,
+        kind: TicketKind,
+        max: u32,
+        now: Timestamp,
+    ) -> Result<Option<Ticket>, StoreError> {
+        let mut state = self.working("take_guess")?;
+        let ticket = state.tickets.iter_mut().find(|ticket| {
+            ticket.account == *account
+                && ticket.dialect == dialect
+                && ticket.kind == kind
+                && ticket.attempts < max
+                && is_live(ticket, now)
+        });
+        Ok(ticket.map(|ticket| {
+            ticket.attempts += 1;
+            ticket.clone()
+        }))
+    }
+
+    async fn exchange(&self, spent: &TicketId, token: &Ticket, now: Timestamp) -> Result<bool, StoreError> {
+        let mut state = self.working("exchange")?;
+        if !state.ticket(spent).is_some_and(|code| is_live(code, now)) {
+            return Ok(false);
+        }
+        state.reserve(&token.errand)?;
+        state.ticket(spent).expect("found above, under the same lock").spent_at = Some(now);
+        state.tickets.push(token.clone());
+        Ok(true)
+    }
+
+    async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError> {
+        let Redemption { ticket: ticket_id, account, password_hash, notice, now } = redemption;
+        let mut state = self.working("redeem")?;
+        let Some(ticket) = state.ticket(ticket_id).cloned() else { return Ok(false) };
+        let Some(row) = state.account(account) else { return Ok(false) };
+        let same_person =
+            ticket.account == *account && ticket.epoch == row.account.epoch && ticket.email == row.key;
+        if !is_live(&ticket, now) || row.account.blocked || !same_person {
+            return Ok(false);
+        }
+        if let Some(notice) = notice {
+            state.queue.push(notice)?;
+        }
+        let row = state.account(account).expect("found above, under the same lock");
+        password_hash.clone_into(&mut row.password_hash);
+        row.account.epoch += 1;
+        row.account.updated_at = now;
+        state.ticket(ticket_id).expect("found above, under the same lock").spent_at = Some(now);
+        state.void(now, |other| other.account == *account);
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Errands for MemoryStore {
+    async fn push(&self, errand: &Errand) -> Result<(), StoreError> {
+        self.working("push")?.queue.push(errand)
+    }
+
+    async fn claim(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Errand>, StoreError> {
+        Ok(self.working("claim")?.queue.claim(limit as usize, now, lease_end))
+    }
+
+    async fn finish(
+        &self,
+        errand: &ErrandId,
+        outcome: Outcome,
+        _reply: &str,
+        accepted: Option<(&TicketId, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut state = self.working("finish")?;
+        state.queue.finish(errand, outcome, now);
+        if let Some((ticket, end)) = accepted
+            && let Some(ticket) = state.ticket(ticket).filter(|ticket| is_live(ticket, now))
+        {
+            ticket.expires_at = end;
+        }
+        Ok(())
+    }
+
+    async fn postpone(&self, errand: &ErrandId, due_at: Timestamp, _reply: &str) -> Result<(), StoreError> {
+        self.working("postpone")?.queue.postpone(errand, due_at);
+        Ok(())
+    }
+
+    async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.working("release")?.queue.release(now);
+        Ok(())
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.working("next_due")?.queue.next_due())
+    }
+}

@@ -1,0 +1,305 @@
+//! The use cases on memory adapters: time stands still, chance repeats itself, nothing sleeps.
+
+mod world;
+
+use std::time::Duration;
+
+use reset_core::{
+    errand::Outcome,
+    error::{ExchangeError, RedeemError, RequestError},
+    memory::{Outage, Refusal, SentKind},
+    ports::Accounts,
+    request::Disclosure,
+    secret::{LongCode, SixDigits},
+    ticket::TicketState,
+};
+use world::{LIFE, MINUTE, address, code, password, world};
+
+#[tokio::test]
+async fn a_mailed_code_sets_the_password_once_and_the_owner_is_told() {
+    let world = world();
+    world.account("Ann@Example.org").await;
+    let mail = world.mailed("code", "aNN@example.ORG").await;
+    assert_eq!((mail.to.as_str(), mail.kind, mail.life), ("Ann@Example.org", SentKind::Code, LIFE));
+    world.redeem("code", &code(&mail.secret)).await.unwrap();
+    let stored = world.hash_of("ann@example.org").await;
+    let hasher = world.resets.adapters().hasher.clone();
+    assert!(hasher.verify(password("a new password"), &stored).await.unwrap());
+    assert!(matches!(world.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Invalid)));
+    world.courier().await;
+    let notices = world.memory.mailer.take();
+    assert_eq!(
+        (notices.len(), notices[0].kind, notices[0].to.as_str()),
+        (1, SentKind::Changed, "Ann@Example.org")
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_accepted_alike_and_gets_no_mail() {
+    let world = world();
+    world.account("blocked@example.org").await;
+    let now = world.resets.adapters().clock.now();
+    world.memory.store.set_blocked(&address("blocked@example.org"), true, now).await.unwrap();
+    world.ask("link", "ghost@example.org").await;
+    world.ask("link", "blocked@example.org").await;
+    world.courier().await;
+    assert_eq!(world.memory.mailer.sent(), []);
+    assert_eq!(world.outcomes(), [Some(Outcome::Nobody), Some(Outcome::Nobody)]);
+}
+
+#[tokio::test]
+async fn only_the_contract_discloses_and_blocked_looks_unknown() {
+    let world = world();
+    world.account("ann@example.org").await;
+    world.account("blocked@example.org").await;
+    let now = world.resets.adapters().clock.now();
+    world.memory.store.set_blocked(&address("blocked@example.org"), true, now).await.unwrap();
+    for (email, known) in [
+        ("ann@example.org", true),
+        ("blocked@example.org", false),
+        ("ghost@example.org", false),
+        ("x", false),
+    ] {
+        let asked = world.ask_with("code", email, Disclosure::AsContracted).await;
+        assert_eq!(asked.is_ok(), known, "{email}");
+        assert!(world.ask_with("code", email, Disclosure::Never).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn asking_looks_nobody_up() {
+    let world = world();
+    world.memory.store.set_outage(Outage::Only("account_by_email"));
+    assert!(world.ask_with("link", "ann@example.org", Disclosure::Never).await.is_ok());
+    assert!(matches!(
+        world.ask_with("link", "ann@example.org", Disclosure::AsContracted).await,
+        Err(RequestError::Store(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_newer_ask_voids_the_older_code_of_its_dialect_alone() {
+    let world = world();
+    world.account("ann@example.org").await;
+    let first = world.mailed("code", "ann@example.org").await;
+    let link = world.mailed("link", "ann@example.org").await;
+    let second = world.mailed("code", "ann@example.org").await;
+    assert!(matches!(world.redeem("code", &code(&first.secret)).await, Err(RedeemError::Invalid)));
+    let inspected = world.resets.inspect("link", &world.token(&link)).await.unwrap().unwrap();
+    assert_eq!(inspected.state, TicketState::Live);
+    world.redeem("code", &code(&second.secret)).await.unwrap();
+    let inspected = world.resets.inspect("link", &world.token(&link)).await.unwrap().unwrap();
+    assert_eq!(inspected.state, TicketState::Void, "a completed reset ends the tickets of all dialects");
+}
+
+#[tokio::test]
+async fn a_code_ends_on_time_and_not_before() {
+    for (wait, lives) in [(LIFE - Duration::from_millis(1), true), (LIFE, false)] {
+        let world = world();
+        world.account("ann@example.org").await;
+        let mail = world.mailed("code", "ann@example.org").await;
+        world.memory.clock.advance(wait);
+        assert_eq!(world.redeem("code", &code(&mail.secret)).await.is_ok(), lives, "{wait:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_retry_repeats_the_same_secret_and_its_clock_starts_with_the_mail() {
+    let world = world();
+    world.account("ann@example.org").await;
+    world.ask("link", "ann@example.org").await;
+    // Killed between the mail and the record: the errand is claimed again when its lease ends.
+    let errand = world.resets.claim(1).await.unwrap().remove(0);
+    world.memory.store.set_outage(Outage::Only("finish"));
+    assert!(world.resets.deliver(&errand).await.is_err());
+    world.memory.store.set_outage(Outage::None);
+    world.memory.clock.advance(3 * MINUTE);
+    world.courier().await;
+    let mails = world.memory.mailer.take();
+    assert_eq!(
+        (mails.len(), &mails[0].secret, &mails[0].message_id),
+        (2, &mails[1].secret, &mails[1].message_id)
+    );
+    // The life promised by the second mail counts from the second mail.
+    world.memory.clock.advance(LIFE - Duration::from_millis(1));
+    world.redeem("link", &world.token(&mails[1])).await.unwrap();
+}
+
+#[tokio::test]
+async fn mail_that_is_put_off_for_hours_arrives_with_a_live_secret() {
+    let world = world();
+    world.account("ann@example.org").await;
+    world.memory.mailer.refuse_next(20, Refusal::Temporary);
+    world.ask("code", "ann@example.org").await;
+    let mut waited = Duration::ZERO;
+    while world.memory.mailer.sent().is_empty() {
+        world.courier().await;
+        world.memory.clock.advance(MINUTE);
+        waited += MINUTE;
+        assert!(waited < Duration::from_secs(6 * 3600), "never mailed");
+    }
+    assert!(waited > Duration::from_secs(3600), "{waited:?}");
+    assert!(world.resets.mail_works());
+    let mail = world.memory.mailer.take().remove(0);
+    world.redeem("code", &code(&mail.secret)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_permanent_refusal_ends_the_errand_and_a_dead_server_ends_it_after_a_day() {
+    let world = world();
+    world.account("ann@example.org").await;
+    world.memory.mailer.refuse_next(1, Refusal::Permanent);
+    world.ask("code", "ann@example.org").await;
+    world.courier().await;
+    assert_eq!(world.outcomes(), [Some(Outcome::Refused)]);
+    world.memory.mailer.refuse_next(1000, Refusal::Temporary);
+    world.ask("code", "ann@example.org").await;
+    for _ in 0..25 {
+        world.courier().await;
+        assert!(!world.resets.mail_works());
+        world.memory.clock.advance(60 * MINUTE);
+    }
+    world.courier().await;
+    assert_eq!(world.outcomes()[1], Some(Outcome::GivenUp));
+}
+
+#[tokio::test]
+async fn a_reset_meanwhile_makes_a_waiting_mail_pointless() {
+    let world = world();
+    world.account("ann@example.org").await;
+    let mail = world.mailed("link", "ann@example.org").await;
+    world.memory.mailer.refuse_next(1, Refusal::Temporary);
+    world.ask("code", "ann@example.org").await;
+    world.courier().await;
+    world.redeem("link", &world.token(&mail)).await.unwrap();
+    world.memory.clock.advance(MINUTE);
+    world.courier().await;
+    let kinds: Vec<SentKind> = world.memory.mailer.sent().iter().map(|mail| mail.kind).collect();
+    assert_eq!(kinds, [SentKind::Changed]);
+}
+
+#[tokio::test]
+async fn too_many_live_short_codes_make_the_next_one_long() {
+    let world = world();
+    for number in 0..4 {
+        let email = format!("u{number}@example.org");
+        world.account(&email).await;
+        let mail = world.mailed("code", &email).await;
+        let secret = SixDigits::open(&mail.secret).or_else(|| LongCode::open(&mail.secret)).unwrap();
+        assert_eq!(mail.secret.len() == 6, number < 2, "{}", mail.secret);
+        if number == 3 {
+            world.redeem("code", &secret).await.unwrap();
+            world.courier().await;
+            world.memory.mailer.take();
+        }
+    }
+    world.memory.clock.advance(LIFE);
+    assert_eq!(world.mailed("code", "u0@example.org").await.secret.len(), 6);
+}
+
+#[tokio::test]
+async fn a_code_becomes_a_token_that_sets_the_password() {
+    let world = world();
+    world.account("ann@example.org").await;
+    let mail = world.mailed("pair", "ann@example.org").await;
+    let token = world.exchange("Ann@example.org", &code(&mail.secret)).await.unwrap();
+    assert!(matches!(
+        world.exchange("ann@example.org", &code(&mail.secret)).await,
+        Err(ExchangeError::Invalid)
+    ));
+    assert!(matches!(world.redeem("pair", &code(&mail.secret)).await, Err(RedeemError::Invalid)));
+    assert!(matches!(world.redeem("link", &token).await, Err(RedeemError::Invalid)), "another dialect's");
+    world.redeem("pair", &token).await.unwrap();
+    assert!(matches!(world.redeem("pair", &token).await, Err(RedeemError::Invalid)));
+}
+
+#[tokio::test]
+async fn three_wrong_guesses_kill_a_code_however_parallel() {
+    let world = world();
+    world.account("ann@example.org").await;
+    world.account("bob@example.org").await;
+    let mail = world.mailed("pair", "ann@example.org").await;
+    let right = code(&mail.secret);
+    let wrong = code(if mail.secret == "000000" { "000001" } else { "000000" });
+    assert!(world.exchange("bob@example.org", &right).await.is_err(), "somebody else's code");
+    let guesses = (0..50).map(|_| world.exchange("ann@example.org", &wrong));
+    for guess in guesses {
+        assert!(matches!(guess.await, Err(ExchangeError::Invalid)));
+    }
+    assert_eq!(world.memory.store.tickets()[0].attempts, 3);
+    assert!(matches!(world.exchange("ann@example.org", &right).await, Err(ExchangeError::Invalid)));
+}
+
+#[tokio::test]
+async fn looking_at_a_link_a_hundred_times_changes_nothing() {
+    let world = world();
+    world.account("ann@example.org").await;
+    let mail = world.mailed("link", "ann@example.org").await;
+    assert!(mail.secret.starts_with("https://app.example/reset?lang=en&token="), "{}", mail.secret);
+    let token = world.token(&mail);
+    for _ in 0..100 {
+        let inspected = world.resets.inspect("link", &token).await.unwrap().unwrap();
+        assert_eq!(inspected.redirect_to.as_deref(), Some("https://app.example/done"));
+        assert_eq!(inspected.state, TicketState::Live);
+    }
+    world.redeem("link", &token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_block_ends_tickets_and_an_unblock_does_not_revive_them() {
+    let world = world();
+    world.account("ann@example.org").await;
+    let mail = world.mailed("code", "ann@example.org").await;
+    let now = world.resets.adapters().clock.now();
+    for (blocked, is_blocked) in [(true, true), (false, false)] {
+        world.memory.store.set_blocked(&address("ann@example.org"), blocked, now).await.unwrap();
+        match world.redeem("code", &code(&mail.secret)).await {
+            Err(RedeemError::Blocked) => assert!(is_blocked),
+            Err(RedeemError::Invalid) => assert!(!is_blocked),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(world.hash_of("ann@example.org").await, "old");
+}
+
+#[tokio::test]
+async fn a_broken_store_at_any_step_leaves_the_ticket_usable() {
+    for operation in ["ticket_with", "account", "redeem"] {
+        let world = world();
+        world.account("ann@example.org").await;
+        let mail = world.mailed("code", "ann@example.org").await;
+        world.memory.store.set_outage(Outage::Only(operation));
+        assert!(
+            matches!(world.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Store(_))),
+            "{operation}"
+        );
+        assert_eq!(world.hash_of("ann@example.org").await, "old");
+        world.memory.store.set_outage(Outage::None);
+        world.redeem("code", &code(&mail.secret)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_many_simultaneous_spends_one_wins() {
+    let world = world();
+    world.account("ann@example.org").await;
+    let mail = world.mailed("code", "ann@example.org").await;
+    let secret = code(&mail.secret);
+    let spends: Vec<_> = (0..12)
+        .map(|number| {
+            let (resets, secret) = (world.resets.clone(), secret.clone());
+            tokio::spawn(async move {
+                resets.redeem("code", &secret, password(&format!("password {number}"))).await
+            })
+        })
+        .collect();
+    let mut won = 0;
+    for spend in spends {
+        match spend.await.unwrap() {
+            Ok(_) => won += 1,
+            Err(RedeemError::Invalid | RedeemError::Busy { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(won, 1);
+}

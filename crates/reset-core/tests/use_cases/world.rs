@@ -1,0 +1,163 @@
+//! A world in memory: three dialects, some accounts, a mailbox, a clock that stands still.
+
+use std::{sync::Arc, time::Duration};
+
+use reset_core::{
+    Resets,
+    account::NewAccount,
+    email::EmailAddress,
+    errand::Outcome,
+    error::{ExchangeError, RedeemError, RequestError},
+    exchange::Exchange,
+    keys::{Key, Keys},
+    memory::{Memory, SentMail},
+    password::{Count, NewPassword, PASSWORD_MAX, Policy},
+    ports::Accounts,
+    recipe::{Carriage, Crowded, Recipe, Recipes},
+    request::{Ask, Disclosure},
+    secret::{LongCode, Scope, Shape, SixDigits, TaggedHex, TicketSecret},
+};
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const LIFE: Duration = Duration::from_secs(15 * 60);
+const POLICY: Policy =
+    Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: PASSWORD_MAX };
+
+pub(crate) struct World {
+    pub(crate) memory: Memory,
+    pub(crate) resets: Resets,
+    tokens: TaggedHex<24>,
+}
+
+/// `code`: a global code, at most two short ones. `pair`: an account's code that becomes a token.
+/// `link`: a token in a link.
+pub(crate) fn world() -> World {
+    let memory = Memory::new(1);
+    let root = Key::root(&[9; 32]).unwrap();
+    let tokens = TaggedHex::<24>::new(root.derive("tags"));
+    let recipe = |shape: Arc<dyn Shape>, scope, carriage| Recipe { shape, scope, life: LIFE, carriage };
+    let link = Carriage::Link { page: "https://app.example/reset?lang=en".into(), parameter: "token" };
+    let recipes = vec![
+        Recipes {
+            dialect: "code",
+            usual: recipe(Arc::new(SixDigits), Scope::Global, Carriage::Code),
+            crowded: Some(Crowded {
+                most_live: 2,
+                recipe: recipe(Arc::new(LongCode), Scope::Global, Carriage::Code),
+            }),
+        },
+        Recipes {
+            dialect: "pair",
+            usual: recipe(Arc::new(SixDigits), Scope::Account, Carriage::Code),
+            crowded: None,
+        },
+        Recipes {
+            dialect: "link",
+            usual: recipe(Arc::new(tokens.clone()), Scope::Global, link),
+            crowded: None,
+        },
+    ];
+    let resets = Resets::new(memory.adapters(), Keys::new(&root), recipes, true);
+    World { memory, resets, tokens }
+}
+
+impl World {
+    pub(crate) async fn account(&self, email: &str) {
+        let account = NewAccount {
+            email: email.to_owned(),
+            username: None,
+            name: None,
+            locale: None,
+            password_hash: "old".to_owned(),
+            created_at: self.resets.adapters().clock.now(),
+        };
+        self.memory.store.add_account(&address(email), account).await.unwrap();
+    }
+
+    pub(crate) async fn ask(&self, dialect: &'static str, email: &str) {
+        self.ask_with(dialect, email, Disclosure::Never).await.unwrap();
+    }
+
+    pub(crate) async fn ask_with(
+        &self,
+        dialect: &'static str,
+        email: &str,
+        disclosure: Disclosure,
+    ) -> Result<(), RequestError> {
+        let reference = self.resets.reference();
+        let redirect_to = (dialect == "link").then(|| "https://app.example/done".to_owned());
+        let email = EmailAddress::parse(email).ok();
+        self.resets.request(Ask { dialect, email, redirect_to, reference, disclosure }).await
+    }
+
+    /// The courier works until nothing is due.
+    pub(crate) async fn courier(&self) {
+        loop {
+            let errands = self.resets.claim(10).await.unwrap();
+            if errands.is_empty() {
+                return;
+            }
+            for errand in errands {
+                self.resets.deliver(&errand).await.unwrap();
+            }
+        }
+    }
+
+    /// Asks, and takes the one mail.
+    pub(crate) async fn mailed(&self, dialect: &'static str, email: &str) -> SentMail {
+        self.ask(dialect, email).await;
+        self.courier().await;
+        let mut mails = self.memory.mailer.take();
+        assert_eq!(mails.len(), 1);
+        mails.remove(0)
+    }
+
+    pub(crate) fn token(&self, mail: &SentMail) -> TicketSecret {
+        self.tokens.open(mail.secret.rsplit('=').next().unwrap()).unwrap()
+    }
+
+    pub(crate) async fn redeem(
+        &self,
+        dialect: &'static str,
+        secret: &TicketSecret,
+    ) -> Result<(), RedeemError> {
+        self.resets.redeem(dialect, secret, password("a new password")).await.map(drop)
+    }
+
+    pub(crate) async fn hash_of(&self, email: &str) -> String {
+        let account = self.memory.store.account_by_email(&address(email)).await.unwrap().unwrap();
+        self.memory.store.password_hash(&account.id).await.unwrap().unwrap()
+    }
+
+    pub(crate) fn outcomes(&self) -> Vec<Option<Outcome>> {
+        self.memory.store.errands().into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    pub(crate) async fn exchange(
+        &self,
+        email: &str,
+        code: &TicketSecret,
+    ) -> Result<TicketSecret, ExchangeError> {
+        let exchange = Exchange {
+            dialect: "pair",
+            email: &address(email),
+            code,
+            max_attempts: 3,
+            shape: &self.tokens,
+            life: LIFE,
+        };
+        self.resets.exchange(exchange).await.map(|exchanged| exchanged.token)
+    }
+}
+
+pub(crate) fn address(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).unwrap()
+}
+
+pub(crate) fn password(text: &str) -> NewPassword {
+    POLICY.accept(text).unwrap()
+}
+
+pub(crate) fn code(text: &str) -> TicketSecret {
+    SixDigits::open(text).unwrap()
+}

@@ -1,0 +1,216 @@
+//! The neutral half of every front-end: rows in, answers out.
+//!
+//! Whatever is visible on the wire is decided here or below, once: statuses, bodies, headers, the 404, 405,
+//! 413 and 415 of each dialect, CORS, time-outs and panics turned into answers. What is invisible on the wire
+//! (matching, extraction, limits while reading, listening, shutdown) is each framework's own.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use reset_core::Resets;
+use tracing::error;
+
+use crate::{
+    body::declares_json,
+    refusal::{BodyError, Refusal},
+    route::{Call, Dialect, Endpoint, Refuse, Role, Route},
+};
+
+/// Longest time for one answer. The slowest honest one waits for a hashing thread (5 s) and a commit.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Header that carries a trigger's reference (interface.md, Answers).
+const REFERENCE: HeaderName = HeaderName::from_static("x-reset-reference");
+
+/// The rows of every dialect, ready to be served. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    resets: Resets,
+    routes: Vec<Arc<Route>>,
+    owners: Vec<Owner>,
+    lenient: Vec<(String, Arc<Route>)>,
+    cors_origins: Vec<HeaderValue>,
+    body_limit: usize,
+}
+
+/// Which dialect answers for unknown paths under a prefix.
+struct Owner {
+    prefix: String,
+    refuse: Refuse,
+}
+
+/// How the rows are served.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Largest accepted body in bytes. Default 64 KiB (interface.md).
+    pub body_limit: usize,
+    /// Origins whose pages may call. Default none.
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self { body_limit: 64 * 1024, cors_origins: Vec::new() }
+    }
+}
+
+impl Api {
+    /// Lays the rows of `dialects` out over the use cases.
+    pub fn new(resets: Resets, dialects: Vec<Dialect>, serving: Serving) -> Self {
+        let (mut routes, mut owners, mut lenient) = (Vec::new(), Vec::new(), Vec::new());
+        for dialect in dialects {
+            owners.extend(dialect.owns.into_iter().map(|prefix| Owner { prefix, refuse: dialect.refuse }));
+            for (path, mut endpoints) in dialect.rows {
+                let allow = allow(&endpoints);
+                endpoints.push(preflight(&allow));
+                let (body_limit, name, refuse) = (serving.body_limit, dialect.name, dialect.refuse);
+                let route = Arc::new(Route { path, allow, body_limit, endpoints, dialect: name, refuse });
+                if dialect.lenient {
+                    lenient.push((route.path.to_ascii_lowercase(), route.clone()));
+                }
+                routes.push(route);
+            }
+        }
+        owners.sort_by_key(|owner| std::cmp::Reverse(owner.prefix.len()));
+        let Serving { body_limit, cors_origins } = serving;
+        Self { inner: Arc::new(Inner { resets, routes, owners, lenient, cors_origins, body_limit }) }
+    }
+
+    /// The rows to register.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.inner.routes
+    }
+
+    /// Largest accepted body in bytes, for paths that match no row.
+    pub fn body_limit(&self) -> usize {
+        self.inner.body_limit
+    }
+
+    /// Answers a request that the front-end matched to `endpoint` of `route`.
+    pub async fn answer(
+        &self,
+        route: &Route,
+        endpoint: &Endpoint,
+        request: Request<Result<Bytes, BodyError>>,
+    ) -> Response<Bytes> {
+        let (parts, body) = request.into_parts();
+        let (headers, reference) = (parts.headers.clone(), self.inner.resets.reference());
+        let refusal = match body {
+            Err(error) => Some(error.into()),
+            Ok(_) if endpoint.role != Role::Read && !declares_json(headers.get(header::CONTENT_TYPE)) => {
+                Some(Refusal::NotJson)
+            }
+            Ok(_) => None,
+        };
+        let mut response = if let (None, Ok(body)) = (refusal.as_ref(), body) {
+            let request = Request::from_parts(parts, body);
+            let call = Call { resets: self.inner.resets.clone(), request, reference: reference.clone() };
+            let answer = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
+            match tokio::time::timeout(PATIENCE, answer).await {
+                Ok(Ok(response)) => response,
+                // What was thrown may hold a secret, so it is not looked at (R70).
+                Ok(Err(_)) => failure(route, "a handler panicked"),
+                Err(_) => failure(route, "a handler took too long"),
+            }
+        } else {
+            (route.refuse)(&refusal.unwrap_or(Refusal::Failure))
+        };
+        if endpoint.role == Role::Trigger {
+            let reference = HeaderValue::from_str(reference.as_str()).expect("a reference is plain ASCII");
+            response.headers_mut().insert(REFERENCE, reference);
+        }
+        self.finish(&headers, response)
+    }
+
+    /// Answers a request for a path of ours with a method that it does not have.
+    pub fn wrong_method(&self, route: &Route, headers: &HeaderMap) -> Response<Bytes> {
+        let mut response = (route.refuse)(&Refusal::MethodNotAllowed);
+        let allow = HeaderValue::from_str(&route.allow).expect("method names are plain ASCII");
+        response.headers_mut().insert(header::ALLOW, allow);
+        self.finish(headers, response)
+    }
+
+    /// Answers a request that matched no row: once more leniently, where a dialect's real server takes any
+    /// case and a trailing slash, and else with the 404 of the dialect that owns the longest prefix.
+    pub async fn stray(&self, request: Request<Result<Bytes, BodyError>>) -> Response<Bytes> {
+        let path = request.uri().path();
+        let folded = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+        if let Some((_, route)) = self.inner.lenient.iter().find(|(known, _)| *known == folded) {
+            let route = route.clone();
+            let wanted = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+            return match route.endpoints.iter().find(|endpoint| endpoint.method == *wanted) {
+                Some(endpoint) => self.answer(&route, endpoint, request).await,
+                None => self.wrong_method(&route, request.headers()),
+            };
+        }
+        let owner = self.inner.owners.iter().find(|owner| owns(&owner.prefix, path));
+        let response = match owner {
+            Some(owner) => (owner.refuse)(&Refusal::NotFound { path: path.to_owned() }),
+            None => crate::wire::reply(StatusCode::NOT_FOUND, crate::wire::JSON, Bytes::new()),
+        };
+        self.finish(request.headers(), response)
+    }
+
+    /// What every answer carries.
+    fn finish(&self, request: &HeaderMap, mut response: Response<Bytes>) -> Response<Bytes> {
+        let length = response.body().len().into();
+        let headers = response.headers_mut();
+        // Pinned, since some servers drop it from the bodiless answer to a HEAD.
+        headers.insert(header::CONTENT_LENGTH, length);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        if !self.inner.cors_origins.is_empty() {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            let origin = request.get(header::ORIGIN).filter(|origin| self.inner.cors_origins.contains(origin));
+            if let Some(origin) = origin {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, REFERENCE.into());
+            }
+        }
+        response
+    }
+}
+
+fn failure(route: &Route, what: &str) -> Response<Bytes> {
+    error!(dialect.name = route.dialect, http.route = route.path, "{what}");
+    (route.refuse)(&Refusal::Failure)
+}
+
+/// Whether `path` is `prefix` or lies below it.
+fn owns(prefix: &str, path: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || prefix.is_empty() || rest.starts_with('/'))
+}
+
+/// The `Allow` header of a path: its methods, `HEAD` beside `GET`, and `OPTIONS`.
+fn allow(endpoints: &[Endpoint]) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for endpoint in endpoints {
+        methods.push(endpoint.method.as_str());
+        if endpoint.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}
+
+/// `OPTIONS` is a row like any other: it says what is allowed, and `finish` says to whom.
+fn preflight(allow: &str) -> Endpoint {
+    let allow = Arc::new(HeaderValue::from_str(allow).expect("method names are plain ASCII"));
+    Endpoint::new(Method::OPTIONS, Role::Read, &allow, async |allow: Arc<HeaderValue>, _: Call| {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        headers.insert(header::ALLOW, HeaderValue::clone(&allow));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::clone(&allow));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type, authorization"));
+        Ok::<_, Response<Bytes>>(response)
+    })
+}

@@ -1,0 +1,58 @@
+//! `GET /healthz`: the process lives. `GET /readyz`: it can do its work.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+use tracing::error;
+use utoipa::ToSchema;
+
+use crate::{
+    route::Call,
+    wire::{JSON, json},
+};
+
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Health {
+    /// `ok`, or what is wrong.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// How the service's surroundings are.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Readiness {
+    /// `ready` or `unavailable`.
+    #[schema(example = "ready")]
+    status: &'static str,
+    /// `ok`, or `unavailable` when the database does not answer or its schema is behind.
+    #[schema(example = "ok")]
+    database: &'static str,
+    /// `ok`, or `degraded` while mail cannot be sent: what is accepted then is mailed later.
+    #[schema(example = "ok")]
+    mail: &'static str,
+}
+
+#[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "polyreset",
+    responses((status = 200, description = "The process lives", body = Health)))]
+pub(super) async fn live(_: Arc<()>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+    Ok(json(StatusCode::OK, JSON, &Health { status: "ok" }))
+}
+
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "polyreset",
+    responses(
+        (status = 200, description = "Requests can be served; mail may be degraded", body = Readiness),
+        (status = 503, description = "The database does not answer or its schema is behind", body = Readiness)))]
+pub(super) async fn ready(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+    let mail = if call.resets.mail_works() { "ok" } else { "degraded" };
+    let (code, status, database) = match call.resets.ready().await {
+        Ok(()) => (StatusCode::OK, "ready", "ok"),
+        Err(error) => {
+            error!(error = &error as &dyn std::error::Error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable")
+        }
+    };
+    Ok(json(code, JSON, &Readiness { status, database, mail }))
+}

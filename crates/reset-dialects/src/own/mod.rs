@@ -1,0 +1,59 @@
+//! polyreset's own paths beside the dialects: health, readiness and the OpenAPI document.
+
+mod document;
+mod health;
+mod problem;
+
+use std::sync::Arc;
+
+use http::Method;
+use utoipa::OpenApi;
+
+use crate::{
+    openapi,
+    route::{Dialect, Endpoint, Role},
+};
+
+/// Our own OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "polyreset", version = "1.0.0", description = "Health, readiness and this document."),
+    paths(health::live, health::ready, document::json, document::yaml),
+    tags((name = "polyreset", description = "The service itself"))
+)]
+struct Document;
+
+/// The document that `/openapi.json` and `/openapi.yaml` serve.
+struct Texts {
+    json: String,
+    yaml: String,
+}
+
+/// Our own rows, with the document of `others` and ourselves. They answer for every path that no dialect owns.
+pub fn dialect(others: &[Dialect]) -> Dialect {
+    let mut own = rows();
+    let whole = openapi::whole(others.iter().chain([&own]));
+    let texts = Arc::new(Texts { json: openapi::to_json(&whole), yaml: openapi::to_yaml(&whole) });
+    own.rows.extend([
+        ("/openapi.json".into(), vec![Endpoint::new(Method::GET, Role::Read, &texts, document::json)]),
+        ("/openapi.yaml".into(), vec![Endpoint::new(Method::GET, Role::Read, &texts, document::yaml)]),
+    ]);
+    own
+}
+
+fn rows() -> Dialect {
+    let none = Arc::new(());
+    Dialect {
+        name: "own",
+        owns: vec![String::new()],
+        lenient: false,
+        refuse: problem::refuse,
+        rows: vec![
+            ("/healthz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::live)]),
+            ("/readyz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::ready)]),
+        ],
+        recipes: None,
+        document: Document::openapi(),
+        document_base: String::new(),
+    }
+}

@@ -1,0 +1,108 @@
+//! px0: a six-digit code by mail, and the code alone names the account (dialects.md 1).
+//!
+//! Its contract tells strangers whether an address has an account (404); `disclose_unknown` keeps or closes
+//! that.
+
+mod error;
+mod reset;
+mod trigger;
+
+use std::{sync::Arc, time::Duration};
+
+use http::Method;
+use reset_core::{
+    password::Policy,
+    recipe::{Carriage, Crowded, Recipe, Recipes},
+    request::Disclosure,
+    secret::{LongCode, Scope, Shape, SixDigits},
+};
+use utoipa::OpenApi;
+
+use crate::route::{Dialect, Endpoint, Role};
+
+/// Name of the dialect.
+const NAME: &str = "px0";
+
+/// What a deployment decides about px0.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether an unknown address gets the contract's 404. Default: in profile `compatible`.
+    pub disclose_unknown: bool,
+    /// How long a code lives. Default 15 minutes (px0's own).
+    pub code_ttl: Duration,
+    /// Which codes are mailed.
+    pub codes: Codes,
+    /// Rules for a new password.
+    pub policy: Policy,
+}
+
+/// Which codes are mailed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codes {
+    /// Six digits while fewer than `most_live` of them are live, else twelve characters and a check
+    /// character. Every guess is tried against all live codes, so their number is what an attacker plays
+    /// with (security.md B1).
+    SixDigits {
+        /// Most live codes of six digits; `None` for no cap.
+        most_live: Option<u64>,
+    },
+    /// Twelve characters and a check character, always.
+    Long,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "px0 password reset", version = "1.0.0",
+        description = "The password-reset operations of the px0 API, as polyreset answers them."),
+    servers((url = "http://localhost:3000", description = "px0's own local server")),
+    paths(trigger::run, reset::run),
+    tags((name = "Auth", description = "Password reset by a mailed code"))
+)]
+struct Document;
+
+/// The dialect's rows, envelope, mails and document.
+pub fn dialect(settings: Settings) -> Dialect {
+    let recipes = Recipes {
+        dialect: NAME,
+        usual: match settings.codes {
+            Codes::SixDigits { .. } => recipe(SixDigits, settings.code_ttl),
+            Codes::Long => recipe(LongCode, settings.code_ttl),
+        },
+        crowded: match settings.codes {
+            Codes::SixDigits { most_live: Some(most_live) } => {
+                Some(Crowded { most_live, recipe: recipe(LongCode, settings.code_ttl) })
+            }
+            Codes::SixDigits { most_live: None } | Codes::Long => None,
+        },
+    };
+    let px0 = Arc::new(settings);
+    Dialect {
+        name: NAME,
+        owns: vec!["/v1/auth".into()],
+        lenient: true,
+        refuse: error::refuse,
+        rows: vec![
+            (
+                "/v1/auth/password-reset/trigger".into(),
+                vec![Endpoint::new(Method::POST, Role::Trigger, &px0, trigger::run)],
+            ),
+            (
+                "/v1/auth/password-reset/reset".into(),
+                vec![Endpoint::new(Method::POST, Role::Json, &px0, reset::run)],
+            ),
+        ],
+        recipes: Some(recipes),
+        document: Document::openapi(),
+        document_base: String::new(),
+    }
+}
+
+impl Settings {
+    fn disclosure(&self) -> Disclosure {
+        if self.disclose_unknown { Disclosure::AsContracted } else { Disclosure::Never }
+    }
+}
+
+fn recipe(shape: impl Shape + 'static, life: Duration) -> Recipe {
+    Recipe { shape: Arc::new(shape), scope: Scope::Global, life, carriage: Carriage::Code }
+}

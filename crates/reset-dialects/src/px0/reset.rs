@@ -1,0 +1,87 @@
+//! `POST /v1/auth/password-reset/reset`: a code sets a new password.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use reset_core::{
+    password::NewPassword,
+    secret::{LongCode, SixDigits, TicketSecret},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    NAME, Settings,
+    error::{ApiError, Error},
+};
+use crate::{
+    body::{Field, Object},
+    route::Call,
+    wire::{JSON, json},
+};
+
+/// A code and the password to set.
+#[derive(ToSchema)]
+#[schema(as = ResetPasswordRequest)]
+#[expect(dead_code, reason = "documents the body; it is read by the strict decoder")]
+pub(super) struct ResetRequest {
+    /// The code from the mail.
+    #[schema(example = "123456")]
+    code: String,
+    /// The new password.
+    #[schema(min_length = 8, example = "NewSecretPassword123!")]
+    new_password: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResetPasswordResponse)]
+pub(super) struct Reset {
+    /// That the password was set.
+    #[schema(example = "password reset successfully", required = true)]
+    message: &'static str,
+    /// Address of the account, as stored.
+    #[schema(format = Email, example = "user@example.com")]
+    email: String,
+}
+
+#[utoipa::path(post, path = "/v1/auth/password-reset/reset", operation_id = "resetPassword",
+    tag = "Auth", summary = "Reset Password",
+    description = "Sets a new password by a reset code. The code alone names the account.", security(()),
+    request_body(content = ResetRequest),
+    responses(
+        (status = 200, description = "The password was set", body = Reset),
+        (status = 400, description = "A field is missing, the password is too weak, or the code is not valid",
+            body = ApiError, examples(
+                ("missing_fields" = (summary = "Missing code or password",
+                    value = json!({"error": "code and new_password are required"}))),
+                ("short_password" = (summary = "Password too short",
+                    value = json!({"error": "password must be at least 8 characters"}))),
+                ("weak_password" = (summary = "Password lacks complexity",
+                    value = json!({"error": "password must contain at least one uppercase letter, one lowercase letter, one digit, and one special character"}))),
+                ("invalid_code" = (summary = "The code is not valid",
+                    value = json!({"error": "invalid or expired password reset code"}))))),
+        (status = 500, description = "The server failed; the code is unspent", body = ApiError,
+            example = json!({"error": "internal error"}))))]
+pub(super) async fn run(px0: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+    let (code, password) = decode(&px0, &call)?;
+    let code = code.ok_or(Error::InvalidCode)?;
+    let account = call.resets.redeem(NAME, &code, password).await?;
+    Ok(json(StatusCode::OK, JSON, &Reset { message: "password reset successfully", email: account.email }))
+}
+
+/// The code, if it has the form of one, and the password, once it satisfies the rules: the seed checks the
+/// password first, so that a weak one never costs the code.
+fn decode(px0: &Settings, call: &Call) -> Result<(Option<TicketSecret>, NewPassword), Error> {
+    let body = Object::decode(call.request.body())?;
+    let text = |name| match body.field(name) {
+        Field::Missing | Field::Null | Field::Text("") => Ok(None),
+        Field::Text(text) => Ok(Some(text)),
+        Field::Other(_) => Err(Error::InvalidBody),
+    };
+    let (Some(code), Some(password)) = (text("code")?, text("new_password")?) else {
+        return Err(Error::FieldsRequired);
+    };
+    let password = px0.policy.accept(password).map_err(Error::Weak)?;
+    Ok((SixDigits::open(code).or_else(|| LongCode::open(code)), password))
+}

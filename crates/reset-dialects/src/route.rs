@@ -1,0 +1,102 @@
+//! The table: a dialect is rows, a row is a path with its endpoints. Front-ends walk the table and register
+//! each row in their framework's own way; nothing here knows which framework that is.
+
+use std::{future::Future, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response};
+use reset_core::{Resets, errand::Reference, recipe::Recipes};
+use utoipa::openapi::OpenApi;
+
+use crate::refusal::Refusal;
+
+/// What an endpoint is given.
+pub struct Call {
+    /// The use cases.
+    pub resets: Resets,
+    /// The request, its body within the limit.
+    pub request: Request<Bytes>,
+    /// What the answer's `X-Reset-Reference` will say, where there is one.
+    pub reference: Reference,
+}
+
+type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Response<Bytes>> + Send + Sync>;
+
+/// What an endpoint takes, and what its answers carry beyond their body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Asks for a reset: takes JSON, every answer carries `X-Reset-Reference`.
+    Trigger,
+    /// Takes JSON.
+    Json,
+    /// Takes nothing but the request line.
+    Read,
+}
+
+/// One method of one path.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// The method; `GET` serves `HEAD` as well.
+    pub method: Method,
+    /// What it takes.
+    pub role: Role,
+    pub(crate) run: Handler,
+}
+
+impl Endpoint {
+    /// An endpoint that runs `run` with the dialect's own `state`. Errors are answers too.
+    pub fn new<S, F, Fut, E>(method: Method, role: Role, state: &Arc<S>, run: F) -> Self
+    where
+        S: Send + Sync + 'static,
+        F: Fn(Arc<S>, Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Response<Bytes>, E>> + Send + 'static,
+        E: Into<Response<Bytes>>,
+    {
+        let state = state.clone();
+        let run: Handler = Arc::new(move |call| {
+            let answer = run(state.clone(), call);
+            Box::pin(async move { answer.await.unwrap_or_else(Into::into) })
+        });
+        Self { method, role, run }
+    }
+}
+
+/// Everything that answers under one path, and how the path's dialect says no.
+#[derive(Clone)]
+pub struct Route {
+    /// The exact path; no parameters, since decoding them is where frameworks differ.
+    pub path: String,
+    /// Methods for the `Allow` header.
+    pub allow: String,
+    /// Largest accepted body in bytes.
+    pub body_limit: usize,
+    /// One for each method.
+    pub endpoints: Vec<Endpoint>,
+    /// Name of the dialect.
+    pub dialect: &'static str,
+    pub(crate) refuse: Refuse,
+}
+
+/// Turns a refusal into the dialect's bytes.
+pub type Refuse = fn(&Refusal) -> Response<Bytes>;
+
+/// One API dialect: its rows, its envelope, its mails and its document.
+pub struct Dialect {
+    /// Name in settings, stores and logs.
+    pub name: &'static str,
+    /// Path prefixes whose unknown paths are answered in this dialect's envelope; the longest wins.
+    pub owns: Vec<String>,
+    /// Whether the real server takes any case and a trailing slash (dialects.md 1.1, 4.1).
+    pub lenient: bool,
+    /// The envelope of everything that never reaches an endpoint.
+    pub refuse: Refuse,
+    /// The rows: path and endpoints.
+    pub rows: Vec<(String, Vec<Endpoint>)>,
+    /// What the courier mails, for dialects that mail.
+    pub recipes: Option<Recipes>,
+    /// The dialect's own document, path keys and operation ids as its publisher has them.
+    pub document: OpenApi,
+    /// What the document's path keys lack of the served paths: its publisher's server URL has a path.
+    pub document_base: String,
+}

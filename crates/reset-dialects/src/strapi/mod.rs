@@ -1,0 +1,113 @@
+//! Strapi users-permissions: a link by mail with a code of 128 hexadecimal digits, under two prefixes
+//! (dialects.md 3).
+//!
+//! The seed's paths have no prefix (v3), those of v4 and later begin with `/api`; both are served, and answer
+//! with one body that clients of either can read.
+
+mod error;
+mod forgot_password;
+mod reset_password;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use http::Method;
+use reset_core::{
+    keys::Key,
+    password::Policy,
+    recipe::{Carriage, Recipe, Recipes},
+    secret::{Scope, TaggedHex},
+};
+use utoipa::OpenApi;
+
+use self::error::Error;
+use crate::route::{Dialect, Endpoint, Role};
+
+/// Name of the dialect.
+const NAME: &str = "strapi";
+/// Default of Strapi's `api.rest.prefix` since v4.
+const V4: &str = "/api";
+
+/// What a deployment decides about Strapi.
+#[derive(Clone)]
+pub struct Settings {
+    /// The page that the mailed link opens; `?code=` is added.
+    pub page_url: String,
+    /// How long a code lives. Default 1 hour; Strapi's own never ends.
+    pub token_ttl: Duration,
+    /// Key of the tags at the end of the codes.
+    pub tags: Key,
+    /// Key of the session token in the answer (HS256): the host's `JWT_SECRET`.
+    pub jwt_key: Key,
+    /// How long that session token lives. Default 30 days (Strapi's own).
+    pub jwt_ttl: Duration,
+    /// Whether the answer carries a session token. Default yes, as the contract has it; no in `hardened`.
+    pub issue_jwt: bool,
+    /// Whether the public role may use the routes; if not, they answer 403. Default yes.
+    pub public: bool,
+    /// Rules for a new password.
+    pub policy: Policy,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Strapi password reset", version = "1.0.0",
+        description = "The password-reset operations of Strapi's users-permissions plugin, as polyreset answers them."),
+    servers((url = "http://localhost:1337", description = "Strapi's own local server")),
+    paths(forgot_password::run, reset_password::run),
+    tags((name = "UsersPermissions", description = "Password reset by a mailed link"))
+)]
+struct Document;
+
+/// The dialect's rows, envelope, mails and document.
+pub fn dialect(settings: Settings) -> Dialect {
+    let usual = Recipe {
+        shape: Arc::new(settings.codes()),
+        scope: Scope::Global,
+        life: settings.token_ttl,
+        carriage: Carriage::Link { page: settings.page_url.clone(), parameter: "code" },
+    };
+    let strapi = Arc::new(settings);
+    let forgot = Endpoint::new(Method::POST, Role::Trigger, &strapi, forgot_password::run);
+    let reset = Endpoint::new(Method::POST, Role::Json, &strapi, reset_password::run);
+    let rows = ["", V4].into_iter().flat_map(|prefix| {
+        [
+            (format!("{prefix}/auth/forgot-password"), vec![forgot.clone()]),
+            (format!("{prefix}/auth/reset-password"), vec![reset.clone()]),
+        ]
+    });
+    Dialect {
+        name: NAME,
+        owns: vec!["/auth".into(), format!("{V4}/auth")],
+        lenient: false,
+        refuse: error::refuse,
+        rows: rows.collect(),
+        recipes: Some(Recipes { dialect: NAME, usual, crowded: None }),
+        document: document(),
+        document_base: String::new(),
+    }
+}
+
+/// The document of the paths without prefix, and each operation once more under the prefix of v4.
+fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    for (path, mut item) in document.paths.paths.clone() {
+        for operation in item.post.iter_mut() {
+            operation.operation_id = operation.operation_id.take().map(|id| id + "V4");
+        }
+        document.paths.paths.insert(format!("{V4}{path}"), item);
+    }
+    document
+}
+
+impl Settings {
+    fn codes(&self) -> TaggedHex<56> {
+        TaggedHex::new(self.tags.clone())
+    }
+
+    /// Refuses everybody where the public role may not use the routes.
+    fn admit(&self) -> Result<(), Error> {
+        if self.public { Ok(()) } else { Err(Error::Forbidden) }
+    }
+}

@@ -1,0 +1,101 @@
+//! worthai: a link by mail whose token is a JWT (dialects.md 2).
+//!
+//! The token must be validly signed before anything is looked up, and its `jti` must be a live ticket: the
+//! signature alone would let it be replayed until it expires (R67).
+
+mod error;
+mod forgot_password;
+mod reset_password;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::{sync::Arc, time::Duration};
+
+use http::Method;
+use reset_core::{
+    keys::Key,
+    password::Policy,
+    recipe::{Carriage, Recipe, Recipes},
+    secret::Scope,
+};
+use utoipa::OpenApi;
+
+use self::token::ResetToken;
+use crate::route::{Dialect, Endpoint, Role};
+
+/// Name of the dialect.
+const NAME: &str = "worthai";
+
+/// What a deployment decides about worthai.
+#[derive(Clone)]
+pub struct Settings {
+    /// Path under which the two operations are served. Default `/auth/api/v1`, the publisher's own.
+    pub base_path: String,
+    /// The page that the mailed link opens; `?reset_token=` is added.
+    pub page_url: String,
+    /// How long a token lives. Default 30 minutes.
+    pub token_ttl: Duration,
+    /// Key of the tokens' signature (HS256).
+    pub jwt_key: Key,
+    /// What a forged or malformed token is told.
+    pub forged: Forged,
+    /// Rules for a new password.
+    pub policy: Policy,
+}
+
+/// What a forged or malformed token is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forged {
+    /// 500 `invalid signature`, as the seed says (profile `compatible`).
+    AsContracted,
+    /// 400, like an expired one (profile `hardened`).
+    AsExpired,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "worthai password reset", version = "1.0.0",
+        description = "The password-reset operations of the worthai Auth Service, as polyreset answers them."),
+    servers((url = "https://api.joinworth.com/auth/api/v1", description = "worthai's own production server")),
+    paths(forgot_password::run, reset_password::run),
+    tags((name = "Sign In", description = "Password reset by a mailed link"))
+)]
+struct Document;
+
+/// The dialect's rows, envelope, mails and document.
+pub fn dialect(settings: Settings) -> Dialect {
+    let usual = Recipe {
+        shape: Arc::new(settings.tokens()),
+        scope: Scope::Global,
+        life: settings.token_ttl,
+        carriage: Carriage::Link { page: settings.page_url.clone(), parameter: "reset_token" },
+    };
+    let base = settings.base_path.clone();
+    let worthai = Arc::new(settings);
+    Dialect {
+        name: NAME,
+        owns: vec![base.clone()],
+        lenient: false,
+        refuse: error::refuse,
+        rows: vec![
+            (
+                format!("{base}/forgot-password"),
+                vec![Endpoint::new(Method::POST, Role::Trigger, &worthai, forgot_password::run)],
+            ),
+            (
+                format!("{base}/reset-password"),
+                vec![Endpoint::new(Method::POST, Role::Json, &worthai, reset_password::run)],
+            ),
+        ],
+        recipes: Some(Recipes { dialect: NAME, usual, crowded: None }),
+        document: Document::openapi(),
+        document_base: base,
+    }
+}
+
+impl Settings {
+    fn tokens(&self) -> ResetToken {
+        ResetToken::new(self.jwt_key.clone(), self.token_ttl)
+    }
+}

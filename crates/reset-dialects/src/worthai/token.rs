@@ -1,0 +1,148 @@
+//! worthai's secret: a random `jti`, mailed inside a signed token that says whose it is, for what, and until
+//! when. It names no address: whoever decodes it sees opaque ids alone (R68).
+
+use std::time::Duration;
+
+use reset_core::{
+    keys::Key,
+    secret::{Seed, Shape, TicketSecret, hex},
+    ticket::{Ticket, TicketKind},
+    time::Timestamp,
+};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use zeroize::Zeroizing;
+
+use crate::jwt::{self, Forged, Verified};
+
+/// Header `typ`: tells these tokens from every other one under the same key (RFC 8725, 3.11).
+const TYP: &str = "pwreset+jwt";
+/// Claim `iss`.
+const ISSUER: &str = "polyreset";
+/// Claim `aud`.
+const AUDIENCE: &str = "worthai:password-reset";
+/// Random bytes of a `jti` (R1).
+const JTI: usize = 16;
+/// Seconds by which the clock of the server that signed may be ahead of ours (R66).
+const SKEW: i64 = 5;
+
+/// Tokens under one key. Their ticket is found by the `jti`; the rest is judged before any query.
+pub(super) struct ResetToken {
+    key: Key,
+    life: Duration,
+}
+
+/// The claims, in the order of dialects.md, part I.
+#[derive(Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    jti: &'a str,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    iss: &'a str,
+    aud: &'a str,
+}
+
+/// The claims of somebody's token: `None` where one is missing or of the wrong type.
+#[derive(Deserialize)]
+struct Presented {
+    #[serde(default, deserialize_with = "typed")]
+    sub: Option<String>,
+    #[serde(default, deserialize_with = "typed")]
+    jti: Option<String>,
+    #[serde(default, deserialize_with = "typed")]
+    iat: Option<i64>,
+    #[serde(default, deserialize_with = "typed")]
+    nbf: Option<i64>,
+    #[serde(default, deserialize_with = "typed")]
+    exp: Option<i64>,
+    #[serde(default, deserialize_with = "typed")]
+    iss: Option<String>,
+    #[serde(default, deserialize_with = "typed")]
+    aud: Option<String>,
+}
+
+/// Why a token opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Defect {
+    /// We did not sign it.
+    Forged,
+    /// We signed it, for something else.
+    OtherPurpose,
+    /// Its time is over or has not come, or its claims are not those that we write.
+    Dead,
+}
+
+impl From<Forged> for Defect {
+    fn from(_: Forged) -> Self {
+        Self::Forged
+    }
+}
+
+impl ResetToken {
+    pub(super) fn new(key: Key, life: Duration) -> Self {
+        Self { key, life }
+    }
+
+    /// Reads a presented token at `now`. The order is the contract's: signature, purpose, time.
+    pub(super) fn open(&self, presented: &str, now: Timestamp) -> Result<TicketSecret, Defect> {
+        let Verified { typ, claims } = jwt::verify::<Presented>(&self.key, presented)?;
+        let purpose = (typ.as_deref(), claims.iss.as_deref(), claims.aud.as_deref());
+        if purpose != (Some(TYP), Some(ISSUER), Some(AUDIENCE)) {
+            return Err(Defect::OtherPurpose);
+        }
+        let Presented { sub: Some(_), jti: Some(jti), iat: Some(iat), nbf: Some(nbf), exp: Some(exp), .. } = claims
+        else {
+            return Err(Defect::Dead);
+        };
+        let (present, life) = (now.as_secs(), Timestamp::from_millis(0).plus(self.life).as_secs_ceil());
+        let begun = nbf.max(iat) <= present.saturating_add(SKEW);
+        // `iat` is rounded down and `exp` up, hence the one second more.
+        let alive = exp > present && exp.saturating_sub(iat) <= life.saturating_add(1);
+        let well_formed =
+            jti.len() == 2 * JTI && jti.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if begun && alive && well_formed { Ok(TicketSecret::new(TicketKind::Token, jti)) } else { Err(Defect::Dead) }
+    }
+}
+
+impl Shape for ResetToken {
+    fn kind(&self) -> TicketKind {
+        TicketKind::Token
+    }
+
+    fn mint(&self, seed: &Seed) -> TicketSecret {
+        let mut jti = Zeroizing::new([0; JTI]);
+        seed.fill(&mut jti[..]);
+        TicketSecret::new(TicketKind::Token, hex(&jti[..]))
+    }
+
+    /// The same ticket gives the same token, so a mail that is sent twice carries one link. `exp` is rounded
+    /// up: the ticket's own end, which the store keeps to the millisecond, is the one that counts (R4).
+    fn seal(&self, secret: &TicketSecret, ticket: &Ticket) -> Zeroizing<String> {
+        let minted = ticket.minted_at.as_secs();
+        let claims = Claims {
+            sub: ticket.account.as_str(),
+            jti: secret.reveal(),
+            iat: minted,
+            nbf: minted,
+            exp: ticket.minted_at.plus(self.life).as_secs_ceil(),
+            iss: ISSUER,
+            aud: AUDIENCE,
+        };
+        jwt::sign(&self.key, TYP, &claims)
+    }
+}
+
+/// Reads a claim, or passes it over when it has another type.
+fn typed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Claim<T> {
+        Typed(T),
+        Other(IgnoredAny),
+    }
+    Claim::deserialize(deserializer).map(|claim| match claim {
+        Claim::Typed(value) => Some(value),
+        Claim::Other(_) => None,
+    })
+}

@@ -1,0 +1,3 @@
+DROP TABLE errands;
+DROP TABLE tickets;
+DROP TABLE users;

@@ -1,0 +1,149 @@
+//! The queue behind the answers.
+
+use async_trait::async_trait;
+use diesel::{
+    alias, delete,
+    dsl::{exists, min, not},
+    insert_into,
+    prelude::*,
+    update,
+};
+use reset_core::{
+    errand::{Errand, ErrandId, Outcome},
+    error::StoreError,
+    ports::Errands,
+    ticket::TicketId,
+    time::Timestamp,
+};
+use tracing::error;
+
+use super::{
+    Sqlite,
+    rows::{ErrandRow, NewErrandRow},
+    schema::errands,
+    tickets::move_end,
+};
+
+alias!(errands as earlier: Earlier);
+
+pub(super) fn insert_errand(db: &mut SqliteConnection, row: &NewErrandRow) -> QueryResult<usize> {
+    insert_into(errands::table).values(row).execute(db)
+}
+
+/// Deletes up to `limit` errands that were finished before `before`, and says how many.
+pub(super) fn forget(db: &mut SqliteConnection, before: i64, limit: i64) -> QueryResult<usize> {
+    let finished = errands::table.filter(errands::finished_at.lt(before));
+    let seqs: Vec<i64> = finished.select(errands::seq).limit(limit).load(db)?;
+    delete(errands::table.filter(errands::seq.eq_any(seqs))).execute(db)
+}
+
+fn claim(db: &mut SqliteConnection, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<ErrandRow>> {
+    // A notice has no address. NULL equals nothing, so it waits for nobody.
+    let goes_first = earlier
+        .filter(earlier.field(errands::finished_at).is_null())
+        .filter(earlier.field(errands::dialect).eq(errands::dialect))
+        .filter(earlier.field(errands::email).eq(errands::email))
+        .filter(earlier.field(errands::seq).lt(errands::seq))
+        .filter(earlier.field(errands::taken).or(earlier.field(errands::due_at).le(now)));
+    let mut rows: Vec<ErrandRow> = errands::table
+        .filter(errands::finished_at.is_null())
+        .filter(errands::due_at.le(now))
+        .filter(not(exists(goes_first)))
+        .order(errands::seq)
+        .limit(limit.into())
+        .select(ErrandRow::as_select())
+        .load(db)?;
+    for row in &mut rows {
+        row.attempts += 1;
+        update(errands::table.find(row.seq))
+            .set((
+                errands::taken.eq(true),
+                errands::due_at.eq(lease_end),
+                errands::attempts.eq(row.attempts),
+            ))
+            .execute(db)?;
+    }
+    Ok(rows)
+}
+
+#[async_trait]
+impl Errands for Sqlite {
+    async fn push(&self, errand: &Errand) -> Result<(), StoreError> {
+        let row = NewErrandRow::from(errand);
+        self.write(move |db| insert_errand(db, &row)).await.map(drop)
+    }
+
+    async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Errand>, StoreError> {
+        let (now, lease_end) = (now.as_millis(), lease_end.as_millis());
+        let rows = self.write(move |db| claim(db, limit, now, lease_end)).await?;
+        // One row that was tampered with must not stop all the others; it stays leased and is reported again.
+        let readable = rows.into_iter().filter_map(|row| {
+            let id = row.id.clone();
+            Errand::try_from(row).inspect_err(|_| error!(errand.id = id, "an errand cannot be read")).ok()
+        });
+        Ok(readable.collect())
+    }
+
+    async fn finish(
+        &self,
+        errand: &ErrandId,
+        outcome: Outcome,
+        reply: &str,
+        accepted: Option<(&TicketId, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (errand, reply, now) = (errand.as_str().to_owned(), reply.to_owned(), now.as_millis());
+        let accepted = accepted.map(|(ticket, end)| (ticket.as_str().to_owned(), end.as_millis()));
+        let finished = self.write(move |db| {
+            update(errands::table.filter(errands::id.eq(errand)).filter(errands::finished_at.is_null()))
+                .set((
+                    errands::finished_at.eq(now),
+                    errands::outcome.eq(outcome.name()),
+                    errands::reply.eq(reply),
+                ))
+                .execute(db)?;
+            if let Some((ticket, end)) = accepted {
+                move_end(db, &ticket, end, now)?;
+            }
+            Ok(())
+        });
+        finished.await
+    }
+
+    async fn postpone(&self, errand: &ErrandId, due_at: Timestamp, reply: &str) -> Result<(), StoreError> {
+        let (errand, due_at, reply) = (errand.as_str().to_owned(), due_at.as_millis(), reply.to_owned());
+        let postponed = self.write(move |db| {
+            update(errands::table.filter(errands::id.eq(errand)).filter(errands::finished_at.is_null()))
+                .set((errands::taken.eq(false), errands::due_at.eq(due_at), errands::reply.eq(reply)))
+                .execute(db)
+        });
+        postponed.await.map(drop)
+    }
+
+    async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
+        let now = now.as_millis();
+        let released = self.write(move |db| {
+            update(errands::table.filter(errands::finished_at.is_null()))
+                .set((errands::taken.eq(false), errands::due_at.eq(now)))
+                .execute(db)
+        });
+        released.await.map(drop)
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let query = |db: &mut SqliteConnection| {
+            let has_been_taken = earlier
+                .filter(earlier.field(errands::finished_at).is_null())
+                .filter(earlier.field(errands::dialect).eq(errands::dialect))
+                .filter(earlier.field(errands::email).eq(errands::email))
+                .filter(earlier.field(errands::seq).lt(errands::seq))
+                .filter(earlier.field(errands::taken));
+            errands::table
+                .filter(errands::finished_at.is_null())
+                .filter(not(exists(has_been_taken)))
+                .select(min(errands::due_at))
+                .first::<Option<i64>>(db)
+        };
+        Ok(self.read(query).await?.map(Timestamp::from_millis))
+    }
+}

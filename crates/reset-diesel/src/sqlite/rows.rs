@@ -1,0 +1,210 @@
+//! Rows, and what they mean to the domain. What cannot be read back is an error, never a guess.
+
+use diesel::{
+    prelude::*,
+    result::{Error, QueryResult},
+};
+use reset_core::{
+    account::{Account, AccountId},
+    email::EmailAddress,
+    errand::{Errand, ErrandId, Reference, Task},
+    secret::TicketDigest,
+    ticket::{Ticket, TicketId, TicketKind},
+    time::Timestamp,
+};
+
+use super::schema::{errands, tickets, users};
+
+/// The key of an account in our own table. Any other text is no account's: `01` is not `1`.
+pub(super) fn key(id: &AccountId) -> Option<i64> {
+    id.as_str().parse().ok().filter(|key: &i64| key.to_string() == id.as_str())
+}
+
+fn unreadable(what: &'static str) -> Error {
+    Error::DeserializationError(what.into())
+}
+
+fn count(value: i64) -> QueryResult<u32> {
+    u32::try_from(value).map_err(|_| unreadable("a count"))
+}
+
+/// An account without its hash: what the request path may read.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub(super) struct AccountRow {
+    id: i64,
+    email: String,
+    username: Option<String>,
+    name: Option<String>,
+    locale: Option<String>,
+    confirmed: bool,
+    blocked: bool,
+    credential_epoch: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl From<AccountRow> for Account {
+    fn from(row: AccountRow) -> Self {
+        Self {
+            id: AccountId::new(row.id.to_string()),
+            email: row.email,
+            username: row.username,
+            name: row.name,
+            locale: row.locale,
+            confirmed: row.confirmed,
+            blocked: row.blocked,
+            epoch: row.credential_epoch,
+            created_at: Timestamp::from_millis(row.created_at),
+            updated_at: Timestamp::from_millis(row.updated_at),
+        }
+    }
+}
+
+/// A ticket, column for column.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = tickets)]
+pub(super) struct TicketRow {
+    pub(super) id: String,
+    pub(super) account: String,
+    pub(super) dialect: String,
+    kind: String,
+    pub(super) digest: Vec<u8>,
+    email: String,
+    epoch: i64,
+    errand: String,
+    pub(super) errand_seq: i64,
+    nonce: i64,
+    redirect_to: Option<String>,
+    attempts: i64,
+    pub(super) issued_at: i64,
+    minted_at: i64,
+    expires_at: i64,
+    spent_at: Option<i64>,
+    voided_at: Option<i64>,
+}
+
+impl From<&Ticket> for TicketRow {
+    fn from(ticket: &Ticket) -> Self {
+        Self {
+            id: ticket.id.as_str().to_owned(),
+            account: ticket.account.as_str().to_owned(),
+            dialect: ticket.dialect.clone(),
+            kind: ticket.kind.name().to_owned(),
+            digest: ticket.digest.as_bytes().to_vec(),
+            email: ticket.email.clone(),
+            epoch: ticket.epoch,
+            errand: ticket.errand.as_str().to_owned(),
+            errand_seq: ticket.errand_seq,
+            nonce: ticket.nonce.into(),
+            redirect_to: ticket.redirect_to.clone(),
+            attempts: ticket.attempts.into(),
+            issued_at: ticket.issued_at.as_millis(),
+            minted_at: ticket.minted_at.as_millis(),
+            expires_at: ticket.expires_at.as_millis(),
+            spent_at: ticket.spent_at.map(Timestamp::as_millis),
+            voided_at: ticket.voided_at.map(Timestamp::as_millis),
+        }
+    }
+}
+
+impl TryFrom<TicketRow> for Ticket {
+    type Error = Error;
+
+    fn try_from(row: TicketRow) -> QueryResult<Self> {
+        let digest = row.digest.try_into().map_err(|_| unreadable("a digest"))?;
+        Ok(Self {
+            id: TicketId::new(row.id),
+            account: AccountId::new(row.account),
+            dialect: row.dialect,
+            kind: TicketKind::named(&row.kind).ok_or_else(|| unreadable("a kind of ticket"))?,
+            digest: TicketDigest::from_bytes(digest),
+            email: row.email,
+            epoch: row.epoch,
+            errand: ErrandId::new(row.errand),
+            errand_seq: row.errand_seq,
+            nonce: count(row.nonce)?,
+            redirect_to: row.redirect_to,
+            attempts: count(row.attempts)?,
+            issued_at: Timestamp::from_millis(row.issued_at),
+            minted_at: Timestamp::from_millis(row.minted_at),
+            expires_at: Timestamp::from_millis(row.expires_at),
+            spent_at: row.spent_at.map(Timestamp::from_millis),
+            voided_at: row.voided_at.map(Timestamp::from_millis),
+        })
+    }
+}
+
+/// An errand as it is accepted; `seq` is the database's to give.
+#[derive(Insertable)]
+#[diesel(table_name = errands)]
+pub(super) struct NewErrandRow {
+    id: String,
+    reference: String,
+    dialect: String,
+    email: Option<String>,
+    redirect_to: Option<String>,
+    account: Option<String>,
+    created_at: i64,
+    attempts: i64,
+    due_at: i64,
+}
+
+impl From<&Errand> for NewErrandRow {
+    fn from(errand: &Errand) -> Self {
+        let (email, redirect_to, account) = match &errand.task {
+            Task::Reset { email, redirect_to } => (Some(email.key().to_owned()), redirect_to.clone(), None),
+            Task::Notice { account } => (None, None, Some(account.as_str().to_owned())),
+        };
+        Self {
+            id: errand.id.as_str().to_owned(),
+            reference: errand.reference.as_str().to_owned(),
+            dialect: errand.dialect.clone(),
+            email,
+            redirect_to,
+            account,
+            created_at: errand.created_at.as_millis(),
+            attempts: errand.attempts.into(),
+            due_at: errand.created_at.as_millis(),
+        }
+    }
+}
+
+/// An errand as a courier gets it.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = errands)]
+pub(super) struct ErrandRow {
+    pub(super) seq: i64,
+    pub(super) id: String,
+    reference: String,
+    dialect: String,
+    email: Option<String>,
+    redirect_to: Option<String>,
+    account: Option<String>,
+    created_at: i64,
+    pub(super) attempts: i64,
+}
+
+impl TryFrom<ErrandRow> for Errand {
+    type Error = Error;
+
+    fn try_from(row: ErrandRow) -> QueryResult<Self> {
+        let task = match (row.email, row.account) {
+            (Some(email), None) => {
+                let email = EmailAddress::parse(&email).map_err(|_| unreadable("an address"))?;
+                Task::Reset { email, redirect_to: row.redirect_to }
+            }
+            (None, Some(account)) => Task::Notice { account: AccountId::new(account) },
+            _ => return Err(unreadable("a task")),
+        };
+        Ok(Self {
+            id: ErrandId::new(row.id),
+            seq: row.seq,
+            reference: Reference::stored(row.reference),
+            dialect: row.dialect,
+            task,
+            created_at: Timestamp::from_millis(row.created_at),
+            attempts: count(row.attempts)?,
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! Tickets. Every condition on which a ticket is spent stands in the statement that spends it.
+
+use async_trait::async_trait;
+use diesel::{
+    delete,
+    dsl::{auto_type, exists},
+    insert_into,
+    prelude::*,
+    select, update,
+};
+use reset_core::{
+    account::AccountId,
+    errand::ErrandId,
+    error::StoreError,
+    ports::{Issued, Redemption, Tickets},
+    secret::TicketDigest,
+    ticket::{Ticket, TicketId, TicketKind},
+    time::Timestamp,
+};
+
+use super::{
+    Sqlite,
+    errands::insert_errand,
+    rows::{NewErrandRow, TicketRow, key},
+    schema::{tickets, users},
+};
+
+/// Neither spent nor void; perhaps expired.
+#[auto_type(no_type_alias)]
+fn open() -> _ {
+    tickets::spent_at.is_null().and(tickets::voided_at.is_null())
+}
+
+/// Open and not expired.
+#[auto_type(no_type_alias)]
+fn live(now: i64) -> _ {
+    let open: _ = open();
+    open.and(tickets::expires_at.gt(now))
+}
+
+/// Voids every open ticket of the account.
+pub(super) fn void_all_of(db: &mut SqliteConnection, account: &str, now: i64) -> QueryResult<usize> {
+    update(tickets::table.filter(tickets::account.eq(account)).filter(open()))
+        .set(tickets::voided_at.eq(now))
+        .execute(db)
+}
+
+/// Deletes up to `limit` tickets that ended before `before`, and says how many.
+pub(super) fn forget(db: &mut SqliteConnection, before: i64, limit: i64) -> QueryResult<usize> {
+    let ended = tickets::expires_at
+        .lt(before)
+        .or(tickets::spent_at.assume_not_null().lt(before).and(tickets::spent_at.is_not_null()))
+        .or(tickets::voided_at.assume_not_null().lt(before).and(tickets::voided_at.is_not_null()));
+    let ids: Vec<String> = tickets::table.filter(ended).select(tickets::id).limit(limit).load(db)?;
+    delete(tickets::table.filter(tickets::id.eq_any(ids))).execute(db)
+}
+
+fn issue(db: &mut SqliteConnection, row: &TicketRow) -> QueryResult<Issued> {
+    let now = row.issued_at;
+    let of_owner = || tickets::account.eq(&row.account).and(tickets::dialect.eq(&row.dialect));
+    let of_digest = || tickets::dialect.eq(&row.dialect).and(tickets::digest.eq(&row.digest));
+    let later = tickets::table.filter(of_owner()).filter(tickets::errand_seq.gt(row.errand_seq));
+    if select(exists(later)).get_result(db)? {
+        return Ok(Issued::Superseded);
+    }
+    if select(exists(tickets::table.filter(of_digest()).filter(live(now)))).get_result(db)? {
+        return Ok(Issued::Collision);
+    }
+    // What is still open under this digest is expired, and would hold its place in the unique index for ever.
+    update(tickets::table.filter(of_digest()).filter(open())).set(tickets::voided_at.eq(now)).execute(db)?;
+    update(tickets::table.filter(of_owner()).filter(open())).set(tickets::voided_at.eq(now)).execute(db)?;
+    insert_into(tickets::table).values(row).execute(db)?;
+    Ok(Issued::Live)
+}
+
+/// What [`Redemption`] borrows, owned: the job outlives a caller who goes away.
+struct Redeeming {
+    ticket: String,
+    account: String,
+    user: i64,
+    password_hash: String,
+    notice: Option<NewErrandRow>,
+    now: i64,
+}
+
+fn redeem(db: &mut SqliteConnection, redeeming: &Redeeming) -> QueryResult<bool> {
+    let Redeeming { ticket, account, user, password_hash, notice, now } = redeeming;
+    let unchanged = users::table
+        .filter(users::id.eq(user))
+        .filter(users::blocked.eq(false))
+        .filter(users::credential_epoch.eq(tickets::epoch))
+        .filter(users::email_key.eq(tickets::email));
+    let spendable = tickets::table
+        .find(ticket)
+        .filter(tickets::account.eq(account))
+        .filter(live(*now))
+        .filter(exists(unchanged));
+    if update(spendable).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
+        return Ok(false);
+    }
+    // Repeats the condition that must never fail, though the transaction has just seen it hold.
+    let set = update(users::table.find(user).filter(users::blocked.eq(false)))
+        .set((
+            users::password_hash.eq(password_hash),
+            users::credential_epoch.eq(users::credential_epoch + 1),
+            users::password_changed_at.eq(now),
+            users::updated_at.eq(now),
+        ))
+        .execute(db)?;
+    if set != 1 {
+        return Err(diesel::result::Error::RollbackTransaction);
+    }
+    void_all_of(db, account, *now)?;
+    if let Some(notice) = notice {
+        insert_errand(db, notice)?;
+    }
+    Ok(true)
+}
+
+#[async_trait]
+impl Tickets for Sqlite {
+    async fn issue(&self, ticket: &Ticket) -> Result<Issued, StoreError> {
+        let row = TicketRow::from(ticket);
+        self.write(move |db| issue(db, &row)).await
+    }
+
+    async fn ticket_of(&self, errand: &ErrandId) -> Result<Option<Ticket>, StoreError> {
+        let errand = errand.as_str().to_owned();
+        let query = move |db: &mut SqliteConnection| {
+            let of_errand = tickets::table.filter(tickets::errand.eq(errand));
+            of_errand.select(TicketRow::as_select()).first(db).optional()?.map(Ticket::try_from).transpose()
+        };
+        self.read(query).await
+    }
+
+    async fn ticket_with(
+        &self,
+        dialect: &str,
+        digest: &TicketDigest,
+        now: Timestamp,
+    ) -> Result<Option<Ticket>, StoreError> {
+        let (dialect, digest, now) = (dialect.to_owned(), *digest.as_bytes(), now.as_millis());
+        let query = move |db: &mut SqliteConnection| {
+            tickets::table
+                .filter(tickets::dialect.eq(dialect))
+                .filter(tickets::digest.eq(&digest[..]))
+                .order(live(now).desc())
+                .select(TicketRow::as_select())
+                .first(db)
+                .optional()?
+                .map(Ticket::try_from)
+                .transpose()
+        };
+        self.read(query).await
+    }
+
+    async fn live_tickets(&self, dialect: &str, kind: TicketKind, now: Timestamp) -> Result<u64, StoreError> {
+        let (dialect, now) = (dialect.to_owned(), now.as_millis());
+        let query = move |db: &mut SqliteConnection| {
+            tickets::table
+                .filter(tickets::dialect.eq(dialect))
+                .filter(tickets::kind.eq(kind.name()))
+                .filter(live(now))
+                .count()
+                .get_result::<i64>(db)
+        };
+        Ok(self.read(query).await?.unsigned_abs())
+    }
+
+    async fn restart_clock(
+        &self,
+        ticket: &TicketId,
+        minted_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (ticket, minted_at, expires_at) =
+            (ticket.as_str().to_owned(), minted_at.as_millis(), expires_at.as_millis());
+        let restarted = self.write(move |db| {
+            update(tickets::table.find(ticket).filter(open()))
+                .set((tickets::minted_at.eq(minted_at), tickets::expires_at.eq(expires_at)))
+                .execute(db)
+        });
+        restarted.await.map(drop)
+    }
+
+    async fn take_guess(
+        &self,
+        account: &AccountId,
+        dialect: &str,
+        kind: TicketKind,
+        max: u32,
+        now: Timestamp,
+    ) -> Result<Option<Ticket>, StoreError> {
+        let (account, dialect, now) = (account.as_str().to_owned(), dialect.to_owned(), now.as_millis());
+        let taken = self.write(move |db| {
+            let guessable = tickets::table
+                .filter(tickets::account.eq(account))
+                .filter(tickets::dialect.eq(dialect))
+                .filter(tickets::kind.eq(kind.name()))
+                .filter(tickets::attempts.lt(i64::from(max)))
+                .filter(live(now));
+            update(guessable)
+                .set(tickets::attempts.eq(tickets::attempts + 1))
+                .returning(TicketRow::as_returning())
+                .get_result(db)
+                .optional()?
+                .map(Ticket::try_from)
+                .transpose()
+        });
+        taken.await
+    }
+
+    async fn exchange(&self, spent: &TicketId, token: &Ticket, now: Timestamp) -> Result<bool, StoreError> {
+        let (spent, token, now) = (spent.as_str().to_owned(), TicketRow::from(token), now.as_millis());
+        let exchanged = self.write(move |db| {
+            let code = tickets::table.find(spent).filter(live(now));
+            if update(code).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
+                return Ok(false);
+            }
+            insert_into(tickets::table).values(token).execute(db)?;
+            Ok(true)
+        });
+        exchanged.await
+    }
+
+    async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError> {
+        let Some(user) = key(redemption.account) else { return Ok(false) };
+        let redeeming = Redeeming {
+            ticket: redemption.ticket.as_str().to_owned(),
+            account: redemption.account.as_str().to_owned(),
+            user,
+            password_hash: redemption.password_hash.to_owned(),
+            notice: redemption.notice.map(NewErrandRow::from),
+            now: redemption.now.as_millis(),
+        };
+        self.write(move |db| redeem(db, &redeeming)).await
+    }
+}
+
+/// Moves the end of a live ticket.
+pub(super) fn move_end(db: &mut SqliteConnection, ticket: &str, end: i64, now: i64) -> QueryResult<usize> {
+    update(tickets::table.find(ticket).filter(live(now))).set(tickets::expires_at.eq(end)).execute(db)
+}

@@ -1,0 +1,105 @@
+//! Mails as files: one complete RFC 5322 message each.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use reset_core::error::MailError;
+use tokio::task::spawn_blocking;
+
+use crate::message::Letter;
+
+/// A directory of mails.
+#[derive(Clone)]
+pub(crate) struct Folder {
+    dir: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// Writes the letter to `<message id>.eml`. A retry has the same id and replaces the same mail.
+    pub(crate) async fn put(&self, letter: &Letter) -> Result<(), MailError> {
+        let (name, bytes) = (letter.id.clone(), letter.bytes.clone());
+        self.with_dir(move |dir| store(dir, &name, &bytes)).await.map_err(|error| temporary(&error))
+    }
+
+    /// Whether a mail could be written now.
+    pub(crate) async fn check(&self) -> Result<(), MailError> {
+        self.try_out().await.map_err(|error| temporary(&error))
+    }
+
+    /// The same, in a sentence.
+    pub(crate) async fn diagnose(&self) -> Result<String, String> {
+        let dir = self.dir.display();
+        match self.try_out().await {
+            Ok(()) => Ok(format!("{dir} can be written to")),
+            Err(error) => Err(format!(
+                "{dir} cannot be written to ({}): make it a directory of this user, or name another in mail_url.",
+                error.kind()
+            )),
+        }
+    }
+
+    async fn try_out(&self) -> io::Result<()> {
+        self.with_dir(|dir| {
+            make_dir(dir)?;
+            let probe = dir.join("writable.part");
+            create(&probe)?;
+            fs::remove_file(probe)
+        })
+        .await
+    }
+
+    async fn with_dir(&self, work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static) -> io::Result<()> {
+        let dir = self.dir.clone();
+        spawn_blocking(move || work(&dir)).await.map_err(io::Error::other)?
+    }
+}
+
+/// A full disk or a missing right can be put right. The kind alone: the path is the operator's.
+fn temporary(error: &io::Error) -> MailError {
+    MailError::Temporary { reply: error.kind().to_string() }
+}
+
+/// Writes under a name that no reader of `*.eml` looks at, and renames once the bytes are on the disk: a
+/// mail is there whole or not at all, also after a power cut.
+fn store(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    make_dir(dir)?;
+    let part = dir.join(format!("{name}.part"));
+    let written = create(&part).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, dir.join(format!("{name}.eml")))
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written?;
+    sync_dir(dir)
+}
+
+/// Makes the directory. It holds secrets, so it is for its owner only.
+fn make_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(dir)
+}
+
+/// Opens a new or left-over file, for its owner only.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.write(true).create(true).truncate(true).open(path)
+}
+
+/// Makes a rename last. Only Unix opens directories as files.
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,155 @@
+//! Mails in plain text: dialogue, replies, connections.
+
+use std::sync::Arc;
+
+use mail_parser::MessageParser;
+use reset_core::ports::Mailer;
+use reset_mail::{SmtpSettings, Tls};
+use tokio::{net::TcpListener, sync::Barrier, task::JoinSet};
+
+use crate::{
+    mail, outcome, service,
+    sink::{Script, Sink, credentials},
+};
+
+async fn sent_to(script: Script) -> (String, Sink) {
+    let sink = Sink::run(script).await;
+    let reply = service(sink.settings(Tls::WhenOffered)).send(&mail("123456")).await;
+    (outcome(reply), sink)
+}
+
+#[tokio::test]
+async fn a_mail_is_handed_over_in_one_short_dialogue() {
+    let (reply, sink) = sent_to(Script::default()).await;
+    assert_eq!(reply, "accepted: 250 2.0.0");
+    let log = sink.log();
+    assert_eq!(
+        log.lines,
+        [
+            "EHLO reset.example.org",
+            "MAIL FROM:<no-reply@example.org>",
+            "RCPT TO:<canary@example.net>",
+            "DATA"
+        ]
+    );
+    let message = MessageParser::default().parse(log.messages[0].as_bytes()).unwrap();
+    assert_eq!(message.message_id(), Some("0af1@reset.example.org"));
+    assert!(message.body_text(0).unwrap().lines().any(|line| line == "123456"));
+}
+
+#[tokio::test]
+async fn no_text_can_end_the_message_early_and_start_another() {
+    let sink = Sink::run(Script::default()).await;
+    let hostile = "\n.\nMAIL FROM:<x>\r\n.\r\nDATA\r.\r\n\r.\r.\n.";
+    let reply = service(sink.settings(Tls::WhenOffered)).send(&mail(hostile)).await;
+    assert_eq!(outcome(reply), "accepted: 250 2.0.0");
+    let log = sink.log();
+    assert_eq!((log.messages.len(), log.count("DATA"), log.count("MAIL FROM")), (1, 1, 1));
+    assert!(log.messages[0].contains("MAIL FROM:<x>"));
+    for line in log.messages[0].split(['\r', '\n']) {
+        assert_ne!(line, ".");
+    }
+}
+
+#[tokio::test]
+async fn replies_decide_whether_to_try_again_and_lose_their_prose() {
+    for (command, reply, wanted) in [
+        ("RCPT", "550 5.1.1 <canary@example.net> unknown", "permanent: 550 5.1.1"),
+        ("RCPT", "550 <canary@example.net> unknown", "permanent: 550"),
+        ("RCPT", "550-5.1.1 first\r\n550 5.1.1 canary@example.net", "permanent: 550 5.1.1"),
+        ("RCPT", "451 4.7.1 greylisted, canary", "temporary: 451 4.7.1"),
+        ("RCPT", "530 5.7.0 authenticate first", "temporary: 530 5.7.0"),
+        ("RCPT", "421 4.3.2 going down", "temporary: 421 4.3.2"),
+        ("DATA", "554 5.5.1 no valid recipients", "permanent: 554 5.5.1"),
+        ("DATA", "250 2.0.0 out of step", "temporary: connection lost"),
+        (".", "552 5.3.4 too big", "permanent: 552 5.3.4"),
+        (".", "452 4.3.1 disk full", "temporary: 452 4.3.1"),
+        (".", "354 out of step", "temporary: connection lost"),
+        (".", "250 Ok: queued as canary@example.net", "accepted: 250"),
+        ("MAIL", "550 5.7.1 sender not welcome", "temporary: 550 5.7.1"),
+        ("EHLO", "554 5.7.1 host not welcome", "temporary: 554 5.7.1"),
+    ] {
+        let (got, _) = sent_to(Script { replies: vec![(command, reply)], ..Script::default() }).await;
+        assert_eq!(got, wanted, "{command}: {reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_loses_no_mail() {
+    let replies = vec![("AUTH", "535 5.7.8 canary-user: wrong password")];
+    let sink = Sink::run(Script { auth: Some("AUTH PLAIN"), replies, ..Script::default() }).await;
+    let settings = SmtpSettings { credentials: credentials(), ..sink.settings(Tls::WhenOffered) };
+    assert_eq!(outcome(service(settings).send(&mail("1")).await), "temporary: 535 5.7.8");
+    assert_eq!(sink.log().count("MAIL"), 0);
+}
+
+#[tokio::test]
+async fn nobody_listening_is_temporary() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let (host, port) = (address.ip().to_string(), address.port());
+    let settings = SmtpSettings { host, port, tls: Tls::WhenOffered, credentials: None, extra_roots: vec![] };
+    assert_eq!(outcome(service(settings).send(&mail("1")).await), "temporary: connection refused");
+}
+
+#[tokio::test]
+async fn a_host_without_an_address_is_temporary() {
+    let host = "mail.invalid".to_owned();
+    let settings =
+        SmtpSettings { host, port: 25, tls: Tls::WhenOffered, credentials: None, extra_roots: vec![] };
+    assert_eq!(outcome(service(settings).send(&mail("1")).await), "temporary: dns");
+}
+
+#[tokio::test]
+async fn one_connection_carries_mail_after_mail() {
+    let sink = Sink::run(Script::default()).await;
+    let service = service(sink.settings(Tls::WhenOffered));
+    for _ in 0..3 {
+        service.send(&mail("123456")).await.unwrap();
+    }
+    assert_eq!((sink.log().connections, sink.log().messages.len()), (1, 3));
+    service.shutdown().await;
+    assert_eq!(sink.log().count("QUIT"), 1);
+}
+
+#[tokio::test]
+async fn a_refused_recipient_does_not_cost_the_connection() {
+    let sink = Sink::run(Script { replies: vec![("RCPT", "550 5.1.1 unknown")], ..Script::default() }).await;
+    let service = service(sink.settings(Tls::WhenOffered));
+    for _ in 0..2 {
+        assert_eq!(outcome(service.send(&mail("1")).await), "permanent: 550 5.1.1");
+    }
+    assert_eq!((sink.log().connections, sink.log().count("RSET")), (1, 2));
+}
+
+#[tokio::test]
+async fn a_connection_that_died_while_idle_is_replaced_without_a_word() {
+    let sink = Sink::run(Script { mails_per_connection: Some(1), ..Script::default() }).await;
+    let service = service(sink.settings(Tls::WhenOffered));
+    for _ in 0..3 {
+        assert_eq!(outcome(service.send(&mail("1")).await), "accepted: 250 2.0.0");
+    }
+    assert_eq!((sink.log().connections, sink.log().messages.len()), (3, 3));
+}
+
+#[tokio::test]
+async fn no_more_than_four_mails_are_on_their_way_at_once() {
+    let gather = Some(Arc::new(Barrier::new(4)));
+    let sink = Sink::run(Script { gather, ..Script::default() }).await;
+    let service = Arc::new(service(sink.settings(Tls::WhenOffered)));
+    let mut mails = JoinSet::new();
+    for _ in 0..12 {
+        let service = service.clone();
+        mails.spawn(async move { service.send(&mail("1")).await.unwrap() });
+    }
+    assert_eq!(mails.join_all().await.len(), 12);
+    assert_eq!((sink.log().most_open, sink.log().connections, sink.log().messages.len()), (4, 4, 12));
+}
+
+#[tokio::test]
+async fn a_check_sends_nothing() {
+    let sink = Sink::run(Script::default()).await;
+    service(sink.settings(Tls::WhenOffered)).check().await.unwrap();
+    assert_eq!(sink.log().lines, ["EHLO reset.example.org", "QUIT"]);
+}

@@ -1,0 +1,81 @@
+//! What `doctor` tells the operator.
+
+use reset_mail::{SmtpSettings, Step, Tls};
+
+use crate::{
+    service,
+    sink::{Identity, Script, Sink, credentials},
+};
+
+/// `ok dns`, `ok tcp`, `FAIL ehlo: ...`, with the sink's address as `[place]`.
+async fn diagnosis(sink: &Sink, settings: SmtpSettings) -> Vec<String> {
+    let place = sink.address.to_string();
+    let line = |step: Step| match step.result {
+        Ok(_) => format!("ok {}", step.name),
+        Err(sentence) => format!("FAIL {}: {}", step.name, sentence.replace(&place, "[place]")),
+    };
+    service(settings).diagnose().await.into_iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn every_step_is_walked_and_nothing_is_sent() {
+    let identity = Identity::of("127.0.0.1");
+    let script = Script { starttls: Some(identity.clone()), auth: Some("AUTH PLAIN"), ..Script::default() };
+    let sink = Sink::run(script).await;
+    let settings = SmtpSettings {
+        credentials: credentials(),
+        extra_roots: vec![identity.pem],
+        ..sink.settings(Tls::Required)
+    };
+    let steps = diagnosis(&sink, settings).await;
+    assert_eq!(steps, ["ok dns", "ok tcp", "ok ehlo", "ok starttls", "ok auth", "ok rcpt"]);
+    let log = sink.log();
+    assert_eq!(
+        (log.count("RCPT TO:<no-reply@example.org>"), log.count("RSET"), log.count("QUIT")),
+        (1, 1, 1)
+    );
+    assert_eq!((log.count("DATA"), log.messages.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn the_first_step_that_fails_names_its_remedy_and_is_the_last() {
+    let replies = |command, reply| Script { replies: vec![(command, reply)], ..Script::default() };
+    for (script, tls, log_in, last) in [
+        (
+            Script::default(),
+            Tls::Required,
+            false,
+            "FAIL starttls: [place] offers no STARTTLS: enable it there, or use smtps:// if the port speaks TLS.",
+        ),
+        (
+            Script { starttls: Some(Identity::of("127.0.0.1")), ..Script::default() },
+            Tls::WhenOffered,
+            false,
+            "FAIL starttls: TLS with [place] failed, its issuer is unknown: give the server a certificate for the host in mail_url, or name its issuer in SSL_CERT_FILE.",
+        ),
+        (
+            Script { auth: Some("AUTH PLAIN"), ..replies("AUTH", "535 5.7.8 canary") },
+            Tls::WhenOffered,
+            true,
+            "FAIL auth: [place] refused the log-in (535 5.7.8): correct user and password in mail_url.",
+        ),
+        (
+            replies("MAIL", "550 5.7.1 canary"),
+            Tls::WhenOffered,
+            false,
+            "FAIL mail: [place] refused the sender (550 5.7.1): set mail_from to an address that this log-in may send from.",
+        ),
+        (
+            replies("RCPT", "550 5.1.1 canary"),
+            Tls::WhenOffered,
+            false,
+            "FAIL rcpt: [place] refused mail to the address in mail_from (550 5.1.1): make sure it exists, and that this host may relay.",
+        ),
+    ] {
+        let sink = Sink::run(script).await;
+        let credentials = if log_in { credentials() } else { None };
+        let steps = diagnosis(&sink, SmtpSettings { credentials, ..sink.settings(tls) }).await;
+        assert_eq!(steps.last().map(String::as_str), Some(last));
+        assert!(steps[..steps.len() - 1].iter().all(|step| step.starts_with("ok ")), "{steps:?}");
+    }
+}

@@ -1,0 +1,40 @@
+//! SMTP, against a server that does as it is told.
+
+mod delivery;
+mod diagnosis;
+mod encryption;
+mod sink;
+
+use std::time::Duration;
+
+use reset_core::{
+    error::MailError,
+    mail::{Mail, MailBody},
+};
+use reset_mail::{MailService, SmtpSettings, Transport};
+
+fn service(settings: SmtpSettings) -> MailService {
+    let transports = vec![Transport::Smtp(settings)];
+    MailService::new(transports, "Polyreset <no-reply@example.org>", "reset.example.org")
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn mail(code: &str) -> Mail {
+    let body = MailBody::ResetCode { code: code.to_owned().into(), life: Duration::from_secs(900) };
+    Mail {
+        to: "canary@example.net".to_owned(),
+        name: None,
+        locale: None,
+        message_id: "0af1".to_owned(),
+        body,
+    }
+}
+
+/// `temporary: 451 4.7.1` and the like.
+fn outcome(result: Result<String, MailError>) -> String {
+    match result {
+        Ok(reply) => format!("accepted: {reply}"),
+        Err(MailError::Temporary { reply }) => format!("temporary: {reply}"),
+        Err(MailError::Permanent { reply }) => format!("permanent: {reply}"),
+    }
+}

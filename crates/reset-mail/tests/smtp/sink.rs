@@ -1,0 +1,216 @@
+//! A mail server that does as it is told and writes down what it saw.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use reset_mail::{Credentials, SmtpSettings, Tls};
+use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    sync::Barrier,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// What the server does otherwise than a friendly relay without TLS.
+#[derive(Clone, Default)]
+pub struct Script {
+    /// The certificate for STARTTLS, which is then offered.
+    pub starttls: Option<Identity>,
+    /// The certificate for TLS from the first byte.
+    pub implicit: Option<Identity>,
+    /// The AUTH line of the EHLO reply, such as `AUTH PLAIN LOGIN`.
+    pub auth: Option<&'static str>,
+    /// Replies, by the beginning of the line they answer. `.` is the end of a message.
+    pub replies: Vec<(&'static str, &'static str)>,
+    /// What follows the reply to STARTTLS in plain text.
+    pub slipped_in: &'static str,
+    /// Hang up after so many mails.
+    pub mails_per_connection: Option<usize>,
+    /// Holds back the reply to each message until that many are waiting.
+    pub gather: Option<Arc<Barrier>>,
+}
+
+/// What the server saw.
+#[derive(Default)]
+pub struct Log {
+    pub connections: usize,
+    pub open: usize,
+    pub most_open: usize,
+    /// Commands, with `tls:` before those that came encrypted.
+    pub lines: Vec<String>,
+    /// Messages as they were on the wire: between DATA and the final dot, dots still doubled.
+    pub messages: Vec<String>,
+}
+
+impl Log {
+    pub fn count(&self, command: &str) -> usize {
+        self.lines.iter().filter(|line| line.trim_start_matches("tls:").starts_with(command)).count()
+    }
+}
+
+#[derive(Clone)]
+pub struct Sink {
+    pub address: SocketAddr,
+    log: Arc<Mutex<Log>>,
+}
+
+/// A self-signed certificate and its key.
+#[derive(Clone)]
+pub struct Identity {
+    pub pem: String,
+    config: Arc<ServerConfig>,
+}
+
+impl Identity {
+    pub fn of(host: &str) -> Self {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([host.to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        Self { pem: cert.pem(), config: Arc::new(config) }
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.config.clone())
+    }
+}
+
+impl Sink {
+    pub async fn run(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sink = Self { address: listener.local_addr().unwrap(), log: Arc::default() };
+        let server = sink.clone();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let (server, script) = (server.clone(), script.clone());
+                tokio::spawn(async move {
+                    server.opened();
+                    // A client that hangs up early is none of the server's concern.
+                    let _ = server.converse(tcp, &script).await;
+                    server.log().open -= 1;
+                });
+            }
+        });
+        sink
+    }
+
+    pub fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap()
+    }
+
+    /// Settings that lead here, by IP address.
+    pub fn settings(&self, tls: Tls) -> SmtpSettings {
+        let (host, port) = (self.address.ip().to_string(), self.address.port());
+        SmtpSettings { host, port, tls, credentials: None, extra_roots: Vec::new() }
+    }
+
+    fn opened(&self) {
+        let mut log = self.log();
+        log.connections += 1;
+        log.open += 1;
+        log.most_open = log.most_open.max(log.open);
+    }
+
+    async fn converse(&self, tcp: TcpStream, script: &Script) -> std::io::Result<()> {
+        tcp.set_nodelay(true)?;
+        if let Some(identity) = &script.implicit {
+            let tls = identity.acceptor().accept(tcp).await?;
+            return self.serve(&mut BufReader::new(tls), script, true, true).await.map(drop);
+        }
+        let mut tcp = BufReader::new(tcp);
+        if self.serve(&mut tcp, script, false, true).await? {
+            let identity = script.starttls.as_ref().unwrap();
+            let tls = identity.acceptor().accept(tcp.into_inner()).await?;
+            self.serve(&mut BufReader::new(tls), script, true, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Serves until the client leaves. `true` means that it wants STARTTLS now.
+    async fn serve<S>(
+        &self,
+        stream: &mut BufReader<S>,
+        script: &Script,
+        encrypted: bool,
+        greet: bool,
+    ) -> std::io::Result<bool>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut mails = 0;
+        if greet {
+            stream.write_all(b"220 sink ESMTP\r\n").await?;
+        }
+        loop {
+            stream.flush().await?;
+            let mut line = String::new();
+            if stream.read_line(&mut line).await? == 0 {
+                return Ok(false);
+            }
+            let line = line.trim_end().to_owned();
+            self.log().lines.push(format!("{}{line}", if encrypted { "tls:" } else { "" }));
+            let told =
+                script.replies.iter().find(|(start, _)| line.starts_with(start)).map(|(_, reply)| *reply);
+            let reply = match (told, line.split_whitespace().next().unwrap_or_default()) {
+                (Some(reply), _) => reply.to_owned(),
+                (None, "EHLO") => ehlo(script, encrypted),
+                (None, "STARTTLS") => {
+                    stream.write_all(format!("220 go\r\n{}", script.slipped_in).as_bytes()).await?;
+                    stream.flush().await?;
+                    return Ok(true);
+                }
+                (None, "AUTH") => "235 2.7.0 welcome".to_owned(),
+                (None, "DATA") => {
+                    stream.write_all(b"354 go on\r\n").await?;
+                    stream.flush().await?;
+                    let message = read_message(stream).await?;
+                    self.log().messages.push(message);
+                    if let Some(barrier) = &script.gather {
+                        barrier.wait().await;
+                    }
+                    mails += 1;
+                    let told = script.replies.iter().find(|(start, _)| *start == ".");
+                    told.map_or("250 2.0.0 queued", |(_, reply)| reply).to_owned()
+                }
+                (None, "QUIT") => "221 2.0.0 bye".to_owned(),
+                (None, _) => "250 2.1.0 fine".to_owned(),
+            };
+            stream.write_all(format!("{reply}\r\n").as_bytes()).await?;
+            if line == "QUIT" || script.mails_per_connection == Some(mails) {
+                stream.flush().await?;
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// Reads up to the lone dot, byte by byte: whatever a server might take for one counts.
+async fn read_message<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> std::io::Result<String> {
+    let mut message = Vec::new();
+    while !message.ends_with(b"\r\n.\r\n") {
+        message.push(stream.read_u8().await?);
+    }
+    message.truncate(message.len() - b".\r\n".len());
+    Ok(String::from_utf8(message).unwrap())
+}
+
+fn ehlo(script: &Script, encrypted: bool) -> String {
+    let mut lines = vec!["sink"];
+    lines.extend((script.starttls.is_some() && !encrypted).then_some("STARTTLS"));
+    lines.extend(script.auth);
+    let last = lines.pop().unwrap();
+    lines.iter().map(|line| format!("250-{line}\r\n")).chain([format!("250 {last}")]).collect()
+}
+
+/// Credentials that no log may show.
+pub fn credentials() -> Option<Credentials> {
+    Some(Credentials::new("canary-user".to_owned(), "canary-pass".to_owned()))
+}

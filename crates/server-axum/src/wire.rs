@@ -1,0 +1,30 @@
+//! Where axum's requests and answers meet the neutral ones.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, Request},
+    http::{self, StatusCode},
+    response::{IntoResponse, Response},
+};
+use reset_dialects::BodyError;
+
+/// A request with its body, or with why there is none.
+pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);
+
+impl<S: Send + Sync> FromRequest<S> for WireRequest {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let (parts, body) = request.into_parts();
+        let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let body = read.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => BodyError::TooLarge,
+            _ => BodyError::Unreadable,
+        });
+        Ok(Self(http::Request::from_parts(parts, body)))
+    }
+}
+
+pub(crate) fn respond(response: http::Response<Bytes>) -> Response {
+    response.map(Body::from).into_response()
+}
