@@ -1,1 +1,44 @@
-//! stub
+//! The composition root: settings, commands, adapters, the courier and the life cycle.
+//!
+//! A server's `main` is one line, `reset_app::run(serve)`, where `serve` is the only thing that a web
+//! framework has to bring. Everything an operator meets is the same in every server.
+//!
+//! # Map
+//! * [`settings`]: one table of keys; flags, environment and file; types that cannot be wrong.
+//! * [`cli`]: one file a command. `cli/serve.rs` puts the parts together and is the place to start reading.
+//! * [`deployment`] makes the adapters, [`listener`] binds the socket, [`courier`] works errands off behind
+//!   the answers, [`shutdown`] says how all of it ends.
+//! * [`system`] is the clock and the randomness, [`telemetry`] the logs, [`demo`] the one-minute trial.
+//!
+//! This is the only crate that knows the environment and every adapter.
+
+mod cli;
+mod courier;
+mod demo;
+mod deployment;
+mod listener;
+mod settings;
+mod shutdown;
+mod system;
+mod telemetry;
+
+use std::{future::Future, pin::Pin, process::ExitCode};
+
+use reset_dialects::Api;
+
+pub use crate::listener::Listener;
+
+/// Resolves when the server must stop accepting and finish what is in flight.
+pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A server at work. It ends when everything in flight is answered after [`Stop`].
+pub type Serving = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
+
+/// What a web framework brings: serves the rows on the listener until told to stop.
+pub type Serve = fn(Listener, Api, Stop) -> Serving;
+
+/// Runs the command line to its end, on a runtime of its own.
+pub fn run(serve: Serve) -> ExitCode {
+    telemetry::muzzle_panics();
+    cli::run(serve)
+}

@@ -24,6 +24,11 @@ use crate::{
 /// How long a courier keeps an errand to itself. Longer than any mail transport's time-out.
 pub const LEASE: Duration = Duration::from_secs(120);
 
+/// How old a secret may be when it is mailed again as it is. Longer than [`LEASE`], so that a courier that died
+/// in mid-send is followed by one that repeats the same secret, a JWT byte for byte; short enough that a mail
+/// that was held up promises no more time than its token has.
+const FRESH: Duration = Duration::from_secs(180);
+
 /// Draws of a code before the store is declared broken: at 10 live codes of 10^6 even the second is rare.
 const DRAWS: u32 = 16;
 
@@ -83,9 +88,7 @@ impl Resets {
             TicketState::Spent | TicketState::Void => return Ok(Err(Outcome::Superseded)),
             TicketState::Live | TicketState::Expired => {}
         }
-        // A mail that was held up must not deliver a dying secret. Within half its life the clock stays, so
-        // that a quick retry repeats even a JWT byte for byte.
-        if ticket.expires_at.since(now) < recipe.life / 2 {
+        if now.since(ticket.minted_at) > FRESH.min(recipe.life / 2) {
             (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, recipe.life));
             adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
         }

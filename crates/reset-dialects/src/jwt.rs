@@ -1,22 +1,19 @@
-//! HS256 tokens in compact form, signed and verified by one pinned algorithm (R65).
+//! HS256 tokens in compact form (RFC 7515), signed and verified by one pinned algorithm (R65).
 //!
-//! Only the signature and the header are judged here. What the claims mean, and what time it is, is the
-//! caller's to say: the library would ask the system's clock and pass a token that lacks a claim (R66).
+//! Only the header and the signature are judged here. What the claims mean, and what time it is, is the
+//! caller's to say (R66).
+//!
+//! Written out, although there are libraries: the one that is well kept holds its cryptography in a variable
+//! of the whole process, and a host application that embeds us may use it with keys of other kinds.
 
-use std::fmt;
-
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, TokenData, Validation,
-    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
-    errors::ErrorKind,
-    signature::{self, Signer, Verifier},
-};
 use reset_core::keys::Key;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+use crate::body::{Field, Object};
 
 /// Longest token that is looked at, in bytes (R68).
 const TOKEN_MAX: usize = 2048;
@@ -33,94 +30,192 @@ pub(crate) struct Verified<C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Forged;
 
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    typ: &'a str,
+}
+
 /// A token over `claims`. Equal arguments give equal bytes.
 pub(crate) fn sign(key: &Key, typ: &str, claims: &impl Serialize) -> Zeroizing<String> {
-    install();
-    let header = Header { typ: Some(typ.to_owned()), ..Header::new(Algorithm::HS256) };
-    let token = jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(key.as_bytes()));
-    Zeroizing::new(token.expect("claims are structs of texts and numbers"))
+    let mut token = Zeroizing::new(part(&Header { alg: "HS256", typ }));
+    token.push('.');
+    token.push_str(&part(claims));
+    let signature = URL_SAFE_NO_PAD.encode(mac(key, &token).finalize().into_bytes());
+    token.push('.');
+    token.push_str(&signature);
+    token
 }
 
 /// Reads a token whose algorithm is HS256, whose header says nothing but `alg` and `typ`, and whose
-/// signature our key made.
+/// signature our key made. Until all that is known, nobody looks at the claims.
 pub(crate) fn verify<C: DeserializeOwned>(key: &Key, token: &str) -> Result<Verified<C>, Forged> {
     if token.len() > TOKEN_MAX {
         return Err(Forged);
     }
-    install();
-    let mut signature_alone = Validation::new(Algorithm::HS256);
-    signature_alone.required_spec_claims.clear();
-    signature_alone.validate_exp = false;
-    signature_alone.validate_aud = false;
-    let decoded = jsonwebtoken::decode(token, &DecodingKey::from_secret(key.as_bytes()), &signature_alone);
-    let TokenData { header, claims } = decoded.map_err(|_| Forged)?;
+    let (message, signature) = token.rsplit_once('.').ok_or(Forged)?;
+    let (header, claims) = message.split_once('.').ok_or(Forged)?;
+    let signature = decode(signature)?;
+    mac(key, message).verify_slice(&signature).map_err(|_| Forged)?;
+    let header = Object::decode(&decode(header)?).map_err(|_| Forged)?;
     // `kid`, `jku`, `jwk`, `crit` and their like are never acted upon, and never ignored either.
-    let plain = Header { typ: header.typ.clone(), ..Header::new(Algorithm::HS256) };
-    if header == plain { Ok(Verified { typ: header.typ, claims }) } else { Err(Forged) }
-}
-
-/// The only algorithm there is: no RSA in the tree, and so none to confuse HS256 with.
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |algorithm, key| {
-        only_hs256(*algorithm, key.family())?;
-        Ok(Box::new(Hs256(Key::shared(key.as_bytes()))))
-    },
-    verifier_factory: |algorithm, key| {
-        only_hs256(*algorithm, key.family())?;
-        Ok(Box::new(Hs256(Key::shared(key.try_get_as_bytes()?))))
-    },
-    key_utils: KeyUtils::new_unimplemented(),
-};
-
-/// The library keeps one provider for the whole process. Where a host application installed its own before,
-/// that one stays, and serves HS256 just as well.
-fn install() {
-    PROVIDER.install_default().ok();
-}
-
-fn only_hs256(algorithm: Algorithm, family: AlgorithmFamily) -> jsonwebtoken::errors::Result<()> {
-    let known = algorithm == Algorithm::HS256 && family == AlgorithmFamily::Hmac;
-    if known { Ok(()) } else { Err(ErrorKind::InvalidAlgorithm.into()) }
-}
-
-/// HMAC-SHA-256 under one key.
-struct Hs256(Key);
-
-impl Hs256 {
-    fn mac(&self, message: &[u8]) -> Vec<u8> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).expect("HMAC takes a key of any length");
-        mac.update(message);
-        mac.finalize().into_bytes().to_vec()
+    if header.field("alg") != Field::Text("HS256") || header.has_other_than(&["alg", "typ"]) {
+        return Err(Forged);
     }
+    let typ = match header.field("typ") {
+        Field::Missing => None,
+        Field::Text(typ) => Some(typ.to_owned()),
+        Field::Null | Field::Other(_) => return Err(Forged),
+    };
+    let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| Forged)?;
+    Ok(Verified { typ, claims })
 }
 
-impl Signer<Vec<u8>> for Hs256 {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(self.mac(message))
+fn part(value: &impl Serialize) -> String {
+    let json = serde_json::to_vec(value).expect("headers and claims are structs of texts and numbers");
+    URL_SAFE_NO_PAD.encode(json)
+}
+
+/// Strict: one text for each sequence of bytes, so no second token passes for the first.
+fn decode(part: &str) -> Result<Vec<u8>, Forged> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Forged)
+}
+
+fn mac(key: &Key, message: &str) -> Hmac<Sha256> {
+    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
+    mac.chain_update(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq, Eq)]
+    struct Claims {
+        sub: String,
     }
-}
 
-impl Verifier<Vec<u8>> for Hs256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        let honest: bool = self.mac(message).ct_eq(signature).into();
-        if honest { Ok(()) } else { Err(signature::Error::new()) }
+    fn key() -> Key {
+        Key::shared(&[7; 32])
     }
-}
 
-impl JwtSigner for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
+    /// A token with any header and a signature that our own key made.
+    fn signed(header: &str, claims: &str) -> String {
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(mac(&key(), &message).finalize().into_bytes());
+        format!("{message}.{signature}")
     }
-}
 
-impl JwtVerifier for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
+    fn read(token: &str) -> Result<Claims, Forged> {
+        verify::<Claims>(&key(), token).map(|verified| verified.claims)
     }
-}
 
-impl<C> fmt::Debug for Verified<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Verified")
+    /// RFC 7515, appendix A.1, made with another implementation.
+    #[test]
+    fn the_signature_is_that_of_rfc_7515() {
+        let key = [
+            3, 35, 53, 75, 43, 15, 165, 188, 131, 126, 6, 101, 119, 123, 166, 143, 90, 179, 40, 230, 240, 84,
+            201, 40, 169, 15, 132, 178, 210, 80, 46, 191, 211, 251, 90, 146, 210, 6, 71, 239, 150, 138, 180,
+            195, 119, 98, 61, 34, 61, 46, 33, 114, 5, 46, 79, 8, 192, 205, 154, 245, 103, 208, 128, 163,
+        ];
+        let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9\
+             .eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ\
+             .dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let verified = verify::<Value>(&Key::shared(&key), token).unwrap();
+        assert_eq!((verified.typ.as_deref(), &verified.claims["iss"]), (Some("JWT"), &json!("joe")));
+    }
+
+    #[test]
+    fn what_is_signed_can_be_read_and_equal_claims_give_equal_bytes() {
+        let claims = json!({"sub": "1"});
+        let token = sign(&key(), "JWT", &claims);
+        assert_eq!(token, sign(&key(), "JWT", &claims));
+        assert_eq!(read(&token), Ok(Claims { sub: "1".into() }));
+        assert_eq!(*token, signed(r#"{"alg":"HS256","typ":"JWT"}"#, r#"{"sub":"1"}"#));
+    }
+
+    #[test]
+    fn only_our_key_makes_a_signature() {
+        let token = sign(&Key::shared(&[8; 32]), "JWT", &json!({"sub": "1"}));
+        assert_eq!(read(&token), Err(Forged));
+    }
+
+    #[test]
+    fn no_other_algorithm_and_no_header_of_the_senders_choice_is_accepted() {
+        assert!(read(&signed(r#"{"alg":"HS256"}"#, r#"{"sub":"1"}"#)).is_ok());
+        for header in [
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"nOnE"}"#,
+            r#"{"alg":"hs256"}"#,
+            r#"{"alg":"HS384"}"#,
+            r#"{"alg":"HS512"}"#,
+            r#"{"alg":"RS256"}"#,
+            r#"{"alg":"ES256"}"#,
+            r#"{"alg":"EdDSA"}"#,
+            r#"{"alg":""}"#,
+            r#"{"alg":null}"#,
+            r#"{"alg":["HS256"]}"#,
+            r#"{"typ":"JWT"}"#,
+            r#"{"alg":"HS256","alg":"HS256"}"#,
+            r#"{"alg":"none","alg":"HS256"}"#,
+            r#"{"alg":"HS256","typ":"JWT","typ":"JWT"}"#,
+            r#"{"alg":"HS256","kid":"../../../dev/null"}"#,
+            r#"{"alg":"HS256","jku":"https://evil.example/keys"}"#,
+            r#"{"alg":"HS256","x5u":"https://evil.example/chain"}"#,
+            r#"{"alg":"HS256","jwk":{"kty":"oct","k":"AA"}}"#,
+            r#"{"alg":"HS256","crit":["exp"]}"#,
+            r#"{"alg":"HS256","zip":"DEF"}"#,
+            r#"{"alg":"HS256","b64":false}"#,
+            r#"["JWT","HS256"]"#,
+            "{}",
+            "",
+        ] {
+            assert_eq!(read(&signed(header, r#"{"sub":"1"}"#)), Err(Forged), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_signature_covers_every_byte_and_cannot_be_left_out() {
+        let token = sign(&key(), "JWT", &json!({"sub": "1"}));
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let (header, payload) = message.split_once('.').unwrap();
+        let other = URL_SAFE_NO_PAD.encode(br#"{"sub":"2"}"#);
+        for forged in [
+            format!("{message}."),
+            message.to_owned(),
+            format!("{message}.{}", URL_SAFE_NO_PAD.encode(&[0; 32])),
+            format!("{message}.{}", &signature[..42]),
+            format!("{message}.{signature}A"),
+            format!("{message}.{signature}="),
+            format!("{header}.{other}.{signature}"),
+            format!("{header}..{signature}"),
+            format!(".{payload}.{signature}"),
+            format!("{message}.{signature}.{signature}"),
+            format!(" {message}.{signature}"),
+            format!("{message}.{signature}\n"),
+            format!("{}.{message}.{signature}", "A".repeat(2048)),
+            "..".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(read(&forged), Err(Forged), "{forged}");
+        }
+        for place in 0..token.len() {
+            let mut flipped = token.as_bytes().to_vec();
+            flipped[place] ^= 1;
+            assert!(
+                std::str::from_utf8(&flipped).is_ok_and(|text| read(text) == Err(Forged)),
+                "place {place}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_oversized_token_is_not_looked_at() {
+        let claims = |length| json!({"sub": "a".repeat(length)});
+        assert!(read(&sign(&key(), "JWT", &claims(1400))).is_ok());
+        assert_eq!(read(&sign(&key(), "JWT", &claims(1600))), Err(Forged));
     }
 }

@@ -8,7 +8,7 @@
 //! 2. A file for each endpoint: `run` decodes, calls one use case, renders; `#[utoipa::path]` above it is its
 //!    documentation.
 //! 3. `error.rs`: an exhaustive match from each use case's errors, and from [`refusal::Refusal`], to bytes.
-//! 4. One field in [`Settings`] and one line in [`dialects`].
+//! 4. One field in [`Settings`], with its defaults, and one line in [`dialects`].
 //!
 //! Routes on every front-end, the OpenAPI documents, the courier's mails and the generic conformance cases
 //! follow from the table.
@@ -16,32 +16,22 @@
 pub mod api;
 pub mod body;
 pub mod insforge;
+mod jwt;
 pub mod openapi;
 pub mod own;
 pub mod px0;
 pub mod refusal;
 pub mod route;
+mod settings;
 pub mod strapi;
-mod jwt;
 mod wire;
 pub mod worthai;
 
 pub use api::{Api, Serving};
 pub use refusal::BodyError;
 pub use route::{Dialect, Endpoint, Route};
-
-/// What a deployment decides about the wire. A dialect that is `None` is not served.
-#[derive(Clone, Default)]
-pub struct Settings {
-    /// px0.
-    pub px0: Option<px0::Settings>,
-    /// worthai.
-    pub worthai: Option<worthai::Settings>,
-    /// Strapi users-permissions.
-    pub strapi: Option<strapi::Settings>,
-    /// InsForge.
-    pub insforge: Option<insforge::Settings>,
-}
+pub use settings::Settings;
+pub use wire::to_json_pretty;
 
 /// The dialects that are served, and our own paths last.
 pub fn dialects(settings: Settings) -> Vec<Dialect> {

@@ -19,6 +19,11 @@ pub(crate) fn json(status: StatusCode, content_type: HeaderValue, body: &impl Se
     reply(status, content_type, body)
 }
 
+/// `body` as indented JSON with a final newline, for whoever may not depend on a JSON library.
+pub fn to_json_pretty(body: &impl Serialize) -> String {
+    serde_json::to_string_pretty(body).expect("structs of strings and numbers") + "\n"
+}
+
 /// An answer with this body.
 pub(crate) fn reply(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());

@@ -1,8 +1,8 @@
 //! What is remembered, and where.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::{secret::Secret, value::Values};
 
@@ -11,24 +11,22 @@ const SECRET_FILE: &str = "reset.secret";
 
 /// The database and the secret that belongs to it.
 pub(crate) struct Database {
-    /// Path of the SQLite file.
-    pub(crate) path: PathBuf,
+    /// The database.
+    pub(crate) address: reset_diesel::Database,
     /// The root of every key.
     pub(crate) secret: Secret,
 }
 
 impl Database {
     pub(super) fn read(values: &Values) -> Result<Self> {
-        let url = values.text("database_url")?;
+        let (url, source) = (values.text("database_url")?, values.value("database_url").source);
         if ["postgres:", "postgresql:", "mysql:", "mariadb:"].iter().any(|scheme| url.starts_with(scheme)) {
-            bail!("database_url names a database that this version does not offer yet; use sqlite://PATH");
+            bail!("database_url ({source}) names an engine that this version does not offer yet; use sqlite://PATH");
         }
-        let path = values.read("database_url", "sqlite://PATH", |url| {
-            let path = url.strip_prefix("sqlite://")?;
-            let plain = !path.is_empty() && !path.starts_with(':') && !path.contains(['?', '#', '\0']);
-            plain.then(|| PathBuf::from(path))
-        })?;
-        let beside = path.parent().unwrap_or(Path::new("")).join(SECRET_FILE);
-        Ok(Self { path, secret: Secret::read(values, beside)? })
+        let address =
+            reset_diesel::Database::at(&url).map_err(|error| anyhow!("database_url ({source}): {error}"))?;
+        let beside = address.file().and_then(Path::parent).map(|dir| dir.join(SECRET_FILE));
+        let secret = Secret::read(values, beside)?;
+        Ok(Self { address, secret })
     }
 }

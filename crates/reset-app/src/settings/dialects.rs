@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use reset_core::{keys::Key, ticket::HARD_CAP};
 use reset_dialects::{
-    insforge, px0,
-    strapi,
+    insforge::{self, AllowList},
+    px0, strapi,
     worthai::{self, Forged},
 };
 use zeroize::Zeroizing;
@@ -101,8 +101,12 @@ impl Section<'_> {
 
     fn insforge(&self) -> Result<insforge::Settings> {
         let urls = self.values.list("insforge.allowed_redirect_urls");
+        let allowed = AllowList::parse(&urls).map_err(|reason| {
+            let source = self.values.value("insforge.allowed_redirect_urls").source;
+            anyhow!("insforge.allowed_redirect_urls ({source}): {reason}")
+        })?;
         let method = match self.values.choice("insforge.method")? {
-            "link" if urls.is_empty() => {
+            "link" if allowed.is_empty() => {
                 let source = self.values.value("insforge.method").source;
                 bail!(
                     "insforge.allowed_redirect_urls is empty, and insforge.method is link ({source}): list the \
@@ -116,7 +120,7 @@ impl Section<'_> {
         Ok(insforge::Settings {
             method,
             public_url: self.public_url.to_owned(),
-            allowed_redirect_urls: urls,
+            allowed,
             code_ttl: self.values.duration("insforge.code_ttl", HARD_CAP)?,
             token_ttl: self.values.duration("insforge.token_ttl", HARD_CAP)?,
             max_attempts: self.values.integer("insforge.max_attempts", 1..=100)?,

@@ -34,8 +34,8 @@ pub(crate) use self::{
     password::Passwords,
     secret::Secret,
     source::Inputs,
-    value::{Values, written},
 };
+use self::value::Values;
 
 /// Everything a deployment decides. It holds secrets: no `Debug`.
 pub(crate) struct Settings {
@@ -96,6 +96,11 @@ impl Settings {
         self.dialects(&self.likely_url(), &self.likely_root())
     }
 
+    /// Whether somebody set `name`, or left it to its default.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.values.is_given(name)
+    }
+
     /// How requests are served.
     pub(crate) fn serving(&self) -> Result<reset_dialects::Serving> {
         let origins = self.http.cors_origins.iter().map(|origin| origin.parse());
@@ -104,7 +109,7 @@ impl Settings {
     }
 
     /// The public URL as far as it is known before the listener is bound.
-    fn likely_url(&self) -> String {
+    pub(crate) fn likely_url(&self) -> String {
         self.http.public_url.of(&self.http.listen)
     }
 

@@ -33,9 +33,13 @@ pub(crate) enum Secret {
 }
 
 impl Secret {
-    /// Reads the setting; `beside` is the file for a secret of our own making.
-    pub(super) fn read(values: &Values, beside: PathBuf) -> Result<Self> {
-        let Some(text) = values.given_text("secret")?.map(Zeroizing::new) else { return Ok(Self::Kept(beside)) };
+    /// Reads the setting; `beside` is the file for a secret of our own making, where the database is one.
+    pub(super) fn read(values: &Values, beside: Option<PathBuf>) -> Result<Self> {
+        let Some(text) = values.given_text("secret")?.map(Zeroizing::new) else {
+            return beside.map(Self::Kept).ok_or_else(|| {
+                anyhow!("secret is required with this database: set RESET_SECRET to what `openssl rand -hex 32` prints")
+            });
+        };
         let key = root(&text).map_err(|expected| values.bad("secret", expected))?;
         Ok(Self::Given(key))
     }

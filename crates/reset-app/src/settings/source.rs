@@ -20,6 +20,8 @@ pub(crate) struct Inputs {
     pub(crate) environment: Vec<(String, String)>,
     /// `--config`; without it, `RESET_CONFIG` names the file.
     pub(crate) config: Option<PathBuf>,
+    /// What the demo puts in place of defaults.
+    pub(crate) demo: Vec<(&'static str, String)>,
 }
 
 /// Where a value was found.
@@ -36,6 +38,8 @@ pub(crate) enum Source {
         /// Line, from 1.
         line: usize,
     },
+    /// `serve --demo`.
+    Demo,
     /// The default of profile `hardened`.
     Profile,
     /// The default.
@@ -48,6 +52,7 @@ impl fmt::Display for Source {
             Self::Flag(flag) => f.write_str(flag),
             Self::Environment(variable) => f.write_str(variable),
             Self::File { path, line } => write!(f, "{path} line {line}"),
+            Self::Demo => f.write_str("serve --demo"),
             Self::Profile => f.write_str("profile hardened"),
             Self::Default => f.write_str("default"),
         }
@@ -83,8 +88,8 @@ pub(super) type GivenValues = BTreeMap<&'static str, Given>;
 
 /// Merges the sources, the strongest first.
 pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
-    let Inputs { flags, environment, config } = inputs;
-    let mut layers = [Layer::default(), Layer::default(), Layer::default()];
+    let Inputs { flags, environment, config, demo } = inputs;
+    let mut layers: [Layer; 4] = Default::default();
     for (flag, name, value) in flags {
         layers[0].add(&name, Raw::text(value), Source::Flag(flag))?;
     }
@@ -105,6 +110,9 @@ pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
         for (name, raw, source) in file::entries(&path.display().to_string(), &text)? {
             layers[2].add(&name, raw, source)?;
         }
+    }
+    for (name, value) in demo {
+        layers[3].add(name, Raw::text(value), Source::Demo)?;
     }
     let mut values = GivenValues::new();
     for (name, given) in layers.into_iter().flat_map(|layer| layer.0) {

@@ -173,7 +173,8 @@ pub async fn a_ticket_of_another_address_sets_no_password(store: Arc<dyn Store>)
 
 pub async fn a_ticket_of_another_account_sets_no_password(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
-    let anns = issued(&store, ticket(&ann, "anns")).await;
+    // Bob's address does not make it Bob's.
+    let anns = issued(&store, Ticket { email: bob.email.clone(), ..ticket(&ann, "anns") }).await;
     cannot_redeem(&store, &anns, &bob, at(1)).await;
     let nobody = AccountId::new("no such key");
     assert!(!redeem(&store, &anns, &nobody, at(1)).await);

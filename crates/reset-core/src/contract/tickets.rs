@@ -167,8 +167,9 @@ pub async fn a_restarted_clock_revives_an_expired_ticket_and_no_other(store: Arc
     let again = stored(&store, &one).await;
     assert!(again == Ticket { minted_at: at(700), expires_at: at(1300), ..one.clone() });
     done(store.set_blocked(&address("ann"), true, at(701)).await);
+    let void = stored(&store, &one).await;
     done(store.restart_clock(&one.id, at(702), at(1400)).await);
-    assert_eq!(state(&store, &one, at(702)).await, TicketState::Void);
+    assert!(stored(&store, &one).await == void);
 }
 
 pub async fn a_guess_is_taken_from_the_live_ticket_of_the_kind(store: Arc<dyn Store>) {

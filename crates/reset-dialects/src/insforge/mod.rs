@@ -1,13 +1,37 @@
 //! InsForge: a six-digit code that is exchanged for a token, or a link (dialects.md 4).
+//!
+//! Where InsForge's own server leaves a door open, it is closed here inside the same wire fields: an empty
+//! allow-list allows nothing, a dead link is never shown as ready, and no answer repeats what was submitted.
 
-use std::time::Duration;
+mod error;
+mod exchange;
+mod link;
+mod public_config;
+mod redirect;
+mod reset;
+mod schema;
+mod send;
+#[cfg(test)]
+mod tests;
 
-use reset_core::{keys::Key, password::Policy};
+use std::{sync::Arc, time::Duration};
 
-use crate::route::Dialect;
+use reset_core::{
+    keys::Key,
+    password::Policy,
+    recipe::{Carriage, Recipe, Recipes},
+    secret::{Scope, SixDigits, TaggedHex},
+};
+use utoipa::OpenApi;
+
+pub use self::redirect::AllowList;
+use crate::route::{Dialect, Endpoint, Role};
 
 /// Name of the dialect.
 const NAME: &str = "insforge";
+
+/// Path of the page that a mailed link opens.
+const LINK: &str = "/api/auth/email/reset-password-link";
 
 /// What a deployment decides about InsForge.
 #[derive(Clone)]
@@ -17,7 +41,7 @@ pub struct Settings {
     /// Origin of the mailed links: the deployment's `public_url`.
     pub public_url: String,
     /// Where a link may lead. An empty list allows nothing (R33).
-    pub allowed_redirect_urls: Vec<String>,
+    pub allowed: AllowList,
     /// How long a code lives. Default 15 minutes.
     pub code_ttl: Duration,
     /// How long a link, or the token that a code became, lives. Default 1 hour.
@@ -39,7 +63,83 @@ pub enum Method {
     Link,
 }
 
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "InsForge password reset", version = "2.0.0",
+        description = "The password-reset operations of the InsForge API, as polyreset answers them."),
+    paths(send::run, exchange::run, link::run, reset::run, public_config::run),
+    tags((name = "Client", description = "Password reset by a mailed code or link"))
+)]
+struct Document;
+
 /// The dialect's rows, envelope, mails and document.
-pub fn dialect(_settings: Settings) -> Dialect {
-    unimplemented!("{NAME}")
+pub fn dialect(settings: Settings) -> Dialect {
+    let recipes = Recipes { dialect: NAME, usual: settings.recipe(), crowded: None };
+    let insforge = Arc::new(settings);
+    Dialect {
+        name: NAME,
+        owns: vec!["/api/auth/email".into(), "/api/auth/public-config".into()],
+        lenient: true,
+        refuse: error::refuse,
+        rows: vec![
+            (
+                "/api/auth/email/send-reset-password".into(),
+                vec![Endpoint::new(http::Method::POST, Role::Trigger, &insforge, send::run)],
+            ),
+            (
+                "/api/auth/email/exchange-reset-password-token".into(),
+                vec![Endpoint::new(http::Method::POST, Role::Json, &insforge, exchange::run)],
+            ),
+            (LINK.into(), vec![Endpoint::new(http::Method::GET, Role::Read, &insforge, link::run)]),
+            (
+                "/api/auth/email/reset-password".into(),
+                vec![Endpoint::new(http::Method::POST, Role::Json, &insforge, reset::run)],
+            ),
+            (
+                "/api/auth/public-config".into(),
+                vec![Endpoint::new(http::Method::GET, Role::Read, &insforge, public_config::run)],
+            ),
+        ],
+        recipes: Some(recipes),
+        document: Document::openapi(),
+        document_base: String::new(),
+    }
+}
+
+impl Settings {
+    /// How tickets are made and mailed. A code is one account's own, a link's token is the whole dialect's.
+    fn recipe(&self) -> Recipe {
+        match self.method {
+            Method::Code => Recipe {
+                shape: Arc::new(SixDigits),
+                scope: Scope::Account,
+                life: self.code_ttl,
+                carriage: Carriage::Code,
+            },
+            Method::Link => Recipe {
+                shape: Arc::new(self.tokens()),
+                scope: Scope::Global,
+                life: self.token_ttl,
+                carriage: Carriage::Link {
+                    page: format!("{}{LINK}", self.public_url.trim_end_matches('/')),
+                    parameter: "token",
+                },
+            },
+        }
+    }
+
+    /// The form of link tokens and exchanged ones alike: 64 hexadecimal digits.
+    fn tokens(&self) -> TaggedHex<24> {
+        TaggedHex::new(self.tags.clone())
+    }
+}
+
+impl Method {
+    /// As InsForge's clients read it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Link => "link",
+        }
+    }
 }

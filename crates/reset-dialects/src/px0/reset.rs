@@ -47,7 +47,7 @@ pub(super) struct Reset {
 
 #[utoipa::path(post, path = "/v1/auth/password-reset/reset", operation_id = "resetPassword",
     tag = "Auth", summary = "Reset Password",
-    description = "Sets a new password by a reset code. The code alone names the account.", security(()),
+    description = "Sets a new password by a reset code. The code alone names the account.",
     request_body(content = ResetRequest),
     responses(
         (status = 200, description = "The password was set", body = Reset),

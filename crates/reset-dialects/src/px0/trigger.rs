@@ -38,7 +38,7 @@ pub(super) struct Triggered {
 
 #[utoipa::path(post, path = "/v1/auth/password-reset/trigger", operation_id = "triggerPasswordReset",
     tag = "Auth", summary = "Trigger Password Reset",
-    description = "Mails a reset code to the account with this address.", security(()),
+    description = "Mails a reset code to the account with this address.",
     request_body(content = TriggerRequest),
     responses(
         (status = 200, description = "The code is under way", body = Triggered),

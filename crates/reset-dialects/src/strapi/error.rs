@@ -193,7 +193,9 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> Error {
 impl From<Error> for Response<Bytes> {
     fn from(error: Error) -> Self {
         // Texts: dialects.md 3.3 to 3.5, column v4; the body that cannot be read is ours.
-        let bad = |message: String, errors| say(StatusCode::BAD_REQUEST, message, "ValidationError", Details { errors });
+        let bad = |message: String, errors| {
+            say(StatusCode::BAD_REQUEST, message, "ValidationError", Details { errors })
+        };
         match error {
             Error::InvalidBody => bad("Invalid request body".into(), Vec::new()),
             Error::Faults(faults) => {

@@ -42,8 +42,7 @@ pub(super) struct Accepted {
 #[utoipa::path(post, path = "/auth/forgot-password", operation_id = "forgotPassword",
     tag = "UsersPermissions", summary = "Send the reset password email",
     description = "Mails a reset link to the account with this address. The answer is the same for every address. \
-        Strapi serves it without prefix up to v3, and under `/api` since v4; both are served here.",
-    security(()), request_body(content = ForgotPasswordRequest),
+        Strapi serves it without prefix up to v3, and under `/api` since v4; both are served here.", request_body(content = ForgotPasswordRequest),
     responses(
         (status = 200, description = "The request was accepted", body = Accepted),
         (status = 400, description = "The body is not what is asked for", body = Failure,

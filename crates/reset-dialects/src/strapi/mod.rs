@@ -93,7 +93,7 @@ pub fn dialect(settings: Settings) -> Dialect {
 fn document() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     for (path, mut item) in document.paths.paths.clone() {
-        for operation in item.post.iter_mut() {
+        if let Some(operation) = &mut item.post {
             operation.operation_id = operation.operation_id.take().map(|id| id + "V4");
         }
         document.paths.paths.insert(format!("{V4}{path}"), item);

@@ -47,7 +47,7 @@ pub(super) struct Reset {
 /// The account as it was before the password was set.
 #[derive(Serialize, ToSchema)]
 struct User {
-    #[schema(value_type = i64, example = 1, required = true)]
+    #[schema(required = true)]
     id: Id,
     /// Login name; the address where the table has none.
     #[schema(required = true)]
@@ -75,7 +75,8 @@ struct User {
 }
 
 /// An account's key: a number where it is one, as in every table of Strapi's, and else a text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserId, example = 1)]
 #[serde(untagged)]
 enum Id {
     Number(i64),
@@ -93,8 +94,7 @@ struct Session {
 #[utoipa::path(post, path = "/auth/reset-password", operation_id = "resetPassword",
     tag = "UsersPermissions", summary = "Reset user password with a code (resetToken)",
     description = "Sets a new password by the code of a mailed link. Strapi serves it without prefix up to v3, \
-        and under `/api` since v4; both are served here.",
-    security(()), request_body(content = ResetPasswordRequest),
+        and under `/api` since v4; both are served here.", request_body(content = ResetPasswordRequest),
     responses(
         (status = 200, description = "The password was set", body = Reset),
         (status = 400, description = "A field is missing, the passwords differ, the new one is too weak, or the code is not valid",
@@ -140,7 +140,7 @@ fn decode(strapi: &Settings, call: &Call) -> Result<(Option<TicketSecret>, NewPa
 impl Settings {
     /// A session token as Strapi would issue it. Its account is not blocked: it has just reset.
     fn session(&self, account: &Account, now: Timestamp) -> String {
-        let (iat, exp) = (now.as_secs(), Timestamp::from_millis(now.as_secs() * 1000).plus(self.jwt_ttl).as_secs());
+        let (iat, exp) = (now.as_secs(), now.plus(self.jwt_ttl).as_secs());
         jwt::sign(&self.jwt_key, "JWT", &Session { id: Id::of(account), iat, exp }).to_string()
     }
 }

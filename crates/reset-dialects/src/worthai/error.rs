@@ -197,7 +197,9 @@ fn weak(weakness: Weakness) -> String {
              and one special character"
                 .into()
         }
-        Weakness::TooLong { max_bytes } => format!("length must be less than or equal to {max_bytes} bytes long"),
+        Weakness::TooLong { max_bytes } => {
+            format!("length must be less than or equal to {max_bytes} bytes long")
+        }
         Weakness::Nul => "must not contain the NUL character".into(),
     }
 }
@@ -246,7 +248,12 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
     }
 }
 
-fn fail(code: StatusCode, message: String, error_code: &'static str, error_name: &'static str) -> Response<Bytes> {
+fn fail(
+    code: StatusCode,
+    message: String,
+    error_code: &'static str,
+    error_name: &'static str,
+) -> Response<Bytes> {
     let status = if code.is_server_error() { "error" } else { "fail" };
     json(code, JSON_UTF8, &Failure { status, message, error_code, data: FailureData { error_name } })
 }

@@ -38,14 +38,16 @@ pub(super) struct Accepted {
     #[schema(example = "success", required = true)]
     status: &'static str,
     /// The same for every address, known or not.
-    #[schema(example = "A link to reset your password has been sent to the registered email", required = true)]
+    #[schema(
+        example = "A link to reset your password has been sent to the registered email",
+        required = true
+    )]
     message: &'static str,
 }
 
 #[utoipa::path(post, path = "/forgot-password", operation_id = "forgotPassword", tag = "Sign In",
     summary = "Forgot Password",
-    description = "Mails a reset link to the account with this address. The answer is the same for every address.",
-    security(()), request_body(content = ForgotPasswordRequest),
+    description = "Mails a reset link to the account with this address. The answer is the same for every address.", request_body(content = ForgotPasswordRequest),
     responses(
         (status = 200, description = "The request was accepted", body = Accepted),
         (status = 400, description = "The body is not what is asked for", body = Failure, examples(

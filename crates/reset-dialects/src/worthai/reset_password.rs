@@ -41,8 +41,7 @@ pub(super) struct Changed {
 }
 
 #[utoipa::path(post, path = "/reset-password", operation_id = "resetPassword", tag = "Sign In",
-    summary = "Reset Password", description = "Sets a new password by the token of a mailed link.",
-    security(()), request_body(content = ResetPasswordRequest),
+    summary = "Reset Password", description = "Sets a new password by the token of a mailed link.", request_body(content = ResetPasswordRequest),
     responses(
         (status = 200, description = "The password was set", body = Changed),
         (status = 400, description = "The body is not what is asked for, the password is too weak, or the token opens nothing any more",

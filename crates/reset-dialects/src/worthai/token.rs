@@ -91,7 +91,9 @@ impl ResetToken {
         if purpose != (Some(TYP), Some(ISSUER), Some(AUDIENCE)) {
             return Err(Defect::OtherPurpose);
         }
-        let Presented { sub: Some(_), jti: Some(jti), iat: Some(iat), nbf: Some(nbf), exp: Some(exp), .. } = claims
+        let Presented {
+            sub: Some(_), jti: Some(jti), iat: Some(iat), nbf: Some(nbf), exp: Some(exp), ..
+        } = claims
         else {
             return Err(Defect::Dead);
         };
@@ -101,7 +103,11 @@ impl ResetToken {
         let alive = exp > present && exp.saturating_sub(iat) <= life.saturating_add(1);
         let well_formed =
             jti.len() == 2 * JTI && jti.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if begun && alive && well_formed { Ok(TicketSecret::new(TicketKind::Token, jti)) } else { Err(Defect::Dead) }
+        if begun && alive && well_formed {
+            Ok(TicketSecret::new(TicketKind::Token, jti))
+        } else {
+            Err(Defect::Dead)
+        }
     }
 }
 
@@ -145,4 +151,96 @@ fn typed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
         Claim::Typed(value) => Some(value),
         Claim::Other(_) => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_768_574_400_250);
+    const SECS: i64 = 1_768_574_400;
+    const JTI_TEXT: &str = "000102030405060708090a0b0c0d0e0f";
+
+    fn tokens() -> ResetToken {
+        ResetToken::new(Key::shared(&[7; 32]), Duration::from_secs(1800))
+    }
+
+    fn honest() -> Value {
+        json!({"sub": "1", "jti": JTI_TEXT, "iat": SECS, "nbf": SECS, "exp": SECS + 1801, "iss": ISSUER, "aud": AUDIENCE})
+    }
+
+    fn open(typ: &str, claims: &Value) -> Result<String, Defect> {
+        let token = jwt::sign(&tokens().key, typ, claims);
+        tokens().open(&token, NOW).map(|secret| secret.reveal().to_owned())
+    }
+
+    /// The honest claims with one replaced, or left out for `null`.
+    fn with(name: &str, value: Value) -> Result<String, Defect> {
+        let mut claims = honest();
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value,
+        }
+        open(TYP, &claims)
+    }
+
+    #[test]
+    fn an_honest_token_opens_by_its_jti() {
+        assert_eq!(open(TYP, &honest()), Ok(JTI_TEXT.to_owned()));
+    }
+
+    #[test]
+    fn a_token_for_another_purpose_is_told_from_a_forged_one() {
+        assert_eq!(open("JWT", &honest()), Err(Defect::OtherPurpose));
+        assert_eq!(open("PWRESET+JWT", &honest()), Err(Defect::OtherPurpose));
+        for name in ["iss", "aud"] {
+            for value in [
+                Value::Null,
+                json!("other"),
+                json!(""),
+                json!([ISSUER, AUDIENCE]),
+                json!([AUDIENCE]),
+                json!(1),
+            ] {
+                assert_eq!(with(name, value), Err(Defect::OtherPurpose), "{name}");
+            }
+        }
+        assert_eq!(open("JWT", &json!({"id": 1, "iat": SECS, "exp": SECS + 60})), Err(Defect::OtherPurpose));
+        assert_eq!(tokens().open("a.b.c", NOW).err(), Some(Defect::Forged));
+    }
+
+    #[test]
+    fn every_claim_is_required_and_typed() {
+        for name in ["sub", "jti", "iat", "nbf", "exp"] {
+            assert_eq!(with(name, Value::Null), Err(Defect::Dead), "{name} left out");
+            for value in [json!(true), json!({}), json!([]), json!([1]), json!(1.5)] {
+                assert_eq!(with(name, value.clone()), Err(Defect::Dead), "{name} {value}");
+            }
+        }
+        for name in ["iat", "nbf", "exp"] {
+            for value in [json!(SECS.to_string()), json!(1_768_574_400.5), json!(u64::MAX), json!(1e300)] {
+                assert_eq!(with(name, value.clone()), Err(Defect::Dead), "{name} {value}");
+            }
+        }
+        for value in
+            [json!(1), json!(""), json!("*"), json!(JTI_TEXT.to_uppercase()), json!(format!("{JTI_TEXT}0"))]
+        {
+            assert_eq!(with("jti", value.clone()), Err(Defect::Dead), "jti {value}");
+        }
+    }
+
+    #[test]
+    fn a_token_lives_from_its_beginning_to_its_end_and_no_longer_than_ours_do() {
+        let exp = |value: i64| with("exp", json!(value)).is_ok();
+        assert!(exp(SECS + 1) && !exp(SECS) && !exp(SECS - 1) && !exp(-1) && !exp(i64::MIN));
+        assert!(exp(SECS + 1801) && !exp(SECS + 1802) && !exp(i64::MAX));
+        for name in ["iat", "nbf"] {
+            assert!(with(name, json!(SECS + SKEW)).is_ok(), "{name}");
+            assert_eq!(with(name, json!(SECS + SKEW + 1)), Err(Defect::Dead), "{name}");
+            assert_eq!(with(name, json!(i64::MAX)), Err(Defect::Dead), "{name}");
+        }
+        assert_eq!(with("iat", json!(i64::MIN)), Err(Defect::Dead));
+    }
 }

@@ -27,7 +27,11 @@ impl Accounts for Sqlite {
     async fn account_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
         let email = email.key().to_owned();
         let query = move |db: &mut SqliteConnection| {
-            users::table.filter(users::email_key.eq(email)).select(AccountRow::as_select()).first(db).optional()
+            users::table
+                .filter(users::email_key.eq(email))
+                .select(AccountRow::as_select())
+                .first(db)
+                .optional()
         };
         Ok(self.read(query).await?.map(Account::from))
     }
@@ -45,7 +49,11 @@ impl Accounts for Sqlite {
         self.read(move |db| users::table.find(id).select(users::password_hash).first(db).optional()).await
     }
 
-    async fn add_account(&self, email: &EmailAddress, account: NewAccount) -> Result<AccountId, AddAccountError> {
+    async fn add_account(
+        &self,
+        email: &EmailAddress,
+        account: NewAccount,
+    ) -> Result<AccountId, AddAccountError> {
         let email_key = email.key().to_owned();
         let added = self.write(move |db| {
             let created_at = account.created_at.as_millis();
@@ -69,7 +77,12 @@ impl Accounts for Sqlite {
         added.await?.map(|id| AccountId::new(id.to_string())).ok_or(AddAccountError::Taken)
     }
 
-    async fn set_blocked(&self, email: &EmailAddress, blocked: bool, now: Timestamp) -> Result<bool, StoreError> {
+    async fn set_blocked(
+        &self,
+        email: &EmailAddress,
+        blocked: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let (email_key, now) = (email.key().to_owned(), now.as_millis());
         let set = self.write(move |db| {
             let found = update(users::table.filter(users::email_key.eq(email_key)))

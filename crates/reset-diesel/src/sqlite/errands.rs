@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use diesel::{
     alias, delete,
-    dsl::{exists, min, not},
+    dsl::{auto_type, exists, min, not},
     insert_into,
     prelude::*,
     update,
@@ -26,25 +26,31 @@ use super::{
 
 alias!(errands as earlier: Earlier);
 
+/// Unfinished errands that were asked for before the outer query's, with the same address and dialect. A notice
+/// has no address; NULL equals nothing, so it waits for nobody.
+#[auto_type]
+fn same_address() -> _ {
+    earlier
+        .filter(earlier.field(errands::finished_at).is_null())
+        .filter(earlier.field(errands::dialect).eq(errands::dialect))
+        .filter(earlier.field(errands::email).eq(errands::email))
+        .filter(earlier.field(errands::seq).lt(errands::seq))
+}
+
 pub(super) fn insert_errand(db: &mut SqliteConnection, row: &NewErrandRow) -> QueryResult<usize> {
     insert_into(errands::table).values(row).execute(db)
 }
 
 /// Deletes up to `limit` errands that were finished before `before`, and says how many.
-pub(super) fn forget(db: &mut SqliteConnection, before: i64, limit: i64) -> QueryResult<usize> {
+pub(super) fn forget(db: &mut SqliteConnection, before: i64, limit: u16) -> QueryResult<usize> {
     let finished = errands::table.filter(errands::finished_at.lt(before));
-    let seqs: Vec<i64> = finished.select(errands::seq).limit(limit).load(db)?;
+    let seqs: Vec<i64> = finished.select(errands::seq).limit(limit.into()).load(db)?;
     delete(errands::table.filter(errands::seq.eq_any(seqs))).execute(db)
 }
 
 fn claim(db: &mut SqliteConnection, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<ErrandRow>> {
-    // A notice has no address. NULL equals nothing, so it waits for nobody.
-    let goes_first = earlier
-        .filter(earlier.field(errands::finished_at).is_null())
-        .filter(earlier.field(errands::dialect).eq(errands::dialect))
-        .filter(earlier.field(errands::email).eq(errands::email))
-        .filter(earlier.field(errands::seq).lt(errands::seq))
-        .filter(earlier.field(errands::taken).or(earlier.field(errands::due_at).le(now)));
+    let goes_first =
+        same_address().filter(earlier.field(errands::taken).or(earlier.field(errands::due_at).le(now)));
     let mut rows: Vec<ErrandRow> = errands::table
         .filter(errands::finished_at.is_null())
         .filter(errands::due_at.le(now))
@@ -56,11 +62,7 @@ fn claim(db: &mut SqliteConnection, limit: u32, now: i64, lease_end: i64) -> Que
     for row in &mut rows {
         row.attempts += 1;
         update(errands::table.find(row.seq))
-            .set((
-                errands::taken.eq(true),
-                errands::due_at.eq(lease_end),
-                errands::attempts.eq(row.attempts),
-            ))
+            .set((errands::taken.eq(true), errands::due_at.eq(lease_end), errands::attempts.eq(row.attempts)))
             .execute(db)?;
     }
     Ok(rows)
@@ -73,7 +75,12 @@ impl Errands for Sqlite {
         self.write(move |db| insert_errand(db, &row)).await.map(drop)
     }
 
-    async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Errand>, StoreError> {
+    async fn claim(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Errand>, StoreError> {
         let (now, lease_end) = (now.as_millis(), lease_end.as_millis());
         let rows = self.write(move |db| claim(db, limit, now, lease_end)).await?;
         // One row that was tampered with must not stop all the others; it stays leased and is reported again.
@@ -132,12 +139,7 @@ impl Errands for Sqlite {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let query = |db: &mut SqliteConnection| {
-            let has_been_taken = earlier
-                .filter(earlier.field(errands::finished_at).is_null())
-                .filter(earlier.field(errands::dialect).eq(errands::dialect))
-                .filter(earlier.field(errands::email).eq(errands::email))
-                .filter(earlier.field(errands::seq).lt(errands::seq))
-                .filter(earlier.field(errands::taken));
+            let has_been_taken = same_address().filter(earlier.field(errands::taken));
             errands::table
                 .filter(errands::finished_at.is_null())
                 .filter(not(exists(has_been_taken)))

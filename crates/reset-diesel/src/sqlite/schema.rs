@@ -67,4 +67,11 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// SQLite's own list of tables.
+    sqlite_schema (name) {
+        name -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, tickets);

@@ -26,16 +26,15 @@ use super::{
 };
 
 /// Neither spent nor void; perhaps expired.
-#[auto_type(no_type_alias)]
+#[auto_type]
 fn open() -> _ {
     tickets::spent_at.is_null().and(tickets::voided_at.is_null())
 }
 
 /// Open and not expired.
-#[auto_type(no_type_alias)]
+#[auto_type]
 fn live(now: i64) -> _ {
-    let open: _ = open();
-    open.and(tickets::expires_at.gt(now))
+    open().and(tickets::expires_at.gt(now))
 }
 
 /// Voids every open ticket of the account.
@@ -45,13 +44,16 @@ pub(super) fn void_all_of(db: &mut SqliteConnection, account: &str, now: i64) ->
         .execute(db)
 }
 
+/// Moves the end of a live ticket.
+pub(super) fn move_end(db: &mut SqliteConnection, ticket: &str, end: i64, now: i64) -> QueryResult<usize> {
+    update(tickets::table.find(ticket).filter(live(now))).set(tickets::expires_at.eq(end)).execute(db)
+}
+
 /// Deletes up to `limit` tickets that ended before `before`, and says how many.
-pub(super) fn forget(db: &mut SqliteConnection, before: i64, limit: i64) -> QueryResult<usize> {
-    let ended = tickets::expires_at
-        .lt(before)
-        .or(tickets::spent_at.assume_not_null().lt(before).and(tickets::spent_at.is_not_null()))
-        .or(tickets::voided_at.assume_not_null().lt(before).and(tickets::voided_at.is_not_null()));
-    let ids: Vec<String> = tickets::table.filter(ended).select(tickets::id).limit(limit).load(db)?;
+pub(super) fn forget(db: &mut SqliteConnection, before: i64, limit: u16) -> QueryResult<usize> {
+    let ended =
+        tickets::expires_at.lt(before).or(tickets::spent_at.lt(before)).or(tickets::voided_at.lt(before));
+    let ids: Vec<String> = tickets::table.filter(ended).select(tickets::id).limit(limit.into()).load(db)?;
     delete(tickets::table.filter(tickets::id.eq_any(ids))).execute(db)
 }
 
@@ -235,9 +237,4 @@ impl Tickets for Sqlite {
         };
         self.write(move |db| redeem(db, &redeeming)).await
     }
-}
-
-/// Moves the end of a live ticket.
-pub(super) fn move_end(db: &mut SqliteConnection, ticket: &str, end: i64, now: i64) -> QueryResult<usize> {
-    update(tickets::table.find(ticket).filter(live(now))).set(tickets::expires_at.eq(end)).execute(db)
 }

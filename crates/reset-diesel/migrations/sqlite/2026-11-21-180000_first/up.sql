@@ -64,7 +64,9 @@ CREATE TABLE tickets (
 CREATE UNIQUE INDEX tickets_open_digest ON tickets (dialect, digest) WHERE spent_at IS NULL AND voided_at IS NULL;
 -- A presented secret finds its ticket, dead or alive.
 CREATE INDEX tickets_digest ON tickets (dialect, digest);
--- The tickets of an account: what a new one voids, and whether a later ask was served already.
+-- An account has one open ticket in a dialect; a new one voids it. Guesses find theirs by it.
+CREATE UNIQUE INDEX tickets_open_account ON tickets (account, dialect) WHERE spent_at IS NULL AND voided_at IS NULL;
+-- Whether a later ask was served already.
 CREATE INDEX tickets_account ON tickets (account, dialect, errand_seq);
 -- How many guessable codes of a dialect are live.
 CREATE INDEX tickets_open_kind ON tickets (dialect, kind, expires_at) WHERE spent_at IS NULL AND voided_at IS NULL;

@@ -1,0 +1,92 @@
+//! Every recorded case against every front-end, over TCP, and the front-ends against one another.
+//!
+//! Adding a front-end is one line in `FRONT_ENDS`.
+
+mod world;
+
+use std::{fs, path::Path};
+
+use conformance::{
+    case::{self, Case},
+    http::Connection,
+};
+use reset_dialects::{Settings, dialects};
+use world::{FRONT_ENDS, World};
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let cases: Vec<Case> = files
+        .iter()
+        .flat_map(|path| case::parse(&fs::read_to_string(path).unwrap()).unwrap())
+        .collect();
+    assert!(cases.len() > 50, "{} cases", cases.len());
+    cases
+}
+
+#[test]
+fn every_front_end_gives_the_recorded_answers() {
+    for front_end in FRONT_ENDS {
+        let world = World::start(front_end);
+        let wrong: Vec<String> = cases()
+            .iter()
+            .filter_map(|case| {
+                let answer = Connection::open(world.address).unwrap().send(&case.request);
+                let compared = answer.and_then(|answer| case.compare(&answer));
+                compared.err().map(|error| format!("{}: {error:#}", front_end.0))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{} cases differ\n\n{}", wrong.len(), wrong.join("\n\n"));
+    }
+}
+
+/// A row without a case would be a row that nobody has looked at from outside.
+#[test]
+fn every_row_has_a_case_for_each_of_its_methods() {
+    let requests: Vec<String> =
+        cases().iter().map(|case| String::from_utf8_lossy(&case.request).into_owned()).collect();
+    for dialect in dialects(Settings::defaults(&world::root_key(), "http://127.0.0.1:8080")) {
+        for (path, endpoints) in &dialect.rows {
+            for endpoint in endpoints {
+                let line = format!("{} {path}", endpoint.method);
+                let shown = requests.iter().any(|request| {
+                    request.strip_prefix(&line).is_some_and(|rest| rest.starts_with([' ', '?']))
+                });
+                assert!(shown, "no case for {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_served_documents_are_the_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi");
+    for front_end in FRONT_ENDS {
+        let world = World::start(front_end);
+        for name in ["openapi.json", "openapi.yaml"] {
+            let answer = Connection::open(world.address).unwrap().get(&format!("/{name}")).unwrap();
+            let file = fs::read_to_string(folder.join(name)).unwrap();
+            assert!(answer.body == file, "{} serves another {name} than openapi/ holds", front_end.0);
+        }
+    }
+}
+
+#[test]
+fn no_url_of_ours_comes_from_a_header() {
+    for front_end in FRONT_ENDS {
+        let world = World::start(front_end);
+        let body = r#"{"email":"user@example.com"}"#;
+        let request = format!(
+            "POST http://evil.example/auth/api/v1/forgot-password HTTP/1.1\r\nhost: evil.example\r\n\
+             x-forwarded-host: evil.example\r\nforwarded: host=evil.example\r\nx-forwarded-proto: https\r\n\
+             origin: https://evil.example\r\nreferer: https://evil.example/\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = Connection::open(world.address).unwrap().send(request.as_bytes()).unwrap();
+        assert_eq!(answer.status, 200);
+        let mail = world.next_mail();
+        assert!(mail.secret.starts_with("http://127.0.0.1:8080/reset?reset_token="), "{}", mail.secret);
+    }
+}

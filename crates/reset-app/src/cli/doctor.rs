@@ -1,0 +1,89 @@
+//! `doctor`: tries everything that a deployment needs, and says of each what it found or how to mend it.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Result;
+
+use super::{Global, print};
+use crate::{
+    deployment,
+    settings::{Secret, Settings},
+};
+
+pub(super) async fn run(global: &Global) -> Result<ExitCode> {
+    let mut report = Report { healthy: true };
+    match global.settings() {
+        Ok(settings) => {
+            report.line("settings", Ok("understood".to_owned()));
+            report.line("secret", secret(&settings));
+            report.line("database", database(&settings).await);
+            let url = settings.likely_url();
+            report.line("public_url", Ok(url.clone()));
+            match deployment::mail(&settings, vec![settings.mail.transport.clone()], &url) {
+                Err(error) => report.line("mail", Err(error)),
+                Ok(mail) => {
+                    for step in mail.diagnose().await {
+                        report.line(&format!("mail {}", step.name), step.result.map_err(anyhow::Error::msg));
+                    }
+                }
+            }
+        }
+        Err(error) => report.line("settings", Err(error)),
+    }
+    Ok(if report.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Report {
+    healthy: bool,
+}
+
+impl Report {
+    fn line(&mut self, what: &str, found: Result<String>) {
+        match found {
+            Ok(found) => print(&format!("ok    {what}: {found}\n")),
+            Err(error) => {
+                self.healthy = false;
+                print(&format!("FAIL  {what}: {error:#}\n"));
+            }
+        }
+    }
+}
+
+/// Reads the secret, and makes none.
+fn secret(settings: &Settings) -> Result<String> {
+    match &settings.database.secret {
+        Secret::Kept(path) if !path.exists() => {
+            directory_of(path)?;
+            Ok(format!("{} will be made at first start", path.display()))
+        }
+        secret => secret.root(&*deployment::entropy()).map(|_| "at least 32 bytes".to_owned()),
+    }
+}
+
+/// Asks the database, and makes none.
+async fn database(settings: &Settings) -> Result<String> {
+    let database = &settings.database.address;
+    if let Some(path) = database.file().filter(|path| !path.exists()) {
+        directory_of(path)?;
+        return Ok(format!("{} will be made at first start", path.display()));
+    }
+    let pending = database.pending().await?;
+    if pending.is_empty() {
+        database.open().await?.ready().await?;
+        return Ok("answers, and its schema is up to date".to_owned());
+    }
+    let pending = pending.join(", ");
+    match database.file() {
+        Some(_) => Ok(format!("migrations are pending and will be applied at start: {pending}")),
+        None => anyhow::bail!("migrations are pending: {pending}; run the command migrate"),
+    }
+}
+
+fn directory_of(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() && !dir.is_dir() => {
+            anyhow::bail!("the directory {} does not exist: make it", dir.display())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,36 @@
+//! `migrate`: brings the database to the schema that this program was built for.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::print;
+use crate::settings::Settings;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Change nothing; exit 1 when migrations are pending
+    #[arg(long)]
+    check: bool,
+}
+
+pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<ExitCode> {
+    let database = &settings.database.address;
+    if arguments.check {
+        let pending = database.pending().await?;
+        if !pending.is_empty() {
+            bail!("the database schema is behind, {} pending: run the command migrate", pending.join(", "));
+        }
+        print("the database schema is up to date\n");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let applied = database.migrate().await?;
+    if applied.is_empty() {
+        print("the database schema is up to date\n");
+    }
+    for version in applied {
+        print(&format!("applied {version}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,160 @@
+//! The command line: one file a command.
+//!
+//! A command fails with one sentence on stderr. Exit codes: 0 done, 1 not, 2 wrong usage; `user verify`
+//! keeps 1 for "not this password" and fails with 2.
+
+mod config;
+mod doctor;
+mod migrate;
+mod openapi;
+mod serve;
+mod user;
+
+use std::{future::Future, io::Write, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    Serve,
+    settings::{Inputs, Settings, environment},
+};
+
+/// Password resets in four API dialects: px0, worthai, Strapi and InsForge.
+///
+/// Without a command it serves. Settings come from flags, then the environment (RESET_…), then the file,
+/// then defaults; `config show` prints what is in force.
+#[derive(Parser)]
+#[command(name = "polyreset", version)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args)]
+struct Global {
+    /// Settings file (TOML); RESET_CONFIG names it as well
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen: a TCP address with its port, or unix:/path
+    #[arg(long, global = true, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Any setting, such as px0.code_ttl=10m; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT; what runs without a command
+    Serve(serve::Arguments),
+    /// Apply the database migrations that this program brings
+    Migrate(migrate::Arguments),
+    /// Check settings, secret, database, public URL and mail, a line each with its fix
+    Doctor,
+    /// Create, check and block accounts of the users table
+    #[command(subcommand)]
+    User(user::Command),
+    /// Print the settings in force, or their JSON schema
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the OpenAPI document of what is served
+    Openapi(openapi::Arguments),
+}
+
+/// Runs the command line to its end.
+pub(crate) fn run(serve: Serve) -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    let command = command.unwrap_or(Command::Serve(serve::Arguments::default()));
+    let failure = if command.is_a_question() { 2 } else { 1 };
+    command.run(&global, serve).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        ExitCode::from(failure)
+    })
+}
+
+impl Command {
+    /// Whether exit code 1 is an answer.
+    fn is_a_question(&self) -> bool {
+        matches!(self, Self::User(user::Command::Verify { .. }))
+    }
+
+    fn run(self, global: &Global, serve: Serve) -> Result<ExitCode> {
+        match self {
+            Self::Serve(arguments) => in_runtime(serve::run(global, arguments, serve)),
+            Self::Migrate(arguments) => in_runtime(migrate::run(global.settings()?, arguments)),
+            Self::Doctor => in_runtime(doctor::run(global)),
+            Self::User(command) => in_runtime(user::run(global.settings()?, command)),
+            Self::Config(command) => config::run(global, &command),
+            Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
+        }
+    }
+}
+
+impl Global {
+    fn settings(&self) -> Result<Settings> {
+        Settings::read(self.inputs()?)
+    }
+
+    fn inputs(&self) -> Result<Inputs> {
+        let listen = self.listen.iter().map(|listen| ("--listen", "listen".to_owned(), listen.clone()));
+        let set = self.set.iter().map(|(key, value)| ("--set", key.clone(), value.clone()));
+        let (flags, environment) = (set.chain(listen).collect(), environment::variables()?);
+        Ok(Inputs { flags, environment, config: self.config.clone(), ..Inputs::default() })
+    }
+}
+
+/// Runs a command on a runtime. What is still running when the command is done is not waited for.
+fn in_runtime(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("the runtime cannot start")?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_background();
+    done
+}
+
+fn assignment(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// Prints to stdout. Whoever closed the other end does not want to read it.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_read_before_and_after_the_command() {
+        for arguments in [
+            ["polyreset", "--listen", "127.0.0.1:0", "--set", "px0.enabled=false", "serve"],
+            ["polyreset", "serve", "--listen", "127.0.0.1:0", "--set", "px0.enabled=false"],
+        ] {
+            let Cli { global, command } = Cli::try_parse_from(arguments).unwrap();
+            assert!(matches!(command, Some(Command::Serve(_))));
+            assert_eq!(global.listen.as_deref(), Some("127.0.0.1:0"));
+            assert_eq!(global.set, [("px0.enabled".to_owned(), "false".to_owned())]);
+        }
+        assert!(Cli::try_parse_from(["polyreset"]).unwrap().command.is_none());
+        assert!(Cli::try_parse_from(["polyreset", "--set", "px0.enabled"]).is_err());
+    }
+
+    #[test]
+    fn a_password_never_comes_from_the_command_line() {
+        assert!(Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org"]).is_err());
+        assert!(Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org", "--password-stdin"]).is_ok());
+    }
+}

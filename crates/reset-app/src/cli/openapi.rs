@@ -1,0 +1,46 @@
+//! `openapi`: the document of what these settings serve.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use reset_dialects::{Dialect, openapi};
+
+use super::print;
+use crate::settings::Settings;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+    /// One dialect alone, as its publisher has it: px0, worthai, strapi or insforge
+    #[arg(long, value_name = "D")]
+    dialect: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Json,
+    Yaml,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode> {
+    let dialects = reset_dialects::dialects(settings.stand_in()?);
+    let document = match &arguments.dialect {
+        None => openapi::whole(&dialects),
+        Some(name) => match dialects.iter().find(|dialect| dialect.name == name) {
+            Some(dialect) => openapi::slice(dialect),
+            None => bail!("--dialect {name:?} is not served; there is {}", names(&dialects)),
+        },
+    };
+    print(&match arguments.format {
+        Format::Json => openapi::to_json(&document),
+        Format::Yaml => openapi::to_yaml(&document),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn names(dialects: &[Dialect]) -> String {
+    dialects.iter().map(|dialect| dialect.name).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,156 @@
+//! `user`: accounts of polyreset's own users table. Works beside a running server.
+
+use std::{
+    io::{Read, stdin},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, Subcommand};
+use reset_core::{
+    account::NewAccount,
+    email::EmailAddress,
+    password::{NewPassword, Policy},
+    ports::Store,
+};
+use zeroize::Zeroizing;
+
+use super::print;
+use crate::{deployment, settings::Settings};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Create an account and print its id; the policy for new passwords is not applied
+    Add(Add),
+    /// Exit 0 when the stored hash accepts the password, 1 when it does not, 2 on any other error
+    Verify {
+        /// Address of the account
+        email: String,
+        /// Read the password from stdin, less one newline at its end
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Block an account: no mail, and its live codes and links are void
+    Block {
+        /// Address of the account
+        email: String,
+    },
+    /// Lift a block
+    Unblock {
+        /// Address of the account
+        email: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Add {
+    /// Address as it will be stored and mailed to
+    email: String,
+    /// Read the password from stdin, less one newline at its end
+    #[arg(long, required = true)]
+    password_stdin: bool,
+    /// Login name
+    #[arg(long, value_name = "U")]
+    username: Option<String>,
+    /// Name for people to read
+    #[arg(long, value_name = "N")]
+    name: Option<String>,
+    /// Language of the mails, such as en or de-CH
+    #[arg(long, value_name = "L")]
+    locale: Option<String>,
+}
+
+pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Add(account) => add(&settings, account).await,
+        Command::Verify { email, .. } => verify(&settings, &email).await,
+        Command::Block { email } => set_blocked(&settings, &email, true).await,
+        Command::Unblock { email } => set_blocked(&settings, &email, false).await,
+    }
+}
+
+async fn add(settings: &Settings, account: Add) -> Result<ExitCode> {
+    let email = address(&account.email)?;
+    let plain = |text: &Option<String>| text.as_ref().is_none_or(|text| !text.contains(char::is_control));
+    for (argument, text) in
+        [("--username", &account.username), ("--name", &account.name), ("--locale", &account.locale)]
+    {
+        if !plain(text) {
+            bail!("{argument} must not hold control characters");
+        }
+    }
+    let password = password(settings.passwords.import())?;
+    let store = deployment::store(settings).await?;
+    let password_hash = deployment::hasher(settings, 1)?.hash(password).await?;
+    let id = store.add_account(&email, account.with(password_hash)).await.context(account_of(&email))?;
+    print(&format!("{}\n", id.as_str()));
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Add {
+    fn with(self, password_hash: String) -> NewAccount {
+        let Self { email, username, name, locale, .. } = self;
+        NewAccount { email, username, name, locale, password_hash, created_at: deployment::clock().now() }
+    }
+}
+
+async fn verify(settings: &Settings, email: &str) -> Result<ExitCode> {
+    let email = address(email)?;
+    let password = password(settings.passwords.import())?;
+    let store: Arc<dyn Store> = deployment::existing_store(settings).await?;
+    let unknown = || anyhow!("{}: there is none", account_of(&email));
+    let account = store.account_by_email(&email).await?.ok_or_else(unknown)?;
+    let stored = store.password_hash(&account.id).await?.ok_or_else(unknown)?;
+    let accepted = deployment::hasher(settings, 1)?.verify(password, &stored).await?;
+    Ok(if accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn set_blocked(settings: &Settings, email: &str, blocked: bool) -> Result<ExitCode> {
+    let email = address(email)?;
+    let store = deployment::existing_store(settings).await?;
+    if !store.set_blocked(&email, blocked, deployment::clock().now()).await? {
+        bail!("{}: there is none", account_of(&email));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The address that the operator typed; it may be said back.
+fn address(text: &str) -> Result<EmailAddress> {
+    EmailAddress::parse(text).map_err(|error| anyhow!("EMAIL {text:?} is {error}"))
+}
+
+fn account_of(email: &EmailAddress) -> String {
+    format!("account {}", email.key())
+}
+
+/// The password on stdin, less the newline that `echo` and editors add.
+fn password(policy: Policy) -> Result<NewPassword> {
+    let mut text = Zeroizing::new(String::new());
+    stdin().lock().read_to_string(&mut text).context("--password-stdin")?;
+    accepted(policy, &text)
+}
+
+fn accepted(policy: Policy, text: &str) -> Result<NewPassword> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    policy.accept(text).context("--password-stdin")
+}
+
+#[cfg(test)]
+mod tests {
+    use reset_core::password::Count;
+
+    use super::*;
+
+    #[test]
+    fn one_newline_is_the_shells_and_everything_else_the_persons() {
+        let policy = Policy { min: 1, count: Count::CodePoints, four_classes: false, max_bytes: 72 };
+        let bytes = |text| accepted(policy, text).map(|password| password.as_bytes().to_vec());
+        assert_eq!(bytes("a\n").unwrap(), b"a");
+        assert_eq!(bytes(" a \n\n").unwrap(), b" a \n");
+        assert_eq!(bytes("a").unwrap(), b"a");
+        assert!(bytes("\n").is_err() && bytes("").is_err() && bytes("a\0b").is_err());
+        let error = format!("{:#}", bytes(&"canary".repeat(13)).unwrap_err());
+        assert!(error.contains("at most 72 bytes") && !error.contains("canary"), "{error}");
+    }
+}

@@ -1,0 +1,227 @@
+//! The courier: works errands off behind the answers.
+//!
+//! It wakes when an errand was accepted in this process, when a delivery is finished (the next errand for the
+//! same address may have waited for it), when a postponed errand becomes due, and every [`POLL`] whatever
+//! happens. So a mail leaves within a millisecond of its answer, and a lost wake-up costs a second.
+
+use std::{error::Error, future::Future, pin::pin, time::Duration};
+
+use reset_core::{Resets, error::StoreError};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tracing::error;
+
+/// Deliveries at once: enough to hide a mail server's latency, few enough for its connection limits.
+const SLOTS: usize = 8;
+/// Longest time between two looks at the queue.
+const POLL: Duration = Duration::from_secs(1);
+/// Wait after the store failed, whoever calls meanwhile.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// Time between two clean-ups.
+const PURGE_EVERY: Duration = Duration::from_secs(10 * 60);
+/// How long what ended is remembered (R3: rows go at their end plus 24 hours).
+const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Works errands off until `stop`, then finishes the deliveries under way.
+pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop);
+    let mut under_way = JoinSet::new();
+    let mut purge = interval(PURGE_EVERY);
+    purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let nap = match fill(&resets, &mut under_way).await {
+            Ok(nap) => nap,
+            Err(error) => {
+                failed(&error, "errands could not be claimed");
+                tokio::select! {
+                    () = &mut stop => break,
+                    () = sleep(STORE_PAUSE) => continue,
+                }
+            }
+        };
+        tokio::select! {
+            () = &mut stop => break,
+            Some(done) = under_way.join_next() => finished(done),
+            () = resets.errand_accepted() => {}
+            () = sleep(nap) => {}
+            _ = purge.tick() => {
+                let before = resets.adapters().clock.now().minus(REMEMBERED);
+                if let Err(error) = resets.adapters().store.purge(before).await {
+                    failed(&error, "nothing could be purged");
+                }
+            }
+        }
+    }
+    while let Some(done) = under_way.join_next().await {
+        finished(done);
+    }
+}
+
+/// Gives every free slot a due errand, and says how long to sleep if nothing happens.
+async fn fill(resets: &Resets, under_way: &mut JoinSet<Result<(), StoreError>>) -> Result<Duration, StoreError> {
+    let free = SLOTS - under_way.len();
+    if free == 0 {
+        return Ok(POLL);
+    }
+    let claimed = resets.claim(u32::try_from(free).unwrap_or(u32::MAX)).await?;
+    let full = claimed.len() == free;
+    for errand in claimed {
+        let resets = resets.clone();
+        under_way.spawn(async move { resets.deliver(&errand).await });
+    }
+    if full {
+        return Ok(POLL);
+    }
+    let due = resets.adapters().store.next_due().await?;
+    Ok(due.map_or(POLL, |due| due.since(resets.adapters().clock.now()).clamp(Duration::from_millis(1), POLL)))
+}
+
+fn finished(done: Result<Result<(), StoreError>, JoinError>) {
+    match done {
+        Ok(Ok(())) => {}
+        // The errand stays taken, and is due again when its lease ends.
+        Ok(Err(error)) => failed(&error, "a delivery could not be recorded"),
+        Err(_) => error!("a delivery panicked"),
+    }
+}
+
+fn failed(error: &StoreError, what: &str) {
+    error!(error = error as &dyn Error, "{what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use reset_core::{
+        email::EmailAddress,
+        keys::{Key, Keys},
+        memory::{Memory, Outage, Refusal},
+        password::{Count, Policy},
+        ports::Accounts as _,
+        request::{Ask, Disclosure},
+    };
+    use tokio::{sync::Notify, task::JoinHandle};
+
+    use super::*;
+
+    const DIALECT: &str = "px0";
+
+    struct Running {
+        memory: Memory,
+        resets: Resets,
+        stop: Arc<Notify>,
+        courier: JoinHandle<()>,
+    }
+
+    async fn start() -> Running {
+        let memory = Memory::new(1);
+        let policy = Policy { min: 8, count: Count::Bytes, four_classes: true, max_bytes: 1024 };
+        let settings = reset_dialects::px0::Settings {
+            disclose_unknown: false,
+            code_ttl: Duration::from_secs(900),
+            codes: reset_dialects::px0::Codes::SixDigits { most_live: None },
+            policy,
+        };
+        let recipes = reset_dialects::px0::dialect(settings).recipes.into_iter().collect();
+        let keys = Keys::new(&Key::shared(&[7; 32]));
+        let resets = Resets::new(memory.adapters(), keys, recipes, true);
+        for name in ["ann", "bob"] {
+            let (email, text) = address(name);
+            let account = reset_core::account::NewAccount {
+                email: text,
+                username: None,
+                name: None,
+                locale: None,
+                password_hash: String::new(),
+                created_at: resets.adapters().clock.now(),
+            };
+            memory.store.add_account(&email, account).await.unwrap();
+        }
+        let stop = Arc::new(Notify::new());
+        let stopped = stop.clone();
+        let courier = tokio::spawn(run(resets.clone(), async move { stopped.notified().await }));
+        Running { memory, resets, stop, courier }
+    }
+
+    fn address(name: &str) -> (EmailAddress, String) {
+        let text = format!("{name}@example.org");
+        (EmailAddress::parse(&text).unwrap(), text)
+    }
+
+    impl Running {
+        async fn ask(&self, name: &str) {
+            let ask = Ask {
+                dialect: DIALECT,
+                email: Some(address(name).0),
+                redirect_to: None,
+                reference: self.resets.reference(),
+                disclosure: Disclosure::Never,
+            };
+            self.resets.request(ask).await.unwrap();
+        }
+
+        /// Time is paused: what is waited for takes as long as the timers say, and no longer.
+        async fn mails(&self, count: usize) -> Duration {
+            let begun = tokio::time::Instant::now();
+            while self.memory.mailer.sent().len() < count {
+                sleep(Duration::from_micros(100)).await;
+                assert!(begun.elapsed() < Duration::from_secs(60), "no mail");
+            }
+            begun.elapsed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_accepted_errand_is_mailed_at_once() {
+        let running = start().await;
+        sleep(Duration::from_millis(300)).await;
+        running.ask("ann").await;
+        assert!(running.mails(1).await < Duration::from_millis(5));
+        running.ask("bob").await;
+        assert!(running.mails(2).await < Duration::from_millis(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_asks_of_one_address_are_served_in_order_without_waiting_for_a_poll() {
+        let running = start().await;
+        running.ask("ann").await;
+        running.ask("ann").await;
+        assert!(running.mails(2).await < Duration::from_millis(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_postponed_errand_is_tried_again_when_it_is_due() {
+        let running = start().await;
+        running.memory.mailer.refuse_next(1, Refusal::Temporary);
+        running.ask("ann").await;
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(running.memory.mailer.sent().len(), 0);
+        running.memory.clock.advance(Duration::from_secs(2));
+        assert!(running.mails(1).await <= POLL + Duration::from_millis(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_comes_back_is_met_within_a_pause() {
+        let running = start().await;
+        running.memory.store.set_outage(Outage::Only("claim"));
+        running.ask("ann").await;
+        sleep(Duration::from_millis(100)).await;
+        running.memory.store.set_outage(Outage::None);
+        assert!(running.mails(1).await <= STORE_PAUSE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stopped_courier_ends_and_leaves_the_rest_to_its_successor() {
+        let running = start().await;
+        running.ask("ann").await;
+        running.mails(1).await;
+        running.stop.notify_one();
+        running.courier.await.unwrap();
+        let errands = running.memory.store.errands();
+        assert_eq!(errands.len(), 1);
+        assert!(errands[0].1.is_some(), "what it held is finished");
+    }
+}

@@ -1,0 +1,58 @@
+//! Adapters: what the settings say, made of the crates that can do it.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use reset_core::{
+    hasher::HashPool,
+    ports::{Clock, Entropy, Hasher, Store},
+};
+use reset_mail::{MailService, Transport};
+use url::Url;
+
+use crate::{
+    settings::Settings,
+    system::{OsEntropy, SystemClock},
+};
+
+/// The machine's clock.
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// The machine's randomness.
+pub(crate) fn entropy() -> Arc<dyn Entropy> {
+    Arc::new(OsEntropy)
+}
+
+/// The store, made where there is none. An embedded database is migrated; a shared one must be up to date.
+pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
+    let database = &settings.database.address;
+    if database.file().is_some() {
+        database.migrate().await?;
+    } else if !database.pending().await?.is_empty() {
+        bail!("the database schema is behind: run the command migrate first");
+    }
+    Ok(database.open().await?)
+}
+
+/// The store, where there is one already.
+pub(crate) async fn existing_store(settings: &Settings) -> Result<Arc<dyn Store>> {
+    if let Some(path) = settings.database.address.file().filter(|path| !path.exists()) {
+        bail!("database_url: there is no database at {}", path.display());
+    }
+    store(settings).await
+}
+
+/// The password hash on `threads` threads.
+pub(crate) fn hasher(settings: &Settings, threads: usize) -> Result<Arc<dyn Hasher>> {
+    let pool = HashPool::start(settings.passwords.scheme, threads, entropy());
+    Ok(Arc::new(pool.context("password.hash and its parameters")?))
+}
+
+/// The mail service, whose mails name the host of `public_url`.
+pub(crate) fn mail(settings: &Settings, transports: Vec<Transport>, public_url: &str) -> Result<Arc<MailService>> {
+    let url = Url::parse(public_url)?;
+    let domain = url.host_str().context("public_url has no host")?;
+    Ok(Arc::new(MailService::new(transports, &settings.mail.from, domain)?))
+}

@@ -1,0 +1,103 @@
+//! The socket, bound before anything is served: whoever reads `listening on …` can connect.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{
+        fs::{FileTypeExt, PermissionsExt},
+        net::{UnixListener, UnixStream},
+    },
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::settings::Listen;
+
+/// A bound socket that does not block, for the runtime to take over.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCP.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(UnixListener),
+}
+
+/// A listener, where it really is, and what must go when it ends.
+pub(crate) struct Bound {
+    /// The socket.
+    pub(crate) listener: Listener,
+    /// Its address; the port is the one that the system chose where none was asked for.
+    pub(crate) at: Listen,
+    /// The file of a Unix socket.
+    pub(crate) file: Option<SocketFile>,
+}
+
+/// The file of a Unix socket. It goes when this is dropped: no server removes it by itself.
+pub(crate) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Binds the socket.
+pub(crate) fn bind(listen: &Listen) -> Result<Bound> {
+    match listen {
+        Listen::Tcp(address) => {
+            let listener = TcpListener::bind(address).with_context(|| format!("listen: {address} cannot be bound"))?;
+            listener.set_nonblocking(true)?;
+            let at = Listen::Tcp(listener.local_addr()?);
+            Ok(Bound { listener: Listener::Tcp(listener), at, file: None })
+        }
+        Listen::Unix(path) => {
+            let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+            if is_socket && UnixStream::connect(path).is_ok() {
+                bail!("listen: somebody serves on {listen} already");
+            }
+            if is_socket {
+                fs::remove_file(path).with_context(|| format!("listen: the stale {listen} cannot be removed"))?;
+            }
+            let listener = UnixListener::bind(path).with_context(|| format!("listen: {listen} cannot be bound"))?;
+            let file = SocketFile(path.clone());
+            // The proxy in front shares our group.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+            listener.set_nonblocking(true)?;
+            Ok(Bound { listener: Listener::Unix(listener), at: listen.clone(), file: Some(file) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_the_systems_choice_is_told() {
+        let bound = bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+        assert!(matches!(bound.at, Listen::Tcp(address) if address.port() != 0));
+        let error = bind(&bound.at).err().unwrap();
+        assert!(error.to_string().starts_with("listen: 127.0.0.1:"));
+    }
+
+    #[test]
+    fn a_stale_socket_makes_room_and_a_living_one_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("reset.sock");
+        let listen = Listen::Unix(path.clone());
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "the standard library leaves the file");
+
+        let bound = bind(&listen).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+        assert!(bind(&listen).is_err());
+        drop(bound);
+        assert!(!path.exists());
+
+        fs::write(&path, "somebody's file").unwrap();
+        assert!(bind(&listen).is_err());
+        assert!(path.exists());
+    }
+}

@@ -1,0 +1,137 @@
+//! `config schema`: the settings file as a JSON schema, from the table.
+
+use serde::{Serialize, Serializer};
+
+use super::keys::{KEYS, Key, Kind, Preset, Secrecy};
+
+/// The schema.
+#[derive(Serialize)]
+pub(crate) struct Schema {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    title: &'static str,
+    #[serde(flatten)]
+    root: Object,
+}
+
+#[derive(Serialize)]
+struct Object {
+    r#type: &'static str,
+    #[serde(rename = "additionalProperties")]
+    additional: bool,
+    properties: Properties,
+}
+
+/// Named parts, in the order of the table.
+struct Properties(Vec<(String, Part)>);
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Part {
+    Section(Object),
+    Setting(Setting),
+}
+
+#[derive(Serialize)]
+struct Setting {
+    description: String,
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#enum: Option<&'static [&'static str]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Items>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default: Option<Literal>,
+}
+
+#[derive(Serialize)]
+struct Items {
+    r#type: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Literal {
+    Boolean(bool),
+    Integer(u64),
+    List(Vec<String>),
+    Text(&'static str),
+}
+
+impl Serialize for Properties {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, part)| (name, part)))
+    }
+}
+
+impl Schema {
+    /// The schema of this version's settings.
+    pub(crate) fn new() -> Self {
+        let mut root: Vec<(String, Part)> = Vec::new();
+        for key in KEYS {
+            let Some((section, name)) = key.name.split_once('.') else {
+                add(&mut root, key.name, key);
+                continue;
+            };
+            if root.last().is_none_or(|(last, _)| last != section) {
+                root.push((section.to_owned(), Part::Section(Object::new(Vec::new()))));
+            }
+            if let Some((_, Part::Section(object))) = root.last_mut() {
+                add(&mut object.properties.0, name, key);
+            }
+        }
+        Self {
+            schema: "https://json-schema.org/draft/2020-12/schema",
+            title: "Settings of polyreset",
+            root: Object::new(root),
+        }
+    }
+}
+
+impl Object {
+    fn new(properties: Vec<(String, Part)>) -> Self {
+        Self { r#type: "object", additional: false, properties: Properties(properties) }
+    }
+}
+
+/// The key and, where it may be kept in a file, its twin.
+fn add(properties: &mut Vec<(String, Part)>, name: &str, key: &Key) {
+    properties.push((name.to_owned(), Part::Setting(Setting::of(key))));
+    if key.secrecy != Secrecy::Open {
+        let description = format!("File that holds {}; not open to every user of the machine", key.name);
+        let (pattern, r#enum, items, default) = (None, None, None, None);
+        let twin = Setting { description, r#type: "string", pattern, r#enum, items, default };
+        properties.push((format!("{name}_file"), Part::Setting(twin)));
+    }
+}
+
+impl Setting {
+    fn of(key: &Key) -> Self {
+        let (r#type, pattern) = match key.kind {
+            Kind::Boolean => ("boolean", None),
+            Kind::Integer => ("integer", None),
+            Kind::List => ("array", None),
+            Kind::Duration => ("string", Some("^[0-9]+(ms|s|m|h|d)$")),
+            Kind::Size => ("string", Some("^[0-9]+ ?(KiB|MiB)?$")),
+            Kind::Text | Kind::Choice(_) => ("string", None),
+        };
+        let mut description = key.meaning.to_owned();
+        let default = match key.default {
+            Preset::Value(text) => Some(match key.kind {
+                Kind::Boolean => Literal::Boolean(text == "true"),
+                Kind::Integer => text.parse().map_or(Literal::Text(text), Literal::Integer),
+                Kind::List => Literal::List(text.split(',').filter(|t| !t.is_empty()).map(Into::into).collect()),
+                _ => Literal::Text(text),
+            }),
+            Preset::Found(how) => {
+                description = format!("{description}. Default: {how}");
+                None
+            }
+        };
+        let r#enum = if let Kind::Choice(words) = key.kind { Some(words) } else { None };
+        let items = (key.kind == Kind::List).then_some(Items { r#type: "string" });
+        Self { description, r#type, pattern, r#enum, items, default }
+    }
+}

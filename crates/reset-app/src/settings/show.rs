@@ -1,0 +1,80 @@
+//! `config show`: what is in force and where it is from, secrets redacted.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+use super::{
+    Settings,
+    keys::{KEYS, Key, Kind, Preset, Secrecy},
+    source::Raw,
+};
+
+/// What stands for a secret.
+const REDACTED: &str = "[redacted]";
+
+impl Settings {
+    /// Every setting as `key = value  # source`, then the open weaknesses.
+    pub(crate) fn show(&self) -> Result<String> {
+        let (mut text, mut section) = (String::new(), "");
+        for key in KEYS {
+            let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
+            if of != section {
+                let _ = write!(text, "\n[{of}]\n");
+                section = of;
+            }
+            let value = self.values.value(key.name);
+            let shown = match value.raw.as_deref() {
+                Some(raw) => shown(key, raw),
+                None => self.found(key),
+            };
+            let _ = writeln!(text, "{name} = {shown}  # {}", value.source);
+        }
+        text.push('\n');
+        for weakness in self.weaknesses()? {
+            let _ = writeln!(text, "# open: {weakness}");
+        }
+        Ok(text)
+    }
+
+    /// What will be found at start, as far as that is known now.
+    fn found(&self, key: &Key) -> String {
+        match (key.name, key.default) {
+            ("public_url", _) => quoted(&self.likely_url()),
+            ("worthai.page_url" | "strapi.page_url", _) => quoted(&format!("{}/reset", self.likely_url())),
+            (_, Preset::Found(how)) => format!("{REDACTED} ({})", how.replace('`', "")),
+            (_, Preset::Value(text)) => quoted(text),
+        }
+    }
+}
+
+fn shown(key: &Key, raw: &Raw) -> String {
+    match (key.secrecy, raw) {
+        (Secrecy::Secret, _) => REDACTED.to_owned(),
+        (Secrecy::Userinfo, Raw::Text(text)) => quoted(&without_userinfo(text)),
+        (Secrecy::Userinfo, Raw::List(_)) => REDACTED.to_owned(),
+        (Secrecy::Open, Raw::List(items)) => list(items.iter().map(String::as_str)),
+        (Secrecy::Open, Raw::Text(text)) => match key.kind {
+            Kind::Boolean | Kind::Integer => text.as_str().to_owned(),
+            Kind::List => list(text.split(',').map(str::trim).filter(|item| !item.is_empty())),
+            _ => quoted(text),
+        },
+    }
+}
+
+/// The URL without its user and password. Too much is hidden rather than too little: a password may hold any
+/// sign, so everything up to the last `@` goes.
+fn without_userinfo(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}://{REDACTED}{}", &url[..scheme], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+fn list<'a>(items: impl Iterator<Item = &'a str>) -> String {
+    format!("[{}]", items.map(quoted).collect::<Vec<_>>().join(", "))
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}

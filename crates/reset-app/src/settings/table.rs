@@ -1,0 +1,40 @@
+//! The settings table of docs/OPERATIONS.md, kept true: `UPDATE_DOCS=1 cargo test -p reset-app` rewrites it.
+
+use std::fs;
+
+use super::keys::{KEYS, Key, Preset, Secrecy};
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
+const BEGIN: &str = "<!-- settings: generated from crates/reset-app/src/settings/keys.rs -->\n";
+const END: &str = "<!-- end of settings -->\n";
+
+#[test]
+fn the_settings_table_in_the_documentation_is_true() {
+    let text = fs::read_to_string(PATH).unwrap();
+    let begin = text.find(BEGIN).expect("the marker before the table") + BEGIN.len();
+    let end = text.find(END).expect("the marker after the table");
+    let table = table();
+    if text[begin..end] == table {
+        return;
+    }
+    #[expect(clippy::disallowed_methods, reason = "asks whether to rewrite the documentation")]
+    let update = std::env::var("UPDATE_DOCS").is_ok();
+    assert!(update, "docs/OPERATIONS.md is behind: run UPDATE_DOCS=1 cargo test -p reset-app");
+    fs::write(PATH, [&text[..begin], &table, &text[end..]].concat()).unwrap();
+}
+
+fn table() -> String {
+    let head = "\n| key (environment) | default | meaning |\n|---|---|---|\n".to_owned();
+    KEYS.iter().map(row).fold(head, |table, row| table + &row) + "\n"
+}
+
+fn row(key: &Key) -> String {
+    let default = match (key.default, key.hardened) {
+        (Preset::Value(""), _) => "none".to_owned(),
+        (Preset::Value(text), None) => format!("`{text}`"),
+        (Preset::Value(text), Some(hardened)) => format!("`{text}`; hardened `{hardened}`"),
+        (Preset::Found(how), _) => how.to_owned(),
+    };
+    let file = if key.secrecy == Secrecy::Open { "" } else { ", `…_FILE`" };
+    format!("| `{}` (`{}`{file}) | {default} | {} |\n", key.name, key.variable(), key.meaning.replace('|', "\\|"))
+}

@@ -1,0 +1,301 @@
+//! Settings as an operator meets them: three sources in, types or one sentence out.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+
+use reset_core::{
+    keys::Key,
+    password::{Count, Policy},
+};
+use reset_dialects::{insforge, px0::Codes, worthai::Forged};
+
+use super::{Inputs, Settings, keys::KEYS, schema::Schema};
+
+const ROOT: &str = "c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7";
+
+/// Settings from variables alone.
+fn environment(pairs: &[(&str, &str)]) -> anyhow::Result<Settings> {
+    let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Settings::read(Inputs { environment, ..Inputs::default() })
+}
+
+/// Settings from a file alone.
+fn file(text: &str) -> anyhow::Result<Settings> {
+    let (_dir, path) = written("reset.toml", text);
+    Settings::read(Inputs { config: Some(path), ..Inputs::default() })
+}
+
+/// A file that only we can read, and the directory that keeps it alive.
+fn written(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    (dir, path)
+}
+
+fn sentence(settings: anyhow::Result<Settings>) -> String {
+    let error = settings.err().expect("settings that are refused");
+    let text = format!("{error:#}");
+    assert!(!text.contains('\n'), "one sentence: {text}");
+    text
+}
+
+fn px0_life(settings: &Settings) -> Duration {
+    settings.stand_in().unwrap().px0.unwrap().code_ttl
+}
+
+#[test]
+fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+    let (_dir, path) = written("reset.toml", "[px0]\ncode_ttl = \"3m\"\n");
+    let read = |flags: &[&str], variables: &[&str], config: Option<&PathBuf>| {
+        let flags = flags.iter().map(|value| ("--set", "px0.code_ttl".to_owned(), (*value).to_owned()));
+        let variables = variables.iter().map(|value| ("RESET_PX0__CODE_TTL".to_owned(), (*value).to_owned()));
+        let (flags, environment, config) = (flags.collect(), variables.collect(), config.cloned());
+        let inputs = Inputs { flags, environment, config, ..Inputs::default() };
+        px0_life(&Settings::read(inputs).unwrap()).as_secs() / 60
+    };
+    assert_eq!(read(&["1m"], &["2m"], Some(&path)), 1);
+    assert_eq!(read(&[], &["2m"], Some(&path)), 2);
+    assert_eq!(read(&[], &[], Some(&path)), 3);
+    assert_eq!(read(&[], &[], None), 15);
+}
+
+#[test]
+fn the_environment_may_name_the_file_and_a_flag_names_another() {
+    let (_one, one) = written("one.toml", "log = \"warn\"");
+    let (_two, two) = written("two.toml", "log = \"debug\"");
+    let read = |config| {
+        let environment = vec![("RESET_CONFIG".to_owned(), one.display().to_string())];
+        Settings::read(Inputs { environment, config, ..Inputs::default() }).unwrap().log
+    };
+    assert_eq!(read(None), "warn");
+    assert_eq!(read(Some(two)), "debug");
+    assert!(sentence(environment(&[("RESET_CONFIG", "/no/such/file")])).contains("/no/such/file"));
+}
+
+#[test]
+fn an_unknown_variable_is_named() {
+    for variable in ["RESET_LISTENN", "RESET_PX0_CODE_TTL", "RESET_LISTEN_FILE", "RESET_listen", "RESET_"] {
+        assert_eq!(sentence(environment(&[(variable, "1")])), format!("{variable} is not a setting"));
+    }
+}
+
+#[test]
+fn an_unknown_key_of_the_file_is_named_with_its_line() {
+    let text = sentence(file("listen = \"127.0.0.1:0\"\n\n[px0]\nenabled = true\ncode_tll = \"1m\"\n"));
+    assert!(text.contains("px0.code_tll (") && text.ends_with("reset.toml line 5) is not a setting"), "{text}");
+    let text = sentence(file("[px1]\nenabled = true\n"));
+    assert!(text.contains("px1.enabled (") && text.contains("line 2"), "{text}");
+}
+
+#[test]
+fn broken_toml_is_placed_without_being_quoted() {
+    let text = sentence(file("listen = \"127.0.0.1:0\"\nsecret = canary\n"));
+    assert!(text.contains("line 2 is not TOML") && !text.contains("canary"), "{text}");
+}
+
+#[test]
+fn a_promise_for_later_is_refused_by_name() {
+    let text = sentence(environment(&[("RESET_ADMIN_LISTEN", "127.0.0.1:9090")]));
+    assert_eq!(text, "RESET_ADMIN_LISTEN is a setting that this version does not offer yet");
+    for (variable, value) in [
+        ("RESET_TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("RESET_USERS__PRESET", "strapi-v4"),
+        ("RESET_USERS__TABLE", "users"),
+        ("RESET_STRAPI__WIRE", "server"),
+        ("RESET_DATABASE_URL", "postgres://localhost/reset"),
+        ("RESET_PASSWORD__DENYLIST", "on"),
+    ] {
+        let text = sentence(environment(&[(variable, value)]));
+        assert!(text.contains("does not offer yet"), "{text}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_told_with_its_key_and_source_and_what_is_expected() {
+    let text = sentence(environment(&[("RESET_PX0__CODE_TTL", "soon")]));
+    let expected = "a duration such as 30s, 15m or 1h, at most 1d";
+    assert_eq!(text, format!("px0.code_ttl (RESET_PX0__CODE_TTL) is \"soon\"; expected {expected}"));
+    let text = sentence(file("[limits]\nenabled = \"maybe\""));
+    assert!(text.starts_with("limits.enabled (") && text.contains("line 2) is \"maybe\"; expected true or false"));
+}
+
+#[test]
+fn a_list_is_an_array_in_the_file_and_comma_separated_elsewhere() {
+    let list = ["https://a.example.org".to_owned(), "https://b.example.org".to_owned()];
+    let settings = environment(&[("RESET_CORS_ORIGINS", "https://a.example.org, https://b.example.org")]);
+    assert_eq!(settings.unwrap().http.cors_origins, list);
+    let settings = file("cors_origins = [\"https://a.example.org\", \"https://b.example.org\"]");
+    assert_eq!(settings.unwrap().http.cors_origins, list);
+}
+
+#[test]
+fn a_secret_may_lie_in_a_file_with_a_newline_at_its_end() {
+    let (_dir, path) = written("root", &format!("{ROOT}\n"));
+    let path = path.display().to_string();
+    let settings = environment(&[("RESET_SECRET_FILE", &path)]).unwrap();
+    assert_eq!(settings.likely_root().as_bytes()[0], 0xc8);
+    let settings = file(&format!("secret_file = \"{path}\"")).unwrap();
+    assert_eq!(settings.likely_root().as_bytes()[0], 0xc8);
+
+    let text = sentence(environment(&[("RESET_SECRET_FILE", &path), ("RESET_SECRET", ROOT)]));
+    assert!(text.contains("not both"), "{text}");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let text = sentence(environment(&[("RESET_SECRET_FILE", &path)]));
+    assert!(text.contains("secret_file, set by RESET_SECRET_FILE") && text.contains("chmod 600"), "{text}");
+}
+
+#[test]
+fn a_secret_that_is_short_or_not_encoded_is_refused_and_never_quoted() {
+    for canary in ["c0ffee", "a canary that is long enough to be a secret"] {
+        let text = sentence(environment(&[("RESET_SECRET", canary)]));
+        assert!(text.contains("secret (RESET_SECRET)") && text.contains("at least 32 bytes"), "{text}");
+        assert!(!text.contains(canary), "{text}");
+    }
+}
+
+#[test]
+fn a_jwt_secret_has_its_own_least_length_and_is_not_the_root() {
+    let text = sentence(environment(&[("RESET_WORTHAI__JWT_SECRET", "a canary of 31 bytes, too short")]));
+    assert!(text.contains("worthai.jwt_secret (RESET_WORTHAI__JWT_SECRET)"), "{text}");
+    assert!(text.contains("at least 32 bytes; it has 31") && !text.contains("canary"), "{text}");
+    assert!(environment(&[("RESET_STRAPI__JWT_SECRET", "24 characters of secrets")]).is_ok());
+    assert!(sentence(environment(&[("RESET_STRAPI__JWT_SECRET", "15 bytes, no 16")])).contains("at least 16"));
+    let text = sentence(environment(&[("RESET_SECRET", ROOT), ("RESET_WORTHAI__JWT_SECRET", ROOT)]));
+    assert!(text.contains("the same as secret"), "{text}");
+}
+
+#[test]
+fn the_compatible_profile_is_the_contracts_own() {
+    let settings = environment(&[]).unwrap();
+    let dialects = settings.stand_in().unwrap();
+    let (px0, worthai) = (dialects.px0.unwrap(), dialects.worthai.unwrap());
+    let (strapi, insforge) = (dialects.strapi.unwrap(), dialects.insforge.unwrap());
+    let policy = Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: 1024 };
+    assert!(px0.disclose_unknown && strapi.issue_jwt && strapi.public);
+    assert_eq!(px0.codes, Codes::SixDigits { most_live: Some(10) });
+    assert_eq!(px0.policy, Policy { count: Count::Bytes, four_classes: true, ..policy });
+    assert_eq!([worthai.policy, strapi.policy, insforge.policy], [policy; 3]);
+    assert_eq!((worthai.forged, insforge.method), (Forged::AsContracted, insforge::Method::Code));
+    assert_eq!((worthai.base_path.as_str(), insforge.max_attempts), ("/auth/api/v1", 3));
+    assert_eq!(worthai.page_url, "http://127.0.0.1:8080/reset");
+    let minutes = [px0.code_ttl, worthai.token_ttl, strapi.token_ttl, insforge.code_ttl, insforge.token_ttl];
+    assert_eq!(minutes.map(|life| life.as_secs() / 60), [15, 30, 60, 15, 60]);
+}
+
+#[test]
+fn the_hardened_profile_closes_what_the_contracts_leave_open() {
+    let settings = environment(&[
+        ("RESET_PROFILE", "hardened"),
+        ("RESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset"),
+    ])
+    .unwrap();
+    let dialects = settings.stand_in().unwrap();
+    let (px0, worthai) = (dialects.px0.unwrap(), dialects.worthai.unwrap());
+    let (strapi, insforge) = (dialects.strapi.unwrap(), dialects.insforge.unwrap());
+    let policy = Policy { min: 15, count: Count::CodePoints, four_classes: false, max_bytes: 1024 };
+    assert!(!px0.disclose_unknown && !strapi.issue_jwt && strapi.public);
+    assert_eq!(px0.codes, Codes::Long);
+    assert_eq!([px0.policy, worthai.policy, strapi.policy, insforge.policy], [policy; 4]);
+    assert_eq!((worthai.forged, insforge.method), (Forged::AsExpired, insforge::Method::Link));
+    let minutes = [px0.code_ttl, worthai.token_ttl, strapi.token_ttl, insforge.code_ttl, insforge.token_ttl];
+    assert_eq!(minutes.map(|life| life.as_secs() / 60), [10, 30, 30, 10, 30]);
+    assert_eq!(settings.weaknesses().unwrap().len(), 1, "only the missing deny-list is left");
+}
+
+#[test]
+fn what_is_set_beats_the_profile() {
+    let settings = environment(&[
+        ("RESET_PROFILE", "hardened"),
+        ("RESET_INSFORGE__METHOD", "code"),
+        ("RESET_PX0__CODE_TTL", "1s"),
+        ("RESET_PASSWORD__MIN_LENGTH", "12"),
+    ])
+    .unwrap();
+    assert_eq!(px0_life(&settings), Duration::from_secs(1));
+    assert_eq!(settings.passwords.policy.min, 12);
+}
+
+#[test]
+fn links_need_somewhere_to_lead() {
+    let text = sentence(environment(&[("RESET_INSFORGE__METHOD", "link")]));
+    assert!(text.contains("allowed_redirect_urls is empty") && text.contains("(RESET_INSFORGE__METHOD)"), "{text}");
+    let text = sentence(environment(&[("RESET_PROFILE", "hardened")]));
+    assert!(text.contains("(profile hardened)") && text.contains("insforge.enabled to false"), "{text}");
+    let off = [("RESET_PROFILE", "hardened"), ("RESET_INSFORGE__ENABLED", "false")];
+    assert!(environment(&off).unwrap().stand_in().unwrap().insforge.is_none());
+}
+
+#[test]
+fn bcrypt_reads_72_bytes_and_lifting_the_limits_lifts_the_cap() {
+    let settings =
+        environment(&[("RESET_PASSWORD__HASH", "bcrypt"), ("RESET_LIMITS__ENABLED", "false")]).unwrap();
+    assert_eq!(settings.passwords.policy.max_bytes, 72);
+    assert_eq!(settings.passwords.px0.max_bytes, 72);
+    assert_eq!(settings.stand_in().unwrap().px0.unwrap().codes, Codes::SixDigits { most_live: None });
+}
+
+#[test]
+fn hashing_keeps_within_its_memory() {
+    let threads = |mib| environment(&[("RESET_PASSWORD__MEMORY_MIB", mib)]).unwrap().passwords.threads;
+    assert_eq!((threads("1"), threads("46"), threads("91")), (1, 1, 1));
+    assert!(threads("4096") >= threads("92"));
+}
+
+#[test]
+fn the_public_url_is_the_listener_on_loopback_and_required_elsewhere() {
+    let url = |pairs: &[(&str, &str)]| environment(pairs).map(|settings| settings.likely_url());
+    assert_eq!(url(&[]).unwrap(), "http://127.0.0.1:8080");
+    assert_eq!(url(&[("RESET_LISTEN", "[::1]:80")]).unwrap(), "http://[::1]:80");
+    for listen in ["0.0.0.0:8080", "unix:/run/reset.sock"] {
+        let text = sentence(environment(&[("RESET_LISTEN", listen)]));
+        assert!(text.contains("public_url is required") && text.contains(listen), "{text}");
+        let set = [("RESET_LISTEN", listen), ("RESET_PUBLIC_URL", "https://id.example.org/")];
+        assert_eq!(url(&set).unwrap(), "https://id.example.org");
+    }
+    assert!(sentence(environment(&[("RESET_PUBLIC_URL", "http://id.example.org")])).contains("https URL"));
+}
+
+#[test]
+fn the_schema_has_every_key_and_nothing_else() {
+    let json = reset_dialects::to_json_pretty(&Schema::new());
+    for key in KEYS {
+        let name = key.name.split_once('.').map_or(key.name, |(_, name)| name);
+        assert!(json.contains(&format!("\"{name}\": {{")), "{}", key.name);
+    }
+    assert!(json.contains("\"jwt_secret_file\": {") && json.contains("\"additionalProperties\": false"));
+}
+
+#[test]
+fn config_show_names_sources_and_never_a_secret() {
+    let settings = environment(&[
+        ("RESET_SECRET", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
+        ("RESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary"),
+        ("RESET_STRAPI__JWT_SECRET", "canary-canary-canary-canary-canary"),
+        ("RESET_MAIL_URL", "smtp://canary:canary%40canary@mail.example.org?tls=required"),
+        ("RESET_LISTEN", "127.0.0.1:0"),
+    ])
+    .unwrap();
+    let shown = settings.show().unwrap();
+    assert!(!shown.contains("canary") && !shown.contains("Y2FuYXJ5"), "{shown}");
+    for line in [
+        "listen = \"127.0.0.1:0\"  # RESET_LISTEN\n",
+        "secret = [redacted]  # RESET_SECRET\n",
+        "mail_url = \"smtp://[redacted]@mail.example.org?tls=required\"  # RESET_MAIL_URL\n",
+        "[px0]\nenabled = true  # default\n",
+        "allowed_redirect_urls = []  # default\n",
+        "# open: R13: ",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    assert_eq!(shown.lines().filter(|line| line.contains("  # ")).count(), KEYS.len());
+}
+
+#[test]
+fn the_root_decides_every_derived_key() {
+    let settings = environment(&[]).unwrap();
+    let of = |root: &Key| settings.dialects("http://127.0.0.1:8080", root).unwrap().strapi.unwrap();
+    let (one, two) = (of(&Key::shared(&[1; 32])), of(&Key::shared(&[2; 32])));
+    assert_ne!(one.tags.as_bytes(), two.tags.as_bytes());
+    assert_ne!(one.jwt_key.as_bytes(), one.tags.as_bytes());
+}

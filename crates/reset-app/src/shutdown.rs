@@ -1,0 +1,76 @@
+//! How the process ends.
+
+use std::{future::Future, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::Instant,
+};
+use tracing::{info, warn};
+
+/// Longest time between the first signal and the end.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The wish to end, shared by everything that runs.
+///
+/// The first SIGTERM or SIGINT begins a drain, in this order: the server stops accepting and finishes the
+/// requests in flight; only then, since those may still accept errands, the courier finishes the deliveries
+/// it holds and claims no more. Both together get [`PATIENCE`]; what is not done by then is cut off, which
+/// loses nothing: an accepted errand is a row in the database, and the next start takes it up again. A
+/// second signal ends the process at once, with 128 plus the signal's number.
+#[derive(Clone)]
+pub(crate) struct Shutdown {
+    /// When the drain must be over; nothing while nobody wants to end.
+    deadline: watch::Receiver<Option<Instant>>,
+}
+
+impl Shutdown {
+    /// Listens for signals from now on.
+    ///
+    /// # Errors
+    /// When the system does not allow it.
+    pub(crate) fn on_signals() -> std::io::Result<Self> {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (wish, deadline) = watch::channel(None);
+        tokio::spawn(async move {
+            loop {
+                let number = tokio::select! {
+                    _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
+                    _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+                };
+                if wish.borrow().is_some() {
+                    warn!("a second signal: ending at once");
+                    std::process::exit(128 + number);
+                }
+                info!("draining; a second signal ends at once");
+                wish.send_replace(Some(Instant::now() + PATIENCE));
+            }
+        });
+        Ok(Self { deadline })
+    }
+
+    /// Resolves when somebody wishes to end.
+    pub(crate) fn begun(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut deadline = self.deadline.clone();
+        async move {
+            if deadline.wait_for(Option::is_some).await.is_err() {
+                // Nobody is left to wish anything.
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Runs `work` to its end, or until the drain must be over; then nothing.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let over = async {
+            self.begun().await;
+            let deadline = *self.deadline.borrow();
+            tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)).await;
+        };
+        tokio::select! {
+            done = work => Some(done),
+            () = over => None,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a deployment decides about the wire, and the defaults of profile `compatible`.
+
+use std::time::Duration;
+
+use reset_core::{
+    keys::Key,
+    password::{Count, PASSWORD_MAX, Policy},
+};
+
+use crate::{insforge, px0, strapi, worthai};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A section for each dialect. One that is `None` is not served.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// px0.
+    pub px0: Option<px0::Settings>,
+    /// worthai.
+    pub worthai: Option<worthai::Settings>,
+    /// Strapi users-permissions.
+    pub strapi: Option<strapi::Settings>,
+    /// InsForge.
+    pub insforge: Option<insforge::Settings>,
+}
+
+impl Settings {
+    /// Every dialect with the defaults of interface.md in profile `compatible`: keys derived from `root`,
+    /// links to `public_url`.
+    pub fn defaults(root: &Key, public_url: &str) -> Self {
+        let policy = Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: PASSWORD_MAX };
+        let page = format!("{public_url}/reset");
+        Self {
+            px0: Some(px0::Settings {
+                disclose_unknown: true,
+                code_ttl: 15 * MINUTE,
+                codes: px0::Codes::SixDigits { most_live: Some(10) },
+                policy: Policy { count: Count::Bytes, four_classes: true, ..policy },
+            }),
+            worthai: Some(worthai::Settings {
+                base_path: "/auth/api/v1".into(),
+                page_url: page.clone(),
+                token_ttl: 30 * MINUTE,
+                jwt_key: root.derive("worthai.jwt"),
+                forged: worthai::Forged::AsContracted,
+                policy,
+            }),
+            strapi: Some(strapi::Settings {
+                page_url: page,
+                token_ttl: 60 * MINUTE,
+                tags: root.derive("strapi.tags"),
+                jwt_key: root.derive("strapi.jwt"),
+                jwt_ttl: 30 * 24 * 60 * MINUTE,
+                issue_jwt: true,
+                public: true,
+                policy,
+            }),
+            insforge: Some(insforge::Settings {
+                method: insforge::Method::Code,
+                public_url: public_url.to_owned(),
+                allowed: insforge::AllowList::default(),
+                code_ttl: 15 * MINUTE,
+                token_ttl: 60 * MINUTE,
+                max_attempts: 3,
+                tags: root.derive("insforge.tags"),
+                policy,
+            }),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What can go wrong on SQLite, told without the contents of any row.
+
+use diesel::result::{DatabaseErrorKind, Error};
+use reset_core::error::StoreError;
+use thiserror::Error;
+
+/// Why a job failed. Cheap to clone: a failed commit is told to every job of its batch.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum Fault {
+    /// The queue is full. Failing at once beats memory without bound.
+    #[error("too many jobs are waiting for the database")]
+    Full,
+    /// The threads ended.
+    #[error("the database is closed")]
+    Closed,
+    /// The job panicked, and was rolled back.
+    #[error("a database job panicked")]
+    Panicked,
+    /// The row or query is at fault.
+    #[error("the database refused: {0}")]
+    Refused(&'static str),
+    /// SQLite itself is: locked for too long, disk full, input or output failed.
+    #[error("the database failed: {0}")]
+    Engine(String),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            // For every kind that a value could cause, the message stays here: it may quote the value (R70).
+            Error::DatabaseError(kind, information) => match kind {
+                DatabaseErrorKind::UniqueViolation => Self::Refused("a value exists already"),
+                DatabaseErrorKind::NotNullViolation => Self::Refused("a value is missing"),
+                DatabaseErrorKind::CheckViolation => Self::Refused("a check failed"),
+                DatabaseErrorKind::ForeignKeyViolation => Self::Refused("a reference leads nowhere"),
+                // SQLite words these without values: `database is locked`, `database or disk is full`.
+                _ => Self::Engine(information.message().to_owned()),
+            },
+            Error::DeserializationError(_) => Self::Refused("a row cannot be read"),
+            Error::SerializationError(_) => Self::Refused("a value cannot be stored"),
+            Error::RollbackTransaction => Self::Refused("the rows changed under the job"),
+            Error::RollbackErrorOnCommit { commit_error, .. } => Self::from(*commit_error),
+            _ => Self::Engine("unexpected answer".to_owned()),
+        }
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault)
+    }
+}

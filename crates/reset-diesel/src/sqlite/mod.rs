@@ -1,0 +1,121 @@
+//! The Store on SQLite: one file, one writer with group commit, a few readers that never wait for it.
+//!
+//! Other processes may work on the same file at the same time, such as `user add`: they and the writer wait
+//! for each other up to five seconds, then fail with nothing done.
+
+mod accounts;
+mod connection;
+mod errands;
+mod fault;
+mod migrations;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod tickets;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf, absolute},
+    sync::Arc,
+    thread,
+};
+
+use async_trait::async_trait;
+use diesel::{result::QueryResult, sqlite::SqliteConnection};
+use reset_core::{error::StoreError, ports::Store, time::Timestamp};
+use tokio::sync::oneshot;
+
+pub(crate) use self::migrations::{migrate, pending};
+use self::{connection::Role, fault::Fault, threads::Crew};
+use crate::OpenError;
+
+/// Look-ups take microseconds; more threads would only take turns.
+const READERS: usize = 3;
+/// Rows that [`Store::purge`] deletes at a time, so that other jobs get their turn in between.
+const PURGE_STEP: u16 = 500;
+
+/// A SQLite file in use.
+pub(crate) struct Sqlite {
+    writer: Crew,
+    readers: Crew,
+    /// Version of the newest migration this program knows.
+    newest: Arc<str>,
+}
+
+impl Sqlite {
+    /// Opens the file, and makes it if there is none.
+    pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
+        aside(path, |path| {
+            let writer = Role::Writer.connect(&path)?;
+            let readers = (0..READERS).map(|_| Role::Reader.connect(&path)).collect::<Result<_, _>>()?;
+            let newest = migrations::newest().into();
+            let again = move || Role::Writer.connect(&path);
+            let writer = Crew::of_one("sqlite-write", move |jobs| writer::run(writer, &jobs, again));
+            let readers = Crew::of_many("sqlite-read", readers);
+            let no_thread = |error| format!("no thread to work on: {error}");
+            Ok(Self { writer: writer.map_err(no_thread)?, readers: readers.map_err(no_thread)?, newest })
+        })
+        .await
+    }
+
+    /// Runs a job on the writer: in a transaction, whole or not at all, and durable when this returns.
+    async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        Ok(self.writer.run(job).await?)
+    }
+
+    /// Runs one query on a reader, which sees the last commit.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        Ok(self.readers.run(query).await?)
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn ready(&self) -> Result<(), StoreError> {
+        let newest = self.newest.clone();
+        if self.read(move |db| migrations::is_applied(db, &newest)).await? {
+            Ok(())
+        } else {
+            Err(Fault::Refused("migrations are pending").into())
+        }
+    }
+
+    async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
+        let before = before.as_millis();
+        for forget in [tickets::forget, errands::forget] {
+            while self.write(move |db| forget(db, before, PURGE_STEP)).await? == usize::from(PURGE_STEP) {}
+        }
+        Ok(())
+    }
+}
+
+/// The file that a URL names. SQLite's own notations for something else than a file are refused.
+pub(crate) fn path(text: &str) -> Result<PathBuf, OpenError> {
+    let no_file = text.is_empty() || text.ends_with('/') || text == ":memory:" || text.contains(['?', '\0']);
+    // Absolute, so that a later change of directory, or a name that begins with `file:`, changes nothing.
+    let path = if no_file { None } else { absolute(text).ok() };
+    path.ok_or_else(|| OpenError::Path(text.to_owned()))
+}
+
+/// Runs blocking work on the file on a thread of its own; an error is a reason in words.
+async fn aside<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce(PathBuf) -> Result<T, String> + Send + 'static,
+) -> Result<T, OpenError> {
+    let (caller, result) = oneshot::channel();
+    let own_path = path.to_owned();
+    let thread = thread::Builder::new().name("sqlite-open".to_owned());
+    let result = match thread.spawn(move || caller.send(work(own_path))) {
+        Ok(_) => result.await.unwrap_or_else(|_| Err("the thread ended early".to_owned())),
+        Err(error) => Err(format!("no thread to work on: {error}")),
+    };
+    result.map_err(|reason| OpenError::File { path: path.to_owned(), reason })
+}

@@ -1,0 +1,201 @@
+//! Group commit: what is durable, what fails alone, and what fails together.
+
+use std::{
+    pin::Pin,
+    sync::mpsc,
+    task::{Context, Poll, Waker},
+};
+
+use diesel::{
+    connection::SimpleConnection, insert_into, prelude::*, result::QueryResult, sqlite::SqliteConnection,
+};
+use reset_core::ports::{Errands, Store};
+
+use super::{NOW, errand, fresh, seen_from_outside, told};
+use crate::sqlite::{
+    Sqlite, connection::Role, errands::insert_errand, fault::Fault, rows::NewErrandRow, schema::errands,
+    threads::QUEUE,
+};
+
+/// A job that keeps the writer busy until the returned sender is used, so that others pile up behind it.
+fn gate() -> (mpsc::Sender<()>, impl FnOnce(&mut SqliteConnection) -> QueryResult<()> + Send + 'static) {
+    let (open, gate) = mpsc::channel();
+    let job = move |_: &mut SqliteConnection| {
+        gate.recv().expect("the test opens the gate");
+        Ok(())
+    };
+    (open, job)
+}
+
+fn insert(id: &'static str) -> impl FnOnce(&mut SqliteConnection) -> QueryResult<usize> + Send + 'static {
+    let row = NewErrandRow::from(&errand(id));
+    move |db| insert_errand(db, &row)
+}
+
+#[tokio::test]
+async fn what_waits_is_committed_together_and_a_failing_job_fails_alone() {
+    let (store, directory) = fresh().await;
+    let (open, gate) = gate();
+    let twice = |db: &mut SqliteConnection| {
+        insert("undone")(db)?;
+        insert("one")(db)
+    };
+    let panicking = |db: &mut SqliteConnection| -> QueryResult<()> {
+        insert("undone too")(db)?;
+        panic!("on purpose")
+    };
+    let path = directory.path().join("reset.db");
+    let last = move |_: &mut SqliteConnection| {
+        let mut outside = Role::Reader.connect(&path).expect("a reader never waits for the writer");
+        errands::table.count().get_result::<i64>(&mut outside)
+    };
+    let writer = &store.writer;
+    let (gated, one, twice, panicked, two, committed_before_last, ()) = tokio::join!(
+        writer.run(gate),
+        writer.run(insert("one")),
+        writer.run(twice),
+        writer.run(panicking),
+        writer.run(insert("two")),
+        writer.run(last),
+        async { open.send(()).unwrap() },
+    );
+    assert_eq!((gated, one, two), (Ok(()), Ok(1), Ok(1)));
+    assert_eq!(twice, Err(Fault::Refused("a value exists already")));
+    assert_eq!(panicked, Err(Fault::Panicked));
+    assert_eq!(committed_before_last, Ok(0), "all in one transaction");
+    assert_eq!(seen_from_outside(&directory), ["one", "two"]);
+}
+
+#[tokio::test]
+async fn when_sqlite_ends_the_transaction_everyone_in_it_is_told() {
+    let (store, directory) = fresh().await;
+    let (open, gate) = gate();
+    // What SQLite does by itself on a full disk.
+    let torn = |db: &mut SqliteConnection| db.batch_execute("ROLLBACK");
+    let writer = &store.writer;
+    let (gated, before, torn, after, ()) = tokio::join!(
+        writer.run(gate),
+        writer.run(insert("before")),
+        writer.run(torn),
+        writer.run(insert("after")),
+        async { open.send(()).unwrap() },
+    );
+    assert!(gated.is_err() && before.is_err() && torn.is_err());
+    assert_eq!(after, Ok(1), "in the next transaction");
+    assert_eq!(seen_from_outside(&directory), ["after"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_that_was_accepted() {
+    let (store, directory) = fresh().await;
+    store.write(|db| db.batch_execute("PRAGMA max_page_count = 40")).await.unwrap();
+    let (mut accepted, mut full) = (Vec::new(), None);
+    for number in 0..2000 {
+        let id = format!("errand{number}");
+        match store.push(&errand(&id)).await {
+            Ok(()) => accepted.push(id),
+            Err(error) => {
+                full = Some(told(&error));
+                break;
+            }
+        }
+    }
+    assert!(full.unwrap().contains("database or disk is full"));
+    assert_eq!(seen_from_outside(&directory), accepted);
+    store.write(|db| db.batch_execute("PRAGMA max_page_count = 100000")).await.unwrap();
+    store.push(&errand("later")).await.unwrap();
+    assert_eq!(seen_from_outside(&directory).len(), accepted.len() + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_hundred_concurrent_pushes_none_is_lost() {
+    let (store, directory) = fresh().await;
+    let all: Vec<_> = (0..200)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.push(&errand(&format!("errand{number}"))).await })
+        })
+        .collect();
+    for one in all {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(seen_from_outside(&directory).len(), 200);
+}
+
+#[tokio::test]
+async fn a_full_queue_fails_at_once_and_who_goes_away_stops_no_job() {
+    let (store, directory) = fresh().await;
+    let (open, gate) = gate();
+    let (begin, started) = mpsc::channel();
+    let gate = move |db: &mut SqliteConnection| {
+        begin.send(()).expect("the test listens");
+        gate(db)
+    };
+    let mut context = Context::from_waker(Waker::noop());
+    let mut poll = |job: Pin<&mut dyn Future<Output = Result<usize, Fault>>>| job.poll(&mut context);
+    let mut gated = Box::pin(async { store.writer.run(gate).await.map(|()| 0) });
+    assert!(poll(gated.as_mut()).is_pending());
+    started.recv().unwrap();
+    for number in 0..QUEUE {
+        let row = NewErrandRow::from(&errand(&format!("errand{number}")));
+        let mut job =
+            Box::pin(store.writer.run(move |db| insert_into(errands::table).values(row).execute(db)));
+        assert!(poll(job.as_mut()).is_pending());
+    }
+    let mut one_more = Box::pin(store.writer.run(insert("more")));
+    assert_eq!(poll(one_more.as_mut()), Poll::Ready(Err(Fault::Full)));
+    open.send(()).unwrap();
+    gated.await.unwrap();
+    // Reads went on all the while; the next write comes after all of those.
+    store.ready().await.unwrap();
+    store.push(&errand("last")).await.unwrap();
+    assert_eq!(seen_from_outside(&directory).len(), QUEUE + 1);
+}
+
+#[tokio::test]
+async fn a_writer_of_another_process_is_waited_for() {
+    let (store, directory) = fresh().await;
+    let mut outside = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
+    outside.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let ours = errand("ours");
+    let commit = async {
+        // The push is queued by now. Reads do not wait.
+        store.ready().await.unwrap();
+        insert("theirs")(&mut outside).unwrap();
+        outside.batch_execute("COMMIT").unwrap();
+    };
+    let (pushed, ()) = tokio::join!(store.push(&ours), commit);
+    pushed.unwrap();
+    assert_eq!(seen_from_outside(&directory), ["theirs", "ours"]);
+}
+
+#[tokio::test]
+async fn a_writer_that_never_ends_is_an_error_and_nothing_is_done() {
+    let (store, directory) = fresh().await;
+    store.write(|db| db.batch_execute("PRAGMA busy_timeout = 0")).await.unwrap();
+    let mut outside = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
+    outside.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let busy = told(&store.push(&errand("refused")).await.unwrap_err());
+    assert!(busy.contains("database is locked"), "{busy}");
+    outside.batch_execute("ROLLBACK").unwrap();
+    store.push(&errand("accepted")).await.unwrap();
+    assert_eq!(seen_from_outside(&directory), ["accepted"]);
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_there_after_a_restart_and_after_a_crash() {
+    let (store, directory) = fresh().await;
+    store.push(&errand("one")).await.unwrap();
+    // What a killed process leaves behind: the file and its log, nothing closed.
+    let crashed = tempfile::tempdir().unwrap();
+    for name in ["reset.db", "reset.db-wal"] {
+        std::fs::copy(directory.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    drop(store);
+    assert!(!directory.path().join("reset.db-wal").exists(), "closed in good order");
+    for directory in [directory, crashed] {
+        let again = Sqlite::open(&directory.path().join("reset.db")).await.unwrap();
+        again.ready().await.unwrap();
+        assert_eq!(again.claim(10, NOW, NOW).await.unwrap()[0].id.as_str(), "one");
+    }
+}

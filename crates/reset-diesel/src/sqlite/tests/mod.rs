@@ -1,0 +1,120 @@
+//! The contract on SQLite, and what only a file shared with other processes can get wrong.
+
+mod commit;
+mod migrate;
+
+use std::{path::PathBuf, sync::Arc};
+
+use diesel::{connection::SimpleConnection, prelude::*};
+use reset_core::{
+    email::EmailAddress,
+    errand::{Errand, ErrandId, Reference, Task},
+    error::StoreError,
+    ports::{Errands, Store},
+    time::Timestamp,
+};
+use tempfile::TempDir;
+
+use super::{Sqlite, connection::Role, fault::Fault, migrate, schema::errands};
+
+reset_core::store_contract!(async {
+    let (store, directory) = fresh().await;
+    (store as Arc<dyn Store>, directory)
+});
+
+const NOW: Timestamp = Timestamp::from_millis(1_768_574_400_000);
+
+fn scratch() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("reset.db");
+    (directory, path)
+}
+
+/// An empty, migrated database. The directory has to outlive the store.
+async fn fresh() -> (Arc<Sqlite>, TempDir) {
+    let (directory, path) = scratch();
+    migrate(&path).await.unwrap();
+    (Arc::new(Sqlite::open(&path).await.unwrap()), directory)
+}
+
+fn errand(id: &str) -> Errand {
+    Errand {
+        id: ErrandId::new(id),
+        seq: 0,
+        reference: Reference::stored("0123456789"),
+        dialect: "px0".to_owned(),
+        task: Task::Reset {
+            email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
+            redirect_to: None,
+        },
+        created_at: NOW,
+        attempts: 0,
+    }
+}
+
+/// Ids of every errand that another process would see now.
+fn seen_from_outside(directory: &TempDir) -> Vec<String> {
+    let mut db = Role::Reader.connect(&directory.path().join("reset.db")).unwrap();
+    errands::table.order(errands::seq).select(errands::id).load(&mut db).unwrap()
+}
+
+/// The error and all its causes, as a log would show them.
+fn told(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error} ({error:?})");
+        cause = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn errors_name_the_kind_and_no_value() {
+    let (store, _directory) = fresh().await;
+    store.push(&errand("one")).await.unwrap();
+    let twice = told(&store.push(&errand("one")).await.unwrap_err());
+    assert!(twice.contains("a value exists already"), "{twice}");
+    assert!(!twice.contains("canary") && !twice.contains("errands"), "{twice}");
+}
+
+#[tokio::test]
+async fn an_errand_that_cannot_be_read_does_not_stop_the_others() {
+    let (store, directory) = fresh().await;
+    for id in ["one", "two", "three"] {
+        store.push(&errand(id)).await.unwrap();
+    }
+    let mut db = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
+    db.batch_execute("UPDATE errands SET email = 'no address' WHERE id = 'two'").unwrap();
+    let claimed = store.claim(10, NOW, NOW).await.unwrap();
+    assert_eq!(claimed.iter().map(|errand| errand.id.as_str()).collect::<Vec<_>>(), ["one", "three"]);
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write() {
+    let (store, directory) = fresh().await;
+    let refused = store.readers.run(|db| db.batch_execute("DELETE FROM errands")).await;
+    assert!(matches!(refused, Err(Fault::Engine(_))));
+    assert!(seen_from_outside(&directory).is_empty());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (store, directory) = fresh().await;
+    store.push(&errand("one")).await.unwrap();
+    for name in ["reset.db", "reset.db-wal", "reset.db-shm"] {
+        let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_folder_is_named_in_the_error() {
+    let (directory, _) = scratch();
+    let path = directory.path().join("missing").join("reset.db");
+    let error = Sqlite::open(&path).await.err().unwrap().to_string();
+    assert!(error.contains("missing/reset.db") && error.contains("No such file"), "{error}");
+}

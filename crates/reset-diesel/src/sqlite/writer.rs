@@ -1,0 +1,73 @@
+//! The one writer, and its group commit.
+//!
+//! A commit waits for the disk; the work before it does not. So the writer takes whatever is waiting into one
+//! transaction and commits once for all: no timer, a lone job waits for nobody. Callers hear only after the
+//! commit, so what was answered survives the process, and with `synchronous=FULL` a loss of power.
+
+use diesel::{
+    connection::{AnsiTransactionManager, TransactionManager},
+    prelude::*,
+    result::{Error, QueryResult},
+    sqlite::SqliteConnection,
+};
+use tracing::warn;
+
+use super::{
+    fault::Fault,
+    threads::{Job, Jobs},
+};
+
+/// Most jobs in one transaction. At 64 the disk's wait is small beside the work (limits.md, 3).
+const BATCH: usize = 64;
+
+/// Works off `jobs` until the store is dropped. `connect` replaces a connection that a fault has left unusable.
+pub(super) fn run(
+    mut db: SqliteConnection,
+    jobs: &Jobs,
+    connect: impl Fn() -> Result<SqliteConnection, String>,
+) {
+    while let Ok(first) = jobs.recv() {
+        let mut batch = vec![first];
+        let lost = commit_together(&mut db, &mut batch, jobs).err().map(Fault::from);
+        // Diesel counts transactions. Where the count and SQLite may disagree, only a new connection is safe.
+        if lost.is_some() && AnsiTransactionManager::is_broken_transaction_manager(&mut db) {
+            match connect() {
+                Ok(fresh) => db = fresh,
+                Err(reason) => warn!(reason, "the database cannot be opened again; the next job will try"),
+            }
+        }
+        for job in batch {
+            job.answer(lost.clone());
+        }
+    }
+}
+
+/// Runs the first job, then whatever else is waiting, and commits once. On an error nothing of it was kept.
+fn commit_together(db: &mut SqliteConnection, batch: &mut Vec<Box<dyn Job>>, jobs: &Jobs) -> QueryResult<()> {
+    // IMMEDIATE: waits for writers of other processes here, where nothing was done yet, instead of failing
+    // between a read and a write.
+    db.immediate_transaction(|db| {
+        for place in 0.. {
+            run_alone(db, &mut *batch[place])?;
+            if batch.len() == BATCH {
+                break;
+            }
+            match jobs.try_recv() {
+                Ok(job) => batch.push(job),
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Runs one job inside a savepoint, so that it can fail without the others. An error here means that the
+/// savepoint itself is lost: on a full disk SQLite ends the whole transaction by itself, and whatever ran
+/// after that would be committed alone.
+fn run_alone(db: &mut SqliteConnection, job: &mut dyn Job) -> QueryResult<()> {
+    let ended = db.transaction(|db| if job.run(db) { Ok(()) } else { Err(Error::RollbackTransaction) });
+    match ended {
+        Err(Error::RollbackTransaction) => Ok(()),
+        ended => ended,
+    }
+}

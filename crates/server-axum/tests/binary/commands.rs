@@ -1,0 +1,97 @@
+//! The commands of the operator, and how they fail.
+
+use std::{fs, os::unix::net::UnixStream};
+
+use conformance::http::get;
+
+use crate::deployment;
+
+#[test]
+fn accounts_are_added_verified_blocked_and_unblocked() {
+    let (deployment, _folder) = deployment();
+    deployment.add_user("Ann@Example.com", "correct horse").unwrap();
+    assert!(deployment.accepts("ann@example.com", "correct horse").unwrap());
+    assert!(!deployment.accepts("ann@example.com", "wrong horse").unwrap());
+    let code = |args: &[&str], stdin: &str| deployment.run(args, stdin).unwrap().status.code();
+    assert_eq!(code(&["user", "verify", "ghost@example.com", "--password-stdin"], "x"), Some(2));
+    assert_eq!(code(&["user", "block", "ann@example.com"], ""), Some(0));
+    assert_eq!(code(&["user", "unblock", "ANN@example.com"], ""), Some(0));
+    assert_ne!(code(&["user", "block", "ghost@example.com"], ""), Some(0));
+    let taken = deployment.run(&["user", "add", "ann@EXAMPLE.com", "--password-stdin"], "x").unwrap();
+    let error = String::from_utf8_lossy(&taken.stderr);
+    assert!(!taken.status.success() && error.contains("exists already") && error.lines().count() == 1, "{error}");
+}
+
+#[test]
+fn a_piped_password_may_end_with_a_line_break() {
+    let (deployment, _folder) = deployment();
+    deployment.add_user("ann@example.com", "correct horse\n").unwrap();
+    assert!(deployment.accepts("ann@example.com", "correct horse").unwrap());
+}
+
+#[test]
+fn migrations_are_checked_and_applied() {
+    let (deployment, _folder) = deployment();
+    let code = |args: &[&str]| deployment.run(args, "").unwrap().status.code();
+    assert_eq!(code(&["migrate", "--check"]), Some(1));
+    assert_eq!(code(&["migrate"]), Some(0));
+    assert_eq!(code(&["migrate"]), Some(0));
+    assert_eq!(code(&["migrate", "--check"]), Some(0));
+}
+
+#[test]
+fn the_document_is_printed_as_it_is_in_the_repository() {
+    let (deployment, _folder) = deployment();
+    let openapi = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/");
+    for format in ["json", "yaml"] {
+        let printed = deployment.run(&["openapi", "--format", format], "").unwrap();
+        let file = fs::read_to_string(format!("{openapi}openapi.{format}")).unwrap();
+        assert_eq!(String::from_utf8(printed.stdout).unwrap(), file);
+    }
+    let slice = deployment.run(&["openapi", "--format", "yaml", "--dialect", "px0"], "").unwrap();
+    let slice = String::from_utf8(slice.stdout).unwrap();
+    assert!(fs::read_to_string(format!("{openapi}px0.yaml")).unwrap().ends_with(&slice) && !slice.is_empty());
+    let unknown = deployment.run(&["openapi", "--dialect", "nothing"], "").unwrap();
+    assert!(!unknown.status.success());
+}
+
+#[test]
+fn doctor_names_what_is_wrong_and_says_when_all_is_well() {
+    let (mut deployment, _folder) = deployment();
+    deployment.run(&["migrate"], "").unwrap();
+    let well = deployment.run(&["doctor"], "").unwrap();
+    assert!(well.status.success(), "{}", String::from_utf8_lossy(&well.stdout));
+    deployment.set("RESET_MAIL_URL", "smtp://127.0.0.1:9");
+    let ill = deployment.run(&["doctor"], "").unwrap();
+    let said = String::from_utf8_lossy(&ill.stdout);
+    assert_eq!(ill.status.code(), Some(1), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("FAIL") && line.contains("TCP")), "{said}");
+}
+
+#[test]
+fn the_server_listens_on_a_unix_socket_and_leaves_none_behind() {
+    let (mut deployment, folder) = deployment();
+    let socket = folder.path().join("reset.sock");
+    deployment.set("RESET_LISTEN", &format!("unix:{}", socket.display()));
+    let mut child = deployment.command(&["serve"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let begun = std::time::Instant::now();
+    while UnixStream::connect(&socket).is_err() {
+        assert!(begun.elapsed() < crate::PATIENCE, "no socket");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    #[expect(clippy::disallowed_methods, reason = "the standard library sends no SIGTERM")]
+    std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_second_server_on_the_same_port_says_so() {
+    let (mut deployment, _folder) = deployment();
+    let server = deployment.start().unwrap();
+    assert_eq!(get(server.address, "/healthz").unwrap().status, 200);
+    deployment.set("RESET_LISTEN", &server.address.to_string());
+    let second = deployment.run(&["serve"], "").unwrap();
+    let error = String::from_utf8_lossy(&second.stderr);
+    assert!(!second.status.success() && error.contains("listen"), "{error}");
+}

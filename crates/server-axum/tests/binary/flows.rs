@@ -1,0 +1,76 @@
+//! Stories that need the real process: real hashes, a real broken database, a real scanner.
+
+use conformance::http::{Connection, get, post};
+
+use crate::{deployment, reset_mail};
+
+#[test]
+fn a_link_scanner_opens_the_link_as_often_as_it_likes_and_then_one_post_works() {
+    let (mut deployment, _folder) = deployment();
+    deployment.set("RESET_INSFORGE__METHOD", "link");
+    deployment.set("RESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
+    deployment.add_user("user@example.com", "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    let body = r#"{"email":"user@example.com","redirectTo":"https://app.example.com/done"}"#;
+    assert_eq!(post(server.address, "/api/auth/email/send-reset-password", body).unwrap().status, 202);
+    let mail = reset_mail(&deployment, "user@example.com");
+    let link = mail.link().unwrap();
+    let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
+    let mut connection = Connection::open(server.address).unwrap();
+    for round in 0..40 {
+        let method = if round % 2 == 0 { "HEAD" } else { "GET" };
+        let request = format!("{method} {target} HTTP/1.1\r\nhost: x\r\nsec-purpose: prefetch\r\n\r\n");
+        let answer = connection.send(request.as_bytes()).unwrap();
+        let location = answer.header("location").unwrap();
+        assert_eq!(answer.status, 302);
+        assert!(location.starts_with("https://app.example.com/done?token="), "{location}");
+        assert!(location.ends_with("&insforge_status=ready&insforge_type=reset_password"), "{location}");
+    }
+    let body = format!(r#"{{"newPassword":"newSecurePassword123","otp":"{}"}}"#, mail.token().unwrap());
+    assert_eq!(post(server.address, "/api/auth/email/reset-password", &body).unwrap().status, 200);
+    assert!(deployment.accepts("user@example.com", "newSecurePassword123").unwrap());
+    let dead = get(server.address, target).unwrap();
+    let location = dead.header("location").unwrap();
+    assert!(dead.status == 302 && location.contains("insforge_status=error") && !location.contains("token="));
+}
+
+#[test]
+fn a_broken_database_gets_each_dialects_own_500_and_nothing_is_half_done() {
+    let (deployment, folder) = deployment();
+    deployment.add_user("user@example.com", "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    post(server.address, "/v1/auth/password-reset/trigger", r#"{"email":"user@example.com"}"#).unwrap();
+    let code = reset_mail(&deployment, "user@example.com").code().unwrap().to_owned();
+    // Another program takes the database for itself, and keeps it for longer than anybody waits.
+    let lock = lock_database(&folder.path().join("reset.db"));
+    let ask = r#"{"email":"user@example.com"}"#;
+    let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
+    for (path, body, text) in [
+        ("/v1/auth/password-reset/trigger", ask, r#"{"error":"internal error"}"#),
+        ("/v1/auth/password-reset/reset", reset.as_str(), r#"{"error":"internal error"}"#),
+        ("/auth/api/v1/forgot-password", ask, r#""status":"error""#),
+        ("/auth/forgot-password", ask, r#""code":500"#),
+        ("/api/auth/email/send-reset-password", ask, r#""statusCode":500"#),
+    ] {
+        let answer = post(server.address, path, body).unwrap();
+        assert!(answer.status == 500 && answer.body.contains(text), "{path}: {} {}", answer.status, answer.body);
+    }
+    drop(lock);
+    let answer = post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap();
+    assert_eq!(answer.status, 200, "the code was not spent: {}", answer.body);
+}
+
+/// Holds SQLite's write lock until dropped, from another process as `sqlite3` would.
+fn lock_database(path: &std::path::Path) -> impl Drop {
+    struct Held(diesel::SqliteConnection);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            use diesel::connection::SimpleConnection;
+            let _ = self.0.batch_execute("ROLLBACK");
+        }
+    }
+    use diesel::{Connection, connection::SimpleConnection};
+    let mut connection = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection.batch_execute("PRAGMA busy_timeout=5000; BEGIN EXCLUSIVE").unwrap();
+    Held(connection)
+}

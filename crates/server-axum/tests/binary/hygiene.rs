@@ -1,0 +1,76 @@
+//! Planted canaries: after a whole day's work at the most talkative level, no log line holds a secret or an
+//! address, in any notation (R70), and the database holds no usable secret (R3).
+
+use std::fs;
+
+use conformance::{
+    http::{get, post},
+    mails,
+};
+
+use crate::{deployment, reset_mail};
+
+const EMAIL: &str = "canary.address@example.com";
+const PASSWORD: &str = "Canary-Password-1!";
+
+/// The text, and how it would look in other notations.
+fn notations(text: &str) -> Vec<String> {
+    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let decimal = text.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+    vec![text.to_owned(), text.replace('@', "%40").replace('!', "%21"), hex, decimal]
+}
+
+#[test]
+fn neither_log_nor_database_holds_what_must_not_be_there() {
+    let (mut deployment, _folder) = deployment();
+    deployment.set("RESET_LOG", "trace");
+    deployment.add_user(EMAIL, "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    let ask = format!(r#"{{"email":"{EMAIL}"}}"#);
+    let mut secrets = Vec::new();
+    for trigger in [
+        "/v1/auth/password-reset/trigger",
+        "/auth/api/v1/forgot-password",
+        "/auth/forgot-password",
+        "/api/auth/email/send-reset-password",
+    ] {
+        post(server.address, trigger, &ask).unwrap();
+        let mail = reset_mail(&deployment, EMAIL);
+        fs::remove_dir_all(deployment.mails()).unwrap();
+        secrets.push(mail.code().or(mail.token()).unwrap().to_owned());
+    }
+    let [code, jwt, hex, otp] = [0, 1, 2, 3].map(|place: usize| secrets[place].clone());
+    let exchange = format!(r#"{{"email":"{EMAIL}","code":"{otp}"}}"#);
+    let exchanged = post(server.address, "/api/auth/email/exchange-reset-password-token", &exchange).unwrap();
+    let token = exchanged.body.split('"').nth(3).unwrap().to_owned();
+    get(server.address, &format!("/api/auth/email/reset-password-link?token={token}")).unwrap();
+    get(server.address, &format!("/nothing?token={token}&email={EMAIL}")).unwrap();
+    post(server.address, "/auth/api/v1/reset-password", &format!(r#"{{"password":"{PASSWORD}","reset_token":"{jwt}x"}}"#)).unwrap();
+    post(server.address, "/auth/reset-password", &format!(r#"{{"code":"{hex}","password":"{PASSWORD}","passwordConfirmation":"{PASSWORD}?"}}"#)).unwrap();
+    // The digests of live tickets are in the database now, and no secret is.
+    let database = [deployment.database(), deployment.database().with_extension("db-wal")]
+        .iter()
+        .filter_map(|path| fs::read(path).ok())
+        .fold(String::new(), |all, bytes| all + &String::from_utf8_lossy(&bytes));
+    for secret in [&jwt, &hex, &token] {
+        assert!(!database.contains(secret.as_str()), "a secret in the database");
+    }
+    let reset = format!(r#"{{"code":"{code}","new_password":"{PASSWORD}"}}"#);
+    assert_eq!(post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap().status, 200);
+    mails::wait_for(&deployment.mails(), EMAIL, crate::PATIENCE, |_| true).unwrap();
+    assert!(server.terminate().unwrap().success());
+
+    let log = deployment.logged();
+    assert!(log.contains("errand mailed"), "the log is not what was looked at");
+    secrets.extend([token, EMAIL.to_owned(), PASSWORD.to_owned()]);
+    for secret in secrets.iter().filter(|secret| secret.len() > 6) {
+        for notation in notations(secret) {
+            assert!(!log.to_lowercase().contains(&notation.to_lowercase()), "{notation} in the log");
+        }
+    }
+    // A code of six digits may occur by chance within a longer number, but not as a word.
+    for code in [code, otp] {
+        let word = log.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code);
+        assert!(!word, "a code in the log");
+    }
+}

@@ -1,0 +1,95 @@
+//! Settings from the environment and from a file, as the process sees them.
+
+use std::{fs, thread, time::Duration};
+
+use conformance::http::post;
+
+use crate::{deployment, reset_mail};
+
+/// The one sentence on stderr of a command that failed.
+fn sentence(output: &std::process::Output) -> String {
+    assert!(!output.status.success());
+    let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}
+
+#[test]
+fn an_unknown_setting_stops_the_start_and_is_named() {
+    let (mut deployment, folder) = deployment();
+    let file = folder.path().join("reset.toml");
+    fs::write(&file, "profile = \"compatible\"\n\n[px0]\ncode_tll = \"1m\"\n").unwrap();
+    let said = sentence(&deployment.run(&["serve", "--config", file.to_str().unwrap()], "").unwrap());
+    assert!(said.contains("px0.code_tll") && said.contains("line 4"), "{said}");
+    deployment.set("RESET_PX0__CODE_TLL", "1m");
+    let said = sentence(&deployment.run(&["serve"], "").unwrap());
+    assert!(said.contains("RESET_PX0__CODE_TLL"), "{said}");
+}
+
+#[test]
+fn a_bad_value_is_named_with_what_is_expected() {
+    for (name, value, expected) in [
+        ("RESET_PX0__CODE_TTL", "soon", "px0.code_ttl"),
+        ("RESET_LISTEN", "everywhere", "listen"),
+        ("RESET_DATABASE_URL", "oracle://x", "database_url"),
+        ("RESET_MAIL_URL", "pigeon://x", "mail_url"),
+        ("RESET_SECRET", "short", "secret"),
+        ("RESET_PROFILE", "paranoid", "profile"),
+        ("RESET_INSFORGE__METHOD", "link", "insforge.allowed_redirect_urls"),
+    ] {
+        let (mut deployment, _folder) = deployment();
+        deployment.set(name, value);
+        let said = sentence(&deployment.run(&["serve"], "").unwrap());
+        assert!(said.contains(expected), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_life_of_one_second_ends_after_one_second() {
+    let (mut deployment, _folder) = deployment();
+    for name in ["RESET_PX0__CODE_TTL", "RESET_WORTHAI__TOKEN_TTL", "RESET_STRAPI__TOKEN_TTL"] {
+        deployment.set(name, "1s");
+    }
+    deployment.add_user("user@example.com", "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    let ask = r#"{"email":"user@example.com"}"#;
+    let expired = [
+        ("/v1/auth/password-reset/trigger", "/v1/auth/password-reset/reset", "invalid or expired"),
+        ("/auth/api/v1/forgot-password", "/auth/api/v1/reset-password", "link has expired"),
+        ("/auth/forgot-password", "/auth/reset-password", "Incorrect code"),
+    ];
+    for (trigger, reset, text) in expired {
+        post(server.address, trigger, ask).unwrap();
+        let mail = reset_mail(&deployment, "user@example.com");
+        fs::remove_dir_all(deployment.mails()).unwrap();
+        let secret = mail.code().or(mail.token()).unwrap();
+        // The one wait in the suite that nothing else can stand for: the process has a clock of its own.
+        thread::sleep(Duration::from_millis(2_100));
+        let password = "New Password 1!";
+        let body = match reset {
+            "/v1/auth/password-reset/reset" => format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#),
+            "/auth/reset-password" => {
+                format!(r#"{{"code":"{secret}","password":"{password}","passwordConfirmation":"{password}"}}"#)
+            }
+            _ => format!(r#"{{"reset_token":"{secret}","password":"{password}"}}"#),
+        };
+        let answer = post(server.address, reset, &body).unwrap();
+        assert!(answer.status == 400 && answer.body.contains(text), "{reset}: {}", answer.body);
+    }
+    assert!(deployment.accepts("user@example.com", "the old password").unwrap());
+}
+
+#[test]
+fn the_effective_settings_are_shown_without_secrets() {
+    let (mut deployment, _folder) = deployment();
+    let canary = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
+    deployment.set("RESET_SECRET", canary);
+    deployment.set("RESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary");
+    deployment.set("RESET_MAIL_URL", "smtps://user:canary-password@mail.example.com");
+    let shown = deployment.run(&["config", "show"], "").unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.status.success() && text.contains("code_ttl"), "{text}");
+    assert!(!text.contains("canary") && !text.contains("c0ffee"), "{text}");
+    let schema = String::from_utf8(deployment.run(&["config", "schema"], "").unwrap().stdout).unwrap();
+    assert!(schema.trim_start().starts_with('{') && schema.contains("\"code_ttl\""), "{schema}");
+}
