@@ -84,7 +84,7 @@ fn mail_after_trigger(deployment: &Deployment, server: &Server) -> anyhow::Resul
         let before = mails::all(&deployment.mails())?.len();
         ask_strapi(&mut connection, &address(0))?;
         let answered = Instant::now();
-        while std::fs::read_dir(deployment.mails()).map_or(0, |entries| count_mails(entries)) <= before {
+        while std::fs::read_dir(deployment.mails()).map_or(0, count_mails) <= before {
             ensure!(answered.elapsed() < Duration::from_secs(10), "no mail");
         }
         times.push(answered.elapsed());

@@ -25,7 +25,7 @@ struct File {
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let files = tracked()?;
-    let rust: Vec<&File> = files.iter().filter(|file| file.path.ends_with(".rs")).collect();
+    let rust: Vec<&File> = files.iter().filter(|file| Path::new(&file.path).extension().is_some_and(|kind| kind == "rs")).collect();
     let mut faults = Vec::new();
     for file in &rust {
         shape(file, &mut faults);
@@ -96,7 +96,7 @@ fn secrets(file: &File, faults: &mut Vec<String>) {
                 .iter()
                 .any(|shape| line.contains(shape.as_str()))
         };
-        if logs && NOT_IN_LOGS.iter().any(|word| field(&word)) {
+        if logs && NOT_IN_LOGS.iter().any(field) {
             faults.push(format!("{}:{number}: a log line with a field for a secret or an address", file.path));
         }
     }
@@ -178,4 +178,57 @@ fn tracked() -> anyhow::Result<Vec<File>> {
             Some(File { path: path.to_owned(), text })
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the rules find in a file of this path and text.
+    fn faults(path: &str, text: &str) -> Vec<String> {
+        let file = File { path: path.to_owned(), text: text.to_owned() };
+        let mut faults = Vec::new();
+        if path.ends_with("toml") {
+            manifest(&file, &mut faults);
+        } else if path.ends_with("md") {
+            documents(&[file], &mut faults);
+        } else {
+            shape(&file, &mut faults);
+            sources(&file, &mut faults);
+            secrets(&file, &mut faults);
+        }
+        faults
+    }
+
+    #[test]
+    fn a_tidy_file_has_no_faults() {
+        let text = "//! What it is.\n\npub struct Key(u8);\n\nfn f() {\n    info!(errand.id, \"done\");\n}\n";
+        assert_eq!(faults("crates/reset-core/src/a.rs", text), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn each_rule_finds_what_it_is_for() {
+        let with = |body: &str| faults("crates/reset-core/src/a.rs", &format!("//! A.\n{body}\n"));
+        assert_eq!(faults("crates/reset-core/src/a.rs", "fn f() {}\n").len(), 1);
+        assert_eq!(with(&"\n".repeat(400)).len(), 1);
+        assert_eq!(with("fn f() {\n    #[cfg(feature = \"x\")]\n    g();\n}").len(), 1);
+        assert_eq!(with(&format!("fn f() {{ {}var(\"X\"); }}", concat!("std::", "env::"))).len(), 1);
+        assert_eq!(with(&format!("fn f() {{ {}(); }}", concat!("SystemTime", "::now"))).len(), 1);
+        assert_eq!(with("#[derive(Clone, Debug)]\npub struct TicketSecret(String);").len(), 1);
+        assert_eq!(with("fn f() {\n    warn!(email = x, \"no\");\n}").len(), 1);
+        assert_eq!(with("fn f() {\n    info!(%token, \"no\");\n}").len(), 1);
+    }
+
+    #[test]
+    fn manifests_give_reasons_and_keep_the_arrows() {
+        let workspace = "[workspace.dependencies]\na = \"1\"\nb = \"1\" # because\n";
+        assert_eq!(faults("Cargo.toml", workspace).len(), 1);
+        assert_eq!(faults("crates/reset-core/Cargo.toml", "[dependencies]\nhttp.workspace = true\n").len(), 1);
+        assert_eq!(faults("crates/reset-app/Cargo.toml", "[dependencies]\nserde_json.workspace = true\n").len(), 1);
+    }
+
+    #[test]
+    fn documents_name_what_exists() {
+        assert_eq!(faults("docs/A.md", "see `crates/nothing/src` and `docs/A.md`, not `a b`\n").len(), 1);
+    }
 }

@@ -16,6 +16,8 @@
 //! answer, the status, the listed headers and the body are compared; `<any>` stands for any value of a header.
 //! `{{x*100}}` in a request stands for `x` a hundred times, `<CRLF>` in its body for a line's end.
 
+use std::fmt::Write;
+
 use anyhow::{Context, bail, ensure};
 
 use crate::http::Answer;
@@ -67,15 +69,16 @@ fn one(text: &str) -> anyhow::Result<Case> {
 fn wire(text: &str) -> anyhow::Result<Vec<u8>> {
     let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end_matches('\n'), ""));
     let (head, body) = (expand(head)?, expand(body)?.replace("<CRLF>", "\r\n"));
-    let mut head = head.replace('\n', "\r\n");
+    let head = head.replace('\n', "\r\n");
+    let mut added = String::new();
     let lower = head.to_ascii_lowercase();
     if !lower.contains("\r\nhost:") && !lower.contains("http/1.0") {
-        head.push_str("\r\nhost: test");
+        added.push_str("host: test\r\n");
     }
     if !body.is_empty() && !lower.contains("\r\ncontent-length:") && !lower.contains("\r\ntransfer-encoding:") {
-        head.push_str(&format!("\r\ncontent-length: {}", body.len()));
+        write!(added, "content-length: {}\r\n", body.len())?;
     }
-    Ok(format!("{head}\r\nconnection: close\r\n\r\n{body}").into_bytes())
+    Ok(format!("{head}\r\n{added}connection: close\r\n\r\n{body}").into_bytes())
 }
 
 /// Writes out `{{x*100}}`.

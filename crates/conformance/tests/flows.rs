@@ -1,5 +1,7 @@
 //! Whole stories, over TCP: ask, mail, exchange, reset, replay, in each dialect on every front-end.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 #[expect(dead_code, reason = "shared with the other suite")]
 mod world;
 

@@ -2,6 +2,8 @@
 //!
 //! Adding a front-end is one line in `FRONT_ENDS`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod world;
 
 use std::{fs, path::Path};

@@ -60,7 +60,10 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
 }
 
 /// Gives every free slot a due errand, and says how long to sleep if nothing happens.
-async fn fill(resets: &Resets, under_way: &mut JoinSet<Result<(), StoreError>>) -> Result<Duration, StoreError> {
+async fn fill(
+    resets: &Resets,
+    under_way: &mut JoinSet<Result<(), StoreError>>,
+) -> Result<Duration, StoreError> {
     let free = SLOTS - under_way.len();
     if free == 0 {
         return Ok(POLL);

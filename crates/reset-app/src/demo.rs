@@ -19,7 +19,7 @@ use crate::settings::{Inputs, Listen, Settings};
 /// Whoever takes part.
 const PEOPLE: [(&str, &str); 2] = [("alice@example.com", "Alice"), ("bob@example.com", "Bob")];
 
-/// What only the demo has. Dropping it removes the database.
+/// What only the demo has. The database goes with it.
 pub(crate) struct Demo {
     database: TempDir,
 }
@@ -33,6 +33,11 @@ impl Demo {
         let path = database.path().join("reset.db");
         inputs.demo.push(("database_url", format!("sqlite://{}", path.display())));
         Ok(Self { database })
+    }
+
+    /// Removes the database.
+    pub(crate) fn remove(self) -> Result<()> {
+        self.database.close().context("the demo's database cannot be removed")
     }
 
     /// The terminal and `./mail`, unless the operator set where mails go.
@@ -97,7 +102,10 @@ fn recipes(at: &Listen, served: &reset_dialects::Settings) -> String {
             "px0: a code by mail, and the code alone names the account",
             &[
                 ("/v1/auth/password-reset/trigger", r#"{"email":"alice@example.com"}"#),
-                ("/v1/auth/password-reset/reset", r#"{"code":"CODE","new_password":"A-new-passw0rd-of-mine"}"#),
+                (
+                    "/v1/auth/password-reset/reset",
+                    r#"{"code":"CODE","new_password":"A-new-passw0rd-of-mine"}"#,
+                ),
             ],
         );
     }
@@ -131,8 +139,14 @@ fn recipes(at: &Listen, served: &reset_dialects::Settings) -> String {
             "InsForge: a code by mail, exchanged for a token",
             &[
                 ("/api/auth/email/send-reset-password", r#"{"email":"bob@example.com"}"#),
-                ("/api/auth/email/exchange-reset-password-token", r#"{"email":"bob@example.com","code":"CODE"}"#),
-                ("/api/auth/email/reset-password", r#"{"newPassword":"A-new-passw0rd-of-mine","otp":"TOKEN"}"#),
+                (
+                    "/api/auth/email/exchange-reset-password-token",
+                    r#"{"email":"bob@example.com","code":"CODE"}"#,
+                ),
+                (
+                    "/api/auth/email/reset-password",
+                    r#"{"newPassword":"A-new-passw0rd-of-mine","otp":"TOKEN"}"#,
+                ),
             ],
         );
     }
@@ -187,8 +201,7 @@ mod tests {
         assert!(settings.database.address.file().unwrap().starts_with(demo.database.path()));
         assert_eq!(Demo::transports(&settings).unwrap().len(), 2);
 
-        let environment =
-            [("RESET_DATABASE_URL", "sqlite:///srv/reset.db"), ("RESET_MAIL_URL", "stdout:")];
+        let environment = [("RESET_DATABASE_URL", "sqlite:///srv/reset.db"), ("RESET_MAIL_URL", "stdout:")];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let mut inputs = Inputs { environment, ..Inputs::default() };
         let _demo = Demo::new(&mut inputs).unwrap();

@@ -51,7 +51,11 @@ pub(crate) fn hasher(settings: &Settings, threads: usize) -> Result<Arc<dyn Hash
 }
 
 /// The mail service, whose mails name the host of `public_url`.
-pub(crate) fn mail(settings: &Settings, transports: Vec<Transport>, public_url: &str) -> Result<Arc<MailService>> {
+pub(crate) fn mail(
+    settings: &Settings,
+    transports: Vec<Transport>,
+    public_url: &str,
+) -> Result<Arc<MailService>> {
     let url = Url::parse(public_url)?;
     let domain = url.host_str().context("public_url has no host")?;
     Ok(Arc::new(MailService::new(transports, &settings.mail.from, domain)?))

@@ -47,7 +47,8 @@ impl Drop for SocketFile {
 pub(crate) fn bind(listen: &Listen) -> Result<Bound> {
     match listen {
         Listen::Tcp(address) => {
-            let listener = TcpListener::bind(address).with_context(|| format!("listen: {address} cannot be bound"))?;
+            let listener =
+                TcpListener::bind(address).with_context(|| format!("listen: {address} cannot be bound"))?;
             listener.set_nonblocking(true)?;
             let at = Listen::Tcp(listener.local_addr()?);
             Ok(Bound { listener: Listener::Tcp(listener), at, file: None })
@@ -58,9 +59,11 @@ pub(crate) fn bind(listen: &Listen) -> Result<Bound> {
                 bail!("listen: somebody serves on {listen} already");
             }
             if is_socket {
-                fs::remove_file(path).with_context(|| format!("listen: the stale {listen} cannot be removed"))?;
+                fs::remove_file(path)
+                    .with_context(|| format!("listen: the stale {listen} cannot be removed"))?;
             }
-            let listener = UnixListener::bind(path).with_context(|| format!("listen: {listen} cannot be bound"))?;
+            let listener =
+                UnixListener::bind(path).with_context(|| format!("listen: {listen} cannot be bound"))?;
             let file = SocketFile(path.clone());
             // The proxy in front shares our group.
             fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;

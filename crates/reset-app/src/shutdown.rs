@@ -31,7 +31,8 @@ impl Shutdown {
     /// # Errors
     /// When the system does not allow it.
     pub(crate) fn on_signals() -> std::io::Result<Self> {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let (wish, deadline) = watch::channel(None);
         tokio::spawn(async move {
             loop {
@@ -56,7 +57,7 @@ impl Shutdown {
         async move {
             if deadline.wait_for(Option::is_some).await.is_err() {
                 // Nobody is left to wish anything.
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

@@ -186,7 +186,7 @@ mod tests {
         for forged in [
             format!("{message}."),
             message.to_owned(),
-            format!("{message}.{}", URL_SAFE_NO_PAD.encode(&[0; 32])),
+            format!("{message}.{}", URL_SAFE_NO_PAD.encode([0; 32])),
             format!("{message}.{}", &signature[..42]),
             format!("{message}.{signature}A"),
             format!("{message}.{signature}="),

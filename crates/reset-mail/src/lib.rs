@@ -105,15 +105,11 @@ impl MailService {
     pub async fn diagnose(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         for outlet in &self.outlets {
-            match outlet {
-                Outlet::Smtp(smtp) => steps.extend(smtp.diagnose(self.composer.from()).await),
-                Outlet::File(folder) => {
-                    steps.push(Step { name: "directory", result: folder.diagnose().await })
-                }
-                Outlet::Stdout => {
-                    steps.push(Step { name: "terminal", result: Ok("mails are printed".to_owned()) });
-                }
-            }
+            steps.extend(match outlet {
+                Outlet::Smtp(smtp) => smtp.diagnose(self.composer.from()).await,
+                Outlet::File(folder) => vec![Step { name: "directory", result: folder.diagnose().await }],
+                Outlet::Stdout => vec![Step { name: "terminal", result: Ok("mails are printed".to_owned()) }],
+            });
         }
         steps
     }

@@ -1,7 +1,7 @@
 //! From a mail as the domain knows it to the bytes that leave.
 //!
-//! All text is ours, from templates that are compiled in (R27). What is not ours, the owner's name, is
-//! left out unless it is harmless, and escaped in HTML all the same. Mails are in English: there is no other set
+//! All text is ours, from templates that are compiled in (R27). What is not ours, the owner's name, is left
+//! out unless it is harmless, and escaped in HTML all the same. Mails are in English: there is no other set
 //! of templates yet, so the account's language is not looked at.
 
 use std::time::Duration;

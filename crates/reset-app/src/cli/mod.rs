@@ -35,13 +35,13 @@ struct Cli {
 
 #[derive(Args)]
 struct Global {
-    /// Settings file (TOML); RESET_CONFIG names it as well
+    /// Settings file (TOML); `RESET_CONFIG` names it as well
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen: a TCP address with its port, or unix:/path
+    /// Where to listen: a TCP address with its port, or `unix:/path`
     #[arg(long, global = true, value_name = "ADDR")]
     listen: Option<String>,
-    /// Any setting, such as px0.code_ttl=10m; may be repeated
+    /// Any setting, such as `px0.code_ttl=10m`; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
 }
@@ -155,6 +155,8 @@ mod tests {
     #[test]
     fn a_password_never_comes_from_the_command_line() {
         assert!(Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org"]).is_err());
-        assert!(Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org", "--password-stdin"]).is_ok());
+        assert!(
+            Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org", "--password-stdin"]).is_ok()
+        );
     }
 }

@@ -40,15 +40,19 @@ pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> 
     let demo = if arguments.demo { Some(Demo::new(&mut inputs)?) } else { None };
     let settings = Settings::read(inputs)?;
     telemetry::log(&settings.log);
+    let shutdown = Shutdown::on_signals()?;
+    let service = Service::new(&settings, demo.as_ref()).await?;
     for weakness in settings.weaknesses()? {
         warn!("open: {weakness}");
     }
-    let shutdown = Shutdown::on_signals()?;
-    let service = Service::new(&settings, demo.as_ref()).await?;
     if let Some(demo) = &demo {
         demo.introduce(&service.resets, &service.bound.at, &settings.stand_in()?).await?;
     }
-    service.run(serve, shutdown).await
+    let ended = service.run(serve, shutdown).await;
+    if let Some(demo) = demo {
+        demo.remove()?;
+    }
+    ended
 }
 
 /// Everything that is ready to run.
@@ -90,13 +94,13 @@ impl Service {
             Listen::Unix(_) => format!("listening on {at}\n"),
         });
 
-        let served = shutdown.within(server).await;
+        let ending = shutdown.within(server).await;
         drop(file);
         health.abort();
         drop(stop_courier);
         finish(&shutdown, courier).await;
         shutdown.within(mail.shutdown()).await;
-        match served {
+        match ending {
             None => warn!("requests were cut off: the drain took longer than {PATIENCE:?}"),
             Some(ended) => ended.context("the server panicked")?.context("the server ended")?,
         }
@@ -108,9 +112,8 @@ impl Service {
 /// Lets the courier finish what it holds, for as long as there is time.
 async fn finish(shutdown: &Shutdown, courier: JoinHandle<()>) {
     let done = tokio::time::timeout(PATIENCE, courier);
-    match shutdown.within(done).await {
-        Some(Ok(_)) => {}
-        Some(Err(_)) | None => warn!("deliveries were cut off; the next start takes them up again"),
+    if !matches!(shutdown.within(done).await, Some(Ok(_))) {
+        warn!("deliveries were cut off; the next start takes them up again");
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use reset_core::{
     account::NewAccount,
@@ -83,7 +83,10 @@ async fn add(settings: &Settings, account: Add) -> Result<ExitCode> {
     let password = password(settings.passwords.import())?;
     let store = deployment::store(settings).await?;
     let password_hash = deployment::hasher(settings, 1)?.hash(password).await?;
-    let id = store.add_account(&email, account.with(password_hash)).await.context(account_of(&email))?;
+    let id = store
+        .add_account(&email, account.with(password_hash))
+        .await
+        .context(format!("account {}", email.key()))?;
     print(&format!("{}\n", id.as_str()));
     Ok(ExitCode::SUCCESS)
 }
@@ -99,7 +102,7 @@ async fn verify(settings: &Settings, email: &str) -> Result<ExitCode> {
     let email = address(email)?;
     let password = password(settings.passwords.import())?;
     let store: Arc<dyn Store> = deployment::existing_store(settings).await?;
-    let unknown = || anyhow!("{}: there is none", account_of(&email));
+    let unknown = || nobody(&email);
     let account = store.account_by_email(&email).await?.ok_or_else(unknown)?;
     let stored = store.password_hash(&account.id).await?.ok_or_else(unknown)?;
     let accepted = deployment::hasher(settings, 1)?.verify(password, &stored).await?;
@@ -110,7 +113,7 @@ async fn set_blocked(settings: &Settings, email: &str, blocked: bool) -> Result<
     let email = address(email)?;
     let store = deployment::existing_store(settings).await?;
     if !store.set_blocked(&email, blocked, deployment::clock().now()).await? {
-        bail!("{}: there is none", account_of(&email));
+        return Err(nobody(&email));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -120,8 +123,8 @@ fn address(text: &str) -> Result<EmailAddress> {
     EmailAddress::parse(text).map_err(|error| anyhow!("EMAIL {text:?} is {error}"))
 }
 
-fn account_of(email: &EmailAddress) -> String {
-    format!("account {}", email.key())
+fn nobody(email: &EmailAddress) -> Error {
+    anyhow!("no account has the address {}", email.key())
 }
 
 /// The password on stdin, less the newline that `echo` and editors add.

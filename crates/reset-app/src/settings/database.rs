@@ -21,7 +21,9 @@ impl Database {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let (url, source) = (values.text("database_url")?, values.value("database_url").source);
         if ["postgres:", "postgresql:", "mysql:", "mariadb:"].iter().any(|scheme| url.starts_with(scheme)) {
-            bail!("database_url ({source}) names an engine that this version does not offer yet; use sqlite://PATH");
+            bail!(
+                "database_url ({source}) names an engine that this version does not offer yet; use sqlite://PATH"
+            );
         }
         let address =
             reset_diesel::Database::at(&url).map_err(|error| anyhow!("database_url ({source}): {error}"))?;

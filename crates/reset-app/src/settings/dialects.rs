@@ -131,7 +131,9 @@ impl Section<'_> {
 
     /// The page of a mailed link.
     fn page(&self, name: &str) -> Result<String> {
-        let Some(text) = self.values.given_text(name)? else { return Ok(format!("{}/reset", self.public_url)) };
+        let Some(text) = self.values.given_text(name)? else {
+            return Ok(format!("{}/reset", self.public_url));
+        };
         let expected = "an https URL without user or fragment (http only on loopback)";
         page_url(&text).ok_or_else(|| self.values.bad(name, expected))
     }

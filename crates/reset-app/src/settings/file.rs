@@ -10,7 +10,7 @@ use super::source::{Raw, Source};
 
 /// Every entry of the file as `section.key`, its value and its line.
 pub(super) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source)>> {
-    let line = |offset: usize| text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+    let line = |offset: usize| text.get(..offset).unwrap_or(text).matches('\n').count() + 1;
     let root = match DeTable::parse(text) {
         Ok(root) => root,
         Err(error) => {

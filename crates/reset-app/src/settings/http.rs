@@ -163,7 +163,9 @@ mod tests {
     #[test]
     fn an_origin_is_written_as_browsers_send_it() {
         assert!(is_origin("https://app.example.com") && is_origin("http://localhost:3001"));
-        for text in ["*", "null", "https://app.example.com/", "https://app.example.com:443", "app.example.com"] {
+        for text in
+            ["*", "null", "https://app.example.com/", "https://app.example.com:443", "app.example.com"]
+        {
             assert!(!is_origin(text), "{text}");
         }
     }

@@ -80,14 +80,9 @@ impl Key {
     const fn secrecy(self, secrecy: Secrecy) -> Self {
         Self { secrecy, ..self }
     }
-
-    /// The environment variable: `RESET_PX0__CODE_TTL` for `px0.code_ttl`.
-    pub(crate) fn variable(&self) -> String {
-        variable(self.name)
-    }
 }
 
-/// The environment variable of the key `name`.
+/// The environment variable of the key `name`: `RESET_PX0__CODE_TTL` for `px0.code_ttl`.
 pub(crate) fn variable(name: &str) -> String {
     format!("RESET_{}", name.replace('.', "__").to_ascii_uppercase())
 }
@@ -162,10 +157,18 @@ pub(crate) const KEYS: &[Key] = &[
         .hardened("false"),
     Key::new("worthai.enabled", Boolean, "true", "Whether worthai is served"),
     Key::new("worthai.base_path", Text, "/auth/api/v1", "Path under which its two operations are served"),
-    Key::found("worthai.page_url", "`<public_url>/reset`", "Page of the mailed link; `?reset_token=` is added"),
+    Key::found(
+        "worthai.page_url",
+        "`<public_url>/reset`",
+        "Page of the mailed link; `?reset_token=` is added",
+    ),
     Key::new("worthai.token_ttl", Duration, "30m", "Life of a token"),
-    Key::found("worthai.jwt_secret", "derived from `secret`", "Signs the tokens; at least 32 bytes, taken as written")
-        .secrecy(Secrecy::Secret),
+    Key::found(
+        "worthai.jwt_secret",
+        "derived from `secret`",
+        "Signs the tokens; at least 32 bytes, taken as written",
+    )
+    .secrecy(Secrecy::Secret),
     Key::new("strapi.enabled", Boolean, "true", "Whether Strapi users-permissions is served"),
     Key::new("strapi.wire", WIRE, "published", "Whose bytes: the published contract's"),
     Key::found("strapi.page_url", "`<public_url>/reset`", "Page of the mailed link; `?code=` is added"),
@@ -177,7 +180,8 @@ pub(crate) const KEYS: &[Key] = &[
     )
     .secrecy(Secrecy::Secret),
     Key::new("strapi.jwt_ttl", Duration, "30d", "Life of that session token"),
-    Key::new("strapi.issue_jwt", Boolean, "true", "Whether the answer carries a session token").hardened("false"),
+    Key::new("strapi.issue_jwt", Boolean, "true", "Whether the answer carries a session token")
+        .hardened("false"),
     Key::new("strapi.public", Boolean, "true", "Whether the public role may reset; if not, 403"),
     Key::new("insforge.enabled", Boolean, "true", "Whether InsForge is served"),
     Key::new("insforge.wire", WIRE, "published", "Whose bytes: the published contract's"),
@@ -239,7 +243,7 @@ mod tests {
     #[test]
     fn every_key_has_a_name_and_a_variable_of_its_own() {
         let mut names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
-        let mut variables: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        let mut variables: Vec<String> = KEYS.iter().map(|key| variable(key.name)).collect();
         names.sort_unstable();
         variables.sort_unstable();
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
@@ -249,7 +253,9 @@ mod tests {
 
     #[test]
     fn only_what_is_secret_may_be_kept_in_a_file() {
-        assert!(matches!(named("worthai.jwt_secret_file"), Named::FileOf(key) if key.name == "worthai.jwt_secret"));
+        assert!(
+            matches!(named("worthai.jwt_secret_file"), Named::FileOf(key) if key.name == "worthai.jwt_secret")
+        );
         assert!(matches!(named("mail_url_file"), Named::FileOf(_)));
         assert!(matches!(named("listen_file"), Named::Unknown));
         assert!(matches!(named("admin_listen"), Named::Later));

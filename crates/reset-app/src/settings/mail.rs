@@ -16,7 +16,8 @@ pub(crate) struct Mail {
 impl Mail {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let source = values.value("mail_url").source.clone();
-        let transport = Transport::parse(&values.text("mail_url")?).map_err(|error| anyhow!("{error} ({source})"))?;
+        let transport =
+            Transport::parse(&values.text("mail_url")?).map_err(|error| anyhow!("{error} ({source})"))?;
         let from = values.text("mail_from")?;
         // The sender is judged by whoever will write it into mails.
         match MailService::new(vec![Transport::Stdout], &from, "localhost") {

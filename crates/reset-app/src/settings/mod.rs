@@ -27,6 +27,7 @@ use anyhow::{Result, anyhow, bail};
 use reset_core::keys::Key;
 use tracing_subscriber::EnvFilter;
 
+use self::value::Values;
 pub(crate) use self::{
     database::Database,
     http::{Http, Listen},
@@ -35,7 +36,6 @@ pub(crate) use self::{
     secret::Secret,
     source::Inputs,
 };
-use self::value::Values;
 
 /// Everything a deployment decides. It holds secrets: no `Debug`.
 pub(crate) struct Settings {
@@ -104,7 +104,8 @@ impl Settings {
     /// How requests are served.
     pub(crate) fn serving(&self) -> Result<reset_dialects::Serving> {
         let origins = self.http.cors_origins.iter().map(|origin| origin.parse());
-        let cors_origins = origins.collect::<Result<_, _>>().map_err(|_| anyhow!("cors_origins is no header value"))?;
+        let cors_origins =
+            origins.collect::<Result<_, _>>().map_err(|_| anyhow!("cors_origins is no header value"))?;
         Ok(reset_dialects::Serving { body_limit: self.http.body_limit, cors_origins })
     }
 

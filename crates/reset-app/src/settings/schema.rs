@@ -8,7 +8,7 @@ use super::keys::{KEYS, Key, Kind, Preset, Secrecy};
 #[derive(Serialize)]
 pub(crate) struct Schema {
     #[serde(rename = "$schema")]
-    schema: &'static str,
+    dialect: &'static str,
     title: &'static str,
     #[serde(flatten)]
     root: Object,
@@ -83,7 +83,7 @@ impl Schema {
             }
         }
         Self {
-            schema: "https://json-schema.org/draft/2020-12/schema",
+            dialect: "https://json-schema.org/draft/2020-12/schema",
             title: "Settings of polyreset",
             root: Object::new(root),
         }
@@ -122,7 +122,9 @@ impl Setting {
             Preset::Value(text) => Some(match key.kind {
                 Kind::Boolean => Literal::Boolean(text == "true"),
                 Kind::Integer => text.parse().map_or(Literal::Text(text), Literal::Integer),
-                Kind::List => Literal::List(text.split(',').filter(|t| !t.is_empty()).map(Into::into).collect()),
+                Kind::List => {
+                    Literal::List(text.split(',').filter(|t| !t.is_empty()).map(Into::into).collect())
+                }
                 _ => Literal::Text(text),
             }),
             Preset::Found(how) => {

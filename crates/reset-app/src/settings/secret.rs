@@ -54,7 +54,8 @@ impl Secret {
             make(path, entropy).with_context(|| format!("the secret {} cannot be made", path.display()))?;
         }
         let text = read_private(path)?;
-        root(&text).map_err(|expected| anyhow!("the secret in {} is not right: expected {expected}", path.display()))
+        root(&text)
+            .map_err(|expected| anyhow!("the secret in {} is not right: expected {expected}", path.display()))
     }
 }
 
@@ -77,7 +78,7 @@ fn root(text: &str) -> Result<Key, String> {
 
 /// The bytes of a text in hex or base64 of either alphabet, padded or not.
 pub(super) fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let digit = |byte: u8| (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let pairs = text.as_bytes().chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?));
         return pairs.collect::<Option<Vec<u8>>>().map(Zeroizing::new);
@@ -121,7 +122,8 @@ pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>> {
     }
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).with_context(|| format!("{} is not text", path.display()))?;
-    let kept = text.strip_suffix('\n').map_or(text.len(), |text| text.strip_suffix('\r').unwrap_or(text).len());
+    let kept =
+        text.strip_suffix('\n').map_or(text.len(), |text| text.strip_suffix('\r').unwrap_or(text).len());
     text.truncate(kept);
     Ok(text)
 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     file,
-    keys::{Key, Named, Secrecy, named},
+    keys::{self, Key, Named, Secrecy, named},
     secret,
 };
 
@@ -100,8 +100,11 @@ pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
             continue;
         }
         let name = variable.strip_prefix("RESET_").unwrap_or_default();
-        let name = if name.contains(char::is_lowercase) { "" } else { name };
-        let name = name.replace("__", ".").to_ascii_lowercase();
+        let mut name = name.replace("__", ".").to_ascii_lowercase();
+        if keys::variable(&name) != variable {
+            // Almost a variable of ours, as `RESET_listen` is.
+            name.clear();
+        }
         layers[1].add(&name, Raw::text(value), Source::Environment(variable))?;
     }
     if let Some(path) = config {
@@ -133,7 +136,9 @@ impl Layer {
         let (key, in_file): (&'static Key, bool) = match named(name) {
             Named::Key(key) => (key, false),
             Named::FileOf(key) => (key, true),
-            Named::Later => bail!("{} is a setting that this version does not offer yet", written(name, &source)),
+            Named::Later => {
+                bail!("{} is a setting that this version does not offer yet", written(name, &source))
+            }
             Named::Unknown => bail!("{} is not a setting", written(name, &source)),
         };
         let earlier = self.0.get(key.name).filter(|earlier| earlier.in_file != in_file);

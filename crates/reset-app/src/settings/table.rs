@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::keys::{KEYS, Key, Preset, Secrecy};
+use super::keys::{KEYS, Key, Preset, Secrecy, variable};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
 const BEGIN: &str = "<!-- settings: generated from crates/reset-app/src/settings/keys.rs -->\n";
@@ -36,5 +36,10 @@ fn row(key: &Key) -> String {
         (Preset::Found(how), _) => how.to_owned(),
     };
     let file = if key.secrecy == Secrecy::Open { "" } else { ", `…_FILE`" };
-    format!("| `{}` (`{}`{file}) | {default} | {} |\n", key.name, key.variable(), key.meaning.replace('|', "\\|"))
+    format!(
+        "| `{}` (`{}`{file}) | {default} | {} |\n",
+        key.name,
+        variable(key.name),
+        key.meaning.replace('|', "\\|")
+    )
 }

@@ -83,7 +83,10 @@ fn an_unknown_variable_is_named() {
 #[test]
 fn an_unknown_key_of_the_file_is_named_with_its_line() {
     let text = sentence(file("listen = \"127.0.0.1:0\"\n\n[px0]\nenabled = true\ncode_tll = \"1m\"\n"));
-    assert!(text.contains("px0.code_tll (") && text.ends_with("reset.toml line 5) is not a setting"), "{text}");
+    assert!(
+        text.contains("px0.code_tll (") && text.ends_with("reset.toml line 5) is not a setting"),
+        "{text}"
+    );
     let text = sentence(file("[px1]\nenabled = true\n"));
     assert!(text.contains("px1.enabled (") && text.contains("line 2"), "{text}");
 }
@@ -117,7 +120,9 @@ fn a_bad_value_is_told_with_its_key_and_source_and_what_is_expected() {
     let expected = "a duration such as 30s, 15m or 1h, at most 1d";
     assert_eq!(text, format!("px0.code_ttl (RESET_PX0__CODE_TTL) is \"soon\"; expected {expected}"));
     let text = sentence(file("[limits]\nenabled = \"maybe\""));
-    assert!(text.starts_with("limits.enabled (") && text.contains("line 2) is \"maybe\"; expected true or false"));
+    assert!(
+        text.starts_with("limits.enabled (") && text.contains("line 2) is \"maybe\"; expected true or false")
+    );
 }
 
 #[test]
@@ -160,7 +165,9 @@ fn a_jwt_secret_has_its_own_least_length_and_is_not_the_root() {
     assert!(text.contains("worthai.jwt_secret (RESET_WORTHAI__JWT_SECRET)"), "{text}");
     assert!(text.contains("at least 32 bytes; it has 31") && !text.contains("canary"), "{text}");
     assert!(environment(&[("RESET_STRAPI__JWT_SECRET", "24 characters of secrets")]).is_ok());
-    assert!(sentence(environment(&[("RESET_STRAPI__JWT_SECRET", "15 bytes, no 16")])).contains("at least 16"));
+    assert!(
+        sentence(environment(&[("RESET_STRAPI__JWT_SECRET", "15 bytes, no 16")])).contains("at least 16")
+    );
     let text = sentence(environment(&[("RESET_SECRET", ROOT), ("RESET_WORTHAI__JWT_SECRET", ROOT)]));
     assert!(text.contains("the same as secret"), "{text}");
 }
@@ -219,7 +226,10 @@ fn what_is_set_beats_the_profile() {
 #[test]
 fn links_need_somewhere_to_lead() {
     let text = sentence(environment(&[("RESET_INSFORGE__METHOD", "link")]));
-    assert!(text.contains("allowed_redirect_urls is empty") && text.contains("(RESET_INSFORGE__METHOD)"), "{text}");
+    assert!(
+        text.contains("allowed_redirect_urls is empty") && text.contains("(RESET_INSFORGE__METHOD)"),
+        "{text}"
+    );
     let text = sentence(environment(&[("RESET_PROFILE", "hardened")]));
     assert!(text.contains("(profile hardened)") && text.contains("insforge.enabled to false"), "{text}");
     let off = [("RESET_PROFILE", "hardened"), ("RESET_INSFORGE__ENABLED", "false")];

@@ -111,7 +111,12 @@ impl Values {
     }
 
     /// Reads a text in its own way.
-    pub(crate) fn read<T>(&self, name: &str, expected: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+    pub(crate) fn read<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T> {
         read(self.text(name)?.as_str()).ok_or_else(|| self.bad(name, expected))
     }
 
@@ -155,7 +160,7 @@ fn duration(text: &str) -> Option<Duration> {
 pub(crate) fn written(span: Duration) -> String {
     let millis = span.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
-    let (size, unit) = units.into_iter().find(|(size, _)| millis % size == 0).unwrap_or((1, "ms"));
+    let (size, unit) = units.into_iter().find(|(size, _)| millis.is_multiple_of(*size)).unwrap_or((1, "ms"));
     format!("{}{unit}", millis / size)
 }
 
@@ -189,7 +194,9 @@ mod tests {
 
     #[test]
     fn sizes_are_bytes_or_binary_multiples() {
-        for (text, bytes) in [("1", 1), ("65536", 65_536), ("64 KiB", 65_536), ("64KiB", 65_536), ("1MiB", 1 << 20)] {
+        for (text, bytes) in
+            [("1", 1), ("65536", 65_536), ("64 KiB", 65_536), ("64KiB", 65_536), ("1MiB", 1 << 20)]
+        {
             assert_eq!(size(text), Some(bytes), "{text}");
         }
         for text in ["", "KiB", "0", "64kb", "64 KB", "-1", "1.5 MiB"] {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use reset_core::{password::Policy, ticket::HARD_CAP};
+use reset_core::password::Policy;
 
 use super::{Settings, value::written};
 
@@ -20,13 +20,17 @@ impl Settings {
     /// Every open weakness.
     pub(crate) fn weaknesses(&self) -> Result<Vec<String>> {
         let dialects = self.stand_in()?;
-        let mut open = Vec::new();
+        let (mut open, mut lasting) = (Vec::new(), Vec::new());
         if !self.values.boolean("limits.enabled")? {
-            open.push("R47: the limits are switched off, which is for load tests alone (limits.enabled)".into());
+            open.push(
+                "R47: the limits are switched off, which is for load tests alone (limits.enabled)".into(),
+            );
         }
         if let Some(px0) = dialects.px0 {
             if px0.disclose_unknown {
-                open.push("R13: px0 tells strangers which addresses have an account (px0.disclose_unknown)".into());
+                open.push(
+                    "R13: px0 tells strangers which addresses have an account (px0.disclose_unknown)".into(),
+                );
             }
             if let reset_dialects::px0::Codes::SixDigits { most_live } = px0.codes {
                 open.push(match most_live {
@@ -39,45 +43,58 @@ impl Settings {
                 });
             }
             if px0.policy.four_classes {
-                open.push("R55: px0 passwords must mix classes of characters, and length counts bytes (profile)".into());
+                open.push(
+                    "R55: px0 passwords must mix classes of characters, and length counts bytes (profile)"
+                        .into(),
+                );
             }
-            open.extend(lasting("px0.code_ttl", px0.code_ttl, CODE_TTL));
+            lasting.push(("px0.code_ttl", px0.code_ttl, CODE_TTL));
         }
         if let Some(worthai) = dialects.worthai {
             if worthai.forged == reset_dialects::worthai::Forged::AsContracted {
                 open.push("R18: worthai tells a forged token from an expired one (profile)".into());
             }
-            open.extend(lasting("worthai.token_ttl", worthai.token_ttl, TOKEN_TTL));
+            lasting.push(("worthai.token_ttl", worthai.token_ttl, TOKEN_TTL));
         }
         if let Some(strapi) = dialects.strapi {
             if strapi.issue_jwt {
-                open.push("R63: a Strapi reset logs in: its answer carries a session token (strapi.issue_jwt)".into());
+                open.push(
+                    "R63: a Strapi reset logs in: its answer carries a session token (strapi.issue_jwt)"
+                        .into(),
+                );
             }
-            open.extend(lasting("strapi.token_ttl", strapi.token_ttl, TOKEN_TTL));
+            lasting.push(("strapi.token_ttl", strapi.token_ttl, TOKEN_TTL));
         }
         if let Some(insforge) = dialects.insforge {
             if insforge.method == reset_dialects::insforge::Method::Code {
                 open.push(format!(
-                    "R1: InsForge codes have six digits: {} guesses in 1000000 are tried for each (insforge.method)",
+                    "R1: InsForge codes have six digits: with {} guesses each, that many in 1000000 are found \
+                     (insforge.method, insforge.max_attempts)",
                     insforge.max_attempts
                 ));
-                open.extend(lasting("insforge.code_ttl", insforge.code_ttl, CODE_TTL));
+                lasting.push(("insforge.code_ttl", insforge.code_ttl, CODE_TTL));
             }
-            open.extend(lasting("insforge.token_ttl", insforge.token_ttl, TOKEN_TTL));
+            lasting.push(("insforge.token_ttl", insforge.token_ttl, TOKEN_TTL));
+        }
+        let lasting = lasting.into_iter().filter(|(_, life, most)| life > most);
+        let lasting: Vec<_> = lasting.map(|(name, life, _)| format!("{name} is {}", written(life))).collect();
+        if !lasting.is_empty() {
+            let (code, token) = (written(CODE_TTL), written(TOKEN_TTL));
+            open.push(format!(
+                "R4: codes live longer than {code} or links than {token}: {}",
+                lasting.join(", ")
+            ));
         }
         let Policy { min, .. } = self.passwords.policy;
         if min < MIN_LENGTH {
             open.push(format!("R54: passwords of {min} characters are accepted (password.min_length)"));
         }
-        open.push("R56: known passwords are accepted: this version has no deny-list (password.denylist)".into());
+        open.push(
+            "R56: known passwords are accepted: this version has no deny-list (password.denylist)".into(),
+        );
         if self.mail.may_be_plain() {
             open.push("R26: mail leaves in plain text where the server offers no STARTTLS (mail_url)".into());
         }
         Ok(open)
     }
-}
-
-fn lasting(name: &str, life: Duration, most: Duration) -> Option<String> {
-    debug_assert!(life <= HARD_CAP, "settings are judged before");
-    (life > most).then(|| format!("R4: secrets live {}, longer than {} ({name})", written(life), written(most)))
 }

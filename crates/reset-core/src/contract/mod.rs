@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Each case becomes a test of its own on a store of its own. Time is an argument everywhere, so nothing
-//! sleeps. To add a case, write it in the file it belongs to and list it in [`store_contract!`]; a test
+//! sleeps. To add a case, write it in the file it belongs to and list it in [`crate::store_contract!`]; a test
 //! below fails when the second is forgotten.
 
 #![expect(missing_docs, reason = "the cases' names are the sentences")]

@@ -176,15 +176,17 @@ impl From<smtp::Error> for Why {
 fn certificate_fault(error: &rustls::Error) -> &'static str {
     match error {
         rustls::Error::InvalidCertificate(fault) => match fault {
-            CertificateError::UnknownIssuer => "its issuer is unknown",
+            CertificateError::UnknownIssuer => "the certificate's issuer is unknown",
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "it is for another name"
+                "the certificate is for another name"
             }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the certificate has expired"
+            }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "it is not valid yet"
+                "the certificate is not valid yet"
             }
-            _ => "it is not acceptable",
+            _ => "the certificate is not acceptable",
         },
         _ => "the two sides do not agree on TLS",
     }
@@ -237,7 +239,8 @@ impl Failure {
                 format!("{place} cannot be reached: check the route, and that a firewall lets the port out.")
             }
             (_, Why::Tls(fault)) => format!(
-                "TLS with {place} failed, {fault}: give the server a certificate for the host in mail_url, or name its issuer in SSL_CERT_FILE."
+                "TLS with {place} failed because {fault}: give the server a certificate for the host in mail_url, \
+                 or name its issuer in SSL_CERT_FILE."
             ),
             (Stage::StartTls, Why::NotOffered) => {
                 format!(
@@ -245,23 +248,28 @@ impl Failure {
                 )
             }
             (Stage::Auth, Why::NotOffered) => format!(
-                "{place} offers neither AUTH PLAIN nor AUTH LOGIN: enable one, or take user and password out of mail_url."
+                "{place} offers neither AUTH PLAIN nor AUTH LOGIN: enable one, \
+                 or take user and password out of mail_url."
             ),
             (_, Why::InClear) => format!(
-                "{place} offers no encryption, so the password was not sent: enable STARTTLS there, or use smtps://."
+                "{place} offers no encryption, so the password was not sent: \
+                 enable STARTTLS there, or use smtps://."
             ),
             (Stage::Auth, Why::Reply(reply)) => {
                 format!("{place} refused the log-in ({reply}): correct user and password in mail_url.")
             }
             (Stage::Mail, Why::Reply(reply)) => format!(
-                "{place} refused the sender ({reply}): set mail_from to an address that this log-in may send from."
+                "{place} refused the sender ({reply}): \
+                 set mail_from to an address that this log-in may send from."
             ),
             (Stage::Rcpt, Why::Reply(reply)) => format!(
-                "{place} refused mail to the address in mail_from ({reply}): make sure it exists, and that this host may relay."
+                "{place} refused mail to the address in mail_from ({reply}): \
+                 make sure it exists, and that this host may relay."
             ),
             (Stage::Tls | Stage::Hello, Why::Lost | Why::Timeout) => {
                 format!(
-                    "{place} does not greet as a mail server ({}): check the port, and smtp:// against smtps://.",
+                    "{place} does not greet as a mail server ({}): \
+                     check the port, and smtp:// against smtps://.",
                     self.why
                 )
             }

@@ -209,7 +209,8 @@ impl Encryption {
 pub(super) struct Session {
     connection: AsyncSmtpConnection,
     pub(super) encrypted: bool,
-    loopback: bool,
+    /// Whether the server is on this machine.
+    pub(super) loopback: bool,
     patience: Patience,
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use lettre::transport::smtp::extension::ClientId;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
 
@@ -12,7 +12,7 @@ use super::{
     session::{Patience, Server},
     *,
 };
-use crate::{Tls, Transport};
+use crate::Transport;
 
 async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -20,16 +20,15 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn server(address: SocketAddr) -> Server {
-    let Ok(Transport::Smtp(settings)) = Transport::parse(&format!("smtp://{address}")) else { panic!() };
-    assert_eq!(settings.tls, Tls::WhenOffered);
+fn server(mail_url: &str) -> Server {
+    let Ok(Transport::Smtp(settings)) = Transport::parse(mail_url) else { panic!("{mail_url}") };
     Server::new(settings, ClientId::Domain("localhost".to_owned())).unwrap()
 }
 
 #[tokio::test]
 async fn sockets_do_not_wait_to_fill_their_packets() {
     let (_listener, address) = listener().await;
-    let tcp: TcpStream = server(address).dial(&[address]).await.unwrap();
+    let tcp: TcpStream = server(&format!("smtp://{address}")).dial(&[address]).await.unwrap();
     assert!(tcp.nodelay().unwrap());
 }
 
@@ -38,14 +37,14 @@ async fn an_address_that_refuses_is_passed_over_for_the_next() {
     let (gone, dead) = listener().await;
     drop(gone);
     let (_listener, alive) = listener().await;
-    let tcp = server(alive).dial(&[dead, alive]).await.unwrap();
+    let tcp = server(&format!("smtp://{alive}")).dial(&[dead, alive]).await.unwrap();
     assert_eq!(tcp.peer_addr().unwrap(), alive);
 }
 
 #[tokio::test]
 async fn a_server_that_never_greets_is_a_time_out() {
     let (_listener, address) = listener().await;
-    let mut server = server(address);
+    let mut server = server(&format!("smtp://{address}"));
     server.patience = Patience { stage: Duration::from_millis(20), ..Patience::default() };
     let failure = server.open().await.err().unwrap();
     assert_eq!(failure, Stage::Hello.failed(Why::Timeout));
@@ -59,7 +58,35 @@ async fn a_server_that_greets_with_babble_is_a_lost_connection() {
         tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         tcp
     };
-    let server = server(address);
+    let server = server(&format!("smtp://{address}"));
     let (outcome, _tcp) = tokio::join!(server.open(), babble);
     assert_eq!(outcome.err().unwrap(), Stage::Hello.failed(Why::Lost));
+}
+
+#[tokio::test]
+async fn a_password_never_leaves_the_machine_in_plain_text() {
+    let (listener, address) = listener().await;
+    let relay = async {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut tcp = BufReader::new(tcp);
+        tcp.write_all(b"220 relay\r\n").await.unwrap();
+        let mut ehlo = String::new();
+        tcp.read_line(&mut ehlo).await.unwrap();
+        tcp.write_all(b"250-relay\r\n250 AUTH PLAIN\r\n").await.unwrap();
+        tcp
+    };
+    let server = server(&format!("smtp://user:pass@{address}"));
+    let conversation = async {
+        let mut session = server.greet(server.dial(&[address]).await?).await?;
+        // As if it came from elsewhere: the test has no other machine.
+        assert!(session.loopback);
+        session.loopback = false;
+        server.secure(&mut session).await?;
+        server.log_in(&mut session).await
+    };
+    let (outcome, mut relay) = tokio::join!(conversation, relay);
+    assert_eq!(outcome, Err(Stage::Auth.failed(Why::InClear)));
+    let mut heard = String::new();
+    relay.read_to_string(&mut heard).await.unwrap();
+    assert_eq!(heard, "");
 }

@@ -23,7 +23,7 @@ async fn every_step_is_walked_and_nothing_is_sent() {
     let script = Script { starttls: Some(identity.clone()), auth: Some("AUTH PLAIN"), ..Script::default() };
     let sink = Sink::run(script).await;
     let settings = SmtpSettings {
-        credentials: credentials(),
+        credentials: Some(credentials()),
         extra_roots: vec![identity.pem],
         ..sink.settings(Tls::Required)
     };
@@ -51,7 +51,7 @@ async fn the_first_step_that_fails_names_its_remedy_and_is_the_last() {
             Script { starttls: Some(Identity::of("127.0.0.1")), ..Script::default() },
             Tls::WhenOffered,
             false,
-            "FAIL starttls: TLS with [place] failed, its issuer is unknown: give the server a certificate for the host in mail_url, or name its issuer in SSL_CERT_FILE.",
+            "FAIL starttls: TLS with [place] failed because the certificate's issuer is unknown: give the server a certificate for the host in mail_url, or name its issuer in SSL_CERT_FILE.",
         ),
         (
             Script { auth: Some("AUTH PLAIN"), ..replies("AUTH", "535 5.7.8 canary") },
@@ -73,7 +73,7 @@ async fn the_first_step_that_fails_names_its_remedy_and_is_the_last() {
         ),
     ] {
         let sink = Sink::run(script).await;
-        let credentials = if log_in { credentials() } else { None };
+        let credentials = log_in.then(credentials);
         let steps = diagnosis(&sink, SmtpSettings { credentials, ..sink.settings(tls) }).await;
         assert_eq!(steps.last().map(String::as_str), Some(last));
         assert!(steps[..steps.len() - 1].iter().all(|step| step.starts_with("ok ")), "{steps:?}");

@@ -17,56 +17,56 @@ use tokio_rustls::TlsAcceptor;
 
 /// What the server does otherwise than a friendly relay without TLS.
 #[derive(Clone, Default)]
-pub struct Script {
+pub(crate) struct Script {
     /// The certificate for STARTTLS, which is then offered.
-    pub starttls: Option<Identity>,
+    pub(crate) starttls: Option<Identity>,
     /// The certificate for TLS from the first byte.
-    pub implicit: Option<Identity>,
+    pub(crate) implicit: Option<Identity>,
     /// The AUTH line of the EHLO reply, such as `AUTH PLAIN LOGIN`.
-    pub auth: Option<&'static str>,
+    pub(crate) auth: Option<&'static str>,
     /// Replies, by the beginning of the line they answer. `.` is the end of a message.
-    pub replies: Vec<(&'static str, &'static str)>,
+    pub(crate) replies: Vec<(&'static str, &'static str)>,
     /// What follows the reply to STARTTLS in plain text.
-    pub slipped_in: &'static str,
+    pub(crate) slipped_in: &'static str,
     /// Hang up after so many mails.
-    pub mails_per_connection: Option<usize>,
+    pub(crate) mails_per_connection: Option<usize>,
     /// Holds back the reply to each message until that many are waiting.
-    pub gather: Option<Arc<Barrier>>,
+    pub(crate) gather: Option<Arc<Barrier>>,
 }
 
 /// What the server saw.
 #[derive(Default)]
-pub struct Log {
-    pub connections: usize,
-    pub open: usize,
-    pub most_open: usize,
+pub(crate) struct Log {
+    pub(crate) connections: usize,
+    pub(crate) open: usize,
+    pub(crate) most_open: usize,
     /// Commands, with `tls:` before those that came encrypted.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// Messages as they were on the wire: between DATA and the final dot, dots still doubled.
-    pub messages: Vec<String>,
+    pub(crate) messages: Vec<String>,
 }
 
 impl Log {
-    pub fn count(&self, command: &str) -> usize {
+    pub(crate) fn count(&self, command: &str) -> usize {
         self.lines.iter().filter(|line| line.trim_start_matches("tls:").starts_with(command)).count()
     }
 }
 
 #[derive(Clone)]
-pub struct Sink {
-    pub address: SocketAddr,
+pub(crate) struct Sink {
+    pub(crate) address: SocketAddr,
     log: Arc<Mutex<Log>>,
 }
 
 /// A self-signed certificate and its key.
 #[derive(Clone)]
-pub struct Identity {
-    pub pem: String,
+pub(crate) struct Identity {
+    pub(crate) pem: String,
     config: Arc<ServerConfig>,
 }
 
 impl Identity {
-    pub fn of(host: &str) -> Self {
+    pub(crate) fn of(host: &str) -> Self {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([host.to_owned()]).unwrap();
         let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -84,7 +84,7 @@ impl Identity {
 }
 
 impl Sink {
-    pub async fn run(script: Script) -> Self {
+    pub(crate) async fn run(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sink = Self { address: listener.local_addr().unwrap(), log: Arc::default() };
         let server = sink.clone();
@@ -102,12 +102,12 @@ impl Sink {
         sink
     }
 
-    pub fn log(&self) -> MutexGuard<'_, Log> {
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap()
     }
 
     /// Settings that lead here, by IP address.
-    pub fn settings(&self, tls: Tls) -> SmtpSettings {
+    pub(crate) fn settings(&self, tls: Tls) -> SmtpSettings {
         let (host, port) = (self.address.ip().to_string(), self.address.port());
         SmtpSettings { host, port, tls, credentials: None, extra_roots: Vec::new() }
     }
@@ -211,6 +211,6 @@ fn ehlo(script: &Script, encrypted: bool) -> String {
 }
 
 /// Credentials that no log may show.
-pub fn credentials() -> Option<Credentials> {
-    Some(Credentials::new("canary-user".to_owned(), "canary-pass".to_owned()))
+pub(crate) fn credentials() -> Credentials {
+    Credentials::new("canary-user".to_owned(), "canary-pass".to_owned())
 }

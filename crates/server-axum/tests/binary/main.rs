@@ -1,5 +1,7 @@
 //! The binary as its operator runs it: a process, a database file, a mail folder, an environment.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod commands;
 mod durability;
 mod flows;

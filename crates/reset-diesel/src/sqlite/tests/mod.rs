@@ -5,7 +5,7 @@ mod migrate;
 
 use std::{path::PathBuf, sync::Arc};
 
-use diesel::{connection::SimpleConnection, prelude::*};
+use diesel::{connection::SimpleConnection, prelude::*, update};
 use reset_core::{
     email::EmailAddress,
     errand::{Errand, ErrandId, Reference, Task},
@@ -15,7 +15,10 @@ use reset_core::{
 };
 use tempfile::TempDir;
 
-use super::{Sqlite, connection::Role, fault::Fault, migrate, schema::errands};
+use super::{
+    PURGE_STEP, Sqlite, connection::Role, errands::insert_errand, fault::Fault, migrate, rows::NewErrandRow,
+    schema::errands,
+};
 
 reset_core::store_contract!(async {
     let (store, directory) = fresh().await;
@@ -88,6 +91,23 @@ async fn an_errand_that_cannot_be_read_does_not_stop_the_others() {
     db.batch_execute("UPDATE errands SET email = 'no address' WHERE id = 'two'").unwrap();
     let claimed = store.claim(10, NOW, NOW).await.unwrap();
     assert_eq!(claimed.iter().map(|errand| errand.id.as_str()).collect::<Vec<_>>(), ["one", "three"]);
+}
+
+#[tokio::test]
+async fn purge_goes_on_until_nothing_is_left() {
+    let (store, directory) = fresh().await;
+    let many = usize::from(PURGE_STEP) * 2 + 1;
+    let fill = store.write(move |db| {
+        for number in 0..many {
+            insert_errand(db, &NewErrandRow::from(&errand(&format!("errand{number}"))))?;
+        }
+        update(errands::table).set(errands::finished_at.eq(NOW.as_millis())).execute(db)
+    });
+    assert_eq!(fill.await.unwrap(), many);
+    store.purge(NOW).await.unwrap();
+    assert_eq!(seen_from_outside(&directory).len(), many);
+    store.purge(Timestamp::from_millis(NOW.as_millis() + 1)).await.unwrap();
+    assert!(seen_from_outside(&directory).is_empty());
 }
 
 #[tokio::test]
