@@ -51,7 +51,11 @@ fn one(text: &str) -> anyhow::Result<Case> {
     let case = || format!("case {name:?}");
     let (request, answer) = rest.split_once("\n--- ").with_context(case)?;
     let (status, answer) = answer.split_once('\n').with_context(case)?;
-    let (headers, body) = answer.split_once("\n\n").map_or((answer.trim_end(), ""), |(head, body)| (head, body));
+    // An answer without listed headers starts with the empty line.
+    let (headers, body) = match answer.strip_prefix('\n') {
+        Some(body) => ("", body),
+        None => answer.split_once("\n\n").unwrap_or((answer.trim_end(), "")),
+    };
     let headers = headers
         .lines()
         .filter(|line| !line.is_empty())

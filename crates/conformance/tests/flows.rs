@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-#[expect(dead_code, reason = "shared with the other suite")]
 mod world;
 
 use conformance::http::{Answer, Connection};

@@ -53,6 +53,8 @@ fn every_row_has_a_case_for_each_of_its_methods() {
             for endpoint in endpoints {
                 let line = format!("{} {path}", endpoint.method);
                 let shown = requests.iter().any(|request| {
+                    // HEAD is GET without the body.
+                    let request = request.replacen("HEAD ", "GET ", 1);
                     request.strip_prefix(&line).is_some_and(|rest| rest.starts_with([' ', '?']))
                 });
                 assert!(shown, "no case for {line}");

@@ -9,7 +9,7 @@ use std::{error::Error, future::Future, pin::pin, time::Duration};
 use reset_core::{Resets, error::StoreError};
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{MissedTickBehavior, interval, sleep},
+    time::sleep,
 };
 use tracing::error;
 
@@ -28,8 +28,6 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let mut under_way = JoinSet::new();
-    let mut purge = interval(PURGE_EVERY);
-    purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let nap = match fill(&resets, &mut under_way).await {
             Ok(nap) => nap,
@@ -46,16 +44,21 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
             Some(done) = under_way.join_next() => finished(done),
             () = resets.errand_accepted() => {}
             () = sleep(nap) => {}
-            _ = purge.tick() => {
-                let before = resets.adapters().clock.now().minus(REMEMBERED);
-                if let Err(error) = resets.adapters().store.purge(before).await {
-                    failed(&error, "nothing could be purged");
-                }
-            }
         }
     }
     while let Some(done) = under_way.join_next().await {
         finished(done);
+    }
+}
+
+/// Forgets what ended long ago, now and then. Beside the courier, so that no mail waits for it.
+pub(crate) async fn clean_up(resets: Resets) {
+    loop {
+        let before = resets.adapters().clock.now().minus(REMEMBERED);
+        if let Err(error) = resets.adapters().store.purge(before).await {
+            failed(&error, "nothing could be purged");
+        }
+        sleep(PURGE_EVERY).await;
     }
 }
 
@@ -68,6 +71,7 @@ async fn fill(
     if free == 0 {
         return Ok(POLL);
     }
+    let asked = resets.adapters().clock.now();
     let claimed = resets.claim(u32::try_from(free).unwrap_or(u32::MAX)).await?;
     let full = claimed.len() == free;
     for errand in claimed {
@@ -77,8 +81,9 @@ async fn fill(
     if full {
         return Ok(POLL);
     }
-    let due = resets.adapters().store.next_due().await?;
-    Ok(due.map_or(POLL, |due| due.since(resets.adapters().clock.now()).clamp(Duration::from_millis(1), POLL)))
+    // What was due and not to be had is waiting for another errand: somebody will wake us.
+    let due = resets.adapters().store.next_due().await?.filter(|due| *due > asked);
+    Ok(due.map_or(POLL, |due| due.since(resets.adapters().clock.now()).min(POLL)))
 }
 
 fn finished(done: Result<Result<(), StoreError>, JoinError>) {
@@ -96,21 +101,32 @@ fn failed(error: &StoreError, what: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
 
+    use async_trait::async_trait;
     use reset_core::{
         email::EmailAddress,
+        error::MailError,
         keys::{Key, Keys},
+        mail::Mail,
         memory::{Memory, Outage, Refusal},
         password::{Count, Policy},
-        ports::Accounts as _,
+        ports::{Accounts as _, Mailer},
         request::{Ask, Disclosure},
     };
-    use tokio::{sync::Notify, task::JoinHandle};
+    use tokio::{
+        sync::{Notify, Semaphore},
+        task::JoinHandle,
+    };
 
     use super::*;
 
     const DIALECT: &str = "px0";
+    /// Two more than there are slots.
+    const ACCOUNTS: [&str; SLOTS + 2] = ["ann", "bob", "c", "d", "e", "f", "g", "h", "i", "j"];
 
     struct Running {
         memory: Memory,
@@ -120,7 +136,10 @@ mod tests {
     }
 
     async fn start() -> Running {
-        let memory = Memory::new(1);
+        start_with(Memory::new(1), None).await
+    }
+
+    async fn start_with(memory: Memory, mailer: Option<Arc<Gate>>) -> Running {
         let policy = Policy { min: 8, count: Count::Bytes, four_classes: true, max_bytes: 1024 };
         let settings = reset_dialects::px0::Settings {
             disclose_unknown: false,
@@ -130,8 +149,12 @@ mod tests {
         };
         let recipes = reset_dialects::px0::dialect(settings).recipes.into_iter().collect();
         let keys = Keys::new(&Key::shared(&[7; 32]));
-        let resets = Resets::new(memory.adapters(), keys, recipes, true);
-        for name in ["ann", "bob"] {
+        let mut adapters = memory.adapters();
+        if let Some(mailer) = mailer {
+            adapters.mailer = mailer;
+        }
+        let resets = Resets::new(adapters, keys, recipes, true);
+        for name in ACCOUNTS {
             let (email, text) = address(name);
             let account = reset_core::account::NewAccount {
                 email: text,
@@ -217,14 +240,41 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stopped_courier_ends_and_leaves_the_rest_to_its_successor() {
-        let running = start().await;
-        running.ask("ann").await;
-        running.mails(1).await;
+    async fn a_stopped_courier_finishes_what_it_holds_and_claims_no_more() {
+        let memory = Memory::new(2);
+        let gate = Arc::new(Gate { begun: AtomicUsize::new(0), open: Semaphore::new(0) });
+        let running = start_with(memory, Some(gate.clone())).await;
+        for name in ACCOUNTS {
+            running.ask(name).await;
+        }
+        sleep(Duration::from_millis(10)).await;
+        assert_eq!(gate.begun.load(Ordering::SeqCst), SLOTS);
+
         running.stop.notify_one();
+        sleep(Duration::from_millis(10)).await;
+        assert!(!running.courier.is_finished());
+        gate.open.add_permits(ACCOUNTS.len());
         running.courier.await.unwrap();
-        let errands = running.memory.store.errands();
-        assert_eq!(errands.len(), 1);
-        assert!(errands[0].1.is_some(), "what it held is finished");
+        let finished = running.memory.store.errands().iter().filter(|(_, end)| end.is_some()).count();
+        assert_eq!((finished, gate.begun.load(Ordering::SeqCst)), (SLOTS, SLOTS));
+    }
+
+    /// A mail server that takes its time: mails pass when somebody opens.
+    struct Gate {
+        begun: AtomicUsize,
+        open: Semaphore,
+    }
+
+    #[async_trait]
+    impl Mailer for Gate {
+        async fn send(&self, _: &Mail) -> Result<String, MailError> {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            self.open.acquire().await.unwrap().forget();
+            Ok("250 2.0.0".to_owned())
+        }
+
+        async fn check(&self) -> Result<(), MailError> {
+            Ok(())
+        }
     }
 }

@@ -4,11 +4,11 @@
 //! framework has to bring. Everything an operator meets is the same in every server.
 //!
 //! # Map
-//! * [`settings`]: one table of keys; flags, environment and file; types that cannot be wrong.
-//! * [`cli`]: one file a command. `cli/serve.rs` puts the parts together and is the place to start reading.
-//! * [`deployment`] makes the adapters, [`listener`] binds the socket, [`courier`] works errands off behind
-//!   the answers, [`shutdown`] says how all of it ends.
-//! * [`system`] is the clock and the randomness, [`telemetry`] the logs, [`demo`] the one-minute trial.
+//! * `settings`: one table of keys; flags, environment and file; types that cannot be wrong.
+//! * `cli`: one file a command. `cli/serve.rs` puts the parts together and is the place to start reading.
+//! * `deployment` makes the adapters, `listener` binds the socket, `courier` works errands off behind the
+//!   answers, `shutdown` says how all of it ends.
+//! * `system` is the clock and the randomness, `telemetry` the logs, `demo` the one-minute trial.
 //!
 //! This is the only crate that knows the environment and every adapter.
 

@@ -75,3 +75,23 @@ impl Shutdown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn work_has_all_the_time_until_somebody_wishes_to_end_and_ten_seconds_then() {
+        let (wish, deadline) = watch::channel(None);
+        let shutdown = Shutdown { deadline };
+        assert_eq!(shutdown.within(sleep(PATIENCE * 100)).await, Some(()));
+        let begun = Instant::now();
+        wish.send_replace(Some(begun + PATIENCE));
+        shutdown.begun().await;
+        assert_eq!(shutdown.within(sleep(PATIENCE / 2)).await, Some(()));
+        assert_eq!(shutdown.within(sleep(PATIENCE)).await, None);
+        assert_eq!(begun.elapsed(), PATIENCE, "both together");
+    }
+}

@@ -19,32 +19,32 @@ use reset_dialects::{Api, Settings, dialects};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 /// A front-end: its name, and how it serves.
-pub type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> Serving);
+pub(crate) type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> Serving);
 
 /// Every front-end there is.
-pub const FRONT_ENDS: &[FrontEnd] = &[("axum", server_axum::serve)];
+pub(crate) const FRONT_ENDS: &[FrontEnd] = &[("axum", server_axum::serve)];
 
 /// A running front-end.
-pub struct World {
-    pub address: SocketAddr,
-    pub memory: Memory,
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) memory: Memory,
     _stop: oneshot::Sender<()>,
     _runtime: Runtime,
 }
 
 /// The root key of every world.
-pub fn root_key() -> Key {
+pub(crate) fn root_key() -> Key {
     Key::root(&[5; 32]).unwrap()
 }
 
 impl World {
     /// Starts `front_end` with the default settings and one account, `user@example.com`.
-    pub fn start(front_end: &FrontEnd) -> Self {
+    pub(crate) fn start(front_end: &FrontEnd) -> Self {
         Self::start_with(front_end, Settings::defaults(&root_key(), "http://127.0.0.1:8080"))
     }
 
     /// Starts `front_end` with `settings`.
-    pub fn start_with(front_end: &FrontEnd, settings: Settings) -> Self {
+    pub(crate) fn start_with(front_end: &FrontEnd, settings: Settings) -> Self {
         let runtime = Runtime::new().unwrap();
         let memory = Memory::new(1);
         let dialects = dialects(settings);
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Waits for the next mail and takes it.
-    pub fn next_mail(&self) -> SentMail {
+    pub(crate) fn next_mail(&self) -> SentMail {
         let begun = Instant::now();
         loop {
             let mut mails = self.memory.mailer.take();

@@ -87,7 +87,7 @@ impl Service {
         let courier = tokio::spawn(courier::run(resets.clone(), async {
             let _ = stopped.await;
         }));
-        let health = tokio::spawn(watch_mail(resets));
+        let chores = [tokio::spawn(watch_mail(resets.clone())), tokio::spawn(courier::clean_up(resets))];
         let server = tokio::spawn(serve(listener, api, Box::pin(shutdown.begun())));
         print(&match &at {
             Listen::Tcp(address) => format!("listening on http://{address}\n"),
@@ -96,7 +96,7 @@ impl Service {
 
         let ending = shutdown.within(server).await;
         drop(file);
-        health.abort();
+        chores.iter().for_each(JoinHandle::abort);
         drop(stop_courier);
         finish(&shutdown, courier).await;
         shutdown.within(mail.shutdown()).await;

@@ -150,6 +150,11 @@ impl Section<'_> {
         if text.as_bytes() == root || secret::decoded(&text).is_some_and(|bytes| *bytes == root) {
             bail!("{name} ({}) is the same as secret: each needs its own", self.values.value(name).source);
         }
+        let other = if name == "worthai.jwt_secret" { "strapi.jwt_secret" } else { "worthai.jwt_secret" };
+        if self.values.given_text(other)?.map(Zeroizing::new).as_ref() == Some(&text) {
+            // Or a session token could be tried as a reset token (R68).
+            bail!("{name} ({}) is the same as {other}: each needs its own", self.values.value(name).source);
+        }
         Ok(Key::shared(text.as_bytes()))
     }
 }

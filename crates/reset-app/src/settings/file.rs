@@ -29,7 +29,7 @@ pub(super) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source
                 DeValue::Table(section) if prefix.is_empty() => sections.push((format!("{name}."), section)),
                 _ => match raw(value) {
                     Some(raw) => entries.push((name, raw, source)),
-                    None => bail!("{name} ({source}) is not a text, number, boolean or list of texts"),
+                    None => bail!("{name} ({source}) is not a text, whole number, boolean or list of texts"),
                 },
             }
         }

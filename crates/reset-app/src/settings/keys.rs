@@ -151,7 +151,12 @@ pub(crate) const KEYS: &[Key] = &[
     Key::new("cors_origins", List, "", "Origins whose pages may call, such as `https://app.example.com`"),
     Key::new("log", Text, "info", "Log filter: a level, or `target=level,…`"),
     Key::new("px0.enabled", Boolean, "true", "Whether px0 is served"),
-    Key::new("px0.wire", WIRE, "published", "Whose bytes: the published contract's"),
+    Key::new(
+        "px0.wire",
+        WIRE,
+        "published",
+        "Whose bytes: the published contract's; others are not offered yet",
+    ),
     Key::new("px0.code_ttl", Duration, "15m", "Life of a code").hardened("10m"),
     Key::new("px0.disclose_unknown", Boolean, "true", "Whether an unknown address gets the contract's 404")
         .hardened("false"),
@@ -170,7 +175,12 @@ pub(crate) const KEYS: &[Key] = &[
     )
     .secrecy(Secrecy::Secret),
     Key::new("strapi.enabled", Boolean, "true", "Whether Strapi users-permissions is served"),
-    Key::new("strapi.wire", WIRE, "published", "Whose bytes: the published contract's"),
+    Key::new(
+        "strapi.wire",
+        Choice(&["published", "server", "v3", "v4", "v5"]),
+        "published",
+        "Whose bytes: the published contract's; others are not offered yet",
+    ),
     Key::found("strapi.page_url", "`<public_url>/reset`", "Page of the mailed link; `?code=` is added"),
     Key::new("strapi.token_ttl", Duration, "1h", "Life of a code").hardened("30m"),
     Key::found(
@@ -184,7 +194,12 @@ pub(crate) const KEYS: &[Key] = &[
         .hardened("false"),
     Key::new("strapi.public", Boolean, "true", "Whether the public role may reset; if not, 403"),
     Key::new("insforge.enabled", Boolean, "true", "Whether InsForge is served"),
-    Key::new("insforge.wire", WIRE, "published", "Whose bytes: the published contract's"),
+    Key::new(
+        "insforge.wire",
+        WIRE,
+        "published",
+        "Whose bytes: the published contract's; others are not offered yet",
+    ),
     Key::new("insforge.method", Choice(&["code", "link"]), "code", "What is mailed").hardened("link"),
     Key::new(
         "insforge.allowed_redirect_urls",

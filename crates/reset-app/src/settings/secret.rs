@@ -112,12 +112,16 @@ fn make(path: &Path, entropy: &dyn Entropy) -> Result<()> {
     }
 }
 
+/// Whether every user of the machine can do something with the file.
+pub(super) fn is_open(file: &fs::Metadata) -> bool {
+    file.permissions().mode() & 0o007 != 0
+}
+
 /// Reads a file that holds a secret, without one newline at its end. What everybody can read is no secret
 /// (R76).
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>> {
     let mut file = fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let mode = file.metadata()?.permissions().mode();
-    if mode & 0o007 != 0 && !path.starts_with(MOUNTED) {
+    if is_open(&file.metadata()?) && !path.canonicalize()?.starts_with(MOUNTED) {
         bail!("{} is open to every user of this machine: chmod 600 it", path.display());
     }
     let mut text = Zeroizing::new(String::new());

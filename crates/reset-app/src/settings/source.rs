@@ -79,8 +79,8 @@ impl Raw {
 pub(crate) struct Given {
     pub(crate) raw: Raw,
     pub(crate) source: Source,
-    /// Whether `raw` names the file that holds the value.
-    in_file: bool,
+    /// Whether the value was in a file of its own, which the source named.
+    pub(super) in_file: bool,
 }
 
 /// What all sources together give.
@@ -163,7 +163,7 @@ fn written(name: &str, source: &Source) -> String {
 impl Given {
     /// Replaces the name of a file by what is in it, without the newline that editors add.
     fn open(&mut self, name: &str) -> Result<()> {
-        if !std::mem::take(&mut self.in_file) {
+        if !self.in_file {
             return Ok(());
         }
         let Raw::Text(path) = &self.raw else { bail!("{name}_file ({}) is not a path", self.source) };

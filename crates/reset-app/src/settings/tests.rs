@@ -170,6 +170,10 @@ fn a_jwt_secret_has_its_own_least_length_and_is_not_the_root() {
     );
     let text = sentence(environment(&[("RESET_SECRET", ROOT), ("RESET_WORTHAI__JWT_SECRET", ROOT)]));
     assert!(text.contains("the same as secret"), "{text}");
+    let same = "one key for two purposes is one too few";
+    let text =
+        sentence(environment(&[("RESET_STRAPI__JWT_SECRET", same), ("RESET_WORTHAI__JWT_SECRET", same)]));
+    assert!(text.contains("the same as strapi.jwt_secret"), "{text}");
 }
 
 #[test]
@@ -277,11 +281,23 @@ fn the_schema_has_every_key_and_nothing_else() {
 }
 
 #[test]
+fn a_settings_file_that_everybody_can_read_should_hold_no_secret() {
+    let (_dir, path) = written("reset.toml", &format!("secret = \"{ROOT}\""));
+    let open = |mode| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let settings = Settings::read(Inputs { config: Some(path.clone()), ..Inputs::default() }).unwrap();
+        settings.weaknesses().unwrap().iter().any(|line| line.starts_with("R76"))
+    };
+    assert!(open(0o644));
+    assert!(!open(0o600));
+}
+
+#[test]
 fn config_show_names_sources_and_never_a_secret() {
     let settings = environment(&[
         ("RESET_SECRET", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
         ("RESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary"),
-        ("RESET_STRAPI__JWT_SECRET", "canary-canary-canary-canary-canary"),
+        ("RESET_STRAPI__JWT_SECRET", "another-canary-canary"),
         ("RESET_MAIL_URL", "smtp://canary:canary%40canary@mail.example.org?tls=required"),
         ("RESET_LISTEN", "127.0.0.1:0"),
     ])

@@ -1,7 +1,7 @@
 //! Values: what is written, read as what is meant. A sentence about a bad one names the key, its source and
 //! what is expected; it quotes the value unless that may be a secret.
 
-use std::{borrow::Cow, str::FromStr, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, str::FromStr, time::Duration};
 
 use anyhow::{Error, Result, anyhow};
 
@@ -36,6 +36,14 @@ impl Values {
     /// Whether somebody gave the setting.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.given.contains_key(name)
+    }
+
+    /// Settings files that hold a secret themselves instead of naming its file.
+    pub(super) fn files_with_secrets(&self) -> BTreeSet<&str> {
+        let secrets =
+            self.given.iter().filter(|(name, given)| key(name).secrecy == Secrecy::Secret && !given.in_file);
+        let path = |source| if let Source::File { path, .. } = source { Some(path.as_str()) } else { None };
+        secrets.filter_map(|(_, given)| path(&given.source)).collect()
     }
 
     /// The setting as it is in force.

@@ -3,12 +3,12 @@
 //! It is told from the values in force, not from the profile's name: whoever closes one door of the
 //! compatible profile by hand reads one line less.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use anyhow::Result;
 use reset_core::password::Policy;
 
-use super::{Settings, value::written};
+use super::{Settings, secret, value::written};
 
 /// Longest life of a code, and of a link or token, in profile `hardened`.
 const CODE_TTL: Duration = Duration::from_secs(10 * 60);
@@ -92,6 +92,13 @@ impl Settings {
         open.push(
             "R56: known passwords are accepted: this version has no deny-list (password.denylist)".into(),
         );
+        for path in self.values.files_with_secrets() {
+            if fs::metadata(path).is_ok_and(|file| secret::is_open(&file)) {
+                open.push(format!(
+                    "R76: {path} holds a secret and is open to every user of this machine: chmod 600 it"
+                ));
+            }
+        }
         if self.mail.may_be_plain() {
             open.push("R26: mail leaves in plain text where the server offers no STARTTLS (mail_url)".into());
         }

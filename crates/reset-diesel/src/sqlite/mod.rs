@@ -28,7 +28,11 @@ use reset_core::{error::StoreError, ports::Store, time::Timestamp};
 use tokio::sync::oneshot;
 
 pub(crate) use self::migrations::{migrate, pending};
-use self::{connection::Role, fault::Fault, threads::Crew};
+use self::{
+    connection::Role,
+    fault::Fault,
+    threads::{Crew, Queue},
+};
 use crate::OpenError;
 
 /// Look-ups take microseconds; more threads would only take turns.
@@ -48,14 +52,18 @@ impl Sqlite {
     /// Opens the file, and makes it if there is none.
     pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
         aside(path, |path| {
-            let writer = Role::Writer.connect(&path)?;
-            let readers = (0..READERS).map(|_| Role::Reader.connect(&path)).collect::<Result<_, _>>()?;
-            let newest = migrations::newest().into();
-            let again = move || Role::Writer.connect(&path);
-            let writer = Crew::of_one("sqlite-write", move |jobs| writer::run(writer, &jobs, again));
-            let readers = Crew::of_many("sqlite-read", readers);
+            let (mut writer, mut readers) = (Crew::default(), Crew::default());
             let no_thread = |error| format!("no thread to work on: {error}");
-            Ok(Self { writer: writer.map_err(no_thread)?, readers: readers.map_err(no_thread)?, newest })
+            // First the writer: it makes the file.
+            let db = Role::Writer.connect(&path)?;
+            for number in 0..READERS {
+                let db = Role::Reader.connect(&path)?;
+                let read = move |queue: &Queue| threads::read(db, queue);
+                readers.add(&format!("sqlite-read-{number}"), read).map_err(no_thread)?;
+            }
+            let again = move || Role::Writer.connect(&path);
+            writer.add("sqlite-write", move |queue| writer::run(db, queue, again)).map_err(no_thread)?;
+            Ok(Self { writer, readers, newest: migrations::newest().into() })
         })
         .await
     }

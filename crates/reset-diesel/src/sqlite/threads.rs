@@ -4,11 +4,9 @@
 //! to its end even if its caller has gone: a client that hangs up cannot leave a transaction open.
 
 use std::{
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
 
@@ -20,8 +18,54 @@ use super::fault::Fault;
 /// Most jobs that wait. Beyond it a job fails at once.
 pub(super) const QUEUE: usize = 1024;
 
-/// The receiving end of a queue.
-pub(super) type Jobs = Receiver<Box<dyn Job>>;
+/// Jobs that wait for a thread. A channel would do for one thread; several would have to take turns at its
+/// receiving end, and sleep while there is work.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Box<dyn Job>>,
+    closed: bool,
+}
+
+impl Queue {
+    fn push(&self, job: Box<dyn Job>) -> Result<(), Fault> {
+        let mut state = self.lock();
+        if state.jobs.len() >= QUEUE {
+            return Err(Fault::Full);
+        }
+        state.jobs.push_back(job);
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The next job, if one is waiting.
+    pub(super) fn waiting(&self) -> Option<Box<dyn Job>> {
+        self.lock().jobs.pop_front()
+    }
+
+    /// The next job, once there is one; nothing when the queue is closed and worked off.
+    pub(super) fn next(&self) -> Option<Box<dyn Job>> {
+        let idle = |state: &mut State| state.jobs.is_empty() && !state.closed;
+        let state = self.changed.wait_while(self.lock(), idle);
+        state.unwrap_or_else(PoisonError::into_inner).jobs.pop_front()
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// No job runs under the lock, so a panic cannot have left the list half changed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// One unit of work and the caller who waits for its result.
 pub(super) trait Job: Send {
@@ -64,43 +108,25 @@ where
 
 /// Some threads behind one queue. When it is dropped the threads work off what was queued, close their
 /// connections and end.
+#[derive(Default)]
 pub(super) struct Crew {
-    queue: Option<SyncSender<Box<dyn Job>>>,
+    queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Crew {
-    /// One thread that takes jobs as `run` likes.
+    /// Adds a thread that takes jobs as `run` likes.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn of_one(name: &str, run: impl FnOnce(Jobs) + Send + 'static) -> std::io::Result<Self> {
-        let (queue, jobs) = sync_channel(QUEUE);
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || run(jobs))?;
-        Ok(Self { queue: Some(queue), threads: vec![thread] })
-    }
-
-    /// A thread for each connection; each takes one job at a time.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub(super) fn of_many(name: &str, connections: Vec<SqliteConnection>) -> std::io::Result<Self> {
-        let (queue, jobs) = sync_channel::<Box<dyn Job>>(QUEUE);
-        let jobs = Arc::new(Mutex::new(jobs));
-        let mut crew = Self { queue: Some(queue), threads: Vec::new() };
-        for (number, mut db) in connections.into_iter().enumerate() {
-            let jobs = jobs.clone();
-            // One waits for the queue, the others for the lock: each job wakes one thread.
-            let next = move || jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let thread = thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
-                while let Ok(mut job) = next() {
-                    job.run(&mut db);
-                    job.answer(None);
-                }
-            })?;
-            crew.threads.push(thread);
-        }
-        Ok(crew)
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        run: impl FnOnce(&Queue) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let queue = self.queue.clone();
+        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(move || run(&queue))?);
+        Ok(())
     }
 
     /// Queues `work` and waits for its result.
@@ -113,22 +139,25 @@ impl Crew {
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
         let (caller, result) = oneshot::channel();
-        let job = Box::new(Work { todo: Some(work), result: Err(Fault::Closed), caller });
-        let queue = self.queue.as_ref().expect("open until it is dropped");
-        queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Fault::Full,
-            TrySendError::Disconnected(_) => Fault::Closed,
-        })?;
+        self.queue.push(Box::new(Work { todo: Some(work), result: Err(Fault::Closed), caller }))?;
         result.await.unwrap_or(Err(Fault::Closed))
     }
 }
 
 impl Drop for Crew {
     fn drop(&mut self) {
-        self.queue = None;
+        self.queue.close();
         for thread in self.threads.drain(..) {
             // Jobs catch their panics; one that got through was printed when it happened.
             let _panicked = thread.join();
         }
+    }
+}
+
+/// Runs one job at a time, each as a transaction of its own: for look-ups.
+pub(super) fn read(mut db: SqliteConnection, queue: &Queue) {
+    while let Some(mut job) = queue.next() {
+        job.run(&mut db);
+        job.answer(None);
     }
 }

@@ -14,21 +14,21 @@ use tracing::warn;
 
 use super::{
     fault::Fault,
-    threads::{Job, Jobs},
+    threads::{Job, Queue},
 };
 
 /// Most jobs in one transaction. At 64 the disk's wait is small beside the work (limits.md, 3).
 const BATCH: usize = 64;
 
-/// Works off `jobs` until the store is dropped. `connect` replaces a connection that a fault has left unusable.
+/// Works off the queue until the store is dropped. `connect` replaces a connection that a fault has left unusable.
 pub(super) fn run(
     mut db: SqliteConnection,
-    jobs: &Jobs,
+    queue: &Queue,
     connect: impl Fn() -> Result<SqliteConnection, String>,
 ) {
-    while let Ok(first) = jobs.recv() {
+    while let Some(first) = queue.next() {
         let mut batch = vec![first];
-        let lost = commit_together(&mut db, &mut batch, jobs).err().map(Fault::from);
+        let lost = commit_together(&mut db, &mut batch, queue).err().map(Fault::from);
         // Diesel counts transactions. Where the count and SQLite may disagree, only a new connection is safe.
         if lost.is_some() && AnsiTransactionManager::is_broken_transaction_manager(&mut db) {
             match connect() {
@@ -43,7 +43,11 @@ pub(super) fn run(
 }
 
 /// Runs the first job, then whatever else is waiting, and commits once. On an error nothing of it was kept.
-fn commit_together(db: &mut SqliteConnection, batch: &mut Vec<Box<dyn Job>>, jobs: &Jobs) -> QueryResult<()> {
+fn commit_together(
+    db: &mut SqliteConnection,
+    batch: &mut Vec<Box<dyn Job>>,
+    queue: &Queue,
+) -> QueryResult<()> {
     // IMMEDIATE: waits for writers of other processes here, where nothing was done yet, instead of failing
     // between a read and a write.
     db.immediate_transaction(|db| {
@@ -52,10 +56,8 @@ fn commit_together(db: &mut SqliteConnection, batch: &mut Vec<Box<dyn Job>>, job
             if batch.len() == BATCH {
                 break;
             }
-            match jobs.try_recv() {
-                Ok(job) => batch.push(job),
-                Err(_) => break,
-            }
+            let Some(job) = queue.waiting() else { break };
+            batch.push(job);
         }
         Ok(())
     })

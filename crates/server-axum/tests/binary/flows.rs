@@ -1,6 +1,9 @@
 //! Stories that need the real process: real hashes, a real broken database, a real scanner.
 
-use conformance::http::{Connection, get, post};
+use std::{path::Path, thread};
+
+use conformance::http::{self, get, post};
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 
 use crate::{deployment, reset_mail};
 
@@ -16,7 +19,7 @@ fn a_link_scanner_opens_the_link_as_often_as_it_likes_and_then_one_post_works() 
     let mail = reset_mail(&deployment, "user@example.com");
     let link = mail.link().unwrap();
     let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
-    let mut connection = Connection::open(server.address).unwrap();
+    let mut connection = http::Connection::open(server.address).unwrap();
     for round in 0..40 {
         let method = if round % 2 == 0 { "HEAD" } else { "GET" };
         let request = format!("{method} {target} HTTP/1.1\r\nhost: x\r\nsec-purpose: prefetch\r\n\r\n");
@@ -45,32 +48,40 @@ fn a_broken_database_gets_each_dialects_own_500_and_nothing_is_half_done() {
     let lock = lock_database(&folder.path().join("reset.db"));
     let ask = r#"{"email":"user@example.com"}"#;
     let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
-    for (path, body, text) in [
+    let expected = [
         ("/v1/auth/password-reset/trigger", ask, r#"{"error":"internal error"}"#),
         ("/v1/auth/password-reset/reset", reset.as_str(), r#"{"error":"internal error"}"#),
         ("/auth/api/v1/forgot-password", ask, r#""status":"error""#),
         ("/auth/forgot-password", ask, r#""code":500"#),
         ("/api/auth/email/send-reset-password", ask, r#""statusCode":500"#),
-    ] {
-        let answer = post(server.address, path, body).unwrap();
-        assert!(answer.status == 500 && answer.body.contains(text), "{path}: {} {}", answer.status, answer.body);
-    }
+    ];
+    // At once, so that they wait for the lock together.
+    thread::scope(|scope| {
+        for (path, body, text) in expected {
+            let address = server.address;
+            scope.spawn(move || {
+                let answer = post(address, path, body).unwrap();
+                assert_eq!(answer.status, 500, "{path}: {}", answer.body);
+                assert!(answer.body.contains(text), "{path}: {}", answer.body);
+            });
+        }
+    });
     drop(lock);
     let answer = post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap();
     assert_eq!(answer.status, 200, "the code was not spent: {}", answer.body);
 }
 
-/// Holds SQLite's write lock until dropped, from another process as `sqlite3` would.
-fn lock_database(path: &std::path::Path) -> impl Drop {
-    struct Held(diesel::SqliteConnection);
-    impl Drop for Held {
-        fn drop(&mut self) {
-            use diesel::connection::SimpleConnection;
-            let _ = self.0.batch_execute("ROLLBACK");
-        }
-    }
-    use diesel::{Connection, connection::SimpleConnection};
-    let mut connection = diesel::SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+/// Holds the database for itself until dropped, as another program would.
+struct Lock(SqliteConnection);
+
+fn lock_database(path: &Path) -> Lock {
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     connection.batch_execute("PRAGMA busy_timeout=5000; BEGIN EXCLUSIVE").unwrap();
-    Held(connection)
+    Lock(connection)
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.batch_execute("ROLLBACK");
+    }
 }

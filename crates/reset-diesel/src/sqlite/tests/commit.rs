@@ -7,7 +7,11 @@ use std::{
 };
 
 use diesel::{
-    connection::SimpleConnection, insert_into, prelude::*, result::QueryResult, sqlite::SqliteConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
+    insert_into,
+    prelude::*,
+    result::QueryResult,
+    sqlite::SqliteConnection,
 };
 use reset_core::ports::{Errands, Store};
 
@@ -83,6 +87,33 @@ async fn when_sqlite_ends_the_transaction_everyone_in_it_is_told() {
     assert!(gated.is_err() && before.is_err() && torn.is_err());
     assert_eq!(after, Ok(1), "in the next transaction");
     assert_eq!(seen_from_outside(&directory), ["after"]);
+}
+
+#[tokio::test]
+async fn a_connection_beyond_repair_is_replaced() {
+    let (store, directory) = fresh().await;
+    let broken = |db: &mut SqliteConnection| {
+        AnsiTransactionManager::transaction_manager_status_mut(db).set_in_error();
+        Ok(())
+    };
+    assert!(store.writer.run(broken).await.is_err());
+    store.push(&errand("after")).await.unwrap();
+    assert_eq!(seen_from_outside(&directory), ["after"]);
+}
+
+#[tokio::test]
+async fn nobody_writes_between_a_jobs_reading_and_writing() {
+    let (store, directory) = fresh().await;
+    let mut outside = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
+    outside.batch_execute("PRAGMA busy_timeout = 0").unwrap();
+    let reads_then_writes = move |db: &mut SqliteConnection| {
+        let before = errands::table.count().get_result::<i64>(db)?;
+        let refused = insert("theirs")(&mut outside).is_err();
+        insert("ours")(db)?;
+        Ok((before, refused))
+    };
+    assert_eq!(store.writer.run(reads_then_writes).await, Ok((0, true)));
+    assert_eq!(seen_from_outside(&directory), ["ours"]);
 }
 
 #[tokio::test]
