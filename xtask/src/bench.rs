@@ -33,7 +33,8 @@ const CONNECTIONS: usize = 16;
 pub(crate) fn run() -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
     let mut cargo = Command::new("cargo");
-    let built = cargo.args(["build", "--release", "--locked", "-p", "server-axum"]).current_dir(root()).status()?;
+    let built =
+        cargo.args(["build", "--release", "--locked", "-p", "server-axum"]).current_dir(root()).status()?;
     ensure!(built.success(), "the release build failed");
 
     let folder = tempfile::tempdir()?;
@@ -94,7 +95,10 @@ fn mail_after_trigger(deployment: &Deployment, server: &Server) -> anyhow::Resul
 }
 
 fn count_mails(entries: std::fs::ReadDir) -> usize {
-    entries.flatten().filter(|entry| entry.path().extension().is_some_and(|extension| extension == "eml")).count()
+    entries
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "eml"))
+        .count()
 }
 
 /// Uniform triggers, known and unknown addresses in turns on one connection.
@@ -109,7 +113,11 @@ fn known_against_unknown(server: &Server) -> anyhow::Result<()> {
         coin ^= coin << 17;
         let first_known = coin & 1 == 0;
         for is_known in [first_known, !first_known] {
-            let email = if is_known { address(pair % ACCOUNTS) } else { format!("ghost{}@example.com", pair % ACCOUNTS) };
+            let email = if is_known {
+                address(pair % ACCOUNTS)
+            } else {
+                format!("ghost{}@example.com", pair % ACCOUNTS)
+            };
             let begun = Instant::now();
             ask_strapi(&mut connection, &email)?;
             if is_known { known.push(begun.elapsed()) } else { unknown.push(begun.elapsed()) }
@@ -199,7 +207,8 @@ fn resets(deployment: &Deployment, server: &Server) -> anyhow::Result<()> {
             ensure!(answer.status == 200, "{}", answer.body);
         }
         let codes = (0..ACCOUNTS).map(|number| {
-            let letter = mails::wait_for(&deployment.mails(), &address(number), Duration::from_secs(20), |_| true)?;
+            let letter =
+                mails::wait_for(&deployment.mails(), &address(number), Duration::from_secs(20), |_| true)?;
             letter.code().map(ToOwned::to_owned).context("a mail without a code")
         });
         let codes: Vec<String> = codes.collect::<anyhow::Result<_>>()?;
@@ -254,7 +263,12 @@ fn pure_argon2() -> anyhow::Result<f64> {
                     for _ in 0..each {
                         let mut tag = [0; 32];
                         argon2
-                            .hash_password_into_with_memory(b"New Password 1!", &[7; 16], &mut tag, &mut memory[..])
+                            .hash_password_into_with_memory(
+                                b"New Password 1!",
+                                &[7; 16],
+                                &mut tag,
+                                &mut memory[..],
+                            )
                             .expect("sound parameters");
                     }
                 });

@@ -23,7 +23,8 @@ pub(crate) fn check() -> anyhow::Result<()> {
     let folder = root().join("openapi");
     let documents = documents();
     for (name, text) in &documents {
-        let file = fs::read_to_string(folder.join(name)).with_context(|| format!("reading openapi/{name}"))?;
+        let file =
+            fs::read_to_string(folder.join(name)).with_context(|| format!("reading openapi/{name}"))?;
         if file != *text {
             bail!("openapi/{name} differs from the rows; run `cargo xtask openapi`");
         }

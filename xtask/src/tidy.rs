@@ -12,8 +12,7 @@ const LINES_MAX: usize = 400;
 const NOT_IN_CORE: [&str; 9] =
     ["http", "serde", "serde_json", "diesel", "lettre", "axum", "actix-web", "warp", "utoipa"];
 /// Types that hold a secret: none may be printed or serialised.
-const SECRETS: [&str; 7] =
-    ["TicketSecret", "NewPassword", "Key", "Keys", "Seed", "Mail", "MailBody"];
+const SECRETS: [&str; 7] = ["TicketSecret", "NewPassword", "Key", "Keys", "Seed", "Mail", "MailBody"];
 /// Words that must not name a field of a log line or span.
 const NOT_IN_LOGS: [&str; 6] = ["email", "address", "password", "secret", "token", "code"];
 
@@ -25,7 +24,10 @@ struct File {
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let files = tracked()?;
-    let rust: Vec<&File> = files.iter().filter(|file| Path::new(&file.path).extension().is_some_and(|kind| kind == "rs")).collect();
+    let rust: Vec<&File> = files
+        .iter()
+        .filter(|file| Path::new(&file.path).extension().is_some_and(|kind| kind == "rs"))
+        .collect();
     let mut faults = Vec::new();
     for file in &rust {
         shape(file, &mut faults);
@@ -67,9 +69,8 @@ fn sources(file: &File, faults: &mut Vec<String>) {
     let test = file.path.contains("/tests/") || file.path.starts_with("xtask/");
     let only = |needle: &str, home: &str| {
         let here = file.path.starts_with(home) || test;
-        (!here && production(file).any(|(_, line)| line.contains(needle))).then(|| {
-            format!("{}: `{needle}` belongs into {home}", file.path)
-        })
+        (!here && production(file).any(|(_, line)| line.contains(needle)))
+            .then(|| format!("{}: `{needle}` belongs into {home}", file.path))
     };
     faults.extend(only(concat!("std::", "env::"), "crates/reset-app/src/settings"));
     faults.extend(only(concat!("SystemTime", "::now"), "crates/reset-app/src/system.rs"));
@@ -86,18 +87,22 @@ fn secrets(file: &File, faults: &mut Vec<String>) {
             continue;
         }
         let attributes = lines[..place].iter().rev().take_while(|line| line.trim_start().starts_with("#["));
-        let leaks = attributes.filter(|line| ["Debug", "Display", "Serialize"].iter().any(|word| line.contains(word)));
+        let leaks = attributes
+            .filter(|line| ["Debug", "Display", "Serialize"].iter().any(|word| line.contains(word)));
         faults.extend(leaks.map(|_| format!("{}:{}: {name} can be printed", file.path, place + 1)));
     }
     for (number, line) in production(file) {
-        let logs = ["info!(", "warn!(", "error!(", "debug!(", "trace!(", "span!("].iter().any(|log| line.contains(log));
+        let logs = ["info!(", "warn!(", "error!(", "debug!(", "trace!(", "span!("]
+            .iter()
+            .any(|log| line.contains(log));
         let field = |word: &&str| {
             [format!("{word} ="), format!("{word}="), format!("%{word}"), format!("?{word}")]
                 .iter()
                 .any(|shape| line.contains(shape.as_str()))
         };
         if logs && NOT_IN_LOGS.iter().any(field) {
-            faults.push(format!("{}:{number}: a log line with a field for a secret or an address", file.path));
+            faults
+                .push(format!("{}:{number}: a log line with a field for a secret or an address", file.path));
         }
     }
 }
@@ -118,7 +123,8 @@ fn manifest(file: &File, faults: &mut Vec<String>) {
             section = line.trim();
             continue;
         }
-        let Some((name, _)) = line.split_once([' ', '.', '=']).filter(|_| !line.starts_with(['#', ' '])) else {
+        let Some((name, _)) = line.split_once([' ', '.', '=']).filter(|_| !line.starts_with(['#', ' ']))
+        else {
             continue;
         };
         let ours = line.contains("path = ");
@@ -142,9 +148,16 @@ fn documents(files: &[File], faults: &mut Vec<String>) {
         for (number, line) in numbered(document) {
             for quoted in line.split('`').skip(1).step_by(2) {
                 let path = quoted.trim_end_matches('/');
-                let ours = ["crates/", "docs/", "openapi/", "xtask/", ".ci/"].iter().any(|root| quoted.starts_with(root));
+                let ours = ["crates/", "docs/", "openapi/", "xtask/", ".ci/"]
+                    .iter()
+                    .any(|root| quoted.starts_with(root));
                 let plain = !path.contains([' ', '*', '<', '{', '|']);
-                if ours && plain && !files.iter().any(|file| file.path == path || file.path.starts_with(&format!("{path}/"))) {
+                if ours
+                    && plain
+                    && !files
+                        .iter()
+                        .any(|file| file.path == path || file.path.starts_with(&format!("{path}/")))
+                {
                     faults.push(format!("{}:{number}: `{quoted}` does not exist", document.path));
                 }
             }
@@ -223,8 +236,14 @@ mod tests {
     fn manifests_give_reasons_and_keep_the_arrows() {
         let workspace = "[workspace.dependencies]\na = \"1\"\nb = \"1\" # because\n";
         assert_eq!(faults("Cargo.toml", workspace).len(), 1);
-        assert_eq!(faults("crates/reset-core/Cargo.toml", "[dependencies]\nhttp.workspace = true\n").len(), 1);
-        assert_eq!(faults("crates/reset-app/Cargo.toml", "[dependencies]\nserde_json.workspace = true\n").len(), 1);
+        assert_eq!(
+            faults("crates/reset-core/Cargo.toml", "[dependencies]\nhttp.workspace = true\n").len(),
+            1
+        );
+        assert_eq!(
+            faults("crates/reset-app/Cargo.toml", "[dependencies]\nserde_json.workspace = true\n").len(),
+            1
+        );
     }
 
     #[test]

@@ -35,8 +35,11 @@ pub struct Case {
 }
 
 /// Headers that every answer of ours carries (interface.md, Answers).
-const ALWAYS: [(&str, &str); 3] =
-    [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")];
+const ALWAYS: [(&str, &str); 3] = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+];
 
 /// Reads the cases of one file.
 ///
@@ -79,7 +82,8 @@ fn wire(text: &str) -> anyhow::Result<Vec<u8>> {
     if !lower.contains("\r\nhost:") && !lower.contains("http/1.0") {
         added.push_str("host: test\r\n");
     }
-    if !body.is_empty() && !lower.contains("\r\ncontent-length:") && !lower.contains("\r\ntransfer-encoding:") {
+    if !body.is_empty() && !lower.contains("\r\ncontent-length:") && !lower.contains("\r\ntransfer-encoding:")
+    {
         write!(added, "content-length: {}\r\n", body.len())?;
     }
     Ok(format!("{head}\r\n{added}connection: close\r\n\r\n{body}").into_bytes())

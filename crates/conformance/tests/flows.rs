@@ -29,7 +29,8 @@ fn px0_resets_by_code_once() {
     for front_end in FRONT_ENDS {
         let world = World::start(front_end);
         assert_eq!(post(&world, "/v1/auth/password-reset/trigger", USER).status, 200);
-        let body = format!(r#"{{"code":"{}","new_password":"NewSecretPassword123!"}}"#, world.next_mail().secret);
+        let body =
+            format!(r#"{{"code":"{}","new_password":"NewSecretPassword123!"}}"#, world.next_mail().secret);
         let answer = post(&world, "/v1/auth/password-reset/reset", &body);
         assert_eq!(
             (answer.status, answer.body.as_str()),
@@ -49,7 +50,8 @@ fn worthai_resets_by_token_once() {
     for front_end in FRONT_ENDS {
         let world = World::start(front_end);
         assert_eq!(post(&world, "/auth/api/v1/forgot-password", USER).status, 200);
-        let body = format!(r#"{{"password":"a new password","reset_token":"{}"}}"#, token(&world.next_mail()));
+        let body =
+            format!(r#"{{"password":"a new password","reset_token":"{}"}}"#, token(&world.next_mail()));
         let answer = post(&world, "/auth/api/v1/reset-password", &body);
         assert_eq!(
             (answer.status, answer.body.as_str()),
@@ -85,7 +87,11 @@ fn strapi_resets_by_code_once_under_either_prefix() {
             notice(&world);
             let replay = post(&world, &format!("{ask}/reset-password"), &body);
             assert_eq!(replay.status, 400);
-            assert!(replay.body.starts_with(r#"{"code":400,"message":"Incorrect code provided""#), "{}", replay.body);
+            assert!(
+                replay.body.starts_with(r#"{"code":400,"message":"Incorrect code provided""#),
+                "{}",
+                replay.body
+            );
         }
     }
 }
@@ -104,7 +110,10 @@ fn insforge_exchanges_a_code_for_a_token_and_resets_once() {
         assert_eq!(again.status, 401, "{}", again.body);
         let body = format!(r#"{{"newPassword":"newSecurePassword123","otp":"{token}"}}"#);
         let answer = post(&world, "/api/auth/email/reset-password", &body);
-        assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"message":"Password reset successfully"}"#));
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (200, r#"{"message":"Password reset successfully"}"#)
+        );
         notice(&world);
         let replay = post(&world, "/api/auth/email/reset-password", &body);
         assert_eq!(replay.status, 401, "{}", replay.body);

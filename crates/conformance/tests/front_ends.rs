@@ -19,10 +19,8 @@ fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let cases: Vec<Case> = files
-        .iter()
-        .flat_map(|path| case::parse(&fs::read_to_string(path).unwrap()).unwrap())
-        .collect();
+    let cases: Vec<Case> =
+        files.iter().flat_map(|path| case::parse(&fs::read_to_string(path).unwrap()).unwrap()).collect();
     assert!(cases.len() > 50, "{} cases", cases.len());
     cases
 }

@@ -29,11 +29,11 @@ pub(crate) fn entropy() -> Arc<dyn Entropy> {
 pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
     let database = &settings.database.address;
     if database.file().is_some() {
-        database.migrate().await?;
+        database.migrate().await.context("database_url")?;
     } else if !database.pending().await?.is_empty() {
         bail!("the database schema is behind: run the command migrate first");
     }
-    Ok(database.open().await?)
+    database.open().await.context("database_url")
 }
 
 /// The store, where there is one already.

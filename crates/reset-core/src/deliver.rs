@@ -56,7 +56,9 @@ impl Resets {
         let ready = match &errand.task {
             Task::Reset { email, redirect_to } => self.prepare(errand, email, redirect_to.as_deref()).await?,
             Task::Notice { account } => match self.adapters().store.account(account).await? {
-                Some(account) => Ok(Ready { mail: letter(errand, account, MailBody::PasswordChanged), ticket: None }),
+                Some(account) => {
+                    Ok(Ready { mail: letter(errand, account, MailBody::PasswordChanged), ticket: None })
+                }
                 None => Err(Outcome::Nobody),
             },
         };
@@ -76,7 +78,9 @@ impl Resets {
         let Some(recipes) = self.recipes_of(&errand.dialect) else { return Ok(Err(Outcome::Abandoned)) };
         let adapters = self.adapters();
         let account = adapters.store.account_by_email(email).await?;
-        let Some(account) = account.filter(|account| !account.blocked) else { return Ok(Err(Outcome::Nobody)) };
+        let Some(account) = account.filter(|account| !account.blocked) else {
+            return Ok(Err(Outcome::Nobody));
+        };
         let ticket = match adapters.store.ticket_of(&errand.id).await? {
             Some(ticket) => Some(ticket),
             None => self.issue(errand, &account, email, recipes, redirect_to).await?,
@@ -92,8 +96,13 @@ impl Resets {
             (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, recipe.life));
             adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
         }
-        let seed =
-            self.inner.keys.seed(&ticket.dialect, ticket.kind, ticket.errand.as_str(), &account.id, ticket.nonce);
+        let seed = self.inner.keys.seed(
+            &ticket.dialect,
+            ticket.kind,
+            ticket.errand.as_str(),
+            &account.id,
+            ticket.nonce,
+        );
         let secret = recipe.shape.mint(&seed);
         let body = recipe.carriage.body(recipe.shape.seal(&secret, &ticket), recipe.life);
         let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), recipe.life);

@@ -81,7 +81,8 @@ fn canonical_domain(domain: &str) -> Option<String> {
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let numeric_end = labels.last().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    let decodes = !labels.iter().any(|label| label.starts_with("xn--")) || idna::domain_to_unicode(&ascii).1.is_ok();
+    let decodes =
+        !labels.iter().any(|label| label.starts_with("xn--")) || idna::domain_to_unicode(&ascii).1.is_ok();
     (labels.len() >= 2 && labels.iter().all(plain) && !numeric_end && decodes).then_some(ascii)
 }
 

@@ -57,7 +57,8 @@ impl Resets {
         let now = adapters.clock.now();
         let account = adapters.store.account_by_email(email).await?;
         let account = account.filter(|account| !account.blocked).ok_or(ExchangeError::Invalid)?;
-        let ticket = adapters.store.take_guess(&account.id, dialect, TicketKind::Code, max_attempts, now).await?;
+        let ticket =
+            adapters.store.take_guess(&account.id, dialect, TicketKind::Code, max_attempts, now).await?;
         let ticket = ticket.ok_or(ExchangeError::Invalid)?;
         let digest = self.inner.keys.digest(dialect, Scope::Account, &account.id, code);
         if !digest.matches(&ticket.digest) || ticket.epoch != account.epoch || ticket.email != email.key() {

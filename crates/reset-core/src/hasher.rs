@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher as _, Version, password_hash::phc::PasswordHash};
+use argon2::{
+    Algorithm, Argon2, Block, Params, PasswordHasher as _, Version, password_hash::phc::PasswordHash,
+};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use subtle::ConstantTimeEq;
@@ -209,7 +211,12 @@ impl Worker {
             Scheme::Argon2id { m_kib, t, p } => {
                 let mut tag = [0; TAG];
                 self.argon2
-                    .hash_password_into_with_memory(password.as_bytes(), &salt, &mut tag, &mut self.memory[..])
+                    .hash_password_into_with_memory(
+                        password.as_bytes(),
+                        &salt,
+                        &mut tag,
+                        &mut self.memory[..],
+                    )
                     .map_err(|error| HashError::Failed(error.to_string()))?;
                 let [salt, hash] = [&salt[..], &tag[..]].map(|bytes| STANDARD_NO_PAD.encode(bytes));
                 tag.zeroize();
@@ -228,7 +235,8 @@ impl Worker {
 /// Whether `stored`, in a form that polyreset writes, is a hash of `password`.
 fn verify(password: &NewPassword, stored: &str) -> Result<bool, HashError> {
     if stored.starts_with("$2") {
-        return bcrypt::verify(password.as_bytes(), stored).map_err(|error| HashError::Failed(error.to_string()));
+        return bcrypt::verify(password.as_bytes(), stored)
+            .map_err(|error| HashError::Failed(error.to_string()));
     }
     let unreadable = || HashError::Failed("the stored hash is in no form that is understood".to_owned());
     let parsed = PasswordHash::new(stored).map_err(|_| unreadable())?;
@@ -265,7 +273,9 @@ mod tests {
     const SMALL: Scheme = Scheme::Argon2id { m_kib: 64, t: 1, p: 1 };
 
     fn password(text: &str) -> NewPassword {
-        Policy { min: 1, count: Count::Bytes, four_classes: false, max_bytes: PASSWORD_MAX }.accept(text).unwrap()
+        Policy { min: 1, count: Count::Bytes, four_classes: false, max_bytes: PASSWORD_MAX }
+            .accept(text)
+            .unwrap()
     }
 
     fn pool(scheme: Scheme) -> HashPool {
@@ -312,10 +322,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_says_busy_and_recovers() {
-        let pool = HashPool::start(Scheme::Argon2id { m_kib: 16 * 1024, t: 8, p: 1 }, 1, Arc::new(Zeros)).unwrap();
+        let pool =
+            HashPool::start(Scheme::Argon2id { m_kib: 16 * 1024, t: 8, p: 1 }, 1, Arc::new(Zeros)).unwrap();
         let pool = Arc::new(pool);
         let all: Vec<_> = (0..3 * QUEUE_PER_THREAD)
-            .map(|_| tokio::spawn({ let pool = pool.clone(); async move { pool.hash(password("x")).await } }))
+            .map(|_| {
+                tokio::spawn({
+                    let pool = pool.clone();
+                    async move { pool.hash(password("x")).await }
+                })
+            })
             .collect();
         let (mut done, mut busy) = (0, 0);
         for one in all {

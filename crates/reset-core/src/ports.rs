@@ -60,14 +60,23 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     /// [`AddAccountError::Taken`] when another account has the address.
-    async fn add_account(&self, email: &EmailAddress, account: NewAccount) -> Result<AccountId, AddAccountError>;
+    async fn add_account(
+        &self,
+        email: &EmailAddress,
+        account: NewAccount,
+    ) -> Result<AccountId, AddAccountError>;
 
     /// Blocks or unblocks the account; blocking voids its tickets in the same transaction. Returns whether
     /// there is such an account.
     ///
     /// # Errors
     /// When the store fails.
-    async fn set_blocked(&self, email: &EmailAddress, blocked: bool, now: Timestamp) -> Result<bool, StoreError>;
+    async fn set_blocked(
+        &self,
+        email: &EmailAddress,
+        blocked: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
 }
 
 /// What became of [`Tickets::issue`].
@@ -116,8 +125,12 @@ pub trait Tickets: Send + Sync {
     ///
     /// # Errors
     /// When the store fails.
-    async fn ticket_with(&self, dialect: &str, digest: &TicketDigest, now: Timestamp)
-    -> Result<Option<Ticket>, StoreError>;
+    async fn ticket_with(
+        &self,
+        dialect: &str,
+        digest: &TicketDigest,
+        now: Timestamp,
+    ) -> Result<Option<Ticket>, StoreError>;
 
     /// How many live tickets of `kind` the dialect has.
     ///
@@ -185,7 +198,12 @@ pub trait Errands: Send + Sync {
     ///
     /// # Errors
     /// When the store fails.
-    async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Errand>, StoreError>;
+    async fn claim(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Errand>, StoreError>;
 
     /// Ends an errand. With `accepted`, the new end of the ticket is stored in the same transaction if it is
     /// live: the clock starts when the mail is accepted.

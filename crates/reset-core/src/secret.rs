@@ -68,16 +68,30 @@ pub enum Scope {
 
 impl Keys {
     /// Digest of `secret` for a dialect's ticket; with [`Scope::Account`] it covers the account too.
-    pub fn digest(&self, dialect: &str, scope: Scope, account: &AccountId, secret: &TicketSecret) -> TicketDigest {
+    pub fn digest(
+        &self,
+        dialect: &str,
+        scope: Scope,
+        account: &AccountId,
+        secret: &TicketSecret,
+    ) -> TicketDigest {
         let account = if scope == Scope::Account { account.as_str() } else { "" };
         let parts = [dialect, secret.kind.name(), account, secret.reveal()].map(str::as_bytes);
         TicketDigest(*self.digests.tag(&parts))
     }
 
     /// The seed of one ticket's secret. Equal tickets give equal seeds: a retry mails the same secret.
-    pub fn seed(&self, dialect: &str, kind: TicketKind, errand: &str, account: &AccountId, nonce: u32) -> Seed {
+    pub fn seed(
+        &self,
+        dialect: &str,
+        kind: TicketKind,
+        errand: &str,
+        account: &AccountId,
+        nonce: u32,
+    ) -> Seed {
         let nonce = nonce.to_be_bytes();
-        let [dialect, kind, errand, account] = [dialect, kind.name(), errand, account.as_str()].map(str::as_bytes);
+        let [dialect, kind, errand, account] =
+            [dialect, kind.name(), errand, account.as_str()].map(str::as_bytes);
         Seed(Key::shared(&self.secrets.tag(&[dialect, kind, errand, account, &nonce])[..]))
     }
 }

@@ -168,7 +168,8 @@ impl Api {
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         if !self.inner.cors_origins.is_empty() {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
-            let origin = request.get(header::ORIGIN).filter(|origin| self.inner.cors_origins.contains(origin));
+            let origin =
+                request.get(header::ORIGIN).filter(|origin| self.inner.cors_origins.contains(origin));
             if let Some(origin) = origin {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
                 headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, REFERENCE.into());
@@ -185,7 +186,8 @@ fn failure(route: &Route, what: &str) -> Response<Bytes> {
 
 /// Whether `path` is `prefix` or lies below it.
 fn owns(prefix: &str, path: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || prefix.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || prefix.is_empty() || rest.starts_with('/'))
 }
 
 /// The `Allow` header of a path: its methods, `HEAD` beside `GET`, and `OPTIONS`.
@@ -210,7 +212,10 @@ fn preflight(allow: &str) -> Endpoint {
         let headers = response.headers_mut();
         headers.insert(header::ALLOW, HeaderValue::clone(&allow));
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::clone(&allow));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type, authorization"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("content-type, authorization"),
+        );
         Ok::<_, Response<Bytes>>(response)
     })
 }

@@ -25,7 +25,11 @@ pub fn to_json_pretty(body: &impl Serialize) -> String {
 }
 
 /// An answer with this body.
-pub(crate) fn reply(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Bytes> {
+pub(crate) fn reply(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);

@@ -25,7 +25,8 @@ use crate::wire::{WireRequest, respond};
 /// Routes to merge or nest into the host's own router. Unknown paths are left to the host.
 pub fn router(api: Api) -> Router {
     let routes = api.routes().to_vec();
-    let rows = routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, methods(&route)));
+    let rows =
+        routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, methods(&route)));
     rows.with_state(api)
 }
 
@@ -38,9 +39,12 @@ fn methods(route: &Arc<Route>) -> MethodRouter<Api> {
     let on = |methods: MethodRouter<Api>, endpoint: &Endpoint| {
         let (route, endpoint) = (route.clone(), endpoint.clone());
         let filter = MethodFilter::try_from(endpoint.method.clone()).expect("a standard method");
-        methods.on(filter, async move |State(api): State<Api>, WireRequest(request): WireRequest| -> Response {
-            respond(api.answer(&route, &endpoint, request).await)
-        })
+        methods.on(
+            filter,
+            async move |State(api): State<Api>, WireRequest(request): WireRequest| -> Response {
+                respond(api.answer(&route, &endpoint, request).await)
+            },
+        )
     };
     let methods = route.endpoints.iter().fold(MethodRouter::new(), on);
     methods.fallback(wrong_method).layer(DefaultBodyLimit::max(route.body_limit))

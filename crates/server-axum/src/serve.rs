@@ -39,7 +39,8 @@ pub fn serve(listener: Listener, api: Api, stop: Stop) -> Serving {
 
 /// The rows, and an answer for everything else.
 fn with_strays(api: Api) -> Router {
-    let stray = async |State(api): State<Api>, WireRequest(request): WireRequest| respond(api.stray(request).await);
+    let stray =
+        async |State(api): State<Api>, WireRequest(request): WireRequest| respond(api.stray(request).await);
     let limit = DefaultBodyLimit::max(api.body_limit());
     router(api.clone()).fallback_service(stray.layer(limit).with_state(api))
 }

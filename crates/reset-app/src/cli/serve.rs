@@ -84,7 +84,7 @@ impl Service {
     async fn run(self, serve: Serve, shutdown: Shutdown) -> Result<ExitCode> {
         let Self { bound: Bound { listener, at, file }, resets, api, mail } = self;
         let (stop_courier, stopped) = oneshot::channel::<()>();
-        let courier = tokio::spawn(courier::run(resets.clone(), async {
+        let mut courier = tokio::spawn(courier::run(resets.clone(), async {
             let _ = stopped.await;
         }));
         let chores = [tokio::spawn(watch_mail(resets.clone())), tokio::spawn(courier::clean_up(resets))];
@@ -94,15 +94,24 @@ impl Service {
             Listen::Unix(_) => format!("listening on {at}\n"),
         });
 
-        let ending = shutdown.within(server).await;
+        let ending = shutdown.within(async {
+            tokio::select! {
+                ended = server => ended.context("the server panicked")?.context("the server ended"),
+                // Accepting what nobody mails would be worse than ending.
+                _ = &mut courier => bail!("the courier panicked"),
+            }
+        });
+        let ending = ending.await;
         drop(file);
         chores.iter().for_each(JoinHandle::abort);
         drop(stop_courier);
-        finish(&shutdown, courier).await;
+        if !courier.is_finished() {
+            finish(&shutdown, courier).await;
+        }
         shutdown.within(mail.shutdown()).await;
         match ending {
             None => warn!("requests were cut off: the drain took longer than {PATIENCE:?}"),
-            Some(ended) => ended.context("the server panicked")?.context("the server ended")?,
+            Some(ended) => ended?,
         }
         info!("ended");
         Ok(ExitCode::SUCCESS)

@@ -40,10 +40,12 @@ impl Values {
 
     /// Settings files that hold a secret themselves instead of naming its file.
     pub(super) fn files_with_secrets(&self) -> BTreeSet<&str> {
-        let secrets =
-            self.given.iter().filter(|(name, given)| key(name).secrecy == Secrecy::Secret && !given.in_file);
-        let path = |source| if let Source::File { path, .. } = source { Some(path.as_str()) } else { None };
-        secrets.filter_map(|(_, given)| path(&given.source)).collect()
+        let secrets = self.given.iter().filter(|(name, _)| key(name).secrecy == Secrecy::Secret);
+        let holders = secrets.filter_map(|(_, given)| match &given.source {
+            Source::File { path, .. } if !given.in_file => Some(path.as_str()),
+            _ => None,
+        });
+        holders.collect()
     }
 
     /// The setting as it is in force.

@@ -19,7 +19,10 @@ fn accounts_are_added_verified_blocked_and_unblocked() {
     assert_ne!(code(&["user", "block", "ghost@example.com"], ""), Some(0));
     let taken = deployment.run(&["user", "add", "ann@EXAMPLE.com", "--password-stdin"], "x").unwrap();
     let error = String::from_utf8_lossy(&taken.stderr);
-    assert!(!taken.status.success() && error.contains("exists already") && error.lines().count() == 1, "{error}");
+    assert!(
+        !taken.status.success() && error.contains("exists already") && error.lines().count() == 1,
+        "{error}"
+    );
 }
 
 #[test]
@@ -65,7 +68,10 @@ fn doctor_names_what_is_wrong_and_says_when_all_is_well() {
     let ill = deployment.run(&["doctor"], "").unwrap();
     let said = String::from_utf8_lossy(&ill.stdout);
     assert_eq!(ill.status.code(), Some(1), "{said}");
-    assert!(said.lines().any(|line| line.starts_with("FAIL") && line.to_lowercase().contains("tcp")), "{said}");
+    assert!(
+        said.lines().any(|line| line.starts_with("FAIL") && line.to_lowercase().contains("tcp")),
+        "{said}"
+    );
 }
 
 #[test]

@@ -72,7 +72,8 @@ fn mail_that_had_nowhere_to_go_when_the_process_died_arrives_later() {
     deployment.set("RESET_MAIL_URL", "smtp://127.0.0.1:9");
     let server = deployment.start().unwrap();
     for _ in 0..2 {
-        let answer = post(server.address, "/v1/auth/password-reset/trigger", &asks("user@example.com")).unwrap();
+        let answer =
+            post(server.address, "/v1/auth/password-reset/trigger", &asks("user@example.com")).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
     server.kill();
@@ -115,7 +116,11 @@ fn no_reset_is_torn_by_a_kill() {
 
         let changed = deployment.accepts(&email, "New Password 1!").unwrap();
         assert!(changed || !answered, "an answered reset was lost");
-        assert_eq!(changed, !deployment.accepts(&email, "the old password").unwrap(), "one password, not two");
+        assert_eq!(
+            changed,
+            !deployment.accepts(&email, "the old password").unwrap(),
+            "one password, not two"
+        );
         let server = deployment.start().unwrap();
         let again = post(server.address, "/v1/auth/password-reset/reset", &body).unwrap();
         assert_eq!(again.status == 200, !changed, "spent if and only if changed: {}", again.body);

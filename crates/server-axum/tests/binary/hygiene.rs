@@ -45,8 +45,18 @@ fn neither_log_nor_database_holds_what_must_not_be_there() {
     let token = exchanged.body.split('"').nth(3).unwrap().to_owned();
     get(server.address, &format!("/api/auth/email/reset-password-link?token={token}")).unwrap();
     get(server.address, &format!("/nothing?token={token}&email={EMAIL}")).unwrap();
-    post(server.address, "/auth/api/v1/reset-password", &format!(r#"{{"password":"{PASSWORD}","reset_token":"{jwt}x"}}"#)).unwrap();
-    post(server.address, "/auth/reset-password", &format!(r#"{{"code":"{hex}","password":"{PASSWORD}","passwordConfirmation":"{PASSWORD}?"}}"#)).unwrap();
+    post(
+        server.address,
+        "/auth/api/v1/reset-password",
+        &format!(r#"{{"password":"{PASSWORD}","reset_token":"{jwt}x"}}"#),
+    )
+    .unwrap();
+    post(
+        server.address,
+        "/auth/reset-password",
+        &format!(r#"{{"code":"{hex}","password":"{PASSWORD}","passwordConfirmation":"{PASSWORD}?"}}"#),
+    )
+    .unwrap();
     // The digests of live tickets are in the database now, and no secret is.
     let database = [deployment.database(), deployment.database().with_extension("db-wal")]
         .iter()

@@ -67,9 +67,13 @@ fn a_life_of_one_second_ends_after_one_second() {
         thread::sleep(Duration::from_millis(2_100));
         let password = "New Password 1!";
         let body = match reset {
-            "/v1/auth/password-reset/reset" => format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#),
+            "/v1/auth/password-reset/reset" => {
+                format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#)
+            }
             "/auth/reset-password" => {
-                format!(r#"{{"code":"{secret}","password":"{password}","passwordConfirmation":"{password}"}}"#)
+                format!(
+                    r#"{{"code":"{secret}","password":"{password}","passwordConfirmation":"{password}"}}"#
+                )
             }
             _ => format!(r#"{{"reset_token":"{secret}","password":"{password}"}}"#),
         };
