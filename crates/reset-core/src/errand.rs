@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{account::AccountId, email::EmailAddress, secret::crockford, time::Timestamp};
+use crate::{account::AccountId, email::EmailAddress, notation::crockford, time::Timestamp};
 
 /// Longest time an errand is tried before it is given up. Default 24 hours: a greylisting or broken mail
 /// server gets a day, and a ticket could not outlive it (see `ticket::HARD_CAP`).

@@ -27,6 +27,7 @@ pub mod keys;
 pub mod mail;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod notation;
 pub mod password;
 pub mod ports;
 pub mod recipe;
@@ -47,9 +48,9 @@ use crate::{
     errand::{ErrandId, Reference},
     error::StoreError,
     keys::Keys,
+    notation::hex,
     ports::{Adapters, random},
     recipe::Recipes,
-    secret::hex,
     ticket::TicketId,
 };
 

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::{
     account::AccountId,
     keys::{Key, Keys},
+    notation::{CROCKFORD, hex, unhex},
     ticket::{Ticket, TicketKind},
 };
 
@@ -168,8 +169,6 @@ impl Shape for SixDigits {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LongCode;
 
-/// Crockford's base 32: no I, L, O or U.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters of a long code that carry entropy.
 const LONG_CODE: usize = 12;
 
@@ -187,7 +186,7 @@ impl LongCode {
                 b'I' | b'L' => b'1',
                 other => other,
             };
-            values.push(ALPHABET.iter().position(|symbol| *symbol == upper)?);
+            values.push(CROCKFORD.iter().position(|symbol| *symbol == upper)?);
         }
         let (check, body) = values.split_last()?;
         (body.len() == LONG_CODE && Self::check(body) == *check).then(|| Self::written(body))
@@ -205,7 +204,7 @@ impl LongCode {
             if place > 0 && place % 4 == 0 {
                 text.push('-');
             }
-            text.push(char::from(ALPHABET[*value]));
+            text.push(char::from(CROCKFORD[*value]));
         }
         TicketSecret::new(TicketKind::LongCode, text)
     }
@@ -264,28 +263,6 @@ impl<const N: usize> Shape for TaggedHex<N> {
         let tag = self.tags.tag(&[&body[..]]);
         TicketSecret::new(TicketKind::Token, hex(&body[..]) + &hex(&tag[..TAG]))
     }
-}
-
-/// Lower-case hexadecimal of `bytes`.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// The bytes that `text` writes in hexadecimal of either case, or nothing.
-pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let pair = |pair: &[u8]| match pair {
-        [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(pair).collect()
-}
-
-/// Text of `N` Crockford characters for identifiers that people read aloud, from as many random bytes.
-pub fn crockford<const N: usize>(bytes: [u8; N]) -> String {
-    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }
 
 #[cfg(test)]
@@ -355,7 +332,7 @@ mod tests {
         let typed = code.replace('-', "").into_bytes();
         let refused = |bytes: &[u8]| LongCode::open(std::str::from_utf8(bytes).unwrap()).is_none();
         for place in 0..typed.len() {
-            for symbol in ALPHABET.iter().filter(|symbol| **symbol != typed[place]) {
+            for symbol in CROCKFORD.iter().filter(|symbol| **symbol != typed[place]) {
                 let mut wrong = typed.clone();
                 wrong[place] = *symbol;
                 assert!(refused(&wrong), "{symbol} in place {place}");
@@ -393,12 +370,5 @@ mod tests {
         assert!(digest("px0", Scope::Global, &one).matches(&digest("px0", Scope::Global, &two)));
         assert!(!digest("px0", Scope::Account, &one).matches(&digest("px0", Scope::Account, &two)));
         assert!(!digest("px0", Scope::Global, &one).matches(&digest("insforge", Scope::Global, &one)));
-    }
-
-    #[test]
-    fn hexadecimal_survives_the_round_trip() {
-        assert_eq!(hex(&[0, 0x7f, 0xff]), "007fff");
-        assert_eq!(unhex("007FfF"), Some(vec![0, 0x7f, 0xff]));
-        assert_eq!((unhex("0"), unhex("0g")), (None, None));
     }
 }

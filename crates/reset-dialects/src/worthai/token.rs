@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use reset_core::{
     keys::Key,
-    secret::{Seed, Shape, TicketSecret, hex},
+    notation::hex,
+    secret::{Seed, Shape, TicketSecret},
     ticket::{Ticket, TicketKind},
     time::Timestamp,
 };

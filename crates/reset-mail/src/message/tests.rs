@@ -78,8 +78,8 @@ fn the_owner_of_a_changed_password_is_told_what_to_do_if_it_was_not_him() {
 
     If that was you, all is well.
 
-    If it was not you, request a password reset again at once, and then check who
-    else can read this mailbox.
+    If it was not you, request a password reset again at once, and then check
+    who else can read this mailbox.
 
     Polyreset
     ");

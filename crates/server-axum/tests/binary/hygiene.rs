@@ -15,7 +15,8 @@ const PASSWORD: &str = "Canary-Password-1!";
 
 /// The text, and how it would look in other notations.
 fn notations(text: &str) -> Vec<String> {
-    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let digits = text.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
+    let hex: String = digits.map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect();
     let decimal = text.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
     vec![text.to_owned(), text.replace('@', "%40").replace('!', "%21"), hex, decimal]
 }
