@@ -1,7 +1,8 @@
 //! Threads that own a connection each and take jobs from a bounded queue.
 //!
-//! SQLite calls block and one of them may wait for the disk, so none runs on the runtime's threads. A job runs
-//! to its end even if its caller has gone: a client that hangs up cannot leave a transaction open.
+//! SQLite calls block and one of them may wait for the disk, so none runs on the runtime's threads. A job that
+//! has begun runs to its end even if its caller goes: a client that hangs up cannot leave a transaction open.
+//! One that has not begun is not begun for nobody: whoever was told that it failed finds that nothing was done.
 
 use std::{
     collections::VecDeque,
@@ -88,7 +89,7 @@ where
     F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send,
 {
     fn run(&mut self, db: &mut SqliteConnection) -> bool {
-        if let Some(work) = self.todo.take() {
+        if let Some(work) = self.todo.take().filter(|_| !self.caller.is_closed()) {
             // Sound: whatever a panic leaves behind on the connection is rolled back.
             let ran = catch_unwind(AssertUnwindSafe(|| work(db)));
             self.result = ran.map_or(Err(Fault::Panicked), |result| result.map_err(Fault::from));

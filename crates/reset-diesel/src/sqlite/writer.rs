@@ -28,7 +28,13 @@ pub(super) fn run(
 ) {
     while let Some(first) = queue.next() {
         let mut batch = vec![first];
-        let lost = commit_together(&mut db, &mut batch, queue).err().map(Fault::from);
+        let mut begun = false;
+        let lost = commit_together(&mut db, &mut batch, queue, &mut begun).err().map(Fault::from);
+        if !begun {
+            // Somebody else holds the lock, and what came meanwhile has waited for it as well. To let each job
+            // wait in its turn would outlast every caller's patience.
+            batch.extend(std::iter::from_fn(|| queue.waiting()));
+        }
         // Diesel counts transactions. Where the count and SQLite may disagree, only a new connection is safe.
         if lost.is_some() && AnsiTransactionManager::is_broken_transaction_manager(&mut db) {
             match connect() {
@@ -47,10 +53,12 @@ fn commit_together(
     db: &mut SqliteConnection,
     batch: &mut Vec<Box<dyn Job>>,
     queue: &Queue,
+    begun: &mut bool,
 ) -> QueryResult<()> {
     // IMMEDIATE: waits for writers of other processes here, where nothing was done yet, instead of failing
     // between a read and a write.
     db.immediate_transaction(|db| {
+        *begun = true;
         for place in 0.. {
             run_alone(db, &mut *batch[place])?;
             if batch.len() == BATCH {

@@ -154,17 +154,18 @@ async fn of_two_hundred_concurrent_pushes_none_is_lost() {
 }
 
 #[tokio::test]
-async fn a_full_queue_fails_at_once_and_who_goes_away_stops_no_job() {
+async fn a_full_queue_fails_at_once_and_who_goes_away_withdraws_what_has_not_begun() {
     let (store, directory) = fresh().await;
     let (open, gate) = gate();
     let (begin, started) = mpsc::channel();
     let gate = move |db: &mut SqliteConnection| {
         begin.send(()).expect("the test listens");
-        gate(db)
+        gate(db)?;
+        insert("begun")(db)
     };
     let mut context = Context::from_waker(Waker::noop());
     let mut poll = |job: Pin<&mut dyn Future<Output = Result<usize, Fault>>>| job.poll(&mut context);
-    let mut gated = Box::pin(async { store.writer.run(gate).await.map(|()| 0) });
+    let mut gated = Box::pin(store.writer.run(gate));
     assert!(poll(gated.as_mut()).is_pending());
     started.recv().unwrap();
     for number in 0..QUEUE {
@@ -175,12 +176,14 @@ async fn a_full_queue_fails_at_once_and_who_goes_away_stops_no_job() {
     }
     let mut one_more = Box::pin(store.writer.run(insert("more")));
     assert_eq!(poll(one_more.as_mut()), Poll::Ready(Err(Fault::Full)));
+    drop(gated);
     open.send(()).unwrap();
-    gated.await.unwrap();
     // Reads went on all the while; the next write comes after all of those.
     store.ready().await.unwrap();
-    store.push(&errand("last")).await.unwrap();
-    assert_eq!(seen_from_outside(&directory).len(), QUEUE + 1);
+    while let Err(error) = store.push(&errand("last")).await {
+        assert_eq!(told(&error), Fault::Full.to_string());
+    }
+    assert_eq!(seen_from_outside(&directory), ["begun", "last"]);
 }
 
 #[tokio::test]
@@ -208,6 +211,11 @@ async fn a_writer_that_never_ends_is_an_error_and_nothing_is_done() {
     outside.batch_execute("BEGIN IMMEDIATE").unwrap();
     let busy = told(&store.push(&errand("refused")).await.unwrap_err());
     assert!(busy.contains("database is locked"), "{busy}");
+    let all = [errand("a"), errand("b"), errand("c")];
+    let pushes = all.each_ref().map(|errand| store.push(errand));
+    for push in pushes {
+        assert!(push.await.is_err());
+    }
     outside.batch_execute("ROLLBACK").unwrap();
     store.push(&errand("accepted")).await.unwrap();
     assert_eq!(seen_from_outside(&directory), ["accepted"]);
