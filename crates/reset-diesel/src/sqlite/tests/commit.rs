@@ -181,7 +181,7 @@ async fn a_full_queue_fails_at_once_and_who_goes_away_withdraws_what_has_not_beg
     // Reads went on all the while; the next write comes after all of those.
     store.ready().await.unwrap();
     while let Err(error) = store.push(&errand("last")).await {
-        assert_eq!(told(&error), Fault::Full.to_string());
+        assert!(told(&error).contains("too many jobs"), "{}", told(&error));
     }
     assert_eq!(seen_from_outside(&directory), ["begun", "last"]);
 }
