@@ -79,6 +79,9 @@ impl Resets {
         let adapters = self.adapters();
         let account = adapters.store.account_by_email(email).await?;
         let Some(account) = account.filter(|account| !account.blocked) else {
+            // A ticket would cost a commit here. So does its absence, lest whoever asks next can tell by the
+            // time of his own answer what this errand came to (R14).
+            adapters.store.renew(&errand.id, adapters.clock.now().plus(LEASE)).await?;
             return Ok(Err(Outcome::Nobody));
         };
         let ticket = match adapters.store.ticket_of(&errand.id).await? {

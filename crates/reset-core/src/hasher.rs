@@ -1,7 +1,8 @@
 //! The password hash: Argon2id (or bcrypt) on a fixed set of threads, each with memory of its own.
 //!
 //! The number of threads is the number of permits: no burst of resets can take more memory or cores than
-//! the settings say (R60). Memory is allocated once, reused, and wiped whenever a thread has nothing to do.
+//! the settings say (R60). Memory is allocated once, reused, and wiped when a thread has had nothing to do for a
+//! moment.
 
 use std::{
     collections::VecDeque,
@@ -31,6 +32,9 @@ const QUEUE_PER_THREAD: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What the answer "busy" tells a client to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// How long a thread without work waits before it wipes its memory. The next hash would overwrite all of it
+/// anyway, and a burst should not wait for the wiping.
+const LULL: Duration = Duration::from_millis(100);
 /// Bytes of salt (RFC 9106, 4).
 const SALT: usize = 16;
 /// Bytes of hash.
@@ -150,17 +154,18 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job, waiting for it; nothing when the pool is gone. `idle` is called before the wait.
+    /// The next job, waiting for it; nothing when the pool is gone. `idle` is called once the wait is long.
     fn next(&self, idle: impl FnOnce()) -> Option<Job> {
-        let first = self.lock().jobs.pop_front();
-        if first.is_some() {
-            return first;
-        }
-        idle();
-        let mut state = self
+        let nothing = |state: &mut State| state.jobs.is_empty() && !state.closed;
+        let (mut state, wait) = self
             .changed
-            .wait_while(self.lock(), |state| state.jobs.is_empty() && !state.closed)
+            .wait_timeout_while(self.lock(), LULL, nothing)
             .unwrap_or_else(PoisonError::into_inner);
+        if wait.timed_out() {
+            drop(state);
+            idle();
+            state = self.changed.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+        }
         state.jobs.pop_front()
     }
 }

@@ -225,6 +225,12 @@ pub trait Errands: Send + Sync {
     /// When the store fails.
     async fn postpone(&self, errand: &ErrandId, due_at: Timestamp, reply: &str) -> Result<(), StoreError>;
 
+    /// Keeps a taken errand until `lease_end`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn renew(&self, errand: &ErrandId, lease_end: Timestamp) -> Result<(), StoreError>;
+
     /// Makes every unfinished errand due now. For the start of the only process on an embedded database:
     /// what its predecessor had taken when it was killed is nobody's any more.
     ///

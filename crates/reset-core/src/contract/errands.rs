@@ -95,6 +95,17 @@ pub async fn an_errand_that_is_not_due_waits(store: Arc<dyn Store>) {
     assert_eq!(claim(&store, at(10)).await, ["one"]);
 }
 
+pub async fn a_renewed_lease_lasts_longer_and_only_a_taken_errand_has_one(store: Arc<dyn Store>) {
+    push(&store, "taken", "ann").await;
+    assert_eq!(claim(&store, at(0)).await, ["taken"]);
+    push(&store, "waiting", "bob").await;
+    for id in ["taken", "waiting"] {
+        done(store.renew(&ErrandId::new(id), at(500)).await);
+    }
+    assert_eq!(claim(&store, at(499)).await, ["waiting"]);
+    assert_eq!(claim(&store, at(500)).await, ["taken"]);
+}
+
 pub async fn a_postponed_errand_is_due_when_it_was_put_off_to(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     claim(&store, at(0)).await;

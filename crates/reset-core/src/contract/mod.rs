@@ -90,6 +90,7 @@ macro_rules! store_contract {
                 a_claimed_errand_is_nobody_elses_until_its_lease_ends,
                 parallel_claims_share_the_errands_out,
                 an_errand_that_is_not_due_waits,
+                a_renewed_lease_lasts_longer_and_only_a_taken_errand_has_one,
                 a_postponed_errand_is_due_when_it_was_put_off_to,
                 a_finished_errand_never_comes_back,
                 release_makes_every_unfinished_errand_due,

@@ -84,6 +84,12 @@ impl Queue {
         }
     }
 
+    pub(super) fn renew(&mut self, id: &ErrandId, lease_end: Timestamp) {
+        if let Some(row) = self.unfinished().find(|row| row.taken && row.errand.id == *id) {
+            row.due_at = lease_end;
+        }
+    }
+
     pub(super) fn release(&mut self, now: Timestamp) {
         for row in self.unfinished() {
             (row.taken, row.due_at) = (false, now);

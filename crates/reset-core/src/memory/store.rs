@@ -341,6 +341,11 @@ impl Errands for MemoryStore {
         Ok(())
     }
 
+    async fn renew(&self, errand: &ErrandId, lease_end: Timestamp) -> Result<(), StoreError> {
+        self.working("renew")?.queue.renew(errand, lease_end);
+        Ok(())
+    }
+
     async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
         self.working("release")?.queue.release(now);
         Ok(())

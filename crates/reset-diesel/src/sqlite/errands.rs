@@ -127,6 +127,17 @@ impl Errands for Sqlite {
         postponed.await.map(drop)
     }
 
+    async fn renew(&self, errand: &ErrandId, lease_end: Timestamp) -> Result<(), StoreError> {
+        let (errand, lease_end) = (errand.as_str().to_owned(), lease_end.as_millis());
+        let renewed = self.write(move |db| {
+            update(errands::table.filter(errands::id.eq(errand)).filter(errands::taken))
+                .filter(errands::finished_at.is_null())
+                .set(errands::due_at.eq(lease_end))
+                .execute(db)
+        });
+        renewed.await.map(drop)
+    }
+
     async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
         let now = now.as_millis();
         let released = self.write(move |db| {
