@@ -22,7 +22,7 @@ mod shutdown;
 mod system;
 mod telemetry;
 
-use std::{future::Future, pin::Pin, process::ExitCode};
+use std::{future::Future, pin::Pin, process::ExitCode, time::Duration};
 
 use reset_dialects::Api;
 
@@ -33,6 +33,16 @@ pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server at work. It ends when everything in flight is answered after [`Stop`].
 pub type Serving = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
+
+/// Longest time that a client may take over the head of a request. Default 5 s (R40).
+pub const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Longest time that a connection may idle between requests. Default 5 s: a proxy in front keeps its own pool,
+/// and opens another when it needs one.
+pub const IDLE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Longest time between the first signal and the end.
+pub const DRAIN: Duration = shutdown::PATIENCE;
 
 /// What a web framework brings: serves the rows on the listener until told to stop.
 pub type Serve = fn(Listener, Api, Stop) -> Serving;

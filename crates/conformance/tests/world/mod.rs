@@ -22,7 +22,8 @@ use tokio::{runtime::Runtime, sync::oneshot};
 pub(crate) type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> Serving);
 
 /// Every front-end there is.
-pub(crate) const FRONT_ENDS: &[FrontEnd] = &[("axum", server_axum::serve)];
+pub(crate) const FRONT_ENDS: &[FrontEnd] =
+    &[("axum", server_axum::serve), ("actix", server_actix::serve), ("warp", server_warp::serve)];
 
 /// A running front-end.
 pub(crate) struct World {

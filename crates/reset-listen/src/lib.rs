@@ -1,0 +1,121 @@
+//! Connections for the front-ends on hyper.
+//!
+//! The loops that axum and warp bring set no time-out: a client that sends half a head would be waited for
+//! without end. So both use this one, with the same limits that `server-actix` sets in actix's own words.
+//!
+//! HTTP/1.1 alone is spoken, on every front-end alike. HTTP/2 and TLS are the proxy's in front.
+
+use std::{
+    error::Error,
+    future::poll_fn,
+    io,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+    server::conn::http1,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use reset_app::{HEAD_PATIENCE, Listener, Stop};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener},
+    sync::Semaphore,
+    time::sleep,
+};
+use tower::Service;
+use tracing::{debug, warn};
+
+/// Largest head of a request in bytes (R40).
+const HEAD_MAX: usize = 16 * 1024;
+/// Most connections at once. More wait in the system's queue.
+const CONNECTIONS_MAX: usize = 4096;
+/// Wait after the system refused a connection: most likely there are no file descriptors left.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `service` on `listener` until `stop`, then lets requests in flight finish.
+///
+/// # Errors
+/// When the listener cannot be taken over by the runtime.
+pub async fn serve<S, B>(listener: Listener, service: S, stop: Stop) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    match listener {
+        Listener::Tcp(listener) => {
+            let listener = TcpListener::from_std(listener)?;
+            // An answer is one small write: waiting for more only delays it.
+            let prompt = |socket: TcpStream| socket.set_nodelay(true).map(|()| socket);
+            let accept = move |context: &mut Context<'_>| {
+                listener.poll_accept(context)?.map(|(socket, _)| prompt(socket))
+            };
+            accept_until(stop, accept, service).await;
+        }
+        Listener::Unix(listener) => {
+            let listener = UnixListener::from_std(listener)?;
+            let accept =
+                move |context: &mut Context<'_>| listener.poll_accept(context)?.map(|(socket, _)| Ok(socket));
+            accept_until(stop, accept, service).await;
+        }
+    }
+    Ok(())
+}
+
+async fn accept_until<S, B, Socket>(
+    mut stop: Stop,
+    accept: impl Fn(&mut Context<'_>) -> Poll<io::Result<Socket>> + Send,
+    service: S,
+) where
+    Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (connections, drain) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), GracefulShutdown::new());
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(HEAD_MAX);
+    loop {
+        let accepted = async {
+            let permit = connections.clone().acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((permit, poll_fn(|context| accept(context)).await?))
+        };
+        let (permit, socket) = tokio::select! {
+            accepted = accepted => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!(%error, "a connection was not accepted");
+                    sleep(REFUSED_PAUSE).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        let connection =
+            http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service.clone()));
+        let connection = drain.watch(connection);
+        tokio::spawn(async move {
+            // What a client does wrong on its own connection is told nobody but who looks for it.
+            if let Err(error) = connection.await {
+                debug!(%error, "a connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    drain.shutdown().await;
+}

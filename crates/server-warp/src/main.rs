@@ -1,0 +1,7 @@
+//! polyreset behind warp, standing alone.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reset_app::run(server_warp::serve)
+}

@@ -1,0 +1,52 @@
+//! Where warp's requests meet the neutral ones. Its answers are neutral already.
+
+use std::pin::pin;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, Method, Request, Uri};
+use reset_dialects::BodyError;
+use warp::{Filter, Rejection, path::FullPath};
+
+/// A request with its body, or with why there is none.
+pub(crate) type WireRequest = Request<Result<Bytes, BodyError>>;
+
+/// The request, its body read up to `limit` bytes. warp's own `content_length_limit` answers 411 to a body in
+/// chunks, so the limit is counted here.
+pub(crate) fn wire_request(limit: usize) -> impl Filter<Extract = (WireRequest,), Error = Rejection> + Clone {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::method()
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |method: Method, path: FullPath, query: String, headers: HeaderMap, body| async move {
+            let mut request = Request::new(collect(body, limit).await);
+            *request.method_mut() = method;
+            *request.headers_mut() = headers;
+            let target = if query.is_empty() {
+                path.as_str().to_owned()
+            } else {
+                format!("{}?{query}", path.as_str())
+            };
+            if let Ok(uri) = target.parse::<Uri>() {
+                *request.uri_mut() = uri;
+            }
+            request
+        })
+}
+
+async fn collect(
+    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+    limit: usize,
+) -> Result<Bytes, BodyError> {
+    let (mut body, mut bytes) = (pin!(body), BytesMut::new());
+    while let Some(chunk) = body.next().await {
+        let mut chunk = chunk.map_err(|_| BodyError::Unreadable)?;
+        if bytes.len() + chunk.remaining() > limit {
+            return Err(BodyError::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk.copy_to_bytes(chunk.remaining()));
+    }
+    Ok(bytes.freeze())
+}
