@@ -19,6 +19,7 @@ pub mod insforge;
 mod jwt;
 pub mod openapi;
 pub mod own;
+mod peer;
 pub mod px0;
 pub mod refusal;
 pub mod route;
@@ -28,6 +29,7 @@ mod wire;
 pub mod worthai;
 
 pub use api::{Api, Serving};
+pub use peer::Peer;
 pub use refusal::BodyError;
 pub use route::{Dialect, Endpoint, Route};
 pub use settings::Settings;

@@ -25,13 +25,14 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use reset_app::{HEAD_PATIENCE, Listener, Stop};
+use reset_dialects::Peer;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener},
     sync::Semaphore,
     time::sleep,
 };
-use tower::Service;
+use tower::{Service, ServiceExt};
 use tracing::{debug, warn};
 
 /// Largest head of a request in bytes (R40).
@@ -60,14 +61,16 @@ where
             // An answer is one small write: waiting for more only delays it.
             let prompt = |socket: TcpStream| socket.set_nodelay(true).map(|()| socket);
             let accept = move |context: &mut Context<'_>| {
-                listener.poll_accept(context)?.map(|(socket, _)| prompt(socket))
+                let accepted = listener.poll_accept(context)?;
+                accepted.map(|(socket, peer)| Ok((prompt(socket)?, Some(Peer(peer.ip().to_canonical())))))
             };
             accept_until(stop, accept, service).await;
         }
         Listener::Unix(listener) => {
             let listener = UnixListener::from_std(listener)?;
-            let accept =
-                move |context: &mut Context<'_>| listener.poll_accept(context)?.map(|(socket, _)| Ok(socket));
+            let accept = move |context: &mut Context<'_>| {
+                listener.poll_accept(context)?.map(|(socket, _)| Ok((socket, None)))
+            };
             accept_until(stop, accept, service).await;
         }
     }
@@ -76,7 +79,7 @@ where
 
 async fn accept_until<S, B, Socket>(
     mut stop: Stop,
-    accept: impl Fn(&mut Context<'_>) -> Poll<io::Result<Socket>> + Send,
+    accept: impl Fn(&mut Context<'_>) -> Poll<io::Result<(Socket, Option<Peer>)>> + Send,
     service: S,
 ) where
     Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -95,7 +98,7 @@ async fn accept_until<S, B, Socket>(
             let permit = connections.clone().acquire_owned().await.map_err(io::Error::other)?;
             Ok::<_, io::Error>((permit, poll_fn(|context| accept(context)).await?))
         };
-        let (permit, socket) = tokio::select! {
+        let (permit, (socket, peer)) = tokio::select! {
             accepted = accepted => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -106,8 +109,13 @@ async fn accept_until<S, B, Socket>(
             },
             () = &mut stop => break,
         };
-        let connection =
-            http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service.clone()));
+        let service = service.clone().map_request(move |mut request: Request<Incoming>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
+            request
+        });
+        let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
         let connection = drain.watch(connection);
         tokio::spawn(async move {
             // What a client does wrong on its own connection is told nobody but who looks for it.

@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::Stat
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use reset_dialects::BodyError;
+use reset_dialects::{BodyError, Peer};
 
 /// A request with its body, or with why there is none.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);
@@ -25,6 +25,9 @@ impl FromRequest for WireRequest {
             });
             let mut wire = http::Request::new(body);
             *wire.headers_mut() = headers(&request);
+            if let Some(peer) = request.peer_addr() {
+                wire.extensions_mut().insert(Peer(peer.ip().to_canonical()));
+            }
             // What actix parsed, `http` 1 parses as well; should it not, the request is one that matches nothing.
             if let Ok(method) = http::Method::from_bytes(request.method().as_str().as_bytes()) {
                 *wire.method_mut() = method;

@@ -22,8 +22,8 @@ use reset_dialects::{Api, Endpoint, Route};
 pub use crate::serve::serve;
 use crate::wire::{WireRequest, respond};
 
-/// Routes to merge or nest into the host's own router. Unknown paths are left to the host.
-pub fn router(api: Api) -> Router {
+/// Routes to merge or nest into the host's own router, whatever its state. Unknown paths are left to the host.
+pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
     let routes = api.routes().to_vec();
     let rows =
         routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, methods(&route)));

@@ -1,11 +1,11 @@
 //! Where warp's requests meet the neutral ones. Its answers are neutral already.
 
-use std::pin::pin;
+use std::{convert::Infallible, net::SocketAddr, pin::pin};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, Uri};
-use reset_dialects::BodyError;
+use reset_dialects::{BodyError, Peer};
 use warp::{Filter, Rejection, path::FullPath};
 
 /// A request with its body, or with why there is none.
@@ -19,21 +19,40 @@ pub(crate) fn wire_request(limit: usize) -> impl Filter<Extract = (WireRequest,)
         .and(warp::path::full())
         .and(query)
         .and(warp::header::headers_cloned())
+        .and(peer())
         .and(warp::body::stream())
-        .then(move |method: Method, path: FullPath, query: String, headers: HeaderMap, body| async move {
-            let mut request = Request::new(collect(body, limit).await);
-            *request.method_mut() = method;
-            *request.headers_mut() = headers;
-            let target = if query.is_empty() {
-                path.as_str().to_owned()
-            } else {
-                format!("{}?{query}", path.as_str())
-            };
-            if let Ok(uri) = target.parse::<Uri>() {
-                *request.uri_mut() = uri;
-            }
-            request
-        })
+        .then(
+            move |method: Method,
+                  path: FullPath,
+                  query: String,
+                  headers: HeaderMap,
+                  peer: Option<Peer>,
+                  body| async move {
+                let mut request = Request::new(collect(body, limit).await);
+                *request.method_mut() = method;
+                *request.headers_mut() = headers;
+                if let Some(peer) = peer {
+                    request.extensions_mut().insert(peer);
+                }
+                let target = if query.is_empty() {
+                    path.as_str().to_owned()
+                } else {
+                    format!("{}?{query}", path.as_str())
+                };
+                if let Ok(uri) = target.parse::<Uri>() {
+                    *request.uri_mut() = uri;
+                }
+                request
+            },
+        )
+}
+
+/// Our own server tells by an extension, a host application's in warp's words.
+fn peer() -> impl Filter<Extract = (Option<Peer>,), Error = Infallible> + Copy {
+    let told = |remote: Option<SocketAddr>, known: Option<Peer>| {
+        known.or(remote.map(|address| Peer(address.ip().to_canonical())))
+    };
+    warp::addr::remote().and(warp::ext::optional()).map(told)
 }
 
 async fn collect(

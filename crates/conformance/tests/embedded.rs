@@ -1,0 +1,142 @@
+//! The library halves inside host applications that have routes, state and a 404 of their own: our rows work
+//! under the host's prefix, and everything else stays the host's.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread,
+};
+
+use conformance::http::{Answer, Connection};
+use http::{Method, Response, StatusCode};
+use reset_core::{
+    Resets,
+    keys::{Key, Keys},
+    memory::Memory,
+};
+use reset_dialects::{
+    Api, Dialect, Endpoint, Peer, Serving, Settings, dialects, px0,
+    route::{Call, Role},
+};
+
+/// A host application: its name, and how it serves our rows under `/accounts`.
+type Host = (&'static str, fn(TcpListener, Api));
+
+const HOSTS: [Host; 3] = [("axum", axum_host), ("actix", actix_host), ("warp", warp_host)];
+
+fn axum_host(listener: TcpListener, api: Api) {
+    use axum::{Router, extract::State, routing::get};
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let host = Router::new()
+            .route("/host", get(async |State(name): State<&'static str>| name))
+            .nest("/accounts", server_axum::router(api))
+            .fallback(async || (StatusCode::NOT_FOUND, "host's 404"))
+            .with_state("host");
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        axum::serve(listener, host.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
+    });
+}
+
+fn actix_host(listener: TcpListener, api: Api) {
+    use actix_web::{App, HttpServer, http::StatusCode, web};
+    let app = move || {
+        App::new()
+            .app_data(web::Data::new("host"))
+            .route("/host", web::get().to(async |name: web::Data<&'static str>| **name))
+            .service(web::scope("/accounts").configure(server_actix::configure(api.clone())))
+            .default_service(web::to(async || ("host's 404", StatusCode::NOT_FOUND)))
+    };
+    let server = HttpServer::new(app).workers(1).listen(listener).unwrap().run();
+    actix_web::rt::System::new().block_on(server).unwrap();
+}
+
+fn warp_host(listener: TcpListener, api: Api) {
+    use warp::Filter;
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let host = warp::path!("host").and(warp::get()).map(|| "host");
+        let not_found = warp::any().map(|| warp::reply::with_status("host's 404", StatusCode::NOT_FOUND));
+        let app = host.or(warp::path("accounts").and(server_warp::filter(api))).or(not_found);
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        warp::serve(app).incoming(listener).run().await;
+    });
+}
+
+/// The dialects, and one more whose only row tells who is at the other end.
+fn api() -> Api {
+    let root = Key::root(&[5; 32]).unwrap();
+    let mut all = dialects(Settings::defaults(&root, "http://127.0.0.1:8080"));
+    let mut mirror: Dialect = px0::dialect(Settings::defaults(&root, "http://127.0.0.1:8080").px0.unwrap());
+    let peer = async |_: Arc<()>, call: Call| {
+        let peer = call.request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
+        Ok::<_, Response<bytes::Bytes>>(Response::new(peer.unwrap_or_default().into()))
+    };
+    (mirror.name, mirror.owns, mirror.lenient) = ("mirror", Vec::new(), false);
+    mirror.rows = vec![("/peer".into(), vec![Endpoint::new(Method::GET, Role::Read, &Arc::new(()), peer)])];
+    all.push(mirror);
+    let memory = Memory::new(1);
+    let resets = Resets::new(memory.adapters(), Keys::new(&root), Vec::new(), false);
+    Api::new(resets, all, Serving { body_limit: 100, ..Serving::default() })
+}
+
+/// Starts the host on a thread that ends with the process.
+fn start((_, serve): Host) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || serve(listener, api()));
+    address
+}
+
+fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    Connection::open(address).unwrap().send(request.as_bytes()).unwrap()
+}
+
+#[test]
+fn our_rows_work_under_the_hosts_prefix_and_the_rest_stays_the_hosts() {
+    const TRIGGER: &str = "/accounts/v1/auth/password-reset/trigger";
+    let missing = r#"{"error":"email is required"}"#;
+    for host in HOSTS {
+        let address = start(host);
+        for (method, path, body, status, expected) in [
+            ("POST", TRIGGER, "{}", 400, missing),
+            (
+                "POST",
+                "/accounts/auth/forgot-password",
+                r#"{"email":"ghost@example.com"}"#,
+                200,
+                r#"{"ok":true}"#,
+            ),
+            ("GET", TRIGGER, "", 405, r#"{"error":"method not allowed"}"#),
+            ("HEAD", "/accounts/healthz", "", 200, ""),
+            ("POST", TRIGGER, &"x".repeat(101), 413, r#"{"error":"request body is too large"}"#),
+            ("POST", "/accounts/v1/auth/password-reset/trigger/", "{}", 404, "host's 404"),
+            ("POST", "/accounts/v1/auth/password-reset/%74rigger", "{}", 404, "host's 404"),
+            ("POST", "/v1/auth/password-reset/trigger", "{}", 404, "host's 404"),
+            ("GET", "/accounts/v1/auth/nothing", "", 404, "host's 404"),
+            ("GET", "/nothing", "", 404, "host's 404"),
+            ("GET", "/host", "", 200, "host"),
+        ] {
+            let answer = send(address, method, path, body);
+            assert_eq!(
+                (answer.status, answer.body.as_str()),
+                (status, expected),
+                "{}: {method} {path}",
+                host.0
+            );
+        }
+    }
+}
+
+#[test]
+fn the_other_end_of_the_connection_is_known() {
+    for host in HOSTS {
+        let answer = send(start(host), "GET", "/accounts/peer", "");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "127.0.0.1"), "{}", host.0);
+    }
+}
