@@ -6,6 +6,7 @@
 //! # Map
 //! * `settings`: one table of keys; flags, environment and file; types that cannot be wrong.
 //! * `cli`: one file a command. `cli/serve.rs` puts the parts together and is the place to start reading.
+//! * `engine` is everything behind the listener, and [`Embedded`] the same for a host application.
 //! * `deployment` makes the adapters, `listener` binds the socket, `courier` works errands off behind the
 //!   answers, `shutdown` says how all of it ends.
 //! * `system` is the clock and the randomness, `telemetry` the logs, `demo` the one-minute trial.
@@ -16,6 +17,8 @@ mod cli;
 mod courier;
 mod demo;
 mod deployment;
+mod embedded;
+mod engine;
 mod listener;
 mod settings;
 mod shutdown;
@@ -26,7 +29,7 @@ use std::{future::Future, pin::Pin, process::ExitCode, time::Duration};
 
 use reset_dialects::Api;
 
-pub use crate::listener::Listener;
+pub use crate::{embedded::Embedded, listener::Listener};
 
 /// Resolves when the server must stop accepting and finish what is in flight.
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;

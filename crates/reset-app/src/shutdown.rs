@@ -51,6 +51,11 @@ impl Shutdown {
         Ok(Self { deadline })
     }
 
+    /// The wish of a host application, which has its own signals: a drain that begins now.
+    pub(crate) fn now() -> Self {
+        Self { deadline: watch::channel(Some(Instant::now() + PATIENCE)).1 }
+    }
+
     /// Resolves when somebody wishes to end.
     pub(crate) fn begun(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut deadline = self.deadline.clone();

@@ -49,8 +49,3 @@ fn methods(route: &Arc<Route>) -> MethodRouter<Api> {
     let methods = route.endpoints.iter().fold(MethodRouter::new(), on);
     methods.fallback(wrong_method).layer(DefaultBodyLimit::max(route.body_limit))
 }
-
-/// The snippets of docs/EMBEDDING.md, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/EMBEDDING.md")]
-mod embedding {}

@@ -1,0 +1,54 @@
+//! polyreset inside a host application that brings the server but takes our database, mailer and courier.
+
+use anyhow::{Result, bail};
+use reset_dialects::Api;
+
+use crate::{
+    deployment,
+    engine::{Engine, Running},
+    settings::{Inputs, Settings, environment},
+    shutdown::Shutdown,
+};
+
+/// A deployment without a listener: settings, database, mail, and the courier at work.
+///
+/// The settings are those of the binaries (docs/OPERATIONS.md), from the environment and the file that
+/// `RESET_CONFIG` names. `listen` and `log` mean nothing here: sockets and logs are the host's.
+pub struct Embedded {
+    api: Api,
+    running: Running,
+}
+
+impl Embedded {
+    /// Opens everything and starts the courier on the current runtime. `set` goes before the environment:
+    /// pairs of key and value, such as `("px0.code_ttl", "10m")`.
+    ///
+    /// # Errors
+    /// One sentence that names the setting. `public_url` must be set: without a listener of ours there is
+    /// nothing to guess it from.
+    pub async fn start(set: &[(&str, &str)]) -> Result<Self> {
+        let flags = set.iter().map(|(key, value)| ("the host", (*key).to_owned(), (*value).to_owned()));
+        let inputs =
+            Inputs { flags: flags.collect(), environment: environment::variables()?, ..Inputs::default() };
+        let settings = Settings::read(inputs)?;
+        if !settings.is_given("public_url") {
+            bail!("public_url must be set: mailed links lead there");
+        }
+        let root = settings.database.secret.root(&*deployment::entropy())?;
+        let transports = vec![settings.mail.transport.clone()];
+        let engine = Engine::new(&settings, &root, &settings.likely_url(), transports).await?;
+        Ok(Self { api: engine.api.clone(), running: engine.start() })
+    }
+
+    /// The rows, for `server_axum::router`, `server_actix::configure` or `server_warp::filter`.
+    pub fn api(&self) -> Api {
+        self.api.clone()
+    }
+
+    /// Lets the courier finish the deliveries that it holds. To be called when the host's server has ended:
+    /// requests in flight may still accept errands. What is not finished within ten seconds is taken up again
+    /// at the next start.
+    pub async fn stop(self) {
+        self.running.finish(&Shutdown::now()).await;
+    }
+}
