@@ -51,6 +51,28 @@ impl fmt::Debug for Account {
     }
 }
 
+/// An address exactly as it was stored at some moment. `Debug` shows the type alone (R70).
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredAddress(String);
+
+impl StoredAddress {
+    /// The address that reads `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the mailer and the store.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for StoredAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoredAddress")
+    }
+}
+
 /// An account to be made in polyreset's own users table.
 #[derive(Clone)]
 pub struct NewAccount {

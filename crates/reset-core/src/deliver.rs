@@ -17,6 +17,7 @@ use crate::{
     mail::{Mail, MailBody},
     ports::Issued,
     recipe::{Recipe, Recipes},
+    secret::TicketSecret,
     ticket::{HARD_CAP, Ticket, TicketId, TicketState},
     time::Timestamp,
 };
@@ -53,10 +54,14 @@ impl Resets {
     /// # Errors
     /// When the store fails: the errand stays taken, and is due again when its lease ends.
     pub async fn deliver(&self, errand: &Errand) -> Result<(), StoreError> {
+        if self.adapters().clock.now().since(errand.created_at) >= GIVE_UP_AFTER {
+            return self.end(errand, Outcome::GivenUp, "", None).await;
+        }
         let ready = match &errand.task {
             Task::Reset { email, redirect_to } => self.prepare(errand, email, redirect_to.as_deref()).await?,
-            Task::Notice { account } => match self.adapters().store.account(account).await? {
+            Task::Notice { account, to } => match self.adapters().store.account(account).await? {
                 Some(account) => {
+                    let account = Account { email: to.as_str().to_owned(), ..account };
                     Ok(Ready { mail: letter(errand, account, MailBody::PasswordChanged), ticket: None })
                 }
                 None => Err(Outcome::Nobody),
@@ -89,27 +94,46 @@ impl Resets {
             None => self.issue(errand, &account, email, recipes, redirect_to).await?,
         };
         let Some(mut ticket) = ticket else { return Ok(Err(Outcome::Superseded)) };
-        let Some(recipe) = recipes.of(ticket.kind) else { return Ok(Err(Outcome::Abandoned)) };
         let now = adapters.clock.now();
         match ticket.state(now) {
             TicketState::Spent | TicketState::Void => return Ok(Err(Outcome::Superseded)),
             TicketState::Live | TicketState::Expired => {}
         }
+        let Some((recipe, secret)) = self.secret_of(&ticket, &account, recipes) else {
+            self.ask_again(errand).await?;
+            return Ok(Err(Outcome::Superseded));
+        };
         if now.since(ticket.minted_at) > FRESH.min(recipe.life / 2) {
             (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, recipe.life));
             adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
         }
-        let seed = self.inner.keys.seed(
-            &ticket.dialect,
-            ticket.kind,
-            ticket.errand.as_str(),
-            &account.id,
-            ticket.nonce,
-        );
-        let secret = recipe.shape.mint(&seed);
         let body = recipe.carriage.body(recipe.shape.seal(&secret, &ticket), recipe.life);
         let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), recipe.life);
         Ok(Ok(Ready { mail: letter(errand, account, body), ticket: Some(clock) }))
+    }
+
+    /// The secret of a ticket that was issued before. Nothing when the world has changed meanwhile: the
+    /// address is another account's, the kind is no longer mailed, the key is another one.
+    fn secret_of<'a>(
+        &self,
+        ticket: &Ticket,
+        account: &Account,
+        recipes: &'a Recipes,
+    ) -> Option<(&'a Recipe, TicketSecret)> {
+        let (keys, recipe) = (&self.inner.keys, recipes.of(ticket.kind)?);
+        let seed = keys.seed(&ticket.dialect, ticket.kind, ticket.errand.as_str(), &account.id, ticket.nonce);
+        let secret = recipe.shape.mint(&seed);
+        let digest = keys.digest(&ticket.dialect, recipe.scope, &account.id, &secret);
+        let fits = ticket.account == account.id && digest.matches(&ticket.digest);
+        fits.then_some((recipe, secret))
+    }
+
+    /// Puts a new errand in the place of one whose ticket has become useless.
+    async fn ask_again(&self, errand: &Errand) -> Result<(), StoreError> {
+        let again = Errand { id: self.errand_id(), seq: 0, attempts: 0, ..errand.clone() };
+        self.adapters().store.push(&again).await?;
+        self.inner.wake.notify_one();
+        Ok(())
     }
 
     /// Issues the errand's ticket; nothing when a later ask was served already.
@@ -123,9 +147,9 @@ impl Resets {
     ) -> Result<Option<Ticket>, StoreError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
-        let recipe = self.choose(recipes, now).await?;
-        let kind = recipe.shape.kind();
+        let (mut recipe, mut crowded) = (&recipes.usual, recipes.crowded.as_ref());
         for nonce in 0..DRAWS {
+            let kind = recipe.shape.kind();
             let seed = self.inner.keys.seed(recipes.dialect, kind, errand.id.as_str(), &account.id, nonce);
             let secret = recipe.shape.mint(&seed);
             let ticket = Ticket {
@@ -147,21 +171,14 @@ impl Resets {
                 spent_at: None,
                 voided_at: None,
             };
-            match adapters.store.issue(&ticket).await? {
+            match adapters.store.issue(&ticket, crowded.map(|crowded| crowded.most_live)).await? {
                 Issued::Live => return Ok(Some(ticket)),
                 Issued::Superseded => return Ok(None),
                 Issued::Collision => {}
+                Issued::Crowded => recipe = crowded.take().map_or(recipe, |crowded| &crowded.recipe),
             }
         }
         Err(StoreError::new(format!("{DRAWS} draws of a secret collided with live ones")))
-    }
-
-    /// The usual recipe, or the long one while too many guessable codes are live.
-    async fn choose<'a>(&self, recipes: &'a Recipes, now: Timestamp) -> Result<&'a Recipe, StoreError> {
-        let Some(crowded) = &recipes.crowded else { return Ok(&recipes.usual) };
-        let live =
-            self.adapters().store.live_tickets(recipes.dialect, recipes.usual.shape.kind(), now).await?;
-        Ok(if live < crowded.most_live { &recipes.usual } else { &crowded.recipe })
     }
 
     /// Sends, and records the reply.

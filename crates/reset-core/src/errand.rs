@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::{account::AccountId, email::EmailAddress, notation::crockford, time::Timestamp};
+use crate::{
+    account::{AccountId, StoredAddress},
+    email::EmailAddress,
+    notation::crockford,
+    time::Timestamp,
+};
 
 /// Longest time an errand is tried before it is given up. Default 24 hours: a greylisting or broken mail
 /// server gets a day, and a ticket could not outlive it (see `ticket::HARD_CAP`).
@@ -60,6 +65,9 @@ pub enum Task {
     Notice {
         /// Whose password it was.
         account: AccountId,
+        /// The address at the moment of the reset: whoever took the account over cannot have the notice sent
+        /// to an address of his own.
+        to: StoredAddress,
     },
 }
 

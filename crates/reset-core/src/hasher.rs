@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -41,6 +42,9 @@ const SALT: usize = 16;
 const TAG: usize = 32;
 /// Largest parameters of a stored hash that is verified at all (R59).
 const STORED_MOST: (u32, u32, u32) = (1 << 20, 16, 16);
+
+/// Largest cost of a stored bcrypt hash that is verified at all (R59): some seconds.
+const STORED_COST_MOST: u32 = 15;
 
 /// How new passwords are hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,10 +206,10 @@ impl Worker {
                 Job::Verify { reply, .. } if reply.is_closed() => {}
                 Job::Hash { password, salt, reply } => {
                     dirty = true;
-                    let _gone = reply.send(self.hash(&password, salt));
+                    let _gone = reply.send(unhurt(|| self.hash(&password, salt)));
                 }
                 Job::Verify { password, stored, reply } => {
-                    let _gone = reply.send(verify(&password, &stored));
+                    let _gone = reply.send(unhurt(|| verify(&password, &stored)));
                 }
             }
         }
@@ -237,9 +241,20 @@ impl Worker {
     }
 }
 
+/// Runs `work` so that a panic in a library costs one answer, and not the thread with all answers to come.
+fn unhurt<T>(work: impl FnOnce() -> Result<T, HashError>) -> Result<T, HashError> {
+    // Sound: the memory is overwritten by the next hash, whatever a panic left in it.
+    let ended = catch_unwind(AssertUnwindSafe(work));
+    ended.unwrap_or_else(|_| Err(HashError::Failed("the hash function panicked".to_owned())))
+}
+
 /// Whether `stored`, in a form that polyreset writes, is a hash of `password`.
 fn verify(password: &NewPassword, stored: &str) -> Result<bool, HashError> {
     if stored.starts_with("$2") {
+        let cost = stored.get(4..6).and_then(|cost| cost.parse::<u32>().ok());
+        if cost.is_none_or(|cost| cost > STORED_COST_MOST) {
+            return Err(HashError::Failed("the stored hash demands more work than any sane one".to_owned()));
+        }
         return bcrypt::verify(password.as_bytes(), stored)
             .map_err(|error| HashError::Failed(error.to_string()));
     }
@@ -317,6 +332,8 @@ mod tests {
         for stored in [
             format!("$argon2id$v=19$m=4194304,t=1,p=1${salt_and_hash}"),
             format!("$argon2id$v=19$m=64,t=1000,p=1${salt_and_hash}"),
+            format!("$2b$31${}", "a".repeat(53)),
+            "$2b$é".to_owned(),
             "plain".to_owned(),
             String::new(),
         ] {

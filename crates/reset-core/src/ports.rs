@@ -86,6 +86,8 @@ pub enum Issued {
     Live,
     /// Another live ticket of the dialect has this digest; nothing changed. Draw again (R11).
     Collision,
+    /// Other accounts have as many live tickets of this kind as there may be; nothing changed.
+    Crowded,
     /// The account has a ticket of a later errand in this dialect; nothing changed.
     Superseded,
 }
@@ -110,10 +112,13 @@ pub trait Tickets: Send + Sync {
     /// Stores a ticket and voids the earlier ones of the same account and dialect, in one transaction:
     /// expired ones too, lest [`Self::restart_clock`] revive them. So is an expired one of the same digest.
     ///
+    /// With `most_live`, it is stored only while other accounts have fewer live tickets of its kind in its
+    /// dialect. The count and the issue are one transaction: parallel couriers cannot exceed it.
+    ///
     /// # Errors
     /// When the store fails, or the errand has issued a ticket already: a second courier at one errand must
     /// find the first one's ticket, not void it.
-    async fn issue(&self, ticket: &Ticket) -> Result<Issued, StoreError>;
+    async fn issue(&self, ticket: &Ticket, most_live: Option<u64>) -> Result<Issued, StoreError>;
 
     /// The ticket that this errand issued, whatever its state.
     ///
@@ -131,12 +136,6 @@ pub trait Tickets: Send + Sync {
         digest: &TicketDigest,
         now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError>;
-
-    /// How many live tickets of `kind` the dialect has.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn live_tickets(&self, dialect: &str, kind: TicketKind, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Starts the ticket's clock anew, unless it is spent or void: its secret is about to be mailed again.
     ///

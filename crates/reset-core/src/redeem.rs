@@ -6,7 +6,7 @@
 
 use crate::{
     Resets,
-    account::Account,
+    account::{Account, StoredAddress},
     errand::{Errand, Task},
     error::RedeemError,
     password::NewPassword,
@@ -43,7 +43,7 @@ impl Resets {
             seq: 0,
             reference: self.reference(),
             dialect: dialect.to_owned(),
-            task: Task::Notice { account: account.id.clone() },
+            task: Task::Notice { account: account.id.clone(), to: StoredAddress::new(&account.email) },
             created_at: adapters.clock.now(),
             attempts: 0,
         });

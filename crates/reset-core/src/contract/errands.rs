@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{account, address, at, done, errand, issued, state, stored, ticket};
 use crate::{
-    account::AccountId,
+    account::{AccountId, StoredAddress},
     errand::{Errand, ErrandId, Outcome, Task},
     ports::Store,
     ticket::{Ticket, TicketState},
@@ -32,8 +32,10 @@ async fn postpone(store: &Arc<dyn Store>, id: &str, due_at: Timestamp) {
 pub async fn an_errand_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {
     let redirect_to = Some("https://example.org/?a='\"".to_owned());
     let reset = Errand { task: Task::Reset { email: address("ann"), redirect_to }, ..errand("reset", "ann") };
-    let notice =
-        Errand { task: Task::Notice { account: AccountId::new("any key") }, ..errand("notice", "ann") };
+    let notice = Errand {
+        task: Task::Notice { account: AccountId::new("any key"), to: StoredAddress::new("Ann@B.C") },
+        ..errand("notice", "ann")
+    };
     done(store.push(&reset).await);
     done(store.push(&notice).await);
     let claimed = done(store.claim(10, at(0), at(60)).await);
@@ -170,7 +172,7 @@ pub async fn errands_to_other_addresses_and_dialects_do_not_wait(store: Arc<dyn 
 
 pub async fn notices_wait_for_nobody(store: Arc<dyn Store>) {
     for id in ["one", "two"] {
-        let task = Task::Notice { account: AccountId::new("1") };
+        let task = Task::Notice { account: AccountId::new("1"), to: StoredAddress::new("a@b.c") };
         done(store.push(&Errand { task, ..errand(id, "unused") }).await);
     }
     assert_eq!(claim(&store, at(0)).await, ["one", "two"]);

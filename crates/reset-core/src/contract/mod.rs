@@ -60,7 +60,8 @@ macro_rules! store_contract {
                 an_errand_issues_one_ticket_only,
                 of_equal_digests_the_live_one_is_found,
                 a_dead_ticket_is_still_found_and_a_strange_one_is_not,
-                only_live_tickets_of_the_kind_are_counted,
+                the_most_live_of_a_kind_are_counted_among_other_accounts,
+                parallel_issues_do_not_exceed_the_most_live,
                 a_restarted_clock_revives_an_expired_ticket_and_no_other,
                 a_guess_is_taken_from_the_live_ticket_of_the_kind,
                 fifty_parallel_guesses_stay_within_the_limit,
@@ -178,7 +179,7 @@ fn ticket(account: &Account, id: &str) -> Ticket {
 
 /// Issues `ticket`, which has to succeed, and returns it.
 async fn issued(store: &Arc<dyn Store>, ticket: Ticket) -> Ticket {
-    assert_eq!(done(store.issue(&ticket).await), Issued::Live, "{}", ticket.id.as_str());
+    assert_eq!(done(store.issue(&ticket, None).await), Issued::Live, "{}", ticket.id.as_str());
     ticket
 }
 

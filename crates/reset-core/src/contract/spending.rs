@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{DIALECT, account, address, at, done, errand, issued, state, stored, ticket};
 use crate::{
-    account::{Account, AccountId},
+    account::{Account, AccountId, StoredAddress},
     errand::{Errand, Task},
     error::StoreError,
     ports::{Redemption, Store},
@@ -72,7 +72,10 @@ pub async fn a_failed_exchange_leaves_the_code_unspent(store: Arc<dyn Store>) {
 }
 
 fn notice(id: &str, account: &AccountId) -> Errand {
-    Errand { task: Task::Notice { account: account.clone() }, ..errand(id, "unused") }
+    Errand {
+        task: Task::Notice { account: account.clone(), to: StoredAddress::new("Then@Example.ORG") },
+        ..errand(id, "unused")
+    }
 }
 
 async fn try_redeem(
@@ -118,7 +121,7 @@ pub async fn a_redemption_changes_everything_at_once(store: Arc<dyn Store>) {
     let claimed = done(store.claim(10, at(9), at(60)).await);
     assert_eq!(
         claimed.iter().map(|errand| &errand.task).collect::<Vec<_>>(),
-        [&Task::Notice { account: ann.id.clone() }]
+        [&notice("notice", &ann.id).task]
     );
 
     assert_eq!(state(&store, &bobs, at(9)).await, TicketState::Live);

@@ -61,7 +61,7 @@ pub async fn a_live_digest_collides_and_nothing_changes(store: Arc<dyn Store>) {
     let anns = issued(&store, ticket(&ann, "same")).await;
     let earlier = issued(&store, ticket(&bob, "earlier")).await;
     let second = Ticket { digest: anns.digest, errand_seq: 2, ..ticket(&bob, "second") };
-    assert_eq!(done(store.issue(&second).await), Issued::Collision);
+    assert_eq!(done(store.issue(&second, None).await), Issued::Collision);
     assert!(done(store.ticket_of(&second.errand).await).is_none());
     assert_eq!(state(&store, &anns, at(0)).await, TicketState::Live);
     assert_eq!(state(&store, &earlier, at(0)).await, TicketState::Live);
@@ -103,12 +103,12 @@ pub async fn a_later_errand_supersedes_and_nothing_changes(store: Arc<dyn Store>
     let ann = account(&store, "ann").await;
     let late = issued(&store, Ticket { errand_seq: 2, ..ticket(&ann, "late") }).await;
     let early = ticket(&ann, "early");
-    assert_eq!(done(store.issue(&early).await), Issued::Superseded);
+    assert_eq!(done(store.issue(&early, None).await), Issued::Superseded);
     assert!(done(store.ticket_of(&early.errand).await).is_none());
     assert_eq!(state(&store, &late, at(0)).await, TicketState::Live);
     // Not even when the later one is dead.
     done(store.set_blocked(&address("ann"), true, at(1)).await);
-    assert_eq!(done(store.issue(&early).await), Issued::Superseded);
+    assert_eq!(done(store.issue(&early, None).await), Issued::Superseded);
     issued(&store, Ticket { dialect: "other".to_owned(), ..early }).await;
 }
 
@@ -117,7 +117,7 @@ pub async fn an_errand_issues_one_ticket_only(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let first = issued(&store, ticket(&ann, "first")).await;
     let second = Ticket { errand: first.errand.clone(), ..ticket(&ann, "second") };
-    assert!(store.issue(&second).await.is_err());
+    assert!(store.issue(&second, None).await.is_err());
     assert!(stored(&store, &first).await == first);
 }
 
@@ -145,19 +145,38 @@ pub async fn a_dead_ticket_is_still_found_and_a_strange_one_is_not(store: Arc<dy
     assert!(done(store.ticket_with(DIALECT, &digest("two"), at(5)).await).is_none());
 }
 
-pub async fn only_live_tickets_of_the_kind_are_counted(store: Arc<dyn Store>) {
+pub async fn the_most_live_of_a_kind_are_counted_among_other_accounts(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let cleo = account(&store, "cleo").await;
     issued(&store, ticket(&ann, "ann")).await;
     issued(&store, Ticket { expires_at: at(60), ..ticket(&bob, "bob") }).await;
-    issued(&store, Ticket { kind: TicketKind::Token, ..ticket(&cleo, "cleo") }).await;
-    issued(&store, Ticket { dialect: "other".to_owned(), ..ticket(&cleo, "other") }).await;
-    let live = |now| store.live_tickets(DIALECT, TicketKind::Code, now);
-    assert_eq!(done(live(at(59)).await), 2);
-    assert_eq!(done(live(at(60)).await), 1);
-    done(store.set_blocked(&address("ann"), true, at(60)).await);
-    assert_eq!(done(live(at(60)).await), 0);
-    assert_eq!(done(store.live_tickets(DIALECT, TicketKind::Token, at(60)).await), 1);
+    issued(&store, Ticket { kind: TicketKind::Token, dialect: "other".to_owned(), ..ticket(&cleo, "o") })
+        .await;
+    let cleos = |id: &str, now| Ticket { issued_at: now, expires_at: at(900), ..ticket(&cleo, id) };
+    assert_eq!(done(store.issue(&cleos("c1", at(59)), Some(2)).await), Issued::Crowded);
+    assert!(done(store.ticket_with(DIALECT, &digest("c1"), at(59)).await).is_none());
+    let token = Ticket { kind: TicketKind::Token, ..cleos("c2", at(59)) };
+    assert_eq!(done(store.issue(&token, Some(1)).await), Issued::Live, "another kind");
+    assert_eq!(done(store.issue(&cleos("c3", at(60)), Some(2)).await), Issued::Live, "Bob's has expired");
+    assert_eq!(
+        done(store.issue(&cleos("c4", at(60)), Some(2)).await),
+        Issued::Live,
+        "her own does not count"
+    );
+}
+
+pub async fn parallel_issues_do_not_exceed_the_most_live(store: Arc<dyn Store>) {
+    let mut issuing = Vec::new();
+    for number in 0..12 {
+        let owner = account(&store, &format!("user{number}")).await;
+        let (store, ticket) = (store.clone(), ticket(&owner, &format!("t{number}")));
+        issuing.push(tokio::spawn(async move { done(store.issue(&ticket, Some(5)).await) }));
+    }
+    let mut live = 0;
+    for issue in issuing {
+        live += usize::from(issue.await.expect("no panic") == Issued::Live);
+    }
+    assert_eq!(live, 5);
 }
 
 pub async fn a_restarted_clock_revives_an_expired_ticket_and_no_other(store: Arc<dyn Store>) {

@@ -194,7 +194,7 @@ impl Accounts for MemoryStore {
 
 #[async_trait]
 impl Tickets for MemoryStore {
-    async fn issue(&self, ticket: &Ticket) -> Result<Issued, StoreError> {
+    async fn issue(&self, ticket: &Ticket, most_live: Option<u64>) -> Result<Issued, StoreError> {
         let mut state = self.working("issue")?;
         let now = ticket.issued_at;
         let same_owner = |other: &Ticket| other.account == ticket.account && other.dialect == ticket.dialect;
@@ -204,6 +204,13 @@ impl Tickets for MemoryStore {
         }
         if state.tickets.iter().any(|other| same_digest(other) && is_live(other, now)) {
             return Ok(Issued::Collision);
+        }
+        let rival = |other: &&Ticket| {
+            (&other.dialect, other.kind) == (&ticket.dialect, ticket.kind) && other.account != ticket.account
+        };
+        let live = state.tickets.iter().filter(rival).filter(|other| is_live(other, now)).count() as u64;
+        if most_live.is_some_and(|most| live >= most) {
+            return Ok(Issued::Crowded);
         }
         state.reserve(&ticket.errand)?;
         state.void(now, |other| same_owner(other) || same_digest(other));
@@ -225,13 +232,6 @@ impl Tickets for MemoryStore {
         let found =
             state.tickets.iter().filter(|ticket| ticket.dialect == dialect && ticket.digest == *digest);
         Ok(found.max_by_key(|ticket| is_live(ticket, now)).cloned())
-    }
-
-    async fn live_tickets(&self, dialect: &str, kind: TicketKind, now: Timestamp) -> Result<u64, StoreError> {
-        let state = self.working("live_tickets")?;
-        let live =
-            |ticket: &&Ticket| ticket.dialect == dialect && ticket.kind == kind && is_live(ticket, now);
-        Ok(state.tickets.iter().filter(live).count() as u64)
     }
 
     async fn restart_clock(

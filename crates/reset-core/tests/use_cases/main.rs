@@ -4,7 +4,7 @@
 
 mod world;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use reset_core::{
     errand::Outcome,
@@ -146,6 +146,32 @@ async fn mail_that_is_put_off_for_hours_arrives_with_a_live_secret() {
     world.redeem("code", &code(&mail.secret)).await.unwrap();
 }
 
+/// The address moved to another account while its mail was waiting: the old ticket is nobody's secret.
+#[tokio::test]
+async fn a_mail_that_waited_while_the_world_changed_carries_a_secret_that_works() {
+    let world = world();
+    world.account("ann@example.org").await;
+    world.memory.mailer.refuse_next(1, Refusal::Temporary);
+    world.ask("link", "ann@example.org").await;
+    world.courier().await;
+    let elsewhere = world.under_another_key();
+    elsewhere.memory.clock.advance(MINUTE);
+    elsewhere.courier().await;
+    let mail = elsewhere.memory.mailer.take().remove(0);
+    elsewhere.redeem("link", &elsewhere.token(&mail)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_errand_that_is_a_day_old_is_given_up_without_a_mail() {
+    let world = world();
+    world.account("ann@example.org").await;
+    world.ask("link", "ann@example.org").await;
+    world.memory.clock.advance(Duration::from_secs(24 * 3600));
+    world.courier().await;
+    assert_eq!(world.outcomes(), [Some(Outcome::GivenUp)]);
+    assert_eq!(world.memory.mailer.sent(), []);
+}
+
 #[tokio::test]
 async fn a_permanent_refusal_ends_the_errand_and_a_dead_server_ends_it_after_a_day() {
     let world = world();
@@ -215,7 +241,7 @@ async fn a_code_becomes_a_token_that_sets_the_password() {
     assert!(matches!(world.redeem("pair", &token).await, Err(RedeemError::Invalid)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn three_wrong_guesses_kill_a_code_however_parallel() {
     let world = world();
     world.account("ann@example.org").await;
@@ -224,9 +250,15 @@ async fn three_wrong_guesses_kill_a_code_however_parallel() {
     let right = code(&mail.secret);
     let wrong = code(if mail.secret == "000000" { "000001" } else { "000000" });
     assert!(world.exchange("bob@example.org", &right).await.is_err(), "somebody else's code");
-    let guesses = (0..50).map(|_| world.exchange("ann@example.org", &wrong));
+    let world = Arc::new(world);
+    let guesses: Vec<_> = (0..50)
+        .map(|_| {
+            let (world, wrong) = (world.clone(), wrong.clone());
+            tokio::spawn(async move { world.exchange("ann@example.org", &wrong).await })
+        })
+        .collect();
     for guess in guesses {
-        assert!(matches!(guess.await, Err(ExchangeError::Invalid)));
+        assert!(matches!(guess.await.unwrap(), Err(ExchangeError::Invalid)));
     }
     assert_eq!(world.memory.store.tickets()[0].attempts, 3);
     assert!(matches!(world.exchange("ann@example.org", &right).await, Err(ExchangeError::Invalid)));

@@ -32,8 +32,12 @@ pub(crate) struct World {
 /// `code`: a global code, at most two short ones. `pair`: an account's code that becomes a token.
 /// `link`: a token in a link.
 pub(crate) fn world() -> World {
-    let memory = Memory::new(1);
-    let root = Key::root(&[9; 32]).unwrap();
+    over(Memory::new(1), 9)
+}
+
+/// The use cases over `memory`, all keys derived from `key`.
+fn over(memory: Memory, key: u8) -> World {
+    let root = Key::root(&[key; 32]).unwrap();
     let tokens = TaggedHex::<24>::new(root.derive("tags"));
     let recipe = |shape: Arc<dyn Shape>, scope, carriage| Recipe { shape, scope, life: LIFE, carriage };
     let link = Carriage::Link { page: "https://app.example/reset?lang=en".into(), parameter: "token" };
@@ -62,6 +66,11 @@ pub(crate) fn world() -> World {
 }
 
 impl World {
+    /// The same store, mailbox and clock after somebody changed the secret.
+    pub(crate) fn under_another_key(self) -> Self {
+        over(self.memory, 8)
+    }
+
     pub(crate) async fn account(&self, email: &str) {
         let account = NewAccount {
             email: email.to_owned(),

@@ -83,12 +83,21 @@ impl Errands for Sqlite {
     ) -> Result<Vec<Errand>, StoreError> {
         let (now, lease_end) = (now.as_millis(), lease_end.as_millis());
         let rows = self.write(move |db| claim(db, limit, now, lease_end)).await?;
-        // One row that was tampered with must not stop all the others; it stays leased and is reported again.
-        let readable = rows.into_iter().filter_map(|row| {
+        let mut readable = Vec::with_capacity(rows.len());
+        for row in rows {
             let id = row.id.clone();
-            Errand::try_from(row).inspect_err(|_| error!(errand.id = id, "an errand cannot be read")).ok()
-        });
-        Ok(readable.collect())
+            match Errand::try_from(row) {
+                Ok(errand) => readable.push(errand),
+                Err(_) => {
+                    // A row that was tampered with must stop neither the others nor its own address for ever.
+                    error!(errand.id = id, "an errand cannot be read");
+                    let errand = ErrandId::new(id);
+                    self.finish(&errand, Outcome::Abandoned, "unreadable", None, Timestamp::from_millis(now))
+                        .await?;
+                }
+            }
+        }
+        Ok(readable)
     }
 
     async fn finish(

@@ -5,7 +5,7 @@ use diesel::{
     result::{Error, QueryResult},
 };
 use reset_core::{
-    account::{Account, AccountId},
+    account::{Account, AccountId, StoredAddress},
     email::EmailAddress,
     errand::{Errand, ErrandId, Reference, Task},
     secret::TicketDigest,
@@ -68,7 +68,7 @@ pub(super) struct TicketRow {
     pub(super) id: String,
     pub(super) account: String,
     pub(super) dialect: String,
-    kind: String,
+    pub(super) kind: String,
     pub(super) digest: Vec<u8>,
     email: String,
     epoch: i64,
@@ -145,6 +145,7 @@ pub(super) struct NewErrandRow {
     email: Option<String>,
     redirect_to: Option<String>,
     account: Option<String>,
+    recipient: Option<String>,
     created_at: i64,
     attempts: i64,
     due_at: i64,
@@ -152,9 +153,13 @@ pub(super) struct NewErrandRow {
 
 impl From<&Errand> for NewErrandRow {
     fn from(errand: &Errand) -> Self {
-        let (email, redirect_to, account) = match &errand.task {
-            Task::Reset { email, redirect_to } => (Some(email.key().to_owned()), redirect_to.clone(), None),
-            Task::Notice { account } => (None, None, Some(account.as_str().to_owned())),
+        let (email, redirect_to, account, recipient) = match &errand.task {
+            Task::Reset { email, redirect_to } => {
+                (Some(email.key().to_owned()), redirect_to.clone(), None, None)
+            }
+            Task::Notice { account, to } => {
+                (None, None, Some(account.as_str().to_owned()), Some(to.as_str().to_owned()))
+            }
         };
         Self {
             id: errand.id.as_str().to_owned(),
@@ -163,6 +168,7 @@ impl From<&Errand> for NewErrandRow {
             email,
             redirect_to,
             account,
+            recipient,
             created_at: errand.created_at.as_millis(),
             attempts: errand.attempts.into(),
             due_at: errand.created_at.as_millis(),
@@ -181,6 +187,7 @@ pub(super) struct ErrandRow {
     email: Option<String>,
     redirect_to: Option<String>,
     account: Option<String>,
+    recipient: Option<String>,
     created_at: i64,
     pub(super) attempts: i64,
 }
@@ -189,12 +196,14 @@ impl TryFrom<ErrandRow> for Errand {
     type Error = Error;
 
     fn try_from(row: ErrandRow) -> QueryResult<Self> {
-        let task = match (row.email, row.account) {
-            (Some(email), None) => {
+        let task = match (row.email, row.account, row.recipient) {
+            (Some(email), None, None) => {
                 let email = EmailAddress::parse(&email).map_err(|_| unreadable("an address"))?;
                 Task::Reset { email, redirect_to: row.redirect_to }
             }
-            (None, Some(account)) => Task::Notice { account: AccountId::new(account) },
+            (None, Some(account), Some(to)) => {
+                Task::Notice { account: AccountId::new(account), to: StoredAddress::new(to) }
+            }
             _ => return Err(unreadable("a task")),
         };
         Ok(Self {

@@ -49,6 +49,7 @@ diesel::table! {
         email -> Nullable<Text>,
         redirect_to -> Nullable<Text>,
         account -> Nullable<Text>,
+        recipient -> Nullable<Text>,
         created_at -> BigInt,
         attempts -> BigInt,
         due_at -> BigInt,

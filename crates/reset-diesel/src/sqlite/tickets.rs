@@ -57,7 +57,7 @@ pub(super) fn forget(db: &mut SqliteConnection, before: i64, limit: u16) -> Quer
     delete(tickets::table.filter(tickets::id.eq_any(ids))).execute(db)
 }
 
-fn issue(db: &mut SqliteConnection, row: &TicketRow) -> QueryResult<Issued> {
+fn issue(db: &mut SqliteConnection, row: &TicketRow, most_live: Option<u64>) -> QueryResult<Issued> {
     let now = row.issued_at;
     let of_owner = || tickets::account.eq(&row.account).and(tickets::dialect.eq(&row.dialect));
     let of_digest = || tickets::dialect.eq(&row.dialect).and(tickets::digest.eq(&row.digest));
@@ -67,6 +67,16 @@ fn issue(db: &mut SqliteConnection, row: &TicketRow) -> QueryResult<Issued> {
     }
     if select(exists(tickets::table.filter(of_digest()).filter(live(now)))).get_result(db)? {
         return Ok(Issued::Collision);
+    }
+    if let Some(most_live) = most_live {
+        let rivals = tickets::table
+            .filter(tickets::dialect.eq(&row.dialect))
+            .filter(tickets::kind.eq(&row.kind))
+            .filter(tickets::account.ne(&row.account))
+            .filter(live(now));
+        if rivals.count().get_result::<i64>(db)?.unsigned_abs() >= most_live {
+            return Ok(Issued::Crowded);
+        }
     }
     // What is still open under this digest is expired, and would hold its place in the unique index for ever.
     update(tickets::table.filter(of_digest()).filter(open())).set(tickets::voided_at.eq(now)).execute(db)?;
@@ -121,9 +131,9 @@ fn redeem(db: &mut SqliteConnection, redeeming: &Redeeming) -> QueryResult<bool>
 
 #[async_trait]
 impl Tickets for Sqlite {
-    async fn issue(&self, ticket: &Ticket) -> Result<Issued, StoreError> {
+    async fn issue(&self, ticket: &Ticket, most_live: Option<u64>) -> Result<Issued, StoreError> {
         let row = TicketRow::from(ticket);
-        self.write(move |db| issue(db, &row)).await
+        self.write(move |db| issue(db, &row, most_live)).await
     }
 
     async fn ticket_of(&self, errand: &ErrandId) -> Result<Option<Ticket>, StoreError> {
@@ -154,19 +164,6 @@ impl Tickets for Sqlite {
                 .transpose()
         };
         self.read(query).await
-    }
-
-    async fn live_tickets(&self, dialect: &str, kind: TicketKind, now: Timestamp) -> Result<u64, StoreError> {
-        let (dialect, now) = (dialect.to_owned(), now.as_millis());
-        let query = move |db: &mut SqliteConnection| {
-            tickets::table
-                .filter(tickets::dialect.eq(dialect))
-                .filter(tickets::kind.eq(kind.name()))
-                .filter(live(now))
-                .count()
-                .get_result::<i64>(db)
-        };
-        Ok(self.read(query).await?.unsigned_abs())
     }
 
     async fn restart_clock(

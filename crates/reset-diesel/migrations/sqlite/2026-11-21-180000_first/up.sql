@@ -83,8 +83,10 @@ CREATE TABLE errands (
     -- is to lead.
     email       TEXT,
     redirect_to TEXT,
-    -- A notice: the account whose owner is told. Exactly one of `email` and `account` is set.
+    -- A notice: the account whose owner is told, and the address at the moment of the reset. Exactly one of
+    -- `email` and `account` is set.
     account     TEXT,
+    recipient   TEXT,
     created_at  INTEGER NOT NULL,
     -- How often it has been tried.
     attempts    INTEGER NOT NULL DEFAULT 0,
@@ -96,7 +98,8 @@ CREATE TABLE errands (
     outcome     TEXT,
     -- The mail server's last reply, a code without prose.
     reply       TEXT,
-    CHECK ((email IS NULL) <> (account IS NULL))
+    CHECK ((email IS NULL) <> (account IS NULL)),
+    CHECK ((account IS NULL) = (recipient IS NULL))
 ) STRICT;
 
 -- What is due, in the order of asking, and when the next one will be. The courier reads these alone.
