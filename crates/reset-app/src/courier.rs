@@ -9,12 +9,14 @@ use std::{error::Error, future::Future, pin::pin, time::Duration};
 use reset_core::{Resets, error::StoreError};
 use tokio::{
     task::{JoinError, JoinSet},
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tracing::error;
 
 /// Deliveries at once: enough to hide a mail server's latency, few enough for its connection limits.
 const SLOTS: usize = 8;
+/// Longest time for one delivery: well below its lease, so that nobody else begins what is still under way.
+const DELIVERY_MOST: Duration = Duration::from_secs(90);
 /// Longest time between two looks at the queue.
 const POLL: Duration = Duration::from_secs(1);
 /// Wait after the store failed, whoever calls meanwhile.
@@ -76,7 +78,10 @@ async fn fill(
     let full = claimed.len() == free;
     for errand in claimed {
         let resets = resets.clone();
-        under_way.spawn(async move { resets.deliver(&errand).await });
+        under_way.spawn(async move {
+            let delivery = timeout(DELIVERY_MOST, resets.deliver(&errand));
+            delivery.await.unwrap_or_else(|_| Err(StoreError::new("the delivery took too long")))
+        });
     }
     if full {
         return Ok(POLL);

@@ -8,6 +8,7 @@ use reset_core::{
     account::NewAccount,
     email::EmailAddress,
     error::AddAccountError,
+    notation::hex,
     password::{Count, Policy},
     ports::random,
 };
@@ -68,8 +69,7 @@ impl Demo {
 /// Makes an account and returns its password; nothing when it exists.
 async fn add(resets: &Resets, email: &str, name: &str) -> Result<Option<String>> {
     let adapters = resets.adapters();
-    let number = u32::from_be_bytes(random(&*adapters.entropy));
-    let typed = format!("Demo-{number:08x}");
+    let typed = format!("Demo-{}", hex(&random::<8>(&*adapters.entropy)));
     let any = Policy { min: 1, count: Count::CodePoints, four_classes: false, max_bytes: 72 };
     let password_hash = adapters.hasher.hash(any.accept(&typed)?).await?;
     let account = NewAccount {

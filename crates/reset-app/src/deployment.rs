@@ -1,6 +1,10 @@
 //! Adapters: what the settings say, made of the crates that can do it.
 
-use std::sync::Arc;
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail};
 use reset_core::{
@@ -8,6 +12,7 @@ use reset_core::{
     ports::{Clock, Entropy, Hasher, Store},
 };
 use reset_mail::{MailService, Transport};
+use tracing::warn;
 use url::Url;
 
 use crate::{
@@ -34,6 +39,24 @@ pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
         bail!("the database schema is behind: run the command migrate first");
     }
     database.open().await.context("database_url")
+}
+
+/// A claim to be the only process that serves from the file at `database`; nothing when another has it. Both
+/// may serve: each errand goes to one of two couriers. But only a sole one knows that what is taken is nobody's.
+pub(crate) fn sole_server(database: &Path) -> Result<Option<File>> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file =
+        file.with_context(|| format!("database_url: {} cannot be made", Path::new(&path).display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            warn!("another process serves from the same database file");
+            Ok(None)
+        }
+        Err(TryLockError::Error(error)) => Err(error).context("database_url: the lock file cannot be locked"),
+    }
 }
 
 /// The store, where there is one already.

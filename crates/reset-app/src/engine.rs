@@ -1,7 +1,7 @@
 //! Everything behind the listener: the use cases over their adapters, the rows over the use cases, and what
 //! works behind the answers. `serve` puts a socket in front of it, a host application its own server.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, fs::File, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
 use reset_core::{
@@ -28,6 +28,7 @@ pub(crate) struct Engine {
     pub(crate) resets: Resets,
     pub(crate) api: Api,
     mail: Arc<MailService>,
+    claim: Option<File>,
 }
 
 impl Engine {
@@ -40,8 +41,9 @@ impl Engine {
         transports: Vec<Transport>,
     ) -> Result<Self> {
         let store = deployment::store(settings).await?;
-        if settings.database.address.file().is_some() {
-            // We hold the only couriers: whatever is taken was taken by a process that is gone.
+        let claim = settings.database.address.file().map(deployment::sole_server).transpose()?.flatten();
+        if claim.is_some() {
+            // We have the only courier: whatever is taken was taken by a process that is gone.
             store.release(deployment::clock().now()).await?;
         }
         let mail = deployment::mail(settings, transports, public_url)?;
@@ -56,7 +58,7 @@ impl Engine {
         if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {
             bail!("worthai.base_path: {} is another dialect's already", twice.path);
         }
-        Ok(Self { resets, api, mail })
+        Ok(Self { resets, api, mail, claim })
     }
 
     /// Starts what works behind the answers.
@@ -67,7 +69,7 @@ impl Engine {
         }));
         let chores =
             [tokio::spawn(watch_mail(self.resets.clone())), tokio::spawn(courier::clean_up(self.resets))];
-        Running { courier, stop, chores, mail: self.mail }
+        Running { courier, stop, chores, mail: self.mail, _claim: self.claim }
     }
 }
 
@@ -77,6 +79,8 @@ pub(crate) struct Running {
     stop: oneshot::Sender<()>,
     chores: [JoinHandle<()>; 2],
     mail: Arc<MailService>,
+    /// Says to other processes that somebody serves from the database's file.
+    _claim: Option<File>,
 }
 
 impl Running {

@@ -4,7 +4,7 @@ use std::{
     fs,
     net::TcpListener,
     os::unix::{
-        fs::{FileTypeExt, PermissionsExt},
+        fs::{FileTypeExt, MetadataExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
     path::PathBuf,
@@ -34,12 +34,18 @@ pub(crate) struct Bound {
 }
 
 /// The file of a Unix socket. It goes when this is dropped: no server removes it by itself.
-pub(crate) struct SocketFile(PathBuf);
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Which file it was: a successor may have put its own in the place.
+    inode: u64,
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = fs::remove_file(&self.0);
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            // Gone already is as good.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -64,7 +70,7 @@ pub(crate) fn bind(listen: &Listen) -> Result<Bound> {
             }
             let listener =
                 UnixListener::bind(path).with_context(|| format!("listen: {listen} cannot be bound"))?;
-            let file = SocketFile(path.clone());
+            let file = SocketFile { path: path.clone(), inode: fs::symlink_metadata(path)?.ino() };
             // The proxy in front shares our group.
             fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
             listener.set_nonblocking(true)?;

@@ -69,13 +69,15 @@ struct Inner {
     /// Wakes the courier.
     wake: Notify,
     mail_works: AtomicBool,
+    /// Whether the process is about to end.
+    draining: AtomicBool,
 }
 
 impl Resets {
     /// The use cases, with what the courier mails for each dialect.
     pub fn new(adapters: Adapters, keys: Keys, recipes: Vec<Recipes>, notify_owner: bool) -> Self {
-        let (wake, mail_works) = (Notify::new(), AtomicBool::new(true));
-        Self { inner: Arc::new(Inner { adapters, keys, recipes, notify_owner, wake, mail_works }) }
+        let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
+        Self { inner: Arc::new(Inner { adapters, keys, recipes, notify_owner, wake, mail_works, draining }) }
     }
 
     /// The adapters.
@@ -105,6 +107,16 @@ impl Resets {
     pub async fn check_mail(&self) {
         let works = self.inner.adapters.mailer.check().await.is_ok();
         self.set_mail_works(works);
+    }
+
+    /// Says from now on that the process is about to end. Requests are served all the same.
+    pub fn drain(&self) {
+        self.inner.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the process is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::Relaxed)
     }
 
     /// Returns when an errand was accepted since the last call.

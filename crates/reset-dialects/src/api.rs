@@ -21,8 +21,15 @@ use crate::{
 /// Longest time for one answer. The slowest honest one waits for a hashing thread (5 s) and a commit.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Largest head of a request in bytes, written without spare white space (R40). Each server measures.
+pub const HEAD_MAX: usize = 16 * 1024;
+
 /// Header that carries a trigger's reference (interface.md, Answers).
 const REFERENCE: HeaderName = HeaderName::from_static("x-reset-reference");
+
+/// What an answer that is no page may do in a browser.
+const NOTHING: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 
 /// The rows of every dialect, ready to be served. Cheap to clone.
 #[derive(Clone)]
@@ -166,6 +173,8 @@ impl Api {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        // A page of ours has its own; anything else that a browser is made to show shall do nothing (R35).
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NOTHING);
         if !self.inner.cors_origins.is_empty() {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
             let origin =

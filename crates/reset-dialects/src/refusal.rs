@@ -16,6 +16,8 @@ pub enum Refusal {
     BodyTooLarge,
     /// 400: the body broke off or was framed wrongly.
     BodyUnreadable,
+    /// 408: the body did not come within [`BODY_PATIENCE`].
+    BodyTooSlow,
     /// 415: the body is not declared as JSON.
     NotJson,
     /// 500: we failed; nothing was half done.
@@ -34,6 +36,19 @@ pub enum BodyError {
     TooLarge,
     /// It broke off or was framed wrongly.
     Unreadable,
+    /// It did not come within [`BODY_PATIENCE`].
+    TooSlow,
+}
+
+/// Longest time for the body of a request. Default 10 s (R40).
+pub const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads a body with a front-end's own means, for as long as [`BODY_PATIENCE`].
+///
+/// # Errors
+/// [`BodyError::TooSlow`] beyond that, and whatever `read` fails with.
+pub async fn patiently<T>(read: impl Future<Output = Result<T, BodyError>>) -> Result<T, BodyError> {
+    tokio::time::timeout(BODY_PATIENCE, read).await.unwrap_or(Err(BodyError::TooSlow))
 }
 
 impl From<BodyError> for Refusal {
@@ -41,6 +56,7 @@ impl From<BodyError> for Refusal {
         match error {
             BodyError::TooLarge => Self::BodyTooLarge,
             BodyError::Unreadable => Self::BodyUnreadable,
+            BodyError::TooSlow => Self::BodyTooSlow,
         }
     }
 }

@@ -5,9 +5,9 @@ use std::convert::Infallible;
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::StatusCode, web};
 use bytes::Bytes;
-use futures_util::future::LocalBoxFuture;
+use futures_util::{TryFutureExt, future::LocalBoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use reset_dialects::{BodyError, Peer};
+use reset_dialects::{BodyError, Peer, patiently};
 
 /// A request with its body, or with why there is none.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);
@@ -19,11 +19,11 @@ impl FromRequest for WireRequest {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, body) = (request.clone(), web::Bytes::from_request(request, payload));
         Box::pin(async move {
-            let body = body.await.map_err(|error| match error.as_response_error().status_code() {
+            let body = patiently(body.map_err(|error| match error.as_response_error().status_code() {
                 StatusCode::PAYLOAD_TOO_LARGE => BodyError::TooLarge,
                 _ => BodyError::Unreadable,
-            });
-            let mut wire = http::Request::new(body);
+            }));
+            let mut wire = http::Request::new(body.await);
             *wire.headers_mut() = headers(&request);
             if let Some(peer) = request.peer_addr() {
                 wire.extensions_mut().insert(Peer(peer.ip().to_canonical()));

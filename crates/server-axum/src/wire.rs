@@ -8,7 +8,8 @@ use axum::{
     http::{self, StatusCode},
     response::{IntoResponse, Response},
 };
-use reset_dialects::{BodyError, Peer};
+use futures_util::TryFutureExt;
+use reset_dialects::{BodyError, Peer, patiently};
 
 /// A request with its body, or with why there is none.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);
@@ -24,11 +25,12 @@ impl<S: Send + Sync> FromRequest<S> for WireRequest {
         if let (None, Some(peer)) = (parts.extensions.get::<Peer>(), told) {
             parts.extensions.insert(peer);
         }
-        let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
-        let body = read.map_err(|rejection| match rejection.status() {
+        let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state);
+        let body = patiently(read.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => BodyError::TooLarge,
             _ => BodyError::Unreadable,
-        });
+        }));
+        let body = body.await;
         Ok(Self(http::Request::from_parts(parts, body)))
     }
 }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::SocketAddr, pin::pin};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, Uri};
-use reset_dialects::{BodyError, Peer};
+use reset_dialects::{BodyError, Peer, patiently};
 use warp::{Filter, Rejection, path::FullPath};
 
 /// A request with its body, or with why there is none.
@@ -28,7 +28,7 @@ pub(crate) fn wire_request(limit: usize) -> impl Filter<Extract = (WireRequest,)
                   headers: HeaderMap,
                   peer: Option<Peer>,
                   body| async move {
-                let mut request = Request::new(collect(body, limit).await);
+                let mut request = Request::new(patiently(collect(body, limit)).await);
                 *request.method_mut() = method;
                 *request.headers_mut() = headers;
                 if let Some(peer) = peer {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::{Global, print};
@@ -14,7 +15,7 @@ use crate::{
     engine::Engine,
     listener::{self, Bound},
     settings::{Listen, Settings},
-    shutdown::{PATIENCE, Shutdown},
+    shutdown::{NOTICE, PATIENCE, Shutdown},
     telemetry,
 };
 
@@ -66,9 +67,14 @@ impl Service {
     /// Serves until a signal, then drains as [`Shutdown`] says.
     async fn run(self, serve: Serve, shutdown: Shutdown) -> Result<ExitCode> {
         let Self { bound: Bound { listener, at, file }, engine } = self;
-        let api = engine.api.clone();
+        let (api, resets, begun) = (engine.api.clone(), engine.resets.clone(), shutdown.begun());
         let mut running = engine.start();
-        let server = tokio::spawn(serve(listener, api, Box::pin(shutdown.begun())));
+        let stop = Box::pin(async move {
+            begun.await;
+            resets.drain();
+            sleep(NOTICE).await;
+        });
+        let server = tokio::spawn(serve(listener, api, stop));
         print(&match &at {
             Listen::Tcp(address) => format!("listening on http://{address}\n"),
             Listen::Unix(_) => format!("listening on {at}\n"),

@@ -8,6 +8,8 @@ use reset_core::{
 
 use super::{Profile, value::Values};
 
+/// Most KiB that one Argon2 hash may write, passes included: about two seconds.
+const WORK_MAX: u64 = 2 * 1024 * 1024;
 /// Longest password that bcrypt reads whole.
 const BCRYPT_MAX: usize = 72;
 /// Largest Argon2id memory: a stored hash beyond it would not be verified either (R59).
@@ -36,7 +38,14 @@ impl Passwords {
         let p = values.integer("password.argon2_p", 1..=16)?;
         let m_kib = values.integer("password.argon2_m_kib", 8 * p..=M_KIB_MAX)?;
         let t = values.integer("password.argon2_t", 1..=16)?;
-        let cost = values.integer("password.bcrypt_cost", 4..=31)?;
+        if u64::from(m_kib) * u64::from(t) > WORK_MAX {
+            bail!(
+                "password.argon2_m_kib times password.argon2_t is {m_kib} times {t}; expected at most {WORK_MAX}: \
+                 nobody waits longer than some seconds for a password"
+            );
+        }
+        // 14: about a second and a half. A reset, and every login of whoever reads the table, waits for it.
+        let cost = values.integer("password.bcrypt_cost", 4..=14)?;
         let budget: usize = values.integer("password.memory_mib", 1..=1 << 20)?;
         let bcrypt = values.choice("password.hash")? == "bcrypt";
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -173,6 +173,9 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
             say(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The request body is too large", None)
         }
         Refusal::BodyUnreadable => invalid("The request body could not be read"),
+        Refusal::BodyTooSlow => {
+            say(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The request body took too long", None)
+        }
         Refusal::NotJson => say(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",

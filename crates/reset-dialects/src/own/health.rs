@@ -24,7 +24,7 @@ pub(super) struct Health {
 /// How the service's surroundings are.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Readiness {
-    /// `ready` or `unavailable`.
+    /// `ready`, `draining` once the process was told to end, or `unavailable`.
     #[schema(example = "ready")]
     status: &'static str,
     /// `ok`, or `unavailable` when the database does not answer or its schema is behind.
@@ -44,10 +44,12 @@ pub(super) async fn live(_: Arc<()>, _: Call) -> Result<Response<Bytes>, Respons
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "polyreset",
     responses(
         (status = 200, description = "Requests can be served; mail may be degraded", body = Readiness),
-        (status = 503, description = "The database does not answer or its schema is behind", body = Readiness)))]
+        (status = 503, description = "The process is about to end, or the database does not answer or is behind",
+            body = Readiness)))]
 pub(super) async fn ready(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let mail = if call.resets.mail_works() { "ok" } else { "degraded" };
     let (code, status, database) = match call.resets.ready().await {
+        Ok(()) if call.resets.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining", "ok"),
         Ok(()) => (StatusCode::OK, "ready", "ok"),
         Err(error) => {
             error!(error = &error as &dyn std::error::Error, "not ready");

@@ -22,6 +22,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
         Refusal::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The path has other methods"),
         Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
         Refusal::BodyUnreadable => (StatusCode::BAD_REQUEST, "The body could not be read"),
+        Refusal::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "The body took too long"),
         Refusal::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json"),
         Refusal::Failure => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         Refusal::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "Busy"),

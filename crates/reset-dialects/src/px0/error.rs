@@ -106,6 +106,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
         Refusal::MethodNotAllowed => say(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into()),
         Refusal::BodyTooLarge => say(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large".into()),
         Refusal::BodyUnreadable => say(StatusCode::BAD_REQUEST, "invalid request body".into()),
+        Refusal::BodyTooSlow => say(StatusCode::REQUEST_TIMEOUT, "request body took too long".into()),
         Refusal::NotJson => {
             say(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json".into())
         }

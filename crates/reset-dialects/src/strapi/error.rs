@@ -224,6 +224,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
             plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large", "PayloadTooLargeError")
         }
         Refusal::BodyUnreadable => Error::InvalidBody.into(),
+        Refusal::BodyTooSlow => plain(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "RequestTimeoutError"),
         Refusal::NotJson => {
             plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", "UnsupportedMediaTypeError")
         }

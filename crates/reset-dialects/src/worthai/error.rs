@@ -224,6 +224,12 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
             "PayloadTooLargeError",
         ),
         Refusal::BodyUnreadable => validation(&Invalid::NoObject),
+        Refusal::BodyTooSlow => fail(
+            StatusCode::REQUEST_TIMEOUT,
+            "Request Timeout".into(),
+            "ERR_REQUEST_TIMEOUT",
+            "RequestTimeoutError",
+        ),
         Refusal::NotJson => fail(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Unsupported Media Type".into(),
