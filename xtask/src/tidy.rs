@@ -91,7 +91,7 @@ fn secrets(file: &File, faults: &mut Vec<String>) {
             .filter(|line| ["Debug", "Display", "Serialize"].iter().any(|word| line.contains(word)));
         faults.extend(leaks.map(|_| format!("{}:{}: {name} can be printed", file.path, place + 1)));
     }
-    for (number, line) in production(file) {
+    for (number, line) in statements(file) {
         let logs = ["info!(", "warn!(", "error!(", "debug!(", "trace!(", "span!("]
             .iter()
             .any(|log| line.contains(log));
@@ -165,6 +165,21 @@ fn documents(files: &[File], faults: &mut Vec<String>) {
     }
 }
 
+/// The production lines, a macro call that was broken over several of them joined into one.
+fn statements(file: &File) -> Vec<(usize, String)> {
+    let mut statements: Vec<(usize, String)> = Vec::new();
+    let mut open = false;
+    for (number, line) in production(file) {
+        match statements.last_mut().filter(|_| open) {
+            Some((_, statement)) => statement.push_str(line.trim()),
+            None => statements.push((number, line.to_owned())),
+        }
+        let depth = |line: &str| line.matches('(').count() > line.matches(')').count();
+        open = statements.last().is_some_and(|(_, statement)| statement.contains("!(") && depth(statement));
+    }
+    statements
+}
+
 fn numbered(file: &File) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(file.text.lines())
 }
@@ -230,6 +245,7 @@ mod tests {
         assert_eq!(with("#[derive(Clone, Debug)]\npub struct TicketSecret(String);").len(), 1);
         assert_eq!(with("fn f() {\n    warn!(email = x, \"no\");\n}").len(), 1);
         assert_eq!(with("fn f() {\n    info!(%token, \"no\");\n}").len(), 1);
+        assert_eq!(with("fn f() {\n    info!(\n        errand.id,\n        email = x,\n    );\n}").len(), 1);
     }
 
     #[test]
