@@ -7,19 +7,22 @@ use std::{
 };
 
 use reset_core::error::MailError;
-use tokio::task::spawn_blocking;
 
-use crate::message::Letter;
+use crate::{
+    lane::{Lane, temporary},
+    message::Letter,
+};
 
 /// A directory of mails.
 #[derive(Clone)]
 pub(crate) struct Folder {
     dir: PathBuf,
+    lane: Lane,
 }
 
 impl Folder {
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir }
+        Self { dir, lane: Lane::default() }
     }
 
     /// Writes the letter to `<message id>.eml`. A retry has the same id and replaces the same mail.
@@ -57,13 +60,8 @@ impl Folder {
 
     async fn with_dir(&self, work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static) -> io::Result<()> {
         let dir = self.dir.clone();
-        spawn_blocking(move || work(&dir)).await.map_err(io::Error::other)?
+        self.lane.run(move || work(&dir)).await
     }
-}
-
-/// A full disk or a missing right can be put right. The kind alone: the path is the operator's.
-fn temporary(error: &io::Error) -> MailError {
-    MailError::Temporary { reply: error.kind().to_string() }
 }
 
 /// Writes under a name that no reader of `*.eml` looks at, and renames once the bytes are on the disk: a
@@ -102,4 +100,28 @@ fn create(path: &Path) -> io::Result<File> {
 /// Makes a rename last. Only Unix opens directories as files.
 fn sync_dir(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "std cannot make a FIFO")]
+
+    use std::{process::Command, time::Duration};
+
+    use super::*;
+
+    /// Opening a FIFO that nobody reads hangs like a file on a dead file server.
+    #[tokio::test]
+    async fn a_file_that_hangs_is_a_time_out() {
+        let home = tempfile::tempdir().unwrap();
+        let (letter, filed) = (home.path().join("1.part"), home.path().join("writable.part"));
+        assert!(Command::new("mkfifo").args([&letter, &filed]).status().unwrap().success());
+        let folder = |patience| Folder { dir: home.path().to_owned(), lane: Lane::with_patience(patience) };
+        let patience = Duration::from_millis(50);
+        for outcome in [folder(patience).put(&Letter::sample()).await, folder(patience).check().await] {
+            assert!(matches!(outcome, Err(MailError::Temporary { reply }) if reply == "timeout"));
+        }
+        // The threads go on, so that the runtime can end.
+        drop((File::open(letter), File::open(filed)));
+    }
 }

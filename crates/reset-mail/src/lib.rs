@@ -3,7 +3,7 @@
 //! # Map
 //! * [`Transport`] is what `mail_url` says: SMTP, files or the terminal.
 //! * `message` turns the domain's mail into a letter, with the templates in `templates/`.
-//! * `smtp`, `file` and `terminal` each take a letter away.
+//! * `smtp`, `file` and `terminal` each take a letter away; `lane` is where the latter two block.
 //!
 //! # Invariants
 //! * Bodies are quoted-printable and CRLF-clean; there is no way past that (R24).
@@ -15,6 +15,7 @@
 //! `Letter`, and a line in each `match` of [`MailService`].
 
 mod file;
+mod lane;
 mod message;
 mod smtp;
 mod terminal;
@@ -28,7 +29,7 @@ use reset_core::{error::MailError, mail::Mail, ports::Mailer};
 use thiserror::Error;
 
 pub use self::transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport};
-use self::{file::Folder, message::Composer, smtp::Smtp};
+use self::{file::Folder, message::Composer, smtp::Smtp, terminal::Terminal};
 
 /// Writes mails and hands them to every transport.
 pub struct MailService {
@@ -39,7 +40,7 @@ pub struct MailService {
 enum Outlet {
     Smtp(Arc<Smtp>),
     File(Folder),
-    Stdout,
+    Stdout(Terminal),
 }
 
 /// The settings cannot make a mail service.
@@ -93,7 +94,7 @@ impl MailService {
             Ok(match transport {
                 Transport::Smtp(settings) => Outlet::Smtp(Smtp::new(settings, hello.clone())?),
                 Transport::File { dir } => Outlet::File(Folder::new(dir)),
-                Transport::Stdout => Outlet::Stdout,
+                Transport::Stdout => Outlet::Stdout(Terminal::default()),
             })
         };
         let outlets = transports.into_iter().map(open).collect::<Result<_, _>>()?;
@@ -108,7 +109,9 @@ impl MailService {
             steps.extend(match outlet {
                 Outlet::Smtp(smtp) => smtp.diagnose(self.composer.from()).await,
                 Outlet::File(folder) => vec![Step { name: "directory", result: folder.diagnose().await }],
-                Outlet::Stdout => vec![Step { name: "terminal", result: Ok("mails are printed".to_owned()) }],
+                Outlet::Stdout(_) => {
+                    vec![Step { name: "terminal", result: Ok("mails are printed".to_owned()) }]
+                }
             });
         }
         steps
@@ -134,7 +137,7 @@ impl Mailer for MailService {
             reply = match outlet {
                 Outlet::Smtp(smtp) => smtp.send(&letter).await?.to_string(),
                 Outlet::File(folder) => folder.put(&letter).await.map(|()| "filed".to_owned())?,
-                Outlet::Stdout => terminal::print(&letter).await.map(|()| "printed".to_owned())?,
+                Outlet::Stdout(terminal) => terminal.print(&letter).await.map(|()| "printed".to_owned())?,
             };
         }
         Ok(reply)
@@ -145,7 +148,7 @@ impl Mailer for MailService {
             match outlet {
                 Outlet::Smtp(smtp) => smtp.check().await?,
                 Outlet::File(folder) => folder.check().await?,
-                Outlet::Stdout => {}
+                Outlet::Stdout(_) => {}
             }
         }
         Ok(())

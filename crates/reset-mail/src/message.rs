@@ -51,6 +51,21 @@ pub(crate) struct Letter {
     pub(crate) bytes: Vec<u8>,
 }
 
+#[cfg(test)]
+impl Letter {
+    /// A letter to hand over, for the tests of those who do.
+    pub(crate) fn sample() -> Self {
+        Self {
+            from: "no-reply@localhost".parse().unwrap(),
+            to: "ada@example.org".parse().unwrap(),
+            id: "1".to_owned(),
+            subject: "Your code".to_owned(),
+            text: "123456\n".to_owned(),
+            bytes: b"hello".to_vec(),
+        }
+    }
+}
+
 /// Writes letters.
 pub(crate) struct Composer {
     templates: Environment<'static>,

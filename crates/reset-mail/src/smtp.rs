@@ -62,7 +62,9 @@ impl Smtp {
 
     async fn attempt(self: &Arc<Self>, letter: &Letter) -> Result<Reply, Failure> {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        if let Some(session) = self.take() {
+        if let Some(mut session) = self.take()
+            && session.wake().await.is_ok()
+        {
             match self.deliver(session, letter).await {
                 Err(failure) if failure.is_stale_connection() => {}
                 outcome => return outcome,
@@ -74,11 +76,7 @@ impl Smtp {
     /// Hands the letter over and keeps the connection, if it is still good for another.
     async fn deliver(self: &Arc<Self>, mut session: Session, letter: &Letter) -> Result<Reply, Failure> {
         let outcome = session.deliver(&letter.from, &letter.to, &letter.bytes).await;
-        let usable = match &outcome {
-            Ok(_) => true,
-            Err(failure) => failure.leaves_connection_usable() && session.reset().await.is_ok(),
-        };
-        if usable {
+        if outcome.as_ref().err().is_none_or(Failure::leaves_connection_usable) {
             self.put(session);
         }
         outcome

@@ -1,28 +1,40 @@
 //! Mails on the terminal, for demonstrations: what a reader would see, not what a server would get.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-};
+use std::{fmt::Write as _, io};
 
 use reset_core::error::MailError;
-use tokio::task::spawn_blocking;
 
-use crate::message::Letter;
+use crate::{
+    lane::{Lane, temporary},
+    message::Letter,
+};
 
-/// Prints the letter. In one piece, so that two of them do not mix, and on a thread of its own, because the
-/// reader of a pipe may take its time.
-pub(crate) async fn print(letter: &Letter) -> Result<(), MailError> {
-    let block = block(letter);
-    let printed = spawn_blocking(move || {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(block.as_bytes())?;
-        stdout.flush()
-    });
-    printed
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
-        .map_err(|error| MailError::Temporary { reply: error.kind().to_string() })
+/// The standard output.
+#[derive(Default)]
+pub(crate) struct Terminal {
+    lane: Lane,
+}
+
+impl Terminal {
+    /// Prints the letter.
+    pub(crate) async fn print(&self, letter: &Letter) -> Result<(), MailError> {
+        self.print_to(io::stdout(), letter).await
+    }
+
+    /// In one piece, so that two of them do not mix, and on a thread of its own, because the reader of a
+    /// pipe may take its time, or stop.
+    async fn print_to(
+        &self,
+        mut out: impl io::Write + Send + 'static,
+        letter: &Letter,
+    ) -> Result<(), MailError> {
+        let block = block(letter);
+        let printed = self.lane.run(move || {
+            out.write_all(block.as_bytes())?;
+            out.flush()
+        });
+        printed.await.map_err(|error| temporary(&error))
+    }
 }
 
 fn block(letter: &Letter) -> String {
@@ -39,18 +51,25 @@ fn block(letter: &Letter) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_stopped_is_a_time_out() {
+        let terminal = Terminal { lane: Lane::with_patience(Duration::from_millis(50)) };
+        // More than a pipe holds.
+        let letter = Letter { text: "123456\n".repeat(1 << 20), ..Letter::sample() };
+        let (reader, writer) = io::pipe().unwrap();
+        let outcome = terminal.print_to(writer, &letter).await;
+        assert!(matches!(outcome, Err(MailError::Temporary { reply }) if reply == "timeout"));
+        // The thread goes on, so that the runtime can end.
+        drop(reader);
+    }
 
     #[test]
     fn a_block_shows_recipient_subject_and_text() {
-        let letter = Letter {
-            from: "no-reply@localhost".parse().unwrap(),
-            to: "ada@example.org".parse().unwrap(),
-            id: "1".to_owned(),
-            subject: "Your code".to_owned(),
-            text: "Hello,\n\n123456\x1b[2J\n".to_owned(),
-            bytes: Vec::new(),
-        };
+        let letter = Letter { text: "Hello,\n\n123456\x1b[2J\n".to_owned(), ..Letter::sample() };
         insta::assert_snapshot!(block(&letter), @r"
         ------------------------------------------------------------------------
         To: ada@example.org

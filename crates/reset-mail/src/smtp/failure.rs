@@ -21,6 +21,11 @@ impl Reply {
         let enhanced = is_enhanced(word, code / 100).then(|| word.to_owned());
         Self { code, enhanced }
     }
+
+    /// Whether the enhanced code's subject is security or policy.
+    fn is_policy(&self) -> bool {
+        self.enhanced.as_ref().is_some_and(|enhanced| enhanced.split('.').nth(1) == Some("7"))
+    }
 }
 
 impl From<Response> for Reply {
@@ -200,11 +205,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Whether the server had hung up before the message was handed over. On a connection that lay idle
-    /// this means nothing but that it lay too long.
+    /// Whether the connection went dead before the message was handed over. If it had lain idle, this means
+    /// nothing but that it lay too long: the server hung up, or something on the way forgot about it and
+    /// now drops what it gets.
     pub(super) fn is_stale_connection(&self) -> bool {
-        let hung_up = matches!(&self.why, Why::Lost | Why::Reply(Reply { code: 421, .. }));
-        hung_up && matches!(self.stage, Stage::Mail | Stage::Rcpt | Stage::Data)
+        !self.leaves_connection_usable() && matches!(self.stage, Stage::Mail | Stage::Rcpt | Stage::Data)
     }
 
     /// Whether the conversation can go on after RSET.
@@ -215,13 +220,17 @@ impl Failure {
     /// Whether the server refused this recipient or this message for good.
     ///
     /// A 5xx before RCPT is about us: a wrong password, a blocked network, an unwelcome sender. So is 530,
-    /// 535 or 538 at any stage (RFC 4954: authenticate first). The operator can put that right, and no
-    /// accepted mail may be lost while he does.
+    /// 535 or 538 at any stage (RFC 4954: authenticate first), and 5.7.x at RCPT (RFC 3463: security or
+    /// policy), such as "relay access denied". The operator can put that right, and no accepted mail may be
+    /// lost while he does.
     fn is_final(&self) -> bool {
-        let about_this_mail = matches!(self.stage, Stage::Rcpt | Stage::Data | Stage::Message);
-        let for_good = matches!(&self.why, Why::Reply(reply)
-            if (500..600).contains(&reply.code) && !matches!(reply.code, 530 | 535 | 538));
-        about_this_mail && for_good
+        let Why::Reply(reply) = &self.why else { return false };
+        let about_us = match self.stage {
+            Stage::Rcpt => reply.is_policy(),
+            Stage::Data | Stage::Message => false,
+            _ => true,
+        };
+        (500..600).contains(&reply.code) && !matches!(reply.code, 530 | 535 | 538) && !about_us
     }
 
     /// The failure and its remedy in one sentence, for the operator. `place` is `host:port`.
@@ -303,6 +312,19 @@ mod tests {
         }
         for stage in [Stage::Hello, Stage::StartTls, Stage::Auth, Stage::Mail] {
             assert!(!is_permanent(stage, 535) && !is_permanent(stage, 554), "{stage:?}");
+        }
+    }
+
+    #[test]
+    fn on_a_connection_that_lay_idle_all_but_an_answer_is_stale() {
+        let refusal = |code| Why::Reply(Reply::new(code, ""));
+        for stage in [Stage::Mail, Stage::Rcpt, Stage::Data] {
+            for why in [Why::Lost, Why::Timeout, Why::Unreachable, refusal(421)] {
+                assert!(stage.failed(why.clone()).is_stale_connection(), "{stage:?} {why}");
+                assert!(!Stage::Message.failed(why.clone()).is_stale_connection(), "{why}");
+                assert!(!Stage::Turn.failed(why.clone()).is_stale_connection(), "{why}");
+            }
+            assert!(!stage.failed(refusal(550)).is_stale_connection(), "{stage:?}");
         }
     }
 

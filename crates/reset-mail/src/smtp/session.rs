@@ -3,7 +3,7 @@
 //! lettre's own `send` would do, but it tells neither which stage failed nor leaves the connection usable
 //! after a refused recipient. Its `tracing` feature must stay off: it logs every line, secrets included.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use lettre::{
     Address,
@@ -37,6 +37,10 @@ use crate::{BadMailSettings, SmtpSettings, Tls};
 /// How long to wait for whom. RFC 5321, 4.5.3.2 allows minutes; a courier's lease does not.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
+    /// For each address to connect to, all of which together have one stage. Default 3 s.
+    pub(super) connect: Duration,
+    /// For the first command on a connection that lay idle, where a new one is the remedy. Default 3 s.
+    pub(super) rested: Duration,
     /// For each stage but the last. Default 10 s.
     pub(super) stage: Duration,
     /// For the reply to the message, which servers scan before they answer. Default 20 s.
@@ -48,7 +52,13 @@ pub(super) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { stage: seconds(10), message: seconds(20), whole: seconds(30) }
+        Self {
+            connect: seconds(3),
+            rested: seconds(3),
+            stage: seconds(10),
+            message: seconds(20),
+            whole: seconds(30),
+        }
     }
 }
 
@@ -93,7 +103,7 @@ impl Server {
     pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
         let host = (self.settings.host.as_str(), self.settings.port);
         match timeout(self.patience.stage, lookup_host(host)).await {
-            Ok(Ok(found)) => Some(found.collect()).filter(|found: &Vec<_>| !found.is_empty()),
+            Ok(Ok(found)) => Some(by_turns(found)).filter(|found| !found.is_empty()),
             Ok(Err(_)) => None,
             Err(_) => return Err(Stage::Dns.failed(Why::Timeout)),
         }
@@ -102,15 +112,28 @@ impl Server {
 
     /// Connects to the first address that answers; `localhost` often has one too many.
     pub(super) async fn dial(&self, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+        self.dial_by(TcpStream::connect, addresses).await
+    }
+
+    /// Each address has a time of its own, so that one that drops our packets does not cost us the others.
+    pub(super) async fn dial_by<F>(
+        &self,
+        connect: impl Fn(SocketAddr) -> F,
+        addresses: &[SocketAddr],
+    ) -> Result<TcpStream, Failure>
+    where
+        F: Future<Output = io::Result<TcpStream>>,
+    {
         self.within(Stage::Tcp, async {
             let mut why = Why::NoAddress;
             for address in addresses {
-                match TcpStream::connect(address).await {
-                    Ok(tcp) => {
+                match timeout(self.patience.connect, connect(*address)).await {
+                    Ok(Ok(tcp)) => {
                         tcp.set_nodelay(true)?;
                         return Ok(tcp);
                     }
-                    Err(error) => why = error.into(),
+                    Ok(Err(error)) => why = error.into(),
+                    Err(_) => why = Why::Timeout,
                 }
             }
             Err(why)
@@ -130,7 +153,8 @@ impl Server {
         };
         let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &self.hello);
         let connection = self.within(Stage::Hello, greeting).await?;
-        Ok(Session { connection, encrypted, loopback, patience: self.patience })
+        let patience = self.patience;
+        Ok(Session { connection, encrypted, loopback, patience, rested: None, open: false })
     }
 
     /// STARTTLS, where wanted and to be had.
@@ -170,6 +194,20 @@ impl Server {
     ) -> Result<T, Failure> {
         within(self.patience.stage, stage, work).await
     }
+}
+
+/// Both families by turns, the resolver's favourite first: where one of them leads nowhere, as IPv6 often
+/// does, its addresses must not use up the time of the other's.
+pub(super) fn by_turns(found: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut seen = [0_usize; 2];
+    let ranked = found.into_iter().map(|address| {
+        let rank = &mut seen[usize::from(address.is_ipv4())];
+        *rank += 1;
+        (*rank, address)
+    });
+    let mut ranked: Vec<_> = ranked.collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, address)| address).collect()
 }
 
 impl Encryption {
@@ -212,9 +250,25 @@ pub(super) struct Session {
     /// Whether the server is on this machine.
     pub(super) loopback: bool,
     patience: Patience,
+    /// The patience for the next command, if it lay idle before.
+    rested: Option<Duration>,
+    /// Whether the server may hold a sender that is to be forgotten.
+    open: bool,
 }
 
 impl Session {
+    /// Readies a connection that lay idle for another mail. RSET waits until here: after a refusal its
+    /// reply, late or missing, would only keep the outcome waiting.
+    pub(super) async fn wake(&mut self) -> Result<(), Failure> {
+        self.rested = Some(self.patience.rested);
+        if self.open { self.reset().await } else { Ok(()) }
+    }
+
+    /// For the next command.
+    fn patience(&mut self) -> Duration {
+        self.rested.take().unwrap_or(self.patience.stage)
+    }
+
     /// Hands one message over. Its bytes must be CRLF-clean and encoded: lettre 0.11.23 leaves a dot after
     /// a bare CR or LF unstuffed (RUSTSEC-2026-0561).
     pub(super) async fn deliver(
@@ -229,13 +283,16 @@ impl Session {
             return Err(Stage::Data.failed(Why::Lost));
         }
         let answer = within(self.patience.message, Stage::Message, self.connection.message(message)).await?;
+        self.open = false;
         completed(Stage::Message, answer)
     }
 
     /// Names sender and recipient.
     pub(super) async fn address(&mut self, from: &Address, to: &Address) -> Result<(), Failure> {
+        let patience = self.patience();
+        self.open = true;
         let mail = self.connection.command(Mail::new(Some(from.clone()), Vec::new()));
-        completed(Stage::Mail, within(self.patience.stage, Stage::Mail, mail).await?)?;
+        completed(Stage::Mail, within(patience, Stage::Mail, mail).await?)?;
         let rcpt = self.connection.command(Rcpt::new(to.clone(), Vec::new()));
         completed(Stage::Rcpt, within(self.patience.stage, Stage::Rcpt, rcpt).await?)?;
         Ok(())
@@ -243,8 +300,11 @@ impl Session {
 
     /// Forgets sender and recipient.
     pub(super) async fn reset(&mut self) -> Result<(), Failure> {
-        let answer = within(self.patience.stage, Stage::Mail, self.connection.command(Rset)).await?;
-        completed(Stage::Mail, answer).map(drop)
+        let patience = self.patience();
+        let answer = within(patience, Stage::Mail, self.connection.command(Rset)).await?;
+        completed(Stage::Mail, answer)?;
+        self.open = false;
+        Ok(())
     }
 
     /// Says good-bye. Nobody waits long for the answer.

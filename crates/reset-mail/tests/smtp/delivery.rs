@@ -59,10 +59,15 @@ async fn replies_decide_whether_to_try_again_and_lose_their_prose() {
         ("RCPT", "550-5.1.1 first\r\n550 5.1.1 canary@example.net", "permanent: 550 5.1.1"),
         ("RCPT", "451 4.7.1 greylisted, canary", "temporary: 451 4.7.1"),
         ("RCPT", "530 5.7.0 authenticate first", "temporary: 530 5.7.0"),
+        ("RCPT", "554 5.7.1 <canary@example.net>: relay access denied", "temporary: 554 5.7.1"),
+        ("RCPT", "550 5.7.606 your address is blocked", "temporary: 550 5.7.606"),
+        ("RCPT", "550-5.7.1 first\r\n550 5.7.1 authentication required", "temporary: 550 5.7.1"),
+        ("RCPT", "554 <canary@example.net>: relay access denied", "permanent: 554"),
         ("RCPT", "421 4.3.2 going down", "temporary: 421 4.3.2"),
         ("DATA", "554 5.5.1 no valid recipients", "permanent: 554 5.5.1"),
         ("DATA", "250 2.0.0 out of step", "temporary: connection lost"),
         (".", "552 5.3.4 too big", "permanent: 552 5.3.4"),
+        (".", "554 5.7.1 looks like spam", "permanent: 554 5.7.1"),
         (".", "452 4.3.1 disk full", "temporary: 452 4.3.1"),
         (".", "354 out of step", "temporary: connection lost"),
         (".", "250 Ok: queued as canary@example.net", "accepted: 250"),
@@ -121,7 +126,10 @@ async fn a_refused_recipient_does_not_cost_the_connection() {
         assert_eq!(outcome(service.send(&mail("1")).await), "permanent: 550 5.1.1");
     }
     let log = sink.log();
-    assert_eq!((log.connections, log.count("RSET")), (1, 2));
+    // What is to be forgotten is so when the connection is needed again.
+    let transaction = ["MAIL FROM:<no-reply@example.org>", "RCPT TO:<canary@example.net>"];
+    assert_eq!(log.connections, 1);
+    assert_eq!(log.lines[1..], [&transaction[..], &["RSET"], &transaction[..]].concat());
 }
 
 #[tokio::test]
