@@ -1,0 +1,81 @@
+// InsForge by the real SDK, where links are mailed that lead to the client's own page.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { BASE, PASSWORD, WEAK, link, notice } from './deployment.mjs';
+import { auth, configured, done, failed } from './insforge.mjs';
+
+/** The one page on the deployment's allow-list. */
+const PAGE = 'https://app.example.com/reset-password';
+const DEAD_TOKEN = 'Invalid or expired verification token';
+
+test('InsForge, link: the public configuration names the method', () => configured('link'));
+
+test('InsForge, link: ask, open, weak password, right, replay, open again', async () => {
+  const email = 'insforge@example.com';
+  const sent = done(await auth.sendResetPasswordEmail({ email, redirectTo: PAGE }));
+  assert.equal(sent.success, true);
+  assert.match(sent.message, /^If your email is registered, we have sent you a password reset link\./);
+  const mailed = await link(email);
+  assert.equal(mailed.origin + mailed.pathname, `${BASE}/api/auth/email/reset-password-link`);
+
+  // Opening spends nothing, however often and however it is done.
+  await open(mailed, 'HEAD');
+  const first = await open(mailed);
+  const opened = await open(mailed);
+  assert.equal(opened.href, first.href);
+  assert.equal(opened.origin + opened.pathname, PAGE);
+  assert.equal(opened.searchParams.get('insforge_status'), 'ready');
+  assert.equal(opened.searchParams.get('insforge_type'), 'reset_password');
+  const token = opened.searchParams.get('token');
+  assert.ok(token);
+  assert.match(token, /^[0-9a-f]{64}$/);
+
+  const weak = await auth.resetPassword({ newPassword: WEAK, otp: token });
+  failed(weak, 400, 'INVALID_INPUT', 'Password must contain at least 8 characters long');
+  const forged = await auth.resetPassword({ newPassword: PASSWORD, otp: '0'.repeat(64) });
+  failed(forged, 401, 'AUTH_UNAUTHORIZED', DEAD_TOKEN);
+  const right = { newPassword: PASSWORD, otp: token };
+  assert.deepEqual(done(await auth.resetPassword(right)), { message: 'Password reset successfully' });
+  await notice(email);
+  failed(await auth.resetPassword(right), 401, 'AUTH_UNAUTHORIZED', DEAD_TOKEN);
+
+  const late = await open(mailed);
+  assert.equal(late.origin + late.pathname, PAGE);
+  assert.equal(late.searchParams.get('insforge_status'), 'error');
+  assert.equal(late.searchParams.get('insforge_error'), DEAD_TOKEN);
+  assert.equal(late.searchParams.get('token'), null);
+});
+
+test('InsForge, link: an unknown address gets the answer of a known one', async () => {
+  const unknown = done(await auth.sendResetPasswordEmail({ email: 'nobody@example.com', redirectTo: PAGE }));
+  assert.equal(unknown.success, true);
+});
+
+test('InsForge, link: a target must be named and allowed', async () => {
+  const email = 'insforge@example.com';
+  const nowhere = await auth.sendResetPasswordEmail({ email });
+  failed(nowhere, 400, 'INVALID_INPUT', 'redirectTo is required when link-based password reset is enabled');
+  const elsewhere = await auth.sendResetPasswordEmail({ email, redirectTo: 'https://elsewhere.example.com/' });
+  failed(
+    elsewhere,
+    400,
+    'INVALID_INPUT',
+    'redirectTo is not in the allowed redirect URLs',
+    'Please add this URL to the allowed redirect URLs in the authentication configuration.',
+  );
+});
+
+/**
+ * Where a link leads to.
+ * @param {URL} mailed
+ * @param {'GET' | 'HEAD'} [method]
+ */
+async function open(mailed, method = 'GET') {
+  const response = await fetch(mailed, { method, redirect: 'manual' });
+  assert.equal(response.status, 302);
+  const location = response.headers.get('location');
+  assert.ok(location);
+  return new URL(location);
+}

@@ -1,0 +1,292 @@
+//! `cargo xtask clients`: real clients against every front-end, each started as its operator would.
+//!
+//! InsForge's own SDK, and clients generated from the published slices in `openapi/`. The suites and their
+//! pinned packages lie in `clients/`; this builds the servers, starts them and counts.
+
+use std::{
+    ffi::OsStr,
+    io::ErrorKind,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use conformance::server::{Deployment, Server};
+
+use crate::root;
+
+/// Every front-end: package and binary.
+const FRONT_ENDS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
+/// Least major version of Node.
+const NODE_MIN: u32 = 20;
+/// Errors of npm that say that its registry cannot be reached.
+const UNREACHABLE: [&str; 10] = [
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ETIMEDOUT",
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "ENETDOWN",
+    "ENOTCACHED",
+    "ERR_SOCKET_TIMEOUT",
+];
+/// What every account begins with.
+const OLD: &str = "a password to begin with";
+/// What every account ends with: `PASSWORD` of `clients/deployment.mjs`.
+const NEW: &str = "A-new-passw0rd";
+
+/// One deployment of a front-end, and what is run against it.
+struct Run {
+    /// Settings beside the common ones.
+    settings: &'static [(&'static str, &'static str)],
+    /// Accounts that the suites reset.
+    accounts: &'static [&'static str],
+    /// Files in `clients/`.
+    suites: &'static [&'static str],
+}
+
+/// Codes or links are a choice of the whole deployment, so there are two.
+const RUNS: [Run; 2] = [
+    Run {
+        settings: &[("RESET_INSFORGE__METHOD", "code")],
+        accounts: &[
+            "px0@example.com",
+            "worthai@example.com",
+            "strapi-v3@example.com",
+            "strapi-v4@example.com",
+            "insforge@example.com",
+        ],
+        suites: &["px0.test.mjs", "worthai.test.mjs", "strapi.test.mjs", "insforge-code.test.mjs"],
+    },
+    Run {
+        settings: &[
+            ("RESET_INSFORGE__METHOD", "link"),
+            ("RESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset-password"),
+        ],
+        accounts: &["insforge@example.com"],
+        suites: &["insforge-link.test.mjs"],
+    },
+];
+
+/// How many tests passed and failed.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    passed: u32,
+    failed: u32,
+}
+
+impl Tally {
+    fn count(&mut self, passed: bool) {
+        *if passed { &mut self.passed } else { &mut self.failed } += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let lacking = match lacking()? {
+        None => unreachable_registry()?,
+        lacking => lacking,
+    };
+    if let Some(reason) = lacking {
+        ensure!(!in_ci(), "no client was run: {reason}; in CI that is a failure");
+        println!("SKIPPED, no client was run: {reason}");
+        return Ok(());
+    }
+    // Generated at every run, so that they are of the slices as they are now.
+    script("generate").context("generating clients from openapi/")?;
+    script("check").context("the suites do not fit the types of their clients")?;
+    build()?;
+
+    let mut all = Tally::default();
+    for front_end in FRONT_ENDS {
+        let begun = Instant::now();
+        let tally = drive(front_end).with_context(|| front_end.to_owned())?;
+        println!("{front_end}: {tally} ({:.1} s)", begun.elapsed().as_secs_f64());
+        all.add(tally);
+    }
+    println!("{all}");
+    ensure!(all.failed == 0, "real clients met differences");
+    Ok(())
+}
+
+/// What is not installed here, if anything.
+fn lacking() -> anyhow::Result<Option<String>> {
+    for name in ["node", "npm"] {
+        match program(name).arg("--version").output() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Some(format!("`{name}` is not installed (Node {NODE_MIN} or later is needed)")));
+            }
+            output => {
+                let version = succeeded(&output.with_context(|| format!("starting {name}"))?)?;
+                if let Some(major) = version.strip_prefix('v').and_then(|rest| rest.split('.').next())
+                    && major.parse::<u32>()? < NODE_MIN
+                {
+                    return Ok(Some(format!(
+                        "Node {} is too old ({NODE_MIN} or later is needed)",
+                        version.trim()
+                    )));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Installs what the lock file pins; a sentence when the registry cannot be reached.
+fn unreachable_registry() -> anyhow::Result<Option<String>> {
+    // What is in npm's cache need not be fetched; and without a network, waiting long changes nothing.
+    let output =
+        npm(&["ci", "--prefer-offline", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"])?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let code = stderr
+        .lines()
+        .filter_map(|line| line.split_once(" code "))
+        .map(|(_, code)| code.trim())
+        .find(|code| UNREACHABLE.contains(code));
+    if let (false, Some(code)) = (output.status.success(), code) {
+        return Ok(Some(format!("npm cannot reach its registry ({code})")));
+    }
+    succeeded(&output).context("installing the clients")?;
+    Ok(None)
+}
+
+/// Whether this run is one that must not skip.
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+/// Builds every front-end.
+fn build() -> anyhow::Result<()> {
+    let packages = FRONT_ENDS.iter().flat_map(|package| ["-p", package]);
+    let status = program("cargo")
+        .args(["build", "--quiet", "--locked"])
+        .args(packages)
+        .current_dir(root())
+        .status()
+        .context("starting cargo")?;
+    ensure!(status.success(), "the build of the front-ends failed");
+    Ok(())
+}
+
+/// Where cargo puts a binary of the dev profile.
+fn binary(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    root().join(target).join("debug").join(name)
+}
+
+/// Runs every suite against one front-end.
+fn drive(front_end: &str) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    for run in &RUNS {
+        let folder = tempfile::tempdir()?;
+        let mut deployment = Deployment::new(binary(front_end), folder.path());
+        deployment.set("RESET_LIMITS__ENABLED", "false");
+        for (name, value) in run.settings {
+            deployment.set(name, value);
+        }
+        for account in run.accounts {
+            deployment.add_user(account, OLD)?;
+        }
+        let server = start(&mut deployment)?;
+        let base = format!("http://{}", server.address);
+        tally.add(suites(run.suites, &base, &deployment.mails())?);
+        // What the clients were told is what is stored.
+        for account in run.accounts {
+            let stored = deployment.accepts(account, NEW)?;
+            if !stored {
+                println!("{front_end}: {account} does not have its new password");
+            }
+            tally.count(stored);
+        }
+    }
+    Ok(tally)
+}
+
+/// Starts a deployment whose links lead to itself: its port has to be known before it listens. Somebody else
+/// may take the port in between; then another one will do.
+fn start(deployment: &mut Deployment) -> anyhow::Result<Server> {
+    let mut last = None;
+    for _ in 0..3 {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        deployment.set("RESET_LISTEN", &address.to_string());
+        deployment.set("RESET_PUBLIC_URL", &format!("http://{address}"));
+        match deployment.start() {
+            Ok(server) => return Ok(server),
+            Err(error) => last = Some(error),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Err(last.expect("three tries failed"))
+}
+
+/// Runs suites by Node's own test runner, and shows what it said when one failed.
+fn suites(files: &[&str], base: &str, mails: &Path) -> anyhow::Result<Tally> {
+    let output = program("node")
+        .args(["--test", "--test-reporter=tap"])
+        .args(files)
+        .current_dir(folder())
+        .env("CLIENTS_BASE_URL", base)
+        .env("CLIENTS_MAILS", mails)
+        .output()
+        .context("starting node")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let total = |name: &str| -> anyhow::Result<u32> {
+        let line = said
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("# ")?.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.with_context(|| format!("no total of `{name}` from node:\n{said}"))?.trim().parse()?)
+    };
+    // Whatever did not pass (failed, cancelled, skipped) failed: no suite skips.
+    let passed = total("pass")?;
+    let tally = Tally { passed, failed: total("tests")?.saturating_sub(passed) };
+    if tally.failed > 0 || !output.status.success() {
+        println!("{said}{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(tally.failed > 0, "node ended with {}", output.status);
+    }
+    ensure!(passed > 0 || tally.failed > 0, "node found no test in {files:?}");
+    Ok(tally)
+}
+
+/// Where the suites lie.
+fn folder() -> PathBuf {
+    root().join("clients")
+}
+
+/// Runs npm among the suites.
+fn npm(args: &[&str]) -> anyhow::Result<Output> {
+    program("npm").args(args).current_dir(folder()).output().context("starting npm")
+}
+
+/// Runs a script of `clients/package.json`.
+fn script(name: &str) -> anyhow::Result<String> {
+    succeeded(&npm(&["run", "--silent", name])?)
+}
+
+/// What a program said, if it succeeded; an error with all of it, if not.
+fn succeeded(output: &Output) -> anyhow::Result<String> {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        bail!("{}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(stdout.into_owned())
+}
+
+fn program(name: impl AsRef<OsStr>) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "starting cargo, node and npm is what this command is for")]
+    Command::new(name)
+}
