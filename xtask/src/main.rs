@@ -1,6 +1,10 @@
 //! Project chores: `cargo xtask help` lists them. No build of the servers is needed to compile this.
 
 mod bench;
+mod clients;
+mod compare;
+mod dialects;
+mod diff;
 mod openapi;
 mod test;
 mod tidy;
@@ -13,8 +17,15 @@ cargo xtask <command>
   test [ARGS]       every test; ARGS go to `cargo test`
   openapi           writes openapi/ from the dialects' rows
   openapi --check   fails when openapi/ differs from the rows
+  dialects          writes the comparison into docs/DIALECTS.md from the dialects' rows
+  dialects --check  fails when the comparison differs from the rows
+  compare           one story through all four dialects, HTTP beside HTTP; by itself on a server of its own,
+                    or with --url http://HOST:PORT --mails DIR --email ADDRESS on one that runs
   tidy              the rules of docs/ARCHITECTURE.md that a compiler cannot check
+  diff              the three servers on requests that nobody wrote, over TCP and Unix sockets;
+                    --requests N (default 100000), --seed S
   bench             speed of the release build, as ratios within one run
+  clients           real clients against every front-end; needs Node 20 and npm
   help              this text";
 
 fn main() -> ExitCode {
@@ -24,8 +35,13 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::run(rest),
         ["openapi"] => openapi::write(),
         ["openapi", "--check"] => openapi::check(),
+        ["dialects"] => dialects::write(),
+        ["dialects", "--check"] => dialects::check(),
+        ["compare", rest @ ..] => compare::run(rest),
         ["tidy"] => tidy::run(),
+        ["diff", rest @ ..] => diff::run(rest),
         ["bench"] => bench::run(),
+        ["clients"] => clients::run(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

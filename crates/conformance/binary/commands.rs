@@ -1,10 +1,10 @@
 //! The commands of the operator, and how they fail.
 
-use std::{fs, os::unix::net::UnixStream};
+use std::{fs, os::unix::net::UnixStream, process::Stdio};
 
-use conformance::http::get;
+use conformance::http::{Connection, get};
 
-use crate::deployment;
+use super::{deployment, reset_mail};
 
 #[test]
 fn accounts_are_added_verified_blocked_and_unblocked() {
@@ -77,14 +77,21 @@ fn doctor_names_what_is_wrong_and_says_when_all_is_well() {
 #[test]
 fn the_server_listens_on_a_unix_socket_and_leaves_none_behind() {
     let (mut deployment, folder) = deployment();
+    deployment.add_user("ann@example.com", "correct horse").unwrap();
     let socket = folder.path().join("reset.sock");
     deployment.set("RESET_LISTEN", &format!("unix:{}", socket.display()));
-    let mut child = deployment.command(&["serve"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child =
+        deployment.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = std::time::Instant::now();
     while UnixStream::connect(&socket).is_err() {
-        assert!(begun.elapsed() < crate::PATIENCE, "no socket");
+        assert!(begun.elapsed() < super::PATIENCE, "no socket");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+    let mut connection = Connection::open(socket.clone()).unwrap();
+    assert_eq!(connection.get("/healthz").unwrap().status, 200);
+    let ask = r#"{"email":"ann@example.com"}"#;
+    assert_eq!(connection.post("/v1/auth/password-reset/trigger", ask).unwrap().status, 200);
+    reset_mail(&deployment, "ann@example.com");
     #[expect(clippy::disallowed_methods, reason = "the standard library sends no SIGTERM")]
     std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(child.wait().unwrap().success());

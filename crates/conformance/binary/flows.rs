@@ -5,7 +5,7 @@ use std::{path::Path, thread};
 use conformance::http::{self, get, post};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 
-use crate::{deployment, reset_mail};
+use super::{deployment, reset_mail};
 
 #[test]
 fn a_link_scanner_opens_the_link_as_often_as_it_likes_and_then_one_post_works() {

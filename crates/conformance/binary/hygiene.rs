@@ -1,14 +1,14 @@
 //! Planted canaries: after a whole day's work at the most talkative level, no log line holds a secret or an
 //! address, in any notation (R70), and the database holds no usable secret (R3).
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use conformance::{
     http::{get, post},
     mails,
 };
 
-use crate::{deployment, reset_mail};
+use super::{deployment, reset_mail, sink::Sink};
 
 const EMAIL: &str = "canary.address@example.com";
 const PASSWORD: &str = "Canary-Password-1!";
@@ -68,7 +68,7 @@ fn neither_log_nor_database_holds_what_must_not_be_there() {
     }
     let reset = format!(r#"{{"code":"{code}","new_password":"{PASSWORD}"}}"#);
     assert_eq!(post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap().status, 200);
-    mails::wait_for(&deployment.mails(), EMAIL, crate::PATIENCE, |_| true).unwrap();
+    mails::wait_for(&deployment.mails(), EMAIL, super::PATIENCE, |_| true).unwrap();
     assert!(server.terminate().unwrap().success());
 
     let log = deployment.logged();
@@ -84,4 +84,45 @@ fn neither_log_nor_database_holds_what_must_not_be_there() {
         let word = log.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code);
         assert!(!word, "a code in the log");
     }
+}
+
+/// What mail servers say, quoting the address as many do.
+fn indiscreet(command: &str, recipient: &str) -> Option<String> {
+    match (command, recipient.split('@').next()?) {
+        (".", "canary.later") => Some(format!("451 4.3.0 <{recipient}> try later, says {recipient}")),
+        (".", _) => Some(format!("250 2.0.0 queued for {recipient} as canary")),
+        (_, "canary.unknown") if command.starts_with("RCPT") => {
+            Some(format!("550 5.1.1 <{recipient}> unknown"))
+        }
+        (_, "canary.grey") if command.starts_with("RCPT") => {
+            Some(format!("451-4.7.1 {recipient}\r\n451 4.7.1 greylisted: {recipient}"))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn what_a_mail_server_says_about_an_address_is_not_logged() {
+    let (mut deployment, _folder) = deployment();
+    let sink = Sink::start(Duration::ZERO, indiscreet);
+    deployment.set("RESET_LOG", "trace");
+    deployment.set("RESET_MAIL_URL", &sink.url());
+    let people = ["canary.unknown", "canary.later", "canary.grey", "canary.fine"];
+    for name in people {
+        deployment.add_user(&format!("{name}@example.com"), "the old password").unwrap();
+    }
+    let server = deployment.start().unwrap();
+    for name in people {
+        let ask = format!(r#"{{"email":"{name}@example.com"}}"#);
+        assert_eq!(post(server.address, "/v1/auth/password-reset/trigger", &ask).unwrap().status, 200);
+        sink.wait_for(&format!("RCPT TO:<{name}@example.com>"), 1);
+    }
+    sink.wait_for(".", 2);
+    assert!(server.terminate().unwrap().success());
+    let log = deployment.logged();
+    for reply in ["550", "451", "errand mailed"] {
+        assert!(log.contains(reply), "{reply} is not told:\n{log}");
+    }
+    let line = log.lines().find(|line| line.to_lowercase().contains("canary"));
+    assert_eq!(line, None, "an address in the log");
 }

@@ -1,12 +1,16 @@
 //! The binary as its operator runs it: a process, a database file, a mail folder, an environment.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+//!
+//! One suite for every server: each `crates/server-*/tests/binary.rs` names its program in `crate::BINARY` and
+//! takes this folder in. Every test has a folder and a free port of its own, so that suites run side by side.
 
 mod commands;
+mod connections;
 mod durability;
+mod ending;
 mod flows;
 mod hygiene;
 mod settings;
+mod sink;
 
 use std::time::Duration;
 
@@ -22,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// An empty deployment and the folder that it lives in.
 fn deployment() -> (Deployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (Deployment::new(env!("CARGO_BIN_EXE_server-axum"), folder.path()), folder)
+    (Deployment::new(crate::BINARY, folder.path()), folder)
 }
 
 /// Waits for a mail to `to` whose subject is about a reset.

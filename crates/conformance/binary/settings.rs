@@ -4,7 +4,7 @@ use std::{fs, thread, time::Duration};
 
 use conformance::http::post;
 
-use crate::{deployment, reset_mail};
+use super::{deployment, reset_mail};
 
 /// The one sentence on stderr of a command that failed.
 fn sentence(output: &std::process::Output) -> String {
@@ -63,7 +63,7 @@ fn a_life_of_one_second_ends_after_one_second() {
         let mail = reset_mail(&deployment, "user@example.com");
         fs::remove_dir_all(deployment.mails()).unwrap();
         let secret = mail.code().or(mail.token()).unwrap();
-        // The one wait in the suite that nothing else can stand for: the process has a clock of its own.
+        // Nothing else can stand for this wait: the process has a clock of its own.
         thread::sleep(Duration::from_millis(2_100));
         let password = "New Password 1!";
         let body = match reset {

@@ -2,11 +2,13 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     time::Duration,
 };
 
 use anyhow::{Context, bail};
+
+use crate::place::{Place, Socket};
 
 /// One answer, headers in the order they came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ impl Answer {
 
 /// A connection that is kept alive.
 pub struct Connection {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Socket>,
 }
 
 impl Connection {
@@ -36,10 +38,9 @@ impl Connection {
     ///
     /// # Errors
     /// When nobody listens.
-    pub fn open(address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).context("connecting")?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    pub fn open(place: impl Into<Place>) -> anyhow::Result<Self> {
+        let stream = Socket::connect(&place.into()).context("connecting")?;
+        stream.set_patience(Duration::from_secs(20))?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 

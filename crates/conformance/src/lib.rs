@@ -1,9 +1,18 @@
 //! What a tester needs who trusts nobody: raw HTTP over TCP, a server as a process, mails as files.
 //!
 //! The suites are in `tests/`: `front_ends.rs` holds the recorded cases of `cases/*.http` against every
-//! front-end. `crates/server-axum/tests` and `cargo xtask bench` use the same tools on the real binary.
+//! front-end, `random.rs` compares them on requests that [`random`] makes up and [`differ`] judges.
+//! `crates/server-axum/tests`, `cargo xtask diff` and `cargo xtask bench` use the same tools on the real binary.
 
 pub mod case;
+pub mod differ;
 pub mod http;
 pub mod mails;
+pub mod place;
+pub mod random;
 pub mod server;
+
+/// The snippets of docs/EMBEDDING.md, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/EMBEDDING.md")]
+mod embedding {}

@@ -65,6 +65,14 @@ impl Deployment {
     /// # Errors
     /// When it ends before it listens.
     pub fn start(&self) -> anyhow::Result<Server> {
+        self.start_until("listening on http://", |address| Ok(address.parse()?))
+    }
+
+    fn start_until(
+        &self,
+        said: &str,
+        address: impl FnOnce(&str) -> anyhow::Result<SocketAddr>,
+    ) -> anyhow::Result<Server> {
         let mut child = self
             .command(&["serve"])
             .stdin(Stdio::null())
@@ -74,12 +82,21 @@ impl Deployment {
             .with_context(|| format!("starting {}", self.binary.display()))?;
         let stdout = child.stdout.take().context("a pipe was asked for")?;
         for line in BufReader::new(stdout).lines() {
-            if let Some(address) = line?.strip_prefix("listening on http://") {
-                return Ok(Server { child, address: address.parse()? });
+            if let Some(place) = line?.strip_prefix(said) {
+                return Ok(Server { child, address: address(place)? });
             }
         }
         let _ = child.wait();
         bail!("the server ended before it listened:\n{}", self.logged())
+    }
+
+    /// Starts `serve` on the Unix socket that `RESET_LISTEN` names, and waits until it listens. There is no
+    /// address of such a server.
+    ///
+    /// # Errors
+    /// When it ends before it listens.
+    pub fn start_on_socket(&self) -> anyhow::Result<Server> {
+        self.start_until("listening on unix:", |_| Ok(SocketAddr::from(([0, 0, 0, 0], 0))))
     }
 
     /// Runs a command to its end with `stdin`.
@@ -139,15 +156,32 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal, such as `TERM` or `INT`.
+    ///
+    /// # Errors
+    /// When `kill` cannot be started.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        #[expect(clippy::disallowed_methods, reason = "the standard library sends no signal but SIGKILL")]
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
+        ensure!(sent.success(), "kill failed");
+        Ok(())
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn wait(mut self) -> anyhow::Result<ExitStatus> {
+        Ok(self.child.wait()?)
+    }
+
     /// Asks it to end, and waits.
     ///
     /// # Errors
     /// When `kill` cannot be started.
-    pub fn terminate(mut self) -> anyhow::Result<ExitStatus> {
-        #[expect(clippy::disallowed_methods, reason = "the standard library sends no SIGTERM")]
-        let sent = Command::new("kill").arg(self.child.id().to_string()).status()?;
-        ensure!(sent.success(), "kill failed");
-        Ok(self.child.wait()?)
+    pub fn terminate(self) -> anyhow::Result<ExitStatus> {
+        self.signal("TERM")?;
+        self.wait()
     }
 
     /// Its process id.

@@ -6,7 +6,7 @@
 
 use std::{error::Error, future::Future, pin::pin, time::Duration};
 
-use reset_core::{Resets, error::StoreError};
+use reset_core::{Resets, errand::Errand, error::StoreError};
 use tokio::{
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
@@ -21,6 +21,8 @@ const DELIVERY_MOST: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_secs(1);
 /// Wait after the store failed, whoever calls meanwhile.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// How often an errand is tried to be put back when its delivery could not be recorded.
+const PUT_BACK_TRIES: u32 = 5;
 /// Time between two clean-ups.
 const PURGE_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How long what ended is remembered (R3: rows go at their end plus 24 hours).
@@ -78,10 +80,7 @@ async fn fill(
     let full = claimed.len() == free;
     for errand in claimed {
         let resets = resets.clone();
-        under_way.spawn(async move {
-            let delivery = timeout(DELIVERY_MOST, resets.deliver(&errand));
-            delivery.await.unwrap_or_else(|_| Err(StoreError::new("the delivery took too long")))
-        });
+        under_way.spawn(deliver(resets, errand));
     }
     if full {
         return Ok(POLL);
@@ -91,10 +90,26 @@ async fn fill(
     Ok(due.map_or(POLL, |due| due.since(resets.adapters().clock.now()).min(POLL)))
 }
 
+/// Delivers within [`DELIVERY_MOST`], and puts the errand back if that could not be recorded.
+async fn deliver(resets: Resets, errand: Errand) -> Result<(), StoreError> {
+    let delivery = timeout(DELIVERY_MOST, resets.deliver(&errand));
+    let done = delivery.await.unwrap_or_else(|_| Err(StoreError::new("the delivery took too long")));
+    if done.is_err() {
+        // A store that is locked or full is so for a moment as a rule.
+        for _ in 0..PUT_BACK_TRIES {
+            sleep(STORE_PAUSE).await;
+            if resets.put_back(&errand).await.is_ok() {
+                break;
+            }
+        }
+    }
+    done
+}
+
 fn finished(done: Result<Result<(), StoreError>, JoinError>) {
     match done {
         Ok(Ok(())) => {}
-        // The errand stays taken, and is due again when its lease ends.
+        // The errand was put back, or is due again when its lease ends.
         Ok(Err(error)) => failed(&error, "a delivery could not be recorded"),
         Err(_) => error!("a delivery panicked"),
     }
@@ -118,7 +133,7 @@ mod tests {
         keys::{Key, Keys},
         mail::Mail,
         memory::{Memory, Outage, Refusal},
-        password::{Count, Policy},
+        password::Policy,
         ports::{Accounts as _, Mailer},
         request::{Ask, Disclosure},
     };
@@ -145,7 +160,7 @@ mod tests {
     }
 
     async fn start_with(memory: Memory, mailer: Option<Arc<Gate>>) -> Running {
-        let policy = Policy { min: 8, count: Count::Bytes, four_classes: true, max_bytes: 1024 };
+        let policy = Policy { min: 8, four_classes: true, max_bytes: 1024 };
         let settings = reset_dialects::px0::Settings {
             disclose_unknown: false,
             code_ttl: Duration::from_secs(900),
@@ -242,6 +257,22 @@ mod tests {
         sleep(Duration::from_millis(100)).await;
         running.memory.store.set_outage(Outage::None);
         assert!(running.mails(1).await <= STORE_PAUSE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_that_could_not_be_recorded_does_not_wait_for_its_lease() {
+        let running = start().await;
+        running.memory.store.set_outage(Outage::Only("finish"));
+        running.ask("ann").await;
+        running.mails(1).await;
+        running.memory.store.set_outage(Outage::None);
+        running.memory.clock.advance(Duration::from_secs(3));
+        sleep(2 * STORE_PAUSE).await;
+        running.memory.clock.advance(Duration::from_secs(3));
+        sleep(2 * POLL).await;
+        let mails = running.memory.mailer.sent();
+        assert_eq!((mails.len(), &mails[0].secret), (2, &mails[1].secret));
+        assert!(running.memory.store.errands()[0].1.is_some());
     }
 
     #[tokio::test(start_paused = true)]

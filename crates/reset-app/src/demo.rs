@@ -4,13 +4,8 @@ use std::{fmt::Write as _, io::Write as _, net::SocketAddr};
 
 use anyhow::{Context, Result};
 use reset_core::{
-    Resets,
-    account::NewAccount,
-    email::EmailAddress,
-    error::AddAccountError,
-    notation::hex,
-    password::{Count, Policy},
-    ports::random,
+    Resets, account::NewAccount, email::EmailAddress, error::AddAccountError, notation::hex,
+    password::Policy, ports::random,
 };
 use reset_mail::Transport;
 use tempfile::TempDir;
@@ -70,7 +65,7 @@ impl Demo {
 async fn add(resets: &Resets, email: &str, name: &str) -> Result<Option<String>> {
     let adapters = resets.adapters();
     let typed = format!("Demo-{}", hex(&random::<8>(&*adapters.entropy)));
-    let any = Policy { min: 1, count: Count::CodePoints, four_classes: false, max_bytes: 72 };
+    let any = Policy { min: 1, four_classes: false, max_bytes: 72 };
     let password_hash = adapters.hasher.hash(any.accept(&typed)?).await?;
     let account = NewAccount {
         email: email.to_owned(),

@@ -73,6 +73,16 @@ impl Resets {
         }
     }
 
+    /// Puts an errand back whose delivery could not be recorded, so that it does not wait for the end of its
+    /// lease, and those behind it neither. If the mail had left, it leaves again with the same secret.
+    ///
+    /// # Errors
+    /// When the store fails still; then the lease ends by itself.
+    pub async fn put_back(&self, errand: &Errand) -> Result<(), StoreError> {
+        let due_at = self.adapters().clock.now().plus(backoff(errand.attempts));
+        self.adapters().store.postpone(&errand.id, due_at, "not recorded").await
+    }
+
     /// Everything before the mail: the account, the ticket, the secret. `Err` says why there is no mail.
     async fn prepare(
         &self,

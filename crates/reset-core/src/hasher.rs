@@ -280,7 +280,7 @@ mod tests {
     use argon2::PasswordVerifier;
 
     use super::*;
-    use crate::password::{Count, PASSWORD_MAX, Policy};
+    use crate::password::{PASSWORD_MAX, Policy};
 
     struct Zeros;
 
@@ -293,9 +293,7 @@ mod tests {
     const SMALL: Scheme = Scheme::Argon2id { m_kib: 64, t: 1, p: 1 };
 
     fn password(text: &str) -> NewPassword {
-        Policy { min: 1, count: Count::Bytes, four_classes: false, max_bytes: PASSWORD_MAX }
-            .accept(text)
-            .unwrap()
+        Policy { min: 1, four_classes: false, max_bytes: PASSWORD_MAX }.accept(text).unwrap()
     }
 
     fn pool(scheme: Scheme) -> HashPool {

@@ -16,22 +16,11 @@ impl NewPassword {
     }
 }
 
-/// How length is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
-    /// Unicode code points: what a person sees, nearly (R54).
-    CodePoints,
-    /// Bytes of UTF-8, as px0's server counts (dialects.md 1.3, 3).
-    Bytes,
-}
-
 /// The rules for a new password in one dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Least length.
+    /// Least length in Unicode code points: what a person sees, nearly (R54).
     pub min: usize,
-    /// Unit of `min`.
-    pub count: Count,
     /// Whether one of A-Z, a-z, 0-9 and anything else must each occur (px0's seed).
     pub four_classes: bool,
     /// Most bytes of UTF-8: [`PASSWORD_MAX`], or 72 where bcrypt would cut the rest off.
@@ -67,11 +56,7 @@ impl Policy {
     /// # Errors
     /// The first of: too short, a class missing, too long, NUL. That is the order of px0's seed.
     pub fn accept(&self, text: &str) -> Result<NewPassword, Weakness> {
-        let length = match self.count {
-            Count::CodePoints => text.chars().count(),
-            Count::Bytes => text.len(),
-        };
-        if length < self.min {
+        if text.chars().count() < self.min {
             return Err(Weakness::TooShort { min: self.min });
         }
         if self.four_classes && !has_four_classes(text) {
@@ -99,27 +84,24 @@ fn has_four_classes(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const PLAIN: Policy =
-        Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: PASSWORD_MAX };
+    const PLAIN: Policy = Policy { min: 8, four_classes: false, max_bytes: PASSWORD_MAX };
 
     fn weakness(policy: Policy, text: &str) -> Option<Weakness> {
         policy.accept(text).err()
     }
 
     #[test]
-    fn length_counts_code_points_or_bytes_as_the_dialect_says() {
-        let bytes = Policy { count: Count::Bytes, ..PLAIN };
+    fn length_counts_code_points() {
         assert_eq!(weakness(PLAIN, "1234567"), Some(Weakness::TooShort { min: 8 }));
         assert_eq!(weakness(PLAIN, "12345678"), None);
-        assert_eq!(weakness(PLAIN, "😀😀"), Some(Weakness::TooShort { min: 8 }));
-        assert_eq!(weakness(bytes, "😀😀"), None);
+        assert_eq!(weakness(PLAIN, "😀😀😀😀😀😀😀"), Some(Weakness::TooShort { min: 8 }));
         assert_eq!(weakness(PLAIN, &"😀".repeat(256)), None);
         assert_eq!(weakness(PLAIN, &"a".repeat(1025)), Some(Weakness::TooLong { max_bytes: 1024 }));
     }
 
     #[test]
     fn the_four_classes_are_the_seeds_own() {
-        let px0 = Policy { four_classes: true, count: Count::Bytes, ..PLAIN };
+        let px0 = Policy { four_classes: true, ..PLAIN };
         for text in ["lower1!aa", "UPPER1!AA", "NoDigits!", "NoSpecial1"] {
             assert_eq!(weakness(px0, text), Some(Weakness::MissingClass), "{text}");
         }

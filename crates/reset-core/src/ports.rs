@@ -152,6 +152,9 @@ pub trait Tickets: Send + Sync {
     /// spent, and returns that ticket, this guess counted. The guess is taken before anything is compared, so
     /// that parallel guesses cannot outnumber the limit (R45).
     ///
+    /// Every guess is counted durably, whether or not there is a ticket: finding none costs what finding one
+    /// costs.
+    ///
     /// # Errors
     /// When the store fails.
     async fn take_guess(

@@ -15,6 +15,7 @@
 
 pub mod api;
 pub mod body;
+pub mod comparison;
 pub mod insforge;
 mod jwt;
 pub mod openapi;
@@ -30,7 +31,7 @@ pub mod worthai;
 
 pub use api::{Api, Serving};
 pub use peer::Peer;
-pub use refusal::BodyError;
+pub use refusal::{BODY_PATIENCE, BodyError, patiently};
 pub use route::{Dialect, Endpoint, Route};
 pub use settings::Settings;
 pub use wire::to_json_pretty;

@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use reset_core::{Resets, errand::Reference, recipe::Recipes};
 use utoipa::openapi::OpenApi;
 
-use crate::refusal::Refusal;
+use crate::{comparison::Traits, refusal::Refusal};
 
 /// What an endpoint is given.
 pub struct Call {
@@ -99,4 +99,6 @@ pub struct Dialect {
     pub document: OpenApi,
     /// What the document's path keys lack of the served paths: its publisher's server URL has a path.
     pub document_base: String,
+    /// What a chooser needs to know beyond all that; our own paths are not to be chosen.
+    pub traits: Option<Traits>,
 }

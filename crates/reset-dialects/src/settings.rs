@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reset_core::{
     keys::Key,
-    password::{Count, PASSWORD_MAX, Policy},
+    password::{PASSWORD_MAX, Policy},
 };
 
 use crate::{insforge, px0, strapi, worthai};
@@ -28,15 +28,14 @@ impl Settings {
     /// Every dialect with the defaults of interface.md in profile `compatible`: keys derived from `root`,
     /// links to `public_url`.
     pub fn defaults(root: &Key, public_url: &str) -> Self {
-        let policy =
-            Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: PASSWORD_MAX };
+        let policy = Policy { min: 8, four_classes: false, max_bytes: PASSWORD_MAX };
         let page = format!("{public_url}/reset");
         Self {
             px0: Some(px0::Settings {
                 disclose_unknown: true,
                 code_ttl: 15 * MINUTE,
                 codes: px0::Codes::SixDigits { most_live: Some(10) },
-                policy: Policy { count: Count::Bytes, four_classes: true, ..policy },
+                policy: Policy { four_classes: true, ..policy },
             }),
             worthai: Some(worthai::Settings {
                 base_path: "/auth/api/v1".into(),

@@ -5,6 +5,8 @@
 //!
 //! HTTP/1.1 alone is spoken, on every front-end alike. HTTP/2 and TLS are the proxy's in front.
 
+mod door;
+
 use std::{
     error::Error,
     future::poll_fn,
@@ -25,18 +27,21 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use reset_app::{HEAD_PATIENCE, Listener, Stop};
-use reset_dialects::Peer;
+use reset_dialects::{Peer, api::HEAD_MAX};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener},
     sync::Semaphore,
     time::sleep,
 };
-use tower::{Service, ServiceExt};
+use tower::{Service, ServiceExt, service_fn};
 use tracing::{debug, warn};
 
-/// Largest head of a request in bytes (R40).
-const HEAD_MAX: usize = 16 * 1024;
+/// Most bytes of a head that are read at all. Measured against [`HEAD_MAX`] is the head without spare white
+/// space, since other servers show no other.
+const READ_MAX: usize = 2 * HEAD_MAX;
+/// Most headers of a request: actix's own limit, which cannot be set.
+const HEADERS_MAX: usize = 96;
 /// Most connections at once. More wait in the system's queue.
 const CONNECTIONS_MAX: usize = 4096;
 /// Wait after the system refused a connection: most likely there are no file descriptors left.
@@ -51,7 +56,7 @@ where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Send + 'static,
+    B: Body + Default + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
@@ -86,13 +91,15 @@ async fn accept_until<S, B, Socket>(
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Send + 'static,
+    B: Body + Default + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (connections, drain) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), GracefulShutdown::new());
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(HEAD_MAX);
+    // The patience is for a whole head, and begins with the connection or with the answer before.
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(READ_MAX);
+    http.max_headers(HEADERS_MAX);
     loop {
         let accepted = async {
             let permit = connections.clone().acquire_owned().await.map_err(io::Error::other)?;
@@ -109,11 +116,19 @@ async fn accept_until<S, B, Socket>(
             },
             () = &mut stop => break,
         };
-        let service = service.clone().map_request(move |mut request: Request<Incoming>| {
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(peer);
+        let service = service.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let (service, refusal) = (service.clone(), door::refusal(&request));
+            async move {
+                if let Some(status) = refusal {
+                    return Ok(door::refuse(status));
+                }
+                door::complete(&mut request);
+                if let Some(peer) = peer {
+                    request.extensions_mut().insert(peer);
+                }
+                service.oneshot(request).await
             }
-            request
         });
         let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
         let connection = drain.watch(connection);
@@ -125,5 +140,7 @@ async fn accept_until<S, B, Socket>(
             drop(permit);
         });
     }
+    // Closed now, so that who comes later is refused and does not wait in vain.
+    drop(accept);
     drain.shutdown().await;
 }

@@ -3,9 +3,14 @@
 
 use std::convert::Infallible;
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::StatusCode, web};
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
+    http::{Method, StatusCode, header, header::HeaderValue as ActixValue},
+    web,
+};
 use bytes::Bytes;
-use futures_util::{TryFutureExt, future::LocalBoxFuture};
+use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use reset_dialects::{BodyError, Peer, patiently};
 
@@ -17,13 +22,9 @@ impl FromRequest for WireRequest {
     type Future = LocalBoxFuture<'static, Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, body) = (request.clone(), web::Bytes::from_request(request, payload));
+        let (request, body) = (request.clone(), body(request, payload));
         Box::pin(async move {
-            let body = patiently(body.map_err(|error| match error.as_response_error().status_code() {
-                StatusCode::PAYLOAD_TOO_LARGE => BodyError::TooLarge,
-                _ => BodyError::Unreadable,
-            }));
-            let mut wire = http::Request::new(body.await);
+            let mut wire = http::Request::new(patiently(body).await);
             *wire.headers_mut() = headers(&request);
             if let Some(peer) = request.peer_addr() {
                 wire.extensions_mut().insert(Peer(peer.ip().to_canonical()));
@@ -38,6 +39,38 @@ impl FromRequest for WireRequest {
             Ok(Self(wire))
         })
     }
+}
+
+/// The body as actix reads it, or the part of it that the request really has.
+fn body(request: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, Result<Bytes, BodyError>> {
+    if let Some(length) = own_length(request) {
+        let first = stream::unfold((payload.take(), length), |(mut rest, left)| async move {
+            let chunk = if left == 0 { None } else { rest.next().await }?;
+            let chunk = chunk.map(|chunk| chunk.slice(..chunk.len().min(left)));
+            let left = left - chunk.as_ref().map_or(left, Bytes::len);
+            Some((chunk, (rest, left)))
+        });
+        *payload = Payload::Stream { payload: Box::pin(first) };
+    }
+    let body = web::Bytes::from_request(request, payload);
+    Box::pin(async {
+        body.await.map_err(|error| match error.as_response_error().status_code() {
+            StatusCode::PAYLOAD_TOO_LARGE => BodyError::TooLarge,
+            _ => BodyError::Unreadable,
+        })
+    })
+}
+
+/// The length of a body that actix would read until the connection ends: behind `CONNECT` and
+/// `Upgrade: websocket` it expects another protocol, and none is spoken here.
+fn own_length(request: &HttpRequest) -> Option<usize> {
+    let headers = request.headers();
+    let length = headers.get(header::CONTENT_LENGTH);
+    let websocket = |value: &ActixValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    let upgrades = headers.get_all(header::UPGRADE).any(websocket);
+    let connects = request.method() == Method::CONNECT && length.is_none();
+    let endless = (upgrades || connects) && !headers.contains_key(header::TRANSFER_ENCODING);
+    endless.then(|| length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0))
 }
 
 /// The request's headers, in `http` 1.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     http::HeaderMap,
     response::Response,
     routing::{MethodFilter, MethodRouter},
@@ -20,7 +20,7 @@ use reset_dialects::{Api, Endpoint, Route};
 
 #[cfg(feature = "standalone")]
 pub use crate::serve::serve;
-use crate::wire::{WireRequest, respond};
+use crate::wire::{WireRequest, limit, respond};
 
 /// Routes to merge or nest into the host's own router, whatever its state. Unknown paths are left to the host.
 pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
@@ -47,5 +47,5 @@ fn methods(route: &Arc<Route>) -> MethodRouter<Api> {
         )
     };
     let methods = route.endpoints.iter().fold(MethodRouter::new(), on);
-    methods.fallback(wrong_method).layer(DefaultBodyLimit::max(route.body_limit))
+    methods.fallback(wrong_method).layer(limit(route.body_limit))
 }

@@ -1,16 +1,12 @@
 //! The standalone server: the rows, and the 404 of whichever dialect owns the path.
 
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, State},
-    handler::Handler,
-};
+use axum::{Router, extract::State, handler::Handler};
 use reset_app::{Listener, Serving, Stop};
 use reset_dialects::Api;
 
 use crate::{
     router,
-    wire::{WireRequest, respond},
+    wire::{WireRequest, limit, respond},
 };
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
@@ -22,6 +18,5 @@ pub fn serve(listener: Listener, api: Api, stop: Stop) -> Serving {
 fn with_strays(api: Api) -> Router {
     let stray =
         async |State(api): State<Api>, WireRequest(request): WireRequest| respond(api.stray(request).await);
-    let limit = DefaultBodyLimit::max(api.body_limit());
-    router(api.clone()).fallback_service(stray.layer(limit).with_state(api))
+    router(api.clone()).fallback_service(stray.layer(limit(api.body_limit())).with_state(api))
 }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use axum::{
-    body::{Body, Bytes},
-    extract::{ConnectInfo, FromRequest, Request},
+    Extension,
+    body::{Body, Bytes, HttpBody},
+    extract::{ConnectInfo, DefaultBodyLimit, FromRequest, Request},
     http::{self, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -13,6 +14,15 @@ use reset_dialects::{BodyError, Peer, patiently};
 
 /// A request with its body, or with why there is none.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);
+
+/// Largest accepted body in bytes.
+#[derive(Clone)]
+pub(crate) struct Limit(u64);
+
+/// Limits what [`WireRequest`] reads.
+pub(crate) fn limit(bytes: usize) -> (DefaultBodyLimit, Extension<Limit>) {
+    (DefaultBodyLimit::max(bytes), Extension(Limit(bytes.try_into().unwrap_or(u64::MAX))))
+}
 
 impl<S: Send + Sync> FromRequest<S> for WireRequest {
     type Rejection = std::convert::Infallible;
@@ -24,6 +34,11 @@ impl<S: Send + Sync> FromRequest<S> for WireRequest {
             parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| Peer(info.ip().to_canonical()));
         if let (None, Some(peer)) = (parts.extensions.get::<Peer>(), told) {
             parts.extensions.insert(peer);
+        }
+        // What is announced too large is not waited for.
+        let announced = body.size_hint().lower();
+        if parts.extensions.get().is_some_and(|Limit(limit)| announced > *limit) {
+            return Ok(Self(http::Request::from_parts(parts, Err(BodyError::TooLarge))));
         }
         let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state);
         let body = patiently(read.map_err(|rejection| match rejection.status() {

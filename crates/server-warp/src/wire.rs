@@ -4,7 +4,7 @@ use std::{convert::Infallible, net::SocketAddr, pin::pin};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, Method, Request, Uri, header::CONTENT_LENGTH};
 use reset_dialects::{BodyError, Peer, patiently};
 use warp::{Filter, Rejection, path::FullPath};
 
@@ -28,7 +28,9 @@ pub(crate) fn wire_request(limit: usize) -> impl Filter<Extract = (WireRequest,)
                   headers: HeaderMap,
                   peer: Option<Peer>,
                   body| async move {
-                let mut request = Request::new(patiently(collect(body, limit)).await);
+                let length =
+                    headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+                let mut request = Request::new(patiently(collect(body, length, limit)).await);
                 *request.method_mut() = method;
                 *request.headers_mut() = headers;
                 if let Some(peer) = peer {
@@ -57,8 +59,13 @@ fn peer() -> impl Filter<Extract = (Option<Peer>,), Error = Infallible> + Copy {
 
 async fn collect(
     body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+    announced: Option<usize>,
     limit: usize,
 ) -> Result<Bytes, BodyError> {
+    // What is announced too large is not waited for.
+    if announced.is_some_and(|length| length > limit) {
+        return Err(BodyError::TooLarge);
+    }
     let (mut body, mut bytes) = (pin!(body), BytesMut::new());
     while let Some(chunk) = body.next().await {
         let mut chunk = chunk.map_err(|_| BodyError::Unreadable)?;

@@ -13,7 +13,7 @@ mod user;
 use std::{future::Future, io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     Serve,
@@ -66,13 +66,29 @@ enum Command {
 
 /// Runs the command line to its end.
 pub(crate) fn run(serve: Serve) -> ExitCode {
-    let Cli { global, command } = Cli::parse();
+    let Cli { global, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error)
+            if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
+        {
+            return misused(&error);
+        }
+        Err(error) => error.exit(),
+    };
     let command = command.unwrap_or(Command::Serve(serve::Arguments::default()));
     let failure = if command.is_a_question() { 2 } else { 1 };
     command.run(&global, serve).unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "error: {error:#}");
         ExitCode::from(failure)
     })
+}
+
+/// Says what was wrong with the command line in one sentence, as with everything else that is wrong.
+fn misused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let _ = writeln!(std::io::stderr(), "{}; --help shows what there is", first.join(" "));
+    ExitCode::from(2)
 }
 
 impl Command {

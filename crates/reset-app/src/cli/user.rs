@@ -127,7 +127,7 @@ fn nobody(email: &EmailAddress) -> Error {
     anyhow!("no account has the address {}", email.key())
 }
 
-/// The password on stdin, less the newline that `echo` and editors add.
+/// The password on stdin, less the line's end that `echo` and editors add.
 fn password(policy: Policy) -> Result<NewPassword> {
     let mut text = Zeroizing::new(String::new());
     stdin().lock().read_to_string(&mut text).context("--password-stdin")?;
@@ -135,23 +135,23 @@ fn password(policy: Policy) -> Result<NewPassword> {
 }
 
 fn accepted(policy: Policy, text: &str) -> Result<NewPassword> {
-    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     policy.accept(text).context("--password-stdin")
 }
 
 #[cfg(test)]
 mod tests {
-    use reset_core::password::Count;
-
     use super::*;
 
     #[test]
     fn one_newline_is_the_shells_and_everything_else_the_persons() {
-        let policy = Policy { min: 1, count: Count::CodePoints, four_classes: false, max_bytes: 72 };
+        let policy = Policy { min: 1, four_classes: false, max_bytes: 72 };
         let bytes = |text| accepted(policy, text).map(|password| password.as_bytes().to_vec());
         assert_eq!(bytes("a\n").unwrap(), b"a");
         assert_eq!(bytes(" a \n\n").unwrap(), b" a \n");
         assert_eq!(bytes("a").unwrap(), b"a");
+        assert_eq!(bytes("a\r\n").unwrap(), b"a");
+        assert_eq!(bytes("a\r").unwrap(), b"a\r");
         assert!(bytes("\n").is_err() && bytes("").is_err() && bytes("a\0b").is_err());
         let error = format!("{:#}", bytes(&"canary".repeat(13)).unwrap_err());
         assert!(error.contains("at most 72 bytes") && !error.contains("canary"), "{error}");

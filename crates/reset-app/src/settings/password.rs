@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use reset_core::{
     hasher::Scheme,
-    password::{Count, PASSWORD_MAX, Policy},
+    password::{PASSWORD_MAX, Policy},
 };
 
 use super::{Profile, value::Values};
@@ -21,7 +21,7 @@ pub(crate) struct Passwords {
     pub(crate) scheme: Scheme,
     /// How many are hashed at once.
     pub(crate) threads: usize,
-    /// Rules for px0, whose seed has its own way of counting.
+    /// Rules for px0, whose seed wants four classes of characters.
     pub(crate) px0: Policy,
     /// Rules for every other dialect.
     pub(crate) policy: Policy,
@@ -56,9 +56,9 @@ impl Passwords {
             (Scheme::Argon2id { m_kib, t, p }, fit.clamp(1, cores), PASSWORD_MAX)
         };
         let min = values.integer("password.min_length", 1..=64)?;
-        let policy = Policy { min, count: Count::CodePoints, four_classes: false, max_bytes };
+        let policy = Policy { min, four_classes: false, max_bytes };
         let px0 = match values.profile {
-            Profile::Compatible => Policy { count: Count::Bytes, four_classes: true, ..policy },
+            Profile::Compatible => Policy { four_classes: true, ..policy },
             Profile::Hardened => policy,
         };
         Ok(Self { scheme, threads, px0, policy })

@@ -2,10 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
-use reset_core::{
-    keys::Key,
-    password::{Count, Policy},
-};
+use reset_core::{keys::Key, password::Policy};
 use reset_dialects::{insforge, px0::Codes, worthai::Forged};
 
 use super::{Inputs, Settings, keys::KEYS, schema::Schema};
@@ -182,10 +179,10 @@ fn the_compatible_profile_is_the_contracts_own() {
     let dialects = settings.stand_in().unwrap();
     let (px0, worthai) = (dialects.px0.unwrap(), dialects.worthai.unwrap());
     let (strapi, insforge) = (dialects.strapi.unwrap(), dialects.insforge.unwrap());
-    let policy = Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: 1024 };
+    let policy = Policy { min: 8, four_classes: false, max_bytes: 1024 };
     assert!(px0.disclose_unknown && strapi.issue_jwt && strapi.public);
     assert_eq!(px0.codes, Codes::SixDigits { most_live: Some(10) });
-    assert_eq!(px0.policy, Policy { count: Count::Bytes, four_classes: true, ..policy });
+    assert_eq!(px0.policy, Policy { four_classes: true, ..policy });
     assert_eq!([worthai.policy, strapi.policy, insforge.policy], [policy; 3]);
     assert_eq!((worthai.forged, insforge.method), (Forged::AsContracted, insforge::Method::Code));
     assert_eq!((worthai.base_path.as_str(), insforge.max_attempts), ("/auth/api/v1", 3));
@@ -204,7 +201,7 @@ fn the_hardened_profile_closes_what_the_contracts_leave_open() {
     let dialects = settings.stand_in().unwrap();
     let (px0, worthai) = (dialects.px0.unwrap(), dialects.worthai.unwrap());
     let (strapi, insforge) = (dialects.strapi.unwrap(), dialects.insforge.unwrap());
-    let policy = Policy { min: 15, count: Count::CodePoints, four_classes: false, max_bytes: 1024 };
+    let policy = Policy { min: 15, four_classes: false, max_bytes: 1024 };
     assert!(!px0.disclose_unknown && !strapi.issue_jwt && strapi.public);
     assert_eq!(px0.codes, Codes::Long);
     assert_eq!([px0.policy, worthai.policy, strapi.policy, insforge.policy], [policy; 4]);

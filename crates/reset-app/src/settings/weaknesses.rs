@@ -84,7 +84,7 @@ impl Open {
             }
         }
         if px0.policy.four_classes {
-            self.tell("R55: px0 passwords must mix classes of characters, and length counts bytes (profile)");
+            self.tell("R55: px0 passwords must mix classes of characters (profile)");
         }
         self.life("px0.code_ttl", px0.code_ttl, CODE_TTL);
     }

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::{
         mail::{Mail, MailBody},
-        password::{Count, Policy},
+        password::Policy,
         ports::{Accounts, Errands, Mailer, Store, random},
     };
 
@@ -191,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn passwords_are_hashed_in_earnest() {
-        let policy = Policy { min: 1, count: Count::Bytes, four_classes: false, max_bytes: 72 };
+        let policy = Policy { min: 1, four_classes: false, max_bytes: 72 };
         let hasher = Memory::new(7).adapters().hasher;
         let stored = hasher.hash(policy.accept("correct horse").unwrap()).await.unwrap();
         assert!(hasher.verify(policy.accept("correct horse").unwrap(), &stored).await.unwrap());

@@ -11,7 +11,7 @@ use reset_core::{
     exchange::Exchange,
     keys::{Key, Keys},
     memory::{Memory, SentMail},
-    password::{Count, NewPassword, PASSWORD_MAX, Policy},
+    password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts,
     recipe::{Carriage, Crowded, Recipe, Recipes},
     request::{Ask, Disclosure},
@@ -20,8 +20,7 @@ use reset_core::{
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const LIFE: Duration = Duration::from_secs(15 * 60);
-const POLICY: Policy =
-    Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: PASSWORD_MAX };
+const POLICY: Policy = Policy { min: 8, four_classes: false, max_bytes: PASSWORD_MAX };
 
 pub(crate) struct World {
     pub(crate) memory: Memory,

@@ -230,7 +230,6 @@ mod tests {
     use std::time::Duration;
 
     use http::header;
-    use reset_core::password::Count;
 
     use super::*;
 
@@ -304,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_weak_password_is_told_every_rule_that_is_on() {
-        let plain = Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: 72 };
+        let plain = Policy { min: 8, four_classes: false, max_bytes: 72 };
         let classes = Policy { four_classes: true, ..plain };
         let of = |weakness, policy| weak(weakness, policy);
         assert_eq!(

@@ -16,7 +16,10 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use http::Response;
 use reset_core::{
+    error::{ExchangeError, RedeemError},
     keys::Key,
     password::Policy,
     recipe::{Carriage, Recipe, Recipes},
@@ -24,8 +27,12 @@ use reset_core::{
 };
 use utoipa::OpenApi;
 
+use self::error::Error;
 pub use self::redirect::AllowList;
-use crate::route::{Dialect, Endpoint, Role};
+use crate::{
+    comparison::{Change, Traits},
+    route::{Dialect, Endpoint, Role},
+};
 
 /// Name of the dialect.
 const NAME: &str = "insforge";
@@ -75,6 +82,7 @@ struct Document;
 /// The dialect's rows, envelope, mails and document.
 pub fn dialect(settings: Settings) -> Dialect {
     let recipes = Recipes { dialect: NAME, usual: settings.recipe(), crowded: None };
+    let traits = settings.traits();
     let insforge = Arc::new(settings);
     Dialect {
         name: NAME,
@@ -103,6 +111,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         recipes: Some(recipes),
         document: Document::openapi(),
         document_base: String::new(),
+        traits: Some(traits),
     }
 }
 
@@ -131,6 +140,56 @@ impl Settings {
     /// The form of link tokens and exchanged ones alike: 64 hexadecimal digits.
     fn tokens(&self) -> TaggedHex<24> {
         TaggedHex::new(self.tags.clone())
+    }
+
+    /// What a chooser needs to know.
+    fn traits(&self) -> Traits {
+        const TOKEN: &str = "64 hexadecimal digits";
+        let refused = || Error::from(RedeemError::Invalid);
+        let (second, form, exchanged, guesses, first) = match self.method {
+            Method::Code => (
+                ("exchange", "exchangeResetPasswordToken"),
+                "6 digits",
+                Some((TOKEN, self.token_ttl)),
+                format!("{} guesses for a code", self.max_attempts),
+                Error::from(ExchangeError::Invalid),
+            ),
+            Method::Link => (
+                ("open the link", "resetPasswordLink"),
+                TOKEN,
+                None,
+                "192 random bits and a keyed tag".to_owned(),
+                Error::UnknownLink,
+            ),
+        };
+        let forged: Vec<Response<Bytes>> = [first, refused()].map(Into::into).into();
+        // A dead link leads back to its target, which a row of the document says.
+        let dead = match self.method {
+            Method::Code => forged.clone(),
+            Method::Link => vec![refused().into()],
+        };
+        let change = |what, setting, compatible, hardened| Change { what, setting, compatible, hardened };
+        Traits {
+            title: "InsForge",
+            suits: "apps that let people type a code for their address; by links, web apps that name the page in each ask",
+            steps: vec![("ask", "sendResetPassword"), second, ("reset", "resetPassword")],
+            forms: vec![form],
+            exchanged,
+            guesses,
+            policy: self.policy,
+            other_fields: true,
+            carries: "nothing".into(),
+            unknown: None,
+            dead,
+            forged,
+            blocked: Error::from(RedeemError::Blocked).into(),
+            changes: vec![
+                change("InsForge mails", Some("insforge.method"), "`code`", "`link`"),
+                change("life of an InsForge code", Some("insforge.code_ttl"), "`15m`", "`10m`"),
+                change("life of an InsForge link or token", Some("insforge.token_ttl"), "`1h`", "`30m`"),
+                Change::MIN_LENGTH,
+            ],
+        }
     }
 }
 

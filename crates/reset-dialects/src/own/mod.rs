@@ -1,7 +1,8 @@
-//! polyreset's own paths beside the dialects: health, readiness and the OpenAPI document.
+//! polyreset's own paths beside the dialects: health, readiness, the OpenAPI document and the comparison.
 
 mod document;
 mod health;
+mod page;
 mod problem;
 
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use crate::{
 /// Our own OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "polyreset", version = "1.0.0", description = "Health, readiness and this document."),
-    paths(health::live, health::ready, document::json, document::yaml),
+    info(title = "polyreset", version = "1.0.0",
+        description = "Health, readiness, this document and the dialects side by side."),
+    paths(health::live, health::ready, document::json, document::yaml, page::show),
     tags((name = "polyreset", description = "The service itself"))
 )]
 struct Document;
@@ -29,14 +31,17 @@ struct Texts {
     yaml: String,
 }
 
-/// Our own rows, with the document of `others` and ourselves. They answer for every path that no dialect owns.
+/// Our own rows, with the document of `others` and ourselves, and the comparison of `others`. They answer for
+/// every path that no dialect owns.
 pub fn dialect(others: &[Dialect]) -> Dialect {
     let mut own = rows();
     let whole = openapi::whole(others.iter().chain([&own]));
     let texts = Arc::new(Texts { json: openapi::to_json(&whole), yaml: openapi::to_yaml(&whole) });
+    let page = Arc::new(page::Page::of(others));
     own.rows.extend([
         ("/openapi.json".into(), vec![Endpoint::new(Method::GET, Role::Read, &texts, document::json)]),
         ("/openapi.yaml".into(), vec![Endpoint::new(Method::GET, Role::Read, &texts, document::yaml)]),
+        ("/dialects".into(), vec![Endpoint::new(Method::GET, Role::Read, &page, page::show)]),
     ]);
     own
 }
@@ -55,5 +60,6 @@ fn rows() -> Dialect {
         recipes: None,
         document: Document::openapi(),
         document_base: String::new(),
+        traits: None,
     }
 }

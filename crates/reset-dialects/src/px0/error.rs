@@ -112,7 +112,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
         }
         Refusal::Failure => say(StatusCode::INTERNAL_SERVER_ERROR, "internal error".into()),
         Refusal::Busy { retry_after: wait } => {
-            retry_after(say(StatusCode::SERVICE_UNAVAILABLE, "too many requests, try again".into()), *wait)
+            retry_after(say(StatusCode::SERVICE_UNAVAILABLE, "server is busy, try again".into()), *wait)
         }
     }
 }

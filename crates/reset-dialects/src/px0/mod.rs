@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use reset_core::{
+    error::RedeemError,
     password::Policy,
     recipe::{Carriage, Crowded, Recipe, Recipes},
     request::Disclosure,
@@ -18,7 +19,11 @@ use reset_core::{
 };
 use utoipa::OpenApi;
 
-use crate::route::{Dialect, Endpoint, Role};
+use self::error::Error;
+use crate::{
+    comparison::{Change, Traits},
+    route::{Dialect, Endpoint, Role},
+};
 
 /// Name of the dialect.
 const NAME: &str = "px0";
@@ -75,6 +80,7 @@ pub fn dialect(settings: Settings) -> Dialect {
             Codes::SixDigits { most_live: None } | Codes::Long => None,
         },
     };
+    let traits = settings.traits();
     let px0 = Arc::new(settings);
     Dialect {
         name: NAME,
@@ -94,12 +100,49 @@ pub fn dialect(settings: Settings) -> Dialect {
         recipes: Some(recipes),
         document: Document::openapi(),
         document_base: String::new(),
+        traits: Some(traits),
     }
 }
 
 impl Settings {
     fn disclosure(&self) -> Disclosure {
         if self.disclose_unknown { Disclosure::AsContracted } else { Disclosure::Never }
+    }
+
+    /// What a chooser needs to know.
+    fn traits(&self) -> Traits {
+        const LONG: &str = "12 characters and a check character";
+        let (forms, guesses) = match self.codes {
+            Codes::SixDigits { most_live: Some(most) } => (
+                vec!["6 digits", LONG],
+                format!("at most {most} codes of 6 digits live at a time, then long ones"),
+            ),
+            Codes::SixDigits { most_live: None } => (vec!["6 digits"], "nothing: for load tests".into()),
+            Codes::Long => (vec![LONG], "codes too long to guess".into()),
+        };
+        let change = |what, setting, compatible, hardened| Change { what, setting, compatible, hardened };
+        Traits {
+            title: "px0",
+            suits: "apps that let people type a code, and ask for nothing but the code",
+            steps: vec![("ask", "triggerPasswordReset"), ("reset", "resetPassword")],
+            forms,
+            exchanged: None,
+            guesses,
+            policy: self.policy,
+            other_fields: true,
+            carries: "the stored address".into(),
+            unknown: self.disclose_unknown.then(|| Error::UserNotFound.into()),
+            dead: vec![Error::from(RedeemError::Invalid).into()],
+            forged: vec![Error::InvalidCode.into()],
+            blocked: Error::from(RedeemError::Blocked).into(),
+            changes: vec![
+                change("404 to an unknown address", Some("px0.disclose_unknown"), "`true`", "`false`"),
+                change("life of a px0 code", Some("px0.code_ttl"), "`15m`", "`10m`"),
+                change("px0 code", None, "6 digits while few are live", "`XXXX-XXXX-XXXX-C` always"),
+                change("px0 password", None, "four classes", "no classes"),
+                Change::MIN_LENGTH,
+            ],
+        }
     }
 }
 

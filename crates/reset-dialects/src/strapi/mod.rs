@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use reset_core::{
+    error::RedeemError,
     keys::Key,
     password::Policy,
     recipe::{Carriage, Recipe, Recipes},
@@ -22,7 +23,10 @@ use reset_core::{
 use utoipa::OpenApi;
 
 use self::error::Error;
-use crate::route::{Dialect, Endpoint, Role};
+use crate::{
+    comparison::{Change, Traits, span},
+    route::{Dialect, Endpoint, Role},
+};
 
 /// Name of the dialect.
 const NAME: &str = "strapi";
@@ -68,6 +72,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         life: settings.token_ttl,
         carriage: Carriage::Link { page: settings.page_url.clone(), parameter: "code" },
     };
+    let traits = settings.traits();
     let strapi = Arc::new(settings);
     let forgot = Endpoint::new(Method::POST, Role::Trigger, &strapi, forgot_password::run);
     let reset = Endpoint::new(Method::POST, Role::Json, &strapi, reset_password::run);
@@ -86,6 +91,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         recipes: Some(Recipes { dialect: NAME, usual, crowded: None }),
         document: document(),
         document_base: String::new(),
+        traits: Some(traits),
     }
 }
 
@@ -104,6 +110,36 @@ fn document() -> utoipa::openapi::OpenApi {
 impl Settings {
     fn codes(&self) -> TaggedHex<56> {
         TaggedHex::new(self.tags.clone())
+    }
+
+    /// What a chooser needs to know.
+    fn traits(&self) -> Traits {
+        let carries = if self.issue_jwt {
+            format!("a session token ({}) and the account", span(self.jwt_ttl))
+        } else {
+            "the account, and no session token".to_owned()
+        };
+        let change = |what, setting, compatible, hardened| Change { what, setting, compatible, hardened };
+        Traits {
+            title: "Strapi",
+            suits: "front-ends written for Strapi, v3 to v5, that sign people in with the reset",
+            steps: vec![("ask", "forgotPassword"), ("reset", "resetPassword")],
+            forms: vec!["128 hexadecimal digits"],
+            exchanged: None,
+            guesses: "448 random bits and a keyed tag".into(),
+            policy: self.policy,
+            other_fields: false,
+            carries,
+            unknown: None,
+            dead: vec![Error::from(RedeemError::Invalid).into()],
+            forged: vec![Error::IncorrectCode.into()],
+            blocked: Error::from(RedeemError::Blocked).into(),
+            changes: vec![
+                change("Strapi session token", Some("strapi.issue_jwt"), "`true`", "`false`"),
+                change("life of a Strapi code", Some("strapi.token_ttl"), "`1h`", "`30m`"),
+                Change::MIN_LENGTH,
+            ],
+        }
     }
 
     /// Refuses everybody where the public role may not use the routes.

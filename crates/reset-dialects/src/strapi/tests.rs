@@ -10,7 +10,7 @@ use reset_core::{
     email::EmailAddress,
     keys::{Key, Keys},
     memory::{FrozenClock, Memory, Outage, SentKind},
-    password::{Count, Policy},
+    password::Policy,
     ports::{Accounts, Clock},
 };
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn settings() -> Settings {
         jwt_ttl: Duration::from_secs(2_592_000),
         issue_jwt: true,
         public: true,
-        policy: Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: 72 },
+        policy: Policy { min: 8, four_classes: false, max_bytes: 72 },
     }
 }
 

@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use reset_core::{
+    error::RedeemError,
     keys::Key,
     password::Policy,
     recipe::{Carriage, Recipe, Recipes},
@@ -21,8 +22,11 @@ use reset_core::{
 };
 use utoipa::OpenApi;
 
-use self::token::ResetToken;
-use crate::route::{Dialect, Endpoint, Role};
+use self::{error::Error, token::ResetToken};
+use crate::{
+    comparison::{Change, Traits},
+    route::{Dialect, Endpoint, Role},
+};
 
 /// Name of the dialect.
 const NAME: &str = "worthai";
@@ -72,6 +76,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         carriage: Carriage::Link { page: settings.page_url.clone(), parameter: "reset_token" },
     };
     let base = settings.base_path.clone();
+    let traits = settings.traits();
     let worthai = Arc::new(settings);
     Dialect {
         name: NAME,
@@ -91,11 +96,44 @@ pub fn dialect(settings: Settings) -> Dialect {
         recipes: Some(Recipes { dialect: NAME, usual, crowded: None }),
         document: Document::openapi(),
         document_base: base,
+        traits: Some(traits),
     }
 }
 
 impl Settings {
     fn tokens(&self) -> ResetToken {
         ResetToken::new(self.jwt_key.clone(), self.token_ttl)
+    }
+
+    /// What a chooser needs to know.
+    fn traits(&self) -> Traits {
+        let forged = match self.forged {
+            Forged::AsContracted => Error::InvalidSignature,
+            Forged::AsExpired => Error::Expired,
+        };
+        Traits {
+            title: "worthai",
+            suits: "web apps with a page of their own, behind a base path of their own",
+            steps: vec![("ask", "forgotPassword"), ("reset", "resetPassword")],
+            forms: vec!["a JWT, HS256"],
+            exchanged: None,
+            guesses: "the signature".into(),
+            policy: self.policy,
+            other_fields: false,
+            carries: "nothing".into(),
+            unknown: None,
+            dead: vec![Error::from(RedeemError::Invalid).into()],
+            forged: vec![forged.into()],
+            blocked: Error::from(RedeemError::Blocked).into(),
+            changes: vec![
+                Change {
+                    what: "forged worthai token",
+                    setting: None,
+                    compatible: "`500` invalid signature",
+                    hardened: "`400`, as an expired one",
+                },
+                Change::MIN_LENGTH,
+            ],
+        }
     }
 }

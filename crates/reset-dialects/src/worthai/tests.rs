@@ -11,7 +11,7 @@ use reset_core::{
     errand::Outcome,
     keys::{Key, Keys},
     memory::{Memory, Outage, Refusal, SentKind},
-    password::{Count, Policy},
+    password::Policy,
     ports::{Accounts, Clock},
 };
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ struct Bench {
 }
 
 fn policy() -> Policy {
-    Policy { min: 8, count: Count::CodePoints, four_classes: false, max_bytes: 72 }
+    Policy { min: 8, four_classes: false, max_bytes: 72 }
 }
 
 fn settings(forged: Forged) -> Settings {

@@ -89,6 +89,8 @@ impl Sqlite {
 impl Store for Sqlite {
     async fn ready(&self) -> Result<(), StoreError> {
         let newest = self.newest.clone();
+        // Looking up would go on while nothing can be written: full queue, foreign lock, dead disk.
+        self.write(|_| Ok(())).await?;
         if self.read(move |db| migrations::is_applied(db, &newest)).await? {
             Ok(())
         } else {

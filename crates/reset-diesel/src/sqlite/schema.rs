@@ -76,3 +76,10 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(users, tickets);
+
+diesel::table! {
+    guesses (dialect) {
+        dialect -> Text,
+        taken -> BigInt,
+    }
+}

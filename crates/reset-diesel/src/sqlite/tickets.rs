@@ -22,7 +22,7 @@ use super::{
     Sqlite,
     errands::insert_errand,
     rows::{NewErrandRow, TicketRow, key},
-    schema::{tickets, users},
+    schema::{guesses, tickets, users},
 };
 
 /// Neither spent nor void; perhaps expired.
@@ -192,6 +192,12 @@ impl Tickets for Sqlite {
     ) -> Result<Option<Ticket>, StoreError> {
         let (account, dialect, now) = (account.as_str().to_owned(), dialect.to_owned(), now.as_millis());
         let taken = self.write(move |db| {
+            insert_into(guesses::table)
+                .values((guesses::dialect.eq(&dialect), guesses::taken.eq(1)))
+                .on_conflict(guesses::dialect)
+                .do_update()
+                .set(guesses::taken.eq(guesses::taken + 1))
+                .execute(db)?;
             let guessable = tickets::table
                 .filter(tickets::account.eq(account))
                 .filter(tickets::dialect.eq(dialect))

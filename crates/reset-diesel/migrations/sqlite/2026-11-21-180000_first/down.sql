@@ -1,3 +1,4 @@
+DROP TABLE guesses;
 DROP TABLE errands;
 DROP TABLE tickets;
 DROP TABLE users;

@@ -109,3 +109,10 @@ CREATE INDEX errands_due ON errands (due_at) WHERE finished_at IS NULL;
 CREATE INDEX errands_of_address ON errands (dialect, email, seq) WHERE finished_at IS NULL;
 -- What may be forgotten.
 CREATE INDEX errands_finished ON errands (finished_at) WHERE finished_at IS NOT NULL;
+
+-- How many guesses at typed codes were checked. Counted for every guess, whether or not there was anything to guess:
+-- each costs one commit, and the time of an answer tells nothing.
+CREATE TABLE guesses (
+    dialect TEXT    NOT NULL PRIMARY KEY,
+    taken   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

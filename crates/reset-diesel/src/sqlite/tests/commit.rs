@@ -179,7 +179,7 @@ async fn a_full_queue_fails_at_once_and_who_goes_away_withdraws_what_has_not_beg
     drop(gated);
     open.send(()).unwrap();
     // Reads went on all the while; the next write comes after all of those.
-    store.ready().await.unwrap();
+    store.next_due().await.unwrap();
     while let Err(error) = store.push(&errand("last")).await {
         assert!(told(&error).contains("too many jobs"), "{}", told(&error));
     }
@@ -194,7 +194,7 @@ async fn a_writer_of_another_process_is_waited_for() {
     let ours = errand("ours");
     let commit = async {
         // The push is queued by now. Reads do not wait.
-        store.ready().await.unwrap();
+        store.next_due().await.unwrap();
         insert("theirs")(&mut outside).unwrap();
         outside.batch_execute("COMMIT").unwrap();
     };
@@ -211,6 +211,7 @@ async fn a_writer_that_never_ends_is_an_error_and_nothing_is_done() {
     outside.batch_execute("BEGIN IMMEDIATE").unwrap();
     let busy = told(&store.push(&errand("refused")).await.unwrap_err());
     assert!(busy.contains("database is locked"), "{busy}");
+    assert!(store.ready().await.is_err(), "who cannot accept is not ready");
     let all = [errand("a"), errand("b"), errand("c")];
     let pushes = all.each_ref().map(|errand| store.push(errand));
     for push in pushes {

@@ -1,0 +1,119 @@
+//! Answers, cut out of the bytes of a connection and made comparable.
+
+use std::fmt;
+
+/// Headers that belong to the connection and not to the answer, or to the moment (house rule: `date` and the
+/// hop-by-hop ones are the server's own).
+const NOT_COMPARED: [&str; 4] = ["date", "connection", "keep-alive", "transfer-encoding"];
+
+/// Headers whose value is random: that they are there is compared.
+const MASKED: [&str; 1] = ["x-reset-reference"];
+
+/// One answer as it is compared. Order and case of header names, the phrase behind the status and interim
+/// answers (`100 Continue`, which a server may leave out) are not part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Names in lower case with their values, sorted.
+    pub headers: Vec<(String, String)>,
+    /// Body, without its framing.
+    pub body: Vec<u8>,
+}
+
+/// What was cut out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cut {
+    pub(super) answers: Vec<Answer>,
+    /// Bytes that are no whole answer.
+    pub(super) rest: Vec<u8>,
+}
+
+/// Cuts `bytes` into answers. No body of ours begins like an answer, so the answers to `HEAD`, which announce a
+/// body that does not follow, are told from the others without knowing the requests.
+pub(super) fn cut(bytes: &[u8]) -> Cut {
+    let (mut rest, mut answers) = (bytes, Vec::new());
+    while !rest.is_empty() {
+        let Some((answer, after)) = one(rest) else { break };
+        if answer.status >= 200 {
+            answers.push(answer);
+        }
+        rest = after;
+    }
+    Cut { answers, rest: rest.to_vec() }
+}
+
+fn one(bytes: &[u8]) -> Option<(Answer, &[u8])> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let (head, after) = (String::from_utf8_lossy(&bytes[..end]), &bytes[end + 4..]);
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
+    let mut all = Vec::new();
+    for line in lines {
+        let (name, value) = line.split_once(':')?;
+        all.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let value = |wanted: &str| all.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let bodiless = status < 200 || status == 204 || after.is_empty() || after.starts_with(b"HTTP/1.");
+    let (body, after) = if bodiless {
+        (Vec::new(), after)
+    } else if value("transfer-encoding").is_some() {
+        unchunked(after)?
+    } else {
+        let length: usize = value("content-length")?.parse().ok()?;
+        let (body, after) = after.split_at_checked(length)?;
+        (body.to_vec(), after)
+    };
+    let mut headers: Vec<(String, String)> = all
+        .into_iter()
+        .filter(|(name, _)| !NOT_COMPARED.contains(&name.as_str()))
+        .map(
+            |(name, value)| {
+                if MASKED.contains(&name.as_str()) { (name, "<random>".into()) } else { (name, value) }
+            },
+        )
+        .collect();
+    headers.sort();
+    Some((Answer { status, headers, body }, after))
+}
+
+fn unchunked(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut body = Vec::new();
+    loop {
+        let end = bytes.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&bytes[..end]).ok()?, 16).ok()?;
+        let (chunk, after) = bytes[end + 2..].split_at_checked(length)?;
+        body.extend_from_slice(chunk);
+        bytes = after.strip_prefix(b"\r\n")?;
+        if length == 0 {
+            return Some((body, bytes));
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        for (name, value) in &self.headers {
+            write!(f, " | {name}: {value}")?;
+        }
+        let shown = &self.body[..self.body.len().min(300)];
+        write!(f, " | {}", shown.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_cut_by_length_by_chunks_and_without_the_body_of_a_head() {
+        let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\ndate: now\r\n\r\nok\
+            HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nHTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n\
+            3\r\nabc\r\n0\r\n\r\nHTTP/1.1 20";
+        let Cut { answers, rest } = cut(bytes);
+        let seen: Vec<String> = answers.iter().map(ToString::to_string).collect();
+        assert_eq!(seen, ["200 | content-length: 2 | ok", "200 | content-length: 9 | ", "404 | abc"]);
+        assert_eq!(rest, b"HTTP/1.1 20");
+    }
+}

@@ -1,0 +1,188 @@
+//! Bodies: the JSON of every dialect, right and wrong in each field, and what is no JSON.
+
+use super::{Random, Row};
+
+/// Fields of each endpoint, by the last segment of its path.
+const FIELDS: [(&str, &[&str]); 8] = [
+    ("trigger", &["email"]),
+    ("reset", &["code", "new_password"]),
+    ("forgot-password", &["email"]),
+    ("send-reset-password", &["email", "redirectTo"]),
+    ("exchange-reset-password-token", &["email", "code"]),
+    ("email/reset-password", &["newPassword", "otp"]),
+    ("v1/reset-password", &["password", "reset_token"]),
+    ("reset-password", &["code", "password", "passwordConfirmation"]),
+];
+
+/// What a field may hold, as JSON; `@` stands for a value of the field's own kind.
+const VALUES: [&str; 20] = [
+    "null",
+    "true",
+    "0",
+    "-1.5e3",
+    "1e999",
+    "[]",
+    "{}",
+    "[\"nobody@example.com\"]",
+    "{\"email\":{\"email\":1}}",
+    "\"\"",
+    "\" \"",
+    "\"x\"",
+    "\"\\u0000\"",
+    "\"\\ud800\"",
+    "\"\\ud83d\\ude00\"",
+    "\"nobody@example.com,other@example.com\"",
+    "\"a\\nb@example.com\"",
+    "\"NOBODY@EXAMPLE.COM \"",
+    "\"é@exämple.com\"",
+    "[[[[[[[[[[1]]]]]]]]]]",
+];
+
+/// Bodies that are not an object, or not JSON.
+const STRANGE: [&[u8]; 20] = [
+    b"",
+    b" ",
+    b"null",
+    b"1",
+    b"\"x\"",
+    b"[]",
+    b"[{\"email\":\"nobody@example.com\"}]",
+    b"{",
+    b"}",
+    b"{}",
+    b"{\"email\"}",
+    b"{\"email\":\"nobody@example.com\",}",
+    b"{\"email\":\"nobody@example.com\"}{}",
+    b"{\"email\":\"nobody@example.com\",\"email\":\"other@example.com\"}",
+    b"{'email':'nobody@example.com'}",
+    b"\xef\xbb\xbf{}",
+    b"{\"email\":\"\xff\xfe@example.com\"}",
+    b"{\"email\":\"a\nb@example.com\"}",
+    b"email=nobody%40example.com",
+    b"\0\0\0\0",
+];
+
+/// A body for `row`; `odd` is the share of each oddity in percent.
+pub(super) fn body(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {
+    if row.method != "POST" && !random.chance(odd * 2) {
+        return Vec::new();
+    }
+    if random.chance(odd) {
+        return STRANGE[random.below(STRANGE.len())].to_vec();
+    }
+    if random.chance(odd / 2) {
+        return large(random);
+    }
+    object(random, row, odd)
+}
+
+fn object(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {
+    let own = FIELDS.iter().find(|(end, _)| row.path.ends_with(end)).map_or(&["email"][..], |(_, own)| own);
+    let mut fields: Vec<String> = Vec::new();
+    for name in own {
+        if random.chance(odd) {
+            continue;
+        }
+        let value =
+            if random.chance(odd * 2) { random.pick(&VALUES).to_owned() } else { value(random, name) };
+        fields.push(format!("\"{name}\":{value}"));
+    }
+    if random.chance(odd) {
+        fields.push(format!("\"unknown\":{}", random.pick(&VALUES)));
+    }
+    let space = if random.chance(odd) { " \t\n" } else { "" };
+    format!("{{{space}{}{space}}}", fields.join(&format!(",{space}"))).into_bytes()
+}
+
+/// A value as it should be, but nobody's.
+fn value(random: &mut Random, name: &str) -> String {
+    match name {
+        "email" => format!("\"nobody{}@example.com\"", random.below(50)),
+        "redirectTo" => random
+            .pick(&[
+                "\"http://127.0.0.1:8080/reset\"",
+                "\"https://evil.example/\"",
+                "\"//x\"",
+                "\"\"",
+                "null",
+            ])
+            .to_owned(),
+        "otp" => {
+            format!("\"{:016x}{:016x}{:016x}{:016x}\"", random.number(), random.number(), random.number(), 0)
+        }
+        "reset_token" => random
+            .pick(&[
+                "\"eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl\"",
+                "\"eyJhbGciOiJub25lIn0.e30.\"",
+                "\"a.b.c\"",
+                "\"a.b\"",
+                "\"..\"",
+                "\"0\"",
+                "\"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJlbWFpbCI6Im5vYm9keUBleGFtcGxlLmNvbSJ9.AAAA\"",
+            ])
+            .to_owned(),
+        "code" => random.pick(&["\"000000\"", "\"12345\"", "\"0000-0000-0000-0\"", "\"abcdef\""]).to_owned(),
+        _ => random.pick(&["\"Sound password 1!\"", "\"short\"", "\"no classes in here\""]).to_owned(),
+    }
+}
+
+/// Near the limit of a body, beyond it, or very deep.
+fn large(random: &mut Random) -> Vec<u8> {
+    let limit = 64 * 1024;
+    let filled = |length: usize| {
+        let mut body = b"{\"email\":\"nobody@example.com\",\"x\":\"".to_vec();
+        body.resize(length.max(body.len()) - 2, b'x');
+        body.extend_from_slice(b"\"}");
+        body
+    };
+    match random.below(8) {
+        0 => filled(limit - 1),
+        1 => filled(limit),
+        2 => filled(limit + 1),
+        3 => filled(limit + 5_000),
+        4 => filled(200_000),
+        5 => b"[".repeat(20_000),
+        6 => [b"{\"a\":".repeat(9), b"1".to_vec(), b"}".repeat(9)].concat(),
+        _ => {
+            let fields: Vec<String> = (0..70).map(|number| format!("\"k{number}\":{number}")).collect();
+            format!("{{{}}}", fields.join(",")).into_bytes()
+        }
+    }
+}
+
+/// `body` in chunks; `odd` is the share of each oddity in percent.
+pub(super) fn chunked(random: &mut Random, body: &[u8], odd: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    let size = [1, 7, 64, 5_000, 100_000][random.below(5)].max(body.len() / 40).max(1);
+    for chunk in body.chunks(size) {
+        let length = if random.chance(odd / 4) { chunk.len() + 1 } else { chunk.len() };
+        let shapes = if random.chance(odd) { 10 } else { 1 };
+        let line = match random.below(shapes) {
+            0 | 1 => format!("{length:x}\r\n"),
+            2 => format!("{length:X};name=value\r\n"),
+            3 => format!("{length:x};name=\"quoted \\\" text\"\r\n"),
+            4 => format!("0000{length:x}\r\n"),
+            5 => format!("{length:x} \r\n"),
+            6 => format!("0x{length:x}\r\n"),
+            7 => format!("+{length:x}\r\n"),
+            8 => format!("{length:x}\n"),
+            _ => "ffffffffffffffff\r\n".to_owned(),
+        };
+        out.extend_from_slice(line.as_bytes());
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(if random.chance(odd / 6) { b"\n" } else { b"\r\n" });
+    }
+    let ends = if random.chance(odd) { 9 } else { 1 };
+    let end: &[u8] = match random.below(ends) {
+        0 | 1 => b"0\r\n\r\n",
+        2 => b"0;last\r\n\r\n",
+        3 => b"0\r\nx-trailer: value\r\n\r\n",
+        4 => b"0\r\nhost: evil\r\ncontent-length: 5\r\n\r\n",
+        5 => b"000\r\n\r\n",
+        6 => b"0\r\nno colon\r\n\r\n",
+        7 => b"0\n\n",
+        _ => b"",
+    };
+    out.extend_from_slice(end);
+    out
+}

@@ -1,0 +1,100 @@
+//! The front-ends against one another, on requests that nobody wrote.
+//!
+//! `CONFORMANCE_SEED` and `CONFORMANCE_REQUESTS` choose other requests than those of every day.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod world;
+
+use std::collections::BTreeSet;
+
+use conformance::{
+    differ::{Front, Report, Run},
+    http,
+    place::Place,
+    random::Row,
+};
+use reset_dialects::{Settings, dialects};
+use world::{FRONT_ENDS, World};
+
+/// Every method of every path that is served.
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for dialect in dialects(Settings::defaults(&world::root_key(), "http://127.0.0.1:8080")) {
+        for (path, endpoints) in &dialect.rows {
+            for endpoint in endpoints {
+                let (dialect, method) = (dialect.name.to_owned(), endpoint.method.to_string());
+                rows.push(Row { dialect, method, path: path.clone() });
+            }
+        }
+    }
+    rows
+}
+
+fn given<T: std::str::FromStr>(name: &str, usual: T) -> T {
+    #[expect(clippy::disallowed_methods, reason = "the seed of a test is no setting of a server")]
+    let text = std::env::var(name);
+    text.ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+#[test]
+fn every_front_end_says_the_same_to_requests_that_nobody_wrote() {
+    let run = Run {
+        seed: given("CONFORMANCE_SEED", 1),
+        probes: given("CONFORMANCE_REQUESTS", 20_000),
+        threads: 48,
+    };
+    println!("seed {}, {} requests", run.seed, run.probes);
+    let worlds: Vec<World> = FRONT_ENDS.iter().map(World::start).collect();
+    let fronts: Vec<Front> = FRONT_ENDS
+        .iter()
+        .zip(&worlds)
+        .map(|(front_end, world)| Front { name: front_end.0, place: Place::from(world.address) })
+        .collect();
+    let rows = rows();
+    let report = run.against(&fronts, &rows).unwrap();
+
+    tell(&report, &rows);
+    assert!(report.differences.is_empty(), "{} kinds of differences", report.differences.len());
+    for world in &worlds {
+        assert_eq!(http::get(world.address, "/healthz").unwrap().status, 200);
+        // Nobody had an account so far, and whoever has one is still mailed.
+        assert_eq!(world.memory.mailer.take().len(), 0);
+        let answer = http::post(world.address, "/auth/forgot-password", r#"{"email":"user@example.com"}"#);
+        assert_eq!(answer.unwrap().status, 200);
+        assert!(world.next_mail().secret.contains("code="));
+    }
+    for ((status, body), number) in &report.failures {
+        let body = String::from_utf8_lossy(body);
+        assert!(
+            *status == 500 && body.contains("\"invalid signature\""),
+            "{status} {body} at probe {number}"
+        );
+    }
+    let seen = |status: u16| report.statuses.keys().any(|(_, seen)| *seen == status);
+    // 302 takes a live link, and no secret here is ever a valid one.
+    for status in [200, 202, 204, 400, 401, 404, 405, 413, 415, 431, 500] {
+        assert!(run.probes < 20_000 || seen(status), "no {status}");
+    }
+    let pairs: BTreeSet<(&str, u16)> =
+        report.statuses.keys().map(|(row, status)| (rows[*row].dialect.as_str(), *status)).collect();
+    assert!(run.probes < 20_000 || pairs.len() >= 30, "{pairs:?}");
+    for (number, row) in rows.iter().enumerate() {
+        // A row answers in more ways than the refusals that stand before it.
+        let ways = report.statuses.keys().filter(|(row, _)| *row == number).count();
+        assert!(run.probes < 20_000 || ways >= 5, "{} {}: {ways} statuses", row.method, row.path);
+    }
+}
+
+fn tell(report: &Report, rows: &[Row]) {
+    let Report { probes, took, silent, unsteady, .. } = report;
+    println!("{probes} requests in {took:?}, {silent} silent, {} unsteady", unsteady.len());
+    report.unreachable.iter().for_each(|(class, times)| println!("not ours, {times} times: {class}"));
+    unsteady.iter().take(3).for_each(|story| println!("unsteady: {story}"));
+    report.differences.iter().for_each(|story| println!("DIFFERENT: {story}"));
+    for (number, row) in rows.iter().enumerate() {
+        let seen = report.statuses.iter().filter(|((row, _), _)| *row == number);
+        let seen: Vec<String> = seen.map(|((_, status), times)| format!("{status}x{times}")).collect();
+        println!("{} {}: {}", row.method, row.path, seen.join(" "));
+    }
+}

@@ -1,0 +1,54 @@
+//! A Unix socket answers like a port: some of the recorded cases, on every front-end.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::{fs, os::unix::net::UnixListener, path::Path};
+
+use conformance::{case, http::Connection};
+use reset_app::{Listener, Serving, Stop};
+use reset_core::{
+    Resets,
+    keys::{Key, Keys},
+    memory::Memory,
+};
+use reset_dialects::{Api, Settings, dialects};
+use tokio::runtime::Runtime;
+
+type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> Serving);
+
+const FRONT_ENDS: [FrontEnd; 3] =
+    [("axum", server_axum::serve), ("actix", server_actix::serve), ("warp", server_warp::serve)];
+
+/// Every row as it is, over nothing that remembers an account.
+fn api() -> Api {
+    let root = Key::root(&[5; 32]).unwrap();
+    let dialects = dialects(Settings::defaults(&root, "http://127.0.0.1:8080"));
+    let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
+    let resets = Resets::new(Memory::new(1).adapters(), Keys::new(&root), recipes, true);
+    Api::new(resets, dialects, reset_dialects::Serving::default())
+}
+
+#[test]
+fn a_unix_socket_answers_like_a_port() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let cases = case::parse(&fs::read_to_string(folder.join("own.http")).unwrap()).unwrap();
+    let runtime = Runtime::new().unwrap();
+    for (name, serve) in FRONT_ENDS {
+        let socket = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.sock"));
+        let _ = fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let api = api();
+        let served = runtime.spawn(async move {
+            serve(Listener::Unix(listener), api, Box::pin(std::future::pending())).await
+        });
+        for case in &cases {
+            let answer = Connection::open(socket.clone()).unwrap().send(&case.request);
+            answer
+                .and_then(|answer| case.compare(&answer))
+                .unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        }
+        served.abort();
+        fs::remove_file(&socket).unwrap();
+    }
+}

@@ -1,0 +1,123 @@
+//! `cargo xtask diff`: the three servers as processes, compared on requests that nobody wrote, over TCP and over
+//! Unix sockets.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context, ensure};
+use conformance::{
+    differ::{Front, Run},
+    place::Place,
+    random::Row,
+    server::{Deployment, Server},
+};
+use reset_core::keys::Key;
+use reset_dialects::{Settings, dialects};
+
+use crate::root;
+
+/// The front-ends, in the order that the judge expects.
+const FRONT_ENDS: [&str; 3] = ["axum", "actix", "warp"];
+/// Connections to each at once.
+const THREADS: usize = 32;
+
+pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
+    let (mut probes, mut seed) = (100_000, 1);
+    for pair in args.chunks(2) {
+        match pair {
+            ["--requests", text] => probes = text.parse().context("--requests takes a number")?,
+            ["--seed", text] => seed = text.parse().context("--seed takes a number")?,
+            _ => anyhow::bail!("usage: cargo xtask diff [--requests N] [--seed S]"),
+        }
+    }
+    #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
+    let mut cargo = Command::new("cargo");
+    let packages = FRONT_ENDS.map(|name| format!("-pserver-{name}"));
+    let built = cargo.args(["build", "--release", "--locked"]).args(packages).current_dir(root()).status()?;
+    ensure!(built.success(), "the release build failed");
+
+    let mut differences = 0;
+    for unix in [false, true] {
+        differences += round(unix, &Run { seed, probes: probes / 2, threads: THREADS })?;
+    }
+    ensure!(differences == 0, "{differences} kinds of differences");
+    Ok(())
+}
+
+/// One half of the requests, over one kind of socket; the number of differences.
+fn round(unix: bool, run: &Run) -> anyhow::Result<usize> {
+    let folders: Vec<tempfile::TempDir> =
+        FRONT_ENDS.iter().map(|_| tempfile::tempdir()).collect::<Result<_, _>>()?;
+    let servers: Vec<(Server, Place)> = FRONT_ENDS
+        .iter()
+        .zip(&folders)
+        .map(|(name, folder)| start(name, folder.path(), unix))
+        .collect::<anyhow::Result<_>>()?;
+    let fronts: Vec<Front> = FRONT_ENDS
+        .iter()
+        .zip(&servers)
+        .map(|(name, (_, place))| Front { name, place: place.clone() })
+        .collect();
+    // What a process takes once, for its first requests, is no growth.
+    Run { probes: run.probes / 10, ..run.clone() }.against(&fronts, &rows())?;
+    let before = memories(&servers)?;
+    let report = run.against(&fronts, &rows())?;
+    let after = memories(&servers)?;
+
+    println!("{}, seed {}", if unix { "unix sockets" } else { "TCP" }, run.seed);
+    let rate = f64::from(u32::try_from(report.probes)?) / report.took.as_secs_f64();
+    println!(
+        "  {} requests to each, {rate:.0}/s, {} kinds of differences, {} unsteady, {} silent",
+        report.probes,
+        report.differences.len(),
+        report.unsteady.len(),
+        report.silent
+    );
+    report.unreachable.iter().for_each(|(class, times)| println!("  not ours, {times} times: {class}"));
+    for ((name, before), after) in FRONT_ENDS.iter().zip(before).zip(after) {
+        println!("  memory of {name}: {before} KiB before, {after} KiB after");
+    }
+    report.differences.iter().for_each(|story| println!("{story}"));
+    Ok(report.differences.len())
+}
+
+fn start(name: &str, folder: &Path, unix: bool) -> anyhow::Result<(Server, Place)> {
+    let mut deployment = Deployment::new(root().join(format!("target/release/server-{name}")), folder);
+    deployment.set("RESET_LIMITS__ENABLED", "false");
+    deployment.set("RESET_LOG", "error");
+    if !unix {
+        let server = deployment.start()?;
+        let place = Place::Tcp(server.address);
+        return Ok((server, place));
+    }
+    let socket = folder.join("reset.sock");
+    deployment.set("RESET_LISTEN", &format!("unix:{}", socket.display()));
+    let server = deployment.start_on_socket()?;
+    Ok((server, Place::Unix(socket)))
+}
+
+/// Every method of every path that is served.
+fn rows() -> Vec<Row> {
+    let root = Key::root(&[0; 32]).expect("32 bytes");
+    let mut rows = Vec::new();
+    for dialect in dialects(Settings::defaults(&root, "http://127.0.0.1:8080")) {
+        for (path, endpoints) in &dialect.rows {
+            for endpoint in endpoints {
+                let (dialect, method) = (dialect.name.to_owned(), endpoint.method.to_string());
+                rows.push(Row { dialect, method, path: path.clone() });
+            }
+        }
+    }
+    rows
+}
+
+/// Resident memory of each process in KiB.
+fn memories(servers: &[(Server, Place)]) -> anyhow::Result<Vec<u64>> {
+    servers
+        .iter()
+        .map(|(server, _)| {
+            let status = fs::read_to_string(format!("/proc/{}/status", server.id()))?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+            Ok(line.trim().trim_end_matches(" kB").parse()?)
+        })
+        .collect()
+}
