@@ -2,7 +2,8 @@
 //!
 //! The suites are in `tests/`: `front_ends.rs` holds the recorded cases of `cases/*.http` against every
 //! front-end, `random.rs` compares them on requests that [`random`] makes up and [`differ`] judges.
-//! `crates/server-axum/tests`, `cargo xtask diff` and `cargo xtask bench` use the same tools on the real binary.
+//! `binary/`, which each server's tests run, `cargo xtask diff` and `cargo xtask bench` use the same tools on the
+//! real binary.
 
 pub mod case;
 pub mod differ;

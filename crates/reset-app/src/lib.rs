@@ -44,6 +44,9 @@ pub const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 /// and opens another when it needs one.
 pub const IDLE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Most connections at once. More wait in the system's queue.
+pub const CONNECTIONS_MAX: usize = 4096;
+
 /// Longest time between the first signal and the end.
 pub const DRAIN: Duration = shutdown::PATIENCE;
 

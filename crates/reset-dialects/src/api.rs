@@ -150,8 +150,7 @@ impl Api {
         let folded = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
         if let Some((_, route)) = self.inner.lenient.iter().find(|(known, _)| *known == folded) {
             let route = route.clone();
-            let wanted = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-            return match route.endpoints.iter().find(|endpoint| endpoint.method == *wanted) {
+            return match route.endpoint(request.method()) {
                 Some(endpoint) => self.answer(&route, endpoint, request).await,
                 None => self.wrong_method(&route, request.headers()),
             };

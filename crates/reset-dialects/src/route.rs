@@ -78,6 +78,14 @@ pub struct Route {
     pub(crate) refuse: Refuse,
 }
 
+impl Route {
+    /// The endpoint that serves `method`; `GET` serves `HEAD` as well.
+    pub fn endpoint(&self, method: &Method) -> Option<&Endpoint> {
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        self.endpoints.iter().find(|endpoint| endpoint.method == *wanted)
+    }
+}
+
 /// Turns a refusal into the dialect's bytes.
 pub type Refuse = fn(&Refusal) -> Response<Bytes>;
 

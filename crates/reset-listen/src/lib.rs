@@ -26,7 +26,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use reset_app::{HEAD_PATIENCE, Listener, Stop};
+use reset_app::{CONNECTIONS_MAX, HEAD_PATIENCE, Listener, Stop};
 use reset_dialects::{Peer, api::HEAD_MAX};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -42,8 +42,6 @@ use tracing::{debug, warn};
 const READ_MAX: usize = 2 * HEAD_MAX;
 /// Most headers of a request: actix's own limit, which cannot be set.
 const HEADERS_MAX: usize = 96;
-/// Most connections at once. More wait in the system's queue.
-const CONNECTIONS_MAX: usize = 4096;
 /// Wait after the system refused a connection: most likely there are no file descriptors left.
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 

@@ -24,16 +24,13 @@ use actix_web::{
     middleware::{Next, from_fn},
     rt, web,
 };
-use reset_app::{DRAIN, HEAD_PATIENCE, IDLE_PATIENCE, Listener, Serving, Stop};
+use reset_app::{CONNECTIONS_MAX, DRAIN, HEAD_PATIENCE, IDLE_PATIENCE, Listener, Serving, Stop};
 use reset_dialects::{Api, api::HEAD_MAX};
 
 use crate::{
     configure,
     wire::{WireRequest, respond},
 };
-
-/// Most connections at once, as in `reset-listen`. More wait in the system's queue.
-const CONNECTIONS_MAX: usize = 4096;
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
 pub fn serve(listener: Listener, api: Api, stop: Stop) -> Serving {

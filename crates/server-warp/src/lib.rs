@@ -7,57 +7,44 @@
 mod serve;
 mod wire;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::{Request, Response};
 use reset_dialects::{Api, Route};
 use warp::{Filter, Rejection, filters::BoxedFilter, path::Tail, reject};
 
 #[cfg(feature = "standalone")]
 pub use crate::serve::serve;
-use crate::wire::{WireRequest, wire_request};
+use crate::wire::{head, with_body};
 
 /// Join to the host's own filters with `.or`. Unknown paths are rejected, so that the host sees them.
 pub fn filter(api: Api) -> BoxedFilter<(Response<Bytes>,)> {
-    let rows = api.routes().iter().map(|route| row(&api, route));
-    rows.reduce(|all, one| all.or(one).unify().boxed()).expect("our own paths are always there")
+    let row = row(&api);
+    let answer = move |route: Arc<Route>, head: Request<()>, body| {
+        let api = api.clone();
+        async move {
+            match route.endpoint(head.method()) {
+                Some(endpoint) => {
+                    let request = with_body(head, body, route.body_limit).await;
+                    api.answer(&route, endpoint, request).await
+                }
+                None => api.wrong_method(&route, head.headers()),
+            }
+        }
+    };
+    row.and(head()).and(warp::body::stream()).then(answer).boxed()
 }
 
-/// One row: a handler for each method, the dialect's own 405, and the body limit.
-fn row(api: &Api, route: &Arc<Route>) -> BoxedFilter<(Response<Bytes>,)> {
-    let wrong_method = {
-        let (api, route) = (api.clone(), route.clone());
-        warp::header::headers_cloned().map(move |headers: HeaderMap| api.wrong_method(&route, &headers))
-    };
-    let refused = exactly(route.path.clone()).and(wrong_method).boxed();
-    route.endpoints.iter().fold(refused, |rest, endpoint| {
-        let (api, route, endpoint) = (api.clone(), route.clone(), endpoint.clone());
-        let accepted = exactly(route.path.clone())
-            .and(method(endpoint.method.clone()))
-            .and(wire_request(route.body_limit))
-            .then(move |request: WireRequest| {
-                let (api, route, endpoint) = (api.clone(), route.clone(), endpoint.clone());
-                async move { api.answer(&route, &endpoint, request).await }
-            });
-        accepted.or(rest).unify().boxed()
+/// The row whose path is exactly what is left of the request's. One look-up: a chain of `.or` over all rows
+/// would try them one after another, and cost each refusal more than everything else together. `warp::path!`
+/// would also take a trailing slash, and `full` could not be nested.
+fn row(api: &Api) -> impl Filter<Extract = (Arc<Route>,), Error = Rejection> + Clone + use<> {
+    let rows =
+        api.routes().iter().map(|route| (route.path.trim_start_matches('/').to_owned(), route.clone()));
+    let rows: Arc<HashMap<String, Arc<Route>>> = Arc::new(rows.collect());
+    warp::path::tail().and_then(move |tail: Tail| {
+        let row = rows.get(tail.as_str()).cloned();
+        async move { row.ok_or_else(reject::not_found) }
     })
-}
-
-/// `warp::path!` would also take a trailing slash, and `full` could not be nested.
-fn exactly(path: String) -> impl Filter<Extract = (), Error = Rejection> + Clone {
-    let exact = move |tail: Tail| {
-        let same = path.strip_prefix('/') == Some(tail.as_str());
-        async move { if same { Ok(()) } else { Err(reject::not_found()) } }
-    };
-    warp::path::tail().and_then(exact).untuple_one()
-}
-
-fn method(wanted: Method) -> impl Filter<Extract = (), Error = Rejection> + Clone {
-    let matches = move |method: Method| {
-        let head = method == Method::HEAD && wanted == Method::GET;
-        let same = head || method == wanted;
-        async move { if same { Ok(()) } else { Err(reject::not_found()) } }
-    };
-    warp::method().and_then(matches).untuple_one()
 }

@@ -10,7 +10,7 @@ use warp::Filter;
 
 use crate::{
     filter,
-    wire::{WireRequest, wire_request},
+    wire::{head, with_body},
 };
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
@@ -23,9 +23,9 @@ fn with_strays(
     api: Api,
 ) -> impl Filter<Extract = (Response<Bytes>,), Error = Infallible> + Clone + Send + Sync + 'static {
     let (strays, last) = (api.clone(), api.clone());
-    let stray = wire_request(api.body_limit()).then(move |request: WireRequest| {
+    let stray = head().and(warp::body::stream()).then(move |head, body| {
         let api = strays.clone();
-        async move { api.stray(request).await }
+        async move { api.stray(with_body(head, body, api.body_limit()).await).await }
     });
     // A body is taken once: only a filter that took it and rejected would lead here, and none of ours does.
     let bodiless = warp::any().then(move || {

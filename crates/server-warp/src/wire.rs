@@ -6,47 +6,43 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, Uri, header::CONTENT_LENGTH};
 use reset_dialects::{BodyError, Peer, patiently};
-use warp::{Filter, Rejection, path::FullPath};
+use warp::{Filter, path::FullPath};
 
-/// A request with its body, or with why there is none.
-pub(crate) type WireRequest = Request<Result<Bytes, BodyError>>;
-
-/// The request, its body read up to `limit` bytes. warp's own `content_length_limit` answers 411 to a body in
-/// chunks, so the limit is counted here.
-pub(crate) fn wire_request(limit: usize) -> impl Filter<Extract = (WireRequest,), Error = Rejection> + Clone {
+/// The head of a request.
+pub(crate) fn head() -> impl Filter<Extract = (Request<()>,), Error = Infallible> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    warp::method()
-        .and(warp::path::full())
-        .and(query)
-        .and(warp::header::headers_cloned())
-        .and(peer())
-        .and(warp::body::stream())
-        .then(
-            move |method: Method,
-                  path: FullPath,
-                  query: String,
-                  headers: HeaderMap,
-                  peer: Option<Peer>,
-                  body| async move {
-                let length =
-                    headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-                let mut request = Request::new(patiently(collect(body, length, limit)).await);
-                *request.method_mut() = method;
-                *request.headers_mut() = headers;
-                if let Some(peer) = peer {
-                    request.extensions_mut().insert(peer);
-                }
-                let target = if query.is_empty() {
-                    path.as_str().to_owned()
-                } else {
-                    format!("{}?{query}", path.as_str())
-                };
-                if let Ok(uri) = target.parse::<Uri>() {
-                    *request.uri_mut() = uri;
-                }
-                request
-            },
-        )
+    let headers = warp::header::headers_cloned();
+    warp::method().and(warp::path::full()).and(query).and(headers).and(peer()).map(
+        |method: Method, path: FullPath, query: String, headers: HeaderMap, peer: Option<Peer>| {
+            let mut request = Request::new(());
+            *request.method_mut() = method;
+            *request.headers_mut() = headers;
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
+            let target = if query.is_empty() {
+                path.as_str().to_owned()
+            } else {
+                format!("{}?{query}", path.as_str())
+            };
+            if let Ok(uri) = target.parse::<Uri>() {
+                *request.uri_mut() = uri;
+            }
+            request
+        },
+    )
+}
+
+/// The request with its body, read up to `limit` bytes, or with why there is none. warp's own
+/// `content_length_limit` answers 411 to a body in chunks, so the limit is counted here.
+pub(crate) async fn with_body(
+    head: Request<()>,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+    limit: usize,
+) -> Request<Result<Bytes, BodyError>> {
+    let announced = head.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let body = patiently(collect(body, announced, limit)).await;
+    head.map(|()| body)
 }
 
 /// Our own server tells by an extension, a host application's in warp's words.

@@ -43,7 +43,9 @@ impl Settings {
         if min < MIN_LENGTH {
             open.tell(format!("R54: passwords of {min} characters are accepted (password.min_length)"));
         }
-        YET_TO_COME.iter().for_each(|line| open.tell(*line));
+        for line in YET_TO_COME {
+            open.tell(line);
+        }
         for path in self.values.files_with_secrets() {
             if fs::metadata(path).is_ok_and(|file| secret::is_open(&file)) {
                 open.tell(format!("R76: {path} holds a secret, and every user of this machine can open it"));

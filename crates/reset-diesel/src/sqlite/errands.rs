@@ -86,16 +86,14 @@ impl Errands for Sqlite {
         let mut readable = Vec::with_capacity(rows.len());
         for row in rows {
             let id = row.id.clone();
-            match Errand::try_from(row) {
-                Ok(errand) => readable.push(errand),
-                Err(_) => {
-                    // A row that was tampered with must stop neither the others nor its own address for ever.
-                    error!(errand.id = id, "an errand cannot be read");
-                    let errand = ErrandId::new(id);
-                    self.finish(&errand, Outcome::Abandoned, "unreadable", None, Timestamp::from_millis(now))
-                        .await?;
-                }
+            if let Ok(errand) = Errand::try_from(row) {
+                readable.push(errand);
+                continue;
             }
+            // A row that was tampered with must stop neither the others nor its own address for ever.
+            error!(errand.id = id, "an errand cannot be read");
+            let now = Timestamp::from_millis(now);
+            self.finish(&ErrandId::new(id), Outcome::Abandoned, "unreadable", None, now).await?;
         }
         Ok(readable)
     }
