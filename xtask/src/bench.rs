@@ -2,6 +2,8 @@
 //!
 //! Absolute figures change with the machine and its neighbours; what is compared here runs in turns.
 
+mod front_ends;
+
 use std::{
     net::SocketAddr,
     process::Command,
@@ -33,9 +35,9 @@ const CONNECTIONS: usize = 16;
 pub(crate) fn run() -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
     let mut cargo = Command::new("cargo");
-    let built =
-        cargo.args(["build", "--release", "--locked", "-p", "server-axum"]).current_dir(root()).status()?;
-    ensure!(built.success(), "the release build failed");
+    cargo.args(["build", "--release", "--locked", "--bins", "--examples"]);
+    let built = cargo.args(["-p", "server-axum", "-p", "server-actix", "-p", "server-warp"]);
+    ensure!(built.current_dir(root()).status()?.success(), "the release build failed");
 
     let folder = tempfile::tempdir()?;
     let mut deployment = Deployment::new(root().join("target/release/server-axum"), folder.path());
@@ -53,10 +55,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     mail_after_trigger(&deployment, &server)?;
     known_against_unknown(&server)?;
     triggers(&server)?;
-    refusals(&server)?;
     wait_until_idle(&deployment)?;
     resets(&deployment, &server)?;
-    Ok(())
+    drop(server);
+    front_ends::run()
 }
 
 fn address(number: usize) -> String {
@@ -146,21 +148,6 @@ fn triggers(server: &Server) -> anyhow::Result<()> {
         ask_strapi(connection, &format!("nobody{turn}@example.com"))
     })?;
     println!("triggers on {CONNECTIONS} connections, each committed to disk: {rate:.0}/s");
-    Ok(())
-}
-
-fn refusals(server: &Server) -> anyhow::Result<()> {
-    let body = format!(r#"{{"newPassword":"a new password","otp":"{}"}}"#, "0".repeat(64));
-    let forged = throughput(server.address, 1_000, |connection, _| {
-        let answer = connection.post("/api/auth/email/reset-password", &body)?;
-        ensure!(answer.status == 401, "{}", answer.body);
-        Ok(())
-    })?;
-    let alive = throughput(server.address, 1_000, |connection, _| {
-        ensure!(connection.get("/healthz")?.status == 200, "not alive");
-        Ok(())
-    })?;
-    println!("forged tokens refused: {forged:.0}/s, {:.2} of /healthz in the same run", forged / alive);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use reset_core::Resets;
+use reset_core::{Resets, errand::Reference};
 use tracing::error;
 
 use crate::{
@@ -107,32 +107,36 @@ impl Api {
         request: Request<Result<Bytes, BodyError>>,
     ) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        let (headers, reference) = (parts.headers.clone(), self.inner.resets.reference());
-        let refusal = match body {
-            Err(error) => Some(error.into()),
-            Ok(_) if endpoint.role != Role::Read && !declares_json(headers.get(header::CONTENT_TYPE)) => {
-                Some(Refusal::NotJson)
+        let origin = parts.headers.get(header::ORIGIN).cloned();
+        let triggers = endpoint.role == Role::Trigger;
+        let reference = if triggers { self.inner.resets.reference() } else { Reference::stored("") };
+        let body = match body {
+            Ok(_)
+                if endpoint.role != Role::Read && !declares_json(parts.headers.get(header::CONTENT_TYPE)) =>
+            {
+                Err(Refusal::NotJson)
             }
-            Ok(_) => None,
+            body => body.map_err(Refusal::from),
         };
-        let mut response = if let (None, Ok(body)) = (refusal.as_ref(), body) {
-            let request = Request::from_parts(parts, body);
-            let call = Call { resets: self.inner.resets.clone(), request, reference: reference.clone() };
-            let answer = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
-            match tokio::time::timeout(PATIENCE, answer).await {
-                Ok(Ok(response)) => response,
-                // What was thrown may hold a secret, so it is not looked at (R70).
-                Ok(Err(_)) => failure(route, "a handler panicked"),
-                Err(_) => failure(route, "a handler took too long"),
+        let mut response = match body {
+            Ok(body) => {
+                let request = Request::from_parts(parts, body);
+                let call = Call { resets: self.inner.resets.clone(), request, reference: reference.clone() };
+                let answer = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
+                match tokio::time::timeout(PATIENCE, answer).await {
+                    Ok(Ok(response)) => response,
+                    // What was thrown may hold a secret, so it is not looked at (R70).
+                    Ok(Err(_)) => failure(route, "a handler panicked"),
+                    Err(_) => failure(route, "a handler took too long"),
+                }
             }
-        } else {
-            (route.refuse)(&refusal.unwrap_or(Refusal::Failure))
+            Err(refusal) => (route.refuse)(&refusal),
         };
-        if endpoint.role == Role::Trigger {
+        if triggers {
             let reference = HeaderValue::from_str(reference.as_str()).expect("a reference is plain ASCII");
             response.headers_mut().insert(REFERENCE, reference);
         }
-        self.finish(&headers, response)
+        self.finish(origin.as_ref(), response)
     }
 
     /// Answers a request for a path of ours with a method that it does not have.
@@ -140,7 +144,7 @@ impl Api {
         let mut response = (route.refuse)(&Refusal::MethodNotAllowed);
         let allow = HeaderValue::from_str(&route.allow).expect("method names are plain ASCII");
         response.headers_mut().insert(header::ALLOW, allow);
-        self.finish(headers, response)
+        self.finish(headers.get(header::ORIGIN), response)
     }
 
     /// Answers a request that matched no row: once more leniently, where a dialect's real server takes any
@@ -160,11 +164,11 @@ impl Api {
             Some(owner) => (owner.refuse)(&Refusal::NotFound { path: path.to_owned() }),
             None => crate::wire::reply(StatusCode::NOT_FOUND, crate::wire::JSON, Bytes::new()),
         };
-        self.finish(request.headers(), response)
+        self.finish(request.headers().get(header::ORIGIN), response)
     }
 
     /// What every answer carries.
-    fn finish(&self, request: &HeaderMap, mut response: Response<Bytes>) -> Response<Bytes> {
+    fn finish(&self, origin: Option<&HeaderValue>, mut response: Response<Bytes>) -> Response<Bytes> {
         let length = response.body().len().into();
         let headers = response.headers_mut();
         // Pinned, since some servers drop it from the bodiless answer to a HEAD.
@@ -176,9 +180,7 @@ impl Api {
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NOTHING);
         if !self.inner.cors_origins.is_empty() {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
-            let origin =
-                request.get(header::ORIGIN).filter(|origin| self.inner.cors_origins.contains(origin));
-            if let Some(origin) = origin {
+            if let Some(origin) = origin.filter(|origin| self.inner.cors_origins.contains(origin)) {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
                 headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, REFERENCE.into());
             }
