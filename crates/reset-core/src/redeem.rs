@@ -29,7 +29,8 @@ impl Resets {
     ) -> Result<Account, RedeemError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
-        let ticket = self.ticket_of_secret(dialect, secret, now).await?.ok_or(RedeemError::Invalid)?;
+        let ticket = self.ticket_of_secret(dialect, secret, now).await?;
+        let ticket = ticket.filter(|ticket| secret.may_be_of(&ticket.account)).ok_or(RedeemError::Invalid)?;
         let account = adapters.store.account(&ticket.account).await?.ok_or(RedeemError::Invalid)?;
         if account.blocked {
             return Err(RedeemError::Blocked);

@@ -18,12 +18,24 @@ use crate::{
 pub struct TicketSecret {
     kind: TicketKind,
     text: Zeroizing<String>,
+    /// Whose it says that it is.
+    account: Option<AccountId>,
 }
 
 impl TicketSecret {
     /// A secret of `kind` whose canonical form is `text`.
     pub fn new(kind: TicketKind, text: String) -> Self {
-        Self { kind, text: Zeroizing::new(text) }
+        Self { kind, text: Zeroizing::new(text), account: None }
+    }
+
+    /// The same secret, which says that it is `account`'s: it opens no ticket of another.
+    pub fn of(self, account: AccountId) -> Self {
+        Self { account: Some(account), ..self }
+    }
+
+    /// Whether this may be a secret of `account`.
+    pub(crate) fn may_be_of(&self, account: &AccountId) -> bool {
+        self.account.as_ref().is_none_or(|own| own == account)
     }
 
     /// What kind of ticket this secret opens.

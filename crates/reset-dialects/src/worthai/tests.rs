@@ -254,6 +254,17 @@ async fn a_token_for_something_else_is_unauthorized_and_an_unknown_one_expired()
 }
 
 #[tokio::test]
+async fn a_token_in_another_accounts_name_opens_nothing_and_costs_nothing() {
+    let bench = Bench::new(Forged::AsContracted).await;
+    let token = bench.token().await;
+    let mut claims = jwt::verify::<serde_json::Value>(&jwt_key(), &token).ok().unwrap().claims;
+    claims["sub"] = json!("999");
+    let other = jwt::sign(&jwt_key(), "pwreset+jwt", &claims);
+    assert_eq!(bench.reset(&other, "a new password").await, (400, EXPIRED.to_owned()));
+    assert_eq!(bench.reset(&token, "a new password").await, (200, CHANGED.to_owned()));
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_what_is_asked_for_is_told_so_without_an_echo() {
     let bench = Bench::new(Forged::AsContracted).await;
     for (body, message) in [

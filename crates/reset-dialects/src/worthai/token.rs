@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use reset_core::{
+    account::AccountId,
     keys::Key,
     notation::hex,
     secret::{Seed, Shape, TicketSecret},
@@ -93,7 +94,7 @@ impl ResetToken {
             return Err(Defect::OtherPurpose);
         }
         let Presented {
-            sub: Some(_), jti: Some(jti), iat: Some(iat), nbf: Some(nbf), exp: Some(exp), ..
+            sub: Some(sub), jti: Some(jti), iat: Some(iat), nbf: Some(nbf), exp: Some(exp), ..
         } = claims
         else {
             return Err(Defect::Dead);
@@ -105,7 +106,7 @@ impl ResetToken {
         let well_formed =
             jti.len() == 2 * JTI && jti.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if begun && alive && well_formed {
-            Ok(TicketSecret::new(TicketKind::Token, jti))
+            Ok(TicketSecret::new(TicketKind::Token, jti).of(AccountId::new(sub)))
         } else {
             Err(Defect::Dead)
         }
