@@ -14,6 +14,7 @@ use crate::{
     email::EmailAddress,
     errand::{Errand, GIVE_UP_AFTER, Outcome, Task, backoff},
     error::{MailError, StoreError},
+    keys::Draw,
     mail::{Mail, MailBody},
     ports::Issued,
     recipe::{Recipe, Recipes},
@@ -130,10 +131,9 @@ impl Resets {
         account: &Account,
         recipes: &'a Recipes,
     ) -> Option<(&'a Recipe, TicketSecret)> {
-        let (keys, recipe) = (&self.inner.keys, recipes.of(ticket.kind)?);
-        let seed = keys.seed(&ticket.dialect, ticket.kind, ticket.errand.as_str(), &account.id, ticket.nonce);
-        let secret = recipe.shape.mint(&seed);
-        let digest = keys.digest(&ticket.dialect, recipe.scope, &account.id, &secret);
+        let recipe = recipes.of(ticket.kind)?;
+        let draw = Draw { origin: ticket.errand.as_str(), account: &account.id, nonce: ticket.nonce };
+        let (secret, digest) = self.inner.keys.draw(&ticket.dialect, &*recipe.shape, recipe.scope, draw);
         let fits = ticket.account == account.id && digest.matches(&ticket.digest);
         fits.then_some((recipe, secret))
     }
@@ -159,15 +159,14 @@ impl Resets {
         let now = adapters.clock.now();
         let (mut recipe, mut crowded) = (&recipes.usual, recipes.crowded.as_ref());
         for nonce in 0..DRAWS {
-            let kind = recipe.shape.kind();
-            let seed = self.inner.keys.seed(recipes.dialect, kind, errand.id.as_str(), &account.id, nonce);
-            let secret = recipe.shape.mint(&seed);
+            let draw = Draw { origin: errand.id.as_str(), account: &account.id, nonce };
+            let (_, digest) = self.inner.keys.draw(recipes.dialect, &*recipe.shape, recipe.scope, draw);
             let ticket = Ticket {
                 id: self.ticket_id(),
                 account: account.id.clone(),
                 dialect: recipes.dialect.to_owned(),
-                kind,
-                digest: self.inner.keys.digest(recipes.dialect, recipe.scope, &account.id, &secret),
+                kind: recipe.shape.kind(),
+                digest,
                 email: email.key().to_owned(),
                 epoch: account.epoch,
                 errand: errand.id.clone(),

@@ -8,6 +8,7 @@ use crate::{
     email::EmailAddress,
     errand::ErrandId,
     error::{ExchangeError, StoreError},
+    keys::Draw,
     secret::{Scope, Shape, TicketSecret},
     ticket::{Ticket, TicketKind, TicketState},
     time::Timestamp,
@@ -67,15 +68,15 @@ impl Resets {
             return Err(ExchangeError::Invalid);
         }
         let id = self.ticket_id();
-        let seed = self.inner.keys.seed(dialect, shape.kind(), id.as_str(), &account.id, 0);
-        let token = shape.mint(&seed);
+        let draw = Draw { origin: id.as_str(), account: &account.id, nonce: 0 };
+        let (token, digest) = self.inner.keys.draw(dialect, shape, Scope::Global, draw);
         let expires_at = now.plus(life);
         let successor = Ticket {
             // No errand mails it: it leaves in this very answer.
             errand: ErrandId::new(id.as_str()),
             id,
             kind: shape.kind(),
-            digest: self.inner.keys.digest(dialect, Scope::Global, &account.id, &token),
+            digest,
             attempts: 0,
             issued_at: now,
             minted_at: now,

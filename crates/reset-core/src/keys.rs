@@ -5,6 +5,12 @@ use sha2::Sha256;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::{
+    account::AccountId,
+    secret::{Scope, Seed, Shape, TicketDigest, TicketSecret},
+    ticket::TicketKind,
+};
+
 /// Fewest bytes of a root key (interface.md, `secret`).
 pub const ROOT_MIN: usize = 32;
 
@@ -62,10 +68,62 @@ pub struct Keys {
     pub(crate) digests: Key,
 }
 
+/// What one secret is derived from, beside the dialect and its shape.
+#[derive(Clone, Copy)]
+pub(crate) struct Draw<'a> {
+    /// The errand that mails it, or the ticket itself where it leaves in an answer.
+    pub(crate) origin: &'a str,
+    /// Whose it is.
+    pub(crate) account: &'a AccountId,
+    /// Which draw it is; counts up after a collision.
+    pub(crate) nonce: u32,
+}
+
 impl Keys {
     /// Derives the domain's keys from the deployment's root.
     pub fn new(root: &Key) -> Self {
         Self { secrets: root.derive("secrets"), digests: root.derive("digests") }
+    }
+
+    /// Digest of `secret` for a dialect's ticket; with [`Scope::Account`] it covers the account too.
+    pub fn digest(
+        &self,
+        dialect: &str,
+        scope: Scope,
+        account: &AccountId,
+        secret: &TicketSecret,
+    ) -> TicketDigest {
+        let account = if scope == Scope::Account { account.as_str() } else { "" };
+        let parts = [dialect, secret.kind().name(), account, secret.reveal()].map(str::as_bytes);
+        TicketDigest::from_bytes(*self.digests.tag(&parts))
+    }
+
+    /// The secret of one draw and its digest. Equal draws give equal secrets: a retry mails the same one.
+    pub(crate) fn draw(
+        &self,
+        dialect: &str,
+        shape: &dyn Shape,
+        scope: Scope,
+        draw: Draw<'_>,
+    ) -> (TicketSecret, TicketDigest) {
+        let secret = shape.mint(&self.seed(dialect, shape.kind(), draw.origin, draw.account, draw.nonce));
+        let digest = self.digest(dialect, scope, draw.account, &secret);
+        (secret, digest)
+    }
+
+    /// The seed of one ticket's secret. Equal tickets give equal seeds: a retry mails the same secret.
+    pub fn seed(
+        &self,
+        dialect: &str,
+        kind: TicketKind,
+        errand: &str,
+        account: &AccountId,
+        nonce: u32,
+    ) -> Seed {
+        let nonce = nonce.to_be_bytes();
+        let [dialect, kind, errand, account] =
+            [dialect, kind.name(), errand, account.as_str()].map(str::as_bytes);
+        Seed(Key::shared(&self.secrets.tag(&[dialect, kind, errand, account, &nonce])[..]))
     }
 }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::AccountId,
-    keys::{Key, Keys},
+    keys::Key,
     notation::{CROCKFORD, hex, unhex},
     ticket::{Ticket, TicketKind},
 };
@@ -39,7 +39,7 @@ impl TicketSecret {
     }
 
     /// What kind of ticket this secret opens.
-    pub fn kind(&self) -> TicketKind {
+    pub(crate) fn kind(&self) -> TicketKind {
         self.kind
     }
 
@@ -79,38 +79,8 @@ pub enum Scope {
     Account,
 }
 
-impl Keys {
-    /// Digest of `secret` for a dialect's ticket; with [`Scope::Account`] it covers the account too.
-    pub fn digest(
-        &self,
-        dialect: &str,
-        scope: Scope,
-        account: &AccountId,
-        secret: &TicketSecret,
-    ) -> TicketDigest {
-        let account = if scope == Scope::Account { account.as_str() } else { "" };
-        let parts = [dialect, secret.kind.name(), account, secret.reveal()].map(str::as_bytes);
-        TicketDigest(*self.digests.tag(&parts))
-    }
-
-    /// The seed of one ticket's secret. Equal tickets give equal seeds: a retry mails the same secret.
-    pub fn seed(
-        &self,
-        dialect: &str,
-        kind: TicketKind,
-        errand: &str,
-        account: &AccountId,
-        nonce: u32,
-    ) -> Seed {
-        let nonce = nonce.to_be_bytes();
-        let [dialect, kind, errand, account] =
-            [dialect, kind.name(), errand, account.as_str()].map(str::as_bytes);
-        Seed(Key::shared(&self.secrets.tag(&[dialect, kind, errand, account, &nonce])[..]))
-    }
-}
-
 /// A stream of pseudo-random bytes that a [`Shape`] makes its secret from.
-pub struct Seed(Key);
+pub struct Seed(pub(crate) Key);
 
 impl Seed {
     /// Fills `out` with the first bytes of the stream.
@@ -280,6 +250,7 @@ impl<const N: usize> Shape for TaggedHex<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::Keys;
 
     fn keys() -> Keys {
         Keys::new(&Key::root(&[3; 32]).unwrap())

@@ -1,6 +1,8 @@
 //! Refusals: why a request never reached an endpoint, or never came back from one.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
+
+use tracing::error;
 
 /// What each dialect must have an answer for beside its own endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,14 @@ pub enum Refusal {
         /// When.
         retry_after: Duration,
     },
+}
+
+impl Refusal {
+    /// The refusal for what went wrong with us, logged here and nowhere else.
+    pub(crate) fn failure(dialect: &'static str, error: &(dyn Error + 'static)) -> Self {
+        error!(dialect.name = dialect, error, "request failed");
+        Self::Failure
+    }
 }
 
 /// Why a front-end has no body to hand over.

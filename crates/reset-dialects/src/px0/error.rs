@@ -7,7 +7,6 @@ use reset_core::{
     password::Weakness,
 };
 use serde::Serialize;
-use tracing::error;
 use utoipa::ToSchema;
 
 use crate::{
@@ -64,10 +63,8 @@ impl From<RedeemError> for Error {
     }
 }
 
-/// Logs what went wrong with us, here and nowhere else.
 fn failed(error: &(dyn std::error::Error + 'static)) -> Error {
-    error!(dialect.name = super::NAME, error, "request failed");
-    Error::Refused(Refusal::Failure)
+    Error::Refused(Refusal::failure(super::NAME, error))
 }
 
 impl From<Error> for Response<Bytes> {

@@ -8,7 +8,7 @@ use reset_core::{
     password::Weakness,
 };
 use serde::Serialize;
-use tracing::{error, info};
+use tracing::info;
 use utoipa::ToSchema;
 
 use super::{NAME, Settings, token::Defect};
@@ -145,10 +145,8 @@ impl Error {
     }
 }
 
-/// Logs what went wrong with us, here and nowhere else.
 fn failed(error: &(dyn std::error::Error + 'static)) -> Error {
-    error!(dialect.name = NAME, error, "request failed");
-    Error::Refused(Refusal::Failure)
+    Error::Refused(Refusal::failure(NAME, error))
 }
 
 impl From<Error> for Response<Bytes> {
