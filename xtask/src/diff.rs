@@ -72,7 +72,6 @@ fn round(unix: bool, run: &Run) -> anyhow::Result<usize> {
         report.unsteady.len(),
         report.silent
     );
-    report.unreachable.iter().for_each(|(class, times)| println!("  not ours, {times} times: {class}"));
     for ((name, before), after) in FRONT_ENDS.iter().zip(before).zip(after) {
         println!("  memory of {name}: {before} KiB before, {after} KiB after");
     }

@@ -89,7 +89,6 @@ fn every_front_end_says_the_same_to_requests_that_nobody_wrote() {
 fn tell(report: &Report, rows: &[Row]) {
     let Report { probes, took, silent, unsteady, .. } = report;
     println!("{probes} requests in {took:?}, {silent} silent, {} unsteady", unsteady.len());
-    report.unreachable.iter().for_each(|(class, times)| println!("not ours, {times} times: {class}"));
     unsteady.iter().take(3).for_each(|story| println!("unsteady: {story}"));
     report.differences.iter().for_each(|story| println!("DIFFERENT: {story}"));
     for (number, row) in rows.iter().enumerate() {

@@ -37,12 +37,9 @@ pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A server at work. It ends when everything in flight is answered after [`Stop`].
 pub type Serving = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
-/// Longest time that a client may take over the head of a request. Default 5 s (R40).
+/// Longest time that a client may take over the head of a request, the idle time before it included. Default 5 s
+/// (R40): a proxy in front keeps its own pool, and opens another connection when it needs one.
 pub const HEAD_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Longest time that a connection may idle between requests. Default 5 s: a proxy in front keeps its own pool,
-/// and opens another when it needs one.
-pub const IDLE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Most connections at once. More wait in the system's queue.
 pub const CONNECTIONS_MAX: usize = 4096;

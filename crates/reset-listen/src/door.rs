@@ -1,8 +1,5 @@
-//! What is refused before any row sees it: requests that hyper lets through and actix does not, so that every
-//! front-end refuses the same ones.
-//!
-//! Each of them is one that two readers of HTTP could read in two ways (RFC 9112, 3.2, 6.1, 6.3), or a head
-//! over the limit.
+//! What is refused before any row sees it: requests that two readers of HTTP, such as a proxy in front and hyper
+//! here, could read in two ways (RFC 9112, 3.2, 6.1, 6.3; RFC 1945, 8.3), and heads over the limit.
 
 use hyper::{
     Request, Response, StatusCode, Uri, Version,
@@ -21,7 +18,7 @@ pub(crate) fn refusal<B>(request: &Request<B>) -> Option<StatusCode> {
     let endless = request.version() == Version::HTTP_10
         && request.method() == "POST"
         && !headers.contains_key(CONTENT_LENGTH);
-    // Tokens to RFC 9110, but not to the version of `http` that actix uses.
+    // Tokens to RFC 9110, but not to the version of `http` that actix's routing uses.
     let strange = request.method().as_str().contains(['#', '$', '%', '&', '\'']);
     if strange || hosts > 1 || unnamed || coded || endless {
         return Some(StatusCode::BAD_REQUEST);
@@ -45,7 +42,7 @@ pub(crate) fn refuse<B: Default>(status: StatusCode) -> Response<B> {
     response
 }
 
-/// A target without a path (`CONNECT host:port`) gets one: warp panics without.
+/// A target without a path (`CONNECT host:port`) gets one: warp panics without it.
 pub(crate) fn complete<B>(request: &mut Request<B>) {
     if request.uri().path_and_query().is_none() {
         *request.uri_mut() = Uri::from_static("/");

@@ -4,6 +4,8 @@
 //! binary half, behind the feature `standalone`, is `serve` and a `main` of one line.
 
 #[cfg(feature = "standalone")]
+mod across;
+#[cfg(feature = "standalone")]
 mod serve;
 mod wire;
 
@@ -14,7 +16,7 @@ use reset_dialects::{Api, Route};
 
 #[cfg(feature = "standalone")]
 pub use crate::serve::serve;
-use crate::wire::{WireRequest, headers, respond};
+use crate::wire::{WireRequest, head, respond};
 
 /// Pass to `App::configure` or `Scope::configure`. Unknown paths are left to the host.
 pub fn configure(api: Api) -> impl FnOnce(&mut web::ServiceConfig) + Clone {
@@ -31,7 +33,7 @@ fn resource(api: &Api, route: &Arc<Route>) -> Resource {
     let wrong_method = {
         let (api, route) = (api.clone(), route.clone());
         move |request: HttpRequest| {
-            let response = respond(api.wrong_method(&route, &headers(&request)));
+            let response = respond(api.wrong_method(&route, &head(&request).headers));
             async move { response }
         }
     };

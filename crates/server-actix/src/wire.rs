@@ -4,14 +4,14 @@
 use std::convert::Infallible;
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
+    FromRequest, HttpMessage, HttpRequest, HttpResponse,
     dev::Payload,
     http::{Method, StatusCode, header, header::HeaderValue as ActixValue},
     web,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, future::LocalBoxFuture, stream};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use reset_dialects::{BodyError, Peer, patiently};
 
 /// A request with its body, or with why there is none.
@@ -22,22 +22,8 @@ impl FromRequest for WireRequest {
     type Future = LocalBoxFuture<'static, Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, body) = (request.clone(), body(request, payload));
-        Box::pin(async move {
-            let mut wire = http::Request::new(patiently(body).await);
-            *wire.headers_mut() = headers(&request);
-            if let Some(peer) = request.peer_addr() {
-                wire.extensions_mut().insert(Peer(peer.ip().to_canonical()));
-            }
-            // What actix parsed, `http` 1 parses as well; should it not, the request is one that matches nothing.
-            if let Ok(method) = http::Method::from_bytes(request.method().as_str().as_bytes()) {
-                *wire.method_mut() = method;
-            }
-            if let Ok(uri) = request.uri().to_string().parse() {
-                *wire.uri_mut() = uri;
-            }
-            Ok(Self(wire))
-        })
+        let (head, body) = (head(request), body(request, payload));
+        Box::pin(async move { Ok(Self(http::Request::from_parts(head, patiently(body).await))) })
     }
 }
 
@@ -73,18 +59,49 @@ fn own_length(request: &HttpRequest) -> Option<usize> {
     endless.then(|| length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0))
 }
 
-/// The request's headers, in `http` 1.
-pub(crate) fn headers(request: &HttpRequest) -> HeaderMap {
-    let pair =
-        |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
-            let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
-            Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
-        };
-    let mut headers = HeaderMap::new();
-    for (name, value) in request.headers().iter().filter_map(pair) {
-        headers.append(name, value);
+/// The head of the request, in `http` 1: as it was read, where our own server did.
+pub(crate) fn head(request: &HttpRequest) -> Parts {
+    if let Some(parts) = request.extensions_mut().remove::<Parts>() {
+        return parts;
     }
-    headers
+    let mut parts = http::Request::new(()).into_parts().0;
+    parts.headers = headers(request.headers());
+    if let Some(peer) = request.peer_addr() {
+        parts.extensions.insert(Peer(peer.ip().to_canonical()));
+    }
+    // What actix parsed, `http` 1 parses as well; should it not, the request is one that matches nothing.
+    if let Ok(method) = http::Method::from_bytes(request.method().as_str().as_bytes()) {
+        parts.method = method;
+    }
+    if let Ok(uri) = request.uri().to_string().parse() {
+        parts.uri = uri;
+    }
+    parts
+}
+
+/// actix's headers, in `http` 1.
+pub(crate) fn headers(theirs: &header::HeaderMap) -> HeaderMap {
+    let mut ours = HeaderMap::with_capacity(theirs.len());
+    for (name, value) in theirs {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+            ours.append(name, value);
+        }
+    }
+    ours
+}
+
+/// Headers of `http` 1, as actix has them.
+#[cfg(feature = "standalone")]
+pub(crate) fn actix_headers(ours: &HeaderMap) -> header::HeaderMap {
+    let mut theirs = header::HeaderMap::with_capacity(ours.len());
+    for (name, value) in ours {
+        let name = header::HeaderName::from_bytes(name.as_str().as_bytes());
+        if let (Ok(name), Ok(value)) = (name, ActixValue::from_bytes(value.as_bytes())) {
+            theirs.append(name, value);
+        }
+    }
+    theirs
 }
 
 pub(crate) fn respond(response: http::Response<Bytes>) -> HttpResponse {

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-/// Headers that belong to the connection and not to the answer, or to the moment (house rule: `date` and the
-/// hop-by-hop ones are the server's own).
-const NOT_COMPARED: [&str; 4] = ["date", "connection", "keep-alive", "transfer-encoding"];
+/// Headers that belong to the moment.
+const NOT_COMPARED: [&str; 1] = ["date"];
 
 /// Headers whose value is random: that they are there is compared.
 const MASKED: [&str; 1] = ["x-reset-reference"];

@@ -14,7 +14,7 @@ use crate::{
 
 /// Sent behind every probe. Its answer shows that the server is where it should be in the stream of bytes, and
 /// the end of the connection behind it spares waiting for silence.
-pub(super) const SENTINEL: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: sentinel\r\nconnection: close\r\n\r\n";
+const SENTINEL: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: sentinel\r\nconnection: close\r\n\r\n";
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,13 +1,12 @@
 //! The judge: sends one probe to every front-end and holds their answers against one another.
 //!
-//! `exchange` sends and reads, `answer` makes answers comparable, `unreachable` is the one list of differences
-//! that no code of ours decides, `shrink` makes a difference small, and `run` sends many probes at once.
+//! `exchange` sends and reads, `answer` makes answers comparable, `shrink` makes a difference small, and `run`
+//! sends many probes at once. There is no list of differences that are let pass.
 
 mod answer;
 mod exchange;
 mod run;
 mod shrink;
-mod unreachable;
 
 use std::{fmt::Write, io, time::Duration};
 
@@ -39,8 +38,6 @@ pub struct Front {
 pub enum Verdict {
     /// All said the same.
     Same(Outcome),
-    /// They differ in a way that no code of ours decides: the class of it.
-    Unreachable(&'static str),
     /// They differed once and then no more.
     Unsteady(String),
     /// They differ: what each said.
@@ -53,16 +50,14 @@ pub enum Verdict {
 /// When one of them does not listen.
 pub fn compare(fronts: &[Front], probe: &Probe) -> io::Result<Verdict> {
     let mut outcomes = ask(fronts, probe, SHORT)?;
-    if let Some(verdict) = settled(probe, &outcomes) {
-        return Ok(verdict);
+    if let Some(same) = agreed(&outcomes) {
+        return Ok(Verdict::Same(same));
     }
     let first = outcomes.clone();
     for _ in 0..CONFIRMATIONS {
         outcomes = ask(fronts, probe, LONG)?;
-        match settled(probe, &outcomes) {
-            Some(Verdict::Same(_)) => return Ok(Verdict::Unsteady(story(fronts, probe, &first))),
-            Some(verdict) => return Ok(verdict),
-            None => {}
+        if agreed(&outcomes).is_some() {
+            return Ok(Verdict::Unsteady(story(fronts, probe, &first)));
         }
     }
     Ok(Verdict::Different(outcomes))
@@ -76,7 +71,7 @@ pub fn explain(fronts: &[Front], probe: &Probe, outcomes: &[Outcome]) -> io::Res
     let wanted = kind(outcomes);
     let small = shrink::shrink(probe, |smaller| {
         let outcomes = ask(fronts, smaller, SHORT)?;
-        Ok(kind(&outcomes) == wanted && settled(smaller, &outcomes).is_none())
+        Ok(kind(&outcomes) == wanted && agreed(&outcomes).is_none())
     })?;
     Ok(story(fronts, &small, &ask(fronts, &small, LONG)?))
 }
@@ -85,19 +80,10 @@ fn ask(fronts: &[Front], probe: &Probe, patience: Duration) -> io::Result<Vec<Ou
     fronts.iter().map(|front| exchange(&front.place, probe, patience)).collect()
 }
 
-/// The verdict, unless they differ.
-fn settled(probe: &Probe, outcomes: &[Outcome]) -> Option<Verdict> {
+/// What all of them said, and how the connection ended; nothing if they differ.
+fn agreed(outcomes: &[Outcome]) -> Option<Outcome> {
     let (first, others) = outcomes.split_first()?;
-    // How a connection ends behind equal answers is hop-by-hop: actix lingers where hyper closes.
-    let same = |other: &Outcome| {
-        other.answers == first.answers
-            && other.rest == first.rest
-            && (other.end == first.end || !first.answers.is_empty())
-    };
-    if others.iter().all(same) {
-        return Some(Verdict::Same(first.clone()));
-    }
-    unreachable::class(probe, outcomes).map(Verdict::Unreachable)
+    others.iter().all(|other| other == first).then(|| first.clone())
 }
 
 /// What makes two differences the same one: statuses and ends.

@@ -35,8 +35,6 @@ pub struct Report {
     pub probes: usize,
     /// How often each status answered a whole request for each row, by the row's number.
     pub statuses: BTreeMap<(usize, u16), usize>,
-    /// How often each class of what is not ours to decide was seen.
-    pub unreachable: BTreeMap<&'static str, usize>,
     /// Statuses from 500 up with their bodies, and the first probe that met each.
     pub failures: BTreeMap<(u16, Vec<u8>), usize>,
     /// Connections on which all were silent alike.
@@ -122,7 +120,6 @@ impl Run {
                         report.failures.entry((answer.status, answer.body.clone())).or_insert(number);
                     }
                 }
-                Verdict::Unreachable(class) => *report.unreachable.entry(class).or_default() += 1,
                 Verdict::Unsteady(text) => report.unsteady.push(story(text)),
                 Verdict::Different(outcomes) => {
                     let kind = kind(&outcomes);
