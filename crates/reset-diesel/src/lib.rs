@@ -3,6 +3,7 @@
 //! The URL chooses the engine. To add one: a module beside `sqlite`, a folder in `migrations`, a line in
 //! [`Database::at`]; it is done when `reset_core::store_contract!` is green on it.
 
+pub mod adopted;
 mod sqlite;
 
 use std::{
