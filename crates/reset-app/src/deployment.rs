@@ -69,7 +69,8 @@ pub(crate) async fn existing_store(settings: &Settings) -> Result<Arc<dyn Store>
 
 /// The password hash on `threads` threads.
 pub(crate) fn hasher(settings: &Settings, threads: usize) -> Result<Arc<dyn Hasher>> {
-    let pool = HashPool::start(settings.passwords.scheme, threads, entropy());
+    let passwords = &settings.passwords;
+    let pool = HashPool::start_within(passwords.scheme, threads, passwords.room_kib, entropy());
     Ok(Arc::new(pool.context("password.hash and its parameters")?))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::time::Timestamp;
+use crate::{hasher::HashForm, time::Timestamp};
 
 /// Identifies an account in its table, as text whatever the column's type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +37,9 @@ pub struct Account {
     pub confirmed: bool,
     /// Blocked accounts get no mail, and a live secret of theirs is refused (R69).
     pub blocked: bool,
+    /// The form that the stored hash has, where another system reads it: a new hash keeps its version letter
+    /// and its cost, as far as they are sane. `None`: the deployment's own scheme.
+    pub hash_form: Option<HashForm>,
     /// Counts password changes. Tickets and sessions of an earlier epoch are void (R7, R62).
     pub epoch: i64,
     /// When the row was made.

@@ -12,6 +12,7 @@ use crate::{
     email::EmailAddress,
     errand::{Errand, ErrandId, Outcome},
     error::{AddAccountError, HashError, MailError, StoreError},
+    hasher::HashForm,
     mail::Mail,
     password::NewPassword,
     secret::TicketDigest,
@@ -267,11 +268,12 @@ pub trait Mailer: Send + Sync {
 /// Turns passwords into stored hashes.
 #[async_trait]
 pub trait Hasher: Send + Sync {
-    /// Hashes a password, with a salt of its own, into the form that is stored.
+    /// Hashes a password, with a salt of its own, into the form that is stored. In the place of a hash of the
+    /// same algorithm, `like`, it keeps that one's version letter, and its cost where it is sane and not lower.
     ///
     /// # Errors
     /// [`HashError::Busy`] when too much is being hashed already.
-    async fn hash(&self, password: NewPassword) -> Result<String, HashError>;
+    async fn hash(&self, password: NewPassword, like: Option<&HashForm>) -> Result<String, HashError>;
 
     /// Whether `stored` is a hash of `password`.
     ///

@@ -38,7 +38,7 @@ impl Resets {
         if ticket.state(now) != TicketState::Live || ticket.epoch != account.epoch {
             return Err(RedeemError::Invalid);
         }
-        let password_hash = adapters.hasher.hash(password).await?;
+        let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
         let notice = self.inner.notify_owner.then(|| Errand {
             id: self.errand_id(),
             seq: 0,

@@ -82,7 +82,7 @@ async fn add(settings: &Settings, account: Add) -> Result<ExitCode> {
     }
     let password = password(settings.passwords.import())?;
     let store = deployment::store(settings).await?;
-    let password_hash = deployment::hasher(settings, 1)?.hash(password).await?;
+    let password_hash = deployment::hasher(settings, 1)?.hash(password, None).await?;
     let id = store
         .add_account(&email, account.with(password_hash))
         .await

@@ -213,14 +213,35 @@ pub(crate) const KEYS: &[Key] = &[
     Key::new("insforge.max_attempts", Integer, "3", "Guesses for one code"),
     Key::new(
         "password.hash",
-        Choice(&["argon2id", "bcrypt"]),
+        Choice(&["argon2id", "bcrypt", "pbkdf2-sha256", "scrypt"]),
         "argon2id",
-        "How passwords are stored; `bcrypt` for tables that another system reads",
+        "How new passwords are stored; the others for tables that another system reads: `bcrypt` for most (at most \
+         72 bytes), `pbkdf2-sha256` and `scrypt` in Django's form",
     ),
     Key::new("password.argon2_m_kib", Integer, "47104", "Argon2id memory in KiB"),
     Key::new("password.argon2_t", Integer, "1", "Argon2id passes"),
     Key::new("password.argon2_p", Integer, "1", "Argon2id lanes"),
     Key::new("password.bcrypt_cost", Integer, "12", "bcrypt cost"),
+    Key::new(
+        "password.bcrypt_version",
+        Choice(&["2a", "2b", "2y"]),
+        "2b",
+        "Prefix of a bcrypt hash: `2a` as Go and bcryptjs 2 write it, `2y` as PHP does",
+    ),
+    Key::new(
+        "password.pbkdf2_iterations",
+        Integer,
+        "1000000",
+        "PBKDF2 iterations; the default is Django 5.2's",
+    ),
+    Key::new(
+        "password.scrypt_n",
+        Integer,
+        "16384",
+        "scrypt blocks, a power of two; these three defaults are Django's. It takes 128 bytes times `n` times `r`",
+    ),
+    Key::new("password.scrypt_r", Integer, "8", "scrypt block size"),
+    Key::new("password.scrypt_p", Integer, "5", "scrypt lanes, worked off one after the other"),
     Key::new(
         "password.memory_mib",
         Integer,

@@ -164,6 +164,7 @@ impl Accounts for MemoryStore {
             locale,
             confirmed: true,
             blocked: false,
+            hash_form: None,
             epoch: 0,
             created_at,
             updated_at: created_at,

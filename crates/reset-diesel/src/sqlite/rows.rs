@@ -54,6 +54,7 @@ impl From<AccountRow> for Account {
             locale: row.locale,
             confirmed: row.confirmed,
             blocked: row.blocked,
+            hash_form: None,
             epoch: row.credential_epoch,
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),

@@ -1,0 +1,177 @@
+//! Django's forms (`django/contrib/auth/hashers.py`, 5.2): PBKDF2 and scrypt, which have a salt of letters and
+//! digits, and what it puts before forms of others.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use pbkdf2::pbkdf2_hmac_array;
+use scrypt::Params;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{HashForm, Legacy, SALT, Scheme, argon, bcrypt, decimal, unreadable};
+use crate::{error::HashError, notation::hex};
+
+/// Before a PHC string, `$` included there: `argon2$argon2id$…`.
+pub(super) const ARGON2: &str = "argon2";
+/// Before a bcrypt hash: `bcrypt$$2b$…`.
+pub(super) const BCRYPT: &str = "bcrypt$";
+const BCRYPT_SHA256: &str = "bcrypt_sha256$";
+const PBKDF2: &str = "pbkdf2_sha256$";
+const SCRYPT: &str = "scrypt$";
+
+/// Bytes of a PBKDF2 hash: SHA-256's own.
+const PBKDF2_TAG: usize = 32;
+/// Bytes of a scrypt hash.
+const SCRYPT_TAG: usize = 64;
+
+/// The form of a hash that Django wrote.
+pub(super) fn form(stored: &str) -> Option<HashForm> {
+    if stored.starts_with(PBKDF2) {
+        let Pbkdf2 { iterations, .. } = Pbkdf2::read(stored)?;
+        return Some(HashForm::Written(Scheme::Pbkdf2Sha256 { iterations }));
+    }
+    if stored.starts_with(SCRYPT) {
+        let Scrypt { n, r, p, .. } = Scrypt::read(stored)?;
+        return Some(HashForm::Written(Scheme::Scrypt { n, r, p }));
+    }
+    let legacy = if let Some(hash) = stored.strip_prefix(BCRYPT_SHA256) {
+        Legacy::DjangoBcryptSha256 { cost: bcrypt_cost(hash)? }
+    } else if let Some(hash) = stored.strip_prefix(BCRYPT) {
+        Legacy::DjangoBcrypt { cost: bcrypt_cost(hash)? }
+    } else {
+        match argon::form(stored.strip_prefix(ARGON2)?)? {
+            HashForm::Written(Scheme::Argon2id { m_kib, t, p })
+            | HashForm::Legacy(Legacy::Argon2 { m_kib, t, p }) => Legacy::DjangoArgon2 { m_kib, t, p },
+            _ => return None,
+        }
+    };
+    Some(HashForm::Legacy(legacy))
+}
+
+fn bcrypt_cost(stored: &str) -> Option<u32> {
+    match bcrypt::form(stored)? {
+        HashForm::Written(Scheme::Bcrypt { cost, .. }) => Some(cost),
+        _ => None,
+    }
+}
+
+struct Pbkdf2<'a> {
+    iterations: u32,
+    salt: &'a str,
+    hash: [u8; PBKDF2_TAG],
+}
+
+impl<'a> Pbkdf2<'a> {
+    fn read(stored: &'a str) -> Option<Self> {
+        let mut fields = stored.strip_prefix(PBKDF2)?.split('$');
+        let (iterations, salt, hash) = (decimal(fields.next()?)?, fields.next()?, fields.next()?);
+        let hash = STANDARD.decode(hash).ok()?.try_into().ok()?;
+        (fields.next().is_none() && iterations > 0 && !salt.is_empty()).then_some(Self {
+            iterations,
+            salt,
+            hash,
+        })
+    }
+}
+
+struct Scrypt<'a> {
+    n: u32,
+    r: u32,
+    p: u32,
+    salt: &'a str,
+    hash: [u8; SCRYPT_TAG],
+}
+
+impl<'a> Scrypt<'a> {
+    fn read(stored: &'a str) -> Option<Self> {
+        let mut fields = stored.strip_prefix(SCRYPT)?.split('$');
+        let (n, salt) = (decimal(fields.next()?)?, fields.next()?);
+        let (r, p) = (decimal(fields.next()?)?, decimal(fields.next()?)?);
+        let hash = STANDARD.decode(fields.next()?).ok()?.try_into().ok()?;
+        (fields.next().is_none() && params_exist(n, r, p) && !salt.is_empty()).then_some(Self {
+            n,
+            r,
+            p,
+            salt,
+            hash,
+        })
+    }
+}
+
+/// Whether scrypt has such parameters (RFC 7914, 6), sane or not.
+fn params_exist(n: u32, r: u32, p: u32) -> bool {
+    n > 1 && n.is_power_of_two() && r > 0 && p > 0 && u64::from(r) * u64::from(p) < 1 << 30
+}
+
+/// The parameters as the library takes them.
+pub(super) fn scrypt_params(n: u32, r: u32, p: u32) -> Result<Params, String> {
+    let log_n = u8::try_from(n.trailing_zeros()).ok().filter(|_| params_exist(n, r, p));
+    let params = log_n.and_then(|log_n| Params::new(log_n, r, p).ok());
+    params.ok_or_else(|| format!("scrypt parameters: n={n}, r={r}, p={p}"))
+}
+
+/// Whether the hash is one of `password`. Its iterations were judged before.
+pub(super) fn verify_pbkdf2(password: &[u8], stored: &str) -> Result<bool, HashError> {
+    let Pbkdf2 { iterations, salt, hash } = Pbkdf2::read(stored).ok_or_else(unreadable)?;
+    let again = pbkdf2(password, salt, iterations);
+    Ok(again.ct_eq(&hash).into())
+}
+
+/// Whether the hash is one of `password`. Its parameters were judged before.
+pub(super) fn verify_scrypt(password: &[u8], stored: &str) -> Result<bool, HashError> {
+    let Scrypt { n, r, p, salt, hash } = Scrypt::read(stored).ok_or_else(unreadable)?;
+    let params = scrypt_params(n, r, p).map_err(HashError::Failed)?;
+    Ok(scrypt_tag(password, salt, &params)?.ct_eq(&hash).into())
+}
+
+/// Whether the hash is one of `password`, whose SHA-256 is what bcrypt gets. Its cost was judged before.
+pub(super) fn verify_bcrypt_sha256(password: &[u8], stored: &str) -> Result<bool, HashError> {
+    let hash = stored.strip_prefix(BCRYPT_SHA256).ok_or_else(unreadable)?;
+    let digest = Zeroizing::new(hex(&Sha256::digest(password)));
+    bcrypt::verify(digest.as_bytes(), hash)
+}
+
+/// Hashes by PBKDF2.
+pub(super) fn write_pbkdf2(password: &[u8], iterations: u32, salt: [u8; SALT]) -> String {
+    let salt = letters(salt);
+    let hash = STANDARD.encode(&*pbkdf2(password, &salt, iterations));
+    format!("{PBKDF2}{iterations}${salt}${hash}")
+}
+
+/// Hashes by scrypt.
+pub(super) fn write_scrypt(
+    password: &[u8],
+    (n, r, p): (u32, u32, u32),
+    salt: [u8; SALT],
+) -> Result<String, HashError> {
+    let (salt, params) = (letters(salt), scrypt_params(n, r, p).map_err(HashError::Failed)?);
+    let hash = STANDARD.encode(&*scrypt_tag(password, &salt, &params)?);
+    Ok(format!("{SCRYPT}{n}${salt}${r}${p}${hash}"))
+}
+
+fn pbkdf2(password: &[u8], salt: &str, iterations: u32) -> Zeroizing<[u8; PBKDF2_TAG]> {
+    Zeroizing::new(pbkdf2_hmac_array::<Sha256, PBKDF2_TAG>(password, salt.as_bytes(), iterations))
+}
+
+fn scrypt_tag(
+    password: &[u8],
+    salt: &str,
+    params: &Params,
+) -> Result<Zeroizing<[u8; SCRYPT_TAG]>, HashError> {
+    let mut tag = Zeroizing::new([0; SCRYPT_TAG]);
+    scrypt::scrypt(password, salt.as_bytes(), params, &mut *tag)
+        .map_err(|error| HashError::Failed(error.to_string()))?;
+    Ok(tag)
+}
+
+/// The salt as 22 letters and digits, which is what Django takes for 128 bits: all of them, in base 62.
+fn letters(salt: [u8; SALT]) -> String {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rest = u128::from_be_bytes(salt);
+    let mut digit = || {
+        let digit = (rest % 62) as usize;
+        rest /= 62;
+        char::from(LETTERS[digit])
+    };
+    (0..22).map(|_| digit()).collect()
+}
