@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use reset_core::{
     hasher::HashPool,
-    ports::{Clock, Entropy, Hasher, Store},
+    ports::{Clock, Entropy, Hasher, Store, Webhook},
 };
 use reset_mail::{MailService, Transport};
 use tracing::warn;
@@ -18,6 +18,7 @@ use url::Url;
 use crate::{
     settings::Settings,
     system::{OsEntropy, SystemClock},
+    webhook::HttpWebhook,
 };
 
 /// The machine's clock.
@@ -72,6 +73,12 @@ pub(crate) fn hasher(settings: &Settings, threads: usize) -> Result<Arc<dyn Hash
     let passwords = &settings.passwords;
     let pool = HashPool::start_within(passwords.scheme, threads, passwords.room_kib, entropy());
     Ok(Arc::new(pool.context("password.hash and its parameters")?))
+}
+
+/// Who else is told of a reset, if anybody.
+pub(crate) fn webhook(settings: &Settings) -> Result<Option<Arc<dyn Webhook>>> {
+    let webhook = settings.notify.webhook.clone().map(|webhook| HttpWebhook::new(webhook, clock()));
+    Ok(webhook.transpose()?.map(|webhook| Arc::new(webhook) as Arc<dyn Webhook>))
 }
 
 /// The mail service, whose mails name the host of `public_url`.

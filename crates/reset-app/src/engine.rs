@@ -49,10 +49,11 @@ impl Engine {
         let mail = deployment::mail(settings, transports, public_url)?;
         let hasher = deployment::hasher(settings, settings.passwords.threads)?;
         let (clock, entropy) = (deployment::clock(), deployment::entropy());
-        let adapters = Adapters { store, mailer: mail.clone(), hasher, clock, entropy };
+        let webhook = deployment::webhook(settings)?;
+        let adapters = Adapters { store, mailer: mail.clone(), webhook, hasher, clock, entropy };
         let dialects = reset_dialects::dialects(settings.dialects(public_url, root)?);
         let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
-        let resets = Resets::new(adapters, Keys::new(root), recipes, settings.notify_owner);
+        let resets = Resets::new(adapters, Keys::new(root), recipes, settings.notify.owner);
         let api = Api::new(resets.clone(), dialects, settings.serving()?);
         let mut paths = HashSet::new();
         if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {

@@ -10,13 +10,13 @@ use tracing::{info, warn};
 
 use crate::{
     Resets,
-    account::Account,
+    account::{Account, AccountId},
     email::EmailAddress,
     errand::{Errand, GIVE_UP_AFTER, Outcome, Task, backoff},
     error::{MailError, StoreError},
     keys::Draw,
     mail::{Mail, MailBody},
-    ports::Issued,
+    ports::{Event, Issued},
     recipe::{Recipe, Recipes},
     secret::TicketSecret,
     ticket::{HARD_CAP, Ticket, TicketId, TicketState},
@@ -67,6 +67,7 @@ impl Resets {
                 }
                 None => Err(Outcome::Nobody),
             },
+            Task::Webhook { account } => return self.tell(errand, account).await,
         };
         match ready {
             Ok(ready) => self.post(errand, ready).await,
@@ -195,19 +196,37 @@ impl Resets {
         let sent = self.adapters().mailer.send(&ready.mail).await;
         self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
         let now = self.adapters().clock.now();
-        match sent {
-            Ok(reply) => {
-                let accepted =
-                    ready.ticket.map(|(ticket, latest, life)| (ticket, now.plus(life).min(latest)));
-                self.end(errand, Outcome::Mailed, &reply, accepted).await
-            }
+        let accepted = ready.ticket.map(|(ticket, latest, life)| (ticket, now.plus(life).min(latest)));
+        self.record(errand, sent, accepted).await
+    }
+
+    /// Tells the webhook.
+    async fn tell(&self, errand: &Errand, account: &AccountId) -> Result<(), StoreError> {
+        let Some(webhook) = &self.adapters().webhook else {
+            return self.end(errand, Outcome::Abandoned, "", None).await;
+        };
+        let (id, account, dialect) = (errand.id.clone(), account.clone(), errand.dialect.clone());
+        let told = webhook.post(&Event { id, account, dialect, at: errand.created_at }).await;
+        self.record(errand, told, None).await
+    }
+
+    /// Records the reply: the end of the errand, or when to try again.
+    async fn record(
+        &self,
+        errand: &Errand,
+        reply: Result<String, MailError>,
+        accepted: Option<(TicketId, Timestamp)>,
+    ) -> Result<(), StoreError> {
+        let now = self.adapters().clock.now();
+        match reply {
+            Ok(reply) => self.end(errand, Outcome::Mailed, &reply, accepted).await,
             Err(MailError::Permanent { reply }) => self.end(errand, Outcome::Refused, &reply, None).await,
             Err(MailError::Temporary { reply }) => {
                 let due_at = now.plus(backoff(errand.attempts));
                 if due_at.since(errand.created_at) >= GIVE_UP_AFTER {
                     return self.end(errand, Outcome::GivenUp, &reply, None).await;
                 }
-                warn!(errand.id = errand.id.as_str(), errand.attempts, reply, "mail put off");
+                warn!(errand.id = errand.id.as_str(), errand.attempts, reply, "delivery put off");
                 self.adapters().store.postpone(&errand.id, due_at, &reply).await
             }
         }

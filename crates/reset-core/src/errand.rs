@@ -69,6 +69,11 @@ pub enum Task {
         /// to an address of his own.
         to: StoredAddress,
     },
+    /// Tell the deployment's webhook that the password was changed, so that other systems end their sessions.
+    Webhook {
+        /// Whose password it was.
+        account: AccountId,
+    },
 }
 
 /// One errand. It holds no secret and, until the courier's turn, no knowledge of any account.
@@ -93,13 +98,13 @@ pub struct Errand {
 /// How an errand ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The mail was accepted.
+    /// The mail, or the webhook, was accepted.
     Mailed,
     /// There was nobody to mail to: no account, or a blocked one.
     Nobody,
     /// A later ask, a completed reset or a block made it pointless.
     Superseded,
-    /// The mail server refused the mail for good.
+    /// The mail server refused the mail, or the webhook the event, for good.
     Refused,
     /// It was tried for [`GIVE_UP_AFTER`].
     GivenUp,

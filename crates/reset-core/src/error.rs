@@ -99,7 +99,7 @@ pub enum AddAccountError {
     Store(#[from] StoreError),
 }
 
-/// Why a mail was not accepted. The reply is a code such as `451 4.7.1`, without the server's prose: that
+/// Why a mail, or a webhook's event, was not accepted. The reply is a code such as `451 4.7.1`, without the server's prose: that
 /// may quote the address (R70).
 #[derive(Debug, Error)]
 pub enum MailError {

@@ -101,8 +101,8 @@ pub struct Redemption<'a> {
     pub account: &'a AccountId,
     /// The hash to store.
     pub password_hash: &'a str,
-    /// The errand that tells the owner, where wanted.
-    pub notice: Option<&'a Errand>,
+    /// The errands that tell the owner and the webhook, where wanted.
+    pub errands: &'a [Errand],
     /// When.
     pub now: Timestamp,
 }
@@ -175,7 +175,7 @@ pub trait Tickets: Send + Sync {
     async fn exchange(&self, spent: &TicketId, token: &Ticket, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Spends the ticket and sets the password, in one transaction: the conditional spend, the new hash, the
-    /// account's epoch, the end of its other tickets, the notice errand. Of any number of concurrent calls
+    /// account's epoch, the end of its other tickets, the errands that tell of it. Of any number of concurrent calls
     /// exactly one returns `true`; `false` means that nothing changed.
     ///
     /// The ticket is spent only while it is live, its account is not blocked, and the account's epoch and
@@ -265,6 +265,29 @@ pub trait Mailer: Send + Sync {
     async fn check(&self) -> Result<(), MailError>;
 }
 
+/// Something that other systems want to know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The same for every try.
+    pub id: ErrandId,
+    /// Whose password was reset.
+    pub account: AccountId,
+    /// Through which dialect.
+    pub dialect: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Tells other systems.
+#[async_trait]
+pub trait Webhook: Send + Sync {
+    /// Hands the event over and returns the reply, such as `204`.
+    ///
+    /// # Errors
+    /// [`MailError`] says whether to try again.
+    async fn post(&self, event: &Event) -> Result<String, MailError>;
+}
+
 /// Turns passwords into stored hashes.
 #[async_trait]
 pub trait Hasher: Send + Sync {
@@ -309,6 +332,8 @@ pub struct Adapters {
     pub store: Arc<dyn Store>,
     /// The mail transport.
     pub mailer: Arc<dyn Mailer>,
+    /// Who else is told of a reset, if anybody.
+    pub webhook: Option<Arc<dyn Webhook>>,
     /// The password hash.
     pub hasher: Arc<dyn Hasher>,
     /// The time.

@@ -39,20 +39,12 @@ impl Resets {
             return Err(RedeemError::Invalid);
         }
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
-        let notice = self.inner.notify_owner.then(|| Errand {
-            id: self.errand_id(),
-            seq: 0,
-            reference: self.reference(),
-            dialect: dialect.to_owned(),
-            task: Task::Notice { account: account.id.clone(), to: StoredAddress::new(&account.email) },
-            created_at: adapters.clock.now(),
-            attempts: 0,
-        });
+        let errands = self.errands_of_a_reset(dialect, &account);
         let redemption = Redemption {
             ticket: &ticket.id,
             account: &account.id,
             password_hash: &password_hash,
-            notice: notice.as_ref(),
+            errands: &errands,
             // The time of the spend, not of the look-up: hashing may have outlasted the ticket.
             now: adapters.clock.now(),
         };
@@ -61,5 +53,22 @@ impl Resets {
         }
         self.inner.wake.notify_one();
         Ok(account)
+    }
+
+    /// Who is to be told of it.
+    fn errands_of_a_reset(&self, dialect: &str, account: &Account) -> Vec<Errand> {
+        let notice = || Task::Notice { account: account.id.clone(), to: StoredAddress::new(&account.email) };
+        let webhook = || Task::Webhook { account: account.id.clone() };
+        let tasks = [self.inner.notify_owner.then(notice), self.adapters().webhook.is_some().then(webhook)];
+        let errand = |task| Errand {
+            id: self.errand_id(),
+            seq: 0,
+            reference: self.reference(),
+            dialect: dialect.to_owned(),
+            task,
+            created_at: self.adapters().clock.now(),
+            attempts: 0,
+        };
+        tasks.into_iter().flatten().map(errand).collect()
     }
 }

@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod route;
 mod settings;
 pub mod strapi;
+pub mod webhook;
 mod wire;
 pub mod worthai;
 

@@ -259,6 +259,10 @@ pub(crate) const KEYS: &[Key] = &[
     Key::new("limits.px0_live_codes", Integer, "10", "Live px0 codes of six digits; further ones are long"),
     Key::new("users.preset", Text, "own", "The users table: polyreset's own"),
     Key::new("notify.password_changed", Boolean, "true", "Mail to the owner after a reset"),
+    Key::found("notify.webhook_url", "nobody is told", "Where the event `password.reset` is posted")
+        .secrecy(Secrecy::Userinfo),
+    Key::found("notify.webhook_secret", "required with `webhook_url`", "Signs events: `whsec_` and base64")
+        .secrecy(Secrecy::Secret),
 ];
 
 /// Settings that are promised for a later version: known by name, and refused.

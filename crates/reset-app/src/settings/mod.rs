@@ -11,6 +11,7 @@ mod file;
 mod http;
 mod keys;
 mod mail;
+mod notify;
 mod password;
 pub(crate) mod schema;
 mod secret;
@@ -32,6 +33,7 @@ pub(crate) use self::{
     database::Database,
     http::{Http, Listen},
     mail::Mail,
+    notify::{Notify, WebhookSettings},
     password::Passwords,
     secret::Secret,
     source::Inputs,
@@ -49,8 +51,8 @@ pub(crate) struct Settings {
     pub(crate) mail: Mail,
     /// How passwords are judged and stored.
     pub(crate) passwords: Passwords,
-    /// Whether the owner is told of a completed reset.
-    pub(crate) notify_owner: bool,
+    /// Who is told of a completed reset.
+    pub(crate) notify: Notify,
     values: Values,
 }
 
@@ -79,7 +81,7 @@ impl Settings {
             database: Database::read(&values)?,
             mail: Mail::read(&values)?,
             passwords: Passwords::read(&values)?,
-            notify_owner: values.boolean("notify.password_changed")?,
+            notify: Notify::read(&values)?,
             values,
         };
         settings.dialects(&settings.likely_url(), &settings.likely_root())?;

@@ -74,6 +74,7 @@ macro_rules! store_contract {
                 a_failed_exchange_leaves_the_code_unspent,
                 a_redemption_changes_everything_at_once,
                 a_redemption_without_notice_tells_nobody,
+                everybody_who_is_to_be_told_is_told,
                 a_ticket_sets_one_password_only,
                 a_ticket_is_good_until_the_millisecond_it_ends,
                 a_void_ticket_sets_no_password,

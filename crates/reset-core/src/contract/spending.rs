@@ -82,17 +82,17 @@ async fn try_redeem(
     store: &Arc<dyn Store>,
     ticket: &Ticket,
     account: &AccountId,
-    notice: Option<&Errand>,
+    errands: &[Errand],
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     store
-        .redeem(Redemption { ticket: &ticket.id, account, password_hash: "the second hash", notice, now })
+        .redeem(Redemption { ticket: &ticket.id, account, password_hash: "the second hash", errands, now })
         .await
 }
 
 async fn redeem(store: &Arc<dyn Store>, ticket: &Ticket, account: &AccountId, now: Timestamp) -> bool {
     let notice = notice("notice", account);
-    done(try_redeem(store, ticket, account, Some(&notice), now).await)
+    done(try_redeem(store, ticket, account, &[notice], now).await)
 }
 
 /// Tries to redeem; whether refused or failed, nothing may have changed.
@@ -132,7 +132,7 @@ pub async fn a_redemption_changes_everything_at_once(store: Arc<dyn Store>) {
 pub async fn a_redemption_without_notice_tells_nobody(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
-    assert!(done(try_redeem(&store, &one, &ann.id, None, at(9)).await));
+    assert!(done(try_redeem(&store, &one, &ann.id, &[], at(9)).await));
     assert_eq!(done(store.next_due().await), None);
 }
 
@@ -192,13 +192,25 @@ pub async fn a_blocked_account_gets_no_password(store: Arc<dyn Store>) {
     cannot_redeem(&store, &one, &ann, at(1)).await;
 }
 
+/// The owner and the webhook; each hears once.
+pub async fn everybody_who_is_to_be_told_is_told(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let webhook = Errand { task: Task::Webhook { account: ann.id.clone() }, ..errand("webhook", "unused") };
+    let both = [notice("notice", &ann.id), webhook];
+    assert!(done(try_redeem(&store, &one, &ann.id, &both, at(1)).await));
+    let claimed = done(store.claim(10, at(1), at(60)).await);
+    let tasks: Vec<_> = claimed.iter().map(|errand| &errand.task).collect();
+    assert_eq!(tasks, both.iter().map(|errand| &errand.task).collect::<Vec<_>>());
+}
+
 /// The notice cannot be stored: an errand of its id exists.
 pub async fn a_failed_redemption_leaves_the_ticket_unspent(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
     done(store.push(&errand("taken", "bob")).await);
     let notice = notice("taken", &ann.id);
-    assert!(try_redeem(&store, &one, &ann.id, Some(&notice), at(1)).await.is_err());
+    assert!(try_redeem(&store, &one, &ann.id, &[notice], at(1)).await.is_err());
     assert_eq!(state(&store, &one, at(1)).await, TicketState::Live);
     assert!(done(store.account(&ann.id).await) == Some(ann.clone()));
     assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("the first hash"));
@@ -211,7 +223,7 @@ pub async fn of_twenty_parallel_redemptions_one_wins(store: Arc<dyn Store>) {
         .map(|number| {
             let (store, one, id) = (store.clone(), one.clone(), ann.id.clone());
             let notice = notice(&format!("notice {number}"), &id);
-            tokio::spawn(async move { done(try_redeem(&store, &one, &id, Some(&notice), at(1)).await) })
+            tokio::spawn(async move { done(try_redeem(&store, &one, &id, &[notice], at(1)).await) })
         })
         .collect();
     let mut winners = 0;

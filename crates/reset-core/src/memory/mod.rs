@@ -61,6 +61,7 @@ impl Memory {
         Adapters {
             store: self.store.clone(),
             mailer: self.mailer.clone(),
+            webhook: None,
             hasher: self.hasher.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),

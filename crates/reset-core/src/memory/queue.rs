@@ -30,7 +30,7 @@ impl Row {
     fn address(&self) -> Option<&EmailAddress> {
         match &self.errand.task {
             Task::Reset { email, .. } => Some(email),
-            Task::Notice { .. } => None,
+            Task::Notice { .. } | Task::Webhook { .. } => None,
         }
     }
 

@@ -282,7 +282,7 @@ impl Tickets for MemoryStore {
     }
 
     async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError> {
-        let Redemption { ticket: ticket_id, account, password_hash, notice, now } = redemption;
+        let Redemption { ticket: ticket_id, account, password_hash, errands, now } = redemption;
         let mut state = self.working("redeem")?;
         let Some(ticket) = state.ticket(ticket_id).cloned() else { return Ok(false) };
         let Some(row) = state.account(account) else { return Ok(false) };
@@ -291,8 +291,8 @@ impl Tickets for MemoryStore {
         if !is_live(&ticket, now) || row.account.blocked || !same_person {
             return Ok(false);
         }
-        if let Some(notice) = notice {
-            state.queue.push(notice)?;
+        for errand in errands {
+            state.queue.push(errand)?;
         }
         let row = state.account(account).expect("found above, under the same lock");
         password_hash.clone_into(&mut row.password_hash);

@@ -12,7 +12,7 @@ use reset_core::{
     keys::{Key, Keys},
     memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
-    ports::Accounts,
+    ports::{Accounts, Adapters},
     recipe::{Carriage, Crowded, Recipe, Recipes},
     request::{Ask, Disclosure},
     secret::{LongCode, Scope, Shape, SixDigits, TaggedHex, TicketSecret},
@@ -31,11 +31,18 @@ pub(crate) struct World {
 /// `code`: a global code, at most two short ones. `pair`: an account's code that becomes a token.
 /// `link`: a token in a link.
 pub(crate) fn world() -> World {
-    over(Memory::new(1), 9)
+    let memory = Memory::new(1);
+    let adapters = memory.adapters();
+    world_with(memory, adapters)
 }
 
-/// The use cases over `memory`, all keys derived from `key`.
-fn over(memory: Memory, key: u8) -> World {
+/// The same over other `adapters` than all of `memory`.
+pub(crate) fn world_with(memory: Memory, adapters: Adapters) -> World {
+    over(memory, adapters, 9)
+}
+
+/// The use cases over `adapters`, all keys derived from `key`.
+fn over(memory: Memory, adapters: Adapters, key: u8) -> World {
     let root = Key::root(&[key; 32]).unwrap();
     let tokens = TaggedHex::<24>::new(root.derive("tags"));
     let recipe = |shape: Arc<dyn Shape>, scope, carriage| Recipe { shape, scope, life: LIFE, carriage };
@@ -60,14 +67,15 @@ fn over(memory: Memory, key: u8) -> World {
             crowded: None,
         },
     ];
-    let resets = Resets::new(memory.adapters(), Keys::new(&root), recipes, true);
+    let resets = Resets::new(adapters, Keys::new(&root), recipes, true);
     World { memory, resets, tokens }
 }
 
 impl World {
     /// The same store, mailbox and clock after somebody changed the secret.
     pub(crate) fn under_another_key(self) -> Self {
-        over(self.memory, 8)
+        let adapters = self.memory.adapters();
+        over(self.memory, adapters, 8)
     }
 
     pub(crate) async fn account(&self, email: &str) {

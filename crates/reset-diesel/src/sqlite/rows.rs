@@ -161,6 +161,7 @@ impl From<&Errand> for NewErrandRow {
             Task::Notice { account, to } => {
                 (None, None, Some(account.as_str().to_owned()), Some(to.as_str().to_owned()))
             }
+            Task::Webhook { account } => (None, None, Some(account.as_str().to_owned()), None),
         };
         Self {
             id: errand.id.as_str().to_owned(),
@@ -205,6 +206,7 @@ impl TryFrom<ErrandRow> for Errand {
             (None, Some(account), Some(to)) => {
                 Task::Notice { account: AccountId::new(account), to: StoredAddress::new(to) }
             }
+            (None, Some(account), None) => Task::Webhook { account: AccountId::new(account) },
             _ => return Err(unreadable("a task")),
         };
         Ok(Self {

@@ -91,12 +91,12 @@ struct Redeeming {
     account: String,
     user: i64,
     password_hash: String,
-    notice: Option<NewErrandRow>,
+    errands: Vec<NewErrandRow>,
     now: i64,
 }
 
 fn redeem(db: &mut SqliteConnection, redeeming: &Redeeming) -> QueryResult<bool> {
-    let Redeeming { ticket, account, user, password_hash, notice, now } = redeeming;
+    let Redeeming { ticket, account, user, password_hash, errands, now } = redeeming;
     let unchanged = users::table
         .filter(users::id.eq(user))
         .filter(users::blocked.eq(false))
@@ -123,8 +123,8 @@ fn redeem(db: &mut SqliteConnection, redeeming: &Redeeming) -> QueryResult<bool>
         return Err(diesel::result::Error::RollbackTransaction);
     }
     void_all_of(db, account, *now)?;
-    if let Some(notice) = notice {
-        insert_errand(db, notice)?;
+    for errand in errands {
+        insert_errand(db, errand)?;
     }
     Ok(true)
 }
@@ -235,7 +235,7 @@ impl Tickets for Sqlite {
             account: redemption.account.as_str().to_owned(),
             user,
             password_hash: redemption.password_hash.to_owned(),
-            notice: redemption.notice.map(NewErrandRow::from),
+            errands: redemption.errands.iter().map(NewErrandRow::from).collect(),
             now: redemption.now.as_millis(),
         };
         self.write(move |db| redeem(db, &redeeming)).await

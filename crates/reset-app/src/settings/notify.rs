@@ -1,0 +1,45 @@
+//! Who is told of a completed reset.
+
+use anyhow::Result;
+use http::Uri;
+use reset_dialects::webhook::WebhookSecret;
+
+use super::value::Values;
+
+/// Who is told.
+pub(crate) struct Notify {
+    /// Whether the owner is, by mail.
+    pub(crate) owner: bool,
+    /// The webhook, where there is one.
+    pub(crate) webhook: Option<WebhookSettings>,
+}
+
+/// Where events go, and what signs them.
+#[derive(Clone)]
+pub(crate) struct WebhookSettings {
+    pub(crate) url: Uri,
+    pub(crate) secret: WebhookSecret,
+}
+
+impl Notify {
+    pub(super) fn read(values: &Values) -> Result<Self> {
+        let owner = values.boolean("notify.password_changed")?;
+        let Some(url) = values.given_text("notify.webhook_url")? else {
+            return Ok(Self { owner, webhook: None });
+        };
+        let url = url.parse().ok().filter(|url: &Uri| {
+            matches!(url.scheme_str(), Some("http" | "https"))
+                && url.host().is_some_and(|host| !host.is_empty())
+        });
+        let url = url.ok_or_else(|| {
+            values.bad("notify.webhook_url", "a URL such as https://app.example.com/hooks/polyreset")
+        })?;
+        let secret = values.given_text("notify.webhook_secret")?;
+        let secret = secret.as_deref().and_then(WebhookSecret::parse);
+        let secret = secret.ok_or_else(|| {
+            values
+                .bad("notify.webhook_secret", "whsec_ and 24 to 64 bytes in base64, since webhook_url is set")
+        })?;
+        Ok(Self { owner, webhook: Some(WebhookSettings { url, secret }) })
+    }
+}
