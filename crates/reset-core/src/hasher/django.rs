@@ -134,7 +134,7 @@ pub(super) fn verify_bcrypt_sha256(password: &[u8], stored: &str) -> Result<bool
 /// Hashes by PBKDF2.
 pub(super) fn write_pbkdf2(password: &[u8], iterations: u32, salt: [u8; SALT]) -> String {
     let salt = letters(salt);
-    let hash = STANDARD.encode(&*pbkdf2(password, &salt, iterations));
+    let hash = STANDARD.encode(pbkdf2(password, &salt, iterations).as_slice());
     format!("{PBKDF2}{iterations}${salt}${hash}")
 }
 
@@ -145,7 +145,7 @@ pub(super) fn write_scrypt(
     salt: [u8; SALT],
 ) -> Result<String, HashError> {
     let (salt, params) = (letters(salt), scrypt_params(n, r, p).map_err(HashError::Failed)?);
-    let hash = STANDARD.encode(&*scrypt_tag(password, &salt, &params)?);
+    let hash = STANDARD.encode(scrypt_tag(password, &salt, &params)?.as_slice());
     Ok(format!("{SCRYPT}{n}${salt}${r}${p}${hash}"))
 }
 
