@@ -2,7 +2,7 @@
 //! digits, and what it puts before forms of others.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use pbkdf2::pbkdf2_hmac_array;
+use pbkdf2::{Algorithm, pbkdf2_hmac, pbkdf2_hmac_with_params};
 use scrypt::Params;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -150,7 +150,17 @@ pub(super) fn write_scrypt(
 }
 
 fn pbkdf2(password: &[u8], salt: &str, iterations: u32) -> Zeroizing<[u8; PBKDF2_TAG]> {
-    Zeroizing::new(pbkdf2_hmac_array::<Sha256, PBKDF2_TAG>(password, salt.as_bytes(), iterations))
+    let mut tag = Zeroizing::new([0; PBKDF2_TAG]);
+    match pbkdf2::Params::new(iterations) {
+        // Not generic, so that the library is compiled, and optimised in development too, by itself.
+        Ok(params) => {
+            let sha256 = Algorithm::Pbkdf2Sha256;
+            pbkdf2_hmac_with_params(password, salt.as_bytes(), sha256, params, &mut *tag);
+        }
+        // Under a thousand iterations the library makes no parameters; rows of tests and of long ago have such.
+        Err(_) => pbkdf2_hmac::<Sha256>(password, salt.as_bytes(), iterations, &mut *tag),
+    }
+    tag
 }
 
 fn scrypt_tag(
