@@ -8,6 +8,8 @@ mod connections;
 mod durability;
 mod ending;
 mod flows;
+mod hashes;
+mod health;
 mod hygiene;
 mod settings;
 mod sink;

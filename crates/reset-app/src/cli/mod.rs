@@ -5,6 +5,7 @@
 
 mod config;
 mod doctor;
+mod healthcheck;
 mod migrate;
 mod openapi;
 mod serve;
@@ -54,6 +55,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Check settings, secret, database, public URL and mail, a line each with its fix
     Doctor,
+    /// Exit 0 when the server of these settings is ready, 1 when it is not
+    Healthcheck,
     /// Create, check and block accounts of the users table
     #[command(subcommand)]
     User(user::Command),
@@ -102,6 +105,7 @@ impl Command {
             Self::Serve(arguments) => in_runtime(serve::run(global, arguments, serve)),
             Self::Migrate(arguments) => in_runtime(migrate::run(global.settings()?, arguments)),
             Self::Doctor => in_runtime(doctor::run(global)),
+            Self::Healthcheck => in_runtime(healthcheck::run(global.settings()?)),
             Self::User(command) => in_runtime(user::run(global.settings()?, command)),
             Self::Config(command) => config::run(global, &command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),

@@ -2,7 +2,7 @@
 //! digits, and what it puts before forms of others.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use pbkdf2::pbkdf2_hmac_array;
+use pbkdf2::{Algorithm, pbkdf2_hmac, pbkdf2_hmac_with_params};
 use scrypt::Params;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -134,7 +134,7 @@ pub(super) fn verify_bcrypt_sha256(password: &[u8], stored: &str) -> Result<bool
 /// Hashes by PBKDF2.
 pub(super) fn write_pbkdf2(password: &[u8], iterations: u32, salt: [u8; SALT]) -> String {
     let salt = letters(salt);
-    let hash = STANDARD.encode(&*pbkdf2(password, &salt, iterations));
+    let hash = STANDARD.encode(pbkdf2(password, &salt, iterations).as_slice());
     format!("{PBKDF2}{iterations}${salt}${hash}")
 }
 
@@ -145,12 +145,22 @@ pub(super) fn write_scrypt(
     salt: [u8; SALT],
 ) -> Result<String, HashError> {
     let (salt, params) = (letters(salt), scrypt_params(n, r, p).map_err(HashError::Failed)?);
-    let hash = STANDARD.encode(&*scrypt_tag(password, &salt, &params)?);
+    let hash = STANDARD.encode(scrypt_tag(password, &salt, &params)?.as_slice());
     Ok(format!("{SCRYPT}{n}${salt}${r}${p}${hash}"))
 }
 
 fn pbkdf2(password: &[u8], salt: &str, iterations: u32) -> Zeroizing<[u8; PBKDF2_TAG]> {
-    Zeroizing::new(pbkdf2_hmac_array::<Sha256, PBKDF2_TAG>(password, salt.as_bytes(), iterations))
+    let mut tag = Zeroizing::new([0; PBKDF2_TAG]);
+    match pbkdf2::Params::new(iterations) {
+        // Not generic, so that the library is compiled, and optimised in development too, by itself.
+        Ok(params) => {
+            let sha256 = Algorithm::Pbkdf2Sha256;
+            pbkdf2_hmac_with_params(password, salt.as_bytes(), sha256, params, &mut *tag);
+        }
+        // Under a thousand iterations the library makes no parameters; rows of tests and of long ago have such.
+        Err(_) => pbkdf2_hmac::<Sha256>(password, salt.as_bytes(), iterations, &mut *tag),
+    }
+    tag
 }
 
 fn scrypt_tag(

@@ -35,6 +35,10 @@ const VECTORS: &[(&str, HashForm)] = &[
         HashForm::Written(Scheme::Pbkdf2Sha256 { iterations: 1000 }),
     ),
     (
+        "pbkdf2_sha256$24$seasalt$w4tLa7flZrzryedwnrcy+GeShU2IrCV7EfrCL0a498s=",
+        HashForm::Written(Scheme::Pbkdf2Sha256 { iterations: 24 }),
+    ),
+    (
         "scrypt$1024$seasalt$8$1$kcxld7Ex0JBRH6nw5JLP1HGd/xs2ZuYPc3zdcYgLX6adb7NwYUnD2YaCb50Nlce6DKoqGwGKhTGG/HIF+zmMrw==",
         HashForm::Written(Scheme::Scrypt { n: 1024, r: 8, p: 1 }),
     ),

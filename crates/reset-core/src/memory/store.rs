@@ -10,6 +10,7 @@ use crate::{
     email::EmailAddress,
     errand::{Errand, ErrandId, Outcome},
     error::{AddAccountError, StoreError},
+    hasher::HashForm,
     ports::{Accounts, Errands, Issued, Redemption, Store, Tickets},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind, TicketState},
@@ -53,6 +54,14 @@ impl MemoryStore {
     /// Chooses which operations fail from now on.
     pub fn set_outage(&self, outage: Outage) {
         self.lock().outage = outage;
+    }
+
+    /// Stores a hash as another system does that reads the table: the account has its form from now on.
+    pub fn adopt(&self, id: &AccountId, password_hash: &str) {
+        if let Some(row) = self.lock().account(id) {
+            password_hash.clone_into(&mut row.password_hash);
+            row.account.hash_form = HashForm::of(password_hash);
+        }
     }
 
     /// Every ticket, in the order of issue.

@@ -38,6 +38,28 @@ async fn a_mailed_code_sets_the_password_once_and_the_owner_is_told() {
 }
 
 #[tokio::test]
+async fn a_reset_in_the_table_of_another_system_writes_a_hash_like_the_one_that_was_there() {
+    let world = world();
+    world.account("ann@example.org").await;
+    let ann = world.memory.store.account_by_email(&address("ann@example.org")).await.unwrap().unwrap();
+    assert_eq!(ann.hash_form, None, "our own table");
+    let (salt, hash) = ("c29tZXNhbHQ", "LCcOuKcXI5sIEUjKeEGdQfvKhBIZf0Ru0WhbCXjGcLE");
+    for (row, like) in [
+        (format!("$argon2id$v=19$m=64,t=3,p=2${salt}${hash}"), "$argon2id$v=19$m=64,t=3,p=2$"),
+        (format!("$argon2id$v=19$m=4194304,t=9,p=1${salt}${hash}"), "$argon2id$v=19$m=64,t=1,p=1$"),
+        ("whatever".to_owned(), "$argon2id$v=19$m=64,t=1,p=1$"),
+    ] {
+        world.memory.store.adopt(&ann.id, &row);
+        let mail = world.mailed("code", "ann@example.org").await;
+        world.redeem("code", &code(&mail.secret)).await.unwrap();
+        let stored = world.hash_of("ann@example.org").await;
+        assert!(stored.starts_with(like), "{stored}");
+        world.courier().await;
+        world.memory.mailer.take();
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_address_is_accepted_alike_and_gets_no_mail() {
     let world = world();
     world.account("blocked@example.org").await;
