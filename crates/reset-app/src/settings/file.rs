@@ -26,7 +26,9 @@ pub(super) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source
             let name = format!("{prefix}{}", key.get_ref());
             let source = Source::File { path: path.to_owned(), line: line(key.span().start) };
             match value.get_ref() {
-                DeValue::Table(section) if prefix.is_empty() => sections.push((format!("{name}."), section)),
+                DeValue::Table(section) if prefix.matches('.').count() < 2 => {
+                    sections.push((format!("{name}."), section))
+                }
                 _ => match raw(value) {
                     Some(raw) => entries.push((name, raw, source)),
                     None => bail!("{name} ({source}) is not a text, whole number, boolean or list of texts"),

@@ -17,6 +17,8 @@ pub(crate) struct Key {
     pub(crate) default: Preset,
     /// What holds instead in profile `hardened`.
     pub(crate) hardened: Option<&'static str>,
+    /// What holds instead where `users.preset` names another system's table.
+    pub(crate) adopted: Option<&'static str>,
     /// Who may see the value.
     pub(crate) secrecy: Secrecy,
     /// What it decides, in Markdown.
@@ -65,16 +67,32 @@ pub(crate) enum Secrecy {
 impl Key {
     const fn new(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Self {
         let default = Preset::Value(default);
-        Self { name, kind, default, hardened: None, secrecy: Secrecy::Open, meaning }
+        Self { name, kind, default, hardened: None, adopted: None, secrecy: Secrecy::Open, meaning }
     }
 
     const fn found(name: &'static str, how: &'static str, meaning: &'static str) -> Self {
         let default = Preset::Found(how);
-        Self { name, kind: Kind::Text, default, hardened: None, secrecy: Secrecy::Open, meaning }
+        Self {
+            name,
+            kind: Kind::Text,
+            default,
+            hardened: None,
+            adopted: None,
+            secrecy: Secrecy::Open,
+            meaning,
+        }
+    }
+
+    const fn choice(self, words: &'static [&'static str]) -> Self {
+        Self { kind: Kind::Choice(words), ..self }
     }
 
     const fn hardened(self, value: &'static str) -> Self {
         Self { hardened: Some(value), ..self }
+    }
+
+    const fn adopted(self, value: &'static str) -> Self {
+        Self { adopted: Some(value), ..self }
     }
 
     const fn secrecy(self, secrecy: Secrecy) -> Self {
@@ -114,6 +132,9 @@ pub(crate) fn named(name: &str) -> Named {
 }
 
 use Kind::{Boolean, Choice, Duration, Integer, List, Size, Text};
+
+/// Where the names of another system's table come from.
+const PRESETS: &str = "the preset's; an empty text takes it out";
 
 const WIRE: Kind = Choice(&["published", "server"]);
 
@@ -217,11 +238,13 @@ pub(crate) const KEYS: &[Key] = &[
         "argon2id",
         "How new passwords are stored; the others for tables that another system reads: `bcrypt` for most (at most \
          72 bytes), `pbkdf2-sha256` and `scrypt` in Django's form",
-    ),
+    )
+    .adopted("bcrypt"),
     Key::new("password.argon2_m_kib", Integer, "47104", "Argon2id memory in KiB"),
     Key::new("password.argon2_t", Integer, "1", "Argon2id passes"),
     Key::new("password.argon2_p", Integer, "1", "Argon2id lanes"),
-    Key::new("password.bcrypt_cost", Integer, "12", "bcrypt cost"),
+    Key::new("password.bcrypt_cost", Integer, "12", "bcrypt cost; a row's own is kept where it is higher")
+        .adopted("10"),
     Key::new(
         "password.bcrypt_version",
         Choice(&["2a", "2b", "2y"]),
@@ -257,7 +280,40 @@ pub(crate) const KEYS: &[Key] = &[
         "`false` lifts the caps, for load tests; `insforge.max_attempts` stays",
     ),
     Key::new("limits.px0_live_codes", Integer, "10", "Live px0 codes of six digits; further ones are long"),
-    Key::new("users.preset", Text, "own", "The users table: polyreset's own"),
+    Key::new(
+        "users.preset",
+        Choice(&["own", "px0", "insforge", "strapi-v4", "strapi-v3", "custom"]),
+        "own",
+        "Whose users table: polyreset's own, or the one of another system in the same database (`strapi-v4` is v5's, too)",
+    ),
+    Key::found("users.schema", PRESETS, "Schema of that table; on MariaDB its database"),
+    Key::found("users.table", PRESETS, "Table"),
+    Key::found("users.id", PRESETS, "Column of the key: uuid, integer or text"),
+    Key::found("users.email", PRESETS, "Column of the address"),
+    Key::found(
+        "users.email_match",
+        "the preset's; `ascii-lower` for `custom`",
+        "`exact` for addresses stored in lower case; `ascii-lower` finds capitals, too, and wants an index on \
+         `lower(column)`",
+    )
+    .choice(&["exact", "ascii-lower"]),
+    Key::found("users.password", PRESETS, "Column of the hash"),
+    Key::found("users.username", PRESETS, "Column of the login name"),
+    Key::found("users.name", PRESETS, "Column of the name for people to read"),
+    Key::found("users.locale", PRESETS, "Column of the language"),
+    Key::found("users.blocked", PRESETS, "Column that is true for blocked accounts"),
+    Key::found("users.active", PRESETS, "Column that is false for blocked accounts, instead of `blocked`"),
+    Key::found("users.verified", PRESETS, "Column that is true for confirmed addresses"),
+    Key::found("users.provider", PRESETS, "Column that tells logins with a password from others"),
+    Key::found("users.provider_value", "`local`", "Its value for logins with a password"),
+    Key::found("users.created_at", PRESETS, "Column of the time when the row was made"),
+    Key::found("users.updated_at", PRESETS, "Column that is set to the time of a reset"),
+    Key::found("users.password_changed_at", PRESETS, "Another such column"),
+    Key::found("users.token_version", PRESETS, "Column that is raised by one, so that older sessions end"),
+    Key::new("users.cleared", List, "", "Columns that become NULL with a reset; the preset's where not set"),
+    Key::found("users.sessions.table", "none", "Table of sessions, whose rows of the account are deleted"),
+    Key::found("users.sessions.account", "none", "Its column that holds the account's id"),
+    Key::found("users.sessions.schema", "the users table's", "Its schema"),
     Key::new("notify.password_changed", Boolean, "true", "Mail to the owner after a reset"),
     Key::found("notify.webhook_url", "nobody is told", "Where the event `password.reset` is posted")
         .secrecy(Secrecy::Userinfo),
@@ -266,15 +322,7 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// Settings that are promised for a later version: known by name, and refused.
-const LATER: &[&str] = &[
-    "admin_listen",
-    "trusted_proxies",
-    "database.auto_migrate",
-    "users.table",
-    "users.id",
-    "users.email",
-    "users.password",
-];
+const LATER: &[&str] = &["admin_listen", "trusted_proxies", "database.auto_migrate"];
 
 #[cfg(test)]
 mod tests {

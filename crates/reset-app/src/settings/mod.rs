@@ -21,11 +21,13 @@ mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod users;
 mod value;
 mod weaknesses;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use reset_core::keys::Key;
+use reset_diesel::adopted::Mapping;
 use tracing_subscriber::EnvFilter;
 
 use self::value::Values;
@@ -47,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) http: Http,
     /// What is remembered, and the secret.
     pub(crate) database: Database,
+    /// Another system's users table, where it is not our own.
+    pub(crate) users: Option<Mapping>,
     /// How mail leaves.
     pub(crate) mail: Mail,
     /// How passwords are judged and stored.
@@ -69,16 +73,13 @@ impl Settings {
     /// Merges the sources and judges everything that can be judged before the start.
     pub(crate) fn read(inputs: Inputs) -> Result<Self> {
         let values = Values::new(source::gather(inputs)?)?;
-        if values.text("users.preset")? != "own" {
-            let source = values.value("users.preset").source;
-            bail!("users.preset ({source}) is one that this version does not offer yet: leave it at own");
-        }
         let log = values.text("log")?;
         EnvFilter::try_new(&log).map_err(|_| values.bad("log", "a level such as info, or target=level,…"))?;
         let settings = Self {
             log,
             http: Http::read(&values)?,
             database: Database::read(&values)?,
+            users: users::read(&values)?,
             mail: Mail::read(&values)?,
             passwords: Passwords::read(&values)?,
             notify: Notify::read(&values)?,

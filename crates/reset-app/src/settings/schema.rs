@@ -70,18 +70,7 @@ impl Schema {
     /// The schema of this version's settings.
     pub(crate) fn new() -> Self {
         let mut root: Vec<(String, Part)> = Vec::new();
-        for key in KEYS {
-            let Some((section, name)) = key.name.split_once('.') else {
-                add(&mut root, key.name, key);
-                continue;
-            };
-            if root.last().is_none_or(|(last, _)| last != section) {
-                root.push((section.to_owned(), Part::Section(Object::new(Vec::new()))));
-            }
-            if let Some((_, Part::Section(object))) = root.last_mut() {
-                add(&mut object.properties.0, name, key);
-            }
-        }
+        KEYS.iter().for_each(|key| place(&mut root, key.name, key));
         Self {
             dialect: "https://json-schema.org/draft/2020-12/schema",
             title: "Settings of polyreset",
@@ -93,6 +82,17 @@ impl Schema {
 impl Object {
     fn new(properties: Vec<(String, Part)>) -> Self {
         Self { r#type: "object", additional: false, properties: Properties(properties) }
+    }
+}
+
+/// Puts the key into the section that its name begins with; the keys of a section stand together.
+fn place(properties: &mut Vec<(String, Part)>, name: &str, key: &Key) {
+    let Some((section, name)) = name.split_once('.') else { return add(properties, name, key) };
+    if properties.last().is_none_or(|(last, _)| last != section) {
+        properties.push((section.to_owned(), Part::Section(Object::new(Vec::new()))));
+    }
+    if let Some((_, Part::Section(object))) = properties.last_mut() {
+        place(&mut object.properties.0, name, key);
     }
 }
 

@@ -18,7 +18,7 @@ impl Settings {
     pub(crate) fn show(&self) -> Result<String> {
         let (mut text, mut section) = (String::new(), "");
         for key in KEYS {
-            let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
+            let (of, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
             if of != section {
                 let _ = write!(text, "\n[{of}]\n");
                 section = of;
@@ -42,8 +42,29 @@ impl Settings {
         match (key.name, key.default) {
             ("public_url", _) => quoted(&self.likely_url()),
             ("worthai.page_url" | "strapi.page_url", _) => quoted(&format!("{}/reset", self.likely_url())),
+            (name, _) if name.starts_with("users.") => {
+                self.mapped(name).map_or("none".to_owned(), |name| quoted(&name))
+            }
+            (_, Preset::Found(how)) if key.secrecy == Secrecy::Open => format!("({})", how.replace('`', "")),
             (_, Preset::Found(how)) => format!("{REDACTED} ({})", how.replace('`', "")),
             (_, Preset::Value(text)) => quoted(text),
+        }
+    }
+}
+
+impl Settings {
+    /// What the preset says of a name of another system's table.
+    fn mapped(&self, name: &str) -> Option<String> {
+        let mapping = self.users.as_ref()?;
+        let role = name.strip_prefix("users.")?;
+        match role {
+            "schema" => mapping.schema.as_ref().map(ToString::to_string),
+            "table" => Some(mapping.table.to_string()),
+            "email_match" => Some(mapping.matching.name().to_owned()),
+            "provider_value" => mapping.only.as_ref().map(|only| only.value.clone()),
+            role => {
+                mapping.columns().iter().find(|(_, known)| *known == role).map(|(name, _)| name.to_string())
+            }
         }
     }
 }

@@ -42,6 +42,8 @@ pub(crate) enum Source {
     Demo,
     /// The default of profile `hardened`.
     Profile,
+    /// The default for another system's users table.
+    Adopted,
     /// The default.
     Default,
 }
@@ -54,6 +56,7 @@ impl fmt::Display for Source {
             Self::File { path, line } => write!(f, "{path} line {line}"),
             Self::Demo => f.write_str("serve --demo"),
             Self::Profile => f.write_str("profile hardened"),
+            Self::Adopted => f.write_str("users.preset"),
             Self::Default => f.write_str("default"),
         }
     }

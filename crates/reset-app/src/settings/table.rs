@@ -29,6 +29,7 @@ fn table() -> String {
 }
 
 fn row(key: &Key) -> String {
+    let adopted = key.adopted.map(|text| format!("; with a preset of `users` `{text}`")).unwrap_or_default();
     let default = match (key.default, key.hardened) {
         (Preset::Value(""), _) => "none".to_owned(),
         (Preset::Value(text), None) => format!("`{text}`"),
@@ -37,7 +38,7 @@ fn row(key: &Key) -> String {
     };
     let file = if key.secrecy == Secrecy::Open { "" } else { ", `…_FILE`" };
     format!(
-        "| `{}` (`{}`{file}) | {default} | {} |\n",
+        "| `{}` (`{}`{file}) | {default}{adopted} | {} |\n",
         key.name,
         variable(key.name),
         key.meaning.replace('|', "\\|")

@@ -100,8 +100,6 @@ fn a_promise_for_later_is_refused_by_name() {
     assert_eq!(text, "RESET_ADMIN_LISTEN is a setting that this version does not offer yet");
     for (variable, value) in [
         ("RESET_TRUSTED_PROXIES", "10.0.0.0/8"),
-        ("RESET_USERS__PRESET", "strapi-v4"),
-        ("RESET_USERS__TABLE", "users"),
         ("RESET_STRAPI__WIRE", "server"),
         ("RESET_DATABASE_URL", "postgres://localhost/reset"),
         ("RESET_PASSWORD__DENYLIST", "on"),
@@ -272,7 +270,7 @@ fn the_public_url_is_the_listener_on_loopback_and_required_elsewhere() {
 fn the_schema_has_every_key_and_nothing_else() {
     let json = reset_dialects::to_json_pretty(&Schema::new());
     for key in KEYS {
-        let name = key.name.split_once('.').map_or(key.name, |(_, name)| name);
+        let name = key.name.rsplit_once('.').map_or(key.name, |(_, name)| name);
         assert!(json.contains(&format!("\"{name}\": {{")), "{}", key.name);
     }
     assert!(json.contains("\"jwt_secret_file\": {") && json.contains("\"additionalProperties\": false"));

@@ -15,6 +15,8 @@ use super::{
 pub(crate) struct Values {
     given: GivenValues,
     pub(super) profile: Profile,
+    /// Whether the users table is another system's that we know.
+    adopts: bool,
 }
 
 /// One setting's value and where it is from; nothing where it is found out at start.
@@ -26,10 +28,11 @@ pub(crate) struct Value<'a> {
 impl Values {
     /// Reads the profile, which decides about defaults.
     pub(super) fn new(given: GivenValues) -> Result<Self> {
-        let mut values = Self { given, profile: Profile::Compatible };
+        let mut values = Self { given, profile: Profile::Compatible, adopts: false };
         if values.choice("profile")? == "hardened" {
             values.profile = Profile::Hardened;
         }
+        values.adopts = !matches!(values.choice("users.preset")?, "own" | "custom");
         Ok(values)
     }
 
@@ -55,6 +58,9 @@ impl Values {
         }
         let key = key(name);
         let default = |text: &str| Some(Cow::Owned(Raw::text(text)));
+        if let (true, Some(text)) = (self.adopts, key.adopted) {
+            return Value { raw: default(text), source: &Source::Adopted };
+        }
         match (key.hardened, key.default) {
             (Some(text), _) if self.profile == Profile::Hardened => {
                 Value { raw: default(text), source: &Source::Profile }

@@ -49,6 +49,16 @@ pub enum Matching {
     AsciiLower,
 }
 
+impl Matching {
+    /// Name in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::AsciiLower => "ascii-lower",
+        }
+    }
+}
+
 /// A column that says whether an account may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flag {

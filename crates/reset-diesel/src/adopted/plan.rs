@@ -324,10 +324,10 @@ impl Planner<'_> {
         let schema = sessions.schema.as_ref().or(self.mapping.schema.as_ref());
         let table = qualified(self.speech, schema, &sessions.table);
         if columns.is_empty() {
-            return Err(Unfit::NoTable { setting: "sessions_table", table });
+            return Err(Unfit::NoTable { setting: "sessions.table", table });
         }
         let Some(column) = columns.get(sessions.account.as_str()) else {
-            let (setting, column) = ("sessions_account".to_owned(), sessions.account.to_string());
+            let (setting, column) = ("sessions.account".to_owned(), sessions.account.to_string());
             return Err(Unfit::NoColumn { setting, table, column });
         };
         Ok(format!("DELETE FROM {table} WHERE {}", self.equals(&sessions.account, column.kind, 1)))

@@ -150,6 +150,6 @@ fn what_does_not_fit_is_named_by_its_setting() {
     lost.sessions = Some(Sessions { schema: None, table: name("logins"), account: name("user") });
     assert_eq!(
         unfit(&lost, &px0()),
-        "users.sessions_table: there is no table \"logins\" that this role may read"
+        "users.sessions.table: there is no table \"logins\" that this role may read"
     );
 }
