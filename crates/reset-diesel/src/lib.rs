@@ -1,35 +1,100 @@
 //! What polyreset remembers: the [`Store`] port on Diesel, one module an engine.
 //!
-//! The URL chooses the engine. To add one: a module beside `sqlite`, a folder in `migrations`, a line in
-//! [`Database::at`]; it is done when `reset_core::store_contract!` is green on it.
+//! The URL chooses the engine. The queries are written once, in `queries`, and compiled for each engine against its
+//! module `engine`. To add one: a module beside `sqlite`, a folder in `migrations`, a line in [`Database::at`]; it is
+//! done when `reset_core::store_contract!` is green on it.
+
+#![expect(clippy::duplicate_mod, reason = "the queries are compiled once for each engine")]
 
 pub mod adopted;
+mod crew;
+mod fault;
+mod mysql;
+mod networked;
+mod postgres;
+mod roots;
+mod schema;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use reset_core::ports::Store;
 use thiserror::Error;
 
+use self::{mysql::Mysql, networked::Networked, postgres::Postgres};
+
 /// A database by its address. Making one touches nothing.
 #[derive(Clone, Debug)]
 pub struct Database {
     engine: Engine,
+    options: Options,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Engine {
     Sqlite(PathBuf),
+    Postgres(postgres::Address),
+    Mysql(mysql::Address),
+}
+
+impl fmt::Debug for Engine {
+    /// The engine alone: an address holds a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres"),
+            Self::Mysql(_) => f.write_str("Mysql"),
+        }
+    }
+}
+
+/// How a server is used. SQLite has no use for any of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Connections, each on a thread of its own. Default 10.
+    pub connections: u32,
+    /// Longest time to connect to one server, and longest wait for a connection to be free. Default 5 s.
+    pub connect_timeout: Duration,
+    /// Longest time for one statement. Default 5 s.
+    pub statement_timeout: Duration,
+    /// What is between us and PostgreSQL. Default nothing.
+    pub pooler: Pooler,
+}
+
+/// What is between us and PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooler {
+    /// Nothing, or something that keeps our sessions apart.
+    None,
+    /// Something like `PgBouncer` in transaction mode: a session is ours for one transaction only.
+    Transaction,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connections: 10,
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+            pooler: Pooler::None,
+        }
+    }
 }
 
 /// Why a database was not opened or migrated. The texts name the fix, and never a password.
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// There is no engine for the URL.
-    #[error("no database engine for `{0}`; supported: `sqlite://PATH`")]
+    #[error(
+        "no database engine for `{0}`; supported: `sqlite://PATH`, `postgres://…`, `mysql://…` (MySQL and MariaDB)"
+    )]
     Unsupported(String),
     /// The URL names no file that could be opened.
     #[error("`{0}` is no path of a SQLite file; write `sqlite://reset.db` or `sqlite:///var/lib/reset.db`")]
@@ -42,21 +107,53 @@ pub enum OpenError {
         /// What the system or the engine said.
         reason: String,
     },
+    /// The URL of a server cannot be read.
+    #[error("not an address of a {engine} server: {expected}")]
+    Address {
+        /// Whose URL it is.
+        engine: &'static str,
+        /// How it has to look.
+        expected: &'static str,
+    },
+    /// The trust anchors cannot be read.
+    #[error("{of}: {reason}; name a PEM file with the certificate of the database's CA")]
+    Certificates {
+        /// The file, or the system's.
+        of: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The server could not be reached, or refused.
+    #[error("the {engine} database: {reason}")]
+    Server {
+        /// What kind of server.
+        engine: &'static str,
+        /// What the system or the server said.
+        reason: String,
+    },
 }
 
 impl Database {
     /// Reads the address: `sqlite://reset.db` lies in the working directory, `sqlite:///var/lib/reset.db` is
-    /// absolute.
+    /// absolute; `postgres://` and `postgresql://`, `mysql://` and `mariadb://` name a server.
     ///
     /// # Errors
-    /// [`OpenError::Unsupported`] and [`OpenError::Path`].
+    /// [`OpenError::Unsupported`], [`OpenError::Path`] and [`OpenError::Address`].
     pub fn at(url: &str) -> Result<Self, OpenError> {
-        match url.split_once("://") {
-            Some(("sqlite", path)) => Ok(Self { engine: Engine::Sqlite(sqlite::path(path)?) }),
+        let engine = match url.split_once("://") {
+            Some(("sqlite", path)) => Engine::Sqlite(sqlite::path(path)?),
+            Some(("postgres" | "postgresql", _)) => Engine::Postgres(postgres::Address::read(url)?),
+            Some(("mysql" | "mariadb", _)) => Engine::Mysql(mysql::Address::read(url)?),
             // What follows the scheme may hold a password.
-            Some((scheme, _)) => Err(OpenError::Unsupported(format!("{scheme}://…"))),
-            None => Err(OpenError::Unsupported("a URL without a scheme".to_owned())),
-        }
+            Some((scheme, _)) => return Err(OpenError::Unsupported(format!("{scheme}://…"))),
+            None => return Err(OpenError::Unsupported("a URL without a scheme".to_owned())),
+        };
+        Ok(Self { engine, options: Options::default() })
+    }
+
+    /// The same database, used as `options` say.
+    pub fn with(self, options: Options) -> Self {
+        Self { options, ..self }
     }
 
     /// The file, where the database is embedded in this process: then no other server works on it, its
@@ -64,6 +161,7 @@ impl Database {
     pub fn file(&self) -> Option<&Path> {
         match &self.engine {
             Engine::Sqlite(path) => Some(path),
+            Engine::Postgres(_) | Engine::Mysql(_) => None,
         }
     }
 
@@ -74,34 +172,49 @@ impl Database {
     pub async fn pending(&self) -> Result<Vec<String>, OpenError> {
         match &self.engine {
             Engine::Sqlite(path) => sqlite::pending(path).await,
+            Engine::Postgres(address) => networked::pending(self.postgres(address)?).await,
+            Engine::Mysql(address) => networked::pending(self.mysql(address)?).await,
         }
     }
 
-    /// Applies what is pending, all of it or nothing, and returns the versions. Any number of processes may
-    /// do so at once: each migration is applied by one of them.
+    /// Applies what is pending and returns the versions: all of it or nothing, but on MySQL, where what was begun is
+    /// finished by the next call. Any number of processes may do so at once: each migration is applied by one of
+    /// them.
     ///
     /// # Errors
     /// When the database cannot be opened, or a migration fails.
     pub async fn migrate(&self) -> Result<Vec<String>, OpenError> {
         match &self.engine {
             Engine::Sqlite(path) => sqlite::migrate(path).await,
+            Engine::Postgres(address) => networked::migrate(self.postgres(address)?).await,
+            Engine::Mysql(address) => networked::migrate(self.mysql(address)?).await,
         }
     }
 
-    /// Opens the database for use, and makes it if there is none. It migrates nothing: until
+    /// Opens the database for use, and makes it if it is a file and there is none. It migrates nothing: until
     /// [`Self::migrate`] has run, [`Store::ready`] fails.
     ///
     /// # Errors
     /// When the database cannot be opened.
     pub async fn open(&self) -> Result<Arc<dyn Store>, OpenError> {
-        match &self.engine {
-            Engine::Sqlite(path) => Ok(Arc::new(sqlite::Sqlite::open(path).await?)),
-        }
+        Ok(match &self.engine {
+            Engine::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path).await?),
+            Engine::Postgres(address) => Arc::new(Networked::open(self.postgres(address)?).await?),
+            Engine::Mysql(address) => Arc::new(Networked::open(self.mysql(address)?).await?),
+        })
+    }
+
+    fn postgres(&self, address: &postgres::Address) -> Result<Postgres, OpenError> {
+        Postgres::new(address.clone(), self.options.clone())
+    }
+
+    fn mysql(&self, address: &mysql::Address) -> Result<Mysql, OpenError> {
+        Mysql::new(address, self.options.clone())
     }
 }
 
 #[cfg(test)]
-mod tests {
+mod addresses {
     use super::*;
 
     fn refused(url: &str) -> String {
@@ -122,8 +235,11 @@ mod tests {
 
     #[test]
     fn other_engines_are_refused_with_what_is_supported_and_without_the_password() {
-        let sentence = refused("postgres://reset:hunter2@db/reset");
-        assert_eq!(sentence, "no database engine for `postgres://…`; supported: `sqlite://PATH`");
+        let sentence = refused("oracle://reset:hunter2@db/reset");
+        assert_eq!(
+            sentence,
+            "no database engine for `oracle://…`; supported: `sqlite://PATH`, `postgres://…`, `mysql://…` (MySQL and MariaDB)"
+        );
         assert!(refused("reset.db").contains("supported: `sqlite://PATH`"));
     }
 

@@ -33,9 +33,17 @@ use crate::{
 /// Makes one `#[tokio::test]` of each case. `$fresh` is a future of `(Arc<dyn Store>, guard)`: an empty
 /// store, and whatever has to live as long as it does. The calling crate needs tokio with `macros` and
 /// `rt-multi-thread`.
+///
+/// After `where available:` the future is of an `Option`: `None` skips the case, and has to be loud about it.
 #[macro_export]
 macro_rules! store_contract {
+    (where available: $fresh:expr) => {
+        $crate::store_contract! { @cases ($fresh) }
+    };
     ($fresh:expr) => {
+        $crate::store_contract! { @cases (async { Some($fresh.await) }) }
+    };
+    (@cases ($fresh:expr)) => {
         $crate::store_contract! {
             @modules ($fresh)
             accounts {
@@ -110,7 +118,7 @@ macro_rules! store_contract {
     (@modules ($fresh:expr) $($module:ident { $($case:ident,)* })*) => {$($(
         #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn $case() {
-            let (store, _guard) = $fresh.await;
+            let Some((store, _guard)) = $fresh.await else { return };
             $crate::contract::$module::$case(store).await;
         }
     )*)*};

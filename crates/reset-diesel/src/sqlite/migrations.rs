@@ -2,23 +2,12 @@
 
 use std::{error::Error, path::Path};
 
-use diesel::{
-    dsl::exists,
-    migration::MigrationSource,
-    prelude::*,
-    select,
-    sqlite::{Sqlite as Backend, SqliteConnection},
-};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel::{dsl::exists, prelude::*, select, sqlite::SqliteConnection};
+use diesel_migrations::MigrationHarness;
 
-use super::{
-    aside,
-    connection::Role,
-    schema::{__diesel_schema_migrations as applied, sqlite_schema},
-};
+pub(super) use super::engine::MIGRATIONS;
+use super::{aside, connection::Role, queries::versions, schema::sqlite_schema};
 use crate::OpenError;
-
-pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// Versions that are still to be applied, oldest first. A look makes no file, and not even Diesel's own table.
 pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, OpenError> {
@@ -47,29 +36,11 @@ pub(crate) async fn migrate(path: &Path) -> Result<Vec<String>, OpenError> {
     .await
 }
 
-/// Whether the migration `version` was applied.
-pub(super) fn is_applied(db: &mut SqliteConnection, version: &str) -> QueryResult<bool> {
-    select(exists(applied::table.filter(applied::version.eq(version)))).get_result(db)
-}
-
-/// The newest version this program knows.
-pub(super) fn newest() -> String {
-    versions().pop().expect("there is a first migration")
-}
-
 fn versions() -> Vec<String> {
-    let all = MigrationSource::<Backend>::migrations(&MIGRATIONS).expect("names that the macro has checked");
-    let mut versions: Vec<String> =
-        all.iter().map(|migration| migration.name().version().to_string()).collect();
-    versions.sort();
-    versions
+    versions::all().into_iter().map(|(version, _)| version).collect()
 }
 
 fn applied_versions(db: &mut SqliteConnection) -> QueryResult<Vec<String>> {
     let table = sqlite_schema::table.filter(sqlite_schema::name.eq("__diesel_schema_migrations"));
-    if select(exists(table)).get_result(db)? {
-        applied::table.select(applied::version).load(db)
-    } else {
-        Ok(Vec::new())
-    }
+    if select(exists(table)).get_result(db)? { versions::applied(db) } else { Ok(Vec::new()) }
 }

@@ -3,49 +3,41 @@
 //! Other processes may work on the same file at the same time, such as `user add`: they and the writer wait
 //! for each other up to five seconds, then fail with nothing done.
 
-mod accounts;
 mod connection;
-mod errands;
-mod fault;
+mod engine;
 mod migrations;
-mod rows;
+#[path = "../queries/mod.rs"]
+mod queries;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod threads;
-mod tickets;
 mod writer;
 
 use std::{
     path::{Path, PathBuf, absolute},
-    sync::Arc,
     thread,
 };
 
-use async_trait::async_trait;
 use diesel::{result::QueryResult, sqlite::SqliteConnection};
-use reset_core::{error::StoreError, ports::Store, time::Timestamp};
+use reset_core::error::StoreError;
 use tokio::sync::oneshot;
 
 pub(crate) use self::migrations::{migrate, pending};
 use self::{
     connection::Role,
-    fault::Fault,
+    queries::users::Users,
     threads::{Crew, Queue},
 };
 use crate::OpenError;
 
 /// Look-ups take microseconds; more threads would only take turns.
 const READERS: usize = 3;
-/// Rows that [`Store::purge`] deletes at a time, so that other jobs get their turn in between.
-const PURGE_STEP: u16 = 500;
 
 /// A SQLite file in use.
 pub(crate) struct Sqlite {
     writer: Crew,
     readers: Crew,
-    /// Version of the newest migration this program knows.
-    newest: Arc<str>,
 }
 
 impl Sqlite {
@@ -63,9 +55,15 @@ impl Sqlite {
             }
             let again = move || Role::Writer.connect(&path);
             writer.add("sqlite-write", move |queue| writer::run(db, queue, again)).map_err(no_thread)?;
-            Ok(Self { writer, readers, newest: migrations::newest().into() })
+            Ok(Self { writer, readers })
         })
         .await
+    }
+
+    /// The users table.
+    #[expect(clippy::unused_self, reason = "it will be the deployment's to choose")]
+    fn users(&self) -> Users {
+        Users::Own
     }
 
     /// Runs a job on the writer: in a transaction, whole or not at all, and durable when this returns.
@@ -82,28 +80,6 @@ impl Sqlite {
         query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         Ok(self.readers.run(query).await?)
-    }
-}
-
-#[async_trait]
-impl Store for Sqlite {
-    async fn ready(&self) -> Result<(), StoreError> {
-        let newest = self.newest.clone();
-        // Looking up would go on while nothing can be written: full queue, foreign lock, dead disk.
-        self.write(|_| Ok(())).await?;
-        if self.read(move |db| migrations::is_applied(db, &newest)).await? {
-            Ok(())
-        } else {
-            Err(Fault::Refused("migrations are pending").into())
-        }
-    }
-
-    async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
-        let before = before.as_millis();
-        for forget in [tickets::forget, errands::forget] {
-            while self.write(move |db| forget(db, before, PURGE_STEP)).await? == usize::from(PURGE_STEP) {}
-        }
-        Ok(())
     }
 }
 

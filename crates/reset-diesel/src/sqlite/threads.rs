@@ -1,72 +1,21 @@
-//! Threads that own a connection each and take jobs from a bounded queue.
+//! SQLite's jobs: each is one unit of work on a connection that some thread owns.
 //!
-//! SQLite calls block and one of them may wait for the disk, so none runs on the runtime's threads. A job that
-//! has begun runs to its end even if its caller goes: a client that hangs up cannot leave a transaction open.
 //! One that has not begun is not begun for nobody: whoever was told that it failed finds that nothing was done.
 
-use std::{
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::{self, JoinHandle},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use diesel::{result::QueryResult, sqlite::SqliteConnection};
 use tokio::sync::oneshot;
 
-use super::fault::Fault;
+use crate::{crew, fault::Fault};
 
-/// Most jobs that wait. Beyond it a job fails at once.
-pub(super) const QUEUE: usize = 1024;
+#[cfg(test)]
+pub(super) use crate::crew::QUEUE;
 
-/// Jobs that wait for a thread. A channel would do for one thread; several would have to take turns at its
-/// receiving end, and sleep while there is work.
-#[derive(Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    jobs: VecDeque<Box<dyn Job>>,
-    closed: bool,
-}
-
-impl Queue {
-    fn push(&self, job: Box<dyn Job>) -> Result<(), Fault> {
-        let mut state = self.lock();
-        if state.jobs.len() >= QUEUE {
-            return Err(Fault::Full);
-        }
-        state.jobs.push_back(job);
-        drop(state);
-        self.changed.notify_one();
-        Ok(())
-    }
-
-    /// The next job, if one is waiting.
-    pub(super) fn waiting(&self) -> Option<Box<dyn Job>> {
-        self.lock().jobs.pop_front()
-    }
-
-    /// The next job, once there is one; nothing when the queue is closed and worked off.
-    pub(super) fn next(&self) -> Option<Box<dyn Job>> {
-        let idle = |state: &mut State| state.jobs.is_empty() && !state.closed;
-        let state = self.changed.wait_while(self.lock(), idle);
-        state.unwrap_or_else(PoisonError::into_inner).jobs.pop_front()
-    }
-
-    fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
-    }
-
-    /// No job runs under the lock, so a panic cannot have left the list half changed.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+/// Jobs that wait for one of SQLite's threads.
+pub(super) type Queue = crew::Queue<dyn Job>;
+/// Some threads behind one queue.
+pub(super) type Crew = crew::Crew<dyn Job>;
 
 /// One unit of work and the caller who waits for its result.
 pub(super) trait Job: Send {
@@ -107,29 +56,7 @@ where
     }
 }
 
-/// Some threads behind one queue. When it is dropped the threads work off what was queued, close their
-/// connections and end.
-#[derive(Default)]
-pub(super) struct Crew {
-    queue: Arc<Queue>,
-    threads: Vec<JoinHandle<()>>,
-}
-
 impl Crew {
-    /// Adds a thread that takes jobs as `run` likes.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub(super) fn add(
-        &mut self,
-        name: &str,
-        run: impl FnOnce(&Queue) + Send + 'static,
-    ) -> std::io::Result<()> {
-        let queue = self.queue.clone();
-        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(move || run(&queue))?);
-        Ok(())
-    }
-
     /// Queues `work` and waits for its result.
     ///
     /// # Errors
@@ -140,18 +67,8 @@ impl Crew {
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
         let (caller, result) = oneshot::channel();
-        self.queue.push(Box::new(Work { todo: Some(work), result: Err(Fault::Closed), caller }))?;
+        self.push(Box::new(Work { todo: Some(work), result: Err(Fault::Closed), caller }))?;
         result.await.unwrap_or(Err(Fault::Closed))
-    }
-}
-
-impl Drop for Crew {
-    fn drop(&mut self) {
-        self.queue.close();
-        for thread in self.threads.drain(..) {
-            // Jobs catch their panics; one that got through was printed when it happened.
-            let _panicked = thread.join();
-        }
     }
 }
 

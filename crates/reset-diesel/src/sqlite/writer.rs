@@ -12,10 +12,8 @@ use diesel::{
 };
 use tracing::warn;
 
-use super::{
-    fault::Fault,
-    threads::{Job, Queue},
-};
+use super::threads::{Job, Queue};
+use crate::fault::Fault;
 
 /// Most jobs in one transaction. At 64 the disk's wait is small beside the work (limits.md, 3).
 const BATCH: usize = 64;

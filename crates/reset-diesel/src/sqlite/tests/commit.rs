@@ -16,9 +16,15 @@ use diesel::{
 use reset_core::ports::{Errands, Store};
 
 use super::{NOW, errand, fresh, seen_from_outside, told};
-use crate::sqlite::{
-    Sqlite, connection::Role, errands::insert_errand, fault::Fault, rows::NewErrandRow, schema::errands,
-    threads::QUEUE,
+use crate::{
+    fault::Fault,
+    sqlite::{
+        Sqlite,
+        connection::Role,
+        queries::{errands::insert_errand, rows::NewErrandRow},
+        schema::errands,
+        threads::QUEUE,
+    },
 };
 
 /// A job that keeps the writer busy until the returned sender is used, so that others pile up behind it.

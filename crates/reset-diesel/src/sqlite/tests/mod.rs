@@ -16,9 +16,13 @@ use reset_core::{
 use tempfile::TempDir;
 
 use super::{
-    PURGE_STEP, Sqlite, connection::Role, errands::insert_errand, fault::Fault, migrate, rows::NewErrandRow,
+    Sqlite,
+    connection::Role,
+    migrate,
+    queries::{PURGE_STEP, errands::insert_errand, rows::NewErrandRow},
     schema::errands,
 };
+use crate::fault::Fault;
 
 reset_core::store_contract!(async {
     let (store, directory) = fresh().await;

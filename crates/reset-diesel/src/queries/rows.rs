@@ -13,7 +13,7 @@ use reset_core::{
     time::Timestamp,
 };
 
-use super::schema::{errands, tickets, users};
+use super::super::engine::schema::{errands, tickets, users};
 
 /// The key of an account in our own table. Any other text is no account's: `01` is not `1`.
 pub(super) fn key(id: &AccountId) -> Option<i64> {
@@ -77,7 +77,7 @@ pub(super) struct TicketRow {
     pub(super) errand_seq: i64,
     nonce: i64,
     redirect_to: Option<String>,
-    attempts: i64,
+    pub(super) attempts: i64,
     pub(super) issued_at: i64,
     minted_at: i64,
     expires_at: i64,
@@ -139,7 +139,7 @@ impl TryFrom<TicketRow> for Ticket {
 /// An errand as it is accepted; `seq` is the database's to give.
 #[derive(Insertable)]
 #[diesel(table_name = errands)]
-pub(super) struct NewErrandRow {
+pub(in super::super) struct NewErrandRow {
     id: String,
     reference: String,
     dialect: String,

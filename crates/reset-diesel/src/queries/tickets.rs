@@ -19,10 +19,14 @@ use reset_core::{
 };
 
 use super::{
-    Sqlite,
+    super::engine::{
+        Db, Home, locked,
+        schema::{guesses, tickets},
+        take_turn,
+    },
     errands::insert_errand,
-    rows::{NewErrandRow, TicketRow, key},
-    schema::{guesses, tickets, users},
+    rows::{NewErrandRow, TicketRow},
+    users::Users,
 };
 
 /// Neither spent nor void; perhaps expired.
@@ -38,29 +42,37 @@ fn live(now: i64) -> _ {
 }
 
 /// Voids every open ticket of the account.
-pub(super) fn void_all_of(db: &mut SqliteConnection, account: &str, now: i64) -> QueryResult<usize> {
+pub(super) fn void_all_of(db: &mut Db, account: &str, now: i64) -> QueryResult<usize> {
     update(tickets::table.filter(tickets::account.eq(account)).filter(open()))
         .set(tickets::voided_at.eq(now))
         .execute(db)
 }
 
 /// Moves the end of a live ticket.
-pub(super) fn move_end(db: &mut SqliteConnection, ticket: &str, end: i64, now: i64) -> QueryResult<usize> {
+pub(super) fn move_end(db: &mut Db, ticket: &str, end: i64, now: i64) -> QueryResult<usize> {
     update(tickets::table.find(ticket).filter(live(now))).set(tickets::expires_at.eq(end)).execute(db)
 }
 
 /// Deletes up to `limit` tickets that ended before `before`, and says how many.
-pub(super) fn forget(db: &mut SqliteConnection, before: i64, limit: u16) -> QueryResult<usize> {
+pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
     let ended =
         tickets::expires_at.lt(before).or(tickets::spent_at.lt(before)).or(tickets::voided_at.lt(before));
     let ids: Vec<String> = tickets::table.filter(ended).select(tickets::id).limit(limit.into()).load(db)?;
     delete(tickets::table.filter(tickets::id.eq_any(ids))).execute(db)
 }
 
-fn issue(db: &mut SqliteConnection, row: &TicketRow, most_live: Option<u64>) -> QueryResult<Issued> {
+fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>) -> QueryResult<Issued> {
     let now = row.issued_at;
     let of_owner = || tickets::account.eq(&row.account).and(tickets::dialect.eq(&row.dialect));
     let of_digest = || tickets::dialect.eq(&row.dialect).and(tickets::digest.eq(&row.digest));
+    if most_live.is_some() {
+        // Nobody else counts until this transaction ends, or two would find the same place free.
+        take_turn(db, &row.dialect)?;
+    }
+    // Issues for one owner take turns as well, at the oldest ticket. Two that find none meet at the unique index, and
+    // the one that is run again finds it.
+    let oldest = tickets::table.filter(of_owner()).order(tickets::errand_seq).select(tickets::id);
+    locked!(oldest).first::<String>(db).optional()?;
     let later = tickets::table.filter(of_owner()).filter(tickets::errand_seq.gt(row.errand_seq));
     if select(exists(later)).get_result(db)? {
         return Ok(Issued::Superseded);
@@ -80,57 +92,62 @@ fn issue(db: &mut SqliteConnection, row: &TicketRow, most_live: Option<u64>) -> 
     }
     // What is still open under this digest is expired, and would hold its place in the unique index for ever.
     update(tickets::table.filter(of_digest()).filter(open())).set(tickets::voided_at.eq(now)).execute(db)?;
-    update(tickets::table.filter(of_owner()).filter(open())).set(tickets::voided_at.eq(now)).execute(db)?;
+    let earlier =
+        tickets::table.filter(of_owner()).filter(tickets::errand_seq.le(row.errand_seq)).filter(open());
+    update(earlier).set(tickets::voided_at.eq(now)).execute(db)?;
     insert_into(tickets::table).values(row).execute(db)?;
     Ok(Issued::Live)
 }
 
 /// What [`Redemption`] borrows, owned: the job outlives a caller who goes away.
 struct Redeeming {
+    users: Users,
     ticket: String,
-    account: String,
-    user: i64,
+    account: AccountId,
     password_hash: String,
     errands: Vec<NewErrandRow>,
     now: i64,
 }
 
-fn redeem(db: &mut SqliteConnection, redeeming: &Redeeming) -> QueryResult<bool> {
-    let Redeeming { ticket, account, user, password_hash, errands, now } = redeeming;
-    let unchanged = users::table
-        .filter(users::id.eq(user))
-        .filter(users::blocked.eq(false))
-        .filter(users::credential_epoch.eq(tickets::epoch))
-        .filter(users::email_key.eq(tickets::email));
+fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
+    let Redeeming { users, ticket, account, password_hash, errands, now } = redeeming;
+    // From here on nobody changes the account, so what the ticket is compared with still holds at the commit.
+    let Some(held) = users.hold(db, account)? else { return Ok(false) };
+    if held.blocked {
+        return Ok(false);
+    }
     let spendable = tickets::table
         .find(ticket)
-        .filter(tickets::account.eq(account))
-        .filter(live(*now))
-        .filter(exists(unchanged));
+        .filter(tickets::account.eq(account.as_str()))
+        .filter(tickets::epoch.eq(held.epoch))
+        .filter(tickets::email.eq(held.email_key))
+        .filter(live(*now));
     if update(spendable).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
         return Ok(false);
     }
-    // Repeats the condition that must never fail, though the transaction has just seen it hold.
-    let set = update(users::table.find(user).filter(users::blocked.eq(false)))
-        .set((
-            users::password_hash.eq(password_hash),
-            users::credential_epoch.eq(users::credential_epoch + 1),
-            users::password_changed_at.eq(now),
-            users::updated_at.eq(now),
-        ))
-        .execute(db)?;
-    if set != 1 {
+    if !users.set_password(db, account, password_hash, *now)? {
         return Err(diesel::result::Error::RollbackTransaction);
     }
-    void_all_of(db, account, *now)?;
+    void_all_of(db, account.as_str(), *now)?;
     for errand in errands {
         insert_errand(db, errand)?;
     }
     Ok(true)
 }
 
+/// Counts a guess. Whoever comes first in a dialect makes its row.
+fn count_guess(db: &mut Db, dialect: &str) -> QueryResult<()> {
+    let counted =
+        update(guesses::table.find(dialect)).set(guesses::taken.eq(guesses::taken + 1)).execute(db)?;
+    if counted == 0 {
+        let first = (guesses::dialect.eq(dialect), guesses::taken.eq(1));
+        insert_into(guesses::table).values(first).execute(db)?;
+    }
+    Ok(())
+}
+
 #[async_trait]
-impl Tickets for Sqlite {
+impl Tickets for Home {
     async fn issue(&self, ticket: &Ticket, most_live: Option<u64>) -> Result<Issued, StoreError> {
         let row = TicketRow::from(ticket);
         self.write(move |db| issue(db, &row, most_live)).await
@@ -138,8 +155,8 @@ impl Tickets for Sqlite {
 
     async fn ticket_of(&self, errand: &ErrandId) -> Result<Option<Ticket>, StoreError> {
         let errand = errand.as_str().to_owned();
-        let query = move |db: &mut SqliteConnection| {
-            let of_errand = tickets::table.filter(tickets::errand.eq(errand));
+        let query = move |db: &mut Db| {
+            let of_errand = tickets::table.filter(tickets::errand.eq(&errand));
             of_errand.select(TicketRow::as_select()).first(db).optional()?.map(Ticket::try_from).transpose()
         };
         self.read(query).await
@@ -152,9 +169,9 @@ impl Tickets for Sqlite {
         now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError> {
         let (dialect, digest, now) = (dialect.to_owned(), *digest.as_bytes(), now.as_millis());
-        let query = move |db: &mut SqliteConnection| {
+        let query = move |db: &mut Db| {
             tickets::table
-                .filter(tickets::dialect.eq(dialect))
+                .filter(tickets::dialect.eq(&dialect))
                 .filter(tickets::digest.eq(&digest[..]))
                 .order(live(now).desc())
                 .select(TicketRow::as_select())
@@ -175,7 +192,7 @@ impl Tickets for Sqlite {
         let (ticket, minted_at, expires_at) =
             (ticket.as_str().to_owned(), minted_at.as_millis(), expires_at.as_millis());
         let restarted = self.write(move |db| {
-            update(tickets::table.find(ticket).filter(open()))
+            update(tickets::table.find(&ticket).filter(open()))
                 .set((tickets::minted_at.eq(minted_at), tickets::expires_at.eq(expires_at)))
                 .execute(db)
         });
@@ -192,25 +209,21 @@ impl Tickets for Sqlite {
     ) -> Result<Option<Ticket>, StoreError> {
         let (account, dialect, now) = (account.as_str().to_owned(), dialect.to_owned(), now.as_millis());
         let taken = self.write(move |db| {
-            insert_into(guesses::table)
-                .values((guesses::dialect.eq(&dialect), guesses::taken.eq(1)))
-                .on_conflict(guesses::dialect)
-                .do_update()
-                .set(guesses::taken.eq(guesses::taken + 1))
-                .execute(db)?;
             let guessable = tickets::table
-                .filter(tickets::account.eq(account))
-                .filter(tickets::dialect.eq(dialect))
+                .filter(tickets::account.eq(&account))
+                .filter(tickets::dialect.eq(&dialect))
                 .filter(tickets::kind.eq(kind.name()))
                 .filter(tickets::attempts.lt(i64::from(max)))
-                .filter(live(now));
-            update(guessable)
-                .set(tickets::attempts.eq(tickets::attempts + 1))
-                .returning(TicketRow::as_returning())
-                .get_result(db)
-                .optional()?
-                .map(Ticket::try_from)
-                .transpose()
+                .filter(live(now))
+                .select(TicketRow::as_select());
+            let mut ticket = locked!(guessable).first(db).optional()?;
+            if let Some(row) = &mut ticket {
+                row.attempts += 1;
+                update(tickets::table.find(&row.id)).set(tickets::attempts.eq(row.attempts)).execute(db)?;
+            }
+            // Last, for all guesses of a dialect meet here.
+            count_guess(db, &dialect)?;
+            ticket.map(Ticket::try_from).transpose()
         });
         taken.await
     }
@@ -218,22 +231,21 @@ impl Tickets for Sqlite {
     async fn exchange(&self, spent: &TicketId, token: &Ticket, now: Timestamp) -> Result<bool, StoreError> {
         let (spent, token, now) = (spent.as_str().to_owned(), TicketRow::from(token), now.as_millis());
         let exchanged = self.write(move |db| {
-            let code = tickets::table.find(spent).filter(live(now));
+            let code = tickets::table.find(&spent).filter(live(now));
             if update(code).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
                 return Ok(false);
             }
-            insert_into(tickets::table).values(token).execute(db)?;
+            insert_into(tickets::table).values(&token).execute(db)?;
             Ok(true)
         });
         exchanged.await
     }
 
     async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError> {
-        let Some(user) = key(redemption.account) else { return Ok(false) };
         let redeeming = Redeeming {
+            users: self.users(),
             ticket: redemption.ticket.as_str().to_owned(),
-            account: redemption.account.as_str().to_owned(),
-            user,
+            account: redemption.account.clone(),
             password_hash: redemption.password_hash.to_owned(),
             errands: redemption.errands.iter().map(NewErrandRow::from).collect(),
             now: redemption.now.as_millis(),

@@ -18,9 +18,8 @@ use reset_core::{
 use tracing::error;
 
 use super::{
-    Sqlite,
+    super::engine::{Db, Home, locked_apart, schema::errands},
     rows::{ErrandRow, NewErrandRow},
-    schema::errands,
     tickets::move_end,
 };
 
@@ -37,28 +36,30 @@ fn same_address() -> _ {
         .filter(earlier.field(errands::seq).lt(errands::seq))
 }
 
-pub(super) fn insert_errand(db: &mut SqliteConnection, row: &NewErrandRow) -> QueryResult<usize> {
+pub(in super::super) fn insert_errand(db: &mut Db, row: &NewErrandRow) -> QueryResult<usize> {
     insert_into(errands::table).values(row).execute(db)
 }
 
 /// Deletes up to `limit` errands that were finished before `before`, and says how many.
-pub(super) fn forget(db: &mut SqliteConnection, before: i64, limit: u16) -> QueryResult<usize> {
+pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
     let finished = errands::table.filter(errands::finished_at.lt(before));
     let seqs: Vec<i64> = finished.select(errands::seq).limit(limit.into()).load(db)?;
     delete(errands::table.filter(errands::seq.eq_any(seqs))).execute(db)
 }
 
-fn claim(db: &mut SqliteConnection, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<ErrandRow>> {
+fn claim(db: &mut Db, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<ErrandRow>> {
     let goes_first =
         same_address().filter(earlier.field(errands::taken).or(earlier.field(errands::due_at).le(now)));
-    let mut rows: Vec<ErrandRow> = errands::table
+    let due = errands::table
         .filter(errands::finished_at.is_null())
         .filter(errands::due_at.le(now))
         .filter(not(exists(goes_first)))
         .order(errands::seq)
         .limit(limit.into())
-        .select(ErrandRow::as_select())
-        .load(db)?;
+        .select(ErrandRow::as_select());
+    // What another courier is just taking is passed over. It stays the earlier one of its address: that it is due,
+    // and that it is taken, both make the later ones wait.
+    let mut rows: Vec<ErrandRow> = locked_apart!(due).load(db)?;
     for row in &mut rows {
         row.attempts += 1;
         update(errands::table.find(row.seq))
@@ -69,7 +70,7 @@ fn claim(db: &mut SqliteConnection, limit: u32, now: i64, lease_end: i64) -> Que
 }
 
 #[async_trait]
-impl Errands for Sqlite {
+impl Errands for Home {
     async fn push(&self, errand: &Errand) -> Result<(), StoreError> {
         let row = NewErrandRow::from(errand);
         self.write(move |db| insert_errand(db, &row)).await.map(drop)
@@ -109,15 +110,15 @@ impl Errands for Sqlite {
         let (errand, reply, now) = (errand.as_str().to_owned(), reply.to_owned(), now.as_millis());
         let accepted = accepted.map(|(ticket, end)| (ticket.as_str().to_owned(), end.as_millis()));
         let finished = self.write(move |db| {
-            update(errands::table.filter(errands::id.eq(errand)).filter(errands::finished_at.is_null()))
+            update(errands::table.filter(errands::id.eq(&errand)).filter(errands::finished_at.is_null()))
                 .set((
                     errands::finished_at.eq(now),
                     errands::outcome.eq(outcome.name()),
-                    errands::reply.eq(reply),
+                    errands::reply.eq(&reply),
                 ))
                 .execute(db)?;
-            if let Some((ticket, end)) = accepted {
-                move_end(db, &ticket, end, now)?;
+            if let Some((ticket, end)) = &accepted {
+                move_end(db, ticket, *end, now)?;
             }
             Ok(())
         });
@@ -127,8 +128,8 @@ impl Errands for Sqlite {
     async fn postpone(&self, errand: &ErrandId, due_at: Timestamp, reply: &str) -> Result<(), StoreError> {
         let (errand, due_at, reply) = (errand.as_str().to_owned(), due_at.as_millis(), reply.to_owned());
         let postponed = self.write(move |db| {
-            update(errands::table.filter(errands::id.eq(errand)).filter(errands::finished_at.is_null()))
-                .set((errands::taken.eq(false), errands::due_at.eq(due_at), errands::reply.eq(reply)))
+            update(errands::table.filter(errands::id.eq(&errand)).filter(errands::finished_at.is_null()))
+                .set((errands::taken.eq(false), errands::due_at.eq(due_at), errands::reply.eq(&reply)))
                 .execute(db)
         });
         postponed.await.map(drop)
@@ -137,7 +138,7 @@ impl Errands for Sqlite {
     async fn renew(&self, errand: &ErrandId, lease_end: Timestamp) -> Result<(), StoreError> {
         let (errand, lease_end) = (errand.as_str().to_owned(), lease_end.as_millis());
         let renewed = self.write(move |db| {
-            update(errands::table.filter(errands::id.eq(errand)).filter(errands::taken))
+            update(errands::table.filter(errands::id.eq(&errand)).filter(errands::taken))
                 .filter(errands::finished_at.is_null())
                 .set(errands::due_at.eq(lease_end))
                 .execute(db)
@@ -156,7 +157,7 @@ impl Errands for Sqlite {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let query = |db: &mut SqliteConnection| {
+        let query = |db: &mut Db| {
             let has_been_taken = same_address().filter(earlier.field(errands::taken));
             errands::table
                 .filter(errands::finished_at.is_null())

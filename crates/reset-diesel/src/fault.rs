@@ -1,4 +1,4 @@
-//! What can go wrong on SQLite, told without the contents of any row.
+//! What can go wrong in a database, told without the contents of any row.
 
 use diesel::result::{DatabaseErrorKind, Error};
 use reset_core::error::StoreError;
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// Why a job failed. Cheap to clone: a failed commit is told to every job of its batch.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The queue is full. Failing at once beats memory without bound.
     #[error("too many jobs are waiting for the database")]
     Full,
@@ -19,17 +19,38 @@ pub(super) enum Fault {
     /// The row or query is at fault.
     #[error("the database refused: {0}")]
     Refused(&'static str),
-    /// SQLite itself is: locked for too long, disk full, input or output failed.
+    /// No connection was free in time; nothing was done.
+    #[error("no database connection became free in time")]
+    Waited,
+    /// The server did not answer in time; what it did is not known.
+    #[error("the database did not answer in time")]
+    Slow,
+    /// Two transactions were in each other's way, and that several times in a row.
+    #[error("the database is too busy with the same rows")]
+    Conflict,
+    /// There is no connection to be had.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    /// The connection broke while the transaction was being committed.
+    #[error("the connection broke during the commit: {0}")]
+    Commit(String),
+    /// The engine itself is: locked for too long, disk full, input or output failed.
     #[error("the database failed: {0}")]
     Engine(String),
 }
 
+impl Fault {
+    /// A unique value exists already.
+    pub(crate) const EXISTS: Self = Self::Refused("a value exists already");
+}
+
 impl From<Error> for Fault {
+    /// The fault that an error on SQLite is.
     fn from(error: Error) -> Self {
         match error {
             // For every kind that a value could cause, the message stays here: it may quote the value (R70).
             Error::DatabaseError(kind, information) => match kind {
-                DatabaseErrorKind::UniqueViolation => Self::Refused("a value exists already"),
+                DatabaseErrorKind::UniqueViolation => Self::EXISTS,
                 DatabaseErrorKind::NotNullViolation => Self::Refused("a value is missing"),
                 DatabaseErrorKind::CheckViolation => Self::Refused("a check failed"),
                 DatabaseErrorKind::ForeignKeyViolation => Self::Refused("a reference leads nowhere"),

@@ -1,0 +1,5 @@
+DROP TABLE polyreset.turns;
+DROP TABLE polyreset.guesses;
+DROP TABLE polyreset.errands;
+DROP TABLE polyreset.tickets;
+DROP TABLE polyreset.users;

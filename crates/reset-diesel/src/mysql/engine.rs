@@ -1,0 +1,47 @@
+//! What the queries have to know of MySQL and MariaDB.
+
+use diesel::{insert_into, prelude::*, update};
+use diesel_async::{AsyncMysqlConnection, async_connection_wrapper::AsyncConnectionWrapper};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+
+pub(super) use diesel::mysql::Mysql as Backend;
+
+pub(super) use super::schema;
+use super::schema::{migrations, turns};
+use crate::networked::{Networked, OnThread};
+
+pub(super) type Db = AsyncConnectionWrapper<AsyncMysqlConnection, OnThread>;
+pub(super) type Home = Networked<super::Mysql>;
+
+pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/mysql");
+
+/// A query whose rows nobody else changes until the transaction ends.
+macro_rules! locked {
+    ($query:expr) => {
+        $query.for_update()
+    };
+}
+
+/// A query that passes over rows that others have locked, and locks the rest.
+macro_rules! locked_apart {
+    ($query:expr) => {
+        $query.for_update().skip_locked()
+    };
+}
+
+pub(super) use {locked, locked_apart};
+
+/// Waits until nobody else counts the dialect's live tickets, and holds that place until the transaction ends.
+pub(super) fn take_turn(db: &mut Db, dialect: &str) -> QueryResult<()> {
+    let turn = turns::table.find(dialect).select(turns::dialect).for_update();
+    if turn.first::<String>(db).optional()?.is_none() {
+        insert_into(turns::table).values(turns::dialect.eq(dialect)).execute(db)?;
+    }
+    Ok(())
+}
+
+/// Fails where nothing can be written: on a replica, and on a server that became one.
+pub(super) fn could_write(db: &mut Db) -> QueryResult<()> {
+    let none = migrations::table.filter(migrations::version.eq(""));
+    update(none).set(migrations::version.eq("")).execute(db).map(drop)
+}

@@ -1,0 +1,24 @@
+//! MySQL's and MariaDB's tables: in the URL's database, which may be the host application's, so with a prefix.
+
+crate::schema::schema! {
+    users: [#[sql_name = "polyreset_users"] users],
+    tickets: [#[sql_name = "polyreset_tickets"] tickets],
+    errands: [#[sql_name = "polyreset_errands"] errands],
+    guesses: [#[sql_name = "polyreset_guesses"] guesses]
+}
+
+diesel::table! {
+    /// What was migrated.
+    #[sql_name = "polyreset_migrations"]
+    migrations (version) {
+        version -> Text,
+    }
+}
+
+diesel::table! {
+    /// A row for each dialect, locked by whoever counts its live tickets.
+    #[sql_name = "polyreset_turns"]
+    turns (dialect) {
+        dialect -> Text,
+    }
+}

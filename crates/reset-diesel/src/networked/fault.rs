@@ -1,0 +1,80 @@
+//! What an error of a server means, told without the contents of any row.
+//!
+//! Diesel passes a server's words on and not its code. So the words are looked at for those that matter, and never
+//! passed on: they may quote a value (R70).
+
+use diesel::result::{DatabaseErrorKind, Error};
+
+use crate::fault::Fault;
+
+/// Words of the servers, in small letters, and ours for them.
+const WORDS: [(&str, &str); 17] = [
+    ("statement timeout", "a statement took too long"),
+    ("max_statement_time", "a statement took too long"),
+    ("maximum statement execution time", "a statement took too long"),
+    ("terminating connection", "the server closed the connection"),
+    ("shutting down", "the server shuts down"),
+    ("connection closed", "the connection broke"),
+    ("communicating with the server", "the connection broke"),
+    ("input/output error", "the connection broke"),
+    ("connection was killed", "the server closed the connection"),
+    ("read-only", "the server is read-only"),
+    ("read only", "the server is read-only"),
+    ("does not exist", "a table or column is missing: run the command migrate"),
+    ("doesn't exist", "a table is missing: run the command migrate"),
+    ("permission denied", "a permission is missing"),
+    ("command denied", "a permission is missing"),
+    ("too many c", "the server has no connection left"),
+    ("no space left", "the server's disk is full"),
+];
+
+/// Words of a transaction that another one was in the way of.
+const CONFLICTS: [&str; 4] =
+    ["deadlock", "lock wait timeout", "could not serialize", "record has changed since last read"];
+
+/// The fault that `error` is.
+pub(super) fn of(error: Error) -> Fault {
+    let Error::DatabaseError(kind, information) = error else { return Fault::from(error) };
+    match kind {
+        DatabaseErrorKind::SerializationFailure => Fault::Conflict,
+        DatabaseErrorKind::ReadOnlyTransaction => Fault::Engine("the server is read-only".to_owned()),
+        DatabaseErrorKind::UniqueViolation
+        | DatabaseErrorKind::NotNullViolation
+        | DatabaseErrorKind::CheckViolation
+        | DatabaseErrorKind::ForeignKeyViolation => Fault::from(Error::DatabaseError(kind, information)),
+        _ => {
+            let said = information.message().to_lowercase();
+            if CONFLICTS.iter().any(|words| said.contains(words)) {
+                return Fault::Conflict;
+            }
+            let known = WORDS.iter().find(|(words, _)| said.contains(words));
+            Fault::Engine(known.map_or("unexpected answer", |(_, ours)| ours).to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(message: &str) -> Fault {
+        of(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned())))
+    }
+
+    #[test]
+    fn a_deadlock_is_a_conflict_in_either_servers_words() {
+        for message in
+            ["deadlock detected", "Deadlock found when trying to get lock; try restarting transaction"]
+        {
+            assert_eq!(unknown(message), Fault::Conflict);
+        }
+    }
+
+    #[test]
+    fn what_a_server_quotes_is_not_told() {
+        let said = unknown("Incorrect string value: 'ann@canary.example' for column `email`");
+        assert_eq!(said, Fault::Engine("unexpected answer".to_owned()));
+        let down = unknown("terminating connection due to administrator command");
+        assert_eq!(down, Fault::Engine("the server closed the connection".to_owned()));
+    }
+}

@@ -1,0 +1,119 @@
+//! Jobs: one unit of work, which may have to be run again, and the caller who waits for it.
+//!
+//! A job that nobody waits for any more is not begun: whoever was told that no connection became free finds that
+//! nothing was done.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use diesel::result::QueryResult;
+use tokio::{sync::oneshot, time::timeout};
+
+use super::fault;
+use crate::fault::Fault;
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Looks up, with one query.
+    Read,
+    /// Changes something.
+    Write,
+}
+
+/// One unit of work and the caller who waits for its result.
+pub(super) trait Job<Db>: Send {
+    /// What it does.
+    fn kind(&self) -> Kind;
+
+    /// Marks it as begun; false when nobody waits for it any more.
+    fn begin(&self) -> bool;
+
+    /// Runs the work and keeps the result.
+    fn run(&mut self, db: &mut Db) -> Result<(), Fault>;
+
+    /// Tells the caller the result; or `lost`, when it came to nothing.
+    fn answer(self: Box<Self>, lost: Option<Fault>);
+}
+
+const QUEUED: u8 = 0;
+const BEGUN: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+struct Work<T, F> {
+    kind: Kind,
+    work: F,
+    result: Option<T>,
+    stage: Arc<AtomicU8>,
+    caller: oneshot::Sender<Result<T, Fault>>,
+}
+
+/// The caller's end of a job.
+pub(super) struct Waiting<T> {
+    stage: Arc<AtomicU8>,
+    result: oneshot::Receiver<Result<T, Fault>>,
+}
+
+/// A job and its caller's end.
+pub(super) fn new<Db, T, F>(kind: Kind, work: F) -> (Box<dyn Job<Db>>, Waiting<T>)
+where
+    T: Send + 'static,
+    F: FnMut(&mut Db) -> QueryResult<T> + Send + 'static,
+{
+    let (caller, result) = oneshot::channel();
+    let stage = Arc::new(AtomicU8::new(QUEUED));
+    let job = Work { kind, work, result: None, stage: stage.clone(), caller };
+    (Box::new(job), Waiting { stage, result })
+}
+
+impl<T> Waiting<T> {
+    /// Waits `begin` for the job to begin, then `end` for it to end.
+    pub(super) async fn within(mut self, begin: Duration, end: Duration) -> Result<T, Fault> {
+        if let Ok(result) = timeout(begin, &mut self.result).await {
+            return result.unwrap_or(Err(Fault::Closed));
+        }
+        if move_on(&self.stage, WITHDRAWN) {
+            return Err(Fault::Waited);
+        }
+        timeout(end, self.result)
+            .await
+            .map_or(Err(Fault::Slow), |result| result.unwrap_or(Err(Fault::Closed)))
+    }
+}
+
+/// Begins or withdraws a job that is still queued.
+fn move_on(stage: &AtomicU8, to: u8) -> bool {
+    stage.compare_exchange(QUEUED, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+}
+
+impl<Db, T, F> Job<Db> for Work<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Db) -> QueryResult<T> + Send,
+{
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn begin(&self) -> bool {
+        !self.caller.is_closed() && move_on(&self.stage, BEGUN)
+    }
+
+    fn run(&mut self, db: &mut Db) -> Result<(), Fault> {
+        // Sound: a connection that has seen a panic is closed, and what it was doing is rolled back.
+        let ran = catch_unwind(AssertUnwindSafe(|| (self.work)(db)));
+        self.result = Some(ran.map_err(|_| Fault::Panicked)?.map_err(fault::of)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, lost: Option<Fault>) {
+        let Self { result, caller, .. } = *self;
+        let _gone = caller.send(lost.map_or_else(|| result.ok_or(Fault::Closed), Err));
+    }
+}

@@ -1,0 +1,168 @@
+//! The Store on a server: a crew of threads, each with a connection of its own, each job a transaction.
+//!
+//! What PostgreSQL and MySQL have in common. An engine says how to connect and how a transaction begins; its
+//! queries are those of `queries`.
+
+mod fault;
+mod job;
+mod runtime;
+mod worker;
+
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, atomic::AtomicUsize},
+    thread,
+    time::Duration,
+};
+
+use diesel::{connection::SimpleConnection, result::QueryResult};
+use reset_core::error::StoreError;
+use tokio::sync::oneshot;
+
+use self::{job::Job, worker::Worker};
+pub(crate) use self::{
+    job::Kind,
+    runtime::{OnThread, block_on, linger},
+};
+use crate::{OpenError, Options, crew::Crew, fault::Fault};
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Many short transactions.
+    Jobs,
+    /// One that may take its time: a migration, or waiting for somebody else's.
+    Migrating,
+}
+
+/// An engine behind a network.
+pub(crate) trait Engine: Send + Sync + Sized + 'static {
+    /// A connection.
+    type Db: SimpleConnection + Send;
+    /// The engine's name.
+    const NAME: &str;
+
+    /// How it is to be used.
+    fn options(&self) -> &Options;
+
+    /// Connects, within the time that the options give. The error is a reason in words, without the password.
+    fn connect(&self, purpose: Purpose) -> Result<Self::Db, String>;
+
+    /// Begins a transaction that may write.
+    fn begin(&self, db: &mut Self::Db) -> QueryResult<()>;
+
+    /// Whether a look-up may do without a transaction around it.
+    fn reads_alone(&self) -> bool;
+
+    /// The versions that are still to be applied.
+    fn pending(db: &mut Self::Db) -> QueryResult<Vec<String>>;
+
+    /// Applies what is pending, one process at a time, and returns the versions.
+    fn migrate(db: &mut Self::Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>>;
+}
+
+/// A server in use.
+pub(crate) struct Networked<E: Engine> {
+    crew: Crew<dyn Job<E::Db>>,
+    options: Options,
+}
+
+impl<E: Engine> fmt::Debug for Networked<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(E::NAME)
+    }
+}
+
+impl<E: Engine> Networked<E> {
+    /// Starts the crew, whose first connection shows that the server answers. The others connect when there is
+    /// work for them.
+    pub(crate) async fn open(engine: E) -> Result<Self, OpenError> {
+        let engine = Arc::new(engine);
+        let options = engine.options().clone();
+        let (mut crew, live) = (Crew::default(), Arc::new(AtomicUsize::new(0)));
+        let no_thread = |error| server::<E>(format!("no thread to work on: {error}"));
+        let (first, connected) = oneshot::channel();
+        let mut first = Some(first);
+        for number in 0..options.connections.max(1) {
+            let (worker, first) = (Worker::new(engine.clone(), live.clone(), number), first.take());
+            crew.add(&format!("{}-{number}", E::NAME), move |queue| worker.run(queue, first))
+                .map_err(no_thread)?;
+        }
+        let connected = connected.await.unwrap_or_else(|_| Err("the thread ended early".to_owned()));
+        connected.map_err(server::<E>)?;
+        Ok(Self { crew, options })
+    }
+
+    /// Runs a job: in a transaction, whole or not at all, and durable when this returns.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        Ok(self.run(Kind::Write, job).await?)
+    }
+
+    /// Runs one query.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        Ok(self.run(Kind::Read, query).await?)
+    }
+
+    /// Queues a job and waits for its result: for a connection as long as connecting may take, then for an answer
+    /// as long as a new connection and a few statements may.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        kind: Kind,
+        work: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let Options { connect_timeout, statement_timeout, .. } = self.options;
+        let (job, waiting) = job::new(kind, work);
+        self.crew.push(job)?;
+        waiting.within(connect_timeout, connect_timeout + 2 * statement_timeout).await
+    }
+}
+
+/// The versions that are still to be applied.
+pub(crate) async fn pending<E: Engine>(engine: E) -> Result<Vec<String>, OpenError> {
+    aside::<E, _>(move || {
+        let mut db = engine.connect(Purpose::Migrating)?;
+        E::pending(&mut db).map_err(|error| fault::of(error).to_string())
+    })
+    .await
+}
+
+/// Applies what is pending, and returns the versions.
+pub(crate) async fn migrate<E: Engine>(engine: E) -> Result<Vec<String>, OpenError> {
+    aside::<E, _>(move || {
+        let mut db = engine.connect(Purpose::Migrating)?;
+        E::migrate(&mut db).map_err(|error| format!("the migration failed: {error}"))
+    })
+    .await
+}
+
+fn server<E: Engine>(reason: String) -> OpenError {
+    OpenError::Server { engine: E::NAME, reason }
+}
+
+/// Runs blocking work on a thread of its own; an error is a reason in words.
+async fn aside<E: Engine, T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, OpenError> {
+    let (caller, result) = oneshot::channel();
+    let thread = thread::Builder::new().name(format!("{}-open", E::NAME));
+    let work = move || {
+        let done = work();
+        linger();
+        caller.send(done)
+    };
+    let result = match thread.spawn(work) {
+        Ok(_) => result.await.unwrap_or_else(|_| Err("the thread ended early".to_owned())),
+        Err(error) => Err(format!("no thread to work on: {error}")),
+    };
+    result.map_err(server::<E>)
+}
+
+/// Time between two tries of a thread that gets no connection while others have one.
+const RECONNECT_EVERY: Duration = Duration::from_secs(1);

@@ -1,0 +1,169 @@
+//! The thread that owns a connection: takes a job, begins, runs, commits; and gets a new connection when the old
+//! one broke.
+//!
+//! A job that had not begun is begun again on a new connection, once. One that met another transaction (a unique
+//! value, a deadlock) is run again from its start. Where a commit's answer is lost, nobody knows what was done: that
+//! is an error, and never tried again.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use diesel::connection::SimpleConnection;
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::{Engine, Purpose, RECONNECT_EVERY, fault, job::Job, job::Kind, runtime::linger};
+use crate::{crew::Queue, fault::Fault};
+
+/// How often a job is run that others are in the way of.
+const TRIES: u32 = 8;
+/// How often one that finds its value taken: the second time it sees by whom.
+const TRIES_TAKEN: u32 = 3;
+
+/// One thread's share of a [`Networked`](super::Networked).
+pub(super) struct Worker<E: Engine> {
+    engine: Arc<E>,
+    /// How many of the crew have a connection.
+    live: Arc<AtomicUsize>,
+    number: u32,
+    db: Option<E::Db>,
+}
+
+impl<E: Engine> Worker<E> {
+    pub(super) fn new(engine: Arc<E>, live: Arc<AtomicUsize>, number: u32) -> Self {
+        Self { engine, live, number, db: None }
+    }
+
+    /// Works off the queue until the store is dropped. `first` wants to know whether the server answers.
+    pub(super) fn run(
+        mut self,
+        queue: &Queue<dyn Job<E::Db>>,
+        first: Option<oneshot::Sender<Result<(), String>>>,
+    ) {
+        if let Some(first) = first {
+            let _gone = first.send(self.connect());
+        }
+        while let Some(job) = queue.next() {
+            self.take(job, queue);
+        }
+        self.disconnect();
+    }
+
+    fn take(&mut self, mut job: Box<dyn Job<E::Db>>, queue: &Queue<dyn Job<E::Db>>) {
+        if let Err(reason) = self.connect() {
+            let mut job = Some(job);
+            if self.live.load(Ordering::Relaxed) > 0 {
+                // The server has no connection for us: somebody who has one goes on.
+                job = job.and_then(|job| queue.leave(job));
+                queue.rest(RECONNECT_EVERY);
+            }
+            // Whoever came meanwhile has waited as well. To let each wait in its turn would outlast all patience.
+            let jobs = job
+                .into_iter()
+                .flat_map(|job| std::iter::once(job).chain(std::iter::from_fn(|| queue.waiting())));
+            jobs.for_each(|job| job.answer(Some(Fault::Unreachable(reason.clone()))));
+            return;
+        }
+        if job.begin() {
+            let lost = self.settle(&mut *job).err();
+            job.answer(lost);
+        }
+    }
+
+    /// Runs a job until it is done, or cannot be.
+    fn settle(&mut self, job: &mut dyn Job<E::Db>) -> Result<(), Fault> {
+        for tried in 1.. {
+            let fault = match self.once(job) {
+                Err(fault @ Fault::Conflict) if tried < TRIES => fault,
+                Err(fault) if fault == Fault::EXISTS && tried < TRIES_TAKEN => fault,
+                done => return done,
+            };
+            // Not all at once again.
+            if fault == Fault::Conflict {
+                thread::sleep(Duration::from_millis(u64::from(tried * (1 + self.number % 8))));
+            }
+        }
+        unreachable!("the last try returns")
+    }
+
+    fn once(&mut self, job: &mut dyn Job<E::Db>) -> Result<(), Fault> {
+        if job.kind() == Kind::Read && self.engine.reads_alone() {
+            return match job.run(self.db()?) {
+                Err(fault) if self.is_broken(&fault) => job.run(self.db()?).inspect_err(|fault| {
+                    self.is_broken(fault);
+                }),
+                done => done,
+            };
+        }
+        self.begin()?;
+        let ran = job.run(self.db()?);
+        if let Err(fault) = ran {
+            if !self.is_broken(&fault) && self.db()?.batch_execute("ROLLBACK").is_err() {
+                self.disconnect();
+            }
+            return Err(fault);
+        }
+        self.db()?.batch_execute("COMMIT").map_err(|error| {
+            self.disconnect();
+            Fault::Commit(fault::of(error).to_string())
+        })
+    }
+
+    /// Begins a transaction. The first thing that a broken connection, or one to a server that was demoted, cannot
+    /// do: nothing was done yet, so a new one may.
+    fn begin(&mut self) -> Result<(), Fault> {
+        let engine = self.engine.clone();
+        if engine.begin(self.db()?).is_ok() {
+            return Ok(());
+        }
+        self.disconnect();
+        engine.begin(self.db()?).map_err(|error| {
+            self.disconnect();
+            fault::of(error)
+        })
+    }
+
+    /// Whether the connection is not to be trusted after this fault; then it is closed.
+    fn is_broken(&mut self, fault: &Fault) -> bool {
+        let broken = matches!(fault, Fault::Engine(_) | Fault::Panicked);
+        if broken {
+            self.disconnect();
+        }
+        broken
+    }
+
+    fn db(&mut self) -> Result<&mut E::Db, Fault> {
+        self.connect().map_err(Fault::Unreachable)?;
+        Ok(self.db.as_mut().expect("just connected"))
+    }
+
+    fn connect(&mut self) -> Result<(), String> {
+        if self.db.is_none() {
+            let connected = self.engine.connect(Purpose::Jobs);
+            let others = match &connected {
+                Ok(_) => self.live.fetch_add(1, Ordering::Relaxed),
+                Err(_) => self.live.load(Ordering::Relaxed),
+            };
+            match &connected {
+                Ok(_) if others == 0 => info!(engine = E::NAME, "the database answers"),
+                Err(reason) => warn!(reason, "no connection to the database"),
+                Ok(_) => {}
+            }
+            self.db = Some(connected?);
+        }
+        Ok(())
+    }
+
+    fn disconnect(&mut self) {
+        if self.db.take().is_some() {
+            self.live.fetch_sub(1, Ordering::Relaxed);
+            linger();
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Connections to PostgreSQL: how each is made and set up.
+
+use std::{error::Error, fmt::Write, time::Duration};
+
+use diesel::connection::{CacheSize, Connection, SimpleConnection};
+use diesel_async::AsyncPgConnection;
+use tokio::time::timeout;
+use tokio_postgres::{Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{Postgres, engine::Db};
+use crate::{
+    Pooler,
+    networked::{Purpose, block_on},
+};
+
+/// How long a connection may be idle before the server is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Connects, on the runtime of this thread.
+pub(super) fn connect(server: &Postgres, purpose: Purpose) -> Result<Db, String> {
+    let limit = server.options.connect_timeout;
+    let connecting = async {
+        let connected = timeout(limit * server.address.servers(), open(server)).await;
+        connected.unwrap_or_else(|_| Err(format!("no answer within {} s", limit.as_secs_f32())))
+    };
+    let mut db = block_on(connecting).map(Db::from)?;
+    set_up(&mut db, server, purpose).map_err(|error| error.to_string())?;
+    Ok(db)
+}
+
+async fn open(server: &Postgres) -> Result<AsyncPgConnection, String> {
+    let limit = server.options.connect_timeout;
+    let mut config = server.address.config.clone();
+    // A peer that is silent for so long is gone: the system says so, and nobody waits for minutes.
+    config.connect_timeout(limit).tcp_user_timeout(limit).keepalives_idle(KEEPALIVE);
+    let client = match &server.tls {
+        None => drive(config.connect(NoTls).await),
+        Some(tls) => drive(config.connect(MakeRustlsConnect::new((**tls).clone())).await),
+    };
+    let client = client.map_err(|error| told(&error))?;
+    // Diesel sets the session's time zone and encoding, neither of which we depend on. Behind a pooler the session
+    // is not ours: so it is done in a transaction, and undone.
+    let pooled = server.options.pooler == Pooler::Transaction;
+    if pooled {
+        client.batch_execute("BEGIN").await.map_err(|error| told(&error))?;
+    }
+    let db = AsyncPgConnection::try_from(client).await.map_err(|error| error.to_string())?;
+    Ok(db)
+}
+
+/// Lets the connection's other half work on this thread's runtime.
+fn drive<S>(
+    connected: Result<(Client, tokio_postgres::Connection<tokio_postgres::Socket, S>), tokio_postgres::Error>,
+) -> Result<Client, tokio_postgres::Error>
+where
+    S: tokio_postgres::tls::TlsStream + Unpin + Send + 'static,
+{
+    let (client, connection) = connected?;
+    // What ends it is told to whoever uses the client next.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+fn set_up(db: &mut Db, server: &Postgres, purpose: Purpose) -> diesel::QueryResult<()> {
+    let limit = match purpose {
+        Purpose::Jobs => server.options.statement_timeout.as_millis(),
+        Purpose::Migrating => 0,
+    };
+    match server.options.pooler {
+        Pooler::None => db.batch_execute(&format!("SET statement_timeout = {limit}")),
+        Pooler::Transaction => {
+            // Each statement is prepared for one use and closed within its transaction.
+            db.set_prepared_statement_cache_size(CacheSize::Disabled);
+            db.batch_execute("ROLLBACK")
+        }
+    }
+}
+
+/// The error and its causes. A server quotes the user and the database in it, and never the password.
+fn told(error: &tokio_postgres::Error) -> String {
+    if let Some(error) = error.as_db_error() {
+        return error.message().to_owned();
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}

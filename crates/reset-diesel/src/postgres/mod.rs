@@ -1,0 +1,84 @@
+//! The Store on PostgreSQL 12 and later, behind a pooler in transaction mode where there is one.
+
+mod address;
+mod connection;
+mod engine;
+mod migrations;
+#[path = "../queries/mod.rs"]
+mod queries;
+mod schema;
+mod tls;
+
+use std::{error::Error, sync::Arc};
+
+use diesel::{QueryResult, connection::SimpleConnection};
+
+pub(crate) use self::address::Address;
+use self::{engine::Db, queries::users::Users};
+use crate::{
+    OpenError, Options, Pooler,
+    networked::{Engine, Networked, Purpose},
+};
+
+/// A PostgreSQL server, and how it is to be used.
+pub(crate) struct Postgres {
+    address: Address,
+    options: Options,
+    /// Nothing where the connection is not encrypted.
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Postgres {
+    /// Reads the certificates that the address names.
+    pub(crate) fn new(address: Address, options: Options) -> Result<Self, OpenError> {
+        let tls = tls::client(address.tls())?;
+        Ok(Self { address, options, tls })
+    }
+}
+
+impl Engine for Postgres {
+    type Db = Db;
+    const NAME: &str = "PostgreSQL";
+
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn connect(&self, purpose: Purpose) -> Result<Db, String> {
+        connection::connect(self, purpose)
+    }
+
+    fn begin(&self, db: &mut Db) -> QueryResult<()> {
+        // READ WRITE is refused by a standby: so a server that was demoted is found out before anything is done.
+        const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
+        match self.options.pooler {
+            Pooler::None => db.batch_execute(BEGIN),
+            // The session is somebody else's; the transaction is ours. One message, one round trip.
+            Pooler::Transaction => {
+                let limit = self.options.statement_timeout.as_millis();
+                db.batch_execute(&format!("{BEGIN}; SET LOCAL statement_timeout = {limit}"))
+            }
+        }
+    }
+
+    fn reads_alone(&self) -> bool {
+        // A statement is prepared, then executed: a pooler may send the two to different servers.
+        self.options.pooler == Pooler::None
+    }
+
+    fn pending(db: &mut Db) -> QueryResult<Vec<String>> {
+        migrations::pending(db)
+    }
+
+    fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
+        migrations::migrate(db)
+    }
+}
+
+impl Networked<Postgres> {
+    /// The users table.
+    #[expect(clippy::unused_self, reason = "it will be the deployment's to choose")]
+    fn users(&self) -> Users {
+        Users::Own
+    }
+}

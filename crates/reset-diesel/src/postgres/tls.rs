@@ -1,0 +1,103 @@
+//! TLS to PostgreSQL, on rustls with ring.
+
+use std::{path::Path, sync::Arc};
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use super::address::Tls;
+use crate::{OpenError, roots};
+
+/// The client's side of an encrypted connection; nothing for one that is not.
+pub(super) fn client(tls: &Tls) -> Result<Option<Arc<ClientConfig>>, OpenError> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks TLS 1.2 and 1.3");
+    let config = match tls {
+        Tls::Off => return Ok(None),
+        Tls::Offered => {
+            let lax = Arc::new(Lax { provider, chain: None });
+            builder.dangerous().with_custom_certificate_verifier(lax).with_no_client_auth()
+        }
+        Tls::Required { named: true, roots } => {
+            builder.with_root_certificates(store(roots.as_deref())?).with_no_client_auth()
+        }
+        Tls::Required { named: false, roots } => {
+            let chain = WebPkiServerVerifier::builder_with_provider(
+                Arc::new(store(roots.as_deref())?),
+                provider.clone(),
+            );
+            let chain = Some(chain.build().map_err(|error| roots::useless(roots.as_deref(), error))?);
+            let lax = Arc::new(Lax { provider, chain });
+            builder.dangerous().with_custom_certificate_verifier(lax).with_no_client_auth()
+        }
+    };
+    Ok(Some(Arc::new(config)))
+}
+
+fn store(file: Option<&Path>) -> Result<RootCertStore, OpenError> {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(roots::certificates(file)?);
+    if store.is_empty() {
+        return Err(roots::useless(file, "no certificate in it"));
+    }
+    Ok(store)
+}
+
+/// A verifier that asks less than rustls does: for `verify-ca` the name may be another, for `prefer` all may.
+#[derive(Debug)]
+struct Lax {
+    provider: Arc<CryptoProvider>,
+    chain: Option<Arc<WebPkiServerVerifier>>,
+}
+
+impl ServerCertVerifier for Lax {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        let verified = chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            // The name is looked at last: all else was right.
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

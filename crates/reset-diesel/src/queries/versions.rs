@@ -1,0 +1,34 @@
+//! The versions of the schema: those that this program brings, and those that a database has.
+
+use diesel::{
+    dsl::exists,
+    migration::{Migration, MigrationSource},
+    prelude::*,
+    select,
+};
+
+use super::engine::{Backend, Db, MIGRATIONS, schema::migrations};
+
+/// Whether the migration `version` was applied.
+pub(in super::super) fn is_applied(db: &mut Db, version: &str) -> QueryResult<bool> {
+    select(exists(migrations::table.filter(migrations::version.eq(version)))).get_result(db)
+}
+
+/// What was applied. The table has to exist.
+pub(in super::super) fn applied(db: &mut Db) -> QueryResult<Vec<String>> {
+    migrations::table.select(migrations::version).load(db)
+}
+
+/// Every migration of this program, oldest first.
+pub(in super::super) fn all() -> Vec<(String, Box<dyn Migration<Backend>>)> {
+    let all = MigrationSource::<Backend>::migrations(&MIGRATIONS).expect("names that the macro has checked");
+    let mut all: Vec<_> =
+        all.into_iter().map(|migration| (migration.name().version().to_string(), migration)).collect();
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    all
+}
+
+/// The newest version this program knows.
+pub(in super::super) fn newest() -> String {
+    all().pop().expect("there is a first migration").0
+}

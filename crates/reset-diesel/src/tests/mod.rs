@@ -1,0 +1,125 @@
+//! The engines behind a network: the contract on each, and what only several processes at one server, or a server
+//! that goes away, can get wrong.
+
+mod migrate;
+mod outage;
+mod races;
+mod servers;
+
+use std::sync::Arc;
+
+use reset_core::{
+    account::{Account, NewAccount},
+    email::EmailAddress,
+    errand::{Errand, ErrandId, Reference, Task},
+    ports::Store,
+    secret::TicketDigest,
+    ticket::{Ticket, TicketId, TicketKind},
+    time::Timestamp,
+};
+
+use self::servers::Server;
+
+mod postgres {
+    use super::*;
+
+    reset_core::store_contract!(where available: Server::Postgres.store());
+}
+
+mod mariadb {
+    use super::*;
+
+    reset_core::store_contract!(where available: Server::Mariadb.store());
+}
+
+/// Makes one test of each case on each server.
+macro_rules! on_each_server {
+    ($($case:ident,)*) => {
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                super::$case(super::Server::Postgres).await;
+            })*
+        }
+        mod mariadb {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                super::$case(super::Server::Mariadb).await;
+            })*
+        }
+    };
+}
+
+use on_each_server;
+
+const DIALECT: &str = "px0";
+
+/// The point `seconds` after the hour that all tests begin at.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_768_574_400_000 + seconds * 1000)
+}
+
+fn errand(id: &str) -> Errand {
+    Errand {
+        id: ErrandId::new(id),
+        seq: 0,
+        reference: Reference::stored("0123456789"),
+        dialect: DIALECT.to_owned(),
+        task: Task::Reset {
+            email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
+            redirect_to: None,
+        },
+        created_at: at(0),
+        attempts: 0,
+    }
+}
+
+async fn account(store: &Arc<dyn Store>, name: &str) -> Account {
+    let email = EmailAddress::parse(&format!("{name}@example.org")).unwrap();
+    let account = NewAccount {
+        email: email.key().to_owned(),
+        username: None,
+        name: None,
+        locale: None,
+        password_hash: "the first hash".to_owned(),
+        created_at: at(0),
+    };
+    store.add_account(&email, account).await.unwrap();
+    store.account_by_email(&email).await.unwrap().unwrap()
+}
+
+/// A code for ten minutes; id, digest and errand are named `id`.
+fn ticket(account: &Account, id: &str) -> Ticket {
+    let mut digest = [0; 32];
+    digest[..id.len()].copy_from_slice(id.as_bytes());
+    Ticket {
+        id: TicketId::new(id),
+        account: account.id.clone(),
+        dialect: DIALECT.to_owned(),
+        kind: TicketKind::Code,
+        digest: TicketDigest::from_bytes(digest),
+        email: account.email.clone(),
+        epoch: account.epoch,
+        errand: ErrandId::new(id),
+        errand_seq: 1,
+        nonce: 0,
+        redirect_to: None,
+        attempts: 0,
+        issued_at: at(0),
+        minted_at: at(0),
+        expires_at: at(600),
+        spent_at: None,
+        voided_at: None,
+    }
+}
+
+/// The error and all its causes, as a log would show them.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error} ({error:?})");
+        cause = error.source();
+    }
+    text
+}

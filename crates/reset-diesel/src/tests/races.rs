@@ -1,0 +1,167 @@
+//! Several replicas at once: what must happen once happens once.
+
+use std::{collections::HashSet, sync::Arc};
+
+use reset_core::{
+    errand::{ErrandId, Outcome},
+    ports::{Issued, Redemption, Store},
+    ticket::TicketKind,
+};
+use tokio::task::JoinSet;
+
+use super::{DIALECT, Server, account, at, errand, on_each_server, ticket};
+
+on_each_server! {
+    of_two_hundred_redemptions_one_wins,
+    claimed_errands_are_nobody_elses_until_a_lease_ends,
+    the_cap_of_live_codes_holds_among_replicas,
+    guesses_stay_within_the_limit_among_replicas,
+    a_block_and_a_redemption_never_both_win,
+    issues_for_one_account_leave_one_live_ticket,
+}
+
+async fn of_two_hundred_redemptions_one_wins(server: Server) {
+    let Some(fresh) = server.fresh().await else { return };
+    let stores = fresh.stores(4).await;
+    let ann = account(&stores[0], "ann").await;
+    let one = ticket(&ann, "one");
+    assert_eq!(stores[0].issue(&one, None).await.unwrap(), Issued::Live);
+    let mut all = JoinSet::new();
+    for number in 0..200 {
+        let (store, one) = (stores[number % stores.len()].clone(), one.clone());
+        all.spawn(async move {
+            let password_hash = format!("hash {number}");
+            let notice = errand(&format!("notice{number}"));
+            let redemption = Redemption {
+                ticket: &one.id,
+                account: &one.account,
+                password_hash: &password_hash,
+                errands: &[notice],
+                now: at(1),
+            };
+            store.redeem(redemption).await.unwrap().then_some(password_hash)
+        });
+    }
+    let won: Vec<String> = all.join_all().await.into_iter().flatten().collect();
+    assert_eq!(won.len(), 1);
+    assert_eq!(stores[1].password_hash(&ann.id).await.unwrap().as_ref(), won.first());
+    assert_eq!(stores[1].account(&ann.id).await.unwrap().unwrap().epoch, ann.epoch + 1);
+    assert_eq!(stores[1].claim(300, at(1), at(60)).await.unwrap().len(), 1, "one notice");
+}
+
+/// Three couriers, one of which stops in the middle of its work.
+async fn claimed_errands_are_nobody_elses_until_a_lease_ends(server: Server) {
+    let Some(fresh) = server.fresh().await else { return };
+    let stores = fresh.stores(3).await;
+    for number in 0..60 {
+        stores[0].push(&errand(&format!("errand{number}"))).await.unwrap();
+    }
+    let courier = |store: Arc<dyn Store>, stops_after: usize| async move {
+        let (mut claimed, mut finished) = (Vec::new(), 0);
+        for _ in 0..100 {
+            for errand in store.claim(4, at(0), at(60)).await.unwrap() {
+                claimed.push(errand.id.as_str().to_owned());
+                if claimed.len() <= stops_after {
+                    store.finish(&errand.id, Outcome::Mailed, "250", None, at(1)).await.unwrap();
+                    finished += 1;
+                }
+            }
+            if claimed.len() > stops_after {
+                break;
+            }
+        }
+        (claimed, finished)
+    };
+    let (one, two, three) = tokio::join!(
+        tokio::spawn(courier(stores[0].clone(), usize::MAX)),
+        tokio::spawn(courier(stores[1].clone(), usize::MAX)),
+        tokio::spawn(courier(stores[2].clone(), 6)),
+    );
+    let all = [one.unwrap(), two.unwrap(), three.unwrap()];
+    let finished: usize = all.iter().map(|(_, finished)| finished).sum();
+    let claimed: Vec<&String> = all.iter().flat_map(|(claimed, _)| claimed).collect();
+    assert_eq!(claimed.len(), 60, "none was claimed twice before a lease ended");
+    assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), 60);
+    assert!(finished < 60, "the third stopped with some in its hands");
+    let left = stores[0].claim(100, at(60), at(120)).await.unwrap();
+    assert_eq!(left.len(), 60 - finished);
+    assert!(left.iter().all(|errand| errand.attempts == 2));
+}
+
+async fn the_cap_of_live_codes_holds_among_replicas(server: Server) {
+    let Some(fresh) = server.fresh().await else { return };
+    let stores = fresh.stores(4).await;
+    let mut all = JoinSet::new();
+    for number in 0..24 {
+        let owner = account(&stores[0], &format!("user{number}")).await;
+        let (store, ticket) = (stores[number % 4].clone(), ticket(&owner, &format!("t{number}")));
+        all.spawn(async move { store.issue(&ticket, Some(10)).await.unwrap() });
+    }
+    let issued = all.join_all().await;
+    assert_eq!(issued.iter().filter(|issued| **issued == Issued::Live).count(), 10);
+    assert_eq!(issued.iter().filter(|issued| **issued == Issued::Crowded).count(), 14);
+}
+
+async fn guesses_stay_within_the_limit_among_replicas(server: Server) {
+    let Some(fresh) = server.fresh().await else { return };
+    let stores = fresh.stores(4).await;
+    let ann = account(&stores[0], "ann").await;
+    stores[0].issue(&ticket(&ann, "one"), None).await.unwrap();
+    let mut all = JoinSet::new();
+    for number in 0..60 {
+        let (store, id) = (stores[number % 4].clone(), ann.id.clone());
+        all.spawn(async move { store.take_guess(&id, DIALECT, TicketKind::Code, 3, at(1)).await.unwrap() });
+    }
+    let mut taken: Vec<u32> = all.join_all().await.into_iter().flatten().map(|one| one.attempts).collect();
+    taken.sort_unstable();
+    assert_eq!(taken, [1, 2, 3]);
+}
+
+async fn a_block_and_a_redemption_never_both_win(server: Server) {
+    let Some(fresh) = server.fresh().await else { return };
+    let stores = fresh.stores(2).await;
+    for number in 0..20 {
+        let owner = account(&stores[0], &format!("user{number}")).await;
+        let one = ticket(&owner, &format!("t{number}"));
+        stores[0].issue(&one, None).await.unwrap();
+        let email = reset_core::email::EmailAddress::parse(&owner.email).unwrap();
+        let redemption = Redemption {
+            ticket: &one.id,
+            account: &one.account,
+            password_hash: "new",
+            errands: &[],
+            now: at(1),
+        };
+        let (blocked, redeemed) =
+            tokio::join!(stores[0].set_blocked(&email, true, at(1)), stores[1].redeem(redemption));
+        assert!(blocked.unwrap());
+        let after = stores[0].account(&owner.id).await.unwrap().unwrap();
+        assert!(after.blocked);
+        assert_eq!(
+            after.epoch,
+            i64::from(redeemed.unwrap()),
+            "what was redeemed was redeemed before the block"
+        );
+    }
+}
+
+/// Couriers of several errands for one account: nobody fails, and the last asked for has the ticket.
+async fn issues_for_one_account_leave_one_live_ticket(server: Server) {
+    let Some(fresh) = server.fresh().await else { return };
+    let stores = fresh.stores(4).await;
+    let ann = account(&stores[0], "ann").await;
+    let mut all = JoinSet::new();
+    for seq in 1..=12 {
+        let mut one = ticket(&ann, &format!("t{seq}"));
+        one.errand_seq = seq;
+        let store = stores[usize::try_from(seq).unwrap() % 4].clone();
+        all.spawn(async move { store.issue(&one, None).await.unwrap() });
+    }
+    all.join_all().await;
+    let mut live = Vec::new();
+    for seq in 1..=12 {
+        let stored = stores[0].ticket_of(&ErrandId::new(format!("t{seq}"))).await.unwrap();
+        live.extend(stored.filter(|one| one.voided_at.is_none()).map(|one| one.errand_seq));
+    }
+    assert_eq!(live, [12]);
+}
