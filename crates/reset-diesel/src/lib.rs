@@ -28,13 +28,19 @@ use std::{
 use reset_core::ports::Store;
 use thiserror::Error;
 
-use self::{mysql::Mysql, networked::Networked, postgres::Postgres};
+use self::{
+    adopted::{Mapping, Survey, Unfit},
+    mysql::Mysql,
+    networked::Networked,
+    postgres::Postgres,
+};
 
 /// A database by its address. Making one touches nothing.
 #[derive(Clone, Debug)]
 pub struct Database {
     engine: Engine,
     options: Options,
+    users: Option<Mapping>,
 }
 
 #[derive(Clone)]
@@ -123,6 +129,9 @@ pub enum OpenError {
         /// What is wrong with them.
         reason: String,
     },
+    /// The users table is not as it is said to be.
+    #[error(transparent)]
+    Unfit(Unfit),
     /// The server could not be reached, or refused.
     #[error("the {engine} database: {reason}")]
     Server {
@@ -148,12 +157,18 @@ impl Database {
             Some((scheme, _)) => return Err(OpenError::Unsupported(format!("{scheme}://…"))),
             None => return Err(OpenError::Unsupported("a URL without a scheme".to_owned())),
         };
-        Ok(Self { engine, options: Options::default() })
+        Ok(Self { engine, options: Options::default(), users: None })
     }
 
     /// The same database, used as `options` say.
     pub fn with(self, options: Options) -> Self {
         Self { options, ..self }
+    }
+
+    /// The same database, with the accounts in another system's table, where there is a mapping. SQLite has our own
+    /// alone.
+    pub fn with_users(self, users: Option<Mapping>) -> Self {
+        Self { users, ..self }
     }
 
     /// The file, where the database is embedded in this process: then no other server works on it, its
@@ -195,13 +210,31 @@ impl Database {
     /// [`Self::migrate`] has run, [`Store::ready`] fails.
     ///
     /// # Errors
-    /// When the database cannot be opened.
+    /// When the database cannot be opened, or the users table is not as it is said to be.
     pub async fn open(&self) -> Result<Arc<dyn Store>, OpenError> {
+        let users = self.users.as_ref();
         Ok(match &self.engine {
             Engine::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path).await?),
-            Engine::Postgres(address) => Arc::new(Networked::open(self.postgres(address)?).await?),
-            Engine::Mysql(address) => Arc::new(Networked::open(self.mysql(address)?).await?),
+            Engine::Postgres(address) => Arc::new(Networked::open(self.postgres(address)?, users).await?),
+            Engine::Mysql(address) => Arc::new(Networked::open(self.mysql(address)?, users).await?),
         })
+    }
+
+    /// Looks at the users table of another system, and says what would be done with it by `role`; changes nothing.
+    /// Nothing where the table is our own.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, or the users table is not as it is said to be.
+    pub async fn survey(&self, role: &str) -> Result<Option<Survey>, OpenError> {
+        let Some(mapping) = self.users.clone() else { return Ok(None) };
+        let role = role.to_owned();
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres(address) => {
+                networked::survey(self.postgres(address)?, mapping, role).await.map(Some)
+            }
+            Engine::Mysql(address) => networked::survey(self.mysql(address)?, mapping, role).await.map(Some),
+        }
     }
 
     fn postgres(&self, address: &postgres::Address) -> Result<Postgres, OpenError> {

@@ -31,6 +31,21 @@ pub(crate) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// The kind in words.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Uuid => "uuid",
+            Self::Integer => "integer",
+            Self::Text => "text",
+            Self::Boolean => "boolean",
+            Self::Instant => "timestamp with time zone",
+            Self::LocalTime => "timestamp, taken as UTC",
+            Self::Other => "another type",
+        }
+    }
+}
+
 /// A column as the database describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Column {

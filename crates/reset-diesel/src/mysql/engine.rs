@@ -1,6 +1,13 @@
 //! What the queries have to know of MySQL and MariaDB.
 
-use diesel::{insert_into, prelude::*, update};
+use diesel::{
+    dsl::sql,
+    insert_into,
+    prelude::*,
+    select,
+    sql_types::{Nullable, Text},
+    update,
+};
 use diesel_async::{AsyncMysqlConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
@@ -8,10 +15,32 @@ pub(super) use diesel::mysql::Mysql as Backend;
 
 pub(super) use super::schema;
 use super::schema::{migrations, turns};
-use crate::networked::{Networked, OnThread};
+use crate::{
+    adopted::{Name, Speech},
+    networked::{Networked, OnThread},
+};
 
 pub(super) type Db = AsyncConnectionWrapper<AsyncMysqlConnection, OnThread>;
 pub(super) type Home = Networked<super::Mysql>;
+
+/// The SQL that another system's users table is asked in.
+pub(super) const SPEECH: Speech = Speech::Mysql;
+
+/// Our own tables.
+pub(super) const OUR_TABLES: &[&str] = &[
+    "polyreset_errands",
+    "polyreset_guesses",
+    "polyreset_migrations",
+    "polyreset_tickets",
+    "polyreset_turns",
+    "polyreset_users",
+];
+
+/// The database that they are in.
+pub(super) fn database(db: &mut Db) -> QueryResult<Option<Name>> {
+    let name = select(sql::<Nullable<Text>>("DATABASE()")).get_result::<Option<String>>(db)?;
+    Ok(name.and_then(|name| Name::parse(&name).ok()))
+}
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 

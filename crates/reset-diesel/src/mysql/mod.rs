@@ -1,7 +1,10 @@
 //! The Store on MariaDB 10.6 and later, and on MySQL 8.
 
 mod address;
+#[path = "../adopting/mod.rs"]
+mod adopting;
 mod connection;
+mod describe;
 mod engine;
 mod migrations;
 #[path = "../queries/mod.rs"]
@@ -16,6 +19,7 @@ pub(crate) use self::address::Address;
 use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options,
+    adopted::{Mapping, Plan, Survey, Unfit},
     networked::{Engine, Networked, Purpose},
 };
 
@@ -60,12 +64,19 @@ impl Engine for Mysql {
     fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
         migrations::migrate(db)
     }
+
+    fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, Unfit>> {
+        adopting::plan(db, mapping)
+    }
+
+    fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, Unfit>> {
+        adopting::survey(db, mapping, role)
+    }
 }
 
 impl Networked<Mysql> {
     /// The users table.
-    #[expect(clippy::unused_self, reason = "it will be the deployment's to choose")]
     fn users(&self) -> Users {
-        Users::Own
+        self.plan().into()
     }
 }

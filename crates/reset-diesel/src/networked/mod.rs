@@ -25,7 +25,12 @@ pub(crate) use self::{
     job::Kind,
     runtime::{OnThread, block_on, linger},
 };
-use crate::{OpenError, Options, crew::Crew, fault::Fault};
+use crate::{
+    OpenError, Options,
+    adopted::{Mapping, Plan, Survey, Unfit},
+    crew::Crew,
+    fault::Fault,
+};
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +65,19 @@ pub(crate) trait Engine: Send + Sync + Sized + 'static {
 
     /// Applies what is pending, one process at a time, and returns the versions.
     fn migrate(db: &mut Self::Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>>;
+
+    /// The statements for another system's users table as it is.
+    fn plan(db: &mut Self::Db, mapping: &Mapping) -> QueryResult<Result<Plan, Unfit>>;
+
+    /// Another system's users table as it is, and what would be done with it by `role`.
+    fn survey(db: &mut Self::Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, Unfit>>;
 }
 
 /// A server in use.
 pub(crate) struct Networked<E: Engine> {
     crew: Crew<dyn Job<E::Db>>,
     options: Options,
+    plan: Option<Arc<Plan>>,
 }
 
 impl<E: Engine> fmt::Debug for Networked<E> {
@@ -77,8 +89,12 @@ impl<E: Engine> fmt::Debug for Networked<E> {
 impl<E: Engine> Networked<E> {
     /// Starts the crew, whose first connection shows that the server answers. The others connect when there is
     /// work for them.
-    pub(crate) async fn open(engine: E) -> Result<Self, OpenError> {
+    pub(crate) async fn open(engine: E, mapping: Option<&Mapping>) -> Result<Self, OpenError> {
         let engine = Arc::new(engine);
+        let plan = match mapping {
+            Some(mapping) => Some(Arc::new(planned(engine.clone(), mapping.clone()).await?)),
+            None => None,
+        };
         let options = engine.options().clone();
         let (mut crew, live) = (Crew::default(), Arc::new(AtomicUsize::new(0)));
         let no_thread = |error| server::<E>(format!("no thread to work on: {error}"));
@@ -91,7 +107,12 @@ impl<E: Engine> Networked<E> {
         }
         let connected = connected.await.unwrap_or_else(|_| Err("the thread ended early".to_owned()));
         connected.map_err(server::<E>)?;
-        Ok(Self { crew, options })
+        Ok(Self { crew, options, plan })
+    }
+
+    /// The statements for another system's users table, where it is not our own.
+    pub(crate) fn plan(&self) -> Option<Arc<Plan>> {
+        self.plan.clone()
     }
 
     /// Runs a job: in a transaction, whole or not at all, and durable when this returns.
@@ -131,6 +152,28 @@ pub(crate) async fn pending<E: Engine>(engine: E) -> Result<Vec<String>, OpenErr
         E::pending(&mut db).map_err(|error| fault::of(error).to_string())
     })
     .await
+}
+
+/// The statements for another system's users table as it is.
+async fn planned<E: Engine>(engine: Arc<E>, mapping: Mapping) -> Result<Plan, OpenError> {
+    let plan = aside::<E, _>(move || {
+        let mut db = engine.connect(Purpose::Migrating)?;
+        E::plan(&mut db, &mapping).map_err(|error| fault::of(error).to_string())
+    });
+    plan.await?.map_err(OpenError::Unfit)
+}
+
+/// Another system's users table as it is, and what would be done with it by `role`.
+pub(crate) async fn survey<E: Engine>(
+    engine: E,
+    mapping: Mapping,
+    role: String,
+) -> Result<Survey, OpenError> {
+    let survey = aside::<E, _>(move || {
+        let mut db = engine.connect(Purpose::Migrating)?;
+        E::survey(&mut db, &mapping, &role).map_err(|error| fault::of(error).to_string())
+    });
+    survey.await?.map_err(OpenError::Unfit)
 }
 
 /// Applies what is pending, and returns the versions.

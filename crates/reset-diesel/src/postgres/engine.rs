@@ -8,10 +8,25 @@ pub(super) use diesel::pg::Pg as Backend;
 
 pub(super) use super::schema;
 use super::schema::{migrations, turns};
-use crate::networked::{Networked, OnThread};
+use crate::{
+    adopted::{Name, Speech},
+    networked::{Networked, OnThread},
+};
 
 pub(super) type Db = AsyncConnectionWrapper<AsyncPgConnection, OnThread>;
 pub(super) type Home = Networked<super::Postgres>;
+
+/// The SQL that another system's users table is asked in.
+pub(super) const SPEECH: Speech = Speech::Postgres;
+
+/// They have a schema of their own.
+pub(super) const OUR_TABLES: &[&str] = &[];
+
+/// Says nothing: they have a schema of their own.
+#[expect(clippy::unnecessary_wraps, reason = "other engines have to ask the database")]
+pub(super) fn database(_: &mut Db) -> QueryResult<Option<Name>> {
+    Ok(None)
+}
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 

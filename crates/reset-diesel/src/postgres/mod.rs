@@ -1,7 +1,10 @@
 //! The Store on PostgreSQL 12 and later, behind a pooler in transaction mode where there is one.
 
 mod address;
+#[path = "../adopting/mod.rs"]
+mod adopting;
 mod connection;
+mod describe;
 mod engine;
 mod migrations;
 #[path = "../queries/mod.rs"]
@@ -17,6 +20,7 @@ pub(crate) use self::address::Address;
 use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options, Pooler,
+    adopted::{Mapping, Plan, Survey, Unfit},
     networked::{Engine, Networked, Purpose},
 };
 
@@ -73,12 +77,19 @@ impl Engine for Postgres {
     fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
         migrations::migrate(db)
     }
+
+    fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, Unfit>> {
+        adopting::plan(db, mapping)
+    }
+
+    fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, Unfit>> {
+        adopting::survey(db, mapping, role)
+    }
 }
 
 impl Networked<Postgres> {
     /// The users table.
-    #[expect(clippy::unused_self, reason = "it will be the deployment's to choose")]
     fn users(&self) -> Users {
-        Users::Own
+        self.plan().into()
     }
 }

@@ -9,6 +9,7 @@
 //! again from its start, so what a write decides it must look up itself.
 
 pub(super) mod accounts;
+mod adopted_users;
 pub(super) mod errands;
 mod own_users;
 pub(super) mod rows;

@@ -1,18 +1,33 @@
 //! The users table, whoever's it is: the one door to it. Tickets and errands name no column of it.
 //!
-//! Another table than our own is another variant here, and another file like `own_users`.
+//! Our own is `own_users`, another system's `adopted_users`.
 
-use diesel::QueryResult;
+use std::sync::Arc;
+
+use diesel::{QueryResult, result::Error};
 use reset_core::account::{Account, AccountId, NewAccount};
 
-use super::{super::engine::Db, own_users};
+use super::{super::engine::Db, adopted_users, own_users};
+use crate::adopted::Plan;
 
 /// Which table the accounts are in.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(in super::super) enum Users {
     /// polyreset's own.
-    #[default]
     Own,
+    /// Another system's.
+    Adopted(Arc<Plan>),
+}
+
+impl From<Option<Arc<Plan>>> for Users {
+    fn from(plan: Option<Arc<Plan>>) -> Self {
+        plan.map_or(Self::Own, Self::Adopted)
+    }
+}
+
+/// Another system makes and blocks its accounts itself.
+fn not_ours() -> Error {
+    Error::QueryBuilderError("accounts of another system are made and blocked there".into())
 }
 
 /// What a redemption has to know of an account whose row it holds.
@@ -27,43 +42,54 @@ pub(super) struct Held {
 
 impl Users {
     /// The account with the canonical address `email_key`.
-    pub(super) fn by_email(self, db: &mut Db, email_key: &str) -> QueryResult<Option<Account>> {
+    pub(super) fn by_email(&self, db: &mut Db, email_key: &str) -> QueryResult<Option<Account>> {
         match self {
             Self::Own => own_users::by_email(db, email_key),
+            Self::Adopted(plan) => adopted_users::by_email(db, plan, email_key),
         }
     }
 
     /// The account `id`.
-    pub(super) fn by_id(self, db: &mut Db, id: &AccountId) -> QueryResult<Option<Account>> {
+    pub(super) fn by_id(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<Account>> {
         match self {
             Self::Own => own_users::by_id(db, id),
+            Self::Adopted(plan) => adopted_users::by_id(db, plan, id),
         }
     }
 
     /// The stored hash of the account's password.
-    pub(super) fn password_hash(self, db: &mut Db, id: &AccountId) -> QueryResult<Option<String>> {
+    pub(super) fn password_hash(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<String>> {
         match self {
             Self::Own => own_users::password_hash(db, id),
+            Self::Adopted(plan) => adopted_users::password_hash(db, plan, id),
         }
     }
 
     /// Locks the account's row until the transaction ends, and reads what a redemption depends on.
-    pub(super) fn hold(self, db: &mut Db, id: &AccountId) -> QueryResult<Option<Held>> {
+    pub(super) fn hold(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<Held>> {
         match self {
             Self::Own => own_users::hold(db, id),
+            Self::Adopted(plan) => adopted_users::hold(db, plan, id),
         }
     }
 
     /// Sets the password of an account that is not blocked and raises its epoch; says whether it did.
-    pub(super) fn set_password(self, db: &mut Db, id: &AccountId, hash: &str, now: i64) -> QueryResult<bool> {
+    pub(super) fn set_password(
+        &self,
+        db: &mut Db,
+        id: &AccountId,
+        hash: &str,
+        now: i64,
+    ) -> QueryResult<bool> {
         match self {
             Self::Own => own_users::set_password(db, id, hash, now),
+            Self::Adopted(plan) => adopted_users::set_password(db, plan, id, hash),
         }
     }
 
     /// Blocks or unblocks; returns the account, if there is one.
     pub(super) fn set_blocked(
-        self,
+        &self,
         db: &mut Db,
         email_key: &str,
         blocked: bool,
@@ -71,18 +97,20 @@ impl Users {
     ) -> QueryResult<Option<AccountId>> {
         match self {
             Self::Own => own_users::set_blocked(db, email_key, blocked, now),
+            Self::Adopted(_) => Err(not_ours()),
         }
     }
 
     /// Adds an account; nothing when the address is taken.
     pub(super) fn add(
-        self,
+        &self,
         db: &mut Db,
         email_key: &str,
         account: &NewAccount,
     ) -> QueryResult<Option<AccountId>> {
         match self {
             Self::Own => own_users::add(db, email_key, account),
+            Self::Adopted(_) => Err(not_ours()),
         }
     }
 }

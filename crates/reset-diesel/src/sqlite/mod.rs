@@ -61,7 +61,7 @@ impl Sqlite {
     }
 
     /// The users table.
-    #[expect(clippy::unused_self, reason = "it will be the deployment's to choose")]
+    #[expect(clippy::unused_self, reason = "on other engines it is the deployment's to choose")]
     fn users(&self) -> Users {
         Users::Own
     }
