@@ -268,14 +268,8 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// Settings that are promised for a later version: known by name, and refused.
-const LATER: &[&str] = &[
-    "admin_listen",
-    "trusted_proxies",
-    "users.table",
-    "users.id",
-    "users.email",
-    "users.password",
-];
+const LATER: &[&str] =
+    &["admin_listen", "trusted_proxies", "users.table", "users.id", "users.email", "users.password"];
 
 #[cfg(test)]
 mod tests {
