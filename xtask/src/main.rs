@@ -6,6 +6,7 @@ mod compare;
 mod dialects;
 mod diff;
 mod openapi;
+mod servers;
 mod test;
 mod tidy;
 
@@ -14,7 +15,8 @@ use std::{path::PathBuf, process::ExitCode};
 const HELP: &str = "\
 cargo xtask <command>
 
-  test [ARGS]       every test; ARGS go to `cargo test`
+  test [ARGS]       every test, on database servers of its own where their programs are or can be installed;
+                    ARGS go to `cargo test`
   openapi           writes openapi/ from the dialects' rows
   openapi --check   fails when openapi/ differs from the rows
   dialects          writes the comparison into docs/DIALECTS.md from the dialects' rows

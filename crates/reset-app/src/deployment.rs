@@ -31,13 +31,17 @@ pub(crate) fn entropy() -> Arc<dyn Entropy> {
     Arc::new(OsEntropy)
 }
 
-/// The store, made where there is none. An embedded database is migrated; a shared one must be up to date.
+/// The store, made where there is none. An embedded database is migrated; a server's only where the settings say
+/// so, for its schema may be in use by an older program.
 pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
     let database = &settings.database.address;
-    if database.file().is_some() {
+    if database.file().is_some() || settings.database.auto_migrate {
         database.migrate().await.context("database_url")?;
-    } else if !database.pending().await?.is_empty() {
-        bail!("the database schema is behind: run the command migrate first");
+    } else if !database.pending().await.context("database_url")?.is_empty() {
+        bail!(
+            "the database schema is behind: run the command migrate, or set database.auto_migrate \
+             (RESET_DATABASE__AUTO_MIGRATE=true)"
+        );
     }
     database.open().await.context("database_url")
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Global, print};
 use crate::{
@@ -67,7 +67,7 @@ async fn database(settings: &Settings) -> Result<String> {
         directory_of(path)?;
         return Ok(format!("{} will be made at first start", path.display()));
     }
-    let pending = database.pending().await?;
+    let pending = database.pending().await.context("database_url")?;
     if pending.is_empty() {
         database.open().await?.ready().await?;
         return Ok("answers, and its schema is up to date".to_owned());

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::print;
@@ -18,14 +18,14 @@ pub(super) struct Arguments {
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<ExitCode> {
     let database = &settings.database.address;
     if arguments.check {
-        let pending = database.pending().await?;
+        let pending = database.pending().await.context("database_url")?;
         if !pending.is_empty() {
             bail!("the database schema is behind, {} pending: run the command migrate", pending.join(", "));
         }
         print("the database schema is up to date\n");
         return Ok(ExitCode::SUCCESS);
     }
-    let applied = database.migrate().await?;
+    let applied = database.migrate().await.context("database_url")?;
     if applied.is_empty() {
         print("the database schema is up to date\n");
     }

@@ -3,6 +3,7 @@
 //! A command fails with one sentence on stderr. Exit codes: 0 done, 1 not, 2 wrong usage; `user verify`
 //! keeps 1 for "not this password" and fails with 2.
 
+mod adopt;
 mod config;
 mod doctor;
 mod healthcheck;
@@ -53,6 +54,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Apply the database migrations that this program brings
     Migrate(migrate::Arguments),
+    /// Show what adopting another system's users table would mean
+    Adopt(adopt::Arguments),
     /// Check settings, secret, database, public URL and mail, a line each with its fix
     Doctor,
     /// Exit 0 when the server of these settings is ready, 1 when it is not
@@ -104,6 +107,7 @@ impl Command {
         match self {
             Self::Serve(arguments) => in_runtime(serve::run(global, arguments, serve)),
             Self::Migrate(arguments) => in_runtime(migrate::run(global.settings()?, arguments)),
+            Self::Adopt(arguments) => in_runtime(adopt::run(global.settings()?, arguments)),
             Self::Doctor => in_runtime(doctor::run(global)),
             Self::Healthcheck => in_runtime(healthcheck::run(global.settings()?)),
             Self::User(command) => in_runtime(user::run(global.settings()?, command)),

@@ -146,7 +146,34 @@ pub(crate) const KEYS: &[Key] = &[
         "`http://<listen>` when that is loopback; else required",
         "Where people reach the service, https unless loopback: the only source of links",
     ),
-    Key::new("database_url", Text, "sqlite://reset.db", "`sqlite://PATH`").secrecy(Secrecy::Userinfo),
+    Key::new(
+        "database_url",
+        Text,
+        "sqlite://reset.db",
+        "`sqlite://PATH`, `postgres://USER:PASSWORD@HOST[,HOST…]/DATABASE?sslmode=…`, \
+         `mysql://USER:PASSWORD@HOST[,HOST…]/DATABASE?ssl-mode=…` (MySQL and MariaDB)",
+    )
+    .secrecy(Secrecy::Userinfo),
+    Key::new(
+        "database.auto_migrate",
+        Boolean,
+        "false",
+        "Whether `serve` migrates a PostgreSQL, MySQL or MariaDB database by itself; SQLite always is",
+    ),
+    Key::new("database.connections", Integer, "10", "Connections of this process; SQLite has its own number"),
+    Key::new(
+        "database.connect_timeout",
+        Duration,
+        "5s",
+        "Longest time to connect to one server, and longest wait for a connection to be free",
+    ),
+    Key::new("database.statement_timeout", Duration, "5s", "Longest time for one statement"),
+    Key::new(
+        "database.pooler",
+        Choice(&["none", "transaction"]),
+        "none",
+        "`transaction` behind PgBouncer in transaction mode",
+    ),
     Key::new(
         "mail_url",
         Text,
@@ -158,7 +185,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key::new("mail_from", Text, "Polyreset <no-reply@localhost>", "Sender of every mail"),
     Key::found(
         "secret",
-        "`reset.secret` beside the database, made at first start with mode 0600",
+        "on SQLite: `reset.secret` beside the database, made at first start with mode 0600; else required",
         "At least 32 bytes as hex or base64; every other key is derived from it",
     )
     .secrecy(Secrecy::Secret),
@@ -322,7 +349,7 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// Settings that are promised for a later version: known by name, and refused.
-const LATER: &[&str] = &["admin_listen", "trusted_proxies", "database.auto_migrate"];
+const LATER: &[&str] = &["admin_listen", "trusted_proxies"];
 
 #[cfg(test)]
 mod tests {

@@ -75,11 +75,12 @@ impl Settings {
         let values = Values::new(source::gather(inputs)?)?;
         let log = values.text("log")?;
         EnvFilter::try_new(&log).map_err(|_| values.bad("log", "a level such as info, or target=level,…"))?;
+        let users = users::read(&values)?;
         let settings = Self {
             log,
             http: Http::read(&values)?,
-            database: Database::read(&values)?,
-            users: users::read(&values)?,
+            database: Database::read(&values, users.clone())?,
+            users,
             mail: Mail::read(&values)?,
             passwords: Passwords::read(&values)?,
             notify: Notify::read(&values)?,

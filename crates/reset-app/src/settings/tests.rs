@@ -101,12 +101,27 @@ fn a_promise_for_later_is_refused_by_name() {
     for (variable, value) in [
         ("RESET_TRUSTED_PROXIES", "10.0.0.0/8"),
         ("RESET_STRAPI__WIRE", "server"),
-        ("RESET_DATABASE_URL", "postgres://localhost/reset"),
         ("RESET_PASSWORD__DENYLIST", "on"),
     ] {
         let text = sentence(environment(&[(variable, value)]));
         assert!(text.contains("does not offer yet"), "{text}");
     }
+}
+
+#[test]
+fn a_server_needs_the_secret_and_its_url_is_never_quoted() {
+    for url in ["postgres://reset:hunter2@db/reset", "mariadb://reset:hunter2@db/reset"] {
+        let text = sentence(environment(&[("RESET_DATABASE_URL", url)]));
+        assert!(text.contains("secret is required") && text.contains("RESET_SECRET"), "{text}");
+        let secret = ("RESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+        let given = [("RESET_DATABASE_URL", url), secret, ("RESET_DATABASE__AUTO_MIGRATE", "true")];
+        let settings = environment(&given).ok().unwrap();
+        assert!(settings.database.auto_migrate && settings.database.address.file().is_none());
+    }
+    let text = sentence(environment(&[("RESET_DATABASE_URL", "postgres://u:hunter2@db/x?sslmode=maybe")]));
+    assert!(text.contains("verify-full") && !text.contains("hunter2"), "{text}");
+    let text = sentence(environment(&[("RESET_DATABASE__CONNECT_TIMEOUT", "0s")]));
+    assert!(text.starts_with("database.connect_timeout"), "{text}");
 }
 
 #[test]

@@ -3,8 +3,11 @@
 
 mod migrate;
 mod outage;
+mod own_server;
+mod pooler;
 mod races;
 mod servers;
+mod tls;
 
 use std::sync::Arc;
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Server, at, errand, on_each_server, told};
+use super::{Server, at, errand, on_each_server, own_server::OwnServer, told};
+use crate::{Database, Options};
 
 on_each_server! {
     cut_connections_are_replaced_and_nobody_notices,
@@ -37,9 +38,79 @@ async fn errors_name_the_kind_and_no_value(server: Server) {
 async fn a_server_that_is_not_there_is_an_error_at_once_and_without_the_password() {
     for scheme in ["postgres", "mysql"] {
         let began = Instant::now();
-        let database = crate::Database::at(&format!("{scheme}://u:hunter2@127.0.0.1:1/x")).unwrap();
+        let database = Database::at(&format!("{scheme}://u:hunter2@127.0.0.1:1/x")).unwrap();
         let said = told(&database.open().await.err().unwrap());
         assert!(said.to_lowercase().contains("connection refused") && !said.contains("hunter2"), "{said}");
         assert!(began.elapsed() < Duration::from_secs(3));
+    }
+}
+
+fn quick(url: &str) -> Database {
+    let limit = Duration::from_secs(2);
+    let options =
+        Options { connections: 3, connect_timeout: limit, statement_timeout: limit, ..Options::default() };
+    Database::at(url).unwrap().with(options)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_server_is_down_every_job_fails_soon_and_after_that_all_work_again() {
+    let Some(mut server) = OwnServer::start() else { return };
+    let database = quick(&server.url());
+    database.migrate().await.unwrap();
+    let store = database.open().await.unwrap();
+    let mut accepted = 0;
+    for round in 0..3 {
+        for number in 0..6 {
+            store.push(&errand(&format!("up{round}x{number}"))).await.unwrap();
+            accepted += 1;
+        }
+        server.stop();
+        let began = Instant::now();
+        for number in 0..10 {
+            let down = store.push(&errand(&format!("down{round}x{number}"))).await.unwrap_err();
+            assert!(told(&down).contains("cannot be reached"), "{}", told(&down));
+            assert!(store.ready().await.is_err() && store.next_due().await.is_err());
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        server.run();
+        store.ready().await.unwrap();
+    }
+    assert_eq!(store.claim(100, at(0), at(1)).await.unwrap().len(), accepted, "and what failed was not done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_standby_is_promoted_it_is_gone_on_with() {
+    let Some(mut primary) = OwnServer::start() else { return };
+    quick(&primary.url()).migrate().await.unwrap();
+    let standby = primary.standby();
+    // The standby comes first: only what may be written to is used.
+    let both = format!("postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres", standby.port, primary.port);
+    let store = quick(&both).open().await.unwrap();
+    store.push(&errand("before")).await.unwrap();
+    store.ready().await.unwrap();
+    // Until it is there, too: replication is asynchronous.
+    let copy = quick(&standby.url()).open().await.unwrap();
+    while copy.next_due().await.ok().flatten().is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(copy.ready().await.is_err(), "a standby is not ready");
+    primary.stop();
+    assert!(store.push(&errand("between")).await.is_err());
+    standby.promote();
+    store.push(&errand("after")).await.unwrap();
+    let claimed = store.claim(10, at(0), at(1)).await.unwrap();
+    assert_eq!(claimed.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["before", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_silent_holds_nobody_longer_than_the_limits() {
+    // It accepts connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("127.0.0.1:{}/x", silent.local_addr().unwrap().port());
+    for scheme in ["postgres", "mysql"] {
+        let began = Instant::now();
+        let said = told(&quick(&format!("{scheme}://u@{url}")).open().await.err().unwrap());
+        assert!(said.contains("no answer within 2 s"), "{said}");
+        assert!(began.elapsed() < Duration::from_secs(6));
     }
 }

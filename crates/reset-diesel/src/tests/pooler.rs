@@ -1,0 +1,150 @@
+//! Behind `PgBouncer` in transaction mode: two server connections for two processes of eight threads each.
+
+use std::{
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use reset_core::{
+    errand::Outcome,
+    ports::{Issued, Redemption},
+    ticket::TicketKind,
+};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::{
+    DIALECT, Server, account, at, errand,
+    own_server::{command, find, program, unprivileged},
+    servers::Fresh,
+    ticket,
+};
+use crate::{Database, Options, Pooler};
+
+/// Tells a process of the test's own where the pooler is, and who it is.
+const CLIENT: &str = "POLYRESET_TEST_POOLED_CLIENT";
+
+struct PgBouncer {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl PgBouncer {
+    fn before(fresh: &Fresh) -> Self {
+        let server = url::Url::parse(&fresh.url()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let settings = format!(
+            "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n",
+            server.host_str().unwrap(),
+            server.port().unwrap_or(5432),
+        );
+        let settings = settings.replace("* = ", &format!("* = user={} ", server.username()));
+        let file = folder.path().join("pgbouncer.ini");
+        std::fs::write(&file, settings).unwrap();
+        if let Some((user, group)) = unprivileged() {
+            std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).unwrap();
+        }
+        let mut pooler = program("pgbouncer");
+        let child = pooler.arg("-q").arg(&file).stdout(Stdio::null()).spawn().unwrap();
+        let pooler = Self { child, port, _folder: folder };
+        for _ in 0..200 {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return pooler;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("pgbouncer does not start");
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn pooled(url: &str) -> Database {
+    let options = Options {
+        connections: 8,
+        connect_timeout: Duration::from_secs(20),
+        pooler: Pooler::Transaction,
+        ..Options::default()
+    };
+    Database::at(url).unwrap().with(options)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_share_the_connections_of_a_pooler() {
+    let Some(fresh) = Server::Postgres.empty().await else { return };
+    if find("pgbouncer").is_none() {
+        use std::io::Write;
+
+        // Straight to the terminal, as with servers.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: the test behind PgBouncer, which is not installed");
+        return;
+    }
+    let pooler = PgBouncer::before(&fresh);
+    let name = fresh.url().rsplit_once('/').unwrap().1.to_owned();
+    let url = format!("postgres://postgres@127.0.0.1:{}/{name}", pooler.port);
+    let database = pooled(&url);
+    assert_eq!(database.migrate().await.unwrap().len(), 1, "even migrations go through the pooler");
+    assert!(database.pending().await.unwrap().is_empty());
+    // Processes of their own: only there do the driver's names for statements meet.
+    let clients: Vec<Child> = ["one", "two"]
+        .map(|client| {
+            let mut process = command(std::env::current_exe().unwrap());
+            process.args(["--exact", "tests::pooler::a_client_of_the_pooler", "--nocapture"]);
+            process.env(CLIENT, format!("{client} {url}")).stdout(Stdio::piped()).stderr(Stdio::piped());
+            process.spawn().unwrap()
+        })
+        .into();
+    for client in clients {
+        let output = client.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // Nothing of ours is left in the sessions that others get.
+    let store = database.open().await.unwrap();
+    store.ready().await.unwrap();
+}
+
+/// What each of those processes does; in the test's own process nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_the_pooler() {
+    #[expect(clippy::disallowed_methods, reason = "the parent process says what to do")]
+    let Ok(given) = std::env::var(CLIENT) else { return };
+    let (client, url) = given.split_once(' ').unwrap();
+    let store = pooled(url).open().await.unwrap();
+    let mut all = JoinSet::new();
+    for number in 0..40 {
+        let (store, name) = (store.clone(), format!("{client}{number}"));
+        all.spawn(async move {
+            let owner = account(&store, &name).await;
+            store.push(&errand(&name)).await.unwrap();
+            let one = ticket(&owner, &name);
+            assert_eq!(store.issue(&one, Some(1000)).await.unwrap(), Issued::Live);
+            let guess = store.take_guess(&owner.id, DIALECT, TicketKind::Code, 3, at(1)).await.unwrap();
+            assert_eq!(guess.unwrap().attempts, 1);
+            let found = store.ticket_with(DIALECT, &one.digest, at(1)).await.unwrap();
+            assert_eq!(found.unwrap().id, one.id);
+            let redemption = || Redemption {
+                ticket: &one.id,
+                account: &one.account,
+                password_hash: &name,
+                notice: None,
+                now: at(1),
+            };
+            assert!(store.redeem(redemption()).await.unwrap());
+            assert!(!store.redeem(redemption()).await.unwrap());
+            assert_eq!(store.password_hash(&owner.id).await.unwrap(), Some(name));
+            for errand in store.claim(2, at(0), at(60)).await.unwrap() {
+                store.finish(&errand.id, Outcome::Mailed, "250", None, at(1)).await.unwrap();
+            }
+        });
+    }
+    all.join_all().await;
+}

@@ -1,0 +1,71 @@
+//! TLS to PostgreSQL: whose certificate is believed.
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use super::{errand, own_server::OwnServer, told};
+use crate::Database;
+
+/// A certificate authority: its certificate, and what it signs with.
+fn authority() -> (String, Issuer<'static, KeyPair>) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let pem = params.self_signed(&key).unwrap().pem();
+    (pem, Issuer::new(params, key))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_certificate_of_the_right_authority_and_name_is_believed() {
+    let Some(mut server) = OwnServer::start() else { return };
+    let ((right, signer), (wrong, _)) = (authority(), authority());
+    let key = KeyPair::generate().unwrap();
+    // For `localhost`, and not for 127.0.0.1.
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &signer).unwrap();
+    let certificate = server.file("server.pem", &certificate.pem());
+    let private = server.file("server.key", &key.serialize_pem());
+    let (right, wrong) = (server.file("right.pem", &right), server.file("wrong.pem", &wrong));
+    server.stop();
+    let settings = format!(
+        "ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\n",
+        certificate.display(),
+        private.display()
+    );
+    let path = server.data().join("postgresql.conf");
+    let written = std::fs::read_to_string(&path).unwrap() + &settings;
+    std::fs::write(&path, written).unwrap();
+    // Only who is encrypted is let in.
+    std::fs::write(server.data().join("pg_hba.conf"), "hostssl all all all trust\n").unwrap();
+    server.run();
+
+    let open = |host: &str, options: String| {
+        let url = format!("postgres://postgres@{host}:{}/postgres?{options}", server.port);
+        async move {
+            let database = Database::at(&url).unwrap();
+            database.migrate().await?;
+            database.open().await
+        }
+    };
+    let roots = |path: &std::path::Path| format!("sslrootcert={}", path.display());
+    for (host, options) in [
+        ("localhost", format!("sslmode=verify-full&{}", roots(&right))),
+        ("localhost", format!("sslmode=require&{}", roots(&right))),
+        ("127.0.0.1", format!("sslmode=verify-ca&{}", roots(&right))),
+        ("127.0.0.1", "sslmode=prefer".to_owned()),
+    ] {
+        let store = open(host, options.clone()).await.unwrap_or_else(|error| panic!("{options}: {error}"));
+        store.ready().await.unwrap();
+        store.push(&errand(&format!("{host}{}", options.len()))).await.unwrap();
+    }
+    for (host, options, expected) in [
+        ("localhost", format!("sslmode=verify-full&{}", roots(&wrong)), "certificate"),
+        ("localhost", format!("sslmode=verify-ca&{}", roots(&wrong)), "certificate"),
+        ("127.0.0.1", format!("sslmode=verify-full&{}", roots(&right)), "certificate"),
+        ("localhost", "sslmode=require".to_owned(), "certificate"),
+        ("localhost", "sslmode=disable".to_owned(), "pg_hba.conf"),
+        ("localhost", "sslmode=verify-full&sslrootcert=/nowhere.pem".to_owned(), "/nowhere.pem"),
+    ] {
+        let said = told(&open(host, options.clone()).await.err().expect(&options));
+        assert!(said.contains(expected), "{options}: {said}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Throw-away database servers for the tests: made in a temporary folder, on free ports, stopped at the end.
+//!
+//! A server whose variable is set is somebody else's, and used as it is. Where the programs are missing and we are
+//! root on a system with apt-get, they are installed; else the tests on that engine are skipped, loudly.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+/// How long a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Where Debian keeps programs that are on nobody's path.
+const OFF_THE_PATH: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin"];
+
+/// The servers, and the variables that lead tests to them.
+pub(crate) struct Servers {
+    pub(crate) variables: Vec<(&'static str, String)>,
+    _running: Vec<Running>,
+}
+
+struct Running {
+    child: Child,
+    /// Ends it in good order.
+    signal: &'static str,
+    _folder: TempDir,
+}
+
+/// One engine: its variable, its Debian packages, and how to start it.
+struct Engine {
+    name: &'static str,
+    variable: &'static str,
+    packages: &'static [&'static str],
+    programs: &'static [&'static str],
+    start: fn(&Path, u16) -> Result<Command>,
+    signal: &'static str,
+    url: fn(u16) -> String,
+}
+
+const ENGINES: [Engine; 2] = [
+    Engine {
+        name: "PostgreSQL",
+        variable: "POLYRESET_TEST_POSTGRES",
+        packages: &["postgresql", "pgbouncer"],
+        programs: &["initdb", "postgres"],
+        start: postgres,
+        signal: "-INT",
+        url: |port| format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+    },
+    Engine {
+        name: "MariaDB",
+        variable: "POLYRESET_TEST_MARIADB",
+        packages: &["mariadb-server"],
+        programs: &["mariadb-install-db", "mariadbd"],
+        start: mariadb,
+        signal: "-TERM",
+        url: |port| format!("mysql://root@127.0.0.1:{port}/"),
+    },
+];
+
+impl Servers {
+    /// Starts what is not there yet.
+    pub(crate) fn start() -> Self {
+        let (mut variables, mut running) = (Vec::new(), Vec::new());
+        for engine in &ENGINES {
+            if variable(engine.variable) {
+                continue;
+            }
+            match engine.run() {
+                Ok((server, port)) => {
+                    running.push(server);
+                    variables.push((engine.variable, (engine.url)(port)));
+                }
+                Err(reason) => eprintln!("SKIPPED, no test runs on {}: {reason:#}", engine.name),
+            }
+        }
+        Self { variables, _running: running }
+    }
+}
+
+impl Engine {
+    fn run(&self) -> Result<(Running, u16)> {
+        if self.programs.iter().any(|program| find(program).is_none()) {
+            install(self.packages)?;
+        }
+        let folder = tempfile::Builder::new().prefix("polyreset-server-").tempdir()?;
+        if let Some((user, group)) = unprivileged() {
+            std::os::unix::fs::chown(folder.path(), Some(user), Some(group))?;
+        }
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let log = folder.path().join("log");
+        let mut server = (self.start)(folder.path(), port)?;
+        let child = server.stdout(Stdio::null()).stderr(fs::File::create(&log)?).spawn();
+        let child = child.with_context(|| format!("starting {}", self.name))?;
+        let mut running = Running { child, signal: self.signal, _folder: folder };
+        let began = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            let ended = running.child.try_wait()?.is_some();
+            if ended || began.elapsed() > PATIENCE {
+                bail!("it does not start: {}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Ok((running, port))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let pid = self.child.id().to_string();
+        if !command("kill").args([self.signal, &pid]).status().is_ok_and(|status| status.success()) {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+fn postgres(folder: &Path, port: u16) -> Result<Command> {
+    let data = folder.join("data");
+    let mut init = as_nobody_special(&find("initdb").context("no initdb")?);
+    init.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]);
+    quietly(init.arg(&data))?;
+    let mut server = as_nobody_special(&find("postgres").context("no postgres")?);
+    server.arg("-D").arg(&data).arg("-p").arg(port.to_string());
+    // Nothing here has to survive the machine.
+    for setting in [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "fsync=off",
+        "full_page_writes=off",
+        "max_connections=300",
+    ] {
+        server.args(["-c", setting]);
+    }
+    Ok(server)
+}
+
+fn mariadb(folder: &Path, port: u16) -> Result<Command> {
+    let data = format!("--datadir={}", folder.join("data").display());
+    let mut init = as_nobody_special(&find("mariadb-install-db").context("no mariadb-install-db")?);
+    init.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", &data]);
+    quietly(&mut init)?;
+    let mut server = as_nobody_special(&find("mariadbd").context("no mariadbd")?);
+    server.args(["--no-defaults", "--bind-address=127.0.0.1", "--max-connections=300", &data]);
+    server.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"]);
+    server.arg(format!("--port={port}"));
+    server.arg(format!("--socket={}", folder.join("socket").display()));
+    server.arg(format!("--pid-file={}", folder.join("pid").display()));
+    Ok(server)
+}
+
+/// A program that may not run as root, as somebody who is not.
+fn as_nobody_special(program: &Path) -> Command {
+    let mut command = command(program);
+    if let Some((user, group)) = unprivileged() {
+        command.uid(user).gid(group).current_dir("/");
+    }
+    command
+}
+
+/// User and group to switch to; nothing when we are not root.
+fn unprivileged() -> Option<(u32, u32)> {
+    let id = |arguments: &[&str]| {
+        let output = command("id").args(arguments).stderr(Stdio::null()).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse::<u32>().ok()
+    };
+    if id(&["-u"]) != Some(0) {
+        return None;
+    }
+    ["postgres", "mysql", "nobody"].iter().find_map(|user| Some((id(&["-u", user])?, id(&["-g", user])?)))
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    ensure!(
+        unprivileged().is_some() && find("apt-get").is_some(),
+        "{} not installed",
+        packages.join(" and ")
+    );
+    println!("installing {}", packages.join(" and "));
+    let apt = |arguments: &[&str]| {
+        let mut apt = command("apt-get");
+        quietly(apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "-y", "--no-install-recommends"], packages].concat())
+}
+
+/// Where a program is: on the path, or where Debian hides it.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    folders.extend(OFF_THE_PATH.map(PathBuf::from));
+    if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
+        let mut versions: Vec<PathBuf> = versions.flatten().map(|entry| entry.path().join("bin")).collect();
+        versions.sort();
+        folders.extend(versions.into_iter().rev());
+    }
+    folders.into_iter().map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Runs a command to its end, and shows what it said if that was a bad one.
+fn quietly(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("starting {name}"))?;
+    ensure!(output.status.success(), "{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}
+
+fn variable(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+#[expect(clippy::disallowed_methods, reason = "starting servers is what this is for")]
+fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    Command::new(program)
+}
