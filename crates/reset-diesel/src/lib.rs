@@ -79,7 +79,7 @@ pub struct Options {
 pub enum Pooler {
     /// Nothing, or something that keeps our sessions apart.
     None,
-    /// Something like `PgBouncer` in transaction mode: a session is ours for one transaction only.
+    /// Something like PgBouncer in transaction mode: a session is ours for one transaction only.
     Transaction,
 }
 

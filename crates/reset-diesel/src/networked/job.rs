@@ -48,7 +48,7 @@ const WITHDRAWN: u8 = 2;
 
 struct Work<T, F> {
     kind: Kind,
-    work: F,
+    todo: F,
     result: Option<T>,
     stage: Arc<AtomicU8>,
     caller: oneshot::Sender<Result<T, Fault>>,
@@ -68,7 +68,7 @@ where
 {
     let (caller, result) = oneshot::channel();
     let stage = Arc::new(AtomicU8::new(QUEUED));
-    let job = Work { kind, work, result: None, stage: stage.clone(), caller };
+    let job = Work { kind, todo: work, result: None, stage: stage.clone(), caller };
     (Box::new(job), Waiting { stage, result })
 }
 
@@ -107,7 +107,7 @@ where
 
     fn run(&mut self, db: &mut Db) -> Result<(), Fault> {
         // Sound: a connection that has seen a panic is closed, and what it was doing is rolled back.
-        let ran = catch_unwind(AssertUnwindSafe(|| (self.work)(db)));
+        let ran = catch_unwind(AssertUnwindSafe(|| (self.todo)(db)));
         self.result = Some(ran.map_err(|_| Fault::Panicked)?.map_err(fault::of)?);
         Ok(())
     }

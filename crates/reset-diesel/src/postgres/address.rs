@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn tls(url: &str) -> Tls {
-        Address::read(url).ok().expect("an address").tls
+        Address::read(url).ok().unwrap().tls
     }
 
     #[test]

@@ -14,7 +14,7 @@ on_each_server! {
 }
 
 async fn of_eight_at_one_empty_database_one_migrates_and_all_succeed(server: Server) {
-    let Some(fresh) = server.empty().await else { return };
+    let Some(fresh) = server.empty() else { return };
     let together = Arc::new(Barrier::new(8));
     let all: Vec<_> = (0..8)
         .map(|_| {
@@ -34,7 +34,7 @@ async fn of_eight_at_one_empty_database_one_migrates_and_all_succeed(server: Ser
 }
 
 async fn a_database_is_ready_once_it_is_migrated(server: Server) {
-    let Some(fresh) = server.empty().await else { return };
+    let Some(fresh) = server.empty() else { return };
     let database = fresh.database();
     let all = database.pending().await.unwrap();
     assert!(!all.is_empty());

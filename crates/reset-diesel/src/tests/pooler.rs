@@ -1,4 +1,4 @@
-//! Behind `PgBouncer` in transaction mode: two server connections for two processes of eight threads each.
+//! Behind PgBouncer in transaction mode: two server connections for two processes of eight threads each.
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -80,7 +80,7 @@ fn pooled(url: &str) -> Database {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_share_the_connections_of_a_pooler() {
-    let Some(fresh) = Server::Postgres.empty().await else { return };
+    let Some(fresh) = Server::Postgres.empty() else { return };
     if find("pgbouncer").is_none() {
         use std::io::Write;
 

@@ -160,8 +160,8 @@ async fn issues_for_one_account_leave_one_live_ticket(server: Server) {
     all.join_all().await;
     let mut live = Vec::new();
     for seq in 1..=12 {
-        let stored = stores[0].ticket_of(&ErrandId::new(format!("t{seq}"))).await.unwrap();
-        live.extend(stored.filter(|one| one.voided_at.is_none()).map(|one| one.errand_seq));
+        let found = stores[0].ticket_of(&ErrandId::new(format!("t{seq}"))).await.unwrap();
+        live.extend(found.filter(|one| one.voided_at.is_none()).map(|one| one.errand_seq));
     }
     assert_eq!(live, [12]);
 }

@@ -70,7 +70,7 @@ impl Server {
     }
 
     /// An empty database; nothing where there is no server.
-    pub(super) async fn empty(self) -> Option<Fresh> {
+    pub(super) fn empty(self) -> Option<Fresh> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let admin = self.admin()?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -81,7 +81,7 @@ impl Server {
 
     /// A migrated database.
     pub(super) async fn fresh(self) -> Option<Fresh> {
-        let fresh = self.empty().await?;
+        let fresh = self.empty()?;
         fresh.database().migrate().await.unwrap();
         Some(fresh)
     }
