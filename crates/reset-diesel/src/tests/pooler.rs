@@ -135,7 +135,7 @@ async fn a_client_of_the_pooler() {
                 ticket: &one.id,
                 account: &one.account,
                 password_hash: &name,
-                notice: None,
+                errands: &[],
                 now: at(1),
             };
             assert!(store.redeem(redemption()).await.unwrap());
