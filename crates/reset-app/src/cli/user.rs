@@ -62,6 +62,9 @@ pub(super) struct Add {
 }
 
 pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
+    if settings.users.is_some() && !matches!(command, Command::Verify { .. }) {
+        bail!("users.preset: accounts of another system's table are made and blocked by that system");
+    }
     match command {
         Command::Add(account) => add(&settings, account).await,
         Command::Verify { email, .. } => verify(&settings, &email).await,

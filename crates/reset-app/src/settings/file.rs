@@ -27,7 +27,7 @@ pub(super) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source
             let source = Source::File { path: path.to_owned(), line: line(key.span().start) };
             match value.get_ref() {
                 DeValue::Table(section) if prefix.matches('.').count() < 2 => {
-                    sections.push((format!("{name}."), section))
+                    sections.push((format!("{name}."), section));
                 }
                 _ => match raw(value) {
                     Some(raw) => entries.push((name, raw, source)),

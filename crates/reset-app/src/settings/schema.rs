@@ -70,7 +70,9 @@ impl Schema {
     /// The schema of this version's settings.
     pub(crate) fn new() -> Self {
         let mut root: Vec<(String, Part)> = Vec::new();
-        KEYS.iter().for_each(|key| place(&mut root, key.name, key));
+        for key in KEYS {
+            place(&mut root, key.name, key);
+        }
         Self {
             dialect: "https://json-schema.org/draft/2020-12/schema",
             title: "Settings of polyreset",

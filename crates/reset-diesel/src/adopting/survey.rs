@@ -14,9 +14,7 @@ use super::{
     super::engine::{Db, OUR_TABLES, SPEECH, database},
     found,
 };
-use crate::adopted::{
-    Columns, Mapping, Matching, Name, Ours, Plan, Survey, Unfit, grants, qualified, quoted,
-};
+use crate::adopted::{Columns, Mapping, Matching, Ours, Plan, Survey, Unfit, grants, qualified, quoted};
 
 #[derive(QueryableByName)]
 struct Count {
@@ -98,13 +96,9 @@ impl Look<'_> {
         Ok(rows.get_result::<Count>(self.db)?.number)
     }
 
-    fn quoted(&self, name: &Name) -> String {
-        quoted(SPEECH, name)
-    }
-
     /// The forms by what a hash begins with; nothing of the hash itself.
     fn hashes(&mut self) -> QueryResult<Vec<(String, i64)>> {
-        let hash = self.quoted(&self.mapping.password);
+        let hash = quoted(SPEECH, &self.mapping.password);
         let forms = format!(
             "SELECT CASE WHEN {hash} IS NULL OR {hash} = '' THEN 'none' \
              WHEN {hash} LIKE '$2_$__$%' THEN CONCAT('bcrypt ', LEFT({hash}, 7)) \
@@ -122,17 +116,17 @@ impl Look<'_> {
     /// Who cannot reset, and how many addresses are those of several rows.
     fn refused(&mut self) -> QueryResult<(Vec<(&'static str, i64)>, i64)> {
         let mut refused = Vec::new();
-        let hash = self.quoted(&self.mapping.password);
+        let hash = quoted(SPEECH, &self.mapping.password);
         refused.push(("no password: they log in by other means", {
             self.count(&format!("WHERE {hash} IS NULL OR {hash} = ''"))?
         }));
         if let Some(only) = &self.mapping.only {
-            let (column, value) = (self.quoted(&only.column), only.value.replace('\'', "''"));
+            let (column, value) = (quoted(SPEECH, &only.column), only.value.replace('\'', "''"));
             let others = self.count(&format!("WHERE {column} IS NULL OR {column} <> '{value}'"))?;
             refused.push(("another provider", others));
         }
         if let Some(flag) = &self.mapping.blocked {
-            let column = self.quoted(&flag.column);
+            let column = quoted(SPEECH, &flag.column);
             let is = if flag.blocked_when { "" } else { "NOT " };
             let truth = match self.columns.get(flag.column.as_str()).map(|column| column.kind) {
                 Some(crate::adopted::Kind::Boolean) => format!("{is}{column}"),
@@ -140,7 +134,7 @@ impl Look<'_> {
             };
             refused.push(("blocked", self.count(&format!("WHERE {truth}"))?));
         }
-        let email = self.quoted(&self.mapping.email);
+        let email = quoted(SPEECH, &self.mapping.email);
         let addresses = format!("SELECT CAST({email} AS {}) AS email FROM {}", text(), self.table);
         let addresses =
             sql_query(format!("{addresses} WHERE {email} IS NOT NULL")).load::<Address>(self.db)?;
@@ -157,7 +151,7 @@ impl Look<'_> {
     }
 
     fn advice(&mut self) -> QueryResult<Vec<String>> {
-        let email = self.quoted(&self.mapping.email);
+        let email = quoted(SPEECH, &self.mapping.email);
         let caseless = self.columns.get(self.mapping.email.as_str()).is_some_and(|column| column.caseless);
         let mut advice = Vec::new();
         if self.mapping.matching == Matching::AsciiLower && !caseless {

@@ -9,7 +9,12 @@ use reset_core::{
     time::Timestamp,
 };
 
-use super::{super::engine::Home, tickets::void_all_of};
+use super::{super::engine::Home, own_users, tickets::void_all_of};
+
+/// Another system makes and blocks its accounts itself.
+fn not_ours() -> StoreError {
+    StoreError::new("accounts of another system are made and blocked there")
+}
 
 #[async_trait]
 impl Accounts for Home {
@@ -33,8 +38,11 @@ impl Accounts for Home {
         email: &EmailAddress,
         account: NewAccount,
     ) -> Result<AccountId, AddAccountError> {
-        let (users, email) = (self.users(), email.key().to_owned());
-        let added = self.write(move |db| users.add(db, &email, &account)).await?;
+        if !self.users().are_ours() {
+            return Err(not_ours().into());
+        }
+        let email = email.key().to_owned();
+        let added = self.write(move |db| own_users::add(db, &email, &account)).await?;
         added.ok_or(AddAccountError::Taken)
     }
 
@@ -44,9 +52,12 @@ impl Accounts for Home {
         blocked: bool,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let (users, email, now) = (self.users(), email.key().to_owned(), now.as_millis());
+        if !self.users().are_ours() {
+            return Err(not_ours());
+        }
+        let (email, now) = (email.key().to_owned(), now.as_millis());
         let set = self.write(move |db| {
-            let found = users.set_blocked(db, &email, blocked, now)?;
+            let found = own_users::set_blocked(db, &email, blocked, now)?;
             if let Some(id) = &found
                 && blocked
             {

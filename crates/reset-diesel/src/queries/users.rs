@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use diesel::{QueryResult, result::Error};
-use reset_core::account::{Account, AccountId, NewAccount};
+use diesel::QueryResult;
+use reset_core::account::{Account, AccountId};
 
 use super::{super::engine::Db, adopted_users, own_users};
 use crate::adopted::Plan;
@@ -25,11 +25,6 @@ impl From<Option<Arc<Plan>>> for Users {
     }
 }
 
-/// Another system makes and blocks its accounts itself.
-fn not_ours() -> Error {
-    Error::QueryBuilderError("accounts of another system are made and blocked there".into())
-}
-
 /// What a redemption has to know of an account whose row it holds.
 pub(super) struct Held {
     /// Blocked accounts get no password.
@@ -41,6 +36,11 @@ pub(super) struct Held {
 }
 
 impl Users {
+    /// Whether accounts are ours to make and to block.
+    pub(super) fn are_ours(&self) -> bool {
+        matches!(self, Self::Own)
+    }
+
     /// The account with the canonical address `email_key`.
     pub(super) fn by_email(&self, db: &mut Db, email_key: &str) -> QueryResult<Option<Account>> {
         match self {
@@ -84,33 +84,6 @@ impl Users {
         match self {
             Self::Own => own_users::set_password(db, id, hash, now),
             Self::Adopted(plan) => adopted_users::set_password(db, plan, id, hash),
-        }
-    }
-
-    /// Blocks or unblocks; returns the account, if there is one.
-    pub(super) fn set_blocked(
-        &self,
-        db: &mut Db,
-        email_key: &str,
-        blocked: bool,
-        now: i64,
-    ) -> QueryResult<Option<AccountId>> {
-        match self {
-            Self::Own => own_users::set_blocked(db, email_key, blocked, now),
-            Self::Adopted(_) => Err(not_ours()),
-        }
-    }
-
-    /// Adds an account; nothing when the address is taken.
-    pub(super) fn add(
-        &self,
-        db: &mut Db,
-        email_key: &str,
-        account: &NewAccount,
-    ) -> QueryResult<Option<AccountId>> {
-        match self {
-            Self::Own => own_users::add(db, email_key, account),
-            Self::Adopted(_) => Err(not_ours()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The engines behind a network: the contract on each, and what only several processes at one server, or a server
 //! that goes away, can get wrong.
 
+mod adoption;
 mod migrate;
 mod outage;
 mod own_server;

@@ -75,7 +75,7 @@ impl Server {
         let admin = self.admin()?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("polyreset_test_{}_{number}", process::id());
-        self.execute(&admin, format!("CREATE DATABASE {name}"));
+        self.execute(&admin, &format!("CREATE DATABASE {name}"));
         Some(Fresh { server: self, admin, name })
     }
 
@@ -93,30 +93,66 @@ impl Server {
     }
 
     /// Runs statements as the administrator.
-    pub(super) fn execute(self, url: &str, statements: String) {
-        fn run<E: Engine>(engine: &E, statements: &str) {
-            let mut db = engine.connect(Purpose::Migrating).unwrap();
-            db.batch_execute(statements).unwrap();
-            drop(db);
-            linger();
+    pub(super) fn execute(self, url: &str, statements: &str) {
+        match self {
+            Self::Postgres => on(&postgres(url), |db| db.batch_execute(statements).unwrap()),
+            Self::Mariadb => on(&mysql(url), |db| db.batch_execute(statements).unwrap()),
         }
-        let url = url.to_owned();
-        let done = thread::spawn(move || match self {
-            Self::Postgres => {
-                let address = postgres::Address::read(&url).ok().unwrap();
-                run(&Postgres::new(address, Options::default()).unwrap(), &statements);
-            }
-            Self::Mariadb => {
-                let url = if url.ends_with('/') { format!("{url}mysql") } else { url };
-                let address = mysql::Address::read(&url).ok().unwrap();
-                run(&Mysql::new(&address, Options::default()).unwrap(), &statements);
-            }
-        });
-        done.join().unwrap();
     }
 }
 
+fn postgres(url: &str) -> Postgres {
+    Postgres::new(postgres::Address::read(url).ok().unwrap(), Options::default()).unwrap()
+}
+
+fn mysql(url: &str) -> Mysql {
+    let url = if url.ends_with('/') { format!("{url}mysql") } else { url.to_owned() };
+    Mysql::new(&mysql::Address::read(&url).ok().unwrap(), Options::default()).unwrap()
+}
+
+/// Runs `work` on a connection of its own.
+fn on<E: Engine, T: Send>(engine: &E, work: impl FnOnce(&mut E::Db) -> T + Send) -> T {
+    thread::scope(|scope| {
+        let done = scope.spawn(|| {
+            let mut db = engine.connect(Purpose::Migrating).unwrap();
+            let done = work(&mut db);
+            drop(db);
+            linger();
+            done
+        });
+        done.join().unwrap()
+    })
+}
+
 impl Fresh {
+    pub(super) fn server(&self) -> Server {
+        self.server
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs `work` as the administrator, on PostgreSQL.
+    pub(super) fn postgres<T: Send>(
+        &self,
+        work: impl FnOnce(&mut <Postgres as Engine>::Db) -> T + Send,
+    ) -> T {
+        on(&postgres(&self.url()), work)
+    }
+
+    /// Runs `work` as the administrator, on MariaDB.
+    pub(super) fn mysql<T: Send>(&self, work: impl FnOnce(&mut <Mysql as Engine>::Db) -> T + Send) -> T {
+        on(&mysql(&self.url()), work)
+    }
+
+    /// The address for another role, which needs no password.
+    pub(super) fn url_of(&self, role: &str) -> String {
+        let url = self.url();
+        let (scheme, rest) = url.split_once("://").unwrap();
+        format!("{scheme}://{role}@{}", rest.rsplit_once('@').unwrap().1)
+    }
+
     pub(super) fn url(&self) -> String {
         let (base, _) = self.admin.rsplit_once('/').unwrap();
         format!("{base}/{}", self.name)
@@ -140,7 +176,7 @@ impl Fresh {
 
     /// Runs statements in this database.
     pub(super) fn execute(&self, statements: &str) {
-        self.server.execute(&self.url(), statements.to_owned());
+        self.server.execute(&self.url(), statements);
     }
 
     /// Ends every other connection to this database, as a server does that is stopped.
@@ -148,7 +184,7 @@ impl Fresh {
         match self.server {
             Server::Postgres => self.server.execute(
                 &self.admin,
-                format!(
+                &format!(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
                     self.name
                 ),
@@ -159,7 +195,7 @@ impl Fresh {
                      KILL CONNECTION one.id; END FOR; END",
                     self.name
                 );
-                self.server.execute(&self.admin, kills);
+                self.server.execute(&self.admin, &kills);
             }
         }
     }
@@ -168,6 +204,6 @@ impl Fresh {
 impl Drop for Fresh {
     fn drop(&mut self) {
         let force = if self.server == Server::Postgres { " WITH (FORCE)" } else { "" };
-        self.server.execute(&self.admin, format!("DROP DATABASE {}{force}", self.name));
+        self.server.execute(&self.admin, &format!("DROP DATABASE {}{force}", self.name));
     }
 }

@@ -1,0 +1,226 @@
+//! Another system's users table: found, reset and left alone but for what is mapped, by a role that is allowed no
+//! more than that.
+
+mod tables;
+
+use std::sync::Arc;
+
+use reset_core::{
+    account::Account,
+    email::EmailAddress,
+    errand::ErrandId,
+    hasher::{HashForm, Scheme},
+    ports::{Redemption, Store},
+    ticket::{Ticket, TicketId},
+};
+
+use self::tables::{Adopted, HASH, made, others, texts};
+use super::{at, on_each_server, servers::Server, ticket, told};
+use crate::adopted::{Flag, Mapping, Name, Sessions, preset};
+
+on_each_server! {
+    each_preset_is_reset_and_nothing_else_is_touched,
+    whoever_logs_in_by_other_means_or_is_blocked_is_not_served,
+    of_two_addresses_that_differ_by_case_the_lower_one_is_meant,
+    a_password_that_its_owner_changed_meanwhile_voids_the_ticket,
+    sessions_end_and_the_token_version_is_raised_with_the_password,
+    accounts_are_neither_made_nor_blocked_here,
+    a_table_that_does_not_fit_is_refused_at_the_start,
+    a_survey_counts_forms_and_who_could_not_reset,
+}
+
+/// The presets that a server can have.
+fn presets(server: Server) -> &'static [&'static str] {
+    match server {
+        Server::Postgres => &["px0", "insforge", "strapi-v4", "strapi-v3"],
+        // InsForge and px0 are on PostgreSQL alone; px0's table is made here all the same, for its uuid.
+        Server::Mariadb => &["px0", "strapi-v4", "strapi-v3"],
+    }
+}
+
+fn table(server: Server, preset: &str) -> &'static str {
+    match (preset, server) {
+        ("px0", _) => "users",
+        ("insforge", _) => "auth.users",
+        ("strapi-v4", _) => "up_users",
+        (_, Server::Postgres) => "\"users-permissions_user\"",
+        (_, Server::Mariadb) => "`users-permissions_user`",
+    }
+}
+
+async fn find(store: &Arc<dyn Store>, email: &str) -> Option<Account> {
+    store.account_by_email(&EmailAddress::parse(email).unwrap()).await.unwrap()
+}
+
+/// A live ticket of the account.
+async fn issued(store: &Arc<dyn Store>, account: &Account, id: &str) -> Ticket {
+    let email = EmailAddress::parse(&account.email).unwrap();
+    let ticket = Ticket {
+        id: TicketId::new(id),
+        errand: ErrandId::new(id),
+        email: email.key().to_owned(),
+        ..ticket(account, id)
+    };
+    store.issue(&ticket, None).await.unwrap();
+    ticket
+}
+
+async fn redeem(store: &Arc<dyn Store>, ticket: &Ticket, hash: &str) -> bool {
+    let redemption = Redemption {
+        ticket: &ticket.id,
+        account: &ticket.account,
+        password_hash: hash,
+        errands: &[],
+        now: at(1),
+    };
+    store.redeem(redemption).await.unwrap()
+}
+
+async fn each_preset_is_reset_and_nothing_else_is_touched(server: Server) {
+    for name in presets(server) {
+        let Some(adopted) = Adopted::preset(server, name).await else { return };
+        let table = table(server, name);
+        let before = others(&adopted.fresh, table);
+        let store = adopted.database.open().await.unwrap();
+        store.ready().await.unwrap();
+
+        let ann = find(&store, "aNN@example.ORG").await.expect(name);
+        assert_eq!(ann.email.to_ascii_lowercase(), "ann@example.org", "{name}");
+        assert!(matches!(ann.hash_form, Some(HashForm::Written(Scheme::Bcrypt { cost: 10, .. }))), "{name}");
+        assert!(store.account(&ann.id).await.unwrap() == Some(ann.clone()), "{name}");
+        assert_eq!(store.password_hash(&ann.id).await.unwrap().as_deref(), Some(HASH), "{name}");
+
+        let one = issued(&store, &ann, "one").await;
+        assert!(redeem(&store, &one, "the second hash").await, "{name}");
+        assert!(!redeem(&store, &one, "the third hash").await, "{name}");
+        let changed = find(&store, "ann@example.org").await.unwrap();
+        assert_ne!(changed.epoch, ann.epoch, "{name}: sessions and tickets of before are over");
+        assert_eq!(store.password_hash(&ann.id).await.unwrap().as_deref(), Some("the second hash"), "{name}");
+        assert_eq!(others(&adopted.fresh, table), before, "{name}: other rows");
+        if *name != "px0" {
+            assert!(changed.updated_at > ann.updated_at, "{name}");
+            assert_eq!(ann.created_at, changed.created_at, "{name}");
+            assert_eq!(ann.created_at.as_millis(), 1_577_836_800_000, "{name}: 2020-01-01 in UTC");
+        }
+        if name.starts_with("strapi") {
+            let token = if *name == "strapi-v4" { "reset_password_token" } else { "resetPasswordToken" };
+            let quote = if server == Server::Postgres { "\"" } else { "`" };
+            let left = format!("SELECT {quote}{token}{quote} AS text FROM {table} WHERE username = 'ann'");
+            assert_eq!(
+                texts(&adopted.fresh, &left),
+                ["NULL"],
+                "{name}: a reset that Strapi had begun is over"
+            );
+        }
+    }
+}
+
+async fn whoever_logs_in_by_other_means_or_is_blocked_is_not_served(server: Server) {
+    let Some(adopted) = Adopted::preset(server, "strapi-v4").await else { return };
+    let store = adopted.database.open().await.unwrap();
+    assert!(find(&store, "oauth@example.org").await.is_none(), "no password");
+    assert!(find(&store, "both@example.org").await.is_none(), "another provider");
+    let blocked = find(&store, "blocked@example.org").await.unwrap();
+    assert!(blocked.blocked);
+    let late = issued(&store, &blocked, "late").await;
+    assert!(!redeem(&store, &late, "the second hash").await);
+}
+
+async fn of_two_addresses_that_differ_by_case_the_lower_one_is_meant(server: Server) {
+    let twins = if server == Server::Postgres { "text" } else { "varchar(255) COLLATE utf8mb4_bin" };
+    let statements = format!(
+        "CREATE TABLE people (id varchar(40) PRIMARY KEY, mail {twins} UNIQUE, hash varchar(255)); \
+         INSERT INTO people VALUES ('upper', 'Ann@Example.org', '{HASH}'), ('lower', 'ann@example.org', '{HASH}'), \
+         ('B1', 'Bob@example.org', '{HASH}'), ('B2', 'BOB@example.org', '{HASH}'), \
+         ('kelvin', '\u{212a}ate@example.org', '{HASH}')"
+    );
+    let mapping = Mapping::of("people", "id", "mail", "hash").unwrap();
+    let Some(adopted) = Adopted::table(server, &statements, mapping).await else { return };
+    let store = adopted.database.open().await.unwrap();
+    assert_eq!(find(&store, "ANN@example.org").await.unwrap().id.as_str(), "lower");
+    assert!(find(&store, "bob@example.org").await.is_none(), "nobody can say which");
+    assert!(find(&store, "kate@example.org").await.is_none(), "U+212A is no k, whatever the database thinks");
+}
+
+async fn a_password_that_its_owner_changed_meanwhile_voids_the_ticket(server: Server) {
+    let Some(adopted) = Adopted::preset(server, "px0").await else { return };
+    let store = adopted.database.open().await.unwrap();
+    let ann = find(&store, "ann@example.org").await.unwrap();
+    let one = issued(&store, &ann, "one").await;
+    adopted
+        .fresh
+        .execute("UPDATE users SET password_hash = 'their own' WHERE lower(email) = 'ann@example.org'");
+    assert!(!redeem(&store, &one, "the second hash").await);
+    let two = issued(&store, &find(&store, "ann@example.org").await.unwrap(), "two").await;
+    adopted
+        .fresh
+        .execute("UPDATE users SET email = 'new@example.org' WHERE lower(email) = 'ann@example.org'");
+    assert!(!redeem(&store, &two, "the second hash").await, "the ticket follows the person, not the address");
+    assert_eq!(store.password_hash(&ann.id).await.unwrap().as_deref(), Some("their own"));
+}
+
+async fn sessions_end_and_the_token_version_is_raised_with_the_password(server: Server) {
+    let statements = format!(
+        "CREATE TABLE people (id int PRIMARY KEY, mail varchar(255), hash varchar(255), active int, version int, \
+         changed bigint); INSERT INTO people VALUES (7, 'ann@example.org', '{HASH}', 1, 3, 0), \
+         (8, 'bob@example.org', '{HASH}', 0, NULL, 0); \
+         CREATE TABLE logins (token varchar(40) PRIMARY KEY, person int); \
+         INSERT INTO logins VALUES ('a', 7), ('b', 7), ('c', 8)"
+    );
+    let name = |text| Name::parse(text).unwrap();
+    let mapping = Mapping {
+        blocked: Some(Flag { column: name("active"), blocked_when: false }),
+        token_version: Some(name("version")),
+        password_changed_at: Some(name("changed")),
+        sessions: Some(Sessions { schema: None, table: name("logins"), account: name("person") }),
+        ..Mapping::of("people", "id", "mail", "hash").unwrap()
+    };
+    let Some(adopted) = Adopted::table(server, &statements, mapping).await else { return };
+    let store = adopted.database.open().await.unwrap();
+    assert!(find(&store, "bob@example.org").await.unwrap().blocked, "not active");
+    let one = issued(&store, &find(&store, "ann@example.org").await.unwrap(), "one").await;
+    assert!(redeem(&store, &one, "the second hash").await);
+    assert_eq!(texts(&adopted.fresh, "SELECT token AS text FROM logins ORDER BY token"), ["c"]);
+    let char = if server == Server::Postgres { "text" } else { "CHAR" };
+    let row = format!("SELECT CAST(version AS {char}) AS text FROM people ORDER BY id");
+    assert_eq!(texts(&adopted.fresh, &row), ["4", "NULL"]);
+    let recent = "SELECT mail AS text FROM people WHERE changed > 1700000000000 AND changed < 9999999999999";
+    assert_eq!(texts(&adopted.fresh, recent), ["ann@example.org"], "milliseconds");
+}
+
+async fn accounts_are_neither_made_nor_blocked_here(server: Server) {
+    let Some(adopted) = Adopted::preset(server, "px0").await else { return };
+    let store = adopted.database.open().await.unwrap();
+    let ann = EmailAddress::parse("ann@example.org").unwrap();
+    let refused = told(&store.set_blocked(&ann, true, at(1)).await.unwrap_err());
+    assert!(refused.contains("another system"), "{refused}");
+}
+
+async fn a_table_that_does_not_fit_is_refused_at_the_start(server: Server) {
+    let Some(fresh) = server.fresh().await else { return };
+    fresh.execute(&made(server, "px0"));
+    let open = async |mapping| {
+        fresh.database().with_users(Some(mapping)).open().await.err().map(|error| error.to_string())
+    };
+    let mut mapping = preset("px0").unwrap();
+    mapping.updated_at = Some(Name::parse("nowhere").unwrap());
+    let refused = open(mapping).await.unwrap();
+    assert!(
+        refused.starts_with("users.updated_at: ") && refused.contains("no column `nowhere`"),
+        "{refused}"
+    );
+    let refused = open(Mapping::of("nobody", "id", "mail", "hash").unwrap()).await.unwrap();
+    assert!(refused.starts_with("users.table: there is no table"), "{refused}");
+}
+
+async fn a_survey_counts_forms_and_who_could_not_reset(server: Server) {
+    let Some(fresh) = server.fresh().await else { return };
+    fresh.execute(&made(server, "strapi-v4"));
+    let database = fresh.database().with_users(preset("strapi-v4"));
+    let survey = database.survey("polyreset").await.unwrap().unwrap();
+    assert_eq!(survey.rows, 5);
+    assert_eq!(survey.hashes, [("bcrypt $2a$10$".to_owned(), 4), ("none".to_owned(), 1)]);
+    let refused: Vec<i64> = survey.refused.iter().map(|(_, number)| *number).collect();
+    assert_eq!(refused, [1, 2, 1, 0], "{:?}", survey.refused);
+    assert_eq!(survey.statements.len(), 4);
+}
