@@ -13,6 +13,7 @@ mod health;
 mod hygiene;
 mod settings;
 mod sink;
+mod webhook;
 
 use std::time::Duration;
 

@@ -1,0 +1,55 @@
+//! The webhook: another system hears of a reset from the real process, and hears it again until it listened.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+};
+
+use conformance::http::post;
+
+use super::{PATIENCE, deployment, reset_mail};
+
+/// Reads one request of JSON and answers it with `status`.
+fn answer(stream: &mut TcpStream, status: &str) -> String {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+    while !request.ends_with(b"}}") {
+        let count = stream.read(&mut buffer).unwrap();
+        assert!(count > 0, "the request ended early");
+        request.extend_from_slice(&buffer[..count]);
+    }
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    String::from_utf8(request).unwrap()
+}
+
+fn header<'a>(request: &'a str, name: &str) -> &'a str {
+    let line = request.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}: ")));
+    line.unwrap_or_else(|| panic!("no {name} in {request}")).split_once(": ").unwrap().1
+}
+
+#[test]
+fn a_webhook_hears_of_a_reset_until_it_has_listened() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (mut deployment, _folder) = deployment();
+    let url = format!("http://127.0.0.1:{}/hooks/reset", listener.local_addr().unwrap().port());
+    deployment.set("RESET_NOTIFY__WEBHOOK_URL", &url);
+    deployment.set("RESET_NOTIFY__WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    deployment.add_user("user@example.com", "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    post(server.address, "/v1/auth/password-reset/trigger", r#"{"email":"user@example.com"}"#).unwrap();
+    let code = reset_mail(&deployment, "user@example.com").code().unwrap().to_owned();
+    let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
+    assert_eq!(post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap().status, 200);
+
+    let first = answer(&mut listener.accept().unwrap().0, "503 Service Unavailable");
+    let second = answer(&mut listener.accept().unwrap().0, "204 No Content");
+    assert!(first.starts_with("POST /hooks/reset HTTP/1.1\r\n"), "{first}");
+    assert_eq!(header(&first, "webhook-id"), header(&second, "webhook-id"));
+    assert!(header(&second, "webhook-signature").starts_with("v1,"));
+    let body = |request: &str| request.split_once("\r\n\r\n").unwrap().1.to_owned();
+    assert_eq!(body(&first), body(&second));
+    assert!(body(&first).starts_with(r#"{"type":"password.reset","timestamp":"20"#), "{first}");
+    assert!(body(&first).ends_with(r#""data":{"account":"1","dialect":"px0"}}"#), "{first}");
+    assert!(!first.contains("example.com"), "no address leaves");
+}
