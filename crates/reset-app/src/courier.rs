@@ -160,7 +160,7 @@ mod tests {
     }
 
     async fn start_with(memory: Memory, mailer: Option<Arc<Gate>>) -> Running {
-        let policy = Policy { min: 8, four_classes: true, max_bytes: 1024 };
+        let policy = Policy { min: 8, four_classes: true, refuse_common: false, max_bytes: 1024 };
         let settings = reset_dialects::px0::Settings {
             disclose_unknown: false,
             code_ttl: Duration::from_secs(900),

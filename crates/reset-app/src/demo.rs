@@ -65,7 +65,7 @@ impl Demo {
 async fn add(resets: &Resets, email: &str, name: &str) -> Result<Option<String>> {
     let adapters = resets.adapters();
     let typed = format!("Demo-{}", hex(&random::<8>(&*adapters.entropy)));
-    let any = Policy { min: 1, four_classes: false, max_bytes: 72 };
+    let any = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: 72 };
     let password_hash = adapters.hasher.hash(any.accept(&typed)?, None).await?;
     let account = NewAccount {
         email: email.to_owned(),

@@ -1,5 +1,6 @@
 //! New passwords: accepted once by a policy, then carried as a type that only a policy can make.
 
+use passwords::analyzer::is_common_password;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -23,6 +24,8 @@ pub struct Policy {
     pub min: usize,
     /// Whether one of A-Z, a-z, 0-9 and anything else must each occur (px0's seed).
     pub four_classes: bool,
+    /// Whether one of the hundred thousand most common passwords is refused, whatever the case of its letters (R56).
+    pub refuse_common: bool,
     /// Most bytes of UTF-8: [`PASSWORD_MAX`], or 72 where bcrypt would cut the rest off.
     pub max_bytes: usize,
 }
@@ -39,6 +42,9 @@ pub enum Weakness {
     /// Lacks a class of characters.
     #[error("the password must mix upper case, lower case, digits and special characters")]
     MissingClass,
+    /// One of the passwords that everybody tries first.
+    #[error("the password is one of the most common ones")]
+    Common,
     /// Too long for the hash in use.
     #[error("the password must have at most {max_bytes} bytes")]
     TooLong {
@@ -54,7 +60,8 @@ impl Policy {
     /// Accepts `text` as it is, without trimming or normalising, or names the first rule it breaks.
     ///
     /// # Errors
-    /// The first of: too short, a class missing, too long, NUL. That is the order of px0's seed.
+    /// The first of: too short, a class missing, too long, NUL, too common. That is the order of px0's seed, and ours
+    /// behind it.
     pub fn accept(&self, text: &str) -> Result<NewPassword, Weakness> {
         if text.chars().count() < self.min {
             return Err(Weakness::TooShort { min: self.min });
@@ -68,6 +75,9 @@ impl Policy {
         if text.contains('\0') {
             return Err(Weakness::Nul);
         }
+        if self.refuse_common && is_common(text) {
+            return Err(Weakness::Common);
+        }
         Ok(NewPassword(Zeroizing::new(text.to_owned())))
     }
 }
@@ -80,11 +90,17 @@ fn has_four_classes(text: &str) -> bool {
         && text.contains(|c: char| !c.is_ascii_alphanumeric())
 }
 
+/// The list has most entries in lower case, and some as they were found.
+fn is_common(text: &str) -> bool {
+    is_common_password(text) || is_common_password(Zeroizing::new(text.to_ascii_lowercase()).as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PLAIN: Policy = Policy { min: 8, four_classes: false, max_bytes: PASSWORD_MAX };
+    const PLAIN: Policy =
+        Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: PASSWORD_MAX };
 
     fn weakness(policy: Policy, text: &str) -> Option<Weakness> {
         policy.accept(text).err()
@@ -115,6 +131,24 @@ mod tests {
         let px0 = Policy { four_classes: true, ..PLAIN };
         assert_eq!(weakness(px0, "a"), Some(Weakness::TooShort { min: 8 }));
         assert_eq!(weakness(PLAIN, "12345678\0"), Some(Weakness::Nul));
+    }
+
+    #[test]
+    fn what_everybody_tries_first_is_refused_whatever_its_case_and_nothing_else() {
+        let listed = Policy { refuse_common: true, ..PLAIN };
+        for text in
+            ["password1", "PassWord1", "12345678", "qwertyuiop", "ILoveYou1", "1q2w3e4r5t", "zaq1@WSX"]
+        {
+            assert_eq!(weakness(listed, text), Some(Weakness::Common), "{text}");
+            assert_eq!(weakness(PLAIN, text), None, "{text}");
+        }
+        // The contracts' own examples, and what a person or a manager makes up.
+        for text in
+            ["newSecurePassword123", "NewSecretPassword123!", "correct horse", "x7#Qm-vT2p", "pässwörd1"]
+        {
+            assert_eq!(weakness(listed, text), None, "{text}");
+        }
+        assert_eq!(weakness(listed, "123456"), Some(Weakness::TooShort { min: 8 }), "the seed's order");
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Settings {
     /// Every dialect with the defaults of interface.md in profile `compatible`: keys derived from `root`,
     /// links to `public_url`.
     pub fn defaults(root: &Key, public_url: &str) -> Self {
-        let policy = Policy { min: 8, four_classes: false, max_bytes: PASSWORD_MAX };
+        let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
         let page = format!("{public_url}/reset");
         Self {
             px0: Some(px0::Settings {

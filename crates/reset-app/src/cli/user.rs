@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn one_newline_is_the_shells_and_everything_else_the_persons() {
-        let policy = Policy { min: 1, four_classes: false, max_bytes: 72 };
+        let policy = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: 72 };
         let bytes = |text| accepted(policy, text).map(|password| password.as_bytes().to_vec());
         assert_eq!(bytes("a\n").unwrap(), b"a");
         assert_eq!(bytes(" a \n\n").unwrap(), b" a \n");

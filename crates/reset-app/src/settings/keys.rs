@@ -299,7 +299,12 @@ pub(crate) const KEYS: &[Key] = &[
         "Memory that all hashing together may take: it and the number of cores bound how many run at once",
     ),
     Key::new("password.min_length", Integer, "8", "Least length of a new password").hardened("15"),
-    Key::new("password.denylist", Choice(&["on", "off"]), "off", "List of known passwords; not offered yet"),
+    Key::new(
+        "password.denylist",
+        Choice(&["on", "off"]),
+        "on",
+        "Whether the hundred thousand most common passwords are refused, in any case of their letters",
+    ),
     Key::new(
         "limits.enabled",
         Boolean,

@@ -30,12 +30,6 @@ pub(crate) struct Passwords {
 
 impl Passwords {
     pub(super) fn read(values: &Values) -> Result<Self> {
-        if values.choice("password.denylist")? == "on" {
-            bail!(
-                "password.denylist ({}) is on, which this version does not offer yet: leave it off",
-                values.value("password.denylist").source
-            );
-        }
         // Every scheme is judged, not only the one in force: a mistake should not wait for its day.
         let (argon2id, bcrypt) = (argon2id(values)?, bcrypt(values)?);
         let (pbkdf2, scrypt) = (pbkdf2(values)?, scrypt(values)?);
@@ -51,7 +45,8 @@ impl Passwords {
         let threads = usize::try_from(fit).map_or(cores, |fit| fit.clamp(1, cores));
         let room_kib = budget_kib / threads as u64;
         let min = values.integer("password.min_length", 1..=64)?;
-        let policy = Policy { min, four_classes: false, max_bytes: scheme.password_max() };
+        let refuse_common = values.choice("password.denylist")? == "on";
+        let policy = Policy { min, four_classes: false, refuse_common, max_bytes: scheme.password_max() };
         let px0 = match values.profile {
             Profile::Compatible => Policy { four_classes: true, ..policy },
             Profile::Hardened => policy,
@@ -61,7 +56,7 @@ impl Passwords {
 
     /// What an operator may import: anything that can be hashed whole.
     pub(crate) fn import(&self) -> Policy {
-        Policy { min: 1, ..self.policy }
+        Policy { min: 1, refuse_common: false, ..self.policy }
     }
 }
 

@@ -98,11 +98,7 @@ fn broken_toml_is_placed_without_being_quoted() {
 fn a_promise_for_later_is_refused_by_name() {
     let text = sentence(environment(&[("RESET_ADMIN_LISTEN", "127.0.0.1:9090")]));
     assert_eq!(text, "RESET_ADMIN_LISTEN is a setting that this version does not offer yet");
-    for (variable, value) in [
-        ("RESET_TRUSTED_PROXIES", "10.0.0.0/8"),
-        ("RESET_STRAPI__WIRE", "server"),
-        ("RESET_PASSWORD__DENYLIST", "on"),
-    ] {
+    for (variable, value) in [("RESET_TRUSTED_PROXIES", "10.0.0.0/8"), ("RESET_STRAPI__WIRE", "server")] {
         let text = sentence(environment(&[(variable, value)]));
         assert!(text.contains("does not offer yet"), "{text}");
     }
@@ -192,7 +188,7 @@ fn the_compatible_profile_is_the_contracts_own() {
     let dialects = settings.stand_in().unwrap();
     let (px0, worthai) = (dialects.px0.unwrap(), dialects.worthai.unwrap());
     let (strapi, insforge) = (dialects.strapi.unwrap(), dialects.insforge.unwrap());
-    let policy = Policy { min: 8, four_classes: false, max_bytes: 1024 };
+    let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: 1024 };
     assert!(px0.disclose_unknown && strapi.issue_jwt && strapi.public);
     assert_eq!(px0.codes, Codes::SixDigits { most_live: Some(10) });
     assert_eq!(px0.policy, Policy { four_classes: true, ..policy });
@@ -214,7 +210,7 @@ fn the_hardened_profile_closes_what_the_contracts_leave_open() {
     let dialects = settings.stand_in().unwrap();
     let (px0, worthai) = (dialects.px0.unwrap(), dialects.worthai.unwrap());
     let (strapi, insforge) = (dialects.strapi.unwrap(), dialects.insforge.unwrap());
-    let policy = Policy { min: 15, four_classes: false, max_bytes: 1024 };
+    let policy = Policy { min: 15, four_classes: false, refuse_common: true, max_bytes: 1024 };
     assert!(!px0.disclose_unknown && !strapi.issue_jwt && strapi.public);
     assert_eq!(px0.codes, Codes::Long);
     assert_eq!([px0.policy, worthai.policy, strapi.policy, insforge.policy], [policy; 4]);
@@ -222,7 +218,7 @@ fn the_hardened_profile_closes_what_the_contracts_leave_open() {
     let minutes = [px0.code_ttl, worthai.token_ttl, strapi.token_ttl, insforge.code_ttl, insforge.token_ttl];
     assert_eq!(minutes.map(|life| life.as_secs() / 60), [10, 30, 30, 10, 30]);
     let open = settings.weaknesses().unwrap();
-    assert_eq!(open.len(), 5, "what is yet to come, and InsForge's query: {open:?}");
+    assert_eq!(open.len(), 4, "what is yet to come, and InsForge's query: {open:?}");
 }
 
 #[test]

@@ -18,12 +18,11 @@ const TOKEN_TTL: Duration = Duration::from_secs(30 * 60);
 const MIN_LENGTH: usize = 15;
 
 /// What this version leaves open whatever the settings say.
-const YET_TO_COME: [&str; 4] = [
+const YET_TO_COME: [&str; 3] = [
     "R28, R45-R49: requests, mails and guesses are not limited per address, account or network: put a proxy \
      with limits in front",
     "R6: whoever asks again for an account voids the code or link that its owner asked for before",
     "R30: the notice of a changed password carries no link to undo it",
-    "R56: known passwords are accepted: this version has no deny-list (password.denylist)",
 ];
 
 impl Settings {
@@ -42,6 +41,9 @@ impl Settings {
         let min = self.passwords.policy.min;
         if min < MIN_LENGTH {
             open.tell(format!("R54: passwords of {min} characters are accepted (password.min_length)"));
+        }
+        if !self.passwords.policy.refuse_common {
+            open.tell("R56: the passwords that everybody tries first are accepted (password.denylist)");
         }
         for line in YET_TO_COME {
             open.tell(line);

@@ -75,7 +75,9 @@ const fn bcrypt_row(version: BcryptVersion) -> HashForm {
 }
 
 fn password(text: &str) -> NewPassword {
-    Policy { min: 1, four_classes: false, max_bytes: PASSWORD_MAX }.accept(text).unwrap()
+    Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: PASSWORD_MAX }
+        .accept(text)
+        .unwrap()
 }
 
 fn pool(scheme: Scheme) -> HashPool {

@@ -192,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn passwords_are_hashed_in_earnest() {
-        let policy = Policy { min: 1, four_classes: false, max_bytes: 72 };
+        let policy = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: 72 };
         let hasher = Memory::new(7).adapters().hasher;
         let stored = hasher.hash(policy.accept("correct horse").unwrap(), None).await.unwrap();
         assert!(hasher.verify(policy.accept("correct horse").unwrap(), &stored).await.unwrap());

@@ -20,7 +20,7 @@ use reset_core::{
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const LIFE: Duration = Duration::from_secs(15 * 60);
-const POLICY: Policy = Policy { min: 8, four_classes: false, max_bytes: PASSWORD_MAX };
+const POLICY: Policy = Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: PASSWORD_MAX };
 
 pub(crate) struct World {
     pub(crate) memory: Memory,

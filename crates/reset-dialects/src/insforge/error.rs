@@ -151,6 +151,7 @@ fn weak(weakness: Weakness, policy: Policy) -> String {
         }
         Weakness::TooLong { max_bytes } => format!("Password must contain at most {max_bytes} bytes"),
         Weakness::Nul => "Password must not contain the NUL character".into(),
+        Weakness::Common => "Password is one of the most common ones".into(),
     }
 }
 
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_weak_password_is_told_every_rule_that_is_on() {
-        let plain = Policy { min: 8, four_classes: false, max_bytes: 72 };
+        let plain = Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: 72 };
         let classes = Policy { four_classes: true, ..plain };
         let of = |weakness, policy| weak(weakness, policy);
         assert_eq!(

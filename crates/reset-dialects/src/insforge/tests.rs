@@ -36,7 +36,7 @@ const DEAD_TOKEN: &str =
     r#"401 {"error":"AUTH_UNAUTHORIZED","message":"Invalid or expired verification token","statusCode":401}"#;
 const TOO_SHORT: &str = r#"400 {"error":"INVALID_INPUT","message":"Password must contain at least 8 characters long","statusCode":400}"#;
 
-const POLICY: Policy = Policy { min: 8, four_classes: false, max_bytes: PASSWORD_MAX };
+const POLICY: Policy = Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: PASSWORD_MAX };
 const CODE_LIFE: Duration = Duration::from_secs(15 * 60);
 const TOKEN_LIFE: Duration = Duration::from_secs(60 * 60);
 const SECOND: Duration = Duration::from_secs(1);

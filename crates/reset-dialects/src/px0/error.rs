@@ -93,6 +93,7 @@ fn weak(weakness: Weakness) -> String {
         }
         Weakness::TooLong { max_bytes } => format!("password must be at most {max_bytes} bytes"),
         Weakness::Nul => "password must not contain the NUL character".into(),
+        Weakness::Common => "password is one of the most common ones".into(),
     }
 }
 

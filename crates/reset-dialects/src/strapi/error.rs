@@ -157,6 +157,7 @@ impl From<Weakness> for Error {
             }
             Weakness::TooLong { max_bytes } => format!("Password must be less than {} bytes", max_bytes + 1),
             Weakness::Nul => "password must not contain the NUL character".into(),
+            Weakness::Common => "password is one of the most common ones".into(),
         };
         Self::of("password", message)
     }

@@ -35,7 +35,7 @@ fn settings() -> Settings {
         jwt_ttl: Duration::from_secs(2_592_000),
         issue_jwt: true,
         public: true,
-        policy: Policy { min: 8, four_classes: false, max_bytes: 72 },
+        policy: Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: 72 },
     }
 }
 

@@ -199,6 +199,7 @@ fn weak(weakness: Weakness) -> String {
             format!("length must be less than or equal to {max_bytes} bytes long")
         }
         Weakness::Nul => "must not contain the NUL character".into(),
+        Weakness::Common => "is one of the most common passwords".into(),
     }
 }
 

@@ -35,7 +35,7 @@ struct Bench {
 }
 
 fn policy() -> Policy {
-    Policy { min: 8, four_classes: false, max_bytes: 72 }
+    Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: 72 }
 }
 
 fn settings(forged: Forged) -> Settings {
