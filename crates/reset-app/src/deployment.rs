@@ -35,13 +35,16 @@ pub(crate) fn entropy() -> Arc<dyn Entropy> {
 /// so, for its schema may be in use by an older program.
 pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
     let database = &settings.database.address;
-    if database.file().is_some() || settings.database.auto_migrate {
+    let may_migrate = database.file().is_some() || settings.database.auto_migrate;
+    // Looked at first: where nothing is pending, a role that may not change the schema need not.
+    if !database.pending().await.context("database_url")?.is_empty() {
+        if !may_migrate {
+            bail!(
+                "the database schema is behind: run the command migrate, or set database.auto_migrate \
+                 (RESET_DATABASE__AUTO_MIGRATE=true)"
+            );
+        }
         database.migrate().await.context("database_url")?;
-    } else if !database.pending().await.context("database_url")?.is_empty() {
-        bail!(
-            "the database schema is behind: run the command migrate, or set database.auto_migrate \
-             (RESET_DATABASE__AUTO_MIGRATE=true)"
-        );
     }
     database.open().await.context("database_url")
 }

@@ -1,6 +1,11 @@
 //! The webhook: other systems are told over HTTP, and end the sessions that polyreset cannot reach.
 
-use std::{error::Error as _, io, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
@@ -12,15 +17,20 @@ use hyper_util::{
 use reset_core::{
     error::MailError,
     ports::{Clock, Event, Webhook},
+    time::Timestamp,
 };
 use reset_dialects::webhook::request;
 use rustls::crypto::ring;
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::settings::WebhookSettings;
 
 /// Longest time for one try: the connection, the request and the status of the answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Most events at once: the courier's other hands are for mail.
+const AT_ONCE: usize = 2;
+/// How long nothing is tried after nobody answered. Events wait; mails do not wait for them.
+const REST: Duration = Duration::from_secs(30);
 /// "I want no more of these" (Standard Webhooks): the one status after which nothing is tried again.
 const GONE: u16 = 410;
 
@@ -29,6 +39,9 @@ pub(crate) struct HttpWebhook {
     settings: WebhookSettings,
     client: Client<HttpsConnector<HttpConnector>, String>,
     clock: Arc<dyn Clock>,
+    places: Semaphore,
+    /// When there is something to be tried again.
+    rest_until: Mutex<Timestamp>,
 }
 
 impl HttpWebhook {
@@ -40,15 +53,31 @@ impl HttpWebhook {
             .https_or_http()
             .enable_http1()
             .build();
-        Ok(Self { settings, client: Client::builder(TokioExecutor::new()).build(connector), clock })
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let (places, rest_until) = (Semaphore::new(AT_ONCE), Mutex::new(Timestamp::from_millis(i64::MIN)));
+        Ok(Self { settings, client, clock, places, rest_until })
+    }
+
+    /// The lock is held for a copy: no panic can have left anything half done.
+    fn rest_until(&self) -> MutexGuard<'_, Timestamp> {
+        self.rest_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Webhook for HttpWebhook {
     async fn post(&self, event: &Event) -> Result<String, MailError> {
-        let request = request(&self.settings.url, &self.settings.secret, event, self.clock.now());
-        let failed = |reply: &str| Err(MailError::Temporary { reply: reply.to_owned() });
+        let later = |reply: &str| Err(MailError::Temporary { reply: reply.to_owned() });
+        let now = self.clock.now();
+        if now < *self.rest_until() {
+            return later("webhook: resting");
+        }
+        let Ok(_place) = self.places.try_acquire() else { return later("webhook: busy") };
+        let request = request(&self.settings.url, &self.settings.secret, event, now);
+        let failed = |reply: &str| {
+            *self.rest_until() = self.clock.now().plus(REST);
+            later(reply)
+        };
         match timeout(PATIENCE, self.client.request(request)).await {
             Err(_) => failed("webhook: timeout"),
             Ok(Err(error)) => failed(reason(&error)),
@@ -89,10 +118,11 @@ mod tests {
 
     use super::*;
 
-    fn webhook(port: u16) -> HttpWebhook {
+    fn webhook(port: u16) -> (HttpWebhook, Arc<FrozenClock>) {
         let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let url = format!("http://127.0.0.1:{port}/hook").parse().unwrap();
-        HttpWebhook::new(WebhookSettings { url, secret }, Arc::new(FrozenClock::default())).unwrap()
+        let clock = Arc::new(FrozenClock::default());
+        (HttpWebhook::new(WebhookSettings { url, secret }, clock.clone()).unwrap(), clock)
     }
 
     fn event() -> Event {
@@ -119,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn a_reply_decides_whether_to_try_again() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let webhook = webhook(listener.local_addr().unwrap().port());
+        let (webhook, _) = webhook(listener.local_addr().unwrap().port());
         for (status, expected) in [
             ("204 No Content", "Ok(\"webhook: 204\")"),
             ("302 Found", "Err(Temporary { reply: \"webhook: 302\" })"),
@@ -136,9 +166,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_there_is_worth_another_try() {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let reply = webhook(port).post(&event()).await.unwrap_err();
-        assert!(matches!(reply, MailError::Temporary { reply } if reply == "webhook: refused"));
+    async fn who_does_not_answer_is_left_alone_for_a_while_and_then_tried_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let (webhook, clock) = webhook(address.port());
+        let reply = async |webhook: &HttpWebhook| format!("{:?}", webhook.post(&event()).await);
+        assert_eq!(reply(&webhook).await, "Err(Temporary { reply: \"webhook: refused\" })");
+        let listener = TcpListener::bind(address).await.unwrap();
+        assert_eq!(reply(&webhook).await, "Err(Temporary { reply: \"webhook: resting\" })");
+        clock.advance(REST);
+        let event = event();
+        let (told, _) = tokio::join!(webhook.post(&event), answer(&listener, "204 No Content"));
+        assert_eq!(told.unwrap(), "webhook: 204");
     }
 }

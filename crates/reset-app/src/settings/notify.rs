@@ -1,6 +1,6 @@
 //! Who is told of a completed reset.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use http::Uri;
 use reset_dialects::webhook::WebhookSecret;
 
@@ -25,11 +25,16 @@ impl Notify {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let owner = values.boolean("notify.password_changed")?;
         let Some(url) = values.given_text("notify.webhook_url")? else {
+            if values.is_given("notify.webhook_secret") {
+                bail!("notify.webhook_secret says nothing without notify.webhook_url");
+            }
             return Ok(Self { owner, webhook: None });
         };
+        // A user and a password in it would go nowhere: what speaks for us is the signature.
         let url = url.parse().ok().filter(|url: &Uri| {
             matches!(url.scheme_str(), Some("http" | "https"))
                 && url.host().is_some_and(|host| !host.is_empty())
+                && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
         });
         let url = url.ok_or_else(|| {
             values.bad("notify.webhook_url", "a URL such as https://app.example.com/hooks/polyreset")

@@ -1,6 +1,6 @@
 //! The users table: polyreset's own, or another system's by preset and names.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use reset_diesel::adopted::{Flag, Mapping, Matching, Name, Only, Sessions, preset};
 
 use super::{keys::KEYS, value::Values};
@@ -51,7 +51,8 @@ pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
 /// The mapping with what the settings say otherwise. An empty text takes a column out.
 fn changed(values: &Values, base: Mapping) -> Result<Mapping> {
     let must = |name: &str, preset: Name| {
-        Ok::<_, anyhow::Error>(column(values, name, Some(preset.clone()))?.unwrap_or(preset))
+        let source = &values.value(name).source;
+        column(values, name, Some(preset))?.ok_or_else(|| anyhow!("{name} ({source}) cannot be taken out"))
     };
     let may = |name: &str, preset: Option<Name>| column(values, name, preset);
     let matching = match values.given_text("users.email_match")?.as_deref() {
@@ -73,6 +74,9 @@ fn changed(values: &Values, base: Mapping) -> Result<Mapping> {
     };
     let (base_only, value) = base.only.map(|only| (only.column, only.value)).unzip();
     let only = may("users.provider", base_only)?;
+    if let (None, true) = (&only, values.is_given("users.provider_value")) {
+        bail!("users.provider_value says nothing without users.provider");
+    }
     let value = values.given_text("users.provider_value")?.or(value).unwrap_or_else(|| "local".to_owned());
     let cleared = if values.is_given("users.cleared") {
         let names = values.list("users.cleared");
@@ -87,6 +91,7 @@ fn changed(values: &Values, base: Mapping) -> Result<Mapping> {
         email: must("users.email", base.email)?,
         matching,
         password: must("users.password", base.password)?,
+        hash_length: hash_length(values)?,
         username: may("users.username", base.username)?,
         name: may("users.name", base.name)?,
         locale: may("users.locale", base.locale)?,
@@ -99,6 +104,16 @@ fn changed(values: &Values, base: Mapping) -> Result<Mapping> {
         token_version: may("users.token_version", base.token_version)?,
         cleared,
         sessions: sessions(values)?,
+    })
+}
+
+/// Longest hash that will be written, in characters. Django's own column has 128.
+fn hash_length(values: &Values) -> Result<i64> {
+    Ok(match values.choice("password.hash")? {
+        "bcrypt" => 60,
+        "pbkdf2-sha256" => 89,
+        "scrypt" => 128,
+        _ => 101,
     })
 }
 
@@ -150,6 +165,7 @@ mod tests {
         assert_eq!(mapping(&[]).unwrap(), None);
         let px0 = mapping(&[("RESET_USERS__PRESET", "px0")]).unwrap().unwrap();
         assert_eq!(px0, preset("px0").unwrap());
+        assert_eq!(px0.hash_length, 60);
         let changed = mapping(&[
             ("RESET_USERS__PRESET", "strapi-v4"),
             ("RESET_USERS__SCHEMA", "cms"),
@@ -199,6 +215,9 @@ mod tests {
         );
         assert!(refused(&[preset, ("RESET_USERS__EMAIL", "a\nb")]).contains("a name of 1 to 63 bytes"));
         assert!(refused(&[preset, ("RESET_USERS__SESSIONS__TABLE", "x")]).contains("go together"));
+        let gone = refused(&[preset, ("RESET_USERS__PASSWORD", "")]);
+        assert_eq!(gone, "users.password (RESET_USERS__PASSWORD) cannot be taken out");
+        assert!(refused(&[preset, ("RESET_USERS__PROVIDER_VALUE", "x")]).contains("without users.provider"));
         let both = [preset, ("RESET_USERS__BLOCKED", "a"), ("RESET_USERS__ACTIVE", "b")];
         assert!(refused(&both).contains("are both set"));
     }

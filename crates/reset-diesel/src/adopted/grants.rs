@@ -29,7 +29,10 @@ pub(crate) fn grants(mapping: &Mapping, speech: Speech, ours: &Ours<'_>, role: &
             grants.push(format!("GRANT USAGE ON SCHEMA polyreset TO {role}"));
             let all = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA polyreset";
             grants.push(format!("{all} TO {role}"));
-            if let Some(schema) = &mapping.schema {
+            let sessions = mapping.sessions.as_ref().and_then(|sessions| sessions.schema.as_ref());
+            let mut schemas: Vec<&Name> = mapping.schema.iter().chain(sessions).collect();
+            schemas.dedup();
+            for schema in schemas {
                 grants.push(format!("GRANT USAGE ON SCHEMA {} TO {role}", quoted(speech, schema)));
             }
         }

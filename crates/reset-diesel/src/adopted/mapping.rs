@@ -103,6 +103,8 @@ pub struct Mapping {
     pub matching: Matching,
     /// Hash of the password. Rows without one cannot reset: they log in by other means.
     pub password: Name,
+    /// Longest hash that will be written there, in characters. Default 60: bcrypt's.
+    pub hash_length: i64,
     /// Login name.
     pub username: Option<Name>,
     /// Name for people to read.
@@ -142,6 +144,7 @@ impl Mapping {
             email: Name::parse(email)?,
             matching: Matching::AsciiLower,
             password: Name::parse(password)?,
+            hash_length: 60,
             username: None,
             name: None,
             locale: None,

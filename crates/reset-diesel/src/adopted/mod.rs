@@ -9,7 +9,7 @@ mod survey;
 
 pub(crate) use self::{
     grants::{Ours, grants},
-    plan::{Column, Columns, Kind, Plan, Speech, qualified, quoted},
+    plan::{Column, Columns, Kind, Plan, Speech, has_password, literal, qualified, quoted},
 };
 pub use self::{
     mapping::{BadName, Flag, Mapping, Matching, Name, Only, Sessions},

@@ -1,8 +1,8 @@
 //! The SQL that serves another system's users table: made once at start from the mapping and the types that the
 //! columns really have, then run as it is.
 //!
-//! Values are always bound; the only text that differs between deployments is names, quoted. A parameter is cast
-//! to the column's type, never the column, so that its index stays of use.
+//! What comes from outside is always bound; names and the one value that settings name are quoted. A parameter is
+//! cast to the column's type, never the column, so that its index stays of use.
 
 use std::collections::BTreeMap;
 
@@ -54,6 +54,8 @@ pub(crate) struct Column {
     pub(crate) length: Option<i64>,
     /// Whether equal means equal but for case.
     pub(crate) caseless: bool,
+    /// Whether it may be NULL.
+    pub(crate) nullable: bool,
 }
 
 /// The columns of a table by name.
@@ -80,6 +82,14 @@ pub enum Unfit {
         /// The column.
         column: String,
     },
+    /// A column is written twice.
+    #[error("users.{setting}: the column `{column}` is the key or is written already")]
+    Twice {
+        /// The setting.
+        setting: String,
+        /// The column.
+        column: String,
+    },
     /// The column holds something else.
     #[error("users.{setting}: the column `{column}` must be {wanted}")]
     WrongType {
@@ -91,9 +101,6 @@ pub enum Unfit {
         wanted: &'static str,
     },
 }
-
-/// Shortest column that holds every hash that is written: bcrypt's 60 characters.
-const HASH_MIN: i64 = 60;
 
 /// Statements, in the order of a reset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +159,18 @@ pub(crate) fn qualified(speech: Speech, schema: Option<&Name>, table: &Name) -> 
     schema + &quoted(speech, table)
 }
 
+/// The text as a value. For what settings name; whatever comes from outside is bound.
+pub(crate) fn literal(speech: Speech, text: &str) -> String {
+    let text = text.replace('\'', "''");
+    let text = if speech == Speech::Mysql { text.replace('\\', "\\\\") } else { text };
+    format!("'{text}'")
+}
+
+/// Whether a row logs in with a password. Django writes `!` and chance where it does not.
+pub(crate) fn has_password(column: &str) -> String {
+    format!("{column} IS NOT NULL AND {column} <> '' AND {column} NOT LIKE '!%'")
+}
+
 struct Planner<'a> {
     mapping: &'a Mapping,
     speech: Speech,
@@ -176,8 +195,9 @@ impl Planner<'_> {
                     "of a type uuid, integer or text",
                 ),
                 "password" => (
-                    column.kind == Kind::Text && column.length.is_none_or(|length| length >= HASH_MIN),
-                    "text of at least 60 characters",
+                    column.kind == Kind::Text
+                        && column.length.is_none_or(|length| length >= self.mapping.hash_length),
+                    "text, and long enough for the hashes of password.hash",
                 ),
                 "email" | "username" | "name" | "locale" | "provider" => {
                     (column.kind == Kind::Text, "of a text type")
@@ -190,11 +210,24 @@ impl Planner<'_> {
                     matches!(column.kind, Kind::Instant | Kind::LocalTime | Kind::Integer),
                     "a timestamp, or an integer of milliseconds",
                 ),
-                _ => (true, ""),
+                _ => (column.nullable, "one that may be NULL"),
             };
             if !fits {
                 let (setting, column) = (role.to_owned(), name.to_string());
                 return Err(Unfit::WrongType { setting, column, wanted });
+            }
+        }
+        self.written_once()
+    }
+
+    /// No column is given two values by one reset, and neither the key nor the address is given one.
+    fn written_once(&self) -> Result<(), Unfit> {
+        let written = self.mapping.written();
+        for (place, name) in written.iter().enumerate() {
+            if written[..place].contains(name) || [&self.mapping.id, &self.mapping.email].contains(name) {
+                let columns = self.mapping.columns();
+                let role = columns.iter().rev().find(|(known, _)| known == name).map_or("", |(_, role)| role);
+                return Err(Unfit::Twice { setting: role.to_owned(), column: name.to_string() });
             }
         }
         Ok(())
@@ -238,22 +271,24 @@ impl Planner<'_> {
         let password = self.quoted(&self.mapping.password);
         let only = self.mapping.only.as_ref().map_or_else(String::new, |only| {
             // The value comes from the settings, like a name.
-            let value = only.value.replace('\'', "''");
-            let value = if self.speech == Speech::Mysql { value.replace('\\', "\\\\") } else { value };
-            format!(" AND {} = '{value}'", self.quoted(&only.column))
+            format!(" AND {} = {}", self.quoted(&only.column), literal(self.speech, &only.value))
         });
-        format!(" AND {password} IS NOT NULL AND {password} <> ''{only}")
+        format!(" AND {}{only}", has_password(&password))
     }
 
     /// What is read of a row, under fixed names and in fixed types.
     fn fields(&self) -> String {
         let Mapping { id, email, password, username, name, locale, verified, .. } = self.mapping;
-        let blocked = self
-            .mapping
-            .blocked
-            .as_ref()
-            .map_or_else(|| self.number("0"), |flag| self.truth(&flag.column, flag.blocked_when));
-        let verified = verified.as_ref().map_or_else(|| self.number("1"), |column| self.truth(column, true));
+        let case = |column, then, otherwise| {
+            self.number(&format!("CASE WHEN {} THEN {then} ELSE {otherwise} END", self.truth(column)))
+        };
+        let blocked = match &self.mapping.blocked {
+            None => self.number("0"),
+            Some(flag) if flag.blocked_when => case(&flag.column, 1, 0),
+            // NULL is not active.
+            Some(flag) => case(&flag.column, 0, 1),
+        };
+        let verified = verified.as_ref().map_or_else(|| self.number("1"), |column| case(column, 1, 0));
         let fields = [
             (self.text(Some(id)), "id"),
             (self.text(Some(email)), "email"),
@@ -280,16 +315,10 @@ impl Planner<'_> {
         format!("CAST({value} AS {number})")
     }
 
-    /// 1 when the column is `wanted`, else 0. A NULL is no truth of either kind.
-    fn truth(&self, column: &Name, wanted: bool) -> String {
+    /// The column as a truth.
+    fn truth(&self, column: &Name) -> String {
         let name = self.quoted(column);
-        let is = match (self.kind(column), wanted) {
-            (Kind::Boolean, true) => name,
-            (Kind::Boolean, false) => format!("NOT {name}"),
-            (_, true) => format!("{name} <> 0"),
-            (_, false) => format!("{name} = 0"),
-        };
-        self.number(&format!("CASE WHEN {is} THEN 1 ELSE 0 END"))
+        if self.kind(column) == Kind::Boolean { name } else { format!("{name} <> 0") }
     }
 
     /// Milliseconds since the epoch; 0 where nothing is known.
@@ -312,8 +341,9 @@ impl Planner<'_> {
             (Speech::Postgres, Kind::LocalTime) => "now() AT TIME ZONE 'UTC'",
             (Speech::Postgres, _) => "now()",
             (Speech::Mysql, Kind::Integer) => "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000 AS SIGNED)",
-            (Speech::Mysql, Kind::LocalTime) => "UTC_TIMESTAMP(6)",
-            (Speech::Mysql, _) => "CURRENT_TIMESTAMP(6)",
+            // Whole seconds: MySQL would round a fraction up where the column has none, into the future.
+            (Speech::Mysql, Kind::LocalTime) => "UTC_TIMESTAMP()",
+            (Speech::Mysql, _) => "CURRENT_TIMESTAMP()",
         }
     }
 
@@ -345,6 +375,12 @@ impl Planner<'_> {
             let (setting, column) = ("sessions.account".to_owned(), sessions.account.to_string());
             return Err(Unfit::NoColumn { setting, table, column });
         };
+        // A number that was made of another key's text would be somebody else's.
+        if column.kind != self.kind(&self.mapping.id) {
+            let (setting, column) = ("sessions.account".to_owned(), sessions.account.to_string());
+            let wanted = "of the same type as the column of users.id";
+            return Err(Unfit::WrongType { setting, column, wanted });
+        }
         Ok(format!("DELETE FROM {table} WHERE {}", self.equals(&sessions.account, column.kind, 1)))
     }
 }

@@ -1,7 +1,5 @@
 //! Looks at the rows: which forms of hashes there are, and who could not reset.
 
-use std::collections::HashMap;
-
 use diesel::{
     QueryableByName,
     prelude::*,
@@ -11,10 +9,19 @@ use diesel::{
 use reset_core::email::EmailAddress;
 
 use super::{
-    super::engine::{Db, OUR_TABLES, SPEECH, database},
+    super::{
+        describe::hides_rows,
+        engine::{Db, OUR_TABLES, SPEECH, database},
+    },
     found,
 };
-use crate::adopted::{Columns, Mapping, Matching, Ours, Plan, Survey, Unfit, grants, qualified, quoted};
+use crate::adopted::{
+    Columns, Kind, Mapping, Matching, Ours, Plan, Speech, Survey, Unfit, grants, has_password, literal,
+    qualified, quoted,
+};
+
+/// Addresses that are read at a time.
+const PAGE: usize = 10_000;
 
 #[derive(QueryableByName)]
 struct Count {
@@ -100,7 +107,7 @@ impl Look<'_> {
     fn hashes(&mut self) -> QueryResult<Vec<(String, i64)>> {
         let hash = quoted(SPEECH, &self.mapping.password);
         let forms = format!(
-            "SELECT CASE WHEN {hash} IS NULL OR {hash} = '' THEN 'none' \
+            "SELECT CASE WHEN {hash} IS NULL OR {hash} = '' OR {hash} LIKE '!%' THEN 'none' \
              WHEN {hash} LIKE '$2_$__$%' THEN CONCAT('bcrypt ', LEFT({hash}, 7)) \
              WHEN {hash} LIKE '$argon2id$%' THEN 'argon2id' \
              WHEN {hash} LIKE 'pbkdf2!_sha256$%' ESCAPE '!' THEN 'pbkdf2-sha256, as Django writes it' \
@@ -116,38 +123,51 @@ impl Look<'_> {
     /// Who cannot reset, and how many addresses are those of several rows.
     fn refused(&mut self) -> QueryResult<(Vec<(&'static str, i64)>, i64)> {
         let mut refused = Vec::new();
-        let hash = quoted(SPEECH, &self.mapping.password);
-        refused.push(("no password: they log in by other means", {
-            self.count(&format!("WHERE {hash} IS NULL OR {hash} = ''"))?
-        }));
+        let has_password = has_password(&quoted(SPEECH, &self.mapping.password));
+        let without = self.count(&format!("WHERE NOT ({has_password})"))?;
+        refused.push(("no password: they log in by other means", without));
         if let Some(only) = &self.mapping.only {
-            let (column, value) = (quoted(SPEECH, &only.column), only.value.replace('\'', "''"));
-            let others = self.count(&format!("WHERE {column} IS NULL OR {column} <> '{value}'"))?;
+            let (column, value) = (quoted(SPEECH, &only.column), literal(SPEECH, &only.value));
+            let others = self.count(&format!("WHERE {column} IS NULL OR {column} <> {value}"))?;
             refused.push(("another provider", others));
         }
         if let Some(flag) = &self.mapping.blocked {
             let column = quoted(SPEECH, &flag.column);
-            let is = if flag.blocked_when { "" } else { "NOT " };
-            let truth = match self.columns.get(flag.column.as_str()).map(|column| column.kind) {
-                Some(crate::adopted::Kind::Boolean) => format!("{is}{column}"),
-                _ => format!("{is}({column} <> 0)"),
-            };
-            refused.push(("blocked", self.count(&format!("WHERE {truth}"))?));
+            let boolean =
+                self.columns.get(flag.column.as_str()).is_some_and(|known| known.kind == Kind::Boolean);
+            let truth = if boolean { column } else { format!("{column} <> 0") };
+            let (then, otherwise) = if flag.blocked_when { (1, 0) } else { (0, 1) };
+            let blocked = format!("WHERE CASE WHEN {truth} THEN {then} ELSE {otherwise} END = 1");
+            refused.push(("blocked", self.count(&blocked)?));
         }
+        refused.push(("an address that cannot be mailed to safely", self.unservable()?));
         let email = quoted(SPEECH, &self.mapping.email);
-        let addresses = format!("SELECT CAST({email} AS {}) AS email FROM {}", text(), self.table);
-        let addresses =
-            sql_query(format!("{addresses} WHERE {email} IS NOT NULL")).load::<Address>(self.db)?;
-        let (mut unservable, mut seen) = (0, HashMap::<String, i64>::new());
-        for Address { email } in addresses {
-            match EmailAddress::parse(&email) {
-                Ok(email) => *seen.entry(email.key().to_owned()).or_default() += 1,
-                Err(_) => unservable += 1,
+        let twins = format!(
+            "SELECT COUNT(*) AS number FROM (SELECT 1 FROM {} GROUP BY lower({email}) HAVING COUNT(*) > 1) AS twins",
+            self.table
+        );
+        Ok((refused, sql_query(twins).get_result::<Count>(self.db)?.number))
+    }
+
+    /// How many addresses are none that we serve. Read by the page: the table may be large.
+    fn unservable(&mut self) -> QueryResult<i64> {
+        let (email, id) = (quoted(SPEECH, &self.mapping.email), quoted(SPEECH, &self.mapping.id));
+        let (mut unservable, mut offset) = (0, 0);
+        loop {
+            let page = format!(
+                "SELECT CAST({email} AS {}) AS email FROM {} WHERE {email} IS NOT NULL ORDER BY {id} LIMIT {PAGE} \
+                 OFFSET {offset}",
+                text(),
+                self.table
+            );
+            let page = sql_query(page).load::<Address>(self.db)?;
+            let bad = page.iter().filter(|row| EmailAddress::parse(&row.email).is_err()).count();
+            unservable += i64::try_from(bad).unwrap_or(i64::MAX);
+            offset += PAGE;
+            if page.len() < PAGE {
+                return Ok(unservable);
             }
         }
-        refused.push(("an address that cannot be mailed to safely", unservable));
-        let twins = seen.values().filter(|times| **times > 1).count();
-        Ok((refused, i64::try_from(twins).unwrap_or(i64::MAX)))
     }
 
     fn advice(&mut self) -> QueryResult<Vec<String>> {
@@ -155,10 +175,16 @@ impl Look<'_> {
         let caseless = self.columns.get(self.mapping.email.as_str()).is_some_and(|column| column.caseless);
         let mut advice = Vec::new();
         if self.mapping.matching == Matching::AsciiLower && !caseless {
-            advice.push(format!(
-                "each look-up reads the whole table unless there is an index: CREATE INDEX ON {} (lower({email}))",
-                self.table
-            ));
+            advice.push(match SPEECH {
+                Speech::Postgres => format!(
+                    "each look-up reads the whole table unless there is an index: CREATE INDEX ON {} (lower({email}))",
+                    self.table
+                ),
+                Speech::Mysql => format!(
+                    "each look-up reads the whole table: give {email} a collation without regard to case (…_ci), or \
+                     set users.email_match = \"exact\""
+                ),
+            });
         } else if !caseless {
             let capitals = self.count(&format!("WHERE {email} <> lower({email})"))?;
             if capitals > 0 {
@@ -167,6 +193,12 @@ impl Look<'_> {
                 ));
             }
         }
+        if hides_rows(self.db, self.table)? {
+            advice.push(format!(
+                "{} has row-level security: the role that serves needs a policy that shows it every row",
+                self.table
+            ));
+        }
         Ok(advice)
     }
 }
@@ -174,7 +206,7 @@ impl Look<'_> {
 /// The type that any text can be cast to.
 fn text() -> &'static str {
     match SPEECH {
-        crate::adopted::Speech::Postgres => "text",
-        crate::adopted::Speech::Mysql => "CHAR",
+        Speech::Postgres => "text",
+        Speech::Mysql => "CHAR",
     }
 }

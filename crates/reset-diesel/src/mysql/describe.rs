@@ -13,7 +13,7 @@ use crate::adopted::{Column, Columns, Kind, Name};
 /// The table of the wanted database, or of the connection's. Columns that this user may not use are not shown.
 const COLUMNS: &str = "SELECT CAST(table_schema AS CHAR) AS home, CAST(column_name AS CHAR) AS name, \
      CAST(data_type AS CHAR) AS kind, CAST(collation_name AS CHAR) AS detail, \
-     CAST(character_maximum_length AS SIGNED) AS length \
+     CAST(character_maximum_length AS SIGNED) AS length, CAST(is_nullable AS CHAR) AS nullable \
      FROM information_schema.columns WHERE table_name = ? AND table_schema = COALESCE(?, DATABASE())";
 
 #[derive(QueryableByName)]
@@ -28,6 +28,8 @@ struct Row {
     detail: Option<String>,
     #[diesel(sql_type = Nullable<BigInt>)]
     length: Option<i64>,
+    #[diesel(sql_type = Text)]
+    nullable: String,
 }
 
 pub(super) fn describe(
@@ -50,7 +52,14 @@ pub(super) fn describe(
             _ => Kind::Other,
         };
         let caseless = row.detail.is_some_and(|collation| collation.ends_with("_ci"));
-        (row.name, Column { kind, length: row.length, caseless })
+        let nullable = row.nullable == "YES";
+        (row.name, Column { kind, length: row.length, caseless, nullable })
     };
     Ok((home, rows.into_iter().map(column).collect()))
+}
+
+/// MySQL hides no rows.
+#[expect(clippy::unnecessary_wraps, reason = "other engines have to ask the database")]
+pub(super) fn hides_rows(_: &mut Db, _: &str) -> QueryResult<bool> {
+    Ok(false)
 }

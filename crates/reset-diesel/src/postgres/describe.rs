@@ -4,7 +4,7 @@ use diesel::{
     QueryableByName,
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Nullable, Text},
+    sql_types::{BigInt, Bool, Nullable, Text},
 };
 
 use super::engine::Db;
@@ -14,7 +14,7 @@ use crate::adopted::{Column, Columns, Kind, Name};
 /// are not shown.
 const COLUMNS: &str = "SELECT CAST(table_schema AS text) AS home, CAST(column_name AS text) AS name, \
      CAST(data_type AS text) AS kind, CAST(udt_name AS text) AS detail, \
-     CAST(character_maximum_length AS bigint) AS length \
+     CAST(character_maximum_length AS bigint) AS length, CAST(is_nullable AS text) AS nullable \
      FROM information_schema.columns WHERE table_name = $1 AND table_schema = COALESCE($2, \
      (SELECT path.schema FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(schema, place) \
      WHERE EXISTS (SELECT 1 FROM information_schema.tables AS known \
@@ -32,6 +32,8 @@ struct Row {
     detail: String,
     #[diesel(sql_type = Nullable<BigInt>)]
     length: Option<i64>,
+    #[diesel(sql_type = Text)]
+    nullable: String,
 }
 
 pub(super) fn describe(
@@ -45,18 +47,31 @@ pub(super) fn describe(
         .load(db)?;
     let home = rows.first().and_then(|row| Name::parse(&row.home).ok());
     let column = |row: Row| {
-        let caseless = row.detail == "citext";
         let kind = match row.kind.as_str() {
             "uuid" => Kind::Uuid,
             "smallint" | "integer" | "bigint" => Kind::Integer,
             "text" | "character varying" | "character" => Kind::Text,
-            _ if caseless => Kind::Text,
+            // Compared with a bound text, it is text: with regard to case.
+            _ if row.detail == "citext" => Kind::Text,
             "boolean" => Kind::Boolean,
             "timestamp with time zone" => Kind::Instant,
             "timestamp without time zone" => Kind::LocalTime,
             _ => Kind::Other,
         };
-        (row.name, Column { kind, length: row.length, caseless })
+        let nullable = row.nullable == "YES";
+        (row.name, Column { kind, length: row.length, caseless: false, nullable })
     };
     Ok((home, rows.into_iter().map(column).collect()))
+}
+
+/// Whether the database hides rows from some roles (row-level security).
+pub(super) fn hides_rows(db: &mut Db, table: &str) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        hides: bool,
+    }
+    let query = "SELECT relrowsecurity AS hides FROM pg_class WHERE oid = to_regclass($1)";
+    let row: Option<Row> = sql_query(query).bind::<Text, _>(table).get_result(db).optional()?;
+    Ok(row.is_some_and(|row| row.hides))
 }

@@ -77,18 +77,18 @@ impl From<Row> for Account {
 }
 
 /// The database may find more than we do: its idea of case has more letters (R21). Where several rows have the
-/// address but for ASCII case, the one that is in lower case is meant, else none: nobody could say which.
+/// address but for ASCII case, the one that is in lower case is meant. Where there is none, or are several, none is:
+/// nobody could say which.
 pub(super) fn by_email(db: &mut Db, plan: &Plan, email_key: &str) -> QueryResult<Option<Account>> {
     let found: Vec<Row> = sql_query(&plan.by_email).bind::<Text, _>(email_key).load(db)?;
     let mut same: Vec<Row> =
         found.into_iter().filter(|row| row.email_key().as_deref() == Some(email_key)).collect();
     if same.len() > 1 {
-        let exact = same.iter().position(|row| row.email == email_key);
-        let Some(exact) = exact else {
-            warn!("several accounts have one address but for case, and none has it in lower case: no mail");
+        same.retain(|row| row.email == email_key);
+        if same.len() != 1 {
+            warn!("several accounts have one address, and none of them alone has it in lower case: no mail");
             return Ok(None);
-        };
-        return Ok(Some(same.swap_remove(exact).into()));
+        }
     }
     Ok(same.pop().map(Account::from))
 }

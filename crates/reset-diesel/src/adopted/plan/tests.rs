@@ -4,7 +4,7 @@ use super::{super::presets::preset, *};
 use crate::adopted::mapping::Flag;
 
 fn columns(all: &[(&str, Kind)]) -> Columns {
-    let column = |kind| Column { kind, length: None, caseless: false };
+    let column = |kind| Column { kind, length: None, caseless: false, nullable: true };
     all.iter().map(|(name, kind)| ((*name).to_owned(), column(*kind))).collect()
 }
 
@@ -42,7 +42,8 @@ fn px0s_table_is_looked_up_without_regard_to_case_and_one_column_is_written() {
          CAST(CASE WHEN \"is_verified\" THEN 1 ELSE 0 END AS bigint) AS verified, \
          CAST(COALESCE(EXTRACT(EPOCH FROM \"created_at\") * 1000, 0) AS bigint) AS created_at, \
          CAST(0 AS bigint) AS updated_at";
-    let usable = "\"password_hash\" IS NOT NULL AND \"password_hash\" <> ''";
+    let usable =
+        "\"password_hash\" IS NOT NULL AND \"password_hash\" <> '' AND \"password_hash\" NOT LIKE '!%'";
     assert_eq!(
         plan.by_email,
         format!("SELECT {fields} FROM \"users\" WHERE lower(\"email\") = $1 AND {usable}")
@@ -64,14 +65,14 @@ fn strapis_table_is_quoted_on_mariadb_and_only_local_logins_are_touched() {
     assert!(
         plan.by_email.ends_with(
             " FROM `users-permissions_user` WHERE `email` = ? AND `password` IS NOT NULL AND `password` <> '' \
-             AND `provider` = 'local'"
+             AND `password` NOT LIKE '!%' AND `provider` = 'local'"
         ),
         "{}",
         plan.by_email
     );
     assert_eq!(
         plan.set_password,
-        "UPDATE `users-permissions_user` SET `password` = ?, `updated_at` = UTC_TIMESTAMP(6), \
+        "UPDATE `users-permissions_user` SET `password` = ?, `updated_at` = UTC_TIMESTAMP(), \
          `resetPasswordToken` = NULL WHERE `id` = CAST(? AS SIGNED)"
     );
 }
@@ -103,7 +104,7 @@ fn whatever_is_mapped_is_written_in_one_statement_and_sessions_go_in_another() {
          \"version\" = COALESCE(\"version\", 0) + 1 WHERE \"id\" = $2"
     );
     assert_eq!(plan.end_sessions.as_deref(), Some("DELETE FROM \"app\".\"logins\" WHERE \"person\" = $1"));
-    assert!(plan.by_email.contains("CASE WHEN \"active\" = 0 THEN 1 ELSE 0 END"), "{}", plan.by_email);
+    assert!(plan.by_email.contains("CASE WHEN \"active\" <> 0 THEN 0 ELSE 1 END"), "{}", plan.by_email);
     assert!(plan.by_email.contains(" WHERE \"mail\" = $1 AND"), "a caseless column needs no lower()");
 }
 
@@ -143,7 +144,19 @@ fn what_does_not_fit_is_named_by_its_setting() {
     short.get_mut("password_hash").unwrap().length = Some(59);
     assert_eq!(
         unfit(&preset("px0").unwrap(), &short),
-        "users.password: the column `password_hash` must be text of at least 60 characters"
+        "users.password: the column `password_hash` must be text, and long enough for the hashes of password.hash"
+    );
+    let mut twice = preset("strapi-v3").unwrap();
+    twice.cleared.push(Name::parse("password").unwrap());
+    assert_eq!(
+        unfit(&twice, &strapi()),
+        "users.cleared: the column `password` is the key or is written already"
+    );
+    let mut full = strapi();
+    full.get_mut("resetPasswordToken").unwrap().nullable = false;
+    assert_eq!(
+        unfit(&preset("strapi-v3").unwrap(), &full),
+        "users.cleared: the column `resetPasswordToken` must be one that may be NULL"
     );
     let mut lost = preset("px0").unwrap();
     let name = |text| Name::parse(text).unwrap();
@@ -151,5 +164,11 @@ fn what_does_not_fit_is_named_by_its_setting() {
     assert_eq!(
         unfit(&lost, &px0()),
         "users.sessions.table: there is no table \"logins\" that this role may read"
+    );
+    let other = columns(&[("user", Kind::Integer)]);
+    assert_eq!(
+        Plan::new(&lost, Speech::Mysql, &px0(), &other).unwrap_err().to_string(),
+        "users.sessions.account: the column `user` must be of the same type as the column of users.id",
+        "'550e8400-…' as a number is 550, and somebody else"
     );
 }

@@ -24,6 +24,9 @@ on_each_server! {
     of_two_addresses_that_differ_by_case_the_lower_one_is_meant,
     a_password_that_its_owner_changed_meanwhile_voids_the_ticket,
     sessions_end_and_the_token_version_is_raised_with_the_password,
+    a_column_that_ignores_case_finds_capitals_as_well,
+    what_is_unusable_or_not_known_to_be_active_gets_no_password,
+    the_tables_that_are_granted_are_all_of_ours,
     accounts_are_neither_made_nor_blocked_here,
     a_table_that_does_not_fit_is_refused_at_the_start,
     a_survey_counts_forms_and_who_could_not_reset,
@@ -186,6 +189,50 @@ async fn sessions_end_and_the_token_version_is_raised_with_the_password(server: 
     assert_eq!(texts(&adopted.fresh, &row), ["4", "NULL"]);
     let recent = "SELECT mail AS text FROM people WHERE changed > 1700000000000 AND changed < 9999999999999";
     assert_eq!(texts(&adopted.fresh, recent), ["ann@example.org"], "milliseconds");
+}
+
+async fn a_column_that_ignores_case_finds_capitals_as_well(server: Server) {
+    let (before, kind) = match server {
+        Server::Postgres => ("CREATE EXTENSION citext;", "citext"),
+        Server::Mariadb => ("", "varchar(255) COLLATE utf8mb4_general_ci"),
+    };
+    let statements = format!(
+        "{before} CREATE TABLE people (id int PRIMARY KEY, mail {kind} UNIQUE, hash varchar(255)); \
+         INSERT INTO people VALUES (1, 'Ann@Example.org', '{HASH}')"
+    );
+    let mapping = Mapping::of("people", "id", "mail", "hash").unwrap();
+    let Some(adopted) = Adopted::table(server, &statements, mapping).await else { return };
+    let store = adopted.database.open().await.unwrap();
+    assert_eq!(find(&store, "ann@example.org").await.unwrap().email, "Ann@Example.org");
+}
+
+async fn what_is_unusable_or_not_known_to_be_active_gets_no_password(server: Server) {
+    let statements = format!(
+        "CREATE TABLE people (id int PRIMARY KEY, mail varchar(255), hash varchar(255), active int); \
+         INSERT INTO people VALUES (1, 'sso@example.org', '!Kx2', 1), (2, 'null@example.org', '{HASH}', NULL)"
+    );
+    let active = Flag { column: Name::parse("active").unwrap(), blocked_when: false };
+    let mapping = Mapping { blocked: Some(active), ..Mapping::of("people", "id", "mail", "hash").unwrap() };
+    let Some(adopted) = Adopted::table(server, &statements, mapping.clone()).await else { return };
+    let store = adopted.database.open().await.unwrap();
+    assert!(find(&store, "sso@example.org").await.is_none(), "Django writes ! where there is no password");
+    assert!(find(&store, "null@example.org").await.unwrap().blocked);
+    let survey = adopted.fresh.database().with_users(Some(mapping)).survey("anybody").await.unwrap().unwrap();
+    let refused: Vec<i64> = survey.refused.iter().map(|(_, number)| *number).collect();
+    assert_eq!(refused, [1, 1, 0]);
+}
+
+async fn the_tables_that_are_granted_are_all_of_ours(server: Server) {
+    let Some(adopted) = Adopted::preset(server, "px0").await else { return };
+    if server == Server::Mariadb {
+        let ours = "SELECT CAST(table_name AS CHAR) AS text FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name LIKE 'polyreset%'";
+        let owner = adopted.fresh.database().with_users(preset("px0"));
+        let grants = owner.survey("r").await.unwrap().unwrap().grants;
+        for table in texts(&adopted.fresh, ours) {
+            assert!(grants.iter().any(|grant| grant.contains(&format!("`{table}`"))), "{table}: {grants:?}");
+        }
+    }
 }
 
 async fn accounts_are_neither_made_nor_blocked_here(server: Server) {
