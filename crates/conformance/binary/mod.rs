@@ -12,7 +12,6 @@ mod hashes;
 mod health;
 mod hygiene;
 mod settings;
-mod sink;
 
 use std::time::Duration;
 

@@ -3,7 +3,6 @@
 
 mod migrate;
 mod outage;
-mod own_server;
 mod pooler;
 mod races;
 mod servers;

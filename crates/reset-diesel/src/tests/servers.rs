@@ -1,19 +1,8 @@
-//! Servers to test on, and a fresh database on one for each test.
-//!
-//! `POLYRESET_TEST_POSTGRES` and `POLYRESET_TEST_MARIADB` hold an administrator's URL each; `cargo xtask test` starts
-//! servers and sets them. Without, the tests of that engine are skipped, and say so; with `CI=true` they fail.
+//! A fresh database for each test, on the servers that `conformance` leads to.
 
-use std::{
-    io::Write,
-    process,
-    sync::{
-        Arc, Once,
-        atomic::{AtomicU32, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{sync::Arc, thread, time::Duration};
 
+use conformance::databases;
 use diesel::connection::SimpleConnection;
 use reset_core::ports::Store;
 
@@ -32,51 +21,16 @@ pub(super) enum Server {
 }
 
 /// An empty database, which is dropped with this.
-pub(super) struct Fresh {
-    server: Server,
-    admin: String,
-    name: String,
-}
+pub(super) struct Fresh(databases::Fresh);
 
 impl Server {
-    fn variable(self) -> &'static str {
-        match self {
-            Self::Postgres => "POLYRESET_TEST_POSTGRES",
-            Self::Mariadb => "POLYRESET_TEST_MARIADB",
-        }
-    }
-
-    /// The administrator's URL. Without one, says so once.
-    pub(super) fn admin(self) -> Option<String> {
-        static SAID: [Once; 2] = [const { Once::new() }; 2];
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "tests are told by their environment where servers are"
-        )]
-        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let url = set(self.variable());
-        if url.is_none() {
-            assert_ne!(set("CI").as_deref(), Some("true"), "no server: {} is not set", self.variable());
-            SAID[self as usize].call_once(|| {
-                // Straight to the terminal: what goes through `eprintln!` is shown of failed tests alone.
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "SKIPPED: every test on {self:?}, for {} is not set; `cargo xtask test` starts a server",
-                    self.variable()
-                );
-            });
-        }
-        url
-    }
-
     /// An empty database; nothing where there is no server.
     pub(super) fn empty(self) -> Option<Fresh> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let admin = self.admin()?;
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("polyreset_test_{}_{number}", process::id());
-        self.execute(&admin, format!("CREATE DATABASE {name}"));
-        Some(Fresh { server: self, admin, name })
+        let server = match self {
+            Self::Postgres => databases::Server::Postgres,
+            Self::Mariadb => databases::Server::Mariadb,
+        };
+        server.empty(execute).map(Fresh)
     }
 
     /// A migrated database.
@@ -91,35 +45,11 @@ impl Server {
         let fresh = self.fresh().await?;
         Some((fresh.database().open().await.unwrap(), fresh))
     }
-
-    /// Runs statements as the administrator.
-    pub(super) fn execute(self, url: &str, statements: String) {
-        fn run<E: Engine>(engine: &E, statements: &str) {
-            let mut db = engine.connect(Purpose::Migrating).unwrap();
-            db.batch_execute(statements).unwrap();
-            drop(db);
-            linger();
-        }
-        let url = url.to_owned();
-        let done = thread::spawn(move || match self {
-            Self::Postgres => {
-                let address = postgres::Address::read(&url).ok().unwrap();
-                run(&Postgres::new(address, Options::default()).unwrap(), &statements);
-            }
-            Self::Mariadb => {
-                let url = if url.ends_with('/') { format!("{url}mysql") } else { url };
-                let address = mysql::Address::read(&url).ok().unwrap();
-                run(&Mysql::new(&address, Options::default()).unwrap(), &statements);
-            }
-        });
-        done.join().unwrap();
-    }
 }
 
 impl Fresh {
     pub(super) fn url(&self) -> String {
-        let (base, _) = self.admin.rsplit_once('/').unwrap();
-        format!("{base}/{}", self.name)
+        self.0.url()
     }
 
     /// The database for tests: of four connections, and quick to give up.
@@ -140,34 +70,44 @@ impl Fresh {
 
     /// Runs statements in this database.
     pub(super) fn execute(&self, statements: &str) {
-        self.server.execute(&self.url(), statements.to_owned());
+        self.0.execute(statements);
     }
 
     /// Ends every other connection to this database, as a server does that is stopped.
     pub(super) fn cut(&self) {
-        match self.server {
-            Server::Postgres => self.server.execute(
-                &self.admin,
-                format!(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
-                    self.name
-                ),
-            ),
-            Server::Mariadb => {
-                let kills = format!(
-                    "BEGIN NOT ATOMIC FOR one IN (SELECT id FROM information_schema.processlist WHERE db = '{}') DO \
-                     KILL CONNECTION one.id; END FOR; END",
-                    self.name
-                );
-                self.server.execute(&self.admin, kills);
+        let name = self.0.name();
+        let kills = match self.0.server() {
+            databases::Server::Postgres => {
+                format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
             }
-        }
+            databases::Server::Mariadb => format!(
+                "BEGIN NOT ATOMIC FOR one IN (SELECT id FROM information_schema.processlist WHERE db = '{name}') DO \
+                 KILL CONNECTION one.id; END FOR; END"
+            ),
+        };
+        execute(self.0.server(), self.0.admin(), &kills);
     }
 }
 
-impl Drop for Fresh {
-    fn drop(&mut self) {
-        let force = if self.server == Server::Postgres { " WITH (FORCE)" } else { "" };
-        self.server.execute(&self.admin, format!("DROP DATABASE {}{force}", self.name));
+/// Runs statements at `url`.
+fn execute(server: databases::Server, url: &str, statements: &str) {
+    fn run<E: Engine>(engine: &E, statements: &str) {
+        let mut db = engine.connect(Purpose::Migrating).unwrap();
+        db.batch_execute(statements).unwrap();
+        drop(db);
+        linger();
     }
+    let (url, statements) = (url.to_owned(), statements.to_owned());
+    let done = thread::spawn(move || match server {
+        databases::Server::Postgres => {
+            let address = postgres::Address::read(&url).ok().unwrap();
+            run(&Postgres::new(address, Options::default()).unwrap(), &statements);
+        }
+        databases::Server::Mariadb => {
+            let url = if url.ends_with('/') { format!("{url}mysql") } else { url };
+            let address = mysql::Address::read(&url).ok().unwrap();
+            run(&Mysql::new(&address, Options::default()).unwrap(), &statements);
+        }
+    });
+    done.join().unwrap();
 }
