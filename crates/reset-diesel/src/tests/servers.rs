@@ -1,6 +1,14 @@
 //! A fresh database for each test, on the servers that `conformance` leads to.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use conformance::databases;
 use diesel::connection::SimpleConnection;
@@ -21,16 +29,29 @@ pub(super) enum Server {
 }
 
 /// An empty database, which is dropped with this.
-pub(super) struct Fresh(databases::Fresh);
+pub(super) struct Fresh {
+    server: Server,
+    admin: String,
+    name: String,
+}
 
 impl Server {
+    /// The administrator's URL. Without one, says so once.
+    pub(super) fn admin(self) -> Option<String> {
+        match self {
+            Self::Postgres => databases::Server::Postgres.admin(),
+            Self::Mariadb => databases::Server::Mariadb.admin(),
+        }
+    }
+
     /// An empty database; nothing where there is no server.
     pub(super) fn empty(self) -> Option<Fresh> {
-        let server = match self {
-            Self::Postgres => databases::Server::Postgres,
-            Self::Mariadb => databases::Server::Mariadb,
-        };
-        server.empty(execute).map(Fresh)
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let admin = self.admin()?;
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("polyreset_test_{}_{number}", process::id());
+        self.execute(&admin, format!("CREATE DATABASE {name}"));
+        Some(Fresh { server: self, admin, name })
     }
 
     /// A migrated database.
@@ -45,11 +66,35 @@ impl Server {
         let fresh = self.fresh().await?;
         Some((fresh.database().open().await.unwrap(), fresh))
     }
+
+    /// Runs statements as the administrator.
+    pub(super) fn execute(self, url: &str, statements: String) {
+        fn run<E: Engine>(engine: &E, statements: &str) {
+            let mut db = engine.connect(Purpose::Migrating).unwrap();
+            db.batch_execute(statements).unwrap();
+            drop(db);
+            linger();
+        }
+        let url = url.to_owned();
+        let done = thread::spawn(move || match self {
+            Self::Postgres => {
+                let address = postgres::Address::read(&url).ok().unwrap();
+                run(&Postgres::new(address, Options::default()).unwrap(), &statements);
+            }
+            Self::Mariadb => {
+                let url = if url.ends_with('/') { format!("{url}mysql") } else { url };
+                let address = mysql::Address::read(&url).ok().unwrap();
+                run(&Mysql::new(&address, Options::default()).unwrap(), &statements);
+            }
+        });
+        done.join().unwrap();
+    }
 }
 
 impl Fresh {
     pub(super) fn url(&self) -> String {
-        self.0.url()
+        let (base, _) = self.admin.rsplit_once('/').unwrap();
+        format!("{base}/{}", self.name)
     }
 
     /// The database for tests: of four connections, and quick to give up.
@@ -70,44 +115,34 @@ impl Fresh {
 
     /// Runs statements in this database.
     pub(super) fn execute(&self, statements: &str) {
-        self.0.execute(statements);
+        self.server.execute(&self.url(), statements.to_owned());
     }
 
     /// Ends every other connection to this database, as a server does that is stopped.
     pub(super) fn cut(&self) {
-        let name = self.0.name();
-        let kills = match self.0.server() {
-            databases::Server::Postgres => {
-                format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-            }
-            databases::Server::Mariadb => format!(
-                "BEGIN NOT ATOMIC FOR one IN (SELECT id FROM information_schema.processlist WHERE db = '{name}') DO \
-                 KILL CONNECTION one.id; END FOR; END"
+        match self.server {
+            Server::Postgres => self.server.execute(
+                &self.admin,
+                format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+                    self.name
+                ),
             ),
-        };
-        execute(self.0.server(), self.0.admin(), &kills);
+            Server::Mariadb => {
+                let kills = format!(
+                    "BEGIN NOT ATOMIC FOR one IN (SELECT id FROM information_schema.processlist WHERE db = '{}') DO \
+                     KILL CONNECTION one.id; END FOR; END",
+                    self.name
+                );
+                self.server.execute(&self.admin, kills);
+            }
+        }
     }
 }
 
-/// Runs statements at `url`.
-fn execute(server: databases::Server, url: &str, statements: &str) {
-    fn run<E: Engine>(engine: &E, statements: &str) {
-        let mut db = engine.connect(Purpose::Migrating).unwrap();
-        db.batch_execute(statements).unwrap();
-        drop(db);
-        linger();
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        let force = if self.server == Server::Postgres { " WITH (FORCE)" } else { "" };
+        self.server.execute(&self.admin, format!("DROP DATABASE {}{force}", self.name));
     }
-    let (url, statements) = (url.to_owned(), statements.to_owned());
-    let done = thread::spawn(move || match server {
-        databases::Server::Postgres => {
-            let address = postgres::Address::read(&url).ok().unwrap();
-            run(&Postgres::new(address, Options::default()).unwrap(), &statements);
-        }
-        databases::Server::Mariadb => {
-            let url = if url.ends_with('/') { format!("{url}mysql") } else { url };
-            let address = mysql::Address::read(&url).ok().unwrap();
-            run(&Mysql::new(&address, Options::default()).unwrap(), &statements);
-        }
-    });
-    done.join().unwrap();
 }
