@@ -66,7 +66,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         let say = |what: &str, of: fn(&Measured) -> &Vec<f64>| {
             let each = of(measured).iter().zip(of(one)).map(|(this, base)| this / base);
             let ratio = median(&each.collect::<Vec<f64>>());
-            println!("{replicas} replicas, {what}: {:.0}/s, {ratio:.2} of one", median(of(measured)));
+            println!("servers: {replicas}, {what}: {:.0}/s, {ratio:.2} of one", median(of(measured)));
         };
         say("triggers", |measured| &measured.triggers);
         say("forged tokens refused", |measured| &measured.refusals);
