@@ -3,6 +3,7 @@
 //! Absolute figures change with the machine and its neighbours; what is compared here runs in turns.
 
 mod front_ends;
+mod replicas;
 
 use std::{
     net::SocketAddr,
@@ -33,12 +34,7 @@ const REQUESTS: usize = 10_000;
 const CONNECTIONS: usize = 16;
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--locked", "--bins", "--examples"]);
-    let built = cargo.args(["-p", "server-axum", "-p", "server-actix", "-p", "server-warp"]);
-    ensure!(built.current_dir(root()).status()?.success(), "the release build failed");
-
+    build()?;
     let folder = tempfile::tempdir()?;
     let mut deployment = Deployment::new(root().join("target/release/server-axum"), folder.path());
     deployment.set("RESET_LIMITS__ENABLED", "false");
@@ -59,6 +55,26 @@ pub(crate) fn run() -> anyhow::Result<()> {
     resets(&deployment, &server)?;
     drop(server);
     front_ends::run()
+}
+
+/// `cargo xtask bench replicas`.
+pub(crate) fn replicas(args: &[&str]) -> anyhow::Result<()> {
+    match args {
+        [] => build()?,
+        ["--built"] => {}
+        _ => anyhow::bail!("usage: cargo xtask bench replicas [--built]"),
+    }
+    replicas::run()
+}
+
+/// Builds what is measured.
+fn build() -> anyhow::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--locked", "--bins", "--examples"]);
+    let built = cargo.args(["-p", "server-axum", "-p", "server-actix", "-p", "server-warp"]);
+    ensure!(built.current_dir(root()).status()?.success(), "the release build failed");
+    Ok(())
 }
 
 fn address(number: usize) -> String {

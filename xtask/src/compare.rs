@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use conformance::{
+    dialects::{DIALECTS, Dialect, asked, text},
     http::{self, Answer},
     mails::{self, Letter},
     server::Deployment,
@@ -49,62 +50,6 @@ const STEPS: [(Step, &str); 7] = [
     (Step::Replay, "the same again"),
 ];
 
-/// Makes a body of two texts.
-type Body = fn(&str, &str) -> String;
-
-/// How a dialect says it.
-struct Dialect {
-    name: &'static str,
-    ask: &'static str,
-    /// Where a code is exchanged for a token, and with what.
-    exchange: Option<(&'static str, Body)>,
-    reset: &'static str,
-    /// The body that sets a password by a secret.
-    body: Body,
-    /// The secret in a mail of this dialect's.
-    secret: fn(&Letter) -> Option<&str>,
-}
-
-const DIALECTS: [Dialect; 4] = [
-    Dialect {
-        name: "px0",
-        ask: "/v1/auth/password-reset/trigger",
-        exchange: None,
-        reset: "/v1/auth/password-reset/reset",
-        body: |secret, password| format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#),
-        secret: Letter::code,
-    },
-    Dialect {
-        name: "worthai",
-        ask: "/auth/api/v1/forgot-password",
-        exchange: None,
-        reset: "/auth/api/v1/reset-password",
-        body: |secret, password| format!(r#"{{"reset_token":"{secret}","password":"{password}"}}"#),
-        secret: |letter| letter.link().filter(|link| link.contains("reset_token=")).and(letter.token()),
-    },
-    Dialect {
-        name: "strapi",
-        ask: "/api/auth/forgot-password",
-        exchange: None,
-        reset: "/api/auth/reset-password",
-        body: |secret, password| {
-            let twice = format!(r#""password":"{password}","passwordConfirmation":"{password}""#);
-            format!(r#"{{"code":"{secret}",{twice}}}"#)
-        },
-        secret: |letter| letter.link().filter(|link| link.contains("code=")).and(letter.token()),
-    },
-    Dialect {
-        name: "insforge",
-        ask: "/api/auth/email/send-reset-password",
-        exchange: Some(("/api/auth/email/exchange-reset-password-token", |email, code| {
-            format!(r#"{{"email":"{email}","code":"{code}"}}"#)
-        })),
-        reset: "/api/auth/email/reset-password",
-        body: |secret, password| format!(r#"{{"newPassword":"{password}","otp":"{secret}"}}"#),
-        secret: Letter::code,
-    },
-];
-
 /// One request and its answer.
 struct Told {
     step: Step,
@@ -129,7 +74,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
     let scene = Scene { address: address(url)?, mails: PathBuf::from(mails) };
     let plain = |c: char| c.is_ascii_graphic() && !"\"\\".contains(c);
     ensure!(email.contains('@') && email.chars().all(plain), "--email {email}: no plain address");
-    let stories = DIALECTS.iter().map(|dialect| dialect.tell(&scene, email));
+    let stories = DIALECTS.iter().map(|dialect| tell(dialect, &scene, email));
     print(&stories.collect::<anyhow::Result<Vec<_>>>()?);
     Ok(())
 }
@@ -150,7 +95,7 @@ fn on_a_server_of_its_own() -> anyhow::Result<()> {
     }
     let server = deployment.start()?;
     let scene = Scene { address: server.address, mails: deployment.mails() };
-    let stories = DIALECTS.iter().map(|dialect| dialect.tell(&scene, &email(dialect)));
+    let stories = DIALECTS.iter().map(|dialect| tell(dialect, &scene, &email(dialect)));
     print(&stories.collect::<anyhow::Result<Vec<_>>>()?);
     for dialect in &DIALECTS {
         let accepted = deployment.accepts(&email(dialect), &password(dialect.name))?;
@@ -160,53 +105,47 @@ fn on_a_server_of_its_own() -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Dialect {
-    /// The story, up to the first step after which it cannot go on.
-    fn tell(&self, scene: &Scene, email: &str) -> anyhow::Result<Vec<Told>> {
-        let mut story = Vec::new();
-        let mut post = |step, path, sent: String| {
-            let answer = http::post(scene.address, path, &sent).with_context(|| format!("POST {path}"))?;
-            let good = answer.status < 300;
-            let body = answer.body.clone();
-            story.push(Told { step, path, sent, answer, mail: None });
-            anyhow::Ok(good.then_some(body))
-        };
-        let password = password(self.name);
+/// The story, up to the first step after which it cannot go on.
+fn tell(dialect: &Dialect, scene: &Scene, email: &str) -> anyhow::Result<Vec<Told>> {
+    let mut story = Vec::new();
+    let mut post = |step, path, sent: String| {
+        let answer = http::post(scene.address, path, &sent).with_context(|| format!("POST {path}"))?;
+        let good = answer.status < 300;
+        let body = answer.body.clone();
+        story.push(Told { step, path, sent, answer, mail: None });
+        anyhow::Ok(good.then_some(body))
+    };
+    let password = password(dialect.name);
 
-        post(Step::Unknown, self.ask, asked(&format!("nobody.{email}")))?;
-        let before: BTreeSet<String> = mails::all(&scene.mails)?.into_iter().map(|mail| mail.id).collect();
-        if post(Step::Ask, self.ask, asked(email))?.is_none() {
-            return Ok(story);
-        }
-        let wanted = |letter: &Letter| !before.contains(&letter.id) && (self.secret)(letter).is_some();
-        let letter = mails::wait_for(&scene.mails, email, Duration::from_secs(20), wanted)
-            .with_context(|| self.name)?;
-        let mut secret = (self.secret)(&letter).context("a mail with a secret")?.to_owned();
-
-        let wrong = altered(&secret);
-        match self.exchange {
-            None => post(Step::Wrong, self.reset, (self.body)(&wrong, &password))?,
-            Some((path, body)) => {
-                post(Step::Wrong, path, body(email, &wrong))?;
-                let answer = post(Step::Exchange, path, body(email, &secret))?;
-                let Some(token) = answer.as_deref().and_then(|body| text(body, "token")) else {
-                    return Ok(story);
-                };
-                token.clone_into(&mut secret);
-                None
-            }
-        };
-        post(Step::Weak, self.reset, (self.body)(&secret, WEAK))?;
-        post(Step::Right, self.reset, (self.body)(&secret, &password))?;
-        post(Step::Replay, self.reset, (self.body)(&secret, &password))?;
-        let mailed = letter.link().or(letter.code()).map(shortened);
-        story.iter_mut().filter(|told| told.step == Step::Ask).for_each(|told| told.mail.clone_from(&mailed));
-        Ok(story)
+    post(Step::Unknown, dialect.ask, asked(&format!("nobody.{email}")))?;
+    let before: BTreeSet<String> = mails::all(&scene.mails)?.into_iter().map(|mail| mail.id).collect();
+    if post(Step::Ask, dialect.ask, asked(email))?.is_none() {
+        return Ok(story);
     }
-}
+    let wanted = |letter: &Letter| !before.contains(&letter.id) && (dialect.secret)(letter).is_some();
+    let letter = mails::wait_for(&scene.mails, email, Duration::from_secs(20), wanted)
+        .with_context(|| dialect.name)?;
+    let mut secret = (dialect.secret)(&letter).context("a mail with a secret")?.to_owned();
 
-fn asked(email: &str) -> String {
-    format!(r#"{{"email":"{email}"}}"#)
+    let wrong = altered(&secret);
+    match dialect.exchange {
+        None => post(Step::Wrong, dialect.reset, (dialect.body)(&wrong, &password))?,
+        Some((path, body)) => {
+            post(Step::Wrong, path, body(email, &wrong))?;
+            let answer = post(Step::Exchange, path, body(email, &secret))?;
+            let Some(token) = answer.as_deref().and_then(|body| text(body, "token")) else {
+                return Ok(story);
+            };
+            token.clone_into(&mut secret);
+            None
+        }
+    };
+    post(Step::Weak, dialect.reset, (dialect.body)(&secret, WEAK))?;
+    post(Step::Right, dialect.reset, (dialect.body)(&secret, &password))?;
+    post(Step::Replay, dialect.reset, (dialect.body)(&secret, &password))?;
+    let mailed = letter.link().or(letter.code()).map(shortened);
+    story.iter_mut().filter(|told| told.step == Step::Ask).for_each(|told| told.mail.clone_from(&mailed));
+    Ok(story)
 }
 
 /// A password that satisfies every dialect's rules in either profile.
@@ -220,11 +159,6 @@ fn altered(secret: &str) -> String {
     let (before, rest) = secret.split_at(place);
     let other = if rest.starts_with('0') { '1' } else { '0' };
     format!("{before}{other}{}", rest.get(1..).unwrap_or_default())
-}
-
-/// The text of a field in a flat JSON object of ours.
-fn text<'a>(body: &'a str, field: &str) -> Option<&'a str> {
-    body.split_once(&format!(r#""{field}":""#))?.1.split('"').next()
 }
 
 /// The story of every dialect, step by step, and all statuses side by side.

@@ -6,6 +6,7 @@ mod compare;
 mod dialects;
 mod diff;
 mod openapi;
+mod replicas;
 mod servers;
 mod test;
 mod tidy;
@@ -17,6 +18,7 @@ cargo xtask <command>
 
   test [ARGS]       every test, on database servers of its own where their programs are or can be installed;
                     ARGS go to `cargo test`
+  replicas [ARGS]   of these, those with an axum, an actix and a warp process on one database; ARGS as above
   openapi           writes openapi/ from the dialects' rows
   openapi --check   fails when openapi/ differs from the rows
   dialects          writes the comparison into docs/DIALECTS.md from the dialects' rows
@@ -27,6 +29,8 @@ cargo xtask <command>
   diff              the three servers on requests that nobody wrote, over TCP and Unix sockets;
                     --requests N (default 100000), --seed S
   bench             speed of the release build, as ratios within one run
+  bench replicas    one, two and three servers on one PostgreSQL, as ratios to one; --built takes
+                    target/release as it is
   clients           real clients against every front-end; needs Node 20 and npm
   help              this text";
 
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
         ["test", rest @ ..] => test::run(rest),
+        ["replicas", rest @ ..] => replicas::run(rest),
         ["openapi"] => openapi::write(),
         ["openapi", "--check"] => openapi::check(),
         ["dialects"] => dialects::write(),
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["diff", rest @ ..] => diff::run(rest),
         ["bench"] => bench::run(),
+        ["bench", "replicas", rest @ ..] => bench::replicas(rest),
         ["clients"] => clients::run(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");

@@ -6,20 +6,18 @@
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use conformance::programs::{command, find, give_away, quietly, server, unprivileged};
 use tempfile::TempDir;
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Where Debian keeps programs that are on nobody's path.
-const OFF_THE_PATH: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin"];
 
 /// The servers, and the variables that lead tests to them.
 pub(crate) struct Servers {
@@ -92,9 +90,7 @@ impl Engine {
             install(self.packages)?;
         }
         let folder = tempfile::Builder::new().prefix("polyreset-server-").tempdir()?;
-        if let Some((user, group)) = unprivileged() {
-            std::os::unix::fs::chown(folder.path(), Some(user), Some(group))?;
-        }
+        give_away(folder.path())?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let log = folder.path().join("log");
         let mut server = (self.start)(folder.path(), port)?;
@@ -125,11 +121,11 @@ impl Drop for Running {
 
 fn postgres(folder: &Path, port: u16) -> Result<Command> {
     let data = folder.join("data");
-    let mut init = as_nobody_special(&find("initdb").context("no initdb")?);
+    let mut init = server("initdb")?;
     init.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]);
     quietly(init.arg(&data))?;
-    let mut server = as_nobody_special(&find("postgres").context("no postgres")?);
-    server.arg("-D").arg(&data).arg("-p").arg(port.to_string());
+    let mut own = server("postgres")?;
+    own.arg("-D").arg(&data).arg("-p").arg(port.to_string());
     // Nothing here has to survive the machine.
     for setting in [
         "listen_addresses=127.0.0.1",
@@ -138,44 +134,23 @@ fn postgres(folder: &Path, port: u16) -> Result<Command> {
         "full_page_writes=off",
         "max_connections=300",
     ] {
-        server.args(["-c", setting]);
+        own.args(["-c", setting]);
     }
-    Ok(server)
+    Ok(own)
 }
 
 fn mariadb(folder: &Path, port: u16) -> Result<Command> {
     let data = format!("--datadir={}", folder.join("data").display());
-    let mut init = as_nobody_special(&find("mariadb-install-db").context("no mariadb-install-db")?);
+    let mut init = server("mariadb-install-db")?;
     init.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", &data]);
     quietly(&mut init)?;
-    let mut server = as_nobody_special(&find("mariadbd").context("no mariadbd")?);
-    server.args(["--no-defaults", "--bind-address=127.0.0.1", "--max-connections=300", &data]);
-    server.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"]);
-    server.arg(format!("--port={port}"));
-    server.arg(format!("--socket={}", folder.join("socket").display()));
-    server.arg(format!("--pid-file={}", folder.join("pid").display()));
-    Ok(server)
-}
-
-/// A program that may not run as root, as somebody who is not.
-fn as_nobody_special(program: &Path) -> Command {
-    let mut command = command(program);
-    if let Some((user, group)) = unprivileged() {
-        command.uid(user).gid(group).current_dir("/");
-    }
-    command
-}
-
-/// User and group to switch to; nothing when we are not root.
-fn unprivileged() -> Option<(u32, u32)> {
-    let id = |arguments: &[&str]| {
-        let output = command("id").args(arguments).stderr(Stdio::null()).output().ok()?;
-        String::from_utf8(output.stdout).ok()?.trim().parse::<u32>().ok()
-    };
-    if id(&["-u"]) != Some(0) {
-        return None;
-    }
-    ["postgres", "mysql", "nobody"].iter().find_map(|user| Some((id(&["-u", user])?, id(&["-g", user])?)))
+    let mut own = server("mariadbd")?;
+    own.args(["--no-defaults", "--bind-address=127.0.0.1", "--max-connections=300", &data]);
+    own.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"]);
+    own.arg(format!("--port={port}"));
+    own.arg(format!("--socket={}", folder.join("socket").display()));
+    own.arg(format!("--pid-file={}", folder.join("pid").display()));
+    Ok(own)
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -193,32 +168,6 @@ fn install(packages: &[&str]) -> Result<()> {
     apt(&[&["install", "-y", "--no-install-recommends"], packages].concat())
 }
 
-/// Where a program is: on the path, or where Debian hides it.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    folders.extend(OFF_THE_PATH.map(PathBuf::from));
-    if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
-        let mut versions: Vec<PathBuf> = versions.flatten().map(|entry| entry.path().join("bin")).collect();
-        versions.sort();
-        folders.extend(versions.into_iter().rev());
-    }
-    folders.into_iter().map(|folder| folder.join(program)).find(|file| file.is_file())
-}
-
-/// Runs a command to its end, and shows what it said if that was a bad one.
-fn quietly(command: &mut Command) -> Result<()> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("starting {name}"))?;
-    ensure!(output.status.success(), "{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(())
-}
-
 fn variable(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
-}
-
-#[expect(clippy::disallowed_methods, reason = "starting servers is what this is for")]
-fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    Command::new(program)
 }

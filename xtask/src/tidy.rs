@@ -66,7 +66,9 @@ fn shape(file: &File, faults: &mut Vec<String>) {
 
 /// The environment, the clock and chance come in at one place each.
 fn sources(file: &File, faults: &mut Vec<String>) {
-    let test = file.path.contains("/tests/") || file.path.starts_with("xtask/");
+    // Tests and chores, and the tools of both.
+    let test = file.path.contains("/tests/")
+        || ["xtask/", "crates/conformance/"].iter().any(|home| file.path.starts_with(home));
     let only = |needle: &str, home: &str| {
         let here = file.path.starts_with(home) || test;
         (!here && production(file).any(|(_, line)| line.contains(needle)))

@@ -10,10 +10,11 @@ use std::{
 use conformance::{
     http::{Connection, get, post},
     server::{Deployment, Server},
+    sink::Sink,
 };
 use tempfile::TempDir;
 
-use super::{deployment, reset_mail, sink::Sink};
+use super::{deployment, reset_mail};
 
 /// Longest time that the process states for its end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -38,7 +39,7 @@ fn slow(pause: Duration) -> Slow {
     ask(&server, "user@example.com");
     let code = reset_mail(&deployment, "user@example.com").code().unwrap().to_owned();
     assert!(server.terminate().unwrap().success());
-    let sink = Sink::start(pause, |_, _| None);
+    let sink = Sink::start(pause, |_, _| None).unwrap();
     deployment.set("RESET_MAIL_URL", &sink.url());
     deployment.set("RESET_PASSWORD__ARGON2_M_KIB", "8192");
     deployment.set("RESET_PASSWORD__ARGON2_T", "16");

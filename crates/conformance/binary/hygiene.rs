@@ -6,9 +6,10 @@ use std::{fs, time::Duration};
 use conformance::{
     http::{get, post},
     mails,
+    sink::Sink,
 };
 
-use super::{deployment, reset_mail, sink::Sink};
+use super::{deployment, reset_mail};
 
 const EMAIL: &str = "canary.address@example.com";
 const PASSWORD: &str = "Canary-Password-1!";
@@ -104,7 +105,7 @@ fn indiscreet(command: &str, recipient: &str) -> Option<String> {
 #[test]
 fn what_a_mail_server_says_about_an_address_is_not_logged() {
     let (mut deployment, _folder) = deployment();
-    let sink = Sink::start(Duration::ZERO, indiscreet);
+    let sink = Sink::start(Duration::ZERO, indiscreet).unwrap();
     deployment.set("RESET_LOG", "trace");
     deployment.set("RESET_MAIL_URL", &sink.url());
     let people = ["canary.unknown", "canary.later", "canary.grey", "canary.fine"];

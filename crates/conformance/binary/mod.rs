@@ -12,7 +12,6 @@ mod hashes;
 mod health;
 mod hygiene;
 mod settings;
-mod sink;
 mod webhook;
 
 use std::time::Duration;

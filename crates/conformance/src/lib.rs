@@ -6,12 +6,17 @@
 //! real binary.
 
 pub mod case;
+pub mod databases;
+pub mod dialects;
 pub mod differ;
 pub mod http;
 pub mod mails;
+pub mod own_server;
 pub mod place;
+pub mod programs;
 pub mod random;
 pub mod server;
+pub mod sink;
 
 /// The snippets of docs/EMBEDDING.md, compiled.
 #[cfg(doctest)]

@@ -83,7 +83,11 @@ pub fn wait_for(
     }
 }
 
-fn letter(bytes: &[u8]) -> anyhow::Result<Letter> {
+/// Reads a mail.
+///
+/// # Errors
+/// When it is none.
+pub fn letter(bytes: &[u8]) -> anyhow::Result<Letter> {
     let message = MessageParser::default().parse(bytes).context("no mail")?;
     let to = message.to().and_then(|to| to.first()).and_then(|to| to.address()).context("no recipient")?;
     Ok(Letter {

@@ -112,7 +112,7 @@ fn processor_time(id: u32) -> anyhow::Result<f64> {
     Ok(f64::from(user + system) / 100.0)
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

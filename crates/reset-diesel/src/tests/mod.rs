@@ -4,7 +4,6 @@
 mod adoption;
 mod migrate;
 mod outage;
-mod own_server;
 mod pooler;
 mod races;
 mod servers;

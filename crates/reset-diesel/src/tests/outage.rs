@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Server, at, errand, on_each_server, own_server::OwnServer, told};
+use conformance::own_server::OwnServer;
+
+use super::{Server, at, errand, on_each_server, told};
 use crate::{Database, Options};
 
 on_each_server! {

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use conformance::programs::{command, find, give_away, server};
 use reset_core::{
     errand::Outcome,
     ports::{Issued, Redemption},
@@ -14,12 +15,7 @@ use reset_core::{
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::{
-    DIALECT, Server, account, at, errand,
-    own_server::{command, find, program, unprivileged},
-    servers::Fresh,
-    ticket,
-};
+use super::{DIALECT, Server, account, at, errand, servers::Fresh, ticket};
 use crate::{Database, Options, Pooler};
 
 /// Tells a process of the test's own where the pooler is, and who it is.
@@ -33,22 +29,20 @@ struct PgBouncer {
 
 impl PgBouncer {
     fn before(fresh: &Fresh) -> Self {
-        let server = url::Url::parse(&fresh.url()).unwrap();
+        let address = url::Url::parse(&fresh.url()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let settings = format!(
             "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n",
-            server.host_str().unwrap(),
-            server.port().unwrap_or(5432),
+            address.host_str().unwrap(),
+            address.port().unwrap_or(5432),
         );
-        let settings = settings.replace("* = ", &format!("* = user={} ", server.username()));
+        let settings = settings.replace("* = ", &format!("* = user={} ", address.username()));
         let file = folder.path().join("pgbouncer.ini");
         std::fs::write(&file, settings).unwrap();
-        if let Some((user, group)) = unprivileged() {
-            std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).unwrap();
-        }
-        let mut pooler = program("pgbouncer");
+        give_away(folder.path()).unwrap();
+        let mut pooler = server("pgbouncer").unwrap();
         let child = pooler.arg("-q").arg(&file).stdout(Stdio::null()).spawn().unwrap();
         let pooler = Self { child, port, _folder: folder };
         for _ in 0..200 {

@@ -1,19 +1,16 @@
-//! Servers to test on, and a fresh database on one for each test.
-//!
-//! `POLYRESET_TEST_POSTGRES` and `POLYRESET_TEST_MARIADB` hold an administrator's URL each; `cargo xtask test` starts
-//! servers and sets them. Without, the tests of that engine are skipped, and say so; with `CI=true` they fail.
+//! A fresh database for each test, on the servers that `conformance` leads to.
 
 use std::{
-    io::Write,
     process,
     sync::{
-        Arc, Once,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
     thread,
     time::Duration,
 };
 
+use conformance::databases;
 use diesel::connection::SimpleConnection;
 use reset_core::ports::Store;
 
@@ -39,34 +36,12 @@ pub(super) struct Fresh {
 }
 
 impl Server {
-    fn variable(self) -> &'static str {
-        match self {
-            Self::Postgres => "POLYRESET_TEST_POSTGRES",
-            Self::Mariadb => "POLYRESET_TEST_MARIADB",
-        }
-    }
-
     /// The administrator's URL. Without one, says so once.
     pub(super) fn admin(self) -> Option<String> {
-        static SAID: [Once; 2] = [const { Once::new() }; 2];
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "tests are told by their environment where servers are"
-        )]
-        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let url = set(self.variable());
-        if url.is_none() {
-            assert_ne!(set("CI").as_deref(), Some("true"), "no server: {} is not set", self.variable());
-            SAID[self as usize].call_once(|| {
-                // Straight to the terminal: what goes through `eprintln!` is shown of failed tests alone.
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "SKIPPED: every test on {self:?}, for {} is not set; `cargo xtask test` starts a server",
-                    self.variable()
-                );
-            });
+        match self {
+            Self::Postgres => databases::Server::Postgres.admin(),
+            Self::Mariadb => databases::Server::Mariadb.admin(),
         }
-        url
     }
 
     /// An empty database; nothing where there is no server.

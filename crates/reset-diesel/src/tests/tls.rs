@@ -1,8 +1,9 @@
 //! TLS to PostgreSQL: whose certificate is believed.
 
+use conformance::own_server::OwnServer;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use super::{errand, own_server::OwnServer, told};
+use super::{errand, told};
 use crate::Database;
 
 /// A certificate authority: its certificate, and what it signs with.

@@ -1,0 +1,128 @@
+//! The primary dies, the standby takes over: what was acknowledged is still there.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use conformance::{
+    databases,
+    dialects::{DIALECTS, asked},
+    http::{Connection, post},
+    own_server::OwnServer,
+};
+
+use crate::{
+    PATIENCE,
+    site::{deployment, secret},
+    sql,
+};
+
+/// Resets that are prepared; the machine fails among them.
+const RESETS: usize = 60;
+/// So many are answered when it fails.
+const BEFORE: usize = 12;
+
+#[test]
+fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous_replication() {
+    let Some(mut primary) = OwnServer::start() else { return };
+    let standby = primary.standby();
+    let url = primary.url();
+    sql::execute(databases::Server::Postgres, &url, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    sql::execute(databases::Server::Postgres, &url, "SELECT pg_reload_conf()");
+    let waits = "SELECT COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+    let begun = Instant::now();
+    while sql::number(databases::Server::Postgres, &url, waits) == 0 {
+        assert!(begun.elapsed() < PATIENCE, "the standby is not synchronous");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let both = format!(
+        "postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres?target_session_attrs=read-write",
+        primary.port, standby.port
+    );
+    let Some(mut deployment) = deployment("server-axum", folder.path(), &both) else { return };
+    deployment.set("RESET_DATABASE__CONNECT_TIMEOUT", "2s");
+    let server = deployment.start().unwrap();
+    let owner = |number: usize| format!("owner{number}@example.com");
+    let strapi = &DIALECTS[2];
+    let mut secrets = Vec::new();
+    for number in 0..RESETS {
+        deployment.add_user(&owner(number), "the old password").unwrap();
+        secrets.push(secret(strapi, server.address, &deployment.mails(), &owner(number)));
+    }
+
+    // Requests and resets without pause; the primary dies in the middle of both.
+    let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (asked_for, reset) = thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut told = Vec::new();
+            for number in 0.. {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let email = owner(number % RESETS);
+                let dialect = &DIALECTS[[0, 1, 3][number / RESETS % 3]];
+                let answer = Connection::open(server.address).unwrap().post(dialect.ask, &asked(&email));
+                told.push((dialect.name, email, answer.unwrap().status < 300));
+            }
+            told
+        });
+        let resetting = scope.spawn(|| {
+            let each = secrets.iter().map(|secret| {
+                let answer = post(server.address, strapi.reset, &(strapi.body)(secret, "New Password 1!"));
+                let status = answer.unwrap().status;
+                answered.fetch_add(1, Ordering::Relaxed);
+                status
+            });
+            each.collect::<Vec<u16>>()
+        });
+        while answered.load(Ordering::Relaxed) < BEFORE {
+            thread::yield_now();
+        }
+        primary.kill();
+        let reset = resetting.join().unwrap();
+        over.store(true, Ordering::Relaxed);
+        (asking.join().unwrap(), reset)
+    });
+    standby.promote();
+    let begun = Instant::now();
+    while conformance::http::get(server.address, "/readyz").unwrap().status != 200 {
+        assert!(begun.elapsed() < PATIENCE, "{}", deployment.logged());
+        thread::sleep(Duration::from_millis(20));
+    }
+
+    for (number, status) in reset.iter().enumerate() {
+        if *status == 200 {
+            assert!(
+                deployment.accepts(&owner(number), "New Password 1!").unwrap(),
+                "an answered reset was lost"
+            );
+        }
+    }
+    let done = reset.iter().filter(|status| **status == 200).count();
+    assert!(reset.iter().all(|status| [200, 400, 500, 503].contains(status)), "{reset:?}");
+    // The standby has a row for every answered request, and all of them are worked off.
+    let acknowledged = asked_for.iter().filter(|(.., good)| *good).count();
+    assert!(acknowledged > 0 && (BEFORE..RESETS).contains(&done), "{acknowledged} requests, {done} resets");
+    let count = |condition: &str| {
+        let query = format!("SELECT COUNT(*) FROM polyreset.errands WHERE {condition}");
+        sql::number(databases::Server::Postgres, &standby.url(), &query)
+    };
+    assert!(count("email IS NOT NULL") >= i64::try_from(RESETS + acknowledged).unwrap());
+    let begun = Instant::now();
+    let held = "UPDATE polyreset.errands SET due_at = 0 WHERE taken AND finished_at IS NULL";
+    thread::sleep(Duration::from_secs(1));
+    sql::execute(databases::Server::Postgres, &standby.url(), held);
+    while count("finished_at IS NULL") > 0 {
+        assert!(begun.elapsed() < PATIENCE, "{}", deployment.logged());
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(count("outcome NOT IN ('mailed', 'superseded')"), 0);
+    // And the service goes on: the last one who was asked for gets a code that works.
+    deployment.add_user("after@example.com", "the old password").unwrap();
+    let code = secret(&DIALECTS[0], server.address, &deployment.mails(), "after@example.com");
+    let body = (DIALECTS[0].body)(&code, "New Password 1!");
+    assert_eq!(post(server.address, DIALECTS[0].reset, &body).unwrap().status, 200);
+}

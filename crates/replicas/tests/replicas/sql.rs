@@ -1,0 +1,43 @@
+//! Statements beside the servers, as an administrator types them.
+
+use conformance::databases::Server;
+use mysql_async::prelude::Queryable;
+
+/// Runs statements at `url`.
+pub(crate) fn execute(server: Server, url: &str, statements: &str) {
+    now(async {
+        match server {
+            Server::Postgres => postgres(url).await.batch_execute(statements).await.unwrap(),
+            Server::Mariadb => {
+                let mut db = mysql_async::Conn::from_url(url).await.unwrap();
+                db.query_drop(statements).await.unwrap();
+                db.disconnect().await.unwrap();
+            }
+        }
+    });
+}
+
+/// The one number that a query answers with.
+pub(crate) fn number(server: Server, url: &str, query: &str) -> i64 {
+    now(async {
+        match server {
+            Server::Postgres => postgres(url).await.query_one(query, &[]).await.unwrap().get(0),
+            Server::Mariadb => {
+                let mut db = mysql_async::Conn::from_url(url).await.unwrap();
+                let number = db.query_first(query).await.unwrap().unwrap();
+                db.disconnect().await.unwrap();
+                number
+            }
+        }
+    })
+}
+
+async fn postgres(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn now<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
