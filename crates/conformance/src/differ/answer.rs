@@ -112,7 +112,14 @@ mod tests {
             3\r\nabc\r\n0\r\n\r\nHTTP/1.1 20";
         let Cut { answers, rest } = cut(bytes);
         let seen: Vec<String> = answers.iter().map(ToString::to_string).collect();
-        assert_eq!(seen, ["200 | content-length: 2 | ok", "200 | content-length: 9 | ", "404 | transfer-encoding: chunked | abc"]);
+        assert_eq!(
+            seen,
+            [
+                "200 | content-length: 2 | ok",
+                "200 | content-length: 9 | ",
+                "404 | transfer-encoding: chunked | abc"
+            ]
+        );
         assert_eq!(rest, b"HTTP/1.1 20");
     }
 }

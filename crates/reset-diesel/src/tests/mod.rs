@@ -8,6 +8,7 @@ mod own_server;
 mod pooler;
 mod races;
 mod servers;
+mod silence;
 mod tls;
 
 use std::sync::Arc;
