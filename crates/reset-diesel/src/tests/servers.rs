@@ -96,7 +96,7 @@ impl Server {
     pub(super) fn execute(self, url: &str, statements: &str) {
         match self {
             Self::Postgres => {
-                on(&postgres(url, Options::default()), |db| db.batch_execute(statements).unwrap())
+                on(&postgres(url, Options::default()), |db| db.batch_execute(statements).unwrap());
             }
             Self::Mariadb => on(&mysql(url, Options::default()), |db| db.batch_execute(statements).unwrap()),
         }
