@@ -82,7 +82,7 @@ impl Resets {
     /// When the store fails still; then the lease ends by itself.
     pub async fn put_back(&self, errand: &Errand) -> Result<(), StoreError> {
         let due_at = self.adapters().clock.now().plus(backoff(errand.attempts));
-        self.adapters().store.postpone(&errand.id, due_at, "not recorded").await
+        self.adapters().store.postpone(&errand.id, errand.attempts, due_at, "not recorded").await
     }
 
     /// Everything before the mail: the account, the ticket, the secret. `Err` says why there is no mail.
@@ -98,7 +98,7 @@ impl Resets {
         let Some(account) = account.filter(|account| !account.blocked) else {
             // A ticket would cost a commit here. So does its absence, lest whoever asks next can tell by the
             // time of his own answer what this errand came to (R14).
-            adapters.store.renew(&errand.id, adapters.clock.now().plus(LEASE)).await?;
+            adapters.store.renew(&errand.id, errand.attempts, adapters.clock.now().plus(LEASE)).await?;
             return Ok(Err(Outcome::Nobody));
         };
         let ticket = match adapters.store.ticket_of(&errand.id).await? {
@@ -227,7 +227,7 @@ impl Resets {
                     return self.end(errand, Outcome::GivenUp, &reply, None).await;
                 }
                 warn!(errand.id = errand.id.as_str(), errand.attempts, reply, "delivery put off");
-                self.adapters().store.postpone(&errand.id, due_at, &reply).await
+                self.adapters().store.postpone(&errand.id, errand.attempts, due_at, &reply).await
             }
         }
     }

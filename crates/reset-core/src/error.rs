@@ -5,7 +5,9 @@ use std::{error::Error, time::Duration};
 
 use thiserror::Error;
 
-/// The store could not do what it was asked; whatever it was doing did not happen.
+/// The store could not do what it was asked. As a rule whatever it was doing did not happen. Where the connection to a
+/// server breaks in the middle of a commit, or its answer comes too late, nobody knows: it happened whole or not at
+/// all, and is not tried again.
 #[derive(Debug, Error)]
 #[error("the store failed")]
 pub struct StoreError {
@@ -60,7 +62,8 @@ pub enum RedeemError {
     /// Hashing failed; the ticket is unspent.
     #[error("the password could not be hashed")]
     Hash(#[source] HashError),
-    /// The store failed; the ticket is unspent.
+    /// The store failed. The ticket is unspent and the password the old one; or, where a commit's answer was lost, the
+    /// ticket is spent and the password the new one.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -182,7 +182,8 @@ pub trait Tickets: Send + Sync {
     /// address are those of the time of issue (R4, R5, R7, R69).
     ///
     /// # Errors
-    /// When the store fails; then nothing changed either.
+    /// When the store fails. As a rule nothing changed then; where it is not known what became of a commit, or its
+    /// caller gave up while it was under way, all of it did or nothing (see [`StoreError`]).
     async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError>;
 }
 
@@ -192,7 +193,8 @@ pub trait Errands: Send + Sync {
     /// Accepts an errand. When this returns, the errand survives the process.
     ///
     /// # Errors
-    /// When the store fails; then the errand was not accepted.
+    /// When the store fails; then the errand was not accepted, unless the commit's answer was lost (see
+    /// [`StoreError`]): then it may be done all the same, once.
     async fn push(&self, errand: &Errand) -> Result<(), StoreError>;
 
     /// Takes up to `limit` due errands in the order of asking, until `lease_end`: what is not finished or
@@ -208,7 +210,7 @@ pub trait Errands: Send + Sync {
         lease_end: Timestamp,
     ) -> Result<Vec<Errand>, StoreError>;
 
-    /// Ends an errand. With `accepted`, the new end of the ticket is stored in the same transaction if it is
+    /// Ends an errand, whoever has it: what was mailed was mailed, even by one whose lease is over. With `accepted`, the new end of the ticket is stored in the same transaction if it is
     /// live: the clock starts when the mail is accepted.
     ///
     /// # Errors
@@ -223,16 +225,24 @@ pub trait Errands: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Puts an unfinished errand off until `due_at`. Later ones for the same address may overtake it.
+    /// `attempts` is the number under which it was claimed: if it was claimed again since, it is somebody else's
+    /// and nothing changes.
     ///
     /// # Errors
     /// When the store fails.
-    async fn postpone(&self, errand: &ErrandId, due_at: Timestamp, reply: &str) -> Result<(), StoreError>;
+    async fn postpone(
+        &self,
+        errand: &ErrandId,
+        attempts: u32,
+        due_at: Timestamp,
+        reply: &str,
+    ) -> Result<(), StoreError>;
 
-    /// Keeps a taken errand until `lease_end`.
+    /// Keeps a taken errand until `lease_end`, if it was not claimed since it was under `attempts`.
     ///
     /// # Errors
     /// When the store fails.
-    async fn renew(&self, errand: &ErrandId, lease_end: Timestamp) -> Result<(), StoreError>;
+    async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError>;
 
     /// Makes every unfinished errand due now. For the start of the only process on an embedded database:
     /// what its predecessor had taken when it was killed is nobody's any more.

@@ -20,7 +20,8 @@ impl Resets {
     /// and voids all its other tickets. Returns the account as it was read before the change.
     ///
     /// # Errors
-    /// On every error the ticket is unspent and nothing changed.
+    /// On every error the ticket is unspent and nothing changed; but for [`RedeemError::Store`], after which it may
+    /// be that everything did.
     pub async fn redeem(
         &self,
         dialect: &'static str,

@@ -5,7 +5,8 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    convert::Infallible,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -15,11 +16,17 @@ use crate::fault::Fault;
 /// Most jobs that wait. Beyond it a job fails at once.
 pub(crate) const QUEUE: usize = 1024;
 
+/// How long the threads may take to end. Longer than a statement that another process holds up; short enough that a
+/// process that is told to end does so.
+const LAST_WORDS: Duration = Duration::from_secs(8);
+
 /// Jobs that wait for a thread. A channel would do for one thread; several would have to take turns at its
 /// receiving end, and sleep while there is work.
 pub(crate) struct Queue<J: ?Sized> {
     state: Mutex<State<J>>,
     changed: Condvar,
+    /// For threads that rest. With the other's notices they would take what is meant for somebody who works.
+    closing: Condvar,
 }
 
 struct State<J: ?Sized> {
@@ -29,7 +36,11 @@ struct State<J: ?Sized> {
 
 impl<J: ?Sized> Queue<J> {
     fn new() -> Self {
-        Self { state: Mutex::new(State { jobs: VecDeque::new(), closed: false }), changed: Condvar::new() }
+        Self {
+            state: Mutex::new(State { jobs: VecDeque::new(), closed: false }),
+            changed: Condvar::new(),
+            closing: Condvar::new(),
+        }
     }
 
     fn push(&self, job: Box<J>) -> Result<(), Fault> {
@@ -70,14 +81,13 @@ impl<J: ?Sized> Queue<J> {
     /// Takes no job for `pause`, or until the queue is closed.
     pub(crate) fn rest(&self, pause: Duration) {
         let open = |state: &mut State<J>| !state.closed;
-        drop(self.changed.wait_timeout_while(self.lock(), pause, open));
-        // A notice meant for a thread that takes jobs may have ended up here.
-        self.changed.notify_one();
+        drop(self.closing.wait_timeout_while(self.lock(), pause, open));
     }
 
     fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
+        self.closing.notify_all();
     }
 
     /// No job runs under the lock, so a panic cannot have left the list half changed.
@@ -87,15 +97,19 @@ impl<J: ?Sized> Queue<J> {
 }
 
 /// Some threads behind one queue. When it is dropped the threads work off what was queued, close their
-/// connections and end.
+/// connections and end; one that a silent server holds up is not waited for without end.
 pub(crate) struct Crew<J: ?Sized + Send + 'static> {
     queue: Arc<Queue<J>>,
     threads: Vec<JoinHandle<()>>,
+    /// Each thread keeps one end until it ends.
+    alive: mpsc::Sender<Infallible>,
+    ended: Mutex<mpsc::Receiver<Infallible>>,
 }
 
 impl<J: ?Sized + Send + 'static> Default for Crew<J> {
     fn default() -> Self {
-        Self { queue: Arc::new(Queue::new()), threads: Vec::new() }
+        let (alive, ended) = mpsc::channel();
+        Self { queue: Arc::new(Queue::new()), threads: Vec::new(), alive, ended: Mutex::new(ended) }
     }
 }
 
@@ -109,8 +123,12 @@ impl<J: ?Sized + Send + 'static> Crew<J> {
         name: &str,
         run: impl FnOnce(&Queue<J>) + Send + 'static,
     ) -> std::io::Result<()> {
-        let queue = self.queue.clone();
-        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(move || run(&queue))?);
+        let (queue, alive) = (self.queue.clone(), self.alive.clone());
+        let run = move || {
+            let _alive = alive;
+            run(&queue);
+        };
+        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(run)?);
         Ok(())
     }
 
@@ -126,9 +144,70 @@ impl<J: ?Sized + Send + 'static> Crew<J> {
 impl<J: ?Sized + Send + 'static> Drop for Crew<J> {
     fn drop(&mut self) {
         self.queue.close();
+        // From here on only threads hold the sending end: what is received is that the last of them let go.
+        self.alive = mpsc::channel().0;
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let late = ended.recv_timeout(LAST_WORDS) == Err(mpsc::RecvTimeoutError::Timeout);
         for thread in self.threads.drain(..) {
-            // Jobs catch their panics; one that got through was printed when it happened.
-            let _panicked = thread.join();
+            if !late || thread.is_finished() {
+                // Jobs catch their panics; one that got through was printed when it happened.
+                let _panicked = thread.join();
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    type Task = dyn FnOnce() + Send;
+
+    #[test]
+    fn a_thread_that_rests_takes_nobodys_wake_up() {
+        for _ in 0..20 {
+            let mut crew = Crew::<Task>::default();
+            let (resting, rests) = mpsc::channel();
+            crew.add("rests", move |queue| {
+                resting.send(()).unwrap();
+                queue.rest(Duration::from_secs(30));
+            })
+            .unwrap();
+            rests.recv().unwrap();
+            // Until it sleeps; then another, so that it is the first to be woken.
+            thread::sleep(Duration::from_millis(10));
+            crew.add("works", |queue| {
+                while let Some(task) = queue.next() {
+                    task();
+                }
+            })
+            .unwrap();
+            thread::sleep(Duration::from_millis(10));
+            let (done, heard) = mpsc::channel();
+            crew.push(Box::new(move || done.send(()).unwrap())).unwrap();
+            heard.recv_timeout(Duration::from_secs(5)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_thread_that_does_not_end_is_left_behind() {
+        let mut crew = Crew::<Task>::default();
+        let (release, held) = mpsc::channel::<()>();
+        let (ended, heard) = mpsc::channel();
+        crew.add("works", move |queue| {
+            while let Some(task) = queue.next() {
+                task();
+            }
+            ended.send(()).unwrap();
+        })
+        .unwrap();
+        crew.add("hangs", move |_| assert!(held.recv().is_err())).unwrap();
+        let began = Instant::now();
+        drop(crew);
+        assert!(began.elapsed() < LAST_WORDS + Duration::from_secs(1));
+        heard.try_recv().expect("the others ended before");
+        drop(release);
     }
 }

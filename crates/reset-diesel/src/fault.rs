@@ -28,6 +28,9 @@ pub(crate) enum Fault {
     /// Two transactions were in each other's way, and that several times in a row.
     #[error("the database is too busy with the same rows")]
     Conflict,
+    /// Another transaction held a row for longer than a statement may take.
+    #[error("the database held a row for another transaction for too long")]
+    Locked,
     /// There is no connection to be had.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),

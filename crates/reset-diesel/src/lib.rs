@@ -180,6 +180,20 @@ impl Database {
         }
     }
 
+    /// Whether it is reached over a network, and the server does not have to show that it is the right one.
+    pub fn is_unverified(&self) -> bool {
+        match &self.engine {
+            Engine::Sqlite(_) => false,
+            Engine::Postgres(address) => address.is_unverified(),
+            Engine::Mysql(address) => address.is_unverified(),
+        }
+    }
+
+    /// Whether there may be a pooler in transaction mode before it.
+    pub fn may_be_pooled(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
     /// The versions of the migrations that are still to be applied. Makes no database where there is none.
     ///
     /// # Errors

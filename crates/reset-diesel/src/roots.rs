@@ -1,6 +1,6 @@
 //! Trust anchors: a file of the operator's, or the system's.
 
-use std::{fmt::Display, path::Path};
+use std::{fmt::Display, net::IpAddr, path::Path};
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
@@ -18,4 +18,10 @@ pub(crate) fn certificates(file: Option<&Path>) -> Result<Vec<CertificateDer<'st
 pub(crate) fn useless(file: Option<&Path>, reason: impl Display) -> OpenError {
     let of = file.map_or_else(|| "the system's certificates".to_owned(), |path| path.display().to_string());
     OpenError::Certificates { of, reason: reason.to_string() }
+}
+
+/// Whether `host` is this machine: what goes there is seen by nobody on the way.
+pub(crate) fn is_here(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }

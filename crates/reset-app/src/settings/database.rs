@@ -30,7 +30,14 @@ impl Database {
         let (url, source) = (values.text("database_url")?, values.value("database_url").source);
         let address =
             reset_diesel::Database::at(&url).map_err(|error| anyhow!("database_url ({source}): {error}"))?;
-        let address = address.with(options(values)?).with_users(users);
+        let options = options(values)?;
+        if options.pooler == Pooler::Transaction && !address.may_be_pooled() {
+            return Err(values.bad(
+                "database.pooler",
+                "`none`: only PostgreSQL is used behind a pooler in transaction mode",
+            ));
+        }
+        let address = address.with(options).with_users(users);
         let beside = address.file().and_then(Path::parent).map(|dir| dir.join(SECRET_FILE));
         let secret = Secret::read(values, beside)?;
         Ok(Self { address, auto_migrate: values.boolean("database.auto_migrate")?, secret })

@@ -172,7 +172,7 @@ pub(crate) const KEYS: &[Key] = &[
         "database.pooler",
         Choice(&["none", "transaction"]),
         "none",
-        "`transaction` behind PgBouncer in transaction mode",
+        "`transaction` behind PgBouncer in transaction mode; PostgreSQL alone",
     ),
     Key::new(
         "mail_url",

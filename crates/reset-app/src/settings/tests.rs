@@ -361,3 +361,23 @@ fn the_defaults_are_those_of_an_embedder() {
     );
     assert_eq!(insforge.tags.as_bytes(), other.tags.as_bytes());
 }
+
+#[test]
+fn a_database_that_need_not_show_who_it_is_is_a_weakness() {
+    let open = |url| {
+        let secret = ("RESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+        let settings = environment(&[("RESET_DATABASE_URL", url), secret]).unwrap();
+        settings.weaknesses().unwrap().iter().any(|line| line.starts_with("R26") && line.contains("database"))
+    };
+    assert!(open("postgres://u@db/x") && open("mysql://u@db/x?ssl-mode=preferred"));
+    assert!(!open("postgres://u@db/x?sslmode=verify-full") && !open("postgres://u@localhost/x"));
+}
+
+#[test]
+fn a_pooler_in_transaction_mode_is_postgresqls_alone() {
+    for url in ["mysql://u@db/x", "sqlite://x.db"] {
+        let text =
+            sentence(environment(&[("RESET_DATABASE_URL", url), ("RESET_DATABASE__POOLER", "transaction")]));
+        assert!(text.contains("database.pooler") && text.contains("only PostgreSQL"), "{text}");
+    }
+}

@@ -56,6 +56,12 @@ impl Settings {
         if self.mail.may_be_plain() {
             open.tell("R26: mail leaves in plain text where the server offers no STARTTLS (mail_url)");
         }
+        if self.database.address.is_unverified() {
+            open.tell(
+                "R26: hashes and addresses travel to a database that does not have to show who it is (database_url: \
+                 sslmode=verify-full, ssl-mode=verify_identity)",
+            );
+        }
         Ok(open.lines)
     }
 }

@@ -25,8 +25,9 @@ async fn finish(store: &Arc<dyn Store>, id: &str, now: Timestamp) {
     done(store.finish(&ErrandId::new(id), Outcome::Mailed, "250", None, now).await);
 }
 
+/// Puts off what was claimed once.
 async fn postpone(store: &Arc<dyn Store>, id: &str, due_at: Timestamp) {
-    done(store.postpone(&ErrandId::new(id), due_at, "451 4.7.1").await);
+    done(store.postpone(&ErrandId::new(id), 1, due_at, "451 4.7.1").await);
 }
 
 pub async fn an_errand_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {
@@ -101,8 +102,8 @@ pub async fn a_renewed_lease_lasts_longer_and_only_a_taken_errand_has_one(store:
     push(&store, "taken", "ann").await;
     assert_eq!(claim(&store, at(0)).await, ["taken"]);
     push(&store, "waiting", "bob").await;
-    for id in ["taken", "waiting"] {
-        done(store.renew(&ErrandId::new(id), at(500)).await);
+    for (id, attempts) in [("taken", 1), ("waiting", 0)] {
+        done(store.renew(&ErrandId::new(id), attempts, at(500)).await);
     }
     assert_eq!(claim(&store, at(499)).await, ["waiting"]);
     assert_eq!(claim(&store, at(500)).await, ["taken"]);
@@ -116,6 +117,17 @@ pub async fn a_postponed_errand_is_due_when_it_was_put_off_to(store: Arc<dyn Sto
     assert!(claim(&store, at(4)).await.is_empty());
     let again = done(store.claim(10, at(5), at(60)).await);
     assert_eq!((again.len(), again[0].attempts), (1, 2));
+}
+
+pub async fn a_courier_whose_lease_is_over_gives_nobodys_errand_back(store: Arc<dyn Store>) {
+    push(&store, "one", "ann").await;
+    claim(&store, at(0)).await;
+    assert_eq!(claim(&store, at(60)).await, ["one"], "another courier's now");
+    postpone(&store, "one", at(70)).await;
+    done(store.renew(&ErrandId::new("one"), 1, at(500)).await);
+    assert_eq!(done(store.next_due().await), Some(at(120)));
+    assert!(claim(&store, at(119)).await.is_empty());
+    assert_eq!(claim(&store, at(120)).await, ["one"]);
 }
 
 pub async fn a_finished_errand_never_comes_back(store: Arc<dyn Store>) {

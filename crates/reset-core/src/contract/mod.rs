@@ -102,6 +102,7 @@ macro_rules! store_contract {
                 an_errand_that_is_not_due_waits,
                 a_renewed_lease_lasts_longer_and_only_a_taken_errand_has_one,
                 a_postponed_errand_is_due_when_it_was_put_off_to,
+                a_courier_whose_lease_is_over_gives_nobodys_errand_back,
                 a_finished_errand_never_comes_back,
                 release_makes_every_unfinished_errand_due,
                 an_errand_waits_for_an_earlier_one_to_its_address,

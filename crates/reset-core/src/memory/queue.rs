@@ -78,14 +78,14 @@ impl Queue {
         }
     }
 
-    pub(super) fn postpone(&mut self, id: &ErrandId, due_at: Timestamp) {
-        if let Some(row) = self.unfinished().find(|row| row.errand.id == *id) {
+    pub(super) fn postpone(&mut self, id: &ErrandId, attempts: u32, due_at: Timestamp) {
+        if let Some(row) = self.claimed(id, attempts) {
             (row.taken, row.due_at) = (false, due_at);
         }
     }
 
-    pub(super) fn renew(&mut self, id: &ErrandId, lease_end: Timestamp) {
-        if let Some(row) = self.unfinished().find(|row| row.taken && row.errand.id == *id) {
+    pub(super) fn renew(&mut self, id: &ErrandId, attempts: u32, lease_end: Timestamp) {
+        if let Some(row) = self.claimed(id, attempts).filter(|row| row.taken) {
             row.due_at = lease_end;
         }
     }
@@ -103,6 +103,11 @@ impl Queue {
 
     pub(super) fn purge(&mut self, before: Timestamp) {
         self.rows.retain(|row| row.finished.is_none_or(|(at, _)| at >= before));
+    }
+
+    /// The unfinished errand, if nobody has claimed it since `attempts`.
+    fn claimed(&mut self, id: &ErrandId, attempts: u32) -> Option<&mut Row> {
+        self.unfinished().find(|row| row.errand.id == *id && row.errand.attempts == attempts)
     }
 
     fn unfinished(&mut self) -> impl Iterator<Item = &mut Row> {

@@ -346,13 +346,19 @@ impl Errands for MemoryStore {
         Ok(())
     }
 
-    async fn postpone(&self, errand: &ErrandId, due_at: Timestamp, _reply: &str) -> Result<(), StoreError> {
-        self.working("postpone")?.queue.postpone(errand, due_at);
+    async fn postpone(
+        &self,
+        errand: &ErrandId,
+        attempts: u32,
+        due_at: Timestamp,
+        _reply: &str,
+    ) -> Result<(), StoreError> {
+        self.working("postpone")?.queue.postpone(errand, attempts, due_at);
         Ok(())
     }
 
-    async fn renew(&self, errand: &ErrandId, lease_end: Timestamp) -> Result<(), StoreError> {
-        self.working("renew")?.queue.renew(errand, lease_end);
+    async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError> {
+        self.working("renew")?.queue.renew(errand, attempts, lease_end);
         Ok(())
     }
 

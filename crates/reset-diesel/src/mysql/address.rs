@@ -13,7 +13,12 @@ const SHAPE: &str = "write mysql://USER:PASSWORD@HOST[:PORT][,HOST…]/DATABASE,
                      ?ssl-mode=verify_identity&ssl-ca=/path/ca.pem";
 /// What `ssl-mode` may be.
 const MODES: &str = "ssl-mode is one of disabled, preferred, required, verify_ca, verify_identity";
+/// What a named authority asks for.
+const ROOTS: &str = "ssl-ca verifies the server, and ssl-mode disabled or preferred does not: leave ssl-mode out, or write \
+                     verify_identity";
 const PORT: u16 = 3306;
+/// How long a connection may be idle before the server is asked whether it is still there, in milliseconds.
+const KEEPALIVE_MS: u32 = 30_000;
 
 /// How the connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,15 +69,29 @@ impl Address {
             tls: Tls::Offered,
             roots: None,
         };
+        let mut chosen = None;
         for (key, value) in url.query_pairs() {
             match key.to_ascii_lowercase().replace('_', "-").as_str() {
-                "ssl-mode" | "sslmode" => address.tls = mode(&value).ok_or_else(|| bad(MODES))?,
+                "ssl-mode" | "sslmode" => chosen = Some(mode(&value).ok_or_else(|| bad(MODES))?),
                 "ssl-ca" => address.roots = Some(PathBuf::from(&*value)),
                 "socket" => address.socket = Some(value.into_owned()),
                 _ => return Err(shape()),
             }
         }
+        address.tls = match chosen {
+            Some(Tls::Off | Tls::Offered) if address.roots.is_some() => return Err(bad(ROOTS)),
+            Some(tls) => tls,
+            // Whoever names an authority wants it asked.
+            None if address.roots.is_some() => Tls::Required { named: true },
+            None => Tls::Offered,
+        };
         Ok(address)
+    }
+
+    /// Whether the connection leaves this machine without the server having shown who it is.
+    pub(crate) fn is_unverified(&self) -> bool {
+        let away = self.socket.is_none() && self.hosts.iter().any(|(host, _)| !roots::is_here(host));
+        away && !matches!(self.tls, Tls::Required { .. })
     }
 
     /// Each server with the ways to reach it, the best first.
@@ -108,6 +127,8 @@ impl Address {
                 // Only where the URL says so.
                 .prefer_socket(false)
                 .tcp_nodelay(true)
+                // An idle connection to a machine that is gone is noticed one day.
+                .tcp_keepalive(Some(KEEPALIVE_MS))
                 // Diesel keeps the statements.
                 .stmt_cache_size(0)
                 // How many rows a statement met, and not how many it changed: as everywhere else.
@@ -155,6 +176,26 @@ mod tests {
         assert_eq!((address.user.as_deref(), address.password.as_deref()), (Some("us@er"), Some("p/w")));
         assert_eq!((address.database.as_str(), address.tls), ("reset", Tls::Required { named: false }));
         assert_eq!(address.roots.as_deref(), Some(std::path::Path::new("/ca.pem")));
+    }
+
+    #[test]
+    fn who_names_an_authority_has_it_asked() {
+        let address = Address::read("mysql://u@db/x?ssl-ca=/ca.pem").ok().unwrap();
+        assert_eq!(address.tls, Tls::Required { named: true });
+        for mode in ["disabled", "preferred"] {
+            let url = format!("mysql://u@db/x?ssl-mode={mode}&ssl-ca=/ca.pem");
+            let said = Address::read(&url).err().expect("refused").to_string();
+            assert!(said.contains("leave ssl-mode out"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_the_machine_and_is_not_verified_is_known() {
+        let unverified = |url: &str| Address::read(url).ok().unwrap().is_unverified();
+        assert!(unverified("mysql://u@db/x") && unverified("mysql://u@localhost,db/x?ssl-mode=disabled"));
+        for url in ["mysql://u@db/x?ssl-mode=required", "mysql://u@[::1]/x", "mysql://u@db/x?socket=/run/s"] {
+            assert!(!unverified(url), "{url}");
+        }
     }
 
     #[test]

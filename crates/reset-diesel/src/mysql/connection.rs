@@ -1,11 +1,14 @@
 //! Connections to MySQL and MariaDB: how each is made and set up.
 
 use diesel_async::AsyncMysqlConnection;
-use mysql_async::{Conn, DriverError, Error, Opts, prelude::Queryable};
+use mysql_async::{Conn, DriverError, Error, Opts, Row, prelude::Queryable};
 use tokio::time::timeout;
 
 use super::{Mysql, engine::Db};
 use crate::networked::{Purpose, block_on};
+
+/// Whether nothing can be written: 0 or 1, whatever the variable is. MariaDB 12 has words for it.
+const READ_ONLY: &str = "SELECT CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF')";
 
 /// Connects, on the runtime of this thread, to the first server that can be written to.
 pub(super) fn connect(server: &Mysql, purpose: Purpose) -> Result<Db, String> {
@@ -66,9 +69,8 @@ async fn set_up(conn: &mut Conn, server: &Mysql, purpose: Purpose, several: bool
         }
     }
     if several {
-        let read_only: Option<bool> =
-            conn.query_first("SELECT @@global.read_only").await.map_err(|error| told(&error))?;
-        if read_only == Some(true) {
+        let asked: Option<Row> = conn.query_first(READ_ONLY).await.map_err(|error| told(&error))?;
+        if asked.and_then(|row| row.get_opt::<i64, _>(0)).and_then(Result::ok) != Some(0) {
             return Err("the server is read-only".to_owned());
         }
     }

@@ -29,8 +29,15 @@ const WORDS: [(&str, &str); 17] = [
 ];
 
 /// Words of a transaction that another one was in the way of.
-const CONFLICTS: [&str; 4] =
-    ["deadlock", "lock wait timeout", "could not serialize", "record has changed since last read"];
+const CONFLICTS: [&str; 3] = ["deadlock", "could not serialize", "record has changed since last read"];
+
+/// Words for having waited for another transaction as long as a statement may.
+const LOCKED: &str = "lock wait timeout";
+
+/// The fault of a server that does not answer.
+pub(super) fn silent() -> Fault {
+    Fault::Engine("the server stopped answering".to_owned())
+}
 
 /// The fault that `error` is.
 pub(super) fn of(error: Error) -> Fault {
@@ -46,6 +53,9 @@ pub(super) fn of(error: Error) -> Fault {
             let said = information.message().to_lowercase();
             if CONFLICTS.iter().any(|words| said.contains(words)) {
                 return Fault::Conflict;
+            }
+            if said.contains(LOCKED) {
+                return Fault::Locked;
             }
             let known = WORDS.iter().find(|(words, _)| said.contains(words));
             Fault::Engine(known.map_or("unexpected answer", |(_, ours)| ours).to_owned())
@@ -68,6 +78,11 @@ mod tests {
         {
             assert_eq!(unknown(message), Fault::Conflict);
         }
+    }
+
+    #[test]
+    fn a_lock_that_was_waited_for_in_vain_is_no_deadlock() {
+        assert_eq!(unknown("Lock wait timeout exceeded; try restarting transaction"), Fault::Locked);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! nothing was done.
 
 use std::{
+    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use std::{
 use diesel::result::QueryResult;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::fault;
+use super::{fault, runtime::Silent};
 use crate::fault::Fault;
 
 /// What a job does.
@@ -31,6 +32,9 @@ pub(crate) enum Kind {
 pub(super) trait Job<Db>: Send {
     /// What it does.
     fn kind(&self) -> Kind;
+
+    /// Whether somebody still waits for it.
+    fn is_wanted(&self) -> bool;
 
     /// Marks it as begun; false when nobody waits for it any more.
     fn begin(&self) -> bool;
@@ -101,6 +105,10 @@ where
         self.kind
     }
 
+    fn is_wanted(&self) -> bool {
+        !self.caller.is_closed()
+    }
+
     fn begin(&self) -> bool {
         !self.caller.is_closed() && move_on(&self.stage, BEGUN)
     }
@@ -108,7 +116,10 @@ where
     fn run(&mut self, db: &mut Db) -> Result<(), Fault> {
         // Sound: a connection that has seen a panic is closed, and what it was doing is rolled back.
         let ran = catch_unwind(AssertUnwindSafe(|| (self.todo)(db)));
-        self.result = Some(ran.map_err(|_| Fault::Panicked)?.map_err(fault::of)?);
+        let lost = |payload: Box<dyn Any + Send>| {
+            if Silent::is(&*payload) { fault::silent() } else { Fault::Panicked }
+        };
+        self.result = Some(ran.map_err(lost)?.map_err(fault::of)?);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 //!
 //! A job that had not begun is begun again on a new connection, once. One that met another transaction (a unique
 //! value, a deadlock) is run again from its start. Where a commit's answer is lost, nobody knows what was done: that
-//! is an error, and never tried again.
+//! is an error, and never tried again. Neither is what nobody waits for any more: who was told that it failed, and whose
+//! job was rolled back, does not find it done a minute later.
 
 use std::{
     sync::{
@@ -14,17 +15,25 @@ use std::{
     time::Duration,
 };
 
-use diesel::connection::SimpleConnection;
+use diesel::{connection::SimpleConnection, result::QueryResult};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::{Engine, Purpose, RECONNECT_EVERY, fault, job::Job, job::Kind, runtime::linger};
+use super::{
+    Engine, Purpose, RECONNECT_EVERY, fault,
+    job::{Job, Kind},
+    runtime::{linger, within},
+};
 use crate::{crew::Queue, fault::Fault};
 
 /// How often a job is run that others are in the way of.
 const TRIES: u32 = 8;
 /// How often one that finds its value taken: the second time it sees by whom.
 const TRIES_TAKEN: u32 = 3;
+/// How often one that waited for another's lock in vain: each try may take as long as a statement.
+const TRIES_LOCKED: u32 = 2;
+/// How much longer than a statement may take its answer may: the server's own limit is to come first.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// One thread's share of a [`Networked`](super::Networked).
 pub(super) struct Worker<E: Engine> {
@@ -81,9 +90,13 @@ impl<E: Engine> Worker<E> {
         for tried in 1.. {
             let fault = match self.once(job) {
                 Err(fault @ Fault::Conflict) if tried < TRIES => fault,
+                Err(fault @ Fault::Locked) if tried < TRIES_LOCKED => fault,
                 Err(fault) if fault == Fault::EXISTS && tried < TRIES_TAKEN => fault,
                 done => return done,
             };
+            if !job.is_wanted() {
+                return Err(fault);
+            }
             // Not all at once again.
             if fault == Fault::Conflict {
                 thread::sleep(Duration::from_millis(u64::from(tried * (1 + self.number % 8))));
@@ -94,39 +107,52 @@ impl<E: Engine> Worker<E> {
 
     fn once(&mut self, job: &mut dyn Job<E::Db>) -> Result<(), Fault> {
         if job.kind() == Kind::Read && self.engine.reads_alone() {
-            return match job.run(self.db()?) {
-                Err(fault) if self.is_broken(&fault) => job.run(self.db()?).inspect_err(|fault| {
+            return match self.work(job) {
+                Err(fault) if self.is_broken(&fault) => self.work(job).inspect_err(|fault| {
                     self.is_broken(fault);
                 }),
                 done => done,
             };
         }
         self.begin()?;
-        let ran = job.run(self.db()?);
-        if let Err(fault) = ran {
-            if !self.is_broken(&fault) && self.db()?.batch_execute("ROLLBACK").is_err() {
+        if let Err(fault) = self.work(job) {
+            if !self.is_broken(&fault) && self.ask(|_, db| db.batch_execute("ROLLBACK")).is_err() {
                 self.disconnect();
             }
             return Err(fault);
         }
-        self.db()?.batch_execute("COMMIT").map_err(|error| {
+        self.ask(|_, db| db.batch_execute("COMMIT")).map_err(|fault| {
             self.disconnect();
-            Fault::Commit(fault::of(error).to_string())
+            Fault::Commit(fault.to_string())
         })
+    }
+
+    fn work(&mut self, job: &mut dyn Job<E::Db>) -> Result<(), Fault> {
+        let limit = self.limit();
+        let db = self.db()?;
+        // A job tells silence as its fault, like whatever else stops it.
+        within(limit, || job.run(db)).unwrap_or_else(|_| Err(fault::silent()))
+    }
+
+    /// Asks the server for something, and waits no longer than it may take.
+    fn ask(&mut self, what: impl FnOnce(&E, &mut E::Db) -> QueryResult<()>) -> Result<(), Fault> {
+        let (engine, limit) = (self.engine.clone(), self.limit());
+        let db = self.db()?;
+        within(limit, || what(&engine, db)).map_err(|_| fault::silent())?.map_err(fault::of)
+    }
+
+    fn limit(&self) -> Duration {
+        self.engine.options().statement_timeout + GRACE
     }
 
     /// Begins a transaction. The first thing that a broken connection, or one to a server that was demoted, cannot
     /// do: nothing was done yet, so a new one may.
     fn begin(&mut self) -> Result<(), Fault> {
-        let engine = self.engine.clone();
-        if engine.begin(self.db()?).is_ok() {
+        if self.ask(E::begin).is_ok() {
             return Ok(());
         }
         self.disconnect();
-        engine.begin(self.db()?).map_err(|error| {
-            self.disconnect();
-            fault::of(error)
-        })
+        self.ask(E::begin).inspect_err(|_| self.disconnect())
     }
 
     /// Whether the connection is not to be trusted after this fault; then it is closed.
@@ -145,7 +171,9 @@ impl<E: Engine> Worker<E> {
 
     fn connect(&mut self) -> Result<(), String> {
         if self.db.is_none() {
-            let connected = self.engine.connect(Purpose::Jobs);
+            let engine = self.engine.clone();
+            let connected = within(self.limit(), || engine.connect(Purpose::Jobs));
+            let connected = connected.unwrap_or_else(|_| Err(fault::silent().to_string()));
             let others = match &connected {
                 Ok(_) => self.live.fetch_add(1, Ordering::Relaxed),
                 Err(_) => self.live.load(Ordering::Relaxed),

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use tokio_postgres::{
     Config,
-    config::{SslMode, TargetSessionAttrs},
+    config::{Host, SslMode, TargetSessionAttrs},
 };
 
-use crate::OpenError;
+use crate::{OpenError, roots::is_here};
 
 /// How a URL has to look like.
 const SHAPE: &str = "write postgres://USER:PASSWORD@HOST[:PORT][,HOST…]/DATABASE, special characters in the password \
@@ -18,6 +18,9 @@ const SHAPE: &str = "write postgres://USER:PASSWORD@HOST[:PORT][,HOST…]/DATABA
                      ?sslmode=verify-full&sslrootcert=/path/ca.pem";
 /// What `sslmode` may be.
 const MODES: &str = "sslmode is one of disable, prefer, require, verify-ca, verify-full";
+/// What named authorities ask for.
+const ROOTS: &str = "sslrootcert verifies the server, and sslmode disable, allow or prefer does not: leave sslmode out, or \
+                     write verify-full";
 
 /// How the connection is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +52,13 @@ impl Address {
         let (mode, roots, rest) = split(url);
         let named = mode.as_deref() != Some("verify-ca");
         let tls = match mode.as_deref() {
+            Some("disable" | "prefer" | "allow") if roots.is_some() => return Err(bad(ROOTS)),
             Some("disable") => Tls::Off,
-            None | Some("prefer" | "allow") => Tls::Offered,
+            None if roots.is_none() => Tls::Offered,
+            Some("prefer" | "allow") => Tls::Offered,
             // Stricter than libpq, which asks `require` for encryption and not for whose. No reason to be that lax.
-            Some("require" | "verify-ca" | "verify-full") => {
+            // Whoever names authorities wants them asked.
+            None | Some("require" | "verify-ca" | "verify-full") => {
                 Tls::Required { named, roots: roots.filter(|path| path != "system").map(PathBuf::from) }
             }
             Some(_) => return Err(bad(MODES)),
@@ -79,6 +85,14 @@ impl Address {
 
     pub(super) fn tls(&self) -> &Tls {
         &self.tls
+    }
+
+    /// Whether the connection leaves this machine without the server having shown who it is.
+    pub(crate) fn is_unverified(&self) -> bool {
+        let away = |host: &Host| matches!(host, Host::Tcp(name) if !is_here(name));
+        let hosts = self.config.get_hosts().iter().any(away);
+        let addresses = self.config.get_hostaddrs().iter().any(|address| !address.is_loopback());
+        !matches!(self.tls, Tls::Required { .. }) && (hosts || addresses)
     }
 
     /// How many servers may have to be tried.
@@ -127,6 +141,35 @@ mod tests {
             required(false, Some("/etc/ca one.pem"))
         );
         assert_eq!(tls("postgres://u@db/x?sslrootcert=system&sslmode=verify-full"), required(true, None));
+    }
+
+    #[test]
+    fn who_names_authorities_has_them_asked() {
+        let roots = Some(PathBuf::from("/ca.pem"));
+        assert_eq!(tls("postgres://u@db/x?sslrootcert=/ca.pem"), Tls::Required { named: true, roots });
+        assert_eq!(tls("postgres://u@db/x?sslrootcert=system"), Tls::Required { named: true, roots: None });
+        for mode in ["disable", "allow", "prefer"] {
+            let url = format!("postgres://u@db/x?sslrootcert=/ca.pem&sslmode={mode}");
+            let said = Address::read(&url).err().expect("refused").to_string();
+            assert!(said.contains("leave sslmode out"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_the_machine_and_is_not_verified_is_known() {
+        let unverified = |url: &str| Address::read(url).ok().unwrap().is_unverified();
+        for url in ["postgres://u@db/x", "postgres://u@db/x?sslmode=disable", "postgres://u@localhost,db/x"] {
+            assert!(unverified(url), "{url}");
+        }
+        for url in [
+            "postgres://u@db/x?sslmode=verify-ca",
+            "postgres://u@localhost/x",
+            "postgres://u@127.0.0.1/x",
+            "postgres://u@[::1]/x",
+            "postgres://u@/x?host=/run/postgresql",
+        ] {
+            assert!(!unverified(url), "{url}");
+        }
     }
 
     #[test]

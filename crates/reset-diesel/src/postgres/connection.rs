@@ -16,6 +16,9 @@ use crate::{
 
 /// How long a connection may be idle before the server is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long until it is asked again, and how often before it counts as gone.
+const KEEPALIVE_AGAIN: Duration = Duration::from_secs(5);
+const KEEPALIVE_TRIES: u32 = 3;
 
 /// Connects, on the runtime of this thread.
 pub(super) fn connect(server: &Postgres, purpose: Purpose) -> Result<Db, String> {
@@ -34,6 +37,7 @@ async fn open(server: &Postgres) -> Result<AsyncPgConnection, String> {
     let mut config = server.address.config.clone();
     // A peer that is silent for so long is gone: the system says so, and nobody waits for minutes.
     config.connect_timeout(limit).tcp_user_timeout(limit).keepalives_idle(KEEPALIVE);
+    config.keepalives_interval(KEEPALIVE_AGAIN).keepalives_retries(KEEPALIVE_TRIES);
     let client = match &server.tls {
         None => drive(config.connect(NoTls).await),
         Some(tls) => drive(config.connect(MakeRustlsConnect::new((**tls).clone())).await),

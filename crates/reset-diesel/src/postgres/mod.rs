@@ -79,12 +79,21 @@ impl Engine for Postgres {
     }
 
     fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, Unfit>> {
-        adopting::plan(db, mapping)
+        looked(db, |db| adopting::plan(db, mapping))
     }
 
     fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, Unfit>> {
-        adopting::survey(db, mapping, role)
+        looked(db, |db| adopting::survey(db, mapping, role))
     }
+}
+
+/// Looks within one transaction: behind a pooler what is prepared outside one may be executed on another server. When
+/// the look-up fails the connection is dropped, and with it the transaction.
+fn looked<T>(db: &mut Db, look: impl FnOnce(&mut Db) -> QueryResult<T>) -> QueryResult<T> {
+    db.batch_execute("BEGIN READ ONLY")?;
+    let seen = look(db)?;
+    db.batch_execute("COMMIT")?;
+    Ok(seen)
 }
 
 impl Networked<Postgres> {

@@ -125,21 +125,29 @@ impl Errands for Home {
         finished.await
     }
 
-    async fn postpone(&self, errand: &ErrandId, due_at: Timestamp, reply: &str) -> Result<(), StoreError> {
+    async fn postpone(
+        &self,
+        errand: &ErrandId,
+        attempts: u32,
+        due_at: Timestamp,
+        reply: &str,
+    ) -> Result<(), StoreError> {
         let (errand, due_at, reply) = (errand.as_str().to_owned(), due_at.as_millis(), reply.to_owned());
         let postponed = self.write(move |db| {
             update(errands::table.filter(errands::id.eq(&errand)).filter(errands::finished_at.is_null()))
+                .filter(errands::attempts.eq(i64::from(attempts)))
                 .set((errands::taken.eq(false), errands::due_at.eq(due_at), errands::reply.eq(&reply)))
                 .execute(db)
         });
         postponed.await.map(drop)
     }
 
-    async fn renew(&self, errand: &ErrandId, lease_end: Timestamp) -> Result<(), StoreError> {
+    async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError> {
         let (errand, lease_end) = (errand.as_str().to_owned(), lease_end.as_millis());
         let renewed = self.write(move |db| {
             update(errands::table.filter(errands::id.eq(&errand)).filter(errands::taken))
                 .filter(errands::finished_at.is_null())
+                .filter(errands::attempts.eq(i64::from(attempts)))
                 .set(errands::due_at.eq(lease_end))
                 .execute(db)
         });

@@ -28,7 +28,7 @@ fn count(value: i64) -> QueryResult<u32> {
     u32::try_from(value).map_err(|_| unreadable("a count"))
 }
 
-/// An account without its hash: what the request path may read.
+/// An account of our own table, without its hash.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub(super) struct AccountRow {

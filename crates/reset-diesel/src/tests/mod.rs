@@ -7,6 +7,7 @@ mod outage;
 mod pooler;
 mod races;
 mod servers;
+mod silence;
 mod tls;
 
 use std::sync::Arc;

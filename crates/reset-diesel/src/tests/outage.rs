@@ -1,10 +1,16 @@
 //! A server that goes away and comes back.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
 use conformance::own_server::OwnServer;
+use diesel::connection::SimpleConnection;
+use reset_core::ports::{Issued, Redemption, Store};
 
-use super::{Server, at, errand, on_each_server, told};
+use super::{Server, account, at, errand, on_each_server, servers::Fresh, ticket, told};
 use crate::{Database, Options};
 
 on_each_server! {
@@ -47,7 +53,7 @@ async fn a_server_that_is_not_there_is_an_error_at_once_and_without_the_password
     }
 }
 
-fn quick(url: &str) -> Database {
+pub(super) fn quick(url: &str) -> Database {
     let limit = Duration::from_secs(2);
     let options =
         Options { connections: 3, connect_timeout: limit, statement_timeout: limit, ..Options::default() };
@@ -115,4 +121,74 @@ async fn a_server_that_is_silent_holds_nobody_longer_than_the_limits() {
         assert!(said.contains("no answer within 2 s"), "{said}");
         assert!(began.elapsed() < Duration::from_secs(6));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_hosts_the_one_that_can_be_written_to_is_used() {
+    let Some(fresh) = Server::Mariadb.fresh().await else { return };
+    let url = fresh.url();
+    let (before, after) = url.split_once("127.0.0.1:3306").unwrap_or((&url, ""));
+    if after.is_empty() {
+        return;
+    }
+    let url = format!("{before}127.0.0.1:1,127.0.0.1:3306{after}");
+    quick(&url).open().await.unwrap().ready().await.unwrap();
+}
+
+/// Holds every account's row for `time`, as a forgotten transaction does.
+fn hold_accounts(fresh: &Arc<Fresh>, time: Duration) -> JoinHandle<()> {
+    let (held, holds) = mpsc::channel();
+    let fresh = fresh.clone();
+    let holder = thread::spawn(move || {
+        fresh.mysql(|db| {
+            db.batch_execute("START TRANSACTION").unwrap();
+            db.batch_execute("SELECT id FROM polyreset_users FOR UPDATE").unwrap();
+            held.send(()).unwrap();
+            thread::sleep(time);
+            db.batch_execute("ROLLBACK").unwrap();
+        });
+    });
+    holds.recv().unwrap();
+    holder
+}
+
+/// A redemption meets held rows; its caller gives up after `patience`. Long after that nothing has come of it.
+async fn nothing_comes_of_a_redemption(held: Duration, patience: Duration) {
+    let Some(fresh) = Server::Mariadb.fresh().await else { return };
+    let fresh = Arc::new(fresh);
+    // Each try waits for a lock for one second.
+    let limit = Duration::from_millis(1900);
+    let options =
+        Options { connections: 2, connect_timeout: limit, statement_timeout: limit, ..Options::default() };
+    let store: Arc<dyn Store> = Database::at(&fresh.url()).unwrap().with(options).open().await.unwrap();
+    let ann = account(&store, "ann").await;
+    let one = ticket(&ann, "one");
+    assert_eq!(store.issue(&one, None).await.unwrap(), Issued::Live);
+    let redeem = || {
+        let redemption = Redemption {
+            ticket: &one.id,
+            account: &one.account,
+            password_hash: "another hash",
+            errands: &[],
+            now: at(1),
+        };
+        store.redeem(redemption)
+    };
+    let holder = hold_accounts(&fresh, held);
+    let told = tokio::time::timeout(patience, redeem()).await;
+    assert!(told.is_err() || told.is_ok_and(|told| told.is_err()));
+    tokio::task::spawn_blocking(|| holder.join().unwrap()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(store.password_hash(&ann.id).await.unwrap().as_deref(), Some("the first hash"));
+    assert!(redeem().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redemption_that_failed_for_a_lock_stays_undone() {
+    nothing_comes_of_a_redemption(Duration::from_secs(7), Duration::from_secs(30)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redemption_that_nobody_waits_for_is_not_tried_again() {
+    nothing_comes_of_a_redemption(Duration::from_millis(1600), Duration::from_millis(500)).await;
 }

@@ -70,19 +70,21 @@ impl Server {
     /// Runs statements as the administrator.
     pub(super) fn execute(self, url: &str, statements: &str) {
         match self {
-            Self::Postgres => on(&postgres(url), |db| db.batch_execute(statements).unwrap()),
-            Self::Mariadb => on(&mysql(url), |db| db.batch_execute(statements).unwrap()),
+            Self::Postgres => {
+                on(&postgres(url, Options::default()), |db| db.batch_execute(statements).unwrap());
+            }
+            Self::Mariadb => on(&mysql(url, Options::default()), |db| db.batch_execute(statements).unwrap()),
         }
     }
 }
 
-fn postgres(url: &str) -> Postgres {
-    Postgres::new(postgres::Address::read(url).ok().unwrap(), Options::default()).unwrap()
+pub(super) fn postgres(url: &str, options: Options) -> Postgres {
+    Postgres::new(postgres::Address::read(url).ok().unwrap(), options).unwrap()
 }
 
-fn mysql(url: &str) -> Mysql {
+pub(super) fn mysql(url: &str, options: Options) -> Mysql {
     let url = if url.ends_with('/') { format!("{url}mysql") } else { url.to_owned() };
-    Mysql::new(&mysql::Address::read(&url).ok().unwrap(), Options::default()).unwrap()
+    Mysql::new(&mysql::Address::read(&url).ok().unwrap(), options).unwrap()
 }
 
 /// Runs `work` on a connection of its own.
@@ -113,12 +115,12 @@ impl Fresh {
         &self,
         work: impl FnOnce(&mut <Postgres as Engine>::Db) -> T + Send,
     ) -> T {
-        on(&postgres(&self.url()), work)
+        on(&postgres(&self.url(), Options::default()), work)
     }
 
     /// Runs `work` as the administrator, on MariaDB.
     pub(super) fn mysql<T: Send>(&self, work: impl FnOnce(&mut <Mysql as Engine>::Db) -> T + Send) -> T {
-        on(&mysql(&self.url()), work)
+        on(&mysql(&self.url(), Options::default()), work)
     }
 
     /// The address for another role, which needs no password.

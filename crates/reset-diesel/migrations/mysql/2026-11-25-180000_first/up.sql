@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS polyreset_users (
     name                VARCHAR(255),
     -- BCP 47 tag of the mails' language.
     locale              VARCHAR(64),
-    -- A PHC string (Argon2id) or `$2b$` (bcrypt).
+    -- The hash in any form that is read; a reset writes the one that `password.hash` names.
     password_hash       VARCHAR(512) NOT NULL,
     -- Whether the address was ever confirmed.
     confirmed           BOOLEAN      NOT NULL DEFAULT TRUE,

@@ -15,7 +15,7 @@ CREATE TABLE polyreset.users (
     name                TEXT,
     -- BCP 47 tag of the mails' language.
     locale              TEXT,
-    -- A PHC string (Argon2id) or `$2b$` (bcrypt).
+    -- The hash in any form that is read; a reset writes the one that `password.hash` names.
     password_hash       TEXT    NOT NULL,
     -- Whether the address was ever confirmed.
     confirmed           BOOLEAN NOT NULL DEFAULT TRUE,
