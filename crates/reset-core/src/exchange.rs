@@ -73,6 +73,7 @@ impl Resets {
         if !digest.matches(&ticket.digest) || ticket.epoch != account.epoch || ticket.email != email.key() {
             return Err(ExchangeError::Invalid);
         }
+        adapters.store.give_back(&budgets, now).await?;
         let id = self.ticket_id();
         let draw = Draw { origin: id.as_str(), account: &account.id, nonce: 0 };
         let (token, digest) = self.inner.keys.draw(dialect, shape, Scope::Global, draw);
@@ -90,7 +91,6 @@ impl Resets {
             ..ticket.clone()
         };
         if adapters.store.exchange(&ticket.id, &successor, now).await? {
-            adapters.store.give_back(&budgets, now).await?;
             Ok(Exchanged { token, expires_at })
         } else {
             Err(ExchangeError::Invalid)
