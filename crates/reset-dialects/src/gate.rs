@@ -90,14 +90,14 @@ enum Width {
 
 /// The network that is counted: its first bits, and how it was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct Who {
     class: Class,
     width: Width,
     v6: bool,
     bits: u64,
 }
 
-impl Key {
+impl Who {
     fn new(class: Class, width: Width, address: IpAddr) -> Self {
         let (v6, bits) = match address.to_canonical() {
             IpAddr::V4(v4) => {
@@ -121,13 +121,13 @@ const OVERHEAD: usize = 128;
 /// Who did what, lately. Once a generation is full it becomes the old one, and what was old is forgotten: memory is
 /// bounded whatever comes, and who is forgotten was passed by more others than any one network has.
 struct Clients {
-    young: HashMap<Key, Takes>,
-    old: HashMap<Key, Takes>,
+    young: HashMap<Who, Takes>,
+    old: HashMap<Who, Takes>,
     most: usize,
 }
 
 impl Clients {
-    fn entry(&mut self, key: Key) -> &mut Takes {
+    fn entry(&mut self, key: Who) -> &mut Takes {
         if !self.young.contains_key(&key) {
             if self.young.len() >= self.most {
                 self.old = std::mem::take(&mut self.young);
@@ -138,7 +138,7 @@ impl Clients {
         self.young.get_mut(&key).expect("just put there")
     }
 
-    fn peek(&self, key: &Key) -> Option<&Takes> {
+    fn peek(&self, key: &Who) -> Option<&Takes> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 }
@@ -181,7 +181,7 @@ impl Gate {
         let now = self.clock.now();
         let counted = self.limits.windows(class).into_iter().filter(|(_, windows)| !windows.is_empty());
         let counted: Vec<_> =
-            counted.map(|(width, windows)| (Key::new(class, width, address), windows)).collect();
+            counted.map(|(width, windows)| (Who::new(class, width, address), windows)).collect();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let free = counted.iter().filter_map(|(key, windows)| {
             let takes = clients.peek(key)?;
@@ -204,7 +204,7 @@ pub struct Admission(Option<Taken>);
 
 struct Taken {
     gate: Arc<Gate>,
-    keys: Vec<Key>,
+    keys: Vec<Who>,
     at: Timestamp,
 }
 
