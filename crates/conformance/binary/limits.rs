@@ -31,7 +31,9 @@ fn an_address_is_mailed_once_a_minute_and_a_client_asks_five_times_though_the_pr
     );
     assert!(refused.header("retry-after").is_some());
     thread::sleep(Duration::from_millis(300));
-    assert!(!deployment.mails().exists(), "no second mail");
+    // The next process has made the folder again.
+    let mails = fs::read_dir(deployment.mails()).map_or(0, Iterator::count);
+    assert_eq!(mails, 0, "no second mail");
     let reset = format!(r#"{{"code":"{}","new_password":"New Password 1!"}}"#, mail.code().unwrap());
     assert_eq!(post(server.address, RESET, &reset).unwrap().status, 200, "the first code is still good");
 }
