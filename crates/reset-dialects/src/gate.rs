@@ -335,7 +335,7 @@ mod tests {
     fn what_is_remembered_of_clients_takes_less_than_64_mib_however_many_come() {
         let (gate, clock) = gate();
         for number in 0..200_000_u64 {
-            let address = if number % 2 == 0 {
+            let address = if number.is_multiple_of(2) {
                 IpAddr::V6(Ipv6Addr::from_bits(u128::from(0x2001_0db8_0000_0000 + number * 0x10001) << 64))
             } else {
                 IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(number).unwrap() * 257))
