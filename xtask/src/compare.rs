@@ -88,7 +88,8 @@ fn on_a_server_of_its_own() -> anyhow::Result<()> {
     // Cargo puts the server beside this very program.
     let here = std::env::current_exe().context("where this program is")?;
     let folder = tempfile::tempdir()?;
-    let deployment = Deployment::new(here.with_file_name("server-axum"), folder.path());
+    let mut deployment = Deployment::new(here.with_file_name("server-axum"), folder.path());
+    deployment.set("RESET_LIMITS__ENABLED", "false");
     let email = |dialect: &Dialect| format!("{}@example.com", dialect.name);
     for dialect in &DIALECTS {
         deployment.add_user(&email(dialect), "a password to begin with")?;

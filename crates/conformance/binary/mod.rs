@@ -11,6 +11,7 @@ mod flows;
 mod hashes;
 mod health;
 mod hygiene;
+mod limits;
 mod settings;
 mod webhook;
 
@@ -25,8 +26,19 @@ use tempfile::TempDir;
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An empty deployment and the folder that it lives in.
+/// An empty deployment and the folder that it lives in. It has every limit, but those of asking are wide: tests ask
+/// again and again, all from one address.
 fn deployment() -> (Deployment, TempDir) {
+    let (mut deployment, folder) = limited();
+    deployment.set("RESET_LIMITS__ASK_SPACING", "1ms");
+    for limit in ["ASKS_PER_HOUR", "ASKS_PER_DAY", "CLIENT_ASKS_PER_15M", "CLIENT_ASKS_PER_DAY"] {
+        deployment.set(&format!("RESET_LIMITS__{limit}"), "10000");
+    }
+    (deployment, folder)
+}
+
+/// The same within the default limits.
+fn limited() -> (Deployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (Deployment::new(crate::BINARY, folder.path()), folder)
 }

@@ -12,6 +12,14 @@ use tempfile::TempDir;
 
 use crate::settings::{Inputs, Listen, Settings};
 
+/// Limits that would stop whoever tries everything at once.
+const DEMO_ASKS: [&str; 4] = [
+    "limits.asks_per_hour",
+    "limits.asks_per_day",
+    "limits.client_asks_per_15m",
+    "limits.client_asks_per_day",
+];
+
 /// Whoever takes part.
 const PEOPLE: [(&str, &str); 2] = [("alice@example.com", "Alice"), ("bob@example.com", "Bob")];
 
@@ -28,6 +36,11 @@ impl Demo {
         let database = database.context("no temporary directory can be made")?;
         let path = database.path().join("reset.db");
         inputs.demo.push(("database_url", format!("sqlite://{}", path.display())));
+        // Two accounts for four dialects: whoever tries them asks for each again at once.
+        inputs.demo.push(("limits.ask_spacing", "1s".to_owned()));
+        for limit in DEMO_ASKS {
+            inputs.demo.push((limit, "1000".to_owned()));
+        }
         Ok(Self { database })
     }
 

@@ -53,7 +53,13 @@ impl Engine {
         let adapters = Adapters { store, mailer: mail.clone(), webhook, hasher, clock, entropy };
         let dialects = reset_dialects::dialects(settings.dialects(public_url, root)?);
         let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
-        let resets = Resets::new(adapters, Keys::new(root), recipes, settings.notify.owner);
+        let resets = Resets::within(
+            settings.limits.budgeting.clone(),
+            adapters,
+            Keys::new(root),
+            recipes,
+            settings.notify.owner,
+        );
         let api = Api::new(resets.clone(), dialects, settings.serving()?);
         let mut paths = HashSet::new();
         if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use crate::{
     Resets,
     account::{Account, AccountId},
+    budget::Budget,
     email::EmailAddress,
     errand::{Errand, GIVE_UP_AFTER, Outcome, Task, backoff},
     error::{MailError, StoreError},
@@ -31,8 +32,22 @@ pub const LEASE: Duration = Duration::from_secs(120);
 /// that was held up promises no more time than its token has.
 const FRESH: Duration = Duration::from_secs(180);
 
+/// How long an errand waits while the deployment mails as much as it may.
+const OVER_BUDGET: Duration = Duration::from_secs(60);
+
 /// Draws of a code before the store is declared broken: at 10 live codes of 10^6 even the second is rare.
 const DRAWS: u32 = 16;
+
+/// What stands where a mail server's reply would, for an errand that waits for room.
+const NO_ROOM: &str = "mails-per-hour";
+
+/// Why there is no mail.
+enum NoMail {
+    /// There will be none.
+    Ended(Outcome),
+    /// Not yet: as many left within the hour as may.
+    Later,
+}
 
 /// A mail that is ready, and the ticket whose clock starts when it is accepted.
 struct Ready {
@@ -65,13 +80,18 @@ impl Resets {
                     let account = Account { email: to.as_str().to_owned(), ..account };
                     Ok(Ready { mail: letter(errand, account, MailBody::PasswordChanged), ticket: None })
                 }
-                None => Err(Outcome::Nobody),
+                None => Err(NoMail::Ended(Outcome::Nobody)),
             },
             Task::Webhook { account } => return self.tell(errand, account).await,
         };
         match ready {
             Ok(ready) => self.post(errand, ready).await,
-            Err(outcome) => self.end(errand, outcome, "", None).await,
+            Err(NoMail::Ended(outcome)) => self.end(errand, outcome, "", None).await,
+            Err(NoMail::Later) => {
+                warn!(errand.id = errand.id.as_str(), "as many mails have left as may: this one waits");
+                let due_at = self.adapters().clock.now().plus(OVER_BUDGET);
+                self.adapters().store.postpone(&errand.id, errand.attempts, due_at, NO_ROOM).await
+            }
         }
     }
 
@@ -91,29 +111,32 @@ impl Resets {
         errand: &Errand,
         email: &EmailAddress,
         redirect_to: Option<&str>,
-    ) -> Result<Result<Ready, Outcome>, StoreError> {
-        let Some(recipes) = self.recipes_of(&errand.dialect) else { return Ok(Err(Outcome::Abandoned)) };
+    ) -> Result<Result<Ready, NoMail>, StoreError> {
+        let ended = |outcome| Ok(Err(NoMail::Ended(outcome)));
+        let Some(recipes) = self.recipes_of(&errand.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
         let account = adapters.store.account_by_email(email).await?;
         let Some(account) = account.filter(|account| !account.blocked) else {
-            // A ticket would cost a commit here. So does its absence, lest whoever asks next can tell by the
-            // time of his own answer what this errand came to (R14).
+            // A mail and its ticket would cost a commit each here. So does their absence, lest whoever asks next can
+            // tell by the time of his own answer what this errand came to (R14).
+            self.may_mail("nobody").await?;
             adapters.store.renew(&errand.id, errand.attempts, adapters.clock.now().plus(LEASE)).await?;
-            return Ok(Err(Outcome::Nobody));
+            return ended(Outcome::Nobody);
         };
         let ticket = match adapters.store.ticket_of(&errand.id).await? {
             Some(ticket) => Some(ticket),
+            None if !self.may_mail("all").await? => return Ok(Err(NoMail::Later)),
             None => self.issue(errand, &account, email, recipes, redirect_to).await?,
         };
-        let Some(mut ticket) = ticket else { return Ok(Err(Outcome::Superseded)) };
+        let Some(mut ticket) = ticket else { return ended(Outcome::Superseded) };
         let now = adapters.clock.now();
         match ticket.state(now) {
-            TicketState::Spent | TicketState::Void => return Ok(Err(Outcome::Superseded)),
+            TicketState::Spent | TicketState::Void => return ended(Outcome::Superseded),
             TicketState::Live | TicketState::Expired => {}
         }
         let Some((recipe, secret)) = self.secret_of(&ticket, &account, recipes) else {
             self.ask_again(errand).await?;
-            return Ok(Err(Outcome::Superseded));
+            return ended(Outcome::Superseded);
         };
         if now.since(ticket.minted_at) > FRESH.min(recipe.life / 2) {
             (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, recipe.life));
@@ -122,6 +145,17 @@ impl Resets {
         let body = recipe.carriage.body(recipe.shape.seal(&secret, &ticket), recipe.life);
         let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), recipe.life);
         Ok(Ok(Ready { mail: letter(errand, account, body), ticket: Some(clock) }))
+    }
+
+    /// Whether one more reset mail may leave. Its tries count once, and notices never: the owner is told whatever
+    /// strangers ask for.
+    async fn may_mail(&self, to: &str) -> Result<bool, StoreError> {
+        let windows = &self.inner.budgeting.mails;
+        if windows.is_empty() {
+            return Ok(true);
+        }
+        let (adapters, mails) = (self.adapters(), Budget::shared(&format!("mails.{to}"), windows));
+        adapters.store.take(&[mails], adapters.clock.now()).await
     }
 
     /// The secret of a ticket that was issued before. Nothing when the world has changed meanwhile: the
@@ -159,6 +193,13 @@ impl Resets {
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let (mut recipe, mut crowded) = (&recipes.usual, recipes.crowded.as_ref());
+        if let Some(long) = crowded
+            && let Some(guesses) = self.budget_of_open_guesses(recipes.dialect)
+            && !adapters.store.has_room(&guesses, now).await?
+        {
+            // Short codes are frozen, and somebody is guessing at them (R47).
+            (recipe, crowded) = (&long.recipe, None);
+        }
         for nonce in 0..DRAWS {
             let draw = Draw { origin: errand.id.as_str(), account: &account.id, nonce };
             let (_, digest) = self.inner.keys.draw(recipes.dialect, &*recipe.shape, recipe.scope, draw);

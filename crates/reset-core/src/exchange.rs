@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     Resets,
     account::AccountId,
+    budget::Budget,
     email::EmailAddress,
     errand::ErrandId,
     error::{ExchangeError, StoreError},
@@ -62,11 +63,17 @@ impl Resets {
         let nobody = AccountId::new("");
         let guesser = account.as_ref().map_or(&nobody, |account| &account.id);
         let ticket = adapters.store.take_guess(guesser, dialect, TicketKind::Code, max_attempts, now).await?;
+        // So does the budget: before anything is compared, and whether or not there is anything to compare (R45, R46).
+        let budgets = self.budgets_of_guesses(dialect, email, ticket.is_some());
+        if !adapters.store.take(&budgets, now).await? {
+            return Err(ExchangeError::Invalid);
+        }
         let (Some(account), Some(ticket)) = (account, ticket) else { return Err(ExchangeError::Invalid) };
         let digest = self.inner.keys.digest(dialect, Scope::Account, &account.id, code);
         if !digest.matches(&ticket.digest) || ticket.epoch != account.epoch || ticket.email != email.key() {
             return Err(ExchangeError::Invalid);
         }
+        adapters.store.give_back(&budgets, now).await?;
         let id = self.ticket_id();
         let draw = Draw { origin: id.as_str(), account: &account.id, nonce: 0 };
         let (token, digest) = self.inner.keys.draw(dialect, shape, Scope::Global, draw);
@@ -88,6 +95,23 @@ impl Resets {
         } else {
             Err(ExchangeError::Invalid)
         }
+    }
+
+    /// What a guess at the code of an address costs: one of the address's own, over all its codes, and one of the
+    /// dialect's where there is a code to guess at. Where there is none, another row takes the dialect's place, so that
+    /// strangers cannot spend the dialect's by guessing at nobody, and nothing takes longer or shorter (R14).
+    fn budgets_of_guesses(&self, dialect: &str, email: &EmailAddress, evaluated: bool) -> Vec<Budget> {
+        let budgeting = &self.inner.budgeting;
+        let mut budgets = Vec::new();
+        if !budgeting.guesses.is_empty() {
+            let scope = format!("guesses.{dialect}");
+            budgets.push(Budget::of_address(&self.inner.keys, &scope, email, &budgeting.guesses));
+        }
+        if !budgeting.all_guesses.is_empty() {
+            let whose = if evaluated { "all" } else { "nobody" };
+            budgets.push(Budget::shared(&format!("guesses.{dialect}.{whose}"), &budgeting.all_guesses));
+        }
+        budgets
     }
 
     /// Looks at the ticket of a token without changing anything: a scanner may do so a hundred times (R32).

@@ -66,6 +66,8 @@ pub struct Keys {
     pub(crate) secrets: Key,
     /// Turns a secret into the digest that is stored.
     pub(crate) digests: Key,
+    /// Turns an address into the name of its budgets.
+    pub(crate) budgets: Key,
 }
 
 /// What one secret is derived from, beside the dialect and its shape.
@@ -82,7 +84,11 @@ pub(crate) struct Draw<'a> {
 impl Keys {
     /// Derives the domain's keys from the deployment's root.
     pub fn new(root: &Key) -> Self {
-        Self { secrets: root.derive("secrets"), digests: root.derive("digests") }
+        Self {
+            secrets: root.derive("secrets"),
+            digests: root.derive("digests"),
+            budgets: root.derive("budgets"),
+        }
     }
 
     /// Digest of `secret` for a dialect's ticket; with [`Scope::Account`] it covers the account too.

@@ -8,6 +8,7 @@
 //!   is a secret short enough to type, a *token* one for machines.
 //! * An *errand* is something accepted and still to be done; the *courier* works errands off.
 //! * A *recipe* says how a dialect's tickets are made and how their secrets travel.
+//! * A *budget* says how often something may be done within some time.
 //!
 //! # Map
 //! One file a use case: [`request`] (somebody asks), [`deliver`] (the courier's turn), [`exchange`] (a code
@@ -15,6 +16,7 @@
 //! [`hasher`] the one port that is implemented here, `memory` the others for tests.
 
 pub mod account;
+pub mod budget;
 #[cfg(feature = "memory")]
 pub mod contract;
 pub mod deliver;
@@ -45,6 +47,7 @@ use std::sync::{
 use tokio::sync::Notify;
 
 use crate::{
+    budget::Budgeting,
     errand::{ErrandId, Reference},
     error::StoreError,
     keys::Keys,
@@ -64,6 +67,7 @@ struct Inner {
     adapters: Adapters,
     keys: Keys,
     recipes: Vec<Recipes>,
+    budgeting: Budgeting,
     /// Whether the owner is told of a completed reset (R30).
     notify_owner: bool,
     /// Wakes the courier.
@@ -74,10 +78,22 @@ struct Inner {
 }
 
 impl Resets {
-    /// The use cases, with what the courier mails for each dialect.
+    /// The use cases, with what the courier mails for each dialect. Nothing is limited but the guesses at one ticket.
     pub fn new(adapters: Adapters, keys: Keys, recipes: Vec<Recipes>, notify_owner: bool) -> Self {
+        Self::within(Budgeting::default(), adapters, keys, recipes, notify_owner)
+    }
+
+    /// The use cases, within budgets.
+    pub fn within(
+        budgeting: Budgeting,
+        adapters: Adapters,
+        keys: Keys,
+        recipes: Vec<Recipes>,
+        notify_owner: bool,
+    ) -> Self {
         let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
-        Self { inner: Arc::new(Inner { adapters, keys, recipes, notify_owner, wake, mail_works, draining }) }
+        let inner = Inner { adapters, keys, recipes, budgeting, notify_owner, wake, mail_works, draining };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The adapters.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use crate::{
     account::{Account, AccountId, NewAccount},
+    budget::Budget,
     email::EmailAddress,
     errand::{Errand, ErrandId, Outcome},
     error::{AddAccountError, HashError, MailError, StoreError},
@@ -22,14 +23,15 @@ use crate::{
 
 /// Everything that is remembered, in one database.
 #[async_trait]
-pub trait Store: Accounts + Tickets + Errands {
+pub trait Store: Accounts + Tickets + Errands + Budgets {
     /// Answers when the database does and its schema is the one this program was built for.
     ///
     /// # Errors
     /// When it does not.
     async fn ready(&self) -> Result<(), StoreError>;
 
-    /// Forgets tickets that ended and errands that were finished before `before`.
+    /// Forgets tickets that ended, errands that were finished and budgets whose windows were empty again before
+    /// `before`.
     ///
     /// # Errors
     /// When the store fails.
@@ -197,6 +199,18 @@ pub trait Errands: Send + Sync {
     /// [`StoreError`]): then it may be done all the same, once.
     async fn push(&self, errand: &Errand) -> Result<(), StoreError>;
 
+    /// Takes one from each of `budgets`, as [`Budgets::take`] does, and accepts the errand, in one transaction. Returns
+    /// whether it was accepted; if not, nothing was taken, and the refusal has cost the same one commit.
+    ///
+    /// # Errors
+    /// When the store fails; then the errand was not accepted, and nothing was taken.
+    async fn push_within(
+        &self,
+        errand: &Errand,
+        budgets: &[Budget],
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Takes up to `limit` due errands in the order of asking, until `lease_end`: what is not finished or
     /// postponed by then is due again. An errand waits while an earlier one for the same address and
     /// dialect is due or taken, so that the last mail carries the last secret.
@@ -257,6 +271,30 @@ pub trait Errands: Send + Sync {
     /// # Errors
     /// When the store fails.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+}
+
+/// Budgets, shared by all replicas; they outlive the process.
+#[async_trait]
+pub trait Budgets: Send + Sync {
+    /// Takes one from each of `budgets` if all their windows have room, else from none; returns whether it did. Any
+    /// number of concurrent takes together get no more than the windows hold (R45, R52). A refusal is written down,
+    /// too, as one more in a number: a row does not grow by it, and it takes as long as a take.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing was taken.
+    async fn take(&self, budgets: &[Budget], now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Gives back what was taken from each of `budgets` at `taken_at`.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing was given back.
+    async fn give_back(&self, budgets: &[Budget], taken_at: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether there is room now, without taking any.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn has_room(&self, budget: &Budget, now: Timestamp) -> Result<bool, StoreError>;
 }
 
 /// Delivers mail.

@@ -7,12 +7,14 @@
 use crate::{
     Resets,
     account::{Account, StoredAddress},
+    budget::Budget,
     errand::{Errand, Task},
-    error::RedeemError,
+    error::{RedeemError, StoreError},
     password::NewPassword,
     ports::Redemption,
     secret::TicketSecret,
-    ticket::TicketState,
+    ticket::{Ticket, TicketKind, TicketState},
+    time::Timestamp,
 };
 
 impl Resets {
@@ -30,7 +32,7 @@ impl Resets {
     ) -> Result<Account, RedeemError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
-        let ticket = self.ticket_of_secret(dialect, secret, now).await?;
+        let ticket = self.ticket_within_budget(dialect, secret, now).await?;
         let ticket = ticket.filter(|ticket| secret.may_be_of(&ticket.account)).ok_or(RedeemError::Invalid)?;
         let account = adapters.store.account(&ticket.account).await?.ok_or(RedeemError::Invalid)?;
         if account.blocked {
@@ -54,6 +56,35 @@ impl Resets {
         }
         self.inner.wake.notify_one();
         Ok(account)
+    }
+
+    /// The ticket that `secret` opens. A code that is short enough to be guessed is not looked up before a guess was
+    /// taken from the dialect's budget, and costs nothing if it finds any ticket: who types a used code once more
+    /// guesses nothing. While the budget is spent, no short code finds anything; longer secrets are never counted
+    /// (R45, R47, security.md B3).
+    async fn ticket_within_budget(
+        &self,
+        dialect: &'static str,
+        secret: &TicketSecret,
+        now: Timestamp,
+    ) -> Result<Option<Ticket>, StoreError> {
+        let budget = self.budget_of_open_guesses(dialect).filter(|_| secret.kind() == TicketKind::Code);
+        let Some(budget) = budget else { return self.ticket_of_secret(dialect, secret, now).await };
+        let (store, budget) = (&self.adapters().store, [budget]);
+        if !store.take(&budget, now).await? {
+            return Ok(None);
+        }
+        let ticket = self.ticket_of_secret(dialect, secret, now).await?;
+        if ticket.is_some() {
+            store.give_back(&budget, now).await?;
+        }
+        Ok(ticket)
+    }
+
+    /// Wrong guesses at a dialect's short codes that name their account by themselves, where they are limited.
+    pub(crate) fn budget_of_open_guesses(&self, dialect: &str) -> Option<Budget> {
+        let windows = &self.inner.budgeting.open_guesses;
+        (!windows.is_empty()).then(|| Budget::shared(&format!("guesses.{dialect}"), windows))
     }
 
     /// Who is to be told of it.

@@ -3,9 +3,14 @@
 //! The answer leaves before any account is looked up: one errand is written, whoever asked. So known and
 //! unknown addresses cost the same work and give the same bytes (R13-R15). px0's contract demands otherwise;
 //! that is an argument, [`Disclosure`], and never a dialect peeking into the store.
+//!
+//! An address may be asked for only so often, over all dialects, whether or not it has an account. Beyond that the
+//! answer is the usual one, no errand is written and nothing is mailed: what the owner asked for before stays valid
+//! (R6, R14, R16).
 
 use crate::{
     Resets,
+    budget::Budget,
     email::EmailAddress,
     errand::{Errand, Reference, Task},
     error::RequestError,
@@ -35,7 +40,8 @@ pub struct Ask {
 }
 
 impl Resets {
-    /// Accepts a request: when this returns, the errand survives the process.
+    /// Accepts a request: when this returns, the errand survives the process. An address that was asked for too often
+    /// is accepted alike, and nothing comes of it.
     ///
     /// # Errors
     /// [`RequestError::Unknown`] under [`Disclosure::AsContracted`]; [`RequestError::Store`] when nothing
@@ -55,17 +61,28 @@ impl Resets {
                 return Err(RequestError::Unknown);
             }
         }
+        let now = adapters.clock.now();
+        let asks = self.budget_of_asks(&email);
         let errand = Errand {
             id: self.errand_id(),
             seq: 0,
             reference,
             dialect: dialect.to_owned(),
             task: Task::Reset { email, redirect_to },
-            created_at: adapters.clock.now(),
+            created_at: now,
             attempts: 0,
         };
-        adapters.store.push(&errand).await?;
-        self.inner.wake.notify_one();
+        if adapters.store.push_within(&errand, &asks, now).await? {
+            self.inner.wake.notify_one();
+        }
         Ok(())
+    }
+
+    /// How often an address may be asked for.
+    fn budget_of_asks(&self, email: &EmailAddress) -> Vec<Budget> {
+        let windows = &self.inner.budgeting.asks;
+        let limited =
+            (!windows.is_empty()).then(|| Budget::of_address(&self.inner.keys, "asks", email, windows));
+        limited.into_iter().collect()
     }
 }

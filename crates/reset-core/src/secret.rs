@@ -39,7 +39,7 @@ impl TicketSecret {
     }
 
     /// What kind of ticket this secret opens.
-    pub(crate) fn kind(&self) -> TicketKind {
+    pub fn kind(&self) -> TicketKind {
         self.kind
     }
 

@@ -14,6 +14,9 @@ use tracing::error;
 
 use crate::{
     body::declares_json,
+    client_ip::Proxies,
+    gate::{Class, Gate, PerClient},
+    peer::Peer,
     refusal::{BodyError, Refusal},
     route::{Call, Dialect, Endpoint, Refuse, Role, Route},
 };
@@ -44,6 +47,8 @@ struct Inner {
     lenient: Vec<(String, Arc<Route>)>,
     cors_origins: Vec<HeaderValue>,
     body_limit: usize,
+    proxies: Proxies,
+    gate: Option<Arc<Gate>>,
 }
 
 /// Which dialect answers for unknown paths under a prefix.
@@ -59,11 +64,20 @@ pub struct Serving {
     pub body_limit: usize,
     /// Origins whose pages may call. Default none.
     pub cors_origins: Vec<HeaderValue>,
+    /// Who is believed about a client's address. Default nobody.
+    pub proxies: Proxies,
+    /// How much one client may do. `None`, the default here and not of a deployment, limits nobody.
+    pub per_client: Option<PerClient>,
 }
 
 impl Default for Serving {
     fn default() -> Self {
-        Self { body_limit: 64 * 1024, cors_origins: Vec::new() }
+        Self {
+            body_limit: 64 * 1024,
+            cors_origins: Vec::new(),
+            proxies: Proxies::default(),
+            per_client: None,
+        }
     }
 }
 
@@ -85,8 +99,10 @@ impl Api {
             }
         }
         owners.sort_by_key(|owner| std::cmp::Reverse(owner.prefix.len()));
-        let Serving { body_limit, cors_origins } = serving;
-        Self { inner: Arc::new(Inner { resets, routes, owners, lenient, cors_origins, body_limit }) }
+        let Serving { body_limit, cors_origins, proxies, per_client } = serving;
+        let gate = per_client.map(|limits| Gate::new(limits, resets.adapters().clock.clone()));
+        let inner = Inner { resets, routes, owners, lenient, cors_origins, body_limit, proxies, gate };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The rows to register.
@@ -120,15 +136,16 @@ impl Api {
         };
         let mut response = match body {
             Ok(body) => {
+                let client =
+                    self.inner.proxies.client(parts.extensions.get::<Peer>().copied(), &parts.headers);
                 let request = Request::from_parts(parts, body);
-                let call = Call { resets: self.inner.resets.clone(), request, reference: reference.clone() };
-                let answer = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
-                match tokio::time::timeout(PATIENCE, answer).await {
-                    Ok(Ok(response)) => response,
-                    // What was thrown may hold a secret, so it is not looked at (R70).
-                    Ok(Err(_)) => failure(route, "a handler panicked"),
-                    Err(_) => failure(route, "a handler took too long"),
-                }
+                let (resets, gate) = (self.inner.resets.clone(), self.inner.gate.clone());
+                self.run(
+                    route,
+                    endpoint,
+                    Call { resets, request, reference: reference.clone(), client, gate },
+                )
+                .await
             }
             Err(refusal) => (route.refuse)(&refusal),
         };
@@ -137,6 +154,27 @@ impl Api {
             response.headers_mut().insert(REFERENCE, reference);
         }
         self.finish(origin.as_ref(), response)
+    }
+
+    /// Runs the endpoint. A trigger is counted, unless it came to nothing for a fault of its form, or of ours.
+    async fn run(&self, route: &Route, endpoint: &Endpoint, call: Call) -> Response<Bytes> {
+        let asks = endpoint.role == Role::Trigger;
+        let admission = match asks.then(|| call.admit(Class::Ask)).transpose() {
+            Ok(admission) => admission,
+            Err(refusal) => return (route.refuse)(&refusal),
+        };
+        let answer = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
+        let response = match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(response)) => response,
+            // What was thrown may hold a secret, so it is not looked at (R70).
+            Ok(Err(_)) => failure(route, "a handler panicked"),
+            Err(_) => failure(route, "a handler took too long"),
+        };
+        let counts = response.status().is_success() || response.status() == StatusCode::NOT_FOUND;
+        if let Some(admission) = admission.filter(|_| !counts) {
+            admission.give_back();
+        }
+        response
     }
 
     /// Answers a request for a path of ours with a method that it does not have.

@@ -15,7 +15,9 @@
 
 pub mod api;
 pub mod body;
+mod client_ip;
 pub mod comparison;
+pub mod gate;
 pub mod insforge;
 mod jwt;
 pub mod openapi;
@@ -31,6 +33,8 @@ mod wire;
 pub mod worthai;
 
 pub use api::{Api, Serving};
+pub use client_ip::Proxies;
+pub use gate::PerClient;
 pub use peer::Peer;
 pub use refusal::{BODY_PATIENCE, BodyError, patiently};
 pub use route::{Dialect, Endpoint, Route};

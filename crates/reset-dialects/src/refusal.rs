@@ -24,6 +24,11 @@ pub enum Refusal {
     NotJson,
     /// 500: we failed; nothing was half done.
     Failure,
+    /// 429: this client has done enough for a while. The `Retry-After` header is added by the dialect.
+    TooMany {
+        /// When to come back.
+        retry_after: Duration,
+    },
     /// 503: come back later. The `Retry-After` header is added by the dialect.
     Busy {
         /// When.

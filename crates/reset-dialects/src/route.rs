@@ -1,7 +1,7 @@
 //! The table: a dialect is rows, a row is a path with its endpoints. Front-ends walk the table and register
 //! each row in their framework's own way; nothing here knows which framework that is.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -9,7 +9,11 @@ use http::{Method, Request, Response};
 use reset_core::{Resets, errand::Reference, recipe::Recipes};
 use utoipa::openapi::OpenApi;
 
-use crate::{comparison::Traits, refusal::Refusal};
+use crate::{
+    comparison::Traits,
+    gate::{Admission, Class, Gate},
+    refusal::Refusal,
+};
 
 /// What an endpoint is given.
 pub struct Call {
@@ -19,6 +23,16 @@ pub struct Call {
     pub request: Request<Bytes>,
     /// What the answer's `X-Reset-Reference` will say, where there is one.
     pub reference: Reference,
+    /// Who asks, as far as that is known.
+    pub client: Option<IpAddr>,
+    pub(crate) gate: Option<Arc<Gate>>,
+}
+
+impl Call {
+    /// Takes one from what the client may do, where clients are limited.
+    pub(crate) fn admit(&self, class: Class) -> Result<Admission, Refusal> {
+        self.gate.as_ref().map_or_else(|| Ok(Admission::default()), |gate| gate.admit(class, self.client))
+    }
 }
 
 type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Response<Bytes>> + Send + Sync>;

@@ -4,7 +4,8 @@
 /// Declares the tables under the names that an engine gives them: each is what `diesel::table!` takes as a
 /// table's name, attributes included.
 macro_rules! schema {
-    (users: $users:tt, tickets: $tickets:tt, errands: $errands:tt, guesses: $guesses:tt) => {
+    (users: $users:tt, tickets: $tickets:tt, errands: $errands:tt, guesses: $guesses:tt,
+     budgets: $budgets:tt) => {
         $crate::schema::table! { $users (id) {
             id -> BigInt,
             email -> Text,
@@ -62,6 +63,13 @@ macro_rules! schema {
         $crate::schema::table! { $guesses (dialect) {
             dialect -> Text,
             taken -> BigInt,
+        } }
+
+        $crate::schema::table! { $budgets (name) {
+            name -> Text,
+            takes -> Binary,
+            refused -> BigInt,
+            ends_at -> BigInt,
         } }
 
         diesel::allow_tables_to_appear_in_same_query!(users, tickets);

@@ -33,6 +33,9 @@ pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> 
     telemetry::log(&settings.log);
     let shutdown = Shutdown::on_signals()?;
     let service = Service::new(&settings, demo.as_ref()).await?;
+    for bound in settings.bounds()? {
+        info!("bound: {bound}");
+    }
     for weakness in settings.weaknesses()? {
         warn!("open: {weakness}");
     }

@@ -4,12 +4,14 @@
 //! written as what is meant; a file for each section makes types of it. Whatever is wrong stops the start
 //! with one sentence.
 
+mod bounds;
 mod database;
 mod dialects;
 pub(crate) mod environment;
 mod file;
 mod http;
 mod keys;
+mod limits;
 mod mail;
 mod notify;
 mod password;
@@ -34,6 +36,7 @@ use self::value::Values;
 pub(crate) use self::{
     database::Database,
     http::{Http, Listen},
+    limits::Limits,
     mail::Mail,
     notify::{Notify, WebhookSettings},
     password::Passwords,
@@ -55,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) mail: Mail,
     /// How passwords are judged and stored.
     pub(crate) passwords: Passwords,
+    /// What may be done how often.
+    pub(crate) limits: Limits,
     /// Who is told of a completed reset.
     pub(crate) notify: Notify,
     values: Values,
@@ -76,9 +81,11 @@ impl Settings {
         let log = values.text("log")?;
         EnvFilter::try_new(&log).map_err(|_| values.bad("log", "a level such as info, or target=level,…"))?;
         let users = users::read(&values)?;
+        let http = Http::read(&values)?;
         let settings = Self {
             log,
-            http: Http::read(&values)?,
+            limits: Limits::read(&values, &http.listen)?,
+            http,
             database: Database::read(&values, users.clone())?,
             users,
             mail: Mail::read(&values)?,
@@ -110,7 +117,8 @@ impl Settings {
         let origins = self.http.cors_origins.iter().map(|origin| origin.parse());
         let cors_origins =
             origins.collect::<Result<_, _>>().map_err(|_| anyhow!("cors_origins is no header value"))?;
-        Ok(reset_dialects::Serving { body_limit: self.http.body_limit, cors_origins })
+        let (proxies, per_client) = (self.limits.proxies.clone(), self.limits.per_client.clone());
+        Ok(reset_dialects::Serving { body_limit: self.http.body_limit, cors_origins, proxies, per_client })
     }
 
     /// The public URL as far as it is known before the listener is bound.

@@ -14,7 +14,7 @@ use super::{
 const REDACTED: &str = "[redacted]";
 
 impl Settings {
-    /// Every setting as `key = value  # source`, then the open weaknesses.
+    /// Every setting as `key = value  # source`, then what the limits come to, then the open weaknesses.
     pub(crate) fn show(&self) -> Result<String> {
         let (mut text, mut section) = (String::new(), "");
         for key in KEYS {
@@ -31,6 +31,9 @@ impl Settings {
             let _ = writeln!(text, "{name} = {shown}  # {}", value.source);
         }
         text.push('\n');
+        for bound in self.bounds()? {
+            let _ = writeln!(text, "# bound: {bound}");
+        }
         for weakness in self.weaknesses()? {
             let _ = writeln!(text, "# open: {weakness}");
         }

@@ -98,7 +98,7 @@ fn broken_toml_is_placed_without_being_quoted() {
 fn a_promise_for_later_is_refused_by_name() {
     let text = sentence(environment(&[("RESET_ADMIN_LISTEN", "127.0.0.1:9090")]));
     assert_eq!(text, "RESET_ADMIN_LISTEN is a setting that this version does not offer yet");
-    for (variable, value) in [("RESET_TRUSTED_PROXIES", "10.0.0.0/8"), ("RESET_STRAPI__WIRE", "server")] {
+    for (variable, value) in [("RESET_STRAPI__WIRE", "server")] {
         let text = sentence(environment(&[(variable, value)]));
         assert!(text.contains("does not offer yet"), "{text}");
     }
@@ -245,6 +245,38 @@ fn links_need_somewhere_to_lead() {
     assert!(text.contains("(profile hardened)") && text.contains("insforge.enabled to false"), "{text}");
     let off = [("RESET_PROFILE", "hardened"), ("RESET_INSFORGE__ENABLED", "false")];
     assert!(environment(&off).unwrap().stand_in().unwrap().insforge.is_none());
+}
+
+#[test]
+fn proxies_are_networks_and_a_socket_is_one_of_them() {
+    let proxies = |settings: &[(&str, &str)]| environment(settings).unwrap().limits.proxies;
+    assert_eq!(proxies(&[]), reset_dialects::Proxies::default());
+    let listed = proxies(&[
+        ("RESET_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+        ("RESET_LISTEN", "unix:/run/reset.sock"),
+        ("RESET_PUBLIC_URL", "https://id.example.org"),
+    ]);
+    assert_eq!((listed.networks.len(), listed.local), (2, true));
+    let text = sentence(environment(&[("RESET_TRUSTED_PROXIES", "proxy.example.org")]));
+    assert!(
+        text.starts_with("trusted_proxies (RESET_TRUSTED_PROXIES)") && text.contains("10.0.0.0/8"),
+        "{text}"
+    );
+    let told = |settings: &[(&str, &str)]| {
+        environment(settings).unwrap().weaknesses().unwrap().iter().any(|line| line.starts_with("R48"))
+    };
+    let (https, listed) =
+        (("RESET_PUBLIC_URL", "https://id.example.org"), ("RESET_TRUSTED_PROXIES", "10.0.0.1"));
+    assert!(told(&[https]) && !told(&[https, listed]) && !told(&[]));
+}
+
+#[test]
+fn every_limit_is_off_with_one_setting() {
+    let limits = environment(&[("RESET_LIMITS__ENABLED", "false")]).unwrap().limits;
+    assert!(!limits.enabled && limits.per_client.is_none());
+    assert_eq!(limits.budgeting, reset_core::budget::Budgeting::default());
+    let limits = environment(&[]).unwrap().limits;
+    assert_eq!(limits.per_client, Some(reset_dialects::PerClient::default()), "one set of defaults");
 }
 
 #[test]

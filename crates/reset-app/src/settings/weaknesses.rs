@@ -18,25 +18,36 @@ const TOKEN_TTL: Duration = Duration::from_secs(30 * 60);
 const MIN_LENGTH: usize = 15;
 
 /// What this version leaves open whatever the settings say.
-const YET_TO_COME: [&str; 3] = [
-    "R28, R45-R49: requests, mails and guesses are not limited per address, account or network: put a proxy \
-     with limits in front",
-    "R6: whoever asks again for an account voids the code or link that its owner asked for before",
-    "R30: the notice of a changed password carries no link to undo it",
-];
+const YET_TO_COME: [&str; 1] = ["R30: the notice of a changed password carries no link to undo it"];
 
 impl Settings {
     /// Every open weakness that we know of.
     pub(crate) fn weaknesses(&self) -> Result<Vec<String>> {
         let dialects = self.stand_in()?;
         let mut open = Open::default();
-        if !self.values.boolean("limits.enabled")? {
-            open.tell("R47: the limits are switched off, which is for load tests alone (limits.enabled)");
+        let limited = self.limits.enabled;
+        if !limited {
+            open.tell(
+                "R6, R28, R45-R49: the limits are switched off, which is for load tests alone (limits.enabled)",
+            );
+        }
+        if limited {
+            open.tell(
+                "R50: whoever asks for an address all day uses up its asks: its owner is mailed codes that work, and \
+                 cannot choose when (limits.asks_per_day)",
+            );
+        }
+        let proxied = self.is_given("public_url") && self.likely_url().starts_with("https:");
+        if limited && proxied && self.limits.proxies.networks.is_empty() {
+            open.tell(
+                "R48: people come by https, so through a proxy, and none is named: all of them together count as one \
+                 client (trusted_proxies)",
+            );
         }
         dialects.px0.iter().for_each(|px0| open.px0(px0));
         dialects.worthai.iter().for_each(|worthai| open.worthai(worthai));
         dialects.strapi.iter().for_each(|strapi| open.strapi(strapi));
-        dialects.insforge.iter().for_each(|insforge| open.insforge(insforge));
+        dialects.insforge.iter().for_each(|insforge| open.insforge(insforge, limited));
         open.lives();
         let min = self.passwords.policy.min;
         if min < MIN_LENGTH {
@@ -113,7 +124,7 @@ impl Open {
         self.life("strapi.token_ttl", strapi.token_ttl, TOKEN_TTL);
     }
 
-    fn insforge(&mut self, insforge: &insforge::Settings) {
+    fn insforge(&mut self, insforge: &insforge::Settings, limited: bool) {
         if insforge.method == insforge::Method::Link {
             self.tell("R34: an InsForge link hands its token over in a query, as its contract says (insforge.method)");
         }
@@ -123,6 +134,12 @@ impl Open {
                  (insforge.method, insforge.max_attempts)",
                 insforge.max_attempts
             ));
+            if limited {
+                self.tell(
+                    "R50: who guesses at InsForge codes long enough keeps everybody from exchanging one for a day \
+                     (insforge.method, limits.insforge_wrong_per_day_all)",
+                );
+            }
             self.life("insforge.code_ttl", insforge.code_ttl, CODE_TTL);
         }
         self.life("insforge.token_ttl", insforge.token_ttl, TOKEN_TTL);

@@ -13,6 +13,7 @@
 #![expect(missing_docs, reason = "the cases' names are the sentences")]
 
 pub mod accounts;
+pub mod budgets;
 pub mod errands;
 pub mod spending;
 pub mod tickets;
@@ -113,6 +114,20 @@ macro_rules! store_contract {
                 an_accepted_mail_starts_the_clock_of_a_live_ticket,
                 an_accepted_mail_revives_no_dead_ticket,
                 purge_forgets_what_ended_before_and_nothing_else,
+            }
+            budgets {
+                a_budget_has_room_until_its_count_is_taken,
+                a_window_slides,
+                every_window_needs_room,
+                a_take_from_several_takes_from_all_or_none,
+                what_is_given_back_is_free_again,
+                fifty_parallel_takes_stay_within_the_budget,
+                parallel_takes_of_several_budgets_end,
+                an_errand_within_a_budget_is_accepted_and_claimed,
+                an_errand_over_a_budget_is_not_accepted,
+                of_twenty_parallel_errands_within_a_budget_of_three_three_are_accepted,
+                a_failed_errand_takes_nothing,
+                purge_forgets_budgets_whose_windows_are_empty,
             }
         }
     };
@@ -225,6 +240,7 @@ mod tests {
             include_str!("tickets.rs"),
             include_str!("spending.rs"),
             include_str!("errands.rs"),
+            include_str!("budgets.rs"),
         ] {
             for line in file.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
                 let (case, _) = line.split_once('(').expect("a function has parameters");

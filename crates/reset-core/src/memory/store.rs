@@ -4,9 +4,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::queue::Queue;
+use super::{ledger::Ledger, queue::Queue};
 use crate::{
     account::{Account, AccountId, NewAccount},
+    budget::Budget,
     email::EmailAddress,
     errand::{Errand, ErrandId, Outcome},
     error::{AddAccountError, StoreError},
@@ -36,11 +37,13 @@ pub enum Outage {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     outage: Outage,
     accounts: Vec<AccountRow>,
     tickets: Vec<Ticket>,
     queue: Queue,
+    pub(super) ledger: Ledger,
+    look_ups: usize,
 }
 
 struct AccountRow {
@@ -74,12 +77,22 @@ impl MemoryStore {
         self.lock().queue.all()
     }
 
+    /// How often a presented secret was compared with all tickets of a dialect.
+    pub fn look_ups(&self) -> usize {
+        self.lock().look_ups
+    }
+
+    /// How often the budget `name` was taken from, less what was given back.
+    pub fn taken(&self, name: &str) -> usize {
+        self.lock().ledger.taken(name)
+    }
+
     /// A panicking test must not hide its message behind a poisoned lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn working(&self, operation: &str) -> Result<MutexGuard<'_, State>, StoreError> {
+    pub(super) fn working(&self, operation: &str) -> Result<MutexGuard<'_, State>, StoreError> {
         let state = self.lock();
         match state.outage {
             Outage::None => Ok(state),
@@ -135,6 +148,7 @@ impl Store for MemoryStore {
             ends.into_iter().flatten().all(|end| end >= before)
         });
         state.queue.purge(before);
+        state.ledger.purge(before);
         Ok(())
     }
 }
@@ -238,7 +252,8 @@ impl Tickets for MemoryStore {
         digest: &TicketDigest,
         now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError> {
-        let state = self.working("ticket_with")?;
+        let mut state = self.working("ticket_with")?;
+        state.look_ups += 1;
         let found =
             state.tickets.iter().filter(|ticket| ticket.dialect == dialect && ticket.digest == *digest);
         Ok(found.max_by_key(|ticket| is_live(ticket, now)).cloned())
@@ -317,6 +332,22 @@ impl Tickets for MemoryStore {
 impl Errands for MemoryStore {
     async fn push(&self, errand: &Errand) -> Result<(), StoreError> {
         self.working("push")?.queue.push(errand)
+    }
+
+    async fn push_within(
+        &self,
+        errand: &Errand,
+        budgets: &[Budget],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.working("push_within")?;
+        let before = state.ledger.clone();
+        let taken = state.ledger.take(budgets, now);
+        if taken && let Err(error) = state.queue.push(errand) {
+            state.ledger = before;
+            return Err(error);
+        }
+        Ok(taken)
     }
 
     async fn claim(

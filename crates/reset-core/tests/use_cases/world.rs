@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reset_core::{
     Resets,
     account::NewAccount,
+    budget::Budgeting,
     email::EmailAddress,
     errand::Outcome,
     error::{ExchangeError, RedeemError, RequestError},
@@ -38,11 +39,18 @@ pub(crate) fn world() -> World {
 
 /// The same over other `adapters` than all of `memory`.
 pub(crate) fn world_with(memory: Memory, adapters: Adapters) -> World {
-    over(memory, adapters, 9)
+    over(memory, adapters, 9, Budgeting::default())
+}
+
+/// The same within budgets.
+pub(crate) fn world_within(budgeting: Budgeting) -> World {
+    let memory = Memory::new(1);
+    let adapters = memory.adapters();
+    over(memory, adapters, 9, budgeting)
 }
 
 /// The use cases over `adapters`, all keys derived from `key`.
-fn over(memory: Memory, adapters: Adapters, key: u8) -> World {
+fn over(memory: Memory, adapters: Adapters, key: u8, budgeting: Budgeting) -> World {
     let root = Key::root(&[key; 32]).unwrap();
     let tokens = TaggedHex::<24>::new(root.derive("tags"));
     let recipe = |shape: Arc<dyn Shape>, scope, carriage| Recipe { shape, scope, life: LIFE, carriage };
@@ -67,7 +75,7 @@ fn over(memory: Memory, adapters: Adapters, key: u8) -> World {
             crowded: None,
         },
     ];
-    let resets = Resets::new(adapters, Keys::new(&root), recipes, true);
+    let resets = Resets::within(budgeting, adapters, Keys::new(&root), recipes, true);
     World { memory, resets, tokens }
 }
 
@@ -75,7 +83,7 @@ impl World {
     /// The same store, mailbox and clock after somebody changed the secret.
     pub(crate) fn under_another_key(self) -> Self {
         let adapters = self.memory.adapters();
-        over(self.memory, adapters, 8)
+        over(self.memory, adapters, 8, Budgeting::default())
     }
 
     pub(crate) async fn account(&self, email: &str) {
@@ -126,6 +134,13 @@ impl World {
         let mut mails = self.memory.mailer.take();
         assert_eq!(mails.len(), 1);
         mails.remove(0)
+    }
+
+    /// The next mail after all that is due was sent and taken.
+    pub(crate) async fn mailed_after(&self, email: &str) -> SentMail {
+        self.courier().await;
+        self.memory.mailer.take();
+        self.mailed("code", email).await
     }
 
     pub(crate) fn token(&self, mail: &SentMail) -> TicketSecret {

@@ -64,6 +64,12 @@ pub(super) enum Error {
     Refused(Refusal),
 }
 
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {
         match error {
@@ -183,6 +189,15 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
         Refusal::Failure => {
             say(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Internal server error", None)
         }
+        Refusal::TooMany { retry_after: wait } => retry_after(
+            say(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TOO_MANY_REQUESTS",
+                "Too many requests, please try again later",
+                None,
+            ),
+            *wait,
+        ),
         Refusal::Busy { retry_after: wait } => retry_after(
             say(
                 StatusCode::SERVICE_UNAVAILABLE,

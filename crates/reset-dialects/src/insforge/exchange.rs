@@ -18,6 +18,7 @@ use super::{
     schema::{Schema, decode},
 };
 use crate::{
+    gate::Class,
     route::Call,
     wire::{JSON_UTF8, iso, json},
 };
@@ -67,6 +68,9 @@ pub(super) struct Exchanged<'a> {
         (status = 401, description = "The code is wrong, expired, used or guessed at too often, or there is no such account",
             body = ErrorResponse,
             example = json!({"error": "AUTH_UNAUTHORIZED", "message": "Invalid or expired verification code", "statusCode": 401})),
+        (status = 429, description = "Too many wrong secrets from this address", body = ErrorResponse,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
         (status = 500, description = "The server failed; the code is unspent", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
 pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
@@ -79,7 +83,8 @@ pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<
         shape: &insforge.tokens(),
         life: insforge.token_ttl,
     };
-    let exchanged = call.resets.exchange(exchange).await?;
+    let guess = call.admit(Class::AddressCode)?;
+    let exchanged = guess.judge(call.resets.exchange(exchange).await)?;
     let (token, expires_at) = (exchanged.token.reveal(), iso(exchanged.expires_at));
     Ok(json(StatusCode::OK, JSON_UTF8, &Exchanged { token, expires_at }))
 }

@@ -13,7 +13,7 @@ use super::{
     NAME, Settings,
     error::{DEAD_TOKEN, Error, ErrorResponse},
 };
-use crate::route::Call;
+use crate::{gate::Class, route::Call};
 
 #[utoipa::path(get, path = "/api/auth/email/reset-password-link", operation_id = "resetPasswordLink",
     tag = "Client", summary = "Open a reset link",
@@ -31,12 +31,17 @@ use crate::route::Call;
                     value = json!({"error": "INVALID_INPUT", "message": "token: token must be a 64-character hexadecimal token", "statusCode": 400}))),
                 ("unknown_token" = (summary = "No such link",
                     value = json!({"error": "INVALID_INPUT", "message": "Invalid or expired verification token", "statusCode": 400}))))),
+        (status = 429, description = "Too many wrong secrets from this address", body = ErrorResponse,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
         (status = 500, description = "The server failed", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
 pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     let presented = presented(call.request.uri().query().unwrap_or_default())?;
+    let guess = call.admit(Class::Token)?;
     let token = insforge.tokens().open(&presented).ok_or(Error::UnknownLink)?;
     let link = call.resets.inspect(NAME, &token).await?.ok_or(Error::UnknownLink)?;
+    guess.give_back();
     // Before its state: an exchanged token looks the same here, live or dead.
     let target = link.redirect_to.ok_or(Error::NoTarget)?;
     let target = insforge.allowed.admit(&target).ok_or(Error::TargetNotAllowed)?;

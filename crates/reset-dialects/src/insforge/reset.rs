@@ -14,6 +14,7 @@ use super::{
     schema::{Schema, decode},
 };
 use crate::{
+    gate::Class,
     route::Call,
     wire::{JSON_UTF8, json},
 };
@@ -55,6 +56,9 @@ pub(super) struct Reset {
                     value = json!({"error": "INVALID_INPUT", "message": "Password must contain at least 8 characters long", "statusCode": 400}))))),
         (status = 401, description = "The token is unknown, expired or used", body = ErrorResponse,
             example = json!({"error": "AUTH_UNAUTHORIZED", "message": "Invalid or expired verification token", "statusCode": 401})),
+        (status = 429, description = "Too many wrong secrets from this address", body = ErrorResponse,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
         (status = 500, description = "The server failed; the token is unspent", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500})),
         (status = 503, description = "The server is busy; the token is unspent", body = ErrorResponse,
@@ -62,8 +66,9 @@ pub(super) struct Reset {
             example = json!({"error": "SERVICE_UNAVAILABLE", "message": "Service is busy, please try again", "statusCode": 503}))))]
 pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     let (token, password) = decode_request(&insforge, &call)?;
+    let guess = call.admit(Class::Token)?;
     let token = token.ok_or(Error::DeadToken)?;
-    call.resets.redeem(NAME, &token, password).await?;
+    guess.judge(call.resets.redeem(NAME, &token, password).await)?;
     Ok(json(StatusCode::OK, JSON_UTF8, &Reset { message: "Password reset successfully" }))
 }
 

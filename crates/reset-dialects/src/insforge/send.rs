@@ -67,6 +67,9 @@ pub(super) struct Sent {
                     value = json!({"error": "INVALID_INPUT", "message": "redirectTo is required when link-based password reset is enabled", "statusCode": 400}))),
                 ("target_not_allowed" = (summary = "The target is not on the allow-list",
                     value = json!({"error": "INVALID_INPUT", "message": "redirectTo is not in the allowed redirect URLs", "statusCode": 400, "nextActions": "Please add this URL to the allowed redirect URLs in the authentication configuration."}))))),
+        (status = 429, description = "Too many resets asked for from this address", body = ErrorResponse,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
         (status = 500, description = "The server failed; nothing was accepted", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
 pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {

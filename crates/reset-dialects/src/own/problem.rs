@@ -25,12 +25,15 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
         Refusal::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "The body took too long"),
         Refusal::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json"),
         Refusal::Failure => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+        Refusal::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         Refusal::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "Busy"),
     };
     let content_type = HeaderValue::from_static("application/problem+json");
     let response = json(status, content_type, &Problem { status: status.as_u16(), title });
     match refusal {
-        Refusal::Busy { retry_after: wait } => retry_after(response, *wait),
+        Refusal::TooMany { retry_after: wait } | Refusal::Busy { retry_after: wait } => {
+            retry_after(response, *wait)
+        }
         _ => response,
     }
 }

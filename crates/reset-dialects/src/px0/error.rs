@@ -43,6 +43,12 @@ impl From<Undecodable> for Error {
     }
 }
 
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {
         match error {
@@ -109,6 +115,10 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
             say(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json".into())
         }
         Refusal::Failure => say(StatusCode::INTERNAL_SERVER_ERROR, "internal error".into()),
+        Refusal::TooMany { retry_after: wait } => retry_after(
+            say(StatusCode::TOO_MANY_REQUESTS, "too many requests, try again later".into()),
+            *wait,
+        ),
         Refusal::Busy { retry_after: wait } => {
             retry_after(say(StatusCode::SERVICE_UNAVAILABLE, "server is busy, try again".into()), *wait)
         }

@@ -7,6 +7,7 @@ use http::{Response, StatusCode};
 use reset_core::{
     password::NewPassword,
     secret::{LongCode, SixDigits, TicketSecret},
+    ticket::TicketKind,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     body::{Field, Object},
+    gate::Class,
     route::Call,
     wire::{JSON, json},
 };
@@ -61,12 +63,18 @@ pub(super) struct Reset {
                     value = json!({"error": "password must contain at least one uppercase letter, one lowercase letter, one digit, and one special character"}))),
                 ("invalid_code" = (summary = "The code is not valid",
                     value = json!({"error": "invalid or expired password reset code"}))))),
+        (status = 429, description = "Too many wrong secrets from this address", body = ApiError,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"error": "too many requests, try again later"})),
         (status = 500, description = "The server failed; the code is unspent", body = ApiError,
             example = json!({"error": "internal error"}))))]
 pub(super) async fn run(px0: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     let (code, password) = decode(&px0, &call)?;
+    // Longer codes are never refused for what was guessed at short ones (R47, R50).
+    let short = code.as_ref().is_some_and(|code| code.kind() == TicketKind::Code);
+    let guess = call.admit(if short { Class::OpenCode } else { Class::Token })?;
     let code = code.ok_or(Error::InvalidCode)?;
-    let account = call.resets.redeem(NAME, &code, password).await?;
+    let account = guess.judge(call.resets.redeem(NAME, &code, password).await)?;
     Ok(json(StatusCode::OK, JSON, &Reset { message: "password reset successfully", email: account.email }))
 }
 

@@ -46,6 +46,9 @@ pub(super) struct Triggered {
             example = json!({"error": "email is required"})),
         (status = 404, description = "No account has this address", body = ApiError,
             example = json!({"error": "user not found"})),
+        (status = 429, description = "Too many resets asked for from this address", body = ApiError,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"error": "too many requests, try again later"})),
         (status = 500, description = "The server failed; nothing was accepted", body = ApiError,
             example = json!({"error": "internal error"}))))]
 pub(super) async fn run(px0: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {

@@ -163,6 +163,12 @@ impl From<Weakness> for Error {
     }
 }
 
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {
         match error {
@@ -229,6 +235,15 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
         Refusal::Failure => {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "InternalServerError")
         }
+        // dialects.md 3: Strapi's own limiter.
+        Refusal::TooMany { retry_after: wait } => retry_after(
+            plain(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests, please try again later.",
+                "RateLimitError",
+            ),
+            *wait,
+        ),
         Refusal::Busy { retry_after: wait } => {
             let busy =
                 plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "ServiceUnavailableError");

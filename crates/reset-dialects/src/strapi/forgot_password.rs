@@ -51,6 +51,9 @@ pub(super) struct Accepted {
             example = json!({"code": 403, "message": "Forbidden", "data": null, "error": {"status": 403, "name": "ForbiddenError", "message": "Forbidden", "details": {}}})),
         (status = 404, description = "No such path below this one", body = Failure,
             example = json!({"code": 404, "message": "Not Found", "data": null, "error": {"status": 404, "name": "NotFoundError", "message": "Not Found", "details": {}}})),
+        (status = 429, description = "Too many resets asked for from this address", body = Failure,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"code": 429, "message": "Too many requests, please try again later.", "data": null, "error": {"status": 429, "name": "RateLimitError", "message": "Too many requests, please try again later.", "details": {}}})),
         (status = "default", description = "Anything else that went wrong", body = Failure,
             example = json!({"code": 500, "message": "Internal Server Error", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server Error", "details": {}}}))))]
 pub(super) async fn run(strapi: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {

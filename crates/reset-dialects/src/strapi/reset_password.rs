@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     body::Object,
+    gate::Class,
     jwt,
     route::Call,
     wire::{JSON_UTF8, iso, json},
@@ -109,13 +110,17 @@ struct Session {
             example = json!({"code": 403, "message": "Forbidden", "data": null, "error": {"status": 403, "name": "ForbiddenError", "message": "Forbidden", "details": {}}})),
         (status = 404, description = "No such path below this one", body = Failure,
             example = json!({"code": 404, "message": "Not Found", "data": null, "error": {"status": 404, "name": "NotFoundError", "message": "Not Found", "details": {}}})),
+        (status = 429, description = "Too many wrong secrets from this address", body = Failure,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"code": 429, "message": "Too many requests, please try again later.", "data": null, "error": {"status": 429, "name": "RateLimitError", "message": "Too many requests, please try again later.", "details": {}}})),
         (status = "default", description = "Anything else that went wrong; the code is unspent", body = Failure,
             example = json!({"code": 500, "message": "Internal Server Error", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server Error", "details": {}}}))))]
 pub(super) async fn run(strapi: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     strapi.admit()?;
     let (code, password) = decode(&strapi, &call)?;
+    let guess = call.admit(Class::Token)?;
     let code = code.ok_or(Error::IncorrectCode)?;
-    let account = call.resets.redeem(NAME, &code, password).await?;
+    let account = guess.judge(call.resets.redeem(NAME, &code, password).await)?;
     let now = call.resets.adapters().clock.now();
     let jwt = strapi.issue_jwt.then(|| strapi.session(&account, now));
     Ok(json(StatusCode::OK, JSON_UTF8, &Reset { jwt, user: User::of(account) }))

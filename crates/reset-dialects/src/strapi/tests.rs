@@ -325,7 +325,7 @@ fn the_document_has_the_seeds_path_and_statuses_under_both_prefixes() {
     }
     let reset = &document["paths"]["/auth/reset-password"]["post"];
     let statuses: Vec<&String> = reset["responses"].as_object().unwrap().keys().collect();
-    assert_eq!(statuses, ["200", "400", "403", "404", "default"]);
+    assert_eq!(statuses, ["200", "400", "403", "404", "429", "default"]);
     let error = &document["components"]["schemas"]["Error"];
     assert_eq!(error["required"], json!(["code", "message", "data", "error"]));
     assert_eq!(

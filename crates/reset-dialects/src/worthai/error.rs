@@ -105,6 +105,12 @@ impl From<Invalid> for Error {
     }
 }
 
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {
         match error {
@@ -241,6 +247,15 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
             "UNKNOWN_ERROR",
             "InternalServerError",
         ),
+        Refusal::TooMany { retry_after: wait } => {
+            let many = fail(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests".into(),
+                "ERR_TOO_MANY_REQUESTS",
+                "RateLimitError",
+            );
+            retry_after(many, *wait)
+        }
         Refusal::Busy { retry_after: wait } => {
             let busy = fail(
                 StatusCode::SERVICE_UNAVAILABLE,

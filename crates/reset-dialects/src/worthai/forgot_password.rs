@@ -55,6 +55,9 @@ pub(super) struct Accepted {
                 value = json!({"status": "fail", "message": "\"email\" is required", "errorCode": "INVALID", "data": {"errorName": "ValidationMiddlewareError"}}))),
             ("invalid_email" = (summary = "Not an address",
                 value = json!({"status": "fail", "message": "\"email\" must be a valid email", "errorCode": "INVALID", "data": {"errorName": "ValidationMiddlewareError"}}))))),
+        (status = 429, description = "Too many resets asked for from this address", body = Failure,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"status": "fail", "message": "Too many requests", "errorCode": "ERR_TOO_MANY_REQUESTS", "data": {"errorName": "RateLimitError"}})),
         (status = 500, description = "The server failed; nothing was accepted", body = Failure,
             example = json!({"status": "error", "message": "Internal Server Error", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}}))))]
 pub(super) async fn run(_: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use reset_core::{password::NewPassword, secret::TicketSecret};
+use reset_core::password::NewPassword;
 use serde::Serialize;
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use super::{
     NAME, Settings,
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::{
     body::Object,
+    gate::Class,
     route::Call,
     wire::{JSON_UTF8, json},
 };
@@ -56,6 +58,9 @@ pub(super) struct Changed {
             example = json!({"message": "Unauthorized", "errorCode": "ERR_UNAUTHORIZED"})),
         (status = 403, description = "The account is blocked", body = Shared,
             example = json!({"message": "Forbidden", "errorCode": "ERR_FORBIDDEN"})),
+        (status = 429, description = "Too many wrong secrets from this address", body = Failure,
+            headers(("Retry-After" = u64, description = "Seconds to wait")),
+            example = json!({"status": "fail", "message": "Too many requests", "errorCode": "ERR_TOO_MANY_REQUESTS", "data": {"errorName": "RateLimitError"}})),
         (status = 500, description = "The token has no signature of this server, or the server failed; a token is unspent",
             body = Failure, examples(
                 ("invalid_signature" = (summary = "Forged or malformed token",
@@ -63,21 +68,22 @@ pub(super) struct Changed {
                 ("failure" = (summary = "The server failed",
                     value = json!({"status": "error", "message": "Internal Server Error", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}})))))))]
 pub(super) async fn run(worthai: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
-    let (secret, password) = decode(&worthai, &call)?;
-    call.resets.redeem(NAME, &secret, password).await?;
+    let (token, password) = decode(&worthai, &call)?;
+    let guess = call.admit(Class::Token)?;
+    let now = call.resets.adapters().clock.now();
+    let secret = worthai.tokens().open(&token, now).map_err(|defect| Error::of(defect, &worthai))?;
+    guess.judge(call.resets.redeem(NAME, &secret, password).await)?;
     let message = "Password Changed successfully";
     Ok(json(StatusCode::OK, JSON_UTF8, &Changed { status: "success", message }))
 }
 
 /// The password is judged before the token is looked at, so its rules tell nothing about a token (R17).
-fn decode(worthai: &Settings, call: &Call) -> Result<(TicketSecret, NewPassword), Error> {
+fn decode(worthai: &Settings, call: &Call) -> Result<(Zeroizing<String>, NewPassword), Error> {
     let body = Object::decode(call.request.body()).map_err(Invalid::from)?;
     let (password, token) = (text(&body, "password")?, text(&body, "reset_token")?);
     if body.has_other_than(&["password", "reset_token"]) {
         return Err(Invalid::UnknownFields.into());
     }
     let password = worthai.policy.accept(password).map_err(|weakness| Invalid::Weak("password", weakness))?;
-    let now = call.resets.adapters().clock.now();
-    let secret = worthai.tokens().open(token, now).map_err(|defect| Error::of(defect, worthai))?;
-    Ok((secret, password))
+    Ok((Zeroizing::new(token.to_owned()), password))
 }

@@ -373,7 +373,7 @@ fn the_document_has_the_publishers_paths_and_statuses() {
     assert_eq!(paths, ["/forgot-password", "/reset-password"]);
     let reset = &document["paths"]["/reset-password"]["post"];
     let statuses: Vec<&String> = reset["responses"].as_object().unwrap().keys().collect();
-    assert_eq!(statuses, ["200", "400", "401", "403", "500"]);
+    assert_eq!(statuses, ["200", "400", "401", "403", "429", "500"]);
     assert_eq!(document["servers"][0]["url"], "https://api.joinworth.com/auth/api/v1");
     assert_eq!(
         document["components"]["schemas"]["ResetPasswordRequest"]["required"],

@@ -28,6 +28,7 @@ pub(super) const SPEECH: Speech = Speech::Mysql;
 
 /// Our own tables.
 pub(super) const OUR_TABLES: &[&str] = &[
+    "polyreset_budgets",
     "polyreset_errands",
     "polyreset_guesses",
     "polyreset_migrations",

@@ -4,7 +4,8 @@ crate::schema::schema! {
     users: [#[sql_name = "polyreset_users"] users],
     tickets: [#[sql_name = "polyreset_tickets"] tickets],
     errands: [#[sql_name = "polyreset_errands"] errands],
-    guesses: [#[sql_name = "polyreset_guesses"] guesses]
+    guesses: [#[sql_name = "polyreset_guesses"] guesses],
+    budgets: [#[sql_name = "polyreset_budgets"] budgets]
 }
 
 diesel::table! {

@@ -5,7 +5,8 @@ crate::schema::schema! {
     users: [polyreset.users],
     tickets: [polyreset.tickets],
     errands: [polyreset.errands],
-    guesses: [polyreset.guesses]
+    guesses: [polyreset.guesses],
+    budgets: [polyreset.budgets]
 }
 
 diesel::table! {

@@ -9,6 +9,7 @@ use diesel::{
     update,
 };
 use reset_core::{
+    budget::Budget,
     errand::{Errand, ErrandId, Outcome},
     error::StoreError,
     ports::Errands,
@@ -19,6 +20,7 @@ use tracing::error;
 
 use super::{
     super::engine::{Db, Home, locked_apart, schema::errands},
+    budgets::take,
     rows::{ErrandRow, NewErrandRow},
     tickets::move_end,
 };
@@ -74,6 +76,23 @@ impl Errands for Home {
     async fn push(&self, errand: &Errand) -> Result<(), StoreError> {
         let row = NewErrandRow::from(errand);
         self.write(move |db| insert_errand(db, &row)).await.map(drop)
+    }
+
+    async fn push_within(
+        &self,
+        errand: &Errand,
+        budgets: &[Budget],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (row, budgets, now) = (NewErrandRow::from(errand), budgets.to_vec(), now.as_millis());
+        let pushed = self.write(move |db| {
+            let taken = take(db, &budgets, now)?;
+            if taken {
+                insert_errand(db, &row)?;
+            }
+            Ok(taken)
+        });
+        pushed.await
     }
 
     async fn claim(

@@ -1,6 +1,12 @@
 //! SQLite's tables.
 
-crate::schema::schema! { users: [users], tickets: [tickets], errands: [errands], guesses: [guesses] }
+crate::schema::schema! {
+    users: [users],
+    tickets: [tickets],
+    errands: [errands],
+    guesses: [guesses],
+    budgets: [budgets]
+}
 
 diesel::table! {
     /// Diesel's own record of what was migrated.

@@ -67,17 +67,25 @@ async fn down_undoes_up(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let (down, forget) = match server {
         Server::Postgres => (
-            include_str!("../../migrations/postgres/2026-11-25-180000_first/down.sql"),
+            [
+                include_str!("../../migrations/postgres/2026-11-25-190000_budgets/down.sql"),
+                include_str!("../../migrations/postgres/2026-11-25-180000_first/down.sql"),
+            ],
             "DELETE FROM polyreset.migrations; \
              DO $$ BEGIN ASSERT (SELECT count(*) FROM pg_tables WHERE schemaname = 'polyreset') = 1; END $$",
         ),
         Server::Mariadb => (
-            include_str!("../../migrations/mysql/2026-11-25-180000_first/down.sql"),
+            [
+                include_str!("../../migrations/mysql/2026-11-25-190000_budgets/down.sql"),
+                include_str!("../../migrations/mysql/2026-11-25-180000_first/down.sql"),
+            ],
             "DELETE FROM polyreset_migrations",
         ),
     };
-    fresh.execute(down);
+    for down in down {
+        fresh.execute(down);
+    }
     fresh.execute(forget);
-    assert_eq!(fresh.database().migrate().await.unwrap().len(), 1);
+    assert_eq!(fresh.database().migrate().await.unwrap().len(), 2);
     fresh.database().open().await.unwrap().ready().await.unwrap();
 }

@@ -1,0 +1,165 @@
+//! The contract of [`Budgets`](crate::ports::Budgets), and of errands that are accepted within one.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{at, done, errand};
+use crate::{
+    budget::{Budget, Window},
+    ports::Store,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// At most `count` a minute.
+fn budget(name: &str, count: u32) -> Budget {
+    Budget::shared(name, &[Window::new(count, MINUTE)])
+}
+
+async fn take(store: &Arc<dyn Store>, budget: &Budget, second: i64) -> bool {
+    done(store.take(std::slice::from_ref(budget), at(second)).await)
+}
+
+pub async fn a_budget_has_room_until_its_count_is_taken(store: Arc<dyn Store>) {
+    let (one, other) = (budget("one", 2), budget("other", 2));
+    assert!(done(store.has_room(&one, at(0)).await));
+    assert!(take(&store, &one, 0).await && take(&store, &one, 0).await);
+    assert!(!done(store.has_room(&one, at(0)).await));
+    assert!(!take(&store, &one, 0).await && !take(&store, &one, 1).await);
+    assert!(take(&store, &other, 1).await, "another budget");
+    assert!(done(store.take(&[], at(1)).await), "nothing is always to be had");
+}
+
+pub async fn a_window_slides(store: Arc<dyn Store>) {
+    let one = budget("one", 2);
+    assert!(take(&store, &one, 0).await && take(&store, &one, 40).await);
+    assert!(!take(&store, &one, 59).await);
+    assert!(take(&store, &one, 60).await, "the first has left the window");
+    assert!(
+        !take(&store, &one, 99).await,
+        "the refusal of before was no take, and the second is still in it"
+    );
+    assert!(take(&store, &one, 100).await);
+}
+
+pub async fn every_window_needs_room(store: Arc<dyn Store>) {
+    let windows = [Window::new(1, MINUTE), Window::new(3, 60 * MINUTE), Window::new(4, 24 * 60 * MINUTE)];
+    let asks = Budget::shared("asks", &windows);
+    let mut taken = Vec::new();
+    for second in (0..2 * 24 * 3600).step_by(30) {
+        if take(&store, &asks, second).await {
+            taken.push(second);
+        }
+    }
+    let day = 24 * 3600;
+    assert_eq!(taken, [0, 60, 120, 3600, day, day + 60, day + 120, day + 3600]);
+}
+
+pub async fn a_take_from_several_takes_from_all_or_none(store: Arc<dyn Store>) {
+    let (narrow, wide) = (budget("b narrow", 1), budget("a wide", 3));
+    let both = [narrow, wide.clone()];
+    assert!(done(store.take(&both, at(0)).await));
+    for _ in 0..5 {
+        assert!(!done(store.take(&both, at(0)).await));
+    }
+    assert!(take(&store, &wide, 0).await && take(&store, &wide, 0).await);
+    assert!(!take(&store, &wide, 0).await);
+}
+
+pub async fn what_is_given_back_is_free_again(store: Arc<dyn Store>) {
+    let one = budget("one", 2);
+    assert!(take(&store, &one, 0).await && take(&store, &one, 1).await);
+    let given = std::slice::from_ref(&one);
+    done(store.give_back(given, at(1)).await);
+    done(store.give_back(given, at(7)).await);
+    done(store.give_back(&[budget("never taken from", 1)], at(1)).await);
+    assert!(take(&store, &one, 2).await);
+    assert!(!take(&store, &one, 2).await, "one was given back, not two");
+    assert!(take(&store, &one, 60).await, "the one of the beginning");
+}
+
+pub async fn fifty_parallel_takes_stay_within_the_budget(store: Arc<dyn Store>) {
+    let all: Vec<_> = (0..50)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { take(&store, &budget("one", 7), 0).await })
+        })
+        .collect();
+    let mut taken = 0;
+    for one in all {
+        taken += usize::from(one.await.expect("a task that ends"));
+    }
+    assert_eq!(taken, 7);
+}
+
+/// Asked for in either order, which must not lock anybody out.
+pub async fn parallel_takes_of_several_budgets_end(store: Arc<dyn Store>) {
+    let all: Vec<_> = (0..30)
+        .map(|number| {
+            let (store, mut both) = (store.clone(), [budget("one", 40), budget("other", 40)]);
+            if number % 2 == 0 {
+                both.reverse();
+            }
+            tokio::spawn(async move { done(store.take(&both, at(number)).await) })
+        })
+        .collect();
+    for one in all {
+        assert!(one.await.expect("a task that ends"));
+    }
+}
+
+pub async fn an_errand_within_a_budget_is_accepted_and_claimed(store: Arc<dyn Store>) {
+    let asks = [budget("asks", 2)];
+    assert!(done(store.push_within(&errand("one", "ann"), &asks, at(0)).await));
+    assert!(done(store.push_within(&errand("free", "bob"), &[], at(0)).await), "no budget, no limit");
+    let claimed = done(store.claim(10, at(0), at(60)).await);
+    let ids: Vec<_> = claimed.iter().map(|errand| errand.id.as_str()).collect();
+    assert_eq!(ids, ["one", "free"]);
+    assert!(take(&store, &asks[0], 0).await && !take(&store, &asks[0], 0).await);
+}
+
+pub async fn an_errand_over_a_budget_is_not_accepted(store: Arc<dyn Store>) {
+    let asks = [budget("asks", 1)];
+    assert!(take(&store, &asks[0], 0).await);
+    assert!(!done(store.push_within(&errand("one", "ann"), &asks, at(59)).await));
+    assert_eq!(done(store.claim(10, at(59), at(60)).await), []);
+    assert!(done(store.push_within(&errand("one", "ann"), &asks, at(60)).await));
+}
+
+pub async fn of_twenty_parallel_errands_within_a_budget_of_three_three_are_accepted(store: Arc<dyn Store>) {
+    let all: Vec<_> = (0..20)
+        .map(|number| {
+            let store = store.clone();
+            let errand = errand(&format!("errand {number}"), "ann");
+            tokio::spawn(async move { done(store.push_within(&errand, &[budget("asks", 3)], at(0)).await) })
+        })
+        .collect();
+    let mut accepted = 0;
+    for one in all {
+        accepted += usize::from(one.await.expect("a task that ends"));
+    }
+    assert_eq!(accepted, 3);
+    done(store.release(at(0)).await);
+    let mut claimed = 0;
+    while let [errand] = done(store.claim(1, at(0), at(60)).await).as_slice() {
+        let outcome = crate::errand::Outcome::Nobody;
+        done(store.finish(&errand.id, outcome, "", None, at(0)).await);
+        claimed += 1;
+    }
+    assert_eq!(claimed, 3);
+}
+
+/// The errand cannot be stored: one of its id exists.
+pub async fn a_failed_errand_takes_nothing(store: Arc<dyn Store>) {
+    let asks = [budget("asks", 1)];
+    done(store.push(&errand("taken", "bob")).await);
+    assert!(store.push_within(&errand("taken", "ann"), &asks, at(0)).await.is_err());
+    assert!(take(&store, &asks[0], 0).await);
+}
+
+pub async fn purge_forgets_budgets_whose_windows_are_empty(store: Arc<dyn Store>) {
+    let (early, late) = (budget("early", 1), budget("late", 1));
+    assert!(take(&store, &early, 0).await && take(&store, &late, 30).await);
+    done(store.purge(at(80)).await);
+    assert!(take(&store, &early, 0).await, "forgotten");
+    assert!(!take(&store, &late, 80).await, "still within its minute");
+}

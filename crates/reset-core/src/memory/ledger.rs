@@ -1,0 +1,77 @@
+//! The budgets of a store in memory.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::store::MemoryStore;
+use crate::{
+    budget::{Budget, Takes},
+    error::StoreError,
+    ports::Budgets,
+    time::Timestamp,
+};
+
+#[derive(Clone, Default)]
+pub(super) struct Ledger {
+    rows: BTreeMap<String, (Takes, Timestamp)>,
+    /// How often each was taken from, less what was given back.
+    taken: BTreeMap<String, usize>,
+}
+
+impl Ledger {
+    /// Takes one from each, or from none.
+    pub(super) fn take(&mut self, budgets: &[Budget], now: Timestamp) -> bool {
+        let mut after = Vec::new();
+        for Budget { name, windows } in budgets {
+            let mut takes = self.rows.get(name).map(|(takes, _)| takes.clone()).unwrap_or_default();
+            if !takes.take(windows, now) {
+                return false;
+            }
+            let end = takes.end(windows);
+            after.push((name.clone(), (takes, end)));
+        }
+        for budget in budgets {
+            *self.taken.entry(budget.name.clone()).or_default() += 1;
+        }
+        self.rows.extend(after);
+        true
+    }
+
+    fn give_back(&mut self, budgets: &[Budget], taken_at: Timestamp) {
+        for Budget { name, .. } in budgets {
+            let given = self.rows.get_mut(name).is_some_and(|(takes, _)| takes.give_back(taken_at));
+            if let Some(taken) = self.taken.get_mut(name).filter(|_| given) {
+                *taken -= 1;
+            }
+        }
+    }
+
+    fn has_room(&self, budget: &Budget, now: Timestamp) -> bool {
+        self.rows.get(&budget.name).is_none_or(|(takes, _)| takes.have_room(&budget.windows, now))
+    }
+
+    pub(super) fn taken(&self, name: &str) -> usize {
+        self.taken.get(name).copied().unwrap_or_default()
+    }
+
+    pub(super) fn purge(&mut self, before: Timestamp) {
+        self.rows.retain(|_, (_, end)| *end >= before);
+    }
+}
+
+#[async_trait]
+impl Budgets for MemoryStore {
+    async fn take(&self, budgets: &[Budget], now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.working("take")?.ledger.take(budgets, now))
+    }
+
+    async fn give_back(&self, budgets: &[Budget], taken_at: Timestamp) -> Result<(), StoreError> {
+        self.working("give_back")?.ledger.give_back(budgets, taken_at);
+        Ok(())
+    }
+
+    async fn has_room(&self, budget: &Budget, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.working("has_room")?.ledger.has_room(budget, now))
+    }
+}

@@ -1,0 +1,306 @@
+//! Budgets: what is asked, mailed and guessed too often comes to nothing, silently, and nobody is locked out.
+
+use std::time::Duration;
+
+use reset_core::{
+    budget::{Budgeting, Window},
+    error::{ExchangeError, RedeemError, RequestError},
+    memory::{Outage, SentMail},
+    ports::Budgets as _,
+    request::Disclosure,
+    secret::{LongCode, TicketSecret},
+    ticket::TicketKind,
+};
+
+use crate::world::{LIFE, MINUTE, World, code, world, world_within};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn asks() -> Budgeting {
+    let asks = vec![Window::new(1, MINUTE), Window::new(3, HOUR), Window::new(6, DAY)];
+    Budgeting { asks, ..Budgeting::default() }
+}
+
+fn open_guesses() -> Budgeting {
+    let open_guesses = vec![Window::new(5, 10 * MINUTE), Window::new(20, DAY)];
+    Budgeting { open_guesses, ..Budgeting::default() }
+}
+
+fn guesses() -> Budgeting {
+    Budgeting {
+        guesses: vec![Window::new(10, DAY), Window::new(25, 30 * DAY)],
+        all_guesses: vec![Window::new(100, DAY)],
+        ..Budgeting::default()
+    }
+}
+
+/// A code that is not `mail`'s.
+fn wrong(mail: &SentMail, number: u32) -> TicketSecret {
+    let right: u32 = mail.secret.parse().unwrap();
+    code(&format!("{:06}", (right + 1 + number) % 1_000_000))
+}
+
+async fn dead(world: &World, secret: &TicketSecret) {
+    assert!(matches!(world.redeem("code", secret).await, Err(RedeemError::Invalid)));
+}
+
+#[tokio::test]
+async fn within_a_minute_an_address_is_mailed_once_and_the_older_code_stays_valid() {
+    let world = world_within(asks());
+    world.account("ann@example.org").await;
+    let first = world.mailed("code", "ann@example.org").await;
+    for second in [5, 20, 59] {
+        world.memory.clock.set(reset_core::memory::FrozenClock::START.plus(Duration::from_secs(second)));
+        world.ask("code", "ANN@example.org").await;
+        world.ask("link", "ann@example.org").await;
+    }
+    world.courier().await;
+    assert_eq!((world.memory.mailer.sent().len(), world.outcomes().len()), (0, 1), "no mail, and no errand");
+    world.redeem("code", &code(&first.secret)).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_triggers_61_seconds_apart_the_last_one_counts() {
+    let world = world_within(asks());
+    world.account("ann@example.org").await;
+    let mut mails = Vec::new();
+    for _ in 0..3 {
+        mails.push(world.mailed("code", "ann@example.org").await);
+        world.memory.clock.advance(Duration::from_secs(61));
+    }
+    dead(&world, &code(&mails[0].secret)).await;
+    dead(&world, &code(&mails[1].secret)).await;
+    world.redeem("code", &code(&mails[2].secret)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_is_mailed_three_times_an_hour_and_six_times_a_day_over_all_dialects() {
+    let world = world_within(asks());
+    world.account("ann@example.org").await;
+    let mut hourly = Vec::new();
+    for _ in 0..24 {
+        for dialect in ["code", "pair", "link"].into_iter().cycle().take(45) {
+            world.ask(dialect, "ann@example.org").await;
+            world.courier().await;
+            world.memory.clock.advance(Duration::from_secs(80));
+        }
+        hourly.push(world.memory.mailer.take().len());
+    }
+    assert_eq!((hourly[0], hourly[1], hourly.iter().sum::<usize>()), (3, 3, 6));
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_counted_and_written_down_like_a_known_one() {
+    let world = world_within(asks());
+    world.account("ann@example.org").await;
+    for email in ["ann@example.org", "ghost@example.org"] {
+        for _ in 0..5 {
+            world.ask("link", email).await;
+        }
+    }
+    assert_eq!(world.outcomes().len(), 2);
+}
+
+#[tokio::test]
+async fn an_address_over_its_limit_is_still_unknown_where_the_contract_discloses_it() {
+    let world = world_within(asks());
+    world.account("ann@example.org").await;
+    for _ in 0..5 {
+        world.ask_with("code", "ann@example.org", Disclosure::AsContracted).await.unwrap();
+        let ghost = world.ask_with("code", "ghost@example.org", Disclosure::AsContracted).await;
+        assert!(matches!(ghost, Err(RequestError::Unknown)));
+    }
+    assert_eq!(world.outcomes().len(), 1);
+}
+
+#[tokio::test]
+async fn beyond_the_mails_of_an_hour_errands_wait_and_notices_do_not() {
+    let world = world_within(Budgeting { mails: vec![Window::new(2, HOUR)], ..Budgeting::default() });
+    let names = ["ann", "bob", "cid"].map(|name| format!("{name}@example.org"));
+    for name in &names {
+        world.account(name).await;
+        // Addresses without an account take nothing from those that have one.
+        for ghost in 0..5 {
+            world.ask("link", &format!("ghost{ghost}.{name}")).await;
+        }
+        world.ask("link", name).await;
+    }
+    world.courier().await;
+    let mails = world.memory.mailer.take();
+    assert_eq!(mails.iter().map(|mail| &mail.to).collect::<Vec<_>>(), [&names[0], &names[1]]);
+    world.redeem("link", &world.token(&mails[0])).await.unwrap();
+    world.courier().await;
+    assert_eq!(world.memory.mailer.take().len(), 1, "the notice");
+    for _ in 0..60 {
+        world.memory.clock.advance(MINUTE);
+        world.courier().await;
+    }
+    let late = world.memory.mailer.take();
+    assert_eq!(late.iter().map(|mail| &mail.to).collect::<Vec<_>>(), [&names[2]]);
+    world.redeem("link", &world.token(&late[0])).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_sixth_wrong_guess_freezes_short_codes_and_long_ones_work() {
+    let world = world_within(open_guesses());
+    world.account("ann@example.org").await;
+    world.account("bob@example.org").await;
+    let mail = world.mailed("code", "ann@example.org").await;
+    for number in 0..5 {
+        dead(&world, &wrong(&mail, number)).await;
+    }
+    // Whoever guesses right now learns nothing, and changes nothing.
+    dead(&world, &code(&mail.secret)).await;
+    assert_eq!(world.hash_of("ann@example.org").await, "old");
+
+    let long = world.mailed("code", "bob@example.org").await;
+    world.redeem("code", &LongCode::open(&long.secret).unwrap()).await.unwrap();
+    for _ in 0..50 {
+        let forged = TicketSecret::new(TicketKind::LongCode, "0000-0000-0000-0".to_owned());
+        dead(&world, &forged).await;
+    }
+    let again = world.mailed_after("ann@example.org").await;
+    world.redeem("code", &LongCode::open(&again.secret).unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn short_codes_thaw_when_the_window_has_slid_and_are_mailed_again() {
+    let world = world_within(open_guesses());
+    world.account("ann@example.org").await;
+    let mail = world.mailed("code", "ann@example.org").await;
+    for number in 0..5 {
+        dead(&world, &wrong(&mail, number)).await;
+    }
+    world.memory.clock.advance(10 * MINUTE);
+    world.redeem("code", &code(&mail.secret)).await.unwrap();
+    world.courier().await;
+    world.memory.mailer.take();
+    assert_eq!(world.mailed("code", "ann@example.org").await.secret.len(), 6);
+}
+
+#[tokio::test]
+async fn right_used_and_expired_codes_cost_nothing() {
+    let world = world_within(open_guesses());
+    for name in ["ann", "bob"] {
+        world.account(&format!("{name}@example.org")).await;
+    }
+    for _ in 0..8 {
+        let mail = world.mailed("code", "ann@example.org").await;
+        world.redeem("code", &code(&mail.secret)).await.unwrap();
+        dead(&world, &code(&mail.secret)).await;
+        world.courier().await;
+        world.memory.mailer.take();
+    }
+    let expired = world.mailed("code", "bob@example.org").await;
+    world.memory.clock.advance(LIFE + MINUTE);
+    for _ in 0..8 {
+        dead(&world, &code(&expired.secret)).await;
+    }
+    let mail = world.mailed("code", "bob@example.org").await;
+    assert_eq!(mail.secret.len(), 6);
+    world.redeem("code", &code(&mail.secret)).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_a_thousand_parallel_guesses_five_are_evaluated() {
+    let world = std::sync::Arc::new(world_within(open_guesses()));
+    world.account("ann@example.org").await;
+    let mail = world.mailed("code", "ann@example.org").await;
+    let all: Vec<_> = (0..1_000)
+        .map(|number| {
+            let (world, secret) = (world.clone(), wrong(&mail, number));
+            tokio::spawn(async move { world.redeem("code", &secret).await.is_err() })
+        })
+        .collect();
+    for one in all {
+        assert!(one.await.unwrap());
+    }
+    assert_eq!(world.memory.store.look_ups(), 5);
+    dead(&world, &code(&mail.secret)).await;
+    assert_eq!(world.memory.store.look_ups(), 5);
+}
+
+#[tokio::test]
+async fn three_wrong_guesses_and_a_new_code_six_times_come_to_ten_guesses_a_day() {
+    let world = world_within(guesses());
+    world.account("ann@example.org").await;
+    let mut evaluated = 0;
+    for _ in 0..6 {
+        let mail = world.mailed("pair", "ann@example.org").await;
+        for number in 0..3 {
+            let before = world.memory.store.taken("guesses.pair.all");
+            assert!(matches!(
+                world.exchange("ann@example.org", &wrong(&mail, number)).await,
+                Err(ExchangeError::Invalid)
+            ));
+            evaluated += world.memory.store.taken("guesses.pair.all") - before;
+        }
+        world.memory.clock.advance(HOUR);
+    }
+    assert_eq!(evaluated, 10);
+    // Now the right one is not to be had either; the next day it is, and costs nothing.
+    let mail = world.mailed("pair", "ann@example.org").await;
+    assert!(world.exchange("ann@example.org", &code(&mail.secret)).await.is_err());
+    world.memory.clock.advance(DAY);
+    for _ in 0..12 {
+        let mail = world.mailed("pair", "ann@example.org").await;
+        world.exchange("ann@example.org", &code(&mail.secret)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn over_thirty_days_an_address_has_twenty_five_wrong_guesses() {
+    let world = world_within(guesses());
+    world.account("ann@example.org").await;
+    for _ in 0..29 {
+        for _ in 0..6 {
+            let mail = world.mailed("pair", "ann@example.org").await;
+            for number in 0..3 {
+                assert!(world.exchange("ann@example.org", &wrong(&mail, number)).await.is_err());
+            }
+        }
+        world.memory.clock.advance(DAY);
+    }
+    assert_eq!(world.memory.store.taken("guesses.pair.all"), 25);
+}
+
+#[tokio::test]
+async fn guesses_at_nobody_take_nothing_from_those_who_have_a_code() {
+    let world = world_within(guesses());
+    world.account("ann@example.org").await;
+    for ghost in 0..300 {
+        let email = format!("ghost{ghost}@example.org");
+        assert!(world.exchange(&email, &code("123456")).await.is_err());
+    }
+    let mail = world.mailed("pair", "ann@example.org").await;
+    world.exchange("ann@example.org", &code(&mail.secret)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_budget_that_cannot_be_asked_evaluates_nothing() {
+    let world = world_within(Budgeting { guesses: guesses().guesses, ..open_guesses() });
+    world.account("ann@example.org").await;
+    let mail = world.mailed("code", "ann@example.org").await;
+    let pair = world.mailed("pair", "ann@example.org").await;
+    world.memory.store.set_outage(Outage::Only("take"));
+    assert!(matches!(world.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Store(_))));
+    let exchanged = world.exchange("ann@example.org", &code(&pair.secret)).await;
+    assert!(matches!(exchanged, Err(ExchangeError::Store(_))));
+    assert_eq!(world.memory.store.look_ups(), 0);
+    world.memory.store.set_outage(Outage::Only("push_within"));
+    assert!(world.ask_with("code", "ann@example.org", Disclosure::Never).await.is_err());
+}
+
+#[tokio::test]
+async fn without_budgets_nothing_is_counted() {
+    let world = world();
+    world.account("ann@example.org").await;
+    for _ in 0..30 {
+        world.mailed("code", "ann@example.org").await;
+        dead(&world, &code("000000")).await;
+    }
+    let guesses = reset_core::budget::Budget::shared("guesses.code", &[Window::new(1, DAY)]);
+    let now = world.resets.adapters().clock.now();
+    assert!(world.memory.store.has_room(&guesses, now).await.unwrap());
+}

@@ -1,0 +1,121 @@
+//! A day of an attack, replayed (security.md B5, scaled): an attacker who knows every address, sees every answer and
+//! has a new network for each request, against the default limits.
+
+use std::collections::BTreeMap;
+
+use crate::world::{DAY, MINUTE, OLD_PASSWORD, World, world};
+
+const PX0: &str = "/v1/auth/password-reset";
+const INSFORGE: &str = "/api/auth/email";
+const VICTIMS: u32 = 12;
+
+struct Attack {
+    world: World,
+    requests: u32,
+    /// Right guesses; there should be none, and if there are, the harness says so.
+    hits: u32,
+}
+
+impl Attack {
+    /// A client that was never seen before, every other time an IPv6 one.
+    async fn post(&mut self, path: &str, body: &str) -> u16 {
+        self.requests += 1;
+        let number = self.requests;
+        let client = if number.is_multiple_of(2) {
+            format!("2001:db8:{:x}:{:x}::1", number >> 12, number & 0xFFF)
+        } else {
+            format!("{}.{}.{}.7", 11 + (number >> 16), (number >> 8) & 0xFF, number & 0xFF)
+        };
+        self.world.post(&client, path, body).await
+    }
+
+    async fn minute(&mut self, minute: u32) {
+        let victim = format!("victim{}@example.org", minute % VICTIMS);
+        let ask = format!(r#"{{"email":"{victim}"}}"#);
+        // Whichever dialect is asked first takes the address's ask of this minute.
+        let mut asks = [
+            format!("{INSFORGE}/send-reset-password"),
+            format!("{PX0}/trigger"),
+            "/auth/forgot-password".into(),
+        ];
+        asks.rotate_left((minute / VICTIMS % 3) as usize);
+        for path in asks {
+            self.post(&path, &ask).await;
+        }
+        for guess in 0..3 {
+            let number = (minute * 7_919 + guess * 104_729) % 1_000_000;
+            let code = format!(r#"{{"code":"{number:06}","new_password":"NewSecretPassword123!"}}"#);
+            self.hits += u32::from(self.post(&format!("{PX0}/reset"), &code).await == 200);
+            let code = format!(r#"{{"email":"{victim}","code":"{number:06}"}}"#);
+            let exchanged = self.post(&format!("{INSFORGE}/exchange-reset-password-token"), &code).await;
+            self.hits += u32::from(exchanged == 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_a_day_of_an_attack_the_budgets_hold_and_the_owner_still_resets() {
+    let world = world();
+    for victim in 0..VICTIMS {
+        world.account(&format!("victim{victim}@example.org")).await;
+    }
+    let mut attack = Attack { world, requests: 0, hits: 0 };
+    let mut mails: BTreeMap<String, u32> = BTreeMap::new();
+    let mut last_long = None;
+    for minute in 0..24 * 60 {
+        attack.minute(minute).await;
+        for mail in attack.world.mails().await {
+            *mails.entry(mail.to.clone()).or_default() += 1;
+            if mail.secret.len() == 16 {
+                last_long = Some((mail, minute));
+            }
+        }
+        attack.world.memory.clock.advance(MINUTE);
+    }
+    let store = &attack.world.memory.store;
+    assert!(attack.requests > 12_000, "{}", attack.requests);
+    assert_eq!(attack.hits, 0, "a guess was right by chance: choose other guesses");
+    // The harness guesses in earnest, or the budgets would not be spent.
+    assert_eq!(store.look_ups(), 20, "evaluated at px0");
+    let (own, all) = (10 * VICTIMS as usize, store.taken("guesses.insforge.all"));
+    assert!((1..=own.min(100)).contains(&all), "{all} evaluated at InsForge");
+    assert_eq!(mails.len(), VICTIMS as usize);
+    assert!(mails.values().all(|mails| *mails <= 6), "{mails:?}");
+    for victim in 0..VICTIMS {
+        assert!(attack.world.logs_in(&format!("victim{victim}@example.org"), OLD_PASSWORD).await);
+    }
+    assert!(last_long.is_some(), "while short codes are frozen, long ones are mailed");
+    println!("requests {}, evaluated px0 20, insforge {all}, mails {mails:?}", attack.requests);
+}
+
+/// At the height of the attack: the budget is spent, and the attacker has just used up the owner's ask of this minute.
+#[tokio::test]
+async fn under_attack_the_owner_resets_by_the_code_that_is_mailed_and_by_links() {
+    let mut attack = Attack { world: world(), requests: 0, hits: 0 };
+    for name in ["victim0", "other"] {
+        attack.world.account(&format!("{name}@example.org")).await;
+    }
+    for minute in 0..5 {
+        for guess in 0..50 {
+            let code = format!(r#"{{"code":"{guess:06}","new_password":"NewSecretPassword123!"}}"#);
+            attack.post(&format!("{PX0}/reset"), &code).await;
+        }
+        attack.world.memory.clock.advance(MINUTE / 4 * (minute % 2));
+    }
+    // The attacker asks; what he makes us mail is the owner's to use.
+    assert_eq!(attack.post(&format!("{PX0}/trigger"), r#"{"email":"victim0@example.org"}"#).await, 200);
+    assert_eq!(attack.post(&format!("{PX0}/trigger"), r#"{"email":"victim0@example.org"}"#).await, 200);
+    let mails = attack.world.mails().await;
+    assert_eq!((mails.len(), mails[0].secret.len()), (1, 16));
+    let code = format!(r#"{{"code":"{}","new_password":"NewSecretPassword123!"}}"#, mails[0].secret);
+    assert_eq!(attack.world.post("203.0.113.1", &format!("{PX0}/reset"), &code).await, 200);
+    assert!(attack.world.logs_in("victim0@example.org", "NewSecretPassword123!").await);
+
+    assert_eq!(attack.post("/auth/forgot-password", r#"{"email":"other@example.org"}"#).await, 200);
+    let mails = attack.world.mails().await;
+    let code = mails[0].secret.rsplit('=').next().unwrap();
+    let body =
+        format!(r#"{{"code":"{code}","password":"a new password","passwordConfirmation":"a new password"}}"#);
+    assert_eq!(attack.world.post("203.0.113.1", "/auth/reset-password", &body).await, 200);
+    attack.world.memory.clock.advance(DAY);
+}
