@@ -1,5 +1,7 @@
 //! Settings as an operator meets them: three sources in, types or one sentence out.
 
+mod database;
+
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use reset_core::{keys::Key, password::Policy};
@@ -98,26 +100,8 @@ fn broken_toml_is_placed_without_being_quoted() {
 fn a_promise_for_later_is_refused_by_name() {
     let text = sentence(environment(&[("RESET_ADMIN_LISTEN", "127.0.0.1:9090")]));
     assert_eq!(text, "RESET_ADMIN_LISTEN is a setting that this version does not offer yet");
-    for (variable, value) in [("RESET_STRAPI__WIRE", "server")] {
-        let text = sentence(environment(&[(variable, value)]));
-        assert!(text.contains("does not offer yet"), "{text}");
-    }
-}
-
-#[test]
-fn a_server_needs_the_secret_and_its_url_is_never_quoted() {
-    for url in ["postgres://reset:hunter2@db/reset", "mariadb://reset:hunter2@db/reset"] {
-        let text = sentence(environment(&[("RESET_DATABASE_URL", url)]));
-        assert!(text.contains("secret is required") && text.contains("RESET_SECRET"), "{text}");
-        let secret = ("RESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
-        let given = [("RESET_DATABASE_URL", url), secret, ("RESET_DATABASE__AUTO_MIGRATE", "true")];
-        let settings = environment(&given).ok().unwrap();
-        assert!(settings.database.auto_migrate && settings.database.address.file().is_none());
-    }
-    let text = sentence(environment(&[("RESET_DATABASE_URL", "postgres://u:hunter2@db/x?sslmode=maybe")]));
-    assert!(text.contains("verify-full") && !text.contains("hunter2"), "{text}");
-    let text = sentence(environment(&[("RESET_DATABASE__CONNECT_TIMEOUT", "0s")]));
-    assert!(text.starts_with("database.connect_timeout"), "{text}");
+    let text = sentence(environment(&[("RESET_STRAPI__WIRE", "server")]));
+    assert!(text.contains("does not offer yet"), "{text}");
 }
 
 #[test]
@@ -392,24 +376,4 @@ fn the_defaults_are_those_of_an_embedder() {
         (other.method, other.code_ttl, other.token_ttl, other.max_attempts, other.policy)
     );
     assert_eq!(insforge.tags.as_bytes(), other.tags.as_bytes());
-}
-
-#[test]
-fn a_database_that_need_not_show_who_it_is_is_a_weakness() {
-    let open = |url| {
-        let secret = ("RESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
-        let settings = environment(&[("RESET_DATABASE_URL", url), secret]).unwrap();
-        settings.weaknesses().unwrap().iter().any(|line| line.starts_with("R26") && line.contains("database"))
-    };
-    assert!(open("postgres://u@db/x") && open("mysql://u@db/x?ssl-mode=preferred"));
-    assert!(!open("postgres://u@db/x?sslmode=verify-full") && !open("postgres://u@localhost/x"));
-}
-
-#[test]
-fn a_pooler_in_transaction_mode_is_postgresqls_alone() {
-    for url in ["mysql://u@db/x", "sqlite://x.db"] {
-        let text =
-            sentence(environment(&[("RESET_DATABASE_URL", url), ("RESET_DATABASE__POOLER", "transaction")]));
-        assert!(text.contains("database.pooler") && text.contains("only PostgreSQL"), "{text}");
-    }
 }

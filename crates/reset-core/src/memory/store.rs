@@ -7,12 +7,11 @@ use async_trait::async_trait;
 use super::{ledger::Ledger, queue::Queue};
 use crate::{
     account::{Account, AccountId, NewAccount},
-    budget::Budget,
     email::EmailAddress,
     errand::{Errand, ErrandId, Outcome},
     error::{AddAccountError, StoreError},
     hasher::HashForm,
-    ports::{Accounts, Errands, Issued, Redemption, Store, Tickets},
+    ports::{Accounts, Issued, Redemption, Store, Tickets},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind, TicketState},
     time::Timestamp,
@@ -41,7 +40,7 @@ pub(super) struct State {
     outage: Outage,
     accounts: Vec<AccountRow>,
     tickets: Vec<Ticket>,
-    queue: Queue,
+    pub(super) queue: Queue,
     pub(super) ledger: Ledger,
     look_ups: usize,
 }
@@ -107,7 +106,7 @@ impl State {
         self.accounts.iter_mut().find(|row| row.account.id == *id)
     }
 
-    fn ticket(&mut self, id: &TicketId) -> Option<&mut Ticket> {
+    pub(super) fn ticket(&mut self, id: &TicketId) -> Option<&mut Ticket> {
         self.tickets.iter_mut().find(|ticket| ticket.id == *id)
     }
 
@@ -131,7 +130,7 @@ fn is_open(ticket: &Ticket) -> bool {
     ticket.spent_at.is_none() && ticket.voided_at.is_none()
 }
 
-fn is_live(ticket: &Ticket, now: Timestamp) -> bool {
+pub(super) fn is_live(ticket: &Ticket, now: Timestamp) -> bool {
     ticket.state(now) == TicketState::Live
 }
 
@@ -325,80 +324,5 @@ impl Tickets for MemoryStore {
         state.ticket(ticket_id).expect("found above, under the same lock").spent_at = Some(now);
         state.void(now, |other| other.account == *account);
         Ok(true)
-    }
-}
-
-#[async_trait]
-impl Errands for MemoryStore {
-    async fn push(&self, errand: &Errand) -> Result<(), StoreError> {
-        self.working("push")?.queue.push(errand)
-    }
-
-    async fn push_within(
-        &self,
-        errand: &Errand,
-        budgets: &[Budget],
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let mut state = self.working("push_within")?;
-        let before = state.ledger.clone();
-        let taken = state.ledger.take(budgets, now);
-        if taken && let Err(error) = state.queue.push(errand) {
-            state.ledger = before;
-            return Err(error);
-        }
-        Ok(taken)
-    }
-
-    async fn claim(
-        &self,
-        limit: u32,
-        now: Timestamp,
-        lease_end: Timestamp,
-    ) -> Result<Vec<Errand>, StoreError> {
-        Ok(self.working("claim")?.queue.claim(limit as usize, now, lease_end))
-    }
-
-    async fn finish(
-        &self,
-        errand: &ErrandId,
-        outcome: Outcome,
-        _reply: &str,
-        accepted: Option<(&TicketId, Timestamp)>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut state = self.working("finish")?;
-        state.queue.finish(errand, outcome, now);
-        if let Some((ticket, end)) = accepted
-            && let Some(ticket) = state.ticket(ticket).filter(|ticket| is_live(ticket, now))
-        {
-            ticket.expires_at = end;
-        }
-        Ok(())
-    }
-
-    async fn postpone(
-        &self,
-        errand: &ErrandId,
-        attempts: u32,
-        due_at: Timestamp,
-        _reply: &str,
-    ) -> Result<(), StoreError> {
-        self.working("postpone")?.queue.postpone(errand, attempts, due_at);
-        Ok(())
-    }
-
-    async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError> {
-        self.working("renew")?.queue.renew(errand, attempts, lease_end);
-        Ok(())
-    }
-
-    async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.working("release")?.queue.release(now);
-        Ok(())
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.working("next_due")?.queue.next_due())
     }
 }
