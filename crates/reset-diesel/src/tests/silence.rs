@@ -20,7 +20,10 @@ use super::{
     servers::{Fresh, mysql, postgres},
     told,
 };
-use crate::networked::{Engine, Networked};
+use crate::{
+    Options,
+    networked::{Engine, Networked},
+};
 
 on_each_server! {
     silence_ends_a_job_within_the_limits_and_later_ones_go_on,
@@ -141,7 +144,10 @@ async fn commit_in_silence<E: Engine>(engine: E, proxy: &Proxy) {
 async fn a_store_is_closed_though_its_server_is_silent(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let proxy = Proxy::before(&fresh).await;
-    let store = quick(&proxy.url(&fresh)).open().await.unwrap();
+    let database = quick(&proxy.url(&fresh));
+    // One connection, so that it is the one in use.
+    let options = Options { connections: 1, ..database.options.clone() };
+    let store = database.with(options).open().await.unwrap();
     store.push(&errand("before")).await.unwrap();
     proxy.forwards.send_replace(false);
     let pushing = store.clone();
