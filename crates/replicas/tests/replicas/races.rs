@@ -17,6 +17,7 @@ use crate::{
 on_each_engine! {
     of_two_hundred_simultaneous_resets_with_one_secret_exactly_one_is_done,
     three_processes_evaluate_three_guesses_between_them_and_not_one_more,
+    an_address_is_mailed_once_a_minute_whichever_replica_is_asked,
 }
 
 /// Sends all bodies at the same time, spread over the servers; the answers in the order of the bodies.
@@ -66,6 +67,19 @@ fn of_two_hundred_simultaneous_resets_with_one_secret_exactly_one_is_done(server
         // The password of the one that was told so, not of another.
         assert!(site.deployments[0].accepts(&email, &password(done[0])).unwrap(), "{}", dialect.name);
     }
+}
+
+fn an_address_is_mailed_once_a_minute_whichever_replica_is_asked(server: databases::Server) {
+    let Some(mut site) = Site::on(server) else { return };
+    site.set("RESET_LIMITS__ENABLED", "true");
+    let servers = site.start();
+    site.add_accounts(&["user@example.com".to_owned()]);
+    let bodies = vec![r#"{"email":"user@example.com"}"#.to_owned(); 9];
+    for answer in at_once(&servers, DIALECTS[2].ask, &bodies) {
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let errands = format!("SELECT COUNT(*) AS number FROM {}", site.table("errands"));
+    assert_eq!(site.number(&errands), 1);
 }
 
 fn three_processes_evaluate_three_guesses_between_them_and_not_one_more(server: databases::Server) {

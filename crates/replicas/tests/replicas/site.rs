@@ -52,6 +52,8 @@ pub(crate) fn deployment(name: &str, folder: &Path, url: &str) -> Option<Deploym
     deployment.set("RESET_DATABASE__CONNECTIONS", "6");
     deployment.set("RESET_DATABASE__AUTO_MIGRATE", "true");
     deployment.set("RESET_SECRET", &"07".repeat(32));
+    // All of it comes from one address, and much of it at once.
+    deployment.set("RESET_LIMITS__ENABLED", "false");
     Some(deployment)
 }
 
