@@ -65,6 +65,10 @@ impl<E: Engine> Worker<E> {
     }
 
     fn take(&mut self, mut job: Box<dyn Job<E::Db>>, queue: &Queue<dyn Job<E::Db>>) {
+        if !job.is_wanted() {
+            // No connection is waited for in the name of nobody.
+            return;
+        }
         if let Err(reason) = self.connect() {
             let mut job = Some(job);
             if self.live.load(Ordering::Relaxed) > 0 {

@@ -106,6 +106,11 @@ async fn silence_ends_a_job_within_the_limits_and_later_ones_go_on(server: Serve
     assert!(store.next_due().await.is_err());
     assert!(began.elapsed() < WORST, "{:?}", began.elapsed());
     proxy.forwards.send_replace(true);
+    // A try to connect that began in the silence is still to fail, and whoever waits for it fails with it.
+    let began = Instant::now();
+    while store.ready().await.is_err() {
+        assert!(began.elapsed() < WORST, "{:?}", began.elapsed());
+    }
     all_at_once("after").await.into_iter().for_each(|pushed| pushed.unwrap());
     store.ready().await.unwrap();
     let claimed = store.claim(10, at(0), at(60)).await.unwrap();
