@@ -37,7 +37,7 @@ impl Demo {
         let path = database.path().join("reset.db");
         inputs.demo.push(("database_url", format!("sqlite://{}", path.display())));
         // Two accounts for four dialects: whoever tries them asks for each again at once.
-        inputs.demo.push(("limits.ask_spacing", "1s".to_owned()));
+        inputs.demo.push(("limits.ask_spacing", "1ms".to_owned()));
         for limit in DEMO_ASKS {
             inputs.demo.push((limit, "1000".to_owned()));
         }
