@@ -42,6 +42,14 @@ pub(crate) fn refuse<B: Default>(status: StatusCode) -> Response<B> {
     response
 }
 
+/// Ends the connection behind an answer that was given without reading the request's body. hyper would go on where the
+/// rest has arrived by then, and close where it has not: chance would decide.
+pub(crate) fn part<B>(response: &mut Response<B>) {
+    if matches!(response.status(), StatusCode::METHOD_NOT_ALLOWED | StatusCode::PAYLOAD_TOO_LARGE) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
 /// A target without a path (`CONNECT host:port`) gets one: warp panics without it.
 pub(crate) fn complete<B>(request: &mut Request<B>) {
     if request.uri().path_and_query().is_none() {

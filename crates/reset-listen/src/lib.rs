@@ -74,13 +74,18 @@ where
         let (service, refusal) = (service.clone(), door::refusal(&request));
         async move {
             if let Some(status) = refusal {
-                return Ok(door::refuse(status));
+                return Ok::<_, S::Error>(door::refuse(status));
             }
             door::complete(&mut request);
             if let Some(peer) = peer {
                 request.extensions_mut().insert(peer);
             }
-            service.oneshot(request).await
+            let bodied = !request.body().is_end_stream();
+            let mut response = service.oneshot(request).await?;
+            if bodied {
+                door::part(&mut response);
+            }
+            Ok(response)
         }
     });
     match socket {
