@@ -2,15 +2,13 @@
 //!
 //! Compiled once for each engine that has one, like `queries`.
 
+mod columns;
 mod survey;
 
 use diesel::QueryResult;
 
 pub(super) use self::survey::survey;
-use super::{
-    describe::describe,
-    engine::{Db, SPEECH},
-};
+use super::engine::{Db, SPEECH};
 use crate::adopted::{Columns, Mapping, Plan, Unfit};
 
 /// The statements for the users table as it is.
@@ -23,12 +21,12 @@ pub(super) fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, U
 /// the tables were found, so that no later change of a search path leads elsewhere.
 fn found(db: &mut Db, mapping: &Mapping) -> QueryResult<(Mapping, Columns, Columns)> {
     let mut mapping = mapping.clone();
-    let (schema, columns) = describe(db, mapping.schema.as_ref(), &mapping.table)?;
+    let (schema, columns) = columns::columns(db, mapping.schema.as_ref(), &mapping.table)?;
     mapping.schema = schema.or(mapping.schema);
     let mut theirs = Columns::new();
     if let Some(sessions) = &mut mapping.sessions {
         let wanted = sessions.schema.as_ref().or(mapping.schema.as_ref());
-        let (schema, columns) = describe(db, wanted, &sessions.table)?;
+        let (schema, columns) = columns::columns(db, wanted, &sessions.table)?;
         sessions.schema = schema.or(sessions.schema.take());
         theirs = columns;
     }
