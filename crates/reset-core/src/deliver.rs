@@ -78,7 +78,10 @@ impl Resets {
             Task::Notice { account, to } => match self.adapters().store.account(account).await? {
                 Some(account) => {
                     let account = Account { email: to.as_str().to_owned(), ..account };
-                    Ok(Ready { mail: letter(errand, account, MailBody::PasswordChanged), ticket: None })
+                    Ok(Ready {
+                        mail: letter(errand, account, MailBody::PasswordChanged { objection: None }),
+                        ticket: None,
+                    })
                 }
                 None => Err(NoMail::Ended(Outcome::Nobody)),
             },

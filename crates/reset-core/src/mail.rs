@@ -35,5 +35,8 @@ pub enum MailBody {
         life: Duration,
     },
     /// The password was changed.
-    PasswordChanged,
+    PasswordChanged {
+        /// The link by which the owner says that it was somebody else, where there is a way back (R30).
+        objection: Option<Zeroizing<String>>,
+    },
 }

@@ -125,7 +125,9 @@ impl Composer {
             MailBody::ResetLink { url, life } => {
                 ("reset-link", Words { url: Some(url), life: Some(in_words(*life)), ..bare })
             }
-            MailBody::PasswordChanged => ("password-changed", bare),
+            MailBody::PasswordChanged { objection } => {
+                ("password-changed", Words { url: objection.as_deref().map(String::as_str), ..bare })
+            }
         };
         let subject = self.render(template, "subject", &words);
         let text = self.render(template, "txt", &words);

@@ -101,7 +101,7 @@ impl SentMail {
         let (kind, secret, life) = match &mail.body {
             MailBody::ResetCode { code, life } => (SentKind::Code, code.as_str(), *life),
             MailBody::ResetLink { url, life } => (SentKind::Link, url.as_str(), *life),
-            MailBody::PasswordChanged => (SentKind::Changed, "", Duration::ZERO),
+            MailBody::PasswordChanged { .. } => (SentKind::Changed, "", Duration::ZERO),
         };
         Self {
             kind,

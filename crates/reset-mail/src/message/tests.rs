@@ -71,7 +71,7 @@ fn a_link_stands_alone_on_its_line() {
 
 #[test]
 fn the_owner_of_a_changed_password_is_told_what_to_do_if_it_was_not_him() {
-    assert_snapshot!(letter(&mail(MailBody::PasswordChanged)).text, @r"
+    assert_snapshot!(letter(&mail(MailBody::PasswordChanged { objection: None })).text, @r"
     Hello,
 
     the password of your account was changed.
@@ -129,7 +129,11 @@ fn no_subject_and_no_header_holds_a_secret() {
 
 #[test]
 fn html_loads_nothing_from_elsewhere() {
-    for body in [code("123456"), link("https://app.example.org/?token=t"), MailBody::PasswordChanged] {
+    for body in [
+        code("123456"),
+        link("https://app.example.org/?token=t"),
+        MailBody::PasswordChanged { objection: None },
+    ] {
         let (_, html) = parts(&letter(&mail(body)));
         for remote in ["src=", "<img", "<link", "<script", "url(", "@import"] {
             assert!(!html.contains(remote), "{remote}");
