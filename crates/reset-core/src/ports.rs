@@ -9,12 +9,15 @@ use async_trait::async_trait;
 
 use crate::{
     account::{Account, AccountId, NewAccount},
+    audit::{Mark, Sealed, Sealer},
     budget::Budget,
     email::EmailAddress,
-    errand::{Errand, ErrandId, Outcome},
+    errand::{Errand, ErrandId, Outcome, Reference},
     error::{AddAccountError, HashError, MailError, StoreError},
+    event::{AddressTag, Event},
     hasher::HashForm,
     mail::Mail,
+    objection::{Objection, Raising},
     password::NewPassword,
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind},
@@ -23,15 +26,16 @@ use crate::{
 
 /// Everything that is remembered, in one database.
 #[async_trait]
-pub trait Store: Accounts + Tickets + Errands + Budgets {
+pub trait Store: Accounts + Tickets + Errands + Outbox + Budgets + Events + Objections {
     /// Answers when the database does and its schema is the one this program was built for.
     ///
     /// # Errors
     /// When it does not.
     async fn ready(&self) -> Result<(), StoreError>;
 
-    /// Forgets tickets that ended, errands that were finished and budgets whose windows were empty again before
-    /// `before`.
+    /// Forgets tickets that ended, errands that were finished, budgets whose windows were empty again and links of
+    /// notices that ended before `before`. Errands that still owe a mail ([`Outcome::OWED`]) are kept longer by
+    /// [`KEPT_FOR_RETRY`](crate::errand::KEPT_FOR_RETRY).
     ///
     /// # Errors
     /// When the store fails.
@@ -69,8 +73,8 @@ pub trait Accounts: Send + Sync {
         account: NewAccount,
     ) -> Result<AccountId, AddAccountError>;
 
-    /// Blocks or unblocks the account; blocking voids its tickets in the same transaction. Returns whether
-    /// there is such an account.
+    /// Blocks or unblocks the account, and writes `event` down as its; blocking voids its tickets in the same
+    /// transaction. Returns whether there is such an account.
     ///
     /// # Errors
     /// When the store fails.
@@ -78,7 +82,7 @@ pub trait Accounts: Send + Sync {
         &self,
         email: &EmailAddress,
         blocked: bool,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<bool, StoreError>;
 }
 
@@ -105,6 +109,8 @@ pub struct Redemption<'a> {
     pub password_hash: &'a str,
     /// The errands that tell the owner and the webhook, where wanted.
     pub errands: &'a [Errand],
+    /// What is written down.
+    pub event: &'a Event,
     /// When.
     pub now: Timestamp,
 }
@@ -112,8 +118,8 @@ pub struct Redemption<'a> {
 /// Tickets.
 #[async_trait]
 pub trait Tickets: Send + Sync {
-    /// Stores a ticket and voids the earlier ones of the same account and dialect, in one transaction:
-    /// expired ones too, lest [`Self::restart_clock`] revive them. So is an expired one of the same digest.
+    /// Stores a ticket, writes `event` down, and voids the earlier ones of the same account and dialect, in one
+    /// transaction: expired ones too, lest [`Self::restart_clock`] revive them. So is an expired one of the same digest.
     ///
     /// With `most_live`, it is stored only while other accounts have fewer live tickets of its kind in its
     /// dialect. The count and the issue are one transaction: parallel couriers cannot exceed it.
@@ -121,7 +127,12 @@ pub trait Tickets: Send + Sync {
     /// # Errors
     /// When the store fails, or the errand has issued a ticket already: a second courier at one errand must
     /// find the first one's ticket, not void it.
-    async fn issue(&self, ticket: &Ticket, most_live: Option<u64>) -> Result<Issued, StoreError>;
+    async fn issue(
+        &self,
+        ticket: &Ticket,
+        most_live: Option<u64>,
+        event: &Event,
+    ) -> Result<Issued, StoreError>;
 
     /// The ticket that this errand issued, whatever its state.
     ///
@@ -156,7 +167,7 @@ pub trait Tickets: Send + Sync {
     /// that parallel guesses cannot outnumber the limit (R45).
     ///
     /// Every guess is counted durably, whether or not there is a ticket: finding none costs what finding one
-    /// costs.
+    /// costs. Where there is one, `event` is written down, [about](Event::about) it.
     ///
     /// # Errors
     /// When the store fails.
@@ -166,18 +177,19 @@ pub trait Tickets: Send + Sync {
         dialect: &str,
         kind: TicketKind,
         max: u32,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<Option<Ticket>, StoreError>;
 
-    /// Spends the live ticket `spent` and stores `token` in its place, in one transaction. Of two concurrent
-    /// calls exactly one returns `true`.
+    /// Spends the live ticket `spent`, stores `token` in its place and writes `event` down, in one transaction. Of two
+    /// concurrent calls exactly one returns `true`.
     ///
     /// # Errors
     /// When the store fails.
-    async fn exchange(&self, spent: &TicketId, token: &Ticket, now: Timestamp) -> Result<bool, StoreError>;
+    async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError>;
 
     /// Spends the ticket and sets the password, in one transaction: the conditional spend, the new hash, the
-    /// account's epoch, the end of its other tickets, the errands that tell of it. Of any number of concurrent calls
+    /// account's epoch, the end of its other tickets and of objections to earlier resets, the errands that tell of
+    /// it, and the event. Of any number of concurrent calls
     /// exactly one returns `true`; `false` means that nothing changed.
     ///
     /// The ticket is spent only while it is live, its account is not blocked, and the account's epoch and
@@ -199,8 +211,9 @@ pub trait Errands: Send + Sync {
     /// [`StoreError`]): then it may be done all the same, once.
     async fn push(&self, errand: &Errand) -> Result<(), StoreError>;
 
-    /// Takes one from each of `budgets`, as [`Budgets::take`] does, and accepts the errand, in one transaction. Returns
-    /// whether it was accepted; if not, nothing was taken, and the refusal has cost the same one commit.
+    /// Takes one from each of `budgets`, as [`Budgets::take`] does, accepts the errand and writes `event` down, in one
+    /// transaction. Returns whether it was accepted; if not, nothing was taken, `event` is written down as
+    /// [`EventKind::Limited`](crate::event::EventKind::Limited), and the refusal has cost the same one commit.
     ///
     /// # Errors
     /// When the store fails; then the errand was not accepted, and nothing was taken.
@@ -208,12 +221,20 @@ pub trait Errands: Send + Sync {
         &self,
         errand: &Errand,
         budgets: &[Budget],
-        now: Timestamp,
+        event: &Event,
     ) -> Result<bool, StoreError>;
+
+    /// Writes an errand down that is done already, and the event, in one transaction. Returns its place in the order
+    /// of asking.
+    ///
+    /// # Errors
+    /// When the store fails; then neither was written.
+    async fn push_done(&self, errand: &Errand, outcome: Outcome, event: &Event) -> Result<i64, StoreError>;
 
     /// Takes up to `limit` due errands in the order of asking, until `lease_end`: what is not finished or
     /// postponed by then is due again. An errand waits while an earlier one for the same address and
-    /// dialect is due or taken, so that the last mail carries the last secret.
+    /// dialect is due or taken, so that the last mail carries the last secret. One that was still taken, its lease
+    /// over, has lost a courier more ([`Errand::lost`]).
     ///
     /// # Errors
     /// When the store fails.
@@ -224,8 +245,9 @@ pub trait Errands: Send + Sync {
         lease_end: Timestamp,
     ) -> Result<Vec<Errand>, StoreError>;
 
-    /// Ends an errand, whoever has it: what was mailed was mailed, even by one whose lease is over. With `accepted`, the new end of the ticket is stored in the same transaction if it is
-    /// live: the clock starts when the mail is accepted.
+    /// Ends an errand and writes `event` down, whoever has it: what was mailed was mailed, even by one whose lease is
+    /// over. With `accepted`, the new end of the ticket is stored in the same transaction if it is live: the clock
+    /// starts when the mail is accepted. Of an errand that has ended already nothing is written.
     ///
     /// # Errors
     /// When the store fails.
@@ -235,10 +257,11 @@ pub trait Errands: Send + Sync {
         outcome: Outcome,
         reply: &str,
         accepted: Option<(&TicketId, Timestamp)>,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<(), StoreError>;
 
-    /// Puts an unfinished errand off until `due_at`. Later ones for the same address may overtake it.
+    /// Puts an unfinished errand off until `due_at` and writes `event` down. Its courier was not lost. Later ones for
+    /// the same address may overtake it.
     /// `attempts` is the number under which it was claimed: if it was claimed again since, it is somebody else's
     /// and nothing changes.
     ///
@@ -250,6 +273,7 @@ pub trait Errands: Send + Sync {
         attempts: u32,
         due_at: Timestamp,
         reply: &str,
+        event: &Event,
     ) -> Result<(), StoreError>;
 
     /// Keeps a taken errand until `lease_end`, if it was not claimed since it was under `attempts`.
@@ -259,7 +283,7 @@ pub trait Errands: Send + Sync {
     async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError>;
 
     /// Makes every unfinished errand due now. For the start of the only process on an embedded database:
-    /// what its predecessor had taken when it was killed is nobody's any more.
+    /// what its predecessor had taken when it was killed is nobody's any more, and counts as [lost](Errand::lost).
     ///
     /// # Errors
     /// When the store fails.
@@ -271,6 +295,144 @@ pub trait Errands: Send + Sync {
     /// # Errors
     /// When the store fails.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+}
+
+/// One errand of the queue as an operator sees it: without the address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// Key of the errand.
+    pub id: ErrandId,
+    /// The reset it belongs to.
+    pub reference: Reference,
+    /// The dialect that was asked.
+    pub dialect: String,
+    /// What is to be done: `reset`, `notice` or `webhook`.
+    pub task: &'static str,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is to be tried; while a courier has it, when that courier's lease ends.
+    pub due_at: Timestamp,
+    /// Whether a courier has it.
+    pub taken: bool,
+    /// How it ended, in the words of [`Outcome`]; nothing while it waits.
+    pub outcome: Option<String>,
+    /// The last reply.
+    pub reply: Option<String>,
+}
+
+/// The queue as an operator works on it, beside running couriers.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// The first `limit` errands in the order of asking that wait, or ended while a mail was still owed
+    /// ([`Outcome::OWED`]).
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError>;
+
+    /// Has an errand tried again: one that waits is due at `now`, and one that ended while a mail was owed comes back
+    /// as a new one, `anew`, with all its time before it. Returns whether there was such an errand; one that a courier
+    /// has is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes every errand that ended; with `waiting`, also those that wait and no courier has. Returns how many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn clear(&self, waiting: bool) -> Result<u64, StoreError>;
+}
+
+/// What is written down and never changed.
+#[async_trait]
+pub trait Events: Send + Sync {
+    /// Writes an event down that goes with no other change.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn record(&self, event: &Event) -> Result<(), StoreError>;
+
+    /// Every event with this reference, in the order in which they were written.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn trace(&self, reference: &Reference) -> Result<Vec<Event>, StoreError>;
+
+    /// The last `limit` events that have a reference and this address, the newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn asked_with(&self, address: &AddressTag, limit: u32) -> Result<Vec<Event>, StoreError>;
+
+    /// Seals up to `limit` events that are not sealed yet, in the order in which they were written as far as it is
+    /// known, and returns how many. Only one caller at a time seals.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing was sealed.
+    async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError>;
+
+    /// The mark behind which the chain begins: [`Mark::START`] until events were forgotten.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn base(&self) -> Result<Mark, StoreError>;
+
+    /// The first `limit` sealed events behind `place`, in order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn sealed(&self, place: i64, limit: u32) -> Result<Vec<Sealed>, StoreError>;
+
+    /// Forgets sealed events from the beginning of the chain as long as they happened before `before`, and moves the
+    /// base behind them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn forget_events(&self, before: Timestamp) -> Result<(), StoreError>;
+}
+
+/// Objections of owners to resets that were not theirs.
+#[async_trait]
+pub trait Objections: Send + Sync {
+    /// Stores the right to object; does nothing where it is stored already.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn allow_objection(&self, objection: &Objection) -> Result<(), StoreError>;
+
+    /// The right to object of this notice.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn objection(&self, notice: &ErrandId) -> Result<Option<Objection>, StoreError>;
+
+    /// Raises an objection and sets the password, in one transaction: the hash, the account's epoch and sessions, the
+    /// end of all its tickets, the errands that tell of it, and the event. Of any number of concurrent calls exactly
+    /// one returns `true`; `false` means that nothing changed. A blocked account keeps its password.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn object(&self, raising: Raising<'_>) -> Result<bool, StoreError>;
+
+    /// The mailboxes of the account's objections that were raised after `since` and are not lifted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn mailboxes_of_objections(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// Lifts every objection of the account, and writes `event` down if there was one. Returns whether there was.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn lift_objections(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError>;
 }
 
 /// Budgets, shared by all replicas; they outlive the process.
@@ -313,9 +475,9 @@ pub trait Mailer: Send + Sync {
     async fn check(&self) -> Result<(), MailError>;
 }
 
-/// Something that other systems want to know of.
+/// A reset that other systems want to know of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct PasswordReset {
     /// The same for every try.
     pub id: ErrandId,
     /// Whose password was reset.
@@ -329,11 +491,11 @@ pub struct Event {
 /// Tells other systems.
 #[async_trait]
 pub trait Webhook: Send + Sync {
-    /// Hands the event over and returns the reply, such as `204`.
+    /// Hands the news over and returns the reply, such as `204`.
     ///
     /// # Errors
     /// [`MailError`] says whether to try again.
-    async fn post(&self, event: &Event) -> Result<String, MailError>;
+    async fn post(&self, reset: &PasswordReset) -> Result<String, MailError>;
 }
 
 /// Turns passwords into stored hashes.
