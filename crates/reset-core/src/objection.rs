@@ -191,8 +191,8 @@ impl Resets {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let since = now.minus(OBJECTION_LIFE);
-        let mailboxes = self.adapters().store.mailboxes_of_objections(account, since).await?;
-        Ok(mailboxes.iter().all(|mailbox| mailbox == email.key()))
+        let mailbox = self.adapters().store.mailbox_of_objections(account, since).await?;
+        Ok(mailbox.is_none_or(|mailbox| mailbox == email.key()))
     }
 
     async fn objection(&self, token: &str) -> Result<Option<Objection>, StoreError> {

@@ -3,25 +3,31 @@
 //! Three things to note. Absence is no error: look-ups return `Option`. Time is always an argument, so that
 //! one clock decides. Whatever must not happen by halves is one method, and says so.
 
+mod errands;
+mod events;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::{
     account::{Account, AccountId, NewAccount},
-    audit::{Mark, Sealed, Sealer},
     budget::Budget,
     email::EmailAddress,
-    errand::{Errand, ErrandId, Outcome, Reference},
+    errand::{Errand, ErrandId},
     error::{AddAccountError, HashError, MailError, StoreError},
-    event::{AddressTag, Event},
+    event::Event,
     hasher::HashForm,
     mail::Mail,
-    objection::{Objection, Raising},
     password::NewPassword,
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind},
     time::Timestamp,
+};
+
+pub use self::{
+    errands::{Errands, Outbox, Queued},
+    events::{Events, Objections},
 };
 
 /// Everything that is remembered, in one database.
@@ -34,7 +40,7 @@ pub trait Store: Accounts + Tickets + Errands + Outbox + Budgets + Events + Obje
     async fn ready(&self) -> Result<(), StoreError>;
 
     /// Forgets tickets that ended, errands that were finished, budgets whose windows were empty again and links of
-    /// notices that ended before `before`. Errands that still owe a mail ([`Outcome::OWED`]) are kept longer by
+    /// notices that ended before `before`. Errands that still owe a mail ([`Outcome::OWED`](crate::errand::Outcome::OWED)) are kept longer by
     /// [`KEPT_FOR_RETRY`](crate::errand::KEPT_FOR_RETRY).
     ///
     /// # Errors
@@ -199,240 +205,6 @@ pub trait Tickets: Send + Sync {
     /// When the store fails. As a rule nothing changed then; where it is not known what became of a commit, or its
     /// caller gave up while it was under way, all of it did or nothing (see [`StoreError`]).
     async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError>;
-}
-
-/// The queue behind the answers.
-#[async_trait]
-pub trait Errands: Send + Sync {
-    /// Accepts an errand. When this returns, the errand survives the process.
-    ///
-    /// # Errors
-    /// When the store fails; then the errand was not accepted, unless the commit's answer was lost (see
-    /// [`StoreError`]): then it may be done all the same, once.
-    async fn push(&self, errand: &Errand) -> Result<(), StoreError>;
-
-    /// Takes one from each of `budgets`, as [`Budgets::take`] does, accepts the errand and writes `event` down, in one
-    /// transaction. Returns whether it was accepted; if not, nothing was taken, `event` is written down as
-    /// [`EventKind::Limited`](crate::event::EventKind::Limited), and the refusal has cost the same one commit.
-    ///
-    /// # Errors
-    /// When the store fails; then the errand was not accepted, and nothing was taken.
-    async fn push_within(
-        &self,
-        errand: &Errand,
-        budgets: &[Budget],
-        event: &Event,
-    ) -> Result<bool, StoreError>;
-
-    /// Writes an errand down that is done already, and the event, in one transaction. Returns its place in the order
-    /// of asking.
-    ///
-    /// # Errors
-    /// When the store fails; then neither was written.
-    async fn push_done(&self, errand: &Errand, outcome: Outcome, event: &Event) -> Result<i64, StoreError>;
-
-    /// Takes up to `limit` due errands in the order of asking, until `lease_end`: what is not finished or
-    /// postponed by then is due again. An errand waits while an earlier one for the same address and
-    /// dialect is due or taken, so that the last mail carries the last secret. One that was still taken, its lease
-    /// over, has lost a courier more ([`Errand::lost`]).
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn claim(
-        &self,
-        limit: u32,
-        now: Timestamp,
-        lease_end: Timestamp,
-    ) -> Result<Vec<Errand>, StoreError>;
-
-    /// Ends an errand and writes `event` down, whoever has it: what was mailed was mailed, even by one whose lease is
-    /// over. With `accepted`, the new end of the ticket is stored in the same transaction if it is live: the clock
-    /// starts when the mail is accepted. Of an errand that has ended already nothing is written.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn finish(
-        &self,
-        errand: &ErrandId,
-        outcome: Outcome,
-        reply: &str,
-        accepted: Option<(&TicketId, Timestamp)>,
-        event: &Event,
-    ) -> Result<(), StoreError>;
-
-    /// Puts an unfinished errand off until `due_at` and writes `event` down. Its courier was not lost. Later ones for
-    /// the same address may overtake it.
-    /// `attempts` is the number under which it was claimed: if it was claimed again since, it is somebody else's
-    /// and nothing changes.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn postpone(
-        &self,
-        errand: &ErrandId,
-        attempts: u32,
-        due_at: Timestamp,
-        reply: &str,
-        event: &Event,
-    ) -> Result<(), StoreError>;
-
-    /// Keeps a taken errand until `lease_end`, if it was not claimed since it was under `attempts`.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError>;
-
-    /// Makes every unfinished errand due now. For the start of the only process on an embedded database:
-    /// what its predecessor had taken when it was killed is nobody's any more, and counts as [lost](Errand::lost).
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn release(&self, now: Timestamp) -> Result<(), StoreError>;
-
-    /// When the next unfinished errand becomes due. One that waits behind a taken one does not count: it can
-    /// be claimed when that one is finished, or when its lease ends.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
-}
-
-/// One errand of the queue as an operator sees it: without the address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queued {
-    /// Key of the errand.
-    pub id: ErrandId,
-    /// The reset it belongs to.
-    pub reference: Reference,
-    /// The dialect that was asked.
-    pub dialect: String,
-    /// What is to be done: `reset`, `notice` or `webhook`.
-    pub task: &'static str,
-    /// When it was accepted.
-    pub created_at: Timestamp,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When it is to be tried; while a courier has it, when that courier's lease ends.
-    pub due_at: Timestamp,
-    /// Whether a courier has it.
-    pub taken: bool,
-    /// How it ended, in the words of [`Outcome`]; nothing while it waits.
-    pub outcome: Option<String>,
-    /// The last reply.
-    pub reply: Option<String>,
-}
-
-/// The queue as an operator works on it, beside running couriers.
-#[async_trait]
-pub trait Outbox: Send + Sync {
-    /// The first `limit` errands in the order of asking that wait, or ended while a mail was still owed
-    /// ([`Outcome::OWED`]).
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError>;
-
-    /// Has an errand tried again: one that waits is due at `now`, and one that ended while a mail was owed comes back
-    /// as a new one, `anew`, with all its time before it. Returns whether there was such an errand; one that a courier
-    /// has is none.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, now: Timestamp) -> Result<bool, StoreError>;
-
-    /// Removes every errand that ended; with `waiting`, also those that wait and no courier has. Returns how many.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn clear(&self, waiting: bool) -> Result<u64, StoreError>;
-}
-
-/// What is written down and never changed.
-#[async_trait]
-pub trait Events: Send + Sync {
-    /// Writes an event down that goes with no other change.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn record(&self, event: &Event) -> Result<(), StoreError>;
-
-    /// Every event with this reference, in the order in which they were written.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn trace(&self, reference: &Reference) -> Result<Vec<Event>, StoreError>;
-
-    /// The last `limit` events that have a reference and this address, the newest first.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn asked_with(&self, address: &AddressTag, limit: u32) -> Result<Vec<Event>, StoreError>;
-
-    /// Seals up to `limit` events that are not sealed yet, in the order in which they were written as far as it is
-    /// known, and returns how many. Only one caller at a time seals.
-    ///
-    /// # Errors
-    /// When the store fails; then nothing was sealed.
-    async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError>;
-
-    /// The mark behind which the chain begins: [`Mark::START`] until events were forgotten.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn base(&self) -> Result<Mark, StoreError>;
-
-    /// The first `limit` sealed events behind `place`, in order.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn sealed(&self, place: i64, limit: u32) -> Result<Vec<Sealed>, StoreError>;
-
-    /// Forgets sealed events from the beginning of the chain as long as they happened before `before`, and moves the
-    /// base behind them.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn forget_events(&self, before: Timestamp) -> Result<(), StoreError>;
-}
-
-/// Objections of owners to resets that were not theirs.
-#[async_trait]
-pub trait Objections: Send + Sync {
-    /// Stores the right to object; does nothing where it is stored already.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn allow_objection(&self, objection: &Objection) -> Result<(), StoreError>;
-
-    /// The right to object of this notice.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn objection(&self, notice: &ErrandId) -> Result<Option<Objection>, StoreError>;
-
-    /// Raises an objection and sets the password, in one transaction: the hash, the account's epoch and sessions, the
-    /// end of all its tickets, the errands that tell of it, and the event. Of any number of concurrent calls exactly
-    /// one returns `true`; `false` means that nothing changed. A blocked account keeps its password.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn object(&self, raising: Raising<'_>) -> Result<bool, StoreError>;
-
-    /// The mailboxes of the account's objections that were raised after `since` and are not lifted.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn mailboxes_of_objections(
-        &self,
-        account: &AccountId,
-        since: Timestamp,
-    ) -> Result<Vec<String>, StoreError>;
-
-    /// Lifts every objection of the account, and writes `event` down if there was one. Returns whether there was.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn lift_objections(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError>;
 }
 
 /// Budgets, shared by all replicas; they outlive the process.

@@ -165,6 +165,7 @@ macro_rules! store_contract {
                 a_failed_objection_changes_nothing,
                 a_blocked_account_keeps_its_password_under_an_objection,
                 a_reset_lifts_the_objections_of_its_account,
+                of_several_objections_the_mailbox_of_the_oldest_notice_holds,
                 an_administrator_lifts_an_objection,
                 purge_forgets_objections_whose_time_is_over,
             }

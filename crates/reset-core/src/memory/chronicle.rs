@@ -157,16 +157,17 @@ impl Objections for MemoryStore {
         Ok(true)
     }
 
-    async fn mailboxes_of_objections(
+    async fn mailbox_of_objections(
         &self,
         account: &AccountId,
         since: Timestamp,
-    ) -> Result<Vec<String>, StoreError> {
-        let state = self.working("mailboxes_of_objections")?;
+    ) -> Result<Option<String>, StoreError> {
+        let state = self.working("mailbox_of_objections")?;
         let standing = state.docket.0.iter().filter(|(objection, lifted)| {
             objection.account == *account && objection.raised_at.is_some_and(|at| at > since) && !lifted
         });
-        Ok(standing.map(|(objection, _)| objection.mailbox.clone()).collect())
+        let first = standing.map(|(objection, _)| objection).min_by_key(|objection| objection.until);
+        Ok(first.map(|objection| objection.mailbox.clone()))
     }
 
     async fn lift_objections(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {

@@ -73,6 +73,14 @@ impl MemoryStore {
         }
     }
 
+    /// Gives an account another address, as the host's own pages do.
+    pub fn rename(&self, email: &EmailAddress, to: &str) {
+        if let Some(row) = self.lock().accounts.iter_mut().find(|row| row.key == email.key()) {
+            to.clone_into(&mut row.account.email);
+            row.key = to.to_ascii_lowercase();
+        }
+    }
+
     /// Every ticket, in the order of issue.
     pub fn tickets(&self) -> Vec<Ticket> {
         self.lock().tickets.clone()

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod budgets;
+mod events;
+mod objections;
 mod webhooks;
 mod world;
 

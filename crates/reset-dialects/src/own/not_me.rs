@@ -152,7 +152,7 @@ fn page(status: StatusCode, said: &Said<'_>) -> Response<Bytes> {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"robots\" content=\"noindex\">\n<title>Password changed</title>\n<style>{STYLE}</style>\n\
-         </head>\n<body>\n<main>\n{main}</main>\n</body>\n</html>\n"
+         </head>\n<body>\n<main>\n{main}</main>\n</body>\n</html>"
     );
     let mut response = reply(status, HeaderValue::from_static("text/html; charset=utf-8"), html);
     let digest = BASE64_STANDARD.encode(Sha256::digest(STYLE));

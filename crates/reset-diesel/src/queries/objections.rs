@@ -147,19 +147,21 @@ impl Objections for Home {
         self.write(move |db| raise(db, &raised)).await
     }
 
-    async fn mailboxes_of_objections(
+    async fn mailbox_of_objections(
         &self,
         account: &AccountId,
         since: Timestamp,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         let (account, since) = (account.as_str().to_owned(), since.as_millis());
         let query = move |db: &mut Db| {
             objections::table
                 .filter(objections::account.eq(&account))
                 .filter(objections::raised_at.gt(since))
                 .filter(objections::lifted_at.is_null())
+                .order(objections::until)
                 .select(objections::mailbox)
-                .load(db)
+                .first(db)
+                .optional()
         };
         self.read(query).await
     }
