@@ -26,6 +26,7 @@ pub mod error;
 pub mod exchange;
 pub mod hasher;
 pub mod keys;
+pub mod language;
 pub mod mail;
 #[cfg(feature = "memory")]
 pub mod memory;
