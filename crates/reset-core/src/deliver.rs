@@ -301,5 +301,6 @@ impl Resets {
 
 fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
-    Mail { to: email, name, locale, message_id: errand.id.as_str().to_owned(), body }
+    let dialect = errand.dialect.clone();
+    Mail { to: email, name, locale, dialect, message_id: errand.id.as_str().to_owned(), body }
 }
