@@ -14,10 +14,13 @@
 //! A variant of [`Transport`] with its URL in [`Transport::parse`], a file with a function that takes a
 //! `Letter`, and a line in each `match` of [`MailService`].
 
+mod catalogue;
 mod file;
+mod kind;
 mod lane;
 mod message;
 mod smtp;
+mod templates;
 mod terminal;
 mod transport;
 
@@ -25,11 +28,12 @@ use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use lettre::{message::Mailbox, transport::smtp::extension::ClientId};
-use reset_core::{error::MailError, mail::Mail, ports::Mailer};
+use reset_core::{error::MailError, language::Language, mail::Mail, ports::Mailer};
 use thiserror::Error;
 
+pub use self::kind::Kind;
 pub use self::transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport};
-use self::{file::Folder, message::Composer, smtp::Smtp, terminal::Terminal};
+use self::{file::Folder, message::Composer, smtp::Smtp, templates::Templates, terminal::Terminal};
 
 /// Writes mails and hands them to every transport.
 pub struct MailService {
@@ -89,7 +93,8 @@ impl MailService {
         }
         let from = from.parse().ok().filter(|from: &Mailbox| AsRef::<str>::as_ref(&from.email).is_ascii());
         let hello = identity(domain).ok_or(BadMailSettings::Domain)?;
-        let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string());
+        let templates = Templates::new(Language::En);
+        let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string(), templates);
         let open = |transport| {
             Ok(match transport {
                 Transport::Smtp(settings) => Outlet::Smtp(Smtp::new(settings, hello.clone())?),
