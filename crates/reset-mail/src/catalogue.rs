@@ -69,6 +69,11 @@ impl Catalogue {
         }
     }
 
+    /// Whether there is such a phrase for mails of this kind.
+    pub(crate) fn has(&self, kind: Kind, key: &str) -> bool {
+        key == "greeting" || self.of(kind).contains_key(key)
+    }
+
     /// The phrases for one mail, with what is to be put into them. The name comes last: what is in it is not
     /// looked at again.
     pub(crate) fn phrases(
@@ -99,6 +104,19 @@ impl Catalogue {
         };
         (if count == 1 { one } else { many }).replace("{n}", &count.to_string())
     }
+}
+
+/// A lifetime in a language that we have no words of: the symbols are the same everywhere.
+pub(crate) fn symbols(life: Duration) -> String {
+    let (count, unit) = in_units(life);
+    let symbol = match unit {
+        Unit::Second => "s",
+        Unit::Minute => "min",
+        Unit::Hour => "h",
+        Unit::Day => "d",
+    };
+    // A line never ends between the two.
+    format!("{count}\u{a0}{symbol}")
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +171,7 @@ mod tests {
         assert_eq!(words(900), ["15 minutes", "15 Minuten", "15 minutos", "15 minutes", "15分", "15 分钟"]);
         assert_eq!(words(3_600), ["1 hour", "1 Stunde", "1 hora", "1 heure", "1時間", "1 小时"]);
         assert_eq!(words(172_800), ["2 days", "2 Tage", "2 días", "2 jours", "2日", "2 天"]);
+        assert_eq!(symbols(Duration::from_secs(900)), "15\u{a0}min");
     }
 
     #[test]

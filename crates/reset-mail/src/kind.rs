@@ -54,6 +54,8 @@ pub(crate) enum Part {
 }
 
 impl Part {
+    pub(crate) const ALL: [Self; 3] = [Self::Subject, Self::Text, Self::Html];
+
     /// Its name in file names.
     pub(crate) fn name(self) -> &'static str {
         match self {

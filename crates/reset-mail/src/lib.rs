@@ -31,9 +31,18 @@ use lettre::{message::Mailbox, transport::smtp::extension::ClientId};
 use reset_core::{error::MailError, language::Language, mail::Mail, ports::Mailer};
 use thiserror::Error;
 
-pub use self::kind::Kind;
-pub use self::transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport};
-use self::{file::Folder, message::Composer, smtp::Smtp, templates::Templates, terminal::Terminal};
+use self::{
+    file::Folder,
+    message::{Composer, Letter},
+    smtp::Smtp,
+    templates::sample_mail,
+    terminal::Terminal,
+};
+pub use self::{
+    kind::Kind,
+    templates::{BadTemplate, Templates, Trial},
+    transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport},
+};
 
 /// Writes mails and hands them to every transport.
 pub struct MailService {
@@ -67,6 +76,19 @@ pub enum BadMailSettings {
     Roots,
 }
 
+/// A mail to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// The subject.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+    /// The whole RFC 5322 message.
+    pub message: Vec<u8>,
+}
+
 /// One step of a diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -93,7 +115,7 @@ impl MailService {
         }
         let from = from.parse().ok().filter(|from: &Mailbox| AsRef::<str>::as_ref(&from.email).is_ascii());
         let hello = identity(domain).ok_or(BadMailSettings::Domain)?;
-        let templates = Templates::new(Language::En);
+        let templates = Templates::ours(Language::En.primary());
         let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string(), templates);
         let open = |transport| {
             Ok(match transport {
@@ -104,6 +126,18 @@ impl MailService {
         };
         let outlets = transports.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { composer, outlets })
+    }
+
+    /// The same with other templates than ours in English.
+    pub fn with_templates(self, templates: Templates) -> Self {
+        Self { composer: self.composer.with_templates(templates), ..self }
+    }
+
+    /// Writes a mail of this kind with made-up words, and sends it nowhere.
+    pub fn preview(&self, kind: Kind, dialect: &str, locale: Option<&str>) -> Preview {
+        let letter = self.composer.compose(&sample_mail(kind, dialect, locale));
+        let Letter { subject, text, html, bytes, .. } = letter.expect("the sample can be sent to");
+        Preview { subject, text, html, message: bytes }
     }
 
     /// Tries each transport step by step, up to its first step that fails. Nothing is sent: a mail server

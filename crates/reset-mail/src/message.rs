@@ -36,6 +36,8 @@ pub(crate) struct Letter {
     pub(crate) subject: String,
     /// The text part before encoding, with LF.
     pub(crate) text: String,
+    /// The HTML part before encoding, with LF.
+    pub(crate) html: String,
     /// The RFC 5322 message: ASCII with CRLF.
     pub(crate) bytes: Vec<u8>,
 }
@@ -50,6 +52,7 @@ impl Letter {
             id: "1".to_owned(),
             subject: "Your code".to_owned(),
             text: "123456\n".to_owned(),
+            html: "<p>123456</p>".to_owned(),
             bytes: b"hello".to_vec(),
         }
     }
@@ -66,6 +69,10 @@ impl Composer {
     /// A composer whose mails come from `from`, with `domain` right of the `@` in each `Message-ID`.
     pub(crate) fn new(from: Mailbox, domain: String, templates: Templates) -> Self {
         Self { templates, from, domain }
+    }
+
+    pub(crate) fn with_templates(self, templates: Templates) -> Self {
+        Self { templates, ..self }
     }
 
     /// The envelope sender.
@@ -95,6 +102,7 @@ impl Composer {
         };
         let Parts { subject, text, html } = self.templates.write(Matter {
             kind: Kind::from(&mail.body),
+            dialect: &mail.dialect,
             locale: mail.locale.as_deref(),
             sender,
             name,
@@ -102,18 +110,19 @@ impl Composer {
             url: url.map(|url| url.as_str()),
             life,
         });
-        let message = self.message(&to, &mail.message_id, &subject, &text, html);
+        let message = self.message(&to, &mail.message_id, &subject, &text, &html);
         Ok(Letter {
             from: self.from.email.clone(),
             to,
             id: mail.message_id.clone(),
             subject,
             text,
+            html,
             bytes: message,
         })
     }
 
-    fn message(&self, to: &Address, id: &str, subject: &str, text: &str, html: String) -> Vec<u8> {
+    fn message(&self, to: &Address, id: &str, subject: &str, text: &str, html: &str) -> Vec<u8> {
         let part = |kind: ContentType, body: String| {
             // Quoted-printable even where 7bit would do: no encoded body can end a message early (R24).
             SinglePart::builder().header(kind).header(ContentTransferEncoding::QuotedPrintable).body(body)
@@ -133,7 +142,7 @@ impl Composer {
             .multipart(
                 parts
                     .singlepart(part(ContentType::TEXT_PLAIN, text.to_owned()))
-                    .singlepart(part(ContentType::TEXT_HTML, html)),
+                    .singlepart(part(ContentType::TEXT_HTML, html.to_owned())),
             )
             .expect("sender and recipient are set")
             .formatted()

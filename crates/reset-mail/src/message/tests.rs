@@ -14,7 +14,7 @@ const MINUTES: Duration = Duration::from_secs(900);
 
 fn composer() -> Composer {
     let from = "Polyreset <no-reply@localhost>".parse().unwrap();
-    Composer::new(from, "reset.example.org".to_owned(), Templates::new(Language::En))
+    Composer::new(from, "reset.example.org".to_owned(), Templates::ours("en"))
 }
 
 fn mail(body: MailBody) -> Mail {

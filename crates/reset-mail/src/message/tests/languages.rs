@@ -154,7 +154,7 @@ fn a_chinese_mail_is_in_simplified_characters_whichever_were_asked_for() {
 #[test]
 fn whoever_speaks_no_language_of_ours_gets_the_default_one() {
     let from = "Polyreset <no-reply@localhost>".parse().unwrap();
-    let french = Composer::new(from, "localhost".to_owned(), Templates::new(Language::Fr));
+    let french = Composer::new(from, "localhost".to_owned(), Templates::ours("fr"));
     for locale in [None, Some("it"), Some(""), Some("{{7*7}}")] {
         let mail = Mail { locale: locale.map(ToOwned::to_owned), ..mail(code(CODE)) };
         let letter = french.compose(&mail).unwrap_or_else(|error| panic!("{error}"));
