@@ -10,6 +10,7 @@ mod healthcheck;
 mod migrate;
 mod openapi;
 mod serve;
+mod templates;
 mod user;
 
 use std::{future::Future, io::Write, path::PathBuf, process::ExitCode};
@@ -66,6 +67,9 @@ enum Command {
     /// Print the settings in force, or their JSON schema
     #[command(subcommand)]
     Config(config::Command),
+    /// Check the templates of mails, or print a mail with made-up words
+    #[command(subcommand)]
+    Templates(templates::Command),
     /// Print the OpenAPI document of what is served
     Openapi(openapi::Arguments),
 }
@@ -112,6 +116,7 @@ impl Command {
             Self::Healthcheck => in_runtime(healthcheck::run(global.settings()?)),
             Self::User(command) => in_runtime(user::run(global.settings()?, command)),
             Self::Config(command) => config::run(global, &command),
+            Self::Templates(command) => templates::run(&global.settings()?, command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
         }
     }
