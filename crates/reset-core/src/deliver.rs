@@ -326,6 +326,6 @@ impl Resets {
 fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
     let asked = if let Task::Reset { locale, .. } = &errand.task { locale.clone() } else { None };
-    let locale = locale.or(asked);
-    Mail { to: email, name, locale, message_id: errand.id.as_str().to_owned(), body }
+    let (locale, dialect) = (locale.or(asked), errand.dialect.clone());
+    Mail { to: email, name, locale, dialect, message_id: errand.id.as_str().to_owned(), body }
 }

@@ -31,6 +31,7 @@ pub mod event;
 pub mod exchange;
 pub mod hasher;
 pub mod keys;
+pub mod language;
 pub mod link;
 pub mod mail;
 #[cfg(feature = "memory")]

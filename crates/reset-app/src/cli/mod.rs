@@ -13,6 +13,7 @@ mod migrate;
 mod openapi;
 mod outbox;
 mod serve;
+mod templates;
 mod trace;
 mod user;
 
@@ -80,6 +81,9 @@ enum Command {
     /// Print the settings in force, or their JSON schema
     #[command(subcommand)]
     Config(config::Command),
+    /// Check the templates of mails, or print a mail with made-up words
+    #[command(subcommand)]
+    Templates(templates::Command),
     /// Print the OpenAPI document of what is served
     Openapi(openapi::Arguments),
 }
@@ -130,6 +134,7 @@ impl Command {
             Self::Outbox(command) => in_runtime(outbox::run(global.settings()?, command)),
             Self::Audit(command) => in_runtime(audit::run(global.settings()?, command)),
             Self::Config(command) => config::run(global, &command),
+            Self::Templates(command) => templates::run(&global.settings()?, command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
         }
     }

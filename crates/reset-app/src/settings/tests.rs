@@ -1,6 +1,7 @@
 //! Settings as an operator meets them: three sources in, types or one sentence out.
 
 mod database;
+mod mail;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 

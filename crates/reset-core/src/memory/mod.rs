@@ -178,6 +178,7 @@ mod tests {
             to: "Ann@example.org".to_owned(),
             name: None,
             locale: None,
+            dialect: "px0".to_owned(),
             message_id: "m1".to_owned(),
             body: MailBody::ResetCode { code: "012345".to_owned().into(), life: Duration::from_secs(600) },
         };

@@ -129,8 +129,8 @@ async fn what_is_written_down_is_sealed_and_holds() {
     let count = world.resets.seal_events().await.unwrap();
     let sealed = world.memory.store.sealed(0, 100).await.unwrap();
     assert_eq!((count, sealed.len()), (4, 4));
-    let sealer = Sealer::of(&Keys::new(&Key::root(&[9; 32]).unwrap()));
-    let mut walk = Walk::new(sealer, Mark::START, None);
+    let keys = Keys::new(&Key::root(&[9; 32]).unwrap());
+    let mut walk = Walk::new(Sealer::of(&keys), Mark::START, None);
     for one in &sealed {
         walk.step(one).unwrap();
     }
