@@ -27,6 +27,7 @@ pub mod px0;
 pub mod refusal;
 pub mod route;
 mod settings;
+pub mod stranger;
 pub mod strapi;
 pub mod webhook;
 mod wire;
@@ -39,7 +40,7 @@ pub use peer::Peer;
 pub use refusal::{BODY_PATIENCE, BodyError, patiently};
 pub use route::{Dialect, Endpoint, Route};
 pub use settings::Settings;
-pub use wire::to_json_pretty;
+pub use wire::{iso, to_json_pretty};
 
 /// The dialects that are served, and our own paths last.
 pub fn dialects(settings: Settings) -> Vec<Dialect> {

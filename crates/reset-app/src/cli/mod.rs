@@ -1,7 +1,7 @@
 //! The command line: one file a command.
 //!
 //! A command fails with one sentence on stderr. Exit codes: 0 done, 1 not, 2 wrong usage; `user verify`
-//! keeps 1 for "not this password" and fails with 2.
+//! keeps 1 for "not this password", `verify-enumeration` for a difference, and both fail with 2.
 
 mod adopt;
 mod config;
@@ -11,6 +11,7 @@ mod migrate;
 mod openapi;
 mod serve;
 mod user;
+mod verify_enumeration;
 
 use std::{future::Future, io::Write, path::PathBuf, process::ExitCode};
 
@@ -68,6 +69,8 @@ enum Command {
     Config(config::Command),
     /// Print the OpenAPI document of what is served
     Openapi(openapi::Arguments),
+    /// Find out whether a running server lets strangers tell known addresses from unknown ones
+    VerifyEnumeration(verify_enumeration::Arguments),
 }
 
 /// Runs the command line to its end.
@@ -100,7 +103,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 impl Command {
     /// Whether exit code 1 is an answer.
     fn is_a_question(&self) -> bool {
-        matches!(self, Self::User(user::Command::Verify { .. }))
+        matches!(self, Self::User(user::Command::Verify { .. }) | Self::VerifyEnumeration(_))
     }
 
     fn run(self, global: &Global, serve: Serve) -> Result<ExitCode> {
@@ -113,6 +116,7 @@ impl Command {
             Self::User(command) => in_runtime(user::run(global.settings()?, command)),
             Self::Config(command) => config::run(global, &command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
+            Self::VerifyEnumeration(arguments) => verify_enumeration::run(&arguments),
         }
     }
 }

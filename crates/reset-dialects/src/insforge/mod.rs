@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Name of the dialect.
-const NAME: &str = "insforge";
+pub(crate) const NAME: &str = "insforge";
 
 /// Path of the page that a mailed link opens.
 const LINK: &str = "/api/auth/email/reset-password-link";
