@@ -49,6 +49,15 @@ enum NoMail {
     Later,
 }
 
+/// Whether a ticket is to open anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is.
+    Live,
+    /// It never was: nobody has the account that it is issued to.
+    Void,
+}
+
 /// A mail that is ready, and the ticket whose clock starts when it is accepted.
 struct Ready {
     mail: Mail,
@@ -120,16 +129,13 @@ impl Resets {
         let adapters = self.adapters();
         let account = adapters.store.account_by_email(email).await?;
         let Some(account) = account.filter(|account| !account.blocked) else {
-            // A mail and its ticket would cost a commit each here. So does their absence, lest whoever asks next can
-            // tell by the time of his own answer what this errand came to (R14).
-            self.may_mail("nobody").await?;
-            adapters.store.renew(&errand.id, errand.attempts, adapters.clock.now().plus(LEASE)).await?;
+            self.rehearse(errand, email, recipes, redirect_to).await?;
             return ended(Outcome::Nobody);
         };
         let ticket = match adapters.store.ticket_of(&errand.id).await? {
             Some(ticket) => Some(ticket),
             None if !self.may_mail("all").await? => return Ok(Err(NoMail::Later)),
-            None => self.issue(errand, &account, email, recipes, redirect_to).await?,
+            None => self.issue(errand, &account, email, recipes, redirect_to, Standing::Live).await?,
         };
         let Some(mut ticket) = ticket else { return ended(Outcome::Superseded) };
         let now = adapters.clock.now();
@@ -152,7 +158,7 @@ impl Resets {
 
     /// Whether one more reset mail may leave. Its tries count once, and notices never: the owner is told whatever
     /// strangers ask for.
-    async fn may_mail(&self, to: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn may_mail(&self, to: &str) -> Result<bool, StoreError> {
         let windows = &self.inner.budgeting.mails;
         if windows.is_empty() {
             return Ok(true);
@@ -163,7 +169,7 @@ impl Resets {
 
     /// The secret of a ticket that was issued before. Nothing when the world has changed meanwhile: the
     /// address is another account's, the kind is no longer mailed, the key is another one.
-    fn secret_of<'a>(
+    pub(crate) fn secret_of<'a>(
         &self,
         ticket: &Ticket,
         account: &Account,
@@ -185,13 +191,14 @@ impl Resets {
     }
 
     /// Issues the errand's ticket; nothing when a later ask was served already.
-    async fn issue(
+    pub(crate) async fn issue(
         &self,
         errand: &Errand,
         account: &Account,
         email: &EmailAddress,
         recipes: &Recipes,
         redirect_to: Option<&str>,
+        standing: Standing,
     ) -> Result<Option<Ticket>, StoreError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
@@ -223,7 +230,7 @@ impl Resets {
                 minted_at: now,
                 expires_at: now.plus(recipe.life),
                 spent_at: None,
-                voided_at: None,
+                voided_at: (standing == Standing::Void).then_some(now),
             };
             match adapters.store.issue(&ticket, crowded.map(|crowded| crowded.most_live)).await? {
                 Issued::Live => return Ok(Some(ticket)),
@@ -299,7 +306,7 @@ impl Resets {
     }
 }
 
-fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
+pub(crate) fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
     Mail { to: email, name, locale, message_id: errand.id.as_str().to_owned(), body }
 }

@@ -113,7 +113,7 @@ fn examine(arguments: &Arguments) -> Result<Report> {
     let target = Target::parse(&arguments.url)?;
     let mut client = Client::new(target.clone());
     let (server, questions) = questions(&mut client, &arguments.dialect)?;
-    let planted = PLANTED_LEAST.max(3 * arguments.threshold);
+    let planted = PLANTED_LEAST.max(2 * arguments.threshold);
     let threshold = micros(arguments.threshold);
     say("positive controls");
     let controls = control::run(planted, threshold, &mut chance)?;
@@ -244,7 +244,7 @@ impl Examination<'_> {
             });
         }
         let (threshold, planted) =
-            (self.arguments.threshold, PLANTED_LEAST.max(3 * self.arguments.threshold));
+            (self.arguments.threshold, PLANTED_LEAST.max(2 * self.arguments.threshold));
         let timings: Vec<Timing> = [
             ("answer", &measured.answers),
             ("next answer", &measured.next),
