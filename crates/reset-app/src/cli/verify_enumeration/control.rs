@@ -56,7 +56,7 @@ fn plant(leak: Leak, delay: Duration, threshold: f64, chance: &mut Chance) -> Re
     let url = start(leak, delay, addresses.known.iter().cloned().collect())?;
     let mut client = Client::new(Target::parse(&url)?);
     let question = stranger::usual().swap_remove(0);
-    let plan = Plan { pairs: LEAST, rest: Duration::ZERO, redirect_to: None, codes: None };
+    let plan = Plan { pairs: LEAST, after: 1, rest: Duration::ZERO, redirect_to: None, codes: None };
     let measured = Survey { client: &mut client, addresses: &addresses, chance }.measure(&question, plan)?;
     let slow = |samples: &[_], chance: &mut Chance| {
         compare(samples, threshold, 0.0, chance).quantiles.iter().any(|one| one.verdict == Verdict::Different)

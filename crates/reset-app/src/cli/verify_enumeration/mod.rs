@@ -68,6 +68,9 @@ pub(super) struct Arguments {
     /// Largest difference that counts as none, such as `100us` or `5ms`
     #[arg(long, value_name = "TIME", default_value = "100us", value_parser = time)]
     threshold: Duration,
+    /// Asks of other unknown addresses after each: how long is looked at what the server still does
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    after: u16,
     /// Mean rest between two measurements
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = time)]
     rest: Duration,
@@ -144,6 +147,7 @@ fn examine(arguments: &Arguments) -> Result<Report> {
         seconds: clock.elapsed().as_secs_f64(),
         seed,
         pairs: arguments.pairs,
+        after: arguments.after.into(),
         threshold_us: threshold,
         planted_us: micros(planted),
         rest_ms: micros(arguments.rest) / 1000.0,
@@ -193,10 +197,10 @@ struct Examination<'a> {
 
 impl Examination<'_> {
     fn check(&mut self, question: &Question) -> Result<Check> {
-        let Arguments { pairs, rest, .. } = *self.arguments;
+        let Arguments { pairs, after, rest, .. } = *self.arguments;
         let codes = self.codes.clone();
         let redirect_to = self.arguments.redirect_to.as_deref();
-        let mut plan = Plan { pairs, rest, redirect_to, codes: codes.as_ref() };
+        let mut plan = Plan { pairs, after: after.into(), rest, redirect_to, codes: codes.as_ref() };
         let (what, expected) = match question.kind {
             Kind::Ask => ("reset asked for", 200..300),
             Kind::Guess => ("code guessed at", 401..402),

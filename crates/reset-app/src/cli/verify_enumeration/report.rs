@@ -8,7 +8,6 @@ use super::{
     bytes::Bytes,
     control::Control,
     statistics::{Comparison, LEAST, Verdict},
-    survey::AFTER,
 };
 
 /// One run.
@@ -25,6 +24,8 @@ pub(super) struct Report {
     /// Repeats the order of asking.
     pub(super) seed: u64,
     pub(super) pairs: usize,
+    /// Asks after each.
+    pub(super) after: usize,
     pub(super) threshold_us: f64,
     pub(super) planted_us: f64,
     pub(super) rest_ms: f64,
@@ -131,9 +132,9 @@ impl Report {
             (
                 "asks",
                 format!(
-                    "{} known and {} unknown a question, in random order (seed {}), each followed by {AFTER} unknown ones \
+                    "{} known and {} unknown a question, in random order (seed {}), each followed by {} unknown ones \
                  and {:.1} ms of rest, on connections kept alive ({} opened)",
-                    self.pairs, self.pairs, self.seed, self.rest_ms, self.connections
+                    self.pairs, self.pairs, self.seed, self.after, self.rest_ms, self.connections
                 ),
             ),
             ("threshold", micros(self.threshold_us)),
@@ -172,7 +173,7 @@ impl Report {
              another one in nearly every answer (a reference) is compared by its length. The asked address itself is left \
              out before comparing.\n\
              * **Answer**: the time of the answer. **Next answer**: the time of the ask right after it, which is for \
-             an unknown address. **Aftermath**: the time of all {AFTER} asks after it together. The latter two show what \
+             an unknown address. **Aftermath**: the time of all {} asks after it together. The latter two show what \
              the server still does for a known address when its answer has left.\n\
              * *Known* less *unknown*, with the 95 % interval of a block bootstrap. **Equivalent** is claimed only where \
              the whole interval lies within ± {} for the median and the 90th percentile. **Different** is a difference of \
@@ -186,6 +187,7 @@ impl Report {
              less and is the same for all. Only a server without limits (`RESET_LIMITS__ENABLED=false`, on a staging copy) \
              shows the work for known addresses. Whether limits were on cannot be seen from outside.\n\
              * The figures hold for the place that was measured from. From farther away less is to be seen.\n",
+            self.after,
             micros(self.threshold_us),
             micros(self.planted_us),
         );

@@ -20,8 +20,6 @@ use super::{
     statistics::Sample,
 };
 
-/// Asks after each measured one.
-pub(super) const AFTER: usize = 5;
 /// Guesses at one code: as many as the dialect allows by default.
 const GUESSES: usize = 3;
 /// Until codes that were asked for are there.
@@ -34,6 +32,8 @@ const WARM_UP: usize = 20;
 pub(super) struct Plan<'a> {
     /// Measured asks of each class.
     pub(super) pairs: usize,
+    /// Asks after each measured one; at least one.
+    pub(super) after: usize,
     /// Mean rest after each unit.
     pub(super) rest: Duration,
     /// Where links are to lead, for a server that mails InsForge's.
@@ -50,7 +50,7 @@ pub(super) struct Measured {
     pub(super) answers: Vec<Sample>,
     /// The first ask after each.
     pub(super) next: Vec<Sample>,
-    /// All [`AFTER`] of them together.
+    /// All of them together.
     pub(super) aftermath: Vec<Sample>,
 }
 
@@ -97,12 +97,15 @@ impl Survey<'_> {
                 let (answer, took) = self.ask(question, &email, plan)?;
                 measured.gathered.add(is_known, &email, &answer);
                 measured.answers.push((is_known, micros(took)));
-                let mut after = [0.0; AFTER];
-                for time in &mut after {
-                    *time = micros(self.ask(question, &whose(2, bystanders), plan)?.1);
+                let mut aftermath = 0.0;
+                for place in 0..plan.after {
+                    let took = micros(self.ask(question, &whose(2, bystanders), plan)?.1);
+                    if place == 0 {
+                        measured.next.push((is_known, took));
+                    }
+                    aftermath += took;
                 }
-                measured.next.push((is_known, after[0]));
-                measured.aftermath.push((is_known, after.iter().sum()));
+                measured.aftermath.push((is_known, aftermath));
                 self.rest(plan.rest);
             }
         }

@@ -17,6 +17,7 @@ fn report(found: bool, verdicts: &[Verdict], declared_allowed: bool) -> Report {
         seconds: 1.0,
         seed: 7,
         pairs: 200,
+        after: 5,
         threshold_us: 100.0,
         planted_us: 1000.0,
         rest_ms: 10.0,
