@@ -33,7 +33,8 @@ pub(super) struct Bytes {
 /// A value that the classes did not get alike.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Difference {
-    /// `status`, `headers` (their names in order), `body`, or the name of a header.
+    /// `status`, `answered` (or the connection broke first), `headers` (their names in order), `body`, or the name of a
+    /// header.
     pub(super) part: String,
     /// What it was, addresses left out.
     pub(super) value: String,
@@ -60,6 +61,7 @@ impl Gathered {
         self.answers[usize::from(known)] += 1;
         let names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_str()).collect();
         self.count(known, "status", answer.status.to_string());
+        self.count(known, "answered", if answer.again { "when asked again" } else { "at once" }.to_owned());
         self.count(known, "headers", names.join(" "));
         for (name, value) in answer.headers.iter().filter(|(name, _)| name != "date") {
             self.count(known, name, value.replace(email, "<address>"));
@@ -163,7 +165,7 @@ mod tests {
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: body.to_owned() }
+        Answer { status, headers, body: body.to_owned(), again: false }
     }
 
     #[test]
@@ -184,6 +186,7 @@ mod tests {
     fn every_part_that_differs_is_listed_and_no_address_with_it() {
         for (part, known) in [
             ("status", answer(404, &[("a", "1")], "x")),
+            ("answered", Answer { again: true, ..answer(200, &[("a", "1")], "x") }),
             ("headers", answer(200, &[("a", "1"), ("b", "1")], "x")),
             ("a", answer(200, &[("a", "2")], "x")),
             ("body", answer(200, &[("a", "1")], "mail to ALICE@example.com; alice%40example.com")),

@@ -46,6 +46,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
+    /// Whether it came only when it was asked for once more, on another connection.
+    pub(super) again: bool,
 }
 
 impl Answer {
@@ -152,10 +154,13 @@ impl Client {
     fn exchange(&mut self, method: &str, path: &str, more: &str) -> Result<(Answer, Duration)> {
         let Target { host, prefix, .. } = &self.target;
         let request = format!("{method} {prefix}{path} HTTP/1.1\r\nhost: {host}\r\naccept: */*\r\n{more}");
-        // One that lay idle too long may have been closed meanwhile: what it did not answer is asked once more.
+        // One that lay idle too long may have been closed meanwhile: what it did not answer is asked once more, and that
+        // it was is compared like anything else.
         let fresh = self.stream.is_none();
         match self.attempt(&request) {
-            Err(_) if !fresh => self.attempt(&request),
+            Err(_) if !fresh => {
+                self.attempt(&request).map(|(answer, took)| (Answer { again: true, ..answer }, took))
+            }
             done => done,
         }
         .with_context(|| format!("asking {}", self.target.name()))
@@ -193,7 +198,7 @@ fn read(stream: &mut impl BufRead) -> Result<(Answer, bool)> {
         let (name, value) = line.split_once(':').context("a header without a colon")?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut answer = Answer { status, headers, body: String::new() };
+    let mut answer = Answer { status, headers, body: String::new(), again: false };
     let says = |name: &str, word: &str| {
         answer
             .header(name)

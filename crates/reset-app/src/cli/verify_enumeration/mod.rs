@@ -116,12 +116,14 @@ fn examine(arguments: &Arguments) -> Result<Report> {
     let target = Target::parse(&arguments.url)?;
     let mut client = Client::new(target.clone());
     let (server, questions) = questions(&mut client, &arguments.dialect)?;
-    let planted = PLANTED_LEAST.max(2 * arguments.threshold);
-    let threshold = micros(arguments.threshold);
+    let delay = PLANTED_LEAST.max(2 * arguments.threshold);
+    let (threshold, planted) = (micros(arguments.threshold), micros(delay));
     say("positive controls");
-    let controls = control::run(planted, threshold, &mut chance)?;
+    let controls = control::run(delay, threshold, &mut chance)?;
     let mut examination = Examination {
         arguments,
+        threshold,
+        planted,
         codes: questions
             .iter()
             .find(|question| question.dialect == "insforge" && question.kind == Kind::Ask)
@@ -149,7 +151,7 @@ fn examine(arguments: &Arguments) -> Result<Report> {
         pairs: arguments.pairs,
         after: arguments.after.into(),
         threshold_us: threshold,
-        planted_us: micros(planted),
+        planted_us: planted,
         rest_ms: micros(arguments.rest) / 1000.0,
         known_addresses: addresses.known.len(),
         known_confirmed,
@@ -187,6 +189,10 @@ fn questions(client: &mut Client, dialects: &[String]) -> Result<(String, Vec<Qu
 /// A run under way.
 struct Examination<'a> {
     arguments: &'a Arguments,
+    /// In microseconds, as what is planted.
+    threshold: f64,
+    planted: f64,
+    /// Where codes to guess at are asked for.
     codes: Option<Question>,
     survey: Survey<'a>,
     /// CSV, where it is wanted.
@@ -215,13 +221,16 @@ impl Examination<'_> {
             // What the answer itself tells needs no clock.
             (plan.pairs, plan.rest) = (pairs.min(LEAST), Duration::ZERO);
         }
-        if let Some((known, _)) =
-            tried.iter().find(|(known, unknown)| known == unknown && !expected.contains(known))
-        {
+        let alike = |(known, unknown): &&(u16, u16)| known == unknown && !expected.contains(known);
+        if let Some((status, _)) = tried.iter().find(alike) {
             let note = format!(
-                "Known and unknown addresses alike are answered {known} here, so that there is nothing to compare. A server \
-                 that mails InsForge's links wants `--redirect-to`, and has no codes to guess at."
+                "Known and unknown addresses alike are answered {status} here, so that there is nothing to compare. A \
+                 server that mails InsForge's links wants `--redirect-to`."
             );
+            return Ok(Check::unmeasured(&dialect, &path, what, note));
+        }
+        if question.kind == Kind::Guess && !self.sends_codes(plan)? {
+            let note = "No codes could be asked for, so that there is nothing to guess at.".to_owned();
             return Ok(Check::unmeasured(&dialect, &path, what, note));
         }
         let measured = self.survey.measure(question, plan)?;
@@ -247,8 +256,6 @@ impl Examination<'_> {
                 verdict: Verdict::Declared,
             });
         }
-        let (threshold, planted) =
-            (self.arguments.threshold, PLANTED_LEAST.max(2 * self.arguments.threshold));
         let timings: Vec<Timing> = [
             ("answer", &measured.answers),
             ("next answer", &measured.next),
@@ -256,13 +263,20 @@ impl Examination<'_> {
         ]
         .into_iter()
         .map(|(what, times)| {
-            let comparison = compare(times, micros(threshold), micros(planted), self.survey.chance);
+            let comparison = compare(times, self.threshold, self.planted, self.survey.chance);
             Timing { what, comparison }
         })
         .collect();
         let worst = timings.iter().map(|timing| timing.comparison.verdict).max();
         let verdict = worst.unwrap_or(Verdict::Inconclusive).max(bytes.verdict);
         Ok(Check { dialect, path, what, bytes: Some(bytes), timings, note: None, verdict })
+    }
+
+    /// Whether codes to guess at can be asked for.
+    fn sends_codes(&mut self, plan: Plan<'_>) -> Result<bool> {
+        let Some(codes) = plan.codes else { return Ok(false) };
+        let asked = self.survey.try_out(codes, plan)?;
+        Ok(asked.iter().all(|(known, _)| (200..300).contains(known)))
     }
 
     /// Adds the times to what is written in the end.

@@ -84,14 +84,14 @@ impl Survey<'_> {
         };
         // Between two asks for codes no address is guessed at more often than its code allows.
         let round = if question.kind == Kind::Guess { GUESSES * known.len() } else { plan.pairs };
+        for _ in 0..WARM_UP {
+            self.ask(question, &whose(2, bystanders), plan)?;
+        }
         let mut left = plan.pairs;
         while left > 0 {
             let pairs = left.min(round.max(1));
             left -= pairs;
             self.ask_for_codes(question, plan)?;
-            for _ in 0..WARM_UP {
-                self.ask(question, &whose(2, bystanders), plan)?;
-            }
             for is_known in self.chance.coins(pairs) {
                 let email = if is_known { whose(1, known) } else { whose(0, unknown) };
                 let (answer, took) = self.ask(question, &email, plan)?;
