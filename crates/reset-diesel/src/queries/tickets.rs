@@ -98,9 +98,9 @@ fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>) -> QueryResult<Is
     let earlier =
         tickets::table.filter(of_owner()).filter(tickets::errand_seq.le(row.errand_seq)).filter(open());
     update(earlier).set(tickets::voided_at.eq(now)).execute(db)?;
-    let mut open = row.clone();
-    open.voided_at = None;
-    insert_into(tickets::table).values(&open).execute(db)?;
+    let mut stored = row.clone();
+    stored.voided_at = None;
+    insert_into(tickets::table).values(&stored).execute(db)?;
     if let Some(voided_at) = row.voided_at {
         update(tickets::table.find(&row.id)).set(tickets::voided_at.eq(voided_at)).execute(db)?;
     }
