@@ -182,6 +182,17 @@ impl Mailer for MailService {
         Ok(reply)
     }
 
+    /// Writes the letter, and files it where mails are filed, for a moment. A mail server is not spoken to: it would
+    /// take what is not a mail for ill manners.
+    async fn rehearse(&self, mail: &Mail) {
+        let Ok(letter) = self.composer.compose(mail) else { return };
+        for outlet in &self.outlets {
+            if let Outlet::File(folder) = outlet {
+                folder.rehearse(&letter).await;
+            }
+        }
+    }
+
     async fn check(&self) -> Result<(), MailError> {
         for outlet in &self.outlets {
             match outlet {
