@@ -5,6 +5,7 @@
 mod calls;
 mod recipients;
 mod redirects;
+mod rows;
 mod secrets;
 mod spending;
 mod tokens;
