@@ -5,6 +5,7 @@
 //! `binary/`, which each server's tests run, `cargo xtask diff` and `cargo xtask bench` use the same tools on the
 //! real binary.
 
+pub mod canaries;
 pub mod case;
 pub mod databases;
 pub mod dialects;
