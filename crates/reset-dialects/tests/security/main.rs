@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod calls;
+mod chance;
+mod faults;
 mod recipients;
 mod redirects;
 mod rows;
