@@ -51,11 +51,25 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Notes `text`, if it is long enough to be told from chance.
+    /// Notes `text`, if it can be told from chance: a code by its six digits, everything else by its length.
     pub fn note(&self, kind: Kind, text: &str) {
-        let code = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if if kind == Kind::Code { code } else { text.len() >= search::SHORTEST } {
+        let fits = match kind {
+            Kind::Code => text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()),
+            _ => text.len() >= search::SHORTEST,
+        };
+        if fits {
             lock(&self.known).insert(text.to_owned(), kind);
+        }
+    }
+
+    /// Notes what a mail holds.
+    pub fn note_letter(&self, letter: &Letter) {
+        self.note(Kind::Address, &letter.to);
+        if let Some(code) = letter.code() {
+            self.note(if code.len() == 6 { Kind::Code } else { Kind::Token }, code);
+        }
+        for token in letter.link().into_iter().chain(letter.token()) {
+            self.note(Kind::Token, token);
         }
     }
 
@@ -64,9 +78,14 @@ impl Watch {
         lock(&WATCHES).push((Source::At(place), self.clone()));
     }
 
-    /// Learns from the mails in `folder` until [`forget_folder`] is called.
+    /// Learns from the mails in `folder`.
     pub fn listen_in(self: &Arc<Self>, folder: &Path) {
         lock(&WATCHES).push((Source::In(folder.to_owned()), self.clone()));
+    }
+
+    /// Learns nothing any more.
+    pub fn end(self: &Arc<Self>) {
+        lock(&WATCHES).retain(|(_, watch)| !Arc::ptr_eq(watch, self));
     }
 
     /// Looks for everything known in `log`: what was found, and in which line.
@@ -117,11 +136,6 @@ pub fn forget(place: &Place) {
     lock(&WATCHES).retain(|(source, _)| *source != Source::At(place.clone()));
 }
 
-/// Nobody learns from `folder` any more.
-pub fn forget_folder(folder: &Path) {
-    lock(&WATCHES).retain(|(source, _)| *source != Source::In(folder.to_owned()));
-}
-
 /// Tells whoever watches `place` of a request to it.
 pub(crate) fn sent(place: &Place, request: &[u8]) {
     for watch in watching(&Source::At(place.clone())) {
@@ -151,26 +165,14 @@ pub(crate) fn answered(place: &Place, answer: &Answer) {
 /// Tells whoever watches `folder` of a mail in it.
 pub(crate) fn filed(folder: &Path, letter: &Letter) {
     for watch in watching(&Source::In(folder.to_owned())) {
-        watch.learn_letter(letter);
+        watch.note_letter(letter);
     }
 }
 
 /// Tells whoever watches the mail server at `place` of a mail that it was handed.
 pub(crate) fn mailed(place: &Place, letter: &Letter) {
     for watch in watching(&Source::At(place.clone())) {
-        watch.learn_letter(letter);
-    }
-}
-
-impl Watch {
-    fn learn_letter(&self, letter: &Letter) {
-        self.note(Kind::Address, &letter.to);
-        if let Some(code) = letter.code() {
-            self.note(if code.len() == 6 { Kind::Code } else { Kind::Token }, code);
-        }
-        for token in letter.link().into_iter().chain(letter.token()) {
-            self.note(Kind::Token, token);
-        }
+        watch.note_letter(letter);
     }
 }
 

@@ -63,9 +63,8 @@ impl Deployment {
     pub fn watched(mut self) -> Self {
         let watch = Arc::new(Watch::default());
         watch.listen_in(&self.mails());
-        for (name, value) in std::mem::take(&mut self.settings) {
-            note_setting(&watch, &name, &value);
-            self.settings.push((name, value));
+        for (name, value) in &self.settings {
+            note_setting(&watch, name, value);
         }
         self.watch = Some(watch);
         self
@@ -229,8 +228,8 @@ fn note_setting(watch: &Arc<Watch>, name: &str, value: &str) {
 
 impl Drop for Deployment {
     fn drop(&mut self) {
-        if self.watch.is_some() {
-            canaries::forget_folder(&self.mails());
+        if let Some(watch) = &self.watch {
+            watch.end();
         }
     }
 }
@@ -239,8 +238,10 @@ impl Watched {
     /// Everything that the suite knows, in everything that the server said.
     fn search(&self) -> Vec<String> {
         canaries::forget(&self.place);
-        // Those that nobody has looked at yet.
-        let _ = mails::all(&self.folder.join("mail"));
+        // Those that nobody has looked at are among them.
+        for letter in mails::all(&self.folder.join("mail")).unwrap_or_default() {
+            self.watch.note_letter(&letter);
+        }
         if let Ok(root) = fs::read_to_string(self.folder.join("reset.secret")) {
             self.watch.note(Kind::Setting, root.trim());
         }

@@ -156,6 +156,10 @@ async fn a_live_token_with_any_claim_amiss_opens_nothing_though_its_signature_is
             values.push(Some(json!(f64::from(u32::MAX) + 0.5)));
         }
         values.push(Some(json!(now + 10 * 365 * 24 * 60 * 60)));
+        if name == "exp" {
+            // Over, though the ticket is not.
+            values.extend([Some(json!(now)), Some(json!(now - 1))]);
+        }
         if name != "nbf" {
             // A beginning long ago is a beginning.
             values.push(Some(json!(-1)));
