@@ -68,13 +68,18 @@ impl Attacker {
         if !self.mailed.is_empty() && self.dice.below(2) == 0 {
             return self.mailed[self.mailed.len() - 1].clone();
         }
-        match self.dice.below(9) {
+        // What looks like a token is tried soon.
+        let token = self.heard.iter().rev().find(|word| word.len() >= 32);
+        if let Some(token) = token.filter(|_| self.dice.below(3) == 0) {
+            return token.clone();
+        }
+        match self.dice.below(10) {
             0..=2 if !self.heard.is_empty() => self.heard[self.dice.below(self.heard.len())].clone(),
-            3 => digits(&mut self.dice, 6, b"0123456789"),
-            4 => digits(&mut self.dice, 64, b"0123456789abcdef"),
-            5 => digits(&mut self.dice, 128, b"0123456789abcdef"),
-            6 => digits(&mut self.dice, 13, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"),
-            7 => "eyJhbGciOiJub25lIiwidHlwIjoicHdyZXNldCtqd3QifQ.eyJzdWIiOiIxIn0.".to_owned(),
+            3..=4 => digits(&mut self.dice, 6, b"0123456789"),
+            5 => digits(&mut self.dice, 64, b"0123456789abcdef"),
+            6 => digits(&mut self.dice, 128, b"0123456789abcdef"),
+            7 => digits(&mut self.dice, 13, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"),
+            8 => "eyJhbGciOiJub25lIiwidHlwIjoicHdyZXNldCtqd3QifQ.eyJzdWIiOiIxIn0.".to_owned(),
             _ => self.dice.one_of(&["", "null", "0", "000000", "' OR 1=1 --", ANN]).to_owned(),
         }
     }
