@@ -263,3 +263,27 @@ async fn nothing_that_a_stranger_writes_reaches_a_mail() {
     assert!(world.mails().await.is_empty());
     assert!(!world.logs_in(ANN, NEW_PASSWORD).await);
 }
+
+#[tokio::test]
+async fn who_has_an_account_and_who_is_blocked_cannot_be_told_from_an_answer() {
+    for profile in Profile::ALL {
+        let world = peopled(profile).await;
+        world.block(BOB, true).await;
+        for dialect in &DIALECTS {
+            let mut answers = Vec::new();
+            for email in [ANN, BOB, "ghost@example.org", "another.ghost@example.com"] {
+                let answer = world.post(dialect.ask, dialect.asked(email)).await;
+                let mut headers = answer.headers().clone();
+                headers.remove("x-reset-reference").unwrap();
+                answers.push((headers, told(&answer)));
+            }
+            // px0's contract tells strangers who has an account, and no more: who is blocked looks unknown (R13).
+            let disclosed = dialect.name == "px0" && profile != Profile::Hardened;
+            let known = answers.remove(0);
+            assert_eq!(answers[0].1.starts_with("404 "), disclosed, "{profile:?} {}", dialect.name);
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{profile:?} {}", dialect.name);
+            assert_eq!(known != answers[0], disclosed, "{profile:?} {}", dialect.name);
+        }
+        assert!(world.mails().await.iter().all(|mail| mail.to == ANN));
+    }
+}
