@@ -12,8 +12,10 @@ mod enumeration;
 mod flows;
 mod hashes;
 mod health;
+mod hosts;
 mod hygiene;
 mod limits;
+mod races;
 mod settings;
 mod webhook;
 
@@ -42,7 +44,7 @@ fn deployment() -> (Deployment, TempDir) {
 /// The same within the default limits.
 fn limited() -> (Deployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (Deployment::new(crate::BINARY, folder.path()), folder)
+    (Deployment::new(crate::BINARY, folder.path()).watched(), folder)
 }
 
 /// Waits for a mail to `to` whose subject is about a reset.
