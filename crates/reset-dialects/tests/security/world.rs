@@ -65,22 +65,12 @@ pub(crate) fn root() -> Key {
     Key::root(&[5; 32]).unwrap()
 }
 
-/// The settings of a profile. The list of common passwords is off: unoptimised, asking it takes longer than all the
-/// rest.
+/// The settings of a profile.
 pub(crate) fn settings(profile: Profile, allowed: &[&str]) -> Settings {
-    with_common(profile, allowed, false)
-}
-
-/// The same, and whether common passwords are refused.
-pub(crate) fn with_common(profile: Profile, allowed: &[&str], refuse_common: bool) -> Settings {
     let mut all = Settings::defaults(&root(), "https://accounts.example.com");
-    all.px0.as_mut().unwrap().policy.refuse_common = refuse_common;
-    all.worthai.as_mut().unwrap().policy.refuse_common = refuse_common;
-    all.strapi.as_mut().unwrap().policy.refuse_common = refuse_common;
     let insforge = all.insforge.as_mut().unwrap();
     let allowed: Vec<String> = allowed.iter().map(|&text| text.to_owned()).collect();
     insforge.allowed = AllowList::parse(&allowed).unwrap();
-    insforge.policy.refuse_common = refuse_common;
     if profile.mails_links() {
         insforge.method = Mailed::Link;
     }
