@@ -2,16 +2,21 @@
 //! (R12, R32, R36, R37, R39, R42).
 
 use http::{Method, StatusCode, header};
-use reset_dialects::{Api, PerClient, Serving, dialects};
+use reset_dialects::{Api, PerClient, Route, Serving, dialects, route::Role};
 
 use crate::world::{
     ANN, DIALECTS, EXCHANGE, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, World, peopled,
     settings, text, told,
 };
 
-/// The rows that take a body: path, and a sound body for it.
+/// Whether a row takes JSON; the forms of pages are no JSON.
+fn takes_json(route: &Route) -> bool {
+    route.endpoint(&Method::POST).is_some_and(|endpoint| endpoint.role != Role::Form)
+}
+
+/// The rows that take JSON: path, and a sound body for it.
 fn posts(world: &World) -> Vec<(String, String)> {
-    let rows = world.api.routes().iter().filter(|route| route.endpoint(&Method::POST).is_some());
+    let rows = world.api.routes().iter().filter(|route| takes_json(route));
     rows.map(|route| (route.path.clone(), sound(&route.path))).collect()
 }
 
@@ -38,12 +43,16 @@ async fn every_row_answers_its_own_methods_alone_and_names_them() {
                 continue;
             }
             let path = &route.path;
-            let body = route.endpoint(&Method::POST).map(|_| sound(path)).unwrap_or_default();
+            let body = if takes_json(&route) { sound(path) } else { String::new() };
             let answer = world.send(&method, path, &[], body).await;
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
             let allow = answer.headers()[header::ALLOW].to_str().unwrap();
-            let own =
-                if route.endpoint(&Method::POST).is_some() { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" };
+            let has = |method: &Method| route.endpoint(method).is_some();
+            let own = match (has(&Method::GET), has(&Method::POST)) {
+                (true, true) => "GET, HEAD, POST, OPTIONS",
+                (true, false) => "GET, HEAD, OPTIONS",
+                (false, _) => "POST, OPTIONS",
+            };
             assert_eq!(allow, own, "{method} {path}");
         }
         let options = world.send(&Method::OPTIONS, &route.path, &[], "").await;
@@ -98,7 +107,7 @@ async fn no_origin_is_allowed_unless_it_is_set() {
     let cors =
         |answer: &http::Response<bytes::Bytes>| answer.headers().contains_key("access-control-allow-origin");
     for route in world.api.routes().to_vec() {
-        let post = route.endpoint(&Method::POST).is_some();
+        let post = takes_json(&route);
         let body = if post { sound(&route.path) } else { String::new() };
         let method = if post { Method::POST } else { Method::GET };
         for origin in ["null", "https://evil.example", "https://accounts.example.com.evil.example", "*"] {
