@@ -269,7 +269,10 @@ impl Examination<'_> {
         .collect();
         let worst = timings.iter().map(|timing| timing.comparison.verdict).max();
         let verdict = worst.unwrap_or(Verdict::Inconclusive).max(bytes.verdict);
-        Ok(Check { dialect, path, what, bytes: Some(bytes), timings, note: None, verdict })
+        let note = (question.kind == Kind::Guess && redirect_to.is_some()).then(|| {
+            "If this server mails links, no address had a code, and there was nothing to tell.".to_owned()
+        });
+        Ok(Check { dialect, path, what, bytes: Some(bytes), timings, note, verdict })
     }
 
     /// Whether codes to guess at can be asked for.
