@@ -3,6 +3,7 @@
 mod delivery;
 mod diagnosis;
 mod encryption;
+mod failover;
 #[expect(clippy::unwrap_used, reason = "a sink that cannot run is a failed test")]
 mod sink;
 
@@ -18,6 +19,12 @@ fn service(settings: SmtpSettings) -> MailService {
     let transports = vec![Transport::Smtp(settings)];
     MailService::new(transports, "Polyreset <no-reply@example.org>", "reset.example.org")
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A service with a second mail server.
+fn with_fallback(first: SmtpSettings, second: SmtpSettings) -> MailService {
+    let service = service(first).with_fallback(Transport::Smtp(second));
+    service.unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn mail(code: &str) -> Mail {

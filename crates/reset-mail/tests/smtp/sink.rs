@@ -28,6 +28,10 @@ pub(crate) struct Script {
     pub(crate) replies: Vec<(&'static str, &'static str)>,
     /// What follows the reply to STARTTLS in plain text.
     pub(crate) slipped_in: &'static str,
+    /// How many connections are greeted with 421 before the first is served.
+    pub(crate) turned_away: usize,
+    /// Hang up on a message instead of answering it.
+    pub(crate) breaks_off: bool,
     /// Hang up after so many mails.
     pub(crate) mails_per_connection: Option<usize>,
     /// Holds back the reply to each message until that many are waiting.
@@ -147,6 +151,11 @@ impl Sink {
     {
         let mut mails = 0;
         if greet {
+            if self.log().connections <= script.turned_away {
+                stream.write_all(b"421 4.3.2 sink canary is closed\r\n").await?;
+                stream.flush().await?;
+                return Ok(false);
+            }
             stream.write_all(b"220 sink ESMTP\r\n").await?;
         }
         loop {
@@ -173,6 +182,9 @@ impl Sink {
                     stream.flush().await?;
                     let message = read_message(stream).await?;
                     self.log().messages.push(message);
+                    if script.breaks_off {
+                        return Ok(false);
+                    }
                     if let Some(barrier) = &script.gather {
                         barrier.wait().await;
                     }

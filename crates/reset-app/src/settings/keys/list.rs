@@ -55,6 +55,12 @@ pub(crate) const KEYS: &[Key] = &[
          `file://DIR` (one `.eml` file a mail), `stdout:`",
     )
     .secrecy(Secrecy::Userinfo),
+    Key::found(
+        "mail_fallback_url",
+        "none",
+        "A second such URL, for mails that the first does not take for now: see \"Mail\" below",
+    )
+    .secrecy(Secrecy::Userinfo),
     Key::new("mail_from", Text, "Polyreset <no-reply@localhost>", "Sender of every mail"),
     Key::new(
         "mail.locale",
