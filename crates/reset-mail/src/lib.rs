@@ -15,6 +15,7 @@
 //! `Letter`, and a line in each `match` of [`MailService`].
 
 mod catalogue;
+mod domains;
 mod file;
 mod kind;
 mod lane;
@@ -33,18 +34,25 @@ use lettre::{message::Mailbox, transport::smtp::extension::ClientId};
 use reset_core::{error::MailError, language::Language, mail::Mail, ports::Mailer};
 use thiserror::Error;
 
+use self::{
+    domains::Domains,
+    message::{Composer, Letter},
+    outlet::Outlet,
+    relay::{Relay, Setback},
+    templates::sample_mail,
+};
 pub use self::{
     kind::Kind,
     outlet::Step,
     templates::{BadTemplate, Templates, Trial},
     transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport},
 };
-use self::{
-    message::{Composer, Letter},
-    outlet::Outlet,
-    relay::{Relay, Setback},
-    templates::sample_mail,
-};
+
+/// Most mails on their way to one recipient's domain, by default.
+pub const PER_DOMAIN: usize = 4;
+
+/// Most mails on their way to one mail server: with so many to one domain, a slow one can hold up all others.
+pub const CONNECTIONS: usize = smtp::CONNECTIONS;
 
 /// Writes mails and hands them over.
 pub struct MailService {
@@ -52,6 +60,7 @@ pub struct MailService {
     hello: ClientId,
     /// The first is asked before the second.
     relays: Vec<Relay>,
+    domains: Domains,
 }
 
 /// The settings cannot make a mail service.
@@ -107,7 +116,7 @@ impl MailService {
         let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string(), templates);
         let outlets = transports.into_iter().map(|transport| Outlet::new(transport, &hello));
         let relays = vec![Relay::new("mail_url", outlets.collect::<Result<_, _>>()?)];
-        Ok(Self { composer, hello, relays })
+        Ok(Self { composer, hello, relays, domains: Domains::new(PER_DOMAIN) })
     }
 
     /// The same with a second way (`mail_fallback_url`) for mails that the first does not take for now.
@@ -126,6 +135,12 @@ impl MailService {
         self.relays.push(Relay::new("mail_fallback_url", vec![outlet]));
         self.relays.iter_mut().for_each(|relay| relay.has_spare = true);
         Ok(self)
+    }
+
+    /// The same with at most `most` mails at once to one recipient's domain, where a mail server takes them;
+    /// [`PER_DOMAIN`] without it.
+    pub fn with_per_domain(self, most: usize) -> Self {
+        Self { domains: Domains::new(most), ..self }
     }
 
     /// The same with other templates than ours in English.
@@ -154,11 +169,15 @@ impl MailService {
 
     /// Says good-bye on idle connections. Without it they are just dropped, which harms nobody.
     pub async fn shutdown(&self) {
-        for outlet in self.relays.iter().flat_map(|relay| &relay.outlets) {
+        for outlet in self.outlets() {
             if let Outlet::Smtp(smtp) = outlet {
                 smtp.shutdown().await;
             }
         }
+    }
+
+    fn outlets(&self) -> impl Iterator<Item = &Outlet> {
+        self.relays.iter().flat_map(|relay| &relay.outlets)
     }
 
     /// Offers a letter to one relay after the other. Those that are left alone come last, and only if it was not the
@@ -196,7 +215,7 @@ impl MailService {
 /// When it is final: whoever was asked first has spoken for all.
 fn put_off(setback: Setback, replies: &mut Vec<String>) -> Result<bool, MailError> {
     match setback.error {
-        MailError::Temporary { reply } => {
+        MailError::Temporary { reply } | MailError::Busy { reply } => {
             replies.push(reply);
             Ok(setback.by_server)
         }
@@ -208,7 +227,17 @@ fn put_off(setback: Setback, replies: &mut Vec<String>) -> Result<bool, MailErro
 impl Mailer for MailService {
     /// Returns the reply: `250 2.0.0` and the like, `filed` or `printed`; `250 2.0.0 by mail_fallback_url`.
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        self.offer(&self.composer.compose(mail)?).await
+        let letter = self.composer.compose(mail)?;
+        let mut turn = None;
+        if self.outlets().any(|outlet| matches!(outlet, Outlet::Smtp(_))) {
+            turn = self.domains.turn(letter.to.domain()).await;
+            if turn.is_none() {
+                return Err(MailError::Busy { reply: "domain busy".to_owned() });
+            }
+        }
+        let offered = self.offer(&letter).await;
+        drop(turn);
+        offered
     }
 
     /// Whether any relay works.

@@ -24,8 +24,8 @@ use self::{
 use crate::{BadMailSettings, SmtpSettings, Step, message::Letter};
 
 /// Mails on their way at one time, hence connections too. More than a handful look like an attack to many
-/// servers, and one carries thousands of mails a second.
-const CONNECTIONS: usize = 4;
+/// servers, and one carries thousands of mails a second. Two more than one domain may hold by default.
+pub(crate) const CONNECTIONS: usize = crate::PER_DOMAIN + 2;
 
 /// How long a connection may lie idle. Servers hang up after 30 s and more.
 const IDLE: Duration = Duration::from_secs(20);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use reset_core::language::Language;
-use reset_mail::{BadMailSettings, MailService, SmtpSettings, Tls, Transport};
+use reset_mail::{BadMailSettings, CONNECTIONS, MailService, SmtpSettings, Tls, Transport};
 
 use super::value::Values;
 
@@ -16,6 +16,8 @@ pub(crate) struct Mail {
     pub(crate) fallback: Option<Transport>,
     /// Who sends them.
     pub(crate) from: String,
+    /// Most mails at once to one recipient's domain.
+    pub(crate) per_domain: usize,
     /// The tag of whoever speaks no language that there are texts in.
     pub(crate) locale: String,
     /// The deployment's templates.
@@ -47,7 +49,8 @@ impl Mail {
             let known = Language::ALL.map(Language::primary).join(", ");
             return Err(values.bad("mail.locale", format!("a language that there are texts in: {known}")));
         }
-        Ok(Self { transport, fallback, from, locale, templates })
+        let per_domain = values.integer("mail.per_domain", 1..=CONNECTIONS)?;
+        Ok(Self { transport, fallback, from, per_domain, locale, templates })
     }
 
     /// The settings whose mail server could be talked to in plain text.

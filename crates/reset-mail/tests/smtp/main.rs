@@ -2,6 +2,7 @@
 
 mod delivery;
 mod diagnosis;
+mod domains;
 mod encryption;
 mod failover;
 #[expect(clippy::unwrap_used, reason = "a sink that cannot run is a failed test")]
@@ -44,6 +45,7 @@ fn outcome(result: Result<String, MailError>) -> String {
     match result {
         Ok(reply) => format!("accepted: {reply}"),
         Err(MailError::Temporary { reply }) => format!("temporary: {reply}"),
+        Err(MailError::Busy { reply }) => format!("busy: {reply}"),
         Err(MailError::Permanent { reply }) => format!("permanent: {reply}"),
     }
 }

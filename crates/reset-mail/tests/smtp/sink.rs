@@ -30,6 +30,8 @@ pub(crate) struct Script {
     pub(crate) slipped_in: &'static str,
     /// How many connections are greeted with 421 before the first is served.
     pub(crate) turned_away: usize,
+    /// Beginnings of lines that are never answered.
+    pub(crate) silent: Vec<&'static str>,
     /// Hang up on a message instead of answering it.
     pub(crate) breaks_off: bool,
     /// Hang up after so many mails.
@@ -166,6 +168,9 @@ impl Sink {
             }
             let line = line.trim_end().to_owned();
             self.log().lines.push(format!("{}{line}", if encrypted { "tls:" } else { "" }));
+            if script.silent.iter().any(|start| line.starts_with(start)) {
+                std::future::pending::<()>().await;
+            }
             let told =
                 script.replies.iter().find(|(start, _)| line.starts_with(start)).map(|(_, reply)| *reply);
             let reply = match (told, line.split_whitespace().next().unwrap_or_default()) {

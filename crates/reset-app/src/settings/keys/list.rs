@@ -69,6 +69,12 @@ pub(crate) const KEYS: &[Key] = &[
         "Language of mails to whoever has none, or one that there are no texts in: `en`, `de`, `es`, `fr`, `ja`, `zh`, or \
          one that is whole in `mail.templates`",
     ),
+    Key::new(
+        "mail.per_domain",
+        Integer,
+        "4",
+        "Mails at once to one recipient's domain, over SMTP; 6 is all that there are at once",
+    ),
     Key::found(
         "mail.templates",
         "ours alone",

@@ -33,3 +33,13 @@ fn a_second_way_is_read_like_the_first_and_hides_its_password() {
         "mail_fallback_url (RESET_MAIL_FALLBACK_URL) is not right; expected another way than mail_url"
     );
 }
+
+#[test]
+fn a_domain_may_hold_one_mail_at_least_and_all_at_most() {
+    let per_domain = |number: &str| environment(&[("RESET_MAIL__PER_DOMAIN", number)]);
+    assert_eq!(environment(&[]).unwrap().mail.per_domain, reset_mail::PER_DOMAIN);
+    assert_eq!(per_domain("6").unwrap().mail.per_domain, reset_mail::CONNECTIONS);
+    for number in ["0", "7", "many"] {
+        assert!(sentence(per_domain(number)).ends_with("expected a whole number from 1 to 6"));
+    }
+}
