@@ -2,8 +2,11 @@
 //!
 //! # Map
 //! * [`Transport`] is what `mail_url` says: SMTP, files or the terminal.
-//! * `message` turns the domain's mail into a letter, with the templates in `templates/`.
-//! * `smtp`, `file` and `terminal` each take a letter away; `lane` is where the latter two block.
+//! * `catalogue` has the phrases of each language, in `languages/`; `templates` puts them into the layouts of
+//!   `layouts/`, or into a deployment's own; `message` makes a letter of it.
+//! * `smtp`, `file` and `terminal` each take a letter away; `lane` is where the latter two block, `outlet` any of them.
+//! * `relay` is one way to leave, and when it is left alone for the other; `domains` keeps a slow domain from holding
+//!   up all others.
 //!
 //! # Invariants
 //! * Bodies are quoted-printable and CRLF-clean; there is no way past that (R24).
@@ -12,7 +15,7 @@
 //!
 //! # How to add a transport
 //! A variant of [`Transport`] with its URL in [`Transport::parse`], a file with a function that takes a
-//! `Letter`, and a line in each `match` of [`MailService`].
+//! `Letter`, and a line in each `match` of `outlet`.
 
 mod catalogue;
 mod domains;
