@@ -23,7 +23,7 @@ pub(crate) struct Domains {
 
 impl Domains {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, turns: Mutex::default() }
+        Self { most: most.max(1), turns: Mutex::default() }
     }
 
     /// A turn for a mail to `domain`, to be kept until it has left; nothing when there was none in time.

@@ -140,7 +140,7 @@ impl MailService {
         Ok(self)
     }
 
-    /// The same with at most `most` mails at once to one recipient's domain, where a mail server takes them;
+    /// The same with at most `most` mails, but one at least, at once to one recipient's domain, where a mail server takes them;
     /// [`PER_DOMAIN`] without it.
     pub fn with_per_domain(self, most: usize) -> Self {
         Self { domains: Domains::new(most), ..self }

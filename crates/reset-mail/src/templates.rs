@@ -238,6 +238,8 @@ impl Templates {
 
     /// How to write in the language of `tag`: with our phrases, or all by the deployment's own templates.
     fn speech_of(&self, tag: &str, kind: Kind, dialect: &str) -> Option<Speech> {
+        // What other systems write behind it, as in `de_CH.UTF-8`, is no part of the tag.
+        let tag = tag.split(['.', '@']).next().unwrap_or_default();
         let speech = Speech { chain: prefixes(tag), language: Language::of(tag) };
         let whole = || {
             let chosen = |part| self.own.as_ref().and_then(|own| own.choose(kind, part, dialect, &speech));
