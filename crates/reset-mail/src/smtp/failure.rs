@@ -235,10 +235,18 @@ impl Failure {
         (500..600).contains(&reply.code) && !matches!(reply.code, 530 | 535 | 538) && !about_us
     }
 
-    /// Whether the server is to blame, whatever the mail: it cannot be reached, turns us away, or breaks off.
+    /// Whether the server is to blame, whatever the mail: it cannot be reached, turns us away, or breaks off. Its
+    /// silence after it has heard the recipient may be that of the recipient's domain, which it asks first; and who
+    /// waits for a turn in vain waits for such mails.
     fn is_by_server(&self) -> bool {
-        let of_mail = matches!(self.stage, Stage::Mail | Stage::Rcpt | Stage::Data | Stage::Message);
-        !of_mail || !self.leaves_connection_usable()
+        match self.stage {
+            Stage::Turn => false,
+            Stage::Mail => !self.leaves_connection_usable(),
+            Stage::Rcpt | Stage::Data | Stage::Message => {
+                self.why != Why::Timeout && !self.leaves_connection_usable()
+            }
+            _ => true,
+        }
     }
 
     /// The failure and its remedy in one sentence, for the operator. `place` is `host:port`,
@@ -348,9 +356,11 @@ mod tests {
         let reply = |code| Why::Reply(Reply::new(code, ""));
         for stage in [Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Message] {
             assert!(!stage.failed(reply(451)).is_by_server(), "{stage:?}");
-            for why in [Why::Lost, Why::Timeout, reply(421)] {
+            for why in [Why::Lost, reply(421)] {
                 assert!(stage.failed(why).is_by_server(), "{stage:?}");
             }
+            // Until the recipient is named, silence is the server's.
+            assert_eq!(stage.failed(Why::Timeout).is_by_server(), stage == Stage::Mail, "{stage:?}");
         }
         for stage in [Stage::Dns, Stage::Tcp, Stage::Tls, Stage::Hello, Stage::StartTls, Stage::Auth] {
             assert!(stage.failed(reply(454)).is_by_server() && stage.failed(Why::Timeout).is_by_server());

@@ -140,6 +140,27 @@ fn pages_escape_whatever_they_print_and_no_part_has_a_bare_cr() {
 }
 
 #[test]
+fn whatever_the_engine_offers_can_be_used() {
+    let templates = templates(&[
+        (
+            "layout.html.j2",
+            "<h1>{{ phrases.subject }}</h1>{% block main %}{% endblock %}{% block foot %}{% endblock %}",
+        ),
+        (
+            "reset-code.html.j2",
+            "{% extends \"reset-code.html\" %}{% block main %}{{ super() }}{% for x in range(2) %}{{ loop.index }}\
+             {% endfor %}{% endblock %}{% block foot %}{% set who = name | default(\"you\") %}{{ who | upper }}{% endblock %}",
+        ),
+        ("reset-code.txt.j2", "{% include \"px0/reset-code.txt.j2\" %}\n{{ phrases.terms | wrap }}"),
+        ("px0/reset-code.txt.j2", "{{ code }}{# a note #}"),
+    ]);
+    let mail = written(&templates, Kind::ResetCode, "worthai", "en");
+    assert!(mail.html.starts_with("<h1>Your code to set a new password</h1><p>This is"), "{}", mail.html);
+    assert!(mail.html.ends_with("Nothing changes.</p>12ADA LOVELACE"), "{}", mail.html);
+    assert!(mail.text.starts_with("482913\nThe code works once"), "{}", mail.text);
+}
+
+#[test]
 fn what_cannot_be_used_is_named_with_its_file_and_line() {
     let cases: &[(&str, &str, &str)] = &[
         ("reset-code.txt.j2", "Hello\n{{ code", "reset-code.txt.j2 line 2: syntax error"),
