@@ -99,7 +99,11 @@ fn add(path: &Path, file: &str, dialect: Option<&str>, own: &mut Vec<Own>, fault
 }
 
 fn source(path: &Path, file: &str) -> Result<String, BadTemplate> {
-    let size = fs::metadata(path).map_err(|error| unreadable(file, &error))?.len();
+    let found = fs::metadata(path).map_err(|error| unreadable(file, &error))?;
+    if !found.is_file() {
+        return Err(BadTemplate::new(file, "it is no file"));
+    }
+    let size = found.len();
     if size > SIZE_MAX {
         return Err(BadTemplate::new(file, format!("it has {size} bytes, more than {SIZE_MAX}")));
     }
