@@ -68,6 +68,12 @@ pub struct Keys {
     pub(crate) digests: Key,
     /// Turns an address into the name of its budgets.
     pub(crate) budgets: Key,
+    /// Turns an address into the tag that events name it by.
+    pub(crate) events: Key,
+    /// Seals events.
+    pub(crate) seals: Key,
+    /// Tags the links of notices.
+    pub(crate) objections: Key,
 }
 
 /// What one secret is derived from, beside the dialect and its shape.
@@ -88,6 +94,9 @@ impl Keys {
             secrets: root.derive("secrets"),
             digests: root.derive("digests"),
             budgets: root.derive("budgets"),
+            events: root.derive("events"),
+            seals: root.derive("seals"),
+            objections: root.derive("objections"),
         }
     }
 

@@ -14,12 +14,14 @@
 //! follow from the table.
 
 pub mod api;
+pub mod audit;
 pub mod body;
 mod client_ip;
 pub mod comparison;
 pub mod gate;
 pub mod insforge;
 mod jwt;
+mod language;
 pub mod openapi;
 pub mod own;
 mod peer;
@@ -39,7 +41,7 @@ pub use peer::Peer;
 pub use refusal::{BODY_PATIENCE, BodyError, patiently};
 pub use route::{Dialect, Endpoint, Route};
 pub use settings::Settings;
-pub use wire::to_json_pretty;
+pub use wire::{iso, to_json_pretty};
 
 /// Every dialect by its name, served or not.
 pub const NAMES: [&str; 4] = [px0::NAME, worthai::NAME, strapi::NAME, insforge::NAME];

@@ -53,10 +53,23 @@ impl Secret {
         if !path.exists() {
             make(path, entropy).with_context(|| format!("the secret {} cannot be made", path.display()))?;
         }
-        let text = read_private(path)?;
-        root(&text)
-            .map_err(|expected| anyhow!("the secret in {} is not right: expected {expected}", path.display()))
+        kept(path)
     }
+
+    /// The root key, where there is one already.
+    pub(crate) fn existing_root(&self) -> Result<Key> {
+        match self {
+            Self::Given(key) => Ok(key.clone()),
+            Self::Kept(path) => kept(path),
+        }
+    }
+}
+
+/// The root key that is kept in a file.
+fn kept(path: &Path) -> Result<Key> {
+    let text = read_private(path)?;
+    root(&text)
+        .map_err(|expected| anyhow!("the secret in {} is not right: expected {expected}", path.display()))
 }
 
 /// Decodes a root secret, or says what was expected.

@@ -3,6 +3,7 @@
 //! Nothing here is a mock. [`MemoryStore`] passes the same [`contract`](crate::contract) as every database;
 //! time stands still until it is told to move, and chance repeats itself.
 
+mod chronicle;
 mod errands;
 mod ledger;
 mod mailer;

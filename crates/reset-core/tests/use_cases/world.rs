@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use reset_core::{
-    Resets,
+    Notices, Resets,
     account::NewAccount,
     budget::Budgeting,
     email::EmailAddress,
     errand::Outcome,
     error::{ExchangeError, RedeemError, RequestError},
+    event::{Event, EventKind, Network},
     exchange::Exchange,
     keys::{Key, Keys},
     memory::{Memory, SentMail},
@@ -17,6 +18,7 @@ use reset_core::{
     recipe::{Carriage, Crowded, Recipe, Recipes},
     request::{Ask, Disclosure},
     secret::{LongCode, Scope, Shape, SixDigits, TaggedHex, TicketSecret},
+    time::Timestamp,
 };
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -75,7 +77,8 @@ fn over(memory: Memory, adapters: Adapters, key: u8, budgeting: Budgeting) -> Wo
             crowded: None,
         },
     ];
-    let resets = Resets::within(budgeting, adapters, Keys::new(&root), recipes, true);
+    let notices = Notices { owner: true, objection_page: Some("https://app.example/not-me".to_owned()) };
+    let resets = Resets::within(budgeting, adapters, Keys::new(&root), recipes, notices);
     World { memory, resets, tokens }
 }
 
@@ -111,7 +114,17 @@ impl World {
         let reference = self.resets.reference();
         let redirect_to = (dialect == "link").then(|| "https://app.example/done".to_owned());
         let email = EmailAddress::parse(email).ok();
-        self.resets.request(Ask { dialect, email, redirect_to, reference, disclosure }).await
+        self.resets
+            .request(Ask {
+                dialect,
+                email,
+                redirect_to,
+                locale: None,
+                network: Some(network()),
+                reference,
+                disclosure,
+            })
+            .await
     }
 
     /// The courier works until nothing is due.
@@ -152,7 +165,7 @@ impl World {
         dialect: &'static str,
         secret: &TicketSecret,
     ) -> Result<(), RedeemError> {
-        self.resets.redeem(dialect, secret, password("a new password")).await.map(drop)
+        self.resets.redeem(dialect, secret, password("a new password"), Some(network())).await.map(drop)
     }
 
     pub(crate) async fn hash_of(&self, email: &str) -> String {
@@ -176,9 +189,20 @@ impl World {
             max_attempts: 3,
             shape: &self.tokens,
             life: LIFE,
+            network: Some(network()),
         };
         self.resets.exchange(exchange).await.map(|exchanged| exchanged.token)
     }
+}
+
+/// Who asks.
+pub(crate) fn network() -> Network {
+    Network::of([192, 0, 2, 7].into())
+}
+
+/// Something that happened at `now`.
+pub(crate) fn happened(now: Timestamp) -> Event {
+    Event::new(EventKind::Tried, now)
 }
 
 pub(crate) fn address(text: &str) -> EmailAddress {

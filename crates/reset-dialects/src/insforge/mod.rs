@@ -116,6 +116,11 @@ pub fn dialect(settings: Settings) -> Dialect {
 }
 
 impl Settings {
+    /// The target that a link may lead to, as it is stored; nothing for one that is not on the allow-list.
+    pub fn target(&self, url: &str) -> Option<String> {
+        self.allowed.admit(url).map(|target| target.as_str().to_owned())
+    }
+
     /// How tickets are made and mailed. A code is one account's own, a link's token is the whole dialect's.
     fn recipe(&self) -> Recipe {
         match self.method {

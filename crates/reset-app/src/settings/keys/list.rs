@@ -312,4 +312,10 @@ pub(crate) const KEYS: &[Key] = &[
         .secrecy(Secrecy::Userinfo),
     Key::found("notify.webhook_secret", "required with `webhook_url`", "Signs events: `whsec_` and base64")
         .secrecy(Secrecy::Secret),
+    Key::new(
+        "audit.retention",
+        Duration,
+        "90d",
+        "How long events are kept: what `trace` shows and `audit` exports; a reset takes about ten",
+    ),
 ];
