@@ -108,7 +108,8 @@ fn a_french_mail() {
     de passe, ferme toutes les sessions et empêche toute autre personne de
     réinitialiser votre mot de passe pendant trois jours.
 
-    Vérifiez ensuite qui d’autre peut lire cette messagerie.
+    Demandez ensuite un nouveau mot de passe et vérifiez qui d’autre peut
+    lire cette messagerie.
 
     Polyreset
     ");
