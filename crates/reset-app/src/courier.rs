@@ -6,12 +6,12 @@
 
 use std::{error::Error, future::Future, pin::pin, time::Duration};
 
-use reset_core::{Resets, errand::Errand, error::StoreError};
+use reset_core::{Resets, audit::Mark, errand::Errand, error::StoreError};
 use tokio::{
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
-use tracing::error;
+use tracing::{error, info};
 
 /// Deliveries at once: enough to hide a mail server's latency, few enough for its connection limits.
 const SLOTS: usize = 8;
@@ -59,6 +59,7 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
 
 /// Forgets what ended long ago, now and then. Beside the courier, so that no mail waits for it.
 pub(crate) async fn clean_up(resets: Resets, retention: Duration) {
+    let mut told = Mark::START;
     loop {
         let now = resets.adapters().clock.now();
         if let Err(error) = resets.adapters().store.purge(now.minus(REMEMBERED)).await {
@@ -66,6 +67,12 @@ pub(crate) async fn clean_up(resets: Resets, retention: Duration) {
         }
         if let Err(error) = resets.forget_events(now.minus(retention)).await {
             failed(&error, "no event could be forgotten");
+        }
+        // Logs go elsewhere: what stands there, nobody who has the database changes.
+        let head = resets.last_mark();
+        if head != told {
+            info!(audit.head = %head, "events are sealed");
+            told = head;
         }
         sleep(PURGE_EVERY).await;
     }

@@ -129,14 +129,7 @@ impl Resets {
         let ended = |outcome| Ok(Err(NoMail::Ended(outcome)));
         let Some(recipes) = self.recipes_of(&errand.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
-        let account = adapters.store.account_by_email(email).await?;
-        let account = match account.filter(|account| !account.blocked) {
-            Some(account) if self.may_be_mailed(&account.id, email, adapters.clock.now()).await? => {
-                Some(account)
-            }
-            _ => None,
-        };
-        let Some(account) = account else {
+        let Some(account) = self.reached_by(email, adapters.clock.now()).await? else {
             // A mail and its ticket would cost a commit each here. So does their absence, lest whoever asks next can
             // tell by the time of his own answer what this errand came to (R14).
             self.may_mail("nobody").await?;
@@ -146,7 +139,7 @@ impl Resets {
         let ticket = match adapters.store.ticket_of(&errand.id).await? {
             Some(ticket) => Some(ticket),
             None if !self.may_mail("all").await? => return Ok(Err(NoMail::Later)),
-            None => self.issue(errand, &account, email, recipes, redirect_to).await?,
+            None => self.issue(errand, &account, recipes, redirect_to, EventKind::Matched).await?,
         };
         let Some(mut ticket) = ticket else { return ended(Outcome::Superseded) };
         let now = adapters.clock.now();
@@ -163,6 +156,12 @@ impl Resets {
             adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
         }
         let body = recipe.carriage.body(recipe.shape.seal(&secret, &ticket), recipe.life);
+        // To the stored address; or to the mailbox of an objection, which was stored when the reset was.
+        let account = if account.email_key() == email.key() {
+            account
+        } else {
+            Account { email: email.key().to_owned(), ..account }
+        };
         let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), recipe.life);
         Ok(Ok(Ready { mail: letter(errand, account, body), ticket: Some(clock) }))
     }
@@ -206,9 +205,9 @@ impl Resets {
         &self,
         errand: &Errand,
         account: &Account,
-        email: &EmailAddress,
         recipes: &Recipes,
         redirect_to: Option<&str>,
+        kind: EventKind,
     ) -> Result<Option<Ticket>, StoreError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
@@ -229,7 +228,7 @@ impl Resets {
                 dialect: recipes.dialect.to_owned(),
                 kind: recipe.shape.kind(),
                 digest,
-                email: email.key().to_owned(),
+                email: account.email_key(),
                 epoch: account.epoch,
                 reference: Some(errand.reference.clone()),
                 errand: errand.id.clone(),
@@ -243,7 +242,7 @@ impl Resets {
                 spent_at: None,
                 voided_at: None,
             };
-            let event = Event::of_ticket(EventKind::Matched, &ticket, now).saying(ticket.kind.name());
+            let event = Event::of_ticket(kind.clone(), &ticket, now).saying(ticket.kind.name());
             match adapters.store.issue(&ticket, crowded.map(|crowded| crowded.most_live), &event).await? {
                 Issued::Live => return Ok(Some(ticket)),
                 Issued::Superseded => return Ok(None),

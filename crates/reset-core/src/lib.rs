@@ -55,6 +55,7 @@ use std::sync::{
 use tokio::sync::Notify;
 
 use crate::{
+    audit::Sealer,
     budget::Budgeting,
     errand::{ErrandId, Reference},
     error::StoreError,
@@ -86,6 +87,7 @@ struct Inner {
     recipes: Vec<Recipes>,
     budgeting: Budgeting,
     notices: Notices,
+    sealer: Sealer,
     /// Wakes the courier.
     wake: Notify,
     mail_works: AtomicBool,
@@ -109,7 +111,8 @@ impl Resets {
         notices: Notices,
     ) -> Self {
         let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
-        let inner = Inner { adapters, keys, recipes, budgeting, notices, wake, mail_works, draining };
+        let sealer = Sealer::of(&keys);
+        let inner = Inner { adapters, keys, recipes, budgeting, notices, sealer, wake, mail_works, draining };
         Self { inner: Arc::new(inner) }
     }
 

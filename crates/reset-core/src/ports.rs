@@ -173,7 +173,7 @@ pub trait Tickets: Send + Sync {
     /// that parallel guesses cannot outnumber the limit (R45).
     ///
     /// Every guess is counted durably, whether or not there is a ticket: finding none costs what finding one
-    /// costs. Where there is one, `event` is written down, [about](Event::about) it.
+    /// costs.
     ///
     /// # Errors
     /// When the store fails.
@@ -183,7 +183,7 @@ pub trait Tickets: Send + Sync {
         dialect: &str,
         kind: TicketKind,
         max: u32,
-        event: &Event,
+        now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError>;
 
     /// Spends the live ticket `spent`, stores `token` in its place and writes `event` down, in one transaction. Of two
@@ -194,8 +194,8 @@ pub trait Tickets: Send + Sync {
     async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError>;
 
     /// Spends the ticket and sets the password, in one transaction: the conditional spend, the new hash, the
-    /// account's epoch, the end of its other tickets and of objections to earlier resets, the errands that tell of
-    /// it, and the event. Of any number of concurrent calls
+    /// account's epoch, the end of its other tickets, and of objections to earlier resets whose mailbox is the
+    /// account's address, the errands that tell of it, and the event. Of any number of concurrent calls
     /// exactly one returns `true`; `false` means that nothing changed.
     ///
     /// The ticket is spent only while it is live, its account is not blocked, and the account's epoch and

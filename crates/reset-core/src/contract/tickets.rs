@@ -199,8 +199,7 @@ pub async fn a_restarted_clock_revives_an_expired_ticket_and_no_other(store: Arc
 pub async fn a_guess_is_taken_from_the_live_ticket_of_the_kind(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let one = issued(&store, ticket(&ann, "one")).await;
-    let tried = happened(at(1));
-    let guess = |account, dialect, kind| store.take_guess(account, dialect, kind, 3, &tried);
+    let guess = |account, dialect, kind| store.take_guess(account, dialect, kind, 3, at(1));
     let guessed = done(guess(&ann.id, DIALECT, TicketKind::Code).await);
     assert!(guessed == Some(Ticket { attempts: 1, ..one.clone() }));
     assert!(done(guess(&bob.id, DIALECT, TicketKind::Code).await).is_none());
@@ -217,9 +216,7 @@ pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>)
     let all: Vec<_> = (0..50)
         .map(|_| {
             let (store, id) = (store.clone(), ann.id.clone());
-            tokio::spawn(async move {
-                store.take_guess(&id, DIALECT, TicketKind::Code, 5, &happened(at(1))).await
-            })
+            tokio::spawn(async move { store.take_guess(&id, DIALECT, TicketKind::Code, 5, at(1)).await })
         })
         .collect();
     let mut taken = Vec::new();
@@ -234,7 +231,7 @@ pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>)
 pub async fn guesses_stop_when_the_ticket_ends(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
-    let guess = async |now| store.take_guess(&ann.id, DIALECT, TicketKind::Code, 5, &happened(now)).await;
+    let guess = |now| store.take_guess(&ann.id, DIALECT, TicketKind::Code, 5, now);
     assert!(done(guess(at(599)).await).is_some());
     assert!(done(guess(at(600)).await).is_none());
     assert_eq!(stored(&store, &one).await.attempts, 1);
