@@ -8,6 +8,7 @@ mod commands;
 mod connections;
 mod durability;
 mod ending;
+mod enumeration;
 mod flows;
 mod hashes;
 mod health;

@@ -50,6 +50,17 @@ enum NoMail {
     Later,
 }
 
+/// What a ticket is issued for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Its secret is mailed.
+    Mail,
+    /// An administrator hands its secret over.
+    Link,
+    /// Nothing: it never opens anything, for nobody has the account that it is issued to.
+    Rehearsal,
+}
+
 /// A mail that is ready, and the ticket whose clock starts when it is accepted.
 struct Ready {
     mail: Mail,
@@ -130,16 +141,13 @@ impl Resets {
         let Some(recipes) = self.recipes_of(&errand.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
         let Some(account) = self.reached_by(email, adapters.clock.now()).await? else {
-            // A mail and its ticket would cost a commit each here. So does their absence, lest whoever asks next can
-            // tell by the time of his own answer what this errand came to (R14).
-            self.may_mail("nobody").await?;
-            adapters.store.renew(&errand.id, errand.attempts, adapters.clock.now().plus(LEASE)).await?;
+            self.rehearse(errand, recipes, redirect_to).await?;
             return ended(Outcome::Nobody);
         };
         let ticket = match adapters.store.ticket_of(&errand.id).await? {
             Some(ticket) => Some(ticket),
             None if !self.may_mail("all").await? => return Ok(Err(NoMail::Later)),
-            None => self.issue(errand, &account, recipes, redirect_to, EventKind::Matched).await?,
+            None => self.issue(errand, &account, recipes, redirect_to, Purpose::Mail).await?,
         };
         let Some(mut ticket) = ticket else { return ended(Outcome::Superseded) };
         let now = adapters.clock.now();
@@ -168,7 +176,7 @@ impl Resets {
 
     /// Whether one more reset mail may leave. Its tries count once, and notices never: the owner is told whatever
     /// strangers ask for.
-    async fn may_mail(&self, to: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn may_mail(&self, to: &str) -> Result<bool, StoreError> {
         let windows = &self.inner.budgeting.mails;
         if windows.is_empty() {
             return Ok(true);
@@ -207,7 +215,7 @@ impl Resets {
         account: &Account,
         recipes: &Recipes,
         redirect_to: Option<&str>,
-        kind: EventKind,
+        purpose: Purpose,
     ) -> Result<Option<Ticket>, StoreError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
@@ -240,9 +248,10 @@ impl Resets {
                 minted_at: now,
                 expires_at: now.plus(recipe.life),
                 spent_at: None,
-                voided_at: None,
+                voided_at: (purpose == Purpose::Rehearsal).then_some(now),
             };
-            let event = Event::of_ticket(kind.clone(), &ticket, now).saying(ticket.kind.name());
+            let kind = if purpose == Purpose::Link { EventKind::Linked } else { EventKind::Matched };
+            let event = Event::of_ticket(kind, &ticket, now).saying(ticket.kind.name());
             match adapters.store.issue(&ticket, crowded.map(|crowded| crowded.most_live), &event).await? {
                 Issued::Live => return Ok(Some(ticket)),
                 Issued::Superseded => return Ok(None),
@@ -324,7 +333,7 @@ impl Resets {
     }
 }
 
-fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
+pub(crate) fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
     let asked = if let Task::Reset { locale, .. } = &errand.task { locale.clone() } else { None };
     let (locale, dialect) = (locale.or(asked), errand.dialect.clone());

@@ -42,6 +42,7 @@ pub mod password;
 pub mod ports;
 pub mod recipe;
 pub mod redeem;
+mod rehearse;
 pub mod request;
 pub mod secret;
 pub mod ticket;

@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     Resets,
+    deliver::Purpose,
     email::EmailAddress,
     errand::{Errand, Outcome, Reference, Task},
     error::StoreError,
-    event::EventKind,
     mail::MailBody,
     time::Timestamp,
 };
@@ -76,7 +76,7 @@ impl Resets {
         };
         // It is done as soon as it is accepted, so that no courier mails it.
         errand.seq = adapters.store.push_done(&errand, Outcome::HandedOver, now).await?;
-        let issued = self.issue(&errand, &account, recipes, redirect_to, EventKind::Linked).await?;
+        let issued = self.issue(&errand, &account, recipes, redirect_to, Purpose::Link).await?;
         let ticket = issued.ok_or(LinkError::Superseded)?;
         let (recipe, secret) = self
             .secret_of(&ticket, &account, recipes)

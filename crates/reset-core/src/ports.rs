@@ -127,6 +127,9 @@ pub trait Tickets: Send + Sync {
     /// Stores a ticket, writes `event` down, and voids the earlier ones of the same account and dialect, in one
     /// transaction: expired ones too, lest [`Self::restart_clock`] revive them. So is an expired one of the same digest.
     ///
+    /// One that is void already changes nothing for anybody: it is stored open and voided in the same transaction, so
+    /// that it costs what any other does (R14), and no event is written of it.
+    ///
     /// With `most_live`, it is stored only while other accounts have fewer live tickets of its kind in its
     /// dialect. The count and the issue are one transaction: parallel couriers cannot exceed it.
     ///
@@ -239,6 +242,10 @@ pub trait Mailer: Send + Sync {
     /// # Errors
     /// [`MailError`] says whether to try again.
     async fn send(&self, mail: &Mail) -> Result<String, MailError>;
+
+    /// Does what sending costs on this machine, as far as that can be done, and sends nothing: for addresses without
+    /// an account, whose mail that is not shall take as long as one that is (R14). By default nothing.
+    async fn rehearse(&self, _mail: &Mail) {}
 
     /// Checks that mail could be sent now, without sending any.
     ///

@@ -66,6 +66,7 @@ macro_rules! store_contract {
                 a_new_ticket_voids_the_earlier_one_of_its_account_and_dialect,
                 a_new_ticket_leaves_other_dialects_and_accounts_alone,
                 a_new_ticket_voids_an_expired_one_for_good,
+                a_ticket_that_is_void_from_the_start_opens_nothing_and_is_in_nobodys_way,
                 a_live_digest_collides_and_nothing_changes,
                 digests_of_dead_tickets_are_free_again,
                 one_digest_may_be_live_in_two_dialects,

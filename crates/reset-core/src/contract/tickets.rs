@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{DIALECT, account, address, at, digest, done, happened, issued, state, stored, ticket};
 use crate::{
+    account::AccountId,
     errand::ErrandId,
     ports::{Issued, Store},
     secret::TicketDigest,
@@ -44,6 +45,22 @@ pub async fn a_new_ticket_leaves_other_dialects_and_accounts_alone(store: Arc<dy
     issued(&store, Ticket { errand_seq: 2, ..ticket(&ann, "late") }).await;
     assert_eq!(state(&store, &other, at(0)).await, TicketState::Live);
     assert_eq!(state(&store, &bobs, at(0)).await, TicketState::Live);
+}
+
+pub async fn a_ticket_that_is_void_from_the_start_opens_nothing_and_is_in_nobodys_way(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let anns = issued(&store, ticket(&ann, "anns")).await;
+    let nobody = AccountId::new("nobody/1");
+    let void = Ticket { account: nobody, voided_at: Some(at(0)), ..ticket(&ann, "void") };
+    // It counts those that are live as any other does, and is none afterwards.
+    assert_eq!(done(store.issue(&void, Some(1), &happened(at(0))).await), Issued::Crowded);
+    assert_eq!(done(store.issue(&void, Some(2), &happened(at(0))).await), Issued::Live);
+    assert!(stored(&store, &void).await == void);
+    assert_eq!(state(&store, &void, at(0)).await, TicketState::Void);
+    assert_eq!(state(&store, &anns, at(0)).await, TicketState::Live);
+    let bob = account(&store, "bob").await;
+    let bobs = Ticket { digest: void.digest, ..ticket(&bob, "bobs") };
+    assert_eq!(done(store.issue(&bobs, Some(2), &happened(at(0))).await), Issued::Live);
 }
 
 /// Else the courier of the earlier errand, whose mail was held up, would restart its clock.

@@ -23,6 +23,7 @@ pub struct MemoryMailer {
 #[derive(Default)]
 struct State {
     sent: Vec<SentMail>,
+    rehearsed: Vec<SentMail>,
     refusals: VecDeque<Refusal>,
 }
 
@@ -71,6 +72,11 @@ impl MemoryMailer {
     /// Every accepted mail, oldest first.
     pub fn sent(&self) -> Vec<SentMail> {
         self.lock().sent.clone()
+    }
+
+    /// Every mail that was to nobody, oldest first.
+    pub fn rehearsed(&self) -> Vec<SentMail> {
+        self.lock().rehearsed.clone()
     }
 
     /// As [`Self::sent`], and empties the mailbox.
@@ -129,6 +135,10 @@ impl Mailer for MemoryMailer {
         }
         state.sent.push(SentMail::of(mail));
         Ok("250 2.0.0".to_owned())
+    }
+
+    async fn rehearse(&self, mail: &Mail) {
+        self.lock().rehearsed.push(SentMail::of(mail));
     }
 
     /// Fails while the next mail would be refused, and uses no refusal up.

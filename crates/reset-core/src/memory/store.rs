@@ -283,7 +283,9 @@ impl Tickets for MemoryStore {
         state.reserve(&ticket.errand)?;
         state.void(now, |other| same_owner(other) || same_digest(other));
         state.tickets.push(ticket.clone());
-        state.chronicle.write(event.clone());
+        if ticket.voided_at.is_none() {
+            state.chronicle.write(event.clone());
+        }
         Ok(Issued::Live)
     }
 

@@ -101,8 +101,18 @@ fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>, event: &Event) ->
     let earlier =
         tickets::table.filter(of_owner()).filter(tickets::errand_seq.le(row.errand_seq)).filter(open());
     update(earlier).set(tickets::voided_at.eq(now)).execute(db)?;
-    insert_into(tickets::table).values(row).execute(db)?;
-    insert_event(db, event)?;
+    let mut stored = row.clone();
+    stored.voided_at = None;
+    insert_into(tickets::table).values(&stored).execute(db)?;
+    match row.voided_at {
+        // Nobody's: there is nothing to tell.
+        Some(voided_at) => {
+            update(tickets::table.find(&row.id)).set(tickets::voided_at.eq(voided_at)).execute(db)?;
+        }
+        None => {
+            insert_event(db, event)?;
+        }
+    }
     Ok(Issued::Live)
 }
 
