@@ -12,9 +12,11 @@ mod enumeration;
 mod flows;
 mod hashes;
 mod health;
+mod hosts;
 mod hygiene;
 mod limits;
 mod mail;
+mod races;
 mod settings;
 mod webhook;
 
@@ -43,7 +45,7 @@ fn deployment() -> (Deployment, TempDir) {
 /// The same within the default limits.
 fn limited() -> (Deployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (Deployment::new(crate::BINARY, folder.path()), folder)
+    (Deployment::new(crate::BINARY, folder.path()).watched(), folder)
 }
 
 /// Waits for a mail to `to` whose subject is about a reset.

@@ -51,6 +51,45 @@ async fn no_text_can_end_the_message_early_and_start_another() {
     }
 }
 
+/// What people call themselves and what they read is the one text of others' in a mail (R23, R24).
+#[tokio::test]
+async fn no_name_and_no_language_adds_a_header_a_recipient_or_a_command() {
+    let sink = Sink::run(Script::default()).await;
+    let service = service(sink.settings(Tls::WhenOffered));
+    let hostile = [
+        "Ann\r\nBcc: evil@example.net",
+        "Ann\nBcc: evil@example.net",
+        "Ann\rBcc: evil@example.net",
+        "Ann\0",
+        "Ann\u{85}Bcc: evil@example.net",
+        "Ann\u{2028}Bcc: evil@example.net",
+        "=?utf-8?q?Ann=0d=0aBcc:_evil@example.net?=",
+        "\r\n.\r\nMAIL FROM:<evil@example.net>\r\nRCPT TO:<evil@example.net>\r\nDATA",
+        "Ann> <evil@example.net",
+        "\"Ann\" <evil@example.net>,",
+        "../../../etc/passwd",
+    ];
+    for text in hostile {
+        let mail = Mail { name: Some(text.to_owned()), locale: Some(text.to_owned()), ..mail("123456") };
+        assert_eq!(outcome(service.send(&mail).await), "accepted: 250 2.0.0", "{text:?}");
+    }
+    let log = sink.log();
+    let each = |command: &str| log.count(command) == hostile.len();
+    assert!(each("MAIL FROM:<no-reply@example.org>") && each("RCPT TO:<canary@example.net>") && each("DATA"));
+    assert_eq!((log.count("MAIL"), log.count("RCPT"), log.messages.len()), (11, 11, 11));
+    for message in &log.messages {
+        assert!(message.is_ascii() && !message.contains("evil"), "{message}");
+        assert!(message.split("\r\n").all(|line| line != "." && !line.contains(['\r', '\n'])));
+        let read = MessageParser::default().parse(message.as_bytes()).unwrap();
+        let headers: Vec<&str> = read.headers().iter().map(mail_parser::Header::name).collect();
+        let usual =
+            ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"];
+        assert_eq!(headers, usual);
+        let to: Vec<_> = read.to().unwrap().iter().filter_map(|to| to.address()).collect();
+        assert_eq!(to, ["canary@example.net"]);
+    }
+}
+
 #[tokio::test]
 async fn replies_decide_whether_to_try_again_and_lose_their_prose() {
     for (command, reply, wanted) in [

@@ -101,7 +101,7 @@ pub(crate) const KEYS: &[Key] = &[
         "Networks such as `10.0.0.0/8` of the proxies whose `X-Forwarded-For` or `Forwarded` is believed; where it is \
          not empty, whoever connects to a Unix socket is one",
     ),
-    Key::new("log", Text, "info", "Log filter: a level, or `target=level,…`"),
+    Key::new("log", Text, "info", "Log filter: a level, or `target=level,…`; libraries tell nothing below `info`"),
     Key::new("px0.enabled", Boolean, "true", "Whether px0 is served"),
     Key::new(
         "px0.wire",
