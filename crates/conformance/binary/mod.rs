@@ -15,6 +15,7 @@ mod health;
 mod hosts;
 mod hygiene;
 mod limits;
+mod mail;
 mod races;
 mod settings;
 mod webhook;

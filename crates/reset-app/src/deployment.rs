@@ -88,7 +88,8 @@ pub(crate) fn webhook(settings: &Settings) -> Result<Option<Arc<dyn Webhook>>> {
     Ok(webhook.transpose()?.map(|webhook| Arc::new(webhook) as Arc<dyn Webhook>))
 }
 
-/// The mail service, whose mails name the host of `public_url`.
+/// The mail service, whose mails name the host of `public_url`. Those that `transports` do not take for now go by
+/// `mail_fallback_url`.
 pub(crate) fn mail(
     settings: &Settings,
     transports: Vec<Transport>,
@@ -96,8 +97,12 @@ pub(crate) fn mail(
 ) -> Result<Arc<MailService>> {
     let url = Url::parse(public_url)?;
     let domain = url.host_str().context("public_url has no host")?;
-    let mail = MailService::new(transports, &settings.mail.from, domain)?;
-    Ok(Arc::new(mail.with_templates(templates(settings)?)))
+    let mut mail = MailService::new(transports, &settings.mail.from, domain)?;
+    mail = mail.with_templates(templates(settings)?).with_per_domain(settings.mail.per_domain);
+    if let Some(fallback) = &settings.mail.fallback {
+        mail = mail.with_fallback(fallback.clone()).context("mail_fallback_url")?;
+    }
+    Ok(Arc::new(mail))
 }
 
 /// The texts of mails.

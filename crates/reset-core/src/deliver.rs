@@ -265,7 +265,9 @@ impl Resets {
     /// Sends, and records the reply.
     async fn post(&self, errand: &Errand, ready: Ready) -> Result<(), StoreError> {
         let sent = self.adapters().mailer.send(&ready.mail).await;
-        self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
+        if !matches!(sent, Err(MailError::Busy { .. })) {
+            self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
+        }
         let now = self.adapters().clock.now();
         let accepted = ready.ticket.map(|(ticket, latest, life)| (ticket, now.plus(life).min(latest)));
         self.record(errand, sent, accepted).await
@@ -292,7 +294,7 @@ impl Resets {
         match reply {
             Ok(reply) => self.end(errand, Outcome::Mailed, &reply, accepted).await,
             Err(MailError::Permanent { reply }) => self.end(errand, Outcome::Refused, &reply, None).await,
-            Err(MailError::Temporary { reply }) => {
+            Err(MailError::Temporary { reply } | MailError::Busy { reply }) => {
                 let wait = backoff(errand.attempts);
                 if now.plus(wait).since(errand.created_at) >= GIVE_UP_AFTER {
                     return self.end(errand, Outcome::GivenUp, &reply, None).await;

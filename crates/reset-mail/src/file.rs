@@ -46,12 +46,12 @@ impl Folder {
     }
 
     /// The same, in a sentence.
-    pub(crate) async fn diagnose(&self) -> Result<String, String> {
+    pub(crate) async fn diagnose(&self, setting: &str) -> Result<String, String> {
         let dir = self.dir.display();
         match self.try_out().await {
             Ok(()) => Ok(format!("{dir} can be written to")),
             Err(error) => Err(format!(
-                "{dir} cannot be written to ({}): make it a directory of this user, or name another in mail_url.",
+                "{dir} cannot be written to ({}): make it a directory of this user, or name another in {setting}.",
                 error.kind()
             )),
         }

@@ -32,6 +32,8 @@ struct State {
 pub enum Refusal {
     /// For now, with `451 4.7.1`.
     Temporary,
+    /// For now, without having been tried: there are enough to its domain.
+    Busy,
     /// For good, with `550 5.1.1`.
     Permanent,
 }
@@ -97,6 +99,7 @@ impl Refusal {
     fn error(self) -> MailError {
         match self {
             Self::Temporary => MailError::Temporary { reply: "451 4.7.1".to_owned() },
+            Self::Busy => MailError::Busy { reply: "domain busy".to_owned() },
             Self::Permanent => MailError::Permanent { reply: "550 5.1.1".to_owned() },
         }
     }

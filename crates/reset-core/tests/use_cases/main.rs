@@ -237,6 +237,20 @@ async fn a_permanent_refusal_ends_the_errand_and_a_dead_server_ends_it_after_a_d
 }
 
 #[tokio::test]
+async fn a_mail_that_waits_for_others_to_its_domain_is_put_off_and_says_nothing_about_the_server() {
+    let world = world();
+    world.account("ann@example.org").await;
+    world.memory.mailer.refuse_next(1, Refusal::Busy);
+    world.ask("code", "ann@example.org").await;
+    world.courier().await;
+    assert!(world.resets.mail_works());
+    assert_eq!((world.outcomes(), world.memory.mailer.sent()), (vec![None], vec![]));
+    world.memory.clock.advance(MINUTE);
+    world.courier().await;
+    assert_eq!(world.outcomes(), [Some(Outcome::Mailed)]);
+}
+
+#[tokio::test]
 async fn a_reset_meanwhile_makes_a_waiting_mail_pointless() {
     let world = world();
     world.account("ann@example.org").await;
