@@ -6,7 +6,7 @@ use std::{collections::HashSet, fs::File, sync::Arc, time::Duration};
 use anyhow::{Result, bail};
 use reset_core::{
     Resets,
-    keys::{Key, Keys},
+    keys::{Keyring, Keys},
     ports::Adapters,
 };
 use reset_dialects::Api;
@@ -36,7 +36,7 @@ impl Engine {
     /// `public_url`.
     pub(crate) async fn new(
         settings: &Settings,
-        root: &Key,
+        roots: &Keyring,
         public_url: &str,
         transports: Vec<Transport>,
     ) -> Result<Self> {
@@ -51,12 +51,12 @@ impl Engine {
         let (clock, entropy) = (deployment::clock(), deployment::entropy());
         let webhook = deployment::webhook(settings)?;
         let adapters = Adapters { store, mailer: mail.clone(), webhook, hasher, clock, entropy };
-        let dialects = reset_dialects::dialects(settings.dialects(public_url, root)?);
+        let dialects = reset_dialects::dialects(settings.dialects(public_url, roots)?);
         let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
         let resets = Resets::within(
             settings.limits.budgeting.clone(),
             adapters,
-            Keys::new(root),
+            Keys::rotated(roots),
             recipes,
             settings.notify.owner,
         );

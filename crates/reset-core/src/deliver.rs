@@ -171,9 +171,9 @@ impl Resets {
     ) -> Option<(&'a Recipe, TicketSecret)> {
         let recipe = recipes.of(ticket.kind)?;
         let draw = Draw { origin: ticket.errand.as_str(), account: &account.id, nonce: ticket.nonce };
-        let (secret, digest) = self.inner.keys.draw(&ticket.dialect, &*recipe.shape, recipe.scope, draw);
-        let fits = ticket.account == account.id && digest.matches(&ticket.digest);
-        fits.then_some((recipe, secret))
+        let (keys, stored) = (&self.inner.keys, &ticket.digest);
+        let secret = keys.drawn(&ticket.dialect, &*recipe.shape, recipe.scope, draw, stored)?;
+        (ticket.account == account.id).then_some((recipe, secret))
     }
 
     /// Puts a new errand in the place of one whose ticket has become useless.
@@ -205,7 +205,12 @@ impl Resets {
         }
         for nonce in 0..DRAWS {
             let draw = Draw { origin: errand.id.as_str(), account: &account.id, nonce };
-            let (_, digest) = self.inner.keys.draw(recipes.dialect, &*recipe.shape, recipe.scope, draw);
+            let (secret, digest) = self.inner.keys.draw(recipes.dialect, &*recipe.shape, recipe.scope, draw);
+            if recipe.is_code_for_all()
+                && self.reads_like_another(recipes.dialect, &secret, &account.id, now).await?
+            {
+                continue;
+            }
             let ticket = Ticket {
                 id: self.ticket_id(),
                 account: account.id.clone(),

@@ -69,8 +69,9 @@ impl Resets {
             return Err(ExchangeError::Invalid);
         }
         let (Some(account), Some(ticket)) = (account, ticket) else { return Err(ExchangeError::Invalid) };
-        let digest = self.inner.keys.digest(dialect, Scope::Account, &account.id, code);
-        if !digest.matches(&ticket.digest) || ticket.epoch != account.epoch || ticket.email != email.key() {
+        let mut digests = self.inner.keys.digests(dialect, Scope::Account, &account.id, code);
+        let right = digests.any(|digest| digest.matches(&ticket.digest));
+        if !right || ticket.epoch != account.epoch || ticket.email != email.key() {
             return Err(ExchangeError::Invalid);
         }
         adapters.store.give_back(&budgets, now).await?;
@@ -105,7 +106,7 @@ impl Resets {
         let mut budgets = Vec::new();
         if !budgeting.guesses.is_empty() {
             let scope = format!("guesses.{dialect}");
-            budgets.push(Budget::of_address(&self.inner.keys, &scope, email, &budgeting.guesses));
+            budgets.extend(Budget::of_address(&self.inner.keys, &scope, email, &budgeting.guesses));
         }
         if !budgeting.all_guesses.is_empty() {
             let whose = if evaluated { "all" } else { "nobody" };
@@ -128,7 +129,8 @@ impl Resets {
         Ok(Some(Inspection { state: ticket.state(now), redirect_to: ticket.redirect_to }))
     }
 
-    /// The ticket that a secret of global scope opens, whatever its state.
+    /// The ticket that a secret of global scope opens, whatever its state. It was stored under one of the roots that are
+    /// listed. Where a code reads like another one that was made under another root, it opens neither (R11).
     pub(crate) async fn ticket_of_secret(
         &self,
         dialect: &'static str,
@@ -137,7 +139,41 @@ impl Resets {
     ) -> Result<Option<Ticket>, StoreError> {
         // The digest of a global secret covers no account.
         let nobody = AccountId::new("");
-        let digest = self.inner.keys.digest(dialect, Scope::Global, &nobody, secret);
-        self.adapters().store.ticket_with(dialect, &digest, now).await
+        let live = |ticket: &Ticket| ticket.state(now) == TicketState::Live;
+        let mut found: Option<Ticket> = None;
+        for digest in self.inner.keys.digests(dialect, Scope::Global, &nobody, secret) {
+            let Some(ticket) = self.adapters().store.ticket_with(dialect, &digest, now).await? else {
+                continue;
+            };
+            if secret.kind() == TicketKind::Token {
+                // Two of those never meet.
+                return Ok(Some(ticket));
+            }
+            match &found {
+                Some(other) if live(other) && live(&ticket) => return Ok(None),
+                Some(other) if live(other) => {}
+                _ => found = Some(ticket),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a code that was drawn reads like a live one of another account that was made under an earlier root: the
+    /// store compares digests, and these differ (R11).
+    pub(crate) async fn reads_like_another(
+        &self,
+        dialect: &str,
+        secret: &TicketSecret,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let nobody = AccountId::new("");
+        for digest in self.inner.keys.digests(dialect, Scope::Global, &nobody, secret).skip(1) {
+            let other = self.adapters().store.ticket_with(dialect, &digest, now).await?;
+            if other.is_some_and(|other| other.account != *account && other.state(now) == TicketState::Live) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

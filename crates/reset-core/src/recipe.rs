@@ -23,6 +23,13 @@ pub struct Recipe {
     pub carriage: Carriage,
 }
 
+impl Recipe {
+    /// Whether its secrets are codes that alone find their ticket, so that two accounts' may meet (R11).
+    pub(crate) fn is_code_for_all(&self) -> bool {
+        self.scope == Scope::Global && self.shape.kind() != TicketKind::Token
+    }
+}
+
 /// How a secret travels by mail.
 #[derive(Clone)]
 pub enum Carriage {

@@ -9,6 +9,7 @@ mod doctor;
 mod healthcheck;
 mod migrate;
 mod openapi;
+mod secret;
 mod serve;
 mod user;
 
@@ -60,6 +61,9 @@ enum Command {
     Doctor,
     /// Exit 0 when the server of these settings is ready, 1 when it is not
     Healthcheck,
+    /// Put a new secret in the place of one of our own making
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Create, check and block accounts of the users table
     #[command(subcommand)]
     User(user::Command),
@@ -110,6 +114,7 @@ impl Command {
             Self::Adopt(arguments) => in_runtime(adopt::run(global.settings()?, arguments)),
             Self::Doctor => in_runtime(doctor::run(global)),
             Self::Healthcheck => in_runtime(healthcheck::run(global.settings()?)),
+            Self::Secret(command) => secret::run(&global.settings()?, &command),
             Self::User(command) => in_runtime(user::run(global.settings()?, command)),
             Self::Config(command) => config::run(global, &command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),

@@ -28,7 +28,7 @@ mod value;
 mod weaknesses;
 
 use anyhow::{Result, anyhow};
-use reset_core::keys::Key;
+use reset_core::keys::Keyring;
 use reset_diesel::adopted::Mapping;
 use tracing_subscriber::EnvFilter;
 
@@ -40,7 +40,7 @@ pub(crate) use self::{
     mail::Mail,
     notify::{Notify, WebhookSettings},
     password::Passwords,
-    secret::Secret,
+    secret::rotate,
     source::Inputs,
 };
 
@@ -93,18 +93,18 @@ impl Settings {
             notify: Notify::read(&values)?,
             values,
         };
-        settings.dialects(&settings.likely_url(), &settings.likely_root())?;
+        settings.dialects(&settings.likely_url(), &settings.database.secret.likely_roots())?;
         Ok(settings)
     }
 
-    /// What the dialects are told, once the public URL and the root key are known.
-    pub(crate) fn dialects(&self, public_url: &str, root: &Key) -> Result<reset_dialects::Settings> {
-        dialects::read(&self.values, &self.passwords, public_url, root)
+    /// What the dialects are told, once the public URL and the root keys are known.
+    pub(crate) fn dialects(&self, public_url: &str, roots: &Keyring) -> Result<reset_dialects::Settings> {
+        dialects::read(&self.values, &self.passwords, public_url, roots)
     }
 
     /// What the dialects' tables are made from when nothing is going to be served or mailed.
     pub(crate) fn stand_in(&self) -> Result<reset_dialects::Settings> {
-        self.dialects(&self.likely_url(), &self.likely_root())
+        self.dialects(&self.likely_url(), &self.database.secret.likely_roots())
     }
 
     /// Whether somebody set `name`, or left it to its default.
@@ -124,13 +124,5 @@ impl Settings {
     /// The public URL as far as it is known before the listener is bound.
     pub(crate) fn likely_url(&self) -> String {
         self.http.public_url.of(&self.http.listen)
-    }
-
-    /// The root as far as it is known before anything is made.
-    fn likely_root(&self) -> Key {
-        match &self.database.secret {
-            Secret::Given(key) => key.clone(),
-            Secret::Kept(_) => Key::shared(&[]),
-        }
     }
 }

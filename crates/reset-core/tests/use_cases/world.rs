@@ -10,13 +10,14 @@ use reset_core::{
     errand::Outcome,
     error::{ExchangeError, RedeemError, RequestError},
     exchange::Exchange,
-    keys::{Key, Keys},
+    keys::{Key, Keyring, Keys},
     memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::{Accounts, Adapters},
     recipe::{Carriage, Crowded, Recipe, Recipes},
     request::{Ask, Disclosure},
-    secret::{LongCode, Scope, Shape, SixDigits, TaggedHex, TicketSecret},
+    secret::{LongCode, Scope, Seed, Shape, SixDigits, TaggedHex, TicketSecret},
+    ticket::TicketKind,
 };
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -30,7 +31,7 @@ pub(crate) struct World {
 }
 
 /// `code`: a global code, at most two short ones. `pair`: an account's code that becomes a token.
-/// `link`: a token in a link.
+/// `link`: a token in a link. `tiny`: a global code of which there are four.
 pub(crate) fn world() -> World {
     let memory = Memory::new(1);
     let adapters = memory.adapters();
@@ -39,20 +40,21 @@ pub(crate) fn world() -> World {
 
 /// The same over other `adapters` than all of `memory`.
 pub(crate) fn world_with(memory: Memory, adapters: Adapters) -> World {
-    over(memory, adapters, 9, Budgeting::default())
+    over(memory, adapters, &[9], Budgeting::default())
 }
 
 /// The same within budgets.
 pub(crate) fn world_within(budgeting: Budgeting) -> World {
     let memory = Memory::new(1);
     let adapters = memory.adapters();
-    over(memory, adapters, 9, budgeting)
+    over(memory, adapters, &[9], budgeting)
 }
 
-/// The use cases over `adapters`, all keys derived from `key`.
-fn over(memory: Memory, adapters: Adapters, key: u8, budgeting: Budgeting) -> World {
-    let root = Key::root(&[key; 32]).unwrap();
-    let tokens = TaggedHex::<24>::new(root.derive("tags"));
+/// The use cases over `adapters`, all keys derived from the first of `roots`, those of the others accepted.
+fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) -> World {
+    let mut roots = roots.iter().map(|root| Key::root(&[*root; 32]).unwrap());
+    let roots = Keyring::new(roots.next().unwrap(), roots);
+    let tokens = TaggedHex::<24>::new(roots.derive("tags"));
     let recipe = |shape: Arc<dyn Shape>, scope, carriage| Recipe { shape, scope, life: LIFE, carriage };
     let link = Carriage::Link { page: "https://app.example/reset?lang=en".into(), parameter: "token" };
     let recipes = vec![
@@ -74,16 +76,26 @@ fn over(memory: Memory, adapters: Adapters, key: u8, budgeting: Budgeting) -> Wo
             usual: recipe(Arc::new(tokens.clone()), Scope::Global, link),
             crowded: None,
         },
+        Recipes {
+            dialect: "tiny",
+            usual: recipe(Arc::new(OneOfFour), Scope::Global, Carriage::Code),
+            crowded: None,
+        },
     ];
-    let resets = Resets::within(budgeting, adapters, Keys::new(&root), recipes, true);
+    let resets = Resets::within(budgeting, adapters, Keys::rotated(&roots), recipes, true);
     World { memory, resets, tokens }
 }
 
 impl World {
     /// The same store, mailbox and clock after somebody changed the secret.
     pub(crate) fn under_another_key(self) -> Self {
+        self.under(&[8], Budgeting::default())
+    }
+
+    /// The same under the first of `roots`, those of the others accepted. World 9 is the one that all begin with.
+    pub(crate) fn under(self, roots: &[u8], budgeting: Budgeting) -> Self {
         let adapters = self.memory.adapters();
-        over(self.memory, adapters, 8, Budgeting::default())
+        over(self.memory, adapters, roots, budgeting)
     }
 
     pub(crate) async fn account(&self, email: &str) {
@@ -178,6 +190,21 @@ impl World {
             life: LIFE,
         };
         self.resets.exchange(exchange).await.map(|exchanged| exchanged.token)
+    }
+}
+
+/// Codes that meet all the time: `000000` to `000003`.
+struct OneOfFour;
+
+impl Shape for OneOfFour {
+    fn kind(&self) -> TicketKind {
+        TicketKind::Code
+    }
+
+    fn mint(&self, seed: &Seed) -> TicketSecret {
+        let mut byte = [0];
+        seed.fill(&mut byte);
+        code(&format!("00000{}", byte[0] % 4))
     }
 }
 

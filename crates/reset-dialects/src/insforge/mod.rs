@@ -20,7 +20,7 @@ use bytes::Bytes;
 use http::Response;
 use reset_core::{
     error::{ExchangeError, RedeemError},
-    keys::Key,
+    keys::Keyring,
     password::Policy,
     recipe::{Carriage, Recipe, Recipes},
     secret::{Scope, SixDigits, TaggedHex},
@@ -55,8 +55,8 @@ pub struct Settings {
     pub token_ttl: Duration,
     /// Most guesses for one code. Default 3 (InsForge's own).
     pub max_attempts: u32,
-    /// Key of the tags at the end of the tokens.
-    pub tags: Key,
+    /// Keys of the tags at the end of the tokens.
+    pub tags: Keyring,
     /// Rules for a new password.
     pub policy: Policy,
 }

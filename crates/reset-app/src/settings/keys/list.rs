@@ -62,6 +62,13 @@ pub(crate) const KEYS: &[Key] = &[
         "At least 32 bytes as hex or base64; every other key is derived from it",
     )
     .secrecy(Secrecy::Secret),
+    Key::found(
+        "secret_previous",
+        "on SQLite: `reset.secret.previous` beside the database, where there is one; else none",
+        "Secrets that `secret` took the place of, the latest first, at most three: what is out under them stays valid",
+    )
+    .list()
+    .secrecy(Secrecy::Secret),
     Key::new(
         "profile",
         Choice(&["compatible", "hardened"]),
@@ -100,6 +107,12 @@ pub(crate) const KEYS: &[Key] = &[
         "worthai.jwt_secret",
         "derived from `secret`",
         "Signs the tokens; at least 32 bytes, taken as written",
+    )
+    .secrecy(Secrecy::Secret),
+    Key::found(
+        "worthai.jwt_secret_previous",
+        "derived from `secret_previous` where `worthai.jwt_secret` is not set; else none",
+        "The secret that it took the place of: tokens that this one signed stay valid",
     )
     .secrecy(Secrecy::Secret),
     Key::new("strapi.enabled", Boolean, "true", "Whether Strapi users-permissions is served"),
