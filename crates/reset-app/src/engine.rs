@@ -60,6 +60,7 @@ impl Engine {
             recipes,
             settings.notify.owner,
         );
+        let resets = resets.called(settings.names(public_url));
         let api = Api::new(resets.clone(), dialects, settings.serving()?);
         let mut paths = HashSet::new();
         if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {

@@ -126,7 +126,7 @@ impl Resets {
     ) -> Result<Option<Inspection>, StoreError> {
         let now = self.adapters().clock.now();
         let Some(ticket) = self.ticket_of_secret(dialect, secret, now).await? else { return Ok(None) };
-        Ok(Some(Inspection { state: ticket.state(now), redirect_to: ticket.redirect_to }))
+        Ok(Some(Inspection { state: ticket.standing(now), redirect_to: ticket.redirect_to }))
     }
 
     /// The ticket that a secret of global scope opens, whatever its state. It was stored under one of the roots that are

@@ -30,6 +30,7 @@ pub mod mail;
 #[cfg(feature = "memory")]
 pub mod memory;
 pub mod notation;
+pub mod own_names;
 pub mod password;
 pub mod ports;
 pub mod recipe;
@@ -68,6 +69,8 @@ struct Inner {
     keys: Keys,
     recipes: Vec<Recipes>,
     budgeting: Budgeting,
+    /// What the deployment is called: no password is to be made of it (R56).
+    names: Vec<String>,
     /// Whether the owner is told of a completed reset (R30).
     notify_owner: bool,
     /// Wakes the courier.
@@ -92,8 +95,20 @@ impl Resets {
         notify_owner: bool,
     ) -> Self {
         let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
-        let inner = Inner { adapters, keys, recipes, budgeting, notify_owner, wake, mail_works, draining };
+        let names = Vec::new();
+        let inner =
+            Inner { adapters, keys, recipes, budgeting, names, notify_owner, wake, mail_works, draining };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The same use cases, which know what the deployment is called: its app, its host. Where a policy refuses the most
+    /// common passwords, those made of such names are refused as well; the account's own names always are.
+    ///
+    /// # Panics
+    /// When it was cloned before.
+    pub fn called(mut self, names: Vec<String>) -> Self {
+        Arc::get_mut(&mut self.inner).expect("told before it is shared").names = names;
+        self
     }
 
     /// The adapters.

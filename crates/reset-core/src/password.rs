@@ -8,12 +8,21 @@ use zeroize::Zeroizing;
 pub const PASSWORD_MAX: usize = 1024;
 
 /// A password that its policy accepted. Wiped when dropped, cannot be printed.
-pub struct NewPassword(Zeroizing<String>);
+pub struct NewPassword {
+    text: Zeroizing<String>,
+    /// Whether the policy refuses what everybody tries first: then names of the account are refused as well.
+    refuse_common: bool,
+}
 
 impl NewPassword {
     /// The bytes to hash, exactly as they were typed (R57).
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.text.as_bytes()
+    }
+
+    /// The text, where it is still to be compared with what the account is called.
+    pub(crate) fn to_compare(&self) -> Option<&str> {
+        self.refuse_common.then_some(self.text.as_str())
     }
 }
 
@@ -24,7 +33,8 @@ pub struct Policy {
     pub min: usize,
     /// Whether one of A-Z, a-z, 0-9 and anything else must each occur (px0's seed).
     pub four_classes: bool,
-    /// Whether one of the hundred thousand most common passwords is refused, whatever the case of its letters (R56).
+    /// Whether one of the hundred thousand most common passwords is refused, whatever the case of its letters, and,
+    /// once the account is known, one that is made of its names or of ours (R56; [`crate::own_names`]).
     pub refuse_common: bool,
     /// Most bytes of UTF-8: [`PASSWORD_MAX`], or 72 where bcrypt would cut the rest off.
     pub max_bytes: usize,
@@ -78,7 +88,7 @@ impl Policy {
         if self.refuse_common && is_common(text) {
             return Err(Weakness::Common);
         }
-        Ok(NewPassword(Zeroizing::new(text.to_owned())))
+        Ok(NewPassword { text: Zeroizing::new(text.to_owned()), refuse_common: self.refuse_common })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Use case: a ticket sets a new password.
 //!
 //! The order is the rule (security.md C2): the password's own rules come first, as the type of the argument;
-//! then the look-up, a read; then the hash, outside any transaction and never for a secret that does not
+//! then the look-up, a read; then the one rule that needs the account; then the hash, outside any transaction and never for a secret that does not
 //! exist; then one transaction that spends the ticket and changes everything at once.
 
 use crate::{
@@ -22,7 +22,7 @@ impl Resets {
     /// and voids all its other tickets. Returns the account as it was read before the change.
     ///
     /// # Errors
-    /// On every error the ticket is unspent and nothing changed; but for [`RedeemError::Store`], after which it may
+    /// On every error the ticket is unspent and nothing changed, after [`RedeemError::OwnName`] but for a count; but for [`RedeemError::Store`], after which it may
     /// be that everything did.
     pub async fn redeem(
         &self,
@@ -38,9 +38,10 @@ impl Resets {
         if account.blocked {
             return Err(RedeemError::Blocked);
         }
-        if ticket.state(now) != TicketState::Live || ticket.epoch != account.epoch {
+        if ticket.standing(now) != TicketState::Live || ticket.epoch != account.epoch {
             return Err(RedeemError::Invalid);
         }
+        self.refuse_own_names(&password, &account, &ticket, now).await?;
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
         let errands = self.errands_of_a_reset(dialect, &account);
         let redemption = Redemption {

@@ -31,6 +31,7 @@ use anyhow::{Result, anyhow};
 use reset_core::keys::Keyring;
 use reset_diesel::adopted::Mapping;
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 use self::value::Values;
 pub(crate) use self::{
@@ -100,6 +101,13 @@ impl Settings {
     /// What the dialects are told, once the public URL and the root keys are known.
     pub(crate) fn dialects(&self, public_url: &str, roots: &Keyring) -> Result<reset_dialects::Settings> {
         dialects::read(&self.values, &self.passwords, public_url, roots)
+    }
+
+    /// What the deployment is called, once its URL is known: what people put into passwords (R56).
+    pub(crate) fn names(&self, public_url: &str) -> Vec<String> {
+        let host = Url::parse(public_url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
+        let sender = self.mail.from.split_once('<').map(|(name, _)| name.trim().trim_matches('"').to_owned());
+        self.passwords.context_words.iter().cloned().chain(host).chain(sender).collect()
     }
 
     /// What the dialects' tables are made from when nothing is going to be served or mailed.

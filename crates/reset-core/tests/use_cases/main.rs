@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod budgets;
+mod own_names;
 mod rotation;
 mod webhooks;
 mod world;

@@ -98,6 +98,12 @@ impl World {
         over(self.memory, adapters, roots, budgeting)
     }
 
+    /// The same in a deployment that is called `name`.
+    pub(crate) fn called(self, name: &str) -> Self {
+        let world = self.under(&[9], Budgeting::default());
+        Self { resets: world.resets.called(vec![name.to_owned()]), ..world }
+    }
+
     pub(crate) async fn account(&self, email: &str) {
         let account = NewAccount {
             email: email.to_owned(),

@@ -196,8 +196,10 @@ pub(crate) const KEYS: &[Key] = &[
         "password.denylist",
         Choice(&["on", "off"]),
         "on",
-        "Whether the hundred thousand most common passwords are refused, in any case of their letters",
+        "Whether the hundred thousand most common passwords are refused, in any case of their letters, and those made \
+         of the account's name or address, of `public_url`'s host, of `mail_from`'s name or of `context_words`",
     ),
+    Key::new("password.context_words", List, "", "Names of your app or company, of which no password is to be made"),
     Key::new(
         "limits.enabled",
         Boolean,
