@@ -19,7 +19,7 @@ use crate::{
     mail::{Mail, MailBody},
     ports::{Event, Issued},
     recipe::{Recipe, Recipes},
-    secret::TicketSecret,
+    secret::{Scope, TicketSecret},
     ticket::{HARD_CAP, Ticket, TicketId, TicketState},
     time::Timestamp,
 };
@@ -145,7 +145,8 @@ impl Resets {
             (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, recipe.life));
             adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
         }
-        let body = recipe.carriage.body(recipe.shape.seal(&secret, &ticket), recipe.life);
+        let text = recipe.shape.seal(&secret, &ticket);
+        let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
         let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), recipe.life);
         Ok(Ok(Ready { mail: letter(errand, account, body), ticket: Some(clock) }))
     }
@@ -184,6 +185,25 @@ impl Resets {
         Ok(())
     }
 
+    /// Whether the budgets of wrong guesses at the dialect's usual codes, those for `email`, have no room.
+    async fn are_frozen(
+        &self,
+        recipes: &Recipes,
+        email: &EmailAddress,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let budgets = match recipes.usual.scope {
+            Scope::Global => self.budget_of_open_guesses(recipes.dialect).into_iter().collect(),
+            Scope::Account => self.budgets_of_guesses(recipes.dialect, email, true),
+        };
+        for budget in &budgets {
+            if !self.adapters().store.has_room(budget, now).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Issues the errand's ticket; nothing when a later ask was served already.
     async fn issue(
         &self,
@@ -196,12 +216,11 @@ impl Resets {
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let (mut recipe, mut crowded) = (&recipes.usual, recipes.crowded.as_ref());
-        if let Some(long) = crowded
-            && let Some(guesses) = self.budget_of_open_guesses(recipes.dialect)
-            && !adapters.store.has_room(&guesses, now).await?
+        if let Some(other) = crowded
+            && self.are_frozen(recipes, email, now).await?
         {
-            // Short codes are frozen, and somebody is guessing at them (R47).
-            (recipe, crowded) = (&long.recipe, None);
+            // Codes open nothing now, and somebody is guessing at them: the owner gets what cannot be guessed (R47, R50).
+            (recipe, crowded) = (&other.recipe, None);
         }
         for nonce in 0..DRAWS {
             let draw = Draw { origin: errand.id.as_str(), account: &account.id, nonce };
@@ -222,7 +241,7 @@ impl Resets {
                 errand: errand.id.clone(),
                 errand_seq: errand.seq,
                 nonce,
-                redirect_to: redirect_to.map(ToOwned::to_owned),
+                redirect_to: redirect_to.filter(|_| recipe.carriage.leads_on()).map(ToOwned::to_owned),
                 attempts: 0,
                 issued_at: now,
                 minted_at: now,
@@ -230,7 +249,7 @@ impl Resets {
                 spent_at: None,
                 voided_at: None,
             };
-            match adapters.store.issue(&ticket, crowded.map(|crowded| crowded.most_live)).await? {
+            match adapters.store.issue(&ticket, crowded.and_then(|crowded| crowded.most_live)).await? {
                 Issued::Live => return Ok(Some(ticket)),
                 Issued::Superseded => return Ok(None),
                 Issued::Collision => {}

@@ -101,7 +101,12 @@ impl Resets {
     /// What a guess at the code of an address costs: one of the address's own, over all its codes, and one of the
     /// dialect's where there is a code to guess at. Where there is none, another row takes the dialect's place, so that
     /// strangers cannot spend the dialect's by guessing at nobody, and nothing takes longer or shorter (R14).
-    fn budgets_of_guesses(&self, dialect: &str, email: &EmailAddress, evaluated: bool) -> Vec<Budget> {
+    pub(crate) fn budgets_of_guesses(
+        &self,
+        dialect: &str,
+        email: &EmailAddress,
+        evaluated: bool,
+    ) -> Vec<Budget> {
         let budgeting = &self.inner.budgeting;
         let mut budgets = Vec::new();
         if !budgeting.guesses.is_empty() {

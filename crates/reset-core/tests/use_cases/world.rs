@@ -30,7 +30,7 @@ pub(crate) struct World {
     tokens: TaggedHex<24>,
 }
 
-/// `code`: a global code, at most two short ones. `pair`: an account's code that becomes a token.
+/// `code`: a global code, at most two short ones. `pair`: an account's code that becomes a token, or a link.
 /// `link`: a token in a link. `tiny`: a global code of which there are four.
 pub(crate) fn world() -> World {
     let memory = Memory::new(1);
@@ -57,19 +57,27 @@ fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) 
     let tokens = TaggedHex::<24>::new(roots.derive("tags"));
     let recipe = |shape: Arc<dyn Shape>, scope, carriage| Recipe { shape, scope, life: LIFE, carriage };
     let link = Carriage::Link { page: "https://app.example/reset?lang=en".into(), parameter: "token" };
+    let onward = Carriage::LinkOnward {
+        page: "https://app.example/open".into(),
+        otherwise: "https://app.example/reset".into(),
+        parameter: "token",
+    };
     let recipes = vec![
         Recipes {
             dialect: "code",
             usual: recipe(Arc::new(SixDigits), Scope::Global, Carriage::Code),
             crowded: Some(Crowded {
-                most_live: 2,
+                most_live: Some(2),
                 recipe: recipe(Arc::new(LongCode), Scope::Global, Carriage::Code),
             }),
         },
         Recipes {
             dialect: "pair",
             usual: recipe(Arc::new(SixDigits), Scope::Account, Carriage::Code),
-            crowded: None,
+            crowded: Some(Crowded {
+                most_live: None,
+                recipe: recipe(Arc::new(tokens.clone()), Scope::Global, onward),
+            }),
         },
         Recipes {
             dialect: "link",
@@ -118,6 +126,12 @@ impl World {
 
     pub(crate) async fn ask(&self, dialect: &'static str, email: &str) {
         self.ask_with(dialect, email, Disclosure::Never).await.unwrap();
+    }
+
+    pub(crate) async fn ask_for(&self, dialect: &'static str, email: &str, target: Option<&str>) {
+        let (reference, disclosure) = (self.resets.reference(), Disclosure::Never);
+        let (email, redirect_to) = (EmailAddress::parse(email).ok(), target.map(ToOwned::to_owned));
+        self.resets.request(Ask { dialect, email, redirect_to, reference, disclosure }).await.unwrap();
     }
 
     pub(crate) async fn ask_with(

@@ -22,7 +22,7 @@ use reset_core::{
     error::{ExchangeError, RedeemError},
     keys::Keyring,
     password::Policy,
-    recipe::{Carriage, Recipe, Recipes},
+    recipe::{Carriage, Crowded, Recipe, Recipes},
     secret::{Scope, SixDigits, TaggedHex},
 };
 use utoipa::OpenApi;
@@ -39,6 +39,9 @@ const NAME: &str = "insforge";
 
 /// Path of the page that a mailed link opens.
 const LINK: &str = "/api/auth/email/reset-password-link";
+
+/// Path of our own page, which sets a password by the token in its query.
+const OWN_PAGE: &str = "/reset";
 
 /// What a deployment decides about InsForge.
 #[derive(Clone)]
@@ -81,7 +84,7 @@ struct Document;
 
 /// The dialect's rows, envelope, mails and document.
 pub fn dialect(settings: Settings) -> Dialect {
-    let recipes = Recipes { dialect: NAME, usual: settings.recipe(), crowded: None };
+    let recipes = settings.recipes();
     let traits = settings.traits();
     let insforge = Arc::new(settings);
     Dialect {
@@ -116,24 +119,36 @@ pub fn dialect(settings: Settings) -> Dialect {
 }
 
 impl Settings {
-    /// How tickets are made and mailed. A code is one account's own, a link's token is the whole dialect's.
-    fn recipe(&self) -> Recipe {
+    /// How tickets are made and mailed. A code is one account's own, a link's token is the whole dialect's. While the
+    /// budgets of wrong codes are spent, a link takes the code's place: nobody is locked out by a guesser (R50,
+    /// security.md B4).
+    fn recipes(&self) -> Recipes {
+        let link = Recipe {
+            shape: Arc::new(self.tokens()),
+            scope: Scope::Global,
+            life: self.token_ttl,
+            carriage: self.link(),
+        };
         match self.method {
-            Method::Code => Recipe {
-                shape: Arc::new(SixDigits),
-                scope: Scope::Account,
-                life: self.code_ttl,
-                carriage: Carriage::Code,
-            },
-            Method::Link => Recipe {
-                shape: Arc::new(self.tokens()),
-                scope: Scope::Global,
-                life: self.token_ttl,
-                carriage: Carriage::Link {
-                    page: format!("{}{LINK}", self.public_url.trim_end_matches('/')),
-                    parameter: "token",
-                },
-            },
+            Method::Code => {
+                let (shape, life) = (Arc::new(SixDigits), self.code_ttl);
+                let usual = Recipe { shape, scope: Scope::Account, life, carriage: Carriage::Code };
+                Recipes { dialect: NAME, usual, crowded: Some(Crowded { most_live: None, recipe: link }) }
+            }
+            Method::Link => Recipes { dialect: NAME, usual: link, crowded: None },
+        }
+    }
+
+    /// A link leads to the target of its ask. Where codes are mailed an ask needs none, and then the link leads to our
+    /// own page.
+    fn link(&self) -> Carriage {
+        let (origin, parameter) = (self.public_url.trim_end_matches('/'), "token");
+        let page = format!("{origin}{LINK}");
+        match self.method {
+            Method::Code => {
+                Carriage::LinkOnward { page, otherwise: format!("{origin}{OWN_PAGE}"), parameter }
+            }
+            Method::Link => Carriage::Link { page, parameter },
         }
     }
 
@@ -146,17 +161,21 @@ impl Settings {
     fn traits(&self) -> Traits {
         const TOKEN: &str = "64 hexadecimal digits";
         let refused = || Error::from(RedeemError::Invalid);
-        let (second, form, exchanged, guesses, first) = match self.method {
+        let (second, forms, exchanged, guesses, first) = match self.method {
             Method::Code => (
                 ("exchange", "exchangeResetPasswordToken"),
-                "6 digits",
+                vec!["6 digits", TOKEN],
                 Some((TOKEN, self.token_ttl)),
-                format!("{} guesses for a code", self.max_attempts),
+                format!(
+                    "{} guesses for a code, and a budget of wrong ones for the address and for all together; beyond \
+                     either a link",
+                    self.max_attempts
+                ),
                 Error::from(ExchangeError::Invalid),
             ),
             Method::Link => (
                 ("open the link", "resetPasswordLink"),
-                TOKEN,
+                vec![TOKEN],
                 None,
                 "192 random bits and a keyed tag".to_owned(),
                 Error::UnknownLink,
@@ -173,7 +192,7 @@ impl Settings {
             title: "InsForge",
             suits: "apps that let people type a code for their address; by links, web apps that name the page in each ask",
             steps: vec![("ask", "sendResetPassword"), second, ("reset", "resetPassword")],
-            forms: vec![form],
+            forms,
             exchanged,
             guesses,
             policy: self.policy,
