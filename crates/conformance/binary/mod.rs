@@ -12,6 +12,7 @@ mod hashes;
 mod health;
 mod hygiene;
 mod limits;
+mod redis;
 mod rotation;
 mod settings;
 mod webhook;

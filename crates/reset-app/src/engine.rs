@@ -9,7 +9,7 @@ use reset_core::{
     keys::{Keyring, Keys},
     ports::Adapters,
 };
-use reset_dialects::Api;
+use reset_dialects::{Api, Serving};
 use reset_mail::{MailService, Transport};
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
@@ -61,7 +61,8 @@ impl Engine {
             settings.notify.owner,
         );
         let resets = resets.called(settings.names(public_url));
-        let api = Api::new(resets.clone(), dialects, settings.serving()?);
+        let serving = Serving { shared: deployment::counters(settings, roots).await?, ..settings.serving()? };
+        let api = Api::new(resets.clone(), dialects, serving);
         let mut paths = HashSet::new();
         if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {
             bail!("worthai.base_path: {} is another dialect's already", twice.path);

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use anyhow::{Context, Result};
 
 use super::{Global, print};
-use crate::{deployment, settings::Settings};
+use crate::{counters, deployment, settings::Settings};
 
 pub(super) async fn run(global: &Global) -> Result<ExitCode> {
     let mut report = Report { healthy: true };
@@ -14,6 +14,10 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode> {
             report.line("settings", Ok("understood".to_owned()));
             report.line("secret", secret(&settings));
             report.line("database", database(&settings).await);
+            if let Some(url) = &settings.limits.redis_url {
+                let checked = counters::check(url, &*deployment::clock()).await;
+                report.line("redis", checked.map(|()| "clients can be counted".to_owned()));
+            }
             let url = settings.likely_url();
             report.line("public_url", Ok(url.clone()));
             match deployment::mail(&settings, vec![settings.mail.transport.clone()], &url) {

@@ -127,8 +127,10 @@ impl Open {
     fn insforge(&mut self, insforge: &insforge::Settings, limited: bool) {
         // While the budgets of codes are spent, links are mailed in their place, and lead on to what is listed.
         if insforge.method == insforge::Method::Link || (limited && !insforge.allowed.is_empty()) {
-            self.tell("R34: an InsForge link hands its token over in a query, as its contract says (insforge.method, \
-                 insforge.allowed_redirect_urls)");
+            self.tell(
+                "R34: an InsForge link hands its token over in a query, as its contract says (insforge.method, \
+                 insforge.allowed_redirect_urls)",
+            );
         }
         if insforge.method == insforge::Method::Code {
             self.tell(format!(

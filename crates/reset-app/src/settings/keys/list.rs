@@ -241,7 +241,8 @@ pub(crate) const KEYS: &[Key] = &[
         "limits.client_asks_per_15m",
         Integer,
         "5",
-        "Resets that one client asks for in 15 minutes: an IPv4 address or an IPv6 /64, in each process; then 429",
+        "Resets that one client asks for in 15 minutes: an IPv4 address or an IPv6 /64, in each process or, \
+         with `redis_url`, in all together; then 429",
     ),
     Key::new("limits.client_asks_per_day", Integer, "20", "The same in a day"),
     Key::new(
@@ -264,6 +265,13 @@ pub(crate) const KEYS: &[Key] = &[
         "60",
         "Other wrong secrets from one client in an hour: long codes, tokens, links; then 429",
     ),
+    Key::found(
+        "limits.redis_url",
+        "each process counts for itself",
+        "`redis://[user:password@]host[:port][/database]`: where all replicas count clients together (`client_…`, \
+         `network_…`)",
+    )
+    .secrecy(Secrecy::Userinfo),
     Key::new(
         "users.preset",
         Choice(&["own", "px0", "insforge", "strapi-v4", "strapi-v3", "custom"]),
