@@ -1,8 +1,8 @@
 //! Counts of clients in Redis, where replicas count together (`limits.redis_url`).
 //!
-//! They are limits for load: nothing is lost when Redis forgets them, and nobody waits for it. A request gives it 50 ms;
-//! after one failure nobody asks again until the keeper, a task of its own, has a connection that can count. Meanwhile
-//! each process counts for itself (`reset_dialects::Counters`).
+//! They are limits for load: nothing is lost when Redis forgets them, and nobody waits for it. A request gives it
+//! 50 ms; after one failure nobody asks again until the keeper, a task of its own, has a connection that can count.
+//! Meanwhile each process counts for itself (`reset_dialects::Counters`).
 
 use std::{
     sync::{

@@ -219,7 +219,8 @@ impl Resets {
         if let Some(other) = crowded
             && self.are_frozen(recipes, email, now).await?
         {
-            // Codes open nothing now, and somebody is guessing at them: the owner gets what cannot be guessed (R47, R50).
+            // Codes open nothing now, and somebody is guessing at them: the owner gets what cannot be guessed (R47,
+            // R50).
             (recipe, crowded) = (&other.recipe, None);
         }
         for nonce in 0..DRAWS {

@@ -134,8 +134,8 @@ impl Resets {
         Ok(Some(Inspection { state: ticket.standing(now), redirect_to: ticket.redirect_to }))
     }
 
-    /// The ticket that a secret of global scope opens, whatever its state. It was stored under one of the roots that are
-    /// listed. Where a code reads like another one that was made under another root, it opens neither (R11).
+    /// The ticket that a secret of global scope opens, whatever its state. It was stored under one of the roots that
+    /// are listed. Where a code reads like another one that was made under another root, it opens neither (R11).
     pub(crate) async fn ticket_of_secret(
         &self,
         dialect: &'static str,

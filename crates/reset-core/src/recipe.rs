@@ -87,8 +87,8 @@ pub struct Recipes {
     pub dialect: &'static str,
     /// What is mailed as a rule.
     pub usual: Recipe,
-    /// What is mailed instead while too many guessable codes are live (px0, security.md B3), or too many wrong ones were
-    /// tried (px0 and InsForge, B3 and B4).
+    /// What is mailed instead while too many guessable codes are live (px0, security.md B3), or too many wrong ones
+    /// were tried (px0 and InsForge, B3 and B4).
     pub crowded: Option<Crowded>,
 }
 

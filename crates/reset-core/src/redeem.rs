@@ -1,8 +1,9 @@
 //! Use case: a ticket sets a new password.
 //!
 //! The order is the rule (security.md C2): the password's own rules come first, as the type of the argument;
-//! then the look-up, a read; then the one rule that needs the account; then the hash, outside any transaction and never for a secret that does not
-//! exist; then one transaction that spends the ticket and changes everything at once.
+//! then the look-up, a read; then the one rule that needs the account; then the hash, outside any transaction
+//! and never for a secret that does not exist; then one transaction that spends the ticket and changes
+//! everything at once.
 
 use crate::{
     Resets,
@@ -22,8 +23,8 @@ impl Resets {
     /// and voids all its other tickets. Returns the account as it was read before the change.
     ///
     /// # Errors
-    /// On every error the ticket is unspent and nothing changed, after [`RedeemError::OwnName`] but for a count; but for [`RedeemError::Store`], after which it may
-    /// be that everything did.
+    /// On every error the ticket is unspent and nothing changed, after [`RedeemError::OwnName`] but for a count; but
+    /// for [`RedeemError::Store`], after which it may be that everything did.
     pub async fn redeem(
         &self,
         dialect: &'static str,

@@ -204,6 +204,9 @@ impl Gate {
     ) -> Result<Admission, Refusal> {
         if let (Some(Shared { counters, names }), Some(address)) = (&self.shared, address) {
             let (now, counted) = (self.clock.now(), self.counted(class, address));
+            if counted.is_empty() {
+                return Ok(Admission::default());
+            }
             let budgets = counted.iter().map(|(who, windows)| Budget::shared(&who.name(names), windows));
             let budgets: Vec<Budget> = budgets.collect();
             match counters.take(&budgets, now).await {
