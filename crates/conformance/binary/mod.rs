@@ -3,6 +3,7 @@
 //! One suite for every server: each `crates/server-*/tests/binary.rs` names its program in `crate::BINARY` and
 //! takes this folder in. Every test has a folder and a free port of its own, so that suites run side by side.
 
+mod administration;
 mod commands;
 mod connections;
 mod durability;

@@ -25,6 +25,8 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 const PUT_BACK_TRIES: u32 = 5;
 /// Time between two clean-ups.
 const PURGE_EVERY: Duration = Duration::from_secs(10 * 60);
+/// Time between two looks at events that are not sealed yet: how long one of them can be changed unseen.
+const SEAL_EVERY: Duration = Duration::from_secs(2);
 /// How long what ended is remembered (R3: rows go at their end plus 24 hours).
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -56,13 +58,26 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
 }
 
 /// Forgets what ended long ago, now and then. Beside the courier, so that no mail waits for it.
-pub(crate) async fn clean_up(resets: Resets) {
+pub(crate) async fn clean_up(resets: Resets, retention: Duration) {
     loop {
-        let before = resets.adapters().clock.now().minus(REMEMBERED);
-        if let Err(error) = resets.adapters().store.purge(before).await {
+        let now = resets.adapters().clock.now();
+        if let Err(error) = resets.adapters().store.purge(now.minus(REMEMBERED)).await {
             failed(&error, "nothing could be purged");
         }
+        if let Err(error) = resets.forget_events(now.minus(retention)).await {
+            failed(&error, "no event could be forgotten");
+        }
         sleep(PURGE_EVERY).await;
+    }
+}
+
+/// Seals events a moment after they were written down. Beside the courier, so that no mail waits for it.
+pub(crate) async fn seal(resets: Resets) {
+    loop {
+        sleep(SEAL_EVERY).await;
+        if let Err(error) = resets.seal_events().await {
+            failed(&error, "events could not be sealed");
+        }
     }
 }
 
@@ -203,6 +218,8 @@ mod tests {
                 dialect: DIALECT,
                 email: Some(address(name).0),
                 redirect_to: None,
+                locale: None,
+                network: None,
                 reference: self.resets.reference(),
                 disclosure: Disclosure::Never,
             };

@@ -6,14 +6,14 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use reset_core::{
     hasher::HashPool,
     keys::Keyring,
     ports::{Clock, Entropy, Hasher, Store, Webhook},
 };
 use reset_dialects::Shared;
-use reset_mail::{MailService, Transport};
+use reset_mail::{MailService, Templates, Transport};
 use tracing::warn;
 use url::Url;
 
@@ -106,5 +106,17 @@ pub(crate) fn mail(
 ) -> Result<Arc<MailService>> {
     let url = Url::parse(public_url)?;
     let domain = url.host_str().context("public_url has no host")?;
-    Ok(Arc::new(MailService::new(transports, &settings.mail.from, domain)?))
+    let mail = MailService::new(transports, &settings.mail.from, domain)?;
+    Ok(Arc::new(mail.with_templates(templates(settings)?)))
+}
+
+/// The texts of mails.
+fn templates(settings: &Settings) -> Result<Templates> {
+    let (own, locale) = (settings.mail.templates.as_deref(), settings.mail.locale.as_str());
+    let templates = Templates::new(locale, own, &reset_dialects::NAMES);
+    let templates = templates.map_err(|fault| anyhow!("mail.templates: {fault}"))?;
+    if !templates.speaks(locale) {
+        bail!("mail.locale is {locale:?}, and mail.templates does not have every kind of mail in it");
+    }
+    Ok(templates)
 }

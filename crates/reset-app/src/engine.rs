@@ -5,11 +5,11 @@ use std::{collections::HashSet, fs::File, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
 use reset_core::{
-    Resets,
+    Notices, Resets,
     keys::{Keyring, Keys},
-    ports::Adapters,
+    ports::{Adapters, Store},
 };
-use reset_dialects::{Api, Serving};
+use reset_dialects::{Api, Dialect, Serving};
 use reset_mail::{MailService, Transport};
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
@@ -28,6 +28,8 @@ pub(crate) struct Engine {
     pub(crate) resets: Resets,
     pub(crate) api: Api,
     mail: Arc<MailService>,
+    /// How long events are kept.
+    retention: Duration,
     claim: Option<File>,
 }
 
@@ -47,27 +49,16 @@ impl Engine {
             store.release(deployment::clock().now()).await?;
         }
         let mail = deployment::mail(settings, transports, public_url)?;
-        let hasher = deployment::hasher(settings, settings.passwords.threads)?;
-        let (clock, entropy) = (deployment::clock(), deployment::entropy());
-        let webhook = deployment::webhook(settings)?;
-        let adapters = Adapters { store, mailer: mail.clone(), webhook, hasher, clock, entropy };
         let dialects = reset_dialects::dialects(settings.dialects(public_url, roots)?);
-        let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
-        let resets = Resets::within(
-            settings.limits.budgeting.clone(),
-            adapters,
-            Keys::rotated(roots),
-            recipes,
-            settings.notify.owner,
-        );
-        let resets = resets.called(settings.names(public_url));
+        let threads = settings.passwords.threads;
+        let resets = resets(settings, roots, public_url, store, mail.clone(), &dialects, threads)?;
         let serving = Serving { shared: deployment::counters(settings, roots).await?, ..settings.serving()? };
         let api = Api::new(resets.clone(), dialects, serving);
         let mut paths = HashSet::new();
         if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {
             bail!("worthai.base_path: {} is another dialect's already", twice.path);
         }
-        Ok(Self { resets, api, mail, claim })
+        Ok(Self { resets, api, mail, retention: settings.audit_retention, claim })
     }
 
     /// Starts what works behind the answers.
@@ -76,17 +67,50 @@ impl Engine {
         let courier = tokio::spawn(courier::run(self.resets.clone(), async {
             let _ = stopped.await;
         }));
-        let chores =
-            [tokio::spawn(watch_mail(self.resets.clone())), tokio::spawn(courier::clean_up(self.resets))];
+        let chores = [
+            tokio::spawn(watch_mail(self.resets.clone())),
+            tokio::spawn(courier::clean_up(self.resets.clone(), self.retention)),
+            tokio::spawn(courier::seal(self.resets)),
+        ];
         Running { courier, stop, chores, mail: self.mail, _claim: self.claim }
     }
+}
+
+/// The use cases over a store that exists, for one command of an administrator: nothing works behind it.
+pub(crate) async fn administration(settings: &Settings) -> Result<Resets> {
+    let store = deployment::existing_store(settings).await?;
+    let (roots, public_url) = (settings.database.secret.existing_roots()?, settings.likely_url());
+    let mail = deployment::mail(settings, vec![settings.mail.transport.clone()], &public_url)?;
+    let dialects = reset_dialects::dialects(settings.dialects(&public_url, &roots)?);
+    resets(settings, &roots, &public_url, store, mail, &dialects, 1)
+}
+
+fn resets(
+    settings: &Settings,
+    roots: &Keyring,
+    public_url: &str,
+    store: Arc<dyn Store>,
+    mailer: Arc<MailService>,
+    dialects: &[Dialect],
+    threads: usize,
+) -> Result<Resets> {
+    let hasher = deployment::hasher(settings, threads)?;
+    let (clock, entropy) = (deployment::clock(), deployment::entropy());
+    let adapters =
+        Adapters { store, mailer, webhook: deployment::webhook(settings)?, hasher, clock, entropy };
+    let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
+    let owner = settings.notify.owner;
+    let notices = Notices { owner, objection_page: owner.then(|| format!("{public_url}/not-me")) };
+    let budgeting = settings.limits.budgeting.clone();
+    let resets = Resets::within(budgeting, adapters, Keys::rotated(roots), recipes, notices);
+    Ok(resets.called(settings.names(public_url)))
 }
 
 /// The courier and the chores at work.
 pub(crate) struct Running {
     courier: JoinHandle<()>,
     stop: oneshot::Sender<()>,
-    chores: [JoinHandle<()>; 2],
+    chores: [JoinHandle<()>; 3],
     mail: Arc<MailService>,
     /// Says to other processes that somebody serves from the database's file.
     _claim: Option<File>,

@@ -16,7 +16,7 @@ use hyper_util::{
 };
 use reset_core::{
     error::MailError,
-    ports::{Clock, Event, Webhook},
+    ports::{Clock, PasswordReset, Webhook},
     time::Timestamp,
 };
 use reset_dialects::webhook::request;
@@ -66,7 +66,7 @@ impl HttpWebhook {
 
 #[async_trait]
 impl Webhook for HttpWebhook {
-    async fn post(&self, event: &Event) -> Result<String, MailError> {
+    async fn post(&self, event: &PasswordReset) -> Result<String, MailError> {
         let later = |reply: &str| Err(MailError::Temporary { reply: reply.to_owned() });
         let now = self.clock.now();
         if now < *self.rest_until() {
@@ -125,8 +125,8 @@ mod tests {
         (HttpWebhook::new(WebhookSettings { url, secret }, clock.clone()).unwrap(), clock)
     }
 
-    fn event() -> Event {
-        Event {
+    fn event() -> PasswordReset {
+        PasswordReset {
             id: ErrandId::new("e1"),
             account: AccountId::new("42"),
             dialect: "px0".to_owned(),

@@ -6,18 +6,19 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     Resets,
     account::{Account, AccountId},
     budget::Budget,
     email::EmailAddress,
-    errand::{Errand, GIVE_UP_AFTER, Outcome, Task, backoff},
+    errand::{Errand, GIVE_UP_AFTER, LOST_MAX, Outcome, Task, backoff},
     error::{MailError, StoreError},
+    event::{Event, EventKind},
     keys::Draw,
     mail::{Mail, MailBody},
-    ports::{Event, Issued},
+    ports::{Issued, PasswordReset},
     recipe::{Recipe, Recipes},
     secret::{Scope, TicketSecret},
     ticket::{HARD_CAP, Ticket, TicketId, TicketState},
@@ -70,18 +71,23 @@ impl Resets {
     /// # Errors
     /// When the store fails: the errand stays taken, and is due again when its lease ends.
     pub async fn deliver(&self, errand: &Errand) -> Result<(), StoreError> {
+        if errand.lost > LOST_MAX {
+            error!(errand.id = errand.id.as_str(), "an errand is set aside: couriers were lost over it");
+            return self.end(errand, Outcome::SetAside, "couriers lost", None).await;
+        }
         if self.adapters().clock.now().since(errand.created_at) >= GIVE_UP_AFTER {
             return self.end(errand, Outcome::GivenUp, "", None).await;
         }
         let ready = match &errand.task {
-            Task::Reset { email, redirect_to } => self.prepare(errand, email, redirect_to.as_deref()).await?,
+            Task::Reset { email, redirect_to, .. } => {
+                self.prepare(errand, email, redirect_to.as_deref()).await?
+            }
             Task::Notice { account, to } => match self.adapters().store.account(account).await? {
                 Some(account) => {
                     let account = Account { email: to.as_str().to_owned(), ..account };
-                    Ok(Ready {
-                        mail: letter(errand, account, MailBody::PasswordChanged { objection: None }),
-                        ticket: None,
-                    })
+                    let objection = self.allow_objection(errand, &account.id, to).await?;
+                    let body = MailBody::PasswordChanged { objection };
+                    Ok(Ready { mail: letter(errand, account, body), ticket: None })
                 }
                 None => Err(NoMail::Ended(Outcome::Nobody)),
             },
@@ -92,8 +98,7 @@ impl Resets {
             Err(NoMail::Ended(outcome)) => self.end(errand, outcome, "", None).await,
             Err(NoMail::Later) => {
                 warn!(errand.id = errand.id.as_str(), "as many mails have left as may: this one waits");
-                let due_at = self.adapters().clock.now().plus(OVER_BUDGET);
-                self.adapters().store.postpone(&errand.id, errand.attempts, due_at, NO_ROOM).await
+                self.put_off(errand, OVER_BUDGET, NO_ROOM).await
             }
         }
     }
@@ -104,8 +109,14 @@ impl Resets {
     /// # Errors
     /// When the store fails still; then the lease ends by itself.
     pub async fn put_back(&self, errand: &Errand) -> Result<(), StoreError> {
-        let due_at = self.adapters().clock.now().plus(backoff(errand.attempts));
-        self.adapters().store.postpone(&errand.id, errand.attempts, due_at, "not recorded").await
+        self.put_off(errand, backoff(errand.attempts), "not recorded").await
+    }
+
+    /// Has an errand tried again after `wait`.
+    async fn put_off(&self, errand: &Errand, wait: Duration, reply: &str) -> Result<(), StoreError> {
+        let now = self.adapters().clock.now();
+        let event = Event::of_errand(EventKind::PutOff, errand, now).saying(errand.task.saying(reply));
+        self.adapters().store.postpone(&errand.id, errand.attempts, now.plus(wait), reply, &event).await
     }
 
     /// Everything before the mail: the account, the ticket, the secret. `Err` says why there is no mail.
@@ -119,7 +130,13 @@ impl Resets {
         let Some(recipes) = self.recipes_of(&errand.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
         let account = adapters.store.account_by_email(email).await?;
-        let Some(account) = account.filter(|account| !account.blocked) else {
+        let account = match account.filter(|account| !account.blocked) {
+            Some(account) if self.may_be_mailed(&account.id, email, adapters.clock.now()).await? => {
+                Some(account)
+            }
+            _ => None,
+        };
+        let Some(account) = account else {
             // A mail and its ticket would cost a commit each here. So does their absence, lest whoever asks next can
             // tell by the time of his own answer what this errand came to (R14).
             self.may_mail("nobody").await?;
@@ -164,7 +181,7 @@ impl Resets {
 
     /// The secret of a ticket that was issued before. Nothing when the world has changed meanwhile: the
     /// address is another account's, the kind is no longer mailed, the key is another one.
-    fn secret_of<'a>(
+    pub(crate) fn secret_of<'a>(
         &self,
         ticket: &Ticket,
         account: &Account,
@@ -205,7 +222,7 @@ impl Resets {
     }
 
     /// Issues the errand's ticket; nothing when a later ask was served already.
-    async fn issue(
+    pub(crate) async fn issue(
         &self,
         errand: &Errand,
         account: &Account,
@@ -239,6 +256,7 @@ impl Resets {
                 digest,
                 email: email.key().to_owned(),
                 epoch: account.epoch,
+                reference: Some(errand.reference.clone()),
                 errand: errand.id.clone(),
                 errand_seq: errand.seq,
                 nonce,
@@ -250,7 +268,9 @@ impl Resets {
                 spent_at: None,
                 voided_at: None,
             };
-            match adapters.store.issue(&ticket, crowded.and_then(|crowded| crowded.most_live)).await? {
+            let event = Event::of_ticket(EventKind::Matched, &ticket, now).saying(ticket.kind.name());
+            let most_live = crowded.and_then(|crowded| crowded.most_live);
+            match adapters.store.issue(&ticket, most_live, &event).await? {
                 Issued::Live => return Ok(Some(ticket)),
                 Issued::Superseded => return Ok(None),
                 Issued::Collision => {}
@@ -275,7 +295,7 @@ impl Resets {
             return self.end(errand, Outcome::Abandoned, "", None).await;
         };
         let (id, account, dialect) = (errand.id.clone(), account.clone(), errand.dialect.clone());
-        let told = webhook.post(&Event { id, account, dialect, at: errand.created_at }).await;
+        let told = webhook.post(&PasswordReset { id, account, dialect, at: errand.created_at }).await;
         self.record(errand, told, None).await
     }
 
@@ -291,12 +311,12 @@ impl Resets {
             Ok(reply) => self.end(errand, Outcome::Mailed, &reply, accepted).await,
             Err(MailError::Permanent { reply }) => self.end(errand, Outcome::Refused, &reply, None).await,
             Err(MailError::Temporary { reply }) => {
-                let due_at = now.plus(backoff(errand.attempts));
-                if due_at.since(errand.created_at) >= GIVE_UP_AFTER {
+                let wait = backoff(errand.attempts);
+                if now.plus(wait).since(errand.created_at) >= GIVE_UP_AFTER {
                     return self.end(errand, Outcome::GivenUp, &reply, None).await;
                 }
                 warn!(errand.id = errand.id.as_str(), errand.attempts, reply, "delivery put off");
-                self.adapters().store.postpone(&errand.id, errand.attempts, due_at, &reply).await
+                self.put_off(errand, wait, &reply).await
             }
         }
     }
@@ -310,7 +330,12 @@ impl Resets {
     ) -> Result<(), StoreError> {
         let accepted = accepted.as_ref().map(|(ticket, end)| (ticket, *end));
         let now = self.adapters().clock.now();
-        self.adapters().store.finish(&errand.id, outcome, reply, accepted, now).await?;
+        let (kind, detail) = match outcome {
+            Outcome::Mailed => (EventKind::Mailed, reply.to_owned()),
+            outcome => (EventKind::Ended, format!("{} {reply}", outcome.name()).trim_end().to_owned()),
+        };
+        let event = Event::of_errand(kind, errand, now).saying(errand.task.saying(&detail));
+        self.adapters().store.finish(&errand.id, outcome, reply, accepted, &event).await?;
         info!(
             errand.id = errand.id.as_str(),
             errand.reference = errand.reference.as_str(),
@@ -326,5 +351,7 @@ impl Resets {
 
 fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
-    Mail { to: email, name, locale, message_id: errand.id.as_str().to_owned(), body }
+    let asked = if let Task::Reset { locale, .. } = &errand.task { locale.clone() } else { None };
+    let (locale, dialect) = (locale.or(asked), errand.dialect.clone());
+    Mail { to: email, name, locale, dialect, message_id: errand.id.as_str().to_owned(), body }
 }

@@ -60,6 +60,8 @@ pub enum Task {
         email: EmailAddress,
         /// Where the link is to lead, in dialects whose clients choose.
         redirect_to: Option<String>,
+        /// The language that the client asked for, as a BCP 47 tag; the account's own goes first.
+        locale: Option<String>,
     },
     /// Tell the owner that the password was changed (R30).
     Notice {
@@ -74,6 +76,25 @@ pub enum Task {
         /// Whose password it was.
         account: AccountId,
     },
+}
+
+impl Task {
+    /// Name for operators.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Reset { .. } => "reset",
+            Self::Notice { .. } => "notice",
+            Self::Webhook { .. } => "webhook",
+        }
+    }
+
+    /// What an event says of `reply`: whose it was, where it was not that of the secret's mail.
+    pub(crate) fn saying(&self, reply: &str) -> String {
+        match self {
+            Self::Reset { .. } => reply.to_owned(),
+            Self::Notice { .. } | Self::Webhook { .. } => format!("{}: {reply}", self.name()),
+        }
+    }
 }
 
 /// One errand. It holds no secret and, until the courier's turn, no knowledge of any account.
@@ -93,6 +114,8 @@ pub struct Errand {
     pub created_at: Timestamp,
     /// How often it has been tried, this time included.
     pub attempts: u32,
+    /// How often in a row a courier took it and was never heard of again.
+    pub lost: u32,
 }
 
 /// How an errand ended.
@@ -110,9 +133,16 @@ pub enum Outcome {
     GivenUp,
     /// Its dialect is no longer served here.
     Abandoned,
+    /// Couriers were lost over it, or it cannot be read: an operator has to look at it.
+    SetAside,
+    /// An administrator handed its secret over.
+    HandedOver,
 }
 
 impl Outcome {
+    /// Those after which a mail, or an event, is still owed to somebody: an operator may try once more.
+    pub const OWED: [Self; 3] = [Self::Refused, Self::GivenUp, Self::SetAside];
+
     /// Name for stores and logs.
     pub const fn name(self) -> &'static str {
         match self {
@@ -122,9 +152,18 @@ impl Outcome {
             Self::Refused => "refused",
             Self::GivenUp => "given-up",
             Self::Abandoned => "abandoned",
+            Self::SetAside => "set-aside",
+            Self::HandedOver => "handed-over",
         }
     }
 }
+
+/// Couriers that may be lost in a row over one errand before it is set aside. A process that is killed ten times is
+/// killed by something; others must not wait for it.
+pub const LOST_MAX: u32 = 10;
+
+/// How much longer than others an errand is kept whose mail never left, so that it can be tried once more.
+pub const KEPT_FOR_RETRY: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 
 /// How long to wait after the `attempts`-th try: quickly at first, then every quarter of an hour.
 pub fn backoff(attempts: u32) -> Duration {

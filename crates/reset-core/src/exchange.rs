@@ -1,6 +1,8 @@
 //! Use case: a typed code becomes a token (InsForge's second step), and a link is looked at before it is used.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
+
+use tracing::error;
 
 use crate::{
     Resets,
@@ -9,6 +11,7 @@ use crate::{
     email::EmailAddress,
     errand::ErrandId,
     error::{ExchangeError, StoreError},
+    event::{Event, EventKind, Network},
     keys::Draw,
     secret::{Scope, Shape, TicketSecret},
     ticket::{Ticket, TicketKind, TicketState},
@@ -29,6 +32,8 @@ pub struct Exchange<'a> {
     pub shape: &'a dyn Shape,
     /// How long the token lives.
     pub life: Duration,
+    /// Who asks.
+    pub network: Option<Network>,
 }
 
 /// The token that took a code's place.
@@ -54,7 +59,7 @@ impl Resets {
     /// # Errors
     /// [`ExchangeError::Invalid`] for every reason that lies with the caller.
     pub async fn exchange(&self, exchange: Exchange<'_>) -> Result<Exchanged, ExchangeError> {
-        let Exchange { dialect, email, code, max_attempts, shape, life } = exchange;
+        let Exchange { dialect, email, code, max_attempts, shape, life, network } = exchange;
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let account = adapters.store.account_by_email(email).await?;
@@ -62,7 +67,9 @@ impl Resets {
         // Nobody's code costs a guess as well: by the time of the answer, all wrong ones are alike (R14).
         let nobody = AccountId::new("");
         let guesser = account.as_ref().map_or(&nobody, |account| &account.id);
-        let ticket = adapters.store.take_guess(guesser, dialect, TicketKind::Code, max_attempts, now).await?;
+        let tried = Event::new(EventKind::Tried, now).from(network.as_ref());
+        let ticket =
+            adapters.store.take_guess(guesser, dialect, TicketKind::Code, max_attempts, &tried).await?;
         // So does the budget: before anything is compared, and whether or not there is anything to compare (R45, R46).
         let budgets = self.budgets_of_guesses(dialect, email, ticket.is_some());
         if !adapters.store.take(&budgets, now).await? {
@@ -91,7 +98,8 @@ impl Resets {
             expires_at,
             ..ticket.clone()
         };
-        if adapters.store.exchange(&ticket.id, &successor, now).await? {
+        let event = Event::of_ticket(EventKind::Exchanged, &ticket, now).from(network.as_ref());
+        if adapters.store.exchange(&ticket.id, &successor, &event).await? {
             Ok(Exchanged { token, expires_at })
         } else {
             Err(ExchangeError::Invalid)
@@ -120,7 +128,8 @@ impl Resets {
         budgets
     }
 
-    /// Looks at the ticket of a token without changing anything: a scanner may do so a hundred times (R32).
+    /// Looks at the ticket of a token without changing anything: a scanner may do so a hundred times (R32). That it was
+    /// looked at is written down, if that can be done.
     ///
     /// # Errors
     /// When the store fails.
@@ -128,10 +137,22 @@ impl Resets {
         &self,
         dialect: &'static str,
         secret: &TicketSecret,
+        network: Option<Network>,
     ) -> Result<Option<Inspection>, StoreError> {
         let now = self.adapters().clock.now();
         let Some(ticket) = self.ticket_of_secret(dialect, secret, now).await? else { return Ok(None) };
-        Ok(Some(Inspection { state: ticket.standing(now), redirect_to: ticket.redirect_to }))
+        let state = ticket.standing(now);
+        let event =
+            Event::of_ticket(EventKind::Opened, &ticket, now).from(network.as_ref()).saying(state.name());
+        self.note(&event).await;
+        Ok(Some(Inspection { state, redirect_to: ticket.redirect_to }))
+    }
+
+    /// Writes an event down that nobody's answer depends on.
+    pub(crate) async fn note(&self, event: &Event) {
+        if let Err(error) = self.adapters().store.record(event).await {
+            error!(error = &error as &dyn Error, "an event could not be written down");
+        }
     }
 
     /// The ticket that a secret of global scope opens, whatever its state. It was stored under one of the roots that

@@ -106,13 +106,19 @@ pub struct Keys {
 
 /// What is derived from one root.
 #[derive(Clone)]
-struct KeySet {
+pub(crate) struct KeySet {
     /// Turns (errand, account, nonce) into a secret.
     secrets: Key,
     /// Turns a secret into the digest that is stored.
     digests: Key,
     /// Turns an address into the name of its budgets.
     budgets: Key,
+    /// Turns an address into the tag that events name it by.
+    pub(crate) events: Key,
+    /// Seals events.
+    pub(crate) seals: Key,
+    /// Tags the links of notices.
+    pub(crate) objections: Key,
 }
 
 /// What one secret is derived from, beside the dialect and its shape.
@@ -132,6 +138,9 @@ impl KeySet {
             secrets: root.derive("secrets"),
             digests: root.derive("digests"),
             budgets: root.derive("budgets"),
+            events: root.derive("events"),
+            seals: root.derive("seals"),
+            objections: root.derive("objections"),
         }
     }
 
@@ -234,6 +243,16 @@ impl Keys {
         nonce: u32,
     ) -> Seed {
         self.sets[0].seed(dialect, kind, Draw { origin: errand, account, nonce })
+    }
+
+    /// What is derived from the root in use.
+    pub(crate) fn current(&self) -> &KeySet {
+        &self.sets[0]
+    }
+
+    /// What is derived from each root, the current one first.
+    pub(crate) fn all(&self) -> &[KeySet] {
+        &self.sets
     }
 
     /// The tag that stands for `parts` in the name of a budget, under each root, the current one first.

@@ -9,13 +9,17 @@
 //! * An *errand* is something accepted and still to be done; the *courier* works errands off.
 //! * A *recipe* says how a dialect's tickets are made and how their secrets travel.
 //! * A *budget* says how often something may be done within some time.
+//! * An *event* is what happened to a reset; its *reference* is what people quote.
+//! * An *objection* is the owner's word that a reset was somebody else's.
 //!
 //! # Map
 //! One file a use case: [`request`] (somebody asks), [`deliver`] (the courier's turn), [`exchange`] (a code
-//! becomes a token), [`redeem`] (a ticket sets a password). [`ports`] is what they need of the world,
+//! becomes a token), [`redeem`] (a ticket sets a password), [`objection`] (the owner says that it was somebody else),
+//! [`link`] (an administrator hands a secret over). [`event`] and [`audit`] are what is written down of it. [`ports`] is what they need of the world,
 //! [`hasher`] the one port that is implemented here, `memory` the others for tests.
 
 pub mod account;
+pub mod audit;
 pub mod budget;
 #[cfg(feature = "memory")]
 pub mod contract;
@@ -23,13 +27,17 @@ pub mod deliver;
 pub mod email;
 pub mod errand;
 pub mod error;
+pub mod event;
 pub mod exchange;
 pub mod hasher;
 pub mod keys;
+pub mod language;
+pub mod link;
 pub mod mail;
 #[cfg(feature = "memory")]
 pub mod memory;
 pub mod notation;
+pub mod objection;
 pub mod own_names;
 pub mod password;
 pub mod ports;
@@ -64,6 +72,15 @@ pub struct Resets {
     inner: Arc<Inner>,
 }
 
+/// What the owner is told of a completed reset (R30). The default tells nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notices {
+    /// Whether there is a mail.
+    pub owner: bool,
+    /// The page of its link, where there is one: `this was not me`. From settings alone (R31).
+    pub objection_page: Option<String>,
+}
+
 struct Inner {
     adapters: Adapters,
     keys: Keys,
@@ -71,8 +88,7 @@ struct Inner {
     budgeting: Budgeting,
     /// What the deployment is called: no password is to be made of it (R56).
     names: Vec<String>,
-    /// Whether the owner is told of a completed reset (R30).
-    notify_owner: bool,
+    notices: Notices,
     /// Wakes the courier.
     wake: Notify,
     mail_works: AtomicBool,
@@ -83,7 +99,8 @@ struct Inner {
 impl Resets {
     /// The use cases, with what the courier mails for each dialect. Nothing is limited but the guesses at one ticket.
     pub fn new(adapters: Adapters, keys: Keys, recipes: Vec<Recipes>, notify_owner: bool) -> Self {
-        Self::within(Budgeting::default(), adapters, keys, recipes, notify_owner)
+        let notices = Notices { owner: notify_owner, objection_page: None };
+        Self::within(Budgeting::default(), adapters, keys, recipes, notices)
     }
 
     /// The use cases, within budgets.
@@ -92,12 +109,11 @@ impl Resets {
         adapters: Adapters,
         keys: Keys,
         recipes: Vec<Recipes>,
-        notify_owner: bool,
+        notices: Notices,
     ) -> Self {
         let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
         let names = Vec::new();
-        let inner =
-            Inner { adapters, keys, recipes, budgeting, names, notify_owner, wake, mail_works, draining };
+        let inner = Inner { adapters, keys, recipes, budgeting, names, notices, wake, mail_works, draining };
         Self { inner: Arc::new(inner) }
     }
 

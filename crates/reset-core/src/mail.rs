@@ -12,6 +12,8 @@ pub struct Mail {
     pub name: Option<String>,
     /// Language, as a BCP 47 tag, where known.
     pub locale: Option<String>,
+    /// Name of the dialect that it was asked for with: a deployment may have texts of its own for each.
+    pub dialect: String,
     /// Left part of the `Message-ID`: the same for every try, so that a duplicate can be recognised.
     pub message_id: String,
     /// What the mail is about.

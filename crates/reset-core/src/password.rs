@@ -4,6 +4,8 @@ use passwords::analyzer::is_common_password;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::notation::hex;
+
 /// Longest password in bytes of UTF-8. Long input is cheap to hash; the cap is against waste (R58).
 pub const PASSWORD_MAX: usize = 1024;
 
@@ -15,6 +17,11 @@ pub struct NewPassword {
 }
 
 impl NewPassword {
+    /// A password that is no person's: nobody can guess it, and nobody is told. No policy has to accept it.
+    pub(crate) fn that_nobody_knows(random: &[u8; 24]) -> Self {
+        Self { text: Zeroizing::new(hex(random)), refuse_common: false }
+    }
+
     /// The bytes to hash, exactly as they were typed (R57).
     pub fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()

@@ -3,6 +3,9 @@
 //! Three things to note. Absence is no error: look-ups return `Option`. Time is always an argument, so that
 //! one clock decides. Whatever must not happen by halves is one method, and says so.
 
+mod errands;
+mod events;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,8 +14,9 @@ use crate::{
     account::{Account, AccountId, NewAccount},
     budget::Budget,
     email::EmailAddress,
-    errand::{Errand, ErrandId, Outcome},
+    errand::{Errand, ErrandId},
     error::{AddAccountError, HashError, MailError, StoreError},
+    event::Event,
     hasher::HashForm,
     mail::Mail,
     password::NewPassword,
@@ -21,17 +25,23 @@ use crate::{
     time::Timestamp,
 };
 
+pub use self::{
+    errands::{Errands, Outbox, Queued},
+    events::{Events, Objections},
+};
+
 /// Everything that is remembered, in one database.
 #[async_trait]
-pub trait Store: Accounts + Tickets + Errands + Budgets {
+pub trait Store: Accounts + Tickets + Errands + Outbox + Budgets + Events + Objections {
     /// Answers when the database does and its schema is the one this program was built for.
     ///
     /// # Errors
     /// When it does not.
     async fn ready(&self) -> Result<(), StoreError>;
 
-    /// Forgets tickets that ended, errands that were finished and budgets whose windows were empty again before
-    /// `before`.
+    /// Forgets tickets that ended, errands that were finished, budgets whose windows were empty again and links of
+    /// notices that ended before `before`. Errands that still owe a mail ([`Outcome::OWED`](crate::errand::Outcome::OWED)) are kept longer by
+    /// [`KEPT_FOR_RETRY`](crate::errand::KEPT_FOR_RETRY).
     ///
     /// # Errors
     /// When the store fails.
@@ -69,8 +79,8 @@ pub trait Accounts: Send + Sync {
         account: NewAccount,
     ) -> Result<AccountId, AddAccountError>;
 
-    /// Blocks or unblocks the account; blocking voids its tickets in the same transaction. Returns whether
-    /// there is such an account.
+    /// Blocks or unblocks the account, and writes `event` down as its; blocking voids its tickets in the same
+    /// transaction. Returns whether there is such an account.
     ///
     /// # Errors
     /// When the store fails.
@@ -78,7 +88,7 @@ pub trait Accounts: Send + Sync {
         &self,
         email: &EmailAddress,
         blocked: bool,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<bool, StoreError>;
 }
 
@@ -105,6 +115,8 @@ pub struct Redemption<'a> {
     pub password_hash: &'a str,
     /// The errands that tell the owner and the webhook, where wanted.
     pub errands: &'a [Errand],
+    /// What is written down.
+    pub event: &'a Event,
     /// When.
     pub now: Timestamp,
 }
@@ -112,8 +124,8 @@ pub struct Redemption<'a> {
 /// Tickets.
 #[async_trait]
 pub trait Tickets: Send + Sync {
-    /// Stores a ticket and voids the earlier ones of the same account and dialect, in one transaction:
-    /// expired ones too, lest [`Self::restart_clock`] revive them. So is an expired one of the same digest.
+    /// Stores a ticket, writes `event` down, and voids the earlier ones of the same account and dialect, in one
+    /// transaction: expired ones too, lest [`Self::restart_clock`] revive them. So is an expired one of the same digest.
     ///
     /// With `most_live`, it is stored only while other accounts have fewer live tickets of its kind in its
     /// dialect. The count and the issue are one transaction: parallel couriers cannot exceed it.
@@ -121,7 +133,12 @@ pub trait Tickets: Send + Sync {
     /// # Errors
     /// When the store fails, or the errand has issued a ticket already: a second courier at one errand must
     /// find the first one's ticket, not void it.
-    async fn issue(&self, ticket: &Ticket, most_live: Option<u64>) -> Result<Issued, StoreError>;
+    async fn issue(
+        &self,
+        ticket: &Ticket,
+        most_live: Option<u64>,
+        event: &Event,
+    ) -> Result<Issued, StoreError>;
 
     /// The ticket that this errand issued, whatever its state.
     ///
@@ -156,7 +173,7 @@ pub trait Tickets: Send + Sync {
     /// that parallel guesses cannot outnumber the limit (R45).
     ///
     /// Every guess is counted durably, whether or not there is a ticket: finding none costs what finding one
-    /// costs.
+    /// costs. Where there is one, `event` is written down, [about](Event::about) it.
     ///
     /// # Errors
     /// When the store fails.
@@ -166,18 +183,19 @@ pub trait Tickets: Send + Sync {
         dialect: &str,
         kind: TicketKind,
         max: u32,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<Option<Ticket>, StoreError>;
 
-    /// Spends the live ticket `spent` and stores `token` in its place, in one transaction. Of two concurrent
-    /// calls exactly one returns `true`.
+    /// Spends the live ticket `spent`, stores `token` in its place and writes `event` down, in one transaction. Of two
+    /// concurrent calls exactly one returns `true`.
     ///
     /// # Errors
     /// When the store fails.
-    async fn exchange(&self, spent: &TicketId, token: &Ticket, now: Timestamp) -> Result<bool, StoreError>;
+    async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError>;
 
     /// Spends the ticket and sets the password, in one transaction: the conditional spend, the new hash, the
-    /// account's epoch, the end of its other tickets, the errands that tell of it. Of any number of concurrent calls
+    /// account's epoch, the end of its other tickets and of objections to earlier resets, the errands that tell of
+    /// it, and the event. Of any number of concurrent calls
     /// exactly one returns `true`; `false` means that nothing changed.
     ///
     /// The ticket is spent only while it is live, its account is not blocked, and the account's epoch and
@@ -187,90 +205,6 @@ pub trait Tickets: Send + Sync {
     /// When the store fails. As a rule nothing changed then; where it is not known what became of a commit, or its
     /// caller gave up while it was under way, all of it did or nothing (see [`StoreError`]).
     async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError>;
-}
-
-/// The queue behind the answers.
-#[async_trait]
-pub trait Errands: Send + Sync {
-    /// Accepts an errand. When this returns, the errand survives the process.
-    ///
-    /// # Errors
-    /// When the store fails; then the errand was not accepted, unless the commit's answer was lost (see
-    /// [`StoreError`]): then it may be done all the same, once.
-    async fn push(&self, errand: &Errand) -> Result<(), StoreError>;
-
-    /// Takes one from each of `budgets`, as [`Budgets::take`] does, and accepts the errand, in one transaction. Returns
-    /// whether it was accepted; if not, nothing was taken, and the refusal has cost the same one commit.
-    ///
-    /// # Errors
-    /// When the store fails; then the errand was not accepted, and nothing was taken.
-    async fn push_within(
-        &self,
-        errand: &Errand,
-        budgets: &[Budget],
-        now: Timestamp,
-    ) -> Result<bool, StoreError>;
-
-    /// Takes up to `limit` due errands in the order of asking, until `lease_end`: what is not finished or
-    /// postponed by then is due again. An errand waits while an earlier one for the same address and
-    /// dialect is due or taken, so that the last mail carries the last secret.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn claim(
-        &self,
-        limit: u32,
-        now: Timestamp,
-        lease_end: Timestamp,
-    ) -> Result<Vec<Errand>, StoreError>;
-
-    /// Ends an errand, whoever has it: what was mailed was mailed, even by one whose lease is over. With `accepted`, the new end of the ticket is stored in the same transaction if it is
-    /// live: the clock starts when the mail is accepted.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn finish(
-        &self,
-        errand: &ErrandId,
-        outcome: Outcome,
-        reply: &str,
-        accepted: Option<(&TicketId, Timestamp)>,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
-
-    /// Puts an unfinished errand off until `due_at`. Later ones for the same address may overtake it.
-    /// `attempts` is the number under which it was claimed: if it was claimed again since, it is somebody else's
-    /// and nothing changes.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn postpone(
-        &self,
-        errand: &ErrandId,
-        attempts: u32,
-        due_at: Timestamp,
-        reply: &str,
-    ) -> Result<(), StoreError>;
-
-    /// Keeps a taken errand until `lease_end`, if it was not claimed since it was under `attempts`.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError>;
-
-    /// Makes every unfinished errand due now. For the start of the only process on an embedded database:
-    /// what its predecessor had taken when it was killed is nobody's any more.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn release(&self, now: Timestamp) -> Result<(), StoreError>;
-
-    /// When the next unfinished errand becomes due. One that waits behind a taken one does not count: it can
-    /// be claimed when that one is finished, or when its lease ends.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 }
 
 /// Budgets, shared by all replicas; they outlive the process.
@@ -313,9 +247,9 @@ pub trait Mailer: Send + Sync {
     async fn check(&self) -> Result<(), MailError>;
 }
 
-/// Something that other systems want to know of.
+/// A reset that other systems want to know of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct PasswordReset {
     /// The same for every try.
     pub id: ErrandId,
     /// Whose password was reset.
@@ -329,11 +263,11 @@ pub struct Event {
 /// Tells other systems.
 #[async_trait]
 pub trait Webhook: Send + Sync {
-    /// Hands the event over and returns the reply, such as `204`.
+    /// Hands the news over and returns the reply, such as `204`.
     ///
     /// # Errors
     /// [`MailError`] says whether to try again.
-    async fn post(&self, event: &Event) -> Result<String, MailError>;
+    async fn post(&self, reset: &PasswordReset) -> Result<String, MailError>;
 }
 
 /// Turns passwords into stored hashes.

@@ -7,10 +7,11 @@
 
 use crate::{
     Resets,
-    account::{Account, StoredAddress},
+    account::{Account, AccountId, StoredAddress},
     budget::Budget,
-    errand::{Errand, Task},
+    errand::{Errand, Reference, Task},
     error::{RedeemError, StoreError},
+    event::{Event, EventKind, Network},
     password::NewPassword,
     ports::Redemption,
     secret::TicketSecret,
@@ -30,28 +31,38 @@ impl Resets {
         dialect: &'static str,
         secret: &TicketSecret,
         password: NewPassword,
+        network: Option<Network>,
     ) -> Result<Account, RedeemError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
-        let ticket = self.ticket_within_budget(dialect, secret, now).await?;
+        let ticket = self.ticket_within_budget(dialect, secret, now, network.as_ref()).await?;
         let ticket = ticket.filter(|ticket| secret.may_be_of(&ticket.account)).ok_or(RedeemError::Invalid)?;
         let account = adapters.store.account(&ticket.account).await?.ok_or(RedeemError::Invalid)?;
+        let refused =
+            |why: &str| Event::of_ticket(EventKind::Refused, &ticket, now).from(network.as_ref()).saying(why);
         if account.blocked {
+            self.note(&refused("blocked")).await;
             return Err(RedeemError::Blocked);
         }
-        if ticket.standing(now) != TicketState::Live || ticket.epoch != account.epoch {
+        let state = ticket.standing(now);
+        if state != TicketState::Live || ticket.epoch != account.epoch {
+            let why = if state == TicketState::Live { "password changed" } else { state.name() };
+            self.note(&refused(why)).await;
             return Err(RedeemError::Invalid);
         }
-        self.refuse_own_names(&password, &account, &ticket, now).await?;
+        self.refuse_own_names(&password, &account, &ticket, &refused("made of names")).await?;
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
-        let errands = self.errands_of_a_reset(dialect, &account);
+        let errands = self.errands_of_a_reset(&ticket, &account);
+        // The time of the spend, not of the look-up: hashing may have outlasted the ticket.
+        let now = adapters.clock.now();
+        let event = Event::of_ticket(EventKind::Done, &ticket, now).from(network.as_ref());
         let redemption = Redemption {
             ticket: &ticket.id,
             account: &account.id,
             password_hash: &password_hash,
             errands: &errands,
-            // The time of the spend, not of the look-up: hashing may have outlasted the ticket.
-            now: adapters.clock.now(),
+            event: &event,
+            now,
         };
         if !adapters.store.redeem(redemption).await? {
             return Err(RedeemError::Invalid);
@@ -69,6 +80,7 @@ impl Resets {
         dialect: &'static str,
         secret: &TicketSecret,
         now: Timestamp,
+        network: Option<&Network>,
     ) -> Result<Option<Ticket>, StoreError> {
         let budget = self.budget_of_open_guesses(dialect).filter(|_| secret.kind() == TicketKind::Code);
         let Some(budget) = budget else { return self.ticket_of_secret(dialect, secret, now).await };
@@ -79,6 +91,11 @@ impl Resets {
         let ticket = self.ticket_of_secret(dialect, secret, now).await?;
         if ticket.is_some() {
             store.give_back(&budget, now).await?;
+        } else {
+            // The budget bounds how many of these there are.
+            let tried =
+                Event { dialect: dialect.to_owned(), ..Event::new(EventKind::Tried, now).from(network) };
+            self.note(&tried).await;
         }
         Ok(ticket)
     }
@@ -90,19 +107,35 @@ impl Resets {
     }
 
     /// Who is to be told of it.
-    fn errands_of_a_reset(&self, dialect: &str, account: &Account) -> Vec<Errand> {
+    fn errands_of_a_reset(&self, ticket: &Ticket, account: &Account) -> Vec<Errand> {
+        let reference = ticket.reference.clone().unwrap_or_else(|| self.reference());
         let notice = || Task::Notice { account: account.id.clone(), to: StoredAddress::new(&account.email) };
-        let webhook = || Task::Webhook { account: account.id.clone() };
-        let tasks = [self.inner.notify_owner.then(notice), self.adapters().webhook.is_some().then(webhook)];
-        let errand = |task| Errand {
+        let notice = self.inner.notices.owner.then(notice);
+        let notice = notice.map(|task| self.errand_of(&ticket.dialect, task, &reference));
+        notice.into_iter().chain(self.errands_of_an_end(&ticket.dialect, &account.id, &reference)).collect()
+    }
+
+    /// What ends sessions elsewhere, once a password is another one.
+    pub(crate) fn errands_of_an_end(
+        &self,
+        dialect: &str,
+        account: &AccountId,
+        reference: &Reference,
+    ) -> Vec<Errand> {
+        let webhook = || self.errand_of(dialect, Task::Webhook { account: account.clone() }, reference);
+        self.adapters().webhook.is_some().then(webhook).into_iter().collect()
+    }
+
+    fn errand_of(&self, dialect: &str, task: Task, reference: &Reference) -> Errand {
+        Errand {
             id: self.errand_id(),
             seq: 0,
-            reference: self.reference(),
+            reference: reference.clone(),
             dialect: dialect.to_owned(),
             task,
             created_at: self.adapters().clock.now(),
             attempts: 0,
-        };
-        tasks.into_iter().flatten().map(errand).collect()
+            lost: 0,
+        }
     }
 }

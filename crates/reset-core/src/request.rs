@@ -14,6 +14,7 @@ use crate::{
     email::EmailAddress,
     errand::{Errand, Reference, Task},
     error::RequestError,
+    event::{Event, EventKind, Network},
 };
 
 /// Whether the answer may tell if an account exists.
@@ -33,6 +34,10 @@ pub struct Ask {
     pub email: Option<EmailAddress>,
     /// Where the link is to lead, already checked against the allow-list.
     pub redirect_to: Option<String>,
+    /// The language that the client asked for, as a BCP 47 tag.
+    pub locale: Option<String>,
+    /// Who asks.
+    pub network: Option<Network>,
     /// The reference that the answer will carry.
     pub reference: Reference,
     /// Whether the answer may tell if an account exists.
@@ -47,7 +52,7 @@ impl Resets {
     /// [`RequestError::Unknown`] under [`Disclosure::AsContracted`]; [`RequestError::Store`] when nothing
     /// was accepted.
     pub async fn request(&self, ask: Ask) -> Result<(), RequestError> {
-        let Ask { dialect, email, redirect_to, reference, disclosure } = ask;
+        let Ask { dialect, email, redirect_to, locale, network, reference, disclosure } = ask;
         let adapters = self.adapters();
         let Some(email) = email else {
             return match disclosure {
@@ -63,16 +68,20 @@ impl Resets {
         }
         let now = adapters.clock.now();
         let asks = self.budget_of_asks(&email);
+        let address = Some(self.inner.keys.address_tag(&email));
         let errand = Errand {
             id: self.errand_id(),
             seq: 0,
             reference,
             dialect: dialect.to_owned(),
-            task: Task::Reset { email, redirect_to },
+            task: Task::Reset { email, redirect_to, locale },
             created_at: now,
             attempts: 0,
+            lost: 0,
         };
-        if adapters.store.push_within(&errand, &asks, now).await? {
+        let event =
+            Event { address, ..Event::of_errand(EventKind::Accepted, &errand, now).from(network.as_ref()) };
+        if adapters.store.push_within(&errand, &asks, &event).await? {
             self.inner.wake.notify_one();
         }
         Ok(())

@@ -2,7 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{account::AccountId, errand::ErrandId, secret::TicketDigest, time::Timestamp};
+use crate::{
+    account::AccountId,
+    errand::{ErrandId, Reference},
+    secret::TicketDigest,
+    time::Timestamp,
+};
 
 /// Longest time between issue and end of a ticket, however long its mail was under way. Default 24 hours
 /// (NIST SP 800-63B-4, 4.2.1.2: recovery codes sent by mail).
@@ -74,6 +79,8 @@ pub struct Ticket {
     pub email: String,
     /// The account's epoch at issue.
     pub epoch: i64,
+    /// The reset it belongs to; unknown for tickets of an older program.
+    pub reference: Option<Reference>,
     /// The errand that mailed it.
     pub errand: ErrandId,
     /// The errand's place in the order of asking: a later ask beats an earlier one.
@@ -107,6 +114,18 @@ pub enum TicketState {
     Spent,
     /// A newer ticket, a completed reset, a block or too many refusals voided it.
     Void,
+}
+
+impl TicketState {
+    /// Name for events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Spent => "spent",
+            Self::Void => "void",
+        }
+    }
 }
 
 impl Ticket {

@@ -131,7 +131,8 @@ impl Api {
         let reference = if triggers { self.inner.resets.reference() } else { Reference::stored("") };
         let body = match body {
             Ok(_)
-                if endpoint.role != Role::Read && !declares_json(parts.headers.get(header::CONTENT_TYPE)) =>
+                if matches!(endpoint.role, Role::Trigger | Role::Json)
+                    && !declares_json(parts.headers.get(header::CONTENT_TYPE)) =>
             {
                 Err(Refusal::NotJson)
             }

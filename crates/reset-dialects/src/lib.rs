@@ -8,18 +8,20 @@
 //! 2. A file for each endpoint: `run` decodes, calls one use case, renders; `#[utoipa::path]` above it is its
 //!    documentation.
 //! 3. `error.rs`: an exhaustive match from each use case's errors, and from [`refusal::Refusal`], to bytes.
-//! 4. One field in [`Settings`], with its defaults, and one line in [`dialects`].
+//! 4. One field in [`Settings`], with its defaults, one line in [`dialects`], and its name in [`NAMES`].
 //!
 //! Routes on every front-end, the OpenAPI documents, the courier's mails and the generic conformance cases
 //! follow from the table.
 
 pub mod api;
+pub mod audit;
 pub mod body;
 mod client_ip;
 pub mod comparison;
 pub mod gate;
 pub mod insforge;
 mod jwt;
+mod language;
 pub mod openapi;
 pub mod own;
 mod peer;
@@ -39,7 +41,10 @@ pub use peer::Peer;
 pub use refusal::{BODY_PATIENCE, BodyError, patiently};
 pub use route::{Dialect, Endpoint, Route};
 pub use settings::Settings;
-pub use wire::to_json_pretty;
+pub use wire::{iso, to_json_pretty};
+
+/// Every dialect by its name, served or not.
+pub const NAMES: [&str; 4] = [px0::NAME, worthai::NAME, strapi::NAME, insforge::NAME];
 
 /// The dialects that are served, and our own paths last.
 pub fn dialects(settings: Settings) -> Vec<Dialect> {

@@ -6,12 +6,20 @@ use std::{future::Future, net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
-use reset_core::{Resets, errand::Reference, recipe::Recipes};
+use reset_core::{
+    Resets,
+    email::EmailAddress,
+    errand::Reference,
+    event::Network,
+    recipe::Recipes,
+    request::{Ask, Disclosure},
+};
 use utoipa::openapi::OpenApi;
 
 use crate::{
     comparison::Traits,
     gate::{Admission, Class, Gate},
+    language,
     refusal::Refusal,
 };
 
@@ -29,6 +37,23 @@ pub struct Call {
 }
 
 impl Call {
+    /// Who asks, as it is written down.
+    pub(crate) fn network(&self) -> Option<Network> {
+        self.client.map(Network::of)
+    }
+
+    /// What is asked of the use case by a trigger.
+    pub(crate) fn ask(
+        &self,
+        dialect: &'static str,
+        email: Option<EmailAddress>,
+        redirect_to: Option<String>,
+        disclosure: Disclosure,
+    ) -> Ask {
+        let (locale, network) = (language::preferred(self.request.headers()), self.network());
+        Ask { dialect, email, redirect_to, locale, network, reference: self.reference.clone(), disclosure }
+    }
+
     /// Takes one from what the client may do, where clients are limited.
     pub(crate) async fn admit(&self, class: Class) -> Result<Admission, Refusal> {
         match &self.gate {
@@ -47,6 +72,8 @@ pub enum Role {
     Trigger,
     /// Takes JSON.
     Json,
+    /// Takes what the form of a page of ours sends, and judges it itself.
+    Form,
     /// Takes nothing but the request line.
     Read,
 }

@@ -7,7 +7,7 @@ use http::{
     Request, Uri,
     header::{CONTENT_TYPE, HeaderName, USER_AGENT},
 };
-use reset_core::{ports::Event, time::Timestamp};
+use reset_core::{ports::PasswordReset, time::Timestamp};
 use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -51,7 +51,7 @@ struct Data<'a> {
 }
 
 /// The request that tells `url` of `event`, signed at `now`. Every try of one event has the same `webhook-id`.
-pub fn request(url: &Uri, secret: &WebhookSecret, event: &Event, now: Timestamp) -> Request<String> {
+pub fn request(url: &Uri, secret: &WebhookSecret, event: &PasswordReset, now: Timestamp) -> Request<String> {
     let data = Data { account: event.account.as_str(), dialect: &event.dialect };
     let body = Body { r#type: "password.reset", timestamp: iso(event.at), data };
     let body = serde_json::to_string(&body).expect("texts alone");
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn an_event_is_told_with_an_id_that_every_try_repeats() {
         let secret = WebhookSecret::parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let event = Event {
+        let event = PasswordReset {
             id: ErrandId::new("e1"),
             account: AccountId::new("42"),
             dialect: "px0".to_owned(),

@@ -44,7 +44,7 @@ pub(crate) fn retry_after(mut response: Response<Bytes>, wait: Duration) -> Resp
 }
 
 /// ISO 8601 in UTC with milliseconds and `Z`, as JavaScript writes it.
-pub(crate) fn iso(at: Timestamp) -> String {
+pub fn iso(at: Timestamp) -> String {
     let at = DateTime::from_timestamp_millis(at.as_millis()).unwrap_or_default();
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

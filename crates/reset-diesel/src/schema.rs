@@ -5,7 +5,7 @@
 /// table's name, attributes included.
 macro_rules! schema {
     (users: $users:tt, tickets: $tickets:tt, errands: $errands:tt, guesses: $guesses:tt,
-     budgets: $budgets:tt) => {
+     budgets: $budgets:tt, events: $events:tt, marks: $marks:tt, objections: $objections:tt) => {
         $crate::schema::table! { $users (id) {
             id -> BigInt,
             email -> Text,
@@ -40,6 +40,7 @@ macro_rules! schema {
             expires_at -> BigInt,
             spent_at -> Nullable<BigInt>,
             voided_at -> Nullable<BigInt>,
+            reference -> Nullable<Text>,
         } }
 
         $crate::schema::table! { $errands (seq) {
@@ -58,6 +59,8 @@ macro_rules! schema {
             finished_at -> Nullable<BigInt>,
             outcome -> Nullable<Text>,
             reply -> Nullable<Text>,
+            locale -> Nullable<Text>,
+            lost -> BigInt,
         } }
 
         $crate::schema::table! { $guesses (dialect) {
@@ -70,6 +73,38 @@ macro_rules! schema {
             takes -> Binary,
             refused -> BigInt,
             ends_at -> BigInt,
+        } }
+
+        $crate::schema::table! { $events (seq) {
+            seq -> BigInt,
+            at -> BigInt,
+            kind -> Text,
+            dialect -> Text,
+            reference -> Nullable<Text>,
+            errand -> Nullable<Text>,
+            account -> Nullable<Text>,
+            address -> Nullable<Text>,
+            network -> Nullable<Text>,
+            detail -> Text,
+            place -> Nullable<BigInt>,
+            seal -> Nullable<Binary>,
+        } }
+
+        $crate::schema::table! { $marks (name) {
+            name -> Text,
+            place -> BigInt,
+            seal -> Binary,
+        } }
+
+        $crate::schema::table! { $objections (id) {
+            id -> Text,
+            account -> Text,
+            reference -> Text,
+            dialect -> Text,
+            mailbox -> Text,
+            until -> BigInt,
+            raised_at -> Nullable<BigInt>,
+            lifted_at -> Nullable<BigInt>,
         } }
 
         diesel::allow_tables_to_appear_in_same_query!(users, tickets);

@@ -14,10 +14,13 @@
 //! A variant of [`Transport`] with its URL in [`Transport::parse`], a file with a function that takes a
 //! `Letter`, and a line in each `match` of [`MailService`].
 
+mod catalogue;
 mod file;
+mod kind;
 mod lane;
 mod message;
 mod smtp;
+mod templates;
 mod terminal;
 mod transport;
 
@@ -25,11 +28,21 @@ use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use lettre::{message::Mailbox, transport::smtp::extension::ClientId};
-use reset_core::{error::MailError, mail::Mail, ports::Mailer};
+use reset_core::{error::MailError, language::Language, mail::Mail, ports::Mailer};
 use thiserror::Error;
 
-pub use self::transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport};
-use self::{file::Folder, message::Composer, smtp::Smtp, terminal::Terminal};
+use self::{
+    file::Folder,
+    message::{Composer, Letter},
+    smtp::Smtp,
+    templates::sample_mail,
+    terminal::Terminal,
+};
+pub use self::{
+    kind::Kind,
+    templates::{BadTemplate, Templates, Trial},
+    transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport},
+};
 
 /// Writes mails and hands them to every transport.
 pub struct MailService {
@@ -63,6 +76,19 @@ pub enum BadMailSettings {
     Roots,
 }
 
+/// A mail to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// The subject.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+    /// The whole RFC 5322 message.
+    pub message: Vec<u8>,
+}
+
 /// One step of a diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -89,7 +115,8 @@ impl MailService {
         }
         let from = from.parse().ok().filter(|from: &Mailbox| AsRef::<str>::as_ref(&from.email).is_ascii());
         let hello = identity(domain).ok_or(BadMailSettings::Domain)?;
-        let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string());
+        let templates = Templates::ours(Language::En.primary());
+        let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string(), templates);
         let open = |transport| {
             Ok(match transport {
                 Transport::Smtp(settings) => Outlet::Smtp(Smtp::new(settings, hello.clone())?),
@@ -99,6 +126,18 @@ impl MailService {
         };
         let outlets = transports.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { composer, outlets })
+    }
+
+    /// The same with other templates than ours in English.
+    pub fn with_templates(self, templates: Templates) -> Self {
+        Self { composer: self.composer.with_templates(templates), ..self }
+    }
+
+    /// Writes a mail of this kind with made-up words, and sends it nowhere.
+    pub fn preview(&self, kind: Kind, dialect: &str, locale: Option<&str>) -> Preview {
+        let letter = self.composer.compose(&sample_mail(kind, dialect, locale));
+        let Letter { subject, text, html, bytes, .. } = letter.expect("the sample can be sent to");
+        Preview { subject, text, html, message: bytes }
     }
 
     /// Tries each transport step by step, up to its first step that fails. Nothing is sent: a mail server

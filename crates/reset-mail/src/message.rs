@@ -1,10 +1,7 @@
 //! From a mail as the domain knows it to the bytes that leave.
 //!
-//! All text is ours, from templates that are compiled in (R27). What is not ours, the owner's name, is left
-//! out unless it is harmless, and escaped in HTML all the same. Mails are in English: there is no other set
-//! of templates yet, so the account's language is not looked at.
-
-use std::time::Duration;
+//! All text is ours or the operator's (R27). What is neither, the owner's name, is left out unless it is harmless,
+//! and escaped in HTML all the same.
 
 use lettre::{
     Address, Message,
@@ -13,27 +10,19 @@ use lettre::{
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
-use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use reset_core::{
     email::EmailAddress,
     error::MailError,
     mail::{Mail, MailBody},
 };
-use serde::Serialize;
+
+use crate::{
+    kind::Kind,
+    templates::{Matter, Parts, Templates},
+};
 
 /// Longest name that is greeted, in characters (R27).
 const NAME_MAX: usize = 64;
-
-/// One name per mail; each is three files: `.subject`, `.txt` and `.html`.
-macro_rules! templates {
-    ($($name:literal),+) => {
-        [$(
-            (concat!($name, ".subject"), include_str!(concat!("templates/", $name, ".subject"))),
-            (concat!($name, ".txt"), include_str!(concat!("templates/", $name, ".txt"))),
-            (concat!($name, ".html"), include_str!(concat!("templates/", $name, ".html"))),
-        )+]
-    };
-}
 
 /// A mail that is ready to leave. It holds a secret: no `Debug`.
 pub(crate) struct Letter {
@@ -47,6 +36,8 @@ pub(crate) struct Letter {
     pub(crate) subject: String,
     /// The text part before encoding, with LF.
     pub(crate) text: String,
+    /// The HTML part before encoding, with LF.
+    pub(crate) html: String,
     /// The RFC 5322 message: ASCII with CRLF.
     pub(crate) bytes: Vec<u8>,
 }
@@ -61,6 +52,7 @@ impl Letter {
             id: "1".to_owned(),
             subject: "Your code".to_owned(),
             text: "123456\n".to_owned(),
+            html: "<p>123456</p>".to_owned(),
             bytes: b"hello".to_vec(),
         }
     }
@@ -68,33 +60,19 @@ impl Letter {
 
 /// Writes letters.
 pub(crate) struct Composer {
-    templates: Environment<'static>,
+    templates: Templates,
     from: Mailbox,
     domain: String,
 }
 
-/// What templates can say.
-#[derive(Serialize)]
-struct Words<'a> {
-    sender: &'a str,
-    name: Option<&'a str>,
-    code: Option<&'a str>,
-    url: Option<&'a str>,
-    life: Option<String>,
-}
-
 impl Composer {
     /// A composer whose mails come from `from`, with `domain` right of the `@` in each `Message-ID`.
-    pub(crate) fn new(from: Mailbox, domain: String) -> Self {
-        let mut templates = Environment::new();
-        templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        let compiled_in = templates!["reset-code", "reset-link", "password-changed"];
-        for (name, source) in
-            [("layout.html", include_str!("templates/layout.html"))].into_iter().chain(compiled_in)
-        {
-            templates.add_template(name, source).expect("the templates compiled in are well-formed");
-        }
+    pub(crate) fn new(from: Mailbox, domain: String, templates: Templates) -> Self {
         Self { templates, from, domain }
+    }
+
+    pub(crate) fn with_templates(self, templates: Templates) -> Self {
+        Self { templates, ..self }
     }
 
     /// The envelope sender.
@@ -117,41 +95,34 @@ impl Composer {
         }
         let sender = self.from.name.as_deref().unwrap_or_else(|| self.from.email.domain());
         let name = mail.name.as_deref().and_then(greetable);
-        let bare = Words { sender, name, code: None, url: None, life: None };
-        let (template, words) = match &mail.body {
-            MailBody::ResetCode { code, life } => {
-                ("reset-code", Words { code: Some(code), life: Some(in_words(*life)), ..bare })
-            }
-            MailBody::ResetLink { url, life } => {
-                ("reset-link", Words { url: Some(url), life: Some(in_words(*life)), ..bare })
-            }
-            MailBody::PasswordChanged { objection } => {
-                ("password-changed", Words { url: objection.as_deref().map(String::as_str), ..bare })
-            }
+        let (code, url, life) = match &mail.body {
+            MailBody::ResetCode { code, life } => (Some(code), None, Some(*life)),
+            MailBody::ResetLink { url, life } => (None, Some(url), Some(*life)),
+            MailBody::PasswordChanged { objection } => (None, objection.as_ref(), None),
         };
-        let subject = self.render(template, "subject", &words);
-        let text = self.render(template, "txt", &words);
-        let html = self.render(template, "html", &words);
-        let message = self.message(&to, &mail.message_id, &subject, &text, html);
+        let Parts { subject, text, html } = self.templates.write(Matter {
+            kind: Kind::from(&mail.body),
+            dialect: &mail.dialect,
+            locale: mail.locale.as_deref(),
+            sender,
+            name,
+            code: code.map(|code| code.as_str()),
+            url: url.map(|url| url.as_str()),
+            life,
+        });
+        let message = self.message(&to, &mail.message_id, &subject, &text, &html);
         Ok(Letter {
             from: self.from.email.clone(),
             to,
             id: mail.message_id.clone(),
             subject,
             text,
+            html,
             bytes: message,
         })
     }
 
-    /// Renders without a bare CR: lettre makes each LF a CRLF, and a CR left over would be a line end to
-    /// some servers and none to others (R24).
-    fn render(&self, template: &str, part: &str, words: &Words<'_>) -> String {
-        let rendered = self.templates.get_template(&format!("{template}.{part}"));
-        let rendered = rendered.and_then(|template| template.render(Serde(words)));
-        rendered.expect("the templates compiled in use what they are given").replace('\r', "")
-    }
-
-    fn message(&self, to: &Address, id: &str, subject: &str, text: &str, html: String) -> Vec<u8> {
+    fn message(&self, to: &Address, id: &str, subject: &str, text: &str, html: &str) -> Vec<u8> {
         let part = |kind: ContentType, body: String| {
             // Quoted-printable even where 7bit would do: no encoded body can end a message early (R24).
             SinglePart::builder().header(kind).header(ContentTransferEncoding::QuotedPrintable).body(body)
@@ -171,7 +142,7 @@ impl Composer {
             .multipart(
                 parts
                     .singlepart(part(ContentType::TEXT_PLAIN, text.to_owned()))
-                    .singlepart(part(ContentType::TEXT_HTML, html)),
+                    .singlepart(part(ContentType::TEXT_HTML, html.to_owned())),
             )
             .expect("sender and recipient are set")
             .formatted()
@@ -214,19 +185,6 @@ fn looks_like_a_host(word: &str) -> bool {
             && after.chars().take_while(|sign| sign.is_alphanumeric()).count() > 1
     };
     word.match_indices('.').any(|(at, _)| ends_like_one((&word[..at], &word[at + 1..])))
-}
-
-/// A lifetime in the largest unit that states it exactly, or else in whole minutes, rounded down so that
-/// no mail promises too much.
-fn in_words(life: Duration) -> String {
-    let seconds = life.as_secs();
-    let (count, unit) = match seconds {
-        s if s >= 172_800 && s % 86_400 == 0 => (s / 86_400, "day"),
-        s if s >= 3_600 && s % 3_600 == 0 => (s / 3_600, "hour"),
-        s if s >= 60 && (s % 60 == 0 || s >= 120) => (s / 60, "minute"),
-        s => (s, "second"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

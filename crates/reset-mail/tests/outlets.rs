@@ -21,7 +21,14 @@ fn file(dir: &Path) -> Transport {
 
 fn mail(code: &str) -> Mail {
     let body = MailBody::ResetCode { code: code.to_owned().into(), life: Duration::from_secs(900) };
-    Mail { to: "ada@example.org".to_owned(), name: None, locale: None, message_id: "0af1".to_owned(), body }
+    Mail {
+        to: "ada@example.org".to_owned(),
+        name: None,
+        locale: None,
+        dialect: "px0".to_owned(),
+        message_id: "0af1".to_owned(),
+        body,
+    }
 }
 
 #[expect(clippy::unwrap_used, reason = "a directory that cannot be read is a failed test")]

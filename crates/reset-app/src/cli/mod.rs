@@ -1,16 +1,21 @@
 //! The command line: one file a command.
 //!
-//! A command fails with one sentence on stderr. Exit codes: 0 done, 1 not, 2 wrong usage; `user verify`
-//! keeps 1 for "not this password" and fails with 2.
+//! A command fails with one sentence on stderr. Exit codes: 0 done, 1 not, 2 wrong usage; `user verify` and
+//! `audit verify` keep 1 for the answer no, and fail with 2.
 
 mod adopt;
+mod audit;
 mod config;
 mod doctor;
 mod healthcheck;
+mod link;
 mod migrate;
 mod openapi;
+mod outbox;
 mod secret;
 mod serve;
+mod templates;
+mod trace;
 mod user;
 
 use std::{future::Future, io::Write, path::PathBuf, process::ExitCode};
@@ -67,9 +72,22 @@ enum Command {
     /// Create, check and block accounts of the users table
     #[command(subcommand)]
     User(user::Command),
+    /// Make a code or link without mail, to hand over oneself; it is printed once and written down
+    Link(link::Arguments),
+    /// Show what happened to one reset
+    Trace(trace::Arguments),
+    /// List, retry and remove mails that are still to be sent
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Export what was written down, and check that nobody changed it
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print the settings in force, or their JSON schema
     #[command(subcommand)]
     Config(config::Command),
+    /// Check the templates of mails, or print a mail with made-up words
+    #[command(subcommand)]
+    Templates(templates::Command),
     /// Print the OpenAPI document of what is served
     Openapi(openapi::Arguments),
 }
@@ -104,7 +122,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 impl Command {
     /// Whether exit code 1 is an answer.
     fn is_a_question(&self) -> bool {
-        matches!(self, Self::User(user::Command::Verify { .. }))
+        matches!(self, Self::User(user::Command::Verify { .. }) | Self::Audit(audit::Command::Verify { .. }))
     }
 
     fn run(self, global: &Global, serve: Serve) -> Result<ExitCode> {
@@ -116,7 +134,12 @@ impl Command {
             Self::Healthcheck => in_runtime(healthcheck::run(global.settings()?)),
             Self::Secret(command) => secret::run(&global.settings()?, &command),
             Self::User(command) => in_runtime(user::run(global.settings()?, command)),
+            Self::Link(arguments) => in_runtime(link::run(global.settings()?, arguments)),
+            Self::Trace(arguments) => in_runtime(trace::run(global.settings()?, arguments)),
+            Self::Outbox(command) => in_runtime(outbox::run(global.settings()?, command)),
+            Self::Audit(command) => in_runtime(audit::run(global.settings()?, command)),
             Self::Config(command) => config::run(global, &command),
+            Self::Templates(command) => templates::run(&global.settings()?, command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
         }
     }

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use reset_core::{
     account::NewAccount,
     email::EmailAddress,
+    event::{Event, EventKind},
     password::{NewPassword, Policy},
     ports::Store,
 };
@@ -36,7 +37,7 @@ pub(super) enum Command {
         /// Address of the account
         email: String,
     },
-    /// Lift a block
+    /// Lift a block, and an objection of the owner to a reset
     Unblock {
         /// Address of the account
         email: String,
@@ -63,6 +64,9 @@ pub(super) struct Add {
 
 pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
     if settings.users.is_some() && !matches!(command, Command::Verify { .. }) {
+        if let Command::Unblock { email } = &command {
+            return lift(&settings, email).await;
+        }
         bail!("users.preset: accounts of another system's table are made and blocked by that system");
     }
     match command {
@@ -115,10 +119,32 @@ async fn verify(settings: &Settings, email: &str) -> Result<ExitCode> {
 async fn set_blocked(settings: &Settings, email: &str, blocked: bool) -> Result<ExitCode> {
     let email = address(email)?;
     let store = deployment::existing_store(settings).await?;
-    if !store.set_blocked(&email, blocked, deployment::clock().now()).await? {
+    let kind = if blocked { EventKind::Blocked } else { EventKind::Unblocked };
+    if !store.set_blocked(&email, blocked, &Event::new(kind, deployment::clock().now())).await? {
         return Err(nobody(&email));
     }
+    if !blocked {
+        lift_objections(&*store, &email).await?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends an owner's objection to a reset, in a table whose blocks are not ours.
+async fn lift(settings: &Settings, email: &str) -> Result<ExitCode> {
+    let email = address(email)?;
+    if !lift_objections(&*deployment::existing_store(settings).await?, &email).await? {
+        bail!(
+            "users.preset: accounts of another system's table are blocked by that system, and the owner of this one \
+             has not objected to a reset"
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn lift_objections(store: &dyn Store, email: &EmailAddress) -> Result<bool> {
+    let account = store.account_by_email(email).await?.ok_or_else(|| nobody(email))?;
+    let event = Event::new(EventKind::Lifted, deployment::clock().now()).of(&account.id);
+    Ok(store.lift_objections(&account.id, &event).await?)
 }
 
 /// The address that the operator typed; it may be said back.

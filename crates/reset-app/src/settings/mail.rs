@@ -1,6 +1,9 @@
 //! How mail leaves.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, anyhow};
+use reset_core::language::Language;
 use reset_mail::{BadMailSettings, MailService, SmtpSettings, Tls, Transport};
 
 use super::value::Values;
@@ -11,6 +14,10 @@ pub(crate) struct Mail {
     pub(crate) transport: Transport,
     /// Who sends them.
     pub(crate) from: String,
+    /// The tag of whoever speaks no language that there are texts in.
+    pub(crate) locale: String,
+    /// The deployment's templates.
+    pub(crate) templates: Option<PathBuf>,
 }
 
 impl Mail {
@@ -22,11 +29,20 @@ impl Mail {
         // The sender is judged by whoever will write it into mails.
         match MailService::new(vec![Transport::Stdout], &from, "localhost") {
             Err(BadMailSettings::From) => {
-                Err(values.bad("mail_from", "an address in ASCII such as `Polyreset <no-reply@example.org>`"))
+                let expected = "an address in ASCII such as `Polyreset <no-reply@example.org>`";
+                return Err(values.bad("mail_from", expected));
             }
-            Err(error) => Err(error.into()),
-            Ok(_) => Ok(Self { transport, from }),
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
         }
+        let locale = values.text("mail.locale")?;
+        let templates = values.given_text("mail.templates")?.map(PathBuf::from);
+        // Which others there are is known when the templates are read.
+        if templates.is_none() && Language::of(&locale).is_none() {
+            let known = Language::ALL.map(Language::primary).join(", ");
+            return Err(values.bad("mail.locale", format!("a language that there are texts in: {known}")));
+        }
+        Ok(Self { transport, from, locale, templates })
     }
 
     /// Whether a mail server could be talked to in plain text.

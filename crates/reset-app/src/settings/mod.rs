@@ -27,6 +27,8 @@ mod users;
 mod value;
 mod weaknesses;
 
+use std::time::Duration;
+
 use anyhow::{Result, anyhow};
 use reset_core::keys::Keyring;
 use reset_diesel::adopted::Mapping;
@@ -44,6 +46,9 @@ pub(crate) use self::{
     secret::rotate,
     source::Inputs,
 };
+
+/// Longest time that events are kept: ten years.
+const RETENTION_MAX: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
 
 /// Everything a deployment decides. It holds secrets: no `Debug`.
 pub(crate) struct Settings {
@@ -63,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// Who is told of a completed reset.
     pub(crate) notify: Notify,
+    /// How long events are kept.
+    pub(crate) audit_retention: Duration,
     values: Values,
 }
 
@@ -92,6 +99,7 @@ impl Settings {
             mail: Mail::read(&values)?,
             passwords: Passwords::read(&values)?,
             notify: Notify::read(&values)?,
+            audit_retention: values.duration("audit.retention", RETENTION_MAX)?,
             values,
         };
         settings.dialects(&settings.likely_url(), &settings.database.secret.likely_roots())?;

@@ -75,14 +75,18 @@ impl Secret {
 
     /// The root keys. It makes the file where that is ours to make and missing.
     pub(crate) fn roots(&self, entropy: &dyn Entropy) -> Result<Keyring> {
+        if let Some(path) = self.kept().filter(|path| !path.exists()) {
+            write(path, &fresh(entropy), false)
+                .with_context(|| format!("the secret {} cannot be made", path.display()))?;
+        }
+        self.existing_roots()
+    }
+
+    /// The root keys, where there are some already.
+    pub(crate) fn existing_roots(&self) -> Result<Keyring> {
         let (current, mut all) = match &self.current {
             Current::Given(key) => (key.clone(), Vec::new()),
             Current::Kept(path) => {
-                if !path.exists() {
-                    let new = fresh(entropy);
-                    write(path, &new, false)
-                        .with_context(|| format!("the secret {} cannot be made", path.display()))?;
-                }
                 (kept(path)?, kept_before(path)?.into_iter().map(|(_, key)| key).collect())
             }
         };

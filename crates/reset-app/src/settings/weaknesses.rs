@@ -17,9 +17,6 @@ const TOKEN_TTL: Duration = Duration::from_secs(30 * 60);
 /// Least length of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2).
 const MIN_LENGTH: usize = 15;
 
-/// What this version leaves open whatever the settings say.
-const YET_TO_COME: [&str; 1] = ["R30: the notice of a changed password carries no link to undo it"];
-
 impl Settings {
     /// Every open weakness that we know of.
     pub(crate) fn weaknesses(&self) -> Result<Vec<String>> {
@@ -56,8 +53,8 @@ impl Settings {
         if !self.passwords.policy.refuse_common {
             open.tell("R56: the passwords that everybody tries first are accepted (password.denylist)");
         }
-        for line in YET_TO_COME {
-            open.tell(line);
+        if !self.notify.owner {
+            open.tell("R30: nobody is told that his password was changed (notify.password_changed)");
         }
         for path in self.values.files_with_secrets() {
             if fs::metadata(path).is_ok_and(|file| secret::is_open(&file)) {

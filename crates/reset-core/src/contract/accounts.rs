@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{account, address, at, done, issued, newcomer, state, ticket};
+use super::{account, address, at, done, happened, issued, newcomer, state, ticket};
 use crate::{
     account::AccountId, email::EmailAddress, error::AddAccountError, ports::Store, ticket::Ticket,
     ticket::TicketState,
@@ -76,21 +76,21 @@ pub async fn blocking_voids_the_accounts_tickets_and_nobody_elses(store: Arc<dyn
     let one = issued(&store, ticket(&ann, "one")).await;
     let other = issued(&store, Ticket { dialect: "other".to_owned(), ..ticket(&ann, "other") }).await;
     let bobs = issued(&store, ticket(&bob, "bobs")).await;
-    assert!(done(store.set_blocked(&address("ann"), true, at(5)).await));
+    assert!(done(store.set_blocked(&address("ann"), true, &happened(at(5))).await));
     let ann = done(store.account(&ann.id).await).expect("ann");
     assert!(ann.blocked && ann.updated_at == at(5) && ann.created_at == at(0));
     assert!(!done(store.account(&bob.id).await).expect("bob").blocked);
     assert_eq!(state(&store, &one, at(5)).await, TicketState::Void);
     assert_eq!(state(&store, &other, at(5)).await, TicketState::Void);
     assert_eq!(state(&store, &bobs, at(5)).await, TicketState::Live);
-    assert!(!done(store.set_blocked(&address("nobody"), true, at(5)).await));
+    assert!(!done(store.set_blocked(&address("nobody"), true, &happened(at(5))).await));
 }
 
 pub async fn unblocking_brings_no_ticket_back(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
-    done(store.set_blocked(&address("ann"), true, at(5)).await);
-    assert!(done(store.set_blocked(&address("ann"), false, at(6)).await));
+    done(store.set_blocked(&address("ann"), true, &happened(at(5))).await);
+    assert!(done(store.set_blocked(&address("ann"), false, &happened(at(6))).await));
     assert!(!done(store.account(&ann.id).await).expect("ann").blocked);
     assert_eq!(state(&store, &one, at(6)).await, TicketState::Void);
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{at, done, errand};
+use super::{at, done, errand, happened};
 use crate::{
     budget::{Budget, Window},
     ports::Store,
@@ -109,8 +109,11 @@ pub async fn parallel_takes_of_several_budgets_end(store: Arc<dyn Store>) {
 
 pub async fn an_errand_within_a_budget_is_accepted_and_claimed(store: Arc<dyn Store>) {
     let asks = [budget("asks", 2)];
-    assert!(done(store.push_within(&errand("one", "ann"), &asks, at(0)).await));
-    assert!(done(store.push_within(&errand("free", "bob"), &[], at(0)).await), "no budget, no limit");
+    assert!(done(store.push_within(&errand("one", "ann"), &asks, &happened(at(0))).await));
+    assert!(
+        done(store.push_within(&errand("free", "bob"), &[], &happened(at(0))).await),
+        "no budget, no limit"
+    );
     let claimed = done(store.claim(10, at(0), at(60)).await);
     let ids: Vec<_> = claimed.iter().map(|errand| errand.id.as_str()).collect();
     assert_eq!(ids, ["one", "free"]);
@@ -120,9 +123,9 @@ pub async fn an_errand_within_a_budget_is_accepted_and_claimed(store: Arc<dyn St
 pub async fn an_errand_over_a_budget_is_not_accepted(store: Arc<dyn Store>) {
     let asks = [budget("asks", 1)];
     assert!(take(&store, &asks[0], 0).await);
-    assert!(!done(store.push_within(&errand("one", "ann"), &asks, at(59)).await));
+    assert!(!done(store.push_within(&errand("one", "ann"), &asks, &happened(at(59))).await));
     assert_eq!(done(store.claim(10, at(59), at(60)).await), []);
-    assert!(done(store.push_within(&errand("one", "ann"), &asks, at(60)).await));
+    assert!(done(store.push_within(&errand("one", "ann"), &asks, &happened(at(60))).await));
 }
 
 pub async fn of_twenty_parallel_errands_within_a_budget_of_three_three_are_accepted(store: Arc<dyn Store>) {
@@ -130,7 +133,9 @@ pub async fn of_twenty_parallel_errands_within_a_budget_of_three_three_are_accep
         .map(|number| {
             let store = store.clone();
             let errand = errand(&format!("errand {number}"), "ann");
-            tokio::spawn(async move { done(store.push_within(&errand, &[budget("asks", 3)], at(0)).await) })
+            tokio::spawn(async move {
+                done(store.push_within(&errand, &[budget("asks", 3)], &happened(at(0))).await)
+            })
         })
         .collect();
     let mut accepted = 0;
@@ -142,7 +147,7 @@ pub async fn of_twenty_parallel_errands_within_a_budget_of_three_three_are_accep
     let mut claimed = 0;
     while let [errand] = done(store.claim(1, at(0), at(60)).await).as_slice() {
         let outcome = crate::errand::Outcome::Nobody;
-        done(store.finish(&errand.id, outcome, "", None, at(0)).await);
+        done(store.finish(&errand.id, outcome, "", None, &happened(at(0))).await);
         claimed += 1;
     }
     assert_eq!(claimed, 3);
@@ -152,7 +157,7 @@ pub async fn of_twenty_parallel_errands_within_a_budget_of_three_three_are_accep
 pub async fn a_failed_errand_takes_nothing(store: Arc<dyn Store>) {
     let asks = [budget("asks", 1)];
     done(store.push(&errand("taken", "bob")).await);
-    assert!(store.push_within(&errand("taken", "ann"), &asks, at(0)).await.is_err());
+    assert!(store.push_within(&errand("taken", "ann"), &asks, &happened(at(0))).await.is_err());
     assert!(take(&store, &asks[0], 0).await);
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{account, address, at, done, errand, issued, state, stored, ticket};
+use super::{account, address, at, done, errand, happened, issued, state, stored, ticket};
 use crate::{
     account::{AccountId, StoredAddress},
     errand::{Errand, ErrandId, Outcome, Task},
@@ -22,17 +22,20 @@ async fn claim(store: &Arc<dyn Store>, now: Timestamp) -> Vec<String> {
 }
 
 async fn finish(store: &Arc<dyn Store>, id: &str, now: Timestamp) {
-    done(store.finish(&ErrandId::new(id), Outcome::Mailed, "250", None, now).await);
+    done(store.finish(&ErrandId::new(id), Outcome::Mailed, "250", None, &happened(now)).await);
 }
 
 /// Puts off what was claimed once.
 async fn postpone(store: &Arc<dyn Store>, id: &str, due_at: Timestamp) {
-    done(store.postpone(&ErrandId::new(id), 1, due_at, "451 4.7.1").await);
+    done(store.postpone(&ErrandId::new(id), 1, due_at, "451 4.7.1", &happened(at(0))).await);
 }
 
 pub async fn an_errand_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {
     let redirect_to = Some("https://example.org/?a='\"".to_owned());
-    let reset = Errand { task: Task::Reset { email: address("ann"), redirect_to }, ..errand("reset", "ann") };
+    let reset = Errand {
+        task: Task::Reset { email: address("ann"), redirect_to, locale: Some("de-CH".to_owned()) },
+        ..errand("reset", "ann")
+    };
     let notice = Errand {
         task: Task::Notice { account: AccountId::new("any key"), to: StoredAddress::new("Ann@B.C") },
         ..errand("notice", "ann")
@@ -206,7 +209,7 @@ pub async fn next_due_is_the_earliest_that_could_be_claimed(store: Arc<dyn Store
 async fn accept(store: &Arc<dyn Store>, ticket: &Ticket, end: Timestamp, now: Timestamp) {
     push(store, ticket.errand.as_str(), "ann").await;
     claim(store, now).await;
-    done(store.finish(&ticket.errand, Outcome::Mailed, "250", Some((&ticket.id, end)), now).await);
+    done(store.finish(&ticket.errand, Outcome::Mailed, "250", Some((&ticket.id, end)), &happened(now)).await);
     assert_eq!(done(store.next_due().await), None, "finished");
 }
 
@@ -223,7 +226,7 @@ pub async fn an_accepted_mail_revives_no_dead_ticket(store: Arc<dyn Store>) {
     accept(&store, &expired, at(1200), at(600)).await;
     assert_eq!(state(&store, &expired, at(600)).await, TicketState::Expired);
     let void = issued(&store, ticket(&bob, "void")).await;
-    done(store.set_blocked(&address("bob"), true, at(1)).await);
+    done(store.set_blocked(&address("bob"), true, &happened(at(1))).await);
     accept(&store, &void, at(1200), at(2)).await;
     assert_eq!(stored(&store, &void).await.expires_at, void.expires_at);
 }
@@ -243,7 +246,7 @@ pub async fn purge_forgets_what_ended_before_and_nothing_else(store: Arc<dyn Sto
     let edge = issued(&store, in_dialect("edge", at(20))).await;
     let spent = issued(&store, in_dialect("spent", at(900))).await;
     let token = Ticket { id: super::TicketId::new("token"), errand: ErrandId::new("token"), ..spent.clone() };
-    assert!(done(store.exchange(&spent.id, &token, at(5)).await));
+    assert!(done(store.exchange(&spent.id, &token, &happened(at(5))).await));
     let void = issued(&store, in_dialect("void", at(900))).await;
     let late = Ticket { errand_seq: 2, issued_at: at(4), ..ticket(&ann, "late") };
     let late = issued(&store, Ticket { dialect: "void".to_owned(), ..late }).await;

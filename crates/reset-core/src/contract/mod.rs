@@ -15,6 +15,9 @@
 pub mod accounts;
 pub mod budgets;
 pub mod errands;
+pub mod events;
+pub mod objections;
+pub mod outbox;
 pub mod spending;
 pub mod tickets;
 
@@ -25,6 +28,7 @@ use crate::{
     email::EmailAddress,
     errand::{Errand, ErrandId, Reference, Task},
     error::StoreError,
+    event::{Event, EventKind},
     ports::{Issued, Store},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind, TicketState},
@@ -129,6 +133,42 @@ macro_rules! store_contract {
                 a_failed_errand_takes_nothing,
                 purge_forgets_budgets_whose_windows_are_empty,
             }
+            events {
+                an_event_is_read_back_as_it_was_written,
+                every_kind_of_event_can_be_stored,
+                asks_of_an_address_are_found_newest_first,
+                an_errand_within_its_budget_is_written_down_as_accepted_and_beyond_as_limited,
+                the_life_of_an_errand_is_written_down,
+                an_errand_that_is_done_already_is_never_claimed_and_has_its_place,
+                the_life_of_a_ticket_is_written_down,
+                a_block_is_written_down_as_the_accounts,
+                a_ticket_keeps_its_reference,
+                events_are_sealed_once_in_their_order_without_gaps,
+                of_parallel_sealers_each_event_gets_one_place,
+                forgotten_events_leave_a_chain_that_holds,
+                forgetting_stops_at_the_first_event_that_is_young,
+            }
+            outbox {
+                what_waits_and_what_owes_a_mail_is_shown,
+                a_waiting_errand_is_retried_at_once_and_a_taken_one_is_not,
+                an_errand_that_owes_a_mail_comes_back_with_all_its_time,
+                an_errand_that_was_done_is_not_retried,
+                clearing_removes_what_ended_and_only_on_demand_what_waits,
+                a_lost_courier_is_counted_until_one_comes_back,
+                what_owes_a_mail_is_kept_longer,
+            }
+            objections {
+                the_right_to_object_is_stored_once,
+                an_objection_changes_everything_at_once,
+                an_objection_is_raised_once_and_in_its_time,
+                of_twenty_parallel_objections_one_wins,
+                a_failed_objection_changes_nothing,
+                a_blocked_account_keeps_its_password_under_an_objection,
+                a_reset_lifts_the_objections_of_its_account,
+                of_several_objections_the_mailbox_of_the_oldest_notice_holds,
+                an_administrator_lifts_an_objection,
+                purge_forgets_objections_whose_time_is_over,
+            }
         }
     };
     (@modules ($fresh:expr) $($module:ident { $($case:ident,)* })*) => {$($(
@@ -145,6 +185,11 @@ const DIALECT: &str = "one";
 /// The point `seconds` after the hour that all cases begin at.
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_768_574_400_000 + seconds * 1000)
+}
+
+/// Something that happened at `now`.
+fn happened(now: Timestamp) -> Event {
+    Event::new(EventKind::Tried, now)
 }
 
 fn done<T>(result: Result<T, StoreError>) -> T {
@@ -189,6 +234,7 @@ fn ticket(account: &Account, id: &str) -> Ticket {
         digest: digest(id),
         email: EmailAddress::parse(&account.email).expect("an address").key().to_owned(),
         epoch: account.epoch,
+        reference: Some(Reference::stored("0123456789")),
         errand: ErrandId::new(id),
         errand_seq: 1,
         nonce: 0,
@@ -204,7 +250,12 @@ fn ticket(account: &Account, id: &str) -> Ticket {
 
 /// Issues `ticket`, which has to succeed, and returns it.
 async fn issued(store: &Arc<dyn Store>, ticket: Ticket) -> Ticket {
-    assert_eq!(done(store.issue(&ticket, None).await), Issued::Live, "{}", ticket.id.as_str());
+    assert_eq!(
+        done(store.issue(&ticket, None, &happened(at(0))).await),
+        Issued::Live,
+        "{}",
+        ticket.id.as_str()
+    );
     ticket
 }
 
@@ -224,9 +275,10 @@ fn errand(id: &str, name: &str) -> Errand {
         seq: 0,
         reference: Reference::stored("0123456789"),
         dialect: DIALECT.to_owned(),
-        task: Task::Reset { email: address(name), redirect_to: None },
+        task: Task::Reset { email: address(name), redirect_to: None, locale: None },
         created_at: at(0),
         attempts: 0,
+        lost: 0,
     }
 }
 
@@ -241,6 +293,9 @@ mod tests {
             include_str!("spending.rs"),
             include_str!("errands.rs"),
             include_str!("budgets.rs"),
+            include_str!("events.rs"),
+            include_str!("outbox.rs"),
+            include_str!("objections.rs"),
         ] {
             for line in file.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
                 let (case, _) = line.split_once('(').expect("a function has parameters");

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{DIALECT, account, address, at, done, errand, issued, state, stored, ticket};
+use super::{DIALECT, account, address, at, done, errand, happened, issued, state, stored, ticket};
 use crate::{
     account::{Account, AccountId, StoredAddress},
     errand::{Errand, Task},
@@ -24,7 +24,7 @@ pub async fn an_exchange_spends_the_code_and_stores_the_token(store: Arc<dyn Sto
     let ann = account(&store, "ann").await;
     let code = issued(&store, ticket(&ann, "code")).await;
     let token = Ticket { issued_at: at(9), expires_at: at(900), ..token(&code, "token") };
-    assert!(done(store.exchange(&code.id, &token, at(9)).await));
+    assert!(done(store.exchange(&code.id, &token, &happened(at(9))).await));
     assert_eq!(stored(&store, &code).await.spent_at, Some(at(9)));
     let found = done(store.ticket_with(DIALECT, &token.digest, at(9)).await);
     assert!(found == Some(token.clone()));
@@ -35,10 +35,10 @@ pub async fn only_a_live_code_is_exchanged(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let code = issued(&store, ticket(&ann, "code")).await;
     let token = token(&code, "token");
-    assert!(!done(store.exchange(&code.id, &token, at(600)).await), "expired");
-    assert!(!done(store.exchange(&TicketId::new("another"), &token, at(1)).await), "unknown");
-    done(store.set_blocked(&address("ann"), true, at(1)).await);
-    assert!(!done(store.exchange(&code.id, &token, at(2)).await), "void");
+    assert!(!done(store.exchange(&code.id, &token, &happened(at(600))).await), "expired");
+    assert!(!done(store.exchange(&TicketId::new("another"), &token, &happened(at(1))).await), "unknown");
+    done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
+    assert!(!done(store.exchange(&code.id, &token, &happened(at(2))).await), "void");
     assert!(done(store.ticket_of(&token.errand).await).is_none());
 }
 
@@ -49,7 +49,9 @@ pub async fn of_twenty_parallel_exchanges_one_wins(store: Arc<dyn Store>) {
         .map(|number| {
             let (store, code) = (store.clone(), code.clone());
             let token = token(&code, &format!("token {number}"));
-            tokio::spawn(async move { (done(store.exchange(&code.id, &token, at(1)).await), token) })
+            tokio::spawn(
+                async move { (done(store.exchange(&code.id, &token, &happened(at(1))).await), token) },
+            )
         })
         .collect();
     let mut winners = 0;
@@ -67,7 +69,7 @@ pub async fn a_failed_exchange_leaves_the_code_unspent(store: Arc<dyn Store>) {
     let code = issued(&store, ticket(&ann, "code")).await;
     let bobs = issued(&store, ticket(&bob, "bobs")).await;
     let token = Ticket { errand: bobs.errand.clone(), ..token(&code, "token") };
-    assert!(store.exchange(&code.id, &token, at(1)).await.is_err());
+    assert!(store.exchange(&code.id, &token, &happened(at(1))).await.is_err());
     assert_eq!(state(&store, &code, at(1)).await, TicketState::Live);
 }
 
@@ -86,7 +88,14 @@ async fn try_redeem(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     store
-        .redeem(Redemption { ticket: &ticket.id, account, password_hash: "the second hash", errands, now })
+        .redeem(Redemption {
+            ticket: &ticket.id,
+            account,
+            password_hash: "the second hash",
+            errands,
+            event: &happened(now),
+            now,
+        })
         .await
 }
 
@@ -187,7 +196,7 @@ pub async fn a_ticket_of_another_account_sets_no_password(store: Arc<dyn Store>)
 /// Issued after the block: a courier that had read the account just before it.
 pub async fn a_blocked_account_gets_no_password(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
-    done(store.set_blocked(&address("ann"), true, at(0)).await);
+    done(store.set_blocked(&address("ann"), true, &happened(at(0))).await);
     let one = issued(&store, ticket(&ann, "one")).await;
     cannot_redeem(&store, &one, &ann, at(1)).await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DIALECT, account, address, at, digest, done, issued, state, stored, ticket};
+use super::{DIALECT, account, address, at, digest, done, happened, issued, state, stored, ticket};
 use crate::{
     errand::ErrandId,
     ports::{Issued, Store},
@@ -61,7 +61,7 @@ pub async fn a_live_digest_collides_and_nothing_changes(store: Arc<dyn Store>) {
     let anns = issued(&store, ticket(&ann, "same")).await;
     let earlier = issued(&store, ticket(&bob, "earlier")).await;
     let second = Ticket { digest: anns.digest, errand_seq: 2, ..ticket(&bob, "second") };
-    assert_eq!(done(store.issue(&second, None).await), Issued::Collision);
+    assert_eq!(done(store.issue(&second, None, &happened(at(0))).await), Issued::Collision);
     assert!(done(store.ticket_of(&second.errand).await).is_none());
     assert_eq!(state(&store, &anns, at(0)).await, TicketState::Live);
     assert_eq!(state(&store, &earlier, at(0)).await, TicketState::Live);
@@ -83,7 +83,7 @@ pub async fn digests_of_dead_tickets_are_free_again(store: Arc<dyn Store>) {
             assert_eq!(state(&store, &early, issued_at).await, TicketState::Void);
         }
     }
-    done(store.set_blocked(&address("cleo"), true, at(1201)).await);
+    done(store.set_blocked(&address("cleo"), true, &happened(at(1201))).await);
     let dave = account(&store, "dave").await;
     issued(&store, Ticket { digest: digest("same"), issued_at: at(1202), ..ticket(&dave, "dave") }).await;
 }
@@ -103,12 +103,12 @@ pub async fn a_later_errand_supersedes_and_nothing_changes(store: Arc<dyn Store>
     let ann = account(&store, "ann").await;
     let late = issued(&store, Ticket { errand_seq: 2, ..ticket(&ann, "late") }).await;
     let early = ticket(&ann, "early");
-    assert_eq!(done(store.issue(&early, None).await), Issued::Superseded);
+    assert_eq!(done(store.issue(&early, None, &happened(at(0))).await), Issued::Superseded);
     assert!(done(store.ticket_of(&early.errand).await).is_none());
     assert_eq!(state(&store, &late, at(0)).await, TicketState::Live);
     // Not even when the later one is dead.
-    done(store.set_blocked(&address("ann"), true, at(1)).await);
-    assert_eq!(done(store.issue(&early, None).await), Issued::Superseded);
+    done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
+    assert_eq!(done(store.issue(&early, None, &happened(at(0))).await), Issued::Superseded);
     issued(&store, Ticket { dialect: "other".to_owned(), ..early }).await;
 }
 
@@ -117,7 +117,7 @@ pub async fn an_errand_issues_one_ticket_only(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let first = issued(&store, ticket(&ann, "first")).await;
     let second = Ticket { errand: first.errand.clone(), ..ticket(&ann, "second") };
-    assert!(store.issue(&second, None).await.is_err());
+    assert!(store.issue(&second, None, &happened(at(0))).await.is_err());
     assert!(stored(&store, &first).await == first);
 }
 
@@ -138,7 +138,7 @@ pub async fn a_dead_ticket_is_still_found_and_a_strange_one_is_not(store: Arc<dy
     let one = issued(&store, ticket(&ann, "one")).await;
     let expired = done(store.ticket_with(DIALECT, &one.digest, at(600)).await).expect("a ticket");
     assert_eq!(expired.state(at(600)), TicketState::Expired);
-    done(store.set_blocked(&address("ann"), true, at(5)).await);
+    done(store.set_blocked(&address("ann"), true, &happened(at(5))).await);
     let void = done(store.ticket_with(DIALECT, &one.digest, at(5)).await).expect("a ticket");
     assert_eq!(void.state(at(5)), TicketState::Void);
     assert!(done(store.ticket_with("other", &one.digest, at(5)).await).is_none());
@@ -153,13 +153,17 @@ pub async fn the_most_live_of_a_kind_are_counted_among_other_accounts(store: Arc
     issued(&store, Ticket { kind: TicketKind::Token, dialect: "other".to_owned(), ..ticket(&cleo, "o") })
         .await;
     let cleos = |id: &str, now| Ticket { issued_at: now, expires_at: at(900), ..ticket(&cleo, id) };
-    assert_eq!(done(store.issue(&cleos("c1", at(59)), Some(2)).await), Issued::Crowded);
+    assert_eq!(done(store.issue(&cleos("c1", at(59)), Some(2), &happened(at(0))).await), Issued::Crowded);
     assert!(done(store.ticket_with(DIALECT, &digest("c1"), at(59)).await).is_none());
     let token = Ticket { kind: TicketKind::Token, ..cleos("c2", at(59)) };
-    assert_eq!(done(store.issue(&token, Some(1)).await), Issued::Live, "another kind");
-    assert_eq!(done(store.issue(&cleos("c3", at(60)), Some(2)).await), Issued::Live, "Bob's has expired");
+    assert_eq!(done(store.issue(&token, Some(1), &happened(at(0))).await), Issued::Live, "another kind");
     assert_eq!(
-        done(store.issue(&cleos("c4", at(60)), Some(2)).await),
+        done(store.issue(&cleos("c3", at(60)), Some(2), &happened(at(0))).await),
+        Issued::Live,
+        "Bob's has expired"
+    );
+    assert_eq!(
+        done(store.issue(&cleos("c4", at(60)), Some(2), &happened(at(0))).await),
         Issued::Live,
         "her own does not count"
     );
@@ -170,7 +174,8 @@ pub async fn parallel_issues_do_not_exceed_the_most_live(store: Arc<dyn Store>) 
     for number in 0..12 {
         let owner = account(&store, &format!("user{number}")).await;
         let (store, ticket) = (store.clone(), ticket(&owner, &format!("t{number}")));
-        issuing.push(tokio::spawn(async move { done(store.issue(&ticket, Some(5)).await) }));
+        issuing
+            .push(tokio::spawn(async move { done(store.issue(&ticket, Some(5), &happened(at(0))).await) }));
     }
     let mut live = 0;
     for issue in issuing {
@@ -185,7 +190,7 @@ pub async fn a_restarted_clock_revives_an_expired_ticket_and_no_other(store: Arc
     done(store.restart_clock(&one.id, at(700), at(1300)).await);
     let again = stored(&store, &one).await;
     assert!(again == Ticket { minted_at: at(700), expires_at: at(1300), ..one.clone() });
-    done(store.set_blocked(&address("ann"), true, at(701)).await);
+    done(store.set_blocked(&address("ann"), true, &happened(at(701))).await);
     let void = stored(&store, &one).await;
     done(store.restart_clock(&one.id, at(702), at(1400)).await);
     assert!(stored(&store, &one).await == void);
@@ -194,7 +199,8 @@ pub async fn a_restarted_clock_revives_an_expired_ticket_and_no_other(store: Arc
 pub async fn a_guess_is_taken_from_the_live_ticket_of_the_kind(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let one = issued(&store, ticket(&ann, "one")).await;
-    let guess = |account, dialect, kind| store.take_guess(account, dialect, kind, 3, at(1));
+    let tried = happened(at(1));
+    let guess = |account, dialect, kind| store.take_guess(account, dialect, kind, 3, &tried);
     let guessed = done(guess(&ann.id, DIALECT, TicketKind::Code).await);
     assert!(guessed == Some(Ticket { attempts: 1, ..one.clone() }));
     assert!(done(guess(&bob.id, DIALECT, TicketKind::Code).await).is_none());
@@ -204,7 +210,7 @@ pub async fn a_guess_is_taken_from_the_live_ticket_of_the_kind(store: Arc<dyn St
     let two = issued(&store, Ticket { kind: TicketKind::Token, ..ticket(&bob, "two") }).await;
     let taken = done(guess(&bob.id, DIALECT, TicketKind::Token).await);
     assert!(taken.is_some_and(|ticket| ticket.id == two.id && ticket.attempts == 1));
-    done(store.set_blocked(&address("ann"), true, at(1)).await);
+    done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
     assert!(done(guess(&ann.id, DIALECT, TicketKind::Code).await).is_none());
 }
 
@@ -214,7 +220,9 @@ pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>)
     let all: Vec<_> = (0..50)
         .map(|_| {
             let (store, id) = (store.clone(), ann.id.clone());
-            tokio::spawn(async move { store.take_guess(&id, DIALECT, TicketKind::Code, 5, at(1)).await })
+            tokio::spawn(async move {
+                store.take_guess(&id, DIALECT, TicketKind::Code, 5, &happened(at(1))).await
+            })
         })
         .collect();
     let mut taken = Vec::new();
@@ -229,7 +237,7 @@ pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>)
 pub async fn guesses_stop_when_the_ticket_ends(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
-    let guess = |now| store.take_guess(&ann.id, DIALECT, TicketKind::Code, 5, now);
+    let guess = async |now| store.take_guess(&ann.id, DIALECT, TicketKind::Code, 5, &happened(now)).await;
     assert!(done(guess(at(599)).await).is_some());
     assert!(done(guess(at(600)).await).is_none());
     assert_eq!(stored(&store, &one).await.attempts, 1);

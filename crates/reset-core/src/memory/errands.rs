@@ -7,7 +7,8 @@ use crate::{
     budget::Budget,
     errand::{Errand, ErrandId, Outcome},
     error::StoreError,
-    ports::Errands,
+    event::{Event, EventKind},
+    ports::{Errands, Outbox, Queued},
     ticket::TicketId,
     time::Timestamp,
 };
@@ -22,16 +23,26 @@ impl Errands for MemoryStore {
         &self,
         errand: &Errand,
         budgets: &[Budget],
-        now: Timestamp,
+        event: &Event,
     ) -> Result<bool, StoreError> {
         let mut state = self.working("push_within")?;
         let before = state.ledger.clone();
-        let taken = state.ledger.take(budgets, now);
+        let taken = state.ledger.take(budgets, event.at);
         if taken && let Err(error) = state.queue.push(errand) {
             state.ledger = before;
             return Err(error);
         }
+        let kind = if taken { event.kind } else { EventKind::Limited };
+        state.chronicle.write(Event { kind, ..event.clone() });
         Ok(taken)
+    }
+
+    async fn push_done(&self, errand: &Errand, outcome: Outcome, event: &Event) -> Result<i64, StoreError> {
+        let mut state = self.working("push_done")?;
+        state.queue.push(errand)?;
+        state.queue.finish(&errand.id, outcome, "", event.at);
+        state.chronicle.write(event.clone());
+        Ok(state.queue.last_seq())
     }
 
     async fn claim(
@@ -47,12 +58,15 @@ impl Errands for MemoryStore {
         &self,
         errand: &ErrandId,
         outcome: Outcome,
-        _reply: &str,
+        reply: &str,
         accepted: Option<(&TicketId, Timestamp)>,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<(), StoreError> {
+        let now = event.at;
         let mut state = self.working("finish")?;
-        state.queue.finish(errand, outcome, now);
+        if state.queue.finish(errand, outcome, reply, now) {
+            state.chronicle.write(event.clone());
+        }
         if let Some((ticket, end)) = accepted
             && let Some(ticket) = state.ticket(ticket).filter(|ticket| is_live(ticket, now))
         {
@@ -66,9 +80,13 @@ impl Errands for MemoryStore {
         errand: &ErrandId,
         attempts: u32,
         due_at: Timestamp,
-        _reply: &str,
+        reply: &str,
+        event: &Event,
     ) -> Result<(), StoreError> {
-        self.working("postpone")?.queue.postpone(errand, attempts, due_at);
+        let mut state = self.working("postpone")?;
+        if state.queue.postpone(errand, attempts, due_at, reply) {
+            state.chronicle.write(event.clone());
+        }
         Ok(())
     }
 
@@ -84,5 +102,20 @@ impl Errands for MemoryStore {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.working("next_due")?.queue.next_due())
+    }
+}
+
+#[async_trait]
+impl Outbox for MemoryStore {
+    async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        Ok(self.working("queued")?.queue.queued(limit as usize))
+    }
+
+    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, now: Timestamp) -> Result<bool, StoreError> {
+        self.working("retry")?.queue.retry(errand, anew, now)
+    }
+
+    async fn clear(&self, waiting: bool) -> Result<u64, StoreError> {
+        Ok(self.working("clear")?.queue.clear(waiting))
     }
 }

@@ -59,7 +59,7 @@ pub struct SentMail {
     pub locale: Option<String>,
     /// Left part of the `Message-ID`.
     pub message_id: String,
-    /// The code, or the whole link; empty in a notice.
+    /// The code, or the whole link: in a notice the one to object by, if there is one.
     pub secret: String,
     /// How long the secret was said to be good for; zero in a notice.
     pub life: Duration,
@@ -101,7 +101,9 @@ impl SentMail {
         let (kind, secret, life) = match &mail.body {
             MailBody::ResetCode { code, life } => (SentKind::Code, code.as_str(), *life),
             MailBody::ResetLink { url, life } => (SentKind::Link, url.as_str(), *life),
-            MailBody::PasswordChanged { .. } => (SentKind::Changed, "", Duration::ZERO),
+            MailBody::PasswordChanged { objection } => {
+                (SentKind::Changed, objection.as_deref().map_or("", String::as_str), Duration::ZERO)
+            }
         };
         Self {
             kind,

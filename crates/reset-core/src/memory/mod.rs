@@ -3,6 +3,7 @@
 //! Nothing here is a mock. [`MemoryStore`] passes the same [`contract`](crate::contract) as every database;
 //! time stands still until it is told to move, and chance repeats itself.
 
+mod chronicle;
 mod errands;
 mod ledger;
 mod mailer;
@@ -177,6 +178,7 @@ mod tests {
             to: "Ann@example.org".to_owned(),
             name: None,
             locale: None,
+            dialect: "px0".to_owned(),
             message_id: "m1".to_owned(),
             body: MailBody::ResetCode { code: "012345".to_owned().into(), life: Duration::from_secs(600) },
         };

@@ -2,8 +2,9 @@
 
 use crate::{
     email::EmailAddress,
-    errand::{Errand, ErrandId, Outcome, Task},
+    errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome, Task},
     error::StoreError,
+    ports::Queued,
     time::Timestamp,
 };
 
@@ -19,6 +20,7 @@ struct Row {
     /// Whether a courier has it: then `due_at` is the end of the lease.
     taken: bool,
     finished: Option<(Timestamp, Outcome)>,
+    reply: Option<String>,
 }
 
 impl Row {
@@ -54,7 +56,7 @@ impl Queue {
         }
         self.last_seq += 1;
         let errand = Errand { seq: self.last_seq, ..errand.clone() };
-        self.rows.push(Row { due_at: errand.created_at, errand, taken: false, finished: None });
+        self.rows.push(Row { due_at: errand.created_at, errand, taken: false, finished: None, reply: None });
         Ok(())
     }
 
@@ -65,6 +67,7 @@ impl Queue {
         let due: Vec<i64> = due.take(limit).collect();
         let rows = self.rows.iter_mut().filter(|row| due.contains(&row.errand.seq));
         rows.map(|row| {
+            row.errand.lost += u32::from(row.taken);
             (row.taken, row.due_at) = (true, lease_end);
             row.errand.attempts += 1;
             row.errand.clone()
@@ -72,16 +75,17 @@ impl Queue {
         .collect()
     }
 
-    pub(super) fn finish(&mut self, id: &ErrandId, outcome: Outcome, now: Timestamp) {
-        if let Some(row) = self.unfinished().find(|row| row.errand.id == *id) {
-            row.finished = Some((now, outcome));
-        }
+    /// Says whether it was unfinished.
+    pub(super) fn finish(&mut self, id: &ErrandId, outcome: Outcome, reply: &str, now: Timestamp) -> bool {
+        let row = self.unfinished().find(|row| row.errand.id == *id);
+        row.map(|row| (row.finished, row.reply) = (Some((now, outcome)), Some(reply.to_owned()))).is_some()
     }
 
-    pub(super) fn postpone(&mut self, id: &ErrandId, attempts: u32, due_at: Timestamp) {
-        if let Some(row) = self.claimed(id, attempts) {
-            (row.taken, row.due_at) = (false, due_at);
-        }
+    /// Says whether it was its claimer's still.
+    pub(super) fn postpone(&mut self, id: &ErrandId, attempts: u32, due_at: Timestamp, reply: &str) -> bool {
+        let Some(row) = self.claimed(id, attempts) else { return false };
+        (row.taken, row.due_at, row.reply, row.errand.lost) = (false, due_at, Some(reply.to_owned()), 0);
+        true
     }
 
     pub(super) fn renew(&mut self, id: &ErrandId, attempts: u32, lease_end: Timestamp) {
@@ -92,6 +96,7 @@ impl Queue {
 
     pub(super) fn release(&mut self, now: Timestamp) {
         for row in self.unfinished() {
+            row.errand.lost += u32::from(row.taken);
             (row.taken, row.due_at) = (false, now);
         }
     }
@@ -102,7 +107,66 @@ impl Queue {
     }
 
     pub(super) fn purge(&mut self, before: Timestamp) {
-        self.rows.retain(|row| row.finished.is_none_or(|(at, _)| at >= before));
+        self.rows.retain(|row| {
+            row.finished.is_none_or(|(at, outcome)| {
+                at >= if Outcome::OWED.contains(&outcome) { before.minus(KEPT_FOR_RETRY) } else { before }
+            })
+        });
+    }
+
+    /// The place of the last errand in the order of asking.
+    pub(super) fn last_seq(&self) -> i64 {
+        self.last_seq
+    }
+
+    pub(super) fn queued(&self, limit: usize) -> Vec<Queued> {
+        let shown = self
+            .rows
+            .iter()
+            .filter(|row| row.finished.is_none_or(|(_, outcome)| Outcome::OWED.contains(&outcome)));
+        let seen = shown.map(|row| Queued {
+            id: row.errand.id.clone(),
+            reference: row.errand.reference.clone(),
+            dialect: row.errand.dialect.clone(),
+            task: row.errand.task.name(),
+            created_at: row.errand.created_at,
+            attempts: row.errand.attempts,
+            due_at: row.due_at,
+            taken: row.taken,
+            outcome: row.finished.map(|(_, outcome)| outcome.name().to_owned()),
+            reply: row.reply.clone(),
+        });
+        seen.take(limit).collect()
+    }
+
+    pub(super) fn retry(
+        &mut self,
+        id: &ErrandId,
+        anew: &ErrandId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(row) = self.rows.iter_mut().find(|row| row.errand.id == *id) else { return Ok(false) };
+        match row.finished {
+            None if row.taken => Ok(false),
+            None => {
+                row.due_at = now;
+                Ok(true)
+            }
+            Some((_, outcome)) if Outcome::OWED.contains(&outcome) => {
+                let again =
+                    Errand { id: anew.clone(), created_at: now, attempts: 0, lost: 0, ..row.errand.clone() };
+                self.push(&again)?;
+                self.rows.retain(|row| row.errand.id != *id);
+                Ok(true)
+            }
+            Some(_) => Ok(false),
+        }
+    }
+
+    pub(super) fn clear(&mut self, waiting: bool) -> u64 {
+        let before = self.rows.len();
+        self.rows.retain(|row| row.finished.is_none() && (row.taken || !waiting));
+        (before - self.rows.len()) as u64
     }
 
     /// The unfinished errand, if nobody has claimed it since `attempts`.

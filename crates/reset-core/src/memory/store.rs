@@ -4,12 +4,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{ledger::Ledger, queue::Queue};
+use super::{
+    chronicle::{Chronicle, Docket},
+    ledger::Ledger,
+    queue::Queue,
+};
 use crate::{
     account::{Account, AccountId, NewAccount},
     email::EmailAddress,
     errand::{Errand, ErrandId, Outcome},
     error::{AddAccountError, StoreError},
+    event::Event,
     hasher::HashForm,
     ports::{Accounts, Issued, Redemption, Store, Tickets},
     secret::TicketDigest,
@@ -42,6 +47,8 @@ pub(super) struct State {
     tickets: Vec<Ticket>,
     pub(super) queue: Queue,
     pub(super) ledger: Ledger,
+    pub(super) chronicle: Chronicle,
+    pub(super) docket: Docket,
     look_ups: usize,
 }
 
@@ -66,6 +73,14 @@ impl MemoryStore {
         }
     }
 
+    /// Gives an account another address, as the host's own pages do.
+    pub fn rename(&self, email: &EmailAddress, to: &str) {
+        if let Some(row) = self.lock().accounts.iter_mut().find(|row| row.key == email.key()) {
+            to.clone_into(&mut row.account.email);
+            row.key = to.to_ascii_lowercase();
+        }
+    }
+
     /// Every ticket, in the order of issue.
     pub fn tickets(&self) -> Vec<Ticket> {
         self.lock().tickets.clone()
@@ -74,6 +89,11 @@ impl MemoryStore {
     /// Every errand in the order of asking, and how it ended if it has.
     pub fn errands(&self) -> Vec<(Errand, Option<Outcome>)> {
         self.lock().queue.all()
+    }
+
+    /// Every event, in the order in which they were written.
+    pub fn events(&self) -> Vec<Event> {
+        self.lock().chronicle.all()
     }
 
     /// How often a presented secret was compared with all tickets of a dialect.
@@ -106,6 +126,19 @@ impl State {
         self.accounts.iter_mut().find(|row| row.account.id == *id)
     }
 
+    pub(super) fn has_account(&mut self, id: &AccountId) -> bool {
+        self.account(id).is_some()
+    }
+
+    /// Sets the password of an account that is not blocked.
+    pub(super) fn set_password(&mut self, id: &AccountId, password_hash: &str, now: Timestamp) {
+        if let Some(row) = self.account(id).filter(|row| !row.account.blocked) {
+            password_hash.clone_into(&mut row.password_hash);
+            row.account.epoch += 1;
+            row.account.updated_at = now;
+        }
+    }
+
     pub(super) fn ticket(&mut self, id: &TicketId) -> Option<&mut Ticket> {
         self.tickets.iter_mut().find(|ticket| ticket.id == *id)
     }
@@ -119,7 +152,7 @@ impl State {
     }
 
     /// Voids what is neither spent nor void; expired tickets too, so that no clock revives them.
-    fn void(&mut self, now: Timestamp, which: impl Fn(&Ticket) -> bool) {
+    pub(super) fn void(&mut self, now: Timestamp, which: impl Fn(&Ticket) -> bool) {
         for ticket in self.tickets.iter_mut().filter(|ticket| is_open(ticket) && which(ticket)) {
             ticket.voided_at = Some(now);
         }
@@ -148,6 +181,7 @@ impl Store for MemoryStore {
         });
         state.queue.purge(before);
         state.ledger.purge(before);
+        state.docket.purge(before);
         Ok(())
     }
 }
@@ -199,8 +233,9 @@ impl Accounts for MemoryStore {
         &self,
         email: &EmailAddress,
         blocked: bool,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<bool, StoreError> {
+        let now = event.at;
         let mut state = self.working("set_blocked")?;
         let Some(row) = state.accounts.iter_mut().find(|row| row.key == email.key()) else {
             return Ok(false);
@@ -211,13 +246,19 @@ impl Accounts for MemoryStore {
         if blocked {
             state.void(now, |ticket| ticket.account == id);
         }
+        state.chronicle.write(event.clone().of(&id));
         Ok(true)
     }
 }
 
 #[async_trait]
 impl Tickets for MemoryStore {
-    async fn issue(&self, ticket: &Ticket, most_live: Option<u64>) -> Result<Issued, StoreError> {
+    async fn issue(
+        &self,
+        ticket: &Ticket,
+        most_live: Option<u64>,
+        event: &Event,
+    ) -> Result<Issued, StoreError> {
         let mut state = self.working("issue")?;
         let now = ticket.issued_at;
         let same_owner = |other: &Ticket| other.account == ticket.account && other.dialect == ticket.dialect;
@@ -238,6 +279,7 @@ impl Tickets for MemoryStore {
         state.reserve(&ticket.errand)?;
         state.void(now, |other| same_owner(other) || same_digest(other));
         state.tickets.push(ticket.clone());
+        state.chronicle.write(event.clone());
         Ok(Issued::Live)
     }
 
@@ -277,8 +319,9 @@ impl Tickets for MemoryStore {
         dialect: &str,
         kind: TicketKind,
         max: u32,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<Option<Ticket>, StoreError> {
+        let now = event.at;
         let mut state = self.working("take_guess")?;
         let ticket = state.tickets.iter_mut().find(|ticket| {
             ticket.account == *account
@@ -287,13 +330,15 @@ impl Tickets for MemoryStore {
                 && ticket.attempts < max
                 && is_live(ticket, now)
         });
-        Ok(ticket.map(|ticket| {
-            ticket.attempts += 1;
-            ticket.clone()
-        }))
+        let Some(ticket) = ticket else { return Ok(None) };
+        ticket.attempts += 1;
+        let ticket = ticket.clone();
+        state.chronicle.write(event.clone().about(&ticket));
+        Ok(Some(ticket))
     }
 
-    async fn exchange(&self, spent: &TicketId, token: &Ticket, now: Timestamp) -> Result<bool, StoreError> {
+    async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError> {
+        let now = event.at;
         let mut state = self.working("exchange")?;
         if !state.ticket(spent).is_some_and(|code| is_live(code, now)) {
             return Ok(false);
@@ -301,11 +346,12 @@ impl Tickets for MemoryStore {
         state.reserve(&token.errand)?;
         state.ticket(spent).expect("found above, under the same lock").spent_at = Some(now);
         state.tickets.push(token.clone());
+        state.chronicle.write(event.clone());
         Ok(true)
     }
 
     async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError> {
-        let Redemption { ticket: ticket_id, account, password_hash, errands, now } = redemption;
+        let Redemption { ticket: ticket_id, account, password_hash, errands, event, now } = redemption;
         let mut state = self.working("redeem")?;
         let Some(ticket) = state.ticket(ticket_id).cloned() else { return Ok(false) };
         let Some(row) = state.account(account) else { return Ok(false) };
@@ -317,12 +363,11 @@ impl Tickets for MemoryStore {
         for errand in errands {
             state.queue.push(errand)?;
         }
-        let row = state.account(account).expect("found above, under the same lock");
-        password_hash.clone_into(&mut row.password_hash);
-        row.account.epoch += 1;
-        row.account.updated_at = now;
+        state.set_password(account, password_hash, now);
         state.ticket(ticket_id).expect("found above, under the same lock").spent_at = Some(now);
         state.void(now, |other| other.account == *account);
+        state.docket.lift(account);
+        state.chronicle.write(event.clone());
         Ok(true)
     }
 }

@@ -276,7 +276,7 @@ async fn after_ten_wrong_guesses_the_next_mail_has_a_link_and_the_link_resets() 
     }
     assert_eq!(world.hash_of("ann@example.org").await, "old");
     let token = world.token(&mail);
-    assert_eq!(world.resets.inspect("pair", &token).await.unwrap().unwrap().state, TicketState::Live);
+    assert_eq!(world.resets.inspect("pair", &token, None).await.unwrap().unwrap().state, TicketState::Live);
     world.redeem("pair", &token).await.unwrap();
     // Nobody else's codes are touched.
     world.account("bob@example.org").await;
@@ -293,7 +293,7 @@ async fn a_link_in_a_codes_place_goes_by_the_target_of_its_ask_and_codes_come_ba
     world.courier().await;
     let mail = world.memory.mailer.take().remove(0);
     assert!(mail.secret.starts_with("https://app.example/open?token="), "{}", mail.secret);
-    let inspected = world.resets.inspect("pair", &world.token(&mail)).await.unwrap().unwrap();
+    let inspected = world.resets.inspect("pair", &world.token(&mail), None).await.unwrap().unwrap();
     assert_eq!(inspected.redirect_to.as_deref(), Some("https://app.example/done"));
     world.memory.clock.advance(DAY);
     world.ask_for("pair", "ann@example.org", Some("https://app.example/done")).await;
@@ -302,7 +302,7 @@ async fn a_link_in_a_codes_place_goes_by_the_target_of_its_ask_and_codes_come_ba
     assert_eq!(mail.kind, SentKind::Code);
     // A token that a code became leads nowhere, whatever was asked for.
     let token = world.exchange("ann@example.org", &code(&mail.secret)).await.unwrap();
-    assert_eq!(world.resets.inspect("pair", &token).await.unwrap().unwrap().redirect_to, None);
+    assert_eq!(world.resets.inspect("pair", &token, None).await.unwrap().unwrap().redirect_to, None);
 }
 
 #[tokio::test]

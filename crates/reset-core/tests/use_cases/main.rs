@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod budgets;
+mod events;
+mod objections;
 mod own_names;
 mod rotation;
 mod webhooks;
@@ -19,7 +21,7 @@ use reset_core::{
     secret::{LongCode, SixDigits},
     ticket::TicketState,
 };
-use world::{LIFE, MINUTE, address, code, password, world};
+use world::{LIFE, MINUTE, address, code, happened, password, world};
 
 #[tokio::test]
 async fn a_mailed_code_sets_the_password_once_and_the_owner_is_told() {
@@ -67,7 +69,7 @@ async fn an_unknown_address_is_accepted_alike_and_gets_no_mail() {
     let world = world();
     world.account("blocked@example.org").await;
     let now = world.resets.adapters().clock.now();
-    world.memory.store.set_blocked(&address("blocked@example.org"), true, now).await.unwrap();
+    world.memory.store.set_blocked(&address("blocked@example.org"), true, &happened(now)).await.unwrap();
     world.ask("link", "ghost@example.org").await;
     world.ask("link", "blocked@example.org").await;
     world.courier().await;
@@ -81,7 +83,7 @@ async fn only_the_contract_discloses_and_blocked_looks_unknown() {
     world.account("ann@example.org").await;
     world.account("blocked@example.org").await;
     let now = world.resets.adapters().clock.now();
-    world.memory.store.set_blocked(&address("blocked@example.org"), true, now).await.unwrap();
+    world.memory.store.set_blocked(&address("blocked@example.org"), true, &happened(now)).await.unwrap();
     for (email, known) in [
         ("ann@example.org", true),
         ("blocked@example.org", false),
@@ -113,10 +115,10 @@ async fn a_newer_ask_voids_the_older_code_of_its_dialect_alone() {
     let link = world.mailed("link", "ann@example.org").await;
     let second = world.mailed("code", "ann@example.org").await;
     assert!(matches!(world.redeem("code", &code(&first.secret)).await, Err(RedeemError::Invalid)));
-    let inspected = world.resets.inspect("link", &world.token(&link)).await.unwrap().unwrap();
+    let inspected = world.resets.inspect("link", &world.token(&link), None).await.unwrap().unwrap();
     assert_eq!(inspected.state, TicketState::Live);
     world.redeem("code", &code(&second.secret)).await.unwrap();
-    let inspected = world.resets.inspect("link", &world.token(&link)).await.unwrap().unwrap();
+    let inspected = world.resets.inspect("link", &world.token(&link), None).await.unwrap().unwrap();
     assert_eq!(inspected.state, TicketState::Void, "a completed reset ends the tickets of all dialects");
 }
 
@@ -298,7 +300,7 @@ async fn looking_at_a_link_a_hundred_times_changes_nothing() {
     assert!(mail.secret.starts_with("https://app.example/reset?lang=en&token="), "{}", mail.secret);
     let token = world.token(&mail);
     for _ in 0..100 {
-        let inspected = world.resets.inspect("link", &token).await.unwrap().unwrap();
+        let inspected = world.resets.inspect("link", &token, None).await.unwrap().unwrap();
         assert_eq!(inspected.redirect_to.as_deref(), Some("https://app.example/done"));
         assert_eq!(inspected.state, TicketState::Live);
     }
@@ -312,7 +314,7 @@ async fn a_block_ends_tickets_and_an_unblock_does_not_revive_them() {
     let mail = world.mailed("code", "ann@example.org").await;
     let now = world.resets.adapters().clock.now();
     for (blocked, is_blocked) in [(true, true), (false, false)] {
-        world.memory.store.set_blocked(&address("ann@example.org"), blocked, now).await.unwrap();
+        world.memory.store.set_blocked(&address("ann@example.org"), blocked, &happened(now)).await.unwrap();
         match world.redeem("code", &code(&mail.secret)).await {
             Err(RedeemError::Blocked) => assert!(is_blocked),
             Err(RedeemError::Invalid) => assert!(!is_blocked),
@@ -349,7 +351,7 @@ async fn of_many_simultaneous_spends_one_wins() {
         .map(|number| {
             let (resets, secret) = (world.resets.clone(), secret.clone());
             tokio::spawn(async move {
-                resets.redeem("code", &secret, password(&format!("password {number}"))).await
+                resets.redeem("code", &secret, password(&format!("password {number}")), None).await
             })
         })
         .collect();

@@ -20,7 +20,7 @@ async fn set(
     secret: &TicketSecret,
     text: &str,
 ) -> Result<Account, RedeemError> {
-    world.resets.redeem(dialect, secret, strict(text)).await
+    world.resets.redeem(dialect, secret, strict(text), None).await
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn a_policy_without_a_list_refuses_no_names() {
     let world = world();
     world.account("annabel@example.org").await;
     let mail = world.mailed("code", "annabel@example.org").await;
-    world.resets.redeem("code", &code(&mail.secret), crate::password("annabel!1")).await.unwrap();
+    world.resets.redeem("code", &code(&mail.secret), crate::password("annabel!1"), None).await.unwrap();
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn the_tenth_refusal_ends_the_ticket_and_nothing_else() {
     for _ in 0..10 {
         assert!(matches!(set(&world, "link", &secret, "annabel!1").await, Err(RedeemError::OwnName)));
     }
-    let inspected = world.resets.inspect("link", &secret).await.unwrap().unwrap();
+    let inspected = world.resets.inspect("link", &secret, None).await.unwrap().unwrap();
     assert_eq!(inspected.state, TicketState::Void);
     for text in ["annabel!1", "a good password"] {
         assert!(matches!(set(&world, "link", &secret, text).await, Err(RedeemError::Invalid)), "{text}");

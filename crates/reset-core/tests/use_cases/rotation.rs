@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use reset_core::{
+    audit::{Mark, Sealer, Walk},
     budget::{Budgeting, Window},
     error::{ExchangeError, RedeemError},
+    keys::{Key, Keyring, Keys},
     memory::{Outage, Refusal, SentKind, SentMail},
+    objection::Standing,
+    ports::Events as _,
 };
 
 use crate::world::{MINUTE, World, code, world, world_within};
@@ -61,7 +65,7 @@ async fn a_ticket_under_a_secret_that_is_not_listed_is_like_one_that_never_was()
     }
     let exchanged = world.exchange("pair@example.org", &code(&out.pair.secret)).await;
     assert!(matches!(exchanged, Err(ExchangeError::Invalid)));
-    assert!(world.resets.inspect("link", &link).await.unwrap().is_none());
+    assert!(world.resets.inspect("link", &link, None).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -122,7 +126,7 @@ async fn no_new_code_reads_like_one_that_is_out_under_an_earlier_secret() {
     assert_eq!(codes, ["000000", "000001", "000002", "000003"]);
     for (email, mail) in &mails {
         let account =
-            world.resets.redeem("tiny", &code(&mail.secret), crate::password("a new password")).await;
+            world.resets.redeem("tiny", &code(&mail.secret), crate::password("a new password"), None).await;
         assert_eq!(account.unwrap().email, *email);
     }
 }
@@ -183,4 +187,30 @@ async fn no_count_begins_anew_with_another_secret_nor_with_the_end_of_the_overla
     }
     let kind = world.mailed("pair", "ann@example.org").await.kind;
     assert_eq!(kind, SentKind::Link, "three and three");
+}
+
+#[tokio::test]
+async fn the_link_of_a_notice_and_the_seals_of_events_outlive_a_rotation() {
+    let world = world();
+    world.account("ann@example.org").await;
+    let mail = world.mailed("code", "ann@example.org").await;
+    world.redeem("code", &code(&mail.secret)).await.unwrap();
+    world.courier().await;
+    let notice = world.memory.mailer.take().remove(0).secret;
+    let token = notice.rsplit('=').next().unwrap();
+    world.resets.seal_events().await.unwrap();
+    let world = world.under(&[8, 7], Budgeting::default());
+    assert_eq!(world.resets.objection_standing(token).await.unwrap(), Standing::Invalid);
+    let world = world.under(&[8, 9], Budgeting::default());
+    assert_eq!(world.resets.objection_standing(token).await.unwrap(), Standing::Open);
+    world.resets.object(token, None).await.unwrap();
+    world.resets.seal_events().await.unwrap();
+    let sealed = world.memory.store.sealed(0, 100).await.unwrap();
+    let holds = |roots: &[u8]| {
+        let mut roots = roots.iter().map(|root| Key::root(&[*root; 32]).unwrap());
+        let keys = Keys::rotated(&Keyring::new(roots.next().unwrap(), roots));
+        let mut walk = Walk::new(Sealer::of(&keys), Mark::START, None);
+        sealed.iter().all(|one| walk.step(one).is_ok())
+    };
+    assert!(holds(&[8, 9]) && !holds(&[8]) && !holds(&[9]));
 }

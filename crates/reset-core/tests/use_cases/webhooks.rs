@@ -10,7 +10,7 @@ use reset_core::{
     errand::Outcome,
     error::MailError,
     memory::Memory,
-    ports::{Adapters, Event, Webhook},
+    ports::{Adapters, PasswordReset, Webhook},
 };
 
 use crate::world::{MINUTE, code, world_with};
@@ -19,12 +19,12 @@ use crate::world::{MINUTE, code, world_with};
 #[derive(Default)]
 struct Listener {
     replies: Mutex<VecDeque<Result<String, MailError>>>,
-    heard: Mutex<Vec<Event>>,
+    heard: Mutex<Vec<PasswordReset>>,
 }
 
 #[async_trait]
 impl Webhook for Listener {
-    async fn post(&self, event: &Event) -> Result<String, MailError> {
+    async fn post(&self, event: &PasswordReset) -> Result<String, MailError> {
         self.heard.lock().unwrap().push(event.clone());
         self.replies.lock().unwrap().pop_front().unwrap_or_else(|| Ok("204".to_owned()))
     }

@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use reset_core::{
-    Resets,
+    Notices, Resets,
     account::NewAccount,
     budget::Budgeting,
     email::EmailAddress,
     errand::Outcome,
     error::{ExchangeError, RedeemError, RequestError},
+    event::{Event, EventKind, Network},
     exchange::Exchange,
     keys::{Key, Keyring, Keys},
     memory::{Memory, SentMail},
@@ -18,6 +19,7 @@ use reset_core::{
     request::{Ask, Disclosure},
     secret::{LongCode, Scope, Seed, Shape, SixDigits, TaggedHex, TicketSecret},
     ticket::TicketKind,
+    time::Timestamp,
 };
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -90,7 +92,8 @@ fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) 
             crowded: None,
         },
     ];
-    let resets = Resets::within(budgeting, adapters, Keys::rotated(&roots), recipes, true);
+    let notices = Notices { owner: true, objection_page: Some("https://app.example/not-me".to_owned()) };
+    let resets = Resets::within(budgeting, adapters, Keys::rotated(&roots), recipes, notices);
     World { memory, resets, tokens }
 }
 
@@ -131,7 +134,9 @@ impl World {
     pub(crate) async fn ask_for(&self, dialect: &'static str, email: &str, target: Option<&str>) {
         let (reference, disclosure) = (self.resets.reference(), Disclosure::Never);
         let (email, redirect_to) = (EmailAddress::parse(email).ok(), target.map(ToOwned::to_owned));
-        self.resets.request(Ask { dialect, email, redirect_to, reference, disclosure }).await.unwrap();
+        let (locale, network) = (None, Some(network()));
+        let ask = Ask { dialect, email, redirect_to, locale, network, reference, disclosure };
+        self.resets.request(ask).await.unwrap();
     }
 
     pub(crate) async fn ask_with(
@@ -143,7 +148,17 @@ impl World {
         let reference = self.resets.reference();
         let redirect_to = (dialect == "link").then(|| "https://app.example/done".to_owned());
         let email = EmailAddress::parse(email).ok();
-        self.resets.request(Ask { dialect, email, redirect_to, reference, disclosure }).await
+        self.resets
+            .request(Ask {
+                dialect,
+                email,
+                redirect_to,
+                locale: None,
+                network: Some(network()),
+                reference,
+                disclosure,
+            })
+            .await
     }
 
     /// The courier works until nothing is due.
@@ -184,7 +199,7 @@ impl World {
         dialect: &'static str,
         secret: &TicketSecret,
     ) -> Result<(), RedeemError> {
-        self.resets.redeem(dialect, secret, password("a new password")).await.map(drop)
+        self.resets.redeem(dialect, secret, password("a new password"), Some(network())).await.map(drop)
     }
 
     pub(crate) async fn hash_of(&self, email: &str) -> String {
@@ -208,6 +223,7 @@ impl World {
             max_attempts: 3,
             shape: &self.tokens,
             life: LIFE,
+            network: Some(network()),
         };
         self.resets.exchange(exchange).await.map(|exchanged| exchanged.token)
     }
@@ -226,6 +242,16 @@ impl Shape for OneOfFour {
         seed.fill(&mut byte);
         code(&format!("00000{}", byte[0] % 4))
     }
+}
+
+/// Who asks.
+pub(crate) fn network() -> Network {
+    Network::of([192, 0, 2, 7].into())
+}
+
+/// Something that happened at `now`.
+pub(crate) fn happened(now: Timestamp) -> Event {
+    Event::new(EventKind::Tried, now)
 }
 
 pub(crate) fn address(text: &str) -> EmailAddress {

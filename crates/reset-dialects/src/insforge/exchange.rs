@@ -82,6 +82,7 @@ pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<
         max_attempts: insforge.max_attempts,
         shape: &insforge.tokens(),
         life: insforge.token_ttl,
+        network: call.network(),
     };
     let guess = call.admit(Class::AddressCode).await?;
     let exchanged = guess.judge(call.resets.exchange(exchange).await)?;

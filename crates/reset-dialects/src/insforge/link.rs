@@ -40,7 +40,7 @@ pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<
     let presented = presented(call.request.uri().query().unwrap_or_default())?;
     let guess = call.admit(Class::Token).await?;
     let token = insforge.tokens().open(&presented).ok_or(Error::UnknownLink)?;
-    let link = call.resets.inspect(NAME, &token).await?.ok_or(Error::UnknownLink)?;
+    let link = call.resets.inspect(NAME, &token, call.network()).await?.ok_or(Error::UnknownLink)?;
     guess.give_back();
     // Before its state: an exchanged token looks the same here, live or dead.
     let target = link.redirect_to.ok_or(Error::NoTarget)?;

@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Name of the dialect.
-const NAME: &str = "insforge";
+pub(crate) const NAME: &str = "insforge";
 
 /// Path of the page that a mailed link opens.
 const LINK: &str = "/api/auth/email/reset-password-link";
@@ -119,6 +119,11 @@ pub fn dialect(settings: Settings) -> Dialect {
 }
 
 impl Settings {
+    /// The target that a link may lead to, as it is stored; nothing for one that is not on the allow-list.
+    pub fn target(&self, url: &str) -> Option<String> {
+        self.allowed.admit(url).map(|target| target.as_str().to_owned())
+    }
+
     /// How tickets are made and mailed. A code is one account's own, a link's token is the whole dialect's. While the
     /// budgets of wrong codes are spent, a link takes the code's place: nobody is locked out by a guesser (R50,
     /// security.md B4).

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use reset_core::{
-    email::EmailAddress,
-    request::{Ask, Disclosure},
-};
+use reset_core::{email::EmailAddress, request::Disclosure};
 use serde::Serialize;
 use url::Url;
 use utoipa::ToSchema;
@@ -75,9 +72,7 @@ pub(super) struct Sent {
 pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     let (email, target) = decode_request(&insforge, &call)?;
     let redirect_to = target.map(|target| target.as_str().to_owned());
-    let disclosure = Disclosure::Never;
-    let ask = Ask { dialect: NAME, email: Some(email), redirect_to, reference: call.reference, disclosure };
-    call.resets.request(ask).await?;
+    call.resets.request(call.ask(NAME, Some(email), redirect_to, Disclosure::Never)).await?;
     let message = match insforge.method {
         Method::Code => {
             "If your email is registered, we have sent you a password reset code. Please check your inbox."

@@ -12,6 +12,7 @@ use reset_core::{
     Resets,
     account::{AccountId, NewAccount},
     email::EmailAddress,
+    event::{Event, EventKind},
     keys::{Key, Keys},
     memory::{Memory, SentMail},
     password::{PASSWORD_MAX, Policy},
@@ -147,7 +148,13 @@ impl World {
 
     async fn block(&self, email: &str) {
         let now = self.resets.adapters().clock.now();
-        assert!(self.memory.store.set_blocked(&address(email), true, now).await.unwrap());
+        assert!(
+            self.memory
+                .store
+                .set_blocked(&address(email), true, &Event::new(EventKind::Blocked, now))
+                .await
+                .unwrap()
+        );
     }
 }
 

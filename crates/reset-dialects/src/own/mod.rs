@@ -1,7 +1,9 @@
-//! polyreset's own paths beside the dialects: health, readiness, the OpenAPI document and the comparison.
+//! polyreset's own paths beside the dialects: health, readiness, the OpenAPI document, the comparison, and the page
+//! behind the link of a notice.
 
 mod document;
 mod health;
+mod not_me;
 mod page;
 mod problem;
 
@@ -19,8 +21,8 @@ use crate::{
 #[derive(OpenApi)]
 #[openapi(
     info(title = "polyreset", version = "1.0.0",
-        description = "Health, readiness, this document and the dialects side by side."),
-    paths(health::live, health::ready, document::json, document::yaml, page::show),
+        description = "Health, readiness, this document, the dialects side by side, and the page of a notice's link."),
+    paths(health::live, health::ready, document::json, document::yaml, page::show, not_me::show, not_me::object),
     tags((name = "polyreset", description = "The service itself"))
 )]
 struct Document;
@@ -55,6 +57,13 @@ fn rows() -> Dialect {
         refuse: problem::refuse,
         rows: vec![
             ("/healthz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::live)]),
+            (
+                "/not-me".into(),
+                vec![
+                    Endpoint::new(Method::GET, Role::Read, &none, not_me::show),
+                    Endpoint::new(Method::POST, Role::Form, &none, not_me::object),
+                ],
+            ),
             ("/readyz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::ready)]),
         ],
         recipes: None,

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Name of the dialect.
-const NAME: &str = "px0";
+pub(crate) const NAME: &str = "px0";
 
 /// What a deployment decides about px0.
 #[derive(Clone, Debug)]

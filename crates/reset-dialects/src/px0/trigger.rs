@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use reset_core::{email::EmailAddress, request::Ask};
+use reset_core::email::EmailAddress;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -53,9 +53,7 @@ pub(super) struct Triggered {
             example = json!({"error": "internal error"}))))]
 pub(super) async fn run(px0: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     let email = decode(&call)?;
-    let disclosure = px0.disclosure();
-    let ask = Ask { dialect: NAME, email, redirect_to: None, reference: call.reference, disclosure };
-    call.resets.request(ask).await?;
+    call.resets.request(call.ask(NAME, email, None, px0.disclosure())).await?;
     Ok(json(StatusCode::OK, JSON, &Triggered { message: "password reset email sent successfully" }))
 }
 

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use reset_core::{
-    email::EmailAddress,
-    request::{Ask, Disclosure},
-};
+use reset_core::{email::EmailAddress, request::Disclosure};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -59,8 +56,7 @@ pub(super) struct Accepted {
 pub(super) async fn run(strapi: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     strapi.admit()?;
     let email = decode(&call)?;
-    let (reference, disclosure) = (call.reference, Disclosure::Never);
-    call.resets.request(Ask { dialect: NAME, email, redirect_to: None, reference, disclosure }).await?;
+    call.resets.request(call.ask(NAME, email, None, Disclosure::Never)).await?;
     Ok(json(StatusCode::OK, JSON_UTF8, &Accepted { ok: true }))
 }
 

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Name of the dialect.
-const NAME: &str = "strapi";
+pub(crate) const NAME: &str = "strapi";
 /// Default of Strapi's `api.rest.prefix` since v4.
 const V4: &str = "/api";
 

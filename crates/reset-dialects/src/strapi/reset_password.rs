@@ -120,7 +120,7 @@ pub(super) async fn run(strapi: Arc<Settings>, call: Call) -> Result<Response<By
     let (code, password) = decode(&strapi, &call)?;
     let guess = call.admit(Class::Token).await?;
     let code = code.ok_or(Error::IncorrectCode)?;
-    let account = guess.judge(call.resets.redeem(NAME, &code, password).await)?;
+    let account = guess.judge(call.resets.redeem(NAME, &code, password, call.network()).await)?;
     let now = call.resets.adapters().clock.now();
     let jwt = strapi.issue_jwt.then(|| strapi.session(&account, now));
     Ok(json(StatusCode::OK, JSON_UTF8, &Reset { jwt, user: User::of(account) }))

@@ -8,6 +8,7 @@ use reset_core::{
     Resets,
     account::NewAccount,
     email::EmailAddress,
+    event::{Event, EventKind},
     keys::{Key, Keyring, Keys},
     memory::{FrozenClock, Memory, Outage, SentKind},
     password::Policy,
@@ -92,7 +93,9 @@ impl Bench {
 
     async fn block(&self, email: &str) {
         let (email, now) = (EmailAddress::parse(email).unwrap(), self.memory.clock.now());
-        assert!(self.memory.store.set_blocked(&email, true, now).await.unwrap());
+        assert!(
+            self.memory.store.set_blocked(&email, true, &Event::new(EventKind::Blocked, now)).await.unwrap()
+        );
     }
 }
 

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use reset_core::{
-    email::EmailAddress,
-    request::{Ask, Disclosure},
-};
+use reset_core::{email::EmailAddress, request::Disclosure};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -62,8 +59,7 @@ pub(super) struct Accepted {
             example = json!({"status": "error", "message": "Internal Server Error", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}}))))]
 pub(super) async fn run(_: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     let email = Some(decode(&call)?);
-    let (reference, disclosure) = (call.reference, Disclosure::Never);
-    call.resets.request(Ask { dialect: NAME, email, redirect_to: None, reference, disclosure }).await?;
+    call.resets.request(call.ask(NAME, email, None, Disclosure::Never)).await?;
     // dialects.md 2.1: the sibling page's own text.
     let message = "A link to reset your password has been sent to the registered email";
     Ok(json(StatusCode::OK, JSON_UTF8, &Accepted { status: "success", message }))

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Name of the dialect.
-const NAME: &str = "worthai";
+pub(crate) const NAME: &str = "worthai";
 
 /// What a deployment decides about worthai.
 #[derive(Clone)]

@@ -72,7 +72,7 @@ pub(super) async fn run(worthai: Arc<Settings>, call: Call) -> Result<Response<B
     let guess = call.admit(Class::Token).await?;
     let now = call.resets.adapters().clock.now();
     let secret = worthai.tokens().open(&token, now).map_err(|defect| Error::of(defect, &worthai))?;
-    guess.judge(call.resets.redeem(NAME, &secret, password).await)?;
+    guess.judge(call.resets.redeem(NAME, &secret, password, call.network()).await)?;
     let message = "Password Changed successfully";
     Ok(json(StatusCode::OK, JSON_UTF8, &Changed { status: "success", message }))
 }

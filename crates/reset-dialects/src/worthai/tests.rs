@@ -9,6 +9,7 @@ use reset_core::{
     account::NewAccount,
     email::EmailAddress,
     errand::Outcome,
+    event::{Event, EventKind},
     keys::{Key, Keys},
     memory::{Memory, Outage, Refusal, SentKind},
     password::Policy,
@@ -198,7 +199,8 @@ async fn a_newer_link_voids_the_older_one() {
 async fn a_blocked_account_is_forbidden_and_gets_no_mail() {
     let bench = Bench::new(Forged::AsContracted).await;
     let token = bench.token().await;
-    bench.memory.store.set_blocked(&ann(), true, bench.memory.clock.now()).await.unwrap();
+    let blocked = Event::new(EventKind::Blocked, bench.memory.clock.now());
+    bench.memory.store.set_blocked(&ann(), true, &blocked).await.unwrap();
     assert_eq!(bench.reset(&token, "a new password").await, (403, FORBIDDEN.to_owned()));
     assert_eq!(bench.forgot(r#"{"email":"ann@example.org"}"#).await, (200, SENT.to_owned()));
     bench.deliver().await;

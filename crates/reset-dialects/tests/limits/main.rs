@@ -47,6 +47,7 @@ fn takes(path: &str) -> Option<Takes> {
             Takes::Tagged(format!(r#"{{"newPassword":"a new password","otp":"{forged}"}}"#))
         }
         "/api/auth/email/reset-password-link" => Takes::Tagged(String::new()),
+        "/not-me" => Takes::Tagged(format!("token={forged}")),
         "/api/auth/public-config"
         | "/healthz"
         | "/readyz"
@@ -71,6 +72,7 @@ fn refusal(dialect: &str) -> &'static str {
         "insforge" => {
             r#"{"error":"TOO_MANY_REQUESTS","message":"Too many requests, please try again later","statusCode":429}"#
         }
+        "own" => r#"{"status":429,"title":"Too many requests"}"#,
         other => panic!("{other} refuses nobody"),
     }
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response, header};
 use reset_core::{
-    Resets,
+    Notices, Resets,
     account::NewAccount,
     budget::{Budgeting, Window},
     email::EmailAddress,
@@ -52,7 +52,7 @@ fn world_with(budgeting: Budgeting, per_client: Option<PerClient>) -> World {
     let root = Key::root(&[5; 32]).unwrap();
     let all = dialects(Settings::defaults(&root, "http://127.0.0.1:8080"));
     let recipes = all.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
-    let resets = Resets::within(budgeting, memory.adapters(), Keys::new(&root), recipes, false);
+    let resets = Resets::within(budgeting, memory.adapters(), Keys::new(&root), recipes, Notices::default());
     let proxies = Proxies { networks: vec!["10.0.0.0/8".parse().unwrap()], local: false };
     let serving = Serving { proxies, per_client, ..Serving::default() };
     World { memory, api: Api::new(resets.clone(), all, serving), resets }

@@ -30,8 +30,11 @@ pub(super) const SPEECH: Speech = Speech::Mysql;
 pub(super) const OUR_TABLES: &[&str] = &[
     "polyreset_budgets",
     "polyreset_errands",
+    "polyreset_events",
     "polyreset_guesses",
+    "polyreset_marks",
     "polyreset_migrations",
+    "polyreset_objections",
     "polyreset_tickets",
     "polyreset_turns",
     "polyreset_users",

@@ -5,7 +5,10 @@ crate::schema::schema! {
     tickets: [#[sql_name = "polyreset_tickets"] tickets],
     errands: [#[sql_name = "polyreset_errands"] errands],
     guesses: [#[sql_name = "polyreset_guesses"] guesses],
-    budgets: [#[sql_name = "polyreset_budgets"] budgets]
+    budgets: [#[sql_name = "polyreset_budgets"] budgets],
+    events: [#[sql_name = "polyreset_events"] events],
+    marks: [#[sql_name = "polyreset_marks"] marks],
+    objections: [#[sql_name = "polyreset_objections"] objections]
 }
 
 diesel::table! {

@@ -6,7 +6,10 @@ crate::schema::schema! {
     tickets: [polyreset.tickets],
     errands: [polyreset.errands],
     guesses: [polyreset.guesses],
-    budgets: [polyreset.budgets]
+    budgets: [polyreset.budgets],
+    events: [polyreset.events],
+    marks: [polyreset.marks],
+    objections: [polyreset.objections]
 }
 
 diesel::table! {

@@ -5,11 +5,11 @@ use reset_core::{
     account::{Account, AccountId, NewAccount},
     email::EmailAddress,
     error::{AddAccountError, StoreError},
+    event::Event,
     ports::Accounts,
-    time::Timestamp,
 };
 
-use super::{super::engine::Home, own_users, tickets::void_all_of};
+use super::{super::engine::Home, events::insert_event, own_users, tickets::void_all_of};
 
 /// Another system makes and blocks its accounts itself.
 fn not_ours() -> StoreError {
@@ -50,20 +50,21 @@ impl Accounts for Home {
         &self,
         email: &EmailAddress,
         blocked: bool,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<bool, StoreError> {
         if !self.users().are_ours() {
             return Err(not_ours());
         }
-        let (email, now) = (email.key().to_owned(), now.as_millis());
+        let (email, event) = (email.key().to_owned(), event.clone());
+        let now = event.at.as_millis();
         let set = self.write(move |db| {
             let found = own_users::set_blocked(db, &email, blocked, now)?;
-            if let Some(id) = &found
-                && blocked
-            {
+            let Some(id) = &found else { return Ok(false) };
+            if blocked {
                 void_all_of(db, id.as_str(), now)?;
             }
-            Ok(found.is_some())
+            insert_event(db, &event.clone().of(id))?;
+            Ok(true)
         });
         set.await
     }

@@ -10,8 +10,9 @@ use diesel::{
 };
 use reset_core::{
     budget::Budget,
-    errand::{Errand, ErrandId, Outcome},
+    errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome},
     error::StoreError,
+    event::{Event, EventKind},
     ports::Errands,
     ticket::TicketId,
     time::Timestamp,
@@ -21,6 +22,8 @@ use tracing::error;
 use super::{
     super::engine::{Db, Home, locked_apart, schema::errands},
     budgets::take,
+    events::insert_event,
+    outbox::owed,
     rows::{ErrandRow, NewErrandRow},
     tickets::move_end,
 };
@@ -44,7 +47,11 @@ pub(in super::super) fn insert_errand(db: &mut Db, row: &NewErrandRow) -> QueryR
 
 /// Deletes up to `limit` errands that were finished before `before`, and says how many.
 pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
-    let finished = errands::table.filter(errands::finished_at.lt(before));
+    // What still owes a mail is kept longer, for somebody to have it tried once more.
+    let owing = before.saturating_sub(i64::try_from(KEPT_FOR_RETRY.as_millis()).unwrap_or(i64::MAX));
+    let finished = errands::table.filter(errands::finished_at.lt(before)).filter(
+        errands::outcome.is_null().or(errands::outcome.ne_all(owed())).or(errands::finished_at.lt(owing)),
+    );
     let seqs: Vec<i64> = finished.select(errands::seq).limit(limit.into()).load(db)?;
     delete(errands::table.filter(errands::seq.eq_any(seqs))).execute(db)
 }
@@ -64,8 +71,14 @@ fn claim(db: &mut Db, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<E
     let mut rows: Vec<ErrandRow> = locked_apart!(due).load(db)?;
     for row in &mut rows {
         row.attempts += 1;
+        row.lost += i64::from(row.taken);
         update(errands::table.find(row.seq))
-            .set((errands::taken.eq(true), errands::due_at.eq(lease_end), errands::attempts.eq(row.attempts)))
+            .set((
+                errands::taken.eq(true),
+                errands::due_at.eq(lease_end),
+                errands::attempts.eq(row.attempts),
+                errands::lost.eq(row.lost),
+            ))
             .execute(db)?;
     }
     Ok(rows)
@@ -82,15 +95,33 @@ impl Errands for Home {
         &self,
         errand: &Errand,
         budgets: &[Budget],
-        now: Timestamp,
+        event: &Event,
     ) -> Result<bool, StoreError> {
-        let (row, budgets, now) = (NewErrandRow::from(errand), budgets.to_vec(), now.as_millis());
+        let (row, budgets, mut event) = (NewErrandRow::from(errand), budgets.to_vec(), event.clone());
+        let accepted = event.kind;
         let pushed = self.write(move |db| {
-            let taken = take(db, &budgets, now)?;
+            let taken = take(db, &budgets, event.at.as_millis())?;
+            event.kind = if taken { accepted } else { EventKind::Limited };
             if taken {
                 insert_errand(db, &row)?;
             }
+            insert_event(db, &event)?;
             Ok(taken)
+        });
+        pushed.await
+    }
+
+    async fn push_done(&self, errand: &Errand, outcome: Outcome, event: &Event) -> Result<i64, StoreError> {
+        let (id, row, event) = (errand.id.as_str().to_owned(), NewErrandRow::from(errand), event.clone());
+        let pushed = self.write(move |db| {
+            insert_errand(db, &row)?;
+            let row = errands::table.filter(errands::id.eq(&id));
+            let seq = row.select(errands::seq).first(db)?;
+            update(errands::table.find(seq))
+                .set((errands::finished_at.eq(event.at.as_millis()), errands::outcome.eq(outcome.name())))
+                .execute(db)?;
+            insert_event(db, &event)?;
+            Ok(seq)
         });
         pushed.await
     }
@@ -112,8 +143,10 @@ impl Errands for Home {
             }
             // A row that was tampered with must stop neither the others nor its own address for ever.
             error!(errand.id = id, "an errand cannot be read");
-            let now = Timestamp::from_millis(now);
-            self.finish(&ErrandId::new(id), Outcome::Abandoned, "unreadable", None, now).await?;
+            let (id, now) = (ErrandId::new(id), Timestamp::from_millis(now));
+            let event = Event { errand: Some(id.clone()), ..Event::new(EventKind::Ended, now) };
+            let event = event.saying(format!("{} unreadable", Outcome::SetAside.name()));
+            self.finish(&id, Outcome::SetAside, "unreadable", None, &event).await?;
         }
         Ok(readable)
     }
@@ -124,18 +157,24 @@ impl Errands for Home {
         outcome: Outcome,
         reply: &str,
         accepted: Option<(&TicketId, Timestamp)>,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<(), StoreError> {
-        let (errand, reply, now) = (errand.as_str().to_owned(), reply.to_owned(), now.as_millis());
+        let (errand, reply, event) = (errand.as_str().to_owned(), reply.to_owned(), event.clone());
+        let now = event.at.as_millis();
         let accepted = accepted.map(|(ticket, end)| (ticket.as_str().to_owned(), end.as_millis()));
         let finished = self.write(move |db| {
-            update(errands::table.filter(errands::id.eq(&errand)).filter(errands::finished_at.is_null()))
+            let unfinished =
+                errands::table.filter(errands::id.eq(&errand)).filter(errands::finished_at.is_null());
+            let ended = update(unfinished)
                 .set((
                     errands::finished_at.eq(now),
                     errands::outcome.eq(outcome.name()),
                     errands::reply.eq(&reply),
                 ))
                 .execute(db)?;
+            if ended > 0 {
+                insert_event(db, &event)?;
+            }
             if let Some((ticket, end)) = &accepted {
                 move_end(db, ticket, *end, now)?;
             }
@@ -150,15 +189,29 @@ impl Errands for Home {
         attempts: u32,
         due_at: Timestamp,
         reply: &str,
+        event: &Event,
     ) -> Result<(), StoreError> {
         let (errand, due_at, reply) = (errand.as_str().to_owned(), due_at.as_millis(), reply.to_owned());
+        let event = event.clone();
         let postponed = self.write(move |db| {
-            update(errands::table.filter(errands::id.eq(&errand)).filter(errands::finished_at.is_null()))
-                .filter(errands::attempts.eq(i64::from(attempts)))
-                .set((errands::taken.eq(false), errands::due_at.eq(due_at), errands::reply.eq(&reply)))
-                .execute(db)
+            let claimed = errands::table
+                .filter(errands::id.eq(&errand))
+                .filter(errands::finished_at.is_null())
+                .filter(errands::attempts.eq(i64::from(attempts)));
+            let postponed = update(claimed)
+                .set((
+                    errands::taken.eq(false),
+                    errands::due_at.eq(due_at),
+                    errands::reply.eq(&reply),
+                    errands::lost.eq(0),
+                ))
+                .execute(db)?;
+            if postponed > 0 {
+                insert_event(db, &event)?;
+            }
+            Ok(())
         });
-        postponed.await.map(drop)
+        postponed.await
     }
 
     async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError> {
@@ -176,6 +229,9 @@ impl Errands for Home {
     async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
         let now = now.as_millis();
         let released = self.write(move |db| {
+            update(errands::table.filter(errands::finished_at.is_null()).filter(errands::taken))
+                .set(errands::lost.eq(errands::lost + 1))
+                .execute(db)?;
             update(errands::table.filter(errands::finished_at.is_null()))
                 .set((errands::taken.eq(false), errands::due_at.eq(now)))
                 .execute(db)

@@ -12,6 +12,9 @@ pub(super) mod accounts;
 mod adopted_users;
 pub(super) mod budgets;
 pub(super) mod errands;
+mod events;
+mod objections;
+mod outbox;
 mod own_users;
 pub(super) mod rows;
 pub(super) mod tickets;
@@ -42,7 +45,7 @@ impl Store for Home {
 
     async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
         let before = before.as_millis();
-        for forget in [tickets::forget, errands::forget, budgets::forget] {
+        for forget in [tickets::forget, errands::forget, budgets::forget, objections::forget] {
             while self.write(move |db| forget(db, before, PURGE_STEP)).await? == usize::from(PURGE_STEP) {}
         }
         Ok(())

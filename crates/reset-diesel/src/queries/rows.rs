@@ -20,11 +20,11 @@ pub(super) fn key(id: &AccountId) -> Option<i64> {
     id.as_str().parse().ok().filter(|key: &i64| key.to_string() == id.as_str())
 }
 
-fn unreadable(what: &'static str) -> Error {
+pub(super) fn unreadable(what: &'static str) -> Error {
     Error::DeserializationError(what.into())
 }
 
-fn count(value: i64) -> QueryResult<u32> {
+pub(super) fn count(value: i64) -> QueryResult<u32> {
     u32::try_from(value).map_err(|_| unreadable("a count"))
 }
 
@@ -73,6 +73,7 @@ pub(super) struct TicketRow {
     pub(super) digest: Vec<u8>,
     email: String,
     epoch: i64,
+    reference: Option<String>,
     errand: String,
     pub(super) errand_seq: i64,
     nonce: i64,
@@ -95,6 +96,7 @@ impl From<&Ticket> for TicketRow {
             digest: ticket.digest.as_bytes().to_vec(),
             email: ticket.email.clone(),
             epoch: ticket.epoch,
+            reference: ticket.reference.as_ref().map(|reference| reference.as_str().to_owned()),
             errand: ticket.errand.as_str().to_owned(),
             errand_seq: ticket.errand_seq,
             nonce: ticket.nonce.into(),
@@ -122,6 +124,7 @@ impl TryFrom<TicketRow> for Ticket {
             digest: TicketDigest::from_bytes(digest),
             email: row.email,
             epoch: row.epoch,
+            reference: row.reference.map(Reference::stored),
             errand: ErrandId::new(row.errand),
             errand_seq: row.errand_seq,
             nonce: count(row.nonce)?,
@@ -137,7 +140,7 @@ impl TryFrom<TicketRow> for Ticket {
 }
 
 /// An errand as it is accepted; `seq` is the database's to give.
-#[derive(Insertable)]
+#[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = errands)]
 pub(in super::super) struct NewErrandRow {
     id: String,
@@ -145,6 +148,7 @@ pub(in super::super) struct NewErrandRow {
     dialect: String,
     email: Option<String>,
     redirect_to: Option<String>,
+    locale: Option<String>,
     account: Option<String>,
     recipient: Option<String>,
     created_at: i64,
@@ -152,23 +156,32 @@ pub(in super::super) struct NewErrandRow {
     due_at: i64,
 }
 
+impl NewErrandRow {
+    /// The same to be done from its beginning, under the id `id`.
+    pub(super) fn anew(self, id: &str, now: i64) -> Self {
+        Self { id: id.to_owned(), created_at: now, due_at: now, attempts: 0, ..self }
+    }
+}
+
 impl From<&Errand> for NewErrandRow {
     fn from(errand: &Errand) -> Self {
-        let (email, redirect_to, account, recipient) = match &errand.task {
-            Task::Reset { email, redirect_to } => {
-                (Some(email.key().to_owned()), redirect_to.clone(), None, None)
+        let (mut email, mut redirect_to, mut locale, mut account, mut recipient) = Default::default();
+        match &errand.task {
+            Task::Reset { email: to, redirect_to: target, locale: asked } => {
+                (email, redirect_to, locale) = (Some(to.key().to_owned()), target.clone(), asked.clone());
             }
-            Task::Notice { account, to } => {
-                (None, None, Some(account.as_str().to_owned()), Some(to.as_str().to_owned()))
+            Task::Notice { account: of, to } => {
+                (account, recipient) = (Some(of.as_str().to_owned()), Some(to.as_str().to_owned()));
             }
-            Task::Webhook { account } => (None, None, Some(account.as_str().to_owned()), None),
-        };
+            Task::Webhook { account: of } => account = Some(of.as_str().to_owned()),
+        }
         Self {
             id: errand.id.as_str().to_owned(),
             reference: errand.reference.as_str().to_owned(),
             dialect: errand.dialect.clone(),
             email,
             redirect_to,
+            locale,
             account,
             recipient,
             created_at: errand.created_at.as_millis(),
@@ -188,10 +201,13 @@ pub(super) struct ErrandRow {
     dialect: String,
     email: Option<String>,
     redirect_to: Option<String>,
+    locale: Option<String>,
     account: Option<String>,
     recipient: Option<String>,
     created_at: i64,
     pub(super) attempts: i64,
+    pub(super) lost: i64,
+    pub(super) taken: bool,
 }
 
 impl TryFrom<ErrandRow> for Errand {
@@ -201,7 +217,7 @@ impl TryFrom<ErrandRow> for Errand {
         let task = match (row.email, row.account, row.recipient) {
             (Some(email), None, None) => {
                 let email = EmailAddress::parse(&email).map_err(|_| unreadable("an address"))?;
-                Task::Reset { email, redirect_to: row.redirect_to }
+                Task::Reset { email, redirect_to: row.redirect_to, locale: row.locale }
             }
             (None, Some(account), Some(to)) => {
                 Task::Notice { account: AccountId::new(account), to: StoredAddress::new(to) }
@@ -217,6 +233,7 @@ impl TryFrom<ErrandRow> for Errand {
             task,
             created_at: Timestamp::from_millis(row.created_at),
             attempts: count(row.attempts)?,
+            lost: count(row.lost)?,
         })
     }
 }

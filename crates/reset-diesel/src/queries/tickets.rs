@@ -12,6 +12,7 @@ use reset_core::{
     account::AccountId,
     errand::ErrandId,
     error::StoreError,
+    event::Event,
     ports::{Issued, Redemption, Tickets},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind},
@@ -25,6 +26,8 @@ use super::{
         take_turn,
     },
     errands::insert_errand,
+    events::insert_event,
+    objections::lift,
     rows::{NewErrandRow, TicketRow},
     users::Users,
 };
@@ -64,7 +67,7 @@ pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize>
     delete(tickets::table.filter(tickets::id.eq_any(ids))).execute(db)
 }
 
-fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>) -> QueryResult<Issued> {
+fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>, event: &Event) -> QueryResult<Issued> {
     let now = row.issued_at;
     let of_owner = || tickets::account.eq(&row.account).and(tickets::dialect.eq(&row.dialect));
     let of_digest = || tickets::dialect.eq(&row.dialect).and(tickets::digest.eq(&row.digest));
@@ -99,6 +102,7 @@ fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>) -> QueryResult<Is
         tickets::table.filter(of_owner()).filter(tickets::errand_seq.le(row.errand_seq)).filter(open());
     update(earlier).set(tickets::voided_at.eq(now)).execute(db)?;
     insert_into(tickets::table).values(row).execute(db)?;
+    insert_event(db, event)?;
     Ok(Issued::Live)
 }
 
@@ -109,11 +113,12 @@ struct Redeeming {
     account: AccountId,
     password_hash: String,
     errands: Vec<NewErrandRow>,
+    event: Event,
     now: i64,
 }
 
 fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
-    let Redeeming { users, ticket, account, password_hash, errands, now } = redeeming;
+    let Redeeming { users, ticket, account, password_hash, errands, event, now } = redeeming;
     // From here on nobody changes the account, so what the ticket is compared with still holds at the commit.
     let Some(held) = users.hold(db, account)? else { return Ok(false) };
     if held.blocked {
@@ -132,9 +137,11 @@ fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
         return Err(diesel::result::Error::RollbackTransaction);
     }
     void_all_of(db, account.as_str(), *now)?;
+    lift(db, account.as_str(), *now)?;
     for errand in errands {
         insert_errand(db, errand)?;
     }
+    insert_event(db, event)?;
     Ok(true)
 }
 
@@ -151,9 +158,14 @@ fn count_guess(db: &mut Db, dialect: &str) -> QueryResult<()> {
 
 #[async_trait]
 impl Tickets for Home {
-    async fn issue(&self, ticket: &Ticket, most_live: Option<u64>) -> Result<Issued, StoreError> {
-        let row = TicketRow::from(ticket);
-        self.write(move |db| issue(db, &row, most_live)).await
+    async fn issue(
+        &self,
+        ticket: &Ticket,
+        most_live: Option<u64>,
+        event: &Event,
+    ) -> Result<Issued, StoreError> {
+        let (row, event) = (TicketRow::from(ticket), event.clone());
+        self.write(move |db| issue(db, &row, most_live, &event)).await
     }
 
     async fn ticket_of(&self, errand: &ErrandId) -> Result<Option<Ticket>, StoreError> {
@@ -208,9 +220,10 @@ impl Tickets for Home {
         dialect: &str,
         kind: TicketKind,
         max: u32,
-        now: Timestamp,
+        event: &Event,
     ) -> Result<Option<Ticket>, StoreError> {
-        let (account, dialect, now) = (account.as_str().to_owned(), dialect.to_owned(), now.as_millis());
+        let (account, dialect, event) = (account.as_str().to_owned(), dialect.to_owned(), event.clone());
+        let now = event.at.as_millis();
         let taken = self.write(move |db| {
             let guessable = tickets::table
                 .filter(tickets::account.eq(&account))
@@ -226,21 +239,27 @@ impl Tickets for Home {
             });
             // Where there is none the same statement meets no row, lest its absence shows in the time that it saves (R14).
             update(tickets::table.find(id)).set(tickets::attempts.eq(attempts)).execute(db)?;
+            let ticket = ticket.map(Ticket::try_from).transpose()?;
+            if let Some(ticket) = &ticket {
+                insert_event(db, &event.clone().about(ticket))?;
+            }
             // Last, for all guesses of a dialect meet here.
             count_guess(db, &dialect)?;
-            ticket.map(Ticket::try_from).transpose()
+            Ok(ticket)
         });
         taken.await
     }
 
-    async fn exchange(&self, spent: &TicketId, token: &Ticket, now: Timestamp) -> Result<bool, StoreError> {
-        let (spent, token, now) = (spent.as_str().to_owned(), TicketRow::from(token), now.as_millis());
+    async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError> {
+        let (spent, token, event) = (spent.as_str().to_owned(), TicketRow::from(token), event.clone());
+        let now = event.at.as_millis();
         let exchanged = self.write(move |db| {
             let code = tickets::table.find(&spent).filter(live(now));
             if update(code).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
                 return Ok(false);
             }
             insert_into(tickets::table).values(&token).execute(db)?;
+            insert_event(db, &event)?;
             Ok(true)
         });
         exchanged.await
@@ -253,6 +272,7 @@ impl Tickets for Home {
             account: redemption.account.clone(),
             password_hash: redemption.password_hash.to_owned(),
             errands: redemption.errands.iter().map(NewErrandRow::from).collect(),
+            event: redemption.event.clone(),
             now: redemption.now.as_millis(),
         };
         self.write(move |db| redeem(db, &redeeming)).await

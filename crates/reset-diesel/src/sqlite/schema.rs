@@ -5,7 +5,10 @@ crate::schema::schema! {
     tickets: [tickets],
     errands: [errands],
     guesses: [guesses],
-    budgets: [budgets]
+    budgets: [budgets],
+    events: [events],
+    marks: [marks],
+    objections: [objections]
 }
 
 diesel::table! {

@@ -68,6 +68,7 @@ async fn down_undoes_up(server: Server) {
     let (down, forget) = match server {
         Server::Postgres => (
             [
+                include_str!("../../migrations/postgres/2026-11-25-200000_events/down.sql"),
                 include_str!("../../migrations/postgres/2026-11-25-190000_budgets/down.sql"),
                 include_str!("../../migrations/postgres/2026-11-25-180000_first/down.sql"),
             ],
@@ -76,6 +77,7 @@ async fn down_undoes_up(server: Server) {
         ),
         Server::Mariadb => (
             [
+                include_str!("../../migrations/mysql/2026-11-25-200000_events/down.sql"),
                 include_str!("../../migrations/mysql/2026-11-25-190000_budgets/down.sql"),
                 include_str!("../../migrations/mysql/2026-11-25-180000_first/down.sql"),
             ],
@@ -86,6 +88,6 @@ async fn down_undoes_up(server: Server) {
         fresh.execute(down);
     }
     fresh.execute(forget);
-    assert_eq!(fresh.database().migrate().await.unwrap().len(), 2);
+    assert_eq!(fresh.database().migrate().await.unwrap().len(), 3);
     fresh.database().open().await.unwrap().ready().await.unwrap();
 }

@@ -16,6 +16,7 @@ use reset_core::{
     account::{Account, NewAccount},
     email::EmailAddress,
     errand::{Errand, ErrandId, Reference, Task},
+    event::{Event, EventKind},
     ports::Store,
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind},
@@ -63,6 +64,11 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_768_574_400_000 + seconds * 1000)
 }
 
+/// Something that happened at `now`.
+fn happened(now: Timestamp) -> Event {
+    Event::new(EventKind::Tried, now)
+}
+
 fn errand(id: &str) -> Errand {
     Errand {
         id: ErrandId::new(id),
@@ -72,9 +78,11 @@ fn errand(id: &str) -> Errand {
         task: Task::Reset {
             email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
             redirect_to: None,
+            locale: None,
         },
         created_at: at(0),
         attempts: 0,
+        lost: 0,
     }
 }
 
@@ -104,6 +112,7 @@ fn ticket(account: &Account, id: &str) -> Ticket {
         digest: TicketDigest::from_bytes(digest),
         email: account.email.clone(),
         epoch: account.epoch,
+        reference: Some(Reference::stored("0123456789")),
         errand: ErrandId::new(id),
         errand_seq: 1,
         nonce: 0,

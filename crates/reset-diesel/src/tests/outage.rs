@@ -10,7 +10,7 @@ use conformance::own_server::OwnServer;
 use diesel::connection::SimpleConnection;
 use reset_core::ports::{Issued, Redemption, Store};
 
-use super::{Server, account, at, errand, on_each_server, servers::Fresh, ticket, told};
+use super::{Server, account, at, errand, happened, on_each_server, servers::Fresh, ticket, told};
 use crate::{Database, Options};
 
 on_each_server! {
@@ -163,13 +163,15 @@ async fn nothing_comes_of_a_redemption(held: Duration, patience: Duration) {
     let store: Arc<dyn Store> = Database::at(&fresh.url()).unwrap().with(options).open().await.unwrap();
     let ann = account(&store, "ann").await;
     let one = ticket(&ann, "one");
-    assert_eq!(store.issue(&one, None).await.unwrap(), Issued::Live);
+    assert_eq!(store.issue(&one, None, &happened(at(0))).await.unwrap(), Issued::Live);
+    let event = happened(at(1));
     let redeem = || {
         let redemption = Redemption {
             ticket: &one.id,
             account: &one.account,
             password_hash: "another hash",
             errands: &[],
+            event: &event,
             now: at(1),
         };
         store.redeem(redemption)

@@ -15,7 +15,7 @@ use reset_core::{
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::{DIALECT, Server, account, at, errand, servers::Fresh, ticket};
+use super::{DIALECT, Server, account, at, errand, happened, servers::Fresh, ticket};
 use crate::{Database, Options, Pooler};
 
 /// Tells a process of the test's own where the pooler is, and who it is.
@@ -120,23 +120,26 @@ async fn a_client_of_the_pooler() {
             let owner = account(&store, &name).await;
             store.push(&errand(&name)).await.unwrap();
             let one = ticket(&owner, &name);
-            assert_eq!(store.issue(&one, Some(1000)).await.unwrap(), Issued::Live);
-            let guess = store.take_guess(&owner.id, DIALECT, TicketKind::Code, 3, at(1)).await.unwrap();
+            assert_eq!(store.issue(&one, Some(1000), &happened(at(0))).await.unwrap(), Issued::Live);
+            let guess =
+                store.take_guess(&owner.id, DIALECT, TicketKind::Code, 3, &happened(at(1))).await.unwrap();
             assert_eq!(guess.unwrap().attempts, 1);
             let found = store.ticket_with(DIALECT, &one.digest, at(1)).await.unwrap();
             assert_eq!(found.unwrap().id, one.id);
+            let event = happened(at(1));
             let redemption = || Redemption {
                 ticket: &one.id,
                 account: &one.account,
                 password_hash: &name,
                 errands: &[],
+                event: &event,
                 now: at(1),
             };
             assert!(store.redeem(redemption()).await.unwrap());
             assert!(!store.redeem(redemption()).await.unwrap());
             assert_eq!(store.password_hash(&owner.id).await.unwrap(), Some(name));
             for errand in store.claim(2, at(0), at(60)).await.unwrap() {
-                store.finish(&errand.id, Outcome::Mailed, "250", None, at(1)).await.unwrap();
+                store.finish(&errand.id, Outcome::Mailed, "250", None, &happened(at(1))).await.unwrap();
             }
         });
     }

@@ -9,7 +9,7 @@ use reset_core::{
 };
 use tokio::task::JoinSet;
 
-use super::{DIALECT, Server, account, at, errand, on_each_server, ticket};
+use super::{DIALECT, Server, account, at, errand, happened, on_each_server, ticket};
 
 on_each_server! {
     of_two_hundred_redemptions_one_wins,
@@ -25,7 +25,7 @@ async fn of_two_hundred_redemptions_one_wins(server: Server) {
     let stores = fresh.stores(4).await;
     let ann = account(&stores[0], "ann").await;
     let one = ticket(&ann, "one");
-    assert_eq!(stores[0].issue(&one, None).await.unwrap(), Issued::Live);
+    assert_eq!(stores[0].issue(&one, None, &happened(at(0))).await.unwrap(), Issued::Live);
     let mut all = JoinSet::new();
     for number in 0..200 {
         let (store, one) = (stores[number % stores.len()].clone(), one.clone());
@@ -37,6 +37,7 @@ async fn of_two_hundred_redemptions_one_wins(server: Server) {
                 account: &one.account,
                 password_hash: &password_hash,
                 errands: &[notice],
+                event: &happened(at(1)),
                 now: at(1),
             };
             store.redeem(redemption).await.unwrap().then_some(password_hash)
@@ -62,7 +63,7 @@ async fn claimed_errands_are_nobody_elses_until_a_lease_ends(server: Server) {
             for errand in store.claim(4, at(0), at(60)).await.unwrap() {
                 claimed.push(errand.id.as_str().to_owned());
                 if claimed.len() <= stops_after {
-                    store.finish(&errand.id, Outcome::Mailed, "250", None, at(1)).await.unwrap();
+                    store.finish(&errand.id, Outcome::Mailed, "250", None, &happened(at(1))).await.unwrap();
                     finished += 1;
                 }
             }
@@ -95,7 +96,7 @@ async fn the_cap_of_live_codes_holds_among_replicas(server: Server) {
     for number in 0..24 {
         let owner = account(&stores[0], &format!("user{number}")).await;
         let (store, ticket) = (stores[number % 4].clone(), ticket(&owner, &format!("t{number}")));
-        all.spawn(async move { store.issue(&ticket, Some(10)).await.unwrap() });
+        all.spawn(async move { store.issue(&ticket, Some(10), &happened(at(0))).await.unwrap() });
     }
     let issued = all.join_all().await;
     assert_eq!(issued.iter().filter(|issued| **issued == Issued::Live).count(), 10);
@@ -106,11 +107,13 @@ async fn guesses_stay_within_the_limit_among_replicas(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let stores = fresh.stores(4).await;
     let ann = account(&stores[0], "ann").await;
-    stores[0].issue(&ticket(&ann, "one"), None).await.unwrap();
+    stores[0].issue(&ticket(&ann, "one"), None, &happened(at(0))).await.unwrap();
     let mut all = JoinSet::new();
     for number in 0..60 {
         let (store, id) = (stores[number % 4].clone(), ann.id.clone());
-        all.spawn(async move { store.take_guess(&id, DIALECT, TicketKind::Code, 3, at(1)).await.unwrap() });
+        all.spawn(async move {
+            store.take_guess(&id, DIALECT, TicketKind::Code, 3, &happened(at(1))).await.unwrap()
+        });
     }
     let mut taken: Vec<u32> = all.join_all().await.into_iter().flatten().map(|one| one.attempts).collect();
     taken.sort_unstable();
@@ -123,17 +126,19 @@ async fn a_block_and_a_redemption_never_both_win(server: Server) {
     for number in 0..20 {
         let owner = account(&stores[0], &format!("user{number}")).await;
         let one = ticket(&owner, &format!("t{number}"));
-        stores[0].issue(&one, None).await.unwrap();
+        stores[0].issue(&one, None, &happened(at(0))).await.unwrap();
         let email = reset_core::email::EmailAddress::parse(&owner.email).unwrap();
+        let event = happened(at(1));
         let redemption = Redemption {
             ticket: &one.id,
             account: &one.account,
             password_hash: "new",
             errands: &[],
+            event: &event,
             now: at(1),
         };
         let (blocked, redeemed) =
-            tokio::join!(stores[0].set_blocked(&email, true, at(1)), stores[1].redeem(redemption));
+            tokio::join!(stores[0].set_blocked(&email, true, &event), stores[1].redeem(redemption));
         assert!(blocked.unwrap());
         let after = stores[0].account(&owner.id).await.unwrap().unwrap();
         assert!(after.blocked);
@@ -155,7 +160,7 @@ async fn issues_for_one_account_leave_one_live_ticket(server: Server) {
         let mut one = ticket(&ann, &format!("t{seq}"));
         one.errand_seq = seq;
         let store = stores[usize::try_from(seq).unwrap() % 4].clone();
-        all.spawn(async move { store.issue(&one, None).await.unwrap() });
+        all.spawn(async move { store.issue(&one, None, &happened(at(0))).await.unwrap() });
     }
     all.join_all().await;
     let mut live = Vec::new();

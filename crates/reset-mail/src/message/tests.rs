@@ -1,18 +1,31 @@
 //! Letters, judged by a second MIME reader.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 use mail_parser::{MessageParser, MimeHeaders};
+use reset_core::language::Language;
 
 use super::*;
+
+mod languages;
 
 const MINUTES: Duration = Duration::from_secs(900);
 
 fn composer() -> Composer {
-    Composer::new("Polyreset <no-reply@localhost>".parse().unwrap(), "reset.example.org".to_owned())
+    let from = "Polyreset <no-reply@localhost>".parse().unwrap();
+    Composer::new(from, "reset.example.org".to_owned(), Templates::ours("en"))
 }
 
 fn mail(body: MailBody) -> Mail {
-    Mail { to: "Ada@Example.org".to_owned(), name: None, locale: None, message_id: "0af1".to_owned(), body }
+    Mail {
+        to: "Ada@Example.org".to_owned(),
+        name: None,
+        locale: None,
+        dialect: "px0".to_owned(),
+        message_id: "0af1".to_owned(),
+        body,
+    }
 }
 
 fn code(code: &str) -> MailBody {
@@ -40,11 +53,12 @@ fn a_code_stands_alone_on_its_line() {
     assert_snapshot!(letter(&mail(code("123456"))).text, @r"
     Hello,
 
-    this is your code to set a new password:
+    This is your code to set a new password:
 
     123456
 
-    It works once, within 15 minutes. Give it to nobody: we never ask for it.
+    The code works once, within 15 minutes. Give it to nobody: we never ask
+    for it.
 
     If you did not ask for this, you can ignore this mail. Nothing changes.
 
@@ -57,11 +71,11 @@ fn a_link_stands_alone_on_its_line() {
     assert_snapshot!(letter(&mail(link("https://app.example.org/reset?a=1&token=canary"))).text, @r"
     Hello,
 
-    open this link to set a new password:
+    Open this link to set a new password:
 
     https://app.example.org/reset?a=1&token=canary
 
-    It works once, within 15 minutes. Pass it on to nobody.
+    The link works once, within 15 minutes. Please pass it on to nobody.
 
     If you did not ask for this, you can ignore this mail. Nothing changes.
 
@@ -74,12 +88,36 @@ fn the_owner_of_a_changed_password_is_told_what_to_do_if_it_was_not_him() {
     assert_snapshot!(letter(&mail(MailBody::PasswordChanged { objection: None })).text, @r"
     Hello,
 
-    the password of your account was changed.
+    The password of your account was changed.
 
     If that was you, all is well.
 
-    If it was not you, request a password reset again at once, and then check
-    who else can read this mailbox.
+    If it was not you, request a password reset again at once, and then
+    check who else can read this mailbox.
+
+    Polyreset
+    ");
+}
+
+#[test]
+fn the_link_that_takes_a_password_away_again_says_what_it_does() {
+    let objection = Some("https://app.example.org/not-me?id=1&token=canary".to_owned().into());
+    assert_snapshot!(letter(&mail(MailBody::PasswordChanged { objection })).text, @r"
+    Hello,
+
+    The password of your account was changed.
+
+    If that was you, all is well.
+
+    If it was not you, open this link:
+
+    https://app.example.org/not-me?id=1&token=canary
+
+    The link leads to a page with a button. The button takes the new
+    password away again, ends all sessions, and keeps others from resetting
+    your password for three days.
+
+    Then check who else can read this mailbox.
 
     Polyreset
     ");
@@ -135,7 +173,7 @@ fn html_loads_nothing_from_elsewhere() {
         MailBody::PasswordChanged { objection: None },
     ] {
         let (_, html) = parts(&letter(&mail(body)));
-        for remote in ["src=", "<img", "<link", "<script", "url(", "@import"] {
+        for remote in ["src=", "<img", "<link", "<script", "url(", "@import", "<form"] {
             assert!(!html.contains(remote), "{remote}");
         }
     }
@@ -216,23 +254,5 @@ fn a_message_id_that_could_leave_its_header_or_directory_is_refused() {
     for id in ["", "../../etc/passwd", "a>\r\nBcc: c@evil.com", "a.b", &"a".repeat(65)] {
         let mail = Mail { message_id: id.to_owned(), ..mail(code("1")) };
         assert!(composer().compose(&mail).is_err(), "{id:?}");
-    }
-}
-
-#[test]
-fn lifetimes_are_put_into_words() {
-    for (seconds, words) in [
-        (30, "30 seconds"),
-        (1, "1 second"),
-        (60, "1 minute"),
-        (90, "90 seconds"),
-        (900, "15 minutes"),
-        (901, "15 minutes"),
-        (3_600, "1 hour"),
-        (5_400, "90 minutes"),
-        (86_400, "24 hours"),
-        (172_800, "2 days"),
-    ] {
-        assert_eq!(in_words(Duration::from_secs(seconds)), words);
     }
 }

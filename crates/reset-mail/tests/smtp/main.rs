@@ -26,6 +26,7 @@ fn mail(code: &str) -> Mail {
         to: "canary@example.net".to_owned(),
         name: None,
         locale: None,
+        dialect: "px0".to_owned(),
         message_id: "0af1".to_owned(),
         body,
     }

@@ -56,6 +56,18 @@ pub(crate) const KEYS: &[Key] = &[
     )
     .secrecy(Secrecy::Userinfo),
     Key::new("mail_from", Text, "Polyreset <no-reply@localhost>", "Sender of every mail"),
+    Key::new(
+        "mail.locale",
+        Text,
+        "en",
+        "Language of mails to whoever has none, or one that there are no texts in: `en`, `de`, `es`, `fr`, `ja`, `zh`, or \
+         one that is whole in `mail.templates`",
+    ),
+    Key::found(
+        "mail.templates",
+        "ours alone",
+        "Directory of templates that take the place of ours: see \"Mail\" below",
+    ),
     Key::found(
         "secret",
         "on SQLite: `reset.secret` beside the database, made at first start with mode 0600; else required",
@@ -311,4 +323,10 @@ pub(crate) const KEYS: &[Key] = &[
         .secrecy(Secrecy::Userinfo),
     Key::found("notify.webhook_secret", "required with `webhook_url`", "Signs events: `whsec_` and base64")
         .secrecy(Secrecy::Secret),
+    Key::new(
+        "audit.retention",
+        Duration,
+        "90d",
+        "How long events are kept: what `trace` shows and `audit` exports; a reset takes about ten",
+    ),
 ];

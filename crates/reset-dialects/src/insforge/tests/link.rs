@@ -152,7 +152,8 @@ async fn a_target_that_left_the_list_is_refused_when_the_link_is_opened() {
     let after = world_with(Method::Link, &["https://other.example.com/reset"], POLICY).await;
     // The same deployment with another list: equal keys, and the ticket that the first one issued.
     let ticket = before.memory.store.tickets().remove(0);
-    reset_core::ports::Tickets::issue(&*after.memory.store, &ticket, None).await.unwrap();
+    let event = Event::of_ticket(EventKind::Matched, &ticket, ticket.issued_at);
+    reset_core::ports::Tickets::issue(&*after.memory.store, &ticket, None, &event).await.unwrap();
     let answer = open(&after, &link).await;
     assert_eq!((answer.text.as_str(), answer.location()), (NOT_ALLOWED, None));
 }

@@ -53,9 +53,11 @@ fn errand(id: &str) -> Errand {
         task: Task::Reset {
             email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
             redirect_to: None,
+            locale: None,
         },
         created_at: NOW,
         attempts: 0,
+        lost: 0,
     }
 }
 

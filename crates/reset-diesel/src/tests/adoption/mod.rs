@@ -15,7 +15,7 @@ use reset_core::{
 };
 
 use self::tables::{Adopted, HASH, made, others, texts};
-use super::{at, on_each_server, servers::Server, ticket, told};
+use super::{at, happened, on_each_server, servers::Server, ticket, told};
 use crate::adopted::{Flag, Mapping, Name, Sessions, preset};
 
 on_each_server! {
@@ -64,7 +64,7 @@ async fn issued(store: &Arc<dyn Store>, account: &Account, id: &str) -> Ticket {
         email: email.key().to_owned(),
         ..ticket(account, id)
     };
-    store.issue(&ticket, None).await.unwrap();
+    store.issue(&ticket, None, &happened(at(0))).await.unwrap();
     ticket
 }
 
@@ -74,6 +74,7 @@ async fn redeem(store: &Arc<dyn Store>, ticket: &Ticket, hash: &str) -> bool {
         account: &ticket.account,
         password_hash: hash,
         errands: &[],
+        event: &happened(at(1)),
         now: at(1),
     };
     store.redeem(redemption).await.unwrap()
@@ -239,7 +240,7 @@ async fn accounts_are_neither_made_nor_blocked_here(server: Server) {
     let Some(adopted) = Adopted::preset(server, "px0").await else { return };
     let store = adopted.database.open().await.unwrap();
     let ann = EmailAddress::parse("ann@example.org").unwrap();
-    let refused = told(&store.set_blocked(&ann, true, at(1)).await.unwrap_err());
+    let refused = told(&store.set_blocked(&ann, true, &happened(at(1))).await.unwrap_err());
     assert!(refused.contains("another system"), "{refused}");
 }
 

@@ -1,0 +1,244 @@
+//! What happened to a reset, mails that did not leave, links without mail, and that nobody changed what was written.
+
+use std::{fs, net::SocketAddr, process::Output, thread, time::Duration};
+
+use conformance::{
+    http::{Answer, Connection, get, post},
+    mails,
+    server::Deployment,
+};
+use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection};
+
+use super::{PATIENCE, deployment, reset_mail};
+
+const PERSON: &str = "user@example.com";
+const TRIGGER: &str = "/v1/auth/password-reset/trigger";
+const RESET: &str = "/v1/auth/password-reset/reset";
+const ASK: &str = r#"{"email":"user@example.com"}"#;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn complained(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs a command that has to succeed, and returns what it printed.
+fn run(deployment: &Deployment, args: &[&str]) -> String {
+    let output = deployment.run(args, "").unwrap();
+    assert!(output.status.success(), "{args:?}: {}{}", said(&output), complained(&output));
+    said(&output)
+}
+
+/// Asks, and returns the reference of the answer.
+fn ask(address: SocketAddr, body: &str) -> String {
+    post(address, TRIGGER, body).unwrap().header("x-reset-reference").unwrap().to_owned()
+}
+
+/// Runs `args` until what is printed contains `wanted`.
+fn until(deployment: &Deployment, args: &[&str], wanted: &str) -> String {
+    let begun = std::time::Instant::now();
+    loop {
+        let text = run(deployment, args);
+        if text.contains(wanted) {
+            return text;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{args:?} never says {wanted:?}:\n{text}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn kinds(trace: &str) -> Vec<&str> {
+    trace.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect()
+}
+
+fn reset(address: SocketAddr, code: &str) -> u16 {
+    let body = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
+    post(address, RESET, &body).unwrap().status
+}
+
+#[test]
+fn a_reference_shows_the_whole_time_line_to_the_operator_and_nothing_to_a_stranger() {
+    let (mut deployment, _folder) = deployment();
+    deployment.set("RESET_PX0__DISCLOSE_UNKNOWN", "false");
+    deployment.add_user(PERSON, "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    let reference = ask(server.address, ASK);
+    let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
+    assert_eq!(reset(server.address, &code), 200);
+    let trace = until(&deployment, &["trace", &reference.to_lowercase()], "notice: filed");
+    assert_eq!(kinds(&trace), ["accepted", "matched", "mailed", "done", "mailed"]);
+    assert!(
+        trace.contains("px0  from 127.0.0.1") && !trace.contains('@') && !trace.contains(&code),
+        "{trace}"
+    );
+
+    let unknown = ask(server.address, r#"{"email":"ghost@example.com"}"#);
+    assert_eq!(unknown.len(), reference.len());
+    let trace = until(&deployment, &["trace", &unknown], "nobody");
+    assert_eq!(kinds(&trace), ["accepted", "ended"]);
+
+    let listed = run(&deployment, &["trace", "User@Example.com"]);
+    assert!(listed.contains(&reference) && listed.lines().count() == 1, "{listed}");
+    let none = deployment.run(&["trace", "0000000000"], "").unwrap();
+    assert!(!none.status.success() && complained(&none).contains("no reset with the reference"));
+}
+
+#[test]
+fn an_ask_too_many_is_traced_as_limited() {
+    let (mut deployment, _folder) = deployment();
+    deployment.set("RESET_LIMITS__ASK_SPACING", "1m");
+    deployment.add_user(PERSON, "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    let (first, second) = (ask(server.address, ASK), ask(server.address, ASK));
+    assert_eq!(kinds(&run(&deployment, &["trace", &second])), ["limited"]);
+    until(&deployment, &["trace", &first], "mailed");
+}
+
+#[test]
+fn mails_that_cannot_leave_are_listed_and_leave_when_they_are_retried() {
+    let (mut deployment, folder) = deployment();
+    deployment.add_user(PERSON, "the old password").unwrap();
+    // A file where the mail folder should be.
+    fs::write(folder.path().join("mail"), "").unwrap();
+    let server = deployment.start().unwrap();
+    let reference = ask(server.address, ASK);
+    let listed = until(&deployment, &["outbox", "list"], "tried 3");
+    assert!(listed.contains(&reference) && listed.contains("px0 reset") && !listed.contains('@'), "{listed}");
+    let id = listed.split_whitespace().next().unwrap().to_owned();
+    fs::remove_file(folder.path().join("mail")).unwrap();
+    // Now and then a courier has it just when it is asked for.
+    let begun = std::time::Instant::now();
+    while !deployment.run(&["outbox", "retry", &id], "").unwrap().status.success()
+        && !run(&deployment, &["outbox", "list"]).is_empty()
+    {
+        assert!(begun.elapsed() < PATIENCE, "never retried");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
+    assert_eq!(reset(server.address, &code), 200);
+    let unknown = deployment.run(&["outbox", "retry", "nothing"], "").unwrap();
+    assert!(!unknown.status.success() && complained(&unknown).starts_with("error: ID \"nothing\""));
+    drop(server);
+    deployment.set("RESET_MAIL_URL", "smtp://127.0.0.1:9");
+    assert!(run(&deployment, &["outbox", "purge", "--waiting"]).ends_with(" removed\n"));
+    assert_eq!(run(&deployment, &["outbox", "list"]), "");
+}
+
+#[test]
+fn an_administrators_link_works_once_and_is_written_down() {
+    let (deployment, _folder) = deployment();
+    deployment.add_user(PERSON, "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    let made = deployment.run(&["link", PERSON, "--dialect", "px0"], "").unwrap();
+    let (code, beside) = (said(&made).trim().to_owned(), complained(&made));
+    assert!(made.status.success() && code.len() == 6 && !beside.contains(&code), "{code} {beside}");
+    let reference = beside.trim().rsplit(' ').next().unwrap();
+    assert_eq!((reset(server.address, &code), reset(server.address, &code)), (200, 400));
+    let trace = run(&deployment, &["trace", reference]);
+    assert_eq!(kinds(&trace)[..3], ["linked", "matched", "done"]);
+    assert!(mails::all(&deployment.mails()).unwrap().iter().all(|mail| mail.code().is_none()));
+
+    let worthai = run(&deployment, &["link", PERSON, "--dialect", "worthai"]);
+    assert!(worthai.starts_with("http://127.0.0.1:8080/reset?reset_token="), "{worthai}");
+    for (args, reason) in [
+        (&["link", "ghost@example.com", "--dialect", "px0"][..], "no account"),
+        (&["link", PERSON, "--dialect", "other"], "not served"),
+        (&["link", PERSON, "--dialect", "px0", "--redirect-to", "https://x.example"], "--redirect-to"),
+    ] {
+        let refused = deployment.run(args, "").unwrap();
+        let sentence = complained(&refused);
+        assert!(!refused.status.success() && sentence.contains(reason), "{sentence}");
+        assert_eq!(sentence.lines().count(), 1, "{sentence}");
+    }
+}
+
+fn form(address: SocketAddr, token: &str) -> Answer {
+    let body = format!("token={token}");
+    let head = format!(
+        "POST /not-me HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    Connection::open(address).unwrap().send(head.as_bytes()).unwrap()
+}
+
+#[test]
+fn the_owner_takes_back_a_reset_that_was_somebody_elses() {
+    let (deployment, _folder) = deployment();
+    deployment.add_user(PERSON, "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    ask(server.address, ASK);
+    let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
+    assert_eq!(reset(server.address, &code), 200);
+    let objectionable = |letter: &mails::Letter| letter.link().is_some_and(|link| link.contains("/not-me?"));
+    let notice = mails::wait_for(&deployment.mails(), PERSON, PATIENCE, objectionable).unwrap();
+    let (link, token) = (notice.link().unwrap(), notice.token().unwrap());
+    let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
+    for _ in 0..50 {
+        let page = get(server.address, target).unwrap();
+        assert!(page.status == 200 && page.body.contains("<form method=\"post\""), "{}", page.body);
+    }
+    assert!(deployment.accepts(PERSON, "New Password 1!").unwrap(), "nothing happens by looking");
+
+    assert_eq!(form(server.address, &token.replace(&token[..1], "x")).status, 404);
+    assert_eq!(form(server.address, token).status, 200);
+    for password in ["New Password 1!", "the old password"] {
+        assert!(!deployment.accepts(PERSON, password).unwrap(), "{password}");
+    }
+    assert_eq!(form(server.address, token).status, 200, "twice is no error");
+    assert!(get(server.address, target).unwrap().body.contains("<h1>Done</h1>"));
+    // The mailbox of the notice is the one that a reset goes to.
+    let again = ask(server.address, ASK);
+    until(&deployment, &["trace", &again], "mailed");
+    let newest = |letter: &mails::Letter| letter.code().is_some_and(|other| other != code);
+    let mail = mails::wait_for(&deployment.mails(), PERSON, PATIENCE, newest).unwrap();
+    assert_eq!(reset(server.address, mail.code().unwrap()), 200);
+    assert!(deployment.accepts(PERSON, "New Password 1!").unwrap());
+    let whole = run(&deployment, &["audit", "export"]);
+    assert!(whole.contains("\"kind\":\"objected\""), "{whole}");
+}
+
+#[test]
+fn the_audit_is_exported_and_a_changed_event_is_found() {
+    let (deployment, folder) = deployment();
+    deployment.add_user(PERSON, "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    for _ in 0..3 {
+        let reference = ask(server.address, ASK);
+        until(&deployment, &["trace", &reference], "mailed");
+    }
+    drop(server);
+    let export = run(&deployment, &["audit", "export"]);
+    assert!(export.lines().count() >= 10 && !export.contains('@'), "{export}");
+    let file = folder.path().join("audit.jsonl");
+    fs::write(&file, &export).unwrap();
+    let file = file.to_str().unwrap();
+    let (whole, exported) =
+        (run(&deployment, &["audit", "verify"]), run(&deployment, &["audit", "verify", file]));
+    assert_eq!(whole, exported, "the same events, and the same last mark");
+    let known = whole.trim().rsplit(' ').next().unwrap().to_owned();
+    run(&deployment, &["audit", "verify", "--known", &known]);
+    let tail = run(&deployment, &["audit", "export", "--after", "4"]);
+    assert_eq!(tail.lines().count(), export.lines().count() - 4);
+
+    fs::write(file, export.replacen("\"network\":\"127.0.0.1\"", "\"network\":\"127.0.0.2\"", 1)).unwrap();
+    let forged = deployment.run(&["audit", "verify", file], "").unwrap();
+    assert_eq!(forged.status.code(), Some(1));
+    assert!(said(&forged).contains("broken at place 1"), "{}", said(&forged));
+    let database = folder.path().join("reset.db");
+    let change = |statement: &str| {
+        let mut db = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+        db.batch_execute(statement).unwrap();
+        let output = deployment.run(&["audit", "verify", "--known", &known], "").unwrap();
+        assert_eq!(output.status.code(), Some(1), "{statement}");
+        said(&output)
+    };
+    let cut = change("DELETE FROM events WHERE place = (SELECT max(place) FROM events)");
+    assert!(cut.contains("does not hold the mark"), "{cut}");
+    let changed = change("UPDATE events SET detail = 'x' WHERE place = 2");
+    assert!(changed.contains("broken at place 2"), "{changed}");
+    let missing = deployment.run(&["audit", "verify", "nothing.jsonl"], "").unwrap();
+    assert_eq!(missing.status.code(), Some(2));
+}

@@ -1,0 +1,114 @@
+//! `outbox`: the queue behind the answers. Works beside running servers; shows no address.
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use reset_core::{
+    errand::ErrandId,
+    notation::hex,
+    ports::{Queued, random},
+    time::Timestamp,
+};
+use reset_dialects::iso;
+
+use super::print;
+use crate::{deployment, settings::Settings};
+
+/// Most lines of a list.
+const LINES: u32 = 1000;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List what waits, and what ended while a mail was still owed: refused, given up, set aside
+    List,
+    /// Have one tried again now; one that had ended starts anew, with a new secret
+    Retry {
+        /// Its id, as `list` shows it
+        id: String,
+    },
+    /// Remove what has ended
+    Purge {
+        /// Remove what waits, too: those mails are never sent
+        #[arg(long)]
+        waiting: bool,
+    },
+}
+
+pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
+    let store = deployment::existing_store(&settings).await?;
+    match command {
+        Command::List => {
+            let now = deployment::clock().now();
+            let queued = store.queued(LINES).await?;
+            print(&queued.iter().map(|one| line(one, now)).collect::<String>());
+        }
+        Command::Retry { id } => {
+            let anew = ErrandId::new(hex(&random::<16>(&*deployment::entropy())));
+            if !store.retry(&ErrandId::new(&id), &anew, deployment::clock().now()).await? {
+                bail!("ID {id:?} is nothing that could be tried again: unknown, done, or under way just now");
+            }
+        }
+        Command::Purge { waiting } => print(&format!("{} removed\n", store.clear(waiting).await?)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Id, reference, what it is, since when, how often it was tried, how it stands, and the last reply.
+fn line(one: &Queued, now: Timestamp) -> String {
+    let state = match &one.outcome {
+        Some(outcome) => outcome.clone(),
+        None if one.taken && one.due_at > now => "under way".to_owned(),
+        None if one.due_at > now => format!("due in {}s", one.due_at.since(now).as_secs().max(1)),
+        None => "due".to_owned(),
+    };
+    let (id, reference, since) = (one.id.as_str(), one.reference.as_str(), iso(one.created_at));
+    let mut text =
+        format!("{id}  {reference}  {} {}  {since}  tried {}  {state}", one.dialect, one.task, one.attempts);
+    if let Some(reply) = one.reply.as_ref().filter(|reply| !reply.is_empty()) {
+        let _ = write!(text, "  {reply}");
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use reset_core::errand::Reference;
+
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_an_errand_stands() {
+        let at = Timestamp::from_millis(1_768_574_400_000);
+        let waiting = Queued {
+            id: ErrandId::new("e1"),
+            reference: Reference::stored("0123456789"),
+            dialect: "px0".to_owned(),
+            task: "reset",
+            created_at: at,
+            attempts: 2,
+            due_at: at,
+            taken: false,
+            outcome: None,
+            reply: None,
+        };
+        let later = |seconds: u64| at.plus(std::time::Duration::from_secs(seconds));
+        for (one, end) in [
+            (waiting.clone(), "tried 2  due\n"),
+            (
+                Queued { due_at: later(90), reply: Some("451 4.7.1".to_owned()), ..waiting.clone() },
+                "due in 90s  451 4.7.1\n",
+            ),
+            (Queued { due_at: later(90), taken: true, ..waiting.clone() }, "under way\n"),
+            (
+                Queued { outcome: Some("refused".to_owned()), reply: Some(String::new()), ..waiting.clone() },
+                "refused\n",
+            ),
+        ] {
+            let line = line(&one, at);
+            assert!(line.starts_with("e1  0123456789  px0 reset  2026-01-16T14:40:00.000Z  "), "{line}");
+            assert!(line.ends_with(end), "{line}");
+        }
+    }
+}

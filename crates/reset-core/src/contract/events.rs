@@ -1,0 +1,237 @@
+//! The contract of [`Events`](crate::ports::Events), and which changes write one down.
+
+use std::sync::Arc;
+
+use super::{account, address, at, digest, done, errand, issued, ticket};
+use crate::{
+    account::AccountId,
+    audit::{Mark, Sealed, Sealer, Walk},
+    budget::{Budget, Window},
+    errand::{ErrandId, Outcome, Reference},
+    event::{AddressTag, Event, EventKind, Network},
+    keys::{Key, Keys},
+    ports::{Redemption, Store},
+    ticket::{Ticket, TicketId, TicketKind},
+};
+
+const REFERENCE: &str = "0123456789";
+
+fn sealer() -> Sealer {
+    Sealer::of(&Keys::new(&Key::shared(&[7; 32])))
+}
+
+fn event(kind: EventKind, seconds: i64) -> Event {
+    Event { reference: Some(Reference::stored(REFERENCE)), ..Event::new(kind, at(seconds)) }
+}
+
+/// Kinds of the events of the one reference, in their order.
+async fn kinds(store: &Arc<dyn Store>) -> Vec<EventKind> {
+    done(store.trace(&Reference::stored(REFERENCE)).await).iter().map(|event| event.kind).collect()
+}
+
+/// Every step has to hold.
+fn walk_along(walk: &mut Walk, chain: &[Sealed]) {
+    for one in chain {
+        walk.step(one).expect("an unbroken chain");
+    }
+}
+
+/// Writes `count` events down, a second apart.
+async fn record(store: &Arc<dyn Store>, count: i64) {
+    for second in 0..count {
+        done(store.record(&event(EventKind::Tried, second)).await);
+    }
+}
+
+pub async fn an_event_is_read_back_as_it_was_written(store: Arc<dyn Store>) {
+    let full = Event {
+        dialect: "one".to_owned(),
+        errand: Some(ErrandId::new("errand")),
+        account: Some(AccountId::new("any key")),
+        address: Some(AddressTag::stored("tag")),
+        network: Some(Network::stored("2001:db8::/64")),
+        detail: "451 4.7.1 '\"".to_owned(),
+        ..event(EventKind::PutOff, 3)
+    };
+    let bare = event(EventKind::Done, 2);
+    done(store.record(&full).await);
+    done(store.record(&bare).await);
+    done(store.record(&Event::new(EventKind::Tried, at(1))).await);
+    let trace = done(store.trace(&Reference::stored(REFERENCE)).await);
+    assert!(trace == [full.clone(), bare], "in the order of writing, not of time");
+    assert!(done(store.trace(&Reference::stored("other")).await).is_empty());
+    assert!(done(store.asked_with(&AddressTag::stored("tag"), 9).await) == [full]);
+    assert!(done(store.asked_with(&AddressTag::stored("TAG"), 9).await).is_empty());
+}
+
+pub async fn every_kind_of_event_can_be_stored(store: Arc<dyn Store>) {
+    for kind in EventKind::ALL {
+        done(store.record(&event(kind, 0)).await);
+    }
+    assert_eq!(kinds(&store).await, EventKind::ALL);
+}
+
+pub async fn asks_of_an_address_are_found_newest_first(store: Arc<dyn Store>) {
+    for second in 0..5 {
+        let address = Some(AddressTag::stored("tag"));
+        done(store.record(&Event { address, ..event(EventKind::Accepted, second) }).await);
+    }
+    let found = done(store.asked_with(&AddressTag::stored("tag"), 2).await);
+    assert_eq!(found.iter().map(|event| event.at).collect::<Vec<_>>(), [at(4), at(3)]);
+}
+
+pub async fn an_errand_within_its_budget_is_written_down_as_accepted_and_beyond_as_limited(
+    store: Arc<dyn Store>,
+) {
+    let asks = [Budget::shared("asks", &[Window::new(1, std::time::Duration::from_secs(60))])];
+    let accepted = event(EventKind::Accepted, 0);
+    assert!(done(store.push_within(&errand("first", "ann"), &asks, &accepted).await));
+    assert!(!done(store.push_within(&errand("second", "ann"), &asks, &accepted).await));
+    assert_eq!(kinds(&store).await, [EventKind::Accepted, EventKind::Limited]);
+}
+
+pub async fn the_life_of_an_errand_is_written_down(store: Arc<dyn Store>) {
+    done(store.push(&errand("one", "ann")).await);
+    let id = ErrandId::new("one");
+    done(store.claim(1, at(0), at(60)).await);
+    done(store.postpone(&id, 1, at(1), "451", &event(EventKind::PutOff, 0)).await);
+    done(store.postpone(&id, 7, at(1), "451", &event(EventKind::Refused, 0)).await);
+    done(store.claim(1, at(1), at(60)).await);
+    done(store.finish(&id, Outcome::Mailed, "250", None, &event(EventKind::Mailed, 1)).await);
+    done(store.finish(&id, Outcome::Mailed, "250", None, &event(EventKind::Ended, 2)).await);
+    assert_eq!(kinds(&store).await, [EventKind::PutOff, EventKind::Mailed]);
+}
+
+pub async fn an_errand_that_is_done_already_is_never_claimed_and_has_its_place(store: Arc<dyn Store>) {
+    done(store.push(&errand("before", "ann")).await);
+    let linked = event(EventKind::Linked, 0);
+    let seq = done(store.push_done(&errand("linked", "ann"), Outcome::HandedOver, &linked).await);
+    done(store.push(&errand("after", "bob")).await);
+    let claimed = done(store.claim(10, at(0), at(60)).await);
+    assert_eq!(claimed.iter().map(|errand| errand.id.as_str()).collect::<Vec<_>>(), ["before", "after"]);
+    assert!(claimed[0].seq < seq && seq < claimed[1].seq);
+    assert_eq!(kinds(&store).await, [EventKind::Linked]);
+}
+
+pub async fn the_life_of_a_ticket_is_written_down(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let code = ticket(&ann, "code");
+    done(store.issue(&code, None, &event(EventKind::Matched, 0)).await);
+    // A second ticket of the same digest is not issued, and nothing is written of it.
+    let twin = Ticket { digest: digest("code"), ..ticket(&account(&store, "bob").await, "twin") };
+    done(store.issue(&twin, None, &event(EventKind::Matched, 0)).await);
+    // What tries it does not know whose it is; what is written down does.
+    let tried = Event::new(EventKind::Tried, at(1));
+    done(store.take_guess(&ann.id, &code.dialect, TicketKind::Code, 3, &tried).await);
+    done(store.take_guess(&AccountId::new("nobody"), &code.dialect, TicketKind::Code, 3, &tried).await);
+    let token = Ticket {
+        id: TicketId::new("token"),
+        errand: ErrandId::new("token"),
+        kind: TicketKind::Token,
+        digest: digest("token"),
+        ..code.clone()
+    };
+    assert!(done(store.exchange(&code.id, &token, &event(EventKind::Exchanged, 2)).await));
+    assert!(!done(store.exchange(&code.id, &token, &event(EventKind::Exchanged, 2)).await));
+    let set = event(EventKind::Done, 3);
+    let redemption = || Redemption {
+        ticket: &token.id,
+        account: &ann.id,
+        password_hash: "the second hash",
+        errands: &[],
+        event: &set,
+        now: at(3),
+    };
+    assert!(done(store.redeem(redemption()).await));
+    assert!(!done(store.redeem(redemption()).await));
+    let trace = done(store.trace(&Reference::stored(REFERENCE)).await);
+    assert_eq!(
+        trace.iter().map(|event| event.kind).collect::<Vec<_>>(),
+        [EventKind::Matched, EventKind::Tried, EventKind::Exchanged, EventKind::Done]
+    );
+    assert_eq!(trace[1].account.as_ref(), Some(&ann.id));
+}
+
+pub async fn a_block_is_written_down_as_the_accounts(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    done(store.set_blocked(&address("ann"), true, &event(EventKind::Blocked, 0)).await);
+    done(store.set_blocked(&address("nobody"), true, &event(EventKind::Blocked, 0)).await);
+    let trace = done(store.trace(&Reference::stored(REFERENCE)).await);
+    assert_eq!(trace.len(), 1);
+    assert_eq!(trace[0].account, Some(ann.id));
+}
+
+pub async fn a_ticket_keeps_its_reference(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    issued(&store, ticket(&ann, "one")).await;
+    issued(&store, Ticket { reference: None, dialect: "old".to_owned(), ..ticket(&ann, "two") }).await;
+    for (errand, reference) in [("one", Some(Reference::stored(REFERENCE))), ("two", None)] {
+        let stored = done(store.ticket_of(&ErrandId::new(errand)).await).expect("a ticket");
+        assert_eq!(stored.reference, reference);
+    }
+}
+
+pub async fn events_are_sealed_once_in_their_order_without_gaps(store: Arc<dyn Store>) {
+    record(&store, 5).await;
+    assert_eq!(done(store.seal(&sealer(), 3).await), 3);
+    assert_eq!(done(store.sealed(0, 100).await).len(), 3);
+    assert_eq!(done(store.seal(&sealer(), 3).await), 2);
+    assert_eq!(done(store.seal(&sealer(), 3).await), 0);
+    record(&store, 1).await;
+    assert_eq!(done(store.seal(&sealer(), 3).await), 1);
+    let sealed = done(store.sealed(0, 100).await);
+    assert_eq!(sealed.iter().map(|one| one.mark.place).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    let mut walk = Walk::new(sealer(), done(store.base().await), None);
+    walk_along(&mut walk, &sealed);
+    assert_eq!(walk.end(), Ok(sealed[5].mark));
+    assert!(done(store.sealed(4, 1).await) == [sealed[4].clone()]);
+}
+
+pub async fn of_parallel_sealers_each_event_gets_one_place(store: Arc<dyn Store>) {
+    record(&store, 40).await;
+    let all: Vec<_> = (0..8)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { done(store.seal(&sealer(), 10).await) })
+        })
+        .collect();
+    for one in all {
+        one.await.expect("a task that ends");
+    }
+    done(store.seal(&sealer(), 100).await);
+    let sealed = done(store.sealed(0, 100).await);
+    let mut walk = Walk::new(sealer(), Mark::START, None);
+    walk_along(&mut walk, &sealed);
+    assert_eq!((sealed.len(), walk.end().map(|mark| mark.place)), (40, Ok(40)));
+}
+
+pub async fn forgotten_events_leave_a_chain_that_holds(store: Arc<dyn Store>) {
+    record(&store, 6).await;
+    done(store.forget_events(at(100)).await);
+    assert_eq!(kinds(&store).await.len(), 6, "what is not sealed is not forgotten");
+    done(store.seal(&sealer(), 100).await);
+    let all = done(store.sealed(0, 100).await);
+    done(store.forget_events(at(4)).await);
+    assert_eq!(done(store.base().await), all[3].mark);
+    let rest = done(store.sealed(0, 100).await);
+    assert!(rest == all[4..]);
+    let mut walk = Walk::new(sealer(), done(store.base().await), None);
+    walk_along(&mut walk, &rest);
+    done(store.forget_events(at(100)).await);
+    assert!(done(store.sealed(0, 100).await).is_empty());
+    record(&store, 1).await;
+    done(store.seal(&sealer(), 100).await);
+    assert_eq!(done(store.sealed(0, 100).await)[0].mark.place, 7, "places go on");
+}
+
+/// A late event of an early time keeps those behind it: the chain is forgotten from its beginning alone.
+pub async fn forgetting_stops_at_the_first_event_that_is_young(store: Arc<dyn Store>) {
+    for second in [0, 50, 1] {
+        done(store.record(&event(EventKind::Tried, second)).await);
+    }
+    done(store.seal(&sealer(), 100).await);
+    done(store.forget_events(at(10)).await);
+    assert_eq!(done(store.sealed(0, 100).await).len(), 2);
+    // Nothing is asked of what is not there.
+    assert!(done(store.trace(&Reference::stored(REFERENCE)).await).len() == 2);
+}

@@ -1,0 +1,176 @@
+//! The contract of [`Objections`](crate::ports::Objections).
+
+use std::sync::Arc;
+
+use super::{account, address, at, done, errand, happened, issued, state, ticket};
+use crate::{
+    account::{Account, AccountId},
+    errand::{Errand, ErrandId, Reference, Task},
+    error::StoreError,
+    objection::{Objection, Raising},
+    ports::{Redemption, Store},
+    ticket::TicketState,
+    time::Timestamp,
+};
+
+fn objection(account: &Account, id: &str) -> Objection {
+    Objection {
+        id: ErrandId::new(id),
+        account: account.id.clone(),
+        reference: Reference::stored("0123456789"),
+        dialect: "one".to_owned(),
+        mailbox: "ann@example.org".to_owned(),
+        until: at(1000),
+        raised_at: None,
+    }
+}
+
+async fn try_object(
+    store: &Arc<dyn Store>,
+    objection: &Objection,
+    errands: &[Errand],
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let event = happened(now);
+    store.object(Raising { objection, password_hash: "nobody knows", errands, event: &event, now }).await
+}
+
+async fn object(store: &Arc<dyn Store>, objection: &Objection, now: Timestamp) -> bool {
+    done(try_object(store, objection, &[], now).await)
+}
+
+async fn mailbox(store: &Arc<dyn Store>, id: &AccountId, since: i64) -> Option<String> {
+    done(store.mailbox_of_objections(id, at(since)).await)
+}
+
+/// A right to object that is stored.
+async fn allowed(store: &Arc<dyn Store>, account: &Account, id: &str) -> Objection {
+    let objection = objection(account, id);
+    done(store.allow_objection(&objection).await);
+    objection
+}
+
+pub async fn the_right_to_object_is_stored_once(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = allowed(&store, &ann, "one").await;
+    done(store.allow_objection(&Objection { mailbox: "other@example.org".to_owned(), ..one.clone() }).await);
+    assert!(done(store.objection(&one.id).await) == Some(one.clone()));
+    assert!(done(store.objection(&ErrandId::new("other")).await).is_none());
+    assert!(mailbox(&store, &ann.id, 0).await.is_none(), "nobody objected");
+}
+
+pub async fn an_objection_changes_everything_at_once(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let (anns, bobs) =
+        (issued(&store, ticket(&ann, "anns")).await, issued(&store, ticket(&bob, "bobs")).await);
+    let one = allowed(&store, &ann, "one").await;
+    let webhook = Errand { task: Task::Webhook { account: ann.id.clone() }, ..errand("webhook", "unused") };
+    assert!(done(try_object(&store, &one, &[webhook], at(10)).await));
+    assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("nobody knows"));
+    assert_eq!(done(store.account(&ann.id).await).expect("ann").epoch, ann.epoch + 1);
+    assert_eq!(state(&store, &anns, at(10)).await, TicketState::Void);
+    assert_eq!(state(&store, &bobs, at(10)).await, TicketState::Live);
+    assert_eq!(done(store.claim(10, at(10), at(60)).await).len(), 1);
+    assert_eq!(done(store.objection(&one.id).await).expect("stored").raised_at, Some(at(10)));
+    assert_eq!(mailbox(&store, &ann.id, 0).await.as_deref(), Some("ann@example.org"));
+    assert!(mailbox(&store, &ann.id, 10).await.is_none(), "since is excluded");
+    assert!(mailbox(&store, &bob.id, 0).await.is_none());
+}
+
+pub async fn an_objection_is_raised_once_and_in_its_time(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let (one, late) = (allowed(&store, &ann, "one").await, allowed(&store, &ann, "late").await);
+    assert!(object(&store, &one, at(10)).await);
+    assert!(!object(&store, &one, at(11)).await);
+    assert!(!object(&store, &late, at(1000)).await, "its time is over");
+    assert!(!object(&store, &objection(&ann, "unknown"), at(10)).await);
+    assert_eq!(done(store.account(&ann.id).await).expect("ann").epoch, ann.epoch + 1);
+}
+
+pub async fn of_twenty_parallel_objections_one_wins(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = allowed(&store, &ann, "one").await;
+    let all: Vec<_> = (0..20)
+        .map(|_| {
+            let (store, one) = (store.clone(), one.clone());
+            tokio::spawn(async move { object(&store, &one, at(1)).await })
+        })
+        .collect();
+    let mut winners = 0;
+    for one in all {
+        winners += usize::from(one.await.expect("a task that ends"));
+    }
+    assert_eq!(winners, 1);
+    assert_eq!(done(store.account(&ann.id).await).expect("ann").epoch, ann.epoch + 1);
+}
+
+pub async fn a_failed_objection_changes_nothing(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = allowed(&store, &ann, "one").await;
+    done(store.push(&errand("taken", "bob")).await);
+    assert!(try_object(&store, &one, &[errand("taken", "ann")], at(1)).await.is_err());
+    assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("the first hash"));
+    assert!(object(&store, &one, at(2)).await);
+}
+
+pub async fn a_blocked_account_keeps_its_password_under_an_objection(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = allowed(&store, &ann, "one").await;
+    done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
+    assert!(object(&store, &one, at(2)).await);
+    assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("the first hash"));
+}
+
+pub async fn a_reset_lifts_the_objections_of_its_account(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    for owner in [&ann, &bob] {
+        let one = allowed(&store, owner, owner.id.as_str()).await;
+        assert!(object(&store, &one, at(1)).await);
+    }
+    let ann = done(store.account(&ann.id).await).expect("ann");
+    let code = issued(&store, ticket(&ann, "code")).await;
+    let event = happened(at(2));
+    let redemption = Redemption {
+        ticket: &code.id,
+        account: &ann.id,
+        password_hash: "the second hash",
+        errands: &[],
+        event: &event,
+        now: at(2),
+    };
+    assert!(done(store.redeem(redemption).await));
+    assert!(mailbox(&store, &ann.id, 0).await.is_none());
+    assert!(mailbox(&store, &bob.id, 0).await.is_some());
+}
+
+pub async fn of_several_objections_the_mailbox_of_the_oldest_notice_holds(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    for (id, mailbox, until) in [("late", "eve@example.net", 2000), ("early", "ann@example.org", 1000)] {
+        let one = Objection { mailbox: mailbox.to_owned(), until: at(until), ..objection(&ann, id) };
+        done(store.allow_objection(&one).await);
+        assert!(object(&store, &one, at(1)).await);
+        assert_eq!(self::mailbox(&store, &ann.id, 0).await.as_deref(), Some(mailbox));
+    }
+}
+
+pub async fn an_administrator_lifts_an_objection(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = allowed(&store, &ann, "one").await;
+    assert!(!done(store.lift_objections(&ann.id, &happened(at(1))).await), "there is none yet");
+    assert!(object(&store, &one, at(1)).await);
+    assert!(done(store.lift_objections(&ann.id, &happened(at(2))).await));
+    assert!(!done(store.lift_objections(&ann.id, &happened(at(3))).await));
+    assert!(mailbox(&store, &ann.id, 0).await.is_none());
+}
+
+pub async fn purge_forgets_objections_whose_time_is_over(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let (raised, never) = (allowed(&store, &ann, "raised").await, allowed(&store, &ann, "never").await);
+    assert!(object(&store, &raised, at(999)).await);
+    done(store.purge(at(999)).await);
+    assert!(done(store.objection(&never.id).await).is_some());
+    done(store.purge(at(1001)).await);
+    assert!(
+        done(store.objection(&never.id).await).is_none() && done(store.objection(&raised.id).await).is_none()
+    );
+}

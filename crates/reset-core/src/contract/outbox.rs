@@ -1,0 +1,107 @@
+//! The contract of [`Outbox`](crate::ports::Outbox), and of errands over which couriers are lost.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{at, done, errand, happened};
+use crate::{
+    errand::{ErrandId, KEPT_FOR_RETRY, Outcome},
+    ports::{Queued, Store},
+};
+
+async fn queued(store: &Arc<dyn Store>) -> Vec<Queued> {
+    done(store.queued(100).await)
+}
+
+/// Pushes, claims and ends an errand.
+async fn ended(store: &Arc<dyn Store>, id: &str, outcome: Outcome) {
+    done(store.push(&errand(id, id)).await);
+    done(store.finish(&ErrandId::new(id), outcome, "550 5.7.1", None, &happened(at(1))).await);
+}
+
+async fn retry(store: &Arc<dyn Store>, id: &str) -> bool {
+    done(store.retry(&ErrandId::new(id), &ErrandId::new(format!("{id} anew")), at(100)).await)
+}
+
+pub async fn what_waits_and_what_owes_a_mail_is_shown(store: Arc<dyn Store>) {
+    for (id, outcome) in
+        [("mailed", Outcome::Mailed), ("refused", Outcome::Refused), ("nobody", Outcome::Nobody)]
+    {
+        ended(&store, id, outcome).await;
+    }
+    done(store.push(&errand("waiting", "ann")).await);
+    let shown = queued(&store).await;
+    assert_eq!(shown.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["refused", "waiting"]);
+    let refused = &shown[0];
+    assert_eq!((refused.task, refused.outcome.as_deref()), ("reset", Some("refused")));
+    assert_eq!(refused.reply.as_deref(), Some("550 5.7.1"));
+    assert_eq!((shown[1].taken, shown[1].attempts, shown[1].outcome.as_ref()), (false, 0, None));
+    assert_eq!(done(store.queued(1).await).len(), 1);
+}
+
+pub async fn a_waiting_errand_is_retried_at_once_and_a_taken_one_is_not(store: Arc<dyn Store>) {
+    done(store.push(&errand("one", "ann")).await);
+    done(store.claim(1, at(0), at(60)).await);
+    assert!(!retry(&store, "one").await, "a courier has it");
+    done(store.postpone(&ErrandId::new("one"), 1, at(900), "451", &happened(at(0))).await);
+    assert!(done(store.claim(1, at(100), at(160)).await).is_empty());
+    assert!(retry(&store, "one").await);
+    assert_eq!(done(store.claim(1, at(100), at(160)).await).len(), 1);
+    assert!(!retry(&store, "nobody's").await);
+}
+
+pub async fn an_errand_that_owes_a_mail_comes_back_with_all_its_time(store: Arc<dyn Store>) {
+    for (id, outcome) in
+        [("refused", Outcome::Refused), ("set-aside", Outcome::SetAside), ("given-up", Outcome::GivenUp)]
+    {
+        ended(&store, id, outcome).await;
+        assert!(retry(&store, id).await);
+        assert!(!retry(&store, id).await, "it is another one now");
+        let again = done(store.claim(1, at(100), at(160)).await);
+        assert_eq!(again[0].id.as_str(), format!("{id} anew"));
+        assert_eq!((again[0].created_at, again[0].attempts, again[0].lost), (at(100), 1, 0));
+        assert_eq!(again[0].task, errand(id, id).task);
+        assert_eq!(again[0].reference, errand(id, id).reference);
+    }
+}
+
+pub async fn an_errand_that_was_done_is_not_retried(store: Arc<dyn Store>) {
+    ended(&store, "mailed", Outcome::Mailed).await;
+    assert!(!retry(&store, "mailed").await);
+    assert!(done(store.claim(10, at(200), at(260)).await).is_empty());
+}
+
+pub async fn clearing_removes_what_ended_and_only_on_demand_what_waits(store: Arc<dyn Store>) {
+    ended(&store, "ended", Outcome::SetAside).await;
+    done(store.push(&errand("taken", "ann")).await);
+    done(store.claim(1, at(0), at(60)).await);
+    done(store.push(&errand("waiting", "bob")).await);
+    assert_eq!(done(store.clear(false).await), 1);
+    assert_eq!(queued(&store).await.len(), 2);
+    assert_eq!(done(store.clear(true).await), 1);
+    assert_eq!(queued(&store).await[0].id.as_str(), "taken");
+}
+
+pub async fn a_lost_courier_is_counted_until_one_comes_back(store: Arc<dyn Store>) {
+    done(store.push(&errand("one", "ann")).await);
+    let mut now = 0;
+    let lost = async |now: i64| done(store.claim(1, at(now), at(now + 60)).await)[0].lost;
+    for expected in 0..4 {
+        assert_eq!(lost(now).await, expected);
+        now += 60;
+    }
+    done(store.postpone(&ErrandId::new("one"), 4, at(now), "451", &happened(at(now))).await);
+    assert_eq!(lost(now).await, 0, "it came back");
+    done(store.release(at(now)).await);
+    assert_eq!(lost(now).await, 1, "its process died");
+}
+
+pub async fn what_owes_a_mail_is_kept_longer(store: Arc<dyn Store>) {
+    ended(&store, "refused", Outcome::Refused).await;
+    ended(&store, "mailed", Outcome::Mailed).await;
+    done(store.purge(at(2)).await);
+    assert_eq!(queued(&store).await.len(), 1);
+    // Forgotten, so its id is free.
+    done(store.push(&errand("mailed", "ann")).await);
+    done(store.purge(at(2).plus(KEPT_FOR_RETRY).plus(Duration::from_secs(1))).await);
+    assert_eq!(queued(&store).await.iter().filter(|one| one.outcome.is_some()).count(), 0);
+}

@@ -1,0 +1,96 @@
+//! Use case: an administrator makes a secret and hands it over himself, without mail.
+//!
+//! For the person whose mailbox is gone, and whom the administrator knows. He starts a reset and chooses nothing: the
+//! ticket is one like all others, with its dialect's life and rules, and written down as his doing (R75).
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::{
+    Resets,
+    email::EmailAddress,
+    errand::{Errand, Outcome, Reference, Task},
+    error::StoreError,
+    event::{Event, EventKind},
+    mail::MailBody,
+    time::Timestamp,
+};
+
+/// A secret to hand over. It is shown once and stored nowhere.
+pub struct HandedOver {
+    /// The code, or the link.
+    pub secret: Zeroizing<String>,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// What `trace` is asked with.
+    pub reference: Reference,
+}
+
+/// Why no secret was made.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    /// No account has the address, or it is blocked.
+    #[error("no account that could reset has this address")]
+    Unknown,
+    /// The dialect mails nothing here.
+    #[error("this dialect is not served here")]
+    NoDialect,
+    /// Somebody asked in the same moment.
+    #[error("a reset was asked for in the same moment; try again")]
+    Superseded,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Resets {
+    /// Issues a ticket for the account with this address and returns its secret. Earlier ones in the dialect are void,
+    /// as if the owner had asked. Limits on asking do not apply.
+    ///
+    /// # Errors
+    /// [`LinkError`]; nothing was issued then.
+    pub async fn link(
+        &self,
+        dialect: &str,
+        email: &EmailAddress,
+        redirect_to: Option<&str>,
+    ) -> Result<HandedOver, LinkError> {
+        let recipes = self.recipes_of(dialect).ok_or(LinkError::NoDialect)?;
+        let adapters = self.adapters();
+        let account = adapters.store.account_by_email(email).await?;
+        let account = account.filter(|account| !account.blocked).ok_or(LinkError::Unknown)?;
+        let now = adapters.clock.now();
+        let mut errand = Errand {
+            id: self.errand_id(),
+            seq: 0,
+            reference: self.reference(),
+            dialect: recipes.dialect.to_owned(),
+            task: Task::Reset {
+                email: email.clone(),
+                redirect_to: redirect_to.map(ToOwned::to_owned),
+                locale: None,
+            },
+            created_at: now,
+            attempts: 0,
+            lost: 0,
+        };
+        let event = Event {
+            address: Some(self.inner.keys.address_tag(email)),
+            ..Event::of_errand(EventKind::Linked, &errand, now).of(&account.id)
+        };
+        // It is done as soon as it is accepted, so that no courier mails it.
+        errand.seq = adapters.store.push_done(&errand, Outcome::HandedOver, &event).await?;
+        let issued = self.issue(&errand, &account, email, recipes, redirect_to).await?;
+        let ticket = issued.ok_or(LinkError::Superseded)?;
+        let (recipe, secret) = self
+            .secret_of(&ticket, &account, recipes)
+            .ok_or_else(|| StoreError::new("the ticket that was just issued is another one"))?;
+        let text = recipe.shape.seal(&secret, &ticket);
+        let secret = match recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref()) {
+            MailBody::ResetCode { code, .. } => code,
+            MailBody::ResetLink { url, .. } => url,
+            MailBody::PasswordChanged { .. } => unreachable!("no recipe carries a notice"),
+        };
+        Ok(HandedOver { secret, expires_at: ticket.expires_at, reference: errand.reference })
+    }
+}

@@ -1,0 +1,181 @@
+//! The events and objections of a store in memory.
+
+use async_trait::async_trait;
+
+use super::store::MemoryStore;
+use crate::{
+    account::AccountId,
+    audit::{Mark, Sealed, Sealer},
+    errand::{ErrandId, Reference},
+    error::StoreError,
+    event::{AddressTag, Event},
+    objection::{Objection, Raising},
+    ports::{Events, Objections},
+    time::Timestamp,
+};
+
+/// What was written down.
+#[derive(Default)]
+pub(super) struct Chronicle {
+    events: Vec<(Event, Option<Mark>)>,
+    base: Option<Mark>,
+    head: Option<Mark>,
+}
+
+impl Chronicle {
+    pub(super) fn write(&mut self, event: Event) {
+        self.events.push((event, None));
+    }
+
+    pub(super) fn all(&self) -> Vec<Event> {
+        self.events.iter().map(|(event, _)| event.clone()).collect()
+    }
+
+    fn seal(&mut self, sealer: &Sealer, limit: usize) -> usize {
+        let mut count = 0;
+        for (event, mark) in self.events.iter_mut().filter(|(_, mark)| mark.is_none()).take(limit) {
+            let next = sealer.seal(self.head.unwrap_or(Mark::START), event);
+            (*mark, self.head) = (Some(next), Some(next));
+            count += 1;
+        }
+        count
+    }
+
+    fn sealed(&self, place: i64, limit: usize) -> Vec<Sealed> {
+        let marked = self.events.iter().filter_map(|(event, mark)| Some((event, (*mark)?)));
+        let behind = marked.filter(|(_, mark)| mark.place > place);
+        behind.take(limit).map(|(event, mark)| Sealed { mark, event: event.clone() }).collect()
+    }
+
+    fn forget(&mut self, before: Timestamp) {
+        let old = |(event, mark): &(Event, Option<Mark>)| mark.is_some() && event.at < before;
+        let count = self.events.iter().take_while(|row| old(row)).count();
+        if let Some((_, Some(mark))) = self.events.drain(..count).next_back() {
+            self.base = Some(mark);
+        }
+    }
+}
+
+/// The objections that there may be, and those that there are.
+#[derive(Default)]
+pub(super) struct Docket(Vec<(Objection, bool)>);
+
+impl Docket {
+    fn find(&self, notice: &ErrandId) -> Option<&Objection> {
+        self.0.iter().map(|(objection, _)| objection).find(|objection| objection.id == *notice)
+    }
+
+    /// Whether it can be raised: it is not yet, and its time is not over.
+    fn is_open(&self, notice: &ErrandId, now: Timestamp) -> bool {
+        self.find(notice).is_some_and(|objection| objection.raised_at.is_none() && objection.until > now)
+    }
+
+    fn raise(&mut self, notice: &ErrandId, now: Timestamp) {
+        let objections = self.0.iter_mut().map(|(objection, _)| objection);
+        for objection in objections.filter(|objection| objection.id == *notice) {
+            objection.raised_at = Some(now);
+        }
+    }
+
+    /// Lifts the account's; says whether there was one.
+    pub(super) fn lift(&mut self, account: &AccountId) -> bool {
+        let raised = self.0.iter_mut().filter(|(objection, lifted)| {
+            objection.account == *account && objection.raised_at.is_some() && !lifted
+        });
+        raised.map(|(_, lifted)| *lifted = true).count() > 0
+    }
+
+    pub(super) fn purge(&mut self, before: Timestamp) {
+        self.0.retain(|(objection, _)| objection.raised_at.unwrap_or(objection.until) >= before);
+    }
+}
+
+#[async_trait]
+impl Events for MemoryStore {
+    async fn record(&self, event: &Event) -> Result<(), StoreError> {
+        self.working("record")?.chronicle.write(event.clone());
+        Ok(())
+    }
+
+    async fn trace(&self, reference: &Reference) -> Result<Vec<Event>, StoreError> {
+        let all = self.working("trace")?.chronicle.all();
+        Ok(all.into_iter().filter(|event| event.reference.as_ref() == Some(reference)).collect())
+    }
+
+    async fn asked_with(&self, address: &AddressTag, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let all = self.working("asked_with")?.chronicle.all();
+        let of_address = all.into_iter().rev().filter(|event| event.address.as_ref() == Some(address));
+        Ok(of_address.take(limit as usize).collect())
+    }
+
+    async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError> {
+        let count = self.working("seal")?.chronicle.seal(sealer, limit as usize);
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    async fn base(&self) -> Result<Mark, StoreError> {
+        Ok(self.working("base")?.chronicle.base.unwrap_or(Mark::START))
+    }
+
+    async fn sealed(&self, place: i64, limit: u32) -> Result<Vec<Sealed>, StoreError> {
+        Ok(self.working("sealed")?.chronicle.sealed(place, limit as usize))
+    }
+
+    async fn forget_events(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.working("forget_events")?.chronicle.forget(before);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Objections for MemoryStore {
+    async fn allow_objection(&self, objection: &Objection) -> Result<(), StoreError> {
+        let mut state = self.working("allow_objection")?;
+        if state.docket.find(&objection.id).is_none() {
+            state.docket.0.push((objection.clone(), false));
+        }
+        Ok(())
+    }
+
+    async fn objection(&self, notice: &ErrandId) -> Result<Option<Objection>, StoreError> {
+        Ok(self.working("objection")?.docket.find(notice).cloned())
+    }
+
+    async fn object(&self, raising: Raising<'_>) -> Result<bool, StoreError> {
+        let Raising { objection, password_hash, errands, event, now } = raising;
+        let mut state = self.working("object")?;
+        if !state.has_account(&objection.account) || !state.docket.is_open(&objection.id, now) {
+            return Ok(false);
+        }
+        for errand in errands {
+            state.queue.push(errand)?;
+        }
+        state.docket.raise(&objection.id, now);
+        state.set_password(&objection.account, password_hash, now);
+        state.void(now, |ticket| ticket.account == objection.account);
+        state.chronicle.write(event.clone());
+        Ok(true)
+    }
+
+    async fn mailbox_of_objections(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let state = self.working("mailbox_of_objections")?;
+        let standing = state.docket.0.iter().filter(|(objection, lifted)| {
+            objection.account == *account && objection.raised_at.is_some_and(|at| at > since) && !lifted
+        });
+        let first = standing.map(|(objection, _)| objection).min_by_key(|objection| objection.until);
+        Ok(first.map(|objection| objection.mailbox.clone()))
+    }
+
+    async fn lift_objections(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {
+        let mut state = self.working("lift_objections")?;
+        let lifted = state.docket.lift(account);
+        if lifted {
+            state.chronicle.write(event.clone());
+        }
+        Ok(lifted)
+    }
+}

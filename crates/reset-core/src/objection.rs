@@ -1,0 +1,205 @@
+//! Use case: the owner says "this was not me" (R30).
+//!
+//! The notice after a reset carries a link. It is good for [`OBJECTION_LIFE`], opens a page and changes nothing until
+//! a button is pressed there. Then the password that was set is taken away, all sessions and tickets end, and for as
+//! long again resets are mailed only to the mailbox that the notice went to: whoever took the account over, and
+//! perhaps gave it another address, has nothing to go on with, and the owner resets the password there. That reset,
+//! or an administrator, ends the objection.
+
+use std::{fmt, time::Duration};
+
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::{
+    Resets,
+    account::{AccountId, StoredAddress},
+    email::EmailAddress,
+    errand::{Errand, ErrandId, Reference},
+    error::{HashError, StoreError},
+    event::{Event, EventKind, Network},
+    keys::{KeySet, Keys},
+    notation::{hex, unhex},
+    password::NewPassword,
+    ports::random,
+    time::Timestamp,
+};
+
+/// How long the link of a notice is good for, and how long an objection then stands.
+pub const OBJECTION_LIFE: Duration = Duration::from_secs(72 * 60 * 60);
+
+/// Bytes of an errand's id, and of the tag behind it.
+const PART: usize = 16;
+
+/// The right to object to one reset, and what became of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Objection {
+    /// The errand of the notice that carries the link.
+    pub id: ErrandId,
+    /// Whose password was set.
+    pub account: AccountId,
+    /// The reset.
+    pub reference: Reference,
+    /// Through which dialect.
+    pub dialect: String,
+    /// Canonical form of the address that the notice went to.
+    pub mailbox: String,
+    /// When the link ends.
+    pub until: Timestamp,
+    /// When the owner objected.
+    pub raised_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objection").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// How the link of a notice stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The owner may object.
+    Open,
+    /// The owner has objected.
+    Raised,
+    /// It is no link of ours, or its time is over.
+    Invalid,
+}
+
+/// An objection and all that changes with it.
+pub struct Raising<'a> {
+    /// Which.
+    pub objection: &'a Objection,
+    /// Hash of a password that nobody knows.
+    pub password_hash: &'a str,
+    /// Those who are told: the webhook, which ends sessions elsewhere.
+    pub errands: &'a [Errand],
+    /// What is written down.
+    pub event: &'a Event,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Why an objection was not raised.
+#[derive(Debug, Error)]
+pub enum ObjectError {
+    /// It is no link of ours, or its time is over.
+    #[error("the link is not valid")]
+    Invalid,
+    /// Hashing failed, or is at capacity; nothing changed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The store failed; as a rule nothing changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Keys {
+    /// What the link of a notice ends in: the errand and a tag, so that a forged one costs no query.
+    fn objection_token(&self, errand: &ErrandId) -> Zeroizing<String> {
+        let tag = self.current().objections.tag(&[errand.as_str().as_bytes()]);
+        Zeroizing::new(format!("{}{}", errand.as_str(), hex(&tag[..PART])))
+    }
+
+    /// The errand that a link's end names, if it is one of ours.
+    fn open_objection(&self, token: &str) -> Option<ErrandId> {
+        let (id, tag) = token.split_at_checked(2 * PART)?;
+        let tag = unhex(tag)?;
+        let honest = |set: &KeySet| bool::from(set.objections.tag(&[id.as_bytes()])[..PART].ct_eq(&tag));
+        // A link outlives a change of the secret by three days.
+        self.all().iter().any(honest).then(|| ErrandId::new(id))
+    }
+}
+
+impl Resets {
+    /// Makes the link of a notice, where there is a page that it can lead to. Done again, it makes the same.
+    pub(crate) async fn allow_objection(
+        &self,
+        errand: &Errand,
+        account: &AccountId,
+        to: &StoredAddress,
+    ) -> Result<Option<Zeroizing<String>>, StoreError> {
+        let Some(page) = &self.inner.notices.objection_page else { return Ok(None) };
+        let mailbox = EmailAddress::parse(to.as_str());
+        let objection = Objection {
+            id: errand.id.clone(),
+            account: account.clone(),
+            reference: errand.reference.clone(),
+            dialect: errand.dialect.clone(),
+            mailbox: mailbox.map_or_else(|_| to.as_str().to_owned(), |email| email.key().to_owned()),
+            until: errand.created_at.plus(OBJECTION_LIFE),
+            raised_at: None,
+        };
+        self.adapters().store.allow_objection(&objection).await?;
+        let token = self.inner.keys.objection_token(&errand.id);
+        Ok(Some(Zeroizing::new(format!("{page}?token={}", token.as_str()))))
+    }
+
+    /// How a notice's link stands. Changes nothing: a scanner may look a hundred times (R32).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn objection_standing(&self, token: &str) -> Result<Standing, StoreError> {
+        Ok(match self.objection(token).await? {
+            Some(objection) if objection.raised_at.is_some() => Standing::Raised,
+            Some(_) => Standing::Open,
+            None => Standing::Invalid,
+        })
+    }
+
+    /// Takes away the password that was set, ends sessions and tickets, and lets resets be mailed to the notice's
+    /// mailbox alone. Once raised, an objection is not raised again: that is no error.
+    ///
+    /// # Errors
+    /// [`ObjectError`]; as a rule nothing changed then.
+    pub async fn object(&self, token: &str, network: Option<Network>) -> Result<(), ObjectError> {
+        let objection = self.objection(token).await?.ok_or(ObjectError::Invalid)?;
+        if objection.raised_at.is_some() {
+            return Ok(());
+        }
+        let adapters = self.adapters();
+        let account = adapters.store.account(&objection.account).await?.ok_or(ObjectError::Invalid)?;
+        let password = NewPassword::that_nobody_knows(&random(&*adapters.entropy));
+        let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
+        let now = adapters.clock.now();
+        let event = Event {
+            reference: Some(objection.reference.clone()),
+            errand: Some(objection.id.clone()),
+            dialect: objection.dialect.clone(),
+            ..Event::new(EventKind::Objected, now).of(&account.id).from(network.as_ref())
+        };
+        let errands = self.errands_of_an_end(&objection.dialect, &account.id, &objection.reference);
+        let raising = Raising {
+            objection: &objection,
+            password_hash: &password_hash,
+            errands: &errands,
+            event: &event,
+            now,
+        };
+        // Somebody else may have been quicker; then it is raised all the same.
+        adapters.store.object(raising).await?;
+        self.inner.wake.notify_one();
+        Ok(())
+    }
+
+    /// Whether a ticket of the account may be mailed to `email`: while an objection stands, to its mailbox alone.
+    pub(crate) async fn may_be_mailed(
+        &self,
+        account: &AccountId,
+        email: &EmailAddress,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let since = now.minus(OBJECTION_LIFE);
+        let mailbox = self.adapters().store.mailbox_of_objections(account, since).await?;
+        Ok(mailbox.is_none_or(|mailbox| mailbox == email.key()))
+    }
+
+    async fn objection(&self, token: &str) -> Result<Option<Objection>, StoreError> {
+        let Some(id) = self.inner.keys.open_objection(token) else { return Ok(None) };
+        let objection = self.adapters().store.objection(&id).await?;
+        let now = self.adapters().clock.now();
+        Ok(objection.filter(|objection| objection.until > now || objection.raised_at.is_some()))
+    }
+}

@@ -1,0 +1,158 @@
+//! The queue behind the answers, as couriers and as operators work on it.
+
+use async_trait::async_trait;
+
+use crate::{
+    budget::Budget,
+    errand::{Errand, ErrandId, Outcome, Reference},
+    error::StoreError,
+    event::Event,
+    ticket::TicketId,
+    time::Timestamp,
+};
+
+/// The queue behind the answers.
+#[async_trait]
+pub trait Errands: Send + Sync {
+    /// Accepts an errand. When this returns, the errand survives the process.
+    ///
+    /// # Errors
+    /// When the store fails; then the errand was not accepted, unless the commit's answer was lost (see
+    /// [`StoreError`]): then it may be done all the same, once.
+    async fn push(&self, errand: &Errand) -> Result<(), StoreError>;
+
+    /// Takes one from each of `budgets`, as [`Budgets::take`](super::Budgets::take) does, accepts the errand and writes `event` down, in one
+    /// transaction. Returns whether it was accepted; if not, nothing was taken, `event` is written down as
+    /// [`EventKind::Limited`](crate::event::EventKind::Limited), and the refusal has cost the same one commit.
+    ///
+    /// # Errors
+    /// When the store fails; then the errand was not accepted, and nothing was taken.
+    async fn push_within(
+        &self,
+        errand: &Errand,
+        budgets: &[Budget],
+        event: &Event,
+    ) -> Result<bool, StoreError>;
+
+    /// Writes an errand down that is done already, and the event, in one transaction. Returns its place in the order
+    /// of asking.
+    ///
+    /// # Errors
+    /// When the store fails; then neither was written.
+    async fn push_done(&self, errand: &Errand, outcome: Outcome, event: &Event) -> Result<i64, StoreError>;
+
+    /// Takes up to `limit` due errands in the order of asking, until `lease_end`: what is not finished or
+    /// postponed by then is due again. An errand waits while an earlier one for the same address and
+    /// dialect is due or taken, so that the last mail carries the last secret. One that was still taken, its lease
+    /// over, has lost a courier more ([`Errand::lost`]).
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn claim(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Errand>, StoreError>;
+
+    /// Ends an errand and writes `event` down, whoever has it: what was mailed was mailed, even by one whose lease is
+    /// over. With `accepted`, the new end of the ticket is stored in the same transaction if it is live: the clock
+    /// starts when the mail is accepted. Of an errand that has ended already nothing is written.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn finish(
+        &self,
+        errand: &ErrandId,
+        outcome: Outcome,
+        reply: &str,
+        accepted: Option<(&TicketId, Timestamp)>,
+        event: &Event,
+    ) -> Result<(), StoreError>;
+
+    /// Puts an unfinished errand off until `due_at` and writes `event` down. Its courier was not lost. Later ones for
+    /// the same address may overtake it.
+    /// `attempts` is the number under which it was claimed: if it was claimed again since, it is somebody else's
+    /// and nothing changes.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn postpone(
+        &self,
+        errand: &ErrandId,
+        attempts: u32,
+        due_at: Timestamp,
+        reply: &str,
+        event: &Event,
+    ) -> Result<(), StoreError>;
+
+    /// Keeps a taken errand until `lease_end`, if it was not claimed since it was under `attempts`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes every unfinished errand due now. For the start of the only process on an embedded database:
+    /// what its predecessor had taken when it was killed is nobody's any more, and counts as [lost](Errand::lost).
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn release(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// When the next unfinished errand becomes due. One that waits behind a taken one does not count: it can
+    /// be claimed when that one is finished, or when its lease ends.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+}
+
+/// One errand of the queue as an operator sees it: without the address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// Key of the errand.
+    pub id: ErrandId,
+    /// The reset it belongs to.
+    pub reference: Reference,
+    /// The dialect that was asked.
+    pub dialect: String,
+    /// What is to be done: `reset`, `notice` or `webhook`.
+    pub task: &'static str,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is to be tried; while a courier has it, when that courier's lease ends.
+    pub due_at: Timestamp,
+    /// Whether a courier has it.
+    pub taken: bool,
+    /// How it ended, in the words of [`Outcome`]; nothing while it waits.
+    pub outcome: Option<String>,
+    /// The last reply.
+    pub reply: Option<String>,
+}
+
+/// The queue as an operator works on it, beside running couriers.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// The first `limit` errands in the order of asking that wait, or ended while a mail was still owed
+    /// ([`Outcome::OWED`]).
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError>;
+
+    /// Has an errand tried again: one that waits is due at `now`, and one that ended while a mail was owed comes back
+    /// as a new one, `anew`, with all its time before it. Returns whether there was such an errand; one that a courier
+    /// has is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes every errand that ended; with `waiting`, also those that wait and no courier has. Returns how many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn clear(&self, waiting: bool) -> Result<u64, StoreError>;
+}

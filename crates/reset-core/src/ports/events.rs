@@ -1,0 +1,103 @@
+//! What is written down, and what owners say of it.
+
+use async_trait::async_trait;
+
+use crate::{
+    account::AccountId,
+    audit::{Mark, Sealed, Sealer},
+    errand::{ErrandId, Reference},
+    error::StoreError,
+    event::{AddressTag, Event},
+    objection::{Objection, Raising},
+    time::Timestamp,
+};
+
+/// What is written down and never changed.
+#[async_trait]
+pub trait Events: Send + Sync {
+    /// Writes an event down that goes with no other change.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn record(&self, event: &Event) -> Result<(), StoreError>;
+
+    /// Every event with this reference, in the order in which they were written.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn trace(&self, reference: &Reference) -> Result<Vec<Event>, StoreError>;
+
+    /// The last `limit` events that have a reference and this address, the newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn asked_with(&self, address: &AddressTag, limit: u32) -> Result<Vec<Event>, StoreError>;
+
+    /// Seals up to `limit` events that are not sealed yet, in the order in which they were written as far as it is
+    /// known, and returns how many. Only one caller at a time seals.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing was sealed.
+    async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError>;
+
+    /// The mark behind which the chain begins: [`Mark::START`] until events were forgotten.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn base(&self) -> Result<Mark, StoreError>;
+
+    /// The first `limit` sealed events behind `place`, in order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn sealed(&self, place: i64, limit: u32) -> Result<Vec<Sealed>, StoreError>;
+
+    /// Forgets sealed events from the beginning of the chain as long as they happened before `before`, and moves the
+    /// base behind them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn forget_events(&self, before: Timestamp) -> Result<(), StoreError>;
+}
+
+/// Objections of owners to resets that were not theirs.
+#[async_trait]
+pub trait Objections: Send + Sync {
+    /// Stores the right to object; does nothing where it is stored already.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn allow_objection(&self, objection: &Objection) -> Result<(), StoreError>;
+
+    /// The right to object of this notice.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn objection(&self, notice: &ErrandId) -> Result<Option<Objection>, StoreError>;
+
+    /// Raises an objection and sets the password, in one transaction: the hash, the account's epoch and sessions, the
+    /// end of all its tickets, the errands that tell of it, and the event. Of any number of concurrent calls exactly
+    /// one returns `true`; `false` means that nothing changed. A blocked account keeps its password.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn object(&self, raising: Raising<'_>) -> Result<bool, StoreError>;
+
+    /// The mailbox of the account's objection that was raised after `since` and is not lifted; of several the one whose
+    /// notice is the oldest: an attacker who moved the account to an address of his own gets notices, too, but later
+    /// ones.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn mailbox_of_objections(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+    ) -> Result<Option<String>, StoreError>;
+
+    /// Lifts every objection of the account, and writes `event` down if there was one. Returns whether there was.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn lift_objections(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError>;
+}

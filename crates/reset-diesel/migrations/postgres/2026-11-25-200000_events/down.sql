@@ -1,0 +1,6 @@
+ALTER TABLE polyreset.errands DROP COLUMN lost;
+ALTER TABLE polyreset.errands DROP COLUMN locale;
+ALTER TABLE polyreset.tickets DROP COLUMN reference;
+DROP TABLE polyreset.objections;
+DROP TABLE polyreset.marks;
+DROP TABLE polyreset.events;

@@ -1,0 +1,6 @@
+ALTER TABLE errands DROP COLUMN lost;
+ALTER TABLE errands DROP COLUMN locale;
+ALTER TABLE tickets DROP COLUMN reference;
+DROP TABLE objections;
+DROP TABLE marks;
+DROP TABLE events;

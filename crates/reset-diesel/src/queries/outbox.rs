@@ -1,0 +1,115 @@
+//! The queue as an operator works on it.
+
+use async_trait::async_trait;
+use diesel::{delete, insert_into, prelude::*, result::Error, update};
+use reset_core::{
+    errand::{ErrandId, Outcome, Reference},
+    error::StoreError,
+    ports::{Outbox, Queued},
+    time::Timestamp,
+};
+
+use super::{
+    super::engine::{Db, Home, locked, schema::errands},
+    rows::{NewErrandRow, count, unreadable},
+};
+
+/// An errand without what it is about.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = errands)]
+struct QueuedRow {
+    seq: i64,
+    id: String,
+    reference: String,
+    dialect: String,
+    account: Option<String>,
+    recipient: Option<String>,
+    created_at: i64,
+    attempts: i64,
+    due_at: i64,
+    taken: bool,
+    outcome: Option<String>,
+    reply: Option<String>,
+}
+
+impl TryFrom<QueuedRow> for Queued {
+    type Error = Error;
+
+    fn try_from(row: QueuedRow) -> QueryResult<Self> {
+        let task = match (row.account, row.recipient) {
+            (None, None) => "reset",
+            (Some(_), Some(_)) => "notice",
+            (Some(_), None) => "webhook",
+            (None, Some(_)) => return Err(unreadable("a task")),
+        };
+        Ok(Self {
+            id: ErrandId::new(row.id),
+            reference: Reference::stored(row.reference),
+            dialect: row.dialect,
+            task,
+            created_at: Timestamp::from_millis(row.created_at),
+            attempts: count(row.attempts)?,
+            due_at: Timestamp::from_millis(row.due_at),
+            taken: row.taken,
+            outcome: row.outcome,
+            reply: row.reply,
+        })
+    }
+}
+
+/// Names of the outcomes after which a mail is still owed.
+pub(super) fn owed() -> [&'static str; 3] {
+    Outcome::OWED.map(Outcome::name)
+}
+
+fn retry(db: &mut Db, errand: &str, anew: &str, now: i64) -> QueryResult<bool> {
+    let row = errands::table.filter(errands::id.eq(errand)).select(QueuedRow::as_select());
+    let Some(row): Option<QueuedRow> = locked!(row).first(db).optional()? else { return Ok(false) };
+    match row.outcome.as_deref() {
+        None if row.taken => Ok(false),
+        None => {
+            update(errands::table.find(row.seq)).set(errands::due_at.eq(now)).execute(db)?;
+            Ok(true)
+        }
+        Some(outcome) if owed().contains(&outcome) => {
+            let again = errands::table.find(row.seq).select(NewErrandRow::as_select()).first(db)?;
+            insert_into(errands::table).values(NewErrandRow::anew(again, anew, now)).execute(db)?;
+            delete(errands::table.find(row.seq)).execute(db)?;
+            Ok(true)
+        }
+        Some(_) => Ok(false),
+    }
+}
+
+#[async_trait]
+impl Outbox for Home {
+    async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        let query = move |db: &mut Db| {
+            let shown = errands::finished_at.is_null().or(errands::outcome.eq_any(owed()));
+            let rows: Vec<QueuedRow> = errands::table
+                .filter(shown)
+                .order(errands::seq)
+                .limit(limit.into())
+                .select(QueuedRow::as_select())
+                .load(db)?;
+            rows.into_iter().map(Queued::try_from).collect()
+        };
+        self.read(query).await
+    }
+
+    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, now: Timestamp) -> Result<bool, StoreError> {
+        let (errand, anew) = (errand.as_str().to_owned(), anew.as_str().to_owned());
+        self.write(move |db| retry(db, &errand, &anew, now.as_millis())).await
+    }
+
+    async fn clear(&self, waiting: bool) -> Result<u64, StoreError> {
+        let cleared = self.write(move |db| {
+            let mut count = delete(errands::table.filter(errands::finished_at.is_not_null())).execute(db)?;
+            if waiting {
+                count += delete(errands::table.filter(errands::taken.eq(false))).execute(db)?;
+            }
+            Ok(count as u64)
+        });
+        cleared.await
+    }
+}

@@ -1,0 +1,240 @@
+//! Templates of a deployment's: which is taken, and which are refused.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::{samples::sample, *};
+
+const DIALECTS: [&str; 2] = ["px0", "worthai"];
+
+/// A directory with these files.
+fn directory(files: &[(&str, &str)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, source) in files {
+        let path = dir.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, source).unwrap();
+    }
+    dir
+}
+
+fn templates(files: &[(&str, &str)]) -> Templates {
+    Templates::new("en", Some(directory(files).path()), &DIALECTS).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+/// What is said of the first of these files that cannot be used.
+fn complaint(files: &[(&str, &str)]) -> String {
+    match Templates::new("en", Some(directory(files).path()), &DIALECTS) {
+        Ok(_) => panic!("{files:?} is taken"),
+        Err(fault) => fault.to_string(),
+    }
+}
+
+fn written(templates: &Templates, kind: Kind, dialect: &str, locale: &str) -> Parts {
+    templates.write(Matter { dialect, locale: Some(locale), ..sample(kind) })
+}
+
+#[test]
+fn the_nearest_template_is_taken_the_dialects_first() {
+    let files = [
+        "px0/reset-code.de-CH.txt.j2",
+        "px0/reset-code.de.txt.j2",
+        "px0/reset-code.txt.j2",
+        "reset-code.de-CH.txt.j2",
+        "reset-code.de.txt.j2",
+        "reset-code.txt.j2",
+    ];
+    let sources = files.map(|file| format!("{file}\n{{{{ code }}}}"));
+    for nearest in 0..files.len() {
+        let left: Vec<_> =
+            files.iter().copied().zip(sources.iter().map(String::as_str)).skip(nearest).collect();
+        let templates = templates(&left);
+        let text = written(&templates, Kind::ResetCode, "px0", "de-CH").text;
+        assert_eq!(text.lines().next(), Some(files[nearest]));
+    }
+    let all: Vec<_> = files.iter().copied().zip(sources.iter().map(String::as_str)).collect();
+    let templates = templates(&all);
+    for (dialect, locale, file) in [
+        ("px0", "DE_ch", files[0]),
+        ("px0", "de-AT", files[1]),
+        ("px0", "fr", files[2]),
+        ("worthai", "de-CH-1996", files[3]),
+        ("worthai", "de", files[4]),
+        ("worthai", "ja", files[5]),
+        ("another", "tlh", files[5]),
+    ] {
+        let text = written(&templates, Kind::ResetCode, dialect, locale).text;
+        assert_eq!(text.lines().next(), Some(file), "{dialect} {locale}");
+    }
+    let link = written(&templates, Kind::ResetLink, "px0", "de").text;
+    assert!(link.starts_with("Guten Tag Ada Lovelace,"), "{link}");
+}
+
+#[test]
+fn one_file_takes_the_place_of_one_part_and_has_our_phrases_in_each_language() {
+    let source = "{{ phrases.greeting }} {{ phrases.terms }}\n\n{{ code }}\n";
+    let templates = templates(&[("reset-code.txt.j2", source)]);
+    let german = written(&templates, Kind::ResetCode, "px0", "de");
+    assert_eq!(
+        german.text,
+        "Guten Tag Ada Lovelace, Der Code gilt einmal, 15 Minuten lang. Geben Sie ihn an niemanden weiter: Wir \
+         fragen nie danach.\n\n482913"
+    );
+    assert_eq!(german.subject, "Ihr Code für ein neues Passwort");
+    assert!(german.html.contains("<html lang=\"de\""));
+}
+
+#[test]
+fn the_frame_of_every_page_is_one_file() {
+    let frame = "<html lang={{ lang }}><header>Brand</header>{% block main %}{% endblock %}</html>";
+    let templates = templates(&[("layout.html.j2", frame)]);
+    for kind in Kind::ALL {
+        let html = written(&templates, kind, "px0", "fr").html;
+        assert!(html.starts_with("<html lang=fr><header>Brand</header><p>"), "{html}");
+    }
+}
+
+#[test]
+fn a_language_of_the_deployments_own_is_spoken_where_it_is_whole() {
+    let italian = |part: &str, source: &str| (format!("reset-code.it.{part}.j2"), source.to_owned());
+    let mut files = vec![
+        italian("subject", "Il tuo codice"),
+        italian("txt", "Vale {{ life }}:\n\n{{ code }}\n"),
+        italian("html", "<html lang=\"{{ lang }}\" dir=\"{{ dir }}\">{{ code }}</html>"),
+    ];
+    let borrowed = |files: &[(String, String)]| {
+        let files: Vec<_> = files.iter().map(|(file, source)| (file.as_str(), source.as_str())).collect();
+        Templates::new("en", Some(directory(&files).path()), &DIALECTS)
+    };
+    let templates = borrowed(&files).unwrap_or_else(|fault| panic!("{fault}"));
+    let mail = written(&templates, Kind::ResetCode, "px0", "it-CH");
+    assert_eq!(mail.subject, "Il tuo codice");
+    assert_eq!(mail.text, "Vale 15\u{a0}min:\n\n482913");
+    assert_eq!(mail.html, "<html lang=\"it\" dir=\"ltr\">482913</html>");
+    // The other kinds are not there, so they are in the default language, whole.
+    assert_eq!(written(&templates, Kind::ResetLink, "px0", "it").subject, "Set a new password");
+    assert!(!templates.speaks("it") && templates.speaks("de-AT") && !templates.speaks("nonsense!"));
+
+    files.pop();
+    let fault = borrowed(&files).err().unwrap().to_string();
+    assert_eq!(
+        fault,
+        "reset-code.it.subject.j2: reset-code.it.html.j2 is missing beside it: there are no phrases of ours in this \
+         language"
+    );
+}
+
+#[test]
+fn pages_escape_whatever_they_print_and_no_part_has_a_bare_cr() {
+    let templates = templates(&[
+        ("reset-link.html.j2", "<a href=\"{{ url }}\">{{ sender }}</a>\r\n"),
+        ("reset-link.txt.j2", "{{ sender }}\r\n\r{{ url }}\r\n"),
+    ]);
+    let sender = "<b>Müller & Co.</b>";
+    let parts = templates.write(Matter { sender, ..sample(Kind::ResetLink) });
+    assert!(parts.html.contains("&lt;b&gt;Müller &amp; Co.&lt;&#x2f;b&gt;"), "{}", parts.html);
+    assert!(parts.html.contains("step=1&amp;token="), "{}", parts.html);
+    assert!(!parts.html.contains('\r') && !parts.text.contains('\r'));
+}
+
+#[test]
+fn what_cannot_be_used_is_named_with_its_file_and_line() {
+    let cases: &[(&str, &str, &str)] = &[
+        ("reset-code.txt.j2", "Hello\n{{ code", "reset-code.txt.j2 line 2: syntax error"),
+        ("reset-code.txt.j2", "Hi\n\n{{ coed }}", "reset-code.txt.j2 line 3: there is no coed here"),
+        (
+            "reset-code.txt.j2",
+            "{{ code }}\n{% if nmae %}x{% endif %}",
+            "reset-code.txt.j2 line 2: there is no nmae",
+        ),
+        ("reset-code.txt.j2", "{{ code }}\n{{ phrases.button }}", "line 2: there is no phrases.button here"),
+        ("reset-code.txt.j2", "Hello", "reset-code.txt.j2: the code or the link is missing"),
+        ("reset-code.txt.j2", "Code: {{ code }}", "must stand alone on its line"),
+        ("reset-code.txt.j2", "{{ url }}\n{{ code }}", "reset-code.txt.j2 line 1: undefined value"),
+        (
+            "reset-code.txt.j2",
+            "{% extends \"/etc/passwd\" %}",
+            "reset-code.txt.j2 line 1: template not found",
+        ),
+        (
+            "reset-code.txt.j2",
+            "{{ name }}\n{{ code }}",
+            "line 1: undefined value in a mail to somebody without a name",
+        ),
+        ("reset-link.html.j2", "<p>Hello</p>", "reset-link.html.j2: the code or the link is missing"),
+        (
+            "reset-link.html.j2",
+            "{% extends \"layout.html\" %}",
+            "reset-link.html.j2: the code or the link is",
+        ),
+        (
+            "reset-code.subject.j2",
+            "{{ code }} is yours",
+            "line 1: a subject must not hold the code or the link",
+        ),
+        ("reset-code.subject.j2", "Your\ncode", "reset-code.subject.j2: a subject is one line"),
+        ("reset-code.subject.j2", "", "reset-code.subject.j2: it comes out empty"),
+        ("password-changed.txt.j2", "It was {{ url }}", "must stand alone on its line"),
+        (
+            "password-changed.txt.j2",
+            "Changed.\n{{ url }}\n",
+            "line 2: undefined value in a notice without a link",
+        ),
+        ("password-changed.txt.j2", "Changed.", "password-changed.txt.j2: the code or the link is missing"),
+        ("layout.html.j2", "<html></html>", "layout.html.j2: the code or the link is missing"),
+        ("layout.html.j2", "{{ brand }}", "layout.html.j2 line 1: there is no brand here"),
+        ("layout.html.j2", "{% block main %}", "layout.html.j2 line 1: syntax error"),
+        ("px0/reset-code.de.txt.j2", "Hallo", "px0/reset-code.de.txt.j2: the code or the link is missing"),
+        ("px1/reset-code.txt.j2", "{{ code }}", "px1: this is no dialect; there are px0, worthai"),
+        ("rest-code.txt.j2", "{{ code }}", "rest-code.txt.j2: \"rest-code\" is no kind of mail"),
+        ("reset-code.german!.txt.j2", "{{ code }}", "\"german!\" is no language tag"),
+        ("reset-code.deutsch.txt.j2", "{{ code }}", "reset-code.deutsch.subject.j2 is missing beside it"),
+        ("reset-code.txt", "{{ code }}", "reset-code.txt: its name is not"),
+        ("px0/old/reset-code.txt.j2", "{{ code }}", "px0/old: its name is not"),
+        ("README.md", "Our mails", "README.md: its name is not"),
+    ];
+    for (file, source, wanted) in cases {
+        let said = complaint(&[(file, source)]);
+        assert!(said.contains(wanted), "{file} {source:?}: {said}");
+        assert!(!said.contains('\n'), "{said}");
+    }
+}
+
+#[test]
+fn two_files_for_the_same_mails_are_one_too_many() {
+    let said =
+        complaint(&[("reset-code.de-CH.txt.j2", "{{ code }}"), ("reset-code.de-ch.txt.j2", "{{ code }}")]);
+    assert_eq!(said, "reset-code.de-ch.txt.j2: reset-code.de-CH.txt.j2 is for the same");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named_and_what_begins_with_a_dot_is_passed_over() {
+    let dir = directory(&[(".gitkeep", ""), ("..data/reset-code.txt.j2", "{{"), ("px0/.x", "")]);
+    assert!(Templates::new("en", Some(dir.path()), &DIALECTS).is_ok());
+    let gone = dir.path().join("gone");
+    let fault = Templates::new("en", Some(&gone), &DIALECTS).err().unwrap().to_string();
+    assert!(fault.ends_with("gone: it cannot be read (entity not found)"), "{fault}");
+}
+
+#[test]
+fn a_template_that_fails_with_one_mail_alone_costs_that_mail_its_look_only() {
+    let templates = templates(&[
+        ("reset-code.txt.j2", "{% if name and name == \"Bob\" %}{{ name.x.y }}{% endif %}\n{{ code }}"),
+        ("reset-code.subject.j2", "For {{ name | default(\"you\") }}"),
+    ]);
+    let ada = written(&templates, Kind::ResetCode, "px0", "en");
+    assert_eq!((ada.subject.as_str(), ada.text.as_str()), ("For Ada Lovelace", "\n482913"));
+    let bob = templates.write(Matter { name: Some("Bob"), ..sample(Kind::ResetCode) });
+    assert_eq!(bob.subject, "Your code to set a new password");
+    assert!(bob.text.starts_with("Hello Bob,\n\nThis is your code"), "{}", bob.text);
+}
+
+#[test]
+fn tags_are_taken_apart_and_nonsense_is_not() {
+    assert_eq!(prefixes("zh-Hant_TW"), ["zh-hant-tw", "zh-hant", "zh"]);
+    assert_eq!(prefixes("de"), ["de"]);
+    for tag in ["", "-", "d", "de-", "-de", "de--ch", "d3", "de.ch", "../de", &"a-b".repeat(20)] {
+        assert!(prefixes(tag).is_empty(), "{tag}");
+    }
+}
