@@ -1,4 +1,4 @@
-//! Throw-away database servers for the tests: made in a temporary folder, on free ports, stopped at the end.
+//! Throw-away servers for the tests, databases and a Redis: made in a temporary folder, on free ports, stopped at the end.
 //!
 //! A server whose variable is set is somebody else's, and used as it is. Where the programs are missing and we are
 //! root on a system with apt-get, they are installed; else the tests on that engine are skipped, loudly.
@@ -43,7 +43,7 @@ struct Engine {
     url: fn(u16) -> String,
 }
 
-const ENGINES: [Engine; 2] = [
+const ENGINES: [Engine; 3] = [
     Engine {
         name: "PostgreSQL",
         variable: "POLYRESET_TEST_POSTGRES",
@@ -61,6 +61,15 @@ const ENGINES: [Engine; 2] = [
         start: mariadb,
         signal: "-TERM",
         url: |port| format!("mysql://root@127.0.0.1:{port}/"),
+    },
+    Engine {
+        name: "Redis",
+        variable: "POLYRESET_TEST_REDIS",
+        packages: &["redis-server"],
+        programs: &["redis-server"],
+        start: redis,
+        signal: "-TERM",
+        url: |port| format!("redis://127.0.0.1:{port}/"),
     },
 ];
 
@@ -150,6 +159,12 @@ fn mariadb(folder: &Path, port: u16) -> Result<Command> {
     own.arg(format!("--port={port}"));
     own.arg(format!("--socket={}", folder.join("socket").display()));
     own.arg(format!("--pid-file={}", folder.join("pid").display()));
+    Ok(own)
+}
+
+fn redis(folder: &Path, port: u16) -> Result<Command> {
+    let mut own = server("redis-server")?;
+    own.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir"]).arg(folder);
     Ok(own)
 }
 

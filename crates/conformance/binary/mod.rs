@@ -17,6 +17,8 @@ mod hygiene;
 mod limits;
 mod mail;
 mod races;
+mod redis;
+mod rotation;
 mod settings;
 mod webhook;
 

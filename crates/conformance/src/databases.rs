@@ -114,6 +114,6 @@ pub fn skipped(once: &Once, reason: &str) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are told by their environment where servers are")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -12,6 +12,7 @@ pub mod dialects;
 pub mod differ;
 pub mod http;
 pub mod mails;
+pub mod own_redis;
 pub mod own_server;
 pub mod place;
 pub mod programs;

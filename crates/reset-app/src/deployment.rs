@@ -9,13 +9,16 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use reset_core::{
     hasher::HashPool,
+    keys::Keyring,
     ports::{Clock, Entropy, Hasher, Store, Webhook},
 };
+use reset_dialects::Shared;
 use reset_mail::{MailService, Templates, Transport};
 use tracing::warn;
 use url::Url;
 
 use crate::{
+    counters::RedisCounters,
     settings::Settings,
     system::{OsEntropy, SystemClock},
     webhook::HttpWebhook,
@@ -86,6 +89,13 @@ pub(crate) fn hasher(settings: &Settings, threads: usize) -> Result<Arc<dyn Hash
 pub(crate) fn webhook(settings: &Settings) -> Result<Option<Arc<dyn Webhook>>> {
     let webhook = settings.notify.webhook.clone().map(|webhook| HttpWebhook::new(webhook, clock()));
     Ok(webhook.transpose()?.map(|webhook| Arc::new(webhook) as Arc<dyn Webhook>))
+}
+
+/// Where all replicas count clients together, if they do. Its names are made with a key of their own.
+pub(crate) async fn counters(settings: &Settings, roots: &Keyring) -> Result<Option<Shared>> {
+    let Some(url) = &settings.limits.redis_url else { return Ok(None) };
+    let counters = Arc::new(RedisCounters::start(url, clock(), &*entropy()).await?);
+    Ok(Some(Shared { counters, names: roots.current().derive("clients") }))
 }
 
 /// The mail service, whose mails name the host of `public_url`. Those that `transports` do not take for now go by

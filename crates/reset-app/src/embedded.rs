@@ -34,9 +34,9 @@ impl Embedded {
         if !settings.is_given("public_url") {
             bail!("public_url must be set: mailed links lead there");
         }
-        let root = settings.database.secret.root(&*deployment::entropy())?;
+        let roots = settings.database.secret.roots(&*deployment::entropy())?;
         let transports = vec![settings.mail.transport.clone()];
-        let engine = Engine::new(&settings, &root, &settings.likely_url(), transports).await?;
+        let engine = Engine::new(&settings, &roots, &settings.likely_url(), transports).await?;
         Ok(Self { api: engine.api.clone(), running: engine.start() })
     }
 

@@ -6,10 +6,10 @@ use std::{collections::HashSet, fs::File, sync::Arc, time::Duration};
 use anyhow::{Result, bail};
 use reset_core::{
     Notices, Resets,
-    keys::{Key, Keys},
+    keys::{Keyring, Keys},
     ports::{Adapters, Store},
 };
-use reset_dialects::{Api, Dialect};
+use reset_dialects::{Api, Dialect, Serving};
 use reset_mail::{MailService, Transport};
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
@@ -38,7 +38,7 @@ impl Engine {
     /// `public_url`.
     pub(crate) async fn new(
         settings: &Settings,
-        root: &Key,
+        roots: &Keyring,
         public_url: &str,
         transports: Vec<Transport>,
     ) -> Result<Self> {
@@ -49,10 +49,11 @@ impl Engine {
             store.release(deployment::clock().now()).await?;
         }
         let mail = deployment::mail(settings, transports, public_url)?;
-        let dialects = reset_dialects::dialects(settings.dialects(public_url, root)?);
+        let dialects = reset_dialects::dialects(settings.dialects(public_url, roots)?);
         let threads = settings.passwords.threads;
-        let resets = resets(settings, root, public_url, store, mail.clone(), &dialects, threads)?;
-        let api = Api::new(resets.clone(), dialects, settings.serving()?);
+        let resets = resets(settings, roots, public_url, store, mail.clone(), &dialects, threads)?;
+        let serving = Serving { shared: deployment::counters(settings, roots).await?, ..settings.serving()? };
+        let api = Api::new(resets.clone(), dialects, serving);
         let mut paths = HashSet::new();
         if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {
             bail!("worthai.base_path: {} is another dialect's already", twice.path);
@@ -78,15 +79,15 @@ impl Engine {
 /// The use cases over a store that exists, for one command of an administrator: nothing works behind it.
 pub(crate) async fn administration(settings: &Settings) -> Result<Resets> {
     let store = deployment::existing_store(settings).await?;
-    let (root, public_url) = (settings.database.secret.existing_root()?, settings.likely_url());
+    let (roots, public_url) = (settings.database.secret.existing_roots()?, settings.likely_url());
     let mail = deployment::mail(settings, vec![settings.mail.transport.clone()], &public_url)?;
-    let dialects = reset_dialects::dialects(settings.dialects(&public_url, &root)?);
-    resets(settings, &root, &public_url, store, mail, &dialects, 1)
+    let dialects = reset_dialects::dialects(settings.dialects(&public_url, &roots)?);
+    resets(settings, &roots, &public_url, store, mail, &dialects, 1)
 }
 
 fn resets(
     settings: &Settings,
-    root: &Key,
+    roots: &Keyring,
     public_url: &str,
     store: Arc<dyn Store>,
     mailer: Arc<MailService>,
@@ -101,7 +102,8 @@ fn resets(
     let owner = settings.notify.owner;
     let notices = Notices { owner, objection_page: owner.then(|| format!("{public_url}/not-me")) };
     let budgeting = settings.limits.budgeting.clone();
-    Ok(Resets::within(budgeting, adapters, Keys::new(root), recipes, notices))
+    let resets = Resets::within(budgeting, adapters, Keys::rotated(roots), recipes, notices);
+    Ok(resets.called(settings.names(public_url)))
 }
 
 /// The courier and the chores at work.

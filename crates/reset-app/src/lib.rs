@@ -7,13 +7,14 @@
 //! * `settings`: one table of keys; flags, environment and file; types that cannot be wrong.
 //! * `cli`: one file a command. `cli/serve.rs` puts the parts together and is the place to start reading.
 //! * `engine` is everything behind the listener, and [`Embedded`] the same for a host application.
-//! * `deployment` makes the adapters, `webhook` tells other systems, `listener` binds the socket, `courier` works errands off behind the
-//!   answers, `shutdown` says how all of it ends.
+//! * `deployment` makes the adapters, `webhook` tells other systems, `counters` counts clients in Redis, `listener`
+//!   binds the socket, `courier` works errands off behind the answers, `shutdown` says how all of it ends.
 //! * `system` is the clock and the randomness, `telemetry` the logs, `demo` the one-minute trial.
 //!
 //! This is the only crate that knows the environment and every adapter.
 
 mod cli;
+mod counters;
 mod courier;
 mod demo;
 mod deployment;

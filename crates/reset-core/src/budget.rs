@@ -45,10 +45,19 @@ impl Budget {
         Self { name: scope.to_owned(), windows: windows.to_vec() }
     }
 
-    /// The budget of one address, known or not: a keyed tag stands for it (R70).
-    pub(crate) fn of_address(keys: &Keys, scope: &str, email: &EmailAddress, windows: &[Window]) -> Self {
-        let tag = keys.budgets.tag(&[scope.as_bytes(), email.key().as_bytes()]);
-        Self { name: format!("{scope}/{}", hex(&tag[..TAG])), windows: windows.to_vec() }
+    /// The budgets of one address, known or not: a keyed tag stands for it (R70). There is one under each root that is
+    /// still listed, and each counts everything, so that no count begins anew when the secret is changed, nor when the
+    /// previous one is taken off the list after the longest window has passed (R46, R76).
+    pub(crate) fn of_address(
+        keys: &Keys,
+        scope: &str,
+        email: &EmailAddress,
+        windows: &[Window],
+    ) -> Vec<Self> {
+        let parts = [scope.as_bytes(), email.key().as_bytes()];
+        let tags = keys.budget_tags(&parts);
+        tags.map(|tag| Self { name: format!("{scope}/{}", hex(&tag[..TAG])), windows: windows.to_vec() })
+            .collect()
     }
 }
 
@@ -184,7 +193,7 @@ mod tests {
     fn an_address_is_named_by_a_keyed_tag_of_its_canonical_form() {
         let name = |key: u8, scope, text| {
             let keys = Keys::new(&Key::root(&[key; 32]).unwrap());
-            Budget::of_address(&keys, scope, &EmailAddress::parse(text).unwrap(), &[]).name
+            Budget::of_address(&keys, scope, &EmailAddress::parse(text).unwrap(), &[])[0].name.clone()
         };
         let ann = name(1, "asks", "ann@example.org");
         assert_eq!(ann, name(1, "asks", "ANN@Example.org"));

@@ -20,7 +20,7 @@ use crate::{
     mail::{Mail, MailBody},
     ports::{Issued, PasswordReset},
     recipe::{Recipe, Recipes},
-    secret::TicketSecret,
+    secret::{Scope, TicketSecret},
     ticket::{HARD_CAP, Ticket, TicketId, TicketState},
     time::Timestamp,
 };
@@ -163,7 +163,8 @@ impl Resets {
             (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, recipe.life));
             adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
         }
-        let body = recipe.carriage.body(recipe.shape.seal(&secret, &ticket), recipe.life);
+        let text = recipe.shape.seal(&secret, &ticket);
+        let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
         // To the stored address; or to the mailbox of an objection, which was stored when the reset was.
         let account = if account.email_key() == email.key() {
             account
@@ -195,9 +196,9 @@ impl Resets {
     ) -> Option<(&'a Recipe, TicketSecret)> {
         let recipe = recipes.of(ticket.kind)?;
         let draw = Draw { origin: ticket.errand.as_str(), account: &account.id, nonce: ticket.nonce };
-        let (secret, digest) = self.inner.keys.draw(&ticket.dialect, &*recipe.shape, recipe.scope, draw);
-        let fits = ticket.account == account.id && digest.matches(&ticket.digest);
-        fits.then_some((recipe, secret))
+        let (keys, stored) = (&self.inner.keys, &ticket.digest);
+        let secret = keys.drawn(&ticket.dialect, &*recipe.shape, recipe.scope, draw, stored)?;
+        (ticket.account == account.id).then_some((recipe, secret))
     }
 
     /// Puts a new errand in the place of one whose ticket has become useless.
@@ -206,6 +207,25 @@ impl Resets {
         self.adapters().store.push(&again).await?;
         self.inner.wake.notify_one();
         Ok(())
+    }
+
+    /// Whether the budgets of wrong guesses at the dialect's usual codes, those for `email`, have no room.
+    async fn are_frozen(
+        &self,
+        recipes: &Recipes,
+        email: &EmailAddress,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let budgets = match recipes.usual.scope {
+            Scope::Global => self.budget_of_open_guesses(recipes.dialect).into_iter().collect(),
+            Scope::Account => self.budgets_of_guesses(recipes.dialect, email, true),
+        };
+        for budget in &budgets {
+            if !self.adapters().store.has_room(budget, now).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Issues the errand's ticket; nothing when a later ask was served already.
@@ -220,16 +240,21 @@ impl Resets {
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let (mut recipe, mut crowded) = (&recipes.usual, recipes.crowded.as_ref());
-        if let Some(long) = crowded
-            && let Some(guesses) = self.budget_of_open_guesses(recipes.dialect)
-            && !adapters.store.has_room(&guesses, now).await?
+        if let (Some(other), Task::Reset { email, .. }) = (crowded, &errand.task)
+            && self.are_frozen(recipes, email, now).await?
         {
-            // Short codes are frozen, and somebody is guessing at them (R47).
-            (recipe, crowded) = (&long.recipe, None);
+            // Codes open nothing now, and somebody is guessing at them: the owner gets what cannot be guessed (R47,
+            // R50).
+            (recipe, crowded) = (&other.recipe, None);
         }
         for nonce in 0..DRAWS {
             let draw = Draw { origin: errand.id.as_str(), account: &account.id, nonce };
-            let (_, digest) = self.inner.keys.draw(recipes.dialect, &*recipe.shape, recipe.scope, draw);
+            let (secret, digest) = self.inner.keys.draw(recipes.dialect, &*recipe.shape, recipe.scope, draw);
+            if recipe.is_code_for_all()
+                && self.reads_like_another(recipes.dialect, &secret, &account.id, now).await?
+            {
+                continue;
+            }
             let ticket = Ticket {
                 id: self.ticket_id(),
                 account: account.id.clone(),
@@ -242,7 +267,7 @@ impl Resets {
                 errand: errand.id.clone(),
                 errand_seq: errand.seq,
                 nonce,
-                redirect_to: redirect_to.map(ToOwned::to_owned),
+                redirect_to: redirect_to.filter(|_| recipe.carriage.leads_on()).map(ToOwned::to_owned),
                 attempts: 0,
                 issued_at: now,
                 minted_at: now,
@@ -252,7 +277,8 @@ impl Resets {
             };
             let kind = if purpose == Purpose::Link { EventKind::Linked } else { EventKind::Matched };
             let event = Event::of_ticket(kind, &ticket, now).saying(ticket.kind.name());
-            match adapters.store.issue(&ticket, crowded.map(|crowded| crowded.most_live), &event).await? {
+            let most_live = crowded.and_then(|crowded| crowded.most_live);
+            match adapters.store.issue(&ticket, most_live, &event).await? {
                 Issued::Live => return Ok(Some(ticket)),
                 Issued::Superseded => return Ok(None),
                 Issued::Collision => {}

@@ -53,6 +53,9 @@ pub enum RedeemError {
     /// The ticket's account is blocked. Dialects whose contract has no word for it say `Invalid`.
     #[error("the account is blocked")]
     Blocked,
+    /// The password is made of what the account or the deployment is called; the ticket is unspent, but counts it.
+    #[error("the password is made of names that anybody knows")]
+    OwnName,
     /// Too many passwords are being hashed; the ticket is unspent.
     #[error("hashing is at capacity")]
     Busy {

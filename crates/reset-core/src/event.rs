@@ -13,7 +13,7 @@ use crate::{
     account::AccountId,
     email::EmailAddress,
     errand::{Errand, ErrandId, Reference},
-    keys::Keys,
+    keys::{KeySet, Keys},
     notation::hex,
     ticket::Ticket,
     time::Timestamp,
@@ -40,7 +40,7 @@ pub enum EventKind {
     Tried,
     /// The right code was exchanged for a token.
     Exchanged,
-    /// A secret was presented that is good no more; the detail says why.
+    /// A secret was presented that is good no more, or with a password made of names; the detail says why.
     Dead,
     /// The password was set.
     Done,
@@ -171,7 +171,16 @@ impl AddressTag {
 impl Keys {
     /// What events call an address by.
     pub fn address_tag(&self, email: &EmailAddress) -> AddressTag {
-        AddressTag(hex(&self.events.tag(&[email.key().as_bytes()])[..TAG]))
+        Self::tag_of(self.current(), email)
+    }
+
+    /// What they called it by, under each secret that is listed, the current one first.
+    pub fn address_tags(&self, email: &EmailAddress) -> Vec<AddressTag> {
+        self.all().iter().map(|set| Self::tag_of(set, email)).collect()
+    }
+
+    fn tag_of(set: &KeySet, email: &EmailAddress) -> AddressTag {
+        AddressTag(hex(&set.events.tag(&[email.key().as_bytes()])[..TAG]))
     }
 }
 

@@ -77,11 +77,9 @@ impl Resets {
         let tried = ticket.as_ref().map_or(tried.clone(), |ticket| tried.about(ticket));
         self.note(&tried.by(network.as_ref())).await;
         let (Some(account), Some(ticket)) = (account, ticket) else { return Err(ExchangeError::Invalid) };
-        let digest = self.inner.keys.digest(dialect, Scope::Account, &account.id, code);
-        if !digest.matches(&ticket.digest)
-            || ticket.epoch != account.epoch
-            || ticket.email != account.email_key()
-        {
+        let mut digests = self.inner.keys.digests(dialect, Scope::Account, &account.id, code);
+        let right = digests.any(|digest| digest.matches(&ticket.digest));
+        if !right || ticket.epoch != account.epoch || ticket.email != account.email_key() {
             return Err(ExchangeError::Invalid);
         }
         adapters.store.give_back(&budgets, now).await?;
@@ -112,12 +110,17 @@ impl Resets {
     /// What a guess at the code of an address costs: one of the address's own, over all its codes, and one of the
     /// dialect's where there is a code to guess at. Where there is none, another row takes the dialect's place, so that
     /// strangers cannot spend the dialect's by guessing at nobody, and nothing takes longer or shorter (R14).
-    fn budgets_of_guesses(&self, dialect: &str, email: &EmailAddress, evaluated: bool) -> Vec<Budget> {
+    pub(crate) fn budgets_of_guesses(
+        &self,
+        dialect: &str,
+        email: &EmailAddress,
+        evaluated: bool,
+    ) -> Vec<Budget> {
         let budgeting = &self.inner.budgeting;
         let mut budgets = Vec::new();
         if !budgeting.guesses.is_empty() {
             let scope = format!("guesses.{dialect}");
-            budgets.push(Budget::of_address(&self.inner.keys, &scope, email, &budgeting.guesses));
+            budgets.extend(Budget::of_address(&self.inner.keys, &scope, email, &budgeting.guesses));
         }
         if !budgeting.all_guesses.is_empty() {
             let whose = if evaluated { "all" } else { "nobody" };
@@ -139,11 +142,11 @@ impl Resets {
     ) -> Result<Option<Inspection>, StoreError> {
         let now = self.adapters().clock.now();
         let Some(ticket) = self.ticket_of_secret(dialect, secret, now).await? else { return Ok(None) };
-        let event = Event::of_ticket(EventKind::Opened, &ticket, now)
-            .by(network.as_ref())
-            .saying(ticket.state(now).name());
+        let state = ticket.standing(now);
+        let event =
+            Event::of_ticket(EventKind::Opened, &ticket, now).by(network.as_ref()).saying(state.name());
         self.note_once(&event).await;
-        Ok(Some(Inspection { state: ticket.state(now), redirect_to: ticket.redirect_to }))
+        Ok(Some(Inspection { state, redirect_to: ticket.redirect_to }))
     }
 
     /// Writes an event down that nobody's answer depends on.
@@ -160,7 +163,8 @@ impl Resets {
         }
     }
 
-    /// The ticket that a secret of global scope opens, whatever its state.
+    /// The ticket that a secret of global scope opens, whatever its state. It was stored under one of the roots that
+    /// are listed. Where a code reads like another one that was made under another root, it opens neither (R11).
     pub(crate) async fn ticket_of_secret(
         &self,
         dialect: &'static str,
@@ -169,7 +173,41 @@ impl Resets {
     ) -> Result<Option<Ticket>, StoreError> {
         // The digest of a global secret covers no account.
         let nobody = AccountId::new("");
-        let digest = self.inner.keys.digest(dialect, Scope::Global, &nobody, secret);
-        self.adapters().store.ticket_with(dialect, &digest, now).await
+        let live = |ticket: &Ticket| ticket.state(now) == TicketState::Live;
+        let mut found: Option<Ticket> = None;
+        for digest in self.inner.keys.digests(dialect, Scope::Global, &nobody, secret) {
+            let Some(ticket) = self.adapters().store.ticket_with(dialect, &digest, now).await? else {
+                continue;
+            };
+            if secret.kind() == TicketKind::Token {
+                // Two of those never meet.
+                return Ok(Some(ticket));
+            }
+            match &found {
+                Some(other) if live(other) && live(&ticket) => return Ok(None),
+                Some(other) if live(other) => {}
+                _ => found = Some(ticket),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a code that was drawn reads like a live one of another account that was made under an earlier root: the
+    /// store compares digests, and these differ (R11).
+    pub(crate) async fn reads_like_another(
+        &self,
+        dialect: &str,
+        secret: &TicketSecret,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let nobody = AccountId::new("");
+        for digest in self.inner.keys.digests(dialect, Scope::Global, &nobody, secret).skip(1) {
+            let other = self.adapters().store.ticket_with(dialect, &digest, now).await?;
+            if other.is_some_and(|other| other.account != *account && other.state(now) == TicketState::Live) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -38,6 +38,7 @@ pub mod mail;
 pub mod memory;
 pub mod notation;
 pub mod objection;
+pub mod own_names;
 pub mod password;
 pub mod ports;
 pub mod recipe;
@@ -87,6 +88,8 @@ struct Inner {
     keys: Keys,
     recipes: Vec<Recipes>,
     budgeting: Budgeting,
+    /// What the deployment is called: no password is to be made of it (R56).
+    names: Vec<String>,
     notices: Notices,
     sealer: Sealer,
     /// Wakes the courier.
@@ -112,9 +115,20 @@ impl Resets {
         notices: Notices,
     ) -> Self {
         let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
-        let sealer = Sealer::of(&keys);
-        let inner = Inner { adapters, keys, recipes, budgeting, notices, sealer, wake, mail_works, draining };
+        let (sealer, names) = (Sealer::of(&keys), Vec::new());
+        let inner =
+            Inner { adapters, keys, recipes, budgeting, names, notices, sealer, wake, mail_works, draining };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The same use cases, which know what the deployment is called: its app, its host. Where a policy refuses the most
+    /// common passwords, those made of such names are refused as well; the account's own names always are.
+    ///
+    /// # Panics
+    /// When it was cloned before.
+    pub fn called(mut self, names: Vec<String>) -> Self {
+        Arc::get_mut(&mut self.inner).expect("told before it is shared").names = names;
+        self
     }
 
     /// The adapters.

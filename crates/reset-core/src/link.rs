@@ -81,7 +81,8 @@ impl Resets {
         let (recipe, secret) = self
             .secret_of(&ticket, &account, recipes)
             .ok_or_else(|| StoreError::new("the ticket that was just issued is another one"))?;
-        let secret = match recipe.carriage.body(recipe.shape.seal(&secret, &ticket), recipe.life) {
+        let text = recipe.shape.seal(&secret, &ticket);
+        let secret = match recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref()) {
             MailBody::ResetCode { code, .. } => code,
             MailBody::ResetLink { url, .. } => url,
             MailBody::PasswordChanged { .. } => unreachable!("no recipe carries a notice"),

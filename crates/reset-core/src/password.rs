@@ -10,17 +10,26 @@ use crate::notation::hex;
 pub const PASSWORD_MAX: usize = 1024;
 
 /// A password that its policy accepted. Wiped when dropped, cannot be printed.
-pub struct NewPassword(Zeroizing<String>);
+pub struct NewPassword {
+    text: Zeroizing<String>,
+    /// Whether the policy refuses what everybody tries first: then names of the account are refused as well.
+    refuse_common: bool,
+}
 
 impl NewPassword {
     /// A password that is no person's: nobody can guess it, and nobody is told. No policy has to accept it.
     pub(crate) fn that_nobody_knows(random: &[u8; 24]) -> Self {
-        Self(Zeroizing::new(hex(random)))
+        Self { text: Zeroizing::new(hex(random)), refuse_common: false }
     }
 
     /// The bytes to hash, exactly as they were typed (R57).
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.text.as_bytes()
+    }
+
+    /// The text, where it is still to be compared with what the account is called.
+    pub(crate) fn to_compare(&self) -> Option<&str> {
+        self.refuse_common.then_some(self.text.as_str())
     }
 }
 
@@ -31,7 +40,8 @@ pub struct Policy {
     pub min: usize,
     /// Whether one of A-Z, a-z, 0-9 and anything else must each occur (px0's seed).
     pub four_classes: bool,
-    /// Whether one of the hundred thousand most common passwords is refused, whatever the case of its letters (R56).
+    /// Whether one of the hundred thousand most common passwords is refused, whatever the case of its letters, and,
+    /// once the account is known, one that is made of its names or of ours (R56; [`crate::own_names`]).
     pub refuse_common: bool,
     /// Most bytes of UTF-8: [`PASSWORD_MAX`], or 72 where bcrypt would cut the rest off.
     pub max_bytes: usize,
@@ -85,7 +95,7 @@ impl Policy {
         if self.refuse_common && is_common(text) {
             return Err(Weakness::Common);
         }
-        Ok(NewPassword(Zeroizing::new(text.to_owned())))
+        Ok(NewPassword { text: Zeroizing::new(text.to_owned()), refuse_common: self.refuse_common })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Use case: a ticket sets a new password.
 //!
 //! The order is the rule (security.md C2): the password's own rules come first, as the type of the argument;
-//! then the look-up, a read; then the hash, outside any transaction and never for a secret that does not
-//! exist; then one transaction that spends the ticket and changes everything at once.
+//! then the look-up, a read; then the one rule that needs the account; then the hash, outside any transaction
+//! and never for a secret that does not exist; then one transaction that spends the ticket and changes
+//! everything at once.
 
 use crate::{
     Resets,
@@ -23,8 +24,8 @@ impl Resets {
     /// and voids all its other tickets. Returns the account as it was read before the change.
     ///
     /// # Errors
-    /// On every error the ticket is unspent and nothing changed; but for [`RedeemError::Store`], after which it may
-    /// be that everything did.
+    /// On every error the ticket is unspent and nothing changed, after [`RedeemError::OwnName`] but for a count; but
+    /// for [`RedeemError::Store`], after which it may be that everything did.
     pub async fn redeem(
         &self,
         dialect: &'static str,
@@ -43,12 +44,13 @@ impl Resets {
             self.note_once(&dead("blocked")).await;
             return Err(RedeemError::Blocked);
         }
-        if ticket.state(now) != TicketState::Live || ticket.epoch != account.epoch {
-            let state = ticket.state(now);
+        let state = ticket.standing(now);
+        if state != TicketState::Live || ticket.epoch != account.epoch {
             let why = if state == TicketState::Live { "password changed" } else { state.name() };
             self.note_once(&dead(why)).await;
             return Err(RedeemError::Invalid);
         }
+        self.refuse_own_names(&password, &account, &ticket, &dead("made of names")).await?;
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
         let errands = self.errands_of_a_reset(&ticket, &account);
         // The time of the spend, not of the look-up: hashing may have outlasted the ticket.

@@ -48,7 +48,8 @@ impl Resets {
         let issued = self.issue(errand, &nobody, recipes, redirect_to, Purpose::Rehearsal).await?;
         let Some(ticket) = issued else { return Ok(()) };
         let Some((recipe, secret)) = self.secret_of(&ticket, &nobody, recipes) else { return Ok(()) };
-        let body = recipe.carriage.body(recipe.shape.seal(&secret, &ticket), recipe.life);
+        let text = recipe.shape.seal(&secret, &ticket);
+        let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
         mailer.rehearse(&letter(errand, nobody, body)).await;
         Ok(())
     }

@@ -90,8 +90,9 @@ impl Resets {
     /// How often an address may be asked for.
     fn budget_of_asks(&self, email: &EmailAddress) -> Vec<Budget> {
         let windows = &self.inner.budgeting.asks;
-        let limited =
-            (!windows.is_empty()).then(|| Budget::of_address(&self.inner.keys, "asks", email, windows));
-        limited.into_iter().collect()
+        if windows.is_empty() {
+            return Vec::new();
+        }
+        Budget::of_address(&self.inner.keys, "asks", email, windows)
     }
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::AccountId,
-    keys::Key,
+    keys::{Key, Keyring},
     notation::{CROCKFORD, hex, unhex},
     ticket::{Ticket, TicketKind},
 };
@@ -18,6 +18,8 @@ use crate::{
 pub struct TicketSecret {
     kind: TicketKind,
     text: Zeroizing<String>,
+    /// Bytes at the end that prove nothing to the store: a tag, which is made anew under another key.
+    tag: usize,
     /// Whose it says that it is.
     account: Option<AccountId>,
 }
@@ -25,7 +27,12 @@ pub struct TicketSecret {
 impl TicketSecret {
     /// A secret of `kind` whose canonical form is `text`.
     pub fn new(kind: TicketKind, text: String) -> Self {
-        Self { kind, text: Zeroizing::new(text), account: None }
+        Self { kind, text: Zeroizing::new(text), tag: 0, account: None }
+    }
+
+    /// The same secret, whose last `tag` bytes are a tag over the rest: no digest covers them.
+    fn tagged(self, tag: usize) -> Self {
+        Self { tag, ..self }
     }
 
     /// The same secret, which says that it is `account`'s: it opens no ticket of another.
@@ -41,6 +48,11 @@ impl TicketSecret {
     /// What kind of ticket this secret opens.
     pub fn kind(&self) -> TicketKind {
         self.kind
+    }
+
+    /// What its digest covers: the canonical text less its tag.
+    pub(crate) fn proof(&self) -> &str {
+        &self.text[..self.text.len() - self.tag]
     }
 
     /// The canonical text. For the mailer, and for the one answer that hands a secret over.
@@ -209,16 +221,16 @@ impl Shape for LongCode {
 /// The tag lets a forged token be refused without a query: a flood of guesses costs no database work.
 #[derive(Clone)]
 pub struct TaggedHex<const N: usize> {
-    tags: Key,
+    tags: Keyring,
 }
 
 /// Bytes of the tag at the end of a [`TaggedHex`].
 const TAG: usize = 8;
 
 impl<const N: usize> TaggedHex<N> {
-    /// Tokens whose tags are made with `tags`; a key for each dialect and use.
-    pub fn new(tags: Key) -> Self {
-        Self { tags }
+    /// Tokens whose tags are made with `tags`; keys for each dialect and use.
+    pub fn new(tags: impl Into<Keyring>) -> Self {
+        Self { tags: tags.into() }
     }
 
     /// Reads a presented token; either case is accepted, a wrong length, digit or tag is not.
@@ -229,8 +241,12 @@ impl<const N: usize> TaggedHex<N> {
         let text = Zeroizing::new(presented.to_ascii_lowercase());
         let bytes = Zeroizing::new(unhex(&text)?);
         let (body, tag) = bytes.split_at(N);
-        let honest: bool = self.tags.tag(&[body])[..TAG].ct_eq(tag).into();
-        honest.then(|| TicketSecret::new(TicketKind::Token, text.to_string()))
+        let honest = |key: &Key| bool::from(key.tag(&[body])[..TAG].ct_eq(tag));
+        self.tags.all().iter().any(honest).then(|| Self::written(text.to_string()))
+    }
+
+    fn written(text: String) -> TicketSecret {
+        TicketSecret::new(TicketKind::Token, text).tagged(2 * TAG)
     }
 }
 
@@ -242,8 +258,8 @@ impl<const N: usize> Shape for TaggedHex<N> {
     fn mint(&self, seed: &Seed) -> TicketSecret {
         let mut body = Zeroizing::new([0; N]);
         seed.fill(&mut body[..]);
-        let tag = self.tags.tag(&[&body[..]]);
-        TicketSecret::new(TicketKind::Token, hex(&body[..]) + &hex(&tag[..TAG]))
+        let tag = self.tags.current().tag(&[&body[..]]);
+        Self::written(hex(&body[..]) + &hex(&tag[..TAG]))
     }
 }
 
@@ -343,6 +359,19 @@ mod tests {
         for other in ["", "zz", &token[..63], &"g".repeat(64), &"é".repeat(32)] {
             assert!(shape.open(other).is_none(), "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_token_opens_under_each_key_of_the_ring_and_its_digest_covers_no_tag() {
+        let [old, new] = [Key::shared(b"old"), Key::shared(b"new")];
+        let (before, fresh) = (TaggedHex::<24>::new(old.clone()), TaggedHex::<24>::new(new.clone()));
+        let both = TaggedHex::<24>::new(Keyring::new(new, [old]));
+        let (issued, minted) = (before.mint(&seed(0)), both.mint(&seed(0)));
+        let opened = both.open(issued.reveal()).unwrap();
+        assert_eq!((opened.reveal(), opened.proof().len()), (issued.reveal(), 48));
+        assert!(fresh.open(issued.reveal()).is_none() && fresh.open(minted.reveal()).is_some());
+        assert_ne!(issued.reveal(), minted.reveal());
+        assert_eq!(issued.proof(), minted.proof());
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::{
 /// (NIST SP 800-63B-4, 4.2.1.2: recovery codes sent by mail).
 pub const HARD_CAP: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Most new passwords that may be refused for what the account is called before the ticket is void (R17).
+pub const REFUSALS_MAX: u32 = 10;
+
 /// Identifies one ticket; random, and no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TicketId(String);
@@ -86,7 +89,7 @@ pub struct Ticket {
     pub nonce: u32,
     /// Where a link is to lead, checked against the allow-list when asked and when opened.
     pub redirect_to: Option<String>,
-    /// Guesses spent on it.
+    /// Guesses spent on it; or, where its secret alone finds it, so that there is nothing to guess, refusals.
     pub attempts: u32,
     /// When it was first issued.
     pub issued_at: Timestamp,
@@ -109,7 +112,7 @@ pub enum TicketState {
     Expired,
     /// It was used.
     Spent,
-    /// A newer ticket, a completed reset or a block voided it.
+    /// A newer ticket, a completed reset, a block or too many refusals voided it.
     Void,
 }
 
@@ -136,6 +139,14 @@ impl Ticket {
             TicketState::Expired
         } else {
             TicketState::Live
+        }
+    }
+
+    /// Where a ticket stands that its secret alone has found: as [`Self::state`], and void after too many refusals.
+    pub fn standing(&self, now: Timestamp) -> TicketState {
+        match self.state(now) {
+            TicketState::Live if self.attempts >= REFUSALS_MAX => TicketState::Void,
+            state => state,
         }
     }
 

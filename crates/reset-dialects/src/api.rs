@@ -15,7 +15,7 @@ use tracing::error;
 use crate::{
     body::declares_json,
     client_ip::Proxies,
-    gate::{Class, Gate, PerClient},
+    gate::{Class, Gate, PerClient, Shared},
     peer::Peer,
     refusal::{BodyError, Refusal},
     route::{Call, Dialect, Endpoint, Refuse, Role, Route},
@@ -68,6 +68,8 @@ pub struct Serving {
     pub proxies: Proxies,
     /// How much one client may do. `None`, the default here and not of a deployment, limits nobody.
     pub per_client: Option<PerClient>,
+    /// Where replicas count clients together. Default each process for itself.
+    pub shared: Option<Shared>,
 }
 
 impl Default for Serving {
@@ -77,6 +79,7 @@ impl Default for Serving {
             cors_origins: Vec::new(),
             proxies: Proxies::default(),
             per_client: None,
+            shared: None,
         }
     }
 }
@@ -99,8 +102,8 @@ impl Api {
             }
         }
         owners.sort_by_key(|owner| std::cmp::Reverse(owner.prefix.len()));
-        let Serving { body_limit, cors_origins, proxies, per_client } = serving;
-        let gate = per_client.map(|limits| Gate::new(limits, resets.adapters().clock.clone()));
+        let Serving { body_limit, cors_origins, proxies, per_client, shared } = serving;
+        let gate = per_client.map(|limits| Gate::new(limits, resets.adapters().clock.clone(), shared));
         let inner = Inner { resets, routes, owners, lenient, cors_origins, body_limit, proxies, gate };
         Self { inner: Arc::new(inner) }
     }
@@ -160,7 +163,8 @@ impl Api {
     /// Runs the endpoint. A trigger is counted, unless it came to nothing for a fault of its form, or of ours.
     async fn run(&self, route: &Route, endpoint: &Endpoint, call: Call) -> Response<Bytes> {
         let asks = endpoint.role == Role::Trigger;
-        let admission = match asks.then(|| call.admit(Class::Ask)).transpose() {
+        let admission = if asks { Some(call.admit(Class::Ask).await) } else { None };
+        let admission = match admission.transpose() {
             Ok(admission) => admission,
             Err(refusal) => return (route.refuse)(&refusal),
         };

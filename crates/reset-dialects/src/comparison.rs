@@ -139,7 +139,9 @@ impl<'a> Side<'a> {
     fn secrets(&self) -> Cell {
         let way = |carriage: &Carriage| match carriage {
             Carriage::Code => vec![text(", to be typed")],
-            Carriage::Link { parameter, .. } => vec![text(", in a link: "), code(format!("?{parameter}="))],
+            Carriage::Link { parameter, .. } | Carriage::LinkOnward { parameter, .. } => {
+                vec![text(", in a link: "), code(format!("?{parameter}="))]
+            }
         };
         let mailed =
             self.traits.forms.iter().zip(&self.recipes).enumerate().map(|(place, (form, recipe))| {
@@ -147,15 +149,24 @@ impl<'a> Side<'a> {
                 line.extend(way(&recipe.carriage));
                 line
             });
-        let exchanged = self.traits.exchanged.map(|(form, _)| said(&format!("then {form}")));
-        mailed.chain(exchanged).collect()
+        let mut secrets: Cell = mailed.collect();
+        if let Some((form, _)) = self.traits.exchanged {
+            // What is mailed as a rule is what is exchanged.
+            secrets.insert(1, said(&format!("then {form}")));
+        }
+        secrets
     }
 
     fn lives(&self) -> Cell {
-        let mailed = self.recipes.iter().map(|recipe| vec![text(span(recipe.life))]);
-        let exchanged = self.traits.exchanged.map(|(_, life)| vec![text(format!("then {}", span(life)))]);
-        let mut lives: Cell = mailed.chain(exchanged).collect();
-        lives.dedup();
+        let mut mailed: Vec<String> = self.recipes.iter().map(|recipe| span(recipe.life)).collect();
+        mailed.dedup();
+        let mailed = mailed.into_iter().enumerate();
+        let mut lives: Cell = mailed
+            .map(|(place, life)| vec![text(format!("{}{life}", if place > 0 { "or " } else { "" }))])
+            .collect();
+        if let Some((_, life)) = self.traits.exchanged {
+            lives.insert(1, vec![text(format!("then {}", span(life)))]);
+        }
         lives
     }
 

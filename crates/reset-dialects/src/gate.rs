@@ -3,24 +3,35 @@
 //! These limits keep one machine from wearing everybody out, and are told: 429 with `Retry-After`. They bound no
 //! guessing by themselves, for an attacker has many addresses; the budgets in the store do (`reset_core::budget`).
 //! An IPv6 client is its /64, the least that anybody is given; short codes are also counted for the /24 or /48 around.
+//!
+//! Where replicas share their counts ([`Counters`]), those decide. What this process lets through is counted here as
+//! well, so that its own counts stand in while the shared ones are away.
+
+mod counters;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use reset_core::{
-    budget::{Takes, Window},
+    budget::{Budget, Takes, Window},
     error::{ExchangeError, RedeemError},
+    keys::Key,
+    notation::hex,
     ports::Clock,
     time::Timestamp,
 };
 use tracing::warn;
+
+pub use self::counters::{Away, Counters, Shared, Take};
 
 use crate::refusal::Refusal;
 
@@ -98,6 +109,19 @@ struct Who {
 }
 
 impl Who {
+    /// What the network is called where others can read it: a keyed tag, for an address is nobody's business (R70).
+    fn name(self, names: &Key) -> String {
+        let class = match self.class {
+            Class::Ask => "ask",
+            Class::OpenCode => "open-code",
+            Class::AddressCode => "address-code",
+            Class::Token => "token",
+        };
+        let (width, bits) =
+            ([u8::from(self.width == Width::Around), u8::from(self.v6)], self.bits.to_be_bytes());
+        hex(&names.tag(&[class.as_bytes(), &width, &bits])[..NAME])
+    }
+
     fn new(class: Class, width: Width, address: IpAddr) -> Self {
         let (v6, bits) = match address.to_canonical() {
             IpAddr::V4(v4) => {
@@ -112,6 +136,9 @@ impl Who {
         Self { class, width, v6, bits }
     }
 }
+
+/// Bytes of the tag that stands for a network.
+const NAME: usize = 16;
 
 /// Memory of one generation of clients, in bytes; there are two.
 const GENERATION: usize = 24 * 1024 * 1024;
@@ -148,27 +175,55 @@ pub(crate) struct Gate {
     limits: PerClient,
     clients: Mutex<Clients>,
     clock: Arc<dyn Clock>,
+    shared: Option<Shared>,
     /// Whether it was said that clients have no address.
     warned: AtomicBool,
 }
 
 impl Gate {
-    pub(crate) fn new(limits: PerClient, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(limits: PerClient, clock: Arc<dyn Clock>, shared: Option<Shared>) -> Arc<Self> {
         let all = [Class::Ask, Class::OpenCode, Class::AddressCode, Class::Token];
         let counts = all.into_iter().flat_map(|class| limits.windows(class)).flat_map(|(_, windows)| windows);
         let largest = counts.map(|window| window.count as usize).max().unwrap_or_default();
         // A list of takes doubles when it is full.
         let each = OVERHEAD + size_of::<Timestamp>() * largest.next_power_of_two();
         let clients = Clients { young: HashMap::new(), old: HashMap::new(), most: GENERATION / each };
-        Arc::new(Self { limits, clients: Mutex::new(clients), clock, warned: AtomicBool::new(false) })
+        Arc::new(Self { limits, clients: Mutex::new(clients), clock, shared, warned: AtomicBool::new(false) })
+    }
+
+    /// Whether the shared counts are to be had; nothing where there are none.
+    pub(crate) fn shares(&self) -> Option<bool> {
+        self.shared.as_ref().map(|shared| shared.counters.work())
     }
 
     /// Takes one for the client at `address`, before anything is done for it. Without an address nothing is counted.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         self: &Arc<Self>,
         class: Class,
         address: Option<IpAddr>,
     ) -> Result<Admission, Refusal> {
+        if let (Some(Shared { counters, names }), Some(address)) = (&self.shared, address) {
+            let (now, counted) = (self.clock.now(), self.counted(class, address));
+            if counted.is_empty() {
+                return Ok(Admission::default());
+            }
+            let budgets = counted.iter().map(|(who, windows)| Budget::shared(&who.name(names), windows));
+            let budgets: Vec<Budget> = budgets.collect();
+            match counters.take(&budgets, now).await {
+                Ok(Take::Full { until }) => return Err(too_many(until, now)),
+                Ok(Take::Taken { id }) => {
+                    let admission = self.record(counted, now);
+                    let names = budgets.into_iter().map(|budget| budget.name).collect();
+                    return Ok(Admission { shared: Some((counters.clone(), names, id)), ..admission });
+                }
+                Err(Away) => {}
+            }
+        }
+        self.admit_here(class, address)
+    }
+
+    /// The same by what this process knows.
+    fn admit_here(self: &Arc<Self>, class: Class, address: Option<IpAddr>) -> Result<Admission, Refusal> {
         let Some(address) = address else {
             if !self.warned.swap(true, Ordering::Relaxed) {
                 warn!(
@@ -179,28 +234,53 @@ impl Gate {
             return Ok(Admission::default());
         };
         let now = self.clock.now();
-        let counted = self.limits.windows(class).into_iter().filter(|(_, windows)| !windows.is_empty());
-        let counted: Vec<_> =
-            counted.map(|(width, windows)| (Who::new(class, width, address), windows)).collect();
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = self.counted(class, address);
+        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let free = counted.iter().filter_map(|(key, windows)| {
             let takes = clients.peek(key)?;
             (!takes.have_room(windows, now)).then(|| takes.room_at(windows, now))
         });
         if let Some(free) = free.max() {
-            return Err(Refusal::TooMany { retry_after: free.since(now).max(Duration::from_secs(1)) });
+            return Err(too_many(free, now));
         }
+        Ok(self.take(clients, counted, now))
+    }
+
+    /// What one more of `class` from `address` is counted for.
+    fn counted(&self, class: Class, address: IpAddr) -> Vec<(Who, &[Window])> {
+        let counted = self.limits.windows(class).into_iter().filter(|(_, windows)| !windows.is_empty());
+        counted.map(|(width, windows)| (Who::new(class, width, address), windows)).collect()
+    }
+
+    fn record(self: &Arc<Self>, counted: Vec<(Who, &[Window])>, now: Timestamp) -> Admission {
+        self.take(self.clients.lock().unwrap_or_else(PoisonError::into_inner), counted, now)
+    }
+
+    fn take(
+        self: &Arc<Self>,
+        mut clients: MutexGuard<'_, Clients>,
+        counted: Vec<(Who, &[Window])>,
+        now: Timestamp,
+    ) -> Admission {
         for (key, windows) in &counted {
             clients.entry(*key).take(windows, now);
         }
         let keys = counted.into_iter().map(|(key, _)| key).collect();
-        Ok(Admission(Some(Taken { gate: self.clone(), keys, at: now })))
+        Admission { taken: Some(Taken { gate: self.clone(), keys, at: now }), shared: None }
     }
+}
+
+fn too_many(free: Timestamp, now: Timestamp) -> Refusal {
+    Refusal::TooMany { retry_after: free.since(now).max(Duration::from_secs(1)) }
 }
 
 /// What was taken for one request. Dropped, it stays taken.
 #[derive(Default)]
-pub struct Admission(Option<Taken>);
+pub struct Admission {
+    taken: Option<Taken>,
+    /// What was taken of the shared counts: of which, and under which id.
+    shared: Option<(Arc<dyn Counters>, Vec<String>, String)>,
+}
 
 struct Taken {
     gate: Arc<Gate>,
@@ -211,7 +291,10 @@ struct Taken {
 impl Admission {
     /// Gives it back: the request was none of those that are counted.
     pub(crate) fn give_back(self) {
-        let Some(Taken { gate, keys, at }) = self.0 else { return };
+        if let Some((counters, names, id)) = self.shared {
+            counters.give_back(names, id);
+        }
+        let Some(Taken { gate, keys, at }) = self.taken else { return };
         let mut clients = gate.clients.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
             clients.entry(key).give_back(at);
@@ -242,114 +325,5 @@ impl Wrong for RedeemError {
 impl Wrong for ExchangeError {
     fn is_wrong(&self) -> bool {
         matches!(self, Self::Invalid)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
-    use reset_core::memory::FrozenClock;
-
-    use super::*;
-
-    fn gate() -> (Arc<Gate>, Arc<FrozenClock>) {
-        let clock = Arc::new(FrozenClock::default());
-        (Gate::new(PerClient::default(), clock.clone()), clock)
-    }
-
-    fn admitted(gate: &Arc<Gate>, class: Class, addresses: impl Iterator<Item = String>) -> usize {
-        let mut admitted = 0;
-        for address in addresses {
-            admitted += usize::from(gate.admit(class, Some(address.parse().unwrap())).is_ok());
-        }
-        admitted
-    }
-
-    #[test]
-    fn ten_thousand_addresses_of_one_64_are_one_client() {
-        let (gate, _) = gate();
-        let all = (0..10_000).map(|host| format!("2001:DB8:0:7::{host:x}"));
-        assert_eq!(admitted(&gate, Class::Ask, all), 5);
-        assert_eq!(admitted(&gate, Class::Ask, ["2001:db8:0:8::1".to_owned()].into_iter()), 1);
-    }
-
-    #[test]
-    fn an_address_is_one_client_however_it_is_written() {
-        let (gate, _) = gate();
-        let ways =
-            ["1.2.3.4", "::ffff:1.2.3.4", "::FFFF:102:304", "0:0:0:0:0:ffff:1.2.3.4", "1.2.3.4", "1.2.3.4"];
-        assert_eq!(admitted(&gate, Class::Ask, ways.into_iter().map(ToOwned::to_owned)), 5);
-    }
-
-    #[test]
-    fn open_codes_are_counted_for_the_network_around_as_well() {
-        let (gate, _) = gate();
-        let v6 = (0..1_000).map(|subnet| format!("2001:db8:5:{subnet:x}::1"));
-        assert_eq!(admitted(&gate, Class::OpenCode, v6), 20);
-        let v4 = (0..256).map(|host| format!("198.51.100.{host}"));
-        assert_eq!(admitted(&gate, Class::OpenCode, v4), 20);
-        let tokens = (0..256).map(|host| format!("198.51.100.{host}"));
-        assert_eq!(admitted(&gate, Class::Token, tokens), 256, "nobody guesses tokens");
-    }
-
-    #[test]
-    fn a_refusal_says_when_there_is_room_and_then_there_is() {
-        let (gate, clock) = gate();
-        let address = Some("203.0.113.9".parse().unwrap());
-        for _ in 0..5 {
-            assert!(gate.admit(Class::Ask, address).is_ok());
-            clock.advance(Duration::from_secs(10));
-        }
-        let refusal = gate.admit(Class::Ask, address).err();
-        let retry_after = Duration::from_secs(15 * 60 - 50);
-        assert_eq!(refusal, Some(Refusal::TooMany { retry_after }));
-        clock.advance(retry_after);
-        assert!(gate.admit(Class::Ask, address).is_ok());
-    }
-
-    #[test]
-    fn only_what_was_wrong_stays_counted() {
-        let (gate, _) = gate();
-        let address = Some("203.0.113.9".parse().unwrap());
-        for _ in 0..20 {
-            let admission = gate.admit(Class::OpenCode, address).unwrap();
-            assert!(admission.judge(Ok::<_, RedeemError>(())).is_ok());
-        }
-        for _ in 0..5 {
-            let admission = gate.admit(Class::OpenCode, address).unwrap();
-            assert!(admission.judge(Err::<(), _>(RedeemError::Invalid)).is_err());
-        }
-        assert!(gate.admit(Class::OpenCode, address).is_err());
-        assert!(gate.admit(Class::Token, address).is_ok(), "longer secrets are never refused for it");
-    }
-
-    #[test]
-    fn without_an_address_nobody_is_limited() {
-        let (gate, _) = gate();
-        assert!((0..1_000).all(|_| gate.admit(Class::Ask, None).is_ok()));
-        assert!(gate.warned.load(Ordering::Relaxed));
-    }
-
-    #[test]
-    fn what_is_remembered_of_clients_takes_less_than_64_mib_however_many_come() {
-        let (gate, clock) = gate();
-        for number in 0..200_000_u64 {
-            let address = if number.is_multiple_of(2) {
-                IpAddr::V6(Ipv6Addr::from_bits(u128::from(0x2001_0db8_0000_0000 + number * 0x10001) << 64))
-            } else {
-                IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(number).unwrap() * 257))
-            };
-            // The longest list, for some of them: filling all would take minutes and no more memory.
-            let times = if number % 64 == 0 { 60 } else { 1 };
-            for _ in 0..times {
-                let _ = gate.admit(Class::Token, Some(address));
-            }
-            clock.advance(Duration::from_millis(1));
-        }
-        let clients = gate.clients.lock().unwrap();
-        let (each, known) = (OVERHEAD + 8 * 64, clients.young.len() + clients.old.len());
-        assert!(known * each <= 2 * GENERATION, "{known} clients");
-        assert!(2 * GENERATION < 64 * 1024 * 1024 && known < 200_000);
     }
 }

@@ -37,7 +37,7 @@ pub mod worthai;
 
 pub use api::{Api, Serving};
 pub use client_ip::Proxies;
-pub use gate::PerClient;
+pub use gate::{Away, Counters, PerClient, Shared, Take};
 pub use peer::Peer;
 pub use refusal::{BODY_PATIENCE, BodyError, patiently};
 pub use route::{Dialect, Endpoint, Route};

@@ -55,8 +55,11 @@ impl Call {
     }
 
     /// Takes one from what the client may do, where clients are limited.
-    pub(crate) fn admit(&self, class: Class) -> Result<Admission, Refusal> {
-        self.gate.as_ref().map_or_else(|| Ok(Admission::default()), |gate| gate.admit(class, self.client))
+    pub(crate) async fn admit(&self, class: Class) -> Result<Admission, Refusal> {
+        match &self.gate {
+            None => Ok(Admission::default()),
+            Some(gate) => gate.admit(class, self.client).await,
+        }
     }
 }
 

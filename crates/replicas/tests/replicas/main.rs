@@ -12,6 +12,7 @@ mod failover;
 mod hops;
 mod outage;
 mod races;
+mod rotation;
 mod site;
 mod sql;
 

@@ -27,7 +27,7 @@ const FRONT_ENDS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
 pub(crate) struct Site {
     pub(crate) deployments: [Deployment; 3],
     pub(crate) database: Fresh,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Where cargo puts a server's program: beside this one. Nothing when they were not built.
@@ -64,7 +64,12 @@ impl Site {
         let database = server.empty(sql::execute)?;
         let folder = tempfile::tempdir().unwrap();
         let deployments = FRONT_ENDS.map(|name| deployment(name, folder.path(), &database.url()).unwrap());
-        Some(Self { deployments, database, _folder: folder })
+        Some(Self { deployments, database, folder })
+    }
+
+    /// The deployment of a front-end once more, as this site begins.
+    pub(crate) fn another(&self, number: usize) -> Deployment {
+        deployment(FRONT_ENDS[number], self.folder.path(), &self.database.url()).unwrap()
     }
 
     /// Sets a variable for all three.

@@ -33,8 +33,8 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
-    let root = settings.database.secret.existing_root()?;
-    let sealer = Sealer::of(&Keys::new(&root));
+    let roots = settings.database.secret.existing_roots()?;
+    let sealer = Sealer::of(&Keys::rotated(&roots));
     let checked = match command {
         Command::Export { after } => {
             let store = deployment::existing_store(&settings).await?;

@@ -5,10 +5,7 @@ use std::{path::Path, process::ExitCode};
 use anyhow::{Context, Result};
 
 use super::{Global, print};
-use crate::{
-    deployment,
-    settings::{Secret, Settings},
-};
+use crate::{counters, deployment, settings::Settings};
 
 pub(super) async fn run(global: &Global) -> Result<ExitCode> {
     let mut report = Report { healthy: true };
@@ -17,6 +14,10 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode> {
             report.line("settings", Ok("understood".to_owned()));
             report.line("secret", secret(&settings));
             report.line("database", database(&settings).await);
+            if let Some(url) = &settings.limits.redis_url {
+                let checked = counters::check(url, &*deployment::clock()).await;
+                report.line("redis", checked.map(|()| "clients can be counted".to_owned()));
+            }
             let url = settings.likely_url();
             report.line("public_url", Ok(url.clone()));
             match deployment::mail(&settings, vec![settings.mail.transport.clone()], &url) {
@@ -52,13 +53,16 @@ impl Report {
 
 /// Reads the secret, and makes none.
 fn secret(settings: &Settings) -> Result<String> {
-    match &settings.database.secret {
-        Secret::Kept(path) if !path.exists() => {
-            directory_of(path)?;
-            Ok(format!("{} will be made at first start", path.display()))
-        }
-        secret => secret.root(&*deployment::entropy()).map(|_| "at least 32 bytes".to_owned()),
+    let secret = &settings.database.secret;
+    if let Some(path) = secret.kept().filter(|path| !path.exists()) {
+        directory_of(path)?;
+        return Ok(format!("{} will be made at first start", path.display()));
     }
+    let roots = secret.roots(&*deployment::entropy())?;
+    Ok(match roots.all().len() - 1 {
+        0 => "at least 32 bytes".to_owned(),
+        previous => format!("at least 32 bytes, and {previous} previous still accepted"),
+    })
 }
 
 /// Asks the database, and makes none.

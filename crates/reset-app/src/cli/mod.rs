@@ -12,6 +12,7 @@ mod link;
 mod migrate;
 mod openapi;
 mod outbox;
+mod secret;
 mod serve;
 mod templates;
 mod trace;
@@ -66,6 +67,9 @@ enum Command {
     Doctor,
     /// Exit 0 when the server of these settings is ready, 1 when it is not
     Healthcheck,
+    /// Put a new secret in the place of one of our own making
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Create, check and block accounts of the users table
     #[command(subcommand)]
     User(user::Command),
@@ -136,6 +140,7 @@ impl Command {
             Self::Adopt(arguments) => in_runtime(adopt::run(global.settings()?, arguments)),
             Self::Doctor => in_runtime(doctor::run(global)),
             Self::Healthcheck => in_runtime(healthcheck::run(global.settings()?)),
+            Self::Secret(command) => secret::run(&global.settings()?, &command),
             Self::User(command) => in_runtime(user::run(global.settings()?, command)),
             Self::Link(arguments) => in_runtime(link::run(global.settings()?, arguments)),
             Self::Trace(arguments) => in_runtime(trace::run(global.settings()?, arguments)),

@@ -59,11 +59,11 @@ impl Service {
     async fn new(settings: &Settings, demo: Option<&Demo>) -> Result<Self> {
         // Before the database is touched: a second server on this port must not disturb the first.
         let bound = listener::bind(&settings.http.listen)?;
-        let root = settings.database.secret.root(&*deployment::entropy())?;
+        let roots = settings.database.secret.roots(&*deployment::entropy())?;
         let transports = demo.and_then(|_| Demo::transports(settings));
         let transports = transports.unwrap_or_else(|| vec![settings.mail.transport.clone()]);
         let public_url = settings.http.public_url.of(&bound.at);
-        let engine = Engine::new(settings, &root, &public_url, transports).await?;
+        let engine = Engine::new(settings, &roots, &public_url, transports).await?;
         Ok(Self { bound, engine })
     }
 

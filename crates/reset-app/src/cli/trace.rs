@@ -29,8 +29,11 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<Exit
     let store = deployment::existing_store(&settings).await?;
     if arguments.reference.contains('@') {
         let email = EmailAddress::parse(&arguments.reference)?;
-        let root = settings.database.secret.existing_root()?;
-        let asks = store.asked_with(&Keys::new(&root).address_tag(&email), ASKS).await?;
+        let roots = settings.database.secret.existing_roots()?;
+        let mut asks = Vec::new();
+        for tag in Keys::rotated(&roots).address_tags(&email) {
+            asks.extend(store.asked_with(&tag, ASKS).await?);
+        }
         if asks.is_empty() {
             bail!("nothing was asked with this address, or it is forgotten already");
         }

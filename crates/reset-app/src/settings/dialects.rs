@@ -1,9 +1,12 @@
-//! What the dialects are told: their section's keys, the profile, and the keys derived from the root.
+//! What the dialects are told: their section's keys, the profile, and the keys derived from the roots.
 
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use reset_core::{keys::Key, ticket::HARD_CAP};
+use reset_core::{
+    keys::{Key, Keyring},
+    ticket::HARD_CAP,
+};
 use reset_dialects::{
     insforge::{self, AllowList},
     px0, strapi,
@@ -20,12 +23,12 @@ const STRAPI_KEY_MIN: usize = 16;
 /// Longest life of a session token.
 const SESSION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Everything the dialects need, once the public URL and the root key are known.
+/// Everything the dialects need, once the public URL and the root keys are known.
 pub(super) fn read(
     values: &Values,
     passwords: &Passwords,
     public_url: &str,
-    root: &Key,
+    roots: &Keyring,
 ) -> Result<reset_dialects::Settings> {
     for name in ["px0.wire", "strapi.wire", "insforge.wire"] {
         if values.choice(name)? != "published" {
@@ -33,7 +36,7 @@ pub(super) fn read(
             bail!("{name} ({source}) is one that this version does not offer yet: leave it at published");
         }
     }
-    let section = Section { values, passwords, public_url, root };
+    let section = Section { values, passwords, public_url, roots };
     // Sections of dialects that are not served are read as well: a mistake is told when it is made.
     let (px0, worthai, strapi) = (section.px0()?, section.worthai()?, section.strapi()?);
     Ok(reset_dialects::Settings {
@@ -48,7 +51,7 @@ struct Section<'a> {
     values: &'a Values,
     passwords: &'a Passwords,
     public_url: &'a str,
-    root: &'a Key,
+    roots: &'a Keyring,
 }
 
 impl Section<'_> {
@@ -77,7 +80,7 @@ impl Section<'_> {
             base_path,
             page_url: self.page("worthai.page_url")?,
             token_ttl: self.values.duration("worthai.token_ttl", HARD_CAP)?,
-            jwt_key: self.key("worthai.jwt_secret", WORTHAI_KEY_MIN, "worthai.jwt")?,
+            jwt_keys: self.worthai_keys()?,
             forged: match self.values.profile {
                 Profile::Compatible => Forged::AsContracted,
                 Profile::Hardened => Forged::AsExpired,
@@ -90,7 +93,7 @@ impl Section<'_> {
         Ok(strapi::Settings {
             page_url: self.page("strapi.page_url")?,
             token_ttl: self.values.duration("strapi.token_ttl", HARD_CAP)?,
-            tags: self.root.derive("strapi.tags"),
+            tags: self.roots.derive("strapi.tags"),
             jwt_key: self.key("strapi.jwt_secret", STRAPI_KEY_MIN, "strapi.jwt")?,
             jwt_ttl: self.values.duration("strapi.jwt_ttl", SESSION_MAX)?,
             issue_jwt: self.values.boolean("strapi.issue_jwt")?,
@@ -124,7 +127,7 @@ impl Section<'_> {
             code_ttl: self.values.duration("insforge.code_ttl", HARD_CAP)?,
             token_ttl: self.values.duration("insforge.token_ttl", HARD_CAP)?,
             max_attempts: self.values.integer("insforge.max_attempts", 1..=100)?,
-            tags: self.root.derive("insforge.tags"),
+            tags: self.roots.derive("insforge.tags"),
             policy: self.passwords.policy,
         })
     }
@@ -140,20 +143,52 @@ impl Section<'_> {
 
     /// A key that another system may know, or one of our own.
     fn key(&self, name: &str, least: usize, label: &str) -> Result<Key> {
-        let Some(text) = self.values.given_text(name)?.map(Zeroizing::new) else {
-            return Ok(self.root.derive(label));
-        };
+        match self.values.given_text(name)?.map(Zeroizing::new) {
+            Some(text) => self.given_key(name, &text, least),
+            None => Ok(self.roots.current().derive(label)),
+        }
+    }
+
+    /// Those that worthai's tokens are signed with, and were before: where the key is derived, the previous roots gave
+    /// previous keys.
+    fn worthai_keys(&self) -> Result<Keyring> {
+        const LABEL: &str = "worthai.jwt";
+        let (name, before) = ("worthai.jwt_secret", "worthai.jwt_secret_previous");
+        let current = self.key(name, WORTHAI_KEY_MIN, LABEL)?;
+        let given = self.values.given_text(before)?.map(Zeroizing::new);
+        let given = given.map(|text| self.given_key(before, &text, WORTHAI_KEY_MIN)).transpose()?;
+        let mut previous = Vec::from_iter(given);
+        if !self.values.is_given(name) {
+            previous.extend(self.roots.all()[1..].iter().map(|root| root.derive(LABEL)));
+        }
+        Ok(Keyring::new(current, previous))
+    }
+
+    /// A key as somebody wrote it. No key serves for two things.
+    fn given_key(&self, name: &str, text: &Zeroizing<String>, least: usize) -> Result<Key> {
         if text.len() < least {
             return Err(self.values.bad(name, format!("at least {least} bytes; it has {}", text.len())));
         }
-        let root = self.root.as_bytes();
-        if text.as_bytes() == root || secret::decoded(&text).is_some_and(|bytes| *bytes == root) {
-            bail!("{name} ({}) is the same as secret: each needs its own", self.values.value(name).source);
+        let bytes = secret::decoded(text);
+        let is = |root: &Key| {
+            text.as_bytes() == root.as_bytes()
+                || bytes.as_ref().is_some_and(|bytes| bytes.as_slice() == root.as_bytes())
+        };
+        let same = |other: &str| {
+            anyhow!("{name} ({}) is the same as {other}: each needs its own", self.values.value(name).source)
+        };
+        if self.roots.all().iter().any(is) {
+            return Err(same("secret"));
         }
-        let other = if name == "worthai.jwt_secret" { "strapi.jwt_secret" } else { "worthai.jwt_secret" };
-        if self.values.given_text(other)?.map(Zeroizing::new).as_ref() == Some(&text) {
-            // Or a session token could be tried as a reset token (R68).
-            bail!("{name} ({}) is the same as {other}: each needs its own", self.values.value(name).source);
+        // Or a session token could be tried as a reset token (R68).
+        let others: &[&str] = match name {
+            "strapi.jwt_secret" => &["worthai.jwt_secret", "worthai.jwt_secret_previous"],
+            _ => &["strapi.jwt_secret"],
+        };
+        for other in others {
+            if self.values.given_text(other)?.map(Zeroizing::new).as_ref() == Some(text) {
+                return Err(same(other));
+            }
         }
         Ok(Key::shared(text.as_bytes()))
     }

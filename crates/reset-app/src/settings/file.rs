@@ -5,6 +5,7 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+use zeroize::Zeroizing;
 
 use super::source::{Raw, Source};
 
@@ -45,7 +46,10 @@ fn raw(value: &Spanned<DeValue<'_>>) -> Option<Raw> {
         DeValue::Boolean(value) => Raw::text(value.to_string()),
         DeValue::Integer(number) if number.radix() == 10 => Raw::text(number.as_str()),
         DeValue::Array(items) => Raw::List(
-            items.iter().map(|item| item.get_ref().as_str().map(ToOwned::to_owned)).collect::<Option<_>>()?,
+            items
+                .iter()
+                .map(|item| Some(Zeroizing::new(item.get_ref().as_str()?.to_owned())))
+                .collect::<Option<_>>()?,
         ),
         _ => return None,
     })

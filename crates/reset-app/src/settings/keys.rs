@@ -91,6 +91,10 @@ impl Key {
         Self { kind: Kind::Choice(words), ..self }
     }
 
+    const fn list(self) -> Self {
+        Self { kind: Kind::List, ..self }
+    }
+
     const fn hardened(self, value: &'static str) -> Self {
         Self { hardened: Some(value), ..self }
     }

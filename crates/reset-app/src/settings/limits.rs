@@ -6,6 +6,9 @@ use anyhow::Result;
 use reset_core::budget::{Budgeting, Window};
 use reset_dialects::{PerClient, Proxies};
 
+use url::Url;
+use zeroize::Zeroizing;
+
 use super::{http::Listen, value::Values};
 
 /// Every limit; those that are switched off are empty.
@@ -16,6 +19,8 @@ pub(crate) struct Limits {
     pub(crate) budgeting: Budgeting,
     /// What is counted in this process.
     pub(crate) per_client: Option<PerClient>,
+    /// The Redis in which all replicas count that together, where there is one.
+    pub(crate) redis_url: Option<Zeroizing<String>>,
     /// Who is believed about a client's address.
     pub(crate) proxies: Proxies,
 }
@@ -56,12 +61,32 @@ impl Limits {
         let networks = networks.ok_or_else(|| values.bad("trusted_proxies", expected))?;
         let proxies = Proxies { networks, local: matches!(listen, Listen::Unix(_)) };
         let enabled = values.boolean("limits.enabled")?;
+        let redis_url = redis_url(values)?;
         Ok(if enabled {
-            Self { enabled, budgeting, per_client: Some(per_client), proxies }
+            Self { enabled, budgeting, per_client: Some(per_client), redis_url, proxies }
         } else {
-            Self { enabled, budgeting: Budgeting::default(), per_client: None, proxies }
+            Self { enabled, budgeting: Budgeting::default(), per_client: None, redis_url: None, proxies }
         })
     }
+}
+
+/// The setting `limits.redis_url`.
+fn redis_url(values: &Values) -> Result<Option<Zeroizing<String>>> {
+    const NAME: &str = "limits.redis_url";
+    let Some(text) = values.given_text(NAME)?.map(Zeroizing::new) else { return Ok(None) };
+    if is_redis(&text) {
+        return Ok(Some(text));
+    }
+    Err(values.bad(NAME, "redis://[user:password@]host[:port][/database], without TLS and options"))
+}
+
+fn is_redis(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        let number = url.path().trim_start_matches('/');
+        let database = number.is_empty() || number.parse::<u32>().is_ok();
+        let plain = url.query().is_none() && url.fragment().is_none();
+        url.scheme() == "redis" && url.host_str().is_some_and(|host| !host.is_empty()) && database && plain
+    })
 }
 
 /// A network, or one address. Its address part has to be the network's own: `10.1.2.3/8` is a slip.
@@ -74,6 +99,35 @@ fn network(text: &str) -> Option<ipnet::IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn redis_is_a_host_with_or_without_a_password_and_a_database() {
+        for text in [
+            "redis://cache",
+            "redis://[::1]:6380/",
+            "redis://u:p@cache.internal/3",
+            "redis://:p%40@10.0.0.1:1",
+        ] {
+            assert!(is_redis(text), "{text}");
+        }
+        for text in [
+            "",
+            "cache:6379",
+            "redis:",
+            "redis://",
+            "redis:///1",
+            "rediss://cache",
+            "unix:///run/redis",
+            "redis+unix:///run/redis",
+            "http://cache",
+            "redis://cache/one",
+            "redis://cache/1/2",
+            "redis://cache?db=1",
+            "redis://cache#1",
+        ] {
+            assert!(!is_redis(text), "{text}");
+        }
+    }
 
     #[test]
     fn a_proxy_is_a_network_or_an_address() {

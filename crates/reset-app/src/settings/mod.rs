@@ -30,9 +30,10 @@ mod weaknesses;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use reset_core::keys::Key;
+use reset_core::keys::Keyring;
 use reset_diesel::adopted::Mapping;
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 use self::value::Values;
 pub(crate) use self::{
@@ -42,7 +43,7 @@ pub(crate) use self::{
     mail::Mail,
     notify::{Notify, WebhookSettings},
     password::Passwords,
-    secret::Secret,
+    secret::rotate,
     source::Inputs,
 };
 
@@ -101,18 +102,25 @@ impl Settings {
             audit_retention: values.duration("audit.retention", RETENTION_MAX)?,
             values,
         };
-        settings.dialects(&settings.likely_url(), &settings.likely_root())?;
+        settings.dialects(&settings.likely_url(), &settings.database.secret.likely_roots())?;
         Ok(settings)
     }
 
-    /// What the dialects are told, once the public URL and the root key are known.
-    pub(crate) fn dialects(&self, public_url: &str, root: &Key) -> Result<reset_dialects::Settings> {
-        dialects::read(&self.values, &self.passwords, public_url, root)
+    /// What the dialects are told, once the public URL and the root keys are known.
+    pub(crate) fn dialects(&self, public_url: &str, roots: &Keyring) -> Result<reset_dialects::Settings> {
+        dialects::read(&self.values, &self.passwords, public_url, roots)
+    }
+
+    /// What the deployment is called, once its URL is known: what people put into passwords (R56).
+    pub(crate) fn names(&self, public_url: &str) -> Vec<String> {
+        let host = Url::parse(public_url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
+        let sender = self.mail.from.split_once('<').map(|(name, _)| name.trim().trim_matches('"').to_owned());
+        self.passwords.context_words.iter().cloned().chain(host).chain(sender).collect()
     }
 
     /// What the dialects' tables are made from when nothing is going to be served or mailed.
     pub(crate) fn stand_in(&self) -> Result<reset_dialects::Settings> {
-        self.dialects(&self.likely_url(), &self.likely_root())
+        self.dialects(&self.likely_url(), &self.database.secret.likely_roots())
     }
 
     /// Whether somebody set `name`, or left it to its default.
@@ -126,19 +134,12 @@ impl Settings {
         let cors_origins =
             origins.collect::<Result<_, _>>().map_err(|_| anyhow!("cors_origins is no header value"))?;
         let (proxies, per_client) = (self.limits.proxies.clone(), self.limits.per_client.clone());
-        Ok(reset_dialects::Serving { body_limit: self.http.body_limit, cors_origins, proxies, per_client })
+        let body_limit = self.http.body_limit;
+        Ok(reset_dialects::Serving { body_limit, cors_origins, proxies, per_client, shared: None })
     }
 
     /// The public URL as far as it is known before the listener is bound.
     pub(crate) fn likely_url(&self) -> String {
         self.http.public_url.of(&self.http.listen)
-    }
-
-    /// The root as far as it is known before anything is made.
-    fn likely_root(&self) -> Key {
-        match &self.database.secret {
-            Secret::Given(key) => key.clone(),
-            Secret::Kept(_) => Key::shared(&[]),
-        }
     }
 }

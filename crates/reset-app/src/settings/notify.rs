@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use http::Uri;
 use reset_dialects::webhook::WebhookSecret;
+use zeroize::Zeroizing;
 
 use super::value::Values;
 
@@ -39,8 +40,8 @@ impl Notify {
         let url = url.ok_or_else(|| {
             values.bad("notify.webhook_url", "a URL such as https://app.example.com/hooks/polyreset")
         })?;
-        let secret = values.given_text("notify.webhook_secret")?;
-        let secret = secret.as_deref().and_then(WebhookSecret::parse);
+        let secret = values.given_text("notify.webhook_secret")?.map(Zeroizing::new);
+        let secret = secret.and_then(|text| WebhookSecret::parse(&text));
         let secret = secret.ok_or_else(|| {
             values
                 .bad("notify.webhook_secret", "whsec_ and 24 to 64 bytes in base64, since webhook_url is set")

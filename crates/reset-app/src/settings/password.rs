@@ -26,6 +26,8 @@ pub(crate) struct Passwords {
     pub(crate) px0: Policy,
     /// Rules for every other dialect.
     pub(crate) policy: Policy,
+    /// What no password may be made of, beside the account's names, the host's and the sender's.
+    pub(crate) context_words: Vec<String>,
 }
 
 impl Passwords {
@@ -51,7 +53,8 @@ impl Passwords {
             Profile::Compatible => Policy { four_classes: true, ..policy },
             Profile::Hardened => policy,
         };
-        Ok(Self { scheme, threads, room_kib, px0, policy })
+        let context_words = values.list("password.context_words");
+        Ok(Self { scheme, threads, room_kib, px0, policy, context_words })
     }
 
     /// What an operator may import: anything that can be hashed whole.
@@ -139,6 +142,20 @@ mod tests {
             let text = environment(&[(variable, value)]).map(|_| ()).unwrap_err().to_string();
             assert!(text.contains(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn what_the_deployment_is_called_is_its_words_its_host_and_its_sender() {
+        let environment = [
+            ("RESET_PASSWORD__CONTEXT_WORDS", "Acme, Acme Bank"),
+            ("RESET_MAIL_FROM", "\"The Bank\" <no-reply@example.org>"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let settings = Settings::read(Inputs { environment, ..Inputs::default() }).unwrap();
+        let names = settings.names("https://id.example.org:8443/reset");
+        assert_eq!(names, ["Acme", "Acme Bank", "id.example.org", "The Bank"]);
+        let settings = Settings::read(Inputs::default()).unwrap();
+        assert_eq!(settings.names("http://127.0.0.1:8080"), ["127.0.0.1", "Polyreset"]);
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn shown(key: &Key, raw: &Raw) -> String {
     match (key.secrecy, raw) {
         (Secrecy::Secret, _) | (Secrecy::Userinfo, Raw::List(_)) => REDACTED.to_owned(),
         (Secrecy::Userinfo, Raw::Text(text)) => quoted(&without_userinfo(text)),
-        (Secrecy::Open, Raw::List(items)) => list(items.iter().map(String::as_str)),
+        (Secrecy::Open, Raw::List(items)) => list(items.iter().map(|item| item.as_str())),
         (Secrecy::Open, Raw::Text(text)) => match key.kind {
             Kind::Boolean | Kind::Integer => text.as_str().to_owned(),
             Kind::List => list(text.split(',').map(str::trim).filter(|item| !item.is_empty())),

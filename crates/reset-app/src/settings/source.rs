@@ -68,7 +68,7 @@ pub(crate) enum Raw {
     /// Text, or anything that was written as one word.
     Text(Zeroizing<String>),
     /// A list that was written as one.
-    List(Vec<String>),
+    List(Vec<Zeroizing<String>>),
 }
 
 impl Raw {
@@ -111,8 +111,8 @@ pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
         layers[1].add(&name, Raw::text(value), Source::Environment(variable))?;
     }
     if let Some(path) = config {
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("the settings file {} cannot be read", path.display()))?;
+        let text = fs::read_to_string(&path).map(Zeroizing::new);
+        let text = text.with_context(|| format!("the settings file {} cannot be read", path.display()))?;
         for (name, raw, source) in file::entries(&path.display().to_string(), &text)? {
             layers[2].add(&name, raw, source)?;
         }

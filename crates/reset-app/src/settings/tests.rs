@@ -2,6 +2,7 @@
 
 mod database;
 mod mail;
+mod secrets;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
@@ -130,9 +131,9 @@ fn a_secret_may_lie_in_a_file_with_a_newline_at_its_end() {
     let (_dir, path) = written("root", &format!("{ROOT}\n"));
     let path = path.display().to_string();
     let settings = environment(&[("RESET_SECRET_FILE", &path)]).unwrap();
-    assert_eq!(settings.likely_root().as_bytes()[0], 0xc8);
+    assert_eq!(settings.database.secret.likely_roots().current().as_bytes()[0], 0xc8);
     let settings = file(&format!("secret_file = \"{path}\"")).unwrap();
-    assert_eq!(settings.likely_root().as_bytes()[0], 0xc8);
+    assert_eq!(settings.database.secret.likely_roots().current().as_bytes()[0], 0xc8);
 
     let text = sentence(environment(&[("RESET_SECRET_FILE", &path), ("RESET_SECRET", ROOT)]));
     assert!(text.contains("not both"), "{text}");
@@ -341,20 +342,11 @@ fn config_show_names_sources_and_never_a_secret() {
     assert_eq!(shown.lines().filter(|line| line.contains("  # ")).count(), KEYS.len());
 }
 
-#[test]
-fn the_root_decides_every_derived_key() {
-    let settings = environment(&[]).unwrap();
-    let of = |root: &Key| settings.dialects("http://127.0.0.1:8080", root).unwrap().strapi.unwrap();
-    let (one, two) = (of(&Key::shared(&[1; 32])), of(&Key::shared(&[2; 32])));
-    assert_ne!(one.tags.as_bytes(), two.tags.as_bytes());
-    assert_ne!(one.jwt_key.as_bytes(), one.tags.as_bytes());
-}
-
 /// The defaults stand twice, for operators here and for embedders in `reset_dialects`: they must agree.
 #[test]
 fn the_defaults_are_those_of_an_embedder() {
     let settings = environment(&[]).unwrap();
-    let ours = settings.dialects("https://a.example", &Key::shared(&[1; 32])).unwrap();
+    let ours = settings.dialects("https://a.example", &Key::shared(&[1; 32]).into()).unwrap();
     let theirs = reset_dialects::Settings::defaults(&Key::shared(&[1; 32]), "https://a.example");
     let (px0, other) = (ours.px0.unwrap(), theirs.px0.unwrap());
     assert_eq!(format!("{px0:?}"), format!("{other:?}"));
@@ -363,18 +355,18 @@ fn the_defaults_are_those_of_an_embedder() {
         (&worthai.base_path, &worthai.page_url, worthai.token_ttl, worthai.forged, worthai.policy),
         (&other.base_path, &other.page_url, other.token_ttl, other.forged, other.policy)
     );
-    assert_eq!(worthai.jwt_key.as_bytes(), other.jwt_key.as_bytes());
+    assert_eq!(worthai.jwt_keys.current().as_bytes(), other.jwt_keys.current().as_bytes());
     let (strapi, other) = (ours.strapi.unwrap(), theirs.strapi.unwrap());
     assert_eq!(
         (&strapi.page_url, strapi.token_ttl, strapi.jwt_ttl, strapi.issue_jwt, strapi.public, strapi.policy),
         (&other.page_url, other.token_ttl, other.jwt_ttl, other.issue_jwt, other.public, other.policy)
     );
-    assert_eq!(strapi.tags.as_bytes(), other.tags.as_bytes());
+    assert_eq!(strapi.tags.current().as_bytes(), other.tags.current().as_bytes());
     assert_eq!(strapi.jwt_key.as_bytes(), other.jwt_key.as_bytes());
     let (insforge, other) = (ours.insforge.unwrap(), theirs.insforge.unwrap());
     assert_eq!(
         (insforge.method, insforge.code_ttl, insforge.token_ttl, insforge.max_attempts, insforge.policy),
         (other.method, other.code_ttl, other.token_ttl, other.max_attempts, other.policy)
     );
-    assert_eq!(insforge.tags.as_bytes(), other.tags.as_bytes());
+    assert_eq!(insforge.tags.current().as_bytes(), other.tags.current().as_bytes());
 }

@@ -4,6 +4,7 @@
 use std::{borrow::Cow, collections::BTreeSet, str::FromStr, time::Duration};
 
 use anyhow::{Error, Result, anyhow};
+use zeroize::Zeroizing;
 
 use super::{
     Profile,
@@ -118,12 +119,25 @@ impl Values {
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         match self.value(name).raw.as_deref() {
             None => Vec::new(),
-            Some(Raw::List(items)) => items.clone(),
+            Some(Raw::List(items)) => items.iter().map(|item| item.as_str().to_owned()).collect(),
             Some(Raw::Text(text)) => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 items.map(ToOwned::to_owned).collect()
             }
         }
+    }
+
+    /// A list of secrets; text is taken as comma-separated, or one a line.
+    pub(super) fn secrets(&self, name: &str) -> Vec<Zeroizing<String>> {
+        let texts = match self.value(name).raw.as_deref() {
+            None => Vec::new(),
+            Some(Raw::List(items)) => items.clone(),
+            Some(Raw::Text(text)) => {
+                text.split([',', '\n']).map(|item| Zeroizing::new(item.to_owned())).collect()
+            }
+        };
+        let trimmed = texts.iter().map(|text| Zeroizing::new(text.trim().to_owned()));
+        trimmed.filter(|text| !text.is_empty()).collect()
     }
 
     /// Reads a text in its own way.
@@ -144,6 +158,7 @@ impl Values {
                 anyhow!("{name} ({source}) is {:?}; expected {expected}", text.as_str())
             }
             Some(Raw::List(items)) if key(name).secrecy == Secrecy::Open => {
+                let items: Vec<&str> = items.iter().map(|item| item.as_str()).collect();
                 anyhow!("{name} ({source}) is {items:?}; expected {expected}")
             }
             _ => anyhow!("{name} ({source}) is not right; expected {expected}"),

@@ -124,8 +124,12 @@ impl Open {
     }
 
     fn insforge(&mut self, insforge: &insforge::Settings, limited: bool) {
-        if insforge.method == insforge::Method::Link {
-            self.tell("R34: an InsForge link hands its token over in a query, as its contract says (insforge.method)");
+        // While the budgets of codes are spent, links are mailed in their place, and lead on to what is listed.
+        if insforge.method == insforge::Method::Link || (limited && !insforge.allowed.is_empty()) {
+            self.tell(
+                "R34: an InsForge link hands its token over in a query, as its contract says (insforge.method, \
+                 insforge.allowed_redirect_urls)",
+            );
         }
         if insforge.method == insforge::Method::Code {
             self.tell(format!(
@@ -135,8 +139,8 @@ impl Open {
             ));
             if limited {
                 self.tell(
-                    "R50: who guesses at InsForge codes long enough keeps everybody from exchanging one for a day \
-                     (insforge.method, limits.insforge_wrong_per_day_all)",
+                    "R50: who guesses at InsForge codes long enough voids everybody's for a day: links are mailed in \
+                     their place (insforge.method, limits.insforge_wrong_per_day_all)",
                 );
             }
             self.life("insforge.code_ttl", insforge.code_ttl, CODE_TTL);

@@ -223,6 +223,9 @@ pub async fn a_guess_is_taken_from_the_live_ticket_of_the_kind(store: Arc<dyn St
     assert!(done(guess(&ann.id, "other", TicketKind::Code).await).is_none());
     assert!(done(guess(&ann.id, DIALECT, TicketKind::Token).await).is_none());
     assert_eq!(stored(&store, &one).await.attempts, 1);
+    let two = issued(&store, Ticket { kind: TicketKind::Token, ..ticket(&bob, "two") }).await;
+    let taken = done(guess(&bob.id, DIALECT, TicketKind::Token).await);
+    assert!(taken.is_some_and(|ticket| ticket.id == two.id && ticket.attempts == 1));
     done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
     assert!(done(guess(&ann.id, DIALECT, TicketKind::Code).await).is_none());
 }

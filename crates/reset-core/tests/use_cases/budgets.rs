@@ -5,11 +5,11 @@ use std::time::Duration;
 use reset_core::{
     budget::{Budgeting, Window},
     error::{ExchangeError, RedeemError, RequestError},
-    memory::{Outage, SentMail},
+    memory::{Outage, SentKind, SentMail},
     ports::Budgets as _,
     request::Disclosure,
     secret::{LongCode, TicketSecret},
-    ticket::TicketKind,
+    ticket::{TicketKind, TicketState},
 };
 
 use crate::world::{LIFE, MINUTE, World, code, world, world_within};
@@ -35,9 +35,9 @@ fn guesses() -> Budgeting {
     }
 }
 
-/// A code that is not `mail`'s.
+/// A code that is not `mail`'s, which may be a link.
 fn wrong(mail: &SentMail, number: u32) -> TicketSecret {
-    let right: u32 = mail.secret.parse().unwrap();
+    let right: u32 = mail.secret.parse().unwrap_or_default();
     code(&format!("{:06}", (right + 1 + number) % 1_000_000))
 }
 
@@ -239,14 +239,88 @@ async fn three_wrong_guesses_and_a_new_code_six_times_come_to_ten_guesses_a_day(
         world.memory.clock.advance(HOUR);
     }
     assert_eq!(evaluated, 10);
-    // Now the right one is not to be had either; the next day it is, and costs nothing.
-    let mail = world.mailed("pair", "ann@example.org").await;
-    assert!(world.exchange("ann@example.org", &code(&mail.secret)).await.is_err());
+    // The next day there are codes again, and the right one costs nothing.
     world.memory.clock.advance(DAY);
     for _ in 0..12 {
         let mail = world.mailed("pair", "ann@example.org").await;
         world.exchange("ann@example.org", &code(&mail.secret)).await.unwrap();
     }
+}
+
+/// Guesses at Ann's codes until the ten of her address are spent, and takes the last code that was mailed before.
+async fn guessed_at(world: &World) -> SentMail {
+    world.account("ann@example.org").await;
+    for _ in 0..3 {
+        let mail = world.mailed("pair", "ann@example.org").await;
+        for number in 0..3 {
+            assert!(world.exchange("ann@example.org", &wrong(&mail, number)).await.is_err());
+        }
+    }
+    let mail = world.mailed("pair", "ann@example.org").await;
+    assert_eq!(mail.kind, SentKind::Code, "one is left");
+    assert!(world.exchange("ann@example.org", &wrong(&mail, 0)).await.is_err());
+    mail
+}
+
+#[tokio::test]
+async fn after_ten_wrong_guesses_the_next_mail_has_a_link_and_the_link_resets() {
+    let world = world_within(guesses());
+    let last = guessed_at(&world).await;
+    assert!(world.exchange("ann@example.org", &code(&last.secret)).await.is_err(), "frozen");
+    let mail = world.mailed("pair", "ann@example.org").await;
+    assert_eq!(mail.kind, SentKind::Link);
+    assert!(mail.secret.starts_with("https://app.example/reset?token="), "{}", mail.secret);
+    // A stranger goes on guessing, and the old password is the password still.
+    for number in 0..20 {
+        assert!(world.exchange("ann@example.org", &code(&format!("{number:06}"))).await.is_err());
+    }
+    assert_eq!(world.hash_of("ann@example.org").await, "old");
+    let token = world.token(&mail);
+    assert_eq!(world.resets.inspect("pair", &token, None).await.unwrap().unwrap().state, TicketState::Live);
+    world.redeem("pair", &token).await.unwrap();
+    // Nobody else's codes are touched.
+    world.account("bob@example.org").await;
+    world.courier().await;
+    world.memory.mailer.take();
+    assert_eq!(world.mailed("pair", "bob@example.org").await.kind, SentKind::Code);
+}
+
+#[tokio::test]
+async fn a_link_in_a_codes_place_goes_by_the_target_of_its_ask_and_codes_come_back_with_the_budget() {
+    let world = world_within(guesses());
+    guessed_at(&world).await;
+    world.ask_for("pair", "ann@example.org", Some("https://app.example/done")).await;
+    world.courier().await;
+    let mail = world.memory.mailer.take().remove(0);
+    assert!(mail.secret.starts_with("https://app.example/open?token="), "{}", mail.secret);
+    let inspected = world.resets.inspect("pair", &world.token(&mail), None).await.unwrap().unwrap();
+    assert_eq!(inspected.redirect_to.as_deref(), Some("https://app.example/done"));
+    world.memory.clock.advance(DAY);
+    world.ask_for("pair", "ann@example.org", Some("https://app.example/done")).await;
+    world.courier().await;
+    let mail = world.memory.mailer.take().remove(0);
+    assert_eq!(mail.kind, SentKind::Code);
+    // A token that a code became leads nowhere, whatever was asked for.
+    let token = world.exchange("ann@example.org", &code(&mail.secret)).await.unwrap();
+    assert_eq!(world.resets.inspect("pair", &token, None).await.unwrap().unwrap().redirect_to, None);
+}
+
+#[tokio::test]
+async fn when_the_budget_of_all_is_spent_everybody_gets_links() {
+    let budgeting = Budgeting { all_guesses: vec![Window::new(4, DAY)], ..Budgeting::default() };
+    let world = world_within(budgeting);
+    for email in ["ann@example.org", "bob@example.org"] {
+        world.account(email).await;
+        let mail = world.mailed("pair", email).await;
+        assert_eq!(mail.kind, SentKind::Code);
+        for number in 0..2 {
+            assert!(world.exchange(email, &wrong(&mail, number)).await.is_err());
+        }
+    }
+    world.account("cat@example.org").await;
+    let mail = world.mailed("pair", "cat@example.org").await;
+    assert_eq!(mail.kind, SentKind::Link);
+    world.redeem("pair", &world.token(&mail)).await.unwrap();
 }
 
 #[tokio::test]

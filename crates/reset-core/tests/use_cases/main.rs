@@ -5,6 +5,8 @@
 mod budgets;
 mod events;
 mod objections;
+mod own_names;
+mod rotation;
 mod webhooks;
 mod world;
 

@@ -11,13 +11,14 @@ use reset_core::{
     error::{ExchangeError, RedeemError, RequestError},
     event::{Event, EventKind, Network},
     exchange::Exchange,
-    keys::{Key, Keys},
+    keys::{Key, Keyring, Keys},
     memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::{Accounts, Adapters},
     recipe::{Carriage, Crowded, Recipe, Recipes},
     request::{Ask, Disclosure},
-    secret::{LongCode, Scope, Shape, SixDigits, TaggedHex, TicketSecret},
+    secret::{LongCode, Scope, Seed, Shape, SixDigits, TaggedHex, TicketSecret},
+    ticket::TicketKind,
     time::Timestamp,
 };
 
@@ -31,8 +32,8 @@ pub(crate) struct World {
     tokens: TaggedHex<24>,
 }
 
-/// `code`: a global code, at most two short ones. `pair`: an account's code that becomes a token.
-/// `link`: a token in a link.
+/// `code`: a global code, at most two short ones. `pair`: an account's code that becomes a token, or a link.
+/// `link`: a token in a link. `tiny`: a global code of which there are four.
 pub(crate) fn world() -> World {
     let memory = Memory::new(1);
     let adapters = memory.adapters();
@@ -41,52 +42,77 @@ pub(crate) fn world() -> World {
 
 /// The same over other `adapters` than all of `memory`.
 pub(crate) fn world_with(memory: Memory, adapters: Adapters) -> World {
-    over(memory, adapters, 9, Budgeting::default())
+    over(memory, adapters, &[9], Budgeting::default())
 }
 
 /// The same within budgets.
 pub(crate) fn world_within(budgeting: Budgeting) -> World {
     let memory = Memory::new(1);
     let adapters = memory.adapters();
-    over(memory, adapters, 9, budgeting)
+    over(memory, adapters, &[9], budgeting)
 }
 
-/// The use cases over `adapters`, all keys derived from `key`.
-fn over(memory: Memory, adapters: Adapters, key: u8, budgeting: Budgeting) -> World {
-    let root = Key::root(&[key; 32]).unwrap();
-    let tokens = TaggedHex::<24>::new(root.derive("tags"));
+/// The use cases over `adapters`, all keys derived from the first of `roots`, those of the others accepted.
+fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) -> World {
+    let mut roots = roots.iter().map(|root| Key::root(&[*root; 32]).unwrap());
+    let roots = Keyring::new(roots.next().unwrap(), roots);
+    let tokens = TaggedHex::<24>::new(roots.derive("tags"));
     let recipe = |shape: Arc<dyn Shape>, scope, carriage| Recipe { shape, scope, life: LIFE, carriage };
     let link = Carriage::Link { page: "https://app.example/reset?lang=en".into(), parameter: "token" };
+    let onward = Carriage::LinkOnward {
+        page: "https://app.example/open".into(),
+        otherwise: "https://app.example/reset".into(),
+        parameter: "token",
+    };
     let recipes = vec![
         Recipes {
             dialect: "code",
             usual: recipe(Arc::new(SixDigits), Scope::Global, Carriage::Code),
             crowded: Some(Crowded {
-                most_live: 2,
+                most_live: Some(2),
                 recipe: recipe(Arc::new(LongCode), Scope::Global, Carriage::Code),
             }),
         },
         Recipes {
             dialect: "pair",
             usual: recipe(Arc::new(SixDigits), Scope::Account, Carriage::Code),
-            crowded: None,
+            crowded: Some(Crowded {
+                most_live: None,
+                recipe: recipe(Arc::new(tokens.clone()), Scope::Global, onward),
+            }),
         },
         Recipes {
             dialect: "link",
             usual: recipe(Arc::new(tokens.clone()), Scope::Global, link),
             crowded: None,
         },
+        Recipes {
+            dialect: "tiny",
+            usual: recipe(Arc::new(OneOfFour), Scope::Global, Carriage::Code),
+            crowded: None,
+        },
     ];
     let notices = Notices { owner: true, objection_page: Some("https://app.example/not-me".to_owned()) };
-    let resets = Resets::within(budgeting, adapters, Keys::new(&root), recipes, notices);
+    let resets = Resets::within(budgeting, adapters, Keys::rotated(&roots), recipes, notices);
     World { memory, resets, tokens }
 }
 
 impl World {
     /// The same store, mailbox and clock after somebody changed the secret.
     pub(crate) fn under_another_key(self) -> Self {
+        self.under(&[8], Budgeting::default())
+    }
+
+    /// The same under the first of `roots`, those of the others accepted. World 9 is the one that all begin with.
+    pub(crate) fn under(self, roots: &[u8], budgeting: Budgeting) -> Self {
         let adapters = self.memory.adapters();
-        over(self.memory, adapters, 8, Budgeting::default())
+        over(self.memory, adapters, roots, budgeting)
+    }
+
+    /// The same in a deployment that is called `name`.
+    pub(crate) fn called(self, name: &str) -> Self {
+        let world = self.under(&[9], Budgeting::default());
+        Self { resets: world.resets.called(vec![name.to_owned()]), ..world }
     }
 
     pub(crate) async fn account(&self, email: &str) {
@@ -103,6 +129,14 @@ impl World {
 
     pub(crate) async fn ask(&self, dialect: &'static str, email: &str) {
         self.ask_with(dialect, email, Disclosure::Never).await.unwrap();
+    }
+
+    pub(crate) async fn ask_for(&self, dialect: &'static str, email: &str, target: Option<&str>) {
+        let (reference, disclosure) = (self.resets.reference(), Disclosure::Never);
+        let (email, redirect_to) = (EmailAddress::parse(email).ok(), target.map(ToOwned::to_owned));
+        let (locale, network) = (None, Some(network()));
+        let ask = Ask { dialect, email, redirect_to, locale, network, reference, disclosure };
+        self.resets.request(ask).await.unwrap();
     }
 
     pub(crate) async fn ask_with(
@@ -192,6 +226,21 @@ impl World {
             network: Some(network()),
         };
         self.resets.exchange(exchange).await.map(|exchanged| exchanged.token)
+    }
+}
+
+/// Codes that meet all the time: `000000` to `000003`.
+struct OneOfFour;
+
+impl Shape for OneOfFour {
+    fn kind(&self) -> TicketKind {
+        TicketKind::Code
+    }
+
+    fn mint(&self, seed: &Seed) -> TicketSecret {
+        let mut byte = [0];
+        seed.fill(&mut byte);
+        code(&format!("00000{}", byte[0] % 4))
     }
 }
 

@@ -94,6 +94,9 @@ impl From<RedeemError> for Error {
         match error {
             // The contract has no word for blocked accounts.
             RedeemError::Invalid | RedeemError::Blocked => Self::DeadToken,
+            RedeemError::OwnName => {
+                Self::Issues("Password must not be made of your name or email, or of ours".into())
+            }
             RedeemError::Busy { retry_after } => Self::Refused(Refusal::Busy { retry_after }),
             RedeemError::Hash(error) => failed(&error),
             RedeemError::Store(error) => failed(&error),

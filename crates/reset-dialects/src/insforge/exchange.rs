@@ -84,7 +84,7 @@ pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<
         life: insforge.token_ttl,
         network: call.network(),
     };
-    let guess = call.admit(Class::AddressCode)?;
+    let guess = call.admit(Class::AddressCode).await?;
     let exchanged = guess.judge(call.resets.exchange(exchange).await)?;
     let (token, expires_at) = (exchanged.token.reveal(), iso(exchanged.expires_at));
     Ok(json(StatusCode::OK, JSON_UTF8, &Exchanged { token, expires_at }))

@@ -38,7 +38,7 @@ use crate::{gate::Class, route::Call};
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
 pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     let presented = presented(call.request.uri().query().unwrap_or_default())?;
-    let guess = call.admit(Class::Token)?;
+    let guess = call.admit(Class::Token).await?;
     let token = insforge.tokens().open(&presented).ok_or(Error::UnknownLink)?;
     let link = call.resets.inspect(NAME, &token, call.network()).await?.ok_or(Error::UnknownLink)?;
     guess.give_back();

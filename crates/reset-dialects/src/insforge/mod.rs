@@ -20,9 +20,9 @@ use bytes::Bytes;
 use http::Response;
 use reset_core::{
     error::{ExchangeError, RedeemError},
-    keys::Key,
+    keys::Keyring,
     password::Policy,
-    recipe::{Carriage, Recipe, Recipes},
+    recipe::{Carriage, Crowded, Recipe, Recipes},
     secret::{Scope, SixDigits, TaggedHex},
 };
 use utoipa::OpenApi;
@@ -40,6 +40,9 @@ pub(crate) const NAME: &str = "insforge";
 /// Path of the page that a mailed link opens.
 const LINK: &str = "/api/auth/email/reset-password-link";
 
+/// Path of our own page, which sets a password by the token in its query.
+const OWN_PAGE: &str = "/reset";
+
 /// What a deployment decides about InsForge.
 #[derive(Clone)]
 pub struct Settings {
@@ -55,8 +58,8 @@ pub struct Settings {
     pub token_ttl: Duration,
     /// Most guesses for one code. Default 3 (InsForge's own).
     pub max_attempts: u32,
-    /// Key of the tags at the end of the tokens.
-    pub tags: Key,
+    /// Keys of the tags at the end of the tokens.
+    pub tags: Keyring,
     /// Rules for a new password.
     pub policy: Policy,
 }
@@ -81,7 +84,7 @@ struct Document;
 
 /// The dialect's rows, envelope, mails and document.
 pub fn dialect(settings: Settings) -> Dialect {
-    let recipes = Recipes { dialect: NAME, usual: settings.recipe(), crowded: None };
+    let recipes = settings.recipes();
     let traits = settings.traits();
     let insforge = Arc::new(settings);
     Dialect {
@@ -121,24 +124,36 @@ impl Settings {
         self.allowed.admit(url).map(|target| target.as_str().to_owned())
     }
 
-    /// How tickets are made and mailed. A code is one account's own, a link's token is the whole dialect's.
-    fn recipe(&self) -> Recipe {
+    /// How tickets are made and mailed. A code is one account's own, a link's token is the whole dialect's. While the
+    /// budgets of wrong codes are spent, a link takes the code's place: nobody is locked out by a guesser (R50,
+    /// security.md B4).
+    fn recipes(&self) -> Recipes {
+        let link = Recipe {
+            shape: Arc::new(self.tokens()),
+            scope: Scope::Global,
+            life: self.token_ttl,
+            carriage: self.link(),
+        };
         match self.method {
-            Method::Code => Recipe {
-                shape: Arc::new(SixDigits),
-                scope: Scope::Account,
-                life: self.code_ttl,
-                carriage: Carriage::Code,
-            },
-            Method::Link => Recipe {
-                shape: Arc::new(self.tokens()),
-                scope: Scope::Global,
-                life: self.token_ttl,
-                carriage: Carriage::Link {
-                    page: format!("{}{LINK}", self.public_url.trim_end_matches('/')),
-                    parameter: "token",
-                },
-            },
+            Method::Code => {
+                let (shape, life) = (Arc::new(SixDigits), self.code_ttl);
+                let usual = Recipe { shape, scope: Scope::Account, life, carriage: Carriage::Code };
+                Recipes { dialect: NAME, usual, crowded: Some(Crowded { most_live: None, recipe: link }) }
+            }
+            Method::Link => Recipes { dialect: NAME, usual: link, crowded: None },
+        }
+    }
+
+    /// A link leads to the target of its ask. Where codes are mailed an ask needs none, and then the link leads to our
+    /// own page.
+    fn link(&self) -> Carriage {
+        let (origin, parameter) = (self.public_url.trim_end_matches('/'), "token");
+        let page = format!("{origin}{LINK}");
+        match self.method {
+            Method::Code => {
+                Carriage::LinkOnward { page, otherwise: format!("{origin}{OWN_PAGE}"), parameter }
+            }
+            Method::Link => Carriage::Link { page, parameter },
         }
     }
 
@@ -151,17 +166,21 @@ impl Settings {
     fn traits(&self) -> Traits {
         const TOKEN: &str = "64 hexadecimal digits";
         let refused = || Error::from(RedeemError::Invalid);
-        let (second, form, exchanged, guesses, first) = match self.method {
+        let (second, forms, exchanged, guesses, first) = match self.method {
             Method::Code => (
                 ("exchange", "exchangeResetPasswordToken"),
-                "6 digits",
+                vec!["6 digits", TOKEN],
                 Some((TOKEN, self.token_ttl)),
-                format!("{} guesses for a code", self.max_attempts),
+                format!(
+                    "{} guesses for a code, and a budget of wrong ones for the address and for all together; beyond \
+                     either a link",
+                    self.max_attempts
+                ),
                 Error::from(ExchangeError::Invalid),
             ),
             Method::Link => (
                 ("open the link", "resetPasswordLink"),
-                TOKEN,
+                vec![TOKEN],
                 None,
                 "192 random bits and a keyed tag".to_owned(),
                 Error::UnknownLink,
@@ -178,7 +197,7 @@ impl Settings {
             title: "InsForge",
             suits: "apps that let people type a code for their address; by links, web apps that name the page in each ask",
             steps: vec![("ask", "sendResetPassword"), second, ("reset", "resetPassword")],
-            forms: vec![form],
+            forms,
             exchanged,
             guesses,
             policy: self.policy,

@@ -66,7 +66,7 @@ pub(super) struct Reset {
             example = json!({"error": "SERVICE_UNAVAILABLE", "message": "Service is busy, please try again", "statusCode": 503}))))]
 pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     let (token, password) = decode_request(&insforge, &call)?;
-    let guess = call.admit(Class::Token)?;
+    let guess = call.admit(Class::Token).await?;
     let token = token.ok_or(Error::DeadToken)?;
     guess.judge(call.resets.redeem(NAME, &token, password, call.network()).await)?;
     Ok(json(StatusCode::OK, JSON_UTF8, &Reset { message: "Password reset successfully" }))

@@ -28,8 +28,8 @@ pub(super) struct SendRequest {
     /// Address of the account.
     #[schema(format = Email, example = "user@example.com")]
     email: String,
-    /// Page that the link leads to: absolute, and on the allow-list. Required where links are mailed, and
-    /// without effect where codes are.
+    /// Page that the link leads to: absolute, and on the allow-list. Required where links are mailed. Where codes
+    /// are, it is where a link leads that is mailed in the place of a code.
     #[schema(nullable = false, format = "uri", example = "https://app.example.com/reset-password")]
     redirect_to: Option<String>,
 }
@@ -84,8 +84,8 @@ pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<
     Ok(json(StatusCode::ACCEPTED, JSON_UTF8, &Sent { success: true, message }))
 }
 
-/// The address, and the target where links are mailed. Elsewhere a target must be some URL, and is forgotten
-/// (dialects.md 4.2).
+/// The address, and the target. Where codes are mailed, a target must be some URL (dialects.md 4.2), and one that is
+/// not allowed is forgotten.
 fn decode_request(insforge: &Settings, call: &Call) -> Result<(EmailAddress, Option<Target>), Error> {
     let body = decode(call.request.body())?;
     let mut schema = Schema::of(&body);
@@ -94,7 +94,7 @@ fn decode_request(insforge: &Settings, call: &Call) -> Result<(EmailAddress, Opt
         schema.optional("redirectTo", "Invalid url", |text| Url::parse(text).is_ok().then_some(text));
     let (Ok(email), Ok(target)) = (email, target) else { return Err(schema.invalid()) };
     match insforge.method {
-        Method::Code => Ok((email, None)),
+        Method::Code => Ok((email, target.and_then(|text| insforge.allowed.admit(text)))),
         Method::Link => {
             let text = target.ok_or(Error::TargetMissing)?;
             Ok((email, Some(insforge.allowed.admit(text).ok_or(Error::TargetNotAllowed)?)))

@@ -81,7 +81,7 @@ fn settings(method: Method, allowed: &[&str], policy: Policy) -> Settings {
         code_ttl: CODE_LIFE,
         token_ttl: TOKEN_LIFE,
         max_attempts: 3,
-        tags: Key::shared(b"tags"),
+        tags: Key::shared(b"tags").into(),
         policy,
     }
 }

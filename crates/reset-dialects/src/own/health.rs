@@ -33,6 +33,10 @@ pub(super) struct Readiness {
     /// `ok`, or `degraded` while mail cannot be sent: what is accepted then is mailed later.
     #[schema(example = "ok")]
     mail: &'static str,
+    /// Where clients are counted for all replicas together: `ok`, or `degraded` while each process counts for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "ok")]
+    limits: Option<&'static str>,
 }
 
 #[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "polyreset",
@@ -43,11 +47,13 @@ pub(super) async fn live(_: Arc<()>, _: Call) -> Result<Response<Bytes>, Respons
 
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "polyreset",
     responses(
-        (status = 200, description = "Requests can be served; mail may be degraded", body = Readiness),
+        (status = 200, description = "Requests can be served; mail and limits may be degraded", body = Readiness),
         (status = 503, description = "The process is about to end, or the database does not answer or is behind",
             body = Readiness)))]
 pub(super) async fn ready(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let mail = if call.resets.mail_works() { "ok" } else { "degraded" };
+    let shared = call.gate.as_ref().and_then(|gate| gate.shares());
+    let limits = shared.map(|work| if work { "ok" } else { "degraded" });
     let (code, status, database) = match call.resets.ready().await {
         Ok(()) if call.resets.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining", "ok"),
         Ok(()) => (StatusCode::OK, "ready", "ok"),
@@ -56,5 +62,5 @@ pub(super) async fn ready(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Res
             (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable")
         }
     };
-    Ok(json(code, JSON, &Readiness { status, database, mail }))
+    Ok(json(code, JSON, &Readiness { status, database, mail, limits }))
 }

@@ -69,7 +69,7 @@ impl From<Failed> for Response<Bytes> {
         (status = 429, description = "Too many wrong secrets from this address")))]
 pub(super) async fn show(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let token = field(call.request.uri().query().unwrap_or_default().as_bytes());
-    let guess = call.admit(Class::Token).map_err(Failed::from)?;
+    let guess = call.admit(Class::Token).await.map_err(Failed::from)?;
     let standing = call.resets.objection_standing(&token).await.map_err(|_| failure())?;
     if standing != Standing::Invalid {
         guess.give_back();
@@ -95,7 +95,7 @@ pub(super) async fn show(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Resp
             headers(("Retry-After" = u64, description = "Seconds to wait")))))]
 pub(super) async fn object(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let token = field(call.request.body());
-    let guess = call.admit(Class::Token).map_err(Failed::from)?;
+    let guess = call.admit(Class::Token).await.map_err(Failed::from)?;
     let objected = call.resets.object(&token, call.network()).await;
     if !matches!(objected, Err(ObjectError::Invalid)) {
         guess.give_back();

@@ -33,6 +33,8 @@ pub(super) enum Error {
     UserNotFound,
     FieldsRequired,
     Weak(Weakness),
+    /// The password is made of names that anybody knows.
+    OwnName,
     InvalidCode,
     Refused(Refusal),
 }
@@ -62,6 +64,7 @@ impl From<RedeemError> for Error {
     fn from(error: RedeemError) -> Self {
         match error {
             RedeemError::Invalid | RedeemError::Blocked => Self::InvalidCode,
+            RedeemError::OwnName => Self::OwnName,
             RedeemError::Busy { retry_after } => Self::Refused(Refusal::Busy { retry_after }),
             RedeemError::Hash(error) => failed(&error),
             RedeemError::Store(error) => failed(&error),
@@ -82,6 +85,10 @@ impl From<Error> for Response<Bytes> {
             Error::UserNotFound => (StatusCode::NOT_FOUND, "user not found".into()),
             Error::FieldsRequired => (StatusCode::BAD_REQUEST, "code and new_password are required".into()),
             Error::Weak(weakness) => (StatusCode::BAD_REQUEST, weak(weakness)),
+            Error::OwnName => (
+                StatusCode::BAD_REQUEST,
+                "password must not be made of your name or email, or of ours".into(),
+            ),
             Error::InvalidCode => (StatusCode::BAD_REQUEST, "invalid or expired password reset code".into()),
             Error::Refused(refusal) => return refuse(&refusal),
         };

@@ -75,7 +75,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         },
         crowded: match settings.codes {
             Codes::SixDigits { most_live: Some(most_live) } => {
-                Some(Crowded { most_live, recipe: recipe(LongCode, settings.code_ttl) })
+                Some(Crowded { most_live: Some(most_live), recipe: recipe(LongCode, settings.code_ttl) })
             }
             Codes::SixDigits { most_live: None } | Codes::Long => None,
         },
@@ -115,7 +115,10 @@ impl Settings {
         let (forms, guesses) = match self.codes {
             Codes::SixDigits { most_live: Some(most) } => (
                 vec!["6 digits", LONG],
-                format!("at most {most} codes of 6 digits live at a time, then long ones"),
+                format!(
+                    "at most {most} codes of 6 digits live at a time, and a budget of wrong ones for everybody \
+                     together; beyond either long ones"
+                ),
             ),
             Codes::SixDigits { most_live: None } => (vec!["6 digits"], "nothing: for load tests".into()),
             Codes::Long => (vec![LONG], "codes too long to guess".into()),

@@ -72,7 +72,7 @@ pub(super) async fn run(px0: Arc<Settings>, call: Call) -> Result<Response<Bytes
     let (code, password) = decode(&px0, &call)?;
     // Longer codes are never refused for what was guessed at short ones (R47, R50).
     let short = code.as_ref().is_some_and(|code| code.kind() == TicketKind::Code);
-    let guess = call.admit(if short { Class::OpenCode } else { Class::Token })?;
+    let guess = call.admit(if short { Class::OpenCode } else { Class::Token }).await?;
     let code = code.ok_or(Error::InvalidCode)?;
     let account = guess.judge(call.resets.redeem(NAME, &code, password, call.network()).await)?;
     Ok(json(StatusCode::OK, JSON, &Reset { message: "password reset successfully", email: account.email }))

@@ -183,6 +183,9 @@ impl From<RedeemError> for Error {
     fn from(error: RedeemError) -> Self {
         match error {
             RedeemError::Invalid | RedeemError::Blocked => Self::IncorrectCode,
+            RedeemError::OwnName => {
+                Self::of("password", "password must not be made of your name or email, or of ours".into())
+            }
             RedeemError::Busy { retry_after } => Self::Refused(Refusal::Busy { retry_after }),
             RedeemError::Hash(error) => failed(&error),
             RedeemError::Store(error) => failed(&error),

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 use reset_core::{
     error::RedeemError,
-    keys::Key,
+    keys::{Key, Keyring},
     password::Policy,
     recipe::{Carriage, Recipe, Recipes},
     secret::{Scope, TaggedHex},
@@ -40,8 +40,8 @@ pub struct Settings {
     pub page_url: String,
     /// How long a code lives. Default 1 hour; Strapi's own never ends.
     pub token_ttl: Duration,
-    /// Key of the tags at the end of the codes.
-    pub tags: Key,
+    /// Keys of the tags at the end of the codes.
+    pub tags: Keyring,
     /// Key of the session token in the answer (HS256): the host's `JWT_SECRET`.
     pub jwt_key: Key,
     /// How long that session token lives. Default 30 days (Strapi's own).

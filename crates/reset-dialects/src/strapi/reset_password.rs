@@ -118,7 +118,7 @@ struct Session {
 pub(super) async fn run(strapi: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     strapi.admit()?;
     let (code, password) = decode(&strapi, &call)?;
-    let guess = call.admit(Class::Token)?;
+    let guess = call.admit(Class::Token).await?;
     let code = code.ok_or(Error::IncorrectCode)?;
     let account = guess.judge(call.resets.redeem(NAME, &code, password, call.network()).await)?;
     let now = call.resets.adapters().clock.now();

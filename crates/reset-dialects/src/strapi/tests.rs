@@ -9,7 +9,7 @@ use reset_core::{
     account::NewAccount,
     email::EmailAddress,
     event::{Event, EventKind},
-    keys::{Key, Keys},
+    keys::{Key, Keyring, Keys},
     memory::{FrozenClock, Memory, Outage, SentKind},
     password::Policy,
     ports::{Accounts, Clock},
@@ -31,7 +31,7 @@ fn settings() -> Settings {
     Settings {
         page_url: "https://app.example.org/reset?lang=en".into(),
         token_ttl: Duration::from_secs(3600),
-        tags: Key::shared(b"tags"),
+        tags: Key::shared(b"tags").into(),
         jwt_key: Key::shared(&[9; 32]),
         jwt_ttl: Duration::from_secs(2_592_000),
         issue_jwt: true,
@@ -339,4 +339,21 @@ fn the_document_has_the_seeds_path_and_statuses_under_both_prefixes() {
         document["components"]["schemas"]["ResetPasswordRequest"]["required"],
         json!(["code", "password", "passwordConfirmation"])
     );
+}
+
+#[tokio::test]
+async fn a_forged_code_costs_no_look_up_however_many_secrets_are_accepted() {
+    let [new, old, older] = [1, 2, 3].map(|byte| Key::shared(&[byte; 32]));
+    let of = |key: &Key| Settings { tags: key.clone().into(), ..settings() };
+    let bench = Bench::new(Settings { tags: Keyring::new(new, [old.clone(), older]), ..settings() }).await;
+    let before = Bench::new(of(&old)).await.code("Ann@example.org").await;
+    let stranger = Bench::new(of(&Key::shared(b"strange"))).await.code("Ann@example.org").await;
+    let refused = failure(400, "ValidationError", "Incorrect code provided", "{}");
+    for forged in [stranger, "0".repeat(128), format!("{}{}", &before[..127], "g")] {
+        assert_eq!(bench.reset(&forged, "a new password").await, refused);
+    }
+    assert_eq!(bench.memory.store.look_ups(), 0);
+    // The tag of a previous key is honest, so its ticket is looked for; nobody has stored one here.
+    assert_eq!(bench.reset(&before, "a new password").await, refused);
+    assert_eq!(bench.memory.store.look_ups(), 1);
 }

@@ -81,6 +81,7 @@ pub(super) enum Invalid {
     Empty(&'static str),
     NoAddress(&'static str),
     Weak(&'static str, Weakness),
+    OwnName(&'static str),
 }
 
 /// The text of the field `name`.
@@ -126,6 +127,7 @@ impl From<RedeemError> for Error {
         match error {
             RedeemError::Invalid => Self::Expired,
             RedeemError::Blocked => Self::Forbidden,
+            RedeemError::OwnName => Self::Invalid(Invalid::OwnName("password")),
             RedeemError::Busy { retry_after } => Self::Refused(Refusal::Busy { retry_after }),
             RedeemError::Hash(error) => failed(&error),
             RedeemError::Store(error) => failed(&error),
@@ -189,6 +191,9 @@ fn validation(invalid: &Invalid) -> Response<Bytes> {
         Invalid::Empty(name) => format!("\"{name}\" is not allowed to be empty"),
         Invalid::NoAddress(name) => format!("\"{name}\" must be a valid email"),
         Invalid::Weak(name, weakness) => format!("\"{name}\" {}", weak(*weakness)),
+        Invalid::OwnName(name) => {
+            format!("\"{name}\" must not be made of your name or email, or of ours")
+        }
     };
     fail(StatusCode::BAD_REQUEST, message, "INVALID", "ValidationMiddlewareError")
 }

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 use reset_core::{
     error::RedeemError,
-    keys::Key,
+    keys::Keyring,
     password::Policy,
     recipe::{Carriage, Recipe, Recipes},
     secret::Scope,
@@ -40,8 +40,8 @@ pub struct Settings {
     pub page_url: String,
     /// How long a token lives. Default 30 minutes.
     pub token_ttl: Duration,
-    /// Key of the tokens' signature (HS256).
-    pub jwt_key: Key,
+    /// Keys of the tokens' signature (HS256).
+    pub jwt_keys: Keyring,
     /// What a forged or malformed token is told.
     pub forged: Forged,
     /// Rules for a new password.
@@ -102,7 +102,7 @@ pub fn dialect(settings: Settings) -> Dialect {
 
 impl Settings {
     fn tokens(&self) -> ResetToken {
-        ResetToken::new(self.jwt_key.clone(), self.token_ttl)
+        ResetToken::new(self.jwt_keys.clone(), self.token_ttl)
     }
 
     /// What a chooser needs to know.

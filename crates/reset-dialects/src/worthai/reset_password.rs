@@ -69,7 +69,7 @@ pub(super) struct Changed {
                     value = json!({"status": "error", "message": "Internal Server Error", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}})))))))]
 pub(super) async fn run(worthai: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
     let (token, password) = decode(&worthai, &call)?;
-    let guess = call.admit(Class::Token)?;
+    let guess = call.admit(Class::Token).await?;
     let now = call.resets.adapters().clock.now();
     let secret = worthai.tokens().open(&token, now).map_err(|defect| Error::of(defect, &worthai))?;
     guess.judge(call.resets.redeem(NAME, &secret, password, call.network()).await)?;

@@ -44,7 +44,7 @@ fn settings(forged: Forged) -> Settings {
         base_path: "/auth/api/v1".into(),
         page_url: "https://app.example.org/reset".into(),
         token_ttl: Duration::from_secs(1800),
-        jwt_key: jwt_key(),
+        jwt_keys: jwt_key().into(),
         forged,
         policy: policy(),
     }

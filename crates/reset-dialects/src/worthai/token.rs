@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reset_core::{
     account::AccountId,
-    keys::Key,
+    keys::Keyring,
     notation::hex,
     secret::{Seed, Shape, TicketSecret},
     ticket::{Ticket, TicketKind},
@@ -27,9 +27,9 @@ const JTI: usize = 16;
 /// Seconds by which the clock of the server that signed may be ahead of ours (R66).
 const SKEW: i64 = 5;
 
-/// Tokens under one key. Their ticket is found by the `jti`; the rest is judged before any query.
+/// Tokens under the key in use and those before it. Their ticket is found by the `jti`; the rest is judged before any query.
 pub(super) struct ResetToken {
-    key: Key,
+    keys: Keyring,
     life: Duration,
 }
 
@@ -82,13 +82,13 @@ impl From<Forged> for Defect {
 }
 
 impl ResetToken {
-    pub(super) fn new(key: Key, life: Duration) -> Self {
-        Self { key, life }
+    pub(super) fn new(keys: Keyring, life: Duration) -> Self {
+        Self { keys, life }
     }
 
     /// Reads a presented token at `now`. The order is the contract's: signature, purpose, time.
     pub(super) fn open(&self, presented: &str, now: Timestamp) -> Result<TicketSecret, Defect> {
-        let Verified { typ, claims } = jwt::verify::<Presented>(&self.key, presented)?;
+        let Verified { typ, claims } = jwt::verify_with_any::<Presented>(&self.keys, presented)?;
         let purpose = (typ.as_deref(), claims.iss.as_deref(), claims.aud.as_deref());
         if purpose != (Some(TYP), Some(ISSUER), Some(AUDIENCE)) {
             return Err(Defect::OtherPurpose);
@@ -146,7 +146,7 @@ impl Shape for ResetToken {
             iss: ISSUER,
             aud: AUDIENCE,
         };
-        jwt::sign(&self.key, TYP, &claims)
+        jwt::sign(self.keys.current(), TYP, &claims)
     }
 }
 
@@ -166,6 +166,7 @@ fn typed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 
 #[cfg(test)]
 mod tests {
+    use reset_core::keys::Key;
     use serde_json::{Value, json};
 
     use super::*;
@@ -175,7 +176,7 @@ mod tests {
     const JTI_TEXT: &str = "000102030405060708090a0b0c0d0e0f";
 
     fn tokens() -> ResetToken {
-        ResetToken::new(Key::shared(&[7; 32]), Duration::from_secs(1800))
+        ResetToken::new(Key::shared(&[7; 32]).into(), Duration::from_secs(1800))
     }
 
     fn honest() -> Value {
@@ -183,7 +184,7 @@ mod tests {
     }
 
     fn open(typ: &str, claims: &Value) -> Result<String, Defect> {
-        let token = jwt::sign(&tokens().key, typ, claims);
+        let token = jwt::sign(tokens().keys.current(), typ, claims);
         tokens().open(&token, NOW).map(|secret| secret.reveal().to_owned())
     }
 
@@ -200,6 +201,15 @@ mod tests {
     #[test]
     fn an_honest_token_opens_by_its_jti() {
         assert_eq!(open(TYP, &honest()), Ok(JTI_TEXT.to_owned()));
+    }
+
+    #[test]
+    fn a_token_opens_under_each_key_of_the_ring() {
+        let [old, new] = [7, 8].map(|byte| Key::shared(&[byte; 32]));
+        let issued = jwt::sign(&old, TYP, &honest());
+        let open = |keys| ResetToken::new(keys, Duration::from_secs(1800)).open(&issued, NOW).map(drop);
+        assert_eq!(open(Keyring::new(new.clone(), [old])), Ok(()));
+        assert_eq!(open(new.into()), Err(Defect::Forged));
     }
 
     #[test]

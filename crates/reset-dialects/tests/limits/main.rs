@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod own_names;
 mod replay;
 mod world;
 
@@ -226,4 +227,34 @@ async fn without_limits_nobody_is_refused() {
         world.memory.clock.advance(MINUTE / 10);
     }
     assert_eq!(world.mails().await.len(), 100);
+}
+
+#[tokio::test]
+async fn after_ten_wrong_insforge_codes_a_link_is_mailed_and_resets() {
+    let world = world();
+    world.account("user@example.com").await;
+    let exchange = "/api/auth/email/exchange-reset-password-token";
+    let mut mail = None;
+    // Three codes of three guesses each, an hour apart, then one guess more; each from another client.
+    for number in 0..10 {
+        if number % 3 == 0 {
+            world.memory.clock.advance(HOUR);
+            world.post("203.0.113.9", "/api/auth/email/send-reset-password", ASK).await;
+            mail = world.mails().await.pop();
+        }
+        let right = mail.as_ref().unwrap().secret.parse::<u32>().unwrap();
+        let body = format!(r#"{{"email":"user@example.com","code":"{:06}"}}"#, (right + 1) % 1_000_000);
+        assert_eq!(world.post(&format!("198.51.{number}.1"), exchange, &body).await, 401);
+    }
+    world.memory.clock.advance(HOUR);
+    let asked = world.send("203.0.113.9", "/api/auth/email/send-reset-password", ASK, &[]).await;
+    let code =
+        "If your email is registered, we have sent you a password reset code. Please check your inbox.";
+    assert!(String::from_utf8(asked.body().to_vec()).unwrap().contains(code), "it looks as ever");
+    let link = world.mails().await.remove(0).secret;
+    let token = link.strip_prefix("http://127.0.0.1:8080/reset?token=").unwrap();
+    assert!(world.logs_in("user@example.com", world::OLD_PASSWORD).await);
+    let body = format!(r#"{{"newPassword":"NewSecretPassword123!","otp":"{token}"}}"#);
+    assert_eq!(world.post("203.0.113.9", "/api/auth/email/reset-password", &body).await, 200);
+    assert!(world.logs_in("user@example.com", "NewSecretPassword123!").await);
 }

@@ -34,9 +34,9 @@ fn tag(key: &[u8], message: &str) -> String {
 
 /// A token with this header and these claims under the server's own key, as if that had leaked.
 fn signed(header: &str, claims: &str) -> String {
-    let key = settings(Profile::Compatible, &[]).worthai.unwrap().jwt_key;
+    let key = settings(Profile::Compatible, &[]).worthai.unwrap().jwt_keys;
     let message = format!("{}.{}", encoded(header), encoded(claims));
-    format!("{message}.{}", tag(key.as_bytes(), &message))
+    format!("{message}.{}", tag(key.current().as_bytes(), &message))
 }
 
 fn parts(token: &str) -> [&str; 3] {

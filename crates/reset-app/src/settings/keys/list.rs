@@ -86,6 +86,13 @@ pub(crate) const KEYS: &[Key] = &[
         "At least 32 bytes as hex or base64; every other key is derived from it",
     )
     .secrecy(Secrecy::Secret),
+    Key::found(
+        "secret_previous",
+        "on SQLite: `reset.secret.previous` beside the database, where there is one; else none",
+        "Secrets that `secret` took the place of, the latest first, at most three: what is out under them stays valid",
+    )
+    .list()
+    .secrecy(Secrecy::Secret),
     Key::new(
         "profile",
         Choice(&["compatible", "hardened"]),
@@ -124,6 +131,12 @@ pub(crate) const KEYS: &[Key] = &[
         "worthai.jwt_secret",
         "derived from `secret`",
         "Signs the tokens; at least 32 bytes, taken as written",
+    )
+    .secrecy(Secrecy::Secret),
+    Key::found(
+        "worthai.jwt_secret_previous",
+        "derived from `secret_previous` where `worthai.jwt_secret` is not set; else none",
+        "The secret that it took the place of: tokens that this one signed stay valid",
     )
     .secrecy(Secrecy::Secret),
     Key::new("strapi.enabled", Boolean, "true", "Whether Strapi users-permissions is served"),
@@ -207,8 +220,10 @@ pub(crate) const KEYS: &[Key] = &[
         "password.denylist",
         Choice(&["on", "off"]),
         "on",
-        "Whether the hundred thousand most common passwords are refused, in any case of their letters",
+        "Whether the hundred thousand most common passwords are refused, in any case of their letters, and those made \
+         of the account's name or address, of `public_url`'s host, of `mail_from`'s name or of `context_words`",
     ),
+    Key::new("password.context_words", List, "", "Names of your app or company, of which no password is to be made"),
     Key::new(
         "limits.enabled",
         Boolean,
@@ -250,7 +265,8 @@ pub(crate) const KEYS: &[Key] = &[
         "limits.client_asks_per_15m",
         Integer,
         "5",
-        "Resets that one client asks for in 15 minutes: an IPv4 address or an IPv6 /64, in each process; then 429",
+        "Resets that one client asks for in 15 minutes: an IPv4 address or an IPv6 /64, in each process or, \
+         with `redis_url`, in all together; then 429",
     ),
     Key::new("limits.client_asks_per_day", Integer, "20", "The same in a day"),
     Key::new(
@@ -273,6 +289,13 @@ pub(crate) const KEYS: &[Key] = &[
         "60",
         "Other wrong secrets from one client in an hour: long codes, tokens, links; then 429",
     ),
+    Key::found(
+        "limits.redis_url",
+        "each process counts for itself",
+        "`redis://[user:password@]host[:port][/database]`: where all replicas count clients together (`client_…`, \
+         `network_…`)",
+    )
+    .secrecy(Secrecy::Userinfo),
     Key::new(
         "users.preset",
         Choice(&["own", "px0", "insforge", "strapi-v4", "strapi-v3", "custom"]),

@@ -1,0 +1,155 @@
+//! Another secret on a deployment that people use: what was mailed before is good after.
+
+use std::{fs, path::Path, thread};
+
+use conformance::{http::post, server::Deployment};
+
+use super::{deployment, reset_mail};
+
+const PASSWORD: &str = "A new passw0rd!";
+
+/// A ticket that is out, as the request that spends it, and its account.
+struct Out {
+    email: String,
+    path: &'static str,
+    body: String,
+}
+
+/// Asks for a ticket of each dialect at `address`, `InsForge`'s twice: one code is exchanged, the other is not.
+fn out(deployment: &Deployment, address: std::net::SocketAddr, round: usize) -> Vec<Out> {
+    let dialects = [
+        ("px0", "/v1/auth/password-reset/trigger", "/v1/auth/password-reset/reset"),
+        ("worthai", "/auth/api/v1/forgot-password", "/auth/api/v1/reset-password"),
+        ("strapi", "/auth/forgot-password", "/auth/reset-password"),
+        ("exchanged", SEND, "/api/auth/email/reset-password"),
+        ("code", SEND, EXCHANGE),
+    ];
+    let one = |(dialect, trigger, path): (&str, &'static str, &'static str)| {
+        let email = format!("{dialect}{round}@example.com");
+        deployment.add_user(&email, "the old password").unwrap();
+        post(address, trigger, &format!(r#"{{"email":"{email}"}}"#)).unwrap();
+        let mail = reset_mail(deployment, &email);
+        let secret = mail.code().or(mail.token()).unwrap();
+        let body = match dialect {
+            "px0" => format!(r#"{{"code":"{secret}","new_password":"{PASSWORD}"}}"#),
+            "worthai" => format!(r#"{{"reset_token":"{secret}","password":"{PASSWORD}"}}"#),
+            "strapi" => format!(
+                r#"{{"code":"{secret}","password":"{PASSWORD}","passwordConfirmation":"{PASSWORD}"}}"#
+            ),
+            "exchanged" => with_token(&exchanged(address, &email, secret)),
+            _ => format!(r#"{{"email":"{email}","code":"{secret}"}}"#),
+        };
+        Out { email, path, body }
+    };
+    dialects.into_iter().map(one).collect()
+}
+
+const SEND: &str = "/api/auth/email/send-reset-password";
+const EXCHANGE: &str = "/api/auth/email/exchange-reset-password-token";
+
+fn exchanged(address: std::net::SocketAddr, email: &str, code: &str) -> String {
+    let answer = post(address, EXCHANGE, &format!(r#"{{"email":"{email}","code":"{code}"}}"#)).unwrap();
+    token(&answer.body)
+}
+
+/// The token of an exchange's answer.
+fn token(body: &str) -> String {
+    body.split('"').find(|text| text.len() == 64).unwrap().to_owned()
+}
+
+fn with_token(token: &str) -> String {
+    format!(r#"{{"newPassword":"{PASSWORD}","otp":"{token}"}}"#)
+}
+
+fn rotate(deployment: &Deployment) {
+    let rotated = deployment.run(&["secret", "rotate"], "").unwrap();
+    assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
+}
+
+fn contents(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_rotation_under_load_fails_no_valid_reset_in_any_dialect() {
+    let (deployment, folder) = deployment();
+    let server = deployment.start().unwrap();
+    let mut all = out(&deployment, server.address, 0);
+    let (secret, previous) =
+        (folder.path().join("reset.secret"), folder.path().join("reset.secret.previous"));
+    let first = contents(&secret);
+    rotate(&deployment);
+    assert_eq!(contents(&previous), first);
+    assert_ne!(contents(&secret), first);
+    // The running process goes on with the old secret.
+    all.extend(out(&deployment, server.address, 1));
+    server.kill();
+    let server = deployment.start().unwrap();
+    thread::scope(|scope| {
+        let (deployment, address) = (&deployment, server.address);
+        // What is asked for meanwhile is made with the new one.
+        let fresh = scope.spawn(move || out(deployment, address, 2));
+        for Out { email, path, body } in &all {
+            scope.spawn(move || {
+                let answer = post(address, path, body).unwrap();
+                assert_eq!(answer.status, 200, "{email}: {}", answer.body);
+                if *path == EXCHANGE {
+                    let body = with_token(&token(&answer.body));
+                    let answer = post(address, "/api/auth/email/reset-password", &body).unwrap();
+                    assert_eq!(answer.status, 200, "{email}: {}", answer.body);
+                }
+            });
+        }
+        for Out { email, path, body } in fresh.join().unwrap() {
+            let answer = post(address, path, &body).unwrap();
+            assert_eq!(answer.status, 200, "{email}: {}", answer.body);
+        }
+    });
+    for Out { email, .. } in &all {
+        assert!(deployment.accepts(email, PASSWORD).unwrap(), "{email}");
+    }
+}
+
+#[test]
+fn when_the_overlap_is_over_what_is_out_is_like_what_never_was() {
+    let (deployment, folder) = deployment();
+    let server = deployment.start().unwrap();
+    let all = out(&deployment, server.address, 0);
+    rotate(&deployment);
+    fs::remove_file(folder.path().join("reset.secret.previous")).unwrap();
+    server.kill();
+    let server = deployment.start().unwrap();
+    for Out { email, path, body } in &all {
+        let answer = post(server.address, path, body).unwrap();
+        let (status, text) = match *path {
+            "/v1/auth/password-reset/reset" => (400, "invalid or expired password reset code"),
+            "/auth/api/v1/reset-password" => (500, "invalid signature"),
+            "/auth/reset-password" => (400, "Incorrect code provided"),
+            _ => (401, "Invalid or expired"),
+        };
+        assert!(answer.status == status && answer.body.contains(text), "{email}: {}", answer.body);
+        assert!(deployment.accepts(email, "the old password").unwrap());
+    }
+}
+
+#[test]
+fn a_secret_that_somebody_set_is_rotated_by_settings() {
+    let (mut deployment, _folder) = deployment();
+    let [old, new] = ["ab", "cd"].map(|byte| byte.repeat(32));
+    deployment.set("RESET_SECRET", &old);
+    let refused = deployment.run(&["secret", "rotate"], "").unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("RESET_SECRET_PREVIOUS"), "{said}");
+    let server = deployment.start().unwrap();
+    let all = out(&deployment, server.address, 0);
+    deployment.set("RESET_SECRET", &new);
+    deployment.set("RESET_SECRET_PREVIOUS", &old);
+    server.kill();
+    let server = deployment.start().unwrap();
+    for Out { email, path, body } in &all {
+        assert_eq!(post(server.address, path, body).unwrap().status, 200, "{email}");
+    }
+    let doctor = deployment.run(&["doctor"], "").unwrap();
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("ok    secret: at least 32 bytes, and 1 previous still accepted"), "{said}");
+}

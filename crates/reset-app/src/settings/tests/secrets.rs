@@ -1,0 +1,110 @@
+//! Secrets: what is derived from them, which of them may be equal, and who may read their files.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use reset_core::keys::{Key, Keyring};
+
+use super::{ROOT, environment, sentence, written};
+use crate::settings::keys::{KEYS, Secrecy, variable};
+
+const OLD: &str = "yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ug=";
+const OLDER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn bytes(keys: &Keyring) -> Vec<&[u8]> {
+    keys.all().iter().map(Key::as_bytes).collect()
+}
+
+#[test]
+fn the_root_decides_every_derived_key() {
+    let settings = environment(&[]).unwrap();
+    let of = |root: &Key| {
+        settings.dialects("http://127.0.0.1:8080", &root.clone().into()).unwrap().strapi.unwrap()
+    };
+    let (one, two) = (of(&Key::shared(&[1; 32])), of(&Key::shared(&[2; 32])));
+    assert_ne!(bytes(&one.tags), bytes(&two.tags));
+    assert_ne!(one.jwt_key.as_bytes(), one.tags.current().as_bytes());
+}
+
+#[test]
+fn previous_secrets_are_accepted_and_make_nothing() {
+    let list = format!("{OLD}, {OLDER}");
+    let settings = environment(&[("RESET_SECRET", ROOT), ("RESET_SECRET_PREVIOUS", &list)]).unwrap();
+    let roots = settings.database.secret.likely_roots();
+    assert_eq!((roots.all().len(), roots.current().as_bytes()[31]), (3, 0xe7));
+    assert_eq!((roots.all()[1].as_bytes()[31], roots.all()[2].as_bytes()[0]), (0xe8, 1));
+    let dialects = settings.stand_in().unwrap();
+    assert_eq!(bytes(&dialects.worthai.unwrap().jwt_keys), bytes(&roots.derive("worthai.jwt")));
+    assert_eq!(bytes(&dialects.insforge.unwrap().tags), bytes(&roots.derive("insforge.tags")));
+    let strapi = dialects.strapi.unwrap();
+    assert_eq!(bytes(&strapi.tags), bytes(&roots.derive("strapi.tags")));
+    assert_eq!(strapi.jwt_key.as_bytes(), roots.current().derive("strapi.jwt").as_bytes());
+}
+
+#[test]
+fn previous_secrets_lie_in_a_file_one_a_line_or_in_a_list() {
+    let (_dir, path) = written("before", &format!("{OLD}\n{OLDER}\n"));
+    let path = path.display().to_string();
+    let variables = [("RESET_SECRET", ROOT), ("RESET_SECRET_PREVIOUS_FILE", path.as_str())];
+    let kept = environment(&variables).unwrap().database.secret.likely_roots();
+    let listed = super::file(&format!("secret = \"{ROOT}\"\nsecret_previous = [\"{OLD}\", \"{OLDER}\"]"));
+    let listed = listed.unwrap().database.secret.likely_roots();
+    assert_eq!((kept.all().len(), bytes(&kept)), (3, bytes(&listed)));
+}
+
+#[test]
+fn previous_secrets_are_judged_like_the_secret() {
+    for (list, expected) in [
+        ("short", "secret_previous (RESET_SECRET_PREVIOUS) is not right; expected at least 32 bytes"),
+        (ROOT, "one of them is secret itself"),
+        (&[OLDER; 4].join(","), "at most 3 secrets; it has 4"),
+    ] {
+        let text = sentence(environment(&[("RESET_SECRET", ROOT), ("RESET_SECRET_PREVIOUS", list)]));
+        assert!(text.contains(expected) && !text.contains(OLDER) && !text.contains(ROOT), "{text}");
+    }
+}
+
+#[test]
+fn worthais_own_secret_has_previous_ones_of_its_own() {
+    let (new, old) = ("a secret of worthai's own, the new one", "a secret of worthai's own, the old one");
+    let given = |more: &[(&str, &str)]| {
+        let all = [&[("RESET_SECRET", ROOT), ("RESET_SECRET_PREVIOUS", OLDER)], more].concat();
+        environment(&all).and_then(|settings| settings.stand_in()).map(|all| all.worthai.unwrap().jwt_keys)
+    };
+    let (secret, before) = ("RESET_WORTHAI__JWT_SECRET", "RESET_WORTHAI__JWT_SECRET_PREVIOUS");
+    let both = given(&[(secret, new), (before, old)]).unwrap();
+    assert_eq!(bytes(&both), [new.as_bytes(), old.as_bytes()]);
+    // On the way back to the derived one, whose own predecessor counts again.
+    let back = given(&[(before, old)]).unwrap();
+    assert_eq!((back.all().len(), back.all()[1].as_bytes()), (3, old.as_bytes()));
+    for (more, expected) in [
+        (vec![(secret, new), (before, "too short")], "worthai.jwt_secret_previous"),
+        (vec![(secret, OLDER)], "the same as secret"),
+        (vec![(secret, new), ("RESET_STRAPI__JWT_SECRET", new)], "the same as"),
+        (vec![(secret, new), (before, old), ("RESET_STRAPI__JWT_SECRET", old)], "the same as"),
+    ] {
+        let error = given(&more).err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn no_file_of_a_secret_may_be_read_by_others() {
+    let (_dir, path) = written("secret", ROOT);
+    let name = path.display().to_string();
+    let secret = KEYS.iter().filter(|key| key.secrecy != Secrecy::Open);
+    for key in secret {
+        let variable = variable(key.name) + "_FILE";
+        for (mode, whom) in
+            [(0o604, "every user"), (0o602, "every user"), (0o640, "a group"), (0o620, "a group")]
+        {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let text = sentence(environment(&[(&variable, &name)]));
+            let told = format!("{}_file, set by {variable}: ", key.name);
+            assert!(text.starts_with(&told) && text.contains(whom), "{mode:o}: {text}");
+            assert!(text.ends_with("chmod 600 it"), "{text}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+        let text = environment(&[(&variable, &name)]).err().map(|error| format!("{error:#}"));
+        assert!(!text.is_some_and(|text| text.contains("chmod")), "{}", key.name);
+    }
+}

@@ -1,0 +1,78 @@
+//! A password that is made of the account's name, in each dialect's words for a weak one; the tenth ends the secret.
+
+use crate::world::{World, world};
+
+const EMAIL: &str = "annabel@example.com";
+const ASK: &str = r#"{"email":"annabel@example.com"}"#;
+
+/// How one dialect mails a secret, spends it, and refuses.
+struct Way {
+    trigger: &'static str,
+    reset: &'static str,
+    body: fn(&str, &str) -> String,
+    weak: &'static str,
+    dead: &'static str,
+}
+
+const WAYS: [Way; 4] = [
+    Way {
+        trigger: "/v1/auth/password-reset/trigger",
+        reset: "/v1/auth/password-reset/reset",
+        body: |secret, password| format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#),
+        weak: r#"{"error":"password must not be made of your name or email, or of ours"}"#,
+        dead: "invalid or expired password reset code",
+    },
+    Way {
+        trigger: "/auth/api/v1/forgot-password",
+        reset: "/auth/api/v1/reset-password",
+        body: |secret, password| format!(r#"{{"reset_token":"{secret}","password":"{password}"}}"#),
+        weak: r#"{"status":"fail","message":"\"password\" must not be made of your name or email, or of ours","errorCode":"INVALID","data":{"errorName":"ValidationMiddlewareError"}}"#,
+        dead: "This reset password link has expired",
+    },
+    Way {
+        trigger: "/auth/forgot-password",
+        reset: "/auth/reset-password",
+        body: |secret, password| {
+            format!(r#"{{"code":"{secret}","password":"{password}","passwordConfirmation":"{password}"}}"#)
+        },
+        weak: r#"{"code":400,"message":"password must not be made of your name or email, or of ours","data":null,"error":{"status":400,"name":"ValidationError","message":"password must not be made of your name or email, or of ours","details":{"errors":[{"path":["password"],"message":"password must not be made of your name or email, or of ours","name":"ValidationError"}]}}}"#,
+        dead: "Incorrect code provided",
+    },
+    Way {
+        trigger: "/api/auth/email/send-reset-password",
+        reset: "/api/auth/email/reset-password",
+        body: |secret, password| format!(r#"{{"newPassword":"{password}","otp":"{secret}"}}"#),
+        weak: r#"{"error":"INVALID_INPUT","message":"Password must not be made of your name or email, or of ours","statusCode":400}"#,
+        dead: "Invalid or expired verification token",
+    },
+];
+
+async fn say(world: &World, path: &str, body: &str) -> (u16, String) {
+    let answer = world.send("203.0.113.9", path, body, &[]).await;
+    (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn each_dialect_refuses_the_accounts_own_name_and_ends_the_secret_at_the_tenth_time() {
+    for way in WAYS {
+        let world = world();
+        world.account(EMAIL).await;
+        world.post("203.0.113.9", way.trigger, ASK).await;
+        let mail = world.mails().await.remove(0);
+        let mut secret = mail.secret.rsplit('=').next().unwrap().to_owned();
+        if way.trigger.contains("/email/") {
+            let body = format!(r#"{{"email":"{EMAIL}","code":"{secret}"}}"#);
+            let (_, answer) = say(&world, "/api/auth/email/exchange-reset-password-token", &body).await;
+            secret = answer.split('"').find(|text| text.len() == 64).unwrap().to_owned();
+        }
+        let reset = async |password: &str| say(&world, way.reset, &(way.body)(&secret, password)).await;
+        for _ in 0..10 {
+            let (status, body) = reset("Annabel2024!").await;
+            assert_eq!((status, body.as_str()), (400, way.weak));
+        }
+        for password in ["Annabel2024!", "NewSecretPassword123!"] {
+            let (_, body) = reset(password).await;
+            assert!(body.contains(way.dead), "{body}");
+        }
+    }
+}
