@@ -9,7 +9,7 @@ use crate::{
     budget::{Budget, Window},
     errand::{ErrandId, Outcome, Reference},
     event::{AddressTag, Event, EventKind, Network},
-    keys::{Key, Keys},
+    keys::{Key, Keyring, Keys},
     ports::{Redemption, Store},
     ticket::{Ticket, TicketId, TicketKind},
 };
@@ -229,6 +229,22 @@ pub async fn nobody_seals_or_forgets_in_a_chain_of_another_secret(store: Arc<dyn
     assert_eq!(done(verify(&*store, &other, None).await), Err(Broken::Ends));
     assert_eq!(done(store.seal(&sealer(), 100).await), 1, "ours goes on");
     assert!(done(verify(&*store, &sealer(), None).await).is_ok());
+}
+
+pub async fn a_chain_goes_on_under_the_next_secret_and_then_without_the_earlier_one(store: Arc<dyn Store>) {
+    let key = |byte: u8| Key::shared(&[byte; 32]);
+    let sealer_of = |roots: Keyring| Sealer::of(&Keys::rotated(&roots));
+    record(&store, 2).await;
+    done(store.seal(&sealer(), 100).await);
+    record(&store, 1).await;
+    let both = sealer_of(Keyring::new(key(8), [key(7)]));
+    assert_eq!(done(store.seal(&both, 100).await), 1);
+    assert!(done(verify(&*store, &both, None).await).is_ok());
+    let next = sealer_of(Keyring::new(key(8), []));
+    record(&store, 1).await;
+    assert_eq!(done(store.seal(&next, 100).await), 1);
+    done(store.forget_events(&next, at(100)).await);
+    assert!(done(store.sealed(0, 100).await).is_empty());
 }
 
 pub async fn an_empty_chain_holds_and_misses_a_mark_that_it_held_once(store: Arc<dyn Store>) {

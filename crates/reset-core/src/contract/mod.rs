@@ -149,6 +149,7 @@ macro_rules! store_contract {
                 forgotten_events_leave_a_chain_that_holds,
                 forgetting_stops_at_the_first_event_that_is_young,
                 nobody_seals_or_forgets_in_a_chain_of_another_secret,
+                a_chain_goes_on_under_the_next_secret_and_then_without_the_earlier_one,
                 an_empty_chain_holds_and_misses_a_mark_that_it_held_once,
                 what_may_come_a_thousand_times_is_told_once,
                 a_flood_of_asks_for_one_address_is_told_ten_times_an_hour,

@@ -53,6 +53,7 @@ impl Chronicle {
     fn seal(&mut self, sealer: &Sealer, limit: usize) -> Result<usize, StoreError> {
         let none = (Mark::START, Mark::START);
         let (base, mut at) = self.ends.map_or(none, |ends| (ends.base.0, ends.head.0));
+        let base_is_ours = self.ends.is_none_or(|ends| sealer.is_ours(End::Base, ends.base.0, ends.base.1));
         if self.ends.is_some_and(|ends| !sealer.is_ours(End::Head, ends.head.0, ends.head.1)) {
             return Err(StoreError::new(NOT_OURS));
         }
@@ -63,8 +64,10 @@ impl Chronicle {
             count += 1;
         }
         if count > 0 {
-            let (base, head) = ((base, sealer.tag(End::Base, base)), (at, sealer.tag(End::Head, at)));
-            self.ends = Some(Ends { base, head });
+            // Anew, since the tag may be of an earlier secret, which may be listed no longer one day.
+            let kept = self.ends.map(|ends| ends.base).filter(|_| !base_is_ours);
+            let base = kept.unwrap_or((base, sealer.tag(End::Base, base)));
+            self.ends = Some(Ends { base, head: (at, sealer.tag(End::Head, at)) });
         }
         sealer.saw(at);
         Ok(count)

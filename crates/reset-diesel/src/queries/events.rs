@@ -191,8 +191,17 @@ fn seal_some(db: &mut Db, sealer: &Sealer, limit: u32) -> QueryResult<Option<(u3
         Turn::Others => return Ok(Some((0, Mark::START))),
         Turn::Never => return Ok(None),
     };
-    if stored_mark(db, End::Base)?.is_none() {
-        turn(db, sealer, End::Base)?;
+    match stored_mark(db, End::Base)? {
+        None => {
+            turn(db, sealer, End::Base)?;
+        }
+        // Of an earlier secret, which may be listed no longer one day. Unless it is moved just now.
+        Some((base, tag)) if sealer.is_ours(End::Base, base, tag) && tag != sealer.tag(End::Base, base) => {
+            update(marks::table.find(End::Base.name()).filter(marks::place.eq(base.place)))
+                .set(marks::tag.eq(&sealer.tag(End::Base, base).as_bytes()[..]))
+                .execute(db)?;
+        }
+        Some(_) => {}
     }
     let unsealed = events::table.filter(events::place.is_null()).order(events::seq).limit(limit.into());
     let rows: Vec<EventRow> = unsealed.select(EventRow::as_select()).load(db)?;
