@@ -1,5 +1,7 @@
 //! `cargo xtask tidy`: the invariants of docs/ARCHITECTURE.md that a compiler cannot check.
 
+mod requirements;
+
 use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
@@ -38,6 +40,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         manifest(file, &mut faults);
     }
     documents(&files, &mut faults);
+    requirements::check(&files, &mut faults);
     if faults.is_empty() {
         println!("tidy: {} files, nothing to mend", files.len());
         return Ok(());
@@ -144,9 +147,13 @@ fn manifest(file: &File, faults: &mut Vec<String>) {
     }
 }
 
+fn is_document(file: &File) -> bool {
+    file.path.starts_with("docs/") || ["README.md", "SECURITY.md"].contains(&file.path.as_str())
+}
+
 /// Every path that the documents name exists.
 fn documents(files: &[File], faults: &mut Vec<String>) {
-    for document in files.iter().filter(|file| file.path.starts_with("docs/") || file.path == "README.md") {
+    for document in files.iter().filter(|file| is_document(file)) {
         for (number, line) in numbered(document) {
             for quoted in line.split('`').skip(1).step_by(2) {
                 let path = quoted.trim_end_matches('/');

@@ -127,3 +127,66 @@ fn what_a_mail_server_says_about_an_address_is_not_logged() {
     let line = log.lines().find(|line| line.to_lowercase().contains("canary"));
     assert_eq!(line, None, "an address in the log");
 }
+
+/// The beginning of a log line: when, how bad, where.
+fn is_a_line(line: &str) -> bool {
+    let (time, rest) = line.split_at_checked(27).unwrap_or_default();
+    let level = rest.trim_start().split(' ').next().unwrap_or_default();
+    time.ends_with('Z')
+        && time.as_bytes().get(10) == Some(&b'T')
+        && ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"].contains(&level)
+}
+
+#[test]
+fn nobody_writes_a_line_of_his_own_into_the_log() {
+    const HOSTILE: [&str; 7] = [
+        "\n{\"level\":\"error\",\"planted\":1}",
+        "\r\n2026-01-01T00:00:00.000000Z ERROR planted: planted",
+        "\u{1b}[31mplanted\u{1b}[0m",
+        "\u{2028}planted",
+        "\u{85}planted",
+        "\0planted",
+        "%0aplanted%0d%0aplanted",
+    ];
+    let (deployment, _folder) = deployment();
+    deployment.add_user("user@example.com", "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    for hostile in HOSTILE {
+        let json = hostile.chars().fold(String::new(), |json, c| match c {
+            '"' => json + "\\\"",
+            c if c < ' ' => json + &format!("\\u{:04x}", u32::from(c)),
+            c => json + c.encode_utf8(&mut [0; 4]),
+        });
+        for body in [
+            format!(r#"{{"email":"{json}@example.com"}}"#),
+            format!(r#"{{"{json}":"{json}"}}"#),
+            format!(r#"{{"code":"{json}","new_password":"New Password 1!"}}"#),
+            format!(r#"{{"reset_token":"{json}","password":"New Password 1!"}}"#),
+        ] {
+            for path in [
+                "/v1/auth/password-reset/trigger",
+                "/v1/auth/password-reset/reset",
+                "/auth/api/v1/reset-password",
+            ] {
+                post(server.address, path, &body).unwrap();
+            }
+        }
+        let plain: String = hostile.chars().filter(char::is_ascii_graphic).collect();
+        let head =
+            format!("POST /v1/{plain} HTTP/1.1\r\nhost: test\r\nuser-agent: {plain}\r\nreferer: {plain}");
+        // As it is, a server may well hang up.
+        let raw = format!(
+            "POST /v1/auth/x HTTP/1.1\r\nhost: test\r\nuser-agent: {hostile}\r\ncontent-length: 0\r\n\r\n"
+        );
+        for request in [format!("{head}\r\ncontent-length: 0\r\n\r\n"), raw] {
+            let _ = conformance::http::Connection::open(server.address).unwrap().send(request.as_bytes());
+        }
+    }
+    assert!(server.terminate().unwrap().success());
+    let log = deployment.logged();
+    for line in log.lines() {
+        assert!(is_a_line(line), "{line:?}");
+        assert!(!line.contains("planted") && !line.contains('\u{1b}'), "{line:?}");
+    }
+    assert!(log.lines().count() > 5 && log.is_ascii(), "{log}");
+}

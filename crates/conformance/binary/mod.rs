@@ -8,11 +8,14 @@ mod commands;
 mod connections;
 mod durability;
 mod ending;
+mod enumeration;
 mod flows;
 mod hashes;
 mod health;
+mod hosts;
 mod hygiene;
 mod limits;
+mod races;
 mod redis;
 mod rotation;
 mod settings;
@@ -43,7 +46,7 @@ fn deployment() -> (Deployment, TempDir) {
 /// The same within the default limits.
 fn limited() -> (Deployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (Deployment::new(crate::BINARY, folder.path()), folder)
+    (Deployment::new(crate::BINARY, folder.path()).watched(), folder)
 }
 
 /// Waits for a mail to `to` whose subject is about a reset.

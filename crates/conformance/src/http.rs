@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::place::{Place, Socket};
+use crate::{
+    canaries,
+    place::{Place, Socket},
+};
 
 /// One answer, headers in the order they came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,7 @@ impl Answer {
 
 /// A connection that is kept alive.
 pub struct Connection {
+    place: Place,
     stream: BufReader<Socket>,
 }
 
@@ -39,9 +43,10 @@ impl Connection {
     /// # Errors
     /// When nobody listens.
     pub fn open(place: impl Into<Place>) -> anyhow::Result<Self> {
-        let stream = Socket::connect(&place.into()).context("connecting")?;
+        let place = place.into();
+        let stream = Socket::connect(&place).context("connecting")?;
         stream.set_patience(Duration::from_secs(20))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { place, stream: BufReader::new(stream) })
     }
 
     /// Sends `request` as it is and reads one answer.
@@ -49,6 +54,7 @@ impl Connection {
     /// # Errors
     /// When the connection breaks or the answer is no HTTP.
     pub fn send(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+        canaries::sent(&self.place, request);
         // A server may answer 413 and close while the body is still being sent: the answer counts.
         let sent = self.stream.get_mut().write_all(request);
         let head = request.starts_with(b"HEAD ");
@@ -101,6 +107,7 @@ impl Connection {
                 self.stream.read_exact(&mut body).context("reading the body")?;
                 answer.body = String::from_utf8_lossy(&body).into_owned();
             }
+            canaries::answered(&self.place, &answer);
             return Ok(answer);
         }
     }

@@ -3,8 +3,9 @@
 //! The suites are in `tests/`: `front_ends.rs` holds the recorded cases of `cases/*.http` against every
 //! front-end, `random.rs` compares them on requests that [`random`] makes up and [`differ`] judges.
 //! `binary/`, which each server's tests run, `cargo xtask diff` and `cargo xtask bench` use the same tools on the
-//! real binary.
+//! real binary. What such a server says is searched for secrets and addresses when it ends ([`canaries`]).
 
+pub mod canaries;
 pub mod case;
 pub mod databases;
 pub mod dialects;

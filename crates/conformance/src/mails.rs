@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context, bail};
 use mail_parser::MessageParser;
 
+use crate::canaries;
+
 /// One mail.
 #[derive(Clone, Debug)]
 pub struct Letter {
@@ -59,7 +61,12 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<Letter>> {
         }
     }
     files.sort();
-    files.iter().map(|(_, path)| letter(&fs::read(path)?)).collect()
+    let letters: Vec<Letter> =
+        files.iter().map(|(_, path)| letter(&fs::read(path)?)).collect::<anyhow::Result<_>>()?;
+    for letter in &letters {
+        canaries::filed(folder, letter);
+    }
+    Ok(letters)
 }
 
 /// Waits up to `patience` until `folder` holds a mail to `to` that satisfies `wanted`; the newest one.

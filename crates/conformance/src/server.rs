@@ -1,33 +1,54 @@
 //! A server as its operator runs it: a process with an environment, a database file and a mail folder.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    fs,
+    io::{BufRead, BufReader, Write, copy},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+    thread::{self, JoinHandle},
 };
 
 use anyhow::{Context, bail, ensure};
+
+use crate::{
+    canaries::{self, Kind, Watch},
+    mails,
+    place::Place,
+};
 
 /// A folder with a database and mails, and the binary that works on it.
 pub struct Deployment {
     binary: PathBuf,
     folder: PathBuf,
     settings: Vec<(String, String)>,
+    watch: Option<Arc<Watch>>,
 }
 
-/// A running server. It is killed when dropped.
+/// A running server. It is killed when dropped, and where it is watched, what it said is searched then.
 pub struct Server {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    /// What goes on reading what it prints.
+    printing: Option<JoinHandle<()>>,
+    watched: Option<Watched>,
+}
+
+/// What is to be searched when a server ends, and for what.
+struct Watched {
+    watch: Arc<Watch>,
+    place: Place,
+    folder: PathBuf,
 }
 
 impl Deployment {
     /// A deployment of `binary` in `folder`, listening on a free port, with small hashes.
     pub fn new(binary: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
-        let mut deployment = Self { binary: binary.into(), folder: folder.clone(), settings: Vec::new() };
+        let mut deployment =
+            Self { binary: binary.into(), folder: folder.clone(), settings: Vec::new(), watch: None };
         deployment.set("RESET_LISTEN", "127.0.0.1:0");
         deployment.set("RESET_DATABASE_URL", &format!("sqlite://{}", folder.join("reset.db").display()));
         deployment.set("RESET_MAIL_URL", &format!("file://{}", folder.join("mail").display()));
@@ -36,8 +57,24 @@ impl Deployment {
         deployment
     }
 
+    /// From now on its servers say all that they can, and none may end with a secret or an address in what it said
+    /// (R70): whatever is sent to them, answered and mailed by them is looked for.
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        let watch = Arc::new(Watch::default());
+        watch.listen_in(&self.mails());
+        for (name, value) in &self.settings {
+            note_setting(&watch, name, value);
+        }
+        self.watch = Some(watch);
+        self
+    }
+
     /// Sets a variable of the environment, instead of what it was.
     pub fn set(&mut self, name: &str, value: &str) {
+        if let Some(watch) = &self.watch {
+            note_setting(watch, name, value);
+        }
         self.settings.retain(|(known, _)| known != name);
         self.settings.push((name.to_owned(), value.to_owned()));
     }
@@ -65,26 +102,43 @@ impl Deployment {
     /// # Errors
     /// When it ends before it listens.
     pub fn start(&self) -> anyhow::Result<Server> {
-        self.start_until("listening on http://", |address| Ok(address.parse()?))
+        self.start_until("listening on http://", |address| {
+            let address: SocketAddr = address.parse()?;
+            Ok((address, address.into()))
+        })
     }
 
     fn start_until(
         &self,
         said: &str,
-        address: impl FnOnce(&str) -> anyhow::Result<SocketAddr>,
+        place: impl FnOnce(&str) -> anyhow::Result<(SocketAddr, Place)>,
     ) -> anyhow::Result<Server> {
-        let mut child = self
-            .command(&["serve"])
+        let mut serve = self.command(&["serve"]);
+        if self.watch.is_some() && !self.settings.iter().any(|(name, _)| name == "RESET_LOG") {
+            serve.env("RESET_LOG", "trace");
+        }
+        let mut child = serve
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(self.log()?)
+            .stderr(self.append_to("log")?)
             .spawn()
             .with_context(|| format!("starting {}", self.binary.display()))?;
-        let stdout = child.stdout.take().context("a pipe was asked for")?;
-        for line in BufReader::new(stdout).lines() {
-            if let Some(place) = line?.strip_prefix(said) {
-                return Ok(Server { child, address: address(place)? });
+        let mut stdout = BufReader::new(child.stdout.take().context("a pipe was asked for")?);
+        let mut printed = self.append_to("printed")?;
+        let mut line = String::new();
+        while stdout.read_line(&mut line)? > 0 {
+            printed.write_all(line.as_bytes())?;
+            if let Some(told) = line.strip_prefix(said) {
+                let (address, place) = place(told.trim_end())?;
+                // What it prints later is kept as well, and a full pipe would stop it.
+                let printing = Some(thread::spawn(move || drop(copy(&mut stdout, &mut printed))));
+                let watched = self.watch.clone().map(|watch| {
+                    watch.listen_at(place.clone());
+                    Watched { watch, place, folder: self.folder.clone() }
+                });
+                return Ok(Server { child, address, printing, watched });
             }
+            line.clear();
         }
         let _ = child.wait();
         bail!("the server ended before it listened:\n{}", self.logged())
@@ -96,7 +150,9 @@ impl Deployment {
     /// # Errors
     /// When it ends before it listens.
     pub fn start_on_socket(&self) -> anyhow::Result<Server> {
-        self.start_until("listening on unix:", |_| Ok(SocketAddr::from(([0, 0, 0, 0], 0))))
+        self.start_until("listening on unix:", |path| {
+            Ok((SocketAddr::from(([0, 0, 0, 0], 0)), PathBuf::from(path).into()))
+        })
     }
 
     /// Runs a command to its end with `stdin`.
@@ -104,6 +160,10 @@ impl Deployment {
     /// # Errors
     /// When it cannot be started.
     pub fn run(&self, args: &[&str], stdin: &str) -> anyhow::Result<std::process::Output> {
+        if let (Some(watch), true) = (&self.watch, args.contains(&"--password-stdin")) {
+            watch.note(Kind::Password, stdin.trim_end());
+            args.iter().filter(|arg| arg.contains('@')).for_each(|email| watch.note(Kind::Address, email));
+        }
         let mut child = self
             .command(args)
             .stdin(Stdio::piped())
@@ -143,9 +203,59 @@ impl Deployment {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    fn log(&self) -> anyhow::Result<std::fs::File> {
-        let path: &Path = &self.folder.join("log");
-        Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?)
+    fn append_to(&self, name: &str) -> anyhow::Result<fs::File> {
+        Ok(fs::OpenOptions::new().create(true).append(true).open(self.folder.join(name))?)
+    }
+}
+
+/// Secrets among the settings, passwords in URLs included.
+fn note_setting(watch: &Arc<Watch>, name: &str, value: &str) {
+    if name.ends_with("SECRET") {
+        watch.note(Kind::Setting, value);
+    }
+    let Some((_, authority)) = value.split_once("://") else { return };
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    let (login, host) = authority.rsplit_once('@').unwrap_or_default();
+    if let Some((_, password)) = login.split_once(':') {
+        watch.note(Kind::Setting, password);
+    }
+    // A mail server of the suite's own.
+    let host = if host.is_empty() { authority } else { host };
+    if let (true, Ok(address)) = (name == "RESET_MAIL_URL", host.parse::<SocketAddr>()) {
+        watch.listen_at(address.into());
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.end();
+        }
+    }
+}
+
+impl Watched {
+    /// Everything that the suite knows, in everything that the server said.
+    fn search(&self) -> Vec<String> {
+        canaries::forget(&self.place);
+        // Those that nobody has looked at are among them.
+        for letter in mails::all(&self.folder.join("mail")).unwrap_or_default() {
+            self.watch.note_letter(&letter);
+        }
+        if let Ok(root) = fs::read_to_string(self.folder.join("reset.secret")) {
+            self.watch.note(Kind::Setting, root.trim());
+        }
+        ["log", "printed"]
+            .iter()
+            .flat_map(|name| {
+                match fs::read(self.folder.join(name)) {
+                    Ok(said) => self.watch.found_in(&said),
+                    Err(error) => vec![format!("it could not be read: {error}")],
+                }
+                .into_iter()
+                .map(move |place| format!("{name}, {place}"))
+            })
+            .collect()
     }
 }
 
@@ -194,5 +304,18 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(printing) = self.printing.take() {
+            let _ = printing.join();
+        }
+        if let Some(watched) = self.watched.take() {
+            let found = watched.search();
+            // A test that fails already must not hide why.
+            assert!(
+                found.is_empty() || thread::panicking(),
+                "what must not be said was said by the server of {}:\n{}",
+                watched.folder.display(),
+                found.join("\n")
+            );
+        }
     }
 }

@@ -10,7 +10,11 @@ use std::{
 
 use anyhow::Context;
 
-use crate::mails::{self, Letter};
+use crate::{
+    canaries,
+    mails::{self, Letter},
+    place::Place,
+};
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -88,6 +92,7 @@ fn converse(
     reply: Reply,
     heard: &Mutex<Heard>,
 ) -> std::io::Result<()> {
+    let here = stream.local_addr()?;
     let reader = BufReader::new(stream.try_clone()?);
     let mut say = |text: &str| {
         thread::sleep(pause);
@@ -104,7 +109,12 @@ fn converse(
             continue;
         }
         match message.take() {
-            Some(message) => lock(heard).messages.push(message),
+            Some(message) => {
+                if let Ok(letter) = mails::letter(message.as_bytes()) {
+                    canaries::mailed(&Place::Tcp(here), &letter);
+                }
+                lock(heard).messages.push(message);
+            }
             None => lock(heard).commands.push(line.clone()),
         }
         if let Some(address) = line.strip_prefix("RCPT TO:<") {

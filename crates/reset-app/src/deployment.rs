@@ -98,7 +98,8 @@ pub(crate) async fn counters(settings: &Settings, roots: &Keyring) -> Result<Opt
     Ok(Some(Shared { counters, names: roots.current().derive("clients") }))
 }
 
-/// The mail service, whose mails name the host of `public_url`.
+/// The mail service, whose mails name the host of `public_url`. Those that `transports` do not take for now go by
+/// `mail_fallback_url`.
 pub(crate) fn mail(
     settings: &Settings,
     transports: Vec<Transport>,
@@ -106,8 +107,12 @@ pub(crate) fn mail(
 ) -> Result<Arc<MailService>> {
     let url = Url::parse(public_url)?;
     let domain = url.host_str().context("public_url has no host")?;
-    let mail = MailService::new(transports, &settings.mail.from, domain)?;
-    Ok(Arc::new(mail.with_templates(templates(settings)?)))
+    let mut mail = MailService::new(transports, &settings.mail.from, domain)?;
+    mail = mail.with_templates(templates(settings)?).with_per_domain(settings.mail.per_domain);
+    if let Some(fallback) = &settings.mail.fallback {
+        mail = mail.with_fallback(fallback.clone()).context("mail_fallback_url")?;
+    }
+    Ok(Arc::new(mail))
 }
 
 /// The texts of mails.

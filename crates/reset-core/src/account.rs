@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{hasher::HashForm, time::Timestamp};
+use crate::{email::EmailAddress, hasher::HashForm, time::Timestamp};
 
 /// Identifies an account in its table, as text whatever the column's type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +46,18 @@ pub struct Account {
     pub created_at: Timestamp,
     /// When the row last changed.
     pub updated_at: Timestamp,
+}
+
+impl Account {
+    /// The address that the account is found by.
+    pub fn email_key(&self) -> String {
+        email_key(&self.email)
+    }
+}
+
+/// What a stored address is compared by: its canonical form, or itself where it follows no grammar of ours.
+pub fn email_key(stored: &str) -> String {
+    EmailAddress::parse(stored).map_or_else(|_| stored.to_owned(), |email| email.key().to_owned())
 }
 
 impl fmt::Debug for Account {

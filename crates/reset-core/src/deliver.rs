@@ -50,6 +50,17 @@ enum NoMail {
     Later,
 }
 
+/// What a ticket is issued for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Its secret is mailed.
+    Mail,
+    /// An administrator hands its secret over.
+    Link,
+    /// Nothing: it never opens anything, for nobody has the account that it is issued to.
+    Rehearsal,
+}
+
 /// A mail that is ready, and the ticket whose clock starts when it is accepted.
 struct Ready {
     mail: Mail,
@@ -129,24 +140,14 @@ impl Resets {
         let ended = |outcome| Ok(Err(NoMail::Ended(outcome)));
         let Some(recipes) = self.recipes_of(&errand.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
-        let account = adapters.store.account_by_email(email).await?;
-        let account = match account.filter(|account| !account.blocked) {
-            Some(account) if self.may_be_mailed(&account.id, email, adapters.clock.now()).await? => {
-                Some(account)
-            }
-            _ => None,
-        };
-        let Some(account) = account else {
-            // A mail and its ticket would cost a commit each here. So does their absence, lest whoever asks next can
-            // tell by the time of his own answer what this errand came to (R14).
-            self.may_mail("nobody").await?;
-            adapters.store.renew(&errand.id, errand.attempts, adapters.clock.now().plus(LEASE)).await?;
+        let Some(account) = self.reached_by(email, adapters.clock.now()).await? else {
+            self.rehearse(errand, recipes, redirect_to).await?;
             return ended(Outcome::Nobody);
         };
         let ticket = match adapters.store.ticket_of(&errand.id).await? {
             Some(ticket) => Some(ticket),
             None if !self.may_mail("all").await? => return Ok(Err(NoMail::Later)),
-            None => self.issue(errand, &account, email, recipes, redirect_to).await?,
+            None => self.issue(errand, &account, recipes, redirect_to, Purpose::Mail).await?,
         };
         let Some(mut ticket) = ticket else { return ended(Outcome::Superseded) };
         let now = adapters.clock.now();
@@ -164,13 +165,19 @@ impl Resets {
         }
         let text = recipe.shape.seal(&secret, &ticket);
         let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
+        // To the stored address; or to the mailbox of an objection, which was stored when the reset was.
+        let account = if account.email_key() == email.key() {
+            account
+        } else {
+            Account { email: email.key().to_owned(), ..account }
+        };
         let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), recipe.life);
         Ok(Ok(Ready { mail: letter(errand, account, body), ticket: Some(clock) }))
     }
 
     /// Whether one more reset mail may leave. Its tries count once, and notices never: the owner is told whatever
     /// strangers ask for.
-    async fn may_mail(&self, to: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn may_mail(&self, to: &str) -> Result<bool, StoreError> {
         let windows = &self.inner.budgeting.mails;
         if windows.is_empty() {
             return Ok(true);
@@ -202,16 +209,18 @@ impl Resets {
         Ok(())
     }
 
-    /// Whether the budgets of wrong guesses at the dialect's usual codes, those for `email`, have no room.
+    /// Whether the budgets of wrong guesses at the dialect's usual codes, those for `account`, have no room.
     async fn are_frozen(
         &self,
         recipes: &Recipes,
-        email: &EmailAddress,
+        account: &Account,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let budgets = match recipes.usual.scope {
-            Scope::Global => self.budget_of_open_guesses(recipes.dialect).into_iter().collect(),
-            Scope::Account => self.budgets_of_guesses(recipes.dialect, email, true),
+        let budgets = match (recipes.usual.scope, EmailAddress::parse(&account.email)) {
+            (Scope::Global, _) => self.budget_of_open_guesses(recipes.dialect).into_iter().collect(),
+            (Scope::Account, Ok(email)) => self.budgets_of_guesses(recipes.dialect, &email, true),
+            // Nobody can guess at the codes of an address that cannot be said.
+            (Scope::Account, Err(_)) => Vec::new(),
         };
         for budget in &budgets {
             if !self.adapters().store.has_room(budget, now).await? {
@@ -226,15 +235,15 @@ impl Resets {
         &self,
         errand: &Errand,
         account: &Account,
-        email: &EmailAddress,
         recipes: &Recipes,
         redirect_to: Option<&str>,
+        purpose: Purpose,
     ) -> Result<Option<Ticket>, StoreError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let (mut recipe, mut crowded) = (&recipes.usual, recipes.crowded.as_ref());
         if let Some(other) = crowded
-            && self.are_frozen(recipes, email, now).await?
+            && self.are_frozen(recipes, account, now).await?
         {
             // Codes open nothing now, and somebody is guessing at them: the owner gets what cannot be guessed (R47,
             // R50).
@@ -254,7 +263,7 @@ impl Resets {
                 dialect: recipes.dialect.to_owned(),
                 kind: recipe.shape.kind(),
                 digest,
-                email: email.key().to_owned(),
+                email: account.email_key(),
                 epoch: account.epoch,
                 reference: Some(errand.reference.clone()),
                 errand: errand.id.clone(),
@@ -266,9 +275,10 @@ impl Resets {
                 minted_at: now,
                 expires_at: now.plus(recipe.life),
                 spent_at: None,
-                voided_at: None,
+                voided_at: (purpose == Purpose::Rehearsal).then_some(now),
             };
-            let event = Event::of_ticket(EventKind::Matched, &ticket, now).saying(ticket.kind.name());
+            let kind = if purpose == Purpose::Link { EventKind::Linked } else { EventKind::Matched };
+            let event = Event::of_ticket(kind, &ticket, now).saying(ticket.kind.name());
             let most_live = crowded.and_then(|crowded| crowded.most_live);
             match adapters.store.issue(&ticket, most_live, &event).await? {
                 Issued::Live => return Ok(Some(ticket)),
@@ -283,7 +293,9 @@ impl Resets {
     /// Sends, and records the reply.
     async fn post(&self, errand: &Errand, ready: Ready) -> Result<(), StoreError> {
         let sent = self.adapters().mailer.send(&ready.mail).await;
-        self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
+        if !matches!(sent, Err(MailError::Busy { .. })) {
+            self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
+        }
         let now = self.adapters().clock.now();
         let accepted = ready.ticket.map(|(ticket, latest, life)| (ticket, now.plus(life).min(latest)));
         self.record(errand, sent, accepted).await
@@ -310,7 +322,7 @@ impl Resets {
         match reply {
             Ok(reply) => self.end(errand, Outcome::Mailed, &reply, accepted).await,
             Err(MailError::Permanent { reply }) => self.end(errand, Outcome::Refused, &reply, None).await,
-            Err(MailError::Temporary { reply }) => {
+            Err(MailError::Temporary { reply } | MailError::Busy { reply }) => {
                 let wait = backoff(errand.attempts);
                 if now.plus(wait).since(errand.created_at) >= GIVE_UP_AFTER {
                     return self.end(errand, Outcome::GivenUp, &reply, None).await;
@@ -349,7 +361,7 @@ impl Resets {
     }
 }
 
-fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
+pub(crate) fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
     let asked = if let Task::Reset { locale, .. } = &errand.task { locale.clone() } else { None };
     let (locale, dialect) = (locale.or(asked), errand.dialect.clone());

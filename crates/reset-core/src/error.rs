@@ -115,6 +115,12 @@ pub enum MailError {
         /// Reply code or a word for what failed.
         reply: String,
     },
+    /// Not tried: enough is on its way already. It says nothing about the server, and is worth another try.
+    #[error("the mail was not tried ({reply})")]
+    Busy {
+        /// A word for what there is enough of.
+        reply: String,
+    },
     /// Pointless to try again: 5xx.
     #[error("the mail was refused ({reply})")]
     Permanent {

@@ -6,6 +6,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
+    time::Duration,
 };
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// Somebody asked, and the errand was queued.
     Accepted,
@@ -40,10 +41,10 @@ pub enum EventKind {
     /// The right code was exchanged for a token.
     Exchanged,
     /// A secret was presented that is good no more, or with a password made of names; the detail says why.
-    Refused,
+    Dead,
     /// The password was set.
     Done,
-    /// An administrator made a secret and handed it over himself.
+    /// An administrator made a secret and handed it over himself; the detail is its kind.
     Linked,
     /// The owner said that the reset was somebody else's.
     Objected,
@@ -53,11 +54,17 @@ pub enum EventKind {
     Blocked,
     /// An administrator unblocked the account.
     Unblocked,
+    /// An administrator had a mail tried again.
+    Retried,
+    /// An administrator removed what had ended, or what waited; the detail says how many.
+    Cleared,
+    /// Something that only a newer program has a word for.
+    Other(String),
 }
 
 impl EventKind {
-    /// Every kind.
-    pub const ALL: [Self; 16] = [
+    /// Every kind that this program writes.
+    pub const ALL: [Self; 18] = [
         Self::Accepted,
         Self::Limited,
         Self::Matched,
@@ -67,17 +74,19 @@ impl EventKind {
         Self::Opened,
         Self::Tried,
         Self::Exchanged,
-        Self::Refused,
+        Self::Dead,
         Self::Done,
         Self::Linked,
         Self::Objected,
         Self::Lifted,
         Self::Blocked,
         Self::Unblocked,
+        Self::Retried,
+        Self::Cleared,
     ];
 
     /// Name for stores, exports and people.
-    pub const fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Accepted => "accepted",
             Self::Limited => "limited",
@@ -88,21 +97,31 @@ impl EventKind {
             Self::Opened => "opened",
             Self::Tried => "tried",
             Self::Exchanged => "exchanged",
-            Self::Refused => "refused",
+            Self::Dead => "dead",
             Self::Done => "done",
             Self::Linked => "linked",
             Self::Objected => "objected",
             Self::Lifted => "lifted",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
+            Self::Retried => "retried",
+            Self::Cleared => "cleared",
+            Self::Other(name) => name,
         }
     }
 
     /// The kind of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    pub fn named(name: &str) -> Self {
+        let known = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        known.unwrap_or_else(|| Self::Other(name.to_owned()))
     }
 }
+
+/// Asks of one address beyond its limit that are written down within [`LIMITED_WITHIN`]: a flood of them must not fill
+/// the table.
+pub const LIMITED_MOST: u32 = 10;
+/// See [`LIMITED_MOST`].
+pub const LIMITED_WITHIN: Duration = Duration::from_secs(60 * 60);
 
 /// A client as events name it: an IPv4 address, or the /64 that an IPv6 client was given (R72).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -245,7 +264,7 @@ impl Event {
 
     /// The same, by a client in `network`.
     #[must_use]
-    pub fn from(self, network: Option<&Network>) -> Self {
+    pub fn by(self, network: Option<&Network>) -> Self {
         Self { network: network.cloned(), ..self }
     }
 
@@ -275,7 +294,9 @@ mod tests {
     #[test]
     fn every_kind_has_a_name_of_its_own() {
         for kind in EventKind::ALL {
-            assert_eq!(EventKind::named(kind.name()), Some(kind));
+            assert_eq!(EventKind::named(kind.name()), kind);
+            assert!(!matches!(kind, EventKind::Other(_)));
         }
+        assert_eq!(EventKind::named("later").name(), "later");
     }
 }

@@ -62,23 +62,24 @@ impl Resets {
         let Exchange { dialect, email, code, max_attempts, shape, life, network } = exchange;
         let adapters = self.adapters();
         let now = adapters.clock.now();
-        let account = adapters.store.account_by_email(email).await?;
-        let account = account.filter(|account| !account.blocked);
+        let account = self.reached_by(email, now).await?;
         // Nobody's code costs a guess as well: by the time of the answer, all wrong ones are alike (R14).
         let nobody = AccountId::new("");
         let guesser = account.as_ref().map_or(&nobody, |account| &account.id);
-        let tried = Event::new(EventKind::Tried, now).from(network.as_ref());
-        let ticket =
-            adapters.store.take_guess(guesser, dialect, TicketKind::Code, max_attempts, &tried).await?;
+        let ticket = adapters.store.take_guess(guesser, dialect, TicketKind::Code, max_attempts, now).await?;
         // So does the budget: before anything is compared, and whether or not there is anything to compare (R45, R46).
         let budgets = self.budgets_of_guesses(dialect, email, ticket.is_some());
         if !adapters.store.take(&budgets, now).await? {
             return Err(ExchangeError::Invalid);
         }
+        // One row for each guess that is evaluated: the budgets bound how many, and nobody's costs what somebody's does.
+        let tried = Event { dialect: dialect.to_owned(), ..Event::new(EventKind::Tried, now) };
+        let tried = ticket.as_ref().map_or(tried.clone(), |ticket| tried.about(ticket));
+        self.note(&tried.by(network.as_ref())).await;
         let (Some(account), Some(ticket)) = (account, ticket) else { return Err(ExchangeError::Invalid) };
         let mut digests = self.inner.keys.digests(dialect, Scope::Account, &account.id, code);
         let right = digests.any(|digest| digest.matches(&ticket.digest));
-        if !right || ticket.epoch != account.epoch || ticket.email != email.key() {
+        if !right || ticket.epoch != account.epoch || ticket.email != account.email_key() {
             return Err(ExchangeError::Invalid);
         }
         adapters.store.give_back(&budgets, now).await?;
@@ -98,7 +99,7 @@ impl Resets {
             expires_at,
             ..ticket.clone()
         };
-        let event = Event::of_ticket(EventKind::Exchanged, &ticket, now).from(network.as_ref());
+        let event = Event::of_ticket(EventKind::Exchanged, &ticket, now).by(network.as_ref());
         if adapters.store.exchange(&ticket.id, &successor, &event).await? {
             Ok(Exchanged { token, expires_at })
         } else {
@@ -143,14 +144,21 @@ impl Resets {
         let Some(ticket) = self.ticket_of_secret(dialect, secret, now).await? else { return Ok(None) };
         let state = ticket.standing(now);
         let event =
-            Event::of_ticket(EventKind::Opened, &ticket, now).from(network.as_ref()).saying(state.name());
-        self.note(&event).await;
+            Event::of_ticket(EventKind::Opened, &ticket, now).by(network.as_ref()).saying(state.name());
+        self.note_once(&event).await;
         Ok(Some(Inspection { state, redirect_to: ticket.redirect_to }))
     }
 
     /// Writes an event down that nobody's answer depends on.
     pub(crate) async fn note(&self, event: &Event) {
         if let Err(error) = self.adapters().store.record(event).await {
+            error!(error = &error as &dyn Error, "an event could not be written down");
+        }
+    }
+
+    /// The same for what may come a thousand times.
+    pub(crate) async fn note_once(&self, event: &Event) {
+        if let Err(error) = self.adapters().store.record_once(event).await {
             error!(error = &error as &dyn Error, "an event could not be written down");
         }
     }

@@ -25,9 +25,9 @@ impl Language {
     pub const ALL: [Self; 6] = [Self::En, Self::De, Self::Es, Self::Fr, Self::Ja, Self::Zh];
 
     /// The language that a BCP 47 tag such as `de-CH` asks for, whatever its region and script; nothing when there
-    /// are no texts in it. The `de_CH` of other systems is understood, too.
+    /// are no texts in it. The `de_CH.UTF-8` of other systems is understood, too.
     pub fn of(tag: &str) -> Option<Self> {
-        let primary = tag.split(['-', '_']).next()?;
+        let primary = tag.split(['-', '_', '.', '@']).next()?;
         Self::ALL.into_iter().find(|language| language.primary().eq_ignore_ascii_case(primary))
     }
 
@@ -92,6 +92,8 @@ mod tests {
             ("EN-us", Language::En),
             ("de-CH", Language::De),
             ("de_AT", Language::De),
+            ("de_DE.UTF-8", Language::De),
+            ("fr@euro", Language::Fr),
             ("es-419", Language::Es),
             ("fr-CA", Language::Fr),
             ("ja-JP", Language::Ja),
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_is_no_language_of_ours_is_none() {
-        for tag in ["", "-", "it", "deu", "english", "x-de", "d", "de.CH", "ar"] {
+        for tag in ["", "-", "it", "deu", "english", "x-de", "d", "de/CH", "ar"] {
             assert_eq!(Language::of(tag), None, "{tag}");
         }
     }

@@ -43,6 +43,7 @@ pub mod password;
 pub mod ports;
 pub mod recipe;
 pub mod redeem;
+mod rehearse;
 pub mod request;
 pub mod secret;
 pub mod ticket;
@@ -56,6 +57,7 @@ use std::sync::{
 use tokio::sync::Notify;
 
 use crate::{
+    audit::Sealer,
     budget::Budgeting,
     errand::{ErrandId, Reference},
     error::StoreError,
@@ -89,6 +91,7 @@ struct Inner {
     /// What the deployment is called: no password is to be made of it (R56).
     names: Vec<String>,
     notices: Notices,
+    sealer: Sealer,
     /// Wakes the courier.
     wake: Notify,
     mail_works: AtomicBool,
@@ -112,8 +115,9 @@ impl Resets {
         notices: Notices,
     ) -> Self {
         let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
-        let names = Vec::new();
-        let inner = Inner { adapters, keys, recipes, budgeting, names, notices, wake, mail_works, draining };
+        let (names, sealer) = (Vec::new(), Sealer::of(&keys));
+        let inner =
+            Inner { adapters, keys, recipes, budgeting, names, notices, sealer, wake, mail_works, draining };
         Self { inner: Arc::new(inner) }
     }
 

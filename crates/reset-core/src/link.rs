@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     Resets,
+    deliver::Purpose,
     email::EmailAddress,
     errand::{Errand, Outcome, Reference, Task},
     error::StoreError,
-    event::{Event, EventKind},
     mail::MailBody,
     time::Timestamp,
 };
@@ -74,13 +74,9 @@ impl Resets {
             attempts: 0,
             lost: 0,
         };
-        let event = Event {
-            address: Some(self.inner.keys.address_tag(email)),
-            ..Event::of_errand(EventKind::Linked, &errand, now).of(&account.id)
-        };
         // It is done as soon as it is accepted, so that no courier mails it.
-        errand.seq = adapters.store.push_done(&errand, Outcome::HandedOver, &event).await?;
-        let issued = self.issue(&errand, &account, email, recipes, redirect_to).await?;
+        errand.seq = adapters.store.push_done(&errand, Outcome::HandedOver, now).await?;
+        let issued = self.issue(&errand, &account, recipes, redirect_to, Purpose::Link).await?;
         let ticket = issued.ok_or(LinkError::Superseded)?;
         let (recipe, secret) = self
             .secret_of(&ticket, &account, recipes)

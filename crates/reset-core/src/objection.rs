@@ -1,10 +1,11 @@
 //! Use case: the owner says "this was not me" (R30).
 //!
 //! The notice after a reset carries a link. It is good for [`OBJECTION_LIFE`], opens a page and changes nothing until
-//! a button is pressed there. Then the password that was set is taken away, all sessions and tickets end, and for as
-//! long again resets are mailed only to the mailbox that the notice went to: whoever took the account over, and
-//! perhaps gave it another address, has nothing to go on with, and the owner resets the password there. That reset,
-//! or an administrator, ends the objection.
+//! a button is pressed there. Then the account's password is taken away, all sessions and tickets end, and for as long
+//! again resets are mailed only to the mailbox that the notice went to: whoever took the account over, and perhaps gave
+//! it another address, has nothing to go on with, and the owner asks with that mailbox's address and resets the password
+//! there. That reset ends the objection if the account has that address; else it stands, so that the owner can give the
+//! account its address back before anybody asks with the other one. An administrator can end it.
 
 use std::{fmt, time::Duration};
 
@@ -14,9 +15,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     Resets,
-    account::{AccountId, StoredAddress},
+    account::{Account, AccountId, StoredAddress, email_key},
     email::EmailAddress,
-    errand::{Errand, ErrandId, Reference},
+    errand::{Errand, ErrandId, Reference, Task},
     error::{HashError, StoreError},
     event::{Event, EventKind, Network},
     keys::{KeySet, Keys},
@@ -122,13 +123,12 @@ impl Resets {
         to: &StoredAddress,
     ) -> Result<Option<Zeroizing<String>>, StoreError> {
         let Some(page) = &self.inner.notices.objection_page else { return Ok(None) };
-        let mailbox = EmailAddress::parse(to.as_str());
         let objection = Objection {
             id: errand.id.clone(),
             account: account.clone(),
             reference: errand.reference.clone(),
             dialect: errand.dialect.clone(),
-            mailbox: mailbox.map_or_else(|_| to.as_str().to_owned(), |email| email.key().to_owned()),
+            mailbox: email_key(to.as_str()),
             until: errand.created_at.plus(OBJECTION_LIFE),
             raised_at: None,
         };
@@ -168,9 +168,15 @@ impl Resets {
             reference: Some(objection.reference.clone()),
             errand: Some(objection.id.clone()),
             dialect: objection.dialect.clone(),
-            ..Event::new(EventKind::Objected, now).of(&account.id).from(network.as_ref())
+            ..Event::new(EventKind::Objected, now).of(&account.id).by(network.as_ref())
         };
-        let errands = self.errands_of_an_end(&objection.dialect, &account.id, &objection.reference);
+        let mut errands = self.errands_of_an_end(&objection.dialect, &account.id, &objection.reference);
+        if account.email_key() != objection.mailbox {
+            // Whoever has it, the owner or somebody else: the password of his account was changed.
+            let to = StoredAddress::new(&account.email);
+            let notice = Task::Notice { account: account.id.clone(), to };
+            errands.push(self.errand_of(&objection.dialect, notice, &objection.reference));
+        }
         let raising = Raising {
             objection: &objection,
             password_hash: &password_hash,
@@ -178,22 +184,38 @@ impl Resets {
             event: &event,
             now,
         };
-        // Somebody else may have been quicker; then it is raised all the same.
-        adapters.store.object(raising).await?;
+        if !adapters.store.object(raising).await? {
+            // Somebody else was quicker, or its time ran out meanwhile.
+            let after = adapters.store.objection(&objection.id).await?;
+            return if after.is_some_and(|after| after.raised_at.is_some()) {
+                Ok(())
+            } else {
+                Err(ObjectError::Invalid)
+            };
+        }
         self.inner.wake.notify_one();
         Ok(())
     }
 
-    /// Whether a ticket of the account may be mailed to `email`: while an objection stands, to its mailbox alone.
-    pub(crate) async fn may_be_mailed(
+    /// Whose password is meant by `email`, and may be reset by a mail to it; nothing for nobody's and for a blocked
+    /// account's. While an objection stands, that is its mailbox alone, whatever address the account has now.
+    pub(crate) async fn reached_by(
         &self,
-        account: &AccountId,
         email: &EmailAddress,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let since = now.minus(OBJECTION_LIFE);
-        let mailbox = self.adapters().store.mailbox_of_objections(account, since).await?;
-        Ok(mailbox.is_none_or(|mailbox| mailbox == email.key()))
+    ) -> Result<Option<Account>, StoreError> {
+        let (store, since) = (&self.adapters().store, now.minus(OBJECTION_LIFE));
+        let account = match store.account_by_email(email).await? {
+            Some(account) => {
+                let mailbox = store.mailbox_of_objections(&account.id, since).await?;
+                mailbox.is_none_or(|mailbox| mailbox == email.key()).then_some(account)
+            }
+            None => match store.account_of_objection(email.key(), since).await? {
+                Some(id) => store.account(&id).await?,
+                None => None,
+            },
+        };
+        Ok(account.filter(|account| !account.blocked))
     }
 
     async fn objection(&self, token: &str) -> Result<Option<Objection>, StoreError> {

@@ -14,9 +14,9 @@ use crate::{
     Resets,
     account::Account,
     error::RedeemError,
-    event::Event,
     password::NewPassword,
     ticket::{REFUSALS_MAX, Ticket},
+    time::Timestamp,
 };
 
 /// Characters that have to be left.
@@ -27,7 +27,7 @@ const NAME_MIN: usize = 3;
 const TAIL_DIGITS: usize = 4;
 
 impl Resets {
-    /// Refuses a password that is made of names, at the cost of one of the ticket's refusals; writes `event` down then.
+    /// Refuses a password that is made of names, at the cost of one of the ticket's refusals.
     ///
     /// # Errors
     /// [`RedeemError::OwnName`], or [`RedeemError::Invalid`] when the ticket has had too many of them.
@@ -36,7 +36,7 @@ impl Resets {
         password: &NewPassword,
         account: &Account,
         ticket: &Ticket,
-        event: &Event,
+        now: Timestamp,
     ) -> Result<(), RedeemError> {
         let Some(text) = password.to_compare() else { return Ok(()) };
         if !is_made_of(text, &names(account, &self.inner.names)) {
@@ -44,8 +44,7 @@ impl Resets {
         }
         // An account has one live ticket a dialect: this one.
         let store = &self.adapters().store;
-        let counted =
-            store.take_guess(&account.id, &ticket.dialect, ticket.kind, REFUSALS_MAX, event).await?;
+        let counted = store.take_guess(&account.id, &ticket.dialect, ticket.kind, REFUSALS_MAX, now).await?;
         Err(counted.map_or(RedeemError::Invalid, |_| RedeemError::OwnName))
     }
 }
@@ -89,7 +88,7 @@ fn is_made_of(text: &str, names: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{account::AccountId, time::Timestamp};
+    use crate::account::AccountId;
 
     fn ann() -> Account {
         let at = Timestamp::from_millis(0);

@@ -127,6 +127,9 @@ pub trait Tickets: Send + Sync {
     /// Stores a ticket, writes `event` down, and voids the earlier ones of the same account and dialect, in one
     /// transaction: expired ones too, lest [`Self::restart_clock`] revive them. So is an expired one of the same digest.
     ///
+    /// One that is void already changes nothing for anybody: it is stored open and voided in the same transaction, so
+    /// that it costs what any other does (R14), and no event is written of it.
+    ///
     /// With `most_live`, it is stored only while other accounts have fewer live tickets of its kind in its
     /// dialect. The count and the issue are one transaction: parallel couriers cannot exceed it.
     ///
@@ -173,7 +176,7 @@ pub trait Tickets: Send + Sync {
     /// that parallel guesses cannot outnumber the limit (R45).
     ///
     /// Every guess is counted durably, whether or not there is a ticket: finding none costs what finding one
-    /// costs. Where there is one, `event` is written down, [about](Event::about) it.
+    /// costs.
     ///
     /// # Errors
     /// When the store fails.
@@ -183,7 +186,7 @@ pub trait Tickets: Send + Sync {
         dialect: &str,
         kind: TicketKind,
         max: u32,
-        event: &Event,
+        now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError>;
 
     /// Spends the live ticket `spent`, stores `token` in its place and writes `event` down, in one transaction. Of two
@@ -194,8 +197,8 @@ pub trait Tickets: Send + Sync {
     async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError>;
 
     /// Spends the ticket and sets the password, in one transaction: the conditional spend, the new hash, the
-    /// account's epoch, the end of its other tickets and of objections to earlier resets, the errands that tell of
-    /// it, and the event. Of any number of concurrent calls
+    /// account's epoch, the end of its other tickets, and of objections to earlier resets whose mailbox is the
+    /// account's address, the errands that tell of it, and the event. Of any number of concurrent calls
     /// exactly one returns `true`; `false` means that nothing changed.
     ///
     /// The ticket is spent only while it is live, its account is not blocked, and the account's epoch and
@@ -239,6 +242,10 @@ pub trait Mailer: Send + Sync {
     /// # Errors
     /// [`MailError`] says whether to try again.
     async fn send(&self, mail: &Mail) -> Result<String, MailError>;
+
+    /// Does what sending costs on this machine, as far as that can be done, and sends nothing: for addresses without
+    /// an account, whose mail that is not shall take as long as one that is (R14). By default nothing.
+    async fn rehearse(&self, _mail: &Mail) {}
 
     /// Checks that mail could be sent now, without sending any.
     ///

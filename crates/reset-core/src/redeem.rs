@@ -38,24 +38,27 @@ impl Resets {
         let ticket = self.ticket_within_budget(dialect, secret, now, network.as_ref()).await?;
         let ticket = ticket.filter(|ticket| secret.may_be_of(&ticket.account)).ok_or(RedeemError::Invalid)?;
         let account = adapters.store.account(&ticket.account).await?.ok_or(RedeemError::Invalid)?;
-        let refused =
-            |why: &str| Event::of_ticket(EventKind::Refused, &ticket, now).from(network.as_ref()).saying(why);
+        let dead =
+            |why: &str| Event::of_ticket(EventKind::Dead, &ticket, now).by(network.as_ref()).saying(why);
         if account.blocked {
-            self.note(&refused("blocked")).await;
+            self.note_once(&dead("blocked")).await;
             return Err(RedeemError::Blocked);
         }
         let state = ticket.standing(now);
         if state != TicketState::Live || ticket.epoch != account.epoch {
             let why = if state == TicketState::Live { "password changed" } else { state.name() };
-            self.note(&refused(why)).await;
+            self.note_once(&dead(why)).await;
             return Err(RedeemError::Invalid);
         }
-        self.refuse_own_names(&password, &account, &ticket, &refused("made of names")).await?;
+        if let Err(error) = self.refuse_own_names(&password, &account, &ticket, now).await {
+            self.note_once(&dead("made of names")).await;
+            return Err(error);
+        }
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
         let errands = self.errands_of_a_reset(&ticket, &account);
         // The time of the spend, not of the look-up: hashing may have outlasted the ticket.
         let now = adapters.clock.now();
-        let event = Event::of_ticket(EventKind::Done, &ticket, now).from(network.as_ref());
+        let event = Event::of_ticket(EventKind::Done, &ticket, now).by(network.as_ref());
         let redemption = Redemption {
             ticket: &ticket.id,
             account: &account.id,
@@ -94,7 +97,7 @@ impl Resets {
         } else {
             // The budget bounds how many of these there are.
             let tried =
-                Event { dialect: dialect.to_owned(), ..Event::new(EventKind::Tried, now).from(network) };
+                Event { dialect: dialect.to_owned(), ..Event::new(EventKind::Tried, now).by(network) };
             self.note(&tried).await;
         }
         Ok(ticket)
@@ -126,7 +129,7 @@ impl Resets {
         self.adapters().webhook.is_some().then(webhook).into_iter().collect()
     }
 
-    fn errand_of(&self, dialect: &str, task: Task, reference: &Reference) -> Errand {
+    pub(crate) fn errand_of(&self, dialect: &str, task: Task, reference: &Reference) -> Errand {
         Errand {
             id: self.errand_id(),
             seq: 0,

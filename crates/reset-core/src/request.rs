@@ -80,7 +80,7 @@ impl Resets {
             lost: 0,
         };
         let event =
-            Event { address, ..Event::of_errand(EventKind::Accepted, &errand, now).from(network.as_ref()) };
+            Event { address, ..Event::of_errand(EventKind::Accepted, &errand, now).by(network.as_ref()) };
         if adapters.store.push_within(&errand, &asks, &event).await? {
             self.inner.wake.notify_one();
         }

@@ -2,7 +2,7 @@
 
 use reset_core::{
     account::AccountId,
-    audit::{Broken, Mark, Seal, Sealed, Sealer, Walk},
+    audit::{Broken, Mark, Seal, Sealed, Sealer, Verified, Walk},
     errand::{ErrandId, Reference},
     event::{AddressTag, Event, EventKind, Network},
     time::Timestamp,
@@ -78,7 +78,7 @@ pub fn event(sealed: &Sealed) -> String {
     })
 }
 
-/// Walks along an export, and returns how many events it holds and its last mark.
+/// Walks along an export.
 ///
 /// # Errors
 /// [`BadExport`], at the first line that does not hold.
@@ -86,16 +86,16 @@ pub fn verify<'a>(
     lines: impl IntoIterator<Item = &'a str>,
     sealer: Sealer,
     known: Option<Mark>,
-) -> Result<(u64, Mark), BadExport> {
+) -> Result<Verified, BadExport> {
     let mut lines = lines.into_iter().enumerate().map(|(place, line)| (place + 1, line));
     let first = lines.next().and_then(|(_, line)| serde_json::from_str::<Head>(line).ok());
     let after = first.and_then(|head| Mark::parse(&head.after)).ok_or(BadExport::Line(1))?;
-    let (mut walk, mut count) = (Walk::new(sealer, after, known), 0);
+    let (mut walk, mut count) = (Walk::new(sealer, after, known)?, 0);
     for (number, line) in lines {
         walk.step(&read(line).ok_or(BadExport::Line(number))?)?;
         count += 1;
     }
-    Ok((count, walk.end()?))
+    Ok(Verified { count, end: walk.end(None)? })
 }
 
 fn read(text: &str) -> Option<Sealed> {
@@ -107,7 +107,7 @@ fn read(text: &str) -> Option<Sealed> {
     }
     let event = Event {
         at,
-        kind: EventKind::named(&line.kind)?,
+        kind: EventKind::named(&line.kind),
         dialect: line.dialect,
         reference: line.reference.map(Reference::stored),
         errand: line.errand.map(ErrandId::new),
@@ -149,13 +149,13 @@ mod tests {
     }
 
     fn verified(lines: &[String]) -> Result<u64, BadExport> {
-        verify(lines.iter().map(String::as_str), sealer(), None).map(|(count, _)| count)
+        verify(lines.iter().map(String::as_str), sealer(), None).map(|verified| verified.count)
     }
 
     #[test]
     fn an_export_is_a_line_an_event_and_holds() {
         let lines = export();
-        assert_eq!(verified(&lines), Ok(16));
+        assert_eq!(verified(&lines), Ok(18));
         assert!(lines.iter().all(|line| line.matches('\n').count() == 1 && line.ends_with('\n')));
         assert!(lines[1].starts_with(
             r#"{"place":1,"at":1768574400000,"time":"2026-01-16T14:40:00.000Z","kind":"accepted","dialect":"","reference":"0123456789","network":"192.0.2.7","detail":"a \"reply\"\n","seal":""#

@@ -29,6 +29,7 @@ pub mod px0;
 pub mod refusal;
 pub mod route;
 mod settings;
+pub mod stranger;
 pub mod strapi;
 pub mod webhook;
 mod wire;

@@ -94,6 +94,7 @@ macro_rules! schema {
             name -> Text,
             place -> BigInt,
             seal -> Binary,
+            tag -> Binary,
         } }
 
         $crate::schema::table! { $objections (id) {

@@ -28,7 +28,16 @@ impl Folder {
     /// Writes the letter to `<message id>.eml`. A retry has the same id and replaces the same mail.
     pub(crate) async fn put(&self, letter: &Letter) -> Result<(), MailError> {
         let (name, bytes) = (letter.id.clone(), letter.bytes.clone());
-        self.with_dir(move |dir| store(dir, &name, &bytes)).await.map_err(|error| temporary(&error))
+        self.with_dir(move |dir| store(dir, &name, &bytes, Fate::Kept))
+            .await
+            .map_err(|error| temporary(&error))
+    }
+
+    /// Does what [`Self::put`] does, under a name that no reader of `*.eml` looks at, and takes the file away. That it
+    /// fails is no matter: a mail would have failed as well.
+    pub(crate) async fn rehearse(&self, letter: &Letter) {
+        let (name, bytes) = (letter.id.clone(), letter.bytes.clone());
+        let _ = self.with_dir(move |dir| store(dir, &name, &bytes, Fate::Gone)).await;
     }
 
     /// Whether a mail could be written now.
@@ -37,12 +46,12 @@ impl Folder {
     }
 
     /// The same, in a sentence.
-    pub(crate) async fn diagnose(&self) -> Result<String, String> {
+    pub(crate) async fn diagnose(&self, setting: &str) -> Result<String, String> {
         let dir = self.dir.display();
         match self.try_out().await {
             Ok(()) => Ok(format!("{dir} can be written to")),
             Err(error) => Err(format!(
-                "{dir} cannot be written to ({}): make it a directory of this user, or name another in mail_url.",
+                "{dir} cannot be written to ({}): make it a directory of this user, or name another in {setting}.",
                 error.kind()
             )),
         }
@@ -64,15 +73,29 @@ impl Folder {
     }
 }
 
+/// What becomes of a file.
+#[derive(Clone, Copy)]
+enum Fate {
+    Kept,
+    Gone,
+}
+
 /// Writes under a name that no reader of `*.eml` looks at, and renames once the bytes are on the disk: a
 /// mail is there whole or not at all, also after a power cut.
-fn store(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+fn store(dir: &Path, name: &str, bytes: &[u8], fate: Fate) -> io::Result<()> {
     make_dir(dir)?;
     let part = dir.join(format!("{name}.part"));
     let written = create(&part).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&part, dir.join(format!("{name}.eml")))
+        match fate {
+            Fate::Kept => fs::rename(&part, dir.join(format!("{name}.eml"))),
+            Fate::Gone => {
+                let gone = dir.join(format!("{name}.gone"));
+                fs::rename(&part, &gone)?;
+                fs::remove_file(gone)
+            }
+        }
     });
     if written.is_err() {
         let _ = fs::remove_file(&part);

@@ -2,8 +2,11 @@
 //!
 //! # Map
 //! * [`Transport`] is what `mail_url` says: SMTP, files or the terminal.
-//! * `message` turns the domain's mail into a letter, with the templates in `templates/`.
-//! * `smtp`, `file` and `terminal` each take a letter away; `lane` is where the latter two block.
+//! * `catalogue` has the phrases of each language, in `languages/`; `templates` puts them into the layouts of
+//!   `layouts/`, or into a deployment's own; `message` makes a letter of it.
+//! * `smtp`, `file` and `terminal` each take a letter away; `lane` is where the latter two block, `outlet` any of them.
+//! * `relay` is one way to leave, and when it is left alone for the other; `domains` keeps a slow domain from holding
+//!   up all others.
 //!
 //! # Invariants
 //! * Bodies are quoted-printable and CRLF-clean; there is no way past that (R24).
@@ -12,19 +15,22 @@
 //!
 //! # How to add a transport
 //! A variant of [`Transport`] with its URL in [`Transport::parse`], a file with a function that takes a
-//! `Letter`, and a line in each `match` of [`MailService`].
+//! `Letter`, and a line in each `match` of `outlet`.
 
 mod catalogue;
+mod domains;
 mod file;
 mod kind;
 mod lane;
 mod message;
+mod outlet;
+mod relay;
 mod smtp;
 mod templates;
 mod terminal;
 mod transport;
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 use lettre::{message::Mailbox, transport::smtp::extension::ClientId};
@@ -32,28 +38,32 @@ use reset_core::{error::MailError, language::Language, mail::Mail, ports::Mailer
 use thiserror::Error;
 
 use self::{
-    file::Folder,
+    domains::Domains,
     message::{Composer, Letter},
-    smtp::Smtp,
+    outlet::Outlet,
+    relay::{Relay, Setback},
     templates::sample_mail,
-    terminal::Terminal,
 };
 pub use self::{
     kind::Kind,
+    outlet::Step,
     templates::{BadTemplate, Templates, Trial},
     transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport},
 };
 
-/// Writes mails and hands them to every transport.
+/// Most mails on their way to one recipient's domain, by default.
+pub const PER_DOMAIN: usize = 4;
+
+/// Most mails on their way to one mail server: with so many to one domain, a slow one can hold up all others.
+pub const CONNECTIONS: usize = smtp::CONNECTIONS;
+
+/// Writes mails and hands them over.
 pub struct MailService {
     composer: Composer,
-    outlets: Vec<Outlet>,
-}
-
-enum Outlet {
-    Smtp(Arc<Smtp>),
-    File(Folder),
-    Stdout(Terminal),
+    hello: ClientId,
+    /// The first is asked before the second.
+    relays: Vec<Relay>,
+    domains: Domains,
 }
 
 /// The settings cannot make a mail service.
@@ -89,16 +99,6 @@ pub struct Preview {
     pub message: Vec<u8>,
 }
 
-/// One step of a diagnosis.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What was tried: `dns`, `tcp`, `tls`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `directory`,
-    /// `terminal`.
-    pub name: &'static str,
-    /// What was found; or what failed and how to put it right, in one sentence.
-    pub result: Result<String, String>,
-}
-
 impl MailService {
     /// A service that sends from `from` (`mail_from`) by every one of `transports`. `domain` is the host of
     /// `public_url`, right of the `@` in each `Message-ID` and the name in EHLO.
@@ -117,15 +117,33 @@ impl MailService {
         let hello = identity(domain).ok_or(BadMailSettings::Domain)?;
         let templates = Templates::ours(Language::En.primary());
         let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string(), templates);
-        let open = |transport| {
-            Ok(match transport {
-                Transport::Smtp(settings) => Outlet::Smtp(Smtp::new(settings, hello.clone())?),
-                Transport::File { dir } => Outlet::File(Folder::new(dir)),
-                Transport::Stdout => Outlet::Stdout(Terminal::default()),
-            })
-        };
-        let outlets = transports.into_iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { composer, outlets })
+        let outlets = transports.into_iter().map(|transport| Outlet::new(transport, &hello));
+        let relays = vec![Relay::new("mail_url", outlets.collect::<Result<_, _>>()?)];
+        Ok(Self { composer, hello, relays, domains: Domains::new(PER_DOMAIN) })
+    }
+
+    /// The same with a second way (`mail_fallback_url`) for mails that the first does not take for now.
+    ///
+    /// Both are asked in one try. A first server that cannot be reached, or turns everybody away, is left alone for
+    /// 5 s and longer each time, up to 60 s, so that not every mail waits for it; should the second fail as well, it
+    /// is asked all the same. A mail that was refused for good is not offered to the second.
+    ///
+    /// When the connection breaks after the message was begun, nobody knows whether the server has it. The second
+    /// gets it as well, with the same `Message-ID`: a duplicate is better than a loss.
+    ///
+    /// # Errors
+    /// [`BadMailSettings`] names the setting.
+    pub fn with_fallback(mut self, transport: Transport) -> Result<Self, BadMailSettings> {
+        let outlet = Outlet::new(transport, &self.hello)?;
+        self.relays.push(Relay::new("mail_fallback_url", vec![outlet]));
+        self.relays.iter_mut().for_each(|relay| relay.has_spare = true);
+        Ok(self)
+    }
+
+    /// The same with at most `most` mails, but one at least, at once to one recipient's domain, where a mail server takes them;
+    /// [`PER_DOMAIN`] without it.
+    pub fn with_per_domain(self, most: usize) -> Self {
+        Self { domains: Domains::new(most), ..self }
     }
 
     /// The same with other templates than ours in English.
@@ -144,53 +162,108 @@ impl MailService {
     /// is asked whether it would take a mail from the sender to the sender, and then to forget it.
     pub async fn diagnose(&self) -> Vec<Step> {
         let mut steps = Vec::new();
-        for outlet in &self.outlets {
-            steps.extend(match outlet {
-                Outlet::Smtp(smtp) => smtp.diagnose(self.composer.from()).await,
-                Outlet::File(folder) => vec![Step { name: "directory", result: folder.diagnose().await }],
-                Outlet::Stdout(_) => {
-                    vec![Step { name: "terminal", result: Ok("mails are printed".to_owned()) }]
-                }
-            });
+        for relay in &self.relays {
+            for outlet in &relay.outlets {
+                steps.extend(outlet.diagnose(self.composer.from(), relay.setting).await);
+            }
         }
         steps
     }
 
     /// Says good-bye on idle connections. Without it they are just dropped, which harms nobody.
     pub async fn shutdown(&self) {
-        for outlet in &self.outlets {
+        for outlet in self.outlets() {
             if let Outlet::Smtp(smtp) = outlet {
                 smtp.shutdown().await;
             }
         }
     }
+
+    fn outlets(&self) -> impl Iterator<Item = &Outlet> {
+        self.relays.iter().flat_map(|relay| &relay.outlets)
+    }
+
+    /// Offers a letter to one relay after the other. Those that are left alone come last, and only if it was not the
+    /// mail that the others did not like.
+    async fn offer(&self, letter: &Letter) -> Result<String, MailError> {
+        let (mut resting, mut replies, mut by_server) = (Vec::new(), Vec::new(), true);
+        for relay in &self.relays {
+            if !relay.begin() {
+                resting.push(relay);
+                continue;
+            }
+            match relay.send(letter).await {
+                Ok(reply) => return Ok(self.told(relay, reply)),
+                Err(setback) => by_server &= put_off(setback, &mut replies)?,
+            }
+        }
+        for relay in if by_server { resting } else { Vec::new() } {
+            match relay.send(letter).await {
+                Ok(reply) => return Ok(self.told(relay, reply)),
+                Err(setback) => put_off(setback, &mut replies).map(drop)?,
+            }
+        }
+        Err(MailError::Temporary { reply: replies.join(", then ") })
+    }
+
+    /// The reply, with the setting by which it came where it is not the first.
+    fn told(&self, relay: &Relay, reply: String) -> String {
+        if self.relays[0].setting == relay.setting { reply } else { format!("{reply} by {}", relay.setting) }
+    }
+}
+
+/// Notes why a relay did not take a mail for now, and returns whether it was the server's fault.
+///
+/// # Errors
+/// When it is final: whoever was asked first has spoken for all.
+fn put_off(setback: Setback, replies: &mut Vec<String>) -> Result<bool, MailError> {
+    match setback.error {
+        MailError::Temporary { reply } | MailError::Busy { reply } => {
+            replies.push(reply);
+            Ok(setback.by_server)
+        }
+        permanent @ MailError::Permanent { .. } => Err(permanent),
+    }
 }
 
 #[async_trait]
 impl Mailer for MailService {
-    /// Returns the last transport's reply: `250 2.0.0` and the like, `filed` or `printed`.
+    /// Returns the reply: `250 2.0.0` and the like, `filed` or `printed`; `250 2.0.0 by mail_fallback_url`.
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let letter = self.composer.compose(mail)?;
-        let mut reply = String::new();
-        for outlet in &self.outlets {
-            reply = match outlet {
-                Outlet::Smtp(smtp) => smtp.send(&letter).await?.to_string(),
-                Outlet::File(folder) => folder.put(&letter).await.map(|()| "filed".to_owned())?,
-                Outlet::Stdout(terminal) => terminal.print(&letter).await.map(|()| "printed".to_owned())?,
-            };
-        }
-        Ok(reply)
-    }
-
-    async fn check(&self) -> Result<(), MailError> {
-        for outlet in &self.outlets {
-            match outlet {
-                Outlet::Smtp(smtp) => smtp.check().await?,
-                Outlet::File(folder) => folder.check().await?,
-                Outlet::Stdout(_) => {}
+        let mut turn = None;
+        if self.outlets().any(|outlet| matches!(outlet, Outlet::Smtp(_))) {
+            turn = self.domains.turn(letter.to.domain()).await;
+            if turn.is_none() {
+                return Err(MailError::Busy { reply: "domain busy".to_owned() });
             }
         }
-        Ok(())
+        let offered = self.offer(&letter).await;
+        drop(turn);
+        offered
+    }
+
+    /// Writes the letter, and files it where mails are filed first of all, for a moment. A mail server is not spoken
+    /// to: it would take what is not a mail for ill manners.
+    async fn rehearse(&self, mail: &Mail) {
+        let Ok(letter) = self.composer.compose(mail) else { return };
+        for outlet in &self.relays[0].outlets {
+            if let Outlet::File(folder) = outlet {
+                folder.rehearse(&letter).await;
+            }
+        }
+    }
+
+    /// Whether any relay works.
+    async fn check(&self) -> Result<(), MailError> {
+        let mut replies = Vec::new();
+        for relay in &self.relays {
+            match relay.check().await {
+                Ok(()) => return Ok(()),
+                Err(setback) => put_off(setback, &mut replies).map(drop)?,
+            }
+        }
+        Err(MailError::Temporary { reply: replies.join(", then ") })
     }
 }
 

@@ -24,8 +24,8 @@ use self::{
 use crate::{BadMailSettings, SmtpSettings, Step, message::Letter};
 
 /// Mails on their way at one time, hence connections too. More than a handful look like an attack to many
-/// servers, and one carries thousands of mails a second.
-const CONNECTIONS: usize = 4;
+/// servers, and one carries thousands of mails a second. Two more than one domain may hold by default.
+pub(crate) const CONNECTIONS: usize = crate::PER_DOMAIN + 2;
 
 /// How long a connection may lie idle. Servers hang up after 30 s and more.
 const IDLE: Duration = Duration::from_secs(20);
@@ -36,6 +36,9 @@ pub(crate) struct Smtp {
     turns: Semaphore,
     idle: Mutex<Idle>,
 }
+
+/// What a diagnosis found at a stage.
+type Found = (Stage, Result<String, String>);
 
 /// Connections without work, the warmest last.
 #[derive(Default)]
@@ -114,18 +117,17 @@ impl Smtp {
     }
 
     /// Every step up to the first that fails. Nothing is sent.
-    pub(crate) async fn diagnose(&self, from: &Address) -> Vec<Step> {
-        let mut steps = Vec::new();
-        if let Err(failure) = self.walk(from, &mut steps).await {
-            let (name, sentence) = (failure.stage.name(), failure.sentence(&self.server.place()));
-            steps.push(Step { name, result: Err(sentence) });
+    pub(crate) async fn diagnose(&self, from: &Address, setting: &'static str) -> Vec<Step> {
+        let mut found = Vec::new();
+        if let Err(failure) = self.walk(from, &mut found).await {
+            found.push((failure.stage, Err(failure.sentence(&self.server.place(), setting))));
         }
-        steps
+        found.into_iter().map(|(stage, result)| Step { setting, name: stage.name(), result }).collect()
     }
 
-    async fn walk(&self, from: &Address, steps: &mut Vec<Step>) -> Result<(), Failure> {
+    async fn walk(&self, from: &Address, found: &mut Vec<Found>) -> Result<(), Failure> {
         let server = &self.server;
-        let mut done = |stage: Stage, text: String| steps.push(Step { name: stage.name(), result: Ok(text) });
+        let mut done = |stage: Stage, text: String| found.push((stage, Ok(text)));
         let addresses = server.resolve().await?;
         done(Stage::Dns, format!("{} address(es)", addresses.len()));
         let tcp = server.dial(&addresses).await?;

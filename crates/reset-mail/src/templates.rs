@@ -9,6 +9,7 @@ mod fault;
 mod judge;
 mod samples;
 mod trial;
+mod wrap;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -21,15 +22,13 @@ pub(crate) use self::samples::sample_mail;
 use self::{
     directory::{LAYOUT, Role, Slot},
     judge::judge,
+    wrap::wrap,
 };
 pub use self::{fault::BadTemplate, trial::Trial};
 use crate::{
     catalogue::{Catalogues, symbols},
     kind::{Kind, Part},
 };
-
-/// Widest line of a text part, in characters, where there are spaces to break it at.
-const TEXT_WIDTH: usize = 72;
 
 /// Our layouts, by name. What ends with `.html` is escaped.
 const LAYOUTS: [(&str, &str); 10] = [
@@ -238,6 +237,8 @@ impl Templates {
 
     /// How to write in the language of `tag`: with our phrases, or all by the deployment's own templates.
     fn speech_of(&self, tag: &str, kind: Kind, dialect: &str) -> Option<Speech> {
+        // What other systems write behind it, as in `de_CH.UTF-8`, is no part of the tag.
+        let tag = tag.split(['.', '@']).next().unwrap_or_default();
         let speech = Speech { chain: prefixes(tag), language: Language::of(tag) };
         let whole = || {
             let chosen = |part| self.own.as_ref().and_then(|own| own.choose(kind, part, dialect, &speech));
@@ -341,24 +342,6 @@ fn prefixes(tag: &str) -> Vec<String> {
         return Vec::new();
     }
     (1..=subtags.len()).rev().map(|count| subtags[..count].join("-")).collect()
-}
-
-/// Breaks a paragraph at its spaces into lines of at most [`TEXT_WIDTH`] characters. A text without spaces stays
-/// as it is.
-fn wrap(paragraph: &str) -> String {
-    let mut wrapped = String::with_capacity(paragraph.len());
-    let mut width = 0;
-    for word in paragraph.split(' ') {
-        let length = word.chars().count();
-        if width > 0 {
-            let fits = width + 1 + length <= TEXT_WIDTH;
-            wrapped.push(if fits { ' ' } else { '\n' });
-            width = if fits { width + 1 } else { 0 };
-        }
-        wrapped.push_str(word);
-        width += length;
-    }
-    wrapped
 }
 
 #[cfg(test)]

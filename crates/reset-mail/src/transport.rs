@@ -72,6 +72,13 @@ impl Credentials {
 #[error("mail_url {0}")]
 pub struct BadMailUrl(&'static str);
 
+impl BadMailUrl {
+    /// What is wrong, for a sentence that begins with the setting's name.
+    pub fn reason(&self) -> &'static str {
+        self.0
+    }
+}
+
 impl Transport {
     /// Reads `mail_url`.
     ///

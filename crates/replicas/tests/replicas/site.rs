@@ -47,7 +47,7 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 
 /// A deployment in `folder` of the server `name` on the database at `url`.
 pub(crate) fn deployment(name: &str, folder: &Path, url: &str) -> Option<Deployment> {
-    let mut deployment = Deployment::new(program(name)?, folder);
+    let mut deployment = Deployment::new(program(name)?, folder).watched();
     deployment.set("RESET_DATABASE_URL", url);
     deployment.set("RESET_DATABASE__CONNECTIONS", "6");
     deployment.set("RESET_DATABASE__AUTO_MIGRATE", "true");

@@ -2,10 +2,10 @@
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use reset_core::{
-    audit::{Mark, SEAL_STEP, Sealer, Walk, seal_all},
+    audit::{Broken, End, Mark, SEAL_STEP, Sealer, Verified, seal_all, verify},
     keys::Keys,
     ports::Store,
 };
@@ -35,72 +35,63 @@ pub(super) enum Command {
 pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
     let roots = settings.database.secret.existing_roots()?;
     let sealer = Sealer::of(&Keys::rotated(&roots));
-    let (count, checked) = match command {
+    let checked = match command {
         Command::Export { after } => {
             let store = deployment::existing_store(&settings).await?;
             seal_all(&*store, &sealer).await?;
-            export(&*store, after).await?;
+            export(&*store, &sealer, after).await?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Verify { file: Some(file), known } => {
             let text = fs::read_to_string(&file).with_context(|| format!("FILE {}", file.display()))?;
-            match audit::verify(text.lines(), sealer, known) {
-                Ok((count, end)) => (count, Ok(end)),
-                Err(error) => (0, Err(anyhow!(error))),
-            }
+            audit::verify(text.lines(), sealer, known).map_err(|error| error.to_string())
         }
+        // Nothing is sealed here: a check changes nothing.
         Command::Verify { file: None, known } => {
             let store = deployment::existing_store(&settings).await?;
-            seal_all(&*store, &sealer).await?;
-            verify(&*store, sealer, known).await?
+            verify(&*store, &sealer, known).await?.map_err(|broken| broken.to_string())
         }
     };
     match checked {
-        Ok(end) => {
+        Ok(Verified { count, end }) => {
             print(&format!("{count} events hold; the last mark is {end}\n"));
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => {
-            print(&format!("{error}\n"));
+        Err(reason) => {
+            print(&format!("{reason}\n"));
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-async fn export(store: &dyn Store, after: i64) -> Result<()> {
-    let base = store.base().await?;
+async fn export(store: &dyn Store, sealer: &Sealer, after: i64) -> Result<()> {
+    let Some(ends) = store.ends().await? else {
+        print(&audit::head(Mark::START));
+        return Ok(());
+    };
+    let (base, tag) = ends.base;
+    if !sealer.is_ours(End::Base, base, tag) {
+        bail!(Broken::Ends);
+    }
     let mut from = base;
     if after > base.place {
         let before = store.sealed(after - 1, 1).await?;
         let before = before.first().filter(|sealed| sealed.mark.place == after);
         from = before.with_context(|| format!("--after {after}: there is no such place"))?.mark;
     }
-    print(&audit::head(from));
     let mut place = from.place;
     loop {
         let some = store.sealed(place, SEAL_STEP).await?;
+        if some.first().is_some_and(|first| first.mark.place != place + 1) {
+            bail!("events were forgotten while they were read: run it again");
+        }
+        if place == from.place {
+            print(&audit::head(from));
+        }
         print(&some.iter().map(audit::event).collect::<String>());
         match some.last() {
             Some(last) => place = last.mark.place,
             None => return Ok(()),
-        }
-    }
-}
-
-async fn verify(store: &dyn Store, sealer: Sealer, known: Option<Mark>) -> Result<(u64, Result<Mark>)> {
-    let base = store.base().await?;
-    let (mut walk, mut place, mut count) = (Walk::new(sealer, base, known), base.place, 0);
-    loop {
-        let some = store.sealed(place, SEAL_STEP).await?;
-        for one in &some {
-            if let Err(broken) = walk.step(one) {
-                return Ok((count, Err(anyhow!(broken))));
-            }
-            count += 1;
-        }
-        match some.last() {
-            Some(last) => place = last.mark.place,
-            None => return Ok((count, walk.end().map_err(|broken| anyhow!(broken)))),
         }
     }
 }

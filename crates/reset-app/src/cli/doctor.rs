@@ -24,7 +24,8 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode> {
                 Err(error) => report.line("mail", Err(error)),
                 Ok(mail) => {
                     for step in mail.diagnose().await {
-                        report.line(&format!("mail {}", step.name), step.result.map_err(anyhow::Error::msg));
+                        let of = if step.setting == "mail_url" { "mail" } else { step.setting };
+                        report.line(&format!("{of} {}", step.name), step.result.map_err(anyhow::Error::msg));
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! The command line: one file a command.
 //!
-//! A command fails with one sentence on stderr. Exit codes: 0 done, 1 not, 2 wrong usage; `user verify` and
-//! `audit verify` keep 1 for the answer no, and fail with 2.
+//! A command fails with one sentence on stderr. Exit codes: 0 done, 1 not, 2 wrong usage; `user verify`, `audit verify`
+//! and `verify-enumeration` keep 1 for the answer no, and fail with 2.
 
 mod adopt;
 mod audit;
@@ -17,6 +17,7 @@ mod serve;
 mod templates;
 mod trace;
 mod user;
+mod verify_enumeration;
 
 use std::{future::Future, io::Write, path::PathBuf, process::ExitCode};
 
@@ -90,6 +91,8 @@ enum Command {
     Templates(templates::Command),
     /// Print the OpenAPI document of what is served
     Openapi(openapi::Arguments),
+    /// Find out whether a running server lets strangers tell known addresses from unknown ones
+    VerifyEnumeration(verify_enumeration::Arguments),
 }
 
 /// Runs the command line to its end.
@@ -122,7 +125,12 @@ fn misused(error: &clap::Error) -> ExitCode {
 impl Command {
     /// Whether exit code 1 is an answer.
     fn is_a_question(&self) -> bool {
-        matches!(self, Self::User(user::Command::Verify { .. }) | Self::Audit(audit::Command::Verify { .. }))
+        matches!(
+            self,
+            Self::User(user::Command::Verify { .. })
+                | Self::Audit(audit::Command::Verify { .. })
+                | Self::VerifyEnumeration(_)
+        )
     }
 
     fn run(self, global: &Global, serve: Serve) -> Result<ExitCode> {
@@ -141,6 +149,7 @@ impl Command {
             Self::Config(command) => config::run(global, &command),
             Self::Templates(command) => templates::run(&global.settings()?, command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
+            Self::VerifyEnumeration(arguments) => verify_enumeration::run(&arguments),
         }
     }
 }

@@ -6,8 +6,9 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use reset_core::{
     errand::ErrandId,
+    event::{Event, EventKind},
     notation::hex,
-    ports::{Queued, random},
+    ports::{Queued, Store, random},
     time::Timestamp,
 };
 use reset_dialects::iso;
@@ -17,6 +18,8 @@ use crate::{deployment, settings::Settings};
 
 /// Most lines of a list.
 const LINES: u32 = 1000;
+/// Errands that are removed at a time.
+const STEP: u32 = 500;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -29,7 +32,7 @@ pub(super) enum Command {
     },
     /// Remove what has ended
     Purge {
-        /// Remove what waits, too: those mails are never sent
+        /// Remove what waits, too: mails, notices and webhooks that are never sent then
         #[arg(long)]
         waiting: bool,
     },
@@ -40,18 +43,42 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode
     match command {
         Command::List => {
             let now = deployment::clock().now();
-            let queued = store.queued(LINES).await?;
-            print(&queued.iter().map(|one| line(one, now)).collect::<String>());
+            let queued = store.queued(LINES + 1).await?;
+            let (shown, more) = queued.split_at(queued.len().min(LINES as usize));
+            print(&shown.iter().map(|one| line(one, now)).collect::<String>());
+            if !more.is_empty() {
+                print(&format!("and more: these are the first {LINES}\n"));
+            }
         }
         Command::Retry { id } => {
             let anew = ErrandId::new(hex(&random::<16>(&*deployment::entropy())));
-            if !store.retry(&ErrandId::new(&id), &anew, deployment::clock().now()).await? {
+            let event = Event::new(EventKind::Retried, deployment::clock().now());
+            if !store.retry(&ErrandId::new(&id), &anew, &event).await? {
                 bail!("ID {id:?} is nothing that could be tried again: unknown, done, or under way just now");
             }
         }
-        Command::Purge { waiting } => print(&format!("{} removed\n", store.clear(waiting).await?)),
+        Command::Purge { waiting } => {
+            let ended = clear(&*store, false).await?;
+            let unsent = if waiting { clear(&*store, true).await? } else { 0 };
+            let removed = format!("{ended} ended, {unsent} waiting");
+            let event = Event::new(EventKind::Cleared, deployment::clock().now()).saying(&removed);
+            store.record(&event).await?;
+            print(&format!("removed: {removed}\n"));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes step by step, so that nobody waits long.
+async fn clear(store: &dyn Store, waiting: bool) -> Result<u64> {
+    let mut all = 0;
+    loop {
+        let some = store.clear(waiting, STEP).await?;
+        all += some;
+        if some < u64::from(STEP) {
+            return Ok(all);
+        }
+    }
 }
 
 /// Id, reference, what it is, since when, how often it was tried, how it stands, and the last reply.

@@ -12,6 +12,7 @@ use reset_core::{
     account::NewAccount,
     email::EmailAddress,
     event::{Event, EventKind},
+    objection::OBJECTION_LIFE,
     password::{NewPassword, Policy},
     ports::Store,
 };
@@ -37,9 +38,14 @@ pub(super) enum Command {
         /// Address of the account
         email: String,
     },
-    /// Lift a block, and an objection of the owner to a reset
+    /// Lift a block
     Unblock {
         /// Address of the account
+        email: String,
+    },
+    /// End an owner's objection to a reset ("this was not me"), so that the account's own address gets mail again
+    Lift {
+        /// Address of the account, or of the mailbox that the objection came from
         email: String,
     },
 }
@@ -63,10 +69,7 @@ pub(super) struct Add {
 }
 
 pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
-    if settings.users.is_some() && !matches!(command, Command::Verify { .. }) {
-        if let Command::Unblock { email } = &command {
-            return lift(&settings, email).await;
-        }
+    if settings.users.is_some() && !matches!(command, Command::Verify { .. } | Command::Lift { .. }) {
         bail!("users.preset: accounts of another system's table are made and blocked by that system");
     }
     match command {
@@ -74,6 +77,7 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode
         Command::Verify { email, .. } => verify(&settings, &email).await,
         Command::Block { email } => set_blocked(&settings, &email, true).await,
         Command::Unblock { email } => set_blocked(&settings, &email, false).await,
+        Command::Lift { email } => lift(&settings, &email).await,
     }
 }
 
@@ -123,28 +127,23 @@ async fn set_blocked(settings: &Settings, email: &str, blocked: bool) -> Result<
     if !store.set_blocked(&email, blocked, &Event::new(kind, deployment::clock().now())).await? {
         return Err(nobody(&email));
     }
-    if !blocked {
-        lift_objections(&*store, &email).await?;
-    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends an owner's objection to a reset, in a table whose blocks are not ours.
 async fn lift(settings: &Settings, email: &str) -> Result<ExitCode> {
     let email = address(email)?;
-    if !lift_objections(&*deployment::existing_store(settings).await?, &email).await? {
-        bail!(
-            "users.preset: accounts of another system's table are blocked by that system, and the owner of this one \
-             has not objected to a reset"
-        );
+    let store = deployment::existing_store(settings).await?;
+    let now = deployment::clock().now();
+    let by_mailbox = store.account_of_objection(email.key(), now.minus(OBJECTION_LIFE)).await?;
+    let account = match by_mailbox {
+        Some(account) => account,
+        None => store.account_by_email(&email).await?.ok_or_else(|| nobody(&email))?.id,
+    };
+    let event = Event::new(EventKind::Lifted, now).of(&account);
+    if !store.lift_objections(&account, &event).await? {
+        bail!("EMAIL {}: no objection stands", email.key());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn lift_objections(store: &dyn Store, email: &EmailAddress) -> Result<bool> {
-    let account = store.account_by_email(email).await?.ok_or_else(|| nobody(email))?;
-    let event = Event::new(EventKind::Lifted, deployment::clock().now()).of(&account.id);
-    Ok(store.lift_objections(&account.id, &event).await?)
 }
 
 /// The address that the operator typed; it may be said back.

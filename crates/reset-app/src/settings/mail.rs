@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use reset_core::language::Language;
-use reset_mail::{BadMailSettings, MailService, SmtpSettings, Tls, Transport};
+use reset_mail::{BadMailSettings, CONNECTIONS, MailService, SmtpSettings, Tls, Transport};
 
 use super::value::Values;
 
@@ -12,8 +12,12 @@ use super::value::Values;
 pub(crate) struct Mail {
     /// Where mails go.
     pub(crate) transport: Transport,
+    /// Where those go that the first does not take for now.
+    pub(crate) fallback: Option<Transport>,
     /// Who sends them.
     pub(crate) from: String,
+    /// Most mails at once to one recipient's domain.
+    pub(crate) per_domain: usize,
     /// The tag of whoever speaks no language that there are texts in.
     pub(crate) locale: String,
     /// The deployment's templates.
@@ -22,9 +26,12 @@ pub(crate) struct Mail {
 
 impl Mail {
     pub(super) fn read(values: &Values) -> Result<Self> {
-        let source = values.value("mail_url").source.clone();
-        let transport =
-            Transport::parse(&values.text("mail_url")?).map_err(|error| anyhow!("{error} ({source})"))?;
+        let transport = transport(values, "mail_url", &values.text("mail_url")?)?;
+        let fallback = values.given_text("mail_fallback_url")?;
+        let fallback = fallback.map(|url| self::transport(values, "mail_fallback_url", &url)).transpose()?;
+        if fallback.as_ref() == Some(&transport) {
+            return Err(values.bad("mail_fallback_url", "another way than mail_url"));
+        }
         let from = values.text("mail_from")?;
         // The sender is judged by whoever will write it into mails.
         match MailService::new(vec![Transport::Stdout], &from, "localhost") {
@@ -42,11 +49,24 @@ impl Mail {
             let known = Language::ALL.map(Language::primary).join(", ");
             return Err(values.bad("mail.locale", format!("a language that there are texts in: {known}")));
         }
-        Ok(Self { transport, from, locale, templates })
+        let per_domain = values.integer("mail.per_domain", 1..=CONNECTIONS)?;
+        Ok(Self { transport, fallback, from, per_domain, locale, templates })
     }
 
-    /// Whether a mail server could be talked to in plain text.
-    pub(crate) fn may_be_plain(&self) -> bool {
-        matches!(self.transport, Transport::Smtp(SmtpSettings { tls: Tls::WhenOffered, .. }))
+    /// The settings whose mail server could be talked to in plain text.
+    pub(crate) fn may_be_plain(&self) -> impl Iterator<Item = &'static str> {
+        let transports = [("mail_url", Some(&self.transport)), ("mail_fallback_url", self.fallback.as_ref())];
+        let plain = |transport: &Transport| {
+            matches!(transport, Transport::Smtp(SmtpSettings { tls: Tls::WhenOffered, .. }))
+        };
+        transports
+            .into_iter()
+            .filter(move |(_, transport)| transport.is_some_and(plain))
+            .map(|(name, _)| name)
     }
+}
+
+fn transport(values: &Values, setting: &str, url: &str) -> Result<Transport> {
+    let source = values.value(setting).source.clone();
+    Transport::parse(url).map_err(|error| anyhow!("{setting} {} ({source})", error.reason()))
 }

@@ -17,7 +17,9 @@ impl Settings {
     /// Every setting as `key = value  # source`, then what the limits come to, then the open weaknesses.
     pub(crate) fn show(&self) -> Result<String> {
         let (mut text, mut section) = (String::new(), "");
-        for key in KEYS {
+        // What stands below the head of a section would belong to it.
+        let (top, below): (Vec<_>, Vec<_>) = KEYS.iter().partition(|key| !key.name.contains('.'));
+        for key in top.into_iter().chain(below) {
             let (of, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
             if of != section {
                 let _ = write!(text, "\n[{of}]\n");
@@ -48,7 +50,9 @@ impl Settings {
             (name, _) if name.starts_with("users.") => {
                 self.mapped(name).map_or("none".to_owned(), |name| quoted(&name))
             }
-            (_, Preset::Found(how)) if key.secrecy == Secrecy::Open => format!("({})", how.replace('`', "")),
+            (_, Preset::Found(how)) if key.secrecy != Secrecy::Secret => {
+                format!("({})", how.replace('`', ""))
+            }
             (_, Preset::Found(how)) => format!("{REDACTED} ({})", how.replace('`', "")),
             (_, Preset::Value(text)) => quoted(text),
         }

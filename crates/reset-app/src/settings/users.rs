@@ -84,11 +84,19 @@ fn changed(values: &Values, base: Mapping) -> Result<Mapping> {
     } else {
         base.cleared
     };
+    let (id, email) = (must("users.id", base.id)?, must("users.email", base.email)?);
+    if id == email {
+        // Events and logs name accounts by it (R70).
+        return Err(values.bad(
+            "users.id",
+            "another column than users.email: it stands in logs and in what is written down",
+        ));
+    }
     Ok(Mapping {
         schema: may("users.schema", base.schema)?,
         table: must("users.table", base.table)?,
-        id: must("users.id", base.id)?,
-        email: must("users.email", base.email)?,
+        id,
+        email,
         matching,
         password: must("users.password", base.password)?,
         hash_length: hash_length(values)?,

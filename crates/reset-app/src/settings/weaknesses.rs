@@ -61,8 +61,10 @@ impl Settings {
                 open.tell(format!("R76: {path} holds a secret, and every user of this machine can open it"));
             }
         }
-        if self.mail.may_be_plain() {
-            open.tell("R26: mail leaves in plain text where the server offers no STARTTLS (mail_url)");
+        for setting in self.mail.may_be_plain() {
+            open.tell(format!(
+                "R26: mail leaves in plain text where the server offers no STARTTLS ({setting})"
+            ));
         }
         if self.database.address.is_unverified() {
             open.tell(

@@ -66,6 +66,7 @@ macro_rules! store_contract {
                 a_new_ticket_voids_the_earlier_one_of_its_account_and_dialect,
                 a_new_ticket_leaves_other_dialects_and_accounts_alone,
                 a_new_ticket_voids_an_expired_one_for_good,
+                a_ticket_that_is_void_from_the_start_opens_nothing_and_is_in_nobodys_way,
                 a_live_digest_collides_and_nothing_changes,
                 digests_of_dead_tickets_are_free_again,
                 one_digest_may_be_live_in_two_dialects,
@@ -147,6 +148,10 @@ macro_rules! store_contract {
                 of_parallel_sealers_each_event_gets_one_place,
                 forgotten_events_leave_a_chain_that_holds,
                 forgetting_stops_at_the_first_event_that_is_young,
+                nobody_seals_or_forgets_in_a_chain_of_another_secret,
+                an_empty_chain_holds_and_misses_a_mark_that_it_held_once,
+                what_may_come_a_thousand_times_is_told_once,
+                a_flood_of_asks_for_one_address_is_told_ten_times_an_hour,
             }
             outbox {
                 what_waits_and_what_owes_a_mail_is_shown,
@@ -163,11 +168,13 @@ macro_rules! store_contract {
                 an_objection_is_raised_once_and_in_its_time,
                 of_twenty_parallel_objections_one_wins,
                 a_failed_objection_changes_nothing,
-                a_blocked_account_keeps_its_password_under_an_objection,
+                an_objection_holds_for_a_blocked_account_too,
+                an_account_is_found_by_the_mailbox_of_its_objection,
+                an_objection_outlasts_a_reset_while_the_account_has_another_address,
                 a_reset_lifts_the_objections_of_its_account,
                 of_several_objections_the_mailbox_of_the_oldest_notice_holds,
                 an_administrator_lifts_an_objection,
-                purge_forgets_objections_whose_time_is_over,
+                purge_forgets_objections_that_stand_no_longer,
             }
         }
     };

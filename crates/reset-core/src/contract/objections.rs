@@ -7,7 +7,7 @@ use crate::{
     account::{Account, AccountId},
     errand::{Errand, ErrandId, Reference, Task},
     error::StoreError,
-    objection::{Objection, Raising},
+    objection::{OBJECTION_LIFE, Objection, Raising},
     ports::{Redemption, Store},
     ticket::TicketState,
     time::Timestamp,
@@ -113,12 +113,48 @@ pub async fn a_failed_objection_changes_nothing(store: Arc<dyn Store>) {
     assert!(object(&store, &one, at(2)).await);
 }
 
-pub async fn a_blocked_account_keeps_its_password_under_an_objection(store: Arc<dyn Store>) {
+pub async fn an_objection_holds_for_a_blocked_account_too(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = allowed(&store, &ann, "one").await;
     done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
     assert!(object(&store, &one, at(2)).await);
-    assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("the first hash"));
+    assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("nobody knows"));
+    assert_eq!(done(store.account(&ann.id).await).expect("ann").epoch, ann.epoch + 1);
+}
+
+pub async fn an_account_is_found_by_the_mailbox_of_its_objection(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = Objection { mailbox: "then@example.org".to_owned(), ..objection(&ann, "one") };
+    done(store.allow_objection(&one).await);
+    let found = async |mailbox: &str, since: i64| done(store.account_of_objection(mailbox, at(since)).await);
+    assert_eq!(found("then@example.org", 0).await, None, "nobody objected");
+    assert!(object(&store, &one, at(10)).await);
+    assert_eq!(found("then@example.org", 9).await, Some(ann.id.clone()));
+    assert_eq!(found("then@example.org", 10).await, None);
+    assert_eq!(found("ann@example.org", 0).await, None);
+    done(store.lift_objections(&ann.id, &happened(at(11))).await);
+    assert_eq!(found("then@example.org", 0).await, None);
+}
+
+/// Else whoever has that address now could ask as soon as the owner has reset.
+pub async fn an_objection_outlasts_a_reset_while_the_account_has_another_address(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = Objection { mailbox: "then@example.org".to_owned(), ..objection(&ann, "one") };
+    done(store.allow_objection(&one).await);
+    assert!(object(&store, &one, at(1)).await);
+    let ann = done(store.account(&ann.id).await).expect("ann");
+    let code = issued(&store, ticket(&ann, "code")).await;
+    let event = happened(at(2));
+    let redemption = Redemption {
+        ticket: &code.id,
+        account: &ann.id,
+        password_hash: "the second hash",
+        errands: &[],
+        event: &event,
+        now: at(2),
+    };
+    assert!(done(store.redeem(redemption).await));
+    assert_eq!(mailbox(&store, &ann.id, 0).await.as_deref(), Some("then@example.org"));
 }
 
 pub async fn a_reset_lifts_the_objections_of_its_account(store: Arc<dyn Store>) {
@@ -163,14 +199,18 @@ pub async fn an_administrator_lifts_an_objection(store: Arc<dyn Store>) {
     assert!(mailbox(&store, &ann.id, 0).await.is_none());
 }
 
-pub async fn purge_forgets_objections_whose_time_is_over(store: Arc<dyn Store>) {
+pub async fn purge_forgets_objections_that_stand_no_longer(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let (raised, never) = (allowed(&store, &ann, "raised").await, allowed(&store, &ann, "never").await);
     assert!(object(&store, &raised, at(999)).await);
-    done(store.purge(at(999)).await);
+    done(store.purge(at(1000)).await);
     assert!(done(store.objection(&never.id).await).is_some());
     done(store.purge(at(1001)).await);
-    assert!(
-        done(store.objection(&never.id).await).is_none() && done(store.objection(&raised.id).await).is_none()
-    );
+    assert!(done(store.objection(&never.id).await).is_none());
+    assert_eq!(mailbox(&store, &ann.id, 0).await.as_deref(), Some("ann@example.org"), "it stands");
+    let over = at(999).plus(OBJECTION_LIFE);
+    done(store.purge(over).await);
+    assert!(done(store.objection(&raised.id).await).is_some());
+    done(store.purge(over.plus(std::time::Duration::from_millis(1))).await);
+    assert!(done(store.objection(&raised.id).await).is_none());
 }

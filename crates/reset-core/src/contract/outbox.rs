@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{at, done, errand, happened};
 use crate::{
     errand::{ErrandId, KEPT_FOR_RETRY, Outcome},
+    event::{Event, EventKind},
     ports::{Queued, Store},
 };
 
@@ -19,7 +20,8 @@ async fn ended(store: &Arc<dyn Store>, id: &str, outcome: Outcome) {
 }
 
 async fn retry(store: &Arc<dyn Store>, id: &str) -> bool {
-    done(store.retry(&ErrandId::new(id), &ErrandId::new(format!("{id} anew")), at(100)).await)
+    let retried = Event::new(EventKind::Retried, at(100));
+    done(store.retry(&ErrandId::new(id), &ErrandId::new(format!("{id} anew")), &retried).await)
 }
 
 pub async fn what_waits_and_what_owes_a_mail_is_shown(store: Arc<dyn Store>) {
@@ -61,6 +63,8 @@ pub async fn an_errand_that_owes_a_mail_comes_back_with_all_its_time(store: Arc<
         assert_eq!((again[0].created_at, again[0].attempts, again[0].lost), (at(100), 1, 0));
         assert_eq!(again[0].task, errand(id, id).task);
         assert_eq!(again[0].reference, errand(id, id).reference);
+        let told = done(store.trace(&again[0].reference).await).pop().expect("an event");
+        assert_eq!((told.kind, told.errand.as_ref()), (EventKind::Retried, Some(&again[0].id)));
     }
 }
 
@@ -75,9 +79,11 @@ pub async fn clearing_removes_what_ended_and_only_on_demand_what_waits(store: Ar
     done(store.push(&errand("taken", "ann")).await);
     done(store.claim(1, at(0), at(60)).await);
     done(store.push(&errand("waiting", "bob")).await);
-    assert_eq!(done(store.clear(false).await), 1);
-    assert_eq!(queued(&store).await.len(), 2);
-    assert_eq!(done(store.clear(true).await), 1);
+    done(store.push(&errand("waiting-too", "cleo")).await);
+    assert_eq!(done(store.clear(false, 100).await), 1);
+    assert_eq!(queued(&store).await.len(), 3);
+    assert_eq!(done(store.clear(true, 1).await), 1, "in steps");
+    assert_eq!(done(store.clear(true, 100).await), 1);
     assert_eq!(queued(&store).await[0].id.as_str(), "taken");
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{DIALECT, account, address, at, digest, done, happened, issued, state, stored, ticket};
 use crate::{
+    account::AccountId,
     errand::ErrandId,
     ports::{Issued, Store},
     secret::TicketDigest,
@@ -44,6 +45,22 @@ pub async fn a_new_ticket_leaves_other_dialects_and_accounts_alone(store: Arc<dy
     issued(&store, Ticket { errand_seq: 2, ..ticket(&ann, "late") }).await;
     assert_eq!(state(&store, &other, at(0)).await, TicketState::Live);
     assert_eq!(state(&store, &bobs, at(0)).await, TicketState::Live);
+}
+
+pub async fn a_ticket_that_is_void_from_the_start_opens_nothing_and_is_in_nobodys_way(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let anns = issued(&store, ticket(&ann, "anns")).await;
+    let nobody = AccountId::new("nobody/1");
+    let void = Ticket { account: nobody, voided_at: Some(at(0)), ..ticket(&ann, "void") };
+    // It counts those that are live as any other does, and is none afterwards.
+    assert_eq!(done(store.issue(&void, Some(1), &happened(at(0))).await), Issued::Crowded);
+    assert_eq!(done(store.issue(&void, Some(2), &happened(at(0))).await), Issued::Live);
+    assert!(stored(&store, &void).await == void);
+    assert_eq!(state(&store, &void, at(0)).await, TicketState::Void);
+    assert_eq!(state(&store, &anns, at(0)).await, TicketState::Live);
+    let bob = account(&store, "bob").await;
+    let bobs = Ticket { digest: void.digest, ..ticket(&bob, "bobs") };
+    assert_eq!(done(store.issue(&bobs, Some(2), &happened(at(0))).await), Issued::Live);
 }
 
 /// Else the courier of the earlier errand, whose mail was held up, would restart its clock.
@@ -199,8 +216,7 @@ pub async fn a_restarted_clock_revives_an_expired_ticket_and_no_other(store: Arc
 pub async fn a_guess_is_taken_from_the_live_ticket_of_the_kind(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let one = issued(&store, ticket(&ann, "one")).await;
-    let tried = happened(at(1));
-    let guess = |account, dialect, kind| store.take_guess(account, dialect, kind, 3, &tried);
+    let guess = |account, dialect, kind| store.take_guess(account, dialect, kind, 3, at(1));
     let guessed = done(guess(&ann.id, DIALECT, TicketKind::Code).await);
     assert!(guessed == Some(Ticket { attempts: 1, ..one.clone() }));
     assert!(done(guess(&bob.id, DIALECT, TicketKind::Code).await).is_none());
@@ -220,9 +236,7 @@ pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>)
     let all: Vec<_> = (0..50)
         .map(|_| {
             let (store, id) = (store.clone(), ann.id.clone());
-            tokio::spawn(async move {
-                store.take_guess(&id, DIALECT, TicketKind::Code, 5, &happened(at(1))).await
-            })
+            tokio::spawn(async move { store.take_guess(&id, DIALECT, TicketKind::Code, 5, at(1)).await })
         })
         .collect();
     let mut taken = Vec::new();
@@ -237,7 +251,7 @@ pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>)
 pub async fn guesses_stop_when_the_ticket_ends(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
-    let guess = async |now| store.take_guess(&ann.id, DIALECT, TicketKind::Code, 5, &happened(now)).await;
+    let guess = |now| store.take_guess(&ann.id, DIALECT, TicketKind::Code, 5, now);
     assert!(done(guess(at(599)).await).is_some());
     assert!(done(guess(at(600)).await).is_none());
     assert_eq!(stored(&store, &one).await.attempts, 1);

@@ -5,11 +5,11 @@ use async_trait::async_trait;
 use super::store::MemoryStore;
 use crate::{
     account::AccountId,
-    audit::{Mark, Sealed, Sealer},
+    audit::{End, Ends, Mark, NOT_OURS, Sealed, Sealer},
     errand::{ErrandId, Reference},
     error::StoreError,
-    event::{AddressTag, Event},
-    objection::{Objection, Raising},
+    event::{AddressTag, Event, EventKind, LIMITED_MOST, LIMITED_WITHIN},
+    objection::{OBJECTION_LIFE, Objection, Raising},
     ports::{Events, Objections},
     time::Timestamp,
 };
@@ -18,8 +18,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Chronicle {
     events: Vec<(Event, Option<Mark>)>,
-    base: Option<Mark>,
-    head: Option<Mark>,
+    ends: Option<Ends>,
 }
 
 impl Chronicle {
@@ -27,18 +26,48 @@ impl Chronicle {
         self.events.push((event, None));
     }
 
+    /// As asks beyond a limit are written down: ten an hour for one address.
+    pub(super) fn write_limited(&mut self, event: &Event) {
+        let since = event.at.minus(LIMITED_WITHIN);
+        let same = self.events.iter().map(|(event, _)| event).filter(|other| {
+            other.kind == EventKind::Limited && other.address == event.address && other.at > since
+        });
+        if same.count() < LIMITED_MOST as usize {
+            self.write(Event { kind: EventKind::Limited, ..event.clone() });
+        }
+    }
+
+    fn write_once(&mut self, event: &Event) {
+        let same = |other: &Event| {
+            (&other.reference, &other.kind, &other.detail) == (&event.reference, &event.kind, &event.detail)
+        };
+        if !self.events.iter().any(|(other, _)| same(other)) {
+            self.write(event.clone());
+        }
+    }
+
     pub(super) fn all(&self) -> Vec<Event> {
         self.events.iter().map(|(event, _)| event.clone()).collect()
     }
 
-    fn seal(&mut self, sealer: &Sealer, limit: usize) -> usize {
+    fn seal(&mut self, sealer: &Sealer, limit: usize) -> Result<usize, StoreError> {
+        let none = (Mark::START, Mark::START);
+        let (base, mut at) = self.ends.map_or(none, |ends| (ends.base.0, ends.head.0));
+        if self.ends.is_some_and(|ends| !sealer.is_ours(End::Head, ends.head.0, ends.head.1)) {
+            return Err(StoreError::new(NOT_OURS));
+        }
         let mut count = 0;
         for (event, mark) in self.events.iter_mut().filter(|(_, mark)| mark.is_none()).take(limit) {
-            let next = sealer.seal(self.head.unwrap_or(Mark::START), event);
-            (*mark, self.head) = (Some(next), Some(next));
+            at = sealer.seal(at, event);
+            *mark = Some(at);
             count += 1;
         }
-        count
+        if count > 0 {
+            let (base, head) = ((base, sealer.tag(End::Base, base)), (at, sealer.tag(End::Head, at)));
+            self.ends = Some(Ends { base, head });
+        }
+        sealer.saw(at);
+        Ok(count)
     }
 
     fn sealed(&self, place: i64, limit: usize) -> Vec<Sealed> {
@@ -47,12 +76,17 @@ impl Chronicle {
         behind.take(limit).map(|(event, mark)| Sealed { mark, event: event.clone() }).collect()
     }
 
-    fn forget(&mut self, before: Timestamp) {
+    fn forget(&mut self, sealer: &Sealer, before: Timestamp) -> Result<(), StoreError> {
+        let Some(ends) = &mut self.ends else { return Ok(()) };
+        if !sealer.is_ours(End::Base, ends.base.0, ends.base.1) {
+            return Err(StoreError::new(NOT_OURS));
+        }
         let old = |(event, mark): &(Event, Option<Mark>)| mark.is_some() && event.at < before;
         let count = self.events.iter().take_while(|row| old(row)).count();
         if let Some((_, Some(mark))) = self.events.drain(..count).next_back() {
-            self.base = Some(mark);
+            ends.base = (mark, sealer.tag(End::Base, mark));
         }
+        Ok(())
     }
 }
 
@@ -77,16 +111,23 @@ impl Docket {
         }
     }
 
-    /// Lifts the account's; says whether there was one.
-    pub(super) fn lift(&mut self, account: &AccountId) -> bool {
+    /// Lifts the account's, or those of them with this mailbox; says whether there was one.
+    pub(super) fn lift(&mut self, account: &AccountId, mailbox: Option<&str>) -> bool {
         let raised = self.0.iter_mut().filter(|(objection, lifted)| {
-            objection.account == *account && objection.raised_at.is_some() && !lifted
+            objection.account == *account
+                && objection.raised_at.is_some()
+                && mailbox.is_none_or(|mailbox| mailbox == objection.mailbox)
+                && !lifted
         });
         raised.map(|(_, lifted)| *lifted = true).count() > 0
     }
 
     pub(super) fn purge(&mut self, before: Timestamp) {
-        self.0.retain(|(objection, _)| objection.raised_at.unwrap_or(objection.until) >= before);
+        self.0.retain(|(objection, _)| match objection.raised_at {
+            // It stands for as long again.
+            Some(raised_at) => raised_at.plus(OBJECTION_LIFE) >= before,
+            None => objection.until >= before,
+        });
     }
 }
 
@@ -94,6 +135,11 @@ impl Docket {
 impl Events for MemoryStore {
     async fn record(&self, event: &Event) -> Result<(), StoreError> {
         self.working("record")?.chronicle.write(event.clone());
+        Ok(())
+    }
+
+    async fn record_once(&self, event: &Event) -> Result<(), StoreError> {
+        self.working("record_once")?.chronicle.write_once(event);
         Ok(())
     }
 
@@ -109,21 +155,20 @@ impl Events for MemoryStore {
     }
 
     async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError> {
-        let count = self.working("seal")?.chronicle.seal(sealer, limit as usize);
+        let count = self.working("seal")?.chronicle.seal(sealer, limit as usize)?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    async fn base(&self) -> Result<Mark, StoreError> {
-        Ok(self.working("base")?.chronicle.base.unwrap_or(Mark::START))
+    async fn ends(&self) -> Result<Option<Ends>, StoreError> {
+        Ok(self.working("ends")?.chronicle.ends)
     }
 
     async fn sealed(&self, place: i64, limit: u32) -> Result<Vec<Sealed>, StoreError> {
         Ok(self.working("sealed")?.chronicle.sealed(place, limit as usize))
     }
 
-    async fn forget_events(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.working("forget_events")?.chronicle.forget(before);
-        Ok(())
+    async fn forget_events(&self, sealer: &Sealer, before: Timestamp) -> Result<(), StoreError> {
+        self.working("forget_events")?.chronicle.forget(sealer, before)
     }
 }
 
@@ -170,9 +215,22 @@ impl Objections for MemoryStore {
         Ok(first.map(|objection| objection.mailbox.clone()))
     }
 
+    async fn account_of_objection(
+        &self,
+        mailbox: &str,
+        since: Timestamp,
+    ) -> Result<Option<AccountId>, StoreError> {
+        let state = self.working("account_of_objection")?;
+        let standing = state.docket.0.iter().filter(|(objection, lifted)| {
+            objection.mailbox == mailbox && objection.raised_at.is_some_and(|at| at > since) && !lifted
+        });
+        let first = standing.map(|(objection, _)| objection).min_by_key(|objection| objection.until);
+        Ok(first.map(|objection| objection.account.clone()))
+    }
+
     async fn lift_objections(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {
         let mut state = self.working("lift_objections")?;
-        let lifted = state.docket.lift(account);
+        let lifted = state.docket.lift(account, None);
         if lifted {
             state.chronicle.write(event.clone());
         }

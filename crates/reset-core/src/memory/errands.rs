@@ -7,7 +7,7 @@ use crate::{
     budget::Budget,
     errand::{Errand, ErrandId, Outcome},
     error::StoreError,
-    event::{Event, EventKind},
+    event::Event,
     ports::{Errands, Outbox, Queued},
     ticket::TicketId,
     time::Timestamp,
@@ -32,16 +32,18 @@ impl Errands for MemoryStore {
             state.ledger = before;
             return Err(error);
         }
-        let kind = if taken { event.kind } else { EventKind::Limited };
-        state.chronicle.write(Event { kind, ..event.clone() });
+        if taken {
+            state.chronicle.write(event.clone());
+        } else {
+            state.chronicle.write_limited(event);
+        }
         Ok(taken)
     }
 
-    async fn push_done(&self, errand: &Errand, outcome: Outcome, event: &Event) -> Result<i64, StoreError> {
+    async fn push_done(&self, errand: &Errand, outcome: Outcome, now: Timestamp) -> Result<i64, StoreError> {
         let mut state = self.working("push_done")?;
         state.queue.push(errand)?;
-        state.queue.finish(&errand.id, outcome, "", event.at);
-        state.chronicle.write(event.clone());
+        state.queue.finish(&errand.id, outcome, "", now);
         Ok(state.queue.last_seq())
     }
 
@@ -111,11 +113,18 @@ impl Outbox for MemoryStore {
         Ok(self.working("queued")?.queue.queued(limit as usize))
     }
 
-    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, now: Timestamp) -> Result<bool, StoreError> {
-        self.working("retry")?.queue.retry(errand, anew, now)
+    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, event: &Event) -> Result<bool, StoreError> {
+        let mut state = self.working("retry")?;
+        let retried = state.queue.retry(errand, anew, event.at)?;
+        if let Some(retried) = &retried {
+            let (dialect, reference) = (retried.dialect.clone(), Some(retried.reference.clone()));
+            let errand = Some(retried.id.clone());
+            state.chronicle.write(Event { dialect, reference, errand, ..event.clone() });
+        }
+        Ok(retried.is_some())
     }
 
-    async fn clear(&self, waiting: bool) -> Result<u64, StoreError> {
-        Ok(self.working("clear")?.queue.clear(waiting))
+    async fn clear(&self, waiting: bool, limit: u32) -> Result<u64, StoreError> {
+        Ok(self.working("clear")?.queue.clear(waiting, limit as usize))
     }
 }

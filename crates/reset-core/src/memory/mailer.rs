@@ -23,6 +23,7 @@ pub struct MemoryMailer {
 #[derive(Default)]
 struct State {
     sent: Vec<SentMail>,
+    rehearsed: Vec<SentMail>,
     refusals: VecDeque<Refusal>,
 }
 
@@ -31,6 +32,8 @@ struct State {
 pub enum Refusal {
     /// For now, with `451 4.7.1`.
     Temporary,
+    /// For now, without having been tried: there are enough to its domain.
+    Busy,
     /// For good, with `550 5.1.1`.
     Permanent,
 }
@@ -71,6 +74,11 @@ impl MemoryMailer {
         self.lock().sent.clone()
     }
 
+    /// Every mail that was to nobody, oldest first.
+    pub fn rehearsed(&self) -> Vec<SentMail> {
+        self.lock().rehearsed.clone()
+    }
+
     /// As [`Self::sent`], and empties the mailbox.
     pub fn take(&self) -> Vec<SentMail> {
         std::mem::take(&mut self.lock().sent)
@@ -91,6 +99,7 @@ impl Refusal {
     fn error(self) -> MailError {
         match self {
             Self::Temporary => MailError::Temporary { reply: "451 4.7.1".to_owned() },
+            Self::Busy => MailError::Busy { reply: "domain busy".to_owned() },
             Self::Permanent => MailError::Permanent { reply: "550 5.1.1".to_owned() },
         }
     }
@@ -126,6 +135,10 @@ impl Mailer for MemoryMailer {
         }
         state.sent.push(SentMail::of(mail));
         Ok("250 2.0.0".to_owned())
+    }
+
+    async fn rehearse(&self, mail: &Mail) {
+        self.lock().rehearsed.push(SentMail::of(mail));
     }
 
     /// Fails while the next mail would be refused, and uses no refusal up.

@@ -139,34 +139,40 @@ impl Queue {
         seen.take(limit).collect()
     }
 
+    /// The errand that is to be tried again, under the id that it has now.
     pub(super) fn retry(
         &mut self,
         id: &ErrandId,
         anew: &ErrandId,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let Some(row) = self.rows.iter_mut().find(|row| row.errand.id == *id) else { return Ok(false) };
+    ) -> Result<Option<Errand>, StoreError> {
+        let Some(row) = self.rows.iter_mut().find(|row| row.errand.id == *id) else { return Ok(None) };
         match row.finished {
-            None if row.taken => Ok(false),
-            None => {
+            None if !row.taken => {
                 row.due_at = now;
-                Ok(true)
+                Ok(Some(row.errand.clone()))
             }
             Some((_, outcome)) if Outcome::OWED.contains(&outcome) => {
                 let again =
                     Errand { id: anew.clone(), created_at: now, attempts: 0, lost: 0, ..row.errand.clone() };
                 self.push(&again)?;
                 self.rows.retain(|row| row.errand.id != *id);
-                Ok(true)
+                Ok(Some(again))
             }
-            Some(_) => Ok(false),
+            None | Some(_) => Ok(None),
         }
     }
 
-    pub(super) fn clear(&mut self, waiting: bool) -> u64 {
-        let before = self.rows.len();
-        self.rows.retain(|row| row.finished.is_none() && (row.taken || !waiting));
-        (before - self.rows.len()) as u64
+    pub(super) fn clear(&mut self, waiting: bool, limit: usize) -> u64 {
+        let cleared =
+            |row: &Row| if waiting { row.finished.is_none() && !row.taken } else { row.finished.is_some() };
+        let mut count = 0;
+        self.rows.retain(|row| {
+            let goes = cleared(row) && count < limit;
+            count += usize::from(goes);
+            !goes
+        });
+        count as u64
     }
 
     /// The unfinished errand, if nobody has claimed it since `attempts`.

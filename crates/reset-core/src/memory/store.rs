@@ -81,6 +81,11 @@ impl MemoryStore {
         }
     }
 
+    /// Deletes an account, as the host does.
+    pub fn remove(&self, email: &EmailAddress) {
+        self.lock().accounts.retain(|row| row.key != email.key());
+    }
+
     /// Every ticket, in the order of issue.
     pub fn tickets(&self) -> Vec<Ticket> {
         self.lock().tickets.clone()
@@ -130,9 +135,8 @@ impl State {
         self.account(id).is_some()
     }
 
-    /// Sets the password of an account that is not blocked.
     pub(super) fn set_password(&mut self, id: &AccountId, password_hash: &str, now: Timestamp) {
-        if let Some(row) = self.account(id).filter(|row| !row.account.blocked) {
+        if let Some(row) = self.account(id) {
             password_hash.clone_into(&mut row.password_hash);
             row.account.epoch += 1;
             row.account.updated_at = now;
@@ -279,7 +283,9 @@ impl Tickets for MemoryStore {
         state.reserve(&ticket.errand)?;
         state.void(now, |other| same_owner(other) || same_digest(other));
         state.tickets.push(ticket.clone());
-        state.chronicle.write(event.clone());
+        if ticket.voided_at.is_none() {
+            state.chronicle.write(event.clone());
+        }
         Ok(Issued::Live)
     }
 
@@ -319,9 +325,8 @@ impl Tickets for MemoryStore {
         dialect: &str,
         kind: TicketKind,
         max: u32,
-        event: &Event,
+        now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError> {
-        let now = event.at;
         let mut state = self.working("take_guess")?;
         let ticket = state.tickets.iter_mut().find(|ticket| {
             ticket.account == *account
@@ -330,11 +335,10 @@ impl Tickets for MemoryStore {
                 && ticket.attempts < max
                 && is_live(ticket, now)
         });
-        let Some(ticket) = ticket else { return Ok(None) };
-        ticket.attempts += 1;
-        let ticket = ticket.clone();
-        state.chronicle.write(event.clone().about(&ticket));
-        Ok(Some(ticket))
+        Ok(ticket.map(|ticket| {
+            ticket.attempts += 1;
+            ticket.clone()
+        }))
     }
 
     async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError> {
@@ -366,7 +370,7 @@ impl Tickets for MemoryStore {
         state.set_password(account, password_hash, now);
         state.ticket(ticket_id).expect("found above, under the same lock").spent_at = Some(now);
         state.void(now, |other| other.account == *account);
-        state.docket.lift(account);
+        state.docket.lift(account, Some(&ticket.email));
         state.chronicle.write(event.clone());
         Ok(true)
     }

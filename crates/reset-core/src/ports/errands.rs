@@ -23,7 +23,8 @@ pub trait Errands: Send + Sync {
 
     /// Takes one from each of `budgets`, as [`Budgets::take`](super::Budgets::take) does, accepts the errand and writes `event` down, in one
     /// transaction. Returns whether it was accepted; if not, nothing was taken, `event` is written down as
-    /// [`EventKind::Limited`](crate::event::EventKind::Limited), and the refusal has cost the same one commit.
+    /// [`EventKind::Limited`](crate::event::EventKind::Limited), up to [`LIMITED_MOST`](crate::event::LIMITED_MOST) times
+    /// an hour for one address, and the refusal has cost the same one commit.
     ///
     /// # Errors
     /// When the store fails; then the errand was not accepted, and nothing was taken.
@@ -34,12 +35,11 @@ pub trait Errands: Send + Sync {
         event: &Event,
     ) -> Result<bool, StoreError>;
 
-    /// Writes an errand down that is done already, and the event, in one transaction. Returns its place in the order
-    /// of asking.
+    /// Writes an errand down that is done already. Returns its place in the order of asking.
     ///
     /// # Errors
-    /// When the store fails; then neither was written.
-    async fn push_done(&self, errand: &Errand, outcome: Outcome, event: &Event) -> Result<i64, StoreError>;
+    /// When the store fails; then it was not written.
+    async fn push_done(&self, errand: &Errand, outcome: Outcome, now: Timestamp) -> Result<i64, StoreError>;
 
     /// Takes up to `limit` due errands in the order of asking, until `lease_end`: what is not finished or
     /// postponed by then is due again. An errand waits while an earlier one for the same address and
@@ -142,17 +142,17 @@ pub trait Outbox: Send + Sync {
     /// When the store fails.
     async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError>;
 
-    /// Has an errand tried again: one that waits is due at `now`, and one that ended while a mail was owed comes back
-    /// as a new one, `anew`, with all its time before it. Returns whether there was such an errand; one that a courier
-    /// has is none.
+    /// Has an errand tried again: one that waits is due at the time of `event`, and one that ended while a mail was owed
+    /// comes back as a new one, `anew`, with all its time before it. Returns whether there was such an errand, and
+    /// writes `event` down as its if there was; one that a courier has is none.
     ///
     /// # Errors
     /// When the store fails.
-    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, now: Timestamp) -> Result<bool, StoreError>;
+    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, event: &Event) -> Result<bool, StoreError>;
 
-    /// Removes every errand that ended; with `waiting`, also those that wait and no courier has. Returns how many.
+    /// Removes up to `limit` errands that ended; with `waiting`, those that wait and no courier has. Returns how many.
     ///
     /// # Errors
     /// When the store fails.
-    async fn clear(&self, waiting: bool) -> Result<u64, StoreError>;
+    async fn clear(&self, waiting: bool, limit: u32) -> Result<u64, StoreError>;
 }

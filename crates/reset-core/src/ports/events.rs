@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{
     account::AccountId,
-    audit::{Mark, Sealed, Sealer},
+    audit::{Ends, Sealed, Sealer},
     errand::{ErrandId, Reference},
     error::StoreError,
     event::{AddressTag, Event},
@@ -33,18 +33,26 @@ pub trait Events: Send + Sync {
     /// When the store fails.
     async fn asked_with(&self, address: &AddressTag, limit: u32) -> Result<Vec<Event>, StoreError>;
 
-    /// Seals up to `limit` events that are not sealed yet, in the order in which they were written as far as it is
-    /// known, and returns how many. Only one caller at a time seals.
-    ///
-    /// # Errors
-    /// When the store fails; then nothing was sealed.
-    async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError>;
-
-    /// The mark behind which the chain begins: [`Mark::START`] until events were forgotten.
+    /// Writes an event down, unless one of the same reference, kind and detail is there: what may come a thousand times
+    /// is told once.
     ///
     /// # Errors
     /// When the store fails.
-    async fn base(&self) -> Result<Mark, StoreError>;
+    async fn record_once(&self, event: &Event) -> Result<(), StoreError>;
+
+    /// Seals up to `limit` events that are not sealed yet, in the order in which they were written as far as it is
+    /// known, and returns how many. One caller at a time seals; to the others there is nothing to seal. The sealer sees
+    /// the head.
+    ///
+    /// # Errors
+    /// When the store fails, or the stored head is not the sealer's ([`Sealer::is_ours`]); then nothing was sealed.
+    async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError>;
+
+    /// Where the chain begins and ends, as it is stored; nothing before the first seal.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn ends(&self) -> Result<Option<Ends>, StoreError>;
 
     /// The first `limit` sealed events behind `place`, in order.
     ///
@@ -56,8 +64,8 @@ pub trait Events: Send + Sync {
     /// base behind them.
     ///
     /// # Errors
-    /// When the store fails.
-    async fn forget_events(&self, before: Timestamp) -> Result<(), StoreError>;
+    /// When the store fails, or the stored base is not the sealer's.
+    async fn forget_events(&self, sealer: &Sealer, before: Timestamp) -> Result<(), StoreError>;
 }
 
 /// Objections of owners to resets that were not theirs.
@@ -77,7 +85,7 @@ pub trait Objections: Send + Sync {
 
     /// Raises an objection and sets the password, in one transaction: the hash, the account's epoch and sessions, the
     /// end of all its tickets, the errands that tell of it, and the event. Of any number of concurrent calls exactly
-    /// one returns `true`; `false` means that nothing changed. A blocked account keeps its password.
+    /// one returns `true`; `false` means that nothing changed. Whether the account is blocked does not matter.
     ///
     /// # Errors
     /// When the store fails.
@@ -94,6 +102,16 @@ pub trait Objections: Send + Sync {
         account: &AccountId,
         since: Timestamp,
     ) -> Result<Option<String>, StoreError>;
+
+    /// The account whose standing objection has this mailbox, raised after `since`; of several that of the oldest notice.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn account_of_objection(
+        &self,
+        mailbox: &str,
+        since: Timestamp,
+    ) -> Result<Option<AccountId>, StoreError>;
 
     /// Lifts every objection of the account, and writes `event` down if there was one. Returns whether there was.
     ///

@@ -77,6 +77,25 @@ async fn an_unknown_address_is_accepted_alike_and_gets_no_mail() {
     assert_eq!(world.outcomes(), [Some(Outcome::Nobody), Some(Outcome::Nobody)]);
 }
 
+/// What it costs shows in the time of the next answer (R14); what comes of it must be nothing (R19).
+#[tokio::test]
+async fn for_nobody_a_mail_is_made_and_thrown_away_and_its_secret_opens_nothing() {
+    let world = world();
+    world.account("ann@example.org").await;
+    let anns = world.mailed("code", "ann@example.org").await;
+    for dialect in ["code", "pair", "link"] {
+        world.ask(dialect, "ghost@example.org").await;
+    }
+    world.courier().await;
+    let rehearsed = world.memory.mailer.rehearsed();
+    assert_eq!(rehearsed.len(), 3);
+    assert!(rehearsed.iter().all(|mail| mail.to.ends_with(".invalid")), "{rehearsed:?}");
+    assert_eq!(world.memory.mailer.sent(), []);
+    assert!(world.redeem("code", &code(&rehearsed[0].secret)).await.is_err());
+    assert!(world.exchange("ghost@example.org", &code(&rehearsed[1].secret)).await.is_err());
+    world.redeem("code", &code(&anns.secret)).await.unwrap();
+}
+
 #[tokio::test]
 async fn only_the_contract_discloses_and_blocked_looks_unknown() {
     let world = world();
@@ -217,6 +236,20 @@ async fn a_permanent_refusal_ends_the_errand_and_a_dead_server_ends_it_after_a_d
     }
     world.courier().await;
     assert_eq!(world.outcomes()[1], Some(Outcome::GivenUp));
+}
+
+#[tokio::test]
+async fn a_mail_that_waits_for_others_to_its_domain_is_put_off_and_says_nothing_about_the_server() {
+    let world = world();
+    world.account("ann@example.org").await;
+    world.memory.mailer.refuse_next(1, Refusal::Busy);
+    world.ask("code", "ann@example.org").await;
+    world.courier().await;
+    assert!(world.resets.mail_works());
+    assert_eq!((world.outcomes(), world.memory.mailer.sent()), (vec![None], vec![]));
+    world.memory.clock.advance(MINUTE);
+    world.courier().await;
+    assert_eq!(world.outcomes(), [Some(Outcome::Mailed)]);
 }
 
 #[tokio::test]

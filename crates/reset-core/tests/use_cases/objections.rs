@@ -128,11 +128,46 @@ async fn an_attackers_own_objection_does_not_keep_the_owner_out() {
     let attackers = noticed(&world).await;
     object(&world, &attackers).await.unwrap();
     object(&world, &owners).await.unwrap();
+    world.courier().await;
+    world.memory.mailer.take();
     world.ask("code", "eve@example.net").await;
     world.courier().await;
     assert_eq!(world.memory.mailer.take(), []);
-    world.memory.store.rename(&address("eve@example.net"), ANN);
     assert_eq!(world.mailed("code", ANN).await.to, ANN);
+}
+
+/// She asks with her address, which the account does not have any more, and resets; and Eve, who has the one that it has
+/// now, gets nothing before the objection's time is over.
+#[tokio::test]
+async fn the_owner_resets_by_her_mailbox_whatever_address_the_account_has_now() {
+    let (world, token) = reset().await;
+    world.memory.store.rename(&address(ANN), "eve@example.net");
+    object(&world, &token).await.unwrap();
+    world.courier().await;
+    let notices = world.memory.mailer.take();
+    assert_eq!((notices.len(), notices[0].kind), (1, SentKind::Changed));
+    assert_eq!(notices[0].to, "eve@example.net", "whoever has the address now is told");
+
+    world.memory.clock.advance(MINUTE);
+    let mail = world.mailed("code", "Ann@Example.org").await;
+    assert_eq!(mail.to, ANN);
+    world.redeem("code", &code(&mail.secret)).await.unwrap();
+    world.courier().await;
+    world.memory.mailer.take();
+    world.memory.clock.advance(MINUTE);
+    world.ask("link", "eve@example.net").await;
+    world.courier().await;
+    assert_eq!(world.memory.mailer.take(), []);
+    let code_again = world.mailed("pair", ANN).await;
+    assert!(world.exchange(ANN, &code(&code_again.secret)).await.is_ok(), "by a code for the address, too");
+}
+
+/// The account was deleted, or its row cannot be read.
+#[tokio::test]
+async fn an_objection_that_changed_nothing_is_not_said_to_be_done() {
+    let (world, token) = reset().await;
+    world.memory.store.remove(&address(ANN));
+    assert!(matches!(object(&world, &token).await, Err(ObjectError::Invalid)));
 }
 
 #[tokio::test]

@@ -209,7 +209,7 @@ async fn the_link_of_a_notice_and_the_seals_of_events_outlive_a_rotation() {
     let holds = |roots: &[u8]| {
         let mut roots = roots.iter().map(|root| Key::root(&[*root; 32]).unwrap());
         let keys = Keys::rotated(&Keyring::new(roots.next().unwrap(), roots));
-        let mut walk = Walk::new(Sealer::of(&keys), Mark::START, None);
+        let mut walk = Walk::new(Sealer::of(&keys), Mark::START, None).unwrap();
         sealed.iter().all(|one| walk.step(one).is_ok())
     };
     assert!(holds(&[8, 9]) && !holds(&[8]) && !holds(&[9]));

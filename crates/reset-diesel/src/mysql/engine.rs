@@ -14,7 +14,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub(super) use diesel::mysql::Mysql as Backend;
 
 pub(super) use super::schema;
-use super::schema::{migrations, turns};
+use super::schema::{budgets, errands, events, marks, migrations, objections, tickets, turns};
 use crate::{
     adopted::{Name, Speech},
     networked::{Networked, OnThread},
@@ -73,8 +73,20 @@ pub(super) fn take_turn(db: &mut Db, dialect: &str) -> QueryResult<()> {
     Ok(())
 }
 
+/// The key of no row.
+const NO_ROW: &str = "";
+
 /// Fails where nothing can be written: on a replica, and on a server that became one.
 pub(super) fn could_write(db: &mut Db) -> QueryResult<()> {
     let none = migrations::table.filter(migrations::version.eq(""));
-    update(none).set(migrations::version.eq("")).execute(db).map(drop)
+    update(none).set(migrations::version.eq("")).execute(db)?;
+    // A migration may have brought a table that this role was not given.
+    let nobody = NO_ROW;
+    update(tickets::table.filter(tickets::id.eq(nobody))).set(tickets::nonce.eq(0)).execute(db)?;
+    update(errands::table.filter(errands::id.eq(nobody))).set(errands::lost.eq(0)).execute(db)?;
+    update(budgets::table.filter(budgets::name.eq(nobody))).set(budgets::refused.eq(0)).execute(db)?;
+    update(events::table.filter(events::reference.eq(nobody))).set(events::at.eq(0)).execute(db)?;
+    update(marks::table.filter(marks::name.eq(nobody))).set(marks::place.eq(0)).execute(db)?;
+    update(objections::table.filter(objections::id.eq(nobody))).set(objections::until.eq(0)).execute(db)?;
+    Ok(())
 }

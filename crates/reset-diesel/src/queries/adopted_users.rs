@@ -7,7 +7,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 use reset_core::{
-    account::{Account, AccountId},
+    account::{Account, AccountId, email_key},
     email::EmailAddress,
     hasher::HashForm,
     time::Timestamp,
@@ -103,8 +103,10 @@ pub(super) fn password_hash(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryRe
 
 pub(super) fn hold(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Option<Held>> {
     let held = row(db, &plan.lock, id)?;
-    Ok(held.and_then(|row| {
-        Some(Held { blocked: row.blocked != 0, epoch: row.epoch(), email_key: row.email_key()? })
+    Ok(held.map(|row| Held {
+        blocked: row.blocked != 0,
+        epoch: row.epoch(),
+        email_key: email_key(&row.email),
     }))
 }
 

@@ -22,7 +22,7 @@ use tracing::error;
 use super::{
     super::engine::{Db, Home, locked_apart, schema::errands},
     budgets::take,
-    events::insert_event,
+    events::{insert_event, insert_limited},
     outbox::owed,
     rows::{ErrandRow, NewErrandRow},
     tickets::move_end,
@@ -97,30 +97,29 @@ impl Errands for Home {
         budgets: &[Budget],
         event: &Event,
     ) -> Result<bool, StoreError> {
-        let (row, budgets, mut event) = (NewErrandRow::from(errand), budgets.to_vec(), event.clone());
-        let accepted = event.kind;
+        let (row, budgets, event) = (NewErrandRow::from(errand), budgets.to_vec(), event.clone());
         let pushed = self.write(move |db| {
             let taken = take(db, &budgets, event.at.as_millis())?;
-            event.kind = if taken { accepted } else { EventKind::Limited };
             if taken {
                 insert_errand(db, &row)?;
+                insert_event(db, &event)?;
+            } else {
+                insert_limited(db, &event)?;
             }
-            insert_event(db, &event)?;
             Ok(taken)
         });
         pushed.await
     }
 
-    async fn push_done(&self, errand: &Errand, outcome: Outcome, event: &Event) -> Result<i64, StoreError> {
-        let (id, row, event) = (errand.id.as_str().to_owned(), NewErrandRow::from(errand), event.clone());
+    async fn push_done(&self, errand: &Errand, outcome: Outcome, now: Timestamp) -> Result<i64, StoreError> {
+        let (id, row, now) = (errand.id.as_str().to_owned(), NewErrandRow::from(errand), now.as_millis());
         let pushed = self.write(move |db| {
             insert_errand(db, &row)?;
             let row = errands::table.filter(errands::id.eq(&id));
             let seq = row.select(errands::seq).first(db)?;
             update(errands::table.find(seq))
-                .set((errands::finished_at.eq(event.at.as_millis()), errands::outcome.eq(outcome.name())))
+                .set((errands::finished_at.eq(now), errands::outcome.eq(outcome.name())))
                 .execute(db)?;
-            insert_event(db, &event)?;
             Ok(seq)
         });
         pushed.await

@@ -1,37 +1,33 @@
 //! Events: written down beside what they tell of, and sealed a moment later.
 
 use async_trait::async_trait;
-use diesel::{delete, insert_into, prelude::*, result::Error, update};
+use diesel::{delete, dsl::exists, insert_into, prelude::*, result::Error, select, update};
 use reset_core::{
     account::AccountId,
-    audit::{Mark, Seal, Sealed, Sealer},
+    audit::{End, Ends, Mark, NOT_OURS, Seal, Sealed, Sealer},
     errand::{ErrandId, Reference},
     error::StoreError,
-    event::{AddressTag, Event, EventKind, Network},
+    event::{AddressTag, Event, EventKind, LIMITED_MOST, LIMITED_WITHIN, Network},
     ports::Events,
     time::Timestamp,
 };
 
 use super::{
     super::engine::{
-        Db, Home, locked,
+        Db, Home, locked_apart,
         schema::{events, marks},
     },
     PURGE_STEP,
     rows::unreadable,
 };
-
-/// The last mark of the chain.
-const HEAD: &str = "head";
-/// The last mark that was forgotten.
-const BASE: &str = "base";
+use crate::fault::Fault;
 
 /// An event as it is written down; `seq` is the database's to give.
 #[derive(Insertable)]
 #[diesel(table_name = events)]
 struct NewEventRow<'a> {
     at: i64,
-    kind: &'static str,
+    kind: &'a str,
     dialect: &'a str,
     reference: Option<&'a str>,
     errand: Option<&'a str>,
@@ -73,13 +69,11 @@ struct EventRow {
     detail: String,
 }
 
-impl TryFrom<EventRow> for Event {
-    type Error = Error;
-
-    fn try_from(row: EventRow) -> QueryResult<Self> {
-        Ok(Self {
+impl From<EventRow> for Event {
+    fn from(row: EventRow) -> Self {
+        Self {
             at: Timestamp::from_millis(row.at),
-            kind: EventKind::named(&row.kind).ok_or_else(|| unreadable("a kind of event"))?,
+            kind: EventKind::named(&row.kind),
             dialect: row.dialect,
             reference: row.reference.map(Reference::stored),
             errand: row.errand.map(ErrandId::new),
@@ -87,7 +81,7 @@ impl TryFrom<EventRow> for Event {
             address: row.address.map(AddressTag::stored),
             network: row.network.map(Network::stored),
             detail: row.detail,
-        })
+        }
     }
 }
 
@@ -106,7 +100,7 @@ impl TryFrom<SealedRow> for Sealed {
 
     fn try_from(row: SealedRow) -> QueryResult<Self> {
         let (Some(place), Some(seal)) = (row.place, row.seal) else { return Err(unreadable("a seal")) };
-        Ok(Self { mark: mark(place, seal)?, event: Event::try_from(row.event)? })
+        Ok(Self { mark: Mark { place, seal: self::seal(seal)? }, event: row.event.into() })
     }
 }
 
@@ -115,46 +109,113 @@ pub(in super::super) fn insert_event(db: &mut Db, event: &Event) -> QueryResult<
     insert_into(events::table).values(NewEventRow::from(event)).execute(db)
 }
 
-fn mark(place: i64, seal: Vec<u8>) -> QueryResult<Mark> {
-    let seal = seal.try_into().map_err(|_| unreadable("a seal"))?;
-    Ok(Mark { place, seal: Seal::from_bytes(seal) })
+/// Writes an ask beyond its limit down, unless there were enough of its address lately.
+pub(super) fn insert_limited(db: &mut Db, event: &Event) -> QueryResult<()> {
+    let since = event.at.minus(LIMITED_WITHIN).as_millis();
+    let same = events::table
+        .filter(events::address.eq(event.address.as_ref().map(AddressTag::as_str)))
+        .filter(events::kind.eq(EventKind::Limited.name()))
+        .filter(events::at.gt(since));
+    if same.count().get_result::<i64>(db)? < i64::from(LIMITED_MOST) {
+        insert_event(db, &Event { kind: EventKind::Limited, ..event.clone() })?;
+    }
+    Ok(())
 }
 
-/// A mark, which nobody else moves until the transaction ends.
-fn held_mark(db: &mut Db, name: &str) -> QueryResult<Mark> {
-    let row = marks::table.find(name).select((marks::place, marks::seal));
-    let (place, seal) = locked!(row).first::<(i64, Vec<u8>)>(db)?;
-    mark(place, seal)
+fn seal(bytes: Vec<u8>) -> QueryResult<Seal> {
+    bytes.try_into().map(Seal::from_bytes).map_err(|_| unreadable("a seal"))
 }
 
-fn move_mark(db: &mut Db, name: &str, to: Mark) -> QueryResult<usize> {
-    update(marks::table.find(name))
-        .set((marks::place.eq(to.place), marks::seal.eq(&to.seal.as_bytes()[..])))
+/// A mark as it is stored.
+type MarkRow = (i64, Vec<u8>, Vec<u8>);
+
+fn read_mark((place, mark, tag): MarkRow) -> QueryResult<(Mark, Seal)> {
+    Ok((Mark { place, seal: seal(mark)? }, seal(tag)?))
+}
+
+fn stored_mark(db: &mut Db, end: End) -> QueryResult<Option<(Mark, Seal)>> {
+    let row = marks::table.find(end.name()).select((marks::place, marks::seal, marks::tag));
+    row.first::<MarkRow>(db).optional()?.map(read_mark).transpose()
+}
+
+/// Whose turn it is.
+enum Turn {
+    /// Ours: nobody else moves the mark until the transaction ends.
+    Ours(Mark),
+    /// Somebody else's.
+    Others,
+    /// There is no mark that is ours.
+    Never,
+}
+
+/// Takes the turn to move a mark, if nobody else has it. Where there is none yet, and nothing was sealed, it is made.
+fn turn(db: &mut Db, sealer: &Sealer, end: End) -> QueryResult<Turn> {
+    let row = marks::table.find(end.name()).select((marks::place, marks::seal, marks::tag));
+    if let Some(row) = locked_apart!(row).first::<MarkRow>(db).optional()? {
+        let (mark, tag) = read_mark(row)?;
+        return Ok(if sealer.is_ours(end, mark, tag) { Turn::Ours(mark) } else { Turn::Never });
+    }
+    if stored_mark(db, end)?.is_some() {
+        return Ok(Turn::Others);
+    }
+    let placed = events::table.filter(events::place.is_not_null());
+    if select(exists(placed)).get_result(db)? {
+        return Ok(Turn::Never);
+    }
+    // Two that find none meet at the primary key; the one that is run again waits its turn.
+    let first = (
+        marks::name.eq(end.name()),
+        marks::place.eq(Mark::START.place),
+        marks::seal.eq(&Mark::START.seal.as_bytes()[..]),
+        marks::tag.eq(sealer.tag(end, Mark::START).as_bytes().to_vec()),
+    );
+    insert_into(marks::table).values(first).execute(db)?;
+    Ok(Turn::Ours(Mark::START))
+}
+
+fn move_mark(db: &mut Db, sealer: &Sealer, end: End, to: Mark) -> QueryResult<usize> {
+    update(marks::table.find(end.name()))
+        .set((
+            marks::place.eq(to.place),
+            marks::seal.eq(&to.seal.as_bytes()[..]),
+            marks::tag.eq(&sealer.tag(end, to).as_bytes()[..]),
+        ))
         .execute(db)
 }
 
 /// Seals up to `limit` events. In the order of their numbers; one that is committed late by another replica, with a
-/// number before others, is sealed behind them.
-fn seal_some(db: &mut Db, sealer: &Sealer, limit: u32) -> QueryResult<u32> {
-    let mut at = held_mark(db, HEAD)?;
+/// number before others, is sealed behind them. Nothing where the head is not ours.
+fn seal_some(db: &mut Db, sealer: &Sealer, limit: u32) -> QueryResult<Option<(u32, Mark)>> {
+    let mut at = match turn(db, sealer, End::Head)? {
+        Turn::Ours(head) => head,
+        Turn::Others => return Ok(Some((0, Mark::START))),
+        Turn::Never => return Ok(None),
+    };
+    if stored_mark(db, End::Base)?.is_none() {
+        turn(db, sealer, End::Base)?;
+    }
     let unsealed = events::table.filter(events::place.is_null()).order(events::seq).limit(limit.into());
     let rows: Vec<EventRow> = unsealed.select(EventRow::as_select()).load(db)?;
     let mut count = 0;
     for row in rows {
         let seq = row.seq;
-        at = sealer.seal(at, &Event::try_from(row)?);
+        at = sealer.seal(at, &row.into());
         update(events::table.find(seq))
             .set((events::place.eq(at.place), events::seal.eq(&at.seal.as_bytes()[..])))
             .execute(db)?;
         count += 1;
     }
-    move_mark(db, HEAD, at)?;
-    Ok(count)
+    move_mark(db, sealer, End::Head, at)?;
+    Ok(Some((count, at)))
 }
 
-/// Forgets up to `limit` events from the beginning of the chain, and says how many.
-fn forget_some(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
-    let base = held_mark(db, BASE)?;
+/// Forgets up to `limit` events from the beginning of the chain, and says how many. Nothing where the base is not ours.
+fn forget_some(db: &mut Db, sealer: &Sealer, before: i64, limit: u16) -> QueryResult<Option<usize>> {
+    let base = match turn(db, sealer, End::Base)? {
+        Turn::Ours(base) => base,
+        Turn::Others => return Ok(Some(0)),
+        Turn::Never => return Ok(None),
+    };
     let first = events::table.filter(events::place.gt(base.place)).order(events::place).limit(limit.into());
     let rows: Vec<SealedRow> = first.select(SealedRow::as_select()).load(db)?;
     let old: Vec<SealedRow> = rows.into_iter().take_while(|row| row.event.at < before).collect();
@@ -162,9 +223,9 @@ fn forget_some(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
     if let Some(last) = old.into_iter().last() {
         let last = Sealed::try_from(last)?;
         delete(events::table.filter(events::place.le(last.mark.place))).execute(db)?;
-        move_mark(db, BASE, last.mark)?;
+        move_mark(db, sealer, End::Base, last.mark)?;
     }
-    Ok(count)
+    Ok(Some(count))
 }
 
 #[async_trait]
@@ -174,12 +235,26 @@ impl Events for Home {
         self.write(move |db| insert_event(db, &event)).await.map(drop)
     }
 
+    async fn record_once(&self, event: &Event) -> Result<(), StoreError> {
+        let reference = event.reference.as_ref().map(|reference| reference.as_str().to_owned());
+        let (kind, detail) = (event.kind.name().to_owned(), event.detail.clone());
+        // A look first: whoever comes a thousand times costs no commit.
+        let told = self.read(move |db: &mut Db| {
+            let same = events::table
+                .filter(events::reference.eq(&reference))
+                .filter(events::kind.eq(&kind))
+                .filter(events::detail.eq(&detail));
+            select(exists(same)).get_result(db)
+        });
+        if told.await? { Ok(()) } else { self.record(event).await }
+    }
+
     async fn trace(&self, reference: &Reference) -> Result<Vec<Event>, StoreError> {
         let reference = reference.as_str().to_owned();
         let query = move |db: &mut Db| {
             let of_reset = events::table.filter(events::reference.eq(&reference)).order(events::seq);
             let rows: Vec<EventRow> = of_reset.select(EventRow::as_select()).load(db)?;
-            rows.into_iter().map(Event::try_from).collect()
+            Ok(rows.into_iter().map(Event::from).collect())
         };
         self.read(query).await
     }
@@ -190,7 +265,7 @@ impl Events for Home {
             let of_address = events::table.filter(events::address.eq(&address)).order(events::seq.desc());
             let rows: Vec<EventRow> =
                 of_address.limit(limit.into()).select(EventRow::as_select()).load(db)?;
-            rows.into_iter().map(Event::try_from).collect()
+            Ok(rows.into_iter().map(Event::from).collect())
         };
         self.read(query).await
     }
@@ -204,15 +279,18 @@ impl Events for Home {
         if self.read(look).await?.is_none() {
             return Ok(0);
         }
-        let sealer = sealer.clone();
-        self.write(move |db| seal_some(db, &sealer, limit)).await
+        let own = sealer.clone();
+        let (count, head) =
+            self.write(move |db| seal_some(db, &own, limit)).await?.ok_or(Fault::Refused(NOT_OURS))?;
+        // Only now: what is not committed was not seen.
+        sealer.saw(head);
+        Ok(count)
     }
 
-    async fn base(&self) -> Result<Mark, StoreError> {
+    async fn ends(&self) -> Result<Option<Ends>, StoreError> {
         let query = |db: &mut Db| {
-            let row = marks::table.find(BASE).select((marks::place, marks::seal));
-            let (place, seal) = row.first::<(i64, Vec<u8>)>(db)?;
-            mark(place, seal)
+            let (base, head) = (stored_mark(db, End::Base)?, stored_mark(db, End::Head)?);
+            Ok(base.zip(head).map(|(base, head)| Ends { base, head }))
         };
         self.read(query).await
     }
@@ -226,9 +304,14 @@ impl Events for Home {
         self.read(query).await
     }
 
-    async fn forget_events(&self, before: Timestamp) -> Result<(), StoreError> {
+    async fn forget_events(&self, sealer: &Sealer, before: Timestamp) -> Result<(), StoreError> {
         let before = before.as_millis();
-        while self.write(move |db| forget_some(db, before, PURGE_STEP)).await? == usize::from(PURGE_STEP) {}
-        Ok(())
+        loop {
+            let own = sealer.clone();
+            let forgotten = self.write(move |db| forget_some(db, &own, before, PURGE_STEP)).await?;
+            if forgotten.ok_or(Fault::Refused(NOT_OURS))? < usize::from(PURGE_STEP) {
+                return Ok(());
+            }
+        }
     }
 }

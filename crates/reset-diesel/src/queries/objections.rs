@@ -7,7 +7,7 @@ use reset_core::{
     errand::{ErrandId, Reference},
     error::StoreError,
     event::Event,
-    objection::{Objection, Raising},
+    objection::{OBJECTION_LIFE, Objection, Raising},
     ports::Objections,
     time::Timestamp,
 };
@@ -62,22 +62,28 @@ impl From<ObjectionRow> for Objection {
     }
 }
 
-/// Deletes up to `limit` whose link ended, and whose objection was raised, if it was, before `before`; says how many.
+/// Deletes up to `limit` whose link ended before `before`, and whose objection, if there was one, stood no longer then;
+/// says how many.
 pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
+    let raised = before.saturating_sub(i64::try_from(OBJECTION_LIFE.as_millis()).unwrap_or(i64::MAX));
     let over = objections::table
         .filter(objections::until.lt(before))
-        .filter(objections::raised_at.is_null().or(objections::raised_at.lt(before)));
+        .filter(objections::raised_at.is_null().or(objections::raised_at.lt(raised)));
     let ids: Vec<String> = over.select(objections::id).limit(limit.into()).load(db)?;
     delete(objections::table.filter(objections::id.eq_any(ids))).execute(db)
 }
 
-/// Ends every objection that stands against the account's last reset; says how many there were.
-pub(super) fn lift(db: &mut Db, account: &str, now: i64) -> QueryResult<usize> {
+/// Ends the account's objections, or those with this mailbox; says how many there were.
+pub(super) fn lift(db: &mut Db, account: &str, mailbox: Option<&str>, now: i64) -> QueryResult<usize> {
     let standing = objections::table
         .filter(objections::account.eq(account))
         .filter(objections::raised_at.is_not_null())
         .filter(objections::lifted_at.is_null());
-    update(standing).set(objections::lifted_at.eq(now)).execute(db)
+    let lifted = objections::lifted_at.eq(now);
+    match mailbox {
+        Some(mailbox) => update(standing.filter(objections::mailbox.eq(mailbox))).set(lifted).execute(db),
+        None => update(standing).set(lifted).execute(db),
+    }
 }
 
 /// What [`Raising`] borrows, owned: the job outlives a caller who goes away.
@@ -94,13 +100,15 @@ struct Raised {
 fn raise(db: &mut Db, raised: &Raised) -> QueryResult<bool> {
     let Raised { users, id, account, password_hash, errands, event, now } = raised;
     // The account's row first, as everybody else does.
-    let Some(held) = users.hold(db, account)? else { return Ok(false) };
+    if users.hold(db, account)?.is_none() {
+        return Ok(false);
+    }
     let open =
         objections::table.find(id).filter(objections::raised_at.is_null()).filter(objections::until.gt(now));
     if update(open).set(objections::raised_at.eq(now)).execute(db)? == 0 {
         return Ok(false);
     }
-    if !held.blocked && !users.set_password(db, account, password_hash, *now)? {
+    if !users.set_password(db, account, password_hash, *now)? {
         return Err(diesel::result::Error::RollbackTransaction);
     }
     void_all_of(db, account.as_str(), *now)?;
@@ -166,10 +174,30 @@ impl Objections for Home {
         self.read(query).await
     }
 
+    async fn account_of_objection(
+        &self,
+        mailbox: &str,
+        since: Timestamp,
+    ) -> Result<Option<AccountId>, StoreError> {
+        let (mailbox, since) = (mailbox.to_owned(), since.as_millis());
+        let query = move |db: &mut Db| {
+            let account = objections::table
+                .filter(objections::mailbox.eq(&mailbox))
+                .filter(objections::raised_at.gt(since))
+                .filter(objections::lifted_at.is_null())
+                .order(objections::until)
+                .select(objections::account)
+                .first::<String>(db)
+                .optional()?;
+            Ok(account.map(AccountId::new))
+        };
+        self.read(query).await
+    }
+
     async fn lift_objections(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {
         let (account, event) = (account.as_str().to_owned(), event.clone());
         let lifted = self.write(move |db| {
-            let lifted = lift(db, &account, event.at.as_millis())? > 0;
+            let lifted = lift(db, &account, None, event.at.as_millis())? > 0;
             if lifted {
                 insert_event(db, &event)?;
             }

@@ -5,12 +5,14 @@ use diesel::{delete, insert_into, prelude::*, result::Error, update};
 use reset_core::{
     errand::{ErrandId, Outcome, Reference},
     error::StoreError,
+    event::Event,
     ports::{Outbox, Queued},
     time::Timestamp,
 };
 
 use super::{
     super::engine::{Db, Home, locked, schema::errands},
+    events::insert_event,
     rows::{NewErrandRow, count, unreadable},
 };
 
@@ -62,22 +64,42 @@ pub(super) fn owed() -> [&'static str; 3] {
     Outcome::OWED.map(Outcome::name)
 }
 
-fn retry(db: &mut Db, errand: &str, anew: &str, now: i64) -> QueryResult<bool> {
+fn retry(db: &mut Db, errand: &str, anew: &str, event: &Event) -> QueryResult<bool> {
     let row = errands::table.filter(errands::id.eq(errand)).select(QueuedRow::as_select());
     let Some(row): Option<QueuedRow> = locked!(row).first(db).optional()? else { return Ok(false) };
-    match row.outcome.as_deref() {
-        None if row.taken => Ok(false),
-        None => {
+    let now = event.at.as_millis();
+    let id = match row.outcome.as_deref() {
+        None if !row.taken => {
             update(errands::table.find(row.seq)).set(errands::due_at.eq(now)).execute(db)?;
-            Ok(true)
+            errand
         }
         Some(outcome) if owed().contains(&outcome) => {
             let again = errands::table.find(row.seq).select(NewErrandRow::as_select()).first(db)?;
             insert_into(errands::table).values(NewErrandRow::anew(again, anew, now)).execute(db)?;
             delete(errands::table.find(row.seq)).execute(db)?;
-            Ok(true)
+            anew
         }
-        Some(_) => Ok(false),
+        None | Some(_) => return Ok(false),
+    };
+    let (reference, errand) = (Some(Reference::stored(row.reference)), Some(ErrandId::new(id)));
+    insert_event(db, &Event { dialect: row.dialect, reference, errand, ..event.clone() })?;
+    Ok(true)
+}
+
+fn clear(db: &mut Db, waiting: bool, limit: u32) -> QueryResult<usize> {
+    let seqs: Vec<i64> = if waiting {
+        let waits = errands::finished_at.is_null().and(errands::taken.eq(false));
+        errands::table.filter(waits).select(errands::seq).limit(limit.into()).load(db)?
+    } else {
+        let ended = errands::table.filter(errands::finished_at.is_not_null());
+        ended.select(errands::seq).limit(limit.into()).load(db)?
+    };
+    let gone = errands::table.filter(errands::seq.eq_any(seqs));
+    if waiting {
+        // A courier may have taken one meanwhile.
+        delete(gone.filter(errands::taken.eq(false))).execute(db)
+    } else {
+        delete(gone).execute(db)
     }
 }
 
@@ -97,19 +119,12 @@ impl Outbox for Home {
         self.read(query).await
     }
 
-    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, now: Timestamp) -> Result<bool, StoreError> {
-        let (errand, anew) = (errand.as_str().to_owned(), anew.as_str().to_owned());
-        self.write(move |db| retry(db, &errand, &anew, now.as_millis())).await
+    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, event: &Event) -> Result<bool, StoreError> {
+        let (errand, anew, event) = (errand.as_str().to_owned(), anew.as_str().to_owned(), event.clone());
+        self.write(move |db| retry(db, &errand, &anew, &event)).await
     }
 
-    async fn clear(&self, waiting: bool) -> Result<u64, StoreError> {
-        let cleared = self.write(move |db| {
-            let mut count = delete(errands::table.filter(errands::finished_at.is_not_null())).execute(db)?;
-            if waiting {
-                count += delete(errands::table.filter(errands::taken.eq(false))).execute(db)?;
-            }
-            Ok(count as u64)
-        });
-        cleared.await
+    async fn clear(&self, waiting: bool, limit: u32) -> Result<u64, StoreError> {
+        Ok(self.write(move |db| clear(db, waiting, limit)).await? as u64)
     }
 }

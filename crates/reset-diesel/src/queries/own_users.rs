@@ -34,7 +34,7 @@ pub(super) fn hold(db: &mut Db, id: &AccountId) -> QueryResult<Option<Held>> {
 
 pub(super) fn set_password(db: &mut Db, id: &AccountId, hash: &str, now: i64) -> QueryResult<bool> {
     let Some(id) = key(id) else { return Ok(false) };
-    let set = update(users::table.find(id).filter(users::blocked.eq(false)))
+    let set = update(users::table.find(id))
         .set((
             users::password_hash.eq(hash),
             users::credential_epoch.eq(users::credential_epoch + 1),

@@ -63,7 +63,7 @@ impl From<AccountRow> for Account {
 }
 
 /// A ticket, column for column.
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = tickets)]
 pub(super) struct TicketRow {
     pub(super) id: String,
@@ -83,7 +83,7 @@ pub(super) struct TicketRow {
     minted_at: i64,
     expires_at: i64,
     spent_at: Option<i64>,
-    voided_at: Option<i64>,
+    pub(super) voided_at: Option<i64>,
 }
 
 impl From<&Ticket> for TicketRow {

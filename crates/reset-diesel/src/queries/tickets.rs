@@ -101,8 +101,18 @@ fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>, event: &Event) ->
     let earlier =
         tickets::table.filter(of_owner()).filter(tickets::errand_seq.le(row.errand_seq)).filter(open());
     update(earlier).set(tickets::voided_at.eq(now)).execute(db)?;
-    insert_into(tickets::table).values(row).execute(db)?;
-    insert_event(db, event)?;
+    let mut stored = row.clone();
+    stored.voided_at = None;
+    insert_into(tickets::table).values(&stored).execute(db)?;
+    match row.voided_at {
+        // Nobody's: there is nothing to tell.
+        Some(voided_at) => {
+            update(tickets::table.find(&row.id)).set(tickets::voided_at.eq(voided_at)).execute(db)?;
+        }
+        None => {
+            insert_event(db, event)?;
+        }
+    }
     Ok(Issued::Live)
 }
 
@@ -128,7 +138,7 @@ fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
         .find(ticket)
         .filter(tickets::account.eq(account.as_str()))
         .filter(tickets::epoch.eq(held.epoch))
-        .filter(tickets::email.eq(held.email_key))
+        .filter(tickets::email.eq(&held.email_key))
         .filter(live(*now));
     if update(spendable).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
         return Ok(false);
@@ -137,7 +147,7 @@ fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
         return Err(diesel::result::Error::RollbackTransaction);
     }
     void_all_of(db, account.as_str(), *now)?;
-    lift(db, account.as_str(), *now)?;
+    lift(db, account.as_str(), Some(&held.email_key), *now)?;
     for errand in errands {
         insert_errand(db, errand)?;
     }
@@ -220,10 +230,9 @@ impl Tickets for Home {
         dialect: &str,
         kind: TicketKind,
         max: u32,
-        event: &Event,
+        now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError> {
-        let (account, dialect, event) = (account.as_str().to_owned(), dialect.to_owned(), event.clone());
-        let now = event.at.as_millis();
+        let (account, dialect, now) = (account.as_str().to_owned(), dialect.to_owned(), now.as_millis());
         let taken = self.write(move |db| {
             let guessable = tickets::table
                 .filter(tickets::account.eq(&account))
@@ -239,13 +248,9 @@ impl Tickets for Home {
             });
             // Where there is none the same statement meets no row, lest its absence shows in the time that it saves (R14).
             update(tickets::table.find(id)).set(tickets::attempts.eq(attempts)).execute(db)?;
-            let ticket = ticket.map(Ticket::try_from).transpose()?;
-            if let Some(ticket) = &ticket {
-                insert_event(db, &event.clone().about(ticket))?;
-            }
             // Last, for all guesses of a dialect meet here.
             count_guess(db, &dialect)?;
-            Ok(ticket)
+            ticket.map(Ticket::try_from).transpose()
         });
         taken.await
     }

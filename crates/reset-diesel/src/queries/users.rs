@@ -31,7 +31,7 @@ pub(super) struct Held {
     pub(super) blocked: bool,
     /// Counts password changes.
     pub(super) epoch: i64,
-    /// The canonical address of this moment.
+    /// What the address of this moment is compared by.
     pub(super) email_key: String,
 }
 
@@ -73,7 +73,7 @@ impl Users {
         }
     }
 
-    /// Sets the password of an account that is not blocked and raises its epoch; says whether it did.
+    /// Sets the password of an account whose row is held, and raises its epoch; says whether it did.
     pub(super) fn set_password(
         &self,
         db: &mut Db,

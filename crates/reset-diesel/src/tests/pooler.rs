@@ -121,8 +121,7 @@ async fn a_client_of_the_pooler() {
             store.push(&errand(&name)).await.unwrap();
             let one = ticket(&owner, &name);
             assert_eq!(store.issue(&one, Some(1000), &happened(at(0))).await.unwrap(), Issued::Live);
-            let guess =
-                store.take_guess(&owner.id, DIALECT, TicketKind::Code, 3, &happened(at(1))).await.unwrap();
+            let guess = store.take_guess(&owner.id, DIALECT, TicketKind::Code, 3, at(1)).await.unwrap();
             assert_eq!(guess.unwrap().attempts, 1);
             let found = store.ticket_with(DIALECT, &one.digest, at(1)).await.unwrap();
             assert_eq!(found.unwrap().id, one.id);

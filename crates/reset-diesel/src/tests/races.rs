@@ -111,9 +111,7 @@ async fn guesses_stay_within_the_limit_among_replicas(server: Server) {
     let mut all = JoinSet::new();
     for number in 0..60 {
         let (store, id) = (stores[number % 4].clone(), ann.id.clone());
-        all.spawn(async move {
-            store.take_guess(&id, DIALECT, TicketKind::Code, 3, &happened(at(1))).await.unwrap()
-        });
+        all.spawn(async move { store.take_guess(&id, DIALECT, TicketKind::Code, 3, at(1)).await.unwrap() });
     }
     let mut taken: Vec<u32> = all.join_all().await.into_iter().flatten().map(|one| one.attempts).collect();
     taken.sort_unstable();

@@ -117,7 +117,8 @@ fn the_link_that_takes_a_password_away_again_says_what_it_does() {
     password away again, ends all sessions, and keeps others from resetting
     your password for three days.
 
-    Then check who else can read this mailbox.
+    After that, ask for a new password, and check who else can read this
+    mailbox.
 
     Polyreset
     ");

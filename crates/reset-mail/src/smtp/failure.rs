@@ -8,6 +8,8 @@ use lettre::transport::smtp::{self, response::Response};
 use reset_core::error::MailError;
 use rustls::CertificateError;
 
+use crate::relay::Setback;
+
 /// A server's reply, less its prose: `550 5.1.1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
@@ -233,22 +235,37 @@ impl Failure {
         (500..600).contains(&reply.code) && !matches!(reply.code, 530 | 535 | 538) && !about_us
     }
 
-    /// The failure and its remedy in one sentence, for the operator. `place` is `host:port`.
-    pub(super) fn sentence(&self, place: &str) -> String {
+    /// Whether the server is to blame, whatever the mail: it cannot be reached, turns us away, or breaks off. Its
+    /// silence after it has heard the recipient may be that of the recipient's domain, which it asks first; and who
+    /// waits for a turn in vain waits for such mails.
+    fn is_by_server(&self) -> bool {
+        match self.stage {
+            Stage::Turn => false,
+            Stage::Mail => !self.leaves_connection_usable(),
+            Stage::Rcpt | Stage::Data | Stage::Message => {
+                self.why != Why::Timeout && !self.leaves_connection_usable()
+            }
+            _ => true,
+        }
+    }
+
+    /// The failure and its remedy in one sentence, for the operator. `place` is `host:port`,
+    /// `setting` is where it was set.
+    pub(super) fn sentence(&self, place: &str, setting: &str) -> String {
         match (self.stage, &self.why) {
             (Stage::Dns, _) => {
-                format!("{place} has no address: correct the host in mail_url, or the resolver.")
+                format!("{place} has no address: correct the host in {setting}, or the resolver.")
             }
             (_, Why::Refused) => {
                 format!(
-                    "Nothing listens at {place}: start the mail server, or correct host and port in mail_url."
+                    "Nothing listens at {place}: start the mail server, or correct host and port in {setting}."
                 )
             }
             (Stage::Tcp, _) => {
                 format!("{place} cannot be reached: check the route, and that a firewall lets the port out.")
             }
             (_, Why::Tls(fault)) => format!(
-                "TLS with {place} failed because {fault}: give the server a certificate for the host in mail_url, \
+                "TLS with {place} failed because {fault}: give the server a certificate for the host in {setting}, \
                  or name its issuer in SSL_CERT_FILE."
             ),
             (Stage::StartTls, Why::NotOffered) => {
@@ -258,14 +275,14 @@ impl Failure {
             }
             (Stage::Auth, Why::NotOffered) => format!(
                 "{place} offers neither AUTH PLAIN nor AUTH LOGIN: enable one, \
-                 or take user and password out of mail_url."
+                 or take user and password out of {setting}."
             ),
             (_, Why::InClear) => format!(
                 "{place} offers no encryption, so the password was not sent: \
                  enable STARTTLS there, or use smtps://."
             ),
             (Stage::Auth, Why::Reply(reply)) => {
-                format!("{place} refused the log-in ({reply}): correct user and password in mail_url.")
+                format!("{place} refused the log-in ({reply}): correct user and password in {setting}.")
             }
             (Stage::Mail, Why::Reply(reply)) => format!(
                 "{place} refused the sender ({reply}): \
@@ -293,6 +310,12 @@ impl From<Failure> for MailError {
     fn from(failure: Failure) -> Self {
         let reply = failure.why.to_string();
         if failure.is_final() { Self::Permanent { reply } } else { Self::Temporary { reply } }
+    }
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Self {
+        Self { by_server: failure.is_by_server(), error: failure.into() }
     }
 }
 
@@ -325,6 +348,22 @@ mod tests {
                 assert!(!Stage::Turn.failed(why.clone()).is_stale_connection(), "{why}");
             }
             assert!(!stage.failed(refusal(550)).is_stale_connection(), "{stage:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_answer_to_the_mail_itself_is_not_about_the_server() {
+        let reply = |code| Why::Reply(Reply::new(code, ""));
+        for stage in [Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Message] {
+            assert!(!stage.failed(reply(451)).is_by_server(), "{stage:?}");
+            for why in [Why::Lost, reply(421)] {
+                assert!(stage.failed(why).is_by_server(), "{stage:?}");
+            }
+            // Until the recipient is named, silence is the server's.
+            assert_eq!(stage.failed(Why::Timeout).is_by_server(), stage == Stage::Mail, "{stage:?}");
+        }
+        for stage in [Stage::Dns, Stage::Tcp, Stage::Tls, Stage::Hello, Stage::StartTls, Stage::Auth] {
+            assert!(stage.failed(reply(454)).is_by_server() && stage.failed(Why::Timeout).is_by_server());
         }
     }
 

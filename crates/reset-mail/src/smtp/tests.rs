@@ -151,7 +151,7 @@ async fn the_first_command_after_a_rest_has_little_time() {
 
 #[tokio::test]
 async fn silence_on_a_fresh_connection_is_a_time_out() {
-    let patience = Patience { stage: MOMENT, ..Patience::default() };
+    let patience = Patience { stage: 10 * MOMENT, ..Patience::default() };
     let (smtp, lines) = relay(patience, |number, line| friendly(line).filter(|_| number < 1)).await;
     assert_eq!(smtp.send(&Letter::sample()).await, Err(Stage::Mail.failed(Why::Timeout)));
     assert_eq!(lines.lock().unwrap().len(), 1);

@@ -38,7 +38,7 @@ pub(super) struct Slot {
     /// One dialect, or all.
     pub(super) dialect: Option<String>,
     pub(super) kind: Kind,
-    /// One locale, as it is written in the name, or all.
+    /// One locale, as it is written in the name but for underscores, or all.
     pub(super) locale: Option<String>,
     pub(super) part: Part,
 }
@@ -99,7 +99,11 @@ fn add(path: &Path, file: &str, dialect: Option<&str>, own: &mut Vec<Own>, fault
 }
 
 fn source(path: &Path, file: &str) -> Result<String, BadTemplate> {
-    let size = fs::metadata(path).map_err(|error| unreadable(file, &error))?.len();
+    let found = fs::metadata(path).map_err(|error| unreadable(file, &error))?;
+    if !found.is_file() {
+        return Err(BadTemplate::new(file, "it is no file"));
+    }
+    let size = found.len();
     if size > SIZE_MAX {
         return Err(BadTemplate::new(file, format!("it has {size} bytes, more than {SIZE_MAX}")));
     }
@@ -135,7 +139,7 @@ fn role(file: &str, dialect: Option<&str>) -> Result<Role, String> {
     Ok(Role::Part(Slot {
         dialect: dialect.map(ToOwned::to_owned),
         kind,
-        locale: locale.map(ToOwned::to_owned),
+        locale: locale.map(|locale| locale.replace('_', "-")),
         part,
     }))
 }
@@ -168,7 +172,7 @@ mod tests {
         assert_eq!(role("layout.html.j2", None), Ok(Role::Layout));
         assert_eq!(role("reset-code.txt.j2", None), slot(None, None, Kind::ResetCode, Part::Text));
         assert_eq!(
-            role("px0/reset-link.pt-BR.html.j2", Some("px0")),
+            role("px0/reset-link.pt_BR.html.j2", Some("px0")),
             slot(Some("px0"), Some("pt-BR"), Kind::ResetLink, Part::Html)
         );
         for slip in [

@@ -57,6 +57,7 @@ fn the_nearest_template_is_taken_the_dialects_first() {
     let templates = templates(&all);
     for (dialect, locale, file) in [
         ("px0", "DE_ch", files[0]),
+        ("px0", "de_CH.UTF-8", files[0]),
         ("px0", "de-AT", files[1]),
         ("px0", "fr", files[2]),
         ("worthai", "de-CH-1996", files[3]),
@@ -136,6 +137,27 @@ fn pages_escape_whatever_they_print_and_no_part_has_a_bare_cr() {
     assert!(parts.html.contains("&lt;b&gt;Müller &amp; Co.&lt;&#x2f;b&gt;"), "{}", parts.html);
     assert!(parts.html.contains("step=1&amp;token="), "{}", parts.html);
     assert!(!parts.html.contains('\r') && !parts.text.contains('\r'));
+}
+
+#[test]
+fn whatever_the_engine_offers_can_be_used() {
+    let templates = templates(&[
+        (
+            "layout.html.j2",
+            "<h1>{{ phrases.subject }}</h1>{% block main %}{% endblock %}{% block foot %}{% endblock %}",
+        ),
+        (
+            "reset-code.html.j2",
+            "{% extends \"reset-code.html\" %}{% block main %}{{ super() }}{% for x in range(2) %}{{ loop.index }}\
+             {% endfor %}{% endblock %}{% block foot %}{% set who = name | default(\"you\") %}{{ who | upper }}{% endblock %}",
+        ),
+        ("reset-code.txt.j2", "{% include \"px0/reset-code.txt.j2\" %}\n{{ phrases.terms | wrap }}"),
+        ("px0/reset-code.txt.j2", "{{ code }}{# a note #}"),
+    ]);
+    let mail = written(&templates, Kind::ResetCode, "worthai", "en");
+    assert!(mail.html.starts_with("<h1>Your code to set a new password</h1><p>This is"), "{}", mail.html);
+    assert!(mail.html.ends_with("Nothing changes.</p>12ADA LOVELACE"), "{}", mail.html);
+    assert!(mail.text.starts_with("482913\nThe code works once"), "{}", mail.text);
 }
 
 #[test]
@@ -228,6 +250,21 @@ fn a_template_that_fails_with_one_mail_alone_costs_that_mail_its_look_only() {
     let bob = templates.write(Matter { name: Some("Bob"), ..sample(Kind::ResetCode) });
     assert_eq!(bob.subject, "Your code to set a new password");
     assert!(bob.text.starts_with("Hello Bob,\n\nThis is your code"), "{}", bob.text);
+}
+
+#[test]
+fn the_examples_of_the_documentation_can_be_used() {
+    let page =
+        include_str!("../../../../docs/OPERATIONS.md").split("### Templates of your own").nth(1).unwrap();
+    let example = |file: &str| {
+        let after = page.split_once(&format!("`templates/{file}`")).unwrap().1;
+        after.split_once("```\n").unwrap().1.split_once("```").unwrap().0.to_owned()
+    };
+    let (text, layout) = (example("px0/reset-code.txt.j2"), example("layout.html.j2"));
+    let templates = templates(&[("px0/reset-code.txt.j2", &text), ("layout.html.j2", &layout)]);
+    let mail = written(&templates, Kind::ResetCode, "px0", "es");
+    assert!(mail.text.starts_with("Hola, Ada Lovelace:"), "{}", mail.text);
+    assert!(mail.text.contains("https://help.example.com") && mail.html.contains("Example Ltd"));
 }
 
 #[test]

@@ -144,7 +144,7 @@ impl Templates {
             let (root, key) = (steps.next().unwrap_or_default(), steps.next());
             let phrase = |key: &str| match slot {
                 Some(slot) => english.has(slot.kind, key),
-                None => key == "greeting",
+                None => Kind::ALL.iter().all(|kind| english.has(*kind, key)),
             };
             let known = match (root, key) {
                 ("phrases", Some(key)) => phrase(key),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mail_parser::MessageParser;
-use reset_core::ports::Mailer;
+use reset_core::{mail::Mail, ports::Mailer};
 use reset_mail::{SmtpSettings, Tls};
 use tokio::{net::TcpListener, sync::Barrier, task::JoinSet};
 
@@ -48,6 +48,45 @@ async fn no_text_can_end_the_message_early_and_start_another() {
     assert!(log.messages[0].contains("MAIL FROM:<x>"));
     for line in log.messages[0].split(['\r', '\n']) {
         assert_ne!(line, ".");
+    }
+}
+
+/// What people call themselves and what they read is the one text of others' in a mail (R23, R24).
+#[tokio::test]
+async fn no_name_and_no_language_adds_a_header_a_recipient_or_a_command() {
+    let sink = Sink::run(Script::default()).await;
+    let service = service(sink.settings(Tls::WhenOffered));
+    let hostile = [
+        "Ann\r\nBcc: evil@example.net",
+        "Ann\nBcc: evil@example.net",
+        "Ann\rBcc: evil@example.net",
+        "Ann\0",
+        "Ann\u{85}Bcc: evil@example.net",
+        "Ann\u{2028}Bcc: evil@example.net",
+        "=?utf-8?q?Ann=0d=0aBcc:_evil@example.net?=",
+        "\r\n.\r\nMAIL FROM:<evil@example.net>\r\nRCPT TO:<evil@example.net>\r\nDATA",
+        "Ann> <evil@example.net",
+        "\"Ann\" <evil@example.net>,",
+        "../../../etc/passwd",
+    ];
+    for text in hostile {
+        let mail = Mail { name: Some(text.to_owned()), locale: Some(text.to_owned()), ..mail("123456") };
+        assert_eq!(outcome(service.send(&mail).await), "accepted: 250 2.0.0", "{text:?}");
+    }
+    let log = sink.log();
+    let each = |command: &str| log.count(command) == hostile.len();
+    assert!(each("MAIL FROM:<no-reply@example.org>") && each("RCPT TO:<canary@example.net>") && each("DATA"));
+    assert_eq!((log.count("MAIL"), log.count("RCPT"), log.messages.len()), (11, 11, 11));
+    for message in &log.messages {
+        assert!(message.is_ascii() && !message.contains("evil"), "{message}");
+        assert!(message.split("\r\n").all(|line| line != "." && !line.contains(['\r', '\n'])));
+        let read = MessageParser::default().parse(message.as_bytes()).unwrap();
+        let headers: Vec<&str> = read.headers().iter().map(mail_parser::Header::name).collect();
+        let usual =
+            ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"];
+        assert_eq!(headers, usual);
+        let to: Vec<_> = read.to().unwrap().iter().filter_map(|to| to.address()).collect();
+        assert_eq!(to, ["canary@example.net"]);
     }
 }
 
@@ -144,18 +183,18 @@ async fn a_connection_that_died_while_idle_is_replaced_without_a_word() {
 }
 
 #[tokio::test]
-async fn no_more_than_four_mails_are_on_their_way_at_once() {
-    let gather = Some(Arc::new(Barrier::new(4)));
+async fn no_more_than_six_mails_are_on_their_way_at_once() {
+    let gather = Some(Arc::new(Barrier::new(6)));
     let sink = Sink::run(Script { gather, ..Script::default() }).await;
     let service = Arc::new(service(sink.settings(Tls::WhenOffered)));
     let mut mails = JoinSet::new();
-    for _ in 0..12 {
-        let service = service.clone();
-        mails.spawn(async move { service.send(&mail("1")).await.unwrap() });
+    for number in 0..12 {
+        let (service, to) = (service.clone(), format!("ann@{number}.example"));
+        mails.spawn(async move { service.send(&Mail { to, ..mail("1") }).await.unwrap() });
     }
     assert_eq!(mails.join_all().await.len(), 12);
     let log = sink.log();
-    assert_eq!((log.most_open, log.connections, log.messages.len()), (4, 4, 12));
+    assert_eq!((log.most_open, log.connections, log.messages.len()), (6, 6, 12));
 }
 
 #[tokio::test]

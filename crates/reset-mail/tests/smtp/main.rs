@@ -2,7 +2,9 @@
 
 mod delivery;
 mod diagnosis;
+mod domains;
 mod encryption;
+mod failover;
 #[expect(clippy::unwrap_used, reason = "a sink that cannot run is a failed test")]
 mod sink;
 
@@ -18,6 +20,12 @@ fn service(settings: SmtpSettings) -> MailService {
     let transports = vec![Transport::Smtp(settings)];
     MailService::new(transports, "Polyreset <no-reply@example.org>", "reset.example.org")
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A service with a second mail server.
+fn with_fallback(first: SmtpSettings, second: SmtpSettings) -> MailService {
+    let service = service(first).with_fallback(Transport::Smtp(second));
+    service.unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn mail(code: &str) -> Mail {
@@ -37,6 +45,7 @@ fn outcome(result: Result<String, MailError>) -> String {
     match result {
         Ok(reply) => format!("accepted: {reply}"),
         Err(MailError::Temporary { reply }) => format!("temporary: {reply}"),
+        Err(MailError::Busy { reply }) => format!("busy: {reply}"),
         Err(MailError::Permanent { reply }) => format!("permanent: {reply}"),
     }
 }

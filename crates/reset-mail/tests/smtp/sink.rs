@@ -28,6 +28,12 @@ pub(crate) struct Script {
     pub(crate) replies: Vec<(&'static str, &'static str)>,
     /// What follows the reply to STARTTLS in plain text.
     pub(crate) slipped_in: &'static str,
+    /// How many connections are greeted with 421 before the first is served.
+    pub(crate) turned_away: usize,
+    /// Beginnings of lines that are never answered.
+    pub(crate) silent: Vec<&'static str>,
+    /// Hang up on a message instead of answering it.
+    pub(crate) breaks_off: bool,
     /// Hang up after so many mails.
     pub(crate) mails_per_connection: Option<usize>,
     /// Holds back the reply to each message until that many are waiting.
@@ -147,6 +153,11 @@ impl Sink {
     {
         let mut mails = 0;
         if greet {
+            if self.log().connections <= script.turned_away {
+                stream.write_all(b"421 4.3.2 sink canary is closed\r\n").await?;
+                stream.flush().await?;
+                return Ok(false);
+            }
             stream.write_all(b"220 sink ESMTP\r\n").await?;
         }
         loop {
@@ -157,6 +168,9 @@ impl Sink {
             }
             let line = line.trim_end().to_owned();
             self.log().lines.push(format!("{}{line}", if encrypted { "tls:" } else { "" }));
+            if script.silent.iter().any(|start| line.starts_with(start)) {
+                std::future::pending::<()>().await;
+            }
             let told =
                 script.replies.iter().find(|(start, _)| line.starts_with(start)).map(|(_, reply)| *reply);
             let reply = match (told, line.split_whitespace().next().unwrap_or_default()) {
@@ -173,6 +187,9 @@ impl Sink {
                     stream.flush().await?;
                     let message = read_message(stream).await?;
                     self.log().messages.push(message);
+                    if script.breaks_off {
+                        return Ok(false);
+                    }
                     if let Some(barrier) = &script.gather {
                         barrier.wait().await;
                     }

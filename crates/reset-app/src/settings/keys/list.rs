@@ -55,6 +55,12 @@ pub(crate) const KEYS: &[Key] = &[
          `file://DIR` (one `.eml` file a mail), `stdout:`",
     )
     .secrecy(Secrecy::Userinfo),
+    Key::found(
+        "mail_fallback_url",
+        "none",
+        "A second such URL, for mails that the first does not take for now: see \"Mail\" below",
+    )
+    .secrecy(Secrecy::Userinfo),
     Key::new("mail_from", Text, "Polyreset <no-reply@localhost>", "Sender of every mail"),
     Key::new(
         "mail.locale",
@@ -62,6 +68,12 @@ pub(crate) const KEYS: &[Key] = &[
         "en",
         "Language of mails to whoever has none, or one that there are no texts in: `en`, `de`, `es`, `fr`, `ja`, `zh`, or \
          one that is whole in `mail.templates`",
+    ),
+    Key::new(
+        "mail.per_domain",
+        Integer,
+        "4",
+        "Mails at once to one recipient's domain, over SMTP; 6 is all that there are at once",
     ),
     Key::found(
         "mail.templates",
@@ -96,7 +108,7 @@ pub(crate) const KEYS: &[Key] = &[
         "Networks such as `10.0.0.0/8` of the proxies whose `X-Forwarded-For` or `Forwarded` is believed; where it is \
          not empty, whoever connects to a Unix socket is one",
     ),
-    Key::new("log", Text, "info", "Log filter: a level, or `target=level,…`"),
+    Key::new("log", Text, "info", "Log filter: a level, or `target=level,…`; libraries tell nothing below `info`"),
     Key::new("px0.enabled", Boolean, "true", "Whether px0 is served"),
     Key::new(
         "px0.wire",

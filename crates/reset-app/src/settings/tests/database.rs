@@ -37,3 +37,22 @@ fn a_pooler_in_transaction_mode_is_postgresqls_alone() {
         assert!(text.contains("database.pooler") && text.contains("only PostgreSQL"), "{text}");
     }
 }
+
+#[test]
+fn an_accounts_key_is_not_its_address() {
+    let secret = ("RESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    let with_id = |id| {
+        environment(&[
+            ("RESET_DATABASE_URL", "postgres://u@localhost/x"),
+            secret,
+            ("RESET_USERS__PRESET", "custom"),
+            ("RESET_USERS__TABLE", "people"),
+            ("RESET_USERS__ID", id),
+            ("RESET_USERS__EMAIL", "email"),
+            ("RESET_USERS__PASSWORD", "hash"),
+        ])
+    };
+    assert!(with_id("id").is_ok());
+    let text = sentence(with_id("email"));
+    assert!(text.starts_with("users.id") && text.contains("users.email"), "{text}");
+}

@@ -26,15 +26,14 @@ CREATE TABLE IF NOT EXISTS polyreset_events (
     INDEX polyreset_events_address (address, seq)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- Two marks of the chain: `head`, its last, which whoever seals locks, and `base`, the last that was forgotten.
+-- Two marks of the chain: `head`, its last, which whoever seals locks, and `base`, the last that was forgotten. Made with
+-- the first seal; the tag is keyed like the seals, so that nobody moves a mark but us.
 CREATE TABLE IF NOT EXISTS polyreset_marks (
     name  VARCHAR(16) NOT NULL PRIMARY KEY,
     place BIGINT      NOT NULL,
-    seal  BINARY(32)  NOT NULL
+    seal  BINARY(32)  NOT NULL,
+    tag   BINARY(32)  NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
-INSERT IGNORE INTO polyreset_marks (name, place, seal)
-VALUES ('head', 0, UNHEX(REPEAT('00', 32))), ('base', 0, UNHEX(REPEAT('00', 32)));
 
 -- The right of an owner to say that a reset was somebody else's, and what became of it.
 CREATE TABLE IF NOT EXISTS polyreset_objections (
@@ -53,6 +52,8 @@ CREATE TABLE IF NOT EXISTS polyreset_objections (
     lifted_at BIGINT,
     -- Whether one stands against an account.
     INDEX polyreset_objections_raised (account, raised_at),
+    -- Whose mailbox an address is.
+    INDEX polyreset_objections_mailbox (mailbox, raised_at),
     -- What may be forgotten.
     INDEX polyreset_objections_until (until)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -29,15 +29,14 @@ CREATE INDEX events_address ON polyreset.events (address, seq) WHERE address IS 
 -- What is still to be sealed.
 CREATE INDEX events_unsealed ON polyreset.events (seq) WHERE place IS NULL;
 
--- Two marks of the chain: `head`, its last, which whoever seals locks, and `base`, the last that was forgotten.
+-- Two marks of the chain: `head`, its last, which whoever seals locks, and `base`, the last that was forgotten. Made with
+-- the first seal; the tag is keyed like the seals, so that nobody moves a mark but us.
 CREATE TABLE polyreset.marks (
     name  TEXT   NOT NULL PRIMARY KEY,
     place BIGINT NOT NULL,
-    seal  BYTEA  NOT NULL CHECK (octet_length(seal) = 32)
+    seal  BYTEA  NOT NULL CHECK (octet_length(seal) = 32),
+    tag   BYTEA  NOT NULL CHECK (octet_length(tag) = 32)
 );
-
-INSERT INTO polyreset.marks (name, place, seal)
-VALUES ('head', 0, decode(repeat('00', 32), 'hex')), ('base', 0, decode(repeat('00', 32), 'hex'));
 
 -- The right of an owner to say that a reset was somebody else's, and what became of it.
 CREATE TABLE polyreset.objections (
@@ -58,6 +57,8 @@ CREATE TABLE polyreset.objections (
 
 -- Whether one stands against an account.
 CREATE INDEX objections_raised ON polyreset.objections (account, raised_at) WHERE raised_at IS NOT NULL;
+-- Whose mailbox an address is.
+CREATE INDEX objections_mailbox ON polyreset.objections (mailbox, raised_at) WHERE raised_at IS NOT NULL;
 -- What may be forgotten.
 CREATE INDEX objections_until ON polyreset.objections (until);
 

@@ -30,14 +30,14 @@ CREATE INDEX events_address ON events (address, seq) WHERE address IS NOT NULL;
 -- What is still to be sealed.
 CREATE INDEX events_unsealed ON events (seq) WHERE place IS NULL;
 
--- Two marks of the chain: `head`, its last, and `base`, the last that was forgotten.
+-- Two marks of the chain: `head`, its last, and `base`, the last that was forgotten. Made with the first seal; the tag is
+-- keyed like the seals, so that nobody moves a mark but us.
 CREATE TABLE marks (
     name  TEXT    NOT NULL PRIMARY KEY,
     place INTEGER NOT NULL,
-    seal  BLOB    NOT NULL CHECK (length(seal) = 32)
+    seal  BLOB    NOT NULL CHECK (length(seal) = 32),
+    tag   BLOB    NOT NULL CHECK (length(tag) = 32)
 ) STRICT;
-
-INSERT INTO marks (name, place, seal) VALUES ('head', 0, zeroblob(32)), ('base', 0, zeroblob(32));
 
 -- The right of an owner to say that a reset was somebody else's, and what became of it.
 CREATE TABLE objections (
@@ -58,6 +58,8 @@ CREATE TABLE objections (
 
 -- Whether one stands against an account.
 CREATE INDEX objections_raised ON objections (account, raised_at) WHERE raised_at IS NOT NULL;
+-- Whose mailbox an address is.
+CREATE INDEX objections_mailbox ON objections (mailbox, raised_at) WHERE raised_at IS NOT NULL;
 -- What may be forgotten.
 CREATE INDEX objections_until ON objections (until);
 

@@ -50,7 +50,7 @@ fn plain(html: &str) -> String {
 }
 
 fn squeezed(text: &str) -> String {
-    text.split([' ', '\r', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split([' ', '\r', '\n']).collect()
 }
 
 #[test]
@@ -108,7 +108,8 @@ fn a_french_mail() {
     de passe, ferme toutes les sessions et empêche toute autre personne de
     réinitialiser votre mot de passe pendant trois jours.
 
-    Vérifiez ensuite qui d’autre peut lire cette messagerie.
+    Demandez ensuite un nouveau mot de passe et vérifiez qui d’autre peut
+    lire cette messagerie.
 
     Polyreset
     ");
@@ -123,9 +124,12 @@ fn a_japanese_mail() {
 
     482913
 
-    コードの有効期間は15分で、一度だけお使いいただけます。ほかの人には教えないでください。私どもからコードをお尋ねすることはありません。
+    コードの有効期間は15分で、一度だけお使いいただけます。
+    ほかの人には教えないでください。
+    私どもからコードをお尋ねすることはありません。
 
-    お心当たりがない場合は、このメールを無視してください。何も変更されません。
+    お心当たりがない場合は、このメールを無視してください。
+    何も変更されません。
 
     Polyreset
     ");
@@ -143,7 +147,8 @@ fn a_chinese_mail_is_in_simplified_characters_whichever_were_asked_for() {
 
     482913
 
-    验证码的有效期为 15 分钟，只能使用一次。请不要告诉任何人，我们绝不会向您索要。
+    验证码的有效期为 15 分钟，只能使用一次。
+    请不要告诉任何人，我们绝不会向您索要。
 
     如果这不是您本人的请求，忽略此邮件即可，您的账号不会有任何变化。
 

@@ -1,0 +1,146 @@
+//! Whether known addresses can be told from unknown ones, as the command `verify-enumeration` finds it.
+//!
+//! The bytes are compared exactly; the threshold of the times is as wide as a busy machine needs, with all other tests beside
+//! these. What 100 µs show is in docs/ENUMERATION.md.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    process::Output,
+    thread,
+    time::Duration,
+};
+
+use conformance::server::Deployment;
+use tempfile::TempDir;
+
+use super::{deployment, limited};
+
+const KNOWN: [&str; 4] =
+    ["alice@example.com", "robert@example.com", "charlie@example.com", "danielle@example.com"];
+/// How long the planted server sleeps over those.
+const LEAK: Duration = Duration::from_millis(100);
+
+/// A deployment without limits, with the known accounts.
+fn unlimited() -> (Deployment, TempDir) {
+    let (mut deployment, folder) = deployment();
+    deployment.set("RESET_LIMITS__ENABLED", "false");
+    for known in KNOWN {
+        deployment.add_user(known, "correct horse").unwrap();
+    }
+    (deployment, folder)
+}
+
+fn verify(deployment: &Deployment, url: &str, more: &[&str]) -> Output {
+    let mut arguments =
+        vec!["verify-enumeration", url, "--threshold", "30ms", "--rest", "1ms", "--after", "1"];
+    arguments.extend(KNOWN.iter().flat_map(|known| ["--known", known]));
+    arguments.extend(more);
+    deployment.run(&arguments, "").unwrap()
+}
+
+/// Measures again where a busy machine has shown nothing.
+fn measured(deployment: &Deployment, url: &str, more: &[&str]) -> (Option<i32>, String) {
+    let mut output = verify(deployment, url, more);
+    for _ in 0..2 {
+        if output.status.code() == Some(2) {
+            output = verify(deployment, url, more);
+        }
+    }
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+    (output.status.code(), said.concat())
+}
+
+#[test]
+fn no_dialect_lets_a_stranger_tell_known_addresses_from_unknown_ones() {
+    let (mut deployment, folder) = unlimited();
+    deployment.set("RESET_PX0__DISCLOSE_UNKNOWN", "false");
+    let server = deployment.start().unwrap();
+    let url = format!("http://{}", server.address);
+    let samples = folder.path().join("samples.csv");
+    let (code, report) =
+        measured(&deployment, &url, &["--pairs", "120", "--samples", samples.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report.contains("**Equivalent") && !report.contains("MISSED"), "{report}");
+    for dialect in ["px0", "worthai", "strapi", "insforge"] {
+        assert!(report.contains(&format!("\n## {dialect}, ")), "{report}");
+    }
+    let samples = std::fs::read_to_string(samples).unwrap();
+    // Six questions, three times each.
+    assert_eq!(samples.lines().count(), 1 + 6 * 3 * 240);
+    for known in KNOWN {
+        assert!(!report.contains(known) && !samples.contains(known));
+    }
+}
+
+#[test]
+fn px0s_contracted_404_is_called_what_it_is() {
+    let (deployment, folder) = unlimited();
+    let server = deployment.start().unwrap();
+    let url = format!("http://{}", server.address);
+    let (code, report) = measured(&deployment, &url, &["--dialect", "px0"]);
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains("Declared by contract") && report.contains("px0's answers confirm"), "{report}");
+    let file = folder.path().join("report.json");
+    let more = ["--dialect", "px0", "--allow-declared", "--json", "--report", file.to_str().unwrap()];
+    let (code, summary) = measured(&deployment, &url, &more);
+    assert_eq!(code, Some(0), "{summary}");
+    let json = std::fs::read_to_string(file).unwrap();
+    assert!(json.contains(r#""verdict": "declared""#) && summary.contains("declared"), "{json}\n{summary}");
+    let none = verify(&deployment, &url, &["--dialect", "px0", "--known", "nobody@example.com"]);
+    let error = String::from_utf8_lossy(&none.stderr);
+    assert!(none.status.code() == Some(2) && error.contains("1 of 5 have no account"), "{error}");
+}
+
+#[test]
+fn a_server_that_limits_is_not_measured_and_the_way_out_is_named() {
+    let (deployment, _folder) = limited();
+    let server = deployment.start().unwrap();
+    let output = verify(&deployment, &format!("http://{}", server.address), &["--dialect", "strapi"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && error.contains("RESET_LIMITS__ENABLED=false"), "{error}");
+}
+
+#[test]
+fn a_server_that_leaks_by_time_alone_is_found_out() {
+    let (deployment, _folder) = deployment();
+    let (code, report) = measured(&deployment, &leaky(), &["--dialect", "worthai", "--pairs", "100"]);
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains("**Different") && report.contains("no difference."), "{report}");
+}
+
+/// A server that answers every address with the same bytes, and the known ones late; its URL.
+fn leaky() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            // The client hangs up in the end.
+            let _ = leak(&stream);
+        }
+    });
+    url
+}
+
+fn leak(mut stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (mut length, mut line) = (0, String::new());
+        while reader.read_line(&mut line)? > 0 && line != "\r\n" {
+            if let Some(number) = line.strip_prefix("content-length: ") {
+                length = number.trim().parse().unwrap();
+            }
+            line.clear();
+        }
+        if line.is_empty() {
+            return Ok(());
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        if KNOWN.iter().any(|known| String::from_utf8_lossy(&body).contains(known)) {
+            thread::sleep(LEAK);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")?;
+    }
+}

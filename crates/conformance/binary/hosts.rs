@@ -1,0 +1,99 @@
+//! Whatever host a request says that it is for, the mail is the same (R31).
+
+use std::{fs, thread, time::Duration};
+
+use conformance::{http::Connection, server::Deployment};
+
+use super::{deployment, reset_mail};
+
+const ASKS: [&str; 4] = [
+    "/v1/auth/password-reset/trigger",
+    "/auth/api/v1/forgot-password",
+    "/api/auth/forgot-password",
+    "/api/auth/email/send-reset-password",
+];
+
+/// Heads of requests that name another host, each for the path in the place of `PATH`, and whether they are answered.
+const POISONED: [(&str, bool); 12] = [
+    ("POST PATH HTTP/1.1\r\nhost: 127.0.0.1:8080", true),
+    ("POST PATH HTTP/1.1\r\nhost: evil.example", true),
+    ("POST PATH HTTP/1.1\r\nhost: 127.0.0.1:8080@evil.example", true),
+    ("POST PATH HTTP/1.1\r\nhost: evil.example#127.0.0.1:8080", true),
+    ("POST PATH HTTP/1.1\r\nhost: test\r\nx-forwarded-host: evil.example\r\nx-forwarded-proto: ftp", true),
+    ("POST PATH HTTP/1.1\r\nhost: test\r\nx-forwarded-port: 6666\r\nx-forwarded-prefix: /evil.example", true),
+    ("POST PATH HTTP/1.1\r\nhost: test\r\nforwarded: for=192.0.2.1;host=evil.example;proto=ftp", true),
+    (
+        "POST PATH HTTP/1.1\r\nhost: test\r\nx-original-url: //evil.example\r\nx-rewrite-url: //evil.example",
+        true,
+    ),
+    (
+        "POST PATH HTTP/1.1\r\nhost: test\r\norigin: https://evil.example\r\nreferer: https://evil.example/",
+        true,
+    ),
+    ("POST http://evil.examplePATH HTTP/1.1\r\nhost: test", true),
+    ("POST PATH HTTP/1.1\r\nhost: 127.0.0.1:8080\r\nhost: evil.example", false),
+    ("POST PATH HTTP/1.1\r\nx-forwarded-host: evil.example", false),
+];
+
+/// The mail that is in the folder, less what differs from one to the next: id, date, border and secret.
+fn taken(deployment: &Deployment) -> String {
+    let mail = reset_mail(deployment, "user@example.com");
+    let [file] = fs::read_dir(deployment.mails())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let text = fs::read_to_string(file).unwrap().replace("=\r\n", "");
+    fs::remove_dir_all(deployment.mails()).unwrap();
+    let border = text.split_once("boundary=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    let secret = mail.code().or(mail.token()).unwrap();
+    let lines = text.replace(secret, "SECRET").replace(&border, "BORDER");
+    let lasting = lines.lines().filter(|line| !line.starts_with("Message-ID:") && !line.starts_with("Date:"));
+    lasting.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_mail_is_the_same_to_the_byte_whatever_host_is_named() {
+    let (mut deployment, _folder) = deployment();
+    deployment.set("RESET_INSFORGE__METHOD", "link");
+    deployment.set("RESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
+    deployment.add_user("user@example.com", "the old password").unwrap();
+    let server = deployment.start().unwrap();
+    for path in ASKS {
+        let target = if path.ends_with("send-reset-password") {
+            r#","redirectTo":"https://app.example.com/done""#
+        } else {
+            ""
+        };
+        let body = format!(r#"{{"email":"user@example.com"{target}}}"#);
+        let mut first = None;
+        for (head, answered) in POISONED {
+            let head = head.replace("PATH", path);
+            let rest =
+                format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            let answer = Connection::open(server.address)
+                .unwrap()
+                .send(format!("{head}\r\n{rest}").as_bytes())
+                .unwrap();
+            if !answered {
+                assert_eq!(answer.status, 400, "{head}");
+                continue;
+            }
+            assert!(answer.status < 300, "{head}: {}", answer.status);
+            assert!(!format!("{answer:?}").contains("evil"), "{head}: {answer:?}");
+            let mail = taken(&deployment);
+            assert!(
+                !mail.contains("evil") && !mail.contains("6666") && !mail.contains("ftp"),
+                "{head}: {mail}"
+            );
+            assert!(mail.contains("SECRET"), "{mail}");
+            let first = first.get_or_insert_with(|| mail.clone());
+            assert_eq!(mail, *first, "{head}");
+        }
+    }
+    // What was refused is not mailed either.
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(fs::read_dir(deployment.mails()).map_or(0, Iterator::count), 0);
+    drop(server);
+}

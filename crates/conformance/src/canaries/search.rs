@@ -1,0 +1,48 @@
+//! One pass over a log for thousands of texts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Kind, notation};
+
+/// Shortest text that is looked for: a shorter one may be in a log by chance.
+pub(super) const SHORTEST: usize = 8;
+
+/// Bytes by which a place in the log is looked up.
+const START: usize = 8;
+
+/// What of `known` is in `log`: line, kind and notation of each, and never the text itself.
+pub(super) fn found(known: &BTreeMap<String, Kind>, log: &[u8]) -> Vec<String> {
+    let mut starts: HashMap<[u8; START], Vec<(Kind, &'static str, String)>> = HashMap::new();
+    let mut first = vec![false; 1 << 16];
+    for (text, kind) in known.iter().filter(|(_, kind)| **kind != Kind::Code) {
+        for (name, written) in notation::all(text) {
+            let Some(start) = written.as_bytes().first_chunk::<START>() else { continue };
+            first[pair(start)] = true;
+            starts.entry(*start).or_default().push((*kind, name, written));
+        }
+    }
+    let mut all = Vec::new();
+    for (number, line) in (1..).zip(log.split(|byte| *byte == b'\n')) {
+        let line = line.to_ascii_lowercase();
+        for (at, start) in line.windows(START).enumerate().filter(|(_, start)| first[pair(start)]) {
+            let beginning = start.first_chunk::<START>().and_then(|start| starts.get(start));
+            for (kind, name, written) in beginning.into_iter().flatten() {
+                if line[at..].starts_with(written.as_bytes()) {
+                    all.push(format!("line {number}: {kind:?}, {name}"));
+                }
+            }
+        }
+        // Six digits may be part of any number: as a word they are a code.
+        for word in line.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| word.len() == 6) {
+            if std::str::from_utf8(word).is_ok_and(|word| known.get(word) == Some(&Kind::Code)) {
+                all.push(format!("line {number}: {:?}, as it is", Kind::Code));
+            }
+        }
+    }
+    all.dedup();
+    all
+}
+
+fn pair(bytes: &[u8]) -> usize {
+    usize::from(bytes[0]) << 8 | usize::from(bytes[1])
+}

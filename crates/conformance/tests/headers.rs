@@ -1,0 +1,174 @@
+//! Every answer of every row, status by status, on every front-end: its headers are these and no others (R35).
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use conformance::http::{Answer, Connection};
+use reset_dialects::{Settings, dialects, insforge};
+use world::{FRONT_ENDS, World, root_key};
+
+/// What every answer carries.
+const ALWAYS: [(&str, &str); 4] = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+];
+
+/// Our own pages.
+const PAGES: [&str; 2] = ["/docs", "/dialects"];
+
+/// What an answer may carry beside, by its value or, where that differs from one answer to the next, by its name.
+fn may_be(name: &str, value: &str) -> bool {
+    match name {
+        "content-type" => {
+            let kinds = ["application/json", "application/problem+json", "application/yaml"];
+            kinds.contains(&value.trim_end_matches("; charset=utf-8")) || value == "text/html; charset=utf-8"
+        }
+        "allow" | "access-control-allow-methods" => ["POST, OPTIONS", "GET, HEAD, OPTIONS"].contains(&value),
+        "access-control-allow-headers" => value == "content-type, authorization",
+        "connection" => ["close", "keep-alive"].contains(&value),
+        "location" => value.starts_with("https://app.example.com/reset?"),
+        "x-reset-reference" => value.len() == 10 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        "date" | "content-length" => true,
+        _ => false,
+    }
+}
+
+/// What is wrong with an answer's headers.
+fn fault(path: &str, answer: &Answer) -> Option<String> {
+    let mut headers: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, value) in &answer.headers {
+        if headers.insert(name, value).is_some() {
+            return Some(format!("{name} twice"));
+        }
+    }
+    for (name, expected) in ALWAYS {
+        match headers.remove(name) {
+            // A page may use its own style sheet, and nothing else.
+            Some(value)
+                if PAGES.contains(&path) && name == "content-security-policy" && answer.status == 200 =>
+            {
+                if !value.starts_with("default-src 'none'; style-src 'sha256-") || value.contains("unsafe") {
+                    return Some(format!("a page with {value}"));
+                }
+            }
+            Some(value) if value == expected => {}
+            other => return Some(format!("{name}: {other:?}")),
+        }
+    }
+    headers.iter().find(|(name, value)| !may_be(name, value)).map(|(name, value)| format!("{name}: {value}"))
+}
+
+/// InsForge by links, so that there is something to open.
+fn settings() -> Settings {
+    let mut settings = Settings::defaults(&root_key(), "http://127.0.0.1:8080");
+    let insforge = settings.insforge.as_mut().unwrap();
+    insforge.method = insforge::Method::Link;
+    insforge.allowed = insforge::AllowList::parse(&["https://app.example.com/reset".to_owned()]).unwrap();
+    settings
+}
+
+/// Requests that meet each status which a row has.
+fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
+    let post = |kind: &str, body: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let bare = |method: &str, target: &str| format!("{method} {target} HTTP/1.1\r\nhost: x\r\n\r\n");
+    let json = "application/json";
+    let mut all =
+        vec![bare("OPTIONS", path), bare("DELETE", path), bare("GET", &format!("{path}/nothing-there"))];
+    if method == "POST" {
+        let (token, password) = ("a".repeat(64), "New Password 1!");
+        let redirect = r#""redirectTo":"https://app.example.com/reset""#;
+        all.extend([
+            post(json, r#"{"email":"user@example.com"}"#),
+            post(json, r#"{"email":"ghost@example.com"}"#),
+            post(json, &format!(r#"{{"email":"user@example.com",{redirect}}}"#)),
+            post(json, r#"{"email":"user@example.com","code":"000000"}"#),
+            post(json, &format!(r#"{{"code":"000000","new_password":"{password}"}}"#)),
+            post(json, &format!(r#"{{"reset_token":"a.b.c","password":"{password}"}}"#)),
+            post(json, &format!(r#"{{"otp":"{token}","newPassword":"{password}"}}"#)),
+            post(json, "{"),
+            post("text/plain", "{}"),
+            post(json, &format!(r#"{{"email":"{}"}}"#, "a".repeat(70_000))),
+            bare("GET", path),
+        ]);
+    } else {
+        all.extend([
+            bare("GET", path),
+            bare("HEAD", path),
+            bare("GET", link),
+            bare("HEAD", link),
+            post(json, "{}"),
+        ]);
+    }
+    all
+}
+
+#[test]
+fn every_answer_carries_what_keeps_browsers_and_caches_out_and_nothing_that_it_need_not() {
+    for front_end in FRONT_ENDS {
+        let world = World::start_with(front_end, settings());
+        let body = r#"{"email":"user@example.com","redirectTo":"https://app.example.com/reset"}"#;
+        let accepted =
+            Connection::open(world.address).unwrap().post("/api/auth/email/send-reset-password", body);
+        assert_eq!(accepted.unwrap().status, 202);
+        let mail = world.next_mail();
+        let link = mail.secret.strip_prefix("http://127.0.0.1:8080").unwrap();
+        let (mut faults, mut statuses) = (Vec::new(), BTreeSet::new());
+        for (path, endpoints) in dialects(settings()).iter().flat_map(|dialect| &dialect.rows) {
+            for request in requests(endpoints[0].method.as_str(), path, link) {
+                let answer = Connection::open(world.address).unwrap().send(request.as_bytes()).unwrap();
+                statuses.insert(answer.status);
+                let asked = request.lines().next().unwrap();
+                faults
+                    .extend(fault(path, &answer).map(|fault| format!("{asked}: {} {fault}", answer.status)));
+            }
+        }
+        assert!(faults.is_empty(), "{}:\n{}", front_end.0, faults.join("\n"));
+        let met = [200, 202, 204, 302, 400, 401, 404, 405, 413, 415, 500];
+        assert_eq!(statuses, BTreeSet::from(met), "{}: not every status was met", front_end.0);
+    }
+}
+
+/// How each front-end's own router and URL reader would have it, a row is its one path (R42).
+#[test]
+fn another_way_to_write_a_path_finds_no_row_that_it_is_not() {
+    for front_end in FRONT_ENDS {
+        let world = World::start(front_end);
+        let body = r#"{"email":"user@example.com"}"#;
+        for (path, status) in [
+            ("/auth/forgot-password", 200),
+            ("//auth/forgot-password", 404),
+            ("/auth//forgot-password", 404),
+            ("/./auth/forgot-password", 404),
+            ("/auth/./forgot-password", 404),
+            ("/x/../auth/forgot-password", 404),
+            ("/auth/x/../forgot-password", 404),
+            ("/auth%2fforgot-password", 404),
+            ("/auth%2Fforgot-password", 404),
+            ("/auth/forgot%2dpassword", 404),
+            ("/%61uth/forgot-password", 404),
+            ("/auth/forgot-password;x=1", 404),
+            ("/auth/forgot-password/", 404),
+            ("/auth/forgot-password%00", 404),
+            ("/auth/forgot-password%20", 404),
+            ("/auth/forgot-password.json", 404),
+            ("/Auth/forgot-password", 404),
+            // Where the real server takes any case and a slash at the end (dialects.md 1.1).
+            ("/V1/Auth/Password-Reset/Trigger/", 200),
+            ("/v1/auth/password-reset//trigger", 404),
+            ("/v1/auth/password-reset/trigger//", 404),
+        ] {
+            let answer = Connection::open(world.address).unwrap().post(path, body).unwrap();
+            assert_eq!(answer.status, status, "{} {path}", front_end.0);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Use case: the courier's turn for an address without an account.
+//!
+//! A ticket, a secret and a mail cost time, and what the courier does shares the machine with whoever asks next: by the
+//! time of his own answer he could tell what became of the last ask (R14). So all of it is done for nobody as well. The
+//! ticket is void before anybody else can see it, the secret is thrown away, and the mail is handed to nobody (R19).
+
+use crate::{
+    Resets,
+    account::{Account, AccountId},
+    deliver::{Purpose, letter},
+    errand::Errand,
+    error::StoreError,
+    recipe::Recipes,
+};
+
+/// Whom a mail to nobody is to: an address that cannot exist (RFC 2606).
+const NOWHERE: &str = "nobody@nowhere.invalid";
+
+impl Resets {
+    /// Does for an address without an account what is done for one with, and leaves nothing that opens anything.
+    pub(crate) async fn rehearse(
+        &self,
+        errand: &Errand,
+        recipes: &Recipes,
+        redirect_to: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let (store, mailer) = (&self.adapters().store, &self.adapters().mailer);
+        let nobody = Account {
+            // No account has this key, and no other errand of the same address: nothing of it is ever in another's way.
+            id: AccountId::new(format!("nobody/{}", errand.id.as_str())),
+            email: NOWHERE.to_owned(),
+            username: None,
+            name: None,
+            locale: None,
+            confirmed: true,
+            blocked: false,
+            hash_form: None,
+            epoch: 0,
+            created_at: errand.created_at,
+            updated_at: errand.created_at,
+        };
+        let ticket = store.ticket_of(&errand.id).await?;
+        self.may_mail("nobody").await?;
+        // After a crash the ticket is there already; one mail more or less is no matter then.
+        if ticket.is_some() {
+            return Ok(());
+        }
+        let issued = self.issue(errand, &nobody, recipes, redirect_to, Purpose::Rehearsal).await?;
+        let Some(ticket) = issued else { return Ok(()) };
+        let Some((recipe, secret)) = self.secret_of(&ticket, &nobody, recipes) else { return Ok(()) };
+        let text = recipe.shape.seal(&secret, &ticket);
+        let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
+        mailer.rehearse(&letter(errand, nobody, body)).await;
+        Ok(())
+    }
+}

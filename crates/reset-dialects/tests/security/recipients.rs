@@ -1,0 +1,289 @@
+//! Who is written to: the stored address of one account, or nobody (R19 to R23).
+
+use http::Method;
+
+use crate::world::{ANN, BOB, DIALECTS, EXCHANGE, NEW_PASSWORD, Profile, TARGET, peopled, text, told, world};
+
+/// Addresses that mail libraries accept or mend, and that get no mail (security.md R22 and section F).
+fn refused() -> Vec<String> {
+    let mut all: Vec<String> = [
+        r#""a@evil.com x"@b.com"#,
+        r#""a b"@b.com"#,
+        "a@[127.0.0.1]",
+        "a@localhost",
+        "=?utf-8?q?a?=@b.com",
+        "mıke@example.org",
+        "a%evil.com@b.com",
+        "-oQ/tmp@b.com",
+        "a@b.com,c@evil.com",
+        "a@b.com;c@evil.com",
+        "a@b.com\r\nBcc: c@evil.com",
+        "a@b.com\nBcc: c@evil.com",
+        "a\r\n@b.com",
+        " a@b.com",
+        "a@b.com ",
+        "\ta@b.com",
+        "a\0@b.com",
+        "a@b.com\0",
+        "<a@b.com>",
+        "Ann <a@b.com>",
+        "=?x?q?=61=3c@evil.com=3e?=@b.com",
+        "a@b..com",
+        "@evil.com:a@b.com",
+        "a@b.com@evil.com",
+        "a@b.com>\r\nRCPT TO:<x@evil.com",
+        "a@b.com> ORCPT=test;x@evil.com",
+        "a\u{85}@b.com",
+        "a\u{2028}@b.com",
+        "a@b.com\u{2028}Bcc: c@evil.com",
+        "a@b.com(comment)",
+        "(c)a@b.com",
+        "a!b@b.com",
+        "a@b.com.",
+        "a@.b.com",
+        ".a@b.com",
+        "a.@b.com",
+        "a@",
+        "@b.com",
+        "a",
+        "a@10.0.0.1",
+        "a@b_c.com",
+        "a@-b.com",
+        "a@xn--a.com",
+        "mailto:a@b.com",
+    ]
+    .map(str::to_owned)
+    .into();
+    all.push(format!("{}@b.com", "a".repeat(65)));
+    all.push(format!("a@{}.com", "b".repeat(300)));
+    all.push(format!("a@{}com", "b.".repeat(130)));
+    all
+}
+
+#[tokio::test]
+async fn what_a_mail_library_would_mend_gets_no_mail_through_any_dialect() {
+    for profile in Profile::ALL {
+        let world = peopled(profile).await;
+        for twin in ["a@b.com", "c@evil.com", "x@evil.com", "mike@example.org", "a@gmail.com"] {
+            world.account(twin).await;
+        }
+        for dialect in &DIALECTS {
+            for email in refused() {
+                let answer = world.post(dialect.ask, dialect.asked(&email)).await;
+                // px0 has a word for missing addresses only: such a one is an unknown user (A9).
+                let expected = match (dialect.name, profile) {
+                    ("px0", Profile::Hardened) => 200,
+                    ("px0", _) => 404,
+                    _ => 400,
+                };
+                assert_eq!(answer.status().as_u16(), expected, "{} {email:?}", dialect.name);
+                assert!(!text(&answer).contains("evil"), "{} repeats {email:?}", dialect.name);
+            }
+        }
+        assert!(world.errands().is_empty(), "{profile:?}: something was accepted");
+        assert!(world.mails().await.is_empty());
+        // The addresses beside them are none of these.
+        for dialect in &DIALECTS {
+            world.post(dialect.ask, dialect.asked("a@b.com")).await;
+        }
+        let mails = world.mails().await;
+        assert_eq!(mails.len(), 4);
+        assert!(mails.iter().all(|mail| mail.to == "a@b.com"));
+    }
+}
+
+#[tokio::test]
+async fn a_mail_goes_to_the_address_as_it_is_stored_whatever_was_typed() {
+    let world = world(Profile::Links);
+    world.account("Ann.Lee+b'--@Example.org").await;
+    for dialect in &DIALECTS {
+        for typed in ["ann.lee+b'--@example.org", "ANN.LEE+B'--@EXAMPLE.ORG", "Ann.Lee+b'--@Example.org"] {
+            world.post(dialect.ask, dialect.asked(typed)).await;
+            let mails = world.mails().await;
+            assert_eq!(mails.len(), 1, "{} {typed}", dialect.name);
+            assert_eq!(mails[0].to, "Ann.Lee+b'--@Example.org");
+        }
+    }
+}
+
+/// An account, and an address that Unicode's rules of case or compatibility would take for it.
+const TWINS: [(&str, &str); 12] = [
+    ("kate@example.org", "\u{212a}ate@example.org"),
+    ("mike@example.org", "m\u{131}ke@example.org"),
+    ("mike@example.org", "M\u{130}KE@example.org"),
+    ("sue@example.org", "\u{17f}ue@example.org"),
+    ("off@example.org", "o\u{fb00}@example.org"),
+    ("strasse@example.org", "stra\u{df}e@example.org"),
+    ("zoe@kiwi.com", "zoe@\u{212a}iwi.com"),
+    ("zoe@gmail.com", "zoe@gma\u{131}l.com"),
+    ("zoe@sun.com", "zoe@\u{17f}un.com"),
+    ("zoe@offer.com", "zoe@o\u{fb00}er.com"),
+    ("zoe@fass.de", "zoe@fa\u{df}.de"),
+    ("zoe@a.com", "zoe@\u{ff41}\u{ff0e}com"),
+];
+
+#[tokio::test]
+async fn a_unicode_twin_never_stands_for_an_ascii_address() {
+    for profile in Profile::ALL {
+        let world = world(profile);
+        let mut known: Vec<&str> = TWINS.iter().map(|(account, _)| *account).collect();
+        known.dedup();
+        for account in known {
+            world.account(account).await;
+        }
+        for dialect in &DIALECTS {
+            for (account, twin) in TWINS {
+                let answer = world.post(dialect.ask, dialect.asked(twin)).await;
+                assert!(!text(&answer).contains(account), "{} {twin}", dialect.name);
+                assert!(world.mails().await.is_empty(), "{} mails {account} for {twin}", dialect.name);
+            }
+        }
+    }
+    // Nor where a code is exchanged.
+    let world = world(Profile::Compatible);
+    world.account("mike@example.org").await;
+    let code = world.mailed(&DIALECTS[crate::world::INSFORGE], "mike@example.org").await;
+    let answer = world.post(EXCHANGE, format!(r#"{{"email":"mıke@example.org","code":"{code}"}}"#)).await;
+    assert_eq!(answer.status(), 400);
+    world.exchanged("mike@example.org", &code).await;
+}
+
+#[tokio::test]
+async fn only_one_scalar_address_is_read_from_one_object() {
+    for profile in Profile::ALL {
+        let world = peopled(profile).await;
+        for dialect in &DIALECTS {
+            let values = [
+                format!(r#"["{ANN}","{BOB}"]"#),
+                format!(r#"["{ANN}"]"#),
+                format!(r#"{{"0":"{ANN}"}}"#),
+                format!(r#"{{"email":"{ANN}"}}"#),
+                "1".to_owned(),
+                "true".to_owned(),
+                "null".to_owned(),
+                r#""""#.to_owned(),
+                r#""\ud800@example.org""#.to_owned(),
+            ];
+            let mut bodies: Vec<String> = values.iter().map(|value| dialect.asks(value)).collect();
+            let one = dialect.asked(ANN);
+            let fields = &one[1..one.len() - 1];
+            bodies.extend([
+                format!(r#"{{"email":"{BOB}",{fields}}}"#),
+                format!(r#"{{{fields},"email":"{BOB}"}}"#),
+                format!(r#"{{{fields},"\u0065mail":"{BOB}"}}"#),
+                format!("[{one}]"),
+                format!(r#"["{ANN}"]"#),
+                format!(r#""{ANN}""#),
+                format!("{one}{}", dialect.asked(BOB)),
+                format!("{one},"),
+                format!("\u{feff}{one}"),
+                format!(r#"{{"EMAIL":"{ANN}"}}"#),
+                format!(r#"{{"email[]":"{ANN}"}}"#),
+                format!(r#"{{"user":{{"email":"{ANN}"}}}}"#),
+                format!("email={ANN}"),
+                String::new(),
+            ]);
+            for body in bodies {
+                let answer = world.post(dialect.ask, body.clone()).await;
+                assert_eq!(answer.status(), 400, "{} {body}", dialect.name);
+                assert!(!text(&answer).contains("example.org"), "{} repeats {body}", dialect.name);
+            }
+            // Two addresses in one text are none.
+            for both in [format!("{ANN},{BOB}"), format!("{ANN};{BOB}"), format!("{ANN} {BOB}")] {
+                assert_ne!(world.post(dialect.ask, dialect.asked(&both)).await.status(), 202);
+            }
+        }
+        assert!(world.mails().await.is_empty(), "{profile:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_the_query_or_in_a_form_is_not_read() {
+    for dialect in &DIALECTS {
+        let world = peopled(Profile::Links).await;
+        for query in [format!("?email={BOB}"), format!("?email[]={BOB}&email={BOB}")] {
+            let answer = world.post(&format!("{}{query}", dialect.ask), dialect.asked(ANN)).await;
+            assert!(answer.status().is_success(), "{}", dialect.name);
+            let mails = world.mails().await;
+            assert_eq!(mails.iter().map(|mail| mail.to.as_str()).collect::<Vec<_>>(), [ANN]);
+            let bare = world.post(&format!("{}{query}", dialect.ask), "{}").await;
+            assert_eq!(bare.status(), 400, "{}", dialect.name);
+        }
+        for kind in ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"] {
+            let headers = [("content-type", kind)];
+            let answer = world.send(&Method::POST, dialect.ask, &headers, dialect.asked(ANN)).await;
+            assert_eq!(answer.status(), 415, "{} {kind}", dialect.name);
+        }
+        assert!(world.mails().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_a_stranger_writes_reaches_a_mail() {
+    let hostile = ["\\r\\nBcc: c@evil.com", "\\u0000", "\\u0085x", "\\u2028x", "<a href=//evil>", "{{7*7}}"];
+    for dialect in &DIALECTS {
+        let world = peopled(Profile::Links).await;
+        let [secret, _] = dialect.fields;
+        world.post(dialect.ask, dialect.asked(ANN)).await;
+        let plain = world.mails().await.remove(0);
+        for text in hostile {
+            let asked = dialect.asked(ANN);
+            let fields = &asked[1..asked.len() - 1];
+            for extra in ["name", "locale", "username", "subject", "from", "to", "cc", "redirectTo2"] {
+                let body = format!(r#"{{{fields},"{extra}":"{text}"}}"#);
+                let answer = world.post(dialect.ask, body).await;
+                // worthai and Strapi know no field but the address; px0 and InsForge pass others over.
+                let mails = world.mails().await;
+                match dialect.name {
+                    "worthai" | "strapi" => assert!(answer.status() == 400 && mails.is_empty()),
+                    _ => {
+                        assert_eq!(mails.len(), 1, "{} {extra}", dialect.name);
+                        let mail = &mails[0];
+                        assert_eq!(
+                            (&mail.to, &mail.name, &mail.locale),
+                            (&plain.to, &plain.name, &plain.locale)
+                        );
+                        let start = |secret: &str| secret.rsplit_once('=').map(|(start, _)| start.to_owned());
+                        assert_eq!(start(&mail.secret), start(&plain.secret));
+                    }
+                }
+            }
+        }
+        let answer = world.post(dialect.reset, format!(r#"{{"{secret}":"\r\nSet-Cookie: a=b"}}"#)).await;
+        assert!(!told(&answer).contains("Set-Cookie"));
+    }
+    // The one field of a stranger's that is kept: where a link is to lead.
+    let world = peopled(Profile::Links).await;
+    for text in hostile {
+        for target in [text.to_owned(), format!("{TARGET}{text}"), format!("{TARGET}?x={text}")] {
+            let body = format!(r#"{{"email":"{ANN}","redirectTo":"{target}"}}"#);
+            assert_eq!(world.post(DIALECTS[3].ask, body).await.status(), 400, "{target}");
+        }
+    }
+    assert!(world.mails().await.is_empty());
+    assert!(!world.logs_in(ANN, NEW_PASSWORD).await);
+}
+
+#[tokio::test]
+async fn who_has_an_account_and_who_is_blocked_cannot_be_told_from_an_answer() {
+    for profile in Profile::ALL {
+        let world = peopled(profile).await;
+        world.block(BOB, true).await;
+        for dialect in &DIALECTS {
+            let mut answers = Vec::new();
+            for email in [ANN, BOB, "ghost@example.org", "another.ghost@example.com"] {
+                let answer = world.post(dialect.ask, dialect.asked(email)).await;
+                let mut headers = answer.headers().clone();
+                headers.remove("x-reset-reference").unwrap();
+                answers.push((headers, told(&answer)));
+            }
+            // px0's contract tells strangers who has an account, and no more: who is blocked looks unknown (R13).
+            let disclosed = dialect.name == "px0" && profile != Profile::Hardened;
+            let known = answers.remove(0);
+            assert_eq!(answers[0].1.starts_with("404 "), disclosed, "{profile:?} {}", dialect.name);
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{profile:?} {}", dialect.name);
+            assert_eq!(known != answers[0], disclosed, "{profile:?} {}", dialect.name);
+        }
+        assert!(world.mails().await.iter().all(|mail| mail.to == ANN));
+    }
+}

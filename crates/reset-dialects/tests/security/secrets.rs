@@ -1,0 +1,345 @@
+//! What passes for a secret, where, and what the answers tell about one (R2, R8, R10, R12, R17, R18).
+
+use std::collections::BTreeSet;
+
+use http::{Method, header};
+use reset_core::{
+    budget::{Budgeting, Window},
+    memory::Memory,
+    notation::hex,
+};
+use reset_dialects::route::Role;
+
+use crate::world::{
+    ANN, BOB, DAY, DIALECTS, Dialect, EXCHANGE, HOUR, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, PX0,
+    Profile, STRAPI, TARGET, WORTHAI, World, over, peopled, settings, told,
+};
+
+#[tokio::test]
+async fn a_code_is_six_ascii_digits_in_a_string_and_nothing_that_a_number_would_swallow() {
+    let [px0, ..] = &DIALECTS;
+    let world = peopled(Profile::Compatible).await;
+    let mut code = world.mailed(px0, ANN).await;
+    while !code.starts_with('0') {
+        code = world.mailed(px0, ANN).await;
+    }
+    let wide: String = code.chars().map(|digit| char::from_u32(digit as u32 + 0xfee0).unwrap()).collect();
+    let arabic: String = code.chars().map(|digit| char::from_u32(digit as u32 + 0x630).unwrap()).collect();
+    let number = code.trim_start_matches('0');
+    let before = world.memory.store.look_ups();
+    for value in [
+        format!(r#""{number}""#),
+        format!(r#""+{number}""#),
+        format!(r#""-{number}""#),
+        format!(r#"" {code}""#),
+        format!(r#""{code} ""#),
+        format!(r#""{code}\u0000""#),
+        format!(r#""\u0000{code}""#),
+        format!(r#""{}\u0000{}""#, &code[..3], &code[3..]),
+        format!(r#""{code}\n""#),
+        format!(r#""{}_{}""#, &code[..3], &code[3..]),
+        format!(r#""{}-{}""#, &code[..3], &code[3..]),
+        format!(r#""0{code}""#),
+        format!(r#""{code}.0""#),
+        format!(r#""{code}e0""#),
+        format!(r#""{wide}""#),
+        format!(r#""{arabic}""#),
+        number.to_owned(),
+        format!("{number}.0"),
+        format!(r#"["{code}"]"#),
+        format!(r#"{{"code":"{code}"}}"#),
+        "null".to_owned(),
+    ] {
+        let answer = world.post(px0.reset, px0.resets(&value)).await;
+        assert_eq!(answer.status(), 400, "{value}");
+    }
+    assert_eq!(world.memory.store.look_ups(), before, "none of them was compared with anything");
+    assert!(world.logs_in(ANN, OLD_PASSWORD).await);
+    assert_eq!(world.reset(px0, &code, NEW_PASSWORD).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_long_code_is_read_in_any_handwriting_and_no_other_way() {
+    let [px0, ..] = &DIALECTS;
+    let world = peopled(Profile::Hardened).await;
+    let code = world.mailed(px0, ANN).await;
+    assert_eq!(code.len(), 16, "{code}");
+    for other in [
+        code.replace('-', " "),
+        code.replace('-', "_"),
+        format!("{code}\u{0}"),
+        format!(" {code}"),
+        code.replacen('-', "", 3) + "0",
+        code[..14].to_owned(),
+    ] {
+        let body = px0.resets(&serde_json::json!(other).to_string());
+        assert_eq!(world.post(px0.reset, body).await.status(), 400, "{other:?}");
+    }
+    let written = code.to_lowercase().replace('-', "").replace('0', "o").replace('1', "l");
+    assert_eq!(world.reset(px0, &written, NEW_PASSWORD).await.status(), 200, "{code} as {written}");
+}
+
+#[tokio::test]
+async fn an_empty_null_or_structured_secret_matches_nothing() {
+    for profile in Profile::ALL {
+        let world = peopled(profile).await;
+        for dialect in &DIALECTS {
+            let secret = world.secret(dialect, ANN).await;
+            let hashes = (world.hash(ANN).await, world.hash(BOB).await);
+            for value in [
+                r#""""#.to_owned(),
+                "null".to_owned(),
+                "{}".to_owned(),
+                "[]".to_owned(),
+                "0".to_owned(),
+                "-1".to_owned(),
+                "true".to_owned(),
+                "false".to_owned(),
+                r#"{"$gt":0}"#.to_owned(),
+                r#"{"$ne":null}"#.to_owned(),
+                r#""%""#.to_owned(),
+                r#""*""#.to_owned(),
+                r#""' OR '1'='1""#.to_owned(),
+                r#""null""#.to_owned(),
+                r#""undefined""#.to_owned(),
+                r#""   ""#.to_owned(),
+                r#""\u0000""#.to_owned(),
+                format!(r#"["{secret}"]"#),
+                format!(r#"{{"{}":"{secret}"}}"#, dialect.fields[0]),
+                format!(r#"{{"$eq":"{secret}"}}"#),
+            ] {
+                let answer = world.post(dialect.reset, dialect.resets(&value)).await;
+                assert!(answer.status().as_u16() >= 400, "{} {value}: {}", dialect.name, told(&answer));
+            }
+            let without = dialect.resets("1").replace(&format!(r#""{}":1,"#, dialect.fields[0]), "");
+            assert_eq!(world.post(dialect.reset, without).await.status(), 400, "{}", dialect.name);
+            let array = format!("[{}]", (dialect.body)(&secret, NEW_PASSWORD));
+            assert_eq!(world.post(dialect.reset, array).await.status(), 400, "{}", dialect.name);
+            let twice = (dialect.body)(&secret, NEW_PASSWORD);
+            let twice = format!(r#"{{"{}":"x",{}"#, dialect.fields[0], &twice[1..]);
+            assert_eq!(world.post(dialect.reset, twice).await.status(), 400, "{}", dialect.name);
+            assert_eq!((world.hash(ANN).await, world.hash(BOB).await), hashes, "{}", dialect.name);
+            // Whatever that was, it did not cost the owner his secret.
+            assert_eq!(world.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
+            world.mails().await;
+        }
+    }
+}
+
+/// A kind of secret: how it is come by, and the routes that it opens.
+type Kind = (&'static str, Profile, usize, &'static [&'static str]);
+
+const KINDS: [Kind; 8] = [
+    ("px0's six digits", Profile::Compatible, PX0, &["/v1/auth/password-reset/reset"]),
+    ("px0's long code", Profile::Hardened, PX0, &["/v1/auth/password-reset/reset"]),
+    ("worthai's token", Profile::Compatible, WORTHAI, &["/auth/api/v1/reset-password"]),
+    ("Strapi's code", Profile::Compatible, STRAPI, &["/auth/reset-password", "/api/auth/reset-password"]),
+    ("InsForge's code", Profile::Compatible, INSFORGE, &[EXCHANGE]),
+    ("an exchanged token", Profile::Compatible, INSFORGE, &["/api/auth/email/reset-password"]),
+    ("a link's token", Profile::Links, INSFORGE, &["/api/auth/email/reset-password", LINK]),
+    ("Strapi's session token", Profile::Compatible, STRAPI, &[]),
+];
+
+async fn of_kind(world: &World, (name, _, dialect, _): Kind) -> String {
+    let dialect = &DIALECTS[dialect];
+    match name {
+        "InsForge's code" => world.mailed(dialect, ANN).await,
+        "Strapi's session token" => {
+            let code = world.secret(dialect, ANN).await;
+            let answer = world.reset(dialect, &code, OLD_PASSWORD).await;
+            let jwt = told(&answer).split('"').nth(3).unwrap().to_owned();
+            assert_eq!(jwt.matches('.').count(), 2);
+            jwt
+        }
+        _ => world.secret(dialect, ANN).await,
+    }
+}
+
+/// Offers `secret` to the route at `path`; whether it did anything for whoever offered it.
+async fn opens(world: &World, path: &str, secret: &str) -> bool {
+    if path == LINK {
+        let answer = world.get(&format!("{path}?token={secret}")).await;
+        return answer.headers().get(header::LOCATION).is_some();
+    }
+    let body = if path == EXCHANGE {
+        format!(r#"{{"email":"{ANN}","code":"{secret}"}}"#)
+    } else {
+        let of_path = |dialect: &&Dialect| dialect.reset.ends_with(path) || path.ends_with(dialect.reset);
+        (DIALECTS.iter().find(of_path).unwrap().body)(secret, NEW_PASSWORD)
+    };
+    world.post(path, body).await.status() == 200
+}
+
+#[tokio::test]
+async fn a_secret_opens_the_route_that_it_was_made_for_and_no_other() {
+    let world = peopled(Profile::Compatible).await;
+    let routes = world.api.routes().iter().filter(|route| {
+        let triggers = DIALECTS.iter().any(|dialect| dialect.ask.ends_with(&route.path));
+        let json = route.endpoint(&Method::POST).is_some_and(|endpoint| endpoint.role != Role::Form);
+        route.path == LINK || (json && !triggers)
+    });
+    let consuming: Vec<String> = routes.map(|route| route.path.clone()).collect();
+    assert_eq!(consuming.len(), 7, "{consuming:?}");
+    for kind in KINDS {
+        for path in &consuming {
+            let world = peopled(kind.1).await;
+            let secret = of_kind(&world, kind).await;
+            let before = world.hash(ANN).await;
+            let opened = opens(&world, path, &secret).await;
+            assert_eq!(opened, kind.3.contains(&path.as_str()), "{} at {path}", kind.0);
+            assert!(opened || world.hash(ANN).await == before, "{} at {path}", kind.0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_exchanged_token_is_no_link_though_the_deployment_mails_links_meanwhile() {
+    let codes = peopled(Profile::Compatible).await;
+    let token = codes.secret(&DIALECTS[INSFORGE], ANN).await;
+    let links = over(codes.memory, Profile::Links, settings(Profile::Links, &[TARGET]), Budgeting::default());
+    assert!(!opens(&links, LINK, &token).await);
+    assert!(opens(&links, DIALECTS[INSFORGE].reset, &token).await, "it was handed over and is still good");
+}
+
+#[tokio::test]
+async fn an_accepted_ask_is_answered_with_nothing_that_could_open_anything() {
+    for profile in Profile::ALL {
+        let world = peopled(profile).await;
+        for dialect in &DIALECTS {
+            let answer = world.post(dialect.ask, dialect.asked(ANN)).await;
+            let headers = format!("{:?}", answer.headers());
+            let (told, names) = (told(&answer), answer.headers().keys());
+            let names: BTreeSet<&str> = names.map(header::HeaderName::as_str).collect();
+            let usual = [
+                "cache-control",
+                "content-length",
+                "content-security-policy",
+                "content-type",
+                "referrer-policy",
+                "x-content-type-options",
+                "x-reset-reference",
+            ];
+            assert_eq!(names, BTreeSet::from(usual), "{}", dialect.name);
+            let mail = world.mails().await.remove(0);
+            let secret = mail.secret.rsplit('=').next().unwrap();
+            let ticket = world.memory.store.tickets().pop().unwrap();
+            let digest = hex(ticket.digest.as_bytes());
+            for hidden in [secret, &digest, ticket.id.as_str(), &mail.message_id, ANN] {
+                assert!(!told.contains(hidden) && !headers.contains(hidden), "{}", dialect.name);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_weak_password_is_told_alike_with_a_right_secret_and_a_wrong_one() {
+    for profile in Profile::ALL {
+        let world = peopled(profile).await;
+        for dialect in &DIALECTS {
+            let secret = world.secret(dialect, ANN).await;
+            let wrong: String = secret.chars().rev().collect();
+            for weak in ["", "short", &"a".repeat(2000), "password"] {
+                let right = world.reset(dialect, &secret, weak).await;
+                let wrong = world.reset(dialect, &wrong, weak).await;
+                assert_eq!(right.status(), 400, "{} {weak}", dialect.name);
+                assert_eq!(right.headers(), wrong.headers(), "{} {weak}", dialect.name);
+                assert_eq!(told(&right), told(&wrong), "{} {weak}", dialect.name);
+            }
+            assert_eq!(world.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
+            world.mails().await;
+        }
+    }
+}
+
+/// What a secret of `dialect` is answered that failed for each of nine reasons.
+async fn failures(profile: Profile, dialect: &Dialect) -> Vec<(&'static str, String)> {
+    let mut answers = Vec::new();
+    let try_with =
+        async |world: &World, secret: &str| told(&world.reset(dialect, secret, NEW_PASSWORD).await);
+
+    let world = peopled(profile).await;
+    let live = world.secret(dialect, ANN).await;
+    let digit = |from: char| if from == '7' { '3' } else { '7' };
+    let wrong = format!("{}{}", &live[..live.len() - 1], digit(live.chars().next_back().unwrap()));
+    answers.push(("wrong", try_with(&world, &wrong).await));
+    answers.push(("malformed", try_with(&world, "no secret at all").await));
+    world.block(ANN, true).await;
+    answers.push(("blocked", try_with(&world, &live).await));
+    world.block(ANN, false).await;
+    answers.push(("blocked meanwhile", try_with(&world, &live).await));
+
+    let world = peopled(profile).await;
+    let live = world.secret(dialect, ANN).await;
+    world.memory.clock.advance(2 * HOUR);
+    answers.push(("expired", try_with(&world, &live).await));
+
+    let world = peopled(profile).await;
+    let live = world.secret(dialect, ANN).await;
+    world.secret(dialect, ANN).await;
+    answers.push(("superseded", try_with(&world, &live).await));
+
+    let world = peopled(profile).await;
+    let live = world.secret(dialect, ANN).await;
+    assert!(try_with(&world, &live).await.starts_with("200"));
+    answers.push(("used", try_with(&world, &live).await));
+
+    let world = peopled(profile).await;
+    let live = world.secret(dialect, ANN).await;
+    let other = &DIALECTS[(DIALECTS.iter().position(|one| one.name == dialect.name).unwrap() + 1) % 4];
+    let others = world.secret(other, ANN).await;
+    answers.push(("another dialect's", try_with(&world, &others).await));
+    assert_eq!(world.reset(other, &others, NEW_PASSWORD).await.status(), 200);
+    answers.push(("revoked by a reset elsewhere", try_with(&world, &live).await));
+    answers
+}
+
+#[tokio::test]
+async fn every_reason_to_refuse_a_secret_is_told_alike() {
+    for profile in Profile::ALL {
+        for dialect in &DIALECTS {
+            let mut failures = failures(profile, dialect).await;
+            assert_eq!(failures.len(), 9);
+            if dialect.name == "worthai" {
+                // Its contract has a word for blocked accounts, told to whoever holds a token of that account's alone, and in
+                // profile compatible one for tokens that it did not sign (A9).
+                let (position, _) =
+                    failures.iter().enumerate().find(|(_, (why, _))| *why == "blocked").unwrap();
+                assert!(failures.remove(position).1.starts_with("403 "));
+                let unsigned = |why: &str| ["wrong", "malformed", "another dialect's"].contains(&why);
+                let (forged, ours): (Vec<_>, _) = failures.into_iter().partition(|(why, _)| unsigned(why));
+                let forged: BTreeSet<String> = forged.into_iter().map(|(_, answer)| answer).collect();
+                assert_eq!(forged.len(), 1, "{forged:?}");
+                assert_eq!(forged.first().unwrap().starts_with("500 "), profile != Profile::Hardened);
+                failures = ours;
+            }
+            let different: BTreeSet<&String> = failures.iter().map(|(_, answer)| answer).collect();
+            assert_eq!(different.len(), 1, "{profile:?} {}: {failures:#?}", dialect.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_guess_that_is_over_a_budget_is_refused_like_a_wrong_one() {
+    let budgeting = Budgeting {
+        open_guesses: vec![Window::new(2, DAY)],
+        guesses: vec![Window::new(2, DAY)],
+        ..Budgeting::default()
+    };
+    let world = over(Memory::new(4), Profile::Compatible, settings(Profile::Compatible, &[]), budgeting);
+    world.account(ANN).await;
+    let (px0, insforge) = (&DIALECTS[PX0], &DIALECTS[INSFORGE]);
+    let (code, otp) = (world.mailed(px0, ANN).await, world.mailed(insforge, ANN).await);
+    let guess = |code: &str| format!(r#"{{"email":"{ANN}","code":"{code}"}}"#);
+    let other = |code: &str| if code == "000000" { "000001" } else { "000000" };
+    let (mut answers, mut exchanges) = (BTreeSet::new(), BTreeSet::new());
+    // Two are in the budget, three would be in the code.
+    for _ in 0..2 {
+        answers.insert(told(&world.reset(px0, other(&code), NEW_PASSWORD).await));
+        exchanges.insert(told(&world.post(EXCHANGE, guess(other(&otp))).await));
+    }
+    answers.insert(told(&world.reset(px0, &code, NEW_PASSWORD).await));
+    exchanges.insert(told(&world.post(EXCHANGE, guess(&otp)).await));
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(exchanges.len(), 1, "{exchanges:?}");
+    assert!(world.logs_in(ANN, OLD_PASSWORD).await);
+}

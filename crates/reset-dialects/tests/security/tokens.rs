@@ -1,0 +1,230 @@
+//! worthai's signed tokens from outside: one algorithm, every claim, one use (R65 to R68).
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use http::Response;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::world::{
+    ANN, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, Profile, SECOND, WORTHAI, World, address, peopled,
+    settings, told,
+};
+use reset_core::ports::Accounts as _;
+
+const INVALID_SIGNATURE: &str = r#"500 {"status":"error","message":"invalid signature","errorCode":"UNKNOWN_ERROR","data":{"errorName":"JsonWebTokenError"}}"#;
+const EXPIRED: &str = r#"400 {"status":"fail","message":"This reset password link has expired","errorCode":"INVALID","data":{"errorName":"SignInApiError"}}"#;
+const UNAUTHORIZED: &str = r#"401 {"message":"Unauthorized","errorCode":"ERR_UNAUTHORIZED"}"#;
+
+const HONEST: &str = r#"{"alg":"HS256","typ":"pwreset+jwt"}"#;
+
+fn encoded(text: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+fn decoded(part: &str) -> String {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+fn tag(key: &[u8], message: &str) -> String {
+    encoded(Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(message).finalize().into_bytes())
+}
+
+/// A token with this header and these claims under the server's own key, as if that had leaked.
+fn signed(header: &str, claims: &str) -> String {
+    let key = settings(Profile::Compatible, &[]).worthai.unwrap().jwt_keys;
+    let message = format!("{}.{}", encoded(header), encoded(claims));
+    format!("{message}.{}", tag(key.current().as_bytes(), &message))
+}
+
+fn parts(token: &str) -> [&str; 3] {
+    token.split('.').collect::<Vec<_>>().try_into().unwrap()
+}
+
+async fn reset(world: &World, token: &str) -> Response<bytes::Bytes> {
+    let body = json!({"reset_token": token, "password": NEW_PASSWORD}).to_string();
+    world.post(DIALECTS[WORTHAI].reset, body).await
+}
+
+/// Tokens that the server did not sign as it signs, made of one that it did.
+fn forgeries(live: &str) -> Vec<(String, String)> {
+    let [header, claims, signature] = parts(live);
+    let message = format!("{header}.{claims}");
+    let mut all = vec![
+        ("no signature".to_owned(), format!("{message}.")),
+        ("two parts".to_owned(), message.clone()),
+        ("four parts".to_owned(), format!("{live}.{signature}")),
+        ("zeros".to_owned(), format!("{message}.{}", encoded([0; 32]))),
+        ("zeros of ECDSA".to_owned(), format!("{message}.{}", encoded([0; 64]))),
+        ("half a signature".to_owned(), format!("{message}.{}", &signature[..22])),
+        ("padding".to_owned(), format!("{live}=")),
+        ("a line's end".to_owned(), format!("{live}\n")),
+        ("a space".to_owned(), format!(" {live}")),
+        ("NUL".to_owned(), format!("{live}\0")),
+        ("two kibibytes".to_owned(), format!("{}{live}", "A".repeat(2048))),
+        ("an empty key".to_owned(), format!("{message}.{}", tag(b"", &message))),
+        ("the usual example key".to_owned(), format!("{message}.{}", tag(b"secret", &message))),
+        ("other claims".to_owned(), {
+            let other = decoded(claims).replacen("\"sub\":\"1\"", "\"sub\":\"2\"", 1);
+            assert_ne!(other, decoded(claims));
+            format!("{header}.{}.{signature}", encoded(other))
+        }),
+    ];
+    for algorithm in
+        ["none", "nOnE", "NONE", "None", "", "HS384", "RS256", "ES256", "PS256", "EdDSA", "hs256"]
+    {
+        let message =
+            format!("{}.{claims}", encoded(format!(r#"{{"alg":"{algorithm}","typ":"pwreset+jwt"}}"#)));
+        all.push((format!("{algorithm} unsigned"), format!("{message}.")));
+        all.push((format!("{algorithm} signed otherwise"), format!("{message}.{signature}")));
+    }
+    let claims = decoded(claims);
+    for header in [
+        r#"{"alg":"none","typ":"pwreset+jwt"}"#,
+        r#"{"alg":"RS256","typ":"pwreset+jwt"}"#,
+        r#"{"alg":["HS256"],"typ":"pwreset+jwt"}"#,
+        r#"{"alg":null,"typ":"pwreset+jwt"}"#,
+        r#"{"typ":"pwreset+jwt"}"#,
+        r#"{"alg":"HS256","typ":"pwreset+jwt","kid":"../../../../dev/null"}"#,
+        r#"{"alg":"HS256","typ":"pwreset+jwt","kid":"' OR 1=1"}"#,
+        r#"{"alg":"HS256","typ":"pwreset+jwt","jku":"https://evil.example/keys"}"#,
+        r#"{"alg":"HS256","typ":"pwreset+jwt","x5u":"https://evil.example/chain"}"#,
+        r#"{"alg":"HS256","typ":"pwreset+jwt","x5c":["AA=="]}"#,
+        r#"{"alg":"HS256","typ":"pwreset+jwt","jwk":{"kty":"oct","k":"AA"}}"#,
+        r#"{"alg":"HS256","typ":"pwreset+jwt","crit":["exp"]}"#,
+        r#"{"alg":"HS256","typ":"pwreset+jwt","cty":"JWT"}"#,
+        r#"{"alg":"HS256","alg":"none","typ":"pwreset+jwt"}"#,
+        r#"{"alg":"none","alg":"HS256","typ":"pwreset+jwt"}"#,
+        r#"{"alg":"HS256","typ":"JWT","typ":"pwreset+jwt"}"#,
+        r#"[{"alg":"HS256","typ":"pwreset+jwt"}]"#,
+        "not json",
+    ] {
+        // Though signed with the very key.
+        all.push((header.to_owned(), signed(header, &claims)));
+    }
+    all
+}
+
+#[tokio::test]
+async fn no_forgery_sets_a_password_and_all_of_them_are_told_the_same() {
+    for (profile, expected) in [(Profile::Compatible, INVALID_SIGNATURE), (Profile::Hardened, EXPIRED)] {
+        let world = peopled(profile).await;
+        let live = world.secret(&DIALECTS[WORTHAI], ANN).await;
+        for (what, forged) in forgeries(&live) {
+            assert_eq!(told(&reset(&world, &forged).await), expected, "{what}");
+        }
+        assert_eq!(world.memory.store.look_ups(), 0, "nothing was looked up for them");
+        assert!(world.logs_in(ANN, OLD_PASSWORD).await && world.logs_in(BOB, OLD_PASSWORD).await);
+        assert_eq!(reset(&world, &live).await.status(), 200, "and none of them cost the true one");
+    }
+}
+
+/// The claims of a live token with one of them changed, or left out.
+fn changed(claims: &Value, name: &str, value: Option<Value>) -> String {
+    let mut claims = claims.clone();
+    match value {
+        None => drop(claims.as_object_mut().unwrap().remove(name).unwrap()),
+        Some(value) => claims[name] = value,
+    }
+    signed(HONEST, &claims.to_string())
+}
+
+#[tokio::test]
+async fn a_live_token_with_any_claim_amiss_opens_nothing_though_its_signature_is_right() {
+    let world = peopled(Profile::Compatible).await;
+    let live = world.secret(&DIALECTS[WORTHAI], ANN).await;
+    let claims: Value = serde_json::from_str(&decoded(parts(&live)[1])).unwrap();
+    let names: Vec<&String> = claims.as_object().unwrap().keys().collect();
+    assert_eq!(names.len(), 7);
+    for name in names {
+        let now = world.resets.adapters().clock.now().as_secs();
+        let mut values = vec![
+            None,
+            Some(json!(true)),
+            Some(json!({})),
+            Some(json!([claims[name]])),
+            Some(json!(1.5)),
+            Some(json!("")),
+            Some(json!("x")),
+            Some(json!(u64::MAX)),
+            Some(json!(1e300)),
+        ];
+        if ["iat", "nbf", "exp"].contains(&name.as_str()) {
+            values.push(Some(json!(claims[name].to_string())));
+            values.push(Some(json!(f64::from(u32::MAX) + 0.5)));
+        }
+        values.push(Some(json!(now + 10 * 365 * 24 * 60 * 60)));
+        if name == "exp" {
+            // Over, though the ticket is not.
+            values.extend([Some(json!(now)), Some(json!(now - 1))]);
+        }
+        if name != "nbf" {
+            // A beginning long ago is a beginning.
+            values.push(Some(json!(-1)));
+        }
+        for value in values {
+            let answer = told(&reset(&world, &changed(&claims, name, value.clone())).await);
+            assert!([EXPIRED, UNAUTHORIZED].contains(&answer.as_str()), "{name} {value:?}: {answer}");
+        }
+    }
+    for header in
+        [r#"{"alg":"HS256"}"#, r#"{"alg":"HS256","typ":"JWT"}"#, r#"{"alg":"HS256","typ":"at+jwt"}"#]
+    {
+        assert_eq!(
+            told(&reset(&world, &signed(header, &claims.to_string())).await),
+            UNAUTHORIZED,
+            "{header}"
+        );
+    }
+    assert!(world.logs_in(ANN, OLD_PASSWORD).await);
+    assert_eq!(reset(&world, &live).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_signature_alone_opens_nothing() {
+    let world = peopled(Profile::Compatible).await;
+    let live = world.secret(&DIALECTS[WORTHAI], ANN).await;
+    let claims: Value = serde_json::from_str(&decoded(parts(&live)[1])).unwrap();
+    let strange = changed(&claims, "jti", Some(json!("0".repeat(32))));
+    assert_eq!(told(&reset(&world, &strange).await), EXPIRED, "a jti that nobody was mailed");
+    let bobs = world.memory.store.account_by_email(&address(BOB)).await.unwrap().unwrap().id;
+    let of_bob = changed(&claims, "sub", Some(json!(bobs.as_str())));
+    assert_eq!(told(&reset(&world, &of_bob).await), EXPIRED, "a jti of somebody else's");
+    // A reset through another dialect ends the token, though its signature and its time are good.
+    let strapi = &DIALECTS[crate::world::STRAPI];
+    let code = world.secret(strapi, ANN).await;
+    assert_eq!(world.reset(strapi, &code, "another password").await.status(), 200);
+    assert_eq!(told(&reset(&world, &live).await), EXPIRED);
+    // So does its own use.
+    world.work().await;
+    world.memory.mailer.take();
+    let live = world.secret(&DIALECTS[WORTHAI], ANN).await;
+    assert_eq!(reset(&world, &live).await.status(), 200);
+    assert_eq!(told(&reset(&world, &live).await), EXPIRED);
+    assert!(world.logs_in(ANN, NEW_PASSWORD).await && world.logs_in(BOB, OLD_PASSWORD).await);
+}
+
+#[tokio::test]
+async fn a_token_holds_opaque_ids_and_ends_with_its_ticket() {
+    let world = peopled(Profile::Compatible).await;
+    let token = world.secret(&DIALECTS[WORTHAI], ANN).await;
+    let [header, claims, _] = parts(&token);
+    assert!(token.len() < 2048);
+    assert_eq!(decoded(header), HONEST);
+    let payload = decoded(claims);
+    assert!(!payload.contains('@') && !payload.contains("ann"), "{payload}");
+    let claims: Value = serde_json::from_str(&payload).unwrap();
+    let mut names: Vec<&str> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["aud", "exp", "iat", "iss", "jti", "nbf", "sub"]);
+    assert_eq!(claims["jti"].as_str().unwrap().len(), 32, "128 bits");
+    assert!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap() <= 30 * 60);
+    world.memory.clock.advance(Duration::from_secs(30 * 60 - 1));
+    let bytes = told(&reset(&world, &format!("{token}x")).await);
+    assert_eq!(bytes, INVALID_SIGNATURE);
+    world.memory.clock.advance(SECOND);
+    assert_eq!(told(&reset(&world, &token).await), EXPIRED);
+    assert!(world.logs_in(ANN, OLD_PASSWORD).await);
+}

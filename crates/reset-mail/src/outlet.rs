@@ -1,0 +1,81 @@
+//! One place where mails go: a mail server, a directory or the terminal.
+
+use std::sync::Arc;
+
+use lettre::{Address, transport::smtp::extension::ClientId};
+use reset_core::error::MailError;
+
+use crate::{
+    BadMailSettings, Transport, file::Folder, message::Letter, relay::Setback, smtp::Smtp, terminal::Terminal,
+};
+
+/// A transport, opened.
+pub(crate) enum Outlet {
+    Smtp(Arc<Smtp>),
+    File(Folder),
+    Stdout(Terminal),
+}
+
+/// One step of a diagnosis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The setting that is diagnosed: `mail_url` or `mail_fallback_url`.
+    pub setting: &'static str,
+    /// What was tried: `dns`, `tcp`, `tls`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `directory`,
+    /// `terminal`.
+    pub name: &'static str,
+    /// What was found; or what failed and how to put it right, in one sentence.
+    pub result: Result<String, String>,
+}
+
+impl Outlet {
+    pub(crate) fn new(transport: Transport, hello: &ClientId) -> Result<Self, BadMailSettings> {
+        Ok(match transport {
+            Transport::Smtp(settings) => Self::Smtp(Smtp::new(settings, hello.clone())?),
+            Transport::File { dir } => Self::File(Folder::new(dir)),
+            Transport::Stdout => Self::Stdout(Terminal::default()),
+        })
+    }
+
+    /// Returns the reply: `250 2.0.0` and the like, `filed` or `printed`.
+    pub(crate) async fn send(&self, letter: &Letter) -> Result<String, Setback> {
+        match self {
+            Self::Smtp(smtp) => smtp.send(letter).await.map(|reply| reply.to_string()).map_err(Setback::from),
+            Self::File(folder) => {
+                folder.put(letter).await.map(|()| "filed".to_owned()).map_err(Setback::here)
+            }
+            Self::Stdout(terminal) => {
+                terminal.print(letter).await.map(|()| "printed".to_owned()).map_err(Setback::here)
+            }
+        }
+    }
+
+    /// Whether a mail could be handed over now.
+    pub(crate) async fn check(&self) -> Result<(), Setback> {
+        match self {
+            Self::Smtp(smtp) => smtp.check().await.map_err(Setback::from),
+            Self::File(folder) => folder.check().await.map_err(Setback::here),
+            Self::Stdout(_) => Ok(()),
+        }
+    }
+
+    /// Every step up to the first that fails, for whoever set `setting`.
+    pub(crate) async fn diagnose(&self, from: &Address, setting: &'static str) -> Vec<Step> {
+        match self {
+            Self::Smtp(smtp) => smtp.diagnose(from, setting).await,
+            Self::File(folder) => {
+                vec![Step { setting, name: "directory", result: folder.diagnose(setting).await }]
+            }
+            Self::Stdout(_) => {
+                vec![Step { setting, name: "terminal", result: Ok("mails are printed".to_owned()) }]
+            }
+        }
+    }
+}
+
+impl Setback {
+    /// A disk or a pipe fails every mail alike.
+    fn here(error: MailError) -> Self {
+        Self { error, by_server: true }
+    }
+}
