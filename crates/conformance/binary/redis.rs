@@ -92,7 +92,7 @@ fn two_processes_count_a_client_together_and_give_back_together() {
 #[test]
 fn when_redis_stops_the_processs_own_count_goes_on_and_nothing_fails() {
     let Some(mut redis) = OwnRedis::start() else { return };
-    let (deployment, folder) = counting(&redis.url(), &"5e".repeat(32));
+    let (deployment, _folder) = counting(&redis.url(), &"5e".repeat(32));
     let server = deployment.start().unwrap();
     asks(&server, 3);
     redis.stop();
@@ -111,7 +111,6 @@ fn when_redis_stops_the_processs_own_count_goes_on_and_nothing_fails() {
     let log = deployment.logged();
     assert_eq!(log.matches("Redis does not answer").count(), 1, "once an outage: {log}");
     assert_eq!(log.matches("Redis answers again").count(), 1, "{log}");
-    drop(folder);
 }
 
 #[test]
