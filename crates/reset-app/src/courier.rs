@@ -9,7 +9,13 @@
 
 use std::{error::Error, future::Future, pin::pin, time::Duration};
 
-use reset_core::{Resets, audit::Mark, errand::Errand, error::StoreError, ports::random};
+use reset_core::{
+    Resets,
+    audit::Mark,
+    errand::{Errand, SUSPECT},
+    error::StoreError,
+    ports::random,
+};
 use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, sleep, sleep_until, timeout},
@@ -39,9 +45,9 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Works errands off until `stop`, then finishes the deliveries under way.
 pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
-    let mut under_way = JoinSet::new();
+    let (mut under_way, mut alone) = (JoinSet::new(), false);
     'turns: loop {
-        let nap = match fill(&resets, &mut under_way).await {
+        let nap = match fill(&resets, &mut under_way, &mut alone).await {
             Ok(nap) => nap,
             Err(error) => {
                 failed(&error, "errands could not be claimed");
@@ -115,14 +121,20 @@ pub(crate) async fn seal(resets: Resets) {
 async fn fill(
     resets: &Resets,
     under_way: &mut JoinSet<Result<(), StoreError>>,
+    alone: &mut bool,
 ) -> Result<Duration, StoreError> {
+    if *alone && !under_way.is_empty() {
+        return Ok(POLL);
+    }
     let free = SLOTS - under_way.len();
     if free == 0 {
         return Ok(POLL);
     }
     let asked = resets.adapters().clock.now();
     let claimed = resets.claim(u32::try_from(free).unwrap_or(u32::MAX)).await?;
-    let full = claimed.len() == free;
+    // Beside one that may kill us, nothing else is begun.
+    *alone = claimed.iter().any(|errand| errand.lost > SUSPECT);
+    let full = claimed.len() == free || *alone;
     for errand in claimed {
         let resets = resets.clone();
         under_way.spawn(deliver(resets, errand));

@@ -162,6 +162,10 @@ impl Outcome {
 /// killed by something; others must not wait for it.
 pub const LOST_MAX: u32 = 10;
 
+/// Couriers lost in a row over one errand, beyond which it is taken alone: what kills a courier shall not take others with
+/// it again and again.
+pub const SUSPECT: u32 = 2;
+
 /// How much longer than others an errand is kept whose mail never left, so that it can be tried once more.
 pub const KEPT_FOR_RETRY: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 

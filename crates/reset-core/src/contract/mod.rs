@@ -161,6 +161,7 @@ macro_rules! store_contract {
                 an_errand_that_was_done_is_not_retried,
                 clearing_removes_what_ended_and_only_on_demand_what_waits,
                 a_lost_courier_is_counted_until_one_comes_back,
+                an_errand_that_may_have_killed_couriers_is_taken_alone_and_last,
                 what_owes_a_mail_is_kept_longer,
             }
             objections {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{at, done, errand, happened};
 use crate::{
-    errand::{ErrandId, KEPT_FOR_RETRY, Outcome},
+    errand::{ErrandId, KEPT_FOR_RETRY, Outcome, SUSPECT},
     event::{Event, EventKind},
     ports::{Queued, Store},
 };
@@ -99,6 +99,24 @@ pub async fn a_lost_courier_is_counted_until_one_comes_back(store: Arc<dyn Store
     assert_eq!(lost(now).await, 0, "it came back");
     done(store.release(at(now)).await);
     assert_eq!(lost(now).await, 1, "its process died");
+}
+
+pub async fn an_errand_that_may_have_killed_couriers_is_taken_alone_and_last(store: Arc<dyn Store>) {
+    done(store.push(&errand("poison", "ann")).await);
+    let mut now = 0;
+    for _ in 0..=SUSPECT {
+        assert_eq!(done(store.claim(1, at(now), at(now + 60)).await).len(), 1);
+        now += 60;
+    }
+    for name in ["bob", "cleo"] {
+        done(store.push(&errand(name, name)).await);
+    }
+    let claimed = async |now: i64| {
+        let claimed = done(store.claim(10, at(now), at(now + 60)).await);
+        claimed.into_iter().map(|errand| errand.id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(claimed(now).await, ["bob", "cleo"]);
+    assert_eq!(claimed(now).await, ["poison"]);
 }
 
 pub async fn what_owes_a_mail_is_kept_longer(store: Arc<dyn Store>) {

@@ -2,7 +2,7 @@
 
 use crate::{
     email::EmailAddress,
-    errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome, Task},
+    errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome, SUSPECT, Task},
     error::StoreError,
     ports::Queued,
     time::Timestamp,
@@ -63,8 +63,15 @@ impl Queue {
     pub(super) fn claim(&mut self, limit: usize, now: Timestamp, lease_end: Timestamp) -> Vec<Errand> {
         let waits =
             |late: &Row| self.rows.iter().any(|row| row.precedes(late) && (row.taken || row.is_due(now)));
-        let due = self.rows.iter().filter(|row| row.is_due(now) && !waits(row)).map(|row| row.errand.seq);
-        let due: Vec<i64> = due.take(limit).collect();
+        let mut due: Vec<&Row> =
+            self.rows.iter().filter(|row| row.is_due(now) && !waits(row)).take(limit).collect();
+        let is_suspect = |row: &&Row| row.errand.lost + u32::from(row.taken) > SUSPECT;
+        if due.iter().all(is_suspect) {
+            due.truncate(1);
+        } else {
+            due.retain(|row| !is_suspect(row));
+        }
+        let due: Vec<i64> = due.into_iter().map(|row| row.errand.seq).collect();
         let rows = self.rows.iter_mut().filter(|row| due.contains(&row.errand.seq));
         rows.map(|row| {
             row.errand.lost += u32::from(row.taken);

@@ -44,7 +44,8 @@ pub trait Errands: Send + Sync {
     /// Takes up to `limit` due errands in the order of asking, until `lease_end`: what is not finished or
     /// postponed by then is due again. An errand waits while an earlier one for the same address and
     /// dialect is due or taken, so that the last mail carries the last secret. One that was still taken, its lease
-    /// over, has lost a courier more ([`Errand::lost`]).
+    /// over, has lost a courier more ([`Errand::lost`]). One that has lost more than [`SUSPECT`](crate::errand::SUSPECT) is taken
+    /// alone, and after all others.
     ///
     /// # Errors
     /// When the store fails.

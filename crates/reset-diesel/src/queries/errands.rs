@@ -10,7 +10,7 @@ use diesel::{
 };
 use reset_core::{
     budget::Budget,
-    errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome},
+    errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome, SUSPECT},
     error::StoreError,
     event::{Event, EventKind},
     ports::Errands,
@@ -69,6 +69,12 @@ fn claim(db: &mut Db, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<E
     // What another courier is just taking is passed over. It stays the earlier one of its address: that it is due,
     // and that it is taken, both make the later ones wait.
     let mut rows: Vec<ErrandRow> = locked_apart!(due).load(db)?;
+    let is_suspect = |row: &ErrandRow| row.lost + i64::from(row.taken) > i64::from(SUSPECT);
+    if rows.iter().all(is_suspect) {
+        rows.truncate(1);
+    } else {
+        rows.retain(|row| !is_suspect(row));
+    }
     for row in &mut rows {
         row.attempts += 1;
         row.lost += i64::from(row.taken);
