@@ -13,6 +13,7 @@ mod hashes;
 mod health;
 mod hygiene;
 mod limits;
+mod pages;
 mod settings;
 mod webhook;
 

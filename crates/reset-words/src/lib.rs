@@ -66,7 +66,9 @@ pub struct Page {
     pub dead_expired: String,
     pub dead_spent: String,
     pub dead_void: String,
+    pub dead_over: String,
     pub dead_unknown: String,
+    pub dead_lost: String,
     pub again: String,
     pub onward_title: String,
     pub onward: String,
@@ -92,8 +94,6 @@ pub struct Page {
     pub failed: String,
     pub foreign_title: String,
     pub foreign: String,
-    pub missing_title: String,
-    pub missing: String,
 }
 
 impl Default for Catalogue {

@@ -2,6 +2,7 @@
 
 mod database;
 mod mail;
+mod pages;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 

@@ -31,6 +31,7 @@ use self::error::Error;
 pub use self::redirect::AllowList;
 use crate::{
     comparison::{Change, Traits},
+    pages::door::{Door, Entrance, Open, Unread},
     route::{Dialect, Endpoint, Role},
 };
 
@@ -148,7 +149,7 @@ impl Settings {
     fn doors(&self) -> Vec<Door> {
         let tokens = self.tokens();
         let open: Open = Arc::new(move |text, _| tokens.open(text).ok_or(Unread::Unknown));
-        let link = Entrance::Link { parameter: "token", open };
+        let link = Entrance::Link { parameter: "token", open, refused: Some(("insforge_status", "error")) };
         let code = Entrance::Exchange {
             open: Arc::new(|text, _| SixDigits::open(text).ok_or(Unread::Unknown)),
             max_attempts: self.max_attempts,

@@ -40,6 +40,8 @@ pub enum Entrance {
         parameter: &'static str,
         /// Reads it: its tag or signature is judged before any query.
         open: Open,
+        /// What the query says instead where the dialect has judged the link before, and it is good no more.
+        refused: Option<(&'static str, &'static str)>,
     },
     /// A code to type, which sets a password as it is.
     Code(Open),
@@ -68,6 +70,11 @@ impl Door {
     /// Whether its links carry the secret as `parameter`.
     pub(super) fn is_for(&self, parameter: &str) -> bool {
         matches!(&self.entrance, Entrance::Link { parameter: own, .. } if *own == parameter)
+    }
+
+    /// Whether this pair of a query says that one of its links is good no more.
+    pub(super) fn has_refused(&self, pair: (&str, &str)) -> bool {
+        matches!(&self.entrance, Entrance::Link { refused: Some(refused), .. } if *refused == pair)
     }
 
     /// Reads a code.

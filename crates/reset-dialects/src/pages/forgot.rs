@@ -10,20 +10,13 @@ use reset_core::{
     request::{Ask, Disclosure},
 };
 use reset_words::Page;
-use tracing::error;
 use url::form_urlencoded;
 
 use super::{
     NAME, Pages,
     shell::{Shell, is_foreign},
 };
-use crate::{
-    api::REFERENCE,
-    gate::Class,
-    refusal::Refusal,
-    route::Call,
-    wire::retry_after,
-};
+use crate::{api::REFERENCE, gate::Class, route::Call};
 
 #[derive(Template)]
 #[template(path = "forgot.html")]
@@ -40,7 +33,7 @@ struct Form<'a> {
     responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
 pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let visit = pages.visit(&call, "forgot");
-    let codes = pages.doors.iter().any(super::door::Door::takes_codes);
+    let codes = pages.takes_codes();
     let form = Form { shell: visit.shell(), words: visit.words(), email: "", wrong: false, codes };
     Ok(visit.page(StatusCode::OK, &form))
 }
@@ -70,24 +63,20 @@ async fn asked(pages: &Pages, call: Call, reference: reset_core::errand::Referen
     let visit = pages.visit(&call, "forgot");
     let words = visit.words();
     if is_foreign(call.request.headers()) {
-        return visit.message(StatusCode::FORBIDDEN, &words.foreign_title, vec![words.foreign.clone()], None);
+        return visit.foreign();
     }
     let form = form_urlencoded::parse(call.request.body());
     let typed = form.filter(|(key, _)| key == "email").map(|(_, value)| value.trim().to_owned());
     let typed = typed.last().unwrap_or_default();
     let Ok(email) = EmailAddress::parse(&typed) else {
-        let codes = pages.doors.iter().any(super::door::Door::takes_codes);
+        let codes = pages.takes_codes();
         let form = Form { shell: visit.shell(), words, email: &typed, wrong: true, codes };
         return visit.page(StatusCode::BAD_REQUEST, &form);
     };
-    if let Err(refusal) = call.admit(Class::Ask) {
-        let page =
-            visit.message(StatusCode::TOO_MANY_REQUESTS, &words.many_title, vec![words.many.clone()], None);
-        return match refusal {
-            Refusal::TooMany { retry_after: wait } => retry_after(page, wait),
-            _ => page,
-        };
-    }
+    let admission = match call.admit(Class::Ask) {
+        Ok(admission) => admission,
+        Err(refusal) => return visit.too_many(&refusal),
+    };
     let help = words.sent_reference.replace("{reference}", reference.as_str());
     let ask = Ask {
         dialect: NAME,
@@ -99,9 +88,8 @@ async fn asked(pages: &Pages, call: Call, reference: reset_core::errand::Referen
         disclosure: Disclosure::Never,
     };
     if call.resets.request(ask).await.is_err() {
-        error!(dialect.name = NAME, "the store failed a request");
-        let lines = vec![words.failed.clone()];
-        return visit.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, lines, None);
+        admission.give_back();
+        return visit.failed("the store failed a request", None);
     }
     let lines = vec![words.sent_lead.clone(), words.sent_nothing.clone(), help];
     visit.message(StatusCode::OK, &words.sent_title, lines, None)

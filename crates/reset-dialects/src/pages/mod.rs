@@ -7,8 +7,11 @@
 
 pub mod brand;
 mod change_password;
+mod code;
 pub mod door;
 mod forgot;
+mod form;
+mod held;
 mod not_me;
 mod reset;
 mod shell;
@@ -36,7 +39,7 @@ use crate::{
 };
 
 /// Name of the dialect.
-pub(crate) const NAME: &str = "pages";
+pub const NAME: &str = "pages";
 
 /// What a deployment decides about the pages.
 #[derive(Clone)]
@@ -92,7 +95,8 @@ pub fn dialect(settings: Settings, others: &[Dialect]) -> Dialect {
         carriage: Carriage::Link { page: format!("{public_url}/reset"), parameter: "token" },
     };
     let open: Open = Arc::new(move |text, _| shape.open(text).ok_or(Unread::Unknown));
-    let own = Door { dialect: NAME, policy, entrance: Entrance::Link { parameter: "token", open } };
+    let own =
+        Door { dialect: NAME, policy, entrance: Entrance::Link { parameter: "token", open, refused: None } };
     let style = shell::style(&brand);
     let base = url::Url::parse(public_url).map(|url| url.path().trim_end_matches('/').to_owned());
     let pages = Arc::new(Pages {
@@ -151,8 +155,9 @@ impl Pages {
     /// A cookie that no script reads.
     fn cookie(&self, name: &str, value: &str, path: &str, same_site: &str, age: u32) -> HeaderValue {
         let (base, secure) = (&self.base, if self.secure { "; Secure" } else { "" });
-        let cookie =
-            format!("{name}={value}; Path={base}{path}; Max-Age={age}; HttpOnly; SameSite={same_site}{secure}");
+        let cookie = format!(
+            "{name}={value}; Path={base}{path}; Max-Age={age}; HttpOnly; SameSite={same_site}{secure}"
+        );
         let mut cookie = HeaderValue::from_str(&cookie).expect("names, digits and secrets are plain ASCII");
         cookie.set_sensitive(true);
         cookie

@@ -10,14 +10,13 @@ use reset_core::{
     objection::{ObjectError, Standing},
 };
 use reset_words::Page;
-use tracing::error;
 use url::form_urlencoded;
 
 use super::{
     Pages,
     shell::{Shell, Visit, is_foreign},
 };
-use crate::{gate::Class, refusal::Refusal, route::Call, wire::retry_after};
+use crate::{gate::Class, route::Call, wire::retry_after};
 
 #[derive(Template)]
 #[template(path = "not_me.html")]
@@ -43,7 +42,7 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
     let visit = pages.visit(&call, "not-me").with_query("token", &token);
     let guess = match call.admit(Class::Token) {
         Ok(guess) => guess,
-        Err(refusal) => return Ok(too_many(&visit, &refusal)),
+        Err(refusal) => return Ok(visit.too_many(&refusal)),
     };
     let Ok(standing) = call.resets.objection_standing(&token).await else { return Ok(failed(&visit)) };
     if standing != Standing::Invalid {
@@ -79,13 +78,12 @@ pub(super) async fn object(pages: Arc<Pages>, call: Call) -> Result<Response<Byt
     let visit = pages.visit(&call, "not-me");
     let words = visit.words();
     if is_foreign(call.request.headers()) {
-        let lines = vec![words.foreign.clone()];
-        return Ok(visit.message(StatusCode::FORBIDDEN, &words.foreign_title, lines, None));
+        return Ok(visit.foreign());
     }
     let token = field(call.request.body());
     let guess = match call.admit(Class::Token) {
         Ok(guess) => guess,
-        Err(refusal) => return Ok(too_many(&visit, &refusal)),
+        Err(refusal) => return Ok(visit.too_many(&refusal)),
     };
     let objected = call.resets.object(&token, call.network()).await;
     if !matches!(objected, Err(ObjectError::Invalid)) {
@@ -114,18 +112,7 @@ fn dead(visit: &Visit<'_>) -> Response<Bytes> {
 }
 
 fn failed(visit: &Visit<'_>) -> Response<Bytes> {
-    error!("an objection failed");
-    let words = visit.words();
-    visit.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, vec![words.failed.clone()], None)
-}
-
-fn too_many(visit: &Visit<'_>, refusal: &Refusal) -> Response<Bytes> {
-    let words = visit.words();
-    let page = visit.message(StatusCode::TOO_MANY_REQUESTS, &words.many_title, vec![words.many.clone()], None);
-    match refusal {
-        Refusal::TooMany { retry_after: wait } => retry_after(page, *wait),
-        _ => page,
-    }
+    visit.failed("an objection failed", None)
 }
 
 /// The one token of a form or a query; an empty text, which is nobody's, for none or several.

@@ -1,5 +1,7 @@
 //! What all pages have around them: language, brand, style, and the policy that a browser is to follow.
 
+use std::fmt::Write;
+
 use askama::Template;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -7,10 +9,16 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use reset_core::language::{Language, direction};
 use reset_words::{Page, Words};
 use sha2::{Digest, Sha256};
+use tracing::error;
 use url::form_urlencoded;
 
 use super::{Pages, brand::Brand};
-use crate::{language, route::Call, wire::reply};
+use crate::{
+    language,
+    refusal::Refusal,
+    route::Call,
+    wire::{reply, retry_after},
+};
 
 const STYLE: &str = include_str!("pages.css");
 const SCRIPT: &str = include_str!("pages.js");
@@ -69,10 +77,8 @@ impl Pages {
             .find(|(key, _)| key == "lang")
             .and_then(|(_, tag)| Language::of(&tag));
         let chosen = || cookie(headers, CHOICE).and_then(|tag| Language::of(&tag));
-        let language = asked
-            .or_else(chosen)
-            .or_else(|| language::among(headers, |tag| Language::of(tag)))
-            .unwrap_or(self.language);
+        let language =
+            asked.or_else(chosen).or_else(|| language::among(headers, Language::of)).unwrap_or(self.language);
         Visit { pages: self, language, chosen: asked.is_some(), here: format!("{path}?") }
     }
 }
@@ -141,6 +147,36 @@ impl<'a> Visit<'a> {
         self.page(status, &Message { shell, words: self.words(), title, lines, action, onward: None })
     }
 
+    /// Where people sign in, where the team said so.
+    pub(super) fn home(&self) -> Option<&'a str> {
+        self.pages.brand.home.as_deref()
+    }
+
+    /// A form from another site's page.
+    pub(super) fn foreign(&self) -> Response<Bytes> {
+        let words = self.words();
+        self.message(StatusCode::FORBIDDEN, &words.foreign_title, vec![words.foreign.clone()], None)
+    }
+
+    /// One client did too much.
+    pub(super) fn too_many(&self, refusal: &Refusal) -> Response<Bytes> {
+        let words = self.words();
+        let lines = vec![words.many.clone()];
+        let page = self.message(StatusCode::TOO_MANY_REQUESTS, &words.many_title, lines, None);
+        match refusal {
+            Refusal::TooMany { retry_after: wait } => retry_after(page, *wait),
+            _ => page,
+        }
+    }
+
+    /// The server failed at `what`, which is for the log.
+    pub(super) fn failed(&self, what: &str, action: Option<(&'a str, &'a str)>) -> Response<Bytes> {
+        error!(dialect.name = super::NAME, "{what}");
+        let words = self.words();
+        let lines = vec![words.failed.clone()];
+        self.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, lines, action)
+    }
+
     /// An answer that sends the browser on, from a page of ours: so the next request is our own, and brings the strict
     /// cookie that this one sets.
     pub(super) fn onward(&self, to: &'a str) -> Response<Bytes> {
@@ -162,8 +198,10 @@ pub(super) fn style(brand: &Brand) -> String {
     let mut style = STYLE.to_owned();
     if let Some(accent) = brand.accent {
         let (light, dark) = (accent.css(), accent.on_dark().css());
-        style.push_str(&format!(":root {{ --accent: {light}; --accent-dark: {dark}; }}\n"));
-        style.push_str(&format!("@media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; }} }}\n"));
+        let _ = write!(
+            style,
+            ":root {{ --accent: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; }} }}\n"
+        );
     }
     style.push_str(brand.stylesheet.as_deref().unwrap_or_default());
     style
@@ -205,7 +243,10 @@ fn support_href(support: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
+    use crate::pages::brand::{CONTRAST_MIN, Colour};
 
     #[test]
     fn a_cookie_is_found_among_others() {
@@ -214,6 +255,51 @@ mod tests {
         headers.append(header::COOKIE, "polyreset-lang=fr".parse().unwrap());
         assert_eq!(cookie(&headers, CHOICE).as_deref(), Some("de"));
         assert_eq!(cookie(&headers, "lang"), None);
+    }
+
+    /// The colours of a mode: the last word about each.
+    fn colours(style: &str, dark: bool) -> HashMap<String, Colour> {
+        let mut colours = HashMap::new();
+        for line in style.lines().filter(|line| line.contains(":root {")) {
+            if line.starts_with("@media") && !dark {
+                continue;
+            }
+            for (name, value) in line.split(['{', ';']).filter_map(|part| part.split_once(": ")) {
+                if let Some(colour) = Colour::parse(value) {
+                    colours.insert(name.trim().to_owned(), colour);
+                }
+            }
+        }
+        colours
+    }
+
+    #[test]
+    fn everything_can_be_read_in_light_and_in_dark_whatever_the_accent() {
+        let accents =
+            [None, Some("#767676"), Some("#000000"), Some("#000080"), Some("#c40000"), Some("#7a1fa2")];
+        for accent in accents {
+            let brand = Brand { accent: accent.and_then(Colour::parse), ..Brand::default() };
+            for dark in [false, true] {
+                let colours = colours(&style(&brand), dark);
+                let colour = |name: &str| *colours.get(name).unwrap_or_else(|| panic!("{name}"));
+                let contrast = |one: &str, other: &str| colour(one).contrast(colour(other));
+                for (one, other, least) in [
+                    ("--text", "--page", CONTRAST_MIN),
+                    ("--soft", "--page", CONTRAST_MIN),
+                    ("--accent", "--page", CONTRAST_MIN),
+                    ("--on-accent", "--accent", CONTRAST_MIN),
+                    ("--on-accent", "--fault", CONTRAST_MIN),
+                    ("--text", "--fault-page", CONTRAST_MIN),
+                    // What is no text (WCAG 2.2, 1.4.11).
+                    ("--line", "--page", 3.0),
+                    ("--fault", "--page", 3.0),
+                    ("--fault", "--fault-page", 3.0),
+                ] {
+                    let seen = contrast(one, other);
+                    assert!(seen >= least, "{accent:?}, dark {dark}: {one} on {other} is {seen:.2}:1");
+                }
+            }
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ use utoipa::OpenApi;
 use self::error::Error;
 use crate::{
     comparison::{Change, Traits, span},
+    pages::door::{Door, Entrance, Open, Unread},
     route::{Dialect, Endpoint, Role},
 };
 
@@ -75,7 +76,7 @@ pub fn dialect(settings: Settings) -> Dialect {
     let traits = settings.traits();
     let codes = settings.codes();
     let open: Open = Arc::new(move |text, _| codes.open(text).ok_or(Unread::Unknown));
-    let entrance = Entrance::Link { parameter: "code", open };
+    let entrance = Entrance::Link { parameter: "code", open, refused: None };
     let door = Door { dialect: NAME, policy: settings.policy, entrance };
     let doors = settings.public.then_some(door).into_iter().collect();
     let strapi = Arc::new(settings);

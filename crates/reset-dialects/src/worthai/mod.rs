@@ -84,6 +84,7 @@ pub fn dialect(settings: Settings) -> Dialect {
     let tokens = settings.tokens();
     let link = Entrance::Link {
         parameter: "reset_token",
+        refused: None,
         open: Arc::new(move |text, now| {
             tokens.open(text, now).map_err(|defect| match defect {
                 Defect::Dead => Unread::Expired,
