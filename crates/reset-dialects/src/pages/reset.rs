@@ -108,7 +108,7 @@ async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
         Err(refusal) => return visit.too_many(&refusal),
     };
     match guess.judge(call.resets.redeem(door.dialect, &secret, password, call.network()).await) {
-        Ok(_) => done(pages, visit),
+        Ok(_) => done(pages, visit, call),
         Err(RedeemError::Invalid | RedeemError::Blocked) => {
             match call.resets.inspect(door.dialect, &secret, call.network()).await {
                 Ok(looked) => dead(pages, visit, Dead::of(looked.map(|inspection| inspection.state))),
@@ -145,7 +145,7 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
     };
     let redeemed = pages.redeem_code(&call.resets, call.network(), &email, &code, password).await;
     let mut response = match guess.judge(redeemed.outcome) {
-        Ok(()) => return done(pages, visit),
+        Ok(()) => return done(pages, visit, call),
         Err(RedeemError::Invalid | RedeemError::Blocked) => return again("code", &words.code_wrong),
         Err(RedeemError::Busy { retry_after: wait }) => {
             let fault = Fault { field: "", text: words.busy.clone() };
@@ -163,9 +163,12 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
     response
 }
 
-fn done(pages: &Pages, visit: &Visit<'_>) -> Response<Bytes> {
+fn done(pages: &Pages, visit: &Visit<'_>, call: &Call) -> Response<Bytes> {
     let words = visit.words();
-    let lines = vec![words.done_lead.clone(), words.done_notice.clone()];
+    let mut lines = vec![words.done_lead.clone()];
+    if call.resets.tells_owners() {
+        lines.push(words.done_notice.clone());
+    }
     let home = visit.home().map(|home| (home, words.done_home.as_str()));
     let mut response = visit.message(StatusCode::OK, &words.done_title, lines, home);
     response.headers_mut().append(header::SET_COOKIE, pages.let_go());

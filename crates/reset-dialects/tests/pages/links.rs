@@ -54,6 +54,7 @@ async fn the_link_of_each_dialect_leads_to_the_page_and_sets_the_password_once()
         let done = browser.set(NEW).await;
         assert_eq!(done.status, 200, "{link}: {}", done.main());
         done.says("<h1>Your new password is set</h1>");
+        done.says("We have sent you a mail about it.");
         assert!(world.logs_in(NEW).await && browser.cookies.is_empty());
 
         let again = browser.open(&link).await;
