@@ -6,12 +6,12 @@
 use std::{ffi::OsStr, path::PathBuf, time::Instant};
 
 use anyhow::{Context, ensure};
-use conformance::{
-    programs::{command, find},
-    server::Deployment,
-};
+use conformance::{programs::find, server::Deployment};
 
-use crate::clients::{self, FRONT_ENDS, NEW, OLD, Tally};
+use crate::{
+    clients::{self, FRONT_ENDS, NEW, OLD, Tally},
+    servers::install,
+};
 
 /// What Chromium is called, here and elsewhere.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -57,10 +57,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn chromium() -> Option<PathBuf> {
     let there = || NAMES.iter().find_map(|name| find(name));
     there().or_else(|| {
-        println!("installing chromium");
-        let install =
-            command("apt-get").args(["install", "-y", "--no-install-recommends", "chromium"]).output();
-        install.is_ok_and(|output| output.status.success()).then(there).flatten()
+        if let Err(error) = install(&["chromium"]) {
+            println!("{error:#}");
+        }
+        there()
     })
 }
 

@@ -153,7 +153,8 @@ fn mariadb(folder: &Path, port: u16) -> Result<Command> {
     Ok(own)
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Installs Debian's packages where we may.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     ensure!(
         unprivileged().is_some() && find("apt-get").is_some(),
         "{} not installed",
