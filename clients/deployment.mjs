@@ -38,11 +38,12 @@ export function code(to) {
 }
 
 /**
- * The link that stands alone on a line of the mail to this address.
+ * The link that stands alone on a line of the mail to this address; of several, the one that has `part` in it.
  * @param {string} to
+ * @param {RegExp} part
  */
-export async function link(to) {
-  return new URL(await line(to, /^https?:\/\/\S+=\S+$/));
+export async function link(to, part = /=/) {
+  return new URL(await line(to, new RegExp(`^https?://\\S*${part.source}\\S*$`)));
 }
 
 /**

@@ -18,7 +18,7 @@ use conformance::server::{Deployment, Server};
 use crate::root;
 
 /// Every front-end: package and binary.
-const FRONT_ENDS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
+pub(crate) const FRONT_ENDS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
 /// Least major version of Node.
 const NODE_MIN: u32 = 20;
 /// Errors of npm that say that its registry cannot be reached.
@@ -35,9 +35,9 @@ const UNREACHABLE: [&str; 10] = [
     "ERR_SOCKET_TIMEOUT",
 ];
 /// What every account begins with.
-const OLD: &str = "a password to begin with";
+pub(crate) const OLD: &str = "a password to begin with";
 /// What every account ends with: `PASSWORD` of `clients/deployment.mjs`.
-const NEW: &str = "A-new-passw0rd";
+pub(crate) const NEW: &str = "A-new-passw0rd";
 
 /// One deployment of a front-end, and what is run against it.
 struct Run {
@@ -74,17 +74,17 @@ const RUNS: [Run; 2] = [
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Default)]
-struct Tally {
+pub(crate) struct Tally {
     passed: u32,
-    failed: u32,
+    pub(crate) failed: u32,
 }
 
 impl Tally {
-    fn count(&mut self, passed: bool) {
+    pub(crate) fn count(&mut self, passed: bool) {
         *if passed { &mut self.passed } else { &mut self.failed } += 1;
     }
 
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
     }
@@ -97,10 +97,7 @@ impl std::fmt::Display for Tally {
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    let lacking = match lacking()? {
-        None => unreachable_registry()?,
-        lacking => lacking,
-    };
+    let lacking = lacking()?;
     if let Some(reason) = lacking {
         ensure!(!in_ci(), "no client was run: {reason}; in CI that is a failure");
         println!("SKIPPED, no client was run: {reason}");
@@ -123,8 +120,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is not installed here, if anything.
-fn lacking() -> anyhow::Result<Option<String>> {
+/// What is not installed here and cannot be, if anything; the packages of the suites are, afterwards.
+pub(crate) fn lacking() -> anyhow::Result<Option<String>> {
+    Ok(match lacking_program()? {
+        None => unreachable_registry()?,
+        lacking => lacking,
+    })
+}
+
+fn lacking_program() -> anyhow::Result<Option<String>> {
     for name in ["node", "npm"] {
         match program(name).arg("--version").output() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -165,12 +169,12 @@ fn unreachable_registry() -> anyhow::Result<Option<String>> {
 }
 
 /// Whether this run is one that must not skip.
-fn in_ci() -> bool {
+pub(crate) fn in_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")
 }
 
 /// Builds every front-end.
-fn build() -> anyhow::Result<()> {
+pub(crate) fn build() -> anyhow::Result<()> {
     let packages = FRONT_ENDS.iter().flat_map(|package| ["-p", package]);
     let status = program("cargo")
         .args(["build", "--quiet", "--locked"])
@@ -183,7 +187,7 @@ fn build() -> anyhow::Result<()> {
 }
 
 /// Where cargo puts a binary of the dev profile.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     root().join(target).join("debug").join(name)
 }
@@ -203,7 +207,7 @@ fn drive(front_end: &str) -> anyhow::Result<Tally> {
         }
         let server = start(&mut deployment)?;
         let base = format!("http://{}", server.address);
-        tally.add(suites(run.suites, &base, &deployment.mails())?);
+        tally.add(suites(run.suites, &base, &deployment.mails(), &[])?);
         // What the clients were told is what is stored.
         for account in run.accounts {
             let stored = deployment.accepts(account, NEW)?;
@@ -218,7 +222,7 @@ fn drive(front_end: &str) -> anyhow::Result<Tally> {
 
 /// Starts a deployment whose links lead to itself: its port has to be known before it listens. Somebody else
 /// may take the port in between; then another one will do.
-fn start(deployment: &mut Deployment) -> anyhow::Result<Server> {
+pub(crate) fn start(deployment: &mut Deployment) -> anyhow::Result<Server> {
     let mut last = None;
     for _ in 0..3 {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -233,14 +237,20 @@ fn start(deployment: &mut Deployment) -> anyhow::Result<Server> {
     Err(last.expect("three tries failed"))
 }
 
-/// Runs suites by Node's own test runner, and shows what it said when one failed.
-fn suites(files: &[&str], base: &str, mails: &Path) -> anyhow::Result<Tally> {
+/// Runs suites by Node's own test runner, `more` in their environment, and shows what it said when one failed.
+pub(crate) fn suites(
+    files: &[&str],
+    base: &str,
+    mails: &Path,
+    more: &[(&str, &OsStr)],
+) -> anyhow::Result<Tally> {
     let output = program("node")
         .args(["--test", "--test-reporter=tap"])
         .args(files)
         .current_dir(folder())
         .env("CLIENTS_BASE_URL", base)
         .env("CLIENTS_MAILS", mails)
+        .envs(more.iter().copied())
         .output()
         .context("starting node")?;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -263,7 +273,7 @@ fn suites(files: &[&str], base: &str, mails: &Path) -> anyhow::Result<Tally> {
 }
 
 /// Where the suites lie.
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     root().join("clients")
 }
 
@@ -273,7 +283,7 @@ fn npm(args: &[&str]) -> anyhow::Result<Output> {
 }
 
 /// Runs a script of `clients/package.json`.
-fn script(name: &str) -> anyhow::Result<String> {
+pub(crate) fn script(name: &str) -> anyhow::Result<String> {
     succeeded(&npm(&["run", "--silent", name])?)
 }
 

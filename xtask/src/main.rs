@@ -1,6 +1,7 @@
 //! Project chores: `cargo xtask help` lists them. No build of the servers is needed to compile this.
 
 mod bench;
+mod browser;
 mod clients;
 mod compare;
 mod dialects;
@@ -32,6 +33,7 @@ cargo xtask <command>
   bench replicas    one, two and three servers on one PostgreSQL, as ratios to one; --built takes
                     target/release as it is
   clients           real clients against every front-end; needs Node 20 and npm
+  browser           a real browser on the pages of every front-end; needs Chromium, Node 20 and npm
   help              this text";
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(),
         ["bench", "replicas", rest @ ..] => bench::replicas(rest),
         ["clients"] => clients::run(),
+        ["browser"] => browser::run(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

@@ -47,7 +47,8 @@ fn documents() -> BTreeMap<String, String> {
         ("openapi.json".to_owned(), openapi::to_json(&whole)),
         ("openapi.yaml".to_owned(), openapi::to_yaml(&whole)),
     ]);
-    for dialect in dialects.iter().filter(|dialect| dialect.recipes.is_some()) {
+    // The pages are for people: whoever writes a client needs none of them.
+    for dialect in dialects.iter().filter(|dialect| dialect.traits.is_some()) {
         let yaml = PREAMBLE.to_owned() + &openapi::to_yaml(&openapi::slice(dialect));
         documents.insert(format!("{}.yaml", dialect.name), yaml);
     }

@@ -168,7 +168,8 @@ fn redis(folder: &Path, port: u16) -> Result<Command> {
     Ok(own)
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Installs Debian's packages where we may.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     ensure!(
         unprivileged().is_some() && find("apt-get").is_some(),
         "{} not installed",

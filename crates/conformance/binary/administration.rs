@@ -188,7 +188,7 @@ fn the_owner_takes_back_a_reset_that_was_somebody_elses() {
         assert!(!deployment.accepts(PERSON, password).unwrap(), "{password}");
     }
     assert_eq!(form(server.address, token).status, 200, "twice is no error");
-    assert!(get(server.address, target).unwrap().body.contains("<h1>Done</h1>"));
+    assert!(get(server.address, target).unwrap().body.contains("<h1>Done</h1>"), "and the page says so");
     // The mailbox of the notice is the one that a reset goes to.
     let again = ask(server.address, ASK);
     until(&deployment, &["trace", &again], "mailed");

@@ -16,6 +16,7 @@ mod hosts;
 mod hygiene;
 mod limits;
 mod mail;
+mod pages;
 mod races;
 mod redis;
 mod rotation;

@@ -14,6 +14,7 @@
 //!
 //! `content-length` is added to a request that has a body and neither it nor `transfer-encoding`. Of the
 //! answer, the status, the listed headers and the body are compared; `<any>` stands for any value of a header.
+//! A recorded body that begins with the line `<in it>` lists lines that the answer's body holds somewhere.
 //! `{{x*100}}` in a request stands for `x` a hundred times, `<CRLF>` in its body for a line's end.
 
 use std::fmt::Write;
@@ -111,6 +112,11 @@ impl Case {
                 Some(seen) if seen == value => {}
                 seen => bail!("{}: header {name}: {seen:?} instead of {value:?}", self.name),
             }
+        }
+        if let Some(parts) = self.body.strip_prefix("<in it>\n") {
+            let missing = parts.lines().find(|part| !answer.body.contains(*part));
+            ensure!(missing.is_none(), "{}: no {missing:?} in body\n{}", self.name, answer.body);
+            return Ok(());
         }
         ensure!(answer.body == self.body, "{}: body\n{}\ninstead of\n{}", self.name, answer.body, self.body);
         Ok(())

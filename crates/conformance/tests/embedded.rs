@@ -66,8 +66,9 @@ fn warp_host(listener: TcpListener, api: Api) {
 /// The dialects, and one more whose only row tells who is at the other end.
 fn api() -> Api {
     let root = Key::root(&[5; 32]).unwrap();
-    let mut all = dialects(Settings::defaults(&root, "http://127.0.0.1:8080"));
-    let mut mirror: Dialect = px0::dialect(Settings::defaults(&root, "http://127.0.0.1:8080").px0.unwrap());
+    let mut all = dialects(Settings::defaults(&root, "http://127.0.0.1:8080/accounts"));
+    let mut mirror: Dialect =
+        px0::dialect(Settings::defaults(&root, "http://127.0.0.1:8080/accounts").px0.unwrap());
     let peer = async |_: Arc<()>, call: Call| {
         let peer = call.request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
         Ok::<_, Response<bytes::Bytes>>(Response::new(peer.unwrap_or_default().into()))
@@ -138,5 +139,38 @@ fn the_other_end_of_the_connection_is_known() {
     for host in HOSTS {
         let answer = send(start(host), "GET", "/accounts/peer", "");
         assert_eq!((answer.status, answer.body.as_str()), (200, "127.0.0.1"), "{}", host.0);
+    }
+}
+
+#[test]
+fn pages_and_their_cookies_stay_under_the_hosts_prefix() {
+    for host in HOSTS {
+        let address = start(host);
+        let forgot = send(address, "GET", "/accounts/forgot?lang=de", "");
+        assert!(
+            forgot.status == 200 && forgot.body.contains("<form method=\"post\" action=\"forgot\""),
+            "{}",
+            host.0
+        );
+        let cookie = forgot.header("set-cookie").unwrap();
+        assert_eq!(
+            cookie, "polyreset-lang=de; Path=/accounts/; Max-Age=31536000; HttpOnly; SameSite=Lax",
+            "{}",
+            host.0
+        );
+        let dead = send(address, "GET", "/accounts/reset?token=x", "");
+        let cookie = dead.header("set-cookie").unwrap();
+        assert_eq!(
+            cookie, "polyreset-reset=; Path=/accounts/reset; Max-Age=0; HttpOnly; SameSite=Strict",
+            "{}",
+            host.0
+        );
+        let lead = send(address, "GET", "/accounts/.well-known/change-password", "");
+        assert_eq!(
+            (lead.status, lead.header("location")),
+            (303, Some("http://127.0.0.1:8080/accounts/forgot")),
+            "{}",
+            host.0
+        );
     }
 }

@@ -158,6 +158,9 @@ fn recipes(at: &Listen, served: &reset_dialects::Settings) -> String {
             ],
         );
     }
+    if let (Some(pages), Listen::Tcp(_)) = (&served.pages, at) {
+        let _ = writeln!(text, "\n# In a browser, with any of these mails: {}/forgot", pages.public_url);
+    }
     text.push('\n');
     text
 }
@@ -198,6 +201,10 @@ mod tests {
         let three = recipes(&at, &settings(&[("RESET_PX0__ENABLED", "false")]));
         assert!(!three.contains("/v1/auth/password-reset/") && three.contains("/api/auth/email/"));
         let socket = recipes(&Listen::Unix("/run/r.sock".into()), &settings(&[]));
+        assert!(
+            all.contains("# In a browser, with any of these mails: http")
+                && !socket.contains("# In a browser")
+        );
         assert!(socket.contains("curl -sS --unix-socket /run/r.sock http://localhost/v1/"), "{socket}");
     }
 

@@ -100,7 +100,9 @@ fn resets(
         Adapters { store, mailer, webhook: deployment::webhook(settings)?, hasher, clock, entropy };
     let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
     let owner = settings.notify.owner;
-    let notices = Notices { owner, objection_page: owner.then(|| format!("{public_url}/not-me")) };
+    let pages = dialects.iter().any(|dialect| dialect.name == reset_dialects::pages::NAME);
+    let objection_page = (owner && pages).then(|| format!("{public_url}/not-me"));
+    let notices = Notices { owner, objection_page };
     let budgeting = settings.limits.budgeting.clone();
     let resets = Resets::within(budgeting, adapters, Keys::rotated(roots), recipes, notices);
     Ok(resets.called(settings.names(public_url)))

@@ -53,6 +53,22 @@ pub struct Inspection {
 }
 
 impl Resets {
+    /// Whose address it is, and the dialects in which there is a live code for it; nothing for nobody's and for a
+    /// blocked account's.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn codes_of(
+        &self,
+        email: &EmailAddress,
+    ) -> Result<Option<(AccountId, Vec<String>)>, StoreError> {
+        let adapters = self.adapters();
+        let account = adapters.store.account_by_email(email).await?;
+        let Some(account) = account.filter(|account| !account.blocked) else { return Ok(None) };
+        let dialects = adapters.store.dialects_with_codes(&account.id, adapters.clock.now()).await?;
+        Ok(Some((account.id, dialects)))
+    }
+
     /// Exchanges the account's live code for a token. The guess is taken before the code is compared, and
     /// code and token change places in one transaction.
     ///

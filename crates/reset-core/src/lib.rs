@@ -136,6 +136,11 @@ impl Resets {
         &self.inner.adapters
     }
 
+    /// Whether owners are mailed when their password was changed.
+    pub fn tells_owners(&self) -> bool {
+        self.inner.notices.owner
+    }
+
     /// A reference for one answer.
     pub fn reference(&self) -> Reference {
         Reference::from_random(random(&*self.inner.adapters.entropy))

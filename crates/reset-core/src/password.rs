@@ -74,6 +74,17 @@ pub enum Weakness {
 }
 
 impl Policy {
+    /// The rules of both: what the result accepts, each of them does.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            min: self.min.max(other.min),
+            four_classes: self.four_classes || other.four_classes,
+            refuse_common: self.refuse_common || other.refuse_common,
+            max_bytes: self.max_bytes.min(other.max_bytes),
+        }
+    }
+
     /// Accepts `text` as it is, without trimming or normalising, or names the first rule it breaks.
     ///
     /// # Errors

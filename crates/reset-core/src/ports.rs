@@ -189,6 +189,16 @@ pub trait Tickets: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError>;
 
+    /// The dialects in which the account has a live code, short or long.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn dialects_with_codes(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError>;
+
     /// Spends the live ticket `spent`, stores `token` in its place and writes `event` down, in one transaction. Of two
     /// concurrent calls exactly one returns `true`.
     ///

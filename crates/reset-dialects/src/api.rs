@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub const HEAD_MAX: usize = 16 * 1024;
 
 /// Header that carries a trigger's reference (interface.md, Answers).
-const REFERENCE: HeaderName = HeaderName::from_static("x-reset-reference");
+pub(crate) const REFERENCE: HeaderName = HeaderName::from_static("x-reset-reference");
 
 /// What an answer that is no page may do in a browser.
 const NOTHING: HeaderValue =

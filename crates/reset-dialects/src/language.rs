@@ -7,16 +7,22 @@ const TAG_MAX: usize = 35;
 
 /// The preferred tag, as it was written; nothing where any will do, or none can be read.
 pub(crate) fn preferred(headers: &HeaderMap) -> Option<String> {
+    among(headers, |tag| Some(tag.to_owned()))
+}
+
+/// What `choose` makes of the heaviest tag that it makes anything of.
+pub(crate) fn among<T>(headers: &HeaderMap, choose: impl Fn(&str) -> Option<T>) -> Option<T> {
     let values = headers.get_all(header::ACCEPT_LANGUAGE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut best: Option<(&str, f32)> = None;
+    let mut best: Option<(T, f32)> = None;
     for choice in values.flat_map(|value| value.split(',')) {
         let (tag, parameters) = choice.split_once(';').unwrap_or((choice, ""));
         let (tag, weight) = (tag.trim(), weight(parameters));
-        if is_tag(tag) && weight > best.map_or(0.0, |(_, weight)| weight) {
-            best = Some((tag, weight));
+        let heavier = is_tag(tag) && weight > best.as_ref().map_or(0.0, |(_, weight)| *weight);
+        if let Some(chosen) = heavier.then(|| choose(tag)).flatten() {
+            best = Some((chosen, weight));
         }
     }
-    best.map(|(tag, _)| tag.to_owned())
+    best.map(|(chosen, _)| chosen)
 }
 
 /// One without a weight has the full one; one whose weight cannot be read has none.

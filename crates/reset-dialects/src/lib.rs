@@ -24,6 +24,7 @@ mod jwt;
 mod language;
 pub mod openapi;
 pub mod own;
+pub mod pages;
 mod peer;
 pub mod px0;
 pub mod refusal;
@@ -49,7 +50,7 @@ pub const NAMES: [&str; 4] = [px0::NAME, worthai::NAME, strapi::NAME, insforge::
 
 /// The dialects that are served, and our own paths last.
 pub fn dialects(settings: Settings) -> Vec<Dialect> {
-    let Settings { px0, worthai, strapi, insforge } = settings;
+    let Settings { px0, worthai, strapi, insforge, pages } = settings;
     let mut all: Vec<Dialect> = [
         px0.map(px0::dialect),
         worthai.map(worthai::dialect),
@@ -59,6 +60,9 @@ pub fn dialects(settings: Settings) -> Vec<Dialect> {
     .into_iter()
     .flatten()
     .collect();
+    if let Some(pages) = pages {
+        all.push(pages::dialect(pages, &all));
+    }
     all.push(own::dialect(&all));
     all
 }

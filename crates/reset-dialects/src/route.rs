@@ -20,6 +20,7 @@ use crate::{
     comparison::Traits,
     gate::{Admission, Class, Gate},
     language,
+    pages::door::Door,
     refusal::Refusal,
 };
 
@@ -151,6 +152,8 @@ pub struct Dialect {
     pub document: OpenApi,
     /// What the document's path keys lack of the served paths: its publisher's server URL has a path.
     pub document_base: String,
+    /// How its secrets come to our own page.
+    pub doors: Vec<Door>,
     /// What a chooser needs to know beyond all that; our own paths are not to be chosen.
     pub traits: Option<Traits>,
 }

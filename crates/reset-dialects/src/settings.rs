@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use reset_core::{
     keys::Key,
+    language::Language,
     password::{PASSWORD_MAX, Policy},
 };
 
-use crate::{insforge, px0, strapi, worthai};
+use crate::{
+    insforge,
+    pages::{self, brand::Brand},
+    px0, strapi, worthai,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -22,6 +27,8 @@ pub struct Settings {
     pub strapi: Option<strapi::Settings>,
     /// InsForge.
     pub insforge: Option<insforge::Settings>,
+    /// Our own pages.
+    pub pages: Option<pages::Settings>,
 }
 
 impl Settings {
@@ -64,6 +71,14 @@ impl Settings {
                 max_attempts: 3,
                 tags: root.derive("insforge.tags").into(),
                 policy,
+            }),
+            pages: Some(pages::Settings {
+                public_url: public_url.to_owned(),
+                token_ttl: 30 * MINUTE,
+                tags: root.derive("pages.tags").into(),
+                policy,
+                language: Language::En,
+                brand: Brand::default(),
             }),
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 /// Headers that belong to the moment.
 const NOT_COMPARED: [&str; 1] = ["date"];
 
-/// Headers whose value is random: that they are there is compared.
+/// Headers whose value is random: that they are there is compared. A page may quote the value, too.
 const MASKED: [&str; 1] = ["x-reset-reference"];
 
 /// One answer as it is compared. Order and case of header names, the phrase behind the status and interim
@@ -63,6 +63,7 @@ fn one(bytes: &[u8]) -> Option<(Answer, &[u8])> {
         let (body, after) = after.split_at_checked(length)?;
         (body.to_vec(), after)
     };
+    let body = MASKED.iter().filter_map(|name| value(name)).fold(body, masked);
     let mut headers: Vec<(String, String)> = all
         .into_iter()
         .filter(|(name, _)| !NOT_COMPARED.contains(&name.as_str()))
@@ -74,6 +75,15 @@ fn one(bytes: &[u8]) -> Option<(Answer, &[u8])> {
         .collect();
     headers.sort();
     Some((Answer { status, headers, body }, after))
+}
+
+/// `body` with every `text` in it replaced.
+fn masked(body: Vec<u8>, text: &str) -> Vec<u8> {
+    match String::from_utf8(body) {
+        Ok(body) if !text.is_empty() => body.replace(text, "<random>").into_bytes(),
+        Ok(body) => body.into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
 }
 
 fn unchunked(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
@@ -121,5 +131,11 @@ mod tests {
             ]
         );
         assert_eq!(rest, b"HTTP/1.1 20");
+    }
+
+    #[test]
+    fn a_reference_is_masked_where_a_page_quotes_it_too() {
+        let bytes = b"HTTP/1.1 200 OK\r\nx-reset-reference: AB12\r\ncontent-length: 11\r\n\r\nquote AB12.";
+        assert_eq!(cut(bytes).answers[0].body, b"quote <random>.");
     }
 }

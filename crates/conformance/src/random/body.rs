@@ -1,4 +1,4 @@
-//! Bodies: the JSON of every dialect, right and wrong in each field, and what is no JSON.
+//! Bodies: the JSON of every dialect and the forms of the pages, right and wrong in each field, and what is neither.
 
 use super::{Random, Row};
 
@@ -73,7 +73,36 @@ pub(super) fn body(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {
     if random.chance(odd / 2) {
         return large(random);
     }
-    object(random, row, odd)
+    if row.dialect == "pages" { fields_of_a_form(random, odd) } else { object(random, row, odd) }
+}
+
+/// What a form may send.
+const FORMS: [&[u8]; 16] = [
+    b"email=nobody%40example.com",
+    b"email=+Nobody%40Example.Com+",
+    b"email=nobody",
+    b"email=%22%3E%3Cscript%3E",
+    b"email=%FF%00",
+    b"password=Sound+password+1%21",
+    b"password=short",
+    b"by=code&email=nobody%40example.com&code=000000&password=Sound+password+1%21",
+    b"by=code&email=nobody%40example.com&code=O0O-0l0&password=Sound+password+1%21",
+    b"by=code&email=nobody%40example.com&code=0000-0000-0000-0&password=Sound+password+1%21",
+    b"by=code&email=nobody%40example.com&code=&password=Sound+password+1%21",
+    b"by=code&email=nobody%40example.com&code=%22%27%3C&password=no+classes+in+here",
+    b"by=code&email=&code=&password=",
+    b"by=link&token=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    b"token=0123456789abcdef0123456789abcdef",
+    b"token=a&token=b",
+];
+
+fn fields_of_a_form(random: &mut Random, odd: usize) -> Vec<u8> {
+    let mut form = FORMS[random.below(FORMS.len())].to_vec();
+    if random.chance(odd) {
+        form.push(b'&');
+        form.extend_from_slice(FORMS[random.below(FORMS.len())]);
+    }
+    form
 }
 
 fn object(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {

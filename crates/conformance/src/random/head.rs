@@ -68,7 +68,7 @@ const TYPES: [&str; 16] = [
     "content-type:application/json\t \r\n",
     "content-type: application/jsön\r\n",
 ];
-const OTHERS: [&str; 38] = [
+const OTHERS: [&str; 45] = [
     "connection: close\r\n",
     "connection: keep-alive\r\n",
     "Connection: Keep-Alive, x-y\r\n",
@@ -93,6 +93,13 @@ const OTHERS: [&str; 38] = [
     "range: bytes=0-3\r\n",
     "authorization: Bearer x\r\n",
     "cookie: a=b; c=d\r\n",
+    "cookie: polyreset-lang=de; polyreset-reset=pages.0123456789abcdef\r\n",
+    "cookie: polyreset-reset=worthai.a.b.c\r\ncookie: polyreset-lang=xx\r\n",
+    "accept-language: ja, de;q=0.5\r\n",
+    "accept-language: fr;q=0, *;q=1, x\r\n",
+    "sec-fetch-site: cross-site\r\n",
+    "sec-fetch-site: same-origin\r\n",
+    "sec-fetch-site: \u{e9}\r\n",
     "x-http-method-override: DELETE\r\n",
     "x-forwarded-for: 1.2.3.4\r\nx-forwarded-host: evil.example\r\n",
     "forwarded: for=1.2.3.4;host=evil.example\r\n",
@@ -142,7 +149,11 @@ pub(super) fn request(random: &mut Random, row: &Row, target: &str, content: &[u
     let method = if random.chance(odd) { random.pick(&METHODS) } else { row.method.as_str() };
     let version = if random.chance(odd / 2) { random.pick(&VERSIONS) } else { " HTTP/1.1" };
     let host = if random.chance(odd / 2) { random.pick(&HOSTS) } else { "host: test\r\n" };
-    let own = if row.method == "POST" { "content-type: application/json\r\n" } else { "" };
+    let own = match (row.method.as_str(), row.dialect.as_str()) {
+        ("POST", "pages") => "content-type: application/x-www-form-urlencoded\r\n",
+        ("POST", _) => "content-type: application/json\r\n",
+        _ => "",
+    };
     let kind = if random.chance(odd) { random.pick(&TYPES) } else { own };
     let mut lines = vec![host.to_owned(), kind.to_owned()];
     while random.chance(odd * 2) {

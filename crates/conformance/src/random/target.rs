@@ -3,7 +3,7 @@
 use super::{Random, Row};
 
 /// Prefixes and paths around the rows.
-const STRAYS: [&str; 14] = [
+const STRAYS: [&str; 17] = [
     "/",
     "/nothing",
     "/v1/auth",
@@ -17,11 +17,14 @@ const STRAYS: [&str; 14] = [
     "/api/auth/email/nothing",
     "/api/auth/public-config/x",
     "/v1/auth/%FF%fe",
+    "/reset/",
+    "/forgotten",
+    "/.well-known/",
     "/api/auth/email/\"'<>|{}^`",
 ];
 
 /// Queries, most of them nobody's.
-const QUERIES: [&str; 16] = [
+const QUERIES: [&str; 21] = [
     "?",
     "?a=b",
     "?token=",
@@ -38,6 +41,11 @@ const QUERIES: [&str; 16] = [
     "?a=b#fragment",
     "?email=nobody@example.com&email=other@example.com",
     "?a[]=1&a;b=c&&=",
+    "?lang=de",
+    "?lang=%22%3E&by=link",
+    "?by=code&lang=zh-Hant",
+    "?code=%3Cscript%3E&reset_token=a.b.c",
+    "?reset_token=eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
 ];
 
 /// A target for `row`; `odd` is the share of each oddity in percent.
@@ -49,7 +57,7 @@ pub(super) fn target(random: &mut Random, row: &Row, odd: usize) -> String {
     if random.chance(odd * 2) {
         path = variant(random, &path);
     }
-    let query_odds = if row.path.ends_with("-link") { 70 } else { odd };
+    let query_odds = if row.path.ends_with("-link") || row.dialect == "pages" { 70 } else { odd };
     if random.chance(query_odds) {
         path.push_str(random.pick(&QUERIES));
     }

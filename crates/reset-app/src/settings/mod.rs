@@ -14,6 +14,7 @@ mod keys;
 mod limits;
 mod mail;
 mod notify;
+mod pages;
 mod password;
 pub(crate) mod schema;
 mod secret;

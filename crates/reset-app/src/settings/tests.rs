@@ -2,6 +2,7 @@
 
 mod database;
 mod mail;
+mod pages;
 mod secrets;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};

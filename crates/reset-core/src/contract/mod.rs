@@ -79,6 +79,7 @@ macro_rules! store_contract {
                 a_restarted_clock_revives_an_expired_ticket_and_no_other,
                 a_guess_is_taken_from_the_live_ticket_of_the_kind,
                 fifty_parallel_guesses_stay_within_the_limit,
+                the_dialects_with_a_live_code_are_known,
                 guesses_stop_when_the_ticket_ends,
             }
             spending {

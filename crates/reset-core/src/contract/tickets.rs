@@ -248,6 +248,22 @@ pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>)
     assert_eq!(stored(&store, &one).await.attempts, 5);
 }
 
+pub async fn the_dialects_with_a_live_code_are_known(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    for (id, dialect, kind) in [
+        ("short", "short", TicketKind::Code),
+        ("long", "long", TicketKind::LongCode),
+        ("token", "token", TicketKind::Token),
+    ] {
+        issued(&store, Ticket { kind, dialect: dialect.to_owned(), ..ticket(&ann, id) }).await;
+    }
+    issued(&store, Ticket { expires_at: at(5), dialect: "late".to_owned(), ..ticket(&ann, "late") }).await;
+    let mut dialects = done(store.dialects_with_codes(&ann.id, at(5)).await);
+    dialects.sort();
+    assert_eq!(dialects, ["long", "short"]);
+    assert!(done(store.dialects_with_codes(&bob.id, at(5)).await).is_empty());
+}
+
 pub async fn guesses_stop_when_the_ticket_ends(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;

@@ -31,6 +31,7 @@ use self::error::Error;
 pub use self::redirect::AllowList;
 use crate::{
     comparison::{Change, Traits},
+    pages::door::{Door, Entrance, Open, Unread},
     route::{Dialect, Endpoint, Role},
 };
 
@@ -86,6 +87,7 @@ struct Document;
 pub fn dialect(settings: Settings) -> Dialect {
     let recipes = settings.recipes();
     let traits = settings.traits();
+    let doors = settings.doors();
     let insforge = Arc::new(settings);
     Dialect {
         name: NAME,
@@ -115,6 +117,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         document: Document::openapi(),
         document_base: String::new(),
         traits: Some(traits),
+        doors,
     }
 }
 
@@ -155,6 +158,25 @@ impl Settings {
             }
             Method::Link => Carriage::Link { page, parameter },
         }
+    }
+
+    /// How its secrets come to our page: tokens by links, whether mailed or exchanged, and codes where they are mailed.
+    fn doors(&self) -> Vec<Door> {
+        let tokens = self.tokens();
+        let open: Open = Arc::new(move |text, _| tokens.open(text).ok_or(Unread::Unknown));
+        let link = Entrance::Link { parameter: "token", open, refused: Some(("insforge_status", "error")) };
+        let code = Entrance::Exchange {
+            open: Arc::new(|text, _| SixDigits::open(text).ok_or(Unread::Unknown)),
+            max_attempts: self.max_attempts,
+            shape: Arc::new(self.tokens()),
+            life: self.token_ttl,
+        };
+        let entrances = match self.method {
+            Method::Code => vec![link, code],
+            Method::Link => vec![link],
+        };
+        let door = |entrance| Door { dialect: NAME, policy: self.policy, entrance };
+        entrances.into_iter().map(door).collect()
     }
 
     /// The form of link tokens and exchanged ones alike: 64 hexadecimal digits.

@@ -1,11 +1,11 @@
-//! polyreset's own paths beside the dialects: health, readiness, the OpenAPI document, the comparison, and the page
-//! behind the link of a notice.
+//! polyreset's own paths beside the dialects: health, readiness, the OpenAPI document and the comparison.
 
 mod document;
 mod health;
-mod not_me;
 mod page;
 mod problem;
+
+pub(crate) use self::problem::refuse;
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ use crate::{
 #[derive(OpenApi)]
 #[openapi(
     info(title = "polyreset", version = "1.0.0",
-        description = "Health, readiness, this document, the dialects side by side, and the page of a notice's link."),
-    paths(health::live, health::ready, document::json, document::yaml, page::show, not_me::show, not_me::object),
+        description = "Health, readiness, this document and the dialects side by side."),
+    paths(health::live, health::ready, document::json, document::yaml, page::show),
     tags((name = "polyreset", description = "The service itself"))
 )]
 struct Document;
@@ -57,18 +57,12 @@ fn rows() -> Dialect {
         refuse: problem::refuse,
         rows: vec![
             ("/healthz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::live)]),
-            (
-                "/not-me".into(),
-                vec![
-                    Endpoint::new(Method::GET, Role::Read, &none, not_me::show),
-                    Endpoint::new(Method::POST, Role::Form, &none, not_me::object),
-                ],
-            ),
             ("/readyz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::ready)]),
         ],
         recipes: None,
         document: Document::openapi(),
         document_base: String::new(),
         traits: None,
+        doors: Vec::new(),
     }
 }

@@ -122,7 +122,7 @@ fn inline(words: &str) -> String {
 }
 
 /// Text that is text in an element and in a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
+fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -16,7 +16,7 @@ struct Problem {
 }
 
 /// What is said where no dialect has the word.
-pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
+pub(crate) fn refuse(refusal: &Refusal) -> Response<Bytes> {
     let (status, title) = match refusal {
         Refusal::NotFound { .. } => (StatusCode::NOT_FOUND, "No such path"),
         Refusal::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The path has other methods"),

@@ -22,6 +22,7 @@ use utoipa::OpenApi;
 use self::error::Error;
 use crate::{
     comparison::{Change, Traits},
+    pages::door::{Door, Entrance, Unread},
     route::{Dialect, Endpoint, Role},
 };
 
@@ -81,6 +82,10 @@ pub fn dialect(settings: Settings) -> Dialect {
         },
     };
     let traits = settings.traits();
+    let code = Entrance::Code(Arc::new(|text, _| {
+        SixDigits::open(text).or_else(|| LongCode::open(text)).ok_or(Unread::Unknown)
+    }));
+    let doors = vec![Door { dialect: NAME, policy: settings.policy, entrance: code }];
     let px0 = Arc::new(settings);
     Dialect {
         name: NAME,
@@ -101,6 +106,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         document: Document::openapi(),
         document_base: String::new(),
         traits: Some(traits),
+        doors,
     }
 }
 

@@ -25,6 +25,7 @@ use utoipa::OpenApi;
 use self::error::Error;
 use crate::{
     comparison::{Change, Traits, span},
+    pages::door::{Door, Entrance, Open, Unread},
     route::{Dialect, Endpoint, Role},
 };
 
@@ -73,6 +74,11 @@ pub fn dialect(settings: Settings) -> Dialect {
         carriage: Carriage::Link { page: settings.page_url.clone(), parameter: "code" },
     };
     let traits = settings.traits();
+    let codes = settings.codes();
+    let open: Open = Arc::new(move |text, _| codes.open(text).ok_or(Unread::Unknown));
+    let entrance = Entrance::Link { parameter: "code", open, refused: None };
+    let door = Door { dialect: NAME, policy: settings.policy, entrance };
+    let doors = settings.public.then_some(door).into_iter().collect();
     let strapi = Arc::new(settings);
     let forgot = Endpoint::new(Method::POST, Role::Trigger, &strapi, forgot_password::run);
     let reset = Endpoint::new(Method::POST, Role::Json, &strapi, reset_password::run);
@@ -92,6 +98,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         document: document(),
         document_base: String::new(),
         traits: Some(traits),
+        doors,
     }
 }
 

@@ -22,9 +22,13 @@ use reset_core::{
 };
 use utoipa::OpenApi;
 
-use self::{error::Error, token::ResetToken};
+use self::{
+    error::Error,
+    token::{Defect, ResetToken},
+};
 use crate::{
     comparison::{Change, Traits},
+    pages::door::{Door, Entrance, Unread},
     route::{Dialect, Endpoint, Role},
 };
 
@@ -77,6 +81,18 @@ pub fn dialect(settings: Settings) -> Dialect {
     };
     let base = settings.base_path.clone();
     let traits = settings.traits();
+    let tokens = settings.tokens();
+    let link = Entrance::Link {
+        parameter: "reset_token",
+        refused: None,
+        open: Arc::new(move |text, now| {
+            tokens.open(text, now).map_err(|defect| match defect {
+                Defect::Dead => Unread::Expired,
+                Defect::Forged | Defect::OtherPurpose => Unread::Unknown,
+            })
+        }),
+    };
+    let doors = vec![Door { dialect: NAME, policy: settings.policy, entrance: link }];
     let worthai = Arc::new(settings);
     Dialect {
         name: NAME,
@@ -97,6 +113,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         document: Document::openapi(),
         document_base: base,
         traits: Some(traits),
+        doors,
     }
 }
 

@@ -177,6 +177,39 @@ pub(crate) const KEYS: &[Key] = &[
         .hardened("30m"),
     Key::new("insforge.max_attempts", Integer, "3", "Guesses for one code"),
     Key::new(
+        "pages.enabled",
+        Boolean,
+        "true",
+        "Whether our own pages are served: `/forgot`, `/reset`, `/not-me`. Without them a notice has no link, and \
+         `worthai.page_url` and `strapi.page_url` have to be set",
+    ),
+    Key::new("pages.token_ttl", Duration, "30m", "Life of a link that was asked for on `/forgot`"),
+    Key::new(
+        "pages.language",
+        Text,
+        "en",
+        "Language of the pages for browsers that ask for none of ours: `en`, `de`, `es`, `fr`, `ja`, `zh`",
+    ),
+    Key::found("pages.name", "the display name in `mail_from`, else `Polyreset`", "Whose service it is"),
+    Key::found(
+        "pages.logo",
+        "the name",
+        "Picture in the place of the name: a file of at most 64 KiB, `.svg`, `.png`, `.webp` or `.jpg`",
+    ),
+    Key::found(
+        "pages.accent",
+        "`#1d4ed8`",
+        "Colour of buttons and links, `#rrggbb`; its contrast with white has to be at least 4.5:1",
+    ),
+    Key::found("pages.support", "nothing", "Where people get help: a mail address, an https URL or a text"),
+    Key::found("pages.home", "no link", "URL of the page where people sign in, the way on after a reset"),
+    Key::found("pages.footer", "nothing", "A line at the end of each page"),
+    Key::found(
+        "pages.stylesheet",
+        "ours alone",
+        "Style sheet behind ours: a file of at most 64 KiB that loads nothing",
+    ),
+    Key::new(
         "password.hash",
         Choice(&["argon2id", "bcrypt", "pbkdf2-sha256", "scrypt"]),
         "argon2id",

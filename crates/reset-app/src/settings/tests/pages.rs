@@ -1,0 +1,82 @@
+//! What a team decides about the pages.
+
+use std::fs;
+
+use reset_core::{keys::Key, language::Language};
+
+use super::{environment, sentence};
+
+#[test]
+fn the_defaults_are_those_of_an_embedder() {
+    let settings = environment(&[]).unwrap();
+    let ours = settings.dialects("https://a.example", &Key::shared(&[1; 32]).into()).unwrap().pages.unwrap();
+    let theirs = reset_dialects::Settings::defaults(&Key::shared(&[1; 32]), "https://a.example");
+    let theirs = theirs.pages.unwrap();
+    assert_eq!(
+        (&ours.public_url, ours.token_ttl, ours.policy, ours.language, &ours.brand),
+        (&theirs.public_url, theirs.token_ttl, theirs.policy, theirs.language, &theirs.brand)
+    );
+    assert_eq!(ours.tags.current().as_bytes(), theirs.tags.current().as_bytes());
+}
+
+#[test]
+fn a_team_puts_its_own_on_the_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let (logo, style) = (file("logo.svg", "<svg/>"), file("own.css", "h1 { color: red; }"));
+    let settings = environment(&[
+        ("RESET_MAIL_FROM", "Example <no-reply@example.org>"),
+        ("RESET_PAGES__LANGUAGE", "de-CH"),
+        ("RESET_PAGES__LOGO", &logo),
+        ("RESET_PAGES__ACCENT", "#7A1FA2"),
+        ("RESET_PAGES__SUPPORT", "help@example.org"),
+        ("RESET_PAGES__HOME", "https://app.example.org/login"),
+        ("RESET_PAGES__FOOTER", "Example, Ltd."),
+        ("RESET_PAGES__STYLESHEET", &style),
+    ]);
+    let pages = settings.unwrap().stand_in().unwrap().pages.unwrap();
+    let brand = pages.brand;
+    assert_eq!((brand.name.as_str(), pages.language), ("Example", Language::De));
+    assert_eq!(brand.logo.as_deref(), Some("data:image/svg+xml;base64,PHN2Zy8+"));
+    assert_eq!(brand.accent.unwrap().css(), "#7a1fa2");
+    assert_eq!(brand.home.as_deref(), Some("https://app.example.org/login"));
+    assert_eq!(brand.stylesheet.as_deref(), Some("h1 { color: red; }"));
+}
+
+#[test]
+fn what_cannot_be_put_on_a_page_stops_the_start_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let large = folder.path().join("large.css");
+    fs::write(&large, "x".repeat(65_537)).unwrap();
+    for (variable, value, reason) in [
+        ("RESET_PAGES__ACCENT", "#ffcc00", "whose contrast with white is 1.51:1: text needs 4.5:1"),
+        ("RESET_PAGES__ACCENT", "#777777", "whose contrast with white is 4.47:1"),
+        ("RESET_PAGES__ACCENT", "blue", "expected a colour of six digits"),
+        ("RESET_PAGES__LANGUAGE", "it", "expected a language that there are texts in: en, de"),
+        ("RESET_PAGES__NAME", "", "expected a line of 1 to 200 characters"),
+        ("RESET_PAGES__HOME", "http://example.org", "expected an https URL"),
+        ("RESET_PAGES__HOME", "javascript:alert(1)", "expected an https URL"),
+        ("RESET_PAGES__LOGO", "/no/such/logo.svg", "/no/such/logo.svg cannot be read"),
+        ("RESET_PAGES__STYLESHEET", large.to_str().unwrap(), "is larger than 64 KiB"),
+        ("RESET_PAGES__TOKEN_TTL", "2d", "at most 1d"),
+    ] {
+        let text = sentence(environment(&[(variable, value)]));
+        assert!(text.contains(reason) && text.contains(variable), "{text}");
+    }
+}
+
+#[test]
+fn without_pages_links_need_a_page_of_the_teams() {
+    let text = sentence(environment(&[("RESET_PAGES__ENABLED", "false")]));
+    assert!(text.contains("set worthai.page_url"), "{text}");
+    let elsewhere = [
+        ("RESET_PAGES__ENABLED", "false"),
+        ("RESET_WORTHAI__PAGE_URL", "https://app.example.org/reset"),
+        ("RESET_STRAPI__ENABLED", "false"),
+    ];
+    assert!(environment(&elsewhere).unwrap().stand_in().unwrap().pages.is_none());
+}

@@ -1,0 +1,99 @@
+//! Setting a password by a code that is typed beside the address, in whichever dialect there is one for it.
+
+use reset_core::{
+    Resets,
+    account::AccountId,
+    email::EmailAddress,
+    error::{ExchangeError, RedeemError},
+    event::Network,
+    exchange::Exchange,
+    password::{NewPassword, PASSWORD_MAX, Policy},
+};
+
+use super::{
+    Pages,
+    door::{Door, Entrance},
+};
+use crate::gate::Class;
+
+/// What became of a code.
+pub(super) struct Redeemed {
+    /// Whether the password is set, and else why not.
+    pub(super) outcome: Result<(), RedeemError>,
+    /// The token that the code has become, with its dialect.
+    pub(super) token: Option<(&'static str, String)>,
+}
+
+impl From<RedeemError> for Redeemed {
+    fn from(error: RedeemError) -> Self {
+        Self { outcome: Err(error), token: None }
+    }
+}
+
+impl Pages {
+    /// Whether any dialect mails codes to type.
+    pub(super) fn takes_codes(&self) -> bool {
+        self.doors.iter().any(Door::takes_codes)
+    }
+
+    /// The rules of every door that takes codes: whose code it is is not known before the password is judged.
+    pub(super) fn code_policy(&self) -> Policy {
+        let none = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: PASSWORD_MAX };
+        let doors = self.doors.iter().filter(|door| door.takes_codes());
+        doors.fold(none, |policy, door| policy.and(door.policy))
+    }
+
+    /// What a wrong code counts as. Where it could be one that names its account by itself, it counts as one: the page
+    /// is no way around that limit.
+    pub(super) fn class_of(&self, code: &str) -> Class {
+        let open = self.doors.iter().any(|door| matches!(door.entrance, Entrance::Code(_)));
+        match (code.chars().count() > 6, open) {
+            (true, _) => Class::Token,
+            (false, true) => Class::OpenCode,
+            (false, false) => Class::AddressCode,
+        }
+    }
+
+    /// Sets the password by a code of the account's. Nobody's code and somebody's wrong one take the same way (R14).
+    pub(super) async fn redeem_code(
+        &self,
+        resets: &Resets,
+        network: Option<Network>,
+        email: &EmailAddress,
+        code: &str,
+        password: NewPassword,
+    ) -> Redeemed {
+        let now = resets.adapters().clock.now();
+        let (account, live) = match resets.codes_of(email).await {
+            Ok(known) => known.unwrap_or_else(|| (AccountId::new(""), Vec::new())),
+            Err(error) => return RedeemError::from(error).into(),
+        };
+        let opened = self.doors.iter().filter_map(|door| Some((door, door.open_code(code, now)?)));
+        let mut opened: Vec<_> = opened.collect();
+        // Where there is no code, one is guessed at all the same.
+        opened.sort_by_key(|(door, _)| !live.iter().any(|dialect| dialect == door.dialect));
+        let Some((door, secret)) = opened.into_iter().next() else { return RedeemError::Invalid.into() };
+        let Entrance::Exchange { max_attempts, shape, life, .. } = &door.entrance else {
+            // A code of somebody else's is none of this address's.
+            let secret = secret.of(account);
+            let redeemed = resets.redeem(door.dialect, &secret, password, network).await;
+            return Redeemed { outcome: redeemed.map(|_| ()), token: None };
+        };
+        let exchange = Exchange {
+            dialect: door.dialect,
+            email,
+            code: &secret,
+            max_attempts: *max_attempts,
+            shape: &**shape,
+            life: *life,
+            network: network.clone(),
+        };
+        let token = match resets.exchange(exchange).await {
+            Ok(exchanged) => exchanged.token,
+            Err(ExchangeError::Invalid) => return RedeemError::Invalid.into(),
+            Err(ExchangeError::Store(error)) => return RedeemError::from(error).into(),
+        };
+        let redeemed = resets.redeem(door.dialect, &token, password, network).await;
+        Redeemed { outcome: redeemed.map(|_| ()), token: Some((door.dialect, token.reveal().to_owned())) }
+    }
+}

@@ -1,0 +1,165 @@
+//! Our own pages, as one more dialect: where a mailed link leads, and where a person asks for one. They work without
+//! JavaScript and load nothing (R32, R34, R35).
+//!
+//! A link's secret leaves the address bar before the form is shown: it goes into a cookie that no script reads and no
+//! other site's page makes a browser send. `forgot` asks, `reset` sets the password by whichever dialect's secret it
+//! is ([`door`]), `not_me` takes a reset back.
+
+pub mod brand;
+mod change_password;
+mod code;
+pub mod door;
+mod forgot;
+mod form;
+mod held;
+mod not_me;
+mod reset;
+mod shell;
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Method};
+use reset_core::{
+    keys::Keyring,
+    language::Language,
+    password::Policy,
+    recipe::{Carriage, Recipe, Recipes},
+    secret::{Scope, TaggedHex},
+};
+use reset_words::Catalogue;
+use utoipa::OpenApi;
+
+use self::{
+    brand::Brand,
+    door::{Door, Entrance, Open, Unread},
+};
+use crate::{
+    own::refuse,
+    route::{Dialect, Endpoint, Role},
+};
+
+/// Name of the dialect.
+pub const NAME: &str = "pages";
+
+/// What a deployment decides about the pages.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where people reach the service: the only source of links (R31).
+    pub public_url: String,
+    /// How long a link from these pages lives. Default 30 minutes (R4).
+    pub token_ttl: Duration,
+    /// Keys of the tags of those links.
+    pub tags: Keyring,
+    /// Rules for a new password that is set by such a link.
+    pub policy: Policy,
+    /// The language of people whose browser asks for none of ours.
+    pub language: Language,
+    /// Whose service it is.
+    pub brand: Brand,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "polyreset's pages", version = "1.0.0",
+        description = "Pages on which people ask for a reset and set a password. They are for browsers, not for programs."),
+    paths(forgot::show, forgot::ask, reset::show, reset::set, not_me::show, not_me::object, change_password::lead),
+    tags((name = "pages", description = "For people with a browser"))
+)]
+struct Document;
+
+/// Everything that the pages are made of.
+pub(crate) struct Pages {
+    doors: Vec<Door>,
+    catalogue: Catalogue,
+    language: Language,
+    brand: Brand,
+    style: String,
+    policy: HeaderValue,
+    /// Whether cookies are for https alone.
+    secure: bool,
+    /// Path of the public URL, without a slash at its end.
+    base: String,
+    /// `<base>/forgot`.
+    forgot: HeaderValue,
+}
+
+/// The pages' rows and mails. Secrets of `others` are redeemed here, too.
+pub fn dialect(settings: Settings, others: &[Dialect]) -> Dialect {
+    let Settings { public_url, token_ttl, tags, policy, language, brand } = settings;
+    let public_url = public_url.trim_end_matches('/');
+    let shape = TaggedHex::<24>::new(tags);
+    let recipe = Recipe {
+        shape: Arc::new(shape.clone()),
+        scope: Scope::Global,
+        life: token_ttl,
+        carriage: Carriage::Link { page: format!("{public_url}/reset"), parameter: "token" },
+    };
+    let open: Open = Arc::new(move |text, _| shape.open(text).ok_or(Unread::Unknown));
+    let own =
+        Door { dialect: NAME, policy, entrance: Entrance::Link { parameter: "token", open, refused: None } };
+    let style = shell::style(&brand);
+    let base = url::Url::parse(public_url).map(|url| url.path().trim_end_matches('/').to_owned());
+    let pages = Arc::new(Pages {
+        doors: others.iter().flat_map(|other| other.doors.clone()).chain([own]).collect(),
+        catalogue: Catalogue::default(),
+        language,
+        policy: shell::policy(&style),
+        brand,
+        style,
+        secure: public_url.starts_with("https:"),
+        base: base.unwrap_or_default(),
+        forgot: HeaderValue::from_str(&format!("{public_url}/forgot")).expect("a URL is plain ASCII"),
+    });
+    let page = |path: &str, endpoints| (path.to_owned(), endpoints);
+    Dialect {
+        name: NAME,
+        owns: Vec::new(),
+        lenient: false,
+        refuse,
+        rows: vec![
+            page(
+                "/forgot",
+                vec![
+                    Endpoint::new(Method::GET, Role::Read, &pages, forgot::show),
+                    Endpoint::new(Method::POST, Role::Form, &pages, forgot::ask),
+                ],
+            ),
+            page(
+                "/reset",
+                vec![
+                    Endpoint::new(Method::GET, Role::Read, &pages, reset::show),
+                    Endpoint::new(Method::POST, Role::Form, &pages, reset::set),
+                ],
+            ),
+            page(
+                "/not-me",
+                vec![
+                    Endpoint::new(Method::GET, Role::Read, &pages, not_me::show),
+                    Endpoint::new(Method::POST, Role::Form, &pages, not_me::object),
+                ],
+            ),
+            page(
+                "/.well-known/change-password",
+                vec![Endpoint::new(Method::GET, Role::Read, &pages, change_password::lead)],
+            ),
+        ],
+        recipes: Some(Recipes { dialect: NAME, usual: recipe, crowded: None }),
+        document: Document::openapi(),
+        document_base: String::new(),
+        traits: None,
+        doors: Vec::new(),
+    }
+}
+
+impl Pages {
+    /// A cookie that no script reads.
+    fn cookie(&self, name: &str, value: &str, path: &str, same_site: &str, age: u32) -> HeaderValue {
+        let (base, secure) = (&self.base, if self.secure { "; Secure" } else { "" });
+        let cookie = format!(
+            "{name}={value}; Path={base}{path}; Max-Age={age}; HttpOnly; SameSite={same_site}{secure}"
+        );
+        let mut cookie = HeaderValue::from_str(&cookie).expect("names, digits and secrets are plain ASCII");
+        cookie.set_sensitive(true);
+        cookie
+    }
+}

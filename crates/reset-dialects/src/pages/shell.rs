@@ -1,0 +1,315 @@
+//! What all pages have around them: language, brand, style, and the policy that a browser is to follow.
+
+use std::fmt::Write;
+
+use askama::Template;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use reset_core::language::{Language, direction};
+use reset_words::{Page, Words};
+use sha2::{Digest, Sha256};
+use tracing::error;
+use url::form_urlencoded;
+
+use super::{Pages, brand::Brand};
+use crate::{
+    language,
+    refusal::Refusal,
+    route::Call,
+    wire::{reply, retry_after},
+};
+
+const STYLE: &str = include_str!("pages.css");
+const SCRIPT: &str = include_str!("pages.js");
+/// The cookie of the language that somebody chose, and for how long.
+const CHOICE: &str = "polyreset-lang";
+const CHOICE_AGE: u32 = 365 * 24 * 60 * 60;
+
+/// Another language that the page can be had in.
+pub(super) struct Choice {
+    pub(super) tag: &'static str,
+    pub(super) name: &'static str,
+    pub(super) href: String,
+    pub(super) current: bool,
+}
+
+/// What is around one page.
+pub(super) struct Shell<'a> {
+    pub(super) brand: &'a Brand,
+    pub(super) lang: &'static str,
+    pub(super) dir: &'static str,
+    pub(super) style: &'a str,
+    pub(super) script: &'static str,
+    pub(super) support_href: Option<String>,
+    pub(super) choices: Vec<Choice>,
+}
+
+/// One request for a page: in which language it is answered, and whether that was chosen just now.
+pub(super) struct Visit<'a> {
+    pages: &'a Pages,
+    language: Language,
+    chosen: bool,
+    /// What the links that change the language lead to; it has a query already where it ends in `&`.
+    here: String,
+}
+
+/// A message without a form.
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    shell: Shell<'a>,
+    words: &'a Page,
+    title: &'a str,
+    lines: Vec<String>,
+    /// Where one can go on, and what it is called.
+    action: Option<(&'a str, &'a str)>,
+    /// Where the browser goes on by itself.
+    onward: Option<&'a str>,
+}
+
+impl Pages {
+    /// The language of an answer: the one in the query, else the one that was chosen before, else what the browser
+    /// prefers, else the deployment's.
+    pub(super) fn visit<'a>(&'a self, call: &Call, path: &str) -> Visit<'a> {
+        let (query, headers) = (call.request.uri().query().unwrap_or_default(), call.request.headers());
+        let asked = form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == "lang")
+            .and_then(|(_, tag)| Language::of(&tag));
+        let chosen = || cookie(headers, CHOICE).and_then(|tag| Language::of(&tag));
+        let language =
+            asked.or_else(chosen).or_else(|| language::among(headers, Language::of)).unwrap_or(self.language);
+        Visit { pages: self, language, chosen: asked.is_some(), here: format!("{path}?") }
+    }
+}
+
+impl<'a> Visit<'a> {
+    /// The same for a page whose address has a query of its own.
+    pub(super) fn with_query(self, name: &str, value: &str) -> Self {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+        Self { here: format!("{}{query}&", self.here), ..self }
+    }
+
+    /// The phrases.
+    pub(super) fn words(&self) -> &'a Page {
+        let words: &Words = self.pages.catalogue.of(self.language);
+        &words.page
+    }
+
+    /// The BCP 47 tag of the language, for a mail that is asked for here.
+    pub(super) fn tag(&self) -> &'static str {
+        self.language.tag()
+    }
+
+    pub(super) fn shell(&self) -> Shell<'a> {
+        let choice = |language: Language| Choice {
+            tag: language.tag(),
+            name: language.name(),
+            href: format!("{}lang={}", self.here, language.primary()),
+            current: language == self.language,
+        };
+        let lang = self.language.tag();
+        Shell {
+            brand: &self.pages.brand,
+            lang,
+            dir: direction(lang),
+            style: &self.pages.style,
+            script: SCRIPT,
+            support_href: self.pages.brand.support.as_deref().and_then(support_href),
+            choices: Language::ALL.into_iter().map(choice).collect(),
+        }
+    }
+
+    /// An answer that is this page.
+    pub(super) fn page(&self, status: StatusCode, page: &impl Template) -> Response<Bytes> {
+        let html = page.render().expect("a template over texts that is written into memory");
+        let mut response = reply(status, HeaderValue::from_static("text/html; charset=utf-8"), html);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, self.pages.policy.clone());
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
+        headers.append(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
+        if self.chosen {
+            let chosen = self.pages.cookie(CHOICE, self.language.primary(), "/", "Lax", CHOICE_AGE);
+            headers.append(header::SET_COOKIE, chosen);
+        }
+        response
+    }
+
+    /// An answer that says something.
+    pub(super) fn message(
+        &self,
+        status: StatusCode,
+        title: &'a str,
+        lines: Vec<String>,
+        action: Option<(&'a str, &'a str)>,
+    ) -> Response<Bytes> {
+        let shell = Shell { choices: Vec::new(), ..self.shell() };
+        self.page(status, &Message { shell, words: self.words(), title, lines, action, onward: None })
+    }
+
+    /// Where people sign in, where the team said so.
+    pub(super) fn home(&self) -> Option<&'a str> {
+        self.pages.brand.home.as_deref()
+    }
+
+    /// A form from another site's page.
+    pub(super) fn foreign(&self) -> Response<Bytes> {
+        let words = self.words();
+        self.message(StatusCode::FORBIDDEN, &words.foreign_title, vec![words.foreign.clone()], None)
+    }
+
+    /// One client did too much.
+    pub(super) fn too_many(&self, refusal: &Refusal) -> Response<Bytes> {
+        let words = self.words();
+        let lines = vec![words.many.clone()];
+        let page = self.message(StatusCode::TOO_MANY_REQUESTS, &words.many_title, lines, None);
+        match refusal {
+            Refusal::TooMany { retry_after: wait } => retry_after(page, *wait),
+            _ => page,
+        }
+    }
+
+    /// The server failed at `what`, which is for the log.
+    pub(super) fn failed(&self, what: &str, action: Option<(&'a str, &'a str)>) -> Response<Bytes> {
+        error!(dialect.name = super::NAME, "{what}");
+        let words = self.words();
+        let lines = vec![words.failed.clone()];
+        self.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, lines, action)
+    }
+
+    /// An answer that sends the browser on, from a page of ours: so the next request is our own, and brings the strict
+    /// cookie that this one sets.
+    pub(super) fn onward(&self, to: &'a str) -> Response<Bytes> {
+        let (words, shell) = (self.words(), Shell { choices: Vec::new(), ..self.shell() });
+        let page = Message {
+            shell,
+            words,
+            title: &words.onward_title,
+            lines: Vec::new(),
+            action: Some((to, &words.onward)),
+            onward: Some(to),
+        };
+        self.page(StatusCode::OK, &page)
+    }
+}
+
+/// The style sheet as it is served: ours, the team's colour, the team's own.
+pub(super) fn style(brand: &Brand) -> String {
+    let mut style = STYLE.to_owned();
+    if let Some(accent) = brand.accent {
+        let (light, dark) = (accent.css(), accent.on_dark().css());
+        let _ = write!(
+            style,
+            ":root {{ --accent: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; }} }}\n"
+        );
+    }
+    style.push_str(brand.stylesheet.as_deref().unwrap_or_default());
+    style
+}
+
+/// Nothing is loaded but what is on the page itself; forms lead to us; nobody frames it (R35).
+pub(super) fn policy(style: &str) -> HeaderValue {
+    let digest = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'",
+        digest(style),
+        digest(SCRIPT)
+    );
+    HeaderValue::from_str(&policy).expect("base64 is plain ASCII")
+}
+
+/// The value of a cookie; of several the first.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
+
+/// Whether a form may have been sent by another site's page. Every browser says so since 2023; what says nothing is no
+/// browser, or one whose strict cookies keep others out all the same.
+pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Where help is: a URL as it is, an address as a mail.
+fn support_href(support: &str) -> Option<String> {
+    if support.starts_with("https://") {
+        Some(support.to_owned())
+    } else {
+        support.contains('@').then(|| format!("mailto:{support}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::pages::brand::{CONTRAST_MIN, Colour};
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, "a=1; polyreset-lang=de;b=2".parse().unwrap());
+        headers.append(header::COOKIE, "polyreset-lang=fr".parse().unwrap());
+        assert_eq!(cookie(&headers, CHOICE).as_deref(), Some("de"));
+        assert_eq!(cookie(&headers, "lang"), None);
+    }
+
+    /// The colours of a mode: the last word about each.
+    fn colours(style: &str, dark: bool) -> HashMap<String, Colour> {
+        let mut colours = HashMap::new();
+        for line in style.lines().filter(|line| line.contains(":root {")) {
+            if line.starts_with("@media") && !dark {
+                continue;
+            }
+            for (name, value) in line.split(['{', ';']).filter_map(|part| part.split_once(": ")) {
+                if let Some(colour) = Colour::parse(value) {
+                    colours.insert(name.trim().to_owned(), colour);
+                }
+            }
+        }
+        colours
+    }
+
+    #[test]
+    fn everything_can_be_read_in_light_and_in_dark_whatever_the_accent() {
+        let accents =
+            [None, Some("#767676"), Some("#000000"), Some("#000080"), Some("#c40000"), Some("#7a1fa2")];
+        for accent in accents {
+            let brand = Brand { accent: accent.and_then(Colour::parse), ..Brand::default() };
+            for dark in [false, true] {
+                let colours = colours(&style(&brand), dark);
+                let colour = |name: &str| *colours.get(name).unwrap_or_else(|| panic!("{name}"));
+                let contrast = |one: &str, other: &str| colour(one).contrast(colour(other));
+                for (one, other, least) in [
+                    ("--text", "--page", CONTRAST_MIN),
+                    ("--soft", "--page", CONTRAST_MIN),
+                    ("--accent", "--page", CONTRAST_MIN),
+                    ("--on-accent", "--accent", CONTRAST_MIN),
+                    ("--on-accent", "--fault", CONTRAST_MIN),
+                    ("--text", "--fault-page", CONTRAST_MIN),
+                    // What is no text (WCAG 2.2, 1.4.11).
+                    ("--line", "--page", 3.0),
+                    ("--fault", "--page", 3.0),
+                    ("--fault", "--fault-page", 3.0),
+                ] {
+                    let seen = contrast(one, other);
+                    assert!(seen >= least, "{accent:?}, dark {dark}: {one} on {other} is {seen:.2}:1");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_from_another_site_is_foreign() {
+        let from = |site: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("sec-fetch-site", site.parse().unwrap());
+            is_foreign(&headers)
+        };
+        assert!(from("cross-site") && from("same-site") && from(""));
+        assert!(!from("same-origin") && !from("none") && !is_foreign(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,164 @@
+//! Codes that people type.
+
+use std::time::Duration;
+
+use reset_dialects::{Serving, px0};
+
+use crate::world::{Browser, NEW, OLD, PERSON, Seen, World, settings, world, world_with};
+
+const PX0: &str = "/v1/auth/password-reset/trigger";
+const INSFORGE: &str = "/api/auth/email/send-reset-password";
+const ASK: &str = r#"{"email":"user@example.com"}"#;
+
+async fn typed(browser: &mut Browser<'_>, email: &str, code: &str) -> Seen {
+    let fields = [("by", "code"), ("email", email), ("code", code), ("password", NEW)];
+    browser.post("/reset", &fields).await
+}
+
+async fn resets(world: &World, code: &str) {
+    let done = typed(&mut world.browser(), PERSON, code).await;
+    assert_eq!(done.status, 200, "{code}: {}", done.main());
+    done.says("<h1>Your new password is set</h1>");
+    assert!(world.logs_in(NEW).await);
+    let again = typed(&mut world.browser(), PERSON, code).await;
+    assert_eq!(again.status, 400);
+    again.says("This code does not work.");
+}
+
+#[tokio::test]
+async fn six_digits_are_read_however_people_type_them() {
+    for path in [PX0, INSFORGE] {
+        for number in 0..4 {
+            let world = world().await;
+            // One with a zero and a one in it, for those who type letters.
+            let code = loop {
+                let code = world.mailed(path, ASK).await;
+                if code.contains('0') && code.contains('1') {
+                    break code;
+                }
+            };
+            let (head, tail) = code.split_at(3);
+            let typed = [
+                code.clone(),
+                format!(" {head} {tail}\t"),
+                format!("{head}-{tail}"),
+                code.replace('0', "O").replace('1', "l"),
+            ];
+            resets(&world, &typed[number]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn long_codes_are_read_however_people_type_them() {
+    for number in 0..4 {
+        let mut settings = settings("http://127.0.0.1:8080");
+        settings.px0.as_mut().unwrap().codes = px0::Codes::Long;
+        let world = world_with(settings, Serving::default()).await;
+        let code = loop {
+            let code = world.mailed(PX0, ASK).await;
+            if code.contains('0') {
+                break code;
+            }
+        };
+        let typed = [
+            code.clone(),
+            code.to_ascii_lowercase(),
+            code.replace('-', " "),
+            code.replace('0', "o").replace('-', "\u{2011}"),
+        ];
+        resets(&world, &typed[number]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_good_for_its_own_address_alone() {
+    let world = world().await;
+    let code = world.mailed(PX0, ASK).await;
+    for email in ["ghost@example.com", "other@example.com"] {
+        let seen = typed(&mut world.browser(), email, &code).await;
+        assert_eq!(seen.status, 400);
+        seen.says("This code does not work.");
+    }
+    assert!(world.logs_in(OLD).await);
+    resets(&world, &code).await;
+}
+
+#[tokio::test]
+async fn wrong_and_nobodys_codes_are_answered_alike() {
+    let world = world().await;
+    for path in [PX0, INSFORGE] {
+        world.mailed(path, ASK).await;
+    }
+    let mut pages = Vec::new();
+    for email in [PERSON, "ghost@example.com"] {
+        for code in ["000000", "0000000000000"] {
+            let seen = typed(&mut world.browser(), email, code).await;
+            assert_eq!(seen.status, 400);
+            pages.push(seen.html.replace(email, "ADDRESS").replace(code, "CODE"));
+        }
+    }
+    assert!(pages.windows(2).all(|pair| pair[0] == pair[1]), "{pages:?}");
+}
+
+#[tokio::test]
+async fn what_is_missing_or_weak_is_said_beside_its_field_and_spends_nothing() {
+    let world = world().await;
+    let code = world.mailed(INSFORGE, ASK).await;
+    let mut browser = world.browser();
+    for (email, code, password, line, field) in [
+        ("user", code.as_str(), NEW, "This is not an e-mail address.", "id=\"email\""),
+        (PERSON, " ", NEW, "Enter the code from the mail.", "id=\"code\""),
+        (PERSON, code.as_str(), "nodigits", "The password needs a capital", "id=\"password\""),
+    ] {
+        let fields = [("by", "code"), ("email", email), ("code", code), ("password", password)];
+        let seen = browser.post("/reset", &fields).await;
+        assert_eq!(seen.status, 400);
+        seen.says(line);
+        let input = seen.html.split("<input ").find(|input| input.starts_with(field)).unwrap();
+        let input = input.split('>').next().unwrap();
+        assert!(
+            ["fault\"", "aria-invalid=\"true\"", "autofocus"].iter().all(|part| input.contains(part)),
+            "{input}"
+        );
+        assert_eq!(seen.html.matches("autofocus").count(), 1);
+    }
+    resets(&world, &code).await;
+}
+
+#[tokio::test]
+async fn a_code_that_became_a_token_while_too_much_was_hashed_waits_in_the_cookie() {
+    let world = world().await;
+    let code = world.mailed(INSFORGE, ASK).await;
+    let mut browser = world.browser();
+    world.set_busy(true);
+    let busy = typed(&mut browser, PERSON, &code).await;
+    assert_eq!(busy.status, 503);
+    assert!(!busy.html.contains("name=\"code\""), "the code is spent: the form is a link's");
+    assert_eq!(browser.set(NEW).await.status, 503);
+    world.set_busy(false);
+    assert_eq!(browser.set(NEW).await.status, 200);
+    assert!(world.logs_in(NEW).await);
+}
+
+#[tokio::test]
+async fn the_form_for_a_code_is_kept_beside_a_link_that_was_opened() {
+    let world = world().await;
+    let link = world.mailed("/api/auth/forgot-password", ASK).await;
+    let code = world.mailed(PX0, ASK).await;
+    let mut browser = world.browser();
+    browser.open(&link).await.says("<h1>Set a new password</h1>");
+    let form = browser.get("/reset?by=code").await;
+    form.says("name=\"code\"");
+    form.says("href=\"reset?by=code&#38;lang=de\"");
+    assert_eq!(typed(&mut browser, PERSON, &code).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_code_ends() {
+    let world = world().await;
+    let code = world.mailed(INSFORGE, ASK).await;
+    world.memory.clock.advance(Duration::from_secs(16 * 60));
+    assert_eq!(typed(&mut world.browser(), PERSON, &code).await.status, 400);
+    assert!(world.logs_in(OLD).await);
+}

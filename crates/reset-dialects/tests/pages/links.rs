@@ -1,0 +1,226 @@
+//! Where mailed links lead.
+
+use http::Method;
+use reset_dialects::{
+    Serving,
+    insforge::{self, AllowList},
+};
+
+use crate::world::{NEW, OLD, PERSON, World, settings, world, world_with};
+
+const WORTHAI: &str = "/auth/api/v1/forgot-password";
+const STRAPI: &str = "/api/auth/forgot-password";
+const INSFORGE: &str = "/api/auth/email/send-reset-password";
+const ASK: &str = r#"{"email":"user@example.com"}"#;
+
+/// A deployment whose InsForge mails links to our page.
+async fn linking(public_url: &str) -> World {
+    let mut settings = settings(public_url);
+    let insforge = settings.insforge.as_mut().unwrap();
+    insforge.method = insforge::Method::Link;
+    insforge.allowed = AllowList::parse(&[format!("{public_url}/reset")]).unwrap();
+    world_with(settings, Serving::default()).await
+}
+
+/// The link that a person asks for on our own page.
+async fn own_link(world: &World) -> String {
+    let seen = world.browser().post("/forgot", &[("email", PERSON)]).await;
+    assert_eq!(seen.status, 200);
+    world.mails().await.remove(0).secret
+}
+
+async fn every_link(world: &World, public_url: &str) -> [String; 4] {
+    let redirecting = format!(r#"{{"email":"{PERSON}","redirectTo":"{public_url}/reset"}}"#);
+    [
+        world.mailed(WORTHAI, ASK).await,
+        world.mailed(STRAPI, ASK).await,
+        world.mailed(INSFORGE, &redirecting).await,
+        own_link(world).await,
+    ]
+}
+
+#[tokio::test]
+async fn the_link_of_each_dialect_leads_to_the_page_and_sets_the_password_once() {
+    for number in 0..4 {
+        let world = linking("http://127.0.0.1:8080").await;
+        let link = every_link(&world, "http://127.0.0.1:8080").await[number].clone();
+        let mut browser = world.browser();
+        let form = browser.open(&link).await;
+        form.says("<h1>Set a new password</h1>");
+        form.says("autocomplete=\"new-password\"");
+        let secret = link.rsplit('=').next().unwrap();
+        assert!(!form.html.contains(secret), "{link}: the secret is in the page");
+        assert!(world.logs_in(OLD).await, "nothing happens by looking");
+        let done = browser.set(NEW).await;
+        assert_eq!(done.status, 200, "{link}: {}", done.main());
+        done.says("<h1>Your new password is set</h1>");
+        done.says("We have sent you a mail about it.");
+        assert!(world.logs_in(NEW).await && browser.cookies.is_empty());
+
+        let again = browser.open(&link).await;
+        assert_eq!(again.status, 400);
+        let reason = if number == 2 {
+            "It was used already, or its time is over."
+        } else {
+            "It was used already. If that was you"
+        };
+        again.says(reason);
+        again.says("href=\"forgot\">Ask for a new mail</a>");
+        assert_eq!(browser.set("Another Password 2?").await.status, 400);
+        assert!(world.logs_in(NEW).await);
+    }
+}
+
+#[tokio::test]
+async fn fifty_looks_change_nothing_whoever_looks() {
+    let world = linking("http://127.0.0.1:8080").await;
+    let links = every_link(&world, "http://127.0.0.1:8080").await;
+    let before = world.memory.store.tickets();
+    for link in &links {
+        let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
+        for round in 0..50 {
+            let method = if round % 2 == 0 { Method::HEAD } else { Method::GET };
+            let answer = world.send(method, target, &[("sec-purpose", "prefetch")], "").await;
+            assert!(answer.status() == 200 || answer.status() == 302, "{target}");
+        }
+        world.browser().open(link).await;
+    }
+    assert!(world.memory.store.tickets() == before && world.logs_in(OLD).await);
+    let last = world.browser().open(&links[3]).await;
+    assert_eq!(last.status, 200);
+}
+
+#[tokio::test]
+async fn a_weak_password_is_explained_and_keeps_the_link() {
+    let world = world().await;
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.open(&link).await;
+    for (weak, line) in [
+        ("short", "The password is too short. It needs at least 8 characters."),
+        ("", "The password is too short."),
+        ("password1", "Too many people use this password."),
+    ] {
+        let seen = browser.set(weak).await;
+        assert_eq!(seen.status, 400);
+        seen.says(line);
+        seen.says("aria-invalid=\"true\" autofocus");
+        assert!(!seen.html.contains("value=\"short\""));
+    }
+    assert_eq!(browser.set(NEW).await.status, 200);
+    assert!(world.logs_in(NEW).await);
+}
+
+#[tokio::test]
+async fn what_does_not_work_any_more_says_why_and_leads_on() {
+    let world = world().await;
+    let first = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.open(&first).await;
+    let second = own_link(&world).await;
+    let seen = browser.set(NEW).await;
+    assert_eq!(seen.status, 400);
+    seen.says("There is a newer one, or your password was changed since.");
+    seen.says("href=\"forgot\">Ask for a new mail</a>");
+
+    let worthai = world.mailed(WORTHAI, ASK).await;
+    world.memory.clock.advance(std::time::Duration::from_secs(31 * 60));
+    for link in [&second, &worthai] {
+        let seen = world.browser().open(link).await;
+        assert_eq!(seen.status, 400, "{link}");
+        seen.says("Its time is over.");
+    }
+    let cut = &second[..second.len() - 5];
+    world.browser().open(cut).await.says("It is incomplete.");
+    assert!(world.logs_in(OLD).await);
+}
+
+#[tokio::test]
+async fn while_the_form_is_open_a_link_may_end() {
+    let world = world().await;
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.open(&link).await;
+    world.memory.clock.advance(std::time::Duration::from_secs(31 * 60));
+    browser.set(NEW).await.says("Its time is over.");
+    let mut without = world.browser();
+    without.get("/reset?by=link").await.says("Your browser did not bring the link along");
+    without.set(NEW).await.says("Your browser did not bring the link along");
+    assert!(world.logs_in(OLD).await);
+}
+
+#[tokio::test]
+async fn too_much_to_do_keeps_the_link() {
+    let world = world().await;
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.open(&link).await;
+    world.set_busy(true);
+    let busy = browser.set(NEW).await;
+    assert_eq!((busy.status, busy.headers["retry-after"].to_str().unwrap()), (503, "2"));
+    busy.says("Nothing is lost. Try again in a moment.");
+    world.set_busy(false);
+    assert_eq!(browser.set(NEW).await.status, 200);
+}
+
+#[tokio::test]
+async fn behind_a_path_of_its_own_everything_works_and_cookies_stay_there() {
+    let url = "https://example.org/accounts";
+    let world = linking(url).await;
+    for link in every_link(&world, url).await {
+        let target = link.strip_prefix(url).unwrap();
+        let answer = world.send(Method::GET, target, &[], "").await;
+        if let Some(cookie) = answer.headers().get("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            assert!(
+                cookie.ends_with("; Path=/accounts/reset; Max-Age=900; HttpOnly; SameSite=Strict; Secure"),
+                "{cookie}"
+            );
+        } else {
+            assert_eq!(answer.status(), 302, "{link}");
+        }
+        let mut browser = world.browser();
+        browser.open(&link).await.says("<form method=\"post\" action=\"reset\"");
+    }
+    let lead = world.send(Method::GET, "/.well-known/change-password", &[], "").await;
+    assert_eq!(
+        (lead.status().as_u16(), lead.headers()["location"].to_str().unwrap()),
+        (303, "https://example.org/accounts/forgot")
+    );
+}
+
+#[tokio::test]
+async fn a_language_is_kept_on_the_way_from_the_link_to_the_end() {
+    let world = world().await;
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.language = "de-CH, en;q=0.5";
+    browser.open(&link).await.says("<h1>Neues Passwort festlegen</h1>");
+    browser.get("/reset?lang=fr").await.says("<html lang=\"fr\"");
+    browser.set(NEW).await.says("<html lang=\"fr\"");
+    assert!(world.logs_in(NEW).await);
+}
+
+#[tokio::test]
+async fn the_owner_takes_a_reset_back_on_a_page_in_his_language() {
+    let world = world().await;
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.open(&link).await;
+    assert_eq!(browser.set(NEW).await.status, 200);
+    let notice = world.mails().await.remove(0).secret;
+    let mut owner = world.browser();
+    owner.language = "es";
+    let page = owner.open(&notice).await;
+    page.says("<html lang=\"es\"");
+    page.says("<form method=\"post\" action=\"not-me\">");
+    let token = notice.rsplit('=').next().unwrap();
+    page.says(&format!("href=\"not-me?token={token}&#38;lang=ja\""));
+    assert!(world.logs_in(NEW).await, "nothing happens by looking");
+    world.set_busy(true);
+    assert_eq!(owner.post("/not-me", &[("token", token)]).await.status, 503);
+    world.set_busy(false);
+    let done = owner.post("/not-me", &[("token", token)]).await;
+    assert!(done.status == 200 && !world.logs_in(NEW).await && !world.logs_in(OLD).await);
+    done.says("href=\"forgot\"");
+}
