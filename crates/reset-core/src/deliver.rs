@@ -127,7 +127,9 @@ impl Resets {
     async fn put_off(&self, errand: &Errand, wait: Duration, reply: &str) -> Result<(), StoreError> {
         let now = self.adapters().clock.now();
         let event = Event::of_errand(EventKind::PutOff, errand, now).saying(errand.task.saying(reply));
-        self.adapters().store.postpone(&errand.id, errand.attempts, now.plus(wait), reply, &event).await
+        // A thousand errands may wait for room, minute by minute: that is no news.
+        let event = (reply != NO_ROOM).then_some(&event);
+        self.adapters().store.postpone(&errand.id, errand.attempts, now.plus(wait), reply, event).await
     }
 
     /// Everything before the mail: the account, the ticket, the secret. `Err` says why there is no mail.

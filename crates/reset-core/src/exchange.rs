@@ -63,9 +63,9 @@ impl Resets {
         email: &EmailAddress,
     ) -> Result<Option<(AccountId, Vec<String>)>, StoreError> {
         let adapters = self.adapters();
-        let account = adapters.store.account_by_email(email).await?;
-        let Some(account) = account.filter(|account| !account.blocked) else { return Ok(None) };
-        let dialects = adapters.store.dialects_with_codes(&account.id, adapters.clock.now()).await?;
+        let now = adapters.clock.now();
+        let Some(account) = self.reached_by(email, now).await? else { return Ok(None) };
+        let dialects = adapters.store.dialects_with_codes(&account.id, now).await?;
         Ok(Some((account.id, dialects)))
     }
 

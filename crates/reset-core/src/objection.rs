@@ -123,16 +123,23 @@ impl Resets {
         to: &StoredAddress,
     ) -> Result<Option<Zeroizing<String>>, StoreError> {
         let Some(page) = &self.inner.notices.objection_page else { return Ok(None) };
+        let (store, mailbox) = (&self.adapters().store, email_key(to.as_str()));
+        let since = self.adapters().clock.now().minus(OBJECTION_LIFE);
+        let standing = store.mailbox_of_objections(account, since).await?;
+        if standing.is_some_and(|standing| standing != mailbox) {
+            // Whoever gave the account this address may not object to what its owner does.
+            return Ok(None);
+        }
         let objection = Objection {
             id: errand.id.clone(),
             account: account.clone(),
             reference: errand.reference.clone(),
             dialect: errand.dialect.clone(),
-            mailbox: email_key(to.as_str()),
+            mailbox,
             until: errand.created_at.plus(OBJECTION_LIFE),
             raised_at: None,
         };
-        self.adapters().store.allow_objection(&objection).await?;
+        store.allow_objection(&objection).await?;
         let token = self.inner.keys.objection_token(&errand.id);
         Ok(Some(Zeroizing::new(format!("{page}?token={}", token.as_str()))))
     }
@@ -210,9 +217,14 @@ impl Resets {
                 let mailbox = store.mailbox_of_objections(&account.id, since).await?;
                 mailbox.is_none_or(|mailbox| mailbox == email.key()).then_some(account)
             }
+            // Of several objections only the one that counts leads to the account.
             None => match store.account_of_objection(email.key(), since).await? {
-                Some(id) => store.account(&id).await?,
-                None => None,
+                Some(id)
+                    if store.mailbox_of_objections(&id, since).await?.as_deref() == Some(email.key()) =>
+                {
+                    store.account(&id).await?
+                }
+                Some(_) | None => None,
             },
         };
         Ok(account.filter(|account| !account.blocked))

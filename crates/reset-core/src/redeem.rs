@@ -14,6 +14,7 @@ use crate::{
     event::{Event, EventKind, Network},
     password::NewPassword,
     ports::Redemption,
+    rehearse::is_nobodys,
     secret::TicketSecret,
     ticket::{Ticket, TicketKind, TicketState},
     time::Timestamp,
@@ -89,7 +90,9 @@ impl Resets {
             return Ok(None);
         }
         let ticket = self.ticket_of_secret(dialect, secret, now).await?;
-        if ticket.is_some() {
+        // Only who has had this code himself guesses nothing: somebody else's, or nobody's, was guessed.
+        let own = |ticket: &Ticket| secret.may_be_of(&ticket.account) && !is_nobodys(&ticket.account);
+        if ticket.as_ref().is_some_and(own) {
             store.give_back(&budget, now).await?;
         } else {
             // The budget bounds how many of these there are.

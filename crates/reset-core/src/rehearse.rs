@@ -16,6 +16,14 @@ use crate::{
 /// Whom a mail to nobody is to: an address that cannot exist (RFC 2606).
 const NOWHERE: &str = "nobody@nowhere.invalid";
 
+/// What the keys of accounts that do not exist begin with.
+const NOBODY: &str = "nobody/";
+
+/// Whether a ticket of this account was issued for nobody.
+pub(crate) fn is_nobodys(account: &AccountId) -> bool {
+    account.as_str().starts_with(NOBODY)
+}
+
 impl Resets {
     /// Does for an address without an account what is done for one with, and leaves nothing that opens anything.
     pub(crate) async fn rehearse(
@@ -27,7 +35,7 @@ impl Resets {
         let (store, mailer) = (&self.adapters().store, &self.adapters().mailer);
         let nobody = Account {
             // No account has this key, and no other errand of the same address: nothing of it is ever in another's way.
-            id: AccountId::new(format!("nobody/{}", errand.id.as_str())),
+            id: AccountId::new(format!("{NOBODY}{}", errand.id.as_str())),
             email: NOWHERE.to_owned(),
             username: None,
             name: None,

@@ -61,8 +61,11 @@ impl Resets {
             };
         };
         if disclosure == Disclosure::AsContracted {
+            // Whose address it is gets the usual answer, objection or not; and so does the mailbox of an objection.
             let account = adapters.store.account_by_email(&email).await?;
-            if account.is_none_or(|account| account.blocked) {
+            let known = account.is_some_and(|account| !account.blocked)
+                || self.reached_by(&email, adapters.clock.now()).await?.is_some();
+            if !known {
                 return Err(RequestError::Unknown);
             }
         }

@@ -27,7 +27,7 @@ async fn finish(store: &Arc<dyn Store>, id: &str, now: Timestamp) {
 
 /// Puts off what was claimed once.
 async fn postpone(store: &Arc<dyn Store>, id: &str, due_at: Timestamp) {
-    done(store.postpone(&ErrandId::new(id), 1, due_at, "451 4.7.1", &happened(at(0))).await);
+    done(store.postpone(&ErrandId::new(id), 1, due_at, "451 4.7.1", Some(&happened(at(0)))).await);
 }
 
 pub async fn an_errand_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {

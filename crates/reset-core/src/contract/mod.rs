@@ -175,7 +175,8 @@ macro_rules! store_contract {
                 an_account_is_found_by_the_mailbox_of_its_objection,
                 an_objection_outlasts_a_reset_while_the_account_has_another_address,
                 a_reset_lifts_the_objections_of_its_account,
-                of_several_objections_the_mailbox_of_the_oldest_notice_holds,
+                an_older_notices_objection_ends_the_younger_ones_of_other_mailboxes,
+                a_younger_notices_objection_is_not_raised_while_an_older_one_stands,
                 an_administrator_lifts_an_objection,
                 purge_forgets_objections_that_stand_no_longer,
             }

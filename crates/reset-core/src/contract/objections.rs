@@ -179,14 +179,34 @@ pub async fn a_reset_lifts_the_objections_of_its_account(store: Arc<dyn Store>) 
     assert!(mailbox(&store, &bob.id, 0).await.is_some());
 }
 
-pub async fn of_several_objections_the_mailbox_of_the_oldest_notice_holds(store: Arc<dyn Store>) {
-    let ann = account(&store, "ann").await;
-    for (id, mailbox, until) in [("late", "eve@example.net", 2000), ("early", "ann@example.org", 1000)] {
-        let one = Objection { mailbox: mailbox.to_owned(), until: at(until), ..objection(&ann, id) };
-        done(store.allow_objection(&one).await);
-        assert!(object(&store, &one, at(1)).await);
-        assert_eq!(self::mailbox(&store, &ann.id, 0).await.as_deref(), Some(mailbox));
-    }
+/// Ann's notice is older than the one that Eve got at the address which she gave the account.
+async fn anns_and_eves(store: &Arc<dyn Store>) -> (Account, Objection, Objection) {
+    let ann = account(store, "ann").await;
+    let anns = Objection { until: at(1000), ..objection(&ann, "anns") };
+    let eves =
+        Objection { mailbox: "eve@example.net".to_owned(), until: at(2000), ..objection(&ann, "eves") };
+    done(store.allow_objection(&anns).await);
+    done(store.allow_objection(&eves).await);
+    (ann, anns, eves)
+}
+
+pub async fn an_older_notices_objection_ends_the_younger_ones_of_other_mailboxes(store: Arc<dyn Store>) {
+    let (ann, anns, eves) = anns_and_eves(&store).await;
+    assert!(object(&store, &eves, at(1)).await);
+    assert_eq!(mailbox(&store, &ann.id, 0).await.as_deref(), Some("eve@example.net"));
+    assert!(object(&store, &anns, at(2)).await);
+    assert_eq!(mailbox(&store, &ann.id, 0).await.as_deref(), Some("ann@example.org"));
+    assert_eq!(done(store.account_of_objection("eve@example.net", at(0)).await), None);
+    done(store.lift_objections(&ann.id, &happened(at(3))).await);
+    assert_eq!(mailbox(&store, &ann.id, 0).await, None, "nothing of Eve's is left behind it");
+}
+
+pub async fn a_younger_notices_objection_is_not_raised_while_an_older_one_stands(store: Arc<dyn Store>) {
+    let (ann, anns, eves) = anns_and_eves(&store).await;
+    assert!(object(&store, &anns, at(1)).await);
+    assert!(!object(&store, &eves, at(2)).await);
+    done(store.lift_objections(&ann.id, &happened(at(3))).await);
+    assert!(!object(&store, &eves, at(4)).await, "its link has ended");
 }
 
 pub async fn an_administrator_lifts_an_objection(store: Arc<dyn Store>) {

@@ -44,7 +44,7 @@ pub async fn a_waiting_errand_is_retried_at_once_and_a_taken_one_is_not(store: A
     done(store.push(&errand("one", "ann")).await);
     done(store.claim(1, at(0), at(60)).await);
     assert!(!retry(&store, "one").await, "a courier has it");
-    done(store.postpone(&ErrandId::new("one"), 1, at(900), "451", &happened(at(0))).await);
+    done(store.postpone(&ErrandId::new("one"), 1, at(900), "451", Some(&happened(at(0)))).await);
     assert!(done(store.claim(1, at(100), at(160)).await).is_empty());
     assert!(retry(&store, "one").await);
     assert_eq!(done(store.claim(1, at(100), at(160)).await).len(), 1);
@@ -95,7 +95,7 @@ pub async fn a_lost_courier_is_counted_until_one_comes_back(store: Arc<dyn Store
         assert_eq!(lost(now).await, expected);
         now += 60;
     }
-    done(store.postpone(&ErrandId::new("one"), 4, at(now), "451", &happened(at(now))).await);
+    done(store.postpone(&ErrandId::new("one"), 4, at(now), "451", Some(&happened(at(now)))).await);
     assert_eq!(lost(now).await, 0, "it came back");
     done(store.release(at(now)).await);
     assert_eq!(lost(now).await, 1, "its process died");

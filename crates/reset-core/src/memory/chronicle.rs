@@ -85,9 +85,17 @@ impl Chronicle {
             return Err(StoreError::new(NOT_OURS));
         }
         let old = |(event, mark): &(Event, Option<Mark>)| mark.is_some() && event.at < before;
-        let count = self.events.iter().take_while(|row| old(row)).count();
-        if let Some((_, Some(mark))) = self.events.drain(..count).next_back() {
-            ends.base = (mark, sealer.tag(End::Base, mark));
+        let (mut at, mut count) = (ends.base.0, 0);
+        for (event, mark) in self.events.iter().take_while(|row| old(row)) {
+            let next = mark.expect("sealed, as all that are old");
+            if !sealer.fits(at, event, next) {
+                return Err(StoreError::new(NOT_OURS));
+            }
+            (at, count) = (next, count + 1);
+        }
+        if count > 0 {
+            self.events.drain(..count);
+            ends.base = (at, sealer.tag(End::Base, at));
         }
         Ok(())
     }
@@ -105,6 +113,30 @@ impl Docket {
     /// Whether it can be raised: it is not yet, and its time is not over.
     fn is_open(&self, notice: &ErrandId, now: Timestamp) -> bool {
         self.find(notice).is_some_and(|objection| objection.raised_at.is_none() && objection.until > now)
+    }
+
+    /// Whether an older one of another mailbox stands.
+    fn is_outranked(&self, objection: &Objection, now: Timestamp) -> bool {
+        let since = now.minus(OBJECTION_LIFE);
+        self.0.iter().any(|(other, lifted)| {
+            other.account == objection.account
+                && other.mailbox != objection.mailbox
+                && other.until < objection.until
+                && other.raised_at.is_some_and(|at| at > since)
+                && !lifted
+        })
+    }
+
+    /// Ends the younger ones of other mailboxes, raised or not.
+    fn end_younger(&mut self, objection: &Objection, now: Timestamp) {
+        for (other, lifted) in &mut self.0 {
+            if other.account == objection.account
+                && other.mailbox != objection.mailbox
+                && other.until > objection.until
+            {
+                (other.until, *lifted) = (now, true);
+            }
+        }
     }
 
     fn raise(&mut self, notice: &ErrandId, now: Timestamp) {
@@ -192,13 +224,15 @@ impl Objections for MemoryStore {
     async fn object(&self, raising: Raising<'_>) -> Result<bool, StoreError> {
         let Raising { objection, password_hash, errands, event, now } = raising;
         let mut state = self.working("object")?;
-        if !state.has_account(&objection.account) || !state.docket.is_open(&objection.id, now) {
+        let open = state.docket.is_open(&objection.id, now) && !state.docket.is_outranked(objection, now);
+        if !state.has_account(&objection.account) || !open {
             return Ok(false);
         }
         for errand in errands {
             state.queue.push(errand)?;
         }
         state.docket.raise(&objection.id, now);
+        state.docket.end_younger(objection, now);
         state.set_password(&objection.account, password_hash, now);
         state.void(now, |ticket| ticket.account == objection.account);
         state.chronicle.write(event.clone());

@@ -83,10 +83,12 @@ impl Errands for MemoryStore {
         attempts: u32,
         due_at: Timestamp,
         reply: &str,
-        event: &Event,
+        event: Option<&Event>,
     ) -> Result<(), StoreError> {
         let mut state = self.working("postpone")?;
-        if state.queue.postpone(errand, attempts, due_at, reply) {
+        if state.queue.postpone(errand, attempts, due_at, reply)
+            && let Some(event) = event
+        {
             state.chronicle.write(event.clone());
         }
         Ok(())

@@ -71,7 +71,7 @@ pub trait Errands: Send + Sync {
         event: &Event,
     ) -> Result<(), StoreError>;
 
-    /// Puts an unfinished errand off until `due_at` and writes `event` down. Its courier was not lost. Later ones for
+    /// Puts an unfinished errand off until `due_at` and writes `event` down, if there is one. Its courier was not lost. Later ones for
     /// the same address may overtake it.
     /// `attempts` is the number under which it was claimed: if it was claimed again since, it is somebody else's
     /// and nothing changes.
@@ -84,7 +84,7 @@ pub trait Errands: Send + Sync {
         attempts: u32,
         due_at: Timestamp,
         reply: &str,
-        event: &Event,
+        event: Option<&Event>,
     ) -> Result<(), StoreError>;
 
     /// Keeps a taken errand until `lease_end`, if it was not claimed since it was under `attempts`.

@@ -87,6 +87,10 @@ pub trait Objections: Send + Sync {
     /// end of all its tickets, the errands that tell of it, and the event. Of any number of concurrent calls exactly
     /// one returns `true`; `false` means that nothing changed. Whether the account is blocked does not matter.
     ///
+    /// An objection whose notice is older than another one's counts before it (an attacker who moved the account to an
+    /// address of his own gets notices, too): while an older one of another mailbox stands, a younger one is not raised,
+    /// and when an older one is raised, all younger ones of other mailboxes end, and so do their links.
+    ///
     /// # Errors
     /// When the store fails.
     async fn object(&self, raising: Raising<'_>) -> Result<bool, StoreError>;

@@ -129,11 +129,29 @@ async fn an_attackers_own_objection_does_not_keep_the_owner_out() {
     object(&world, &attackers).await.unwrap();
     object(&world, &owners).await.unwrap();
     world.courier().await;
-    world.memory.mailer.take();
+    let notices = world.memory.mailer.take();
+    assert!(
+        notices.iter().all(|notice| notice.secret.is_empty()),
+        "no way back for whoever moved the account"
+    );
     world.ask("code", "eve@example.net").await;
     world.courier().await;
     assert_eq!(world.memory.mailer.take(), []);
-    assert_eq!(world.mailed("code", ANN).await.to, ANN);
+    let mail = world.mailed("code", ANN).await;
+    assert_eq!(mail.to, ANN);
+    world.redeem("code", &code(&mail.secret)).await.unwrap();
+    world.courier().await;
+    world.memory.mailer.take();
+    // The address is put right, and the attacker asks with his own once more.
+    world.memory.store.rename(&address("eve@example.net"), ANN);
+    world.memory.clock.advance(MINUTE);
+    assert!(matches!(object(&world, &attackers).await, Ok(()) | Err(ObjectError::Invalid)));
+    for dialect in ["code", "link", "pair"] {
+        world.ask(dialect, "eve@example.net").await;
+    }
+    world.courier().await;
+    assert_eq!(world.memory.mailer.take(), []);
+    assert_eq!(world.mailed("link", ANN).await.to, ANN);
 }
 
 /// She asks with her address, which the account does not have any more, and resets; and Eve, who has the one that it has

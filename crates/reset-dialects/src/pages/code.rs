@@ -70,30 +70,37 @@ impl Pages {
         };
         let opened = self.doors.iter().filter_map(|door| Some((door, door.open_code(code, now)?)));
         let mut opened: Vec<_> = opened.collect();
-        // Where there is no code, one is guessed at all the same.
-        opened.sort_by_key(|(door, _)| !live.iter().any(|dialect| dialect == door.dialect));
-        let Some((door, secret)) = opened.into_iter().next() else { return RedeemError::Invalid.into() };
-        let Entrance::Exchange { max_attempts, shape, life, .. } = &door.entrance else {
-            // A code of somebody else's is none of this address's.
-            let secret = secret.of(account);
-            let redeemed = resets.redeem(door.dialect, &secret, password, network).await;
-            return Redeemed { outcome: redeemed.map(|_| ()), token: None };
-        };
-        let exchange = Exchange {
-            dialect: door.dialect,
-            email,
-            code: &secret,
-            max_attempts: *max_attempts,
-            shape: &**shape,
-            life: *life,
-            network: network.clone(),
-        };
-        let token = match resets.exchange(exchange).await {
-            Ok(exchanged) => exchanged.token,
-            Err(ExchangeError::Invalid) => return RedeemError::Invalid.into(),
-            Err(ExchangeError::Store(error)) => return RedeemError::from(error).into(),
-        };
-        let redeemed = resets.redeem(door.dialect, &token, password, network).await;
-        Redeemed { outcome: redeemed.map(|_| ()), token: Some((door.dialect, token.reveal().to_owned())) }
+        // An account may have a code in several dialects. Those that are the address's own are tried first: they cost
+        // nobody else anything. Where there is no code, one is guessed at all the same.
+        let is_live = |door: &Door| live.iter().any(|dialect| dialect == door.dialect);
+        let is_open = |door: &Door| matches!(door.entrance, Entrance::Code(_));
+        opened.sort_by_key(|(door, _)| (!is_live(door), is_live(door) && is_open(door)));
+        let tried = opened.iter().filter(|(door, _)| is_live(door)).count().max(1);
+        for (door, secret) in opened.into_iter().take(tried) {
+            let Entrance::Exchange { max_attempts, shape, life, .. } = &door.entrance else {
+                // A code of somebody else's is none of this address's.
+                let secret = secret.of(account);
+                let redeemed = resets.redeem(door.dialect, &secret, password, network).await;
+                return Redeemed { outcome: redeemed.map(|_| ()), token: None };
+            };
+            let exchange = Exchange {
+                dialect: door.dialect,
+                email,
+                code: &secret,
+                max_attempts: *max_attempts,
+                shape: &**shape,
+                life: *life,
+                network: network.clone(),
+            };
+            let token = match resets.exchange(exchange).await {
+                Ok(exchanged) => exchanged.token,
+                Err(ExchangeError::Invalid) => continue,
+                Err(ExchangeError::Store(error)) => return RedeemError::from(error).into(),
+            };
+            let redeemed = resets.redeem(door.dialect, &token, password, network).await;
+            let token = Some((door.dialect, token.reveal().to_owned()));
+            return Redeemed { outcome: redeemed.map(|_| ()), token };
+        }
+        RedeemError::Invalid.into()
     }
 }

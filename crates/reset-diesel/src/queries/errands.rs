@@ -194,10 +194,10 @@ impl Errands for Home {
         attempts: u32,
         due_at: Timestamp,
         reply: &str,
-        event: &Event,
+        event: Option<&Event>,
     ) -> Result<(), StoreError> {
         let (errand, due_at, reply) = (errand.as_str().to_owned(), due_at.as_millis(), reply.to_owned());
-        let event = event.clone();
+        let event = event.cloned();
         let postponed = self.write(move |db| {
             let claimed = errands::table
                 .filter(errands::id.eq(&errand))
@@ -211,8 +211,10 @@ impl Errands for Home {
                     errands::lost.eq(0),
                 ))
                 .execute(db)?;
-            if postponed > 0 {
-                insert_event(db, &event)?;
+            if postponed > 0
+                && let Some(event) = &event
+            {
+                insert_event(db, event)?;
             }
             Ok(())
         });

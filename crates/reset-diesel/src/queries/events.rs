@@ -159,7 +159,8 @@ fn turn(db: &mut Db, sealer: &Sealer, end: End) -> QueryResult<Turn> {
         return Ok(Turn::Others);
     }
     let placed = events::table.filter(events::place.is_not_null());
-    if select(exists(placed)).get_result(db)? {
+    let was_there = end == End::Head && sealer.last() != Mark::START;
+    if was_there || select(exists(placed)).get_result(db)? {
         return Ok(Turn::Never);
     }
     // Two that find none meet at the primary key; the one that is run again waits its turn.
@@ -228,11 +229,21 @@ fn forget_some(db: &mut Db, sealer: &Sealer, before: i64, limit: u16) -> QueryRe
     let first = events::table.filter(events::place.gt(base.place)).order(events::place).limit(limit.into());
     let rows: Vec<SealedRow> = first.select(SealedRow::as_select()).load(db)?;
     let old: Vec<SealedRow> = rows.into_iter().take_while(|row| row.event.at < before).collect();
-    let count = old.len();
-    if let Some(last) = old.into_iter().last() {
-        let last = Sealed::try_from(last)?;
-        delete(events::table.filter(events::place.le(last.mark.place))).execute(db)?;
-        move_mark(db, sealer, End::Base, last.mark)?;
+    // What does not fit was changed, and its age with it: it stays, to be found.
+    let (mut at, mut count) = (base, 0);
+    for row in old {
+        let next = Sealed::try_from(row)?;
+        if !sealer.fits(at, &next.event, next.mark) {
+            if count == 0 {
+                return Ok(None);
+            }
+            break;
+        }
+        (at, count) = (next.mark, count + 1);
+    }
+    if count > 0 {
+        delete(events::table.filter(events::place.le(at.place))).execute(db)?;
+        move_mark(db, sealer, End::Base, at)?;
     }
     Ok(Some(count))
 }

@@ -1,7 +1,7 @@
 //! Objections of owners to resets that were not theirs.
 
 use async_trait::async_trait;
-use diesel::{delete, insert_into, prelude::*, update};
+use diesel::{delete, dsl::exists, insert_into, prelude::*, select, update};
 use reset_core::{
     account::AccountId,
     errand::{ErrandId, Reference},
@@ -91,6 +91,8 @@ struct Raised {
     users: Users,
     id: String,
     account: AccountId,
+    mailbox: String,
+    until: i64,
     password_hash: String,
     errands: Vec<NewErrandRow>,
     event: Event,
@@ -98,9 +100,22 @@ struct Raised {
 }
 
 fn raise(db: &mut Db, raised: &Raised) -> QueryResult<bool> {
-    let Raised { users, id, account, password_hash, errands, event, now } = raised;
+    let Raised { users, id, account, mailbox, until, password_hash, errands, event, now } = raised;
     // The account's row first, as everybody else does.
     if users.hold(db, account)?.is_none() {
+        return Ok(false);
+    }
+    let since = now.saturating_sub(i64::try_from(OBJECTION_LIFE.as_millis()).unwrap_or(i64::MAX));
+    let others = || {
+        objections::table
+            .filter(objections::account.eq(account.as_str()))
+            .filter(objections::mailbox.ne(mailbox))
+    };
+    let older = others()
+        .filter(objections::until.lt(until))
+        .filter(objections::raised_at.gt(since))
+        .filter(objections::lifted_at.is_null());
+    if select(exists(older)).get_result(db)? {
         return Ok(false);
     }
     let open =
@@ -108,6 +123,9 @@ fn raise(db: &mut Db, raised: &Raised) -> QueryResult<bool> {
     if update(open).set(objections::raised_at.eq(now)).execute(db)? == 0 {
         return Ok(false);
     }
+    update(others().filter(objections::until.gt(until)))
+        .set((objections::until.eq(now), objections::lifted_at.eq(now)))
+        .execute(db)?;
     if !users.set_password(db, account, password_hash, *now)? {
         return Err(diesel::result::Error::RollbackTransaction);
     }
@@ -147,6 +165,8 @@ impl Objections for Home {
             users: self.users(),
             id: raising.objection.id.as_str().to_owned(),
             account: raising.objection.account.clone(),
+            mailbox: raising.objection.mailbox.clone(),
+            until: raising.objection.until.as_millis(),
             password_hash: raising.password_hash.to_owned(),
             errands: raising.errands.iter().map(NewErrandRow::from).collect(),
             event: raising.event.clone(),
