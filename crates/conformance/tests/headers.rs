@@ -19,7 +19,8 @@ const ALWAYS: [(&str, &str); 4] = [
 ];
 
 /// Our own pages.
-const PAGES: [&str; 5] = ["/docs", "/dialects", "/forgot", "/reset", "/not-me"];
+const PAGES: [&str; 7] =
+    ["/docs", "/dialects", "/forgot", "/reset", "/reset/strength", "/not-me", "/.well-known/change-password"];
 
 /// What an answer may carry beside, by its value or, where that differs from one answer to the next, by its name.
 fn may_be(name: &str, value: &str) -> bool {

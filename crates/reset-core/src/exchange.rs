@@ -50,6 +50,8 @@ pub struct Inspection {
     pub state: TicketState,
     /// Where its link is to lead.
     pub redirect_to: Option<String>,
+    /// The BCP 47 tag of the owner's language.
+    pub locale: Option<String>,
 }
 
 impl Resets {
@@ -162,7 +164,9 @@ impl Resets {
         let event =
             Event::of_ticket(EventKind::Opened, &ticket, now).by(network.as_ref()).saying(state.name());
         self.note_once(&event).await;
-        Ok(Some(Inspection { state, redirect_to: ticket.redirect_to }))
+        let account = self.adapters().store.account(&ticket.account).await?;
+        let locale = account.and_then(|account| account.locale);
+        Ok(Some(Inspection { state, redirect_to: ticket.redirect_to, locale }))
     }
 
     /// Writes an event down that nobody's answer depends on.

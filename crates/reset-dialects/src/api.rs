@@ -89,11 +89,12 @@ impl Api {
     pub fn new(resets: Resets, dialects: Vec<Dialect>, serving: Serving) -> Self {
         let (mut routes, mut owners, mut lenient) = (Vec::new(), Vec::new(), Vec::new());
         for dialect in dialects {
-            owners.extend(dialect.owns.into_iter().map(|prefix| Owner { prefix, refuse: dialect.refuse }));
+            let refuse = &dialect.refuse;
+            owners.extend(dialect.owns.into_iter().map(|prefix| Owner { prefix, refuse: refuse.clone() }));
             for (path, mut endpoints) in dialect.rows {
                 let allow = allow(&endpoints);
                 endpoints.push(preflight(&allow));
-                let (body_limit, name, refuse) = (serving.body_limit, dialect.name, dialect.refuse);
+                let (body_limit, name, refuse) = (serving.body_limit, dialect.name, dialect.refuse.clone());
                 let route = Arc::new(Route { path, allow, body_limit, endpoints, dialect: name, refuse });
                 if dialect.lenient {
                     lenient.push((route.path.to_ascii_lowercase(), route.clone()));
@@ -151,7 +152,7 @@ impl Api {
                 )
                 .await
             }
-            Err(refusal) => (route.refuse)(&refusal),
+            Err(refusal) => route.refuse.answer(&refusal, &parts.headers),
         };
         if triggers {
             let reference = HeaderValue::from_str(reference.as_str()).expect("a reference is plain ASCII");
@@ -166,7 +167,7 @@ impl Api {
         let admission = if asks { Some(call.admit(Class::Ask).await) } else { None };
         let admission = match admission.transpose() {
             Ok(admission) => admission,
-            Err(refusal) => return (route.refuse)(&refusal),
+            Err(refusal) => return route.refuse.answer(&refusal, &HeaderMap::new()),
         };
         let answer = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
         let response = match tokio::time::timeout(PATIENCE, answer).await {
@@ -184,7 +185,7 @@ impl Api {
 
     /// Answers a request for a path of ours with a method that it does not have.
     pub fn wrong_method(&self, route: &Route, headers: &HeaderMap) -> Response<Bytes> {
-        let mut response = (route.refuse)(&Refusal::MethodNotAllowed);
+        let mut response = route.refuse.answer(&Refusal::MethodNotAllowed, headers);
         let allow = HeaderValue::from_str(&route.allow).expect("method names are plain ASCII");
         response.headers_mut().insert(header::ALLOW, allow);
         self.finish(headers.get(header::ORIGIN), response)
@@ -204,7 +205,9 @@ impl Api {
         }
         let owner = self.inner.owners.iter().find(|owner| owns(&owner.prefix, path));
         let response = match owner {
-            Some(owner) => (owner.refuse)(&Refusal::NotFound { path: path.to_owned() }),
+            Some(owner) => {
+                owner.refuse.answer(&Refusal::NotFound { path: path.to_owned() }, request.headers())
+            }
             None => crate::wire::reply(StatusCode::NOT_FOUND, crate::wire::JSON, Bytes::new()),
         };
         self.finish(request.headers().get(header::ORIGIN), response)
@@ -234,7 +237,8 @@ impl Api {
 
 fn failure(route: &Route, what: &str) -> Response<Bytes> {
     error!(dialect.name = route.dialect, http.route = route.path, "{what}");
-    (route.refuse)(&Refusal::Failure)
+    // In the deployment's own language: what broke down had the head of the request.
+    route.refuse.answer(&Refusal::Failure, &HeaderMap::new())
 }
 
 /// Whether `path` is `prefix` or lies below it.

@@ -11,7 +11,7 @@ mod tests;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response};
 use reset_core::{
     password::Policy,
     recipe::{Carriage, Recipe},
@@ -178,7 +178,7 @@ impl<'a> Side<'a> {
 
     /// Keys of the bodies that say no, each set of them once.
     fn envelopes(&self) -> Cell {
-        let failure = (self.dialect.refuse)(&Refusal::Failure);
+        let failure = self.dialect.refuse.answer(&Refusal::Failure, &HeaderMap::new());
         let mut envelopes: Cell =
             [&failure, &self.traits.blocked].into_iter().map(|answer| vec![code(keys(answer))]).collect();
         envelopes.dedup();
@@ -247,8 +247,9 @@ fn operations(sides: &[Side]) -> Table {
 
 /// How each dialect says no: the very bytes.
 fn answers(sides: &[Side]) -> Table {
-    let refused =
-        |head, refusal: &Refusal| row(sides, head, |side| vec![shown(&(side.dialect.refuse)(refusal))]);
+    let refused = |head, refusal: &Refusal| {
+        row(sides, head, |side| vec![shown(&side.dialect.refuse.answer(refusal, &HeaderMap::new()))])
+    };
     let several = |answers: &[Response<Bytes>]| {
         let mut lines: Cell = answers.iter().map(shown).collect();
         lines.dedup();

@@ -5,7 +5,7 @@ use std::{future::Future, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use reset_core::{
     Resets,
     email::EmailAddress,
@@ -131,8 +131,27 @@ impl Route {
     }
 }
 
-/// Turns a refusal into the dialect's bytes.
-pub type Refuse = fn(&Refusal) -> Response<Bytes>;
+/// How a dialect says no to what never reaches an endpoint, or never came back from one.
+#[derive(Clone)]
+pub enum Refuse {
+    /// The same to everybody.
+    Alike(fn(&Refusal) -> Response<Bytes>),
+    /// To people, in a language that the head of their request asks for.
+    InPerson(Arc<Teller>),
+}
+
+/// What says no to a person.
+pub type Teller = dyn Fn(&Refusal, &HeaderMap) -> Response<Bytes> + Send + Sync;
+
+impl Refuse {
+    /// The dialect's bytes.
+    pub fn answer(&self, refusal: &Refusal, headers: &HeaderMap) -> Response<Bytes> {
+        match self {
+            Self::Alike(refuse) => refuse(refusal),
+            Self::InPerson(refuse) => refuse(refusal, headers),
+        }
+    }
+}
 
 /// One API dialect: its rows, its envelope, its mails and its document.
 pub struct Dialect {

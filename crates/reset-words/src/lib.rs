@@ -94,6 +94,11 @@ pub struct Page {
     pub failed: String,
     pub foreign_title: String,
     pub foreign: String,
+    pub method_title: String,
+    pub method: String,
+    pub unread_title: String,
+    pub unread: String,
+    pub strength: [String; 5],
 }
 
 impl Default for Catalogue {

@@ -134,6 +134,15 @@ fn text_of(
     }
 }
 
+/// Whether lower-case markup has something like an attribute `onload=`.
+fn handles_events(markup: &str) -> bool {
+    markup.match_indices("on").any(|(at, _)| {
+        let apart = markup[..at].ends_with(|before: char| before.is_whitespace() || "\"'/".contains(before));
+        let behind = markup[at..].trim_start_matches(|name: char| name.is_ascii_alphabetic()).trim_start();
+        apart && behind.starts_with('=')
+    })
+}
+
 /// A picture as a `data:` URL. Its content has to be what its name says.
 fn logo(path: &Path, content: Vec<u8>) -> Result<String, String> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -149,6 +158,9 @@ fn logo(path: &Path, content: Vec<u8>) -> Result<String, String> {
                 if text.contains(active) {
                     return Err(format!("contains {active}, which a logo does not need"));
                 }
+            }
+            if text.contains("javascript:") || handles_events(&text) {
+                return Err("contains a script in an attribute, which a logo does not need".to_owned());
             }
             ("image/svg+xml", text.contains("<svg"))
         }
@@ -203,6 +215,9 @@ mod tests {
             ("a.gif", b"GIF89a", "is none of"),
             ("a", b"<svg/>", "is none of"),
             ("a.svg", b"<svg><Script>x</Script></svg>", "contains <script"),
+            ("a.svg", b"<svg\nonLoad = 'x'/>", "contains a script in an attribute"),
+            ("a.svg", b"<svg id=\"a\"onload='x'/>", "contains a script in an attribute"),
+            ("a.svg", b"<svg><a href='JavaScript:x'/></svg>", "contains a script in an attribute"),
             ("a.svg", b"<svg><foreignObject/></svg>", "contains <foreignobject"),
             ("a.svg", b"<html>", "is no image/svg+xml"),
             ("a.svg", b"\xff<svg/>", "UTF-8"),

@@ -81,6 +81,13 @@ impl MemoryStore {
         }
     }
 
+    /// Gives an account a language, as the host's own pages do.
+    pub fn speak(&self, email: &EmailAddress, locale: &str) {
+        if let Some(row) = self.lock().accounts.iter_mut().find(|row| row.key == email.key()) {
+            row.account.locale = Some(locale.to_owned());
+        }
+    }
+
     /// Deletes an account, as the host does.
     pub fn remove(&self, email: &EmailAddress) {
         self.lock().accounts.retain(|row| row.key != email.key());

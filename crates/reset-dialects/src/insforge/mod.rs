@@ -32,7 +32,7 @@ pub use self::redirect::AllowList;
 use crate::{
     comparison::{Change, Traits},
     pages::door::{Door, Entrance, Open, Unread},
-    route::{Dialect, Endpoint, Role},
+    route::{Dialect, Endpoint, Refuse, Role},
 };
 
 /// Name of the dialect.
@@ -93,7 +93,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         name: NAME,
         owns: vec!["/api/auth/email".into(), "/api/auth/public-config".into()],
         lenient: true,
-        refuse: error::refuse,
+        refuse: Refuse::Alike(error::refuse),
         rows: vec![
             (
                 "/api/auth/email/send-reset-password".into(),

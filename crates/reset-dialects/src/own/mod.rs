@@ -5,8 +5,6 @@ mod health;
 mod page;
 mod problem;
 
-pub(crate) use self::problem::refuse;
-
 use std::sync::Arc;
 
 use http::Method;
@@ -14,7 +12,7 @@ use utoipa::OpenApi;
 
 use crate::{
     openapi,
-    route::{Dialect, Endpoint, Role},
+    route::{Dialect, Endpoint, Refuse, Role},
 };
 
 /// Our own OpenAPI document.
@@ -54,7 +52,7 @@ fn rows() -> Dialect {
         name: "own",
         owns: vec![String::new()],
         lenient: false,
-        refuse: problem::refuse,
+        refuse: Refuse::Alike(problem::refuse),
         rows: vec![
             ("/healthz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::live)]),
             ("/readyz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::ready)]),

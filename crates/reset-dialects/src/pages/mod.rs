@@ -15,10 +15,11 @@ mod held;
 mod not_me;
 mod reset;
 mod shell;
+mod strength;
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use reset_core::{
     keys::Keyring,
     language::Language,
@@ -27,6 +28,7 @@ use reset_core::{
     secret::{Scope, TaggedHex},
 };
 use reset_words::Catalogue;
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
 use self::{
@@ -34,8 +36,8 @@ use self::{
     door::{Door, Entrance, Open, Unread},
 };
 use crate::{
-    own::refuse,
-    route::{Dialect, Endpoint, Role},
+    refusal::Refusal,
+    route::{Dialect, Endpoint, Refuse, Role},
 };
 
 /// Name of the dialect.
@@ -62,7 +64,7 @@ pub struct Settings {
 #[openapi(
     info(title = "polyreset's pages", version = "1.0.0",
         description = "Pages on which people ask for a reset and set a password. They are for browsers, not for programs."),
-    paths(forgot::show, forgot::ask, reset::show, reset::set, not_me::show, not_me::object, change_password::lead),
+    paths(forgot::show, forgot::ask, reset::show, reset::set, strength::estimate, not_me::show, not_me::object, change_password::lead),
     tags((name = "pages", description = "For people with a browser"))
 )]
 struct Document;
@@ -75,6 +77,8 @@ pub(crate) struct Pages {
     brand: Brand,
     style: String,
     policy: HeaderValue,
+    /// One at a time.
+    estimates: Arc<Semaphore>,
     /// Whether cookies are for https alone.
     secure: bool,
     /// Path of the public URL, without a slash at its end.
@@ -104,6 +108,7 @@ pub fn dialect(settings: Settings, others: &[Dialect]) -> Dialect {
         catalogue: Catalogue::default(),
         language,
         policy: shell::policy(&style),
+        estimates: Arc::new(Semaphore::new(1)),
         brand,
         style,
         secure: public_url.starts_with("https:"),
@@ -111,11 +116,13 @@ pub fn dialect(settings: Settings, others: &[Dialect]) -> Dialect {
         forgot: HeaderValue::from_str(&format!("{public_url}/forgot")).expect("a URL is plain ASCII"),
     });
     let page = |path: &str, endpoints| (path.to_owned(), endpoints);
+    let in_person = pages.clone();
+    let refuse = Arc::new(move |refusal: &Refusal, headers: &HeaderMap| in_person.refuse(refusal, headers));
     Dialect {
         name: NAME,
         owns: Vec::new(),
         lenient: false,
-        refuse,
+        refuse: Refuse::InPerson(refuse),
         rows: vec![
             page(
                 "/forgot",
@@ -130,6 +137,10 @@ pub fn dialect(settings: Settings, others: &[Dialect]) -> Dialect {
                     Endpoint::new(Method::GET, Role::Read, &pages, reset::show),
                     Endpoint::new(Method::POST, Role::Form, &pages, reset::set),
                 ],
+            ),
+            page(
+                "/reset/strength",
+                vec![Endpoint::new(Method::POST, Role::Form, &pages, strength::estimate)],
             ),
             page(
                 "/not-me",

@@ -53,7 +53,9 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
     let Ok(looked) = call.resets.inspect(door.dialect, &secret, call.network()).await else {
         return Ok(failed(&visit));
     };
-    Ok(match looked.map(|inspection| inspection.state) {
+    let (state, locale) = looked.map(|inspection| (inspection.state, inspection.locale)).unzip();
+    let visit = visit.of_account(locale.flatten().as_deref());
+    Ok(match state {
         Some(TicketState::Live) => {
             let typed = Typed::default();
             visit.page(StatusCode::OK, &Form::new(&visit, door.policy, &typed, None))
@@ -83,7 +85,7 @@ pub(super) async fn set(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>
     }
     let typed = Typed::read(call.request.body());
     Ok(if typed.by_code && pages.takes_codes() {
-        by_code(&pages, &visit.with_query("by", "code"), &call, &typed).await
+        by_code(&pages, &visit, &call, &typed).await
     } else {
         by_link(&pages, &visit, &call, &typed).await
     })
@@ -128,7 +130,8 @@ async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
 /// Address, code and password are typed.
 async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -> Response<Bytes> {
     let (words, policy) = (visit.words(), pages.code_policy());
-    let again = |field, text: &String| typed.again(visit, policy, Fault { field, text: text.clone() });
+    let by_code = &visit.clone().with_query("by", "code");
+    let again = |field, text: &String| typed.again(by_code, policy, Fault { field, text: text.clone() });
     let Ok(email) = EmailAddress::parse(typed.email.trim()) else {
         return again("email", &words.email_wrong);
     };
@@ -137,7 +140,7 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
     }
     let password = match policy.accept(&typed.password) {
         Ok(password) => password,
-        Err(weakness) => return typed.again(visit, policy, Fault::weak(words, weakness)),
+        Err(weakness) => return typed.again(by_code, policy, Fault::weak(words, weakness)),
     };
     let code = Zeroizing::new(as_meant(&typed.code));
     let guess = match call.admit(pages.class_of(&code)).await {
@@ -147,7 +150,7 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
     let redeemed = pages.redeem_code(&call.resets, call.network(), &email, &code, password).await;
     // Where the code has become a token, that one waits in the cookie, and the form is a link's.
     let empty = Typed::default();
-    let typed = if redeemed.token.is_some() { &empty } else { typed };
+    let (visit, typed) = if redeemed.token.is_some() { (visit, &empty) } else { (by_code, typed) };
     let mut response = match guess.judge(redeemed.outcome) {
         Ok(()) => return done(pages, visit, call),
         Err(RedeemError::Invalid | RedeemError::Blocked) => return again("code", &words.code_wrong),

@@ -38,6 +38,8 @@ pub(super) struct Choice {
 pub(super) struct Shell<'a> {
     pub(super) brand: &'a Brand,
     pub(super) lang: &'static str,
+    /// What a form says so that its answer is in the same language.
+    pub(super) primary: &'static str,
     pub(super) dir: &'static str,
     pub(super) style: &'a str,
     pub(super) script: &'static str,
@@ -45,13 +47,25 @@ pub(super) struct Shell<'a> {
     pub(super) choices: Vec<Choice>,
 }
 
-/// One request for a page: in which language it is answered, and whether that was chosen just now.
+/// One request for a page: in which language it is answered, and who said so.
+#[derive(Clone)]
 pub(super) struct Visit<'a> {
     pages: &'a Pages,
     language: Language,
-    chosen: bool,
+    said_by: Source,
     /// What the links that change the language lead to; it has a query already where it ends in `&`.
     here: String,
+}
+
+/// Where a language is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// It was chosen just now.
+    Chosen,
+    /// The request says so in another way.
+    Request,
+    /// Nobody said anything.
+    Default,
 }
 
 /// A message without a form.
@@ -69,17 +83,47 @@ struct Message<'a> {
 }
 
 impl Pages {
-    /// The language of an answer: the one in the query, else the one that was chosen before, else what the browser
-    /// prefers, else the deployment's.
+    /// One request, whose language is the one in the query, else the one that the form before was in, else the one that
+    /// was chosen earlier, else what the browser prefers, else the deployment's.
     pub(super) fn visit<'a>(&'a self, call: &Call, path: &str) -> Visit<'a> {
-        let (query, headers) = (call.request.uri().query().unwrap_or_default(), call.request.headers());
-        let asked = form_urlencoded::parse(query.as_bytes())
-            .find(|(key, _)| key == "lang")
-            .and_then(|(_, tag)| Language::of(&tag));
-        let chosen = || cookie(headers, CHOICE).and_then(|tag| Language::of(&tag));
-        let language =
-            asked.or_else(chosen).or_else(|| language::among(headers, Language::of)).unwrap_or(self.language);
-        Visit { pages: self, language, chosen: asked.is_some(), here: format!("{path}?") }
+        let asked = language_in(call.request.uri().query().unwrap_or_default().as_bytes());
+        // A page that is opened has no body.
+        let shown = || language_in(call.request.body());
+        let headers = call.request.headers();
+        let (language, said_by) = match (asked, || shown().or_else(|| among(headers))) {
+            (Some(language), _) => (language, Source::Chosen),
+            (None, otherwise) => match otherwise() {
+                Some(language) => (language, Source::Request),
+                None => (self.language, Source::Default),
+            },
+        };
+        Visit { pages: self, language, said_by, here: format!("{path}?") }
+    }
+
+    /// What never reached a page, or never came back from one, is told to people as well.
+    pub(super) fn refuse(&self, refusal: &Refusal, headers: &HeaderMap) -> Response<Bytes> {
+        let language = among(headers);
+        let said_by = if language.is_some() { Source::Request } else { Source::Default };
+        let language = language.unwrap_or(self.language);
+        let visit = Visit { pages: self, language, said_by, here: String::new() };
+        let words = visit.words();
+        let (status, title, line) = match refusal {
+            // A page has no paths below it, and takes no JSON: both would be others' rows.
+            Refusal::NotFound { .. } | Refusal::MethodNotAllowed | Refusal::NotJson => {
+                (StatusCode::METHOD_NOT_ALLOWED, &words.method_title, &words.method)
+            }
+            Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, &words.unread_title, &words.unread),
+            Refusal::BodyUnreadable => (StatusCode::BAD_REQUEST, &words.unread_title, &words.unread),
+            Refusal::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, &words.unread_title, &words.unread),
+            Refusal::Failure => (StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, &words.failed),
+            Refusal::Busy { retry_after: wait } => {
+                let lines = vec![words.busy.clone()];
+                let page = visit.message(StatusCode::SERVICE_UNAVAILABLE, &words.busy_title, lines, None);
+                return retry_after(page, *wait);
+            }
+            Refusal::TooMany { .. } => return visit.too_many(refusal),
+        };
+        visit.message(status, title, vec![line.clone()], None)
     }
 }
 
@@ -88,6 +132,16 @@ impl<'a> Visit<'a> {
     pub(super) fn with_query(self, name: &str, value: &str) -> Self {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
         Self { here: format!("{}{query}&", self.here), ..self }
+    }
+
+    /// The same for a page whose account is known: its language counts where nobody said another.
+    pub(super) fn of_account(self, locale: Option<&str>) -> Self {
+        match locale.and_then(Language::of) {
+            Some(language) if self.said_by == Source::Default => {
+                Self { language, said_by: Source::Request, ..self }
+            }
+            _ => self,
+        }
     }
 
     /// The phrases.
@@ -112,6 +166,7 @@ impl<'a> Visit<'a> {
         Shell {
             brand: &self.pages.brand,
             lang,
+            primary: self.language.primary(),
             dir: direction(lang),
             style: &self.pages.style,
             script: SCRIPT,
@@ -128,7 +183,7 @@ impl<'a> Visit<'a> {
         headers.insert(header::CONTENT_SECURITY_POLICY, self.pages.policy.clone());
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
         headers.append(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
-        if self.chosen {
+        if self.said_by == Source::Chosen {
             let chosen = self.pages.cookie(CHOICE, self.language.primary(), "/", "Lax", CHOICE_AGE);
             headers.append(header::SET_COOKIE, chosen);
         }
@@ -207,16 +262,28 @@ pub(super) fn style(brand: &Brand) -> String {
     style
 }
 
-/// Nothing is loaded but what is on the page itself; forms lead to us; nobody frames it (R35).
+/// Nothing is loaded but what is on the page itself; forms lead to us, and so does what the script asks; nobody frames it
+/// (R35).
 pub(super) fn policy(style: &str) -> HeaderValue {
     let digest = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; form-action 'self'; \
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; connect-src 'self'; form-action 'self'; \
          frame-ancestors 'none'; base-uri 'none'",
         digest(style),
         digest(SCRIPT)
     );
     HeaderValue::from_str(&policy).expect("base64 is plain ASCII")
+}
+
+/// The language that a query or a form names.
+fn language_in(pairs: &[u8]) -> Option<Language> {
+    form_urlencoded::parse(pairs).find(|(key, _)| key == "lang").and_then(|(_, tag)| Language::of(&tag))
+}
+
+/// The language that was chosen earlier, else the one that the browser prefers.
+fn among(headers: &HeaderMap) -> Option<Language> {
+    let chosen = cookie(headers, CHOICE).and_then(|tag| Language::of(&tag));
+    chosen.or_else(|| language::among(headers, Language::of))
 }
 
 /// The value of a cookie; of several the first.

@@ -23,7 +23,7 @@ use self::error::Error;
 use crate::{
     comparison::{Change, Traits},
     pages::door::{Door, Entrance, Unread},
-    route::{Dialect, Endpoint, Role},
+    route::{Dialect, Endpoint, Refuse, Role},
 };
 
 /// Name of the dialect.
@@ -91,7 +91,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         name: NAME,
         owns: vec!["/v1/auth".into()],
         lenient: true,
-        refuse: error::refuse,
+        refuse: Refuse::Alike(error::refuse),
         rows: vec![
             (
                 "/v1/auth/password-reset/trigger".into(),

@@ -26,7 +26,7 @@ use self::error::Error;
 use crate::{
     comparison::{Change, Traits, span},
     pages::door::{Door, Entrance, Open, Unread},
-    route::{Dialect, Endpoint, Role},
+    route::{Dialect, Endpoint, Refuse, Role},
 };
 
 /// Name of the dialect.
@@ -92,7 +92,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         name: NAME,
         owns: vec!["/auth".into(), format!("{V4}/auth")],
         lenient: false,
-        refuse: error::refuse,
+        refuse: Refuse::Alike(error::refuse),
         rows: rows.collect(),
         recipes: Some(Recipes { dialect: NAME, usual, crowded: None }),
         document: document(),

@@ -29,7 +29,7 @@ use self::{
 use crate::{
     comparison::{Change, Traits},
     pages::door::{Door, Entrance, Unread},
-    route::{Dialect, Endpoint, Role},
+    route::{Dialect, Endpoint, Refuse, Role},
 };
 
 /// Name of the dialect.
@@ -98,7 +98,7 @@ pub fn dialect(settings: Settings) -> Dialect {
         name: NAME,
         owns: vec![base.clone()],
         lenient: false,
-        refuse: error::refuse,
+        refuse: Refuse::Alike(error::refuse),
         rows: vec![
             (
                 format!("{base}/forgot-password"),

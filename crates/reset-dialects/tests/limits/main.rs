@@ -14,6 +14,7 @@ const CODE: &str = r#"{"code":"000001","new_password":"NewSecretPassword123!"}"#
 const LONG_CODE: &str = r#"{"code":"0000-0000-0000-0","new_password":"NewSecretPassword123!"}"#;
 const EXCHANGE: &str = r#"{"email":"user@example.com","code":"000001"}"#;
 const PX0: &str = "/v1/auth/password-reset/reset";
+const PX0_BUDGET: &str = "guesses.px0";
 
 const CODE_ON_PAGE: &str = "by=code&email=user%40example.com&code=000001&password=NewSecretPassword123!";
 
@@ -25,6 +26,8 @@ enum Takes {
     Code(&'static str, usize),
     /// A secret with a tag, without which nothing is looked up.
     Tagged(String),
+    /// No secret, but a body all the same.
+    Words(&'static str),
     Nothing,
 }
 
@@ -51,6 +54,7 @@ fn takes(path: &str) -> Option<Takes> {
             Takes::Tagged(format!(r#"{{"newPassword":"a new password","otp":"{forged}"}}"#))
         }
         "/api/auth/email/reset-password-link" => Takes::Tagged(String::new()),
+        "/reset/strength" => Takes::Words("password=000001&code=000001&email=user%40example.com"),
         "/not-me" => Takes::Tagged(format!("token={forged}")),
         "/api/auth/public-config"
         | "/healthz"
@@ -104,6 +108,15 @@ async fn every_row_that_takes_a_secret_counts_and_refuses_in_its_dialects_words(
                 assert!(!route.endpoints.iter().any(|endpoint| endpoint.method == Method::POST), "{path}");
                 continue;
             }
+            Takes::Words(body) => {
+                for _ in 0..100 {
+                    assert_eq!(world.send(CLIENT, path, body, &[]).await.status(), 200, "{path}");
+                }
+                let budgets = [PX0_BUDGET, "guesses.insforge.nobody"];
+                assert_eq!(budgets.map(|name| world.memory.store.taken(name)), [0, 0], "{path}");
+                assert_eq!(world.memory.store.look_ups(), 0, "{path}");
+                continue;
+            }
             Takes::Ask(body) => (path.to_owned(), body.to_owned(), 5, 15 * 60),
             Takes::Code(body, 5) => (path.to_owned(), body.to_owned(), 5, 60 * 60),
             Takes::Code(body, free) => (path.to_owned(), body.to_owned(), free, 15 * 60),
@@ -118,7 +131,7 @@ async fn every_row_that_takes_a_secret_counts_and_refuses_in_its_dialects_words(
         }
         refused(&world, CLIENT, route.dialect, &uri, &body, wait).await;
         // A budget was taken from, or there was nothing to take it for.
-        let guessed = world.memory.store.taken("guesses.px0");
+        let guessed = world.memory.store.taken(PX0_BUDGET);
         match path {
             PX0 | "/reset" => assert_eq!((guessed, world.memory.store.look_ups()), (5, 5)),
             "/api/auth/email/exchange-reset-password-token" => {

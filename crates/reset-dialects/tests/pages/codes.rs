@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use http::Method;
 use reset_dialects::{Serving, px0};
 
-use crate::world::{Browser, NEW, OLD, PERSON, Seen, World, settings, world, world_with};
+use crate::world::{Browser, NEW, OLD, PERSON, Seen, World, form, settings, world, world_with};
 
 const PX0: &str = "/v1/auth/password-reset/trigger";
 const INSFORGE: &str = "/api/auth/email/send-reset-password";
@@ -135,6 +137,8 @@ async fn a_code_that_became_a_token_while_too_much_was_hashed_waits_in_the_cooki
     let busy = typed(&mut browser, PERSON, &code).await;
     assert_eq!(busy.status, 503);
     assert!(!busy.html.contains("name=\"code\""), "the code is spent: the form is a link's");
+    busy.says("href=\"reset?lang=de\"");
+    browser.get("/reset?lang=de").await.says("<h1>Neues Passwort festlegen</h1>");
     assert_eq!(browser.set(NEW).await.status, 503);
     world.set_busy(false);
     assert_eq!(browser.set(NEW).await.status, 200);
@@ -161,4 +165,32 @@ async fn a_code_ends() {
     world.memory.clock.advance(Duration::from_secs(16 * 60));
     assert_eq!(typed(&mut world.browser(), PERSON, &code).await.status, 400);
     assert!(world.logs_in(OLD).await);
+}
+
+#[tokio::test]
+async fn an_estimate_is_told_in_words_and_spends_nothing() {
+    let world = world().await;
+    let code = world.mailed(INSFORGE, ASK).await;
+    let mut browser = world.browser();
+    let strong = browser.post("/reset/strength", &[("password", "kR7#vq2!mZpw9"), ("lang", "de")]).await;
+    assert_eq!((strong.status, strong.html.as_str()), (200, r#"{"score":4,"text":"Sehr gut"}"#));
+    let own = browser.post("/reset/strength", &[("password", PERSON), ("email", PERSON)]).await;
+    assert_eq!(own.html, r#"{"score":0,"text":"Very easy to guess"}"#);
+    let foreign = [("sec-fetch-site", "cross-site")];
+    assert_eq!(world.send(Method::POST, "/reset/strength", &foreign, "password=x").await.status(), 403);
+    resets(&world, &code).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn estimates_take_turns_and_whoever_would_wait_long_gets_none() {
+    let world = world().await;
+    // Some 20 ms for each, one by one.
+    let hostile = form(&[("password", "4@8({[<369!1|70$+5%2")]);
+    let ask = || world.send(Method::POST, "/reset/strength", &[], &hostile);
+    let answers = join_all((0..2_000).map(|_| ask())).await;
+    let of = |status: u16| answers.iter().filter(|answer| answer.status() == status).collect::<Vec<_>>();
+    let (told, busy) = (of(200), of(503));
+    assert!(!told.is_empty() && !busy.is_empty() && told.len() + busy.len() == 2_000);
+    assert!(busy[0].headers().contains_key("retry-after"));
+    assert_eq!(ask().await.status(), 200, "the turns ended");
 }

@@ -1,6 +1,7 @@
 //! Where mailed links lead.
 
 use http::Method;
+use reset_core::email::EmailAddress;
 use reset_dialects::{
     Serving,
     insforge::{self, AllowList},
@@ -199,6 +200,33 @@ async fn a_language_is_kept_on_the_way_from_the_link_to_the_end() {
     browser.get("/reset?lang=fr").await.says("<html lang=\"fr\"");
     browser.set(NEW).await.says("<html lang=\"fr\"");
     assert!(world.logs_in(NEW).await);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_form_is_in_the_forms_language() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let form = browser.get("/forgot").await;
+    form.says("<input type=\"hidden\" name=\"lang\" value=\"en\">");
+    browser.language = "ja";
+    browser.post("/forgot", &[("lang", "fr"), ("email", "x")]).await.says("<html lang=\"fr\"");
+    assert!(browser.cookies.is_empty(), "that is no choice");
+    browser.get("/forgot").await.says("<html lang=\"ja\"");
+}
+
+#[tokio::test]
+async fn where_the_browser_says_nothing_the_accounts_language_counts() {
+    let world = world().await;
+    world.memory.store.speak(&EmailAddress::parse(PERSON).unwrap(), "fr-CA");
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.language = "it";
+    browser.get("/forgot").await.says("<html lang=\"en\"");
+    let form = browser.open(&link).await;
+    form.says("<html lang=\"fr\"");
+    form.says("<input type=\"hidden\" name=\"lang\" value=\"fr\">");
+    browser.language = "de";
+    browser.get("/reset").await.says("<html lang=\"de\"");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
 use reset_core::language::Language;
 use reset_dialects::{
-    Serving,
+    BodyError, Serving,
     pages::brand::{Brand, Colour},
 };
 use sha2::{Digest, Sha256};
@@ -54,7 +54,8 @@ async fn every_page_has_the_headers_that_keep_it_to_itself() {
         assert_eq!(before, format!("default-src 'none'; style-src {}", digest(style)), "{name}");
         let (script, after) = after.split_once("; ").unwrap();
         assert_eq!(
-            after, "img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+            after,
+            "img-src data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
             "{name}"
         );
         if let Some(served) = between(&seen.html, "<script>", "</script>") {
@@ -99,6 +100,41 @@ async fn six_languages_are_spoken_by_preference_by_choice_and_by_memory() {
         let mut browser = world.browser();
         browser.get(&format!("/forgot?lang={nonsense}")).await.says("<html lang=\"en\"");
         assert!(browser.cookies.is_empty(), "{nonsense}");
+    }
+}
+
+#[tokio::test]
+async fn what_never_reaches_a_page_is_told_on_one_in_the_persons_language() {
+    let world = world().await;
+    let german = [("accept-language", "de"), ("cookie", "polyreset-lang=fr")];
+    for (path, method) in [("/forgot", Method::PUT), ("/.well-known/change-password", Method::POST)] {
+        let route = world.api.routes().iter().find(|route| route.path == path).unwrap();
+        assert!(route.endpoint(&method).is_none());
+        for (asks, title) in
+            [(&german[..1], "Das kann diese Seite nicht"), (&german, "Cette page ne peut pas")]
+        {
+            let mut request = http::Request::builder();
+            for (name, value) in asks {
+                request = request.header(*name, *value);
+            }
+            let seen = Seen::of(world.api.wrong_method(route, request.body(()).unwrap().headers()));
+            assert_eq!(
+                (seen.status, seen.headers["content-type"].to_str().unwrap()),
+                (405, "text/html; charset=utf-8")
+            );
+            seen.says(title);
+        }
+    }
+    let route = world.api.routes().iter().find(|route| route.path == "/reset").unwrap();
+    for (error, status) in
+        [(BodyError::TooLarge, 413), (BodyError::Unreadable, 400), (BodyError::TooSlow, 408)]
+    {
+        let request = http::Request::builder().header("accept-language", "es").body(Err(error)).unwrap();
+        let endpoint = route.endpoint(&Method::POST).unwrap();
+        let seen = Seen::of(world.api.answer(route, endpoint, request).await);
+        assert_eq!(seen.status, status);
+        seen.says("El formulario no ha llegado");
+        assert!(seen.headers["content-security-policy"].to_str().unwrap().contains("style-src 'sha256-"));
     }
 }
 

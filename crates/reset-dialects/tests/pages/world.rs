@@ -161,6 +161,12 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    pub(crate) fn of(answer: Response<Bytes>) -> Self {
+        let (parts, body) = answer.into_parts();
+        let html = String::from_utf8(body.to_vec()).unwrap();
+        Self { status: parts.status.as_u16(), headers: parts.headers, html }
+    }
+
     #[track_caller]
     pub(crate) fn says(&self, text: &str) {
         assert!(self.html.contains(text), "no {text:?} in {} {}", self.status, self.main());
@@ -210,9 +216,7 @@ impl Browser<'_> {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        let (parts, body) = answer.into_parts();
-        let html = String::from_utf8(body.to_vec()).unwrap();
-        Seen { status: parts.status.as_u16(), headers: parts.headers, html }
+        Seen::of(answer)
     }
 
     /// Opens a mailed link, follows it wherever it leads on our own server, and returns the last page.
