@@ -2,7 +2,7 @@
 //!
 //! # Map
 //! * [`Transport`] is what `mail_url` says: SMTP, files or the terminal.
-//! * `catalogue` has the phrases of each language, in `languages/`; `templates` puts them into the layouts of
+//! * `catalogue` has the phrases of each language, those of `reset-words`; `templates` puts them into the layouts of
 //!   `layouts/`, or into a deployment's own; `message` makes a letter of it.
 //! * `smtp`, `file` and `terminal` each take a letter away; `lane` is where the latter two block, `outlet` any of them.
 //! * `relay` is one way to leave, and when it is left alone for the other; `domains` keeps a slow domain from holding

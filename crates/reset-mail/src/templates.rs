@@ -15,6 +15,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use reset_core::language::{Language, direction};
+use reset_words::{Catalogue, symbols};
 use serde::Serialize;
 use tracing::error;
 
@@ -26,7 +27,7 @@ use self::{
 };
 pub use self::{fault::BadTemplate, trial::Trial};
 use crate::{
-    catalogue::{Catalogues, symbols},
+    catalogue,
     kind::{Kind, Part},
 };
 
@@ -50,7 +51,7 @@ const SUBJECT: &str = "{{ phrases.subject }}";
 /// Writes the parts of mails.
 pub struct Templates {
     ours: Environment<'static>,
-    catalogues: Catalogues,
+    words: Catalogue,
     /// The tag of whoever speaks no language that there are texts in.
     default: String,
     own: Option<Own>,
@@ -131,7 +132,7 @@ impl Templates {
         for (name, source) in LAYOUTS {
             ours.add_template(name, source).expect("the layouts compiled in are well-formed");
         }
-        Self { ours, catalogues: Catalogues::new(), default: default.to_owned(), own: None }
+        Self { ours, words: Catalogue::default(), default: default.to_owned(), own: None }
     }
 
     /// Our layouts, and the templates of the directory `own`, where there is one. `dialects` are the names that it may
@@ -211,10 +212,10 @@ impl Templates {
 
     /// The words of a subject; the other parts have more.
     fn words<'a>(&'a self, matter: &Matter<'a>, speech: &Speech, lang: Option<&'a str>) -> Words<'a> {
-        let catalogue = speech.language.map(|language| self.catalogues.of(language));
+        let mail = speech.language.map(|language| &self.words.of(language).mail);
         let lang = lang.or(speech.language.map(Language::tag)).unwrap_or_default();
-        let life = matter.life.map(|life| catalogue.map_or_else(|| symbols(life), |words| words.life(life)));
-        let phrases = catalogue.map(|words| words.phrases(matter.kind, matter.name, life.as_deref()));
+        let life = matter.life.map(|life| mail.map_or_else(|| symbols(life), |mail| mail.life(life)));
+        let phrases = mail.map(|mail| catalogue::phrases(mail, matter.kind, matter.name, life.as_deref()));
         Words {
             sender: matter.sender,
             dialect: matter.dialect,

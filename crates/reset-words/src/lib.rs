@@ -4,8 +4,16 @@
 //! A variant of [`Language`] in `reset-core`, and its file beside the others: the compiler asks for the one, a test for
 //! the other.
 
+mod mail;
+mod page;
+
 use reset_core::language::Language;
 use serde::Deserialize;
+
+pub use self::{
+    mail::{Mail, Phrases, symbols},
+    page::Page,
+};
 
 /// The phrases of every language.
 pub struct Catalogue(Vec<(Language, Words)>);
@@ -16,89 +24,8 @@ pub struct Catalogue(Vec<(Language, Words)>);
 pub struct Words {
     /// Those of the pages.
     pub page: Page,
-}
-
-/// The phrases of the pages, named by what they are for; `languages/en.toml` shows each in its place.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "each is its own explanation, in languages/en.toml")]
-pub struct Page {
-    pub skip: String,
-    pub language: String,
-    pub help: String,
-    pub forgot_title: String,
-    pub forgot_lead: String,
-    pub email: String,
-    pub send: String,
-    pub email_wrong: String,
-    pub have_code: String,
-    pub sent_title: String,
-    pub sent_lead: String,
-    pub sent_nothing: String,
-    pub sent_reference: String,
-    pub reset_title: String,
-    pub reset_lead: String,
-    pub code_title: String,
-    pub code_lead: String,
-    pub code: String,
-    pub code_hint: String,
-    pub password: String,
-    pub show: String,
-    pub set: String,
-    pub rule_min: String,
-    pub rule_classes: String,
-    pub rule_common: String,
-    pub rule_max: String,
-    pub fault: String,
-    pub code_missing: String,
-    pub weak_min: String,
-    pub weak_classes: String,
-    pub weak_common: String,
-    pub weak_max: String,
-    pub weak_sign: String,
-    pub weak_names: String,
-    pub code_wrong: String,
-    pub done_title: String,
-    pub done_lead: String,
-    pub done_notice: String,
-    pub done_home: String,
-    pub dead_title: String,
-    pub dead_expired: String,
-    pub dead_spent: String,
-    pub dead_void: String,
-    pub dead_over: String,
-    pub dead_unknown: String,
-    pub dead_lost: String,
-    pub again: String,
-    pub onward_title: String,
-    pub onward: String,
-    pub not_me_title: String,
-    pub not_me_lead: String,
-    pub not_me_password: String,
-    pub not_me_sessions: String,
-    pub not_me_links: String,
-    pub not_me_mailbox: String,
-    pub not_me_after: String,
-    pub not_me_button: String,
-    pub not_me_otherwise: String,
-    pub not_me_done_title: String,
-    pub not_me_done: String,
-    pub not_me_done_mailbox: String,
-    pub not_me_dead_title: String,
-    pub not_me_dead: String,
-    pub many_title: String,
-    pub many: String,
-    pub busy_title: String,
-    pub busy: String,
-    pub failed_title: String,
-    pub failed: String,
-    pub foreign_title: String,
-    pub foreign: String,
-    pub method_title: String,
-    pub method: String,
-    pub unread_title: String,
-    pub unread: String,
-    pub strength: [String; 5],
+    /// Those of mails.
+    pub mail: Mail,
 }
 
 impl Default for Catalogue {
@@ -146,12 +73,21 @@ mod tests {
 
     /// Each phrase with its name, as the files have them.
     fn phrases(file: &str) -> Vec<(String, String)> {
-        let table: toml::Table = file.parse().unwrap();
-        let sections = table.into_iter().filter_map(|(_, section)| match section {
-            toml::Value::Table(section) => Some(section),
-            _ => None,
-        });
-        sections.flatten().filter_map(|(name, text)| Some((name, text.as_str()?.to_owned()))).collect()
+        fn collect(name: &str, value: &toml::Value, phrases: &mut Vec<(String, String)>) {
+            match value {
+                toml::Value::String(text) => phrases.push((name.to_owned(), text.clone())),
+                toml::Value::Table(table) => {
+                    for (key, value) in table {
+                        collect(&format!("{name}.{key}"), value, phrases);
+                    }
+                }
+                toml::Value::Array(several) => several.iter().for_each(|value| collect(name, value, phrases)),
+                other => panic!("{name} is {other}"),
+            }
+        }
+        let (table, mut phrases) = (file.parse::<toml::Table>().unwrap(), Vec::new());
+        collect("", &toml::Value::Table(table), &mut phrases);
+        phrases
     }
 
     #[test]
@@ -168,7 +104,7 @@ mod tests {
         for file in FILES {
             for ((name, original), (same, translated)) in english.iter().zip(phrases(file)) {
                 assert_eq!(*name, same);
-                for place in ["{n}", "{name}", "{reference}"] {
+                for place in ["{n}", "{name}", "{life}", "{reference}"] {
                     assert_eq!(original.contains(place), translated.contains(place), "{name}: {translated}");
                 }
             }

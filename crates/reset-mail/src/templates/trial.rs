@@ -8,7 +8,7 @@ use super::{
     BadTemplate, LAYOUT, Matter, Own, Part, Slot, Speech, Templates, judge, layout_of, prefixes,
     samples::shapes,
 };
-use crate::kind::Kind;
+use crate::{catalogue::has, kind::Kind};
 
 /// What every template knows.
 const KNOWN: [&str; 8] = ["sender", "dialect", "lang", "dir", "name", "life", "phrases", "loop"];
@@ -137,14 +137,14 @@ impl Templates {
         let template = own.env.get_template(file).map_err(|error| BadTemplate::of(file, &error))?;
         let below = slot.is_none_or(|slot| slot.part != Part::Subject);
         let globals: Vec<&str> = own.env.globals().map(|(name, _)| name).collect();
-        let english = self.catalogues.of(Language::En);
+        let english = &self.words.of(Language::En).mail;
         // In order, so that a template has the same fault each time.
         for name in template.undeclared_variables(true).into_iter().collect::<BTreeSet<_>>() {
             let mut steps = name.split('.');
             let (root, key) = (steps.next().unwrap_or_default(), steps.next());
             let phrase = |key: &str| match slot {
-                Some(slot) => english.has(slot.kind, key),
-                None => Kind::ALL.iter().all(|kind| english.has(*kind, key)),
+                Some(slot) => has(english, slot.kind, key),
+                None => Kind::ALL.iter().all(|kind| has(english, *kind, key)),
             };
             let known = match (root, key) {
                 ("phrases", Some(key)) => phrase(key),

@@ -1,0 +1,124 @@
+//! What mails say.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+
+/// The phrases of one kind of mail, by their names in the layouts.
+pub type Phrases = BTreeMap<String, String>;
+
+/// The phrases of mails.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// To whom we know no name of.
+    pub greeting: String,
+    /// With `{name}`.
+    pub greeting_named: String,
+    life: Units,
+    /// Of a mail with a code.
+    #[serde(rename = "reset-code")]
+    pub reset_code: Phrases,
+    /// Of a mail with a link.
+    #[serde(rename = "reset-link")]
+    pub reset_link: Phrases,
+    /// Of the notice after a reset.
+    #[serde(rename = "password-changed")]
+    pub password_changed: Phrases,
+}
+
+/// How times are worded: for one, and for more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Units {
+    second: [String; 2],
+    minute: [String; 2],
+    hour: [String; 2],
+    day: [String; 2],
+}
+
+impl Mail {
+    /// A lifetime in words.
+    pub fn life(&self, life: Duration) -> String {
+        let (count, unit) = in_units(life);
+        let [one, many] = match unit {
+            Unit::Second => &self.life.second,
+            Unit::Minute => &self.life.minute,
+            Unit::Hour => &self.life.hour,
+            Unit::Day => &self.life.day,
+        };
+        (if count == 1 { one } else { many }).replace("{n}", &count.to_string())
+    }
+}
+
+/// A lifetime in a language that we have no words of: the symbols are the same everywhere.
+pub fn symbols(life: Duration) -> String {
+    let (count, unit) = in_units(life);
+    let symbol = match unit {
+        Unit::Second => "s",
+        Unit::Minute => "min",
+        Unit::Hour => "h",
+        Unit::Day => "d",
+    };
+    // A line never ends between the two.
+    format!("{count}\u{a0}{symbol}")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Second,
+    Minute,
+    Hour,
+    Day,
+}
+
+/// A lifetime in the largest unit that states it exactly, or else in whole minutes, rounded down so that
+/// no mail promises too much.
+fn in_units(life: Duration) -> (u64, Unit) {
+    match life.as_secs() {
+        s if s >= 172_800 && s % 86_400 == 0 => (s / 86_400, Unit::Day),
+        s if s >= 3_600 && s % 3_600 == 0 => (s / 3_600, Unit::Hour),
+        s if s >= 60 && (s % 60 == 0 || s >= 120) => (s / 60, Unit::Minute),
+        s => (s, Unit::Second),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reset_core::language::Language;
+
+    use super::*;
+    use crate::Catalogue;
+
+    #[test]
+    fn lifetimes_are_put_into_words() {
+        let catalogue = Catalogue::default();
+        for (seconds, words) in [
+            (30, "30 seconds"),
+            (1, "1 second"),
+            (60, "1 minute"),
+            (90, "90 seconds"),
+            (900, "15 minutes"),
+            (901, "15 minutes"),
+            (3_600, "1 hour"),
+            (5_400, "90 minutes"),
+            (86_400, "24 hours"),
+            (172_800, "2 days"),
+        ] {
+            assert_eq!(catalogue.of(Language::En).mail.life(Duration::from_secs(seconds)), words);
+        }
+    }
+
+    #[test]
+    fn each_language_has_its_own_words_for_times() {
+        let catalogue = Catalogue::default();
+        let words = |seconds| {
+            Language::ALL.map(|language| catalogue.of(language).mail.life(Duration::from_secs(seconds)))
+        };
+        assert_eq!(words(30), ["30 seconds", "30 Sekunden", "30 segundos", "30 secondes", "30秒", "30 秒"]);
+        assert_eq!(words(900), ["15 minutes", "15 Minuten", "15 minutos", "15 minutes", "15分", "15 分钟"]);
+        assert_eq!(words(3_600), ["1 hour", "1 Stunde", "1 hora", "1 heure", "1時間", "1 小时"]);
+        assert_eq!(words(172_800), ["2 days", "2 Tage", "2 días", "2 jours", "2日", "2 天"]);
+        assert_eq!(symbols(Duration::from_secs(900)), "15\u{a0}min");
+    }
+}
