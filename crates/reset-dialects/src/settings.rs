@@ -69,6 +69,7 @@ impl Settings {
                 code_ttl: 15 * MINUTE,
                 token_ttl: 60 * MINUTE,
                 max_attempts: 3,
+                pages: true,
                 tags: root.derive("insforge.tags").into(),
                 policy,
             }),

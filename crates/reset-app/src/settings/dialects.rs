@@ -128,6 +128,7 @@ impl Section<'_> {
             code_ttl: self.values.duration("insforge.code_ttl", HARD_CAP)?,
             token_ttl: self.values.duration("insforge.token_ttl", HARD_CAP)?,
             max_attempts: self.values.integer("insforge.max_attempts", 1..=100)?,
+            pages: self.values.boolean("pages.enabled")?,
             tags: self.roots.derive("insforge.tags"),
             policy: self.passwords.policy,
         })

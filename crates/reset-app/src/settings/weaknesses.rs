@@ -125,7 +125,8 @@ impl Open {
 
     fn insforge(&mut self, insforge: &insforge::Settings, limited: bool) {
         // While the budgets of codes are spent, links are mailed in their place, and lead on to what is listed.
-        if insforge.method == insforge::Method::Link || (limited && !insforge.allowed.is_empty()) {
+        let by_link = insforge.method == insforge::Method::Link;
+        if by_link || (limited && insforge.pages && !insforge.allowed.is_empty()) {
             self.tell(
                 "R34: an InsForge link hands its token over in a query, as its contract says (insforge.method, \
                  insforge.allowed_redirect_urls)",
@@ -138,10 +139,15 @@ impl Open {
                 insforge.max_attempts
             ));
             if limited {
-                self.tell(
-                    "R50: who guesses at InsForge codes long enough voids everybody's for a day: links are mailed in \
-                     their place (insforge.method, limits.insforge_wrong_per_day_all)",
-                );
+                let meanwhile = if insforge.pages {
+                    "links are mailed in their place (insforge.method, limits.insforge_wrong_per_day_all)"
+                } else {
+                    "without pages no link can take their place, and nobody resets by InsForge (pages.enabled, \
+                     insforge.method, limits.insforge_wrong_per_day_all)"
+                };
+                self.tell(format!(
+                    "R50: who guesses at InsForge codes long enough voids everybody's for a day: {meanwhile}"
+                ));
             }
             self.life("insforge.code_ttl", insforge.code_ttl, CODE_TTL);
         }

@@ -59,6 +59,9 @@ pub struct Settings {
     pub token_ttl: Duration,
     /// Most guesses for one code. Default 3 (InsForge's own).
     pub max_attempts: u32,
+    /// Whether our own pages are served, where a link leads that nobody chose a target for. Default true. Without them
+    /// no link takes the place of a code.
+    pub pages: bool,
     /// Keys of the tags at the end of the tokens.
     pub tags: Keyring,
     /// Rules for a new password.
@@ -141,7 +144,8 @@ impl Settings {
             Method::Code => {
                 let (shape, life) = (Arc::new(SixDigits), self.code_ttl);
                 let usual = Recipe { shape, scope: Scope::Account, life, carriage: Carriage::Code };
-                Recipes { dialect: NAME, usual, crowded: Some(Crowded { most_live: None, recipe: link }) }
+                let crowded = self.pages.then_some(Crowded { most_live: None, recipe: link });
+                Recipes { dialect: NAME, usual, crowded }
             }
             Method::Link => Recipes { dialect: NAME, usual: link, crowded: None },
         }

@@ -4,7 +4,7 @@ use std::fs;
 
 use reset_core::{keys::Key, language::Language};
 
-use super::{environment, sentence};
+use super::{Settings, environment, sentence};
 
 #[test]
 fn the_defaults_are_those_of_an_embedder() {
@@ -79,4 +79,28 @@ fn without_pages_links_need_a_page_of_the_teams() {
         ("RESET_STRAPI__ENABLED", "false"),
     ];
     assert!(environment(&elsewhere).unwrap().stand_in().unwrap().pages.is_none());
+}
+
+#[test]
+fn without_pages_no_link_takes_the_place_of_a_code_and_that_is_told() {
+    let settings = |enabled| {
+        environment(&[
+            ("RESET_PAGES__ENABLED", enabled),
+            ("RESET_WORTHAI__PAGE_URL", "https://app.example.com/reset"),
+            ("RESET_STRAPI__PAGE_URL", "https://app.example.com/reset"),
+        ])
+        .unwrap()
+    };
+    let told = |settings: &Settings| {
+        let open = settings.weaknesses().unwrap();
+        open.into_iter().find(|line| line.starts_with("R50") && line.contains("InsForge")).unwrap()
+    };
+    let mails_links = |settings: &Settings| {
+        let dialects = reset_dialects::dialects(settings.stand_in().unwrap());
+        let insforge = dialects.into_iter().find(|dialect| dialect.name == "insforge").unwrap();
+        insforge.recipes.unwrap().crowded.is_some()
+    };
+    let (with, without) = (settings("true"), settings("false"));
+    assert!(mails_links(&with) && told(&with).contains("links are mailed in their place"));
+    assert!(!mails_links(&without) && told(&without).contains("nobody resets by InsForge"));
 }
