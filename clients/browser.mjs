@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { chromium } from 'playwright-core';
@@ -59,7 +60,7 @@ export async function window(options, use) {
   page.on('request', (request) => {
     const url = request.url();
     if (!url.startsWith(`${BASE}/`) && !url.startsWith('data:')) complaints.push(`asked for ${url}`);
-    if (request.headers()['referer'] !== undefined) complaints.push(`a referer at ${url}`);
+    if (request.headers()['referer']) complaints.push(`${request.headers()['referer']} as referer at ${url}`);
   });
   page.on('framenavigated', (frame) => {
     for (const secret of secrets) if (frame.url().includes(secret)) complaints.push(`${frame.url()} has a secret`);
@@ -71,6 +72,31 @@ export async function window(options, use) {
   } finally {
     await context.close();
   }
+}
+
+/**
+ * What went over the wire while `use` had the page, a line for each request: its address with secrets left out, the names of
+ * the cookies and fields that it brought, and what its answer did. Scripts are off, so that nothing depends on how fast
+ * somebody types.
+ * @param {(page: Page, secrets: string[]) => Promise<void>} use
+ */
+export async function recorded(use) {
+  const folder = await mkdtemp(join(tmpdir(), 'polyreset-'));
+  const path = join(folder, 'network.har');
+  await window({ javaScriptEnabled: false, recordHar: { path, content: 'omit' } }, use);
+  const { log } = JSON.parse(await readFile(path, 'utf8'));
+  await rm(folder, { recursive: true });
+  return log.entries.map((/** @type {any} */ { request, response }) => {
+    const address = request.url.slice(BASE.length).replace(/=[0-9a-f]{64,}/, '=…');
+    const cookies = request.cookies.map((/** @type {any} */ { name }) => name).join();
+    const fields = request.postData?.params.map((/** @type {any} */ { name }) => name).join();
+    const set = response.headers
+      .filter((/** @type {any} */ { name }) => name.toLowerCase() === 'set-cookie')
+      .flatMap((/** @type {any} */ { value }) => value.split('\n'))
+      .map((/** @type {string} */ cookie) => `${/Max-Age=0;/.test(cookie) ? 'ends' : 'sets'} ${cookie.split('=')[0]}`);
+    const brought = [request.method, address, cookies && `with ${cookies}`, fields].filter(Boolean).join(' ');
+    return [`${brought}: ${response.status}`, ...set].join(', ');
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
-import { PHONE, close, judge, picture, window } from './browser.mjs';
+import { PHONE, close, judge, picture, recorded, window } from './browser.mjs';
 import { BASE, PASSWORD, WEAK, code, link } from './deployment.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -75,6 +75,12 @@ for (const [javaScriptEnabled, email] of /** @type {const} */ ([
         assert.equal(await page.locator('#password').getAttribute('type'), 'text');
         await page.locator('#password').fill(PASSWORD);
         assert.equal(await page.locator('li[data-rule=min]').getAttribute('data-ok'), 'true');
+        // How hard it is to guess is said once somebody pauses, to those who listen as well.
+        await page.getByRole('status').filter({ hasText: 'Good' }).waitFor();
+        await page.locator('#password').fill('');
+        await page.getByRole('status').waitFor({ state: 'hidden' });
+      } else {
+        assert.ok(await page.locator('#strength').isHidden());
       }
       await page.locator('#password').fill(PASSWORD);
       await page.getByRole('button', { name: WORDS.en.set }).click();
@@ -113,6 +119,58 @@ for (const [javaScriptEnabled, email, path] of /** @type {const} */ ([
     });
   });
 }
+
+test('of a pasted line the code is taken, and it is not sent before the form is', async () => {
+  const email = 'paste@example.com';
+  await window({ locale: 'de-DE', permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {
+    const mailed = await trigger('/v1/auth/password-reset/trigger', email);
+    await page.goto(`${BASE}/reset`);
+    await page.locator('#email').fill(email);
+    await page.evaluate((line) => navigator.clipboard.writeText(line), `Ihr Code: ${mailed}\n`);
+    await page.locator('#code').focus();
+    await page.keyboard.press('Control+V');
+    assert.equal(await page.locator('#code').inputValue(), mailed);
+    const asked = page.waitForRequest(`${BASE}/reset/strength`);
+    await page.locator('#password').pressSequentially('passwort');
+    const fields = new URLSearchParams((await asked).postData() ?? '');
+    assert.deepEqual([...fields.keys()].sort(), ['email', 'lang', 'password']);
+    await page.getByRole('status').filter({ hasText: 'zu erraten' }).waitFor();
+    await picture(page, 'strength-de');
+    await page.locator('#password').fill(PASSWORD);
+    await page.getByRole('button', { name: WORDS.de.set }).click();
+    await page.getByRole('heading', { name: WORDS.de.done }).waitFor();
+  });
+});
+
+test('what goes over the wire on the way from asking to a new password is this and no more', async () => {
+  const email = 'wire@example.com';
+  const seen = await recorded(async (page, secrets) => {
+    const mailed = await asked(page, email, WORDS.en);
+    await opened(page, mailed, secrets);
+    await page.locator('#password').fill(PASSWORD);
+    await page.getByRole('button', { name: WORDS.en.set }).click();
+    await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
+  });
+  assert.deepEqual(seen, [
+    'GET /forgot: 200',
+    'POST /forgot lang,email: 200',
+    'GET /reset?token=…: 200, sets polyreset-reset',
+    'GET /reset?by=link with polyreset-reset: 200',
+    'POST /reset with polyreset-reset lang,password: 200, ends polyreset-reset',
+  ]);
+});
+
+test('a page that runs from right to left fits on a telephone', async () => {
+  await window({ viewport: PHONE, isMobile: true }, async (page) => {
+    await page.goto(`${BASE}/reset`);
+    await page.locator('html').evaluate((html) => html.setAttribute('dir', 'rtl'));
+    const wide = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
+    assert.ok(wide <= 0, `${wide} pixels too wide`);
+    const [heading, field] = await Promise.all(['h1', '#email'].map((part) => page.locator(part).boundingBox()));
+    assert.ok(heading && field && Math.abs(heading.x + heading.width - field.x - field.width) < 1);
+    await picture(page, 'right-to-left');
+  });
+});
 
 test('a keyboard is enough', async () => {
   const email = 'keyboard@example.com';

@@ -16,12 +16,14 @@ use crate::{
 /// What Chromium is called, here and elsewhere.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 /// Accounts that the suite resets.
-const ACCOUNTS: [&str; 6] = [
+const ACCOUNTS: [&str; 8] = [
     "link-on@example.com",
     "link-off@example.com",
     "code-on@example.com",
     "code-off@example.com",
     "keyboard@example.com",
+    "paste@example.com",
+    "wire@example.com",
     "axe@example.com",
 ];
 

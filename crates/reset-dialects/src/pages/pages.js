@@ -17,7 +17,7 @@
     const asked = field.value;
     const { lang, email } = field.form.elements;
     const said = { password: asked, lang: lang.value, email: email ? email.value : "" };
-    const answer = asked && await fetch(strength.dataset.at, { method: "POST", body: new URLSearchParams(said) });
+    const answer = asked && await fetch(strength.dataset.at, { method: "POST", body: new URLSearchParams(said), credentials: "omit" });
     if (asked !== field.value) return;
     const known = answer && answer.ok && await answer.json();
     strength.hidden = !known;
