@@ -42,8 +42,9 @@ export const PHONE = { width: 360, height: 740 };
  * asked of another origin, and no request may have said where it came from.
  * @param {import('playwright-core').BrowserContextOptions} options
  * @param {(page: Page, secrets: string[]) => Promise<void>} use `secrets` takes what no address may hold from then on
+ * @param {string} origin where everything is asked of
  */
-export async function window(options, use) {
+export async function window(options, use, origin = BASE) {
   const context = await browser.newContext({ locale: 'en-US', ...options });
   /** @type {string[]} */
   const complaints = [];
@@ -58,8 +59,8 @@ export async function window(options, use) {
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('request', (request) => {
     const url = request.url();
-    if (!url.startsWith(`${BASE}/`) && !url.startsWith('data:')) complaints.push(`asked for ${url}`);
-    if (request.headers()['referer'] !== undefined) complaints.push(`a referer at ${url}`);
+    if (!url.startsWith(`${origin}/`) && !url.startsWith('data:')) complaints.push(`asked for ${url}`);
+    if (request.headers()['referer']) complaints.push(`a referer at ${url}`);
   });
   page.on('framenavigated', (frame) => {
     for (const secret of secrets) if (frame.url().includes(secret)) complaints.push(`${frame.url()} has a secret`);

@@ -40,6 +40,7 @@ impl Page {
 }
 
 #[utoipa::path(get, path = "/dialects", operation_id = "dialects", tag = "polyreset",
+    summary = "The dialects side by side",
     responses((status = 200, description = "The served dialects side by side, as a page", body = String,
         content_type = "text/html")))]
 pub(super) async fn show(page: Arc<Page>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {

@@ -57,6 +57,7 @@ impl Asset {
 }
 
 #[utoipa::path(get, path = "/docs/swagger-ui-bundle.js", operation_id = "docsScript", tag = "polyreset",
+    summary = "The script of that page",
     responses((status = 200, description = "The script of `/docs`: Swagger UI", body = String,
         content_type = "text/javascript")))]
 pub(in crate::own) async fn script(
@@ -67,6 +68,7 @@ pub(in crate::own) async fn script(
 }
 
 #[utoipa::path(get, path = "/docs/swagger-ui.css", operation_id = "docsStyle", tag = "polyreset",
+    summary = "The style sheet of that page",
     responses((status = 200, description = "The style sheet of `/docs`: Swagger UI's", body = String,
         content_type = "text/css")))]
 pub(in crate::own) async fn style(asset: Arc<Asset>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {

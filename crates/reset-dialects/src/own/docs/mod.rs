@@ -56,6 +56,7 @@ fn policy() -> HeaderValue {
 }
 
 #[utoipa::path(get, path = "/docs", operation_id = "docs", tag = "polyreset",
+    summary = "This document, to read and to try",
     responses((status = 200, description = "This document as a page, every operation to be tried on this server",
         body = String, content_type = "text/html")))]
 pub(super) async fn show(docs: Arc<Docs>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
