@@ -43,8 +43,9 @@ export const PHONE = { width: 360, height: 740 };
  * asked of another origin, and no request may have said where it came from.
  * @param {import('playwright-core').BrowserContextOptions} options
  * @param {(page: Page, secrets: string[]) => Promise<void>} use `secrets` takes what no address may hold from then on
+ * @param {string} origin where everything is asked of
  */
-export async function window(options, use) {
+export async function window(options, use, origin = BASE) {
   const context = await browser.newContext({ locale: 'en-US', ...options });
   /** @type {string[]} */
   const complaints = [];
@@ -59,7 +60,7 @@ export async function window(options, use) {
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('request', (request) => {
     const url = request.url();
-    if (!url.startsWith(`${BASE}/`) && !url.startsWith('data:')) complaints.push(`asked for ${url}`);
+    if (!url.startsWith(`${origin}/`) && !url.startsWith('data:')) complaints.push(`asked for ${url}`);
     if (request.headers()['referer']) complaints.push(`${request.headers()['referer']} as referer at ${url}`);
   });
   page.on('framenavigated', (frame) => {

@@ -1,7 +1,7 @@
 //! `cargo xtask browser`: a real browser on the pages of every front-end.
 //!
-//! Chromium, driven by the suite `clients/browser.test.mjs`; its pictures of every page lie in `clients/screenshots`
-//! afterwards. Deployments and packages are those of [`clients`].
+//! Chromium, driven by the suites `clients/browser.test.mjs` and `clients/docs.test.mjs`; their pictures of every page lie
+//! in `clients/screenshots` afterwards. Deployments and packages are those of [`clients`].
 
 use std::{ffi::OsStr, path::PathBuf, time::Instant};
 
@@ -15,8 +15,10 @@ use crate::{
 
 /// What Chromium is called, here and elsewhere.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-/// Accounts that the suite resets.
-const ACCOUNTS: [&str; 8] = [
+/// One file after the other, so that none is slow because of another.
+const SUITES: [&str; 2] = ["browser.test.mjs", "docs.test.mjs"];
+/// Accounts that the suites reset.
+const ACCOUNTS: [&str; 9] = [
     "link-on@example.com",
     "link-off@example.com",
     "code-on@example.com",
@@ -25,6 +27,7 @@ const ACCOUNTS: [&str; 8] = [
     "paste@example.com",
     "wire@example.com",
     "axe@example.com",
+    "docs@example.com",
 ];
 
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -66,7 +69,7 @@ fn chromium() -> Option<PathBuf> {
     })
 }
 
-/// Runs the suite against one front-end.
+/// Runs the suites against one front-end.
 fn drive(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
     let folder = tempfile::tempdir()?;
     let mut deployment = Deployment::new(clients::binary(front_end), folder.path());
@@ -78,7 +81,10 @@ fn drive(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
     let base = format!("http://{}", server.address);
     let pictures = clients::folder().join("screenshots").join(front_end);
     let more = [("CLIENTS_CHROMIUM", chromium), ("CLIENTS_SCREENSHOTS", pictures.as_os_str())];
-    let mut tally = clients::suites(&["browser.test.mjs"], &base, &deployment.mails(), &more)?;
+    let mut tally = Tally::default();
+    for suite in SUITES {
+        tally.add(clients::suites(&[suite], &base, &deployment.mails(), &more)?);
+    }
     // What the person was told is what is stored.
     for account in ACCOUNTS {
         let stored = deployment.accepts(account, NEW)?;

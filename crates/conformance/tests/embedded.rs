@@ -174,3 +174,23 @@ fn pages_and_their_cookies_stay_under_the_hosts_prefix() {
         );
     }
 }
+
+/// What the browser asks for when a page at `/accounts/docs` says `docs/swagger-ui.css`, `openapi.json`, and so on.
+#[test]
+fn everything_that_the_page_of_the_document_refers_to_is_under_the_hosts_prefix() {
+    for host in HOSTS {
+        let address = start(host);
+        let page = send(address, "GET", "/accounts/docs", "");
+        assert_eq!(page.status, 200, "{}", host.0);
+        let attributes = page.body.split(" href=\"").chain(page.body.split(" src=\"")).skip(1);
+        let links: Vec<&str> = attributes.filter_map(|rest| Some(rest.split_once('"')?.0)).collect();
+        assert!(links.len() >= 5, "{links:?}");
+        for link in links.into_iter().filter(|link| !link.contains(['<', ','])) {
+            let answer = send(address, "GET", &format!("/accounts/{link}"), "");
+            assert_eq!(answer.status, 200, "{}: {link}", host.0);
+        }
+        // A relative server is one relative to the document (OpenAPI 3.1, 4.8.5).
+        let document = send(address, "GET", "/accounts/openapi.json", "");
+        assert!(document.body.contains("\"url\": \".\""), "{}", host.0);
+    }
+}

@@ -27,7 +27,10 @@ fn may_be(name: &str, value: &str) -> bool {
     match name {
         "content-type" => {
             let kinds = ["application/json", "application/problem+json", "application/yaml"];
-            kinds.contains(&value.trim_end_matches("; charset=utf-8")) || value == "text/html; charset=utf-8"
+            kinds.contains(&value.trim_end_matches("; charset=utf-8"))
+                || ["text/html", "text/css", "text/javascript"]
+                    .iter()
+                    .any(|kind| value.strip_prefix(kind) == Some("; charset=utf-8"))
         }
         "allow" | "access-control-allow-methods" => {
             ["POST, OPTIONS", "GET, HEAD, OPTIONS", "GET, HEAD, POST, OPTIONS"].contains(&value)
@@ -38,7 +41,8 @@ fn may_be(name: &str, value: &str) -> bool {
             value.starts_with("https://app.example.com/reset?") || value == "http://127.0.0.1:8080/forgot"
         }
         "content-language" => value == "en",
-        "vary" => value == "Accept-Language, Cookie",
+        "content-encoding" => value == "gzip",
+        "vary" => ["Accept-Language, Cookie", "Accept-Encoding"].contains(&value),
         // The end of a secret that no cookie holds.
         "set-cookie" => value == "polyreset-reset=; Path=/reset; Max-Age=0; HttpOnly; SameSite=Strict",
         "x-reset-reference" => value.len() == 10 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()),
@@ -116,6 +120,7 @@ fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
         all.extend([
             bare("GET", path),
             bare("HEAD", path),
+            format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\n\r\n"),
             bare("GET", link),
             bare("HEAD", link),
             post(json, "{}"),

@@ -48,7 +48,8 @@ pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
             "license": { "name": "MIT OR Apache-2.0" },
             "version": env!("CARGO_PKG_VERSION"),
         },
-        "servers": [{ "url": "/", "description": "This server" }],
+        // Relative to where the document is served, so that it is true under a host's or a proxy's prefix, too.
+        "servers": [{ "url": ".", "description": "This server" }],
         "security": [],
         "paths": paths,
         "components": { "schemas": schemas },

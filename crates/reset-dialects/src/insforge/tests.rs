@@ -80,6 +80,7 @@ fn settings(method: Method, allowed: &[&str], policy: Policy) -> Settings {
         allowed: AllowList::parse(&allowed).unwrap(),
         code_ttl: CODE_LIFE,
         token_ttl: TOKEN_LIFE,
+        pages: true,
         max_attempts: 3,
         tags: Key::shared(b"tags").into(),
         policy,

@@ -40,12 +40,14 @@ pub(super) struct Readiness {
 }
 
 #[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "polyreset",
+    summary = "Whether the process lives",
     responses((status = 200, description = "The process lives", body = Health)))]
 pub(super) async fn live(_: Arc<()>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     Ok(json(StatusCode::OK, JSON, &Health { status: "ok" }))
 }
 
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "polyreset",
+    summary = "Whether requests can be served",
     responses(
         (status = 200, description = "Requests can be served; mail and limits may be degraded", body = Readiness),
         (status = 503, description = "The process is about to end, or the database does not answer or is behind",

@@ -1,5 +1,7 @@
-//! polyreset's own paths beside the dialects: health, readiness, the OpenAPI document and the comparison.
+//! polyreset's own paths beside the dialects: health, readiness, the OpenAPI document, as a file and as a page to try
+//! it on, and the comparison.
 
+mod docs;
 mod document;
 mod health;
 mod page;
@@ -20,7 +22,10 @@ use crate::{
 #[openapi(
     info(title = "polyreset", version = "1.0.0",
         description = "Health, readiness, this document and the dialects side by side."),
-    paths(health::live, health::ready, document::json, document::yaml, page::show),
+    paths(
+        health::live, health::ready, document::json, document::yaml, page::show,
+        docs::show, docs::asset::script, docs::asset::style
+    ),
     tags((name = "polyreset", description = "The service itself"))
 )]
 struct Document;
@@ -38,10 +43,21 @@ pub fn dialect(others: &[Dialect]) -> Dialect {
     let whole = openapi::whole(others.iter().chain([&own]));
     let texts = Arc::new(Texts { json: openapi::to_json(&whole), yaml: openapi::to_yaml(&whole) });
     let page = Arc::new(page::Page::of(others));
+    let docs = Arc::new(docs::Docs::new());
+    let (script, style) = (Arc::new(docs::asset::Asset::script()), Arc::new(docs::asset::Asset::style()));
     own.rows.extend([
         ("/openapi.json".into(), vec![Endpoint::new(Method::GET, Role::Read, &texts, document::json)]),
         ("/openapi.yaml".into(), vec![Endpoint::new(Method::GET, Role::Read, &texts, document::yaml)]),
         ("/dialects".into(), vec![Endpoint::new(Method::GET, Role::Read, &page, page::show)]),
+        ("/docs".into(), vec![Endpoint::new(Method::GET, Role::Read, &docs, docs::show)]),
+        (
+            "/docs/swagger-ui-bundle.js".into(),
+            vec![Endpoint::new(Method::GET, Role::Read, &script, docs::asset::script)],
+        ),
+        (
+            "/docs/swagger-ui.css".into(),
+            vec![Endpoint::new(Method::GET, Role::Read, &style, docs::asset::style)],
+        ),
     ]);
     own
 }

@@ -40,6 +40,7 @@ impl Page {
 }
 
 #[utoipa::path(get, path = "/dialects", operation_id = "dialects", tag = "polyreset",
+    summary = "The dialects side by side",
     responses((status = 200, description = "The served dialects side by side, as a page", body = String,
         content_type = "text/html")))]
 pub(super) async fn show(page: Arc<Page>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
@@ -57,8 +58,8 @@ fn html(tables: &[Table]) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>The dialects side by side</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>The dialects side by side</h1>\n<p>{INTRODUCTION}</p>\n\
-         <p>Every field and example: <a href=\"openapi.yaml\">openapi.yaml</a>, \
-         <a href=\"openapi.json\">openapi.json</a>.</p>\n{tables}</main>\n</body>\n</html>\n"
+         <p>Every field and example, <a href=\"docs\">to read and to try</a>, or as a file: \
+         <a href=\"openapi.yaml\">openapi.yaml</a>, <a href=\"openapi.json\">openapi.json</a>.</p>\n{tables}</main>\n</body>\n</html>\n"
     )
 }
 
@@ -174,7 +175,8 @@ mod tests {
             assert!(!page.contains(absent), "{absent}");
         }
         for (place, _) in page.match_indices("href=\"") {
-            assert!(page[place..].starts_with("href=\"openapi."));
+            let ours = ["href=\"docs\"", "href=\"openapi."];
+            assert!(ours.iter().any(|link| page[place..].starts_with(link)));
         }
         for (place, _) in page.match_indices(" on") {
             assert!(!page[place..].split(['>', ' ']).nth(1).unwrap().contains('='), "a handler");

@@ -63,6 +63,8 @@ fn takes(path: &str) -> Option<Takes> {
         | "/openapi.json"
         | "/openapi.yaml"
         | "/docs"
+        | "/docs/swagger-ui-bundle.js"
+        | "/docs/swagger-ui.css"
         | "/dialects" => Takes::Nothing,
         _ => return None,
     })
