@@ -1,62 +1,41 @@
-//! Cuts the two files of Swagger UI that `/docs` needs out of the archive that a crate carries, without unpacking them:
-//! what an archive holds and what gzip holds differ in a few bytes around the same compressed ones.
-//!
-//! The archive has ten times as much, and unpacked these two are 1.7 MB.
+//! Takes the two files of Swagger UI that `/docs` needs out of the archive that a crate carries, and compresses them again:
+//! the archive has ten times as much, and unpacked these two are 1.7 MB.
 
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    io::{self, Cursor},
+    path::Path,
+};
 
+use flate2::{Compression, write::GzEncoder};
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED as ARCHIVE;
+use zip::ZipArchive;
 
-/// What is cut out of the folder `dist`.
+/// What is taken out of the folder `dist`.
 const FILES: [&str; 2] = ["swagger-ui-bundle.js", "swagger-ui.css"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     // Cargo's word to a build script, no setting of a server.
     let folder = env::var_os("OUT_DIR").expect("cargo says where");
-    let mut version = None;
-    for (path, entry) in entries() {
-        let Some((top, name)) = path.split_once("/dist/") else { continue };
-        if FILES.contains(&name) {
-            let file = Path::new(&folder).join(format!("{name}.gz"));
-            fs::write(file, gzip(entry)).expect("the folder can be written to");
-            version = top.strip_prefix("swagger-ui-");
-        }
+    let mut archive = ZipArchive::new(Cursor::new(ARCHIVE)).expect("the crate carries an archive");
+    let version = version(&archive);
+    for name in FILES {
+        let path = format!("swagger-ui-{version}/dist/{name}");
+        let mut file = archive.by_name(&path).expect("the archive has the file");
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        io::copy(&mut file, &mut packed).expect("the file is whole");
+        let packed = packed.finish().expect("memory can be written to");
+        let to = Path::new(&folder).join(format!("{name}.gz"));
+        fs::write(to, packed).expect("the folder can be written to");
     }
-    println!("cargo:rustc-env=SWAGGER_UI_VERSION={}", version.expect("the archive is Swagger UI's"));
+    println!("cargo:rustc-env=SWAGGER_UI_VERSION={version}");
 }
 
-/// The archive's table of contents: each path, and what is said of it there (APPNOTE.TXT 4.3.12).
-fn entries() -> impl Iterator<Item = (&'static str, usize)> {
-    let end = ARCHIVE.windows(4).rposition(|bytes| bytes == b"PK\x05\x06").expect("a ZIP archive ends so");
-    let mut place = long(end + 16);
-    std::iter::from_fn(move || {
-        let entry = place;
-        ARCHIVE[entry..].starts_with(b"PK\x01\x02").then(|| {
-            let (name, extra, comment) = (short(entry + 28), short(entry + 30), short(entry + 32));
-            place = entry + 46 + name + extra + comment;
-            let path = str::from_utf8(&ARCHIVE[entry + 46..][..name]).expect("paths are plain ASCII");
-            (path, entry)
-        })
-    })
-}
-
-/// A file as gzip has it (RFC 1952), its compressed bytes as they are.
-fn gzip(entry: usize) -> Vec<u8> {
-    assert_eq!(short(entry + 10), 8, "the archive's files are deflated");
-    let (checksum, packed, unpacked) =
-        (&ARCHIVE[entry + 16..][..4], long(entry + 20), &ARCHIVE[entry + 24..][..4]);
-    let local = long(entry + 42);
-    let start = local + 30 + short(local + 26) + short(local + 28);
-    // No name, no time, nobody's system.
-    let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-    [&head, &ARCHIVE[start..][..packed], checksum, unpacked].concat()
-}
-
-fn short(place: usize) -> usize {
-    usize::from(u16::from_le_bytes([ARCHIVE[place], ARCHIVE[place + 1]]))
-}
-
-fn long(place: usize) -> usize {
-    short(place) | short(place + 2) << 16
+/// The version in the name of the folder that everything lies in.
+fn version(archive: &ZipArchive<Cursor<&[u8]>>) -> String {
+    let mut paths = archive.file_names().map(|path| path.expect("paths are plain ASCII"));
+    let version =
+        paths.find_map(|path| Some(path.strip_prefix("swagger-ui-")?.split('/').next()?.to_owned()));
+    version.expect("the archive is Swagger UI's")
 }
