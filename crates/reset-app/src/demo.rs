@@ -1,14 +1,21 @@
 //! `serve --demo`: the one-minute trial. A throw-away database, two accounts, mails where one can see them.
 
-use std::{fmt::Write as _, io::Write as _, net::SocketAddr};
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::{Context, Result};
 use reset_core::{
     Resets, account::NewAccount, email::EmailAddress, error::AddAccountError, notation::hex,
     password::Policy, ports::random,
 };
-use reset_mail::Transport;
+use reset_dialects::demo::{Carries, Mail, Person, Stage, stories};
+use reset_mail::{Kept, Kind, Letterbox, Transport};
 use tempfile::TempDir;
+use tracing::warn;
 
 use crate::settings::{Inputs, Listen, Settings};
 
@@ -26,6 +33,24 @@ const PEOPLE: [(&str, &str); 2] = [("alice@example.com", "Alice"), ("bob@example
 /// What only the demo has. The database goes with it.
 pub(crate) struct Demo {
     database: TempDir,
+    scene: Arc<Scene>,
+}
+
+/// What its pages show.
+struct Scene {
+    letterbox: Arc<Letterbox>,
+    /// Known once the accounts are there.
+    people: OnceLock<Vec<Person>>,
+}
+
+impl Stage for Scene {
+    fn people(&self) -> Vec<Person> {
+        self.people.get().cloned().unwrap_or_default()
+    }
+
+    fn mails(&self) -> Vec<Mail> {
+        self.letterbox.mails().into_iter().map(shown).collect()
+    }
 }
 
 impl Demo {
@@ -41,7 +66,9 @@ impl Demo {
         for limit in DEMO_ASKS {
             inputs.demo.push((limit, "1000".to_owned()));
         }
-        Ok(Self { database })
+        let people = PEOPLE.iter().map(|(email, _)| EmailAddress::parse(email));
+        let letterbox = Arc::new(Letterbox::of(people.collect::<Result<Vec<_>, _>>()?));
+        Ok(Self { database, scene: Arc::new(Scene { letterbox, people: OnceLock::new() }) })
     }
 
     /// Removes the database.
@@ -55,23 +82,57 @@ impl Demo {
         (!settings.is_given("mail_url")).then(|| vec![Transport::Stdout, default])
     }
 
+    /// Where mails are kept to be shown.
+    pub(crate) fn letterbox(&self) -> Arc<Letterbox> {
+        self.scene.letterbox.clone()
+    }
+
+    /// What its pages are made of.
+    pub(crate) fn served(&self, public_url: &str) -> reset_dialects::demo::Settings {
+        reset_dialects::demo::Settings { public_url: public_url.to_owned(), stage: self.scene.clone() }
+    }
+
     /// Makes the accounts, and prints what to try.
     pub(crate) async fn introduce(
         &self,
         resets: &Resets,
         at: &Listen,
+        public_url: &str,
         served: &reset_dialects::Settings,
     ) -> Result<()> {
-        let mut text = "\nAccounts:\n".to_owned();
+        let (mut text, mut people) = ("\nAccounts:\n".to_owned(), Vec::new());
         for (email, name) in PEOPLE {
             let password = add(resets, email, name).await?;
             let _ = writeln!(text, "  {email}  {}", password.as_deref().unwrap_or("(exists already)"));
+            people.push(Person { email: email.to_owned(), name: name.to_owned(), password });
         }
-        text.push_str(&recipes(at, served));
+        let _ = self.scene.people.set(people);
+        text.push_str(&commands(at, served));
+        text.push_str(&invitation(at, public_url));
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         Ok(())
     }
+}
+
+/// A mail as the mailbox shows it.
+fn shown(kept: Kept) -> Mail {
+    let Kept { id, to, subject, text, dialect, kind, secret } = kept;
+    let secret = secret.map(|secret| secret.as_str().to_owned());
+    let carries = match kind {
+        Kind::ResetCode => Carries::Code(secret.unwrap_or_default()),
+        Kind::ResetLink => Carries::Link(secret.unwrap_or_default()),
+        Kind::PasswordChanged => Carries::Notice(secret),
+    };
+    Mail { id, to, subject, text: text.as_str().to_owned(), dialect, carries }
+}
+
+/// Where to begin. Last, so that it is what one sees.
+fn invitation(at: &Listen, public_url: &str) -> String {
+    if !matches!(at, Listen::Tcp(address) if address.ip().is_loopback()) {
+        warn!("whoever reaches this server can read the demo's mailbox and passwords");
+    }
+    format!("\nOpen {public_url}/ in a browser.\n\n")
 }
 
 /// Makes an account and returns its password; nothing when it exists.
@@ -96,93 +157,23 @@ async fn add(resets: &Resets, email: &str, name: &str) -> Result<Option<String>>
 }
 
 /// A block of commands for each dialect that is served.
-fn recipes(at: &Listen, served: &reset_dialects::Settings) -> String {
-    let curl = Curl::to(at);
-    let mut text = String::new();
-    let mut block = |title: &str, steps: &[(&str, &str)]| {
-        let _ = write!(text, "\n# {title}\n");
-        for (path, body) in steps {
-            let _ = writeln!(text, "{}", curl.post(path, body));
+fn commands(at: &Listen, served: &reset_dialects::Settings) -> String {
+    let server = match at {
+        // Nobody can connect to "any address".
+        Listen::Tcp(address) if address.ip().is_unspecified() => {
+            format!("http://{}", SocketAddr::from(([127, 0, 0, 1], address.port())))
         }
+        Listen::Tcp(address) => format!("http://{address}"),
+        Listen::Unix(path) => format!("--unix-socket {} http://localhost", path.display()),
     };
-    if served.px0.is_some() {
-        block(
-            "px0: a code by mail, and the code alone names the account",
-            &[
-                ("/v1/auth/password-reset/trigger", r#"{"email":"alice@example.com"}"#),
-                (
-                    "/v1/auth/password-reset/reset",
-                    r#"{"code":"CODE","new_password":"A-new-passw0rd-of-mine"}"#,
-                ),
-            ],
-        );
+    let mut text = String::new();
+    for story in stories(served) {
+        let _ = write!(text, "\n# {}: {}\n", story.title, story.hint);
+        for step in story.steps() {
+            let _ = writeln!(text, "{}", step.curl(&server));
+        }
     }
-    if let Some(worthai) = &served.worthai {
-        let base = &worthai.base_path;
-        block(
-            "worthai: a link by mail; TOKEN is its reset_token",
-            &[
-                (&format!("{base}/forgot-password"), r#"{"email":"alice@example.com"}"#),
-                (
-                    &format!("{base}/reset-password"),
-                    r#"{"reset_token":"TOKEN","password":"A-new-passw0rd-of-mine"}"#,
-                ),
-            ],
-        );
-    }
-    if served.strapi.is_some() {
-        block(
-            "Strapi: a link by mail; CODE is its code",
-            &[
-                ("/api/auth/forgot-password", r#"{"email":"bob@example.com"}"#),
-                (
-                    "/api/auth/reset-password",
-                    r#"{"code":"CODE","password":"A-new-passw0rd-of-mine","passwordConfirmation":"A-new-passw0rd-of-mine"}"#,
-                ),
-            ],
-        );
-    }
-    if served.insforge.is_some() {
-        block(
-            "InsForge: a code by mail, exchanged for a token",
-            &[
-                ("/api/auth/email/send-reset-password", r#"{"email":"bob@example.com"}"#),
-                (
-                    "/api/auth/email/exchange-reset-password-token",
-                    r#"{"email":"bob@example.com","code":"CODE"}"#,
-                ),
-                (
-                    "/api/auth/email/reset-password",
-                    r#"{"newPassword":"A-new-passw0rd-of-mine","otp":"TOKEN"}"#,
-                ),
-            ],
-        );
-    }
-    if let (Some(pages), Listen::Tcp(_)) = (&served.pages, at) {
-        let _ = writeln!(text, "\n# In a browser, with any of these mails: {}/forgot", pages.public_url);
-    }
-    text.push('\n');
     text
-}
-
-/// How to reach the listener with curl.
-struct Curl(String);
-
-impl Curl {
-    fn to(at: &Listen) -> Self {
-        Self(match at {
-            // Nobody can connect to "any address".
-            Listen::Tcp(address) if address.ip().is_unspecified() => {
-                format!("http://{}", SocketAddr::from(([127, 0, 0, 1], address.port())))
-            }
-            Listen::Tcp(address) => format!("http://{address}"),
-            Listen::Unix(path) => format!("--unix-socket {} http://localhost", path.display()),
-        })
-    }
-
-    fn post(&self, path: &str, body: &str) -> String {
-        format!("curl -sS {}{path} -H 'Content-Type: application/json' \\\n  -d '{body}'; echo", self.0)
-    }
 }
 
 #[cfg(test)]
@@ -196,15 +187,11 @@ mod tests {
             Settings::read(Inputs { environment, ..Inputs::default() }).unwrap().stand_in().unwrap()
         };
         let at = Listen::Tcp("0.0.0.0:8080".parse().unwrap());
-        let all = recipes(&at, &settings(&[]));
+        let all = commands(&at, &settings(&[]));
         assert_eq!(all.matches("curl -sS http://127.0.0.1:8080/").count(), 9, "{all}");
-        let three = recipes(&at, &settings(&[("RESET_PX0__ENABLED", "false")]));
+        let three = commands(&at, &settings(&[("RESET_PX0__ENABLED", "false")]));
         assert!(!three.contains("/v1/auth/password-reset/") && three.contains("/api/auth/email/"));
-        let socket = recipes(&Listen::Unix("/run/r.sock".into()), &settings(&[]));
-        assert!(
-            all.contains("# In a browser, with any of these mails: http")
-                && !socket.contains("# In a browser")
-        );
+        let socket = commands(&Listen::Unix("/run/r.sock".into()), &settings(&[]));
         assert!(socket.contains("curl -sS --unix-socket /run/r.sock http://localhost/v1/"), "{socket}");
     }
 

@@ -100,11 +100,7 @@ pub(crate) async fn counters(settings: &Settings, roots: &Keyring) -> Result<Opt
 
 /// The mail service, whose mails name the host of `public_url`. Those that `transports` do not take for now go by
 /// `mail_fallback_url`.
-pub(crate) fn mail(
-    settings: &Settings,
-    transports: Vec<Transport>,
-    public_url: &str,
-) -> Result<Arc<MailService>> {
+pub(crate) fn mail(settings: &Settings, transports: Vec<Transport>, public_url: &str) -> Result<MailService> {
     let url = Url::parse(public_url)?;
     let domain = url.host_str().context("public_url has no host")?;
     let mut mail = MailService::new(transports, &settings.mail.from, domain)?;
@@ -112,7 +108,7 @@ pub(crate) fn mail(
     if let Some(fallback) = &settings.mail.fallback {
         mail = mail.with_fallback(fallback.clone()).context("mail_fallback_url")?;
     }
-    Ok(Arc::new(mail))
+    Ok(mail)
 }
 
 /// The texts of mails.

@@ -35,8 +35,7 @@ impl Embedded {
             bail!("public_url must be set: mailed links lead there");
         }
         let roots = settings.database.secret.roots(&*deployment::entropy())?;
-        let transports = vec![settings.mail.transport.clone()];
-        let engine = Engine::new(&settings, &roots, &settings.likely_url(), transports).await?;
+        let engine = Engine::new(&settings, &roots, &settings.likely_url(), None).await?;
         Ok(Self { api: engine.api.clone(), running: engine.start() })
     }
 

@@ -10,12 +10,14 @@ use reset_core::{
     ports::{Adapters, Store},
 };
 use reset_dialects::{Api, Dialect, Serving};
-use reset_mail::{MailService, Transport};
+use reset_mail::MailService;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
 
 use crate::{
-    courier, deployment,
+    courier,
+    demo::Demo,
+    deployment,
     settings::Settings,
     shutdown::{PATIENCE, Shutdown},
 };
@@ -34,13 +36,13 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens the store, and puts everything else over it. Mails go to `transports`, their links to
-    /// `public_url`.
+    /// Opens the store, and puts everything else over it. Links lead to `public_url`; a demo has pages and a letterbox
+    /// of its own.
     pub(crate) async fn new(
         settings: &Settings,
         roots: &Keyring,
         public_url: &str,
-        transports: Vec<Transport>,
+        demo: Option<&Demo>,
     ) -> Result<Self> {
         let store = deployment::store(settings).await?;
         let claim = settings.database.address.file().map(deployment::sole_server).transpose()?.flatten();
@@ -48,8 +50,16 @@ impl Engine {
             // We have the only courier: whatever is taken was taken by a process that is gone.
             store.release(deployment::clock().now()).await?;
         }
-        let mail = deployment::mail(settings, transports, public_url)?;
-        let dialects = reset_dialects::dialects(settings.dialects(public_url, roots)?);
+        let transports = demo.and_then(|_| Demo::transports(settings));
+        let transports = transports.unwrap_or_else(|| vec![settings.mail.transport.clone()]);
+        let mut mail = deployment::mail(settings, transports, public_url)?;
+        if let Some(demo) = demo {
+            mail = mail.with_letterbox(demo.letterbox());
+        }
+        let mail = Arc::new(mail);
+        let mut served = settings.dialects(public_url, roots)?;
+        served.demo = demo.map(|demo| demo.served(public_url));
+        let dialects = reset_dialects::dialects(served);
         let threads = settings.passwords.threads;
         let resets = resets(settings, roots, public_url, store, mail.clone(), &dialects, threads)?;
         let serving = Serving { shared: deployment::counters(settings, roots).await?, ..settings.serving()? };
@@ -81,6 +91,7 @@ pub(crate) async fn administration(settings: &Settings) -> Result<Resets> {
     let store = deployment::existing_store(settings).await?;
     let (roots, public_url) = (settings.database.secret.existing_roots()?, settings.likely_url());
     let mail = deployment::mail(settings, vec![settings.mail.transport.clone()], &public_url)?;
+    let mail = Arc::new(mail);
     let dialects = reset_dialects::dialects(settings.dialects(&public_url, &roots)?);
     resets(settings, &roots, &public_url, store, mail, &dialects, 1)
 }

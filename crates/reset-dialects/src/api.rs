@@ -148,7 +148,7 @@ impl Api {
                 self.run(
                     route,
                     endpoint,
-                    Call { resets, request, reference: reference.clone(), client, gate },
+                    Call { resets, request, reference: reference.clone(), client, gate, api: self.clone() },
                 )
                 .await
             }
@@ -211,6 +211,15 @@ impl Api {
             None => crate::wire::reply(StatusCode::NOT_FOUND, crate::wire::JSON, Bytes::new()),
         };
         self.finish(request.headers().get(header::ORIGIN), response)
+    }
+
+    /// Answers a request of our own making as if it had come over the wire.
+    pub(crate) async fn perform(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let row = self.inner.routes.iter().find(|route| route.path == request.uri().path());
+        match row.and_then(|route| Some((route, route.endpoint(request.method())?))) {
+            Some((route, endpoint)) => self.answer(route, endpoint, request.map(Ok)).await,
+            None => self.stray(request.map(Ok)).await,
+        }
     }
 
     /// What every answer carries.

@@ -18,6 +18,7 @@ pub mod audit;
 pub mod body;
 mod client_ip;
 pub mod comparison;
+pub mod demo;
 pub mod gate;
 pub mod insforge;
 mod jwt;
@@ -50,7 +51,8 @@ pub const NAMES: [&str; 4] = [px0::NAME, worthai::NAME, strapi::NAME, insforge::
 
 /// The dialects that are served, and our own paths last.
 pub fn dialects(settings: Settings) -> Vec<Dialect> {
-    let Settings { px0, worthai, strapi, insforge, pages } = settings;
+    let stories = demo::stories(&settings);
+    let Settings { px0, worthai, strapi, insforge, pages, demo } = settings;
     let mut all: Vec<Dialect> = [
         px0.map(px0::dialect),
         worthai.map(worthai::dialect),
@@ -61,7 +63,10 @@ pub fn dialects(settings: Settings) -> Vec<Dialect> {
     .flatten()
     .collect();
     if let Some(pages) = pages {
-        all.push(pages::dialect(pages, &all));
+        all.push(pages::dialect(pages, &all, demo.is_some()));
+    }
+    if let Some(demo) = demo {
+        all.push(demo::dialect(demo, stories, &all));
     }
     all.push(own::dialect(&all));
     all

@@ -17,6 +17,7 @@ use reset_core::{
 use utoipa::openapi::OpenApi;
 
 use crate::{
+    api::Api,
     comparison::Traits,
     gate::{Admission, Class, Gate},
     language,
@@ -35,6 +36,8 @@ pub struct Call {
     /// Who asks, as far as that is known.
     pub client: Option<IpAddr>,
     pub(crate) gate: Option<Arc<Gate>>,
+    /// Every row, for an endpoint that shows what another one answers.
+    pub(crate) api: Api,
 }
 
 impl Call {

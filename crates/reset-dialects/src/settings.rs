@@ -9,7 +9,7 @@ use reset_core::{
 };
 
 use crate::{
-    insforge,
+    demo, insforge,
     pages::{self, brand::Brand},
     px0, strapi, worthai,
 };
@@ -29,11 +29,13 @@ pub struct Settings {
     pub insforge: Option<insforge::Settings>,
     /// Our own pages.
     pub pages: Option<pages::Settings>,
+    /// What is there during a demo alone.
+    pub demo: Option<demo::Settings>,
 }
 
 impl Settings {
     /// Every dialect with the defaults of interface.md in profile `compatible`: keys derived from `root`,
-    /// links to `public_url`.
+    /// links to `public_url`. There is no demo.
     pub fn defaults(root: &Key, public_url: &str) -> Self {
         let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
         let page = format!("{public_url}/reset");
@@ -81,6 +83,7 @@ impl Settings {
                 language: Language::En,
                 brand: Brand::default(),
             }),
+            demo: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! * `catalogue` has the phrases of each language, those of `reset-words`; `templates` puts them into the layouts of
 //!   `layouts/`, or into a deployment's own; `message` makes a letter of it.
 //! * `smtp`, `file` and `terminal` each take a letter away; `lane` is where the latter two block, `outlet` any of them.
+//! * [`Letterbox`] is where a demonstration shows its mails, however they leave.
 //! * `relay` is one way to leave, and when it is left alone for the other; `domains` keeps a slow domain from holding
 //!   up all others.
 //!
@@ -22,6 +23,7 @@ mod domains;
 mod file;
 mod kind;
 mod lane;
+mod letterbox;
 mod message;
 mod outlet;
 mod relay;
@@ -30,7 +32,7 @@ mod templates;
 mod terminal;
 mod transport;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use lettre::{message::Mailbox, transport::smtp::extension::ClientId};
@@ -46,6 +48,7 @@ use self::{
 };
 pub use self::{
     kind::Kind,
+    letterbox::{Kept, Letterbox},
     outlet::Step,
     templates::{BadTemplate, Templates, Trial},
     transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport},
@@ -64,6 +67,7 @@ pub struct MailService {
     /// The first is asked before the second.
     relays: Vec<Relay>,
     domains: Domains,
+    letterbox: Option<Arc<Letterbox>>,
 }
 
 /// The settings cannot make a mail service.
@@ -119,7 +123,7 @@ impl MailService {
         let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string(), templates);
         let outlets = transports.into_iter().map(|transport| Outlet::new(transport, &hello));
         let relays = vec![Relay::new("mail_url", outlets.collect::<Result<_, _>>()?)];
-        Ok(Self { composer, hello, relays, domains: Domains::new(PER_DOMAIN) })
+        Ok(Self { composer, hello, relays, domains: Domains::new(PER_DOMAIN), letterbox: None })
     }
 
     /// The same with a second way (`mail_fallback_url`) for mails that the first does not take for now.
@@ -149,6 +153,11 @@ impl MailService {
     /// The same with other templates than ours in English.
     pub fn with_templates(self, templates: Templates) -> Self {
         Self { composer: self.composer.with_templates(templates), ..self }
+    }
+
+    /// The same with a place where mails are kept to be shown, once they have left.
+    pub fn with_letterbox(self, letterbox: Arc<Letterbox>) -> Self {
+        Self { letterbox: Some(letterbox), ..self }
     }
 
     /// Writes a mail of this kind with made-up words, and sends it nowhere.
@@ -240,6 +249,9 @@ impl Mailer for MailService {
         }
         let offered = self.offer(&letter).await;
         drop(turn);
+        if let (Ok(_), Some(letterbox)) = (&offered, &self.letterbox) {
+            letterbox.keep(mail, &letter);
+        }
         offered
     }
 

@@ -40,7 +40,9 @@ pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> 
         warn!("open: {weakness}");
     }
     if let Some(demo) = &demo {
-        demo.introduce(&service.engine.resets, &service.bound.at, &settings.stand_in()?).await?;
+        let at = &service.bound.at;
+        let public_url = settings.http.public_url.of(at);
+        demo.introduce(&service.engine.resets, at, &public_url, &settings.stand_in()?).await?;
     }
     let ended = service.run(serve, shutdown).await;
     if let Some(demo) = demo {
@@ -60,10 +62,8 @@ impl Service {
         // Before the database is touched: a second server on this port must not disturb the first.
         let bound = listener::bind(&settings.http.listen)?;
         let roots = settings.database.secret.roots(&*deployment::entropy())?;
-        let transports = demo.and_then(|_| Demo::transports(settings));
-        let transports = transports.unwrap_or_else(|| vec![settings.mail.transport.clone()]);
         let public_url = settings.http.public_url.of(&bound.at);
-        let engine = Engine::new(settings, &roots, &public_url, transports).await?;
+        let engine = Engine::new(settings, &roots, &public_url, demo).await?;
         Ok(Self { bound, engine })
     }
 

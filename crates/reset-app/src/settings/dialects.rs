@@ -45,6 +45,8 @@ pub(super) fn read(
         strapi: values.boolean("strapi.enabled")?.then_some(strapi),
         insforge: if values.boolean("insforge.enabled")? { Some(section.insforge()?) } else { None },
         pages: pages::read(values, passwords, public_url, roots)?,
+        // Where there is one, it puts itself there.
+        demo: None,
     })
 }
 

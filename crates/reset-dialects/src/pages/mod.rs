@@ -31,6 +31,7 @@ use reset_words::Catalogue;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
+pub(crate) use self::shell::is_foreign;
 use self::{
     brand::Brand,
     door::{Door, Entrance, Open, Unread},
@@ -85,10 +86,12 @@ pub(crate) struct Pages {
     base: String,
     /// `<base>/forgot`.
     forgot: HeaderValue,
+    /// Whether the way to a demo's mailbox is shown.
+    demo: bool,
 }
 
-/// The pages' rows and mails. Secrets of `others` are redeemed here, too.
-pub fn dialect(settings: Settings, others: &[Dialect]) -> Dialect {
+/// The pages' rows and mails. Secrets of `others` are redeemed here, too; during a `demo` the pages lead to its mailbox.
+pub fn dialect(settings: Settings, others: &[Dialect], demo: bool) -> Dialect {
     let Settings { public_url, token_ttl, tags, policy, language, brand } = settings;
     let public_url = public_url.trim_end_matches('/');
     let shape = TaggedHex::<24>::new(tags);
@@ -114,6 +117,7 @@ pub fn dialect(settings: Settings, others: &[Dialect]) -> Dialect {
         secure: public_url.starts_with("https:"),
         base: base.unwrap_or_default(),
         forgot: HeaderValue::from_str(&format!("{public_url}/forgot")).expect("a URL is plain ASCII"),
+        demo,
     });
     let page = |path: &str, endpoints| (path.to_owned(), endpoints);
     let in_person = pages.clone();

@@ -45,6 +45,8 @@ pub(super) struct Shell<'a> {
     pub(super) script: &'static str,
     pub(super) support_href: Option<String>,
     pub(super) choices: Vec<Choice>,
+    /// During a demo, the path that its pages are under.
+    pub(super) demo: Option<&'a str>,
 }
 
 /// One request for a page: in which language it is answered, and who said so.
@@ -172,6 +174,7 @@ impl<'a> Visit<'a> {
             script: SCRIPT,
             support_href: self.pages.brand.support.as_deref().and_then(support_href),
             choices: Language::ALL.into_iter().map(choice).collect(),
+            demo: self.pages.demo.then_some(&self.pages.base),
         }
     }
 
@@ -295,7 +298,7 @@ pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// Whether a form may have been sent by another site's page. Every browser says so since 2023; what says nothing is no
 /// browser, or one whose strict cookies keep others out all the same.
-pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+pub(crate) fn is_foreign(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 

@@ -1,0 +1,142 @@
+//! `serve --demo` in a browser, as one more dialect: a start page, the mailbox of the people who take part, and a sign-in
+//! to see which password is the account's. Nobody else's mail is ever shown, and without a demo none of it is there.
+//!
+//! Whoever asks here asks by a dialect's own row, with the bytes that a client of its would send, and sees what came back.
+//! The pages are for developers, in English, and work without JavaScript.
+
+mod ask;
+mod mailbox;
+mod page;
+mod sign_in;
+mod start;
+mod story;
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method};
+use utoipa::OpenApi;
+
+pub use self::story::{Step, Story, stories};
+use crate::route::{Dialect, Endpoint, Refuse, Role};
+
+/// Name of the dialect.
+pub const NAME: &str = "demo";
+
+/// An address that has no account, to see that nobody is told so.
+const NOBODY: &str = "nobody@example.com";
+
+/// What a demo has that nothing else has.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the demo is reached, for the commands that it shows.
+    pub public_url: String,
+    /// Its people and their mails.
+    pub stage: Arc<dyn Stage>,
+}
+
+/// Who takes part, and what they were mailed.
+pub trait Stage: Send + Sync {
+    /// The people.
+    fn people(&self) -> Vec<Person>;
+
+    /// Their mails, and nobody else's; the newest first.
+    fn mails(&self) -> Vec<Mail>;
+}
+
+/// Somebody who takes part. There is a password in it: no `Debug`.
+#[derive(Clone)]
+pub struct Person {
+    /// Address of the account.
+    pub email: String,
+    /// What the person is called.
+    pub name: String,
+    /// The password at the start; nothing where the account was there before.
+    pub password: Option<String>,
+}
+
+/// A mail as its reader sees it. There may be a secret in it: no `Debug`.
+#[derive(Clone)]
+pub struct Mail {
+    /// Left part of its `Message-ID`: letters, digits, `-` and `_`.
+    pub id: String,
+    /// To whom.
+    pub to: String,
+    /// The subject.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// By which dialect it was asked for.
+    pub dialect: String,
+    /// What it is about.
+    pub carries: Carries,
+}
+
+/// What a mail is about.
+#[derive(Clone)]
+pub enum Carries {
+    /// A code to type.
+    Code(String),
+    /// A link to open.
+    Link(String),
+    /// The password was changed; with a link for who did not do it, where there is a way back.
+    Notice(Option<String>),
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "polyreset's demo", version = "1.0.0",
+        description = "Start page and mailbox of the one-minute trial. They are there with `serve --demo` alone."),
+    paths(start::show, ask::ask, mailbox::list, mailbox::show, sign_in::sign_in),
+    tags((name = "demo", description = "The one-minute trial, for people with a browser"))
+)]
+struct Document;
+
+/// Everything that the demo's pages are made of.
+struct Demo {
+    public_url: String,
+    stage: Arc<dyn Stage>,
+    stories: Vec<Story>,
+    /// Whether our own pages are served.
+    pages: bool,
+}
+
+impl Demo {
+    fn person(&self, email: &str) -> Option<Person> {
+        self.stage.people().into_iter().find(|person| person.email == email)
+    }
+
+    /// What a dialect is called.
+    fn title(&self, dialect: &str) -> &'static str {
+        let story = self.stories.iter().find(|story| story.dialect == dialect);
+        story.map_or("our own pages", |story| story.title)
+    }
+}
+
+/// The demo's rows, over those of `others`.
+pub fn dialect(settings: Settings, stories: Vec<Story>, others: &[Dialect]) -> Dialect {
+    let Settings { public_url, stage } = settings;
+    let pages = others.iter().any(|other| other.name == crate::pages::NAME);
+    let demo = Arc::new(Demo { public_url, stage, stories, pages });
+    let read = |path: &str, endpoint| (path.to_owned(), vec![endpoint]);
+    Dialect {
+        name: NAME,
+        owns: Vec::new(),
+        lenient: false,
+        refuse: Refuse::Alike(page::refuse),
+        rows: vec![
+            read("/", Endpoint::new(Method::GET, Role::Read, &demo, start::show)),
+            read("/ask", Endpoint::new(Method::POST, Role::Form, &demo, ask::ask)),
+            read("/mailbox", Endpoint::new(Method::GET, Role::Read, &demo, mailbox::list)),
+            read("/mail", Endpoint::new(Method::GET, Role::Read, &demo, mailbox::show)),
+            read("/sign-in", Endpoint::new(Method::POST, Role::Form, &demo, sign_in::sign_in)),
+        ],
+        recipes: None,
+        document: Document::openapi(),
+        document_base: String::new(),
+        traits: None,
+        doors: Vec::new(),
+    }
+}
+
+/// `text/html`.
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");

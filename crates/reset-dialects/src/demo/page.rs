@@ -1,0 +1,82 @@
+//! What all pages of the demo have around them.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use sha2::{Digest, Sha256};
+
+use super::HTML;
+use crate::{
+    refusal::Refusal,
+    wire::{reply, retry_after},
+};
+
+/// The style sheet: that of the pages for people, and what a page for developers has beside.
+pub(super) const STYLE: &str = concat!(include_str!("../pages/pages.css"), include_str!("demo.css"));
+
+/// Nothing is loaded, nothing runs, forms lead to us, nobody frames it (R35).
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let digest = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("base64 is plain ASCII")
+});
+
+/// A few words, and where to go on.
+#[derive(Template)]
+#[template(path = "demo/message.html")]
+struct Message<'a> {
+    style: &'static str,
+    title: &'a str,
+    line: &'a str,
+}
+
+/// An answer that is this page.
+pub(super) fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> {
+    let html = page.render().expect("a template over texts that is written into memory");
+    let mut response = reply(status, HTML, html);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+    response
+}
+
+/// An answer that says something.
+pub(super) fn message(status: StatusCode, title: &str, line: &str) -> Response<Bytes> {
+    page(status, &Message { style: STYLE, title, line })
+}
+
+/// What never reached a page, or never came back from one.
+pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
+    let (status, line) = match refusal {
+        Refusal::NotFound { .. } => (StatusCode::NOT_FOUND, "There is no such page."),
+        Refusal::MethodNotAllowed => {
+            (StatusCode::METHOD_NOT_ALLOWED, "This address takes another method: begin at the start page.")
+        }
+        Refusal::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "This address takes a form."),
+        Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The form is too large."),
+        Refusal::BodyUnreadable => (StatusCode::BAD_REQUEST, "The form could not be read."),
+        Refusal::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "The form took too long."),
+        Refusal::Failure => (StatusCode::INTERNAL_SERVER_ERROR, "The log of the demo says what happened."),
+        Refusal::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "That was often: wait a little."),
+        Refusal::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "There is much to do: wait a little."),
+    };
+    let response = message(status, "That did not work", line);
+    match refusal {
+        Refusal::TooMany { retry_after: wait } | Refusal::Busy { retry_after: wait } => {
+            retry_after(response, *wait)
+        }
+        _ => response,
+    }
+}
+
+/// A form from another site's page; a browser says so.
+pub(super) fn foreign(headers: &HeaderMap) -> Result<(), Response<Bytes>> {
+    if crate::pages::is_foreign(headers) {
+        let line = "The form was another site's: begin at the start page.";
+        return Err(message(StatusCode::FORBIDDEN, "That did not work", line));
+    }
+    Ok(())
+}
