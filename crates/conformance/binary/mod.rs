@@ -6,6 +6,7 @@
 mod administration;
 mod commands;
 mod connections;
+mod demo;
 mod durability;
 mod ending;
 mod enumeration;

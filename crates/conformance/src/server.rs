@@ -79,6 +79,11 @@ impl Deployment {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Leaves a variable of the environment to its default.
+    pub fn unset(&mut self, name: &str) {
+        self.settings.retain(|(known, _)| known != name);
+    }
+
     /// Where the mails go.
     pub fn mails(&self) -> PathBuf {
         self.folder.join("mail")
@@ -102,18 +107,24 @@ impl Deployment {
     /// # Errors
     /// When it ends before it listens.
     pub fn start(&self) -> anyhow::Result<Server> {
-        self.start_until("listening on http://", |address| {
-            let address: SocketAddr = address.parse()?;
-            Ok((address, address.into()))
-        })
+        self.start_until(&["serve"], "listening on http://", at_address)
+    }
+
+    /// The same with `serve --demo`.
+    ///
+    /// # Errors
+    /// When it ends before it listens.
+    pub fn start_demo(&self) -> anyhow::Result<Server> {
+        self.start_until(&["serve", "--demo"], "listening on http://", at_address)
     }
 
     fn start_until(
         &self,
+        args: &[&str],
         said: &str,
         place: impl FnOnce(&str) -> anyhow::Result<(SocketAddr, Place)>,
     ) -> anyhow::Result<Server> {
-        let mut serve = self.command(&["serve"]);
+        let mut serve = self.command(args);
         if self.watch.is_some() && !self.settings.iter().any(|(name, _)| name == "RESET_LOG") {
             serve.env("RESET_LOG", "trace");
         }
@@ -150,7 +161,7 @@ impl Deployment {
     /// # Errors
     /// When it ends before it listens.
     pub fn start_on_socket(&self) -> anyhow::Result<Server> {
-        self.start_until("listening on unix:", |path| {
+        self.start_until(&["serve"], "listening on unix:", |path| {
             Ok((SocketAddr::from(([0, 0, 0, 0], 0)), PathBuf::from(path).into()))
         })
     }
@@ -203,9 +214,19 @@ impl Deployment {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    /// Everything that was printed so far.
+    pub fn printed(&self) -> String {
+        std::fs::read_to_string(self.folder.join("printed")).unwrap_or_default()
+    }
+
     fn append_to(&self, name: &str) -> anyhow::Result<fs::File> {
         Ok(fs::OpenOptions::new().create(true).append(true).open(self.folder.join(name))?)
     }
+}
+
+fn at_address(told: &str) -> anyhow::Result<(SocketAddr, Place)> {
+    let address: SocketAddr = told.parse()?;
+    Ok((address, address.into()))
 }
 
 /// Secrets among the settings, passwords in URLs included.

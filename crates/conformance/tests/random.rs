@@ -14,13 +14,13 @@ use conformance::{
     place::Place,
     random::Row,
 };
-use reset_dialects::{Settings, dialects};
-use world::{FRONT_ENDS, World};
+use reset_dialects::dialects;
+use world::{FRONT_ENDS, World, staged};
 
 /// Every method of every path that is served.
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    for dialect in dialects(Settings::defaults(&world::root_key(), "http://127.0.0.1:8080")) {
+    for dialect in dialects(staged()) {
         for (path, endpoints) in &dialect.rows {
             for endpoint in endpoints {
                 let (dialect, method) = (dialect.name.to_owned(), endpoint.method.to_string());
@@ -45,7 +45,8 @@ fn every_front_end_says_the_same_to_requests_that_nobody_wrote() {
         threads: 48,
     };
     println!("seed {}, {} requests", run.seed, run.probes);
-    let worlds: Vec<World> = FRONT_ENDS.iter().map(World::start).collect();
+    let worlds: Vec<World> =
+        FRONT_ENDS.iter().map(|front_end| World::start_with(front_end, staged())).collect();
     let fronts: Vec<Front> = FRONT_ENDS
         .iter()
         .zip(&worlds)

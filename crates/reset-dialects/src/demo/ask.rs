@@ -68,7 +68,11 @@ pub(super) async fn ask(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>, 
         email: &email,
         known,
     };
-    Ok(page(StatusCode::OK, &asked))
+    let mut response = page(StatusCode::OK, &asked);
+    if let Some(reference) = answer.headers().get(REFERENCE) {
+        response.headers_mut().insert(REFERENCE, reference.clone());
+    }
+    Ok(response)
 }
 
 /// The request that a client of the dialect would make, from whom this one is, and in the same language.

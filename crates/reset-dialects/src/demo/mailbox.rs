@@ -100,9 +100,9 @@ impl Demo {
     }
 }
 
-/// The text, cut where the link is.
+/// The text, cut where the link is; a link is one of ours.
 fn pieces<'a>(text: &'a str, link: Option<&'a str>) -> Vec<Piece<'a>> {
-    let Some(link) = link.filter(|link| !link.is_empty()) else { return vec![Piece::Text(text)] };
+    let Some(link) = link.filter(|link| link.starts_with("http")) else { return vec![Piece::Text(text)] };
     let mut pieces = Vec::new();
     for (place, part) in text.split(link).enumerate() {
         if place > 0 {

@@ -4,6 +4,7 @@
 
 mod asking;
 mod codes;
+mod demo;
 mod links;
 mod outside;
 mod world;

@@ -70,7 +70,8 @@ pub(crate) async fn world() -> World {
 /// One account, whatever else is decided.
 pub(crate) async fn world_with(settings: Settings, serving: Serving) -> World {
     let (memory, root) = (Memory::new(3), Key::root(&[5; 32]).unwrap());
-    let base = settings.pages.as_ref().unwrap().public_url.clone();
+    let pages = settings.pages.as_ref();
+    let base = pages.map_or("http://127.0.0.1:8080", |pages| &pages.public_url).to_owned();
     let all = dialects(settings);
     let recipes = all.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
     let busy = Arc::new(AtomicBool::new(false));

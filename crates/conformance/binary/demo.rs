@@ -1,0 +1,156 @@
+//! A newcomer with `serve --demo`: what is printed, the start page, the mailbox, and signing in with the new password.
+
+use std::{
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
+
+use conformance::{
+    http::{Answer, Connection, get},
+    server::Deployment,
+};
+use tempfile::TempDir;
+
+use super::PATIENCE;
+
+const ALICE: &str = "alice@example.com";
+const NEW: &str = "A-new-passw0rd-of-mine";
+
+/// A demo as the command makes it, but for its port and its hashes. The folder is where its mails are filed.
+fn demo() -> (Deployment, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut deployment = Deployment::new(crate::BINARY, folder.path());
+    for name in ["RESET_DATABASE_URL", "RESET_MAIL_URL", "RESET_PUBLIC_URL"] {
+        deployment.unset(name);
+    }
+    deployment.set("RESET_LOG", "trace");
+    (deployment, folder)
+}
+
+/// Sends a form of a page, as a browser does.
+fn send(address: SocketAddr, path: &str, cookie: &str, form: &str) -> Answer {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nsec-fetch-site: same-origin\r\ncookie: {cookie}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    Connection::open(address).unwrap().send(head.as_bytes()).unwrap()
+}
+
+/// Looks into the mailbox until there are `most` mails, and opens the newest.
+fn newest(address: SocketAddr, most: usize) -> Answer {
+    let begun = Instant::now();
+    loop {
+        let list = get(address, "/mailbox").unwrap().body;
+        let mails: Vec<&str> = list.split("href=\"mail?").skip(1).collect();
+        if mails.len() >= most {
+            let target = format!("/mail?{}", mails[0].split('"').next().unwrap());
+            return get(address, &target).unwrap();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{} of {most} mails", mails.len());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The password in a page's first `<code>` behind an address, as the terminal has it.
+fn password_of(printed: &str, email: &str) -> String {
+    let line = printed.lines().find(|line| line.trim_start().starts_with(email)).unwrap();
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
+    let (deployment, folder) = demo();
+    let server = deployment.start_demo().unwrap();
+    let (address, printed) = (server.address, deployment.printed());
+    // The last thing before it listens.
+    let invitation = format!("Open http://{address}/ in a browser.\n\nlistening on");
+    assert!(printed.contains(&invitation), "{printed}");
+    let start = get(address, "/").unwrap();
+    let old = password_of(&printed, ALICE);
+    assert!(start.status == 200 && start.body.contains(&format!("<code>{old}</code>")), "{}", start.body);
+    for link in ["forgot", "mailbox", "docs", "dialects"] {
+        assert!(start.body.contains(&format!("href=\"{link}\"")), "{link}");
+        assert_eq!(get(address, &format!("/{link}")).unwrap().status, 200, "{link}");
+    }
+
+    let mut mails = 0;
+    for (dialect, shown) in
+        [("px0", "200 OK"), ("worthai", "200 OK"), ("strapi", "200 OK"), ("insforge", "202 Accepted")]
+    {
+        let asked = send(address, "/ask", "", &format!("dialect={dialect}&email=alice%40example.com"));
+        assert!(asked.status == 200 && asked.body.contains(shown), "{dialect}: {}", asked.body);
+        mails += 1;
+        let mail = newest(address, mails).body;
+        let password = format!("{NEW}-{dialect}");
+        let done = match mail.split_once("<a href=\"http://") {
+            Some((_, link)) => {
+                let target = link.split('"').next().unwrap();
+                let target = target.strip_prefix(&address.to_string()).unwrap();
+                let arrival = get(address, target).unwrap();
+                let cookie = arrival.header("set-cookie").unwrap().split(';').next().unwrap();
+                send(address, "/reset", cookie, &format!("password={password}"))
+            }
+            None => {
+                let code = mail.lines().find(|line| line.len() == 6 && line.parse::<u32>().is_ok()).unwrap();
+                let form = format!("by=code&email=alice%40example.com&code={code}&password={password}");
+                send(address, "/reset", "", &form)
+            }
+        };
+        assert_eq!(done.status, 200, "{dialect}: {}", done.body);
+        // The notice.
+        mails += 1;
+        assert!(newest(address, mails).body.contains("Your password was changed"), "{dialect}");
+        let sign_in = |password: &str| {
+            send(address, "/sign-in", "", &format!("email=alice%40example.com&password={password}")).status
+        };
+        assert_eq!((sign_in(&password), sign_in(&old)), (200, 403), "{dialect}");
+    }
+
+    // What is shown on a page of the demo is not said in its log; its mails are on the terminal and in the folder, too.
+    let logged = deployment.logged();
+    assert!(!logged.contains("@example.com") && !logged.contains(NEW) && !logged.contains(&old), "{logged}");
+    assert!(!logged.contains("can read the demo"), "a loopback address is nobody else's: {logged}");
+    assert!(deployment.printed().matches("Subject: ").count() >= mails);
+    assert!(folder.path().join("mail").read_dir().unwrap().count() >= mails);
+}
+
+#[test]
+fn a_demo_shows_nobodys_mail_but_its_own_peoples_and_warns_who_lets_others_in() {
+    let (mut deployment, folder) = demo();
+    deployment.set("RESET_DATABASE_URL", &format!("sqlite://{}", deployment.database().display()));
+    deployment.set("RESET_MAIL_URL", &format!("file://{}", folder.path().join("mail").display()));
+    deployment.set("RESET_LISTEN", "0.0.0.0:0");
+    deployment.set("RESET_PUBLIC_URL", "https://accounts.example.com");
+    deployment.add_user("real@example.org", "their own password").unwrap();
+    let server = deployment.start_demo().unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], server.address.port()));
+    assert!(deployment.logged().contains("can read the demo's mailbox"), "{}", deployment.logged());
+    assert!(deployment.printed().contains("Open https://accounts.example.com/ in a browser."));
+    let real = send(address, "/forgot", "", "email=real%40example.org");
+    assert_eq!(real.status, 200);
+    send(address, "/ask", "", "dialect=strapi&email=bob%40example.com");
+    newest(address, 1);
+    super::reset_mail(&deployment, "real@example.org");
+    let list = get(address, "/mailbox").unwrap().body;
+    assert!(!list.contains("real@example.org") && list.contains("bob@example.com"), "{list}");
+    for form in ["email=real%40example.org&password=their+own+password", "email=nobody&password=x"] {
+        assert_eq!(send(address, "/sign-in", "", form).status, 403, "{form}");
+    }
+    assert_eq!(send(address, "/ask", "", "dialect=strapi&email=real%40example.org").status, 400);
+}
+
+#[test]
+fn without_a_demo_there_is_neither_start_page_nor_mailbox_and_no_document_tells_of_them() {
+    let (deployment, _folder) = super::deployment();
+    let server = deployment.start().unwrap();
+    for path in ["/", "/mailbox", "/mail?id=1", "/ask", "/sign-in"] {
+        assert_eq!(get(server.address, path).unwrap().status, 404, "{path}");
+    }
+    let document = get(server.address, "/openapi.yaml").unwrap().body;
+    assert!(document.contains("/forgot:") && !document.contains("/mailbox:"));
+    let (deployment, _folder) = demo();
+    let server = deployment.start_demo().unwrap();
+    assert!(get(server.address, "/openapi.yaml").unwrap().body.contains("/mailbox:"));
+}
