@@ -108,6 +108,8 @@ export async function recorded(use) {
 export async function judge(page, name) {
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.emulateMedia({ colorScheme });
+    // Scripts hear of it when the page is drawn.
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
     // By the browser's own channel: the page's policy would not let a script in.
     await page.evaluate(AXE);
     const grave = await page.evaluate(async () => {

@@ -1,7 +1,8 @@
 //! `cargo xtask browser`: a real browser on the pages of every front-end.
 //!
-//! Chromium, driven by the suites `clients/browser.test.mjs` and `clients/docs.test.mjs`; their pictures of every page lie
-//! in `clients/screenshots` afterwards. Deployments and packages are those of [`clients`].
+//! Chromium, driven by suites of `clients/`: `browser.test.mjs` on the pages, `docs.test.mjs` on `/docs`, and
+//! `demo.test.mjs` on a demo. Their pictures of every page lie in `clients/screenshots` afterwards. Deployments and packages
+//! are those of [`clients`].
 
 use std::{ffi::OsStr, path::PathBuf, time::Instant};
 
@@ -17,6 +18,8 @@ use crate::{
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 /// One file after the other, so that none is slow because of another.
 const SUITES: [&str; 2] = ["browser.test.mjs", "docs.test.mjs"];
+/// Needs a demo, which has accounts of its own.
+const DEMO: &str = "demo.test.mjs";
 /// Accounts that the suites reset.
 const ACCOUNTS: [&str; 9] = [
     "link-on@example.com",
@@ -77,7 +80,7 @@ fn drive(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
     for account in ACCOUNTS {
         deployment.add_user(account, OLD)?;
     }
-    let server = clients::start(&mut deployment)?;
+    let server = clients::start(&mut deployment, Deployment::start)?;
     let base = format!("http://{}", server.address);
     let pictures = clients::folder().join("screenshots").join(front_end);
     let more = [("CLIENTS_CHROMIUM", chromium), ("CLIENTS_SCREENSHOTS", pictures.as_os_str())];
@@ -93,5 +96,10 @@ fn drive(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
         }
         tally.count(stored);
     }
+    let folder = tempfile::tempdir()?;
+    let mut deployment = Deployment::new(clients::binary(front_end), folder.path());
+    let server = clients::start(&mut deployment, Deployment::start_demo)?;
+    let base = format!("http://{}", server.address);
+    tally.add(clients::suites(&[DEMO], &base, &deployment.mails(), &more)?);
     Ok(tally)
 }

@@ -205,7 +205,7 @@ fn drive(front_end: &str) -> anyhow::Result<Tally> {
         for account in run.accounts {
             deployment.add_user(account, OLD)?;
         }
-        let server = start(&mut deployment)?;
+        let server = start(&mut deployment, Deployment::start)?;
         let base = format!("http://{}", server.address);
         tally.add(suites(run.suites, &base, &deployment.mails(), &[])?);
         // What the clients were told is what is stored.
@@ -222,13 +222,16 @@ fn drive(front_end: &str) -> anyhow::Result<Tally> {
 
 /// Starts a deployment whose links lead to itself: its port has to be known before it listens. Somebody else
 /// may take the port in between; then another one will do.
-pub(crate) fn start(deployment: &mut Deployment) -> anyhow::Result<Server> {
+pub(crate) fn start(
+    deployment: &mut Deployment,
+    by: fn(&Deployment) -> anyhow::Result<Server>,
+) -> anyhow::Result<Server> {
     let mut last = None;
     for _ in 0..3 {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         deployment.set("RESET_LISTEN", &address.to_string());
         deployment.set("RESET_PUBLIC_URL", &format!("http://{address}"));
-        match deployment.start() {
+        match by(deployment) {
             Ok(server) => return Ok(server),
             Err(error) => last = Some(error),
         }

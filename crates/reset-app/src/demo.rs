@@ -108,7 +108,11 @@ impl Demo {
         }
         let _ = self.scene.people.set(people);
         text.push_str(&commands(at, served));
-        text.push_str(&invitation(at, public_url));
+        // Last, so that it is what one sees.
+        let _ = write!(text, "\nOpen {public_url}/ in a browser.\n\n");
+        if !matches!(at, Listen::Tcp(address) if address.ip().is_loopback()) {
+            warn!("whoever reaches this server can read the demo's mailbox and passwords");
+        }
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         Ok(())
@@ -125,14 +129,6 @@ fn shown(kept: Kept) -> Mail {
         Kind::PasswordChanged => Carries::Notice(secret),
     };
     Mail { id, to, subject, text: text.as_str().to_owned(), dialect, carries }
-}
-
-/// Where to begin. Last, so that it is what one sees.
-fn invitation(at: &Listen, public_url: &str) -> String {
-    if !matches!(at, Listen::Tcp(address) if address.ip().is_loopback()) {
-        warn!("whoever reaches this server can read the demo's mailbox and passwords");
-    }
-    format!("\nOpen {public_url}/ in a browser.\n\n")
 }
 
 /// Makes an account and returns its password; nothing when it exists.
@@ -158,7 +154,7 @@ async fn add(resets: &Resets, email: &str, name: &str) -> Result<Option<String>>
 
 /// A block of commands for each dialect that is served.
 fn commands(at: &Listen, served: &reset_dialects::Settings) -> String {
-    let server = match at {
+    let target = match at {
         // Nobody can connect to "any address".
         Listen::Tcp(address) if address.ip().is_unspecified() => {
             format!("http://{}", SocketAddr::from(([127, 0, 0, 1], address.port())))
@@ -170,7 +166,7 @@ fn commands(at: &Listen, served: &reset_dialects::Settings) -> String {
     for story in stories(served) {
         let _ = write!(text, "\n# {}: {}\n", story.title, story.hint);
         for step in story.steps() {
-            let _ = writeln!(text, "{}", step.curl(&server));
+            let _ = writeln!(text, "{}", step.curl(&target));
         }
     }
     text

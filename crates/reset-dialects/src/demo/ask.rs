@@ -39,7 +39,9 @@ struct Asked<'a> {
             body = String, content_type = "text/html"),
         (status = 403, description = "The form was another site's", body = String, content_type = "text/html")))]
 pub(super) async fn ask(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    foreign(call.request.headers())?;
+    if let Some(refused) = foreign(call.request.headers()) {
+        return Err(refused);
+    }
     let (mut dialect, mut email) = (String::new(), String::new());
     for (key, value) in form_urlencoded::parse(call.request.body()) {
         match &*key {

@@ -72,11 +72,8 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
     }
 }
 
-/// A form from another site's page; a browser says so.
-pub(super) fn foreign(headers: &HeaderMap) -> Result<(), Response<Bytes>> {
-    if crate::pages::is_foreign(headers) {
-        let line = "The form was another site's: begin at the start page.";
-        return Err(message(StatusCode::FORBIDDEN, "That did not work", line));
-    }
-    Ok(())
+/// The answer to a form from another site's page; a browser says so.
+pub(super) fn foreign(headers: &HeaderMap) -> Option<Response<Bytes>> {
+    let line = "The form was another site's: begin at the start page.";
+    crate::pages::is_foreign(headers).then(|| message(StatusCode::FORBIDDEN, "That did not work", line))
 }

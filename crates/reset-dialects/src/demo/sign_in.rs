@@ -29,7 +29,9 @@ use crate::route::Call;
             content_type = "text/html"),
         (status = 500, description = "The server failed", body = String, content_type = "text/html")))]
 pub(super) async fn sign_in(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    foreign(call.request.headers())?;
+    if let Some(refused) = foreign(call.request.headers()) {
+        return Err(refused);
+    }
     let (mut email, mut password) = (String::new(), Zeroizing::new(String::new()));
     for (key, value) in form_urlencoded::parse(call.request.body()) {
         match &*key {
