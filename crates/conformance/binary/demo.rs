@@ -84,19 +84,15 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
         mails += 1;
         let mail = newest(address, mails).body;
         let password = format!("{NEW}-{dialect}");
-        let done = match mail.split_once("<a href=\"http://") {
-            Some((_, link)) => {
-                let target = link.split('"').next().unwrap();
-                let target = target.strip_prefix(&address.to_string()).unwrap();
-                let arrival = get(address, target).unwrap();
-                let cookie = arrival.header("set-cookie").unwrap().split(';').next().unwrap();
-                send(address, "/reset", cookie, &format!("password={password}"))
-            }
-            None => {
-                let code = mail.lines().find(|line| line.len() == 6 && line.parse::<u32>().is_ok()).unwrap();
-                let form = format!("by=code&email=alice%40example.com&code={code}&password={password}");
-                send(address, "/reset", "", &form)
-            }
+        let done = if let Some((_, link)) = mail.split_once("<a href=\"http://") {
+            let target = link.split('"').next().unwrap();
+            let arrival = get(address, target.strip_prefix(&address.to_string()).unwrap()).unwrap();
+            let cookie = arrival.header("set-cookie").unwrap().split(';').next().unwrap();
+            send(address, "/reset", cookie, &format!("password={password}"))
+        } else {
+            let code = mail.lines().find(|line| line.len() == 6 && line.parse::<u32>().is_ok()).unwrap();
+            let form = format!("by=code&email=alice%40example.com&code={code}&password={password}");
+            send(address, "/reset", "", &form)
         };
         assert_eq!(done.status, 200, "{dialect}: {}", done.body);
         // The notice.

@@ -6,7 +6,7 @@ mod world;
 
 use conformance::http::{Answer, Connection};
 use reset_core::memory::{SentKind, SentMail};
-use world::{FRONT_ENDS, World};
+use world::{FRONT_ENDS, World, usual};
 
 const USER: &str = r#"{"email":"user@example.com"}"#;
 
@@ -27,7 +27,7 @@ fn notice(world: &World) {
 #[test]
 fn px0_resets_by_code_once() {
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end);
+        let world = World::start(front_end, usual());
         assert_eq!(post(&world, "/v1/auth/password-reset/trigger", USER).status, 200);
         let body =
             format!(r#"{{"code":"{}","new_password":"NewSecretPassword123!"}}"#, world.next_mail().secret);
@@ -48,7 +48,7 @@ fn px0_resets_by_code_once() {
 #[test]
 fn worthai_resets_by_token_once() {
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end);
+        let world = World::start(front_end, usual());
         assert_eq!(post(&world, "/auth/api/v1/forgot-password", USER).status, 200);
         let body =
             format!(r#"{{"password":"a new password","reset_token":"{}"}}"#, token(&world.next_mail()));
@@ -73,7 +73,7 @@ fn worthai_resets_by_token_once() {
 fn strapi_resets_by_code_once_under_either_prefix() {
     for front_end in FRONT_ENDS {
         for (ask, reset) in [("/auth", "/api/auth"), ("/api/auth", "/auth")] {
-            let world = World::start(front_end);
+            let world = World::start(front_end, usual());
             assert_eq!(post(&world, &format!("{ask}/forgot-password"), USER).status, 200);
             let body = format!(
                 r#"{{"code":"{}","password":"a new password","passwordConfirmation":"a new password"}}"#,
@@ -99,7 +99,7 @@ fn strapi_resets_by_code_once_under_either_prefix() {
 #[test]
 fn insforge_exchanges_a_code_for_a_token_and_resets_once() {
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end);
+        let world = World::start(front_end, usual());
         assert_eq!(post(&world, "/api/auth/email/send-reset-password", USER).status, 202);
         let body = format!(r#"{{"email":"user@example.com","code":"{}"}}"#, world.next_mail().secret);
         let exchanged = post(&world, "/api/auth/email/exchange-reset-password-token", &body);

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod stage;
 mod world;
 
 use std::{fs, path::Path};
@@ -13,7 +14,8 @@ use conformance::{
     http::Connection,
 };
 use reset_dialects::{Settings, dialects};
-use world::{FRONT_ENDS, World, staged, usual};
+use stage::staged;
+use world::{FRONT_ENDS, World, usual};
 
 fn cases(folder: &str) -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -25,7 +27,7 @@ fn cases(folder: &str) -> Vec<Case> {
 
 fn answers_are_as_recorded(cases: &[Case], settings: fn() -> Settings) {
     for front_end in FRONT_ENDS {
-        let world = World::start_with(front_end, settings());
+        let world = World::start(front_end, settings());
         let wrong: Vec<String> = cases
             .iter()
             .filter_map(|case| {
@@ -77,7 +79,7 @@ fn every_row_has_a_case_for_each_of_its_methods() {
 fn the_served_documents_are_the_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi");
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end);
+        let world = World::start(front_end, usual());
         for name in ["openapi.json", "openapi.yaml"] {
             let answer = Connection::open(world.address).unwrap().get(&format!("/{name}")).unwrap();
             let file = fs::read_to_string(folder.join(name)).unwrap();
@@ -89,7 +91,7 @@ fn the_served_documents_are_the_files() {
 #[test]
 fn no_url_of_ours_comes_from_a_header() {
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end);
+        let world = World::start(front_end, usual());
         let body = r#"{"email":"user@example.com"}"#;
         let request = format!(
             "POST http://evil.example/auth/api/v1/forgot-password HTTP/1.1\r\nhost: evil.example\r\n\

@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod stage;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use conformance::http::{Answer, Connection};
 use reset_dialects::{Settings, dialects, insforge};
-use world::{FRONT_ENDS, World, staged};
+use stage::staged;
+use world::{FRONT_ENDS, World, usual};
 
 /// What every answer carries.
 const ALWAYS: [(&str, &str); 4] = [
@@ -144,7 +146,7 @@ fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
 #[test]
 fn every_answer_carries_what_keeps_browsers_and_caches_out_and_nothing_that_it_need_not() {
     for front_end in FRONT_ENDS {
-        let world = World::start_with(front_end, settings());
+        let world = World::start(front_end, settings());
         let body = r#"{"email":"user@example.com","redirectTo":"https://app.example.com/reset"}"#;
         let accepted =
             Connection::open(world.address).unwrap().post("/api/auth/email/send-reset-password", body);
@@ -171,7 +173,7 @@ fn every_answer_carries_what_keeps_browsers_and_caches_out_and_nothing_that_it_n
 #[test]
 fn another_way_to_write_a_path_finds_no_row_that_it_is_not() {
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end);
+        let world = World::start(front_end, usual());
         let body = r#"{"email":"user@example.com"}"#;
         for (path, status) in [
             ("/auth/forgot-password", 200),

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod stage;
 mod world;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,8 @@ use conformance::{
     random::Row,
 };
 use reset_dialects::dialects;
-use world::{FRONT_ENDS, World, staged};
+use stage::staged;
+use world::{FRONT_ENDS, World};
 
 /// Every method of every path that is served.
 fn rows() -> Vec<Row> {
@@ -45,8 +47,7 @@ fn every_front_end_says_the_same_to_requests_that_nobody_wrote() {
         threads: 48,
     };
     println!("seed {}, {} requests", run.seed, run.probes);
-    let worlds: Vec<World> =
-        FRONT_ENDS.iter().map(|front_end| World::start_with(front_end, staged())).collect();
+    let worlds: Vec<World> = FRONT_ENDS.iter().map(|front_end| World::start(front_end, staged())).collect();
     let fronts: Vec<Front> = FRONT_ENDS
         .iter()
         .zip(&worlds)

@@ -2,7 +2,6 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -16,11 +15,7 @@ use reset_core::{
     memory::{Memory, SentMail},
     ports::{Accounts, Clock},
 };
-use reset_dialects::{
-    Api, Settings,
-    demo::{self, Carries, Mail, Person, Stage},
-    dialects,
-};
+use reset_dialects::{Api, Settings, dialects};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 /// A front-end: its name, and how it serves.
@@ -48,46 +43,9 @@ pub(crate) fn usual() -> Settings {
     Settings::defaults(&root_key(), "http://127.0.0.1:8080")
 }
 
-/// The same during a demo, whose mailbox is the same whenever one looks.
-pub(crate) fn staged() -> Settings {
-    let demo = demo::Settings { public_url: "http://127.0.0.1:8080".to_owned(), stage: Arc::new(Still) };
-    Settings { demo: Some(demo), ..usual() }
-}
-
-/// The account of every world, and two mails that nobody sent.
-struct Still;
-
-impl Stage for Still {
-    fn people(&self) -> Vec<Person> {
-        let (email, name) = ("user@example.com".to_owned(), "User".to_owned());
-        vec![Person { email, name, password: Some("Demo-1".to_owned()) }]
-    }
-
-    fn mails(&self) -> Vec<Mail> {
-        let link = "http://127.0.0.1:8080/reset?reset_token=a.b.c".to_owned();
-        let mail = |id: &str, subject: &str, secret: &str, dialect: &str, carries| Mail {
-            id: id.to_owned(),
-            to: "user@example.com".to_owned(),
-            subject: subject.to_owned(),
-            text: format!("Hello,\n\n{secret}\n"),
-            dialect: dialect.to_owned(),
-            carries,
-        };
-        vec![
-            mail("link", "Reset your password", &link, "worthai", Carries::Link(link.clone())),
-            mail("code", "Your code", "012345", "px0", Carries::Code("012345".to_owned())),
-        ]
-    }
-}
-
 impl World {
-    /// Starts `front_end` with the default settings and one account, `user@example.com`.
-    pub(crate) fn start(front_end: &FrontEnd) -> Self {
-        Self::start_with(front_end, usual())
-    }
-
-    /// Starts `front_end` with `settings`.
-    pub(crate) fn start_with(front_end: &FrontEnd, settings: Settings) -> Self {
+    /// Starts `front_end` with one account, `user@example.com`.
+    pub(crate) fn start(front_end: &FrontEnd, settings: Settings) -> Self {
         let runtime = Runtime::new().unwrap();
         let memory = Memory::new(1);
         let dialects = dialects(settings);
