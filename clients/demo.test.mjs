@@ -28,7 +28,7 @@ async function asked(page, dialect, look = async () => {}) {
   assert.match(answer, /^20[02] (OK|Accepted)\n[^]*X-Reset-Reference: [0-9A-Z]{10}\n/);
   await look();
   await page.getByRole('link', { name: 'Open the mailbox' }).click();
-  await newest(page, `to ${ALICE}, by ${dialect}`);
+  await newest(page, `to ${ALICE}, ${dialect}`);
 }
 
 /**
@@ -102,7 +102,7 @@ test('a person asks on the page for people, and the notice of the reset takes it
     await page.locator('#email').fill(bob);
     await page.getByRole('button', { name: 'Send the link' }).click();
     await page.getByRole('link', { name: 'Its mailbox' }).click();
-    await newest(page, `to ${bob}, by our own pages`);
+    await newest(page, `to ${bob}, our own pages`);
     await page.locator('pre a').click();
     await page.locator('#password').fill(PASSWORD);
     await page.getByRole('button', { name: 'Set the password' }).click();

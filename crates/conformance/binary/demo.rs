@@ -64,9 +64,12 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
     let (deployment, folder) = demo();
     let server = deployment.start_demo().unwrap();
     let (address, printed) = (server.address, deployment.printed());
-    // The last thing before it listens.
-    let invitation = format!("Open http://{address}/ in a browser.\n\nlistening on");
-    assert!(printed.contains(&invitation), "{printed}");
+    let begun = Instant::now();
+    let invitation = format!("listening on http://{address}\n\nOpen http://{address}/ in a browser.\n");
+    while !deployment.printed().ends_with(&invitation) {
+        assert!(begun.elapsed() < PATIENCE, "{}", deployment.printed());
+        thread::sleep(Duration::from_millis(5));
+    }
     let start = get(address, "/").unwrap();
     let old = password_of(&printed, ALICE);
     assert!(start.status == 200 && start.body.contains(&format!("<code>{old}</code>")), "{}", start.body);
@@ -113,28 +116,42 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
 }
 
 #[test]
-fn a_demo_shows_nobodys_mail_but_its_own_peoples_and_warns_who_lets_others_in() {
+fn a_demo_takes_no_database_that_is_in_use_and_warns_who_lets_others_in() {
     let (mut deployment, folder) = demo();
     deployment.set("RESET_DATABASE_URL", &format!("sqlite://{}", deployment.database().display()));
     deployment.set("RESET_MAIL_URL", &format!("file://{}", folder.path().join("mail").display()));
     deployment.set("RESET_LISTEN", "0.0.0.0:0");
     deployment.set("RESET_PUBLIC_URL", "https://accounts.example.com");
-    deployment.add_user("real@example.org", "their own password").unwrap();
     let server = deployment.start_demo().unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.address.port()));
     assert!(deployment.logged().contains("can read the demo's mailbox"), "{}", deployment.logged());
-    assert!(deployment.printed().contains("Open https://accounts.example.com/ in a browser."));
-    let real = send(address, "/forgot", "", "email=real%40example.org");
-    assert_eq!(real.status, 200);
     send(address, "/ask", "", "dialect=strapi&email=bob%40example.com");
-    newest(address, 1);
-    super::reset_mail(&deployment, "real@example.org");
-    let list = get(address, "/mailbox").unwrap().body;
-    assert!(!list.contains("real@example.org") && list.contains("bob@example.com"), "{list}");
-    for form in ["email=real%40example.org&password=their+own+password", "email=nobody&password=x"] {
+    let mail = newest(address, 1).body;
+    assert!(mail.contains("<a href=\"https://accounts.example.com/reset?code="), "{mail}");
+    for form in ["email=real%40example.org&password=x", "email=nobody&password=x"] {
         assert_eq!(send(address, "/sign-in", "", form).status, 403, "{form}");
     }
     assert_eq!(send(address, "/ask", "", "dialect=strapi&email=real%40example.org").status, 400);
+    drop(server);
+    // The file is there now, with whoever is in it.
+    let refused = deployment.run(&["serve", "--demo"], "").unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("is there already"), "{said}");
+    deployment.set("RESET_DATABASE_URL", "postgres://127.0.0.1:1/app");
+    deployment.set("RESET_SECRET", &"ab".repeat(32));
+    let refused = deployment.run(&["serve", "--demo"], "").unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("serve --demo brings a database of its own"), "{said}");
+}
+
+#[test]
+fn where_nothing_can_be_filed_the_mailbox_has_the_mail_all_the_same() {
+    let (deployment, folder) = demo();
+    std::fs::write(folder.path().join("mail"), "").unwrap();
+    let server = deployment.start_demo().unwrap();
+    assert!(deployment.logged().contains("mails are not filed in ./mail"), "{}", deployment.logged());
+    send(server.address, "/ask", "", "dialect=worthai&email=bob%40example.com");
+    assert!(newest(server.address, 1).body.contains("reset_token="));
 }
 
 #[test]

@@ -7,24 +7,37 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use reset_core::{
-    Resets, account::NewAccount, email::EmailAddress, error::AddAccountError, notation::hex,
-    password::Policy, ports::random,
+    Resets,
+    account::NewAccount,
+    email::EmailAddress,
+    error::AddAccountError,
+    notation::hex,
+    password::Policy,
+    ports::{Mailer as _, random},
 };
 use reset_dialects::demo::{Carries, Mail, Person, Stage, stories};
-use reset_mail::{Kept, Kind, Letterbox, Transport};
+use reset_mail::{Kept, Kind, Letterbox, MailService, Transport};
 use tempfile::TempDir;
 use tracing::warn;
+use url::{Host, Url};
 
-use crate::settings::{Inputs, Listen, Settings};
+use crate::{
+    deployment,
+    settings::{Inputs, Listen, Settings},
+};
 
-/// Limits that would stop whoever tries everything at once.
-const DEMO_ASKS: [&str; 4] = [
+/// Limits that would stop whoever tries everything at once, a few wrong codes included.
+const WIDE: [&str; 8] = [
     "limits.asks_per_hour",
     "limits.asks_per_day",
     "limits.client_asks_per_15m",
     "limits.client_asks_per_day",
+    "limits.client_px0_wrong_per_hour",
+    "limits.client_px0_wrong_per_day",
+    "limits.network_px0_wrong_per_day",
+    "limits.client_insforge_wrong_per_15m",
 ];
 
 /// Whoever takes part.
@@ -63,7 +76,7 @@ impl Demo {
         inputs.demo.push(("database_url", format!("sqlite://{}", path.display())));
         // Two accounts for four dialects: whoever tries them asks for each again at once.
         inputs.demo.push(("limits.ask_spacing", "1ms".to_owned()));
-        for limit in DEMO_ASKS {
+        for limit in WIDE {
             inputs.demo.push((limit, "1000".to_owned()));
         }
         let people = PEOPLE.iter().map(|(email, _)| EmailAddress::parse(email));
@@ -76,20 +89,51 @@ impl Demo {
         self.database.close().context("the demo's database cannot be removed")
     }
 
-    /// The terminal and `./mail`, unless the operator set where mails go.
-    pub(crate) fn transports(settings: &Settings) -> Option<Vec<Transport>> {
+    /// Refuses a database that is in use: a demo makes accounts, and mails whatever waits to the terminal.
+    pub(crate) fn fits(settings: &Settings) -> Result<()> {
+        if !settings.is_given("database_url") {
+            return Ok(());
+        }
+        match settings.database.address.file() {
+            Some(path) if !path.exists() => Ok(()),
+            Some(path) => bail!(
+                "database_url: {} is there already, and serve --demo begins with a new one: leave out \
+                 database_url, or remove the file",
+                path.display()
+            ),
+            None => bail!("database_url: serve --demo brings a database of its own: leave out database_url"),
+        }
+    }
+
+    /// The mail service: the terminal and `./mail`, unless the operator set where mails go, and the letterbox. Where
+    /// nothing can be written, the terminal has to do.
+    pub(crate) async fn mail(&self, settings: &Settings, public_url: &str) -> Result<MailService> {
         let default = settings.mail.transport.clone();
-        (!settings.is_given("mail_url")).then(|| vec![Transport::Stdout, default])
+        let service = |transports| {
+            let service = deployment::mail(settings, transports, public_url)?;
+            Ok::<_, anyhow::Error>(service.with_letterbox(self.scene.letterbox.clone()))
+        };
+        if settings.is_given("mail_url") {
+            return service(vec![default]);
+        }
+        let both = service(vec![Transport::Stdout, default])?;
+        if let Err(error) = both.check().await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "mails are not filed in ./mail, which cannot be written"
+            );
+            return service(vec![Transport::Stdout]);
+        }
+        Ok(both)
     }
 
-    /// Where mails are kept to be shown.
-    pub(crate) fn letterbox(&self) -> Arc<Letterbox> {
-        self.scene.letterbox.clone()
-    }
-
-    /// What its pages are made of.
-    pub(crate) fn served(&self, public_url: &str) -> reset_dialects::demo::Settings {
-        reset_dialects::demo::Settings { public_url: public_url.to_owned(), stage: self.scene.clone() }
+    /// What is served with it: its own pages, to which the pages for people lead back.
+    pub(crate) fn put_into(&self, served: &mut reset_dialects::Settings, public_url: &str) {
+        let stage = self.scene.clone();
+        served.demo = Some(reset_dialects::demo::Settings { public_url: public_url.to_owned(), stage });
+        if let Some(pages) = &mut served.pages {
+            pages.brand.home.get_or_insert_with(|| format!("{public_url}/#sign-in"));
+        }
     }
 
     /// Makes the accounts, and prints what to try.
@@ -108,9 +152,8 @@ impl Demo {
         }
         let _ = self.scene.people.set(people);
         text.push_str(&commands(at, served));
-        // Last, so that it is what one sees.
-        let _ = write!(text, "\nOpen {public_url}/ in a browser.\n\n");
-        if !matches!(at, Listen::Tcp(address) if address.ip().is_loopback()) {
+        text.push('\n');
+        if !is_private(at, public_url) {
             warn!("whoever reaches this server can read the demo's mailbox and passwords");
         }
         let mut stdout = std::io::stdout().lock();
@@ -129,6 +172,23 @@ fn shown(kept: Kept) -> Mail {
         Kind::PasswordChanged => Carries::Notice(secret),
     };
     Mail { id, to, subject, text: text.as_str().to_owned(), dialect, carries }
+}
+
+/// Whether this machine alone reaches the demo, as far as the settings tell.
+fn is_private(at: &Listen, public_url: &str) -> bool {
+    let here = matches!(at, Listen::Tcp(address) if address.ip().is_loopback());
+    let host = Url::parse(public_url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+    here && match host {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Where to begin, for the last line that is printed.
+pub(crate) fn invitation(public_url: &str) -> String {
+    format!("\nOpen {public_url}/ in a browser.\n")
 }
 
 /// Makes an account and returns its password; nothing when it exists.
@@ -164,7 +224,7 @@ fn commands(at: &Listen, served: &reset_dialects::Settings) -> String {
     };
     let mut text = String::new();
     for story in stories(served) {
-        let _ = write!(text, "\n# {}: {}\n", story.title, story.hint);
+        let _ = write!(text, "\n# {}: {}; {}\n", story.title, story.hint, story.stands);
         for step in story.steps() {
             let _ = writeln!(text, "{}", step.curl(&target));
         }
@@ -192,19 +252,50 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_replaces_defaults_and_nothing_that_was_set() {
+    fn the_demo_has_a_database_of_its_own_and_takes_none_that_is_there() {
+        let with = |url: Option<String>| {
+            let environment = url.map(|url| ("RESET_DATABASE_URL".to_owned(), url)).into_iter().collect();
+            let mut inputs = Inputs { environment, ..Inputs::default() };
+            let demo = Demo::new(&mut inputs).unwrap();
+            (Settings::read(inputs).unwrap(), demo)
+        };
+        let (settings, demo) = with(None);
+        assert!(settings.database.address.file().unwrap().starts_with(demo.database.path()));
+        Demo::fits(&settings).unwrap();
+
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("reset.db");
+        let (settings, _demo) = with(Some(format!("sqlite://{}", file.display())));
+        Demo::fits(&settings).unwrap();
+        std::fs::write(&file, "").unwrap();
+        let refused = Demo::fits(&settings).unwrap_err().to_string();
+        assert!(refused.starts_with("database_url: ") && refused.contains("is there already"), "{refused}");
+    }
+
+    #[test]
+    fn who_lets_others_in_is_told_from_who_does_not() {
+        let at = |text: &str| Listen::Tcp(text.parse().unwrap());
+        for (listen, public_url, private) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080", true),
+            ("[::1]:8080", "http://localhost:8080", true),
+            ("127.0.0.1:8080", "https://accounts.example.com", false),
+            ("0.0.0.0:8080", "http://127.0.0.1:8080", false),
+        ] {
+            assert_eq!(is_private(&at(listen), public_url), private, "{listen} {public_url}");
+        }
+        assert!(!is_private(&Listen::Unix("/run/r.sock".into()), "http://127.0.0.1:8080"));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_written_costs_the_files_and_no_mail() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("mail");
+        std::fs::write(&file, "").unwrap();
         let mut inputs = Inputs::default();
         let demo = Demo::new(&mut inputs).unwrap();
-        let settings = Settings::read(inputs).unwrap();
-        assert!(settings.database.address.file().unwrap().starts_with(demo.database.path()));
-        assert_eq!(Demo::transports(&settings).unwrap().len(), 2);
-
-        let environment = [("RESET_DATABASE_URL", "sqlite:///srv/reset.db"), ("RESET_MAIL_URL", "stdout:")];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let mut inputs = Inputs { environment, ..Inputs::default() };
-        let _demo = Demo::new(&mut inputs).unwrap();
-        let settings = Settings::read(inputs).unwrap();
-        assert_eq!(settings.database.address.file().unwrap().to_str(), Some("/srv/reset.db"));
-        assert!(Demo::transports(&settings).is_none());
+        let mut settings = Settings::read(inputs).unwrap();
+        settings.mail.transport = Transport::File { dir: file };
+        let mail = demo.mail(&settings, "http://127.0.0.1:8080").await.unwrap();
+        mail.check().await.unwrap();
     }
 }

@@ -50,15 +50,15 @@ impl Engine {
             // We have the only courier: whatever is taken was taken by a process that is gone.
             store.release(deployment::clock().now()).await?;
         }
-        let transports = demo.and_then(|_| Demo::transports(settings));
-        let transports = transports.unwrap_or_else(|| vec![settings.mail.transport.clone()]);
-        let mut mail = deployment::mail(settings, transports, public_url)?;
-        if let Some(demo) = demo {
-            mail = mail.with_letterbox(demo.letterbox());
-        }
+        let mail = match demo {
+            Some(demo) => demo.mail(settings, public_url).await?,
+            None => deployment::mail(settings, vec![settings.mail.transport.clone()], public_url)?,
+        };
         let mail = Arc::new(mail);
         let mut served = settings.dialects(public_url, roots)?;
-        served.demo = demo.map(|demo| demo.served(public_url));
+        if let Some(demo) = demo {
+            demo.put_into(&mut served, public_url);
+        }
         let dialects = reset_dialects::dialects(served);
         let threads = settings.passwords.threads;
         let resets = resets(settings, roots, public_url, store, mail.clone(), &dialects, threads)?;

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::{Global, print};
 use crate::{
     Serve,
-    demo::Demo,
+    demo::{self, Demo},
     deployment,
     engine::Engine,
     listener::{self, Bound},
@@ -32,6 +32,9 @@ pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> 
     let settings = Settings::read(inputs)?;
     telemetry::log(&settings.log);
     let shutdown = Shutdown::on_signals()?;
+    if demo.is_some() {
+        Demo::fits(&settings)?;
+    }
     let service = Service::new(&settings, demo.as_ref()).await?;
     for bound in settings.bounds()? {
         info!("bound: {bound}");
@@ -39,12 +42,15 @@ pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> 
     for weakness in settings.weaknesses()? {
         warn!("open: {weakness}");
     }
+    let mut invitation = None;
     if let Some(demo) = &demo {
         let at = &service.bound.at;
         let public_url = settings.http.public_url.of(at);
-        demo.introduce(&service.engine.resets, at, &public_url, &settings.stand_in()?).await?;
+        let served = settings.stand_in_at(&public_url)?;
+        demo.introduce(&service.engine.resets, at, &public_url, &served).await?;
+        invitation = Some(demo::invitation(&public_url));
     }
-    let ended = service.run(serve, shutdown).await;
+    let ended = service.run(serve, shutdown, invitation).await;
     if let Some(demo) = demo {
         demo.remove()?;
     }
@@ -68,7 +74,7 @@ impl Service {
     }
 
     /// Serves until a signal, then drains as [`Shutdown`] says.
-    async fn run(self, serve: Serve, shutdown: Shutdown) -> Result<ExitCode> {
+    async fn run(self, serve: Serve, shutdown: Shutdown, invitation: Option<String>) -> Result<ExitCode> {
         let Self { bound: Bound { listener, at, file }, engine } = self;
         let (api, resets, begun) = (engine.api.clone(), engine.resets.clone(), shutdown.begun());
         let mut running = engine.start();
@@ -82,6 +88,9 @@ impl Service {
             Listen::Tcp(address) => format!("listening on http://{address}\n"),
             Listen::Unix(_) => format!("listening on {at}\n"),
         });
+        if let Some(invitation) = invitation {
+            print(&invitation);
+        }
         let ending = shutdown.within(async {
             tokio::select! {
                 ended = server => ended.context("the server panicked")?.context("the server ended"),

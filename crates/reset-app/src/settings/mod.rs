@@ -121,7 +121,12 @@ impl Settings {
 
     /// What the dialects' tables are made from when nothing is going to be served or mailed.
     pub(crate) fn stand_in(&self) -> Result<reset_dialects::Settings> {
-        self.dialects(&self.likely_url(), &self.database.secret.likely_roots())
+        self.stand_in_at(&self.likely_url())
+    }
+
+    /// The same once the public URL is known.
+    pub(crate) fn stand_in_at(&self, public_url: &str) -> Result<reset_dialects::Settings> {
+        self.dialects(public_url, &self.database.secret.likely_roots())
     }
 
     /// Whether somebody set `name`, or left it to its default.

@@ -24,8 +24,9 @@ struct Asked<'a> {
     content_type: &'a str,
     reference: &'a str,
     body: &'a str,
-    email: &'a str,
-    known: bool,
+    /// Who has no account, if that is so.
+    nobody: Option<&'a str>,
+    accepted: bool,
 }
 
 #[utoipa::path(post, path = "/ask", operation_id = "askByDialect", tag = "demo",
@@ -67,8 +68,8 @@ pub(super) async fn ask(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>, 
         content_type: text(&header::CONTENT_TYPE),
         reference: text(&REFERENCE),
         body: &String::from_utf8_lossy(answer.body()),
-        email: &email,
-        known,
+        nobody: (!known).then_some(&email),
+        accepted: answer.status().is_success(),
     };
     let mut response = page(StatusCode::OK, &asked);
     if let Some(reference) = answer.headers().get(REFERENCE) {

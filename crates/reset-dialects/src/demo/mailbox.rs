@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use super::{
     Carries, Demo, Mail,
     page::{STYLE, message, page},
-    story::EMAIL,
+    story::{EMAIL, TOKEN},
 };
 use crate::route::Call;
 
@@ -34,6 +34,8 @@ struct Opened<'a> {
     by: &'static str,
     /// The text in pieces; a link is one.
     pieces: Vec<Piece<'a>>,
+    /// Whether a password can be set with it.
+    leads_on: bool,
     /// Whether a code can be typed on a page of ours.
     typed_here: bool,
     /// The same as commands.
@@ -78,6 +80,7 @@ pub(super) async fn show(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>,
         mail: &mail,
         by: demo.title(&mail.dialect),
         pieces: pieces(&mail.text, link),
+        leads_on: !matches!(mail.carries, Carries::Notice(_)),
         typed_here: demo.pages && matches!(mail.carries, Carries::Code(_)),
         commands: demo.commands(&mail),
     };
@@ -87,17 +90,24 @@ pub(super) async fn show(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>,
 impl Demo {
     /// How a program would go on from this mail.
     fn commands(&self, mail: &Mail) -> Vec<String> {
-        let secret = match &mail.carries {
-            Carries::Code(code) => code.as_str(),
-            Carries::Link(link) => link.rsplit_once('=').map_or("", |(_, secret)| secret),
-            Carries::Notice(_) => return Vec::new(),
-        };
         let Some(story) = self.stories.iter().find(|story| story.dialect == mail.dialect) else {
             return Vec::new();
         };
-        let filled = story.then.iter().map(|step| step.with(EMAIL, &mail.to).with(story.secret, secret));
+        let (steps, name, secret) = match (&mail.carries, story.then.as_slice()) {
+            (Carries::Notice(_), _) => return Vec::new(),
+            (Carries::Code(code), steps) => (steps, story.secret, code.as_str()),
+            // A link in the place of a code carries what the code would have been exchanged for.
+            (Carries::Link(link), [_, steps @ ..]) if !steps.is_empty() => (steps, TOKEN, secret_of(link)),
+            (Carries::Link(link), steps) => (steps, story.secret, secret_of(link)),
+        };
+        let filled = steps.iter().map(|step| step.with(EMAIL, &mail.to).with(name, secret));
         filled.map(|step| step.curl(&self.public_url)).collect()
     }
+}
+
+/// What a link ends with.
+fn secret_of(link: &str) -> &str {
+    link.rsplit_once('=').map_or("", |(_, secret)| secret)
 }
 
 /// The text, cut where the link is; a link is one of ours.

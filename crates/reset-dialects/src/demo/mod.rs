@@ -14,6 +14,7 @@ mod story;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method};
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
 pub use self::story::{Step, Story, stories};
@@ -98,6 +99,8 @@ struct Demo {
     stories: Vec<Story>,
     /// Whether our own pages are served.
     pages: bool,
+    /// One password at a time is looked at, so that threads are left for resets.
+    looks: Semaphore,
 }
 
 impl Demo {
@@ -108,7 +111,7 @@ impl Demo {
     /// What a dialect is called.
     fn title(&self, dialect: &str) -> &'static str {
         let story = self.stories.iter().find(|story| story.dialect == dialect);
-        story.map_or("our own pages", |story| story.title)
+        story.map_or(if dialect == crate::pages::NAME { "our own pages" } else { "" }, |story| story.title)
     }
 }
 
@@ -116,7 +119,7 @@ impl Demo {
 pub fn dialect(settings: Settings, stories: Vec<Story>, others: &[Dialect]) -> Dialect {
     let Settings { public_url, stage } = settings;
     let pages = others.iter().any(|other| other.name == crate::pages::NAME);
-    let demo = Arc::new(Demo { public_url, stage, stories, pages });
+    let demo = Arc::new(Demo { public_url, stage, stories, pages, looks: Semaphore::new(1) });
     let read = |path: &str, endpoint| (path.to_owned(), vec![endpoint]);
     Dialect {
         name: NAME,

@@ -18,6 +18,8 @@ pub struct Story {
     pub title: &'static str,
     /// How its resets go.
     pub hint: &'static str,
+    /// What stands in the requests for what is not known yet.
+    pub stands: &'static str,
     /// Whose reset it usually is.
     pub email: &'static str,
     /// The request that asks for it.
@@ -71,6 +73,7 @@ pub fn stories(served: &Settings) -> Vec<Story> {
         dialect: crate::px0::NAME,
         title: "px0",
         hint: "a code by mail, and the code alone names the account",
+        stands: "CODE is the code of the mail",
         email: ALICE,
         ask: Step::new("/v1/auth/password-reset/trigger", address),
         secret: CODE,
@@ -82,7 +85,8 @@ pub fn stories(served: &Settings) -> Vec<Story> {
     let worthai = served.worthai.as_ref().map(|worthai| Story {
         dialect: crate::worthai::NAME,
         title: "worthai",
-        hint: "a link by mail; TOKEN is its reset_token",
+        hint: "a link by mail, with a signed token in it",
+        stands: "TOKEN is the reset_token of the mailed link",
         email: ALICE,
         ask: Step::new(&format!("{}/forgot-password", worthai.base_path), address),
         secret: TOKEN,
@@ -94,7 +98,8 @@ pub fn stories(served: &Settings) -> Vec<Story> {
     let strapi = served.strapi.as_ref().map(|_| Story {
         dialect: crate::strapi::NAME,
         title: "Strapi",
-        hint: "a link by mail; CODE is its code",
+        hint: "a link by mail",
+        stands: "CODE is the code of the mailed link",
         email: BOB,
         ask: Step::new("/api/auth/forgot-password", address),
         secret: CODE,
@@ -115,22 +120,33 @@ fn insforge(settings: &insforge::Settings) -> Story {
     );
     let exchange =
         Step::new("/api/auth/email/exchange-reset-password-token", r#"{"email":"EMAIL","code":"CODE"}"#);
-    let (hint, ask, secret, then) = match settings.method {
+    let (hint, stands, ask, secret, then) = match settings.method {
         insforge::Method::Code => (
             "a code by mail, exchanged for a token",
+            "CODE is the code of the mail, TOKEN the token in the answer to the second request",
             Step::new(SEND, r#"{"email":"EMAIL"}"#),
             CODE,
             vec![exchange, reset],
         ),
         insforge::Method::Link => (
-            "a link by mail, to a page that insforge.allowed_redirect_urls has; TOKEN is its token",
+            "a link by mail, to a page that insforge.allowed_redirect_urls has",
+            "TOKEN is the token of the mailed link",
             Step::new(SEND, r#"{"email":"EMAIL","redirectTo":"PAGE"}"#)
                 .with("PAGE", &format!("{}/reset", settings.public_url)),
             TOKEN,
             vec![reset],
         ),
     };
-    Story { dialect: insforge::NAME, title: "InsForge", hint, email: "bob@example.com", ask, secret, then }
+    Story {
+        dialect: insforge::NAME,
+        title: "InsForge",
+        hint,
+        stands,
+        email: "bob@example.com",
+        ask,
+        secret,
+        then,
+    }
 }
 
 #[cfg(test)]

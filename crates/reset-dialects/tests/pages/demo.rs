@@ -247,7 +247,40 @@ async fn asking_here_is_counted_as_what_it_is_and_the_refusal_is_shown() {
         let seen = browser.post("/ask", &[("dialect", "strapi"), ("email", PERSON)]).await;
         assert_eq!(seen.status, 200);
         assert_eq!(seen.html.contains("429 Too Many Requests"), nth == 6, "{nth}: {}", seen.main());
+        assert_eq!(seen.html.contains("The mail follows"), nth < 6, "{nth}: {}", seen.main());
     }
+}
+
+#[tokio::test]
+async fn one_password_at_a_time_is_looked_at_and_who_is_busy_says_so() {
+    let (world, _) = stage().await;
+    let mut browser = world.browser();
+    world.set_verifying_slowly(true);
+    let fields = [("email", PERSON), ("password", OLD)];
+    let (mut first, mut second) = (world.browser(), world.browser());
+    let (one, other) = tokio::join!(first.post("/sign-in", &fields), second.post("/sign-in", &fields));
+    let (mut statuses, busy) = ([one.status, other.status], if one.status == 503 { one } else { other });
+    statuses.sort_unstable();
+    assert_eq!((statuses, busy.status), ([200, 503], 503));
+    assert_eq!(busy.headers["retry-after"], "1");
+    world.set_verifying_slowly(false);
+    assert_eq!(browser.post("/sign-in", &fields).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_a_code_has_the_command_that_takes_its_token() {
+    let (world, board) = stage().await;
+    board.0.lock().unwrap().push(Mail {
+        id: "1".to_owned(),
+        to: PERSON.to_owned(),
+        subject: "s".to_owned(),
+        text: "t".to_owned(),
+        dialect: "insforge".to_owned(),
+        carries: Carries::Link(format!("{BASE}/reset?token=abc")),
+    });
+    let mail = world.browser().get("/mail?id=1").await;
+    mail.says("&#34;otp&#34;:&#34;abc&#34;");
+    assert_eq!(mail.main().matches("<pre>curl").count(), 1, "{}", mail.main());
 }
 
 #[tokio::test]

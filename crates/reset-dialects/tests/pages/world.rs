@@ -35,13 +35,15 @@ pub(crate) struct World {
     pub(crate) api: Api,
     pub(crate) resets: Resets,
     busy: Arc<AtomicBool>,
+    slow: Arc<AtomicBool>,
     base: String,
 }
 
-/// Hashes, unless it is told to be busy.
+/// Hashes, unless it is told to be busy; and verifies, slowly if it is told to.
 struct Sometimes {
     hasher: Arc<dyn Hasher>,
     busy: Arc<AtomicBool>,
+    slow: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -54,6 +56,9 @@ impl Hasher for Sometimes {
     }
 
     async fn verify(&self, password: NewPassword, stored: &str) -> Result<bool, HashError> {
+        if self.slow.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
         self.hasher.verify(password, stored).await
     }
 }
@@ -74,13 +79,14 @@ pub(crate) async fn world_with(settings: Settings, serving: Serving) -> World {
     let base = pages.map_or("http://127.0.0.1:8080", |pages| &pages.public_url).to_owned();
     let all = dialects(settings);
     let recipes = all.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
-    let busy = Arc::new(AtomicBool::new(false));
+    let (busy, slow) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let adapters = memory.adapters();
-    let hasher = Arc::new(Sometimes { hasher: adapters.hasher.clone(), busy: busy.clone() });
+    let hasher =
+        Arc::new(Sometimes { hasher: adapters.hasher.clone(), busy: busy.clone(), slow: slow.clone() });
     let adapters = Adapters { hasher, ..adapters };
     let notices = Notices { owner: true, objection_page: Some(format!("{base}/not-me")) };
     let resets = Resets::within(Budgeting::default(), adapters, Keys::new(&root), recipes, notices);
-    let world = World { memory, api: Api::new(resets.clone(), all, serving), resets, busy, base };
+    let world = World { memory, api: Api::new(resets.clone(), all, serving), resets, busy, slow, base };
     let account = NewAccount {
         email: PERSON.to_owned(),
         username: None,
@@ -94,6 +100,10 @@ pub(crate) async fn world_with(settings: Settings, serving: Serving) -> World {
 }
 
 impl World {
+    pub(crate) fn set_verifying_slowly(&self, slow: bool) {
+        self.slow.store(slow, Ordering::SeqCst);
+    }
+
     pub(crate) fn set_busy(&self, busy: bool) {
         self.busy.store(busy, Ordering::SeqCst);
     }
