@@ -17,6 +17,7 @@ mod hosts;
 mod hygiene;
 mod limits;
 mod mail;
+mod metrics;
 mod pages;
 mod races;
 mod redis;

@@ -13,7 +13,7 @@ use crate::{
 /// A deployment without a listener: settings, database, mail, and the courier at work.
 ///
 /// The settings are those of the binaries (docs/OPERATIONS.md), from the environment and the file that
-/// `RESET_CONFIG` names. `listen` and `log` mean nothing here: sockets and logs are the host's.
+/// `RESET_CONFIG` names. `listen`, `admin_listen` and `log` mean nothing here: sockets, figures and logs are the host's.
 pub struct Embedded {
     api: Api,
     running: Running,

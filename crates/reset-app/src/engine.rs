@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use reset_core::{
     Notices, Resets,
     keys::{Keyring, Keys},
-    ports::{Adapters, Store},
+    ports::{Adapters, Store, Webhook},
 };
-use reset_dialects::{Api, Dialect, Serving};
+use reset_dialects::{Api, Dialect, Serving, admin, observer::Observer};
 use reset_mail::MailService;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
@@ -18,6 +18,7 @@ use crate::{
     courier,
     demo::Demo,
     deployment,
+    metrics::{Measured, Metrics, Report},
     settings::Settings,
     shutdown::{PATIENCE, Shutdown},
 };
@@ -29,6 +30,8 @@ const MAIL_CHECK_EVERY: Duration = Duration::from_secs(30);
 pub(crate) struct Engine {
     pub(crate) resets: Resets,
     pub(crate) api: Api,
+    /// What the second listener serves, where there is one.
+    pub(crate) admin: Option<Api>,
     mail: Arc<MailService>,
     /// How long events are kept.
     retention: Duration,
@@ -60,15 +63,24 @@ impl Engine {
             demo.put_into(&mut served, public_url);
         }
         let dialects = reset_dialects::dialects(served);
-        let threads = settings.passwords.threads;
-        let resets = resets(settings, roots, public_url, store, mail.clone(), &dialects, threads)?;
-        let serving = Serving { shared: deployment::counters(settings, roots).await?, ..settings.serving()? };
-        let api = Api::new(resets.clone(), dialects, serving);
+        let mut adapters = adapters(settings, store, mail.clone(), settings.passwords.threads)?;
+        let metrics = settings.http.admin_listen.as_ref().map(|_| Arc::new(Metrics::new()));
+        if let Some(metrics) = &metrics {
+            adapters = measured(adapters, metrics);
+        }
+        let resets = resets(settings, roots, public_url, adapters, &dialects);
+        let shared = deployment::counters(settings, roots).await?;
+        let observer = metrics.clone().map(|metrics| metrics as Arc<dyn Observer>);
+        let api = Api::new(resets.clone(), dialects, Serving { shared, observer, ..settings.serving()? });
+        let admin = metrics.map(|metrics| {
+            let report = Arc::new(Report { metrics, resets: resets.clone() });
+            Api::new(resets.clone(), vec![admin::dialect(report)], Serving::default())
+        });
         let mut paths = HashSet::new();
         if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {
             bail!("worthai.base_path: {} is another dialect's already", twice.path);
         }
-        Ok(Self { resets, api, mail, retention: settings.audit_retention, claim })
+        Ok(Self { resets, api, admin, mail, retention: settings.audit_retention, claim })
     }
 
     /// Starts what works behind the answers.
@@ -93,22 +105,47 @@ pub(crate) async fn administration(settings: &Settings) -> Result<Resets> {
     let mail = deployment::mail(settings, vec![settings.mail.transport.clone()], &public_url)?;
     let mail = Arc::new(mail);
     let dialects = reset_dialects::dialects(settings.dialects(&public_url, &roots)?);
-    resets(settings, &roots, &public_url, store, mail, &dialects, 1)
+    let adapters = adapters(settings, store, mail, 1)?;
+    Ok(resets(settings, &roots, &public_url, adapters, &dialects))
+}
+
+fn adapters(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    mailer: Arc<MailService>,
+    threads: usize,
+) -> Result<Adapters> {
+    let (hasher, webhook) = (deployment::hasher(settings, threads)?, deployment::webhook(settings)?);
+    Ok(Adapters {
+        store,
+        mailer,
+        webhook,
+        hasher,
+        clock: deployment::clock(),
+        entropy: deployment::entropy(),
+    })
+}
+
+/// The same, counted.
+fn measured(adapters: Adapters, metrics: &Arc<Metrics>) -> Adapters {
+    let Adapters { mailer, webhook, hasher, .. } = adapters;
+    let webhook =
+        webhook.map(|inner| Arc::new(Measured { inner, metrics: metrics.clone() }) as Arc<dyn Webhook>);
+    Adapters {
+        mailer: Arc::new(Measured { inner: mailer, metrics: metrics.clone() }),
+        webhook,
+        hasher: Arc::new(Measured { inner: hasher, metrics: metrics.clone() }),
+        ..adapters
+    }
 }
 
 fn resets(
     settings: &Settings,
     roots: &Keyring,
     public_url: &str,
-    store: Arc<dyn Store>,
-    mailer: Arc<MailService>,
+    adapters: Adapters,
     dialects: &[Dialect],
-    threads: usize,
-) -> Result<Resets> {
-    let hasher = deployment::hasher(settings, threads)?;
-    let (clock, entropy) = (deployment::clock(), deployment::entropy());
-    let adapters =
-        Adapters { store, mailer, webhook: deployment::webhook(settings)?, hasher, clock, entropy };
+) -> Resets {
     let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
     let owner = settings.notify.owner;
     let pages = dialects.iter().any(|dialect| dialect.name == reset_dialects::pages::NAME);
@@ -116,7 +153,7 @@ fn resets(
     let notices = Notices { owner, objection_page };
     let budgeting = settings.limits.budgeting.clone();
     let resets = Resets::within(budgeting, adapters, Keys::rotated(roots), recipes, notices);
-    Ok(resets.called(settings.names(public_url)))
+    resets.called(settings.names(public_url))
 }
 
 /// The courier and the chores at work.

@@ -9,7 +9,7 @@
 //! * `engine` is everything behind the listener, and [`Embedded`] the same for a host application.
 //! * `deployment` makes the adapters, `webhook` tells other systems, `counters` counts clients in Redis, `listener`
 //!   binds the socket, `courier` works errands off behind the answers, `shutdown` says how all of it ends.
-//! * `system` is the clock and the randomness, `telemetry` the logs, `demo` the one-minute trial.
+//! * `system` is the clock and the randomness, `telemetry` the logs, `metrics` the figures, `demo` the one-minute trial.
 //!
 //! This is the only crate that knows the environment and every adapter.
 
@@ -21,6 +21,7 @@ mod deployment;
 mod embedded;
 mod engine;
 mod listener;
+mod metrics;
 mod settings;
 mod shutdown;
 mod system;

@@ -49,12 +49,12 @@ impl Drop for SocketFile {
     }
 }
 
-/// Binds the socket.
-pub(crate) fn bind(listen: &Listen) -> Result<Bound> {
+/// Binds the socket that `setting` names.
+pub(crate) fn bind(setting: &str, listen: &Listen) -> Result<Bound> {
     match listen {
         Listen::Tcp(address) => {
-            let listener =
-                TcpListener::bind(address).with_context(|| format!("listen: {address} cannot be bound"))?;
+            let listener = TcpListener::bind(address)
+                .with_context(|| format!("{setting}: {address} cannot be bound"))?;
             listener.set_nonblocking(true)?;
             let at = Listen::Tcp(listener.local_addr()?);
             Ok(Bound { listener: Listener::Tcp(listener), at, file: None })
@@ -62,14 +62,14 @@ pub(crate) fn bind(listen: &Listen) -> Result<Bound> {
         Listen::Unix(path) => {
             let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
             if is_socket && UnixStream::connect(path).is_ok() {
-                bail!("listen: somebody serves on {listen} already");
+                bail!("{setting}: somebody serves on {listen} already");
             }
             if is_socket {
                 fs::remove_file(path)
-                    .with_context(|| format!("listen: the stale {listen} cannot be removed"))?;
+                    .with_context(|| format!("{setting}: the stale {listen} cannot be removed"))?;
             }
             let listener =
-                UnixListener::bind(path).with_context(|| format!("listen: {listen} cannot be bound"))?;
+                UnixListener::bind(path).with_context(|| format!("{setting}: {listen} cannot be bound"))?;
             let file = SocketFile { path: path.clone(), inode: fs::symlink_metadata(path)?.ino() };
             // The proxy in front shares our group.
             fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn a_port_of_the_systems_choice_is_told() {
-        let bound = bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+        let bound = bind("listen", &Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
         assert!(matches!(bound.at, Listen::Tcp(address) if address.port() != 0));
-        let error = bind(&bound.at).err().unwrap();
+        let error = bind("listen", &bound.at).err().unwrap();
         assert!(error.to_string().starts_with("listen: 127.0.0.1:"));
     }
 
@@ -99,14 +99,14 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "the standard library leaves the file");
 
-        let bound = bind(&listen).unwrap();
+        let bound = bind("listen", &listen).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
-        assert!(bind(&listen).is_err());
+        assert!(bind("listen", &listen).is_err());
         drop(bound);
         assert!(!path.exists());
 
         fs::write(&path, "somebody's file").unwrap();
-        assert!(bind(&listen).is_err());
+        assert!(bind("listen", &listen).is_err());
         assert!(path.exists());
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub use self::{
-    errands::{Errands, Outbox, Queued},
+    errands::{Backlog, Errands, Outbox, Queued},
     events::{Events, Objections},
 };
 

@@ -10,12 +10,14 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use reset_core::{Resets, errand::Reference};
+use tokio::time::Instant;
 use tracing::error;
 
 use crate::{
     body::declares_json,
     client_ip::Proxies,
     gate::{Class, Gate, PerClient, Shared},
+    observer::{Answered, Observer},
     peer::Peer,
     refusal::{BodyError, Refusal},
     route::{Call, Dialect, Endpoint, Refuse, Role, Route},
@@ -49,6 +51,7 @@ struct Inner {
     body_limit: usize,
     proxies: Proxies,
     gate: Option<Arc<Gate>>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// Which dialect answers for unknown paths under a prefix.
@@ -58,7 +61,7 @@ struct Owner {
 }
 
 /// How the rows are served.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Serving {
     /// Largest accepted body in bytes. Default 64 KiB (interface.md).
     pub body_limit: usize,
@@ -70,6 +73,8 @@ pub struct Serving {
     pub per_client: Option<PerClient>,
     /// Where replicas count clients together. Default each process for itself.
     pub shared: Option<Shared>,
+    /// Who counts answers. Default nobody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Serving {
@@ -80,6 +85,7 @@ impl Default for Serving {
             proxies: Proxies::default(),
             per_client: None,
             shared: None,
+            observer: None,
         }
     }
 }
@@ -103,9 +109,10 @@ impl Api {
             }
         }
         owners.sort_by_key(|owner| std::cmp::Reverse(owner.prefix.len()));
-        let Serving { body_limit, cors_origins, proxies, per_client, shared } = serving;
+        let Serving { body_limit, cors_origins, proxies, per_client, shared, observer } = serving;
         let gate = per_client.map(|limits| Gate::new(limits, resets.adapters().clock.clone(), shared));
-        let inner = Inner { resets, routes, owners, lenient, cors_origins, body_limit, proxies, gate };
+        let inner =
+            Inner { resets, routes, owners, lenient, cors_origins, body_limit, proxies, gate, observer };
         Self { inner: Arc::new(inner) }
     }
 
@@ -126,7 +133,7 @@ impl Api {
         endpoint: &Endpoint,
         request: Request<Result<Bytes, BodyError>>,
     ) -> Response<Bytes> {
-        let (parts, body) = request.into_parts();
+        let (begun, (parts, body)) = (Instant::now(), request.into_parts());
         let origin = parts.headers.get(header::ORIGIN).cloned();
         let triggers = endpoint.role == Role::Trigger;
         let reference = if triggers { self.inner.resets.reference() } else { Reference::stored("") };
@@ -158,6 +165,8 @@ impl Api {
             let reference = HeaderValue::from_str(reference.as_str()).expect("a reference is plain ASCII");
             response.headers_mut().insert(REFERENCE, reference);
         }
+        let row = Some((route, Some(&endpoint.method)));
+        self.observe(row, response.status(), begun.elapsed());
         self.finish(origin.as_ref(), response)
     }
 
@@ -188,6 +197,7 @@ impl Api {
         let mut response = route.refuse.answer(&Refusal::MethodNotAllowed, headers);
         let allow = HeaderValue::from_str(&route.allow).expect("method names are plain ASCII");
         response.headers_mut().insert(header::ALLOW, allow);
+        self.observe(Some((route, None)), response.status(), Duration::ZERO);
         self.finish(headers.get(header::ORIGIN), response)
     }
 
@@ -210,6 +220,7 @@ impl Api {
             }
             None => crate::wire::reply(StatusCode::NOT_FOUND, crate::wire::JSON, Bytes::new()),
         };
+        self.observe(None, response.status(), Duration::ZERO);
         self.finish(request.headers().get(header::ORIGIN), response)
     }
 
@@ -220,6 +231,14 @@ impl Api {
             Some((route, endpoint)) => self.answer(route, endpoint, request.map(Ok)).await,
             None => self.stray(request.map(Ok)).await,
         }
+    }
+
+    /// Has an answer counted, where somebody counts.
+    fn observe(&self, row: Option<(&Route, Option<&Method>)>, status: StatusCode, took: Duration) {
+        let Some(observer) = &self.inner.observer else { return };
+        let (dialect, route) = row.map_or(("", ""), |(route, _)| (route.dialect, route.path.as_str()));
+        let method = row.and_then(|(_, method)| method);
+        observer.answered(Answered { dialect, route, method, status, took });
     }
 
     /// What every answer carries.

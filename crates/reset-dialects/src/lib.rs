@@ -13,6 +13,7 @@
 //! Routes on every front-end, the OpenAPI documents, the courier's mails and the generic conformance cases
 //! follow from the table.
 
+pub mod admin;
 pub mod api;
 pub mod audit;
 pub mod body;
@@ -23,6 +24,7 @@ pub mod gate;
 pub mod insforge;
 mod jwt;
 mod language;
+pub mod observer;
 pub mod openapi;
 pub mod own;
 pub mod pages;

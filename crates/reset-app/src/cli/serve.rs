@@ -1,10 +1,11 @@
 //! `serve`: puts the parts together, runs them, and takes them apart in the right order.
 
-use std::process::ExitCode;
+use std::{future::pending, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use tokio::time::sleep;
+use reset_dialects::Api;
+use tokio::{task::JoinHandle, time::sleep};
 use tracing::{info, warn};
 
 use super::{Global, print};
@@ -13,7 +14,7 @@ use crate::{
     demo::{self, Demo},
     deployment,
     engine::Engine,
-    listener::{self, Bound},
+    listener::{self, Bound, SocketFile},
     settings::{Listen, Settings},
     shutdown::{NOTICE, PATIENCE, Shutdown},
     telemetry,
@@ -60,22 +61,27 @@ pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> 
 /// Everything that is ready to run.
 struct Service {
     bound: Bound,
+    /// The second listener.
+    admin: Option<Bound>,
     engine: Engine,
 }
 
 impl Service {
     async fn new(settings: &Settings, demo: Option<&Demo>) -> Result<Self> {
         // Before the database is touched: a second server on this port must not disturb the first.
-        let bound = listener::bind(&settings.http.listen)?;
+        let bound = listener::bind("listen", &settings.http.listen)?;
+        let admin = settings.http.admin_listen.as_ref();
+        let admin = admin.map(|admin| listener::bind("admin_listen", admin)).transpose()?;
         let roots = settings.database.secret.roots(&*deployment::entropy())?;
         let public_url = settings.http.public_url.of(&bound.at);
         let engine = Engine::new(settings, &roots, &public_url, demo).await?;
-        Ok(Self { bound, engine })
+        Ok(Self { bound, admin, engine })
     }
 
     /// Serves until a signal, then drains as [`Shutdown`] says.
     async fn run(self, serve: Serve, shutdown: Shutdown, invitation: Option<String>) -> Result<ExitCode> {
-        let Self { bound: Bound { listener, at, file }, engine } = self;
+        let Self { bound: Bound { listener, at, file }, admin, engine } = self;
+        let admin = admin.zip(engine.admin.clone()).map(|(bound, api)| Admin::start(serve, bound, api));
         let (api, resets, begun) = (engine.api.clone(), engine.resets.clone(), shutdown.begun());
         let mut running = engine.start();
         let stop = Box::pin(async move {
@@ -101,11 +107,42 @@ impl Service {
         let ending = ending.await;
         drop(file);
         running.finish(&shutdown).await;
+        // Last, so that a drain can be watched.
+        drop(admin);
         match ending {
             None => warn!("requests were cut off: the drain took longer than {PATIENCE:?}"),
             Some(ended) => ended?,
         }
         info!("ended");
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The second listener at work. It ends when this is dropped: nobody waits for figures.
+struct Admin {
+    server: JoinHandle<()>,
+    _file: Option<SocketFile>,
+}
+
+impl Admin {
+    fn start(serve: Serve, bound: Bound, api: Api) -> Self {
+        let Bound { listener, at, file } = bound;
+        print(&match &at {
+            Listen::Tcp(address) => format!("figures on http://{address}/metrics\n"),
+            Listen::Unix(_) => format!("figures on {at}\n"),
+        });
+        let server = serve(listener, api, Box::pin(pending()));
+        let server = tokio::spawn(async move {
+            if let Err(error) = server.await {
+                warn!(error = &error as &dyn std::error::Error, "the second listener ended");
+            }
+        });
+        Self { server, _file: file }
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.server.abort();
     }
 }

@@ -11,6 +11,8 @@ use super::value::Values;
 pub(crate) struct Http {
     /// Where to listen.
     pub(crate) listen: Listen,
+    /// Where operators read figures, if anywhere.
+    pub(crate) admin_listen: Option<Listen>,
     /// Where people reach us.
     pub(crate) public_url: PublicUrl,
     /// Largest body in bytes.
@@ -41,6 +43,15 @@ impl Http {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let expected = "an IP address with a port such as 127.0.0.1:8080, or unix:/path";
         let listen = values.read("listen", expected, Listen::parse)?;
+        let admin_listen = values.given_text("admin_listen")?;
+        let admin_listen = admin_listen
+            .map(|text| Listen::parse(&text).ok_or_else(|| values.bad("admin_listen", expected)))
+            .transpose()?;
+        // On a port of the system's choice there are two.
+        let chosen = |at: &Listen| !matches!(at, Listen::Tcp(address) if address.port() == 0);
+        if admin_listen.as_ref().is_some_and(|admin| *admin == listen && chosen(admin)) {
+            bail!("admin_listen is the same as listen ({listen}): figures need a listener of their own");
+        }
         let public_url = match (values.given_text("public_url")?, &listen) {
             (Some(text), _) => {
                 let expected = "an https URL without user, query or fragment (http only on loopback)";
@@ -57,7 +68,7 @@ impl Http {
             return Err(values.bad("cors_origins", "origins such as https://app.example.com, without a path"));
         }
         let body_limit = values.size("body_limit")?;
-        Ok(Self { listen, public_url, body_limit, cors_origins })
+        Ok(Self { listen, admin_listen, public_url, body_limit, cors_origins })
     }
 }
 

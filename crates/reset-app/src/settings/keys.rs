@@ -119,8 +119,6 @@ pub(crate) enum Named {
     Key(&'static Key),
     /// `<key>_file`: the file that holds the setting.
     FileOf(&'static Key),
-    /// A setting of a later version.
-    Later,
     /// Nothing that was ever promised.
     Unknown,
 }
@@ -134,13 +132,9 @@ pub(crate) fn named(name: &str) -> Named {
     let kept = name.strip_suffix("_file").and_then(find);
     match kept.filter(|key| key.secrecy != Secrecy::Open) {
         Some(key) => Named::FileOf(key),
-        None if LATER.contains(&name) => Named::Later,
         None => Named::Unknown,
     }
 }
-
-/// Settings that are promised for a later version: known by name, and refused.
-const LATER: &[&str] = &["admin_listen"];
 
 #[cfg(test)]
 mod tests {
@@ -164,6 +158,5 @@ mod tests {
         );
         assert!(matches!(named("mail_url_file"), Named::FileOf(_)));
         assert!(matches!(named("listen_file"), Named::Unknown));
-        assert!(matches!(named("admin_listen"), Named::Later));
     }
 }

@@ -141,7 +141,8 @@ impl Settings {
             origins.collect::<Result<_, _>>().map_err(|_| anyhow!("cors_origins is no header value"))?;
         let (proxies, per_client) = (self.limits.proxies.clone(), self.limits.per_client.clone());
         let body_limit = self.http.body_limit;
-        Ok(reset_dialects::Serving { body_limit, cors_origins, proxies, per_client, shared: None })
+        let (shared, observer) = (None, None);
+        Ok(reset_dialects::Serving { body_limit, cors_origins, proxies, per_client, shared, observer })
     }
 
     /// The public URL as far as it is known before the listener is bound.

@@ -139,9 +139,6 @@ impl Layer {
         let (key, in_file): (&'static Key, bool) = match named(name) {
             Named::Key(key) => (key, false),
             Named::FileOf(key) => (key, true),
-            Named::Later => {
-                bail!("{} is a setting that this version does not offer yet", written(name, &source))
-            }
             Named::Unknown => bail!("{} is not a setting", written(name, &source)),
         };
         let earlier = self.0.get(key.name).filter(|earlier| earlier.in_file != in_file);

@@ -101,10 +101,20 @@ fn broken_toml_is_placed_without_being_quoted() {
 
 #[test]
 fn a_promise_for_later_is_refused_by_name() {
-    let text = sentence(environment(&[("RESET_ADMIN_LISTEN", "127.0.0.1:9090")]));
-    assert_eq!(text, "RESET_ADMIN_LISTEN is a setting that this version does not offer yet");
     let text = sentence(environment(&[("RESET_STRAPI__WIRE", "server")]));
     assert!(text.contains("does not offer yet"), "{text}");
+}
+
+#[test]
+fn the_second_listener_is_written_as_the_first_is_and_is_another_one() {
+    let read =
+        |listen: &str, admin: &str| environment(&[("RESET_LISTEN", listen), ("RESET_ADMIN_LISTEN", admin)]);
+    let both = read("127.0.0.1:8080", "[::]:9090").unwrap();
+    assert_eq!(both.http.admin_listen.unwrap().to_string(), "[::]:9090");
+    assert!(read("127.0.0.1:0", "127.0.0.1:0").is_ok(), "the system chooses two ports");
+    let same = sentence(read("127.0.0.1:8080", "127.0.0.1:8080"));
+    assert!(same.starts_with("admin_listen is the same as listen"), "{same}");
+    assert!(sentence(read("127.0.0.1:8080", "9090")).contains("RESET_ADMIN_LISTEN"));
 }
 
 #[test]

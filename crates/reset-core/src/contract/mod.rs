@@ -157,6 +157,7 @@ macro_rules! store_contract {
             }
             outbox {
                 what_waits_and_what_owes_a_mail_is_shown,
+                what_waits_is_counted_with_what_is_under_way_and_has_an_age,
                 a_waiting_errand_is_retried_at_once_and_a_taken_one_is_not,
                 an_errand_that_owes_a_mail_comes_back_with_all_its_time,
                 an_errand_that_was_done_is_not_retried,

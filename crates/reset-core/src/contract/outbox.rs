@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{at, done, errand, happened};
 use crate::{
-    errand::{ErrandId, KEPT_FOR_RETRY, Outcome, SUSPECT},
+    errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome, SUSPECT},
     event::{Event, EventKind},
-    ports::{Queued, Store},
+    ports::{Backlog, Queued, Store},
 };
 
 async fn queued(store: &Arc<dyn Store>) -> Vec<Queued> {
@@ -38,6 +38,18 @@ pub async fn what_waits_and_what_owes_a_mail_is_shown(store: Arc<dyn Store>) {
     assert_eq!(refused.reply.as_deref(), Some("550 5.7.1"));
     assert_eq!((shown[1].taken, shown[1].attempts, shown[1].outcome.as_ref()), (false, 0, None));
     assert_eq!(done(store.queued(1).await).len(), 1);
+}
+
+pub async fn what_waits_is_counted_with_what_is_under_way_and_has_an_age(store: Arc<dyn Store>) {
+    assert_eq!(done(store.backlog().await), Backlog::default());
+    ended(&store, "mailed", Outcome::Mailed).await;
+    ended(&store, "refused", Outcome::Refused).await;
+    assert_eq!(done(store.backlog().await).waiting, 0);
+    for (id, created_at) in [("one", at(30)), ("two", at(20)), ("three", at(40))] {
+        done(store.push(&Errand { created_at, ..errand(id, id) }).await);
+    }
+    done(store.claim(1, at(50), at(110)).await);
+    assert_eq!(done(store.backlog().await), Backlog { waiting: 3, oldest: Some(at(20)) });
 }
 
 pub async fn a_waiting_errand_is_retried_at_once_and_a_taken_one_is_not(store: Arc<dyn Store>) {

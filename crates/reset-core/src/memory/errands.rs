@@ -8,7 +8,7 @@ use crate::{
     errand::{Errand, ErrandId, Outcome},
     error::StoreError,
     event::Event,
-    ports::{Errands, Outbox, Queued},
+    ports::{Backlog, Errands, Outbox, Queued},
     ticket::TicketId,
     time::Timestamp,
 };
@@ -113,6 +113,10 @@ impl Errands for MemoryStore {
 impl Outbox for MemoryStore {
     async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError> {
         Ok(self.working("queued")?.queue.queued(limit as usize))
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        Ok(self.working("backlog")?.queue.backlog())
     }
 
     async fn retry(&self, errand: &ErrandId, anew: &ErrandId, event: &Event) -> Result<bool, StoreError> {

@@ -4,7 +4,7 @@ use crate::{
     email::EmailAddress,
     errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome, SUSPECT, Task},
     error::StoreError,
-    ports::Queued,
+    ports::{Backlog, Queued},
     time::Timestamp,
 };
 
@@ -144,6 +144,14 @@ impl Queue {
             reply: row.reply.clone(),
         });
         seen.take(limit).collect()
+    }
+
+    pub(super) fn backlog(&self) -> Backlog {
+        let waiting = self.rows.iter().filter(|row| row.finished.is_none());
+        Backlog {
+            waiting: waiting.clone().count() as u64,
+            oldest: waiting.map(|row| row.errand.created_at).min(),
+        }
     }
 
     /// The errand that is to be tried again, under the id that it has now.

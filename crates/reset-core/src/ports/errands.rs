@@ -133,6 +133,15 @@ pub struct Queued {
     pub reply: Option<String>,
 }
 
+/// How much waits in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Errands that have not ended, those under way included.
+    pub waiting: u64,
+    /// When the oldest of them was accepted.
+    pub oldest: Option<Timestamp>,
+}
+
 /// The queue as an operator works on it, beside running couriers.
 #[async_trait]
 pub trait Outbox: Send + Sync {
@@ -142,6 +151,12 @@ pub trait Outbox: Send + Sync {
     /// # Errors
     /// When the store fails.
     async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError>;
+
+    /// How much waits.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
 
     /// Has an errand tried again: one that waits is due at the time of `event`, and one that ended while a mail was owed
     /// comes back as a new one, `anew`, with all its time before it. Returns whether there was such an errand, and

@@ -7,6 +7,8 @@ mod health;
 mod page;
 mod problem;
 
+pub(crate) use problem::refuse;
+
 use std::sync::Arc;
 
 use http::Method;
@@ -68,7 +70,7 @@ fn rows() -> Dialect {
         name: "own",
         owns: vec![String::new()],
         lenient: false,
-        refuse: Refuse::Alike(problem::refuse),
+        refuse: Refuse::Alike(refuse),
         rows: vec![
             ("/healthz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::live)]),
             ("/readyz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::ready)]),

@@ -1,12 +1,19 @@
 //! The queue as an operator works on it.
 
 use async_trait::async_trait;
-use diesel::{delete, insert_into, prelude::*, result::Error, update};
+use diesel::{
+    delete,
+    dsl::{count_star, min},
+    insert_into,
+    prelude::*,
+    result::Error,
+    update,
+};
 use reset_core::{
     errand::{ErrandId, Outcome, Reference},
     error::StoreError,
     event::Event,
-    ports::{Outbox, Queued},
+    ports::{Backlog, Outbox, Queued},
     time::Timestamp,
 };
 
@@ -115,6 +122,16 @@ impl Outbox for Home {
                 .select(QueuedRow::as_select())
                 .load(db)?;
             rows.into_iter().map(Queued::try_from).collect()
+        };
+        self.read(query).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let query = |db: &mut Db| {
+            let waiting = errands::table.filter(errands::finished_at.is_null());
+            let (waiting, oldest): (i64, Option<i64>) =
+                waiting.select((count_star(), min(errands::created_at))).first(db)?;
+            Ok(Backlog { waiting: count(waiting)?.into(), oldest: oldest.map(Timestamp::from_millis) })
         };
         self.read(query).await
     }

@@ -15,6 +15,11 @@ const WIRE: Kind = Choice(&["published", "server"]);
 pub(crate) const KEYS: &[Key] = &[
     Key::new("listen", Text, "127.0.0.1:8080", "TCP address with its port, or `unix:/path`"),
     Key::found(
+        "admin_listen",
+        "none",
+        "A second listener, for operators, written as `listen` is: `/metrics`. Whoever reaches it may read",
+    ),
+    Key::found(
         "public_url",
         "`http://<listen>` when that is loopback; else required",
         "Where people reach the service, https unless loopback: the only source of links",

@@ -1,0 +1,101 @@
+//! What is counted, and how it reads.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use reset_core::{
+    keys::{Key, Keys},
+    memory::{Memory, Outage, Refusal},
+    password::Policy,
+    ports::Adapters,
+};
+
+use super::*;
+
+fn resets(memory: &Memory, metrics: &Arc<Metrics>) -> Resets {
+    let adapters = memory.adapters();
+    let measured = Adapters {
+        mailer: Arc::new(Measured { inner: adapters.mailer.clone(), metrics: metrics.clone() }),
+        hasher: Arc::new(Measured { inner: adapters.hasher.clone(), metrics: metrics.clone() }),
+        ..adapters
+    };
+    Resets::new(measured, Keys::new(&Key::root(&[5; 32]).unwrap()), Vec::new(), true)
+}
+
+#[track_caller]
+fn has(text: &str, line: &str) {
+    assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
+}
+
+#[tokio::test]
+async fn a_row_is_counted_by_its_own_path_whatever_was_asked_for() {
+    let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
+    let answered = |route, method, status, took| Answered {
+        dialect: "px0",
+        route,
+        method,
+        status,
+        took: Duration::from_millis(took),
+    };
+    metrics.answered(answered("/a", Some(&Method::POST), StatusCode::OK, 3));
+    metrics.answered(answered("/a", Some(&Method::POST), StatusCode::OK, 30));
+    metrics.answered(answered("/a", None, StatusCode::METHOD_NOT_ALLOWED, 0));
+    let nothing = StatusCode::NOT_FOUND;
+    metrics.answered(Answered {
+        dialect: "",
+        route: "",
+        method: None,
+        status: nothing,
+        took: Duration::ZERO,
+    });
+    let resets = resets(&memory, &metrics);
+    let text = Report { metrics, resets }.text().await;
+    has(&text, r#"polyreset_http_requests_total{dialect="px0",route="/a",method="POST",status="200"} 2"#);
+    has(&text, r#"polyreset_http_requests_total{dialect="px0",route="/a",method="",status="405"} 1"#);
+    has(&text, r#"polyreset_http_requests_total{dialect="",route="",method="",status="404"} 1"#);
+    has(&text, r#"polyreset_http_request_duration_seconds_bucket{le="0.005",dialect="px0",route="/a"} 1"#);
+    has(&text, r#"polyreset_http_request_duration_seconds_count{dialect="px0",route="/a"} 2"#);
+    has(&text, r#"polyreset_mails_total{outcome="refused"} 0"#);
+    has(&text, "polyreset_outbox_waiting 0.0");
+    has(&text, "# EOF");
+}
+
+#[tokio::test]
+async fn mails_and_hashes_are_counted_by_what_became_of_them() {
+    let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
+    let resets = resets(&memory, &metrics);
+    memory.mailer.refuse_next(1, Refusal::Temporary);
+    memory.mailer.refuse_next(1, Refusal::Permanent);
+    let mail = || reset_core::mail::Mail {
+        to: "user@example.com".to_owned(),
+        name: None,
+        locale: None,
+        dialect: "px0".to_owned(),
+        message_id: "1".to_owned(),
+        body: reset_core::mail::MailBody::PasswordChanged { objection: None },
+    };
+    let outcomes = [
+        resets.adapters().mailer.send(&mail()).await.is_ok(),
+        resets.adapters().mailer.send(&mail()).await.is_ok(),
+        resets.adapters().mailer.send(&mail()).await.is_ok(),
+    ];
+    assert_eq!(outcomes, [false, false, true]);
+    let any = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: 72 };
+    resets.adapters().hasher.hash(any.accept("a password").unwrap(), None).await.unwrap();
+    let text = Report { metrics, resets }.text().await;
+    for outcome in ["accepted", "put_off", "refused"] {
+        has(&text, &format!(r#"polyreset_mails_total{{outcome="{outcome}"}} 1"#));
+    }
+    has(&text, "polyreset_mail_duration_seconds_count 3");
+    has(&text, r#"polyreset_hash_duration_seconds_count{work="hash"} 1"#);
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_told_and_what_it_would_say_is_no_number() {
+    let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
+    let resets = resets(&memory, &metrics);
+    memory.store.set_outage(Outage::Everything);
+    let text = Report { metrics, resets }.text().await;
+    has(&text, "polyreset_ready 0");
+    has(&text, "polyreset_outbox_waiting NaN");
+}

@@ -1,0 +1,62 @@
+//! The rows of the second listener, for operators and their monitoring: `/metrics`, and nothing that people reach.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode};
+use utoipa::OpenApi;
+
+use crate::{
+    own,
+    route::{Call, Dialect, Endpoint, Refuse, Role},
+    wire::reply,
+};
+
+/// Name of the dialect.
+pub const NAME: &str = "admin";
+
+/// The text format of `OpenMetrics`, which Prometheus reads.
+const OPENMETRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// Whoever knows the figures.
+#[async_trait]
+pub trait Figures: Send + Sync {
+    /// All of them, in the text format of `OpenMetrics` 1.0.
+    async fn text(&self) -> String;
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "polyreset's second listener", version = "1.0.0", description = "For operators."),
+    paths(metrics),
+    tags((name = "admin", description = "For operators"))
+)]
+struct Document;
+
+struct State(Arc<dyn Figures>);
+
+/// The rows.
+pub fn dialect(figures: Arc<dyn Figures>) -> Dialect {
+    let state = Arc::new(State(figures));
+    Dialect {
+        name: NAME,
+        owns: vec![String::new()],
+        lenient: false,
+        refuse: Refuse::Alike(own::refuse),
+        rows: vec![("/metrics".to_owned(), vec![Endpoint::new(Method::GET, Role::Read, &state, metrics)])],
+        recipes: None,
+        document: Document::openapi(),
+        document_base: String::new(),
+        traits: None,
+        doors: Vec::new(),
+    }
+}
+
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "admin", summary = "Figures",
+    responses((status = 200, description = "Figures in the text format of `OpenMetrics`", body = String,
+        content_type = "application/openmetrics-text")))]
+async fn metrics(state: Arc<State>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+    Ok(reply(StatusCode::OK, OPENMETRICS, state.0.text().await))
+}
