@@ -52,6 +52,8 @@ pub struct Inspection {
     pub redirect_to: Option<String>,
     /// The BCP 47 tag of the owner's language.
     pub locale: Option<String>,
+    /// The stored address of the account, for whoever holds the secret; nothing where the account is gone.
+    pub email: Option<String>,
 }
 
 impl Resets {
@@ -165,8 +167,8 @@ impl Resets {
             Event::of_ticket(EventKind::Opened, &ticket, now).by(network.as_ref()).saying(state.name());
         self.note_once(&event).await;
         let account = self.adapters().store.account(&ticket.account).await?;
-        let locale = account.and_then(|account| account.locale);
-        Ok(Some(Inspection { state, redirect_to: ticket.redirect_to, locale }))
+        let (email, locale) = account.map(|account| (account.email, account.locale)).unzip();
+        Ok(Some(Inspection { state, redirect_to: ticket.redirect_to, locale: locale.flatten(), email }))
     }
 
     /// Writes an event down that nobody's answer depends on.

@@ -104,7 +104,7 @@ mod tests {
         for file in FILES {
             for ((name, original), (same, translated)) in english.iter().zip(phrases(file)) {
                 assert_eq!(*name, same);
-                for place in ["{n}", "{name}", "{life}", "{reference}"] {
+                for place in ["{n}", "{name}", "{life}", "{reference}", "{email}"] {
                     assert_eq!(original.contains(place), translated.contains(place), "{name}: {translated}");
                 }
             }

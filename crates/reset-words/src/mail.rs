@@ -51,6 +51,15 @@ impl Mail {
     }
 }
 
+impl Mail {
+    /// A wait in words, rounded up to whole minutes: whoever comes back then does not come too early.
+    pub fn wait(&self, wait: Duration) -> String {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = if seconds < 60 { seconds.max(1) } else { seconds.div_ceil(60) * 60 };
+        self.life(Duration::from_secs(seconds))
+    }
+}
+
 /// A lifetime in a language that we have no words of: the symbols are the same everywhere.
 pub fn symbols(life: Duration) -> String {
     let (count, unit) = in_units(life);

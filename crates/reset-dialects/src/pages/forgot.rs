@@ -91,6 +91,7 @@ async fn asked(pages: &Pages, call: Call, reference: reset_core::errand::Referen
         admission.give_back();
         return visit.failed("the store failed a request", None);
     }
-    let lines = vec![words.sent_lead.clone(), words.sent_nothing.clone(), help];
-    visit.message(StatusCode::OK, &words.sent_title, lines, None)
+    // What was typed is shown: a slip in it is why most mails do not come.
+    let lines = vec![words.sent_lead.replace("{email}", &typed), words.sent_nothing.clone(), help];
+    visit.message(StatusCode::OK, &words.sent_title, lines, Some(("forgot", words.sent_again.as_str())))
 }

@@ -22,8 +22,10 @@ pub(super) struct Form<'a> {
     lead: &'a str,
     fault: Option<Fault>,
     by_code: bool,
+    /// Typed with a code; with a link, whose account it is.
     email: &'a str,
     code: &'a str,
+    link: &'a str,
     passwordrules: String,
     min: usize,
     max: usize,
@@ -42,6 +44,8 @@ pub(super) struct Typed {
     pub(super) by_code: bool,
     pub(super) email: String,
     pub(super) code: Zeroizing<String>,
+    /// The tag of the link that the form is for.
+    pub(super) link: String,
     pub(super) password: Zeroizing<String>,
 }
 
@@ -63,6 +67,7 @@ impl<'a> Form<'a> {
             by_code: typed.by_code,
             email: &typed.email,
             code: &typed.code,
+            link: &typed.link,
             passwordrules: passwordrules(policy),
             min: policy.min,
             max: policy.max_bytes,
@@ -90,6 +95,7 @@ impl Typed {
                 "by" => typed.by_code = value == "code",
                 "email" => typed.email = value.into_owned(),
                 "code" => typed.code = Zeroizing::new(value.into_owned()),
+                "link" => typed.link = value.into_owned(),
                 "password" => typed.password = Zeroizing::new(value.into_owned()),
                 _ => {}
             }
@@ -131,6 +137,7 @@ fn rules(words: &Page, policy: Policy) -> Vec<(&'static str, String)> {
     if policy.refuse_common {
         rules.push(("common", words.rule_common.clone()));
     }
+    rules.push(("names", words.rule_names.clone()));
     if policy.max_bytes < PASSWORD_MAX {
         rules.push(("max", with_number(&words.rule_max, policy.max_bytes)));
     }

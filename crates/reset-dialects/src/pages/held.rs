@@ -3,21 +3,23 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
-use reset_core::{secret::TicketSecret, ticket::TicketState, time::Timestamp};
+use reset_core::{notation::hex, secret::TicketSecret, ticket::TicketState, time::Timestamp};
+use sha2::{Digest, Sha256};
 
 use super::{
     Pages,
     door::{Door, Unread},
+    reset::LINK,
     shell::{Visit, cookie},
 };
 
 /// The cookie that holds the secret while the form is open, and for how long.
 const SECRET: &str = "polyreset-reset";
 const SECRET_AGE: u32 = 15 * 60;
+/// The cookie that says that a password was set in this browser just now: whoever loads the page again is told so.
+const DONE: &str = "polyreset-done";
 /// Longest secret that is taken into a cookie: a token of worthai's has about 400 characters.
 const SECRET_MAX: usize = 2048;
-/// Where a visitor goes on without the secret. The query says that a cookie is expected there.
-const ONWARD: &str = "reset?by=link";
 
 /// Why there is no form for a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +36,24 @@ pub(super) enum Dead {
     Over,
     /// The browser has not brought it.
     Lost,
+    /// Another link was opened since the form was.
+    Other,
+}
+
+/// A secret that waits in the cookie.
+pub(super) struct Held<'a> {
+    pub(super) door: &'a Door,
+    pub(super) secret: TicketSecret,
+    /// What the form says so that it sets no password by another link than its own.
+    pub(super) tag: String,
 }
 
 impl Dead {
+    /// Why there is no secret in the cookie.
+    pub(super) fn without_cookie(headers: &HeaderMap) -> Self {
+        if cookie(headers, DONE).is_some() { Self::Spent } else { Self::Lost }
+    }
+
     /// Why a ticket in this state sets no password.
     pub(super) fn of(state: Option<TicketState>) -> Self {
         match state {
@@ -78,7 +95,7 @@ impl Pages {
                     if text.len() > SECRET_MAX { Err(Unread::Unknown) } else { door.open_link(text, now) };
                 match opened {
                     Ok(_) => {
-                        let mut response = visit.onward(ONWARD);
+                        let mut response = visit.onward(LINK);
                         response.headers_mut().append(header::SET_COOKIE, self.hold(door.dialect, text));
                         return Arrival::Onward(response);
                     }
@@ -93,21 +110,17 @@ impl Pages {
         arrival
     }
 
-    /// The secret that the cookie holds, and whose it is; nothing where there is no cookie.
-    pub(super) fn held(
-        &self,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Option<Result<(&Door, TicketSecret), Dead>> {
+    /// The secret that the cookie holds; nothing where there is no cookie.
+    pub(super) fn held(&self, headers: &HeaderMap, now: Timestamp) -> Option<Result<Held<'_>, Dead>> {
         cookie(headers, SECRET).map(|held| self.opened(&held, now))
     }
 
-    fn opened(&self, held: &str, now: Timestamp) -> Result<(&Door, TicketSecret), Dead> {
+    fn opened(&self, held: &str, now: Timestamp) -> Result<Held<'_>, Dead> {
         let (dialect, text) = held.split_once('.').ok_or(Dead::Unknown)?;
         let mut reason = Dead::Unknown;
         for door in self.doors.iter().filter(|door| door.dialect == dialect) {
             match door.open_link(text, now) {
-                Ok(secret) => return Ok((door, secret)),
+                Ok(secret) => return Ok(Held { door, secret, tag: tag(dialect, text) }),
                 Err(Unread::Expired) => reason = Dead::Expired,
                 Err(Unread::Unknown) => {}
             }
@@ -120,8 +133,18 @@ impl Pages {
         self.cookie(SECRET, &format!("{dialect}.{secret}"), "/reset", "Strict", SECRET_AGE)
     }
 
+    /// The cookie that says that it is done.
+    pub(super) fn remember_done(&self) -> HeaderValue {
+        self.cookie(DONE, "1", "/reset", "Strict", SECRET_AGE)
+    }
+
     /// The cookie's end.
     pub(super) fn let_go(&self) -> HeaderValue {
         self.cookie(SECRET, "", "/reset", "Strict", 0)
     }
+}
+
+/// What stands for a link's secret in a form: the page is no place for the secret itself.
+pub(super) fn tag(dialect: &str, secret: &str) -> String {
+    hex(&Sha256::new().chain_update(dialect).chain_update([0]).chain_update(secret).finalize()[..8])
 }

@@ -108,7 +108,12 @@ fn done(visit: &Visit<'_>) -> Response<Bytes> {
 
 fn dead(visit: &Visit<'_>) -> Response<Bytes> {
     let words = visit.words();
-    visit.message(StatusCode::NOT_FOUND, &words.not_me_dead_title, vec![words.not_me_dead.clone()], None)
+    visit.message(
+        StatusCode::NOT_FOUND,
+        &words.not_me_dead_title,
+        vec![words.not_me_dead.clone()],
+        Some(("forgot", &words.again)),
+    )
 }
 
 fn failed(visit: &Visit<'_>) -> Response<Bytes> {

@@ -24,12 +24,15 @@
     if (!known || asked !== field.value) return;
     strength.querySelector("meter").value = known.score;
     strength.querySelector("span").textContent = known.text;
+    const common = rules.querySelector("[data-rule=common]");
+    if (common) common.dataset.ok = !known.common;
   };
   let pause;
   field.addEventListener("input", () => {
     for (const rule of rules.children) {
       const test = tests[rule.dataset.rule];
       if (test) rule.dataset.ok = field.value !== "" && test(field.value);
+      else delete rule.dataset.ok;
     }
     clearTimeout(pause);
     pause = setTimeout(() => estimate().catch(() => { strength.hidden = true; }), 350);

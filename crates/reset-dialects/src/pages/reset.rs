@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use reset_core::{email::EmailAddress, error::RedeemError, ticket::TicketState};
+use reset_core::{email::EmailAddress, error::RedeemError, exchange::Inspection, ticket::TicketState};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
@@ -13,10 +13,15 @@ use super::{
     Pages,
     door::as_meant,
     form::{Fault, Form, Typed},
-    held::{Arrival, Dead},
+    held::{Arrival, Dead, Held, tag},
     shell::{Visit, is_foreign},
 };
 use crate::{gate::Class, route::Call, wire::retry_after};
+
+/// The form of a link that was opened before.
+pub(super) const LINK: &str = "reset?by=link";
+/// The form for a code.
+const CODE: &str = "reset?by=code";
 
 #[utoipa::path(get, path = "/reset", operation_id = "resetPage", tag = "pages",
     summary = "Page on which a person sets a password",
@@ -24,7 +29,7 @@ use crate::{gate::Class, route::Call, wire::retry_after};
     params(("token" = Option<String>, Query, description = "The secret of a link of these pages, or of InsForge's"),
         ("reset_token" = Option<String>, Query, description = "The secret of a worthai link"),
         ("code" = Option<String>, Query, description = "The secret of a Strapi link"),
-        ("by" = Option<String>, Query, description = "`code`: show the form for a code")),
+        ("by" = Option<String>, Query, description = "`link`: the form of the link that was opened before; without it, the form for a code")),
     responses(
         (status = 200, description = "The form, or a page that leads to it", body = String, content_type = "text/html"),
         (status = 400, description = "The link is good no more", body = String, content_type = "text/html"),
@@ -40,34 +45,32 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
         Arrival::Dead(reason) => return Ok(dead(&pages, &visit, reason)),
         Arrival::Without => {}
     }
-    let held = if by == Some("code") { None } else { pages.held(call.request.headers(), now) };
-    let (door, secret) = match held {
-        Some(Ok(opened)) => opened,
+    // A link leads on to `by=link`; without that, somebody comes with a code.
+    if by != Some("link") && pages.takes_codes() {
+        let (visit, typed) = (visit.with_query("by", "code"), Typed::by_code());
+        return Ok(visit.page(StatusCode::OK, &Form::new(&visit, pages.code_policy(), &typed, None)));
+    }
+    let headers = call.request.headers();
+    let Held { door, secret, tag } = match pages.held(headers, now) {
+        Some(Ok(held)) => held,
         Some(Err(reason)) => return Ok(dead(&pages, &visit, reason)),
-        None if by == Some("link") || !pages.takes_codes() => return Ok(dead(&pages, &visit, Dead::Lost)),
-        None => {
-            let (visit, typed) = (visit.with_query("by", "code"), Typed::by_code());
-            return Ok(visit.page(StatusCode::OK, &Form::new(&visit, pages.code_policy(), &typed, None)));
-        }
+        None => return Ok(dead(&pages, &visit, Dead::without_cookie(headers))),
     };
     let Ok(looked) = call.resets.inspect(door.dialect, &secret, call.network()).await else {
-        return Ok(failed(&visit));
+        return Ok(failed(&visit, LINK));
     };
-    let (state, locale) = looked.map(|inspection| (inspection.state, inspection.locale)).unzip();
-    let visit = visit.of_account(locale.flatten().as_deref());
-    Ok(match state {
-        Some(TicketState::Live) => {
-            let typed = Typed::default();
-            visit.page(StatusCode::OK, &Form::new(&visit, door.policy, &typed, None))
-        }
-        other => dead(&pages, &visit, Dead::of(other)),
-    })
+    let Some(Inspection { state: TicketState::Live, locale, email, .. }) = looked else {
+        return Ok(dead(&pages, &visit, Dead::of(looked.map(|inspection| inspection.state))));
+    };
+    let visit = visit.with_query("by", "link").of_account(locale.as_deref());
+    let typed = Typed { email: email.unwrap_or_default(), link: tag, ..Typed::default() };
+    Ok(visit.page(StatusCode::OK, &Form::new(&visit, door.policy, &typed, None)))
 }
 
 #[utoipa::path(post, path = "/reset", operation_id = "resetByPage", tag = "pages",
     summary = "Set a password",
     request_body(content = String, content_type = "application/x-www-form-urlencoded",
-        description = "`password`; with `by=code` also `email` and `code`, else the secret is in the cookie"),
+        description = "`password`; with `by=code` also `email` and `code`, else the secret is in the cookie, and `link` is what the form said"),
     responses(
         (status = 200, description = "The password is set", body = String, content_type = "text/html"),
         (status = 400, description = "Something typed is not right, and the secret is unspent; or it is good no more",
@@ -93,17 +96,26 @@ pub(super) async fn set(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>
 
 /// The secret is in the cookie.
 async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -> Response<Bytes> {
-    let now = call.resets.adapters().clock.now();
-    let (door, secret) = match pages.held(call.request.headers(), now) {
-        Some(Ok(opened)) => opened,
+    let (now, headers) = (call.resets.adapters().clock.now(), call.request.headers());
+    let Held { door, secret, tag } = match pages.held(headers, now) {
+        // In another tab, maybe: the password must not go to another account than the form showed.
+        Some(Ok(held)) if !typed.link.is_empty() && typed.link != held.tag => {
+            return dead(pages, visit, Dead::Other);
+        }
+        Some(Ok(held)) => held,
         Some(Err(reason)) => return dead(pages, visit, reason),
-        None => return dead(pages, visit, Dead::Lost),
+        None => return dead(pages, visit, Dead::without_cookie(headers)),
     };
-    let typed = &Typed { password: typed.password.clone(), ..Typed::default() };
+    let visit = &visit.clone().with_query("by", "link");
+    let again = async |fault| {
+        let looked = call.resets.inspect(door.dialect, &secret, call.network()).await;
+        let email = looked.ok().flatten().and_then(|inspection| inspection.email).unwrap_or_default();
+        (Typed { email, link: tag.clone(), ..Typed::default() }).again(visit, door.policy, fault)
+    };
     // The password first: a weak one never spends the secret (R17).
     let password = match door.policy.accept(&typed.password) {
         Ok(password) => password,
-        Err(weakness) => return typed.again(visit, door.policy, Fault::weak(visit.words(), weakness)),
+        Err(weakness) => return again(Fault::weak(visit.words(), weakness)).await,
     };
     let guess = match call.admit(Class::Token).await {
         Ok(guess) => guess,
@@ -114,16 +126,16 @@ async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
         Err(RedeemError::Invalid | RedeemError::Blocked) => {
             match call.resets.inspect(door.dialect, &secret, call.network()).await {
                 Ok(looked) => dead(pages, visit, Dead::of(looked.map(|inspection| inspection.state))),
-                Err(_) => failed(visit),
+                Err(_) => failed(visit, LINK),
             }
         }
-        Err(RedeemError::OwnName) => typed.again(visit, door.policy, Fault::own_name(visit.words())),
+        Err(RedeemError::OwnName) => again(Fault::own_name(visit.words())).await,
         Err(RedeemError::Busy { retry_after: wait }) => {
-            let fault = Fault { field: "", text: visit.words().busy.clone() };
-            let form = Form::new(visit, door.policy, typed, Some(fault));
-            retry_after(visit.page(StatusCode::SERVICE_UNAVAILABLE, &form), wait)
+            let mut response = again(Fault { field: "", text: visit.words().busy.clone() }).await;
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            retry_after(response, wait)
         }
-        Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit),
+        Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit, LINK),
     }
 }
 
@@ -149,8 +161,11 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
     };
     let redeemed = pages.redeem_code(&call.resets, call.network(), &email, &code, password).await;
     // Where the code has become a token, that one waits in the cookie, and the form is a link's.
-    let empty = Typed::default();
-    let (visit, typed) = if redeemed.token.is_some() { (visit, &empty) } else { (by_code, typed) };
+    let by_link = &visit.clone().with_query("by", "link");
+    let link = redeemed.token.as_ref().map(|(dialect, token)| tag(dialect, token));
+    let onward = if link.is_some() { LINK } else { CODE };
+    let exchanged = link.map(|link| Typed { email: typed.email.clone(), link, ..Typed::default() });
+    let (visit, typed) = exchanged.as_ref().map_or((by_code, typed), |exchanged| (by_link, exchanged));
     let mut response = match guess.judge(redeemed.outcome) {
         Ok(()) => return done(pages, visit, call),
         Err(RedeemError::Invalid | RedeemError::Blocked) => return again("code", &words.code_wrong),
@@ -160,7 +175,7 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
             let form = Form::new(visit, policy, typed, Some(fault));
             retry_after(visit.page(StatusCode::SERVICE_UNAVAILABLE, &form), wait)
         }
-        Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit),
+        Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit, onward),
     };
     if let Some((dialect, token)) = redeemed.token {
         response.headers_mut().append(header::SET_COOKIE, pages.hold(dialect, &token));
@@ -177,6 +192,7 @@ fn done(pages: &Pages, visit: &Visit<'_>, call: &Call) -> Response<Bytes> {
     let home = visit.home().map(|home| (home, words.done_home.as_str()));
     let mut response = visit.message(StatusCode::OK, &words.done_title, lines, home);
     response.headers_mut().append(header::SET_COOKIE, pages.let_go());
+    response.headers_mut().append(header::SET_COOKIE, pages.remember_done());
     response
 }
 
@@ -190,14 +206,20 @@ fn dead(pages: &Pages, visit: &Visit<'_>, reason: Dead) -> Response<Bytes> {
         Dead::Void => &words.dead_void,
         Dead::Over => &words.dead_over,
         Dead::Lost => &words.dead_lost,
+        Dead::Other => &words.dead_other,
     };
+    // The link itself may be good.
+    let open_again = matches!(reason, Dead::Lost | Dead::Other);
+    let title = if open_again { &words.open_title } else { &words.dead_title };
     let again = Some(("forgot", words.again.as_str()));
-    let mut response = visit.message(StatusCode::BAD_REQUEST, &words.dead_title, vec![line.clone()], again);
-    response.headers_mut().append(header::SET_COOKIE, pages.let_go());
+    let mut response = visit.message(StatusCode::BAD_REQUEST, title, vec![line.clone()], again);
+    if reason != Dead::Other {
+        response.headers_mut().append(header::SET_COOKIE, pages.let_go());
+    }
     response
 }
 
 /// The secret waits in the cookie, unless it was spent after all: the page says so when it is opened again.
-fn failed(visit: &Visit<'_>) -> Response<Bytes> {
-    visit.failed("a reset by the page failed", Some(("reset", visit.words().onward.as_str())))
+fn failed<'a>(visit: &Visit<'a>, onward: &'a str) -> Response<Bytes> {
+    visit.failed("a reset by the page failed", Some((onward, visit.words().onward.as_str())))
 }

@@ -1,6 +1,6 @@
 //! What all pages have around them: language, brand, style, and the policy that a browser is to follow.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use askama::Template;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -148,8 +148,11 @@ impl<'a> Visit<'a> {
 
     /// The phrases.
     pub(super) fn words(&self) -> &'a Page {
-        let words: &Words = self.pages.catalogue.of(self.language);
-        &words.page
+        &self.all_words().page
+    }
+
+    fn all_words(&self) -> &'a Words {
+        self.pages.catalogue.of(self.language)
     }
 
     /// The BCP 47 tag of the language, for a mail that is asked for here.
@@ -218,13 +221,16 @@ impl<'a> Visit<'a> {
 
     /// One client did too much.
     pub(super) fn too_many(&self, refusal: &Refusal) -> Response<Bytes> {
-        let words = self.words();
-        let lines = vec![words.many.clone()];
-        let page = self.message(StatusCode::TOO_MANY_REQUESTS, &words.many_title, lines, None);
-        match refusal {
-            Refusal::TooMany { retry_after: wait } => retry_after(page, *wait),
-            _ => page,
-        }
+        let (words, wait) = (
+            self.all_words(),
+            match refusal {
+                Refusal::TooMany { retry_after } | Refusal::Busy { retry_after } => *retry_after,
+                _ => Duration::from_secs(60),
+            },
+        );
+        let lines = vec![words.page.many.replace("{life}", &words.mail.wait(wait))];
+        let page = self.message(StatusCode::TOO_MANY_REQUESTS, &words.page.many_title, lines, None);
+        retry_after(page, wait)
     }
 
     /// The server failed at `what`, which is for the log.

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use reset_core::password::{PASSWORD_MAX, Policy, Weakness};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -35,6 +36,8 @@ pub(super) struct Strength<'a> {
     score: u8,
     /// The same in words.
     text: &'a str,
+    /// Whether everybody tries it first: the rules may refuse it.
+    common: bool,
 }
 
 #[utoipa::path(post, path = "/reset/strength", operation_id = "passwordStrength", tag = "pages",
@@ -59,10 +62,12 @@ pub(super) async fn estimate(pages: Arc<Pages>, call: Call) -> Result<Response<B
     };
     let typed = Typed::read(call.request.body());
     // The turn ends with the estimate, whether or not somebody still waits for it.
-    let estimate = tokio::task::spawn_blocking(move || (score(&typed), turn));
-    let Ok((score, _)) = estimate.await else { return Ok(visit.failed("an estimate broke down", None)) };
+    let estimate = tokio::task::spawn_blocking(move || (score(&typed), is_common(&typed.password), turn));
+    let Ok((score, common, _)) = estimate.await else {
+        return Ok(visit.failed("an estimate broke down", None));
+    };
     let text = &visit.words().strength[usize::from(score)];
-    Ok(json(StatusCode::OK, JSON, &Strength { score, text }))
+    Ok(json(StatusCode::OK, JSON, &Strength { score, text, common }))
 }
 
 /// From 0 to 4. What belongs to the person is no surprise to whoever guesses.
@@ -70,6 +75,11 @@ fn score(typed: &Typed) -> u8 {
     let end = typed.password.char_indices().nth(JUDGED).map_or(typed.password.len(), |(at, _)| at);
     let own: Vec<&str> = typed.email.split(['@', '.']).chain([typed.email.as_str()]).collect();
     zxcvbn(&typed.password[..end], &own).score().into()
+}
+
+fn is_common(password: &str) -> bool {
+    let rules = Policy { min: 1, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
+    rules.accept(password).err() == Some(Weakness::Common)
 }
 
 #[cfg(test)]
@@ -85,6 +95,11 @@ mod tests {
         let scores =
             ["", "password", "Password-1984", "greenlamp-4", "kR7#vq2!mZpw9"].map(|typed| of(typed, ""));
         assert!(scores.is_sorted() && scores[0] == 0 && scores[4] == 4, "{scores:?}");
+    }
+
+    #[test]
+    fn what_everybody_tries_first_is_common() {
+        assert!(is_common("password") && !is_common("kR7#vq2!mZpw9") && !is_common(""));
     }
 
     #[test]

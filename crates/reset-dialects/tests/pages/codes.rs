@@ -137,8 +137,8 @@ async fn a_code_that_became_a_token_while_too_much_was_hashed_waits_in_the_cooki
     let busy = typed(&mut browser, PERSON, &code).await;
     assert_eq!(busy.status, 503);
     assert!(!busy.html.contains("name=\"code\""), "the code is spent: the form is a link's");
-    busy.says("href=\"reset?lang=de\"");
-    browser.get("/reset?lang=de").await.says("<h1>Neues Passwort festlegen</h1>");
+    busy.says("href=\"reset?by=link&#38;lang=de\"");
+    browser.get("/reset?by=link&lang=de").await.says("<h1>Neues Passwort festlegen</h1>");
     assert_eq!(browser.set(NEW).await.status, 503);
     world.set_busy(false);
     assert_eq!(browser.set(NEW).await.status, 200);
@@ -146,13 +146,13 @@ async fn a_code_that_became_a_token_while_too_much_was_hashed_waits_in_the_cooki
 }
 
 #[tokio::test]
-async fn the_form_for_a_code_is_kept_beside_a_link_that_was_opened() {
+async fn a_link_that_was_opened_does_not_stand_before_the_form_for_a_code() {
     let world = world().await;
     let link = world.mailed("/api/auth/forgot-password", ASK).await;
     let code = world.mailed(PX0, ASK).await;
     let mut browser = world.browser();
     browser.open(&link).await.says("<h1>Set a new password</h1>");
-    let form = browser.get("/reset?by=code").await;
+    let form = browser.get("/reset").await;
     form.says("name=\"code\"");
     form.says("href=\"reset?by=code&#38;lang=de\"");
     assert_eq!(typed(&mut browser, PERSON, &code).await.status, 200);
@@ -173,9 +173,12 @@ async fn an_estimate_is_told_in_words_and_spends_nothing() {
     let code = world.mailed(INSFORGE, ASK).await;
     let mut browser = world.browser();
     let strong = browser.post("/reset/strength", &[("password", "kR7#vq2!mZpw9"), ("lang", "de")]).await;
-    assert_eq!((strong.status, strong.html.as_str()), (200, r#"{"score":4,"text":"Sehr gut"}"#));
+    assert_eq!(
+        (strong.status, strong.html.as_str()),
+        (200, r#"{"score":4,"text":"Sehr gut","common":false}"#)
+    );
     let own = browser.post("/reset/strength", &[("password", PERSON), ("email", PERSON)]).await;
-    assert_eq!(own.html, r#"{"score":0,"text":"Very easy to guess"}"#);
+    assert_eq!(own.html, r#"{"score":0,"text":"Very easy to guess","common":false}"#);
     let foreign = [("sec-fetch-site", "cross-site")];
     assert_eq!(world.send(Method::POST, "/reset/strength", &foreign, "password=x").await.status(), 403);
     resets(&world, &code).await;

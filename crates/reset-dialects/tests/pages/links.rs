@@ -56,7 +56,12 @@ async fn the_link_of_each_dialect_leads_to_the_page_and_sets_the_password_once()
         assert_eq!(done.status, 200, "{link}: {}", done.main());
         done.says("<h1>Your new password is set</h1>");
         done.says("We have sent you a mail about it.");
-        assert!(world.logs_in(NEW).await && browser.cookies.is_empty());
+        assert!(world.logs_in(NEW).await);
+        assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["polyreset-done"], "no secret is left");
+        for reloaded in [browser.set(NEW).await, browser.get("/reset?by=link").await] {
+            assert_eq!(reloaded.status, 400);
+            reloaded.says("It was used already. If that was you, your new password is set.");
+        }
 
         let again = browser.open(&link).await;
         assert_eq!(again.status, 400);
@@ -226,7 +231,50 @@ async fn where_the_browser_says_nothing_the_accounts_language_counts() {
     form.says("<html lang=\"fr\"");
     form.says("<input type=\"hidden\" name=\"lang\" value=\"fr\">");
     browser.language = "de";
-    browser.get("/reset").await.says("<html lang=\"de\"");
+    browser.get("/reset?by=link").await.says("<html lang=\"de\"");
+}
+
+#[tokio::test]
+async fn the_form_shows_whose_account_it_is_to_people_and_to_their_password_managers() {
+    let world = world().await;
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    let shown = "type=\"email\" autocomplete=\"username\" readonly value=\"user@example.com\">";
+    browser.open(&link).await.says(shown);
+    browser.set("short").await.says(shown);
+    world.set_busy(true);
+    browser.set(NEW).await.says(shown);
+    let stranger = world.browser().get("/reset?by=link").await;
+    assert!(!stranger.html.contains("user@example.com"));
+}
+
+#[tokio::test]
+async fn of_two_links_in_two_tabs_a_form_sets_a_password_by_its_own_or_by_none() {
+    let world = world().await;
+    let (one, other) = (own_link(&world).await, world.mailed(STRAPI, ASK).await);
+    let tag = |form: &str| {
+        form.split("name=\"link\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    let mut browser = world.browser();
+    let first = tag(&browser.open(&one).await.html);
+    let second = tag(&browser.open(&other).await.html);
+    assert!(first != second && first.len() == 16 && !one.contains(&first));
+    let wrong = browser.post("/reset", &[("password", NEW), ("link", &first)]).await;
+    assert_eq!(wrong.status, 400);
+    wrong.says("<h1>Open the link once more</h1>");
+    wrong.says("Another link was opened in this browser since. Nothing was changed.");
+    assert!(world.logs_in(OLD).await);
+    assert_eq!(browser.post("/reset", &[("password", NEW), ("link", &second)]).await.status, 200);
+    assert!(world.logs_in(NEW).await);
+}
+
+#[tokio::test]
+async fn a_browser_without_cookies_is_told_what_to_do() {
+    let world = world().await;
+    let lost = world.browser().get("/reset?by=link").await;
+    assert_eq!(lost.status, 400);
+    lost.says("<h1>Open the link once more</h1>");
+    lost.says("Allow cookies for this page, or open the link from the mail in another browser.");
 }
 
 #[tokio::test]
