@@ -77,6 +77,7 @@ for (const [javaScriptEnabled, email] of /** @type {const} */ ([
         assert.equal(await page.locator('li[data-rule=min]').getAttribute('data-ok'), 'true');
         // How hard it is to guess is said once somebody pauses, to those who listen as well.
         await page.getByRole('status').filter({ hasText: 'Good' }).waitFor();
+        assert.equal(await page.locator('li[data-rule=common]').getAttribute('data-ok'), 'true');
         await page.locator('#password').fill('');
         await page.getByRole('status').waitFor({ state: 'hidden' });
       } else {
@@ -85,7 +86,7 @@ for (const [javaScriptEnabled, email] of /** @type {const} */ ([
       await page.locator('#password').fill(PASSWORD);
       await page.getByRole('button', { name: WORDS.en.set }).click();
       await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
-      assert.deepEqual(await page.context().cookies(), []);
+      assert.deepEqual((await page.context().cookies()).map(({ name }) => name), ['polyreset-done']);
       // Once more, as somebody does who finds the mail again.
       secrets.length = 0;
       await page.goto(mailed.href);
@@ -156,8 +157,32 @@ test('what goes over the wire on the way from asking to a new password is this a
     'POST /forgot lang,email: 200',
     'GET /reset?token=…: 200, sets polyreset-reset',
     'GET /reset?by=link with polyreset-reset: 200',
-    'POST /reset with polyreset-reset lang,password: 200, ends polyreset-reset',
+    'POST /reset with polyreset-reset lang,link,password: 200, ends polyreset-reset, sets polyreset-done',
   ]);
+});
+
+test('of two links in two tabs each form sets the password of the account that it shows', async () => {
+  const [one, other] = ['tabs-one@example.com', 'tabs-other@example.com'];
+  await window({}, async (page, secrets) => {
+    const mailed = await asked(page, one, WORDS.en);
+    await opened(page, mailed, secrets);
+    assert.equal(await page.getByLabel('E-mail address').inputValue(), one);
+    const second = await page.context().newPage();
+    await opened(second, await asked(second, other, WORDS.en), secrets);
+    assert.equal(await second.getByLabel('E-mail address').inputValue(), other);
+    await page.locator('#password').fill('Not-for-th1s-account');
+    await page.getByRole('button', { name: WORDS.en.set }).click();
+    await page.getByRole('heading', { name: 'Open the link once more' }).waitFor();
+    await picture(page, 'another-link');
+    await second.locator('#password').fill(PASSWORD);
+    await second.getByRole('button', { name: WORDS.en.set }).click();
+    await second.getByRole('heading', { name: WORDS.en.done }).waitFor();
+    secrets.length = 0;
+    await opened(page, mailed, secrets);
+    await page.locator('#password').fill(PASSWORD);
+    await page.getByRole('button', { name: WORDS.en.set }).click();
+    await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
+  });
 });
 
 test('a page that runs from right to left fits on a telephone', async () => {

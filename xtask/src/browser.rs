@@ -21,7 +21,7 @@ const SUITES: [&str; 2] = ["browser.test.mjs", "docs.test.mjs"];
 /// Needs a demo, which has accounts of its own.
 const DEMO: &str = "demo.test.mjs";
 /// Accounts that the suites reset.
-const ACCOUNTS: [&str; 9] = [
+const ACCOUNTS: [&str; 11] = [
     "link-on@example.com",
     "link-off@example.com",
     "code-on@example.com",
@@ -29,6 +29,8 @@ const ACCOUNTS: [&str; 9] = [
     "keyboard@example.com",
     "paste@example.com",
     "wire@example.com",
+    "tabs-one@example.com",
+    "tabs-other@example.com",
     "axe@example.com",
     "docs@example.com",
 ];
