@@ -93,5 +93,5 @@ async fn asked(pages: &Pages, call: Call, reference: reset_core::errand::Referen
     }
     // What was typed is shown: a slip in it is why most mails do not come.
     let lines = vec![words.sent_lead.replace("{email}", &typed), words.sent_nothing.clone(), help];
-    visit.message(StatusCode::OK, &words.sent_title, lines, Some(("forgot", words.sent_again.as_str())))
+    visit.message_aside(StatusCode::OK, &words.sent_title, lines, ("forgot", words.sent_again.as_str()))
 }

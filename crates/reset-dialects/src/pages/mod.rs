@@ -16,6 +16,7 @@ mod not_me;
 mod reset;
 mod shell;
 mod strength;
+mod style;
 
 use std::{sync::Arc, time::Duration};
 
@@ -104,13 +105,13 @@ pub fn dialect(settings: Settings, others: &[Dialect], demo: bool) -> Dialect {
     let open: Open = Arc::new(move |text, _| shape.open(text).ok_or(Unread::Unknown));
     let own =
         Door { dialect: NAME, policy, entrance: Entrance::Link { parameter: "token", open, refused: None } };
-    let style = shell::style(&brand);
+    let style = style::style(&brand);
     let base = url::Url::parse(public_url).map(|url| url.path().trim_end_matches('/').to_owned());
     let pages = Arc::new(Pages {
         doors: others.iter().flat_map(|other| other.doors.clone()).chain([own]).collect(),
         catalogue: Catalogue::default(),
         language,
-        policy: shell::policy(&style),
+        policy: style::policy(&style),
         estimates: Arc::new(Semaphore::new(1)),
         brand,
         style,

@@ -1,18 +1,16 @@
 //! What all pages have around them: language, brand, style, and the policy that a browser is to follow.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
 use askama::Template;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use reset_core::language::{Language, direction};
 use reset_words::{Page, Words};
-use sha2::{Digest, Sha256};
 use tracing::error;
 use url::form_urlencoded;
 
-use super::{Pages, brand::Brand};
+use super::{Pages, brand::Brand, style::SCRIPT};
 use crate::{
     language,
     refusal::Refusal,
@@ -20,8 +18,6 @@ use crate::{
     wire::{reply, retry_after},
 };
 
-const STYLE: &str = include_str!("pages.css");
-const SCRIPT: &str = include_str!("pages.js");
 /// The cookie of the language that somebody chose, and for how long.
 const CHOICE: &str = "polyreset-lang";
 const CHOICE_AGE: u32 = 365 * 24 * 60 * 60;
@@ -80,6 +76,8 @@ struct Message<'a> {
     lines: Vec<String>,
     /// Where one can go on, and what it is called.
     action: Option<(&'a str, &'a str)>,
+    /// Whether that is a mere link, for the few who need it.
+    aside: bool,
     /// Where the browser goes on by itself.
     onward: Option<&'a str>,
 }
@@ -204,8 +202,31 @@ impl<'a> Visit<'a> {
         lines: Vec<String>,
         action: Option<(&'a str, &'a str)>,
     ) -> Response<Bytes> {
+        self.say(status, title, lines, action, false)
+    }
+
+    /// The same for a way on that few should take.
+    pub(super) fn message_aside(
+        &self,
+        status: StatusCode,
+        title: &'a str,
+        lines: Vec<String>,
+        link: (&'a str, &'a str),
+    ) -> Response<Bytes> {
+        self.say(status, title, lines, Some(link), true)
+    }
+
+    fn say(
+        &self,
+        status: StatusCode,
+        title: &'a str,
+        lines: Vec<String>,
+        action: Option<(&'a str, &'a str)>,
+        aside: bool,
+    ) -> Response<Bytes> {
         let shell = Shell { choices: Vec::new(), ..self.shell() };
-        self.page(status, &Message { shell, words: self.words(), title, lines, action, onward: None })
+        let message = Message { shell, words: self.words(), title, lines, action, aside, onward: None };
+        self.page(status, &message)
     }
 
     /// Where people sign in, where the team said so.
@@ -251,37 +272,11 @@ impl<'a> Visit<'a> {
             title: &words.onward_title,
             lines: Vec::new(),
             action: Some((to, &words.onward)),
+            aside: false,
             onward: Some(to),
         };
         self.page(StatusCode::OK, &page)
     }
-}
-
-/// The style sheet as it is served: ours, the team's colour, the team's own.
-pub(super) fn style(brand: &Brand) -> String {
-    let mut style = STYLE.to_owned();
-    if let Some(accent) = brand.accent {
-        let (light, dark) = (accent.css(), accent.on_dark().css());
-        let _ = write!(
-            style,
-            ":root {{ --accent: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; }} }}\n"
-        );
-    }
-    style.push_str(brand.stylesheet.as_deref().unwrap_or_default());
-    style
-}
-
-/// Nothing is loaded but what is on the page itself; forms lead to us, and so does what the script asks; nobody frames it
-/// (R35).
-pub(super) fn policy(style: &str) -> HeaderValue {
-    let digest = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; connect-src 'self'; form-action 'self'; \
-         frame-ancestors 'none'; base-uri 'none'",
-        digest(style),
-        digest(SCRIPT)
-    );
-    HeaderValue::from_str(&policy).expect("base64 is plain ASCII")
 }
 
 /// The language that a query or a form names.
@@ -319,10 +314,7 @@ fn support_href(support: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
-    use crate::pages::brand::{CONTRAST_MIN, Colour};
 
     #[test]
     fn a_cookie_is_found_among_others() {
@@ -331,51 +323,6 @@ mod tests {
         headers.append(header::COOKIE, "polyreset-lang=fr".parse().unwrap());
         assert_eq!(cookie(&headers, CHOICE).as_deref(), Some("de"));
         assert_eq!(cookie(&headers, "lang"), None);
-    }
-
-    /// The colours of a mode: the last word about each.
-    fn colours(style: &str, dark: bool) -> HashMap<String, Colour> {
-        let mut colours = HashMap::new();
-        for line in style.lines().filter(|line| line.contains(":root {")) {
-            if line.starts_with("@media") && !dark {
-                continue;
-            }
-            for (name, value) in line.split(['{', ';']).filter_map(|part| part.split_once(": ")) {
-                if let Some(colour) = Colour::parse(value) {
-                    colours.insert(name.trim().to_owned(), colour);
-                }
-            }
-        }
-        colours
-    }
-
-    #[test]
-    fn everything_can_be_read_in_light_and_in_dark_whatever_the_accent() {
-        let accents =
-            [None, Some("#767676"), Some("#000000"), Some("#000080"), Some("#c40000"), Some("#7a1fa2")];
-        for accent in accents {
-            let brand = Brand { accent: accent.and_then(Colour::parse), ..Brand::default() };
-            for dark in [false, true] {
-                let colours = colours(&style(&brand), dark);
-                let colour = |name: &str| *colours.get(name).unwrap_or_else(|| panic!("{name}"));
-                let contrast = |one: &str, other: &str| colour(one).contrast(colour(other));
-                for (one, other, least) in [
-                    ("--text", "--page", CONTRAST_MIN),
-                    ("--soft", "--page", CONTRAST_MIN),
-                    ("--accent", "--page", CONTRAST_MIN),
-                    ("--on-accent", "--accent", CONTRAST_MIN),
-                    ("--on-accent", "--fault", CONTRAST_MIN),
-                    ("--text", "--fault-page", CONTRAST_MIN),
-                    // What is no text (WCAG 2.2, 1.4.11).
-                    ("--line", "--page", 3.0),
-                    ("--fault", "--page", 3.0),
-                    ("--fault", "--fault-page", 3.0),
-                ] {
-                    let seen = contrast(one, other);
-                    assert!(seen >= least, "{accent:?}, dark {dark}: {one} on {other} is {seen:.2}:1");
-                }
-            }
-        }
     }
 
     #[test]

@@ -239,7 +239,8 @@ async fn the_form_shows_whose_account_it_is_to_people_and_to_their_password_mana
     let world = world().await;
     let link = own_link(&world).await;
     let mut browser = world.browser();
-    let shown = "type=\"email\" autocomplete=\"username\" readonly tabindex=\"-1\" value=\"user@example.com\">";
+    let shown =
+        "type=\"email\" autocomplete=\"username\" readonly tabindex=\"-1\" value=\"user@example.com\">";
     browser.open(&link).await.says(shown);
     browser.set("short").await.says(shown);
     world.set_busy(true);
