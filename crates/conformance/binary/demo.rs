@@ -165,5 +165,10 @@ fn without_a_demo_there_is_neither_start_page_nor_mailbox_and_no_document_tells_
     assert!(document.contains("/forgot:") && !document.contains("/mailbox:"));
     let (deployment, _folder) = demo();
     let server = deployment.start_demo().unwrap();
-    assert!(get(server.address, "/openapi.yaml").unwrap().body.contains("/mailbox:"));
+    let document = get(server.address, "/openapi.json").unwrap().body;
+    assert!(
+        document.contains("\"/mailbox\"")
+            && document.contains(ALICE)
+            && !document.contains("user@example.com")
+    );
 }

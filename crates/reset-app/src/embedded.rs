@@ -13,9 +13,11 @@ use crate::{
 /// A deployment without a listener: settings, database, mail, and the courier at work.
 ///
 /// The settings are those of the binaries (docs/OPERATIONS.md), from the environment and the file that
-/// `RESET_CONFIG` names. `listen`, `admin_listen` and `log` mean nothing here: sockets, figures and logs are the host's.
+/// `RESET_CONFIG` names. `listen` and `log` mean nothing here: sockets and logs are the host's. `admin_listen`
+/// has figures counted, for [`admin`](Embedded::admin), and opens nothing.
 pub struct Embedded {
     api: Api,
+    admin: Option<Api>,
     running: Running,
 }
 
@@ -36,12 +38,17 @@ impl Embedded {
         }
         let roots = settings.database.secret.roots(&*deployment::entropy())?;
         let engine = Engine::new(&settings, &roots, &settings.likely_url(), None).await?;
-        Ok(Self { api: engine.api.clone(), running: engine.start() })
+        Ok(Self { api: engine.api.clone(), admin: engine.admin.clone(), running: engine.start() })
     }
 
     /// The rows, for `server_axum::router`, `server_actix::configure` or `server_warp::filter`.
     pub fn api(&self) -> Api {
         self.api.clone()
+    }
+
+    /// The row `/metrics`, to be mounted where strangers do not get; nothing unless `admin_listen` is set.
+    pub fn admin(&self) -> Option<Api> {
+        self.admin.clone()
     }
 
     /// Lets the courier finish the deliveries that it holds. To be called when the host's server has ended:

@@ -256,6 +256,7 @@ fn answers(sides: &[Side]) -> Table {
         lines
     };
     let busy = Refusal::Busy { retry_after: Duration::from_secs(1) };
+    let many = Refusal::TooMany { retry_after: Duration::from_secs(60) };
     let rows = vec![
         row(sides, "Unknown address", Side::unknown),
         row(sides, "Secret that expired, was spent or replaced", |side| several(&side.traits.dead)),
@@ -265,6 +266,7 @@ fn answers(sides: &[Side]) -> Table {
         refused("Body too large", &Refusal::BodyTooLarge),
         refused("Unknown path", &Refusal::NotFound { path: "/nothing".into() }),
         refused("Another method", &Refusal::MethodNotAllowed),
+        refused("Too often from one client, with `Retry-After`", &many),
         refused("Too busy, with `Retry-After`", &busy),
         refused("A failure of ours", &Refusal::Failure),
     ];

@@ -23,6 +23,9 @@ use crate::route::{Dialect, Endpoint, Refuse, Role};
 /// Name of the dialect.
 pub const NAME: &str = "demo";
 
+/// An address that has an account in every demo.
+pub const SOMEBODY: &str = "alice@example.com";
+
 /// An address that has no account, to see that nobody is told so.
 const NOBODY: &str = "nobody@example.com";
 

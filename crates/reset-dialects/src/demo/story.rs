@@ -66,7 +66,7 @@ impl Story {
 
 /// A story for each dialect that is served.
 pub fn stories(served: &Settings) -> Vec<Story> {
-    const ALICE: &str = "alice@example.com";
+    const ALICE: &str = super::SOMEBODY;
     const BOB: &str = "bob@example.com";
     let address = r#"{"email":"EMAIL"}"#;
     let px0 = served.px0.as_ref().map(|_| Story {

@@ -15,9 +15,12 @@ use http::Method;
 use utoipa::OpenApi;
 
 use crate::{
-    openapi,
+    demo, openapi,
     route::{Dialect, Endpoint, Refuse, Role},
 };
+
+/// The address of the examples in the documents.
+const EXAMPLE: &str = "user@example.com";
 
 /// Our own OpenAPI document.
 #[derive(OpenApi)]
@@ -43,7 +46,11 @@ struct Texts {
 pub fn dialect(others: &[Dialect]) -> Dialect {
     let mut own = rows();
     let whole = openapi::whole(others.iter().chain([&own]));
-    let texts = Arc::new(Texts { json: openapi::to_json(&whole), yaml: openapi::to_yaml(&whole) });
+    // During a demo what is tried as it stands is somebody's who is there.
+    let demo = others.iter().any(|other| other.name == demo::NAME);
+    let examples = |text: String| if demo { text.replace(EXAMPLE, demo::SOMEBODY) } else { text };
+    let texts = Texts { json: examples(openapi::to_json(&whole)), yaml: examples(openapi::to_yaml(&whole)) };
+    let texts = Arc::new(texts);
     let page = Arc::new(page::Page::of(others));
     let docs = Arc::new(docs::Docs::new());
     let (script, style) = (Arc::new(docs::asset::Asset::script()), Arc::new(docs::asset::Asset::style()));

@@ -51,15 +51,24 @@ pub(super) async fn show(page: Arc<Page>, _: Call) -> Result<Response<Bytes>, Re
 }
 
 fn html(tables: &[Table]) -> String {
-    let tables: String =
-        tables.iter().filter(|table| table.columns.len() > 1 && !table.rows.is_empty()).map(table).collect();
+    let shown: Vec<&Table> =
+        tables.iter().filter(|table| table.columns.len() > 1 && !table.rows.is_empty()).collect();
+    let contents: String = shown
+        .iter()
+        .map(|table| format!("<li><a href=\"#{}\">{}</a></li>\n", anchor(table), escape(table.caption)))
+        .collect();
+    let contents = match shown.as_slice() {
+        [] => String::new(),
+        _ => format!("<nav aria-label=\"On this page\"><ul>\n{contents}</ul></nav>\n"),
+    };
+    let tables: String = shown.into_iter().map(table).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>The dialects side by side</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>The dialects side by side</h1>\n<p>{INTRODUCTION}</p>\n\
          <p>Every field and example, <a href=\"docs\">to read and to try</a>, or as a file: \
-         <a href=\"openapi.yaml\">openapi.yaml</a>, <a href=\"openapi.json\">openapi.json</a>.</p>\n{tables}</main>\n</body>\n</html>\n"
+         <a href=\"openapi.yaml\">openapi.yaml</a>, <a href=\"openapi.json\">openapi.json</a>.</p>\n{contents}{tables}</main>\n</body>\n</html>\n"
     )
 }
 
@@ -78,11 +87,24 @@ fn table(table: &Table) -> String {
     // What is compared has a heading of its own in the first column; operations are told by code.
     let class = if table.columns[0].is_empty() { "dialects" } else { "operations" };
     format!(
-        "<table class=\"{class}\" role=\"table\">\n<caption>{}</caption>\n\
+        "<table class=\"{class}\" role=\"table\" id=\"{}\">\n<caption><h2>{}</h2></caption>\n\
          <thead role=\"rowgroup\"><tr role=\"row\">{heads}</tr></thead>\n<tbody role=\"rowgroup\">\n{rows}\
          </tbody>\n</table>\n",
+        anchor(table),
         escape(table.caption)
     )
+}
+
+/// What a link to a table ends with.
+fn anchor(table: &Table) -> String {
+    table
+        .caption
+        .chars()
+        .filter_map(|c| {
+            (c.is_ascii_alphanumeric() || c == ' ')
+                .then(|| if c == ' ' { '-' } else { c.to_ascii_lowercase() })
+        })
+        .collect()
 }
 
 fn row(columns: &[String], cells: &[Cell]) -> String {
@@ -167,6 +189,17 @@ mod tests {
     }
 
     #[test]
+    fn every_table_has_a_heading_that_the_contents_lead_to() {
+        let page = page();
+        let links: Vec<&str> =
+            page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert!(links.len() > 3 && links.len() == page.matches("<table").count(), "{links:?}");
+        for link in links {
+            assert_eq!(page.matches(&format!(" id=\"{link}\"")).count(), 1, "{link}");
+        }
+    }
+
+    #[test]
     fn nothing_is_loaded_from_elsewhere_and_nothing_runs() {
         let page = page();
         for absent in
@@ -175,7 +208,7 @@ mod tests {
             assert!(!page.contains(absent), "{absent}");
         }
         for (place, _) in page.match_indices("href=\"") {
-            let ours = ["href=\"docs\"", "href=\"openapi."];
+            let ours = ["href=\"docs\"", "href=\"openapi.", "href=\"#"];
             assert!(ours.iter().any(|link| page[place..].starts_with(link)));
         }
         for (place, _) in page.match_indices(" on") {
@@ -195,7 +228,7 @@ mod tests {
             ]],
         };
         let page = html(&[table]);
-        assert!(!page.contains("<script") && page.contains("<caption>a &lt; b</caption>"), "{page}");
+        assert!(!page.contains("<script") && page.contains("<caption><h2>a &lt; b</h2></caption>"), "{page}");
         let escaped = "&lt;script&gt;alert(&quot;1&quot; &amp; &#39;2&#39;)&lt;/script&gt;";
         assert!(
             page.contains(&format!("<td role=\"cell\" data-of=\"{escaped}\"><div><code>{escaped}</code>"))
