@@ -2,7 +2,7 @@
 //!
 //! Rendered once, when the rows are laid out. It reads in order without its style sheet, too.
 
-use std::sync::Arc;
+use std::{fmt::Write, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -53,14 +53,13 @@ pub(super) async fn show(page: Arc<Page>, _: Call) -> Result<Response<Bytes>, Re
 fn html(tables: &[Table]) -> String {
     let shown: Vec<&Table> =
         tables.iter().filter(|table| table.columns.len() > 1 && !table.rows.is_empty()).collect();
-    let contents: String = shown
-        .iter()
-        .map(|table| format!("<li><a href=\"#{}\">{}</a></li>\n", anchor(table), escape(table.caption)))
-        .collect();
-    let contents = match shown.as_slice() {
-        [] => String::new(),
-        _ => format!("<nav aria-label=\"On this page\"><ul>\n{contents}</ul></nav>\n"),
-    };
+    let mut contents = String::new();
+    for table in &shown {
+        let _ = writeln!(contents, "<li><a href=\"#{}\">{}</a></li>", anchor(table), escape(table.caption));
+    }
+    if !shown.is_empty() {
+        contents = format!("<nav aria-label=\"On this page\"><ul>\n{contents}</ul></nav>\n");
+    }
     let tables: String = shown.into_iter().map(table).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -97,14 +96,8 @@ fn table(table: &Table) -> String {
 
 /// What a link to a table ends with.
 fn anchor(table: &Table) -> String {
-    table
-        .caption
-        .chars()
-        .filter_map(|c| {
-            (c.is_ascii_alphanumeric() || c == ' ')
-                .then(|| if c == ' ' { '-' } else { c.to_ascii_lowercase() })
-        })
-        .collect()
+    let plain = table.caption.chars().filter(|c| c.is_ascii_alphanumeric() || *c == ' ');
+    plain.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
 fn row(columns: &[String], cells: &[Cell]) -> String {
