@@ -88,13 +88,13 @@ export async function recorded(use) {
   const { log } = JSON.parse(await readFile(path, 'utf8'));
   await rm(folder, { recursive: true });
   return log.entries.map((/** @type {any} */ { request, response }) => {
-    const address = request.url.slice(BASE.length).replace(/=[0-9a-f]{64,}/, '=…');
-    const cookies = request.cookies.map((/** @type {any} */ { name }) => name).join();
+    const address = request.url.slice(BASE.length).replace(/=[0-9a-f]{64,}/, '=…').replace(/=[0-9a-f]{16}$/, '=…');
+    const cookies = request.cookies.map((/** @type {any} */ { name }) => name.replace(/[0-9a-f]{16}$/, '…')).join();
     const fields = request.postData?.params.map((/** @type {any} */ { name }) => name).join();
     const set = response.headers
       .filter((/** @type {any} */ { name }) => name.toLowerCase() === 'set-cookie')
       .flatMap((/** @type {any} */ { value }) => value.split('\n'))
-      .map((/** @type {string} */ cookie) => `${/Max-Age=0;/.test(cookie) ? 'ends' : 'sets'} ${cookie.split('=')[0]}`);
+      .map((/** @type {string} */ cookie) => `${/Max-Age=0;/.test(cookie) ? 'ends' : 'sets'} ${cookie.split('=')[0]?.replace(/[0-9a-f]{16}$/, '…')}`);
     const brought = [request.method, address, cookies && `with ${cookies}`, fields].filter(Boolean).join(' ');
     return [`${brought}: ${response.status}`, ...set].join(', ');
   });

@@ -81,7 +81,7 @@ for (const [dialect, javaScriptEnabled] of /** @type {const} */ ([
         const link = page.locator('pre a');
         const secret = new URL((await link.getAttribute('href')) ?? '').search.split('=').at(-1);
         await link.click();
-        await page.waitForURL(/\/reset\?by=link$/);
+        await page.waitForURL(/\/reset\?by=link&link=[0-9a-f]{16}$/);
         assert.ok(secret);
         secrets.push(secret);
       }

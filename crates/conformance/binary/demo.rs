@@ -91,7 +91,8 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
             let target = link.split('"').next().unwrap();
             let arrival = get(address, target.strip_prefix(&address.to_string()).unwrap()).unwrap();
             let cookie = arrival.header("set-cookie").unwrap().split(';').next().unwrap();
-            send(address, "/reset", cookie, &format!("password={password}"))
+            let link = arrival.body.split("link=").nth(1).unwrap().get(..16).unwrap();
+            send(address, "/reset", cookie, &format!("link={link}&password={password}"))
         } else {
             let code = mail.lines().find(|line| line.len() == 6 && line.parse::<u32>().is_ok()).unwrap();
             let form = format!("by=code&email=alice%40example.com&code={code}&password={password}");

@@ -158,10 +158,14 @@ fn pages_and_their_cookies_stay_under_the_hosts_prefix() {
             "{}",
             host.0
         );
-        let dead = send(address, "GET", "/accounts/reset?token=x", "");
+        // A secret that is none of ours, under the name that it would have.
+        let request = "GET /accounts/reset?by=link&link=23d4b5f27de036a8 HTTP/1.1\r\nhost: x\r\n\
+                       cookie: polyreset-reset-23d4b5f27de036a8=pages.x\r\n\r\n";
+        let dead = Connection::open(address).unwrap().send(request.as_bytes()).unwrap();
         let cookie = dead.header("set-cookie").unwrap();
         assert_eq!(
-            cookie, "polyreset-reset=; Path=/accounts/reset; Max-Age=0; HttpOnly; SameSite=Strict",
+            cookie,
+            "polyreset-reset-23d4b5f27de036a8=; Path=/accounts/reset; Max-Age=0; HttpOnly; SameSite=Strict",
             "{}",
             host.0
         );

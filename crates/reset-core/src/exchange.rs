@@ -52,7 +52,9 @@ pub struct Inspection {
     pub redirect_to: Option<String>,
     /// The BCP 47 tag of the owner's language.
     pub locale: Option<String>,
-    /// The stored address of the account, for whoever holds the secret; nothing where the account is gone.
+    /// Whether the secret could set the password now: its account is there, not blocked, and the one that it was issued to.
+    pub usable: bool,
+    /// The stored address of that account, unless it is another one than the secret was mailed to.
     pub email: Option<String>,
 }
 
@@ -167,8 +169,12 @@ impl Resets {
             Event::of_ticket(EventKind::Opened, &ticket, now).by(network.as_ref()).saying(state.name());
         self.note_once(&event).await;
         let account = self.adapters().store.account(&ticket.account).await?;
-        let (email, locale) = account.map(|account| (account.email, account.locale)).unzip();
-        Ok(Some(Inspection { state, redirect_to: ticket.redirect_to, locale: locale.flatten(), email }))
+        let fits = account.as_ref().filter(|account| ticket.epoch == account.epoch && !account.blocked);
+        let usable = state == TicketState::Live && fits.is_some();
+        let same = fits.filter(|account| usable && ticket.email == account.email_key());
+        let email = same.map(|account| account.email.clone());
+        let locale = account.and_then(|account| account.locale);
+        Ok(Some(Inspection { state, redirect_to: ticket.redirect_to, locale, usable, email }))
     }
 
     /// Writes an event down that nobody's answer depends on.

@@ -77,7 +77,7 @@ pub(super) fn body(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {
 }
 
 /// What a form may send.
-const FORMS: [&[u8]; 18] = [
+const FORMS: [&[u8]; 19] = [
     b"email=nobody%40example.com",
     b"email=+Nobody%40Example.Com+",
     b"email=nobody",
@@ -94,6 +94,7 @@ const FORMS: [&[u8]; 18] = [
     b"by=link&token=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     b"token=0123456789abcdef0123456789abcdef",
     b"token=a&token=b",
+    b"link=23d4b5f27de036a8&password=Sound+password+1%21",
     b"dialect=strapi&email=nobody%40example.com",
     b"dialect=px0&email=nobody%40example.com&password=x",
 ];

@@ -42,7 +42,7 @@ const QUERIES: [&str; 21] = [
     "?email=nobody@example.com&email=other@example.com",
     "?a[]=1&a;b=c&&=",
     "?lang=de",
-    "?lang=%22%3E&by=link",
+    "?lang=%22%3E&by=link&link=23d4b5f27de036a8",
     "?by=code&lang=zh-Hant",
     "?code=%3Cscript%3E&reset_token=a.b.c",
     "?reset_token=eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",

@@ -39,7 +39,10 @@ impl<T: Mailer + ?Sized> Mailer for Measured<T> {
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let begun = Instant::now();
         let sent = self.inner.send(mail).await;
-        self.metrics.mail_seconds.observe(begun.elapsed().as_secs_f64());
+        // What was not tried waited for us alone.
+        if !matches!(sent, Err(MailError::Busy { .. })) {
+            self.metrics.mail_seconds.observe(begun.elapsed().as_secs_f64());
+        }
         self.metrics.mails.get_or_create(&outcome(&sent)).inc();
         sent
     }

@@ -3,7 +3,10 @@
 
 mod measured;
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use prometheus_client::{
@@ -11,14 +14,18 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
-use reset_core::Resets;
+use reset_core::{Resets, error::StoreError};
 use reset_dialects::{
     admin::Figures,
     observer::{Answered, Observer},
 };
+use tokio::time::timeout;
 use tracing::warn;
 
 pub(crate) use self::measured::Measured;
+
+/// Longest wait for the database. Prometheus gives up after 10 s, by default.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bounds of what takes time, in seconds.
 const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -141,10 +148,16 @@ pub(crate) struct Report {
 impl Figures for Report {
     async fn text(&self) -> String {
         let Self { metrics, resets } = self;
-        let ready = resets.ready().await.is_ok() && !resets.is_draining();
+        // Sooner than whoever scrapes gives up: a database that says nothing must not hide all other figures.
+        let (ready, backlog) = tokio::join!(
+            timeout(PATIENCE, resets.ready()),
+            timeout(PATIENCE, resets.adapters().store.backlog()),
+        );
+        let ready = matches!(ready, Ok(Ok(()))) && !resets.is_draining();
         metrics.ready.set(ready.into());
         metrics.mail_works.set(resets.mail_works().into());
-        let (waiting, oldest) = match resets.adapters().store.backlog().await {
+        let backlog = backlog.unwrap_or_else(|late| Err(StoreError::new(late)));
+        let (waiting, oldest) = match backlog {
             Ok(backlog) => {
                 let age = backlog.oldest.map(|at| resets.adapters().clock.now().since(at).as_secs_f64());
                 (u32::try_from(backlog.waiting).unwrap_or(u32::MAX).into(), age.unwrap_or_default())

@@ -9,14 +9,16 @@ use sha2::{Digest, Sha256};
 use super::{
     Pages,
     door::{Door, Unread},
-    reset::LINK,
-    shell::{Visit, cookie},
+    shell::{Visit, cookie, cookies},
 };
 
-/// The cookie that holds the secret while the form is open, and for how long.
-const SECRET: &str = "polyreset-reset";
+/// The cookie that holds a secret while its form is open, with the tag at its end, and for how long. Each has its own, so
+/// that the forms of several tabs do not take one another's place.
+const SECRET: &str = "polyreset-reset-";
 const SECRET_AGE: u32 = 15 * 60;
-/// The cookie that says that a password was set in this browser just now: whoever loads the page again is told so.
+/// Most secrets that wait in a browser at a time: their cookies all come with each request.
+const SECRETS: usize = 4;
+/// The cookie that has the tag of the secret that set a password just now: whoever loads its page again is told so.
 const DONE: &str = "polyreset-done";
 /// Longest secret that is taken into a cookie: a token of worthai's has about 400 characters.
 const SECRET_MAX: usize = 2048;
@@ -36,28 +38,26 @@ pub(super) enum Dead {
     Over,
     /// The browser has not brought it.
     Lost,
-    /// Another link was opened since the form was.
-    Other,
 }
 
 /// A secret that waits in the cookie.
 pub(super) struct Held<'a> {
     pub(super) door: &'a Door,
     pub(super) secret: TicketSecret,
-    /// What the form says so that it sets no password by another link than its own.
-    pub(super) tag: String,
 }
 
 impl Dead {
-    /// Why there is no secret in the cookie.
-    pub(super) fn without_cookie(headers: &HeaderMap) -> Self {
-        if cookie(headers, DONE).is_some() { Self::Spent } else { Self::Lost }
+    /// Why no cookie has the secret of this tag.
+    pub(super) fn without_cookie(headers: &HeaderMap, tag: &str) -> Self {
+        let done = cookie(headers, DONE);
+        if !tag.is_empty() && done.as_deref() == Some(tag) { Self::Spent } else { Self::Lost }
     }
 
     /// Why a ticket in this state sets no password.
     pub(super) fn of(state: Option<TicketState>) -> Self {
         match state {
-            None => Self::Unknown,
+            // One of ours, and forgotten since.
+            None => Self::Over,
             Some(TicketState::Expired) => Self::Expired,
             Some(TicketState::Spent) => Self::Spent,
             // Live and refused all the same: the account is another one since.
@@ -81,6 +81,7 @@ impl Pages {
     pub(super) fn arrive(
         &self,
         visit: &Visit<'_>,
+        headers: &HeaderMap,
         presented: &[(impl AsRef<str>, impl AsRef<str>)],
         now: Timestamp,
     ) -> Arrival {
@@ -95,8 +96,11 @@ impl Pages {
                     if text.len() > SECRET_MAX { Err(Unread::Unknown) } else { door.open_link(text, now) };
                 match opened {
                     Ok(_) => {
-                        let mut response = visit.onward(LINK);
-                        response.headers_mut().append(header::SET_COOKIE, self.hold(door.dialect, text));
+                        let tag = tag(door.dialect, text);
+                        let mut response = visit.onward(&onward(&tag));
+                        for cookie in self.crowded_out(headers, &tag).chain([self.hold(door.dialect, text)]) {
+                            response.headers_mut().append(header::SET_COOKIE, cookie);
+                        }
                         return Arrival::Onward(response);
                     }
                     Err(Unread::Expired) => arrival = Arrival::Dead(Dead::Expired),
@@ -110,17 +114,25 @@ impl Pages {
         arrival
     }
 
-    /// The secret that the cookie holds; nothing where there is no cookie.
-    pub(super) fn held(&self, headers: &HeaderMap, now: Timestamp) -> Option<Result<Held<'_>, Dead>> {
-        cookie(headers, SECRET).map(|held| self.opened(&held, now))
+    /// The secret of this tag, which a cookie holds; nothing where there is no such cookie.
+    pub(super) fn held(
+        &self,
+        headers: &HeaderMap,
+        tag: &str,
+        now: Timestamp,
+    ) -> Option<Result<Held<'_>, Dead>> {
+        let held = cookie(headers, &format!("{SECRET}{tag}"))?;
+        // The cookie has to be what its name says: another site of our domain may have set it.
+        let whole = held.split_once('.').filter(|(dialect, text)| self::tag(dialect, text) == tag);
+        let Some((dialect, text)) = whole else { return Some(Err(Dead::Unknown)) };
+        Some(self.opened(dialect, text, now))
     }
 
-    fn opened(&self, held: &str, now: Timestamp) -> Result<Held<'_>, Dead> {
-        let (dialect, text) = held.split_once('.').ok_or(Dead::Unknown)?;
+    fn opened(&self, dialect: &str, text: &str, now: Timestamp) -> Result<Held<'_>, Dead> {
         let mut reason = Dead::Unknown;
         for door in self.doors.iter().filter(|door| door.dialect == dialect) {
             match door.open_link(text, now) {
-                Ok(secret) => return Ok(Held { door, secret, tag: tag(dialect, text) }),
+                Ok(secret) => return Ok(Held { door, secret }),
                 Err(Unread::Expired) => reason = Dead::Expired,
                 Err(Unread::Unknown) => {}
             }
@@ -130,21 +142,40 @@ impl Pages {
 
     /// The cookie that holds a secret.
     pub(super) fn hold(&self, dialect: &str, secret: &str) -> HeaderValue {
-        self.cookie(SECRET, &format!("{dialect}.{secret}"), "/reset", "Strict", SECRET_AGE)
-    }
-
-    /// The cookie that says that it is done.
-    pub(super) fn remember_done(&self) -> HeaderValue {
-        self.cookie(DONE, "1", "/reset", "Strict", SECRET_AGE)
+        let name = format!("{SECRET}{}", tag(dialect, secret));
+        self.cookie(&name, &format!("{dialect}.{secret}"), "/reset", "Strict", SECRET_AGE)
     }
 
     /// The cookie's end.
-    pub(super) fn let_go(&self) -> HeaderValue {
-        self.cookie(SECRET, "", "/reset", "Strict", 0)
+    pub(super) fn let_go(&self, tag: &str) -> HeaderValue {
+        self.cookie(&format!("{SECRET}{tag}"), "", "/reset", "Strict", 0)
+    }
+
+    /// The ends of the cookies that are too many once there is one more. Browsers send the oldest first.
+    fn crowded_out(&self, headers: &HeaderMap, tag: &str) -> impl Iterator<Item = HeaderValue> {
+        let tags = cookies(headers).filter_map(|(name, _)| name.strip_prefix(SECRET));
+        let tags: Vec<&str> = tags.filter(|other| *other != tag && is_tag(other)).collect();
+        let most = tags.len().saturating_sub(SECRETS - 1);
+        tags.into_iter().take(most).map(|tag| self.let_go(tag)).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The cookie that says that the secret of this tag has done its work.
+    pub(super) fn remember_done(&self, tag: &str) -> HeaderValue {
+        self.cookie(DONE, tag, "/reset", "Strict", SECRET_AGE)
     }
 }
 
-/// What stands for a link's secret in a form: the page is no place for the secret itself.
+/// Where a visitor goes on without the secret. The query says which cookie is expected there.
+pub(super) fn onward(tag: &str) -> String {
+    format!("reset?by=link&link={tag}")
+}
+
+/// What stands for a link's secret in an address and in a form: they are no place for the secret itself.
 pub(super) fn tag(dialect: &str, secret: &str) -> String {
     hex(&Sha256::new().chain_update(dialect).chain_update([0]).chain_update(secret).finalize()[..8])
+}
+
+/// Whether this could be a tag, and so a part of a cookie's name.
+pub(super) fn is_tag(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

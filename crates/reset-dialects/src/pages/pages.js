@@ -39,7 +39,7 @@
   });
   // Of a whole line of the mail, the code.
   if (code) code.addEventListener("paste", (event) => {
-    const found = event.clipboardData.getData("text").match(/\b(\d{6}|[0-9A-Za-z]{4,}(-[0-9A-Za-z]{4,}){3})\b/);
+    const found = event.clipboardData.getData("text").match(/\b(\d{6}|[0-9A-Za-z]{4,}(-[0-9A-Za-z]{4,}){2}-[0-9A-Za-z]+)\b/);
     if (!found) return;
     event.preventDefault();
     code.value = found[1];

@@ -5,21 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use reset_core::{email::EmailAddress, error::RedeemError, exchange::Inspection, ticket::TicketState};
+use reset_core::{email::EmailAddress, error::RedeemError, exchange::Inspection, secret::TicketSecret};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use super::{
     Pages,
-    door::as_meant,
+    door::{Door, as_meant},
     form::{Fault, Form, Typed},
-    held::{Arrival, Dead, Held, tag},
+    held::{Arrival, Dead, Held, is_tag, onward, tag},
     shell::{Visit, is_foreign},
 };
 use crate::{gate::Class, route::Call, wire::retry_after};
 
-/// The form of a link that was opened before.
-pub(super) const LINK: &str = "reset?by=link";
 /// The form for a code.
 const CODE: &str = "reset?by=code";
 
@@ -29,7 +27,8 @@ const CODE: &str = "reset?by=code";
     params(("token" = Option<String>, Query, description = "The secret of a link of these pages, or of InsForge's"),
         ("reset_token" = Option<String>, Query, description = "The secret of a worthai link"),
         ("code" = Option<String>, Query, description = "The secret of a Strapi link"),
-        ("by" = Option<String>, Query, description = "`link`: the form of the link that was opened before; without it, the form for a code")),
+        ("by" = Option<String>, Query, description = "`link`: the form of a link that was opened before; without it, the form for a code"),
+        ("link" = Option<String>, Query, description = "Which link that was")),
     responses(
         (status = 200, description = "The form, or a page that leads to it", body = String, content_type = "text/html"),
         (status = 400, description = "The link is good no more", body = String, content_type = "text/html"),
@@ -37,34 +36,53 @@ const CODE: &str = "reset?by=code";
 pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let query: Vec<_> =
         form_urlencoded::parse(call.request.uri().query().unwrap_or_default().as_bytes()).collect();
-    let by = query.iter().find(|(key, _)| key == "by").map(|(_, by)| &**by);
+    let of = |name| query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value);
     let visit = pages.visit(&call, "reset");
-    let now = call.resets.adapters().clock.now();
-    match pages.arrive(&visit, &query, now) {
+    let (now, headers) = (call.resets.adapters().clock.now(), call.request.headers());
+    match pages.arrive(&visit, headers, &query, now) {
         Arrival::Onward(response) => return Ok(response),
-        Arrival::Dead(reason) => return Ok(dead(&pages, &visit, reason)),
+        Arrival::Dead(reason) => return Ok(dead(&visit, reason)),
         Arrival::Without => {}
     }
     // A link leads on to `by=link`; without that, somebody comes with a code.
-    if by != Some("link") && pages.takes_codes() {
+    if of("by") != "link" && pages.takes_codes() {
         let (visit, typed) = (visit.with_query("by", "code"), Typed::by_code());
         return Ok(visit.page(StatusCode::OK, &Form::new(&visit, pages.code_policy(), &typed, None)));
     }
-    let headers = call.request.headers();
-    let Held { door, secret, tag } = match pages.held(headers, now) {
+    let link = of("link");
+    let visit = visit.of_link(link);
+    let Held { door, secret } = match pages.held(headers, link, now) {
         Some(Ok(held)) => held,
-        Some(Err(reason)) => return Ok(dead(&pages, &visit, reason)),
-        None => return Ok(dead(&pages, &visit, Dead::without_cookie(headers))),
+        Some(Err(reason)) => return Ok(over(&pages, &visit, link, reason)),
+        None => return Ok(dead(&visit, Dead::without_cookie(headers, link))),
     };
-    let Ok(looked) = call.resets.inspect(door.dialect, &secret, call.network()).await else {
-        return Ok(failed(&visit, LINK));
-    };
-    let Some(Inspection { state: TicketState::Live, locale, email, .. }) = looked else {
-        return Ok(dead(&pages, &visit, Dead::of(looked.map(|inspection| inspection.state))));
-    };
-    let visit = visit.with_query("by", "link").of_account(locale.as_deref());
-    let typed = Typed { email: email.unwrap_or_default(), link: tag, ..Typed::default() };
-    Ok(visit.page(StatusCode::OK, &Form::new(&visit, door.policy, &typed, None)))
+    Ok(match owner(&call, door, &secret).await {
+        Err(Some(reason)) => over(&pages, &visit, link, reason),
+        Err(None) => failed(&visit, &onward(link)),
+        Ok(Owner { email, locale }) => {
+            let visit = visit.of_account(locale.as_deref());
+            let typed = Typed { email, link: link.to_owned(), ..Typed::default() };
+            visit.page(StatusCode::OK, &Form::new(&visit, door.policy, &typed, None))
+        }
+    })
+}
+
+/// Whose link it is.
+struct Owner {
+    /// Empty where it is not to be shown.
+    email: String,
+    locale: Option<String>,
+}
+
+/// Whose link it is, if it could set a password now; else why not, or nothing when that cannot be found out.
+async fn owner(call: &Call, door: &Door, secret: &TicketSecret) -> Result<Owner, Option<Dead>> {
+    match call.resets.inspect(door.dialect, secret, call.network()).await {
+        Ok(Some(Inspection { usable: true, email, locale, .. })) => {
+            Ok(Owner { email: email.unwrap_or_default(), locale })
+        }
+        Ok(looked) => Err(Some(Dead::of(looked.map(|inspection| inspection.state)))),
+        Err(_) => Err(None),
+    }
 }
 
 #[utoipa::path(post, path = "/reset", operation_id = "resetByPage", tag = "pages",
@@ -87,30 +105,30 @@ pub(super) async fn set(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>
         return Ok(visit.foreign());
     }
     let typed = Typed::read(call.request.body());
-    Ok(if typed.by_code && pages.takes_codes() {
-        by_code(&pages, &visit, &call, &typed).await
-    } else {
-        by_link(&pages, &visit, &call, &typed).await
+    Ok(match (typed.by_code, pages.takes_codes()) {
+        (true, true) => by_code(&pages, &visit, &call, &typed).await,
+        // From the time when codes were mailed here.
+        (true, false) => dead(&visit, Dead::Over),
+        (false, _) => by_link(&pages, &visit, &call, &typed).await,
     })
 }
 
-/// The secret is in the cookie.
+/// The secret is in the cookie that the form names.
 async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -> Response<Bytes> {
-    let (now, headers) = (call.resets.adapters().clock.now(), call.request.headers());
-    let Held { door, secret, tag } = match pages.held(headers, now) {
-        // In another tab, maybe: the password must not go to another account than the form showed.
-        Some(Ok(held)) if !typed.link.is_empty() && typed.link != held.tag => {
-            return dead(pages, visit, Dead::Other);
-        }
+    let (now, headers, link) = (call.resets.adapters().clock.now(), call.request.headers(), &*typed.link);
+    let visit = &visit.clone().of_link(link);
+    let Held { door, secret } = match pages.held(headers, link, now) {
         Some(Ok(held)) => held,
-        Some(Err(reason)) => return dead(pages, visit, reason),
-        None => return dead(pages, visit, Dead::without_cookie(headers)),
+        Some(Err(reason)) => return over(pages, visit, link, reason),
+        None => return dead(visit, Dead::without_cookie(headers, link)),
     };
-    let visit = &visit.clone().with_query("by", "link");
-    let again = async |fault| {
-        let looked = call.resets.inspect(door.dialect, &secret, call.network()).await;
-        let email = looked.ok().flatten().and_then(|inspection| inspection.email).unwrap_or_default();
-        (Typed { email, link: tag.clone(), ..Typed::default() }).again(visit, door.policy, fault)
+    let again = async |fault| match owner(call, door, &secret).await {
+        Ok(Owner { email, .. }) => {
+            let typed = Typed { email, link: link.to_owned(), ..Typed::default() };
+            typed.again(visit, door.policy, fault)
+        }
+        Err(Some(reason)) => over(pages, visit, link, reason),
+        Err(None) => failed(visit, &onward(link)),
     };
     // The password first: a weak one never spends the secret (R17).
     let password = match door.policy.accept(&typed.password) {
@@ -122,11 +140,11 @@ async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
         Err(refusal) => return visit.too_many(&refusal),
     };
     match guess.judge(call.resets.redeem(door.dialect, &secret, password, call.network()).await) {
-        Ok(_) => done(pages, visit, call),
+        Ok(_) => done(pages, visit, call, link),
         Err(RedeemError::Invalid | RedeemError::Blocked) => {
             match call.resets.inspect(door.dialect, &secret, call.network()).await {
-                Ok(looked) => dead(pages, visit, Dead::of(looked.map(|inspection| inspection.state))),
-                Err(_) => failed(visit, LINK),
+                Ok(looked) => over(pages, visit, link, Dead::of(looked.map(|inspection| inspection.state))),
+                Err(_) => failed(visit, &onward(link)),
             }
         }
         Err(RedeemError::OwnName) => again(Fault::own_name(visit.words())).await,
@@ -135,7 +153,7 @@ async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             retry_after(response, wait)
         }
-        Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit, LINK),
+        Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit, &onward(link)),
     }
 }
 
@@ -161,13 +179,16 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
     };
     let redeemed = pages.redeem_code(&call.resets, call.network(), &email, &code, password).await;
     // Where the code has become a token, that one waits in the cookie, and the form is a link's.
-    let by_link = &visit.clone().with_query("by", "link");
-    let link = redeemed.token.as_ref().map(|(dialect, token)| tag(dialect, token));
-    let onward = if link.is_some() { LINK } else { CODE };
-    let exchanged = link.map(|link| Typed { email: typed.email.clone(), link, ..Typed::default() });
+    let exchanged = redeemed.token.as_ref().map(|(dialect, token)| Typed {
+        email: typed.email.clone(),
+        link: tag(dialect, token),
+        ..Typed::default()
+    });
+    let link = exchanged.as_ref().map_or("", |exchanged| &exchanged.link);
+    let (by_link, back) = (&visit.clone().of_link(link), if link.is_empty() { CODE } else { &onward(link) });
     let (visit, typed) = exchanged.as_ref().map_or((by_code, typed), |exchanged| (by_link, exchanged));
     let mut response = match guess.judge(redeemed.outcome) {
-        Ok(()) => return done(pages, visit, call),
+        Ok(()) => return done(pages, visit, call, link),
         Err(RedeemError::Invalid | RedeemError::Blocked) => return again("code", &words.code_wrong),
         Err(RedeemError::OwnName) => typed.again(visit, policy, Fault::own_name(words)),
         Err(RedeemError::Busy { retry_after: wait }) => {
@@ -175,7 +196,7 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
             let form = Form::new(visit, policy, typed, Some(fault));
             retry_after(visit.page(StatusCode::SERVICE_UNAVAILABLE, &form), wait)
         }
-        Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit, onward),
+        Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit, back),
     };
     if let Some((dialect, token)) = redeemed.token {
         response.headers_mut().append(header::SET_COOKIE, pages.hold(dialect, &token));
@@ -183,7 +204,7 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
     response
 }
 
-fn done(pages: &Pages, visit: &Visit<'_>, call: &Call) -> Response<Bytes> {
+fn done(pages: &Pages, visit: &Visit<'_>, call: &Call, link: &str) -> Response<Bytes> {
     let words = visit.words();
     let mut lines = vec![words.done_lead.clone()];
     if call.resets.tells_owners() {
@@ -191,13 +212,15 @@ fn done(pages: &Pages, visit: &Visit<'_>, call: &Call) -> Response<Bytes> {
     }
     let home = visit.home().map(|home| (home, words.done_home.as_str()));
     let mut response = visit.message(StatusCode::OK, &words.done_title, lines, home);
-    response.headers_mut().append(header::SET_COOKIE, pages.let_go());
-    response.headers_mut().append(header::SET_COOKIE, pages.remember_done());
+    if is_tag(link) {
+        response.headers_mut().append(header::SET_COOKIE, pages.let_go(link));
+        response.headers_mut().append(header::SET_COOKIE, pages.remember_done(link));
+    }
     response
 }
 
 /// One click from asking again.
-fn dead(pages: &Pages, visit: &Visit<'_>, reason: Dead) -> Response<Bytes> {
+fn dead(visit: &Visit<'_>, reason: Dead) -> Response<Bytes> {
     let words = visit.words();
     let line = match reason {
         Dead::Unknown => &words.dead_unknown,
@@ -206,20 +229,21 @@ fn dead(pages: &Pages, visit: &Visit<'_>, reason: Dead) -> Response<Bytes> {
         Dead::Void => &words.dead_void,
         Dead::Over => &words.dead_over,
         Dead::Lost => &words.dead_lost,
-        Dead::Other => &words.dead_other,
     };
-    // The link itself may be good.
-    let open_again = matches!(reason, Dead::Lost | Dead::Other);
-    let title = if open_again { &words.open_title } else { &words.dead_title };
+    // Where it was lost, the link itself may be good.
+    let title = if reason == Dead::Lost { &words.open_title } else { &words.dead_title };
     let again = Some(("forgot", words.again.as_str()));
-    let mut response = visit.message(StatusCode::BAD_REQUEST, title, vec![line.clone()], again);
-    if reason != Dead::Other {
-        response.headers_mut().append(header::SET_COOKIE, pages.let_go());
-    }
+    visit.message(StatusCode::BAD_REQUEST, title, vec![line.clone()], again)
+}
+
+/// The same for the secret of a cookie, which ends.
+fn over(pages: &Pages, visit: &Visit<'_>, link: &str, reason: Dead) -> Response<Bytes> {
+    let mut response = dead(visit, reason);
+    response.headers_mut().append(header::SET_COOKIE, pages.let_go(link));
     response
 }
 
 /// The secret waits in the cookie, unless it was spent after all: the page says so when it is opened again.
-fn failed<'a>(visit: &Visit<'a>, onward: &'a str) -> Response<Bytes> {
-    visit.failed("a reset by the page failed", Some((onward, visit.words().onward.as_str())))
+fn failed(visit: &Visit<'_>, back: &str) -> Response<Bytes> {
+    visit.failed_at("a reset by the page failed", &visit.words().failed_unsure, back)
 }

@@ -10,7 +10,7 @@ use reset_words::{Page, Words};
 use tracing::error;
 use url::form_urlencoded;
 
-use super::{Pages, brand::Brand, style::SCRIPT};
+use super::{Pages, brand::Brand, held::is_tag, style::SCRIPT};
 use crate::{
     language,
     refusal::Refusal,
@@ -130,8 +130,19 @@ impl Pages {
 impl<'a> Visit<'a> {
     /// The same for a page whose address has a query of its own.
     pub(super) fn with_query(self, name: &str, value: &str) -> Self {
+        let path = self.here.split('?').next().unwrap_or_default().to_owned();
+        Self { here: format!("{path}?"), ..self }.and_query(name, value)
+    }
+
+    fn and_query(self, name: &str, value: &str) -> Self {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
         Self { here: format!("{}{query}&", self.here), ..self }
+    }
+
+    /// The same for the form of the link of this tag.
+    pub(super) fn of_link(self, tag: &str) -> Self {
+        let visit = self.with_query("by", "link");
+        if is_tag(tag) { visit.and_query("link", tag) } else { visit }
     }
 
     /// The same for a page whose account is known: its language counts where nobody said another.
@@ -262,9 +273,18 @@ impl<'a> Visit<'a> {
         self.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, lines, action)
     }
 
+    /// The same where nobody knows whether something was done, with the way back.
+    pub(super) fn failed_at(&self, what: &str, unsure: &str, back: &str) -> Response<Bytes> {
+        error!(dialect.name = super::NAME, "{what}");
+        let words = self.words();
+        let lines = vec![words.failed.clone(), unsure.to_owned()];
+        let action = Some((back, words.onward.as_str()));
+        self.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, lines, action)
+    }
+
     /// An answer that sends the browser on, from a page of ours: so the next request is our own, and brings the strict
     /// cookie that this one sets.
-    pub(super) fn onward(&self, to: &'a str) -> Response<Bytes> {
+    pub(super) fn onward(&self, to: &str) -> Response<Bytes> {
         let (words, shell) = (self.words(), Shell { choices: Vec::new(), ..self.shell() });
         let page = Message {
             shell,
@@ -292,9 +312,13 @@ fn among(headers: &HeaderMap) -> Option<Language> {
 
 /// The value of a cookie; of several the first.
 pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    cookies(headers).find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
+
+/// Every cookie by its name.
+pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+    values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
 /// Whether a form may have been sent by another site's page. Every browser says so since 2023; what says nothing is no

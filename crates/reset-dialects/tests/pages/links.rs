@@ -1,7 +1,11 @@
 //! Where mailed links lead.
 
 use http::Method;
-use reset_core::email::EmailAddress;
+use reset_core::{
+    email::EmailAddress,
+    event::{Event, EventKind},
+    ports::Accounts as _,
+};
 use reset_dialects::{
     Serving,
     insforge::{self, AllowList},
@@ -58,7 +62,7 @@ async fn the_link_of_each_dialect_leads_to_the_page_and_sets_the_password_once()
         done.says("We have sent you a mail about it.");
         assert!(world.logs_in(NEW).await);
         assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["polyreset-done"], "no secret is left");
-        for reloaded in [browser.set(NEW).await, browser.get("/reset?by=link").await] {
+        for reloaded in [browser.set(NEW).await, browser.form("").await] {
             assert_eq!(reloaded.status, 400);
             reloaded.says("It was used already. If that was you, your new password is set.");
         }
@@ -231,7 +235,7 @@ async fn where_the_browser_says_nothing_the_accounts_language_counts() {
     form.says("<html lang=\"fr\"");
     form.says("<input type=\"hidden\" name=\"lang\" value=\"fr\">");
     browser.language = "de";
-    browser.get("/reset?by=link").await.says("<html lang=\"de\"");
+    browser.form("").await.says("<html lang=\"de\"");
 }
 
 #[tokio::test]
@@ -250,23 +254,97 @@ async fn the_form_shows_whose_account_it_is_to_people_and_to_their_password_mana
 }
 
 #[tokio::test]
-async fn of_two_links_in_two_tabs_a_form_sets_a_password_by_its_own_or_by_none() {
+async fn of_two_links_in_two_tabs_each_form_sets_the_password_by_its_own() {
     let world = world().await;
     let (one, other) = (own_link(&world).await, world.mailed(STRAPI, ASK).await);
-    let tag = |form: &str| {
-        form.split("name=\"link\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
-    };
     let mut browser = world.browser();
-    let first = tag(&browser.open(&one).await.html);
-    let second = tag(&browser.open(&other).await.html);
-    assert!(first != second && first.len() == 16 && !one.contains(&first));
-    let wrong = browser.post("/reset", &[("password", NEW), ("link", &first)]).await;
-    assert_eq!(wrong.status, 400);
-    wrong.says("<h1>Open the link once more</h1>");
-    wrong.says("Another link was opened in this browser since. Nothing was changed.");
+    browser.open(&one).await;
+    let first = browser.link.clone();
+    browser.open(&other).await;
+    assert!(first != browser.link && first.len() == 16 && !one.contains(&first));
+    // Without the tag of a link nothing is set, whatever waits in cookies.
+    for link in ["", "0123456789abcdef", "x", "; Path=/"] {
+        let none = browser.post("/reset", &[("password", NEW), ("link", link)]).await;
+        assert_eq!(none.status, 400, "{link}");
+        none.says("<h1>Open the link once more</h1>");
+    }
     assert!(world.logs_in(OLD).await);
-    assert_eq!(browser.post("/reset", &[("password", NEW), ("link", &second)]).await.status, 200);
+    assert_eq!(browser.post("/reset", &[("password", NEW), ("link", &first)]).await.status, 200);
     assert!(world.logs_in(NEW).await);
+    // It ended the other one, which is told as it is.
+    browser
+        .set("Another Password 2?")
+        .await
+        .says("There is a newer one, or your password was changed since.");
+}
+
+#[tokio::test]
+async fn a_bad_link_takes_no_good_one_away() {
+    let world = world().await;
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.open(&link).await;
+    for bad in ["/reset?token=garbage", "/reset?code=x", "/reset?reset_token=a.b.c"] {
+        assert_eq!(browser.get(bad).await.status, 400, "{bad}");
+    }
+    assert_eq!(browser.set(NEW).await.status, 200);
+}
+
+#[tokio::test]
+async fn of_many_links_the_latest_wait_and_a_cookie_is_what_its_name_says() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let mut tags = Vec::new();
+    for _ in 0..6 {
+        browser.open(&own_link(&world).await).await;
+        tags.push(browser.link.clone());
+    }
+    let waiting = |browser: &crate::world::Browser<'_>| {
+        browser.cookies.keys().filter(|name| name.starts_with("polyreset-reset-")).count()
+    };
+    assert!(waiting(&browser) <= 4, "{:?}", browser.cookies.keys());
+    // Somebody else's secret under this link's name.
+    let (mine, theirs) = (format!("polyreset-reset-{}", browser.link), "polyreset-reset-0123456789abcdef");
+    let secret = browser.cookies[&mine].clone();
+    browser.cookies.insert(theirs.to_owned(), secret);
+    let swapped = browser.post("/reset", &[("password", NEW), ("link", "0123456789abcdef")]).await;
+    assert_eq!(swapped.status, 400);
+    assert_eq!(browser.set(NEW).await.status, 200);
+}
+
+#[tokio::test]
+async fn whose_account_it_is_is_told_to_nobody_whose_link_sets_no_password() {
+    let world = world().await;
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.open(&link).await;
+    let person = EmailAddress::parse(PERSON).unwrap();
+    world.memory.store.rename(&person, "elsewhere@example.com");
+    for seen in [browser.form("").await, browser.set("short").await] {
+        seen.says("name=\"password\"");
+        assert!(!seen.html.contains("elsewhere@"), "{}", seen.main());
+    }
+    let event = Event::new(EventKind::Blocked, world.resets.adapters().clock.now());
+    let elsewhere = EmailAddress::parse("elsewhere@example.com").unwrap();
+    assert!(world.memory.store.set_blocked(&elsewhere, true, &event).await.unwrap());
+    for seen in [browser.form("").await, browser.set("short").await] {
+        assert!(seen.status == 400 && !seen.html.contains("name=\"password\""), "{}", seen.main());
+    }
+}
+
+#[tokio::test]
+async fn a_form_for_a_code_sets_nothing_by_a_link_where_codes_are_not_mailed_any_more() {
+    let all = settings("http://127.0.0.1:8080");
+    let world =
+        world_with(reset_dialects::Settings { px0: None, insforge: None, ..all }, Serving::default()).await;
+    let link = own_link(&world).await;
+    let mut browser = world.browser();
+    browser.open(&link).await;
+    let tag = browser.link.clone();
+    let fields =
+        [("by", "code"), ("email", "b@example.com"), ("code", "123456"), ("password", NEW), ("link", &*tag)];
+    assert_eq!(browser.post("/reset", &fields).await.status, 400);
+    assert!(world.logs_in(OLD).await);
 }
 
 #[tokio::test]
@@ -276,28 +354,4 @@ async fn a_browser_without_cookies_is_told_what_to_do() {
     assert_eq!(lost.status, 400);
     lost.says("<h1>Open the link once more</h1>");
     lost.says("Allow cookies for this page, or open the link from the mail in another browser.");
-}
-
-#[tokio::test]
-async fn the_owner_takes_a_reset_back_on_a_page_in_his_language() {
-    let world = world().await;
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
-    browser.open(&link).await;
-    assert_eq!(browser.set(NEW).await.status, 200);
-    let notice = world.mails().await.remove(0).secret;
-    let mut owner = world.browser();
-    owner.language = "es";
-    let page = owner.open(&notice).await;
-    page.says("<html lang=\"es\"");
-    page.says("<form method=\"post\" action=\"not-me\">");
-    let token = notice.rsplit('=').next().unwrap();
-    page.says(&format!("href=\"not-me?token={token}&#38;lang=ja\""));
-    assert!(world.logs_in(NEW).await, "nothing happens by looking");
-    world.set_busy(true);
-    assert_eq!(owner.post("/not-me", &[("token", token)]).await.status, 503);
-    world.set_busy(false);
-    let done = owner.post("/not-me", &[("token", token)]).await;
-    assert!(done.status == 200 && !world.logs_in(NEW).await && !world.logs_in(OLD).await);
-    done.says("href=\"forgot\"");
 }

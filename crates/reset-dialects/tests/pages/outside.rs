@@ -9,7 +9,7 @@ use reset_dialects::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::world::{NEW, PERSON, Seen, World, settings, world, world_with};
+use crate::world::{NEW, PERSON, Seen, World, form, settings, world, world_with};
 
 /// A page of each kind, as somebody comes by them.
 async fn pages(world: &World) -> Vec<(&'static str, Seen)> {
@@ -24,7 +24,7 @@ async fn pages(world: &World) -> Vec<(&'static str, Seen)> {
     let link = world.mails().await.remove(0).secret;
     let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
     seen.push(("onward", browser.get(target).await));
-    seen.push(("form", browser.get("/reset").await));
+    seen.push(("form", browser.open(&link).await));
     seen.push(("weak", browser.set("x").await));
     seen.push(("done", browser.set(NEW).await));
     let notice = world.mails().await.remove(0).secret;
@@ -154,8 +154,12 @@ async fn nothing_that_is_typed_is_markup() {
     }
     let wrong = [("by", "code"), ("email", PERSON), ("code", HOSTILE), ("password", NEW)];
     answers.push(browser.post("/reset", &wrong).await);
-    browser.cookies.insert("polyreset-reset".into(), "x\"><script>alert(1)</script>".into());
-    answers.push(browser.get("/reset?by=link").await);
+    for tag in ["0123456789abcdef", "\"><script>alert(1)</script>"] {
+        browser.cookies.insert(format!("polyreset-reset-{tag}"), "x\"><script>alert(1)</script>".into());
+        answers.push(
+            browser.get(&format!("/reset?by=link&link={}", form(&[("", tag)]).trim_start_matches('='))).await,
+        );
+    }
     let echoed = answers.iter().filter(|seen| seen.html.contains("&#60;script&#62;alert(1)")).count();
     assert!(echoed >= 3, "{echoed}");
     for seen in answers {

@@ -160,7 +160,7 @@ impl World {
     }
 
     pub(crate) fn browser(&self) -> Browser<'_> {
-        Browser { world: self, cookies: BTreeMap::new(), language: "en" }
+        Browser { world: self, cookies: BTreeMap::new(), language: "en", link: String::new() }
     }
 }
 
@@ -195,6 +195,8 @@ pub(crate) struct Browser<'a> {
     world: &'a World,
     pub(crate) cookies: BTreeMap<String, String>,
     pub(crate) language: &'static str,
+    /// Which link the form on the screen is for.
+    pub(crate) link: String,
 }
 
 impl Browser<'_> {
@@ -227,7 +229,17 @@ impl Browser<'_> {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        Seen::of(answer)
+        let seen = Seen::of(answer);
+        if let Some((_, rest)) = seen.html.split_once("name=\"link\" value=\"") {
+            rest.split('"').next().unwrap().clone_into(&mut self.link);
+        }
+        seen
+    }
+
+    /// The form of the link that was opened, once more.
+    pub(crate) async fn form(&mut self, query: &str) -> Seen {
+        let target = format!("/reset?by=link&link={}{query}", self.link);
+        self.get(&target).await
     }
 
     /// Opens a mailed link, follows it wherever it leads on our own server, and returns the last page.
@@ -238,7 +250,7 @@ impl Browser<'_> {
             if let Some(location) = seen.headers.get(header::LOCATION) {
                 location.to_str().unwrap().strip_prefix(&self.world.base).unwrap().clone_into(&mut target);
             } else if let Some((_, rest)) = seen.html.split_once("http-equiv=\"refresh\" content=\"0; url=") {
-                target = format!("/{}", rest.split('"').next().unwrap());
+                target = format!("/{}", rest.split('"').next().unwrap().replace("&#38;", "&"));
             } else {
                 return seen;
             }
@@ -248,7 +260,8 @@ impl Browser<'_> {
 
     /// Sets a password by the link that was opened.
     pub(crate) async fn set(&mut self, password: &str) -> Seen {
-        self.post("/reset", &[("password", password)]).await
+        let link = self.link.clone();
+        self.post("/reset", &[("password", password), ("link", &link)]).await
     }
 }
 
