@@ -74,7 +74,7 @@ pub fn dialect(others: &[Dialect]) -> Dialect {
 fn rows() -> Dialect {
     let none = Arc::new(());
     Dialect {
-        name: "own",
+        name: "polyreset",
         owns: vec![String::new()],
         lenient: false,
         refuse: Refuse::Alike(refuse),
