@@ -99,6 +99,8 @@ impl Deployment {
         #[expect(clippy::disallowed_methods, reason = "running the binary is what this is for")]
         let mut command = Command::new(&self.binary);
         command.args(args).current_dir(&self.folder).env_clear().envs(self.settings.iter().cloned());
+        // A demo's database goes when it ends, but not when it is killed.
+        command.env("TMPDIR", &self.folder);
         command
     }
 
