@@ -133,3 +133,26 @@ export async function picture(page, name) {
   await mkdir(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }
+
+/**
+ * Goes to an element by the keyboard alone.
+ * @param {Page} page
+ * @param {import('playwright-core').Locator} element
+ */
+export async function reach(page, element) {
+  await element.waitFor();
+  for (let presses = 0; presses < 12; presses += 1) {
+    await page.keyboard.press('Tab');
+    if (await element.evaluate((one) => one === document.activeElement)) return;
+  }
+  assert.fail('twelve presses do not reach it');
+}
+
+/**
+ * Nothing is cut off or has to be pushed sideways.
+ * @param {Page} page
+ */
+export async function fits(page) {
+  const wide = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
+  assert.ok(wide <= 0, `${page.url()} is ${wide} pixels too wide`);
+}

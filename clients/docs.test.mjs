@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createServer, request } from 'node:http';
 import { after, test } from 'node:test';
 
-import { PHONE, close, judge, picture, window } from './browser.mjs';
+import { PHONE, close, fits, judge, picture, reach, window } from './browser.mjs';
 import { BASE, PASSWORD, code } from './deployment.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -137,23 +137,14 @@ test('a keyboard is enough to try an operation', async () => {
   await window({}, async (page) => {
     await open(page);
     const block = operation(page, 'post', TRIGGER);
-    /** @param {import('playwright-core').Locator} element */
-    const reach = async (element) => {
-      await element.waitFor();
-      for (let presses = 0; presses < 12; presses += 1) {
-        await page.keyboard.press('Tab');
-        if (await element.evaluate((one) => one === document.activeElement)) return;
-      }
-      assert.fail('twelve presses do not reach it');
-    };
-    await reach(block.locator('.opblock-summary-control'));
+    await reach(page, block.locator('.opblock-summary-control'));
     await page.keyboard.press('Enter');
-    await reach(block.getByRole('button', { name: 'Try it out' }));
+    await reach(page, block.getByRole('button', { name: 'Try it out' }));
     await page.keyboard.press('Enter');
-    await reach(block.getByLabel('Request body', { exact: true }));
+    await reach(page, block.getByLabel('Request body', { exact: true }));
     await page.keyboard.press('Control+A');
     await page.keyboard.type('{}');
-    await reach(block.getByRole('button', { name: 'Execute' }));
+    await reach(page, block.getByRole('button', { name: 'Execute' }));
     await picture(page, 'docs-keyboard');
     await page.keyboard.press('Enter');
     assert.equal((await answered(block)).status, '400');
@@ -180,8 +171,7 @@ test('nothing on a telephone is wider than it', async () => {
     await open(page);
     await tried(page, TRIGGER, {});
     await picture(page, 'phone-docs');
-    const wide = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
-    assert.ok(wide <= 0, `${wide} pixels too wide`);
+    await fits(page);
   });
 });
 

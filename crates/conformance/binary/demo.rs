@@ -7,12 +7,12 @@ use std::{
 };
 
 use conformance::{
-    http::{Answer, Connection, get},
+    http::{Answer, get},
     server::Deployment,
 };
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::{PATIENCE, send_form};
 
 const ALICE: &str = "alice@example.com";
 const NEW: &str = "A-new-passw0rd-of-mine";
@@ -26,16 +26,6 @@ fn demo() -> (Deployment, TempDir) {
     }
     deployment.set("RESET_LOG", "trace");
     (deployment, folder)
-}
-
-/// Sends a form of a page, as a browser does.
-fn send(address: SocketAddr, path: &str, cookie: &str, form: &str) -> Answer {
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nsec-fetch-site: same-origin\r\ncookie: {cookie}\r\n\
-         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    Connection::open(address).unwrap().send(head.as_bytes()).unwrap()
 }
 
 /// Looks into the mailbox until there are `most` mails, and opens the newest.
@@ -82,7 +72,7 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
     for (dialect, shown) in
         [("px0", "200 OK"), ("worthai", "200 OK"), ("strapi", "200 OK"), ("insforge", "202 Accepted")]
     {
-        let asked = send(address, "/ask", "", &format!("dialect={dialect}&email=alice%40example.com"));
+        let asked = send_form(address, "/ask", "", &format!("dialect={dialect}&email=alice%40example.com"));
         assert!(asked.status == 200 && asked.body.contains(shown), "{dialect}: {}", asked.body);
         mails += 1;
         let mail = newest(address, mails).body;
@@ -92,18 +82,19 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
             let arrival = get(address, target.strip_prefix(&address.to_string()).unwrap()).unwrap();
             let cookie = arrival.header("set-cookie").unwrap().split(';').next().unwrap();
             let link = arrival.body.split("link=").nth(1).unwrap().get(..16).unwrap();
-            send(address, "/reset", cookie, &format!("link={link}&password={password}"))
+            send_form(address, "/reset", cookie, &format!("link={link}&password={password}"))
         } else {
             let code = mail.lines().find(|line| line.len() == 6 && line.parse::<u32>().is_ok()).unwrap();
             let form = format!("by=code&email=alice%40example.com&code={code}&password={password}");
-            send(address, "/reset", "", &form)
+            send_form(address, "/reset", "", &form)
         };
         assert_eq!(done.status, 200, "{dialect}: {}", done.body);
         // The notice.
         mails += 1;
         assert!(newest(address, mails).body.contains("Your password was changed"), "{dialect}");
         let sign_in = |password: &str| {
-            send(address, "/sign-in", "", &format!("email=alice%40example.com&password={password}")).status
+            send_form(address, "/sign-in", "", &format!("email=alice%40example.com&password={password}"))
+                .status
         };
         assert_eq!((sign_in(&password), sign_in(&old)), (200, 403), "{dialect}");
     }
@@ -126,13 +117,13 @@ fn a_demo_takes_no_database_that_is_in_use_and_warns_who_lets_others_in() {
     let server = deployment.start_demo().unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.address.port()));
     assert!(deployment.logged().contains("can read the demo's mailbox"), "{}", deployment.logged());
-    send(address, "/ask", "", "dialect=strapi&email=bob%40example.com");
+    send_form(address, "/ask", "", "dialect=strapi&email=bob%40example.com");
     let mail = newest(address, 1).body;
     assert!(mail.contains("<a href=\"https://accounts.example.com/reset?code="), "{mail}");
     for form in ["email=real%40example.org&password=x", "email=nobody&password=x"] {
-        assert_eq!(send(address, "/sign-in", "", form).status, 403, "{form}");
+        assert_eq!(send_form(address, "/sign-in", "", form).status, 403, "{form}");
     }
-    assert_eq!(send(address, "/ask", "", "dialect=strapi&email=real%40example.org").status, 400);
+    assert_eq!(send_form(address, "/ask", "", "dialect=strapi&email=real%40example.org").status, 400);
     drop(server);
     // The file is there now, with whoever is in it.
     let refused = deployment.run(&["serve", "--demo"], "").unwrap();
@@ -151,7 +142,7 @@ fn where_nothing_can_be_filed_the_mailbox_has_the_mail_all_the_same() {
     std::fs::write(folder.path().join("mail"), "").unwrap();
     let server = deployment.start_demo().unwrap();
     assert!(deployment.logged().contains("mails are not filed in ./mail"), "{}", deployment.logged());
-    send(server.address, "/ask", "", "dialect=worthai&email=bob%40example.com");
+    send_form(server.address, "/ask", "", "dialect=worthai&email=bob%40example.com");
     assert!(newest(server.address, 1).body.contains("reset_token="));
 }
 

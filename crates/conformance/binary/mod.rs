@@ -25,9 +25,10 @@ mod rotation;
 mod settings;
 mod webhook;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use conformance::{
+    http::{Answer, Connection},
     mails::{self, Letter},
     server::Deployment,
 };
@@ -51,6 +52,16 @@ fn deployment() -> (Deployment, TempDir) {
 fn limited() -> (Deployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (Deployment::new(crate::BINARY, folder.path()).watched(), folder)
+}
+
+/// Sends a form of a page of ours, as a browser does.
+fn send_form(address: SocketAddr, path: &str, cookie: &str, form: &str) -> Answer {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\ncookie: {cookie}\r\nsec-fetch-site: same-origin\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    Connection::open(address).unwrap().send(head.as_bytes()).unwrap()
 }
 
 /// Waits for a mail to `to` whose subject is about a reset.

@@ -7,20 +7,10 @@ use conformance::{
     mails,
 };
 
-use super::{PATIENCE, deployment, reset_mail};
+use super::{PATIENCE, deployment, reset_mail, send_form};
 
 const PERSON: &str = "user@example.com";
 const NEW: &str = "A-new-passw0rd";
-
-/// Sends a form of a page of ours, as a browser does.
-fn send(address: SocketAddr, path: &str, cookie: &str, form: &str) -> Answer {
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\ncookie: {cookie}\r\nsec-fetch-site: same-origin\r\n\
-         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    Connection::open(address).unwrap().send(head.as_bytes()).unwrap()
-}
 
 fn open(address: SocketAddr, target: &str, cookie: &str) -> Answer {
     let head = format!("GET {target} HTTP/1.1\r\nhost: x\r\ncookie: {cookie}\r\naccept-language: de\r\n\r\n");
@@ -36,7 +26,7 @@ fn a_person_asks_opens_the_link_sets_a_password_and_signs_in_with_it() {
     deployment.set("RESET_PAGES__NAME", "Example");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let asked = send(server.address, "/forgot", "", "email=user%40example.com");
+    let asked = send_form(server.address, "/forgot", "", "email=user%40example.com");
     assert_eq!(asked.status, 200, "{}", asked.body);
     let reference = asked.header("x-reset-reference").unwrap();
     assert!(asked.body.contains(reference) && asked.body.contains("alt=\"Example\""), "{}", asked.body);
@@ -52,8 +42,9 @@ fn a_person_asks_opens_the_link_sets_a_password_and_signs_in_with_it() {
     let form = open(server.address, &onward, cookie);
     assert!(form.status == 200 && form.body.contains("<h1>Neues Passwort festlegen</h1>"), "{}", form.body);
     let (_, link) = onward.rsplit_once("link=").unwrap();
-    let set =
-        |password: &str| send(server.address, "/reset", cookie, &format!("link={link}&password={password}"));
+    let set = |password: &str| {
+        send_form(server.address, "/reset", cookie, &format!("link={link}&password={password}"))
+    };
     let weak = set("short");
     assert_eq!(weak.status, 400);
     let done = set(NEW);

@@ -12,7 +12,6 @@ use reset_core::{
     Resets,
     account::NewAccount,
     email::EmailAddress,
-    error::AddAccountError,
     notation::hex,
     password::Policy,
     ports::{Mailer as _, random},
@@ -147,7 +146,7 @@ impl Demo {
         let (mut text, mut people) = ("\nAccounts:\n".to_owned(), Vec::new());
         for (email, name) in PEOPLE {
             let password = add(resets, email, name).await?;
-            let _ = writeln!(text, "  {email}  {}", password.as_deref().unwrap_or("(exists already)"));
+            let _ = writeln!(text, "  {email}  {password}");
             people.push(Person { email: email.to_owned(), name: name.to_owned(), password });
         }
         let _ = self.scene.people.set(people);
@@ -191,8 +190,8 @@ pub(crate) fn invitation(public_url: &str) -> String {
     format!("\nOpen {public_url}/ in a browser.\n")
 }
 
-/// Makes an account and returns its password; nothing when it exists.
-async fn add(resets: &Resets, email: &str, name: &str) -> Result<Option<String>> {
+/// Makes an account and returns its password.
+async fn add(resets: &Resets, email: &str, name: &str) -> Result<String> {
     let adapters = resets.adapters();
     let typed = format!("Demo-{}", hex(&random::<8>(&*adapters.entropy)));
     let any = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: 72 };
@@ -205,11 +204,8 @@ async fn add(resets: &Resets, email: &str, name: &str) -> Result<Option<String>>
         password_hash,
         created_at: adapters.clock.now(),
     };
-    match adapters.store.add_account(&EmailAddress::parse(email)?, account).await {
-        Ok(_) => Ok(Some(typed)),
-        Err(AddAccountError::Taken) => Ok(None),
-        Err(AddAccountError::Store(error)) => Err(error.into()),
-    }
+    adapters.store.add_account(&EmailAddress::parse(email)?, account).await?;
+    Ok(typed)
 }
 
 /// A block of commands for each dialect that is served.

@@ -9,7 +9,11 @@ use reset_core::{
     keys::{Keyring, Keys},
     ports::{Adapters, Store, Webhook},
 };
-use reset_dialects::{Api, Dialect, Serving, admin, observer::Observer};
+use reset_dialects::{
+    Api, Dialect, Serving,
+    admin::{self, Figures},
+    observer::Observer,
+};
 use reset_mail::MailService;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
@@ -73,8 +77,8 @@ impl Engine {
         let observer = metrics.clone().map(|metrics| metrics as Arc<dyn Observer>);
         let api = Api::new(resets.clone(), dialects, Serving { shared, observer, ..settings.serving()? });
         let admin = metrics.map(|metrics| {
-            let report = Arc::new(Report { metrics, resets: resets.clone() });
-            Api::new(resets.clone(), vec![admin::dialect(report)], Serving::default())
+            let report: Arc<dyn Figures> = Arc::new(Report { metrics, resets: resets.clone() });
+            Api::new(resets.clone(), vec![admin::dialect(&report)], Serving::default())
         });
         let mut paths = HashSet::new();
         if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {

@@ -35,17 +35,14 @@ pub trait Figures: Send + Sync {
 )]
 struct Document;
 
-struct State(Arc<dyn Figures>);
-
 /// The rows.
-pub fn dialect(figures: Arc<dyn Figures>) -> Dialect {
-    let state = Arc::new(State(figures));
+pub fn dialect(figures: &Arc<dyn Figures>) -> Dialect {
     Dialect {
         name: NAME,
         owns: vec![String::new()],
         lenient: false,
         refuse: Refuse::Alike(own::refuse),
-        rows: vec![("/metrics".to_owned(), vec![Endpoint::new(Method::GET, Role::Read, &state, metrics)])],
+        rows: vec![("/metrics".to_owned(), vec![Endpoint::new(Method::GET, Role::Read, figures, metrics)])],
         recipes: None,
         document: Document::openapi(),
         document_base: String::new(),
@@ -57,6 +54,6 @@ pub fn dialect(figures: Arc<dyn Figures>) -> Dialect {
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "admin", summary = "Figures",
     responses((status = 200, description = "Figures in the text format of `OpenMetrics`", body = String,
         content_type = "application/openmetrics-text")))]
-async fn metrics(state: Arc<State>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    Ok(reply(StatusCode::OK, OPENMETRICS, state.0.text().await))
+async fn metrics(figures: Arc<dyn Figures>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+    Ok(reply(StatusCode::OK, OPENMETRICS, figures.text().await))
 }

@@ -151,13 +151,9 @@ impl Api {
                 let client =
                     self.inner.proxies.client(parts.extensions.get::<Peer>().copied(), &parts.headers);
                 let request = Request::from_parts(parts, body);
-                let (resets, gate) = (self.inner.resets.clone(), self.inner.gate.clone());
-                self.run(
-                    route,
-                    endpoint,
-                    Call { resets, request, reference: reference.clone(), client, gate, api: self.clone() },
-                )
-                .await
+                let (resets, api) = (self.inner.resets.clone(), self.clone());
+                self.run(route, endpoint, Call { resets, request, reference: reference.clone(), client, api })
+                    .await
             }
             Err(refusal) => route.refuse.answer(&refusal, &parts.headers),
         };
@@ -222,6 +218,11 @@ impl Api {
         };
         self.observe(None, response.status(), Duration::ZERO);
         self.finish(request.headers().get(header::ORIGIN), response)
+    }
+
+    /// Who counts clients, where they are limited.
+    pub(crate) fn gate(&self) -> Option<&Arc<Gate>> {
+        self.inner.gate.as_ref()
     }
 
     /// Answers a request of our own making as if it had come over the wire.

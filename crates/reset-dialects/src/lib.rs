@@ -21,6 +21,7 @@ mod client_ip;
 pub mod comparison;
 pub mod demo;
 pub mod gate;
+mod html;
 pub mod insforge;
 mod jwt;
 mod language;
@@ -53,7 +54,7 @@ pub const NAMES: [&str; 4] = [px0::NAME, worthai::NAME, strapi::NAME, insforge::
 
 /// The dialects that are served, and our own paths last.
 pub fn dialects(settings: Settings) -> Vec<Dialect> {
-    let stories = demo::stories(&settings);
+    let stories = settings.demo.as_ref().map(|_| demo::stories(&settings)).unwrap_or_default();
     let Settings { px0, worthai, strapi, insforge, pages, demo } = settings;
     let mut all: Vec<Dialect> = [
         px0.map(px0::dialect),

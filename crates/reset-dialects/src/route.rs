@@ -19,7 +19,7 @@ use utoipa::openapi::OpenApi;
 use crate::{
     api::Api,
     comparison::Traits,
-    gate::{Admission, Class, Gate},
+    gate::{Admission, Class},
     language,
     pages::door::Door,
     refusal::Refusal,
@@ -35,7 +35,6 @@ pub struct Call {
     pub reference: Reference,
     /// Who asks, as far as that is known.
     pub client: Option<IpAddr>,
-    pub(crate) gate: Option<Arc<Gate>>,
     /// Every row, for an endpoint that shows what another one answers.
     pub(crate) api: Api,
 }
@@ -60,7 +59,7 @@ impl Call {
 
     /// Takes one from what the client may do, where clients are limited.
     pub(crate) async fn admit(&self, class: Class) -> Result<Admission, Refusal> {
-        match &self.gate {
+        match self.api.gate() {
             None => Ok(Admission::default()),
             Some(gate) => gate.admit(class, self.client).await,
         }
@@ -96,7 +95,7 @@ impl Endpoint {
     /// An endpoint that runs `run` with the dialect's own `state`. Errors are answers too.
     pub fn new<S, F, Fut, E>(method: Method, role: Role, state: &Arc<S>, run: F) -> Self
     where
-        S: Send + Sync + 'static,
+        S: Send + Sync + ?Sized + 'static,
         F: Fn(Arc<S>, Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<Bytes>, E>> + Send + 'static,
         E: Into<Response<Bytes>>,

@@ -21,7 +21,7 @@ struct Still;
 impl Stage for Still {
     fn people(&self) -> Vec<Person> {
         let (email, name) = ("user@example.com".to_owned(), "User".to_owned());
-        vec![Person { email, name, password: Some("Demo-1".to_owned()) }]
+        vec![Person { email, name, password: "Demo-1".to_owned() }]
     }
 
     fn mails(&self) -> Vec<Mail> {

@@ -13,7 +13,7 @@ mod story;
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method};
+use http::Method;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
@@ -54,8 +54,8 @@ pub struct Person {
     pub email: String,
     /// What the person is called.
     pub name: String,
-    /// The password at the start; nothing where the account was there before.
-    pub password: Option<String>,
+    /// The password at the start.
+    pub password: String,
 }
 
 /// A mail as its reader sees it. There may be a secret in it: no `Debug`.
@@ -143,6 +143,3 @@ pub fn dialect(settings: Settings, stories: Vec<Story>, others: &[Dialect]) -> D
         doors: Vec::new(),
     }
 }
-
-/// `text/html`.
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");

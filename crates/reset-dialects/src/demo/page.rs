@@ -3,25 +3,19 @@
 use std::sync::LazyLock;
 
 use askama::Template;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use sha2::{Digest, Sha256};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::HTML;
-use crate::{
-    refusal::Refusal,
-    wire::{reply, retry_after},
-};
+use crate::{html, refusal::Refusal, wire::retry_after};
 
 /// The style sheet: that of the pages for people, and what a page for developers has beside.
 pub(super) const STYLE: &str = concat!(include_str!("../pages/pages.css"), include_str!("demo.css"));
 
 /// Nothing is loaded, nothing runs, forms lead to us, nobody frames it (R35).
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let digest = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src {}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        html::source(STYLE)
     );
     HeaderValue::from_str(&policy).expect("base64 is plain ASCII")
 });
@@ -38,9 +32,7 @@ struct Message<'a> {
 /// An answer that is this page.
 pub(super) fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> {
     let html = page.render().expect("a template over texts that is written into memory");
-    let mut response = reply(status, HTML, html);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
-    response
+    html::page(status, html, &POLICY)
 }
 
 /// An answer that says something.

@@ -4,15 +4,13 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
-use sha2::{Digest, Sha256};
+use http::{HeaderValue, Response, StatusCode};
 
 use crate::{
     comparison::{Cell, Span, Table, tables},
+    html,
     route::{Call, Dialect},
-    wire::reply,
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -29,13 +27,13 @@ pub(super) struct Page {
 impl Page {
     /// The comparison of `dialects`.
     pub(super) fn of(dialects: &[Dialect]) -> Self {
-        let digest = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+        let source = html::source(STYLE);
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'; \
+            "default-src 'none'; style-src {source}; frame-ancestors 'none'; base-uri 'none'; \
              form-action 'none'"
         );
         let policy = HeaderValue::from_str(&policy).expect("base64 is plain ASCII");
-        Self { html: html(&tables(dialects)).into(), policy }
+        Self { html: whole(&tables(dialects)).into(), policy }
     }
 }
 
@@ -44,13 +42,10 @@ impl Page {
     responses((status = 200, description = "The served dialects side by side, as a page", body = String,
         content_type = "text/html")))]
 pub(super) async fn show(page: Arc<Page>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    let mut response = reply(StatusCode::OK, html, page.html.clone());
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, page.policy.clone());
-    Ok(response)
+    Ok(html::page(StatusCode::OK, page.html.clone(), &page.policy))
 }
 
-fn html(tables: &[Table]) -> String {
+fn whole(tables: &[Table]) -> String {
     let shown: Vec<&Table> =
         tables.iter().filter(|table| table.columns.len() > 1 && !table.rows.is_empty()).collect();
     let mut contents = String::new();
@@ -155,14 +150,16 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
     use reset_core::keys::Key;
+    use sha2::{Digest, Sha256};
 
     use super::*;
     use crate::{Settings, dialects};
 
     fn page() -> String {
         let settings = Settings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
-        html(&tables(&dialects(settings)))
+        whole(&tables(&dialects(settings)))
     }
 
     #[test]
@@ -220,7 +217,7 @@ mod tests {
                 vec![vec![Span::Code(hostile.into())], vec![Span::Text(hostile.into())]],
             ]],
         };
-        let page = html(&[table]);
+        let page = whole(&[table]);
         assert!(!page.contains("<script") && page.contains("<caption><h2>a &lt; b</h2></caption>"), "{page}");
         let escaped = "&lt;script&gt;alert(&quot;1&quot; &amp; &#39;2&#39;)&lt;/script&gt;";
         assert!(
@@ -232,7 +229,7 @@ mod tests {
     fn a_base_path_of_the_deployment_is_escaped_on_the_page() {
         let mut settings = Settings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
         settings.worthai.as_mut().unwrap().base_path = "/<b>&".into();
-        let page = html(&tables(&dialects(settings)));
+        let page = whole(&tables(&dialects(settings)));
         assert!(page.contains("/&lt;b&gt;&amp;/reset-password") && !page.contains("<b>"));
     }
 
@@ -250,7 +247,7 @@ mod tests {
 
     #[test]
     fn without_dialects_there_is_a_page_without_empty_tables() {
-        let page = html(&tables(&dialects(Settings::default())));
+        let page = whole(&tables(&dialects(Settings::default())));
         assert!(page.contains("</h1>") && !page.contains("<table"));
     }
 }

@@ -75,7 +75,7 @@ async fn asked(pages: &Pages, call: Call, reference: reset_core::errand::Referen
     };
     let admission = match call.admit(Class::Ask).await {
         Ok(admission) => admission,
-        Err(refusal) => return visit.too_many(&refusal),
+        Err(refusal) => return visit.refuse(&refusal),
     };
     let help = words.sent_reference.replace("{reference}", reference.as_str());
     let ask = Ask {
@@ -89,7 +89,7 @@ async fn asked(pages: &Pages, call: Call, reference: reset_core::errand::Referen
     };
     if call.resets.request(ask).await.is_err() {
         admission.give_back();
-        return visit.failed("the store failed a request", None);
+        return visit.failed("the store failed a request");
     }
     // What was typed is shown: a slip in it is why most mails do not come.
     let lines = vec![words.sent_lead.replace("{email}", &typed), words.sent_nothing.clone(), help];

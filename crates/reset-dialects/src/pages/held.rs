@@ -98,7 +98,8 @@ impl Pages {
                     Ok(_) => {
                         let tag = tag(door.dialect, text);
                         let mut response = visit.onward(&onward(&tag));
-                        for cookie in self.crowded_out(headers, &tag).chain([self.hold(door.dialect, text)]) {
+                        let held = self.hold(&tag, door.dialect, text);
+                        for cookie in self.crowded_out(headers, &tag).into_iter().chain([held]) {
                             response.headers_mut().append(header::SET_COOKIE, cookie);
                         }
                         return Arrival::Onward(response);
@@ -141,9 +142,9 @@ impl Pages {
     }
 
     /// The cookie that holds a secret.
-    pub(super) fn hold(&self, dialect: &str, secret: &str) -> HeaderValue {
-        let name = format!("{SECRET}{}", tag(dialect, secret));
-        self.cookie(&name, &format!("{dialect}.{secret}"), "/reset", "Strict", SECRET_AGE)
+    pub(super) fn hold(&self, tag: &str, dialect: &str, secret: &str) -> HeaderValue {
+        let (name, value) = (format!("{SECRET}{tag}"), format!("{dialect}.{secret}"));
+        self.cookie(&name, &value, "/reset", "Strict", SECRET_AGE)
     }
 
     /// The cookie's end.
@@ -152,11 +153,11 @@ impl Pages {
     }
 
     /// The ends of the cookies that are too many once there is one more. Browsers send the oldest first.
-    fn crowded_out(&self, headers: &HeaderMap, tag: &str) -> impl Iterator<Item = HeaderValue> {
+    fn crowded_out(&self, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
         let tags = cookies(headers).filter_map(|(name, _)| name.strip_prefix(SECRET));
         let tags: Vec<&str> = tags.filter(|other| *other != tag && is_tag(other)).collect();
         let most = tags.len().saturating_sub(SECRETS - 1);
-        tags.into_iter().take(most).map(|tag| self.let_go(tag)).collect::<Vec<_>>().into_iter()
+        tags.into_iter().take(most).map(|tag| self.let_go(tag)).collect()
     }
 
     /// The cookie that says that the secret of this tag has done its work.

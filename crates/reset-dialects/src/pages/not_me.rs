@@ -16,7 +16,7 @@ use super::{
     Pages,
     shell::{Shell, Visit, is_foreign},
 };
-use crate::{gate::Class, route::Call, wire::retry_after};
+use crate::{gate::Class, refusal::Refusal, route::Call};
 
 #[derive(Template)]
 #[template(path = "not_me.html")]
@@ -42,7 +42,7 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
     let visit = pages.visit(&call, "not-me").with_query("token", &token);
     let guess = match call.admit(Class::Token).await {
         Ok(guess) => guess,
-        Err(refusal) => return Ok(visit.too_many(&refusal)),
+        Err(refusal) => return Ok(visit.refuse(&refusal)),
     };
     let Ok(standing) = call.resets.objection_standing(&token).await else { return Ok(failed(&visit)) };
     if standing != Standing::Invalid {
@@ -76,14 +76,13 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
             headers(("Retry-After" = u64, description = "Seconds to wait")))))]
 pub(super) async fn object(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let visit = pages.visit(&call, "not-me");
-    let words = visit.words();
     if is_foreign(call.request.headers()) {
         return Ok(visit.foreign());
     }
     let token = field(call.request.body());
     let guess = match call.admit(Class::Token).await {
         Ok(guess) => guess,
-        Err(refusal) => return Ok(visit.too_many(&refusal)),
+        Err(refusal) => return Ok(visit.refuse(&refusal)),
     };
     let objected = call.resets.object(&token, call.network()).await;
     if !matches!(objected, Err(ObjectError::Invalid)) {
@@ -92,9 +91,8 @@ pub(super) async fn object(pages: Arc<Pages>, call: Call) -> Result<Response<Byt
     Ok(match objected {
         Ok(()) => done(&visit),
         Err(ObjectError::Invalid) => dead(&visit),
-        Err(ObjectError::Hash(HashError::Busy { retry_after: wait })) => {
-            let lines = vec![words.busy.clone()];
-            retry_after(visit.message(StatusCode::SERVICE_UNAVAILABLE, &words.busy_title, lines, None), wait)
+        Err(ObjectError::Hash(HashError::Busy { retry_after })) => {
+            visit.refuse(&Refusal::Busy { retry_after })
         }
         Err(ObjectError::Hash(HashError::Failed(_)) | ObjectError::Store(_)) => failed(&visit),
     })
@@ -117,7 +115,7 @@ fn dead(visit: &Visit<'_>) -> Response<Bytes> {
 }
 
 fn failed(visit: &Visit<'_>) -> Response<Bytes> {
-    visit.failed("an objection failed", None)
+    visit.failed("an objection failed")
 }
 
 /// The one token of a form or a query; an empty text, which is nobody's, for none or several.

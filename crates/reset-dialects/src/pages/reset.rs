@@ -56,15 +56,10 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
         Some(Err(reason)) => return Ok(over(&pages, &visit, link, reason)),
         None => return Ok(dead(&visit, Dead::without_cookie(headers, link))),
     };
-    Ok(match owner(&call, door, &secret).await {
-        Err(Some(reason)) => over(&pages, &visit, link, reason),
-        Err(None) => failed(&visit, &onward(link)),
-        Ok(Owner { email, locale }) => {
-            let visit = visit.of_account(locale.as_deref());
-            let typed = Typed { email, link: link.to_owned(), ..Typed::default() };
-            visit.page(StatusCode::OK, &Form::new(&visit, door.policy, &typed, None))
-        }
-    })
+    let Owner { email, locale } = owner(&pages, &visit, &call, link, door, &secret).await?;
+    let visit = visit.of_account(locale.as_deref());
+    let typed = Typed { email, link: link.to_owned(), ..Typed::default() };
+    Ok(visit.page(StatusCode::OK, &Form::new(&visit, door.policy, &typed, None)))
 }
 
 /// Whose link it is.
@@ -74,14 +69,21 @@ struct Owner {
     locale: Option<String>,
 }
 
-/// Whose link it is, if it could set a password now; else why not, or nothing when that cannot be found out.
-async fn owner(call: &Call, door: &Door, secret: &TicketSecret) -> Result<Owner, Option<Dead>> {
+/// Whose link it is, if it could set a password now; else the answer that says why not.
+async fn owner(
+    pages: &Pages,
+    visit: &Visit<'_>,
+    call: &Call,
+    link: &str,
+    door: &Door,
+    secret: &TicketSecret,
+) -> Result<Owner, Response<Bytes>> {
     match call.resets.inspect(door.dialect, secret, call.network()).await {
         Ok(Some(Inspection { usable: true, email, locale, .. })) => {
             Ok(Owner { email: email.unwrap_or_default(), locale })
         }
-        Ok(looked) => Err(Some(Dead::of(looked.map(|inspection| inspection.state)))),
-        Err(_) => Err(None),
+        Ok(looked) => Err(over(pages, visit, link, Dead::of(looked.map(|inspection| inspection.state)))),
+        Err(_) => Err(failed(visit, &onward(link))),
     }
 }
 
@@ -122,13 +124,13 @@ async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
         Some(Err(reason)) => return over(pages, visit, link, reason),
         None => return dead(visit, Dead::without_cookie(headers, link)),
     };
-    let again = async |fault| match owner(call, door, &secret).await {
+    let owner = async || owner(pages, visit, call, link, door, &secret).await;
+    let again = async |fault| match owner().await {
         Ok(Owner { email, .. }) => {
             let typed = Typed { email, link: link.to_owned(), ..Typed::default() };
             typed.again(visit, door.policy, fault)
         }
-        Err(Some(reason)) => over(pages, visit, link, reason),
-        Err(None) => failed(visit, &onward(link)),
+        Err(answer) => answer,
     };
     // The password first: a weak one never spends the secret (R17).
     let password = match door.policy.accept(&typed.password) {
@@ -137,16 +139,15 @@ async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
     };
     let guess = match call.admit(Class::Token).await {
         Ok(guess) => guess,
-        Err(refusal) => return visit.too_many(&refusal),
+        Err(refusal) => return visit.refuse(&refusal),
     };
     match guess.judge(call.resets.redeem(door.dialect, &secret, password, call.network()).await) {
         Ok(_) => done(pages, visit, call, link),
-        Err(RedeemError::Invalid | RedeemError::Blocked) => {
-            match call.resets.inspect(door.dialect, &secret, call.network()).await {
-                Ok(looked) => over(pages, visit, link, Dead::of(looked.map(|inspection| inspection.state))),
-                Err(_) => failed(visit, &onward(link)),
-            }
-        }
+        // Usable and refused all the same: the account is another one by now.
+        Err(RedeemError::Invalid | RedeemError::Blocked) => match owner().await {
+            Ok(_) => over(pages, visit, link, Dead::Void),
+            Err(answer) => answer,
+        },
         Err(RedeemError::OwnName) => again(Fault::own_name(visit.words())).await,
         Err(RedeemError::Busy { retry_after: wait }) => {
             let mut response = again(Fault { field: "", text: visit.words().busy.clone() }).await;
@@ -175,7 +176,7 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
     let code = Zeroizing::new(as_meant(&typed.code));
     let guess = match call.admit(pages.class_of(&code)).await {
         Ok(guess) => guess,
-        Err(refusal) => return visit.too_many(&refusal),
+        Err(refusal) => return visit.refuse(&refusal),
     };
     let redeemed = pages.redeem_code(&call.resets, call.network(), &email, &code, password).await;
     // Where the code has become a token, that one waits in the cookie, and the form is a link's.
@@ -199,7 +200,7 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
         Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit, back),
     };
     if let Some((dialect, token)) = redeemed.token {
-        response.headers_mut().append(header::SET_COOKIE, pages.hold(dialect, &token));
+        response.headers_mut().append(header::SET_COOKIE, pages.hold(link, dialect, &token));
     }
     response
 }
@@ -245,5 +246,5 @@ fn over(pages: &Pages, visit: &Visit<'_>, link: &str, reason: Dead) -> Response<
 
 /// The secret waits in the cookie, unless it was spent after all: the page says so when it is opened again.
 fn failed(visit: &Visit<'_>, back: &str) -> Response<Bytes> {
-    visit.failed_at("a reset by the page failed", &visit.words().failed_unsure, back)
+    visit.failed_at("a reset by the page failed", back)
 }

@@ -1,7 +1,5 @@
 //! What all pages have around them: language, brand, style, and the policy that a browser is to follow.
 
-use std::time::Duration;
-
 use askama::Template;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -11,12 +9,7 @@ use tracing::error;
 use url::form_urlencoded;
 
 use super::{Pages, brand::Brand, held::is_tag, style::SCRIPT};
-use crate::{
-    language,
-    refusal::Refusal,
-    route::Call,
-    wire::{reply, retry_after},
-};
+use crate::{html, language, refusal::Refusal, route::Call, wire::retry_after};
 
 /// The cookie of the language that somebody chose, and for how long.
 const CHOICE: &str = "polyreset-lang";
@@ -105,36 +98,13 @@ impl Pages {
         let language = among(headers);
         let said_by = if language.is_some() { Source::Request } else { Source::Default };
         let language = language.unwrap_or(self.language);
-        let visit = Visit { pages: self, language, said_by, here: String::new() };
-        let words = visit.words();
-        let (status, title, line) = match refusal {
-            // A page has no paths below it, and takes no JSON: both would be others' rows.
-            Refusal::NotFound { .. } | Refusal::MethodNotAllowed | Refusal::NotJson => {
-                (StatusCode::METHOD_NOT_ALLOWED, &words.method_title, &words.method)
-            }
-            Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, &words.unread_title, &words.unread),
-            Refusal::BodyUnreadable => (StatusCode::BAD_REQUEST, &words.unread_title, &words.unread),
-            Refusal::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, &words.unread_title, &words.unread),
-            Refusal::Failure => (StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, &words.failed),
-            Refusal::Busy { retry_after: wait } => {
-                let lines = vec![words.busy.clone()];
-                let page = visit.message(StatusCode::SERVICE_UNAVAILABLE, &words.busy_title, lines, None);
-                return retry_after(page, *wait);
-            }
-            Refusal::TooMany { .. } => return visit.too_many(refusal),
-        };
-        visit.message(status, title, vec![line.clone()], None)
+        Visit { pages: self, language, said_by, here: String::new() }.refuse(refusal)
     }
 }
 
 impl<'a> Visit<'a> {
     /// The same for a page whose address has a query of its own.
     pub(super) fn with_query(self, name: &str, value: &str) -> Self {
-        let path = self.here.split('?').next().unwrap_or_default().to_owned();
-        Self { here: format!("{path}?"), ..self }.and_query(name, value)
-    }
-
-    fn and_query(self, name: &str, value: &str) -> Self {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
         Self { here: format!("{}{query}&", self.here), ..self }
     }
@@ -142,7 +112,7 @@ impl<'a> Visit<'a> {
     /// The same for the form of the link of this tag.
     pub(super) fn of_link(self, tag: &str) -> Self {
         let visit = self.with_query("by", "link");
-        if is_tag(tag) { visit.and_query("link", tag) } else { visit }
+        if is_tag(tag) { visit.with_query("link", tag) } else { visit }
     }
 
     /// The same for a page whose account is known: its language counts where nobody said another.
@@ -193,9 +163,8 @@ impl<'a> Visit<'a> {
     /// An answer that is this page.
     pub(super) fn page(&self, status: StatusCode, page: &impl Template) -> Response<Bytes> {
         let html = page.render().expect("a template over texts that is written into memory");
-        let mut response = reply(status, HeaderValue::from_static("text/html; charset=utf-8"), html);
+        let mut response = html::page(status, html, &self.pages.policy);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_SECURITY_POLICY, self.pages.policy.clone());
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
         headers.append(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
         if self.said_by == Source::Chosen {
@@ -251,33 +220,46 @@ impl<'a> Visit<'a> {
         self.message(StatusCode::FORBIDDEN, &words.foreign_title, vec![words.foreign.clone()], None)
     }
 
-    /// One client did too much.
-    pub(super) fn too_many(&self, refusal: &Refusal) -> Response<Bytes> {
-        let (words, wait) = (
-            self.all_words(),
-            match refusal {
-                Refusal::TooMany { retry_after } | Refusal::Busy { retry_after } => *retry_after,
-                _ => Duration::from_secs(60),
-            },
-        );
-        let lines = vec![words.page.many.replace("{life}", &words.mail.wait(wait))];
-        let page = self.message(StatusCode::TOO_MANY_REQUESTS, &words.page.many_title, lines, None);
-        retry_after(page, wait)
+    /// What never reached a page, or never came back from one.
+    pub(super) fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
+        let words = self.all_words();
+        let page = &words.page;
+        let say = |status, title: &'a str, line: String| self.message(status, title, vec![line], None);
+        match refusal {
+            // A page has no paths below it, and takes no JSON: both would be others' rows.
+            Refusal::NotFound { .. } | Refusal::MethodNotAllowed | Refusal::NotJson => {
+                say(StatusCode::METHOD_NOT_ALLOWED, &page.method_title, page.method.clone())
+            }
+            Refusal::BodyTooLarge => {
+                say(StatusCode::PAYLOAD_TOO_LARGE, &page.unread_title, page.unread.clone())
+            }
+            Refusal::BodyUnreadable => say(StatusCode::BAD_REQUEST, &page.unread_title, page.unread.clone()),
+            Refusal::BodyTooSlow => say(StatusCode::REQUEST_TIMEOUT, &page.unread_title, page.unread.clone()),
+            Refusal::Failure => {
+                say(StatusCode::INTERNAL_SERVER_ERROR, &page.failed_title, page.failed.clone())
+            }
+            Refusal::Busy { retry_after: wait } => {
+                let busy = say(StatusCode::SERVICE_UNAVAILABLE, &page.busy_title, page.busy.clone());
+                retry_after(busy, *wait)
+            }
+            Refusal::TooMany { retry_after: wait } => {
+                let line = page.many.replace("{life}", &words.mail.wait(*wait));
+                retry_after(say(StatusCode::TOO_MANY_REQUESTS, &page.many_title, line), *wait)
+            }
+        }
     }
 
     /// The server failed at `what`, which is for the log.
-    pub(super) fn failed(&self, what: &str, action: Option<(&'a str, &'a str)>) -> Response<Bytes> {
+    pub(super) fn failed(&self, what: &str) -> Response<Bytes> {
         error!(dialect.name = super::NAME, "{what}");
-        let words = self.words();
-        let lines = vec![words.failed.clone()];
-        self.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, lines, action)
+        self.refuse(&Refusal::Failure)
     }
 
     /// The same where nobody knows whether something was done, with the way back.
-    pub(super) fn failed_at(&self, what: &str, unsure: &str, back: &str) -> Response<Bytes> {
+    pub(super) fn failed_at(&self, what: &str, back: &str) -> Response<Bytes> {
         error!(dialect.name = super::NAME, "{what}");
         let words = self.words();
-        let lines = vec![words.failed.clone(), unsure.to_owned()];
+        let lines = vec![words.failed.clone(), words.failed_unsure.clone()];
         let action = Some((back, words.onward.as_str()));
         self.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, lines, action)
     }

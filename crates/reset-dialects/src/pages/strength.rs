@@ -64,7 +64,7 @@ pub(super) async fn estimate(pages: Arc<Pages>, call: Call) -> Result<Response<B
     // The turn ends with the estimate, whether or not somebody still waits for it.
     let estimate = tokio::task::spawn_blocking(move || (score(&typed), is_common(&typed.password), turn));
     let Ok((score, common, _)) = estimate.await else {
-        return Ok(visit.failed("an estimate broke down", None));
+        return Ok(visit.failed("an estimate broke down"));
     };
     let text = &visit.words().strength[usize::from(score)];
     Ok(json(StatusCode::OK, JSON, &Strength { score, text, common }))

@@ -20,7 +20,7 @@ struct Board(Mutex<Vec<Mail>>);
 
 impl Stage for Board {
     fn people(&self) -> Vec<Person> {
-        let password = Some("Demo-<1>".to_owned());
+        let password = "Demo-<1>".to_owned();
         vec![Person { email: PERSON.to_owned(), name: "Alice".to_owned(), password }]
     }
 

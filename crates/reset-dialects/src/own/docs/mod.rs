@@ -8,12 +8,10 @@ pub(super) mod asset;
 use std::sync::Arc;
 
 use askama::Template;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
-use sha2::{Digest, Sha256};
+use http::{HeaderValue, Response, StatusCode};
 
-use crate::{route::Call, wire::reply};
+use crate::{html, route::Call};
 
 const STYLE: &str = include_str!("docs.css");
 const SCRIPT: &str = include_str!("docs.js");
@@ -45,12 +43,11 @@ impl Docs {
 /// Nothing comes from elsewhere and nothing goes there; of what is on the page itself, only our own may run. Swagger UI's
 /// style sheet has its pictures in it, as `data:`.
 fn policy() -> HeaderValue {
-    let digest = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}' 'self'; script-src 'sha256-{}' 'self'; img-src data:; \
+        "default-src 'none'; style-src {} 'self'; script-src {} 'self'; img-src data:; \
          connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
-        digest(STYLE),
-        digest(SCRIPT)
+        html::source(STYLE),
+        html::source(SCRIPT)
     );
     HeaderValue::from_str(&policy).expect("base64 is plain ASCII")
 }
@@ -60,14 +57,14 @@ fn policy() -> HeaderValue {
     responses((status = 200, description = "This document as a page, every operation to be tried on this server",
         body = String, content_type = "text/html")))]
 pub(super) async fn show(docs: Arc<Docs>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    let mut response = reply(StatusCode::OK, html, docs.html.clone());
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, docs.policy.clone());
-    Ok(response)
+    Ok(html::page(StatusCode::OK, docs.html.clone(), &docs.policy))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     fn html() -> String {
