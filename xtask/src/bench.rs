@@ -120,7 +120,7 @@ fn count_mails(entries: std::fs::ReadDir) -> usize {
 }
 
 /// Uniform triggers on one connection, a coin deciding each time whether the address is known. Told are the
-/// medians by the address itself, and by the one before: what the courier still does for the last request must
+/// medians by the address itself, and by the one before: what the worker still does for the last request must
 /// not show in the next one either.
 fn known_against_unknown(server: &Server) -> anyhow::Result<()> {
     let mut connection = Connection::open(server.address)?;

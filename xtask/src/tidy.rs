@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_tidy_file_has_no_faults() {
-        let text = "//! What it is.\n\npub struct Key(u8);\n\nfn f() {\n    info!(errand.id, \"done\");\n}\n";
+        let text = "//! What it is.\n\npub struct Key(u8);\n\nfn f() {\n    info!(job.id, \"done\");\n}\n";
         assert_eq!(faults("crates/reset-core/src/a.rs", text), [] as [&str; 0]);
     }
 
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(with("#[derive(Clone, Debug)]\npub struct TicketSecret(String);").len(), 1);
         assert_eq!(with("fn f() {\n    warn!(email = x, \"no\");\n}").len(), 1);
         assert_eq!(with("fn f() {\n    info!(%token, \"no\");\n}").len(), 1);
-        assert_eq!(with("fn f() {\n    info!(\n        errand.id,\n        email = x,\n    );\n}").len(), 1);
+        assert_eq!(with("fn f() {\n    info!(\n        job.id,\n        email = x,\n    );\n}").len(), 1);
     }
 
     #[test]

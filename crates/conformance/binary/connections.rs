@@ -183,7 +183,7 @@ fn forty_people_at_once_get_their_mails() {
         deployment.add_user(email, "the old password").unwrap();
     }
     let server = deployment.start().unwrap();
-    // Two triggers, so that every worker of every server meets the database and the courier.
+    // Two triggers, so that every worker of every server meets the database and the worker.
     let triggers = ["/v1/auth/password-reset/trigger", "/auth/forgot-password"];
     thread::scope(|scope| {
         for (number, email) in people.iter().enumerate() {

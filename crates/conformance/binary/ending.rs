@@ -98,7 +98,7 @@ impl Slow {
 }
 
 #[test]
-fn a_signal_lets_the_request_in_flight_and_the_courier_finish() {
+fn a_signal_lets_the_request_in_flight_and_the_worker_finish() {
     thread::scope(|scope| {
         for signal in ["TERM", "INT"] {
             scope.spawn(move || {

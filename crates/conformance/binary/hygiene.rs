@@ -73,7 +73,7 @@ fn neither_log_nor_database_holds_what_must_not_be_there() {
     assert!(server.terminate().unwrap().success());
 
     let log = deployment.logged();
-    assert!(log.contains("errand mailed"), "the log is not what was looked at");
+    assert!(log.contains("job mailed"), "the log is not what was looked at");
     secrets.extend([token, EMAIL.to_owned(), PASSWORD.to_owned()]);
     for secret in secrets.iter().filter(|secret| secret.len() > 6) {
         for notation in notations(secret) {
@@ -121,7 +121,7 @@ fn what_a_mail_server_says_about_an_address_is_not_logged() {
     sink.wait_for(".", 2);
     assert!(server.terminate().unwrap().success());
     let log = deployment.logged();
-    for reply in ["550", "451", "errand mailed"] {
+    for reply in ["550", "451", "job mailed"] {
         assert!(log.contains(reply), "{reply} is not told:\n{log}");
     }
     let line = log.lines().find(|line| line.to_lowercase().contains("canary"));

@@ -22,7 +22,7 @@ fn an_address_is_mailed_once_a_minute_and_a_client_asks_five_times_though_the_pr
     let mail = reset_mail(&deployment, "ann@example.com");
     // A mail is there before that is recorded; killed in between, the next process would rightly mail it again.
     let begun = Instant::now();
-    while !deployment.logged().contains("errand mailed") {
+    while !deployment.logged().contains("job mailed") {
         assert!(begun.elapsed() < PATIENCE, "{}", deployment.logged());
         thread::sleep(Duration::from_millis(5));
     }

@@ -62,5 +62,5 @@ fn a_server_that_says_what_it_must_not_fails_its_test_with_the_kind_and_the_line
 
 #[test]
 fn a_server_that_says_nothing_of_it_ends_in_peace() {
-    assert_eq!(ending("echo an errand was mailed >&2"), None);
+    assert_eq!(ending("echo a job was mailed >&2"), None);
 }

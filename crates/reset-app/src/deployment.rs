@@ -53,7 +53,7 @@ pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
 }
 
 /// A claim to be the only process that serves from the file at `database`; nothing when another has it. Both
-/// may serve: each errand goes to one of two couriers. But only a sole one knows that what is taken is nobody's.
+/// may serve: each job goes to one of two workers. But only a sole one knows that what is taken is nobody's.
 pub(crate) fn sole_server(database: &Path) -> Result<Option<File>> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");

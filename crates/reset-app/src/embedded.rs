@@ -1,4 +1,4 @@
-//! polyreset inside a host application that brings the server but takes our database, mailer and courier.
+//! polyreset inside a host application that brings the server but takes our database, mailer and worker.
 
 use anyhow::{Result, bail};
 use reset_dialects::Api;
@@ -10,7 +10,7 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// A deployment without a listener: settings, database, mail, and the courier at work.
+/// A deployment without a listener: settings, database, mail, and the worker at work.
 ///
 /// The settings are those of the binaries (docs/OPERATIONS.md), from the environment and the file that
 /// `RESET_CONFIG` names. `listen` and `log` mean nothing here: sockets and logs are the host's. `admin_listen`
@@ -22,7 +22,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens everything and starts the courier on the current runtime. `set` goes before the environment:
+    /// Opens everything and starts the worker on the current runtime. `set` goes before the environment:
     /// pairs of key and value, such as `("px0.code_ttl", "10m")`.
     ///
     /// # Errors
@@ -51,8 +51,8 @@ impl Embedded {
         self.admin.clone()
     }
 
-    /// Lets the courier finish the deliveries that it holds. To be called when the host's server has ended:
-    /// requests in flight may still accept errands. What is not finished within ten seconds is taken up again
+    /// Lets the worker finish the deliveries that it holds. To be called when the host's server has ended:
+    /// requests in flight may still accept jobs. What is not finished within ten seconds is taken up again
     /// at the next start.
     pub async fn stop(self) {
         self.running.finish(&Shutdown::now()).await;

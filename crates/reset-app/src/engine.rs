@@ -19,12 +19,12 @@ use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
 
 use crate::{
-    courier,
     demo::Demo,
     deployment,
     metrics::{Measured, Metrics, Report},
     settings::Settings,
     shutdown::{PATIENCE, Shutdown},
+    worker,
 };
 
 /// Time between two looks at the mail server, for `/readyz`.
@@ -54,7 +54,7 @@ impl Engine {
         let store = deployment::store(settings).await?;
         let claim = settings.database.address.file().map(deployment::sole_server).transpose()?.flatten();
         if claim.is_some() {
-            // We have the only courier: whatever is taken was taken by a process that is gone.
+            // We have the only worker: whatever is taken was taken by a process that is gone.
             store.release(deployment::clock().now()).await?;
         }
         let mail = match demo {
@@ -90,15 +90,15 @@ impl Engine {
     /// Starts what works behind the answers.
     pub(crate) fn start(self) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
-        let courier = tokio::spawn(courier::run(self.resets.clone(), async {
+        let worker = tokio::spawn(worker::run(self.resets.clone(), async {
             let _ = stopped.await;
         }));
         let chores = [
             tokio::spawn(watch_mail(self.resets.clone())),
-            tokio::spawn(courier::clean_up(self.resets.clone(), self.retention)),
-            tokio::spawn(courier::seal(self.resets)),
+            tokio::spawn(worker::clean_up(self.resets.clone(), self.retention)),
+            tokio::spawn(worker::seal(self.resets)),
         ];
-        Running { courier, stop, chores, mail: self.mail, _claim: self.claim }
+        Running { worker, stop, chores, mail: self.mail, _claim: self.claim }
     }
 }
 
@@ -160,9 +160,9 @@ fn resets(
     resets.called(settings.names(public_url))
 }
 
-/// The courier and the chores at work.
+/// The worker and the chores at work.
 pub(crate) struct Running {
-    courier: JoinHandle<()>,
+    worker: JoinHandle<()>,
     stop: oneshot::Sender<()>,
     chores: [JoinHandle<()>; 3],
     mail: Arc<MailService>,
@@ -171,17 +171,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Resolves if the courier ends before it is told to: it panicked.
+    /// Resolves if the worker ends before it is told to: it panicked.
     pub(crate) async fn broken(&mut self) {
-        let _ = (&mut self.courier).await;
+        let _ = (&mut self.worker).await;
     }
 
-    /// Lets the courier finish what it holds, for as long as `shutdown` gives.
+    /// Lets the worker finish what it holds, for as long as `shutdown` gives.
     pub(crate) async fn finish(self, shutdown: &Shutdown) {
         self.chores.iter().for_each(JoinHandle::abort);
         drop(self.stop);
-        if !self.courier.is_finished() {
-            let done = tokio::time::timeout(PATIENCE, self.courier);
+        if !self.worker.is_finished() {
+            let done = tokio::time::timeout(PATIENCE, self.worker);
             if !matches!(shutdown.within(done).await, Some(Ok(_))) {
                 warn!("deliveries were cut off; the next start takes them up again");
             }

@@ -1,4 +1,4 @@
-//! The composition root: settings, commands, adapters, the courier and the life cycle.
+//! The composition root: settings, commands, adapters, the worker and the life cycle.
 //!
 //! A server's `main` is one line, `reset_app::run(serve)`, where `serve` is the only thing that a web
 //! framework has to bring. Everything an operator meets is the same in every server.
@@ -8,14 +8,13 @@
 //! * `cli`: one file a command. `cli/serve.rs` puts the parts together and is the place to start reading.
 //! * `engine` is everything behind the listener, and [`Embedded`] the same for a host application.
 //! * `deployment` makes the adapters, `webhook` tells other systems, `counters` counts clients in Redis, `listener`
-//!   binds the socket, `courier` works errands off behind the answers, `shutdown` says how all of it ends.
+//!   binds the socket, `worker` works jobs off behind the answers, `shutdown` says how all of it ends.
 //! * `system` is the clock and the randomness, `telemetry` the logs, `metrics` the figures, `demo` the one-minute trial.
 //!
 //! This is the only crate that knows the environment and every adapter.
 
 mod cli;
 mod counters;
-mod courier;
 mod demo;
 mod deployment;
 mod embedded;
@@ -27,6 +26,7 @@ mod shutdown;
 mod system;
 mod telemetry;
 mod webhook;
+mod worker;
 
 use std::{future::Future, pin::Pin, process::ExitCode, time::Duration};
 

@@ -19,9 +19,9 @@ pub(crate) const NOTICE: Duration = Duration::from_millis(500);
 /// The wish to end, shared by everything that runs.
 ///
 /// The first SIGTERM or SIGINT begins a drain, in this order: `/readyz` says 503; after [`NOTICE`] the server
-/// stops accepting and finishes the requests in flight; only then, since those may still accept errands, the courier finishes the deliveries
+/// stops accepting and finishes the requests in flight; only then, since those may still accept jobs, the worker finishes the deliveries
 /// it holds and claims no more. All together get [`PATIENCE`]; what is not done by then is cut off, which
-/// loses nothing: an accepted errand is a row in the database, and the next start takes it up again. A
+/// loses nothing: an accepted job is a row in the database, and the next start takes it up again. A
 /// second signal ends the process at once, with 128 plus the signal's number.
 #[derive(Clone)]
 pub(crate) struct Shutdown {

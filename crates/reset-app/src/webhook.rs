@@ -27,7 +27,7 @@ use crate::settings::WebhookSettings;
 
 /// Longest time for one try: the connection, the request and the status of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Most events at once: the courier's other hands are for mail.
+/// Most events at once: the worker's other hands are for mail.
 const AT_ONCE: usize = 2;
 /// How long nothing is tried after nobody answered. Events wait; mails do not wait for them.
 const REST: Duration = Duration::from_secs(30);
@@ -109,7 +109,7 @@ fn reason(error: &Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use reset_core::{account::AccountId, errand::ErrandId, memory::FrozenClock};
+    use reset_core::{account::AccountId, job::JobId, memory::FrozenClock};
     use reset_dialects::webhook::WebhookSecret;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -127,7 +127,7 @@ mod tests {
 
     fn event() -> PasswordReset {
         PasswordReset {
-            id: ErrandId::new("e1"),
+            id: JobId::new("e1"),
             account: AccountId::new("42"),
             dialect: "px0".to_owned(),
             at: FrozenClock::START,

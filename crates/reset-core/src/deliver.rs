@@ -1,7 +1,7 @@
-//! Use case: the courier's turn. Here, behind the answer, the account is looked up, the ticket issued and
+//! Use case: the worker's turn. Here, behind the answer, the account is looked up, the ticket issued and
 //! the mail sent.
 //!
-//! Every step can be repeated: a courier that is killed leaves an errand whose next try finds the ticket,
+//! Every step can be repeated: a worker that is killed leaves a job whose next try finds the ticket,
 //! derives the same secret and mails it again. Nothing accepted is lost, and no row holds a secret.
 
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::{
     account::{Account, AccountId},
     budget::Budget,
     email::EmailAddress,
-    errand::{Errand, GIVE_UP_AFTER, LOST_MAX, Outcome, Task, backoff},
     error::{MailError, StoreError},
     event::{Event, EventKind},
+    job::{GIVE_UP_AFTER, Job, JobKind, MAX_WORKER_CRASHES, Outcome, backoff},
     keys::Draw,
     mail::{Mail, MailBody},
     ports::{Issued, PasswordReset},
@@ -25,21 +25,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long a courier keeps an errand to itself. Longer than any mail transport's time-out.
+/// How long a worker keeps a job to itself. Longer than any mail transport's time-out.
 pub const LEASE: Duration = Duration::from_secs(120);
 
-/// How old a secret may be when it is mailed again as it is. Longer than [`LEASE`], so that a courier that died
+/// How old a secret may be when it is mailed again as it is. Longer than [`LEASE`], so that a worker that died
 /// in mid-send is followed by one that repeats the same secret, a JWT byte for byte; short enough that a mail
 /// that was held up promises no more time than its token has.
 const FRESH: Duration = Duration::from_secs(180);
 
-/// How long an errand waits while the deployment mails as much as it may.
+/// How long a job waits while the deployment mails as much as it may.
 const OVER_BUDGET: Duration = Duration::from_secs(60);
 
 /// Draws of a code before the store is declared broken: at 10 live codes of 10^6 even the second is rare.
 const DRAWS: u32 = 16;
 
-/// What stands where a mail server's reply would, for an errand that waits for room.
+/// What stands where a mail server's reply would, for a job that waits for room.
 const NO_ROOM: &str = "mails-per-hour";
 
 /// Why there is no mail.
@@ -68,88 +68,88 @@ struct Ready {
 }
 
 impl Resets {
-    /// Takes up to `limit` due errands for this courier.
+    /// Takes up to `limit` due jobs for this worker.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn claim(&self, limit: u32) -> Result<Vec<Errand>, StoreError> {
+    pub async fn claim(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
         let now = self.adapters().clock.now();
         self.adapters().store.claim(limit, now, now.plus(LEASE)).await
     }
 
-    /// Does what an errand asks for and records how it went.
+    /// Does what a job asks for and records how it went.
     ///
     /// # Errors
-    /// When the store fails: the errand stays taken, and is due again when its lease ends.
-    pub async fn deliver(&self, errand: &Errand) -> Result<(), StoreError> {
-        if errand.lost > LOST_MAX {
-            error!(errand.id = errand.id.as_str(), "an errand is set aside: couriers were lost over it");
-            return self.end(errand, Outcome::SetAside, "couriers lost", None).await;
+    /// When the store fails: the job stays taken, and is due again when its lease ends.
+    pub async fn deliver(&self, job: &Job) -> Result<(), StoreError> {
+        if job.lost > MAX_WORKER_CRASHES {
+            error!(job.id = job.id.as_str(), "a job is set aside: workers were lost over it");
+            return self.end(job, Outcome::Quarantined, "workers lost", None).await;
         }
-        if self.adapters().clock.now().since(errand.created_at) >= GIVE_UP_AFTER {
-            return self.end(errand, Outcome::GivenUp, "", None).await;
+        if self.adapters().clock.now().since(job.created_at) >= GIVE_UP_AFTER {
+            return self.end(job, Outcome::GivenUp, "", None).await;
         }
-        let ready = match &errand.task {
-            Task::Reset { email, redirect_to, .. } => {
-                self.prepare(errand, email, redirect_to.as_deref()).await?
+        let ready = match &job.task {
+            JobKind::Reset { email, redirect_to, .. } => {
+                self.prepare(job, email, redirect_to.as_deref()).await?
             }
-            Task::Notice { account, to } => match self.adapters().store.account(account).await? {
+            JobKind::Notice { account, to } => match self.adapters().store.account(account).await? {
                 Some(account) => {
                     let account = Account { email: to.as_str().to_owned(), ..account };
-                    let objection = self.allow_objection(errand, &account.id, to).await?;
+                    let objection = self.allow_objection(job, &account.id, to).await?;
                     let body = MailBody::PasswordChanged { objection };
-                    Ok(Ready { mail: letter(errand, account, body), ticket: None })
+                    Ok(Ready { mail: letter(job, account, body), ticket: None })
                 }
                 None => Err(NoMail::Ended(Outcome::Nobody)),
             },
-            Task::Webhook { account } => return self.tell(errand, account).await,
+            JobKind::Webhook { account } => return self.tell(job, account).await,
         };
         match ready {
-            Ok(ready) => self.post(errand, ready).await,
-            Err(NoMail::Ended(outcome)) => self.end(errand, outcome, "", None).await,
+            Ok(ready) => self.post(job, ready).await,
+            Err(NoMail::Ended(outcome)) => self.end(job, outcome, "", None).await,
             Err(NoMail::Later) => {
-                warn!(errand.id = errand.id.as_str(), "as many mails have left as may: this one waits");
-                self.put_off(errand, OVER_BUDGET, NO_ROOM).await
+                warn!(job.id = job.id.as_str(), "as many mails have left as may: this one waits");
+                self.put_off(job, OVER_BUDGET, NO_ROOM).await
             }
         }
     }
 
-    /// Puts an errand back whose delivery could not be recorded, so that it does not wait for the end of its
+    /// Puts a job back whose delivery could not be recorded, so that it does not wait for the end of its
     /// lease, and those behind it neither. If the mail had left, it leaves again with the same secret.
     ///
     /// # Errors
     /// When the store fails still; then the lease ends by itself.
-    pub async fn put_back(&self, errand: &Errand) -> Result<(), StoreError> {
-        self.put_off(errand, backoff(errand.attempts), "not recorded").await
+    pub async fn put_back(&self, job: &Job) -> Result<(), StoreError> {
+        self.put_off(job, backoff(job.attempts), "not recorded").await
     }
 
-    /// Has an errand tried again after `wait`.
-    async fn put_off(&self, errand: &Errand, wait: Duration, reply: &str) -> Result<(), StoreError> {
+    /// Has a job tried again after `wait`.
+    async fn put_off(&self, job: &Job, wait: Duration, reply: &str) -> Result<(), StoreError> {
         let now = self.adapters().clock.now();
-        let event = Event::of_errand(EventKind::PutOff, errand, now).saying(errand.task.saying(reply));
-        // A thousand errands may wait for room, minute by minute: that is no news.
+        let event = Event::of_job(EventKind::PutOff, job, now).saying(job.task.saying(reply));
+        // A thousand jobs may wait for room, minute by minute: that is no news.
         let event = (reply != NO_ROOM).then_some(&event);
-        self.adapters().store.postpone(&errand.id, errand.attempts, now.plus(wait), reply, event).await
+        self.adapters().store.postpone(&job.id, job.attempts, now.plus(wait), reply, event).await
     }
 
     /// Everything before the mail: the account, the ticket, the secret. `Err` says why there is no mail.
     async fn prepare(
         &self,
-        errand: &Errand,
+        job: &Job,
         email: &EmailAddress,
         redirect_to: Option<&str>,
     ) -> Result<Result<Ready, NoMail>, StoreError> {
         let ended = |outcome| Ok(Err(NoMail::Ended(outcome)));
-        let Some(recipes) = self.recipes_of(&errand.dialect) else { return ended(Outcome::Abandoned) };
+        let Some(recipes) = self.recipes_of(&job.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
         let Some(account) = self.reached_by(email, adapters.clock.now()).await? else {
-            self.rehearse(errand, recipes, redirect_to).await?;
+            self.rehearse(job, recipes, redirect_to).await?;
             return ended(Outcome::Nobody);
         };
-        let ticket = match adapters.store.ticket_of(&errand.id).await? {
+        let ticket = match adapters.store.ticket_of(&job.id).await? {
             Some(ticket) => Some(ticket),
             None if !self.may_mail("all").await? => return Ok(Err(NoMail::Later)),
-            None => self.issue(errand, &account, recipes, redirect_to, Purpose::Mail).await?,
+            None => self.issue(job, &account, recipes, redirect_to, Purpose::Mail).await?,
         };
         let Some(mut ticket) = ticket else { return ended(Outcome::Superseded) };
         let now = adapters.clock.now();
@@ -158,7 +158,7 @@ impl Resets {
             TicketState::Live | TicketState::Expired => {}
         }
         let Some((recipe, secret)) = self.secret_of(&ticket, &account, recipes) else {
-            self.ask_again(errand).await?;
+            self.ask_again(job).await?;
             return ended(Outcome::Superseded);
         };
         if now.since(ticket.minted_at) > FRESH.min(recipe.life / 2) {
@@ -174,7 +174,7 @@ impl Resets {
             Account { email: email.key().to_owned(), ..account }
         };
         let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), recipe.life);
-        Ok(Ok(Ready { mail: letter(errand, account, body), ticket: Some(clock) }))
+        Ok(Ok(Ready { mail: letter(job, account, body), ticket: Some(clock) }))
     }
 
     /// Whether one more reset mail may leave. Its tries count once, and notices never: the owner is told whatever
@@ -197,15 +197,15 @@ impl Resets {
         recipes: &'a Recipes,
     ) -> Option<(&'a Recipe, TicketSecret)> {
         let recipe = recipes.of(ticket.kind)?;
-        let draw = Draw { origin: ticket.errand.as_str(), account: &account.id, nonce: ticket.nonce };
+        let draw = Draw { origin: ticket.job.as_str(), account: &account.id, nonce: ticket.nonce };
         let (keys, stored) = (&self.inner.keys, &ticket.digest);
         let secret = keys.drawn(&ticket.dialect, &*recipe.shape, recipe.scope, draw, stored)?;
         (ticket.account == account.id).then_some((recipe, secret))
     }
 
-    /// Puts a new errand in the place of one whose ticket has become useless.
-    async fn ask_again(&self, errand: &Errand) -> Result<(), StoreError> {
-        let again = Errand { id: self.errand_id(), seq: 0, attempts: 0, ..errand.clone() };
+    /// Puts a new job in the place of one whose ticket has become useless.
+    async fn ask_again(&self, job: &Job) -> Result<(), StoreError> {
+        let again = Job { id: self.new_job_id(), seq: 0, attempts: 0, ..job.clone() };
         self.adapters().store.push(&again).await?;
         self.inner.wake.notify_one();
         Ok(())
@@ -230,10 +230,10 @@ impl Resets {
         Ok(false)
     }
 
-    /// Issues the errand's ticket; nothing when a later ask was served already.
+    /// Issues the job's ticket; nothing when a later ask was served already.
     pub(crate) async fn issue(
         &self,
-        errand: &Errand,
+        job: &Job,
         account: &Account,
         recipes: &Recipes,
         redirect_to: Option<&str>,
@@ -242,7 +242,7 @@ impl Resets {
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let (mut recipe, mut crowded) = (&recipes.usual, recipes.crowded.as_ref());
-        if let (Some(other), Task::Reset { email, .. }) = (crowded, &errand.task)
+        if let (Some(other), JobKind::Reset { email, .. }) = (crowded, &job.task)
             && self.are_frozen(recipes, email, now).await?
         {
             // Codes open nothing now, and somebody is guessing at them: the owner gets what cannot be guessed (R47,
@@ -250,7 +250,7 @@ impl Resets {
             (recipe, crowded) = (&other.recipe, None);
         }
         for nonce in 0..DRAWS {
-            let draw = Draw { origin: errand.id.as_str(), account: &account.id, nonce };
+            let draw = Draw { origin: job.id.as_str(), account: &account.id, nonce };
             let (secret, digest) = self.inner.keys.draw(recipes.dialect, &*recipe.shape, recipe.scope, draw);
             if recipe.is_code_for_all()
                 && self.reads_like_another(recipes.dialect, &secret, &account.id, now).await?
@@ -265,9 +265,9 @@ impl Resets {
                 digest,
                 email: account.email_key(),
                 epoch: account.epoch,
-                reference: Some(errand.reference.clone()),
-                errand: errand.id.clone(),
-                errand_seq: errand.seq,
+                reference: Some(job.reference.clone()),
+                job: job.id.clone(),
+                job_seq: job.seq,
                 nonce,
                 redirect_to: redirect_to.filter(|_| recipe.carriage.leads_on()).map(ToOwned::to_owned),
                 attempts: 0,
@@ -291,51 +291,51 @@ impl Resets {
     }
 
     /// Sends, and records the reply.
-    async fn post(&self, errand: &Errand, ready: Ready) -> Result<(), StoreError> {
+    async fn post(&self, job: &Job, ready: Ready) -> Result<(), StoreError> {
         let sent = self.adapters().mailer.send(&ready.mail).await;
         if !matches!(sent, Err(MailError::Busy { .. })) {
             self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
         }
         let now = self.adapters().clock.now();
         let accepted = ready.ticket.map(|(ticket, latest, life)| (ticket, now.plus(life).min(latest)));
-        self.record(errand, sent, accepted).await
+        self.record(job, sent, accepted).await
     }
 
     /// Tells the webhook.
-    async fn tell(&self, errand: &Errand, account: &AccountId) -> Result<(), StoreError> {
+    async fn tell(&self, job: &Job, account: &AccountId) -> Result<(), StoreError> {
         let Some(webhook) = &self.adapters().webhook else {
-            return self.end(errand, Outcome::Abandoned, "", None).await;
+            return self.end(job, Outcome::Abandoned, "", None).await;
         };
-        let (id, account, dialect) = (errand.id.clone(), account.clone(), errand.dialect.clone());
-        let told = webhook.post(&PasswordReset { id, account, dialect, at: errand.created_at }).await;
-        self.record(errand, told, None).await
+        let (id, account, dialect) = (job.id.clone(), account.clone(), job.dialect.clone());
+        let told = webhook.post(&PasswordReset { id, account, dialect, at: job.created_at }).await;
+        self.record(job, told, None).await
     }
 
-    /// Records the reply: the end of the errand, or when to try again.
+    /// Records the reply: the end of the job, or when to try again.
     async fn record(
         &self,
-        errand: &Errand,
+        job: &Job,
         reply: Result<String, MailError>,
         accepted: Option<(TicketId, Timestamp)>,
     ) -> Result<(), StoreError> {
         let now = self.adapters().clock.now();
         match reply {
-            Ok(reply) => self.end(errand, Outcome::Mailed, &reply, accepted).await,
-            Err(MailError::Permanent { reply }) => self.end(errand, Outcome::Refused, &reply, None).await,
+            Ok(reply) => self.end(job, Outcome::Mailed, &reply, accepted).await,
+            Err(MailError::Permanent { reply }) => self.end(job, Outcome::Refused, &reply, None).await,
             Err(MailError::Temporary { reply } | MailError::Busy { reply }) => {
-                let wait = backoff(errand.attempts);
-                if now.plus(wait).since(errand.created_at) >= GIVE_UP_AFTER {
-                    return self.end(errand, Outcome::GivenUp, &reply, None).await;
+                let wait = backoff(job.attempts);
+                if now.plus(wait).since(job.created_at) >= GIVE_UP_AFTER {
+                    return self.end(job, Outcome::GivenUp, &reply, None).await;
                 }
-                warn!(errand.id = errand.id.as_str(), errand.attempts, reply, "delivery put off");
-                self.put_off(errand, wait, &reply).await
+                warn!(job.id = job.id.as_str(), job.attempts, reply, "delivery put off");
+                self.put_off(job, wait, &reply).await
             }
         }
     }
 
     async fn end(
         &self,
-        errand: &Errand,
+        job: &Job,
         outcome: Outcome,
         reply: &str,
         accepted: Option<(TicketId, Timestamp)>,
@@ -346,24 +346,24 @@ impl Resets {
             Outcome::Mailed => (EventKind::Mailed, reply.to_owned()),
             outcome => (EventKind::Ended, format!("{} {reply}", outcome.name()).trim_end().to_owned()),
         };
-        let event = Event::of_errand(kind, errand, now).saying(errand.task.saying(&detail));
-        self.adapters().store.finish(&errand.id, outcome, reply, accepted, &event).await?;
+        let event = Event::of_job(kind, job, now).saying(job.task.saying(&detail));
+        self.adapters().store.finish(&job.id, outcome, reply, accepted, &event).await?;
         info!(
-            errand.id = errand.id.as_str(),
-            errand.reference = errand.reference.as_str(),
-            errand.attempts,
-            dialect.name = errand.dialect,
+            job.id = job.id.as_str(),
+            job.reference = job.reference.as_str(),
+            job.attempts,
+            dialect.name = job.dialect,
             reply,
-            "errand {}",
+            "job {}",
             outcome.name()
         );
         Ok(())
     }
 }
 
-pub(crate) fn letter(errand: &Errand, account: Account, body: MailBody) -> Mail {
+pub(crate) fn letter(job: &Job, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
-    let asked = if let Task::Reset { locale, .. } = &errand.task { locale.clone() } else { None };
-    let (locale, dialect) = (locale.or(asked), errand.dialect.clone());
-    Mail { to: email, name, locale, dialect, message_id: errand.id.as_str().to_owned(), body }
+    let asked = if let JobKind::Reset { locale, .. } = &job.task { locale.clone() } else { None };
+    let (locale, dialect) = (locale.or(asked), job.dialect.clone());
+    Mail { to: email, name, locale, dialect, message_id: job.id.as_str().to_owned(), body }
 }

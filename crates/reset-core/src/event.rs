@@ -12,7 +12,7 @@ use std::{
 use crate::{
     account::AccountId,
     email::EmailAddress,
-    errand::{Errand, ErrandId, Reference},
+    job::{Job, JobId, Reference},
     keys::{KeySet, Keys},
     notation::hex,
     ticket::Ticket,
@@ -22,17 +22,17 @@ use crate::{
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// Somebody asked, and the errand was queued.
+    /// Somebody asked, and the job was queued.
     Accepted,
     /// Somebody asked more often than an address may be asked for: nothing was queued.
     Limited,
-    /// The courier found the account and issued its ticket; the detail is the kind of secret.
+    /// The worker found the account and issued its ticket; the detail is the kind of secret.
     Matched,
     /// A delivery was put off; the detail is what the mail server replied.
     PutOff,
     /// The mail was accepted by the mail server; the detail is its reply.
     Mailed,
-    /// The errand ended without a mail; the detail says why.
+    /// The job ended without a mail; the detail says why.
     Ended,
     /// The mailed link was opened, by its owner or by a scanner; the detail is how the ticket stood.
     Opened,
@@ -195,8 +195,8 @@ pub struct Event {
     pub dialect: String,
     /// The reset it belongs to, where that is known.
     pub reference: Option<Reference>,
-    /// The errand it belongs to.
-    pub errand: Option<ErrandId>,
+    /// The job it belongs to.
+    pub job: Option<JobId>,
     /// Whose reset, where there is an account.
     pub account: Option<AccountId>,
     /// The address that was asked for.
@@ -221,7 +221,7 @@ impl Event {
             kind,
             dialect: String::new(),
             reference: None,
-            errand: None,
+            job: None,
             account: None,
             address: None,
             network: None,
@@ -229,12 +229,12 @@ impl Event {
         }
     }
 
-    /// Something that happened to an errand.
-    pub fn of_errand(kind: EventKind, errand: &Errand, at: Timestamp) -> Self {
+    /// Something that happened to a job.
+    pub fn of_job(kind: EventKind, job: &Job, at: Timestamp) -> Self {
         Self {
-            dialect: errand.dialect.clone(),
-            reference: Some(errand.reference.clone()),
-            errand: Some(errand.id.clone()),
+            dialect: job.dialect.clone(),
+            reference: Some(job.reference.clone()),
+            job: Some(job.id.clone()),
             ..Self::new(kind, at)
         }
     }
@@ -250,7 +250,7 @@ impl Event {
         Self {
             dialect: ticket.dialect.clone(),
             reference: ticket.reference.clone(),
-            errand: Some(ticket.errand.clone()),
+            job: Some(ticket.job.clone()),
             account: Some(ticket.account.clone()),
             ..self
         }

@@ -9,9 +9,9 @@ use crate::{
     account::AccountId,
     budget::Budget,
     email::EmailAddress,
-    errand::ErrandId,
     error::{ExchangeError, StoreError},
     event::{Event, EventKind, Network},
+    job::JobId,
     keys::Draw,
     secret::{Scope, Shape, TicketSecret},
     ticket::{Ticket, TicketKind, TicketState},
@@ -110,8 +110,8 @@ impl Resets {
         let (token, digest) = self.inner.keys.draw(dialect, shape, Scope::Global, draw);
         let expires_at = now.plus(life);
         let successor = Ticket {
-            // No errand mails it: it leaves in this very answer.
-            errand: ErrandId::new(id.as_str()),
+            // No job mails it: it leaves in this very answer.
+            job: JobId::new(id.as_str()),
             id,
             kind: shape.kind(),
             digest,

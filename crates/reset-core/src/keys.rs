@@ -107,7 +107,7 @@ pub struct Keys {
 /// What is derived from one root.
 #[derive(Clone)]
 pub(crate) struct KeySet {
-    /// Turns (errand, account, nonce) into a secret.
+    /// Turns (job, account, nonce) into a secret.
     secrets: Key,
     /// Turns a secret into the digest that is stored.
     digests: Key,
@@ -124,7 +124,7 @@ pub(crate) struct KeySet {
 /// What one secret is derived from, beside the dialect and its shape.
 #[derive(Clone, Copy)]
 pub(crate) struct Draw<'a> {
-    /// The errand that mails it, or the ticket itself where it leaves in an answer.
+    /// The job that mails it, or the ticket itself where it leaves in an answer.
     pub(crate) origin: &'a str,
     /// Whose it is.
     pub(crate) account: &'a AccountId,
@@ -234,15 +234,8 @@ impl Keys {
     }
 
     /// The seed of one ticket's secret. Equal tickets give equal seeds: a retry mails the same secret.
-    pub fn seed(
-        &self,
-        dialect: &str,
-        kind: TicketKind,
-        errand: &str,
-        account: &AccountId,
-        nonce: u32,
-    ) -> Seed {
-        self.sets[0].seed(dialect, kind, Draw { origin: errand, account, nonce })
+    pub fn seed(&self, dialect: &str, kind: TicketKind, job: &str, account: &AccountId, nonce: u32) -> Seed {
+        self.sets[0].seed(dialect, kind, Draw { origin: job, account, nonce })
     }
 
     /// What is derived from the root in use.
@@ -284,7 +277,7 @@ mod tests {
     fn what_is_made_is_made_under_the_current_root_and_what_is_out_is_known_by_any() {
         let [old, new] = [1, 2].map(|byte| Key::root(&[byte; 32]).unwrap());
         let account = AccountId::new("1");
-        let draw = Draw { origin: "errand", account: &account, nonce: 0 };
+        let draw = Draw { origin: "job", account: &account, nonce: 0 };
         let of = |keys: &Keys| keys.draw("px0", &SixDigits, Scope::Global, draw);
         let (before, fresh) = (Keys::new(&old), Keys::new(&new));
         let both = Keys::rotated(&Keyring::new(new, [old]));

@@ -6,14 +6,14 @@
 //! * An *account* is a row of the users table.
 //! * A *ticket* is what we store of the right to set one new password; its *secret* is what we mail. A *code*
 //!   is a secret short enough to type, a *token* one for machines.
-//! * An *errand* is something accepted and still to be done; the *courier* works errands off.
+//! * An *job* is something accepted and still to be done; the *worker* works jobs off.
 //! * A *recipe* says how a dialect's tickets are made and how their secrets travel.
 //! * A *budget* says how often something may be done within some time.
 //! * An *event* is what happened to a reset; its *reference* is what people quote.
 //! * An *objection* is the owner's word that a reset was somebody else's.
 //!
 //! # Map
-//! One file a use case: [`request`] (somebody asks), [`deliver`] (the courier's turn), [`exchange`] (a code
+//! One file a use case: [`request`] (somebody asks), [`deliver`] (the worker's turn), [`exchange`] (a code
 //! becomes a token), [`redeem`] (a ticket sets a password), [`objection`] (the owner says that it was somebody else),
 //! [`link`] (an administrator hands a secret over). [`event`] and [`audit`] are what is written down of it. [`ports`] is what they need of the world,
 //! [`hasher`] the one port that is implemented here, `memory` the others for tests.
@@ -25,11 +25,11 @@ pub mod budget;
 pub mod contract;
 pub mod deliver;
 pub mod email;
-pub mod errand;
 pub mod error;
 pub mod event;
 pub mod exchange;
 pub mod hasher;
+pub mod job;
 pub mod keys;
 pub mod language;
 pub mod link;
@@ -59,8 +59,8 @@ use tokio::sync::Notify;
 use crate::{
     audit::Sealer,
     budget::Budgeting,
-    errand::{ErrandId, Reference},
     error::StoreError,
+    job::{JobId, Reference},
     keys::Keys,
     notation::hex,
     ports::{Adapters, random},
@@ -92,7 +92,7 @@ struct Inner {
     names: Vec<String>,
     notices: Notices,
     sealer: Sealer,
-    /// Wakes the courier.
+    /// Wakes the worker.
     wake: Notify,
     mail_works: AtomicBool,
     /// Whether the process is about to end.
@@ -100,7 +100,7 @@ struct Inner {
 }
 
 impl Resets {
-    /// The use cases, with what the courier mails for each dialect. Nothing is limited but the guesses at one ticket.
+    /// The use cases, with what the worker mails for each dialect. Nothing is limited but the guesses at one ticket.
     pub fn new(adapters: Adapters, keys: Keys, recipes: Vec<Recipes>, notify_owner: bool) -> Self {
         let notices = Notices { owner: notify_owner, objection_page: None };
         Self::within(Budgeting::default(), adapters, keys, recipes, notices)
@@ -175,8 +175,8 @@ impl Resets {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
-    /// Returns when an errand was accepted since the last call.
-    pub async fn errand_accepted(&self) {
+    /// Returns when a job was accepted since the last call.
+    pub async fn job_queued(&self) {
         self.inner.wake.notified().await;
     }
 
@@ -188,8 +188,8 @@ impl Resets {
         self.inner.recipes.iter().find(|recipes| recipes.dialect == dialect)
     }
 
-    fn errand_id(&self) -> ErrandId {
-        ErrandId::new(hex(&random::<16>(&*self.inner.adapters.entropy)))
+    fn new_job_id(&self) -> JobId {
+        JobId::new(hex(&random::<16>(&*self.inner.adapters.entropy)))
     }
 
     fn ticket_id(&self) -> TicketId {

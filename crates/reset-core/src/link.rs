@@ -10,8 +10,8 @@ use crate::{
     Resets,
     deliver::Purpose,
     email::EmailAddress,
-    errand::{Errand, Outcome, Reference, Task},
     error::StoreError,
+    job::{Job, JobKind, Outcome, Reference},
     mail::MailBody,
     time::Timestamp,
 };
@@ -60,12 +60,12 @@ impl Resets {
         let account = adapters.store.account_by_email(email).await?;
         let account = account.filter(|account| !account.blocked).ok_or(LinkError::Unknown)?;
         let now = adapters.clock.now();
-        let mut errand = Errand {
-            id: self.errand_id(),
+        let mut job = Job {
+            id: self.new_job_id(),
             seq: 0,
             reference: self.reference(),
             dialect: recipes.dialect.to_owned(),
-            task: Task::Reset {
+            task: JobKind::Reset {
                 email: email.clone(),
                 redirect_to: redirect_to.map(ToOwned::to_owned),
                 locale: None,
@@ -74,9 +74,9 @@ impl Resets {
             attempts: 0,
             lost: 0,
         };
-        // It is done as soon as it is accepted, so that no courier mails it.
-        errand.seq = adapters.store.push_done(&errand, Outcome::HandedOver, now).await?;
-        let issued = self.issue(&errand, &account, recipes, redirect_to, Purpose::Link).await?;
+        // It is done as soon as it is accepted, so that no worker mails it.
+        job.seq = adapters.store.push_done(&job, Outcome::HandedOver, now).await?;
+        let issued = self.issue(&job, &account, recipes, redirect_to, Purpose::Link).await?;
         let ticket = issued.ok_or(LinkError::Superseded)?;
         let (recipe, secret) = self
             .secret_of(&ticket, &account, recipes)
@@ -87,6 +87,6 @@ impl Resets {
             MailBody::ResetLink { url, .. } => url,
             MailBody::PasswordChanged { .. } => unreachable!("no recipe carries a notice"),
         };
-        Ok(HandedOver { secret, expires_at: ticket.expires_at, reference: errand.reference })
+        Ok(HandedOver { secret, expires_at: ticket.expires_at, reference: job.reference })
     }
 }

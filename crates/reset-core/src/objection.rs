@@ -17,9 +17,9 @@ use crate::{
     Resets,
     account::{Account, AccountId, StoredAddress, email_key},
     email::EmailAddress,
-    errand::{Errand, ErrandId, Reference, Task},
     error::{HashError, StoreError},
     event::{Event, EventKind, Network},
+    job::{Job, JobId, JobKind, Reference},
     keys::{KeySet, Keys},
     notation::{hex, unhex},
     password::NewPassword,
@@ -30,14 +30,14 @@ use crate::{
 /// How long the link of a notice is good for, and how long an objection then stands.
 pub const OBJECTION_LIFE: Duration = Duration::from_secs(72 * 60 * 60);
 
-/// Bytes of an errand's id, and of the tag behind it.
+/// Bytes of a job's id, and of the tag behind it.
 const PART: usize = 16;
 
 /// The right to object to one reset, and what became of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Objection {
-    /// The errand of the notice that carries the link.
-    pub id: ErrandId,
+    /// The job of the notice that carries the link.
+    pub id: JobId,
     /// Whose password was set.
     pub account: AccountId,
     /// The reset.
@@ -76,7 +76,7 @@ pub struct Raising<'a> {
     /// Hash of a password that nobody knows.
     pub password_hash: &'a str,
     /// Those who are told: the webhook, which ends sessions elsewhere.
-    pub errands: &'a [Errand],
+    pub jobs: &'a [Job],
     /// What is written down.
     pub event: &'a Event,
     /// When.
@@ -98,19 +98,19 @@ pub enum ObjectError {
 }
 
 impl Keys {
-    /// What the link of a notice ends in: the errand and a tag, so that a forged one costs no query.
-    fn objection_token(&self, errand: &ErrandId) -> Zeroizing<String> {
-        let tag = self.current().objections.tag(&[errand.as_str().as_bytes()]);
-        Zeroizing::new(format!("{}{}", errand.as_str(), hex(&tag[..PART])))
+    /// What the link of a notice ends in: the job and a tag, so that a forged one costs no query.
+    fn objection_token(&self, job: &JobId) -> Zeroizing<String> {
+        let tag = self.current().objections.tag(&[job.as_str().as_bytes()]);
+        Zeroizing::new(format!("{}{}", job.as_str(), hex(&tag[..PART])))
     }
 
-    /// The errand that a link's end names, if it is one of ours.
-    fn open_objection(&self, token: &str) -> Option<ErrandId> {
+    /// The job that a link's end names, if it is one of ours.
+    fn open_objection(&self, token: &str) -> Option<JobId> {
         let (id, tag) = token.split_at_checked(2 * PART)?;
         let tag = unhex(tag)?;
         let honest = |set: &KeySet| bool::from(set.objections.tag(&[id.as_bytes()])[..PART].ct_eq(&tag));
         // A link outlives a change of the secret by three days.
-        self.all().iter().any(honest).then(|| ErrandId::new(id))
+        self.all().iter().any(honest).then(|| JobId::new(id))
     }
 }
 
@@ -118,7 +118,7 @@ impl Resets {
     /// Makes the link of a notice, where there is a page that it can lead to. Done again, it makes the same.
     pub(crate) async fn allow_objection(
         &self,
-        errand: &Errand,
+        job: &Job,
         account: &AccountId,
         to: &StoredAddress,
     ) -> Result<Option<Zeroizing<String>>, StoreError> {
@@ -131,16 +131,16 @@ impl Resets {
             return Ok(None);
         }
         let objection = Objection {
-            id: errand.id.clone(),
+            id: job.id.clone(),
             account: account.clone(),
-            reference: errand.reference.clone(),
-            dialect: errand.dialect.clone(),
+            reference: job.reference.clone(),
+            dialect: job.dialect.clone(),
             mailbox,
-            until: errand.created_at.plus(OBJECTION_LIFE),
+            until: job.created_at.plus(OBJECTION_LIFE),
             raised_at: None,
         };
         store.allow_objection(&objection).await?;
-        let token = self.inner.keys.objection_token(&errand.id);
+        let token = self.inner.keys.objection_token(&job.id);
         Ok(Some(Zeroizing::new(format!("{page}?token={}", token.as_str()))))
     }
 
@@ -173,24 +173,19 @@ impl Resets {
         let now = adapters.clock.now();
         let event = Event {
             reference: Some(objection.reference.clone()),
-            errand: Some(objection.id.clone()),
+            job: Some(objection.id.clone()),
             dialect: objection.dialect.clone(),
             ..Event::new(EventKind::Objected, now).of(&account.id).by(network.as_ref())
         };
-        let mut errands = self.errands_of_an_end(&objection.dialect, &account.id, &objection.reference);
+        let mut jobs = self.session_revocation_jobs(&objection.dialect, &account.id, &objection.reference);
         if account.email_key() != objection.mailbox {
             // Whoever has it, the owner or somebody else: the password of his account was changed.
             let to = StoredAddress::new(&account.email);
-            let notice = Task::Notice { account: account.id.clone(), to };
-            errands.push(self.errand_of(&objection.dialect, notice, &objection.reference));
+            let notice = JobKind::Notice { account: account.id.clone(), to };
+            jobs.push(self.new_job(&objection.dialect, notice, &objection.reference));
         }
-        let raising = Raising {
-            objection: &objection,
-            password_hash: &password_hash,
-            errands: &errands,
-            event: &event,
-            now,
-        };
+        let raising =
+            Raising { objection: &objection, password_hash: &password_hash, jobs: &jobs, event: &event, now };
         if !adapters.store.object(raising).await? {
             // Somebody else was quicker, or its time ran out meanwhile.
             let after = adapters.store.objection(&objection.id).await?;

@@ -3,8 +3,8 @@
 //! Three things to note. Absence is no error: look-ups return `Option`. Time is always an argument, so that
 //! one clock decides. Whatever must not happen by halves is one method, and says so.
 
-mod errands;
 mod events;
+mod jobs;
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::{
     account::{Account, AccountId, NewAccount},
     budget::Budget,
     email::EmailAddress,
-    errand::{Errand, ErrandId},
     error::{AddAccountError, HashError, MailError, StoreError},
     event::Event,
     hasher::HashForm,
+    job::{Job, JobId},
     mail::Mail,
     password::NewPassword,
     secret::TicketDigest,
@@ -26,22 +26,22 @@ use crate::{
 };
 
 pub use self::{
-    errands::{Backlog, Errands, Outbox, Queued},
     events::{Events, Objections},
+    jobs::{Backlog, Jobs, Outbox, Queued},
 };
 
 /// Everything that is remembered, in one database.
 #[async_trait]
-pub trait Store: Accounts + Tickets + Errands + Outbox + Budgets + Events + Objections {
+pub trait Store: Accounts + Tickets + Jobs + Outbox + Budgets + Events + Objections {
     /// Answers when the database does and its schema is the one this program was built for.
     ///
     /// # Errors
     /// When it does not.
     async fn ready(&self) -> Result<(), StoreError>;
 
-    /// Forgets tickets that ended, errands that were finished, budgets whose windows were empty again and links of
-    /// notices that ended before `before`. Errands that still owe a mail ([`Outcome::OWED`](crate::errand::Outcome::OWED)) are kept longer by
-    /// [`KEPT_FOR_RETRY`](crate::errand::KEPT_FOR_RETRY).
+    /// Forgets tickets that ended, jobs that were finished, budgets whose windows were empty again and links of
+    /// notices that ended before `before`. Jobs that still owe a mail ([`Outcome::OWED`](crate::job::Outcome::OWED)) are kept longer by
+    /// [`RETRY_RETENTION`](crate::job::RETRY_RETENTION).
     ///
     /// # Errors
     /// When the store fails.
@@ -101,7 +101,7 @@ pub enum Issued {
     Collision,
     /// Other accounts have as many live tickets of this kind as there may be; nothing changed.
     Crowded,
-    /// The account has a ticket of a later errand in this dialect; nothing changed.
+    /// The account has a ticket of a later job in this dialect; nothing changed.
     Superseded,
 }
 
@@ -113,8 +113,8 @@ pub struct Redemption<'a> {
     pub account: &'a AccountId,
     /// The hash to store.
     pub password_hash: &'a str,
-    /// The errands that tell the owner and the webhook, where wanted.
-    pub errands: &'a [Errand],
+    /// The jobs that tell the owner and the webhook, where wanted.
+    pub jobs: &'a [Job],
     /// What is written down.
     pub event: &'a Event,
     /// When.
@@ -131,10 +131,10 @@ pub trait Tickets: Send + Sync {
     /// that it costs what any other does (R14), and no event is written of it.
     ///
     /// With `most_live`, it is stored only while other accounts have fewer live tickets of its kind in its
-    /// dialect. The count and the issue are one transaction: parallel couriers cannot exceed it.
+    /// dialect. The count and the issue are one transaction: parallel workers cannot exceed it.
     ///
     /// # Errors
-    /// When the store fails, or the errand has issued a ticket already: a second courier at one errand must
+    /// When the store fails, or the job has issued a ticket already: a second worker at one job must
     /// find the first one's ticket, not void it.
     async fn issue(
         &self,
@@ -143,11 +143,11 @@ pub trait Tickets: Send + Sync {
         event: &Event,
     ) -> Result<Issued, StoreError>;
 
-    /// The ticket that this errand issued, whatever its state.
+    /// The ticket that this job issued, whatever its state.
     ///
     /// # Errors
     /// When the store fails.
-    async fn ticket_of(&self, errand: &ErrandId) -> Result<Option<Ticket>, StoreError>;
+    async fn ticket_of(&self, job: &JobId) -> Result<Option<Ticket>, StoreError>;
 
     /// The dialect's ticket with this digest, whatever its state; a live one before a dead one.
     ///
@@ -208,7 +208,7 @@ pub trait Tickets: Send + Sync {
 
     /// Spends the ticket and sets the password, in one transaction: the conditional spend, the new hash, the
     /// account's epoch, the end of its other tickets, and of objections to earlier resets whose mailbox is the
-    /// account's address, the errands that tell of it, and the event. Of any number of concurrent calls
+    /// account's address, the jobs that tell of it, and the event. Of any number of concurrent calls
     /// exactly one returns `true`; `false` means that nothing changed.
     ///
     /// The ticket is spent only while it is live, its account is not blocked, and the account's epoch and
@@ -268,7 +268,7 @@ pub trait Mailer: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordReset {
     /// The same for every try.
-    pub id: ErrandId,
+    pub id: JobId,
     /// Whose password was reset.
     pub account: AccountId,
     /// Through which dialect.

@@ -80,7 +80,7 @@ impl Carriage {
     }
 }
 
-/// What the courier mails for one dialect.
+/// What the worker mails for one dialect.
 #[derive(Clone)]
 pub struct Recipes {
     /// Name of the dialect.

@@ -9,9 +9,9 @@ use crate::{
     Resets,
     account::{Account, AccountId, StoredAddress},
     budget::Budget,
-    errand::{Errand, Reference, Task},
     error::{RedeemError, StoreError},
     event::{Event, EventKind, Network},
+    job::{Job, JobKind, Reference},
     password::NewPassword,
     ports::Redemption,
     rehearse::is_nobodys,
@@ -53,7 +53,7 @@ impl Resets {
         }
         self.refuse_own_names(&password, &account, &ticket, &dead("made of names")).await?;
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
-        let errands = self.errands_of_a_reset(&ticket, &account);
+        let jobs = self.post_reset_jobs(&ticket, &account);
         // The time of the spend, not of the look-up: hashing may have outlasted the ticket.
         let now = adapters.clock.now();
         let event = Event::of_ticket(EventKind::Done, &ticket, now).by(network.as_ref());
@@ -61,7 +61,7 @@ impl Resets {
             ticket: &ticket.id,
             account: &account.id,
             password_hash: &password_hash,
-            errands: &errands,
+            jobs: &jobs,
             event: &event,
             now,
         };
@@ -110,28 +110,32 @@ impl Resets {
     }
 
     /// Who is to be told of it.
-    fn errands_of_a_reset(&self, ticket: &Ticket, account: &Account) -> Vec<Errand> {
+    fn post_reset_jobs(&self, ticket: &Ticket, account: &Account) -> Vec<Job> {
         let reference = ticket.reference.clone().unwrap_or_else(|| self.reference());
-        let notice = || Task::Notice { account: account.id.clone(), to: StoredAddress::new(&account.email) };
+        let notice =
+            || JobKind::Notice { account: account.id.clone(), to: StoredAddress::new(&account.email) };
         let notice = self.inner.notices.owner.then(notice);
-        let notice = notice.map(|task| self.errand_of(&ticket.dialect, task, &reference));
-        notice.into_iter().chain(self.errands_of_an_end(&ticket.dialect, &account.id, &reference)).collect()
+        let notice = notice.map(|task| self.new_job(&ticket.dialect, task, &reference));
+        notice
+            .into_iter()
+            .chain(self.session_revocation_jobs(&ticket.dialect, &account.id, &reference))
+            .collect()
     }
 
     /// What ends sessions elsewhere, once a password is another one.
-    pub(crate) fn errands_of_an_end(
+    pub(crate) fn session_revocation_jobs(
         &self,
         dialect: &str,
         account: &AccountId,
         reference: &Reference,
-    ) -> Vec<Errand> {
-        let webhook = || self.errand_of(dialect, Task::Webhook { account: account.clone() }, reference);
+    ) -> Vec<Job> {
+        let webhook = || self.new_job(dialect, JobKind::Webhook { account: account.clone() }, reference);
         self.adapters().webhook.is_some().then(webhook).into_iter().collect()
     }
 
-    pub(crate) fn errand_of(&self, dialect: &str, task: Task, reference: &Reference) -> Errand {
-        Errand {
-            id: self.errand_id(),
+    pub(crate) fn new_job(&self, dialect: &str, task: JobKind, reference: &Reference) -> Job {
+        Job {
+            id: self.new_job_id(),
             seq: 0,
             reference: reference.clone(),
             dialect: dialect.to_owned(),

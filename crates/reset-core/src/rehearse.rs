@@ -1,6 +1,6 @@
-//! Use case: the courier's turn for an address without an account.
+//! Use case: the worker's turn for an address without an account.
 //!
-//! A ticket, a secret and a mail cost time, and what the courier does shares the machine with whoever asks next: by the
+//! A ticket, a secret and a mail cost time, and what the worker does shares the machine with whoever asks next: by the
 //! time of his own answer he could tell what became of the last ask (R14). So all of it is done for nobody as well. The
 //! ticket is void before anybody else can see it, the secret is thrown away, and the mail is handed to nobody (R19).
 
@@ -8,8 +8,8 @@ use crate::{
     Resets,
     account::{Account, AccountId},
     deliver::{Purpose, letter},
-    errand::Errand,
     error::StoreError,
+    job::Job,
     recipe::Recipes,
 };
 
@@ -28,14 +28,14 @@ impl Resets {
     /// Does for an address without an account what is done for one with, and leaves nothing that opens anything.
     pub(crate) async fn rehearse(
         &self,
-        errand: &Errand,
+        job: &Job,
         recipes: &Recipes,
         redirect_to: Option<&str>,
     ) -> Result<(), StoreError> {
         let (store, mailer) = (&self.adapters().store, &self.adapters().mailer);
         let nobody = Account {
-            // No account has this key, and no other errand of the same address: nothing of it is ever in another's way.
-            id: AccountId::new(format!("{NOBODY}{}", errand.id.as_str())),
+            // No account has this key, and no other job of the same address: nothing of it is ever in another's way.
+            id: AccountId::new(format!("{NOBODY}{}", job.id.as_str())),
             email: NOWHERE.to_owned(),
             username: None,
             name: None,
@@ -44,21 +44,21 @@ impl Resets {
             blocked: false,
             hash_form: None,
             epoch: 0,
-            created_at: errand.created_at,
-            updated_at: errand.created_at,
+            created_at: job.created_at,
+            updated_at: job.created_at,
         };
-        let ticket = store.ticket_of(&errand.id).await?;
+        let ticket = store.ticket_of(&job.id).await?;
         self.may_mail("nobody").await?;
         // After a crash the ticket is there already; one mail more or less is no matter then.
         if ticket.is_some() {
             return Ok(());
         }
-        let issued = self.issue(errand, &nobody, recipes, redirect_to, Purpose::Rehearsal).await?;
+        let issued = self.issue(job, &nobody, recipes, redirect_to, Purpose::Rehearsal).await?;
         let Some(ticket) = issued else { return Ok(()) };
         let Some((recipe, secret)) = self.secret_of(&ticket, &nobody, recipes) else { return Ok(()) };
         let text = recipe.shape.seal(&secret, &ticket);
         let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
-        mailer.rehearse(&letter(errand, nobody, body)).await;
+        mailer.rehearse(&letter(job, nobody, body)).await;
         Ok(())
     }
 }

@@ -1,20 +1,20 @@
 //! Use case: somebody asks for a reset.
 //!
-//! The answer leaves before any account is looked up: one errand is written, whoever asked. So known and
+//! The answer leaves before any account is looked up: one job is written, whoever asked. So known and
 //! unknown addresses cost the same work and give the same bytes (R13-R15). px0's contract demands otherwise;
 //! that is an argument, [`Disclosure`], and never a dialect peeking into the store.
 //!
 //! An address may be asked for only so often, over all dialects, whether or not it has an account. Beyond that the
-//! answer is the usual one, no errand is written and nothing is mailed: what the owner asked for before stays valid
+//! answer is the usual one, no job is written and nothing is mailed: what the owner asked for before stays valid
 //! (R6, R14, R16).
 
 use crate::{
     Resets,
     budget::Budget,
     email::EmailAddress,
-    errand::{Errand, Reference, Task},
     error::RequestError,
     event::{Event, EventKind, Network},
+    job::{Job, JobKind, Reference},
 };
 
 /// Whether the answer may tell if an account exists.
@@ -45,7 +45,7 @@ pub struct Ask {
 }
 
 impl Resets {
-    /// Accepts a request: when this returns, the errand survives the process. An address that was asked for too often
+    /// Accepts a request: when this returns, the job survives the process. An address that was asked for too often
     /// is accepted alike, and nothing comes of it.
     ///
     /// # Errors
@@ -72,19 +72,18 @@ impl Resets {
         let now = adapters.clock.now();
         let asks = self.budget_of_asks(&email);
         let address = Some(self.inner.keys.address_tag(&email));
-        let errand = Errand {
-            id: self.errand_id(),
+        let job = Job {
+            id: self.new_job_id(),
             seq: 0,
             reference,
             dialect: dialect.to_owned(),
-            task: Task::Reset { email, redirect_to, locale },
+            task: JobKind::Reset { email, redirect_to, locale },
             created_at: now,
             attempts: 0,
             lost: 0,
         };
-        let event =
-            Event { address, ..Event::of_errand(EventKind::Accepted, &errand, now).by(network.as_ref()) };
-        if adapters.store.push_within(&errand, &asks, &event).await? {
+        let event = Event { address, ..Event::of_job(EventKind::Accepted, &job, now).by(network.as_ref()) };
+        if adapters.store.push_within(&job, &asks, &event).await? {
             self.inner.wake.notify_one();
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Secrets and digests: what leaves by mail and what goes to the store are two types.
 //!
-//! A secret is never stored. The courier derives it when it mails, as a keyed function of (errand, account,
+//! A secret is never stored. The worker derives it when it mails, as a keyed function of (job, account,
 //! nonce), so a retry repeats the same secret and no queue row ever holds one (security.md R3, R29).
 
 use subtle::ConstantTimeEq;
@@ -273,14 +273,14 @@ mod tests {
     }
 
     fn seed(nonce: u32) -> Seed {
-        keys().seed("px0", TicketKind::Code, "errand", &AccountId::new("1"), nonce)
+        keys().seed("px0", TicketKind::Code, "job", &AccountId::new("1"), nonce)
     }
 
     #[test]
     fn a_seed_repeats_itself_and_differs_in_every_part() {
         let text = |seed: Seed| LongCode.mint(&seed).reveal().to_owned();
-        let of = |dialect, kind, errand, account, nonce| {
-            text(keys().seed(dialect, kind, errand, &AccountId::new(account), nonce))
+        let of = |dialect, kind, job, account, nonce| {
+            text(keys().seed(dialect, kind, job, &AccountId::new(account), nonce))
         };
         let base = of("px0", TicketKind::Code, "e", "1", 0);
         assert_eq!(base, of("px0", TicketKind::Code, "e", "1", 0));

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     account::AccountId,
-    errand::{ErrandId, Reference},
+    job::{JobId, Reference},
     secret::TicketDigest,
     time::Timestamp,
 };
@@ -81,10 +81,10 @@ pub struct Ticket {
     pub epoch: i64,
     /// The reset it belongs to; unknown for tickets of an older program.
     pub reference: Option<Reference>,
-    /// The errand that mailed it.
-    pub errand: ErrandId,
-    /// The errand's place in the order of asking: a later ask beats an earlier one.
-    pub errand_seq: i64,
+    /// The job that mailed it.
+    pub job: JobId,
+    /// The job's place in the order of asking: a later ask beats an earlier one.
+    pub job_seq: i64,
     /// Which draw of the seed this is; counts up when a code collides with a live one (R11).
     pub nonce: u32,
     /// Where a link is to lead, checked against the allow-list when asked and when opened.

@@ -9,7 +9,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use reset_core::{Resets, errand::Reference};
+use reset_core::{Resets, job::Reference};
 use tokio::time::Instant;
 use tracing::error;
 

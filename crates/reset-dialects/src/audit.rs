@@ -3,8 +3,8 @@
 use reset_core::{
     account::AccountId,
     audit::{Broken, Mark, Seal, Sealed, Sealer, Verified, Walk},
-    errand::{ErrandId, Reference},
     event::{AddressTag, Event, EventKind, Network},
+    job::{JobId, Reference},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    errand: Option<String>,
+    job: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ pub fn event(sealed: &Sealed) -> String {
         kind: event.kind.name().to_owned(),
         dialect: event.dialect.clone(),
         reference: event.reference.as_ref().map(|it| it.as_str().to_owned()),
-        errand: event.errand.as_ref().map(|it| it.as_str().to_owned()),
+        job: event.job.as_ref().map(|it| it.as_str().to_owned()),
         account: event.account.as_ref().map(|it| it.as_str().to_owned()),
         address: event.address.as_ref().map(|it| it.as_str().to_owned()),
         network: event.network.as_ref().map(|it| it.as_str().to_owned()),
@@ -110,7 +110,7 @@ fn read(text: &str) -> Option<Sealed> {
         kind: EventKind::named(&line.kind),
         dialect: line.dialect,
         reference: line.reference.map(Reference::stored),
-        errand: line.errand.map(ErrandId::new),
+        job: line.job.map(JobId::new),
         account: line.account.map(AccountId::new),
         address: line.address.map(AddressTag::stored),
         network: line.network.map(Network::stored),

@@ -10,7 +10,7 @@
 //! 3. `error.rs`: an exhaustive match from each use case's errors, and from [`refusal::Refusal`], to bytes.
 //! 4. One field in [`Settings`], with its defaults, one line in [`dialects`], and its name in [`NAMES`].
 //!
-//! Routes on every front-end, the OpenAPI documents, the courier's mails and the generic conformance cases
+//! Routes on every front-end, the OpenAPI documents, the worker's mails and the generic conformance cases
 //! follow from the table.
 
 pub mod admin;

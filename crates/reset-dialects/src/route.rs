@@ -9,8 +9,8 @@ use http::{HeaderMap, Method, Request, Response};
 use reset_core::{
     Resets,
     email::EmailAddress,
-    errand::Reference,
     event::Network,
+    job::Reference,
     recipe::Recipes,
     request::{Ask, Disclosure},
 };
@@ -167,7 +167,7 @@ pub struct Dialect {
     pub refuse: Refuse,
     /// The rows: path and endpoints.
     pub rows: Vec<(String, Vec<Endpoint>)>,
-    /// What the courier mails, for dialects that mail.
+    /// What the worker mails, for dialects that mail.
     pub recipes: Option<Recipes>,
     /// The dialect's own document, path keys and operation ids as its publisher has them.
     pub document: OpenApi,

@@ -70,7 +70,7 @@ pub fn request(url: &Uri, secret: &WebhookSecret, event: &PasswordReset, now: Ti
 
 #[cfg(test)]
 mod tests {
-    use reset_core::{account::AccountId, errand::ErrandId};
+    use reset_core::{account::AccountId, job::JobId};
 
     use super::*;
 
@@ -88,7 +88,7 @@ mod tests {
     fn an_event_is_told_with_an_id_that_every_try_repeats() {
         let secret = WebhookSecret::parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let event = PasswordReset {
-            id: ErrandId::new("e1"),
+            id: JobId::new("e1"),
             account: AccountId::new("42"),
             dialect: "px0".to_owned(),
             at: Timestamp::from_millis(1_768_574_400_000),

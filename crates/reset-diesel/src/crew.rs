@@ -1,6 +1,6 @@
 //! Threads behind a bounded queue: what every engine's connections live on.
 //!
-//! Diesel's calls block, so none runs on the runtime's threads. A job that has begun runs to its end even if its
+//! Diesel's calls block, so none runs on the runtime's threads. A task that has begun runs to its end even if its
 //! caller goes: a client that hangs up cannot leave a transaction open.
 
 use std::{
@@ -13,14 +13,14 @@ use std::{
 
 use crate::fault::Fault;
 
-/// Most jobs that wait. Beyond it a job fails at once.
+/// Most tasks that wait. Beyond it a task fails at once.
 pub(crate) const QUEUE: usize = 1024;
 
 /// How long the threads may take to end. Longer than a statement that another process holds up; short enough that a
 /// process that is told to end does so.
 const LAST_WORDS: Duration = Duration::from_secs(8);
 
-/// Jobs that wait for a thread. A channel would do for one thread; several would have to take turns at its
+/// Tasks that wait for a thread. A channel would do for one thread; several would have to take turns at its
 /// receiving end, and sleep while there is work.
 pub(crate) struct Queue<J: ?Sized> {
     state: Mutex<State<J>>,
@@ -30,55 +30,55 @@ pub(crate) struct Queue<J: ?Sized> {
 }
 
 struct State<J: ?Sized> {
-    jobs: VecDeque<Box<J>>,
+    tasks: VecDeque<Box<J>>,
     closed: bool,
 }
 
 impl<J: ?Sized> Queue<J> {
     fn new() -> Self {
         Self {
-            state: Mutex::new(State { jobs: VecDeque::new(), closed: false }),
+            state: Mutex::new(State { tasks: VecDeque::new(), closed: false }),
             changed: Condvar::new(),
             closing: Condvar::new(),
         }
     }
 
-    fn push(&self, job: Box<J>) -> Result<(), Fault> {
+    fn push(&self, task: Box<J>) -> Result<(), Fault> {
         let mut state = self.lock();
-        if state.jobs.len() >= QUEUE {
+        if state.tasks.len() >= QUEUE {
             return Err(Fault::Full);
         }
-        state.jobs.push_back(job);
+        state.tasks.push_back(task);
         drop(state);
         self.changed.notify_one();
         Ok(())
     }
 
-    /// The next job, if one is waiting.
+    /// The next task, if one is waiting.
     pub(crate) fn waiting(&self) -> Option<Box<J>> {
-        self.lock().jobs.pop_front()
+        self.lock().tasks.pop_front()
     }
 
-    /// The next job, once there is one; nothing when the queue is closed and worked off.
+    /// The next task, once there is one; nothing when the queue is closed and worked off.
     pub(crate) fn next(&self) -> Option<Box<J>> {
-        let idle = |state: &mut State<J>| state.jobs.is_empty() && !state.closed;
+        let idle = |state: &mut State<J>| state.tasks.is_empty() && !state.closed;
         let state = self.changed.wait_while(self.lock(), idle);
-        state.unwrap_or_else(PoisonError::into_inner).jobs.pop_front()
+        state.unwrap_or_else(PoisonError::into_inner).tasks.pop_front()
     }
 
-    /// Leaves a job to the other threads, as the next one. A closed queue gives it back.
-    pub(crate) fn leave(&self, job: Box<J>) -> Option<Box<J>> {
+    /// Leaves a task to the other threads, as the next one. A closed queue gives it back.
+    pub(crate) fn leave(&self, task: Box<J>) -> Option<Box<J>> {
         let mut state = self.lock();
         if state.closed {
-            return Some(job);
+            return Some(task);
         }
-        state.jobs.push_front(job);
+        state.tasks.push_front(task);
         drop(state);
         self.changed.notify_one();
         None
     }
 
-    /// Takes no job for `pause`, or until the queue is closed.
+    /// Takes no task for `pause`, or until the queue is closed.
     pub(crate) fn rest(&self, pause: Duration) {
         let open = |state: &mut State<J>| !state.closed;
         drop(self.closing.wait_timeout_while(self.lock(), pause, open));
@@ -90,7 +90,7 @@ impl<J: ?Sized> Queue<J> {
         self.closing.notify_all();
     }
 
-    /// No job runs under the lock, so a panic cannot have left the list half changed.
+    /// No task runs under the lock, so a panic cannot have left the list half changed.
     fn lock(&self) -> MutexGuard<'_, State<J>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,7 +114,7 @@ impl<J: ?Sized + Send + 'static> Default for Crew<J> {
 }
 
 impl<J: ?Sized + Send + 'static> Crew<J> {
-    /// Adds a thread that takes jobs as `run` likes.
+    /// Adds a thread that takes tasks as `run` likes.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -132,12 +132,12 @@ impl<J: ?Sized + Send + 'static> Crew<J> {
         Ok(())
     }
 
-    /// Queues a job.
+    /// Queues a task.
     ///
     /// # Errors
     /// [`Fault::Full`].
-    pub(crate) fn push(&self, job: Box<J>) -> Result<(), Fault> {
-        self.queue.push(job)
+    pub(crate) fn push(&self, task: Box<J>) -> Result<(), Fault> {
+        self.queue.push(task)
     }
 }
 
@@ -150,7 +150,7 @@ impl<J: ?Sized + Send + 'static> Drop for Crew<J> {
         let late = ended.recv_timeout(LAST_WORDS) == Err(mpsc::RecvTimeoutError::Timeout);
         for thread in self.threads.drain(..) {
             if !late || thread.is_finished() {
-                // Jobs catch their panics; one that got through was printed when it happened.
+                // Tasks catch their panics; one that got through was printed when it happened.
                 let _panicked = thread.join();
             }
         }

@@ -172,7 +172,7 @@ impl Database {
     }
 
     /// The file, where the database is embedded in this process: then no other server works on it, its
-    /// schema may be migrated at start, and [`release`](reset_core::ports::Errands::release) is safe.
+    /// schema may be migrated at start, and [`release`](reset_core::ports::Jobs::release) is safe.
     pub fn file(&self) -> Option<&Path> {
         match &self.engine {
             Engine::Sqlite(path) => Some(path),

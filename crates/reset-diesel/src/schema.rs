@@ -4,7 +4,7 @@
 /// Declares the tables under the names that an engine gives them: each is what `diesel::table!` takes as a
 /// table's name, attributes included.
 macro_rules! schema {
-    (users: $users:tt, tickets: $tickets:tt, errands: $errands:tt, guesses: $guesses:tt,
+    (users: $users:tt, tickets: $tickets:tt, jobs: $jobs:tt, guesses: $guesses:tt,
      budgets: $budgets:tt, events: $events:tt, marks: $marks:tt, objections: $objections:tt) => {
         $crate::schema::table! { $users (id) {
             id -> BigInt,
@@ -30,8 +30,8 @@ macro_rules! schema {
             digest -> Binary,
             email -> Text,
             epoch -> BigInt,
-            errand -> Text,
-            errand_seq -> BigInt,
+            job -> Text,
+            job_seq -> BigInt,
             nonce -> BigInt,
             redirect_to -> Nullable<Text>,
             attempts -> BigInt,
@@ -43,7 +43,7 @@ macro_rules! schema {
             reference -> Nullable<Text>,
         } }
 
-        $crate::schema::table! { $errands (seq) {
+        $crate::schema::table! { $jobs (seq) {
             seq -> BigInt,
             id -> Text,
             reference -> Text,
@@ -81,7 +81,7 @@ macro_rules! schema {
             kind -> Text,
             dialect -> Text,
             reference -> Nullable<Text>,
-            errand -> Nullable<Text>,
+            job -> Nullable<Text>,
             account -> Nullable<Text>,
             address -> Nullable<Text>,
             network -> Nullable<Text>,

@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use reset_core::error::MailError;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-/// How long a mail may take, the wait for its turn included. A courier's lease is longer.
+/// How long a mail may take, the wait for its turn included. A worker's lease is longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A place where one piece of work is done at a time.

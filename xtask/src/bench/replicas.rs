@@ -103,7 +103,7 @@ fn one_round(
     measured.triggers.push(on_all(&places, TRIGGERS, |connection, turn| {
         ask_strapi(connection, &format!("nobody{turn}@example.com"))
     })?);
-    // The errands are worked off before the servers end, lest they burden the next round.
+    // The jobs are worked off before the servers end, lest they burden the next round.
     wait_until_worked_off(postgres)
 }
 
@@ -152,18 +152,18 @@ fn resets(places: &[SocketAddr], deployment: &Deployment, round: usize) -> anyho
     Ok(precise(ACCOUNTS) / begun.elapsed().as_secs_f64())
 }
 
-/// Until no errand is left.
+/// Until no job is left.
 fn wait_until_worked_off(postgres: &OwnServer) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let mut psql = programs::server("psql")?;
         psql.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &postgres.port.to_string()]);
-        psql.args(["-Atc", "SELECT COUNT(*) FROM polyreset.errands WHERE finished_at IS NULL"]);
+        psql.args(["-Atc", "SELECT COUNT(*) FROM polyreset.jobs WHERE finished_at IS NULL"]);
         let output = psql.output().context("starting psql")?;
         if output.stdout == b"0\n" {
             return Ok(());
         }
-        ensure!(begun.elapsed() < Duration::from_secs(120), "errands are left: {output:?}");
+        ensure!(begun.elapsed() < Duration::from_secs(120), "jobs are left: {output:?}");
         thread::sleep(Duration::from_millis(200));
     }
 }

@@ -1,4 +1,4 @@
-//! A front-end on a free port, with everything behind it in memory, and the courier at work.
+//! A front-end on a free port, with everything behind it in memory, and the worker at work.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -55,10 +55,10 @@ impl World {
         runtime.block_on(add(&memory, "user@example.com"));
         runtime.spawn(async move {
             loop {
-                for errand in resets.claim(8).await.unwrap() {
-                    resets.deliver(&errand).await.unwrap();
+                for job in resets.claim(8).await.unwrap() {
+                    resets.deliver(&job).await.unwrap();
                 }
-                let _ = tokio::time::timeout(Duration::from_millis(5), resets.errand_accepted()).await;
+                let _ = tokio::time::timeout(Duration::from_millis(5), resets.job_queued()).await;
             }
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -107,12 +107,12 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
     let acknowledged = asked_for.iter().filter(|(.., good)| *good).count();
     assert!(acknowledged > 0 && (BEFORE..RESETS).contains(&done), "{acknowledged} requests, {done} resets");
     let count = |condition: &str| {
-        let query = format!("SELECT COUNT(*) FROM polyreset.errands WHERE {condition}");
+        let query = format!("SELECT COUNT(*) FROM polyreset.jobs WHERE {condition}");
         sql::number(databases::Server::Postgres, &standby.url(), &query)
     };
     assert!(count("email IS NOT NULL") >= i64::try_from(RESETS + acknowledged).unwrap());
     let begun = Instant::now();
-    let held = "UPDATE polyreset.errands SET due_at = 0 WHERE taken AND finished_at IS NULL";
+    let held = "UPDATE polyreset.jobs SET due_at = 0 WHERE taken AND finished_at IS NULL";
     thread::sleep(Duration::from_secs(1));
     sql::execute(databases::Server::Postgres, &standby.url(), held);
     while count("finished_at IS NULL") > 0 {

@@ -42,8 +42,8 @@ fn each_dialects_whole_flow_hops_between_three_processes_in_every_rotation(serve
             }
         }
     }
-    // Every errand was done by one courier, once: a mail with the secret and a notice for each account.
-    let unfinished = format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NULL", site.table("errands"));
+    // Every job was done by one worker, once: a mail with the secret and a notice for each account.
+    let unfinished = format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NULL", site.table("jobs"));
     site.wait_for(&unfinished, 0);
     assert_eq!(conformance::mails::all(&site.mails()).unwrap().len(), 2 * 3 * DIALECTS.len());
 }

@@ -7,7 +7,6 @@
 
 mod adoption;
 mod commands;
-mod couriers;
 mod failover;
 mod hops;
 mod outage;
@@ -15,6 +14,7 @@ mod races;
 mod rotation;
 mod site;
 mod sql;
+mod workers;
 
 use std::time::Duration;
 

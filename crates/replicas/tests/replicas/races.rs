@@ -78,8 +78,8 @@ fn an_address_is_mailed_once_a_minute_whichever_replica_is_asked(server: databas
     for answer in at_once(&servers, DIALECTS[2].ask, &bodies) {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
-    let errands = format!("SELECT COUNT(*) AS number FROM {}", site.table("errands"));
-    assert_eq!(site.number(&errands), 1);
+    let jobs = format!("SELECT COUNT(*) AS number FROM {}", site.table("jobs"));
+    assert_eq!(site.number(&jobs), 1);
 }
 
 fn three_processes_evaluate_three_guesses_between_them_and_not_one_more(server: databases::Server) {

@@ -5,8 +5,8 @@ use std::{fmt::Write as _, process::ExitCode};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use reset_core::{
-    errand::ErrandId,
     event::{Event, EventKind},
+    job::JobId,
     notation::hex,
     ports::{Queued, Store, random},
     time::Timestamp,
@@ -18,7 +18,7 @@ use crate::{deployment, settings::Settings};
 
 /// Most lines of a list.
 const LINES: u32 = 1000;
-/// Errands that are removed at a time.
+/// Jobs that are removed at a time.
 const STEP: u32 = 500;
 
 #[derive(Subcommand)]
@@ -51,9 +51,9 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode
             }
         }
         Command::Retry { id } => {
-            let anew = ErrandId::new(hex(&random::<16>(&*deployment::entropy())));
+            let anew = JobId::new(hex(&random::<16>(&*deployment::entropy())));
             let event = Event::new(EventKind::Retried, deployment::clock().now());
-            if !store.retry(&ErrandId::new(&id), &anew, &event).await? {
+            if !store.retry(&JobId::new(&id), &anew, &event).await? {
                 bail!("ID {id:?} is nothing that could be tried again: unknown, done, or under way just now");
             }
         }
@@ -101,15 +101,15 @@ fn line(one: &Queued, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use reset_core::errand::Reference;
+    use reset_core::job::Reference;
 
     use super::*;
 
     #[test]
-    fn a_line_says_how_an_errand_stands() {
+    fn a_line_says_how_a_job_stands() {
         let at = Timestamp::from_millis(1_768_574_400_000);
         let waiting = Queued {
-            id: ErrandId::new("e1"),
+            id: JobId::new("e1"),
             reference: Reference::stored("0123456789"),
             dialect: "px0".to_owned(),
             task: "reset",

@@ -101,7 +101,7 @@ impl Service {
             tokio::select! {
                 ended = server => ended.context("the server panicked")?.context("the server ended"),
                 // Accepting what nobody mails would be worse than ending.
-                () = running.broken() => bail!("the courier panicked"),
+                () = running.broken() => bail!("the worker panicked"),
             }
         });
         let ending = ending.await;

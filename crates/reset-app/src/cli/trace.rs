@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use reset_core::{
     email::EmailAddress,
-    errand::Reference,
     event::{Event, EventKind},
+    job::Reference,
     keys::Keys,
 };
 use reset_dialects::iso;

@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     account::AccountId,
-    errand::{ErrandId, Reference},
     event::{AddressTag, Event, Network},
+    job::{JobId, Reference},
     keys::{Key, Keys},
     notation::{hex, unhex},
 };
@@ -174,7 +174,7 @@ impl Sealer {
             text(Some(event.kind.name())),
             event.dialect.clone(),
             text(event.reference.as_ref().map(Reference::as_str)),
-            text(event.errand.as_ref().map(ErrandId::as_str)),
+            text(event.job.as_ref().map(JobId::as_str)),
             text(event.account.as_ref().map(AccountId::as_str)),
             text(event.address.as_ref().map(AddressTag::as_str)),
             text(event.network.as_ref().map(Network::as_str)),

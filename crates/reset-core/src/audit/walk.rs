@@ -159,8 +159,8 @@ mod tests {
     use super::*;
     use crate::{
         account::AccountId,
-        errand::{ErrandId, Reference},
         event::{AddressTag, Event, EventKind, Network},
+        job::{JobId, Reference},
         keys::{Key, Keys},
         time::Timestamp,
     };
@@ -203,7 +203,7 @@ mod tests {
             |event| event.kind = EventKind::Done,
             |event| event.dialect = "two".to_owned(),
             |event| event.reference = Some(Reference::stored("r")),
-            |event| event.errand = Some(ErrandId::new("e")),
+            |event| event.job = Some(JobId::new("e")),
             |event| event.account = Some(AccountId::new("1")),
             |event| event.address = Some(AddressTag::stored("a")),
             |event| event.network = Some(Network::stored("n")),

@@ -1,8 +1,8 @@
-//! The contract of [`Budgets`](crate::ports::Budgets), and of errands that are accepted within one.
+//! The contract of [`Budgets`](crate::ports::Budgets), and of jobs that are accepted within one.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{at, done, errand, happened};
+use super::{at, done, happened, job};
 use crate::{
     budget::{Budget, Window},
     ports::Store,
@@ -107,34 +107,31 @@ pub async fn parallel_takes_of_several_budgets_end(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn an_errand_within_a_budget_is_accepted_and_claimed(store: Arc<dyn Store>) {
+pub async fn a_job_within_a_budget_is_accepted_and_claimed(store: Arc<dyn Store>) {
     let asks = [budget("asks", 2)];
-    assert!(done(store.push_within(&errand("one", "ann"), &asks, &happened(at(0))).await));
-    assert!(
-        done(store.push_within(&errand("free", "bob"), &[], &happened(at(0))).await),
-        "no budget, no limit"
-    );
+    assert!(done(store.push_within(&job("one", "ann"), &asks, &happened(at(0))).await));
+    assert!(done(store.push_within(&job("free", "bob"), &[], &happened(at(0))).await), "no budget, no limit");
     let claimed = done(store.claim(10, at(0), at(60)).await);
-    let ids: Vec<_> = claimed.iter().map(|errand| errand.id.as_str()).collect();
+    let ids: Vec<_> = claimed.iter().map(|job| job.id.as_str()).collect();
     assert_eq!(ids, ["one", "free"]);
     assert!(take(&store, &asks[0], 0).await && !take(&store, &asks[0], 0).await);
 }
 
-pub async fn an_errand_over_a_budget_is_not_accepted(store: Arc<dyn Store>) {
+pub async fn a_job_over_a_budget_is_not_accepted(store: Arc<dyn Store>) {
     let asks = [budget("asks", 1)];
     assert!(take(&store, &asks[0], 0).await);
-    assert!(!done(store.push_within(&errand("one", "ann"), &asks, &happened(at(59))).await));
+    assert!(!done(store.push_within(&job("one", "ann"), &asks, &happened(at(59))).await));
     assert_eq!(done(store.claim(10, at(59), at(60)).await), []);
-    assert!(done(store.push_within(&errand("one", "ann"), &asks, &happened(at(60))).await));
+    assert!(done(store.push_within(&job("one", "ann"), &asks, &happened(at(60))).await));
 }
 
-pub async fn of_twenty_parallel_errands_within_a_budget_of_three_three_are_accepted(store: Arc<dyn Store>) {
+pub async fn of_twenty_parallel_jobs_within_a_budget_of_three_three_are_accepted(store: Arc<dyn Store>) {
     let all: Vec<_> = (0..20)
         .map(|number| {
             let store = store.clone();
-            let errand = errand(&format!("errand {number}"), "ann");
+            let job = job(&format!("job {number}"), "ann");
             tokio::spawn(async move {
-                done(store.push_within(&errand, &[budget("asks", 3)], &happened(at(0))).await)
+                done(store.push_within(&job, &[budget("asks", 3)], &happened(at(0))).await)
             })
         })
         .collect();
@@ -145,19 +142,19 @@ pub async fn of_twenty_parallel_errands_within_a_budget_of_three_three_are_accep
     assert_eq!(accepted, 3);
     done(store.release(at(0)).await);
     let mut claimed = 0;
-    while let [errand] = done(store.claim(1, at(0), at(60)).await).as_slice() {
-        let outcome = crate::errand::Outcome::Nobody;
-        done(store.finish(&errand.id, outcome, "", None, &happened(at(0))).await);
+    while let [job] = done(store.claim(1, at(0), at(60)).await).as_slice() {
+        let outcome = crate::job::Outcome::Nobody;
+        done(store.finish(&job.id, outcome, "", None, &happened(at(0))).await);
         claimed += 1;
     }
     assert_eq!(claimed, 3);
 }
 
-/// The errand cannot be stored: one of its id exists.
-pub async fn a_failed_errand_takes_nothing(store: Arc<dyn Store>) {
+/// The job cannot be stored: one of its id exists.
+pub async fn a_failed_job_takes_nothing(store: Arc<dyn Store>) {
     let asks = [budget("asks", 1)];
-    done(store.push(&errand("taken", "bob")).await);
-    assert!(store.push_within(&errand("taken", "ann"), &asks, &happened(at(0))).await.is_err());
+    done(store.push(&job("taken", "bob")).await);
+    assert!(store.push_within(&job("taken", "ann"), &asks, &happened(at(0))).await.is_err());
     assert!(take(&store, &asks[0], 0).await);
 }
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{account, address, at, digest, done, errand, issued, ticket};
+use super::{account, address, at, digest, done, issued, job, ticket};
 use crate::{
     account::AccountId,
     audit::{Broken, Mark, Sealer, Verified, verify},
     budget::{Budget, Window},
-    errand::{ErrandId, Outcome, Reference},
     event::{AddressTag, Event, EventKind, Network},
+    job::{JobId, Outcome, Reference},
     keys::{Key, Keyring, Keys},
     ports::{Redemption, Store},
     ticket::{Ticket, TicketId, TicketKind},
@@ -39,7 +39,7 @@ async fn record(store: &Arc<dyn Store>, count: i64) {
 pub async fn an_event_is_read_back_as_it_was_written(store: Arc<dyn Store>) {
     let full = Event {
         dialect: "one".to_owned(),
-        errand: Some(ErrandId::new("errand")),
+        job: Some(JobId::new("job")),
         account: Some(AccountId::new("any key")),
         address: Some(AddressTag::stored("tag")),
         network: Some(Network::stored("2001:db8::/64")),
@@ -73,19 +73,19 @@ pub async fn asks_of_an_address_are_found_newest_first(store: Arc<dyn Store>) {
     assert_eq!(found.iter().map(|event| event.at).collect::<Vec<_>>(), [at(4), at(3)]);
 }
 
-pub async fn an_errand_within_its_budget_is_written_down_as_accepted_and_beyond_as_limited(
+pub async fn a_job_within_its_budget_is_written_down_as_accepted_and_beyond_as_limited(
     store: Arc<dyn Store>,
 ) {
     let asks = [Budget::shared("asks", &[Window::new(1, std::time::Duration::from_secs(60))])];
     let accepted = event(EventKind::Accepted, 0);
-    assert!(done(store.push_within(&errand("first", "ann"), &asks, &accepted).await));
-    assert!(!done(store.push_within(&errand("second", "ann"), &asks, &accepted).await));
+    assert!(done(store.push_within(&job("first", "ann"), &asks, &accepted).await));
+    assert!(!done(store.push_within(&job("second", "ann"), &asks, &accepted).await));
     assert_eq!(kinds(&store).await, [EventKind::Accepted, EventKind::Limited]);
 }
 
-pub async fn the_life_of_an_errand_is_written_down(store: Arc<dyn Store>) {
-    done(store.push(&errand("one", "ann")).await);
-    let id = ErrandId::new("one");
+pub async fn the_life_of_a_job_is_written_down(store: Arc<dyn Store>) {
+    done(store.push(&job("one", "ann")).await);
+    let id = JobId::new("one");
     done(store.claim(1, at(0), at(60)).await);
     done(store.postpone(&id, 1, at(1), "451", Some(&event(EventKind::PutOff, 0))).await);
     done(store.postpone(&id, 7, at(1), "451", Some(&event(EventKind::Dead, 0))).await);
@@ -95,12 +95,12 @@ pub async fn the_life_of_an_errand_is_written_down(store: Arc<dyn Store>) {
     assert_eq!(kinds(&store).await, [EventKind::PutOff, EventKind::Mailed]);
 }
 
-pub async fn an_errand_that_is_done_already_is_never_claimed_and_has_its_place(store: Arc<dyn Store>) {
-    done(store.push(&errand("before", "ann")).await);
-    let seq = done(store.push_done(&errand("linked", "ann"), Outcome::HandedOver, at(0)).await);
-    done(store.push(&errand("after", "bob")).await);
+pub async fn a_job_that_is_done_already_is_never_claimed_and_has_its_place(store: Arc<dyn Store>) {
+    done(store.push(&job("before", "ann")).await);
+    let seq = done(store.push_done(&job("linked", "ann"), Outcome::HandedOver, at(0)).await);
+    done(store.push(&job("after", "bob")).await);
     let claimed = done(store.claim(10, at(0), at(60)).await);
-    assert_eq!(claimed.iter().map(|errand| errand.id.as_str()).collect::<Vec<_>>(), ["before", "after"]);
+    assert_eq!(claimed.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["before", "after"]);
     assert!(claimed[0].seq < seq && seq < claimed[1].seq);
 }
 
@@ -113,7 +113,7 @@ pub async fn the_life_of_a_ticket_is_written_down(store: Arc<dyn Store>) {
     done(store.issue(&twin, None, &event(EventKind::Matched, 0)).await);
     let token = Ticket {
         id: TicketId::new("token"),
-        errand: ErrandId::new("token"),
+        job: JobId::new("token"),
         kind: TicketKind::Token,
         digest: digest("token"),
         ..code.clone()
@@ -125,7 +125,7 @@ pub async fn the_life_of_a_ticket_is_written_down(store: Arc<dyn Store>) {
         ticket: &token.id,
         account: &ann.id,
         password_hash: "the second hash",
-        errands: &[],
+        jobs: &[],
         event: &set,
         now: at(3),
     };
@@ -151,8 +151,8 @@ pub async fn a_ticket_keeps_its_reference(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     issued(&store, ticket(&ann, "one")).await;
     issued(&store, Ticket { reference: None, dialect: "old".to_owned(), ..ticket(&ann, "two") }).await;
-    for (errand, reference) in [("one", Some(Reference::stored(REFERENCE))), ("two", None)] {
-        let stored = done(store.ticket_of(&ErrandId::new(errand)).await).expect("a ticket");
+    for (job, reference) in [("one", Some(Reference::stored(REFERENCE))), ("two", None)] {
+        let stored = done(store.ticket_of(&JobId::new(job)).await).expect("a ticket");
         assert_eq!(stored.reference, reference);
     }
 }
@@ -272,7 +272,7 @@ pub async fn a_flood_of_asks_for_one_address_is_told_ten_times_an_hour(store: Ar
     let limited = async |tag: &str, number: i64, seconds: i64| {
         let address = Some(AddressTag::stored(tag));
         let asked = Event { address, ..event(EventKind::Accepted, seconds) };
-        done(store.push_within(&errand(&format!("{tag}{number}"), "ann"), &full, &asked).await)
+        done(store.push_within(&job(&format!("{tag}{number}"), "ann"), &full, &asked).await)
     };
     for number in 0..15 {
         assert!(!limited("a", number, number).await);
@@ -281,5 +281,5 @@ pub async fn a_flood_of_asks_for_one_address_is_told_ten_times_an_hour(store: Ar
     assert_eq!(kinds(&store).await.len(), 11, "ten for one address, one for the other");
     assert!(!limited("a", 15, 3700).await);
     assert_eq!(kinds(&store).await.len(), 12, "an hour later");
-    assert!(done(store.push_within(&errand("free", "ann"), &none, &event(EventKind::Accepted, 0)).await));
+    assert!(done(store.push_within(&job("free", "ann"), &none, &event(EventKind::Accepted, 0)).await));
 }

@@ -14,8 +14,8 @@
 
 pub mod accounts;
 pub mod budgets;
-pub mod errands;
 pub mod events;
+pub mod jobs;
 pub mod objections;
 pub mod outbox;
 pub mod spending;
@@ -26,9 +26,9 @@ use std::sync::Arc;
 use crate::{
     account::{Account, NewAccount},
     email::EmailAddress,
-    errand::{Errand, ErrandId, Reference, Task},
     error::StoreError,
     event::{Event, EventKind},
+    job::{Job, JobId, JobKind, Reference},
     ports::{Issued, Store},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind, TicketState},
@@ -70,8 +70,8 @@ macro_rules! store_contract {
                 a_live_digest_collides_and_nothing_changes,
                 digests_of_dead_tickets_are_free_again,
                 one_digest_may_be_live_in_two_dialects,
-                a_later_errand_supersedes_and_nothing_changes,
-                an_errand_issues_one_ticket_only,
+                a_later_job_supersedes_and_nothing_changes,
+                a_job_issues_one_ticket_only,
                 of_equal_digests_the_live_one_is_found,
                 a_dead_ticket_is_still_found_and_a_strange_one_is_not,
                 the_most_live_of_a_kind_are_counted_among_other_accounts,
@@ -100,21 +100,21 @@ macro_rules! store_contract {
                 a_failed_redemption_leaves_the_ticket_unspent,
                 of_twenty_parallel_redemptions_one_wins,
             }
-            errands {
-                an_errand_is_claimed_as_it_was_pushed,
-                errands_are_claimed_in_the_order_of_asking,
-                an_errand_is_accepted_once,
-                a_claimed_errand_is_nobody_elses_until_its_lease_ends,
-                parallel_claims_share_the_errands_out,
-                an_errand_that_is_not_due_waits,
-                a_renewed_lease_lasts_longer_and_only_a_taken_errand_has_one,
-                a_postponed_errand_is_due_when_it_was_put_off_to,
-                a_courier_whose_lease_is_over_gives_nobodys_errand_back,
-                a_finished_errand_never_comes_back,
-                release_makes_every_unfinished_errand_due,
-                an_errand_waits_for_an_earlier_one_to_its_address,
-                an_errand_overtakes_one_that_is_postponed,
-                errands_to_other_addresses_and_dialects_do_not_wait,
+            jobs {
+                a_job_is_claimed_as_it_was_pushed,
+                jobs_are_claimed_in_the_order_of_asking,
+                a_job_is_accepted_once,
+                a_claimed_job_is_nobody_elses_until_its_lease_ends,
+                parallel_claims_share_the_jobs_out,
+                a_job_that_is_not_due_waits,
+                a_renewed_lease_lasts_longer_and_only_a_taken_job_has_one,
+                a_postponed_job_is_due_when_it_was_put_off_to,
+                a_worker_whose_lease_is_over_gives_nobodys_job_back,
+                a_finished_job_never_comes_back,
+                release_makes_every_unfinished_job_due,
+                a_job_waits_for_an_earlier_one_to_its_address,
+                a_job_overtakes_one_that_is_postponed,
+                jobs_to_other_addresses_and_dialects_do_not_wait,
                 notices_wait_for_nobody,
                 next_due_is_the_earliest_that_could_be_claimed,
                 an_accepted_mail_starts_the_clock_of_a_live_ticket,
@@ -129,19 +129,19 @@ macro_rules! store_contract {
                 what_is_given_back_is_free_again,
                 fifty_parallel_takes_stay_within_the_budget,
                 parallel_takes_of_several_budgets_end,
-                an_errand_within_a_budget_is_accepted_and_claimed,
-                an_errand_over_a_budget_is_not_accepted,
-                of_twenty_parallel_errands_within_a_budget_of_three_three_are_accepted,
-                a_failed_errand_takes_nothing,
+                a_job_within_a_budget_is_accepted_and_claimed,
+                a_job_over_a_budget_is_not_accepted,
+                of_twenty_parallel_jobs_within_a_budget_of_three_three_are_accepted,
+                a_failed_job_takes_nothing,
                 purge_forgets_budgets_whose_windows_are_empty,
             }
             events {
                 an_event_is_read_back_as_it_was_written,
                 every_kind_of_event_can_be_stored,
                 asks_of_an_address_are_found_newest_first,
-                an_errand_within_its_budget_is_written_down_as_accepted_and_beyond_as_limited,
-                the_life_of_an_errand_is_written_down,
-                an_errand_that_is_done_already_is_never_claimed_and_has_its_place,
+                a_job_within_its_budget_is_written_down_as_accepted_and_beyond_as_limited,
+                the_life_of_a_job_is_written_down,
+                a_job_that_is_done_already_is_never_claimed_and_has_its_place,
                 the_life_of_a_ticket_is_written_down,
                 a_block_is_written_down_as_the_accounts,
                 a_ticket_keeps_its_reference,
@@ -158,12 +158,12 @@ macro_rules! store_contract {
             outbox {
                 what_waits_and_what_owes_a_mail_is_shown,
                 what_waits_is_counted_with_what_is_under_way_and_has_an_age,
-                a_waiting_errand_is_retried_at_once_and_a_taken_one_is_not,
-                an_errand_that_owes_a_mail_comes_back_with_all_its_time,
-                an_errand_that_was_done_is_not_retried,
+                a_waiting_job_is_retried_at_once_and_a_taken_one_is_not,
+                a_job_that_owes_a_mail_comes_back_with_all_its_time,
+                a_job_that_was_done_is_not_retried,
                 clearing_removes_what_ended_and_only_on_demand_what_waits,
-                a_lost_courier_is_counted_until_one_comes_back,
-                an_errand_that_may_have_killed_couriers_is_taken_alone_and_last,
+                a_lost_worker_is_counted_until_one_comes_back,
+                a_job_that_may_have_killed_workers_is_taken_alone_and_last,
                 what_owes_a_mail_is_kept_longer,
             }
             objections {
@@ -236,7 +236,7 @@ fn digest(text: &str) -> TicketDigest {
     TicketDigest::from_bytes(bytes)
 }
 
-/// A code for `account`, issued at 0 for ten minutes; id, digest and errand are named `id`.
+/// A code for `account`, issued at 0 for ten minutes; id, digest and job are named `id`.
 fn ticket(account: &Account, id: &str) -> Ticket {
     Ticket {
         id: TicketId::new(id),
@@ -247,8 +247,8 @@ fn ticket(account: &Account, id: &str) -> Ticket {
         email: EmailAddress::parse(&account.email).expect("an address").key().to_owned(),
         epoch: account.epoch,
         reference: Some(Reference::stored("0123456789")),
-        errand: ErrandId::new(id),
-        errand_seq: 1,
+        job: JobId::new(id),
+        job_seq: 1,
         nonce: 0,
         redirect_to: None,
         attempts: 0,
@@ -273,21 +273,21 @@ async fn issued(store: &Arc<dyn Store>, ticket: Ticket) -> Ticket {
 
 /// The ticket as the store has it.
 async fn stored(store: &Arc<dyn Store>, ticket: &Ticket) -> Ticket {
-    done(store.ticket_of(&ticket.errand).await).expect("a ticket that is stored")
+    done(store.ticket_of(&ticket.job).await).expect("a ticket that is stored")
 }
 
 async fn state(store: &Arc<dyn Store>, ticket: &Ticket, now: Timestamp) -> TicketState {
     stored(store, ticket).await.state(now)
 }
 
-/// An errand accepted at 0: `name` asked for a reset.
-fn errand(id: &str, name: &str) -> Errand {
-    Errand {
-        id: ErrandId::new(id),
+/// A job accepted at 0: `name` asked for a reset.
+fn job(id: &str, name: &str) -> Job {
+    Job {
+        id: JobId::new(id),
         seq: 0,
         reference: Reference::stored("0123456789"),
         dialect: DIALECT.to_owned(),
-        task: Task::Reset { email: address(name), redirect_to: None, locale: None },
+        task: JobKind::Reset { email: address(name), redirect_to: None, locale: None },
         created_at: at(0),
         attempts: 0,
         lost: 0,
@@ -303,7 +303,7 @@ mod tests {
             include_str!("accounts.rs"),
             include_str!("tickets.rs"),
             include_str!("spending.rs"),
-            include_str!("errands.rs"),
+            include_str!("jobs.rs"),
             include_str!("budgets.rs"),
             include_str!("events.rs"),
             include_str!("outbox.rs"),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{account, address, at, done, errand, happened, issued, state, ticket};
+use super::{account, address, at, done, happened, issued, job, state, ticket};
 use crate::{
     account::{Account, AccountId},
-    errand::{Errand, ErrandId, Reference, Task},
     error::StoreError,
+    job::{Job, JobId, JobKind, Reference},
     objection::{OBJECTION_LIFE, Objection, Raising},
     ports::{Redemption, Store},
     ticket::TicketState,
@@ -15,7 +15,7 @@ use crate::{
 
 fn objection(account: &Account, id: &str) -> Objection {
     Objection {
-        id: ErrandId::new(id),
+        id: JobId::new(id),
         account: account.id.clone(),
         reference: Reference::stored("0123456789"),
         dialect: "one".to_owned(),
@@ -28,11 +28,11 @@ fn objection(account: &Account, id: &str) -> Objection {
 async fn try_object(
     store: &Arc<dyn Store>,
     objection: &Objection,
-    errands: &[Errand],
+    jobs: &[Job],
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let event = happened(now);
-    store.object(Raising { objection, password_hash: "nobody knows", errands, event: &event, now }).await
+    store.object(Raising { objection, password_hash: "nobody knows", jobs, event: &event, now }).await
 }
 
 async fn object(store: &Arc<dyn Store>, objection: &Objection, now: Timestamp) -> bool {
@@ -55,7 +55,7 @@ pub async fn the_right_to_object_is_stored_once(store: Arc<dyn Store>) {
     let one = allowed(&store, &ann, "one").await;
     done(store.allow_objection(&Objection { mailbox: "other@example.org".to_owned(), ..one.clone() }).await);
     assert!(done(store.objection(&one.id).await) == Some(one.clone()));
-    assert!(done(store.objection(&ErrandId::new("other")).await).is_none());
+    assert!(done(store.objection(&JobId::new("other")).await).is_none());
     assert!(mailbox(&store, &ann.id, 0).await.is_none(), "nobody objected");
 }
 
@@ -64,7 +64,7 @@ pub async fn an_objection_changes_everything_at_once(store: Arc<dyn Store>) {
     let (anns, bobs) =
         (issued(&store, ticket(&ann, "anns")).await, issued(&store, ticket(&bob, "bobs")).await);
     let one = allowed(&store, &ann, "one").await;
-    let webhook = Errand { task: Task::Webhook { account: ann.id.clone() }, ..errand("webhook", "unused") };
+    let webhook = Job { task: JobKind::Webhook { account: ann.id.clone() }, ..job("webhook", "unused") };
     assert!(done(try_object(&store, &one, &[webhook], at(10)).await));
     assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("nobody knows"));
     assert_eq!(done(store.account(&ann.id).await).expect("ann").epoch, ann.epoch + 1);
@@ -107,8 +107,8 @@ pub async fn of_twenty_parallel_objections_one_wins(store: Arc<dyn Store>) {
 pub async fn a_failed_objection_changes_nothing(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = allowed(&store, &ann, "one").await;
-    done(store.push(&errand("taken", "bob")).await);
-    assert!(try_object(&store, &one, &[errand("taken", "ann")], at(1)).await.is_err());
+    done(store.push(&job("taken", "bob")).await);
+    assert!(try_object(&store, &one, &[job("taken", "ann")], at(1)).await.is_err());
     assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("the first hash"));
     assert!(object(&store, &one, at(2)).await);
 }
@@ -149,7 +149,7 @@ pub async fn an_objection_outlasts_a_reset_while_the_account_has_another_address
         ticket: &code.id,
         account: &ann.id,
         password_hash: "the second hash",
-        errands: &[],
+        jobs: &[],
         event: &event,
         now: at(2),
     };
@@ -170,7 +170,7 @@ pub async fn a_reset_lifts_the_objections_of_its_account(store: Arc<dyn Store>) 
         ticket: &code.id,
         account: &ann.id,
         password_hash: "the second hash",
-        errands: &[],
+        jobs: &[],
         event: &event,
         now: at(2),
     };

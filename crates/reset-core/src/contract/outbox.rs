@@ -1,11 +1,11 @@
-//! The contract of [`Outbox`](crate::ports::Outbox), and of errands over which couriers are lost.
+//! The contract of [`Outbox`](crate::ports::Outbox), and of jobs over which workers are lost.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{at, done, errand, happened};
+use super::{at, done, happened, job};
 use crate::{
-    errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome, SUSPECT},
     event::{Event, EventKind},
+    job::{Job, JobId, Outcome, RETRY_RETENTION, SUSPECT_CRASHES},
     ports::{Backlog, Queued, Store},
 };
 
@@ -13,15 +13,15 @@ async fn queued(store: &Arc<dyn Store>) -> Vec<Queued> {
     done(store.queued(100).await)
 }
 
-/// Pushes, claims and ends an errand.
+/// Pushes, claims and ends a job.
 async fn ended(store: &Arc<dyn Store>, id: &str, outcome: Outcome) {
-    done(store.push(&errand(id, id)).await);
-    done(store.finish(&ErrandId::new(id), outcome, "550 5.7.1", None, &happened(at(1))).await);
+    done(store.push(&job(id, id)).await);
+    done(store.finish(&JobId::new(id), outcome, "550 5.7.1", None, &happened(at(1))).await);
 }
 
 async fn retry(store: &Arc<dyn Store>, id: &str) -> bool {
     let retried = Event::new(EventKind::Retried, at(100));
-    done(store.retry(&ErrandId::new(id), &ErrandId::new(format!("{id} anew")), &retried).await)
+    done(store.retry(&JobId::new(id), &JobId::new(format!("{id} anew")), &retried).await)
 }
 
 pub async fn what_waits_and_what_owes_a_mail_is_shown(store: Arc<dyn Store>) {
@@ -30,7 +30,7 @@ pub async fn what_waits_and_what_owes_a_mail_is_shown(store: Arc<dyn Store>) {
     {
         ended(&store, id, outcome).await;
     }
-    done(store.push(&errand("waiting", "ann")).await);
+    done(store.push(&job("waiting", "ann")).await);
     let shown = queued(&store).await;
     assert_eq!(shown.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["refused", "waiting"]);
     let refused = &shown[0];
@@ -46,26 +46,26 @@ pub async fn what_waits_is_counted_with_what_is_under_way_and_has_an_age(store: 
     ended(&store, "refused", Outcome::Refused).await;
     assert_eq!(done(store.backlog().await).waiting, 0);
     for (id, created_at) in [("one", at(30)), ("two", at(20)), ("three", at(40))] {
-        done(store.push(&Errand { created_at, ..errand(id, id) }).await);
+        done(store.push(&Job { created_at, ..job(id, id) }).await);
     }
     done(store.claim(1, at(50), at(110)).await);
     assert_eq!(done(store.backlog().await), Backlog { waiting: 3, oldest: Some(at(20)) });
 }
 
-pub async fn a_waiting_errand_is_retried_at_once_and_a_taken_one_is_not(store: Arc<dyn Store>) {
-    done(store.push(&errand("one", "ann")).await);
+pub async fn a_waiting_job_is_retried_at_once_and_a_taken_one_is_not(store: Arc<dyn Store>) {
+    done(store.push(&job("one", "ann")).await);
     done(store.claim(1, at(0), at(60)).await);
-    assert!(!retry(&store, "one").await, "a courier has it");
-    done(store.postpone(&ErrandId::new("one"), 1, at(900), "451", Some(&happened(at(0)))).await);
+    assert!(!retry(&store, "one").await, "a worker has it");
+    done(store.postpone(&JobId::new("one"), 1, at(900), "451", Some(&happened(at(0)))).await);
     assert!(done(store.claim(1, at(100), at(160)).await).is_empty());
     assert!(retry(&store, "one").await);
     assert_eq!(done(store.claim(1, at(100), at(160)).await).len(), 1);
     assert!(!retry(&store, "nobody's").await);
 }
 
-pub async fn an_errand_that_owes_a_mail_comes_back_with_all_its_time(store: Arc<dyn Store>) {
+pub async fn a_job_that_owes_a_mail_comes_back_with_all_its_time(store: Arc<dyn Store>) {
     for (id, outcome) in
-        [("refused", Outcome::Refused), ("set-aside", Outcome::SetAside), ("given-up", Outcome::GivenUp)]
+        [("refused", Outcome::Refused), ("quarantined", Outcome::Quarantined), ("given-up", Outcome::GivenUp)]
     {
         ended(&store, id, outcome).await;
         assert!(retry(&store, id).await);
@@ -73,25 +73,25 @@ pub async fn an_errand_that_owes_a_mail_comes_back_with_all_its_time(store: Arc<
         let again = done(store.claim(1, at(100), at(160)).await);
         assert_eq!(again[0].id.as_str(), format!("{id} anew"));
         assert_eq!((again[0].created_at, again[0].attempts, again[0].lost), (at(100), 1, 0));
-        assert_eq!(again[0].task, errand(id, id).task);
-        assert_eq!(again[0].reference, errand(id, id).reference);
+        assert_eq!(again[0].task, job(id, id).task);
+        assert_eq!(again[0].reference, job(id, id).reference);
         let told = done(store.trace(&again[0].reference).await).pop().expect("an event");
-        assert_eq!((told.kind, told.errand.as_ref()), (EventKind::Retried, Some(&again[0].id)));
+        assert_eq!((told.kind, told.job.as_ref()), (EventKind::Retried, Some(&again[0].id)));
     }
 }
 
-pub async fn an_errand_that_was_done_is_not_retried(store: Arc<dyn Store>) {
+pub async fn a_job_that_was_done_is_not_retried(store: Arc<dyn Store>) {
     ended(&store, "mailed", Outcome::Mailed).await;
     assert!(!retry(&store, "mailed").await);
     assert!(done(store.claim(10, at(200), at(260)).await).is_empty());
 }
 
 pub async fn clearing_removes_what_ended_and_only_on_demand_what_waits(store: Arc<dyn Store>) {
-    ended(&store, "ended", Outcome::SetAside).await;
-    done(store.push(&errand("taken", "ann")).await);
+    ended(&store, "ended", Outcome::Quarantined).await;
+    done(store.push(&job("taken", "ann")).await);
     done(store.claim(1, at(0), at(60)).await);
-    done(store.push(&errand("waiting", "bob")).await);
-    done(store.push(&errand("waiting-too", "cleo")).await);
+    done(store.push(&job("waiting", "bob")).await);
+    done(store.push(&job("waiting-too", "cleo")).await);
     assert_eq!(done(store.clear(false, 100).await), 1);
     assert_eq!(queued(&store).await.len(), 3);
     assert_eq!(done(store.clear(true, 1).await), 1, "in steps");
@@ -99,33 +99,33 @@ pub async fn clearing_removes_what_ended_and_only_on_demand_what_waits(store: Ar
     assert_eq!(queued(&store).await[0].id.as_str(), "taken");
 }
 
-pub async fn a_lost_courier_is_counted_until_one_comes_back(store: Arc<dyn Store>) {
-    done(store.push(&errand("one", "ann")).await);
+pub async fn a_lost_worker_is_counted_until_one_comes_back(store: Arc<dyn Store>) {
+    done(store.push(&job("one", "ann")).await);
     let mut now = 0;
     let lost = async |now: i64| done(store.claim(1, at(now), at(now + 60)).await)[0].lost;
     for expected in 0..4 {
         assert_eq!(lost(now).await, expected);
         now += 60;
     }
-    done(store.postpone(&ErrandId::new("one"), 4, at(now), "451", Some(&happened(at(now)))).await);
+    done(store.postpone(&JobId::new("one"), 4, at(now), "451", Some(&happened(at(now)))).await);
     assert_eq!(lost(now).await, 0, "it came back");
     done(store.release(at(now)).await);
     assert_eq!(lost(now).await, 1, "its process died");
 }
 
-pub async fn an_errand_that_may_have_killed_couriers_is_taken_alone_and_last(store: Arc<dyn Store>) {
-    done(store.push(&errand("poison", "ann")).await);
+pub async fn a_job_that_may_have_killed_workers_is_taken_alone_and_last(store: Arc<dyn Store>) {
+    done(store.push(&job("poison", "ann")).await);
     let mut now = 0;
-    for _ in 0..=SUSPECT {
+    for _ in 0..=SUSPECT_CRASHES {
         assert_eq!(done(store.claim(1, at(now), at(now + 60)).await).len(), 1);
         now += 60;
     }
     for name in ["bob", "cleo"] {
-        done(store.push(&errand(name, name)).await);
+        done(store.push(&job(name, name)).await);
     }
     let claimed = async |now: i64| {
         let claimed = done(store.claim(10, at(now), at(now + 60)).await);
-        claimed.into_iter().map(|errand| errand.id.as_str().to_owned()).collect::<Vec<_>>()
+        claimed.into_iter().map(|job| job.id.as_str().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(claimed(now).await, ["bob", "cleo"]);
     assert_eq!(claimed(now).await, ["poison"]);
@@ -137,7 +137,7 @@ pub async fn what_owes_a_mail_is_kept_longer(store: Arc<dyn Store>) {
     done(store.purge(at(2)).await);
     assert_eq!(queued(&store).await.len(), 1);
     // Forgotten, so its id is free.
-    done(store.push(&errand("mailed", "ann")).await);
-    done(store.purge(at(2).plus(KEPT_FOR_RETRY).plus(Duration::from_secs(1))).await);
+    done(store.push(&job("mailed", "ann")).await);
+    done(store.purge(at(2).plus(RETRY_RETENTION).plus(Duration::from_secs(1))).await);
     assert_eq!(queued(&store).await.iter().filter(|one| one.outcome.is_some()).count(), 0);
 }

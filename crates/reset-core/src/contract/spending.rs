@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{DIALECT, account, address, at, done, errand, happened, issued, state, stored, ticket};
+use super::{DIALECT, account, address, at, done, happened, issued, job, state, stored, ticket};
 use crate::{
     account::{Account, AccountId, StoredAddress},
-    errand::{Errand, Task},
     error::StoreError,
+    job::{Job, JobKind},
     ports::{Redemption, Store},
     ticket::{Ticket, TicketId, TicketKind, TicketState},
     time::Timestamp,
@@ -17,7 +17,7 @@ use crate::{
 fn token(code: &Ticket, id: &str) -> Ticket {
     let named = TicketId::new(id);
     let digest = super::digest(id);
-    Ticket { id: named, errand: super::ErrandId::new(id), kind: TicketKind::Token, digest, ..code.clone() }
+    Ticket { id: named, job: super::JobId::new(id), kind: TicketKind::Token, digest, ..code.clone() }
 }
 
 pub async fn an_exchange_spends_the_code_and_stores_the_token(store: Arc<dyn Store>) {
@@ -39,7 +39,7 @@ pub async fn only_a_live_code_is_exchanged(store: Arc<dyn Store>) {
     assert!(!done(store.exchange(&TicketId::new("another"), &token, &happened(at(1))).await), "unknown");
     done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
     assert!(!done(store.exchange(&code.id, &token, &happened(at(2))).await), "void");
-    assert!(done(store.ticket_of(&token.errand).await).is_none());
+    assert!(done(store.ticket_of(&token.job).await).is_none());
 }
 
 pub async fn of_twenty_parallel_exchanges_one_wins(store: Arc<dyn Store>) {
@@ -58,25 +58,25 @@ pub async fn of_twenty_parallel_exchanges_one_wins(store: Arc<dyn Store>) {
     for one in all {
         let (won, token) = one.await.expect("a task that ends");
         winners += usize::from(won);
-        assert_eq!(done(store.ticket_of(&token.errand).await).is_some(), won);
+        assert_eq!(done(store.ticket_of(&token.job).await).is_some(), won);
     }
     assert_eq!(winners, 1);
 }
 
-/// The successor of Ann's code cannot be stored: its errand, Bob's, has a ticket already.
+/// The successor of Ann's code cannot be stored: its job, Bob's, has a ticket already.
 pub async fn a_failed_exchange_leaves_the_code_unspent(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let code = issued(&store, ticket(&ann, "code")).await;
     let bobs = issued(&store, ticket(&bob, "bobs")).await;
-    let token = Ticket { errand: bobs.errand.clone(), ..token(&code, "token") };
+    let token = Ticket { job: bobs.job.clone(), ..token(&code, "token") };
     assert!(store.exchange(&code.id, &token, &happened(at(1))).await.is_err());
     assert_eq!(state(&store, &code, at(1)).await, TicketState::Live);
 }
 
-fn notice(id: &str, account: &AccountId) -> Errand {
-    Errand {
-        task: Task::Notice { account: account.clone(), to: StoredAddress::new("Then@Example.ORG") },
-        ..errand(id, "unused")
+fn notice(id: &str, account: &AccountId) -> Job {
+    Job {
+        task: JobKind::Notice { account: account.clone(), to: StoredAddress::new("Then@Example.ORG") },
+        ..job(id, "unused")
     }
 }
 
@@ -84,7 +84,7 @@ async fn try_redeem(
     store: &Arc<dyn Store>,
     ticket: &Ticket,
     account: &AccountId,
-    errands: &[Errand],
+    jobs: &[Job],
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     store
@@ -92,7 +92,7 @@ async fn try_redeem(
             ticket: &ticket.id,
             account,
             password_hash: "the second hash",
-            errands,
+            jobs,
             event: &happened(now),
             now,
         })
@@ -128,10 +128,7 @@ pub async fn a_redemption_changes_everything_at_once(store: Arc<dyn Store>) {
     assert!(stored(&store, &spent).await == Ticket { spent_at: Some(at(9)), ..spent });
     assert_eq!(stored(&store, &other).await.voided_at, Some(at(9)));
     let claimed = done(store.claim(10, at(9), at(60)).await);
-    assert_eq!(
-        claimed.iter().map(|errand| &errand.task).collect::<Vec<_>>(),
-        [&notice("notice", &ann.id).task]
-    );
+    assert_eq!(claimed.iter().map(|job| &job.task).collect::<Vec<_>>(), [&notice("notice", &ann.id).task]);
 
     assert_eq!(state(&store, &bobs, at(9)).await, TicketState::Live);
     assert!(done(store.account(&bob.id).await) == Some(bob.clone()));
@@ -167,7 +164,7 @@ pub async fn a_ticket_is_good_until_the_millisecond_it_ends(store: Arc<dyn Store
 pub async fn a_void_ticket_sets_no_password(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let early = issued(&store, ticket(&ann, "early")).await;
-    issued(&store, Ticket { errand_seq: 2, ..ticket(&ann, "late") }).await;
+    issued(&store, Ticket { job_seq: 2, ..ticket(&ann, "late") }).await;
     cannot_redeem(&store, &early, &ann, at(1)).await;
 }
 
@@ -193,7 +190,7 @@ pub async fn a_ticket_of_another_account_sets_no_password(store: Arc<dyn Store>)
     assert_eq!(state(&store, &anns, at(1)).await, TicketState::Live);
 }
 
-/// Issued after the block: a courier that had read the account just before it.
+/// Issued after the block: a worker that had read the account just before it.
 pub async fn a_blocked_account_gets_no_password(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     done(store.set_blocked(&address("ann"), true, &happened(at(0))).await);
@@ -205,19 +202,19 @@ pub async fn a_blocked_account_gets_no_password(store: Arc<dyn Store>) {
 pub async fn everybody_who_is_to_be_told_is_told(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
-    let webhook = Errand { task: Task::Webhook { account: ann.id.clone() }, ..errand("webhook", "unused") };
+    let webhook = Job { task: JobKind::Webhook { account: ann.id.clone() }, ..job("webhook", "unused") };
     let both = [notice("notice", &ann.id), webhook];
     assert!(done(try_redeem(&store, &one, &ann.id, &both, at(1)).await));
     let claimed = done(store.claim(10, at(1), at(60)).await);
-    let tasks: Vec<_> = claimed.iter().map(|errand| &errand.task).collect();
-    assert_eq!(tasks, both.iter().map(|errand| &errand.task).collect::<Vec<_>>());
+    let tasks: Vec<_> = claimed.iter().map(|job| &job.task).collect();
+    assert_eq!(tasks, both.iter().map(|job| &job.task).collect::<Vec<_>>());
 }
 
-/// The notice cannot be stored: an errand of its id exists.
+/// The notice cannot be stored: a job of its id exists.
 pub async fn a_failed_redemption_leaves_the_ticket_unspent(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
-    done(store.push(&errand("taken", "bob")).await);
+    done(store.push(&job("taken", "bob")).await);
     let notice = notice("taken", &ann.id);
     assert!(try_redeem(&store, &one, &ann.id, &[notice], at(1)).await.is_err());
     assert_eq!(state(&store, &one, at(1)).await, TicketState::Live);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{DIALECT, account, address, at, digest, done, happened, issued, state, stored, ticket};
 use crate::{
     account::AccountId,
-    errand::ErrandId,
+    job::JobId,
     ports::{Issued, Store},
     secret::TicketDigest,
     ticket::{Ticket, TicketKind, TicketState},
@@ -17,7 +17,7 @@ pub async fn a_ticket_is_read_back_as_it_was_issued(store: Arc<dyn Store>) {
         kind: TicketKind::LongCode,
         digest: TicketDigest::from_bytes([0; 32]),
         epoch: 7,
-        errand_seq: i64::from(u32::MAX) + 1,
+        job_seq: i64::from(u32::MAX) + 1,
         nonce: u32::MAX,
         redirect_to: Some("https://example.org/?a=b&c='\"".to_owned()),
         attempts: 3,
@@ -26,13 +26,13 @@ pub async fn a_ticket_is_read_back_as_it_was_issued(store: Arc<dyn Store>) {
     };
     issued(&store, full.clone()).await;
     assert!(stored(&store, &full).await == full);
-    assert!(done(store.ticket_of(&ErrandId::new("another")).await).is_none());
+    assert!(done(store.ticket_of(&JobId::new("another")).await).is_none());
 }
 
 pub async fn a_new_ticket_voids_the_earlier_one_of_its_account_and_dialect(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let early = issued(&store, Ticket { kind: TicketKind::Token, ..ticket(&ann, "early") }).await;
-    let late = Ticket { errand_seq: 2, issued_at: at(9), ..ticket(&ann, "late") };
+    let late = Ticket { job_seq: 2, issued_at: at(9), ..ticket(&ann, "late") };
     let late = issued(&store, late).await;
     assert_eq!(stored(&store, &early).await.voided_at, Some(at(9)));
     assert_eq!(state(&store, &late, at(9)).await, TicketState::Live);
@@ -42,7 +42,7 @@ pub async fn a_new_ticket_leaves_other_dialects_and_accounts_alone(store: Arc<dy
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let other = issued(&store, Ticket { dialect: "other".to_owned(), ..ticket(&ann, "other") }).await;
     let bobs = issued(&store, ticket(&bob, "bobs")).await;
-    issued(&store, Ticket { errand_seq: 2, ..ticket(&ann, "late") }).await;
+    issued(&store, Ticket { job_seq: 2, ..ticket(&ann, "late") }).await;
     assert_eq!(state(&store, &other, at(0)).await, TicketState::Live);
     assert_eq!(state(&store, &bobs, at(0)).await, TicketState::Live);
 }
@@ -63,11 +63,11 @@ pub async fn a_ticket_that_is_void_from_the_start_opens_nothing_and_is_in_nobody
     assert_eq!(done(store.issue(&bobs, Some(2), &happened(at(0))).await), Issued::Live);
 }
 
-/// Else the courier of the earlier errand, whose mail was held up, would restart its clock.
+/// Else the worker of the earlier job, whose mail was held up, would restart its clock.
 pub async fn a_new_ticket_voids_an_expired_one_for_good(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let early = issued(&store, ticket(&ann, "early")).await;
-    let late = Ticket { errand_seq: 2, issued_at: at(700), expires_at: at(1300), ..ticket(&ann, "late") };
+    let late = Ticket { job_seq: 2, issued_at: at(700), expires_at: at(1300), ..ticket(&ann, "late") };
     issued(&store, late).await;
     done(store.restart_clock(&early.id, at(701), at(1301)).await);
     assert_eq!(state(&store, &early, at(702)).await, TicketState::Void);
@@ -77,9 +77,9 @@ pub async fn a_live_digest_collides_and_nothing_changes(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let anns = issued(&store, ticket(&ann, "same")).await;
     let earlier = issued(&store, ticket(&bob, "earlier")).await;
-    let second = Ticket { digest: anns.digest, errand_seq: 2, ..ticket(&bob, "second") };
+    let second = Ticket { digest: anns.digest, job_seq: 2, ..ticket(&bob, "second") };
     assert_eq!(done(store.issue(&second, None, &happened(at(0))).await), Issued::Collision);
-    assert!(done(store.ticket_of(&second.errand).await).is_none());
+    assert!(done(store.ticket_of(&second.job).await).is_none());
     assert_eq!(state(&store, &anns, at(0)).await, TicketState::Live);
     assert_eq!(state(&store, &earlier, at(0)).await, TicketState::Live);
     // Draw again.
@@ -116,12 +116,12 @@ pub async fn one_digest_may_be_live_in_two_dialects(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn a_later_errand_supersedes_and_nothing_changes(store: Arc<dyn Store>) {
+pub async fn a_later_job_supersedes_and_nothing_changes(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
-    let late = issued(&store, Ticket { errand_seq: 2, ..ticket(&ann, "late") }).await;
+    let late = issued(&store, Ticket { job_seq: 2, ..ticket(&ann, "late") }).await;
     let early = ticket(&ann, "early");
     assert_eq!(done(store.issue(&early, None, &happened(at(0))).await), Issued::Superseded);
-    assert!(done(store.ticket_of(&early.errand).await).is_none());
+    assert!(done(store.ticket_of(&early.job).await).is_none());
     assert_eq!(state(&store, &late, at(0)).await, TicketState::Live);
     // Not even when the later one is dead.
     done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
@@ -129,11 +129,11 @@ pub async fn a_later_errand_supersedes_and_nothing_changes(store: Arc<dyn Store>
     issued(&store, Ticket { dialect: "other".to_owned(), ..early }).await;
 }
 
-/// Two couriers at one errand, after the lease of the first: the second must find the ticket, not void it.
-pub async fn an_errand_issues_one_ticket_only(store: Arc<dyn Store>) {
+/// Two workers at one job, after the lease of the first: the second must find the ticket, not void it.
+pub async fn a_job_issues_one_ticket_only(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let first = issued(&store, ticket(&ann, "first")).await;
-    let second = Ticket { errand: first.errand.clone(), ..ticket(&ann, "second") };
+    let second = Ticket { job: first.job.clone(), ..ticket(&ann, "second") };
     assert!(store.issue(&second, None, &happened(at(0))).await.is_err());
     assert!(stored(&store, &first).await == first);
 }

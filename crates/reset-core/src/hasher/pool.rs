@@ -26,7 +26,7 @@ use crate::{
 
 /// Jobs that may wait for each thread. Beyond that the answer is "busy" at once.
 pub(super) const QUEUE_PER_THREAD: usize = 8;
-/// Longest wait for a result. Beyond it the answer is "busy", and a job that has not begun never does.
+/// Longest wait for a result. Beyond it the answer is "busy", and a task that has not begun never does.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What the answer "busy" tells a client to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -54,11 +54,11 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    tasks: VecDeque<HashTask>,
     closed: bool,
 }
 
-enum Job {
+enum HashTask {
     Hash {
         password: NewPassword,
         scheme: Scheme,
@@ -95,7 +95,7 @@ impl HashPool {
         let threads = threads.max(1);
         let queue = Arc::new(Queue { state: Mutex::default(), changed: Condvar::new() });
         for number in 0..threads {
-            let (queue, worker) = (queue.clone(), Worker::new(scheme)?);
+            let (queue, worker) = (queue.clone(), HashThread::new(scheme)?);
             thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || worker.run(&queue))
@@ -106,15 +106,15 @@ impl HashPool {
 
     async fn run<T>(
         &self,
-        job: impl FnOnce(oneshot::Sender<Result<T, HashError>>) -> Job,
+        task: impl FnOnce(oneshot::Sender<Result<T, HashError>>) -> HashTask,
     ) -> Result<T, HashError> {
         let (reply, result) = oneshot::channel();
         {
             let mut state = self.queue.lock();
-            if state.jobs.len() >= self.capacity {
+            if state.tasks.len() >= self.capacity {
                 return Err(HashError::Busy { retry_after: RETRY_AFTER });
             }
-            state.jobs.push_back(job(reply));
+            state.tasks.push_back(task(reply));
         }
         self.queue.changed.notify_one();
         match tokio::time::timeout(PATIENCE, result).await {
@@ -129,12 +129,12 @@ impl HashPool {
 impl Hasher for HashPool {
     async fn hash(&self, password: NewPassword, like: Option<&HashForm>) -> Result<String, HashError> {
         let (scheme, salt) = (self.scheme.like(like, self.room_kib), random(&*self.entropy));
-        self.run(|reply| Job::Hash { password, scheme, salt, reply }).await
+        self.run(|reply| HashTask::Hash { password, scheme, salt, reply }).await
     }
 
     async fn verify(&self, password: NewPassword, stored: &str) -> Result<bool, HashError> {
         let stored = stored.to_owned();
-        self.run(|reply| Job::Verify { password, stored, reply }).await
+        self.run(|reply| HashTask::Verify { password, stored, reply }).await
     }
 }
 
@@ -151,9 +151,9 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job, waiting for it; nothing when the pool is gone. `idle` is called once the wait is long.
-    fn next(&self, idle: impl FnOnce()) -> Option<Job> {
-        let nothing = |state: &mut State| state.jobs.is_empty() && !state.closed;
+    /// The next task, waiting for it; nothing when the pool is gone. `idle` is called once the wait is long.
+    fn next(&self, idle: impl FnOnce()) -> Option<HashTask> {
+        let nothing = |state: &mut State| state.tasks.is_empty() && !state.closed;
         let (mut state, wait) = self
             .changed
             .wait_timeout_while(self.lock(), LULL, nothing)
@@ -163,18 +163,18 @@ impl Queue {
             idle();
             state = self.changed.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
         }
-        state.jobs.pop_front()
+        state.tasks.pop_front()
     }
 }
 
-struct Worker {
+struct HashThread {
     /// What Argon2 works in. scrypt's library brings its own and gives it back.
     memory: Vec<Block>,
     /// As much of it as the scheme needs.
     usual: usize,
 }
 
-impl Worker {
+impl HashThread {
     fn new(scheme: Scheme) -> Result<Self, BadScheme> {
         let usual = match scheme {
             Scheme::Argon2id { m_kib, t, p } => argon::params(m_kib, t, p).map(|params| params.block_count()),
@@ -189,7 +189,7 @@ impl Worker {
 
     fn run(mut self, queue: &Queue) {
         let mut dirty = false;
-        while let Some(job) = queue.next(|| {
+        while let Some(task) = queue.next(|| {
             if std::mem::take(&mut dirty) {
                 self.memory.iter_mut().for_each(Zeroize::zeroize);
                 self.memory.truncate(self.usual);
@@ -197,14 +197,14 @@ impl Worker {
             }
         }) {
             // Whoever asked may have gone; then nothing is hashed for nobody.
-            match job {
-                Job::Hash { reply, .. } if reply.is_closed() => {}
-                Job::Verify { reply, .. } if reply.is_closed() => {}
-                Job::Hash { password, scheme, salt, reply } => {
+            match task {
+                HashTask::Hash { reply, .. } if reply.is_closed() => {}
+                HashTask::Verify { reply, .. } if reply.is_closed() => {}
+                HashTask::Hash { password, scheme, salt, reply } => {
                     dirty = true;
                     let _gone = reply.send(unhurt(|| self.hash(password.as_bytes(), scheme, salt)));
                 }
-                Job::Verify { password, stored, reply } => {
+                HashTask::Verify { password, stored, reply } => {
                     let _gone = reply.send(unhurt(|| verify(password.as_bytes(), &stored)));
                 }
             }

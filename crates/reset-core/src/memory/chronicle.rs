@@ -6,9 +6,9 @@ use super::store::MemoryStore;
 use crate::{
     account::AccountId,
     audit::{End, Ends, Mark, NOT_OURS, Sealed, Sealer},
-    errand::{ErrandId, Reference},
     error::StoreError,
     event::{AddressTag, Event, EventKind, LIMITED_MOST, LIMITED_WITHIN},
+    job::{JobId, Reference},
     objection::{OBJECTION_LIFE, Objection, Raising},
     ports::{Events, Objections},
     time::Timestamp,
@@ -106,12 +106,12 @@ impl Chronicle {
 pub(super) struct Docket(Vec<(Objection, bool)>);
 
 impl Docket {
-    fn find(&self, notice: &ErrandId) -> Option<&Objection> {
+    fn find(&self, notice: &JobId) -> Option<&Objection> {
         self.0.iter().map(|(objection, _)| objection).find(|objection| objection.id == *notice)
     }
 
     /// Whether it can be raised: it is not yet, and its time is not over.
-    fn is_open(&self, notice: &ErrandId, now: Timestamp) -> bool {
+    fn is_open(&self, notice: &JobId, now: Timestamp) -> bool {
         self.find(notice).is_some_and(|objection| objection.raised_at.is_none() && objection.until > now)
     }
 
@@ -139,7 +139,7 @@ impl Docket {
         }
     }
 
-    fn raise(&mut self, notice: &ErrandId, now: Timestamp) {
+    fn raise(&mut self, notice: &JobId, now: Timestamp) {
         let objections = self.0.iter_mut().map(|(objection, _)| objection);
         for objection in objections.filter(|objection| objection.id == *notice) {
             objection.raised_at = Some(now);
@@ -217,19 +217,19 @@ impl Objections for MemoryStore {
         Ok(())
     }
 
-    async fn objection(&self, notice: &ErrandId) -> Result<Option<Objection>, StoreError> {
+    async fn objection(&self, notice: &JobId) -> Result<Option<Objection>, StoreError> {
         Ok(self.working("objection")?.docket.find(notice).cloned())
     }
 
     async fn object(&self, raising: Raising<'_>) -> Result<bool, StoreError> {
-        let Raising { objection, password_hash, errands, event, now } = raising;
+        let Raising { objection, password_hash, jobs, event, now } = raising;
         let mut state = self.working("object")?;
         let open = state.docket.is_open(&objection.id, now) && !state.docket.is_outranked(objection, now);
         if !state.has_account(&objection.account) || !open {
             return Ok(false);
         }
-        for errand in errands {
-            state.queue.push(errand)?;
+        for job in jobs {
+            state.queue.push(job)?;
         }
         state.docket.raise(&objection.id, now);
         state.docket.end_younger(objection, now);

@@ -4,7 +4,7 @@
 //! time stands still until it is told to move, and chance repeats itself.
 
 mod chronicle;
-mod errands;
+mod jobs;
 mod ledger;
 mod mailer;
 mod queue;
@@ -136,7 +136,7 @@ mod tests {
     use crate::{
         mail::{Mail, MailBody},
         password::Policy,
-        ports::{Accounts, Errands, Mailer, Store, random},
+        ports::{Accounts, Jobs, Mailer, Store, random},
     };
 
     crate::store_contract!(async { (Arc::new(MemoryStore::default()) as Arc<dyn Store>, ()) });

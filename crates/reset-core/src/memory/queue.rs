@@ -1,9 +1,9 @@
-//! The errands of a store in memory, in the order of asking.
+//! The jobs of a store in memory, in the order of asking.
 
 use crate::{
     email::EmailAddress,
-    errand::{Errand, ErrandId, KEPT_FOR_RETRY, Outcome, SUSPECT, Task},
     error::StoreError,
+    job::{Job, JobId, JobKind, Outcome, RETRY_RETENTION, SUSPECT_CRASHES},
     ports::{Backlog, Queued},
     time::Timestamp,
 };
@@ -15,9 +15,9 @@ pub(super) struct Queue {
 }
 
 struct Row {
-    errand: Errand,
+    job: Job,
     due_at: Timestamp,
-    /// Whether a courier has it: then `due_at` is the end of the lease.
+    /// Whether a worker has it: then `due_at` is the end of the lease.
     taken: bool,
     finished: Option<(Timestamp, Outcome)>,
     reply: Option<String>,
@@ -28,74 +28,74 @@ impl Row {
         self.finished.is_none() && self.due_at <= now
     }
 
-    /// The address that orders errands; notices go to an account, and need no order.
+    /// The address that orders jobs; notices go to an account, and need no order.
     fn address(&self) -> Option<&EmailAddress> {
-        match &self.errand.task {
-            Task::Reset { email, .. } => Some(email),
-            Task::Notice { .. } | Task::Webhook { .. } => None,
+        match &self.job.task {
+            JobKind::Reset { email, .. } => Some(email),
+            JobKind::Notice { .. } | JobKind::Webhook { .. } => None,
         }
     }
 
     /// Whether `self` is unfinished, and was asked for before `late` with the same address and dialect.
     fn precedes(&self, late: &Self) -> bool {
         self.finished.is_none()
-            && self.errand.seq < late.errand.seq
-            && self.errand.dialect == late.errand.dialect
+            && self.job.seq < late.job.seq
+            && self.job.dialect == late.job.dialect
             && self.address().is_some_and(|email| Some(email) == late.address())
     }
 }
 
 impl Queue {
-    pub(super) fn all(&self) -> Vec<(Errand, Option<Outcome>)> {
-        self.rows.iter().map(|row| (row.errand.clone(), row.finished.map(|(_, outcome)| outcome))).collect()
+    pub(super) fn all(&self) -> Vec<(Job, Option<Outcome>)> {
+        self.rows.iter().map(|row| (row.job.clone(), row.finished.map(|(_, outcome)| outcome))).collect()
     }
 
-    pub(super) fn push(&mut self, errand: &Errand) -> Result<(), StoreError> {
-        if self.rows.iter().any(|row| row.errand.id == errand.id) {
-            return Err(StoreError::new("an errand of this id exists already"));
+    pub(super) fn push(&mut self, job: &Job) -> Result<(), StoreError> {
+        if self.rows.iter().any(|row| row.job.id == job.id) {
+            return Err(StoreError::new("a job of this id exists already"));
         }
         self.last_seq += 1;
-        let errand = Errand { seq: self.last_seq, ..errand.clone() };
-        self.rows.push(Row { due_at: errand.created_at, errand, taken: false, finished: None, reply: None });
+        let job = Job { seq: self.last_seq, ..job.clone() };
+        self.rows.push(Row { due_at: job.created_at, job, taken: false, finished: None, reply: None });
         Ok(())
     }
 
-    pub(super) fn claim(&mut self, limit: usize, now: Timestamp, lease_end: Timestamp) -> Vec<Errand> {
+    pub(super) fn claim(&mut self, limit: usize, now: Timestamp, lease_end: Timestamp) -> Vec<Job> {
         let waits =
             |late: &Row| self.rows.iter().any(|row| row.precedes(late) && (row.taken || row.is_due(now)));
         let mut due: Vec<&Row> =
             self.rows.iter().filter(|row| row.is_due(now) && !waits(row)).take(limit).collect();
-        let is_suspect = |row: &&Row| row.errand.lost + u32::from(row.taken) > SUSPECT;
+        let is_suspect = |row: &&Row| row.job.lost + u32::from(row.taken) > SUSPECT_CRASHES;
         if due.iter().all(is_suspect) {
             due.truncate(1);
         } else {
             due.retain(|row| !is_suspect(row));
         }
-        let due: Vec<i64> = due.into_iter().map(|row| row.errand.seq).collect();
-        let rows = self.rows.iter_mut().filter(|row| due.contains(&row.errand.seq));
+        let due: Vec<i64> = due.into_iter().map(|row| row.job.seq).collect();
+        let rows = self.rows.iter_mut().filter(|row| due.contains(&row.job.seq));
         rows.map(|row| {
-            row.errand.lost += u32::from(row.taken);
+            row.job.lost += u32::from(row.taken);
             (row.taken, row.due_at) = (true, lease_end);
-            row.errand.attempts += 1;
-            row.errand.clone()
+            row.job.attempts += 1;
+            row.job.clone()
         })
         .collect()
     }
 
     /// Says whether it was unfinished.
-    pub(super) fn finish(&mut self, id: &ErrandId, outcome: Outcome, reply: &str, now: Timestamp) -> bool {
-        let row = self.unfinished().find(|row| row.errand.id == *id);
+    pub(super) fn finish(&mut self, id: &JobId, outcome: Outcome, reply: &str, now: Timestamp) -> bool {
+        let row = self.unfinished().find(|row| row.job.id == *id);
         row.map(|row| (row.finished, row.reply) = (Some((now, outcome)), Some(reply.to_owned()))).is_some()
     }
 
     /// Says whether it was its claimer's still.
-    pub(super) fn postpone(&mut self, id: &ErrandId, attempts: u32, due_at: Timestamp, reply: &str) -> bool {
+    pub(super) fn postpone(&mut self, id: &JobId, attempts: u32, due_at: Timestamp, reply: &str) -> bool {
         let Some(row) = self.claimed(id, attempts) else { return false };
-        (row.taken, row.due_at, row.reply, row.errand.lost) = (false, due_at, Some(reply.to_owned()), 0);
+        (row.taken, row.due_at, row.reply, row.job.lost) = (false, due_at, Some(reply.to_owned()), 0);
         true
     }
 
-    pub(super) fn renew(&mut self, id: &ErrandId, attempts: u32, lease_end: Timestamp) {
+    pub(super) fn renew(&mut self, id: &JobId, attempts: u32, lease_end: Timestamp) {
         if let Some(row) = self.claimed(id, attempts).filter(|row| row.taken) {
             row.due_at = lease_end;
         }
@@ -103,7 +103,7 @@ impl Queue {
 
     pub(super) fn release(&mut self, now: Timestamp) {
         for row in self.unfinished() {
-            row.errand.lost += u32::from(row.taken);
+            row.job.lost += u32::from(row.taken);
             (row.taken, row.due_at) = (false, now);
         }
     }
@@ -116,12 +116,12 @@ impl Queue {
     pub(super) fn purge(&mut self, before: Timestamp) {
         self.rows.retain(|row| {
             row.finished.is_none_or(|(at, outcome)| {
-                at >= if Outcome::OWED.contains(&outcome) { before.minus(KEPT_FOR_RETRY) } else { before }
+                at >= if Outcome::OWED.contains(&outcome) { before.minus(RETRY_RETENTION) } else { before }
             })
         });
     }
 
-    /// The place of the last errand in the order of asking.
+    /// The place of the last job in the order of asking.
     pub(super) fn last_seq(&self) -> i64 {
         self.last_seq
     }
@@ -132,12 +132,12 @@ impl Queue {
             .iter()
             .filter(|row| row.finished.is_none_or(|(_, outcome)| Outcome::OWED.contains(&outcome)));
         let seen = shown.map(|row| Queued {
-            id: row.errand.id.clone(),
-            reference: row.errand.reference.clone(),
-            dialect: row.errand.dialect.clone(),
-            task: row.errand.task.name(),
-            created_at: row.errand.created_at,
-            attempts: row.errand.attempts,
+            id: row.job.id.clone(),
+            reference: row.job.reference.clone(),
+            dialect: row.job.dialect.clone(),
+            task: row.job.task.name(),
+            created_at: row.job.created_at,
+            attempts: row.job.attempts,
             due_at: row.due_at,
             taken: row.taken,
             outcome: row.finished.map(|(_, outcome)| outcome.name().to_owned()),
@@ -150,28 +150,28 @@ impl Queue {
         let waiting = self.rows.iter().filter(|row| row.finished.is_none());
         Backlog {
             waiting: waiting.clone().count() as u64,
-            oldest: waiting.map(|row| row.errand.created_at).min(),
+            oldest: waiting.map(|row| row.job.created_at).min(),
         }
     }
 
-    /// The errand that is to be tried again, under the id that it has now.
+    /// The job that is to be tried again, under the id that it has now.
     pub(super) fn retry(
         &mut self,
-        id: &ErrandId,
-        anew: &ErrandId,
+        id: &JobId,
+        anew: &JobId,
         now: Timestamp,
-    ) -> Result<Option<Errand>, StoreError> {
-        let Some(row) = self.rows.iter_mut().find(|row| row.errand.id == *id) else { return Ok(None) };
+    ) -> Result<Option<Job>, StoreError> {
+        let Some(row) = self.rows.iter_mut().find(|row| row.job.id == *id) else { return Ok(None) };
         match row.finished {
             None if !row.taken => {
                 row.due_at = now;
-                Ok(Some(row.errand.clone()))
+                Ok(Some(row.job.clone()))
             }
             Some((_, outcome)) if Outcome::OWED.contains(&outcome) => {
                 let again =
-                    Errand { id: anew.clone(), created_at: now, attempts: 0, lost: 0, ..row.errand.clone() };
+                    Job { id: anew.clone(), created_at: now, attempts: 0, lost: 0, ..row.job.clone() };
                 self.push(&again)?;
-                self.rows.retain(|row| row.errand.id != *id);
+                self.rows.retain(|row| row.job.id != *id);
                 Ok(Some(again))
             }
             None | Some(_) => Ok(None),
@@ -190,9 +190,9 @@ impl Queue {
         count as u64
     }
 
-    /// The unfinished errand, if nobody has claimed it since `attempts`.
-    fn claimed(&mut self, id: &ErrandId, attempts: u32) -> Option<&mut Row> {
-        self.unfinished().find(|row| row.errand.id == *id && row.errand.attempts == attempts)
+    /// The unfinished job, if nobody has claimed it since `attempts`.
+    fn claimed(&mut self, id: &JobId, attempts: u32) -> Option<&mut Row> {
+        self.unfinished().find(|row| row.job.id == *id && row.job.attempts == attempts)
     }
 
     fn unfinished(&mut self) -> impl Iterator<Item = &mut Row> {

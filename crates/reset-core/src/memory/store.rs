@@ -12,10 +12,10 @@ use super::{
 use crate::{
     account::{Account, AccountId, NewAccount},
     email::EmailAddress,
-    errand::{Errand, ErrandId, Outcome},
     error::{AddAccountError, StoreError},
     event::Event,
     hasher::HashForm,
+    job::{Job, JobId, Outcome},
     ports::{Accounts, Issued, Redemption, Store, Tickets},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind, TicketState},
@@ -98,8 +98,8 @@ impl MemoryStore {
         self.lock().tickets.clone()
     }
 
-    /// Every errand in the order of asking, and how it ended if it has.
-    pub fn errands(&self) -> Vec<(Errand, Option<Outcome>)> {
+    /// Every job in the order of asking, and how it ended if it has.
+    pub fn jobs(&self) -> Vec<(Job, Option<Outcome>)> {
         self.lock().queue.all()
     }
 
@@ -154,10 +154,10 @@ impl State {
         self.tickets.iter_mut().find(|ticket| ticket.id == *id)
     }
 
-    /// An errand issues one ticket only.
-    fn reserve(&self, errand: &ErrandId) -> Result<(), StoreError> {
-        if self.tickets.iter().any(|ticket| ticket.errand == *errand) {
-            return Err(StoreError::new("the errand has issued a ticket already"));
+    /// A job issues one ticket only.
+    fn reserve(&self, job: &JobId) -> Result<(), StoreError> {
+        if self.tickets.iter().any(|ticket| ticket.job == *job) {
+            return Err(StoreError::new("the job has issued a ticket already"));
         }
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Tickets for MemoryStore {
         let now = ticket.issued_at;
         let same_owner = |other: &Ticket| other.account == ticket.account && other.dialect == ticket.dialect;
         let same_digest = |other: &Ticket| other.dialect == ticket.dialect && other.digest == ticket.digest;
-        if state.tickets.iter().any(|other| same_owner(other) && other.errand_seq > ticket.errand_seq) {
+        if state.tickets.iter().any(|other| same_owner(other) && other.job_seq > ticket.job_seq) {
             return Ok(Issued::Superseded);
         }
         if state.tickets.iter().any(|other| same_digest(other) && is_live(other, now)) {
@@ -287,7 +287,7 @@ impl Tickets for MemoryStore {
         if most_live.is_some_and(|most| live >= most) {
             return Ok(Issued::Crowded);
         }
-        state.reserve(&ticket.errand)?;
+        state.reserve(&ticket.job)?;
         state.void(now, |other| same_owner(other) || same_digest(other));
         state.tickets.push(ticket.clone());
         if ticket.voided_at.is_none() {
@@ -296,8 +296,8 @@ impl Tickets for MemoryStore {
         Ok(Issued::Live)
     }
 
-    async fn ticket_of(&self, errand: &ErrandId) -> Result<Option<Ticket>, StoreError> {
-        Ok(self.working("ticket_of")?.tickets.iter().find(|ticket| ticket.errand == *errand).cloned())
+    async fn ticket_of(&self, job: &JobId) -> Result<Option<Ticket>, StoreError> {
+        Ok(self.working("ticket_of")?.tickets.iter().find(|ticket| ticket.job == *job).cloned())
     }
 
     async fn ticket_with(
@@ -365,7 +365,7 @@ impl Tickets for MemoryStore {
         if !state.ticket(spent).is_some_and(|code| is_live(code, now)) {
             return Ok(false);
         }
-        state.reserve(&token.errand)?;
+        state.reserve(&token.job)?;
         state.ticket(spent).expect("found above, under the same lock").spent_at = Some(now);
         state.tickets.push(token.clone());
         state.chronicle.write(event.clone());
@@ -373,7 +373,7 @@ impl Tickets for MemoryStore {
     }
 
     async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError> {
-        let Redemption { ticket: ticket_id, account, password_hash, errands, event, now } = redemption;
+        let Redemption { ticket: ticket_id, account, password_hash, jobs, event, now } = redemption;
         let mut state = self.working("redeem")?;
         let Some(ticket) = state.ticket(ticket_id).cloned() else { return Ok(false) };
         let Some(row) = state.account(account) else { return Ok(false) };
@@ -382,8 +382,8 @@ impl Tickets for MemoryStore {
         if !is_live(&ticket, now) || row.account.blocked || !same_person {
             return Ok(false);
         }
-        for errand in errands {
-            state.queue.push(errand)?;
+        for job in jobs {
+            state.queue.push(job)?;
         }
         state.set_password(account, password_hash, now);
         state.ticket(ticket_id).expect("found above, under the same lock").spent_at = Some(now);

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use crate::{
     account::AccountId,
     audit::{Ends, Sealed, Sealer},
-    errand::{ErrandId, Reference},
     error::StoreError,
     event::{AddressTag, Event},
+    job::{JobId, Reference},
     objection::{Objection, Raising},
     time::Timestamp,
 };
@@ -81,10 +81,10 @@ pub trait Objections: Send + Sync {
     ///
     /// # Errors
     /// When the store fails.
-    async fn objection(&self, notice: &ErrandId) -> Result<Option<Objection>, StoreError>;
+    async fn objection(&self, notice: &JobId) -> Result<Option<Objection>, StoreError>;
 
     /// Raises an objection and sets the password, in one transaction: the hash, the account's epoch and sessions, the
-    /// end of all its tickets, the errands that tell of it, and the event. Of any number of concurrent calls exactly
+    /// end of all its tickets, the jobs that tell of it, and the event. Of any number of concurrent calls exactly
     /// one returns `true`; `false` means that nothing changed. Whether the account is blocked does not matter.
     ///
     /// An objection whose notice is older than another one's counts before it (an attacker who moved the account to an

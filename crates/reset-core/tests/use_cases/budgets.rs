@@ -55,8 +55,8 @@ async fn within_a_minute_an_address_is_mailed_once_and_the_older_code_stays_vali
         world.ask("code", "ANN@example.org").await;
         world.ask("link", "ann@example.org").await;
     }
-    world.courier().await;
-    assert_eq!((world.memory.mailer.sent().len(), world.outcomes().len()), (0, 1), "no mail, and no errand");
+    world.worker().await;
+    assert_eq!((world.memory.mailer.sent().len(), world.outcomes().len()), (0, 1), "no mail, and no job");
     world.redeem("code", &code(&first.secret)).await.unwrap();
 }
 
@@ -82,7 +82,7 @@ async fn an_address_is_mailed_three_times_an_hour_and_six_times_a_day_over_all_d
     for _ in 0..24 {
         for dialect in ["code", "pair", "link"].into_iter().cycle().take(45) {
             world.ask(dialect, "ann@example.org").await;
-            world.courier().await;
+            world.worker().await;
             world.memory.clock.advance(Duration::from_secs(80));
         }
         hourly.push(world.memory.mailer.take().len());
@@ -115,7 +115,7 @@ async fn an_address_over_its_limit_is_still_unknown_where_the_contract_discloses
 }
 
 #[tokio::test]
-async fn beyond_the_mails_of_an_hour_errands_wait_and_notices_do_not() {
+async fn beyond_the_mails_of_an_hour_jobs_wait_and_notices_do_not() {
     let world = world_within(Budgeting { mails: vec![Window::new(2, HOUR)], ..Budgeting::default() });
     let names = ["ann", "bob", "cid"].map(|name| format!("{name}@example.org"));
     for name in &names {
@@ -126,15 +126,15 @@ async fn beyond_the_mails_of_an_hour_errands_wait_and_notices_do_not() {
         }
         world.ask("link", name).await;
     }
-    world.courier().await;
+    world.worker().await;
     let mails = world.memory.mailer.take();
     assert_eq!(mails.iter().map(|mail| &mail.to).collect::<Vec<_>>(), [&names[0], &names[1]]);
     world.redeem("link", &world.token(&mails[0])).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.memory.mailer.take().len(), 1, "the notice");
     for _ in 0..60 {
         world.memory.clock.advance(MINUTE);
-        world.courier().await;
+        world.worker().await;
     }
     let late = world.memory.mailer.take();
     assert_eq!(late.iter().map(|mail| &mail.to).collect::<Vec<_>>(), [&names[2]]);
@@ -174,7 +174,7 @@ async fn short_codes_thaw_when_the_window_has_slid_and_are_mailed_again() {
     }
     world.memory.clock.advance(10 * MINUTE);
     world.redeem("code", &code(&mail.secret)).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     world.memory.mailer.take();
     assert_eq!(world.mailed("code", "ann@example.org").await.secret.len(), 6);
 }
@@ -189,7 +189,7 @@ async fn right_used_and_expired_codes_cost_nothing() {
         let mail = world.mailed("code", "ann@example.org").await;
         world.redeem("code", &code(&mail.secret)).await.unwrap();
         dead(&world, &code(&mail.secret)).await;
-        world.courier().await;
+        world.worker().await;
         world.memory.mailer.take();
     }
     let expired = world.mailed("code", "bob@example.org").await;
@@ -280,7 +280,7 @@ async fn after_ten_wrong_guesses_the_next_mail_has_a_link_and_the_link_resets() 
     world.redeem("pair", &token).await.unwrap();
     // Nobody else's codes are touched.
     world.account("bob@example.org").await;
-    world.courier().await;
+    world.worker().await;
     world.memory.mailer.take();
     assert_eq!(world.mailed("pair", "bob@example.org").await.kind, SentKind::Code);
 }
@@ -290,14 +290,14 @@ async fn a_link_in_a_codes_place_goes_by_the_target_of_its_ask_and_codes_come_ba
     let world = world_within(guesses());
     guessed_at(&world).await;
     world.ask_for("pair", "ann@example.org", Some("https://app.example/done")).await;
-    world.courier().await;
+    world.worker().await;
     let mail = world.memory.mailer.take().remove(0);
     assert!(mail.secret.starts_with("https://app.example/open?token="), "{}", mail.secret);
     let inspected = world.resets.inspect("pair", &world.token(&mail), None).await.unwrap().unwrap();
     assert_eq!(inspected.redirect_to.as_deref(), Some("https://app.example/done"));
     world.memory.clock.advance(DAY);
     world.ask_for("pair", "ann@example.org", Some("https://app.example/done")).await;
-    world.courier().await;
+    world.worker().await;
     let mail = world.memory.mailer.take().remove(0);
     assert_eq!(mail.kind, SentKind::Code);
     // A token that a code became leads nowhere, whatever was asked for.

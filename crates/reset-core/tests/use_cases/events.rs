@@ -1,9 +1,9 @@
-//! What is written down of a reset, errands that are set aside, and links that administrators make.
+//! What is written down of a reset, jobs that are set aside, and links that administrators make.
 
 use reset_core::{
     audit::{Sealer, verify},
-    errand::{LOST_MAX, Outcome},
     event::{Event, EventKind},
+    job::{MAX_WORKER_CRASHES, Outcome},
     keys::{Key, Keys},
     link::LinkError,
     memory::{Outage, Refusal, SentKind},
@@ -36,14 +36,14 @@ async fn a_reset_is_told_from_the_ask_to_the_notice_under_one_reference() {
     let world = anns().await;
     world.memory.mailer.refuse_next(1, Refusal::Temporary);
     world.ask("pair", ANN).await;
-    world.courier().await;
+    world.worker().await;
     world.memory.clock.advance(MINUTE);
-    world.courier().await;
+    world.worker().await;
     let mail = world.memory.mailer.take().remove(0);
     assert!(world.exchange(ANN, &code("000000")).await.is_err());
     let token = world.exchange(ANN, &code(&mail.secret)).await.unwrap();
     world.redeem("pair", &token).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     assert!(world.redeem("pair", &token).await.is_err());
     assert_eq!(
         trace(&world).await,
@@ -87,7 +87,7 @@ async fn a_link_opens_although_nothing_can_be_written_down() {
 async fn an_unknown_address_is_told_alike_and_named_by_a_tag() {
     let world = anns().await;
     world.ask("code", "ghost@example.org").await;
-    world.courier().await;
+    world.worker().await;
     assert_eq!(trace(&world).await, told(&[(EventKind::Accepted, ""), (EventKind::Ended, "nobody")]));
     let tag = Keys::new(&Key::root(&[9; 32]).unwrap()).address_tag(&address("Ghost@Example.org"));
     let asked = world.memory.store.asked_with(&tag, 9).await.unwrap();
@@ -111,12 +111,11 @@ async fn no_event_holds_an_address_or_a_secret() {
     let world = anns().await;
     let mail = world.mailed("code", ANN).await;
     world.redeem("code", &code(&mail.secret)).await.unwrap();
-    world.courier().await;
-    for Event { dialect, reference, errand, account, address, network, detail, .. } in
+    world.worker().await;
+    for Event { dialect, reference, job, account, address, network, detail, .. } in
         world.memory.store.events()
     {
-        let texts =
-            format!("{dialect} {reference:?} {errand:?} {account:?} {address:?} {network:?} {detail}");
+        let texts = format!("{dialect} {reference:?} {job:?} {account:?} {address:?} {network:?} {detail}");
         assert!(!texts.contains("ann@") && !texts.contains(&mail.secret), "{texts}");
     }
 }
@@ -137,16 +136,16 @@ async fn what_is_written_down_is_sealed_and_holds() {
 }
 
 #[tokio::test]
-async fn an_errand_over_which_couriers_are_lost_is_set_aside_and_holds_nobody_up() {
+async fn a_job_over_which_workers_are_lost_is_set_aside_and_holds_nobody_up() {
     let world = anns().await;
     world.ask("code", ANN).await;
-    for _ in 0..=LOST_MAX {
+    for _ in 0..=MAX_WORKER_CRASHES {
         // Each takes it, and dies.
         assert_eq!(world.resets.claim(10).await.unwrap().len(), 1);
         world.memory.clock.advance(reset_core::deliver::LEASE);
     }
-    world.courier().await;
-    assert_eq!(world.outcomes(), [Some(Outcome::SetAside)]);
+    world.worker().await;
+    assert_eq!(world.outcomes(), [Some(Outcome::Quarantined)]);
     assert_eq!(world.memory.mailer.take(), []);
     assert_eq!(world.mailed("code", ANN).await.kind, SentKind::Code);
 }
@@ -156,7 +155,7 @@ async fn an_administrators_link_is_mailed_to_nobody_and_sets_the_password_once()
     let world = anns().await;
     let before = world.mailed("code", ANN).await;
     let made = world.resets.link("code", &address(ANN), None).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.memory.mailer.take(), []);
     assert!(world.redeem("code", &code(&before.secret)).await.is_err(), "the earlier one is void");
     world.redeem("code", &code(&made.secret)).await.unwrap();

@@ -13,8 +13,8 @@ mod world;
 use std::{sync::Arc, time::Duration};
 
 use reset_core::{
-    errand::Outcome,
     error::{ExchangeError, RedeemError, RequestError},
+    job::Outcome,
     memory::{Outage, Refusal, SentKind},
     ports::Accounts,
     request::Disclosure,
@@ -34,7 +34,7 @@ async fn a_mailed_code_sets_the_password_once_and_the_owner_is_told() {
     let hasher = world.resets.adapters().hasher.clone();
     assert!(hasher.verify(password("a new password"), &stored).await.unwrap());
     assert!(matches!(world.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Invalid)));
-    world.courier().await;
+    world.worker().await;
     let notices = world.memory.mailer.take();
     assert_eq!(
         (notices.len(), notices[0].kind, notices[0].to.as_str()),
@@ -59,7 +59,7 @@ async fn a_reset_in_the_table_of_another_system_writes_a_hash_like_the_one_that_
         world.redeem("code", &code(&mail.secret)).await.unwrap();
         let stored = world.hash_of("ann@example.org").await;
         assert!(stored.starts_with(like), "{stored}");
-        world.courier().await;
+        world.worker().await;
         world.memory.mailer.take();
     }
 }
@@ -72,7 +72,7 @@ async fn an_unknown_address_is_accepted_alike_and_gets_no_mail() {
     world.memory.store.set_blocked(&address("blocked@example.org"), true, &happened(now)).await.unwrap();
     world.ask("link", "ghost@example.org").await;
     world.ask("link", "blocked@example.org").await;
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.memory.mailer.sent(), []);
     assert_eq!(world.outcomes(), [Some(Outcome::Nobody), Some(Outcome::Nobody)]);
 }
@@ -86,7 +86,7 @@ async fn for_nobody_a_mail_is_made_and_thrown_away_and_its_secret_opens_nothing(
     for dialect in ["code", "pair", "link"] {
         world.ask(dialect, "ghost@example.org").await;
     }
-    world.courier().await;
+    world.worker().await;
     let rehearsed = world.memory.mailer.rehearsed();
     assert_eq!(rehearsed.len(), 3);
     assert!(rehearsed.iter().all(|mail| mail.to.ends_with(".invalid")), "{rehearsed:?}");
@@ -157,13 +157,13 @@ async fn a_retry_repeats_the_same_secret_and_its_clock_starts_with_the_mail() {
     let world = world();
     world.account("ann@example.org").await;
     world.ask("link", "ann@example.org").await;
-    // Killed between the mail and the record: the errand is claimed again when its lease ends.
-    let errand = world.resets.claim(1).await.unwrap().remove(0);
+    // Killed between the mail and the record: the job is claimed again when its lease ends.
+    let job = world.resets.claim(1).await.unwrap().remove(0);
     world.memory.store.set_outage(Outage::Only("finish"));
-    assert!(world.resets.deliver(&errand).await.is_err());
+    assert!(world.resets.deliver(&job).await.is_err());
     world.memory.store.set_outage(Outage::None);
     world.memory.clock.advance(3 * MINUTE);
-    world.courier().await;
+    world.worker().await;
     let mails = world.memory.mailer.take();
     assert_eq!(
         (mails.len(), &mails[0].secret, &mails[0].message_id),
@@ -182,7 +182,7 @@ async fn mail_that_is_put_off_for_hours_arrives_with_a_live_secret() {
     world.ask("code", "ann@example.org").await;
     let mut waited = Duration::ZERO;
     while world.memory.mailer.sent().is_empty() {
-        world.courier().await;
+        world.worker().await;
         world.memory.clock.advance(MINUTE);
         waited += MINUTE;
         assert!(waited < Duration::from_secs(6 * 3600), "never mailed");
@@ -200,41 +200,41 @@ async fn a_mail_that_waited_while_the_world_changed_carries_a_secret_that_works(
     world.account("ann@example.org").await;
     world.memory.mailer.refuse_next(1, Refusal::Temporary);
     world.ask("link", "ann@example.org").await;
-    world.courier().await;
+    world.worker().await;
     let elsewhere = world.under_another_key();
     elsewhere.memory.clock.advance(MINUTE);
-    elsewhere.courier().await;
+    elsewhere.worker().await;
     let mail = elsewhere.memory.mailer.take().remove(0);
     elsewhere.redeem("link", &elsewhere.token(&mail)).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_errand_that_is_a_day_old_is_given_up_without_a_mail() {
+async fn a_job_that_is_a_day_old_is_given_up_without_a_mail() {
     let world = world();
     world.account("ann@example.org").await;
     world.ask("link", "ann@example.org").await;
     world.memory.clock.advance(Duration::from_secs(24 * 3600));
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.outcomes(), [Some(Outcome::GivenUp)]);
     assert_eq!(world.memory.mailer.sent(), []);
 }
 
 #[tokio::test]
-async fn a_permanent_refusal_ends_the_errand_and_a_dead_server_ends_it_after_a_day() {
+async fn a_permanent_refusal_ends_the_job_and_a_dead_server_ends_it_after_a_day() {
     let world = world();
     world.account("ann@example.org").await;
     world.memory.mailer.refuse_next(1, Refusal::Permanent);
     world.ask("code", "ann@example.org").await;
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.outcomes(), [Some(Outcome::Refused)]);
     world.memory.mailer.refuse_next(1000, Refusal::Temporary);
     world.ask("code", "ann@example.org").await;
     for _ in 0..25 {
-        world.courier().await;
+        world.worker().await;
         assert!(!world.resets.mail_works());
         world.memory.clock.advance(60 * MINUTE);
     }
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.outcomes()[1], Some(Outcome::GivenUp));
 }
 
@@ -244,11 +244,11 @@ async fn a_mail_that_waits_for_others_to_its_domain_is_put_off_and_says_nothing_
     world.account("ann@example.org").await;
     world.memory.mailer.refuse_next(1, Refusal::Busy);
     world.ask("code", "ann@example.org").await;
-    world.courier().await;
+    world.worker().await;
     assert!(world.resets.mail_works());
     assert_eq!((world.outcomes(), world.memory.mailer.sent()), (vec![None], vec![]));
     world.memory.clock.advance(MINUTE);
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.outcomes(), [Some(Outcome::Mailed)]);
 }
 
@@ -259,10 +259,10 @@ async fn a_reset_meanwhile_makes_a_waiting_mail_pointless() {
     let mail = world.mailed("link", "ann@example.org").await;
     world.memory.mailer.refuse_next(1, Refusal::Temporary);
     world.ask("code", "ann@example.org").await;
-    world.courier().await;
+    world.worker().await;
     world.redeem("link", &world.token(&mail)).await.unwrap();
     world.memory.clock.advance(MINUTE);
-    world.courier().await;
+    world.worker().await;
     let kinds: Vec<SentKind> = world.memory.mailer.sent().iter().map(|mail| mail.kind).collect();
     assert_eq!(kinds, [SentKind::Changed]);
 }
@@ -278,7 +278,7 @@ async fn too_many_live_short_codes_make_the_next_one_long() {
         assert_eq!(mail.secret.len() == 6, number < 2, "{}", mail.secret);
         if number == 3 {
             world.redeem("code", &secret).await.unwrap();
-            world.courier().await;
+            world.worker().await;
             world.memory.mailer.take();
         }
     }

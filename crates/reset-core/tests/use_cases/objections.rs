@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use reset_core::{
-    errand::Outcome,
     error::RedeemError,
     event::EventKind,
+    job::Outcome,
     memory::{Outage, SentKind},
     objection::{OBJECTION_LIFE, ObjectError, Standing},
     ports::{Accounts as _, Objections as _},
@@ -26,7 +26,7 @@ async fn reset() -> (World, String) {
 }
 
 async fn noticed(world: &World) -> String {
-    world.courier().await;
+    world.worker().await;
     let notices = world.memory.mailer.take();
     assert_eq!((notices.len(), notices[0].kind), (1, SentKind::Changed));
     notices[0].secret.strip_prefix("https://app.example/not-me?token=").unwrap().to_owned()
@@ -105,7 +105,7 @@ async fn another_mailbox_gets_nothing_while_an_objection_stands() {
     object(&world, &token).await.unwrap();
     world.memory.store.rename(&address(ANN), "eve@example.net");
     world.ask("code", "eve@example.net").await;
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.memory.mailer.take(), []);
     assert_eq!(world.outcomes().pop(), Some(Some(Outcome::Nobody)));
 
@@ -128,19 +128,19 @@ async fn an_attackers_own_objection_does_not_keep_the_owner_out() {
     let attackers = noticed(&world).await;
     object(&world, &attackers).await.unwrap();
     object(&world, &owners).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     let notices = world.memory.mailer.take();
     assert!(
         notices.iter().all(|notice| notice.secret.is_empty()),
         "no way back for whoever moved the account"
     );
     world.ask("code", "eve@example.net").await;
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.memory.mailer.take(), []);
     let mail = world.mailed("code", ANN).await;
     assert_eq!(mail.to, ANN);
     world.redeem("code", &code(&mail.secret)).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     world.memory.mailer.take();
     // The address is put right, and the attacker asks with his own once more.
     world.memory.store.rename(&address("eve@example.net"), ANN);
@@ -149,7 +149,7 @@ async fn an_attackers_own_objection_does_not_keep_the_owner_out() {
     for dialect in ["code", "link", "pair"] {
         world.ask(dialect, "eve@example.net").await;
     }
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.memory.mailer.take(), []);
     assert_eq!(world.mailed("link", ANN).await.to, ANN);
 }
@@ -161,7 +161,7 @@ async fn the_owner_resets_by_her_mailbox_whatever_address_the_account_has_now() 
     let (world, token) = reset().await;
     world.memory.store.rename(&address(ANN), "eve@example.net");
     object(&world, &token).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     let notices = world.memory.mailer.take();
     assert_eq!((notices.len(), notices[0].kind), (1, SentKind::Changed));
     assert_eq!(notices[0].to, "eve@example.net", "whoever has the address now is told");
@@ -170,11 +170,11 @@ async fn the_owner_resets_by_her_mailbox_whatever_address_the_account_has_now() 
     let mail = world.mailed("code", "Ann@Example.org").await;
     assert_eq!(mail.to, ANN);
     world.redeem("code", &code(&mail.secret)).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     world.memory.mailer.take();
     world.memory.clock.advance(MINUTE);
     world.ask("link", "eve@example.net").await;
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.memory.mailer.take(), []);
     let code_again = world.mailed("pair", ANN).await;
     assert!(world.exchange(ANN, &code(&code_again.secret)).await.is_ok(), "by a code for the address, too");
@@ -229,12 +229,12 @@ async fn a_notice_that_is_sent_again_carries_the_same_link() {
     let mail = world.mailed("code", ANN).await;
     world.redeem("code", &code(&mail.secret)).await.unwrap();
     world.memory.store.set_outage(Outage::Only("finish"));
-    let errands = world.resets.claim(10).await.unwrap();
-    assert!(world.resets.deliver(&errands[0]).await.is_err());
+    let jobs = world.resets.claim(10).await.unwrap();
+    assert!(world.resets.deliver(&jobs[0]).await.is_err());
     world.memory.store.set_outage(Outage::None);
-    world.resets.put_back(&errands[0]).await.unwrap();
+    world.resets.put_back(&jobs[0]).await.unwrap();
     world.memory.clock.advance(MINUTE);
-    world.courier().await;
+    world.worker().await;
     let notices = world.memory.mailer.take();
     assert_eq!((notices.len(), &notices[0].secret), (2, &notices[1].secret));
 }

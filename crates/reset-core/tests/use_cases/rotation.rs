@@ -75,13 +75,13 @@ async fn a_mail_that_is_sent_again_after_a_rotation_carries_the_same_secret() {
         world.account("ann@example.org").await;
         world.ask(dialect, "ann@example.org").await;
         // The mail left, and the process was stopped before it could say so.
-        let errand = world.resets.claim(1).await.unwrap().remove(0);
+        let job = world.resets.claim(1).await.unwrap().remove(0);
         world.memory.store.set_outage(Outage::Only("finish"));
-        assert!(world.resets.deliver(&errand).await.is_err());
+        assert!(world.resets.deliver(&job).await.is_err());
         world.memory.store.set_outage(Outage::None);
         let world = world.under(&[8, 9], Budgeting::default());
         world.memory.clock.advance(3 * MINUTE);
-        world.courier().await;
+        world.worker().await;
         let mails = world.memory.mailer.take();
         assert_eq!((mails.len(), &mails[0].message_id), (2, &mails[1].message_id), "{dialect}");
         assert_eq!(world.memory.store.tickets().len(), 1, "{dialect}");
@@ -102,10 +102,10 @@ async fn a_mail_that_waited_over_the_end_of_the_overlap_carries_a_new_secret() {
     world.account("ann@example.org").await;
     world.memory.mailer.refuse_next(1, Refusal::Temporary);
     world.ask("link", "ann@example.org").await;
-    world.courier().await;
+    world.worker().await;
     let world = world.under(&[8, 7], Budgeting::default());
     world.memory.clock.advance(MINUTE);
-    world.courier().await;
+    world.worker().await;
     let mail = world.memory.mailer.take().remove(0);
     world.redeem("link", &world.token(&mail)).await.unwrap();
 }
@@ -175,7 +175,7 @@ async fn no_count_begins_anew_with_another_secret_nor_with_the_end_of_the_overla
     }
     assert_eq!(world.mailed("pair", "ann@example.org").await.kind, SentKind::Link, "six were wrong");
     world.ask("pair", "ann@example.org").await;
-    world.courier().await;
+    world.worker().await;
     assert_eq!(world.memory.mailer.take(), [], "the fourth within a day");
     // What was counted since the rotation counts still when the old secret is no longer listed.
     let world = world.under(&[8], budgeting());
@@ -195,7 +195,7 @@ async fn the_link_of_a_notice_and_the_seals_of_events_outlive_a_rotation() {
     world.account("ann@example.org").await;
     let mail = world.mailed("code", "ann@example.org").await;
     world.redeem("code", &code(&mail.secret)).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     let notice = world.memory.mailer.take().remove(0).secret;
     let token = notice.rsplit('=').next().unwrap();
     world.resets.seal_events().await.unwrap();

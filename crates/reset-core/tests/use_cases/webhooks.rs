@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use reset_core::{
-    errand::Outcome,
     error::MailError,
+    job::Outcome,
     memory::Memory,
     ports::{Adapters, PasswordReset, Webhook},
 };
@@ -46,7 +46,7 @@ async fn a_webhook_that_is_down_hears_the_same_event_later() {
     let mail = world.mailed("code", "ann@example.org").await;
     world.redeem("code", &code(&mail.secret)).await.unwrap();
     for _ in 0..4 {
-        world.courier().await;
+        world.worker().await;
         world.memory.clock.advance(MINUTE);
     }
     let heard = listener.heard.lock().unwrap();
@@ -67,9 +67,9 @@ async fn a_webhook_that_is_gone_is_left_alone() {
     world.account("ann@example.org").await;
     let mail = world.mailed("code", "ann@example.org").await;
     world.redeem("code", &code(&mail.secret)).await.unwrap();
-    world.courier().await;
+    world.worker().await;
     world.memory.clock.advance(MINUTE);
-    world.courier().await;
+    world.worker().await;
     assert_eq!(listener.heard.lock().unwrap().len(), 1);
     assert!(world.outcomes().contains(&Some(Outcome::Refused)));
     world.memory.mailer.take();

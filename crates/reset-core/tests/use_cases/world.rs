@@ -7,10 +7,10 @@ use reset_core::{
     account::NewAccount,
     budget::Budgeting,
     email::EmailAddress,
-    errand::Outcome,
     error::{ExchangeError, RedeemError, RequestError},
     event::{Event, EventKind, Network},
     exchange::Exchange,
+    job::Outcome,
     keys::{Key, Keyring, Keys},
     memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
@@ -161,15 +161,15 @@ impl World {
             .await
     }
 
-    /// The courier works until nothing is due.
-    pub(crate) async fn courier(&self) {
+    /// The worker works until nothing is due.
+    pub(crate) async fn worker(&self) {
         loop {
-            let errands = self.resets.claim(10).await.unwrap();
-            if errands.is_empty() {
+            let jobs = self.resets.claim(10).await.unwrap();
+            if jobs.is_empty() {
                 return;
             }
-            for errand in errands {
-                self.resets.deliver(&errand).await.unwrap();
+            for job in jobs {
+                self.resets.deliver(&job).await.unwrap();
             }
         }
     }
@@ -177,7 +177,7 @@ impl World {
     /// Asks, and takes the one mail.
     pub(crate) async fn mailed(&self, dialect: &'static str, email: &str) -> SentMail {
         self.ask(dialect, email).await;
-        self.courier().await;
+        self.worker().await;
         let mut mails = self.memory.mailer.take();
         assert_eq!(mails.len(), 1);
         mails.remove(0)
@@ -185,7 +185,7 @@ impl World {
 
     /// The next mail after all that is due was sent and taken.
     pub(crate) async fn mailed_after(&self, email: &str) -> SentMail {
-        self.courier().await;
+        self.worker().await;
         self.memory.mailer.take();
         self.mailed("code", email).await
     }
@@ -208,7 +208,7 @@ impl World {
     }
 
     pub(crate) fn outcomes(&self) -> Vec<Option<Outcome>> {
-        self.memory.store.errands().into_iter().map(|(_, outcome)| outcome).collect()
+        self.memory.store.jobs().into_iter().map(|(_, outcome)| outcome).collect()
     }
 
     pub(crate) async fn exchange(

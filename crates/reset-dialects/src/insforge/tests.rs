@@ -1,4 +1,4 @@
-//! Whole flows over memory: from the request through the courier's mail to the new password.
+//! Whole flows over memory: from the request through the worker's mail to the new password.
 
 mod code;
 mod link;
@@ -111,8 +111,8 @@ impl World {
 
     /// Works the queue off and empties the mailbox.
     async fn mails(&self) -> Vec<SentMail> {
-        for errand in self.resets.claim(100).await.unwrap() {
-            self.resets.deliver(&errand).await.unwrap();
+        for job in self.resets.claim(100).await.unwrap() {
+            self.resets.deliver(&job).await.unwrap();
         }
         self.memory.mailer.take()
     }

@@ -59,7 +59,7 @@ pub(super) async fn ask(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>
     Ok(response)
 }
 
-async fn asked(pages: &Pages, call: Call, reference: reset_core::errand::Reference) -> Response<Bytes> {
+async fn asked(pages: &Pages, call: Call, reference: reset_core::job::Reference) -> Response<Bytes> {
     let visit = pages.visit(&call, "forgot");
     let words = visit.words();
     if is_foreign(call.request.headers()) {

@@ -74,8 +74,8 @@ impl Bench {
     }
 
     async fn deliver(&self) {
-        for errand in self.resets.claim(10).await.unwrap() {
-            self.resets.deliver(&errand).await.unwrap();
+        for job in self.resets.claim(10).await.unwrap() {
+            self.resets.deliver(&job).await.unwrap();
         }
     }
 
@@ -282,7 +282,7 @@ async fn a_private_deployment_forbids_everything_before_it_reads_anything() {
     for route in bench.api.routes() {
         assert_eq!(bench.post(&route.path, "").await, forbidden, "{}", route.path);
     }
-    assert_eq!(bench.memory.store.errands(), []);
+    assert_eq!(bench.memory.store.jobs(), []);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use reset_core::{
     Resets,
     account::NewAccount,
     email::EmailAddress,
-    errand::Outcome,
     event::{Event, EventKind},
+    job::Outcome,
     keys::{Key, Keys},
     memory::{Memory, Outage, Refusal, SentKind},
     password::Policy,
@@ -90,8 +90,8 @@ impl Bench {
     }
 
     async fn deliver(&self) {
-        for errand in self.resets.claim(10).await.unwrap() {
-            self.resets.deliver(&errand).await.unwrap();
+        for job in self.resets.claim(10).await.unwrap() {
+            self.resets.deliver(&job).await.unwrap();
         }
     }
 
@@ -205,7 +205,7 @@ async fn a_blocked_account_is_forbidden_and_gets_no_mail() {
     assert_eq!(bench.forgot(r#"{"email":"ann@example.org"}"#).await, (200, SENT.to_owned()));
     bench.deliver().await;
     assert_eq!(bench.memory.mailer.sent(), []);
-    assert_eq!(bench.memory.store.errands().pop().unwrap().1, Some(Outcome::Nobody));
+    assert_eq!(bench.memory.store.jobs().pop().unwrap().1, Some(Outcome::Nobody));
 }
 
 #[tokio::test]

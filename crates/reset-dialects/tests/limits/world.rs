@@ -109,15 +109,15 @@ impl World {
         self.send(client, path, body, &[]).await.status().as_u16()
     }
 
-    /// The courier works until nothing is due; what it mailed.
+    /// The worker works until nothing is due; what it mailed.
     pub(crate) async fn mails(&self) -> Vec<SentMail> {
         loop {
-            let errands = self.resets.claim(50).await.unwrap();
-            if errands.is_empty() {
+            let jobs = self.resets.claim(50).await.unwrap();
+            if jobs.is_empty() {
                 return self.memory.mailer.take();
             }
-            for errand in errands {
-                self.resets.deliver(&errand).await.unwrap();
+            for job in jobs {
+                self.resets.deliver(&job).await.unwrap();
             }
         }
     }

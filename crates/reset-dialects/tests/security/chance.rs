@@ -21,7 +21,7 @@ fn unevenness(mint: fn(&Seed) -> String) -> f64 {
     let (keys, nobody) = (Keys::new(&root()), AccountId::new("1"));
     let mut seen = [0.0_f64; 10];
     for nonce in 0..CODES {
-        for digit in mint(&keys.seed("px0", TicketKind::Code, "errand", &nobody, nonce)).bytes() {
+        for digit in mint(&keys.seed("px0", TicketKind::Code, "job", &nobody, nonce)).bytes() {
             seen[usize::from(digit - b'0')] += 1.0;
         }
     }

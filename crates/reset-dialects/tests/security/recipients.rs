@@ -80,7 +80,7 @@ async fn what_a_mail_library_would_mend_gets_no_mail_through_any_dialect() {
                 assert!(!text(&answer).contains("evil"), "{} repeats {email:?}", dialect.name);
             }
         }
-        assert!(world.errands().is_empty(), "{profile:?}: something was accepted");
+        assert!(world.jobs().is_empty(), "{profile:?}: something was accepted");
         assert!(world.mails().await.is_empty());
         // The addresses beside them are none of these.
         for dialect in &DIALECTS {

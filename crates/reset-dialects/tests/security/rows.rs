@@ -58,7 +58,7 @@ async fn every_row_answers_its_own_methods_alone_and_names_them() {
         let options = world.send(&Method::OPTIONS, &route.path, &[], "").await;
         assert_eq!((options.status().as_u16(), text(&options)), (204, ""), "{}", route.path);
     }
-    assert!(world.errands().is_empty());
+    assert!(world.jobs().is_empty());
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn no_header_and_no_parameter_overrides_the_method() {
         }
         let answer = world.send(&Method::GET, &format!("{path}?_method=POST"), &[], body.clone()).await;
         assert_eq!(answer.status(), 405, "{path}");
-        assert!(world.errands().is_empty(), "{path}");
+        assert!(world.jobs().is_empty(), "{path}");
         let plain = told(&world.post(&path, body.clone()).await);
         let other = peopled(Profile::Links).await;
         let headers = [("x-http-method-override", "GET")];
@@ -98,7 +98,7 @@ async fn a_form_that_any_page_could_post_is_refused_before_it_is_read() {
             assert_eq!(answer.status(), 415, "{path} {kind:?}");
         }
     }
-    assert!(world.errands().is_empty());
+    assert!(world.jobs().is_empty());
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn what_can_be_read_in_two_ways_is_not_read() {
         latin.extend(b"\xe9\"}");
         assert_eq!(world.post(&path, latin).await.status(), 400, "{path} in Latin-1");
     }
-    assert!(world.errands().is_empty());
+    assert!(world.jobs().is_empty());
 }
 
 #[tokio::test]
@@ -255,7 +255,7 @@ async fn a_secret_in_a_query_or_a_header_is_not_read_where_a_body_is_asked_for()
 async fn looking_changes_nothing_however_often_and_by_whichever_row() {
     let world = peopled(Profile::Links).await;
     let token = world.secret(&DIALECTS[INSFORGE], ANN).await;
-    let before = (world.hash(ANN).await, world.errands(), world.memory.store.tickets());
+    let before = (world.hash(ANN).await, world.jobs(), world.memory.store.tickets());
     for route in world.api.routes().to_vec() {
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
             for headers in [[("sec-purpose", "prefetch")], [("purpose", "preview")], [("x-moz", "prefetch")]]
@@ -270,7 +270,7 @@ async fn looking_changes_nothing_however_often_and_by_whichever_row() {
             }
         }
     }
-    let after = (world.hash(ANN).await, world.errands(), world.memory.store.tickets());
+    let after = (world.hash(ANN).await, world.jobs(), world.memory.store.tickets());
     assert!(before == after);
     assert_eq!(world.reset(&DIALECTS[INSFORGE], &token, NEW_PASSWORD).await.status(), 200);
 }

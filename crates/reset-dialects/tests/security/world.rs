@@ -9,8 +9,8 @@ use reset_core::{
     account::NewAccount,
     budget::Budgeting,
     email::EmailAddress,
-    errand::{Errand, Outcome},
     event::{Event, EventKind},
+    job::{Job, Outcome},
     keys::{Key, Keys},
     memory::{Memory, SentKind, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
@@ -175,28 +175,28 @@ impl World {
         self.send(&Method::GET, target, &[], "").await
     }
 
-    /// The courier works until nothing is due; what it mailed.
+    /// The worker works until nothing is due; what it mailed.
     pub(crate) async fn mails(&self) -> Vec<SentMail> {
         self.work().await;
         self.memory.mailer.take()
     }
 
-    /// The courier works until nothing is due, and nobody opens the mails.
+    /// The worker works until nothing is due, and nobody opens the mails.
     pub(crate) async fn work(&self) {
         loop {
-            let errands = self.resets.claim(50).await.unwrap();
-            if errands.is_empty() {
+            let jobs = self.resets.claim(50).await.unwrap();
+            if jobs.is_empty() {
                 return;
             }
-            for errand in errands {
-                self.resets.deliver(&errand).await.unwrap();
+            for job in jobs {
+                self.resets.deliver(&job).await.unwrap();
             }
         }
     }
 
     /// What was accepted and is still to be done, or was done.
-    pub(crate) fn errands(&self) -> Vec<(Errand, Option<Outcome>)> {
-        self.memory.store.errands()
+    pub(crate) fn jobs(&self) -> Vec<(Job, Option<Outcome>)> {
+        self.memory.store.jobs()
     }
 
     /// Asks through a dialect, and takes the code or the link's secret out of the one mail that comes of it.

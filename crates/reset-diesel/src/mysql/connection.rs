@@ -5,13 +5,13 @@ use mysql_async::{Conn, DriverError, Error, Opts, Row, prelude::Queryable};
 use tokio::time::timeout;
 
 use super::{Mysql, engine::Db};
-use crate::networked::{Purpose, block_on};
+use crate::networked::{ConnectionPurpose, block_on};
 
 /// Whether nothing can be written: 0 or 1, whatever the variable is. MariaDB 12 has words for it.
 const READ_ONLY: &str = "SELECT CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF')";
 
 /// Connects, on the runtime of this thread, to the first server that can be written to.
-pub(super) fn connect(server: &Mysql, purpose: Purpose) -> Result<Db, String> {
+pub(super) fn connect(server: &Mysql, purpose: ConnectionPurpose) -> Result<Db, String> {
     let limit = server.options.connect_timeout;
     let several = server.servers.len() > 1;
     let connecting = async {
@@ -30,7 +30,12 @@ pub(super) fn connect(server: &Mysql, purpose: Purpose) -> Result<Db, String> {
     block_on(connecting).map(Db::from)
 }
 
-async fn open(ways: &[Opts], server: &Mysql, purpose: Purpose, several: bool) -> Result<Conn, String> {
+async fn open(
+    ways: &[Opts],
+    server: &Mysql,
+    purpose: ConnectionPurpose,
+    several: bool,
+) -> Result<Conn, String> {
     for way in ways {
         match Conn::new(way.clone()).await {
             // Encryption was offered to the server, and it has none.
@@ -45,7 +50,12 @@ async fn open(ways: &[Opts], server: &Mysql, purpose: Purpose, several: bool) ->
     Err("the server offers no encryption".to_owned())
 }
 
-async fn set_up(conn: &mut Conn, server: &Mysql, purpose: Purpose, several: bool) -> Result<(), String> {
+async fn set_up(
+    conn: &mut Conn,
+    server: &Mysql,
+    purpose: ConnectionPurpose,
+    several: bool,
+) -> Result<(), String> {
     let limit = server.options.statement_timeout;
     let mut settings = vec![
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
@@ -54,13 +64,13 @@ async fn set_up(conn: &mut Conn, server: &Mysql, purpose: Purpose, several: bool
         "SET NAMES utf8mb4 COLLATE utf8mb4_bin".to_owned(),
         "SET SESSION autocommit = 1".to_owned(),
     ];
-    if purpose == Purpose::Jobs {
+    if purpose == ConnectionPurpose::Tasks {
         settings.push(format!("SET SESSION innodb_lock_wait_timeout = {}", limit.as_secs().max(1)));
     }
     for setting in &settings {
         conn.query_drop(setting).await.map_err(|error| told(&error))?;
     }
-    if purpose == Purpose::Jobs {
+    if purpose == ConnectionPurpose::Tasks {
         // The one that MariaDB knows, in seconds; else the one that MySQL does, for queries alone.
         let maria = format!("SET SESSION max_statement_time = {}", limit.as_secs_f64());
         if conn.query_drop(maria).await.is_err() {

@@ -20,7 +20,7 @@ use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options,
     adopted::{Mapping, Plan, Survey, Unfit},
-    networked::{Engine, Networked, Purpose},
+    networked::{ConnectionPurpose, Engine, Networked},
 };
 
 /// A MySQL or MariaDB server, and how it is to be used.
@@ -45,7 +45,7 @@ impl Engine for Mysql {
         &self.options
     }
 
-    fn connect(&self, purpose: Purpose) -> Result<Db, String> {
+    fn connect(&self, purpose: ConnectionPurpose) -> Result<Db, String> {
         connection::connect(self, purpose)
     }
 

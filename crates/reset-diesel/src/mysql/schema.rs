@@ -3,7 +3,7 @@
 crate::schema::schema! {
     users: [#[sql_name = "polyreset_users"] users],
     tickets: [#[sql_name = "polyreset_tickets"] tickets],
-    errands: [#[sql_name = "polyreset_errands"] errands],
+    jobs: [#[sql_name = "polyreset_jobs"] jobs],
     guesses: [#[sql_name = "polyreset_guesses"] guesses],
     budgets: [#[sql_name = "polyreset_budgets"] budgets],
     events: [#[sql_name = "polyreset_events"] events],

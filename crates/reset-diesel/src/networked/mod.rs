@@ -1,12 +1,12 @@
-//! The Store on a server: a crew of threads, each with a connection of its own, each job a transaction.
+//! The Store on a server: a crew of threads, each with a connection of its own, each task a transaction.
 //!
 //! What PostgreSQL and MySQL have in common. An engine says how to connect and how a transaction begins; its
 //! queries are those of `queries`.
 
+mod connection_thread;
 mod fault;
-mod job;
 mod runtime;
-mod worker;
+mod task;
 
 use std::{
     error::Error,
@@ -20,10 +20,10 @@ use diesel::{connection::SimpleConnection, result::QueryResult};
 use reset_core::error::StoreError;
 use tokio::sync::oneshot;
 
-use self::{job::Job, worker::Worker};
+use self::{connection_thread::ConnectionThread, task::ThreadTask};
 pub(crate) use self::{
-    job::Kind,
     runtime::{OnThread, block_on, linger},
+    task::TaskKind,
 };
 use crate::{
     OpenError, Options,
@@ -34,9 +34,9 @@ use crate::{
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum ConnectionPurpose {
     /// Many short transactions.
-    Jobs,
+    Tasks,
     /// One that may take its time: a migration, or waiting for somebody else's.
     Migrating,
 }
@@ -52,7 +52,7 @@ pub(crate) trait Engine: Send + Sync + Sized + 'static {
     fn options(&self) -> &Options;
 
     /// Connects, within the time that the options give. The error is a reason in words, without the password.
-    fn connect(&self, purpose: Purpose) -> Result<Self::Db, String>;
+    fn connect(&self, purpose: ConnectionPurpose) -> Result<Self::Db, String>;
 
     /// Begins a transaction that may write.
     fn begin(&self, db: &mut Self::Db) -> QueryResult<()>;
@@ -75,7 +75,7 @@ pub(crate) trait Engine: Send + Sync + Sized + 'static {
 
 /// A server in use.
 pub(crate) struct Networked<E: Engine> {
-    crew: Crew<dyn Job<E::Db>>,
+    crew: Crew<dyn ThreadTask<E::Db>>,
     options: Options,
     plan: Option<Arc<Plan>>,
 }
@@ -101,8 +101,8 @@ impl<E: Engine> Networked<E> {
         let (first, connected) = oneshot::channel();
         let mut first = Some(first);
         for number in 0..options.connections.max(1) {
-            let (worker, first) = (Worker::new(engine.clone(), live.clone(), number), first.take());
-            crew.add(&format!("{}-{number}", E::NAME), move |queue| worker.run(queue, first))
+            let (thread, first) = (ConnectionThread::new(engine.clone(), live.clone(), number), first.take());
+            crew.add(&format!("{}-{number}", E::NAME), move |queue| thread.run(queue, first))
                 .map_err(no_thread)?;
         }
         let connected = connected.await.unwrap_or_else(|_| Err("the thread ended early".to_owned()));
@@ -115,12 +115,12 @@ impl<E: Engine> Networked<E> {
         self.plan.clone()
     }
 
-    /// Runs a job: in a transaction, whole or not at all, and durable when this returns.
+    /// Runs a task: in a transaction, whole or not at all, and durable when this returns.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        job: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
+        task: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        Ok(self.run(Kind::Write, job).await?)
+        Ok(self.run(TaskKind::Write, task).await?)
     }
 
     /// Runs one query.
@@ -128,19 +128,19 @@ impl<E: Engine> Networked<E> {
         &self,
         query: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        Ok(self.run(Kind::Read, query).await?)
+        Ok(self.run(TaskKind::Read, query).await?)
     }
 
-    /// Queues a job and waits for its result: for a connection as long as connecting may take, then for an answer
+    /// Queues a task and waits for its result: for a connection as long as connecting may take, then for an answer
     /// as long as a new connection and a few statements may.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        kind: Kind,
+        kind: TaskKind,
         work: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, Fault> {
         let Options { connect_timeout, statement_timeout, .. } = self.options;
-        let (job, waiting) = job::new(kind, work);
-        self.crew.push(job)?;
+        let (task, waiting) = task::new(kind, work);
+        self.crew.push(task)?;
         waiting.within(connect_timeout, connect_timeout + 2 * statement_timeout).await
     }
 }
@@ -148,7 +148,7 @@ impl<E: Engine> Networked<E> {
 /// The versions that are still to be applied.
 pub(crate) async fn pending<E: Engine>(engine: E) -> Result<Vec<String>, OpenError> {
     aside::<E, _>(move || {
-        let mut db = engine.connect(Purpose::Migrating)?;
+        let mut db = engine.connect(ConnectionPurpose::Migrating)?;
         E::pending(&mut db).map_err(|error| fault::of(error).to_string())
     })
     .await
@@ -157,7 +157,7 @@ pub(crate) async fn pending<E: Engine>(engine: E) -> Result<Vec<String>, OpenErr
 /// The statements for another system's users table as it is.
 async fn planned<E: Engine>(engine: Arc<E>, mapping: Mapping) -> Result<Plan, OpenError> {
     let plan = aside::<E, _>(move || {
-        let mut db = engine.connect(Purpose::Migrating)?;
+        let mut db = engine.connect(ConnectionPurpose::Migrating)?;
         E::plan(&mut db, &mapping).map_err(|error| fault::of(error).to_string())
     });
     plan.await?.map_err(OpenError::Unfit)
@@ -170,7 +170,7 @@ pub(crate) async fn survey<E: Engine>(
     role: String,
 ) -> Result<Survey, OpenError> {
     let survey = aside::<E, _>(move || {
-        let mut db = engine.connect(Purpose::Migrating)?;
+        let mut db = engine.connect(ConnectionPurpose::Migrating)?;
         E::survey(&mut db, &mapping, &role).map_err(|error| fault::of(error).to_string())
     });
     survey.await?.map_err(OpenError::Unfit)
@@ -179,7 +179,7 @@ pub(crate) async fn survey<E: Engine>(
 /// Applies what is pending, and returns the versions.
 pub(crate) async fn migrate<E: Engine>(engine: E) -> Result<Vec<String>, OpenError> {
     aside::<E, _>(move || {
-        let mut db = engine.connect(Purpose::Migrating)?;
+        let mut db = engine.connect(ConnectionPurpose::Migrating)?;
         E::migrate(&mut db).map_err(|error| format!("the migration failed: {error}"))
     })
     .await

@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{Postgres, engine::Db};
 use crate::{
     Pooler,
-    networked::{Purpose, block_on},
+    networked::{ConnectionPurpose, block_on},
 };
 
 /// How long a connection may be idle before the server is asked whether it is still there.
@@ -21,7 +21,7 @@ const KEEPALIVE_AGAIN: Duration = Duration::from_secs(5);
 const KEEPALIVE_TRIES: u32 = 3;
 
 /// Connects, on the runtime of this thread.
-pub(super) fn connect(server: &Postgres, purpose: Purpose) -> Result<Db, String> {
+pub(super) fn connect(server: &Postgres, purpose: ConnectionPurpose) -> Result<Db, String> {
     let limit = server.options.connect_timeout;
     let connecting = async {
         let connected = timeout(limit * server.address.servers(), open(server)).await;
@@ -66,10 +66,10 @@ where
     Ok(client)
 }
 
-fn set_up(db: &mut Db, server: &Postgres, purpose: Purpose) -> diesel::QueryResult<()> {
+fn set_up(db: &mut Db, server: &Postgres, purpose: ConnectionPurpose) -> diesel::QueryResult<()> {
     let limit = match purpose {
-        Purpose::Jobs => server.options.statement_timeout.as_millis(),
-        Purpose::Migrating => 0,
+        ConnectionPurpose::Tasks => server.options.statement_timeout.as_millis(),
+        ConnectionPurpose::Migrating => 0,
     };
     match server.options.pooler {
         Pooler::None => db.batch_execute(&format!("SET statement_timeout = {limit}")),

@@ -7,7 +7,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub(super) use diesel::pg::Pg as Backend;
 
 pub(super) use super::schema;
-use super::schema::{budgets, errands, events, marks, migrations, objections, tickets, turns};
+use super::schema::{budgets, events, jobs, marks, migrations, objections, tickets, turns};
 use crate::{
     adopted::{Name, Speech},
     networked::{Networked, OnThread},
@@ -65,7 +65,7 @@ pub(super) fn could_write(db: &mut Db) -> QueryResult<()> {
     // A migration may have brought a table that this role was not given.
     let nobody = NO_ROW;
     update(tickets::table.filter(tickets::id.eq(nobody))).set(tickets::nonce.eq(0)).execute(db)?;
-    update(errands::table.filter(errands::id.eq(nobody))).set(errands::lost.eq(0)).execute(db)?;
+    update(jobs::table.filter(jobs::id.eq(nobody))).set(jobs::lost.eq(0)).execute(db)?;
     update(budgets::table.filter(budgets::name.eq(nobody))).set(budgets::refused.eq(0)).execute(db)?;
     update(events::table.filter(events::reference.eq(nobody))).set(events::at.eq(0)).execute(db)?;
     update(marks::table.filter(marks::name.eq(nobody))).set(marks::place.eq(0)).execute(db)?;

@@ -21,7 +21,7 @@ use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options, Pooler,
     adopted::{Mapping, Plan, Survey, Unfit},
-    networked::{Engine, Networked, Purpose},
+    networked::{ConnectionPurpose, Engine, Networked},
 };
 
 /// A PostgreSQL server, and how it is to be used.
@@ -48,7 +48,7 @@ impl Engine for Postgres {
         &self.options
     }
 
-    fn connect(&self, purpose: Purpose) -> Result<Db, String> {
+    fn connect(&self, purpose: ConnectionPurpose) -> Result<Db, String> {
         connection::connect(self, purpose)
     }
 

@@ -4,7 +4,7 @@
 crate::schema::schema! {
     users: [polyreset.users],
     tickets: [polyreset.tickets],
-    errands: [polyreset.errands],
+    jobs: [polyreset.jobs],
     guesses: [polyreset.guesses],
     budgets: [polyreset.budgets],
     events: [polyreset.events],

@@ -5,14 +5,14 @@
 //! never relied on, for MariaDB's UPDATE returns nothing: update, look at the count, select.
 //!
 //! Think of each write as one of several at once (READ COMMITTED, many replicas). Locks are taken in the order
-//! account, ticket, guesses, and budgets by their names before an errand; a transaction that meets another one on a unique value, or in a deadlock, is run
+//! account, ticket, guesses, and budgets by their names before a job; a transaction that meets another one on a unique value, or in a deadlock, is run
 //! again from its start, so what a write decides it must look up itself.
 
 pub(super) mod accounts;
 mod adopted_users;
 pub(super) mod budgets;
-pub(super) mod errands;
 mod events;
+pub(super) mod jobs;
 mod objections;
 mod outbox;
 mod own_users;
@@ -45,7 +45,7 @@ impl Store for Home {
 
     async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
         let before = before.as_millis();
-        for forget in [tickets::forget, errands::forget, budgets::forget, objections::forget] {
+        for forget in [tickets::forget, jobs::forget, budgets::forget, objections::forget] {
             while self.write(move |db| forget(db, before, PURGE_STEP)).await? == usize::from(PURGE_STEP) {}
         }
         Ok(())

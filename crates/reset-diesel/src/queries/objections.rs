@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use diesel::{delete, dsl::exists, insert_into, prelude::*, select, update};
 use reset_core::{
     account::AccountId,
-    errand::{ErrandId, Reference},
     error::StoreError,
     event::Event,
+    job::{JobId, Reference},
     objection::{OBJECTION_LIFE, Objection, Raising},
     ports::Objections,
     time::Timestamp,
@@ -14,9 +14,9 @@ use reset_core::{
 
 use super::{
     super::engine::{Db, Home, schema::objections},
-    errands::insert_errand,
     events::insert_event,
-    rows::NewErrandRow,
+    jobs::insert_job,
+    rows::NewJobRow,
     tickets::void_all_of,
     users::Users,
 };
@@ -51,7 +51,7 @@ impl From<&Objection> for ObjectionRow {
 impl From<ObjectionRow> for Objection {
     fn from(row: ObjectionRow) -> Self {
         Self {
-            id: ErrandId::new(row.id),
+            id: JobId::new(row.id),
             account: AccountId::new(row.account),
             reference: Reference::stored(row.reference),
             dialect: row.dialect,
@@ -94,13 +94,13 @@ struct Raised {
     mailbox: String,
     until: i64,
     password_hash: String,
-    errands: Vec<NewErrandRow>,
+    jobs: Vec<NewJobRow>,
     event: Event,
     now: i64,
 }
 
 fn raise(db: &mut Db, raised: &Raised) -> QueryResult<bool> {
-    let Raised { users, id, account, mailbox, until, password_hash, errands, event, now } = raised;
+    let Raised { users, id, account, mailbox, until, password_hash, jobs, event, now } = raised;
     // The account's row first, as everybody else does.
     if users.hold(db, account)?.is_none() {
         return Ok(false);
@@ -130,8 +130,8 @@ fn raise(db: &mut Db, raised: &Raised) -> QueryResult<bool> {
         return Err(diesel::result::Error::RollbackTransaction);
     }
     void_all_of(db, account.as_str(), *now)?;
-    for errand in errands {
-        insert_errand(db, errand)?;
+    for job in jobs {
+        insert_job(db, job)?;
     }
     insert_event(db, event)?;
     Ok(true)
@@ -151,7 +151,7 @@ impl Objections for Home {
         allowed.await
     }
 
-    async fn objection(&self, notice: &ErrandId) -> Result<Option<Objection>, StoreError> {
+    async fn objection(&self, notice: &JobId) -> Result<Option<Objection>, StoreError> {
         let notice = notice.as_str().to_owned();
         let query = move |db: &mut Db| {
             let row = objections::table.find(&notice).select(ObjectionRow::as_select());
@@ -168,7 +168,7 @@ impl Objections for Home {
             mailbox: raising.objection.mailbox.clone(),
             until: raising.objection.until.as_millis(),
             password_hash: raising.password_hash.to_owned(),
-            errands: raising.errands.iter().map(NewErrandRow::from).collect(),
+            jobs: raising.jobs.iter().map(NewJobRow::from).collect(),
             event: raising.event.clone(),
             now: raising.now.as_millis(),
         };

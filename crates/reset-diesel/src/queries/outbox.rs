@@ -10,22 +10,22 @@ use diesel::{
     update,
 };
 use reset_core::{
-    errand::{ErrandId, Outcome, Reference},
     error::StoreError,
     event::Event,
+    job::{JobId, Outcome, Reference},
     ports::{Backlog, Outbox, Queued},
     time::Timestamp,
 };
 
 use super::{
-    super::engine::{Db, Home, locked, schema::errands},
+    super::engine::{Db, Home, locked, schema::jobs},
     events::insert_event,
-    rows::{NewErrandRow, count, unreadable},
+    rows::{NewJobRow, count, unreadable},
 };
 
-/// An errand without what it is about.
+/// A job without what it is about.
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = errands)]
+#[diesel(table_name = jobs)]
 struct QueuedRow {
     seq: i64,
     id: String,
@@ -52,7 +52,7 @@ impl TryFrom<QueuedRow> for Queued {
             (None, Some(_)) => return Err(unreadable("a task")),
         };
         Ok(Self {
-            id: ErrandId::new(row.id),
+            id: JobId::new(row.id),
             reference: Reference::stored(row.reference),
             dialect: row.dialect,
             task,
@@ -71,40 +71,40 @@ pub(super) fn owed() -> [&'static str; 3] {
     Outcome::OWED.map(Outcome::name)
 }
 
-fn retry(db: &mut Db, errand: &str, anew: &str, event: &Event) -> QueryResult<bool> {
-    let row = errands::table.filter(errands::id.eq(errand)).select(QueuedRow::as_select());
+fn retry(db: &mut Db, job: &str, anew: &str, event: &Event) -> QueryResult<bool> {
+    let row = jobs::table.filter(jobs::id.eq(job)).select(QueuedRow::as_select());
     let Some(row): Option<QueuedRow> = locked!(row).first(db).optional()? else { return Ok(false) };
     let now = event.at.as_millis();
     let id = match row.outcome.as_deref() {
         None if !row.taken => {
-            update(errands::table.find(row.seq)).set(errands::due_at.eq(now)).execute(db)?;
-            errand
+            update(jobs::table.find(row.seq)).set(jobs::due_at.eq(now)).execute(db)?;
+            job
         }
         Some(outcome) if owed().contains(&outcome) => {
-            let again = errands::table.find(row.seq).select(NewErrandRow::as_select()).first(db)?;
-            insert_into(errands::table).values(NewErrandRow::anew(again, anew, now)).execute(db)?;
-            delete(errands::table.find(row.seq)).execute(db)?;
+            let again = jobs::table.find(row.seq).select(NewJobRow::as_select()).first(db)?;
+            insert_into(jobs::table).values(NewJobRow::anew(again, anew, now)).execute(db)?;
+            delete(jobs::table.find(row.seq)).execute(db)?;
             anew
         }
         None | Some(_) => return Ok(false),
     };
-    let (reference, errand) = (Some(Reference::stored(row.reference)), Some(ErrandId::new(id)));
-    insert_event(db, &Event { dialect: row.dialect, reference, errand, ..event.clone() })?;
+    let (reference, job) = (Some(Reference::stored(row.reference)), Some(JobId::new(id)));
+    insert_event(db, &Event { dialect: row.dialect, reference, job, ..event.clone() })?;
     Ok(true)
 }
 
 fn clear(db: &mut Db, waiting: bool, limit: u32) -> QueryResult<usize> {
     let seqs: Vec<i64> = if waiting {
-        let waits = errands::finished_at.is_null().and(errands::taken.eq(false));
-        errands::table.filter(waits).select(errands::seq).limit(limit.into()).load(db)?
+        let waits = jobs::finished_at.is_null().and(jobs::taken.eq(false));
+        jobs::table.filter(waits).select(jobs::seq).limit(limit.into()).load(db)?
     } else {
-        let ended = errands::table.filter(errands::finished_at.is_not_null());
-        ended.select(errands::seq).limit(limit.into()).load(db)?
+        let ended = jobs::table.filter(jobs::finished_at.is_not_null());
+        ended.select(jobs::seq).limit(limit.into()).load(db)?
     };
-    let gone = errands::table.filter(errands::seq.eq_any(seqs));
+    let gone = jobs::table.filter(jobs::seq.eq_any(seqs));
     if waiting {
-        // A courier may have taken one meanwhile.
-        delete(gone.filter(errands::taken.eq(false))).execute(db)
+        // A worker may have taken one meanwhile.
+        delete(gone.filter(jobs::taken.eq(false))).execute(db)
     } else {
         delete(gone).execute(db)
     }
@@ -114,10 +114,10 @@ fn clear(db: &mut Db, waiting: bool, limit: u32) -> QueryResult<usize> {
 impl Outbox for Home {
     async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError> {
         let query = move |db: &mut Db| {
-            let shown = errands::finished_at.is_null().or(errands::outcome.eq_any(owed()));
-            let rows: Vec<QueuedRow> = errands::table
+            let shown = jobs::finished_at.is_null().or(jobs::outcome.eq_any(owed()));
+            let rows: Vec<QueuedRow> = jobs::table
                 .filter(shown)
-                .order(errands::seq)
+                .order(jobs::seq)
                 .limit(limit.into())
                 .select(QueuedRow::as_select())
                 .load(db)?;
@@ -128,17 +128,17 @@ impl Outbox for Home {
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         let query = |db: &mut Db| {
-            let waiting = errands::table.filter(errands::finished_at.is_null());
+            let waiting = jobs::table.filter(jobs::finished_at.is_null());
             let (waiting, oldest): (i64, Option<i64>) =
-                waiting.select((count_star(), min(errands::created_at))).first(db)?;
+                waiting.select((count_star(), min(jobs::created_at))).first(db)?;
             Ok(Backlog { waiting: count(waiting)?.into(), oldest: oldest.map(Timestamp::from_millis) })
         };
         self.read(query).await
     }
 
-    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, event: &Event) -> Result<bool, StoreError> {
-        let (errand, anew, event) = (errand.as_str().to_owned(), anew.as_str().to_owned(), event.clone());
-        self.write(move |db| retry(db, &errand, &anew, &event)).await
+    async fn retry(&self, job: &JobId, anew: &JobId, event: &Event) -> Result<bool, StoreError> {
+        let (job, anew, event) = (job.as_str().to_owned(), anew.as_str().to_owned(), event.clone());
+        self.write(move |db| retry(db, &job, &anew, &event)).await
     }
 
     async fn clear(&self, waiting: bool, limit: u32) -> Result<u64, StoreError> {

@@ -7,13 +7,13 @@ use diesel::{
 use reset_core::{
     account::{Account, AccountId, StoredAddress},
     email::EmailAddress,
-    errand::{Errand, ErrandId, Reference, Task},
+    job::{Job, JobId, JobKind, Reference},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind},
     time::Timestamp,
 };
 
-use super::super::engine::schema::{errands, tickets, users};
+use super::super::engine::schema::{jobs, tickets, users};
 
 /// The key of an account in our own table. Any other text is no account's: `01` is not `1`.
 pub(super) fn key(id: &AccountId) -> Option<i64> {
@@ -74,8 +74,8 @@ pub(super) struct TicketRow {
     email: String,
     epoch: i64,
     reference: Option<String>,
-    errand: String,
-    pub(super) errand_seq: i64,
+    job: String,
+    pub(super) job_seq: i64,
     nonce: i64,
     redirect_to: Option<String>,
     pub(super) attempts: i64,
@@ -97,8 +97,8 @@ impl From<&Ticket> for TicketRow {
             email: ticket.email.clone(),
             epoch: ticket.epoch,
             reference: ticket.reference.as_ref().map(|reference| reference.as_str().to_owned()),
-            errand: ticket.errand.as_str().to_owned(),
-            errand_seq: ticket.errand_seq,
+            job: ticket.job.as_str().to_owned(),
+            job_seq: ticket.job_seq,
             nonce: ticket.nonce.into(),
             redirect_to: ticket.redirect_to.clone(),
             attempts: ticket.attempts.into(),
@@ -125,8 +125,8 @@ impl TryFrom<TicketRow> for Ticket {
             email: row.email,
             epoch: row.epoch,
             reference: row.reference.map(Reference::stored),
-            errand: ErrandId::new(row.errand),
-            errand_seq: row.errand_seq,
+            job: JobId::new(row.job),
+            job_seq: row.job_seq,
             nonce: count(row.nonce)?,
             redirect_to: row.redirect_to,
             attempts: count(row.attempts)?,
@@ -139,10 +139,10 @@ impl TryFrom<TicketRow> for Ticket {
     }
 }
 
-/// An errand as it is accepted; `seq` is the database's to give.
+/// A job as it is accepted; `seq` is the database's to give.
 #[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = errands)]
-pub(in super::super) struct NewErrandRow {
+#[diesel(table_name = jobs)]
+pub(in super::super) struct NewJobRow {
     id: String,
     reference: String,
     dialect: String,
@@ -156,45 +156,45 @@ pub(in super::super) struct NewErrandRow {
     due_at: i64,
 }
 
-impl NewErrandRow {
+impl NewJobRow {
     /// The same to be done from its beginning, under the id `id`.
     pub(super) fn anew(self, id: &str, now: i64) -> Self {
         Self { id: id.to_owned(), created_at: now, due_at: now, attempts: 0, ..self }
     }
 }
 
-impl From<&Errand> for NewErrandRow {
-    fn from(errand: &Errand) -> Self {
+impl From<&Job> for NewJobRow {
+    fn from(job: &Job) -> Self {
         let (mut email, mut redirect_to, mut locale, mut account, mut recipient) = Default::default();
-        match &errand.task {
-            Task::Reset { email: to, redirect_to: target, locale: asked } => {
+        match &job.task {
+            JobKind::Reset { email: to, redirect_to: target, locale: asked } => {
                 (email, redirect_to, locale) = (Some(to.key().to_owned()), target.clone(), asked.clone());
             }
-            Task::Notice { account: of, to } => {
+            JobKind::Notice { account: of, to } => {
                 (account, recipient) = (Some(of.as_str().to_owned()), Some(to.as_str().to_owned()));
             }
-            Task::Webhook { account: of } => account = Some(of.as_str().to_owned()),
+            JobKind::Webhook { account: of } => account = Some(of.as_str().to_owned()),
         }
         Self {
-            id: errand.id.as_str().to_owned(),
-            reference: errand.reference.as_str().to_owned(),
-            dialect: errand.dialect.clone(),
+            id: job.id.as_str().to_owned(),
+            reference: job.reference.as_str().to_owned(),
+            dialect: job.dialect.clone(),
             email,
             redirect_to,
             locale,
             account,
             recipient,
-            created_at: errand.created_at.as_millis(),
-            attempts: errand.attempts.into(),
-            due_at: errand.created_at.as_millis(),
+            created_at: job.created_at.as_millis(),
+            attempts: job.attempts.into(),
+            due_at: job.created_at.as_millis(),
         }
     }
 }
 
-/// An errand as a courier gets it.
+/// A job as a worker gets it.
 #[derive(Queryable, Selectable)]
-#[diesel(table_name = errands)]
-pub(super) struct ErrandRow {
+#[diesel(table_name = jobs)]
+pub(super) struct JobRow {
     pub(super) seq: i64,
     pub(super) id: String,
     reference: String,
@@ -210,23 +210,23 @@ pub(super) struct ErrandRow {
     pub(super) taken: bool,
 }
 
-impl TryFrom<ErrandRow> for Errand {
+impl TryFrom<JobRow> for Job {
     type Error = Error;
 
-    fn try_from(row: ErrandRow) -> QueryResult<Self> {
+    fn try_from(row: JobRow) -> QueryResult<Self> {
         let task = match (row.email, row.account, row.recipient) {
             (Some(email), None, None) => {
                 let email = EmailAddress::parse(&email).map_err(|_| unreadable("an address"))?;
-                Task::Reset { email, redirect_to: row.redirect_to, locale: row.locale }
+                JobKind::Reset { email, redirect_to: row.redirect_to, locale: row.locale }
             }
             (None, Some(account), Some(to)) => {
-                Task::Notice { account: AccountId::new(account), to: StoredAddress::new(to) }
+                JobKind::Notice { account: AccountId::new(account), to: StoredAddress::new(to) }
             }
-            (None, Some(account), None) => Task::Webhook { account: AccountId::new(account) },
+            (None, Some(account), None) => JobKind::Webhook { account: AccountId::new(account) },
             _ => return Err(unreadable("a task")),
         };
         Ok(Self {
-            id: ErrandId::new(row.id),
+            id: JobId::new(row.id),
             seq: row.seq,
             reference: Reference::stored(row.reference),
             dialect: row.dialect,

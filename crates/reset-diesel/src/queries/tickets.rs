@@ -10,9 +10,9 @@ use diesel::{
 };
 use reset_core::{
     account::AccountId,
-    errand::ErrandId,
     error::StoreError,
     event::Event,
+    job::JobId,
     ports::{Issued, Redemption, Tickets},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind},
@@ -25,10 +25,10 @@ use super::{
         schema::{guesses, tickets},
         take_turn,
     },
-    errands::insert_errand,
     events::insert_event,
+    jobs::insert_job,
     objections::lift,
-    rows::{NewErrandRow, TicketRow},
+    rows::{NewJobRow, TicketRow},
     users::Users,
 };
 
@@ -77,9 +77,9 @@ fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>, event: &Event) ->
     }
     // Issues for one owner take turns as well, at the oldest ticket. Two that find none meet at the unique index, and
     // the one that is run again finds it.
-    let oldest = tickets::table.filter(of_owner()).order(tickets::errand_seq).select(tickets::id);
+    let oldest = tickets::table.filter(of_owner()).order(tickets::job_seq).select(tickets::id);
     locked!(oldest).first::<String>(db).optional()?;
-    let later = tickets::table.filter(of_owner()).filter(tickets::errand_seq.gt(row.errand_seq));
+    let later = tickets::table.filter(of_owner()).filter(tickets::job_seq.gt(row.job_seq));
     if select(exists(later)).get_result(db)? {
         return Ok(Issued::Superseded);
     }
@@ -98,8 +98,7 @@ fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>, event: &Event) ->
     }
     // What is still open under this digest is expired, and would hold its place in the unique index for ever.
     update(tickets::table.filter(of_digest()).filter(open())).set(tickets::voided_at.eq(now)).execute(db)?;
-    let earlier =
-        tickets::table.filter(of_owner()).filter(tickets::errand_seq.le(row.errand_seq)).filter(open());
+    let earlier = tickets::table.filter(of_owner()).filter(tickets::job_seq.le(row.job_seq)).filter(open());
     update(earlier).set(tickets::voided_at.eq(now)).execute(db)?;
     let mut stored = row.clone();
     stored.voided_at = None;
@@ -122,13 +121,13 @@ struct Redeeming {
     ticket: String,
     account: AccountId,
     password_hash: String,
-    errands: Vec<NewErrandRow>,
+    jobs: Vec<NewJobRow>,
     event: Event,
     now: i64,
 }
 
 fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
-    let Redeeming { users, ticket, account, password_hash, errands, event, now } = redeeming;
+    let Redeeming { users, ticket, account, password_hash, jobs, event, now } = redeeming;
     // From here on nobody changes the account, so what the ticket is compared with still holds at the commit.
     let Some(held) = users.hold(db, account)? else { return Ok(false) };
     if held.blocked {
@@ -148,8 +147,8 @@ fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
     }
     void_all_of(db, account.as_str(), *now)?;
     lift(db, account.as_str(), Some(&held.email_key), *now)?;
-    for errand in errands {
-        insert_errand(db, errand)?;
+    for job in jobs {
+        insert_job(db, job)?;
     }
     insert_event(db, event)?;
     Ok(true)
@@ -178,11 +177,11 @@ impl Tickets for Home {
         self.write(move |db| issue(db, &row, most_live, &event)).await
     }
 
-    async fn ticket_of(&self, errand: &ErrandId) -> Result<Option<Ticket>, StoreError> {
-        let errand = errand.as_str().to_owned();
+    async fn ticket_of(&self, job: &JobId) -> Result<Option<Ticket>, StoreError> {
+        let job = job.as_str().to_owned();
         let query = move |db: &mut Db| {
-            let of_errand = tickets::table.filter(tickets::errand.eq(&errand));
-            of_errand.select(TicketRow::as_select()).first(db).optional()?.map(Ticket::try_from).transpose()
+            let of_job = tickets::table.filter(tickets::job.eq(&job));
+            of_job.select(TicketRow::as_select()).first(db).optional()?.map(Ticket::try_from).transpose()
         };
         self.read(query).await
     }
@@ -293,7 +292,7 @@ impl Tickets for Home {
             ticket: redemption.ticket.as_str().to_owned(),
             account: redemption.account.clone(),
             password_hash: redemption.password_hash.to_owned(),
-            errands: redemption.errands.iter().map(NewErrandRow::from).collect(),
+            jobs: redemption.jobs.iter().map(NewJobRow::from).collect(),
             event: redemption.event.clone(),
             now: redemption.now.as_millis(),
         };

@@ -1,4 +1,4 @@
-//! The users table, whoever's it is: the one door to it. Tickets and errands name no column of it.
+//! The users table, whoever's it is: the one door to it. Tickets and jobs name no column of it.
 //!
 //! Our own is `own_users`, another system's `adopted_users`.
 

@@ -66,12 +66,12 @@ impl Sqlite {
         Users::Own
     }
 
-    /// Runs a job on the writer: in a transaction, whole or not at all, and durable when this returns.
+    /// Runs a task on the writer: in a transaction, whole or not at all, and durable when this returns.
     async fn write<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+        task: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        Ok(self.writer.run(job).await?)
+        Ok(self.writer.run(task).await?)
     }
 
     /// Runs one query on a reader, which sees the last commit.

@@ -3,7 +3,7 @@
 crate::schema::schema! {
     users: [users],
     tickets: [tickets],
-    errands: [errands],
+    jobs: [jobs],
     guesses: [guesses],
     budgets: [budgets],
     events: [events],

@@ -1,4 +1,4 @@
-//! SQLite's jobs: each is one unit of work on a connection that some thread owns.
+//! SQLite's tasks: each is one unit of work on a connection that some thread owns.
 //!
 //! One that has not begun is not begun for nobody: whoever was told that it failed finds that nothing was done.
 
@@ -12,13 +12,13 @@ use crate::{crew, fault::Fault};
 #[cfg(test)]
 pub(super) use crate::crew::QUEUE;
 
-/// Jobs that wait for one of SQLite's threads.
-pub(super) type Queue = crew::Queue<dyn Job>;
+/// Tasks that wait for one of SQLite's threads.
+pub(super) type Queue = crew::Queue<dyn ThreadTask>;
 /// Some threads behind one queue.
-pub(super) type Crew = crew::Crew<dyn Job>;
+pub(super) type Crew = crew::Crew<dyn ThreadTask>;
 
 /// One unit of work and the caller who waits for its result.
-pub(super) trait Job: Send {
+pub(super) trait ThreadTask: Send {
     /// Runs the work and keeps the result. Returns whether it is to be kept in the database, too.
     fn run(&mut self, db: &mut SqliteConnection) -> bool;
 
@@ -26,13 +26,13 @@ pub(super) trait Job: Send {
     fn answer(self: Box<Self>, lost: Option<Fault>);
 }
 
-struct Work<T, F> {
+struct PendingTask<T, F> {
     todo: Option<F>,
     result: Result<T, Fault>,
     caller: oneshot::Sender<Result<T, Fault>>,
 }
 
-impl<T, F> Job for Work<T, F>
+impl<T, F> ThreadTask for PendingTask<T, F>
 where
     T: Send,
     F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send,
@@ -47,7 +47,7 @@ where
     }
 
     fn answer(self: Box<Self>, lost: Option<Fault>) {
-        // A job that failed by itself says why, whatever became of the batch.
+        // A task that failed by itself says why, whatever became of the batch.
         let result = match (self.result, lost) {
             (Ok(_) | Err(Fault::Closed), Some(lost)) => Err(lost),
             (result, _) => result,
@@ -67,15 +67,15 @@ impl Crew {
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
         let (caller, result) = oneshot::channel();
-        self.push(Box::new(Work { todo: Some(work), result: Err(Fault::Closed), caller }))?;
+        self.push(Box::new(PendingTask { todo: Some(work), result: Err(Fault::Closed), caller }))?;
         result.await.unwrap_or(Err(Fault::Closed))
     }
 }
 
-/// Runs one job at a time, each as a transaction of its own: for look-ups.
+/// Runs one task at a time, each as a transaction of its own: for look-ups.
 pub(super) fn read(mut db: SqliteConnection, queue: &Queue) {
-    while let Some(mut job) = queue.next() {
-        job.run(&mut db);
-        job.answer(None);
+    while let Some(mut task) = queue.next() {
+        task.run(&mut db);
+        task.answer(None);
     }
 }

@@ -1,7 +1,7 @@
 //! The one writer, and its group commit.
 //!
 //! A commit waits for the disk; the work before it does not. So the writer takes whatever is waiting into one
-//! transaction and commits once for all: no timer, a lone job waits for nobody. Callers hear only after the
+//! transaction and commits once for all: no timer, a lone task waits for nobody. Callers hear only after the
 //! commit, so what was answered survives the process, and with `synchronous=FULL` a loss of power.
 
 use diesel::{
@@ -12,10 +12,10 @@ use diesel::{
 };
 use tracing::warn;
 
-use super::threads::{Job, Queue};
+use super::threads::{Queue, ThreadTask};
 use crate::fault::Fault;
 
-/// Most jobs in one transaction. At 64 the disk's wait is small beside the work (limits.md, 3).
+/// Most tasks in one transaction. At 64 the disk's wait is small beside the work (limits.md, 3).
 const BATCH: usize = 64;
 
 /// Works off the queue until the store is dropped. `connect` replaces a connection that a fault has left unusable.
@@ -29,7 +29,7 @@ pub(super) fn run(
         let mut begun = false;
         let lost = commit_together(&mut db, &mut batch, queue, &mut begun).err().map(Fault::from);
         if !begun {
-            // Somebody else holds the lock, and what came meanwhile has waited for it as well. To let each job
+            // Somebody else holds the lock, and what came meanwhile has waited for it as well. To let each task
             // wait in its turn would outlast every caller's patience.
             batch.extend(std::iter::from_fn(|| queue.waiting()));
         }
@@ -37,19 +37,19 @@ pub(super) fn run(
         if lost.is_some() && AnsiTransactionManager::is_broken_transaction_manager(&mut db) {
             match connect() {
                 Ok(fresh) => db = fresh,
-                Err(reason) => warn!(reason, "the database cannot be opened again; the next job will try"),
+                Err(reason) => warn!(reason, "the database cannot be opened again; the next task will try"),
             }
         }
-        for job in batch {
-            job.answer(lost.clone());
+        for task in batch {
+            task.answer(lost.clone());
         }
     }
 }
 
-/// Runs the first job, then whatever else is waiting, and commits once. On an error nothing of it was kept.
+/// Runs the first task, then whatever else is waiting, and commits once. On an error nothing of it was kept.
 fn commit_together(
     db: &mut SqliteConnection,
-    batch: &mut Vec<Box<dyn Job>>,
+    batch: &mut Vec<Box<dyn ThreadTask>>,
     queue: &Queue,
     begun: &mut bool,
 ) -> QueryResult<()> {
@@ -62,18 +62,18 @@ fn commit_together(
             if batch.len() == BATCH {
                 break;
             }
-            let Some(job) = queue.waiting() else { break };
-            batch.push(job);
+            let Some(task) = queue.waiting() else { break };
+            batch.push(task);
         }
         Ok(())
     })
 }
 
-/// Runs one job inside a savepoint, so that it can fail without the others. An error here means that the
+/// Runs one task inside a savepoint, so that it can fail without the others. An error here means that the
 /// savepoint itself is lost: on a full disk SQLite ends the whole transaction by itself, and whatever ran
 /// after that would be committed alone.
-fn run_alone(db: &mut SqliteConnection, job: &mut dyn Job) -> QueryResult<()> {
-    let ended = db.transaction(|db| if job.run(db) { Ok(()) } else { Err(Error::RollbackTransaction) });
+fn run_alone(db: &mut SqliteConnection, task: &mut dyn ThreadTask) -> QueryResult<()> {
+    let ended = db.transaction(|db| if task.run(db) { Ok(()) } else { Err(Error::RollbackTransaction) });
     match ended {
         Err(Error::RollbackTransaction) => Ok(()),
         ended => ended,

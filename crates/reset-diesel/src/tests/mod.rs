@@ -15,8 +15,8 @@ use std::sync::Arc;
 use reset_core::{
     account::{Account, NewAccount},
     email::EmailAddress,
-    errand::{Errand, ErrandId, Reference, Task},
     event::{Event, EventKind},
+    job::{Job, JobId, JobKind, Reference},
     ports::Store,
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind},
@@ -69,13 +69,13 @@ fn happened(now: Timestamp) -> Event {
     Event::new(EventKind::Tried, now)
 }
 
-fn errand(id: &str) -> Errand {
-    Errand {
-        id: ErrandId::new(id),
+fn job(id: &str) -> Job {
+    Job {
+        id: JobId::new(id),
         seq: 0,
         reference: Reference::stored("0123456789"),
         dialect: DIALECT.to_owned(),
-        task: Task::Reset {
+        task: JobKind::Reset {
             email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
             redirect_to: None,
             locale: None,
@@ -100,7 +100,7 @@ async fn account(store: &Arc<dyn Store>, name: &str) -> Account {
     store.account_by_email(&email).await.unwrap().unwrap()
 }
 
-/// A code for ten minutes; id, digest and errand are named `id`.
+/// A code for ten minutes; id, digest and job are named `id`.
 fn ticket(account: &Account, id: &str) -> Ticket {
     let mut digest = [0; 32];
     digest[..id.len()].copy_from_slice(id.as_bytes());
@@ -113,8 +113,8 @@ fn ticket(account: &Account, id: &str) -> Ticket {
         email: account.email.clone(),
         epoch: account.epoch,
         reference: Some(Reference::stored("0123456789")),
-        errand: ErrandId::new(id),
-        errand_seq: 1,
+        job: JobId::new(id),
+        job_seq: 1,
         nonce: 0,
         redirect_to: None,
         attempts: 0,

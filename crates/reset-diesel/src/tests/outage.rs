@@ -10,7 +10,7 @@ use conformance::own_server::OwnServer;
 use diesel::connection::SimpleConnection;
 use reset_core::ports::{Issued, Redemption, Store};
 
-use super::{Server, account, at, errand, happened, on_each_server, servers::Fresh, ticket, told};
+use super::{Server, account, at, happened, job, on_each_server, servers::Fresh, ticket, told};
 use crate::{Database, Options};
 
 on_each_server! {
@@ -23,7 +23,7 @@ async fn cut_connections_are_replaced_and_nobody_notices(server: Server) {
     let store = fresh.database().open().await.unwrap();
     for round in 0..5 {
         for number in 0..8 {
-            store.push(&errand(&format!("errand{round}x{number}"))).await.unwrap();
+            store.push(&job(&format!("job{round}x{number}"))).await.unwrap();
             store.next_due().await.unwrap();
         }
         fresh.cut();
@@ -35,10 +35,10 @@ async fn cut_connections_are_replaced_and_nobody_notices(server: Server) {
 async fn errors_name_the_kind_and_no_value(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let store = fresh.database().open().await.unwrap();
-    store.push(&errand("one")).await.unwrap();
-    let twice = told(&store.push(&errand("one")).await.unwrap_err());
+    store.push(&job("one")).await.unwrap();
+    let twice = told(&store.push(&job("one")).await.unwrap_err());
     assert!(twice.contains("a value exists already"), "{twice}");
-    assert!(!twice.contains("canary") && !twice.contains("errands"), "{twice}");
+    assert!(!twice.contains("canary") && !twice.contains("jobs"), "{twice}");
 }
 
 /// A server of nobody: refused at once, and said so.
@@ -69,13 +69,13 @@ async fn while_a_server_is_down_every_job_fails_soon_and_after_that_all_work_aga
     let mut accepted = 0;
     for round in 0..3 {
         for number in 0..6 {
-            store.push(&errand(&format!("up{round}x{number}"))).await.unwrap();
+            store.push(&job(&format!("up{round}x{number}"))).await.unwrap();
             accepted += 1;
         }
         server.stop();
         let began = Instant::now();
         for number in 0..10 {
-            let down = store.push(&errand(&format!("down{round}x{number}"))).await.unwrap_err();
+            let down = store.push(&job(&format!("down{round}x{number}"))).await.unwrap_err();
             assert!(told(&down).contains("cannot be reached"), "{}", told(&down));
             assert!(store.ready().await.is_err() && store.next_due().await.is_err());
         }
@@ -94,7 +94,7 @@ async fn when_the_standby_is_promoted_it_is_gone_on_with() {
     // The standby comes first: only what may be written to is used.
     let both = format!("postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres", standby.port, primary.port);
     let store = quick(&both).open().await.unwrap();
-    store.push(&errand("before")).await.unwrap();
+    store.push(&job("before")).await.unwrap();
     store.ready().await.unwrap();
     // Until it is there, too: replication is asynchronous.
     let copy = quick(&standby.url()).open().await.unwrap();
@@ -103,9 +103,9 @@ async fn when_the_standby_is_promoted_it_is_gone_on_with() {
     }
     assert!(copy.ready().await.is_err(), "a standby is not ready");
     primary.stop();
-    assert!(store.push(&errand("between")).await.is_err());
+    assert!(store.push(&job("between")).await.is_err());
     standby.promote();
-    store.push(&errand("after")).await.unwrap();
+    store.push(&job("after")).await.unwrap();
     let claimed = store.claim(10, at(0), at(1)).await.unwrap();
     assert_eq!(claimed.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["before", "after"]);
 }
@@ -170,7 +170,7 @@ async fn nothing_comes_of_a_redemption(held: Duration, patience: Duration) {
             ticket: &one.id,
             account: &one.account,
             password_hash: "another hash",
-            errands: &[],
+            jobs: &[],
             event: &event,
             now: at(1),
         };

@@ -8,14 +8,14 @@ use std::{
 
 use conformance::programs::{command, find, give_away, server};
 use reset_core::{
-    errand::Outcome,
+    job::Outcome,
     ports::{Issued, Redemption},
     ticket::TicketKind,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::{DIALECT, Server, account, at, errand, happened, servers::Fresh, ticket};
+use super::{DIALECT, Server, account, at, happened, job, servers::Fresh, ticket};
 use crate::{Database, Options, Pooler};
 
 /// Tells a process of the test's own where the pooler is, and who it is.
@@ -118,7 +118,7 @@ async fn a_client_of_the_pooler() {
         let (store, name) = (store.clone(), format!("{client}{number}"));
         all.spawn(async move {
             let owner = account(&store, &name).await;
-            store.push(&errand(&name)).await.unwrap();
+            store.push(&job(&name)).await.unwrap();
             let one = ticket(&owner, &name);
             assert_eq!(store.issue(&one, Some(1000), &happened(at(0))).await.unwrap(), Issued::Live);
             let guess = store.take_guess(&owner.id, DIALECT, TicketKind::Code, 3, at(1)).await.unwrap();
@@ -130,15 +130,15 @@ async fn a_client_of_the_pooler() {
                 ticket: &one.id,
                 account: &one.account,
                 password_hash: &name,
-                errands: &[],
+                jobs: &[],
                 event: &event,
                 now: at(1),
             };
             assert!(store.redeem(redemption()).await.unwrap());
             assert!(!store.redeem(redemption()).await.unwrap());
             assert_eq!(store.password_hash(&owner.id).await.unwrap(), Some(name));
-            for errand in store.claim(2, at(0), at(60)).await.unwrap() {
-                store.finish(&errand.id, Outcome::Mailed, "250", None, &happened(at(1))).await.unwrap();
+            for job in store.claim(2, at(0), at(60)).await.unwrap() {
+                store.finish(&job.id, Outcome::Mailed, "250", None, &happened(at(1))).await.unwrap();
             }
         });
     }

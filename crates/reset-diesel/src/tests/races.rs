@@ -3,17 +3,17 @@
 use std::{collections::HashSet, sync::Arc};
 
 use reset_core::{
-    errand::{ErrandId, Outcome},
+    job::{JobId, Outcome},
     ports::{Issued, Redemption, Store},
     ticket::TicketKind,
 };
 use tokio::task::JoinSet;
 
-use super::{DIALECT, Server, account, at, errand, happened, on_each_server, ticket};
+use super::{DIALECT, Server, account, at, happened, job, on_each_server, ticket};
 
 on_each_server! {
     of_two_hundred_redemptions_one_wins,
-    claimed_errands_are_nobody_elses_until_a_lease_ends,
+    claimed_jobs_are_nobody_elses_until_a_lease_ends,
     the_cap_of_live_codes_holds_among_replicas,
     guesses_stay_within_the_limit_among_replicas,
     a_block_and_a_redemption_never_both_win,
@@ -31,12 +31,12 @@ async fn of_two_hundred_redemptions_one_wins(server: Server) {
         let (store, one) = (stores[number % stores.len()].clone(), one.clone());
         all.spawn(async move {
             let password_hash = format!("hash {number}");
-            let notice = errand(&format!("notice{number}"));
+            let notice = job(&format!("notice{number}"));
             let redemption = Redemption {
                 ticket: &one.id,
                 account: &one.account,
                 password_hash: &password_hash,
-                errands: &[notice],
+                jobs: &[notice],
                 event: &happened(at(1)),
                 now: at(1),
             };
@@ -50,20 +50,20 @@ async fn of_two_hundred_redemptions_one_wins(server: Server) {
     assert_eq!(stores[1].claim(300, at(1), at(60)).await.unwrap().len(), 1, "one notice");
 }
 
-/// Three couriers, one of which stops in the middle of its work.
-async fn claimed_errands_are_nobody_elses_until_a_lease_ends(server: Server) {
+/// Three workers, one of which stops in the middle of its work.
+async fn claimed_jobs_are_nobody_elses_until_a_lease_ends(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let stores = fresh.stores(3).await;
     for number in 0..60 {
-        stores[0].push(&errand(&format!("errand{number}"))).await.unwrap();
+        stores[0].push(&job(&format!("job{number}"))).await.unwrap();
     }
-    let courier = |store: Arc<dyn Store>, stops_after: usize| async move {
+    let worker = |store: Arc<dyn Store>, stops_after: usize| async move {
         let (mut claimed, mut finished) = (Vec::new(), 0);
         for _ in 0..100 {
-            for errand in store.claim(4, at(0), at(60)).await.unwrap() {
-                claimed.push(errand.id.as_str().to_owned());
+            for job in store.claim(4, at(0), at(60)).await.unwrap() {
+                claimed.push(job.id.as_str().to_owned());
                 if claimed.len() <= stops_after {
-                    store.finish(&errand.id, Outcome::Mailed, "250", None, &happened(at(1))).await.unwrap();
+                    store.finish(&job.id, Outcome::Mailed, "250", None, &happened(at(1))).await.unwrap();
                     finished += 1;
                 }
             }
@@ -74,9 +74,9 @@ async fn claimed_errands_are_nobody_elses_until_a_lease_ends(server: Server) {
         (claimed, finished)
     };
     let (one, two, three) = tokio::join!(
-        tokio::spawn(courier(stores[0].clone(), usize::MAX)),
-        tokio::spawn(courier(stores[1].clone(), usize::MAX)),
-        tokio::spawn(courier(stores[2].clone(), 6)),
+        tokio::spawn(worker(stores[0].clone(), usize::MAX)),
+        tokio::spawn(worker(stores[1].clone(), usize::MAX)),
+        tokio::spawn(worker(stores[2].clone(), 6)),
     );
     let all = [one.unwrap(), two.unwrap(), three.unwrap()];
     let finished: usize = all.iter().map(|(_, finished)| finished).sum();
@@ -86,7 +86,7 @@ async fn claimed_errands_are_nobody_elses_until_a_lease_ends(server: Server) {
     assert!(finished < 60, "the third stopped with some in its hands");
     let left = stores[0].claim(100, at(60), at(120)).await.unwrap();
     assert_eq!(left.len(), 60 - finished);
-    assert!(left.iter().all(|errand| errand.attempts == 2));
+    assert!(left.iter().all(|job| job.attempts == 2));
 }
 
 async fn the_cap_of_live_codes_holds_among_replicas(server: Server) {
@@ -131,7 +131,7 @@ async fn a_block_and_a_redemption_never_both_win(server: Server) {
             ticket: &one.id,
             account: &one.account,
             password_hash: "new",
-            errands: &[],
+            jobs: &[],
             event: &event,
             now: at(1),
         };
@@ -148,7 +148,7 @@ async fn a_block_and_a_redemption_never_both_win(server: Server) {
     }
 }
 
-/// Couriers of several errands for one account: nobody fails, and the last asked for has the ticket.
+/// Workers of several jobs for one account: nobody fails, and the last asked for has the ticket.
 async fn issues_for_one_account_leave_one_live_ticket(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let stores = fresh.stores(4).await;
@@ -156,15 +156,15 @@ async fn issues_for_one_account_leave_one_live_ticket(server: Server) {
     let mut all = JoinSet::new();
     for seq in 1..=12 {
         let mut one = ticket(&ann, &format!("t{seq}"));
-        one.errand_seq = seq;
+        one.job_seq = seq;
         let store = stores[usize::try_from(seq).unwrap() % 4].clone();
         all.spawn(async move { store.issue(&one, None, &happened(at(0))).await.unwrap() });
     }
     all.join_all().await;
     let mut live = Vec::new();
     for seq in 1..=12 {
-        let found = stores[0].ticket_of(&ErrandId::new(format!("t{seq}"))).await.unwrap();
-        live.extend(found.filter(|one| one.voided_at.is_none()).map(|one| one.errand_seq));
+        let found = stores[0].ticket_of(&JobId::new(format!("t{seq}"))).await.unwrap();
+        live.extend(found.filter(|one| one.voided_at.is_none()).map(|one| one.job_seq));
     }
     assert_eq!(live, [12]);
 }

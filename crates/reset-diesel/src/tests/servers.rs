@@ -17,7 +17,7 @@ use reset_core::ports::Store;
 use crate::{
     Database, Options,
     mysql::{self, Mysql},
-    networked::{Engine, Purpose, linger},
+    networked::{ConnectionPurpose, Engine, linger},
     postgres::{self, Postgres},
 };
 
@@ -91,7 +91,7 @@ pub(super) fn mysql(url: &str, options: Options) -> Mysql {
 fn on<E: Engine, T: Send>(engine: &E, work: impl FnOnce(&mut E::Db) -> T + Send) -> T {
     thread::scope(|scope| {
         let done = scope.spawn(|| {
-            let mut db = engine.connect(Purpose::Migrating).unwrap();
+            let mut db = engine.connect(ConnectionPurpose::Migrating).unwrap();
             let done = work(&mut db);
             drop(db);
             linger();

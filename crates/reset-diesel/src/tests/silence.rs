@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Server, at, errand, on_each_server,
+    Server, at, job, on_each_server,
     outage::quick,
     servers::{Fresh, mysql, postgres},
     told,
@@ -31,7 +31,7 @@ on_each_server! {
     a_store_is_closed_though_its_server_is_silent,
 }
 
-/// How long a job may take in the worst case: a statement of two seconds and its grace, twice a new connection.
+/// How long a task may take in the worst case: a statement of two seconds and its grace, twice a new connection.
 const WORST: Duration = Duration::from_secs(9);
 
 /// Something in between that can be made to swallow everything.
@@ -93,7 +93,7 @@ async fn silence_ends_a_job_within_the_limits_and_later_ones_go_on(server: Serve
         let mut all = JoinSet::new();
         for number in 0..3 {
             let store = store.clone();
-            all.spawn(async move { store.push(&errand(&format!("{name}{number}"))).await });
+            all.spawn(async move { store.push(&job(&format!("{name}{number}"))).await });
         }
         all.join_all()
     };
@@ -153,10 +153,10 @@ async fn a_store_is_closed_though_its_server_is_silent(server: Server) {
     // One connection, so that it is the one in use.
     let options = Options { connections: 1, ..database.options.clone() };
     let store = database.with(options).open().await.unwrap();
-    store.push(&errand("before")).await.unwrap();
+    store.push(&job("before")).await.unwrap();
     proxy.forwards.send_replace(false);
     let pushing = store.clone();
-    let under_way = tokio::spawn(async move { pushing.push(&errand("during")).await });
+    let under_way = tokio::spawn(async move { pushing.push(&job("during")).await });
     tokio::time::sleep(Duration::from_millis(200)).await;
     under_way.abort();
     let _gone = under_way.await;

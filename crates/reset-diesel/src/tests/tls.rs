@@ -3,7 +3,7 @@
 use conformance::own_server::OwnServer;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use super::{errand, told};
+use super::{job, told};
 use crate::Database;
 
 /// A certificate authority: its certificate, and what it signs with.
@@ -56,7 +56,7 @@ async fn only_a_certificate_of_the_right_authority_and_name_is_believed() {
     ] {
         let store = open(host, options.clone()).await.unwrap_or_else(|error| panic!("{options}: {error}"));
         store.ready().await.unwrap();
-        store.push(&errand(&format!("{host}{}", options.len()))).await.unwrap();
+        store.push(&job(&format!("{host}{}", options.len()))).await.unwrap();
     }
     for (host, options, expected) in [
         ("localhost", format!("sslmode=verify-full&{}", roots(&wrong)), "certificate"),

@@ -99,7 +99,7 @@ impl Stage {
     }
 }
 
-/// Why a stage failed. `Display` is the short word for the errand's record.
+/// Why a stage failed. `Display` is the short word for the job's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     /// The server said no, or not now.

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{BadMailSettings, SmtpSettings, Tls};
 
-/// How long to wait for whom. RFC 5321, 4.5.3.2 allows minutes; a courier's lease does not.
+/// How long to wait for whom. RFC 5321, 4.5.3.2 allows minutes; a worker's lease does not.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
     /// For each address to connect to, all of which together have one stage. Default 3 s.

@@ -37,7 +37,7 @@ async fn stick(service: &Arc<MailService>, sink: &Sink, mails: usize, stuck: usi
 async fn a_slow_domain_leaves_the_others_unhindered() {
     let sink = sink().await;
     let service = Arc::new(service(sink.settings(Tls::WhenOffered)));
-    // As many as the courier sends at once.
+    // As many as the worker sends at once.
     let _under_way = stick(&service, &sink, 8, 4).await;
     for to in ["bob@fast.example", "ann@other.example"] {
         assert_eq!(send(&service, to).await, "accepted: 250 2.0.0");

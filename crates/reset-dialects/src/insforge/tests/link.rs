@@ -135,7 +135,7 @@ async fn a_target_is_required_and_must_be_allowed_and_is_never_repeated() {
     ] {
         assert_eq!(ask(&format!(r#""{target}""#)).await, NOT_ALLOWED, "{target}");
     }
-    assert!(world.memory.store.errands().is_empty());
+    assert!(world.memory.store.jobs().is_empty());
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn what_is_missing_or_mistyped_is_said_in_zods_words() {
     ] {
         assert_eq!(world.text(endpoint, body).await, issue(text), "{endpoint} {body}");
     }
-    assert!(world.memory.store.errands().is_empty());
+    assert!(world.memory.store.jobs().is_empty());
 }
 
 #[tokio::test]

@@ -41,10 +41,10 @@ CREATE TABLE IF NOT EXISTS polyreset_tickets (
     -- Canonical address and epoch of the account at issue; a ticket is good only while both still hold.
     email        VARCHAR(320) NOT NULL,
     epoch        BIGINT       NOT NULL,
-    -- The errand that mailed it, and that errand's `seq`: a later ask beats an earlier one. An errand issues
-    -- one ticket only. A token that took a code's place names itself as errand and keeps the code's `seq`.
-    errand       VARCHAR(64)  NOT NULL UNIQUE,
-    errand_seq   BIGINT       NOT NULL,
+    -- The job that mailed it, and that job's `seq`: a later ask beats an earlier one. A job issues
+    -- one ticket only. A token that took a code's place names itself as job and keeps the code's `seq`.
+    job       VARCHAR(64)  NOT NULL UNIQUE,
+    job_seq   BIGINT       NOT NULL,
     -- Which draw of the secret this is; more than 0 after a collision.
     nonce        BIGINT       NOT NULL,
     -- Where its link is to lead.
@@ -72,13 +72,13 @@ CREATE TABLE IF NOT EXISTS polyreset_tickets (
     -- An account has one open ticket in a dialect; a new one voids it. Guesses find theirs by it.
     UNIQUE INDEX polyreset_tickets_open_account (open_account, dialect),
     -- Whether a later ask was served already; what a reset voids.
-    INDEX polyreset_tickets_account (account, dialect, errand_seq),
+    INDEX polyreset_tickets_account (account, dialect, job_seq),
     -- How many guessable codes of a dialect are live.
     INDEX polyreset_tickets_kind (dialect, kind, expires_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- What was accepted and is still to be done, in the order of asking.
-CREATE TABLE IF NOT EXISTS polyreset_errands (
+CREATE TABLE IF NOT EXISTS polyreset_jobs (
     -- Never given twice: the order of asking outlives the rows that are purged.
     seq         BIGINT       NOT NULL AUTO_INCREMENT PRIMARY KEY,
     id          VARCHAR(64)  NOT NULL UNIQUE,
@@ -96,21 +96,21 @@ CREATE TABLE IF NOT EXISTS polyreset_errands (
     created_at  BIGINT       NOT NULL,
     -- How often it has been tried.
     attempts    BIGINT       NOT NULL DEFAULT 0,
-    -- When it is to be tried; while `taken`, the end of the courier's lease.
+    -- When it is to be tried; while `taken`, the end of the worker's lease.
     due_at      BIGINT       NOT NULL,
     taken       BOOLEAN      NOT NULL DEFAULT FALSE,
     finished_at BIGINT,
-    -- How it ended, in the words of `reset_core::errand::Outcome`.
+    -- How it ended, in the words of `reset_core::job::Outcome`.
     outcome     VARCHAR(32),
     -- The mail server's last reply, a code without prose.
     reply       TEXT,
     CHECK ((email IS NULL) <> (account IS NULL)),
     CHECK (recipient IS NULL OR account IS NOT NULL),
-    -- What is unfinished, in the order of asking: the courier's query reads and locks along it, and what it need
+    -- What is unfinished, in the order of asking: the worker's query reads and locks along it, and what it need
     -- not look at it does not lock. What may be forgotten.
-    INDEX polyreset_errands_unfinished (finished_at, seq),
+    INDEX polyreset_jobs_unfinished (finished_at, seq),
     -- Whether an earlier one for the same address goes first.
-    INDEX polyreset_errands_address (dialect, email, finished_at, seq)
+    INDEX polyreset_jobs_address (dialect, email, finished_at, seq)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- How many guesses at typed codes were checked. Counted for every guess, whether or not there was anything to guess:
@@ -120,7 +120,7 @@ CREATE TABLE IF NOT EXISTS polyreset_guesses (
     taken   BIGINT      NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- Couriers that count the live tickets of a dialect take turns: each locks the dialect's row.
+-- Workers that count the live tickets of a dialect take turns: each locks the dialect's row.
 CREATE TABLE IF NOT EXISTS polyreset_turns (
     dialect VARCHAR(64) NOT NULL PRIMARY KEY
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

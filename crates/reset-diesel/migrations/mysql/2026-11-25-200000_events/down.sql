@@ -1,5 +1,5 @@
-ALTER TABLE polyreset_errands DROP COLUMN lost;
-ALTER TABLE polyreset_errands DROP COLUMN locale;
+ALTER TABLE polyreset_jobs DROP COLUMN lost;
+ALTER TABLE polyreset_jobs DROP COLUMN locale;
 ALTER TABLE polyreset_tickets DROP COLUMN reference;
 DROP TABLE polyreset_objections;
 DROP TABLE polyreset_marks;

@@ -4,10 +4,10 @@ CREATE TABLE IF NOT EXISTS polyreset_events (
     at        BIGINT       NOT NULL,
     -- In the words of `reset_core::event::EventKind`.
     kind      VARCHAR(32)  NOT NULL,
-    -- The dialect, the reset and the errand that it belongs to, and the account, as far as they are known.
+    -- The dialect, the reset and the job that it belongs to, and the account, as far as they are known.
     dialect   VARCHAR(64)  NOT NULL,
     reference VARCHAR(64),
-    errand    VARCHAR(64),
+    job    VARCHAR(64),
     account   VARCHAR(255),
     -- A keyed tag of the address that was asked for: never the address.
     address   VARCHAR(64),
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS polyreset_marks (
 
 -- The right of an owner to say that a reset was somebody else's, and what became of it.
 CREATE TABLE IF NOT EXISTS polyreset_objections (
-    -- The errand of the notice whose link it is.
+    -- The job of the notice whose link it is.
     id        VARCHAR(64)  NOT NULL PRIMARY KEY,
     account   VARCHAR(255) NOT NULL,
     -- The reset, and its dialect.
@@ -67,14 +67,14 @@ PREPARE step FROM @step;
 EXECUTE step;
 -- The language that a client asked for: a BCP 47 tag.
 SET @step = IF((SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()
-                AND table_name = 'polyreset_errands' AND column_name = 'locale') = 0,
-               'ALTER TABLE polyreset_errands ADD COLUMN locale VARCHAR(64)', 'DO 0');
+                AND table_name = 'polyreset_jobs' AND column_name = 'locale') = 0,
+               'ALTER TABLE polyreset_jobs ADD COLUMN locale VARCHAR(64)', 'DO 0');
 PREPARE step FROM @step;
 EXECUTE step;
--- How often in a row a courier took it and was never heard of again.
+-- How often in a row a worker took it and was never heard of again.
 SET @step = IF((SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()
-                AND table_name = 'polyreset_errands' AND column_name = 'lost') = 0,
-               'ALTER TABLE polyreset_errands ADD COLUMN lost BIGINT NOT NULL DEFAULT 0', 'DO 0');
+                AND table_name = 'polyreset_jobs' AND column_name = 'lost') = 0,
+               'ALTER TABLE polyreset_jobs ADD COLUMN lost BIGINT NOT NULL DEFAULT 0', 'DO 0');
 PREPARE step FROM @step;
 EXECUTE step;
 DEALLOCATE PREPARE step;

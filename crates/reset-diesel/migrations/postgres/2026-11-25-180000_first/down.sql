@@ -1,5 +1,5 @@
 DROP TABLE polyreset.turns;
 DROP TABLE polyreset.guesses;
-DROP TABLE polyreset.errands;
+DROP TABLE polyreset.jobs;
 DROP TABLE polyreset.tickets;
 DROP TABLE polyreset.users;

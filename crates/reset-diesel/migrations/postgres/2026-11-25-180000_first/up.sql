@@ -40,10 +40,10 @@ CREATE TABLE polyreset.tickets (
     -- Canonical address and epoch of the account at issue; a ticket is good only while both still hold.
     email       TEXT    NOT NULL,
     epoch       BIGINT  NOT NULL,
-    -- The errand that mailed it, and that errand's `seq`: a later ask beats an earlier one. An errand issues
-    -- one ticket only. A token that took a code's place names itself as errand and keeps the code's `seq`.
-    errand      TEXT    NOT NULL UNIQUE,
-    errand_seq  BIGINT  NOT NULL,
+    -- The job that mailed it, and that job's `seq`: a later ask beats an earlier one. A job issues
+    -- one ticket only. A token that took a code's place names itself as job and keeps the code's `seq`.
+    job      TEXT    NOT NULL UNIQUE,
+    job_seq  BIGINT  NOT NULL,
     -- Which draw of the secret this is; more than 0 after a collision.
     nonce       BIGINT  NOT NULL,
     -- Where its link is to lead.
@@ -69,12 +69,12 @@ CREATE INDEX tickets_digest ON polyreset.tickets (dialect, digest);
 -- An account has one open ticket in a dialect; a new one voids it. Guesses find theirs by it.
 CREATE UNIQUE INDEX tickets_open_account ON polyreset.tickets (account, dialect) WHERE spent_at IS NULL AND voided_at IS NULL;
 -- Whether a later ask was served already.
-CREATE INDEX tickets_account ON polyreset.tickets (account, dialect, errand_seq);
+CREATE INDEX tickets_account ON polyreset.tickets (account, dialect, job_seq);
 -- How many guessable codes of a dialect are live.
 CREATE INDEX tickets_open_kind ON polyreset.tickets (dialect, kind, expires_at) WHERE spent_at IS NULL AND voided_at IS NULL;
 
 -- What was accepted and is still to be done, in the order of asking.
-CREATE TABLE polyreset.errands (
+CREATE TABLE polyreset.jobs (
     -- Never given twice: the order of asking outlives the rows that are purged.
     seq         BIGINT  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id          TEXT    NOT NULL UNIQUE,
@@ -92,11 +92,11 @@ CREATE TABLE polyreset.errands (
     created_at  BIGINT  NOT NULL,
     -- How often it has been tried.
     attempts    BIGINT  NOT NULL DEFAULT 0,
-    -- When it is to be tried; while `taken`, the end of the courier's lease.
+    -- When it is to be tried; while `taken`, the end of the worker's lease.
     due_at      BIGINT  NOT NULL,
     taken       BOOLEAN NOT NULL DEFAULT FALSE,
     finished_at BIGINT,
-    -- How it ended, in the words of `reset_core::errand::Outcome`.
+    -- How it ended, in the words of `reset_core::job::Outcome`.
     outcome     TEXT,
     -- The mail server's last reply, a code without prose.
     reply       TEXT,
@@ -104,13 +104,13 @@ CREATE TABLE polyreset.errands (
     CHECK (recipient IS NULL OR account IS NOT NULL)
 );
 
--- What is due, in the order of asking, and when the next one will be. The courier reads these alone.
-CREATE INDEX errands_unfinished ON polyreset.errands (seq) WHERE finished_at IS NULL;
-CREATE INDEX errands_due ON polyreset.errands (due_at) WHERE finished_at IS NULL;
+-- What is due, in the order of asking, and when the next one will be. The worker reads these alone.
+CREATE INDEX jobs_unfinished ON polyreset.jobs (seq) WHERE finished_at IS NULL;
+CREATE INDEX jobs_due ON polyreset.jobs (due_at) WHERE finished_at IS NULL;
 -- Whether an earlier one for the same address goes first.
-CREATE INDEX errands_of_address ON polyreset.errands (dialect, email, seq) WHERE finished_at IS NULL;
+CREATE INDEX jobs_of_address ON polyreset.jobs (dialect, email, seq) WHERE finished_at IS NULL;
 -- What may be forgotten.
-CREATE INDEX errands_finished ON polyreset.errands (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX jobs_finished ON polyreset.jobs (finished_at) WHERE finished_at IS NOT NULL;
 
 -- How many guesses at typed codes were checked. Counted for every guess, whether or not there was anything to guess:
 -- each costs one commit, and the time of an answer tells nothing.
@@ -119,7 +119,7 @@ CREATE TABLE polyreset.guesses (
     taken   BIGINT  NOT NULL
 );
 
--- Couriers that count the live tickets of a dialect take turns: each locks the dialect's row.
+-- Workers that count the live tickets of a dialect take turns: each locks the dialect's row.
 CREATE TABLE polyreset.turns (
     dialect TEXT NOT NULL PRIMARY KEY
 );
@@ -131,7 +131,7 @@ COMMENT ON COLUMN polyreset.users.credential_epoch IS 'Counts password changes; 
 COMMENT ON TABLE polyreset.tickets IS 'The right of one account to set one new password through one dialect; digests, never secrets';
 COMMENT ON COLUMN polyreset.tickets.digest IS 'HMAC-SHA-256 of the secret, under a key that is not in the database';
 COMMENT ON COLUMN polyreset.tickets.epoch IS 'Epoch of the account at issue; the ticket is good only while it holds';
-COMMENT ON TABLE polyreset.errands IS 'What was accepted and is still to be done, in the order of asking';
-COMMENT ON COLUMN polyreset.errands.due_at IS 'When it is to be tried; while taken, the end of the courier''s lease';
+COMMENT ON TABLE polyreset.jobs IS 'What was accepted and is still to be done, in the order of asking';
+COMMENT ON COLUMN polyreset.jobs.due_at IS 'When it is to be tried; while taken, the end of the worker''s lease';
 COMMENT ON TABLE polyreset.guesses IS 'How many guesses at typed codes were checked';
 COMMENT ON TABLE polyreset.turns IS 'A row a dialect, locked by whoever counts its live tickets';

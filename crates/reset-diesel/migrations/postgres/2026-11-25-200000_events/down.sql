@@ -1,5 +1,5 @@
-ALTER TABLE polyreset.errands DROP COLUMN lost;
-ALTER TABLE polyreset.errands DROP COLUMN locale;
+ALTER TABLE polyreset.jobs DROP COLUMN lost;
+ALTER TABLE polyreset.jobs DROP COLUMN locale;
 ALTER TABLE polyreset.tickets DROP COLUMN reference;
 DROP TABLE polyreset.objections;
 DROP TABLE polyreset.marks;

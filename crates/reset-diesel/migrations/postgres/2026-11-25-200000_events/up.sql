@@ -4,10 +4,10 @@ CREATE TABLE polyreset.events (
     at        BIGINT  NOT NULL,
     -- In the words of `reset_core::event::EventKind`.
     kind      TEXT    NOT NULL,
-    -- The dialect, the reset and the errand that it belongs to, and the account, as far as they are known.
+    -- The dialect, the reset and the job that it belongs to, and the account, as far as they are known.
     dialect   TEXT    NOT NULL,
     reference TEXT,
-    errand    TEXT,
+    job    TEXT,
     account   TEXT,
     -- A keyed tag of the address that was asked for: never the address.
     address   TEXT,
@@ -40,7 +40,7 @@ CREATE TABLE polyreset.marks (
 
 -- The right of an owner to say that a reset was somebody else's, and what became of it.
 CREATE TABLE polyreset.objections (
-    -- The errand of the notice whose link it is.
+    -- The job of the notice whose link it is.
     id        TEXT   NOT NULL PRIMARY KEY,
     account   TEXT   NOT NULL,
     -- The reset, and its dialect.
@@ -65,9 +65,9 @@ CREATE INDEX objections_until ON polyreset.objections (until);
 -- The reset that a ticket belongs to; unknown for tickets of an older program.
 ALTER TABLE polyreset.tickets ADD COLUMN reference TEXT;
 -- The language that a client asked for: a BCP 47 tag.
-ALTER TABLE polyreset.errands ADD COLUMN locale TEXT;
--- How often in a row a courier took it and was never heard of again.
-ALTER TABLE polyreset.errands ADD COLUMN lost BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE polyreset.jobs ADD COLUMN locale TEXT;
+-- How often in a row a worker took it and was never heard of again.
+ALTER TABLE polyreset.jobs ADD COLUMN lost BIGINT NOT NULL DEFAULT 0;
 
 COMMENT ON TABLE polyreset.events IS 'What happened to each reset; added to, forgotten from the beginning, never changed';
 COMMENT ON COLUMN polyreset.events.address IS 'A keyed tag of the address that was asked for: never the address';

@@ -1,4 +1,4 @@
 DROP TABLE guesses;
-DROP TABLE errands;
+DROP TABLE jobs;
 DROP TABLE tickets;
 DROP TABLE users;

@@ -38,10 +38,10 @@ CREATE TABLE tickets (
     -- Canonical address and epoch of the account at issue; a ticket is good only while both still hold.
     email       TEXT    NOT NULL,
     epoch       INTEGER NOT NULL,
-    -- The errand that mailed it, and that errand's `seq`: a later ask beats an earlier one. An errand issues
-    -- one ticket only. A token that took a code's place names itself as errand and keeps the code's `seq`.
-    errand      TEXT    NOT NULL UNIQUE,
-    errand_seq  INTEGER NOT NULL,
+    -- The job that mailed it, and that job's `seq`: a later ask beats an earlier one. A job issues
+    -- one ticket only. A token that took a code's place names itself as job and keeps the code's `seq`.
+    job      TEXT    NOT NULL UNIQUE,
+    job_seq  INTEGER NOT NULL,
     -- Which draw of the secret this is; more than 0 after a collision.
     nonce       INTEGER NOT NULL,
     -- Where its link is to lead.
@@ -67,12 +67,12 @@ CREATE INDEX tickets_digest ON tickets (dialect, digest);
 -- An account has one open ticket in a dialect; a new one voids it. Guesses find theirs by it.
 CREATE UNIQUE INDEX tickets_open_account ON tickets (account, dialect) WHERE spent_at IS NULL AND voided_at IS NULL;
 -- Whether a later ask was served already.
-CREATE INDEX tickets_account ON tickets (account, dialect, errand_seq);
+CREATE INDEX tickets_account ON tickets (account, dialect, job_seq);
 -- How many guessable codes of a dialect are live.
 CREATE INDEX tickets_open_kind ON tickets (dialect, kind, expires_at) WHERE spent_at IS NULL AND voided_at IS NULL;
 
 -- What was accepted and is still to be done, in the order of asking.
-CREATE TABLE errands (
+CREATE TABLE jobs (
     -- AUTOINCREMENT: the order of asking outlives the rows that are purged.
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     id          TEXT    NOT NULL UNIQUE,
@@ -90,11 +90,11 @@ CREATE TABLE errands (
     created_at  INTEGER NOT NULL,
     -- How often it has been tried.
     attempts    INTEGER NOT NULL DEFAULT 0,
-    -- When it is to be tried; while `taken`, the end of the courier's lease.
+    -- When it is to be tried; while `taken`, the end of the worker's lease.
     due_at      INTEGER NOT NULL,
     taken       INTEGER NOT NULL DEFAULT 0 CHECK (taken IN (0, 1)),
     finished_at INTEGER,
-    -- How it ended, in the words of `reset_core::errand::Outcome`.
+    -- How it ended, in the words of `reset_core::job::Outcome`.
     outcome     TEXT,
     -- The mail server's last reply, a code without prose.
     reply       TEXT,
@@ -102,13 +102,13 @@ CREATE TABLE errands (
     CHECK ((account IS NULL) = (recipient IS NULL))
 ) STRICT;
 
--- What is due, in the order of asking, and when the next one will be. The courier reads these alone.
-CREATE INDEX errands_unfinished ON errands (seq) WHERE finished_at IS NULL;
-CREATE INDEX errands_due ON errands (due_at) WHERE finished_at IS NULL;
+-- What is due, in the order of asking, and when the next one will be. The worker reads these alone.
+CREATE INDEX jobs_unfinished ON jobs (seq) WHERE finished_at IS NULL;
+CREATE INDEX jobs_due ON jobs (due_at) WHERE finished_at IS NULL;
 -- Whether an earlier one for the same address goes first.
-CREATE INDEX errands_of_address ON errands (dialect, email, seq) WHERE finished_at IS NULL;
+CREATE INDEX jobs_of_address ON jobs (dialect, email, seq) WHERE finished_at IS NULL;
 -- What may be forgotten.
-CREATE INDEX errands_finished ON errands (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 
 -- How many guesses at typed codes were checked. Counted for every guess, whether or not there was anything to guess:
 -- each costs one commit, and the time of an answer tells nothing.

@@ -1,6 +1,6 @@
--- An errand may tell a webhook of a reset: it has an account and no recipient. SQLite cannot change a CHECK, so the
+-- A job may tell a webhook of a reset: it has an account and no recipient. SQLite cannot change a CHECK, so the
 -- table is made anew and filled with what it held.
-CREATE TABLE errands_anew (
+CREATE TABLE jobs_anew (
     -- AUTOINCREMENT: the order of asking outlives the rows that are purged.
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     id          TEXT    NOT NULL UNIQUE,
@@ -18,11 +18,11 @@ CREATE TABLE errands_anew (
     created_at  INTEGER NOT NULL,
     -- How often it has been tried.
     attempts    INTEGER NOT NULL DEFAULT 0,
-    -- When it is to be tried; while `taken`, the end of the courier's lease.
+    -- When it is to be tried; while `taken`, the end of the worker's lease.
     due_at      INTEGER NOT NULL,
     taken       INTEGER NOT NULL DEFAULT 0 CHECK (taken IN (0, 1)),
     finished_at INTEGER,
-    -- How it ended, in the words of `reset_core::errand::Outcome`.
+    -- How it ended, in the words of `reset_core::job::Outcome`.
     outcome     TEXT,
     -- The last reply of the mail server or the webhook, a code without prose.
     reply       TEXT,
@@ -30,23 +30,23 @@ CREATE TABLE errands_anew (
     CHECK (recipient IS NULL OR account IS NOT NULL)
 ) STRICT;
 
-INSERT INTO errands_anew (seq, id, reference, dialect, email, redirect_to, account, recipient, created_at, attempts,
+INSERT INTO jobs_anew (seq, id, reference, dialect, email, redirect_to, account, recipient, created_at, attempts,
                           due_at, taken, finished_at, outcome, reply)
 SELECT seq, id, reference, dialect, email, redirect_to, account, recipient, created_at, attempts,
        due_at, taken, finished_at, outcome, reply
-FROM errands;
+FROM jobs;
 
 -- The newest rows may be gone already; the order of asking goes on behind them all the same.
-DELETE FROM sqlite_sequence WHERE name = 'errands_anew';
-INSERT INTO sqlite_sequence (name, seq) SELECT 'errands_anew', seq FROM sqlite_sequence WHERE name = 'errands';
+DELETE FROM sqlite_sequence WHERE name = 'jobs_anew';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'jobs_anew', seq FROM sqlite_sequence WHERE name = 'jobs';
 
-DROP TABLE errands;
-ALTER TABLE errands_anew RENAME TO errands;
+DROP TABLE jobs;
+ALTER TABLE jobs_anew RENAME TO jobs;
 
--- What is due, in the order of asking, and when the next one will be. The courier reads these alone.
-CREATE INDEX errands_unfinished ON errands (seq) WHERE finished_at IS NULL;
-CREATE INDEX errands_due ON errands (due_at) WHERE finished_at IS NULL;
+-- What is due, in the order of asking, and when the next one will be. The worker reads these alone.
+CREATE INDEX jobs_unfinished ON jobs (seq) WHERE finished_at IS NULL;
+CREATE INDEX jobs_due ON jobs (due_at) WHERE finished_at IS NULL;
 -- Whether an earlier one for the same address goes first.
-CREATE INDEX errands_of_address ON errands (dialect, email, seq) WHERE finished_at IS NULL;
+CREATE INDEX jobs_of_address ON jobs (dialect, email, seq) WHERE finished_at IS NULL;
 -- What may be forgotten.
-CREATE INDEX errands_finished ON errands (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;

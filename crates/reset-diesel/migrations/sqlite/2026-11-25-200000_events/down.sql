@@ -1,5 +1,5 @@
-ALTER TABLE errands DROP COLUMN lost;
-ALTER TABLE errands DROP COLUMN locale;
+ALTER TABLE jobs DROP COLUMN lost;
+ALTER TABLE jobs DROP COLUMN locale;
 ALTER TABLE tickets DROP COLUMN reference;
 DROP TABLE objections;
 DROP TABLE marks;

@@ -5,10 +5,10 @@ CREATE TABLE events (
     at        INTEGER NOT NULL,
     -- In the words of `reset_core::event::EventKind`.
     kind      TEXT    NOT NULL,
-    -- The dialect, the reset and the errand that it belongs to, and the account, as far as they are known.
+    -- The dialect, the reset and the job that it belongs to, and the account, as far as they are known.
     dialect   TEXT    NOT NULL,
     reference TEXT,
-    errand    TEXT,
+    job    TEXT,
     account   TEXT,
     -- A keyed tag of the address that was asked for: never the address.
     address   TEXT,
@@ -41,7 +41,7 @@ CREATE TABLE marks (
 
 -- The right of an owner to say that a reset was somebody else's, and what became of it.
 CREATE TABLE objections (
-    -- The errand of the notice whose link it is.
+    -- The job of the notice whose link it is.
     id        TEXT    NOT NULL PRIMARY KEY,
     account   TEXT    NOT NULL,
     -- The reset, and its dialect.
@@ -66,6 +66,6 @@ CREATE INDEX objections_until ON objections (until);
 -- The reset that a ticket belongs to; unknown for tickets of an older program.
 ALTER TABLE tickets ADD COLUMN reference TEXT;
 -- The language that a client asked for: a BCP 47 tag.
-ALTER TABLE errands ADD COLUMN locale TEXT;
--- How often in a row a courier took it and was never heard of again.
-ALTER TABLE errands ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN locale TEXT;
+-- How often in a row a worker took it and was never heard of again.
+ALTER TABLE jobs ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;

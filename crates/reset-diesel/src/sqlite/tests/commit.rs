@@ -13,33 +13,33 @@ use diesel::{
     result::QueryResult,
     sqlite::SqliteConnection,
 };
-use reset_core::ports::{Errands, Store};
+use reset_core::ports::{Jobs, Store};
 
-use super::{NOW, errand, fresh, seen_from_outside, told};
+use super::{NOW, fresh, job, seen_from_outside, told};
 use crate::{
     fault::Fault,
     sqlite::{
         Sqlite,
         connection::Role,
-        queries::{errands::insert_errand, rows::NewErrandRow},
-        schema::errands,
+        queries::{jobs::insert_job, rows::NewJobRow},
+        schema::jobs,
         threads::QUEUE,
     },
 };
 
-/// A job that keeps the writer busy until the returned sender is used, so that others pile up behind it.
+/// A task that keeps the writer busy until the returned sender is used, so that others pile up behind it.
 fn gate() -> (mpsc::Sender<()>, impl FnOnce(&mut SqliteConnection) -> QueryResult<()> + Send + 'static) {
     let (open, gate) = mpsc::channel();
-    let job = move |_: &mut SqliteConnection| {
+    let task = move |_: &mut SqliteConnection| {
         gate.recv().expect("the test opens the gate");
         Ok(())
     };
-    (open, job)
+    (open, task)
 }
 
 fn insert(id: &'static str) -> impl FnOnce(&mut SqliteConnection) -> QueryResult<usize> + Send + 'static {
-    let row = NewErrandRow::from(&errand(id));
-    move |db| insert_errand(db, &row)
+    let row = NewJobRow::from(&job(id));
+    move |db| insert_job(db, &row)
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn what_waits_is_committed_together_and_a_failing_job_fails_alone() {
     let path = directory.path().join("reset.db");
     let last = move |_: &mut SqliteConnection| {
         let mut outside = Role::Reader.connect(&path).expect("a reader never waits for the writer");
-        errands::table.count().get_result::<i64>(&mut outside)
+        jobs::table.count().get_result::<i64>(&mut outside)
     };
     let writer = &store.writer;
     let (gated, one, twice, panicked, two, committed_before_last, ()) = tokio::join!(
@@ -103,7 +103,7 @@ async fn a_connection_beyond_repair_is_replaced() {
         Ok(())
     };
     assert!(store.writer.run(broken).await.is_err());
-    store.push(&errand("after")).await.unwrap();
+    store.push(&job("after")).await.unwrap();
     assert_eq!(seen_from_outside(&directory), ["after"]);
 }
 
@@ -113,7 +113,7 @@ async fn nobody_writes_between_a_jobs_reading_and_writing() {
     let mut outside = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
     outside.batch_execute("PRAGMA busy_timeout = 0").unwrap();
     let reads_then_writes = move |db: &mut SqliteConnection| {
-        let before = errands::table.count().get_result::<i64>(db)?;
+        let before = jobs::table.count().get_result::<i64>(db)?;
         let refused = insert("theirs")(&mut outside).is_err();
         insert("ours")(db)?;
         Ok((before, refused))
@@ -128,8 +128,8 @@ async fn a_full_disk_loses_nothing_that_was_accepted() {
     store.write(|db| db.batch_execute("PRAGMA max_page_count = 40")).await.unwrap();
     let (mut accepted, mut full) = (Vec::new(), None);
     for number in 0..2000 {
-        let id = format!("errand{number}");
-        match store.push(&errand(&id)).await {
+        let id = format!("job{number}");
+        match store.push(&job(&id)).await {
             Ok(()) => accepted.push(id),
             Err(error) => {
                 full = Some(told(&error));
@@ -140,7 +140,7 @@ async fn a_full_disk_loses_nothing_that_was_accepted() {
     assert!(full.unwrap().contains("database or disk is full"));
     assert_eq!(seen_from_outside(&directory), accepted);
     store.write(|db| db.batch_execute("PRAGMA max_page_count = 100000")).await.unwrap();
-    store.push(&errand("later")).await.unwrap();
+    store.push(&job("later")).await.unwrap();
     assert_eq!(seen_from_outside(&directory).len(), accepted.len() + 1);
 }
 
@@ -150,7 +150,7 @@ async fn of_two_hundred_concurrent_pushes_none_is_lost() {
     let all: Vec<_> = (0..200)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.push(&errand(&format!("errand{number}"))).await })
+            tokio::spawn(async move { store.push(&job(&format!("job{number}"))).await })
         })
         .collect();
     for one in all {
@@ -170,15 +170,14 @@ async fn a_full_queue_fails_at_once_and_who_goes_away_withdraws_what_has_not_beg
         insert("begun")(db)
     };
     let mut context = Context::from_waker(Waker::noop());
-    let mut poll = |job: Pin<&mut dyn Future<Output = Result<usize, Fault>>>| job.poll(&mut context);
+    let mut poll = |task: Pin<&mut dyn Future<Output = Result<usize, Fault>>>| task.poll(&mut context);
     let mut gated = Box::pin(store.writer.run(gate));
     assert!(poll(gated.as_mut()).is_pending());
     started.recv().unwrap();
     for number in 0..QUEUE {
-        let row = NewErrandRow::from(&errand(&format!("errand{number}")));
-        let mut job =
-            Box::pin(store.writer.run(move |db| insert_into(errands::table).values(row).execute(db)));
-        assert!(poll(job.as_mut()).is_pending());
+        let row = NewJobRow::from(&job(&format!("job{number}")));
+        let mut task = Box::pin(store.writer.run(move |db| insert_into(jobs::table).values(row).execute(db)));
+        assert!(poll(task.as_mut()).is_pending());
     }
     let mut one_more = Box::pin(store.writer.run(insert("more")));
     assert_eq!(poll(one_more.as_mut()), Poll::Ready(Err(Fault::Full)));
@@ -186,8 +185,8 @@ async fn a_full_queue_fails_at_once_and_who_goes_away_withdraws_what_has_not_beg
     open.send(()).unwrap();
     // Reads went on all the while; the next write comes after all of those.
     store.next_due().await.unwrap();
-    while let Err(error) = store.push(&errand("last")).await {
-        assert!(told(&error).contains("too many jobs"), "{}", told(&error));
+    while let Err(error) = store.push(&job("last")).await {
+        assert!(told(&error).contains("too many tasks"), "{}", told(&error));
     }
     assert_eq!(seen_from_outside(&directory), ["begun", "last"]);
 }
@@ -197,7 +196,7 @@ async fn a_writer_of_another_process_is_waited_for() {
     let (store, directory) = fresh().await;
     let mut outside = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
     outside.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let ours = errand("ours");
+    let ours = job("ours");
     let commit = async {
         // The push is queued by now. Reads do not wait.
         store.next_due().await.unwrap();
@@ -215,23 +214,23 @@ async fn a_writer_that_never_ends_is_an_error_and_nothing_is_done() {
     store.write(|db| db.batch_execute("PRAGMA busy_timeout = 0")).await.unwrap();
     let mut outside = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
     outside.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let busy = told(&store.push(&errand("refused")).await.unwrap_err());
+    let busy = told(&store.push(&job("refused")).await.unwrap_err());
     assert!(busy.contains("database is locked"), "{busy}");
     assert!(store.ready().await.is_err(), "who cannot accept is not ready");
-    let all = [errand("a"), errand("b"), errand("c")];
-    let pushes = all.each_ref().map(|errand| store.push(errand));
+    let all = [job("a"), job("b"), job("c")];
+    let pushes = all.each_ref().map(|job| store.push(job));
     for push in pushes {
         assert!(push.await.is_err());
     }
     outside.batch_execute("ROLLBACK").unwrap();
-    store.push(&errand("accepted")).await.unwrap();
+    store.push(&job("accepted")).await.unwrap();
     assert_eq!(seen_from_outside(&directory), ["accepted"]);
 }
 
 #[tokio::test]
 async fn what_was_accepted_is_there_after_a_restart_and_after_a_crash() {
     let (store, directory) = fresh().await;
-    store.push(&errand("one")).await.unwrap();
+    store.push(&job("one")).await.unwrap();
     // What a killed process leaves behind: the file and its log, nothing closed.
     let crashed = tempfile::tempdir().unwrap();
     for name in ["reset.db", "reset.db-wal"] {

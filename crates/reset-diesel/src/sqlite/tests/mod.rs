@@ -8,9 +8,9 @@ use std::{path::PathBuf, sync::Arc};
 use diesel::{connection::SimpleConnection, prelude::*, update};
 use reset_core::{
     email::EmailAddress,
-    errand::{Errand, ErrandId, Reference, Task},
     error::StoreError,
-    ports::{Errands, Store},
+    job::{Job, JobId, JobKind, Reference},
+    ports::{Jobs, Store},
     time::Timestamp,
 };
 use tempfile::TempDir;
@@ -19,8 +19,8 @@ use super::{
     Sqlite,
     connection::Role,
     migrate,
-    queries::{PURGE_STEP, errands::insert_errand, rows::NewErrandRow},
-    schema::errands,
+    queries::{PURGE_STEP, jobs::insert_job, rows::NewJobRow},
+    schema::jobs,
 };
 use crate::fault::Fault;
 
@@ -44,13 +44,13 @@ async fn fresh() -> (Arc<Sqlite>, TempDir) {
     (Arc::new(Sqlite::open(&path).await.unwrap()), directory)
 }
 
-fn errand(id: &str) -> Errand {
-    Errand {
-        id: ErrandId::new(id),
+fn job(id: &str) -> Job {
+    Job {
+        id: JobId::new(id),
         seq: 0,
         reference: Reference::stored("0123456789"),
         dialect: "px0".to_owned(),
-        task: Task::Reset {
+        task: JobKind::Reset {
             email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
             redirect_to: None,
             locale: None,
@@ -61,10 +61,10 @@ fn errand(id: &str) -> Errand {
     }
 }
 
-/// Ids of every errand that another process would see now.
+/// Ids of every job that another process would see now.
 fn seen_from_outside(directory: &TempDir) -> Vec<String> {
     let mut db = Role::Reader.connect(&directory.path().join("reset.db")).unwrap();
-    errands::table.order(errands::seq).select(errands::id).load(&mut db).unwrap()
+    jobs::table.order(jobs::seq).select(jobs::id).load(&mut db).unwrap()
 }
 
 /// The error and all its causes, as a log would show them.
@@ -81,22 +81,22 @@ fn told(error: &StoreError) -> String {
 #[tokio::test]
 async fn errors_name_the_kind_and_no_value() {
     let (store, _directory) = fresh().await;
-    store.push(&errand("one")).await.unwrap();
-    let twice = told(&store.push(&errand("one")).await.unwrap_err());
+    store.push(&job("one")).await.unwrap();
+    let twice = told(&store.push(&job("one")).await.unwrap_err());
     assert!(twice.contains("a value exists already"), "{twice}");
-    assert!(!twice.contains("canary") && !twice.contains("errands"), "{twice}");
+    assert!(!twice.contains("canary") && !twice.contains("jobs"), "{twice}");
 }
 
 #[tokio::test]
-async fn an_errand_that_cannot_be_read_does_not_stop_the_others() {
+async fn a_job_that_cannot_be_read_does_not_stop_the_others() {
     let (store, directory) = fresh().await;
     for id in ["one", "two", "three"] {
-        store.push(&errand(id)).await.unwrap();
+        store.push(&job(id)).await.unwrap();
     }
     let mut db = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
-    db.batch_execute("UPDATE errands SET email = 'no address' WHERE id = 'two'").unwrap();
+    db.batch_execute("UPDATE jobs SET email = 'no address' WHERE id = 'two'").unwrap();
     let claimed = store.claim(10, NOW, NOW).await.unwrap();
-    assert_eq!(claimed.iter().map(|errand| errand.id.as_str()).collect::<Vec<_>>(), ["one", "three"]);
+    assert_eq!(claimed.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["one", "three"]);
 }
 
 #[tokio::test]
@@ -105,9 +105,9 @@ async fn purge_goes_on_until_nothing_is_left() {
     let many = usize::from(PURGE_STEP) * 2 + 1;
     let fill = store.write(move |db| {
         for number in 0..many {
-            insert_errand(db, &NewErrandRow::from(&errand(&format!("errand{number}"))))?;
+            insert_job(db, &NewJobRow::from(&job(&format!("job{number}"))))?;
         }
-        update(errands::table).set(errands::finished_at.eq(NOW.as_millis())).execute(db)
+        update(jobs::table).set(jobs::finished_at.eq(NOW.as_millis())).execute(db)
     });
     assert_eq!(fill.await.unwrap(), many);
     store.purge(NOW).await.unwrap();
@@ -119,7 +119,7 @@ async fn purge_goes_on_until_nothing_is_left() {
 #[tokio::test]
 async fn a_reader_cannot_write() {
     let (store, directory) = fresh().await;
-    let refused = store.readers.run(|db| db.batch_execute("DELETE FROM errands")).await;
+    let refused = store.readers.run(|db| db.batch_execute("DELETE FROM jobs")).await;
     assert!(matches!(refused, Err(Fault::Engine(_))));
     assert!(seen_from_outside(&directory).is_empty());
 }
@@ -130,7 +130,7 @@ async fn the_files_are_their_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
 
     let (store, directory) = fresh().await;
-    store.push(&errand("one")).await.unwrap();
+    store.push(&job("one")).await.unwrap();
     for name in ["reset.db", "reset.db-wal", "reset.db-shm"] {
         let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");

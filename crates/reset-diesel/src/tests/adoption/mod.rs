@@ -8,8 +8,8 @@ use std::sync::Arc;
 use reset_core::{
     account::Account,
     email::EmailAddress,
-    errand::ErrandId,
     hasher::{HashForm, Scheme},
+    job::JobId,
     ports::{Redemption, Store},
     ticket::{Ticket, TicketId},
 };
@@ -60,7 +60,7 @@ async fn issued(store: &Arc<dyn Store>, account: &Account, id: &str) -> Ticket {
     let email = EmailAddress::parse(&account.email).unwrap();
     let ticket = Ticket {
         id: TicketId::new(id),
-        errand: ErrandId::new(id),
+        job: JobId::new(id),
         email: email.key().to_owned(),
         ..ticket(account, id)
     };
@@ -73,7 +73,7 @@ async fn redeem(store: &Arc<dyn Store>, ticket: &Ticket, hash: &str) -> bool {
         ticket: &ticket.id,
         account: &ticket.account,
         password_hash: hash,
-        errands: &[],
+        jobs: &[],
         event: &happened(at(1)),
         now: at(1),
     };

@@ -5,30 +5,25 @@ use async_trait::async_trait;
 use super::store::{MemoryStore, is_live};
 use crate::{
     budget::Budget,
-    errand::{Errand, ErrandId, Outcome},
     error::StoreError,
     event::Event,
-    ports::{Backlog, Errands, Outbox, Queued},
+    job::{Job, JobId, Outcome},
+    ports::{Backlog, Jobs, Outbox, Queued},
     ticket::TicketId,
     time::Timestamp,
 };
 
 #[async_trait]
-impl Errands for MemoryStore {
-    async fn push(&self, errand: &Errand) -> Result<(), StoreError> {
-        self.working("push")?.queue.push(errand)
+impl Jobs for MemoryStore {
+    async fn push(&self, job: &Job) -> Result<(), StoreError> {
+        self.working("push")?.queue.push(job)
     }
 
-    async fn push_within(
-        &self,
-        errand: &Errand,
-        budgets: &[Budget],
-        event: &Event,
-    ) -> Result<bool, StoreError> {
+    async fn push_within(&self, job: &Job, budgets: &[Budget], event: &Event) -> Result<bool, StoreError> {
         let mut state = self.working("push_within")?;
         let before = state.ledger.clone();
         let taken = state.ledger.take(budgets, event.at);
-        if taken && let Err(error) = state.queue.push(errand) {
+        if taken && let Err(error) = state.queue.push(job) {
             state.ledger = before;
             return Err(error);
         }
@@ -40,25 +35,20 @@ impl Errands for MemoryStore {
         Ok(taken)
     }
 
-    async fn push_done(&self, errand: &Errand, outcome: Outcome, now: Timestamp) -> Result<i64, StoreError> {
+    async fn push_done(&self, job: &Job, outcome: Outcome, now: Timestamp) -> Result<i64, StoreError> {
         let mut state = self.working("push_done")?;
-        state.queue.push(errand)?;
-        state.queue.finish(&errand.id, outcome, "", now);
+        state.queue.push(job)?;
+        state.queue.finish(&job.id, outcome, "", now);
         Ok(state.queue.last_seq())
     }
 
-    async fn claim(
-        &self,
-        limit: u32,
-        now: Timestamp,
-        lease_end: Timestamp,
-    ) -> Result<Vec<Errand>, StoreError> {
+    async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Job>, StoreError> {
         Ok(self.working("claim")?.queue.claim(limit as usize, now, lease_end))
     }
 
     async fn finish(
         &self,
-        errand: &ErrandId,
+        job: &JobId,
         outcome: Outcome,
         reply: &str,
         accepted: Option<(&TicketId, Timestamp)>,
@@ -66,7 +56,7 @@ impl Errands for MemoryStore {
     ) -> Result<(), StoreError> {
         let now = event.at;
         let mut state = self.working("finish")?;
-        if state.queue.finish(errand, outcome, reply, now) {
+        if state.queue.finish(job, outcome, reply, now) {
             state.chronicle.write(event.clone());
         }
         if let Some((ticket, end)) = accepted
@@ -79,14 +69,14 @@ impl Errands for MemoryStore {
 
     async fn postpone(
         &self,
-        errand: &ErrandId,
+        job: &JobId,
         attempts: u32,
         due_at: Timestamp,
         reply: &str,
         event: Option<&Event>,
     ) -> Result<(), StoreError> {
         let mut state = self.working("postpone")?;
-        if state.queue.postpone(errand, attempts, due_at, reply)
+        if state.queue.postpone(job, attempts, due_at, reply)
             && let Some(event) = event
         {
             state.chronicle.write(event.clone());
@@ -94,8 +84,8 @@ impl Errands for MemoryStore {
         Ok(())
     }
 
-    async fn renew(&self, errand: &ErrandId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError> {
-        self.working("renew")?.queue.renew(errand, attempts, lease_end);
+    async fn renew(&self, job: &JobId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError> {
+        self.working("renew")?.queue.renew(job, attempts, lease_end);
         Ok(())
     }
 
@@ -119,13 +109,13 @@ impl Outbox for MemoryStore {
         Ok(self.working("backlog")?.queue.backlog())
     }
 
-    async fn retry(&self, errand: &ErrandId, anew: &ErrandId, event: &Event) -> Result<bool, StoreError> {
+    async fn retry(&self, job: &JobId, anew: &JobId, event: &Event) -> Result<bool, StoreError> {
         let mut state = self.working("retry")?;
-        let retried = state.queue.retry(errand, anew, event.at)?;
+        let retried = state.queue.retry(job, anew, event.at)?;
         if let Some(retried) = &retried {
             let (dialect, reference) = (retried.dialect.clone(), Some(retried.reference.clone()));
-            let errand = Some(retried.id.clone());
-            state.chronicle.write(Event { dialect, reference, errand, ..event.clone() });
+            let job = Some(retried.id.clone());
+            state.chronicle.write(Event { dialect, reference, job, ..event.clone() });
         }
         Ok(retried.is_some())
     }

@@ -1,10 +1,10 @@
-//! The courier: works errands off behind the answers.
+//! The worker: works jobs off behind the answers.
 //!
-//! It wakes when an errand was accepted in this process, when a delivery is finished (the next errand for the
-//! same address may have waited for it), when a postponed errand becomes due, and every [`POLL`] whatever
+//! It wakes when a job was accepted in this process, when a delivery is finished (the next job for the
+//! same address may have waited for it), when a postponed job becomes due, and every [`POLL`] whatever
 //! happens. So a mail leaves within [`LINGER`] of its answer, and a lost wake-up costs a second.
 //!
-//! It does not start at once when an errand was accepted, but at a random moment soon after: what it does shares the
+//! It does not start at once when a job was accepted, but at a random moment soon after: what it does shares the
 //! machine with the next request, and a stranger who knew when to look would need fewer looks to tell what it does (R14).
 
 use std::{error::Error, future::Future, pin::pin, time::Duration};
@@ -12,8 +12,8 @@ use std::{error::Error, future::Future, pin::pin, time::Duration};
 use reset_core::{
     Resets,
     audit::Mark,
-    errand::{Errand, SUSPECT},
     error::StoreError,
+    job::{Job, SUSPECT_CRASHES},
     ports::random,
 };
 use tokio::{
@@ -28,12 +28,12 @@ const SLOTS: usize = 8;
 const DELIVERY_MOST: Duration = Duration::from_secs(90);
 /// Longest time between two looks at the queue.
 const POLL: Duration = Duration::from_secs(1);
-/// Longest time between an errand's acceptance and its turn, if nothing else is done: half of it on average. Nobody
-/// notices it in a mail, and what the errand costs is spread over dozens of requests of whoever looks.
+/// Longest time between a job's acceptance and its turn, if nothing else is done: half of it on average. Nobody
+/// notices it in a mail, and what the job costs is spread over dozens of requests of whoever looks.
 const LINGER: Duration = Duration::from_millis(50);
 /// Wait after the store failed, whoever calls meanwhile.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// How often an errand is tried to be put back when its delivery could not be recorded.
+/// How often a job is tried to be put back when its delivery could not be recorded.
 const PUT_BACK_TRIES: u32 = 5;
 /// Time between two clean-ups.
 const PURGE_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -42,7 +42,7 @@ const SEAL_EVERY: Duration = Duration::from_secs(2);
 /// How long what ended is remembered (R3: rows go at their end plus 24 hours).
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Works errands off until `stop`, then finishes the deliveries under way.
+/// Works jobs off until `stop`, then finishes the deliveries under way.
 pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let (mut under_way, mut alone) = (JoinSet::new(), false);
@@ -50,7 +50,7 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
         let nap = match fill(&resets, &mut under_way, &mut alone).await {
             Ok(nap) => nap,
             Err(error) => {
-                failed(&error, "errands could not be claimed");
+                failed(&error, "jobs could not be claimed");
                 tokio::select! {
                     () = &mut stop => break,
                     () = sleep(STORE_PAUSE) => continue,
@@ -67,7 +67,7 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
                     finished(done);
                     break;
                 }
-                () = resets.errand_accepted(), if !lingers => {
+                () = resets.job_queued(), if !lingers => {
                     lingers = true;
                     next = next.min(Instant::now() + linger(&resets));
                 }
@@ -86,7 +86,7 @@ fn linger(resets: &Resets) -> Duration {
     LINGER * u32::from(chance) / 256
 }
 
-/// Forgets what ended long ago, now and then. Beside the courier, so that no mail waits for it.
+/// Forgets what ended long ago, now and then. Beside the worker, so that no mail waits for it.
 pub(crate) async fn clean_up(resets: Resets, retention: Duration) {
     let mut told = Mark::START;
     loop {
@@ -107,7 +107,7 @@ pub(crate) async fn clean_up(resets: Resets, retention: Duration) {
     }
 }
 
-/// Seals events a moment after they were written down. Beside the courier, so that no mail waits for it.
+/// Seals events a moment after they were written down. Beside the worker, so that no mail waits for it.
 pub(crate) async fn seal(resets: Resets) {
     loop {
         sleep(SEAL_EVERY).await;
@@ -117,7 +117,7 @@ pub(crate) async fn seal(resets: Resets) {
     }
 }
 
-/// Gives every free slot a due errand, and says how long to sleep if nothing happens.
+/// Gives every free slot a due job, and says how long to sleep if nothing happens.
 async fn fill(
     resets: &Resets,
     under_way: &mut JoinSet<Result<(), StoreError>>,
@@ -133,29 +133,29 @@ async fn fill(
     let asked = resets.adapters().clock.now();
     let claimed = resets.claim(u32::try_from(free).unwrap_or(u32::MAX)).await?;
     // Beside one that may kill us, nothing else is begun.
-    *alone = claimed.iter().any(|errand| errand.lost > SUSPECT);
+    *alone = claimed.iter().any(|job| job.lost > SUSPECT_CRASHES);
     let full = claimed.len() == free || *alone;
-    for errand in claimed {
+    for job in claimed {
         let resets = resets.clone();
-        under_way.spawn(deliver(resets, errand));
+        under_way.spawn(deliver(resets, job));
     }
     if full {
         return Ok(POLL);
     }
-    // What was due and not to be had is waiting for another errand: somebody will wake us.
+    // What was due and not to be had is waiting for another job: somebody will wake us.
     let due = resets.adapters().store.next_due().await?.filter(|due| *due > asked);
     Ok(due.map_or(POLL, |due| due.since(resets.adapters().clock.now()).min(POLL)))
 }
 
-/// Delivers within [`DELIVERY_MOST`], and puts the errand back if that could not be recorded.
-async fn deliver(resets: Resets, errand: Errand) -> Result<(), StoreError> {
-    let delivery = timeout(DELIVERY_MOST, resets.deliver(&errand));
+/// Delivers within [`DELIVERY_MOST`], and puts the job back if that could not be recorded.
+async fn deliver(resets: Resets, job: Job) -> Result<(), StoreError> {
+    let delivery = timeout(DELIVERY_MOST, resets.deliver(&job));
     let done = delivery.await.unwrap_or_else(|_| Err(StoreError::new("the delivery took too long")));
     if done.is_err() {
         // A store that is locked or full is so for a moment as a rule.
         for _ in 0..PUT_BACK_TRIES {
             sleep(STORE_PAUSE).await;
-            if resets.put_back(&errand).await.is_ok() {
+            if resets.put_back(&job).await.is_ok() {
                 break;
             }
         }
@@ -166,7 +166,7 @@ async fn deliver(resets: Resets, errand: Errand) -> Result<(), StoreError> {
 fn finished(done: Result<Result<(), StoreError>, JoinError>) {
     match done {
         Ok(Ok(())) => {}
-        // The errand was put back, or is due again when its lease ends.
+        // The job was put back, or is due again when its lease ends.
         Ok(Err(error)) => failed(&error, "a delivery could not be recorded"),
         Err(_) => error!("a delivery panicked"),
     }
@@ -211,7 +211,7 @@ mod tests {
         memory: Memory,
         resets: Resets,
         stop: Arc<Notify>,
-        courier: JoinHandle<()>,
+        worker: JoinHandle<()>,
     }
 
     async fn start() -> Running {
@@ -247,8 +247,8 @@ mod tests {
         }
         let stop = Arc::new(Notify::new());
         let stopped = stop.clone();
-        let courier = tokio::spawn(run(resets.clone(), async move { stopped.notified().await }));
-        Running { memory, resets, stop, courier }
+        let worker = tokio::spawn(run(resets.clone(), async move { stopped.notified().await }));
+        Running { memory, resets, stop, worker }
     }
 
     fn address(name: &str) -> (EmailAddress, String) {
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_accepted_errand_is_mailed_soon_and_at_no_moment_that_could_be_foreseen() {
+    async fn an_accepted_job_is_mailed_soon_and_at_no_moment_that_could_be_foreseen() {
         let running = start().await;
         sleep(Duration::from_millis(300)).await;
         let mut waits = Vec::new();
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_postponed_errand_is_tried_again_when_it_is_due() {
+    async fn a_postponed_job_is_tried_again_when_it_is_due() {
         let running = start().await;
         running.memory.mailer.refuse_next(1, Refusal::Temporary);
         running.ask("ann").await;
@@ -347,11 +347,11 @@ mod tests {
         sleep(2 * POLL).await;
         let mails = running.memory.mailer.sent();
         assert_eq!((mails.len(), &mails[0].secret), (2, &mails[1].secret));
-        assert!(running.memory.store.errands()[0].1.is_some());
+        assert!(running.memory.store.jobs()[0].1.is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stopped_courier_finishes_what_it_holds_and_claims_no_more() {
+    async fn a_stopped_worker_finishes_what_it_holds_and_claims_no_more() {
         let memory = Memory::new(2);
         let gate = Arc::new(Gate { begun: AtomicUsize::new(0), open: Semaphore::new(0) });
         let running = start_with(memory, Some(gate.clone())).await;
@@ -363,10 +363,10 @@ mod tests {
 
         running.stop.notify_one();
         sleep(Duration::from_millis(10)).await;
-        assert!(!running.courier.is_finished());
+        assert!(!running.worker.is_finished());
         gate.open.add_permits(ACCOUNTS.len());
-        running.courier.await.unwrap();
-        let finished = running.memory.store.errands().iter().filter(|(_, end)| end.is_some()).count();
+        running.worker.await.unwrap();
+        let finished = running.memory.store.jobs().iter().filter(|(_, end)| end.is_some()).count();
         assert_eq!((finished, gate.begun.load(Ordering::SeqCst)), (SLOTS, SLOTS));
     }
 

@@ -1,10 +1,10 @@
-//! The thread that owns a connection: takes a job, begins, runs, commits; and gets a new connection when the old
+//! The thread that owns a connection: takes a task, begins, runs, commits; and gets a new connection when the old
 //! one broke.
 //!
-//! A job that had not begun is begun again on a new connection, once. One that met another transaction (a unique
+//! A task that had not begun is begun again on a new connection, once. One that met another transaction (a unique
 //! value, a deadlock) is run again from its start. Where a commit's answer is lost, nobody knows what was done: that
 //! is an error, and never tried again. Neither is what nobody waits for any more: who was told that it failed, and whose
-//! job was rolled back, does not find it done a minute later.
+//! task was rolled back, does not find it done a minute later.
 
 use std::{
     sync::{
@@ -20,13 +20,13 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::{
-    Engine, Purpose, RECONNECT_EVERY, fault,
-    job::{Job, Kind},
+    ConnectionPurpose, Engine, RECONNECT_EVERY, fault,
     runtime::{linger, within},
+    task::{TaskKind, ThreadTask},
 };
 use crate::{crew::Queue, fault::Fault};
 
-/// How often a job is run that others are in the way of.
+/// How often a task is run that others are in the way of.
 const TRIES: u32 = 8;
 /// How often one that finds its value taken: the second time it sees by whom.
 const TRIES_TAKEN: u32 = 3;
@@ -36,7 +36,7 @@ const TRIES_LOCKED: u32 = 2;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// One thread's share of a [`Networked`](super::Networked).
-pub(super) struct Worker<E: Engine> {
+pub(super) struct ConnectionThread<E: Engine> {
     engine: Arc<E>,
     /// How many of the crew have a connection.
     live: Arc<AtomicUsize>,
@@ -44,7 +44,7 @@ pub(super) struct Worker<E: Engine> {
     db: Option<E::Db>,
 }
 
-impl<E: Engine> Worker<E> {
+impl<E: Engine> ConnectionThread<E> {
     pub(super) fn new(engine: Arc<E>, live: Arc<AtomicUsize>, number: u32) -> Self {
         Self { engine, live, number, db: None }
     }
@@ -52,53 +52,53 @@ impl<E: Engine> Worker<E> {
     /// Works off the queue until the store is dropped. `first` wants to know whether the server answers.
     pub(super) fn run(
         mut self,
-        queue: &Queue<dyn Job<E::Db>>,
+        queue: &Queue<dyn ThreadTask<E::Db>>,
         first: Option<oneshot::Sender<Result<(), String>>>,
     ) {
         if let Some(first) = first {
             let _gone = first.send(self.connect());
         }
-        while let Some(job) = queue.next() {
-            self.take(job, queue);
+        while let Some(task) = queue.next() {
+            self.take(task, queue);
         }
         self.disconnect();
     }
 
-    fn take(&mut self, mut job: Box<dyn Job<E::Db>>, queue: &Queue<dyn Job<E::Db>>) {
-        if !job.is_wanted() {
+    fn take(&mut self, mut task: Box<dyn ThreadTask<E::Db>>, queue: &Queue<dyn ThreadTask<E::Db>>) {
+        if !task.is_wanted() {
             // No connection is waited for in the name of nobody.
             return;
         }
         if let Err(reason) = self.connect() {
-            let mut job = Some(job);
+            let mut task = Some(task);
             if self.live.load(Ordering::Relaxed) > 0 {
                 // The server has no connection for us: somebody who has one goes on.
-                job = job.and_then(|job| queue.leave(job));
+                task = task.and_then(|task| queue.leave(task));
                 queue.rest(RECONNECT_EVERY);
             }
             // Whoever came meanwhile has waited as well. To let each wait in its turn would outlast all patience.
-            let jobs = job
+            let tasks = task
                 .into_iter()
-                .flat_map(|job| std::iter::once(job).chain(std::iter::from_fn(|| queue.waiting())));
-            jobs.for_each(|job| job.answer(Some(Fault::Unreachable(reason.clone()))));
+                .flat_map(|task| std::iter::once(task).chain(std::iter::from_fn(|| queue.waiting())));
+            tasks.for_each(|task| task.answer(Some(Fault::Unreachable(reason.clone()))));
             return;
         }
-        if job.begin() {
-            let lost = self.settle(&mut *job).err();
-            job.answer(lost);
+        if task.begin() {
+            let lost = self.settle(&mut *task).err();
+            task.answer(lost);
         }
     }
 
-    /// Runs a job until it is done, or cannot be.
-    fn settle(&mut self, job: &mut dyn Job<E::Db>) -> Result<(), Fault> {
+    /// Runs a task until it is done, or cannot be.
+    fn settle(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), Fault> {
         for tried in 1.. {
-            let fault = match self.once(job) {
+            let fault = match self.once(task) {
                 Err(fault @ Fault::Conflict) if tried < TRIES => fault,
                 Err(fault @ Fault::Locked) if tried < TRIES_LOCKED => fault,
                 Err(fault) if fault == Fault::EXISTS && tried < TRIES_TAKEN => fault,
                 done => return done,
             };
-            if !job.is_wanted() {
+            if !task.is_wanted() {
                 return Err(fault);
             }
             // Not all at once again.
@@ -109,17 +109,17 @@ impl<E: Engine> Worker<E> {
         unreachable!("the last try returns")
     }
 
-    fn once(&mut self, job: &mut dyn Job<E::Db>) -> Result<(), Fault> {
-        if job.kind() == Kind::Read && self.engine.reads_alone() {
-            return match self.work(job) {
-                Err(fault) if self.is_broken(&fault) => self.work(job).inspect_err(|fault| {
+    fn once(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), Fault> {
+        if task.kind() == TaskKind::Read && self.engine.reads_alone() {
+            return match self.work(task) {
+                Err(fault) if self.is_broken(&fault) => self.work(task).inspect_err(|fault| {
                     self.is_broken(fault);
                 }),
                 done => done,
             };
         }
         self.begin()?;
-        if let Err(fault) = self.work(job) {
+        if let Err(fault) = self.work(task) {
             if !self.is_broken(&fault) && self.ask(|_, db| db.batch_execute("ROLLBACK")).is_err() {
                 self.disconnect();
             }
@@ -131,11 +131,11 @@ impl<E: Engine> Worker<E> {
         })
     }
 
-    fn work(&mut self, job: &mut dyn Job<E::Db>) -> Result<(), Fault> {
+    fn work(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), Fault> {
         let limit = self.limit();
         let db = self.db()?;
-        // A job tells silence as its fault, like whatever else stops it.
-        within(limit, || job.run(db)).unwrap_or_else(|_| Err(fault::silent()))
+        // A task tells silence as its fault, like whatever else stops it.
+        within(limit, || task.run(db)).unwrap_or_else(|_| Err(fault::silent()))
     }
 
     /// Asks the server for something, and waits no longer than it may take.
@@ -176,7 +176,7 @@ impl<E: Engine> Worker<E> {
     fn connect(&mut self) -> Result<(), String> {
         if self.db.is_none() {
             let engine = self.engine.clone();
-            let connected = within(self.limit(), || engine.connect(Purpose::Jobs));
+            let connected = within(self.limit(), || engine.connect(ConnectionPurpose::Tasks));
             let connected = connected.unwrap_or_else(|_| Err(fault::silent().to_string()));
             let others = match &connected {
                 Ok(_) => self.live.fetch_add(1, Ordering::Relaxed),

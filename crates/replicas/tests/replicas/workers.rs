@@ -35,7 +35,7 @@ fn addresses(count: usize) -> Vec<String> {
 fn let_leases_end(site: &Site) {
     site.database.execute(&format!(
         "UPDATE {} SET due_at = 0 WHERE taken AND finished_at IS NULL",
-        site.table("errands")
+        site.table("jobs")
     ));
 }
 
@@ -69,10 +69,10 @@ fn sixty_accounts_get_their_mail_though_a_replica_is_killed_in_the_middle(server
         assert!(ask(one.address, email));
     }
     // What the dead one did not hold is mailed at once.
-    let errands = site.table("errands");
-    site.wait_for(&format!("SELECT COUNT(*) FROM {errands} WHERE finished_at IS NULL AND NOT taken"), 0);
+    let jobs = site.table("jobs");
+    site.wait_for(&format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL AND NOT taken"), 0);
     let begun = Instant::now();
-    let unfinished = format!("SELECT COUNT(*) FROM {errands} WHERE finished_at IS NULL");
+    let unfinished = format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL");
     while site.number(&unfinished) > 8 {
         assert!(begun.elapsed() < PATIENCE, "more is held than one process takes");
         thread::sleep(Duration::from_millis(20));
@@ -116,12 +116,12 @@ fn what_a_dead_replica_held_is_mailed_again_with_the_same_secret(server: databas
         thread::sleep(Duration::from_millis(5));
     }
     dying.kill();
-    let held = site.number(&format!("SELECT COUNT(*) FROM {} WHERE taken", site.table("errands")));
-    assert!((4..=8).contains(&held), "{held} errands are held");
+    let held = site.number(&format!("SELECT COUNT(*) FROM {} WHERE taken", site.table("jobs")));
+    assert!((4..=8).contains(&held), "{held} jobs are held");
 
     site.set("RESET_MAIL_URL", &folder);
     let _others = [site.deployments[0].start().unwrap(), site.deployments[1].start().unwrap()];
-    let finished = format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NOT NULL", site.table("errands"));
+    let finished = format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NOT NULL", site.table("jobs"));
     site.wait_for(&finished, 60 - held);
     let_leases_end(&site);
     site.wait_for(&finished, 60);

@@ -1,4 +1,4 @@
-//! Errands: what was asked of us and has to be done behind the answer. The courier works them off.
+//! Jobs: what was asked of us and has to be done behind the answer. The worker works them off.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::{
     time::Timestamp,
 };
 
-/// Longest time an errand is tried before it is given up. Default 24 hours: a greylisting or broken mail
+/// Longest time a job is tried before it is given up. Default 24 hours: a greylisting or broken mail
 /// server gets a day, and a ticket could not outlive it (see `ticket::HARD_CAP`).
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Identifies one errand; random, and no secret. Part of what a secret is derived from.
+/// Identifies one job; random, and no secret. Part of what a secret is derived from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ErrandId(String);
+pub struct JobId(String);
 
-impl ErrandId {
-    /// The errand whose key reads `id`.
+impl JobId {
+    /// The job whose key reads `id`.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
@@ -53,7 +53,7 @@ impl Reference {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
+pub enum JobKind {
     /// Look the address up and, if there is an account, issue a ticket and mail its secret.
     Reset {
         /// The address that somebody typed.
@@ -78,7 +78,7 @@ pub enum Task {
     },
 }
 
-impl Task {
+impl JobKind {
     /// Name for operators.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -97,11 +97,11 @@ impl Task {
     }
 }
 
-/// One errand. It holds no secret and, until the courier's turn, no knowledge of any account.
+/// One job. It holds no secret and, until the worker's turn, no knowledge of any account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Errand {
+pub struct Job {
     /// Key of the row.
-    pub id: ErrandId,
+    pub id: JobId,
     /// Place in the order of asking; given by the store, zero before.
     pub seq: i64,
     /// What the answer's `X-Reset-Reference` said.
@@ -109,16 +109,16 @@ pub struct Errand {
     /// The dialect that was asked.
     pub dialect: String,
     /// What is to be done.
-    pub task: Task,
+    pub task: JobKind,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// How often it has been tried, this time included.
     pub attempts: u32,
-    /// How often in a row a courier took it and was never heard of again.
+    /// How often in a row a worker took it and was never heard of again.
     pub lost: u32,
 }
 
-/// How an errand ended.
+/// How a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The mail, or the webhook, was accepted.
@@ -133,15 +133,15 @@ pub enum Outcome {
     GivenUp,
     /// Its dialect is no longer served here.
     Abandoned,
-    /// Couriers were lost over it, or it cannot be read: an operator has to look at it.
-    SetAside,
+    /// Workers were lost over it, or it cannot be read: an operator has to look at it.
+    Quarantined,
     /// An administrator handed its secret over.
     HandedOver,
 }
 
 impl Outcome {
     /// Those after which a mail, or an event, is still owed to somebody: an operator may try once more.
-    pub const OWED: [Self; 3] = [Self::Refused, Self::GivenUp, Self::SetAside];
+    pub const OWED: [Self; 3] = [Self::Refused, Self::GivenUp, Self::Quarantined];
 
     /// Name for stores and logs.
     pub const fn name(self) -> &'static str {
@@ -152,22 +152,22 @@ impl Outcome {
             Self::Refused => "refused",
             Self::GivenUp => "given-up",
             Self::Abandoned => "abandoned",
-            Self::SetAside => "set-aside",
+            Self::Quarantined => "quarantined",
             Self::HandedOver => "handed-over",
         }
     }
 }
 
-/// Couriers that may be lost in a row over one errand before it is set aside. A process that is killed ten times is
+/// Workers that may be lost in a row over one job before it is set aside. A process that is killed ten times is
 /// killed by something; others must not wait for it.
-pub const LOST_MAX: u32 = 10;
+pub const MAX_WORKER_CRASHES: u32 = 10;
 
-/// Couriers lost in a row over one errand, beyond which it is taken alone: what kills a courier shall not take others with
+/// Workers lost in a row over one job, beyond which it is taken alone: what kills a worker shall not take others with
 /// it again and again.
-pub const SUSPECT: u32 = 2;
+pub const SUSPECT_CRASHES: u32 = 2;
 
-/// How much longer than others an errand is kept whose mail never left, so that it can be tried once more.
-pub const KEPT_FOR_RETRY: Duration = Duration::from_secs(6 * 24 * 60 * 60);
+/// How much longer than others a job is kept whose mail never left, so that it can be tried once more.
+pub const RETRY_RETENTION: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 
 /// How long to wait after the `attempts`-th try: quickly at first, then every quarter of an hour.
 pub fn backoff(attempts: u32) -> Duration {

@@ -1,6 +1,6 @@
-//! Jobs: one unit of work, which may have to be run again, and the caller who waits for it.
+//! Tasks: one unit of work, which may have to be run again, and the caller who waits for it.
 //!
-//! A job that nobody waits for any more is not begun: whoever was told that no connection became free finds that
+//! A task that nobody waits for any more is not begun: whoever was told that no connection became free finds that
 //! nothing was done.
 
 use std::{
@@ -19,9 +19,9 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{fault, runtime::Silent};
 use crate::fault::Fault;
 
-/// What a job does.
+/// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TaskKind {
     /// Looks up, with one query.
     Read,
     /// Changes something.
@@ -29,9 +29,9 @@ pub(crate) enum Kind {
 }
 
 /// One unit of work and the caller who waits for its result.
-pub(super) trait Job<Db>: Send {
+pub(super) trait ThreadTask<Db>: Send {
     /// What it does.
-    fn kind(&self) -> Kind;
+    fn kind(&self) -> TaskKind;
 
     /// Whether somebody still waits for it.
     fn is_wanted(&self) -> bool;
@@ -50,34 +50,34 @@ const QUEUED: u8 = 0;
 const BEGUN: u8 = 1;
 const WITHDRAWN: u8 = 2;
 
-struct Work<T, F> {
-    kind: Kind,
+struct PendingTask<T, F> {
+    kind: TaskKind,
     todo: F,
     result: Option<T>,
     stage: Arc<AtomicU8>,
     caller: oneshot::Sender<Result<T, Fault>>,
 }
 
-/// The caller's end of a job.
+/// The caller's end of a task.
 pub(super) struct Waiting<T> {
     stage: Arc<AtomicU8>,
     result: oneshot::Receiver<Result<T, Fault>>,
 }
 
-/// A job and its caller's end.
-pub(super) fn new<Db, T, F>(kind: Kind, work: F) -> (Box<dyn Job<Db>>, Waiting<T>)
+/// A task and its caller's end.
+pub(super) fn new<Db, T, F>(kind: TaskKind, work: F) -> (Box<dyn ThreadTask<Db>>, Waiting<T>)
 where
     T: Send + 'static,
     F: FnMut(&mut Db) -> QueryResult<T> + Send + 'static,
 {
     let (caller, result) = oneshot::channel();
     let stage = Arc::new(AtomicU8::new(QUEUED));
-    let job = Work { kind, todo: work, result: None, stage: stage.clone(), caller };
-    (Box::new(job), Waiting { stage, result })
+    let task = PendingTask { kind, todo: work, result: None, stage: stage.clone(), caller };
+    (Box::new(task), Waiting { stage, result })
 }
 
 impl<T> Waiting<T> {
-    /// Waits `begin` for the job to begin, then `end` for it to end.
+    /// Waits `begin` for the task to begin, then `end` for it to end.
     pub(super) async fn within(mut self, begin: Duration, end: Duration) -> Result<T, Fault> {
         if let Ok(result) = timeout(begin, &mut self.result).await {
             return result.unwrap_or(Err(Fault::Closed));
@@ -91,17 +91,17 @@ impl<T> Waiting<T> {
     }
 }
 
-/// Begins or withdraws a job that is still queued.
+/// Begins or withdraws a task that is still queued.
 fn move_on(stage: &AtomicU8, to: u8) -> bool {
     stage.compare_exchange(QUEUED, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
-impl<Db, T, F> Job<Db> for Work<T, F>
+impl<Db, T, F> ThreadTask<Db> for PendingTask<T, F>
 where
     T: Send,
     F: FnMut(&mut Db) -> QueryResult<T> + Send,
 {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> TaskKind {
         self.kind
     }
 

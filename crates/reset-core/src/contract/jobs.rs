@@ -1,57 +1,57 @@
-//! The contract of [`Errands`](crate::ports::Errands), and of what is forgotten in the end.
+//! The contract of [`Jobs`](crate::ports::Jobs), and of what is forgotten in the end.
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{account, address, at, done, errand, happened, issued, state, stored, ticket};
+use super::{account, address, at, done, happened, issued, job, state, stored, ticket};
 use crate::{
     account::{AccountId, StoredAddress},
-    errand::{Errand, ErrandId, Outcome, Task},
+    job::{Job, JobId, JobKind, Outcome},
     ports::Store,
     ticket::{Ticket, TicketState},
     time::Timestamp,
 };
 
 async fn push(store: &Arc<dyn Store>, id: &str, name: &str) {
-    done(store.push(&errand(id, name)).await);
+    done(store.push(&job(id, name)).await);
 }
 
-/// Claims up to ten errands for a minute and names them.
+/// Claims up to ten jobs for a minute and names them.
 async fn claim(store: &Arc<dyn Store>, now: Timestamp) -> Vec<String> {
     let claimed = done(store.claim(10, now, now.plus(std::time::Duration::from_secs(60))).await);
-    claimed.iter().map(|errand| errand.id.as_str().to_owned()).collect()
+    claimed.iter().map(|job| job.id.as_str().to_owned()).collect()
 }
 
 async fn finish(store: &Arc<dyn Store>, id: &str, now: Timestamp) {
-    done(store.finish(&ErrandId::new(id), Outcome::Mailed, "250", None, &happened(now)).await);
+    done(store.finish(&JobId::new(id), Outcome::Mailed, "250", None, &happened(now)).await);
 }
 
 /// Puts off what was claimed once.
 async fn postpone(store: &Arc<dyn Store>, id: &str, due_at: Timestamp) {
-    done(store.postpone(&ErrandId::new(id), 1, due_at, "451 4.7.1", Some(&happened(at(0)))).await);
+    done(store.postpone(&JobId::new(id), 1, due_at, "451 4.7.1", Some(&happened(at(0)))).await);
 }
 
-pub async fn an_errand_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {
+pub async fn a_job_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {
     let redirect_to = Some("https://example.org/?a='\"".to_owned());
-    let reset = Errand {
-        task: Task::Reset { email: address("ann"), redirect_to, locale: Some("de-CH".to_owned()) },
-        ..errand("reset", "ann")
+    let reset = Job {
+        task: JobKind::Reset { email: address("ann"), redirect_to, locale: Some("de-CH".to_owned()) },
+        ..job("reset", "ann")
     };
-    let notice = Errand {
-        task: Task::Notice { account: AccountId::new("any key"), to: StoredAddress::new("Ann@B.C") },
-        ..errand("notice", "ann")
+    let notice = Job {
+        task: JobKind::Notice { account: AccountId::new("any key"), to: StoredAddress::new("Ann@B.C") },
+        ..job("notice", "ann")
     };
     done(store.push(&reset).await);
     done(store.push(&notice).await);
     let claimed = done(store.claim(10, at(0), at(60)).await);
     assert!(claimed[0].seq > 0 && claimed[1].seq > claimed[0].seq);
     let expected = [
-        Errand { seq: claimed[0].seq, attempts: 1, ..reset },
-        Errand { seq: claimed[1].seq, attempts: 1, ..notice },
+        Job { seq: claimed[0].seq, attempts: 1, ..reset },
+        Job { seq: claimed[1].seq, attempts: 1, ..notice },
     ];
     assert_eq!(claimed, expected);
 }
 
-pub async fn errands_are_claimed_in_the_order_of_asking(store: Arc<dyn Store>) {
+pub async fn jobs_are_claimed_in_the_order_of_asking(store: Arc<dyn Store>) {
     for (id, name) in [("c", "cleo"), ("a", "ann"), ("d", "dave"), ("b", "bob")] {
         push(&store, id, name).await;
     }
@@ -59,17 +59,17 @@ pub async fn errands_are_claimed_in_the_order_of_asking(store: Arc<dyn Store>) {
     assert_eq!(done(store.claim(1, at(0), at(60)).await)[0].id.as_str(), "c");
     postpone(&store, "c", at(1)).await;
     let first = done(store.claim(3, at(1), at(60)).await);
-    assert_eq!(first.iter().map(|errand| errand.id.as_str()).collect::<Vec<_>>(), ["c", "a", "d"]);
+    assert_eq!(first.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["c", "a", "d"]);
     assert_eq!(claim(&store, at(1)).await, ["b"]);
 }
 
-pub async fn an_errand_is_accepted_once(store: Arc<dyn Store>) {
+pub async fn a_job_is_accepted_once(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
-    assert!(store.push(&errand("one", "bob")).await.is_err());
+    assert!(store.push(&job("one", "bob")).await.is_err());
     assert_eq!(claim(&store, at(0)).await, ["one"]);
 }
 
-pub async fn a_claimed_errand_is_nobody_elses_until_its_lease_ends(store: Arc<dyn Store>) {
+pub async fn a_claimed_job_is_nobody_elses_until_its_lease_ends(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     assert_eq!(claim(&store, at(0)).await, ["one"]);
     assert!(claim(&store, at(59)).await.is_empty());
@@ -77,9 +77,9 @@ pub async fn a_claimed_errand_is_nobody_elses_until_its_lease_ends(store: Arc<dy
     assert_eq!((again.len(), again[0].attempts), (1, 2));
 }
 
-pub async fn parallel_claims_share_the_errands_out(store: Arc<dyn Store>) {
+pub async fn parallel_claims_share_the_jobs_out(store: Arc<dyn Store>) {
     for number in 0..30 {
-        push(&store, &format!("errand {number}"), &format!("name{number}")).await;
+        push(&store, &format!("job {number}"), &format!("name{number}")).await;
     }
     let all: Vec<_> = (0..10)
         .map(|_| {
@@ -89,30 +89,30 @@ pub async fn parallel_claims_share_the_errands_out(store: Arc<dyn Store>) {
         .collect();
     let mut claimed = Vec::new();
     for one in all {
-        claimed.extend(one.await.expect("a task that ends").into_iter().map(|errand| errand.id));
+        claimed.extend(one.await.expect("a task that ends").into_iter().map(|job| job.id));
     }
     assert_eq!(claimed.len(), 30);
     assert_eq!(claimed.into_iter().collect::<HashSet<_>>().len(), 30);
 }
 
-pub async fn an_errand_that_is_not_due_waits(store: Arc<dyn Store>) {
-    done(store.push(&Errand { created_at: at(10), ..errand("one", "ann") }).await);
+pub async fn a_job_that_is_not_due_waits(store: Arc<dyn Store>) {
+    done(store.push(&Job { created_at: at(10), ..job("one", "ann") }).await);
     assert!(claim(&store, at(9)).await.is_empty());
     assert_eq!(claim(&store, at(10)).await, ["one"]);
 }
 
-pub async fn a_renewed_lease_lasts_longer_and_only_a_taken_errand_has_one(store: Arc<dyn Store>) {
+pub async fn a_renewed_lease_lasts_longer_and_only_a_taken_job_has_one(store: Arc<dyn Store>) {
     push(&store, "taken", "ann").await;
     assert_eq!(claim(&store, at(0)).await, ["taken"]);
     push(&store, "waiting", "bob").await;
     for (id, attempts) in [("taken", 1), ("waiting", 0)] {
-        done(store.renew(&ErrandId::new(id), attempts, at(500)).await);
+        done(store.renew(&JobId::new(id), attempts, at(500)).await);
     }
     assert_eq!(claim(&store, at(499)).await, ["waiting"]);
     assert_eq!(claim(&store, at(500)).await, ["taken"]);
 }
 
-pub async fn a_postponed_errand_is_due_when_it_was_put_off_to(store: Arc<dyn Store>) {
+pub async fn a_postponed_job_is_due_when_it_was_put_off_to(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     claim(&store, at(0)).await;
     postpone(&store, "one", at(5)).await;
@@ -122,18 +122,18 @@ pub async fn a_postponed_errand_is_due_when_it_was_put_off_to(store: Arc<dyn Sto
     assert_eq!((again.len(), again[0].attempts), (1, 2));
 }
 
-pub async fn a_courier_whose_lease_is_over_gives_nobodys_errand_back(store: Arc<dyn Store>) {
+pub async fn a_worker_whose_lease_is_over_gives_nobodys_job_back(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     claim(&store, at(0)).await;
-    assert_eq!(claim(&store, at(60)).await, ["one"], "another courier's now");
+    assert_eq!(claim(&store, at(60)).await, ["one"], "another worker's now");
     postpone(&store, "one", at(70)).await;
-    done(store.renew(&ErrandId::new("one"), 1, at(500)).await);
+    done(store.renew(&JobId::new("one"), 1, at(500)).await);
     assert_eq!(done(store.next_due().await), Some(at(120)));
     assert!(claim(&store, at(119)).await.is_empty());
     assert_eq!(claim(&store, at(120)).await, ["one"]);
 }
 
-pub async fn a_finished_errand_never_comes_back(store: Arc<dyn Store>) {
+pub async fn a_finished_job_never_comes_back(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     claim(&store, at(0)).await;
     finish(&store, "one", at(1)).await;
@@ -143,7 +143,7 @@ pub async fn a_finished_errand_never_comes_back(store: Arc<dyn Store>) {
     assert_eq!(done(store.next_due().await), None);
 }
 
-pub async fn release_makes_every_unfinished_errand_due(store: Arc<dyn Store>) {
+pub async fn release_makes_every_unfinished_job_due(store: Arc<dyn Store>) {
     for (id, name) in [("taken", "ann"), ("postponed", "bob")] {
         push(&store, id, name).await;
     }
@@ -154,7 +154,7 @@ pub async fn release_makes_every_unfinished_errand_due(store: Arc<dyn Store>) {
     assert_eq!(claim(&store, at(1)).await, ["taken", "postponed"]);
 }
 
-pub async fn an_errand_waits_for_an_earlier_one_to_its_address(store: Arc<dyn Store>) {
+pub async fn a_job_waits_for_an_earlier_one_to_its_address(store: Arc<dyn Store>) {
     for id in ["first", "second", "third"] {
         push(&store, id, "ann").await;
     }
@@ -168,7 +168,7 @@ pub async fn an_errand_waits_for_an_earlier_one_to_its_address(store: Arc<dyn St
     assert_eq!(claim(&store, at(62)).await, ["third"]);
 }
 
-pub async fn an_errand_overtakes_one_that_is_postponed(store: Arc<dyn Store>) {
+pub async fn a_job_overtakes_one_that_is_postponed(store: Arc<dyn Store>) {
     push(&store, "first", "ann").await;
     push(&store, "second", "ann").await;
     claim(&store, at(0)).await;
@@ -178,22 +178,22 @@ pub async fn an_errand_overtakes_one_that_is_postponed(store: Arc<dyn Store>) {
     assert_eq!(claim(&store, at(10)).await, ["first"]);
 }
 
-pub async fn errands_to_other_addresses_and_dialects_do_not_wait(store: Arc<dyn Store>) {
+pub async fn jobs_to_other_addresses_and_dialects_do_not_wait(store: Arc<dyn Store>) {
     push(&store, "ann", "ann").await;
     push(&store, "bob", "bob").await;
-    done(store.push(&Errand { dialect: "other".to_owned(), ..errand("other", "ann") }).await);
+    done(store.push(&Job { dialect: "other".to_owned(), ..job("other", "ann") }).await);
     assert_eq!(claim(&store, at(0)).await, ["ann", "bob", "other"]);
 }
 
 pub async fn notices_wait_for_nobody(store: Arc<dyn Store>) {
     for id in ["one", "two"] {
-        let task = Task::Notice { account: AccountId::new("1"), to: StoredAddress::new("a@b.c") };
-        done(store.push(&Errand { task, ..errand(id, "unused") }).await);
+        let task = JobKind::Notice { account: AccountId::new("1"), to: StoredAddress::new("a@b.c") };
+        done(store.push(&Job { task, ..job(id, "unused") }).await);
     }
     assert_eq!(claim(&store, at(0)).await, ["one", "two"]);
 }
 
-/// One that waits behind a taken one does not count, or its courier would ask again and again.
+/// One that waits behind a taken one does not count, or its worker would ask again and again.
 pub async fn next_due_is_the_earliest_that_could_be_claimed(store: Arc<dyn Store>) {
     push(&store, "first", "ann").await;
     push(&store, "second", "ann").await;
@@ -207,9 +207,9 @@ pub async fn next_due_is_the_earliest_that_could_be_claimed(store: Arc<dyn Store
 }
 
 async fn accept(store: &Arc<dyn Store>, ticket: &Ticket, end: Timestamp, now: Timestamp) {
-    push(store, ticket.errand.as_str(), "ann").await;
+    push(store, ticket.job.as_str(), "ann").await;
     claim(store, now).await;
-    done(store.finish(&ticket.errand, Outcome::Mailed, "250", Some((&ticket.id, end)), &happened(now)).await);
+    done(store.finish(&ticket.job, Outcome::Mailed, "250", Some((&ticket.id, end)), &happened(now)).await);
     assert_eq!(done(store.next_due().await), None, "finished");
 }
 
@@ -245,10 +245,10 @@ pub async fn purge_forgets_what_ended_before_and_nothing_else(store: Arc<dyn Sto
     let expired = issued(&store, in_dialect("expired", at(10))).await;
     let edge = issued(&store, in_dialect("edge", at(20))).await;
     let spent = issued(&store, in_dialect("spent", at(900))).await;
-    let token = Ticket { id: super::TicketId::new("token"), errand: ErrandId::new("token"), ..spent.clone() };
+    let token = Ticket { id: super::TicketId::new("token"), job: JobId::new("token"), ..spent.clone() };
     assert!(done(store.exchange(&spent.id, &token, &happened(at(5))).await));
     let void = issued(&store, in_dialect("void", at(900))).await;
-    let late = Ticket { errand_seq: 2, issued_at: at(4), ..ticket(&ann, "late") };
+    let late = Ticket { job_seq: 2, issued_at: at(4), ..ticket(&ann, "late") };
     let late = issued(&store, Ticket { dialect: "void".to_owned(), ..late }).await;
 
     for (id, name) in [("early", "bob"), ("finished", "cleo"), ("pending", "dave")] {
@@ -260,14 +260,14 @@ pub async fn purge_forgets_what_ended_before_and_nothing_else(store: Arc<dyn Sto
 
     done(store.purge(at(20)).await);
     for gone in [&expired, &spent, &void] {
-        assert!(done(store.ticket_of(&gone.errand).await).is_none(), "{}", gone.id.as_str());
+        assert!(done(store.ticket_of(&gone.job).await).is_none(), "{}", gone.id.as_str());
     }
     for kept in [&edge, &token, &late] {
-        assert!(done(store.ticket_of(&kept.errand).await).is_some(), "{}", kept.id.as_str());
+        assert!(done(store.ticket_of(&kept.job).await).is_some(), "{}", kept.id.as_str());
     }
     assert!(done(store.account(&ann.id).await).is_some());
     assert_eq!(claim(&store, at(60)).await, ["pending"]);
     // An id is free again once it is forgotten, and only then.
-    assert!(store.push(&errand("early", "bob")).await.is_ok());
-    assert!(store.push(&errand("finished", "cleo")).await.is_err());
+    assert!(store.push(&job("early", "bob")).await.is_ok());
+    assert!(store.push(&job("finished", "cleo")).await.is_err());
 }
