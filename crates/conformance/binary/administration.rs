@@ -174,8 +174,8 @@ fn the_owner_takes_back_a_reset_that_was_somebody_elses() {
     ask(server.address, ASK);
     let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
     assert_eq!(reset(server.address, &code), 200);
-    let objectionable = |letter: &mails::Letter| letter.link().is_some_and(|link| link.contains("/not-me?"));
-    let notice = mails::wait_for(&deployment.mails(), PERSON, PATIENCE, objectionable).unwrap();
+    let disputeable = |letter: &mails::Letter| letter.link().is_some_and(|link| link.contains("/not-me?"));
+    let notice = mails::wait_for(&deployment.mails(), PERSON, PATIENCE, disputeable).unwrap();
     let (link, token) = (notice.link().unwrap(), notice.token().unwrap());
     let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
     for _ in 0..50 {

@@ -153,8 +153,8 @@ fn resets(
     let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
     let owner = settings.notify.owner;
     let pages = dialects.iter().any(|dialect| dialect.name == reset_dialects::pages::NAME);
-    let objection_page = (owner && pages).then(|| format!("{public_url}/not-me"));
-    let notices = Notices { owner, objection_page };
+    let dispute_page = (owner && pages).then(|| format!("{public_url}/not-me"));
+    let notices = Notices { owner, dispute_page };
     let budgeting = settings.limits.budgeting.clone();
     let resets = Resets::within(budgeting, adapters, Keys::rotated(roots), recipes, notices);
     resets.called(settings.names(public_url))

@@ -58,7 +58,7 @@ pub(crate) enum Purpose {
     /// An administrator hands its secret over.
     Link,
     /// Nothing: it never opens anything, for nobody has the account that it is issued to.
-    Rehearsal,
+    Decoy,
 }
 
 /// A mail that is ready, and the ticket whose clock starts when it is accepted.
@@ -96,11 +96,11 @@ impl Resets {
             JobKind::Notice { account, to } => match self.adapters().store.account(account).await? {
                 Some(account) => {
                     let account = Account { email: to.as_str().to_owned(), ..account };
-                    let objection = self.allow_objection(job, &account.id, to).await?;
-                    let body = MailBody::PasswordChanged { objection };
+                    let dispute = self.allow_dispute(job, &account.id, to).await?;
+                    let body = MailBody::PasswordChanged { dispute };
                     Ok(Ready { mail: letter(job, account, body), ticket: None })
                 }
-                None => Err(NoMail::Ended(Outcome::Nobody)),
+                None => Err(NoMail::Ended(Outcome::NoAccount)),
             },
             JobKind::Webhook { account } => return self.tell(job, account).await,
         };
@@ -143,8 +143,8 @@ impl Resets {
         let Some(recipes) = self.recipes_of(&job.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
         let Some(account) = self.reached_by(email, adapters.clock.now()).await? else {
-            self.rehearse(job, recipes, redirect_to).await?;
-            return ended(Outcome::Nobody);
+            self.prepare_decoy(job, recipes, redirect_to).await?;
+            return ended(Outcome::NoAccount);
         };
         let ticket = match adapters.store.ticket_of(&job.id).await? {
             Some(ticket) => Some(ticket),
@@ -167,7 +167,7 @@ impl Resets {
         }
         let text = recipe.shape.seal(&secret, &ticket);
         let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
-        // To the stored address; or to the mailbox of an objection, which was stored when the reset was.
+        // To the stored address; or to the mailbox of a dispute, which was stored when the reset was.
         let account = if account.email_key() == email.key() {
             account
         } else {
@@ -275,7 +275,7 @@ impl Resets {
                 minted_at: now,
                 expires_at: now.plus(recipe.life),
                 spent_at: None,
-                voided_at: (purpose == Purpose::Rehearsal).then_some(now),
+                voided_at: (purpose == Purpose::Decoy).then_some(now),
             };
             let kind = if purpose == Purpose::Link { EventKind::Linked } else { EventKind::Matched };
             let event = Event::of_ticket(kind, &ticket, now).saying(ticket.kind.name());

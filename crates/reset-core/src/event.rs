@@ -47,9 +47,9 @@ pub enum EventKind {
     /// An administrator made a secret and handed it over himself; the detail is its kind.
     Linked,
     /// The owner said that the reset was somebody else's.
-    Objected,
-    /// An administrator ended the objection.
-    Lifted,
+    Disputed,
+    /// An administrator ended the dispute.
+    DisputeClosed,
     /// An administrator blocked the account.
     Blocked,
     /// An administrator unblocked the account.
@@ -77,8 +77,8 @@ impl EventKind {
         Self::Dead,
         Self::Done,
         Self::Linked,
-        Self::Objected,
-        Self::Lifted,
+        Self::Disputed,
+        Self::DisputeClosed,
         Self::Blocked,
         Self::Unblocked,
         Self::Retried,
@@ -100,8 +100,8 @@ impl EventKind {
             Self::Dead => "dead",
             Self::Done => "done",
             Self::Linked => "linked",
-            Self::Objected => "objected",
-            Self::Lifted => "lifted",
+            Self::Disputed => "disputed",
+            Self::DisputeClosed => "dispute-closed",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
             Self::Retried => "retried",

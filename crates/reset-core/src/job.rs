@@ -124,7 +124,7 @@ pub enum Outcome {
     /// The mail, or the webhook, was accepted.
     Mailed,
     /// There was nobody to mail to: no account, or a blocked one.
-    Nobody,
+    NoAccount,
     /// A later ask, a completed reset or a block made it pointless.
     Superseded,
     /// The mail server refused the mail, or the webhook the event, for good.
@@ -147,7 +147,7 @@ impl Outcome {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mailed => "mailed",
-            Self::Nobody => "nobody",
+            Self::NoAccount => "no-account",
             Self::Superseded => "superseded",
             Self::Refused => "refused",
             Self::GivenUp => "given-up",

@@ -118,7 +118,7 @@ pub(crate) struct KeySet {
     /// Seals events.
     pub(crate) seals: Key,
     /// Tags the links of notices.
-    pub(crate) objections: Key,
+    pub(crate) disputes: Key,
 }
 
 /// What one secret is derived from, beside the dialect and its shape.
@@ -140,7 +140,7 @@ impl KeySet {
             budgets: root.derive("budgets"),
             events: root.derive("events"),
             seals: root.derive("seals"),
-            objections: root.derive("objections"),
+            disputes: root.derive("disputes"),
         }
     }
 

@@ -10,11 +10,11 @@
 //! * A *recipe* says how a dialect's tickets are made and how their secrets travel.
 //! * A *budget* says how often something may be done within some time.
 //! * An *event* is what happened to a reset; its *reference* is what people quote.
-//! * An *objection* is the owner's word that a reset was somebody else's.
+//! * An *dispute* is the owner's word that a reset was somebody else's.
 //!
 //! # Map
 //! One file a use case: [`request`] (somebody asks), [`deliver`] (the worker's turn), [`exchange`] (a code
-//! becomes a token), [`redeem`] (a ticket sets a password), [`objection`] (the owner says that it was somebody else),
+//! becomes a token), [`redeem`] (a ticket sets a password), [`dispute`] (the owner says that it was somebody else),
 //! [`link`] (an administrator hands a secret over). [`event`] and [`audit`] are what is written down of it. [`ports`] is what they need of the world,
 //! [`hasher`] the one port that is implemented here, `memory` the others for tests.
 
@@ -23,7 +23,9 @@ pub mod audit;
 pub mod budget;
 #[cfg(feature = "memory")]
 pub mod contract;
+mod decoy;
 pub mod deliver;
+pub mod dispute;
 pub mod email;
 pub mod error;
 pub mod event;
@@ -37,13 +39,11 @@ pub mod mail;
 #[cfg(feature = "memory")]
 pub mod memory;
 pub mod notation;
-pub mod objection;
 pub mod own_names;
 pub mod password;
 pub mod ports;
 pub mod recipe;
 pub mod redeem;
-mod rehearse;
 pub mod request;
 pub mod secret;
 pub mod ticket;
@@ -80,7 +80,7 @@ pub struct Notices {
     /// Whether there is a mail.
     pub owner: bool,
     /// The page of its link, where there is one: `this was not me`. From settings alone (R31).
-    pub objection_page: Option<String>,
+    pub dispute_page: Option<String>,
 }
 
 struct Inner {
@@ -102,7 +102,7 @@ struct Inner {
 impl Resets {
     /// The use cases, with what the worker mails for each dialect. Nothing is limited but the guesses at one ticket.
     pub fn new(adapters: Adapters, keys: Keys, recipes: Vec<Recipes>, notify_owner: bool) -> Self {
-        let notices = Notices { owner: notify_owner, objection_page: None };
+        let notices = Notices { owner: notify_owner, dispute_page: None };
         Self::within(Budgeting::default(), adapters, keys, recipes, notices)
     }
 

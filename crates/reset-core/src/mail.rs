@@ -39,6 +39,6 @@ pub enum MailBody {
     /// The password was changed.
     PasswordChanged {
         /// The link by which the owner says that it was somebody else, where there is a way back (R30).
-        objection: Option<Zeroizing<String>>,
+        dispute: Option<Zeroizing<String>>,
     },
 }

@@ -26,13 +26,13 @@ use crate::{
 };
 
 pub use self::{
-    events::{Events, Objections},
+    events::{Disputes, Events},
     jobs::{Backlog, Jobs, Outbox, Queued},
 };
 
 /// Everything that is remembered, in one database.
 #[async_trait]
-pub trait Store: Accounts + Tickets + Jobs + Outbox + Budgets + Events + Objections {
+pub trait Store: Accounts + Tickets + Jobs + Outbox + Budgets + Events + Disputes {
     /// Answers when the database does and its schema is the one this program was built for.
     ///
     /// # Errors
@@ -207,7 +207,7 @@ pub trait Tickets: Send + Sync {
     async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError>;
 
     /// Spends the ticket and sets the password, in one transaction: the conditional spend, the new hash, the
-    /// account's epoch, the end of its other tickets, and of objections to earlier resets whose mailbox is the
+    /// account's epoch, the end of its other tickets, and of disputes to earlier resets whose mailbox is the
     /// account's address, the jobs that tell of it, and the event. Of any number of concurrent calls
     /// exactly one returns `true`; `false` means that nothing changed.
     ///
@@ -255,7 +255,7 @@ pub trait Mailer: Send + Sync {
 
     /// Does what sending costs on this machine, as far as that can be done, and sends nothing: for addresses without
     /// an account, whose mail that is not shall take as long as one that is (R14). By default nothing.
-    async fn rehearse(&self, _mail: &Mail) {}
+    async fn prepare_decoy(&self, _mail: &Mail) {}
 
     /// Checks that mail could be sent now, without sending any.
     ///

@@ -9,12 +9,12 @@ use crate::{
     Resets,
     account::{Account, AccountId, StoredAddress},
     budget::Budget,
+    decoy::is_decoy,
     error::{RedeemError, StoreError},
     event::{Event, EventKind, Network},
     job::{Job, JobKind, Reference},
     password::NewPassword,
     ports::Redemption,
-    rehearse::is_nobodys,
     secret::TicketSecret,
     ticket::{Ticket, TicketKind, TicketState},
     time::Timestamp,
@@ -91,7 +91,7 @@ impl Resets {
         }
         let ticket = self.ticket_of_secret(dialect, secret, now).await?;
         // Only who has had this code himself guesses nothing: somebody else's, or nobody's, was guessed.
-        let own = |ticket: &Ticket| secret.may_be_of(&ticket.account) && !is_nobodys(&ticket.account);
+        let own = |ticket: &Ticket| secret.may_be_of(&ticket.account) && !is_decoy(&ticket.account);
         if ticket.as_ref().is_some_and(own) {
             store.give_back(&budget, now).await?;
         } else {

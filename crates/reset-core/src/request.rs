@@ -61,7 +61,7 @@ impl Resets {
             };
         };
         if disclosure == Disclosure::AsContracted {
-            // Whose address it is gets the usual answer, objection or not; and so does the mailbox of an objection.
+            // Whose address it is gets the usual answer, dispute or not; and so does the mailbox of a dispute.
             let account = adapters.store.account_by_email(&email).await?;
             let known = account.is_some_and(|account| !account.blocked)
                 || self.reached_by(&email, adapters.clock.now()).await?.is_some();

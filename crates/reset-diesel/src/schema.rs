@@ -5,7 +5,7 @@
 /// table's name, attributes included.
 macro_rules! schema {
     (users: $users:tt, tickets: $tickets:tt, jobs: $jobs:tt, guesses: $guesses:tt,
-     budgets: $budgets:tt, events: $events:tt, marks: $marks:tt, objections: $objections:tt) => {
+     budgets: $budgets:tt, events: $events:tt, marks: $marks:tt, disputes: $disputes:tt) => {
         $crate::schema::table! { $users (id) {
             id -> BigInt,
             email -> Text,
@@ -97,15 +97,15 @@ macro_rules! schema {
             tag -> Binary,
         } }
 
-        $crate::schema::table! { $objections (id) {
+        $crate::schema::table! { $disputes (id) {
             id -> Text,
             account -> Text,
             reference -> Text,
             dialect -> Text,
             mailbox -> Text,
             until -> BigInt,
-            raised_at -> Nullable<BigInt>,
-            lifted_at -> Nullable<BigInt>,
+            opened_at -> Nullable<BigInt>,
+            closed_at -> Nullable<BigInt>,
         } }
 
         diesel::allow_tables_to_appear_in_same_query!(users, tickets);

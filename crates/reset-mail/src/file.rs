@@ -35,7 +35,7 @@ impl Folder {
 
     /// Does what [`Self::put`] does, under a name that no reader of `*.eml` looks at, and takes the file away. That it
     /// fails is no matter: a mail would have failed as well.
-    pub(crate) async fn rehearse(&self, letter: &Letter) {
+    pub(crate) async fn prepare_decoy(&self, letter: &Letter) {
         let (name, bytes) = (letter.id.clone(), letter.bytes.clone());
         let _ = self.with_dir(move |dir| store(dir, &name, &bytes, Fate::Gone)).await;
     }

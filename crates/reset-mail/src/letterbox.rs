@@ -61,7 +61,7 @@ impl Letterbox {
         let secret = match &mail.body {
             MailBody::ResetCode { code, .. } => Some(code.clone()),
             MailBody::ResetLink { url, .. } => Some(url.clone()),
-            MailBody::PasswordChanged { objection } => objection.clone(),
+            MailBody::PasswordChanged { dispute } => dispute.clone(),
         };
         let newest = Kept {
             id: letter.id.clone(),
@@ -123,7 +123,7 @@ mod tests {
         for (to, id) in [("Alice@Example.com", "1"), ("ada@example.org", "2"), ("alice@example.com", "3")] {
             service.send(&code(to, id)).await.unwrap();
         }
-        service.rehearse(&code("alice@example.com", "4")).await;
+        service.prepare_decoy(&code("alice@example.com", "4")).await;
         let mails = letterbox.mails();
         assert_eq!(mails.iter().map(|mail| mail.id.as_str()).collect::<Vec<_>>(), ["3", "1"]);
         assert!(mails[0].text.contains("123456") && !mails[0].subject.is_empty());

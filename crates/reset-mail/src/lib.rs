@@ -257,11 +257,11 @@ impl Mailer for MailService {
 
     /// Writes the letter, and files it where mails are filed first of all, for a moment. A mail server is not spoken
     /// to: it would take what is not a mail for ill manners.
-    async fn rehearse(&self, mail: &Mail) {
+    async fn prepare_decoy(&self, mail: &Mail) {
         let Ok(letter) = self.composer.compose(mail) else { return };
         for outlet in &self.relays[0].outlets {
             if let Outlet::File(folder) = outlet {
-                folder.rehearse(&letter).await;
+                folder.prepare_decoy(&letter).await;
             }
         }
     }

@@ -98,7 +98,7 @@ impl Composer {
         let (code, url, life) = match &mail.body {
             MailBody::ResetCode { code, life } => (Some(code), None, Some(*life)),
             MailBody::ResetLink { url, life } => (None, Some(url), Some(*life)),
-            MailBody::PasswordChanged { objection } => (None, objection.as_ref(), None),
+            MailBody::PasswordChanged { dispute } => (None, dispute.as_ref(), None),
         };
         let Parts { subject, text, html } = self.templates.write(Matter {
             kind: Kind::from(&mail.body),

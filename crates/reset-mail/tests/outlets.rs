@@ -52,10 +52,10 @@ async fn a_filed_mail_is_one_whole_message_under_its_id() {
 async fn a_mail_to_nobody_leaves_no_file_and_disturbs_none() {
     let dir = tempfile::tempdir().unwrap();
     let service = service(vec![file(dir.path()), Transport::Stdout]);
-    service.rehearse(&mail("123456")).await;
+    service.prepare_decoy(&mail("123456")).await;
     assert_eq!(names(dir.path()), [] as [&str; 0]);
     service.send(&mail("123456")).await.unwrap();
-    service.rehearse(&mail("654321")).await;
+    service.prepare_decoy(&mail("654321")).await;
     assert_eq!(names(dir.path()), ["0af1.eml"]);
     let text = fs::read_to_string(dir.path().join("0af1.eml")).unwrap();
     assert!(text.contains("123456") && !text.contains("654321"));

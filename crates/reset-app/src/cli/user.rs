@@ -10,9 +10,9 @@ use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use reset_core::{
     account::NewAccount,
+    dispute::DISPUTE_LIFE,
     email::EmailAddress,
     event::{Event, EventKind},
-    objection::OBJECTION_LIFE,
     password::{NewPassword, Policy},
     ports::Store,
 };
@@ -43,9 +43,9 @@ pub(super) enum Command {
         /// Address of the account
         email: String,
     },
-    /// End an owner's objection to a reset ("this was not me"), so that the account's own address gets mail again
+    /// End an owner's dispute to a reset ("this was not me"), so that the account's own address gets mail again
     Lift {
-        /// Address of the account, or of the mailbox that the objection came from
+        /// Address of the account, or of the mailbox that the dispute came from
         email: String,
     },
 }
@@ -134,14 +134,14 @@ async fn lift(settings: &Settings, email: &str) -> Result<ExitCode> {
     let email = address(email)?;
     let store = deployment::existing_store(settings).await?;
     let now = deployment::clock().now();
-    let by_mailbox = store.account_of_objection(email.key(), now.minus(OBJECTION_LIFE)).await?;
+    let by_mailbox = store.account_of_dispute(email.key(), now.minus(DISPUTE_LIFE)).await?;
     let account = match by_mailbox {
         Some(account) => account,
         None => store.account_by_email(&email).await?.ok_or_else(|| nobody(&email))?.id,
     };
-    let event = Event::new(EventKind::Lifted, now).of(&account);
-    if !store.lift_objections(&account, &event).await? {
-        bail!("EMAIL {}: no objection stands", email.key());
+    let event = Event::new(EventKind::DisputeClosed, now).of(&account);
+    if !store.close_disputes(&account, &event).await? {
+        bail!("EMAIL {}: no dispute stands", email.key());
     }
     Ok(ExitCode::SUCCESS)
 }

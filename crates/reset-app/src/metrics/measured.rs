@@ -47,8 +47,8 @@ impl<T: Mailer + ?Sized> Mailer for Measured<T> {
         sent
     }
 
-    async fn rehearse(&self, mail: &Mail) {
-        self.inner.rehearse(mail).await;
+    async fn prepare_decoy(&self, mail: &Mail) {
+        self.inner.prepare_decoy(mail).await;
     }
 
     async fn check(&self) -> Result<(), MailError> {

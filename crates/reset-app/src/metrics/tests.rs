@@ -72,7 +72,7 @@ async fn mails_and_hashes_are_counted_by_what_became_of_them() {
         locale: None,
         dialect: "px0".to_owned(),
         message_id: "1".to_owned(),
-        body: reset_core::mail::MailBody::PasswordChanged { objection: None },
+        body: reset_core::mail::MailBody::PasswordChanged { dispute: None },
     };
     let outcomes = [
         resets.adapters().mailer.send(&mail()).await.is_ok(),

@@ -143,7 +143,7 @@ pub async fn of_twenty_parallel_jobs_within_a_budget_of_three_three_are_accepted
     done(store.release(at(0)).await);
     let mut claimed = 0;
     while let [job] = done(store.claim(1, at(0), at(60)).await).as_slice() {
-        let outcome = crate::job::Outcome::Nobody;
+        let outcome = crate::job::Outcome::NoAccount;
         done(store.finish(&job.id, outcome, "", None, &happened(at(0))).await);
         claimed += 1;
     }

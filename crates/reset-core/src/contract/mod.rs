@@ -14,9 +14,9 @@
 
 pub mod accounts;
 pub mod budgets;
+pub mod disputes;
 pub mod events;
 pub mod jobs;
-pub mod objections;
 pub mod outbox;
 pub mod spending;
 pub mod tickets;
@@ -166,20 +166,20 @@ macro_rules! store_contract {
                 a_job_that_may_have_killed_workers_is_taken_alone_and_last,
                 what_owes_a_mail_is_kept_longer,
             }
-            objections {
+            disputes {
                 the_right_to_object_is_stored_once,
-                an_objection_changes_everything_at_once,
-                an_objection_is_raised_once_and_in_its_time,
-                of_twenty_parallel_objections_one_wins,
-                a_failed_objection_changes_nothing,
-                an_objection_holds_for_a_blocked_account_too,
-                an_account_is_found_by_the_mailbox_of_its_objection,
-                an_objection_outlasts_a_reset_while_the_account_has_another_address,
-                a_reset_lifts_the_objections_of_its_account,
-                an_older_notices_objection_ends_the_younger_ones_of_other_mailboxes,
-                a_younger_notices_objection_is_not_raised_while_an_older_one_stands,
-                an_administrator_lifts_an_objection,
-                purge_forgets_objections_that_stand_no_longer,
+                a_dispute_changes_everything_at_once,
+                a_dispute_is_raised_once_and_in_its_time,
+                of_twenty_parallel_disputes_one_wins,
+                a_failed_dispute_changes_nothing,
+                a_dispute_holds_for_a_blocked_account_too,
+                an_account_is_found_by_the_mailbox_of_its_dispute,
+                a_dispute_outlasts_a_reset_while_the_account_has_another_address,
+                a_reset_closes_the_disputes_of_its_account,
+                an_older_notices_dispute_ends_the_younger_ones_of_other_mailboxes,
+                a_younger_notices_dispute_is_not_raised_while_an_older_one_stands,
+                an_administrator_closes_a_dispute,
+                purge_forgets_disputes_that_stand_no_longer,
             }
         }
     };
@@ -307,7 +307,7 @@ mod tests {
             include_str!("budgets.rs"),
             include_str!("events.rs"),
             include_str!("outbox.rs"),
-            include_str!("objections.rs"),
+            include_str!("disputes.rs"),
         ] {
             for line in file.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
                 let (case, _) = line.split_once('(').expect("a function has parameters");

@@ -26,7 +26,7 @@ async fn retry(store: &Arc<dyn Store>, id: &str) -> bool {
 
 pub async fn what_waits_and_what_owes_a_mail_is_shown(store: Arc<dyn Store>) {
     for (id, outcome) in
-        [("mailed", Outcome::Mailed), ("refused", Outcome::Refused), ("nobody", Outcome::Nobody)]
+        [("mailed", Outcome::Mailed), ("refused", Outcome::Refused), ("no-account", Outcome::NoAccount)]
     {
         ended(&store, id, outcome).await;
     }

@@ -21,16 +21,16 @@ impl Jobs for MemoryStore {
 
     async fn push_within(&self, job: &Job, budgets: &[Budget], event: &Event) -> Result<bool, StoreError> {
         let mut state = self.working("push_within")?;
-        let before = state.ledger.clone();
-        let taken = state.ledger.take(budgets, event.at);
+        let before = state.budgets.clone();
+        let taken = state.budgets.take(budgets, event.at);
         if taken && let Err(error) = state.queue.push(job) {
-            state.ledger = before;
+            state.budgets = before;
             return Err(error);
         }
         if taken {
-            state.chronicle.write(event.clone());
+            state.events.write(event.clone());
         } else {
-            state.chronicle.write_limited(event);
+            state.events.write_limited(event);
         }
         Ok(taken)
     }
@@ -57,7 +57,7 @@ impl Jobs for MemoryStore {
         let now = event.at;
         let mut state = self.working("finish")?;
         if state.queue.finish(job, outcome, reply, now) {
-            state.chronicle.write(event.clone());
+            state.events.write(event.clone());
         }
         if let Some((ticket, end)) = accepted
             && let Some(ticket) = state.ticket(ticket).filter(|ticket| is_live(ticket, now))
@@ -79,7 +79,7 @@ impl Jobs for MemoryStore {
         if state.queue.postpone(job, attempts, due_at, reply)
             && let Some(event) = event
         {
-            state.chronicle.write(event.clone());
+            state.events.write(event.clone());
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl Outbox for MemoryStore {
         if let Some(retried) = &retried {
             let (dialect, reference) = (retried.dialect.clone(), Some(retried.reference.clone()));
             let job = Some(retried.id.clone());
-            state.chronicle.write(Event { dialect, reference, job, ..event.clone() });
+            state.events.write(Event { dialect, reference, job, ..event.clone() });
         }
         Ok(retried.is_some())
     }

@@ -23,7 +23,7 @@ pub struct MemoryMailer {
 #[derive(Default)]
 struct State {
     sent: Vec<SentMail>,
-    rehearsed: Vec<SentMail>,
+    decoys_prepared: Vec<SentMail>,
     refusals: VecDeque<Refusal>,
 }
 
@@ -75,8 +75,8 @@ impl MemoryMailer {
     }
 
     /// Every mail that was to nobody, oldest first.
-    pub fn rehearsed(&self) -> Vec<SentMail> {
-        self.lock().rehearsed.clone()
+    pub fn decoys_prepared(&self) -> Vec<SentMail> {
+        self.lock().decoys_prepared.clone()
     }
 
     /// As [`Self::sent`], and empties the mailbox.
@@ -110,8 +110,8 @@ impl SentMail {
         let (kind, secret, life) = match &mail.body {
             MailBody::ResetCode { code, life } => (SentKind::Code, code.as_str(), *life),
             MailBody::ResetLink { url, life } => (SentKind::Link, url.as_str(), *life),
-            MailBody::PasswordChanged { objection } => {
-                (SentKind::Changed, objection.as_deref().map_or("", String::as_str), Duration::ZERO)
+            MailBody::PasswordChanged { dispute } => {
+                (SentKind::Changed, dispute.as_deref().map_or("", String::as_str), Duration::ZERO)
             }
         };
         Self {
@@ -137,8 +137,8 @@ impl Mailer for MemoryMailer {
         Ok("250 2.0.0".to_owned())
     }
 
-    async fn rehearse(&self, mail: &Mail) {
-        self.lock().rehearsed.push(SentMail::of(mail));
+    async fn prepare_decoy(&self, mail: &Mail) {
+        self.lock().decoys_prepared.push(SentMail::of(mail));
     }
 
     /// Fails while the next mail would be refused, and uses no refusal up.

@@ -3,9 +3,9 @@
 //! Nothing here is a mock. [`MemoryStore`] passes the same [`contract`](crate::contract) as every database;
 //! time stands still until it is told to move, and chance repeats itself.
 
-mod chronicle;
+mod budgets;
+mod events;
 mod jobs;
-mod ledger;
 mod mailer;
 mod queue;
 mod store;

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    chronicle::{Chronicle, Docket},
-    ledger::Ledger,
+    budgets::MemoryBudgets,
+    events::{MemoryDisputes, MemoryEvents},
     queue::Queue,
 };
 use crate::{
@@ -46,9 +46,9 @@ pub(super) struct State {
     accounts: Vec<AccountRow>,
     tickets: Vec<Ticket>,
     pub(super) queue: Queue,
-    pub(super) ledger: Ledger,
-    pub(super) chronicle: Chronicle,
-    pub(super) docket: Docket,
+    pub(super) budgets: MemoryBudgets,
+    pub(super) events: MemoryEvents,
+    pub(super) disputes: MemoryDisputes,
     look_ups: usize,
 }
 
@@ -105,7 +105,7 @@ impl MemoryStore {
 
     /// Every event, in the order in which they were written.
     pub fn events(&self) -> Vec<Event> {
-        self.lock().chronicle.all()
+        self.lock().events.all()
     }
 
     /// How often a presented secret was compared with all tickets of a dialect.
@@ -115,7 +115,7 @@ impl MemoryStore {
 
     /// How often the budget `name` was taken from, less what was given back.
     pub fn taken(&self, name: &str) -> usize {
-        self.lock().ledger.taken(name)
+        self.lock().budgets.taken(name)
     }
 
     /// A panicking test must not hide its message behind a poisoned lock.
@@ -191,8 +191,8 @@ impl Store for MemoryStore {
             ends.into_iter().flatten().all(|end| end >= before)
         });
         state.queue.purge(before);
-        state.ledger.purge(before);
-        state.docket.purge(before);
+        state.budgets.purge(before);
+        state.disputes.purge(before);
         Ok(())
     }
 }
@@ -257,7 +257,7 @@ impl Accounts for MemoryStore {
         if blocked {
             state.void(now, |ticket| ticket.account == id);
         }
-        state.chronicle.write(event.clone().of(&id));
+        state.events.write(event.clone().of(&id));
         Ok(true)
     }
 }
@@ -291,7 +291,7 @@ impl Tickets for MemoryStore {
         state.void(now, |other| same_owner(other) || same_digest(other));
         state.tickets.push(ticket.clone());
         if ticket.voided_at.is_none() {
-            state.chronicle.write(event.clone());
+            state.events.write(event.clone());
         }
         Ok(Issued::Live)
     }
@@ -368,7 +368,7 @@ impl Tickets for MemoryStore {
         state.reserve(&token.job)?;
         state.ticket(spent).expect("found above, under the same lock").spent_at = Some(now);
         state.tickets.push(token.clone());
-        state.chronicle.write(event.clone());
+        state.events.write(event.clone());
         Ok(true)
     }
 
@@ -388,8 +388,8 @@ impl Tickets for MemoryStore {
         state.set_password(account, password_hash, now);
         state.ticket(ticket_id).expect("found above, under the same lock").spent_at = Some(now);
         state.void(now, |other| other.account == *account);
-        state.docket.lift(account, Some(&ticket.email));
-        state.chronicle.write(event.clone());
+        state.disputes.close(account, Some(&ticket.email));
+        state.events.write(event.clone());
         Ok(true)
     }
 }

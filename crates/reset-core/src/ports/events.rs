@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use crate::{
     account::AccountId,
     audit::{Ends, Sealed, Sealer},
+    dispute::{Dispute, DisputeOpening},
     error::StoreError,
     event::{AddressTag, Event},
     job::{JobId, Reference},
-    objection::{Objection, Raising},
     time::Timestamp,
 };
 
@@ -68,58 +68,58 @@ pub trait Events: Send + Sync {
     async fn forget_events(&self, sealer: &Sealer, before: Timestamp) -> Result<(), StoreError>;
 }
 
-/// Objections of owners to resets that were not theirs.
+/// Disputes of owners to resets that were not theirs.
 #[async_trait]
-pub trait Objections: Send + Sync {
+pub trait Disputes: Send + Sync {
     /// Stores the right to object; does nothing where it is stored already.
     ///
     /// # Errors
     /// When the store fails.
-    async fn allow_objection(&self, objection: &Objection) -> Result<(), StoreError>;
+    async fn allow_dispute(&self, dispute: &Dispute) -> Result<(), StoreError>;
 
     /// The right to object of this notice.
     ///
     /// # Errors
     /// When the store fails.
-    async fn objection(&self, notice: &JobId) -> Result<Option<Objection>, StoreError>;
+    async fn dispute(&self, notice: &JobId) -> Result<Option<Dispute>, StoreError>;
 
-    /// Raises an objection and sets the password, in one transaction: the hash, the account's epoch and sessions, the
+    /// Raises a dispute and sets the password, in one transaction: the hash, the account's epoch and sessions, the
     /// end of all its tickets, the jobs that tell of it, and the event. Of any number of concurrent calls exactly
     /// one returns `true`; `false` means that nothing changed. Whether the account is blocked does not matter.
     ///
-    /// An objection whose notice is older than another one's counts before it (an attacker who moved the account to an
+    /// A dispute whose notice is older than another one's counts before it (an attacker who moved the account to an
     /// address of his own gets notices, too): while an older one of another mailbox stands, a younger one is not raised,
     /// and when an older one is raised, all younger ones of other mailboxes end, and so do their links.
     ///
     /// # Errors
     /// When the store fails.
-    async fn object(&self, raising: Raising<'_>) -> Result<bool, StoreError>;
+    async fn open_dispute(&self, opening: DisputeOpening<'_>) -> Result<bool, StoreError>;
 
-    /// The mailbox of the account's objection that was raised after `since` and is not lifted; of several the one whose
+    /// The mailbox of the account's dispute that was raised after `since` and is not closed; of several the one whose
     /// notice is the oldest: an attacker who moved the account to an address of his own gets notices, too, but later
     /// ones.
     ///
     /// # Errors
     /// When the store fails.
-    async fn mailbox_of_objections(
+    async fn mailbox_of_disputes(
         &self,
         account: &AccountId,
         since: Timestamp,
     ) -> Result<Option<String>, StoreError>;
 
-    /// The account whose standing objection has this mailbox, raised after `since`; of several that of the oldest notice.
+    /// The account whose standing dispute has this mailbox, raised after `since`; of several that of the oldest notice.
     ///
     /// # Errors
     /// When the store fails.
-    async fn account_of_objection(
+    async fn account_of_dispute(
         &self,
         mailbox: &str,
         since: Timestamp,
     ) -> Result<Option<AccountId>, StoreError>;
 
-    /// Lifts every objection of the account, and writes `event` down if there was one. Returns whether there was.
+    /// Lifts every dispute of the account, and writes `event` down if there was one. Returns whether there was.
     ///
     /// # Errors
     /// When the store fails.
-    async fn lift_objections(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError>;
+    async fn close_disputes(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError>;
 }

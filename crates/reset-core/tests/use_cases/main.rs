@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod budgets;
+mod disputes;
 mod events;
-mod objections;
 mod own_names;
 mod rotation;
 mod webhooks;
@@ -74,7 +74,7 @@ async fn an_unknown_address_is_accepted_alike_and_gets_no_mail() {
     world.ask("link", "blocked@example.org").await;
     world.worker().await;
     assert_eq!(world.memory.mailer.sent(), []);
-    assert_eq!(world.outcomes(), [Some(Outcome::Nobody), Some(Outcome::Nobody)]);
+    assert_eq!(world.outcomes(), [Some(Outcome::NoAccount), Some(Outcome::NoAccount)]);
 }
 
 /// What it costs shows in the time of the next answer (R14); what comes of it must be nothing (R19).
@@ -87,12 +87,12 @@ async fn for_nobody_a_mail_is_made_and_thrown_away_and_its_secret_opens_nothing(
         world.ask(dialect, "ghost@example.org").await;
     }
     world.worker().await;
-    let rehearsed = world.memory.mailer.rehearsed();
-    assert_eq!(rehearsed.len(), 3);
-    assert!(rehearsed.iter().all(|mail| mail.to.ends_with(".invalid")), "{rehearsed:?}");
+    let decoys_prepared = world.memory.mailer.decoys_prepared();
+    assert_eq!(decoys_prepared.len(), 3);
+    assert!(decoys_prepared.iter().all(|mail| mail.to.ends_with(".invalid")), "{decoys_prepared:?}");
     assert_eq!(world.memory.mailer.sent(), []);
-    assert!(world.redeem("code", &code(&rehearsed[0].secret)).await.is_err());
-    assert!(world.exchange("ghost@example.org", &code(&rehearsed[1].secret)).await.is_err());
+    assert!(world.redeem("code", &code(&decoys_prepared[0].secret)).await.is_err());
+    assert!(world.exchange("ghost@example.org", &code(&decoys_prepared[1].secret)).await.is_err());
     world.redeem("code", &code(&anns.secret)).await.unwrap();
 }
 

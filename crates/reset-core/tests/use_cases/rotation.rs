@@ -5,10 +5,10 @@ use std::time::Duration;
 use reset_core::{
     audit::{Sealer, verify},
     budget::{Budgeting, Window},
+    dispute::DisputeLinkState,
     error::{ExchangeError, RedeemError},
     keys::{Key, Keyring, Keys},
     memory::{Outage, Refusal, SentKind, SentMail},
-    objection::Standing,
     ports::Events as _,
 };
 
@@ -200,10 +200,10 @@ async fn the_link_of_a_notice_and_the_seals_of_events_outlive_a_rotation() {
     let token = notice.rsplit('=').next().unwrap();
     world.resets.seal_events().await.unwrap();
     let world = world.under(&[8, 7], Budgeting::default());
-    assert_eq!(world.resets.objection_standing(token).await.unwrap(), Standing::Invalid);
+    assert_eq!(world.resets.dispute_link_state(token).await.unwrap(), DisputeLinkState::Invalid);
     let world = world.under(&[8, 9], Budgeting::default());
-    assert_eq!(world.resets.objection_standing(token).await.unwrap(), Standing::Open);
-    world.resets.object(token, None).await.unwrap();
+    assert_eq!(world.resets.dispute_link_state(token).await.unwrap(), DisputeLinkState::Usable);
+    world.resets.open_dispute(token, None).await.unwrap();
     world.resets.seal_events().await.unwrap();
     for (roots, holds) in [(&[8, 9][..], true), (&[8], false), (&[9], false)] {
         let mut roots = roots.iter().map(|root| Key::root(&[*root; 32]).unwrap());

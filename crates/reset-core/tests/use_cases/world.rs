@@ -92,7 +92,7 @@ fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) 
             crowded: None,
         },
     ];
-    let notices = Notices { owner: true, objection_page: Some("https://app.example/not-me".to_owned()) };
+    let notices = Notices { owner: true, dispute_page: Some("https://app.example/not-me".to_owned()) };
     let resets = Resets::within(budgeting, adapters, Keys::rotated(&roots), recipes, notices);
     World { memory, resets, tokens }
 }

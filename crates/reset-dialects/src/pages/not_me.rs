@@ -6,8 +6,8 @@ use askama::Template;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use reset_core::{
+    dispute::{DisputeError, DisputeLinkState},
     error::HashError,
-    objection::{ObjectError, Standing},
 };
 use reset_words::Page;
 use url::form_urlencoded;
@@ -44,17 +44,17 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
         Ok(guess) => guess,
         Err(refusal) => return Ok(visit.refuse(&refusal)),
     };
-    let Ok(standing) = call.resets.objection_standing(&token).await else { return Ok(failed(&visit)) };
-    if standing != Standing::Invalid {
+    let Ok(standing) = call.resets.dispute_link_state(&token).await else { return Ok(failed(&visit)) };
+    if standing != DisputeLinkState::Invalid {
         guess.give_back();
     }
     Ok(match standing {
-        Standing::Open => {
+        DisputeLinkState::Usable => {
             let offer = Offer { shell: visit.shell(), words: visit.words(), token: &token };
             visit.page(StatusCode::OK, &offer)
         }
-        Standing::Raised => done(&visit),
-        Standing::Invalid => dead(&visit),
+        DisputeLinkState::Disputed => done(&visit),
+        DisputeLinkState::Invalid => dead(&visit),
     })
 }
 
@@ -84,17 +84,17 @@ pub(super) async fn object(pages: Arc<Pages>, call: Call) -> Result<Response<Byt
         Ok(guess) => guess,
         Err(refusal) => return Ok(visit.refuse(&refusal)),
     };
-    let objected = call.resets.object(&token, call.network()).await;
-    if !matches!(objected, Err(ObjectError::Invalid)) {
+    let objected = call.resets.open_dispute(&token, call.network()).await;
+    if !matches!(objected, Err(DisputeError::Invalid)) {
         guess.give_back();
     }
     Ok(match objected {
         Ok(()) => done(&visit),
-        Err(ObjectError::Invalid) => dead(&visit),
-        Err(ObjectError::Hash(HashError::Busy { retry_after })) => {
+        Err(DisputeError::Invalid) => dead(&visit),
+        Err(DisputeError::Hash(HashError::Busy { retry_after })) => {
             visit.refuse(&Refusal::Busy { retry_after })
         }
-        Err(ObjectError::Hash(HashError::Failed(_)) | ObjectError::Store(_)) => failed(&visit),
+        Err(DisputeError::Hash(HashError::Failed(_)) | DisputeError::Store(_)) => failed(&visit),
     })
 }
 
@@ -115,7 +115,7 @@ fn dead(visit: &Visit<'_>) -> Response<Bytes> {
 }
 
 fn failed(visit: &Visit<'_>) -> Response<Bytes> {
-    visit.failed("an objection failed")
+    visit.failed("a dispute failed")
 }
 
 /// The one token of a form or a query; an empty text, which is nobody's, for none or several.

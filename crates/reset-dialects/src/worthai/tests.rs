@@ -205,7 +205,7 @@ async fn a_blocked_account_is_forbidden_and_gets_no_mail() {
     assert_eq!(bench.forgot(r#"{"email":"ann@example.org"}"#).await, (200, SENT.to_owned()));
     bench.deliver().await;
     assert_eq!(bench.memory.mailer.sent(), []);
-    assert_eq!(bench.memory.store.jobs().pop().unwrap().1, Some(Outcome::Nobody));
+    assert_eq!(bench.memory.store.jobs().pop().unwrap().1, Some(Outcome::NoAccount));
 }
 
 #[tokio::test]

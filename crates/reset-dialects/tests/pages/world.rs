@@ -84,7 +84,7 @@ pub(crate) async fn world_with(settings: Settings, serving: Serving) -> World {
     let hasher =
         Arc::new(Sometimes { hasher: adapters.hasher.clone(), busy: busy.clone(), slow: slow.clone() });
     let adapters = Adapters { hasher, ..adapters };
-    let notices = Notices { owner: true, objection_page: Some(format!("{base}/not-me")) };
+    let notices = Notices { owner: true, dispute_page: Some(format!("{base}/not-me")) };
     let resets = Resets::within(Budgeting::default(), adapters, Keys::new(&root), recipes, notices);
     let world = World { memory, api: Api::new(resets.clone(), all, serving), resets, busy, slow, base };
     let account = NewAccount {

@@ -93,7 +93,7 @@ pub(crate) fn over(memory: Memory, profile: Profile, settings: Settings, budgeti
     let all = dialects(settings);
     let recipes = all.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
     let notices =
-        Notices { owner: true, objection_page: Some("https://accounts.example.com/not-me".to_owned()) };
+        Notices { owner: true, dispute_page: Some("https://accounts.example.com/not-me".to_owned()) };
     let resets = Resets::within(budgeting, memory.adapters(), Keys::new(&root()), recipes, notices);
     let api = Api::new(resets.clone(), all, Serving::default());
     World { memory, api, resets, profile }

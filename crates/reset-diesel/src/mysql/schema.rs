@@ -8,7 +8,7 @@ crate::schema::schema! {
     budgets: [#[sql_name = "polyreset_budgets"] budgets],
     events: [#[sql_name = "polyreset_events"] events],
     marks: [#[sql_name = "polyreset_marks"] marks],
-    objections: [#[sql_name = "polyreset_objections"] objections]
+    disputes: [#[sql_name = "polyreset_disputes"] disputes]
 }
 
 diesel::table! {

@@ -7,7 +7,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub(super) use diesel::pg::Pg as Backend;
 
 pub(super) use super::schema;
-use super::schema::{budgets, events, jobs, marks, migrations, objections, tickets, turns};
+use super::schema::{budgets, disputes, events, jobs, marks, migrations, tickets, turns};
 use crate::{
     adopted::{Name, Speech},
     networked::{Networked, OnThread},
@@ -69,6 +69,6 @@ pub(super) fn could_write(db: &mut Db) -> QueryResult<()> {
     update(budgets::table.filter(budgets::name.eq(nobody))).set(budgets::refused.eq(0)).execute(db)?;
     update(events::table.filter(events::reference.eq(nobody))).set(events::at.eq(0)).execute(db)?;
     update(marks::table.filter(marks::name.eq(nobody))).set(marks::place.eq(0)).execute(db)?;
-    update(objections::table.filter(objections::id.eq(nobody))).set(objections::until.eq(0)).execute(db)?;
+    update(disputes::table.filter(disputes::id.eq(nobody))).set(disputes::until.eq(0)).execute(db)?;
     Ok(())
 }

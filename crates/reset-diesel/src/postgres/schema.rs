@@ -9,7 +9,7 @@ crate::schema::schema! {
     budgets: [polyreset.budgets],
     events: [polyreset.events],
     marks: [polyreset.marks],
-    objections: [polyreset.objections]
+    disputes: [polyreset.disputes]
 }
 
 diesel::table! {

@@ -11,9 +11,9 @@
 pub(super) mod accounts;
 mod adopted_users;
 pub(super) mod budgets;
+mod disputes;
 mod events;
 pub(super) mod jobs;
-mod objections;
 mod outbox;
 mod own_users;
 pub(super) mod rows;
@@ -45,7 +45,7 @@ impl Store for Home {
 
     async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
         let before = before.as_millis();
-        for forget in [tickets::forget, jobs::forget, budgets::forget, objections::forget] {
+        for forget in [tickets::forget, jobs::forget, budgets::forget, disputes::forget] {
             while self.write(move |db| forget(db, before, PURGE_STEP)).await? == usize::from(PURGE_STEP) {}
         }
         Ok(())

@@ -25,9 +25,9 @@ use super::{
         schema::{guesses, tickets},
         take_turn,
     },
+    disputes::close,
     events::insert_event,
     jobs::insert_job,
-    objections::lift,
     rows::{NewJobRow, TicketRow},
     users::Users,
 };
@@ -146,7 +146,7 @@ fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
         return Err(diesel::result::Error::RollbackTransaction);
     }
     void_all_of(db, account.as_str(), *now)?;
-    lift(db, account.as_str(), Some(&held.email_key), *now)?;
+    close(db, account.as_str(), Some(&held.email_key), *now)?;
     for job in jobs {
         insert_job(db, job)?;
     }

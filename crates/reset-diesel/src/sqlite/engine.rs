@@ -10,7 +10,7 @@ pub(super) use super::Sqlite as Home;
 /// The tables, under the names that all engines have in common.
 pub(super) mod schema {
     pub(in super::super) use super::super::schema::{
-        __diesel_schema_migrations as migrations, budgets, events, guesses, jobs, marks, objections, tickets,
+        __diesel_schema_migrations as migrations, budgets, disputes, events, guesses, jobs, marks, tickets,
         users,
     };
 }

@@ -8,7 +8,7 @@ crate::schema::schema! {
     budgets: [budgets],
     events: [events],
     marks: [marks],
-    objections: [objections]
+    disputes: [disputes]
 }
 
 diesel::table! {

@@ -85,7 +85,7 @@ fn a_link_stands_alone_on_its_line() {
 
 #[test]
 fn the_owner_of_a_changed_password_is_told_what_to_do_if_it_was_not_him() {
-    assert_snapshot!(letter(&mail(MailBody::PasswordChanged { objection: None })).text, @r"
+    assert_snapshot!(letter(&mail(MailBody::PasswordChanged { dispute: None })).text, @r"
     Hello,
 
     The password of your account was changed.
@@ -101,8 +101,8 @@ fn the_owner_of_a_changed_password_is_told_what_to_do_if_it_was_not_him() {
 
 #[test]
 fn the_link_that_takes_a_password_away_again_says_what_it_does() {
-    let objection = Some("https://app.example.org/not-me?id=1&token=canary".to_owned().into());
-    assert_snapshot!(letter(&mail(MailBody::PasswordChanged { objection })).text, @r"
+    let dispute = Some("https://app.example.org/not-me?id=1&token=canary".to_owned().into());
+    assert_snapshot!(letter(&mail(MailBody::PasswordChanged { dispute })).text, @r"
     Hello,
 
     The password of your account was changed.
@@ -171,7 +171,7 @@ fn html_loads_nothing_from_elsewhere() {
     for body in [
         code("123456"),
         link("https://app.example.org/?token=t"),
-        MailBody::PasswordChanged { objection: None },
+        MailBody::PasswordChanged { dispute: None },
     ] {
         let (_, html) = parts(&letter(&mail(body)));
         for remote in ["src=", "<img", "<link", "<script", "url(", "@import", "<form"] {

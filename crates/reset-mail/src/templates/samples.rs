@@ -24,7 +24,7 @@ pub(crate) fn sample_mail(kind: Kind, dialect: &str, locale: Option<&str>) -> Ma
         body: match kind {
             Kind::ResetCode => MailBody::ResetCode { code: CODE.to_owned().into(), life: LIFE },
             Kind::ResetLink => MailBody::ResetLink { url: URL.to_owned().into(), life: LIFE },
-            Kind::PasswordChanged => MailBody::PasswordChanged { objection: Some(URL.to_owned().into()) },
+            Kind::PasswordChanged => MailBody::PasswordChanged { dispute: Some(URL.to_owned().into()) },
         },
     }
 }

@@ -36,26 +36,26 @@ CREATE TABLE IF NOT EXISTS polyreset_marks (
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- The right of an owner to say that a reset was somebody else's, and what became of it.
-CREATE TABLE IF NOT EXISTS polyreset_objections (
+CREATE TABLE IF NOT EXISTS polyreset_disputes (
     -- The job of the notice whose link it is.
     id        VARCHAR(64)  NOT NULL PRIMARY KEY,
     account   VARCHAR(255) NOT NULL,
     -- The reset, and its dialect.
     reference VARCHAR(64)  NOT NULL,
     dialect   VARCHAR(64)  NOT NULL,
-    -- Canonical address that the notice went to: while an objection stands, resets are mailed there alone.
+    -- Canonical address that the notice went to: while a dispute stands, resets are mailed there alone.
     mailbox   VARCHAR(320) NOT NULL,
     -- When the link ends.
     until     BIGINT       NOT NULL,
-    raised_at BIGINT,
+    opened_at BIGINT,
     -- When a reset or an administrator ended it.
-    lifted_at BIGINT,
+    closed_at BIGINT,
     -- Whether one stands against an account.
-    INDEX polyreset_objections_raised (account, raised_at),
+    INDEX polyreset_disputes_opened (account, opened_at),
     -- Whose mailbox an address is.
-    INDEX polyreset_objections_mailbox (mailbox, raised_at),
+    INDEX polyreset_disputes_mailbox (mailbox, opened_at),
     -- What may be forgotten.
-    INDEX polyreset_objections_until (until)
+    INDEX polyreset_disputes_until (until)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- MariaDB alone knows ADD COLUMN IF NOT EXISTS, and each statement must bear to be run again.

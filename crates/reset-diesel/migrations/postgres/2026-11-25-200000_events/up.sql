@@ -39,28 +39,28 @@ CREATE TABLE polyreset.marks (
 );
 
 -- The right of an owner to say that a reset was somebody else's, and what became of it.
-CREATE TABLE polyreset.objections (
+CREATE TABLE polyreset.disputes (
     -- The job of the notice whose link it is.
     id        TEXT   NOT NULL PRIMARY KEY,
     account   TEXT   NOT NULL,
     -- The reset, and its dialect.
     reference TEXT   NOT NULL,
     dialect   TEXT   NOT NULL,
-    -- Canonical address that the notice went to: while an objection stands, resets are mailed there alone.
+    -- Canonical address that the notice went to: while a dispute stands, resets are mailed there alone.
     mailbox   TEXT   NOT NULL,
     -- When the link ends.
     until     BIGINT NOT NULL,
-    raised_at BIGINT,
+    opened_at BIGINT,
     -- When a reset or an administrator ended it.
-    lifted_at BIGINT
+    closed_at BIGINT
 );
 
 -- Whether one stands against an account.
-CREATE INDEX objections_raised ON polyreset.objections (account, raised_at) WHERE raised_at IS NOT NULL;
+CREATE INDEX disputes_opened ON polyreset.disputes (account, opened_at) WHERE opened_at IS NOT NULL;
 -- Whose mailbox an address is.
-CREATE INDEX objections_mailbox ON polyreset.objections (mailbox, raised_at) WHERE raised_at IS NOT NULL;
+CREATE INDEX disputes_mailbox ON polyreset.disputes (mailbox, opened_at) WHERE opened_at IS NOT NULL;
 -- What may be forgotten.
-CREATE INDEX objections_until ON polyreset.objections (until);
+CREATE INDEX disputes_until ON polyreset.disputes (until);
 
 -- The reset that a ticket belongs to; unknown for tickets of an older program.
 ALTER TABLE polyreset.tickets ADD COLUMN reference TEXT;
@@ -73,4 +73,4 @@ COMMENT ON TABLE polyreset.events IS 'What happened to each reset; added to, for
 COMMENT ON COLUMN polyreset.events.address IS 'A keyed tag of the address that was asked for: never the address';
 COMMENT ON COLUMN polyreset.events.seal IS 'A keyed tag over the event and the seal before it; the key is not in the database';
 COMMENT ON TABLE polyreset.marks IS 'The last mark of the chain of events, and the last that was forgotten';
-COMMENT ON TABLE polyreset.objections IS 'The right of an owner to say that a reset was somebody else''s';
+COMMENT ON TABLE polyreset.disputes IS 'The right of an owner to say that a reset was somebody else''s';

@@ -40,28 +40,28 @@ CREATE TABLE marks (
 ) STRICT;
 
 -- The right of an owner to say that a reset was somebody else's, and what became of it.
-CREATE TABLE objections (
+CREATE TABLE disputes (
     -- The job of the notice whose link it is.
     id        TEXT    NOT NULL PRIMARY KEY,
     account   TEXT    NOT NULL,
     -- The reset, and its dialect.
     reference TEXT    NOT NULL,
     dialect   TEXT    NOT NULL,
-    -- Canonical address that the notice went to: while an objection stands, resets are mailed there alone.
+    -- Canonical address that the notice went to: while a dispute stands, resets are mailed there alone.
     mailbox   TEXT    NOT NULL,
     -- When the link ends.
     until     INTEGER NOT NULL,
-    raised_at INTEGER,
+    opened_at INTEGER,
     -- When a reset or an administrator ended it.
-    lifted_at INTEGER
+    closed_at INTEGER
 ) STRICT;
 
 -- Whether one stands against an account.
-CREATE INDEX objections_raised ON objections (account, raised_at) WHERE raised_at IS NOT NULL;
+CREATE INDEX disputes_opened ON disputes (account, opened_at) WHERE opened_at IS NOT NULL;
 -- Whose mailbox an address is.
-CREATE INDEX objections_mailbox ON objections (mailbox, raised_at) WHERE raised_at IS NOT NULL;
+CREATE INDEX disputes_mailbox ON disputes (mailbox, opened_at) WHERE opened_at IS NOT NULL;
 -- What may be forgotten.
-CREATE INDEX objections_until ON objections (until);
+CREATE INDEX disputes_until ON disputes (until);
 
 -- The reset that a ticket belongs to; unknown for tickets of an older program.
 ALTER TABLE tickets ADD COLUMN reference TEXT;

@@ -10,8 +10,8 @@ fn bodies() -> [(MailBody, Option<&'static str>); 4] {
     [
         (code(CODE), Some(CODE)),
         (link(URL), Some(URL)),
-        (MailBody::PasswordChanged { objection: None }, None),
-        (MailBody::PasswordChanged { objection: Some(URL.to_owned().into()) }, Some(URL)),
+        (MailBody::PasswordChanged { dispute: None }, None),
+        (MailBody::PasswordChanged { dispute: Some(URL.to_owned().into()) }, Some(URL)),
     ]
 }
 
@@ -92,8 +92,8 @@ fn a_spanish_mail() {
 
 #[test]
 fn a_french_mail() {
-    let objection = Some(URL.to_owned().into());
-    assert_snapshot!(written("fr", MailBody::PasswordChanged { objection }).text, @r"
+    let dispute = Some(URL.to_owned().into());
+    assert_snapshot!(written("fr", MailBody::PasswordChanged { dispute }).text, @r"
     Bonjour Ada,
 
     Le mot de passe de votre compte a été modifié.

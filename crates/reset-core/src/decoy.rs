@@ -20,13 +20,13 @@ const NOWHERE: &str = "nobody@nowhere.invalid";
 const NOBODY: &str = "nobody/";
 
 /// Whether a ticket of this account was issued for nobody.
-pub(crate) fn is_nobodys(account: &AccountId) -> bool {
+pub(crate) fn is_decoy(account: &AccountId) -> bool {
     account.as_str().starts_with(NOBODY)
 }
 
 impl Resets {
     /// Does for an address without an account what is done for one with, and leaves nothing that opens anything.
-    pub(crate) async fn rehearse(
+    pub(crate) async fn prepare_decoy(
         &self,
         job: &Job,
         recipes: &Recipes,
@@ -53,12 +53,12 @@ impl Resets {
         if ticket.is_some() {
             return Ok(());
         }
-        let issued = self.issue(job, &nobody, recipes, redirect_to, Purpose::Rehearsal).await?;
+        let issued = self.issue(job, &nobody, recipes, redirect_to, Purpose::Decoy).await?;
         let Some(ticket) = issued else { return Ok(()) };
         let Some((recipe, secret)) = self.secret_of(&ticket, &nobody, recipes) else { return Ok(()) };
         let text = recipe.shape.seal(&secret, &ticket);
         let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
-        mailer.rehearse(&letter(job, nobody, body)).await;
+        mailer.prepare_decoy(&letter(job, nobody, body)).await;
         Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! Use case: the owner says "this was not me" (R30).
 //!
-//! The notice after a reset carries a link. It is good for [`OBJECTION_LIFE`], opens a page and changes nothing until
+//! The notice after a reset carries a link. It is good for [`DISPUTE_LIFE`], opens a page and changes nothing until
 //! a button is pressed there. Then the account's password is taken away, all sessions and tickets end, and for as long
 //! again resets are mailed only to the mailbox that the notice went to: whoever took the account over, and perhaps gave
 //! it another address, has nothing to go on with, and the owner asks with that mailbox's address and resets the password
-//! there. That reset ends the objection if the account has that address; else it stands, so that the owner can give the
+//! there. That reset ends the dispute if the account has that address; else it stands, so that the owner can give the
 //! account its address back before anybody asks with the other one. An administrator can end it.
 
 use std::{fmt, time::Duration};
@@ -27,15 +27,15 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long the link of a notice is good for, and how long an objection then stands.
-pub const OBJECTION_LIFE: Duration = Duration::from_secs(72 * 60 * 60);
+/// How long the link of a notice is good for, and how long a dispute then stands.
+pub const DISPUTE_LIFE: Duration = Duration::from_secs(72 * 60 * 60);
 
 /// Bytes of a job's id, and of the tag behind it.
 const PART: usize = 16;
 
 /// The right to object to one reset, and what became of it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Objection {
+pub struct Dispute {
     /// The job of the notice that carries the link.
     pub id: JobId,
     /// Whose password was set.
@@ -49,30 +49,30 @@ pub struct Objection {
     /// When the link ends.
     pub until: Timestamp,
     /// When the owner objected.
-    pub raised_at: Option<Timestamp>,
+    pub opened_at: Option<Timestamp>,
 }
 
-impl fmt::Debug for Objection {
+impl fmt::Debug for Dispute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Objection").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Dispute").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
 /// How the link of a notice stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum DisputeLinkState {
     /// The owner may object.
-    Open,
+    Usable,
     /// The owner has objected.
-    Raised,
+    Disputed,
     /// It is no link of ours, or its time is over.
     Invalid,
 }
 
-/// An objection and all that changes with it.
-pub struct Raising<'a> {
+/// A dispute and all that changes with it.
+pub struct DisputeOpening<'a> {
     /// Which.
-    pub objection: &'a Objection,
+    pub dispute: &'a Dispute,
     /// Hash of a password that nobody knows.
     pub password_hash: &'a str,
     /// Those who are told: the webhook, which ends sessions elsewhere.
@@ -83,9 +83,9 @@ pub struct Raising<'a> {
     pub now: Timestamp,
 }
 
-/// Why an objection was not raised.
+/// Why a dispute was not raised.
 #[derive(Debug, Error)]
-pub enum ObjectError {
+pub enum DisputeError {
     /// It is no link of ours, or its time is over.
     #[error("the link is not valid")]
     Invalid,
@@ -99,16 +99,16 @@ pub enum ObjectError {
 
 impl Keys {
     /// What the link of a notice ends in: the job and a tag, so that a forged one costs no query.
-    fn objection_token(&self, job: &JobId) -> Zeroizing<String> {
-        let tag = self.current().objections.tag(&[job.as_str().as_bytes()]);
+    fn dispute_token(&self, job: &JobId) -> Zeroizing<String> {
+        let tag = self.current().disputes.tag(&[job.as_str().as_bytes()]);
         Zeroizing::new(format!("{}{}", job.as_str(), hex(&tag[..PART])))
     }
 
     /// The job that a link's end names, if it is one of ours.
-    fn open_objection(&self, token: &str) -> Option<JobId> {
+    fn parse_dispute_token(&self, token: &str) -> Option<JobId> {
         let (id, tag) = token.split_at_checked(2 * PART)?;
         let tag = unhex(tag)?;
-        let honest = |set: &KeySet| bool::from(set.objections.tag(&[id.as_bytes()])[..PART].ct_eq(&tag));
+        let honest = |set: &KeySet| bool::from(set.disputes.tag(&[id.as_bytes()])[..PART].ct_eq(&tag));
         // A link outlives a change of the secret by three days.
         self.all().iter().any(honest).then(|| JobId::new(id))
     }
@@ -116,31 +116,31 @@ impl Keys {
 
 impl Resets {
     /// Makes the link of a notice, where there is a page that it can lead to. Done again, it makes the same.
-    pub(crate) async fn allow_objection(
+    pub(crate) async fn allow_dispute(
         &self,
         job: &Job,
         account: &AccountId,
         to: &StoredAddress,
     ) -> Result<Option<Zeroizing<String>>, StoreError> {
-        let Some(page) = &self.inner.notices.objection_page else { return Ok(None) };
+        let Some(page) = &self.inner.notices.dispute_page else { return Ok(None) };
         let (store, mailbox) = (&self.adapters().store, email_key(to.as_str()));
-        let since = self.adapters().clock.now().minus(OBJECTION_LIFE);
-        let standing = store.mailbox_of_objections(account, since).await?;
+        let since = self.adapters().clock.now().minus(DISPUTE_LIFE);
+        let standing = store.mailbox_of_disputes(account, since).await?;
         if standing.is_some_and(|standing| standing != mailbox) {
             // Whoever gave the account this address may not object to what its owner does.
             return Ok(None);
         }
-        let objection = Objection {
+        let dispute = Dispute {
             id: job.id.clone(),
             account: account.clone(),
             reference: job.reference.clone(),
             dialect: job.dialect.clone(),
             mailbox,
-            until: job.created_at.plus(OBJECTION_LIFE),
-            raised_at: None,
+            until: job.created_at.plus(DISPUTE_LIFE),
+            opened_at: None,
         };
-        store.allow_objection(&objection).await?;
-        let token = self.inner.keys.objection_token(&job.id);
+        store.allow_dispute(&dispute).await?;
+        let token = self.inner.keys.dispute_token(&job.id);
         Ok(Some(Zeroizing::new(format!("{page}?token={}", token.as_str()))))
     }
 
@@ -148,51 +148,56 @@ impl Resets {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn objection_standing(&self, token: &str) -> Result<Standing, StoreError> {
-        Ok(match self.objection(token).await? {
-            Some(objection) if objection.raised_at.is_some() => Standing::Raised,
-            Some(_) => Standing::Open,
-            None => Standing::Invalid,
+    pub async fn dispute_link_state(&self, token: &str) -> Result<DisputeLinkState, StoreError> {
+        Ok(match self.dispute(token).await? {
+            Some(dispute) if dispute.opened_at.is_some() => DisputeLinkState::Disputed,
+            Some(_) => DisputeLinkState::Usable,
+            None => DisputeLinkState::Invalid,
         })
     }
 
     /// Takes away the password that was set, ends sessions and tickets, and lets resets be mailed to the notice's
-    /// mailbox alone. Once raised, an objection is not raised again: that is no error.
+    /// mailbox alone. Once raised, a dispute is not raised again: that is no error.
     ///
     /// # Errors
-    /// [`ObjectError`]; as a rule nothing changed then.
-    pub async fn object(&self, token: &str, network: Option<Network>) -> Result<(), ObjectError> {
-        let objection = self.objection(token).await?.ok_or(ObjectError::Invalid)?;
-        if objection.raised_at.is_some() {
+    /// [`DisputeError`]; as a rule nothing changed then.
+    pub async fn open_dispute(&self, token: &str, network: Option<Network>) -> Result<(), DisputeError> {
+        let dispute = self.dispute(token).await?.ok_or(DisputeError::Invalid)?;
+        if dispute.opened_at.is_some() {
             return Ok(());
         }
         let adapters = self.adapters();
-        let account = adapters.store.account(&objection.account).await?.ok_or(ObjectError::Invalid)?;
+        let account = adapters.store.account(&dispute.account).await?.ok_or(DisputeError::Invalid)?;
         let password = NewPassword::that_nobody_knows(&random(&*adapters.entropy));
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
         let now = adapters.clock.now();
         let event = Event {
-            reference: Some(objection.reference.clone()),
-            job: Some(objection.id.clone()),
-            dialect: objection.dialect.clone(),
-            ..Event::new(EventKind::Objected, now).of(&account.id).by(network.as_ref())
+            reference: Some(dispute.reference.clone()),
+            job: Some(dispute.id.clone()),
+            dialect: dispute.dialect.clone(),
+            ..Event::new(EventKind::Disputed, now).of(&account.id).by(network.as_ref())
         };
-        let mut jobs = self.session_revocation_jobs(&objection.dialect, &account.id, &objection.reference);
-        if account.email_key() != objection.mailbox {
+        let mut jobs = self.session_revocation_jobs(&dispute.dialect, &account.id, &dispute.reference);
+        if account.email_key() != dispute.mailbox {
             // Whoever has it, the owner or somebody else: the password of his account was changed.
             let to = StoredAddress::new(&account.email);
             let notice = JobKind::Notice { account: account.id.clone(), to };
-            jobs.push(self.new_job(&objection.dialect, notice, &objection.reference));
+            jobs.push(self.new_job(&dispute.dialect, notice, &dispute.reference));
         }
-        let raising =
-            Raising { objection: &objection, password_hash: &password_hash, jobs: &jobs, event: &event, now };
-        if !adapters.store.object(raising).await? {
+        let opening = DisputeOpening {
+            dispute: &dispute,
+            password_hash: &password_hash,
+            jobs: &jobs,
+            event: &event,
+            now,
+        };
+        if !adapters.store.open_dispute(opening).await? {
             // Somebody else was quicker, or its time ran out meanwhile.
-            let after = adapters.store.objection(&objection.id).await?;
-            return if after.is_some_and(|after| after.raised_at.is_some()) {
+            let after = adapters.store.dispute(&dispute.id).await?;
+            return if after.is_some_and(|after| after.opened_at.is_some()) {
                 Ok(())
             } else {
-                Err(ObjectError::Invalid)
+                Err(DisputeError::Invalid)
             };
         }
         self.inner.wake.notify_one();
@@ -200,23 +205,21 @@ impl Resets {
     }
 
     /// Whose password is meant by `email`, and may be reset by a mail to it; nothing for nobody's and for a blocked
-    /// account's. While an objection stands, that is its mailbox alone, whatever address the account has now.
+    /// account's. While a dispute stands, that is its mailbox alone, whatever address the account has now.
     pub(crate) async fn reached_by(
         &self,
         email: &EmailAddress,
         now: Timestamp,
     ) -> Result<Option<Account>, StoreError> {
-        let (store, since) = (&self.adapters().store, now.minus(OBJECTION_LIFE));
+        let (store, since) = (&self.adapters().store, now.minus(DISPUTE_LIFE));
         let account = match store.account_by_email(email).await? {
             Some(account) => {
-                let mailbox = store.mailbox_of_objections(&account.id, since).await?;
+                let mailbox = store.mailbox_of_disputes(&account.id, since).await?;
                 mailbox.is_none_or(|mailbox| mailbox == email.key()).then_some(account)
             }
-            // Of several objections only the one that counts leads to the account.
-            None => match store.account_of_objection(email.key(), since).await? {
-                Some(id)
-                    if store.mailbox_of_objections(&id, since).await?.as_deref() == Some(email.key()) =>
-                {
+            // Of several disputes only the one that counts leads to the account.
+            None => match store.account_of_dispute(email.key(), since).await? {
+                Some(id) if store.mailbox_of_disputes(&id, since).await?.as_deref() == Some(email.key()) => {
                     store.account(&id).await?
                 }
                 Some(_) | None => None,
@@ -225,10 +228,10 @@ impl Resets {
         Ok(account.filter(|account| !account.blocked))
     }
 
-    async fn objection(&self, token: &str) -> Result<Option<Objection>, StoreError> {
-        let Some(id) = self.inner.keys.open_objection(token) else { return Ok(None) };
-        let objection = self.adapters().store.objection(&id).await?;
+    async fn dispute(&self, token: &str) -> Result<Option<Dispute>, StoreError> {
+        let Some(id) = self.inner.keys.parse_dispute_token(token) else { return Ok(None) };
+        let dispute = self.adapters().store.dispute(&id).await?;
         let now = self.adapters().clock.now();
-        Ok(objection.filter(|objection| objection.until > now || objection.raised_at.is_some()))
+        Ok(dispute.filter(|dispute| dispute.until > now || dispute.opened_at.is_some()))
     }
 }

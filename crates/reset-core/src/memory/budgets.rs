@@ -13,13 +13,13 @@ use crate::{
 };
 
 #[derive(Clone, Default)]
-pub(super) struct Ledger {
+pub(super) struct MemoryBudgets {
     rows: BTreeMap<String, (Takes, Timestamp)>,
     /// How often each was taken from, less what was given back.
     taken: BTreeMap<String, usize>,
 }
 
-impl Ledger {
+impl MemoryBudgets {
     /// Takes one from each, or from none.
     pub(super) fn take(&mut self, budgets: &[Budget], now: Timestamp) -> bool {
         let mut after = Vec::new();
@@ -63,15 +63,15 @@ impl Ledger {
 #[async_trait]
 impl Budgets for MemoryStore {
     async fn take(&self, budgets: &[Budget], now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.working("take")?.ledger.take(budgets, now))
+        Ok(self.working("take")?.budgets.take(budgets, now))
     }
 
     async fn give_back(&self, budgets: &[Budget], taken_at: Timestamp) -> Result<(), StoreError> {
-        self.working("give_back")?.ledger.give_back(budgets, taken_at);
+        self.working("give_back")?.budgets.give_back(budgets, taken_at);
         Ok(())
     }
 
     async fn has_room(&self, budget: &Budget, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.working("has_room")?.ledger.has_room(budget, now))
+        Ok(self.working("has_room")?.budgets.has_room(budget, now))
     }
 }

@@ -1,4 +1,4 @@
-//! The events and objections of a store in memory.
+//! The events and disputes of a store in memory.
 
 use async_trait::async_trait;
 
@@ -6,22 +6,22 @@ use super::store::MemoryStore;
 use crate::{
     account::AccountId,
     audit::{End, Ends, Mark, NOT_OURS, Sealed, Sealer},
+    dispute::{DISPUTE_LIFE, Dispute, DisputeOpening},
     error::StoreError,
     event::{AddressTag, Event, EventKind, LIMITED_MOST, LIMITED_WITHIN},
     job::{JobId, Reference},
-    objection::{OBJECTION_LIFE, Objection, Raising},
-    ports::{Events, Objections},
+    ports::{Disputes, Events},
     time::Timestamp,
 };
 
 /// What was written down.
 #[derive(Default)]
-pub(super) struct Chronicle {
+pub(super) struct MemoryEvents {
     events: Vec<(Event, Option<Mark>)>,
     ends: Option<Ends>,
 }
 
-impl Chronicle {
+impl MemoryEvents {
     pub(super) fn write(&mut self, event: Event) {
         self.events.push((event, None));
     }
@@ -101,67 +101,67 @@ impl Chronicle {
     }
 }
 
-/// The objections that there may be, and those that there are.
+/// The disputes that there may be, and those that there are.
 #[derive(Default)]
-pub(super) struct Docket(Vec<(Objection, bool)>);
+pub(super) struct MemoryDisputes(Vec<(Dispute, bool)>);
 
-impl Docket {
-    fn find(&self, notice: &JobId) -> Option<&Objection> {
-        self.0.iter().map(|(objection, _)| objection).find(|objection| objection.id == *notice)
+impl MemoryDisputes {
+    fn find(&self, notice: &JobId) -> Option<&Dispute> {
+        self.0.iter().map(|(dispute, _)| dispute).find(|dispute| dispute.id == *notice)
     }
 
     /// Whether it can be raised: it is not yet, and its time is not over.
     fn is_open(&self, notice: &JobId, now: Timestamp) -> bool {
-        self.find(notice).is_some_and(|objection| objection.raised_at.is_none() && objection.until > now)
+        self.find(notice).is_some_and(|dispute| dispute.opened_at.is_none() && dispute.until > now)
     }
 
     /// Whether an older one of another mailbox stands.
-    fn is_outranked(&self, objection: &Objection, now: Timestamp) -> bool {
-        let since = now.minus(OBJECTION_LIFE);
-        self.0.iter().any(|(other, lifted)| {
-            other.account == objection.account
-                && other.mailbox != objection.mailbox
-                && other.until < objection.until
-                && other.raised_at.is_some_and(|at| at > since)
-                && !lifted
+    fn is_outranked(&self, dispute: &Dispute, now: Timestamp) -> bool {
+        let since = now.minus(DISPUTE_LIFE);
+        self.0.iter().any(|(other, closed)| {
+            other.account == dispute.account
+                && other.mailbox != dispute.mailbox
+                && other.until < dispute.until
+                && other.opened_at.is_some_and(|at| at > since)
+                && !closed
         })
     }
 
     /// Ends the younger ones of other mailboxes, raised or not.
-    fn end_younger(&mut self, objection: &Objection, now: Timestamp) {
-        for (other, lifted) in &mut self.0 {
-            if other.account == objection.account
-                && other.mailbox != objection.mailbox
-                && other.until > objection.until
+    fn end_younger(&mut self, dispute: &Dispute, now: Timestamp) {
+        for (other, closed) in &mut self.0 {
+            if other.account == dispute.account
+                && other.mailbox != dispute.mailbox
+                && other.until > dispute.until
             {
-                (other.until, *lifted) = (now, true);
+                (other.until, *closed) = (now, true);
             }
         }
     }
 
     fn raise(&mut self, notice: &JobId, now: Timestamp) {
-        let objections = self.0.iter_mut().map(|(objection, _)| objection);
-        for objection in objections.filter(|objection| objection.id == *notice) {
-            objection.raised_at = Some(now);
+        let disputes = self.0.iter_mut().map(|(dispute, _)| dispute);
+        for dispute in disputes.filter(|dispute| dispute.id == *notice) {
+            dispute.opened_at = Some(now);
         }
     }
 
     /// Lifts the account's, or those of them with this mailbox; says whether there was one.
-    pub(super) fn lift(&mut self, account: &AccountId, mailbox: Option<&str>) -> bool {
-        let raised = self.0.iter_mut().filter(|(objection, lifted)| {
-            objection.account == *account
-                && objection.raised_at.is_some()
-                && mailbox.is_none_or(|mailbox| mailbox == objection.mailbox)
-                && !lifted
+    pub(super) fn close(&mut self, account: &AccountId, mailbox: Option<&str>) -> bool {
+        let raised = self.0.iter_mut().filter(|(dispute, closed)| {
+            dispute.account == *account
+                && dispute.opened_at.is_some()
+                && mailbox.is_none_or(|mailbox| mailbox == dispute.mailbox)
+                && !closed
         });
-        raised.map(|(_, lifted)| *lifted = true).count() > 0
+        raised.map(|(_, closed)| *closed = true).count() > 0
     }
 
     pub(super) fn purge(&mut self, before: Timestamp) {
-        self.0.retain(|(objection, _)| match objection.raised_at {
+        self.0.retain(|(dispute, _)| match dispute.opened_at {
             // It stands for as long again.
-            Some(raised_at) => raised_at.plus(OBJECTION_LIFE) >= before,
-            None => objection.until >= before,
+            Some(opened_at) => opened_at.plus(DISPUTE_LIFE) >= before,
+            None => dispute.until >= before,
         });
     }
 }
@@ -169,108 +169,108 @@ impl Docket {
 #[async_trait]
 impl Events for MemoryStore {
     async fn record(&self, event: &Event) -> Result<(), StoreError> {
-        self.working("record")?.chronicle.write(event.clone());
+        self.working("record")?.events.write(event.clone());
         Ok(())
     }
 
     async fn record_once(&self, event: &Event) -> Result<(), StoreError> {
-        self.working("record_once")?.chronicle.write_once(event);
+        self.working("record_once")?.events.write_once(event);
         Ok(())
     }
 
     async fn trace(&self, reference: &Reference) -> Result<Vec<Event>, StoreError> {
-        let all = self.working("trace")?.chronicle.all();
+        let all = self.working("trace")?.events.all();
         Ok(all.into_iter().filter(|event| event.reference.as_ref() == Some(reference)).collect())
     }
 
     async fn asked_with(&self, address: &AddressTag, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let all = self.working("asked_with")?.chronicle.all();
+        let all = self.working("asked_with")?.events.all();
         let of_address = all.into_iter().rev().filter(|event| event.address.as_ref() == Some(address));
         Ok(of_address.take(limit as usize).collect())
     }
 
     async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError> {
-        let count = self.working("seal")?.chronicle.seal(sealer, limit as usize)?;
+        let count = self.working("seal")?.events.seal(sealer, limit as usize)?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     async fn ends(&self) -> Result<Option<Ends>, StoreError> {
-        Ok(self.working("ends")?.chronicle.ends)
+        Ok(self.working("ends")?.events.ends)
     }
 
     async fn sealed(&self, place: i64, limit: u32) -> Result<Vec<Sealed>, StoreError> {
-        Ok(self.working("sealed")?.chronicle.sealed(place, limit as usize))
+        Ok(self.working("sealed")?.events.sealed(place, limit as usize))
     }
 
     async fn forget_events(&self, sealer: &Sealer, before: Timestamp) -> Result<(), StoreError> {
-        self.working("forget_events")?.chronicle.forget(sealer, before)
+        self.working("forget_events")?.events.forget(sealer, before)
     }
 }
 
 #[async_trait]
-impl Objections for MemoryStore {
-    async fn allow_objection(&self, objection: &Objection) -> Result<(), StoreError> {
-        let mut state = self.working("allow_objection")?;
-        if state.docket.find(&objection.id).is_none() {
-            state.docket.0.push((objection.clone(), false));
+impl Disputes for MemoryStore {
+    async fn allow_dispute(&self, dispute: &Dispute) -> Result<(), StoreError> {
+        let mut state = self.working("allow_dispute")?;
+        if state.disputes.find(&dispute.id).is_none() {
+            state.disputes.0.push((dispute.clone(), false));
         }
         Ok(())
     }
 
-    async fn objection(&self, notice: &JobId) -> Result<Option<Objection>, StoreError> {
-        Ok(self.working("objection")?.docket.find(notice).cloned())
+    async fn dispute(&self, notice: &JobId) -> Result<Option<Dispute>, StoreError> {
+        Ok(self.working("dispute")?.disputes.find(notice).cloned())
     }
 
-    async fn object(&self, raising: Raising<'_>) -> Result<bool, StoreError> {
-        let Raising { objection, password_hash, jobs, event, now } = raising;
+    async fn open_dispute(&self, opening: DisputeOpening<'_>) -> Result<bool, StoreError> {
+        let DisputeOpening { dispute, password_hash, jobs, event, now } = opening;
         let mut state = self.working("object")?;
-        let open = state.docket.is_open(&objection.id, now) && !state.docket.is_outranked(objection, now);
-        if !state.has_account(&objection.account) || !open {
+        let open = state.disputes.is_open(&dispute.id, now) && !state.disputes.is_outranked(dispute, now);
+        if !state.has_account(&dispute.account) || !open {
             return Ok(false);
         }
         for job in jobs {
             state.queue.push(job)?;
         }
-        state.docket.raise(&objection.id, now);
-        state.docket.end_younger(objection, now);
-        state.set_password(&objection.account, password_hash, now);
-        state.void(now, |ticket| ticket.account == objection.account);
-        state.chronicle.write(event.clone());
+        state.disputes.raise(&dispute.id, now);
+        state.disputes.end_younger(dispute, now);
+        state.set_password(&dispute.account, password_hash, now);
+        state.void(now, |ticket| ticket.account == dispute.account);
+        state.events.write(event.clone());
         Ok(true)
     }
 
-    async fn mailbox_of_objections(
+    async fn mailbox_of_disputes(
         &self,
         account: &AccountId,
         since: Timestamp,
     ) -> Result<Option<String>, StoreError> {
-        let state = self.working("mailbox_of_objections")?;
-        let standing = state.docket.0.iter().filter(|(objection, lifted)| {
-            objection.account == *account && objection.raised_at.is_some_and(|at| at > since) && !lifted
+        let state = self.working("mailbox_of_disputes")?;
+        let standing = state.disputes.0.iter().filter(|(dispute, closed)| {
+            dispute.account == *account && dispute.opened_at.is_some_and(|at| at > since) && !closed
         });
-        let first = standing.map(|(objection, _)| objection).min_by_key(|objection| objection.until);
-        Ok(first.map(|objection| objection.mailbox.clone()))
+        let first = standing.map(|(dispute, _)| dispute).min_by_key(|dispute| dispute.until);
+        Ok(first.map(|dispute| dispute.mailbox.clone()))
     }
 
-    async fn account_of_objection(
+    async fn account_of_dispute(
         &self,
         mailbox: &str,
         since: Timestamp,
     ) -> Result<Option<AccountId>, StoreError> {
-        let state = self.working("account_of_objection")?;
-        let standing = state.docket.0.iter().filter(|(objection, lifted)| {
-            objection.mailbox == mailbox && objection.raised_at.is_some_and(|at| at > since) && !lifted
+        let state = self.working("account_of_dispute")?;
+        let standing = state.disputes.0.iter().filter(|(dispute, closed)| {
+            dispute.mailbox == mailbox && dispute.opened_at.is_some_and(|at| at > since) && !closed
         });
-        let first = standing.map(|(objection, _)| objection).min_by_key(|objection| objection.until);
-        Ok(first.map(|objection| objection.account.clone()))
+        let first = standing.map(|(dispute, _)| dispute).min_by_key(|dispute| dispute.until);
+        Ok(first.map(|dispute| dispute.account.clone()))
     }
 
-    async fn lift_objections(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {
-        let mut state = self.working("lift_objections")?;
-        let lifted = state.docket.lift(account, None);
-        if lifted {
-            state.chronicle.write(event.clone());
+    async fn close_disputes(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {
+        let mut state = self.working("close_disputes")?;
+        let closed = state.disputes.close(account, None);
+        if closed {
+            state.events.write(event.clone());
         }
-        Ok(lifted)
+        Ok(closed)
     }
 }

@@ -1,0 +1,225 @@
+//! Disputes of owners to resets that were not theirs.
+
+use async_trait::async_trait;
+use diesel::{delete, dsl::exists, insert_into, prelude::*, select, update};
+use reset_core::{
+    account::AccountId,
+    dispute::{DISPUTE_LIFE, Dispute, DisputeOpening},
+    error::StoreError,
+    event::Event,
+    job::{JobId, Reference},
+    ports::Disputes,
+    time::Timestamp,
+};
+
+use super::{
+    super::engine::{Db, Home, schema::disputes},
+    events::insert_event,
+    jobs::insert_job,
+    rows::NewJobRow,
+    tickets::void_all_of,
+    users::Users,
+};
+
+/// A dispute, less what became of one that was raised.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = disputes)]
+struct DisputeRow {
+    id: String,
+    account: String,
+    reference: String,
+    dialect: String,
+    mailbox: String,
+    until: i64,
+    opened_at: Option<i64>,
+}
+
+impl From<&Dispute> for DisputeRow {
+    fn from(dispute: &Dispute) -> Self {
+        Self {
+            id: dispute.id.as_str().to_owned(),
+            account: dispute.account.as_str().to_owned(),
+            reference: dispute.reference.as_str().to_owned(),
+            dialect: dispute.dialect.clone(),
+            mailbox: dispute.mailbox.clone(),
+            until: dispute.until.as_millis(),
+            opened_at: dispute.opened_at.map(Timestamp::as_millis),
+        }
+    }
+}
+
+impl From<DisputeRow> for Dispute {
+    fn from(row: DisputeRow) -> Self {
+        Self {
+            id: JobId::new(row.id),
+            account: AccountId::new(row.account),
+            reference: Reference::stored(row.reference),
+            dialect: row.dialect,
+            mailbox: row.mailbox,
+            until: Timestamp::from_millis(row.until),
+            opened_at: row.opened_at.map(Timestamp::from_millis),
+        }
+    }
+}
+
+/// Deletes up to `limit` whose link ended before `before`, and whose dispute, if there was one, stood no longer then;
+/// says how many.
+pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
+    let raised = before.saturating_sub(i64::try_from(DISPUTE_LIFE.as_millis()).unwrap_or(i64::MAX));
+    let over = disputes::table
+        .filter(disputes::until.lt(before))
+        .filter(disputes::opened_at.is_null().or(disputes::opened_at.lt(raised)));
+    let ids: Vec<String> = over.select(disputes::id).limit(limit.into()).load(db)?;
+    delete(disputes::table.filter(disputes::id.eq_any(ids))).execute(db)
+}
+
+/// Ends the account's disputes, or those with this mailbox; says how many there were.
+pub(super) fn close(db: &mut Db, account: &str, mailbox: Option<&str>, now: i64) -> QueryResult<usize> {
+    let standing = disputes::table
+        .filter(disputes::account.eq(account))
+        .filter(disputes::opened_at.is_not_null())
+        .filter(disputes::closed_at.is_null());
+    let closed = disputes::closed_at.eq(now);
+    match mailbox {
+        Some(mailbox) => update(standing.filter(disputes::mailbox.eq(mailbox))).set(closed).execute(db),
+        None => update(standing).set(closed).execute(db),
+    }
+}
+
+/// What [`DisputeOpening`] borrows, owned: the job outlives a caller who goes away.
+struct OpenedDispute {
+    users: Users,
+    id: String,
+    account: AccountId,
+    mailbox: String,
+    until: i64,
+    password_hash: String,
+    jobs: Vec<NewJobRow>,
+    event: Event,
+    now: i64,
+}
+
+fn raise(db: &mut Db, raised: &OpenedDispute) -> QueryResult<bool> {
+    let OpenedDispute { users, id, account, mailbox, until, password_hash, jobs, event, now } = raised;
+    // The account's row first, as everybody else does.
+    if users.hold(db, account)?.is_none() {
+        return Ok(false);
+    }
+    let since = now.saturating_sub(i64::try_from(DISPUTE_LIFE.as_millis()).unwrap_or(i64::MAX));
+    let others = || {
+        disputes::table.filter(disputes::account.eq(account.as_str())).filter(disputes::mailbox.ne(mailbox))
+    };
+    let older = others()
+        .filter(disputes::until.lt(until))
+        .filter(disputes::opened_at.gt(since))
+        .filter(disputes::closed_at.is_null());
+    if select(exists(older)).get_result(db)? {
+        return Ok(false);
+    }
+    let open = disputes::table.find(id).filter(disputes::opened_at.is_null()).filter(disputes::until.gt(now));
+    if update(open).set(disputes::opened_at.eq(now)).execute(db)? == 0 {
+        return Ok(false);
+    }
+    update(others().filter(disputes::until.gt(until)))
+        .set((disputes::until.eq(now), disputes::closed_at.eq(now)))
+        .execute(db)?;
+    if !users.set_password(db, account, password_hash, *now)? {
+        return Err(diesel::result::Error::RollbackTransaction);
+    }
+    void_all_of(db, account.as_str(), *now)?;
+    for job in jobs {
+        insert_job(db, job)?;
+    }
+    insert_event(db, event)?;
+    Ok(true)
+}
+
+#[async_trait]
+impl Disputes for Home {
+    async fn allow_dispute(&self, dispute: &Dispute) -> Result<(), StoreError> {
+        let row = DisputeRow::from(dispute);
+        let allowed = self.write(move |db| {
+            let stored = disputes::table.find(&row.id).select(disputes::id);
+            if stored.first::<String>(db).optional()?.is_none() {
+                insert_into(disputes::table).values(&row).execute(db)?;
+            }
+            Ok(())
+        });
+        allowed.await
+    }
+
+    async fn dispute(&self, notice: &JobId) -> Result<Option<Dispute>, StoreError> {
+        let notice = notice.as_str().to_owned();
+        let query = move |db: &mut Db| {
+            let row = disputes::table.find(&notice).select(DisputeRow::as_select());
+            Ok(row.first(db).optional()?.map(Dispute::from))
+        };
+        self.read(query).await
+    }
+
+    async fn open_dispute(&self, opening: DisputeOpening<'_>) -> Result<bool, StoreError> {
+        let raised = OpenedDispute {
+            users: self.users(),
+            id: opening.dispute.id.as_str().to_owned(),
+            account: opening.dispute.account.clone(),
+            mailbox: opening.dispute.mailbox.clone(),
+            until: opening.dispute.until.as_millis(),
+            password_hash: opening.password_hash.to_owned(),
+            jobs: opening.jobs.iter().map(NewJobRow::from).collect(),
+            event: opening.event.clone(),
+            now: opening.now.as_millis(),
+        };
+        self.write(move |db| raise(db, &raised)).await
+    }
+
+    async fn mailbox_of_disputes(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let (account, since) = (account.as_str().to_owned(), since.as_millis());
+        let query = move |db: &mut Db| {
+            disputes::table
+                .filter(disputes::account.eq(&account))
+                .filter(disputes::opened_at.gt(since))
+                .filter(disputes::closed_at.is_null())
+                .order(disputes::until)
+                .select(disputes::mailbox)
+                .first(db)
+                .optional()
+        };
+        self.read(query).await
+    }
+
+    async fn account_of_dispute(
+        &self,
+        mailbox: &str,
+        since: Timestamp,
+    ) -> Result<Option<AccountId>, StoreError> {
+        let (mailbox, since) = (mailbox.to_owned(), since.as_millis());
+        let query = move |db: &mut Db| {
+            let account = disputes::table
+                .filter(disputes::mailbox.eq(&mailbox))
+                .filter(disputes::opened_at.gt(since))
+                .filter(disputes::closed_at.is_null())
+                .order(disputes::until)
+                .select(disputes::account)
+                .first::<String>(db)
+                .optional()?;
+            Ok(account.map(AccountId::new))
+        };
+        self.read(query).await
+    }
+
+    async fn close_disputes(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {
+        let (account, event) = (account.as_str().to_owned(), event.clone());
+        let closed = self.write(move |db| {
+            let closed = close(db, &account, None, event.at.as_millis())? > 0;
+            if closed {
+                insert_event(db, &event)?;
+            }
+            Ok(closed)
+        });
+        closed.await
+    }
+}
