@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import PostalMime from 'postal-mime';
 
 /** Milliseconds until a mail or an answer is given up. */
-const PATIENCE = 15_000;
+const TIMEOUT = 15_000;
 
 /** The password that satisfies the rules of every dialect. */
 export const PASSWORD = 'A-new-passw0rd';
@@ -26,7 +26,7 @@ const MAILS = setting('CLIENTS_MAILS');
  * @param {Request} request
  */
 export function patient(request) {
-  return fetch(request, { signal: AbortSignal.timeout(PATIENCE) });
+  return fetch(request, { signal: AbortSignal.timeout(TIMEOUT) });
 }
 
 /**
@@ -96,13 +96,13 @@ function line(to, shape) {
  * @returns {Promise<T>}
  */
 async function find(to, wanted) {
-  for (const end = Date.now() + PATIENCE; Date.now() < end; await pause(5)) {
+  for (const end = Date.now() + TIMEOUT; Date.now() < end; await pause(5)) {
     for (const mail of await mails()) {
       const found = mail.to?.some(({ address }) => address === to) ? wanted(mail) : undefined;
       if (found !== undefined) return found;
     }
   }
-  throw new Error(`no such mail to ${to} within ${PATIENCE} ms`);
+  throw new Error(`no such mail to ${to} within ${TIMEOUT} ms`);
 }
 
 /** Every whole mail. */

@@ -37,14 +37,14 @@ pub(crate) fn run() -> anyhow::Result<()> {
     build()?;
     let folder = tempfile::tempdir()?;
     let mut deployment = Deployment::new(root().join("target/release/server-axum"), folder.path());
-    deployment.set("RESET_LIMITS__ENABLED", "false");
-    deployment.set("RESET_NOTIFY__PASSWORD_CHANGED", "false");
-    deployment.set("RESET_LOG", "warn");
+    deployment.set("POLYRESET_LIMITS__ENABLED", "false");
+    deployment.set("POLYRESET_NOTIFY__PASSWORD_CHANGED", "false");
+    deployment.set("POLYRESET_LOG", "warn");
     // Accounts are made with small hashes, resets with the default ones.
     for number in 0..ACCOUNTS {
         deployment.add_user(&address(number), "a password to begin with")?;
     }
-    deployment.set("RESET_PASSWORD__ARGON2_M_KIB", &HASH.0.to_string());
+    deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", &HASH.0.to_string());
 
     start(&deployment)?;
     let server = deployment.start()?;

@@ -78,7 +78,7 @@ fn chromium() -> Option<PathBuf> {
 fn drive(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
     let folder = tempfile::tempdir()?;
     let mut deployment = Deployment::new(clients::binary(front_end), folder.path());
-    deployment.set("RESET_LIMITS__ENABLED", "false");
+    deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     for account in ACCOUNTS {
         deployment.add_user(account, OLD)?;
     }

@@ -52,7 +52,7 @@ struct Run {
 /// Codes or links are a choice of the whole deployment, so there are two.
 const RUNS: [Run; 2] = [
     Run {
-        settings: &[("RESET_INSFORGE__METHOD", "code")],
+        settings: &[("POLYRESET_INSFORGE__METHOD", "code")],
         accounts: &[
             "px0@example.com",
             "worthai@example.com",
@@ -64,8 +64,8 @@ const RUNS: [Run; 2] = [
     },
     Run {
         settings: &[
-            ("RESET_INSFORGE__METHOD", "link"),
-            ("RESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset-password"),
+            ("POLYRESET_INSFORGE__METHOD", "link"),
+            ("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset-password"),
         ],
         accounts: &["insforge@example.com"],
         suites: &["insforge-link.test.mjs"],
@@ -198,7 +198,7 @@ fn drive(front_end: &str) -> anyhow::Result<Tally> {
     for run in &RUNS {
         let folder = tempfile::tempdir()?;
         let mut deployment = Deployment::new(binary(front_end), folder.path());
-        deployment.set("RESET_LIMITS__ENABLED", "false");
+        deployment.set("POLYRESET_LIMITS__ENABLED", "false");
         for (name, value) in run.settings {
             deployment.set(name, value);
         }
@@ -229,8 +229,8 @@ pub(crate) fn start(
     let mut last = None;
     for _ in 0..3 {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        deployment.set("RESET_LISTEN", &address.to_string());
-        deployment.set("RESET_PUBLIC_URL", &format!("http://{address}"));
+        deployment.set("POLYRESET_LISTEN", &address.to_string());
+        deployment.set("POLYRESET_PUBLIC_URL", &format!("http://{address}"));
         match by(deployment) {
             Ok(server) => return Ok(server),
             Err(error) => last = Some(error),

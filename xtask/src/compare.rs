@@ -13,9 +13,9 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use conformance::{
-    dialects::{DIALECTS, Dialect, asked, text},
-    http::{self, Answer},
-    mails::{self, Letter},
+    dialects::{ClientDialect, DIALECTS, asked, text},
+    http::{self, RawResponse},
+    mails::{self, ReceivedMail},
     server::Deployment,
 };
 
@@ -55,7 +55,7 @@ struct Told {
     step: Step,
     path: &'static str,
     sent: String,
-    answer: Answer,
+    answer: RawResponse,
     /// What came by mail.
     mail: Option<String>,
 }
@@ -89,8 +89,8 @@ fn on_a_server_of_its_own() -> anyhow::Result<()> {
     let here = std::env::current_exe().context("where this program is")?;
     let folder = tempfile::tempdir()?;
     let mut deployment = Deployment::new(here.with_file_name("server-axum"), folder.path());
-    deployment.set("RESET_LIMITS__ENABLED", "false");
-    let email = |dialect: &Dialect| format!("{}@example.com", dialect.name);
+    deployment.set("POLYRESET_LIMITS__ENABLED", "false");
+    let email = |dialect: &ClientDialect| format!("{}@example.com", dialect.name);
     for dialect in &DIALECTS {
         deployment.add_user(&email(dialect), "a password to begin with")?;
     }
@@ -107,7 +107,7 @@ fn on_a_server_of_its_own() -> anyhow::Result<()> {
 }
 
 /// The story, up to the first step after which it cannot go on.
-fn tell(dialect: &Dialect, scene: &Scene, email: &str) -> anyhow::Result<Vec<Told>> {
+fn tell(dialect: &ClientDialect, scene: &Scene, email: &str) -> anyhow::Result<Vec<Told>> {
     let mut story = Vec::new();
     let mut post = |step, path, sent: String| {
         let answer = http::post(scene.address, path, &sent).with_context(|| format!("POST {path}"))?;
@@ -123,7 +123,7 @@ fn tell(dialect: &Dialect, scene: &Scene, email: &str) -> anyhow::Result<Vec<Tol
     if post(Step::Ask, dialect.ask, asked(email))?.is_none() {
         return Ok(story);
     }
-    let wanted = |letter: &Letter| !before.contains(&letter.id) && (dialect.secret)(letter).is_some();
+    let wanted = |letter: &ReceivedMail| !before.contains(&letter.id) && (dialect.secret)(letter).is_some();
     let letter = mails::wait_for(&scene.mails, email, Duration::from_secs(20), wanted)
         .with_context(|| dialect.name)?;
     let mut secret = (dialect.secret)(&letter).context("a mail with a secret")?.to_owned();
@@ -193,7 +193,7 @@ fn print(stories: &[Vec<Told>]) {
 }
 
 /// The headers that differ from dialect to dialect.
-fn headers(answer: &Answer) -> String {
+fn headers(answer: &RawResponse) -> String {
     let shown = ["content-type", "retry-after", "x-reset-reference"];
     let shown = shown.iter().filter_map(|name| answer.header(name).map(|value| format!("{name}: {value}")));
     shown.collect::<Vec<_>>().join("  ")
@@ -294,8 +294,10 @@ mod tests {
     #[test]
     fn every_path_of_the_story_is_a_row() {
         let root = reset_core::keys::Key::root(&[0; 32]).unwrap();
-        let served =
-            reset_dialects::dialects(reset_dialects::Settings::defaults(&root, "http://127.0.0.1:8080"));
+        let served = reset_dialects::dialects(reset_dialects::DialectSettings::defaults(
+            &root,
+            "http://127.0.0.1:8080",
+        ));
         for dialect in &DIALECTS {
             let rows = &served.iter().find(|served| served.name == dialect.name).unwrap().rows;
             let exchange = dialect.exchange.map(|(path, _)| path);

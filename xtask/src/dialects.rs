@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, ensure};
 use reset_core::keys::Key;
 use reset_dialects::{
-    Settings,
+    DialectSettings,
     comparison::{Cell, Span, Table, said, tables},
     dialects,
 };
@@ -51,7 +51,7 @@ fn between(text: &str, generated: &str) -> Option<String> {
 fn comparison() -> String {
     // No table holds anything that is derived from the key.
     let root = Key::root(&[0; 32]).expect("32 bytes");
-    let dialects = dialects(Settings::defaults(&root, "http://127.0.0.1:8080"));
+    let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
     tables(&dialects).iter().map(markdown).collect()
 }
 
@@ -101,7 +101,7 @@ mod tests {
     fn every_row_of_a_dialect_is_in_the_comparison() {
         let told = comparison();
         let root = Key::root(&[0; 32]).unwrap();
-        let dialects = dialects(Settings::defaults(&root, "http://127.0.0.1:8080"));
+        let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
         for dialect in dialects.iter().filter(|dialect| dialect.traits.is_some()) {
             assert!(told.contains(dialect.traits.as_ref().unwrap().title), "{}", dialect.name);
             for (path, _) in &dialect.rows {
@@ -134,7 +134,7 @@ mod tests {
         let operations = fs::read_to_string(root().join("docs/OPERATIONS.md")).unwrap();
         let key = Key::root(&[0; 32]).unwrap();
         let mut decided = 0;
-        for dialect in dialects(Settings::defaults(&key, "http://127.0.0.1:8080")) {
+        for dialect in dialects(DialectSettings::defaults(&key, "http://127.0.0.1:8080")) {
             for change in dialect.traits.iter().flat_map(|traits| &traits.changes) {
                 let Some(setting) = change.setting else { continue };
                 let row = operations.lines().find(|line| line.starts_with(&format!("| `{setting}` ")));

@@ -6,12 +6,12 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context, ensure};
 use conformance::{
     differ::{Front, Run},
-    place::Place,
+    endpoint::Endpoint,
     random::Row,
     server::{Deployment, Server},
 };
 use reset_core::keys::Key;
-use reset_dialects::{Settings, dialects};
+use reset_dialects::{DialectSettings, dialects};
 
 use crate::root;
 
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
 fn round(unix: bool, run: &Run) -> anyhow::Result<usize> {
     let folders: Vec<tempfile::TempDir> =
         FRONT_ENDS.iter().map(|_| tempfile::tempdir()).collect::<Result<_, _>>()?;
-    let servers: Vec<(Server, Place)> = FRONT_ENDS
+    let servers: Vec<(Server, Endpoint)> = FRONT_ENDS
         .iter()
         .zip(&folders)
         .map(|(name, folder)| start(name, folder.path(), unix))
@@ -79,26 +79,26 @@ fn round(unix: bool, run: &Run) -> anyhow::Result<usize> {
     Ok(report.differences.len())
 }
 
-fn start(name: &str, folder: &Path, unix: bool) -> anyhow::Result<(Server, Place)> {
+fn start(name: &str, folder: &Path, unix: bool) -> anyhow::Result<(Server, Endpoint)> {
     let mut deployment = Deployment::new(root().join(format!("target/release/server-{name}")), folder);
-    deployment.set("RESET_LIMITS__ENABLED", "false");
-    deployment.set("RESET_LOG", "error");
+    deployment.set("POLYRESET_LIMITS__ENABLED", "false");
+    deployment.set("POLYRESET_LOG", "error");
     if !unix {
         let server = deployment.start()?;
-        let place = Place::Tcp(server.address);
+        let place = Endpoint::Tcp(server.address);
         return Ok((server, place));
     }
     let socket = folder.join("reset.sock");
-    deployment.set("RESET_LISTEN", &format!("unix:{}", socket.display()));
+    deployment.set("POLYRESET_LISTEN", &format!("unix:{}", socket.display()));
     let server = deployment.start_on_socket()?;
-    Ok((server, Place::Unix(socket)))
+    Ok((server, Endpoint::Unix(socket)))
 }
 
 /// Every method of every path that is served.
 fn rows() -> Vec<Row> {
     let root = Key::root(&[0; 32]).expect("32 bytes");
     let mut rows = Vec::new();
-    for dialect in dialects(Settings::defaults(&root, "http://127.0.0.1:8080")) {
+    for dialect in dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080")) {
         for (path, endpoints) in &dialect.rows {
             for endpoint in endpoints {
                 let (dialect, method) = (dialect.name.to_owned(), endpoint.method.to_string());
@@ -110,7 +110,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// Resident memory of each process in KiB.
-fn memories(servers: &[(Server, Place)]) -> anyhow::Result<Vec<u64>> {
+fn memories(servers: &[(Server, Endpoint)]) -> anyhow::Result<Vec<u64>> {
     servers
         .iter()
         .map(|(server, _)| {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, bail};
 use reset_core::keys::Key;
-use reset_dialects::{Settings, dialects, openapi};
+use reset_dialects::{DialectSettings, dialects, openapi};
 
 use crate::root;
 
@@ -41,7 +41,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
 fn documents() -> BTreeMap<String, String> {
     // No document holds anything that is derived from the key.
     let root = Key::root(&[0; 32]).expect("32 bytes");
-    let dialects = dialects(Settings::defaults(&root, "http://127.0.0.1:8080"));
+    let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
     let whole = openapi::whole(&dialects);
     let mut documents = BTreeMap::from([
         ("openapi.json".to_owned(), openapi::to_json(&whole)),

@@ -17,7 +17,7 @@ use conformance::programs::{command, find, give_away, quietly, server, unprivile
 use tempfile::TempDir;
 
 /// How long a server may take to start.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The servers, and the variables that lead tests to them.
 pub(crate) struct Servers {
@@ -33,7 +33,7 @@ struct Running {
 }
 
 /// One engine: its variable, its Debian packages, and how to start it.
-struct Engine {
+struct DatabaseEngine {
     name: &'static str,
     variable: &'static str,
     packages: &'static [&'static str],
@@ -43,8 +43,8 @@ struct Engine {
     url: fn(u16) -> String,
 }
 
-const ENGINES: [Engine; 3] = [
-    Engine {
+const ENGINES: [DatabaseEngine; 3] = [
+    DatabaseEngine {
         name: "PostgreSQL",
         variable: "POLYRESET_TEST_POSTGRES",
         packages: &["postgresql", "pgbouncer"],
@@ -53,7 +53,7 @@ const ENGINES: [Engine; 3] = [
         signal: "-INT",
         url: |port| format!("postgres://postgres@127.0.0.1:{port}/postgres"),
     },
-    Engine {
+    DatabaseEngine {
         name: "MariaDB",
         variable: "POLYRESET_TEST_MARIADB",
         packages: &["mariadb-server"],
@@ -62,7 +62,7 @@ const ENGINES: [Engine; 3] = [
         signal: "-TERM",
         url: |port| format!("mysql://root@127.0.0.1:{port}/"),
     },
-    Engine {
+    DatabaseEngine {
         name: "Redis",
         variable: "POLYRESET_TEST_REDIS",
         packages: &["redis-server"],
@@ -93,7 +93,7 @@ impl Servers {
     }
 }
 
-impl Engine {
+impl DatabaseEngine {
     fn run(&self) -> Result<(Running, u16)> {
         if self.programs.iter().any(|program| find(program).is_none()) {
             install(self.packages)?;
@@ -109,7 +109,7 @@ impl Engine {
         let began = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let ended = running.child.try_wait()?.is_some();
-            if ended || began.elapsed() > PATIENCE {
+            if ended || began.elapsed() > TIMEOUT {
                 bail!("it does not start: {}", fs::read_to_string(&log).unwrap_or_default());
             }
             sleep(Duration::from_millis(50));

@@ -3,13 +3,13 @@
 use std::{fs, net::SocketAddr, process::Output, thread, time::Duration};
 
 use conformance::{
-    http::{Answer, Connection, get, post},
+    http::{Connection, RawResponse, get, post},
     mails,
     server::Deployment,
 };
 use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection};
 
-use super::{PATIENCE, deployment, reset_mail};
+use super::{TIMEOUT, deployment, reset_mail};
 
 const PERSON: &str = "user@example.com";
 const TRIGGER: &str = "/v1/auth/password-reset/trigger";
@@ -44,7 +44,7 @@ fn until(deployment: &Deployment, args: &[&str], wanted: &str) -> String {
         if text.contains(wanted) {
             return text;
         }
-        assert!(begun.elapsed() < PATIENCE, "{args:?} never says {wanted:?}:\n{text}");
+        assert!(begun.elapsed() < TIMEOUT, "{args:?} never says {wanted:?}:\n{text}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -61,7 +61,7 @@ fn reset(address: SocketAddr, code: &str) -> u16 {
 #[test]
 fn a_reference_shows_the_whole_time_line_to_the_operator_and_nothing_to_a_stranger() {
     let (mut deployment, _folder) = deployment();
-    deployment.set("RESET_PX0__DISCLOSE_UNKNOWN", "false");
+    deployment.set("POLYRESET_PX0__DISCLOSE_UNKNOWN", "false");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
     let reference = ask(server.address, ASK);
@@ -88,7 +88,7 @@ fn a_reference_shows_the_whole_time_line_to_the_operator_and_nothing_to_a_strang
 #[test]
 fn an_ask_too_many_is_traced_as_limited() {
     let (mut deployment, _folder) = deployment();
-    deployment.set("RESET_LIMITS__ASK_SPACING", "1m");
+    deployment.set("POLYRESET_LIMITS__REQUEST_SPACING", "1m");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
     let (first, second) = (ask(server.address, ASK), ask(server.address, ASK));
@@ -121,7 +121,7 @@ fn mails_that_cannot_leave_are_listed_and_leave_when_they_are_retried() {
     let unknown = deployment.run(&["outbox", "retry", "nothing"], "").unwrap();
     assert!(!unknown.status.success() && complained(&unknown).starts_with("error: ID \"nothing\""));
     drop(server);
-    deployment.set("RESET_MAIL_URL", "smtp://127.0.0.1:9");
+    deployment.set("POLYRESET_MAIL_URL", "smtp://127.0.0.1:9");
     let removed = run(&deployment, &["outbox", "purge", "--waiting"]);
     assert!(removed.starts_with("removed: ") && removed.ends_with(" waiting\n"), "{removed}");
     assert_eq!(run(&deployment, &["outbox", "list"]), "");
@@ -156,7 +156,7 @@ fn an_administrators_link_works_once_and_is_written_down() {
     }
 }
 
-fn form(address: SocketAddr, token: &str) -> Answer {
+fn form(address: SocketAddr, token: &str) -> RawResponse {
     let body = format!("token={token}");
     let head = format!(
         "POST /not-me HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
@@ -174,8 +174,9 @@ fn the_owner_takes_back_a_reset_that_was_somebody_elses() {
     ask(server.address, ASK);
     let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
     assert_eq!(reset(server.address, &code), 200);
-    let disputeable = |letter: &mails::Letter| letter.link().is_some_and(|link| link.contains("/not-me?"));
-    let notice = mails::wait_for(&deployment.mails(), PERSON, PATIENCE, disputeable).unwrap();
+    let disputeable =
+        |letter: &mails::ReceivedMail| letter.link().is_some_and(|link| link.contains("/not-me?"));
+    let notice = mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, disputeable).unwrap();
     let (link, token) = (notice.link().unwrap(), notice.token().unwrap());
     let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
     for _ in 0..50 {
@@ -194,8 +195,8 @@ fn the_owner_takes_back_a_reset_that_was_somebody_elses() {
     // The mailbox of the notice is the one that a reset goes to.
     let again = ask(server.address, ASK);
     until(&deployment, &["trace", &again], "mailed");
-    let newest = |letter: &mails::Letter| letter.code().is_some_and(|other| other != code);
-    let mail = mails::wait_for(&deployment.mails(), PERSON, PATIENCE, newest).unwrap();
+    let newest = |letter: &mails::ReceivedMail| letter.code().is_some_and(|other| other != code);
+    let mail = mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, newest).unwrap();
     assert_eq!(reset(server.address, mail.code().unwrap()), 200);
     assert!(deployment.accepts(PERSON, "New Password 1!").unwrap());
     let whole = run(&deployment, &["audit", "export"]);
@@ -275,7 +276,7 @@ fn a_chain_cannot_be_set_back_or_begun_anew_without_the_secret() {
         assert_eq!(output.status.code(), Some(1), "{statement}: {}", said(&output));
         fs::write(&database, &whole).unwrap();
     }
-    deployment.set("RESET_SECRET", &"ab".repeat(32));
+    deployment.set("POLYRESET_SECRET", &"ab".repeat(32));
     let other = deployment.run(&["audit", "verify"], "").unwrap();
     assert_eq!(other.status.code(), Some(1), "another secret: {}", said(&other));
     assert!(

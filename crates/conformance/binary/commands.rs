@@ -64,7 +64,7 @@ fn doctor_names_what_is_wrong_and_says_when_all_is_well() {
     deployment.run(&["migrate"], "").unwrap();
     let well = deployment.run(&["doctor"], "").unwrap();
     assert!(well.status.success(), "{}", String::from_utf8_lossy(&well.stdout));
-    deployment.set("RESET_MAIL_URL", "smtp://127.0.0.1:9");
+    deployment.set("POLYRESET_MAIL_URL", "smtp://127.0.0.1:9");
     let ill = deployment.run(&["doctor"], "").unwrap();
     let said = String::from_utf8_lossy(&ill.stdout);
     assert_eq!(ill.status.code(), Some(1), "{said}");
@@ -79,12 +79,12 @@ fn the_server_listens_on_a_unix_socket_and_leaves_none_behind() {
     let (mut deployment, folder) = deployment();
     deployment.add_user("ann@example.com", "correct horse").unwrap();
     let socket = folder.path().join("reset.sock");
-    deployment.set("RESET_LISTEN", &format!("unix:{}", socket.display()));
+    deployment.set("POLYRESET_LISTEN", &format!("unix:{}", socket.display()));
     let mut child =
         deployment.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let begun = std::time::Instant::now();
     while UnixStream::connect(&socket).is_err() {
-        assert!(begun.elapsed() < super::PATIENCE, "no socket");
+        assert!(begun.elapsed() < super::TIMEOUT, "no socket");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let mut connection = Connection::open(socket.clone()).unwrap();
@@ -103,7 +103,7 @@ fn a_second_server_on_the_same_port_says_so() {
     let (mut deployment, _folder) = deployment();
     let server = deployment.start().unwrap();
     assert_eq!(get(server.address, "/healthz").unwrap().status, 200);
-    deployment.set("RESET_LISTEN", &server.address.to_string());
+    deployment.set("POLYRESET_LISTEN", &server.address.to_string());
     let second = deployment.run(&["serve"], "").unwrap();
     let error = String::from_utf8_lossy(&second.stderr);
     assert!(!second.status.success() && error.contains("listen"), "{error}");

@@ -7,12 +7,12 @@ use std::{
 };
 
 use conformance::{
-    http::{Answer, get},
+    http::{RawResponse, get},
     server::Deployment,
 };
 use tempfile::TempDir;
 
-use super::{PATIENCE, send_form};
+use super::{TIMEOUT, send_form};
 
 const ALICE: &str = "alice@example.com";
 const NEW: &str = "A-new-passw0rd-of-mine";
@@ -21,15 +21,15 @@ const NEW: &str = "A-new-passw0rd-of-mine";
 fn demo() -> (Deployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut deployment = Deployment::new(crate::BINARY, folder.path());
-    for name in ["RESET_DATABASE_URL", "RESET_MAIL_URL", "RESET_PUBLIC_URL"] {
+    for name in ["POLYRESET_DATABASE_URL", "POLYRESET_MAIL_URL", "POLYRESET_PUBLIC_URL"] {
         deployment.unset(name);
     }
-    deployment.set("RESET_LOG", "trace");
+    deployment.set("POLYRESET_LOG", "trace");
     (deployment, folder)
 }
 
 /// Looks into the mailbox until there are `most` mails, and opens the newest.
-fn newest(address: SocketAddr, most: usize) -> Answer {
+fn newest(address: SocketAddr, most: usize) -> RawResponse {
     let begun = Instant::now();
     loop {
         let list = get(address, "/mailbox").unwrap().body;
@@ -38,7 +38,7 @@ fn newest(address: SocketAddr, most: usize) -> Answer {
             let target = format!("/mail?{}", mails[0].split('"').next().unwrap());
             return get(address, &target).unwrap();
         }
-        assert!(begun.elapsed() < PATIENCE, "{} of {most} mails", mails.len());
+        assert!(begun.elapsed() < TIMEOUT, "{} of {most} mails", mails.len());
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -57,7 +57,7 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
     let begun = Instant::now();
     let invitation = format!("listening on http://{address}\n\nOpen http://{address}/ in a browser.\n");
     while !deployment.printed().ends_with(&invitation) {
-        assert!(begun.elapsed() < PATIENCE, "{}", deployment.printed());
+        assert!(begun.elapsed() < TIMEOUT, "{}", deployment.printed());
         thread::sleep(Duration::from_millis(5));
     }
     let start = get(address, "/").unwrap();
@@ -110,10 +110,10 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
 #[test]
 fn a_demo_takes_no_database_that_is_in_use_and_warns_who_lets_others_in() {
     let (mut deployment, folder) = demo();
-    deployment.set("RESET_DATABASE_URL", &format!("sqlite://{}", deployment.database().display()));
-    deployment.set("RESET_MAIL_URL", &format!("file://{}", folder.path().join("mail").display()));
-    deployment.set("RESET_LISTEN", "0.0.0.0:0");
-    deployment.set("RESET_PUBLIC_URL", "https://accounts.example.com");
+    deployment.set("POLYRESET_DATABASE_URL", &format!("sqlite://{}", deployment.database().display()));
+    deployment.set("POLYRESET_MAIL_URL", &format!("file://{}", folder.path().join("mail").display()));
+    deployment.set("POLYRESET_LISTEN", "0.0.0.0:0");
+    deployment.set("POLYRESET_PUBLIC_URL", "https://accounts.example.com");
     let server = deployment.start_demo().unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.address.port()));
     assert!(deployment.logged().contains("can read the demo's mailbox"), "{}", deployment.logged());
@@ -129,8 +129,8 @@ fn a_demo_takes_no_database_that_is_in_use_and_warns_who_lets_others_in() {
     let refused = deployment.run(&["serve", "--demo"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("is there already"), "{said}");
-    deployment.set("RESET_DATABASE_URL", "postgres://127.0.0.1:1/app");
-    deployment.set("RESET_SECRET", &"ab".repeat(32));
+    deployment.set("POLYRESET_DATABASE_URL", "postgres://127.0.0.1:1/app");
+    deployment.set("POLYRESET_SECRET", &"ab".repeat(32));
     let refused = deployment.run(&["serve", "--demo"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("serve --demo brings a database of its own"), "{said}");

@@ -75,7 +75,7 @@ fn mail_that_had_nowhere_to_go_when_the_process_died_arrives_later() {
     let (mut deployment, _folder) = deployment();
     deployment.add_user("user@example.com", "the old password").unwrap();
     // Nobody listens on the discard port.
-    deployment.set("RESET_MAIL_URL", "smtp://127.0.0.1:9");
+    deployment.set("POLYRESET_MAIL_URL", "smtp://127.0.0.1:9");
     let server = deployment.start().unwrap();
     for _ in 0..2 {
         let answer =
@@ -84,7 +84,7 @@ fn mail_that_had_nowhere_to_go_when_the_process_died_arrives_later() {
     }
     server.kill();
     let folder = deployment.mails();
-    deployment.set("RESET_MAIL_URL", &format!("file://{}", folder.display()));
+    deployment.set("POLYRESET_MAIL_URL", &format!("file://{}", folder.display()));
     let server = deployment.start().unwrap();
     let mut worked = false;
     // Two requests, two mails; the later one's code is the live one.
@@ -104,7 +104,7 @@ fn mail_that_had_nowhere_to_go_when_the_process_died_arrives_later() {
 fn no_reset_is_torn_by_a_kill() {
     let (mut deployment, _folder) = deployment();
     // A hash of some milliseconds, so that kills fall before, into and after it.
-    deployment.set("RESET_PASSWORD__ARGON2_M_KIB", "8192");
+    deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", "8192");
     let (mut done, mut undone) = (0, 0);
     for round in 0..ROUNDS {
         let email = format!("user{round}@example.com");

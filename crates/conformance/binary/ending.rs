@@ -40,9 +40,9 @@ fn slow(pause: Duration) -> Slow {
     let code = reset_mail(&deployment, "user@example.com").code().unwrap().to_owned();
     assert!(server.terminate().unwrap().success());
     let sink = Sink::start(pause, |_, _| None).unwrap();
-    deployment.set("RESET_MAIL_URL", &sink.url());
-    deployment.set("RESET_PASSWORD__ARGON2_M_KIB", "8192");
-    deployment.set("RESET_PASSWORD__ARGON2_T", "16");
+    deployment.set("POLYRESET_MAIL_URL", &sink.url());
+    deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", "8192");
+    deployment.set("POLYRESET_PASSWORD__ARGON2_T", "16");
     let server = deployment.start().unwrap();
     let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
     Slow { deployment, _folder: folder, server, sink, reset }
@@ -66,7 +66,7 @@ impl Slow {
     /// Sends the reset but for its last byte: a request in flight for as long as the test likes.
     fn begin_reset(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.server.address).unwrap();
-        stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(super::TIMEOUT)).unwrap();
         let request = format!(
             "POST /v1/auth/password-reset/reset HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n{}",
@@ -81,7 +81,7 @@ impl Slow {
     fn closed(&self) {
         let begun = Instant::now();
         while TcpStream::connect(self.server.address).is_ok() {
-            assert!(begun.elapsed() < super::PATIENCE, "it still accepts");
+            assert!(begun.elapsed() < super::TIMEOUT, "it still accepts");
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -91,7 +91,7 @@ impl Slow {
         let begun = Instant::now();
         // The first server of this deployment drained, too.
         while self.deployment.logged().matches("draining").count() < 2 {
-            assert!(begun.elapsed() < super::PATIENCE, "{}", self.deployment.logged());
+            assert!(begun.elapsed() < super::TIMEOUT, "{}", self.deployment.logged());
             thread::sleep(Duration::from_millis(2));
         }
     }

@@ -24,7 +24,7 @@ const LEAK: Duration = Duration::from_millis(100);
 /// A deployment without limits, with the known accounts.
 fn unlimited() -> (Deployment, TempDir) {
     let (mut deployment, folder) = deployment();
-    deployment.set("RESET_LIMITS__ENABLED", "false");
+    deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     for known in KNOWN {
         deployment.add_user(known, "correct horse").unwrap();
     }
@@ -54,7 +54,7 @@ fn measured(deployment: &Deployment, url: &str, more: &[&str]) -> (Option<i32>, 
 #[test]
 fn no_dialect_lets_a_stranger_tell_known_addresses_from_unknown_ones() {
     let (mut deployment, folder) = unlimited();
-    deployment.set("RESET_PX0__DISCLOSE_UNKNOWN", "false");
+    deployment.set("POLYRESET_PX0__DISCLOSE_UNKNOWN", "false");
     let server = deployment.start().unwrap();
     let url = format!("http://{}", server.address);
     let samples = folder.path().join("samples.csv");
@@ -98,7 +98,7 @@ fn a_server_that_limits_is_not_measured_and_the_way_out_is_named() {
     let server = deployment.start().unwrap();
     let output = verify(&deployment, &format!("http://{}", server.address), &["--dialect", "strapi"]);
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && error.contains("RESET_LIMITS__ENABLED=false"), "{error}");
+    assert!(output.status.code() == Some(2) && error.contains("POLYRESET_LIMITS__ENABLED=false"), "{error}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use super::{deployment, reset_mail};
 #[test]
 fn a_link_scanner_opens_the_link_as_often_as_it_likes_and_then_one_post_works() {
     let (mut deployment, _folder) = deployment();
-    deployment.set("RESET_INSFORGE__METHOD", "link");
-    deployment.set("RESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
+    deployment.set("POLYRESET_INSFORGE__METHOD", "link");
+    deployment.set("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
     let body = r#"{"email":"user@example.com","redirectTo":"https://app.example.com/done"}"#;

@@ -22,7 +22,7 @@ fn every_hash_is_written_in_its_form_verified_and_written_anew_by_a_reset() {
     ] {
         let (mut deployment, _folder) = deployment();
         for (name, value) in settings {
-            deployment.set(&format!("RESET_PASSWORD__{name}"), value);
+            deployment.set(&format!("POLYRESET_PASSWORD__{name}"), value);
         }
         deployment.add_user("ann@example.com", "correct horse").unwrap();
         let mut database = SqliteConnection::establish(deployment.database().to_str().unwrap()).unwrap();

@@ -29,9 +29,9 @@ fn refused(deployment: &Deployment, expected: &str) {
 fn a_running_server_is_healthy_wherever_it_listens_and_an_ended_one_is_not() {
     for every in ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"] {
         let (mut deployment, _folder) = deployment();
-        deployment.set("RESET_LISTEN", &format!("{every}:0"));
+        deployment.set("POLYRESET_LISTEN", &format!("{every}:0"));
         let server = deployment.start().unwrap();
-        deployment.set("RESET_LISTEN", &format!("{every}:{}", server.address.port()));
+        deployment.set("POLYRESET_LISTEN", &format!("{every}:{}", server.address.port()));
         let (output, said) = check(&deployment);
         assert!(output.status.success() && said.is_empty() && output.stdout.is_empty(), "{every}: {said}");
         server.kill();
@@ -42,7 +42,7 @@ fn a_running_server_is_healthy_wherever_it_listens_and_an_ended_one_is_not() {
 #[test]
 fn a_unix_socket_is_asked_as_well() {
     let (mut deployment, folder) = deployment();
-    deployment.set("RESET_LISTEN", &format!("unix:{}", folder.path().join("reset.sock").display()));
+    deployment.set("POLYRESET_LISTEN", &format!("unix:{}", folder.path().join("reset.sock").display()));
     refused(&deployment, "no healthy server at unix:");
     let server = deployment.start_on_socket().unwrap();
     let (output, said) = check(&deployment);
@@ -65,7 +65,7 @@ fn whatever_else_answers_or_says_nothing_is_not_healthy() {
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (mut deployment, _folder) = deployment();
-        deployment.set("RESET_LISTEN", &listener.local_addr().unwrap().to_string());
+        deployment.set("POLYRESET_LISTEN", &listener.local_addr().unwrap().to_string());
         let other = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 1024];
@@ -79,7 +79,7 @@ fn whatever_else_answers_or_says_nothing_is_not_healthy() {
         });
         let begun = Instant::now();
         refused(&deployment, expected);
-        assert!(begun.elapsed() < super::PATIENCE.max(Duration::from_secs(2)));
+        assert!(begun.elapsed() < super::TIMEOUT.max(Duration::from_secs(2)));
         other.join().unwrap();
     }
 }

@@ -56,8 +56,8 @@ fn taken(deployment: &Deployment) -> String {
 #[test]
 fn a_mail_is_the_same_to_the_byte_whatever_host_is_named() {
     let (mut deployment, _folder) = deployment();
-    deployment.set("RESET_INSFORGE__METHOD", "link");
-    deployment.set("RESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
+    deployment.set("POLYRESET_INSFORGE__METHOD", "link");
+    deployment.set("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
     for path in ASKS {

@@ -25,7 +25,7 @@ fn notations(text: &str) -> Vec<String> {
 #[test]
 fn neither_log_nor_database_holds_what_must_not_be_there() {
     let (mut deployment, _folder) = deployment();
-    deployment.set("RESET_LOG", "trace");
+    deployment.set("POLYRESET_LOG", "trace");
     deployment.add_user(EMAIL, "the old password").unwrap();
     let server = deployment.start().unwrap();
     let ask = format!(r#"{{"email":"{EMAIL}"}}"#);
@@ -69,7 +69,7 @@ fn neither_log_nor_database_holds_what_must_not_be_there() {
     }
     let reset = format!(r#"{{"code":"{code}","new_password":"{PASSWORD}"}}"#);
     assert_eq!(post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap().status, 200);
-    mails::wait_for(&deployment.mails(), EMAIL, super::PATIENCE, |_| true).unwrap();
+    mails::wait_for(&deployment.mails(), EMAIL, super::TIMEOUT, |_| true).unwrap();
     assert!(server.terminate().unwrap().success());
 
     let log = deployment.logged();
@@ -106,8 +106,8 @@ fn indiscreet(command: &str, recipient: &str) -> Option<String> {
 fn what_a_mail_server_says_about_an_address_is_not_logged() {
     let (mut deployment, _folder) = deployment();
     let sink = Sink::start(Duration::ZERO, indiscreet).unwrap();
-    deployment.set("RESET_LOG", "trace");
-    deployment.set("RESET_MAIL_URL", &sink.url());
+    deployment.set("POLYRESET_LOG", "trace");
+    deployment.set("POLYRESET_MAIL_URL", &sink.url());
     let people = ["canary.unknown", "canary.later", "canary.grey", "canary.fine"];
     for name in people {
         deployment.add_user(&format!("{name}@example.com"), "the old password").unwrap();

@@ -7,7 +7,7 @@ use std::{
 
 use conformance::http::post;
 
-use super::{PATIENCE, limited, reset_mail};
+use super::{TIMEOUT, limited, reset_mail};
 
 const TRIGGER: &str = "/v1/auth/password-reset/trigger";
 const RESET: &str = "/v1/auth/password-reset/reset";
@@ -23,7 +23,7 @@ fn an_address_is_mailed_once_a_minute_and_a_client_asks_five_times_though_the_pr
     // A mail is there before that is recorded; killed in between, the next process would rightly mail it again.
     let begun = Instant::now();
     while !deployment.logged().contains("job mailed") {
-        assert!(begun.elapsed() < PATIENCE, "{}", deployment.logged());
+        assert!(begun.elapsed() < TIMEOUT, "{}", deployment.logged());
         thread::sleep(Duration::from_millis(5));
     }
     fs::remove_dir_all(deployment.mails()).unwrap();
@@ -51,7 +51,7 @@ fn an_address_is_mailed_once_a_minute_and_a_client_asks_five_times_though_the_pr
 fn wrong_guesses_are_remembered_by_the_next_process() {
     let (mut deployment, _folder) = limited();
     for limit in ["CLIENT_PX0_WRONG_PER_HOUR", "CLIENT_PX0_WRONG_PER_DAY", "NETWORK_PX0_WRONG_PER_DAY"] {
-        deployment.set(&format!("RESET_LIMITS__{limit}"), "100");
+        deployment.set(&format!("POLYRESET_LIMITS__{limit}"), "100");
     }
     deployment.add_user("ann@example.com", "the old password").unwrap();
     let guess = |code: &str| format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);

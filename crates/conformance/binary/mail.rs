@@ -20,7 +20,7 @@ fn a_mail_is_in_its_readers_language_and_in_the_deployments_words_for_the_dialec
     fs::create_dir_all(templates.join("px0")).unwrap();
     let own = "{{ phrases.greeting }}\n\n{{ code }}\n\nThe px0 team\n";
     fs::write(templates.join("px0/reset-code.txt.j2"), own).unwrap();
-    deployment.set("RESET_MAIL__TEMPLATES", templates.to_str().unwrap());
+    deployment.set("POLYRESET_MAIL__TEMPLATES", templates.to_str().unwrap());
     let add = ["user", "add", "ada@example.com", "--password-stdin", "--locale", "de-CH", "--name", "Ada"];
     assert!(deployment.run(&add, "correct horse").unwrap().status.success());
     let server = deployment.start().unwrap();
@@ -45,7 +45,7 @@ fn a_template_with_a_slip_is_found_by_the_check_and_stops_the_start() {
     let templates = folder.path().join("templates");
     fs::create_dir(&templates).unwrap();
     fs::write(templates.join("reset-link.html.j2"), "<p>\n{{ lnik }}</p>").unwrap();
-    deployment.set("RESET_MAIL__TEMPLATES", templates.to_str().unwrap());
+    deployment.set("POLYRESET_MAIL__TEMPLATES", templates.to_str().unwrap());
     let (code, report) = check(&deployment);
     assert_eq!(code, Some(1));
     let wanted = "reset-link.html.j2 line 2: there is no lnik here";
@@ -67,8 +67,9 @@ fn a_mail_is_shown_without_being_sent() {
 #[test]
 fn where_the_first_mail_server_is_down_mail_leaves_by_the_second_and_works() {
     let (mut deployment, folder) = deployment();
-    deployment.set("RESET_MAIL_URL", "smtp://127.0.0.1:9");
-    deployment.set("RESET_MAIL_FALLBACK_URL", &format!("file://{}", folder.path().join("mail").display()));
+    deployment.set("POLYRESET_MAIL_URL", "smtp://127.0.0.1:9");
+    deployment
+        .set("POLYRESET_MAIL_FALLBACK_URL", &format!("file://{}", folder.path().join("mail").display()));
     deployment.add_user("ada@example.com", "correct horse").unwrap();
     let server = deployment.start().unwrap();
     post(server.address, CODE, &ask("ada@example.com")).unwrap();

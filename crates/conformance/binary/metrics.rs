@@ -3,25 +3,25 @@
 use std::net::SocketAddr;
 
 use conformance::{
-    http::{Answer, get, post},
+    http::{RawResponse, get, post},
     server::{Deployment, Server},
 };
 
-use super::{PATIENCE, deployment, reset_mail};
+use super::{TIMEOUT, deployment, reset_mail};
 
 const PERSON: &str = "user@example.com";
 const ROW: &str = r#"dialect="px0",route="/v1/auth/password-reset"#;
 
 /// Starts it with a second listener, and tells where that is.
 fn watched(deployment: &mut Deployment) -> (Server, SocketAddr) {
-    deployment.set("RESET_ADMIN_LISTEN", "127.0.0.1:0");
+    deployment.set("POLYRESET_ADMIN_LISTEN", "127.0.0.1:0");
     let server = deployment.start().unwrap();
     let printed = deployment.printed();
     let told = printed.split("figures on http://").last().unwrap();
     (server, told.split("/metrics").next().unwrap().parse().unwrap())
 }
 
-fn figures(admin: SocketAddr) -> Answer {
+fn figures(admin: SocketAddr) -> RawResponse {
     let answer = get(admin, "/metrics").unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer
@@ -37,7 +37,7 @@ fn figure(admin: SocketAddr, name: &str) -> f64 {
 fn until(admin: SocketAddr, name: &str, wanted: impl Fn(f64) -> bool) {
     let begun = std::time::Instant::now();
     while !wanted(figure(admin, name)) {
-        assert!(begun.elapsed() < PATIENCE, "{name} is {}", figure(admin, name));
+        assert!(begun.elapsed() < TIMEOUT, "{name} is {}", figure(admin, name));
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
@@ -80,7 +80,7 @@ fn what_waits_because_mail_is_down_has_a_number_and_an_age() {
     let (mut deployment, folder) = deployment();
     let file = folder.path().join("no-directory");
     std::fs::write(&file, "").unwrap();
-    deployment.set("RESET_MAIL_URL", &format!("file://{}", file.display()));
+    deployment.set("POLYRESET_MAIL_URL", &format!("file://{}", file.display()));
     deployment.add_user(PERSON, "the old password").unwrap();
     let (server, admin) = watched(&mut deployment);
     post(server.address, "/auth/forgot-password", r#"{"email":"user@example.com"}"#).unwrap();
@@ -110,17 +110,17 @@ fn figures_are_on_the_second_listener_and_nothing_else_is() {
 fn a_second_listener_that_cannot_be_is_told_by_its_own_name() {
     let (mut deployment, folder) = deployment();
     let socket = format!("unix:{}", folder.path().join("admin.sock").display());
-    deployment.set("RESET_LISTEN", &socket);
-    deployment.set("RESET_ADMIN_LISTEN", &socket);
+    deployment.set("POLYRESET_LISTEN", &socket);
+    deployment.set("POLYRESET_ADMIN_LISTEN", &socket);
     let refused = deployment.run(&["serve"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("admin_listen is the same as listen"), "{said}");
-    deployment.set("RESET_ADMIN_LISTEN", "everywhere");
+    deployment.set("POLYRESET_ADMIN_LISTEN", "everywhere");
     let refused = deployment.run(&["serve"], "").unwrap();
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("RESET_ADMIN_LISTEN"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("POLYRESET_ADMIN_LISTEN"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    deployment.set("RESET_LISTEN", "127.0.0.1:0");
-    deployment.set("RESET_ADMIN_LISTEN", &taken.local_addr().unwrap().to_string());
+    deployment.set("POLYRESET_LISTEN", "127.0.0.1:0");
+    deployment.set("POLYRESET_ADMIN_LISTEN", &taken.local_addr().unwrap().to_string());
     let refused = deployment.run(&["serve"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("admin_listen: 127.0.0.1:"), "{said}");

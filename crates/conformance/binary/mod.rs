@@ -28,22 +28,24 @@ mod webhook;
 use std::{net::SocketAddr, time::Duration};
 
 use conformance::{
-    http::{Answer, Connection},
-    mails::{self, Letter},
+    http::{Connection, RawResponse},
+    mails::{self, ReceivedMail},
     server::Deployment,
 };
 use tempfile::TempDir;
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An empty deployment and the folder that it lives in. It has every limit, but those of asking are wide: tests ask
 /// again and again, all from one address.
 fn deployment() -> (Deployment, TempDir) {
     let (mut deployment, folder) = limited();
-    deployment.set("RESET_LIMITS__ASK_SPACING", "1ms");
-    for limit in ["ASKS_PER_HOUR", "ASKS_PER_DAY", "CLIENT_ASKS_PER_15M", "CLIENT_ASKS_PER_DAY"] {
-        deployment.set(&format!("RESET_LIMITS__{limit}"), "10000");
+    deployment.set("POLYRESET_LIMITS__REQUEST_SPACING", "1ms");
+    for limit in
+        ["REQUESTS_PER_HOUR", "REQUESTS_PER_DAY", "CLIENT_REQUESTS_PER_15M", "CLIENT_REQUESTS_PER_DAY"]
+    {
+        deployment.set(&format!("POLYRESET_LIMITS__{limit}"), "10000");
     }
     (deployment, folder)
 }
@@ -55,7 +57,7 @@ fn limited() -> (Deployment, TempDir) {
 }
 
 /// Sends a form of a page of ours, as a browser does.
-fn send_form(address: SocketAddr, path: &str, cookie: &str, form: &str) -> Answer {
+fn send_form(address: SocketAddr, path: &str, cookie: &str, form: &str) -> RawResponse {
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\ncookie: {cookie}\r\nsec-fetch-site: same-origin\r\n\
          content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
@@ -65,8 +67,8 @@ fn send_form(address: SocketAddr, path: &str, cookie: &str, form: &str) -> Answe
 }
 
 /// Waits for a mail to `to` whose subject is about a reset.
-fn reset_mail(deployment: &Deployment, to: &str) -> Letter {
-    mails::wait_for(&deployment.mails(), to, PATIENCE, |letter| {
+fn reset_mail(deployment: &Deployment, to: &str) -> ReceivedMail {
+    mails::wait_for(&deployment.mails(), to, TIMEOUT, |letter| {
         letter.code().is_some() || letter.link().is_some()
     })
     .unwrap()

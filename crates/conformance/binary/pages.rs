@@ -3,16 +3,16 @@
 use std::{fs, net::SocketAddr};
 
 use conformance::{
-    http::{Answer, Connection, get},
+    http::{Connection, RawResponse, get},
     mails,
 };
 
-use super::{PATIENCE, deployment, reset_mail, send_form};
+use super::{TIMEOUT, deployment, reset_mail, send_form};
 
 const PERSON: &str = "user@example.com";
 const NEW: &str = "A-new-passw0rd";
 
-fn open(address: SocketAddr, target: &str, cookie: &str) -> Answer {
+fn open(address: SocketAddr, target: &str, cookie: &str) -> RawResponse {
     let head = format!("GET {target} HTTP/1.1\r\nhost: x\r\ncookie: {cookie}\r\naccept-language: de\r\n\r\n");
     Connection::open(address).unwrap().send(head.as_bytes()).unwrap()
 }
@@ -22,8 +22,8 @@ fn a_person_asks_opens_the_link_sets_a_password_and_signs_in_with_it() {
     let (mut deployment, folder) = deployment();
     let logo = folder.path().join("logo.svg");
     fs::write(&logo, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"/>").unwrap();
-    deployment.set("RESET_PAGES__LOGO", logo.to_str().unwrap());
-    deployment.set("RESET_PAGES__NAME", "Example");
+    deployment.set("POLYRESET_PAGES__LOGO", logo.to_str().unwrap());
+    deployment.set("POLYRESET_PAGES__NAME", "Example");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
     let asked = send_form(server.address, "/forgot", "", "email=user%40example.com");
@@ -59,9 +59,9 @@ fn a_person_asks_opens_the_link_sets_a_password_and_signs_in_with_it() {
 #[test]
 fn without_pages_there_are_none_and_a_notice_has_no_link() {
     let (mut deployment, _folder) = deployment();
-    deployment.set("RESET_PAGES__ENABLED", "false");
+    deployment.set("POLYRESET_PAGES__ENABLED", "false");
     for dialect in ["WORTHAI", "STRAPI"] {
-        deployment.set(&format!("RESET_{dialect}__PAGE_URL"), "https://app.example.com/reset");
+        deployment.set(&format!("POLYRESET_{dialect}__PAGE_URL"), "https://app.example.com/reset");
     }
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
@@ -77,6 +77,6 @@ fn without_pages_there_are_none_and_a_notice_has_no_link() {
         200
     );
     let notice =
-        mails::wait_for(&deployment.mails(), PERSON, PATIENCE, |letter| letter.code().is_none()).unwrap();
+        mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, |letter| letter.code().is_none()).unwrap();
     assert_eq!(notice.link(), None, "{}", notice.text);
 }

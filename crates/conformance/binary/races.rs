@@ -8,7 +8,7 @@ use conformance::{
     mails,
 };
 
-use super::{PATIENCE, deployment};
+use super::{TIMEOUT, deployment};
 
 const AT_ONCE: usize = 32;
 
@@ -16,14 +16,14 @@ const AT_ONCE: usize = 32;
 fn of_32_connections_that_finish_their_resets_together_one_sets_its_password() {
     let (mut deployment, _folder) = deployment();
     // All come from one address, and all are to reach the database.
-    deployment.set("RESET_LIMITS__ENABLED", "false");
+    deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     let server = deployment.start().unwrap();
     for dialect in DIALECTS {
         let email = format!("{}@example.com", dialect.name);
         deployment.add_user(&email, "the old password").unwrap();
         assert!(post(server.address, dialect.ask, &asked(&email)).unwrap().status < 300);
-        let wanted = |letter: &mails::Letter| (dialect.secret)(letter).is_some();
-        let mail = mails::wait_for(&deployment.mails(), &email, PATIENCE, wanted).unwrap();
+        let wanted = |letter: &mails::ReceivedMail| (dialect.secret)(letter).is_some();
+        let mail = mails::wait_for(&deployment.mails(), &email, TIMEOUT, wanted).unwrap();
         let mut secret = (dialect.secret)(&mail).unwrap().to_owned();
         if let Some((path, body)) = dialect.exchange {
             let answer = post(server.address, path, &body(&email, &secret)).unwrap();
@@ -44,7 +44,7 @@ fn of_32_connections_that_finish_their_resets_together_one_sets_its_password() {
                 let last = bytes.split_off(bytes.len() - 1);
                 let mut stream = TcpStream::connect(server.address).unwrap();
                 stream.set_nodelay(true).unwrap();
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                stream.set_read_timeout(Some(TIMEOUT)).unwrap();
                 stream.write_all(&bytes).unwrap();
                 (last, stream)
             })

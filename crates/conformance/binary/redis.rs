@@ -8,12 +8,12 @@ use std::{
 
 use conformance::{
     http::{get, post},
-    own_redis::{self, OwnRedis},
     server::{Deployment, Server},
+    test_redis::{self, TestRedis},
 };
 use tempfile::TempDir;
 
-use super::{PATIENCE, limited};
+use super::{TIMEOUT, limited};
 
 /// Longest time for an answer while Redis is away, on a busy machine: 50 ms of it are the wait for Redis.
 const SOON: Duration = Duration::from_secs(2);
@@ -21,8 +21,8 @@ const SOON: Duration = Duration::from_secs(2);
 /// A deployment that counts in the Redis at `url`, under a secret that no other test has.
 fn counting(url: &str, secret: &str) -> (Deployment, TempDir) {
     let (mut deployment, folder) = limited();
-    deployment.set("RESET_LIMITS__REDIS_URL", url);
-    deployment.set("RESET_SECRET", secret);
+    deployment.set("POLYRESET_LIMITS__REDIS_URL", url);
+    deployment.set("POLYRESET_SECRET", secret);
     (deployment, folder)
 }
 
@@ -56,14 +56,14 @@ fn wait_for(server: &Server, limits: &str) {
         if ready.body.contains(&expected) {
             return;
         }
-        assert!(began.elapsed() < PATIENCE, "never {limits}: {}", ready.body);
+        assert!(began.elapsed() < TIMEOUT, "never {limits}: {}", ready.body);
         sleep(Duration::from_millis(100));
     }
 }
 
 #[test]
 fn two_processes_count_a_client_together_and_give_back_together() {
-    let Some(url) = own_redis::url() else { return };
+    let Some(url) = test_redis::url() else { return };
     let folder = tempfile::tempdir().unwrap();
     let secret = secret_of(&folder);
     let (one, _one) = counting(&url, &secret);
@@ -91,7 +91,7 @@ fn two_processes_count_a_client_together_and_give_back_together() {
 
 #[test]
 fn when_redis_stops_the_processs_own_count_goes_on_and_nothing_fails() {
-    let Some(mut redis) = OwnRedis::start() else { return };
+    let Some(mut redis) = TestRedis::start() else { return };
     let (deployment, _folder) = counting(&redis.url(), &"5e".repeat(32));
     let server = deployment.start().unwrap();
     asks(&server, 3);
@@ -115,7 +115,7 @@ fn when_redis_stops_the_processs_own_count_goes_on_and_nothing_fails() {
 
 #[test]
 fn a_redis_that_says_nothing_holds_nobody_up() {
-    let Some(redis) = OwnRedis::start() else { return };
+    let Some(redis) = TestRedis::start() else { return };
     let (deployment, _folder) = counting(&redis.url(), &"5f".repeat(32));
     let server = deployment.start().unwrap();
     asks(&server, 1);
@@ -141,11 +141,11 @@ fn without_redis_nobody_speaks_of_it() {
     let server = deployment.start().unwrap();
     assert!(!get(server.address, "/readyz").unwrap().body.contains("limits"));
     let (mut wrong, _wrong) = limited();
-    wrong.set("RESET_LIMITS__REDIS_URL", "rediss://user:hunter2@cache");
+    wrong.set("POLYRESET_LIMITS__REDIS_URL", "rediss://user:hunter2@cache");
     let said = wrong.run(&["serve"], "").unwrap();
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(
-        said.contains("limits.redis_url (RESET_LIMITS__REDIS_URL)") && !said.contains("hunter2"),
+        said.contains("limits.redis_url (POLYRESET_LIMITS__REDIS_URL)") && !said.contains("hunter2"),
         "{said}"
     );
 }

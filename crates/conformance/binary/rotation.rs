@@ -136,14 +136,14 @@ fn when_the_overlap_is_over_what_is_out_is_like_what_never_was() {
 fn a_secret_that_somebody_set_is_rotated_by_settings() {
     let (mut deployment, _folder) = deployment();
     let [old, new] = ["ab", "cd"].map(|byte| byte.repeat(32));
-    deployment.set("RESET_SECRET", &old);
+    deployment.set("POLYRESET_SECRET", &old);
     let refused = deployment.run(&["secret", "rotate"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("RESET_SECRET_PREVIOUS"), "{said}");
+    assert!(!refused.status.success() && said.contains("POLYRESET_SECRET_PREVIOUS"), "{said}");
     let server = deployment.start().unwrap();
     let all = out(&deployment, server.address, 0);
-    deployment.set("RESET_SECRET", &new);
-    deployment.set("RESET_SECRET_PREVIOUS", &old);
+    deployment.set("POLYRESET_SECRET", &new);
+    deployment.set("POLYRESET_SECRET_PREVIOUS", &old);
     server.kill();
     let server = deployment.start().unwrap();
     for Out { email, path, body } in &all {

@@ -21,21 +21,21 @@ fn an_unknown_setting_stops_the_start_and_is_named() {
     fs::write(&file, "profile = \"compatible\"\n\n[px0]\ncode_tll = \"1m\"\n").unwrap();
     let said = sentence(&deployment.run(&["serve", "--config", file.to_str().unwrap()], "").unwrap());
     assert!(said.contains("px0.code_tll") && said.contains("line 4"), "{said}");
-    deployment.set("RESET_PX0__CODE_TLL", "1m");
+    deployment.set("POLYRESET_PX0__CODE_TLL", "1m");
     let said = sentence(&deployment.run(&["serve"], "").unwrap());
-    assert!(said.contains("RESET_PX0__CODE_TLL"), "{said}");
+    assert!(said.contains("POLYRESET_PX0__CODE_TLL"), "{said}");
 }
 
 #[test]
 fn a_bad_value_is_named_with_what_is_expected() {
     for (name, value, expected) in [
-        ("RESET_PX0__CODE_TTL", "soon", "px0.code_ttl"),
-        ("RESET_LISTEN", "everywhere", "listen"),
-        ("RESET_DATABASE_URL", "oracle://x", "database_url"),
-        ("RESET_MAIL_URL", "pigeon://x", "mail_url"),
-        ("RESET_SECRET", "short", "secret"),
-        ("RESET_PROFILE", "paranoid", "profile"),
-        ("RESET_INSFORGE__METHOD", "link", "insforge.allowed_redirect_urls"),
+        ("POLYRESET_PX0__CODE_TTL", "soon", "px0.code_ttl"),
+        ("POLYRESET_LISTEN", "everywhere", "listen"),
+        ("POLYRESET_DATABASE_URL", "oracle://x", "database_url"),
+        ("POLYRESET_MAIL_URL", "pigeon://x", "mail_url"),
+        ("POLYRESET_SECRET", "short", "secret"),
+        ("POLYRESET_PROFILE", "paranoid", "profile"),
+        ("POLYRESET_INSFORGE__METHOD", "link", "insforge.allowed_redirect_urls"),
     ] {
         let (mut deployment, _folder) = deployment();
         deployment.set(name, value);
@@ -47,7 +47,7 @@ fn a_bad_value_is_named_with_what_is_expected() {
 #[test]
 fn a_life_of_one_second_ends_after_one_second() {
     let (mut deployment, _folder) = deployment();
-    for name in ["RESET_PX0__CODE_TTL", "RESET_WORTHAI__TOKEN_TTL", "RESET_STRAPI__TOKEN_TTL"] {
+    for name in ["POLYRESET_PX0__CODE_TTL", "POLYRESET_WORTHAI__TOKEN_TTL", "POLYRESET_STRAPI__TOKEN_TTL"] {
         deployment.set(name, "1s");
     }
     deployment.add_user("user@example.com", "the old password").unwrap();
@@ -87,9 +87,9 @@ fn a_life_of_one_second_ends_after_one_second() {
 fn the_effective_settings_are_shown_without_secrets() {
     let (mut deployment, _folder) = deployment();
     let canary = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
-    deployment.set("RESET_SECRET", canary);
-    deployment.set("RESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary");
-    deployment.set("RESET_MAIL_URL", "smtps://user:canary-password@mail.example.com");
+    deployment.set("POLYRESET_SECRET", canary);
+    deployment.set("POLYRESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary");
+    deployment.set("POLYRESET_MAIL_URL", "smtps://user:canary-password@mail.example.com");
     let shown = deployment.run(&["config", "show"], "").unwrap();
     let text = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.status.success() && text.contains("code_ttl"), "{text}");

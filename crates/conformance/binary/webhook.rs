@@ -7,11 +7,11 @@ use std::{
 
 use conformance::http::post;
 
-use super::{PATIENCE, deployment, reset_mail};
+use super::{TIMEOUT, deployment, reset_mail};
 
 /// Reads one request of JSON and answers it with `status`.
 fn answer(stream: &mut TcpStream, status: &str) -> String {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
     while !request.ends_with(b"}}") {
         let count = stream.read(&mut buffer).unwrap();
@@ -33,8 +33,8 @@ fn a_webhook_hears_of_a_reset_until_it_has_listened() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (mut deployment, _folder) = deployment();
     let url = format!("http://127.0.0.1:{}/hooks/reset", listener.local_addr().unwrap().port());
-    deployment.set("RESET_NOTIFY__WEBHOOK_URL", &url);
-    deployment.set("RESET_NOTIFY__WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    deployment.set("POLYRESET_NOTIFY__WEBHOOK_URL", &url);
+    deployment.set("POLYRESET_NOTIFY__WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
     post(server.address, "/v1/auth/password-reset/trigger", r#"{"email":"user@example.com"}"#).unwrap();

@@ -4,7 +4,7 @@
 //! A [`Watch`] belongs to a deployment. It learns by itself: [`crate::http`] tells it what goes over the wire to and from
 //! its servers, [`crate::mails`] and [`crate::sink`] what was mailed, and [`crate::server`] what it was set up with.
 
-mod notation;
+mod encoding;
 mod search;
 
 use std::{
@@ -13,11 +13,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{http::Answer, mails::Letter, place::Place};
+use crate::{endpoint::Endpoint, http::RawResponse, mails::ReceivedMail};
 
 /// What must not be in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum CanaryKind {
     /// A mail address.
     Address,
     /// A password of a person's, old or new.
@@ -36,7 +36,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     /// A server of the deployment's, or the mail server that it hands its mails to.
-    At(Place),
+    At(Endpoint),
     /// The folder that it files its mails in.
     In(PathBuf),
 }
@@ -47,14 +47,14 @@ static WATCHES: Mutex<Vec<(Source, Arc<Watch>)>> = Mutex::new(Vec::new());
 /// What is known of one deployment.
 #[derive(Debug, Default)]
 pub struct Watch {
-    known: Mutex<BTreeMap<String, Kind>>,
+    known: Mutex<BTreeMap<String, CanaryKind>>,
 }
 
 impl Watch {
     /// Notes `text`, if it can be told from chance: a code by its six digits, everything else by its length.
-    pub fn note(&self, kind: Kind, text: &str) {
+    pub fn note(&self, kind: CanaryKind, text: &str) {
         let fits = match kind {
-            Kind::Code => text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()),
+            CanaryKind::Code => text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()),
             _ => text.len() >= search::SHORTEST,
         };
         if fits {
@@ -63,18 +63,18 @@ impl Watch {
     }
 
     /// Notes what a mail holds.
-    pub fn note_letter(&self, letter: &Letter) {
-        self.note(Kind::Address, &letter.to);
+    pub fn note_letter(&self, letter: &ReceivedMail) {
+        self.note(CanaryKind::Address, &letter.to);
         if let Some(code) = letter.code() {
-            self.note(if code.len() == 6 { Kind::Code } else { Kind::Token }, code);
+            self.note(if code.len() == 6 { CanaryKind::Code } else { CanaryKind::Token }, code);
         }
         for token in letter.link().into_iter().chain(letter.token()) {
-            self.note(Kind::Token, token);
+            self.note(CanaryKind::Token, token);
         }
     }
 
     /// Learns from the server at `place` until [`forget`] is called.
-    pub fn listen_at(self: &Arc<Self>, place: Place) {
+    pub fn listen_at(self: &Arc<Self>, place: Endpoint) {
         lock(&WATCHES).push((Source::At(place), self.clone()));
     }
 
@@ -94,7 +94,7 @@ impl Watch {
     }
 
     /// How many texts are known of each kind.
-    pub fn count(&self, kind: Kind) -> usize {
+    pub fn count(&self, kind: CanaryKind) -> usize {
         lock(&self.known).values().filter(|known| **known == kind).count()
     }
 
@@ -109,17 +109,17 @@ impl Watch {
 }
 
 /// Fields of bodies, as all four dialects name them, and what they hold.
-const FIELDS: [(&str, Kind); 10] = [
-    ("email", Kind::Address),
-    ("code", Kind::Token),
-    ("reset_token", Kind::Token),
-    ("otp", Kind::Token),
-    ("token", Kind::Token),
-    ("jwt", Kind::Session),
-    ("password", Kind::Password),
-    ("new_password", Kind::Password),
-    ("newPassword", Kind::Password),
-    ("passwordConfirmation", Kind::Password),
+const FIELDS: [(&str, CanaryKind); 10] = [
+    ("email", CanaryKind::Address),
+    ("code", CanaryKind::Token),
+    ("reset_token", CanaryKind::Token),
+    ("otp", CanaryKind::Token),
+    ("token", CanaryKind::Token),
+    ("jwt", CanaryKind::Session),
+    ("password", CanaryKind::Password),
+    ("new_password", CanaryKind::Password),
+    ("newPassword", CanaryKind::Password),
+    ("passwordConfirmation", CanaryKind::Password),
 ];
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -132,12 +132,12 @@ fn watching(source: &Source) -> Vec<Arc<Watch>> {
 }
 
 /// Nobody learns from `place` any more: another server may listen there next.
-pub fn forget(place: &Place) {
+pub fn forget(place: &Endpoint) {
     lock(&WATCHES).retain(|(source, _)| *source != Source::At(place.clone()));
 }
 
 /// Tells whoever watches `place` of a request to it.
-pub(crate) fn sent(place: &Place, request: &[u8]) {
+pub(crate) fn sent(place: &Endpoint, request: &[u8]) {
     for watch in watching(&Source::At(place.clone())) {
         let request = String::from_utf8_lossy(request);
         let (head, body) = request.split_once("\r\n\r\n").unwrap_or((&request, ""));
@@ -153,24 +153,24 @@ pub(crate) fn sent(place: &Place, request: &[u8]) {
 }
 
 /// Tells whoever watches `place` of an answer from it.
-pub(crate) fn answered(place: &Place, answer: &Answer) {
+pub(crate) fn answered(place: &Endpoint, answer: &RawResponse) {
     for watch in watching(&Source::At(place.clone())) {
         watch.learn_body(&answer.body);
         if let Some(token) = answer.header("location").and_then(|link| link.split("token=").nth(1)) {
-            watch.note(Kind::Token, token.split('&').next().unwrap_or_default());
+            watch.note(CanaryKind::Token, token.split('&').next().unwrap_or_default());
         }
     }
 }
 
 /// Tells whoever watches `folder` of a mail in it.
-pub(crate) fn filed(folder: &Path, letter: &Letter) {
+pub(crate) fn filed(folder: &Path, letter: &ReceivedMail) {
     for watch in watching(&Source::In(folder.to_owned())) {
         watch.note_letter(letter);
     }
 }
 
 /// Tells whoever watches the mail server at `place` of a mail that it was handed.
-pub(crate) fn mailed(place: &Place, letter: &Letter) {
+pub(crate) fn mailed(place: &Endpoint, letter: &ReceivedMail) {
     for watch in watching(&Source::At(place.clone())) {
         watch.note_letter(letter);
     }
@@ -182,11 +182,11 @@ mod tests {
 
     fn watch() -> Arc<Watch> {
         let watch = Arc::new(Watch::default());
-        watch.note(Kind::Address, "ann.lee@example.com");
-        watch.note(Kind::Password, "Correct-Horse 1!");
-        watch.note(Kind::Code, "012345");
-        watch.note(Kind::Token, "2525c61f24b40a95dd2e6c0f347a6423");
-        watch.note(Kind::Token, "short");
+        watch.note(CanaryKind::Address, "ann.lee@example.com");
+        watch.note(CanaryKind::Password, "Correct-Horse 1!");
+        watch.note(CanaryKind::Code, "012345");
+        watch.note(CanaryKind::Token, "2525c61f24b40a95dd2e6c0f347a6423");
+        watch.note(CanaryKind::Token, "short");
         watch
     }
 
@@ -227,18 +227,19 @@ mod tests {
     #[test]
     fn a_watch_learns_from_requests_answers_and_mails_of_its_own_deployment_alone() {
         let (watch, other) = (Arc::new(Watch::default()), Arc::new(Watch::default()));
-        let place = Place::Unix("/a/socket".into());
+        let place = Endpoint::Unix("/a/socket".into());
         watch.listen_at(place.clone());
-        other.listen_at(Place::Unix("/another/socket".into()));
+        other.listen_at(Endpoint::Unix("/another/socket".into()));
         let body = r#"{"email":"ann@example.com","new_password":"Correct-Horse","code":"000000"}"#;
         sent(&place, format!("POST /x?token=0123456789 HTTP/1.1\r\na: b\r\n\r\n{body}").as_bytes());
         let answer =
-            Answer { status: 200, headers: Vec::new(), body: r#"{"token":"abcdefabcdef"}"#.to_owned() };
+            RawResponse { status: 200, headers: Vec::new(), body: r#"{"token":"abcdefabcdef"}"#.to_owned() };
         answered(&place, &answer);
         forget(&place);
         sent(&place, b"POST /x?token=9876543210 HTTP/1.1\r\n\r\n");
-        let count =
-            |watch: &Watch| [Kind::Address, Kind::Password, Kind::Token].map(|kind| watch.count(kind));
+        let count = |watch: &Watch| {
+            [CanaryKind::Address, CanaryKind::Password, CanaryKind::Token].map(|kind| watch.count(kind))
+        };
         assert_eq!((count(&watch), count(&other)), ([1, 1, 2], [0, 0, 0]));
     }
 }

@@ -21,7 +21,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::http::Answer;
+use crate::http::RawResponse;
 
 /// One request and its recorded answer.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Case {
     ///
     /// # Errors
     /// The first difference.
-    pub fn compare(&self, answer: &Answer) -> anyhow::Result<()> {
+    pub fn compare(&self, answer: &RawResponse) -> anyhow::Result<()> {
         ensure!(answer.status == self.status, "{}: {} instead of {}", self.name, answer.status, self.status);
         let always = ALWAYS.map(|(name, value)| (name.to_owned(), value.to_owned()));
         for (name, value) in always.iter().chain(&self.headers) {

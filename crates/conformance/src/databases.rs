@@ -14,7 +14,7 @@ use std::{
 
 /// A kind of server to test on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Server {
+pub enum DatabaseServer {
     /// PostgreSQL.
     Postgres,
     /// MariaDB.
@@ -22,17 +22,17 @@ pub enum Server {
 }
 
 /// Runs statements on the server at a URL.
-pub type Execute = fn(Server, url: &str, statements: &str);
+pub type Execute = fn(DatabaseServer, url: &str, statements: &str);
 
 /// An empty database, which is dropped with this.
 pub struct Fresh {
-    server: Server,
+    server: DatabaseServer,
     admin: String,
     name: String,
     execute: Execute,
 }
 
-impl Server {
+impl DatabaseServer {
     /// The variable that leads to a server of this kind.
     pub fn variable(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl Server {
 
 impl Fresh {
     /// The kind of server that it is on.
-    pub fn server(&self) -> Server {
+    pub fn server(&self) -> DatabaseServer {
         self.server
     }
 
@@ -96,7 +96,7 @@ impl Fresh {
 
 impl Drop for Fresh {
     fn drop(&mut self) {
-        let force = if self.server == Server::Postgres { " WITH (FORCE)" } else { "" };
+        let force = if self.server == DatabaseServer::Postgres { " WITH (FORCE)" } else { "" };
         (self.execute)(self.server, &self.admin, &format!("DROP DATABASE {}{force}", self.name));
     }
 }

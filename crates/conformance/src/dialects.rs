@@ -1,13 +1,13 @@
 //! The four dialects as their clients speak them: where a reset is asked for and done, and with what bodies.
 
-use crate::mails::Letter;
+use crate::mails::ReceivedMail;
 
 /// Makes a body of two texts.
 pub type Body = fn(&str, &str) -> String;
 
 /// How a dialect says it.
 #[derive(Clone, Copy)]
-pub struct Dialect {
+pub struct ClientDialect {
     /// Its name in settings.
     pub name: &'static str,
     /// Where a reset is asked for.
@@ -19,23 +19,23 @@ pub struct Dialect {
     /// The body that sets a password by a secret.
     pub body: Body,
     /// The secret in a mail of this dialect's.
-    pub secret: fn(&Letter) -> Option<&str>,
+    pub secret: fn(&ReceivedMail) -> Option<&str>,
     /// The status of a secret that opens nothing.
     pub refused: u16,
 }
 
 /// All of them, with their default settings.
-pub const DIALECTS: [Dialect; 4] = [
-    Dialect {
+pub const DIALECTS: [ClientDialect; 4] = [
+    ClientDialect {
         name: "px0",
         ask: "/v1/auth/password-reset/trigger",
         exchange: None,
         reset: "/v1/auth/password-reset/reset",
         body: |secret, password| format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#),
-        secret: Letter::code,
+        secret: ReceivedMail::code,
         refused: 400,
     },
-    Dialect {
+    ClientDialect {
         name: "worthai",
         ask: "/auth/api/v1/forgot-password",
         exchange: None,
@@ -44,7 +44,7 @@ pub const DIALECTS: [Dialect; 4] = [
         secret: |letter| letter.link().filter(|link| link.contains("reset_token=")).and(letter.token()),
         refused: 400,
     },
-    Dialect {
+    ClientDialect {
         name: "strapi",
         ask: "/api/auth/forgot-password",
         exchange: None,
@@ -56,7 +56,7 @@ pub const DIALECTS: [Dialect; 4] = [
         secret: |letter| letter.link().filter(|link| link.contains("code=")).and(letter.token()),
         refused: 400,
     },
-    Dialect {
+    ClientDialect {
         name: "insforge",
         ask: "/api/auth/email/send-reset-password",
         exchange: Some(("/api/auth/email/exchange-reset-password-token", |email, code| {
@@ -64,7 +64,7 @@ pub const DIALECTS: [Dialect; 4] = [
         })),
         reset: "/api/auth/email/reset-password",
         body: |secret, password| format!(r#"{{"newPassword":"{password}","otp":"{secret}"}}"#),
-        secret: Letter::code,
+        secret: ReceivedMail::code,
         refused: 401,
     },
 ];

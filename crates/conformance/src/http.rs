@@ -10,12 +10,12 @@ use anyhow::{Context, bail};
 
 use crate::{
     canaries,
-    place::{Place, Socket},
+    endpoint::{Endpoint, Socket},
 };
 
 /// One answer, headers in the order they came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct RawResponse {
     /// Status code.
     pub status: u16,
     /// Names in lower case.
@@ -24,7 +24,7 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Answer {
+impl RawResponse {
     /// The first header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -33,7 +33,7 @@ impl Answer {
 
 /// A connection that is kept alive.
 pub struct Connection {
-    place: Place,
+    place: Endpoint,
     stream: BufReader<Socket>,
 }
 
@@ -42,10 +42,10 @@ impl Connection {
     ///
     /// # Errors
     /// When nobody listens.
-    pub fn open(place: impl Into<Place>) -> anyhow::Result<Self> {
+    pub fn open(place: impl Into<Endpoint>) -> anyhow::Result<Self> {
         let place = place.into();
         let stream = Socket::connect(&place).context("connecting")?;
-        stream.set_patience(Duration::from_secs(20))?;
+        stream.set_timeouts(Duration::from_secs(20))?;
         Ok(Self { place, stream: BufReader::new(stream) })
     }
 
@@ -53,7 +53,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the connection breaks or the answer is no HTTP.
-    pub fn send(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+    pub fn send(&mut self, request: &[u8]) -> anyhow::Result<RawResponse> {
         canaries::sent(&self.place, request);
         // A server may answer 413 and close while the body is still being sent: the answer counts.
         let sent = self.stream.get_mut().write_all(request);
@@ -65,7 +65,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub fn post(&mut self, path: &str, body: &str) -> anyhow::Result<Answer> {
+    pub fn post(&mut self, path: &str, body: &str) -> anyhow::Result<RawResponse> {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -77,11 +77,11 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub fn get(&mut self, target: &str) -> anyhow::Result<Answer> {
+    pub fn get(&mut self, target: &str) -> anyhow::Result<RawResponse> {
         self.send(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes())
     }
 
-    fn read(&mut self, head: bool) -> anyhow::Result<Answer> {
+    fn read(&mut self, head: bool) -> anyhow::Result<RawResponse> {
         loop {
             let status = self.line()?;
             let status: u16 = match status.split(' ').nth(1).map(str::parse) {
@@ -100,7 +100,7 @@ impl Connection {
             if status == 100 {
                 continue;
             }
-            let mut answer = Answer { status, headers, body: String::new() };
+            let mut answer = RawResponse { status, headers, body: String::new() };
             let length = answer.header("content-length").map_or(Ok(0), str::parse::<usize>)?;
             if !head && status != 204 {
                 let mut body = vec![0; length];
@@ -125,7 +125,7 @@ impl Connection {
 ///
 /// # Errors
 /// As [`Connection::send`].
-pub fn post(address: SocketAddr, path: &str, body: &str) -> anyhow::Result<Answer> {
+pub fn post(address: SocketAddr, path: &str, body: &str) -> anyhow::Result<RawResponse> {
     Connection::open(address)?.post(path, body)
 }
 
@@ -133,6 +133,6 @@ pub fn post(address: SocketAddr, path: &str, body: &str) -> anyhow::Result<Answe
 ///
 /// # Errors
 /// As [`Connection::send`].
-pub fn get(address: SocketAddr, target: &str) -> anyhow::Result<Answer> {
+pub fn get(address: SocketAddr, target: &str) -> anyhow::Result<RawResponse> {
     Connection::open(address)?.get(target)
 }

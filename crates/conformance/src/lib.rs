@@ -10,15 +10,15 @@ pub mod case;
 pub mod databases;
 pub mod dialects;
 pub mod differ;
+pub mod endpoint;
 pub mod http;
 pub mod mails;
-pub mod own_redis;
 pub mod own_server;
-pub mod place;
 pub mod programs;
 pub mod random;
 pub mod server;
 pub mod sink;
+pub mod test_redis;
 
 /// The snippets of docs/EMBEDDING.md, compiled.
 #[cfg(doctest)]

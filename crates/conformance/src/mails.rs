@@ -14,7 +14,7 @@ use crate::canaries;
 
 /// One mail.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct ReceivedMail {
     /// Where it goes.
     pub to: String,
     /// Its `Message-ID`, without brackets.
@@ -25,7 +25,7 @@ pub struct Letter {
     pub text: String,
 }
 
-impl Letter {
+impl ReceivedMail {
     /// The code that stands alone on its line, six digits or thirteen characters with hyphens.
     pub fn code(&self) -> Option<&str> {
         let code = |line: &&str| {
@@ -51,7 +51,7 @@ impl Letter {
 ///
 /// # Errors
 /// When a mail is no mail.
-pub fn all(folder: &Path) -> anyhow::Result<Vec<Letter>> {
+pub fn all(folder: &Path) -> anyhow::Result<Vec<ReceivedMail>> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut files = Vec::new();
     for entry in entries {
@@ -61,7 +61,7 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<Letter>> {
         }
     }
     files.sort();
-    let letters: Vec<Letter> =
+    let letters: Vec<ReceivedMail> =
         files.iter().map(|(_, path)| letter(&fs::read(path)?)).collect::<anyhow::Result<_>>()?;
     for letter in &letters {
         canaries::filed(folder, letter);
@@ -77,8 +77,8 @@ pub fn wait_for(
     folder: &Path,
     to: &str,
     patience: Duration,
-    wanted: impl Fn(&Letter) -> bool,
-) -> anyhow::Result<Letter> {
+    wanted: impl Fn(&ReceivedMail) -> bool,
+) -> anyhow::Result<ReceivedMail> {
     let start = Instant::now();
     loop {
         let found = all(folder)?.into_iter().rev().find(|letter| letter.to == to && wanted(letter));
@@ -94,10 +94,10 @@ pub fn wait_for(
 ///
 /// # Errors
 /// When it is none.
-pub fn letter(bytes: &[u8]) -> anyhow::Result<Letter> {
+pub fn letter(bytes: &[u8]) -> anyhow::Result<ReceivedMail> {
     let message = MessageParser::default().parse(bytes).context("no mail")?;
     let to = message.to().and_then(|to| to.first()).and_then(|to| to.address()).context("no recipient")?;
-    Ok(Letter {
+    Ok(ReceivedMail {
         to: to.to_owned(),
         id: message.message_id().context("no Message-ID")?.to_owned(),
         subject: message.subject().unwrap_or_default().to_owned(),

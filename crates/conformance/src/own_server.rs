@@ -15,7 +15,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    databases::Server,
+    databases::DatabaseServer,
     programs::{command, give_away, quietly, server},
 };
 
@@ -31,7 +31,7 @@ pub struct OwnServer {
 impl OwnServer {
     /// A server that runs; nothing where the tests are to do without PostgreSQL.
     pub fn start() -> Option<Self> {
-        Server::Postgres.admin()?;
+        DatabaseServer::Postgres.admin()?;
         // Nothing here has to survive the machine.
         Some(Self::with(&["fsync=off"]))
     }

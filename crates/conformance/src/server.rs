@@ -13,9 +13,9 @@ use std::{
 use anyhow::{Context, bail, ensure};
 
 use crate::{
-    canaries::{self, Kind, Watch},
+    canaries::{self, CanaryKind, Watch},
+    endpoint::Endpoint,
     mails,
-    place::Place,
 };
 
 /// A folder with a database and mails, and the binary that works on it.
@@ -39,7 +39,7 @@ pub struct Server {
 /// What is to be searched when a server ends, and for what.
 struct Watched {
     watch: Arc<Watch>,
-    place: Place,
+    place: Endpoint,
     folder: PathBuf,
 }
 
@@ -49,11 +49,11 @@ impl Deployment {
         let folder = folder.into();
         let mut deployment =
             Self { binary: binary.into(), folder: folder.clone(), settings: Vec::new(), watch: None };
-        deployment.set("RESET_LISTEN", "127.0.0.1:0");
-        deployment.set("RESET_DATABASE_URL", &format!("sqlite://{}", folder.join("reset.db").display()));
-        deployment.set("RESET_MAIL_URL", &format!("file://{}", folder.join("mail").display()));
-        deployment.set("RESET_PUBLIC_URL", "http://127.0.0.1:8080");
-        deployment.set("RESET_PASSWORD__ARGON2_M_KIB", "64");
+        deployment.set("POLYRESET_LISTEN", "127.0.0.1:0");
+        deployment.set("POLYRESET_DATABASE_URL", &format!("sqlite://{}", folder.join("reset.db").display()));
+        deployment.set("POLYRESET_MAIL_URL", &format!("file://{}", folder.join("mail").display()));
+        deployment.set("POLYRESET_PUBLIC_URL", "http://127.0.0.1:8080");
+        deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", "64");
         deployment
     }
 
@@ -124,11 +124,11 @@ impl Deployment {
         &self,
         args: &[&str],
         said: &str,
-        place: impl FnOnce(&str) -> anyhow::Result<(SocketAddr, Place)>,
+        place: impl FnOnce(&str) -> anyhow::Result<(SocketAddr, Endpoint)>,
     ) -> anyhow::Result<Server> {
         let mut serve = self.command(args);
-        if self.watch.is_some() && !self.settings.iter().any(|(name, _)| name == "RESET_LOG") {
-            serve.env("RESET_LOG", "trace");
+        if self.watch.is_some() && !self.settings.iter().any(|(name, _)| name == "POLYRESET_LOG") {
+            serve.env("POLYRESET_LOG", "trace");
         }
         let mut child = serve
             .stdin(Stdio::null())
@@ -157,7 +157,7 @@ impl Deployment {
         bail!("the server ended before it listened:\n{}", self.logged())
     }
 
-    /// Starts `serve` on the Unix socket that `RESET_LISTEN` names, and waits until it listens. There is no
+    /// Starts `serve` on the Unix socket that `POLYRESET_LISTEN` names, and waits until it listens. There is no
     /// address of such a server.
     ///
     /// # Errors
@@ -174,8 +174,10 @@ impl Deployment {
     /// When it cannot be started.
     pub fn run(&self, args: &[&str], stdin: &str) -> anyhow::Result<std::process::Output> {
         if let (Some(watch), true) = (&self.watch, args.contains(&"--password-stdin")) {
-            watch.note(Kind::Password, stdin.trim_end());
-            args.iter().filter(|arg| arg.contains('@')).for_each(|email| watch.note(Kind::Address, email));
+            watch.note(CanaryKind::Password, stdin.trim_end());
+            args.iter()
+                .filter(|arg| arg.contains('@'))
+                .for_each(|email| watch.note(CanaryKind::Address, email));
         }
         let mut child = self
             .command(args)
@@ -226,7 +228,7 @@ impl Deployment {
     }
 }
 
-fn at_address(told: &str) -> anyhow::Result<(SocketAddr, Place)> {
+fn at_address(told: &str) -> anyhow::Result<(SocketAddr, Endpoint)> {
     let address: SocketAddr = told.parse()?;
     Ok((address, address.into()))
 }
@@ -234,17 +236,17 @@ fn at_address(told: &str) -> anyhow::Result<(SocketAddr, Place)> {
 /// Secrets among the settings, passwords in URLs included.
 fn note_setting(watch: &Arc<Watch>, name: &str, value: &str) {
     if name.ends_with("SECRET") {
-        watch.note(Kind::Setting, value);
+        watch.note(CanaryKind::Setting, value);
     }
     let Some((_, authority)) = value.split_once("://") else { return };
     let authority = authority.split(['/', '?']).next().unwrap_or_default();
     let (login, host) = authority.rsplit_once('@').unwrap_or_default();
     if let Some((_, password)) = login.split_once(':') {
-        watch.note(Kind::Setting, password);
+        watch.note(CanaryKind::Setting, password);
     }
     // A mail server of the suite's own.
     let host = if host.is_empty() { authority } else { host };
-    if let (true, Ok(address)) = (name == "RESET_MAIL_URL", host.parse::<SocketAddr>()) {
+    if let (true, Ok(address)) = (name == "POLYRESET_MAIL_URL", host.parse::<SocketAddr>()) {
         watch.listen_at(address.into());
     }
 }
@@ -266,7 +268,7 @@ impl Watched {
             self.watch.note_letter(&letter);
         }
         if let Ok(root) = fs::read_to_string(self.folder.join("reset.secret")) {
-            self.watch.note(Kind::Setting, root.trim());
+            self.watch.note(CanaryKind::Setting, root.trim());
         }
         ["log", "printed"]
             .iter()

@@ -12,12 +12,12 @@ use anyhow::Context;
 
 use crate::{
     canaries,
-    mails::{self, Letter},
-    place::Place,
+    endpoint::Endpoint,
+    mails::{self, ReceivedMail},
 };
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The reply to a command, or nothing for the usual one. `.` is the end of a message to the recipient.
 pub type Reply = fn(command: &str, recipient: &str) -> Option<String>;
@@ -63,7 +63,7 @@ impl Sink {
     pub fn wait_for(&self, command: &str, count: usize) {
         let begun = Instant::now();
         while self.count(command) < count {
-            assert!(begun.elapsed() < PATIENCE, "{command}: {:?}", lock(&self.heard).commands);
+            assert!(begun.elapsed() < TIMEOUT, "{command}: {:?}", lock(&self.heard).commands);
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -77,7 +77,7 @@ impl Sink {
     ///
     /// # Errors
     /// When one is no mail.
-    pub fn letters(&self) -> anyhow::Result<Vec<Letter>> {
+    pub fn letters(&self) -> anyhow::Result<Vec<ReceivedMail>> {
         lock(&self.heard).messages.iter().map(|message| mails::letter(message.as_bytes())).collect()
     }
 }
@@ -111,7 +111,7 @@ fn converse(
         match message.take() {
             Some(message) => {
                 if let Ok(letter) = mails::letter(message.as_bytes()) {
-                    canaries::mailed(&Place::Tcp(here), &letter);
+                    canaries::mailed(&Endpoint::Tcp(here), &letter);
                 }
                 lock(heard).messages.push(message);
             }

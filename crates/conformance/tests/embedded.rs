@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use conformance::http::{Answer, Connection};
+use conformance::http::{Connection, RawResponse};
 use http::{Method, Response, StatusCode};
 use reset_core::{
     Resets,
@@ -17,8 +17,8 @@ use reset_core::{
     memory::Memory,
 };
 use reset_dialects::{
-    Api, Dialect, Endpoint, Peer, Serving, Settings, dialects, px0,
-    route::{Call, Role},
+    Api, Dialect, DialectSettings, Endpoint, Peer, ServeOptions, dialects, px0,
+    route::{Call, EndpointKind},
 };
 
 /// A host application: its name, and how it serves our rows under `/accounts`.
@@ -66,19 +66,20 @@ fn warp_host(listener: TcpListener, api: Api) {
 /// The dialects, and one more whose only row tells who is at the other end.
 fn api() -> Api {
     let root = Key::root(&[5; 32]).unwrap();
-    let mut all = dialects(Settings::defaults(&root, "http://127.0.0.1:8080/accounts"));
+    let mut all = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080/accounts"));
     let mut mirror: Dialect =
-        px0::dialect(Settings::defaults(&root, "http://127.0.0.1:8080/accounts").px0.unwrap());
+        px0::dialect(DialectSettings::defaults(&root, "http://127.0.0.1:8080/accounts").px0.unwrap());
     let peer = async |_: Arc<()>, call: Call| {
         let peer = call.request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
         Ok::<_, Response<bytes::Bytes>>(Response::new(peer.unwrap_or_default().into()))
     };
     (mirror.name, mirror.owns, mirror.lenient) = ("mirror", Vec::new(), false);
-    mirror.rows = vec![("/peer".into(), vec![Endpoint::new(Method::GET, Role::Read, &Arc::new(()), peer)])];
+    mirror.rows =
+        vec![("/peer".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &Arc::new(()), peer)])];
     all.push(mirror);
     let memory = Memory::new(1);
     let resets = Resets::new(memory.adapters(), Keys::new(&root), Vec::new(), false);
-    Api::new(resets, all, Serving { body_limit: 100, ..Serving::default() })
+    Api::new(resets, all, ServeOptions { body_limit: 100, ..ServeOptions::default() })
 }
 
 /// Starts the host on a thread that ends with the process.
@@ -90,7 +91,7 @@ fn start((_, serve): Host) -> SocketAddr {
     address
 }
 
-fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> RawResponse {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()

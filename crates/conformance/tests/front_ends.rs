@@ -4,18 +4,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bench;
 mod stage;
-mod world;
 
 use std::{fs, path::Path};
 
+use bench::{FRONT_ENDS, RunningServer, usual};
 use conformance::{
     case::{self, Case},
     http::Connection,
 };
-use reset_dialects::{Settings, dialects};
+use reset_dialects::{DialectSettings, dialects};
 use stage::staged;
-use world::{FRONT_ENDS, World, usual};
 
 fn cases(folder: &str) -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -25,13 +25,13 @@ fn cases(folder: &str) -> Vec<Case> {
     files.iter().flat_map(|path| case::parse(&fs::read_to_string(path).unwrap()).unwrap()).collect()
 }
 
-fn answers_are_as_recorded(cases: &[Case], settings: fn() -> Settings) {
+fn answers_are_as_recorded(cases: &[Case], settings: fn() -> DialectSettings) {
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end, settings());
+        let bench = RunningServer::start(front_end, settings());
         let wrong: Vec<String> = cases
             .iter()
             .filter_map(|case| {
-                let answer = Connection::open(world.address).unwrap().send(&case.request);
+                let answer = Connection::open(bench.address).unwrap().send(&case.request);
                 let compared = answer.and_then(|answer| case.compare(&answer));
                 compared.err().map(|error| format!("{}: {error:#}", front_end.0))
             })
@@ -79,9 +79,9 @@ fn every_row_has_a_case_for_each_of_its_methods() {
 fn the_served_documents_are_the_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi");
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end, usual());
+        let bench = RunningServer::start(front_end, usual());
         for name in ["openapi.json", "openapi.yaml"] {
-            let answer = Connection::open(world.address).unwrap().get(&format!("/{name}")).unwrap();
+            let answer = Connection::open(bench.address).unwrap().get(&format!("/{name}")).unwrap();
             let file = fs::read_to_string(folder.join(name)).unwrap();
             assert!(answer.body == file, "{} serves another {name} than openapi/ holds", front_end.0);
         }
@@ -91,7 +91,7 @@ fn the_served_documents_are_the_files() {
 #[test]
 fn no_url_of_ours_comes_from_a_header() {
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end, usual());
+        let bench = RunningServer::start(front_end, usual());
         let body = r#"{"email":"user@example.com"}"#;
         let request = format!(
             "POST http://evil.example/auth/api/v1/forgot-password HTTP/1.1\r\nhost: evil.example\r\n\
@@ -100,9 +100,9 @@ fn no_url_of_ours_comes_from_a_header() {
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        let answer = Connection::open(world.address).unwrap().send(request.as_bytes()).unwrap();
+        let answer = Connection::open(bench.address).unwrap().send(request.as_bytes()).unwrap();
         assert_eq!(answer.status, 200);
-        let mail = world.next_mail();
+        let mail = bench.next_mail();
         assert!(mail.secret.starts_with("http://127.0.0.1:8080/reset?reset_token="), "{}", mail.secret);
     }
 }

@@ -2,15 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bench;
 mod stage;
-mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use conformance::http::{Answer, Connection};
-use reset_dialects::{Settings, dialects, insforge};
+use bench::{FRONT_ENDS, RunningServer, usual};
+use conformance::http::{Connection, RawResponse};
+use reset_dialects::{DialectSettings, dialects, insforge};
 use stage::staged;
-use world::{FRONT_ENDS, World, usual};
 
 /// What every answer carries.
 const ALWAYS: [(&str, &str); 4] = [
@@ -64,12 +64,12 @@ fn may_be(name: &str, value: &str) -> bool {
 }
 
 /// Whether an answer is one of our own pages.
-fn is_page(path: &str, answer: &Answer) -> bool {
+fn is_page(path: &str, answer: &RawResponse) -> bool {
     PAGES.contains(&path) && answer.header("content-type") == Some("text/html; charset=utf-8")
 }
 
 /// What is wrong with an answer's headers.
-fn fault(path: &str, answer: &Answer) -> Option<String> {
+fn fault(path: &str, answer: &RawResponse) -> Option<String> {
     let mut headers: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, value) in &answer.headers {
         if headers.insert(name, value).is_some() {
@@ -92,7 +92,7 @@ fn fault(path: &str, answer: &Answer) -> Option<String> {
 }
 
 /// InsForge by links, so that there is something to open, during a demo, so that every row is there.
-fn settings() -> Settings {
+fn settings() -> DialectSettings {
     let mut settings = staged();
     let insforge = settings.insforge.as_mut().unwrap();
     insforge.method = insforge::Method::Link;
@@ -144,17 +144,17 @@ fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
 #[test]
 fn every_answer_carries_what_keeps_browsers_and_caches_out_and_nothing_that_it_need_not() {
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end, settings());
+        let bench = RunningServer::start(front_end, settings());
         let body = r#"{"email":"user@example.com","redirectTo":"https://app.example.com/reset"}"#;
         let accepted =
-            Connection::open(world.address).unwrap().post("/api/auth/email/send-reset-password", body);
+            Connection::open(bench.address).unwrap().post("/api/auth/email/send-reset-password", body);
         assert_eq!(accepted.unwrap().status, 202);
-        let mail = world.next_mail();
+        let mail = bench.next_mail();
         let link = mail.secret.strip_prefix("http://127.0.0.1:8080").unwrap();
         let (mut faults, mut statuses) = (Vec::new(), BTreeSet::new());
         for (path, endpoints) in dialects(settings()).iter().flat_map(|dialect| &dialect.rows) {
             for request in requests(endpoints[0].method.as_str(), path, link) {
-                let answer = Connection::open(world.address).unwrap().send(request.as_bytes()).unwrap();
+                let answer = Connection::open(bench.address).unwrap().send(request.as_bytes()).unwrap();
                 statuses.insert(answer.status);
                 let asked = request.lines().next().unwrap();
                 faults
@@ -171,7 +171,7 @@ fn every_answer_carries_what_keeps_browsers_and_caches_out_and_nothing_that_it_n
 #[test]
 fn another_way_to_write_a_path_finds_no_row_that_it_is_not() {
     for front_end in FRONT_ENDS {
-        let world = World::start(front_end, usual());
+        let bench = RunningServer::start(front_end, usual());
         let body = r#"{"email":"user@example.com"}"#;
         for (path, status) in [
             ("/auth/forgot-password", 200),
@@ -196,7 +196,7 @@ fn another_way_to_write_a_path_finds_no_row_that_it_is_not() {
             ("/v1/auth/password-reset//trigger", 404),
             ("/v1/auth/password-reset/trigger//", 404),
         ] {
-            let answer = Connection::open(world.address).unwrap().post(path, body).unwrap();
+            let answer = Connection::open(bench.address).unwrap().post(path, body).unwrap();
             assert_eq!(answer.status, status, "{} {path}", front_end.0);
         }
     }

@@ -4,20 +4,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bench;
 mod stage;
-mod world;
 
 use std::collections::BTreeSet;
 
+use bench::{FRONT_ENDS, RunningServer};
 use conformance::{
     differ::{Front, Report, Run},
+    endpoint::Endpoint,
     http,
-    place::Place,
     random::Row,
 };
 use reset_dialects::dialects;
 use stage::staged;
-use world::{FRONT_ENDS, World};
 
 /// Every method of every path that is served.
 fn rows() -> Vec<Row> {
@@ -33,10 +33,10 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn given<T: std::str::FromStr>(name: &str, usual: T) -> T {
+fn given<T: std::str::FromStr>(name: &str, primary: T) -> T {
     #[expect(clippy::disallowed_methods, reason = "the seed of a test is no setting of a server")]
     let text = std::env::var(name);
-    text.ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+    text.ok().and_then(|text| text.parse().ok()).unwrap_or(primary)
 }
 
 #[test]
@@ -47,24 +47,25 @@ fn every_front_end_says_the_same_to_requests_that_nobody_wrote() {
         threads: 48,
     };
     println!("seed {}, {} requests", run.seed, run.probes);
-    let worlds: Vec<World> = FRONT_ENDS.iter().map(|front_end| World::start(front_end, staged())).collect();
+    let worlds: Vec<RunningServer> =
+        FRONT_ENDS.iter().map(|front_end| RunningServer::start(front_end, staged())).collect();
     let fronts: Vec<Front> = FRONT_ENDS
         .iter()
         .zip(&worlds)
-        .map(|(front_end, world)| Front { name: front_end.0, place: Place::from(world.address) })
+        .map(|(front_end, bench)| Front { name: front_end.0, place: Endpoint::from(bench.address) })
         .collect();
     let rows = rows();
     let report = run.against(&fronts, &rows).unwrap();
 
     tell(&report, &rows);
     assert!(report.differences.is_empty(), "{} kinds of differences", report.differences.len());
-    for world in &worlds {
-        assert_eq!(http::get(world.address, "/healthz").unwrap().status, 200);
+    for bench in &worlds {
+        assert_eq!(http::get(bench.address, "/healthz").unwrap().status, 200);
         // Nobody had an account so far, and whoever has one is still mailed.
-        assert_eq!(world.memory.mailer.take().len(), 0);
-        let answer = http::post(world.address, "/auth/forgot-password", r#"{"email":"user@example.com"}"#);
+        assert_eq!(bench.memory.mailer.take().len(), 0);
+        let answer = http::post(bench.address, "/auth/forgot-password", r#"{"email":"user@example.com"}"#);
         assert_eq!(answer.unwrap().status, 200);
-        assert!(world.next_mail().secret.contains("code="));
+        assert!(bench.next_mail().secret.contains("code="));
     }
     for ((status, body), number) in &report.failures {
         let body = String::from_utf8_lossy(body);

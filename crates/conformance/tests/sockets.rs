@@ -5,16 +5,16 @@
 use std::{fs, os::unix::net::UnixListener, path::Path};
 
 use conformance::{case, http::Connection};
-use reset_app::{Listener, Serving, Stop};
+use reset_app::{Listener, ServeFuture, Stop};
 use reset_core::{
     Resets,
     keys::{Key, Keys},
     memory::Memory,
 };
-use reset_dialects::{Api, Settings, dialects};
+use reset_dialects::{Api, DialectSettings, dialects};
 use tokio::runtime::Runtime;
 
-type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> Serving);
+type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> ServeFuture);
 
 const FRONT_ENDS: [FrontEnd; 3] =
     [("axum", server_axum::serve), ("actix", server_actix::serve), ("warp", server_warp::serve)];
@@ -22,10 +22,10 @@ const FRONT_ENDS: [FrontEnd; 3] =
 /// Every row as it is, over nothing that remembers an account.
 fn api() -> Api {
     let root = Key::root(&[5; 32]).unwrap();
-    let dialects = dialects(Settings::defaults(&root, "http://127.0.0.1:8080"));
-    let recipes = dialects.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
-    let resets = Resets::new(Memory::new(1).adapters(), Keys::new(&root), recipes, true);
-    Api::new(resets, dialects, reset_dialects::Serving::default())
+    let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
+    let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
+    let resets = Resets::new(Memory::new(1).adapters(), Keys::new(&root), policies, true);
+    Api::new(resets, dialects, reset_dialects::ServeOptions::default())
 }
 
 #[test]

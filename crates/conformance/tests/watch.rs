@@ -15,7 +15,7 @@ use conformance::{http::post, server::Deployment};
 /// Scripts in the place of a server's commands: `sh serve` and `sh user`. It listens nowhere, and says `said`.
 fn scripts(folder: &Path, address: SocketAddr, said: &str) {
     let serve = format!(
-        "echo \"level $RESET_LOG\" >&2\n{said}\necho 'listening on http://{address}'\nexec sleep 60\n"
+        "echo \"level $POLYRESET_LOG\" >&2\n{said}\necho 'listening on http://{address}'\nexec sleep 60\n"
     );
     fs::write(folder.join("serve"), serve).unwrap();
     fs::write(folder.join("user"), "cat >/dev/null\n").unwrap();
@@ -28,8 +28,8 @@ fn ending(said: &str) -> Option<String> {
     let address = listener.local_addr().unwrap();
     scripts(folder.path(), address, said);
     let mut deployment = Deployment::new("/bin/sh", folder.path()).watched();
-    deployment.set("RESET_WORTHAI__JWT_SECRET", "a-secret-of-the-deployment");
-    deployment.set("RESET_MAIL_URL", "smtp://user:relay-password@mail.example.com");
+    deployment.set("POLYRESET_WORTHAI__JWT_SECRET", "a-secret-of-the-deployment");
+    deployment.set("POLYRESET_MAIL_URL", "smtp://user:relay-password@mail.example.com");
     deployment.add_user("ann.lee@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
     // Somebody at its address who hangs up: what was sent is known all the same.

@@ -17,11 +17,11 @@ use futures_util::future::BoxFuture;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, aio::MultiplexedConnection};
 use reset_core::{
     budget::{Budget, Window},
-    notation::hex,
+    encoding::hex,
     ports::{Clock, Entropy, random},
     time::Timestamp,
 };
-use reset_dialects::{Away, Counters, Take};
+use reset_dialects::{Counters, Take, Unavailable};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -113,17 +113,17 @@ impl Drop for RedisCounters {
 }
 
 impl Counters for RedisCounters {
-    fn take<'a>(&'a self, budgets: &'a [Budget], now: Timestamp) -> BoxFuture<'a, Result<Take, Away>> {
+    fn take<'a>(&'a self, budgets: &'a [Budget], now: Timestamp) -> BoxFuture<'a, Result<Take, Unavailable>> {
         Box::pin(async move {
             let (number, connection) = self.link.connection();
-            let Some(mut connection) = connection else { return Err(Away) };
+            let Some(mut connection) = connection else { return Err(Unavailable) };
             let id = format!("{}-{}", self.process, self.takes.fetch_add(1, Ordering::Relaxed));
             match asked(&take(budgets, now, &id), &mut connection, ANSWER).await {
                 Ok(0) => Ok(Take::Taken { id }),
                 Ok(until) => Ok(Take::Full { until: Timestamp::from_millis(until) }),
                 Err(reason) => {
                     self.link.lose(number, &reason);
-                    Err(Away)
+                    Err(Unavailable)
                 }
             }
         })

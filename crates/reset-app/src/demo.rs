@@ -12,12 +12,12 @@ use reset_core::{
     Resets,
     account::NewAccount,
     email::EmailAddress,
-    notation::hex,
+    encoding::hex,
     password::Policy,
     ports::{Mailer as _, random},
 };
-use reset_dialects::demo::{Carries, Mail, Person, Stage, stories};
-use reset_mail::{Kept, Kind, Letterbox, MailService, Transport};
+use reset_dialects::demo::{Carries, Person, ShownMail, Stage, stories};
+use reset_mail::{DemoMail, DemoMailbox, MailKind, MailService, TransportConfig};
 use tempfile::TempDir;
 use tracing::warn;
 use url::{Host, Url};
@@ -29,10 +29,10 @@ use crate::{
 
 /// Limits that would stop whoever tries everything at once, a few wrong codes included.
 const WIDE: [&str; 8] = [
-    "limits.asks_per_hour",
-    "limits.asks_per_day",
-    "limits.client_asks_per_15m",
-    "limits.client_asks_per_day",
+    "limits.requests_per_hour",
+    "limits.requests_per_day",
+    "limits.client_requests_per_15m",
+    "limits.client_requests_per_day",
     "limits.client_px0_wrong_per_hour",
     "limits.client_px0_wrong_per_day",
     "limits.network_px0_wrong_per_day",
@@ -50,7 +50,7 @@ pub(crate) struct Demo {
 
 /// What its pages show.
 struct Scene {
-    letterbox: Arc<Letterbox>,
+    mailbox: Arc<DemoMailbox>,
     /// Known once the accounts are there.
     people: OnceLock<Vec<Person>>,
 }
@@ -60,8 +60,8 @@ impl Stage for Scene {
         self.people.get().cloned().unwrap_or_default()
     }
 
-    fn mails(&self) -> Vec<Mail> {
-        self.letterbox.mails().into_iter().map(shown).collect()
+    fn mails(&self) -> Vec<ShownMail> {
+        self.mailbox.mails().into_iter().map(shown).collect()
     }
 }
 
@@ -74,13 +74,13 @@ impl Demo {
         let path = database.path().join("reset.db");
         inputs.demo.push(("database_url", format!("sqlite://{}", path.display())));
         // Two accounts for four dialects: whoever tries them asks for each again at once.
-        inputs.demo.push(("limits.ask_spacing", "1ms".to_owned()));
+        inputs.demo.push(("limits.request_spacing", "1ms".to_owned()));
         for limit in WIDE {
             inputs.demo.push((limit, "1000".to_owned()));
         }
         let people = PEOPLE.iter().map(|(email, _)| EmailAddress::parse(email));
-        let letterbox = Arc::new(Letterbox::of(people.collect::<Result<Vec<_>, _>>()?));
-        Ok(Self { database, scene: Arc::new(Scene { letterbox, people: OnceLock::new() }) })
+        let mailbox = Arc::new(DemoMailbox::of(people.collect::<Result<Vec<_>, _>>()?));
+        Ok(Self { database, scene: Arc::new(Scene { mailbox, people: OnceLock::new() }) })
     }
 
     /// Removes the database.
@@ -104,32 +104,32 @@ impl Demo {
         }
     }
 
-    /// The mail service: the terminal and `./mail`, unless the operator set where mails go, and the letterbox. Where
+    /// The mail service: the terminal and `./mail`, unless the operator set where mails go, and the mailbox. Where
     /// nothing can be written, the terminal has to do.
     pub(crate) async fn mail(&self, settings: &Settings, public_url: &str) -> Result<MailService> {
         let default = settings.mail.transport.clone();
         let service = |transports| {
             let service = deployment::mail(settings, transports, public_url)?;
-            Ok::<_, anyhow::Error>(service.with_letterbox(self.scene.letterbox.clone()))
+            Ok::<_, anyhow::Error>(service.with_demo_mailbox(self.scene.mailbox.clone()))
         };
         if settings.is_given("mail_url") {
             return service(vec![default]);
         }
-        let both = service(vec![Transport::Stdout, default])?;
+        let both = service(vec![TransportConfig::Stdout, default])?;
         if let Err(error) = both.check().await {
             warn!(
                 error = &error as &dyn std::error::Error,
                 "mails are not filed in ./mail, which cannot be written"
             );
-            return service(vec![Transport::Stdout]);
+            return service(vec![TransportConfig::Stdout]);
         }
         Ok(both)
     }
 
     /// What is served with it: its own pages, to which the pages for people lead back.
-    pub(crate) fn put_into(&self, served: &mut reset_dialects::Settings, public_url: &str) {
+    pub(crate) fn put_into(&self, served: &mut reset_dialects::DialectSettings, public_url: &str) {
         let stage = self.scene.clone();
-        served.demo = Some(reset_dialects::demo::Settings { public_url: public_url.to_owned(), stage });
+        served.demo = Some(reset_dialects::demo::DemoSettings { public_url: public_url.to_owned(), stage });
         if let Some(pages) = &mut served.pages {
             pages.brand.home.get_or_insert_with(|| format!("{public_url}/#sign-in"));
         }
@@ -141,7 +141,7 @@ impl Demo {
         resets: &Resets,
         at: &Listen,
         public_url: &str,
-        served: &reset_dialects::Settings,
+        served: &reset_dialects::DialectSettings,
     ) -> Result<()> {
         let (mut text, mut people) = ("\nAccounts:\n".to_owned(), Vec::new());
         for (email, name) in PEOPLE {
@@ -162,15 +162,15 @@ impl Demo {
 }
 
 /// A mail as the mailbox shows it.
-fn shown(kept: Kept) -> Mail {
-    let Kept { id, to, subject, text, dialect, kind, secret } = kept;
+fn shown(kept: DemoMail) -> ShownMail {
+    let DemoMail { id, to, subject, text, dialect, kind, secret } = kept;
     let secret = secret.map(|secret| secret.as_str().to_owned());
     let carries = match kind {
-        Kind::ResetCode => Carries::Code(secret.unwrap_or_default()),
-        Kind::ResetLink => Carries::Link(secret.unwrap_or_default()),
-        Kind::PasswordChanged => Carries::Notice(secret),
+        MailKind::ResetCode => Carries::Code(secret.unwrap_or_default()),
+        MailKind::ResetLink => Carries::Link(secret.unwrap_or_default()),
+        MailKind::PasswordChanged => Carries::Notice(secret),
     };
-    Mail { id, to, subject, text: text.as_str().to_owned(), dialect, carries }
+    ShownMail { id, to, subject, text: text.as_str().to_owned(), dialect, carries }
 }
 
 /// Whether this machine alone reaches the demo, as far as the settings tell.
@@ -209,7 +209,7 @@ async fn add(resets: &Resets, email: &str, name: &str) -> Result<String> {
 }
 
 /// A block of commands for each dialect that is served.
-fn commands(at: &Listen, served: &reset_dialects::Settings) -> String {
+fn commands(at: &Listen, served: &reset_dialects::DialectSettings) -> String {
     let target = match at {
         // Nobody can connect to "any address".
         Listen::Tcp(address) if address.ip().is_unspecified() => {
@@ -241,7 +241,7 @@ mod tests {
         let at = Listen::Tcp("0.0.0.0:8080".parse().unwrap());
         let all = commands(&at, &settings(&[]));
         assert_eq!(all.matches("curl -sS http://127.0.0.1:8080/").count(), 9, "{all}");
-        let three = commands(&at, &settings(&[("RESET_PX0__ENABLED", "false")]));
+        let three = commands(&at, &settings(&[("POLYRESET_PX0__ENABLED", "false")]));
         assert!(!three.contains("/v1/auth/password-reset/") && three.contains("/api/auth/email/"));
         let socket = commands(&Listen::Unix("/run/r.sock".into()), &settings(&[]));
         assert!(socket.contains("curl -sS --unix-socket /run/r.sock http://localhost/v1/"), "{socket}");
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn the_demo_has_a_database_of_its_own_and_takes_none_that_is_there() {
         let with = |url: Option<String>| {
-            let environment = url.map(|url| ("RESET_DATABASE_URL".to_owned(), url)).into_iter().collect();
+            let environment = url.map(|url| ("POLYRESET_DATABASE_URL".to_owned(), url)).into_iter().collect();
             let mut inputs = Inputs { environment, ..Inputs::default() };
             let demo = Demo::new(&mut inputs).unwrap();
             (Settings::read(inputs).unwrap(), demo)
@@ -290,7 +290,7 @@ mod tests {
         let mut inputs = Inputs::default();
         let demo = Demo::new(&mut inputs).unwrap();
         let mut settings = Settings::read(inputs).unwrap();
-        settings.mail.transport = Transport::File { dir: file };
+        settings.mail.transport = TransportConfig::File { dir: file };
         let mail = demo.mail(&settings, "http://127.0.0.1:8080").await.unwrap();
         mail.check().await.unwrap();
     }

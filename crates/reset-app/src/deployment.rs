@@ -12,8 +12,8 @@ use reset_core::{
     keys::Keyring,
     ports::{Clock, Entropy, Hasher, Store, Webhook},
 };
-use reset_dialects::Shared;
-use reset_mail::{MailService, Templates, Transport};
+use reset_dialects::SharedCounters;
+use reset_mail::{MailService, Templates, TransportConfig};
 use tracing::warn;
 use url::Url;
 
@@ -44,7 +44,7 @@ pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
         if !may_migrate {
             bail!(
                 "the database schema is behind: run the command migrate, or set database.auto_migrate \
-                 (RESET_DATABASE__AUTO_MIGRATE=true)"
+                 (POLYRESET_DATABASE__AUTO_MIGRATE=true)"
             );
         }
         database.migrate().await.context("database_url")?;
@@ -92,15 +92,19 @@ pub(crate) fn webhook(settings: &Settings) -> Result<Option<Arc<dyn Webhook>>> {
 }
 
 /// Where all replicas count clients together, if they do. Its names are made with a key of their own.
-pub(crate) async fn counters(settings: &Settings, roots: &Keyring) -> Result<Option<Shared>> {
+pub(crate) async fn counters(settings: &Settings, roots: &Keyring) -> Result<Option<SharedCounters>> {
     let Some(url) = &settings.limits.redis_url else { return Ok(None) };
     let counters = Arc::new(RedisCounters::start(url, clock(), &*entropy()).await?);
-    Ok(Some(Shared { counters, names: roots.current().derive("clients") }))
+    Ok(Some(SharedCounters { counters, names: roots.current().derive("clients") }))
 }
 
 /// The mail service, whose mails name the host of `public_url`. Those that `transports` do not take for now go by
 /// `mail_fallback_url`.
-pub(crate) fn mail(settings: &Settings, transports: Vec<Transport>, public_url: &str) -> Result<MailService> {
+pub(crate) fn mail(
+    settings: &Settings,
+    transports: Vec<TransportConfig>,
+    public_url: &str,
+) -> Result<MailService> {
     let url = Url::parse(public_url)?;
     let domain = url.host_str().context("public_url has no host")?;
     let mut mail = MailService::new(transports, &settings.mail.from, domain)?;

@@ -5,7 +5,7 @@ use reset_dialects::Api;
 
 use crate::{
     deployment,
-    engine::{Engine, Running},
+    service::{Running, Service},
     settings::{Inputs, Settings, environment},
     shutdown::Shutdown,
 };
@@ -13,7 +13,7 @@ use crate::{
 /// A deployment without a listener: settings, database, mail, and the worker at work.
 ///
 /// The settings are those of the binaries (docs/OPERATIONS.md), from the environment and the file that
-/// `RESET_CONFIG` names. `listen` and `log` mean nothing here: sockets and logs are the host's. `admin_listen`
+/// `POLYRESET_CONFIG` names. `listen` and `log` mean nothing here: sockets and logs are the host's. `admin_listen`
 /// has figures counted, for [`admin`](Embedded::admin), and opens nothing.
 pub struct Embedded {
     api: Api,
@@ -37,7 +37,7 @@ impl Embedded {
             bail!("public_url must be set: mailed links lead there");
         }
         let roots = settings.database.secret.roots(&*deployment::entropy())?;
-        let engine = Engine::new(&settings, &roots, &settings.likely_url(), None).await?;
+        let engine = Service::new(&settings, &roots, &settings.likely_url(), None).await?;
         Ok(Self { api: engine.api.clone(), admin: engine.admin.clone(), running: engine.start() })
     }
 

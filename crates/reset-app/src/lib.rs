@@ -1,4 +1,4 @@
-//! The composition root: settings, commands, adapters, the worker and the life cycle.
+//! The composition root: settings, commands, adapters, the worker and the lifetime cycle.
 //!
 //! A server's `main` is one line, `reset_app::run(serve)`, where `serve` is the only thing that a web
 //! framework has to bring. Everything an operator meets is the same in every server.
@@ -6,7 +6,7 @@
 //! # Map
 //! * `settings`: one table of keys; flags, environment and file; types that cannot be wrong.
 //! * `cli`: one file a command. `cli/serve.rs` puts the parts together and is the place to start reading.
-//! * `engine` is everything behind the listener, and [`Embedded`] the same for a host application.
+//! * `service` is everything behind the listener, and [`Embedded`] the same for a host application.
 //! * `deployment` makes the adapters, `webhook` tells other systems, `counters` counts clients in Redis, `listener`
 //!   binds the socket, `worker` works jobs off behind the answers, `shutdown` says how all of it ends.
 //! * `system` is the clock and the randomness, `telemetry` the logs, `metrics` the figures, `demo` the one-minute trial.
@@ -18,9 +18,9 @@ mod counters;
 mod demo;
 mod deployment;
 mod embedded;
-mod engine;
 mod listener;
 mod metrics;
+mod service;
 mod settings;
 mod shutdown;
 mod system;
@@ -38,20 +38,20 @@ pub use crate::{embedded::Embedded, listener::Listener};
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server at work. It ends when everything in flight is answered after [`Stop`].
-pub type Serving = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
+pub type ServeFuture = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
 /// Longest time that a client may take over the head of a request, the idle time before it included. Default 5 s
 /// (R40): a proxy in front keeps its own pool, and opens another connection when it needs one.
-pub const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Most connections at once. More wait in the system's queue.
 pub const CONNECTIONS_MAX: usize = 4096;
 
 /// Longest time between the first signal and the end.
-pub const DRAIN: Duration = shutdown::PATIENCE;
+pub const DRAIN: Duration = shutdown::TIMEOUT;
 
 /// What a web framework brings: serves the rows on the listener until told to stop.
-pub type Serve = fn(Listener, Api, Stop) -> Serving;
+pub type Serve = fn(Listener, Api, Stop) -> ServeFuture;
 
 /// Runs the command line to its end, on a runtime of its own.
 pub fn run(serve: Serve) -> ExitCode {

@@ -10,7 +10,7 @@ use tokio::{
 use tracing::{info, warn};
 
 /// Longest time between the first signal and the end.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long requests are still accepted after the first signal, while `/readyz` says 503 already: whoever
 /// balances the load can look elsewhere before he is refused.
@@ -20,7 +20,7 @@ pub(crate) const NOTICE: Duration = Duration::from_millis(500);
 ///
 /// The first SIGTERM or SIGINT begins a drain, in this order: `/readyz` says 503; after [`NOTICE`] the server
 /// stops accepting and finishes the requests in flight; only then, since those may still accept jobs, the worker finishes the deliveries
-/// it holds and claims no more. All together get [`PATIENCE`]; what is not done by then is cut off, which
+/// it holds and claims no more. All together get [`TIMEOUT`]; what is not done by then is cut off, which
 /// loses nothing: an accepted job is a row in the database, and the next start takes it up again. A
 /// second signal ends the process at once, with 128 plus the signal's number.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ impl Shutdown {
                     std::process::exit(128 + number);
                 }
                 info!("draining; a second signal ends at once");
-                wish.send_replace(Some(Instant::now() + PATIENCE));
+                wish.send_replace(Some(Instant::now() + TIMEOUT));
             }
         });
         Ok(Self { deadline })
@@ -57,7 +57,7 @@ impl Shutdown {
 
     /// The wish of a host application, which has its own signals: a drain that begins now.
     pub(crate) fn now() -> Self {
-        Self { deadline: watch::channel(Some(Instant::now() + PATIENCE)).1 }
+        Self { deadline: watch::channel(Some(Instant::now() + TIMEOUT)).1 }
     }
 
     /// Resolves when somebody wishes to end.
@@ -95,12 +95,12 @@ mod tests {
     async fn work_has_all_the_time_until_somebody_wishes_to_end_and_ten_seconds_then() {
         let (wish, deadline) = watch::channel(None);
         let shutdown = Shutdown { deadline };
-        assert_eq!(shutdown.within(sleep(PATIENCE * 100)).await, Some(()));
+        assert_eq!(shutdown.within(sleep(TIMEOUT * 100)).await, Some(()));
         let begun = Instant::now();
-        wish.send_replace(Some(begun + PATIENCE));
+        wish.send_replace(Some(begun + TIMEOUT));
         shutdown.begun().await;
-        assert_eq!(shutdown.within(sleep(PATIENCE / 2)).await, Some(()));
-        assert_eq!(shutdown.within(sleep(PATIENCE)).await, None);
-        assert_eq!(begun.elapsed(), PATIENCE, "both together");
+        assert_eq!(shutdown.within(sleep(TIMEOUT / 2)).await, Some(()));
+        assert_eq!(shutdown.within(sleep(TIMEOUT)).await, None);
+        assert_eq!(begun.elapsed(), TIMEOUT, "both together");
     }
 }

@@ -26,7 +26,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use crate::settings::WebhookSettings;
 
 /// Longest time for one try: the connection, the request and the status of the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Most events at once: the worker's other hands are for mail.
 const AT_ONCE: usize = 2;
 /// How long nothing is tried after nobody answered. Events wait; mails do not wait for them.
@@ -78,7 +78,7 @@ impl Webhook for HttpWebhook {
             *self.rest_until() = self.clock.now().plus(REST);
             later(reply)
         };
-        match timeout(PATIENCE, self.client.request(request)).await {
+        match timeout(TIMEOUT, self.client.request(request)).await {
             Err(_) => failed("webhook: timeout"),
             Ok(Err(error)) => failed(reason(&error)),
             Ok(Ok(response)) => {

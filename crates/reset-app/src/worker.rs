@@ -189,10 +189,10 @@ mod tests {
         error::MailError,
         keys::{Key, Keys},
         mail::Mail,
-        memory::{Memory, Outage, Refusal},
+        memory::{MailRefusal, Memory, Outage},
         password::Policy,
         ports::{Accounts as _, Mailer},
-        request::{Ask, Disclosure},
+        request::{Disclosure, ResetRequest},
     };
     use tokio::{
         sync::{Notify, Semaphore},
@@ -218,21 +218,21 @@ mod tests {
         start_with(Memory::new(1), None).await
     }
 
-    async fn start_with(memory: Memory, mailer: Option<Arc<Gate>>) -> Running {
+    async fn start_with(memory: Memory, mailer: Option<Arc<BlockingMailer>>) -> Running {
         let policy = Policy { min: 8, four_classes: true, refuse_common: false, max_bytes: 1024 };
-        let settings = reset_dialects::px0::Settings {
+        let settings = reset_dialects::px0::Px0Settings {
             disclose_unknown: false,
             code_ttl: Duration::from_secs(900),
-            codes: reset_dialects::px0::Codes::SixDigits { most_live: None },
+            codes: reset_dialects::px0::Codes::SixDigits { max_live: None },
             policy,
         };
-        let recipes = reset_dialects::px0::dialect(settings).recipes.into_iter().collect();
+        let policies = reset_dialects::px0::dialect(settings).policies.into_iter().collect();
         let keys = Keys::new(&Key::shared(&[7; 32]));
         let mut adapters = memory.adapters();
         if let Some(mailer) = mailer {
             adapters.mailer = mailer;
         }
-        let resets = Resets::new(adapters, keys, recipes, true);
+        let resets = Resets::new(adapters, keys, policies, true);
         for name in ACCOUNTS {
             let (email, text) = address(name);
             let account = reset_core::account::NewAccount {
@@ -258,7 +258,7 @@ mod tests {
 
     impl Running {
         async fn ask(&self, name: &str) {
-            let ask = Ask {
+            let ask = ResetRequest {
                 dialect: DIALECT,
                 email: Some(address(name).0),
                 redirect_to: None,
@@ -316,7 +316,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_postponed_job_is_tried_again_when_it_is_due() {
         let running = start().await;
-        running.memory.mailer.refuse_next(1, Refusal::Temporary);
+        running.memory.mailer.refuse_next(1, MailRefusal::Temporary);
         running.ask("ann").await;
         sleep(Duration::from_millis(100)).await;
         assert_eq!(running.memory.mailer.sent().len(), 0);
@@ -353,7 +353,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stopped_worker_finishes_what_it_holds_and_claims_no_more() {
         let memory = Memory::new(2);
-        let gate = Arc::new(Gate { begun: AtomicUsize::new(0), open: Semaphore::new(0) });
+        let gate = Arc::new(BlockingMailer { begun: AtomicUsize::new(0), open: Semaphore::new(0) });
         let running = start_with(memory, Some(gate.clone())).await;
         for name in ACCOUNTS {
             running.ask(name).await;
@@ -371,13 +371,13 @@ mod tests {
     }
 
     /// A mail server that takes its time: mails pass when somebody opens.
-    struct Gate {
+    struct BlockingMailer {
         begun: AtomicUsize,
         open: Semaphore,
     }
 
     #[async_trait]
-    impl Mailer for Gate {
+    impl Mailer for BlockingMailer {
         async fn send(&self, _: &Mail) -> Result<String, MailError> {
             self.begun.fetch_add(1, Ordering::SeqCst);
             self.open.acquire().await.unwrap().forget();

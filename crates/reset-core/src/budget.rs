@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{email::EmailAddress, keys::Keys, notation::hex, time::Timestamp};
+use crate::{email::EmailAddress, encoding::hex, keys::Keys, time::Timestamp};
 
 /// Most that one window may hold: a row then has at most 80 KiB.
 pub const COUNT_MAX: u32 = 10_000;
@@ -131,7 +131,7 @@ fn longest(windows: &[Window]) -> Duration {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budgeting {
     /// Resets that are asked for, for each address, over all dialects (R6, R28).
-    pub asks: Vec<Window>,
+    pub requests: Vec<Window>,
     /// Reset mails of the whole deployment (R28).
     pub mails: Vec<Window>,
     /// Wrong guesses at short codes that name their account by themselves, of a whole dialect (R47).
@@ -195,13 +195,13 @@ mod tests {
             let keys = Keys::new(&Key::root(&[key; 32]).unwrap());
             Budget::of_address(&keys, scope, &EmailAddress::parse(text).unwrap(), &[])[0].name.clone()
         };
-        let ann = name(1, "asks", "ann@example.org");
-        assert_eq!(ann, name(1, "asks", "ANN@Example.org"));
-        assert!(ann.starts_with("asks/") && ann.len() == 5 + 32 && !ann.contains("ann"));
+        let ann = name(1, "requests", "ann@example.org");
+        assert_eq!(ann, name(1, "requests", "ANN@Example.org"));
+        assert!(ann.starts_with("requests/") && ann.len() == 5 + 32 && !ann.contains("ann"));
         for other in [
-            name(2, "asks", "ann@example.org"),
+            name(2, "requests", "ann@example.org"),
             name(1, "wrong", "ann@example.org"),
-            name(1, "asks", "bob@example.org"),
+            name(1, "requests", "bob@example.org"),
         ] {
             assert_ne!(ann.rsplit('/').next(), other.rsplit('/').next());
         }

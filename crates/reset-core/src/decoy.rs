@@ -9,8 +9,8 @@ use crate::{
     account::{Account, AccountId},
     deliver::{Purpose, letter},
     error::StoreError,
+    issue_policy::IssuePolicies,
     job::Job,
-    recipe::Recipes,
 };
 
 /// Whom a mail to nobody is to: an address that cannot exist (RFC 2606).
@@ -29,7 +29,7 @@ impl Resets {
     pub(crate) async fn prepare_decoy(
         &self,
         job: &Job,
-        recipes: &Recipes,
+        policies: &IssuePolicies,
         redirect_to: Option<&str>,
     ) -> Result<(), StoreError> {
         let (store, mailer) = (&self.adapters().store, &self.adapters().mailer);
@@ -53,11 +53,11 @@ impl Resets {
         if ticket.is_some() {
             return Ok(());
         }
-        let issued = self.issue(job, &nobody, recipes, redirect_to, Purpose::Decoy).await?;
+        let issued = self.issue(job, &nobody, policies, redirect_to, Purpose::Decoy).await?;
         let Some(ticket) = issued else { return Ok(()) };
-        let Some((recipe, secret)) = self.secret_of(&ticket, &nobody, recipes) else { return Ok(()) };
-        let text = recipe.shape.seal(&secret, &ticket);
-        let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
+        let Some((policy, secret)) = self.secret_of(&ticket, &nobody, policies) else { return Ok(()) };
+        let text = policy.format.seal(&secret, &ticket);
+        let body = policy.delivery.body(text, policy.lifetime, ticket.redirect_to.as_deref());
         mailer.prepare_decoy(&letter(job, nobody, body)).await;
         Ok(())
     }

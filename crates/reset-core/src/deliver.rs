@@ -15,11 +15,11 @@ use crate::{
     email::EmailAddress,
     error::{MailError, StoreError},
     event::{Event, EventKind},
+    issue_policy::{IssuePolicies, IssuePolicy},
     job::{GIVE_UP_AFTER, Job, JobKind, MAX_WORKER_CRASHES, Outcome, backoff},
     keys::Draw,
     mail::{Mail, MailBody},
     ports::{Issued, PasswordReset},
-    recipe::{Recipe, Recipes},
     secret::{Scope, TicketSecret},
     ticket::{HARD_CAP, Ticket, TicketId, TicketState},
     time::Timestamp,
@@ -140,16 +140,16 @@ impl Resets {
         redirect_to: Option<&str>,
     ) -> Result<Result<Ready, NoMail>, StoreError> {
         let ended = |outcome| Ok(Err(NoMail::Ended(outcome)));
-        let Some(recipes) = self.recipes_of(&job.dialect) else { return ended(Outcome::Abandoned) };
+        let Some(policies) = self.policies_of(&job.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
         let Some(account) = self.reached_by(email, adapters.clock.now()).await? else {
-            self.prepare_decoy(job, recipes, redirect_to).await?;
+            self.prepare_decoy(job, policies, redirect_to).await?;
             return ended(Outcome::NoAccount);
         };
         let ticket = match adapters.store.ticket_of(&job.id).await? {
             Some(ticket) => Some(ticket),
             None if !self.may_mail("all").await? => return Ok(Err(NoMail::Later)),
-            None => self.issue(job, &account, recipes, redirect_to, Purpose::Mail).await?,
+            None => self.issue(job, &account, policies, redirect_to, Purpose::Mail).await?,
         };
         let Some(mut ticket) = ticket else { return ended(Outcome::Superseded) };
         let now = adapters.clock.now();
@@ -157,23 +157,23 @@ impl Resets {
             TicketState::Spent | TicketState::Void => return ended(Outcome::Superseded),
             TicketState::Live | TicketState::Expired => {}
         }
-        let Some((recipe, secret)) = self.secret_of(&ticket, &account, recipes) else {
+        let Some((policy, secret)) = self.secret_of(&ticket, &account, policies) else {
             self.ask_again(job).await?;
             return ended(Outcome::Superseded);
         };
-        if now.since(ticket.minted_at) > FRESH.min(recipe.life / 2) {
-            (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, recipe.life));
+        if now.since(ticket.minted_at) > FRESH.min(policy.lifetime / 2) {
+            (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, policy.lifetime));
             adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
         }
-        let text = recipe.shape.seal(&secret, &ticket);
-        let body = recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref());
+        let text = policy.format.seal(&secret, &ticket);
+        let body = policy.delivery.body(text, policy.lifetime, ticket.redirect_to.as_deref());
         // To the stored address; or to the mailbox of a dispute, which was stored when the reset was.
         let account = if account.email_key() == email.key() {
             account
         } else {
             Account { email: email.key().to_owned(), ..account }
         };
-        let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), recipe.life);
+        let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), policy.lifetime);
         Ok(Ok(Ready { mail: letter(job, account, body), ticket: Some(clock) }))
     }
 
@@ -194,13 +194,13 @@ impl Resets {
         &self,
         ticket: &Ticket,
         account: &Account,
-        recipes: &'a Recipes,
-    ) -> Option<(&'a Recipe, TicketSecret)> {
-        let recipe = recipes.of(ticket.kind)?;
+        policies: &'a IssuePolicies,
+    ) -> Option<(&'a IssuePolicy, TicketSecret)> {
+        let policy = policies.of(ticket.kind)?;
         let draw = Draw { origin: ticket.job.as_str(), account: &account.id, nonce: ticket.nonce };
         let (keys, stored) = (&self.inner.keys, &ticket.digest);
-        let secret = keys.drawn(&ticket.dialect, &*recipe.shape, recipe.scope, draw, stored)?;
-        (ticket.account == account.id).then_some((recipe, secret))
+        let secret = keys.drawn(&ticket.dialect, &*policy.format, policy.scope, draw, stored)?;
+        (ticket.account == account.id).then_some((policy, secret))
     }
 
     /// Puts a new job in the place of one whose ticket has become useless.
@@ -211,16 +211,16 @@ impl Resets {
         Ok(())
     }
 
-    /// Whether the budgets of wrong guesses at the dialect's usual codes, those for `email`, have no room.
+    /// Whether the budgets of wrong guesses at the dialect's primary codes, those for `email`, have no room.
     async fn are_frozen(
         &self,
-        recipes: &Recipes,
+        policies: &IssuePolicies,
         email: &EmailAddress,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let budgets = match recipes.usual.scope {
-            Scope::Global => self.budget_of_open_guesses(recipes.dialect).into_iter().collect(),
-            Scope::Account => self.budgets_of_guesses(recipes.dialect, email, true),
+        let budgets = match policies.primary.scope {
+            Scope::Global => self.open_guess_budget(policies.dialect).into_iter().collect(),
+            Scope::Account => self.guess_budgets(policies.dialect, email, true),
         };
         for budget in &budgets {
             if !self.adapters().store.has_room(budget, now).await? {
@@ -235,33 +235,34 @@ impl Resets {
         &self,
         job: &Job,
         account: &Account,
-        recipes: &Recipes,
+        policies: &IssuePolicies,
         redirect_to: Option<&str>,
         purpose: Purpose,
     ) -> Result<Option<Ticket>, StoreError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
-        let (mut recipe, mut crowded) = (&recipes.usual, recipes.crowded.as_ref());
-        if let (Some(other), JobKind::Reset { email, .. }) = (crowded, &job.task)
-            && self.are_frozen(recipes, email, now).await?
+        let (mut policy, mut fallback) = (&policies.primary, policies.fallback.as_ref());
+        if let (Some(other), JobKind::Reset { email, .. }) = (fallback, &job.task)
+            && self.are_frozen(policies, email, now).await?
         {
             // Codes open nothing now, and somebody is guessing at them: the owner gets what cannot be guessed (R47,
             // R50).
-            (recipe, crowded) = (&other.recipe, None);
+            (policy, fallback) = (&other.policy, None);
         }
         for nonce in 0..DRAWS {
             let draw = Draw { origin: job.id.as_str(), account: &account.id, nonce };
-            let (secret, digest) = self.inner.keys.draw(recipes.dialect, &*recipe.shape, recipe.scope, draw);
-            if recipe.is_code_for_all()
-                && self.reads_like_another(recipes.dialect, &secret, &account.id, now).await?
+            let (secret, digest) =
+                self.inner.keys.draw(policies.dialect, &*policy.format, policy.scope, draw);
+            if policy.is_code_for_all()
+                && self.reads_like_another(policies.dialect, &secret, &account.id, now).await?
             {
                 continue;
             }
             let ticket = Ticket {
                 id: self.ticket_id(),
                 account: account.id.clone(),
-                dialect: recipes.dialect.to_owned(),
-                kind: recipe.shape.kind(),
+                dialect: policies.dialect.to_owned(),
+                kind: policy.format.kind(),
                 digest,
                 email: account.email_key(),
                 epoch: account.epoch,
@@ -269,22 +270,22 @@ impl Resets {
                 job: job.id.clone(),
                 job_seq: job.seq,
                 nonce,
-                redirect_to: redirect_to.filter(|_| recipe.carriage.leads_on()).map(ToOwned::to_owned),
+                redirect_to: redirect_to.filter(|_| policy.delivery.leads_on()).map(ToOwned::to_owned),
                 attempts: 0,
                 issued_at: now,
                 minted_at: now,
-                expires_at: now.plus(recipe.life),
+                expires_at: now.plus(policy.lifetime),
                 spent_at: None,
                 voided_at: (purpose == Purpose::Decoy).then_some(now),
             };
             let kind = if purpose == Purpose::Link { EventKind::Linked } else { EventKind::Matched };
             let event = Event::of_ticket(kind, &ticket, now).saying(ticket.kind.name());
-            let most_live = crowded.and_then(|crowded| crowded.most_live);
-            match adapters.store.issue(&ticket, most_live, &event).await? {
+            let max_live = fallback.and_then(|fallback| fallback.max_live);
+            match adapters.store.issue(&ticket, max_live, &event).await? {
                 Issued::Live => return Ok(Some(ticket)),
                 Issued::Superseded => return Ok(None),
                 Issued::Collision => {}
-                Issued::Crowded => recipe = crowded.take().map_or(recipe, |crowded| &crowded.recipe),
+                Issued::LimitReached => policy = fallback.take().map_or(policy, |fallback| &fallback.policy),
             }
         }
         Err(StoreError::new(format!("{DRAWS} draws of a secret collided with live ones")))
@@ -297,7 +298,8 @@ impl Resets {
             self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
         }
         let now = self.adapters().clock.now();
-        let accepted = ready.ticket.map(|(ticket, latest, life)| (ticket, now.plus(life).min(latest)));
+        let accepted =
+            ready.ticket.map(|(ticket, latest, lifetime)| (ticket, now.plus(lifetime).min(latest)));
         self.record(job, sent, accepted).await
     }
 

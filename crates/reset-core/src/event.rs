@@ -12,9 +12,9 @@ use std::{
 use crate::{
     account::AccountId,
     email::EmailAddress,
+    encoding::hex,
     job::{Job, JobId, Reference},
     keys::{KeySet, Keys},
-    notation::hex,
     ticket::Ticket,
     time::Timestamp,
 };

@@ -13,7 +13,7 @@ use crate::{
     event::{Event, EventKind, Network},
     job::JobId,
     keys::Draw,
-    secret::{Scope, Shape, TicketSecret},
+    secret::{Scope, SecretFormat, TicketSecret},
     ticket::{Ticket, TicketKind, TicketState},
     time::Timestamp,
 };
@@ -29,9 +29,9 @@ pub struct Exchange<'a> {
     /// Most guesses for one code.
     pub max_attempts: u32,
     /// The form of the token.
-    pub shape: &'a dyn Shape,
+    pub format: &'a dyn SecretFormat,
     /// How long the token lives.
-    pub life: Duration,
+    pub lifetime: Duration,
     /// Who asks.
     pub network: Option<Network>,
 }
@@ -81,7 +81,7 @@ impl Resets {
     /// # Errors
     /// [`ExchangeError::Invalid`] for every reason that lies with the caller.
     pub async fn exchange(&self, exchange: Exchange<'_>) -> Result<Exchanged, ExchangeError> {
-        let Exchange { dialect, email, code, max_attempts, shape, life, network } = exchange;
+        let Exchange { dialect, email, code, max_attempts, format, lifetime, network } = exchange;
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let account = self.reached_by(email, now).await?;
@@ -90,7 +90,7 @@ impl Resets {
         let guesser = account.as_ref().map_or(&nobody, |account| &account.id);
         let ticket = adapters.store.take_guess(guesser, dialect, TicketKind::Code, max_attempts, now).await?;
         // So does the budget: before anything is compared, and whether or not there is anything to compare (R45, R46).
-        let budgets = self.budgets_of_guesses(dialect, email, ticket.is_some());
+        let budgets = self.guess_budgets(dialect, email, ticket.is_some());
         if !adapters.store.take(&budgets, now).await? {
             return Err(ExchangeError::Invalid);
         }
@@ -107,13 +107,13 @@ impl Resets {
         adapters.store.give_back(&budgets, now).await?;
         let id = self.ticket_id();
         let draw = Draw { origin: id.as_str(), account: &account.id, nonce: 0 };
-        let (token, digest) = self.inner.keys.draw(dialect, shape, Scope::Global, draw);
-        let expires_at = now.plus(life);
+        let (token, digest) = self.inner.keys.draw(dialect, format, Scope::Global, draw);
+        let expires_at = now.plus(lifetime);
         let successor = Ticket {
             // No job mails it: it leaves in this very answer.
             job: JobId::new(id.as_str()),
             id,
-            kind: shape.kind(),
+            kind: format.kind(),
             digest,
             attempts: 0,
             issued_at: now,
@@ -132,12 +132,7 @@ impl Resets {
     /// What a guess at the code of an address costs: one of the address's own, over all its codes, and one of the
     /// dialect's where there is a code to guess at. Where there is none, another row takes the dialect's place, so that
     /// strangers cannot spend the dialect's by guessing at nobody, and nothing takes longer or shorter (R14).
-    pub(crate) fn budgets_of_guesses(
-        &self,
-        dialect: &str,
-        email: &EmailAddress,
-        evaluated: bool,
-    ) -> Vec<Budget> {
+    pub(crate) fn guess_budgets(&self, dialect: &str, email: &EmailAddress, evaluated: bool) -> Vec<Budget> {
         let budgeting = &self.inner.budgeting;
         let mut budgets = Vec::new();
         if !budgeting.guesses.is_empty() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     account::{AccountId, StoredAddress},
     email::EmailAddress,
-    notation::crockford,
+    encoding::crockford,
     time::Timestamp,
 };
 
@@ -29,7 +29,7 @@ impl JobId {
     }
 }
 
-/// What a person can quote to the help desk: ten characters, the same shape whether or not the address has
+/// What a person can quote to the help desk: ten characters, the same format whether or not the address has
 /// an account. It opens nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference(String);

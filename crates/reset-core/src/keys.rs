@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::AccountId,
-    secret::{Scope, Seed, Shape, TicketDigest, TicketSecret},
+    secret::{Scope, SecretFormat, Seed, TicketDigest, TicketSecret},
     ticket::TicketKind,
 };
 
@@ -121,7 +121,7 @@ pub(crate) struct KeySet {
     pub(crate) disputes: Key,
 }
 
-/// What one secret is derived from, beside the dialect and its shape.
+/// What one secret is derived from, beside the dialect and its format.
 #[derive(Clone, Copy)]
 pub(crate) struct Draw<'a> {
     /// The job that mails it, or the ticket itself where it leaves in an answer.
@@ -166,11 +166,11 @@ impl KeySet {
     fn draw(
         &self,
         dialect: &str,
-        shape: &dyn Shape,
+        format: &dyn SecretFormat,
         scope: Scope,
         draw: Draw<'_>,
     ) -> (TicketSecret, TicketDigest) {
-        let secret = shape.mint(&self.seed(dialect, shape.kind(), draw));
+        let secret = format.mint(&self.seed(dialect, format.kind(), draw));
         let digest = self.digest(dialect, scope, draw.account, &secret);
         (secret, digest)
     }
@@ -213,23 +213,23 @@ impl Keys {
     pub(crate) fn draw(
         &self,
         dialect: &str,
-        shape: &dyn Shape,
+        format: &dyn SecretFormat,
         scope: Scope,
         draw: Draw<'_>,
     ) -> (TicketSecret, TicketDigest) {
-        self.sets[0].draw(dialect, shape, scope, draw)
+        self.sets[0].draw(dialect, format, scope, draw)
     }
 
     /// The secret of an earlier draw, whose digest was stored, under whichever root it was.
     pub(crate) fn drawn(
         &self,
         dialect: &str,
-        shape: &dyn Shape,
+        format: &dyn SecretFormat,
         scope: Scope,
         draw: Draw<'_>,
         stored: &TicketDigest,
     ) -> Option<TicketSecret> {
-        let draws = self.sets.iter().map(|set| set.draw(dialect, shape, scope, draw));
+        let draws = self.sets.iter().map(|set| set.draw(dialect, format, scope, draw));
         draws.into_iter().find_map(|(secret, digest)| digest.matches(stored).then_some(secret))
     }
 

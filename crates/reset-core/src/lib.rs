@@ -7,7 +7,7 @@
 //! * A *ticket* is what we store of the right to set one new password; its *secret* is what we mail. A *code*
 //!   is a secret short enough to type, a *token* one for machines.
 //! * An *job* is something accepted and still to be done; the *worker* works jobs off.
-//! * A *recipe* says how a dialect's tickets are made and how their secrets travel.
+//! * A *policy* says how a dialect's tickets are made and how their secrets travel.
 //! * A *budget* says how often something may be done within some time.
 //! * An *event* is what happened to a reset; its *reference* is what people quote.
 //! * An *dispute* is the owner's word that a reset was somebody else's.
@@ -27,10 +27,12 @@ mod decoy;
 pub mod deliver;
 pub mod dispute;
 pub mod email;
+pub mod encoding;
 pub mod error;
 pub mod event;
 pub mod exchange;
 pub mod hasher;
+pub mod issue_policy;
 pub mod job;
 pub mod keys;
 pub mod language;
@@ -38,11 +40,9 @@ pub mod link;
 pub mod mail;
 #[cfg(feature = "memory")]
 pub mod memory;
-pub mod notation;
 pub mod own_names;
 pub mod password;
 pub mod ports;
-pub mod recipe;
 pub mod redeem;
 pub mod request;
 pub mod secret;
@@ -59,12 +59,12 @@ use tokio::sync::Notify;
 use crate::{
     audit::Sealer,
     budget::Budgeting,
+    encoding::hex,
     error::StoreError,
+    issue_policy::IssuePolicies,
     job::{JobId, Reference},
     keys::Keys,
-    notation::hex,
     ports::{Adapters, random},
-    recipe::Recipes,
     ticket::TicketId,
 };
 
@@ -86,7 +86,7 @@ pub struct Notices {
 struct Inner {
     adapters: Adapters,
     keys: Keys,
-    recipes: Vec<Recipes>,
+    policies: Vec<IssuePolicies>,
     budgeting: Budgeting,
     /// What the deployment is called: no password is to be made of it (R56).
     names: Vec<String>,
@@ -101,9 +101,9 @@ struct Inner {
 
 impl Resets {
     /// The use cases, with what the worker mails for each dialect. Nothing is limited but the guesses at one ticket.
-    pub fn new(adapters: Adapters, keys: Keys, recipes: Vec<Recipes>, notify_owner: bool) -> Self {
+    pub fn new(adapters: Adapters, keys: Keys, policies: Vec<IssuePolicies>, notify_owner: bool) -> Self {
         let notices = Notices { owner: notify_owner, dispute_page: None };
-        Self::within(Budgeting::default(), adapters, keys, recipes, notices)
+        Self::within(Budgeting::default(), adapters, keys, policies, notices)
     }
 
     /// The use cases, within budgets.
@@ -111,13 +111,13 @@ impl Resets {
         budgeting: Budgeting,
         adapters: Adapters,
         keys: Keys,
-        recipes: Vec<Recipes>,
+        policies: Vec<IssuePolicies>,
         notices: Notices,
     ) -> Self {
         let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
         let (sealer, names) = (Sealer::of(&keys), Vec::new());
         let inner =
-            Inner { adapters, keys, recipes, budgeting, names, notices, sealer, wake, mail_works, draining };
+            Inner { adapters, keys, policies, budgeting, names, notices, sealer, wake, mail_works, draining };
         Self { inner: Arc::new(inner) }
     }
 
@@ -184,8 +184,8 @@ impl Resets {
         self.inner.mail_works.store(works, Ordering::Relaxed);
     }
 
-    fn recipes_of(&self, dialect: &str) -> Option<&Recipes> {
-        self.inner.recipes.iter().find(|recipes| recipes.dialect == dialect)
+    fn policies_of(&self, dialect: &str) -> Option<&IssuePolicies> {
+        self.inner.policies.iter().find(|policies| policies.dialect == dialect)
     }
 
     fn new_job_id(&self) -> JobId {

@@ -1,7 +1,7 @@
 //! Use case: an administrator makes a secret and hands it over himself, without mail.
 //!
 //! For the person whose mailbox is gone, and whom the administrator knows. He starts a reset and chooses nothing: the
-//! ticket is one like all others, with its dialect's life and rules, and written down as his doing (R75).
+//! ticket is one like all others, with its dialect's lifetime and rules, and written down as his doing (R75).
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -55,7 +55,7 @@ impl Resets {
         email: &EmailAddress,
         redirect_to: Option<&str>,
     ) -> Result<HandedOver, LinkError> {
-        let recipes = self.recipes_of(dialect).ok_or(LinkError::NoDialect)?;
+        let policies = self.policies_of(dialect).ok_or(LinkError::NoDialect)?;
         let adapters = self.adapters();
         let account = adapters.store.account_by_email(email).await?;
         let account = account.filter(|account| !account.blocked).ok_or(LinkError::Unknown)?;
@@ -64,7 +64,7 @@ impl Resets {
             id: self.new_job_id(),
             seq: 0,
             reference: self.reference(),
-            dialect: recipes.dialect.to_owned(),
+            dialect: policies.dialect.to_owned(),
             task: JobKind::Reset {
                 email: email.clone(),
                 redirect_to: redirect_to.map(ToOwned::to_owned),
@@ -76,16 +76,16 @@ impl Resets {
         };
         // It is done as soon as it is accepted, so that no worker mails it.
         job.seq = adapters.store.push_done(&job, Outcome::HandedOver, now).await?;
-        let issued = self.issue(&job, &account, recipes, redirect_to, Purpose::Link).await?;
+        let issued = self.issue(&job, &account, policies, redirect_to, Purpose::Link).await?;
         let ticket = issued.ok_or(LinkError::Superseded)?;
-        let (recipe, secret) = self
-            .secret_of(&ticket, &account, recipes)
+        let (policy, secret) = self
+            .secret_of(&ticket, &account, policies)
             .ok_or_else(|| StoreError::new("the ticket that was just issued is another one"))?;
-        let text = recipe.shape.seal(&secret, &ticket);
-        let secret = match recipe.carriage.body(text, recipe.life, ticket.redirect_to.as_deref()) {
+        let text = policy.format.seal(&secret, &ticket);
+        let secret = match policy.delivery.body(text, policy.lifetime, ticket.redirect_to.as_deref()) {
             MailBody::ResetCode { code, .. } => code,
             MailBody::ResetLink { url, .. } => url,
-            MailBody::PasswordChanged { .. } => unreachable!("no recipe carries a notice"),
+            MailBody::PasswordChanged { .. } => unreachable!("no policy carries a notice"),
         };
         Ok(HandedOver { secret, expires_at: ticket.expires_at, reference: job.reference })
     }

@@ -27,14 +27,14 @@ pub enum MailBody {
         /// The code.
         code: Zeroizing<String>,
         /// How long it is good for.
-        life: Duration,
+        lifetime: Duration,
     },
     /// A link to open.
     ResetLink {
         /// The link, secret included.
         url: Zeroizing<String>,
         /// How long it is good for.
-        life: Duration,
+        lifetime: Duration,
     },
     /// The password was changed.
     PasswordChanged {

@@ -4,7 +4,7 @@ use passwords::analyzer::is_common_password;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::notation::hex;
+use crate::encoding::hex;
 
 /// Longest password in bytes of UTF-8. Long input is cheap to hash; the cap is against waste (R58).
 pub const PASSWORD_MAX: usize = 1024;

@@ -100,13 +100,13 @@ pub enum Issued {
     /// Another live ticket of the dialect has this digest; nothing changed. Draw again (R11).
     Collision,
     /// Other accounts have as many live tickets of this kind as there may be; nothing changed.
-    Crowded,
+    LimitReached,
     /// The account has a ticket of a later job in this dialect; nothing changed.
     Superseded,
 }
 
 /// A new password, and all that changes with it.
-pub struct Redemption<'a> {
+pub struct PasswordChange<'a> {
     /// The ticket that is spent.
     pub ticket: &'a TicketId,
     /// The account whose password is set.
@@ -130,7 +130,7 @@ pub trait Tickets: Send + Sync {
     /// One that is void already changes nothing for anybody: it is stored open and voided in the same transaction, so
     /// that it costs what any other does (R14), and no event is written of it.
     ///
-    /// With `most_live`, it is stored only while other accounts have fewer live tickets of its kind in its
+    /// With `max_live`, it is stored only while other accounts have fewer live tickets of its kind in its
     /// dialect. The count and the issue are one transaction: parallel workers cannot exceed it.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ pub trait Tickets: Send + Sync {
     async fn issue(
         &self,
         ticket: &Ticket,
-        most_live: Option<u64>,
+        max_live: Option<u64>,
         event: &Event,
     ) -> Result<Issued, StoreError>;
 
@@ -217,7 +217,7 @@ pub trait Tickets: Send + Sync {
     /// # Errors
     /// When the store fails. As a rule nothing changed then; where it is not known what became of a commit, or its
     /// caller gave up while it was under way, all of it did or nothing (see [`StoreError`]).
-    async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError>;
+    async fn redeem(&self, change: PasswordChange<'_>) -> Result<bool, StoreError>;
 }
 
 /// Budgets, shared by all replicas; they outlive the process.

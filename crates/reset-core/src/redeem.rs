@@ -14,7 +14,7 @@ use crate::{
     event::{Event, EventKind, Network},
     job::{Job, JobKind, Reference},
     password::NewPassword,
-    ports::Redemption,
+    ports::PasswordChange,
     secret::TicketSecret,
     ticket::{Ticket, TicketKind, TicketState},
     time::Timestamp,
@@ -57,7 +57,7 @@ impl Resets {
         // The time of the spend, not of the look-up: hashing may have outlasted the ticket.
         let now = adapters.clock.now();
         let event = Event::of_ticket(EventKind::Done, &ticket, now).by(network.as_ref());
-        let redemption = Redemption {
+        let change = PasswordChange {
             ticket: &ticket.id,
             account: &account.id,
             password_hash: &password_hash,
@@ -65,7 +65,7 @@ impl Resets {
             event: &event,
             now,
         };
-        if !adapters.store.redeem(redemption).await? {
+        if !adapters.store.redeem(change).await? {
             return Err(RedeemError::Invalid);
         }
         self.inner.wake.notify_one();
@@ -83,7 +83,7 @@ impl Resets {
         now: Timestamp,
         network: Option<&Network>,
     ) -> Result<Option<Ticket>, StoreError> {
-        let budget = self.budget_of_open_guesses(dialect).filter(|_| secret.kind() == TicketKind::Code);
+        let budget = self.open_guess_budget(dialect).filter(|_| secret.kind() == TicketKind::Code);
         let Some(budget) = budget else { return self.ticket_of_secret(dialect, secret, now).await };
         let (store, budget) = (&self.adapters().store, [budget]);
         if !store.take(&budget, now).await? {
@@ -104,7 +104,7 @@ impl Resets {
     }
 
     /// Wrong guesses at a dialect's short codes that name their account by themselves, where they are limited.
-    pub(crate) fn budget_of_open_guesses(&self, dialect: &str) -> Option<Budget> {
+    pub(crate) fn open_guess_budget(&self, dialect: &str) -> Option<Budget> {
         let windows = &self.inner.budgeting.open_guesses;
         (!windows.is_empty()).then(|| Budget::shared(&format!("guesses.{dialect}"), windows))
     }

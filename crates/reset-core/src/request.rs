@@ -27,7 +27,7 @@ pub enum Disclosure {
 }
 
 /// One request for a reset.
-pub struct Ask {
+pub struct ResetRequest {
     /// The dialect that was asked.
     pub dialect: &'static str,
     /// The address, or nothing when what was typed is no address that could have an account here.
@@ -51,8 +51,8 @@ impl Resets {
     /// # Errors
     /// [`RequestError::Unknown`] under [`Disclosure::AsContracted`]; [`RequestError::Store`] when nothing
     /// was accepted.
-    pub async fn request(&self, ask: Ask) -> Result<(), RequestError> {
-        let Ask { dialect, email, redirect_to, locale, network, reference, disclosure } = ask;
+    pub async fn request(&self, ask: ResetRequest) -> Result<(), RequestError> {
+        let ResetRequest { dialect, email, redirect_to, locale, network, reference, disclosure } = ask;
         let adapters = self.adapters();
         let Some(email) = email else {
             return match disclosure {
@@ -70,7 +70,7 @@ impl Resets {
             }
         }
         let now = adapters.clock.now();
-        let asks = self.budget_of_asks(&email);
+        let asks = self.request_budget(&email);
         let address = Some(self.inner.keys.address_tag(&email));
         let job = Job {
             id: self.new_job_id(),
@@ -90,11 +90,11 @@ impl Resets {
     }
 
     /// How often an address may be asked for.
-    fn budget_of_asks(&self, email: &EmailAddress) -> Vec<Budget> {
-        let windows = &self.inner.budgeting.asks;
+    fn request_budget(&self, email: &EmailAddress) -> Vec<Budget> {
+        let windows = &self.inner.budgeting.requests;
         if windows.is_empty() {
             return Vec::new();
         }
-        Budget::of_address(&self.inner.keys, "asks", email, windows)
+        Budget::of_address(&self.inner.keys, "requests", email, windows)
     }
 }

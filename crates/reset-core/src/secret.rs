@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::AccountId,
+    encoding::{CROCKFORD, hex, unhex},
     keys::{Key, Keyring},
-    notation::{CROCKFORD, hex, unhex},
     ticket::{Ticket, TicketKind},
 };
 
@@ -91,7 +91,7 @@ pub enum Scope {
     Account,
 }
 
-/// A stream of pseudo-random bytes that a [`Shape`] makes its secret from.
+/// A stream of pseudo-random bytes that a [`SecretFormat`] makes its secret from.
 pub struct Seed(pub(crate) Key);
 
 impl Seed {
@@ -121,7 +121,7 @@ impl Seed {
 ///
 /// Reading a presented secret back is the dialect's own business, since only it knows which defects its
 /// contract tells apart.
-pub trait Shape: Send + Sync {
+pub trait SecretFormat: Send + Sync {
     /// The kind of ticket that such secrets open.
     fn kind(&self) -> TicketKind;
 
@@ -140,13 +140,13 @@ pub struct SixDigits;
 
 impl SixDigits {
     /// Reads a presented code; anything but six ASCII digits is no code (R2).
-    pub fn open(presented: &str) -> Option<TicketSecret> {
+    pub fn parse(presented: &str) -> Option<TicketSecret> {
         let digits = presented.len() == 6 && presented.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| TicketSecret::new(TicketKind::Code, presented.to_owned()))
     }
 }
 
-impl Shape for SixDigits {
+impl SecretFormat for SixDigits {
     fn kind(&self) -> TicketKind {
         TicketKind::Code
     }
@@ -169,7 +169,7 @@ const LONG_CODE: usize = 12;
 impl LongCode {
     /// Reads a presented code: lower case, hyphens, `O` for `0` and `I` or `L` for `1` are accepted,
     /// nothing else (R2).
-    pub fn open(presented: &str) -> Option<TicketSecret> {
+    pub fn parse(presented: &str) -> Option<TicketSecret> {
         if presented.len() > 2 * (LONG_CODE + 1) {
             return None;
         }
@@ -204,7 +204,7 @@ impl LongCode {
     }
 }
 
-impl Shape for LongCode {
+impl SecretFormat for LongCode {
     fn kind(&self) -> TicketKind {
         TicketKind::LongCode
     }
@@ -234,7 +234,7 @@ impl<const N: usize> TaggedHex<N> {
     }
 
     /// Reads a presented token; either case is accepted, a wrong length, digit or tag is not.
-    pub fn open(&self, presented: &str) -> Option<TicketSecret> {
+    pub fn parse(&self, presented: &str) -> Option<TicketSecret> {
         if presented.len() != 2 * (N + TAG) {
             return None;
         }
@@ -250,7 +250,7 @@ impl<const N: usize> TaggedHex<N> {
     }
 }
 
-impl<const N: usize> Shape for TaggedHex<N> {
+impl<const N: usize> SecretFormat for TaggedHex<N> {
     fn kind(&self) -> TicketKind {
         TicketKind::Token
     }
@@ -316,9 +316,9 @@ mod tests {
 
     #[test]
     fn a_code_is_six_ascii_digits_and_nothing_else() {
-        assert_eq!(SixDigits::open("012345").unwrap().reveal(), "012345");
+        assert_eq!(SixDigits::parse("012345").unwrap().reveal(), "012345");
         for other in ["12345", "+12345", "0123456", "１２３４５６", "01234a", "01234\0", " 12345", ""] {
-            assert!(SixDigits::open(other).is_none(), "{other:?}");
+            assert!(SixDigits::parse(other).is_none(), "{other:?}");
         }
     }
 
@@ -327,9 +327,9 @@ mod tests {
         let code = LongCode.mint(&seed(0)).reveal().to_owned();
         assert_eq!((code.len(), code.matches('-').count()), (16, 3));
         let sloppy = code.to_lowercase().replace('-', "").replace('0', "o").replace('1', "l");
-        assert_eq!(LongCode::open(&sloppy).unwrap().reveal(), code);
+        assert_eq!(LongCode::parse(&sloppy).unwrap().reveal(), code);
         let typed = code.replace('-', "").into_bytes();
-        let refused = |bytes: &[u8]| LongCode::open(std::str::from_utf8(bytes).unwrap()).is_none();
+        let refused = |bytes: &[u8]| LongCode::parse(std::str::from_utf8(bytes).unwrap()).is_none();
         for place in 0..typed.len() {
             for symbol in CROCKFORD.iter().filter(|symbol| **symbol != typed[place]) {
                 let mut wrong = typed.clone();
@@ -343,21 +343,21 @@ mod tests {
             }
         }
         for other in ["", "-", "U", &code[..15], "ÄÄÄÄ-ÄÄÄÄ-ÄÄÄÄ-Ä", &"-".repeat(500)] {
-            assert!(LongCode::open(other).is_none(), "{other:?}");
+            assert!(LongCode::parse(other).is_none(), "{other:?}");
         }
     }
 
     #[test]
     fn a_token_carries_a_tag_that_only_our_key_makes() {
-        let shape = TaggedHex::<24>::new(Key::shared(b"tags"));
-        let token = shape.mint(&seed(0)).reveal().to_owned();
+        let format = TaggedHex::<24>::new(Key::shared(b"tags"));
+        let token = format.mint(&seed(0)).reveal().to_owned();
         assert_eq!(token.len(), 64);
-        assert_eq!(shape.open(&token.to_uppercase()).unwrap().reveal(), token);
-        assert!(TaggedHex::<24>::new(Key::shared(b"other")).open(&token).is_none());
+        assert_eq!(format.parse(&token.to_uppercase()).unwrap().reveal(), token);
+        assert!(TaggedHex::<24>::new(Key::shared(b"other")).parse(&token).is_none());
         let flipped = format!("{}{}", if token.starts_with('0') { '1' } else { '0' }, &token[1..]);
-        assert!(shape.open(&flipped).is_none());
+        assert!(format.parse(&flipped).is_none());
         for other in ["", "zz", &token[..63], &"g".repeat(64), &"é".repeat(32)] {
-            assert!(shape.open(other).is_none(), "{other:?}");
+            assert!(format.parse(other).is_none(), "{other:?}");
         }
     }
 
@@ -367,16 +367,16 @@ mod tests {
         let (before, fresh) = (TaggedHex::<24>::new(old.clone()), TaggedHex::<24>::new(new.clone()));
         let both = TaggedHex::<24>::new(Keyring::new(new, [old]));
         let (issued, minted) = (before.mint(&seed(0)), both.mint(&seed(0)));
-        let opened = both.open(issued.reveal()).unwrap();
+        let opened = both.parse(issued.reveal()).unwrap();
         assert_eq!((opened.reveal(), opened.proof().len()), (issued.reveal(), 48));
-        assert!(fresh.open(issued.reveal()).is_none() && fresh.open(minted.reveal()).is_some());
+        assert!(fresh.parse(issued.reveal()).is_none() && fresh.parse(minted.reveal()).is_some());
         assert_ne!(issued.reveal(), minted.reveal());
         assert_eq!(issued.proof(), minted.proof());
     }
 
     #[test]
     fn a_digest_belongs_to_one_dialect_kind_and_where_asked_account() {
-        let (keys, secret) = (keys(), SixDigits::open("123456").unwrap());
+        let (keys, secret) = (keys(), SixDigits::parse("123456").unwrap());
         let (one, two) = (AccountId::new("1"), AccountId::new("2"));
         let digest = |dialect, scope, account| keys.digest(dialect, scope, account, &secret);
         assert!(digest("px0", Scope::Global, &one).matches(&digest("px0", Scope::Global, &two)));

@@ -150,9 +150,9 @@ impl Ticket {
         }
     }
 
-    /// The end of a life of `life` that starts at `start`, cut at [`HARD_CAP`] from issue.
-    pub fn end_of(&self, start: Timestamp, life: Duration) -> Timestamp {
-        start.plus(life).min(self.issued_at.plus(HARD_CAP))
+    /// The end of a lifetime of `lifetime` that starts at `start`, cut at [`HARD_CAP`] from issue.
+    pub fn end_of(&self, start: Timestamp, lifetime: Duration) -> Timestamp {
+        start.plus(lifetime).min(self.issued_at.plus(HARD_CAP))
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 
 use crate::{
     own,
-    route::{Call, Dialect, Endpoint, Refuse, Role},
+    route::{Call, Dialect, Endpoint, EndpointKind, ErrorRenderer},
     wire::reply,
 };
 
@@ -22,7 +22,7 @@ const OPENMETRICS: HeaderValue =
 
 /// Whoever knows the figures.
 #[async_trait]
-pub trait Figures: Send + Sync {
+pub trait MetricsSource: Send + Sync {
     /// All of them, in the text format of `OpenMetrics` 1.0.
     async fn text(&self) -> String;
 }
@@ -36,24 +36,27 @@ pub trait Figures: Send + Sync {
 struct Document;
 
 /// The rows.
-pub fn dialect(figures: &Arc<dyn Figures>) -> Dialect {
+pub fn dialect(figures: &Arc<dyn MetricsSource>) -> Dialect {
     Dialect {
         name: NAME,
         owns: vec![String::new()],
         lenient: false,
-        refuse: Refuse::Alike(own::refuse),
-        rows: vec![("/metrics".to_owned(), vec![Endpoint::new(Method::GET, Role::Read, figures, metrics)])],
-        recipes: None,
+        errors: ErrorRenderer::Fixed(own::render),
+        rows: vec![(
+            "/metrics".to_owned(),
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, figures, metrics)],
+        )],
+        policies: None,
         document: Document::openapi(),
         document_base: String::new(),
         traits: None,
-        doors: Vec::new(),
+        redemptions: Vec::new(),
     }
 }
 
-#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "admin", summary = "Figures",
-    responses((status = 200, description = "Figures in the text format of `OpenMetrics`", body = String,
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "admin", summary = "MetricsSource",
+    responses((status = 200, description = "MetricsSource in the text format of `OpenMetrics`", body = String,
         content_type = "application/openmetrics-text")))]
-async fn metrics(figures: Arc<dyn Figures>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+async fn metrics(figures: Arc<dyn MetricsSource>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     Ok(reply(StatusCode::OK, OPENMETRICS, figures.text().await))
 }

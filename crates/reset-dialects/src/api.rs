@@ -15,16 +15,16 @@ use tracing::error;
 
 use crate::{
     body::declares_json,
-    client_ip::Proxies,
-    gate::{Class, Gate, PerClient, Shared},
+    client_ip::TrustedProxies,
+    common_error::{BodyError, CommonError},
     observer::{Answered, Observer},
     peer::Peer,
-    refusal::{BodyError, Refusal},
-    route::{Call, Dialect, Endpoint, Refuse, Role, Route},
+    rate_limit::{ClientLimits, LimitClass, RateLimiter, SharedCounters},
+    route::{Call, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
 };
 
 /// Longest time for one answer. The slowest honest one waits for a hashing thread (5 s) and a commit.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Largest head of a request in bytes, written without spare white space (R40). Each server measures.
 pub const HEAD_MAX: usize = 16 * 1024;
@@ -49,41 +49,41 @@ struct Inner {
     lenient: Vec<(String, Arc<Route>)>,
     cors_origins: Vec<HeaderValue>,
     body_limit: usize,
-    proxies: Proxies,
-    gate: Option<Arc<Gate>>,
+    proxies: TrustedProxies,
+    limiter: Option<Arc<RateLimiter>>,
     observer: Option<Arc<dyn Observer>>,
 }
 
 /// Which dialect answers for unknown paths under a prefix.
 struct Owner {
     prefix: String,
-    refuse: Refuse,
+    errors: ErrorRenderer,
 }
 
 /// How the rows are served.
 #[derive(Clone)]
-pub struct Serving {
+pub struct ServeOptions {
     /// Largest accepted body in bytes. Default 64 KiB (interface.md).
     pub body_limit: usize,
     /// Origins whose pages may call. Default none.
     pub cors_origins: Vec<HeaderValue>,
     /// Who is believed about a client's address. Default nobody.
-    pub proxies: Proxies,
+    pub proxies: TrustedProxies,
     /// How much one client may do. `None`, the default here and not of a deployment, limits nobody.
-    pub per_client: Option<PerClient>,
+    pub client_limits: Option<ClientLimits>,
     /// Where replicas count clients together. Default each process for itself.
-    pub shared: Option<Shared>,
+    pub shared: Option<SharedCounters>,
     /// Who counts answers. Default nobody.
     pub observer: Option<Arc<dyn Observer>>,
 }
 
-impl Default for Serving {
+impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             body_limit: 64 * 1024,
             cors_origins: Vec::new(),
-            proxies: Proxies::default(),
-            per_client: None,
+            proxies: TrustedProxies::default(),
+            client_limits: None,
             shared: None,
             observer: None,
         }
@@ -92,16 +92,16 @@ impl Default for Serving {
 
 impl Api {
     /// Lays the rows of `dialects` out over the use cases.
-    pub fn new(resets: Resets, dialects: Vec<Dialect>, serving: Serving) -> Self {
+    pub fn new(resets: Resets, dialects: Vec<Dialect>, options: ServeOptions) -> Self {
         let (mut routes, mut owners, mut lenient) = (Vec::new(), Vec::new(), Vec::new());
         for dialect in dialects {
-            let refuse = &dialect.refuse;
-            owners.extend(dialect.owns.into_iter().map(|prefix| Owner { prefix, refuse: refuse.clone() }));
+            let errors = &dialect.errors;
+            owners.extend(dialect.owns.into_iter().map(|prefix| Owner { prefix, errors: errors.clone() }));
             for (path, mut endpoints) in dialect.rows {
                 let allow = allow(&endpoints);
                 endpoints.push(preflight(&allow));
-                let (body_limit, name, refuse) = (serving.body_limit, dialect.name, dialect.refuse.clone());
-                let route = Arc::new(Route { path, allow, body_limit, endpoints, dialect: name, refuse });
+                let (body_limit, name, errors) = (options.body_limit, dialect.name, dialect.errors.clone());
+                let route = Arc::new(Route { path, allow, body_limit, endpoints, dialect: name, errors });
                 if dialect.lenient {
                     lenient.push((route.path.to_ascii_lowercase(), route.clone()));
                 }
@@ -109,10 +109,11 @@ impl Api {
             }
         }
         owners.sort_by_key(|owner| std::cmp::Reverse(owner.prefix.len()));
-        let Serving { body_limit, cors_origins, proxies, per_client, shared, observer } = serving;
-        let gate = per_client.map(|limits| Gate::new(limits, resets.adapters().clock.clone(), shared));
+        let ServeOptions { body_limit, cors_origins, proxies, client_limits, shared, observer } = options;
+        let limiter =
+            client_limits.map(|limits| RateLimiter::new(limits, resets.adapters().clock.clone(), shared));
         let inner =
-            Inner { resets, routes, owners, lenient, cors_origins, body_limit, proxies, gate, observer };
+            Inner { resets, routes, owners, lenient, cors_origins, body_limit, proxies, limiter, observer };
         Self { inner: Arc::new(inner) }
     }
 
@@ -135,16 +136,16 @@ impl Api {
     ) -> Response<Bytes> {
         let (begun, (parts, body)) = (Instant::now(), request.into_parts());
         let origin = parts.headers.get(header::ORIGIN).cloned();
-        let triggers = endpoint.role == Role::Trigger;
+        let triggers = endpoint.kind == EndpointKind::Trigger;
         let reference = if triggers { self.inner.resets.reference() } else { Reference::stored("") };
         let body = match body {
             Ok(_)
-                if matches!(endpoint.role, Role::Trigger | Role::Json)
+                if matches!(endpoint.kind, EndpointKind::Trigger | EndpointKind::Json)
                     && !declares_json(parts.headers.get(header::CONTENT_TYPE)) =>
             {
-                Err(Refusal::NotJson)
+                Err(CommonError::NotJson)
             }
-            body => body.map_err(Refusal::from),
+            body => body.map_err(CommonError::from),
         };
         let mut response = match body {
             Ok(body) => {
@@ -155,7 +156,7 @@ impl Api {
                 self.run(route, endpoint, Call { resets, request, reference: reference.clone(), client, api })
                     .await
             }
-            Err(refusal) => route.refuse.answer(&refusal, &parts.headers),
+            Err(error) => route.errors.render(&error, &parts.headers),
         };
         if triggers {
             let reference = HeaderValue::from_str(reference.as_str()).expect("a reference is plain ASCII");
@@ -168,29 +169,29 @@ impl Api {
 
     /// Runs the endpoint. A trigger is counted, unless it came to nothing for a fault of its form, or of ours.
     async fn run(&self, route: &Route, endpoint: &Endpoint, call: Call) -> Response<Bytes> {
-        let asks = endpoint.role == Role::Trigger;
-        let admission = if asks { Some(call.admit(Class::Ask).await) } else { None };
-        let admission = match admission.transpose() {
-            Ok(admission) => admission,
-            Err(refusal) => return route.refuse.answer(&refusal, &HeaderMap::new()),
+        let asks = endpoint.kind == EndpointKind::Trigger;
+        let permit = if asks { Some(call.acquire(LimitClass::ResetRequest).await) } else { None };
+        let permit = match permit.transpose() {
+            Ok(permit) => permit,
+            Err(error) => return route.errors.render(&error, &HeaderMap::new()),
         };
         let answer = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
-        let response = match tokio::time::timeout(PATIENCE, answer).await {
+        let response = match tokio::time::timeout(TIMEOUT, answer).await {
             Ok(Ok(response)) => response,
             // What was thrown may hold a secret, so it is not looked at (R70).
             Ok(Err(_)) => failure(route, "a handler panicked"),
             Err(_) => failure(route, "a handler took too long"),
         };
         let counts = response.status().is_success() || response.status() == StatusCode::NOT_FOUND;
-        if let Some(admission) = admission.filter(|_| !counts) {
-            admission.give_back();
+        if let Some(permit) = permit.filter(|_| !counts) {
+            permit.give_back();
         }
         response
     }
 
     /// Answers a request for a path of ours with a method that it does not have.
     pub fn wrong_method(&self, route: &Route, headers: &HeaderMap) -> Response<Bytes> {
-        let mut response = route.refuse.answer(&Refusal::MethodNotAllowed, headers);
+        let mut response = route.errors.render(&CommonError::MethodNotAllowed, headers);
         let allow = HeaderValue::from_str(&route.allow).expect("method names are plain ASCII");
         response.headers_mut().insert(header::ALLOW, allow);
         self.observe(Some((route, None)), response.status(), Duration::ZERO);
@@ -199,7 +200,7 @@ impl Api {
 
     /// Answers a request that matched no row: once more leniently, where a dialect's real server takes any
     /// case and a trailing slash, and else with the 404 of the dialect that owns the longest prefix.
-    pub async fn stray(&self, request: Request<Result<Bytes, BodyError>>) -> Response<Bytes> {
+    pub async fn fallback(&self, request: Request<Result<Bytes, BodyError>>) -> Response<Bytes> {
         let path = request.uri().path();
         let folded = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
         if let Some((_, route)) = self.inner.lenient.iter().find(|(known, _)| *known == folded) {
@@ -212,7 +213,7 @@ impl Api {
         let owner = self.inner.owners.iter().find(|owner| owns(&owner.prefix, path));
         let response = match owner {
             Some(owner) => {
-                owner.refuse.answer(&Refusal::NotFound { path: path.to_owned() }, request.headers())
+                owner.errors.render(&CommonError::NotFound { path: path.to_owned() }, request.headers())
             }
             None => crate::wire::reply(StatusCode::NOT_FOUND, crate::wire::JSON, Bytes::new()),
         };
@@ -221,8 +222,8 @@ impl Api {
     }
 
     /// Who counts clients, where they are limited.
-    pub(crate) fn gate(&self) -> Option<&Arc<Gate>> {
-        self.inner.gate.as_ref()
+    pub(crate) fn rate_limiter(&self) -> Option<&Arc<RateLimiter>> {
+        self.inner.limiter.as_ref()
     }
 
     /// Answers a request of our own making as if it had come over the wire.
@@ -230,7 +231,7 @@ impl Api {
         let row = self.inner.routes.iter().find(|route| route.path == request.uri().path());
         match row.and_then(|route| Some((route, route.endpoint(request.method())?))) {
             Some((route, endpoint)) => self.answer(route, endpoint, request.map(Ok)).await,
-            None => self.stray(request.map(Ok)).await,
+            None => self.fallback(request.map(Ok)).await,
         }
     }
 
@@ -267,7 +268,7 @@ impl Api {
 fn failure(route: &Route, what: &str) -> Response<Bytes> {
     error!(dialect.name = route.dialect, http.route = route.path, "{what}");
     // In the deployment's own language: what broke down had the head of the request.
-    route.refuse.answer(&Refusal::Failure, &HeaderMap::new())
+    route.errors.render(&CommonError::Failure, &HeaderMap::new())
 }
 
 /// Whether `path` is `prefix` or lies below it.
@@ -292,7 +293,7 @@ fn allow(endpoints: &[Endpoint]) -> String {
 /// `OPTIONS` is a row like any other: it says what is allowed, and `finish` says to whom.
 fn preflight(allow: &str) -> Endpoint {
     let allow = Arc::new(HeaderValue::from_str(allow).expect("method names are plain ASCII"));
-    Endpoint::new(Method::OPTIONS, Role::Read, &allow, async |allow: Arc<HeaderValue>, _: Call| {
+    Endpoint::new(Method::OPTIONS, EndpointKind::Read, &allow, async |allow: Arc<HeaderValue>, _: Call| {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();

@@ -15,14 +15,14 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Whose word counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proxies {
+pub struct TrustedProxies {
     /// Networks of the proxies. Default none: then nobody's word counts (interface.md, `trusted_proxies`).
     pub networks: Vec<IpNet>,
     /// Whether we listen on a Unix socket: who connects there is a proxy, if there are any.
     pub local: bool,
 }
 
-impl Proxies {
+impl TrustedProxies {
     fn trust(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
@@ -111,9 +111,9 @@ fn forwarded_for(hop: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn proxies(local: bool) -> Proxies {
+    fn proxies(local: bool) -> TrustedProxies {
         let networks = ["10.0.0.0/8", "192.0.2.7/32", "2001:db8:1::/48"].map(|net| net.parse().unwrap());
-        Proxies { networks: networks.into(), local }
+        TrustedProxies { networks: networks.into(), local }
     }
 
     fn client(peer: &str, lines: &[(HeaderName, &str)]) -> String {
@@ -202,6 +202,6 @@ mod tests {
         let told = Some("203.0.113.9".parse().unwrap());
         assert_eq!(proxies(true).client(None, &headers), told);
         assert_eq!(proxies(false).client(None, &headers), None, "a host that does not tell");
-        assert_eq!(Proxies { local: true, ..Proxies::default() }.client(None, &headers), None);
+        assert_eq!(TrustedProxies { local: true, ..TrustedProxies::default() }.client(None, &headers), None);
     }
 }

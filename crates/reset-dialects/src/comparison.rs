@@ -1,6 +1,6 @@
 //! The dialects side by side, for people who choose one.
 //!
-//! Whatever rows, recipes, refusals and documents know is taken from them; [`Traits`] has the rest, stated in
+//! Whatever rows, policies, refusals and documents know is taken from them; [`Traits`] has the rest, stated in
 //! each dialect's folder. `GET /dialects` shows it as a page, `cargo xtask dialects` writes it into
 //! `docs/DIALECTS.md`.
 
@@ -13,13 +13,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use reset_core::{
+    issue_policy::{Delivery, IssuePolicy},
     password::Policy,
-    recipe::{Carriage, Recipe},
 };
 use serde_json::{Map, Value};
 
 use self::operations::{Operation, read};
-use crate::{refusal::Refusal, route::Dialect};
+use crate::{common_error::CommonError, route::Dialect};
 
 /// What a chooser needs to know of a dialect, and neither its rows nor its document can tell.
 pub struct Traits {
@@ -29,7 +29,7 @@ pub struct Traits {
     pub suits: &'static str,
     /// The way to a new password: what is done, by which operation of the document.
     pub steps: Vec<(&'static str, &'static str)>,
-    /// The form of the mailed secret; after it that of the recipe for crowded times, if there is one.
+    /// The form of the mailed secret; after it that of the policy for fallback times, if there is one.
     pub forms: Vec<&'static str>,
     /// What the mailed secret is exchanged for, and how long that lives.
     pub exchanged: Option<(&'static str, Duration)>,
@@ -109,16 +109,16 @@ struct Side<'a> {
     dialect: &'a Dialect,
     traits: &'a Traits,
     operations: Vec<Operation>,
-    recipes: Vec<&'a Recipe>,
+    policies: Vec<&'a IssuePolicy>,
 }
 
 impl<'a> Side<'a> {
     fn of(dialect: &'a Dialect) -> Option<Self> {
         let traits = dialect.traits.as_ref()?;
-        let recipes = dialect.recipes.iter().flat_map(|recipes| {
-            [Some(&recipes.usual), recipes.crowded.as_ref().map(|crowded| &crowded.recipe)]
+        let policies = dialect.policies.iter().flat_map(|policies| {
+            [Some(&policies.primary), policies.fallback.as_ref().map(|fallback| &fallback.policy)]
         });
-        Some(Self { dialect, traits, operations: read(dialect), recipes: recipes.flatten().collect() })
+        Some(Self { dialect, traits, operations: read(dialect), policies: policies.flatten().collect() })
     }
 
     fn operation(&self, id: &str) -> &Operation {
@@ -137,16 +137,16 @@ impl<'a> Side<'a> {
     }
 
     fn secrets(&self) -> Cell {
-        let way = |carriage: &Carriage| match carriage {
-            Carriage::Code => vec![text(", to be typed")],
-            Carriage::Link { parameter, .. } | Carriage::LinkOnward { parameter, .. } => {
+        let way = |delivery: &Delivery| match delivery {
+            Delivery::Code => vec![text(", to be typed")],
+            Delivery::Link { parameter, .. } | Delivery::LinkViaRedirect { parameter, .. } => {
                 vec![text(", in a link: "), code(format!("?{parameter}="))]
             }
         };
         let mailed =
-            self.traits.forms.iter().zip(&self.recipes).enumerate().map(|(place, (form, recipe))| {
+            self.traits.forms.iter().zip(&self.policies).enumerate().map(|(place, (form, policy))| {
                 let mut line = said(&format!("{}{form}", if place > 0 { "or " } else { "" }));
-                line.extend(way(&recipe.carriage));
+                line.extend(way(&policy.delivery));
                 line
             });
         let mut secrets: Cell = mailed.collect();
@@ -158,14 +158,14 @@ impl<'a> Side<'a> {
     }
 
     fn lives(&self) -> Cell {
-        let mut mailed: Vec<String> = self.recipes.iter().map(|recipe| span(recipe.life)).collect();
+        let mut mailed: Vec<String> = self.policies.iter().map(|policy| span(policy.lifetime)).collect();
         mailed.dedup();
         let mailed = mailed.into_iter().enumerate();
         let mut lives: Cell = mailed
-            .map(|(place, life)| vec![text(format!("{}{life}", if place > 0 { "or " } else { "" }))])
+            .map(|(place, lifetime)| vec![text(format!("{}{lifetime}", if place > 0 { "or " } else { "" }))])
             .collect();
-        if let Some((_, life)) = self.traits.exchanged {
-            lives.insert(1, vec![text(format!("then {}", span(life)))]);
+        if let Some((_, lifetime)) = self.traits.exchanged {
+            lives.insert(1, vec![text(format!("then {}", span(lifetime)))]);
         }
         lives
     }
@@ -178,7 +178,7 @@ impl<'a> Side<'a> {
 
     /// Keys of the bodies that say no, each set of them once.
     fn envelopes(&self) -> Cell {
-        let failure = self.dialect.refuse.answer(&Refusal::Failure, &HeaderMap::new());
+        let failure = self.dialect.errors.render(&CommonError::Failure, &HeaderMap::new());
         let mut envelopes: Cell =
             [&failure, &self.traits.blocked].into_iter().map(|answer| vec![code(keys(answer))]).collect();
         envelopes.dedup();
@@ -204,7 +204,7 @@ fn glance(sides: &[Side]) -> Table {
         row(sides, "Choose it for", |side| vec![said(side.traits.suits)]),
         row(sides, "Steps", Side::steps),
         row(sides, "Mailed secret", Side::secrets),
-        row(sides, "Its life", Side::lives),
+        row(sides, "Its lifetime", Side::lives),
         row(sides, "Against guessing", |side| vec![said(&side.traits.guesses)]),
         row(sides, "New password", |side| vec![said(&rules(&side.traits.policy))]),
         row(sides, "A success carries", |side| vec![said(&side.traits.carries)]),
@@ -247,28 +247,28 @@ fn operations(sides: &[Side]) -> Table {
 
 /// How each dialect says no: the very bytes.
 fn answers(sides: &[Side]) -> Table {
-    let refused = |head, refusal: &Refusal| {
-        row(sides, head, |side| vec![shown(&side.dialect.refuse.answer(refusal, &HeaderMap::new()))])
+    let refused = |head, error: &CommonError| {
+        row(sides, head, |side| vec![shown(&side.dialect.errors.render(error, &HeaderMap::new()))])
     };
     let several = |answers: &[Response<Bytes>]| {
         let mut lines: Cell = answers.iter().map(shown).collect();
         lines.dedup();
         lines
     };
-    let busy = Refusal::Busy { retry_after: Duration::from_secs(1) };
-    let many = Refusal::TooMany { retry_after: Duration::from_secs(60) };
+    let busy = CommonError::Busy { retry_after: Duration::from_secs(1) };
+    let many = CommonError::TooMany { retry_after: Duration::from_secs(60) };
     let rows = vec![
         row(sides, "Unknown address", Side::unknown),
         row(sides, "Secret that expired, was spent or replaced", |side| several(&side.traits.dead)),
         row(sides, "Secret that never was", |side| several(&side.traits.forged)),
         row(sides, "Good secret of a blocked account", |side| vec![shown(&side.traits.blocked)]),
-        refused("Body not declared as JSON", &Refusal::NotJson),
-        refused("Body too large", &Refusal::BodyTooLarge),
-        refused("Unknown path", &Refusal::NotFound { path: "/nothing".into() }),
-        refused("Another method", &Refusal::MethodNotAllowed),
+        refused("Body not declared as JSON", &CommonError::NotJson),
+        refused("Body too large", &CommonError::BodyTooLarge),
+        refused("Unknown path", &CommonError::NotFound { path: "/nothing".into() }),
+        refused("Another method", &CommonError::MethodNotAllowed),
         refused("Too often from one client, with `Retry-After`", &many),
         refused("Too busy, with `Retry-After`", &busy),
-        refused("A failure of ours", &Refusal::Failure),
+        refused("A failure of ours", &CommonError::Failure),
     ];
     Table { caption: "How each says no", columns: heads("", sides), rows }
 }

@@ -98,10 +98,10 @@ mod tests {
     use reset_core::keys::Key;
 
     use super::*;
-    use crate::{Settings, dialects};
+    use crate::{DialectSettings, dialects};
 
     fn all() -> Vec<Dialect> {
-        dialects(Settings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org"))
+        dialects(DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org"))
     }
 
     /// `post /path`, for each operation of a document.

@@ -10,19 +10,19 @@ use reset_core::{
     Resets,
     email::EmailAddress,
     event::Network,
+    issue_policy::IssuePolicies,
     job::Reference,
-    recipe::Recipes,
-    request::{Ask, Disclosure},
+    request::{Disclosure, ResetRequest},
 };
 use utoipa::openapi::OpenApi;
 
 use crate::{
     api::Api,
+    common_error::CommonError,
     comparison::Traits,
-    gate::{Admission, Class},
     language,
-    pages::door::Door,
-    refusal::Refusal,
+    rate_limit::{LimitClass, Permit},
+    redemption::Redemption,
 };
 
 /// What an endpoint is given.
@@ -46,22 +46,30 @@ impl Call {
     }
 
     /// What is asked of the use case by a trigger.
-    pub(crate) fn ask(
+    pub(crate) fn reset_request(
         &self,
         dialect: &'static str,
         email: Option<EmailAddress>,
         redirect_to: Option<String>,
         disclosure: Disclosure,
-    ) -> Ask {
+    ) -> ResetRequest {
         let (locale, network) = (language::preferred(self.request.headers()), self.network());
-        Ask { dialect, email, redirect_to, locale, network, reference: self.reference.clone(), disclosure }
+        ResetRequest {
+            dialect,
+            email,
+            redirect_to,
+            locale,
+            network,
+            reference: self.reference.clone(),
+            disclosure,
+        }
     }
 
     /// Takes one from what the client may do, where clients are limited.
-    pub(crate) async fn admit(&self, class: Class) -> Result<Admission, Refusal> {
-        match self.api.gate() {
-            None => Ok(Admission::default()),
-            Some(gate) => gate.admit(class, self.client).await,
+    pub(crate) async fn acquire(&self, class: LimitClass) -> Result<Permit, CommonError> {
+        match self.api.rate_limiter() {
+            None => Ok(Permit::default()),
+            Some(limiter) => limiter.acquire(class, self.client).await,
         }
     }
 }
@@ -70,7 +78,7 @@ type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Response<Bytes>> + Send + 
 
 /// What an endpoint takes, and what its answers carry beyond their body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum EndpointKind {
     /// Asks for a reset: takes JSON, every answer carries `X-Reset-Reference`.
     Trigger,
     /// Takes JSON.
@@ -87,13 +95,13 @@ pub struct Endpoint {
     /// The method; `GET` serves `HEAD` as well.
     pub method: Method,
     /// What it takes.
-    pub role: Role,
+    pub kind: EndpointKind,
     pub(crate) run: Handler,
 }
 
 impl Endpoint {
     /// An endpoint that runs `run` with the dialect's own `state`. Errors are answers too.
-    pub fn new<S, F, Fut, E>(method: Method, role: Role, state: &Arc<S>, run: F) -> Self
+    pub fn new<S, F, Fut, E>(method: Method, kind: EndpointKind, state: &Arc<S>, run: F) -> Self
     where
         S: Send + Sync + ?Sized + 'static,
         F: Fn(Arc<S>, Call) -> Fut + Send + Sync + 'static,
@@ -105,7 +113,7 @@ impl Endpoint {
             let answer = run(state.clone(), call);
             Box::pin(async move { answer.await.unwrap_or_else(Into::into) })
         });
-        Self { method, role, run }
+        Self { method, kind, run }
     }
 }
 
@@ -122,7 +130,7 @@ pub struct Route {
     pub endpoints: Vec<Endpoint>,
     /// Name of the dialect.
     pub dialect: &'static str,
-    pub(crate) refuse: Refuse,
+    pub(crate) errors: ErrorRenderer,
 }
 
 impl Route {
@@ -135,22 +143,22 @@ impl Route {
 
 /// How a dialect says no to what never reaches an endpoint, or never came back from one.
 #[derive(Clone)]
-pub enum Refuse {
+pub enum ErrorRenderer {
     /// The same to everybody.
-    Alike(fn(&Refusal) -> Response<Bytes>),
+    Fixed(fn(&CommonError) -> Response<Bytes>),
     /// To people, in a language that the head of their request asks for.
-    InPerson(Arc<Teller>),
+    Localized(Arc<LocalizedRenderer>),
 }
 
 /// What says no to a person.
-pub type Teller = dyn Fn(&Refusal, &HeaderMap) -> Response<Bytes> + Send + Sync;
+pub type LocalizedRenderer = dyn Fn(&CommonError, &HeaderMap) -> Response<Bytes> + Send + Sync;
 
-impl Refuse {
+impl ErrorRenderer {
     /// The dialect's bytes.
-    pub fn answer(&self, refusal: &Refusal, headers: &HeaderMap) -> Response<Bytes> {
+    pub fn render(&self, error: &CommonError, headers: &HeaderMap) -> Response<Bytes> {
         match self {
-            Self::Alike(refuse) => refuse(refusal),
-            Self::InPerson(refuse) => refuse(refusal, headers),
+            Self::Fixed(render) => render(error),
+            Self::Localized(render) => render(error, headers),
         }
     }
 }
@@ -164,17 +172,17 @@ pub struct Dialect {
     /// Whether the real server takes any case and a trailing slash (dialects.md 1.1, 4.1).
     pub lenient: bool,
     /// The envelope of everything that never reaches an endpoint.
-    pub refuse: Refuse,
+    pub errors: ErrorRenderer,
     /// The rows: path and endpoints.
     pub rows: Vec<(String, Vec<Endpoint>)>,
     /// What the worker mails, for dialects that mail.
-    pub recipes: Option<Recipes>,
+    pub policies: Option<IssuePolicies>,
     /// The dialect's own document, path keys and operation ids as its publisher has them.
     pub document: OpenApi,
     /// What the document's path keys lack of the served paths: its publisher's server URL has a path.
     pub document_base: String,
     /// How its secrets come to our own page.
-    pub doors: Vec<Door>,
+    pub redemptions: Vec<Redemption>,
     /// What a chooser needs to know beyond all that; our own paths are not to be chosen.
     pub traits: Option<Traits>,
 }

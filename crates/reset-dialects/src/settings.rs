@@ -18,35 +18,35 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A section for each dialect. One that is `None` is not served.
 #[derive(Clone, Default)]
-pub struct Settings {
+pub struct DialectSettings {
     /// px0.
-    pub px0: Option<px0::Settings>,
+    pub px0: Option<px0::Px0Settings>,
     /// worthai.
-    pub worthai: Option<worthai::Settings>,
+    pub worthai: Option<worthai::WorthaiSettings>,
     /// Strapi users-permissions.
-    pub strapi: Option<strapi::Settings>,
+    pub strapi: Option<strapi::StrapiSettings>,
     /// InsForge.
-    pub insforge: Option<insforge::Settings>,
+    pub insforge: Option<insforge::InsForgeSettings>,
     /// Our own pages.
-    pub pages: Option<pages::Settings>,
+    pub pages: Option<pages::PagesSettings>,
     /// What is there during a demo alone.
-    pub demo: Option<demo::Settings>,
+    pub demo: Option<demo::DemoSettings>,
 }
 
-impl Settings {
+impl DialectSettings {
     /// Every dialect with the defaults of interface.md in profile `compatible`: keys derived from `root`,
     /// links to `public_url`. There is no demo.
     pub fn defaults(root: &Key, public_url: &str) -> Self {
         let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
         let page = format!("{public_url}/reset");
         Self {
-            px0: Some(px0::Settings {
+            px0: Some(px0::Px0Settings {
                 disclose_unknown: true,
                 code_ttl: 15 * MINUTE,
-                codes: px0::Codes::SixDigits { most_live: Some(10) },
+                codes: px0::Codes::SixDigits { max_live: Some(10) },
                 policy: Policy { four_classes: true, ..policy },
             }),
-            worthai: Some(worthai::Settings {
+            worthai: Some(worthai::WorthaiSettings {
                 base_path: "/auth/api/v1".into(),
                 page_url: page.clone(),
                 token_ttl: 30 * MINUTE,
@@ -54,7 +54,7 @@ impl Settings {
                 forged: worthai::Forged::AsContracted,
                 policy,
             }),
-            strapi: Some(strapi::Settings {
+            strapi: Some(strapi::StrapiSettings {
                 page_url: page,
                 token_ttl: 60 * MINUTE,
                 tags: root.derive("strapi.tags").into(),
@@ -64,7 +64,7 @@ impl Settings {
                 public: true,
                 policy,
             }),
-            insforge: Some(insforge::Settings {
+            insforge: Some(insforge::InsForgeSettings {
                 method: insforge::Method::Code,
                 public_url: public_url.to_owned(),
                 allowed: insforge::AllowList::default(),
@@ -75,7 +75,7 @@ impl Settings {
                 tags: root.derive("insforge.tags").into(),
                 policy,
             }),
-            pages: Some(pages::Settings {
+            pages: Some(pages::PagesSettings {
                 public_url: public_url.to_owned(),
                 token_ttl: 30 * MINUTE,
                 tags: root.derive("pages.tags").into(),

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// Why a job failed. Cheap to clone: a failed commit is told to every job of its batch.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum Fault {
+pub(crate) enum DatabaseFault {
     /// The queue is full. Failing at once beats memory without bound.
     #[error("too many jobs are waiting for the database")]
     Full,
@@ -42,12 +42,12 @@ pub(crate) enum Fault {
     Engine(String),
 }
 
-impl Fault {
+impl DatabaseFault {
     /// A unique value exists already.
     pub(crate) const EXISTS: Self = Self::Refused("a value exists already");
 }
 
-impl From<Error> for Fault {
+impl From<Error> for DatabaseFault {
     /// The fault that an error on SQLite is.
     fn from(error: Error) -> Self {
         match error {
@@ -69,8 +69,8 @@ impl From<Error> for Fault {
     }
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
+impl From<DatabaseFault> for StoreError {
+    fn from(fault: DatabaseFault) -> Self {
         Self::new(fault)
     }
 }

@@ -6,17 +6,17 @@
 
 #![expect(clippy::duplicate_mod, reason = "the queries are compiled once for each engine")]
 
-pub mod adopted;
-mod crew;
 mod fault;
+pub mod foreign_users;
 mod mysql;
-mod networked;
 mod postgres;
 mod roots;
 mod schema;
+mod server;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod thread_pool;
 
 use std::{
     fmt,
@@ -29,28 +29,28 @@ use reset_core::ports::Store;
 use thiserror::Error;
 
 use self::{
-    adopted::{Mapping, Survey, Unfit},
+    foreign_users::{Mapping, Survey, Unfit},
     mysql::Mysql,
-    networked::Networked,
     postgres::Postgres,
+    server::ServerStore,
 };
 
 /// A database by its address. Making one touches nothing.
 #[derive(Clone, Debug)]
 pub struct Database {
-    engine: Engine,
+    engine: OpenEngine,
     options: Options,
     users: Option<Mapping>,
 }
 
 #[derive(Clone)]
-enum Engine {
+enum OpenEngine {
     Sqlite(PathBuf),
     Postgres(postgres::Address),
     Mysql(mysql::Address),
 }
 
-impl fmt::Debug for Engine {
+impl fmt::Debug for OpenEngine {
     /// The engine alone: an address holds a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -150,9 +150,9 @@ impl Database {
     /// [`OpenError::Unsupported`], [`OpenError::Path`] and [`OpenError::Address`].
     pub fn at(url: &str) -> Result<Self, OpenError> {
         let engine = match url.split_once("://") {
-            Some(("sqlite", path)) => Engine::Sqlite(sqlite::path(path)?),
-            Some(("postgres" | "postgresql", _)) => Engine::Postgres(postgres::Address::read(url)?),
-            Some(("mysql" | "mariadb", _)) => Engine::Mysql(mysql::Address::read(url)?),
+            Some(("sqlite", path)) => OpenEngine::Sqlite(sqlite::path(path)?),
+            Some(("postgres" | "postgresql", _)) => OpenEngine::Postgres(postgres::Address::read(url)?),
+            Some(("mysql" | "mariadb", _)) => OpenEngine::Mysql(mysql::Address::read(url)?),
             // What follows the scheme may hold a password.
             Some((scheme, _)) => return Err(OpenError::Unsupported(format!("{scheme}://…"))),
             None => return Err(OpenError::Unsupported("a URL without a scheme".to_owned())),
@@ -175,23 +175,23 @@ impl Database {
     /// schema may be migrated at start, and [`release`](reset_core::ports::Jobs::release) is safe.
     pub fn file(&self) -> Option<&Path> {
         match &self.engine {
-            Engine::Sqlite(path) => Some(path),
-            Engine::Postgres(_) | Engine::Mysql(_) => None,
+            OpenEngine::Sqlite(path) => Some(path),
+            OpenEngine::Postgres(_) | OpenEngine::Mysql(_) => None,
         }
     }
 
     /// Whether it is reached over a network, and the server does not have to show that it is the right one.
     pub fn is_unverified(&self) -> bool {
         match &self.engine {
-            Engine::Sqlite(_) => false,
-            Engine::Postgres(address) => address.is_unverified(),
-            Engine::Mysql(address) => address.is_unverified(),
+            OpenEngine::Sqlite(_) => false,
+            OpenEngine::Postgres(address) => address.is_unverified(),
+            OpenEngine::Mysql(address) => address.is_unverified(),
         }
     }
 
     /// Whether there may be a pooler in transaction mode before it.
     pub fn may_be_pooled(&self) -> bool {
-        matches!(self.engine, Engine::Postgres(_))
+        matches!(self.engine, OpenEngine::Postgres(_))
     }
 
     /// The versions of the migrations that are still to be applied. Makes no database where there is none.
@@ -200,9 +200,9 @@ impl Database {
     /// When the database cannot be read.
     pub async fn pending(&self) -> Result<Vec<String>, OpenError> {
         match &self.engine {
-            Engine::Sqlite(path) => sqlite::pending(path).await,
-            Engine::Postgres(address) => networked::pending(self.postgres(address)?).await,
-            Engine::Mysql(address) => networked::pending(self.mysql(address)?).await,
+            OpenEngine::Sqlite(path) => sqlite::pending(path).await,
+            OpenEngine::Postgres(address) => server::pending(self.postgres(address)?).await,
+            OpenEngine::Mysql(address) => server::pending(self.mysql(address)?).await,
         }
     }
 
@@ -214,9 +214,9 @@ impl Database {
     /// When the database cannot be opened, or a migration fails.
     pub async fn migrate(&self) -> Result<Vec<String>, OpenError> {
         match &self.engine {
-            Engine::Sqlite(path) => sqlite::migrate(path).await,
-            Engine::Postgres(address) => networked::migrate(self.postgres(address)?).await,
-            Engine::Mysql(address) => networked::migrate(self.mysql(address)?).await,
+            OpenEngine::Sqlite(path) => sqlite::migrate(path).await,
+            OpenEngine::Postgres(address) => server::migrate(self.postgres(address)?).await,
+            OpenEngine::Mysql(address) => server::migrate(self.mysql(address)?).await,
         }
     }
 
@@ -228,9 +228,11 @@ impl Database {
     pub async fn open(&self) -> Result<Arc<dyn Store>, OpenError> {
         let users = self.users.as_ref();
         Ok(match &self.engine {
-            Engine::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path).await?),
-            Engine::Postgres(address) => Arc::new(Networked::open(self.postgres(address)?, users).await?),
-            Engine::Mysql(address) => Arc::new(Networked::open(self.mysql(address)?, users).await?),
+            OpenEngine::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path).await?),
+            OpenEngine::Postgres(address) => {
+                Arc::new(ServerStore::open(self.postgres(address)?, users).await?)
+            }
+            OpenEngine::Mysql(address) => Arc::new(ServerStore::open(self.mysql(address)?, users).await?),
         })
     }
 
@@ -243,11 +245,11 @@ impl Database {
         let Some(mapping) = self.users.clone() else { return Ok(None) };
         let role = role.to_owned();
         match &self.engine {
-            Engine::Sqlite(_) => Ok(None),
-            Engine::Postgres(address) => {
-                networked::survey(self.postgres(address)?, mapping, role).await.map(Some)
+            OpenEngine::Sqlite(_) => Ok(None),
+            OpenEngine::Postgres(address) => {
+                server::survey(self.postgres(address)?, mapping, role).await.map(Some)
             }
-            Engine::Mysql(address) => networked::survey(self.mysql(address)?, mapping, role).await.map(Some),
+            OpenEngine::Mysql(address) => server::survey(self.mysql(address)?, mapping, role).await.map(Some),
         }
     }
 

@@ -7,8 +7,8 @@
 //!
 //! HTTP/1.1 alone is spoken. HTTP/2 and TLS are the proxy's in front.
 
-mod accept;
-mod door;
+mod framing;
+mod listener;
 mod workers;
 
 use std::error::Error;
@@ -23,13 +23,13 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
-use reset_app::{CONNECTIONS_MAX, HEAD_PATIENCE, Listener, Stop};
+use reset_app::{CONNECTIONS_MAX, HEAD_TIMEOUT, Listener, Stop};
 use reset_dialects::api::HEAD_MAX;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{Service, ServiceExt, service_fn};
 use tracing::debug;
 
-use crate::accept::{Arrival, Socket, accept_until};
+use crate::listener::{Accepted, Socket, accept_until};
 pub use crate::workers::serve_on_workers;
 
 /// Most bytes of a head that are read at all. Measured against [`HEAD_MAX`] is the head without spare white
@@ -62,28 +62,28 @@ where
 }
 
 /// One connection to its end.
-async fn converse<S, B>(arrival: Arrival, service: S, drain: Watcher)
+async fn converse<S, B>(arrival: Accepted, service: S, drain: Watcher)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + Default + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Arrival { socket, peer, place: _place } = arrival;
+    let Accepted { socket, peer, place: _place } = arrival;
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let (service, refusal) = (service.clone(), door::refusal(&request));
+        let (service, refusal) = (service.clone(), framing::refusal(&request));
         async move {
             if let Some(status) = refusal {
-                return Ok::<_, S::Error>(door::refuse(status));
+                return Ok::<_, S::Error>(framing::refuse(status));
             }
-            door::complete(&mut request);
+            framing::complete(&mut request);
             if let Some(peer) = peer {
                 request.extensions_mut().insert(peer);
             }
             let bodied = !request.body().is_end_stream();
             let mut response = service.oneshot(request).await?;
             if bodied {
-                door::part(&mut response);
+                framing::part(&mut response);
             }
             Ok(response)
         }
@@ -104,7 +104,7 @@ where
 {
     let mut http = http1::Builder::new();
     // The patience is for a whole head, and begins with the connection or with the answer before.
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(READ_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(READ_MAX);
     http.max_headers(HEADERS_MAX);
     let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
     // What a client does wrong on its own connection is told nobody but who looks for it.

@@ -25,12 +25,12 @@ use tower::Service;
 use tracing::warn;
 
 use crate::{
-    accept::{Arrival, Socket, accept_until},
     converse,
+    listener::{Accepted, Socket, accept_until},
 };
 
 /// A connection on its way to a worker.
-type Moved = (Arrival, Watcher);
+type Moved = (Accepted, Watcher);
 
 /// Serves on as many workers as there are cores until `stop`, then lets requests in flight finish. Each worker
 /// asks `service` once for the service that it runs.
@@ -98,10 +98,10 @@ where
 }
 
 /// The connection, woken by this thread's runtime instead of the one that accepted it.
-fn here(arrival: Arrival) -> io::Result<Arrival> {
+fn here(arrival: Accepted) -> io::Result<Accepted> {
     let socket = match arrival.socket {
         Socket::Tcp(socket) => Socket::Tcp(TcpStream::from_std(socket.into_std()?)?),
         Socket::Unix(socket) => Socket::Unix(UnixStream::from_std(socket.into_std()?)?),
     };
-    Ok(Arrival { socket, ..arrival })
+    Ok(Accepted { socket, ..arrival })
 }

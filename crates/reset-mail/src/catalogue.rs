@@ -2,33 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use reset_words::{Mail, Phrases};
+use reset_words::{MailPhrases, Phrases};
 
-use crate::kind::Kind;
+use crate::mail_kind::MailKind;
 
 /// The phrases for mails of this kind.
-fn of(mail: &Mail, kind: Kind) -> &Phrases {
+fn of(mail: &MailPhrases, kind: MailKind) -> &Phrases {
     match kind {
-        Kind::ResetCode => &mail.reset_code,
-        Kind::ResetLink => &mail.reset_link,
-        Kind::PasswordChanged => &mail.password_changed,
+        MailKind::ResetCode => &mail.reset_code,
+        MailKind::ResetLink => &mail.reset_link,
+        MailKind::PasswordChanged => &mail.password_changed,
     }
 }
 
 /// Whether there is such a phrase for mails of this kind.
-pub(crate) fn has(mail: &Mail, kind: Kind, key: &str) -> bool {
+pub(crate) fn has(mail: &MailPhrases, kind: MailKind, key: &str) -> bool {
     key == "greeting" || of(mail, kind).contains_key(key)
 }
 
 /// The phrases for one mail, with what is to be put into them. The name comes last: what is in it is not
 /// looked at again.
 pub(crate) fn phrases<'a>(
-    mail: &'a Mail,
-    kind: Kind,
+    mail: &'a MailPhrases,
+    kind: MailKind,
     name: Option<&str>,
-    life: Option<&str>,
+    lifetime: Option<&str>,
 ) -> BTreeMap<&'a str, String> {
-    let filled = |phrase: &str| phrase.replace("{life}", life.unwrap_or_default());
+    let filled = |phrase: &str| phrase.replace("{lifetime}", lifetime.unwrap_or_default());
     let mut phrases: BTreeMap<&str, String> =
         of(mail, kind).iter().map(|(key, phrase)| (key.as_str(), filled(phrase))).collect();
     let greeting = match name {
@@ -52,8 +52,8 @@ mod tests {
         let english = &catalogue.of(Language::En).mail;
         for language in Language::ALL {
             let mail = &catalogue.of(language).mail;
-            for kind in Kind::ALL {
-                let keys = |mail: &Mail| of(mail, kind).keys().cloned().collect::<Vec<_>>();
+            for kind in MailKind::ALL {
+                let keys = |mail: &MailPhrases| of(mail, kind).keys().cloned().collect::<Vec<_>>();
                 assert_eq!(keys(mail), keys(english), "{language:?} {}", kind.name());
                 for (key, phrase) in phrases(mail, kind, Some("Ada"), Some("LIFE")) {
                     assert!(!phrase.trim().is_empty(), "{language:?} {key}");
@@ -71,7 +71,7 @@ mod tests {
     fn a_name_that_looks_like_a_phrase_is_put_in_as_it_is() {
         let catalogue = Catalogue::default();
         let mail = &catalogue.of(Language::En).mail;
-        let phrases = phrases(mail, Kind::ResetCode, Some("{life}"), Some("15 minutes"));
-        assert_eq!(phrases["greeting"], "Hello {life},");
+        let phrases = phrases(mail, MailKind::ResetCode, Some("{lifetime}"), Some("15 minutes"));
+        assert_eq!(phrases["greeting"], "Hello {lifetime},");
     }
 }

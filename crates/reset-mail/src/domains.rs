@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// How long a mail waits for its turn. Then it is put off: whoever waits longer holds up mails to others.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The domains that mails are on their way to.
 pub(crate) struct Domains {
@@ -29,7 +29,7 @@ impl Domains {
     /// A turn for a mail to `domain`, to be kept until it has left; nothing when there was none in time.
     pub(crate) async fn turn(&self, domain: &str) -> Option<OwnedSemaphorePermit> {
         let turns = self.turns_of(domain);
-        let turn = timeout(PATIENCE, turns.acquire_owned()).await.ok()?;
+        let turn = timeout(TIMEOUT, turns.acquire_owned()).await.ok()?;
         Some(turn.expect("the semaphore is never closed"))
     }
 
@@ -60,9 +60,9 @@ mod tests {
         assert!(first.is_some() && second.is_some());
         let begun = Instant::now();
         assert!(domains.turn("slow.example").await.is_none());
-        assert_eq!(begun.elapsed(), PATIENCE);
+        assert_eq!(begun.elapsed(), TIMEOUT);
         assert!(domains.turn("fast.example").await.is_some());
-        assert_eq!(begun.elapsed(), PATIENCE);
+        assert_eq!(begun.elapsed(), TIMEOUT);
         drop(first);
         assert!(domains.turn("slow.example").await.is_some());
     }
@@ -72,7 +72,7 @@ mod tests {
         let domains = Domains::new(1);
         let held = domains.turn("slow.example").await;
         let (next, ()) = tokio::join!(domains.turn("slow.example"), async {
-            tokio::time::sleep(PATIENCE / 2).await;
+            tokio::time::sleep(TIMEOUT / 2).await;
             drop(held);
         });
         assert!(next.is_some());

@@ -9,33 +9,33 @@ use std::{
 use reset_core::error::MailError;
 
 use crate::{
-    lane::{Lane, temporary},
-    message::Letter,
+    blocking_queue::{BlockingQueue, temporary},
+    message::ComposedMail,
 };
 
 /// A directory of mails.
 #[derive(Clone)]
 pub(crate) struct Folder {
     dir: PathBuf,
-    lane: Lane,
+    queue: BlockingQueue,
 }
 
 impl Folder {
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir, lane: Lane::default() }
+        Self { dir, queue: BlockingQueue::default() }
     }
 
     /// Writes the letter to `<message id>.eml`. A retry has the same id and replaces the same mail.
-    pub(crate) async fn put(&self, letter: &Letter) -> Result<(), MailError> {
+    pub(crate) async fn put(&self, letter: &ComposedMail) -> Result<(), MailError> {
         let (name, bytes) = (letter.id.clone(), letter.bytes.clone());
-        self.with_dir(move |dir| store(dir, &name, &bytes, Fate::Kept))
+        self.with_dir(move |dir| store(dir, &name, &bytes, Fate::DemoMail))
             .await
             .map_err(|error| temporary(&error))
     }
 
     /// Does what [`Self::put`] does, under a name that no reader of `*.eml` looks at, and takes the file away. That it
     /// fails is no matter: a mail would have failed as well.
-    pub(crate) async fn prepare_decoy(&self, letter: &Letter) {
+    pub(crate) async fn prepare_decoy(&self, letter: &ComposedMail) {
         let (name, bytes) = (letter.id.clone(), letter.bytes.clone());
         let _ = self.with_dir(move |dir| store(dir, &name, &bytes, Fate::Gone)).await;
     }
@@ -69,14 +69,14 @@ impl Folder {
 
     async fn with_dir(&self, work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static) -> io::Result<()> {
         let dir = self.dir.clone();
-        self.lane.run(move || work(&dir)).await
+        self.queue.run(move || work(&dir)).await
     }
 }
 
 /// What becomes of a file.
 #[derive(Clone, Copy)]
 enum Fate {
-    Kept,
+    DemoMail,
     Gone,
 }
 
@@ -89,7 +89,7 @@ fn store(dir: &Path, name: &str, bytes: &[u8], fate: Fate) -> io::Result<()> {
         file.write_all(bytes)?;
         file.sync_all()?;
         match fate {
-            Fate::Kept => fs::rename(&part, dir.join(format!("{name}.eml"))),
+            Fate::DemoMail => fs::rename(&part, dir.join(format!("{name}.eml"))),
             Fate::Gone => {
                 let gone = dir.join(format!("{name}.gone"));
                 fs::rename(&part, &gone)?;
@@ -139,9 +139,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (letter, filed) = (home.path().join("1.part"), home.path().join("writable.part"));
         assert!(Command::new("mkfifo").args([&letter, &filed]).status().unwrap().success());
-        let folder = |patience| Folder { dir: home.path().to_owned(), lane: Lane::with_patience(patience) };
+        let folder =
+            |patience| Folder { dir: home.path().to_owned(), queue: BlockingQueue::with_patience(patience) };
         let patience = Duration::from_millis(50);
-        for outcome in [folder(patience).put(&Letter::sample()).await, folder(patience).check().await] {
+        for outcome in [folder(patience).put(&ComposedMail::sample()).await, folder(patience).check().await] {
             assert!(matches!(outcome, Err(MailError::Temporary { reply }) if reply == "timeout"));
         }
         // The threads go on, so that the runtime can end.

@@ -1,11 +1,11 @@
 //! The `Mailer` port: how mails look, and how they leave.
 //!
 //! # Map
-//! * [`Transport`] is what `mail_url` says: SMTP, files or the terminal.
+//! * [`TransportConfig`] is what `mail_url` says: SMTP, files or the terminal.
 //! * `catalogue` has the phrases of each language, those of `reset-words`; `templates` puts them into the layouts of
 //!   `layouts/`, or into a deployment's own; `message` makes a letter of it.
-//! * `smtp`, `file` and `terminal` each take a letter away; `lane` is where the latter two block, `outlet` any of them.
-//! * [`Letterbox`] is where a demonstration shows its mails, however they leave.
+//! * `smtp`, `file` and `terminal` each take a letter away; `blocking_queue` is where the latter two block, `transport` any of them.
+//! * [`DemoMailbox`] is where a demonstration shows its mails, however they leave.
 //! * `relay` is one way to leave, and when it is left alone for the other; `domains` keeps a slow domain from holding
 //!   up all others.
 //!
@@ -15,22 +15,22 @@
 //! * There is no sendmail transport: no process is ever started (R25).
 //!
 //! # How to add a transport
-//! A variant of [`Transport`] with its URL in [`Transport::parse`], a file with a function that takes a
-//! `Letter`, and a line in each `match` of `outlet`.
+//! A variant of [`TransportConfig`] with its URL in [`TransportConfig::parse`], a file with a function that takes a
+//! `ComposedMail`, and a line in each `match` of `transport`.
 
+mod blocking_queue;
 mod catalogue;
+mod demo_mailbox;
 mod domains;
 mod file;
-mod kind;
-mod lane;
-mod letterbox;
+mod mail_kind;
 mod message;
-mod outlet;
 mod relay;
 mod smtp;
 mod templates;
 mod terminal;
 mod transport;
+mod transport_config;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -39,19 +39,19 @@ use lettre::{message::Mailbox, transport::smtp::extension::ClientId};
 use reset_core::{error::MailError, language::Language, mail::Mail, ports::Mailer};
 use thiserror::Error;
 
+pub use self::{
+    demo_mailbox::{DemoMail, DemoMailbox},
+    mail_kind::MailKind,
+    templates::{BadTemplate, Templates, Trial},
+    transport::DiagnosisStep,
+    transport_config::{BadMailUrl, Credentials, SmtpSettings, Tls, TransportConfig},
+};
 use self::{
     domains::Domains,
-    message::{Composer, Letter},
-    outlet::Outlet,
-    relay::{Relay, Setback},
+    message::{ComposedMail, Composer},
+    relay::{Relay, SendError},
     templates::sample_mail,
-};
-pub use self::{
-    kind::Kind,
-    letterbox::{Kept, Letterbox},
-    outlet::Step,
-    templates::{BadTemplate, Templates, Trial},
-    transport::{BadMailUrl, Credentials, SmtpSettings, Tls, Transport},
+    transport::Transport,
 };
 
 /// Most mails on their way to one recipient's domain, by default.
@@ -67,7 +67,7 @@ pub struct MailService {
     /// The first is asked before the second.
     relays: Vec<Relay>,
     domains: Domains,
-    letterbox: Option<Arc<Letterbox>>,
+    mailbox: Option<Arc<DemoMailbox>>,
 }
 
 /// The settings cannot make a mail service.
@@ -113,7 +113,7 @@ impl MailService {
     ///
     /// # Errors
     /// [`BadMailSettings`] names the setting.
-    pub fn new(transports: Vec<Transport>, from: &str, domain: &str) -> Result<Self, BadMailSettings> {
+    pub fn new(transports: Vec<TransportConfig>, from: &str, domain: &str) -> Result<Self, BadMailSettings> {
         if transports.is_empty() {
             return Err(BadMailSettings::NoTransport);
         }
@@ -121,9 +121,9 @@ impl MailService {
         let hello = identity(domain).ok_or(BadMailSettings::Domain)?;
         let templates = Templates::ours(Language::En.primary());
         let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string(), templates);
-        let outlets = transports.into_iter().map(|transport| Outlet::new(transport, &hello));
-        let relays = vec![Relay::new("mail_url", outlets.collect::<Result<_, _>>()?)];
-        Ok(Self { composer, hello, relays, domains: Domains::new(PER_DOMAIN), letterbox: None })
+        let transports = transports.into_iter().map(|transport| Transport::new(transport, &hello));
+        let relays = vec![Relay::new("mail_url", transports.collect::<Result<_, _>>()?)];
+        Ok(Self { composer, hello, relays, domains: Domains::new(PER_DOMAIN), mailbox: None })
     }
 
     /// The same with a second way (`mail_fallback_url`) for mails that the first does not take for now.
@@ -137,9 +137,9 @@ impl MailService {
     ///
     /// # Errors
     /// [`BadMailSettings`] names the setting.
-    pub fn with_fallback(mut self, transport: Transport) -> Result<Self, BadMailSettings> {
-        let outlet = Outlet::new(transport, &self.hello)?;
-        self.relays.push(Relay::new("mail_fallback_url", vec![outlet]));
+    pub fn with_fallback(mut self, transport: TransportConfig) -> Result<Self, BadMailSettings> {
+        let transport = Transport::new(transport, &self.hello)?;
+        self.relays.push(Relay::new("mail_fallback_url", vec![transport]));
         self.relays.iter_mut().for_each(|relay| relay.has_spare = true);
         Ok(self)
     }
@@ -156,24 +156,24 @@ impl MailService {
     }
 
     /// The same with a place where mails are kept to be shown, once they have left.
-    pub fn with_letterbox(self, letterbox: Arc<Letterbox>) -> Self {
-        Self { letterbox: Some(letterbox), ..self }
+    pub fn with_demo_mailbox(self, mailbox: Arc<DemoMailbox>) -> Self {
+        Self { mailbox: Some(mailbox), ..self }
     }
 
     /// Writes a mail of this kind with made-up words, and sends it nowhere.
-    pub fn preview(&self, kind: Kind, dialect: &str, locale: Option<&str>) -> Preview {
+    pub fn preview(&self, kind: MailKind, dialect: &str, locale: Option<&str>) -> Preview {
         let letter = self.composer.compose(&sample_mail(kind, dialect, locale));
-        let Letter { subject, text, html, bytes, .. } = letter.expect("the sample can be sent to");
+        let ComposedMail { subject, text, html, bytes, .. } = letter.expect("the sample can be sent to");
         Preview { subject, text, html, message: bytes }
     }
 
     /// Tries each transport step by step, up to its first step that fails. Nothing is sent: a mail server
     /// is asked whether it would take a mail from the sender to the sender, and then to forget it.
-    pub async fn diagnose(&self) -> Vec<Step> {
+    pub async fn diagnose(&self) -> Vec<DiagnosisStep> {
         let mut steps = Vec::new();
         for relay in &self.relays {
-            for outlet in &relay.outlets {
-                steps.extend(outlet.diagnose(self.composer.from(), relay.setting).await);
+            for transport in &relay.transports {
+                steps.extend(transport.diagnose(self.composer.from(), relay.setting).await);
             }
         }
         steps
@@ -181,20 +181,20 @@ impl MailService {
 
     /// Says good-bye on idle connections. Without it they are just dropped, which harms nobody.
     pub async fn shutdown(&self) {
-        for outlet in self.outlets() {
-            if let Outlet::Smtp(smtp) = outlet {
+        for transport in self.transports() {
+            if let Transport::Smtp(smtp) = transport {
                 smtp.shutdown().await;
             }
         }
     }
 
-    fn outlets(&self) -> impl Iterator<Item = &Outlet> {
-        self.relays.iter().flat_map(|relay| &relay.outlets)
+    fn transports(&self) -> impl Iterator<Item = &Transport> {
+        self.relays.iter().flat_map(|relay| &relay.transports)
     }
 
     /// Offers a letter to one relay after the other. Those that are left alone come last, and only if it was not the
     /// mail that the others did not like.
-    async fn offer(&self, letter: &Letter) -> Result<String, MailError> {
+    async fn offer(&self, letter: &ComposedMail) -> Result<String, MailError> {
         let (mut resting, mut replies, mut by_server) = (Vec::new(), Vec::new(), true);
         for relay in &self.relays {
             if !relay.begin() {
@@ -203,13 +203,13 @@ impl MailService {
             }
             match relay.send(letter).await {
                 Ok(reply) => return Ok(self.told(relay, reply)),
-                Err(setback) => by_server &= put_off(setback, &mut replies)?,
+                Err(error) => by_server &= put_off(error, &mut replies)?,
             }
         }
         for relay in if by_server { resting } else { Vec::new() } {
             match relay.send(letter).await {
                 Ok(reply) => return Ok(self.told(relay, reply)),
-                Err(setback) => put_off(setback, &mut replies).map(drop)?,
+                Err(error) => put_off(error, &mut replies).map(drop)?,
             }
         }
         Err(MailError::Temporary { reply: replies.join(", then ") })
@@ -225,11 +225,11 @@ impl MailService {
 ///
 /// # Errors
 /// When it is final: whoever was asked first has spoken for all.
-fn put_off(setback: Setback, replies: &mut Vec<String>) -> Result<bool, MailError> {
-    match setback.error {
+fn put_off(error: SendError, replies: &mut Vec<String>) -> Result<bool, MailError> {
+    match error.error {
         MailError::Temporary { reply } | MailError::Busy { reply } => {
             replies.push(reply);
-            Ok(setback.by_server)
+            Ok(error.by_server)
         }
         permanent @ MailError::Permanent { .. } => Err(permanent),
     }
@@ -241,7 +241,7 @@ impl Mailer for MailService {
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let letter = self.composer.compose(mail)?;
         let mut turn = None;
-        if self.outlets().any(|outlet| matches!(outlet, Outlet::Smtp(_))) {
+        if self.transports().any(|transport| matches!(transport, Transport::Smtp(_))) {
             turn = self.domains.turn(letter.to.domain()).await;
             if turn.is_none() {
                 return Err(MailError::Busy { reply: "domain busy".to_owned() });
@@ -249,8 +249,8 @@ impl Mailer for MailService {
         }
         let offered = self.offer(&letter).await;
         drop(turn);
-        if let (Ok(_), Some(letterbox)) = (&offered, &self.letterbox) {
-            letterbox.keep(mail, &letter);
+        if let (Ok(_), Some(mailbox)) = (&offered, &self.mailbox) {
+            mailbox.keep(mail, &letter);
         }
         offered
     }
@@ -259,8 +259,8 @@ impl Mailer for MailService {
     /// to: it would take what is not a mail for ill manners.
     async fn prepare_decoy(&self, mail: &Mail) {
         let Ok(letter) = self.composer.compose(mail) else { return };
-        for outlet in &self.relays[0].outlets {
-            if let Outlet::File(folder) = outlet {
+        for transport in &self.relays[0].transports {
+            if let Transport::File(folder) = transport {
                 folder.prepare_decoy(&letter).await;
             }
         }
@@ -272,7 +272,7 @@ impl Mailer for MailService {
         for relay in &self.relays {
             match relay.check().await {
                 Ok(()) => return Ok(()),
-                Err(setback) => put_off(setback, &mut replies).map(drop)?,
+                Err(error) => put_off(error, &mut replies).map(drop)?,
             }
         }
         Err(MailError::Temporary { reply: replies.join(", then ") })

@@ -17,15 +17,15 @@ use reset_core::{
 };
 
 use crate::{
-    kind::Kind,
-    templates::{Matter, Parts, Templates},
+    mail_kind::MailKind,
+    templates::{MailContext, Parts, Templates},
 };
 
 /// Longest name that is greeted, in characters (R27).
 const NAME_MAX: usize = 64;
 
 /// A mail that is ready to leave. It holds a secret: no `Debug`.
-pub(crate) struct Letter {
+pub(crate) struct ComposedMail {
     /// Envelope sender.
     pub(crate) from: Address,
     /// The only recipient.
@@ -43,7 +43,7 @@ pub(crate) struct Letter {
 }
 
 #[cfg(test)]
-impl Letter {
+impl ComposedMail {
     /// A letter to hand over, for the tests of those who do.
     pub(crate) fn sample() -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Composer {
     ///
     /// # Errors
     /// [`MailError::Permanent`] when the stored address, or the message id, is none that can be sent to.
-    pub(crate) fn compose(&self, mail: &Mail) -> Result<Letter, MailError> {
+    pub(crate) fn compose(&self, mail: &Mail) -> Result<ComposedMail, MailError> {
         let to = recipient(&mail.to).ok_or_else(|| unsendable("address"))?;
         let id_is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if mail.message_id.is_empty()
@@ -95,23 +95,23 @@ impl Composer {
         }
         let sender = self.from.name.as_deref().unwrap_or_else(|| self.from.email.domain());
         let name = mail.name.as_deref().and_then(greetable);
-        let (code, url, life) = match &mail.body {
-            MailBody::ResetCode { code, life } => (Some(code), None, Some(*life)),
-            MailBody::ResetLink { url, life } => (None, Some(url), Some(*life)),
+        let (code, url, lifetime) = match &mail.body {
+            MailBody::ResetCode { code, lifetime } => (Some(code), None, Some(*lifetime)),
+            MailBody::ResetLink { url, lifetime } => (None, Some(url), Some(*lifetime)),
             MailBody::PasswordChanged { dispute } => (None, dispute.as_ref(), None),
         };
-        let Parts { subject, text, html } = self.templates.write(Matter {
-            kind: Kind::from(&mail.body),
+        let Parts { subject, text, html } = self.templates.write(MailContext {
+            kind: MailKind::from(&mail.body),
             dialect: &mail.dialect,
             locale: mail.locale.as_deref(),
             sender,
             name,
             code: code.map(|code| code.as_str()),
             url: url.map(|url| url.as_str()),
-            life,
+            lifetime,
         });
         let message = self.message(&to, &mail.message_id, &subject, &text, &html);
-        Ok(Letter {
+        Ok(ComposedMail {
             from: self.from.email.clone(),
             to,
             id: mail.message_id.clone(),

@@ -21,7 +21,7 @@ use self::{
     failure::{Stage, Why},
     session::{Server, Session},
 };
-use crate::{BadMailSettings, SmtpSettings, Step, message::Letter};
+use crate::{BadMailSettings, DiagnosisStep, SmtpSettings, message::ComposedMail};
 
 /// Mails on their way at one time, hence connections too. More than a handful look like an attack to many
 /// servers, and one carries thousands of mails a second. Two more than one domain may hold by default.
@@ -58,12 +58,12 @@ impl Smtp {
     ///
     /// A time-out after the final dot leaves open whether the server took it. The next try then repeats
     /// mail and `Message-ID`: a duplicate is better than a loss.
-    pub(crate) async fn send(self: &Arc<Self>, letter: &Letter) -> Result<Reply, Failure> {
+    pub(crate) async fn send(self: &Arc<Self>, letter: &ComposedMail) -> Result<Reply, Failure> {
         let sent = timeout(self.server.patience.whole, self.attempt(letter)).await;
         sent.unwrap_or_else(|_| Err(Stage::Turn.failed(Why::Timeout)))
     }
 
-    async fn attempt(self: &Arc<Self>, letter: &Letter) -> Result<Reply, Failure> {
+    async fn attempt(self: &Arc<Self>, letter: &ComposedMail) -> Result<Reply, Failure> {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         if let Some(mut session) = self.take()
             && session.wake().await.is_ok()
@@ -77,7 +77,11 @@ impl Smtp {
     }
 
     /// Hands the letter over and keeps the connection, if it is still good for another.
-    async fn deliver(self: &Arc<Self>, mut session: Session, letter: &Letter) -> Result<Reply, Failure> {
+    async fn deliver(
+        self: &Arc<Self>,
+        mut session: Session,
+        letter: &ComposedMail,
+    ) -> Result<Reply, Failure> {
         let outcome = session.deliver(&letter.from, &letter.to, &letter.bytes).await;
         if outcome.as_ref().err().is_none_or(Failure::leaves_connection_usable) {
             self.put(session);
@@ -117,12 +121,15 @@ impl Smtp {
     }
 
     /// Every step up to the first that fails. Nothing is sent.
-    pub(crate) async fn diagnose(&self, from: &Address, setting: &'static str) -> Vec<Step> {
+    pub(crate) async fn diagnose(&self, from: &Address, setting: &'static str) -> Vec<DiagnosisStep> {
         let mut found = Vec::new();
         if let Err(failure) = self.walk(from, &mut found).await {
             found.push((failure.stage, Err(failure.sentence(&self.server.place(), setting))));
         }
-        found.into_iter().map(|(stage, result)| Step { setting, name: stage.name(), result }).collect()
+        found
+            .into_iter()
+            .map(|(stage, result)| DiagnosisStep { setting, name: stage.name(), result })
+            .collect()
     }
 
     async fn walk(&self, from: &Address, found: &mut Vec<Found>) -> Result<(), Failure> {

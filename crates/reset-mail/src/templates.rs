@@ -28,7 +28,7 @@ use self::{
 pub use self::{fault::BadTemplate, trial::Trial};
 use crate::{
     catalogue,
-    kind::{Kind, Part},
+    mail_kind::{MailKind, Part},
 };
 
 /// Our layouts, by name. What ends with `.html` is escaped.
@@ -68,8 +68,8 @@ struct Own {
 
 /// What a mail is to say, and to whom.
 #[derive(Clone, Copy)]
-pub(crate) struct Matter<'a> {
-    pub(crate) kind: Kind,
+pub(crate) struct MailContext<'a> {
+    pub(crate) kind: MailKind,
     pub(crate) dialect: &'a str,
     /// Language, as a BCP 47 tag.
     pub(crate) locale: Option<&'a str>,
@@ -78,10 +78,10 @@ pub(crate) struct Matter<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) code: Option<&'a str>,
     pub(crate) url: Option<&'a str>,
-    pub(crate) life: Option<Duration>,
+    pub(crate) lifetime: Option<Duration>,
 }
 
-impl Matter<'_> {
+impl MailContext<'_> {
     fn secret(&self) -> Option<&str> {
         self.code.or(self.url)
     }
@@ -104,7 +104,7 @@ struct Speech {
 
 /// What templates can say. What a mail does not have is undefined: to print it is a fault, to ask for it is not.
 #[derive(Serialize)]
-struct Words<'a> {
+struct LanguagePhrases<'a> {
     sender: &'a str,
     dialect: &'a str,
     lang: &'a str,
@@ -116,7 +116,7 @@ struct Words<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    life: Option<String>,
+    lifetime: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
     phrases: BTreeMap<&'a str, String>,
@@ -164,21 +164,21 @@ impl Templates {
 
     /// Whether every kind of mail can be written in the language of `tag`.
     pub fn speaks(&self, tag: &str) -> bool {
-        Kind::ALL.iter().all(|kind| self.speech_of(tag, *kind, "").is_some())
+        MailKind::ALL.iter().all(|kind| self.speech_of(tag, *kind, "").is_some())
     }
 
     /// Writes a mail. A template of the deployment's that fails, though it was tried at the start, costs the mail
     /// its look and nothing else.
-    pub(crate) fn write(&self, matter: Matter<'_>) -> Parts {
-        let speech = self.speech(&matter);
-        match self.try_write(&matter, &speech, self.own.as_ref()) {
+    pub(crate) fn write(&self, context: MailContext<'_>) -> Parts {
+        let speech = self.speech(&context);
+        match self.try_write(&context, &speech, self.own.as_ref()) {
             Ok(parts) => parts,
             Err(fault) => {
                 // The fault may quote what is in the mail.
                 error!(template = fault.file, line = fault.line, "a mail template failed: ours is taken");
                 let language = speech.language.or_else(|| Language::of(&self.default));
                 let speech = Speech { language: language.or(Some(Language::En)), ..speech };
-                self.try_write(&matter, &speech, None)
+                self.try_write(&context, &speech, None)
                     .expect("the layouts compiled in use what they are given")
             }
         }
@@ -186,58 +186,66 @@ impl Templates {
 
     fn try_write(
         &self,
-        matter: &Matter<'_>,
+        context: &MailContext<'_>,
         speech: &Speech,
         own: Option<&Own>,
     ) -> Result<Parts, BadTemplate> {
-        let choose = |part| own.and_then(|own| own.choose(matter.kind, part, matter.dialect, speech));
+        let choose = |part| own.and_then(|own| own.choose(context.kind, part, context.dialect, speech));
         let lang = choose(Part::Html).and_then(|(_, slot)| slot.locale.as_deref());
-        let mut words = self.words(matter, speech, lang);
-        let write = |part, words: &Words<'_>| match (own, choose(part)) {
-            (Some(own), Some((file, _))) => own.render(file, part, words, matter.secret()),
+        let mut words = self.words(context, speech, lang);
+        let write = |part, words: &LanguagePhrases<'_>| match (own, choose(part)) {
+            (Some(own), Some((file, _))) => own.render(file, part, words, context.secret()),
             (Some(own), None) if own.layout && part == Part::Html => {
-                own.render(&layout_of(matter.kind, part), part, words, matter.secret())
+                own.render(&layout_of(context.kind, part), part, words, context.secret())
             }
             _ => {
-                let name = layout_of(matter.kind, part);
+                let name = layout_of(context.kind, part);
                 render(&self.ours, &name, words).map_err(|error| BadTemplate::of(&name, &error))
             }
         };
         // No subject can name what it does not know.
         let subject = write(Part::Subject, &words)?.trim().to_owned();
-        (words.code, words.url, words.subject) = (matter.code, matter.url, Some(subject.clone()));
+        (words.code, words.url, words.subject) = (context.code, context.url, Some(subject.clone()));
         let (text, html) = (write(Part::Text, &words)?, write(Part::Html, &words)?);
         Ok(Parts { subject, text, html })
     }
 
     /// The words of a subject; the other parts have more.
-    fn words<'a>(&'a self, matter: &Matter<'a>, speech: &Speech, lang: Option<&'a str>) -> Words<'a> {
+    fn words<'a>(
+        &'a self,
+        context: &MailContext<'a>,
+        speech: &Speech,
+        lang: Option<&'a str>,
+    ) -> LanguagePhrases<'a> {
         let mail = speech.language.map(|language| &self.words.of(language).mail);
         let lang = lang.or(speech.language.map(Language::tag)).unwrap_or_default();
-        let life = matter.life.map(|life| mail.map_or_else(|| symbols(life), |mail| mail.life(life)));
-        let phrases = mail.map(|mail| catalogue::phrases(mail, matter.kind, matter.name, life.as_deref()));
-        Words {
-            sender: matter.sender,
-            dialect: matter.dialect,
+        let lifetime = context
+            .lifetime
+            .map(|lifetime| mail.map_or_else(|| symbols(lifetime), |mail| mail.lifetime(lifetime)));
+        let phrases =
+            mail.map(|mail| catalogue::phrases(mail, context.kind, context.name, lifetime.as_deref()));
+        LanguagePhrases {
+            sender: context.sender,
+            dialect: context.dialect,
             lang,
             dir: direction(lang),
-            name: matter.name,
+            name: context.name,
             code: None,
             url: None,
-            life,
+            lifetime,
             subject: None,
             phrases: phrases.unwrap_or_default(),
         }
     }
 
-    fn speech(&self, matter: &Matter<'_>) -> Speech {
-        let mut tags = matter.locale.into_iter().chain([self.default.as_str()]);
-        let speech = tags.find_map(|tag| self.speech_of(tag, matter.kind, matter.dialect));
+    fn speech(&self, context: &MailContext<'_>) -> Speech {
+        let mut tags = context.locale.into_iter().chain([self.default.as_str()]);
+        let speech = tags.find_map(|tag| self.speech_of(tag, context.kind, context.dialect));
         speech.unwrap_or(Speech { chain: Vec::new(), language: Some(Language::En) })
     }
 
     /// How to write in the language of `tag`: with our phrases, or all by the deployment's own templates.
-    fn speech_of(&self, tag: &str, kind: Kind, dialect: &str) -> Option<Speech> {
+    fn speech_of(&self, tag: &str, kind: MailKind, dialect: &str) -> Option<Speech> {
         // What other systems write behind it, as in `de_CH.UTF-8`, is no part of the tag.
         let tag = tag.split(['.', '@']).next().unwrap_or_default();
         let speech = Speech { chain: prefixes(tag), language: Language::of(tag) };
@@ -274,7 +282,7 @@ impl Own {
 
     /// The template for a part of a mail, the nearest first. Those for all languages have their words from our
     /// phrases, so they say nothing in a language that we have none in.
-    fn choose(&self, kind: Kind, part: Part, dialect: &str, speech: &Speech) -> Option<(&str, &Slot)> {
+    fn choose(&self, kind: MailKind, part: Part, dialect: &str, speech: &Speech) -> Option<(&str, &Slot)> {
         let all_languages = speech.language.map(|_| None);
         let locales = || speech.chain.iter().map(Some).chain(all_languages);
         let candidates =
@@ -295,7 +303,7 @@ impl Own {
         &self,
         name: &str,
         part: Part,
-        words: &Words<'_>,
+        words: &LanguagePhrases<'_>,
         secret: Option<&str>,
     ) -> Result<String, BadTemplate> {
         let file = if is_own(name) { name } else { LAYOUT };
@@ -308,12 +316,16 @@ impl Own {
 
 /// Renders without a bare CR: lettre makes each LF a CRLF, and a CR left over would be a line end to
 /// some servers and none to others (R24).
-fn render(env: &Environment<'_>, name: &str, words: &Words<'_>) -> Result<String, minijinja::Error> {
+fn render(
+    env: &Environment<'_>,
+    name: &str,
+    words: &LanguagePhrases<'_>,
+) -> Result<String, minijinja::Error> {
     Ok(env.get_template(name)?.render(Serde(words))?.replace('\r', ""))
 }
 
 /// Name of our layout for a part.
-fn layout_of(kind: Kind, part: Part) -> String {
+fn layout_of(kind: MailKind, part: Part) -> String {
     format!("{}.{}", kind.name(), part.name())
 }
 

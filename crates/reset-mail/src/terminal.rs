@@ -5,19 +5,19 @@ use std::{fmt::Write as _, io};
 use reset_core::error::MailError;
 
 use crate::{
-    lane::{Lane, temporary},
-    message::Letter,
+    blocking_queue::{BlockingQueue, temporary},
+    message::ComposedMail,
 };
 
 /// The standard output.
 #[derive(Default)]
 pub(crate) struct Terminal {
-    lane: Lane,
+    queue: BlockingQueue,
 }
 
 impl Terminal {
     /// Prints the letter.
-    pub(crate) async fn print(&self, letter: &Letter) -> Result<(), MailError> {
+    pub(crate) async fn print(&self, letter: &ComposedMail) -> Result<(), MailError> {
         self.print_to(io::stdout(), letter).await
     }
 
@@ -26,10 +26,10 @@ impl Terminal {
     async fn print_to(
         &self,
         mut out: impl io::Write + Send + 'static,
-        letter: &Letter,
+        letter: &ComposedMail,
     ) -> Result<(), MailError> {
         let block = block(letter);
-        let printed = self.lane.run(move || {
+        let printed = self.queue.run(move || {
             out.write_all(block.as_bytes())?;
             out.flush()
         });
@@ -37,7 +37,7 @@ impl Terminal {
     }
 }
 
-fn block(letter: &Letter) -> String {
+fn block(letter: &ComposedMail) -> String {
     let rule = "-".repeat(72);
     let mut block = format!("{rule}\nTo: {}\nSubject: {}\n\n", letter.to, letter.subject);
     for line in letter.text.lines() {
@@ -57,9 +57,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_stopped_is_a_time_out() {
-        let terminal = Terminal { lane: Lane::with_patience(Duration::from_millis(50)) };
+        let terminal = Terminal { queue: BlockingQueue::with_patience(Duration::from_millis(50)) };
         // More than a pipe holds.
-        let letter = Letter { text: "123456\n".repeat(1 << 20), ..Letter::sample() };
+        let letter = ComposedMail { text: "123456\n".repeat(1 << 20), ..ComposedMail::sample() };
         let (reader, writer) = io::pipe().unwrap();
         let outcome = terminal.print_to(writer, &letter).await;
         assert!(matches!(outcome, Err(MailError::Temporary { reply }) if reply == "timeout"));
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_block_shows_recipient_subject_and_text() {
-        let letter = Letter { text: "Hello,\n\n123456\x1b[2J\n".to_owned(), ..Letter::sample() };
+        let letter = ComposedMail { text: "Hello,\n\n123456\x1b[2J\n".to_owned(), ..ComposedMail::sample() };
         insta::assert_snapshot!(block(&letter), @r"
         ------------------------------------------------------------------------
         To: ada@example.org

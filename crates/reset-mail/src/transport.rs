@@ -1,275 +1,84 @@
-//! Where mails go: `mail_url`, parsed once.
+//! One place where mails go: a mail server, a directory or the terminal.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
-use lettre::transport::smtp::authentication;
-use rustls::pki_types::ServerName;
-use thiserror::Error;
-use url::Url;
+use lettre::{Address, transport::smtp::extension::ClientId};
+use reset_core::error::MailError;
 
-/// Port of a relay that takes mail without credentials (RFC 5321).
-const RELAY_PORT: u16 = 25;
-/// Port of submission with STARTTLS (RFC 6409).
-const SUBMISSION_PORT: u16 = 587;
-/// Port of submission with implicit TLS (RFC 8314).
-const IMPLICIT_TLS_PORT: u16 = 465;
+use crate::{
+    BadMailSettings, TransportConfig, file::Folder, message::ComposedMail, relay::SendError, smtp::Smtp,
+    terminal::Terminal,
+};
 
-/// One way for mails to leave.
+/// A transport, opened.
+pub(crate) enum Transport {
+    Smtp(Arc<Smtp>),
+    File(Folder),
+    Stdout(Terminal),
+}
+
+/// One step of a diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// A mail server.
-    Smtp(SmtpSettings),
-    /// One `.eml` file a mail.
-    File {
-        /// The directory; made when it is missing.
-        dir: PathBuf,
-    },
-    /// The terminal, for demonstrations.
-    Stdout,
-}
-
-/// A mail server and how to speak to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SmtpSettings {
-    /// Host name or IP address, the latter without brackets. Certificates are verified against it.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// When to encrypt.
-    pub tls: Tls,
-    /// What to log in with, if anything.
-    pub credentials: Option<Credentials>,
-    /// Trust anchors beside the system's, as PEM. No URL can name any: the operator's way is
-    /// `SSL_CERT_FILE`.
-    pub extra_roots: Vec<String>,
-}
-
-/// When a connection is encrypted. Certificates are verified always, and nothing falls back to plain text
-/// once TLS was begun (R26).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// STARTTLS when the server offers it. Credentials wait for it, except on a loopback address.
-    WhenOffered,
-    /// STARTTLS, or no mail.
-    Required,
-    /// TLS from the first byte.
-    Implicit,
-}
-
-/// User name and password. `Debug` prints the type alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials(pub(crate) authentication::Credentials);
-
-impl Credentials {
-    /// A user name and its password.
-    pub fn new(user: String, password: String) -> Self {
-        Self(authentication::Credentials::new(user, password))
-    }
-}
-
-/// `mail_url` is no transport. The text is a constant, never a part of the URL: that may hold a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("mail_url {0}")]
-pub struct BadMailUrl(&'static str);
-
-impl BadMailUrl {
-    /// What is wrong, for a sentence that begins with the setting's name.
-    pub fn reason(&self) -> &'static str {
-        self.0
-    }
+pub struct DiagnosisStep {
+    /// The setting that is diagnosed: `mail_url` or `mail_fallback_url`.
+    pub setting: &'static str,
+    /// What was tried: `dns`, `tcp`, `tls`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `directory`,
+    /// `terminal`.
+    pub name: &'static str,
+    /// What was found; or what failed and how to put it right, in one sentence.
+    pub result: Result<String, String>,
 }
 
 impl Transport {
-    /// Reads `mail_url`.
-    ///
-    /// * `smtp://[user:pass@]host[:port][?tls=required]`: STARTTLS when offered, or required. The port
-    ///   defaults to 587 with credentials or `tls=required`, else to 25: whoever logs in or insists on TLS
-    ///   submits, whoever does neither relays.
-    /// * `smtps://[user:pass@]host[:port]`: implicit TLS; the port defaults to 465.
-    /// * `file://DIR`: `file://mail` is relative to the working directory, `file:///var/mail` is not.
-    /// * `stdout:`
-    ///
-    /// User, password and DIR are percent-decoded.
-    ///
-    /// # Errors
-    /// [`BadMailUrl`] for everything else, unknown query parameters included.
-    pub fn parse(mail_url: &str) -> Result<Self, BadMailUrl> {
-        if mail_url == "stdout:" {
-            return Ok(Self::Stdout);
-        }
-        if let Some(dir) = mail_url.strip_prefix("file://") {
-            return match percent_decoded(dir)? {
-                dir if dir.is_empty() => Err(BadMailUrl("names no directory after file://.")),
-                dir => Ok(Self::File { dir: PathBuf::from(dir) }),
-            };
-        }
-        if !mail_url.starts_with("smtp://") && !mail_url.starts_with("smtps://") {
-            return Err(BadMailUrl("must start with smtp://, smtps:// or file://, or be stdout:."));
-        }
-        let url = Url::parse(mail_url).map_err(|_| {
-            BadMailUrl("has no valid host and port; in user and password write / ? # @ : % as %2F %3F %23 %40 %3A %25.")
-        })?;
-        SmtpSettings::from_url(&url).map(Self::Smtp)
+    pub(crate) fn new(transport: TransportConfig, hello: &ClientId) -> Result<Self, BadMailSettings> {
+        Ok(match transport {
+            TransportConfig::Smtp(settings) => Self::Smtp(Smtp::new(settings, hello.clone())?),
+            TransportConfig::File { dir } => Self::File(Folder::new(dir)),
+            TransportConfig::Stdout => Self::Stdout(Terminal::default()),
+        })
     }
-}
 
-impl SmtpSettings {
-    fn from_url(url: &Url) -> Result<Self, BadMailUrl> {
-        if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
-            return Err(BadMailUrl(
-                "has a path or fragment; in user and password write / as %2F and # as %23.",
-            ));
-        }
-        let tls = match (url.scheme(), url.query()) {
-            ("smtps", None) => Tls::Implicit,
-            ("smtps", Some(_)) => return Err(BadMailUrl("takes no query parameters with smtps://.")),
-            (_, None) => Tls::WhenOffered,
-            (_, Some("tls=required")) => Tls::Required,
-            (_, Some(_)) => return Err(BadMailUrl("has a query other than ?tls=required.")),
-        };
-        let host = url.host_str().unwrap_or_default();
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if ServerName::try_from(host).is_err() {
-            return Err(BadMailUrl("has a host that is neither a name in ASCII nor an IP address."));
-        }
-        let credentials =
-            match (percent_decoded(url.username())?, url.password().map(percent_decoded).transpose()?) {
-                (user, None) if user.is_empty() => None,
-                (user, Some(password)) if !user.is_empty() && !password.is_empty() => {
-                    Some(Credentials::new(user, password))
-                }
-                _ => return Err(BadMailUrl("has a user name without a password, or the reverse.")),
-            };
-        let port = match (url.port(), tls) {
-            (Some(0), _) => return Err(BadMailUrl("has port 0.")),
-            (Some(port), _) => port,
-            (None, Tls::Implicit) => IMPLICIT_TLS_PORT,
-            (None, Tls::WhenOffered) if credentials.is_none() => RELAY_PORT,
-            (None, Tls::WhenOffered | Tls::Required) => SUBMISSION_PORT,
-        };
-        Ok(Self { host: host.to_owned(), port, tls, credentials, extra_roots: Vec::new() })
-    }
-}
-
-/// Decodes `%XX`, strictly: a stray `%` is more likely a password that was not encoded than a wish. NUL is
-/// refused because SASL PLAIN and paths cannot carry it.
-fn percent_decoded(text: &str) -> Result<String, BadMailUrl> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-                let (high, low) = (digit(), digit());
-                let value = high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-                value.ok_or(BadMailUrl("has a % that is not followed by two hex digits; write it as %25."))?
+    /// Returns the reply: `250 2.0.0` and the like, `filed` or `printed`.
+    pub(crate) async fn send(&self, letter: &ComposedMail) -> Result<String, SendError> {
+        match self {
+            Self::Smtp(smtp) => {
+                smtp.send(letter).await.map(|reply| reply.to_string()).map_err(SendError::from)
             }
-            byte => byte,
-        });
+            Self::File(folder) => {
+                folder.put(letter).await.map(|()| "filed".to_owned()).map_err(SendError::here)
+            }
+            Self::Stdout(terminal) => {
+                terminal.print(letter).await.map(|()| "printed".to_owned()).map_err(SendError::here)
+            }
+        }
     }
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Ok(text),
-        _ => Err(BadMailUrl("percent-encodes something that is not text.")),
+
+    /// Whether a mail could be handed over now.
+    pub(crate) async fn check(&self) -> Result<(), SendError> {
+        match self {
+            Self::Smtp(smtp) => smtp.check().await.map_err(SendError::from),
+            Self::File(folder) => folder.check().await.map_err(SendError::here),
+            Self::Stdout(_) => Ok(()),
+        }
+    }
+
+    /// Every step up to the first that fails, for whoever set `setting`.
+    pub(crate) async fn diagnose(&self, from: &Address, setting: &'static str) -> Vec<DiagnosisStep> {
+        match self {
+            Self::Smtp(smtp) => smtp.diagnose(from, setting).await,
+            Self::File(folder) => {
+                vec![DiagnosisStep { setting, name: "directory", result: folder.diagnose(setting).await }]
+            }
+            Self::Stdout(_) => {
+                vec![DiagnosisStep { setting, name: "terminal", result: Ok("mails are printed".to_owned()) }]
+            }
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn smtp(mail_url: &str) -> SmtpSettings {
-        match Transport::parse(mail_url) {
-            Ok(Transport::Smtp(settings)) => settings,
-            other => panic!("{mail_url}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_port_follows_from_how_mail_is_handed_over() {
-        for (mail_url, tls, port) in [
-            ("smtp://mail.example.org", Tls::WhenOffered, 25),
-            ("smtp://u:p@mail.example.org", Tls::WhenOffered, 587),
-            ("smtp://mail.example.org?tls=required", Tls::Required, 587),
-            ("smtp://mail.example.org/?tls=required", Tls::Required, 587),
-            ("smtp://mail.example.org:2525?tls=required", Tls::Required, 2525),
-            ("smtps://mail.example.org", Tls::Implicit, 465),
-            ("smtps://u:p@mail.example.org:8465", Tls::Implicit, 8465),
-        ] {
-            let settings = smtp(mail_url);
-            assert_eq!((settings.tls, settings.port), (tls, port), "{mail_url}");
-        }
-    }
-
-    #[test]
-    fn hosts_are_names_or_addresses_of_either_family() {
-        for (mail_url, host) in [
-            ("smtp://localhost", "localhost"),
-            ("smtp://mail_relay", "mail_relay"),
-            ("smtp://192.0.2.7:25", "192.0.2.7"),
-            ("smtp://[2001:db8::7]:25", "2001:db8::7"),
-        ] {
-            assert_eq!(smtp(mail_url).host, host, "{mail_url}");
-        }
-    }
-
-    #[test]
-    fn user_and_password_are_percent_decoded() {
-        let settings = smtp("smtps://jo%40example.org:p%25%2F%3A%C3%A9@mail.example.org");
-        let wanted = Credentials::new("jo@example.org".to_owned(), "p%/:é".to_owned());
-        assert!(settings.credentials == Some(wanted));
-    }
-
-    #[test]
-    fn directories_are_relative_or_absolute() {
-        for (mail_url, dir) in
-            [("file://mail", "mail"), ("file:///var/mail", "/var/mail"), ("file://my%20mail", "my mail")]
-        {
-            assert_eq!(Transport::parse(mail_url), Ok(Transport::File { dir: dir.into() }));
-        }
-        assert_eq!(Transport::parse("stdout:"), Ok(Transport::Stdout));
-    }
-
-    #[test]
-    fn whatever_is_wrong_the_complaint_never_repeats_the_password() {
-        for mail_url in [
-            "",
-            "mail",
-            "user:canary@host",
-            "http://user:canary@host",
-            "stdout:canary",
-            "file://",
-            "file://canary%00",
-            "smtp:user:canary@host",
-            "smtp://",
-            "smtp://user:canary@",
-            "smtp://user:canary@ho st",
-            "smtp://user:canary@host:0",
-            "smtp://user:canary@host:70000",
-            "smtp://user:canary@host/path",
-            "smtp://user:canary@host#fragment",
-            "smtp://user:canary@host?tls=maybe",
-            "smtp://user:canary@host?tls=required&canary=1",
-            "smtp://user:12?canary@host",
-            "smtp://user:12/canary@host",
-            "smtp://user:12#canary@host",
-            "smtp://user:can%ary@host",
-            "smtp://user:canary%FF@host",
-            "smtp://user:canary%00@host",
-            "smtp://canary@host",
-            "smtp://:canary@host",
-            "smtp://canary:@host",
-            "smtps://user:canary@host?tls=required",
-            "smtp://user:canary@bücher.example",
-        ] {
-            let complaint = Transport::parse(mail_url).expect_err(mail_url).to_string();
-            assert!(complaint.starts_with("mail_url ") && complaint.ends_with('.'), "{complaint}");
-            assert!(!complaint.contains("canary"), "{complaint}");
-        }
-    }
-
-    #[test]
-    fn debug_output_holds_neither_user_nor_password() {
-        let settings = smtp("smtp://canary-user:canary-pass@host");
-        assert!(!format!("{settings:?}").contains("canary"));
+impl SendError {
+    /// A disk or a pipe fails every mail alike.
+    fn here(error: MailError) -> Self {
+        Self { error, by_server: true }
     }
 }

@@ -11,21 +11,21 @@ use reset_core::language::Language;
 use serde::Deserialize;
 
 pub use self::{
-    mail::{Mail, Phrases, symbols},
-    page::Page,
+    mail::{MailPhrases, Phrases, symbols},
+    page::PagePhrases,
 };
 
 /// The phrases of every language.
-pub struct Catalogue(Vec<(Language, Words)>);
+pub struct Catalogue(Vec<(Language, LanguagePhrases)>);
 
 /// The phrases of one language.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Words {
+pub struct LanguagePhrases {
     /// Those of the pages.
-    pub page: Page,
+    pub page: PagePhrases,
     /// Those of mails.
-    pub mail: Mail,
+    pub mail: MailPhrases,
 }
 
 impl Default for Catalogue {
@@ -47,7 +47,7 @@ impl Default for Catalogue {
 
 impl Catalogue {
     /// The phrases of a language.
-    pub fn of(&self, language: Language) -> &Words {
+    pub fn of(&self, language: Language) -> &LanguagePhrases {
         let known = self.0.iter().find(|(of, _)| *of == language);
         &known.expect("every language has its phrases").1
     }
@@ -104,7 +104,7 @@ mod tests {
         for file in FILES {
             for ((name, original), (same, translated)) in english.iter().zip(phrases(file)) {
                 assert_eq!(*name, same);
-                for place in ["{n}", "{name}", "{life}", "{reference}", "{email}"] {
+                for place in ["{n}", "{name}", "{lifetime}", "{reference}", "{email}"] {
                     assert_eq!(original.contains(place), translated.contains(place), "{name}: {translated}");
                 }
             }

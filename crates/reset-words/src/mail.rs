@@ -10,12 +10,12 @@ pub type Phrases = BTreeMap<String, String>;
 /// The phrases of mails.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mail {
+pub struct MailPhrases {
     /// To whom we know no name of.
     pub greeting: String,
     /// With `{name}`.
     pub greeting_named: String,
-    life: Units,
+    lifetime: Units,
     /// Of a mail with a code.
     #[serde(rename = "reset-code")]
     pub reset_code: Phrases,
@@ -37,32 +37,32 @@ struct Units {
     day: [String; 2],
 }
 
-impl Mail {
+impl MailPhrases {
     /// A lifetime in words.
-    pub fn life(&self, life: Duration) -> String {
-        let (count, unit) = in_units(life);
+    pub fn lifetime(&self, lifetime: Duration) -> String {
+        let (count, unit) = in_units(lifetime);
         let [one, many] = match unit {
-            Unit::Second => &self.life.second,
-            Unit::Minute => &self.life.minute,
-            Unit::Hour => &self.life.hour,
-            Unit::Day => &self.life.day,
+            Unit::Second => &self.lifetime.second,
+            Unit::Minute => &self.lifetime.minute,
+            Unit::Hour => &self.lifetime.hour,
+            Unit::Day => &self.lifetime.day,
         };
         (if count == 1 { one } else { many }).replace("{n}", &count.to_string())
     }
 }
 
-impl Mail {
+impl MailPhrases {
     /// A wait in words, rounded up to whole minutes: whoever comes back then does not come too early.
     pub fn wait(&self, wait: Duration) -> String {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let seconds = if seconds < 60 { seconds.max(1) } else { seconds.div_ceil(60) * 60 };
-        self.life(Duration::from_secs(seconds))
+        self.lifetime(Duration::from_secs(seconds))
     }
 }
 
 /// A lifetime in a language that we have no words of: the symbols are the same everywhere.
-pub fn symbols(life: Duration) -> String {
-    let (count, unit) = in_units(life);
+pub fn symbols(lifetime: Duration) -> String {
+    let (count, unit) = in_units(lifetime);
     let symbol = match unit {
         Unit::Second => "s",
         Unit::Minute => "min",
@@ -83,8 +83,8 @@ enum Unit {
 
 /// A lifetime in the largest unit that states it exactly, or else in whole minutes, rounded down so that
 /// no mail promises too much.
-fn in_units(life: Duration) -> (u64, Unit) {
-    match life.as_secs() {
+fn in_units(lifetime: Duration) -> (u64, Unit) {
+    match lifetime.as_secs() {
         s if s >= 172_800 && s % 86_400 == 0 => (s / 86_400, Unit::Day),
         s if s >= 3_600 && s % 3_600 == 0 => (s / 3_600, Unit::Hour),
         s if s >= 60 && (s % 60 == 0 || s >= 120) => (s / 60, Unit::Minute),
@@ -114,7 +114,7 @@ mod tests {
             (86_400, "24 hours"),
             (172_800, "2 days"),
         ] {
-            assert_eq!(catalogue.of(Language::En).mail.life(Duration::from_secs(seconds)), words);
+            assert_eq!(catalogue.of(Language::En).mail.lifetime(Duration::from_secs(seconds)), words);
         }
     }
 
@@ -122,7 +122,7 @@ mod tests {
     fn each_language_has_its_own_words_for_times() {
         let catalogue = Catalogue::default();
         let words = |seconds| {
-            Language::ALL.map(|language| catalogue.of(language).mail.life(Duration::from_secs(seconds)))
+            Language::ALL.map(|language| catalogue.of(language).mail.lifetime(Duration::from_secs(seconds)))
         };
         assert_eq!(words(30), ["30 seconds", "30 Sekunden", "30 segundos", "30 secondes", "30秒", "30 秒"]);
         assert_eq!(words(900), ["15 minutes", "15 Minuten", "15 minutos", "15 minutes", "15分", "15 分钟"]);

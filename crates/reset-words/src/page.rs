@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is its own explanation, in languages/en.toml")]
-pub struct Page {
+pub struct PagePhrases {
     pub skip: String,
     pub language: String,
     pub help: String,

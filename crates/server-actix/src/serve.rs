@@ -14,7 +14,7 @@ use actix_web::{
     dev::{AppConfig, Service, ServiceFactory, ServiceResponse},
     web,
 };
-use reset_app::{Listener, Serving, Stop};
+use reset_app::{Listener, ServeFuture, Stop};
 use reset_dialects::Api;
 use tower::service_fn;
 
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
-pub fn serve(listener: Listener, api: Api, stop: Stop) -> Serving {
+pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
     let service = move || {
         let api = api.clone();
         async move {
@@ -43,7 +43,7 @@ async fn application(
     let strays = api.clone();
     let stray = move |WireRequest(request): WireRequest| {
         let api = strays.clone();
-        async move { respond(api.stray(request).await) }
+        async move { respond(api.fallback(request).await) }
     };
     let app = App::new()
         .app_data(web::PayloadConfig::new(api.body_limit()))

@@ -12,7 +12,7 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
-use reset_dialects::{BodyError, Peer, patiently};
+use reset_dialects::{BodyError, Peer, with_body_timeout};
 
 /// A request with its body, or with why there is none.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);
@@ -23,7 +23,7 @@ impl FromRequest for WireRequest {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (head, body) = (head(request), body(request, payload));
-        Box::pin(async move { Ok(Self(http::Request::from_parts(head, patiently(body).await))) })
+        Box::pin(async move { Ok(Self(http::Request::from_parts(head, with_body_timeout(body).await))) })
     }
 }
 

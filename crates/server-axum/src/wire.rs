@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::TryFutureExt;
-use reset_dialects::{BodyError, Peer, patiently};
+use reset_dialects::{BodyError, Peer, with_body_timeout};
 
 /// A request with its body, or with why there is none.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);
@@ -41,7 +41,7 @@ impl<S: Send + Sync> FromRequest<S> for WireRequest {
             return Ok(Self(http::Request::from_parts(parts, Err(BodyError::TooLarge))));
         }
         let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state);
-        let body = patiently(read.map_err(|rejection| match rejection.status() {
+        let body = with_body_timeout(read.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => BodyError::TooLarge,
             _ => BodyError::Unreadable,
         }));

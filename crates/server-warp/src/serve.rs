@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use reset_app::{Listener, Serving, Stop};
+use reset_app::{Listener, ServeFuture, Stop};
 use reset_dialects::{Api, BodyError};
 use warp::Filter;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
-pub fn serve(listener: Listener, api: Api, stop: Stop) -> Serving {
+pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
     Box::pin(reset_listen::serve(listener, warp::service(with_strays(api)), stop))
 }
 
@@ -25,12 +25,12 @@ fn with_strays(
     let (strays, last) = (api.clone(), api.clone());
     let stray = head().and(warp::body::stream()).then(move |head, body| {
         let api = strays.clone();
-        async move { api.stray(with_body(head, body, api.body_limit()).await).await }
+        async move { api.fallback(with_body(head, body, api.body_limit()).await).await }
     });
     // A body is taken once: only a filter that took it and rejected would lead here, and none of ours does.
     let bodiless = warp::any().then(move || {
         let api = last.clone();
-        async move { api.stray(Request::new(Err(BodyError::Unreadable))).await }
+        async move { api.fallback(Request::new(Err(BodyError::Unreadable))).await }
     });
     filter(api).or(stray).unify().or(bodiless).unify()
 }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::SocketAddr, pin::pin};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, Uri, header::CONTENT_LENGTH};
-use reset_dialects::{BodyError, Peer, patiently};
+use reset_dialects::{BodyError, Peer, with_body_timeout};
 use warp::{Filter, path::FullPath};
 
 /// The head of a request.
@@ -41,7 +41,7 @@ pub(crate) async fn with_body(
     limit: usize,
 ) -> Request<Result<Bytes, BodyError>> {
     let announced = head.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let body = patiently(collect(body, announced, limit)).await;
+    let body = with_body_timeout(collect(body, announced, limit)).await;
     head.map(|()| body)
 }
 

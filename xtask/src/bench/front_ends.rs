@@ -37,8 +37,8 @@ pub(super) fn run() -> anyhow::Result<()> {
         let place = folder.path().join(framework);
         fs::create_dir(&place)?;
         let mut deployment = Deployment::new(release.join(format!("server-{framework}")), place);
-        deployment.set("RESET_LOG", "error");
-        deployment.set("RESET_LIMITS__ENABLED", "false");
+        deployment.set("POLYRESET_LOG", "error");
+        deployment.set("POLYRESET_LIMITS__ENABLED", "false");
         let ours = deployment.command(&["serve"]);
         runners.push(Runner::start(framework.to_owned(), ours, "/api/auth/email/reset-password")?);
         #[expect(clippy::disallowed_methods, reason = "running what is measured is what this is for")]

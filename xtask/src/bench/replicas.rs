@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use conformance::{
-    dialects::{DIALECTS, Dialect, asked},
+    dialects::{ClientDialect, DIALECTS, asked},
     http::Connection,
     mails,
     own_server::OwnServer,
@@ -49,7 +49,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         deployments[0].add_user(&address(number), "a password to begin with")?;
     }
     let measure = deployments.map(|mut deployment| {
-        deployment.set("RESET_PASSWORD__ARGON2_M_KIB", &HASH.0.to_string());
+        deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", &HASH.0.to_string());
         deployment
     });
     let mut all = [(); 3].map(|()| Measured::default());
@@ -77,11 +77,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 fn deployment(name: &str, folder: &Path, url: &str) -> Deployment {
     let mut deployment = Deployment::new(root().join("target/release").join(name), folder);
-    deployment.set("RESET_DATABASE_URL", url);
-    deployment.set("RESET_SECRET", &"07".repeat(32));
-    deployment.set("RESET_LIMITS__ENABLED", "false");
-    deployment.set("RESET_NOTIFY__PASSWORD_CHANGED", "false");
-    deployment.set("RESET_LOG", "error");
+    deployment.set("POLYRESET_DATABASE_URL", url);
+    deployment.set("POLYRESET_SECRET", &"07".repeat(32));
+    deployment.set("POLYRESET_LIMITS__ENABLED", "false");
+    deployment.set("POLYRESET_NOTIFY__PASSWORD_CHANGED", "false");
+    deployment.set("POLYRESET_LOG", "error");
     deployment
 }
 
@@ -124,7 +124,7 @@ fn on_all(
 
 /// Complete resets per second: asked, mailed, and, what is timed, the password set.
 fn resets(places: &[SocketAddr], deployment: &Deployment, round: usize) -> anyhow::Result<f64> {
-    let px0: &Dialect = &DIALECTS[0];
+    let px0: &ClientDialect = &DIALECTS[0];
     let folder = deployment.mails();
     if folder.is_dir() {
         std::fs::remove_dir_all(&folder).context("old mails")?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Kind, notation};
+use super::{CanaryKind, encoding};
 
 /// Shortest text that is looked for: a shorter one may be in a log by chance.
 pub(super) const SHORTEST: usize = 8;
@@ -11,11 +11,11 @@ pub(super) const SHORTEST: usize = 8;
 const START: usize = 8;
 
 /// What of `known` is in `log`: line, kind and notation of each, and never the text itself.
-pub(super) fn found(known: &BTreeMap<String, Kind>, log: &[u8]) -> Vec<String> {
-    let mut starts: HashMap<[u8; START], Vec<(Kind, &'static str, String)>> = HashMap::new();
+pub(super) fn found(known: &BTreeMap<String, CanaryKind>, log: &[u8]) -> Vec<String> {
+    let mut starts: HashMap<[u8; START], Vec<(CanaryKind, &'static str, String)>> = HashMap::new();
     let mut first = vec![false; 1 << 16];
-    for (text, kind) in known.iter().filter(|(_, kind)| **kind != Kind::Code) {
-        for (name, written) in notation::all(text) {
+    for (text, kind) in known.iter().filter(|(_, kind)| **kind != CanaryKind::Code) {
+        for (name, written) in encoding::all(text) {
             let Some(start) = written.as_bytes().first_chunk::<START>() else { continue };
             first[pair(start)] = true;
             starts.entry(*start).or_default().push((*kind, name, written));
@@ -34,8 +34,8 @@ pub(super) fn found(known: &BTreeMap<String, Kind>, log: &[u8]) -> Vec<String> {
         }
         // Six digits may be part of any number: as a word they are a code.
         for word in line.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| word.len() == 6) {
-            if std::str::from_utf8(word).is_ok_and(|word| known.get(word) == Some(&Kind::Code)) {
-                all.push(format!("line {number}: {:?}, as it is", Kind::Code));
+            if std::str::from_utf8(word).is_ok_and(|word| known.get(word) == Some(&CanaryKind::Code)) {
+                all.push(format!("line {number}: {:?}, as it is", CanaryKind::Code));
             }
         }
     }

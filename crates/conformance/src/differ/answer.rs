@@ -11,7 +11,7 @@ const MASKED: [&str; 1] = ["x-reset-reference"];
 /// One answer as it is compared. Order and case of header names, the phrase behind the status and interim
 /// answers (`100 Continue`, which a server may leave out) are not part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct ParsedAnswer {
     /// Status code.
     pub status: u16,
     /// Names in lower case with their values, sorted.
@@ -23,7 +23,7 @@ pub struct Answer {
 /// What was cut out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cut {
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<ParsedAnswer>,
     /// Bytes that are no whole answer.
     pub(super) rest: Vec<u8>,
 }
@@ -42,7 +42,7 @@ pub(super) fn cut(bytes: &[u8]) -> Cut {
     Cut { answers, rest: rest.to_vec() }
 }
 
-fn one(bytes: &[u8]) -> Option<(Answer, &[u8])> {
+fn one(bytes: &[u8]) -> Option<(ParsedAnswer, &[u8])> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let (head, after) = (String::from_utf8_lossy(&bytes[..end]), &bytes[end + 4..]);
     let mut lines = head.split("\r\n");
@@ -74,7 +74,7 @@ fn one(bytes: &[u8]) -> Option<(Answer, &[u8])> {
         )
         .collect();
     headers.sort();
-    Some((Answer { status, headers, body }, after))
+    Some((ParsedAnswer { status, headers, body }, after))
 }
 
 /// `body` with every `text` in it replaced.
@@ -100,7 +100,7 @@ fn unchunked(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for ParsedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
         for (name, value) in &self.headers {

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use super::answer::{Answer, cut};
+use super::answer::{ParsedAnswer, cut};
 use crate::{
-    place::{Place, Socket},
+    endpoint::{Endpoint, Socket},
     random::Probe,
 };
 
@@ -27,9 +27,9 @@ pub enum End {
 
 /// What one server said to one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ExchangeOutcome {
     /// Its answers, the sentinel's among them.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<ParsedAnswer>,
     /// Bytes behind them that are no whole answer.
     pub rest: Vec<u8>,
     /// How the connection ended.
@@ -40,9 +40,9 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When nobody listens.
-pub fn exchange(place: &Place, probe: &Probe, patience: Duration) -> io::Result<Outcome> {
+pub fn exchange(place: &Endpoint, probe: &Probe, patience: Duration) -> io::Result<ExchangeOutcome> {
     let mut socket = Socket::connect(place)?;
-    socket.set_patience(patience)?;
+    socket.set_timeouts(patience)?;
     let (mut seen, mut end) = (Vec::new(), None);
     for (number, part) in probe.parts.iter().enumerate() {
         let last = number + 1 == probe.parts.len();
@@ -60,7 +60,7 @@ pub fn exchange(place: &Place, probe: &Probe, patience: Duration) -> io::Result<
         }
     }
     let cut = cut(&seen);
-    Ok(Outcome { answers: cut.answers, rest: cut.rest, end: end.unwrap_or(End::Silent) })
+    Ok(ExchangeOutcome { answers: cut.answers, rest: cut.rest, end: end.unwrap_or(End::Silent) })
 }
 
 /// Reads until there are `wanted` answers, or the connection ends one way or the other.
@@ -78,7 +78,7 @@ fn read(socket: &mut Socket, seen: &mut Vec<u8>, wanted: usize, head: bool) -> O
         }
         if wanted != usize::MAX {
             let cut = cut(seen);
-            let whole = |answer: &Answer| head || answer.status == 204 || !answer.body.is_empty();
+            let whole = |answer: &ParsedAnswer| head || answer.status == 204 || !answer.body.is_empty();
             if cut.rest.is_empty() && cut.answers.len() >= wanted && cut.answers.last().is_some_and(whole) {
                 return None;
             }
@@ -86,7 +86,7 @@ fn read(socket: &mut Socket, seen: &mut Vec<u8>, wanted: usize, head: bool) -> O
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for ExchangeOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for answer in &self.answers {
             writeln!(f, "    {answer}")?;

@@ -11,11 +11,11 @@ mod shrink;
 use std::{fmt::Write, io, time::Duration};
 
 pub use self::{
-    answer::Answer,
-    exchange::{End, Outcome, exchange},
+    answer::ParsedAnswer,
+    exchange::{End, ExchangeOutcome, exchange},
     run::{Report, Run},
 };
-use crate::{place::Place, random::Probe};
+use crate::{endpoint::Endpoint, random::Probe};
 
 /// Silence of this length is an answer, when all are silent.
 const SHORT: Duration = Duration::from_millis(300);
@@ -30,18 +30,18 @@ pub struct Front {
     /// Its name.
     pub name: &'static str,
     /// Where it listens.
-    pub place: Place,
+    pub place: Endpoint,
 }
 
 /// What came of one probe.
 #[derive(Debug)]
 pub enum Verdict {
     /// All said the same.
-    Same(Outcome),
+    Same(ExchangeOutcome),
     /// They differed once and then no more.
     Unsteady(String),
     /// They differ: what each said.
-    Different(Vec<Outcome>),
+    Different(Vec<ExchangeOutcome>),
 }
 
 /// Sends `probe` to each of `fronts` and compares what they say.
@@ -67,7 +67,7 @@ pub fn compare(fronts: &[Front], probe: &Probe) -> io::Result<Verdict> {
 ///
 /// # Errors
 /// When a front-end does not listen.
-pub fn explain(fronts: &[Front], probe: &Probe, outcomes: &[Outcome]) -> io::Result<String> {
+pub fn explain(fronts: &[Front], probe: &Probe, outcomes: &[ExchangeOutcome]) -> io::Result<String> {
     let wanted = kind(outcomes);
     let small = shrink::shrink(probe, |smaller| {
         let outcomes = ask(fronts, smaller, SHORT)?;
@@ -76,25 +76,25 @@ pub fn explain(fronts: &[Front], probe: &Probe, outcomes: &[Outcome]) -> io::Res
     Ok(story(fronts, &small, &ask(fronts, &small, LONG)?))
 }
 
-fn ask(fronts: &[Front], probe: &Probe, patience: Duration) -> io::Result<Vec<Outcome>> {
+fn ask(fronts: &[Front], probe: &Probe, patience: Duration) -> io::Result<Vec<ExchangeOutcome>> {
     fronts.iter().map(|front| exchange(&front.place, probe, patience)).collect()
 }
 
 /// What all of them said, and how the connection ended; nothing if they differ.
-fn agreed(outcomes: &[Outcome]) -> Option<Outcome> {
+fn agreed(outcomes: &[ExchangeOutcome]) -> Option<ExchangeOutcome> {
     let (first, others) = outcomes.split_first()?;
     others.iter().all(|other| other == first).then(|| first.clone())
 }
 
 /// What makes two differences the same one: statuses and ends.
-type Kind = Vec<(Vec<u16>, End)>;
+type OutcomePattern = Vec<(Vec<u16>, End)>;
 
-fn kind(outcomes: &[Outcome]) -> Kind {
-    let statuses = |outcome: &Outcome| outcome.answers.iter().map(|answer| answer.status).collect();
+fn kind(outcomes: &[ExchangeOutcome]) -> OutcomePattern {
+    let statuses = |outcome: &ExchangeOutcome| outcome.answers.iter().map(|answer| answer.status).collect();
     outcomes.iter().map(|outcome| (statuses(outcome), outcome.end)).collect()
 }
 
-fn story(fronts: &[Front], probe: &Probe, outcomes: &[Outcome]) -> String {
+fn story(fronts: &[Front], probe: &Probe, outcomes: &[ExchangeOutcome]) -> String {
     let mut story = String::new();
     for part in &probe.parts {
         let shown = &part[..part.len().min(2_000)];

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Front, Kind, Outcome, Verdict, compare, explain, kind};
+use super::{ExchangeOutcome, Front, OutcomePattern, Verdict, compare, explain, kind};
 use crate::random::{Probe, Row, probe};
 
 /// Kinds of differences after which a run ends early.
@@ -52,7 +52,7 @@ struct Found {
     number: usize,
     times: usize,
     probe: Probe,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<ExchangeOutcome>,
 }
 
 impl Run {
@@ -97,7 +97,7 @@ impl Run {
         fronts: &[Front],
         rows: &[Row],
         next: &AtomicUsize,
-        report: &Mutex<(Report, BTreeMap<Kind, Found>)>,
+        report: &Mutex<(Report, BTreeMap<OutcomePattern, Found>)>,
     ) -> io::Result<()> {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);

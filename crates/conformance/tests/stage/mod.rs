@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use reset_dialects::{
-    Settings,
-    demo::{self, Carries, Mail, Person, Stage},
+    DialectSettings,
+    demo::{self, Carries, Person, ShownMail, Stage},
 };
 
-use crate::world::usual;
+use crate::bench::usual;
 
 /// The default settings during a demo.
-pub(crate) fn staged() -> Settings {
-    let demo = demo::Settings { public_url: "http://127.0.0.1:8080".to_owned(), stage: Arc::new(Still) };
-    Settings { demo: Some(demo), ..usual() }
+pub(crate) fn staged() -> DialectSettings {
+    let demo = demo::DemoSettings { public_url: "http://127.0.0.1:8080".to_owned(), stage: Arc::new(Still) };
+    DialectSettings { demo: Some(demo), ..usual() }
 }
 
-/// The account of every world, and two mails that nobody sent.
+/// The account of every bench, and two mails that nobody sent.
 struct Still;
 
 impl Stage for Still {
@@ -24,9 +24,9 @@ impl Stage for Still {
         vec![Person { email, name, password: "Demo-1".to_owned() }]
     }
 
-    fn mails(&self) -> Vec<Mail> {
+    fn mails(&self) -> Vec<ShownMail> {
         let link = "http://127.0.0.1:8080/reset?reset_token=a.b.c".to_owned();
-        let mail = |id: &str, subject: &str, secret: &str, dialect: &str, carries| Mail {
+        let mail = |id: &str, subject: &str, secret: &str, dialect: &str, carries| ShownMail {
             id: id.to_owned(),
             to: "user@example.com".to_owned(),
             subject: subject.to_owned(),

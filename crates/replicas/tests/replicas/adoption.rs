@@ -4,7 +4,7 @@
 use conformance::{databases, dialects::DIALECTS, http::post, mails};
 
 use crate::{
-    PATIENCE,
+    TIMEOUT,
     site::{Site, exchanged},
 };
 
@@ -56,7 +56,7 @@ const PRESETS: [(&str, &str, &str, &str, &str); 4] = [
 #[test]
 fn each_presets_table_is_reset_through_each_dialect_in_the_hash_of_its_rows() {
     for (preset, table, made, column, letter) in PRESETS {
-        let Some(mut site) = Site::on(databases::Server::Postgres) else { return };
+        let Some(mut site) = Site::on(databases::DatabaseServer::Postgres) else { return };
         site.database.execute(made);
         for dialect in DIALECTS {
             // As it was typed at the sign-up, where the system keeps that.
@@ -66,7 +66,7 @@ fn each_presets_table_is_reset_through_each_dialect_in_the_hash_of_its_rows() {
                 dialect.name
             ));
         }
-        site.set("RESET_USERS__PRESET", preset);
+        site.set("POLYRESET_USERS__PRESET", preset);
         let servers = site.start();
         for (number, dialect) in DIALECTS.iter().enumerate() {
             let at = |step: usize| servers[(number + step) % 3].address;
@@ -76,8 +76,8 @@ fn each_presets_table_is_reset_through_each_dialect_in_the_hash_of_its_rows() {
             // Mail goes to the address as it is stored, whatever was typed.
             let asked = post(at(0), dialect.ask, &format!(r#"{{"email":"{email}"}}"#)).unwrap();
             assert!(asked.status < 300, "{preset}, {}: {}", dialect.name, asked.body);
-            let wanted = |letter: &mails::Letter| (dialect.secret)(letter).is_some();
-            let mail = mails::wait_for(&site.mails(), &stored, PATIENCE, wanted).unwrap();
+            let wanted = |letter: &mails::ReceivedMail| (dialect.secret)(letter).is_some();
+            let mail = mails::wait_for(&site.mails(), &stored, TIMEOUT, wanted).unwrap();
             let secret = (dialect.secret)(&mail).unwrap().to_owned();
             let secret = exchanged(dialect, at(1), &email, secret);
             // bcrypt reads 72 bytes: one more is refused, and the secret is unspent.

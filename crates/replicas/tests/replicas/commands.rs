@@ -17,9 +17,11 @@ fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(text).unwrap().trim().to_owned())
 }
 
-fn serve_refuses_a_schema_that_is_behind_and_migrate_may_run_eight_times_at_once(server: databases::Server) {
+fn serve_refuses_a_schema_that_is_behind_and_migrate_may_run_eight_times_at_once(
+    server: databases::DatabaseServer,
+) {
     let Some(mut site) = Site::on(server) else { return };
-    site.set("RESET_DATABASE__AUTO_MIGRATE", "false");
+    site.set("POLYRESET_DATABASE__AUTO_MIGRATE", "false");
     for deployment in &site.deployments {
         let (code, text) = said(&deployment.run(&["serve"], "").unwrap());
         assert_eq!(
@@ -27,7 +29,7 @@ fn serve_refuses_a_schema_that_is_behind_and_migrate_may_run_eight_times_at_once
             (
                 Some(1),
                 "error: the database schema is behind: run the command migrate, or set database.auto_migrate \
-                 (RESET_DATABASE__AUTO_MIGRATE=true)"
+                 (POLYRESET_DATABASE__AUTO_MIGRATE=true)"
             )
         );
         let (code, text) = said(&deployment.run(&["migrate", "--check"], "").unwrap());
@@ -48,7 +50,7 @@ fn serve_refuses_a_schema_that_is_behind_and_migrate_may_run_eight_times_at_once
     site.start();
 }
 
-fn doctor_says_ok_line_by_line(server: databases::Server) {
+fn doctor_says_ok_line_by_line(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let (code, text) = said(&site.deployments[0].run(&["doctor"], "").unwrap());
     let fix = text.lines().any(|line| line.starts_with("FAIL  database: ") && line.contains("migrate"));
@@ -63,7 +65,7 @@ fn doctor_says_ok_line_by_line(server: databases::Server) {
     }
 }
 
-fn accounts_are_added_verified_and_blocked_by_any_of_the_three(server: databases::Server) {
+fn accounts_are_added_verified_and_blocked_by_any_of_the_three(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let [one, two, three] = &site.deployments;
     let code = |output: std::io::Result<Output>| output.unwrap().status.code();

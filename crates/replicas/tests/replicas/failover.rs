@@ -14,7 +14,7 @@ use conformance::{
 };
 
 use crate::{
-    PATIENCE,
+    TIMEOUT,
     site::{deployment, secret},
     sql,
 };
@@ -29,12 +29,16 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
     let Some(mut primary) = OwnServer::start() else { return };
     let standby = primary.standby();
     let url = primary.url();
-    sql::execute(databases::Server::Postgres, &url, "ALTER SYSTEM SET synchronous_standby_names = '*'");
-    sql::execute(databases::Server::Postgres, &url, "SELECT pg_reload_conf()");
+    sql::execute(
+        databases::DatabaseServer::Postgres,
+        &url,
+        "ALTER SYSTEM SET synchronous_standby_names = '*'",
+    );
+    sql::execute(databases::DatabaseServer::Postgres, &url, "SELECT pg_reload_conf()");
     let waits = "SELECT COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
     let begun = Instant::now();
-    while sql::number(databases::Server::Postgres, &url, waits) == 0 {
-        assert!(begun.elapsed() < PATIENCE, "the standby is not synchronous");
+    while sql::number(databases::DatabaseServer::Postgres, &url, waits) == 0 {
+        assert!(begun.elapsed() < TIMEOUT, "the standby is not synchronous");
         thread::sleep(Duration::from_millis(20));
     }
     let folder = tempfile::tempdir().unwrap();
@@ -43,7 +47,7 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
         primary.port, standby.port
     );
     let Some(mut deployment) = deployment("server-axum", folder.path(), &both) else { return };
-    deployment.set("RESET_DATABASE__CONNECT_TIMEOUT", "2s");
+    deployment.set("POLYRESET_DATABASE__CONNECT_TIMEOUT", "2s");
     let server = deployment.start().unwrap();
     let owner = |number: usize| format!("owner{number}@example.com");
     let strapi = &DIALECTS[2];
@@ -89,7 +93,7 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
     standby.promote();
     let begun = Instant::now();
     while conformance::http::get(server.address, "/readyz").unwrap().status != 200 {
-        assert!(begun.elapsed() < PATIENCE, "{}", deployment.logged());
+        assert!(begun.elapsed() < TIMEOUT, "{}", deployment.logged());
         thread::sleep(Duration::from_millis(20));
     }
 
@@ -108,15 +112,15 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
     assert!(acknowledged > 0 && (BEFORE..RESETS).contains(&done), "{acknowledged} requests, {done} resets");
     let count = |condition: &str| {
         let query = format!("SELECT COUNT(*) FROM polyreset.jobs WHERE {condition}");
-        sql::number(databases::Server::Postgres, &standby.url(), &query)
+        sql::number(databases::DatabaseServer::Postgres, &standby.url(), &query)
     };
     assert!(count("email IS NOT NULL") >= i64::try_from(RESETS + acknowledged).unwrap());
     let begun = Instant::now();
     let held = "UPDATE polyreset.jobs SET due_at = 0 WHERE taken AND finished_at IS NULL";
     thread::sleep(Duration::from_secs(1));
-    sql::execute(databases::Server::Postgres, &standby.url(), held);
+    sql::execute(databases::DatabaseServer::Postgres, &standby.url(), held);
     while count("finished_at IS NULL") > 0 {
-        assert!(begun.elapsed() < PATIENCE, "{}", deployment.logged());
+        assert!(begun.elapsed() < TIMEOUT, "{}", deployment.logged());
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(count("outcome NOT IN ('mailed', 'superseded')"), 0);

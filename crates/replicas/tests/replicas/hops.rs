@@ -15,7 +15,9 @@ on_each_engine! {
     each_dialects_whole_flow_hops_between_three_processes_in_every_rotation,
 }
 
-fn each_dialects_whole_flow_hops_between_three_processes_in_every_rotation(server: databases::Server) {
+fn each_dialects_whole_flow_hops_between_three_processes_in_every_rotation(
+    server: databases::DatabaseServer,
+) {
     let Some(site) = Site::on(server) else { return };
     // On an empty database, all at once: one migrates, and all come up.
     let servers = site.start();

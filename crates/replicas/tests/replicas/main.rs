@@ -19,7 +19,7 @@ mod workers;
 use std::time::Duration;
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Makes one test of each case on each engine.
 macro_rules! on_each_engine {
@@ -27,13 +27,13 @@ macro_rules! on_each_engine {
         mod postgres {
             $(#[test]
             fn $case() {
-                super::$case(conformance::databases::Server::Postgres);
+                super::$case(conformance::databases::DatabaseServer::Postgres);
             })*
         }
         mod mariadb {
             $(#[test]
             fn $case() {
-                super::$case(conformance::databases::Server::Mariadb);
+                super::$case(conformance::databases::DatabaseServer::Mariadb);
             })*
         }
     };

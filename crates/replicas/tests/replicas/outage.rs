@@ -14,7 +14,7 @@ use conformance::{
 };
 
 use crate::{
-    PATIENCE,
+    TIMEOUT,
     site::{deployment, exchanged, secret},
 };
 
@@ -37,7 +37,7 @@ fn while_postgres_is_down_every_dialect_says_so_soon_and_after_that_all_goes_on(
     let servers: Vec<Server> = deployments
         .into_iter()
         .map(|mut deployment| {
-            deployment.set("RESET_DATABASE__CONNECT_TIMEOUT", "2s");
+            deployment.set("POLYRESET_DATABASE__CONNECT_TIMEOUT", "2s");
             deployment.start().unwrap()
         })
         .collect();
@@ -58,13 +58,13 @@ fn while_postgres_is_down_every_dialect_says_so_soon_and_after_that_all_goes_on(
 
     for number in 1..12 {
         let (email, dialect) = (format!("user{number}@example.com"), &DIALECTS[number % 4]);
-        let wanted = |letter: &mails::Letter| (dialect.secret)(letter).is_some();
-        mails::wait_for(&admin.mails(), &email, PATIENCE, wanted).unwrap();
+        let wanted = |letter: &mails::ReceivedMail| (dialect.secret)(letter).is_some();
+        mails::wait_for(&admin.mails(), &email, TIMEOUT, wanted).unwrap();
     }
     for (number, server) in servers.iter().enumerate() {
         let begun = Instant::now();
         while get(server.address, "/readyz").unwrap().status != 200 {
-            assert!(begun.elapsed() < PATIENCE, "{}", admin.logged());
+            assert!(begun.elapsed() < TIMEOUT, "{}", admin.logged());
             thread::sleep(Duration::from_millis(20));
         }
         for dialect in &DIALECTS {
@@ -99,5 +99,5 @@ fn down(server: &Server, code: &str) {
     let ready = get(server.address, "/readyz").unwrap();
     assert_eq!(ready.status, 503, "{}", ready.body);
     assert_eq!(get(server.address, "/healthz").unwrap().status, 200);
-    assert!(begun.elapsed() < PATIENCE);
+    assert!(begun.elapsed() < TIMEOUT);
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Barrier, thread};
 use conformance::{
     databases,
     dialects::DIALECTS,
-    http::{Answer, Connection},
+    http::{Connection, RawResponse},
     server::Server,
 };
 
@@ -21,7 +21,7 @@ on_each_engine! {
 }
 
 /// Sends all bodies at the same time, spread over the servers; the answers in the order of the bodies.
-fn at_once(servers: &[Server], path: &str, bodies: &[String]) -> Vec<Answer> {
+fn at_once(servers: &[Server], path: &str, bodies: &[String]) -> Vec<RawResponse> {
     let start = Barrier::new(bodies.len());
     let send = |place: SocketAddr, body: &str| {
         let mut connection = Connection::open(place).unwrap();
@@ -48,7 +48,7 @@ fn at_once(servers: &[Server], path: &str, bodies: &[String]) -> Vec<Answer> {
     })
 }
 
-fn of_two_hundred_simultaneous_resets_with_one_secret_exactly_one_is_done(server: databases::Server) {
+fn of_two_hundred_simultaneous_resets_with_one_secret_exactly_one_is_done(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let servers = site.start();
     for (number, dialect) in DIALECTS.iter().enumerate() {
@@ -69,9 +69,9 @@ fn of_two_hundred_simultaneous_resets_with_one_secret_exactly_one_is_done(server
     }
 }
 
-fn an_address_is_mailed_once_a_minute_whichever_replica_is_asked(server: databases::Server) {
+fn an_address_is_mailed_once_a_minute_whichever_replica_is_asked(server: databases::DatabaseServer) {
     let Some(mut site) = Site::on(server) else { return };
-    site.set("RESET_LIMITS__ENABLED", "true");
+    site.set("POLYRESET_LIMITS__ENABLED", "true");
     let servers = site.start();
     site.add_accounts(&["user@example.com".to_owned()]);
     let bodies = vec![r#"{"email":"user@example.com"}"#.to_owned(); 9];
@@ -82,7 +82,7 @@ fn an_address_is_mailed_once_a_minute_whichever_replica_is_asked(server: databas
     assert_eq!(site.number(&jobs), 1);
 }
 
-fn three_processes_evaluate_three_guesses_between_them_and_not_one_more(server: databases::Server) {
+fn three_processes_evaluate_three_guesses_between_them_and_not_one_more(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let servers = site.start();
     let insforge = &DIALECTS[3];

@@ -12,7 +12,7 @@ use std::{
 
 use conformance::{
     databases,
-    dialects::{DIALECTS, Dialect},
+    dialects::{ClientDialect, DIALECTS},
     http::post,
     server::Server,
 };
@@ -49,13 +49,13 @@ impl Rota {
 }
 
 /// A ticket of `dialect` for an account of its own: what its reset takes.
-fn asked(site: &Site, rota: &Rota, dialect: &Dialect, email: &str) -> String {
+fn asked(site: &Site, rota: &Rota, dialect: &ClientDialect, email: &str) -> String {
     site.add_accounts(&[email.to_owned()]);
     let secret = secret(dialect, rota.next(), &site.mails(), email);
     (dialect.body)(&exchanged(dialect, rota.next(), email, secret), "New Password 1!")
 }
 
-fn spent(rota: &Rota, dialect: &Dialect, body: &str) -> u16 {
+fn spent(rota: &Rota, dialect: &ClientDialect, body: &str) -> u16 {
     post(rota.next(), dialect.reset, body).unwrap().status
 }
 
@@ -64,8 +64,8 @@ fn roll(site: &Site, servers: &mut Vec<Server>, rota: &Rota, secret: &str, previ
     for number in 0..3 {
         rota.put(number, None);
         let mut deployment = site.another(number);
-        deployment.set("RESET_SECRET", &secret.repeat(32));
-        deployment.set("RESET_SECRET_PREVIOUS", &previous.repeat(32));
+        deployment.set("POLYRESET_SECRET", &secret.repeat(32));
+        deployment.set("POLYRESET_SECRET_PREVIOUS", &previous.repeat(32));
         assert!(servers.remove(0).terminate().unwrap().success());
         let server = deployment.start().unwrap();
         rota.put(number, Some(server.address));
@@ -73,15 +73,15 @@ fn roll(site: &Site, servers: &mut Vec<Server>, rota: &Rota, secret: &str, previ
     }
 }
 
-fn no_reset_fails_while_three_replicas_get_another_secret_one_by_one(server: databases::Server) {
+fn no_reset_fails_while_three_replicas_get_another_secret_one_by_one(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let mut servers = Vec::from(site.start());
     let rota = Rota {
         places: Mutex::new([0, 1, 2].map(|number: usize| Some(servers[number].address))),
         turn: AtomicUsize::new(0),
     };
-    let out = |prefix: &str| -> Vec<(&Dialect, String)> {
-        let one = |dialect: &'static Dialect| {
+    let out = |prefix: &str| -> Vec<(&ClientDialect, String)> {
+        let one = |dialect: &'static ClientDialect| {
             (dialect, asked(&site, &rota, dialect, &format!("{prefix}-{}@example.com", dialect.name)))
         };
         DIALECTS.iter().map(one).collect()

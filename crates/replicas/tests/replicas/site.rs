@@ -11,14 +11,14 @@ use std::{
 
 use conformance::{
     databases::{self, Fresh},
-    dialects::{Dialect, asked, text},
+    dialects::{ClientDialect, asked, text},
     http::post,
     mails,
     server::{Deployment, Server},
 };
 use tempfile::TempDir;
 
-use crate::{PATIENCE, sql};
+use crate::{TIMEOUT, sql};
 
 /// The programs.
 const FRONT_ENDS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
@@ -48,18 +48,18 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 /// A deployment in `folder` of the server `name` on the database at `url`.
 pub(crate) fn deployment(name: &str, folder: &Path, url: &str) -> Option<Deployment> {
     let mut deployment = Deployment::new(program(name)?, folder).watched();
-    deployment.set("RESET_DATABASE_URL", url);
-    deployment.set("RESET_DATABASE__CONNECTIONS", "6");
-    deployment.set("RESET_DATABASE__AUTO_MIGRATE", "true");
-    deployment.set("RESET_SECRET", &"07".repeat(32));
+    deployment.set("POLYRESET_DATABASE_URL", url);
+    deployment.set("POLYRESET_DATABASE__CONNECTIONS", "6");
+    deployment.set("POLYRESET_DATABASE__AUTO_MIGRATE", "true");
+    deployment.set("POLYRESET_SECRET", &"07".repeat(32));
     // All of it comes from one address, and much of it at once.
-    deployment.set("RESET_LIMITS__ENABLED", "false");
+    deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     Some(deployment)
 }
 
 impl Site {
     /// Three deployments on an empty database; nothing where there is no server for it.
-    pub(crate) fn on(server: databases::Server) -> Option<Self> {
+    pub(crate) fn on(server: databases::DatabaseServer) -> Option<Self> {
         program(FRONT_ENDS[0])?;
         let database = server.empty(sql::execute)?;
         let folder = tempfile::tempdir().unwrap();
@@ -104,8 +104,8 @@ impl Site {
     /// A table's name on this engine.
     pub(crate) fn table(&self, name: &str) -> String {
         let separator = match self.database.server() {
-            databases::Server::Postgres => '.',
-            databases::Server::Mariadb => '_',
+            databases::DatabaseServer::Postgres => '.',
+            databases::DatabaseServer::Mariadb => '_',
         };
         format!("polyreset{separator}{name}")
     }
@@ -117,7 +117,7 @@ impl Site {
 
     /// Waits until the query answers with `wanted`.
     pub(crate) fn wait_for(&self, query: &str, wanted: i64) {
-        for _ in 0..PATIENCE.as_millis() / 20 {
+        for _ in 0..TIMEOUT.as_millis() / 20 {
             if self.number(query) == wanted {
                 return;
             }
@@ -128,16 +128,16 @@ impl Site {
 }
 
 /// Asks for a reset, and waits for the secret in the mail.
-pub(crate) fn secret(dialect: &Dialect, at: SocketAddr, mails: &Path, email: &str) -> String {
+pub(crate) fn secret(dialect: &ClientDialect, at: SocketAddr, mails: &Path, email: &str) -> String {
     let answer = post(at, dialect.ask, &asked(email)).unwrap();
     assert!(answer.status < 300, "{}: {} {}", dialect.name, answer.status, answer.body);
-    let wanted = |letter: &mails::Letter| (dialect.secret)(letter).is_some();
-    let letter = mails::wait_for(mails, email, PATIENCE, wanted).unwrap();
+    let wanted = |letter: &mails::ReceivedMail| (dialect.secret)(letter).is_some();
+    let letter = mails::wait_for(mails, email, TIMEOUT, wanted).unwrap();
     (dialect.secret)(&letter).unwrap().to_owned()
 }
 
 /// Changes a code for a token, where the dialect does that.
-pub(crate) fn exchanged(dialect: &Dialect, at: SocketAddr, email: &str, secret: String) -> String {
+pub(crate) fn exchanged(dialect: &ClientDialect, at: SocketAddr, email: &str, secret: String) -> String {
     let Some((path, body)) = dialect.exchange else { return secret };
     let answer = post(at, path, &body(email, &secret)).unwrap();
     assert_eq!(answer.status, 200, "{}: {}", dialect.name, answer.body);
@@ -145,7 +145,11 @@ pub(crate) fn exchanged(dialect: &Dialect, at: SocketAddr, email: &str, secret: 
 }
 
 /// How many mails each address got, with their secrets.
-pub(crate) fn secrets(folder: &Path, email: &str, of: fn(&mails::Letter) -> Option<&str>) -> Vec<String> {
+pub(crate) fn secrets(
+    folder: &Path,
+    email: &str,
+    of: fn(&mails::ReceivedMail) -> Option<&str>,
+) -> Vec<String> {
     let all = if fs::exists(folder).unwrap() { mails::all(folder).unwrap() } else { Vec::new() };
     let to = all.iter().filter(|letter| letter.to == email);
     to.filter_map(|letter| of(letter).map(ToOwned::to_owned)).collect()

@@ -1,14 +1,14 @@
 //! Statements beside the servers, as an administrator types them.
 
-use conformance::databases::Server;
+use conformance::databases::DatabaseServer;
 use mysql_async::prelude::Queryable;
 
 /// Runs statements at `url`.
-pub(crate) fn execute(server: Server, url: &str, statements: &str) {
+pub(crate) fn execute(server: DatabaseServer, url: &str, statements: &str) {
     now(async {
         match server {
-            Server::Postgres => postgres(url).await.batch_execute(statements).await.unwrap(),
-            Server::Mariadb => {
+            DatabaseServer::Postgres => postgres(url).await.batch_execute(statements).await.unwrap(),
+            DatabaseServer::Mariadb => {
                 let mut db = mysql_async::Conn::from_url(url).await.unwrap();
                 db.query_drop(statements).await.unwrap();
                 db.disconnect().await.unwrap();
@@ -18,11 +18,11 @@ pub(crate) fn execute(server: Server, url: &str, statements: &str) {
 }
 
 /// The one number that a query answers with.
-pub(crate) fn number(server: Server, url: &str, query: &str) -> i64 {
+pub(crate) fn number(server: DatabaseServer, url: &str, query: &str) -> i64 {
     now(async {
         match server {
-            Server::Postgres => postgres(url).await.query_one(query, &[]).await.unwrap().get(0),
-            Server::Mariadb => {
+            DatabaseServer::Postgres => postgres(url).await.query_one(query, &[]).await.unwrap().get(0),
+            DatabaseServer::Mariadb => {
                 let mut db = mysql_async::Conn::from_url(url).await.unwrap();
                 let number = db.query_first(query).await.unwrap().unwrap();
                 db.disconnect().await.unwrap();

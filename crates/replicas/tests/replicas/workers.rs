@@ -10,12 +10,12 @@ use conformance::{
     databases,
     dialects::{DIALECTS, asked},
     http::post,
-    mails::Letter,
+    mails::ReceivedMail,
     sink::Sink,
 };
 
 use crate::{
-    PATIENCE, on_each_engine,
+    TIMEOUT, on_each_engine,
     site::{Site, secrets},
 };
 
@@ -39,7 +39,7 @@ fn let_leases_end(site: &Site) {
     ));
 }
 
-fn sixty_accounts_get_their_mail_though_a_replica_is_killed_in_the_middle(server: databases::Server) {
+fn sixty_accounts_get_their_mail_though_a_replica_is_killed_in_the_middle(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let [one, two, dying] = site.start();
     let all = addresses(60);
@@ -74,7 +74,7 @@ fn sixty_accounts_get_their_mail_though_a_replica_is_killed_in_the_middle(server
     let begun = Instant::now();
     let unfinished = format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL");
     while site.number(&unfinished) > 8 {
-        assert!(begun.elapsed() < PATIENCE, "more is held than one process takes");
+        assert!(begun.elapsed() < TIMEOUT, "more is held than one process takes");
         thread::sleep(Duration::from_millis(20));
     }
     let_leases_end(&site);
@@ -96,11 +96,11 @@ fn silent(command: &str, _: &str) -> Option<String> {
     None
 }
 
-fn what_a_dead_replica_held_is_mailed_again_with_the_same_secret(server: databases::Server) {
+fn what_a_dead_replica_held_is_mailed_again_with_the_same_secret(server: databases::DatabaseServer) {
     let Some(mut site) = Site::on(server) else { return };
     let folder = format!("file://{}", site.mails().display());
     let sink = Sink::start(Duration::ZERO, silent).unwrap();
-    site.set("RESET_MAIL_URL", &sink.url());
+    site.set("POLYRESET_MAIL_URL", &sink.url());
     let dying = site.deployments[2].start().unwrap();
     let all = addresses(60);
     site.add_accounts(&all);
@@ -112,21 +112,21 @@ fn what_a_dead_replica_held_is_mailed_again_with_the_same_secret(server: databas
     // The mails have left; that they were taken, the process never hears.
     let begun = Instant::now();
     while sink.letters().unwrap().len() < AT_ONCE {
-        assert!(begun.elapsed() < PATIENCE, "no mail");
+        assert!(begun.elapsed() < TIMEOUT, "no mail");
         thread::sleep(Duration::from_millis(5));
     }
     dying.kill();
     let held = site.number(&format!("SELECT COUNT(*) FROM {} WHERE taken", site.table("jobs")));
     assert!((4..=8).contains(&held), "{held} jobs are held");
 
-    site.set("RESET_MAIL_URL", &folder);
+    site.set("POLYRESET_MAIL_URL", &folder);
     let _others = [site.deployments[0].start().unwrap(), site.deployments[1].start().unwrap()];
     let finished = format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NOT NULL", site.table("jobs"));
     site.wait_for(&finished, 60 - held);
     let_leases_end(&site);
     site.wait_for(&finished, 60);
 
-    let twice: Vec<Letter> = sink.letters().unwrap();
+    let twice: Vec<ReceivedMail> = sink.letters().unwrap();
     for (number, email) in all.iter().enumerate() {
         let secret = DIALECTS[number % 4].secret;
         let mut got = secrets(&site.mails(), email, secret);
@@ -136,7 +136,7 @@ fn what_a_dead_replica_held_is_mailed_again_with_the_same_secret(server: databas
         );
         assert!(got.len() <= 2 && got.iter().all(|one| *one == got[0]), "{email}: {} mails", got.len());
     }
-    let again = |letter: &&Letter| {
+    let again = |letter: &&ReceivedMail| {
         let mut files = conformance::mails::all(&site.mails()).unwrap().into_iter();
         files.any(|file| file.to == letter.to && file.id == letter.id)
     };

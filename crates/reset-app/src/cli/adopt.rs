@@ -5,13 +5,13 @@ use std::{fmt::Write as _, process::ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use reset_core::hasher::Scheme;
-use reset_diesel::adopted::Survey;
+use reset_diesel::foreign_users::Survey;
 
 use super::print;
 use crate::settings::Settings;
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct AdoptArgs {
     /// Show the table as it is, the mapping, the SQL, the privileges and who could not reset; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     role: String,
 }
 
-pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<ExitCode> {
+pub(super) async fn run(settings: Settings, arguments: AdoptArgs) -> Result<ExitCode> {
     if settings.users.is_none() {
         bail!("users.preset is own: there is no other system's table to adopt");
     }

@@ -15,7 +15,7 @@ use super::print;
 use crate::{deployment, settings::Settings};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum AuditCommand {
     /// Print every event as a line of JSON, in a chain of seals
     Export {
         /// Begin behind this place
@@ -32,22 +32,22 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
+pub(super) async fn run(settings: Settings, command: AuditCommand) -> Result<ExitCode> {
     let roots = settings.database.secret.existing_roots()?;
     let sealer = Sealer::of(&Keys::rotated(&roots));
     let checked = match command {
-        Command::Export { after } => {
+        AuditCommand::Export { after } => {
             let store = deployment::existing_store(&settings).await?;
             seal_all(&*store, &sealer).await?;
             export(&*store, &sealer, after).await?;
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Verify { file: Some(file), known } => {
+        AuditCommand::Verify { file: Some(file), known } => {
             let text = fs::read_to_string(&file).with_context(|| format!("FILE {}", file.display()))?;
             audit::verify(text.lines(), sealer, known).map_err(|error| error.to_string())
         }
         // Nothing is sealed here: a check changes nothing.
-        Command::Verify { file: None, known } => {
+        AuditCommand::Verify { file: None, known } => {
             let store = deployment::existing_store(&settings).await?;
             verify(&*store, &sealer, known).await?.map_err(|broken| broken.to_string())
         }

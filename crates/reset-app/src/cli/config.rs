@@ -6,20 +6,20 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::{Global, print};
-use crate::settings::schema::Schema;
+use crate::settings::schema::SettingsSchema;
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum ConfigCommand {
     /// Print every setting with its source, secrets redacted, and every weakness that they leave open
     Show,
     /// Print the JSON schema of the settings file
-    Schema,
+    SettingsSchema,
 }
 
-pub(super) fn run(global: &Global, command: &Command) -> Result<ExitCode> {
+pub(super) fn run(global: &Global, command: &ConfigCommand) -> Result<ExitCode> {
     match command {
-        Command::Show => print(&global.settings()?.show()?),
-        Command::Schema => print(&reset_dialects::to_json_pretty(&Schema::new())),
+        ConfigCommand::Show => print(&global.settings()?.show()?),
+        ConfigCommand::SettingsSchema => print(&reset_dialects::to_json_pretty(&SettingsSchema::new())),
     }
     Ok(ExitCode::SUCCESS)
 }

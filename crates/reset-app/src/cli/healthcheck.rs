@@ -16,15 +16,15 @@ use tokio::{
 use crate::settings::{Listen, Settings};
 
 /// Longest wait for the whole answer: well within the three seconds that orchestrators wait by habit.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes of an answer that are read. `/readyz` has some hundred.
 const ANSWER_MAX: u64 = 8 * 1024;
 
 pub(super) async fn run(settings: Settings) -> Result<ExitCode> {
     let listen = settings.http.listen;
-    let status = match timeout(PATIENCE, ask(&listen)).await {
+    let status = match timeout(TIMEOUT, ask(&listen)).await {
         Ok(answered) => answered.with_context(|| format!("no healthy server at {listen}"))?,
-        Err(_) => bail!("the server at {listen} did not answer within {PATIENCE:?}"),
+        Err(_) => bail!("the server at {listen} did not answer within {TIMEOUT:?}"),
     };
     if status != 200 {
         bail!("the server at {listen} is not ready: /readyz answered {status}");

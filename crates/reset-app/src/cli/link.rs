@@ -8,10 +8,10 @@ use reset_core::email::EmailAddress;
 use reset_dialects::iso;
 
 use super::print;
-use crate::{engine, settings::Settings};
+use crate::{service, settings::Settings};
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct LinkArgs {
     /// Address of the account
     email: String,
     /// Whose code or link: px0, worthai, strapi or insforge
@@ -22,11 +22,11 @@ pub(super) struct Arguments {
     redirect_to: Option<String>,
 }
 
-pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<ExitCode> {
+pub(super) async fn run(settings: Settings, arguments: LinkArgs) -> Result<ExitCode> {
     let email = EmailAddress::parse(&arguments.email)
         .map_err(|error| anyhow!("EMAIL {:?} is {error}", arguments.email))?;
     let redirect_to = target(&settings, &arguments)?;
-    let resets = engine::administration(&settings).await?;
+    let resets = service::administration(&settings).await?;
     let made = resets.link(&arguments.dialect, &email, redirect_to.as_deref()).await;
     let made = made.context("--dialect and EMAIL")?;
     print(&format!("{}\n", made.secret.as_str()));
@@ -39,7 +39,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<Exit
 }
 
 /// The target of an InsForge link, judged as a client's is.
-fn target(settings: &Settings, arguments: &Arguments) -> Result<Option<String>> {
+fn target(settings: &Settings, arguments: &LinkArgs) -> Result<Option<String>> {
     let dialects = settings.stand_in()?;
     let links = (arguments.dialect == "insforge").then_some(dialects.insforge).flatten();
     let links = links.filter(|insforge| insforge.method == reset_dialects::insforge::Method::Link);

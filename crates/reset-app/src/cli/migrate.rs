@@ -9,13 +9,13 @@ use super::print;
 use crate::settings::Settings;
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct MigrateArgs {
     /// Change nothing; exit 1 when migrations are pending
     #[arg(long)]
     check: bool,
 }
 
-pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<ExitCode> {
+pub(super) async fn run(settings: Settings, arguments: MigrateArgs) -> Result<ExitCode> {
     let database = &settings.database.address;
     if arguments.check {
         let pending = database.pending().await.context("database_url")?;

@@ -44,7 +44,7 @@ struct Cli {
 
 #[derive(Args)]
 struct Global {
-    /// Settings file (TOML); `RESET_CONFIG` names it as well
+    /// Settings file (TOML); `POLYRESET_CONFIG` names it as well
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where to listen: a TCP address with its port, or `unix:/path`
@@ -58,41 +58,41 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     /// Serve until SIGTERM or SIGINT; what runs without a command
-    Serve(serve::Arguments),
+    Serve(serve::ServeArgs),
     /// Apply the database migrations that this program brings
-    Migrate(migrate::Arguments),
+    Migrate(migrate::MigrateArgs),
     /// Show what adopting another system's users table would mean
-    Adopt(adopt::Arguments),
+    Adopt(adopt::AdoptArgs),
     /// Check settings, secret, database, public URL and mail, a line each with its fix
     Doctor,
     /// Exit 0 when the server of these settings is ready, 1 when it is not
     Healthcheck,
     /// Put a new secret in the place of one of our own making
     #[command(subcommand)]
-    Secret(secret::Command),
+    Secret(secret::SecretCommand),
     /// Create, check and block accounts of the users table
     #[command(subcommand)]
-    User(user::Command),
+    User(user::UserCommand),
     /// Make a code or link without mail, to hand over oneself; it is printed once and written down
-    Link(link::Arguments),
+    Link(link::LinkArgs),
     /// Show what happened to one reset
-    Trace(trace::Arguments),
+    Trace(trace::TraceArgs),
     /// List, retry and remove mails that are still to be sent
     #[command(subcommand)]
-    Outbox(outbox::Command),
+    Outbox(outbox::OutboxCommand),
     /// Export what was written down, and check that nobody changed it
     #[command(subcommand)]
-    Audit(audit::Command),
+    Audit(audit::AuditCommand),
     /// Print the settings in force, or their JSON schema
     #[command(subcommand)]
-    Config(config::Command),
+    Config(config::ConfigCommand),
     /// Check the templates of mails, or print a mail with made-up words
     #[command(subcommand)]
-    Templates(templates::Command),
+    Templates(templates::TemplatesCommand),
     /// Print the OpenAPI document of what is served
-    Openapi(openapi::Arguments),
+    Openapi(openapi::OpenApiArgs),
     /// Find out whether a running server lets strangers tell known addresses from unknown ones
-    VerifyEnumeration(verify_enumeration::Arguments),
+    VerifyEnumeration(verify_enumeration::VerifyEnumerationArgs),
 }
 
 /// Runs the command line to its end.
@@ -106,7 +106,7 @@ pub(crate) fn run(serve: Serve) -> ExitCode {
         }
         Err(error) => error.exit(),
     };
-    let command = command.unwrap_or(Command::Serve(serve::Arguments::default()));
+    let command = command.unwrap_or(Command::Serve(serve::ServeArgs::default()));
     let failure = if command.is_a_question() { 2 } else { 1 };
     command.run(&global, serve).unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -127,8 +127,8 @@ impl Command {
     fn is_a_question(&self) -> bool {
         matches!(
             self,
-            Self::User(user::Command::Verify { .. })
-                | Self::Audit(audit::Command::Verify { .. })
+            Self::User(user::UserCommand::Verify { .. })
+                | Self::Audit(audit::AuditCommand::Verify { .. })
                 | Self::VerifyEnumeration(_)
         )
     }

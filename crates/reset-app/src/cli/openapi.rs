@@ -10,7 +10,7 @@ use super::print;
 use crate::settings::Settings;
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct OpenApiArgs {
     /// How to write it
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
@@ -25,7 +25,7 @@ enum Format {
     Yaml,
 }
 
-pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn run(settings: &Settings, arguments: &OpenApiArgs) -> Result<ExitCode> {
     let dialects = reset_dialects::dialects(settings.stand_in()?);
     let document = match &arguments.dialect {
         None => openapi::whole(&dialects),

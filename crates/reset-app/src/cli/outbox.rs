@@ -5,9 +5,9 @@ use std::{fmt::Write as _, process::ExitCode};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use reset_core::{
+    encoding::hex,
     event::{Event, EventKind},
     job::JobId,
-    notation::hex,
     ports::{Queued, Store, random},
     time::Timestamp,
 };
@@ -22,7 +22,7 @@ const LINES: u32 = 1000;
 const STEP: u32 = 500;
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum OutboxCommand {
     /// List what waits, and what ended while a mail was still owed: refused, given up, set aside
     List,
     /// Have one tried again now; one that had ended starts anew, with a new secret
@@ -38,10 +38,10 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
+pub(super) async fn run(settings: Settings, command: OutboxCommand) -> Result<ExitCode> {
     let store = deployment::existing_store(&settings).await?;
     match command {
-        Command::List => {
+        OutboxCommand::List => {
             let now = deployment::clock().now();
             let queued = store.queued(LINES + 1).await?;
             let (shown, more) = queued.split_at(queued.len().min(LINES as usize));
@@ -50,14 +50,14 @@ pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode
                 print(&format!("and more: these are the first {LINES}\n"));
             }
         }
-        Command::Retry { id } => {
+        OutboxCommand::Retry { id } => {
             let anew = JobId::new(hex(&random::<16>(&*deployment::entropy())));
             let event = Event::new(EventKind::Retried, deployment::clock().now());
             if !store.retry(&JobId::new(&id), &anew, &event).await? {
                 bail!("ID {id:?} is nothing that could be tried again: unknown, done, or under way just now");
             }
         }
-        Command::Purge { waiting } => {
+        OutboxCommand::Purge { waiting } => {
             let ended = clear(&*store, false).await?;
             let unsent = if waiting { clear(&*store, true).await? } else { 0 };
             let removed = format!("{ended} ended, {unsent} waiting");

@@ -12,17 +12,17 @@ use crate::{
 };
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum SecretCommand {
     /// Put a new secret in the place of `reset.secret`; the next start uses it and still accepts the old one
     Rotate,
 }
 
-pub(super) fn run(settings: &Settings, command: &Command) -> Result<ExitCode> {
-    let Command::Rotate = command;
+pub(super) fn run(settings: &Settings, command: &SecretCommand) -> Result<ExitCode> {
+    let SecretCommand::Rotate = command;
     let Some(path) = settings.database.secret.kept() else {
         bail!(
             "secret is set by you, so its place is yours: set the new one, and the old one as secret_previous \
-             (RESET_SECRET_PREVIOUS)"
+             (POLYRESET_SECRET_PREVIOUS)"
         )
     };
     let done = rotate(path, &*deployment::entropy())?;

@@ -13,21 +13,21 @@ use crate::{
     Serve,
     demo::{self, Demo},
     deployment,
-    engine::Engine,
     listener::{self, Bound, SocketFile},
+    service::Service,
     settings::{Listen, Settings},
-    shutdown::{NOTICE, PATIENCE, Shutdown},
+    shutdown::{NOTICE, Shutdown, TIMEOUT},
     telemetry,
 };
 
 #[derive(Args, Default)]
-pub(super) struct Arguments {
+pub(super) struct ServeArgs {
     /// Try it out: a throw-away database with two accounts, mails on the terminal and in ./mail
     #[arg(long)]
     demo: bool,
 }
 
-pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> Result<ExitCode> {
+pub(super) async fn run(global: &Global, arguments: ServeArgs, serve: Serve) -> Result<ExitCode> {
     let mut inputs = global.inputs()?;
     let demo = if arguments.demo { Some(Demo::new(&mut inputs)?) } else { None };
     let settings = Settings::read(inputs)?;
@@ -36,7 +36,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> 
     if demo.is_some() {
         Demo::fits(&settings)?;
     }
-    let service = Service::new(&settings, demo.as_ref()).await?;
+    let server = BoundServer::new(&settings, demo.as_ref()).await?;
     for bound in settings.bounds()? {
         info!("bound: {bound}");
     }
@@ -45,13 +45,13 @@ pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> 
     }
     let mut invitation = None;
     if let Some(demo) = &demo {
-        let at = &service.bound.at;
+        let at = &server.bound.at;
         let public_url = settings.http.public_url.of(at);
         let served = settings.stand_in_at(&public_url)?;
-        demo.introduce(&service.engine.resets, at, &public_url, &served).await?;
+        demo.introduce(&server.service.resets, at, &public_url, &served).await?;
         invitation = Some(demo::invitation(&public_url));
     }
-    let ended = service.run(serve, shutdown, invitation).await;
+    let ended = server.run(serve, shutdown, invitation).await;
     if let Some(demo) = demo {
         demo.remove()?;
     }
@@ -59,14 +59,14 @@ pub(super) async fn run(global: &Global, arguments: Arguments, serve: Serve) -> 
 }
 
 /// Everything that is ready to run.
-struct Service {
+struct BoundServer {
     bound: Bound,
     /// The second listener.
     admin: Option<Bound>,
-    engine: Engine,
+    service: Service,
 }
 
-impl Service {
+impl BoundServer {
     async fn new(settings: &Settings, demo: Option<&Demo>) -> Result<Self> {
         // Before the database is touched: a second server on this port must not disturb the first.
         let bound = listener::bind("listen", &settings.http.listen)?;
@@ -74,16 +74,16 @@ impl Service {
         let admin = admin.map(|admin| listener::bind("admin_listen", admin)).transpose()?;
         let roots = settings.database.secret.roots(&*deployment::entropy())?;
         let public_url = settings.http.public_url.of(&bound.at);
-        let engine = Engine::new(settings, &roots, &public_url, demo).await?;
-        Ok(Self { bound, admin, engine })
+        let service = Service::new(settings, &roots, &public_url, demo).await?;
+        Ok(Self { bound, admin, service })
     }
 
     /// Serves until a signal, then drains as [`Shutdown`] says.
     async fn run(self, serve: Serve, shutdown: Shutdown, invitation: Option<String>) -> Result<ExitCode> {
-        let Self { bound: Bound { listener, at, file }, admin, engine } = self;
-        let admin = admin.zip(engine.admin.clone()).map(|(bound, api)| Admin::start(serve, bound, api));
-        let (api, resets, begun) = (engine.api.clone(), engine.resets.clone(), shutdown.begun());
-        let mut running = engine.start();
+        let Self { bound: Bound { listener, at, file }, admin, service } = self;
+        let admin = admin.zip(service.admin.clone()).map(|(bound, api)| Admin::start(serve, bound, api));
+        let (api, resets, begun) = (service.api.clone(), service.resets.clone(), shutdown.begun());
+        let mut running = service.start();
         let stop = Box::pin(async move {
             begun.await;
             resets.drain();
@@ -110,7 +110,7 @@ impl Service {
         // Last, so that a drain can be watched.
         drop(admin);
         match ending {
-            None => warn!("requests were cut off: the drain took longer than {PATIENCE:?}"),
+            None => warn!("requests were cut off: the drain took longer than {TIMEOUT:?}"),
             Some(ended) => ended?,
         }
         info!("ended");

@@ -4,20 +4,20 @@ use std::{fmt::Write as _, io::Write as _, process::ExitCode};
 
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
-use reset_mail::{Kind, Templates, Transport};
+use reset_mail::{MailKind, Templates, TransportConfig};
 
 use super::print;
 use crate::{deployment, settings::Settings};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum TemplatesCommand {
     /// Try every template in every language that it is for, a line each
     Check,
     /// Print a mail with made-up words
     Preview {
         /// What it is about: reset-code, reset-link or password-changed
         #[arg(long, value_name = "K", default_value = "reset-code", value_parser = kind)]
-        kind: Kind,
+        kind: MailKind,
         /// In which language, as a tag such as de or pt-BR; mail.locale without it
         #[arg(long, value_name = "L")]
         locale: Option<String>,
@@ -37,18 +37,18 @@ pub(super) enum Format {
     Eml,
 }
 
-fn kind(name: &str) -> Result<Kind, String> {
-    Kind::of(name).ok_or_else(|| format!("there are {}", Kind::ALL.map(Kind::name).join(", ")))
+fn kind(name: &str) -> Result<MailKind, String> {
+    MailKind::of(name).ok_or_else(|| format!("there are {}", MailKind::ALL.map(MailKind::name).join(", ")))
 }
 
-pub(super) fn run(settings: &Settings, command: Command) -> Result<ExitCode> {
+pub(super) fn run(settings: &Settings, command: TemplatesCommand) -> Result<ExitCode> {
     match command {
-        Command::Check => {
+        TemplatesCommand::Check => {
             let (report, sound) = check(settings);
             print(&report);
             Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Preview { kind, locale, dialect, format } => {
+        TemplatesCommand::Preview { kind, locale, dialect, format } => {
             let shown = preview(settings, kind, locale.as_deref(), dialect.as_deref(), format)?;
             let mut stdout = std::io::stdout().lock();
             let _ = stdout.write_all(&shown).and_then(|()| stdout.flush());
@@ -84,7 +84,7 @@ fn check(settings: &Settings) -> (String, bool) {
 
 fn preview(
     settings: &Settings,
-    kind: Kind,
+    kind: MailKind,
     locale: Option<&str>,
     dialect: Option<&str>,
     format: Format,
@@ -92,7 +92,7 @@ fn preview(
     if let Some(dialect) = dialect.filter(|dialect| !reset_dialects::NAMES.contains(dialect)) {
         bail!("--dialect {dialect:?} is none; there are {}", reset_dialects::NAMES.join(", "));
     }
-    let mail = deployment::mail(settings, vec![Transport::Stdout], &settings.likely_url())?;
+    let mail = deployment::mail(settings, vec![TransportConfig::Stdout], &settings.likely_url())?;
     let mail = mail.preview(kind, dialect.unwrap_or_default(), locale);
     Ok(match format {
         Format::Text => format!("Subject: {}\n\n{}\n", mail.subject, mail.text.trim_end()).into_bytes(),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn with(directory: &Path) -> Settings {
-        settings(&[("RESET_MAIL__TEMPLATES", directory.to_str().unwrap())])
+        settings(&[("POLYRESET_MAIL__TEMPLATES", directory.to_str().unwrap())])
     }
 
     #[test]
@@ -160,26 +160,30 @@ mod tests {
             String::from_utf8(preview(&settings, kind, locale, dialect, format).unwrap()).unwrap()
         };
         assert_eq!(
-            shown(Kind::ResetCode, Some("de-AT"), Some("px0"), Format::Text),
+            shown(MailKind::ResetCode, Some("de-AT"), Some("px0"), Format::Text),
             "Subject: Ihr Code für ein neues Passwort\n\nHallo Ada Lovelace\n\n482913\n"
         );
-        assert!(shown(Kind::ResetCode, Some("de"), None, Format::Text).contains("Guten Tag Ada Lovelace,"));
-        assert!(shown(Kind::PasswordChanged, None, None, Format::Html).starts_with("<!doctype html>"));
-        let message = shown(Kind::ResetLink, Some("ja"), None, Format::Eml);
+        assert!(
+            shown(MailKind::ResetCode, Some("de"), None, Format::Text).contains("Guten Tag Ada Lovelace,")
+        );
+        assert!(shown(MailKind::PasswordChanged, None, None, Format::Html).starts_with("<!doctype html>"));
+        let message = shown(MailKind::ResetLink, Some("ja"), None, Format::Eml);
         assert!(message.starts_with("From: Polyreset <no-reply@localhost>\r\n"), "{message}");
-        assert!(preview(&settings, Kind::ResetCode, None, Some("px1"), Format::Text).is_err());
+        assert!(preview(&settings, MailKind::ResetCode, None, Some("px1"), Format::Text).is_err());
     }
 
     #[test]
     fn a_template_that_cannot_be_used_stops_the_start_with_its_name() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("reset-link.html.j2"), "<p>\n{{ link }}</p>").unwrap();
-        let refused = deployment::mail(&with(dir.path()), vec![Transport::Stdout], "http://localhost");
+        let refused = deployment::mail(&with(dir.path()), vec![TransportConfig::Stdout], "http://localhost");
         let said = format!("{:#}", refused.err().unwrap());
         assert_eq!(said, "mail.templates: reset-link.html.j2 line 2: there is no link here");
         fs::remove_file(dir.path().join("reset-link.html.j2")).unwrap();
-        let italian = [("RESET_MAIL__TEMPLATES", dir.path().to_str().unwrap()), ("RESET_MAIL__LOCALE", "it")];
-        let refused = deployment::mail(&settings(&italian), vec![Transport::Stdout], "http://localhost");
+        let italian =
+            [("POLYRESET_MAIL__TEMPLATES", dir.path().to_str().unwrap()), ("POLYRESET_MAIL__LOCALE", "it")];
+        let refused =
+            deployment::mail(&settings(&italian), vec![TransportConfig::Stdout], "http://localhost");
         let said = format!("{:#}", refused.err().unwrap());
         assert_eq!(said, "mail.locale is \"it\", and mail.templates does not have every kind of mail in it");
     }

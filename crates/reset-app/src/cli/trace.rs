@@ -19,13 +19,13 @@ use crate::{deployment, settings::Settings};
 const ASKS: u32 = 20;
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct TraceArgs {
     /// What the answer's X-Reset-Reference said; or an address, to list what was asked with it lately
     #[arg(value_name = "REF")]
     reference: String,
 }
 
-pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<ExitCode> {
+pub(super) async fn run(settings: Settings, arguments: TraceArgs) -> Result<ExitCode> {
     let store = deployment::existing_store(&settings).await?;
     if arguments.reference.contains('@') {
         let email = EmailAddress::parse(&arguments.reference)?;

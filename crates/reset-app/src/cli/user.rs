@@ -22,7 +22,7 @@ use super::print;
 use crate::{deployment, settings::Settings};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum UserCommand {
     /// Create an account and print its id; the policy for new passwords is not applied
     Add(Add),
     /// Exit 0 when the stored hash accepts the password, 1 when it does not, 2 on any other error
@@ -68,16 +68,16 @@ pub(super) struct Add {
     locale: Option<String>,
 }
 
-pub(super) async fn run(settings: Settings, command: Command) -> Result<ExitCode> {
-    if settings.users.is_some() && !matches!(command, Command::Verify { .. } | Command::Lift { .. }) {
+pub(super) async fn run(settings: Settings, command: UserCommand) -> Result<ExitCode> {
+    if settings.users.is_some() && !matches!(command, UserCommand::Verify { .. } | UserCommand::Lift { .. }) {
         bail!("users.preset: accounts of another system's table are made and blocked by that system");
     }
     match command {
-        Command::Add(account) => add(&settings, account).await,
-        Command::Verify { email, .. } => verify(&settings, &email).await,
-        Command::Block { email } => set_blocked(&settings, &email, true).await,
-        Command::Unblock { email } => set_blocked(&settings, &email, false).await,
-        Command::Lift { email } => lift(&settings, &email).await,
+        UserCommand::Add(account) => add(&settings, account).await,
+        UserCommand::Verify { email, .. } => verify(&settings, &email).await,
+        UserCommand::Block { email } => set_blocked(&settings, &email, true).await,
+        UserCommand::Unblock { email } => set_blocked(&settings, &email, false).await,
+        UserCommand::Lift { email } => lift(&settings, &email).await,
     }
 }
 

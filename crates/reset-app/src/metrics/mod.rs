@@ -1,7 +1,7 @@
-//! Figures of a running server, for `/metrics` on the second listener: counted in this process, but for the queue, which
+//! MetricsSource of a running server, for `/metrics` on the second listener: counted in this process, but for the queue, which
 //! is the database's. No label is anything that a stranger chose, and none tells of a person.
 
-mod measured;
+mod counted;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -16,16 +16,16 @@ use prometheus_client::{
 };
 use reset_core::{Resets, error::StoreError};
 use reset_dialects::{
-    admin::Figures,
+    admin::MetricsSource,
     observer::{Answered, Observer},
 };
 use tokio::time::timeout;
 use tracing::warn;
 
-pub(crate) use self::measured::Measured;
+pub(crate) use self::counted::Counted;
 
 /// Longest wait for the database. Prometheus gives up after 10 s, by default.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bounds of what takes time, in seconds.
 const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -117,7 +117,7 @@ impl Metrics {
         let (name, help) = ("outbox_oldest", "How long the oldest of it has waited");
         registry.register_with_unit(name, help, Unit::Seconds, self.oldest.clone());
         // What never happened is 0 and not absent, so that its first time is an increase.
-        for outcome in measured::OUTCOMES {
+        for outcome in counted::OUTCOMES {
             self.mails.get_or_create(&Outcome { outcome }).inc_by(0);
             self.webhooks.get_or_create(&Outcome { outcome }).inc_by(0);
         }
@@ -139,19 +139,19 @@ impl Observer for Metrics {
 }
 
 /// The figures with those that are looked up when somebody asks.
-pub(crate) struct Report {
+pub(crate) struct MetricsReport {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) resets: Resets,
 }
 
 #[async_trait]
-impl Figures for Report {
+impl MetricsSource for MetricsReport {
     async fn text(&self) -> String {
         let Self { metrics, resets } = self;
         // Sooner than whoever scrapes gives up: a database that says nothing must not hide all other figures.
         let (ready, backlog) = tokio::join!(
-            timeout(PATIENCE, resets.ready()),
-            timeout(PATIENCE, resets.adapters().store.backlog()),
+            timeout(TIMEOUT, resets.ready()),
+            timeout(TIMEOUT, resets.adapters().store.backlog()),
         );
         let ready = matches!(ready, Ok(Ok(()))) && !resets.is_draining();
         metrics.ready.set(ready.into());

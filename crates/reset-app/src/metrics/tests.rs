@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use reset_core::{
     keys::{Key, Keys},
-    memory::{Memory, Outage, Refusal},
+    memory::{MailRefusal, Memory, Outage},
     password::Policy,
     ports::Adapters,
 };
@@ -14,12 +14,12 @@ use super::*;
 
 fn resets(memory: &Memory, metrics: &Arc<Metrics>) -> Resets {
     let adapters = memory.adapters();
-    let measured = Adapters {
-        mailer: Arc::new(Measured { inner: adapters.mailer.clone(), metrics: metrics.clone() }),
-        hasher: Arc::new(Measured { inner: adapters.hasher.clone(), metrics: metrics.clone() }),
+    let counted = Adapters {
+        mailer: Arc::new(Counted { inner: adapters.mailer.clone(), metrics: metrics.clone() }),
+        hasher: Arc::new(Counted { inner: adapters.hasher.clone(), metrics: metrics.clone() }),
         ..adapters
     };
-    Resets::new(measured, Keys::new(&Key::root(&[5; 32]).unwrap()), Vec::new(), true)
+    Resets::new(counted, Keys::new(&Key::root(&[5; 32]).unwrap()), Vec::new(), true)
 }
 
 #[track_caller]
@@ -49,7 +49,7 @@ async fn a_row_is_counted_by_its_own_path_whatever_was_asked_for() {
         took: Duration::ZERO,
     });
     let resets = resets(&memory, &metrics);
-    let text = Report { metrics, resets }.text().await;
+    let text = MetricsReport { metrics, resets }.text().await;
     has(&text, r#"polyreset_http_requests_total{dialect="px0",route="/a",method="POST",status="200"} 2"#);
     has(&text, r#"polyreset_http_requests_total{dialect="px0",route="/a",method="",status="405"} 1"#);
     has(&text, r#"polyreset_http_requests_total{dialect="",route="",method="",status="404"} 1"#);
@@ -64,8 +64,8 @@ async fn a_row_is_counted_by_its_own_path_whatever_was_asked_for() {
 async fn mails_and_hashes_are_counted_by_what_became_of_them() {
     let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
     let resets = resets(&memory, &metrics);
-    memory.mailer.refuse_next(1, Refusal::Temporary);
-    memory.mailer.refuse_next(1, Refusal::Permanent);
+    memory.mailer.refuse_next(1, MailRefusal::Temporary);
+    memory.mailer.refuse_next(1, MailRefusal::Permanent);
     let mail = || reset_core::mail::Mail {
         to: "user@example.com".to_owned(),
         name: None,
@@ -82,7 +82,7 @@ async fn mails_and_hashes_are_counted_by_what_became_of_them() {
     assert_eq!(outcomes, [false, false, true]);
     let any = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: 72 };
     resets.adapters().hasher.hash(any.accept("a password").unwrap(), None).await.unwrap();
-    let text = Report { metrics, resets }.text().await;
+    let text = MetricsReport { metrics, resets }.text().await;
     for outcome in ["accepted", "put_off", "refused"] {
         has(&text, &format!(r#"polyreset_mails_total{{outcome="{outcome}"}} 1"#));
     }
@@ -95,7 +95,7 @@ async fn a_database_that_does_not_answer_is_told_and_what_it_would_say_is_no_num
     let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
     let resets = resets(&memory, &metrics);
     memory.store.set_outage(Outage::Everything);
-    let text = Report { metrics, resets }.text().await;
+    let text = MetricsReport { metrics, resets }.text().await;
     has(&text, "polyreset_ready 0");
     has(&text, "polyreset_outbox_waiting NaN");
 }

@@ -42,7 +42,7 @@ impl Settings {
         let mut lines = Vec::new();
         if let Some(px0) = &dialects.px0 {
             lines.push(match px0.codes {
-                px0::Codes::SixDigits { most_live: Some(most) } if self.limits.enabled => {
+                px0::Codes::SixDigits { max_live: Some(most) } if self.limits.enabled => {
                     let guesses = a_day(&budgeting.open_guesses);
                     #[expect(clippy::cast_precision_loss, reason = "a setting of at most a million")]
                     let most = most as f64;

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Result, anyhow};
-use reset_diesel::{Options, Pooler, adopted::Mapping};
+use reset_diesel::{Options, Pooler, foreign_users::Mapping};
 
 use super::{secret::Secret, value::Values};
 
@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// The database and the secret that belongs to it.
-pub(crate) struct Database {
+pub(crate) struct DatabaseSettings {
     /// The database.
     pub(crate) address: reset_diesel::Database,
     /// Whether a server's schema is migrated at start. A file's always is.
@@ -25,7 +25,7 @@ pub(crate) struct Database {
     pub(crate) secret: Secret,
 }
 
-impl Database {
+impl DatabaseSettings {
     pub(super) fn read(values: &Values, users: Option<Mapping>) -> Result<Self> {
         let (url, source) = (values.text("database_url")?, values.value("database_url").source);
         let address =

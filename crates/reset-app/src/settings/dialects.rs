@@ -14,22 +14,22 @@ use reset_dialects::{
 };
 use zeroize::Zeroizing;
 
-use super::{Profile, http::page_url, pages, password::Passwords, secret, value::Values};
+use super::{Profile, http::page_url, pages, password::PasswordSettings, secret, value::Values};
 
 /// Fewest bytes of the key that signs worthai's tokens (RFC 7518, 3.2).
 const WORTHAI_KEY_MIN: usize = 32;
 /// Fewest bytes of Strapi's key: Strapi generates 24 characters itself.
 const STRAPI_KEY_MIN: usize = 16;
-/// Longest life of a session token.
+/// Longest lifetime of a session token.
 const SESSION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Everything the dialects need, once the public URL and the root keys are known.
 pub(super) fn read(
     values: &Values,
-    passwords: &Passwords,
+    passwords: &PasswordSettings,
     public_url: &str,
     roots: &Keyring,
-) -> Result<reset_dialects::Settings> {
+) -> Result<reset_dialects::DialectSettings> {
     for name in ["px0.wire", "strapi.wire", "insforge.wire"] {
         if values.choice(name)? != "published" {
             let source = values.value(name).source;
@@ -39,7 +39,7 @@ pub(super) fn read(
     let section = Section { values, passwords, public_url, roots };
     // Sections of dialects that are not served are read as well: a mistake is told when it is made.
     let (px0, worthai, strapi) = (section.px0()?, section.worthai()?, section.strapi()?);
-    Ok(reset_dialects::Settings {
+    Ok(reset_dialects::DialectSettings {
         px0: values.boolean("px0.enabled")?.then_some(px0),
         worthai: values.boolean("worthai.enabled")?.then_some(worthai),
         strapi: values.boolean("strapi.enabled")?.then_some(strapi),
@@ -52,20 +52,20 @@ pub(super) fn read(
 
 struct Section<'a> {
     values: &'a Values,
-    passwords: &'a Passwords,
+    passwords: &'a PasswordSettings,
     public_url: &'a str,
     roots: &'a Keyring,
 }
 
 impl Section<'_> {
-    fn px0(&self) -> Result<px0::Settings> {
+    fn px0(&self) -> Result<px0::Px0Settings> {
         let limited = self.values.boolean("limits.enabled")?;
-        let most_live = self.values.integer("limits.px0_live_codes", 1..=1_000_000)?;
+        let max_live = self.values.integer("limits.px0_live_codes", 1..=1_000_000)?;
         let codes = match self.values.profile {
-            Profile::Compatible => px0::Codes::SixDigits { most_live: limited.then_some(most_live) },
+            Profile::Compatible => px0::Codes::SixDigits { max_live: limited.then_some(max_live) },
             Profile::Hardened => px0::Codes::Long,
         };
-        Ok(px0::Settings {
+        Ok(px0::Px0Settings {
             disclose_unknown: self.values.boolean("px0.disclose_unknown")?,
             code_ttl: self.values.duration("px0.code_ttl", HARD_CAP)?,
             codes,
@@ -73,13 +73,13 @@ impl Section<'_> {
         })
     }
 
-    fn worthai(&self) -> Result<worthai::Settings> {
+    fn worthai(&self) -> Result<worthai::WorthaiSettings> {
         let base_path = self.values.read("worthai.base_path", "a path such as /auth/api/v1", |path| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
             let sound = path.starts_with('/') && !path.ends_with('/') && !path.contains("//");
             (sound && path.chars().all(plain)).then(|| path.to_owned())
         })?;
-        Ok(worthai::Settings {
+        Ok(worthai::WorthaiSettings {
             base_path,
             page_url: self.page("worthai.page_url")?,
             token_ttl: self.values.duration("worthai.token_ttl", HARD_CAP)?,
@@ -92,8 +92,8 @@ impl Section<'_> {
         })
     }
 
-    fn strapi(&self) -> Result<strapi::Settings> {
-        Ok(strapi::Settings {
+    fn strapi(&self) -> Result<strapi::StrapiSettings> {
+        Ok(strapi::StrapiSettings {
             page_url: self.page("strapi.page_url")?,
             token_ttl: self.values.duration("strapi.token_ttl", HARD_CAP)?,
             tags: self.roots.derive("strapi.tags"),
@@ -105,7 +105,7 @@ impl Section<'_> {
         })
     }
 
-    fn insforge(&self) -> Result<insforge::Settings> {
+    fn insforge(&self) -> Result<insforge::InsForgeSettings> {
         let urls = self.values.list("insforge.allowed_redirect_urls");
         let allowed = AllowList::parse(&urls).map_err(|reason| {
             let source = self.values.value("insforge.allowed_redirect_urls").source;
@@ -123,7 +123,7 @@ impl Section<'_> {
             "link" => insforge::Method::Link,
             _ => insforge::Method::Code,
         };
-        Ok(insforge::Settings {
+        Ok(insforge::InsForgeSettings {
             method,
             public_url: self.public_url.to_owned(),
             allowed,

@@ -8,7 +8,7 @@ use url::{Host, Url};
 use super::value::Values;
 
 /// The HTTP side.
-pub(crate) struct Http {
+pub(crate) struct HttpSettings {
     /// Where to listen.
     pub(crate) listen: Listen,
     /// Where operators read figures, if anywhere.
@@ -39,7 +39,7 @@ pub(crate) enum PublicUrl {
     Listener,
 }
 
-impl Http {
+impl HttpSettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let expected = "an IP address with a port such as 127.0.0.1:8080, or unix:/path";
         let listen = values.read("listen", expected, Listen::parse)?;
@@ -60,7 +60,7 @@ impl Http {
             (None, Listen::Tcp(address)) if address.ip().is_loopback() => PublicUrl::Listener,
             (None, _) => bail!(
                 "public_url is required, because listen ({listen}) is not a loopback address: \
-                 set RESET_PUBLIC_URL to the https URL that people use"
+                 set POLYRESET_PUBLIC_URL to the https URL that people use"
             ),
         };
         let cors_origins = values.list("cors_origins");

@@ -12,11 +12,11 @@ mod list;
 pub(crate) use self::list::KEYS;
 
 /// One setting.
-pub(crate) struct Key {
+pub(crate) struct SettingKey {
     /// Name in the file: `key` or `section.key`.
     pub(crate) name: &'static str,
     /// What may be written.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ValueKind,
     /// What holds when nobody says anything.
     pub(crate) default: Preset,
     /// What holds instead in profile `hardened`.
@@ -31,7 +31,7 @@ pub(crate) struct Key {
 
 /// What may be written as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ValueKind {
     /// Any text.
     Text,
     /// `true` or `false`.
@@ -68,8 +68,8 @@ pub(crate) enum Secrecy {
     Secret,
 }
 
-impl Key {
-    const fn new(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Self {
+impl SettingKey {
+    const fn new(name: &'static str, kind: ValueKind, default: &'static str, meaning: &'static str) -> Self {
         let default = Preset::Value(default);
         Self { name, kind, default, hardened: None, adopted: None, secrecy: Secrecy::Open, meaning }
     }
@@ -78,7 +78,7 @@ impl Key {
         let default = Preset::Found(how);
         Self {
             name,
-            kind: Kind::Text,
+            kind: ValueKind::Text,
             default,
             hardened: None,
             adopted: None,
@@ -88,11 +88,11 @@ impl Key {
     }
 
     const fn choice(self, words: &'static [&'static str]) -> Self {
-        Self { kind: Kind::Choice(words), ..self }
+        Self { kind: ValueKind::Choice(words), ..self }
     }
 
     const fn list(self) -> Self {
-        Self { kind: Kind::List, ..self }
+        Self { kind: ValueKind::List, ..self }
     }
 
     const fn hardened(self, value: &'static str) -> Self {
@@ -108,17 +108,17 @@ impl Key {
     }
 }
 
-/// The environment variable of the key `name`: `RESET_PX0__CODE_TTL` for `px0.code_ttl`.
+/// The environment variable of the key `name`: `POLYRESET_PX0__CODE_TTL` for `px0.code_ttl`.
 pub(crate) fn variable(name: &str) -> String {
-    format!("RESET_{}", name.replace('.', "__").to_ascii_uppercase())
+    format!("POLYRESET_{}", name.replace('.', "__").to_ascii_uppercase())
 }
 
 /// What a name means.
 pub(crate) enum Named {
     /// A setting.
-    Key(&'static Key),
+    Key(&'static SettingKey),
     /// `<key>_file`: the file that holds the setting.
-    FileOf(&'static Key),
+    FileOf(&'static SettingKey),
     /// Nothing that was ever promised.
     Unknown,
 }
@@ -148,7 +148,7 @@ mod tests {
         variables.sort_unstable();
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
         assert!(variables.windows(2).all(|pair| pair[0] != pair[1]));
-        assert_eq!(variable("px0.code_ttl"), "RESET_PX0__CODE_TTL");
+        assert_eq!(variable("px0.code_ttl"), "POLYRESET_PX0__CODE_TTL");
     }
 
     #[test]

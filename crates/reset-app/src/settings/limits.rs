@@ -1,10 +1,10 @@
-//! Limits: what may be done how often, by whom, and who is believed about who that is.
+//! LimitSettings: what may be done how often, by whom, and who is believed about who that is.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use reset_core::budget::{Budgeting, Window};
-use reset_dialects::{PerClient, Proxies};
+use reset_dialects::{ClientLimits, TrustedProxies};
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -12,32 +12,36 @@ use zeroize::Zeroizing;
 use super::{http::Listen, value::Values};
 
 /// Every limit; those that are switched off are empty.
-pub(crate) struct Limits {
+pub(crate) struct LimitSettings {
     /// Whether there are any.
     pub(crate) enabled: bool,
     /// What is counted in the store.
     pub(crate) budgeting: Budgeting,
     /// What is counted in this process.
-    pub(crate) per_client: Option<PerClient>,
+    pub(crate) client_limits: Option<ClientLimits>,
     /// The Redis in which all replicas count that together, where there is one.
     pub(crate) redis_url: Option<Zeroizing<String>>,
     /// Who is believed about a client's address.
-    pub(crate) proxies: Proxies,
+    pub(crate) proxies: TrustedProxies,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl Limits {
+impl LimitSettings {
     pub(super) fn read(values: &Values, listen: &Listen) -> Result<Self> {
         let window = |name: &str, span| -> Result<Window> {
             let name = format!("limits.{name}");
             Ok(Window::new(values.integer(&name, 1..=reset_core::budget::COUNT_MAX)?, span))
         };
-        let spacing = values.duration("limits.ask_spacing", DAY)?;
+        let spacing = values.duration("limits.request_spacing", DAY)?;
         let budgeting = Budgeting {
-            asks: vec![Window::new(1, spacing), window("asks_per_hour", HOUR)?, window("asks_per_day", DAY)?],
+            requests: vec![
+                Window::new(1, spacing),
+                window("requests_per_hour", HOUR)?,
+                window("requests_per_day", DAY)?,
+            ],
             mails: vec![window("mails_per_hour", HOUR)?],
             open_guesses: vec![window("px0_wrong_per_10m", 10 * MINUTE)?, window("px0_wrong_per_day", DAY)?],
             guesses: vec![
@@ -46,8 +50,11 @@ impl Limits {
             ],
             all_guesses: vec![window("insforge_wrong_per_day_all", DAY)?],
         };
-        let per_client = PerClient {
-            asks: vec![window("client_asks_per_15m", 15 * MINUTE)?, window("client_asks_per_day", DAY)?],
+        let client_limits = ClientLimits {
+            requests: vec![
+                window("client_requests_per_15m", 15 * MINUTE)?,
+                window("client_requests_per_day", DAY)?,
+            ],
             open_codes: vec![
                 window("client_px0_wrong_per_hour", HOUR)?,
                 window("client_px0_wrong_per_day", DAY)?,
@@ -59,13 +66,13 @@ impl Limits {
         let networks = values.list("trusted_proxies").iter().map(|text| network(text)).collect::<Option<_>>();
         let expected = "addresses or networks such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1";
         let networks = networks.ok_or_else(|| values.bad("trusted_proxies", expected))?;
-        let proxies = Proxies { networks, local: matches!(listen, Listen::Unix(_)) };
+        let proxies = TrustedProxies { networks, local: matches!(listen, Listen::Unix(_)) };
         let enabled = values.boolean("limits.enabled")?;
         let redis_url = redis_url(values)?;
         Ok(if enabled {
-            Self { enabled, budgeting, per_client: Some(per_client), redis_url, proxies }
+            Self { enabled, budgeting, client_limits: Some(client_limits), redis_url, proxies }
         } else {
-            Self { enabled, budgeting: Budgeting::default(), per_client: None, redis_url: None, proxies }
+            Self { enabled, budgeting: Budgeting::default(), client_limits: None, redis_url: None, proxies }
         })
     }
 }

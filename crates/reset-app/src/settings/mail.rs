@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use reset_core::language::Language;
-use reset_mail::{BadMailSettings, CONNECTIONS, MailService, SmtpSettings, Tls, Transport};
+use reset_mail::{BadMailSettings, CONNECTIONS, MailService, SmtpSettings, Tls, TransportConfig};
 
 use super::value::Values;
 
 /// The mail side.
-pub(crate) struct Mail {
+pub(crate) struct MailSettings {
     /// Where mails go.
-    pub(crate) transport: Transport,
+    pub(crate) transport: TransportConfig,
     /// Where those go that the first does not take for now.
-    pub(crate) fallback: Option<Transport>,
+    pub(crate) fallback: Option<TransportConfig>,
     /// Who sends them.
     pub(crate) from: String,
     /// Most mails at once to one recipient's domain.
@@ -24,7 +24,7 @@ pub(crate) struct Mail {
     pub(crate) templates: Option<PathBuf>,
 }
 
-impl Mail {
+impl MailSettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let transport = transport(values, "mail_url", &values.text("mail_url")?)?;
         let fallback = values.given_text("mail_fallback_url")?;
@@ -34,7 +34,7 @@ impl Mail {
         }
         let from = values.text("mail_from")?;
         // The sender is judged by whoever will write it into mails.
-        match MailService::new(vec![Transport::Stdout], &from, "localhost") {
+        match MailService::new(vec![TransportConfig::Stdout], &from, "localhost") {
             Err(BadMailSettings::From) => {
                 let expected = "an address in ASCII such as `Polyreset <no-reply@example.org>`";
                 return Err(values.bad("mail_from", expected));
@@ -56,8 +56,8 @@ impl Mail {
     /// The settings whose mail server could be talked to in plain text.
     pub(crate) fn may_be_plain(&self) -> impl Iterator<Item = &'static str> {
         let transports = [("mail_url", Some(&self.transport)), ("mail_fallback_url", self.fallback.as_ref())];
-        let plain = |transport: &Transport| {
-            matches!(transport, Transport::Smtp(SmtpSettings { tls: Tls::WhenOffered, .. }))
+        let plain = |transport: &TransportConfig| {
+            matches!(transport, TransportConfig::Smtp(SmtpSettings { tls: Tls::WhenOffered, .. }))
         };
         transports
             .into_iter()
@@ -66,7 +66,7 @@ impl Mail {
     }
 }
 
-fn transport(values: &Values, setting: &str, url: &str) -> Result<Transport> {
+fn transport(values: &Values, setting: &str, url: &str) -> Result<TransportConfig> {
     let source = values.value(setting).source.clone();
-    Transport::parse(url).map_err(|error| anyhow!("{setting} {} ({source})", error.reason()))
+    TransportConfig::parse(url).map_err(|error| anyhow!("{setting} {} ({source})", error.reason()))
 }

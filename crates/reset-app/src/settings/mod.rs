@@ -32,18 +32,18 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use reset_core::keys::Keyring;
-use reset_diesel::adopted::Mapping;
+use reset_diesel::foreign_users::Mapping;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use self::value::Values;
 pub(crate) use self::{
-    database::Database,
-    http::{Http, Listen},
-    limits::Limits,
-    mail::Mail,
-    notify::{Notify, WebhookSettings},
-    password::Passwords,
+    database::DatabaseSettings,
+    http::{HttpSettings, Listen},
+    limits::LimitSettings,
+    mail::MailSettings,
+    notify::{NotifySettings, WebhookSettings},
+    password::PasswordSettings,
     secret::rotate,
     source::Inputs,
 };
@@ -56,19 +56,19 @@ pub(crate) struct Settings {
     /// Log filter.
     pub(crate) log: String,
     /// Where we listen and are reached.
-    pub(crate) http: Http,
+    pub(crate) http: HttpSettings,
     /// What is remembered, and the secret.
-    pub(crate) database: Database,
+    pub(crate) database: DatabaseSettings,
     /// Another system's users table, where it is not our own.
     pub(crate) users: Option<Mapping>,
     /// How mail leaves.
-    pub(crate) mail: Mail,
+    pub(crate) mail: MailSettings,
     /// How passwords are judged and stored.
-    pub(crate) passwords: Passwords,
+    pub(crate) passwords: PasswordSettings,
     /// What may be done how often.
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitSettings,
     /// Who is told of a completed reset.
-    pub(crate) notify: Notify,
+    pub(crate) notify: NotifySettings,
     /// How long events are kept.
     pub(crate) audit_retention: Duration,
     values: Values,
@@ -90,16 +90,16 @@ impl Settings {
         let log = values.text("log")?;
         EnvFilter::try_new(&log).map_err(|_| values.bad("log", "a level such as info, or target=level,…"))?;
         let users = users::read(&values)?;
-        let http = Http::read(&values)?;
+        let http = HttpSettings::read(&values)?;
         let settings = Self {
             log,
-            limits: Limits::read(&values, &http.listen)?,
+            limits: LimitSettings::read(&values, &http.listen)?,
             http,
-            database: Database::read(&values, users.clone())?,
+            database: DatabaseSettings::read(&values, users.clone())?,
             users,
-            mail: Mail::read(&values)?,
-            passwords: Passwords::read(&values)?,
-            notify: Notify::read(&values)?,
+            mail: MailSettings::read(&values)?,
+            passwords: PasswordSettings::read(&values)?,
+            notify: NotifySettings::read(&values)?,
             audit_retention: values.duration("audit.retention", RETENTION_MAX)?,
             values,
         };
@@ -108,7 +108,11 @@ impl Settings {
     }
 
     /// What the dialects are told, once the public URL and the root keys are known.
-    pub(crate) fn dialects(&self, public_url: &str, roots: &Keyring) -> Result<reset_dialects::Settings> {
+    pub(crate) fn dialects(
+        &self,
+        public_url: &str,
+        roots: &Keyring,
+    ) -> Result<reset_dialects::DialectSettings> {
         dialects::read(&self.values, &self.passwords, public_url, roots)
     }
 
@@ -120,12 +124,12 @@ impl Settings {
     }
 
     /// What the dialects' tables are made from when nothing is going to be served or mailed.
-    pub(crate) fn stand_in(&self) -> Result<reset_dialects::Settings> {
+    pub(crate) fn stand_in(&self) -> Result<reset_dialects::DialectSettings> {
         self.stand_in_at(&self.likely_url())
     }
 
     /// The same once the public URL is known.
-    pub(crate) fn stand_in_at(&self, public_url: &str) -> Result<reset_dialects::Settings> {
+    pub(crate) fn stand_in_at(&self, public_url: &str) -> Result<reset_dialects::DialectSettings> {
         self.dialects(public_url, &self.database.secret.likely_roots())
     }
 
@@ -135,14 +139,21 @@ impl Settings {
     }
 
     /// How requests are served.
-    pub(crate) fn serving(&self) -> Result<reset_dialects::Serving> {
+    pub(crate) fn serving(&self) -> Result<reset_dialects::ServeOptions> {
         let origins = self.http.cors_origins.iter().map(|origin| origin.parse());
         let cors_origins =
             origins.collect::<Result<_, _>>().map_err(|_| anyhow!("cors_origins is no header value"))?;
-        let (proxies, per_client) = (self.limits.proxies.clone(), self.limits.per_client.clone());
+        let (proxies, client_limits) = (self.limits.proxies.clone(), self.limits.client_limits.clone());
         let body_limit = self.http.body_limit;
         let (shared, observer) = (None, None);
-        Ok(reset_dialects::Serving { body_limit, cors_origins, proxies, per_client, shared, observer })
+        Ok(reset_dialects::ServeOptions {
+            body_limit,
+            cors_origins,
+            proxies,
+            client_limits,
+            shared,
+            observer,
+        })
     }
 
     /// The public URL as far as it is known before the listener is bound.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::value::Values;
 
 /// Who is told.
-pub(crate) struct Notify {
+pub(crate) struct NotifySettings {
     /// Whether the owner is, by mail.
     pub(crate) owner: bool,
     /// The webhook, where there is one.
@@ -22,7 +22,7 @@ pub(crate) struct WebhookSettings {
     pub(crate) secret: WebhookSecret,
 }
 
-impl Notify {
+impl NotifySettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let owner = values.boolean("notify.password_changed")?;
         let Some(url) = values.given_text("notify.webhook_url")? else {

@@ -12,7 +12,7 @@ use reset_dialects::pages::{
     brand::{Brand, CONTRAST_MIN, Colour},
 };
 
-use super::{http::page_url, password::Passwords, value::Values};
+use super::{http::page_url, password::PasswordSettings, value::Values};
 
 /// Largest logo and largest style sheet, in bytes.
 const FILE_MAX: u64 = 64 * 1024;
@@ -22,12 +22,12 @@ const LINE_MAX: usize = 200;
 /// What the pages are told; nothing where there are none.
 pub(super) fn read(
     values: &Values,
-    passwords: &Passwords,
+    passwords: &PasswordSettings,
     public_url: &str,
     roots: &Keyring,
-) -> Result<Option<pages::Settings>> {
+) -> Result<Option<pages::PagesSettings>> {
     // Read where there are none, too: a mistake is told when it is made.
-    let settings = pages::Settings {
+    let settings = pages::PagesSettings {
         public_url: public_url.to_owned(),
         token_ttl: values.duration("pages.token_ttl", HARD_CAP)?,
         tags: roots.derive("pages.tags"),

@@ -15,7 +15,7 @@ const M_KIB_MAX: u32 = 1 << 20;
 const OPENSSL_SCRYPT_MAX: u64 = 32 << 20;
 
 /// The password side.
-pub(crate) struct Passwords {
+pub(crate) struct PasswordSettings {
     /// How new passwords are hashed.
     pub(crate) scheme: Scheme,
     /// How many are hashed at once.
@@ -30,7 +30,7 @@ pub(crate) struct Passwords {
     pub(crate) context_words: Vec<String>,
 }
 
-impl Passwords {
+impl PasswordSettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
         // Every scheme is judged, not only the one in force: a mistake should not wait for its day.
         let (argon2id, bcrypt) = (argon2id(values)?, bcrypt(values)?);
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::settings::{Inputs, Settings};
 
-    fn environment(pairs: &[(&str, &str)]) -> Result<Passwords> {
+    fn environment(pairs: &[(&str, &str)]) -> Result<PasswordSettings> {
         let environment =
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Ok(Settings::read(Inputs { environment, ..Inputs::default() })?.passwords)
@@ -119,25 +119,26 @@ mod tests {
     fn every_way_to_hash_has_its_parameters_and_its_longest_password() {
         let of = |hash, more: &[(&str, &str)]| {
             let given: Vec<_> =
-                [("RESET_PASSWORD__HASH", hash)].into_iter().chain(more.iter().copied()).collect();
+                [("POLYRESET_PASSWORD__HASH", hash)].into_iter().chain(more.iter().copied()).collect();
             environment(&given).map(|passwords| (passwords.scheme, passwords.policy.max_bytes))
         };
         let bcrypt = |version, cost| (Scheme::Bcrypt { version, cost }, 72);
         assert_eq!(of("argon2id", &[]).unwrap(), (Scheme::Argon2id { m_kib: 47_104, t: 1, p: 1 }, 1024));
         assert_eq!(of("bcrypt", &[]).unwrap(), bcrypt(BcryptVersion::B, 12));
-        let like_go = [("RESET_PASSWORD__BCRYPT_VERSION", "2a"), ("RESET_PASSWORD__BCRYPT_COST", "10")];
+        let like_go =
+            [("POLYRESET_PASSWORD__BCRYPT_VERSION", "2a"), ("POLYRESET_PASSWORD__BCRYPT_COST", "10")];
         assert_eq!(of("bcrypt", &like_go).unwrap(), bcrypt(BcryptVersion::A, 10));
         let pbkdf2 = Scheme::Pbkdf2Sha256 { iterations: 1_000_000 };
         assert_eq!(of("pbkdf2-sha256", &[]).unwrap(), (pbkdf2, 1024));
         assert_eq!(of("scrypt", &[]).unwrap(), (Scheme::Scrypt { n: 16_384, r: 8, p: 5 }, 1024));
         for (variable, value, expected) in [
-            ("RESET_PASSWORD__HASH", "md5", "argon2id or bcrypt or pbkdf2-sha256 or scrypt"),
-            ("RESET_PASSWORD__BCRYPT_VERSION", "2x", "2a, 2b or 2y"),
-            ("RESET_PASSWORD__PBKDF2_ITERATIONS", "999", "from 1000 to 3000000"),
-            ("RESET_PASSWORD__SCRYPT_N", "16385", "a power of two"),
-            ("RESET_PASSWORD__SCRYPT_R", "0", "from 1 to 32"),
-            ("RESET_PASSWORD__SCRYPT_P", "17", "from 1 to 16"),
-            ("RESET_PASSWORD__SCRYPT_R", "16", "fits 32 MiB"),
+            ("POLYRESET_PASSWORD__HASH", "md5", "argon2id or bcrypt or pbkdf2-sha256 or scrypt"),
+            ("POLYRESET_PASSWORD__BCRYPT_VERSION", "2x", "2a, 2b or 2y"),
+            ("POLYRESET_PASSWORD__PBKDF2_ITERATIONS", "999", "from 1000 to 3000000"),
+            ("POLYRESET_PASSWORD__SCRYPT_N", "16385", "a power of two"),
+            ("POLYRESET_PASSWORD__SCRYPT_R", "0", "from 1 to 32"),
+            ("POLYRESET_PASSWORD__SCRYPT_P", "17", "from 1 to 16"),
+            ("POLYRESET_PASSWORD__SCRYPT_R", "16", "fits 32 MiB"),
         ] {
             let text = environment(&[(variable, value)]).map(|_| ()).unwrap_err().to_string();
             assert!(text.contains(expected), "{text}");
@@ -147,8 +148,8 @@ mod tests {
     #[test]
     fn what_the_deployment_is_called_is_its_words_its_host_and_its_sender() {
         let environment = [
-            ("RESET_PASSWORD__CONTEXT_WORDS", "Acme, Acme Bank"),
-            ("RESET_MAIL_FROM", "\"The Bank\" <no-reply@example.org>"),
+            ("POLYRESET_PASSWORD__CONTEXT_WORDS", "Acme, Acme Bank"),
+            ("POLYRESET_MAIL_FROM", "\"The Bank\" <no-reply@example.org>"),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let settings = Settings::read(Inputs { environment, ..Inputs::default() }).unwrap();
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn the_memory_of_scrypt_and_of_dearer_rows_counts_as_well() {
         let scrypt = |mib| {
-            let memory = [("RESET_PASSWORD__HASH", "scrypt"), ("RESET_PASSWORD__MEMORY_MIB", mib)];
+            let memory = [("POLYRESET_PASSWORD__HASH", "scrypt"), ("POLYRESET_PASSWORD__MEMORY_MIB", mib)];
             environment(&memory).unwrap()
         };
         assert_eq!((scrypt("16").threads, scrypt("16").room_kib), (1, 16_384));

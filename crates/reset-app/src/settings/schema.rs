@@ -2,11 +2,11 @@
 
 use serde::{Serialize, Serializer};
 
-use super::keys::{KEYS, Key, Kind, Preset, Secrecy};
+use super::keys::{KEYS, Preset, Secrecy, SettingKey, ValueKind};
 
 /// The schema.
 #[derive(Serialize)]
-pub(crate) struct Schema {
+pub(crate) struct SettingsSchema {
     #[serde(rename = "$schema")]
     dialect: &'static str,
     title: &'static str,
@@ -66,7 +66,7 @@ impl Serialize for Properties {
     }
 }
 
-impl Schema {
+impl SettingsSchema {
     /// The schema of this version's settings.
     pub(crate) fn new() -> Self {
         let mut root: Vec<(String, Part)> = Vec::new();
@@ -88,7 +88,7 @@ impl Object {
 }
 
 /// Puts the key into the section that its name begins with; the keys of a section stand together.
-fn place(properties: &mut Vec<(String, Part)>, name: &str, key: &Key) {
+fn place(properties: &mut Vec<(String, Part)>, name: &str, key: &SettingKey) {
     let Some((section, name)) = name.split_once('.') else { return add(properties, name, key) };
     if properties.last().is_none_or(|(last, _)| last != section) {
         properties.push((section.to_owned(), Part::Section(Object::new(Vec::new()))));
@@ -99,7 +99,7 @@ fn place(properties: &mut Vec<(String, Part)>, name: &str, key: &Key) {
 }
 
 /// The key and, where it may be kept in a file, its twin.
-fn add(properties: &mut Vec<(String, Part)>, name: &str, key: &Key) {
+fn add(properties: &mut Vec<(String, Part)>, name: &str, key: &SettingKey) {
     properties.push((name.to_owned(), Part::Setting(Setting::of(key))));
     if key.secrecy != Secrecy::Open {
         let description = format!("File that holds {}; not open to every user of the machine", key.name);
@@ -110,21 +110,21 @@ fn add(properties: &mut Vec<(String, Part)>, name: &str, key: &Key) {
 }
 
 impl Setting {
-    fn of(key: &Key) -> Self {
+    fn of(key: &SettingKey) -> Self {
         let (r#type, pattern) = match key.kind {
-            Kind::Boolean => ("boolean", None),
-            Kind::Integer => ("integer", None),
-            Kind::List => ("array", None),
-            Kind::Duration => ("string", Some("^[0-9]+(ms|s|m|h|d)$")),
-            Kind::Size => ("string", Some("^[0-9]+ ?(KiB|MiB)?$")),
-            Kind::Text | Kind::Choice(_) => ("string", None),
+            ValueKind::Boolean => ("boolean", None),
+            ValueKind::Integer => ("integer", None),
+            ValueKind::List => ("array", None),
+            ValueKind::Duration => ("string", Some("^[0-9]+(ms|s|m|h|d)$")),
+            ValueKind::Size => ("string", Some("^[0-9]+ ?(KiB|MiB)?$")),
+            ValueKind::Text | ValueKind::Choice(_) => ("string", None),
         };
         let mut description = key.meaning.to_owned();
         let default = match key.default {
             Preset::Value(text) => Some(match key.kind {
-                Kind::Boolean => Literal::Boolean(text == "true"),
-                Kind::Integer => text.parse().map_or(Literal::Text(text), Literal::Integer),
-                Kind::List => {
+                ValueKind::Boolean => Literal::Boolean(text == "true"),
+                ValueKind::Integer => text.parse().map_or(Literal::Text(text), Literal::Integer),
+                ValueKind::List => {
                     Literal::List(text.split(',').filter(|t| !t.is_empty()).map(Into::into).collect())
                 }
                 _ => Literal::Text(text),
@@ -134,8 +134,8 @@ impl Setting {
                 None
             }
         };
-        let r#enum = if let Kind::Choice(words) = key.kind { Some(words) } else { None };
-        let items = (key.kind == Kind::List).then_some(Items { r#type: "string" });
+        let r#enum = if let ValueKind::Choice(words) = key.kind { Some(words) } else { None };
+        let items = (key.kind == ValueKind::List).then_some(Items { r#type: "string" });
         Self { description, r#type, pattern, r#enum, items, default }
     }
 }

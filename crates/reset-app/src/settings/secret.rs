@@ -52,7 +52,7 @@ impl Secret {
             }
             (None, Some(path)) => Current::Kept(path),
             (None, None) => bail!(
-                "secret is required with this database: set RESET_SECRET to what `openssl rand -hex 32` prints"
+                "secret is required with this database: set POLYRESET_SECRET to what `openssl rand -hex 32` prints"
             ),
         };
         let previous = previous(values)?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{
     Settings,
-    keys::{KEYS, Key, Kind, Preset, Secrecy},
+    keys::{KEYS, Preset, Secrecy, SettingKey, ValueKind},
     source::Raw,
 };
 
@@ -43,7 +43,7 @@ impl Settings {
     }
 
     /// What will be found at start, as far as that is known now.
-    fn found(&self, key: &Key) -> String {
+    fn found(&self, key: &SettingKey) -> String {
         match (key.name, key.default) {
             ("public_url", _) => quoted(&self.likely_url()),
             ("worthai.page_url" | "strapi.page_url", _) => quoted(&format!("{}/reset", self.likely_url())),
@@ -76,14 +76,14 @@ impl Settings {
     }
 }
 
-fn shown(key: &Key, raw: &Raw) -> String {
+fn shown(key: &SettingKey, raw: &Raw) -> String {
     match (key.secrecy, raw) {
         (Secrecy::Secret, _) | (Secrecy::Userinfo, Raw::List(_)) => REDACTED.to_owned(),
         (Secrecy::Userinfo, Raw::Text(text)) => quoted(&without_userinfo(text)),
         (Secrecy::Open, Raw::List(items)) => list(items.iter().map(|item| item.as_str())),
         (Secrecy::Open, Raw::Text(text)) => match key.kind {
-            Kind::Boolean | Kind::Integer => text.as_str().to_owned(),
-            Kind::List => list(text.split(',').map(str::trim).filter(|item| !item.is_empty())),
+            ValueKind::Boolean | ValueKind::Integer => text.as_str().to_owned(),
+            ValueKind::List => list(text.split(',').map(str::trim).filter(|item| !item.is_empty())),
             _ => quoted(text),
         },
     }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     file,
-    keys::{self, Key, Named, Secrecy, named},
+    keys::{self, Named, Secrecy, SettingKey, named},
     secret,
 };
 
@@ -16,9 +16,9 @@ use super::{
 pub(crate) struct Inputs {
     /// Flag, key and value, in the order of the command line.
     pub(crate) flags: Vec<(&'static str, String, String)>,
-    /// Every `RESET_*` variable.
+    /// Every `POLYRESET_*` variable.
     pub(crate) environment: Vec<(String, String)>,
-    /// `--config`; without it, `RESET_CONFIG` names the file.
+    /// `--config`; without it, `POLYRESET_CONFIG` names the file.
     pub(crate) config: Option<PathBuf>,
     /// What the demo puts in place of defaults.
     pub(crate) demo: Vec<(&'static str, String)>,
@@ -98,14 +98,14 @@ pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
     }
     let mut config = config;
     for (variable, value) in environment {
-        if variable == "RESET_CONFIG" {
+        if variable == "POLYRESET_CONFIG" {
             config = config.or(Some(value.into()));
             continue;
         }
-        let name = variable.strip_prefix("RESET_").unwrap_or_default();
+        let name = variable.strip_prefix("POLYRESET_").unwrap_or_default();
         let mut name = name.replace("__", ".").to_ascii_lowercase();
         if keys::variable(&name) != variable {
-            // Almost a variable of ours, as `RESET_listen` is.
+            // Almost a variable of ours, as `POLYRESET_listen` is.
             name.clear();
         }
         layers[1].add(&name, Raw::text(value), Source::Environment(variable))?;
@@ -136,7 +136,7 @@ struct Layer(GivenValues);
 
 impl Layer {
     fn add(&mut self, name: &str, raw: Raw, source: Source) -> Result<()> {
-        let (key, in_file): (&'static Key, bool) = match named(name) {
+        let (key, in_file): (&'static SettingKey, bool) = match named(name) {
             Named::Key(key) => (key, false),
             Named::FileOf(key) => (key, true),
             Named::Unknown => bail!("{} is not a setting", written(name, &source)),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::keys::{KEYS, Key, Preset, Secrecy, variable};
+use super::keys::{KEYS, Preset, Secrecy, SettingKey, variable};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
 const BEGIN: &str = "<!-- settings: generated from crates/reset-app/src/settings/keys.rs -->\n";
@@ -28,7 +28,7 @@ fn table() -> String {
     KEYS.iter().map(row).fold(head, |table, row| table + &row) + "\n"
 }
 
-fn row(key: &Key) -> String {
+fn row(key: &SettingKey) -> String {
     let adopted = key.adopted.map(|text| format!("; with a preset of `users` `{text}`")).unwrap_or_default();
     let default = match (key.default, key.hardened) {
         (Preset::Value(""), _) => "none".to_owned(),

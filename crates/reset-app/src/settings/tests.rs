@@ -10,7 +10,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 use reset_core::{keys::Key, password::Policy};
 use reset_dialects::{insforge, px0::Codes, worthai::Forged};
 
-use super::{Inputs, Settings, keys::KEYS, schema::Schema};
+use super::{Inputs, Settings, keys::KEYS, schema::SettingsSchema};
 
 const ROOT: &str = "c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7";
 
@@ -51,7 +51,8 @@ fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
     let (_dir, path) = written("reset.toml", "[px0]\ncode_ttl = \"3m\"\n");
     let read = |flags: &[&str], variables: &[&str], config: Option<&PathBuf>| {
         let flags = flags.iter().map(|value| ("--set", "px0.code_ttl".to_owned(), (*value).to_owned()));
-        let variables = variables.iter().map(|value| ("RESET_PX0__CODE_TTL".to_owned(), (*value).to_owned()));
+        let variables =
+            variables.iter().map(|value| ("POLYRESET_PX0__CODE_TTL".to_owned(), (*value).to_owned()));
         let (flags, environment, config) = (flags.collect(), variables.collect(), config.cloned());
         let inputs = Inputs { flags, environment, config, ..Inputs::default() };
         px0_life(&Settings::read(inputs).unwrap()).as_secs() / 60
@@ -67,17 +68,23 @@ fn the_environment_may_name_the_file_and_a_flag_names_another() {
     let (_one, one) = written("one.toml", "log = \"warn\"");
     let (_two, two) = written("two.toml", "log = \"debug\"");
     let read = |config| {
-        let environment = vec![("RESET_CONFIG".to_owned(), one.display().to_string())];
+        let environment = vec![("POLYRESET_CONFIG".to_owned(), one.display().to_string())];
         Settings::read(Inputs { environment, config, ..Inputs::default() }).unwrap().log
     };
     assert_eq!(read(None), "warn");
     assert_eq!(read(Some(two)), "debug");
-    assert!(sentence(environment(&[("RESET_CONFIG", "/no/such/file")])).contains("/no/such/file"));
+    assert!(sentence(environment(&[("POLYRESET_CONFIG", "/no/such/file")])).contains("/no/such/file"));
 }
 
 #[test]
 fn an_unknown_variable_is_named() {
-    for variable in ["RESET_LISTENN", "RESET_PX0_CODE_TTL", "RESET_LISTEN_FILE", "RESET_listen", "RESET_"] {
+    for variable in [
+        "POLYRESET_LISTENN",
+        "POLYRESET_PX0_CODE_TTL",
+        "POLYRESET_LISTEN_FILE",
+        "POLYRESET_listen",
+        "POLYRESET_",
+    ] {
         assert_eq!(sentence(environment(&[(variable, "1")])), format!("{variable} is not a setting"));
     }
 }
@@ -101,27 +108,28 @@ fn broken_toml_is_placed_without_being_quoted() {
 
 #[test]
 fn a_promise_for_later_is_refused_by_name() {
-    let text = sentence(environment(&[("RESET_STRAPI__WIRE", "server")]));
+    let text = sentence(environment(&[("POLYRESET_STRAPI__WIRE", "server")]));
     assert!(text.contains("does not offer yet"), "{text}");
 }
 
 #[test]
 fn the_second_listener_is_written_as_the_first_is_and_is_another_one() {
-    let read =
-        |listen: &str, admin: &str| environment(&[("RESET_LISTEN", listen), ("RESET_ADMIN_LISTEN", admin)]);
+    let read = |listen: &str, admin: &str| {
+        environment(&[("POLYRESET_LISTEN", listen), ("POLYRESET_ADMIN_LISTEN", admin)])
+    };
     let both = read("127.0.0.1:8080", "[::]:9090").unwrap();
     assert_eq!(both.http.admin_listen.unwrap().to_string(), "[::]:9090");
     assert!(read("127.0.0.1:0", "127.0.0.1:0").is_ok(), "the system chooses two ports");
     let same = sentence(read("127.0.0.1:8080", "127.0.0.1:8080"));
     assert!(same.starts_with("admin_listen is the same as listen"), "{same}");
-    assert!(sentence(read("127.0.0.1:8080", "9090")).contains("RESET_ADMIN_LISTEN"));
+    assert!(sentence(read("127.0.0.1:8080", "9090")).contains("POLYRESET_ADMIN_LISTEN"));
 }
 
 #[test]
 fn a_bad_value_is_told_with_its_key_and_source_and_what_is_expected() {
-    let text = sentence(environment(&[("RESET_PX0__CODE_TTL", "soon")]));
+    let text = sentence(environment(&[("POLYRESET_PX0__CODE_TTL", "soon")]));
     let expected = "a duration such as 30s, 15m or 1h, at most 1d";
-    assert_eq!(text, format!("px0.code_ttl (RESET_PX0__CODE_TTL) is \"soon\"; expected {expected}"));
+    assert_eq!(text, format!("px0.code_ttl (POLYRESET_PX0__CODE_TTL) is \"soon\"; expected {expected}"));
     let text = sentence(file("[limits]\nenabled = \"maybe\""));
     assert!(
         text.starts_with("limits.enabled (") && text.contains("line 2) is \"maybe\"; expected true or false")
@@ -131,7 +139,7 @@ fn a_bad_value_is_told_with_its_key_and_source_and_what_is_expected() {
 #[test]
 fn a_list_is_an_array_in_the_file_and_comma_separated_elsewhere() {
     let list = ["https://a.example.org".to_owned(), "https://b.example.org".to_owned()];
-    let settings = environment(&[("RESET_CORS_ORIGINS", "https://a.example.org, https://b.example.org")]);
+    let settings = environment(&[("POLYRESET_CORS_ORIGINS", "https://a.example.org, https://b.example.org")]);
     assert_eq!(settings.unwrap().http.cors_origins, list);
     let settings = file("cors_origins = [\"https://a.example.org\", \"https://b.example.org\"]");
     assert_eq!(settings.unwrap().http.cors_origins, list);
@@ -141,41 +149,46 @@ fn a_list_is_an_array_in_the_file_and_comma_separated_elsewhere() {
 fn a_secret_may_lie_in_a_file_with_a_newline_at_its_end() {
     let (_dir, path) = written("root", &format!("{ROOT}\n"));
     let path = path.display().to_string();
-    let settings = environment(&[("RESET_SECRET_FILE", &path)]).unwrap();
+    let settings = environment(&[("POLYRESET_SECRET_FILE", &path)]).unwrap();
     assert_eq!(settings.database.secret.likely_roots().current().as_bytes()[0], 0xc8);
     let settings = file(&format!("secret_file = \"{path}\"")).unwrap();
     assert_eq!(settings.database.secret.likely_roots().current().as_bytes()[0], 0xc8);
 
-    let text = sentence(environment(&[("RESET_SECRET_FILE", &path), ("RESET_SECRET", ROOT)]));
+    let text = sentence(environment(&[("POLYRESET_SECRET_FILE", &path), ("POLYRESET_SECRET", ROOT)]));
     assert!(text.contains("not both"), "{text}");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    let text = sentence(environment(&[("RESET_SECRET_FILE", &path)]));
-    assert!(text.contains("secret_file, set by RESET_SECRET_FILE") && text.contains("chmod 600"), "{text}");
+    let text = sentence(environment(&[("POLYRESET_SECRET_FILE", &path)]));
+    assert!(
+        text.contains("secret_file, set by POLYRESET_SECRET_FILE") && text.contains("chmod 600"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_secret_that_is_short_or_not_encoded_is_refused_and_never_quoted() {
     for canary in ["c0ffee", "a canary that is long enough to be a secret"] {
-        let text = sentence(environment(&[("RESET_SECRET", canary)]));
-        assert!(text.contains("secret (RESET_SECRET)") && text.contains("at least 32 bytes"), "{text}");
+        let text = sentence(environment(&[("POLYRESET_SECRET", canary)]));
+        assert!(text.contains("secret (POLYRESET_SECRET)") && text.contains("at least 32 bytes"), "{text}");
         assert!(!text.contains(canary), "{text}");
     }
 }
 
 #[test]
 fn a_jwt_secret_has_its_own_least_length_and_is_not_the_root() {
-    let text = sentence(environment(&[("RESET_WORTHAI__JWT_SECRET", "a canary of 31 bytes, too short")]));
-    assert!(text.contains("worthai.jwt_secret (RESET_WORTHAI__JWT_SECRET)"), "{text}");
+    let text = sentence(environment(&[("POLYRESET_WORTHAI__JWT_SECRET", "a canary of 31 bytes, too short")]));
+    assert!(text.contains("worthai.jwt_secret (POLYRESET_WORTHAI__JWT_SECRET)"), "{text}");
     assert!(text.contains("at least 32 bytes; it has 31") && !text.contains("canary"), "{text}");
-    assert!(environment(&[("RESET_STRAPI__JWT_SECRET", "24 characters of secrets")]).is_ok());
+    assert!(environment(&[("POLYRESET_STRAPI__JWT_SECRET", "24 characters of secrets")]).is_ok());
     assert!(
-        sentence(environment(&[("RESET_STRAPI__JWT_SECRET", "15 bytes, no 16")])).contains("at least 16")
+        sentence(environment(&[("POLYRESET_STRAPI__JWT_SECRET", "15 bytes, no 16")])).contains("at least 16")
     );
-    let text = sentence(environment(&[("RESET_SECRET", ROOT), ("RESET_WORTHAI__JWT_SECRET", ROOT)]));
+    let text = sentence(environment(&[("POLYRESET_SECRET", ROOT), ("POLYRESET_WORTHAI__JWT_SECRET", ROOT)]));
     assert!(text.contains("the same as secret"), "{text}");
     let same = "one key for two purposes is one too few";
-    let text =
-        sentence(environment(&[("RESET_STRAPI__JWT_SECRET", same), ("RESET_WORTHAI__JWT_SECRET", same)]));
+    let text = sentence(environment(&[
+        ("POLYRESET_STRAPI__JWT_SECRET", same),
+        ("POLYRESET_WORTHAI__JWT_SECRET", same),
+    ]));
     assert!(text.contains("the same as strapi.jwt_secret"), "{text}");
 }
 
@@ -187,21 +200,21 @@ fn the_compatible_profile_is_the_contracts_own() {
     let (strapi, insforge) = (dialects.strapi.unwrap(), dialects.insforge.unwrap());
     let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: 1024 };
     assert!(px0.disclose_unknown && strapi.issue_jwt && strapi.public);
-    assert_eq!(px0.codes, Codes::SixDigits { most_live: Some(10) });
+    assert_eq!(px0.codes, Codes::SixDigits { max_live: Some(10) });
     assert_eq!(px0.policy, Policy { four_classes: true, ..policy });
     assert_eq!([worthai.policy, strapi.policy, insforge.policy], [policy; 3]);
     assert_eq!((worthai.forged, insforge.method), (Forged::AsContracted, insforge::Method::Code));
     assert_eq!((worthai.base_path.as_str(), insforge.max_attempts), ("/auth/api/v1", 3));
     assert_eq!(worthai.page_url, "http://127.0.0.1:8080/reset");
     let minutes = [px0.code_ttl, worthai.token_ttl, strapi.token_ttl, insforge.code_ttl, insforge.token_ttl];
-    assert_eq!(minutes.map(|life| life.as_secs() / 60), [15, 30, 60, 15, 60]);
+    assert_eq!(minutes.map(|lifetime| lifetime.as_secs() / 60), [15, 30, 60, 15, 60]);
 }
 
 #[test]
 fn the_hardened_profile_closes_what_the_contracts_leave_open() {
     let settings = environment(&[
-        ("RESET_PROFILE", "hardened"),
-        ("RESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset"),
+        ("POLYRESET_PROFILE", "hardened"),
+        ("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset"),
     ])
     .unwrap();
     let dialects = settings.stand_in().unwrap();
@@ -213,7 +226,7 @@ fn the_hardened_profile_closes_what_the_contracts_leave_open() {
     assert_eq!([px0.policy, worthai.policy, strapi.policy, insforge.policy], [policy; 4]);
     assert_eq!((worthai.forged, insforge.method), (Forged::AsExpired, insforge::Method::Link));
     let minutes = [px0.code_ttl, worthai.token_ttl, strapi.token_ttl, insforge.code_ttl, insforge.token_ttl];
-    assert_eq!(minutes.map(|life| life.as_secs() / 60), [10, 30, 30, 10, 30]);
+    assert_eq!(minutes.map(|lifetime| lifetime.as_secs() / 60), [10, 30, 30, 10, 30]);
     let open = settings.weaknesses().unwrap();
     assert_eq!(open.len(), 2, "who uses up asks, and InsForge's query: {open:?}");
 }
@@ -221,10 +234,10 @@ fn the_hardened_profile_closes_what_the_contracts_leave_open() {
 #[test]
 fn what_is_set_beats_the_profile() {
     let settings = environment(&[
-        ("RESET_PROFILE", "hardened"),
-        ("RESET_INSFORGE__METHOD", "code"),
-        ("RESET_PX0__CODE_TTL", "1s"),
-        ("RESET_PASSWORD__MIN_LENGTH", "12"),
+        ("POLYRESET_PROFILE", "hardened"),
+        ("POLYRESET_INSFORGE__METHOD", "code"),
+        ("POLYRESET_PX0__CODE_TTL", "1s"),
+        ("POLYRESET_PASSWORD__MIN_LENGTH", "12"),
     ])
     .unwrap();
     assert_eq!(px0_life(&settings), Duration::from_secs(1));
@@ -233,61 +246,62 @@ fn what_is_set_beats_the_profile() {
 
 #[test]
 fn links_need_somewhere_to_lead() {
-    let text = sentence(environment(&[("RESET_INSFORGE__METHOD", "link")]));
+    let text = sentence(environment(&[("POLYRESET_INSFORGE__METHOD", "link")]));
     assert!(
-        text.contains("allowed_redirect_urls is empty") && text.contains("(RESET_INSFORGE__METHOD)"),
+        text.contains("allowed_redirect_urls is empty") && text.contains("(POLYRESET_INSFORGE__METHOD)"),
         "{text}"
     );
-    let text = sentence(environment(&[("RESET_PROFILE", "hardened")]));
+    let text = sentence(environment(&[("POLYRESET_PROFILE", "hardened")]));
     assert!(text.contains("(profile hardened)") && text.contains("insforge.enabled to false"), "{text}");
-    let off = [("RESET_PROFILE", "hardened"), ("RESET_INSFORGE__ENABLED", "false")];
+    let off = [("POLYRESET_PROFILE", "hardened"), ("POLYRESET_INSFORGE__ENABLED", "false")];
     assert!(environment(&off).unwrap().stand_in().unwrap().insforge.is_none());
 }
 
 #[test]
 fn proxies_are_networks_and_a_socket_is_one_of_them() {
     let proxies = |settings: &[(&str, &str)]| environment(settings).unwrap().limits.proxies;
-    assert_eq!(proxies(&[]), reset_dialects::Proxies::default());
+    assert_eq!(proxies(&[]), reset_dialects::TrustedProxies::default());
     let listed = proxies(&[
-        ("RESET_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
-        ("RESET_LISTEN", "unix:/run/reset.sock"),
-        ("RESET_PUBLIC_URL", "https://id.example.org"),
+        ("POLYRESET_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+        ("POLYRESET_LISTEN", "unix:/run/reset.sock"),
+        ("POLYRESET_PUBLIC_URL", "https://id.example.org"),
     ]);
     assert_eq!((listed.networks.len(), listed.local), (2, true));
-    let text = sentence(environment(&[("RESET_TRUSTED_PROXIES", "proxy.example.org")]));
+    let text = sentence(environment(&[("POLYRESET_TRUSTED_PROXIES", "proxy.example.org")]));
     assert!(
-        text.starts_with("trusted_proxies (RESET_TRUSTED_PROXIES)") && text.contains("10.0.0.0/8"),
+        text.starts_with("trusted_proxies (POLYRESET_TRUSTED_PROXIES)") && text.contains("10.0.0.0/8"),
         "{text}"
     );
     let told = |settings: &[(&str, &str)]| {
         environment(settings).unwrap().weaknesses().unwrap().iter().any(|line| line.starts_with("R48"))
     };
     let (https, listed) =
-        (("RESET_PUBLIC_URL", "https://id.example.org"), ("RESET_TRUSTED_PROXIES", "10.0.0.1"));
+        (("POLYRESET_PUBLIC_URL", "https://id.example.org"), ("POLYRESET_TRUSTED_PROXIES", "10.0.0.1"));
     assert!(told(&[https]) && !told(&[https, listed]) && !told(&[]));
 }
 
 #[test]
 fn every_limit_is_off_with_one_setting() {
-    let limits = environment(&[("RESET_LIMITS__ENABLED", "false")]).unwrap().limits;
-    assert!(!limits.enabled && limits.per_client.is_none());
+    let limits = environment(&[("POLYRESET_LIMITS__ENABLED", "false")]).unwrap().limits;
+    assert!(!limits.enabled && limits.client_limits.is_none());
     assert_eq!(limits.budgeting, reset_core::budget::Budgeting::default());
     let limits = environment(&[]).unwrap().limits;
-    assert_eq!(limits.per_client, Some(reset_dialects::PerClient::default()), "one set of defaults");
+    assert_eq!(limits.client_limits, Some(reset_dialects::ClientLimits::default()), "one set of defaults");
 }
 
 #[test]
 fn bcrypt_reads_72_bytes_and_lifting_the_limits_lifts_the_cap() {
     let settings =
-        environment(&[("RESET_PASSWORD__HASH", "bcrypt"), ("RESET_LIMITS__ENABLED", "false")]).unwrap();
+        environment(&[("POLYRESET_PASSWORD__HASH", "bcrypt"), ("POLYRESET_LIMITS__ENABLED", "false")])
+            .unwrap();
     assert_eq!(settings.passwords.policy.max_bytes, 72);
     assert_eq!(settings.passwords.px0.max_bytes, 72);
-    assert_eq!(settings.stand_in().unwrap().px0.unwrap().codes, Codes::SixDigits { most_live: None });
+    assert_eq!(settings.stand_in().unwrap().px0.unwrap().codes, Codes::SixDigits { max_live: None });
 }
 
 #[test]
 fn hashing_keeps_within_its_memory() {
-    let threads = |mib| environment(&[("RESET_PASSWORD__MEMORY_MIB", mib)]).unwrap().passwords.threads;
+    let threads = |mib| environment(&[("POLYRESET_PASSWORD__MEMORY_MIB", mib)]).unwrap().passwords.threads;
     assert_eq!((threads("1"), threads("46"), threads("91")), (1, 1, 1));
     assert!(threads("4096") >= threads("92"));
 }
@@ -296,19 +310,21 @@ fn hashing_keeps_within_its_memory() {
 fn the_public_url_is_the_listener_on_loopback_and_required_elsewhere() {
     let url = |pairs: &[(&str, &str)]| environment(pairs).map(|settings| settings.likely_url());
     assert_eq!(url(&[]).unwrap(), "http://127.0.0.1:8080");
-    assert_eq!(url(&[("RESET_LISTEN", "[::1]:80")]).unwrap(), "http://[::1]:80");
+    assert_eq!(url(&[("POLYRESET_LISTEN", "[::1]:80")]).unwrap(), "http://[::1]:80");
     for listen in ["0.0.0.0:8080", "unix:/run/reset.sock"] {
-        let text = sentence(environment(&[("RESET_LISTEN", listen)]));
+        let text = sentence(environment(&[("POLYRESET_LISTEN", listen)]));
         assert!(text.contains("public_url is required") && text.contains(listen), "{text}");
-        let set = [("RESET_LISTEN", listen), ("RESET_PUBLIC_URL", "https://id.example.org/")];
+        let set = [("POLYRESET_LISTEN", listen), ("POLYRESET_PUBLIC_URL", "https://id.example.org/")];
         assert_eq!(url(&set).unwrap(), "https://id.example.org");
     }
-    assert!(sentence(environment(&[("RESET_PUBLIC_URL", "http://id.example.org")])).contains("https URL"));
+    assert!(
+        sentence(environment(&[("POLYRESET_PUBLIC_URL", "http://id.example.org")])).contains("https URL")
+    );
 }
 
 #[test]
 fn the_schema_has_every_key_and_nothing_else() {
-    let json = reset_dialects::to_json_pretty(&Schema::new());
+    let json = reset_dialects::to_json_pretty(&SettingsSchema::new());
     for key in KEYS {
         let name = key.name.rsplit_once('.').map_or(key.name, |(_, name)| name);
         assert!(json.contains(&format!("\"{name}\": {{")), "{}", key.name);
@@ -331,19 +347,19 @@ fn a_settings_file_that_everybody_can_read_should_hold_no_secret() {
 #[test]
 fn config_show_names_sources_and_never_a_secret() {
     let settings = environment(&[
-        ("RESET_SECRET", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
-        ("RESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary"),
-        ("RESET_STRAPI__JWT_SECRET", "another-canary-canary"),
-        ("RESET_MAIL_URL", "smtp://canary:canary%40canary@mail.example.org?tls=required"),
-        ("RESET_LISTEN", "127.0.0.1:0"),
+        ("POLYRESET_SECRET", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
+        ("POLYRESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary"),
+        ("POLYRESET_STRAPI__JWT_SECRET", "another-canary-canary"),
+        ("POLYRESET_MAIL_URL", "smtp://canary:canary%40canary@mail.example.org?tls=required"),
+        ("POLYRESET_LISTEN", "127.0.0.1:0"),
     ])
     .unwrap();
     let shown = settings.show().unwrap();
     assert!(!shown.contains("canary") && !shown.contains("Y2FuYXJ5"), "{shown}");
     for line in [
-        "listen = \"127.0.0.1:0\"  # RESET_LISTEN\n",
-        "secret = [redacted]  # RESET_SECRET\n",
-        "mail_url = \"smtp://[redacted]@mail.example.org?tls=required\"  # RESET_MAIL_URL\n",
+        "listen = \"127.0.0.1:0\"  # POLYRESET_LISTEN\n",
+        "secret = [redacted]  # POLYRESET_SECRET\n",
+        "mail_url = \"smtp://[redacted]@mail.example.org?tls=required\"  # POLYRESET_MAIL_URL\n",
         "[px0]\nenabled = true  # default\n",
         "allowed_redirect_urls = []  # default\n",
         "# open: R13: ",
@@ -358,7 +374,7 @@ fn config_show_names_sources_and_never_a_secret() {
 fn the_defaults_are_those_of_an_embedder() {
     let settings = environment(&[]).unwrap();
     let ours = settings.dialects("https://a.example", &Key::shared(&[1; 32]).into()).unwrap();
-    let theirs = reset_dialects::Settings::defaults(&Key::shared(&[1; 32]), "https://a.example");
+    let theirs = reset_dialects::DialectSettings::defaults(&Key::shared(&[1; 32]), "https://a.example");
     let (px0, other) = (ours.px0.unwrap(), theirs.px0.unwrap());
     assert_eq!(format!("{px0:?}"), format!("{other:?}"));
     let (worthai, other) = (ours.worthai.unwrap(), theirs.worthai.unwrap());

@@ -1,7 +1,7 @@
 //! The users table: polyreset's own, or another system's by preset and names.
 
 use anyhow::{Result, anyhow, bail};
-use reset_diesel::adopted::{Flag, Mapping, Matching, Name, Only, Sessions, preset};
+use reset_diesel::foreign_users::{Flag, Mapping, Matching, Name, Only, Sessions, preset};
 
 use super::{keys::KEYS, value::Values};
 
@@ -157,7 +157,8 @@ mod tests {
     use crate::settings::{Inputs, Settings};
 
     fn mapping(pairs: &[(&str, &str)]) -> Result<Option<Mapping>> {
-        let database = [("RESET_DATABASE_URL", "postgres://db/app"), ("RESET_SECRET", &"5".repeat(64))];
+        let database =
+            [("POLYRESET_DATABASE_URL", "postgres://db/app"), ("POLYRESET_SECRET", &"5".repeat(64))];
         let environment = database.iter().chain(pairs);
         let environment =
             environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -171,17 +172,17 @@ mod tests {
     #[test]
     fn a_preset_stands_by_itself_and_each_name_of_it_can_be_changed_or_taken_out() {
         assert_eq!(mapping(&[]).unwrap(), None);
-        let px0 = mapping(&[("RESET_USERS__PRESET", "px0")]).unwrap().unwrap();
+        let px0 = mapping(&[("POLYRESET_USERS__PRESET", "px0")]).unwrap().unwrap();
         assert_eq!(px0, preset("px0").unwrap());
         assert_eq!(px0.hash_length, 60);
         let changed = mapping(&[
-            ("RESET_USERS__PRESET", "strapi-v4"),
-            ("RESET_USERS__SCHEMA", "cms"),
-            ("RESET_USERS__USERNAME", ""),
-            ("RESET_USERS__EMAIL_MATCH", "ascii-lower"),
-            ("RESET_USERS__CLEARED", ""),
-            ("RESET_USERS__SESSIONS__TABLE", "logins"),
-            ("RESET_USERS__SESSIONS__ACCOUNT", "user_id"),
+            ("POLYRESET_USERS__PRESET", "strapi-v4"),
+            ("POLYRESET_USERS__SCHEMA", "cms"),
+            ("POLYRESET_USERS__USERNAME", ""),
+            ("POLYRESET_USERS__EMAIL_MATCH", "ascii-lower"),
+            ("POLYRESET_USERS__CLEARED", ""),
+            ("POLYRESET_USERS__SESSIONS__TABLE", "logins"),
+            ("POLYRESET_USERS__SESSIONS__ACCOUNT", "user_id"),
         ]);
         let changed = changed.unwrap().unwrap();
         assert_eq!(changed.schema.unwrap().as_str(), "cms");
@@ -194,39 +195,42 @@ mod tests {
     #[test]
     fn a_table_of_ones_own_needs_four_names() {
         let four = [
-            ("RESET_USERS__PRESET", "custom"),
-            ("RESET_USERS__TABLE", "people"),
-            ("RESET_USERS__ID", "id"),
-            ("RESET_USERS__EMAIL", "mail"),
-            ("RESET_USERS__PASSWORD", "hash"),
+            ("POLYRESET_USERS__PRESET", "custom"),
+            ("POLYRESET_USERS__TABLE", "people"),
+            ("POLYRESET_USERS__ID", "id"),
+            ("POLYRESET_USERS__EMAIL", "mail"),
+            ("POLYRESET_USERS__PASSWORD", "hash"),
         ];
         let custom = mapping(&four).unwrap().unwrap();
         assert_eq!((custom.table.as_str(), custom.password.as_str()), ("people", "hash"));
         assert_eq!(refused(&four[..4]), "users.preset is custom: users.password is missing");
-        let active = [&four[..], &[("RESET_USERS__ACTIVE", "active")]].concat();
+        let active = [&four[..], &[("POLYRESET_USERS__ACTIVE", "active")]].concat();
         assert_eq!(mapping(&active).unwrap().unwrap().blocked.map(|flag| flag.blocked_when), Some(false));
     }
 
     #[test]
     fn what_makes_no_sense_is_told_with_its_setting() {
         assert!(
-            refused(&[("RESET_USERS__TABLE", "people")])
-                .starts_with("users.table (RESET_USERS__TABLE) is for")
+            refused(&[("POLYRESET_USERS__TABLE", "people")])
+                .starts_with("users.table (POLYRESET_USERS__TABLE) is for")
         );
-        let preset = ("RESET_USERS__PRESET", "px0");
+        let preset = ("POLYRESET_USERS__PRESET", "px0");
         assert!(
-            refused(&[preset, ("RESET_DATABASE_URL", "sqlite://x.db")]).contains("postgres:// or mysql://")
+            refused(&[preset, ("POLYRESET_DATABASE_URL", "sqlite://x.db")])
+                .contains("postgres:// or mysql://")
         );
         assert!(
-            refused(&[preset, ("RESET_PASSWORD__HASH", "argon2id")])
+            refused(&[preset, ("POLYRESET_PASSWORD__HASH", "argon2id")])
                 .contains("must be bcrypt for users.preset px0")
         );
-        assert!(refused(&[preset, ("RESET_USERS__EMAIL", "a\nb")]).contains("a name of 1 to 63 bytes"));
-        assert!(refused(&[preset, ("RESET_USERS__SESSIONS__TABLE", "x")]).contains("go together"));
-        let gone = refused(&[preset, ("RESET_USERS__PASSWORD", "")]);
-        assert_eq!(gone, "users.password (RESET_USERS__PASSWORD) cannot be taken out");
-        assert!(refused(&[preset, ("RESET_USERS__PROVIDER_VALUE", "x")]).contains("without users.provider"));
-        let both = [preset, ("RESET_USERS__BLOCKED", "a"), ("RESET_USERS__ACTIVE", "b")];
+        assert!(refused(&[preset, ("POLYRESET_USERS__EMAIL", "a\nb")]).contains("a name of 1 to 63 bytes"));
+        assert!(refused(&[preset, ("POLYRESET_USERS__SESSIONS__TABLE", "x")]).contains("go together"));
+        let gone = refused(&[preset, ("POLYRESET_USERS__PASSWORD", "")]);
+        assert_eq!(gone, "users.password (POLYRESET_USERS__PASSWORD) cannot be taken out");
+        assert!(
+            refused(&[preset, ("POLYRESET_USERS__PROVIDER_VALUE", "x")]).contains("without users.provider")
+        );
+        let both = [preset, ("POLYRESET_USERS__BLOCKED", "a"), ("POLYRESET_USERS__ACTIVE", "b")];
         assert!(refused(&both).contains("are both set"));
     }
 }

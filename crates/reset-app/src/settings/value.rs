@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Profile,
-    keys::{KEYS, Key, Kind, Preset, Secrecy},
+    keys::{KEYS, Preset, Secrecy, SettingKey, ValueKind},
     source::{Given, GivenValues, Raw, Source},
 };
 
@@ -111,7 +111,7 @@ impl Values {
 
     /// One of the key's words.
     pub(crate) fn choice(&self, name: &str) -> Result<&'static str> {
-        let Kind::Choice(words) = key(name).kind else { unreachable!("{name} is a choice") };
+        let ValueKind::Choice(words) = key(name).kind else { unreachable!("{name} is a choice") };
         self.read(name, &words.join(" or "), |text| words.iter().find(|word| **word == text).copied())
     }
 
@@ -167,7 +167,7 @@ impl Values {
 }
 
 /// The key `name`. Names are literals in this crate, so a missing one is a mistake of ours.
-fn key(name: &str) -> &'static Key {
+fn key(name: &str) -> &'static SettingKey {
     KEYS.iter().find(|key| key.name == name).expect("a key of the table")
 }
 

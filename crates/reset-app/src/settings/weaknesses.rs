@@ -10,9 +10,9 @@ use reset_dialects::{insforge, px0, strapi, worthai};
 
 use super::{Settings, secret, value::written};
 
-/// Longest life of a code in profile `hardened`.
+/// Longest lifetime of a code in profile `hardened`.
 const CODE_TTL: Duration = Duration::from_secs(10 * 60);
-/// Longest life of a link or token there.
+/// Longest lifetime of a link or token there.
 const TOKEN_TTL: Duration = Duration::from_secs(30 * 60);
 /// Least length of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2).
 const MIN_LENGTH: usize = 15;
@@ -30,8 +30,8 @@ impl Settings {
         }
         if limited {
             open.tell(
-                "R50: whoever asks for an address all day uses up its asks: its owner is mailed codes that work, and \
-                 cannot choose when (limits.asks_per_day)",
+                "R50: whoever asks for an address all day uses up its requests: its owner is mailed codes that work, and \
+                 cannot choose when (limits.requests_per_day)",
             );
         }
         let proxied = self.is_given("public_url") && self.likely_url().starts_with("https:");
@@ -88,42 +88,42 @@ impl Open {
         self.lines.push(line.into());
     }
 
-    fn px0(&mut self, px0: &px0::Settings) {
+    fn px0(&mut self, px0: &px0::Px0Settings) {
         if px0.disclose_unknown {
             self.tell("R13: px0 tells strangers which addresses have an account (px0.disclose_unknown)");
         }
         match px0.codes {
             px0::Codes::Long => {}
-            px0::Codes::SixDigits { most_live: Some(most) } => self.tell(format!(
+            px0::Codes::SixDigits { max_live: Some(most) } => self.tell(format!(
                 "R47: px0 codes have six digits, and a guess is tried against all live ones: with {most} live, \
                  one guess in {} is right (profile, limits.px0_live_codes)",
                 1_000_000 / most
             )),
-            px0::Codes::SixDigits { most_live: None } => {
+            px0::Codes::SixDigits { max_live: None } => {
                 self.tell("R47: px0 codes have six digits, and any number of them may be live (limits.enabled)");
             }
         }
         if px0.policy.four_classes {
             self.tell("R55: px0 passwords must mix classes of characters (profile)");
         }
-        self.life("px0.code_ttl", px0.code_ttl, CODE_TTL);
+        self.lifetime("px0.code_ttl", px0.code_ttl, CODE_TTL);
     }
 
-    fn worthai(&mut self, worthai: &worthai::Settings) {
+    fn worthai(&mut self, worthai: &worthai::WorthaiSettings) {
         if worthai.forged == worthai::Forged::AsContracted {
             self.tell("R18: worthai tells a forged token from an expired one (profile)");
         }
-        self.life("worthai.token_ttl", worthai.token_ttl, TOKEN_TTL);
+        self.lifetime("worthai.token_ttl", worthai.token_ttl, TOKEN_TTL);
     }
 
-    fn strapi(&mut self, strapi: &strapi::Settings) {
+    fn strapi(&mut self, strapi: &strapi::StrapiSettings) {
         if strapi.issue_jwt {
             self.tell("R63: a Strapi reset logs in: its answer carries a session token (strapi.issue_jwt)");
         }
-        self.life("strapi.token_ttl", strapi.token_ttl, TOKEN_TTL);
+        self.lifetime("strapi.token_ttl", strapi.token_ttl, TOKEN_TTL);
     }
 
-    fn insforge(&mut self, insforge: &insforge::Settings, limited: bool) {
+    fn insforge(&mut self, insforge: &insforge::InsForgeSettings, limited: bool) {
         // While the budgets of codes are spent, links are mailed in their place, and lead on to what is listed.
         let by_link = insforge.method == insforge::Method::Link;
         if by_link || (limited && insforge.pages && !insforge.allowed.is_empty()) {
@@ -149,14 +149,14 @@ impl Open {
                     "R50: who guesses at InsForge codes long enough voids everybody's for a day: {meanwhile}"
                 ));
             }
-            self.life("insforge.code_ttl", insforge.code_ttl, CODE_TTL);
+            self.lifetime("insforge.code_ttl", insforge.code_ttl, CODE_TTL);
         }
-        self.life("insforge.token_ttl", insforge.token_ttl, TOKEN_TTL);
+        self.lifetime("insforge.token_ttl", insforge.token_ttl, TOKEN_TTL);
     }
 
-    fn life(&mut self, name: &str, life: Duration, most: Duration) {
-        if life > most {
-            self.lasting.push(format!("{name} is {}", written(life)));
+    fn lifetime(&mut self, name: &str, lifetime: Duration, most: Duration) {
+        if lifetime > most {
+            self.lasting.push(format!("{name} is {}", written(lifetime)));
         }
     }
 

@@ -7,10 +7,10 @@ use std::{
 
 use crate::{
     account::AccountId,
+    encoding::{hex, unhex},
     event::{AddressTag, Event, Network},
     job::{JobId, Reference},
     keys::{Key, Keys},
-    notation::{hex, unhex},
 };
 
 /// The tag of one event and all before it.

@@ -43,7 +43,7 @@ pub async fn a_window_slides(store: Arc<dyn Store>) {
 
 pub async fn every_window_needs_room(store: Arc<dyn Store>) {
     let windows = [Window::new(1, MINUTE), Window::new(3, 60 * MINUTE), Window::new(4, 24 * 60 * MINUTE)];
-    let asks = Budget::shared("asks", &windows);
+    let asks = Budget::shared("requests", &windows);
     let mut taken = Vec::new();
     for second in (0..2 * 24 * 3600).step_by(30) {
         if take(&store, &asks, second).await {
@@ -108,7 +108,7 @@ pub async fn parallel_takes_of_several_budgets_end(store: Arc<dyn Store>) {
 }
 
 pub async fn a_job_within_a_budget_is_accepted_and_claimed(store: Arc<dyn Store>) {
-    let asks = [budget("asks", 2)];
+    let asks = [budget("requests", 2)];
     assert!(done(store.push_within(&job("one", "ann"), &asks, &happened(at(0))).await));
     assert!(done(store.push_within(&job("free", "bob"), &[], &happened(at(0))).await), "no budget, no limit");
     let claimed = done(store.claim(10, at(0), at(60)).await);
@@ -118,7 +118,7 @@ pub async fn a_job_within_a_budget_is_accepted_and_claimed(store: Arc<dyn Store>
 }
 
 pub async fn a_job_over_a_budget_is_not_accepted(store: Arc<dyn Store>) {
-    let asks = [budget("asks", 1)];
+    let asks = [budget("requests", 1)];
     assert!(take(&store, &asks[0], 0).await);
     assert!(!done(store.push_within(&job("one", "ann"), &asks, &happened(at(59))).await));
     assert_eq!(done(store.claim(10, at(59), at(60)).await), []);
@@ -131,7 +131,7 @@ pub async fn of_twenty_parallel_jobs_within_a_budget_of_three_three_are_accepted
             let store = store.clone();
             let job = job(&format!("job {number}"), "ann");
             tokio::spawn(async move {
-                done(store.push_within(&job, &[budget("asks", 3)], &happened(at(0))).await)
+                done(store.push_within(&job, &[budget("requests", 3)], &happened(at(0))).await)
             })
         })
         .collect();
@@ -152,7 +152,7 @@ pub async fn of_twenty_parallel_jobs_within_a_budget_of_three_three_are_accepted
 
 /// The job cannot be stored: one of its id exists.
 pub async fn a_failed_job_takes_nothing(store: Arc<dyn Store>) {
-    let asks = [budget("asks", 1)];
+    let asks = [budget("requests", 1)];
     done(store.push(&job("taken", "bob")).await);
     assert!(store.push_within(&job("taken", "ann"), &asks, &happened(at(0))).await.is_err());
     assert!(take(&store, &asks[0], 0).await);

@@ -8,7 +8,7 @@ use crate::{
     dispute::{DISPUTE_LIFE, Dispute, DisputeOpening},
     error::StoreError,
     job::{Job, JobId, JobKind, Reference},
-    ports::{Redemption, Store},
+    ports::{PasswordChange, Store},
     ticket::TicketState,
     time::Timestamp,
 };
@@ -147,7 +147,7 @@ pub async fn a_dispute_outlasts_a_reset_while_the_account_has_another_address(st
     let ann = done(store.account(&ann.id).await).expect("ann");
     let code = issued(&store, ticket(&ann, "code")).await;
     let event = happened(at(2));
-    let redemption = Redemption {
+    let redemption = PasswordChange {
         ticket: &code.id,
         account: &ann.id,
         password_hash: "the second hash",
@@ -168,7 +168,7 @@ pub async fn a_reset_closes_the_disputes_of_its_account(store: Arc<dyn Store>) {
     let ann = done(store.account(&ann.id).await).expect("ann");
     let code = issued(&store, ticket(&ann, "code")).await;
     let event = happened(at(2));
-    let redemption = Redemption {
+    let redemption = PasswordChange {
         ticket: &code.id,
         account: &ann.id,
         password_hash: "the second hash",

@@ -10,7 +10,7 @@ use crate::{
     event::{AddressTag, Event, EventKind, Network},
     job::{JobId, Outcome, Reference},
     keys::{Key, Keyring, Keys},
-    ports::{Redemption, Store},
+    ports::{PasswordChange, Store},
     ticket::{Ticket, TicketId, TicketKind},
 };
 
@@ -76,7 +76,7 @@ pub async fn asks_of_an_address_are_found_newest_first(store: Arc<dyn Store>) {
 pub async fn a_job_within_its_budget_is_written_down_as_accepted_and_beyond_as_limited(
     store: Arc<dyn Store>,
 ) {
-    let asks = [Budget::shared("asks", &[Window::new(1, std::time::Duration::from_secs(60))])];
+    let asks = [Budget::shared("requests", &[Window::new(1, std::time::Duration::from_secs(60))])];
     let accepted = event(EventKind::Accepted, 0);
     assert!(done(store.push_within(&job("first", "ann"), &asks, &accepted).await));
     assert!(!done(store.push_within(&job("second", "ann"), &asks, &accepted).await));
@@ -121,7 +121,7 @@ pub async fn the_life_of_a_ticket_is_written_down(store: Arc<dyn Store>) {
     assert!(done(store.exchange(&code.id, &token, &event(EventKind::Exchanged, 2)).await));
     assert!(!done(store.exchange(&code.id, &token, &event(EventKind::Exchanged, 2)).await));
     let set = event(EventKind::Done, 3);
-    let redemption = || Redemption {
+    let redemption = || PasswordChange {
         ticket: &token.id,
         account: &ann.id,
         password_hash: "the second hash",
@@ -267,7 +267,7 @@ pub async fn what_may_come_a_thousand_times_is_told_once(store: Arc<dyn Store>) 
 }
 
 pub async fn a_flood_of_asks_for_one_address_is_told_ten_times_an_hour(store: Arc<dyn Store>) {
-    let none = [Budget::shared("asks", &[])];
+    let none = [Budget::shared("requests", &[])];
     let full = [Budget::shared("full", &[Window::new(0, std::time::Duration::from_secs(60))])];
     let limited = async |tag: &str, number: i64, seconds: i64| {
         let address = Some(AddressTag::stored(tag));

@@ -8,7 +8,7 @@ use crate::{
     account::{Account, AccountId, StoredAddress},
     error::StoreError,
     job::{Job, JobKind},
-    ports::{Redemption, Store},
+    ports::{PasswordChange, Store},
     ticket::{Ticket, TicketId, TicketKind, TicketState},
     time::Timestamp,
 };
@@ -88,7 +88,7 @@ async fn try_redeem(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     store
-        .redeem(Redemption {
+        .redeem(PasswordChange {
             ticket: &ticket.id,
             account,
             password_hash: "the second hash",

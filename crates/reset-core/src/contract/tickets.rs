@@ -53,7 +53,7 @@ pub async fn a_ticket_that_is_void_from_the_start_opens_nothing_and_is_in_nobody
     let nobody = AccountId::new("nobody/1");
     let void = Ticket { account: nobody, voided_at: Some(at(0)), ..ticket(&ann, "void") };
     // It counts those that are live as any other does, and is none afterwards.
-    assert_eq!(done(store.issue(&void, Some(1), &happened(at(0))).await), Issued::Crowded);
+    assert_eq!(done(store.issue(&void, Some(1), &happened(at(0))).await), Issued::LimitReached);
     assert_eq!(done(store.issue(&void, Some(2), &happened(at(0))).await), Issued::Live);
     assert!(stored(&store, &void).await == void);
     assert_eq!(state(&store, &void, at(0)).await, TicketState::Void);
@@ -170,7 +170,10 @@ pub async fn the_most_live_of_a_kind_are_counted_among_other_accounts(store: Arc
     issued(&store, Ticket { kind: TicketKind::Token, dialect: "other".to_owned(), ..ticket(&cleo, "o") })
         .await;
     let cleos = |id: &str, now| Ticket { issued_at: now, expires_at: at(900), ..ticket(&cleo, id) };
-    assert_eq!(done(store.issue(&cleos("c1", at(59)), Some(2), &happened(at(0))).await), Issued::Crowded);
+    assert_eq!(
+        done(store.issue(&cleos("c1", at(59)), Some(2), &happened(at(0))).await),
+        Issued::LimitReached
+    );
     assert!(done(store.ticket_with(DIALECT, &digest("c1"), at(59)).await).is_none());
     let token = Ticket { kind: TicketKind::Token, ..cleos("c2", at(59)) };
     assert_eq!(done(store.issue(&token, Some(1), &happened(at(0))).await), Issued::Live, "another kind");

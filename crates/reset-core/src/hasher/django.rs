@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{HashForm, Legacy, SALT, Scheme, argon, bcrypt, decimal, unreadable};
-use crate::{error::HashError, notation::hex};
+use crate::{encoding::hex, error::HashError};
 
 /// Before a PHC string, `$` included there: `argon2$argon2id$…`.
 pub(super) const ARGON2: &str = "argon2";

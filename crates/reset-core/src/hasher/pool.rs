@@ -27,7 +27,7 @@ use crate::{
 /// Jobs that may wait for each thread. Beyond that the answer is "busy" at once.
 pub(super) const QUEUE_PER_THREAD: usize = 8;
 /// Longest wait for a result. Beyond it the answer is "busy", and a task that has not begun never does.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// What the answer "busy" tells a client to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// How long a thread without work waits before it wipes its memory. The next hash would overwrite all of it
@@ -117,7 +117,7 @@ impl HashPool {
             state.tasks.push_back(task(reply));
         }
         self.queue.changed.notify_one();
-        match tokio::time::timeout(PATIENCE, result).await {
+        match tokio::time::timeout(TIMEOUT, result).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(HashError::Failed("the hashing thread ended".to_owned())),
             Err(_) => Err(HashError::Busy { retry_after: RETRY_AFTER }),

@@ -24,12 +24,12 @@ pub struct MemoryMailer {
 struct State {
     sent: Vec<SentMail>,
     decoys_prepared: Vec<SentMail>,
-    refusals: VecDeque<Refusal>,
+    refusals: VecDeque<MailRefusal>,
 }
 
 /// How a mail is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum MailRefusal {
     /// For now, with `451 4.7.1`.
     Temporary,
     /// For now, without having been tried: there are enough to its domain.
@@ -65,7 +65,7 @@ pub struct SentMail {
     /// The code, or the whole link: in a notice the one to object by, if there is one.
     pub secret: String,
     /// How long the secret was said to be good for; zero in a notice.
-    pub life: Duration,
+    pub lifetime: Duration,
 }
 
 impl MemoryMailer {
@@ -85,7 +85,7 @@ impl MemoryMailer {
     }
 
     /// Refuses the next `count` mails, after those whose refusal was ordered before.
-    pub fn refuse_next(&self, count: usize, refusal: Refusal) {
+    pub fn refuse_next(&self, count: usize, refusal: MailRefusal) {
         self.lock().refusals.extend(std::iter::repeat_n(refusal, count));
     }
 
@@ -95,7 +95,7 @@ impl MemoryMailer {
     }
 }
 
-impl Refusal {
+impl MailRefusal {
     fn error(self) -> MailError {
         match self {
             Self::Temporary => MailError::Temporary { reply: "451 4.7.1".to_owned() },
@@ -107,9 +107,9 @@ impl Refusal {
 
 impl SentMail {
     fn of(mail: &Mail) -> Self {
-        let (kind, secret, life) = match &mail.body {
-            MailBody::ResetCode { code, life } => (SentKind::Code, code.as_str(), *life),
-            MailBody::ResetLink { url, life } => (SentKind::Link, url.as_str(), *life),
+        let (kind, secret, lifetime) = match &mail.body {
+            MailBody::ResetCode { code, lifetime } => (SentKind::Code, code.as_str(), *lifetime),
+            MailBody::ResetLink { url, lifetime } => (SentKind::Link, url.as_str(), *lifetime),
             MailBody::PasswordChanged { dispute } => {
                 (SentKind::Changed, dispute.as_deref().map_or("", String::as_str), Duration::ZERO)
             }
@@ -121,7 +121,7 @@ impl SentMail {
             locale: mail.locale.clone(),
             message_id: mail.message_id.clone(),
             secret: secret.to_owned(),
-            life,
+            lifetime,
         }
     }
 }

@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use self::{
-    mailer::{MemoryMailer, Refusal, SentKind, SentMail},
+    mailer::{MailRefusal, MemoryMailer, SentKind, SentMail},
     store::{MemoryStore, Outage},
 };
 use crate::{
@@ -180,10 +180,13 @@ mod tests {
             locale: None,
             dialect: "px0".to_owned(),
             message_id: "m1".to_owned(),
-            body: MailBody::ResetCode { code: "012345".to_owned().into(), life: Duration::from_secs(600) },
+            body: MailBody::ResetCode {
+                code: "012345".to_owned().into(),
+                lifetime: Duration::from_secs(600),
+            },
         };
-        mailer.refuse_next(1, Refusal::Temporary);
-        mailer.refuse_next(1, Refusal::Permanent);
+        mailer.refuse_next(1, MailRefusal::Temporary);
+        mailer.refuse_next(1, MailRefusal::Permanent);
         assert!(mailer.check().await.is_err());
         assert!(mailer.send(&mail()).await.is_err());
         assert!(mailer.send(&mail()).await.is_err());

@@ -16,7 +16,7 @@ use crate::{
     event::Event,
     hasher::HashForm,
     job::{Job, JobId, Outcome},
-    ports::{Accounts, Issued, Redemption, Store, Tickets},
+    ports::{Accounts, Issued, PasswordChange, Store, Tickets},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind, TicketState},
     time::Timestamp,
@@ -267,7 +267,7 @@ impl Tickets for MemoryStore {
     async fn issue(
         &self,
         ticket: &Ticket,
-        most_live: Option<u64>,
+        max_live: Option<u64>,
         event: &Event,
     ) -> Result<Issued, StoreError> {
         let mut state = self.working("issue")?;
@@ -284,8 +284,8 @@ impl Tickets for MemoryStore {
             (&other.dialect, other.kind) == (&ticket.dialect, ticket.kind) && other.account != ticket.account
         };
         let live = state.tickets.iter().filter(rival).filter(|other| is_live(other, now)).count() as u64;
-        if most_live.is_some_and(|most| live >= most) {
-            return Ok(Issued::Crowded);
+        if max_live.is_some_and(|most| live >= most) {
+            return Ok(Issued::LimitReached);
         }
         state.reserve(&ticket.job)?;
         state.void(now, |other| same_owner(other) || same_digest(other));
@@ -372,8 +372,8 @@ impl Tickets for MemoryStore {
         Ok(true)
     }
 
-    async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError> {
-        let Redemption { ticket: ticket_id, account, password_hash, jobs, event, now } = redemption;
+    async fn redeem(&self, change: PasswordChange<'_>) -> Result<bool, StoreError> {
+        let PasswordChange { ticket: ticket_id, account, password_hash, jobs, event, now } = change;
         let mut state = self.working("redeem")?;
         let Some(ticket) = state.ticket(ticket_id).cloned() else { return Ok(false) };
         let Some(row) = state.account(account) else { return Ok(false) };

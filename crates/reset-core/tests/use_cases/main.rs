@@ -2,40 +2,40 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bench;
 mod budgets;
 mod disputes;
 mod events;
 mod own_names;
 mod rotation;
 mod webhooks;
-mod world;
 
 use std::{sync::Arc, time::Duration};
 
+use bench::{LIFE, MINUTE, address, bench, code, happened, password};
 use reset_core::{
     error::{ExchangeError, RedeemError, RequestError},
     job::Outcome,
-    memory::{Outage, Refusal, SentKind},
+    memory::{MailRefusal, Outage, SentKind},
     ports::Accounts,
     request::Disclosure,
     secret::{LongCode, SixDigits},
     ticket::TicketState,
 };
-use world::{LIFE, MINUTE, address, code, happened, password, world};
 
 #[tokio::test]
 async fn a_mailed_code_sets_the_password_once_and_the_owner_is_told() {
-    let world = world();
-    world.account("Ann@Example.org").await;
-    let mail = world.mailed("code", "aNN@example.ORG").await;
-    assert_eq!((mail.to.as_str(), mail.kind, mail.life), ("Ann@Example.org", SentKind::Code, LIFE));
-    world.redeem("code", &code(&mail.secret)).await.unwrap();
-    let stored = world.hash_of("ann@example.org").await;
-    let hasher = world.resets.adapters().hasher.clone();
+    let bench = bench();
+    bench.account("Ann@Example.org").await;
+    let mail = bench.mailed("code", "aNN@example.ORG").await;
+    assert_eq!((mail.to.as_str(), mail.kind, mail.lifetime), ("Ann@Example.org", SentKind::Code, LIFE));
+    bench.redeem("code", &code(&mail.secret)).await.unwrap();
+    let stored = bench.hash_of("ann@example.org").await;
+    let hasher = bench.resets.adapters().hasher.clone();
     assert!(hasher.verify(password("a new password"), &stored).await.unwrap());
-    assert!(matches!(world.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Invalid)));
-    world.worker().await;
-    let notices = world.memory.mailer.take();
+    assert!(matches!(bench.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Invalid)));
+    bench.worker().await;
+    let notices = bench.memory.mailer.take();
     assert_eq!(
         (notices.len(), notices[0].kind, notices[0].to.as_str()),
         (1, SentKind::Changed, "Ann@Example.org")
@@ -44,9 +44,9 @@ async fn a_mailed_code_sets_the_password_once_and_the_owner_is_told() {
 
 #[tokio::test]
 async fn a_reset_in_the_table_of_another_system_writes_a_hash_like_the_one_that_was_there() {
-    let world = world();
-    world.account("ann@example.org").await;
-    let ann = world.memory.store.account_by_email(&address("ann@example.org")).await.unwrap().unwrap();
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    let ann = bench.memory.store.account_by_email(&address("ann@example.org")).await.unwrap().unwrap();
     assert_eq!(ann.hash_form, None, "our own table");
     let (salt, hash) = ("c29tZXNhbHQ", "LCcOuKcXI5sIEUjKeEGdQfvKhBIZf0Ru0WhbCXjGcLE");
     for (row, like) in [
@@ -54,154 +54,154 @@ async fn a_reset_in_the_table_of_another_system_writes_a_hash_like_the_one_that_
         (format!("$argon2id$v=19$m=4194304,t=9,p=1${salt}${hash}"), "$argon2id$v=19$m=64,t=1,p=1$"),
         ("whatever".to_owned(), "$argon2id$v=19$m=64,t=1,p=1$"),
     ] {
-        world.memory.store.adopt(&ann.id, &row);
-        let mail = world.mailed("code", "ann@example.org").await;
-        world.redeem("code", &code(&mail.secret)).await.unwrap();
-        let stored = world.hash_of("ann@example.org").await;
+        bench.memory.store.adopt(&ann.id, &row);
+        let mail = bench.mailed("code", "ann@example.org").await;
+        bench.redeem("code", &code(&mail.secret)).await.unwrap();
+        let stored = bench.hash_of("ann@example.org").await;
         assert!(stored.starts_with(like), "{stored}");
-        world.worker().await;
-        world.memory.mailer.take();
+        bench.worker().await;
+        bench.memory.mailer.take();
     }
 }
 
 #[tokio::test]
 async fn an_unknown_address_is_accepted_alike_and_gets_no_mail() {
-    let world = world();
-    world.account("blocked@example.org").await;
-    let now = world.resets.adapters().clock.now();
-    world.memory.store.set_blocked(&address("blocked@example.org"), true, &happened(now)).await.unwrap();
-    world.ask("link", "ghost@example.org").await;
-    world.ask("link", "blocked@example.org").await;
-    world.worker().await;
-    assert_eq!(world.memory.mailer.sent(), []);
-    assert_eq!(world.outcomes(), [Some(Outcome::NoAccount), Some(Outcome::NoAccount)]);
+    let bench = bench();
+    bench.account("blocked@example.org").await;
+    let now = bench.resets.adapters().clock.now();
+    bench.memory.store.set_blocked(&address("blocked@example.org"), true, &happened(now)).await.unwrap();
+    bench.ask("link", "ghost@example.org").await;
+    bench.ask("link", "blocked@example.org").await;
+    bench.worker().await;
+    assert_eq!(bench.memory.mailer.sent(), []);
+    assert_eq!(bench.outcomes(), [Some(Outcome::NoAccount), Some(Outcome::NoAccount)]);
 }
 
 /// What it costs shows in the time of the next answer (R14); what comes of it must be nothing (R19).
 #[tokio::test]
 async fn for_nobody_a_mail_is_made_and_thrown_away_and_its_secret_opens_nothing() {
-    let world = world();
-    world.account("ann@example.org").await;
-    let anns = world.mailed("code", "ann@example.org").await;
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    let anns = bench.mailed("code", "ann@example.org").await;
     for dialect in ["code", "pair", "link"] {
-        world.ask(dialect, "ghost@example.org").await;
+        bench.ask(dialect, "ghost@example.org").await;
     }
-    world.worker().await;
-    let decoys_prepared = world.memory.mailer.decoys_prepared();
+    bench.worker().await;
+    let decoys_prepared = bench.memory.mailer.decoys_prepared();
     assert_eq!(decoys_prepared.len(), 3);
     assert!(decoys_prepared.iter().all(|mail| mail.to.ends_with(".invalid")), "{decoys_prepared:?}");
-    assert_eq!(world.memory.mailer.sent(), []);
-    assert!(world.redeem("code", &code(&decoys_prepared[0].secret)).await.is_err());
-    assert!(world.exchange("ghost@example.org", &code(&decoys_prepared[1].secret)).await.is_err());
-    world.redeem("code", &code(&anns.secret)).await.unwrap();
+    assert_eq!(bench.memory.mailer.sent(), []);
+    assert!(bench.redeem("code", &code(&decoys_prepared[0].secret)).await.is_err());
+    assert!(bench.exchange("ghost@example.org", &code(&decoys_prepared[1].secret)).await.is_err());
+    bench.redeem("code", &code(&anns.secret)).await.unwrap();
 }
 
 #[tokio::test]
 async fn only_the_contract_discloses_and_blocked_looks_unknown() {
-    let world = world();
-    world.account("ann@example.org").await;
-    world.account("blocked@example.org").await;
-    let now = world.resets.adapters().clock.now();
-    world.memory.store.set_blocked(&address("blocked@example.org"), true, &happened(now)).await.unwrap();
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    bench.account("blocked@example.org").await;
+    let now = bench.resets.adapters().clock.now();
+    bench.memory.store.set_blocked(&address("blocked@example.org"), true, &happened(now)).await.unwrap();
     for (email, known) in [
         ("ann@example.org", true),
         ("blocked@example.org", false),
         ("ghost@example.org", false),
         ("x", false),
     ] {
-        let asked = world.ask_with("code", email, Disclosure::AsContracted).await;
+        let asked = bench.ask_with("code", email, Disclosure::AsContracted).await;
         assert_eq!(asked.is_ok(), known, "{email}");
-        assert!(world.ask_with("code", email, Disclosure::Never).await.is_ok());
+        assert!(bench.ask_with("code", email, Disclosure::Never).await.is_ok());
     }
 }
 
 #[tokio::test]
 async fn asking_looks_nobody_up() {
-    let world = world();
-    world.memory.store.set_outage(Outage::Only("account_by_email"));
-    assert!(world.ask_with("link", "ann@example.org", Disclosure::Never).await.is_ok());
+    let bench = bench();
+    bench.memory.store.set_outage(Outage::Only("account_by_email"));
+    assert!(bench.ask_with("link", "ann@example.org", Disclosure::Never).await.is_ok());
     assert!(matches!(
-        world.ask_with("link", "ann@example.org", Disclosure::AsContracted).await,
+        bench.ask_with("link", "ann@example.org", Disclosure::AsContracted).await,
         Err(RequestError::Store(_))
     ));
 }
 
 #[tokio::test]
 async fn a_newer_ask_voids_the_older_code_of_its_dialect_alone() {
-    let world = world();
-    world.account("ann@example.org").await;
-    let first = world.mailed("code", "ann@example.org").await;
-    let link = world.mailed("link", "ann@example.org").await;
-    let second = world.mailed("code", "ann@example.org").await;
-    assert!(matches!(world.redeem("code", &code(&first.secret)).await, Err(RedeemError::Invalid)));
-    let inspected = world.resets.inspect("link", &world.token(&link), None).await.unwrap().unwrap();
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    let first = bench.mailed("code", "ann@example.org").await;
+    let link = bench.mailed("link", "ann@example.org").await;
+    let second = bench.mailed("code", "ann@example.org").await;
+    assert!(matches!(bench.redeem("code", &code(&first.secret)).await, Err(RedeemError::Invalid)));
+    let inspected = bench.resets.inspect("link", &bench.token(&link), None).await.unwrap().unwrap();
     assert_eq!(inspected.state, TicketState::Live);
-    world.redeem("code", &code(&second.secret)).await.unwrap();
-    let inspected = world.resets.inspect("link", &world.token(&link), None).await.unwrap().unwrap();
+    bench.redeem("code", &code(&second.secret)).await.unwrap();
+    let inspected = bench.resets.inspect("link", &bench.token(&link), None).await.unwrap().unwrap();
     assert_eq!(inspected.state, TicketState::Void, "a completed reset ends the tickets of all dialects");
 }
 
 #[tokio::test]
 async fn a_code_ends_on_time_and_not_before() {
     for (wait, lives) in [(LIFE.saturating_sub(Duration::from_millis(1)), true), (LIFE, false)] {
-        let world = world();
-        world.account("ann@example.org").await;
-        let mail = world.mailed("code", "ann@example.org").await;
-        world.memory.clock.advance(wait);
-        assert_eq!(world.redeem("code", &code(&mail.secret)).await.is_ok(), lives, "{wait:?}");
+        let bench = bench();
+        bench.account("ann@example.org").await;
+        let mail = bench.mailed("code", "ann@example.org").await;
+        bench.memory.clock.advance(wait);
+        assert_eq!(bench.redeem("code", &code(&mail.secret)).await.is_ok(), lives, "{wait:?}");
     }
 }
 
 #[tokio::test]
 async fn a_retry_repeats_the_same_secret_and_its_clock_starts_with_the_mail() {
-    let world = world();
-    world.account("ann@example.org").await;
-    world.ask("link", "ann@example.org").await;
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    bench.ask("link", "ann@example.org").await;
     // Killed between the mail and the record: the job is claimed again when its lease ends.
-    let job = world.resets.claim(1).await.unwrap().remove(0);
-    world.memory.store.set_outage(Outage::Only("finish"));
-    assert!(world.resets.deliver(&job).await.is_err());
-    world.memory.store.set_outage(Outage::None);
-    world.memory.clock.advance(3 * MINUTE);
-    world.worker().await;
-    let mails = world.memory.mailer.take();
+    let job = bench.resets.claim(1).await.unwrap().remove(0);
+    bench.memory.store.set_outage(Outage::Only("finish"));
+    assert!(bench.resets.deliver(&job).await.is_err());
+    bench.memory.store.set_outage(Outage::None);
+    bench.memory.clock.advance(3 * MINUTE);
+    bench.worker().await;
+    let mails = bench.memory.mailer.take();
     assert_eq!(
         (mails.len(), &mails[0].secret, &mails[0].message_id),
         (2, &mails[1].secret, &mails[1].message_id)
     );
-    // The life promised by the second mail counts from the second mail.
-    world.memory.clock.advance(LIFE.saturating_sub(Duration::from_millis(1)));
-    world.redeem("link", &world.token(&mails[1])).await.unwrap();
+    // The lifetime promised by the second mail counts from the second mail.
+    bench.memory.clock.advance(LIFE.saturating_sub(Duration::from_millis(1)));
+    bench.redeem("link", &bench.token(&mails[1])).await.unwrap();
 }
 
 #[tokio::test]
 async fn mail_that_is_put_off_for_hours_arrives_with_a_live_secret() {
-    let world = world();
-    world.account("ann@example.org").await;
-    world.memory.mailer.refuse_next(20, Refusal::Temporary);
-    world.ask("code", "ann@example.org").await;
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    bench.memory.mailer.refuse_next(20, MailRefusal::Temporary);
+    bench.ask("code", "ann@example.org").await;
     let mut waited = Duration::ZERO;
-    while world.memory.mailer.sent().is_empty() {
-        world.worker().await;
-        world.memory.clock.advance(MINUTE);
+    while bench.memory.mailer.sent().is_empty() {
+        bench.worker().await;
+        bench.memory.clock.advance(MINUTE);
         waited += MINUTE;
         assert!(waited < Duration::from_secs(6 * 3600), "never mailed");
     }
     assert!(waited > Duration::from_secs(3600), "{waited:?}");
-    assert!(world.resets.mail_works());
-    let mail = world.memory.mailer.take().remove(0);
-    world.redeem("code", &code(&mail.secret)).await.unwrap();
+    assert!(bench.resets.mail_works());
+    let mail = bench.memory.mailer.take().remove(0);
+    bench.redeem("code", &code(&mail.secret)).await.unwrap();
 }
 
 /// The address moved to another account while its mail was waiting: the old ticket is nobody's secret.
 #[tokio::test]
 async fn a_mail_that_waited_while_the_world_changed_carries_a_secret_that_works() {
-    let world = world();
-    world.account("ann@example.org").await;
-    world.memory.mailer.refuse_next(1, Refusal::Temporary);
-    world.ask("link", "ann@example.org").await;
-    world.worker().await;
-    let elsewhere = world.under_another_key();
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    bench.memory.mailer.refuse_next(1, MailRefusal::Temporary);
+    bench.ask("link", "ann@example.org").await;
+    bench.worker().await;
+    let elsewhere = bench.under_another_key();
     elsewhere.memory.clock.advance(MINUTE);
     elsewhere.worker().await;
     let mail = elsewhere.memory.mailer.take().remove(0);
@@ -210,179 +210,179 @@ async fn a_mail_that_waited_while_the_world_changed_carries_a_secret_that_works(
 
 #[tokio::test]
 async fn a_job_that_is_a_day_old_is_given_up_without_a_mail() {
-    let world = world();
-    world.account("ann@example.org").await;
-    world.ask("link", "ann@example.org").await;
-    world.memory.clock.advance(Duration::from_secs(24 * 3600));
-    world.worker().await;
-    assert_eq!(world.outcomes(), [Some(Outcome::GivenUp)]);
-    assert_eq!(world.memory.mailer.sent(), []);
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    bench.ask("link", "ann@example.org").await;
+    bench.memory.clock.advance(Duration::from_secs(24 * 3600));
+    bench.worker().await;
+    assert_eq!(bench.outcomes(), [Some(Outcome::GivenUp)]);
+    assert_eq!(bench.memory.mailer.sent(), []);
 }
 
 #[tokio::test]
 async fn a_permanent_refusal_ends_the_job_and_a_dead_server_ends_it_after_a_day() {
-    let world = world();
-    world.account("ann@example.org").await;
-    world.memory.mailer.refuse_next(1, Refusal::Permanent);
-    world.ask("code", "ann@example.org").await;
-    world.worker().await;
-    assert_eq!(world.outcomes(), [Some(Outcome::Refused)]);
-    world.memory.mailer.refuse_next(1000, Refusal::Temporary);
-    world.ask("code", "ann@example.org").await;
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    bench.memory.mailer.refuse_next(1, MailRefusal::Permanent);
+    bench.ask("code", "ann@example.org").await;
+    bench.worker().await;
+    assert_eq!(bench.outcomes(), [Some(Outcome::Refused)]);
+    bench.memory.mailer.refuse_next(1000, MailRefusal::Temporary);
+    bench.ask("code", "ann@example.org").await;
     for _ in 0..25 {
-        world.worker().await;
-        assert!(!world.resets.mail_works());
-        world.memory.clock.advance(60 * MINUTE);
+        bench.worker().await;
+        assert!(!bench.resets.mail_works());
+        bench.memory.clock.advance(60 * MINUTE);
     }
-    world.worker().await;
-    assert_eq!(world.outcomes()[1], Some(Outcome::GivenUp));
+    bench.worker().await;
+    assert_eq!(bench.outcomes()[1], Some(Outcome::GivenUp));
 }
 
 #[tokio::test]
 async fn a_mail_that_waits_for_others_to_its_domain_is_put_off_and_says_nothing_about_the_server() {
-    let world = world();
-    world.account("ann@example.org").await;
-    world.memory.mailer.refuse_next(1, Refusal::Busy);
-    world.ask("code", "ann@example.org").await;
-    world.worker().await;
-    assert!(world.resets.mail_works());
-    assert_eq!((world.outcomes(), world.memory.mailer.sent()), (vec![None], vec![]));
-    world.memory.clock.advance(MINUTE);
-    world.worker().await;
-    assert_eq!(world.outcomes(), [Some(Outcome::Mailed)]);
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    bench.memory.mailer.refuse_next(1, MailRefusal::Busy);
+    bench.ask("code", "ann@example.org").await;
+    bench.worker().await;
+    assert!(bench.resets.mail_works());
+    assert_eq!((bench.outcomes(), bench.memory.mailer.sent()), (vec![None], vec![]));
+    bench.memory.clock.advance(MINUTE);
+    bench.worker().await;
+    assert_eq!(bench.outcomes(), [Some(Outcome::Mailed)]);
 }
 
 #[tokio::test]
 async fn a_reset_meanwhile_makes_a_waiting_mail_pointless() {
-    let world = world();
-    world.account("ann@example.org").await;
-    let mail = world.mailed("link", "ann@example.org").await;
-    world.memory.mailer.refuse_next(1, Refusal::Temporary);
-    world.ask("code", "ann@example.org").await;
-    world.worker().await;
-    world.redeem("link", &world.token(&mail)).await.unwrap();
-    world.memory.clock.advance(MINUTE);
-    world.worker().await;
-    let kinds: Vec<SentKind> = world.memory.mailer.sent().iter().map(|mail| mail.kind).collect();
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    let mail = bench.mailed("link", "ann@example.org").await;
+    bench.memory.mailer.refuse_next(1, MailRefusal::Temporary);
+    bench.ask("code", "ann@example.org").await;
+    bench.worker().await;
+    bench.redeem("link", &bench.token(&mail)).await.unwrap();
+    bench.memory.clock.advance(MINUTE);
+    bench.worker().await;
+    let kinds: Vec<SentKind> = bench.memory.mailer.sent().iter().map(|mail| mail.kind).collect();
     assert_eq!(kinds, [SentKind::Changed]);
 }
 
 #[tokio::test]
 async fn too_many_live_short_codes_make_the_next_one_long() {
-    let world = world();
+    let bench = bench();
     for number in 0..4 {
         let email = format!("u{number}@example.org");
-        world.account(&email).await;
-        let mail = world.mailed("code", &email).await;
-        let secret = SixDigits::open(&mail.secret).or_else(|| LongCode::open(&mail.secret)).unwrap();
+        bench.account(&email).await;
+        let mail = bench.mailed("code", &email).await;
+        let secret = SixDigits::parse(&mail.secret).or_else(|| LongCode::parse(&mail.secret)).unwrap();
         assert_eq!(mail.secret.len() == 6, number < 2, "{}", mail.secret);
         if number == 3 {
-            world.redeem("code", &secret).await.unwrap();
-            world.worker().await;
-            world.memory.mailer.take();
+            bench.redeem("code", &secret).await.unwrap();
+            bench.worker().await;
+            bench.memory.mailer.take();
         }
     }
-    world.memory.clock.advance(LIFE);
-    assert_eq!(world.mailed("code", "u0@example.org").await.secret.len(), 6);
+    bench.memory.clock.advance(LIFE);
+    assert_eq!(bench.mailed("code", "u0@example.org").await.secret.len(), 6);
 }
 
 #[tokio::test]
 async fn a_code_becomes_a_token_that_sets_the_password() {
-    let world = world();
-    world.account("ann@example.org").await;
-    let mail = world.mailed("pair", "ann@example.org").await;
-    let token = world.exchange("Ann@example.org", &code(&mail.secret)).await.unwrap();
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    let mail = bench.mailed("pair", "ann@example.org").await;
+    let token = bench.exchange("Ann@example.org", &code(&mail.secret)).await.unwrap();
     assert!(matches!(
-        world.exchange("ann@example.org", &code(&mail.secret)).await,
+        bench.exchange("ann@example.org", &code(&mail.secret)).await,
         Err(ExchangeError::Invalid)
     ));
-    assert!(matches!(world.redeem("pair", &code(&mail.secret)).await, Err(RedeemError::Invalid)));
-    assert!(matches!(world.redeem("link", &token).await, Err(RedeemError::Invalid)), "another dialect's");
-    world.redeem("pair", &token).await.unwrap();
-    assert!(matches!(world.redeem("pair", &token).await, Err(RedeemError::Invalid)));
+    assert!(matches!(bench.redeem("pair", &code(&mail.secret)).await, Err(RedeemError::Invalid)));
+    assert!(matches!(bench.redeem("link", &token).await, Err(RedeemError::Invalid)), "another dialect's");
+    bench.redeem("pair", &token).await.unwrap();
+    assert!(matches!(bench.redeem("pair", &token).await, Err(RedeemError::Invalid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_wrong_guesses_kill_a_code_however_parallel() {
-    let world = world();
-    world.account("ann@example.org").await;
-    world.account("bob@example.org").await;
-    let mail = world.mailed("pair", "ann@example.org").await;
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    bench.account("bob@example.org").await;
+    let mail = bench.mailed("pair", "ann@example.org").await;
     let right = code(&mail.secret);
     let wrong = code(if mail.secret == "000000" { "000001" } else { "000000" });
-    assert!(world.exchange("bob@example.org", &right).await.is_err(), "somebody else's code");
-    let world = Arc::new(world);
+    assert!(bench.exchange("bob@example.org", &right).await.is_err(), "somebody else's code");
+    let bench = Arc::new(bench);
     let guesses: Vec<_> = (0..50)
         .map(|_| {
-            let (world, wrong) = (world.clone(), wrong.clone());
-            tokio::spawn(async move { world.exchange("ann@example.org", &wrong).await })
+            let (bench, wrong) = (bench.clone(), wrong.clone());
+            tokio::spawn(async move { bench.exchange("ann@example.org", &wrong).await })
         })
         .collect();
     for guess in guesses {
         assert!(matches!(guess.await.unwrap(), Err(ExchangeError::Invalid)));
     }
-    assert_eq!(world.memory.store.tickets()[0].attempts, 3);
-    assert!(matches!(world.exchange("ann@example.org", &right).await, Err(ExchangeError::Invalid)));
+    assert_eq!(bench.memory.store.tickets()[0].attempts, 3);
+    assert!(matches!(bench.exchange("ann@example.org", &right).await, Err(ExchangeError::Invalid)));
 }
 
 #[tokio::test]
 async fn looking_at_a_link_a_hundred_times_changes_nothing() {
-    let world = world();
-    world.account("ann@example.org").await;
-    let mail = world.mailed("link", "ann@example.org").await;
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    let mail = bench.mailed("link", "ann@example.org").await;
     assert!(mail.secret.starts_with("https://app.example/reset?lang=en&token="), "{}", mail.secret);
-    let token = world.token(&mail);
+    let token = bench.token(&mail);
     for _ in 0..100 {
-        let inspected = world.resets.inspect("link", &token, None).await.unwrap().unwrap();
+        let inspected = bench.resets.inspect("link", &token, None).await.unwrap().unwrap();
         assert_eq!(inspected.redirect_to.as_deref(), Some("https://app.example/done"));
         assert_eq!(inspected.state, TicketState::Live);
     }
-    world.redeem("link", &token).await.unwrap();
+    bench.redeem("link", &token).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_block_ends_tickets_and_an_unblock_does_not_revive_them() {
-    let world = world();
-    world.account("ann@example.org").await;
-    let mail = world.mailed("code", "ann@example.org").await;
-    let now = world.resets.adapters().clock.now();
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    let mail = bench.mailed("code", "ann@example.org").await;
+    let now = bench.resets.adapters().clock.now();
     for (blocked, is_blocked) in [(true, true), (false, false)] {
-        world.memory.store.set_blocked(&address("ann@example.org"), blocked, &happened(now)).await.unwrap();
-        match world.redeem("code", &code(&mail.secret)).await {
+        bench.memory.store.set_blocked(&address("ann@example.org"), blocked, &happened(now)).await.unwrap();
+        match bench.redeem("code", &code(&mail.secret)).await {
             Err(RedeemError::Blocked) => assert!(is_blocked),
             Err(RedeemError::Invalid) => assert!(!is_blocked),
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(world.hash_of("ann@example.org").await, "old");
+    assert_eq!(bench.hash_of("ann@example.org").await, "old");
 }
 
 #[tokio::test]
 async fn a_broken_store_at_any_step_leaves_the_ticket_usable() {
     for operation in ["ticket_with", "account", "redeem"] {
-        let world = world();
-        world.account("ann@example.org").await;
-        let mail = world.mailed("code", "ann@example.org").await;
-        world.memory.store.set_outage(Outage::Only(operation));
+        let bench = bench();
+        bench.account("ann@example.org").await;
+        let mail = bench.mailed("code", "ann@example.org").await;
+        bench.memory.store.set_outage(Outage::Only(operation));
         assert!(
-            matches!(world.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Store(_))),
+            matches!(bench.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Store(_))),
             "{operation}"
         );
-        assert_eq!(world.hash_of("ann@example.org").await, "old");
-        world.memory.store.set_outage(Outage::None);
-        world.redeem("code", &code(&mail.secret)).await.unwrap();
+        assert_eq!(bench.hash_of("ann@example.org").await, "old");
+        bench.memory.store.set_outage(Outage::None);
+        bench.redeem("code", &code(&mail.secret)).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn of_many_simultaneous_spends_one_wins() {
-    let world = world();
-    world.account("ann@example.org").await;
-    let mail = world.mailed("code", "ann@example.org").await;
+    let bench = bench();
+    bench.account("ann@example.org").await;
+    let mail = bench.mailed("code", "ann@example.org").await;
     let secret = code(&mail.secret);
     let spends: Vec<_> = (0..12)
         .map(|number| {
-            let (resets, secret) = (world.resets.clone(), secret.clone());
+            let (resets, secret) = (bench.resets.clone(), secret.clone());
             tokio::spawn(async move {
                 resets.redeem("code", &secret, password(&format!("password {number}")), None).await
             })

@@ -13,7 +13,7 @@ use reset_core::{
     ports::{Adapters, PasswordReset, Webhook},
 };
 
-use crate::world::{MINUTE, code, world_with};
+use crate::bench::{MINUTE, bench_with, code};
 
 /// Replies as it was told, and remembers what it heard.
 #[derive(Default)]
@@ -41,20 +41,20 @@ async fn a_webhook_that_is_down_hears_the_same_event_later() {
     listener.replies.lock().unwrap().extend([refusal(false), refusal(false)]);
     let memory = Memory::new(1);
     let adapters = Adapters { webhook: Some(listener.clone()), ..memory.adapters() };
-    let world = world_with(memory, adapters);
-    world.account("ann@example.org").await;
-    let mail = world.mailed("code", "ann@example.org").await;
-    world.redeem("code", &code(&mail.secret)).await.unwrap();
+    let bench = bench_with(memory, adapters);
+    bench.account("ann@example.org").await;
+    let mail = bench.mailed("code", "ann@example.org").await;
+    bench.redeem("code", &code(&mail.secret)).await.unwrap();
     for _ in 0..4 {
-        world.worker().await;
-        world.memory.clock.advance(MINUTE);
+        bench.worker().await;
+        bench.memory.clock.advance(MINUTE);
     }
     let heard = listener.heard.lock().unwrap();
     assert_eq!(heard.len(), 3, "twice in vain, then heard");
     assert!(heard.iter().all(|event| *event == heard[0]));
     assert_eq!(heard[0].dialect, "code");
-    assert_eq!(world.outcomes(), [Some(Outcome::Mailed); 3]);
-    assert_eq!(world.memory.mailer.take().len(), 1, "the owner heard by mail");
+    assert_eq!(bench.outcomes(), [Some(Outcome::Mailed); 3]);
+    assert_eq!(bench.memory.mailer.take().len(), 1, "the owner heard by mail");
 }
 
 #[tokio::test]
@@ -63,14 +63,14 @@ async fn a_webhook_that_is_gone_is_left_alone() {
     listener.replies.lock().unwrap().push_back(refusal(true));
     let memory = Memory::new(1);
     let adapters = Adapters { webhook: Some(listener.clone()), ..memory.adapters() };
-    let world = world_with(memory, adapters);
-    world.account("ann@example.org").await;
-    let mail = world.mailed("code", "ann@example.org").await;
-    world.redeem("code", &code(&mail.secret)).await.unwrap();
-    world.worker().await;
-    world.memory.clock.advance(MINUTE);
-    world.worker().await;
+    let bench = bench_with(memory, adapters);
+    bench.account("ann@example.org").await;
+    let mail = bench.mailed("code", "ann@example.org").await;
+    bench.redeem("code", &code(&mail.secret)).await.unwrap();
+    bench.worker().await;
+    bench.memory.clock.advance(MINUTE);
+    bench.worker().await;
     assert_eq!(listener.heard.lock().unwrap().len(), 1);
-    assert!(world.outcomes().contains(&Some(Outcome::Refused)));
-    world.memory.mailer.take();
+    assert!(bench.outcomes().contains(&Some(Outcome::Refused)));
+    bench.memory.mailer.take();
 }

@@ -3,10 +3,10 @@
 use reset_core::keys::Key;
 
 use super::*;
-use crate::{Settings, dialects, insforge};
+use crate::{DialectSettings, dialects, insforge};
 
-fn settings() -> Settings {
-    Settings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org")
+fn settings() -> DialectSettings {
+    DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org")
 }
 
 /// Every cell of `tables`, its lines joined by newlines, code in backticks.
@@ -47,7 +47,7 @@ fn rows_are_as_wide_as_their_headings() {
 
 #[test]
 fn what_is_not_served_is_not_compared() {
-    let only = Settings { strapi: settings().strapi, ..Settings::default() };
+    let only = DialectSettings { strapi: settings().strapi, ..DialectSettings::default() };
     let tables = tables(&dialects(only));
     assert_eq!(tables[0].columns, ["", "Strapi"]);
     assert!(!cells(&tables).join("\n").contains("px0"));
@@ -55,7 +55,7 @@ fn what_is_not_served_is_not_compared() {
 
 #[test]
 fn where_nothing_is_served_no_dialect_is_named() {
-    let tables = tables(&dialects(Settings::default()));
+    let tables = tables(&dialects(DialectSettings::default()));
     assert_eq!(tables[0].columns, [""]);
     assert!(tables[1].rows.is_empty() && tables[3].rows.is_empty());
 }

@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use url::form_urlencoded;
 
 use super::{
-    Carries, Demo, Mail,
+    Carries, Demo, ShownMail,
     page::{STYLE, message, page},
     story::{EMAIL, TOKEN},
 };
@@ -22,7 +22,7 @@ struct Mailbox<'a> {
 }
 
 struct Row<'a> {
-    mail: &'a Mail,
+    mail: &'a ShownMail,
     by: &'static str,
 }
 
@@ -30,7 +30,7 @@ struct Row<'a> {
 #[template(path = "demo/mail.html")]
 struct Opened<'a> {
     style: &'static str,
-    mail: &'a Mail,
+    mail: &'a ShownMail,
     by: &'static str,
     /// The text in pieces; a link is one.
     pieces: Vec<Piece<'a>>,
@@ -89,7 +89,7 @@ pub(super) async fn show(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>,
 
 impl Demo {
     /// How a program would go on from this mail.
-    fn commands(&self, mail: &Mail) -> Vec<String> {
+    fn commands(&self, mail: &ShownMail) -> Vec<String> {
         let Some(story) = self.stories.iter().find(|story| story.dialect == mail.dialect) else {
             return Vec::new();
         };

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
 pub use self::story::{Step, Story, stories};
-use crate::route::{Dialect, Endpoint, Refuse, Role};
+use crate::route::{Dialect, Endpoint, EndpointKind, ErrorRenderer};
 
 /// Name of the dialect.
 pub const NAME: &str = "demo";
@@ -31,7 +31,7 @@ const NOBODY: &str = "nobody@example.com";
 
 /// What a demo has that nothing else has.
 #[derive(Clone)]
-pub struct Settings {
+pub struct DemoSettings {
     /// Where the demo is reached, for the commands that it shows.
     pub public_url: String,
     /// Its people and their mails.
@@ -44,7 +44,7 @@ pub trait Stage: Send + Sync {
     fn people(&self) -> Vec<Person>;
 
     /// Their mails, and nobody else's; the newest first.
-    fn mails(&self) -> Vec<Mail>;
+    fn mails(&self) -> Vec<ShownMail>;
 }
 
 /// Somebody who takes part. There is a password in it: no `Debug`.
@@ -60,7 +60,7 @@ pub struct Person {
 
 /// A mail as its reader sees it. There may be a secret in it: no `Debug`.
 #[derive(Clone)]
-pub struct Mail {
+pub struct ShownMail {
     /// Left part of its `Message-ID`: letters, digits, `-` and `_`.
     pub id: String,
     /// To whom.
@@ -119,8 +119,8 @@ impl Demo {
 }
 
 /// The demo's rows, over those of `others`.
-pub fn dialect(settings: Settings, stories: Vec<Story>, others: &[Dialect]) -> Dialect {
-    let Settings { public_url, stage } = settings;
+pub fn dialect(settings: DemoSettings, stories: Vec<Story>, others: &[Dialect]) -> Dialect {
+    let DemoSettings { public_url, stage } = settings;
     let pages = others.iter().any(|other| other.name == crate::pages::NAME);
     let demo = Arc::new(Demo { public_url, stage, stories, pages, looks: Semaphore::new(1) });
     let read = |path: &str, endpoint| (path.to_owned(), vec![endpoint]);
@@ -128,18 +128,18 @@ pub fn dialect(settings: Settings, stories: Vec<Story>, others: &[Dialect]) -> D
         name: NAME,
         owns: Vec::new(),
         lenient: false,
-        refuse: Refuse::Alike(page::refuse),
+        errors: ErrorRenderer::Fixed(page::render),
         rows: vec![
-            read("/", Endpoint::new(Method::GET, Role::Read, &demo, start::show)),
-            read("/ask", Endpoint::new(Method::POST, Role::Form, &demo, ask::ask)),
-            read("/mailbox", Endpoint::new(Method::GET, Role::Read, &demo, mailbox::list)),
-            read("/mail", Endpoint::new(Method::GET, Role::Read, &demo, mailbox::show)),
-            read("/sign-in", Endpoint::new(Method::POST, Role::Form, &demo, sign_in::sign_in)),
+            read("/", Endpoint::new(Method::GET, EndpointKind::Read, &demo, start::show)),
+            read("/ask", Endpoint::new(Method::POST, EndpointKind::Form, &demo, ask::ask)),
+            read("/mailbox", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::list)),
+            read("/mail", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::show)),
+            read("/sign-in", Endpoint::new(Method::POST, EndpointKind::Form, &demo, sign_in::sign_in)),
         ],
-        recipes: None,
+        policies: None,
         document: Document::openapi(),
         document_base: String::new(),
         traits: None,
-        doors: Vec::new(),
+        redemptions: Vec::new(),
     }
 }

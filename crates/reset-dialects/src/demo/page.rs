@@ -6,7 +6,7 @@ use askama::Template;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use crate::{html, refusal::Refusal, wire::retry_after};
+use crate::{common_error::CommonError, html, wire::retry_after};
 
 /// The style sheet: that of the pages for people, and what a page for developers has beside.
 pub(super) const STYLE: &str = concat!(include_str!("../pages/pages.css"), include_str!("demo.css"));
@@ -41,23 +41,25 @@ pub(super) fn message(status: StatusCode, title: &str, line: &str) -> Response<B
 }
 
 /// What never reached a page, or never came back from one.
-pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
-    let (status, line) = match refusal {
-        Refusal::NotFound { .. } => (StatusCode::NOT_FOUND, "There is no such page."),
-        Refusal::MethodNotAllowed => {
+pub(super) fn render(error: &CommonError) -> Response<Bytes> {
+    let (status, line) = match error {
+        CommonError::NotFound { .. } => (StatusCode::NOT_FOUND, "There is no such page."),
+        CommonError::MethodNotAllowed => {
             (StatusCode::METHOD_NOT_ALLOWED, "This address takes another method: begin at the start page.")
         }
-        Refusal::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "This address takes a form."),
-        Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The form is too large."),
-        Refusal::BodyUnreadable => (StatusCode::BAD_REQUEST, "The form could not be read."),
-        Refusal::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "The form took too long."),
-        Refusal::Failure => (StatusCode::INTERNAL_SERVER_ERROR, "The log of the demo says what happened."),
-        Refusal::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "That was often: wait a little."),
-        Refusal::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "There is much to do: wait a little."),
+        CommonError::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "This address takes a form."),
+        CommonError::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The form is too large."),
+        CommonError::BodyUnreadable => (StatusCode::BAD_REQUEST, "The form could not be read."),
+        CommonError::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "The form took too long."),
+        CommonError::Failure => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "The log of the demo says what happened.")
+        }
+        CommonError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "That was often: wait a little."),
+        CommonError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "There is much to do: wait a little."),
     };
     let response = message(status, "That did not work", line);
-    match refusal {
-        Refusal::TooMany { retry_after: wait } | Refusal::Busy { retry_after: wait } => {
+    match error {
+        CommonError::TooMany { retry_after: wait } | CommonError::Busy { retry_after: wait } => {
             retry_after(response, *wait)
         }
         _ => response,

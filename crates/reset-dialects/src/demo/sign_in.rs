@@ -15,9 +15,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Demo, NAME,
-    page::{foreign, message, refuse},
+    page::{foreign, message, render},
 };
-use crate::{refusal::Refusal, route::Call};
+use crate::{common_error::CommonError, route::Call};
 
 #[utoipa::path(post, path = "/sign-in", operation_id = "signIn", tag = "demo",
     summary = "See which password is the account's",
@@ -47,7 +47,7 @@ pub(super) async fn sign_in(demo: Arc<Demo>, call: Call) -> Result<Response<Byte
         message(StatusCode::FORBIDDEN, "Not signed in", line)
     };
     let person = demo.person(&email).ok_or_else(wrong)?;
-    let busy = |retry_after| refuse(&Refusal::Busy { retry_after });
+    let busy = |retry_after| render(&CommonError::Busy { retry_after });
     let Ok(_look) = demo.looks.try_acquire() else { return Err(busy(Duration::from_secs(1))) };
     match accepts(&call.resets, &person.email, &password).await {
         Ok(true) => {
@@ -59,7 +59,7 @@ pub(super) async fn sign_in(demo: Arc<Demo>, call: Call) -> Result<Response<Byte
         }
         Ok(false) => Err(wrong()),
         Err(RedeemError::Busy { retry_after }) => Err(busy(retry_after)),
-        Err(error) => Err(refuse(&Refusal::failure(NAME, &error))),
+        Err(error) => Err(render(&CommonError::failure(NAME, &error))),
     }
 }
 

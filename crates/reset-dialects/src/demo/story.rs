@@ -1,6 +1,6 @@
 //! What there is to try, dialect by dialect: the requests of one whole reset. The terminal and the start page tell the same.
 
-use crate::{Settings, insforge};
+use crate::{DialectSettings, insforge};
 
 /// Stands for an address in the body of a step.
 pub(super) const EMAIL: &str = "EMAIL";
@@ -65,7 +65,7 @@ impl Story {
 }
 
 /// A story for each dialect that is served.
-pub fn stories(served: &Settings) -> Vec<Story> {
+pub fn stories(served: &DialectSettings) -> Vec<Story> {
     const ALICE: &str = super::SOMEBODY;
     const BOB: &str = "bob@example.com";
     let address = r#"{"email":"EMAIL"}"#;
@@ -112,7 +112,7 @@ pub fn stories(served: &Settings) -> Vec<Story> {
 }
 
 /// By a code or by a link, as the deployment has chosen.
-fn insforge(settings: &insforge::Settings) -> Story {
+fn insforge(settings: &insforge::InsForgeSettings) -> Story {
     const SEND: &str = "/api/auth/email/send-reset-password";
     let reset = Step::new(
         "/api/auth/email/reset-password",
@@ -158,8 +158,8 @@ mod tests {
     use super::*;
     use crate::dialects;
 
-    fn settings() -> Settings {
-        Settings::defaults(&Key::shared(&[1; 32]), "http://127.0.0.1:8080")
+    fn settings() -> DialectSettings {
+        DialectSettings::defaults(&Key::shared(&[1; 32]), "http://127.0.0.1:8080")
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
             let body: serde_json::Value = serde_json::from_str(&step.body).unwrap();
             assert!(body.is_object() && !step.body.contains(EMAIL), "{}", step.body);
         }
-        let three = stories(&Settings { px0: None, ..settings() });
+        let three = stories(&DialectSettings { px0: None, ..settings() });
         assert!(three.len() == 3 && three.iter().all(|story| story.dialect != "px0"));
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    refusal::Refusal,
+    common_error::CommonError,
     wire::{JSON_UTF8, json, retry_after},
 };
 
@@ -40,9 +40,9 @@ pub(super) struct ErrorResponse {
     next_actions: Option<&'static str>,
 }
 
-/// Everything that an endpoint of InsForge can refuse.
+/// Everything that an endpoint of InsForge can render.
 #[derive(Debug)]
-pub(super) enum Error {
+pub(super) enum InsForgeError {
     /// Nothing that can be read as JSON in one way only.
     Undecodable,
     /// What the schema finds wrong.
@@ -61,26 +61,26 @@ pub(super) enum Error {
     DeadCode,
     /// The token sets no password.
     DeadToken,
-    Refused(Refusal),
+    Common(CommonError),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<CommonError> for InsForgeError {
+    fn from(error: CommonError) -> Self {
+        Self::Common(error)
     }
 }
 
-impl From<RequestError> for Error {
+impl From<RequestError> for InsForgeError {
     fn from(error: RequestError) -> Self {
         match error {
             // Never said: InsForge asks with `Disclosure::Never`.
-            RequestError::Unknown => Self::Refused(Refusal::Failure),
+            RequestError::Unknown => Self::Common(CommonError::Failure),
             RequestError::Store(error) => failed(&error),
         }
     }
 }
 
-impl From<ExchangeError> for Error {
+impl From<ExchangeError> for InsForgeError {
     fn from(error: ExchangeError) -> Self {
         match error {
             ExchangeError::Invalid => Self::DeadCode,
@@ -89,7 +89,7 @@ impl From<ExchangeError> for Error {
     }
 }
 
-impl From<RedeemError> for Error {
+impl From<RedeemError> for InsForgeError {
     fn from(error: RedeemError) -> Self {
         match error {
             // The contract has no word for blocked accounts.
@@ -97,50 +97,50 @@ impl From<RedeemError> for Error {
             RedeemError::OwnName => {
                 Self::Issues("Password must not be made of your name or email, or of ours".into())
             }
-            RedeemError::Busy { retry_after } => Self::Refused(Refusal::Busy { retry_after }),
+            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
             RedeemError::Hash(error) => failed(&error),
             RedeemError::Store(error) => failed(&error),
         }
     }
 }
 
-impl From<StoreError> for Error {
+impl From<StoreError> for InsForgeError {
     fn from(error: StoreError) -> Self {
         failed(&error)
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> Error {
-    Error::Refused(Refusal::failure(super::NAME, error))
+fn failed(error: &(dyn std::error::Error + 'static)) -> InsForgeError {
+    InsForgeError::Common(CommonError::failure(super::NAME, error))
 }
 
-impl From<Error> for Response<Bytes> {
-    fn from(error: Error) -> Self {
+impl From<InsForgeError> for Response<Bytes> {
+    fn from(error: InsForgeError) -> Self {
         // Texts: dialects.md 4.1 to 4.5, but without the submitted `redirectTo` (R36). The 401 is the seed's,
         // which has no body for it; `AUTH_UNAUTHORIZED` is the name that InsForge gives its 401s (4.8).
         match error {
-            Error::Undecodable => say(
+            InsForgeError::Undecodable => say(
                 StatusCode::BAD_REQUEST,
                 "INVALID_INPUT",
                 "The request body is not valid JSON",
                 Some("Please ensure your request body contains valid JSON"),
             ),
-            Error::Issues(text) => invalid(text),
-            Error::TargetMissing => {
+            InsForgeError::Issues(text) => invalid(text),
+            InsForgeError::TargetMissing => {
                 invalid("redirectTo is required when link-based password reset is enabled")
             }
-            Error::TargetNotAllowed => say(
+            InsForgeError::TargetNotAllowed => say(
                 StatusCode::BAD_REQUEST,
                 "INVALID_INPUT",
                 "redirectTo is not in the allowed redirect URLs",
                 Some("Please add this URL to the allowed redirect URLs in the authentication configuration."),
             ),
-            Error::NoTarget => invalid("No redirect target configured for this reset link"),
-            Error::UnknownLink => invalid(DEAD_TOKEN),
-            Error::Weak(weakness, policy) => invalid(weak(weakness, policy)),
-            Error::DeadCode => unauthorized("Invalid or expired verification code"),
-            Error::DeadToken => unauthorized(DEAD_TOKEN),
-            Error::Refused(refusal) => refuse(&refusal),
+            InsForgeError::NoTarget => invalid("No redirect target configured for this reset link"),
+            InsForgeError::UnknownLink => invalid(DEAD_TOKEN),
+            InsForgeError::Weak(weakness, policy) => invalid(weak(weakness, policy)),
+            InsForgeError::DeadCode => unauthorized("Invalid or expired verification code"),
+            InsForgeError::DeadToken => unauthorized(DEAD_TOKEN),
+            InsForgeError::Common(error) => render(&error),
         }
     }
 }
@@ -166,33 +166,35 @@ fn weak(weakness: Weakness, policy: Policy) -> String {
 
 /// What never reached an endpoint. InsForge's server knows only the 404 and the 500; the other names follow
 /// their pattern.
-pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
+pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     const DOCUMENTATION: Option<&str> = Some("Please check the API documentation for available endpoints");
-    match refusal {
-        Refusal::NotFound { path } => say(StatusCode::NOT_FOUND, "NOT_FOUND", not_found(path), DOCUMENTATION),
-        Refusal::MethodNotAllowed => say(
+    match error {
+        CommonError::NotFound { path } => {
+            say(StatusCode::NOT_FOUND, "NOT_FOUND", not_found(path), DOCUMENTATION)
+        }
+        CommonError::MethodNotAllowed => say(
             StatusCode::METHOD_NOT_ALLOWED,
             "METHOD_NOT_ALLOWED",
             "Method not allowed for this endpoint",
             DOCUMENTATION,
         ),
-        Refusal::BodyTooLarge => {
+        CommonError::BodyTooLarge => {
             say(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The request body is too large", None)
         }
-        Refusal::BodyUnreadable => invalid("The request body could not be read"),
-        Refusal::BodyTooSlow => {
+        CommonError::BodyUnreadable => invalid("The request body could not be read"),
+        CommonError::BodyTooSlow => {
             say(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The request body took too long", None)
         }
-        Refusal::NotJson => say(
+        CommonError::NotJson => say(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
             "The request body must be application/json",
             None,
         ),
-        Refusal::Failure => {
+        CommonError::Failure => {
             say(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Internal server error", None)
         }
-        Refusal::TooMany { retry_after: wait } => retry_after(
+        CommonError::TooMany { retry_after: wait } => retry_after(
             say(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TOO_MANY_REQUESTS",
@@ -201,7 +203,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
             ),
             *wait,
         ),
-        Refusal::Busy { retry_after: wait } => retry_after(
+        CommonError::Busy { retry_after: wait } => retry_after(
             say(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "SERVICE_UNAVAILABLE",
@@ -254,62 +256,62 @@ mod tests {
     }
 
     fn lost(path: &str) -> String {
-        text(refuse(&Refusal::NotFound { path: path.into() }))
+        text(render(&CommonError::NotFound { path: path.into() }))
     }
 
     #[test]
     fn failures_are_insforges_bytes() {
         for (error, expected) in [
             (
-                Error::Undecodable,
+                InsForgeError::Undecodable,
                 r#"{"error":"INVALID_INPUT","message":"The request body is not valid JSON","statusCode":400,"nextActions":"Please ensure your request body contains valid JSON"}"#,
             ),
             (
-                Error::Issues("email: Required".into()),
+                InsForgeError::Issues("email: Required".into()),
                 r#"{"error":"INVALID_INPUT","message":"email: Required","statusCode":400}"#,
             ),
             (
-                Error::TargetMissing,
+                InsForgeError::TargetMissing,
                 r#"{"error":"INVALID_INPUT","message":"redirectTo is required when link-based password reset is enabled","statusCode":400}"#,
             ),
             (
-                Error::TargetNotAllowed,
+                InsForgeError::TargetNotAllowed,
                 r#"{"error":"INVALID_INPUT","message":"redirectTo is not in the allowed redirect URLs","statusCode":400,"nextActions":"Please add this URL to the allowed redirect URLs in the authentication configuration."}"#,
             ),
             (
-                Error::NoTarget,
+                InsForgeError::NoTarget,
                 r#"{"error":"INVALID_INPUT","message":"No redirect target configured for this reset link","statusCode":400}"#,
             ),
             (
-                Error::UnknownLink,
+                InsForgeError::UnknownLink,
                 r#"{"error":"INVALID_INPUT","message":"Invalid or expired verification token","statusCode":400}"#,
             ),
             (
-                Error::DeadCode,
+                InsForgeError::DeadCode,
                 r#"{"error":"AUTH_UNAUTHORIZED","message":"Invalid or expired verification code","statusCode":401}"#,
             ),
             (
-                Error::DeadToken,
+                InsForgeError::DeadToken,
                 r#"{"error":"AUTH_UNAUTHORIZED","message":"Invalid or expired verification token","statusCode":401}"#,
             ),
             (
-                Error::Refused(Refusal::Failure),
+                InsForgeError::Common(CommonError::Failure),
                 r#"{"error":"INTERNAL_ERROR","message":"Internal server error","statusCode":500}"#,
             ),
             (
-                Error::Refused(Refusal::MethodNotAllowed),
+                InsForgeError::Common(CommonError::MethodNotAllowed),
                 r#"{"error":"METHOD_NOT_ALLOWED","message":"Method not allowed for this endpoint","statusCode":405,"nextActions":"Please check the API documentation for available endpoints"}"#,
             ),
             (
-                Error::Refused(Refusal::BodyTooLarge),
+                InsForgeError::Common(CommonError::BodyTooLarge),
                 r#"{"error":"PAYLOAD_TOO_LARGE","message":"The request body is too large","statusCode":413}"#,
             ),
             (
-                Error::Refused(Refusal::BodyUnreadable),
+                InsForgeError::Common(CommonError::BodyUnreadable),
                 r#"{"error":"INVALID_INPUT","message":"The request body could not be read","statusCode":400}"#,
             ),
             (
-                Error::Refused(Refusal::NotJson),
+                InsForgeError::Common(CommonError::NotJson),
                 r#"{"error":"UNSUPPORTED_MEDIA_TYPE","message":"The request body must be application/json","statusCode":415}"#,
             ),
         ] {
@@ -347,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_busy_server_says_when_to_come_back() {
-        let busy = refuse(&Refusal::Busy { retry_after: Duration::from_millis(1_200) });
+        let busy = render(&CommonError::Busy { retry_after: Duration::from_millis(1_200) });
         assert_eq!(
             (busy.status(), &busy.headers()[header::RETRY_AFTER]),
             (StatusCode::SERVICE_UNAVAILABLE, &"2".parse().unwrap())

@@ -13,12 +13,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    NAME, Settings,
-    error::{Error, ErrorResponse},
+    InsForgeSettings, NAME,
+    error::{ErrorResponse, InsForgeError},
     schema::{Schema, decode},
 };
 use crate::{
-    gate::Class,
+    rate_limit::LimitClass,
     route::Call,
     wire::{JSON_UTF8, iso, json},
 };
@@ -73,28 +73,32 @@ pub(super) struct Exchanged<'a> {
             example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
         (status = 500, description = "The server failed; the code is unspent", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
-pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+pub(super) async fn run(
+    insforge: Arc<InsForgeSettings>,
+    call: Call,
+) -> Result<Response<Bytes>, InsForgeError> {
     let (email, code) = decode_request(&call)?;
     let exchange = Exchange {
         dialect: NAME,
         email: &email,
         code: &code,
         max_attempts: insforge.max_attempts,
-        shape: &insforge.tokens(),
-        life: insforge.token_ttl,
+        format: &insforge.tokens(),
+        lifetime: insforge.token_ttl,
         network: call.network(),
     };
-    let guess = call.admit(Class::AddressCode).await?;
+    let guess = call.acquire(LimitClass::AddressCode).await?;
     let exchanged = guess.judge(call.resets.exchange(exchange).await)?;
     let (token, expires_at) = (exchanged.token.reveal(), iso(exchanged.expires_at));
     Ok(json(StatusCode::OK, JSON_UTF8, &Exchanged { token, expires_at }))
 }
 
-fn decode_request(call: &Call) -> Result<(EmailAddress, TicketSecret), Error> {
+fn decode_request(call: &Call) -> Result<(EmailAddress, TicketSecret), InsForgeError> {
     let body = decode(call.request.body())?;
     let mut schema = Schema::of(&body);
     let email = schema.required("email", "Invalid email format", |text| EmailAddress::parse(text).ok());
-    let code = schema.required("code", "Reset password code must be a 6-digit numeric code", SixDigits::open);
+    let code =
+        schema.required("code", "Reset password code must be a 6-digit numeric code", SixDigits::parse);
     let (Ok(email), Ok(code)) = (email, code) else { return Err(schema.invalid()) };
     Ok((email, code))
 }

@@ -10,10 +10,10 @@ use reset_core::ticket::TicketState;
 use url::{Url, form_urlencoded};
 
 use super::{
-    NAME, Settings,
-    error::{DEAD_TOKEN, Error, ErrorResponse},
+    InsForgeSettings, NAME,
+    error::{DEAD_TOKEN, ErrorResponse, InsForgeError},
 };
-use crate::{gate::Class, route::Call};
+use crate::{rate_limit::LimitClass, route::Call};
 
 #[utoipa::path(get, path = "/api/auth/email/reset-password-link", operation_id = "resetPasswordLink",
     tag = "Client", summary = "Open a reset link",
@@ -36,15 +36,18 @@ use crate::{gate::Class, route::Call};
             example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
         (status = 500, description = "The server failed", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
-pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+pub(super) async fn run(
+    insforge: Arc<InsForgeSettings>,
+    call: Call,
+) -> Result<Response<Bytes>, InsForgeError> {
     let presented = presented(call.request.uri().query().unwrap_or_default())?;
-    let guess = call.admit(Class::Token).await?;
-    let token = insforge.tokens().open(&presented).ok_or(Error::UnknownLink)?;
-    let link = call.resets.inspect(NAME, &token, call.network()).await?.ok_or(Error::UnknownLink)?;
+    let guess = call.acquire(LimitClass::Token).await?;
+    let token = insforge.tokens().parse(&presented).ok_or(InsForgeError::UnknownLink)?;
+    let link = call.resets.inspect(NAME, &token, call.network()).await?.ok_or(InsForgeError::UnknownLink)?;
     guess.give_back();
     // Before its state: an exchanged token looks the same here, live or dead.
-    let target = link.redirect_to.ok_or(Error::NoTarget)?;
-    let target = insforge.allowed.admit(&target).ok_or(Error::TargetNotAllowed)?;
+    let target = link.redirect_to.ok_or(InsForgeError::NoTarget)?;
+    let target = insforge.allowed.admit(&target).ok_or(InsForgeError::TargetNotAllowed)?;
     Ok(found(&match link.state {
         TicketState::Live => target.ready(token.reveal()),
         TicketState::Expired | TicketState::Spent | TicketState::Void => target.failed(DEAD_TOKEN),
@@ -52,7 +55,7 @@ pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<
 }
 
 /// The one token of the query, once it has the form of one (texts: dialects.md 4.4).
-fn presented(query: &str) -> Result<Cow<'_, str>, Error> {
+fn presented(query: &str) -> Result<Cow<'_, str>, InsForgeError> {
     let mut tokens = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == "token");
     let issue = match (tokens.next(), tokens.next()) {
         (Some((_, token)), None)
@@ -64,7 +67,7 @@ fn presented(query: &str) -> Result<Cow<'_, str>, Error> {
         (None, _) => "token: Required",
         (Some(_), Some(_)) => "token: Expected string, received array",
     };
-    Err(Error::Issues(issue.into()))
+    Err(InsForgeError::Issues(issue.into()))
 }
 
 /// A redirect without a body: express writes the URL into one, and so the token to whatever keeps bodies,
@@ -87,7 +90,7 @@ mod tests {
         let (lower, upper) = ("0123456789abcdef".repeat(4), "0123456789ABCDEF".repeat(4));
         let of = |query: &str| match presented(query) {
             Ok(token) => token.into_owned(),
-            Err(Error::Issues(text)) => text,
+            Err(InsForgeError::Issues(text)) => text,
             Err(other) => panic!("{other:?}"),
         };
         let malformed = "token: token must be a 64-character hexadecimal token";

@@ -1,6 +1,6 @@
 //! InsForge: a six-digit code that is exchanged for a token, or a link (dialects.md 4).
 //!
-//! Where InsForge's own server leaves a door open, it is closed here inside the same wire fields: an empty
+//! Where InsForge's own server leaves a redemption parse, it is closed here inside the same wire fields: an empty
 //! allow-list allows nothing, a dead link is never shown as ready, and no answer repeats what was submitted.
 
 mod error;
@@ -20,19 +20,19 @@ use bytes::Bytes;
 use http::Response;
 use reset_core::{
     error::{ExchangeError, RedeemError},
+    issue_policy::{Delivery, FallbackPolicy, IssuePolicies, IssuePolicy},
     keys::Keyring,
     password::Policy,
-    recipe::{Carriage, Crowded, Recipe, Recipes},
     secret::{Scope, SixDigits, TaggedHex},
 };
 use utoipa::OpenApi;
 
-use self::error::Error;
+use self::error::InsForgeError;
 pub use self::redirect::AllowList;
 use crate::{
     comparison::{Change, Traits},
-    pages::door::{Door, Entrance, Open, Unread},
-    route::{Dialect, Endpoint, Refuse, Role},
+    redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
+    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
 };
 
 /// Name of the dialect.
@@ -46,7 +46,7 @@ const OWN_PAGE: &str = "/reset";
 
 /// What a deployment decides about InsForge.
 #[derive(Clone)]
-pub struct Settings {
+pub struct InsForgeSettings {
     /// What is mailed. Default a code; a link in profile `hardened`.
     pub method: Method,
     /// Origin of the mailed links: the deployment's `public_url`.
@@ -87,44 +87,44 @@ pub enum Method {
 struct Document;
 
 /// The dialect's rows, envelope, mails and document.
-pub fn dialect(settings: Settings) -> Dialect {
-    let recipes = settings.recipes();
+pub fn dialect(settings: InsForgeSettings) -> Dialect {
+    let policies = settings.policies();
     let traits = settings.traits();
-    let doors = settings.doors();
+    let redemptions = settings.redemptions();
     let insforge = Arc::new(settings);
     Dialect {
         name: NAME,
         owns: vec!["/api/auth/email".into(), "/api/auth/public-config".into()],
         lenient: true,
-        refuse: Refuse::Alike(error::refuse),
+        errors: ErrorRenderer::Fixed(error::render),
         rows: vec![
             (
                 "/api/auth/email/send-reset-password".into(),
-                vec![Endpoint::new(http::Method::POST, Role::Trigger, &insforge, send::run)],
+                vec![Endpoint::new(http::Method::POST, EndpointKind::Trigger, &insforge, send::run)],
             ),
             (
                 "/api/auth/email/exchange-reset-password-token".into(),
-                vec![Endpoint::new(http::Method::POST, Role::Json, &insforge, exchange::run)],
+                vec![Endpoint::new(http::Method::POST, EndpointKind::Json, &insforge, exchange::run)],
             ),
-            (LINK.into(), vec![Endpoint::new(http::Method::GET, Role::Read, &insforge, link::run)]),
+            (LINK.into(), vec![Endpoint::new(http::Method::GET, EndpointKind::Read, &insforge, link::run)]),
             (
                 "/api/auth/email/reset-password".into(),
-                vec![Endpoint::new(http::Method::POST, Role::Json, &insforge, reset::run)],
+                vec![Endpoint::new(http::Method::POST, EndpointKind::Json, &insforge, reset::run)],
             ),
             (
                 "/api/auth/public-config".into(),
-                vec![Endpoint::new(http::Method::GET, Role::Read, &insforge, public_config::run)],
+                vec![Endpoint::new(http::Method::GET, EndpointKind::Read, &insforge, public_config::run)],
             ),
         ],
-        recipes: Some(recipes),
+        policies: Some(policies),
         document: Document::openapi(),
         document_base: String::new(),
         traits: Some(traits),
-        doors,
+        redemptions,
     }
 }
 
-impl Settings {
+impl InsForgeSettings {
     /// The target that a link may lead to, as it is stored; nothing for one that is not on the allow-list.
     pub fn target(&self, url: &str) -> Option<String> {
         self.allowed.admit(url).map(|target| target.as_str().to_owned())
@@ -133,54 +133,56 @@ impl Settings {
     /// How tickets are made and mailed. A code is one account's own, a link's token is the whole dialect's. While the
     /// budgets of wrong codes are spent, a link takes the code's place: nobody is locked out by a guesser (R50,
     /// security.md B4).
-    fn recipes(&self) -> Recipes {
-        let link = Recipe {
-            shape: Arc::new(self.tokens()),
+    fn policies(&self) -> IssuePolicies {
+        let link = IssuePolicy {
+            format: Arc::new(self.tokens()),
             scope: Scope::Global,
-            life: self.token_ttl,
-            carriage: self.link(),
+            lifetime: self.token_ttl,
+            delivery: self.link(),
         };
         match self.method {
             Method::Code => {
-                let (shape, life) = (Arc::new(SixDigits), self.code_ttl);
-                let usual = Recipe { shape, scope: Scope::Account, life, carriage: Carriage::Code };
-                let crowded = self.pages.then_some(Crowded { most_live: None, recipe: link });
-                Recipes { dialect: NAME, usual, crowded }
+                let (format, lifetime) = (Arc::new(SixDigits), self.code_ttl);
+                let primary =
+                    IssuePolicy { format, scope: Scope::Account, lifetime, delivery: Delivery::Code };
+                let fallback = self.pages.then_some(FallbackPolicy { max_live: None, policy: link });
+                IssuePolicies { dialect: NAME, primary, fallback }
             }
-            Method::Link => Recipes { dialect: NAME, usual: link, crowded: None },
+            Method::Link => IssuePolicies { dialect: NAME, primary: link, fallback: None },
         }
     }
 
     /// A link leads to the target of its ask. Where codes are mailed an ask needs none, and then the link leads to our
     /// own page.
-    fn link(&self) -> Carriage {
+    fn link(&self) -> Delivery {
         let (origin, parameter) = (self.public_url.trim_end_matches('/'), "token");
         let page = format!("{origin}{LINK}");
         match self.method {
             Method::Code => {
-                Carriage::LinkOnward { page, otherwise: format!("{origin}{OWN_PAGE}"), parameter }
+                Delivery::LinkViaRedirect { page, otherwise: format!("{origin}{OWN_PAGE}"), parameter }
             }
-            Method::Link => Carriage::Link { page, parameter },
+            Method::Link => Delivery::Link { page, parameter },
         }
     }
 
     /// How its secrets come to our page: tokens by links, whether mailed or exchanged, and codes where they are mailed.
-    fn doors(&self) -> Vec<Door> {
+    fn redemptions(&self) -> Vec<Redemption> {
         let tokens = self.tokens();
-        let open: Open = Arc::new(move |text, _| tokens.open(text).ok_or(Unread::Unknown));
-        let link = Entrance::Link { parameter: "token", open, refused: Some(("insforge_status", "error")) };
-        let code = Entrance::Exchange {
-            open: Arc::new(|text, _| SixDigits::open(text).ok_or(Unread::Unknown)),
+        let parse: ParseSecret = Arc::new(move |text, _| tokens.parse(text).ok_or(ParseError::Unknown));
+        let link =
+            RedemptionKind::Link { parameter: "token", parse, refused: Some(("insforge_status", "error")) };
+        let code = RedemptionKind::Exchange {
+            parse: Arc::new(|text, _| SixDigits::parse(text).ok_or(ParseError::Unknown)),
             max_attempts: self.max_attempts,
-            shape: Arc::new(self.tokens()),
-            life: self.token_ttl,
+            format: Arc::new(self.tokens()),
+            lifetime: self.token_ttl,
         };
-        let entrances = match self.method {
+        let kinds = match self.method {
             Method::Code => vec![link, code],
             Method::Link => vec![link],
         };
-        let door = |entrance| Door { dialect: NAME, policy: self.policy, entrance };
-        entrances.into_iter().map(door).collect()
+        let redemption = |kind| Redemption { dialect: NAME, policy: self.policy, kind };
+        kinds.into_iter().map(redemption).collect()
     }
 
     /// The form of link tokens and exchanged ones alike: 64 hexadecimal digits.
@@ -191,7 +193,7 @@ impl Settings {
     /// What a chooser needs to know.
     fn traits(&self) -> Traits {
         const TOKEN: &str = "64 hexadecimal digits";
-        let refused = || Error::from(RedeemError::Invalid);
+        let refused = || InsForgeError::from(RedeemError::Invalid);
         let (second, forms, exchanged, guesses, first) = match self.method {
             Method::Code => (
                 ("exchange", "exchangeResetPasswordToken"),
@@ -202,14 +204,14 @@ impl Settings {
                      either a link",
                     self.max_attempts
                 ),
-                Error::from(ExchangeError::Invalid),
+                InsForgeError::from(ExchangeError::Invalid),
             ),
             Method::Link => (
-                ("open the link", "resetPasswordLink"),
+                ("parse the link", "resetPasswordLink"),
                 vec![TOKEN],
                 None,
                 "192 random bits and a keyed tag".to_owned(),
-                Error::UnknownLink,
+                InsForgeError::UnknownLink,
             ),
         };
         let forged: Vec<Response<Bytes>> = [first, refused()].map(Into::into).into();
@@ -232,11 +234,11 @@ impl Settings {
             unknown: None,
             dead,
             forged,
-            blocked: Error::from(RedeemError::Blocked).into(),
+            blocked: InsForgeError::from(RedeemError::Blocked).into(),
             changes: vec![
                 change("InsForge mails", Some("insforge.method"), "`code`", "`link`"),
-                change("life of an InsForge code", Some("insforge.code_ttl"), "`15m`", "`10m`"),
-                change("life of an InsForge link or token", Some("insforge.token_ttl"), "`1h`", "`30m`"),
+                change("lifetime of an InsForge code", Some("insforge.code_ttl"), "`15m`", "`10m`"),
+                change("lifetime of an InsForge link or token", Some("insforge.token_ttl"), "`1h`", "`30m`"),
                 Change::MIN_LENGTH,
             ],
         }

@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Method, Settings, error::Error};
+use super::{InsForgeSettings, Method, error::InsForgeError};
 use crate::{
     route::Call,
     wire::{JSON_UTF8, json},
@@ -54,7 +54,7 @@ pub(super) struct PublicConfig {
     tag = "Client", summary = "Read the public configuration",
     description = "Tells clients whether a reset mails a code or a link, and the rules for a new password.",
     responses((status = 200, description = "The public configuration", body = PublicConfig)))]
-pub(super) async fn run(insforge: Arc<Settings>, _: Call) -> Result<Response<Bytes>, Error> {
+pub(super) async fn run(insforge: Arc<InsForgeSettings>, _: Call) -> Result<Response<Bytes>, InsForgeError> {
     let policy = insforge.policy;
     let config = PublicConfig {
         o_auth_providers: Vec::new(),

@@ -9,12 +9,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    NAME, Settings,
-    error::{Error, ErrorResponse},
+    InsForgeSettings, NAME,
+    error::{ErrorResponse, InsForgeError},
     schema::{Schema, decode},
 };
 use crate::{
-    gate::Class,
+    rate_limit::LimitClass,
     route::Call,
     wire::{JSON_UTF8, json},
 };
@@ -23,7 +23,7 @@ use crate::{
 #[derive(ToSchema)]
 #[schema(as = ResetPasswordRequest, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents the body; it is read by the strict decoder")]
-pub(super) struct ResetRequest {
+pub(super) struct ResetBody {
     /// The new password; it has to satisfy the rules that the public configuration shows.
     #[schema(example = "newSecurePassword123")]
     new_password: String,
@@ -45,7 +45,7 @@ pub(super) struct Reset {
     tag = "Client", summary = "Reset password with token",
     description = "Sets a new password by a token. Where codes are mailed, the token is what the code was \
         exchanged for; where links are mailed, it is the one that the link handed to the client's page.",
-    request_body(content = ResetRequest),
+    request_body(content = ResetBody),
     responses(
         (status = 200, description = "The password was set", body = Reset),
         (status = 400, description = "A field is missing, or the password breaks a rule; the token is unspent",
@@ -64,17 +64,23 @@ pub(super) struct Reset {
         (status = 503, description = "The server is busy; the token is unspent", body = ErrorResponse,
             headers(("Retry-After" = u64, description = "Seconds to wait")),
             example = json!({"error": "SERVICE_UNAVAILABLE", "message": "Service is busy, please try again", "statusCode": 503}))))]
-pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+pub(super) async fn run(
+    insforge: Arc<InsForgeSettings>,
+    call: Call,
+) -> Result<Response<Bytes>, InsForgeError> {
     let (token, password) = decode_request(&insforge, &call)?;
-    let guess = call.admit(Class::Token).await?;
-    let token = token.ok_or(Error::DeadToken)?;
+    let guess = call.acquire(LimitClass::Token).await?;
+    let token = token.ok_or(InsForgeError::DeadToken)?;
     guess.judge(call.resets.redeem(NAME, &token, password, call.network()).await)?;
     Ok(json(StatusCode::OK, JSON_UTF8, &Reset { message: "Password reset successfully" }))
 }
 
-/// The token, if it has the form of one, and the password, once it satisfies the rules: shape, then rules,
+/// The token, if it has the form of one, and the password, once it satisfies the rules: format, then rules,
 /// then token, so that a weak password neither costs a token nor tells a good one from a bad one (R17).
-fn decode_request(insforge: &Settings, call: &Call) -> Result<(Option<TicketSecret>, NewPassword), Error> {
+fn decode_request(
+    insforge: &InsForgeSettings,
+    call: &Call,
+) -> Result<(Option<TicketSecret>, NewPassword), InsForgeError> {
     let body = decode(call.request.body())?;
     let mut schema = Schema::of(&body);
     // An empty password is a weak one, an empty token a missing one (dialects.md 4.5).
@@ -82,6 +88,6 @@ fn decode_request(insforge: &Settings, call: &Call) -> Result<(Option<TicketSecr
     let token = schema.required("otp", "OTP/token is required", |text| (!text.is_empty()).then_some(text));
     let (Ok(password), Ok(token)) = (password, token) else { return Err(schema.invalid()) };
     let policy = insforge.policy;
-    let password = policy.accept(password).map_err(|weakness| Error::Weak(weakness, policy))?;
-    Ok((insforge.tokens().open(token), password))
+    let password = policy.accept(password).map_err(|weakness| InsForgeError::Weak(weakness, policy))?;
+    Ok((insforge.tokens().parse(token), password))
 }

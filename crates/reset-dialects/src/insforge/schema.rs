@@ -3,18 +3,18 @@
 
 use serde::de::IgnoredAny;
 
-use super::error::Error;
+use super::error::InsForgeError;
 use crate::body::{Field, Kind, Object};
 
 /// Reads a body. No body at all is an empty object, as in express.
 ///
 /// # Errors
-/// [`Error::Issues`] for an array, which express lets through to zod; else [`Error::Undecodable`].
-pub(super) fn decode(body: &[u8]) -> Result<Object, Error> {
+/// [`InsForgeError::Issues`] for an array, which express lets through to zod; else [`InsForgeError::Undecodable`].
+pub(super) fn decode(body: &[u8]) -> Result<Object, InsForgeError> {
     let body = if body.is_empty() { b"{}" } else { body };
     Object::decode(body).map_err(|_| match serde_json::from_slice::<Vec<IgnoredAny>>(body) {
-        Ok(_) => Error::Issues(": Expected object, received array".into()),
-        Err(_) => Error::Undecodable,
+        Ok(_) => InsForgeError::Issues(": Expected object, received array".into()),
+        Err(_) => InsForgeError::Undecodable,
     })
 }
 
@@ -67,8 +67,8 @@ impl<'a> Schema<'a> {
     }
 
     /// What is wrong with the body.
-    pub(super) fn invalid(self) -> Error {
-        Error::Issues(self.issues.join(", "))
+    pub(super) fn invalid(self) -> InsForgeError {
+        InsForgeError::Issues(self.issues.join(", "))
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     /// What is said of a body whose schema is two texts `a`, `b` and an optional `c`.
     fn issues(body: &[u8]) -> Result<Option<&'static str>, String> {
         let told = |error| match error {
-            Error::Issues(text) => text,
+            InsForgeError::Issues(text) => text,
             _ => "undecodable".to_owned(),
         };
         let body = decode(body).map_err(told)?;

@@ -10,8 +10,8 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::{
-    Method, NAME, Settings,
-    error::{Error, ErrorResponse},
+    InsForgeSettings, Method, NAME,
+    error::{ErrorResponse, InsForgeError},
     redirect::Target,
     schema::{Schema, decode},
 };
@@ -69,10 +69,13 @@ pub(super) struct Sent {
             example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
         (status = 500, description = "The server failed; nothing was accepted", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
-pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+pub(super) async fn run(
+    insforge: Arc<InsForgeSettings>,
+    call: Call,
+) -> Result<Response<Bytes>, InsForgeError> {
     let (email, target) = decode_request(&insforge, &call)?;
     let redirect_to = target.map(|target| target.as_str().to_owned());
-    call.resets.request(call.ask(NAME, Some(email), redirect_to, Disclosure::Never)).await?;
+    call.resets.request(call.reset_request(NAME, Some(email), redirect_to, Disclosure::Never)).await?;
     let message = match insforge.method {
         Method::Code => {
             "If your email is registered, we have sent you a password reset code. Please check your inbox."
@@ -86,7 +89,10 @@ pub(super) async fn run(insforge: Arc<Settings>, call: Call) -> Result<Response<
 
 /// The address, and the target. Where codes are mailed, a target must be some URL (dialects.md 4.2), and one that is
 /// not allowed is forgotten.
-fn decode_request(insforge: &Settings, call: &Call) -> Result<(EmailAddress, Option<Target>), Error> {
+fn decode_request(
+    insforge: &InsForgeSettings,
+    call: &Call,
+) -> Result<(EmailAddress, Option<Target>), InsForgeError> {
     let body = decode(call.request.body())?;
     let mut schema = Schema::of(&body);
     let email = schema.required("email", "Invalid email format", |text| EmailAddress::parse(text).ok());
@@ -96,8 +102,8 @@ fn decode_request(insforge: &Settings, call: &Call) -> Result<(EmailAddress, Opt
     match insforge.method {
         Method::Code => Ok((email, target.and_then(|text| insforge.allowed.admit(text)))),
         Method::Link => {
-            let text = target.ok_or(Error::TargetMissing)?;
-            Ok((email, Some(insforge.allowed.admit(text).ok_or(Error::TargetNotAllowed)?)))
+            let text = target.ok_or(InsForgeError::TargetMissing)?;
+            Ok((email, Some(insforge.allowed.admit(text).ok_or(InsForgeError::TargetNotAllowed)?)))
         }
     }
 }

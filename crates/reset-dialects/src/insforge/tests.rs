@@ -19,8 +19,8 @@ use reset_core::{
     ports::Accounts,
 };
 
-use super::{AllowList, Method, Settings, dialect};
-use crate::{Api, Serving};
+use super::{AllowList, InsForgeSettings, Method, dialect};
+use crate::{Api, ServeOptions};
 
 const SEND: &str = "POST /api/auth/email/send-reset-password";
 const EXCHANGE: &str = "POST /api/auth/email/exchange-reset-password-token";
@@ -43,7 +43,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(60 * 60);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A deployment in memory with one account, Ann's.
-struct World {
+struct InsForgeBench {
     memory: Memory,
     resets: Resets,
     api: Arc<Api>,
@@ -56,25 +56,25 @@ struct Answer {
     headers: HeaderMap,
 }
 
-async fn world(method: Method) -> World {
-    world_with(method, &["https://app.example.com/reset"], POLICY).await
+async fn bench(method: Method) -> InsForgeBench {
+    bench_with(method, &["https://app.example.com/reset"], POLICY).await
 }
 
-async fn world_with(method: Method, allowed: &[&str], policy: Policy) -> World {
+async fn bench_with(method: Method, allowed: &[&str], policy: Policy) -> InsForgeBench {
     let memory = Memory::new(1);
     let root = Key::root(&[7; 32]).unwrap();
     let dialect = dialect(settings(method, allowed, policy));
-    let recipes = dialect.recipes.clone().into_iter().collect();
-    let resets = Resets::new(memory.adapters(), Keys::new(&root), recipes, false);
-    let api = Arc::new(Api::new(resets.clone(), vec![dialect], Serving::default()));
-    let world = World { memory, resets, api };
-    world.add(ANN).await;
-    world
+    let policies = dialect.policies.clone().into_iter().collect();
+    let resets = Resets::new(memory.adapters(), Keys::new(&root), policies, false);
+    let api = Arc::new(Api::new(resets.clone(), vec![dialect], ServeOptions::default()));
+    let bench = InsForgeBench { memory, resets, api };
+    bench.add(ANN).await;
+    bench
 }
 
-fn settings(method: Method, allowed: &[&str], policy: Policy) -> Settings {
+fn settings(method: Method, allowed: &[&str], policy: Policy) -> InsForgeSettings {
     let allowed: Vec<String> = allowed.iter().map(|text| (*text).to_owned()).collect();
-    Settings {
+    InsForgeSettings {
         method,
         public_url: "https://auth.example.com/".into(),
         allowed: AllowList::parse(&allowed).unwrap(),
@@ -87,7 +87,7 @@ fn settings(method: Method, allowed: &[&str], policy: Policy) -> Settings {
     }
 }
 
-impl World {
+impl InsForgeBench {
     async fn add(&self, email: &str) {
         let account = NewAccount {
             email: email.to_owned(),
@@ -165,7 +165,7 @@ impl Answer {
     }
 }
 
-/// Answers `METHOD /path?query`; a path of no row strays.
+/// Answers `METHOD /path?query`; a path of no row unmatched request.
 async fn answer(api: &Api, endpoint: &str, body: &str) -> Answer {
     let (method, target) = endpoint.split_once(' ').unwrap();
     let request =
@@ -174,7 +174,7 @@ async fn answer(api: &Api, endpoint: &str, body: &str) -> Answer {
     let path = request.uri().path().to_owned();
     let served = if method == "HEAD" { "GET" } else { method };
     let response = match api.routes().iter().find(|route| route.path == path) {
-        None => api.stray(request).await,
+        None => api.fallback(request).await,
         Some(route) => match route.endpoints.iter().find(|endpoint| endpoint.method == served) {
             None => api.wrong_method(route, request.headers()),
             Some(endpoint) => api.answer(route, endpoint, request).await,

@@ -54,7 +54,7 @@ pub(super) async fn live(_: Arc<()>, _: Call) -> Result<Response<Bytes>, Respons
             body = Readiness)))]
 pub(super) async fn ready(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let mail = if call.resets.mail_works() { "ok" } else { "degraded" };
-    let shared = call.api.gate().and_then(|gate| gate.shares());
+    let shared = call.api.rate_limiter().and_then(|limiter| limiter.shares());
     let limits = shared.map(|work| if work { "ok" } else { "degraded" });
     let (code, status, database) = match call.resets.ready().await {
         Ok(()) if call.resets.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining", "ok"),

@@ -7,7 +7,7 @@ mod health;
 mod page;
 mod problem;
 
-pub(crate) use problem::refuse;
+pub(crate) use problem::render;
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use utoipa::OpenApi;
 
 use crate::{
     demo, openapi,
-    route::{Dialect, Endpoint, Refuse, Role},
+    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
 };
 
 /// The address of the examples in the documents.
@@ -55,17 +55,23 @@ pub fn dialect(others: &[Dialect]) -> Dialect {
     let docs = Arc::new(docs::Docs::new());
     let (script, style) = (Arc::new(docs::asset::Asset::script()), Arc::new(docs::asset::Asset::style()));
     own.rows.extend([
-        ("/openapi.json".into(), vec![Endpoint::new(Method::GET, Role::Read, &texts, document::json)]),
-        ("/openapi.yaml".into(), vec![Endpoint::new(Method::GET, Role::Read, &texts, document::yaml)]),
-        ("/dialects".into(), vec![Endpoint::new(Method::GET, Role::Read, &page, page::show)]),
-        ("/docs".into(), vec![Endpoint::new(Method::GET, Role::Read, &docs, docs::show)]),
+        (
+            "/openapi.json".into(),
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, &texts, document::json)],
+        ),
+        (
+            "/openapi.yaml".into(),
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, &texts, document::yaml)],
+        ),
+        ("/dialects".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &page, page::show)]),
+        ("/docs".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &docs, docs::show)]),
         (
             "/docs/swagger-ui-bundle.js".into(),
-            vec![Endpoint::new(Method::GET, Role::Read, &script, docs::asset::script)],
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, &script, docs::asset::script)],
         ),
         (
             "/docs/swagger-ui.css".into(),
-            vec![Endpoint::new(Method::GET, Role::Read, &style, docs::asset::style)],
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, &style, docs::asset::style)],
         ),
     ]);
     own
@@ -77,15 +83,15 @@ fn rows() -> Dialect {
         name: "polyreset",
         owns: vec![String::new()],
         lenient: false,
-        refuse: Refuse::Alike(refuse),
+        errors: ErrorRenderer::Fixed(render),
         rows: vec![
-            ("/healthz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::live)]),
-            ("/readyz".into(), vec![Endpoint::new(Method::GET, Role::Read, &none, health::ready)]),
+            ("/healthz".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &none, health::live)]),
+            ("/readyz".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &none, health::ready)]),
         ],
-        recipes: None,
+        policies: None,
         document: Document::openapi(),
         document_base: String::new(),
         traits: None,
-        doors: Vec::new(),
+        redemptions: Vec::new(),
     }
 }

@@ -155,16 +155,16 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::{Settings, dialects};
+    use crate::{DialectSettings, dialects};
 
     fn page() -> String {
-        let settings = Settings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
+        let settings = DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
         whole(&tables(&dialects(settings)))
     }
 
     #[test]
     fn every_served_dialect_and_path_is_on_the_page() {
-        let settings = Settings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
+        let settings = DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
         let (page, dialects) = (page(), dialects(settings));
         for dialect in dialects.iter().filter(|dialect| dialect.traits.is_some()) {
             let title = dialect.traits.as_ref().unwrap().title;
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_base_path_of_the_deployment_is_escaped_on_the_page() {
-        let mut settings = Settings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
+        let mut settings = DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
         settings.worthai.as_mut().unwrap().base_path = "/<b>&".into();
         let page = whole(&tables(&dialects(settings)));
         assert!(page.contains("/&lt;b&gt;&amp;/reset-password") && !page.contains("<b>"));
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn without_dialects_there_is_a_page_without_empty_tables() {
-        let page = whole(&tables(&dialects(Settings::default())));
+        let page = whole(&tables(&dialects(DialectSettings::default())));
         assert!(page.contains("</h1>") && !page.contains("<table"));
     }
 }

@@ -46,13 +46,13 @@ impl Colour {
 
     /// Reads `#rrggbb`.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = reset_core::notation::unhex(text.strip_prefix('#')?)?;
+        let bytes = reset_core::encoding::unhex(text.strip_prefix('#')?)?;
         bytes.try_into().ok().map(Self)
     }
 
     /// The colour as a style sheet writes it.
     pub fn css(self) -> String {
-        format!("#{}", reset_core::notation::hex(&self.0))
+        format!("#{}", reset_core::encoding::hex(&self.0))
     }
 
     /// The contrast between two colours, from 1 to 21 (WCAG 2.2, "contrast ratio").

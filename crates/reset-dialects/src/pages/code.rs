@@ -10,11 +10,11 @@ use reset_core::{
     password::{NewPassword, PASSWORD_MAX, Policy},
 };
 
-use super::{
-    Pages,
-    door::{Door, Entrance},
+use super::Pages;
+use crate::{
+    rate_limit::LimitClass,
+    redemption::{Redemption, RedemptionKind},
 };
-use crate::gate::Class;
 
 /// What became of a code.
 pub(super) struct Redeemed {
@@ -33,24 +33,25 @@ impl From<RedeemError> for Redeemed {
 impl Pages {
     /// Whether any dialect mails codes to type.
     pub(super) fn takes_codes(&self) -> bool {
-        self.doors.iter().any(Door::takes_codes)
+        self.redemptions.iter().any(Redemption::takes_codes)
     }
 
-    /// The rules of every door that takes codes: whose code it is is not known before the password is judged.
+    /// The rules of every redemption that takes codes: whose code it is is not known before the password is judged.
     pub(super) fn code_policy(&self) -> Policy {
         let none = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: PASSWORD_MAX };
-        let doors = self.doors.iter().filter(|door| door.takes_codes());
-        doors.fold(none, |policy, door| policy.and(door.policy))
+        let redemptions = self.redemptions.iter().filter(|redemption| redemption.takes_codes());
+        redemptions.fold(none, |policy, redemption| policy.and(redemption.policy))
     }
 
     /// What a wrong code counts as. Where it could be one that names its account by itself, it counts as one: the page
     /// is no way around that limit.
-    pub(super) fn class_of(&self, code: &str) -> Class {
-        let open = self.doors.iter().any(|door| matches!(door.entrance, Entrance::Code(_)));
+    pub(super) fn class_of(&self, code: &str) -> LimitClass {
+        let open =
+            self.redemptions.iter().any(|redemption| matches!(redemption.kind, RedemptionKind::Code(_)));
         match (code.chars().count() > 6, open) {
-            (true, _) => Class::Token,
-            (false, true) => Class::OpenCode,
-            (false, false) => Class::AddressCode,
+            (true, _) => LimitClass::Token,
+            (false, true) => LimitClass::OpenCode,
+            (false, false) => LimitClass::AddressCode,
         }
     }
 
@@ -68,28 +69,33 @@ impl Pages {
             Ok(known) => known.unwrap_or_else(|| (AccountId::new(""), Vec::new())),
             Err(error) => return RedeemError::from(error).into(),
         };
-        let opened = self.doors.iter().filter_map(|door| Some((door, door.open_code(code, now)?)));
+        let opened = self
+            .redemptions
+            .iter()
+            .filter_map(|redemption| Some((redemption, redemption.parse_code(code, now)?)));
         let mut opened: Vec<_> = opened.collect();
         // An account may have a code in several dialects. Those that are the address's own are tried first: they cost
         // nobody else anything. Where there is no code, one is guessed at all the same.
-        let is_live = |door: &Door| live.iter().any(|dialect| dialect == door.dialect);
-        let is_open = |door: &Door| matches!(door.entrance, Entrance::Code(_));
-        opened.sort_by_key(|(door, _)| (!is_live(door), is_live(door) && is_open(door)));
-        let tried = opened.iter().filter(|(door, _)| is_live(door)).count().max(1);
-        for (door, secret) in opened.into_iter().take(tried) {
-            let Entrance::Exchange { max_attempts, shape, life, .. } = &door.entrance else {
+        let is_live = |redemption: &Redemption| live.iter().any(|dialect| dialect == redemption.dialect);
+        let is_open = |redemption: &Redemption| matches!(redemption.kind, RedemptionKind::Code(_));
+        opened.sort_by_key(|(redemption, _)| {
+            (!is_live(redemption), is_live(redemption) && is_open(redemption))
+        });
+        let tried = opened.iter().filter(|(redemption, _)| is_live(redemption)).count().max(1);
+        for (redemption, secret) in opened.into_iter().take(tried) {
+            let RedemptionKind::Exchange { max_attempts, format, lifetime, .. } = &redemption.kind else {
                 // A code of somebody else's is none of this address's.
                 let secret = secret.of(account);
-                let redeemed = resets.redeem(door.dialect, &secret, password, network).await;
+                let redeemed = resets.redeem(redemption.dialect, &secret, password, network).await;
                 return Redeemed { outcome: redeemed.map(|_| ()), token: None };
             };
             let exchange = Exchange {
-                dialect: door.dialect,
+                dialect: redemption.dialect,
                 email,
                 code: &secret,
                 max_attempts: *max_attempts,
-                shape: &**shape,
-                life: *life,
+                format: &**format,
+                lifetime: *lifetime,
                 network: network.clone(),
             };
             let token = match resets.exchange(exchange).await {
@@ -97,8 +103,8 @@ impl Pages {
                 Err(ExchangeError::Invalid) => continue,
                 Err(ExchangeError::Store(error)) => return RedeemError::from(error).into(),
             };
-            let redeemed = resets.redeem(door.dialect, &token, password, network).await;
-            let token = Some((door.dialect, token.reveal().to_owned()));
+            let redeemed = resets.redeem(redemption.dialect, &token, password, network).await;
+            let token = Some((redemption.dialect, token.reveal().to_owned()));
             return Redeemed { outcome: redeemed.map(|_| ()), token };
         }
         RedeemError::Invalid.into()

@@ -7,29 +7,29 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use reset_core::{
     email::EmailAddress,
-    request::{Ask, Disclosure},
+    request::{Disclosure, ResetRequest},
 };
-use reset_words::Page;
+use reset_words::PagePhrases;
 use url::form_urlencoded;
 
 use super::{
     NAME, Pages,
     shell::{Shell, is_foreign},
 };
-use crate::{api::REFERENCE, gate::Class, route::Call};
+use crate::{api::REFERENCE, rate_limit::LimitClass, route::Call};
 
 #[derive(Template)]
 #[template(path = "forgot.html")]
 struct Form<'a> {
     shell: Shell<'a>,
-    words: &'a Page,
+    words: &'a PagePhrases,
     email: &'a str,
     wrong: bool,
     codes: bool,
 }
 
 #[utoipa::path(get, path = "/forgot", operation_id = "forgotPage", tag = "pages",
-    summary = "Page on which a person asks for a reset",
+    summary = "PagePhrases on which a person asks for a reset",
     responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
 pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let visit = pages.visit(&call, "forgot");
@@ -73,12 +73,12 @@ async fn asked(pages: &Pages, call: Call, reference: reset_core::job::Reference)
         let form = Form { shell: visit.shell(), words, email: &typed, wrong: true, codes };
         return visit.page(StatusCode::BAD_REQUEST, &form);
     };
-    let admission = match call.admit(Class::Ask).await {
-        Ok(admission) => admission,
-        Err(refusal) => return visit.refuse(&refusal),
+    let permit = match call.acquire(LimitClass::ResetRequest).await {
+        Ok(permit) => permit,
+        Err(error) => return visit.render(&error),
     };
     let help = words.sent_reference.replace("{reference}", reference.as_str());
-    let ask = Ask {
+    let ask = ResetRequest {
         dialect: NAME,
         email: Some(email),
         redirect_to: None,
@@ -88,7 +88,7 @@ async fn asked(pages: &Pages, call: Call, reference: reset_core::job::Reference)
         disclosure: Disclosure::Never,
     };
     if call.resets.request(ask).await.is_err() {
-        admission.give_back();
+        permit.give_back();
         return visit.failed("the store failed a request");
     }
     // What was typed is shown: a slip in it is why most mails do not come.

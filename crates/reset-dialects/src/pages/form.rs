@@ -6,7 +6,7 @@ use askama::Template;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use reset_core::password::{PASSWORD_MAX, Policy, Weakness};
-use reset_words::{Page, with_number};
+use reset_words::{PagePhrases, with_number};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
@@ -17,7 +17,7 @@ use super::shell::{Shell, Visit};
 #[template(path = "reset.html")]
 pub(super) struct Form<'a> {
     shell: Shell<'a>,
-    words: &'a Page,
+    words: &'a PagePhrases,
     title: &'a str,
     lead: &'a str,
     fault: Option<Fault>,
@@ -111,12 +111,12 @@ impl Typed {
 
 impl Fault {
     /// The password is made of names (R56).
-    pub(super) fn own_name(words: &Page) -> Self {
+    pub(super) fn own_name(words: &PagePhrases) -> Self {
         Self { field: "password", text: words.weak_names.clone() }
     }
 
     /// What is wrong with a password.
-    pub(super) fn weak(words: &Page, weakness: Weakness) -> Self {
+    pub(super) fn weak(words: &PagePhrases, weakness: Weakness) -> Self {
         let text = match weakness {
             Weakness::TooShort { min } => with_number(&words.weak_min, min),
             Weakness::MissingClass => words.weak_classes.clone(),
@@ -129,7 +129,7 @@ impl Fault {
 }
 
 /// The rules for people, each with the name by which the script judges it.
-fn rules(words: &Page, policy: Policy) -> Vec<(&'static str, String)> {
+fn rules(words: &PagePhrases, policy: Policy) -> Vec<(&'static str, String)> {
     let mut rules = vec![("min", with_number(&words.rule_min, policy.min))];
     if policy.four_classes {
         rules.push(("classes", words.rule_classes.clone()));

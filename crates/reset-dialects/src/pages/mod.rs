@@ -3,15 +3,14 @@
 //!
 //! A link's secret leaves the address bar before the form is shown: it goes into a cookie that no script reads and no
 //! other site's page makes a browser send. `forgot` asks, `reset` sets the password by whichever dialect's secret it
-//! is ([`door`]), `not_me` takes a reset back.
+//! is ([`redemption`]), `not_me` takes a reset back.
 
 pub mod brand;
 mod change_password;
 mod code;
-pub mod door;
 mod forgot;
 mod form;
-mod held;
+mod link_cookie;
 mod not_me;
 mod reset;
 mod shell;
@@ -22,24 +21,22 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method};
 use reset_core::{
+    issue_policy::{Delivery, IssuePolicies, IssuePolicy},
     keys::Keyring,
     language::Language,
     password::Policy,
-    recipe::{Carriage, Recipe, Recipes},
     secret::{Scope, TaggedHex},
 };
 use reset_words::Catalogue;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
+use self::brand::Brand;
 pub(crate) use self::shell::is_foreign;
-use self::{
-    brand::Brand,
-    door::{Door, Entrance, Open, Unread},
-};
 use crate::{
-    refusal::Refusal,
-    route::{Dialect, Endpoint, Refuse, Role},
+    common_error::CommonError,
+    redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
+    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
 };
 
 /// Name of the dialect.
@@ -47,7 +44,7 @@ pub const NAME: &str = "pages";
 
 /// What a deployment decides about the pages.
 #[derive(Clone)]
-pub struct Settings {
+pub struct PagesSettings {
     /// Where people reach the service: the only source of links (R31).
     pub public_url: String,
     /// How long a link from these pages lives. Default 30 minutes (R4).
@@ -73,7 +70,7 @@ struct Document;
 
 /// Everything that the pages are made of.
 pub(crate) struct Pages {
-    doors: Vec<Door>,
+    redemptions: Vec<Redemption>,
     catalogue: Catalogue,
     language: Language,
     brand: Brand,
@@ -92,23 +89,26 @@ pub(crate) struct Pages {
 }
 
 /// The pages' rows and mails. Secrets of `others` are redeemed here, too; during a `demo` the pages lead to its mailbox.
-pub fn dialect(settings: Settings, others: &[Dialect], demo: bool) -> Dialect {
-    let Settings { public_url, token_ttl, tags, policy, language, brand } = settings;
+pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Dialect {
+    let PagesSettings { public_url, token_ttl, tags, policy, language, brand } = settings;
     let public_url = public_url.trim_end_matches('/');
-    let shape = TaggedHex::<24>::new(tags);
-    let recipe = Recipe {
-        shape: Arc::new(shape.clone()),
+    let format = TaggedHex::<24>::new(tags);
+    let issue_policy = IssuePolicy {
+        format: Arc::new(format.clone()),
         scope: Scope::Global,
-        life: token_ttl,
-        carriage: Carriage::Link { page: format!("{public_url}/reset"), parameter: "token" },
+        lifetime: token_ttl,
+        delivery: Delivery::Link { page: format!("{public_url}/reset"), parameter: "token" },
     };
-    let open: Open = Arc::new(move |text, _| shape.open(text).ok_or(Unread::Unknown));
-    let own =
-        Door { dialect: NAME, policy, entrance: Entrance::Link { parameter: "token", open, refused: None } };
+    let parse: ParseSecret = Arc::new(move |text, _| format.parse(text).ok_or(ParseError::Unknown));
+    let own = Redemption {
+        dialect: NAME,
+        policy,
+        kind: RedemptionKind::Link { parameter: "token", parse, refused: None },
+    };
     let style = style::style(&brand);
     let base = url::Url::parse(public_url).map(|url| url.path().trim_end_matches('/').to_owned());
     let pages = Arc::new(Pages {
-        doors: others.iter().flat_map(|other| other.doors.clone()).chain([own]).collect(),
+        redemptions: others.iter().flat_map(|other| other.redemptions.clone()).chain([own]).collect(),
         catalogue: Catalogue::default(),
         language,
         policy: style::policy(&style),
@@ -122,48 +122,48 @@ pub fn dialect(settings: Settings, others: &[Dialect], demo: bool) -> Dialect {
     });
     let page = |path: &str, endpoints| (path.to_owned(), endpoints);
     let in_person = pages.clone();
-    let refuse = Arc::new(move |refusal: &Refusal, headers: &HeaderMap| in_person.refuse(refusal, headers));
+    let render = Arc::new(move |error: &CommonError, headers: &HeaderMap| in_person.render(error, headers));
     Dialect {
         name: NAME,
         owns: Vec::new(),
         lenient: false,
-        refuse: Refuse::InPerson(refuse),
+        errors: ErrorRenderer::Localized(render),
         rows: vec![
             page(
                 "/forgot",
                 vec![
-                    Endpoint::new(Method::GET, Role::Read, &pages, forgot::show),
-                    Endpoint::new(Method::POST, Role::Form, &pages, forgot::ask),
+                    Endpoint::new(Method::GET, EndpointKind::Read, &pages, forgot::show),
+                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, forgot::ask),
                 ],
             ),
             page(
                 "/reset",
                 vec![
-                    Endpoint::new(Method::GET, Role::Read, &pages, reset::show),
-                    Endpoint::new(Method::POST, Role::Form, &pages, reset::set),
+                    Endpoint::new(Method::GET, EndpointKind::Read, &pages, reset::show),
+                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, reset::set),
                 ],
             ),
             page(
                 "/reset/strength",
-                vec![Endpoint::new(Method::POST, Role::Form, &pages, strength::estimate)],
+                vec![Endpoint::new(Method::POST, EndpointKind::Form, &pages, strength::estimate)],
             ),
             page(
                 "/not-me",
                 vec![
-                    Endpoint::new(Method::GET, Role::Read, &pages, not_me::show),
-                    Endpoint::new(Method::POST, Role::Form, &pages, not_me::object),
+                    Endpoint::new(Method::GET, EndpointKind::Read, &pages, not_me::show),
+                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, not_me::object),
                 ],
             ),
             page(
                 "/.well-known/change-password",
-                vec![Endpoint::new(Method::GET, Role::Read, &pages, change_password::lead)],
+                vec![Endpoint::new(Method::GET, EndpointKind::Read, &pages, change_password::lead)],
             ),
         ],
-        recipes: Some(Recipes { dialect: NAME, usual: recipe, crowded: None }),
+        policies: Some(IssuePolicies { dialect: NAME, primary: issue_policy, fallback: None }),
         document: Document::openapi(),
         document_base: String::new(),
         traits: None,
-        doors: Vec::new(),
+        redemptions: Vec::new(),
     }
 }
 

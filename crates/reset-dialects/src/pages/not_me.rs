@@ -9,25 +9,25 @@ use reset_core::{
     dispute::{DisputeError, DisputeLinkState},
     error::HashError,
 };
-use reset_words::Page;
+use reset_words::PagePhrases;
 use url::form_urlencoded;
 
 use super::{
     Pages,
     shell::{Shell, Visit, is_foreign},
 };
-use crate::{gate::Class, refusal::Refusal, route::Call};
+use crate::{common_error::CommonError, rate_limit::LimitClass, route::Call};
 
 #[derive(Template)]
 #[template(path = "not_me.html")]
 struct Offer<'a> {
     shell: Shell<'a>,
-    words: &'a Page,
+    words: &'a PagePhrases,
     token: &'a str,
 }
 
 #[utoipa::path(get, path = "/not-me", operation_id = "notMe", tag = "pages",
-    summary = "Page behind the link of a notice",
+    summary = "PagePhrases behind the link of a notice",
     description = "Says what the button does. Nothing happens by opening it.",
     params(("token" = String, Query, description = "The end of the link in the notice after a reset")),
     responses(
@@ -40,9 +40,9 @@ struct Offer<'a> {
 pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let token = field(call.request.uri().query().unwrap_or_default().as_bytes());
     let visit = pages.visit(&call, "not-me").with_query("token", &token);
-    let guess = match call.admit(Class::Token).await {
+    let guess = match call.acquire(LimitClass::Token).await {
         Ok(guess) => guess,
-        Err(refusal) => return Ok(visit.refuse(&refusal)),
+        Err(error) => return Ok(visit.render(&error)),
     };
     let Ok(standing) = call.resets.dispute_link_state(&token).await else { return Ok(failed(&visit)) };
     if standing != DisputeLinkState::Invalid {
@@ -80,9 +80,9 @@ pub(super) async fn object(pages: Arc<Pages>, call: Call) -> Result<Response<Byt
         return Ok(visit.foreign());
     }
     let token = field(call.request.body());
-    let guess = match call.admit(Class::Token).await {
+    let guess = match call.acquire(LimitClass::Token).await {
         Ok(guess) => guess,
-        Err(refusal) => return Ok(visit.refuse(&refusal)),
+        Err(error) => return Ok(visit.render(&error)),
     };
     let objected = call.resets.open_dispute(&token, call.network()).await;
     if !matches!(objected, Err(DisputeError::Invalid)) {
@@ -92,7 +92,7 @@ pub(super) async fn object(pages: Arc<Pages>, call: Call) -> Result<Response<Byt
         Ok(()) => done(&visit),
         Err(DisputeError::Invalid) => dead(&visit),
         Err(DisputeError::Hash(HashError::Busy { retry_after })) => {
-            visit.refuse(&Refusal::Busy { retry_after })
+            visit.render(&CommonError::Busy { retry_after })
         }
         Err(DisputeError::Hash(HashError::Failed(_)) | DisputeError::Store(_)) => failed(&visit),
     })

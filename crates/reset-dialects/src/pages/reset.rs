@@ -11,12 +11,16 @@ use zeroize::Zeroizing;
 
 use super::{
     Pages,
-    door::{Door, as_meant},
     form::{Fault, Form, Typed},
-    held::{Arrival, Dead, Held, is_tag, onward, tag},
+    link_cookie::{Arrival, Dead, Held, is_tag, onward, tag},
     shell::{Visit, is_foreign},
 };
-use crate::{gate::Class, route::Call, wire::retry_after};
+use crate::{
+    rate_limit::LimitClass,
+    redemption::{Redemption, as_meant},
+    route::Call,
+    wire::retry_after,
+};
 
 /// The form for a code.
 const CODE: &str = "reset?by=code";
@@ -51,15 +55,15 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
     }
     let link = of("link");
     let visit = visit.of_link(link);
-    let Held { door, secret } = match pages.held(headers, link, now) {
+    let Held { redemption, secret } = match pages.held(headers, link, now) {
         Some(Ok(held)) => held,
         Some(Err(reason)) => return Ok(over(&pages, &visit, link, reason)),
         None => return Ok(dead(&visit, Dead::without_cookie(headers, link))),
     };
-    let Owner { email, locale } = owner(&pages, &visit, &call, link, door, &secret).await?;
+    let Owner { email, locale } = owner(&pages, &visit, &call, link, redemption, &secret).await?;
     let visit = visit.of_account(locale.as_deref());
     let typed = Typed { email, link: link.to_owned(), ..Typed::default() };
-    Ok(visit.page(StatusCode::OK, &Form::new(&visit, door.policy, &typed, None)))
+    Ok(visit.page(StatusCode::OK, &Form::new(&visit, redemption.policy, &typed, None)))
 }
 
 /// Whose link it is.
@@ -75,10 +79,10 @@ async fn owner(
     visit: &Visit<'_>,
     call: &Call,
     link: &str,
-    door: &Door,
+    redemption: &Redemption,
     secret: &TicketSecret,
 ) -> Result<Owner, Response<Bytes>> {
-    match call.resets.inspect(door.dialect, secret, call.network()).await {
+    match call.resets.inspect(redemption.dialect, secret, call.network()).await {
         Ok(Some(Inspection { usable: true, email, locale, .. })) => {
             Ok(Owner { email: email.unwrap_or_default(), locale })
         }
@@ -119,29 +123,29 @@ pub(super) async fn set(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>
 async fn by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -> Response<Bytes> {
     let (now, headers, link) = (call.resets.adapters().clock.now(), call.request.headers(), &*typed.link);
     let visit = &visit.clone().of_link(link);
-    let Held { door, secret } = match pages.held(headers, link, now) {
+    let Held { redemption, secret } = match pages.held(headers, link, now) {
         Some(Ok(held)) => held,
         Some(Err(reason)) => return over(pages, visit, link, reason),
         None => return dead(visit, Dead::without_cookie(headers, link)),
     };
-    let owner = async || owner(pages, visit, call, link, door, &secret).await;
+    let owner = async || owner(pages, visit, call, link, redemption, &secret).await;
     let again = async |fault| match owner().await {
         Ok(Owner { email, .. }) => {
             let typed = Typed { email, link: link.to_owned(), ..Typed::default() };
-            typed.again(visit, door.policy, fault)
+            typed.again(visit, redemption.policy, fault)
         }
         Err(answer) => answer,
     };
     // The password first: a weak one never spends the secret (R17).
-    let password = match door.policy.accept(&typed.password) {
+    let password = match redemption.policy.accept(&typed.password) {
         Ok(password) => password,
         Err(weakness) => return again(Fault::weak(visit.words(), weakness)).await,
     };
-    let guess = match call.admit(Class::Token).await {
+    let guess = match call.acquire(LimitClass::Token).await {
         Ok(guess) => guess,
-        Err(refusal) => return visit.refuse(&refusal),
+        Err(error) => return visit.render(&error),
     };
-    match guess.judge(call.resets.redeem(door.dialect, &secret, password, call.network()).await) {
+    match guess.judge(call.resets.redeem(redemption.dialect, &secret, password, call.network()).await) {
         Ok(_) => done(pages, visit, call, link),
         // Usable and refused all the same: the account is another one by now.
         Err(RedeemError::Invalid | RedeemError::Blocked) => match owner().await {
@@ -174,9 +178,9 @@ async fn by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, typed: &Typed) -
         Err(weakness) => return typed.again(by_code, policy, Fault::weak(words, weakness)),
     };
     let code = Zeroizing::new(as_meant(&typed.code));
-    let guess = match call.admit(pages.class_of(&code)).await {
+    let guess = match call.acquire(pages.class_of(&code)).await {
         Ok(guess) => guess,
-        Err(refusal) => return visit.refuse(&refusal),
+        Err(error) => return visit.render(&error),
     };
     let redeemed = pages.redeem_code(&call.resets, call.network(), &email, &code, password).await;
     // Where the code has become a token, that one waits in the cookie, and the form is a link's.

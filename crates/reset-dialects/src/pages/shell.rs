@@ -4,12 +4,12 @@ use askama::Template;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use reset_core::language::{Language, direction};
-use reset_words::{Page, Words};
+use reset_words::{LanguagePhrases, PagePhrases};
 use tracing::error;
 use url::form_urlencoded;
 
-use super::{Pages, brand::Brand, held::is_tag, style::SCRIPT};
-use crate::{html, language, refusal::Refusal, route::Call, wire::retry_after};
+use super::{Pages, brand::Brand, link_cookie::is_tag, style::SCRIPT};
+use crate::{common_error::CommonError, html, language, route::Call, wire::retry_after};
 
 /// The cookie of the language that somebody chose, and for how long.
 const CHOICE: &str = "polyreset-lang";
@@ -64,7 +64,7 @@ enum Source {
 #[template(path = "message.html")]
 struct Message<'a> {
     shell: Shell<'a>,
-    words: &'a Page,
+    words: &'a PagePhrases,
     title: &'a str,
     lines: Vec<String>,
     /// Where one can go on, and what it is called.
@@ -94,11 +94,11 @@ impl Pages {
     }
 
     /// What never reached a page, or never came back from one, is told to people as well.
-    pub(super) fn refuse(&self, refusal: &Refusal, headers: &HeaderMap) -> Response<Bytes> {
+    pub(super) fn render(&self, error: &CommonError, headers: &HeaderMap) -> Response<Bytes> {
         let language = among(headers);
         let said_by = if language.is_some() { Source::Request } else { Source::Default };
         let language = language.unwrap_or(self.language);
-        Visit { pages: self, language, said_by, here: String::new() }.refuse(refusal)
+        Visit { pages: self, language, said_by, here: String::new() }.render(error)
     }
 }
 
@@ -126,11 +126,11 @@ impl<'a> Visit<'a> {
     }
 
     /// The phrases.
-    pub(super) fn words(&self) -> &'a Page {
+    pub(super) fn words(&self) -> &'a PagePhrases {
         &self.all_words().page
     }
 
-    fn all_words(&self) -> &'a Words {
+    fn all_words(&self) -> &'a LanguagePhrases {
         self.pages.catalogue.of(self.language)
     }
 
@@ -221,29 +221,33 @@ impl<'a> Visit<'a> {
     }
 
     /// What never reached a page, or never came back from one.
-    pub(super) fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
+    pub(super) fn render(&self, error: &CommonError) -> Response<Bytes> {
         let words = self.all_words();
         let page = &words.page;
         let say = |status, title: &'a str, line: String| self.message(status, title, vec![line], None);
-        match refusal {
+        match error {
             // A page has no paths below it, and takes no JSON: both would be others' rows.
-            Refusal::NotFound { .. } | Refusal::MethodNotAllowed | Refusal::NotJson => {
+            CommonError::NotFound { .. } | CommonError::MethodNotAllowed | CommonError::NotJson => {
                 say(StatusCode::METHOD_NOT_ALLOWED, &page.method_title, page.method.clone())
             }
-            Refusal::BodyTooLarge => {
+            CommonError::BodyTooLarge => {
                 say(StatusCode::PAYLOAD_TOO_LARGE, &page.unread_title, page.unread.clone())
             }
-            Refusal::BodyUnreadable => say(StatusCode::BAD_REQUEST, &page.unread_title, page.unread.clone()),
-            Refusal::BodyTooSlow => say(StatusCode::REQUEST_TIMEOUT, &page.unread_title, page.unread.clone()),
-            Refusal::Failure => {
+            CommonError::BodyUnreadable => {
+                say(StatusCode::BAD_REQUEST, &page.unread_title, page.unread.clone())
+            }
+            CommonError::BodyTooSlow => {
+                say(StatusCode::REQUEST_TIMEOUT, &page.unread_title, page.unread.clone())
+            }
+            CommonError::Failure => {
                 say(StatusCode::INTERNAL_SERVER_ERROR, &page.failed_title, page.failed.clone())
             }
-            Refusal::Busy { retry_after: wait } => {
+            CommonError::Busy { retry_after: wait } => {
                 let busy = say(StatusCode::SERVICE_UNAVAILABLE, &page.busy_title, page.busy.clone());
                 retry_after(busy, *wait)
             }
-            Refusal::TooMany { retry_after: wait } => {
-                let line = page.many.replace("{life}", &words.mail.wait(*wait));
+            CommonError::TooMany { retry_after: wait } => {
+                let line = page.many.replace("{lifetime}", &words.mail.wait(*wait));
                 retry_after(say(StatusCode::TOO_MANY_REQUESTS, &page.many_title, line), *wait)
             }
         }
@@ -252,7 +256,7 @@ impl<'a> Visit<'a> {
     /// The server failed at `what`, which is for the log.
     pub(super) fn failed(&self, what: &str) -> Response<Bytes> {
         error!(dialect.name = super::NAME, "{what}");
-        self.refuse(&Refusal::Failure)
+        self.render(&CommonError::Failure)
     }
 
     /// The same where nobody knows whether something was done, with the way back.

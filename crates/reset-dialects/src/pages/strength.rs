@@ -1,5 +1,5 @@
 //! `/reset/strength`: how hard a password is to guess, while it is typed. An estimate and no rule: what is refused, the
-//! rules refuse. Without scripts nobody asks.
+//! rules render. Without scripts nobody asks.
 //!
 //! An estimate is dear for who is out to make it so: 100 characters that may each stand for a letter took 830 ms, 20 of
 //! them 18 ms. So the first [`JUDGED`] characters count, one password is looked at at a time, and whoever would wait long
@@ -17,7 +17,7 @@ use zxcvbn::zxcvbn;
 
 use super::{Pages, form::Typed, shell::is_foreign};
 use crate::{
-    refusal::Refusal,
+    common_error::CommonError,
     route::Call,
     wire::{JSON, json},
 };
@@ -26,7 +26,7 @@ use crate::{
 const JUDGED: usize = 20;
 
 /// How long one waits for a turn: whoever types has gone on by then.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An estimate.
 #[derive(Serialize, ToSchema)]
@@ -36,7 +36,7 @@ pub(super) struct Strength<'a> {
     score: u8,
     /// The same in words.
     text: &'a str,
-    /// Whether everybody tries it first: the rules may refuse it.
+    /// Whether everybody tries it first: the rules may render it.
     common: bool,
 }
 
@@ -55,10 +55,10 @@ pub(super) async fn estimate(pages: Arc<Pages>, call: Call) -> Result<Response<B
     if is_foreign(call.request.headers()) {
         return Ok(visit.foreign());
     }
-    let turn = timeout(PATIENCE, pages.estimates.clone().acquire_owned());
+    let turn = timeout(TIMEOUT, pages.estimates.clone().acquire_owned());
     let Ok(Ok(turn)) = turn.await else {
-        let busy = Refusal::Busy { retry_after: Duration::from_secs(1) };
-        return Ok(pages.refuse(&busy, call.request.headers()));
+        let busy = CommonError::Busy { retry_after: Duration::from_secs(1) };
+        return Ok(pages.render(&busy, call.request.headers()));
     };
     let typed = Typed::read(call.request.body());
     // The turn ends with the estimate, whether or not somebody still waits for it.

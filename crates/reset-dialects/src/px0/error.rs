@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{
     body::Undecodable,
-    refusal::Refusal,
+    common_error::CommonError,
     wire::{JSON, json, retry_after},
 };
 
@@ -24,9 +24,9 @@ pub(super) struct ApiError {
     error: String,
 }
 
-/// Everything that an endpoint of px0 can refuse.
+/// Everything that an endpoint of px0 can render.
 #[derive(Debug)]
-pub(super) enum Error {
+pub(super) enum Px0Error {
     /// No JSON object, or a field of the wrong type.
     InvalidBody,
     EmailRequired,
@@ -36,22 +36,22 @@ pub(super) enum Error {
     /// The password is made of names that anybody knows.
     OwnName,
     InvalidCode,
-    Refused(Refusal),
+    Common(CommonError),
 }
 
-impl From<Undecodable> for Error {
+impl From<Undecodable> for Px0Error {
     fn from(_: Undecodable) -> Self {
         Self::InvalidBody
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<CommonError> for Px0Error {
+    fn from(error: CommonError) -> Self {
+        Self::Common(error)
     }
 }
 
-impl From<RequestError> for Error {
+impl From<RequestError> for Px0Error {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Unknown => Self::UserNotFound,
@@ -60,37 +60,41 @@ impl From<RequestError> for Error {
     }
 }
 
-impl From<RedeemError> for Error {
+impl From<RedeemError> for Px0Error {
     fn from(error: RedeemError) -> Self {
         match error {
             RedeemError::Invalid | RedeemError::Blocked => Self::InvalidCode,
             RedeemError::OwnName => Self::OwnName,
-            RedeemError::Busy { retry_after } => Self::Refused(Refusal::Busy { retry_after }),
+            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
             RedeemError::Hash(error) => failed(&error),
             RedeemError::Store(error) => failed(&error),
         }
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> Error {
-    Error::Refused(Refusal::failure(super::NAME, error))
+fn failed(error: &(dyn std::error::Error + 'static)) -> Px0Error {
+    Px0Error::Common(CommonError::failure(super::NAME, error))
 }
 
-impl From<Error> for Response<Bytes> {
-    fn from(error: Error) -> Self {
+impl From<Px0Error> for Response<Bytes> {
+    fn from(error: Px0Error) -> Self {
         // Texts: the two px0 seeds; `invalid request body` and the limits: dialects.md 1.2, 1.3.
         let (status, text) = match error {
-            Error::InvalidBody => (StatusCode::BAD_REQUEST, "invalid request body".into()),
-            Error::EmailRequired => (StatusCode::BAD_REQUEST, "email is required".into()),
-            Error::UserNotFound => (StatusCode::NOT_FOUND, "user not found".into()),
-            Error::FieldsRequired => (StatusCode::BAD_REQUEST, "code and new_password are required".into()),
-            Error::Weak(weakness) => (StatusCode::BAD_REQUEST, weak(weakness)),
-            Error::OwnName => (
+            Px0Error::InvalidBody => (StatusCode::BAD_REQUEST, "invalid request body".into()),
+            Px0Error::EmailRequired => (StatusCode::BAD_REQUEST, "email is required".into()),
+            Px0Error::UserNotFound => (StatusCode::NOT_FOUND, "user not found".into()),
+            Px0Error::FieldsRequired => {
+                (StatusCode::BAD_REQUEST, "code and new_password are required".into())
+            }
+            Px0Error::Weak(weakness) => (StatusCode::BAD_REQUEST, weak(weakness)),
+            Px0Error::OwnName => (
                 StatusCode::BAD_REQUEST,
                 "password must not be made of your name or email, or of ours".into(),
             ),
-            Error::InvalidCode => (StatusCode::BAD_REQUEST, "invalid or expired password reset code".into()),
-            Error::Refused(refusal) => return refuse(&refusal),
+            Px0Error::InvalidCode => {
+                (StatusCode::BAD_REQUEST, "invalid or expired password reset code".into())
+            }
+            Px0Error::Common(error) => return render(&error),
         };
         say(status, text)
     }
@@ -111,22 +115,22 @@ fn weak(weakness: Weakness) -> String {
 }
 
 /// What never reached an endpoint.
-pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
-    match refusal {
-        Refusal::NotFound { .. } => say(StatusCode::NOT_FOUND, "not found".into()),
-        Refusal::MethodNotAllowed => say(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into()),
-        Refusal::BodyTooLarge => say(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large".into()),
-        Refusal::BodyUnreadable => say(StatusCode::BAD_REQUEST, "invalid request body".into()),
-        Refusal::BodyTooSlow => say(StatusCode::REQUEST_TIMEOUT, "request body took too long".into()),
-        Refusal::NotJson => {
+pub(super) fn render(error: &CommonError) -> Response<Bytes> {
+    match error {
+        CommonError::NotFound { .. } => say(StatusCode::NOT_FOUND, "not found".into()),
+        CommonError::MethodNotAllowed => say(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into()),
+        CommonError::BodyTooLarge => say(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large".into()),
+        CommonError::BodyUnreadable => say(StatusCode::BAD_REQUEST, "invalid request body".into()),
+        CommonError::BodyTooSlow => say(StatusCode::REQUEST_TIMEOUT, "request body took too long".into()),
+        CommonError::NotJson => {
             say(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json".into())
         }
-        Refusal::Failure => say(StatusCode::INTERNAL_SERVER_ERROR, "internal error".into()),
-        Refusal::TooMany { retry_after: wait } => retry_after(
+        CommonError::Failure => say(StatusCode::INTERNAL_SERVER_ERROR, "internal error".into()),
+        CommonError::TooMany { retry_after: wait } => retry_after(
             say(StatusCode::TOO_MANY_REQUESTS, "too many requests, try again later".into()),
             *wait,
         ),
-        Refusal::Busy { retry_after: wait } => {
+        CommonError::Busy { retry_after: wait } => {
             retry_after(say(StatusCode::SERVICE_UNAVAILABLE, "server is busy, try again".into()), *wait)
         }
     }

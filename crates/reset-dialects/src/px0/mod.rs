@@ -12,18 +12,18 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 use reset_core::{
     error::RedeemError,
+    issue_policy::{Delivery, FallbackPolicy, IssuePolicies, IssuePolicy},
     password::Policy,
-    recipe::{Carriage, Crowded, Recipe, Recipes},
     request::Disclosure,
-    secret::{LongCode, Scope, Shape, SixDigits},
+    secret::{LongCode, Scope, SecretFormat, SixDigits},
 };
 use utoipa::OpenApi;
 
-use self::error::Error;
+use self::error::Px0Error;
 use crate::{
     comparison::{Change, Traits},
-    pages::door::{Door, Entrance, Unread},
-    route::{Dialect, Endpoint, Refuse, Role},
+    redemption::{ParseError, Redemption, RedemptionKind},
+    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
 };
 
 /// Name of the dialect.
@@ -31,7 +31,7 @@ pub(crate) const NAME: &str = "px0";
 
 /// What a deployment decides about px0.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct Px0Settings {
     /// Whether an unknown address gets the contract's 404. Default: in profile `compatible`.
     pub disclose_unknown: bool,
     /// How long a code lives. Default 15 minutes (px0's own).
@@ -45,12 +45,12 @@ pub struct Settings {
 /// Which codes are mailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codes {
-    /// Six digits while fewer than `most_live` of them are live, else twelve characters and a check
+    /// Six digits while fewer than `max_live` of them are live, else twelve characters and a check
     /// character. Every guess is tried against all live codes, so their number is what an attacker plays
     /// with (security.md B1).
     SixDigits {
         /// Most live codes of six digits; `None` for no cap.
-        most_live: Option<u64>,
+        max_live: Option<u64>,
     },
     /// Twelve characters and a check character, always.
     Long,
@@ -67,50 +67,50 @@ pub enum Codes {
 struct Document;
 
 /// The dialect's rows, envelope, mails and document.
-pub fn dialect(settings: Settings) -> Dialect {
-    let recipes = Recipes {
+pub fn dialect(settings: Px0Settings) -> Dialect {
+    let policies = IssuePolicies {
         dialect: NAME,
-        usual: match settings.codes {
-            Codes::SixDigits { .. } => recipe(SixDigits, settings.code_ttl),
-            Codes::Long => recipe(LongCode, settings.code_ttl),
+        primary: match settings.codes {
+            Codes::SixDigits { .. } => policy(SixDigits, settings.code_ttl),
+            Codes::Long => policy(LongCode, settings.code_ttl),
         },
-        crowded: match settings.codes {
-            Codes::SixDigits { most_live: Some(most_live) } => {
-                Some(Crowded { most_live: Some(most_live), recipe: recipe(LongCode, settings.code_ttl) })
+        fallback: match settings.codes {
+            Codes::SixDigits { max_live: Some(max_live) } => {
+                Some(FallbackPolicy { max_live: Some(max_live), policy: policy(LongCode, settings.code_ttl) })
             }
-            Codes::SixDigits { most_live: None } | Codes::Long => None,
+            Codes::SixDigits { max_live: None } | Codes::Long => None,
         },
     };
     let traits = settings.traits();
-    let code = Entrance::Code(Arc::new(|text, _| {
-        SixDigits::open(text).or_else(|| LongCode::open(text)).ok_or(Unread::Unknown)
+    let code = RedemptionKind::Code(Arc::new(|text, _| {
+        SixDigits::parse(text).or_else(|| LongCode::parse(text)).ok_or(ParseError::Unknown)
     }));
-    let doors = vec![Door { dialect: NAME, policy: settings.policy, entrance: code }];
+    let redemptions = vec![Redemption { dialect: NAME, policy: settings.policy, kind: code }];
     let px0 = Arc::new(settings);
     Dialect {
         name: NAME,
         owns: vec!["/v1/auth".into()],
         lenient: true,
-        refuse: Refuse::Alike(error::refuse),
+        errors: ErrorRenderer::Fixed(error::render),
         rows: vec![
             (
                 "/v1/auth/password-reset/trigger".into(),
-                vec![Endpoint::new(Method::POST, Role::Trigger, &px0, trigger::run)],
+                vec![Endpoint::new(Method::POST, EndpointKind::Trigger, &px0, trigger::run)],
             ),
             (
                 "/v1/auth/password-reset/reset".into(),
-                vec![Endpoint::new(Method::POST, Role::Json, &px0, reset::run)],
+                vec![Endpoint::new(Method::POST, EndpointKind::Json, &px0, reset::run)],
             ),
         ],
-        recipes: Some(recipes),
+        policies: Some(policies),
         document: Document::openapi(),
         document_base: String::new(),
         traits: Some(traits),
-        doors,
+        redemptions,
     }
 }
 
-impl Settings {
+impl Px0Settings {
     fn disclosure(&self) -> Disclosure {
         if self.disclose_unknown { Disclosure::AsContracted } else { Disclosure::Never }
     }
@@ -119,14 +119,14 @@ impl Settings {
     fn traits(&self) -> Traits {
         const LONG: &str = "12 characters and a check character";
         let (forms, guesses) = match self.codes {
-            Codes::SixDigits { most_live: Some(most) } => (
+            Codes::SixDigits { max_live: Some(most) } => (
                 vec!["6 digits", LONG],
                 format!(
                     "at most {most} codes of 6 digits live at a time, and a budget of wrong ones for everybody \
                      together; beyond either long ones"
                 ),
             ),
-            Codes::SixDigits { most_live: None } => (vec!["6 digits"], "nothing: for load tests".into()),
+            Codes::SixDigits { max_live: None } => (vec!["6 digits"], "nothing: for load tests".into()),
             Codes::Long => (vec![LONG], "codes too long to guess".into()),
         };
         let change = |what, setting, compatible, hardened| Change { what, setting, compatible, hardened };
@@ -140,13 +140,13 @@ impl Settings {
             policy: self.policy,
             other_fields: true,
             carries: "the stored address".into(),
-            unknown: self.disclose_unknown.then(|| Error::UserNotFound.into()),
-            dead: vec![Error::from(RedeemError::Invalid).into()],
-            forged: vec![Error::InvalidCode.into()],
-            blocked: Error::from(RedeemError::Blocked).into(),
+            unknown: self.disclose_unknown.then(|| Px0Error::UserNotFound.into()),
+            dead: vec![Px0Error::from(RedeemError::Invalid).into()],
+            forged: vec![Px0Error::InvalidCode.into()],
+            blocked: Px0Error::from(RedeemError::Blocked).into(),
             changes: vec![
                 change("404 to an unknown address", Some("px0.disclose_unknown"), "`true`", "`false`"),
-                change("life of a px0 code", Some("px0.code_ttl"), "`15m`", "`10m`"),
+                change("lifetime of a px0 code", Some("px0.code_ttl"), "`15m`", "`10m`"),
                 change("px0 code", None, "6 digits while few are live", "`XXXX-XXXX-XXXX-C` always"),
                 change("px0 password", None, "four classes", "no classes"),
                 Change::MIN_LENGTH,
@@ -155,6 +155,6 @@ impl Settings {
     }
 }
 
-fn recipe(shape: impl Shape + 'static, life: Duration) -> Recipe {
-    Recipe { shape: Arc::new(shape), scope: Scope::Global, life, carriage: Carriage::Code }
+fn policy(format: impl SecretFormat + 'static, lifetime: Duration) -> IssuePolicy {
+    IssuePolicy { format: Arc::new(format), scope: Scope::Global, lifetime, delivery: Delivery::Code }
 }

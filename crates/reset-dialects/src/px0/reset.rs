@@ -13,12 +13,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    NAME, Settings,
-    error::{ApiError, Error},
+    NAME, Px0Settings,
+    error::{ApiError, Px0Error},
 };
 use crate::{
     body::{Field, Object},
-    gate::Class,
+    rate_limit::LimitClass,
     route::Call,
     wire::{JSON, json},
 };
@@ -27,7 +27,7 @@ use crate::{
 #[derive(ToSchema)]
 #[schema(as = ResetPasswordRequest)]
 #[expect(dead_code, reason = "documents the body; it is read by the strict decoder")]
-pub(super) struct ResetRequest {
+pub(super) struct ResetBody {
     /// The code from the mail.
     #[schema(example = "123456")]
     code: String,
@@ -50,7 +50,7 @@ pub(super) struct Reset {
 #[utoipa::path(post, path = "/v1/auth/password-reset/reset", operation_id = "resetPassword",
     tag = "Auth", summary = "Reset Password",
     description = "Sets a new password by a reset code. The code alone names the account.",
-    request_body(content = ResetRequest),
+    request_body(content = ResetBody),
     responses(
         (status = 200, description = "The password was set", body = Reset),
         (status = 400, description = "A field is missing, the password is too weak, or the code is not valid",
@@ -68,28 +68,28 @@ pub(super) struct Reset {
             example = json!({"error": "too many requests, try again later"})),
         (status = 500, description = "The server failed; the code is unspent", body = ApiError,
             example = json!({"error": "internal error"}))))]
-pub(super) async fn run(px0: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+pub(super) async fn run(px0: Arc<Px0Settings>, call: Call) -> Result<Response<Bytes>, Px0Error> {
     let (code, password) = decode(&px0, &call)?;
     // Longer codes are never refused for what was guessed at short ones (R47, R50).
     let short = code.as_ref().is_some_and(|code| code.kind() == TicketKind::Code);
-    let guess = call.admit(if short { Class::OpenCode } else { Class::Token }).await?;
-    let code = code.ok_or(Error::InvalidCode)?;
+    let guess = call.acquire(if short { LimitClass::OpenCode } else { LimitClass::Token }).await?;
+    let code = code.ok_or(Px0Error::InvalidCode)?;
     let account = guess.judge(call.resets.redeem(NAME, &code, password, call.network()).await)?;
     Ok(json(StatusCode::OK, JSON, &Reset { message: "password reset successfully", email: account.email }))
 }
 
 /// The code, if it has the form of one, and the password, once it satisfies the rules: the seed checks the
 /// password first, so that a weak one never costs the code.
-fn decode(px0: &Settings, call: &Call) -> Result<(Option<TicketSecret>, NewPassword), Error> {
+fn decode(px0: &Px0Settings, call: &Call) -> Result<(Option<TicketSecret>, NewPassword), Px0Error> {
     let body = Object::decode(call.request.body())?;
     let text = |name| match body.field(name) {
         Field::Missing | Field::Null | Field::Text("") => Ok(None),
         Field::Text(text) => Ok(Some(text)),
-        Field::Other(_) => Err(Error::InvalidBody),
+        Field::Other(_) => Err(Px0Error::InvalidBody),
     };
     let (Some(code), Some(password)) = (text("code")?, text("new_password")?) else {
-        return Err(Error::FieldsRequired);
+        return Err(Px0Error::FieldsRequired);
     };
-    let password = px0.policy.accept(password).map_err(Error::Weak)?;
-    Ok((SixDigits::open(code).or_else(|| LongCode::open(code)), password))
+    let password = px0.policy.accept(password).map_err(Px0Error::Weak)?;
+    Ok((SixDigits::parse(code).or_else(|| LongCode::parse(code)), password))
 }

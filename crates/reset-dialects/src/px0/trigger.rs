@@ -9,8 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    NAME, Settings,
-    error::{ApiError, Error},
+    NAME, Px0Settings,
+    error::{ApiError, Px0Error},
 };
 use crate::{
     body::{Field, Object},
@@ -51,18 +51,18 @@ pub(super) struct Triggered {
             example = json!({"error": "too many requests, try again later"})),
         (status = 500, description = "The server failed; nothing was accepted", body = ApiError,
             example = json!({"error": "internal error"}))))]
-pub(super) async fn run(px0: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+pub(super) async fn run(px0: Arc<Px0Settings>, call: Call) -> Result<Response<Bytes>, Px0Error> {
     let email = decode(&call)?;
-    call.resets.request(call.ask(NAME, email, None, px0.disclosure())).await?;
+    call.resets.request(call.reset_request(NAME, email, None, px0.disclosure())).await?;
     Ok(json(StatusCode::OK, JSON, &Triggered { message: "password reset email sent successfully" }))
 }
 
 /// The address, or nothing for a text that no account can have as its address: px0 has no word for
 /// malformed ones, they are unknown users (R22).
-fn decode(call: &Call) -> Result<Option<EmailAddress>, Error> {
+fn decode(call: &Call) -> Result<Option<EmailAddress>, Px0Error> {
     match Object::decode(call.request.body())?.field("email") {
-        Field::Missing | Field::Null | Field::Text("") => Err(Error::EmailRequired),
+        Field::Missing | Field::Null | Field::Text("") => Err(Px0Error::EmailRequired),
         Field::Text(text) => Ok(EmailAddress::parse(text).ok()),
-        Field::Other(_) => Err(Error::InvalidBody),
+        Field::Other(_) => Err(Px0Error::InvalidBody),
     }
 }

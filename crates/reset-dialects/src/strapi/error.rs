@@ -13,13 +13,13 @@ use utoipa::ToSchema;
 
 use crate::{
     body::{Field, Object, Undecodable},
-    refusal::Refusal,
+    common_error::CommonError,
     wire::{JSON_UTF8, json, retry_after},
 };
 
 /// Body of every failure.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Error)]
+#[schema(as = StrapiError)]
 pub(super) struct Failure {
     /// The status.
     #[schema(format = Int32, example = 400, required = true)]
@@ -76,9 +76,9 @@ pub(super) struct Fault {
     name: &'static str,
 }
 
-/// Everything that an endpoint of Strapi can refuse.
+/// Everything that an endpoint of Strapi can render.
 #[derive(Debug)]
-pub(super) enum Error {
+pub(super) enum StrapiError {
     InvalidBody,
     /// At least one field at fault.
     Faults(Vec<Fault>),
@@ -87,7 +87,7 @@ pub(super) enum Error {
     IncorrectCode,
     /// The public role may not use the routes.
     Forbidden,
-    Refused(Refusal),
+    Common(CommonError),
 }
 
 /// The faults of a body, gathered field by field and told all at once, as v4 does.
@@ -123,8 +123,8 @@ impl Faults {
     }
 
     /// Nothing, or everything that was found.
-    pub(super) fn settle(self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Faults(self.0)) }
+    pub(super) fn settle(self) -> Result<(), StrapiError> {
+        if self.0.is_empty() { Ok(()) } else { Err(StrapiError::Faults(self.0)) }
     }
 
     fn add(&mut self, path: Vec<&'static str>, message: String) {
@@ -132,20 +132,20 @@ impl Faults {
     }
 }
 
-impl Error {
+impl StrapiError {
     /// One field at fault.
     pub(super) fn of(field: &'static str, message: String) -> Self {
         Self::Faults(vec![Fault { path: vec![field], message, name: "ValidationError" }])
     }
 }
 
-impl From<Undecodable> for Error {
+impl From<Undecodable> for StrapiError {
     fn from(_: Undecodable) -> Self {
         Self::InvalidBody
     }
 }
 
-impl From<Weakness> for Error {
+impl From<Weakness> for StrapiError {
     fn from(weakness: Weakness) -> Self {
         // dialects.md 3.5; the classes in the words of px0's seed.
         let message = match weakness {
@@ -163,13 +163,13 @@ impl From<Weakness> for Error {
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<CommonError> for StrapiError {
+    fn from(error: CommonError) -> Self {
+        Self::Common(error)
     }
 }
 
-impl From<RequestError> for Error {
+impl From<RequestError> for StrapiError {
     fn from(error: RequestError) -> Self {
         match error {
             // Only said where a contract discloses it; this one does not.
@@ -179,67 +179,69 @@ impl From<RequestError> for Error {
     }
 }
 
-impl From<RedeemError> for Error {
+impl From<RedeemError> for StrapiError {
     fn from(error: RedeemError) -> Self {
         match error {
             RedeemError::Invalid | RedeemError::Blocked => Self::IncorrectCode,
             RedeemError::OwnName => {
                 Self::of("password", "password must not be made of your name or email, or of ours".into())
             }
-            RedeemError::Busy { retry_after } => Self::Refused(Refusal::Busy { retry_after }),
+            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
             RedeemError::Hash(error) => failed(&error),
             RedeemError::Store(error) => failed(&error),
         }
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> Error {
-    Error::Refused(Refusal::failure(super::NAME, error))
+fn failed(error: &(dyn std::error::Error + 'static)) -> StrapiError {
+    StrapiError::Common(CommonError::failure(super::NAME, error))
 }
 
-impl From<Error> for Response<Bytes> {
-    fn from(error: Error) -> Self {
+impl From<StrapiError> for Response<Bytes> {
+    fn from(error: StrapiError) -> Self {
         // Texts: dialects.md 3.3 to 3.5, column v4; the body that cannot be read is ours.
         let bad = |message: String, errors| {
             say(StatusCode::BAD_REQUEST, message, "ValidationError", Details { errors })
         };
         match error {
-            Error::InvalidBody => bad("Invalid request body".into(), Vec::new()),
-            Error::Faults(faults) => {
+            StrapiError::InvalidBody => bad("Invalid request body".into(), Vec::new()),
+            StrapiError::Faults(faults) => {
                 let message = match faults.as_slice() {
                     [only] => only.message.clone(),
                     several => format!("{} errors occurred", several.len()),
                 };
                 bad(message, faults)
             }
-            Error::Mismatch => bad("Passwords do not match".into(), Vec::new()),
-            Error::IncorrectCode => bad("Incorrect code provided".into(), Vec::new()),
-            Error::Forbidden => plain(StatusCode::FORBIDDEN, "Forbidden", "ForbiddenError"),
-            Error::Refused(refusal) => refuse(&refusal),
+            StrapiError::Mismatch => bad("Passwords do not match".into(), Vec::new()),
+            StrapiError::IncorrectCode => bad("Incorrect code provided".into(), Vec::new()),
+            StrapiError::Forbidden => plain(StatusCode::FORBIDDEN, "Forbidden", "ForbiddenError"),
+            StrapiError::Common(error) => render(&error),
         }
     }
 }
 
 /// What never reached an endpoint.
-pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
-    match refusal {
-        Refusal::NotFound { .. } => plain(StatusCode::NOT_FOUND, "Not Found", "NotFoundError"),
-        Refusal::MethodNotAllowed => {
+pub(super) fn render(error: &CommonError) -> Response<Bytes> {
+    match error {
+        CommonError::NotFound { .. } => plain(StatusCode::NOT_FOUND, "Not Found", "NotFoundError"),
+        CommonError::MethodNotAllowed => {
             plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "MethodNotAllowedError")
         }
-        Refusal::BodyTooLarge => {
+        CommonError::BodyTooLarge => {
             plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large", "PayloadTooLargeError")
         }
-        Refusal::BodyUnreadable => Error::InvalidBody.into(),
-        Refusal::BodyTooSlow => plain(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "RequestTimeoutError"),
-        Refusal::NotJson => {
+        CommonError::BodyUnreadable => StrapiError::InvalidBody.into(),
+        CommonError::BodyTooSlow => {
+            plain(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "RequestTimeoutError")
+        }
+        CommonError::NotJson => {
             plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", "UnsupportedMediaTypeError")
         }
-        Refusal::Failure => {
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "InternalServerError")
+        CommonError::Failure => {
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server StrapiError", "InternalServerError")
         }
         // dialects.md 3: Strapi's own limiter.
-        Refusal::TooMany { retry_after: wait } => retry_after(
+        CommonError::TooMany { retry_after: wait } => retry_after(
             plain(
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many requests, please try again later.",
@@ -247,7 +249,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
             ),
             *wait,
         ),
-        Refusal::Busy { retry_after: wait } => {
+        CommonError::Busy { retry_after: wait } => {
             let busy =
                 plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "ServiceUnavailableError");
             retry_after(busy, *wait)

@@ -9,8 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    NAME, Settings,
-    error::{Error, Failure, Faults},
+    NAME, StrapiSettings,
+    error::{Failure, Faults, StrapiError},
 };
 use crate::{
     body::Object,
@@ -52,16 +52,16 @@ pub(super) struct Accepted {
             headers(("Retry-After" = u64, description = "Seconds to wait")),
             example = json!({"code": 429, "message": "Too many requests, please try again later.", "data": null, "error": {"status": 429, "name": "RateLimitError", "message": "Too many requests, please try again later.", "details": {}}})),
         (status = "default", description = "Anything else that went wrong", body = Failure,
-            example = json!({"code": 500, "message": "Internal Server Error", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server Error", "details": {}}}))))]
-pub(super) async fn run(strapi: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+            example = json!({"code": 500, "message": "Internal Server StrapiError", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server StrapiError", "details": {}}}))))]
+pub(super) async fn run(strapi: Arc<StrapiSettings>, call: Call) -> Result<Response<Bytes>, StrapiError> {
     strapi.admit()?;
     let email = decode(&call)?;
-    call.resets.request(call.ask(NAME, email, None, Disclosure::Never)).await?;
+    call.resets.request(call.reset_request(NAME, email, None, Disclosure::Never)).await?;
     Ok(json(StatusCode::OK, JSON_UTF8, &Accepted { ok: true }))
 }
 
 /// The address; it is there when nothing is at fault.
-fn decode(call: &Call) -> Result<Option<EmailAddress>, Error> {
+fn decode(call: &Call) -> Result<Option<EmailAddress>, StrapiError> {
     let body = Object::decode(call.request.body())?;
     let mut faults = Faults::default();
     let email = faults.address(&body, "email");

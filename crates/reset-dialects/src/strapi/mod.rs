@@ -15,18 +15,18 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 use reset_core::{
     error::RedeemError,
+    issue_policy::{Delivery, IssuePolicies, IssuePolicy},
     keys::{Key, Keyring},
     password::Policy,
-    recipe::{Carriage, Recipe, Recipes},
     secret::{Scope, TaggedHex},
 };
 use utoipa::OpenApi;
 
-use self::error::Error;
+use self::error::StrapiError;
 use crate::{
     comparison::{Change, Traits, span},
-    pages::door::{Door, Entrance, Open, Unread},
-    route::{Dialect, Endpoint, Refuse, Role},
+    redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
+    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
 };
 
 /// Name of the dialect.
@@ -36,7 +36,7 @@ const V4: &str = "/api";
 
 /// What a deployment decides about Strapi.
 #[derive(Clone)]
-pub struct Settings {
+pub struct StrapiSettings {
     /// The page that the mailed link opens; `?code=` is added.
     pub page_url: String,
     /// How long a code lives. Default 1 hour; Strapi's own never ends.
@@ -66,22 +66,22 @@ pub struct Settings {
 struct Document;
 
 /// The dialect's rows, envelope, mails and document.
-pub fn dialect(settings: Settings) -> Dialect {
-    let usual = Recipe {
-        shape: Arc::new(settings.codes()),
+pub fn dialect(settings: StrapiSettings) -> Dialect {
+    let primary = IssuePolicy {
+        format: Arc::new(settings.codes()),
         scope: Scope::Global,
-        life: settings.token_ttl,
-        carriage: Carriage::Link { page: settings.page_url.clone(), parameter: "code" },
+        lifetime: settings.token_ttl,
+        delivery: Delivery::Link { page: settings.page_url.clone(), parameter: "code" },
     };
     let traits = settings.traits();
     let codes = settings.codes();
-    let open: Open = Arc::new(move |text, _| codes.open(text).ok_or(Unread::Unknown));
-    let entrance = Entrance::Link { parameter: "code", open, refused: None };
-    let door = Door { dialect: NAME, policy: settings.policy, entrance };
-    let doors = settings.public.then_some(door).into_iter().collect();
+    let parse: ParseSecret = Arc::new(move |text, _| codes.parse(text).ok_or(ParseError::Unknown));
+    let kind = RedemptionKind::Link { parameter: "code", parse, refused: None };
+    let redemption = Redemption { dialect: NAME, policy: settings.policy, kind };
+    let redemptions = settings.public.then_some(redemption).into_iter().collect();
     let strapi = Arc::new(settings);
-    let forgot = Endpoint::new(Method::POST, Role::Trigger, &strapi, forgot_password::run);
-    let reset = Endpoint::new(Method::POST, Role::Json, &strapi, reset_password::run);
+    let forgot = Endpoint::new(Method::POST, EndpointKind::Trigger, &strapi, forgot_password::run);
+    let reset = Endpoint::new(Method::POST, EndpointKind::Json, &strapi, reset_password::run);
     let rows = ["", V4].into_iter().flat_map(|prefix| {
         [
             (format!("{prefix}/auth/forgot-password"), vec![forgot.clone()]),
@@ -92,13 +92,13 @@ pub fn dialect(settings: Settings) -> Dialect {
         name: NAME,
         owns: vec!["/auth".into(), format!("{V4}/auth")],
         lenient: false,
-        refuse: Refuse::Alike(error::refuse),
+        errors: ErrorRenderer::Fixed(error::render),
         rows: rows.collect(),
-        recipes: Some(Recipes { dialect: NAME, usual, crowded: None }),
+        policies: Some(IssuePolicies { dialect: NAME, primary, fallback: None }),
         document: document(),
         document_base: String::new(),
         traits: Some(traits),
-        doors,
+        redemptions,
     }
 }
 
@@ -114,7 +114,7 @@ fn document() -> utoipa::openapi::OpenApi {
     document
 }
 
-impl Settings {
+impl StrapiSettings {
     fn codes(&self) -> TaggedHex<56> {
         TaggedHex::new(self.tags.clone())
     }
@@ -138,19 +138,19 @@ impl Settings {
             other_fields: false,
             carries,
             unknown: None,
-            dead: vec![Error::from(RedeemError::Invalid).into()],
-            forged: vec![Error::IncorrectCode.into()],
-            blocked: Error::from(RedeemError::Blocked).into(),
+            dead: vec![StrapiError::from(RedeemError::Invalid).into()],
+            forged: vec![StrapiError::IncorrectCode.into()],
+            blocked: StrapiError::from(RedeemError::Blocked).into(),
             changes: vec![
                 change("Strapi session token", Some("strapi.issue_jwt"), "`true`", "`false`"),
-                change("life of a Strapi code", Some("strapi.token_ttl"), "`1h`", "`30m`"),
+                change("lifetime of a Strapi code", Some("strapi.token_ttl"), "`1h`", "`30m`"),
                 Change::MIN_LENGTH,
             ],
         }
     }
 
     /// Refuses everybody where the public role may not use the routes.
-    fn admit(&self) -> Result<(), Error> {
-        if self.public { Ok(()) } else { Err(Error::Forbidden) }
+    fn admit(&self) -> Result<(), StrapiError> {
+        if self.public { Ok(()) } else { Err(StrapiError::Forbidden) }
     }
 }

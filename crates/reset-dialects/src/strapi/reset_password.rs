@@ -9,13 +9,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    NAME, Settings,
-    error::{Error, Failure, Faults},
+    NAME, StrapiSettings,
+    error::{Failure, Faults, StrapiError},
 };
 use crate::{
     body::Object,
-    gate::Class,
     jwt,
+    rate_limit::LimitClass,
     route::Call,
     wire::{JSON_UTF8, iso, json},
 };
@@ -114,12 +114,12 @@ struct Session {
             headers(("Retry-After" = u64, description = "Seconds to wait")),
             example = json!({"code": 429, "message": "Too many requests, please try again later.", "data": null, "error": {"status": 429, "name": "RateLimitError", "message": "Too many requests, please try again later.", "details": {}}})),
         (status = "default", description = "Anything else that went wrong; the code is unspent", body = Failure,
-            example = json!({"code": 500, "message": "Internal Server Error", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server Error", "details": {}}}))))]
-pub(super) async fn run(strapi: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+            example = json!({"code": 500, "message": "Internal Server StrapiError", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server StrapiError", "details": {}}}))))]
+pub(super) async fn run(strapi: Arc<StrapiSettings>, call: Call) -> Result<Response<Bytes>, StrapiError> {
     strapi.admit()?;
     let (code, password) = decode(&strapi, &call)?;
-    let guess = call.admit(Class::Token).await?;
-    let code = code.ok_or(Error::IncorrectCode)?;
+    let guess = call.acquire(LimitClass::Token).await?;
+    let code = code.ok_or(StrapiError::IncorrectCode)?;
     let account = guess.judge(call.resets.redeem(NAME, &code, password, call.network()).await)?;
     let now = call.resets.adapters().clock.now();
     let jwt = strapi.issue_jwt.then(|| strapi.session(&account, now));
@@ -128,7 +128,7 @@ pub(super) async fn run(strapi: Arc<Settings>, call: Call) -> Result<Response<By
 
 /// The code, if it has the form and the tag of one, and the password, once it satisfies the rules: it is
 /// judged before the code is looked at, so its rules tell nothing about a code (R17).
-fn decode(strapi: &Settings, call: &Call) -> Result<(Option<TicketSecret>, NewPassword), Error> {
+fn decode(strapi: &StrapiSettings, call: &Call) -> Result<(Option<TicketSecret>, NewPassword), StrapiError> {
     let body = Object::decode(call.request.body())?;
     let mut faults = Faults::default();
     let [confirmation, password, code] =
@@ -136,13 +136,13 @@ fn decode(strapi: &Settings, call: &Call) -> Result<(Option<TicketSecret>, NewPa
     faults.only(&body, &["passwordConfirmation", "password", "code"]);
     faults.settle()?;
     if password != confirmation {
-        return Err(Error::Mismatch);
+        return Err(StrapiError::Mismatch);
     }
     let password = strapi.policy.accept(password)?;
-    Ok((strapi.codes().open(code), password))
+    Ok((strapi.codes().parse(code), password))
 }
 
-impl Settings {
+impl StrapiSettings {
     /// A session token as Strapi would issue it. Its account is not blocked: it has just reset.
     fn session(&self, account: &Account, now: Timestamp) -> String {
         let (iat, exp) = (now.as_secs(), now.plus(self.jwt_ttl).as_secs());

@@ -16,8 +16,8 @@ use reset_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Settings, dialect};
-use crate::{Api, Serving, jwt, refusal::Refusal, wire::iso};
+use super::{StrapiSettings, dialect};
+use crate::{Api, ServeOptions, common_error::CommonError, jwt, wire::iso};
 
 const PATHS: [&str; 2] = ["/auth/reset-password", "/api/auth/reset-password"];
 
@@ -27,8 +27,8 @@ struct Bench {
     api: Api,
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> StrapiSettings {
+    StrapiSettings {
         page_url: "https://app.example.org/reset?lang=en".into(),
         token_ttl: Duration::from_secs(3600),
         tags: Key::shared(b"tags").into(),
@@ -41,13 +41,13 @@ fn settings() -> Settings {
 }
 
 impl Bench {
-    async fn new(settings: Settings) -> Self {
+    async fn new(settings: StrapiSettings) -> Self {
         let memory = Memory::new(7);
         let strapi = dialect(settings);
-        let recipes = strapi.recipes.clone().into_iter().collect();
+        let policies = strapi.policies.clone().into_iter().collect();
         let keys = Keys::new(&Key::root(&[3; 32]).unwrap());
-        let resets = Resets::new(memory.adapters(), keys, recipes, false);
-        let api = Api::new(resets.clone(), vec![strapi], Serving::default());
+        let resets = Resets::new(memory.adapters(), keys, policies, false);
+        let api = Api::new(resets.clone(), vec![strapi], ServeOptions::default());
         for (email, username) in [("Ann@example.org", Some("ann")), ("Bob@example.org", None)] {
             let account = NewAccount {
                 email: email.into(),
@@ -148,7 +148,7 @@ async fn a_mailed_code_sets_a_password_once_and_answers_with_a_session() {
 
 #[tokio::test]
 async fn without_sessions_the_answer_has_no_jwt_and_without_a_username_the_address_stands_for_it() {
-    let bench = Bench::new(Settings { issue_jwt: false, ..settings() }).await;
+    let bench = Bench::new(StrapiSettings { issue_jwt: false, ..settings() }).await;
     let code = bench.code("bob@example.org").await;
     let at = iso(FrozenClock::START);
     let body = format!(
@@ -277,7 +277,7 @@ async fn an_address_is_required_and_must_be_one() {
 
 #[tokio::test]
 async fn a_private_deployment_forbids_everything_before_it_reads_anything() {
-    let bench = Bench::new(Settings { public: false, ..settings() }).await;
+    let bench = Bench::new(StrapiSettings { public: false, ..settings() }).await;
     let forbidden = failure(403, "ForbiddenError", "Forbidden", "{}");
     for route in bench.api.routes() {
         assert_eq!(bench.post(&route.path, "").await, forbidden, "{}", route.path);
@@ -289,7 +289,7 @@ async fn a_private_deployment_forbids_everything_before_it_reads_anything() {
 async fn a_failing_store_is_an_internal_error_and_leaves_the_code_unspent() {
     let bench = Bench::new(settings()).await;
     let code = bench.code("ann@example.org").await;
-    let internal = failure(500, "InternalServerError", "Internal Server Error", "{}");
+    let internal = failure(500, "InternalServerError", "Internal Server StrapiError", "{}");
     bench.memory.store.set_outage(Outage::Only("redeem"));
     assert_eq!(bench.reset(&code, "a new password").await, internal);
     bench.memory.store.set_outage(Outage::Everything);
@@ -300,17 +300,17 @@ async fn a_failing_store_is_an_internal_error_and_leaves_the_code_unspent() {
 
 #[test]
 fn what_never_reaches_an_endpoint_has_the_same_body() {
-    for (refusal, code, name, message) in [
-        (Refusal::NotFound { path: "/auth/<b>".into() }, 404, "NotFoundError", "Not Found"),
-        (Refusal::MethodNotAllowed, 405, "MethodNotAllowedError", "Method Not Allowed"),
-        (Refusal::BodyTooLarge, 413, "PayloadTooLargeError", "Payload Too Large"),
-        (Refusal::BodyUnreadable, 400, "ValidationError", "Invalid request body"),
-        (Refusal::NotJson, 415, "UnsupportedMediaTypeError", "Unsupported Media Type"),
-        (Refusal::Failure, 500, "InternalServerError", "Internal Server Error"),
+    for (error, code, name, message) in [
+        (CommonError::NotFound { path: "/auth/<b>".into() }, 404, "NotFoundError", "Not Found"),
+        (CommonError::MethodNotAllowed, 405, "MethodNotAllowedError", "Method Not Allowed"),
+        (CommonError::BodyTooLarge, 413, "PayloadTooLargeError", "Payload Too Large"),
+        (CommonError::BodyUnreadable, 400, "ValidationError", "Invalid request body"),
+        (CommonError::NotJson, 415, "UnsupportedMediaTypeError", "Unsupported Media Type"),
+        (CommonError::Failure, 500, "InternalServerError", "Internal Server StrapiError"),
     ] {
-        assert_eq!(told(&super::error::refuse(&refusal)), failure(code, name, message, "{}"));
+        assert_eq!(told(&super::error::render(&error)), failure(code, name, message, "{}"));
     }
-    let busy = super::error::refuse(&Refusal::Busy { retry_after: Duration::from_secs(2) });
+    let busy = super::error::render(&CommonError::Busy { retry_after: Duration::from_secs(2) });
     assert_eq!(busy.headers()[header::RETRY_AFTER], "2");
     assert_eq!(told(&busy), failure(503, "ServiceUnavailableError", "Service Unavailable", "{}"));
 }
@@ -329,7 +329,7 @@ fn the_document_has_the_seeds_path_and_statuses_under_both_prefixes() {
     let reset = &document["paths"]["/auth/reset-password"]["post"];
     let statuses: Vec<&String> = reset["responses"].as_object().unwrap().keys().collect();
     assert_eq!(statuses, ["200", "400", "403", "404", "429", "default"]);
-    let error = &document["components"]["schemas"]["Error"];
+    let error = &document["components"]["schemas"]["StrapiError"];
     assert_eq!(error["required"], json!(["code", "message", "data", "error"]));
     assert_eq!(
         (&error["properties"]["code"]["type"], &error["properties"]["code"]["format"]),
@@ -344,8 +344,9 @@ fn the_document_has_the_seeds_path_and_statuses_under_both_prefixes() {
 #[tokio::test]
 async fn a_forged_code_costs_no_look_up_however_many_secrets_are_accepted() {
     let [new, old, older] = [1, 2, 3].map(|byte| Key::shared(&[byte; 32]));
-    let of = |key: &Key| Settings { tags: key.clone().into(), ..settings() };
-    let bench = Bench::new(Settings { tags: Keyring::new(new, [old.clone(), older]), ..settings() }).await;
+    let of = |key: &Key| StrapiSettings { tags: key.clone().into(), ..settings() };
+    let bench =
+        Bench::new(StrapiSettings { tags: Keyring::new(new, [old.clone(), older]), ..settings() }).await;
     let before = Bench::new(of(&old)).await.code("Ann@example.org").await;
     let stranger = Bench::new(of(&Key::shared(b"strange"))).await.code("Ann@example.org").await;
     let refused = failure(400, "ValidationError", "Incorrect code provided", "{}");

@@ -11,10 +11,10 @@ use serde::Serialize;
 use tracing::info;
 use utoipa::ToSchema;
 
-use super::{NAME, Settings, token::Defect};
+use super::{NAME, WorthaiSettings, token::Defect};
 use crate::{
     body::{Field, Object, Undecodable},
-    refusal::Refusal,
+    common_error::CommonError,
     wire::{JSON_UTF8, json, retry_after},
 };
 
@@ -56,9 +56,9 @@ pub(super) struct Shared {
     error_code: &'static str,
 }
 
-/// Everything that an endpoint of worthai can refuse.
+/// Everything that an endpoint of worthai can render.
 #[derive(Debug)]
-pub(super) enum Error {
+pub(super) enum WorthaiError {
     Invalid(Invalid),
     /// Expired, used, superseded, or of no account: one answer for all (R18).
     Expired,
@@ -68,7 +68,7 @@ pub(super) enum Error {
     Unauthorized,
     /// The account is blocked.
     Forbidden,
-    Refused(Refusal),
+    Common(CommonError),
 }
 
 /// What is wrong with a body. Nothing of it is ever repeated, its keys included (R36).
@@ -100,19 +100,19 @@ impl From<Undecodable> for Invalid {
     }
 }
 
-impl From<Invalid> for Error {
+impl From<Invalid> for WorthaiError {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(invalid)
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<CommonError> for WorthaiError {
+    fn from(error: CommonError) -> Self {
+        Self::Common(error)
     }
 }
 
-impl From<RequestError> for Error {
+impl From<RequestError> for WorthaiError {
     fn from(error: RequestError) -> Self {
         match error {
             // Only said where a contract discloses it; this one does not.
@@ -122,23 +122,23 @@ impl From<RequestError> for Error {
     }
 }
 
-impl From<RedeemError> for Error {
+impl From<RedeemError> for WorthaiError {
     fn from(error: RedeemError) -> Self {
         match error {
             RedeemError::Invalid => Self::Expired,
             RedeemError::Blocked => Self::Forbidden,
             RedeemError::OwnName => Self::Invalid(Invalid::OwnName("password")),
-            RedeemError::Busy { retry_after } => Self::Refused(Refusal::Busy { retry_after }),
+            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
             RedeemError::Hash(error) => failed(&error),
             RedeemError::Store(error) => failed(&error),
         }
     }
 }
 
-impl Error {
+impl WorthaiError {
     /// What a defective token is told. A forgery is the client's doing, whatever status the contract wants
     /// for it, and so no error in our log (R72).
-    pub(super) fn of(defect: Defect, settings: &Settings) -> Self {
+    pub(super) fn of(defect: Defect, settings: &WorthaiSettings) -> Self {
         match (defect, settings.forged) {
             (Defect::Forged, forged) => {
                 info!(dialect.name = NAME, "a reset token without a signature of ours was refused");
@@ -153,30 +153,30 @@ impl Error {
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> Error {
-    Error::Refused(Refusal::failure(NAME, error))
+fn failed(error: &(dyn std::error::Error + 'static)) -> WorthaiError {
+    WorthaiError::Common(CommonError::failure(NAME, error))
 }
 
-impl From<Error> for Response<Bytes> {
-    fn from(error: Error) -> Self {
+impl From<WorthaiError> for Response<Bytes> {
+    fn from(error: WorthaiError) -> Self {
         // The seed of reset-password; 401 and 403: its shared components; their triggers: dialects.md, part I.
         match error {
-            Error::Invalid(invalid) => validation(&invalid),
-            Error::Expired => fail(
+            WorthaiError::Invalid(invalid) => validation(&invalid),
+            WorthaiError::Expired => fail(
                 StatusCode::BAD_REQUEST,
                 "This reset password link has expired".into(),
                 "INVALID",
                 "SignInApiError",
             ),
-            Error::InvalidSignature => fail(
+            WorthaiError::InvalidSignature => fail(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "invalid signature".into(),
                 "UNKNOWN_ERROR",
                 "JsonWebTokenError",
             ),
-            Error::Unauthorized => share(StatusCode::UNAUTHORIZED, "Unauthorized", "ERR_UNAUTHORIZED"),
-            Error::Forbidden => share(StatusCode::FORBIDDEN, "Forbidden", "ERR_FORBIDDEN"),
-            Error::Refused(refusal) => refuse(&refusal),
+            WorthaiError::Unauthorized => share(StatusCode::UNAUTHORIZED, "Unauthorized", "ERR_UNAUTHORIZED"),
+            WorthaiError::Forbidden => share(StatusCode::FORBIDDEN, "Forbidden", "ERR_FORBIDDEN"),
+            WorthaiError::Common(error) => render(&error),
         }
     }
 }
@@ -216,43 +216,43 @@ fn weak(weakness: Weakness) -> String {
 
 /// What never reached an endpoint. worthai documents none of these: its envelope, and codes in the manner
 /// of its shared ones (dialects.md 2.2, limits).
-pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
-    match refusal {
-        Refusal::NotFound { .. } => {
+pub(super) fn render(error: &CommonError) -> Response<Bytes> {
+    match error {
+        CommonError::NotFound { .. } => {
             fail(StatusCode::NOT_FOUND, "Not Found".into(), "ERR_NOT_FOUND", "NotFoundError")
         }
-        Refusal::MethodNotAllowed => fail(
+        CommonError::MethodNotAllowed => fail(
             StatusCode::METHOD_NOT_ALLOWED,
             "Method Not Allowed".into(),
             "ERR_METHOD_NOT_ALLOWED",
             "MethodNotAllowedError",
         ),
-        Refusal::BodyTooLarge => fail(
+        CommonError::BodyTooLarge => fail(
             StatusCode::PAYLOAD_TOO_LARGE,
             "Payload Too Large".into(),
             "ERR_PAYLOAD_TOO_LARGE",
             "PayloadTooLargeError",
         ),
-        Refusal::BodyUnreadable => validation(&Invalid::NoObject),
-        Refusal::BodyTooSlow => fail(
+        CommonError::BodyUnreadable => validation(&Invalid::NoObject),
+        CommonError::BodyTooSlow => fail(
             StatusCode::REQUEST_TIMEOUT,
             "Request Timeout".into(),
             "ERR_REQUEST_TIMEOUT",
             "RequestTimeoutError",
         ),
-        Refusal::NotJson => fail(
+        CommonError::NotJson => fail(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Unsupported Media Type".into(),
             "ERR_UNSUPPORTED_MEDIA_TYPE",
             "UnsupportedMediaTypeError",
         ),
-        Refusal::Failure => fail(
+        CommonError::Failure => fail(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "Internal Server Error".into(),
+            "Internal Server WorthaiError".into(),
             "UNKNOWN_ERROR",
             "InternalServerError",
         ),
-        Refusal::TooMany { retry_after: wait } => {
+        CommonError::TooMany { retry_after: wait } => {
             let many = fail(
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many requests".into(),
@@ -261,7 +261,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Bytes> {
             );
             retry_after(many, *wait)
         }
-        Refusal::Busy { retry_after: wait } => {
+        CommonError::Busy { retry_after: wait } => {
             let busy = fail(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Service Unavailable".into(),

@@ -9,8 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    NAME, Settings,
-    error::{Error, Failure, Invalid, text},
+    NAME, WorthaiSettings,
+    error::{Failure, Invalid, WorthaiError, text},
 };
 use crate::{
     body::Object,
@@ -56,10 +56,10 @@ pub(super) struct Accepted {
             headers(("Retry-After" = u64, description = "Seconds to wait")),
             example = json!({"status": "fail", "message": "Too many requests", "errorCode": "ERR_TOO_MANY_REQUESTS", "data": {"errorName": "RateLimitError"}})),
         (status = 500, description = "The server failed; nothing was accepted", body = Failure,
-            example = json!({"status": "error", "message": "Internal Server Error", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}}))))]
-pub(super) async fn run(_: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+            example = json!({"status": "error", "message": "Internal Server WorthaiError", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}}))))]
+pub(super) async fn run(_: Arc<WorthaiSettings>, call: Call) -> Result<Response<Bytes>, WorthaiError> {
     let email = Some(decode(&call)?);
-    call.resets.request(call.ask(NAME, email, None, Disclosure::Never)).await?;
+    call.resets.request(call.reset_request(NAME, email, None, Disclosure::Never)).await?;
     // dialects.md 2.1: the sibling page's own text.
     let message = "A link to reset your password has been sent to the registered email";
     Ok(json(StatusCode::OK, JSON_UTF8, &Accepted { status: "success", message }))

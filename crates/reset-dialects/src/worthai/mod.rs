@@ -15,21 +15,21 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 use reset_core::{
     error::RedeemError,
+    issue_policy::{Delivery, IssuePolicies, IssuePolicy},
     keys::Keyring,
     password::Policy,
-    recipe::{Carriage, Recipe, Recipes},
     secret::Scope,
 };
 use utoipa::OpenApi;
 
 use self::{
-    error::Error,
+    error::WorthaiError,
     token::{Defect, ResetToken},
 };
 use crate::{
     comparison::{Change, Traits},
-    pages::door::{Door, Entrance, Unread},
-    route::{Dialect, Endpoint, Refuse, Role},
+    redemption::{ParseError, Redemption, RedemptionKind},
+    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
 };
 
 /// Name of the dialect.
@@ -37,7 +37,7 @@ pub(crate) const NAME: &str = "worthai";
 
 /// What a deployment decides about worthai.
 #[derive(Clone)]
-pub struct Settings {
+pub struct WorthaiSettings {
     /// Path under which the two operations are served. Default `/auth/api/v1`, the publisher's own.
     pub base_path: String,
     /// The page that the mailed link opens; `?reset_token=` is added.
@@ -72,52 +72,52 @@ pub enum Forged {
 struct Document;
 
 /// The dialect's rows, envelope, mails and document.
-pub fn dialect(settings: Settings) -> Dialect {
-    let usual = Recipe {
-        shape: Arc::new(settings.tokens()),
+pub fn dialect(settings: WorthaiSettings) -> Dialect {
+    let primary = IssuePolicy {
+        format: Arc::new(settings.tokens()),
         scope: Scope::Global,
-        life: settings.token_ttl,
-        carriage: Carriage::Link { page: settings.page_url.clone(), parameter: "reset_token" },
+        lifetime: settings.token_ttl,
+        delivery: Delivery::Link { page: settings.page_url.clone(), parameter: "reset_token" },
     };
     let base = settings.base_path.clone();
     let traits = settings.traits();
     let tokens = settings.tokens();
-    let link = Entrance::Link {
+    let link = RedemptionKind::Link {
         parameter: "reset_token",
         refused: None,
-        open: Arc::new(move |text, now| {
-            tokens.open(text, now).map_err(|defect| match defect {
-                Defect::Dead => Unread::Expired,
-                Defect::Forged | Defect::OtherPurpose => Unread::Unknown,
+        parse: Arc::new(move |text, now| {
+            tokens.parse(text, now).map_err(|defect| match defect {
+                Defect::Dead => ParseError::Expired,
+                Defect::Forged | Defect::OtherPurpose => ParseError::Unknown,
             })
         }),
     };
-    let doors = vec![Door { dialect: NAME, policy: settings.policy, entrance: link }];
+    let redemptions = vec![Redemption { dialect: NAME, policy: settings.policy, kind: link }];
     let worthai = Arc::new(settings);
     Dialect {
         name: NAME,
         owns: vec![base.clone()],
         lenient: false,
-        refuse: Refuse::Alike(error::refuse),
+        errors: ErrorRenderer::Fixed(error::render),
         rows: vec![
             (
                 format!("{base}/forgot-password"),
-                vec![Endpoint::new(Method::POST, Role::Trigger, &worthai, forgot_password::run)],
+                vec![Endpoint::new(Method::POST, EndpointKind::Trigger, &worthai, forgot_password::run)],
             ),
             (
                 format!("{base}/reset-password"),
-                vec![Endpoint::new(Method::POST, Role::Json, &worthai, reset_password::run)],
+                vec![Endpoint::new(Method::POST, EndpointKind::Json, &worthai, reset_password::run)],
             ),
         ],
-        recipes: Some(Recipes { dialect: NAME, usual, crowded: None }),
+        policies: Some(IssuePolicies { dialect: NAME, primary, fallback: None }),
         document: Document::openapi(),
         document_base: base,
         traits: Some(traits),
-        doors,
+        redemptions,
     }
 }
 
-impl Settings {
+impl WorthaiSettings {
     fn tokens(&self) -> ResetToken {
         ResetToken::new(self.jwt_keys.clone(), self.token_ttl)
     }
@@ -125,8 +125,8 @@ impl Settings {
     /// What a chooser needs to know.
     fn traits(&self) -> Traits {
         let forged = match self.forged {
-            Forged::AsContracted => Error::InvalidSignature,
-            Forged::AsExpired => Error::Expired,
+            Forged::AsContracted => WorthaiError::InvalidSignature,
+            Forged::AsExpired => WorthaiError::Expired,
         };
         Traits {
             title: "worthai",
@@ -139,9 +139,9 @@ impl Settings {
             other_fields: false,
             carries: "nothing".into(),
             unknown: None,
-            dead: vec![Error::from(RedeemError::Invalid).into()],
+            dead: vec![WorthaiError::from(RedeemError::Invalid).into()],
             forged: vec![forged.into()],
-            blocked: Error::from(RedeemError::Blocked).into(),
+            blocked: WorthaiError::from(RedeemError::Blocked).into(),
             changes: vec![
                 Change {
                     what: "forged worthai token",

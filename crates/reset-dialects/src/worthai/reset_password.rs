@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::{
-    NAME, Settings,
-    error::{Error, Failure, Invalid, Shared, text},
+    NAME, WorthaiSettings,
+    error::{Failure, Invalid, Shared, WorthaiError, text},
 };
 use crate::{
     body::Object,
-    gate::Class,
+    rate_limit::LimitClass,
     route::Call,
     wire::{JSON_UTF8, json},
 };
@@ -66,19 +66,19 @@ pub(super) struct Changed {
                 ("invalid_signature" = (summary = "Forged or malformed token",
                     value = json!({"status": "error", "message": "invalid signature", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "JsonWebTokenError"}}))),
                 ("failure" = (summary = "The server failed",
-                    value = json!({"status": "error", "message": "Internal Server Error", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}})))))))]
-pub(super) async fn run(worthai: Arc<Settings>, call: Call) -> Result<Response<Bytes>, Error> {
+                    value = json!({"status": "error", "message": "Internal Server WorthaiError", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}})))))))]
+pub(super) async fn run(worthai: Arc<WorthaiSettings>, call: Call) -> Result<Response<Bytes>, WorthaiError> {
     let (token, password) = decode(&worthai, &call)?;
-    let guess = call.admit(Class::Token).await?;
+    let guess = call.acquire(LimitClass::Token).await?;
     let now = call.resets.adapters().clock.now();
-    let secret = worthai.tokens().open(&token, now).map_err(|defect| Error::of(defect, &worthai))?;
+    let secret = worthai.tokens().parse(&token, now).map_err(|defect| WorthaiError::of(defect, &worthai))?;
     guess.judge(call.resets.redeem(NAME, &secret, password, call.network()).await)?;
     let message = "Password Changed successfully";
     Ok(json(StatusCode::OK, JSON_UTF8, &Changed { status: "success", message }))
 }
 
 /// The password is judged before the token is looked at, so its rules tell nothing about a token (R17).
-fn decode(worthai: &Settings, call: &Call) -> Result<(Zeroizing<String>, NewPassword), Error> {
+fn decode(worthai: &WorthaiSettings, call: &Call) -> Result<(Zeroizing<String>, NewPassword), WorthaiError> {
     let body = Object::decode(call.request.body()).map_err(Invalid::from)?;
     let (password, token) = (text(&body, "password")?, text(&body, "reset_token")?);
     if body.has_other_than(&["password", "reset_token"]) {

@@ -11,18 +11,18 @@ use reset_core::{
     event::{Event, EventKind},
     job::Outcome,
     keys::{Key, Keys},
-    memory::{Memory, Outage, Refusal, SentKind},
+    memory::{MailRefusal, Memory, Outage, SentKind},
     password::Policy,
     ports::{Accounts, Clock},
 };
 use serde_json::{Value, json};
 
-use super::{Forged, NAME, Settings, dialect, error::refuse};
-use crate::{Api, Serving, jwt, refusal::Refusal as Refused};
+use super::{Forged, NAME, WorthaiSettings, dialect, error::render};
+use crate::{Api, ServeOptions, common_error::CommonError, jwt};
 
 const EXPIRED: &str = r#"{"status":"fail","message":"This reset password link has expired","errorCode":"INVALID","data":{"errorName":"SignInApiError"}}"#;
 const INVALID_SIGNATURE: &str = r#"{"status":"error","message":"invalid signature","errorCode":"UNKNOWN_ERROR","data":{"errorName":"JsonWebTokenError"}}"#;
-const FAILURE: &str = r#"{"status":"error","message":"Internal Server Error","errorCode":"UNKNOWN_ERROR","data":{"errorName":"InternalServerError"}}"#;
+const FAILURE: &str = r#"{"status":"error","message":"Internal Server WorthaiError","errorCode":"UNKNOWN_ERROR","data":{"errorName":"InternalServerError"}}"#;
 const UNAUTHORIZED: &str = r#"{"message":"Unauthorized","errorCode":"ERR_UNAUTHORIZED"}"#;
 const FORBIDDEN: &str = r#"{"message":"Forbidden","errorCode":"ERR_FORBIDDEN"}"#;
 const CHANGED: &str = r#"{"status":"success","message":"Password Changed successfully"}"#;
@@ -39,8 +39,8 @@ fn policy() -> Policy {
     Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: 72 }
 }
 
-fn settings(forged: Forged) -> Settings {
-    Settings {
+fn settings(forged: Forged) -> WorthaiSettings {
+    WorthaiSettings {
         base_path: "/auth/api/v1".into(),
         page_url: "https://app.example.org/reset".into(),
         token_ttl: Duration::from_secs(1800),
@@ -58,10 +58,10 @@ impl Bench {
     async fn new(forged: Forged) -> Self {
         let memory = Memory::new(7);
         let worthai = dialect(settings(forged));
-        let recipes = worthai.recipes.clone().into_iter().collect();
+        let policies = worthai.policies.clone().into_iter().collect();
         let keys = Keys::new(&Key::root(&[3; 32]).unwrap());
-        let resets = Resets::new(memory.adapters(), keys, recipes, false);
-        let api = Api::new(resets.clone(), vec![worthai], Serving::default());
+        let resets = Resets::new(memory.adapters(), keys, policies, false);
+        let api = Api::new(resets.clone(), vec![worthai], ServeOptions::default());
         let account = NewAccount {
             email: "Ann@example.org".into(),
             username: None,
@@ -157,7 +157,7 @@ async fn every_address_gets_the_same_answer_and_only_an_account_gets_mail() {
 #[tokio::test]
 async fn the_token_names_no_address_and_a_second_mail_repeats_it() {
     let bench = Bench::new(Forged::AsContracted).await;
-    bench.memory.mailer.refuse_next(1, Refusal::Temporary);
+    bench.memory.mailer.refuse_next(1, MailRefusal::Temporary);
     bench.forgot(r#"{"email":"ann@example.org"}"#).await;
     bench.deliver().await;
     let ticket = bench.memory.store.tickets().pop().unwrap();
@@ -313,9 +313,9 @@ async fn a_failing_store_is_an_internal_error_and_leaves_the_token_unspent() {
 
 #[test]
 fn what_never_reaches_an_endpoint_is_told_in_the_envelope() {
-    for (refusal, code, status, message, error_code, name) in [
+    for (error, code, status, message, error_code, name) in [
         (
-            Refused::NotFound { path: "/<b>".into() },
+            CommonError::NotFound { path: "/<b>".into() },
             404,
             "fail",
             "Not Found",
@@ -323,7 +323,7 @@ fn what_never_reaches_an_endpoint_is_told_in_the_envelope() {
             "NotFoundError",
         ),
         (
-            Refused::MethodNotAllowed,
+            CommonError::MethodNotAllowed,
             405,
             "fail",
             "Method Not Allowed",
@@ -331,7 +331,7 @@ fn what_never_reaches_an_endpoint_is_told_in_the_envelope() {
             "MethodNotAllowedError",
         ),
         (
-            Refused::BodyTooLarge,
+            CommonError::BodyTooLarge,
             413,
             "fail",
             "Payload Too Large",
@@ -339,7 +339,7 @@ fn what_never_reaches_an_endpoint_is_told_in_the_envelope() {
             "PayloadTooLargeError",
         ),
         (
-            Refused::NotJson,
+            CommonError::NotJson,
             415,
             "fail",
             "Unsupported Media Type",
@@ -347,7 +347,7 @@ fn what_never_reaches_an_endpoint_is_told_in_the_envelope() {
             "UnsupportedMediaTypeError",
         ),
         (
-            Refused::Busy { retry_after: Duration::from_secs(2) },
+            CommonError::Busy { retry_after: Duration::from_secs(2) },
             503,
             "error",
             "Service Unavailable",
@@ -358,12 +358,12 @@ fn what_never_reaches_an_endpoint_is_told_in_the_envelope() {
         let body = format!(
             r#"{{"status":"{status}","message":"{message}","errorCode":"{error_code}","data":{{"errorName":"{name}"}}}}"#
         );
-        let response = refuse(&refusal);
+        let response = render(&error);
         assert_eq!(told(&response), (code, body));
         assert_eq!(response.headers().contains_key(header::RETRY_AFTER), code == 503);
     }
-    assert_eq!(told(&refuse(&Refused::BodyUnreadable)), invalid(r#""body" must be of type object"#));
-    assert_eq!(told(&refuse(&Refused::Failure)), (500, FAILURE.to_owned()));
+    assert_eq!(told(&render(&CommonError::BodyUnreadable)), invalid(r#""body" must be of type object"#));
+    assert_eq!(told(&render(&CommonError::Failure)), (500, FAILURE.to_owned()));
 }
 
 #[test]

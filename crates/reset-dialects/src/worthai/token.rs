@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use reset_core::{
     account::AccountId,
+    encoding::hex,
     keys::Keyring,
-    notation::hex,
-    secret::{Seed, Shape, TicketSecret},
+    secret::{SecretFormat, Seed, TicketSecret},
     ticket::{Ticket, TicketKind},
     time::Timestamp,
 };
@@ -30,7 +30,7 @@ const SKEW: i64 = 5;
 /// Tokens under the key in use and those before it. Their ticket is found by the `jti`; the rest is judged before any query.
 pub(super) struct ResetToken {
     keys: Keyring,
-    life: Duration,
+    lifetime: Duration,
 }
 
 /// The claims, in the order of dialects.md, part I.
@@ -82,12 +82,12 @@ impl From<Forged> for Defect {
 }
 
 impl ResetToken {
-    pub(super) fn new(keys: Keyring, life: Duration) -> Self {
-        Self { keys, life }
+    pub(super) fn new(keys: Keyring, lifetime: Duration) -> Self {
+        Self { keys, lifetime }
     }
 
     /// Reads a presented token at `now`. The order is the contract's: signature, purpose, time.
-    pub(super) fn open(&self, presented: &str, now: Timestamp) -> Result<TicketSecret, Defect> {
+    pub(super) fn parse(&self, presented: &str, now: Timestamp) -> Result<TicketSecret, Defect> {
         let Verified { typ, claims } = jwt::verify_with_any::<Presented>(&self.keys, presented)?;
         let purpose = (typ.as_deref(), claims.iss.as_deref(), claims.aud.as_deref());
         if purpose != (Some(TYP), Some(ISSUER), Some(AUDIENCE)) {
@@ -99,10 +99,11 @@ impl ResetToken {
         else {
             return Err(Defect::Dead);
         };
-        let (present, life) = (now.as_secs(), Timestamp::from_millis(0).plus(self.life).as_secs_ceil());
+        let (present, lifetime) =
+            (now.as_secs(), Timestamp::from_millis(0).plus(self.lifetime).as_secs_ceil());
         let begun = nbf.max(iat) <= present.saturating_add(SKEW);
         // `iat` is rounded down and `exp` up, hence the one second more.
-        let alive = exp > present && exp.saturating_sub(iat) <= life.saturating_add(1);
+        let alive = exp > present && exp.saturating_sub(iat) <= lifetime.saturating_add(1);
         let well_formed =
             jti.len() == 2 * JTI && jti.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if begun && alive && well_formed {
@@ -114,15 +115,15 @@ impl ResetToken {
 }
 
 impl ResetToken {
-    /// Claim `exp`. From a minute on it is rounded down like `iat`, so that the token says the life that was
-    /// set (R66); a shorter life, for tests, is rounded up, or nothing might be left of it.
+    /// Claim `exp`. From a minute on it is rounded down like `iat`, so that the token says the lifetime that was
+    /// set (R66); a shorter lifetime, for tests, is rounded up, or nothing might be left of it.
     fn end(&self, minted: Timestamp) -> i64 {
-        let end = minted.plus(self.life);
-        if self.life < Duration::from_secs(60) { end.as_secs_ceil() } else { end.as_secs() }
+        let end = minted.plus(self.lifetime);
+        if self.lifetime < Duration::from_secs(60) { end.as_secs_ceil() } else { end.as_secs() }
     }
 }
 
-impl Shape for ResetToken {
+impl SecretFormat for ResetToken {
     fn kind(&self) -> TicketKind {
         TicketKind::Token
     }
@@ -185,7 +186,7 @@ mod tests {
 
     fn open(typ: &str, claims: &Value) -> Result<String, Defect> {
         let token = jwt::sign(tokens().keys.current(), typ, claims);
-        tokens().open(&token, NOW).map(|secret| secret.reveal().to_owned())
+        tokens().parse(&token, NOW).map(|secret| secret.reveal().to_owned())
     }
 
     /// The honest claims with one replaced, or left out for `null`.
@@ -207,7 +208,7 @@ mod tests {
     fn a_token_opens_under_each_key_of_the_ring() {
         let [old, new] = [7, 8].map(|byte| Key::shared(&[byte; 32]));
         let issued = jwt::sign(&old, TYP, &honest());
-        let open = |keys| ResetToken::new(keys, Duration::from_secs(1800)).open(&issued, NOW).map(drop);
+        let open = |keys| ResetToken::new(keys, Duration::from_secs(1800)).parse(&issued, NOW).map(drop);
         assert_eq!(open(Keyring::new(new.clone(), [old])), Ok(()));
         assert_eq!(open(new.into()), Err(Defect::Forged));
     }
@@ -229,7 +230,7 @@ mod tests {
             }
         }
         assert_eq!(open("JWT", &json!({"id": 1, "iat": SECS, "exp": SECS + 60})), Err(Defect::OtherPurpose));
-        assert_eq!(tokens().open("a.b.c", NOW).err(), Some(Defect::Forged));
+        assert_eq!(tokens().parse("a.b.c", NOW).err(), Some(Defect::Forged));
     }
 
     #[test]

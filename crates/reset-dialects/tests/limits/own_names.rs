@@ -1,6 +1,6 @@
 //! A password that is made of the account's name, in each dialect's words for a weak one; the tenth ends the secret.
 
-use crate::world::{World, world};
+use crate::bench::{LimitsBench, bench};
 
 const EMAIL: &str = "annabel@example.com";
 const ASK: &str = r#"{"email":"annabel@example.com"}"#;
@@ -47,25 +47,25 @@ const WAYS: [Way; 4] = [
     },
 ];
 
-async fn say(world: &World, path: &str, body: &str) -> (u16, String) {
-    let answer = world.send("203.0.113.9", path, body, &[]).await;
+async fn say(bench: &LimitsBench, path: &str, body: &str) -> (u16, String) {
+    let answer = bench.send("203.0.113.9", path, body, &[]).await;
     (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
 }
 
 #[tokio::test]
 async fn each_dialect_refuses_the_accounts_own_name_and_ends_the_secret_at_the_tenth_time() {
     for way in WAYS {
-        let world = world();
-        world.account(EMAIL).await;
-        world.post("203.0.113.9", way.trigger, ASK).await;
-        let mail = world.mails().await.remove(0);
+        let bench = bench();
+        bench.account(EMAIL).await;
+        bench.post("203.0.113.9", way.trigger, ASK).await;
+        let mail = bench.mails().await.remove(0);
         let mut secret = mail.secret.rsplit('=').next().unwrap().to_owned();
         if way.trigger.contains("/email/") {
             let body = format!(r#"{{"email":"{EMAIL}","code":"{secret}"}}"#);
-            let (_, answer) = say(&world, "/api/auth/email/exchange-reset-password-token", &body).await;
+            let (_, answer) = say(&bench, "/api/auth/email/exchange-reset-password-token", &body).await;
             secret = answer.split('"').find(|text| text.len() == 64).unwrap().to_owned();
         }
-        let reset = async |password: &str| say(&world, way.reset, &(way.body)(&secret, password)).await;
+        let reset = async |password: &str| say(&bench, way.reset, &(way.body)(&secret, password)).await;
         for _ in 0..10 {
             let (status, body) = reset("Annabel2024!").await;
             assert_eq!((status, body.as_str()), (400, way.weak));

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::world::{DAY, MINUTE, OLD_PASSWORD, World, world};
+use crate::bench::{DAY, LimitsBench, MINUTE, OLD_PASSWORD, bench};
 
 const PX0: &str = "/v1/auth/password-reset";
 const INSFORGE: &str = "/api/auth/email";
 const VICTIMS: u32 = 12;
 
 struct Attack {
-    world: World,
+    bench: LimitsBench,
     requests: u32,
     /// Right guesses; there should be none, and if there are, the harness says so.
     hits: u32,
@@ -26,7 +26,7 @@ impl Attack {
         } else {
             format!("{}.{}.{}.7", 11 + (number >> 16), (number >> 8) & 0xFF, number & 0xFF)
         };
-        self.world.post(&client, path, body).await
+        self.bench.post(&client, path, body).await
     }
 
     async fn minute(&mut self, minute: u32) {
@@ -55,24 +55,24 @@ impl Attack {
 
 #[tokio::test]
 async fn in_a_day_of_an_attack_the_budgets_hold_and_the_owner_still_resets() {
-    let world = world();
+    let bench = bench();
     for victim in 0..VICTIMS {
-        world.account(&format!("victim{victim}@example.org")).await;
+        bench.account(&format!("victim{victim}@example.org")).await;
     }
-    let mut attack = Attack { world, requests: 0, hits: 0 };
+    let mut attack = Attack { bench, requests: 0, hits: 0 };
     let mut mails: BTreeMap<String, u32> = BTreeMap::new();
     let mut last_long = None;
     for minute in 0..24 * 60 {
         attack.minute(minute).await;
-        for mail in attack.world.mails().await {
+        for mail in attack.bench.mails().await {
             *mails.entry(mail.to.clone()).or_default() += 1;
             if mail.secret.len() == 16 {
                 last_long = Some((mail, minute));
             }
         }
-        attack.world.memory.clock.advance(MINUTE);
+        attack.bench.memory.clock.advance(MINUTE);
     }
-    let store = &attack.world.memory.store;
+    let store = &attack.bench.memory.store;
     assert!(attack.requests > 12_000, "{}", attack.requests);
     assert_eq!(attack.hits, 0, "a guess was right by chance: choose other guesses");
     // The harness guesses in earnest, or the budgets would not be spent.
@@ -82,7 +82,7 @@ async fn in_a_day_of_an_attack_the_budgets_hold_and_the_owner_still_resets() {
     assert_eq!(mails.len(), VICTIMS as usize);
     assert!(mails.values().all(|mails| *mails <= 6), "{mails:?}");
     for victim in 0..VICTIMS {
-        assert!(attack.world.logs_in(&format!("victim{victim}@example.org"), OLD_PASSWORD).await);
+        assert!(attack.bench.logs_in(&format!("victim{victim}@example.org"), OLD_PASSWORD).await);
     }
     assert!(last_long.is_some(), "while short codes are frozen, long ones are mailed");
     println!("requests {}, evaluated px0 20, insforge {all}, mails {mails:?}", attack.requests);
@@ -91,31 +91,31 @@ async fn in_a_day_of_an_attack_the_budgets_hold_and_the_owner_still_resets() {
 /// At the height of the attack: the budget is spent, and the attacker has just used up the owner's ask of this minute.
 #[tokio::test]
 async fn under_attack_the_owner_resets_by_the_code_that_is_mailed_and_by_links() {
-    let mut attack = Attack { world: world(), requests: 0, hits: 0 };
+    let mut attack = Attack { bench: bench(), requests: 0, hits: 0 };
     for name in ["victim0", "other"] {
-        attack.world.account(&format!("{name}@example.org")).await;
+        attack.bench.account(&format!("{name}@example.org")).await;
     }
     for minute in 0..5 {
         for guess in 0..50 {
             let code = format!(r#"{{"code":"{guess:06}","new_password":"NewSecretPassword123!"}}"#);
             attack.post(&format!("{PX0}/reset"), &code).await;
         }
-        attack.world.memory.clock.advance(MINUTE / 4 * (minute % 2));
+        attack.bench.memory.clock.advance(MINUTE / 4 * (minute % 2));
     }
     // The attacker asks; what he makes us mail is the owner's to use.
     assert_eq!(attack.post(&format!("{PX0}/trigger"), r#"{"email":"victim0@example.org"}"#).await, 200);
     assert_eq!(attack.post(&format!("{PX0}/trigger"), r#"{"email":"victim0@example.org"}"#).await, 200);
-    let mails = attack.world.mails().await;
+    let mails = attack.bench.mails().await;
     assert_eq!((mails.len(), mails[0].secret.len()), (1, 16));
     let code = format!(r#"{{"code":"{}","new_password":"NewSecretPassword123!"}}"#, mails[0].secret);
-    assert_eq!(attack.world.post("203.0.113.1", &format!("{PX0}/reset"), &code).await, 200);
-    assert!(attack.world.logs_in("victim0@example.org", "NewSecretPassword123!").await);
+    assert_eq!(attack.bench.post("203.0.113.1", &format!("{PX0}/reset"), &code).await, 200);
+    assert!(attack.bench.logs_in("victim0@example.org", "NewSecretPassword123!").await);
 
     assert_eq!(attack.post("/auth/forgot-password", r#"{"email":"other@example.org"}"#).await, 200);
-    let mails = attack.world.mails().await;
+    let mails = attack.bench.mails().await;
     let code = mails[0].secret.rsplit('=').next().unwrap();
     let body =
         format!(r#"{{"code":"{code}","password":"a new password","passwordConfirmation":"a new password"}}"#);
-    assert_eq!(attack.world.post("203.0.113.1", "/auth/reset-password", &body).await, 200);
-    attack.world.memory.clock.advance(DAY);
+    assert_eq!(attack.bench.post("203.0.113.1", "/auth/reset-password", &body).await, 200);
+    attack.bench.memory.clock.advance(DAY);
 }

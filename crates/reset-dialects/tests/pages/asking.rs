@@ -1,16 +1,16 @@
 //! Where a person asks.
 
 use http::Method;
-use reset_dialects::{PerClient, Serving};
+use reset_dialects::{ClientLimits, ServeOptions};
 
-use crate::world::{PERSON, form, settings, world, world_with};
+use crate::bench::{PERSON, bench, bench_with, form, settings};
 
 #[tokio::test]
 async fn known_and_unknown_addresses_get_the_same_bytes_but_for_the_reference() {
-    let world = world().await;
+    let bench = bench().await;
     let mut answers = Vec::new();
     for email in [PERSON, "ghost@example.com", "USER@Example.com "] {
-        let answer = world.send(Method::POST, "/forgot", &[], &form(&[("email", email)])).await;
+        let answer = bench.send(Method::POST, "/forgot", &[], &form(&[("email", email)])).await;
         let reference = answer.headers()["x-reset-reference"].to_str().unwrap().to_owned();
         let body = String::from_utf8(answer.body().to_vec()).unwrap();
         assert_eq!(body.matches(&reference).count(), 1, "the page quotes it once");
@@ -26,29 +26,29 @@ async fn known_and_unknown_addresses_get_the_same_bytes_but_for_the_reference() 
         ));
     }
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
-    let mails = world.mails().await;
+    let mails = bench.mails().await;
     assert!(!mails.is_empty() && mails.iter().all(|mail| mail.to == PERSON));
 }
 
 #[tokio::test]
 async fn the_mail_is_in_the_language_of_the_page() {
     for (language, tag) in [("fr-CA", "fr"), ("zh-TW", "zh-Hans"), ("it", "en")] {
-        let world = world().await;
-        let mut browser = world.browser();
+        let bench = bench().await;
+        let mut browser = bench.browser();
         browser.language = language;
         browser.post("/forgot", &[("email", PERSON)]).await;
-        assert_eq!(world.mails().await[0].locale.as_deref(), Some(tag), "{language}");
+        assert_eq!(bench.mails().await[0].locale.as_deref(), Some(tag), "{language}");
     }
 }
 
 #[tokio::test]
 async fn a_form_from_another_site_asks_for_nothing() {
-    let world = world().await;
+    let bench = bench().await;
     let link = {
-        world.browser().post("/forgot", &[("email", PERSON)]).await;
-        world.mails().await.remove(0).secret
+        bench.browser().post("/forgot", &[("email", PERSON)]).await;
+        bench.mails().await.remove(0).secret
     };
-    let mut browser = world.browser();
+    let mut browser = bench.browser();
     browser.open(&link).await;
     let (name, value) = browser.cookies.iter().next().unwrap();
     let cookie = format!("{name}={value}");
@@ -57,22 +57,22 @@ async fn a_form_from_another_site_asks_for_nothing() {
             let headers = [("sec-fetch-site", site), ("cookie", cookie.as_str())];
             let body = form(&[
                 ("email", PERSON),
-                ("password", crate::world::NEW),
+                ("password", crate::bench::NEW),
                 ("link", &browser.link),
                 ("token", "ab"),
             ]);
-            let answer = world.send(Method::POST, path, &headers, &body).await;
+            let answer = bench.send(Method::POST, path, &headers, &body).await;
             assert_eq!(answer.status(), 403, "{path} {site}");
         }
     }
-    assert!(world.mails().await.is_empty() && world.logs_in(crate::world::OLD).await);
+    assert!(bench.mails().await.is_empty() && bench.logs_in(crate::bench::OLD).await);
 }
 
 #[tokio::test]
 async fn who_asks_too_often_gets_a_page_that_says_when() {
-    let serving = Serving { per_client: Some(PerClient::default()), ..Serving::default() };
-    let world = world_with(settings("http://127.0.0.1:8080"), serving).await;
-    let mut browser = world.browser();
+    let serving = ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
+    let bench = bench_with(settings("http://127.0.0.1:8080"), serving).await;
+    let mut browser = bench.browser();
     browser.language = "de";
     for _ in 0..5 {
         // What is no address is not counted.

@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex};
 use http::Method;
 use reset_core::memory::{SentKind, SentMail};
 use reset_dialects::{
-    PerClient, Serving, Settings,
-    demo::{self, Carries, Mail, Person, Stage},
+    ClientLimits, DialectSettings, ServeOptions,
+    demo::{self, Carries, Person, ShownMail, Stage},
     insforge,
 };
 
-use crate::world::{NEW, OLD, PERSON, Seen, World, settings, world, world_with};
+use crate::bench::{NEW, OLD, PERSON, PagesBench, Seen, bench, bench_with, settings};
 
 const BASE: &str = "http://127.0.0.1:8080";
 
 /// One person, and the mails that a test puts there.
 #[derive(Default)]
-struct Board(Mutex<Vec<Mail>>);
+struct Board(Mutex<Vec<ShownMail>>);
 
 impl Stage for Board {
     fn people(&self) -> Vec<Person> {
@@ -24,7 +24,7 @@ impl Stage for Board {
         vec![Person { email: PERSON.to_owned(), name: "Alice".to_owned(), password }]
     }
 
-    fn mails(&self) -> Vec<Mail> {
+    fn mails(&self) -> Vec<ShownMail> {
         self.0.lock().unwrap().iter().rev().cloned().collect()
     }
 }
@@ -37,7 +37,7 @@ impl Board {
             SentKind::Link => Carries::Link(secret.clone()),
             SentKind::Changed => Carries::Notice(Some(secret.clone()).filter(|link| !link.is_empty())),
         };
-        self.0.lock().unwrap().push(Mail {
+        self.0.lock().unwrap().push(ShownMail {
             id: mail.message_id.clone(),
             to: mail.to.clone(),
             subject: "Something <new>".to_owned(),
@@ -48,22 +48,22 @@ impl Board {
     }
 }
 
-async fn stage_with(settings: Settings, serving: Serving) -> (World, Arc<Board>) {
+async fn stage_with(settings: DialectSettings, serving: ServeOptions) -> (PagesBench, Arc<Board>) {
     let board = Arc::new(Board::default());
-    let demo = demo::Settings { public_url: BASE.to_owned(), stage: board.clone() };
-    (world_with(Settings { demo: Some(demo), ..settings }, serving).await, board)
+    let demo = demo::DemoSettings { public_url: BASE.to_owned(), stage: board.clone() };
+    (bench_with(DialectSettings { demo: Some(demo), ..settings }, serving).await, board)
 }
 
-async fn stage() -> (World, Arc<Board>) {
-    stage_with(settings(BASE), Serving::default()).await
+async fn stage() -> (PagesBench, Arc<Board>) {
+    stage_with(settings(BASE), ServeOptions::default()).await
 }
 
 /// Asks by a dialect on the start page, and opens the mail that came of it.
-async fn asked(world: &World, board: &Board, dialect: &str) -> (Seen, Seen) {
-    let mut browser = world.browser();
+async fn asked(bench: &PagesBench, board: &Board, dialect: &str) -> (Seen, Seen) {
+    let mut browser = bench.browser();
     let asked = browser.post("/ask", &[("dialect", dialect), ("email", PERSON)]).await;
     assert_eq!(asked.status, 200, "{}", asked.main());
-    let mails = world.mails().await;
+    let mails = bench.mails().await;
     assert_eq!(mails.len(), 1, "{dialect}");
     board.put(dialect, &mails[0]);
     let list = browser.get("/mailbox").await;
@@ -79,15 +79,15 @@ async fn by_each_dialect_a_newcomer_sees_request_and_answer_and_the_mail_leads_t
         ("strapi", "/api/auth/forgot-password", "{&#34;ok&#34;:true}", "/reset?code="),
         ("insforge", "/api/auth/email/send-reset-password", "If your email is registered", "href=\"reset\""),
     ] {
-        let (world, board) = stage().await;
-        let (asked, mail) = asked(&world, &board, dialect).await;
+        let (bench, board) = stage().await;
+        let (asked, mail) = asked(&bench, &board, dialect).await;
         asked.says(&format!("<pre>POST {path}\nContent-Type: application/json\n"));
         asked.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;}}"));
         asked.says(answer);
         asked.says("X-Reset-Reference: ");
         mail.says(next);
         let secret = board.mails().remove(0).carries;
-        let mut browser = world.browser();
+        let mut browser = bench.browser();
         let done = match &secret {
             Carries::Code(code) => {
                 let fields = [("by", "code"), ("email", PERSON), ("code", code.as_str()), ("password", NEW)];
@@ -111,19 +111,19 @@ async fn by_each_dialect_a_newcomer_sees_request_and_answer_and_the_mail_leads_t
 #[tokio::test]
 async fn the_commands_of_a_mail_have_its_secret_in_them_and_work_as_they_are() {
     for dialect in ["px0", "worthai", "strapi"] {
-        let (world, board) = stage().await;
-        let (_, mail) = asked(&world, &board, dialect).await;
+        let (bench, board) = stage().await;
+        let (_, mail) = asked(&bench, &board, dialect).await;
         let command = mail.html.split("<pre>curl -sS ").nth(1).unwrap().split("</pre>").next().unwrap();
         let command = command.replace("&#34;", "\"").replace("&#39;", "'");
         let path = command.strip_prefix(BASE).unwrap().split(' ').next().unwrap();
         let body = command.split("-d '").nth(1).unwrap().split('\'').next().unwrap();
         let json = [("content-type", "application/json")];
-        let answer = Seen::of(world.send(Method::POST, path, &json, body).await);
+        let answer = Seen::of(bench.send(Method::POST, path, &json, body).await);
         assert_eq!(answer.status, 200, "{dialect}: {command}: {}", answer.html);
-        assert!(world.logs_in("A-new-passw0rd-of-mine").await);
+        assert!(bench.logs_in("A-new-passw0rd-of-mine").await);
     }
-    let (world, board) = stage().await;
-    let (_, mail) = asked(&world, &board, "insforge").await;
+    let (bench, board) = stage().await;
+    let (_, mail) = asked(&bench, &board, "insforge").await;
     let Carries::Code(code) = board.mails().remove(0).carries else { panic!("no code") };
     mail.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;,&#34;code&#34;:&#34;{code}&#34;}}"));
     mail.says("&#34;otp&#34;:&#34;TOKEN&#34;");
@@ -131,8 +131,8 @@ async fn the_commands_of_a_mail_have_its_secret_in_them_and_work_as_they_are() {
 
 #[tokio::test]
 async fn the_start_page_names_people_dialects_and_ways_on() {
-    let (world, _) = stage().await;
-    let start = world.browser().get("/").await;
+    let (bench, _) = stage().await;
+    let start = bench.browser().get("/").await;
     assert_eq!(start.status, 200);
     for text in [
         "Demo-&#60;1&#62;",
@@ -149,16 +149,17 @@ async fn the_start_page_names_people_dialects_and_ways_on() {
     assert_eq!(start.main().matches("<pre>curl -sS http://127.0.0.1:8080/").count(), 9);
     // What is not served is not offered.
     let all = settings(BASE);
-    let (world, _) = stage_with(Settings { px0: None, pages: None, ..all }, Serving::default()).await;
-    let start = world.browser().get("/").await;
+    let (bench, _) =
+        stage_with(DialectSettings { px0: None, pages: None, ..all }, ServeOptions::default()).await;
+    let start = bench.browser().get("/").await;
     assert!(!start.main().contains("px0") && !start.main().contains("href=\"forgot\""));
 }
 
 #[tokio::test]
 async fn every_page_of_the_demo_loads_nothing_and_has_one_policy() {
-    let (world, board) = stage().await;
-    let (asked, mail) = asked(&world, &board, "px0").await;
-    let mut browser = world.browser();
+    let (bench, board) = stage().await;
+    let (asked, mail) = asked(&bench, &board, "px0").await;
+    let mut browser = bench.browser();
     let all = [
         asked,
         mail,
@@ -185,25 +186,25 @@ async fn every_page_of_the_demo_loads_nothing_and_has_one_policy() {
 
 #[tokio::test]
 async fn what_a_mail_says_is_text_alone() {
-    let (world, board) = stage().await;
-    let (_, mail) = asked(&world, &board, "px0").await;
+    let (bench, board) = stage().await;
+    let (_, mail) = asked(&bench, &board, "px0").await;
     mail.says("<h1>Something &#60;new&#62;</h1>");
     mail.says("Hello &#60;Alice&#62;,");
-    let strange = Mail {
+    let strange = ShownMail {
         id: "1".into(),
         carries: Carries::Link("javascript:alert(1)".into()),
         text: "javascript:alert(1)".into(),
         ..board.mails().remove(0)
     };
     board.0.lock().unwrap().push(strange);
-    let shown = world.browser().get("/mail?id=1").await;
+    let shown = bench.browser().get("/mail?id=1").await;
     assert!(!shown.html.contains("href=\"javascript:"), "{}", shown.main());
 }
 
 #[tokio::test]
 async fn nobody_but_the_demos_people_is_asked_for_or_signed_in() {
-    let (world, _) = stage().await;
-    let mut browser = world.browser();
+    let (bench, _) = stage().await;
+    let mut browser = bench.browser();
     for (dialect, email, status) in [
         ("px0", "somebody@example.org", 400),
         ("nothing", PERSON, 400),
@@ -214,7 +215,7 @@ async fn nobody_but_the_demos_people_is_asked_for_or_signed_in() {
         let seen = browser.post("/ask", &[("dialect", dialect), ("email", email)]).await;
         assert_eq!(seen.status, status, "{dialect} {email}");
     }
-    assert!(world.mails().await.is_empty());
+    assert!(bench.mails().await.is_empty());
     for (email, password) in [("somebody@example.org", OLD), (PERSON, ""), (PERSON, "a\0b"), ("", "")] {
         let seen = browser.post("/sign-in", &[("email", email), ("password", password)]).await;
         assert_eq!(seen.status, 403, "{email}");
@@ -225,24 +226,24 @@ async fn nobody_but_the_demos_people_is_asked_for_or_signed_in() {
 
 #[tokio::test]
 async fn another_sites_form_asks_for_nothing_and_tries_no_password() {
-    let (world, _) = stage().await;
+    let (bench, _) = stage().await;
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")];
     for (path, form) in [
         ("/ask", "dialect=px0&email=user%40example.com"),
         ("/sign-in", "email=user%40example.com&password=the+old+password"),
     ] {
-        let seen = Seen::of(world.send(Method::POST, path, &headers, form).await);
+        let seen = Seen::of(bench.send(Method::POST, path, &headers, form).await);
         assert_eq!(seen.status, 403, "{path}");
         seen.says("another site");
     }
-    assert!(world.mails().await.is_empty());
+    assert!(bench.mails().await.is_empty());
 }
 
 #[tokio::test]
 async fn asking_here_is_counted_as_what_it_is_and_the_refusal_is_shown() {
-    let serving = Serving { per_client: Some(PerClient::default()), ..Serving::default() };
-    let (world, _) = stage_with(settings(BASE), serving).await;
-    let mut browser = world.browser();
+    let serving = ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
+    let (bench, _) = stage_with(settings(BASE), serving).await;
+    let mut browser = bench.browser();
     for nth in 1..=6 {
         let seen = browser.post("/ask", &[("dialect", "strapi"), ("email", PERSON)]).await;
         assert_eq!(seen.status, 200);
@@ -253,24 +254,24 @@ async fn asking_here_is_counted_as_what_it_is_and_the_refusal_is_shown() {
 
 #[tokio::test]
 async fn one_password_at_a_time_is_looked_at_and_who_is_busy_says_so() {
-    let (world, _) = stage().await;
-    let mut browser = world.browser();
-    world.set_verifying_slowly(true);
+    let (bench, _) = stage().await;
+    let mut browser = bench.browser();
+    bench.set_verifying_slowly(true);
     let fields = [("email", PERSON), ("password", OLD)];
-    let (mut first, mut second) = (world.browser(), world.browser());
+    let (mut first, mut second) = (bench.browser(), bench.browser());
     let (one, other) = tokio::join!(first.post("/sign-in", &fields), second.post("/sign-in", &fields));
     let (mut statuses, busy) = ([one.status, other.status], if one.status == 503 { one } else { other });
     statuses.sort_unstable();
     assert_eq!((statuses, busy.status), ([200, 503], 503));
     assert_eq!(busy.headers["retry-after"], "1");
-    world.set_verifying_slowly(false);
+    bench.set_verifying_slowly(false);
     assert_eq!(browser.post("/sign-in", &fields).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_link_in_the_place_of_a_code_has_the_command_that_takes_its_token() {
-    let (world, board) = stage().await;
-    board.0.lock().unwrap().push(Mail {
+    let (bench, board) = stage().await;
+    board.0.lock().unwrap().push(ShownMail {
         id: "1".to_owned(),
         to: PERSON.to_owned(),
         subject: "s".to_owned(),
@@ -278,7 +279,7 @@ async fn a_link_in_the_place_of_a_code_has_the_command_that_takes_its_token() {
         dialect: "insforge".to_owned(),
         carries: Carries::Link(format!("{BASE}/reset?token=abc")),
     });
-    let mail = world.browser().get("/mail?id=1").await;
+    let mail = bench.browser().get("/mail?id=1").await;
     mail.says("&#34;otp&#34;:&#34;abc&#34;");
     assert_eq!(mail.main().matches("<pre>curl").count(), 1, "{}", mail.main());
 }
@@ -289,11 +290,11 @@ async fn where_links_are_mailed_insforge_is_asked_for_one() {
     let insforge = settings.insforge.as_mut().unwrap();
     insforge.method = insforge::Method::Link;
     insforge.allowed = insforge::AllowList::parse(&[format!("{BASE}/reset")]).unwrap();
-    let (world, board) = stage_with(settings, Serving::default()).await;
-    let (asked, mail) = asked(&world, &board, "insforge").await;
+    let (bench, board) = stage_with(settings, ServeOptions::default()).await;
+    let (asked, mail) = asked(&bench, &board, "insforge").await;
     asked.says("202 Accepted");
     mail.says("/api/auth/email/reset-password-link?token=");
-    let mut browser = world.browser();
+    let mut browser = bench.browser();
     let Carries::Link(link) = board.mails().remove(0).carries else { panic!("no link") };
     browser.open(&link).await;
     assert_eq!(browser.set(NEW).await.status, 200);
@@ -303,12 +304,12 @@ async fn where_links_are_mailed_insforge_is_asked_for_one() {
 async fn pages_lead_to_the_mailbox_during_a_demo_alone_and_without_one_it_is_not_there() {
     let (staged, _) = stage().await;
     staged.browser().get("/forgot").await.says("href=\"/mailbox\"");
-    let world = world().await;
-    assert!(!world.browser().get("/forgot").await.html.contains("mailbox\""));
+    let bench = bench().await;
+    assert!(!bench.browser().get("/forgot").await.html.contains("mailbox\""));
     for path in ["/", "/mailbox", "/mail?id=1"] {
-        assert_eq!(world.browser().get(path).await.status, 404, "{path}");
+        assert_eq!(bench.browser().get(path).await.status, 404, "{path}");
     }
     for path in ["/ask", "/sign-in"] {
-        assert_eq!(world.browser().post(path, &[]).await.status, 404, "{path}");
+        assert_eq!(bench.browser().post(path, &[]).await.status, 404, "{path}");
     }
 }

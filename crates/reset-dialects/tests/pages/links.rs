@@ -7,11 +7,11 @@ use reset_core::{
     ports::Accounts as _,
 };
 use reset_dialects::{
-    Serving,
+    ServeOptions,
     insforge::{self, AllowList},
 };
 
-use crate::world::{NEW, OLD, PERSON, World, settings, world, world_with};
+use crate::bench::{NEW, OLD, PERSON, PagesBench, bench, bench_with, settings};
 
 const WORTHAI: &str = "/auth/api/v1/forgot-password";
 const STRAPI: &str = "/api/auth/forgot-password";
@@ -19,48 +19,48 @@ const INSFORGE: &str = "/api/auth/email/send-reset-password";
 const ASK: &str = r#"{"email":"user@example.com"}"#;
 
 /// A deployment whose InsForge mails links to our page.
-async fn linking(public_url: &str) -> World {
+async fn linking(public_url: &str) -> PagesBench {
     let mut settings = settings(public_url);
     let insforge = settings.insforge.as_mut().unwrap();
     insforge.method = insforge::Method::Link;
     insforge.allowed = AllowList::parse(&[format!("{public_url}/reset")]).unwrap();
-    world_with(settings, Serving::default()).await
+    bench_with(settings, ServeOptions::default()).await
 }
 
 /// The link that a person asks for on our own page.
-async fn own_link(world: &World) -> String {
-    let seen = world.browser().post("/forgot", &[("email", PERSON)]).await;
+async fn own_link(bench: &PagesBench) -> String {
+    let seen = bench.browser().post("/forgot", &[("email", PERSON)]).await;
     assert_eq!(seen.status, 200);
-    world.mails().await.remove(0).secret
+    bench.mails().await.remove(0).secret
 }
 
-async fn every_link(world: &World, public_url: &str) -> [String; 4] {
+async fn every_link(bench: &PagesBench, public_url: &str) -> [String; 4] {
     let redirecting = format!(r#"{{"email":"{PERSON}","redirectTo":"{public_url}/reset"}}"#);
     [
-        world.mailed(WORTHAI, ASK).await,
-        world.mailed(STRAPI, ASK).await,
-        world.mailed(INSFORGE, &redirecting).await,
-        own_link(world).await,
+        bench.mailed(WORTHAI, ASK).await,
+        bench.mailed(STRAPI, ASK).await,
+        bench.mailed(INSFORGE, &redirecting).await,
+        own_link(bench).await,
     ]
 }
 
 #[tokio::test]
 async fn the_link_of_each_dialect_leads_to_the_page_and_sets_the_password_once() {
     for number in 0..4 {
-        let world = linking("http://127.0.0.1:8080").await;
-        let link = every_link(&world, "http://127.0.0.1:8080").await[number].clone();
-        let mut browser = world.browser();
+        let bench = linking("http://127.0.0.1:8080").await;
+        let link = every_link(&bench, "http://127.0.0.1:8080").await[number].clone();
+        let mut browser = bench.browser();
         let form = browser.open(&link).await;
         form.says("<h1>Set a new password</h1>");
         form.says("autocomplete=\"new-password\"");
         let secret = link.rsplit('=').next().unwrap();
         assert!(!form.html.contains(secret), "{link}: the secret is in the page");
-        assert!(world.logs_in(OLD).await, "nothing happens by looking");
+        assert!(bench.logs_in(OLD).await, "nothing happens by looking");
         let done = browser.set(NEW).await;
         assert_eq!(done.status, 200, "{link}: {}", done.main());
         done.says("<h1>Your new password is set</h1>");
         done.says("We have sent you a mail about it.");
-        assert!(world.logs_in(NEW).await);
+        assert!(bench.logs_in(NEW).await);
         assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["polyreset-done"], "no secret is left");
         for reloaded in [browser.set(NEW).await, browser.form("").await] {
             assert_eq!(reloaded.status, 400);
@@ -77,34 +77,34 @@ async fn the_link_of_each_dialect_leads_to_the_page_and_sets_the_password_once()
         again.says(reason);
         again.says("href=\"forgot\">Ask for a new mail</a>");
         assert_eq!(browser.set("Another Password 2?").await.status, 400);
-        assert!(world.logs_in(NEW).await);
+        assert!(bench.logs_in(NEW).await);
     }
 }
 
 #[tokio::test]
 async fn fifty_looks_change_nothing_whoever_looks() {
-    let world = linking("http://127.0.0.1:8080").await;
-    let links = every_link(&world, "http://127.0.0.1:8080").await;
-    let before = world.memory.store.tickets();
+    let bench = linking("http://127.0.0.1:8080").await;
+    let links = every_link(&bench, "http://127.0.0.1:8080").await;
+    let before = bench.memory.store.tickets();
     for link in &links {
         let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
         for round in 0..50 {
             let method = if round % 2 == 0 { Method::HEAD } else { Method::GET };
-            let answer = world.send(method, target, &[("sec-purpose", "prefetch")], "").await;
+            let answer = bench.send(method, target, &[("sec-purpose", "prefetch")], "").await;
             assert!(answer.status() == 200 || answer.status() == 302, "{target}");
         }
-        world.browser().open(link).await;
+        bench.browser().open(link).await;
     }
-    assert!(world.memory.store.tickets() == before && world.logs_in(OLD).await);
-    let last = world.browser().open(&links[3]).await;
+    assert!(bench.memory.store.tickets() == before && bench.logs_in(OLD).await);
+    let last = bench.browser().open(&links[3]).await;
     assert_eq!(last.status, 200);
 }
 
 #[tokio::test]
 async fn a_weak_password_is_explained_and_keeps_the_link() {
-    let world = world().await;
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let link = own_link(&bench).await;
+    let mut browser = bench.browser();
     browser.open(&link).await;
     for (weak, line) in [
         ("short", "The password is too short. It needs at least 8 characters."),
@@ -118,68 +118,68 @@ async fn a_weak_password_is_explained_and_keeps_the_link() {
         assert!(!seen.html.contains("value=\"short\""));
     }
     assert_eq!(browser.set(NEW).await.status, 200);
-    assert!(world.logs_in(NEW).await);
+    assert!(bench.logs_in(NEW).await);
 }
 
 #[tokio::test]
 async fn what_does_not_work_any_more_says_why_and_leads_on() {
-    let world = world().await;
-    let first = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let first = own_link(&bench).await;
+    let mut browser = bench.browser();
     browser.open(&first).await;
-    let second = own_link(&world).await;
+    let second = own_link(&bench).await;
     let seen = browser.set(NEW).await;
     assert_eq!(seen.status, 400);
     seen.says("There is a newer one, or your password was changed since.");
     seen.says("href=\"forgot\">Ask for a new mail</a>");
 
-    let worthai = world.mailed(WORTHAI, ASK).await;
-    world.memory.clock.advance(std::time::Duration::from_secs(31 * 60));
+    let worthai = bench.mailed(WORTHAI, ASK).await;
+    bench.memory.clock.advance(std::time::Duration::from_secs(31 * 60));
     for link in [&second, &worthai] {
-        let seen = world.browser().open(link).await;
+        let seen = bench.browser().open(link).await;
         assert_eq!(seen.status, 400, "{link}");
         seen.says("Its time is over.");
     }
     let cut = &second[..second.len() - 5];
-    world.browser().open(cut).await.says("It is incomplete.");
-    assert!(world.logs_in(OLD).await);
+    bench.browser().open(cut).await.says("It is incomplete.");
+    assert!(bench.logs_in(OLD).await);
 }
 
 #[tokio::test]
 async fn while_the_form_is_open_a_link_may_end() {
-    let world = world().await;
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let link = own_link(&bench).await;
+    let mut browser = bench.browser();
     browser.open(&link).await;
-    world.memory.clock.advance(std::time::Duration::from_secs(31 * 60));
+    bench.memory.clock.advance(std::time::Duration::from_secs(31 * 60));
     browser.set(NEW).await.says("Its time is over.");
-    let mut without = world.browser();
+    let mut without = bench.browser();
     without.get("/reset?by=link").await.says("Your browser did not bring the link along");
     without.set(NEW).await.says("Your browser did not bring the link along");
-    assert!(world.logs_in(OLD).await);
+    assert!(bench.logs_in(OLD).await);
 }
 
 #[tokio::test]
 async fn too_much_to_do_keeps_the_link() {
-    let world = world().await;
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let link = own_link(&bench).await;
+    let mut browser = bench.browser();
     browser.open(&link).await;
-    world.set_busy(true);
+    bench.set_busy(true);
     let busy = browser.set(NEW).await;
     assert_eq!((busy.status, busy.headers["retry-after"].to_str().unwrap()), (503, "2"));
     busy.says("Nothing is lost. Try again in a moment.");
-    world.set_busy(false);
+    bench.set_busy(false);
     assert_eq!(browser.set(NEW).await.status, 200);
 }
 
 #[tokio::test]
 async fn behind_a_path_of_its_own_everything_works_and_cookies_stay_there() {
     let url = "https://example.org/accounts";
-    let world = linking(url).await;
-    for link in every_link(&world, url).await {
+    let bench = linking(url).await;
+    for link in every_link(&bench, url).await {
         let target = link.strip_prefix(url).unwrap();
-        let answer = world.send(Method::GET, target, &[], "").await;
+        let answer = bench.send(Method::GET, target, &[], "").await;
         if let Some(cookie) = answer.headers().get("set-cookie") {
             let cookie = cookie.to_str().unwrap();
             assert!(
@@ -189,10 +189,10 @@ async fn behind_a_path_of_its_own_everything_works_and_cookies_stay_there() {
         } else {
             assert_eq!(answer.status(), 302, "{link}");
         }
-        let mut browser = world.browser();
+        let mut browser = bench.browser();
         browser.open(&link).await.says("<form method=\"post\" action=\"reset\"");
     }
-    let lead = world.send(Method::GET, "/.well-known/change-password", &[], "").await;
+    let lead = bench.send(Method::GET, "/.well-known/change-password", &[], "").await;
     assert_eq!(
         (lead.status().as_u16(), lead.headers()["location"].to_str().unwrap()),
         (303, "https://example.org/accounts/forgot")
@@ -201,20 +201,20 @@ async fn behind_a_path_of_its_own_everything_works_and_cookies_stay_there() {
 
 #[tokio::test]
 async fn a_language_is_kept_on_the_way_from_the_link_to_the_end() {
-    let world = world().await;
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let link = own_link(&bench).await;
+    let mut browser = bench.browser();
     browser.language = "de-CH, en;q=0.5";
     browser.open(&link).await.says("<h1>Neues Passwort festlegen</h1>");
     browser.get("/reset?lang=fr").await.says("<html lang=\"fr\"");
     browser.set(NEW).await.says("<html lang=\"fr\"");
-    assert!(world.logs_in(NEW).await);
+    assert!(bench.logs_in(NEW).await);
 }
 
 #[tokio::test]
 async fn the_answer_to_a_form_is_in_the_forms_language() {
-    let world = world().await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let mut browser = bench.browser();
     let form = browser.get("/forgot").await;
     form.says("<input type=\"hidden\" name=\"lang\" value=\"en\">");
     browser.language = "ja";
@@ -225,10 +225,10 @@ async fn the_answer_to_a_form_is_in_the_forms_language() {
 
 #[tokio::test]
 async fn where_the_browser_says_nothing_the_accounts_language_counts() {
-    let world = world().await;
-    world.memory.store.speak(&EmailAddress::parse(PERSON).unwrap(), "fr-CA");
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    bench.memory.store.speak(&EmailAddress::parse(PERSON).unwrap(), "fr-CA");
+    let link = own_link(&bench).await;
+    let mut browser = bench.browser();
     browser.language = "it";
     browser.get("/forgot").await.says("<html lang=\"en\"");
     let form = browser.open(&link).await;
@@ -240,24 +240,24 @@ async fn where_the_browser_says_nothing_the_accounts_language_counts() {
 
 #[tokio::test]
 async fn the_form_shows_whose_account_it_is_to_people_and_to_their_password_managers() {
-    let world = world().await;
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let link = own_link(&bench).await;
+    let mut browser = bench.browser();
     let shown =
         "type=\"email\" autocomplete=\"username\" readonly tabindex=\"-1\" value=\"user@example.com\">";
     browser.open(&link).await.says(shown);
     browser.set("short").await.says(shown);
-    world.set_busy(true);
+    bench.set_busy(true);
     browser.set(NEW).await.says(shown);
-    let stranger = world.browser().get("/reset?by=link").await;
+    let stranger = bench.browser().get("/reset?by=link").await;
     assert!(!stranger.html.contains("user@example.com"));
 }
 
 #[tokio::test]
 async fn of_two_links_in_two_tabs_each_form_sets_the_password_by_its_own() {
-    let world = world().await;
-    let (one, other) = (own_link(&world).await, world.mailed(STRAPI, ASK).await);
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let (one, other) = (own_link(&bench).await, bench.mailed(STRAPI, ASK).await);
+    let mut browser = bench.browser();
     browser.open(&one).await;
     let first = browser.link.clone();
     browser.open(&other).await;
@@ -268,9 +268,9 @@ async fn of_two_links_in_two_tabs_each_form_sets_the_password_by_its_own() {
         assert_eq!(none.status, 400, "{link}");
         none.says("<h1>Open the link once more</h1>");
     }
-    assert!(world.logs_in(OLD).await);
+    assert!(bench.logs_in(OLD).await);
     assert_eq!(browser.post("/reset", &[("password", NEW), ("link", &first)]).await.status, 200);
-    assert!(world.logs_in(NEW).await);
+    assert!(bench.logs_in(NEW).await);
     // It ended the other one, which is told as it is.
     browser
         .set("Another Password 2?")
@@ -280,9 +280,9 @@ async fn of_two_links_in_two_tabs_each_form_sets_the_password_by_its_own() {
 
 #[tokio::test]
 async fn a_bad_link_takes_no_good_one_away() {
-    let world = world().await;
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let link = own_link(&bench).await;
+    let mut browser = bench.browser();
     browser.open(&link).await;
     for bad in ["/reset?token=garbage", "/reset?code=x", "/reset?reset_token=a.b.c"] {
         assert_eq!(browser.get(bad).await.status, 400, "{bad}");
@@ -292,14 +292,14 @@ async fn a_bad_link_takes_no_good_one_away() {
 
 #[tokio::test]
 async fn of_many_links_the_latest_wait_and_a_cookie_is_what_its_name_says() {
-    let world = world().await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let mut browser = bench.browser();
     let mut tags = Vec::new();
     for _ in 0..6 {
-        browser.open(&own_link(&world).await).await;
+        browser.open(&own_link(&bench).await).await;
         tags.push(browser.link.clone());
     }
-    let waiting = |browser: &crate::world::Browser<'_>| {
+    let waiting = |browser: &crate::bench::Browser<'_>| {
         browser.cookies.keys().filter(|name| name.starts_with("polyreset-reset-")).count()
     };
     assert!(waiting(&browser) <= 4, "{:?}", browser.cookies.keys());
@@ -314,19 +314,19 @@ async fn of_many_links_the_latest_wait_and_a_cookie_is_what_its_name_says() {
 
 #[tokio::test]
 async fn whose_account_it_is_is_told_to_nobody_whose_link_sets_no_password() {
-    let world = world().await;
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench().await;
+    let link = own_link(&bench).await;
+    let mut browser = bench.browser();
     browser.open(&link).await;
     let person = EmailAddress::parse(PERSON).unwrap();
-    world.memory.store.rename(&person, "elsewhere@example.com");
+    bench.memory.store.rename(&person, "elsewhere@example.com");
     for seen in [browser.form("").await, browser.set("short").await] {
         seen.says("name=\"password\"");
         assert!(!seen.html.contains("elsewhere@"), "{}", seen.main());
     }
-    let event = Event::new(EventKind::Blocked, world.resets.adapters().clock.now());
+    let event = Event::new(EventKind::Blocked, bench.resets.adapters().clock.now());
     let elsewhere = EmailAddress::parse("elsewhere@example.com").unwrap();
-    assert!(world.memory.store.set_blocked(&elsewhere, true, &event).await.unwrap());
+    assert!(bench.memory.store.set_blocked(&elsewhere, true, &event).await.unwrap());
     for seen in [browser.form("").await, browser.set("short").await] {
         assert!(seen.status == 400 && !seen.html.contains("name=\"password\""), "{}", seen.main());
     }
@@ -335,22 +335,25 @@ async fn whose_account_it_is_is_told_to_nobody_whose_link_sets_no_password() {
 #[tokio::test]
 async fn a_form_for_a_code_sets_nothing_by_a_link_where_codes_are_not_mailed_any_more() {
     let all = settings("http://127.0.0.1:8080");
-    let world =
-        world_with(reset_dialects::Settings { px0: None, insforge: None, ..all }, Serving::default()).await;
-    let link = own_link(&world).await;
-    let mut browser = world.browser();
+    let bench = bench_with(
+        reset_dialects::DialectSettings { px0: None, insforge: None, ..all },
+        ServeOptions::default(),
+    )
+    .await;
+    let link = own_link(&bench).await;
+    let mut browser = bench.browser();
     browser.open(&link).await;
     let tag = browser.link.clone();
     let fields =
         [("by", "code"), ("email", "b@example.com"), ("code", "123456"), ("password", NEW), ("link", &*tag)];
     assert_eq!(browser.post("/reset", &fields).await.status, 400);
-    assert!(world.logs_in(OLD).await);
+    assert!(bench.logs_in(OLD).await);
 }
 
 #[tokio::test]
 async fn a_browser_without_cookies_is_told_what_to_do() {
-    let world = world().await;
-    let lost = world.browser().get("/reset?by=link").await;
+    let bench = bench().await;
+    let lost = bench.browser().get("/reset?by=link").await;
     assert_eq!(lost.status, 400);
     lost.says("<h1>Open the link once more</h1>");
     lost.says("Allow cookies for this page, or open the link from the mail in another browser.");

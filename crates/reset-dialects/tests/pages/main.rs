@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod asking;
+mod bench;
 mod codes;
 mod demo;
 mod links;
 mod outside;
-mod world;

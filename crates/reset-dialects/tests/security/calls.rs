@@ -10,9 +10,9 @@ use reset_core::{
     memory::{Memory, SentKind},
 };
 
-use crate::world::{
-    ANN, BOB, DAY, DIALECTS, EXCHANGE, HOUR, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, PX0, Profile,
-    STRAPI, TARGET, WORTHAI, World, over, settings, text,
+use crate::bench::{
+    ANN, AttackBench, BOB, DAY, DIALECTS, EXCHANGE, HOUR, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, PX0,
+    Profile, STRAPI, TARGET, WORTHAI, over, settings, text,
 };
 
 /// Sequences, and calls in each.
@@ -38,10 +38,10 @@ impl Dice {
 }
 
 /// The limits as a deployment has them by default: six digits are guessable without.
-fn limited(profile: Profile) -> World {
+fn limited(profile: Profile) -> AttackBench {
     const MINUTE: Duration = Duration::from_secs(60);
     let budgeting = Budgeting {
-        asks: vec![Window::new(1, MINUTE), Window::new(3, HOUR), Window::new(6, DAY)],
+        requests: vec![Window::new(1, MINUTE), Window::new(3, HOUR), Window::new(6, DAY)],
         mails: vec![Window::new(1_000, HOUR)],
         open_guesses: vec![Window::new(5, 10 * MINUTE), Window::new(20, DAY)],
         guesses: vec![Window::new(10, DAY), Window::new(25, 30 * DAY)],
@@ -85,17 +85,17 @@ impl Attacker {
     }
 
     /// One call of his, and what he remembers of the answer.
-    async fn call(&mut self, world: &World) {
+    async fn call(&mut self, bench: &AttackBench) {
         let dialect = &DIALECTS[self.dice.below(4)];
         let email = self.dice.one_of(&[ANN, BOB, "ghost@example.org", "ANN@EXAMPLE.ORG"]);
         let secret = self.secret();
         let password = self.dice.one_of(&[NEW_PASSWORD, "another one A1!", "short", OLD_PASSWORD]);
         let (method, target, body) = match self.dice.below(12) {
-            0..=2 => (Method::POST, dialect.ask.to_owned(), dialect.asked(email)),
+            0..=2 => (Method::POST, dialect.ask.to_owned(), dialect.request_body(email)),
             3..=5 => (Method::POST, dialect.reset.to_owned(), (dialect.body)(&secret, password)),
             6 => (Method::POST, EXCHANGE.to_owned(), format!(r#"{{"email":"{email}","code":"{secret}"}}"#)),
             7 => (Method::GET, format!("{LINK}?token={}", secret.replace(' ', "+")), String::new()),
-            // The second step without the first, and fields of one dialect at another's door.
+            // The second step without the first, and fields of one dialect at another's redemption.
             8 => (Method::POST, EXCHANGE.to_owned(), (dialect.body)(&secret, password)),
             9 => {
                 let others = &DIALECTS[self.dice.below(4)];
@@ -114,7 +114,7 @@ impl Attacker {
             }
         };
         let Ok(uri) = target.parse::<http::Uri>() else { return };
-        let answer = world.send(&method, &uri.to_string(), &[], body).await;
+        let answer = bench.send(&method, &uri.to_string(), &[], body).await;
         let mut said: Vec<String> = answer.headers().values().map(|value| format!("{value:?}")).collect();
         said.push(text(&answer).to_owned());
         let words = said.iter().flat_map(|said| said.split(|c: char| !c.is_ascii_alphanumeric() && c != '.'));
@@ -135,20 +135,20 @@ impl Attacker {
 
 /// Runs one sequence. A `reader` sees the mails as well.
 async fn changed(seed: u64, reader: bool) -> bool {
-    let world = limited(Profile::ALL[usize::try_from(seed % 3).unwrap()]);
-    world.account(ANN).await;
-    world.account(BOB).await;
-    let before = (world.hash(ANN).await, world.hash(BOB).await);
+    let bench = limited(Profile::ALL[usize::try_from(seed % 3).unwrap()]);
+    bench.account(ANN).await;
+    bench.account(BOB).await;
+    let before = (bench.hash(ANN).await, bench.hash(BOB).await);
     let mut attacker = Attacker { dice: Dice(seed), heard: Vec::new(), mailed: Vec::new() };
     for _ in 0..CALLS {
         match attacker.dice.below(10) {
             0 => {
                 let spans = [Duration::from_secs(1), Duration::from_secs(61), HOUR, DAY];
-                world.memory.clock.advance(spans[attacker.dice.below(4)]);
+                bench.memory.clock.advance(spans[attacker.dice.below(4)]);
             }
             1 | 2 => {
-                world.work().await;
-                let mails = world.memory.mailer.take();
+                bench.work().await;
+                let mails = bench.memory.mailer.take();
                 assert!(reader || mails.iter().all(|mail| mail.kind != SentKind::Changed), "sequence {seed}");
                 for mail in mails.iter().filter(|_| reader) {
                     attacker.mailed.push(mail.secret.rsplit('=').next().unwrap().to_owned());
@@ -158,12 +158,12 @@ async fn changed(seed: u64, reader: bool) -> bool {
                 // What a shop's staff does meanwhile.
                 let email = attacker.dice.one_of(&[ANN, BOB]);
                 let blocked = attacker.dice.below(10) == 0;
-                world.block(email, blocked).await;
+                bench.block(email, blocked).await;
             }
-            _ => attacker.call(&world).await,
+            _ => attacker.call(&bench).await,
         }
     }
-    (world.hash(ANN).await, world.hash(BOB).await) != before
+    (bench.hash(ANN).await, bench.hash(BOB).await) != before
 }
 
 #[tokio::test]
@@ -187,21 +187,21 @@ async fn the_same_sequences_by_somebody_who_reads_the_mail_change_passwords() {
 #[tokio::test]
 async fn a_step_cannot_be_taken_before_the_one_that_it_follows() {
     for profile in Profile::ALL {
-        let world = limited(profile);
-        world.account(ANN).await;
+        let bench = limited(profile);
+        bench.account(ANN).await;
         for place in [PX0, WORTHAI, STRAPI, INSFORGE] {
             let dialect = &DIALECTS[place];
             for asked in [false, true] {
                 if asked {
-                    world.post(dialect.ask, dialect.asked(ANN)).await;
-                    world.work().await;
+                    bench.post(dialect.ask, dialect.request_body(ANN)).await;
+                    bench.work().await;
                 }
                 for secret in ["", ANN, "1", "000000", "undefined", &"0".repeat(64), &"0".repeat(128)] {
-                    let answer = world.reset(dialect, secret, NEW_PASSWORD).await;
+                    let answer = bench.reset(dialect, secret, NEW_PASSWORD).await;
                     assert!(answer.status().as_u16() >= 400, "{} {secret}", dialect.name);
                 }
             }
         }
-        assert!(world.logs_in(ANN, OLD_PASSWORD).await);
+        assert!(bench.logs_in(ANN, OLD_PASSWORD).await);
     }
 }

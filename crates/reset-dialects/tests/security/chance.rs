@@ -5,15 +5,15 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use reset_core::{
     Resets,
     account::AccountId,
+    issue_policy::{Delivery, IssuePolicies, IssuePolicy},
     keys::Keys,
     memory::Memory,
-    recipe::{Carriage, Recipe, Recipes},
-    request::{Ask, Disclosure},
-    secret::{Scope, Seed, Shape, SixDigits, TicketSecret},
+    request::{Disclosure, ResetRequest},
+    secret::{Scope, SecretFormat, Seed, SixDigits, TicketSecret},
     ticket::TicketKind,
 };
 
-use crate::world::{OLD_PASSWORD, Profile, World, address, root, world};
+use crate::bench::{AttackBench, OLD_PASSWORD, Profile, address, bench, root};
 
 /// How far the digits of so many codes are from even, as chi-square of nine degrees of freedom.
 fn unevenness(mint: fn(&Seed) -> String) -> f64 {
@@ -47,7 +47,7 @@ fn digits_are_even_and_the_same_count_shows_the_usual_mistake() {
 /// One hundred codes and no more.
 struct Hundred;
 
-impl Shape for Hundred {
+impl SecretFormat for Hundred {
     fn kind(&self) -> TicketKind {
         TicketKind::Code
     }
@@ -61,40 +61,40 @@ impl Shape for Hundred {
 
 #[tokio::test]
 async fn of_a_hundred_codes_sixty_are_live_at_once_and_each_opens_its_own_account() {
-    let recipe = Recipe {
-        shape: Arc::new(Hundred),
+    let policy = IssuePolicy {
+        format: Arc::new(Hundred),
         scope: Scope::Global,
-        life: Duration::from_secs(900),
-        carriage: Carriage::Code,
+        lifetime: Duration::from_secs(900),
+        delivery: Delivery::Code,
     };
-    let recipes = vec![Recipes { dialect: "px0", usual: recipe, crowded: None }];
+    let policies = vec![IssuePolicies { dialect: "px0", primary: policy, fallback: None }];
     let memory = Memory::new(8);
-    let resets = Resets::new(memory.adapters(), Keys::new(&root()), recipes, false);
-    let world = World { memory, resets, ..world(Profile::Compatible) };
+    let resets = Resets::new(memory.adapters(), Keys::new(&root()), policies, false);
+    let bench = AttackBench { memory, resets, ..bench(Profile::Compatible) };
     let mut codes = BTreeSet::new();
     for number in 0..60 {
         let email = format!("user{number}@example.org");
-        world.account(&email).await;
-        let ask = Ask {
+        bench.account(&email).await;
+        let ask = ResetRequest {
             dialect: "px0",
             email: Some(address(&email)),
             redirect_to: None,
             locale: None,
             network: None,
-            reference: world.resets.reference(),
+            reference: bench.resets.reference(),
             disclosure: Disclosure::Never,
         };
-        world.resets.request(ask).await.unwrap();
-        let mail = world.mails().await.remove(0);
+        bench.resets.request(ask).await.unwrap();
+        let mail = bench.mails().await.remove(0);
         assert!(codes.insert((mail.secret.clone(), email)), "{}", mail.secret);
     }
     let different: BTreeSet<&String> = codes.iter().map(|(code, _)| code).collect();
     assert_eq!(different.len(), 60);
     for (code, email) in &codes {
         let secret = TicketSecret::new(TicketKind::Code, code.clone());
-        let password = crate::world::password("another one");
-        let account = world.resets.redeem("px0", &secret, password, None).await;
+        let password = crate::bench::password("another one");
+        let account = bench.resets.redeem("px0", &secret, password, None).await;
         assert_eq!(account.ok().unwrap().email, *email);
-        assert!(!world.logs_in(email, OLD_PASSWORD).await);
+        assert!(!bench.logs_in(email, OLD_PASSWORD).await);
     }
 }

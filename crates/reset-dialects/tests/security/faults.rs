@@ -21,13 +21,13 @@ use reset_core::{
     ports::{Adapters, Hasher},
 };
 use reset_dialects::{
-    Api, Endpoint, Serving, dialects,
-    route::{Call, Role},
+    Api, Endpoint, ServeOptions, dialects,
+    route::{Call, EndpointKind},
 };
 
-use crate::world::{
-    ANN, DIALECTS, EXCHANGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, World, peopled, settings,
-    text, told,
+use crate::bench::{
+    ANN, AttackBench, DIALECTS, EXCHANGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, peopled,
+    settings, text, told,
 };
 
 /// Each dialect's word for a fault of ours.
@@ -46,17 +46,17 @@ const FAILURES: [(&str, &str); 4] = [
 
 #[tokio::test]
 async fn a_handler_that_panics_is_the_dialects_own_500_and_says_nothing_of_it() {
-    let world = peopled(Profile::Links).await;
+    let bench = peopled(Profile::Links).await;
     let mut all = dialects(settings(Profile::Links, &[TARGET]));
     for dialect in &mut all {
         let endpoint =
-            Endpoint::new(Method::POST, Role::Trigger, &Arc::new(()), |_: Arc<()>, _: Call| panics());
+            Endpoint::new(Method::POST, EndpointKind::Trigger, &Arc::new(()), |_: Arc<()>, _: Call| panics());
         dialect.rows.push((format!("/panics/{}", dialect.name), vec![endpoint]));
     }
-    let world = World { api: Api::new(world.resets.clone(), all, Serving::default()), ..world };
+    let bench = AttackBench { api: Api::new(bench.resets.clone(), all, ServeOptions::default()), ..bench };
     for (name, body) in FAILURES {
         for _ in 0..3 {
-            let answer = world.post(&format!("/panics/{name}"), "{}").await;
+            let answer = bench.post(&format!("/panics/{name}"), "{}").await;
             assert_eq!((answer.status().as_u16(), text(&answer)), (500, body), "{name}");
             assert!(!format!("{:?}", answer.headers()).contains("canary"));
         }
@@ -72,27 +72,27 @@ async fn panics() -> Result<Response<Bytes>, Response<Bytes>> {
 async fn a_store_that_is_away_gets_every_row_its_dialects_500_and_no_secret_is_spent() {
     let failures = BTreeMap::from(FAILURES);
     for dialect in &DIALECTS {
-        let world = peopled(Profile::Links).await;
-        let secret = world.secret(dialect, ANN).await;
-        world.memory.store.set_outage(Outage::Everything);
+        let bench = peopled(Profile::Links).await;
+        let secret = bench.secret(dialect, ANN).await;
+        bench.memory.store.set_outage(Outage::Everything);
         let failure = format!("500 {}", failures[dialect.name]);
         for email in [ANN, "ghost@example.org"] {
             assert_eq!(
-                told(&world.post(dialect.ask, dialect.asked(email)).await),
+                told(&bench.post(dialect.ask, dialect.request_body(email)).await),
                 failure,
                 "{}",
                 dialect.name
             );
         }
-        assert_eq!(told(&world.reset(dialect, &secret, NEW_PASSWORD).await), failure, "{}", dialect.name);
+        assert_eq!(told(&bench.reset(dialect, &secret, NEW_PASSWORD).await), failure, "{}", dialect.name);
         if dialect.name == "insforge" {
-            assert_eq!(told(&world.get(&format!("{LINK}?token={secret}")).await), failure);
+            assert_eq!(told(&bench.get(&format!("{LINK}?token={secret}")).await), failure);
             let guess = format!(r#"{{"email":"{ANN}","code":"000000"}}"#);
-            assert_eq!(told(&world.post(EXCHANGE, guess).await), failure);
+            assert_eq!(told(&bench.post(EXCHANGE, guess).await), failure);
         }
-        world.memory.store.set_outage(Outage::None);
-        assert!(world.mails().await.is_empty() && world.logs_in(ANN, OLD_PASSWORD).await);
-        assert_eq!(world.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
+        bench.memory.store.set_outage(Outage::None);
+        assert!(bench.mails().await.is_empty() && bench.logs_in(ANN, OLD_PASSWORD).await);
+        assert_eq!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
     }
 }
 
@@ -117,30 +117,31 @@ impl Hasher for Counting {
 #[tokio::test]
 async fn nothing_is_hashed_without_a_live_secret_and_a_password_within_the_rules() {
     for profile in Profile::ALL {
-        let world = peopled(profile).await;
+        let bench = peopled(profile).await;
         let count = Arc::new(AtomicUsize::default());
-        let adapters = world.memory.adapters();
+        let adapters = bench.memory.adapters();
         let hasher = Arc::new(Counting { inner: adapters.hasher.clone(), count: count.clone() });
         let all = dialects(settings(profile, &[TARGET]));
-        let recipes = all.iter().filter_map(|dialect| dialect.recipes.clone()).collect();
+        let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
         let resets =
-            Resets::new(Adapters { hasher, ..adapters }, Keys::new(&crate::world::root()), recipes, false);
-        let world = World { api: Api::new(resets.clone(), all, Serving::default()), resets, ..world };
+            Resets::new(Adapters { hasher, ..adapters }, Keys::new(&crate::bench::root()), policies, false);
+        let bench =
+            AttackBench { api: Api::new(resets.clone(), all, ServeOptions::default()), resets, ..bench };
         for dialect in &DIALECTS {
-            let old = world.secret(dialect, ANN).await;
-            let secret = world.secret(dialect, ANN).await;
+            let old = bench.secret(dialect, ANN).await;
+            let secret = bench.secret(dialect, ANN).await;
             let wrong: String = secret.chars().rev().collect();
             let long = "a".repeat(1_025);
             for secret in [&old, &wrong, "", "000000", &"0".repeat(64), &"0".repeat(128), "a.b.c"] {
                 for password in [NEW_PASSWORD, "", "short", &long] {
-                    world.reset(dialect, secret, password).await;
+                    bench.reset(dialect, secret, password).await;
                 }
             }
             for password in ["", "short", &long, &"a".repeat(60_000)] {
-                assert_eq!(world.reset(dialect, &secret, password).await.status(), 400, "{}", dialect.name);
+                assert_eq!(bench.reset(dialect, &secret, password).await.status(), 400, "{}", dialect.name);
             }
             assert_eq!(count.load(Ordering::Relaxed), 0, "{profile:?} {}", dialect.name);
-            assert_eq!(world.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
+            assert_eq!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
             assert_eq!(count.swap(0, Ordering::Relaxed), 1, "{profile:?} {}", dialect.name);
         }
     }

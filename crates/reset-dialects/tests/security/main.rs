@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bench;
 mod calls;
 mod chance;
 mod faults;
@@ -11,4 +12,3 @@ mod rows;
 mod secrets;
 mod spending;
 mod tokens;
-mod world;

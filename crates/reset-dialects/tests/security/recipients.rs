@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::world::{ANN, BOB, DIALECTS, EXCHANGE, NEW_PASSWORD, Profile, TARGET, peopled, text, told, world};
+use crate::bench::{ANN, BOB, DIALECTS, EXCHANGE, NEW_PASSWORD, Profile, TARGET, bench, peopled, text, told};
 
 /// Addresses that mail libraries accept or mend, and that get no mail (security.md R22 and section F).
 fn refused() -> Vec<String> {
@@ -63,13 +63,13 @@ fn refused() -> Vec<String> {
 #[tokio::test]
 async fn what_a_mail_library_would_mend_gets_no_mail_through_any_dialect() {
     for profile in Profile::ALL {
-        let world = peopled(profile).await;
+        let bench = peopled(profile).await;
         for twin in ["a@b.com", "c@evil.com", "x@evil.com", "mike@example.org", "a@gmail.com"] {
-            world.account(twin).await;
+            bench.account(twin).await;
         }
         for dialect in &DIALECTS {
             for email in refused() {
-                let answer = world.post(dialect.ask, dialect.asked(&email)).await;
+                let answer = bench.post(dialect.ask, dialect.request_body(&email)).await;
                 // px0 has a word for missing addresses only: such a one is an unknown user (A9).
                 let expected = match (dialect.name, profile) {
                     ("px0", Profile::Hardened) => 200,
@@ -80,13 +80,13 @@ async fn what_a_mail_library_would_mend_gets_no_mail_through_any_dialect() {
                 assert!(!text(&answer).contains("evil"), "{} repeats {email:?}", dialect.name);
             }
         }
-        assert!(world.jobs().is_empty(), "{profile:?}: something was accepted");
-        assert!(world.mails().await.is_empty());
+        assert!(bench.jobs().is_empty(), "{profile:?}: something was accepted");
+        assert!(bench.mails().await.is_empty());
         // The addresses beside them are none of these.
         for dialect in &DIALECTS {
-            world.post(dialect.ask, dialect.asked("a@b.com")).await;
+            bench.post(dialect.ask, dialect.request_body("a@b.com")).await;
         }
-        let mails = world.mails().await;
+        let mails = bench.mails().await;
         assert_eq!(mails.len(), 4);
         assert!(mails.iter().all(|mail| mail.to == "a@b.com"));
     }
@@ -94,12 +94,12 @@ async fn what_a_mail_library_would_mend_gets_no_mail_through_any_dialect() {
 
 #[tokio::test]
 async fn a_mail_goes_to_the_address_as_it_is_stored_whatever_was_typed() {
-    let world = world(Profile::Links);
-    world.account("Ann.Lee+b'--@Example.org").await;
+    let bench = bench(Profile::Links);
+    bench.account("Ann.Lee+b'--@Example.org").await;
     for dialect in &DIALECTS {
         for typed in ["ann.lee+b'--@example.org", "ANN.LEE+B'--@EXAMPLE.ORG", "Ann.Lee+b'--@Example.org"] {
-            world.post(dialect.ask, dialect.asked(typed)).await;
-            let mails = world.mails().await;
+            bench.post(dialect.ask, dialect.request_body(typed)).await;
+            let mails = bench.mails().await;
             assert_eq!(mails.len(), 1, "{} {typed}", dialect.name);
             assert_eq!(mails[0].to, "Ann.Lee+b'--@Example.org");
         }
@@ -125,33 +125,33 @@ const TWINS: [(&str, &str); 12] = [
 #[tokio::test]
 async fn a_unicode_twin_never_stands_for_an_ascii_address() {
     for profile in Profile::ALL {
-        let world = world(profile);
+        let bench = bench(profile);
         let mut known: Vec<&str> = TWINS.iter().map(|(account, _)| *account).collect();
         known.dedup();
         for account in known {
-            world.account(account).await;
+            bench.account(account).await;
         }
         for dialect in &DIALECTS {
             for (account, twin) in TWINS {
-                let answer = world.post(dialect.ask, dialect.asked(twin)).await;
+                let answer = bench.post(dialect.ask, dialect.request_body(twin)).await;
                 assert!(!text(&answer).contains(account), "{} {twin}", dialect.name);
-                assert!(world.mails().await.is_empty(), "{} mails {account} for {twin}", dialect.name);
+                assert!(bench.mails().await.is_empty(), "{} mails {account} for {twin}", dialect.name);
             }
         }
     }
     // Nor where a code is exchanged.
-    let world = world(Profile::Compatible);
-    world.account("mike@example.org").await;
-    let code = world.mailed(&DIALECTS[crate::world::INSFORGE], "mike@example.org").await;
-    let answer = world.post(EXCHANGE, format!(r#"{{"email":"mıke@example.org","code":"{code}"}}"#)).await;
+    let bench = bench(Profile::Compatible);
+    bench.account("mike@example.org").await;
+    let code = bench.mailed(&DIALECTS[crate::bench::INSFORGE], "mike@example.org").await;
+    let answer = bench.post(EXCHANGE, format!(r#"{{"email":"mıke@example.org","code":"{code}"}}"#)).await;
     assert_eq!(answer.status(), 400);
-    world.exchanged("mike@example.org", &code).await;
+    bench.exchanged("mike@example.org", &code).await;
 }
 
 #[tokio::test]
 async fn only_one_scalar_address_is_read_from_one_object() {
     for profile in Profile::ALL {
-        let world = peopled(profile).await;
+        let bench = peopled(profile).await;
         for dialect in &DIALECTS {
             let values = [
                 format!(r#"["{ANN}","{BOB}"]"#),
@@ -164,8 +164,9 @@ async fn only_one_scalar_address_is_read_from_one_object() {
                 r#""""#.to_owned(),
                 r#""\ud800@example.org""#.to_owned(),
             ];
-            let mut bodies: Vec<String> = values.iter().map(|value| dialect.asks(value)).collect();
-            let one = dialect.asked(ANN);
+            let mut bodies: Vec<String> =
+                values.iter().map(|value| dialect.request_body_raw(value)).collect();
+            let one = dialect.request_body(ANN);
             let fields = &one[1..one.len() - 1];
             bodies.extend([
                 format!(r#"{{"email":"{BOB}",{fields}}}"#),
@@ -174,7 +175,7 @@ async fn only_one_scalar_address_is_read_from_one_object() {
                 format!("[{one}]"),
                 format!(r#"["{ANN}"]"#),
                 format!(r#""{ANN}""#),
-                format!("{one}{}", dialect.asked(BOB)),
+                format!("{one}{}", dialect.request_body(BOB)),
                 format!("{one},"),
                 format!("\u{feff}{one}"),
                 format!(r#"{{"EMAIL":"{ANN}"}}"#),
@@ -184,37 +185,37 @@ async fn only_one_scalar_address_is_read_from_one_object() {
                 String::new(),
             ]);
             for body in bodies {
-                let answer = world.post(dialect.ask, body.clone()).await;
+                let answer = bench.post(dialect.ask, body.clone()).await;
                 assert_eq!(answer.status(), 400, "{} {body}", dialect.name);
                 assert!(!text(&answer).contains("example.org"), "{} repeats {body}", dialect.name);
             }
             // Two addresses in one text are none.
             for both in [format!("{ANN},{BOB}"), format!("{ANN};{BOB}"), format!("{ANN} {BOB}")] {
-                assert_ne!(world.post(dialect.ask, dialect.asked(&both)).await.status(), 202);
+                assert_ne!(bench.post(dialect.ask, dialect.request_body(&both)).await.status(), 202);
             }
         }
-        assert!(world.mails().await.is_empty(), "{profile:?}");
+        assert!(bench.mails().await.is_empty(), "{profile:?}");
     }
 }
 
 #[tokio::test]
 async fn an_address_in_the_query_or_in_a_form_is_not_read() {
     for dialect in &DIALECTS {
-        let world = peopled(Profile::Links).await;
+        let bench = peopled(Profile::Links).await;
         for query in [format!("?email={BOB}"), format!("?email[]={BOB}&email={BOB}")] {
-            let answer = world.post(&format!("{}{query}", dialect.ask), dialect.asked(ANN)).await;
+            let answer = bench.post(&format!("{}{query}", dialect.ask), dialect.request_body(ANN)).await;
             assert!(answer.status().is_success(), "{}", dialect.name);
-            let mails = world.mails().await;
+            let mails = bench.mails().await;
             assert_eq!(mails.iter().map(|mail| mail.to.as_str()).collect::<Vec<_>>(), [ANN]);
-            let bare = world.post(&format!("{}{query}", dialect.ask), "{}").await;
+            let bare = bench.post(&format!("{}{query}", dialect.ask), "{}").await;
             assert_eq!(bare.status(), 400, "{}", dialect.name);
         }
         for kind in ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"] {
             let headers = [("content-type", kind)];
-            let answer = world.send(&Method::POST, dialect.ask, &headers, dialect.asked(ANN)).await;
+            let answer = bench.send(&Method::POST, dialect.ask, &headers, dialect.request_body(ANN)).await;
             assert_eq!(answer.status(), 415, "{} {kind}", dialect.name);
         }
-        assert!(world.mails().await.is_empty());
+        assert!(bench.mails().await.is_empty());
     }
 }
 
@@ -222,18 +223,18 @@ async fn an_address_in_the_query_or_in_a_form_is_not_read() {
 async fn nothing_that_a_stranger_writes_reaches_a_mail() {
     let hostile = ["\\r\\nBcc: c@evil.com", "\\u0000", "\\u0085x", "\\u2028x", "<a href=//evil>", "{{7*7}}"];
     for dialect in &DIALECTS {
-        let world = peopled(Profile::Links).await;
+        let bench = peopled(Profile::Links).await;
         let [secret, _] = dialect.fields;
-        world.post(dialect.ask, dialect.asked(ANN)).await;
-        let plain = world.mails().await.remove(0);
+        bench.post(dialect.ask, dialect.request_body(ANN)).await;
+        let plain = bench.mails().await.remove(0);
         for text in hostile {
-            let asked = dialect.asked(ANN);
+            let asked = dialect.request_body(ANN);
             let fields = &asked[1..asked.len() - 1];
             for extra in ["name", "locale", "username", "subject", "from", "to", "cc", "redirectTo2"] {
                 let body = format!(r#"{{{fields},"{extra}":"{text}"}}"#);
-                let answer = world.post(dialect.ask, body).await;
+                let answer = bench.post(dialect.ask, body).await;
                 // worthai and Strapi know no field but the address; px0 and InsForge pass others over.
-                let mails = world.mails().await;
+                let mails = bench.mails().await;
                 match dialect.name {
                     "worthai" | "strapi" => assert!(answer.status() == 400 && mails.is_empty()),
                     _ => {
@@ -249,30 +250,30 @@ async fn nothing_that_a_stranger_writes_reaches_a_mail() {
                 }
             }
         }
-        let answer = world.post(dialect.reset, format!(r#"{{"{secret}":"\r\nSet-Cookie: a=b"}}"#)).await;
+        let answer = bench.post(dialect.reset, format!(r#"{{"{secret}":"\r\nSet-Cookie: a=b"}}"#)).await;
         assert!(!told(&answer).contains("Set-Cookie"));
     }
     // The one field of a stranger's that is kept: where a link is to lead.
-    let world = peopled(Profile::Links).await;
+    let bench = peopled(Profile::Links).await;
     for text in hostile {
         for target in [text.to_owned(), format!("{TARGET}{text}"), format!("{TARGET}?x={text}")] {
             let body = format!(r#"{{"email":"{ANN}","redirectTo":"{target}"}}"#);
-            assert_eq!(world.post(DIALECTS[3].ask, body).await.status(), 400, "{target}");
+            assert_eq!(bench.post(DIALECTS[3].ask, body).await.status(), 400, "{target}");
         }
     }
-    assert!(world.mails().await.is_empty());
-    assert!(!world.logs_in(ANN, NEW_PASSWORD).await);
+    assert!(bench.mails().await.is_empty());
+    assert!(!bench.logs_in(ANN, NEW_PASSWORD).await);
 }
 
 #[tokio::test]
 async fn who_has_an_account_and_who_is_blocked_cannot_be_told_from_an_answer() {
     for profile in Profile::ALL {
-        let world = peopled(profile).await;
-        world.block(BOB, true).await;
+        let bench = peopled(profile).await;
+        bench.block(BOB, true).await;
         for dialect in &DIALECTS {
             let mut answers = Vec::new();
             for email in [ANN, BOB, "ghost@example.org", "another.ghost@example.com"] {
-                let answer = world.post(dialect.ask, dialect.asked(email)).await;
+                let answer = bench.post(dialect.ask, dialect.request_body(email)).await;
                 let mut headers = answer.headers().clone();
                 headers.remove("x-reset-reference").unwrap();
                 answers.push((headers, told(&answer)));
@@ -284,6 +285,6 @@ async fn who_has_an_account_and_who_is_blocked_cannot_be_told_from_an_answer() {
             assert!(answers.iter().all(|answer| *answer == answers[0]), "{profile:?} {}", dialect.name);
             assert_eq!(known != answers[0], disclosed, "{profile:?} {}", dialect.name);
         }
-        assert!(world.mails().await.iter().all(|mail| mail.to == ANN));
+        assert!(bench.mails().await.iter().all(|mail| mail.to == ANN));
     }
 }

@@ -1,14 +1,14 @@
-//! Where a link may lead, asked at the door and again when it is opened: every vector of security.md R33 and F.
+//! Where a link may lead, asked at the redemption and again when it is opened: every vector of security.md R33 and F.
 
 use http::{Method, header};
 use reset_core::{
     budget::Budgeting,
     memory::Memory,
-    request::{Ask, Disclosure},
+    request::{Disclosure, ResetRequest},
 };
 
-use crate::world::{
-    ANN, DIALECTS, INSFORGE, LINK, Profile, TARGET, World, address, over, peopled, settings, text,
+use crate::bench::{
+    ANN, AttackBench, DIALECTS, INSFORGE, LINK, Profile, TARGET, address, over, peopled, settings, text,
 };
 
 /// Targets that lead elsewhere, or that a reader takes for another one.
@@ -76,25 +76,25 @@ const HOSTILE: [&str; 58] = [
 /// Lists that hold the good target: exactly, below a path, and by a star in the host.
 const LISTS: [&[&str]; 3] = [&[TARGET], &["https://app.example.com/**"], &["https://*.example.com/reset/**"]];
 
-async fn linked(allowed: &[&str]) -> World {
-    let world = over(Memory::new(3), Profile::Links, settings(Profile::Links, allowed), Budgeting::default());
-    world.account(ANN).await;
-    world
+async fn linked(allowed: &[&str]) -> AttackBench {
+    let bench = over(Memory::new(3), Profile::Links, settings(Profile::Links, allowed), Budgeting::default());
+    bench.account(ANN).await;
+    bench
 }
 
 /// The path and query of a link to `target` that was mailed without asking any list.
-async fn smuggled(world: &World, target: &str) -> String {
-    let ask = Ask {
+async fn smuggled(bench: &AttackBench, target: &str) -> String {
+    let ask = ResetRequest {
         dialect: "insforge",
         email: Some(address(ANN)),
         redirect_to: Some(target.to_owned()),
         locale: None,
         network: None,
-        reference: world.resets.reference(),
+        reference: bench.resets.reference(),
         disclosure: Disclosure::Never,
     };
-    world.resets.request(ask).await.unwrap();
-    let mail = world.mails().await.remove(0);
+    bench.resets.request(ask).await.unwrap();
+    let mail = bench.mails().await.remove(0);
     mail.secret.strip_prefix("https://accounts.example.com").unwrap().to_owned()
 }
 
@@ -102,35 +102,35 @@ async fn smuggled(world: &World, target: &str) -> String {
 async fn a_hostile_target_is_refused_when_a_link_is_asked_for_and_never_repeated() {
     let [.., insforge] = &DIALECTS;
     for allowed in LISTS {
-        let world = linked(allowed).await;
+        let bench = linked(allowed).await;
         for target in HOSTILE {
             let body = serde_json::json!({"email": ANN, "redirectTo": target}).to_string();
-            let answer = world.post(insforge.ask, body).await;
+            let answer = bench.post(insforge.ask, body).await;
             assert_eq!(answer.status(), 400, "{target:?} by {allowed:?}");
             assert!(answer.headers().get(header::LOCATION).is_none(), "{target:?}");
             assert!(!text(&answer).contains("evil") && !text(&answer).contains("app."), "{target:?}");
         }
-        assert!(world.mails().await.is_empty());
+        assert!(bench.mails().await.is_empty());
         // It is the target that was refused, and not the request.
-        assert_eq!(world.post(insforge.ask, insforge.asked(ANN)).await.status(), 202);
-        assert_eq!(world.mails().await.len(), 1);
+        assert_eq!(bench.post(insforge.ask, insforge.request_body(ANN)).await.status(), 202);
+        assert_eq!(bench.mails().await.len(), 1);
     }
 }
 
 #[tokio::test]
 async fn a_hostile_target_is_refused_when_the_link_is_opened_though_it_was_mailed() {
     for allowed in LISTS {
-        let world = linked(allowed).await;
+        let bench = linked(allowed).await;
         for target in HOSTILE {
-            let link = smuggled(&world, target).await;
+            let link = smuggled(&bench, target).await;
             for method in [Method::GET, Method::HEAD] {
-                let answer = world.send(&method, &link, &[], "").await;
+                let answer = bench.send(&method, &link, &[], "").await;
                 assert_eq!(answer.status(), 400, "{target:?} by {allowed:?}");
                 assert!(answer.headers().get(header::LOCATION).is_none(), "{target:?}");
             }
         }
-        let link = smuggled(&world, TARGET).await;
-        let answer = world.get(&link).await;
+        let link = smuggled(&bench, TARGET).await;
+        let answer = bench.get(&link).await;
         assert_eq!(answer.status(), 302);
         let location = answer.headers()[header::LOCATION].to_str().unwrap();
         assert!(location.starts_with("https://app.example.com/reset?token="), "{location}");
@@ -139,28 +139,28 @@ async fn a_hostile_target_is_refused_when_the_link_is_opened_though_it_was_maile
 
 #[tokio::test]
 async fn an_empty_list_allows_no_target_at_the_door_and_none_at_the_click() {
-    let world = linked(&[]).await;
+    let bench = linked(&[]).await;
     let insforge = &DIALECTS[INSFORGE];
     for target in [TARGET, "http://localhost/", "https://accounts.example.com/reset", "myapp://reset"] {
         let body = serde_json::json!({"email": ANN, "redirectTo": target}).to_string();
-        assert_eq!(world.post(insforge.ask, body).await.status(), 400, "{target}");
-        let link = smuggled(&world, target).await;
-        let answer = world.get(&link).await;
+        assert_eq!(bench.post(insforge.ask, body).await.status(), 400, "{target}");
+        let link = smuggled(&bench, target).await;
+        let answer = bench.get(&link).await;
         assert!(answer.status() == 400 && answer.headers().get(header::LOCATION).is_none(), "{target}");
     }
 }
 
 #[tokio::test]
 async fn no_other_parameter_of_a_link_names_its_target() {
-    let world = peopled(Profile::Links).await;
-    let link = smuggled(&world, TARGET).await;
+    let bench = peopled(Profile::Links).await;
+    let link = smuggled(&bench, TARGET).await;
     let evil = "https%3A%2F%2Fevil.com";
     for name in ["redirectTo", "redirect_to", "next", "url", "insforge_error", "token%5B%5D"] {
-        let answer = world.get(&format!("{link}&{name}={evil}")).await;
+        let answer = bench.get(&format!("{link}&{name}={evil}")).await;
         assert_eq!(answer.status(), 302, "{name}");
         assert!(!answer.headers()[header::LOCATION].to_str().unwrap().contains("evil"), "{name}");
     }
     let doubled = format!("{LINK}?token={evil}&{}", link.split_once('?').unwrap().1);
-    let answer = world.get(&doubled).await;
+    let answer = bench.get(&doubled).await;
     assert!(answer.status() == 400 && answer.headers().get(header::LOCATION).is_none());
 }

@@ -2,28 +2,28 @@
 //! (R12, R32, R36, R37, R39, R42).
 
 use http::{Method, StatusCode, header};
-use reset_dialects::{Api, PerClient, Route, Serving, dialects, route::Role};
+use reset_dialects::{Api, ClientLimits, Route, ServeOptions, dialects, route::EndpointKind};
 
-use crate::world::{
-    ANN, DIALECTS, EXCHANGE, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, World, peopled,
-    settings, text, told,
+use crate::bench::{
+    ANN, AttackBench, DIALECTS, EXCHANGE, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET,
+    peopled, settings, text, told,
 };
 
 /// Whether a row takes JSON; the forms of pages are no JSON.
 fn takes_json(route: &Route) -> bool {
-    route.endpoint(&Method::POST).is_some_and(|endpoint| endpoint.role != Role::Form)
+    route.endpoint(&Method::POST).is_some_and(|endpoint| endpoint.kind != EndpointKind::Form)
 }
 
 /// The rows that take JSON: path, and a sound body for it.
-fn posts(world: &World) -> Vec<(String, String)> {
-    let rows = world.api.routes().iter().filter(|route| takes_json(route));
+fn posts(bench: &AttackBench) -> Vec<(String, String)> {
+    let rows = bench.api.routes().iter().filter(|route| takes_json(route));
     rows.map(|route| (route.path.clone(), sound(&route.path))).collect()
 }
 
 fn sound(path: &str) -> String {
     let of = |other: &str| path == other || format!("/api{path}") == other;
     if let Some(dialect) = DIALECTS.iter().find(|dialect| of(dialect.ask)) {
-        return dialect.asked(ANN);
+        return dialect.request_body(ANN);
     }
     if let Some(dialect) = DIALECTS.iter().find(|dialect| of(dialect.reset)) {
         return (dialect.body)("000000", NEW_PASSWORD);
@@ -34,17 +34,17 @@ fn sound(path: &str) -> String {
 
 #[tokio::test]
 async fn every_row_answers_its_own_methods_alone_and_names_them() {
-    let world = peopled(Profile::Links).await;
+    let bench = peopled(Profile::Links).await;
     let methods =
         ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND", "RESET", "post"];
-    for route in world.api.routes().to_vec() {
+    for route in bench.api.routes().to_vec() {
         for method in methods.map(|name| Method::from_bytes(name.as_bytes()).unwrap()) {
             if route.endpoint(&method).is_some() {
                 continue;
             }
             let path = &route.path;
             let body = if takes_json(&route) { sound(path) } else { String::new() };
-            let answer = world.send(&method, path, &[], body).await;
+            let answer = bench.send(&method, path, &[], body).await;
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
             let allow = answer.headers()[header::ALLOW].to_str().unwrap();
             let has = |method: &Method| route.endpoint(method).is_some();
@@ -55,24 +55,24 @@ async fn every_row_answers_its_own_methods_alone_and_names_them() {
             };
             assert_eq!(allow, own, "{method} {path}");
         }
-        let options = world.send(&Method::OPTIONS, &route.path, &[], "").await;
+        let options = bench.send(&Method::OPTIONS, &route.path, &[], "").await;
         assert_eq!((options.status().as_u16(), text(&options)), (204, ""), "{}", route.path);
     }
-    assert!(world.jobs().is_empty());
+    assert!(bench.jobs().is_empty());
 }
 
 #[tokio::test]
 async fn no_header_and_no_parameter_overrides_the_method() {
     for (path, body) in posts(&peopled(Profile::Links).await) {
-        let world = peopled(Profile::Links).await;
+        let bench = peopled(Profile::Links).await;
         for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
-            let answer = world.send(&Method::GET, &path, &[(name, "POST")], body.clone()).await;
+            let answer = bench.send(&Method::GET, &path, &[(name, "POST")], body.clone()).await;
             assert_eq!(answer.status(), 405, "{name} {path}");
         }
-        let answer = world.send(&Method::GET, &format!("{path}?_method=POST"), &[], body.clone()).await;
+        let answer = bench.send(&Method::GET, &format!("{path}?_method=POST"), &[], body.clone()).await;
         assert_eq!(answer.status(), 405, "{path}");
-        assert!(world.jobs().is_empty(), "{path}");
-        let plain = told(&world.post(&path, body.clone()).await);
+        assert!(bench.jobs().is_empty(), "{path}");
+        let plain = told(&bench.post(&path, body.clone()).await);
         let other = peopled(Profile::Links).await;
         let headers = [("x-http-method-override", "GET")];
         assert_eq!(told(&other.send(&Method::POST, &path, &headers, body).await), plain, "{path}");
@@ -81,8 +81,8 @@ async fn no_header_and_no_parameter_overrides_the_method() {
 
 #[tokio::test]
 async fn a_form_that_any_page_could_post_is_refused_before_it_is_read() {
-    let world = peopled(Profile::Links).await;
-    for (path, body) in posts(&world) {
+    let bench = peopled(Profile::Links).await;
+    for (path, body) in posts(&bench) {
         for kind in [
             "text/plain",
             "text/plain; charset=application/json",
@@ -94,47 +94,49 @@ async fn a_form_that_any_page_could_post_is_refused_before_it_is_read() {
             "*/*",
             "",
         ] {
-            let answer = world.send(&Method::POST, &path, &[("content-type", kind)], body.clone()).await;
+            let answer = bench.send(&Method::POST, &path, &[("content-type", kind)], body.clone()).await;
             assert_eq!(answer.status(), 415, "{path} {kind:?}");
         }
     }
-    assert!(world.jobs().is_empty());
+    assert!(bench.jobs().is_empty());
 }
 
 #[tokio::test]
 async fn no_origin_is_allowed_unless_it_is_set() {
-    let world = peopled(Profile::Links).await;
+    let bench = peopled(Profile::Links).await;
     let cors =
         |answer: &http::Response<bytes::Bytes>| answer.headers().contains_key("access-control-allow-origin");
-    for route in world.api.routes().to_vec() {
+    for route in bench.api.routes().to_vec() {
         let post = takes_json(&route);
         let body = if post { sound(&route.path) } else { String::new() };
         let method = if post { Method::POST } else { Method::GET };
         for origin in ["null", "https://evil.example", "https://accounts.example.com.evil.example", "*"] {
             let headers = [("origin", origin), ("access-control-request-method", "POST")];
             for method in [&method, &Method::OPTIONS] {
-                let answer = world.send(method, &route.path, &headers, body.clone()).await;
+                let answer = bench.send(method, &route.path, &headers, body.clone()).await;
                 assert!(!cors(&answer), "{origin} at {}", route.path);
                 assert!(!answer.headers().contains_key("access-control-allow-credentials"));
             }
         }
     }
     // Where one is set, it alone is.
-    let serving =
-        Serving { cors_origins: vec!["https://app.example.com".parse().unwrap()], ..Serving::default() };
+    let serving = ServeOptions {
+        cors_origins: vec!["https://app.example.com".parse().unwrap()],
+        ..ServeOptions::default()
+    };
     let open = settings(Profile::Links, &[TARGET]);
-    let world = World { api: Api::new(world.resets.clone(), dialects(open), serving), ..world };
-    for (path, body) in posts(&world) {
+    let bench = AttackBench { api: Api::new(bench.resets.clone(), dialects(open), serving), ..bench };
+    for (path, body) in posts(&bench) {
         for origin in [
             "null",
             "https://app.example.com.evil.example",
             "http://app.example.com",
             "https://APP.example.com",
         ] {
-            let answer = world.send(&Method::POST, &path, &[("origin", origin)], body.clone()).await;
+            let answer = bench.send(&Method::POST, &path, &[("origin", origin)], body.clone()).await;
             assert!(!cors(&answer) && answer.headers()[header::VARY] == "Origin", "{origin} at {path}");
         }
-        let answer = world.send(&Method::POST, &path, &[("origin", "https://app.example.com")], body).await;
+        let answer = bench.send(&Method::POST, &path, &[("origin", "https://app.example.com")], body).await;
         assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example.com");
     }
 }
@@ -143,25 +145,25 @@ async fn no_origin_is_allowed_unless_it_is_set() {
 async fn nothing_that_was_submitted_is_repeated() {
     const CANARY: &str = "<script>canary</script>";
     for profile in Profile::ALL {
-        let world = peopled(profile).await;
-        for (path, body) in posts(&world) {
+        let bench = peopled(profile).await;
+        for (path, body) in posts(&bench) {
             let fields: serde_json::Value = serde_json::from_str(&body).unwrap();
             for name in fields.as_object().unwrap().keys() {
                 let mut fields = fields.clone();
                 fields[name] = CANARY.into();
-                let answer = world.post(&path, fields.to_string()).await;
+                let answer = bench.post(&path, fields.to_string()).await;
                 assert!(!told(&answer).contains("canary"), "{path} {name}");
                 fields[name] = serde_json::json!({ CANARY: CANARY });
                 fields[CANARY] = CANARY.into();
-                let answer = world.post(&path, fields.to_string()).await;
+                let answer = bench.post(&path, fields.to_string()).await;
                 assert!(!told(&answer).contains("canary"), "{path} {name}");
             }
-            let answer = world.post(&format!("{path}?a=canary"), CANARY).await;
+            let answer = bench.post(&format!("{path}?a=canary"), CANARY).await;
             assert!(
                 !told(&answer).contains("canary") && !format!("{:?}", answer.headers()).contains("canary")
             );
         }
-        let answer = world.get(&format!("{LINK}?token=canary&canary=1")).await;
+        let answer = bench.get(&format!("{LINK}?token=canary&canary=1")).await;
         assert!(!told(&answer).contains("canary"));
     }
 }
@@ -199,43 +201,43 @@ fn doubtful(sound: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn what_can_be_read_in_two_ways_is_not_read() {
-    let world = peopled(Profile::Links).await;
-    for (path, body) in posts(&world) {
+    let bench = peopled(Profile::Links).await;
+    for (path, body) in posts(&bench) {
         for doubtful in doubtful(&body) {
-            let answer = world.post(&path, doubtful.clone()).await;
+            let answer = bench.post(&path, doubtful.clone()).await;
             assert_eq!(answer.status(), 400, "{path} {}", doubtful.chars().take(200).collect::<String>());
         }
         let mut latin = body.clone().into_bytes();
         latin.truncate(latin.len() - 2);
         latin.extend(b"\xe9\"}");
-        assert_eq!(world.post(&path, latin).await.status(), 400, "{path} in Latin-1");
+        assert_eq!(bench.post(&path, latin).await.status(), 400, "{path} in Latin-1");
     }
-    assert!(world.jobs().is_empty());
+    assert!(bench.jobs().is_empty());
 }
 
 #[tokio::test]
 async fn no_field_beyond_the_contract_binds_anything() {
     for dialect in &DIALECTS {
-        let world = peopled(Profile::Links).await;
-        let secret = world.secret(dialect, ANN).await;
+        let bench = peopled(Profile::Links).await;
+        let secret = bench.secret(dialect, ANN).await;
         let body = (dialect.body)(&secret, NEW_PASSWORD);
         let extra = r#""id":2,"user_id":2,"sub":"2","role":"admin","confirmed":false,"blocked":true,"email":"bob@example.org","provider":"x""#;
-        let answer = world.post(dialect.reset, format!("{},{extra}}}", &body[..body.len() - 1])).await;
-        // worthai and Strapi refuse what they do not know, px0 and InsForge pass it over (A9).
+        let answer = bench.post(dialect.reset, format!("{},{extra}}}", &body[..body.len() - 1])).await;
+        // worthai and Strapi render what they do not know, px0 and InsForge pass it over (A9).
         let strict = ["worthai", "strapi"].contains(&dialect.name);
         assert_eq!(answer.status().as_u16(), if strict { 400 } else { 200 }, "{}", dialect.name);
-        assert_eq!(world.logs_in(ANN, NEW_PASSWORD).await, !strict, "{}", dialect.name);
-        assert!(world.logs_in("bob@example.org", OLD_PASSWORD).await, "{}", dialect.name);
-        world.post(dialect.ask, dialect.asked(ANN)).await;
-        assert!(world.mails().await.iter().any(|mail| !mail.secret.is_empty()), "the account is as it was");
+        assert_eq!(bench.logs_in(ANN, NEW_PASSWORD).await, !strict, "{}", dialect.name);
+        assert!(bench.logs_in("bob@example.org", OLD_PASSWORD).await, "{}", dialect.name);
+        bench.post(dialect.ask, dialect.request_body(ANN)).await;
+        assert!(bench.mails().await.iter().any(|mail| !mail.secret.is_empty()), "the account is as it was");
     }
 }
 
 #[tokio::test]
 async fn a_secret_in_a_query_or_a_header_is_not_read_where_a_body_is_asked_for() {
     for dialect in &DIALECTS {
-        let world = peopled(Profile::Links).await;
-        let secret = world.secret(dialect, ANN).await;
+        let bench = peopled(Profile::Links).await;
+        let secret = bench.secret(dialect, ANN).await;
         let [field, _] = dialect.fields;
         let pair = format!(r#""{field}":"{secret}","#);
         let without = (dialect.body)(&secret, NEW_PASSWORD).replace(&pair, "");
@@ -244,19 +246,19 @@ async fn a_secret_in_a_query_or_a_header_is_not_read_where_a_body_is_asked_for()
         let bearer = format!("Bearer {secret}");
         let cookie = format!("{field}={secret}");
         let headers = [("authorization", bearer.as_str()), ("cookie", &cookie), ("x-reset-token", &secret)];
-        let answer = world.send(&Method::POST, &target, &headers, without).await;
+        let answer = bench.send(&Method::POST, &target, &headers, without).await;
         assert_eq!(answer.status(), 400, "{}", dialect.name);
         assert!(!told(&answer).contains(&secret));
-        assert_eq!(world.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
+        assert_eq!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
     }
 }
 
 #[tokio::test]
 async fn looking_changes_nothing_however_often_and_by_whichever_row() {
-    let world = peopled(Profile::Links).await;
-    let token = world.secret(&DIALECTS[INSFORGE], ANN).await;
-    let before = (world.hash(ANN).await, world.jobs(), world.memory.store.tickets());
-    for route in world.api.routes().to_vec() {
+    let bench = peopled(Profile::Links).await;
+    let token = bench.secret(&DIALECTS[INSFORGE], ANN).await;
+    let before = (bench.hash(ANN).await, bench.jobs(), bench.memory.store.tickets());
+    for route in bench.api.routes().to_vec() {
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
             for headers in [[("sec-purpose", "prefetch")], [("purpose", "preview")], [("x-moz", "prefetch")]]
             {
@@ -265,14 +267,14 @@ async fn looking_changes_nothing_however_often_and_by_whichever_row() {
                         "{}?token={token}&code={token}&reset_token={token}&round={round}",
                         route.path
                     );
-                    world.send(&method, &target, &headers, "").await;
+                    bench.send(&method, &target, &headers, "").await;
                 }
             }
         }
     }
-    let after = (world.hash(ANN).await, world.jobs(), world.memory.store.tickets());
+    let after = (bench.hash(ANN).await, bench.jobs(), bench.memory.store.tickets());
     assert!(before == after);
-    assert_eq!(world.reset(&DIALECTS[INSFORGE], &token, NEW_PASSWORD).await.status(), 200);
+    assert_eq!(bench.reset(&DIALECTS[INSFORGE], &token, NEW_PASSWORD).await.status(), 200);
 }
 
 #[tokio::test]
@@ -301,28 +303,29 @@ async fn another_way_to_write_a_path_is_no_path_or_shares_its_count() {
     };
     for dialect in &DIALECTS {
         for (path, body, free) in [
-            (dialect.ask, dialect.asked(ANN), 5),
+            (dialect.ask, dialect.request_body(ANN), 5),
             (
                 dialect.reset,
                 (dialect.body)("000000", NEW_PASSWORD),
                 if dialect.name == "px0" { 5 } else { 60 },
             ),
         ] {
-            let world = peopled(Profile::Links).await;
-            let serving = Serving { per_client: Some(PerClient::default()), ..Serving::default() };
+            let bench = peopled(Profile::Links).await;
+            let serving =
+                ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
             let all = dialects(settings(Profile::Links, &[TARGET]));
-            let world = World { api: Api::new(world.resets.clone(), all, serving), ..world };
+            let bench = AttackBench { api: Api::new(bench.resets.clone(), all, serving), ..bench };
             let mut passed = 0;
             for _ in 0..free {
                 for target in variants(path) {
-                    let status = world.post(&target, body.clone()).await.status().as_u16();
+                    let status = bench.post(&target, body.clone()).await.status().as_u16();
                     passed += usize::from(![404, 429].contains(&status));
                 }
             }
             assert_eq!(passed, free, "{path}");
-            assert_eq!(world.post(path, body.clone()).await.status(), 429, "{path}");
+            assert_eq!(bench.post(path, body.clone()).await.status(), 429, "{path}");
             for target in variants(path) {
-                let status = world.post(&target, body.clone()).await.status();
+                let status = bench.post(&target, body.clone()).await.status();
                 assert!([404, 429].contains(&status.as_u16()), "{target}: {status}");
             }
         }

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use reset_core::{memory::SentKind, ticket::TicketState};
 
-use crate::world::{
-    ANN, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, PX0, Profile, STRAPI, World, peopled, told,
+use crate::bench::{
+    ANN, AttackBench, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, PX0, Profile, STRAPI, peopled, told,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
@@ -13,16 +13,16 @@ async fn of_32_resets_at_once_with_one_secret_and_32_passwords_exactly_one_is_do
     for profile in Profile::ALL {
         for dialect in &DIALECTS {
             for _ in 0..2 {
-                let world = Arc::new(peopled(profile).await);
-                let secret = world.secret(dialect, ANN).await;
+                let bench = Arc::new(peopled(profile).await);
+                let secret = bench.secret(dialect, ANN).await;
                 let start = Arc::new(tokio::sync::Barrier::new(32));
                 let all: Vec<_> = (0..32)
                     .map(|number| {
-                        let (world, secret, start) = (world.clone(), secret.clone(), start.clone());
+                        let (bench, secret, start) = (bench.clone(), secret.clone(), start.clone());
                         tokio::spawn(async move {
                             start.wait().await;
                             let password = format!("{NEW_PASSWORD}{number}");
-                            let answer = world.reset(dialect, &secret, &password).await;
+                            let answer = bench.reset(dialect, &secret, &password).await;
                             (answer.status().as_u16(), password)
                         })
                     })
@@ -37,111 +37,111 @@ async fn of_32_resets_at_once_with_one_secret_and_32_passwords_exactly_one_is_do
                     }
                 }
                 let [password] = won.as_slice() else { panic!("{} {} times", dialect.name, won.len()) };
-                assert!(world.logs_in(ANN, password).await && !world.logs_in(ANN, OLD_PASSWORD).await);
-                let notices = world.mails().await;
+                assert!(bench.logs_in(ANN, password).await && !bench.logs_in(ANN, OLD_PASSWORD).await);
+                let notices = bench.mails().await;
                 assert_eq!(notices.len(), 1, "and its owner is told once");
                 for number in 0..3 {
-                    let replay = world.reset(dialect, &secret, &format!("{NEW_PASSWORD}{number}")).await;
+                    let replay = bench.reset(dialect, &secret, &format!("{NEW_PASSWORD}{number}")).await;
                     assert_ne!(replay.status(), 200, "{}", dialect.name);
                 }
-                assert!(world.logs_in(ANN, password).await && world.logs_in(BOB, OLD_PASSWORD).await);
+                assert!(bench.logs_in(ANN, password).await && bench.logs_in(BOB, OLD_PASSWORD).await);
             }
         }
     }
 }
 
-/// How many tickets of the world's are live.
-fn live(world: &World) -> usize {
-    let now = world.resets.adapters().clock.now();
-    world.memory.store.tickets().iter().filter(|ticket| ticket.state(now) == TicketState::Live).count()
+/// How many tickets of the bench's are live.
+fn live(bench: &AttackBench) -> usize {
+    let now = bench.resets.adapters().clock.now();
+    bench.memory.store.tickets().iter().filter(|ticket| ticket.state(now) == TicketState::Live).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn of_fifty_asks_at_once_one_secret_is_live_and_it_is_the_one_mailed_last() {
     for dialect in &DIALECTS {
-        let world = Arc::new(peopled(Profile::Links).await);
+        let bench = Arc::new(peopled(Profile::Links).await);
         let all: Vec<_> = (0..50)
             .map(|_| {
-                let world = world.clone();
-                tokio::spawn(async move { world.post(dialect.ask, dialect.asked(ANN)).await.status() })
+                let bench = bench.clone();
+                tokio::spawn(async move { bench.post(dialect.ask, dialect.request_body(ANN)).await.status() })
             })
             .collect();
         for one in all {
             assert!(one.await.unwrap().is_success());
         }
-        let mut secrets: Vec<String> = world.mails().await.into_iter().map(|mail| mail.secret).collect();
-        assert_eq!(live(&world), 1, "{}", dialect.name);
+        let mut secrets: Vec<String> = bench.mails().await.into_iter().map(|mail| mail.secret).collect();
+        assert_eq!(live(&bench), 1, "{}", dialect.name);
         let last = secrets.pop().unwrap();
         let secret = |mailed: &str| mailed.rsplit('=').next().unwrap().to_owned();
         for old in secrets.iter().filter(|old| **old != last) {
             assert_ne!(
-                world.reset(dialect, &secret(old), NEW_PASSWORD).await.status(),
+                bench.reset(dialect, &secret(old), NEW_PASSWORD).await.status(),
                 200,
                 "{}",
                 dialect.name
             );
         }
         assert_eq!(
-            world.reset(dialect, &secret(&last), NEW_PASSWORD).await.status(),
+            bench.reset(dialect, &secret(&last), NEW_PASSWORD).await.status(),
             200,
             "{}",
             dialect.name
         );
-        assert_eq!(live(&world), 0);
+        assert_eq!(live(&bench), 0);
     }
 }
 
 #[tokio::test]
 async fn a_reset_ends_every_other_secret_of_the_account_and_nobody_elses() {
     for (place, dialect) in DIALECTS.iter().enumerate() {
-        let world = peopled(Profile::Links).await;
+        let bench = peopled(Profile::Links).await;
         let mut secrets = Vec::new();
         for other in &DIALECTS {
-            secrets.push(world.secret(other, ANN).await);
+            secrets.push(bench.secret(other, ANN).await);
         }
-        let bobs = world.secret(&DIALECTS[STRAPI], BOB).await;
+        let bobs = bench.secret(&DIALECTS[STRAPI], BOB).await;
         assert_eq!(
-            world.reset(dialect, &secrets[place], NEW_PASSWORD).await.status(),
+            bench.reset(dialect, &secrets[place], NEW_PASSWORD).await.status(),
             200,
             "{}",
             dialect.name
         );
         for (other, secret) in DIALECTS.iter().zip(&secrets) {
-            let answer = world.reset(other, secret, "another password 1A!").await;
+            let answer = bench.reset(other, secret, "another password 1A!").await;
             assert_ne!(answer.status(), 200, "{} after {}", other.name, dialect.name);
         }
-        assert!(world.logs_in(ANN, NEW_PASSWORD).await);
-        assert_eq!(world.reset(&DIALECTS[STRAPI], &bobs, NEW_PASSWORD).await.status(), 200);
+        assert!(bench.logs_in(ANN, NEW_PASSWORD).await);
+        assert_eq!(bench.reset(&DIALECTS[STRAPI], &bobs, NEW_PASSWORD).await.status(), 200);
     }
 }
 
 #[tokio::test]
 async fn a_block_ends_every_secret_and_an_unblock_revives_none() {
     for dialect in &DIALECTS {
-        let world = peopled(Profile::Links).await;
-        let secret = world.secret(dialect, ANN).await;
-        world.block(ANN, true).await;
-        assert_ne!(world.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
-        world.post(dialect.ask, dialect.asked(ANN)).await;
-        assert!(world.mails().await.is_empty(), "{}: no mail to who is blocked", dialect.name);
-        world.block(ANN, false).await;
-        assert_ne!(world.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
-        assert!(world.logs_in(ANN, OLD_PASSWORD).await);
+        let bench = peopled(Profile::Links).await;
+        let secret = bench.secret(dialect, ANN).await;
+        bench.block(ANN, true).await;
+        assert_ne!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
+        bench.post(dialect.ask, dialect.request_body(ANN)).await;
+        assert!(bench.mails().await.is_empty(), "{}: no mail to who is blocked", dialect.name);
+        bench.block(ANN, false).await;
+        assert_ne!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
+        assert!(bench.logs_in(ANN, OLD_PASSWORD).await);
     }
 }
 
 #[tokio::test]
 async fn a_secret_is_good_until_its_last_second_and_no_longer() {
     let lives = [15 * 60, 30 * 60, 60 * 60, 60 * 60];
-    for (dialect, life) in DIALECTS.iter().zip(lives) {
-        let world = peopled(Profile::Links).await;
-        let secret = world.secret(dialect, ANN).await;
-        world.memory.clock.advance(Duration::from_secs(life));
-        let answer = world.reset(dialect, &secret, NEW_PASSWORD).await;
+    for (dialect, lifetime) in DIALECTS.iter().zip(lives) {
+        let bench = peopled(Profile::Links).await;
+        let secret = bench.secret(dialect, ANN).await;
+        bench.memory.clock.advance(Duration::from_secs(lifetime));
+        let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
         assert_ne!(answer.status(), 200, "{}", dialect.name);
-        let secret = world.secret(dialect, ANN).await;
-        world.memory.clock.advance(Duration::from_secs(life - 1));
-        let answer = world.reset(dialect, &secret, NEW_PASSWORD).await;
+        let secret = bench.secret(dialect, ANN).await;
+        bench.memory.clock.advance(Duration::from_secs(lifetime - 1));
+        let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
         assert_eq!(answer.status(), 200, "{} {}", dialect.name, told(&answer));
     }
 }
@@ -149,14 +149,14 @@ async fn a_secret_is_good_until_its_last_second_and_no_longer() {
 #[tokio::test]
 async fn failed_tries_tell_the_owner_nothing_and_a_success_tells_once_without_a_secret() {
     let dialect = &DIALECTS[PX0];
-    let world = peopled(Profile::Compatible).await;
-    let secret = world.secret(dialect, ANN).await;
+    let bench = peopled(Profile::Compatible).await;
+    let secret = bench.secret(dialect, ANN).await;
     for _ in 0..5 {
-        world.reset(dialect, "000000", NEW_PASSWORD).await;
+        bench.reset(dialect, "000000", NEW_PASSWORD).await;
     }
-    assert!(world.mails().await.is_empty());
-    assert_eq!(world.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200);
-    let mails = world.mails().await;
+    assert!(bench.mails().await.is_empty());
+    assert_eq!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200);
+    let mails = bench.mails().await;
     assert_eq!(mails.len(), 1);
     assert_eq!((mails[0].kind, mails[0].to.as_str()), (SentKind::Changed, ANN));
     // The way back, and nothing that sets a password.

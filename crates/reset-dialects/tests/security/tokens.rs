@@ -8,8 +8,8 @@ use http::Response;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::world::{
-    ANN, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, Profile, SECOND, WORTHAI, World, address, peopled,
+use crate::bench::{
+    ANN, AttackBench, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, Profile, SECOND, WORTHAI, address, peopled,
     settings, told,
 };
 use reset_core::ports::Accounts as _;
@@ -43,9 +43,9 @@ fn parts(token: &str) -> [&str; 3] {
     token.split('.').collect::<Vec<_>>().try_into().unwrap()
 }
 
-async fn reset(world: &World, token: &str) -> Response<bytes::Bytes> {
+async fn reset(bench: &AttackBench, token: &str) -> Response<bytes::Bytes> {
     let body = json!({"reset_token": token, "password": NEW_PASSWORD}).to_string();
-    world.post(DIALECTS[WORTHAI].reset, body).await
+    bench.post(DIALECTS[WORTHAI].reset, body).await
 }
 
 /// Tokens that the server did not sign as it signs, made of one that it did.
@@ -110,14 +110,14 @@ fn forgeries(live: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn no_forgery_sets_a_password_and_all_of_them_are_told_the_same() {
     for (profile, expected) in [(Profile::Compatible, INVALID_SIGNATURE), (Profile::Hardened, EXPIRED)] {
-        let world = peopled(profile).await;
-        let live = world.secret(&DIALECTS[WORTHAI], ANN).await;
+        let bench = peopled(profile).await;
+        let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
         for (what, forged) in forgeries(&live) {
-            assert_eq!(told(&reset(&world, &forged).await), expected, "{what}");
+            assert_eq!(told(&reset(&bench, &forged).await), expected, "{what}");
         }
-        assert_eq!(world.memory.store.look_ups(), 0, "nothing was looked up for them");
-        assert!(world.logs_in(ANN, OLD_PASSWORD).await && world.logs_in(BOB, OLD_PASSWORD).await);
-        assert_eq!(reset(&world, &live).await.status(), 200, "and none of them cost the true one");
+        assert_eq!(bench.memory.store.look_ups(), 0, "nothing was looked up for them");
+        assert!(bench.logs_in(ANN, OLD_PASSWORD).await && bench.logs_in(BOB, OLD_PASSWORD).await);
+        assert_eq!(reset(&bench, &live).await.status(), 200, "and none of them cost the true one");
     }
 }
 
@@ -133,13 +133,13 @@ fn changed(claims: &Value, name: &str, value: Option<Value>) -> String {
 
 #[tokio::test]
 async fn a_live_token_with_any_claim_amiss_opens_nothing_though_its_signature_is_right() {
-    let world = peopled(Profile::Compatible).await;
-    let live = world.secret(&DIALECTS[WORTHAI], ANN).await;
+    let bench = peopled(Profile::Compatible).await;
+    let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
     let claims: Value = serde_json::from_str(&decoded(parts(&live)[1])).unwrap();
     let names: Vec<&String> = claims.as_object().unwrap().keys().collect();
     assert_eq!(names.len(), 7);
     for name in names {
-        let now = world.resets.adapters().clock.now().as_secs();
+        let now = bench.resets.adapters().clock.now().as_secs();
         let mut values = vec![
             None,
             Some(json!(true)),
@@ -165,7 +165,7 @@ async fn a_live_token_with_any_claim_amiss_opens_nothing_though_its_signature_is
             values.push(Some(json!(-1)));
         }
         for value in values {
-            let answer = told(&reset(&world, &changed(&claims, name, value.clone())).await);
+            let answer = told(&reset(&bench, &changed(&claims, name, value.clone())).await);
             assert!([EXPIRED, UNAUTHORIZED].contains(&answer.as_str()), "{name} {value:?}: {answer}");
         }
     }
@@ -173,43 +173,43 @@ async fn a_live_token_with_any_claim_amiss_opens_nothing_though_its_signature_is
         [r#"{"alg":"HS256"}"#, r#"{"alg":"HS256","typ":"JWT"}"#, r#"{"alg":"HS256","typ":"at+jwt"}"#]
     {
         assert_eq!(
-            told(&reset(&world, &signed(header, &claims.to_string())).await),
+            told(&reset(&bench, &signed(header, &claims.to_string())).await),
             UNAUTHORIZED,
             "{header}"
         );
     }
-    assert!(world.logs_in(ANN, OLD_PASSWORD).await);
-    assert_eq!(reset(&world, &live).await.status(), 200);
+    assert!(bench.logs_in(ANN, OLD_PASSWORD).await);
+    assert_eq!(reset(&bench, &live).await.status(), 200);
 }
 
 #[tokio::test]
 async fn a_signature_alone_opens_nothing() {
-    let world = peopled(Profile::Compatible).await;
-    let live = world.secret(&DIALECTS[WORTHAI], ANN).await;
+    let bench = peopled(Profile::Compatible).await;
+    let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
     let claims: Value = serde_json::from_str(&decoded(parts(&live)[1])).unwrap();
     let strange = changed(&claims, "jti", Some(json!("0".repeat(32))));
-    assert_eq!(told(&reset(&world, &strange).await), EXPIRED, "a jti that nobody was mailed");
-    let bobs = world.memory.store.account_by_email(&address(BOB)).await.unwrap().unwrap().id;
+    assert_eq!(told(&reset(&bench, &strange).await), EXPIRED, "a jti that nobody was mailed");
+    let bobs = bench.memory.store.account_by_email(&address(BOB)).await.unwrap().unwrap().id;
     let of_bob = changed(&claims, "sub", Some(json!(bobs.as_str())));
-    assert_eq!(told(&reset(&world, &of_bob).await), EXPIRED, "a jti of somebody else's");
+    assert_eq!(told(&reset(&bench, &of_bob).await), EXPIRED, "a jti of somebody else's");
     // A reset through another dialect ends the token, though its signature and its time are good.
-    let strapi = &DIALECTS[crate::world::STRAPI];
-    let code = world.secret(strapi, ANN).await;
-    assert_eq!(world.reset(strapi, &code, "another password").await.status(), 200);
-    assert_eq!(told(&reset(&world, &live).await), EXPIRED);
+    let strapi = &DIALECTS[crate::bench::STRAPI];
+    let code = bench.secret(strapi, ANN).await;
+    assert_eq!(bench.reset(strapi, &code, "another password").await.status(), 200);
+    assert_eq!(told(&reset(&bench, &live).await), EXPIRED);
     // So does its own use.
-    world.work().await;
-    world.memory.mailer.take();
-    let live = world.secret(&DIALECTS[WORTHAI], ANN).await;
-    assert_eq!(reset(&world, &live).await.status(), 200);
-    assert_eq!(told(&reset(&world, &live).await), EXPIRED);
-    assert!(world.logs_in(ANN, NEW_PASSWORD).await && world.logs_in(BOB, OLD_PASSWORD).await);
+    bench.work().await;
+    bench.memory.mailer.take();
+    let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
+    assert_eq!(reset(&bench, &live).await.status(), 200);
+    assert_eq!(told(&reset(&bench, &live).await), EXPIRED);
+    assert!(bench.logs_in(ANN, NEW_PASSWORD).await && bench.logs_in(BOB, OLD_PASSWORD).await);
 }
 
 #[tokio::test]
 async fn a_token_holds_opaque_ids_and_ends_with_its_ticket() {
-    let world = peopled(Profile::Compatible).await;
-    let token = world.secret(&DIALECTS[WORTHAI], ANN).await;
+    let bench = peopled(Profile::Compatible).await;
+    let token = bench.secret(&DIALECTS[WORTHAI], ANN).await;
     let [header, claims, _] = parts(&token);
     assert!(token.len() < 2048);
     assert_eq!(decoded(header), HONEST);
@@ -221,10 +221,10 @@ async fn a_token_holds_opaque_ids_and_ends_with_its_ticket() {
     assert_eq!(names, ["aud", "exp", "iat", "iss", "jti", "nbf", "sub"]);
     assert_eq!(claims["jti"].as_str().unwrap().len(), 32, "128 bits");
     assert!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap() <= 30 * 60);
-    world.memory.clock.advance(Duration::from_secs(30 * 60 - 1));
-    let bytes = told(&reset(&world, &format!("{token}x")).await);
+    bench.memory.clock.advance(Duration::from_secs(30 * 60 - 1));
+    let bytes = told(&reset(&bench, &format!("{token}x")).await);
     assert_eq!(bytes, INVALID_SIGNATURE);
-    world.memory.clock.advance(SECOND);
-    assert_eq!(told(&reset(&world, &token).await), EXPIRED);
-    assert!(world.logs_in(ANN, OLD_PASSWORD).await);
+    bench.memory.clock.advance(SECOND);
+    assert_eq!(told(&reset(&bench, &token).await), EXPIRED);
+    assert!(bench.logs_in(ANN, OLD_PASSWORD).await);
 }

@@ -5,7 +5,7 @@ use mysql_async::{Conn, DriverError, Error, Opts, Row, prelude::Queryable};
 use tokio::time::timeout;
 
 use super::{Mysql, engine::Db};
-use crate::networked::{ConnectionPurpose, block_on};
+use crate::server::{ConnectionPurpose, block_on};
 
 /// Whether nothing can be written: 0 or 1, whatever the variable is. MariaDB 12 has words for it.
 const READ_ONLY: &str = "SELECT CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF')";

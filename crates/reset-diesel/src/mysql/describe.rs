@@ -3,7 +3,7 @@
 use diesel::QueryResult;
 
 use super::engine::Db;
-use crate::adopted::Kind;
+use crate::foreign_users::ColumnKind;
 
 /// The table of the wanted database, or of the connection's. Columns that this user may not use are not shown.
 pub(super) const COLUMNS: &str = "SELECT CAST(table_schema AS CHAR) AS home, CAST(column_name AS CHAR) AS name, \
@@ -12,14 +12,14 @@ pub(super) const COLUMNS: &str = "SELECT CAST(table_schema AS CHAR) AS home, CAS
      FROM information_schema.columns WHERE table_name = ? AND table_schema = COALESCE(?, DATABASE())";
 
 /// What a column of this type holds, and whether equal means equal but for case there.
-pub(super) fn kind(data_type: &str, collation: Option<&str>) -> (Kind, bool) {
+pub(super) fn kind(data_type: &str, collation: Option<&str>) -> (ColumnKind, bool) {
     let kind = match data_type.to_ascii_lowercase().as_str() {
-        "uuid" => Kind::Uuid,
-        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" => Kind::Integer,
-        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" => Kind::Text,
-        "timestamp" => Kind::Instant,
-        "datetime" => Kind::LocalTime,
-        _ => Kind::Other,
+        "uuid" => ColumnKind::Uuid,
+        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" => ColumnKind::Integer,
+        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" => ColumnKind::Text,
+        "timestamp" => ColumnKind::Instant,
+        "datetime" => ColumnKind::LocalTime,
+        _ => ColumnKind::Other,
     };
     (kind, collation.is_some_and(|collation| collation.ends_with("_ci")))
 }

@@ -16,12 +16,12 @@ pub(super) use diesel::mysql::Mysql as Backend;
 pub(super) use super::schema;
 use super::schema::{budgets, disputes, events, jobs, marks, migrations, tickets, turns};
 use crate::{
-    adopted::{Name, Speech},
-    networked::{Networked, OnThread},
+    foreign_users::{Name, Speech},
+    server::{OnThread, ServerStore},
 };
 
 pub(super) type Db = AsyncConnectionWrapper<AsyncMysqlConnection, OnThread>;
-pub(super) type Home = Networked<super::Mysql>;
+pub(super) type EngineStore = ServerStore<super::Mysql>;
 
 /// The SQL that another system's users table is asked in.
 pub(super) const SPEECH: Speech = Speech::Mysql;

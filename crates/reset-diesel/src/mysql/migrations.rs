@@ -22,7 +22,7 @@ use super::{
 /// The lock's name, which is the whole server's: so it holds the database's. Names end at 64 letters.
 const LOCK: &str = "CONCAT('polyreset.', SHA1(DATABASE()))";
 /// How long the process before us may take, in seconds.
-const PATIENCE: u32 = 600;
+const TIMEOUT: u32 = 600;
 
 diesel::table! {
     /// The server's own list of tables.
@@ -44,7 +44,7 @@ pub(super) fn pending(db: &mut Db) -> QueryResult<Vec<String>> {
 
 /// Applies what is pending. The lock ends with the connection at the latest.
 pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
-    let lock = sql::<Nullable<BigInt>>(&format!("GET_LOCK({LOCK}, {PATIENCE})"));
+    let lock = sql::<Nullable<BigInt>>(&format!("GET_LOCK({LOCK}, {TIMEOUT})"));
     if select(lock).get_result::<Option<i64>>(db)? != Some(1) {
         return Err("another process has been migrating this database for ten minutes".into());
     }

@@ -1,11 +1,11 @@
 //! The Store on MariaDB 10.6 and later, and on MySQL 8.
 
 mod address;
-#[path = "../adopting/mod.rs"]
-mod adopting;
 mod connection;
 mod describe;
 mod engine;
+#[path = "../foreign_survey/mod.rs"]
+mod foreign_survey;
 mod migrations;
 #[path = "../queries/mod.rs"]
 mod queries;
@@ -19,8 +19,8 @@ pub(crate) use self::address::Address;
 use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options,
-    adopted::{Mapping, Plan, Survey, Unfit},
-    networked::{ConnectionPurpose, Engine, Networked},
+    foreign_users::{Mapping, Plan, Survey, Unfit},
+    server::{ConnectionPurpose, ServerEngine, ServerStore},
 };
 
 /// A MySQL or MariaDB server, and how it is to be used.
@@ -37,7 +37,7 @@ impl Mysql {
     }
 }
 
-impl Engine for Mysql {
+impl ServerEngine for Mysql {
     type Db = Db;
     const NAME: &str = "MySQL";
 
@@ -66,15 +66,15 @@ impl Engine for Mysql {
     }
 
     fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, Unfit>> {
-        adopting::plan(db, mapping)
+        foreign_survey::plan(db, mapping)
     }
 
     fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, Unfit>> {
-        adopting::survey(db, mapping, role)
+        foreign_survey::survey(db, mapping, role)
     }
 }
 
-impl Networked<Mysql> {
+impl ServerStore<Mysql> {
     /// The users table.
     fn users(&self) -> Users {
         self.plan().into()

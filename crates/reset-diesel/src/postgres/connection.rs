@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{Postgres, engine::Db};
 use crate::{
     Pooler,
-    networked::{ConnectionPurpose, block_on},
+    server::{ConnectionPurpose, block_on},
 };
 
 /// How long a connection may be idle before the server is asked whether it is still there.

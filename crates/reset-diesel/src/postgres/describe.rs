@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::engine::Db;
-use crate::adopted::Kind;
+use crate::foreign_users::ColumnKind;
 
 /// The table of the wanted schema, or the first of that name on the search path. Columns that this role may not use
 /// are not shown.
@@ -21,17 +21,17 @@ pub(super) const COLUMNS: &str = "SELECT CAST(table_schema AS text) AS home, CAS
      WHERE known.table_schema = path.schema AND known.table_name = $1) ORDER BY path.place LIMIT 1))";
 
 /// What a column of this type holds, and whether equal means equal but for case there.
-pub(super) fn kind(data_type: &str, udt: Option<&str>) -> (Kind, bool) {
+pub(super) fn kind(data_type: &str, udt: Option<&str>) -> (ColumnKind, bool) {
     let kind = match data_type {
-        "uuid" => Kind::Uuid,
-        "smallint" | "integer" | "bigint" => Kind::Integer,
-        "text" | "character varying" | "character" => Kind::Text,
+        "uuid" => ColumnKind::Uuid,
+        "smallint" | "integer" | "bigint" => ColumnKind::Integer,
+        "text" | "character varying" | "character" => ColumnKind::Text,
         // Compared with a bound text, it is text: with regard to case.
-        _ if udt == Some("citext") => Kind::Text,
-        "boolean" => Kind::Boolean,
-        "timestamp with time zone" => Kind::Instant,
-        "timestamp without time zone" => Kind::LocalTime,
-        _ => Kind::Other,
+        _ if udt == Some("citext") => ColumnKind::Text,
+        "boolean" => ColumnKind::Boolean,
+        "timestamp with time zone" => ColumnKind::Instant,
+        "timestamp without time zone" => ColumnKind::LocalTime,
+        _ => ColumnKind::Other,
     };
     (kind, false)
 }

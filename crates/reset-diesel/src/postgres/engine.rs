@@ -9,12 +9,12 @@ pub(super) use diesel::pg::Pg as Backend;
 pub(super) use super::schema;
 use super::schema::{budgets, disputes, events, jobs, marks, migrations, tickets, turns};
 use crate::{
-    adopted::{Name, Speech},
-    networked::{Networked, OnThread},
+    foreign_users::{Name, Speech},
+    server::{OnThread, ServerStore},
 };
 
 pub(super) type Db = AsyncConnectionWrapper<AsyncPgConnection, OnThread>;
-pub(super) type Home = Networked<super::Postgres>;
+pub(super) type EngineStore = ServerStore<super::Postgres>;
 
 /// The SQL that another system's users table is asked in.
 pub(super) const SPEECH: Speech = Speech::Postgres;

@@ -1,11 +1,11 @@
 //! The Store on PostgreSQL 12 and later, behind a pooler in transaction mode where there is one.
 
 mod address;
-#[path = "../adopting/mod.rs"]
-mod adopting;
 mod connection;
 mod describe;
 mod engine;
+#[path = "../foreign_survey/mod.rs"]
+mod foreign_survey;
 mod migrations;
 #[path = "../queries/mod.rs"]
 mod queries;
@@ -20,8 +20,8 @@ pub(crate) use self::address::Address;
 use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options, Pooler,
-    adopted::{Mapping, Plan, Survey, Unfit},
-    networked::{ConnectionPurpose, Engine, Networked},
+    foreign_users::{Mapping, Plan, Survey, Unfit},
+    server::{ConnectionPurpose, ServerEngine, ServerStore},
 };
 
 /// A PostgreSQL server, and how it is to be used.
@@ -40,7 +40,7 @@ impl Postgres {
     }
 }
 
-impl Engine for Postgres {
+impl ServerEngine for Postgres {
     type Db = Db;
     const NAME: &str = "PostgreSQL";
 
@@ -79,11 +79,11 @@ impl Engine for Postgres {
     }
 
     fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, Unfit>> {
-        looked(db, |db| adopting::plan(db, mapping))
+        looked(db, |db| foreign_survey::plan(db, mapping))
     }
 
     fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, Unfit>> {
-        looked(db, |db| adopting::survey(db, mapping, role))
+        looked(db, |db| foreign_survey::survey(db, mapping, role))
     }
 }
 
@@ -96,7 +96,7 @@ fn looked<T>(db: &mut Db, look: impl FnOnce(&mut Db) -> QueryResult<T>) -> Query
     Ok(seen)
 }
 
-impl Networked<Postgres> {
+impl ServerStore<Postgres> {
     /// The users table.
     fn users(&self) -> Users {
         self.plan().into()

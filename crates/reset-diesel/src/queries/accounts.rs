@@ -9,7 +9,7 @@ use reset_core::{
     ports::Accounts,
 };
 
-use super::{super::engine::Home, events::insert_event, own_users, tickets::void_all_of};
+use super::{super::engine::EngineStore, events::insert_event, own_users, tickets::void_all_of};
 
 /// Another system makes and blocks its accounts itself.
 fn not_ours() -> StoreError {
@@ -17,7 +17,7 @@ fn not_ours() -> StoreError {
 }
 
 #[async_trait]
-impl Accounts for Home {
+impl Accounts for EngineStore {
     async fn account_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
         let (users, email) = (self.users(), email.key().to_owned());
         self.read(move |db| users.by_email(db, &email)).await

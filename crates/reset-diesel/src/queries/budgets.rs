@@ -9,7 +9,7 @@ use reset_core::{
     time::Timestamp,
 };
 
-use super::super::engine::{Db, Home, locked, schema::budgets};
+use super::super::engine::{Db, EngineStore, locked, schema::budgets};
 
 /// Deletes up to `limit` budgets whose windows were empty again before `before`, and says how many.
 pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
@@ -62,7 +62,7 @@ pub(super) fn take(db: &mut Db, wanted: &[Budget], now: i64) -> QueryResult<bool
 }
 
 #[async_trait]
-impl Budgets for Home {
+impl Budgets for EngineStore {
     async fn take(&self, budgets: &[Budget], now: Timestamp) -> Result<bool, StoreError> {
         let (budgets, now) = (budgets.to_vec(), now.as_millis());
         self.write(move |db| take(db, &budgets, now)).await

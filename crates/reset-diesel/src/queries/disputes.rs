@@ -13,7 +13,7 @@ use reset_core::{
 };
 
 use super::{
-    super::engine::{Db, Home, schema::disputes},
+    super::engine::{Db, EngineStore, schema::disputes},
     events::insert_event,
     jobs::insert_job,
     rows::NewJobRow,
@@ -135,7 +135,7 @@ fn raise(db: &mut Db, raised: &OpenedDispute) -> QueryResult<bool> {
 }
 
 #[async_trait]
-impl Disputes for Home {
+impl Disputes for EngineStore {
     async fn allow_dispute(&self, dispute: &Dispute) -> Result<(), StoreError> {
         let row = DisputeRow::from(dispute);
         let allowed = self.write(move |db| {

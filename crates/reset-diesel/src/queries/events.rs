@@ -14,13 +14,13 @@ use reset_core::{
 
 use super::{
     super::engine::{
-        Db, Home, locked_apart,
+        Db, EngineStore, locked_apart,
         schema::{events, marks},
     },
     PURGE_STEP,
     rows::unreadable,
 };
-use crate::fault::Fault;
+use crate::fault::DatabaseFault;
 
 /// An event as it is written down; `seq` is the database's to give.
 #[derive(Insertable)]
@@ -249,7 +249,7 @@ fn forget_some(db: &mut Db, sealer: &Sealer, before: i64, limit: u16) -> QueryRe
 }
 
 #[async_trait]
-impl Events for Home {
+impl Events for EngineStore {
     async fn record(&self, event: &Event) -> Result<(), StoreError> {
         let event = event.clone();
         self.write(move |db| insert_event(db, &event)).await.map(drop)
@@ -300,8 +300,10 @@ impl Events for Home {
             return Ok(0);
         }
         let own = sealer.clone();
-        let (count, head) =
-            self.write(move |db| seal_some(db, &own, limit)).await?.ok_or(Fault::Refused(NOT_OURS))?;
+        let (count, head) = self
+            .write(move |db| seal_some(db, &own, limit))
+            .await?
+            .ok_or(DatabaseFault::Refused(NOT_OURS))?;
         // Only now: what is not committed was not seen.
         sealer.saw(head);
         Ok(count)
@@ -329,7 +331,7 @@ impl Events for Home {
         loop {
             let own = sealer.clone();
             let forgotten = self.write(move |db| forget_some(db, &own, before, PURGE_STEP)).await?;
-            if forgotten.ok_or(Fault::Refused(NOT_OURS))? < usize::from(PURGE_STEP) {
+            if forgotten.ok_or(DatabaseFault::Refused(NOT_OURS))? < usize::from(PURGE_STEP) {
                 return Ok(());
             }
         }

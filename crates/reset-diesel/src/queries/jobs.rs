@@ -20,7 +20,7 @@ use reset_core::{
 use tracing::error;
 
 use super::{
-    super::engine::{Db, Home, locked_apart, schema::jobs},
+    super::engine::{Db, EngineStore, locked_apart, schema::jobs},
     budgets::take,
     events::{insert_event, insert_limited},
     outbox::owed,
@@ -91,7 +91,7 @@ fn claim(db: &mut Db, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<J
 }
 
 #[async_trait]
-impl Jobs for Home {
+impl Jobs for EngineStore {
     async fn push(&self, job: &Job) -> Result<(), StoreError> {
         let row = NewJobRow::from(job);
         self.write(move |db| insert_job(db, &row)).await.map(drop)

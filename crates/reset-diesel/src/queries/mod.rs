@@ -1,6 +1,6 @@
 //! The ports in terms of Diesel: one source, compiled once for each engine.
 //!
-//! Every engine mounts this module beside a module `engine`, which has the connection (`Db`), the store (`Home`),
+//! Every engine mounts this module beside a module `engine`, which has the connection (`Db`), the store (`EngineStore`),
 //! the tables (`schema`) and whatever differs: how a row is locked, and who may count. What a statement returns is
 //! never relied on, for MariaDB's UPDATE returns nothing: update, look at the count, select.
 //!
@@ -9,10 +9,10 @@
 //! again from its start, so what a write decides it must look up itself.
 
 pub(super) mod accounts;
-mod adopted_users;
 pub(super) mod budgets;
 mod disputes;
 mod events;
+mod foreign_users;
 pub(super) mod jobs;
 mod outbox;
 mod own_users;
@@ -24,14 +24,14 @@ pub(super) mod versions;
 use async_trait::async_trait;
 use reset_core::{error::StoreError, ports::Store, time::Timestamp};
 
-use super::engine::{self, Home};
-use crate::fault::Fault;
+use super::engine::{self, EngineStore};
+use crate::fault::DatabaseFault;
 
 /// Rows that [`Store::purge`] deletes at a time, so that other jobs get their turn in between.
 pub(super) const PURGE_STEP: u16 = 500;
 
 #[async_trait]
-impl Store for Home {
+impl Store for EngineStore {
     async fn ready(&self) -> Result<(), StoreError> {
         // Looking up would go on while nothing can be written: full queue, foreign lock, dead disk, standby.
         self.write(engine::could_write).await?;
@@ -39,7 +39,7 @@ impl Store for Home {
         if self.read(move |db| versions::is_applied(db, &newest)).await? {
             Ok(())
         } else {
-            Err(Fault::Refused("migrations are pending").into())
+            Err(DatabaseFault::Refused("migrations are pending").into())
         }
     }
 

@@ -18,7 +18,7 @@ use reset_core::{
 };
 
 use super::{
-    super::engine::{Db, Home, locked, schema::jobs},
+    super::engine::{Db, EngineStore, locked, schema::jobs},
     events::insert_event,
     rows::{NewJobRow, count, unreadable},
 };
@@ -111,7 +111,7 @@ fn clear(db: &mut Db, waiting: bool, limit: u32) -> QueryResult<usize> {
 }
 
 #[async_trait]
-impl Outbox for Home {
+impl Outbox for EngineStore {
     async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError> {
         let query = move |db: &mut Db| {
             let shown = jobs::finished_at.is_null().or(jobs::outcome.eq_any(owed()));

@@ -13,7 +13,7 @@ use reset_core::{
     error::StoreError,
     event::Event,
     job::JobId,
-    ports::{Issued, Redemption, Tickets},
+    ports::{Issued, PasswordChange, Tickets},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind},
     time::Timestamp,
@@ -21,7 +21,7 @@ use reset_core::{
 
 use super::{
     super::engine::{
-        Db, Home, locked,
+        Db, EngineStore, locked,
         schema::{guesses, tickets},
         take_turn,
     },
@@ -67,11 +67,11 @@ pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize>
     delete(tickets::table.filter(tickets::id.eq_any(ids))).execute(db)
 }
 
-fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>, event: &Event) -> QueryResult<Issued> {
+fn issue(db: &mut Db, row: &TicketRow, max_live: Option<u64>, event: &Event) -> QueryResult<Issued> {
     let now = row.issued_at;
     let of_owner = || tickets::account.eq(&row.account).and(tickets::dialect.eq(&row.dialect));
     let of_digest = || tickets::dialect.eq(&row.dialect).and(tickets::digest.eq(&row.digest));
-    if most_live.is_some() {
+    if max_live.is_some() {
         // Nobody else counts until this transaction ends, or two would find the same place free.
         take_turn(db, &row.dialect)?;
     }
@@ -86,14 +86,14 @@ fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>, event: &Event) ->
     if select(exists(tickets::table.filter(of_digest()).filter(live(now)))).get_result(db)? {
         return Ok(Issued::Collision);
     }
-    if let Some(most_live) = most_live {
+    if let Some(max_live) = max_live {
         let rivals = tickets::table
             .filter(tickets::dialect.eq(&row.dialect))
             .filter(tickets::kind.eq(&row.kind))
             .filter(tickets::account.ne(&row.account))
             .filter(live(now));
-        if rivals.count().get_result::<i64>(db)?.unsigned_abs() >= most_live {
-            return Ok(Issued::Crowded);
+        if rivals.count().get_result::<i64>(db)?.unsigned_abs() >= max_live {
+            return Ok(Issued::LimitReached);
         }
     }
     // What is still open under this digest is expired, and would hold its place in the unique index for ever.
@@ -115,7 +115,7 @@ fn issue(db: &mut Db, row: &TicketRow, most_live: Option<u64>, event: &Event) ->
     Ok(Issued::Live)
 }
 
-/// What [`Redemption`] borrows, owned: the job outlives a caller who goes away.
+/// What [`PasswordChange`] borrows, owned: the job outlives a caller who goes away.
 struct Redeeming {
     users: Users,
     ticket: String,
@@ -166,15 +166,15 @@ fn count_guess(db: &mut Db, dialect: &str) -> QueryResult<()> {
 }
 
 #[async_trait]
-impl Tickets for Home {
+impl Tickets for EngineStore {
     async fn issue(
         &self,
         ticket: &Ticket,
-        most_live: Option<u64>,
+        max_live: Option<u64>,
         event: &Event,
     ) -> Result<Issued, StoreError> {
         let (row, event) = (TicketRow::from(ticket), event.clone());
-        self.write(move |db| issue(db, &row, most_live, &event)).await
+        self.write(move |db| issue(db, &row, max_live, &event)).await
     }
 
     async fn ticket_of(&self, job: &JobId) -> Result<Option<Ticket>, StoreError> {
@@ -286,15 +286,15 @@ impl Tickets for Home {
         exchanged.await
     }
 
-    async fn redeem(&self, redemption: Redemption<'_>) -> Result<bool, StoreError> {
+    async fn redeem(&self, change: PasswordChange<'_>) -> Result<bool, StoreError> {
         let redeeming = Redeeming {
             users: self.users(),
-            ticket: redemption.ticket.as_str().to_owned(),
-            account: redemption.account.clone(),
-            password_hash: redemption.password_hash.to_owned(),
-            jobs: redemption.jobs.iter().map(NewJobRow::from).collect(),
-            event: redemption.event.clone(),
-            now: redemption.now.as_millis(),
+            ticket: change.ticket.as_str().to_owned(),
+            account: change.account.clone(),
+            password_hash: change.password_hash.to_owned(),
+            jobs: change.jobs.iter().map(NewJobRow::from).collect(),
+            event: change.event.clone(),
+            now: change.now.as_millis(),
         };
         self.write(move |db| redeem(db, &redeeming)).await
     }

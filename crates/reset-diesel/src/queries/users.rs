@@ -1,14 +1,14 @@
 //! The users table, whoever's it is: the one door to it. Tickets and jobs name no column of it.
 //!
-//! Our own is `own_users`, another system's `adopted_users`.
+//! Our own is `own_users`, another system's `foreign_users`.
 
 use std::sync::Arc;
 
 use diesel::QueryResult;
 use reset_core::account::{Account, AccountId};
 
-use super::{super::engine::Db, adopted_users, own_users};
-use crate::adopted::Plan;
+use super::{super::engine::Db, foreign_users, own_users};
+use crate::foreign_users::Plan;
 
 /// Which table the accounts are in.
 #[derive(Clone, Debug)]
@@ -16,12 +16,12 @@ pub(in super::super) enum Users {
     /// polyreset's own.
     Own,
     /// Another system's.
-    Adopted(Arc<Plan>),
+    ForeignUsers(Arc<Plan>),
 }
 
 impl From<Option<Arc<Plan>>> for Users {
     fn from(plan: Option<Arc<Plan>>) -> Self {
-        plan.map_or(Self::Own, Self::Adopted)
+        plan.map_or(Self::Own, Self::ForeignUsers)
     }
 }
 
@@ -45,7 +45,7 @@ impl Users {
     pub(super) fn by_email(&self, db: &mut Db, email_key: &str) -> QueryResult<Option<Account>> {
         match self {
             Self::Own => own_users::by_email(db, email_key),
-            Self::Adopted(plan) => adopted_users::by_email(db, plan, email_key),
+            Self::ForeignUsers(plan) => foreign_users::by_email(db, plan, email_key),
         }
     }
 
@@ -53,7 +53,7 @@ impl Users {
     pub(super) fn by_id(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<Account>> {
         match self {
             Self::Own => own_users::by_id(db, id),
-            Self::Adopted(plan) => adopted_users::by_id(db, plan, id),
+            Self::ForeignUsers(plan) => foreign_users::by_id(db, plan, id),
         }
     }
 
@@ -61,7 +61,7 @@ impl Users {
     pub(super) fn password_hash(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<String>> {
         match self {
             Self::Own => own_users::password_hash(db, id),
-            Self::Adopted(plan) => adopted_users::password_hash(db, plan, id),
+            Self::ForeignUsers(plan) => foreign_users::password_hash(db, plan, id),
         }
     }
 
@@ -69,7 +69,7 @@ impl Users {
     pub(super) fn hold(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<Held>> {
         match self {
             Self::Own => own_users::hold(db, id),
-            Self::Adopted(plan) => adopted_users::hold(db, plan, id),
+            Self::ForeignUsers(plan) => foreign_users::hold(db, plan, id),
         }
     }
 
@@ -83,7 +83,7 @@ impl Users {
     ) -> QueryResult<bool> {
         match self {
             Self::Own => own_users::set_password(db, id, hash, now),
-            Self::Adopted(plan) => adopted_users::set_password(db, plan, id, hash),
+            Self::ForeignUsers(plan) => foreign_users::set_password(db, plan, id, hash),
         }
     }
 }

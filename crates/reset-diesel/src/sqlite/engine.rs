@@ -5,7 +5,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 pub(super) use diesel::sqlite::{Sqlite as Backend, SqliteConnection as Db};
 
-pub(super) use super::Sqlite as Home;
+pub(super) use super::Sqlite as EngineStore;
 
 /// The tables, under the names that all engines have in common.
 pub(super) mod schema {

@@ -27,7 +27,7 @@ pub(crate) use self::migrations::{migrate, pending};
 use self::{
     connection::Role,
     queries::users::Users,
-    threads::{Crew, Queue},
+    threads::{Queue, ThreadPool},
 };
 use crate::OpenError;
 
@@ -36,15 +36,15 @@ const READERS: usize = 3;
 
 /// A SQLite file in use.
 pub(crate) struct Sqlite {
-    writer: Crew,
-    readers: Crew,
+    writer: ThreadPool,
+    readers: ThreadPool,
 }
 
 impl Sqlite {
     /// Opens the file, and makes it if there is none.
     pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
         aside(path, |path| {
-            let (mut writer, mut readers) = (Crew::default(), Crew::default());
+            let (mut writer, mut readers) = (ThreadPool::default(), ThreadPool::default());
             let no_thread = |error| format!("no thread to work on: {error}");
             // First the writer: it makes the file.
             let db = Role::Writer.connect(&path)?;

@@ -7,15 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use diesel::{result::QueryResult, sqlite::SqliteConnection};
 use tokio::sync::oneshot;
 
-use crate::{crew, fault::Fault};
+use crate::{fault::DatabaseFault, thread_pool};
 
 #[cfg(test)]
-pub(super) use crate::crew::QUEUE;
+pub(super) use crate::thread_pool::QUEUE;
 
 /// Tasks that wait for one of SQLite's threads.
-pub(super) type Queue = crew::Queue<dyn ThreadTask>;
+pub(super) type Queue = thread_pool::Queue<dyn ThreadTask>;
 /// Some threads behind one queue.
-pub(super) type Crew = crew::Crew<dyn ThreadTask>;
+pub(super) type ThreadPool = thread_pool::ThreadPool<dyn ThreadTask>;
 
 /// One unit of work and the caller who waits for its result.
 pub(super) trait ThreadTask: Send {
@@ -23,13 +23,13 @@ pub(super) trait ThreadTask: Send {
     fn run(&mut self, db: &mut SqliteConnection) -> bool;
 
     /// Tells the caller the result; or `lost`, when the transaction around it came to nothing.
-    fn answer(self: Box<Self>, lost: Option<Fault>);
+    fn answer(self: Box<Self>, lost: Option<DatabaseFault>);
 }
 
 struct PendingTask<T, F> {
     todo: Option<F>,
-    result: Result<T, Fault>,
-    caller: oneshot::Sender<Result<T, Fault>>,
+    result: Result<T, DatabaseFault>,
+    caller: oneshot::Sender<Result<T, DatabaseFault>>,
 }
 
 impl<T, F> ThreadTask for PendingTask<T, F>
@@ -41,34 +41,35 @@ where
         if let Some(work) = self.todo.take().filter(|_| !self.caller.is_closed()) {
             // Sound: whatever a panic leaves behind on the connection is rolled back.
             let ran = catch_unwind(AssertUnwindSafe(|| work(db)));
-            self.result = ran.map_or(Err(Fault::Panicked), |result| result.map_err(Fault::from));
+            self.result =
+                ran.map_or(Err(DatabaseFault::Panicked), |result| result.map_err(DatabaseFault::from));
         }
         self.result.is_ok()
     }
 
-    fn answer(self: Box<Self>, lost: Option<Fault>) {
+    fn answer(self: Box<Self>, lost: Option<DatabaseFault>) {
         // A task that failed by itself says why, whatever became of the batch.
         let result = match (self.result, lost) {
-            (Ok(_) | Err(Fault::Closed), Some(lost)) => Err(lost),
+            (Ok(_) | Err(DatabaseFault::Closed), Some(lost)) => Err(lost),
             (result, _) => result,
         };
         let _gone = self.caller.send(result);
     }
 }
 
-impl Crew {
+impl ThreadPool {
     /// Queues `work` and waits for its result.
     ///
     /// # Errors
-    /// [`Fault::Full`] at once; else what the work, or the transaction around it, failed with.
-    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, Fault>
+    /// [`DatabaseFault::Full`] at once; else what the work, or the transaction around it, failed with.
+    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, DatabaseFault>
     where
         T: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
         let (caller, result) = oneshot::channel();
-        self.push(Box::new(PendingTask { todo: Some(work), result: Err(Fault::Closed), caller }))?;
-        result.await.unwrap_or(Err(Fault::Closed))
+        self.push(Box::new(PendingTask { todo: Some(work), result: Err(DatabaseFault::Closed), caller }))?;
+        result.await.unwrap_or(Err(DatabaseFault::Closed))
     }
 }
 

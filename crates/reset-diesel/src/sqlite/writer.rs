@@ -13,7 +13,7 @@ use diesel::{
 use tracing::warn;
 
 use super::threads::{Queue, ThreadTask};
-use crate::fault::Fault;
+use crate::fault::DatabaseFault;
 
 /// Most tasks in one transaction. At 64 the disk's wait is small beside the work (limits.md, 3).
 const BATCH: usize = 64;
@@ -27,7 +27,7 @@ pub(super) fn run(
     while let Some(first) = queue.next() {
         let mut batch = vec![first];
         let mut begun = false;
-        let lost = commit_together(&mut db, &mut batch, queue, &mut begun).err().map(Fault::from);
+        let lost = commit_together(&mut db, &mut batch, queue, &mut begun).err().map(DatabaseFault::from);
         if !begun {
             // Somebody else holds the lock, and what came meanwhile has waited for it as well. To let each task
             // wait in its turn would outlast every caller's patience.

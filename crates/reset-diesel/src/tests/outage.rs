@@ -8,7 +8,7 @@ use std::{
 
 use conformance::own_server::OwnServer;
 use diesel::connection::SimpleConnection;
-use reset_core::ports::{Issued, Redemption, Store};
+use reset_core::ports::{Issued, PasswordChange, Store};
 
 use super::{Server, account, at, happened, job, on_each_server, servers::Fresh, ticket, told};
 use crate::{Database, Options};
@@ -166,7 +166,7 @@ async fn nothing_comes_of_a_redemption(held: Duration, patience: Duration) {
     assert_eq!(store.issue(&one, None, &happened(at(0))).await.unwrap(), Issued::Live);
     let event = happened(at(1));
     let redeem = || {
-        let redemption = Redemption {
+        let redemption = PasswordChange {
             ticket: &one.id,
             account: &one.account,
             password_hash: "another hash",

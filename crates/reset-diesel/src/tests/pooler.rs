@@ -9,7 +9,7 @@ use std::{
 use conformance::programs::{command, find, give_away, server};
 use reset_core::{
     job::Outcome,
-    ports::{Issued, Redemption},
+    ports::{Issued, PasswordChange},
     ticket::TicketKind,
 };
 use tempfile::TempDir;
@@ -126,7 +126,7 @@ async fn a_client_of_the_pooler() {
             let found = store.ticket_with(DIALECT, &one.digest, at(1)).await.unwrap();
             assert_eq!(found.unwrap().id, one.id);
             let event = happened(at(1));
-            let redemption = || Redemption {
+            let redemption = || PasswordChange {
                 ticket: &one.id,
                 account: &one.account,
                 password_hash: &name,

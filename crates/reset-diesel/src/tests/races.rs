@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use reset_core::{
     job::{JobId, Outcome},
-    ports::{Issued, Redemption, Store},
+    ports::{Issued, PasswordChange, Store},
     ticket::TicketKind,
 };
 use tokio::task::JoinSet;
@@ -32,7 +32,7 @@ async fn of_two_hundred_redemptions_one_wins(server: Server) {
         all.spawn(async move {
             let password_hash = format!("hash {number}");
             let notice = job(&format!("notice{number}"));
-            let redemption = Redemption {
+            let redemption = PasswordChange {
                 ticket: &one.id,
                 account: &one.account,
                 password_hash: &password_hash,
@@ -100,7 +100,7 @@ async fn the_cap_of_live_codes_holds_among_replicas(server: Server) {
     }
     let issued = all.join_all().await;
     assert_eq!(issued.iter().filter(|issued| **issued == Issued::Live).count(), 10);
-    assert_eq!(issued.iter().filter(|issued| **issued == Issued::Crowded).count(), 14);
+    assert_eq!(issued.iter().filter(|issued| **issued == Issued::LimitReached).count(), 14);
 }
 
 async fn guesses_stay_within_the_limit_among_replicas(server: Server) {
@@ -127,7 +127,7 @@ async fn a_block_and_a_redemption_never_both_win(server: Server) {
         stores[0].issue(&one, None, &happened(at(0))).await.unwrap();
         let email = reset_core::email::EmailAddress::parse(&owner.email).unwrap();
         let event = happened(at(1));
-        let redemption = Redemption {
+        let redemption = PasswordChange {
             ticket: &one.id,
             account: &one.account,
             password_hash: "new",

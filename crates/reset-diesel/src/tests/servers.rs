@@ -17,8 +17,8 @@ use reset_core::ports::Store;
 use crate::{
     Database, Options,
     mysql::{self, Mysql},
-    networked::{ConnectionPurpose, Engine, linger},
     postgres::{self, Postgres},
+    server::{ConnectionPurpose, ServerEngine, linger},
 };
 
 /// A kind of server to test on.
@@ -39,8 +39,8 @@ impl Server {
     /// The administrator's URL. Without one, says so once.
     pub(super) fn admin(self) -> Option<String> {
         match self {
-            Self::Postgres => databases::Server::Postgres.admin(),
-            Self::Mariadb => databases::Server::Mariadb.admin(),
+            Self::Postgres => databases::DatabaseServer::Postgres.admin(),
+            Self::Mariadb => databases::DatabaseServer::Mariadb.admin(),
         }
     }
 
@@ -88,7 +88,7 @@ pub(super) fn mysql(url: &str, options: Options) -> Mysql {
 }
 
 /// Runs `work` on a connection of its own.
-fn on<E: Engine, T: Send>(engine: &E, work: impl FnOnce(&mut E::Db) -> T + Send) -> T {
+fn on<E: ServerEngine, T: Send>(engine: &E, work: impl FnOnce(&mut E::Db) -> T + Send) -> T {
     thread::scope(|scope| {
         let done = scope.spawn(|| {
             let mut db = engine.connect(ConnectionPurpose::Migrating).unwrap();
@@ -113,13 +113,16 @@ impl Fresh {
     /// Runs `work` as the administrator, on PostgreSQL.
     pub(super) fn postgres<T: Send>(
         &self,
-        work: impl FnOnce(&mut <Postgres as Engine>::Db) -> T + Send,
+        work: impl FnOnce(&mut <Postgres as ServerEngine>::Db) -> T + Send,
     ) -> T {
         on(&postgres(&self.url(), Options::default()), work)
     }
 
     /// Runs `work` as the administrator, on MariaDB.
-    pub(super) fn mysql<T: Send>(&self, work: impl FnOnce(&mut <Mysql as Engine>::Db) -> T + Send) -> T {
+    pub(super) fn mysql<T: Send>(
+        &self,
+        work: impl FnOnce(&mut <Mysql as ServerEngine>::Db) -> T + Send,
+    ) -> T {
         on(&mysql(&self.url(), Options::default()), work)
     }
 

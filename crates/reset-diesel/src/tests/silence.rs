@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Options,
-    networked::{Engine, Networked},
+    server::{ServerEngine, ServerStore},
 };
 
 on_each_server! {
@@ -130,8 +130,8 @@ async fn silence_during_a_commit_is_told_as_what_it_is(server: Server) {
     }
 }
 
-async fn commit_in_silence<E: Engine>(engine: E, proxy: &Proxy) {
-    let store = Networked::open(engine, None).await.unwrap();
+async fn commit_in_silence<E: ServerEngine>(engine: E, proxy: &Proxy) {
+    let store = ServerStore::open(engine, None).await.unwrap();
     let forwards = proxy.forwards.clone();
     let began = Instant::now();
     let written = store.write(move |db| {

@@ -29,19 +29,19 @@ fn mail(body: MailBody) -> Mail {
 }
 
 fn code(code: &str) -> MailBody {
-    MailBody::ResetCode { code: code.to_owned().into(), life: MINUTES }
+    MailBody::ResetCode { code: code.to_owned().into(), lifetime: MINUTES }
 }
 
 fn link(url: &str) -> MailBody {
-    MailBody::ResetLink { url: url.to_owned().into(), life: MINUTES }
+    MailBody::ResetLink { url: url.to_owned().into(), lifetime: MINUTES }
 }
 
-fn letter(mail: &Mail) -> Letter {
+fn letter(mail: &Mail) -> ComposedMail {
     composer().compose(mail).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Text and HTML part as a mail program would show them.
-fn parts(letter: &Letter) -> (String, String) {
+fn parts(letter: &ComposedMail) -> (String, String) {
     let message = MessageParser::default().parse(&letter.bytes).unwrap();
     let text = message.text_part(0).unwrap().text_contents().unwrap();
     let html = message.html_part(0).unwrap().text_contents().unwrap();

@@ -8,7 +8,7 @@ use lettre::transport::smtp::{self, response::Response};
 use reset_core::error::MailError;
 use rustls::CertificateError;
 
-use crate::relay::Setback;
+use crate::relay::SendError;
 
 /// A server's reply, less its prose: `550 5.1.1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -313,7 +313,7 @@ impl From<Failure> for MailError {
     }
 }
 
-impl From<Failure> for Setback {
+impl From<Failure> for SendError {
     fn from(failure: Failure) -> Self {
         Self { by_server: failure.is_by_server(), error: failure.into() }
     }

@@ -12,7 +12,7 @@ use super::{
     session::{Patience, Server, by_turns},
     *,
 };
-use crate::Transport;
+use crate::TransportConfig;
 
 const MOMENT: Duration = Duration::from_millis(50);
 
@@ -23,7 +23,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
 }
 
 fn server(mail_url: &str) -> Server {
-    let Ok(Transport::Smtp(settings)) = Transport::parse(mail_url) else { panic!("{mail_url}") };
+    let Ok(TransportConfig::Smtp(settings)) = TransportConfig::parse(mail_url) else { panic!("{mail_url}") };
     Server::new(settings, ClientId::Domain("localhost".to_owned())).unwrap()
 }
 
@@ -109,7 +109,9 @@ async fn relay(
             });
         }
     });
-    let Ok(Transport::Smtp(settings)) = Transport::parse(&format!("smtp://{address}")) else { panic!() };
+    let Ok(TransportConfig::Smtp(settings)) = TransportConfig::parse(&format!("smtp://{address}")) else {
+        panic!()
+    };
     let mut smtp = Smtp::new(settings, ClientId::Domain("localhost".to_owned())).unwrap();
     Arc::get_mut(&mut smtp).unwrap().server.patience = patience;
     (smtp, lines)
@@ -133,7 +135,11 @@ async fn a_connection_that_fell_silent_while_idle_is_replaced_without_a_word() {
             Patience { rested: MOMENT, stage: 4 * MOMENT, whole: 40 * MOMENT, ..Patience::default() };
         let (smtp, lines) = relay(patience, answer).await;
         for _ in 0..2 {
-            assert_eq!(smtp.send(&Letter::sample()).await.unwrap().to_string(), "250 2.0.0", "{silent_from}");
+            assert_eq!(
+                smtp.send(&ComposedMail::sample()).await.unwrap().to_string(),
+                "250 2.0.0",
+                "{silent_from}"
+            );
         }
         assert_eq!(lines.lock().unwrap().len(), 2, "{silent_from}");
     }
@@ -144,7 +150,7 @@ async fn the_first_command_after_a_rest_has_little_time() {
     let patience = Patience { rested: MOMENT, whole: 40 * MOMENT, ..Patience::default() };
     let (smtp, lines) = relay(patience, |number, line| friendly(line).filter(|_| number < 6)).await;
     for _ in 0..2 {
-        assert_eq!(smtp.send(&Letter::sample()).await.unwrap().to_string(), "250 2.0.0");
+        assert_eq!(smtp.send(&ComposedMail::sample()).await.unwrap().to_string(), "250 2.0.0");
     }
     assert_eq!(lines.lock().unwrap().len(), 2);
 }
@@ -153,7 +159,7 @@ async fn the_first_command_after_a_rest_has_little_time() {
 async fn silence_on_a_fresh_connection_is_a_time_out() {
     let patience = Patience { stage: 10 * MOMENT, ..Patience::default() };
     let (smtp, lines) = relay(patience, |number, line| friendly(line).filter(|_| number < 1)).await;
-    assert_eq!(smtp.send(&Letter::sample()).await, Err(Stage::Mail.failed(Why::Timeout)));
+    assert_eq!(smtp.send(&ComposedMail::sample()).await, Err(Stage::Mail.failed(Why::Timeout)));
     assert_eq!(lines.lock().unwrap().len(), 1);
 }
 
@@ -168,7 +174,7 @@ async fn a_refusal_stands_however_slow_the_server_forgets() {
     let (smtp, lines) = relay(patience, refuse).await;
     for _ in 0..2 {
         let refused = Stage::Rcpt.failed(Why::Reply(Reply::new(550, "5.1.1")));
-        assert_eq!(smtp.send(&Letter::sample()).await, Err(refused));
+        assert_eq!(smtp.send(&ComposedMail::sample()).await, Err(refused));
     }
     let lines = lines.lock().unwrap();
     assert_eq!(lines.len(), 2);
@@ -185,7 +191,7 @@ async fn a_server_that_refuses_to_forget_is_asked_afresh() {
     };
     let (smtp, lines) = relay(Patience::default(), refuse).await;
     for _ in 0..2 {
-        assert!(smtp.send(&Letter::sample()).await.is_err_and(|failure| failure.stage == Stage::Rcpt));
+        assert!(smtp.send(&ComposedMail::sample()).await.is_err_and(|failure| failure.stage == Stage::Rcpt));
     }
     assert_eq!(lines.lock().unwrap().len(), 2);
 }

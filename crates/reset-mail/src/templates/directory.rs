@@ -7,7 +7,7 @@
 use std::{fs, io, path::Path};
 
 use super::BadTemplate;
-use crate::kind::{Kind, Part};
+use crate::mail_kind::{MailKind, Part};
 
 /// Largest template in bytes. A mail of 100 KiB is cut off by some readers already.
 const SIZE_MAX: u64 = 256 * 1024;
@@ -37,7 +37,7 @@ pub(super) enum Role {
 pub(super) struct Slot {
     /// One dialect, or all.
     pub(super) dialect: Option<String>,
-    pub(super) kind: Kind,
+    pub(super) kind: MailKind,
     /// One locale, as it is written in the name but for underscores, or all.
     pub(super) locale: Option<String>,
     pub(super) part: Part,
@@ -130,8 +130,8 @@ fn role(file: &str, dialect: Option<&str>) -> Result<Role, String> {
         _ => return Err(shape()),
     };
     let part = Part::ALL.into_iter().find(|known| known.name() == part).ok_or_else(shape)?;
-    let kind = Kind::of(kind).ok_or_else(|| {
-        format!("{kind:?} is no kind of mail; there are {}", Kind::ALL.map(Kind::name).join(", "))
+    let kind = MailKind::of(kind).ok_or_else(|| {
+        format!("{kind:?} is no kind of mail; there are {}", MailKind::ALL.map(MailKind::name).join(", "))
     })?;
     if let Some(locale) = locale.filter(|locale| super::prefixes(locale).is_empty()) {
         return Err(format!("{locale:?} is no language tag such as de or pt-BR"));
@@ -170,10 +170,10 @@ mod tests {
             Ok(Role::Part(Slot { dialect, kind, locale, part }))
         };
         assert_eq!(role("layout.html.j2", None), Ok(Role::Layout));
-        assert_eq!(role("reset-code.txt.j2", None), slot(None, None, Kind::ResetCode, Part::Text));
+        assert_eq!(role("reset-code.txt.j2", None), slot(None, None, MailKind::ResetCode, Part::Text));
         assert_eq!(
             role("px0/reset-link.pt_BR.html.j2", Some("px0")),
-            slot(Some("px0"), Some("pt-BR"), Kind::ResetLink, Part::Html)
+            slot(Some("px0"), Some("pt-BR"), MailKind::ResetLink, Part::Html)
         );
         for slip in [
             "reset-code.txt",

@@ -2,7 +2,7 @@
 
 use minijinja::HtmlEscape;
 
-use crate::kind::Part;
+use crate::mail_kind::Part;
 
 /// Judges a rendered part of a mail with this code or link.
 ///

@@ -31,8 +31,8 @@ fn complaint(files: &[(&str, &str)]) -> String {
     }
 }
 
-fn written(templates: &Templates, kind: Kind, dialect: &str, locale: &str) -> Parts {
-    templates.write(Matter { dialect, locale: Some(locale), ..sample(kind) })
+fn written(templates: &Templates, kind: MailKind, dialect: &str, locale: &str) -> Parts {
+    templates.write(MailContext { dialect, locale: Some(locale), ..sample(kind) })
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn the_nearest_template_is_taken_the_dialects_first() {
         let left: Vec<_> =
             files.iter().copied().zip(sources.iter().map(String::as_str)).skip(nearest).collect();
         let templates = templates(&left);
-        let text = written(&templates, Kind::ResetCode, "px0", "de-CH").text;
+        let text = written(&templates, MailKind::ResetCode, "px0", "de-CH").text;
         assert_eq!(text.lines().next(), Some(files[nearest]));
     }
     let all: Vec<_> = files.iter().copied().zip(sources.iter().map(String::as_str)).collect();
@@ -65,10 +65,10 @@ fn the_nearest_template_is_taken_the_dialects_first() {
         ("worthai", "ja", files[5]),
         ("another", "tlh", files[5]),
     ] {
-        let text = written(&templates, Kind::ResetCode, dialect, locale).text;
+        let text = written(&templates, MailKind::ResetCode, dialect, locale).text;
         assert_eq!(text.lines().next(), Some(file), "{dialect} {locale}");
     }
-    let link = written(&templates, Kind::ResetLink, "px0", "de").text;
+    let link = written(&templates, MailKind::ResetLink, "px0", "de").text;
     assert!(link.starts_with("Guten Tag Ada Lovelace,"), "{link}");
 }
 
@@ -76,7 +76,7 @@ fn the_nearest_template_is_taken_the_dialects_first() {
 fn one_file_takes_the_place_of_one_part_and_has_our_phrases_in_each_language() {
     let source = "{{ phrases.greeting }} {{ phrases.terms }}\n\n{{ code }}\n";
     let templates = templates(&[("reset-code.txt.j2", source)]);
-    let german = written(&templates, Kind::ResetCode, "px0", "de");
+    let german = written(&templates, MailKind::ResetCode, "px0", "de");
     assert_eq!(
         german.text,
         "Guten Tag Ada Lovelace, Der Code gilt einmal, 15 Minuten lang. Geben Sie ihn an niemanden weiter: Wir \
@@ -90,7 +90,7 @@ fn one_file_takes_the_place_of_one_part_and_has_our_phrases_in_each_language() {
 fn the_frame_of_every_page_is_one_file() {
     let frame = "<html lang={{ lang }}><header>Brand</header>{% block main %}{% endblock %}</html>";
     let templates = templates(&[("layout.html.j2", frame)]);
-    for kind in Kind::ALL {
+    for kind in MailKind::ALL {
         let html = written(&templates, kind, "px0", "fr").html;
         assert!(html.starts_with("<html lang=fr><header>Brand</header><p>"), "{html}");
     }
@@ -101,7 +101,7 @@ fn a_language_of_the_deployments_own_is_spoken_where_it_is_whole() {
     let italian = |part: &str, source: &str| (format!("reset-code.it.{part}.j2"), source.to_owned());
     let mut files = vec![
         italian("subject", "Il tuo codice"),
-        italian("txt", "Vale {{ life }}:\n\n{{ code }}\n"),
+        italian("txt", "Vale {{ lifetime }}:\n\n{{ code }}\n"),
         italian("html", "<html lang=\"{{ lang }}\" dir=\"{{ dir }}\">{{ code }}</html>"),
     ];
     let borrowed = |files: &[(String, String)]| {
@@ -109,12 +109,12 @@ fn a_language_of_the_deployments_own_is_spoken_where_it_is_whole() {
         Templates::new("en", Some(directory(&files).path()), &DIALECTS)
     };
     let templates = borrowed(&files).unwrap_or_else(|fault| panic!("{fault}"));
-    let mail = written(&templates, Kind::ResetCode, "px0", "it-CH");
+    let mail = written(&templates, MailKind::ResetCode, "px0", "it-CH");
     assert_eq!(mail.subject, "Il tuo codice");
     assert_eq!(mail.text, "Vale 15\u{a0}min:\n\n482913");
     assert_eq!(mail.html, "<html lang=\"it\" dir=\"ltr\">482913</html>");
     // The other kinds are not there, so they are in the default language, whole.
-    assert_eq!(written(&templates, Kind::ResetLink, "px0", "it").subject, "Set a new password");
+    assert_eq!(written(&templates, MailKind::ResetLink, "px0", "it").subject, "Set a new password");
     assert!(!templates.speaks("it") && templates.speaks("de-AT") && !templates.speaks("nonsense!"));
 
     files.pop();
@@ -133,7 +133,7 @@ fn pages_escape_whatever_they_print_and_no_part_has_a_bare_cr() {
         ("reset-link.txt.j2", "{{ sender }}\r\n\r{{ url }}\r\n"),
     ]);
     let sender = "<b>Müller & Co.</b>";
-    let parts = templates.write(Matter { sender, ..sample(Kind::ResetLink) });
+    let parts = templates.write(MailContext { sender, ..sample(MailKind::ResetLink) });
     assert!(parts.html.contains("&lt;b&gt;Müller &amp; Co.&lt;&#x2f;b&gt;"), "{}", parts.html);
     assert!(parts.html.contains("step=1&amp;token="), "{}", parts.html);
     assert!(!parts.html.contains('\r') && !parts.text.contains('\r'));
@@ -154,7 +154,7 @@ fn whatever_the_engine_offers_can_be_used() {
         ("reset-code.txt.j2", "{% include \"px0/reset-code.txt.j2\" %}\n{{ phrases.terms | wrap }}"),
         ("px0/reset-code.txt.j2", "{{ code }}{# a note #}"),
     ]);
-    let mail = written(&templates, Kind::ResetCode, "worthai", "en");
+    let mail = written(&templates, MailKind::ResetCode, "worthai", "en");
     assert!(mail.html.starts_with("<h1>Your code to set a new password</h1><p>This is"), "{}", mail.html);
     assert!(mail.html.ends_with("Nothing changes.</p>12ADA LOVELACE"), "{}", mail.html);
     assert!(mail.text.starts_with("482913\nThe code works once"), "{}", mail.text);
@@ -245,9 +245,9 @@ fn a_template_that_fails_with_one_mail_alone_costs_that_mail_its_look_only() {
         ("reset-code.txt.j2", "{% if name and name == \"Bob\" %}{{ name.x.y }}{% endif %}\n{{ code }}"),
         ("reset-code.subject.j2", "For {{ name | default(\"you\") }}"),
     ]);
-    let ada = written(&templates, Kind::ResetCode, "px0", "en");
+    let ada = written(&templates, MailKind::ResetCode, "px0", "en");
     assert_eq!((ada.subject.as_str(), ada.text.as_str()), ("For Ada Lovelace", "\n482913"));
-    let bob = templates.write(Matter { name: Some("Bob"), ..sample(Kind::ResetCode) });
+    let bob = templates.write(MailContext { name: Some("Bob"), ..sample(MailKind::ResetCode) });
     assert_eq!(bob.subject, "Your code to set a new password");
     assert!(bob.text.starts_with("Hello Bob,\n\nThis is your code"), "{}", bob.text);
 }
@@ -262,7 +262,7 @@ fn the_examples_of_the_documentation_can_be_used() {
     };
     let (text, layout) = (example("px0/reset-code.txt.j2"), example("layout.html.j2"));
     let templates = templates(&[("px0/reset-code.txt.j2", &text), ("layout.html.j2", &layout)]);
-    let mail = written(&templates, Kind::ResetCode, "px0", "es");
+    let mail = written(&templates, MailKind::ResetCode, "px0", "es");
     assert!(mail.text.starts_with("Hola, Ada Lovelace:"), "{}", mail.text);
     assert!(mail.text.contains("https://help.example.com") && mail.html.contains("Example Ltd"));
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use reset_core::language::Language;
 
 use super::{
-    BadTemplate, LAYOUT, Matter, Own, Part, Slot, Speech, Templates, judge, layout_of, prefixes,
+    BadTemplate, LAYOUT, MailContext, Own, Part, Slot, Speech, Templates, judge, layout_of, prefixes,
     samples::shapes,
 };
-use crate::{catalogue::has, kind::Kind};
+use crate::{catalogue::has, mail_kind::MailKind};
 
 /// What every template knows.
-const KNOWN: [&str; 8] = ["sender", "dialect", "lang", "dir", "name", "life", "phrases", "loop"];
+const KNOWN: [&str; 8] = ["sender", "dialect", "lang", "dir", "name", "lifetime", "phrases", "loop"];
 /// What is known to all but subjects.
 const KNOWN_BELOW: [&str; 5] = ["code", "url", "subject", "self", "super"];
 
@@ -62,7 +62,7 @@ impl Templates {
 
     fn try_ours(&self, language: Language) -> Result<(), BadTemplate> {
         let speech = Speech { chain: Vec::new(), language: Some(language) };
-        for kind in Kind::ALL {
+        for kind in MailKind::ALL {
             for shape in shapes(kind) {
                 let parts = self.try_write(&shape, &speech, None)?;
                 let parts =
@@ -88,7 +88,7 @@ impl Templates {
             return Err(BadTemplate::new(file, what));
         }
         for shape in shapes(slot.kind) {
-            self.try_shape(own, file, slot.part, &Matter { dialect, ..shape }, &speech, tag)?;
+            self.try_shape(own, file, slot.part, &MailContext { dialect, ..shape }, &speech, tag)?;
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Templates {
     fn try_layout(&self, own: &Own, language: Language) -> Result<(), BadTemplate> {
         self.try_names(own, LAYOUT, None)?;
         let speech = Speech { chain: Vec::new(), language: Some(language) };
-        for kind in Kind::ALL {
+        for kind in MailKind::ALL {
             for shape in shapes(kind) {
                 let name = layout_of(kind, Part::Html);
                 self.try_shape(own, &name, Part::Html, &shape, &speech, language.tag())?;
@@ -110,7 +110,7 @@ impl Templates {
         own: &Own,
         name: &str,
         part: Part,
-        shape: &Matter<'_>,
+        shape: &MailContext<'_>,
         speech: &Speech,
         tag: &str,
     ) -> Result<(), BadTemplate> {
@@ -124,7 +124,9 @@ impl Templates {
             // The whole mail comes first, so that it is the lack which is to blame.
             let lack = match (shape.kind, shape.name, shape.url) {
                 (_, None, _) => " in a mail to somebody without a name: {% if name %} asks for one",
-                (Kind::PasswordChanged, _, None) => " in a notice without a link: {% if url %} asks for one",
+                (MailKind::PasswordChanged, _, None) => {
+                    " in a notice without a link: {% if url %} asks for one"
+                }
                 _ => "",
             };
             BadTemplate { what: fault.what + lack, ..fault }
@@ -144,7 +146,7 @@ impl Templates {
             let (root, key) = (steps.next().unwrap_or_default(), steps.next());
             let phrase = |key: &str| match slot {
                 Some(slot) => has(english, slot.kind, key),
-                None => Kind::ALL.iter().all(|kind| has(english, *kind, key)),
+                None => MailKind::ALL.iter().all(|kind| has(english, *kind, key)),
             };
             let known = match (root, key) {
                 ("phrases", Some(key)) => phrase(key),

@@ -1,6 +1,6 @@
 //! What `doctor` tells the operator.
 
-use reset_mail::{SmtpSettings, Step, Tls};
+use reset_mail::{DiagnosisStep, SmtpSettings, Tls};
 
 use crate::{
     service,
@@ -10,7 +10,7 @@ use crate::{
 /// `ok dns`, `ok tcp`, `FAIL ehlo: ...`, with the sink's address as `[place]`.
 async fn diagnosis(sink: &Sink, settings: SmtpSettings) -> Vec<String> {
     let place = sink.address.to_string();
-    let line = |step: Step| match step.result {
+    let line = |step: DiagnosisStep| match step.result {
         Ok(_) => format!("ok {}", step.name),
         Err(sentence) => format!("FAIL {}: {}", step.name, sentence.replace(&place, "[place]")),
     };

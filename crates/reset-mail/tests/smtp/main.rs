@@ -14,22 +14,22 @@ use reset_core::{
     error::MailError,
     mail::{Mail, MailBody},
 };
-use reset_mail::{MailService, SmtpSettings, Transport};
+use reset_mail::{MailService, SmtpSettings, TransportConfig};
 
 fn service(settings: SmtpSettings) -> MailService {
-    let transports = vec![Transport::Smtp(settings)];
+    let transports = vec![TransportConfig::Smtp(settings)];
     MailService::new(transports, "Polyreset <no-reply@example.org>", "reset.example.org")
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A service with a second mail server.
 fn with_fallback(first: SmtpSettings, second: SmtpSettings) -> MailService {
-    let service = service(first).with_fallback(Transport::Smtp(second));
+    let service = service(first).with_fallback(TransportConfig::Smtp(second));
     service.unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn mail(code: &str) -> Mail {
-    let body = MailBody::ResetCode { code: code.to_owned().into(), life: Duration::from_secs(900) };
+    let body = MailBody::ResetCode { code: code.to_owned().into(), lifetime: Duration::from_secs(900) };
     Mail {
         to: "canary@example.net".to_owned(),
         name: None,

@@ -17,7 +17,7 @@ use rustls::{
 use url::Url;
 
 /// Longest wait for any part of an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest line of a head.
 const LINE_MAX: u64 = 64 * 1024;
 /// Largest body: a server's document has some 100 KiB.
@@ -93,15 +93,15 @@ impl Target {
         let stream: Box<dyn Stream> = match &self.place {
             Place::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(Some(TIMEOUT))?;
+                stream.set_write_timeout(Some(TIMEOUT))?;
                 Box::new(stream)
             }
             Place::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port))?;
                 stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(Some(TIMEOUT))?;
+                stream.set_write_timeout(Some(TIMEOUT))?;
                 match &self.tls {
                     None => Box::new(stream),
                     Some(config) => {

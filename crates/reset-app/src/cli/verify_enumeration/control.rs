@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use reset_dialects::stranger;
+use reset_dialects::enumeration_probe;
 use serde::Serialize;
 
 use super::{
@@ -55,7 +55,7 @@ fn plant(leak: Leak, delay: Duration, threshold: f64, chance: &mut Chance) -> Re
     let addresses = Addresses::twins(known, None, chance)?;
     let url = start(leak, delay, addresses.known.iter().cloned().collect())?;
     let mut client = Client::new(Target::parse(&url)?);
-    let question = stranger::usual().swap_remove(0);
+    let question = enumeration_probe::usual().swap_remove(0);
     let plan = Plan { pairs: LEAST, after: 1, rest: Duration::ZERO, redirect_to: None, codes: None };
     let measured = Survey { client: &mut client, addresses: &addresses, chance }.measure(&question, plan)?;
     let slow = |samples: &[_], chance: &mut Chance| {

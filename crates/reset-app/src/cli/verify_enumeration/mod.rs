@@ -28,8 +28,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use reset_dialects::{
+    enumeration_probe::{self, EnumerationProbe, OfferedProbes, ProbeKind},
     iso,
-    stranger::{self, Kind, Offer, Question},
 };
 
 use self::{
@@ -47,7 +47,7 @@ use crate::deployment;
 const PLANTED_LEAST: Duration = Duration::from_millis(1);
 
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct VerifyEnumerationArgs {
     /// The server, a staging copy without limits: `http://HOST:PORT`, `https://HOST` or `unix:/PATH`
     url: String,
     /// px0, worthai, strapi or insforge; may be repeated. Without it, all that the server offers
@@ -91,7 +91,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(super) fn run(arguments: &VerifyEnumerationArgs) -> Result<ExitCode> {
     let report = examine(arguments)?;
     let text = if arguments.json { reset_dialects::to_json_pretty(&report) } else { report.markdown() };
     match &arguments.report {
@@ -104,7 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::from(report.exit_code()))
 }
 
-fn examine(arguments: &Arguments) -> Result<Report> {
+fn examine(arguments: &VerifyEnumerationArgs) -> Result<Report> {
     let (begun, clock) = (deployment::clock().now(), Instant::now());
     let seed = arguments.seed.unwrap_or_else(|| {
         let mut seed = [0; 4];
@@ -126,7 +126,7 @@ fn examine(arguments: &Arguments) -> Result<Report> {
         planted,
         codes: questions
             .iter()
-            .find(|question| question.dialect == "insforge" && question.kind == Kind::Ask)
+            .find(|question| question.dialect == "insforge" && question.kind == ProbeKind::ResetRequest)
             .cloned(),
         survey: Survey { client: &mut client, addresses: &addresses, chance: &mut chance },
         samples: arguments.samples.as_ref().map(|_| "question,class,what,microseconds\n".to_owned()),
@@ -164,15 +164,18 @@ fn examine(arguments: &Arguments) -> Result<Report> {
 }
 
 /// What the server says that it is, and what to ask it. Without a document of its own, the dialects must be named.
-fn questions(client: &mut Client, dialects: &[String]) -> Result<(String, Vec<Question>)> {
+fn questions(client: &mut Client, dialects: &[String]) -> Result<(String, Vec<EnumerationProbe>)> {
     let document = client.get("/openapi.json")?;
-    let offer = (document.status == 200).then(|| stranger::offer(&document.body)).flatten();
+    let offer = (document.status == 200).then(|| enumeration_probe::offer(&document.body)).flatten();
     let offer = match offer {
         Some(offer) => offer,
         None if dialects.is_empty() => {
             bail!("the server shows no document of ours at /openapi.json: name what it speaks by --dialect")
         }
-        None => Offer { server: "which shows no document".to_owned(), questions: stranger::usual() },
+        None => OfferedProbes {
+            server: "which shows no document".to_owned(),
+            questions: enumeration_probe::usual(),
+        },
     };
     for dialect in dialects {
         ensure!(
@@ -188,12 +191,12 @@ fn questions(client: &mut Client, dialects: &[String]) -> Result<(String, Vec<Qu
 
 /// A run under way.
 struct Examination<'a> {
-    arguments: &'a Arguments,
+    arguments: &'a VerifyEnumerationArgs,
     /// In microseconds, as what is planted.
     threshold: f64,
     planted: f64,
     /// Where codes to guess at are asked for.
-    codes: Option<Question>,
+    codes: Option<EnumerationProbe>,
     survey: Survey<'a>,
     /// CSV, where it is wanted.
     samples: Option<String>,
@@ -202,14 +205,14 @@ struct Examination<'a> {
 }
 
 impl Examination<'_> {
-    fn check(&mut self, question: &Question) -> Result<Check> {
-        let Arguments { pairs, after, rest, .. } = *self.arguments;
+    fn check(&mut self, question: &EnumerationProbe) -> Result<Check> {
+        let VerifyEnumerationArgs { pairs, after, rest, .. } = *self.arguments;
         let codes = self.codes.clone();
         let redirect_to = self.arguments.redirect_to.as_deref();
         let mut plan = Plan { pairs, after: after.into(), rest, redirect_to, codes: codes.as_ref() };
         let (what, expected) = match question.kind {
-            Kind::Ask => ("reset asked for", 200..300),
-            Kind::Guess => ("code guessed at", 401..402),
+            ProbeKind::ResetRequest => ("reset asked for", 200..300),
+            ProbeKind::Guess => ("code guessed at", 401..402),
         };
         let (dialect, path) = (question.dialect.to_owned(), question.path.clone());
         let tried = self.survey.try_out(question, plan)?;
@@ -229,7 +232,7 @@ impl Examination<'_> {
             );
             return Ok(Check::unmeasured(&dialect, &path, what, note));
         }
-        if question.kind == Kind::Guess && !self.sends_codes(plan)? {
+        if question.kind == ProbeKind::Guess && !self.sends_codes(plan)? {
             let note = "No codes could be asked for, so that there is nothing to guess at.".to_owned();
             return Ok(Check::unmeasured(&dialect, &path, what, note));
         }
@@ -269,7 +272,7 @@ impl Examination<'_> {
         .collect();
         let worst = timings.iter().map(|timing| timing.comparison.verdict).max();
         let verdict = worst.unwrap_or(Verdict::Inconclusive).max(bytes.verdict);
-        let note = (question.kind == Kind::Guess && redirect_to.is_some()).then(|| {
+        let note = (question.kind == ProbeKind::Guess && redirect_to.is_some()).then(|| {
             "If this server mails links, no address had a code, and there was nothing to tell.".to_owned()
         });
         Ok(Check { dialect, path, what, bytes: Some(bytes), timings, note, verdict })

@@ -184,7 +184,7 @@ impl Report {
              comparison, the same times with {} added to the known ones must be found different, too.\n\
              * **Limits.** Where the server limits how often one address may be asked for, it does so silently: then \
              most of these asks wrote no job and mailed nobody, and what was measured is the refusal, which costs \
-             less and is the same for all. Only a server without limits (`RESET_LIMITS__ENABLED=false`, on a staging copy) \
+             less and is the same for all. Only a server without limits (`POLYRESET_LIMITS__ENABLED=false`, on a staging copy) \
              shows the work for known addresses. Whether limits were on cannot be seen from outside.\n\
              * The figures hold for the place that was measured from. From farther away less is to be seen.\n",
             self.after,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use reset_dialects::stranger::{Kind, Question};
+use reset_dialects::enumeration_probe::{EnumerationProbe, ProbeKind};
 
 use super::{
     addresses::Addresses,
@@ -39,7 +39,7 @@ pub(super) struct Plan<'a> {
     /// Where links are to lead, for a server that mails InsForge's.
     pub(super) redirect_to: Option<&'a str>,
     /// Where codes to guess at are asked for.
-    pub(super) codes: Option<&'a Question>,
+    pub(super) codes: Option<&'a EnumerationProbe>,
 }
 
 /// What was measured, in microseconds, in the order of measuring.
@@ -63,7 +63,7 @@ pub(super) struct Survey<'a> {
 
 impl Survey<'_> {
     /// Asks every known address and its twin once; the statuses, known first.
-    pub(super) fn try_out(&mut self, question: &Question, plan: Plan<'_>) -> Result<Vec<(u16, u16)>> {
+    pub(super) fn try_out(&mut self, question: &EnumerationProbe, plan: Plan<'_>) -> Result<Vec<(u16, u16)>> {
         let Addresses { known, unknown, .. } = self.addresses;
         let mut statuses = Vec::new();
         for (known, unknown) in known.iter().zip(unknown) {
@@ -74,7 +74,7 @@ impl Survey<'_> {
     }
 
     /// Measures.
-    pub(super) fn measure(&mut self, question: &Question, plan: Plan<'_>) -> Result<Measured> {
+    pub(super) fn measure(&mut self, question: &EnumerationProbe, plan: Plan<'_>) -> Result<Measured> {
         let Addresses { known, unknown, bystanders } = self.addresses;
         let mut measured = Measured::default();
         let mut turns = [0; 3];
@@ -83,7 +83,7 @@ impl Survey<'_> {
             of[(turns[class] - 1) % of.len()].clone()
         };
         // Between two asks for codes no address is guessed at more often than its code allows.
-        let round = if question.kind == Kind::Guess { GUESSES * known.len() } else { plan.pairs };
+        let round = if question.kind == ProbeKind::Guess { GUESSES * known.len() } else { plan.pairs };
         for _ in 0..WARM_UP {
             self.ask(question, &whose(2, bystanders), plan)?;
         }
@@ -113,8 +113,8 @@ impl Survey<'_> {
     }
 
     /// Sees to it that there are codes to guess at.
-    fn ask_for_codes(&mut self, question: &Question, plan: Plan<'_>) -> Result<()> {
-        if question.kind == Kind::Ask {
+    fn ask_for_codes(&mut self, question: &EnumerationProbe, plan: Plan<'_>) -> Result<()> {
+        if question.kind == ProbeKind::ResetRequest {
             return Ok(());
         }
         let Some(codes) = plan.codes else {
@@ -129,14 +129,19 @@ impl Survey<'_> {
         Ok(())
     }
 
-    fn ask(&mut self, question: &Question, email: &str, plan: Plan<'_>) -> Result<(Answer, Duration)> {
+    fn ask(
+        &mut self,
+        question: &EnumerationProbe,
+        email: &str,
+        plan: Plan<'_>,
+    ) -> Result<(Answer, Duration)> {
         let code = format!("{:06}", self.chance.below(1_000_000));
         let (answer, took) =
             self.client.post(&question.path, &question.body(email, &code, plan.redirect_to))?;
         if answer.status == 429 {
             bail!(
                 "the server limits this client (429): measure a staging copy that was started with \
-                 RESET_LIMITS__ENABLED=false, or one whose limits of a client are wide enough"
+                 POLYRESET_LIMITS__ENABLED=false, or one whose limits of a client are wide enough"
             );
         }
         Ok((answer, took))

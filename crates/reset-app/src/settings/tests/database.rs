@@ -5,24 +5,25 @@ use super::{environment, sentence};
 #[test]
 fn a_server_needs_the_secret_and_its_url_is_never_quoted() {
     for url in ["postgres://reset:hunter2@db/reset", "mariadb://reset:hunter2@db/reset"] {
-        let text = sentence(environment(&[("RESET_DATABASE_URL", url)]));
-        assert!(text.contains("secret is required") && text.contains("RESET_SECRET"), "{text}");
-        let secret = ("RESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
-        let given = [("RESET_DATABASE_URL", url), secret, ("RESET_DATABASE__AUTO_MIGRATE", "true")];
+        let text = sentence(environment(&[("POLYRESET_DATABASE_URL", url)]));
+        assert!(text.contains("secret is required") && text.contains("POLYRESET_SECRET"), "{text}");
+        let secret = ("POLYRESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+        let given = [("POLYRESET_DATABASE_URL", url), secret, ("POLYRESET_DATABASE__AUTO_MIGRATE", "true")];
         let settings = environment(&given).ok().unwrap();
         assert!(settings.database.auto_migrate && settings.database.address.file().is_none());
     }
-    let text = sentence(environment(&[("RESET_DATABASE_URL", "postgres://u:hunter2@db/x?sslmode=maybe")]));
+    let text =
+        sentence(environment(&[("POLYRESET_DATABASE_URL", "postgres://u:hunter2@db/x?sslmode=maybe")]));
     assert!(text.contains("verify-full") && !text.contains("hunter2"), "{text}");
-    let text = sentence(environment(&[("RESET_DATABASE__CONNECT_TIMEOUT", "0s")]));
+    let text = sentence(environment(&[("POLYRESET_DATABASE__CONNECT_TIMEOUT", "0s")]));
     assert!(text.starts_with("database.connect_timeout"), "{text}");
 }
 
 #[test]
 fn a_database_that_need_not_show_who_it_is_is_a_weakness() {
     let open = |url| {
-        let secret = ("RESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
-        let settings = environment(&[("RESET_DATABASE_URL", url), secret]).unwrap();
+        let secret = ("POLYRESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+        let settings = environment(&[("POLYRESET_DATABASE_URL", url), secret]).unwrap();
         settings.weaknesses().unwrap().iter().any(|line| line.starts_with("R26") && line.contains("database"))
     };
     assert!(open("postgres://u@db/x") && open("mysql://u@db/x?ssl-mode=preferred"));
@@ -32,24 +33,26 @@ fn a_database_that_need_not_show_who_it_is_is_a_weakness() {
 #[test]
 fn a_pooler_in_transaction_mode_is_postgresqls_alone() {
     for url in ["mysql://u@db/x", "sqlite://x.db"] {
-        let text =
-            sentence(environment(&[("RESET_DATABASE_URL", url), ("RESET_DATABASE__POOLER", "transaction")]));
+        let text = sentence(environment(&[
+            ("POLYRESET_DATABASE_URL", url),
+            ("POLYRESET_DATABASE__POOLER", "transaction"),
+        ]));
         assert!(text.contains("database.pooler") && text.contains("only PostgreSQL"), "{text}");
     }
 }
 
 #[test]
 fn an_accounts_key_is_not_its_address() {
-    let secret = ("RESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    let secret = ("POLYRESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
     let with_id = |id| {
         environment(&[
-            ("RESET_DATABASE_URL", "postgres://u@localhost/x"),
+            ("POLYRESET_DATABASE_URL", "postgres://u@localhost/x"),
             secret,
-            ("RESET_USERS__PRESET", "custom"),
-            ("RESET_USERS__TABLE", "people"),
-            ("RESET_USERS__ID", id),
-            ("RESET_USERS__EMAIL", "email"),
-            ("RESET_USERS__PASSWORD", "hash"),
+            ("POLYRESET_USERS__PRESET", "custom"),
+            ("POLYRESET_USERS__TABLE", "people"),
+            ("POLYRESET_USERS__ID", id),
+            ("POLYRESET_USERS__EMAIL", "email"),
+            ("POLYRESET_USERS__PASSWORD", "hash"),
         ])
     };
     assert!(with_id("id").is_ok());

@@ -1,42 +1,44 @@
 //! How mail leaves, and in which language.
 
-use reset_mail::Transport;
+use reset_mail::TransportConfig;
 
 use super::{environment, sentence};
 
 #[test]
 fn a_language_without_texts_is_no_default() {
     assert_eq!(environment(&[]).unwrap().mail.locale, "en");
-    assert_eq!(environment(&[("RESET_MAIL__LOCALE", "de-CH")]).unwrap().mail.locale, "de-CH");
+    assert_eq!(environment(&[("POLYRESET_MAIL__LOCALE", "de-CH")]).unwrap().mail.locale, "de-CH");
     assert_eq!(
-        sentence(environment(&[("RESET_MAIL__LOCALE", "it")])),
-        "mail.locale (RESET_MAIL__LOCALE) is \"it\"; expected a language that there are texts in: en, de, es, fr, ja, zh"
+        sentence(environment(&[("POLYRESET_MAIL__LOCALE", "it")])),
+        "mail.locale (POLYRESET_MAIL__LOCALE) is \"it\"; expected a language that there are texts in: en, de, es, fr, ja, zh"
     );
 }
 
 #[test]
 fn a_second_way_is_read_like_the_first_and_hides_its_password() {
-    let fallback = |url: &str| environment(&[("RESET_MAIL_FALLBACK_URL", url)]);
+    let fallback = |url: &str| environment(&[("POLYRESET_MAIL_FALLBACK_URL", url)]);
     assert!(environment(&[]).unwrap().mail.fallback.is_none());
     let settings = fallback("smtp://canary-user:canary-pass@b.example").unwrap();
-    assert!(matches!(&settings.mail.fallback, Some(Transport::Smtp(server)) if server.host == "b.example"));
+    assert!(
+        matches!(&settings.mail.fallback, Some(TransportConfig::Smtp(server)) if server.host == "b.example")
+    );
     let shown = settings.show().unwrap();
     assert!(!shown.contains("canary"), "{shown}");
     assert!(shown.contains("mail_fallback_url = \"smtp://[redacted]@b.example\""), "{shown}");
     assert!(settings.weaknesses().unwrap().iter().any(|line| line.ends_with("(mail_fallback_url)")));
     assert_eq!(
         sentence(fallback("smtp://canary-user@b.example")),
-        "mail_fallback_url has a user name without a password, or the reverse. (RESET_MAIL_FALLBACK_URL)"
+        "mail_fallback_url has a user name without a password, or the reverse. (POLYRESET_MAIL_FALLBACK_URL)"
     );
     assert_eq!(
         sentence(fallback("file://mail")),
-        "mail_fallback_url (RESET_MAIL_FALLBACK_URL) is not right; expected another way than mail_url"
+        "mail_fallback_url (POLYRESET_MAIL_FALLBACK_URL) is not right; expected another way than mail_url"
     );
 }
 
 #[test]
 fn a_domain_may_hold_one_mail_at_least_and_all_at_most() {
-    let per_domain = |number: &str| environment(&[("RESET_MAIL__PER_DOMAIN", number)]);
+    let per_domain = |number: &str| environment(&[("POLYRESET_MAIL__PER_DOMAIN", number)]);
     assert_eq!(environment(&[]).unwrap().mail.per_domain, reset_mail::PER_DOMAIN);
     assert_eq!(per_domain("6").unwrap().mail.per_domain, reset_mail::CONNECTIONS);
     for number in ["0", "7", "many"] {

@@ -10,7 +10,7 @@ use super::{Settings, environment, sentence};
 fn the_defaults_are_those_of_an_embedder() {
     let settings = environment(&[]).unwrap();
     let ours = settings.dialects("https://a.example", &Key::shared(&[1; 32]).into()).unwrap().pages.unwrap();
-    let theirs = reset_dialects::Settings::defaults(&Key::shared(&[1; 32]), "https://a.example");
+    let theirs = reset_dialects::DialectSettings::defaults(&Key::shared(&[1; 32]), "https://a.example");
     let theirs = theirs.pages.unwrap();
     assert_eq!(
         (&ours.public_url, ours.token_ttl, ours.policy, ours.language, &ours.brand),
@@ -29,14 +29,14 @@ fn a_team_puts_its_own_on_the_pages() {
     };
     let (logo, style) = (file("logo.svg", "<svg/>"), file("own.css", "h1 { color: red; }"));
     let settings = environment(&[
-        ("RESET_MAIL_FROM", "Example <no-reply@example.org>"),
-        ("RESET_PAGES__LANGUAGE", "de-CH"),
-        ("RESET_PAGES__LOGO", &logo),
-        ("RESET_PAGES__ACCENT", "#7A1FA2"),
-        ("RESET_PAGES__SUPPORT", "help@example.org"),
-        ("RESET_PAGES__HOME", "https://app.example.org/login"),
-        ("RESET_PAGES__FOOTER", "Example, Ltd."),
-        ("RESET_PAGES__STYLESHEET", &style),
+        ("POLYRESET_MAIL_FROM", "Example <no-reply@example.org>"),
+        ("POLYRESET_PAGES__LANGUAGE", "de-CH"),
+        ("POLYRESET_PAGES__LOGO", &logo),
+        ("POLYRESET_PAGES__ACCENT", "#7A1FA2"),
+        ("POLYRESET_PAGES__SUPPORT", "help@example.org"),
+        ("POLYRESET_PAGES__HOME", "https://app.example.org/login"),
+        ("POLYRESET_PAGES__FOOTER", "Example, Ltd."),
+        ("POLYRESET_PAGES__STYLESHEET", &style),
     ]);
     let pages = settings.unwrap().stand_in().unwrap().pages.unwrap();
     let brand = pages.brand;
@@ -53,16 +53,16 @@ fn what_cannot_be_put_on_a_page_stops_the_start_and_says_why() {
     let large = folder.path().join("large.css");
     fs::write(&large, "x".repeat(65_537)).unwrap();
     for (variable, value, reason) in [
-        ("RESET_PAGES__ACCENT", "#ffcc00", "whose contrast with white is 1.51:1: text needs 4.5:1"),
-        ("RESET_PAGES__ACCENT", "#777777", "whose contrast with white is 4.47:1"),
-        ("RESET_PAGES__ACCENT", "blue", "expected a colour of six digits"),
-        ("RESET_PAGES__LANGUAGE", "it", "expected a language that there are texts in: en, de"),
-        ("RESET_PAGES__NAME", "", "expected a line of 1 to 200 characters"),
-        ("RESET_PAGES__HOME", "http://example.org", "expected an https URL"),
-        ("RESET_PAGES__HOME", "javascript:alert(1)", "expected an https URL"),
-        ("RESET_PAGES__LOGO", "/no/such/logo.svg", "/no/such/logo.svg cannot be read"),
-        ("RESET_PAGES__STYLESHEET", large.to_str().unwrap(), "is larger than 64 KiB"),
-        ("RESET_PAGES__TOKEN_TTL", "2d", "at most 1d"),
+        ("POLYRESET_PAGES__ACCENT", "#ffcc00", "whose contrast with white is 1.51:1: text needs 4.5:1"),
+        ("POLYRESET_PAGES__ACCENT", "#777777", "whose contrast with white is 4.47:1"),
+        ("POLYRESET_PAGES__ACCENT", "blue", "expected a colour of six digits"),
+        ("POLYRESET_PAGES__LANGUAGE", "it", "expected a language that there are texts in: en, de"),
+        ("POLYRESET_PAGES__NAME", "", "expected a line of 1 to 200 characters"),
+        ("POLYRESET_PAGES__HOME", "http://example.org", "expected an https URL"),
+        ("POLYRESET_PAGES__HOME", "javascript:alert(1)", "expected an https URL"),
+        ("POLYRESET_PAGES__LOGO", "/no/such/logo.svg", "/no/such/logo.svg cannot be read"),
+        ("POLYRESET_PAGES__STYLESHEET", large.to_str().unwrap(), "is larger than 64 KiB"),
+        ("POLYRESET_PAGES__TOKEN_TTL", "2d", "at most 1d"),
     ] {
         let text = sentence(environment(&[(variable, value)]));
         assert!(text.contains(reason) && text.contains(variable), "{text}");
@@ -71,12 +71,12 @@ fn what_cannot_be_put_on_a_page_stops_the_start_and_says_why() {
 
 #[test]
 fn without_pages_links_need_a_page_of_the_teams() {
-    let text = sentence(environment(&[("RESET_PAGES__ENABLED", "false")]));
+    let text = sentence(environment(&[("POLYRESET_PAGES__ENABLED", "false")]));
     assert!(text.contains("set worthai.page_url"), "{text}");
     let elsewhere = [
-        ("RESET_PAGES__ENABLED", "false"),
-        ("RESET_WORTHAI__PAGE_URL", "https://app.example.org/reset"),
-        ("RESET_STRAPI__ENABLED", "false"),
+        ("POLYRESET_PAGES__ENABLED", "false"),
+        ("POLYRESET_WORTHAI__PAGE_URL", "https://app.example.org/reset"),
+        ("POLYRESET_STRAPI__ENABLED", "false"),
     ];
     assert!(environment(&elsewhere).unwrap().stand_in().unwrap().pages.is_none());
 }
@@ -85,9 +85,9 @@ fn without_pages_links_need_a_page_of_the_teams() {
 fn without_pages_no_link_takes_the_place_of_a_code_and_that_is_told() {
     let settings = |enabled| {
         environment(&[
-            ("RESET_PAGES__ENABLED", enabled),
-            ("RESET_WORTHAI__PAGE_URL", "https://app.example.com/reset"),
-            ("RESET_STRAPI__PAGE_URL", "https://app.example.com/reset"),
+            ("POLYRESET_PAGES__ENABLED", enabled),
+            ("POLYRESET_WORTHAI__PAGE_URL", "https://app.example.com/reset"),
+            ("POLYRESET_STRAPI__PAGE_URL", "https://app.example.com/reset"),
         ])
         .unwrap()
     };
@@ -98,7 +98,7 @@ fn without_pages_no_link_takes_the_place_of_a_code_and_that_is_told() {
     let mails_links = |settings: &Settings| {
         let dialects = reset_dialects::dialects(settings.stand_in().unwrap());
         let insforge = dialects.into_iter().find(|dialect| dialect.name == "insforge").unwrap();
-        insforge.recipes.unwrap().crowded.is_some()
+        insforge.policies.unwrap().fallback.is_some()
     };
     let (with, without) = (settings("true"), settings("false"));
     assert!(mails_links(&with) && told(&with).contains("links are mailed in their place"));

@@ -28,7 +28,7 @@ fn the_root_decides_every_derived_key() {
 #[test]
 fn previous_secrets_are_accepted_and_make_nothing() {
     let list = format!("{OLD}, {OLDER}");
-    let settings = environment(&[("RESET_SECRET", ROOT), ("RESET_SECRET_PREVIOUS", &list)]).unwrap();
+    let settings = environment(&[("POLYRESET_SECRET", ROOT), ("POLYRESET_SECRET_PREVIOUS", &list)]).unwrap();
     let roots = settings.database.secret.likely_roots();
     assert_eq!((roots.all().len(), roots.current().as_bytes()[31]), (3, 0xe7));
     assert_eq!((roots.all()[1].as_bytes()[31], roots.all()[2].as_bytes()[0]), (0xe8, 1));
@@ -44,7 +44,7 @@ fn previous_secrets_are_accepted_and_make_nothing() {
 fn previous_secrets_lie_in_a_file_one_a_line_or_in_a_list() {
     let (_dir, path) = written("before", &format!("{OLD}\n{OLDER}\n"));
     let path = path.display().to_string();
-    let variables = [("RESET_SECRET", ROOT), ("RESET_SECRET_PREVIOUS_FILE", path.as_str())];
+    let variables = [("POLYRESET_SECRET", ROOT), ("POLYRESET_SECRET_PREVIOUS_FILE", path.as_str())];
     let kept = environment(&variables).unwrap().database.secret.likely_roots();
     let listed = super::file(&format!("secret = \"{ROOT}\"\nsecret_previous = [\"{OLD}\", \"{OLDER}\"]"));
     let listed = listed.unwrap().database.secret.likely_roots();
@@ -54,11 +54,11 @@ fn previous_secrets_lie_in_a_file_one_a_line_or_in_a_list() {
 #[test]
 fn previous_secrets_are_judged_like_the_secret() {
     for (list, expected) in [
-        ("short", "secret_previous (RESET_SECRET_PREVIOUS) is not right; expected at least 32 bytes"),
+        ("short", "secret_previous (POLYRESET_SECRET_PREVIOUS) is not right; expected at least 32 bytes"),
         (ROOT, "one of them is secret itself"),
         (&[OLDER; 4].join(","), "at most 3 secrets; it has 4"),
     ] {
-        let text = sentence(environment(&[("RESET_SECRET", ROOT), ("RESET_SECRET_PREVIOUS", list)]));
+        let text = sentence(environment(&[("POLYRESET_SECRET", ROOT), ("POLYRESET_SECRET_PREVIOUS", list)]));
         assert!(text.contains(expected) && !text.contains(OLDER) && !text.contains(ROOT), "{text}");
     }
 }
@@ -67,10 +67,10 @@ fn previous_secrets_are_judged_like_the_secret() {
 fn worthais_own_secret_has_previous_ones_of_its_own() {
     let (new, old) = ("a secret of worthai's own, the new one", "a secret of worthai's own, the old one");
     let given = |more: &[(&str, &str)]| {
-        let all = [&[("RESET_SECRET", ROOT), ("RESET_SECRET_PREVIOUS", OLDER)], more].concat();
+        let all = [&[("POLYRESET_SECRET", ROOT), ("POLYRESET_SECRET_PREVIOUS", OLDER)], more].concat();
         environment(&all).and_then(|settings| settings.stand_in()).map(|all| all.worthai.unwrap().jwt_keys)
     };
-    let (secret, before) = ("RESET_WORTHAI__JWT_SECRET", "RESET_WORTHAI__JWT_SECRET_PREVIOUS");
+    let (secret, before) = ("POLYRESET_WORTHAI__JWT_SECRET", "POLYRESET_WORTHAI__JWT_SECRET_PREVIOUS");
     let both = given(&[(secret, new), (before, old)]).unwrap();
     assert_eq!(bytes(&both), [new.as_bytes(), old.as_bytes()]);
     // On the way back to the derived one, whose own predecessor counts again.
@@ -79,8 +79,8 @@ fn worthais_own_secret_has_previous_ones_of_its_own() {
     for (more, expected) in [
         (vec![(secret, new), (before, "too short")], "worthai.jwt_secret_previous"),
         (vec![(secret, OLDER)], "the same as secret"),
-        (vec![(secret, new), ("RESET_STRAPI__JWT_SECRET", new)], "the same as"),
-        (vec![(secret, new), (before, old), ("RESET_STRAPI__JWT_SECRET", old)], "the same as"),
+        (vec![(secret, new), ("POLYRESET_STRAPI__JWT_SECRET", new)], "the same as"),
+        (vec![(secret, new), (before, old), ("POLYRESET_STRAPI__JWT_SECRET", old)], "the same as"),
     ] {
         let error = given(&more).err().unwrap().to_string();
         assert!(error.contains(expected), "{error}");

@@ -16,19 +16,19 @@ fn token(link: &str) -> &str {
     link.strip_prefix("/api/auth/email/reset-password-link?token=").unwrap()
 }
 
-async fn open(world: &World, link: &str) -> Answer {
-    world.call(&format!("GET {link}"), "").await
+async fn open(bench: &InsForgeBench, link: &str) -> Answer {
+    bench.call(&format!("GET {link}"), "").await
 }
 
 #[tokio::test]
 async fn a_link_leads_to_the_clients_page_and_its_token_sets_the_password() {
-    let world = world(Method::Link).await;
-    assert_eq!(world.text(SEND, ASK).await, SENT_LINK);
-    let mail = world.mails().await.remove(0);
-    assert_eq!((mail.kind, mail.life), (SentKind::Link, TOKEN_LIFE));
+    let bench = bench(Method::Link).await;
+    assert_eq!(bench.text(SEND, ASK).await, SENT_LINK);
+    let mail = bench.mails().await.remove(0);
+    assert_eq!((mail.kind, mail.lifetime), (SentKind::Link, TOKEN_LIFE));
     let link = mail.secret.strip_prefix("https://auth.example.com").unwrap();
     let token = token(link);
-    let opened = open(&world, link).await;
+    let opened = open(&bench, link).await;
     assert_eq!(opened.text, "302");
     let ready = format!(
         "https://app.example.com/reset?token={token}&insforge_status=ready&insforge_type=reset_password"
@@ -36,53 +36,53 @@ async fn a_link_leads_to_the_clients_page_and_its_token_sets_the_password() {
     assert_eq!(opened.location(), Some(ready.as_str()));
     assert_eq!(opened.headers[header::REFERRER_POLICY], "no-referrer");
     assert_eq!(opened.headers[header::CACHE_CONTROL], "no-store");
-    assert_eq!(world.reset(token, "newSecurePassword123").await, DONE);
-    assert!(world.is_set("newSecurePassword123").await);
-    assert_eq!(world.reset(token, "anotherPassword").await, DEAD_TOKEN);
-    assert_eq!(open(&world, link).await.location(), Some(DEAD));
+    assert_eq!(bench.reset(token, "newSecurePassword123").await, DONE);
+    assert!(bench.is_set("newSecurePassword123").await);
+    assert_eq!(bench.reset(token, "anotherPassword").await, DEAD_TOKEN);
+    assert_eq!(open(&bench, link).await.location(), Some(DEAD));
 }
 
 /// R32: mail scanners open links.
 #[tokio::test]
 async fn opening_a_link_a_hundred_times_changes_nothing() {
-    let world = world(Method::Link).await;
-    let link = world.mailed(ASK).await;
-    let before = world.memory.store.tickets();
+    let bench = bench(Method::Link).await;
+    let link = bench.mailed(ASK).await;
+    let before = bench.memory.store.tickets();
     for _ in 0..100 {
-        let (get, head) = (open(&world, &link).await, world.call(&format!("HEAD {link}"), "").await);
+        let (get, head) = (open(&bench, &link).await, bench.call(&format!("HEAD {link}"), "").await);
         assert_eq!((get.text.as_str(), head.text.as_str()), ("302", "302"));
         assert_eq!(get.headers, head.headers);
     }
-    assert!(world.memory.store.tickets() == before);
-    assert_eq!(world.reset(token(&link), "newSecurePassword123").await, DONE);
+    assert!(bench.memory.store.tickets() == before);
+    assert_eq!(bench.reset(token(&link), "newSecurePassword123").await, DONE);
 }
 
 #[tokio::test]
 async fn an_expired_link_says_so_on_the_clients_page_and_hands_over_no_token() {
-    let world = world(Method::Link).await;
-    let link = world.mailed(ASK).await;
-    world.memory.clock.advance(TOKEN_LIFE.saturating_sub(SECOND));
-    assert!(open(&world, &link).await.location().unwrap().contains("insforge_status=ready"));
-    world.memory.clock.advance(SECOND);
-    let dead = open(&world, &link).await;
+    let bench = bench(Method::Link).await;
+    let link = bench.mailed(ASK).await;
+    bench.memory.clock.advance(TOKEN_LIFE.saturating_sub(SECOND));
+    assert!(open(&bench, &link).await.location().unwrap().contains("insforge_status=ready"));
+    bench.memory.clock.advance(SECOND);
+    let dead = open(&bench, &link).await;
     assert_eq!((dead.text.as_str(), dead.location()), ("302", Some(DEAD)));
-    assert_eq!(world.reset(token(&link), "newSecurePassword123").await, DEAD_TOKEN);
+    assert_eq!(bench.reset(token(&link), "newSecurePassword123").await, DEAD_TOKEN);
 }
 
 #[tokio::test]
 async fn a_newer_link_replaces_the_older() {
-    let world = world(Method::Link).await;
-    let (older, newer) = (world.mailed(ASK).await, world.mailed(ASK).await);
-    assert_eq!(open(&world, &older).await.location(), Some(DEAD));
-    assert!(open(&world, &newer).await.location().unwrap().contains("insforge_status=ready"));
-    assert_eq!(world.reset(token(&older), "newSecurePassword123").await, DEAD_TOKEN);
-    assert_eq!(world.reset(token(&newer), "newSecurePassword123").await, DONE);
+    let bench = bench(Method::Link).await;
+    let (older, newer) = (bench.mailed(ASK).await, bench.mailed(ASK).await);
+    assert_eq!(open(&bench, &older).await.location(), Some(DEAD));
+    assert!(open(&bench, &newer).await.location().unwrap().contains("insforge_status=ready"));
+    assert_eq!(bench.reset(token(&older), "newSecurePassword123").await, DEAD_TOKEN);
+    assert_eq!(bench.reset(token(&newer), "newSecurePassword123").await, DONE);
 }
 
 #[tokio::test]
 async fn a_forged_malformed_or_repeated_token_leads_nowhere() {
-    let world = world(Method::Link).await;
-    let link = world.mailed(ASK).await;
+    let bench = bench(Method::Link).await;
+    let link = bench.mailed(ASK).await;
     let last = if link.ends_with('0') { '1' } else { '0' };
     let forged = format!("{}{last}", &link[..link.len() - 1]);
     let path = "/api/auth/email/reset-password-link";
@@ -100,20 +100,20 @@ async fn a_forged_malformed_or_repeated_token_leads_nowhere() {
             issue("token: Expected string, received array"),
         ),
     ] {
-        let answer = open(&world, &target).await;
+        let answer = open(&bench, &target).await;
         assert_eq!((answer.text, answer.headers.get(header::LOCATION)), (expected, None), "{target}");
     }
 }
 
 #[tokio::test]
 async fn a_target_is_required_and_must_be_allowed_and_is_never_repeated() {
-    let world = world(Method::Link).await;
+    let bench = bench(Method::Link).await;
     let ask =
-        async |target: &str| world.text(SEND, &format!(r#"{{"email":"{ANN}","redirectTo":{target}}}"#)).await;
+        async |target: &str| bench.text(SEND, &format!(r#"{{"email":"{ANN}","redirectTo":{target}}}"#)).await;
     let issue =
         |text: &str| format!(r#"400 {{"error":"INVALID_INPUT","message":"{text}","statusCode":400}}"#);
     assert_eq!(
-        world.text(SEND, r#"{"email":"ann@example.org"}"#).await,
+        bench.text(SEND, r#"{"email":"ann@example.org"}"#).await,
         issue("redirectTo is required when link-based password reset is enabled")
     );
     assert_eq!(ask(r#""""#).await, issue("redirectTo: Invalid url"));
@@ -135,21 +135,21 @@ async fn a_target_is_required_and_must_be_allowed_and_is_never_repeated() {
     ] {
         assert_eq!(ask(&format!(r#""{target}""#)).await, NOT_ALLOWED, "{target}");
     }
-    assert!(world.memory.store.jobs().is_empty());
+    assert!(bench.memory.store.jobs().is_empty());
 }
 
 #[tokio::test]
 async fn without_a_list_no_target_is_allowed() {
-    let world = world_with(Method::Link, &[], POLICY).await;
-    assert_eq!(world.text(SEND, ASK).await, NOT_ALLOWED);
+    let bench = bench_with(Method::Link, &[], POLICY).await;
+    assert_eq!(bench.text(SEND, ASK).await, NOT_ALLOWED);
 }
 
 /// The list is asked again when the link is opened, as it stands then.
 #[tokio::test]
 async fn a_target_that_left_the_list_is_refused_when_the_link_is_opened() {
-    let before = world(Method::Link).await;
+    let before = bench(Method::Link).await;
     let link = before.mailed(ASK).await;
-    let after = world_with(Method::Link, &["https://other.example.com/reset"], POLICY).await;
+    let after = bench_with(Method::Link, &["https://other.example.com/reset"], POLICY).await;
     // The same deployment with another list: equal keys, and the ticket that the first one issued.
     let ticket = before.memory.store.tickets().remove(0);
     let event = Event::of_ticket(EventKind::Matched, &ticket, ticket.issued_at);
@@ -160,19 +160,19 @@ async fn a_target_that_left_the_list_is_refused_when_the_link_is_opened() {
 
 #[tokio::test]
 async fn query_and_fragment_of_the_target_survive() {
-    let world = world_with(Method::Link, &["https://app.example.com/**"], POLICY).await;
+    let bench = bench_with(Method::Link, &["https://app.example.com/**"], POLICY).await;
     let ask = r#"{"email":"ann@example.org","redirectTo":"https://APP.example.com?lang=de&token=x#/top"}"#;
-    let link = world.mailed(ask).await;
+    let link = bench.mailed(ask).await;
     let ready = format!(
         "https://app.example.com/?lang=de&token={}&insforge_status=ready&insforge_type=reset_password#/top",
         token(&link)
     );
-    assert_eq!(open(&world, &link).await.location(), Some(ready.as_str()));
+    assert_eq!(open(&bench, &link).await.location(), Some(ready.as_str()));
 }
 
 #[tokio::test]
 async fn where_links_are_mailed_every_code_is_wrong() {
-    let world = world(Method::Link).await;
-    world.mailed(ASK).await;
-    assert_eq!(world.exchange("123456").await.text, DEAD_CODE);
+    let bench = bench(Method::Link).await;
+    bench.mailed(ASK).await;
+    assert_eq!(bench.exchange("123456").await.text, DEAD_CODE);
 }

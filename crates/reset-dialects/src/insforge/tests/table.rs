@@ -8,7 +8,7 @@ fn issue(text: &str) -> String {
 
 #[tokio::test]
 async fn what_is_missing_or_mistyped_is_said_in_zods_words() {
-    let world = world(Method::Code).await;
+    let bench = bench(Method::Code).await;
     let code = "code: Reset password code must be a 6-digit numeric code";
     for (endpoint, body, text) in [
         (SEND, "{}", "email: Required"),
@@ -42,18 +42,18 @@ async fn what_is_missing_or_mistyped_is_said_in_zods_words() {
             "otp: Expected string, received object",
         ),
     ] {
-        assert_eq!(world.text(endpoint, body).await, issue(text), "{endpoint} {body}");
+        assert_eq!(bench.text(endpoint, body).await, issue(text), "{endpoint} {body}");
     }
-    assert!(world.memory.store.jobs().is_empty());
+    assert!(bench.memory.store.jobs().is_empty());
 }
 
 #[tokio::test]
 async fn what_is_no_json_is_answered_in_our_own_words() {
-    let world = world(Method::Code).await;
+    let bench = bench(Method::Code).await;
     for body in ["{", "null", r#"{"email":"ann@example.org","email":"eve@example.org"}"#] {
         for endpoint in [SEND, EXCHANGE, RESET] {
             assert_eq!(
-                world.text(endpoint, body).await,
+                bench.text(endpoint, body).await,
                 r#"400 {"error":"INVALID_INPUT","message":"The request body is not valid JSON","statusCode":400,"nextActions":"Please ensure your request body contains valid JSON"}"#
             );
         }
@@ -62,24 +62,24 @@ async fn what_is_no_json_is_answered_in_our_own_words() {
 
 #[tokio::test]
 async fn where_codes_are_mailed_a_target_is_looked_at_and_forgotten() {
-    let world = world(Method::Code).await;
+    let bench = bench(Method::Code).await;
     for target in ["https://app.example.com/reset", "https://evil.com/"] {
         let body = format!(r#"{{"email":"{ANN}","redirectTo":"{target}","id":"2","unknown":[]}}"#);
-        assert_eq!(world.text(SEND, &body).await, SENT);
-        world.mails().await;
+        assert_eq!(bench.text(SEND, &body).await, SENT);
+        bench.mails().await;
     }
-    assert!(world.memory.store.tickets().iter().all(|ticket| ticket.redirect_to.is_none()));
+    assert!(bench.memory.store.tickets().iter().all(|ticket| ticket.redirect_to.is_none()));
 }
 
 #[tokio::test]
 async fn the_public_configuration_is_the_real_one() {
-    let plain = world(Method::Code).await;
+    let plain = bench(Method::Code).await;
     assert_eq!(
         plain.text(CONFIG, "").await,
         r#"200 {"oAuthProviders":[],"customOAuthProviders":[],"requireEmailVerification":false,"passwordMinLength":8,"requireNumber":false,"requireLowercase":false,"requireUppercase":false,"requireSpecialChar":false,"verifyEmailMethod":"code","resetPasswordMethod":"code","disableSignup":false}"#
     );
     let strict = Policy { min: 15, four_classes: true, ..POLICY };
-    let strict = world_with(Method::Link, &[], strict).await;
+    let strict = bench_with(Method::Link, &[], strict).await;
     assert_eq!(
         strict.text(CONFIG, "").await,
         r#"200 {"oAuthProviders":[],"customOAuthProviders":[],"requireEmailVerification":false,"passwordMinLength":15,"requireNumber":true,"requireLowercase":true,"requireUppercase":true,"requireSpecialChar":true,"verifyEmailMethod":"code","resetPasswordMethod":"link","disableSignup":false}"#
@@ -88,19 +88,19 @@ async fn the_public_configuration_is_the_real_one() {
 
 #[tokio::test]
 async fn any_case_and_a_trailing_slash_find_the_path() {
-    let world = world(Method::Code).await;
+    let bench = bench(Method::Code).await;
     assert_eq!(
-        world.text("POST /API/Auth/email/send-reset-password/", r#"{"email":"ann@example.org"}"#).await,
+        bench.text("POST /API/Auth/email/send-reset-password/", r#"{"email":"ann@example.org"}"#).await,
         SENT
     );
     let missing = r#"404 {"error":"NOT_FOUND","message":"Endpoint /api/auth/email/nope not found","statusCode":404,"nextActions":"Please check the API documentation for available endpoints"}"#;
-    assert_eq!(world.text("POST /api/auth/email/nope?token=canary", "{}").await, missing);
+    assert_eq!(bench.text("POST /api/auth/email/nope?token=canary", "{}").await, missing);
 }
 
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones() {
-    let world = world(Method::Code).await;
-    let answer = world.call("PUT /api/auth/email/reset-password-link", "").await;
+    let bench = bench(Method::Code).await;
+    let answer = bench.call("PUT /api/auth/email/reset-password-link", "").await;
     assert_eq!(
         answer.text,
         r#"405 {"error":"METHOD_NOT_ALLOWED","message":"Method not allowed for this endpoint","statusCode":405,"nextActions":"Please check the API documentation for available endpoints"}"#

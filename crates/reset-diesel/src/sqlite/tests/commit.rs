@@ -17,7 +17,7 @@ use reset_core::ports::{Jobs, Store};
 
 use super::{NOW, fresh, job, seen_from_outside, told};
 use crate::{
-    fault::Fault,
+    fault::DatabaseFault,
     sqlite::{
         Sqlite,
         connection::Role,
@@ -70,8 +70,8 @@ async fn what_waits_is_committed_together_and_a_failing_job_fails_alone() {
         async { open.send(()).unwrap() },
     );
     assert_eq!((gated, one, two), (Ok(()), Ok(1), Ok(1)));
-    assert_eq!(twice, Err(Fault::Refused("a value exists already")));
-    assert_eq!(panicked, Err(Fault::Panicked));
+    assert_eq!(twice, Err(DatabaseFault::Refused("a value exists already")));
+    assert_eq!(panicked, Err(DatabaseFault::Panicked));
     assert_eq!(committed_before_last, Ok(0), "all in one transaction");
     assert_eq!(seen_from_outside(&directory), ["one", "two"]);
 }
@@ -170,7 +170,8 @@ async fn a_full_queue_fails_at_once_and_who_goes_away_withdraws_what_has_not_beg
         insert("begun")(db)
     };
     let mut context = Context::from_waker(Waker::noop());
-    let mut poll = |task: Pin<&mut dyn Future<Output = Result<usize, Fault>>>| task.poll(&mut context);
+    let mut poll =
+        |task: Pin<&mut dyn Future<Output = Result<usize, DatabaseFault>>>| task.poll(&mut context);
     let mut gated = Box::pin(store.writer.run(gate));
     assert!(poll(gated.as_mut()).is_pending());
     started.recv().unwrap();
@@ -180,7 +181,7 @@ async fn a_full_queue_fails_at_once_and_who_goes_away_withdraws_what_has_not_beg
         assert!(poll(task.as_mut()).is_pending());
     }
     let mut one_more = Box::pin(store.writer.run(insert("more")));
-    assert_eq!(poll(one_more.as_mut()), Poll::Ready(Err(Fault::Full)));
+    assert_eq!(poll(one_more.as_mut()), Poll::Ready(Err(DatabaseFault::Full)));
     drop(gated);
     open.send(()).unwrap();
     // Reads went on all the while; the next write comes after all of those.

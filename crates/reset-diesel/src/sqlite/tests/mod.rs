@@ -22,7 +22,7 @@ use super::{
     queries::{PURGE_STEP, jobs::insert_job, rows::NewJobRow},
     schema::jobs,
 };
-use crate::fault::Fault;
+use crate::fault::DatabaseFault;
 
 reset_core::store_contract!(async {
     let (store, directory) = fresh().await;
@@ -120,7 +120,7 @@ async fn purge_goes_on_until_nothing_is_left() {
 async fn a_reader_cannot_write() {
     let (store, directory) = fresh().await;
     let refused = store.readers.run(|db| db.batch_execute("DELETE FROM jobs")).await;
-    assert!(matches!(refused, Err(Fault::Engine(_))));
+    assert!(matches!(refused, Err(DatabaseFault::Engine(_))));
     assert!(seen_from_outside(&directory).is_empty());
 }
 

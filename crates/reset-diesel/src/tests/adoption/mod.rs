@@ -10,13 +10,13 @@ use reset_core::{
     email::EmailAddress,
     hasher::{HashForm, Scheme},
     job::JobId,
-    ports::{Redemption, Store},
+    ports::{PasswordChange, Store},
     ticket::{Ticket, TicketId},
 };
 
-use self::tables::{Adopted, HASH, made, others, texts};
+use self::tables::{ForeignUsers, HASH, made, others, texts};
 use super::{at, happened, on_each_server, servers::Server, ticket, told};
-use crate::adopted::{Flag, Mapping, Name, Sessions, preset};
+use crate::foreign_users::{Flag, Mapping, Name, Sessions, preset};
 
 on_each_server! {
     each_preset_is_reset_and_nothing_else_is_touched,
@@ -69,7 +69,7 @@ async fn issued(store: &Arc<dyn Store>, account: &Account, id: &str) -> Ticket {
 }
 
 async fn redeem(store: &Arc<dyn Store>, ticket: &Ticket, hash: &str) -> bool {
-    let redemption = Redemption {
+    let redemption = PasswordChange {
         ticket: &ticket.id,
         account: &ticket.account,
         password_hash: hash,
@@ -82,7 +82,7 @@ async fn redeem(store: &Arc<dyn Store>, ticket: &Ticket, hash: &str) -> bool {
 
 async fn each_preset_is_reset_and_nothing_else_is_touched(server: Server) {
     for name in presets(server) {
-        let Some(adopted) = Adopted::preset(server, name).await else { return };
+        let Some(adopted) = ForeignUsers::preset(server, name).await else { return };
         let table = table(server, name);
         let before = others(&adopted.fresh, table);
         let store = adopted.database.open().await.unwrap();
@@ -120,7 +120,7 @@ async fn each_preset_is_reset_and_nothing_else_is_touched(server: Server) {
 }
 
 async fn whoever_logs_in_by_other_means_or_is_blocked_is_not_served(server: Server) {
-    let Some(adopted) = Adopted::preset(server, "strapi-v4").await else { return };
+    let Some(adopted) = ForeignUsers::preset(server, "strapi-v4").await else { return };
     let store = adopted.database.open().await.unwrap();
     assert!(find(&store, "oauth@example.org").await.is_none(), "no password");
     assert!(find(&store, "both@example.org").await.is_none(), "another provider");
@@ -139,7 +139,7 @@ async fn of_two_addresses_that_differ_by_case_the_lower_one_is_meant(server: Ser
          ('kelvin', '\u{212a}ate@example.org', '{HASH}')"
     );
     let mapping = Mapping::of("people", "id", "mail", "hash").unwrap();
-    let Some(adopted) = Adopted::table(server, &statements, mapping).await else { return };
+    let Some(adopted) = ForeignUsers::table(server, &statements, mapping).await else { return };
     let store = adopted.database.open().await.unwrap();
     assert_eq!(find(&store, "ANN@example.org").await.unwrap().id.as_str(), "lower");
     assert!(find(&store, "bob@example.org").await.is_none(), "nobody can say which");
@@ -147,7 +147,7 @@ async fn of_two_addresses_that_differ_by_case_the_lower_one_is_meant(server: Ser
 }
 
 async fn a_password_that_its_owner_changed_meanwhile_voids_the_ticket(server: Server) {
-    let Some(adopted) = Adopted::preset(server, "px0").await else { return };
+    let Some(adopted) = ForeignUsers::preset(server, "px0").await else { return };
     let store = adopted.database.open().await.unwrap();
     let ann = find(&store, "ann@example.org").await.unwrap();
     let one = issued(&store, &ann, "one").await;
@@ -179,7 +179,7 @@ async fn sessions_end_and_the_token_version_is_raised_with_the_password(server: 
         sessions: Some(Sessions { schema: None, table: name("logins"), account: name("person") }),
         ..Mapping::of("people", "id", "mail", "hash").unwrap()
     };
-    let Some(adopted) = Adopted::table(server, &statements, mapping).await else { return };
+    let Some(adopted) = ForeignUsers::table(server, &statements, mapping).await else { return };
     let store = adopted.database.open().await.unwrap();
     assert!(find(&store, "bob@example.org").await.unwrap().blocked, "not active");
     let one = issued(&store, &find(&store, "ann@example.org").await.unwrap(), "one").await;
@@ -204,7 +204,7 @@ async fn a_column_that_ignores_case_finds_capitals_as_well(server: Server) {
          (5, 'jos\u{e9}@example.org', '{HASH}')"
     );
     let mapping = Mapping::of("people", "id", "mail", "hash").unwrap();
-    let Some(adopted) = Adopted::table(server, &statements, mapping).await else { return };
+    let Some(adopted) = ForeignUsers::table(server, &statements, mapping).await else { return };
     let store = adopted.database.open().await.unwrap();
     assert_eq!(find(&store, "ann@example.org").await.unwrap().email, "Ann@Example.org");
     // What the database takes for the same is not: MariaDB's collation finds all of these (R21).
@@ -220,7 +220,7 @@ async fn what_is_unusable_or_not_known_to_be_active_gets_no_password(server: Ser
     );
     let active = Flag { column: Name::parse("active").unwrap(), blocked_when: false };
     let mapping = Mapping { blocked: Some(active), ..Mapping::of("people", "id", "mail", "hash").unwrap() };
-    let Some(adopted) = Adopted::table(server, &statements, mapping.clone()).await else { return };
+    let Some(adopted) = ForeignUsers::table(server, &statements, mapping.clone()).await else { return };
     let store = adopted.database.open().await.unwrap();
     assert!(find(&store, "sso@example.org").await.is_none(), "Django writes ! where there is no password");
     assert!(find(&store, "null@example.org").await.unwrap().blocked);
@@ -230,7 +230,7 @@ async fn what_is_unusable_or_not_known_to_be_active_gets_no_password(server: Ser
 }
 
 async fn the_tables_that_are_granted_are_all_of_ours(server: Server) {
-    let Some(adopted) = Adopted::preset(server, "px0").await else { return };
+    let Some(adopted) = ForeignUsers::preset(server, "px0").await else { return };
     if server == Server::Mariadb {
         let ours = "SELECT CAST(table_name AS CHAR) AS text FROM information_schema.tables \
              WHERE table_schema = DATABASE() AND table_name LIKE 'polyreset%'";
@@ -243,7 +243,7 @@ async fn the_tables_that_are_granted_are_all_of_ours(server: Server) {
 }
 
 async fn accounts_are_neither_made_nor_blocked_here(server: Server) {
-    let Some(adopted) = Adopted::preset(server, "px0").await else { return };
+    let Some(adopted) = ForeignUsers::preset(server, "px0").await else { return };
     let store = adopted.database.open().await.unwrap();
     let ann = EmailAddress::parse("ann@example.org").unwrap();
     let refused = told(&store.set_blocked(&ann, true, &happened(at(1))).await.unwrap_err());

@@ -10,7 +10,7 @@ use diesel::{
 use super::super::servers::{Fresh, Server};
 use crate::{
     Database, Options,
-    adopted::{Mapping, preset},
+    foreign_users::{Mapping, preset},
 };
 
 /// A password of nobody, at bcrypt's cost 10.
@@ -105,13 +105,13 @@ pub(super) fn texts(fresh: &Fresh, query: &str) -> Vec<String> {
 }
 
 /// A database in which `mapping`'s table is used by a role that is allowed what the survey says, and no more.
-pub(super) struct Adopted {
+pub(super) struct ForeignUsers {
     pub(super) fresh: Fresh,
     pub(super) database: Database,
     role: String,
 }
 
-impl Adopted {
+impl ForeignUsers {
     pub(super) async fn table(server: Server, statements: &str, mapping: Mapping) -> Option<Self> {
         let fresh = server.fresh().await?;
         fresh.execute(statements);
@@ -135,7 +135,7 @@ impl Adopted {
     }
 }
 
-impl Drop for Adopted {
+impl Drop for ForeignUsers {
     fn drop(&mut self) {
         let drop_role = match self.fresh.server() {
             Server::Postgres => format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role),

@@ -16,7 +16,7 @@ fn bodies() -> [(MailBody, Option<&'static str>); 4] {
 }
 
 /// Every mail in every language, with and without a name.
-fn each(mut look: impl FnMut(Language, &Letter, Option<&str>)) {
+fn each(mut look: impl FnMut(Language, &ComposedMail, Option<&str>)) {
     for language in Language::ALL {
         for name in [None, Some("Zoë & O'Neill")] {
             for (body, secret) in bodies() {
@@ -28,7 +28,7 @@ fn each(mut look: impl FnMut(Language, &Letter, Option<&str>)) {
     }
 }
 
-fn written(locale: &str, body: MailBody) -> Letter {
+fn written(locale: &str, body: MailBody) -> ComposedMail {
     let (locale, name) = (Some(locale.to_owned()), Some("Ada".to_owned()));
     letter(&Mail { locale, name, ..mail(body) })
 }

@@ -1,0 +1,101 @@
+//! A front-end on a free port, with everything behind it in memory, and the worker at work.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    thread,
+    time::{Duration, Instant},
+};
+
+use reset_app::{Listener, ServeFuture, Stop};
+use reset_core::{
+    Resets,
+    account::NewAccount,
+    email::EmailAddress,
+    keys::{Key, Keys},
+    memory::{Memory, SentMail},
+    ports::{Accounts, Clock},
+};
+use reset_dialects::{Api, DialectSettings, dialects};
+use tokio::{runtime::Runtime, sync::oneshot};
+
+/// A front-end: its name, and how it serves.
+pub(crate) type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> ServeFuture);
+
+/// Every front-end there is.
+pub(crate) const FRONT_ENDS: &[FrontEnd] =
+    &[("axum", server_axum::serve), ("actix", server_actix::serve), ("warp", server_warp::serve)];
+
+/// A running front-end.
+pub(crate) struct RunningServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) memory: Memory,
+    _stop: oneshot::Sender<()>,
+    _runtime: Runtime,
+}
+
+/// The root key of every bench.
+pub(crate) fn root_key() -> Key {
+    Key::root(&[5; 32]).unwrap()
+}
+
+/// The default settings.
+pub(crate) fn usual() -> DialectSettings {
+    DialectSettings::defaults(&root_key(), "http://127.0.0.1:8080")
+}
+
+impl RunningServer {
+    /// Starts `front_end` with one account, `user@example.com`.
+    pub(crate) fn start(front_end: &FrontEnd, settings: DialectSettings) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let memory = Memory::new(1);
+        let dialects = dialects(settings);
+        let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
+        let resets = Resets::new(memory.adapters(), Keys::new(&root_key()), policies, true);
+        let api = Api::new(resets.clone(), dialects, reset_dialects::ServeOptions::default());
+        runtime.block_on(add(&memory, "user@example.com"));
+        runtime.spawn(async move {
+            loop {
+                for job in resets.claim(8).await.unwrap() {
+                    resets.deliver(&job).await.unwrap();
+                }
+                let _ = tokio::time::timeout(Duration::from_millis(5), resets.job_queued()).await;
+            }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serve = front_end.1;
+        runtime.spawn(async move {
+            let stop: Stop = Box::pin(async { stopped.await.unwrap_or(()) });
+            serve(Listener::Tcp(listener), api, stop).await.unwrap();
+        });
+        Self { address, memory, _stop: stop, _runtime: runtime }
+    }
+
+    /// Waits for the next mail and takes it.
+    pub(crate) fn next_mail(&self) -> SentMail {
+        let begun = Instant::now();
+        loop {
+            let mut mails = self.memory.mailer.take();
+            match mails.len() {
+                0 => assert!(begun.elapsed() < Duration::from_secs(10), "no mail"),
+                1 => return mails.remove(0),
+                more => panic!("{more} mails"),
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+async fn add(memory: &Memory, email: &str) {
+    let account = NewAccount {
+        email: email.to_owned(),
+        username: Some("user".to_owned()),
+        name: None,
+        locale: None,
+        password_hash: "old".to_owned(),
+        created_at: memory.clock.now(),
+    };
+    memory.store.add_account(&EmailAddress::parse(email).unwrap(), account).await.unwrap();
+}
