@@ -54,8 +54,8 @@ pub fn dialect(figures: &Arc<dyn MetricsSource>) -> Dialect {
     }
 }
 
-#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "admin", summary = "MetricsSource",
-    responses((status = 200, description = "MetricsSource in the text format of `OpenMetrics`", body = String,
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "admin", summary = "Metrics",
+    responses((status = 200, description = "Metrics in the text format of `OpenMetrics`", body = String,
         content_type = "application/openmetrics-text")))]
 async fn metrics(figures: Arc<dyn MetricsSource>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     Ok(reply(StatusCode::OK, OPENMETRICS, figures.text().await))

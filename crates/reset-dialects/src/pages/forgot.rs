@@ -29,7 +29,7 @@ struct Form<'a> {
 }
 
 #[utoipa::path(get, path = "/forgot", operation_id = "forgotPage", tag = "pages",
-    summary = "PagePhrases on which a person asks for a reset",
+    summary = "Page on which a person asks for a reset",
     responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
 pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let visit = pages.visit(&call, "forgot");

@@ -27,7 +27,7 @@ struct Offer<'a> {
 }
 
 #[utoipa::path(get, path = "/not-me", operation_id = "notMe", tag = "pages",
-    summary = "PagePhrases behind the link of a notice",
+    summary = "Page behind the link of a notice",
     description = "Says what the button does. Nothing happens by opening it.",
     params(("token" = String, Query, description = "The end of the link in the notice after a reset")),
     responses(
