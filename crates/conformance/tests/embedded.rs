@@ -14,8 +14,8 @@ use http::{Method, Response, StatusCode};
 use reset_core::{
     Resets,
     keys::{Key, Keys},
-    memory::Memory,
 };
+use reset_testkit::memory::Memory;
 use reset_dialects::{
     Api, Dialect, DialectSettings, Endpoint, Peer, ServeOptions, dialects, px0,
     route::{Call, EndpointKind},

@@ -9,8 +9,8 @@ use reset_app::{Listener, ServeFuture, Stop};
 use reset_core::{
     Resets,
     keys::{Key, Keys},
-    memory::Memory,
 };
+use reset_testkit::memory::Memory;
 use reset_dialects::{Api, DialectSettings, dialects};
 use tokio::runtime::Runtime;
 

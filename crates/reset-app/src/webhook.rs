@@ -109,7 +109,8 @@ fn reason(error: &Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use reset_core::{account::AccountId, job::JobId, memory::FrozenClock};
+    use reset_core::{account::AccountId, job::JobId};
+    use reset_testkit::memory::FrozenClock;
     use reset_dialects::webhook::WebhookSecret;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},

@@ -21,8 +21,6 @@
 pub mod account;
 pub mod audit;
 pub mod budget;
-#[cfg(feature = "memory")]
-pub mod contract;
 mod decoy;
 pub mod deliver;
 pub mod dispute;
@@ -38,8 +36,6 @@ pub mod keys;
 pub mod language;
 pub mod link;
 pub mod mail;
-#[cfg(feature = "memory")]
-pub mod memory;
 pub mod own_names;
 pub mod password;
 pub mod ports;

@@ -12,9 +12,9 @@ use reset_core::{
     account::NewAccount,
     email::EmailAddress,
     keys::{Key, Keys},
-    memory::{Memory, SentMail},
     ports::{Accounts, Clock},
 };
+use reset_testkit::memory::{Memory, SentMail};
 use reset_dialects::{Api, DialectSettings, dialects};
 use tokio::{runtime::Runtime, sync::oneshot};
 

@@ -13,7 +13,6 @@ use reset_core::{
     issue_policy::{FallbackPolicy, Delivery, IssuePolicies, IssuePolicy},
     job::Outcome,
     keys::{Key, Keyring, Keys},
-    memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::{Accounts, Adapters},
     request::{Disclosure, ResetRequest},
@@ -21,6 +20,7 @@ use reset_core::{
     ticket::TicketKind,
     time::Timestamp,
 };
+use reset_testkit::memory::{Memory, SentMail};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const LIFE: Duration = Duration::from_secs(15 * 60);

@@ -5,12 +5,12 @@ use std::time::Duration;
 use reset_core::{
     budget::{Budgeting, Window},
     error::{ExchangeError, RedeemError, RequestError},
-    memory::{Outage, SentKind, SentMail},
     ports::Budgets as _,
     request::Disclosure,
     secret::{LongCode, TicketSecret},
     ticket::{TicketKind, TicketState},
 };
+use reset_testkit::memory::{Outage, SentKind, SentMail};
 
 use crate::bench::{LIFE, MINUTE, UseCaseBench, bench, code, world_within};
 
@@ -51,7 +51,7 @@ async fn within_a_minute_an_address_is_mailed_once_and_the_older_code_stays_vali
     bench.account("ann@example.org").await;
     let first = bench.mailed("code", "ann@example.org").await;
     for second in [5, 20, 59] {
-        bench.memory.clock.set(reset_core::memory::FrozenClock::START.plus(Duration::from_secs(second)));
+        bench.memory.clock.set(reset_testkit::memory::FrozenClock::START.plus(Duration::from_secs(second)));
         bench.ask("code", "ANN@example.org").await;
         bench.ask("link", "ann@example.org").await;
     }

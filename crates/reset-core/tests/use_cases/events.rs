@@ -6,9 +6,9 @@ use reset_core::{
     job::{MAX_WORKER_CRASHES, Outcome},
     keys::{Key, Keys},
     link::LinkError,
-    memory::{MailRefusal, Outage, SentKind},
     ports::{Accounts as _, Events as _},
 };
+use reset_testkit::memory::{MailRefusal, Outage, SentKind};
 
 use crate::bench::{MINUTE, UseCaseBench, address, bench, code, happened, network, world_within};
 

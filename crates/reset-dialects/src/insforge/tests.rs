@@ -14,10 +14,10 @@ use reset_core::{
     email::EmailAddress,
     event::{Event, EventKind},
     keys::{Key, Keys},
-    memory::{Memory, SentMail},
     password::{PASSWORD_MAX, Policy},
     ports::Accounts,
 };
+use reset_testkit::memory::{Memory, SentMail};
 
 use super::{AllowList, InsForgeSettings, Method, dialect};
 use crate::{Api, ServeOptions};

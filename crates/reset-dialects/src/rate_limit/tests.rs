@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use futures_util::future::BoxFuture;
-use reset_core::memory::FrozenClock;
+use reset_testkit::memory::FrozenClock;
 
 use super::*;
 

@@ -10,10 +10,10 @@ use reset_core::{
     email::EmailAddress,
     event::{Event, EventKind},
     keys::{Key, Keyring, Keys},
-    memory::{FrozenClock, Memory, Outage, SentKind},
     password::Policy,
     ports::{Accounts, Clock},
 };
+use reset_testkit::memory::{FrozenClock, Memory, Outage, SentKind};
 use serde_json::{Value, json};
 
 use super::{StrapiSettings, dialect};

@@ -11,10 +11,10 @@ use reset_core::{
     event::{Event, EventKind},
     job::Outcome,
     keys::{Key, Keys},
-    memory::{MailRefusal, Memory, Outage, SentKind},
     password::Policy,
     ports::{Accounts, Clock},
 };
+use reset_testkit::memory::{MailRefusal, Memory, Outage, SentKind};
 use serde_json::{Value, json};
 
 use super::{Forged, NAME, WorthaiSettings, dialect, error::render};

@@ -10,10 +10,10 @@ use reset_core::{
     budget::{Budgeting, Window},
     email::EmailAddress,
     keys::{Key, Keys},
-    memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
+use reset_testkit::memory::{Memory, SentMail};
 use reset_dialects::{Api, ClientLimits, DialectSettings, Peer, ServeOptions, TrustedProxies, dialects};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);

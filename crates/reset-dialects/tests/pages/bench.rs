@@ -20,10 +20,10 @@ use reset_core::{
     error::HashError,
     hasher::HashForm,
     keys::{Key, Keys},
-    memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::{Accounts as _, Adapters, Hasher},
 };
+use reset_testkit::memory::{Memory, SentMail};
 use reset_dialects::{Api, DialectSettings, Peer, ServeOptions, dialects};
 
 pub(crate) const PERSON: &str = "user@example.com";

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use http::Method;
-use reset_core::memory::{SentKind, SentMail};
+use reset_testkit::memory::{SentKind, SentMail};
 use reset_dialects::{
     ClientLimits, DialectSettings, ServeOptions,
     demo::{self, Carries, Person, ShownMail, Stage},

@@ -12,10 +12,10 @@ use reset_core::{
     event::{Event, EventKind},
     job::{Job, Outcome},
     keys::{Key, Keys},
-    memory::{Memory, SentKind, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
+use reset_testkit::memory::{Memory, SentKind, SentMail};
 use reset_dialects::{
     Api, DialectSettings, Peer, ServeOptions, dialects,
     insforge::{AllowList, Method as Mailed},

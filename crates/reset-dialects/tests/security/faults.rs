@@ -16,10 +16,10 @@ use reset_core::{
     error::HashError,
     hasher::HashForm,
     keys::Keys,
-    memory::Outage,
     password::NewPassword,
     ports::{Adapters, Hasher},
 };
+use reset_testkit::memory::Outage;
 use reset_dialects::{
     Api, Endpoint, ServeOptions, dialects,
     route::{Call, EndpointKind},

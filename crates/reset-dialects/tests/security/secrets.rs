@@ -6,8 +6,8 @@ use http::{Method, header};
 use reset_core::{
     budget::{Budgeting, Window},
     encoding::hex,
-    memory::Memory,
 };
+use reset_testkit::memory::Memory;
 use reset_dialects::route::EndpointKind;
 
 use crate::bench::{

@@ -28,13 +28,13 @@ use self::servers::Server;
 mod postgres {
     use super::*;
 
-    reset_core::store_contract!(where available: Server::Postgres.store());
+    reset_testkit::store_contract!(where available: Server::Postgres.store());
 }
 
 mod mariadb {
     use super::*;
 
-    reset_core::store_contract!(where available: Server::Mariadb.store());
+    reset_testkit::store_contract!(where available: Server::Mariadb.store());
 }
 
 /// Makes one test of each case on each server.

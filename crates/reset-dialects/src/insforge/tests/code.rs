@@ -1,6 +1,6 @@
 //! Method `code`: six digits, exchanged for a token, which sets the password.
 
-use reset_core::memory::{Outage, SentKind};
+use reset_testkit::memory::{Outage, SentKind};
 
 use super::*;
 

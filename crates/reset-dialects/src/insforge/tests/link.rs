@@ -1,6 +1,6 @@
 //! Method `link`: a link leads over our page to the client's, which sets the password with the link's token.
 
-use reset_core::memory::SentKind;
+use reset_testkit::memory::SentKind;
 
 use super::*;
 

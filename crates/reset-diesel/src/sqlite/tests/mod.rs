@@ -24,7 +24,7 @@ use super::{
 };
 use crate::fault::DatabaseFault;
 
-reset_core::store_contract!(async {
+reset_testkit::store_contract!(async {
     let (store, directory) = fresh().await;
     (store as Arc<dyn Store>, directory)
 });

@@ -22,7 +22,7 @@ pub use self::{
     mailer::{MailRefusal, MemoryMailer, SentKind, SentMail},
     store::{MemoryStore, Outage},
 };
-use crate::{
+use reset_core::{
     hasher::{HashPool, Scheme},
     keys::Key,
     ports::{Adapters, Clock, Entropy, Hasher},
@@ -133,7 +133,7 @@ impl Entropy for SeededEntropy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use reset_core::{
         mail::{Mail, MailBody},
         password::Policy,
         ports::{Accounts, Jobs, Mailer, Store, random},
@@ -166,7 +166,7 @@ mod tests {
         assert!(store.next_due().await.is_err());
         store.set_outage(Outage::Everything);
         assert!(store.ready().await.is_err());
-        assert!(store.account(&crate::account::AccountId::new("1")).await.is_err());
+        assert!(store.account(&reset_core::account::AccountId::new("1")).await.is_err());
         store.set_outage(Outage::None);
         assert!(store.next_due().await.is_ok());
     }

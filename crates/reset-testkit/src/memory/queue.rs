@@ -1,6 +1,6 @@
 //! The jobs of a store in memory, in the order of asking.
 
-use crate::{
+use reset_core::{
     email::EmailAddress,
     error::StoreError,
     job::{Job, JobId, JobKind, Outcome, RETRY_RETENTION, SUSPECT_CRASHES},

@@ -1,9 +1,9 @@
-//! The contract of [`Accounts`](crate::ports::Accounts), and of a store that is still empty.
+//! The contract of [`Accounts`](reset_core::ports::Accounts), and of a store that is still empty.
 
 use std::sync::Arc;
 
 use super::{account, address, at, done, happened, issued, newcomer, state, ticket};
-use crate::{
+use reset_core::{
     account::AccountId, email::EmailAddress, error::AddAccountError, ports::Store, ticket::Ticket,
     ticket::TicketState,
 };

@@ -1,9 +1,9 @@
-//! The contract of [`Budgets`](crate::ports::Budgets), and of jobs that are accepted within one.
+//! The contract of [`Budgets`](reset_core::ports::Budgets), and of jobs that are accepted within one.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{at, done, happened, job};
-use crate::{
+use reset_core::{
     budget::{Budget, Window},
     ports::Store,
 };
@@ -143,7 +143,7 @@ pub async fn of_twenty_parallel_jobs_within_a_budget_of_three_three_are_accepted
     done(store.release(at(0)).await);
     let mut claimed = 0;
     while let [job] = done(store.claim(1, at(0), at(60)).await).as_slice() {
-        let outcome = crate::job::Outcome::NoAccount;
+        let outcome = reset_core::job::Outcome::NoAccount;
         done(store.finish(&job.id, outcome, "", None, &happened(at(0))).await);
         claimed += 1;
     }

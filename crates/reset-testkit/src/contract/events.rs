@@ -1,9 +1,9 @@
-//! The contract of [`Events`](crate::ports::Events), and which changes write one down.
+//! The contract of [`Events`](reset_core::ports::Events), and which changes write one down.
 
 use std::sync::Arc;
 
 use super::{account, address, at, digest, done, issued, job, ticket};
-use crate::{
+use reset_core::{
     account::AccountId,
     audit::{Broken, Mark, Sealer, Verified, verify},
     budget::{Budget, Window},

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use crate::{
+use reset_core::{
     error::MailError,
     mail::{Mail, MailBody},
     ports::Mailer,

@@ -1,10 +1,10 @@
-//! The contract of [`exchange`](crate::ports::Tickets::exchange) and [`redeem`](crate::ports::Tickets::redeem):
+//! The contract of [`exchange`](reset_core::ports::Tickets::exchange) and [`redeem`](reset_core::ports::Tickets::redeem):
 //! all at once, once, or nothing.
 
 use std::sync::Arc;
 
 use super::{DIALECT, account, address, at, done, happened, issued, job, state, stored, ticket};
-use crate::{
+use reset_core::{
     account::{Account, AccountId, StoredAddress},
     error::StoreError,
     job::{Job, JobKind},

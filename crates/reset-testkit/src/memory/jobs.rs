@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::store::{MemoryStore, is_live};
-use crate::{
+use reset_core::{
     budget::Budget,
     error::StoreError,
     event::Event,

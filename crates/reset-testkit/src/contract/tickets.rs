@@ -1,9 +1,9 @@
-//! The contract of [`Tickets`](crate::ports::Tickets), up to the point where one is spent.
+//! The contract of [`Tickets`](reset_core::ports::Tickets), up to the point where one is spent.
 
 use std::sync::Arc;
 
 use super::{DIALECT, account, address, at, digest, done, happened, issued, state, stored, ticket};
-use crate::{
+use reset_core::{
     account::AccountId,
     job::JobId,
     ports::{Issued, Store},

@@ -9,7 +9,7 @@ use super::{
     events::{MemoryDisputes, MemoryEvents},
     queue::Queue,
 };
-use crate::{
+use reset_core::{
     account::{Account, AccountId, NewAccount},
     email::EmailAddress,
     error::{AddAccountError, StoreError},

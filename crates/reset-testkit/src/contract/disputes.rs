@@ -1,9 +1,9 @@
-//! The contract of [`Disputes`](crate::ports::Disputes).
+//! The contract of [`Disputes`](reset_core::ports::Disputes).
 
 use std::sync::Arc;
 
 use super::{account, address, at, done, happened, issued, job, state, ticket};
-use crate::{
+use reset_core::{
     account::{Account, AccountId},
     dispute::{DISPUTE_LIFE, Dispute, DisputeOpening},
     error::StoreError,

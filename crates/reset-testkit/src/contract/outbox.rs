@@ -1,9 +1,9 @@
-//! The contract of [`Outbox`](crate::ports::Outbox), and of jobs over which workers are lost.
+//! The contract of [`Outbox`](reset_core::ports::Outbox), and of jobs over which workers are lost.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{at, done, happened, job};
-use crate::{
+use reset_core::{
     event::{Event, EventKind},
     job::{Job, JobId, Outcome, RETRY_RETENTION, SUSPECT_CRASHES},
     ports::{Backlog, Queued, Store},

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::store::MemoryStore;
-use crate::{
+use reset_core::{
     account::AccountId,
     audit::{End, Ends, Mark, NOT_OURS, Sealed, Sealer},
     dispute::{DISPUTE_LIFE, Dispute, DisputeOpening},

@@ -1,9 +1,9 @@
-//! What every [`Store`] must do: the sentences of [`ports`](crate::ports), each as a test.
+//! What every [`Store`] must do: the sentences of [`ports`](reset_core::ports), each as a test.
 //!
 //! A store is done when this passes:
 //!
 //! ```ignore
-//! reset_core::store_contract!(async { (open_a_fresh_store().await, whatever_must_outlive_it) });
+//! reset_testkit::store_contract!(async { (open_a_fresh_store().await, whatever_must_outlive_it) });
 //! ```
 //!
 //! Each case becomes a test of its own on a store of its own. Time is an argument everywhere, so nothing
@@ -23,7 +23,7 @@ pub mod tickets;
 
 use std::sync::Arc;
 
-use crate::{
+use reset_core::{
     account::{Account, NewAccount},
     email::EmailAddress,
     error::StoreError,

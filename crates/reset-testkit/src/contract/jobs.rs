@@ -1,9 +1,9 @@
-//! The contract of [`Jobs`](crate::ports::Jobs), and of what is forgotten in the end.
+//! The contract of [`Jobs`](reset_core::ports::Jobs), and of what is forgotten in the end.
 
 use std::{collections::HashSet, sync::Arc};
 
 use super::{account, address, at, done, happened, issued, job, state, stored, ticket};
-use crate::{
+use reset_core::{
     account::{AccountId, StoredAddress},
     job::{Job, JobId, JobKind, Outcome},
     ports::Store,

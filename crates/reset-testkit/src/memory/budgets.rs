@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::store::MemoryStore;
-use crate::{
+use reset_core::{
     budget::{Budget, Takes},
     error::StoreError,
     ports::Budgets,
