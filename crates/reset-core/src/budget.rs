@@ -197,7 +197,7 @@ mod tests {
         };
         let ann = name(1, "requests", "ann@example.org");
         assert_eq!(ann, name(1, "requests", "ANN@Example.org"));
-        assert!(ann.starts_with("requests/") && ann.len() == 5 + 32 && !ann.contains("ann"));
+        assert!(ann.starts_with("requests/") && ann.len() == "requests/".len() + 32 && !ann.contains("ann"));
         for other in [
             name(2, "requests", "ann@example.org"),
             name(1, "wrong", "ann@example.org"),

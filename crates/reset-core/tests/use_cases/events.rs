@@ -88,7 +88,7 @@ async fn an_unknown_address_is_told_alike_and_named_by_a_tag() {
     let bench = anns().await;
     bench.ask("code", "ghost@example.org").await;
     bench.worker().await;
-    assert_eq!(trace(&bench).await, told(&[(EventKind::Accepted, ""), (EventKind::Ended, "nobody")]));
+    assert_eq!(trace(&bench).await, told(&[(EventKind::Accepted, ""), (EventKind::Ended, "no-account")]));
     let tag = Keys::new(&Key::root(&[9; 32]).unwrap()).address_tag(&address("Ghost@Example.org"));
     let asked = bench.memory.store.asked_with(&tag, 9).await.unwrap();
     assert_eq!((asked.len(), asked[0].network.clone()), (1, Some(network())));

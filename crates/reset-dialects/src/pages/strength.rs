@@ -36,7 +36,7 @@ pub(super) struct Strength<'a> {
     score: u8,
     /// The same in words.
     text: &'a str,
-    /// Whether everybody tries it first: the rules may render it.
+    /// Whether everybody tries it first: the rules may refuse it.
     common: bool,
 }
 
