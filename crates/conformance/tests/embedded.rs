@@ -15,11 +15,12 @@ use reset_core::{
     Resets,
     keys::{Key, Keys},
 };
-use reset_testkit::memory::Memory;
-use reset_dialects::{
-    Api, Dialect, DialectSettings, Endpoint, Peer, ServeOptions, dialects, px0,
+use reset_dialects::{DialectSettings, dialects, px0};
+use reset_http::{
+    Api, Dialect, Endpoint, Peer, ServeOptions,
     route::{Call, EndpointKind},
 };
+use reset_testkit::memory::Memory;
 
 /// A host application: its name, and how it serves our rows under `/accounts`.
 type Host = (&'static str, fn(TcpListener, Api));

@@ -5,7 +5,7 @@ use hyper::{
     Request, Response, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING},
 };
-use reset_dialects::api::HEAD_MAX;
+use reset_http::api::HEAD_MAX;
 
 /// The status that the request is refused with, if it is.
 pub(crate) fn refusal<B>(request: &Request<B>) -> Option<StatusCode> {

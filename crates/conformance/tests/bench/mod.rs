@@ -14,8 +14,9 @@ use reset_core::{
     keys::{Key, Keys},
     ports::{Accounts, Clock},
 };
+use reset_dialects::{DialectSettings, dialects};
+use reset_http::Api;
 use reset_testkit::memory::{Memory, SentMail};
-use reset_dialects::{Api, DialectSettings, dialects};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 /// A front-end: its name, and how it serves.
@@ -51,7 +52,7 @@ impl RunningServer {
         let dialects = dialects(settings);
         let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
         let resets = Resets::new(memory.adapters(), Keys::new(&root_key()), policies, true);
-        let api = Api::new(resets.clone(), dialects, reset_dialects::ServeOptions::default());
+        let api = Api::new(resets.clone(), dialects, reset_http::ServeOptions::default());
         runtime.block_on(add(&memory, "user@example.com"));
         runtime.spawn(async move {
             loop {

@@ -11,7 +11,7 @@ use reset_core::{
     ports::{Queued, Store, random},
     time::Timestamp,
 };
-use reset_dialects::iso;
+use reset_http::iso;
 
 use super::print;
 use crate::{deployment, settings::Settings};

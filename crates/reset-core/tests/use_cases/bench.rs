@@ -10,7 +10,7 @@ use reset_core::{
     error::{ExchangeError, RedeemError, RequestError},
     event::{Event, EventKind, Network},
     exchange::Exchange,
-    issue_policy::{FallbackPolicy, Delivery, IssuePolicies, IssuePolicy},
+    issue_policy::{Delivery, FallbackPolicy, IssuePolicies, IssuePolicy},
     job::Outcome,
     keys::{Key, Keyring, Keys},
     password::{NewPassword, PASSWORD_MAX, Policy},

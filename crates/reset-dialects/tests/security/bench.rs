@@ -15,13 +15,13 @@ use reset_core::{
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
-use reset_testkit::memory::{Memory, SentKind, SentMail};
 use reset_dialects::{
     Api, DialectSettings, Peer, ServeOptions, dialects,
     insforge::{AllowList, Method as Mailed},
     px0::Codes,
     worthai::Forged,
 };
+use reset_testkit::memory::{Memory, SentKind, SentMail};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);

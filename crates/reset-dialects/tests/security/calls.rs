@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use http::Method;
-use reset_core::{
-    budget::{Budgeting, Window},
-};
+use reset_core::budget::{Budgeting, Window};
 use reset_testkit::memory::{Memory, SentKind};
 
 use crate::bench::{

@@ -19,11 +19,11 @@ use reset_core::{
     password::NewPassword,
     ports::{Adapters, Hasher},
 };
-use reset_testkit::memory::Outage;
 use reset_dialects::{
     Api, Endpoint, ServeOptions, dialects,
     route::{Call, EndpointKind},
 };
+use reset_testkit::memory::Outage;
 
 use crate::bench::{
     ANN, AttackBench, DIALECTS, EXCHANGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, peopled,

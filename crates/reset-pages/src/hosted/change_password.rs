@@ -1,0 +1,20 @@
+//! `/.well-known/change-password`: where password managers look (W3C, "A Well-Known URL for Changing Passwords"; R38).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+
+use super::Pages;
+use reset_http::route::Call;
+
+#[utoipa::path(get, path = "/.well-known/change-password", operation_id = "changePassword", tag = "pages",
+    summary = "Lead to the page for a new password",
+    responses((status = 303, description = "To `/forgot`",
+        headers(("Location" = String, description = "The page")))))]
+pub(super) async fn lead(pages: Arc<Pages>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(header::LOCATION, pages.forgot.clone());
+    Ok(response)
+}
