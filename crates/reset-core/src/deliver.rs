@@ -89,7 +89,7 @@ impl Resets {
         if self.adapters().clock.now().since(job.created_at) >= GIVE_UP_AFTER {
             return self.end(job, Outcome::GivenUp, "", None).await;
         }
-        let ready = match &job.task {
+        let ready = match &job.kind {
             JobKind::Reset { email, redirect_to, .. } => {
                 self.prepare(job, email, redirect_to.as_deref()).await?
             }
@@ -126,7 +126,7 @@ impl Resets {
     /// Has a job tried again after `wait`.
     async fn put_off(&self, job: &Job, wait: Duration, reply: &str) -> Result<(), StoreError> {
         let now = self.adapters().clock.now();
-        let event = Event::of_job(EventKind::PutOff, job, now).saying(job.task.saying(reply));
+        let event = Event::of_job(EventKind::PutOff, job, now).saying(job.kind.saying(reply));
         // A thousand jobs may wait for room, minute by minute: that is no news.
         let event = (reply != NO_ROOM).then_some(&event);
         self.adapters().store.postpone(&job.id, job.attempts, now.plus(wait), reply, event).await
@@ -242,7 +242,7 @@ impl Resets {
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let (mut policy, mut fallback) = (&policies.primary, policies.fallback.as_ref());
-        if let (Some(other), JobKind::Reset { email, .. }) = (fallback, &job.task)
+        if let (Some(other), JobKind::Reset { email, .. }) = (fallback, &job.kind)
             && self.are_frozen(policies, email, now).await?
         {
             // Codes open nothing now, and somebody is guessing at them: the owner gets what cannot be guessed (R47,
@@ -348,7 +348,7 @@ impl Resets {
             Outcome::Mailed => (EventKind::Mailed, reply.to_owned()),
             outcome => (EventKind::Ended, format!("{} {reply}", outcome.name()).trim_end().to_owned()),
         };
-        let event = Event::of_job(kind, job, now).saying(job.task.saying(&detail));
+        let event = Event::of_job(kind, job, now).saying(job.kind.saying(&detail));
         self.adapters().store.finish(&job.id, outcome, reply, accepted, &event).await?;
         info!(
             job.id = job.id.as_str(),
@@ -365,7 +365,7 @@ impl Resets {
 
 pub(crate) fn letter(job: &Job, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
-    let asked = if let JobKind::Reset { locale, .. } = &job.task { locale.clone() } else { None };
+    let asked = if let JobKind::Reset { locale, .. } = &job.kind { locale.clone() } else { None };
     let (locale, dialect) = (locale.or(asked), job.dialect.clone());
     Mail { to: email, name, locale, dialect, message_id: job.id.as_str().to_owned(), body }
 }

@@ -109,7 +109,7 @@ pub struct Job {
     /// The dialect that was asked.
     pub dialect: String,
     /// What is to be done.
-    pub task: JobKind,
+    pub kind: JobKind,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// How often it has been tried, this time included.

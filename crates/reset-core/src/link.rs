@@ -65,7 +65,7 @@ impl Resets {
             seq: 0,
             reference: self.reference(),
             dialect: policies.dialect.to_owned(),
-            task: JobKind::Reset {
+            kind: JobKind::Reset {
                 email: email.clone(),
                 redirect_to: redirect_to.map(ToOwned::to_owned),
                 locale: None,

@@ -115,7 +115,7 @@ impl Resets {
         let notice =
             || JobKind::Notice { account: account.id.clone(), to: StoredAddress::new(&account.email) };
         let notice = self.inner.notices.owner.then(notice);
-        let notice = notice.map(|task| self.new_job(&ticket.dialect, task, &reference));
+        let notice = notice.map(|kind| self.new_job(&ticket.dialect, kind, &reference));
         notice
             .into_iter()
             .chain(self.session_revocation_jobs(&ticket.dialect, &account.id, &reference))
@@ -133,13 +133,13 @@ impl Resets {
         self.adapters().webhook.is_some().then(webhook).into_iter().collect()
     }
 
-    pub(crate) fn new_job(&self, dialect: &str, task: JobKind, reference: &Reference) -> Job {
+    pub(crate) fn new_job(&self, dialect: &str, kind: JobKind, reference: &Reference) -> Job {
         Job {
             id: self.new_job_id(),
             seq: 0,
             reference: reference.clone(),
             dialect: dialect.to_owned(),
-            task,
+            kind,
             created_at: self.adapters().clock.now(),
             attempts: 0,
             lost: 0,

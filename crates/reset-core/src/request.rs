@@ -77,7 +77,7 @@ impl Resets {
             seq: 0,
             reference,
             dialect: dialect.to_owned(),
-            task: JobKind::Reset { email, redirect_to, locale },
+            kind: JobKind::Reset { email, redirect_to, locale },
             created_at: now,
             attempts: 0,
             lost: 0,

@@ -108,7 +108,7 @@ pub struct Queued {
     /// The dialect that was asked.
     pub dialect: String,
     /// What is to be done: `reset`, `notice` or `webhook`.
-    pub task: &'static str,
+    pub kind: &'static str,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// How often it was tried.
