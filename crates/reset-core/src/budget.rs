@@ -100,8 +100,8 @@ impl Takes {
         full.fold(now, Timestamp::max)
     }
 
-    /// Takes one if every window has room, and drops the takes that are outside every window. Returns whether it
-    /// took.
+    /// Takes one if every window has room, and drops the takes that are outside every window. Returns whether
+    /// there was room.
     pub fn take(&mut self, windows: &[Window], now: Timestamp) -> bool {
         if !self.have_room(windows, now) {
             return false;

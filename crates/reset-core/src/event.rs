@@ -28,7 +28,7 @@ pub enum EventKind {
     Limited,
     /// The worker found the account and issued a ticket; the detail is the kind of its secret.
     Matched,
-    /// A delivery failed temporarily and was postponed; the detail is the mail server's reply.
+    /// A delivery failed temporarily and was postponed; the detail is the reply or the reason.
     PutOff,
     /// The mail server accepted the mail; the detail is its reply.
     Mailed,

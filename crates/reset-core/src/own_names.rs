@@ -47,7 +47,7 @@ impl Resets {
         let store = &self.adapters().store;
         let counted =
             store.take_guess(&account.id, &ticket.dialect, ticket.kind, REFUSALS_MAX, event.at).await?;
-        self.note_once(event).await;
+        self.record_event_once(event).await;
         Err(counted.map_or(RedeemError::Invalid, |_| RedeemError::OwnName))
     }
 }

@@ -1,5 +1,5 @@
-//! New passwords and the policies that accept them. Only a policy can create a [`NewPassword`], so the type proves
-//! the check.
+//! New passwords and the policies that accept them. Outside this crate only a policy can create a [`NewPassword`], so
+//! the type proves the check.
 
 use passwords::analyzer::is_common_password;
 use thiserror::Error;

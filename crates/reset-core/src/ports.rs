@@ -224,8 +224,8 @@ pub trait Tickets: Send + Sync {
 /// Budgets: counters shared by all replicas. They outlive the process.
 #[async_trait]
 pub trait Budgets: Send + Sync {
-    /// Takes one from each of `budgets` if all their windows have room, and from none otherwise. Returns whether it
-    /// took. Concurrent calls together never take more than the windows allow (R45, R52). A rejected take increments
+    /// Takes one from each of `budgets` if all their windows have room, and from none otherwise. Returns whether they
+    /// had room. Concurrent calls together never take more than the windows allow (R45, R52). A rejected take increments
     /// a counter, so that it takes as long as a successful one without growing the row.
     ///
     /// # Errors

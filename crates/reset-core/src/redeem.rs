@@ -27,7 +27,7 @@ impl Resets {
     /// voids its other tickets. Returns the account as it was before the change.
     ///
     /// # Errors
-    /// On error the ticket stays valid and nothing has changed, with two exceptions: [`RedeemError::OwnName`] counts
+    /// On error the ticket is not spent and nothing has changed, with two exceptions: [`RedeemError::OwnName`] counts
     /// as a failed attempt, and after [`RedeemError::Store`] the reset may or may not have been committed.
     pub async fn redeem(
         &self,

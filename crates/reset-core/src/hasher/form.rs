@@ -163,7 +163,8 @@ impl HashForm {
 impl Scheme {
     /// Returns the scheme for a hash that replaces one of form `row`. If both have the same algorithm, the row's
     /// version letter is kept. Its cost is kept if it is not lower than this scheme's, fits into `room_kib` of memory
-    /// and is within the limits for new hashes. Otherwise this scheme applies unchanged.
+    /// and is within the limits for new hashes. For another algorithm, this scheme applies
+    /// unchanged.
     pub(super) fn like(self, row: Option<&HashForm>, room_kib: u64) -> Self {
         let Some(&HashForm::Written(stored)) = row else { return self };
         match (self, stored) {
