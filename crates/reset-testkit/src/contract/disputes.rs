@@ -66,7 +66,7 @@ pub async fn a_dispute_changes_everything_at_once(store: Arc<dyn Store>) {
     let (anns, bobs) =
         (issued(&store, ticket(&ann, "anns")).await, issued(&store, ticket(&bob, "bobs")).await);
     let one = allowed(&store, &ann, "one").await;
-    let webhook = Job { task: JobKind::Webhook { account: ann.id.clone() }, ..job("webhook", "unused") };
+    let webhook = Job { kind: JobKind::Webhook { account: ann.id.clone() }, ..job("webhook", "unused") };
     assert!(done(try_object(&store, &one, &[webhook], at(10)).await));
     assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("nobody knows"));
     assert_eq!(done(store.account(&ann.id).await).expect("ann").epoch, ann.epoch + 1);

@@ -33,11 +33,11 @@ async fn postpone(store: &Arc<dyn Store>, id: &str, due_at: Timestamp) {
 pub async fn a_job_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {
     let redirect_to = Some("https://example.org/?a='\"".to_owned());
     let reset = Job {
-        task: JobKind::Reset { email: address("ann"), redirect_to, locale: Some("de-CH".to_owned()) },
+        kind: JobKind::Reset { email: address("ann"), redirect_to, locale: Some("de-CH".to_owned()) },
         ..job("reset", "ann")
     };
     let notice = Job {
-        task: JobKind::Notice { account: AccountId::new("any key"), to: StoredAddress::new("Ann@B.C") },
+        kind: JobKind::Notice { account: AccountId::new("any key"), to: StoredAddress::new("Ann@B.C") },
         ..job("notice", "ann")
     };
     done(store.push(&reset).await);
@@ -187,8 +187,8 @@ pub async fn jobs_to_other_addresses_and_dialects_do_not_wait(store: Arc<dyn Sto
 
 pub async fn notices_wait_for_nobody(store: Arc<dyn Store>) {
     for id in ["one", "two"] {
-        let task = JobKind::Notice { account: AccountId::new("1"), to: StoredAddress::new("a@b.c") };
-        done(store.push(&Job { task, ..job(id, "unused") }).await);
+        let kind = JobKind::Notice { account: AccountId::new("1"), to: StoredAddress::new("a@b.c") };
+        done(store.push(&Job { kind, ..job(id, "unused") }).await);
     }
     assert_eq!(claim(&store, at(0)).await, ["one", "two"]);
 }

@@ -287,7 +287,7 @@ fn job(id: &str, name: &str) -> Job {
         seq: 0,
         reference: Reference::stored("0123456789"),
         dialect: DIALECT.to_owned(),
-        task: JobKind::Reset { email: address(name), redirect_to: None, locale: None },
+        kind: JobKind::Reset { email: address(name), redirect_to: None, locale: None },
         created_at: at(0),
         attempts: 0,
         lost: 0,

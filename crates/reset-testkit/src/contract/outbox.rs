@@ -34,7 +34,7 @@ pub async fn what_waits_and_what_owes_a_mail_is_shown(store: Arc<dyn Store>) {
     let shown = queued(&store).await;
     assert_eq!(shown.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["refused", "waiting"]);
     let refused = &shown[0];
-    assert_eq!((refused.task, refused.outcome.as_deref()), ("reset", Some("refused")));
+    assert_eq!((refused.kind, refused.outcome.as_deref()), ("reset", Some("refused")));
     assert_eq!(refused.reply.as_deref(), Some("550 5.7.1"));
     assert_eq!((shown[1].taken, shown[1].attempts, shown[1].outcome.as_ref()), (false, 0, None));
     assert_eq!(done(store.queued(1).await).len(), 1);
@@ -73,7 +73,7 @@ pub async fn a_job_that_owes_a_mail_comes_back_with_all_its_time(store: Arc<dyn 
         let again = done(store.claim(1, at(100), at(160)).await);
         assert_eq!(again[0].id.as_str(), format!("{id} anew"));
         assert_eq!((again[0].created_at, again[0].attempts, again[0].lost), (at(100), 1, 0));
-        assert_eq!(again[0].task, job(id, id).task);
+        assert_eq!(again[0].kind, job(id, id).kind);
         assert_eq!(again[0].reference, job(id, id).reference);
         let told = done(store.trace(&again[0].reference).await).pop().expect("an event");
         assert_eq!((told.kind, told.job.as_ref()), (EventKind::Retried, Some(&again[0].id)));

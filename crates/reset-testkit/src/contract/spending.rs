@@ -75,7 +75,7 @@ pub async fn a_failed_exchange_leaves_the_code_unspent(store: Arc<dyn Store>) {
 
 fn notice(id: &str, account: &AccountId) -> Job {
     Job {
-        task: JobKind::Notice { account: account.clone(), to: StoredAddress::new("Then@Example.ORG") },
+        kind: JobKind::Notice { account: account.clone(), to: StoredAddress::new("Then@Example.ORG") },
         ..job(id, "unused")
     }
 }
@@ -128,7 +128,7 @@ pub async fn a_redemption_changes_everything_at_once(store: Arc<dyn Store>) {
     assert!(stored(&store, &spent).await == Ticket { spent_at: Some(at(9)), ..spent });
     assert_eq!(stored(&store, &other).await.voided_at, Some(at(9)));
     let claimed = done(store.claim(10, at(9), at(60)).await);
-    assert_eq!(claimed.iter().map(|job| &job.task).collect::<Vec<_>>(), [&notice("notice", &ann.id).task]);
+    assert_eq!(claimed.iter().map(|job| &job.kind).collect::<Vec<_>>(), [&notice("notice", &ann.id).kind]);
 
     assert_eq!(state(&store, &bobs, at(9)).await, TicketState::Live);
     assert!(done(store.account(&bob.id).await) == Some(bob.clone()));
@@ -202,12 +202,12 @@ pub async fn a_blocked_account_gets_no_password(store: Arc<dyn Store>) {
 pub async fn everybody_who_is_to_be_told_is_told(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
-    let webhook = Job { task: JobKind::Webhook { account: ann.id.clone() }, ..job("webhook", "unused") };
+    let webhook = Job { kind: JobKind::Webhook { account: ann.id.clone() }, ..job("webhook", "unused") };
     let both = [notice("notice", &ann.id), webhook];
     assert!(done(try_redeem(&store, &one, &ann.id, &both, at(1)).await));
     let claimed = done(store.claim(10, at(1), at(60)).await);
-    let tasks: Vec<_> = claimed.iter().map(|job| &job.task).collect();
-    assert_eq!(tasks, both.iter().map(|job| &job.task).collect::<Vec<_>>());
+    let kinds: Vec<_> = claimed.iter().map(|job| &job.kind).collect();
+    assert_eq!(kinds, both.iter().map(|job| &job.kind).collect::<Vec<_>>());
 }
 
 /// The notice cannot be stored: a job of its id exists.

@@ -30,7 +30,7 @@ impl Row {
 
     /// The address that orders jobs; notices go to an account, and need no order.
     fn address(&self) -> Option<&EmailAddress> {
-        match &self.job.task {
+        match &self.job.kind {
             JobKind::Reset { email, .. } => Some(email),
             JobKind::Notice { .. } | JobKind::Webhook { .. } => None,
         }
@@ -135,7 +135,7 @@ impl Queue {
             id: row.job.id.clone(),
             reference: row.job.reference.clone(),
             dialect: row.job.dialect.clone(),
-            task: row.job.task.name(),
+            kind: row.job.kind.name(),
             created_at: row.job.created_at,
             attempts: row.job.attempts,
             due_at: row.due_at,

@@ -50,7 +50,7 @@ fn job(id: &str) -> Job {
         seq: 0,
         reference: Reference::stored("0123456789"),
         dialect: "px0".to_owned(),
-        task: JobKind::Reset {
+        kind: JobKind::Reset {
             email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
             redirect_to: None,
             locale: None,
