@@ -1,41 +1,42 @@
-//! What there is to try, dialect by dialect: the requests of one whole reset. The terminal and the start page tell the same.
+//! The sequence of requests of one complete reset, per dialect. The terminal and the start page of the demo show the
+//! same requests.
 
 use crate::{DialectSettings, insforge};
 
-/// Stands for an address in the body of a step.
+/// Placeholder for the address in the body of a step.
 pub(super) const EMAIL: &str = "EMAIL";
-/// Stands for the code of a mail.
+/// Placeholder for the code in a mail.
 pub(super) const CODE: &str = "CODE";
-/// Stands for the token of a link, or for one that a code was exchanged for.
+/// Placeholder for the token of a link, or for the token that a code was exchanged for.
 pub(super) const TOKEN: &str = "TOKEN";
 
-/// One reset by one dialect.
+/// The sequence of requests of one reset through one dialect.
 #[derive(Clone, Debug)]
 pub struct Story {
     /// Name of the dialect.
     pub dialect: &'static str,
-    /// What the dialect is called.
+    /// Display name of the dialect.
     pub title: &'static str,
-    /// How its resets go.
+    /// Short description of the dialect's reset.
     pub hint: &'static str,
-    /// What stands in the requests for what is not known yet.
+    /// Explains the placeholders in the requests.
     pub stands: &'static str,
-    /// Whose reset it usually is.
+    /// Address of the demo account that the shown requests use.
     pub email: &'static str,
-    /// The request that asks for it.
+    /// The reset request.
     pub ask: Step,
-    /// What stands for the secret of the mail in what follows.
+    /// Placeholder of the mailed secret in the following requests.
     pub secret: &'static str,
-    /// The requests that follow when the mail is there.
+    /// The requests to send after the mail has arrived.
     pub then: Vec<Step>,
 }
 
-/// One request.
+/// One POST request with a JSON body.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Where it is posted to.
+    /// Path of the request.
     pub path: String,
-    /// Its JSON, with `EMAIL`, `CODE` and `TOKEN` for what is not known yet.
+    /// JSON body, with the placeholders `EMAIL`, `CODE` and `TOKEN`.
     pub body: String,
 }
 
@@ -44,13 +45,13 @@ impl Step {
         Self { path: path.to_owned(), body: body.to_owned() }
     }
 
-    /// The same with `value`, which has no character that JSON escapes, in the place of `name`.
+    /// Replaces the placeholder `name` by `value`, which must not contain characters that JSON escapes.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
         Self { body: self.body.replace(name, value), ..self.clone() }
     }
 
-    /// The command that sends it to `server`, what curl needs to get there.
+    /// Returns the curl command that sends the request to the base URL `server`.
     pub fn curl(&self, server: &str) -> String {
         let Self { path, body } = self;
         format!("curl -sS {server}{path} -H 'Content-Type: application/json' \\\n  -d '{body}'; echo")
@@ -58,13 +59,13 @@ impl Step {
 }
 
 impl Story {
-    /// Every request for the usual person, in order.
+    /// Returns all requests in order, for the account `email`.
     pub fn steps(&self) -> impl Iterator<Item = Step> {
         [&self.ask].into_iter().chain(&self.then).map(|step| step.with(EMAIL, self.email))
     }
 }
 
-/// A story for each dialect that is served.
+/// Returns the story of every dialect that is served.
 pub fn stories(served: &DialectSettings) -> Vec<Story> {
     const ALICE: &str = super::SOMEBODY;
     const BOB: &str = "bob@example.com";
@@ -72,8 +73,8 @@ pub fn stories(served: &DialectSettings) -> Vec<Story> {
     let px0 = served.px0.as_ref().map(|_| Story {
         dialect: crate::px0::NAME,
         title: "px0",
-        hint: "a code by mail, and the code alone names the account",
-        stands: "CODE is the code of the mail",
+        hint: "a code by mail, which alone identifies the account",
+        stands: "CODE is the code in the mail",
         email: ALICE,
         ask: Step::new("/v1/auth/password-reset/trigger", address),
         secret: CODE,
@@ -85,8 +86,8 @@ pub fn stories(served: &DialectSettings) -> Vec<Story> {
     let worthai = served.worthai.as_ref().map(|worthai| Story {
         dialect: crate::worthai::NAME,
         title: "worthai",
-        hint: "a link by mail, with a signed token in it",
-        stands: "TOKEN is the reset_token of the mailed link",
+        hint: "a link by mail, containing a signed token",
+        stands: "TOKEN is the reset_token in the mailed link",
         email: ALICE,
         ask: Step::new(&format!("{}/forgot-password", worthai.base_path), address),
         secret: TOKEN,
@@ -99,7 +100,7 @@ pub fn stories(served: &DialectSettings) -> Vec<Story> {
         dialect: crate::strapi::NAME,
         title: "Strapi",
         hint: "a link by mail",
-        stands: "CODE is the code of the mailed link",
+        stands: "CODE is the code in the mailed link",
         email: BOB,
         ask: Step::new("/api/auth/forgot-password", address),
         secret: CODE,
@@ -111,7 +112,7 @@ pub fn stories(served: &DialectSettings) -> Vec<Story> {
     [px0, worthai, strapi, served.insforge.as_ref().map(insforge)].into_iter().flatten().collect()
 }
 
-/// By a code or by a link, as the deployment has chosen.
+/// Returns the story of InsForge, with a code or a link according to `insforge.method`.
 fn insforge(settings: &insforge::InsForgeSettings) -> Story {
     const SEND: &str = "/api/auth/email/send-reset-password";
     let reset = Step::new(
@@ -123,14 +124,14 @@ fn insforge(settings: &insforge::InsForgeSettings) -> Story {
     let (hint, stands, ask, secret, then) = match settings.method {
         insforge::Method::Code => (
             "a code by mail, exchanged for a token",
-            "CODE is the code of the mail, TOKEN the token in the answer to the second request",
+            "CODE is the code in the mail, TOKEN the token in the response to the second request",
             Step::new(SEND, r#"{"email":"EMAIL"}"#),
             CODE,
             vec![exchange, reset],
         ),
         insforge::Method::Link => (
-            "a link by mail, to a page that insforge.allowed_redirect_urls has",
-            "TOKEN is the token of the mailed link",
+            "a link by mail, to a page listed in insforge.allowed_redirect_urls",
+            "TOKEN is the token in the mailed link",
             Step::new(SEND, r#"{"email":"EMAIL","redirectTo":"PAGE"}"#)
                 .with("PAGE", &format!("{}/reset", settings.public_url)),
             TOKEN,
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn every_dialect_has_a_story_of_rows_that_it_serves_and_a_dialect_that_is_off_has_none() {
+    fn every_served_dialect_has_a_story_of_served_paths_and_a_disabled_one_has_none() {
         let rows: BTreeSet<String> =
             dialects(settings()).into_iter().flat_map(|dialect| dialect.rows).map(|(path, _)| path).collect();
         let all = stories(&settings());
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_ways_are_those_of_the_deployment() {
+    fn stories_follow_the_base_path_and_the_method_in_the_settings() {
         let mut settings = settings();
         settings.worthai.as_mut().unwrap().base_path = "/v9".into();
         settings.insforge.as_mut().unwrap().method = insforge::Method::Link;
@@ -189,11 +190,11 @@ mod tests {
             linked[0].body,
             r#"{"email":"bob@example.com","redirectTo":"http://127.0.0.1:8080/reset"}"#
         );
-        assert_eq!(linked.len(), 2, "no code, nothing to exchange");
+        assert_eq!(linked.len(), 2, "a link needs no exchange");
     }
 
     #[test]
-    fn a_step_is_a_command_that_can_be_copied() {
+    fn step_renders_as_a_complete_curl_command() {
         let step = Step::new("/x", r#"{"code":"CODE"}"#).with(CODE, "123456");
         assert_eq!(
             step.curl("http://127.0.0.1:8080"),
