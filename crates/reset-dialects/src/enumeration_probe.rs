@@ -1,76 +1,78 @@
-//! What a stranger can ask that depends on whether an address has an account: for tools that measure from outside.
+//! Lists the requests whose response could reveal to an anonymous client whether an address has an account, for tools
+//! that measure a server from outside.
 //!
-//! The paths come from the document that the server itself shows, so a path from its settings is found, too.
+//! The paths come from the OpenAPI document of the server, so configured base paths are found too.
 
 use serde_json::{Value, json};
 
 use crate::{insforge, px0, strapi, worthai};
 
-/// One question of a dialect, at one path.
+/// One such request of a dialect, at one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnumerationProbe {
-    /// Whose dialect it is.
+    /// Name of the dialect.
     pub dialect: &'static str,
-    /// Where it is posted to.
+    /// Path of the POST request.
     pub path: String,
-    /// What is asked.
+    /// What the request does.
     pub kind: ProbeKind,
-    /// The status by which the dialect's own contract tells that an address has no account (px0: 404, R13).
+    /// The status with which the dialect's contract reveals that an address has no account (px0: 404, R13).
     pub discloses: Option<u16>,
 }
 
-/// What a question is about.
+/// What a probe does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeKind {
-    /// A reset is asked for.
+    /// Requests a reset.
     ResetRequest,
-    /// A code of six digits is guessed at, for a named address.
+    /// Guesses the six-digit code of an address.
     Guess,
 }
 
-/// What a server says of itself.
+/// The probes that a server offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfferedProbes {
-    /// Title and version of its document.
+    /// Title and version of its OpenAPI document.
     pub server: String,
-    /// The questions that it answers.
+    /// The probes.
     pub questions: Vec<EnumerationProbe>,
 }
 
-/// An operation of the document: its dialect, the end of its id, what it asks, and the status that tells.
-struct Known {
+/// A probe at an operation of the document.
+struct ProbeOperation {
     dialect: &'static str,
+    /// Operation id without the dialect's prefix.
     operation: &'static str,
-    usual: &'static str,
+    default_path: &'static str,
     kind: ProbeKind,
     discloses: Option<u16>,
 }
 
-const fn known(
+const fn probe(
     dialect: &'static str,
     operation: &'static str,
-    usual: &'static str,
+    default_path: &'static str,
     kind: ProbeKind,
-) -> Known {
-    Known { dialect, operation, usual, kind, discloses: None }
+) -> ProbeOperation {
+    ProbeOperation { dialect, operation, default_path, kind, discloses: None }
 }
 
-/// All of them, at their usual paths.
-const KNOWN: [Known; 6] = [
-    Known {
+/// All probes, with their default paths.
+const OPERATIONS: [ProbeOperation; 6] = [
+    ProbeOperation {
         discloses: Some(404),
-        ..known(px0::NAME, "triggerPasswordReset", "/v1/auth/password-reset/trigger", ProbeKind::ResetRequest)
+        ..probe(px0::NAME, "triggerPasswordReset", "/v1/auth/password-reset/trigger", ProbeKind::ResetRequest)
     },
-    known(worthai::NAME, "forgotPassword", "/auth/api/v1/forgot-password", ProbeKind::ResetRequest),
-    known(strapi::NAME, "forgotPassword", "/auth/forgot-password", ProbeKind::ResetRequest),
-    known(strapi::NAME, "forgotPasswordV4", "/api/auth/forgot-password", ProbeKind::ResetRequest),
-    known(
+    probe(worthai::NAME, "forgotPassword", "/auth/api/v1/forgot-password", ProbeKind::ResetRequest),
+    probe(strapi::NAME, "forgotPassword", "/auth/forgot-password", ProbeKind::ResetRequest),
+    probe(strapi::NAME, "forgotPasswordV4", "/api/auth/forgot-password", ProbeKind::ResetRequest),
+    probe(
         insforge::NAME,
         "sendResetPassword",
         "/api/auth/email/send-reset-password",
         ProbeKind::ResetRequest,
     ),
-    known(
+    probe(
         insforge::NAME,
         "exchangeResetPasswordToken",
         "/api/auth/email/exchange-reset-password-token",
@@ -78,7 +80,8 @@ const KNOWN: [Known; 6] = [
     ),
 ];
 
-impl Known {
+impl ProbeOperation {
+    /// Returns the probe at `path`.
     fn at(&self, path: &str) -> EnumerationProbe {
         let Self { dialect, kind, discloses, .. } = *self;
         EnumerationProbe { dialect, path: path.to_owned(), kind, discloses }
@@ -86,8 +89,8 @@ impl Known {
 }
 
 impl EnumerationProbe {
-    /// The body that asks for `email`. A guess carries `code`; an ask carries `redirect_to` where its dialect has a
-    /// field for it.
+    /// Returns the JSON body of a request for `email`. A guess contains `code`; a reset request contains
+    /// `redirect_to` if its dialect has a field for it.
     pub fn body(&self, email: &str, code: &str, redirect_to: Option<&str>) -> String {
         let body = match (self.kind, redirect_to) {
             (ProbeKind::Guess, _) => json!({ "email": email, "code": code }),
@@ -100,7 +103,7 @@ impl EnumerationProbe {
     }
 }
 
-/// What the document of a server offers; nothing if it is no document.
+/// Returns the probes that the OpenAPI document of a server offers, or `None` if `document` is not one.
 pub fn offer(document: &str) -> Option<OfferedProbes> {
     let document: Value = serde_json::from_str(document).ok()?;
     let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
@@ -109,15 +112,15 @@ pub fn offer(document: &str) -> Option<OfferedProbes> {
     for (path, item) in document["paths"].as_object()? {
         let id = item["post"]["operationId"].as_str().and_then(|id| id.split_once('_'));
         let Some((dialect, operation)) = id else { continue };
-        let known = KNOWN.iter().find(|known| known.dialect == dialect && known.operation == operation);
+        let known = OPERATIONS.iter().find(|known| known.dialect == dialect && known.operation == operation);
         questions.extend(known.map(|known| known.at(path)));
     }
     Some(OfferedProbes { server, questions })
 }
 
-/// The questions of every dialect at their usual paths, for servers that show no document.
+/// Returns the probes of every dialect at their default paths, for servers that publish no document.
 pub fn usual() -> Vec<EnumerationProbe> {
-    KNOWN.iter().map(|known| known.at(known.usual)).collect()
+    OPERATIONS.iter().map(|operation| operation.at(operation.default_path)).collect()
 }
 
 #[cfg(test)]
@@ -128,7 +131,7 @@ mod tests {
     use crate::{DialectSettings, dialects, openapi, route::EndpointKind};
 
     #[test]
-    fn every_trigger_of_our_own_rows_is_a_question_at_its_usual_path() {
+    fn every_trigger_is_a_probe_at_its_default_path() {
         let dialects =
             dialects(DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org"));
         let offer = offer(&openapi::to_json(&openapi::whole(&dialects))).unwrap();
@@ -137,17 +140,16 @@ mod tests {
         let rows = dialects.iter().flat_map(|dialect| &dialect.rows);
         let triggers =
             rows.filter(|(_, endpoints)| endpoints.iter().any(|one| one.kind == EndpointKind::Trigger));
-        let asked = offer.questions.iter().filter(|question| question.kind == ProbeKind::ResetRequest);
+        let probes = offer.questions.iter().filter(|probe| probe.kind == ProbeKind::ResetRequest);
         assert_eq!(
             triggers.map(|(path, _)| path).collect::<Vec<_>>(),
-            asked.map(|question| &question.path).collect::<Vec<_>>()
+            probes.map(|probe| &probe.path).collect::<Vec<_>>()
         );
     }
 
     #[test]
-    fn bodies_are_json_whatever_the_address() {
-        let bodies =
-            usual().into_iter().map(|question| question.body("a\"b@c.org", "012345", Some("https://x")));
+    fn bodies_escape_the_address_as_json() {
+        let bodies = usual().into_iter().map(|probe| probe.body("a\"b@c.org", "012345", Some("https://x")));
         let bodies: Vec<String> = bodies.collect();
         assert_eq!(bodies[0], r#"{"email":"a\"b@c.org"}"#);
         assert_eq!(bodies[4], r#"{"email":"a\"b@c.org","redirectTo":"https://x"}"#);
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_offers_nothing() {
+    fn text_that_is_not_an_openapi_document_offers_no_probes() {
         assert_eq!(offer("<html>"), None);
         assert_eq!(offer("{}"), None);
         assert_eq!(offer("[1]"), None);
