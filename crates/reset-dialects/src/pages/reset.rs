@@ -110,7 +110,7 @@ async fn find_owner(
             headers(("Retry-After" = u64, description = "Seconds to wait")))))]
 pub(super) async fn set(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let visit = pages.visit(&call, "reset");
-    if is_foreign(call.request.headers()) {
+    if is_cross_site(call.request.headers()) {
         return Ok(visit.cross_site_error());
     }
     let input = FormInput::parse(call.request.body());
