@@ -2,16 +2,17 @@
 
 use http::{HeaderMap, header};
 
-/// Longest tag that is kept: RFC 5646 (4.4.1) asks for room for 35 characters.
+/// Maximum length of a stored tag. RFC 5646 (4.4.1) requires room for 35 characters.
 const TAG_MAX: usize = 35;
 
-/// The preferred tag, as it was written; nothing where any will do, or none can be read.
+/// Returns the preferred tag as the client wrote it, or `None` if the client prefers no language or no tag is valid.
 pub fn preferred(headers: &HeaderMap) -> Option<String> {
-    among(headers, |tag| Some(tag.to_owned()))
+    best_match(headers, |tag| Some(tag.to_owned()))
 }
 
-/// What `choose` makes of the heaviest tag that it makes anything of.
-pub fn among<T>(headers: &HeaderMap, choose: impl Fn(&str) -> Option<T>) -> Option<T> {
+/// Returns the result of `choose` for the tag with the highest weight among those for which it returns `Some`. Of tags
+/// with equal weight, the first counts.
+pub fn best_match<T>(headers: &HeaderMap, choose: impl Fn(&str) -> Option<T>) -> Option<T> {
     let values = headers.get_all(header::ACCEPT_LANGUAGE).into_iter().filter_map(|value| value.to_str().ok());
     let mut best: Option<(T, f32)> = None;
     for choice in values.flat_map(|value| value.split(',')) {
@@ -25,7 +26,7 @@ pub fn among<T>(headers: &HeaderMap, choose: impl Fn(&str) -> Option<T>) -> Opti
     best.map(|(chosen, _)| chosen)
 }
 
-/// One without a weight has the full one; one whose weight cannot be read has none.
+/// Parses the weight of a tag: 1 if there is none, 0 if it is malformed.
 fn weight(parameters: &str) -> f32 {
     match parameters.trim().strip_prefix("q=") {
         Some(weight) => weight.parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0),
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heaviest_tag_is_preferred_and_of_equals_the_first() {
+    fn tag_with_the_highest_weight_is_preferred_and_the_first_of_equals() {
         for (values, tag) in [
             (&["de-CH"][..], Some("de-CH")),
             (&["de, en"], Some("de")),
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tag_is_passed_over() {
+    fn malformed_tags_are_skipped() {
         for value in [
             "",
             ",,",

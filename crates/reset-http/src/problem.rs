@@ -1,4 +1,4 @@
-//! Our own envelope: problem details (RFC 9457).
+//! Error responses of the service endpoints: problem details (RFC 9457).
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -15,7 +15,7 @@ struct Problem {
     title: &'static str,
 }
 
-/// What is said where no dialect has the word.
+/// Renders a common error for a path that no dialect owns.
 pub fn render(error: &CommonError) -> Response<Bytes> {
     let (status, title) = match error {
         CommonError::NotFound { .. } => (StatusCode::NOT_FOUND, "No such path"),

@@ -1,4 +1,4 @@
-//! Doors: how the secrets of each dialect come to the page, and what it asks of a new password.
+//! How each dialect's secrets reach the hosted page, and which password policy then applies.
 
 use std::sync::Arc;
 
@@ -8,58 +8,61 @@ use reset_core::{
     time::Timestamp,
 };
 
-/// Reads what somebody presents, before any query.
+/// Parses a presented secret and checks its tag or signature, before any database query.
 pub type ParseSecret = Arc<dyn Fn(&str, Timestamp) -> Result<TicketSecret, ParseError> + Send + Sync>;
 
-/// Why nothing was read.
+/// Why a secret could not be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseError {
-    /// It is none of the dialect's secrets.
+    /// Not a secret of this dialect.
     Unknown,
-    /// It says itself that its time is over.
+    /// The secret carries its own expiry time, and has expired.
     Expired,
 }
 
-/// One way in.
+/// One way to redeem a dialect's secrets on the hosted page.
 #[derive(Clone)]
 pub struct Redemption {
     /// Name of the dialect.
     pub dialect: &'static str,
-    /// Its rules for a new password.
+    /// Its password policy.
     pub policy: Policy,
-    /// What is presented, and how.
+    /// What the user presents: a link or a code.
     pub kind: RedemptionKind,
 }
 
-/// What is presented, and how.
+/// What the user presents: a link or a code.
 #[derive(Clone)]
 pub enum RedemptionKind {
-    /// A secret at the end of a link.
+    /// A secret in the query of a link.
     Link {
         /// Name of the query parameter that carries it.
         parameter: &'static str,
-        /// Reads it: its tag or signature is judged before any query.
+        /// Parses the secret and checks its tag or signature.
         parse: ParseSecret,
-        /// What the query says instead where the dialect has judged the link before, and it is good no more.
+        /// Name and value of a query parameter that replaces the secret when the dialect itself has rejected the link.
         refused: Option<(&'static str, &'static str)>,
     },
-    /// A code to type, which sets a password as it is.
+    /// A code that sets a password directly.
     Code(ParseSecret),
-    /// A code to type, which becomes a token first.
+    /// A code that must be exchanged for a token first.
     Exchange {
-        /// Reads it.
+        /// Parses the code.
         parse: ParseSecret,
-        /// Most guesses for one code.
+        /// Maximum number of guesses per code.
         max_attempts: u32,
-        /// The form of the token.
+        /// Format of the token.
         format: Arc<dyn SecretFormat>,
-        /// How long the token lives.
+        /// Lifetime of the token.
         lifetime: std::time::Duration,
     },
 }
 
 impl Redemption {
-    /// Reads a secret that came by a link.
+    /// Parses the secret of a link.
+    ///
+    /// # Errors
+    /// [`ParseError::Unknown`] for a redemption by code. Otherwise the error of the dialect's parser.
     pub fn parse_link(&self, text: &str, now: Timestamp) -> Result<TicketSecret, ParseError> {
         match &self.kind {
             RedemptionKind::Link { parse, .. } => parse(text, now),
@@ -67,17 +70,17 @@ impl Redemption {
         }
     }
 
-    /// Whether its links carry the secret as `parameter`.
-    pub fn is_for(&self, parameter: &str) -> bool {
-        matches!(&self.kind, RedemptionKind::Link { parameter: own, .. } if *own == parameter)
+    /// Whether its links carry the secret in the query parameter `name`.
+    pub fn uses_parameter(&self, name: &str) -> bool {
+        matches!(&self.kind, RedemptionKind::Link { parameter, .. } if *parameter == name)
     }
 
-    /// Whether this pair of a query says that one of its links is good no more.
+    /// Whether this query parameter marks a link that the dialect has rejected.
     pub fn has_refused(&self, pair: (&str, &str)) -> bool {
         matches!(&self.kind, RedemptionKind::Link { refused: Some(refused), .. } if *refused == pair)
     }
 
-    /// Reads a code.
+    /// Parses a code.
     pub fn parse_code(&self, text: &str, now: Timestamp) -> Option<TicketSecret> {
         match &self.kind {
             RedemptionKind::Link { .. } => None,
@@ -85,15 +88,15 @@ impl Redemption {
         }
     }
 
-    /// Whether it takes codes.
+    /// Whether users redeem it with a code.
     pub fn takes_codes(&self) -> bool {
         !matches!(self.kind, RedemptionKind::Link { .. })
     }
 }
 
-/// A code as it was meant: people type spaces and hyphens, and O for 0 or I for 1 (Crockford's readings). What is
-/// left of six digits is digits.
-pub fn as_meant(typed: &str) -> String {
+/// Normalizes a typed code: removes spaces and hyphens and, in a code of six characters, replaces O by 0, I and L by 1
+/// (as Crockford's Base32 does) and full-width digits by ASCII digits.
+pub fn normalize_code(typed: &str) -> String {
     let plain: String = typed.chars().filter(|c| !c.is_whitespace() && !"-‐‑–—".contains(*c)).collect();
     if plain.chars().count() != 6 {
         return plain;
@@ -101,7 +104,7 @@ pub fn as_meant(typed: &str) -> String {
     let digit = |c: char| match c {
         'o' | 'O' => '0',
         'i' | 'I' | 'l' | 'L' => '1',
-        // Full-width digits, as Japanese and Chinese keyboards write them.
+        // Japanese and Chinese keyboards produce full-width digits.
         '\u{FF10}'..='\u{FF19}' => char::from_digit(u32::from(c) - 0xFF10, 10).unwrap_or(c),
         other => other,
     };
@@ -113,8 +116,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_read_as_it_was_meant() {
-        for (typed, meant) in [
+    fn typed_codes_are_normalized() {
+        for (typed, normalized) in [
             ("012345", "012345"),
             (" 012 345 ", "012345"),
             ("012-345", "012345"),
@@ -124,7 +127,7 @@ mod tests {
             ("ABCD-EFGH-JKMN-P", "ABCDEFGHJKMNP"),
             ("", ""),
         ] {
-            assert_eq!(as_meant(typed), meant, "{typed}");
+            assert_eq!(normalize_code(typed), normalized, "{typed}");
         }
     }
 }

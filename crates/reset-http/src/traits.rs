@@ -1,4 +1,4 @@
-//! What the comparison of dialects says about one dialect, beyond what its rows and its document already say.
+//! Facts for the comparison of dialects that neither the rows nor the document of a dialect contain.
 
 use std::time::Duration;
 
@@ -6,62 +6,62 @@ use bytes::Bytes;
 use http::Response;
 use reset_core::password::Policy;
 
-/// What a chooser needs to know of a dialect, and neither its rows nor its document can tell.
+/// Facts for the comparison that neither the rows nor the document of a dialect contain.
 pub struct Traits {
-    /// Its name for people.
+    /// Display name.
     pub title: &'static str,
-    /// Whom it serves best.
+    /// Which applications it suits best.
     pub suits: &'static str,
-    /// The way to a new password: what is done, by which operation of the document.
+    /// The steps of a reset, each with the operation id that performs it. The first step is the reset request.
     pub steps: Vec<(&'static str, &'static str)>,
-    /// The form of the mailed secret; after it that of the policy for fallback times, if there is one.
+    /// Format of the mailed secret, followed by the format under the fallback policy, if there is one.
     pub forms: Vec<&'static str>,
-    /// What the mailed secret is exchanged for, and how long that lives.
+    /// Format and lifetime of the token that the mailed secret is exchanged for.
     pub exchanged: Option<(&'static str, Duration)>,
-    /// What stands against guessing.
+    /// Protection against guessing.
     pub guesses: String,
-    /// Rules for a new password.
+    /// Password policy.
     pub policy: Policy,
-    /// Whether a body may have fields that nobody asked for.
+    /// Whether unknown fields in a body are ignored instead of rejected.
     pub other_fields: bool,
-    /// What a success tells beyond itself.
+    /// Data in the response to a successful reset.
     pub carries: String,
-    /// The answer to an unknown address, where it differs from that to a known one.
+    /// The response to an unknown address, if it differs from the response to a known one.
     pub unknown: Option<Response<Bytes>>,
-    /// The answers to a secret that expired, was spent or replaced.
+    /// The responses to an expired, used or replaced secret.
     pub dead: Vec<Response<Bytes>>,
-    /// The answers to a secret that never was.
+    /// The responses to a secret that was never issued.
     pub forged: Vec<Response<Bytes>>,
-    /// The answer to a good secret of a blocked account.
+    /// The response to a valid secret of a blocked account.
     pub blocked: Response<Bytes>,
-    /// What profile `hardened` changes.
+    /// Settings that the `hardened` profile changes.
     pub changes: Vec<Change>,
 }
 
-/// One difference between the profiles.
+/// A difference between the profiles.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// What differs.
     pub what: &'static str,
-    /// The setting that decides it in either profile; nothing where the profile alone does.
+    /// The setting that overrides it in either profile, or `None` if only the profile decides.
     pub setting: Option<&'static str>,
-    /// In profile `compatible`.
+    /// Value in the `compatible` profile.
     pub compatible: &'static str,
-    /// In profile `hardened`.
+    /// Value in the `hardened` profile.
     pub hardened: &'static str,
 }
 
 impl Change {
-    /// The one that concerns every dialect.
+    /// The minimum password length, which differs in every dialect.
     pub const MIN_LENGTH: Self = Self {
-        what: "least length of a password",
+        what: "minimum password length",
         setting: Some("password.min_length"),
         compatible: "`8`",
         hardened: "`15`",
     };
 }
 
-/// A time in the largest unit that measures it exactly.
+/// Formats a duration in the largest unit that divides it.
 pub fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     let units = [(86_400, "d"), (3_600, "h"), (60, "min")];

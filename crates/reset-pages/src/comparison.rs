@@ -1,8 +1,8 @@
-//! The dialects side by side, for people who choose one.
+//! Compares the dialects, for developers who choose one.
 //!
-//! Whatever rows, policies, refusals and documents know is taken from them; [`Traits`] has the rest, stated in
-//! each dialect's folder. `GET /dialects` shows it as a page, `cargo xtask dialects` writes it into
-//! `docs/DIALECTS.md`.
+//! The tables are derived from the rows, issue policies, errors and OpenAPI documents. [`Traits`] holds the rest,
+//! declared in each dialect's folder. `GET /dialects` shows the tables as a page, and `cargo xtask dialects` writes
+//! them into `docs/DIALECTS.md`.
 
 mod operations;
 #[cfg(test)]
@@ -18,7 +18,7 @@ use reset_core::{
 };
 use serde_json::{Map, Value};
 
-use self::operations::{Operation, read};
+use self::operations::{Operation, read_operations};
 use reset_http::{
     common_error::CommonError,
     route::Dialect,
@@ -30,30 +30,30 @@ use reset_http::{
 pub enum Span {
     /// Prose.
     Text(String),
-    /// What goes over the wire or into settings, letter by letter.
+    /// Text used verbatim on the wire or in settings.
     Code(String),
 }
 
 /// The lines of a cell.
 pub type Cell = Vec<Vec<Span>>;
 
-/// One table: each row begins with its own heading.
+/// A table. The first cell of each row is its heading.
 pub struct Table {
-    /// What it shows.
+    /// Title of the table.
     pub caption: &'static str,
-    /// Headings, the first for the rows' headings.
+    /// Column headings. The first one stands above the row headings.
     pub columns: Vec<String>,
-    /// The rows, as wide as the headings.
+    /// Rows, each with one cell per column heading.
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// The comparison of the dialects among `dialects`; our own paths are none.
+/// Builds the comparison of those `dialects` that have traits; the service endpoints and the hosted pages have none.
 pub fn tables(dialects: &[Dialect]) -> Vec<Table> {
     let sides: Vec<Side> = dialects.iter().filter_map(Side::of).collect();
-    vec![glance(&sides), operations(&sides), answers(&sides), profiles(&sides)]
+    vec![overview(&sides), operations(&sides), error_responses(&sides), profiles(&sides)]
 }
 
-/// One dialect with its traits, its operations and what it mails.
+/// One side of the comparison: a dialect with its traits, operations and issue policies.
 struct Side<'a> {
     dialect: &'a Dialect,
     traits: &'a Traits,
@@ -67,7 +67,12 @@ impl<'a> Side<'a> {
         let policies = dialect.policies.iter().flat_map(|policies| {
             [Some(&policies.primary), policies.fallback.as_ref().map(|fallback| &fallback.policy)]
         });
-        Some(Self { dialect, traits, operations: read(dialect), policies: policies.flatten().collect() })
+        Some(Self {
+            dialect,
+            traits,
+            operations: read_operations(dialect),
+            policies: policies.flatten().collect(),
+        })
     }
 
     fn operation(&self, id: &str) -> &Operation {
@@ -86,98 +91,102 @@ impl<'a> Side<'a> {
     }
 
     fn secrets(&self) -> Cell {
-        let way = |delivery: &Delivery| match delivery {
-            Delivery::Code => vec![text(", to be typed")],
+        let delivery = |delivery: &Delivery| match delivery {
+            Delivery::Code => vec![text(", typed by the user")],
             Delivery::Link { parameter, .. } | Delivery::LinkViaRedirect { parameter, .. } => {
                 vec![text(", in a link: "), code(format!("?{parameter}="))]
             }
         };
         let mailed =
-            self.traits.forms.iter().zip(&self.policies).enumerate().map(|(place, (form, policy))| {
-                let mut line = said(&format!("{}{form}", if place > 0 { "or " } else { "" }));
-                line.extend(way(&policy.delivery));
+            self.traits.forms.iter().zip(&self.policies).enumerate().map(|(index, (form, policy))| {
+                let mut line = said(&format!("{}{form}", if index > 0 { "or " } else { "" }));
+                line.extend(delivery(&policy.delivery));
                 line
             });
         let mut secrets: Cell = mailed.collect();
         if let Some((form, _)) = self.traits.exchanged {
-            // What is mailed as a rule is what is exchanged.
+            // The secret of the primary policy is the one that is exchanged.
             secrets.insert(1, said(&format!("then {form}")));
         }
         secrets
     }
 
-    fn lives(&self) -> Cell {
+    fn lifetimes(&self) -> Cell {
         let mut mailed: Vec<String> = self.policies.iter().map(|policy| span(policy.lifetime)).collect();
         mailed.dedup();
         let mailed = mailed.into_iter().enumerate();
-        let mut lives: Cell = mailed
-            .map(|(place, lifetime)| vec![text(format!("{}{lifetime}", if place > 0 { "or " } else { "" }))])
+        let mut lifetimes: Cell = mailed
+            .map(|(index, lifetime)| vec![text(format!("{}{lifetime}", if index > 0 { "or " } else { "" }))])
             .collect();
         if let Some((_, lifetime)) = self.traits.exchanged {
-            lives.insert(1, vec![text(format!("then {}", span(lifetime)))]);
+            lifetimes.insert(1, vec![text(format!("then {}", span(lifetime)))]);
         }
-        lives
+        lifetimes
     }
 
-    /// The status of a trigger's answer when all is well.
-    fn accepted(&self) -> &str {
-        let (_, ask) = self.traits.steps[0];
-        self.operation(ask).statuses.first().map_or("", String::as_str)
+    /// Returns the status of an accepted reset request.
+    fn accepted_status(&self) -> &str {
+        let (_, id) = self.traits.steps[0];
+        self.operation(id).statuses.first().map_or("", String::as_str)
     }
 
-    /// Keys of the bodies that say no, each set of them once.
+    /// Returns the distinct key sets of the error bodies.
     fn envelopes(&self) -> Cell {
         let failure = self.dialect.errors.render(&CommonError::Failure, &HeaderMap::new());
         let mut envelopes: Cell =
-            [&failure, &self.traits.blocked].into_iter().map(|answer| vec![code(keys(answer))]).collect();
+            [&failure, &self.traits.blocked].into_iter().map(|response| vec![code(keys(response))]).collect();
         envelopes.dedup();
         envelopes
     }
 
     fn unknown(&self) -> Cell {
         match &self.traits.unknown {
-            Some(answer) => vec![shown(answer)],
-            None => vec![vec![text("as to a known one: "), code(self.accepted())]],
+            Some(response) => vec![status_and_body(response)],
+            None => vec![vec![text("same as for a known address: "), code(self.accepted_status())]],
         }
     }
 }
 
-/// A row of one heading and a cell for each dialect.
+/// Builds a row with a heading and one cell per dialect.
 fn row<'a>(sides: &[Side<'a>], head: &str, cell: impl Fn(&Side<'a>) -> Cell) -> Vec<Cell> {
     [vec![said(head)]].into_iter().chain(sides.iter().map(cell)).collect()
 }
 
-/// What to choose by.
-fn glance(sides: &[Side]) -> Table {
+/// Builds the table of the main differences.
+fn overview(sides: &[Side]) -> Table {
     let rows = vec![
         row(sides, "Choose it for", |side| vec![said(side.traits.suits)]),
         row(sides, "Steps", Side::steps),
         row(sides, "Mailed secret", Side::secrets),
-        row(sides, "Its lifetime", Side::lives),
-        row(sides, "Against guessing", |side| vec![said(&side.traits.guesses)]),
-        row(sides, "New password", |side| vec![said(&rules(&side.traits.policy))]),
-        row(sides, "A success carries", |side| vec![said(&side.traits.carries)]),
+        row(sides, "Lifetime", Side::lifetimes),
+        row(sides, "Protection against guessing", |side| vec![said(&side.traits.guesses)]),
+        row(sides, "Password policy", |side| vec![said(&describe_policy(&side.traits.policy))]),
+        row(sides, "Data in a successful response", |side| vec![said(&side.traits.carries)]),
         row(sides, "Unknown address", |side| match &side.traits.unknown {
-            Some(answer) => vec![vec![text("told apart: "), code(answer.status().as_str().to_owned())]],
+            Some(response) => vec![vec![text("disclosed: "), code(response.status().as_str().to_owned())]],
             None => side.unknown(),
         }),
-        row(sides, "Other fields in a body", |side| {
-            vec![said(if side.traits.other_fields { "ignored" } else { "refused" })]
+        row(sides, "Unknown fields in a body", |side| {
+            vec![said(if side.traits.other_fields { "ignored" } else { "rejected" })]
         }),
         row(sides, "Paths", |side| {
-            vec![said(if side.dialect.lenient { "any case, slash at the end or not" } else { "exact" })]
+            vec![said(if side.dialect.lenient {
+                "case-insensitive, optional trailing slash"
+            } else {
+                "exact"
+            })]
         }),
-        row(sides, "Envelope of failures", Side::envelopes),
-        row(sides, "Answers for all paths below", |side| {
+        row(sides, "Keys of error bodies", Side::envelopes),
+        row(sides, "Owns all paths below", |side| {
             side.dialect.owns.iter().map(|prefix| vec![code(prefix.clone())]).collect()
         }),
     ];
-    Table { caption: "What to choose by", columns: heads("", sides), rows }
+    Table { caption: "Overview", columns: headings("", sides), rows }
 }
 
-/// Every row, with what its document says of it.
+/// Builds the table of all operations, with the details from the OpenAPI document.
 fn operations(sides: &[Side]) -> Table {
-    let columns = ["Operation", "Dialect", "Takes", "Answers", "Success carries"];
+    let columns = ["Operation", "Dialect", "Parameters", "Statuses", "Fields on success"];
     let rows = sides.iter().flat_map(|side| {
         side.operations.iter().map(|operation| {
             let statuses = operation.statuses.iter().map(|status| code(status.clone()));
@@ -185,22 +194,22 @@ fn operations(sides: &[Side]) -> Table {
                 vec![operation.call()],
                 vec![said(side.traits.title)],
                 vec![operation.takes.clone()],
-                vec![listed(statuses)],
+                vec![comma_separated(statuses)],
                 vec![operation.carries.clone()],
             ]
         })
     });
     let columns = columns.map(ToOwned::to_owned).to_vec();
-    Table { caption: "Every operation", columns, rows: rows.collect() }
+    Table { caption: "Operations", columns, rows: rows.collect() }
 }
 
-/// How each dialect says no: the very bytes.
-fn answers(sides: &[Side]) -> Table {
-    let refused = |head, error: &CommonError| {
-        row(sides, head, |side| vec![shown(&side.dialect.errors.render(error, &HeaderMap::new()))])
+/// Builds the table of error responses, byte for byte.
+fn error_responses(sides: &[Side]) -> Table {
+    let common = |head, error: &CommonError| {
+        row(sides, head, |side| vec![status_and_body(&side.dialect.errors.render(error, &HeaderMap::new()))])
     };
-    let several = |answers: &[Response<Bytes>]| {
-        let mut lines: Cell = answers.iter().map(shown).collect();
+    let distinct = |responses: &[Response<Bytes>]| {
+        let mut lines: Cell = responses.iter().map(status_and_body).collect();
         lines.dedup();
         lines
     };
@@ -208,21 +217,21 @@ fn answers(sides: &[Side]) -> Table {
     let many = CommonError::TooMany { retry_after: Duration::from_secs(60) };
     let rows = vec![
         row(sides, "Unknown address", Side::unknown),
-        row(sides, "Secret that expired, was spent or replaced", |side| several(&side.traits.dead)),
-        row(sides, "Secret that never was", |side| several(&side.traits.forged)),
-        row(sides, "Good secret of a blocked account", |side| vec![shown(&side.traits.blocked)]),
-        refused("Body not declared as JSON", &CommonError::NotJson),
-        refused("Body too large", &CommonError::BodyTooLarge),
-        refused("Unknown path", &CommonError::NotFound { path: "/nothing".into() }),
-        refused("Another method", &CommonError::MethodNotAllowed),
-        refused("Too often from one client, with `Retry-After`", &many),
-        refused("Too busy, with `Retry-After`", &busy),
-        refused("A failure of ours", &CommonError::Failure),
+        row(sides, "Expired, used or replaced secret", |side| distinct(&side.traits.dead)),
+        row(sides, "Secret that was never issued", |side| distinct(&side.traits.forged)),
+        row(sides, "Valid secret of a blocked account", |side| vec![status_and_body(&side.traits.blocked)]),
+        common("Body not declared as JSON", &CommonError::NotJson),
+        common("Body too large", &CommonError::BodyTooLarge),
+        common("Unknown path", &CommonError::NotFound { path: "/nothing".into() }),
+        common("Method not allowed", &CommonError::MethodNotAllowed),
+        common("Client over its rate limit, with `Retry-After`", &many),
+        common("Server busy, with `Retry-After`", &busy),
+        common("Internal error", &CommonError::Failure),
     ];
-    Table { caption: "How each says no", columns: heads("", sides), rows }
+    Table { caption: "Error responses", columns: headings("", sides), rows }
 }
 
-/// What the profiles change, each change once for all dialects that it concerns.
+/// Builds the table of the differences between the profiles, one row per change, with all dialects that it affects.
 fn profiles(sides: &[Side]) -> Table {
     let mut seen: Vec<Change> = Vec::new();
     for change in sides.iter().flat_map(|side| &side.traits.changes) {
@@ -231,27 +240,27 @@ fn profiles(sides: &[Side]) -> Table {
         }
     }
     let rows = seen.into_iter().map(|change| {
-        let concerned = sides.iter().filter(|side| side.traits.changes.contains(&change));
+        let affected = sides.iter().filter(|side| side.traits.changes.contains(&change));
         vec![
             vec![said(change.what)],
-            vec![listed(concerned.map(|side| text(side.traits.title)))],
+            vec![comma_separated(affected.map(|side| text(side.traits.title)))],
             vec![said(change.compatible)],
             vec![said(change.hardened)],
-            vec![change.setting.map_or_else(|| vec![text("the profile alone")], |key| vec![code(key)])],
+            vec![change.setting.map_or_else(|| vec![text("only the profile")], |key| vec![code(key)])],
         ]
     });
-    let columns = ["Change", "Dialect", "`compatible`", "`hardened`", "Decided by"];
+    let columns = ["Setting", "Dialect", "`compatible`", "`hardened`", "Override with"];
     let columns = columns.map(ToOwned::to_owned).to_vec();
-    Table { caption: "What the profiles change", columns, rows: rows.collect() }
+    Table { caption: "Differences between the profiles", columns, rows: rows.collect() }
 }
 
-fn heads(first: &str, sides: &[Side]) -> Vec<String> {
+fn headings(first: &str, sides: &[Side]) -> Vec<String> {
     let titles = sides.iter().map(|side| side.traits.title);
     [first].into_iter().chain(titles).map(ToOwned::to_owned).collect()
 }
 
-/// Spans with commas between them.
-fn listed(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
+/// Joins spans with commas.
+fn comma_separated(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
     let mut line = Vec::new();
     for span in spans {
         if !line.is_empty() {
@@ -262,23 +271,23 @@ fn listed(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
     line
 }
 
-/// Status and body of an answer.
-fn shown(answer: &Response<Bytes>) -> Vec<Span> {
-    let body = String::from_utf8_lossy(answer.body());
-    vec![code(answer.status().as_str()), text(" "), code(body)]
+/// Returns the status and the body of a response.
+fn status_and_body(response: &Response<Bytes>) -> Vec<Span> {
+    let body = String::from_utf8_lossy(response.body());
+    vec![code(response.status().as_str()), text(" "), code(body)]
 }
 
-/// The keys of an answer's body, as `{a, b}`.
-fn keys(answer: &Response<Bytes>) -> String {
-    let body: Map<String, Value> = serde_json::from_slice(answer.body()).unwrap_or_default();
+/// Returns the keys of a response's JSON body, as `{a, b}`.
+fn keys(response: &Response<Bytes>) -> String {
+    let body: Map<String, Value> = serde_json::from_slice(response.body()).unwrap_or_default();
     let keys: Vec<&str> = body.keys().map(String::as_str).collect();
     format!("{{{}}}", keys.join(", "))
 }
 
-/// A text of ours, in which backticks stand around what is code.
+/// Parses a text in which code stands between backticks.
 pub fn said(words: &str) -> Vec<Span> {
     let parts = words.split('`').enumerate().filter(|(_, part)| !part.is_empty());
-    parts.map(|(place, part)| if place % 2 == 0 { text(part) } else { code(part) }).collect()
+    parts.map(|(index, part)| if index % 2 == 0 { text(part) } else { code(part) }).collect()
 }
 
 fn text(text: impl Into<String>) -> Span {
@@ -289,7 +298,12 @@ fn code(text: impl Into<String>) -> Span {
     Span::Code(text.into())
 }
 
-fn rules(policy: &Policy) -> String {
-    let classes = if policy.four_classes { ", with upper case, lower case, digit and another" } else { "" };
-    format!("{} characters or more{classes}; {} bytes at most", policy.min, policy.max_bytes)
+/// Describes a password policy.
+fn describe_policy(policy: &Policy) -> String {
+    let classes = if policy.four_classes {
+        " with an uppercase letter, a lowercase letter, a digit and another character"
+    } else {
+        ""
+    };
+    format!("at least {} characters{classes}; at most {} bytes", policy.min, policy.max_bytes)
 }

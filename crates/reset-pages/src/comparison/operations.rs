@@ -1,13 +1,13 @@
-//! What a dialect's document says of its rows.
+//! The operations of a dialect, from its rows and its OpenAPI document.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Span, code, listed, text};
+use super::{Span, code, comma_separated, text};
 use reset_http::route::Dialect;
 
-/// One operation of a document; the same one under several paths counts once.
+/// An operation of a document. Aliases under several paths count as one operation.
 pub(super) struct Operation {
     pub(super) id: String,
     method: String,
@@ -18,7 +18,7 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// Its method and paths.
+    /// Returns the method and the paths.
     pub(super) fn call(&self) -> Vec<Span> {
         let mut call = vec![code(format!("{} {}", self.method, self.paths[0]))];
         for path in &self.paths[1..] {
@@ -27,16 +27,16 @@ impl Operation {
         call
     }
 
-    /// Whether the two differ in their paths alone, of which one ends like the other.
-    fn same_as(&self, other: &Self) -> bool {
-        let ends = self.paths.iter().any(|path| other.paths.iter().any(|longer| longer.ends_with(path)));
-        ends && self.method == other.method && self.takes == other.takes && self.statuses == other.statuses
+    /// Whether the two operations differ only in their paths, and one path is a suffix of the other.
+    fn is_alias_of(&self, other: &Self) -> bool {
+        let suffix = self.paths.iter().any(|path| other.paths.iter().any(|longer| longer.ends_with(path)));
+        suffix && self.method == other.method && self.takes == other.takes && self.statuses == other.statuses
     }
 }
 
-/// The operations of a dialect in the order of its rows.
-pub(super) fn read(dialect: &Dialect) -> Vec<Operation> {
-    let document = serde_json::to_value(&dialect.document).expect("documents are plain data");
+/// Returns the operations of a dialect in the order of its rows.
+pub(super) fn read_operations(dialect: &Dialect) -> Vec<Operation> {
+    let document = serde_json::to_value(&dialect.document).expect("an OpenAPI document serializes to JSON");
     let mut operations: Vec<Operation> = Vec::new();
     for (path, endpoints) in &dialect.rows {
         let key = path.strip_prefix(dialect.document_base.as_str()).unwrap_or(path);
@@ -44,9 +44,9 @@ pub(super) fn read(dialect: &Dialect) -> Vec<Operation> {
             let method = endpoint.method.as_str();
             let described = &document["paths"][key][method.to_ascii_lowercase()];
             let operation = describe(&document, described, method, path);
-            let twin = operations.iter_mut().find(|known| known.same_as(&operation));
-            match twin {
-                Some(twin) => twin.paths.push(path.clone()),
+            let alias = operations.iter_mut().find(|known| known.is_alias_of(&operation));
+            match alias {
+                Some(alias) => alias.paths.push(path.clone()),
                 None => operations.push(operation),
             }
         }
@@ -57,23 +57,23 @@ pub(super) fn read(dialect: &Dialect) -> Vec<Operation> {
 fn describe(document: &Value, operation: &Value, method: &str, path: &str) -> Operation {
     let statuses: Vec<String> =
         operation["responses"].as_object().into_iter().flatten().map(|(status, _)| status.clone()).collect();
-    let good = statuses.first().map_or(&Value::Null, |status| &operation["responses"][status]);
+    let success = statuses.first().map_or(&Value::Null, |status| &operation["responses"][status]);
     let query = operation["parameters"].as_array().into_iter().flatten();
     let query =
         query.filter_map(|parameter| parameter["name"].as_str()).map(|name| code(format!("?{name}=")));
     let body = fields(document, &operation["requestBody"]["content"]["application/json"]["schema"]);
-    let carried = fields(document, &good["content"]["application/json"]["schema"]);
+    let success_fields = fields(document, &success["content"]["application/json"]["schema"]);
     Operation {
         id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
         method: method.to_owned(),
         paths: vec![path.to_owned()],
-        takes: listed(query.chain(body)),
-        carries: listed(carried),
+        takes: comma_separated(query.chain(body)),
+        carries: comma_separated(success_fields),
         statuses,
     }
 }
 
-/// Names of an object's fields, those that may be missing in brackets.
+/// Returns the field names of an object schema, with optional fields in brackets.
 fn fields(document: &Value, schema: &Value) -> Vec<Span> {
     let schema = match schema["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap_or(schema),

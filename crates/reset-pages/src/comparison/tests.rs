@@ -1,4 +1,4 @@
-//! The comparison says what the rows, the documents and the settings say.
+//! Tests that the comparison reflects the rows, the documents and the settings.
 
 use reset_core::keys::Key;
 
@@ -9,7 +9,7 @@ fn settings() -> DialectSettings {
     DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org")
 }
 
-/// Every cell of `tables`, its lines joined by newlines, code in backticks.
+/// Returns every cell of `tables`, with its lines joined by newlines and code in backticks.
 fn cells(tables: &[Table]) -> Vec<String> {
     let span = |span: &Span| match span {
         Span::Text(text) => text.clone(),
@@ -21,22 +21,22 @@ fn cells(tables: &[Table]) -> Vec<String> {
 }
 
 #[test]
-fn every_dialect_and_every_row_of_one_occurs() {
+fn every_dialect_and_every_path_is_listed() {
     let dialects = dialects(settings());
     let tables = tables(&dialects);
-    let told = cells(&tables).join("\n");
+    let cells = cells(&tables).join("\n");
     let compared = dialects.iter().filter_map(|dialect| Some((dialect, dialect.traits.as_ref()?.title)));
     for (dialect, title) in compared {
         assert!(tables[0].columns.iter().any(|column| column == title), "{title}");
         for (path, _) in &dialect.rows {
-            assert!(told.contains(&format!("{path}`")), "{path}");
+            assert!(cells.contains(&format!("{path}`")), "{path}");
         }
     }
-    assert!(!told.contains("/healthz"));
+    assert!(!cells.contains("/healthz"));
 }
 
 #[test]
-fn rows_are_as_wide_as_their_headings() {
+fn every_row_has_one_cell_per_column() {
     for table in tables(&dialects(settings())) {
         assert!(!table.rows.is_empty(), "{}", table.caption);
         for row in &table.rows {
@@ -46,7 +46,7 @@ fn rows_are_as_wide_as_their_headings() {
 }
 
 #[test]
-fn what_is_not_served_is_not_compared() {
+fn disabled_dialects_are_not_listed() {
     let only = DialectSettings { strapi: settings().strapi, ..DialectSettings::default() };
     let tables = tables(&dialects(only));
     assert_eq!(tables[0].columns, ["", "Strapi"]);
@@ -54,14 +54,14 @@ fn what_is_not_served_is_not_compared() {
 }
 
 #[test]
-fn where_nothing_is_served_no_dialect_is_named() {
+fn tables_without_dialects_are_empty() {
     let tables = tables(&dialects(DialectSettings::default()));
     assert_eq!(tables[0].columns, [""]);
     assert!(tables[1].rows.is_empty() && tables[3].rows.is_empty());
 }
 
 #[test]
-fn it_follows_the_settings_in_force() {
+fn comparison_reflects_the_settings() {
     let mut settings = settings();
     settings.worthai.as_mut().unwrap().base_path = "/elsewhere".into();
     settings.worthai.as_mut().unwrap().token_ttl = Duration::from_secs(7 * 60);
@@ -69,8 +69,8 @@ fn it_follows_the_settings_in_force() {
     settings.px0.as_mut().unwrap().disclose_unknown = false;
     settings.strapi.as_mut().unwrap().issue_jwt = false;
     let before = cells(&tables(&dialects(settings.clone()))).join("\n");
-    for told in ["`POST /elsewhere/reset-password`", "7 min", "21 characters", "no session token"] {
-        assert!(before.contains(told), "{told}\n{before}");
+    for expected in ["`POST /elsewhere/reset-password`", "7 min", "21 characters", "no session token"] {
+        assert!(before.contains(expected), "{expected}\n{before}");
     }
     assert!(!before.contains("user not found"));
     assert!(before.contains("exchange-reset-password-token`\n3. reset"));
@@ -80,46 +80,46 @@ fn it_follows_the_settings_in_force() {
 }
 
 #[test]
-fn answers_are_the_bytes_that_are_sent() {
-    let told = cells(&tables(&dialects(settings())));
-    for answer in [
+fn error_responses_show_the_exact_bytes() {
+    let cells = cells(&tables(&dialects(settings())));
+    for response in [
         r#"`404` `{"error":"user not found"}`"#,
         r#"`500` `{"status":"error","message":"invalid signature","errorCode":"UNKNOWN_ERROR","data":{"errorName":"JsonWebTokenError"}}`"#,
         r#"`403` `{"message":"Forbidden","errorCode":"ERR_FORBIDDEN"}`"#,
     ] {
-        assert!(told.iter().any(|cell| cell == answer), "{answer}");
+        assert!(cells.iter().any(|cell| cell == response), "{response}");
     }
     let from_document = "`code`, `password`, `passwordConfirmation`";
-    assert!(told.iter().any(|cell| cell == from_document), "{told:#?}");
-    assert!(told.iter().any(|cell| cell == "`email`, `[redirectTo]`"), "{told:#?}");
+    assert!(cells.iter().any(|cell| cell == from_document), "{cells:#?}");
+    assert!(cells.iter().any(|cell| cell == "`email`, `[redirectTo]`"), "{cells:#?}");
 }
 
 #[test]
-fn envelopes_are_read_off_their_bytes() {
-    let told = cells(&tables(&dialects(settings())));
+fn error_body_keys_are_listed() {
+    let cells = cells(&tables(&dialects(settings())));
     for envelope in ["`{error}`", "`{status, message, errorCode, data}`\n`{message, errorCode}`"] {
-        assert!(told.iter().any(|cell| cell == envelope), "{envelope}");
+        assert!(cells.iter().any(|cell| cell == envelope), "{envelope}");
     }
 }
 
 #[test]
-fn a_path_under_two_prefixes_is_one_operation() {
-    let told = cells(&tables(&dialects(settings())));
-    let both = "`POST /auth/reset-password` or `/api/auth/reset-password`";
-    assert_eq!(told.iter().filter(|cell| *cell == both).count(), 1);
-    let unlike = "`POST /api/auth/email/reset-password`";
-    assert_eq!(told.iter().filter(|cell| *cell == unlike).count(), 1);
+fn aliases_of_a_path_are_one_operation() {
+    let cells = cells(&tables(&dialects(settings())));
+    let aliased = "`POST /auth/reset-password` or `/api/auth/reset-password`";
+    assert_eq!(cells.iter().filter(|cell| *cell == aliased).count(), 1);
+    let separate = "`POST /api/auth/email/reset-password`";
+    assert_eq!(cells.iter().filter(|cell| *cell == separate).count(), 1);
 }
 
 #[test]
-fn times_are_told_in_their_largest_exact_unit() {
-    let told = [0, 59, 60, 90, 900, 3_600, 5_400, 86_400, 2_592_000].map(Duration::from_secs).map(span);
-    assert_eq!(told, ["0 s", "59 s", "1 min", "90 s", "15 min", "1 h", "90 min", "1 d", "30 d"]);
+fn durations_use_the_largest_exact_unit() {
+    let formatted = [0, 59, 60, 90, 900, 3_600, 5_400, 86_400, 2_592_000].map(Duration::from_secs).map(span);
+    assert_eq!(formatted, ["0 s", "59 s", "1 min", "90 s", "15 min", "1 h", "90 min", "1 d", "30 d"]);
     assert_eq!(span(Duration::from_millis(1_500)), "1500 ms");
 }
 
 #[test]
-fn backticks_of_ours_stand_around_code() {
+fn backticks_delimit_code() {
     assert_eq!(said("a `b` c"), [text("a "), code("b"), text(" c")]);
     assert_eq!(said("`b`"), [code("b")]);
     assert_eq!(said(""), []);

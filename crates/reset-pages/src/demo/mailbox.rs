@@ -1,4 +1,4 @@
-//! `/mailbox` and `/mail`: what the people were mailed, and what one can do with it. Looking changes nothing.
+//! `/mailbox` and `/mail`: shows the mails of the demo accounts and how to continue from each. Reading changes nothing.
 
 use std::sync::Arc;
 
@@ -16,79 +16,80 @@ use reset_http::route::Call;
 
 #[derive(Template)]
 #[template(path = "demo/mailbox.html")]
-struct Mailbox<'a> {
+struct MailboxPage<'a> {
     style: &'static str,
     mails: Vec<Row<'a>>,
 }
 
 struct Row<'a> {
     mail: &'a ShownMail,
-    by: &'static str,
+    dialect: &'static str,
 }
 
 #[derive(Template)]
 #[template(path = "demo/mail.html")]
-struct Opened<'a> {
+struct MailPage<'a> {
     style: &'static str,
     mail: &'a ShownMail,
-    by: &'static str,
-    /// The text in pieces; a link is one.
-    pieces: Vec<Piece<'a>>,
-    /// Whether a password can be set with it.
-    leads_on: bool,
-    /// Whether a code can be typed on a page of ours.
-    typed_here: bool,
-    /// The same as commands.
+    dialect: &'static str,
+    /// The text, split at its link.
+    parts: Vec<TextPart<'a>>,
+    /// Whether the mail carries a code or a link that sets a password.
+    sets_password: bool,
+    /// Whether a hosted page accepts the code.
+    has_code_page: bool,
+    /// The remaining requests of the reset, as curl commands.
     commands: Vec<String>,
 }
 
-enum Piece<'a> {
+/// A part of a mail's text.
+enum TextPart<'a> {
     Text(&'a str),
     Link(&'a str),
 }
 
 #[utoipa::path(get, path = "/mailbox", operation_id = "mailbox", tag = "demo",
-    summary = "The mails of the people who take part",
+    summary = "The mails of the demo accounts",
     responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
 pub(super) async fn list(demo: Arc<Demo>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let mails = demo.stage.mails();
-    let mails = mails.iter().map(|mail| Row { mail, by: demo.title(&mail.dialect) }).collect();
-    Ok(page(StatusCode::OK, &Mailbox { style: STYLE, mails }))
+    let mails = mails.iter().map(|mail| Row { mail, dialect: demo.title(&mail.dialect) }).collect();
+    Ok(page(StatusCode::OK, &MailboxPage { style: STYLE, mails }))
 }
 
 #[utoipa::path(get, path = "/mail", operation_id = "mail", tag = "demo",
-    summary = "One of these mails", params(("id" = String, Query, description = "Which")),
+    summary = "One mail", params(("id" = String, Query, description = "Id of the mail")),
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
-        (status = 404, description = "There is none of that name any more", body = String,
+        (status = 404, description = "No such mail in the mailbox", body = String,
             content_type = "text/html")))]
 pub(super) async fn show(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let query = call.request.uri().query().unwrap_or_default();
     let id = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "id");
     let id = id.map(|(_, value)| value).unwrap_or_default();
     let Some(mail) = demo.stage.mails().into_iter().find(|mail| mail.id == id) else {
-        let line = "The mailbox keeps the last hundred.";
-        return Err(message(StatusCode::NOT_FOUND, "There is no such mail", line));
+        let line = "The mailbox keeps the latest 100 mails.";
+        return Err(message(StatusCode::NOT_FOUND, "Mail not found", line));
     };
     let link = match &mail.carries {
         Carries::Code(_) => None,
         Carries::Link(link) => Some(link.as_str()),
         Carries::Notice(link) => link.as_deref(),
     };
-    let opened = Opened {
+    let page_data = MailPage {
         style: STYLE,
         mail: &mail,
-        by: demo.title(&mail.dialect),
-        pieces: pieces(&mail.text, link),
-        leads_on: !matches!(mail.carries, Carries::Notice(_)),
-        typed_here: demo.pages && matches!(mail.carries, Carries::Code(_)),
+        dialect: demo.title(&mail.dialect),
+        parts: split_at_link(&mail.text, link),
+        sets_password: !matches!(mail.carries, Carries::Notice(_)),
+        has_code_page: demo.pages && matches!(mail.carries, Carries::Code(_)),
         commands: demo.commands(&mail),
     };
-    Ok(page(StatusCode::OK, &opened))
+    Ok(page(StatusCode::OK, &page_data))
 }
 
 impl Demo {
-    /// How a program would go on from this mail.
+    /// Returns the curl commands that complete the reset with the secret of this mail.
     fn commands(&self, mail: &ShownMail) -> Vec<String> {
         let Some(walkthrough) = self.walkthrough(&mail.dialect) else { return Vec::new() };
         let steps = match &mail.carries {
@@ -100,15 +101,15 @@ impl Demo {
     }
 }
 
-/// The text, cut where the link is; a link is one of ours.
-fn pieces<'a>(text: &'a str, link: Option<&'a str>) -> Vec<Piece<'a>> {
-    let Some(link) = link.filter(|link| link.starts_with("http")) else { return vec![Piece::Text(text)] };
-    let mut pieces = Vec::new();
-    for (place, part) in text.split(link).enumerate() {
-        if place > 0 {
-            pieces.push(Piece::Link(link));
+/// Splits the text at every occurrence of `link`. Only an http or https URL becomes a link.
+fn split_at_link<'a>(text: &'a str, link: Option<&'a str>) -> Vec<TextPart<'a>> {
+    let Some(link) = link.filter(|link| link.starts_with("http")) else { return vec![TextPart::Text(text)] };
+    let mut parts = Vec::new();
+    for (index, part) in text.split(link).enumerate() {
+        if index > 0 {
+            parts.push(TextPart::Link(link));
         }
-        pieces.push(Piece::Text(part));
+        parts.push(TextPart::Text(part));
     }
-    pieces
+    parts
 }

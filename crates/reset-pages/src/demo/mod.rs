@@ -1,8 +1,10 @@
-//! `serve --demo` in a browser, as one more dialect: a start page, the mailbox of the people who take part, and a sign-in
-//! to see which password is the account's. Nobody else's mail is ever shown, and without a demo none of it is there.
+//! The web pages of `serve --demo`, implemented as one more dialect: a start page, the mailbox of the demo accounts,
+//! and a sign-in that checks a password. The mailbox never shows mail to any other address, and the pages exist only
+//! in a demo.
 //!
-//! Whoever asks here asks by a dialect's own row, with the bytes that a client of its would send, and sees what came back.
-//! The pages are for developers, in English, and work without JavaScript.
+//! A reset requested here goes through the endpoint of a dialect, with the bytes that a client of that dialect would
+//! send; the page shows the request and the response. The pages are for developers, in English, and work without
+//! JavaScript.
 
 mod ask;
 mod mailbox;
@@ -23,90 +25,90 @@ use reset_http::route::{Dialect, Endpoint, EndpointKind, ErrorRenderer};
 /// Name of the dialect.
 pub const NAME: &str = "demo";
 
-/// An address that has an account in every demo.
+/// Address of an account that every demo has.
 pub const PERSON: &str = "alice@example.com";
 
-/// Another address that has an account in every demo.
+/// Address of another account that every demo has.
 pub const OTHER_PERSON: &str = "bob@example.com";
 
-/// An address that has no account, to see that nobody is told so.
-const NOBODY: &str = "nobody@example.com";
+/// An address without an account, to try the response to an unknown address.
+const UNKNOWN_EMAIL: &str = "nobody@example.com";
 
-/// What a demo has that nothing else has.
+/// Settings of the demo pages.
 #[derive(Clone)]
 pub struct DemoSettings {
-    /// Where the demo is reached, for the commands that it shows.
+    /// Base URL of the demo, for the commands that it shows.
     pub public_url: String,
-    /// Its people and their mails.
+    /// The demo accounts and their mails.
     pub stage: Arc<dyn Stage>,
 }
 
-/// Who takes part, and what they were mailed.
+/// Gives access to the demo accounts and their mails.
 pub trait Stage: Send + Sync {
-    /// The people.
+    /// Returns the demo accounts.
     fn people(&self) -> Vec<Person>;
 
-    /// Their mails, and nobody else's; the newest first.
+    /// Returns the mails sent to these accounts only, newest first.
     fn mails(&self) -> Vec<ShownMail>;
 }
 
-/// Somebody who takes part. There is a password in it: no `Debug`.
+/// A demo account. It contains a password and therefore has no `Debug`.
 #[derive(Clone)]
 pub struct Person {
     /// Address of the account.
     pub email: String,
-    /// What the person is called.
+    /// Name of the owner.
     pub name: String,
-    /// The password at the start.
+    /// The initial password.
     pub password: String,
 }
 
-/// A mail as its reader sees it. There may be a secret in it: no `Debug`.
+/// A mail as shown in the mailbox. It can contain a secret and therefore has no `Debug`.
 #[derive(Clone)]
 pub struct ShownMail {
-    /// Left part of its `Message-ID`: letters, digits, `-` and `_`.
+    /// Left part of the `Message-ID`: letters, digits, `-` and `_`.
     pub id: String,
-    /// To whom.
+    /// Address of the recipient.
     pub to: String,
     /// The subject.
     pub subject: String,
     /// The text part.
     pub text: String,
-    /// By which dialect it was asked for.
+    /// Dialect through which the reset was requested.
     pub dialect: String,
-    /// What it is about.
+    /// The secret or the notice that it carries.
     pub carries: Carries,
 }
 
-/// What a mail is about.
+/// The secret or the notice that a mail carries.
 #[derive(Clone)]
 pub enum Carries {
-    /// A code to type.
+    /// A code.
     Code(String),
-    /// A link to open.
+    /// A link.
     Link(String),
-    /// The password was changed; with a link for who did not do it, where there is a way back.
+    /// A notice that the password was changed, with the "this wasn't me" link if there is one.
     Notice(Option<String>),
 }
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "polyreset's demo", version = "1.0.0",
-        description = "Start page and mailbox of the one-minute trial. They are there with `serve --demo` alone."),
+        description = "Start page, mailbox and sign-in of the demo. They exist only with `serve --demo`."),
     paths(start::show, ask::ask, mailbox::list, mailbox::show, sign_in::sign_in),
-    tags((name = "demo", description = "The one-minute trial, for people with a browser"))
+    tags((name = "demo", description = "Web pages of the demo"))
 )]
 struct Document;
 
-/// Everything that the demo's pages are made of.
+/// State shared by all demo pages.
 struct Demo {
     public_url: String,
     stage: Arc<dyn Stage>,
     walkthroughs: Vec<Walkthrough>,
-    /// Whether our own pages are served.
+    /// Whether the hosted pages are served.
     pages: bool,
-    /// One password at a time is looked at, so that threads are left for resets.
-    looks: Semaphore,
+    /// Limits sign-in to one password check at a time, so that hashing threads remain free for resets.
+    sign_ins: Semaphore,
 }
 
 impl Demo {
@@ -114,36 +116,36 @@ impl Demo {
         self.walkthroughs.iter().find(|one| one.client.dialect == dialect)
     }
 
+    /// Returns the demo account with this address.
     fn person(&self, email: &str) -> Option<Person> {
         self.stage.people().into_iter().find(|person| person.email == email)
     }
 
-    /// What a dialect is called.
+    /// Returns the display name of a dialect.
     fn title(&self, dialect: &str) -> &'static str {
-        let walkthrough = self.walkthrough(dialect);
-        walkthrough
-            .map_or(if dialect == crate::hosted::NAME { "our own pages" } else { "" }, |one| one.client.title)
+        let fallback = if dialect == crate::hosted::NAME { "hosted pages" } else { "" };
+        self.walkthrough(dialect).map_or(fallback, |one| one.client.title)
     }
 }
 
-/// The demo's rows, over those of `others`.
+/// Builds the dialect of the demo pages. `others` are the dialects that the demo runs on.
 pub fn dialect(settings: DemoSettings, others: &[Dialect]) -> Dialect {
     let walkthroughs = walkthroughs(others.iter().filter_map(|other| other.client.clone()));
     let DemoSettings { public_url, stage } = settings;
     let pages = others.iter().any(|other| other.name == crate::hosted::NAME);
-    let demo = Arc::new(Demo { public_url, stage, walkthroughs, pages, looks: Semaphore::new(1) });
-    let read = |path: &str, endpoint| (path.to_owned(), vec![endpoint]);
+    let demo = Arc::new(Demo { public_url, stage, walkthroughs, pages, sign_ins: Semaphore::new(1) });
+    let row = |path: &str, endpoint| (path.to_owned(), vec![endpoint]);
     Dialect {
         name: NAME,
         owns: Vec::new(),
         lenient: false,
         errors: ErrorRenderer::Fixed(page::render),
         rows: vec![
-            read("/", Endpoint::new(Method::GET, EndpointKind::Read, &demo, start::show)),
-            read("/ask", Endpoint::new(Method::POST, EndpointKind::Form, &demo, ask::ask)),
-            read("/mailbox", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::list)),
-            read("/mail", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::show)),
-            read("/sign-in", Endpoint::new(Method::POST, EndpointKind::Form, &demo, sign_in::sign_in)),
+            row("/", Endpoint::new(Method::GET, EndpointKind::Read, &demo, start::show)),
+            row("/ask", Endpoint::new(Method::POST, EndpointKind::Form, &demo, ask::ask)),
+            row("/mailbox", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::list)),
+            row("/mail", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::show)),
+            row("/sign-in", Endpoint::new(Method::POST, EndpointKind::Form, &demo, sign_in::sign_in)),
         ],
         policies: None,
         document: Document::openapi(),

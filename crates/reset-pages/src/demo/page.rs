@@ -1,4 +1,4 @@
-//! What all pages of the demo have around them.
+//! The frame shared by all demo pages: style sheet, Content-Security-Policy, messages and errors.
 
 use std::sync::LazyLock;
 
@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use crate::html;
 use reset_http::{common_error::CommonError, wire::retry_after};
 
-/// The style sheet: that of the pages for people, and what a page for developers has beside.
+/// The style sheet of the hosted pages, followed by the rules for the demo pages.
 pub(super) const STYLE: &str = concat!(include_str!("../hosted/pages.css"), include_str!("demo.css"));
 
-/// Nothing is loaded, nothing runs, forms lead to us, nobody frames it (R35).
+/// Content-Security-Policy: no external resources, no scripts, forms only to this server, no framing (R35).
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let policy = format!(
         "default-src 'none'; style-src {}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -21,7 +21,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).expect("base64 is plain ASCII")
 });
 
-/// A few words, and where to go on.
+/// A page with a message and a link to the start page.
 #[derive(Template)]
 #[template(path = "demo/message.html")]
 struct Message<'a> {
@@ -30,35 +30,40 @@ struct Message<'a> {
     line: &'a str,
 }
 
-/// An answer that is this page.
+/// Renders a page.
 pub(super) fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> {
-    let html = page.render().expect("a template over texts that is written into memory");
+    let html = page.render().expect("rendering a template into memory cannot fail");
     html::page(status, html, &POLICY)
 }
 
-/// An answer that says something.
+/// Renders a message.
 pub(super) fn message(status: StatusCode, title: &str, line: &str) -> Response<Bytes> {
     page(status, &Message { style: STYLE, title, line })
 }
 
-/// What never reached a page, or never came back from one.
+/// Renders a common error as a page.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     let (status, line) = match error {
-        CommonError::NotFound { .. } => (StatusCode::NOT_FOUND, "There is no such page."),
-        CommonError::MethodNotAllowed => {
-            (StatusCode::METHOD_NOT_ALLOWED, "This address takes another method: begin at the start page.")
-        }
-        CommonError::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "This address takes a form."),
+        CommonError::NotFound { .. } => (StatusCode::NOT_FOUND, "There is no page at this address."),
+        CommonError::MethodNotAllowed => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "This address does not support the request method. Begin at the start page.",
+        ),
+        CommonError::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "This address accepts only a form."),
         CommonError::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The form is too large."),
         CommonError::BodyUnreadable => (StatusCode::BAD_REQUEST, "The form could not be read."),
-        CommonError::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "The form took too long."),
+        CommonError::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "The form took too long to arrive."),
         CommonError::Failure => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "The log of the demo says what happened.")
+            (StatusCode::INTERNAL_SERVER_ERROR, "An internal error occurred. The demo's log has the details.")
         }
-        CommonError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "That was often: wait a little."),
-        CommonError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "There is much to do: wait a little."),
+        CommonError::TooMany { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many requests. Wait a moment, then try again.")
+        }
+        CommonError::Busy { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "The server is busy. Wait a moment, then try again.")
+        }
     };
-    let response = message(status, "That did not work", line);
+    let response = message(status, "Request failed", line);
     match error {
         CommonError::TooMany { retry_after: wait } | CommonError::Busy { retry_after: wait } => {
             retry_after(response, *wait)
@@ -67,8 +72,8 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     }
 }
 
-/// The answer to a form from another site's page; a browser says so.
-pub(super) fn foreign(headers: &HeaderMap) -> Option<Response<Bytes>> {
-    let line = "The form was another site's: begin at the start page.";
-    crate::hosted::is_foreign(headers).then(|| message(StatusCode::FORBIDDEN, "That did not work", line))
+/// Returns an error page if the browser reports that the form was submitted from another site.
+pub(super) fn reject_cross_site(headers: &HeaderMap) -> Option<Response<Bytes>> {
+    let line = "The form was submitted from another site. Begin at the start page.";
+    crate::hosted::is_cross_site(headers).then(|| message(StatusCode::FORBIDDEN, "Request failed", line))
 }

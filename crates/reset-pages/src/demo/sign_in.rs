@@ -1,4 +1,4 @@
-//! `/sign-in`: says which password is the account's, for the people who take part and nobody else.
+//! `/sign-in`: checks the password of a demo account.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,24 +15,24 @@ use zeroize::Zeroizing;
 
 use super::{
     Demo, NAME,
-    page::{foreign, message, render},
+    page::{message, reject_cross_site, render},
 };
 use reset_http::{common_error::CommonError, route::Call};
 
 #[utoipa::path(post, path = "/sign-in", operation_id = "signIn", tag = "demo",
-    summary = "See which password is the account's",
+    summary = "Check the password of a demo account",
     request_body(content = String, content_type = "application/x-www-form-urlencoded",
-        description = "`email` and `password` of somebody who takes part"),
+        description = "`email` and `password` of a demo account"),
     responses(
-        (status = 200, description = "It is the password", body = String, content_type = "text/html"),
-        (status = 403, description = "It is not, or the form was another site's", body = String,
+        (status = 200, description = "The password is correct", body = String, content_type = "text/html"),
+        (status = 403, description = "The password is wrong, or the form was submitted from another site", body = String,
             content_type = "text/html"),
-        (status = 500, description = "The server failed", body = String, content_type = "text/html"),
-        (status = 503, description = "Another password is looked at just now", body = String,
+        (status = 500, description = "Internal error", body = String, content_type = "text/html"),
+        (status = 503, description = "Another password is being checked", body = String,
             content_type = "text/html", headers(("Retry-After" = u64, description = "Seconds to wait")))))]
 pub(super) async fn sign_in(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    if let Some(refused) = foreign(call.request.headers()) {
-        return Err(refused);
+    if let Some(rejection) = reject_cross_site(call.request.headers()) {
+        return Err(rejection);
     }
     let (mut email, mut password) = (String::new(), Zeroizing::new(String::new()));
     for (key, value) in form_urlencoded::parse(call.request.body()) {
@@ -43,16 +43,16 @@ pub(super) async fn sign_in(demo: Arc<Demo>, call: Call) -> Result<Response<Byte
         }
     }
     let wrong = || {
-        let line = "That is not the account's password. Try the one that you set last; until then it is the one on the start page.";
+        let line = "Wrong password. Use the password that you set last, or the initial password shown on the start page.";
         message(StatusCode::FORBIDDEN, "Not signed in", line)
     };
     let person = demo.person(&email).ok_or_else(wrong)?;
     let busy = |retry_after| render(&CommonError::Busy { retry_after });
-    let Ok(_look) = demo.looks.try_acquire() else { return Err(busy(Duration::from_secs(1))) };
+    let Ok(_permit) = demo.sign_ins.try_acquire() else { return Err(busy(Duration::from_secs(1))) };
     match accepts(&call.resets, &person.email, &password).await {
         Ok(true) => {
             let line = format!(
-                "This is {}'s password now. (The demo has no sessions: nothing else happened.)",
+                "This is {}'s current password. The demo has no sessions, so nothing else changed.",
                 person.name
             );
             Ok(message(StatusCode::OK, &format!("Signed in as {}", person.name), &line))

@@ -1,4 +1,4 @@
-//! `/`: where a newcomer begins.
+//! `/`: the start page of the demo.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 use super::{
-    Demo, NOBODY, Person, Walkthrough,
+    Demo, Person, UNKNOWN_EMAIL, Walkthrough,
     page::{STYLE, page},
 };
 use reset_http::route::Call;
@@ -18,13 +18,13 @@ struct Start<'a> {
     style: &'static str,
     walkthroughs: &'a [Walkthrough],
     people: &'a [Person],
-    nobody: &'static str,
+    unknown: &'static str,
     pages: bool,
     server: &'a str,
 }
 
 #[utoipa::path(get, path = "/", operation_id = "start", tag = "demo",
-    summary = "Where a newcomer begins",
+    summary = "Start page",
     responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
 pub(super) async fn show(demo: Arc<Demo>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let people = demo.stage.people();
@@ -32,7 +32,7 @@ pub(super) async fn show(demo: Arc<Demo>, _: Call) -> Result<Response<Bytes>, Re
         style: STYLE,
         walkthroughs: &demo.walkthroughs,
         people: &people,
-        nobody: NOBODY,
+        unknown: UNKNOWN_EMAIL,
         pages: demo.pages,
         server: &demo.public_url,
     };

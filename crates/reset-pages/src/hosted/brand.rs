@@ -1,21 +1,21 @@
-//! Whose service it is: what a team puts on the pages.
+//! Branding of the hosted pages.
 
-/// What a team puts on the pages. The default puts nothing but a name.
+/// Branding of the hosted pages. The default sets only a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brand {
     /// Name of the service. Default `Polyreset`.
     pub name: String,
-    /// The logo as a `data:` URL, in the place of the name.
+    /// The logo as a `data:` URL, shown instead of the name.
     pub logo: Option<String>,
-    /// Colour of buttons and links, `#rrggbb`; white text has to be readable on it.
+    /// Colour of buttons and links, `#rrggbb`. White text must be readable on it.
     pub accent: Option<Colour>,
-    /// Where people get help: an address or a URL.
+    /// Support contact: an email address or a URL.
     pub support: Option<String>,
-    /// Where people sign in: the way on after a reset.
+    /// URL of the sign-in page, linked after a reset.
     pub home: Option<String>,
-    /// A line at the end of each page.
+    /// Footer text of every page.
     pub footer: Option<String>,
-    /// A style sheet behind ours.
+    /// Extra style sheet, applied after the built-in one.
     pub stylesheet: Option<String>,
 }
 
@@ -37,31 +37,31 @@ impl Default for Brand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour([u8; 3]);
 
-/// Least contrast of text (WCAG 2.2, 1.4.3, level AA).
+/// Minimum contrast ratio of text (WCAG 2.2, 1.4.3, level AA).
 pub const CONTRAST_MIN: f64 = 4.5;
 
 impl Colour {
     /// White.
     pub const WHITE: Self = Self([255; 3]);
 
-    /// Reads `#rrggbb`.
+    /// Parses `#rrggbb`.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = reset_core::encoding::unhex(text.strip_prefix('#')?)?;
         bytes.try_into().ok().map(Self)
     }
 
-    /// The colour as a style sheet writes it.
+    /// Returns the colour in CSS notation, `#rrggbb`.
     pub fn css(self) -> String {
         format!("#{}", reset_core::encoding::hex(&self.0))
     }
 
-    /// The contrast between two colours, from 1 to 21 (WCAG 2.2, "contrast ratio").
+    /// Returns the contrast ratio of two colours, from 1 to 21 (WCAG 2.2, "contrast ratio").
     pub fn contrast(self, other: Self) -> f64 {
         let (one, other) = (self.luminance(), other.luminance());
         (one.max(other) + 0.05) / (one.min(other) + 0.05)
     }
 
-    /// The same, as light as it has to be to be read on a dark page.
+    /// Returns the colour, lightened until it is readable on a dark page.
     #[must_use]
     pub fn on_dark(self) -> Self {
         const DARK: Colour = Colour([0x16, 0x18, 0x1d]);
@@ -72,7 +72,7 @@ impl Colour {
         colour
     }
 
-    /// Relative luminance (WCAG 2.2).
+    /// Returns the relative luminance (WCAG 2.2).
     fn luminance(self) -> f64 {
         let linear = |part: u8| {
             let part = f64::from(part) / 255.0;
@@ -88,16 +88,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contrast_is_that_of_the_guidelines() {
+    fn contrast_ratio_matches_wcag() {
         let contrast = |one: &str| Colour::parse(one).unwrap().contrast(Colour::WHITE);
         assert!((contrast("#000000") - 21.0).abs() < 0.01);
         assert!((contrast("#ffffff") - 1.0).abs() < 0.01);
-        // The lightest grey that passes on white, as the guidelines' own tools say.
+        // #767676 is the lightest grey that passes on white, according to the WCAG tools.
         assert!(contrast("#767676") >= CONTRAST_MIN && contrast("#777777") < CONTRAST_MIN);
     }
 
     #[test]
-    fn a_colour_is_six_digits() {
+    fn only_six_hex_digits_parse_as_a_colour() {
         for text in ["", "#fff", "1d4ed8", "#1d4ed", "#1d4ed8ff", "#gggggg", "red"] {
             assert_eq!(Colour::parse(text), None, "{text}");
         }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_dark_page_a_dark_colour_is_lighter() {
+    fn dark_colour_is_lightened_for_a_dark_page() {
         let navy = Colour::parse("#000080").unwrap();
         assert!(navy.on_dark().contrast(Colour::parse("#16181d").unwrap()) >= CONTRAST_MIN);
         assert_eq!(Colour::WHITE.on_dark(), Colour::WHITE);

@@ -1,4 +1,4 @@
-//! Setting a password by a code that is typed beside the address, in whichever dialect there is one for it.
+//! Sets a password with an address and a code, in whichever dialect the account has a live code.
 
 use reset_core::{
     Resets,
@@ -16,11 +16,11 @@ use reset_http::{
     redemption::{Redemption, RedemptionKind},
 };
 
-/// What became of a code.
+/// The outcome of redeeming a code.
 pub(super) struct Redeemed {
-    /// Whether the password is set, and else why not.
+    /// `Ok` if the password is set, otherwise the reason why not.
     pub(super) outcome: Result<(), RedeemError>,
-    /// The token that the code has become, with its dialect.
+    /// The token that the code was exchanged for, with its dialect.
     pub(super) token: Option<(&'static str, String)>,
 }
 
@@ -31,31 +31,34 @@ impl From<RedeemError> for Redeemed {
 }
 
 impl Pages {
-    /// Whether any dialect mails codes to type.
+    /// Whether any dialect mails codes.
     pub(super) fn takes_codes(&self) -> bool {
         self.redemptions.iter().any(Redemption::takes_codes)
     }
 
-    /// The rules of every redemption that takes codes: whose code it is is not known before the password is judged.
+    /// Returns the combined password policy of all redemptions that take codes. The dialect of a code is not known
+    /// when the password is checked.
     pub(super) fn code_policy(&self) -> Policy {
-        let none = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: PASSWORD_MAX };
+        let unrestricted =
+            Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: PASSWORD_MAX };
         let redemptions = self.redemptions.iter().filter(|redemption| redemption.takes_codes());
-        redemptions.fold(none, |policy, redemption| policy.and(redemption.policy))
+        redemptions.fold(unrestricted, |policy, redemption| policy.and(redemption.policy))
     }
 
-    /// What a wrong code counts as. Where it could be one that names its account by itself, it counts as one: the page
-    /// is no way around that limit.
-    pub(super) fn class_of(&self, code: &str) -> LimitClass {
-        let open =
+    /// Returns the rate limit that a wrong code counts against. A code that could identify an account on its own counts
+    /// against the limit of such codes, so that this page does not bypass it.
+    pub(super) fn limit_class(&self, code: &str) -> LimitClass {
+        let identifies_account =
             self.redemptions.iter().any(|redemption| matches!(redemption.kind, RedemptionKind::Code(_)));
-        match (code.chars().count() > 6, open) {
+        match (code.chars().count() > 6, identifies_account) {
             (true, _) => LimitClass::Token,
             (false, true) => LimitClass::OpenCode,
             (false, false) => LimitClass::AddressCode,
         }
     }
 
-    /// Sets the password by a code of the account's. Nobody's code and somebody's wrong one take the same way (R14).
+    /// Sets the password of the account with this address, if `code` is one of its live codes. An unknown address and a
+    /// wrong code take the same path (R14).
     pub(super) async fn redeem_code(
         &self,
         resets: &Resets,
@@ -69,25 +72,25 @@ impl Pages {
             Ok(known) => known.unwrap_or_else(|| (AccountId::new(""), Vec::new())),
             Err(error) => return RedeemError::from(error).into(),
         };
-        let opened = self
+        let parsed = self
             .redemptions
             .iter()
             .filter_map(|redemption| Some((redemption, redemption.parse_code(code, now)?)));
-        let mut opened: Vec<_> = opened.collect();
-        // An account may have a code in several dialects. Those that are the address's own are tried first: they cost
-        // nobody else anything. Where there is no code, one is guessed at all the same.
+        let mut candidates: Vec<_> = parsed.collect();
+        // An account may have live codes in several dialects. Codes bound to the address are tried first, because
+        // guesses at them are limited per address. Without any live code, one candidate is still tried (R14).
         let is_live = |redemption: &Redemption| live.iter().any(|dialect| dialect == redemption.dialect);
-        let is_open = |redemption: &Redemption| matches!(redemption.kind, RedemptionKind::Code(_));
-        opened.sort_by_key(|(redemption, _)| {
-            (!is_live(redemption), is_live(redemption) && is_open(redemption))
+        let identifies_account = |redemption: &Redemption| matches!(redemption.kind, RedemptionKind::Code(_));
+        candidates.sort_by_key(|(redemption, _)| {
+            (!is_live(redemption), is_live(redemption) && identifies_account(redemption))
         });
-        let tried = opened.iter().filter(|(redemption, _)| is_live(redemption)).count().max(1);
-        for (redemption, secret) in opened.into_iter().take(tried) {
+        let attempts = candidates.iter().filter(|(redemption, _)| is_live(redemption)).count().max(1);
+        for (redemption, secret) in candidates.into_iter().take(attempts) {
             let RedemptionKind::Exchange { max_attempts, format, lifetime, .. } = &redemption.kind else {
-                // A code of somebody else's is none of this address's.
+                // The code must belong to the account with this address.
                 let secret = secret.of(account);
-                let redeemed = resets.redeem(redemption.dialect, &secret, password, network).await;
-                return Redeemed { outcome: redeemed.map(|_| ()), token: None };
+                let outcome = resets.redeem(redemption.dialect, &secret, password, network).await;
+                return Redeemed { outcome: outcome.map(|_| ()), token: None };
             };
             let exchange = Exchange {
                 dialect: redemption.dialect,
@@ -103,9 +106,9 @@ impl Pages {
                 Err(ExchangeError::Invalid) => continue,
                 Err(ExchangeError::Store(error)) => return RedeemError::from(error).into(),
             };
-            let redeemed = resets.redeem(redemption.dialect, &token, password, network).await;
+            let outcome = resets.redeem(redemption.dialect, &token, password, network).await;
             let token = Some((redemption.dialect, token.reveal().to_owned()));
-            return Redeemed { outcome: redeemed.map(|_| ()), token };
+            return Redeemed { outcome: outcome.map(|_| ()), token };
         }
         RedeemError::Invalid.into()
     }

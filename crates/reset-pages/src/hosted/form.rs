@@ -1,4 +1,4 @@
-//! The form on which a password is set: what it shows, and what comes back from it.
+//! The form to set a password: rendering it and parsing its fields.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::shell::{Shell, Visit};
 
-/// The form.
+/// Template of the form.
 #[derive(Template)]
 #[template(path = "reset.html")]
 pub(super) struct Form<'a> {
@@ -20,9 +20,9 @@ pub(super) struct Form<'a> {
     words: &'a PagePhrases,
     title: &'a str,
     lead: &'a str,
-    fault: Option<Fault>,
+    error: Option<FieldError>,
     by_code: bool,
-    /// Typed with a code; with a link, whose account it is.
+    /// With a code, the submitted address; with a link, the address of the account.
     email: &'a str,
     code: &'a str,
     link: &'a str,
@@ -32,28 +32,33 @@ pub(super) struct Form<'a> {
     rules: Vec<(&'static str, String)>,
 }
 
-/// What is wrong, and in which field; in none, where the field is empty.
-pub(super) struct Fault {
+/// An error message, and the name of its field. An empty name stands for the whole form.
+pub(super) struct FieldError {
     pub(super) field: &'static str,
     pub(super) text: String,
 }
 
-/// What a form says.
+/// The submitted fields of the form.
 #[derive(Default)]
-pub(super) struct Typed {
+pub(super) struct FormInput {
     pub(super) by_code: bool,
     pub(super) email: String,
     pub(super) code: Zeroizing<String>,
-    /// The tag of the link that the form is for.
+    /// Tag of the link that the form belongs to.
     pub(super) link: String,
     pub(super) password: Zeroizing<String>,
 }
 
 impl<'a> Form<'a> {
-    /// The form with the rules of `policy` and what was typed before, but for the password.
-    pub(super) fn new(visit: &Visit<'a>, policy: Policy, typed: &'a Typed, fault: Option<Fault>) -> Self {
+    /// Builds the form with the rules of `policy` and the submitted fields, except the password.
+    pub(super) fn new(
+        visit: &Visit<'a>,
+        policy: Policy,
+        input: &'a FormInput,
+        error: Option<FieldError>,
+    ) -> Self {
         let words = visit.words();
-        let (title, lead) = if typed.by_code {
+        let (title, lead) = if input.by_code {
             (&words.code_title, &words.code_lead)
         } else {
             (&words.reset_title, &words.reset_lead)
@@ -63,11 +68,11 @@ impl<'a> Form<'a> {
             words,
             title,
             lead,
-            fault,
-            by_code: typed.by_code,
-            email: &typed.email,
-            code: &typed.code,
-            link: &typed.link,
+            error,
+            by_code: input.by_code,
+            email: &input.email,
+            code: &input.code,
+            link: &input.link,
             passwordrules: passwordrules(policy),
             min: policy.min,
             max: policy.max_bytes,
@@ -75,47 +80,47 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Whether what is wrong is in this field.
-    fn is_at(&self, field: &str) -> bool {
-        self.fault.as_ref().is_some_and(|fault| fault.field == field)
+    /// Whether the error belongs to this field.
+    fn has_error(&self, field: &str) -> bool {
+        self.error.as_ref().is_some_and(|error| error.field == field)
     }
 }
 
-impl Typed {
-    /// A form for a code with nothing typed.
-    pub(super) fn by_code() -> Self {
+impl FormInput {
+    /// Returns the empty fields of a form for a code.
+    pub(super) fn for_code() -> Self {
         Self { by_code: true, ..Self::default() }
     }
 
-    /// Of several fields of a name the last counts.
-    pub(super) fn read(form: &[u8]) -> Self {
-        let mut typed = Self::default();
+    /// Parses a submitted form. If a field occurs more than once, the last one counts.
+    pub(super) fn parse(form: &[u8]) -> Self {
+        let mut input = Self::default();
         for (key, value) in form_urlencoded::parse(form) {
             match &*key {
-                "by" => typed.by_code = value == "code",
-                "email" => typed.email = value.into_owned(),
-                "code" => typed.code = Zeroizing::new(value.into_owned()),
-                "link" => typed.link = value.into_owned(),
-                "password" => typed.password = Zeroizing::new(value.into_owned()),
+                "by" => input.by_code = value == "code",
+                "email" => input.email = value.into_owned(),
+                "code" => input.code = Zeroizing::new(value.into_owned()),
+                "link" => input.link = value.into_owned(),
+                "password" => input.password = Zeroizing::new(value.into_owned()),
                 _ => {}
             }
         }
-        typed
+        input
     }
 
-    /// The form once more, with what is wrong. The password has to be typed again.
-    pub(super) fn again(&self, visit: &Visit<'_>, policy: Policy, fault: Fault) -> Response<Bytes> {
-        visit.page(StatusCode::BAD_REQUEST, &Form::new(visit, policy, self, Some(fault)))
+    /// Renders the form again with an error message. It does not repeat the password.
+    pub(super) fn form_with(&self, visit: &Visit<'_>, policy: Policy, error: FieldError) -> Response<Bytes> {
+        visit.page(StatusCode::BAD_REQUEST, &Form::new(visit, policy, self, Some(error)))
     }
 }
 
-impl Fault {
-    /// The password is made of names (R56).
+impl FieldError {
+    /// Returns the error for a password built from account names (R56).
     pub(super) fn own_name(words: &PagePhrases) -> Self {
         Self { field: "password", text: words.weak_names.clone() }
     }
 
-    /// What is wrong with a password.
+    /// Returns the error for a password that violates the policy.
     pub(super) fn weak(words: &PagePhrases, weakness: Weakness) -> Self {
         let text = match weakness {
             Weakness::TooShort { min } => with_number(&words.weak_min, min),
@@ -128,7 +133,7 @@ impl Fault {
     }
 }
 
-/// The rules for people, each with the name by which the script judges it.
+/// Returns the password rules shown in the form, each with the key under which the script checks it.
 fn rules(words: &PagePhrases, policy: Policy) -> Vec<(&'static str, String)> {
     let mut rules = vec![("min", with_number(&words.rule_min, policy.min))];
     if policy.four_classes {
@@ -144,7 +149,7 @@ fn rules(words: &PagePhrases, policy: Policy) -> Vec<(&'static str, String)> {
     rules
 }
 
-/// The rules for password managers (Apple's "Password Rules").
+/// Returns the value of the `passwordrules` attribute for password managers (Apple's "Password Rules").
 fn passwordrules(policy: Policy) -> String {
     let mut rules = format!("minlength: {};", policy.min);
     if policy.max_bytes < PASSWORD_MAX {
@@ -161,18 +166,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_several_fields_the_last_counts_and_strangers_do_not() {
-        let typed = Typed::read(b"by=code&email=a%40b.c&email=ann%40example.com&code=1+2&password=p%26q&x=y");
-        assert!(typed.by_code && typed.email == "ann@example.com");
-        assert_eq!((typed.code.as_str(), typed.password.as_str()), ("1 2", "p&q"));
-        assert!(!Typed::read(b"by=link").by_code && !Typed::read(b"").by_code);
+    fn last_of_repeated_fields_counts_and_unknown_fields_are_ignored() {
+        let input =
+            FormInput::parse(b"by=code&email=a%40b.c&email=ann%40example.com&code=1+2&password=p%26q&x=y");
+        assert!(input.by_code && input.email == "ann@example.com");
+        assert_eq!((input.code.as_str(), input.password.as_str()), ("1 2", "p&q"));
+        assert!(!FormInput::parse(b"by=link").by_code && !FormInput::parse(b"").by_code);
     }
 
     #[test]
-    fn password_managers_are_told_the_rules() {
-        let open = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
-        assert_eq!(passwordrules(open), "minlength: 8;");
-        let strict = Policy { four_classes: true, max_bytes: 72, ..open };
+    fn passwordrules_attribute_lists_the_policy() {
+        let minimal = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
+        assert_eq!(passwordrules(minimal), "minlength: 8;");
+        let strict = Policy { four_classes: true, max_bytes: 72, ..minimal };
         assert_eq!(
             passwordrules(strict),
             "minlength: 8; maxlength: 72; required: upper; required: lower; required: digit; required: special;"

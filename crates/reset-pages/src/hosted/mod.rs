@@ -1,9 +1,9 @@
-//! Our own pages, as one more dialect: where a mailed link leads, and where a person asks for one. They work without
-//! JavaScript and load nothing (R32, R34, R35).
+//! The hosted pages, implemented as one more dialect: the page to request a reset and the pages that mailed links open.
+//! They work without JavaScript and load no external resources (R32, R34, R35).
 //!
-//! A link's secret leaves the address bar before the form is shown: it goes into a cookie that no script reads and no
-//! other site's page makes a browser send. `forgot` asks, `reset` sets the password by whichever dialect's secret it
-//! is ([`redemption`]), `not_me` takes a reset back.
+//! A link's secret leaves the address bar before the form is shown: it moves into an `HttpOnly`, `SameSite=Strict`
+//! cookie, so no script can read it and no other site can make a browser send it. `forgot` requests a reset, `reset`
+//! sets a password with the secret of any dialect ([`redemption`](crate::redemption)), and `not_me` reverses a reset.
 
 pub mod brand;
 mod change_password;
@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
 use self::brand::Brand;
-pub(crate) use self::shell::is_foreign;
+pub(crate) use self::shell::is_cross_site;
 use reset_http::{
     common_error::CommonError,
     redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
@@ -42,33 +42,33 @@ use reset_http::{
 /// Name of the dialect.
 pub const NAME: &str = "pages";
 
-/// What a deployment decides about the pages.
+/// Settings of the hosted pages.
 #[derive(Clone)]
 pub struct PagesSettings {
-    /// Where people reach the service: the only source of links (R31).
+    /// Public base URL of the service. Every link is built from it (R31).
     pub public_url: String,
-    /// How long a link from these pages lives. Default 30 minutes (R4).
+    /// Lifetime of a link requested on these pages. Default 30 minutes (R4).
     pub token_ttl: Duration,
-    /// Keys of the tags of those links.
+    /// Keys that authenticate the tags of those links.
     pub tags: Keyring,
-    /// Rules for a new password that is set by such a link.
+    /// Password policy for resets through such a link.
     pub policy: Policy,
-    /// The language of people whose browser asks for none of ours.
+    /// Page language when the browser accepts none of the supported ones.
     pub language: Language,
-    /// Whose service it is.
+    /// Branding of the service.
     pub brand: Brand,
 }
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "polyreset's pages", version = "1.0.0",
-        description = "Pages on which people ask for a reset and set a password. They are for browsers, not for programs."),
-    paths(forgot::show, forgot::ask, reset::show, reset::set, strength::estimate, not_me::show, not_me::object, change_password::lead),
-    tags((name = "pages", description = "For people with a browser"))
+        description = "Web pages to request a reset and to set a password. They are meant for browsers, not for API clients."),
+    paths(forgot::show, forgot::request_reset, reset::show, reset::set, strength::estimate, not_me::show, not_me::open_dispute, change_password::redirect),
+    tags((name = "pages", description = "Web pages for end users"))
 )]
 struct Document;
 
-/// Everything that the pages are made of.
+/// State shared by all hosted pages.
 pub(crate) struct Pages {
     redemptions: Vec<Redemption>,
     catalogue: Catalogue,
@@ -76,19 +76,20 @@ pub(crate) struct Pages {
     brand: Brand,
     style: String,
     policy: HeaderValue,
-    /// One at a time.
+    /// Allows one password estimate at a time.
     estimates: Arc<Semaphore>,
-    /// Whether cookies are for https alone.
+    /// Whether cookies get the `Secure` attribute: the public URL is https.
     secure: bool,
-    /// Path of the public URL, without a slash at its end.
+    /// Path of the public URL, without a trailing slash.
     base: String,
     /// `<base>/forgot`.
     forgot: HeaderValue,
-    /// Whether the way to a demo's mailbox is shown.
+    /// Whether the pages link to the demo mailbox.
     demo: bool,
 }
 
-/// The pages' rows and mails. Secrets of `others` are redeemed here, too; during a `demo` the pages lead to its mailbox.
+/// Builds the dialect of the hosted pages. They redeem the secrets of `others` too. With `demo`, every page links to
+/// the demo mailbox.
 pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Dialect {
     let PagesSettings { public_url, token_ttl, tags, policy, language, brand } = settings;
     let public_url = public_url.trim_end_matches('/');
@@ -100,7 +101,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
         delivery: Delivery::Link { page: format!("{public_url}/reset"), parameter: "token" },
     };
     let parse: ParseSecret = Arc::new(move |text, _| format.parse(text).ok_or(ParseError::Unknown));
-    let own = Redemption {
+    let hosted = Redemption {
         dialect: NAME,
         policy,
         kind: RedemptionKind::Link { parameter: "token", parse, refused: None },
@@ -108,7 +109,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
     let style = style::style(&brand);
     let base = url::Url::parse(public_url).map(|url| url.path().trim_end_matches('/').to_owned());
     let pages = Arc::new(Pages {
-        redemptions: others.iter().flat_map(|other| other.redemptions.clone()).chain([own]).collect(),
+        redemptions: others.iter().flat_map(|other| other.redemptions.clone()).chain([hosted]).collect(),
         catalogue: Catalogue::default(),
         language,
         policy: style::policy(&style),
@@ -121,8 +122,8 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
         demo,
     });
     let page = |path: &str, endpoints| (path.to_owned(), endpoints);
-    let in_person = pages.clone();
-    let render = Arc::new(move |error: &CommonError, headers: &HeaderMap| in_person.render(error, headers));
+    let renderer = pages.clone();
+    let render = Arc::new(move |error: &CommonError, headers: &HeaderMap| renderer.render(error, headers));
     Dialect {
         name: NAME,
         owns: Vec::new(),
@@ -133,7 +134,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
                 "/forgot",
                 vec![
                     Endpoint::new(Method::GET, EndpointKind::Read, &pages, forgot::show),
-                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, forgot::ask),
+                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, forgot::request_reset),
                 ],
             ),
             page(
@@ -151,12 +152,12 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
                 "/not-me",
                 vec![
                     Endpoint::new(Method::GET, EndpointKind::Read, &pages, not_me::show),
-                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, not_me::object),
+                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, not_me::open_dispute),
                 ],
             ),
             page(
                 "/.well-known/change-password",
-                vec![Endpoint::new(Method::GET, EndpointKind::Read, &pages, change_password::lead)],
+                vec![Endpoint::new(Method::GET, EndpointKind::Read, &pages, change_password::redirect)],
             ),
         ],
         policies: Some(IssuePolicies { dialect: NAME, primary: issue_policy, fallback: None }),
@@ -169,7 +170,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
 }
 
 impl Pages {
-    /// A cookie that no script reads.
+    /// Builds an `HttpOnly` cookie for `path` below the public URL; `age` is in seconds.
     fn cookie(&self, name: &str, value: &str, path: &str, same_site: &str, age: u32) -> HeaderValue {
         let (base, secure) = (&self.base, if self.secure { "; Secure" } else { "" });
         let cookie = format!(

@@ -1,4 +1,5 @@
-//! `/not-me`: where the link of a notice leads. The page looks; only its button does something (R30, R32).
+//! `/not-me`: the page that the "this wasn't me" link of a notice opens. Loading the page changes nothing; its button
+//! opens a dispute (R30, R32).
 
 use std::sync::Arc;
 
@@ -14,83 +15,83 @@ use url::form_urlencoded;
 
 use super::{
     Pages,
-    shell::{Shell, Visit, is_foreign},
+    shell::{Shell, Visit, is_cross_site},
 };
 use reset_http::{common_error::CommonError, rate_limit::LimitClass, route::Call};
 
 #[derive(Template)]
 #[template(path = "not_me.html")]
-struct Offer<'a> {
+struct DisputeForm<'a> {
     shell: Shell<'a>,
     words: &'a PagePhrases,
     token: &'a str,
 }
 
 #[utoipa::path(get, path = "/not-me", operation_id = "notMe", tag = "pages",
-    summary = "Page behind the link of a notice",
-    description = "Says what the button does. Nothing happens by opening it.",
-    params(("token" = String, Query, description = "The end of the link in the notice after a reset")),
+    summary = "Page to dispute a reset",
+    description = "Explains what the button does. Loading the page changes nothing.",
+    params(("token" = String, Query, description = "The token of the link in the notice after a reset")),
     responses(
-        (status = 200, description = "The page with its button, or that it was pressed already", body = String,
+        (status = 200, description = "The page with the button, or a message that the reset is already disputed", body = String,
             content_type = "text/html"),
-        (status = 404, description = "The link is not valid, or its three days are over", body = String,
+        (status = 404, description = "The link is invalid or older than three days", body = String,
             content_type = "text/html"),
-        (status = 429, description = "Too many wrong secrets from this address", body = String,
+        (status = 429, description = "Too many wrong secrets from this client", body = String,
             content_type = "text/html", headers(("Retry-After" = u64, description = "Seconds to wait")))))]
 pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    let token = field(call.request.uri().query().unwrap_or_default().as_bytes());
+    let token = token_field(call.request.uri().query().unwrap_or_default().as_bytes());
     let visit = pages.visit(&call, "not-me").with_query("token", &token);
-    let guess = match call.acquire(LimitClass::Token).await {
-        Ok(guess) => guess,
+    let permit = match call.acquire(LimitClass::Token).await {
+        Ok(permit) => permit,
         Err(error) => return Ok(visit.render(&error)),
     };
-    let Ok(standing) = call.resets.dispute_link_state(&token).await else { return Ok(failed(&visit)) };
-    if standing != DisputeLinkState::Invalid {
-        guess.give_back();
+    let Ok(state) = call.resets.dispute_link_state(&token).await else { return Ok(failed(&visit)) };
+    if state != DisputeLinkState::Invalid {
+        permit.give_back();
     }
-    Ok(match standing {
+    Ok(match state {
         DisputeLinkState::Usable => {
-            let offer = Offer { shell: visit.shell(), words: visit.words(), token: &token };
-            visit.page(StatusCode::OK, &offer)
+            let form = DisputeForm { shell: visit.shell(), words: visit.words(), token: &token };
+            visit.page(StatusCode::OK, &form)
         }
-        DisputeLinkState::Disputed => done(&visit),
-        DisputeLinkState::Invalid => dead(&visit),
+        DisputeLinkState::Disputed => disputed(&visit),
+        DisputeLinkState::Invalid => invalid_link(&visit),
     })
 }
 
 #[utoipa::path(post, path = "/not-me", operation_id = "objectToReset", tag = "pages",
-    summary = "Object to a reset",
-    description = "Takes away the password that was set, ends all sessions, voids all codes and links, and lets \
-        resets be mailed to the mailbox of the notice alone, for three days or until the next reset.",
+    summary = "Dispute a reset",
+    description = "Invalidates the password that was set, ends all sessions and voids all codes and links. For three \
+        days, or until the next reset, resets are mailed only to the mailbox that received the notice.",
     request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "`token`"),
     responses(
-        (status = 200, description = "Done", body = String, content_type = "text/html"),
-        (status = 403, description = "The form was another site's", body = String, content_type = "text/html"),
-        (status = 404, description = "The link is not valid, or its three days are over", body = String,
+        (status = 200, description = "The reset is disputed", body = String, content_type = "text/html"),
+        (status = 403, description = "The form was submitted from another site", body = String, content_type = "text/html"),
+        (status = 404, description = "The link is invalid or older than three days", body = String,
             content_type = "text/html"),
-        (status = 429, description = "Too many wrong secrets from this address", body = String,
+        (status = 429, description = "Too many wrong secrets from this client", body = String,
             content_type = "text/html", headers(("Retry-After" = u64, description = "Seconds to wait"))),
-        (status = 500, description = "The server failed; nothing was done", body = String,
+        (status = 500, description = "Internal error; nothing was changed", body = String,
             content_type = "text/html"),
-        (status = 503, description = "Too busy; nothing was done", body = String, content_type = "text/html",
+        (status = 503, description = "The server is busy; nothing was changed", body = String, content_type = "text/html",
             headers(("Retry-After" = u64, description = "Seconds to wait")))))]
-pub(super) async fn object(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+pub(super) async fn open_dispute(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let visit = pages.visit(&call, "not-me");
-    if is_foreign(call.request.headers()) {
-        return Ok(visit.foreign());
+    if is_cross_site(call.request.headers()) {
+        return Ok(visit.cross_site_error());
     }
-    let token = field(call.request.body());
-    let guess = match call.acquire(LimitClass::Token).await {
-        Ok(guess) => guess,
+    let token = token_field(call.request.body());
+    let permit = match call.acquire(LimitClass::Token).await {
+        Ok(permit) => permit,
         Err(error) => return Ok(visit.render(&error)),
     };
-    let objected = call.resets.open_dispute(&token, call.network()).await;
-    if !matches!(objected, Err(DisputeError::Invalid)) {
-        guess.give_back();
+    let result = call.resets.open_dispute(&token, call.network()).await;
+    if !matches!(result, Err(DisputeError::Invalid)) {
+        permit.give_back();
     }
-    Ok(match objected {
-        Ok(()) => done(&visit),
-        Err(DisputeError::Invalid) => dead(&visit),
+    Ok(match result {
+        Ok(()) => disputed(&visit),
+        Err(DisputeError::Invalid) => invalid_link(&visit),
         Err(DisputeError::Hash(HashError::Busy { retry_after })) => {
             visit.render(&CommonError::Busy { retry_after })
         }
@@ -98,13 +99,13 @@ pub(super) async fn object(pages: Arc<Pages>, call: Call) -> Result<Response<Byt
     })
 }
 
-fn done(visit: &Visit<'_>) -> Response<Bytes> {
+fn disputed(visit: &Visit<'_>) -> Response<Bytes> {
     let words = visit.words();
     let lines = vec![words.not_me_done.clone(), words.not_me_done_mailbox.clone()];
     visit.message(StatusCode::OK, &words.not_me_done_title, lines, Some(("forgot", &words.again)))
 }
 
-fn dead(visit: &Visit<'_>) -> Response<Bytes> {
+fn invalid_link(visit: &Visit<'_>) -> Response<Bytes> {
     let words = visit.words();
     visit.message(
         StatusCode::NOT_FOUND,
@@ -115,11 +116,12 @@ fn dead(visit: &Visit<'_>) -> Response<Bytes> {
 }
 
 fn failed(visit: &Visit<'_>) -> Response<Bytes> {
-    visit.failed("a dispute failed")
+    visit.failed("dispute failed: store or hashing error")
 }
 
-/// The one token of a form or a query; an empty text, which is nobody's, for none or several.
-fn field(form: &[u8]) -> String {
+/// Returns the `token` of a form or a query. Returns an empty string, which is never valid, if there is none or more
+/// than one.
+fn token_field(form: &[u8]) -> String {
     let mut tokens = form_urlencoded::parse(form).filter(|(key, _)| key == "token");
     match (tokens.next(), tokens.next()) {
         (Some((_, token)), None) => token.into_owned(),
@@ -132,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_token_is_read_and_of_several_none() {
+    fn token_is_read_only_if_there_is_exactly_one() {
         for (form, token) in [
             ("token=ab12", "ab12"),
             ("a=1&token=%61b&b=2", "ab"),
@@ -141,7 +143,7 @@ mod tests {
             ("Token=a", ""),
             ("{\"token\":\"a\"}", ""),
         ] {
-            assert_eq!(field(form.as_bytes()), token, "{form}");
+            assert_eq!(token_field(form.as_bytes()), token, "{form}");
         }
     }
 }

@@ -14,30 +14,30 @@
     classes: (text) => /[A-Z]/.test(text) && /[a-z]/.test(text) && /[0-9]/.test(text) && /[^A-Za-z0-9]/.test(text),
   };
   const estimate = async () => {
-    const asked = field.value;
+    const password = field.value;
     const { lang, email } = field.form.elements;
-    const said = { password: asked, lang: lang.value, email: email ? email.value : "" };
-    const answer = asked && await fetch(strength.dataset.at, { method: "POST", body: new URLSearchParams(said), credentials: "omit" });
-    if (asked !== field.value) return;
-    const known = answer && answer.ok && await answer.json();
-    strength.hidden = !known;
-    if (!known || asked !== field.value) return;
-    strength.querySelector("meter").value = known.score;
-    strength.querySelector("span").textContent = known.text;
+    const fields = { password, lang: lang.value, email: email ? email.value : "" };
+    const response = password && await fetch(strength.dataset.at, { method: "POST", body: new URLSearchParams(fields), credentials: "omit" });
+    if (password !== field.value) return;
+    const result = response && response.ok && await response.json();
+    strength.hidden = !result;
+    if (!result || password !== field.value) return;
+    strength.querySelector("meter").value = result.score;
+    strength.querySelector("span").textContent = result.text;
     const common = rules.querySelector("[data-rule=common]");
-    if (common) common.dataset.ok = !known.common;
+    if (common) common.dataset.ok = !result.common;
   };
-  let pause;
+  let timer;
   field.addEventListener("input", () => {
     for (const rule of rules.children) {
       const test = tests[rule.dataset.rule];
       if (test) rule.dataset.ok = field.value !== "" && test(field.value);
       else delete rule.dataset.ok;
     }
-    clearTimeout(pause);
-    pause = setTimeout(() => estimate().catch(() => { strength.hidden = true; }), 350);
+    clearTimeout(timer);
+    timer = setTimeout(() => estimate().catch(() => { strength.hidden = true; }), 350);
   });
-  // Of a whole line of the mail, the code.
+  // If a whole line of the mail is pasted, insert only the code.
   if (code) code.addEventListener("paste", (event) => {
     const found = event.clipboardData.getData("text").match(/\b(\d{6}|[0-9A-Za-z]{4,}(-[0-9A-Za-z]{4,}){2}-[0-9A-Za-z]+)\b/);
     if (!found) return;

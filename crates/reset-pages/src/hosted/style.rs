@@ -1,4 +1,4 @@
-//! How the pages look, and the policy that lets a browser use just that.
+//! The style sheet of the hosted pages, and the Content-Security-Policy that allows it.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::html::source;
 const STYLE: &str = include_str!("pages.css");
 pub(super) const SCRIPT: &str = include_str!("pages.js");
 
-/// The style sheet as it is served: ours, the team's colour, the team's own.
+/// Concatenates the style sheet: the built-in one, the accent colour and the configured style sheet.
 pub(super) fn style(brand: &Brand) -> String {
     let mut style = STYLE.to_owned();
     if let Some(accent) = brand.accent {
@@ -24,8 +24,8 @@ pub(super) fn style(brand: &Brand) -> String {
     style
 }
 
-/// Nothing is loaded but what is on the page itself; forms lead to us, and so does what the script asks; nobody frames it
-/// (R35).
+/// Builds the Content-Security-Policy of the pages: only the inline style sheet and script, images from `data:` URLs,
+/// forms and requests to this server, and no framing (R35).
 pub(super) fn policy(style: &str) -> HeaderValue {
     let policy = format!(
         "default-src 'none'; style-src {}; script-src {}; img-src data:; connect-src 'self'; form-action 'self'; \
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::hosted::brand::{CONTRAST_MIN, Colour};
 
-    /// The colours of a mode: the last word about each.
+    /// Returns the custom properties of the light or dark mode; the last declaration of each wins.
     fn colours(style: &str, dark: bool) -> HashMap<String, Colour> {
         let mut colours = HashMap::new();
         for line in style.lines().filter(|line| line.contains(":root {")) {
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_can_be_read_in_light_and_in_dark_whatever_the_accent() {
+    fn every_colour_pair_has_enough_contrast_in_light_and_dark_mode_with_any_accent() {
         let accents =
             [None, Some("#767676"), Some("#000000"), Some("#000080"), Some("#c40000"), Some("#7a1fa2")];
         for accent in accents {
@@ -69,20 +69,20 @@ mod tests {
                 let colours = colours(&style(&brand), dark);
                 let colour = |name: &str| *colours.get(name).unwrap_or_else(|| panic!("{name}"));
                 let contrast = |one: &str, other: &str| colour(one).contrast(colour(other));
-                for (one, other, least) in [
+                for (one, other, minimum) in [
                     ("--text", "--page", CONTRAST_MIN),
                     ("--soft", "--page", CONTRAST_MIN),
                     ("--accent", "--page", CONTRAST_MIN),
                     ("--on-accent", "--accent", CONTRAST_MIN),
                     ("--on-accent", "--fault", CONTRAST_MIN),
                     ("--text", "--fault-page", CONTRAST_MIN),
-                    // What is no text (WCAG 2.2, 1.4.11).
+                    // Non-text contrast (WCAG 2.2, 1.4.11).
                     ("--line", "--page", 3.0),
                     ("--fault", "--page", 3.0),
                     ("--fault", "--fault-page", 3.0),
                 ] {
-                    let seen = contrast(one, other);
-                    assert!(seen >= least, "{accent:?}, dark {dark}: {one} on {other} is {seen:.2}:1");
+                    let ratio = contrast(one, other);
+                    assert!(ratio >= minimum, "{accent:?}, dark {dark}: {one} on {other} is {ratio:.2}:1");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! `GET /healthz`: the process lives. `GET /readyz`: it can do its work.
+//! `GET /healthz`: whether the process is alive. `GET /readyz`: whether it can serve requests.
 
 use std::sync::Arc;
 
@@ -13,35 +13,36 @@ use reset_http::{
     wire::{JSON, json},
 };
 
-/// How the service is.
+/// Liveness of the process.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `ok`, or what is wrong.
+    /// Always `ok`.
     #[schema(example = "ok")]
     status: &'static str,
 }
 
-/// How the service's surroundings are.
+/// Readiness of the service and of its dependencies.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Readiness {
-    /// `ready`, `draining` once the process was told to end, or `unavailable`.
+    /// `ready`, `draining` during shutdown, or `unavailable`.
     #[schema(example = "ready")]
     status: &'static str,
-    /// `ok`, or `unavailable` when the database does not answer or its schema is behind.
+    /// `ok`, or `unavailable` if the database does not respond or has pending migrations.
     #[schema(example = "ok")]
     database: &'static str,
-    /// `ok`, or `degraded` while mail cannot be sent: what is accepted then is mailed later.
+    /// `ok`, or `degraded` while mail cannot be sent. Requests accepted meanwhile are mailed later.
     #[schema(example = "ok")]
     mail: &'static str,
-    /// Where clients are counted for all replicas together: `ok`, or `degraded` while each process counts for itself.
+    /// State of the rate limits shared by all replicas: `ok`, or `degraded` while each process counts on its own.
+    /// Absent if the limits are not shared.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "ok")]
     limits: Option<&'static str>,
 }
 
 #[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "polyreset",
-    summary = "Whether the process lives",
-    responses((status = 200, description = "The process lives", body = Health)))]
+    summary = "Whether the process is alive",
+    responses((status = 200, description = "The process is alive", body = Health)))]
 pub(super) async fn live(_: Arc<()>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     Ok(json(StatusCode::OK, JSON, &Health { status: "ok" }))
 }
@@ -50,17 +51,17 @@ pub(super) async fn live(_: Arc<()>, _: Call) -> Result<Response<Bytes>, Respons
     summary = "Whether requests can be served",
     responses(
         (status = 200, description = "Requests can be served; mail and limits may be degraded", body = Readiness),
-        (status = 503, description = "The process is about to end, or the database does not answer or is behind",
+        (status = 503, description = "The process is shutting down, or the database does not respond or has pending migrations",
             body = Readiness)))]
 pub(super) async fn ready(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let mail = if call.resets.mail_works() { "ok" } else { "degraded" };
-    let shared = call.api.rate_limiter().and_then(|limiter| limiter.shares());
-    let limits = shared.map(|work| if work { "ok" } else { "degraded" });
+    let shared_available = call.api.rate_limiter().and_then(|limiter| limiter.shares());
+    let limits = shared_available.map(|available| if available { "ok" } else { "degraded" });
     let (code, status, database) = match call.resets.ready().await {
         Ok(()) if call.resets.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining", "ok"),
         Ok(()) => (StatusCode::OK, "ready", "ok"),
         Err(error) => {
-            error!(error = &error as &dyn std::error::Error, "not ready");
+            error!(error = &error as &dyn std::error::Error, "not ready: the database check failed");
             (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable")
         }
     };

@@ -1,5 +1,5 @@
-//! polyreset's own paths beside the dialects: health, readiness, the OpenAPI document, as a file and as a page to try
-//! it on, and the comparison.
+//! Service endpoints beside the dialects: health, readiness, the OpenAPI document as files and as an interactive
+//! page, and the comparison of the dialects.
 
 mod docs;
 mod document;
@@ -17,49 +17,52 @@ use reset_http::{
     route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
 };
 
-/// The address of the examples in the documents.
+/// Example address in the OpenAPI documents.
 const EXAMPLE: &str = "user@example.com";
 
-/// Our own OpenAPI document.
+/// OpenAPI document of the service endpoints.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "polyreset", version = "1.0.0",
-        description = "Health, readiness, this document and the dialects side by side."),
+        description = "Health, readiness, this document and the comparison of the dialects."),
     paths(
         health::live, health::ready, document::json, document::yaml, page::show,
         docs::show, docs::asset::script, docs::asset::style
     ),
-    tags((name = "polyreset", description = "The service itself"))
+    tags((name = "polyreset", description = "Service endpoints"))
 )]
 struct Document;
 
-/// The document that `/openapi.json` and `/openapi.yaml` serve.
-struct Texts {
+/// The document as served by `/openapi.json` and `/openapi.yaml`.
+struct Documents {
     json: String,
     yaml: String,
 }
 
-/// Our own rows, with the document of `others` and ourselves, and the comparison of `others`. They answer for
-/// every path that no dialect owns.
+/// Builds the service endpoints, with the OpenAPI document of `others` and the service itself, and the comparison of
+/// `others`. They also respond to every path that no dialect owns.
 pub fn dialect(others: &[Dialect]) -> Dialect {
-    let mut own = rows();
-    let whole = openapi::whole(others.iter().chain([&own]));
-    // During a demo what is tried as it stands is somebody's who is there.
+    let mut service = health_rows();
+    let whole = openapi::whole(others.iter().chain([&service]));
+    // In a demo, use an existing account as the example, so that "Try it out" works unchanged.
     let demo = others.iter().any(|other| other.name == demo::NAME);
-    let examples = |text: String| if demo { text.replace(EXAMPLE, demo::PERSON) } else { text };
-    let texts = Texts { json: examples(openapi::to_json(&whole)), yaml: examples(openapi::to_yaml(&whole)) };
-    let texts = Arc::new(texts);
+    let with_example = |text: String| if demo { text.replace(EXAMPLE, demo::PERSON) } else { text };
+    let documents = Documents {
+        json: with_example(openapi::to_json(&whole)),
+        yaml: with_example(openapi::to_yaml(&whole)),
+    };
+    let documents = Arc::new(documents);
     let page = Arc::new(page::Page::of(others));
     let docs = Arc::new(docs::Docs::new());
     let (script, style) = (Arc::new(docs::asset::Asset::script()), Arc::new(docs::asset::Asset::style()));
-    own.rows.extend([
+    service.rows.extend([
         (
             "/openapi.json".into(),
-            vec![Endpoint::new(Method::GET, EndpointKind::Read, &texts, document::json)],
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, &documents, document::json)],
         ),
         (
             "/openapi.yaml".into(),
-            vec![Endpoint::new(Method::GET, EndpointKind::Read, &texts, document::yaml)],
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, &documents, document::yaml)],
         ),
         ("/dialects".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &page, page::show)]),
         ("/docs".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &docs, docs::show)]),
@@ -72,10 +75,11 @@ pub fn dialect(others: &[Dialect]) -> Dialect {
             vec![Endpoint::new(Method::GET, EndpointKind::Read, &style, docs::asset::style)],
         ),
     ]);
-    own
+    service
 }
 
-fn rows() -> Dialect {
+/// Builds the dialect of the service endpoints with the health endpoints only.
+fn health_rows() -> Dialect {
     let none = Arc::new(());
     Dialect {
         name: "polyreset",

@@ -1,6 +1,6 @@
-//! `GET /dialects`: the dialects side by side, as one page that loads nothing and runs nothing.
+//! `GET /dialects`: the comparison of the dialects, as one page without scripts or external resources.
 //!
-//! Rendered once, when the rows are laid out. It reads in order without its style sheet, too.
+//! The page is rendered once, when the rows are built. It is also readable without its style sheet.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -14,18 +14,18 @@ use crate::{
 use reset_http::route::{Call, Dialect};
 
 const STYLE: &str = include_str!("page.css");
-const INTRODUCTION: &str = "This server resets passwords in the dialects below; a client written for one of \
-    them changes its base URL and nothing else. Paths, lives and answers are those of this server as it runs. \
-    In brackets are fields that may be missing.";
+const INTRODUCTION: &str = "This server resets passwords through the dialects below. A client written for one of \
+    them only needs a new base URL. Paths, lifetimes and responses reflect this server's settings. Fields in \
+    brackets are optional.";
 
-/// The page and the policy that its browser is to follow.
+/// The rendered page and its Content-Security-Policy.
 pub(super) struct Page {
     html: Bytes,
     policy: HeaderValue,
 }
 
 impl Page {
-    /// The comparison of `dialects`.
+    /// Renders the comparison of `dialects`.
     pub(super) fn of(dialects: &[Dialect]) -> Self {
         let source = html::source(STYLE);
         let policy = format!(
@@ -33,19 +33,19 @@ impl Page {
              form-action 'none'"
         );
         let policy = HeaderValue::from_str(&policy).expect("base64 is plain ASCII");
-        Self { html: whole(&tables(dialects)).into(), policy }
+        Self { html: render_page(&tables(dialects)).into(), policy }
     }
 }
 
 #[utoipa::path(get, path = "/dialects", operation_id = "dialects", tag = "polyreset",
-    summary = "The dialects side by side",
-    responses((status = 200, description = "The served dialects side by side, as a page", body = String,
+    summary = "Comparison of the dialects",
+    responses((status = 200, description = "The comparison of the served dialects, as a page", body = String,
         content_type = "text/html")))]
 pub(super) async fn show(page: Arc<Page>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     Ok(html::page(StatusCode::OK, page.html.clone(), &page.policy))
 }
 
-fn whole(tables: &[Table]) -> String {
+fn render_page(tables: &[Table]) -> String {
     let shown: Vec<&Table> =
         tables.iter().filter(|table| table.columns.len() > 1 && !table.rows.is_empty()).collect();
     let mut contents = String::new();
@@ -55,20 +55,20 @@ fn whole(tables: &[Table]) -> String {
     if !shown.is_empty() {
         contents = format!("<nav aria-label=\"On this page\"><ul>\n{contents}</ul></nav>\n");
     }
-    let tables: String = shown.into_iter().map(table).collect();
+    let tables: String = shown.into_iter().map(render_table).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>The dialects side by side</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>The dialects side by side</h1>\n<p>{INTRODUCTION}</p>\n\
-         <p>Every field and example, <a href=\"docs\">to read and to try</a>, or as a file: \
+         <title>Comparison of the dialects</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>Comparison of the dialects</h1>\n<p>{INTRODUCTION}</p>\n\
+         <p>All fields and examples: <a href=\"docs\">interactive API reference</a>, \
          <a href=\"openapi.yaml\">openapi.yaml</a>, <a href=\"openapi.json\">openapi.json</a>.</p>\n{contents}{tables}</main>\n</body>\n</html>\n"
     )
 }
 
-/// The roles say what the elements are anyway: narrow screens lay the cells out as blocks, and browsers would
-/// then no longer tell screen readers of a table.
-fn table(table: &Table) -> String {
+/// Renders a table. The ARIA roles are explicit because narrow screens lay the cells out as blocks, and browsers then
+/// no longer report a table to screen readers.
+fn render_table(table: &Table) -> String {
     let heads: String = table
         .columns
         .iter()
@@ -77,8 +77,9 @@ fn table(table: &Table) -> String {
             head => format!("<th scope=\"col\" role=\"columnheader\">{}</th>", inline(head)),
         })
         .collect();
-    let rows: String = table.rows.iter().map(|cells| row(&table.columns, cells)).collect();
-    // What is compared has a heading of its own in the first column; operations are told by code.
+    let rows: String = table.rows.iter().map(|cells| render_row(&table.columns, cells)).collect();
+    // The first column of a comparison has an empty heading and holds row headings. The table of operations has a
+    // heading there, and its first column holds code.
     let class = if table.columns[0].is_empty() { "dialects" } else { "operations" };
     format!(
         "<table class=\"{class}\" role=\"table\" id=\"{}\">\n<caption><h2>{}</h2></caption>\n\
@@ -89,37 +90,37 @@ fn table(table: &Table) -> String {
     )
 }
 
-/// What a link to a table ends with.
+/// Returns the fragment identifier of a table.
 fn anchor(table: &Table) -> String {
     let plain = table.caption.chars().filter(|c| c.is_ascii_alphanumeric() || *c == ' ');
     plain.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
-fn row(columns: &[String], cells: &[Cell]) -> String {
-    let cell = |(place, (column, lines)): (usize, (&String, &Cell))| {
-        let lines = self::lines(lines);
-        if place == 0 {
+fn render_row(columns: &[String], cells: &[Cell]) -> String {
+    let cell = |(index, (column, cell)): (usize, (&String, &Cell))| {
+        let lines = render_cell(cell);
+        if index == 0 {
             return format!("<th scope=\"row\" role=\"rowheader\">{lines}</th>");
         }
-        let of = escape(&column.replace('`', ""));
-        format!("\n<td role=\"cell\" data-of=\"{of}\">{lines}</td>")
+        let heading = escape(&column.replace('`', ""));
+        format!("\n<td role=\"cell\" data-of=\"{heading}\">{lines}</td>")
     };
     let cells: String = columns.iter().zip(cells).enumerate().map(cell).collect();
     format!("<tr role=\"row\">{cells}</tr>\n")
 }
 
-fn lines(cell: &Cell) -> String {
+fn render_cell(cell: &Cell) -> String {
     if let [only] = cell.as_slice() {
-        return line(only);
+        return render_line(only);
     }
-    let blocks = cell.iter().flat_map(|spans| ["<div>".to_owned(), line(spans), "</div>".to_owned()]);
+    let blocks = cell.iter().flat_map(|spans| ["<div>".to_owned(), render_line(spans), "</div>".to_owned()]);
     blocks.collect()
 }
 
-fn line(spans: &[Span]) -> String {
+fn render_line(spans: &[Span]) -> String {
     let span = |span: &Span| match span {
         Span::Text(text) => escape(text),
-        // Where long bodies may be broken.
+        // `<wbr>` lets long bodies wrap.
         Span::Code(code) => {
             format!("<code>{}</code>", escape(code).replace(',', ",<wbr>").replace(':', ":<wbr>"))
         }
@@ -127,12 +128,12 @@ fn line(spans: &[Span]) -> String {
     spans.iter().map(span).collect()
 }
 
-/// Words of ours, code between backticks.
+/// Renders a text in which code stands between backticks.
 fn inline(words: &str) -> String {
-    line(&crate::comparison::said(words))
+    render_line(&crate::comparison::said(words))
 }
 
-/// Text that is text in an element and in a quoted attribute.
+/// Escapes text for an element or a quoted attribute.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -159,7 +160,7 @@ mod tests {
 
     fn page() -> String {
         let settings = DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
-        whole(&tables(&dialects(settings)))
+        render_page(&tables(&dialects(settings)))
     }
 
     #[test]
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn every_table_has_a_heading_that_the_contents_lead_to() {
+    fn table_of_contents_links_to_every_table() {
         let page = page();
         let links: Vec<&str> =
             page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
@@ -190,24 +191,24 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_loaded_from_elsewhere_and_nothing_runs() {
+    fn page_loads_no_external_resource_and_runs_no_script() {
         let page = page();
         for absent in
             ["http:", "https:", "//", "<script", "<link", "<img", "<form", " src=", "@import", "url("]
         {
             assert!(!page.contains(absent), "{absent}");
         }
-        for (place, _) in page.match_indices("href=\"") {
-            let ours = ["href=\"docs\"", "href=\"openapi.", "href=\"#"];
-            assert!(ours.iter().any(|link| page[place..].starts_with(link)));
+        for (index, _) in page.match_indices("href=\"") {
+            let local = ["href=\"docs\"", "href=\"openapi.", "href=\"#"];
+            assert!(local.iter().any(|link| page[index..].starts_with(link)));
         }
-        for (place, _) in page.match_indices(" on") {
-            assert!(!page[place..].split(['>', ' ']).nth(1).unwrap().contains('='), "a handler");
+        for (index, _) in page.match_indices(" on") {
+            assert!(!page[index..].split(['>', ' ']).nth(1).unwrap().contains('='), "an event handler");
         }
     }
 
     #[test]
-    fn what_is_shown_cannot_be_markup() {
+    fn cells_and_headings_are_escaped() {
         let hostile = "<script>alert(\"1\" & '2')</script>";
         let table = Table {
             caption: "a < b",
@@ -217,7 +218,7 @@ mod tests {
                 vec![vec![Span::Code(hostile.into())], vec![Span::Text(hostile.into())]],
             ]],
         };
-        let page = whole(&[table]);
+        let page = render_page(&[table]);
         assert!(!page.contains("<script") && page.contains("<caption><h2>a &lt; b</h2></caption>"), "{page}");
         let escaped = "&lt;script&gt;alert(&quot;1&quot; &amp; &#39;2&#39;)&lt;/script&gt;";
         assert!(
@@ -226,15 +227,15 @@ mod tests {
     }
 
     #[test]
-    fn a_base_path_of_the_deployment_is_escaped_on_the_page() {
+    fn configured_base_path_is_escaped() {
         let mut settings = DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
         settings.worthai.as_mut().unwrap().base_path = "/<b>&".into();
-        let page = whole(&tables(&dialects(settings)));
+        let page = render_page(&tables(&dialects(settings)));
         assert!(page.contains("/&lt;b&gt;&amp;/reset-password") && !page.contains("<b>"));
     }
 
     #[test]
-    fn the_policy_allows_this_style_sheet_and_nothing_else() {
+    fn policy_allows_only_the_inline_style_sheet() {
         let page = Page::of(&[]);
         let html = String::from_utf8(page.html.to_vec()).unwrap();
         let style = html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
@@ -246,8 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn without_dialects_there_is_a_page_without_empty_tables() {
-        let page = whole(&tables(&dialects(DialectSettings::default())));
+    fn page_without_dialects_has_no_empty_tables() {
+        let page = render_page(&tables(&dialects(DialectSettings::default())));
         assert!(page.contains("</h1>") && !page.contains("<table"));
     }
 }

@@ -1,4 +1,4 @@
-//! The pages over memory adapters, and a browser that keeps cookies. Time stands still until it is moved.
+//! Test fixture: the hosted pages on in-memory adapters with a manual clock, and a browser that keeps cookies.
 
 use std::{
     collections::BTreeMap,
@@ -39,15 +39,15 @@ pub(crate) struct PagesBench {
     base: String,
 }
 
-/// Hashes, unless it is told to be busy; and verifies, slowly if it is told to.
-struct Sometimes {
+/// A hasher that the test can make report that it is busy, or verify slowly.
+struct ControlledHasher {
     hasher: Arc<dyn Hasher>,
     busy: Arc<AtomicBool>,
     slow: Arc<AtomicBool>,
 }
 
 #[async_trait]
-impl Hasher for Sometimes {
+impl Hasher for ControlledHasher {
     async fn hash(&self, password: NewPassword, like: Option<&HashForm>) -> Result<String, HashError> {
         if self.busy.load(Ordering::SeqCst) {
             return Err(HashError::Busy { retry_after: Duration::from_secs(2) });
@@ -67,12 +67,12 @@ pub(crate) fn settings(public_url: &str) -> DialectSettings {
     DialectSettings::defaults(&Key::root(&[5; 32]).unwrap(), public_url)
 }
 
-/// The default settings.
+/// Builds the fixture with the default settings.
 pub(crate) async fn bench() -> PagesBench {
     bench_with(settings("http://127.0.0.1:8080"), ServeOptions::default()).await
 }
 
-/// One account, whatever else is decided.
+/// Builds the fixture with these settings and one account.
 pub(crate) async fn bench_with(settings: DialectSettings, serving: ServeOptions) -> PagesBench {
     let (memory, root) = (Memory::new(3), Key::root(&[5; 32]).unwrap());
     let pages = settings.pages.as_ref();
@@ -81,8 +81,11 @@ pub(crate) async fn bench_with(settings: DialectSettings, serving: ServeOptions)
     let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let (busy, slow) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let adapters = memory.adapters();
-    let hasher =
-        Arc::new(Sometimes { hasher: adapters.hasher.clone(), busy: busy.clone(), slow: slow.clone() });
+    let hasher = Arc::new(ControlledHasher {
+        hasher: adapters.hasher.clone(),
+        busy: busy.clone(),
+        slow: slow.clone(),
+    });
     let adapters = Adapters { hasher, ..adapters };
     let notices = Notices { owner: true, dispute_page: Some(format!("{base}/not-me")) };
     let resets = Resets::within(Budgeting::default(), adapters, Keys::new(&root), policies, notices);
@@ -108,6 +111,7 @@ impl PagesBench {
         self.busy.store(busy, Ordering::SeqCst);
     }
 
+    /// Whether `text` is the account's password.
     pub(crate) async fn logs_in(&self, text: &str) -> bool {
         let store = &self.memory.store;
         let account = store.account_by_email(&EmailAddress::parse(PERSON).unwrap()).await.unwrap().unwrap();
@@ -115,7 +119,7 @@ impl PagesBench {
         self.resets.adapters().hasher.verify(password(text), &stored).await.unwrap()
     }
 
-    /// Sends a request; its path is one of ours, behind whatever path the public URL has.
+    /// Sends a request. `target` is relative to the public URL.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -136,7 +140,7 @@ impl PagesBench {
         }
     }
 
-    /// Asks for a reset by JSON, and returns the secret that is mailed: a code or a link.
+    /// Requests a reset with a JSON body, and returns the mailed secret: a code or a link.
     pub(crate) async fn mailed(&self, path: &str, body: &str) -> String {
         let json = [("content-type", "application/json")];
         let status = self.send(Method::POST, path, &json, body).await.status();
@@ -146,7 +150,7 @@ impl PagesBench {
         mails[0].secret.clone()
     }
 
-    /// The worker works until nothing is due; what it mailed.
+    /// Processes jobs until none is due, and returns the mails that were sent.
     pub(crate) async fn mails(&self) -> Vec<SentMail> {
         loop {
             let jobs = self.resets.claim(50).await.unwrap();
@@ -164,16 +168,16 @@ impl PagesBench {
     }
 }
 
-/// What somebody sees.
-pub(crate) struct Seen {
+/// A page as the browser received it.
+pub(crate) struct Page {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) html: String,
 }
 
-impl Seen {
-    pub(crate) fn of(answer: Response<Bytes>) -> Self {
-        let (parts, body) = answer.into_parts();
+impl Page {
+    pub(crate) fn of(response: Response<Bytes>) -> Self {
+        let (parts, body) = response.into_parts();
         let html = String::from_utf8(body.to_vec()).unwrap();
         Self { status: parts.status.as_u16(), headers: parts.headers, html }
     }
@@ -183,34 +187,34 @@ impl Seen {
         assert!(self.html.contains(text), "no {text:?} in {} {}", self.status, self.main());
     }
 
-    /// What is between header and footer.
+    /// Returns the HTML between header and footer.
     pub(crate) fn main(&self) -> &str {
         let main = self.html.split("<main").nth(1).unwrap_or(&self.html);
         main.split("</main>").next().unwrap_or_default()
     }
 }
 
-/// A browser with cookies, for one person.
+/// A browser with a cookie jar.
 pub(crate) struct Browser<'a> {
     bench: &'a PagesBench,
     pub(crate) cookies: BTreeMap<String, String>,
     pub(crate) language: &'static str,
-    /// Which link the form on the screen is for.
+    /// Tag of the link that the current form belongs to.
     pub(crate) link: String,
 }
 
 impl Browser<'_> {
-    pub(crate) async fn get(&mut self, target: &str) -> Seen {
+    pub(crate) async fn get(&mut self, target: &str) -> Page {
         self.request(Method::GET, target, "").await
     }
 
-    /// Sends a form of a page of ours.
-    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Seen {
+    /// Submits a form.
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         let body = form(fields);
         self.request(Method::POST, path, &body).await
     }
 
-    async fn request(&mut self, method: Method, target: &str, body: &str) -> Seen {
+    async fn request(&mut self, method: Method, target: &str, body: &str) -> Page {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let cookies = cookies.join("; ");
         let headers = [
@@ -219,8 +223,8 @@ impl Browser<'_> {
             ("accept-language", self.language),
             ("sec-fetch-site", "same-origin"),
         ];
-        let answer = self.bench.send(method, target, &headers, body).await;
-        for cookie in answer.headers().get_all(header::SET_COOKIE) {
+        let response = self.bench.send(method, target, &headers, body).await;
+        for cookie in response.headers().get_all(header::SET_COOKIE) {
             let (pair, rest) = cookie.to_str().unwrap().split_once("; ").unwrap();
             let (name, value) = pair.split_once('=').unwrap();
             if rest.contains("Max-Age=0;") {
@@ -229,43 +233,43 @@ impl Browser<'_> {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        let seen = Seen::of(answer);
-        if let Some((_, rest)) = seen.html.split_once("name=\"link\" value=\"") {
+        let page = Page::of(response);
+        if let Some((_, rest)) = page.html.split_once("name=\"link\" value=\"") {
             rest.split('"').next().unwrap().clone_into(&mut self.link);
         }
-        seen
+        page
     }
 
-    /// The form of the link that was opened, once more.
-    pub(crate) async fn form(&mut self, query: &str) -> Seen {
+    /// Loads the form of the opened link again.
+    pub(crate) async fn form(&mut self, query: &str) -> Page {
         let target = format!("/reset?by=link&link={}{query}", self.link);
         self.get(&target).await
     }
 
-    /// Opens a mailed link, follows it wherever it leads on our own server, and returns the last page.
-    pub(crate) async fn open(&mut self, link: &str) -> Seen {
+    /// Opens a mailed link, follows redirects and refreshes on this server, and returns the last page.
+    pub(crate) async fn open(&mut self, link: &str) -> Page {
         let mut target = link.strip_prefix(&self.bench.base).unwrap_or_else(|| panic!("{link}")).to_owned();
         for _ in 0..4 {
-            let seen = self.get(&target).await;
-            if let Some(location) = seen.headers.get(header::LOCATION) {
+            let page = self.get(&target).await;
+            if let Some(location) = page.headers.get(header::LOCATION) {
                 location.to_str().unwrap().strip_prefix(&self.bench.base).unwrap().clone_into(&mut target);
-            } else if let Some((_, rest)) = seen.html.split_once("http-equiv=\"refresh\" content=\"0; url=") {
+            } else if let Some((_, rest)) = page.html.split_once("http-equiv=\"refresh\" content=\"0; url=") {
                 target = format!("/{}", rest.split('"').next().unwrap().replace("&#38;", "&"));
             } else {
-                return seen;
+                return page;
             }
         }
-        panic!("{link} leads in circles");
+        panic!("{link}: too many redirects");
     }
 
-    /// Sets a password by the link that was opened.
-    pub(crate) async fn set(&mut self, password: &str) -> Seen {
+    /// Sets a password with the opened link.
+    pub(crate) async fn set(&mut self, password: &str) -> Page {
         let link = self.link.clone();
         self.post("/reset", &[("password", password), ("link", &link)]).await
     }
 }
 
-/// Fields as a form sends them.
+/// Encodes fields as a form body.
 pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

@@ -1,4 +1,4 @@
-//! The demo as a newcomer meets it: asking by each dialect, the mailbox, signing in; and what it keeps from strangers.
+//! The demo: reset requests through each dialect, the mailbox and sign-in; and the requests that it rejects.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,15 +10,15 @@ use reset_dialects::{
 };
 use reset_testkit::memory::{SentKind, SentMail};
 
-use crate::bench::{NEW, OLD, PERSON, PagesBench, Seen, bench, bench_with, settings};
+use crate::bench::{NEW, OLD, PERSON, Page, PagesBench, bench, bench_with, settings};
 
 const BASE: &str = "http://127.0.0.1:8080";
 
-/// One person, and the mails that a test puts there.
+/// One account, and the mails that a test adds.
 #[derive(Default)]
-struct Board(Mutex<Vec<ShownMail>>);
+struct TestStage(Mutex<Vec<ShownMail>>);
 
-impl Stage for Board {
+impl Stage for TestStage {
     fn people(&self) -> Vec<Person> {
         let password = "Demo-<1>".to_owned();
         vec![Person { email: PERSON.to_owned(), name: "Alice".to_owned(), password }]
@@ -29,7 +29,7 @@ impl Stage for Board {
     }
 }
 
-impl Board {
+impl TestStage {
     fn put(&self, dialect: &str, mail: &SentMail) {
         let secret = mail.secret.clone();
         let carries = match mail.kind {
@@ -48,45 +48,45 @@ impl Board {
     }
 }
 
-async fn stage_with(settings: DialectSettings, serving: ServeOptions) -> (PagesBench, Arc<Board>) {
-    let board = Arc::new(Board::default());
-    let demo = demo::DemoSettings { public_url: BASE.to_owned(), stage: board.clone() };
-    (bench_with(DialectSettings { demo: Some(demo), ..settings }, serving).await, board)
+async fn demo_bench_with(settings: DialectSettings, serving: ServeOptions) -> (PagesBench, Arc<TestStage>) {
+    let stage = Arc::new(TestStage::default());
+    let demo = demo::DemoSettings { public_url: BASE.to_owned(), stage: stage.clone() };
+    (bench_with(DialectSettings { demo: Some(demo), ..settings }, serving).await, stage)
 }
 
-async fn stage() -> (PagesBench, Arc<Board>) {
-    stage_with(settings(BASE), ServeOptions::default()).await
+async fn demo_bench() -> (PagesBench, Arc<TestStage>) {
+    demo_bench_with(settings(BASE), ServeOptions::default()).await
 }
 
-/// Asks by a dialect on the start page, and opens the mail that came of it.
-async fn asked(bench: &PagesBench, board: &Board, dialect: &str) -> (Seen, Seen) {
+/// Requests a reset through a dialect on the start page. Returns the page of the request and the page of its mail.
+async fn request_reset(bench: &PagesBench, stage: &TestStage, dialect: &str) -> (Page, Page) {
     let mut browser = bench.browser();
-    let asked = browser.post("/ask", &[("dialect", dialect), ("email", PERSON)]).await;
-    assert_eq!(asked.status, 200, "{}", asked.main());
+    let exchange = browser.post("/ask", &[("dialect", dialect), ("email", PERSON)]).await;
+    assert_eq!(exchange.status, 200, "{}", exchange.main());
     let mails = bench.mails().await;
     assert_eq!(mails.len(), 1, "{dialect}");
-    board.put(dialect, &mails[0]);
+    stage.put(dialect, &mails[0]);
     let list = browser.get("/mailbox").await;
     let target = list.html.split("href=\"mail?").nth(1).unwrap().split('"').next().unwrap();
-    (asked, browser.get(&format!("/mail?{target}")).await)
+    (exchange, browser.get(&format!("/mail?{target}")).await)
 }
 
 #[tokio::test]
-async fn by_each_dialect_a_newcomer_sees_request_and_answer_and_the_mail_leads_to_a_new_password() {
-    for (dialect, path, answer, next) in [
+async fn each_dialect_shows_request_and_response_and_its_mail_sets_the_password() {
+    for (dialect, path, response, next) in [
         ("px0", "/v1/auth/password-reset/trigger", "password reset email sent", "href=\"reset\""),
         ("worthai", "/auth/api/v1/forgot-password", "A link to reset your password", "/reset?reset_token="),
         ("strapi", "/api/auth/forgot-password", "{&#34;ok&#34;:true}", "/reset?code="),
         ("insforge", "/api/auth/email/send-reset-password", "If your email is registered", "href=\"reset\""),
     ] {
-        let (bench, board) = stage().await;
-        let (asked, mail) = asked(&bench, &board, dialect).await;
-        asked.says(&format!("<pre>POST {path}\nContent-Type: application/json\n"));
-        asked.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;}}"));
-        asked.says(answer);
-        asked.says("X-Reset-Reference: ");
+        let (bench, stage) = demo_bench().await;
+        let (exchange, mail) = request_reset(&bench, &stage, dialect).await;
+        exchange.says(&format!("<pre>POST {path}\nContent-Type: application/json\n"));
+        exchange.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;}}"));
+        exchange.says(response);
+        exchange.says("X-Reset-Reference: ");
         mail.says(next);
-        let secret = board.mails().remove(0).carries;
+        let secret = stage.mails().remove(0).carries;
         let mut browser = bench.browser();
         let done = match &secret {
             Carries::Code(code) => {
@@ -98,7 +98,7 @@ async fn by_each_dialect_a_newcomer_sees_request_and_answer_and_the_mail_leads_t
                 browser.open(link).await;
                 browser.set(NEW).await
             }
-            Carries::Notice(_) => panic!("a notice"),
+            Carries::Notice(_) => panic!("unexpected notice"),
         };
         assert_eq!(done.status, 200, "{dialect}: {}", done.main());
         for (password, status) in [(OLD, 403), (NEW, 200)] {
@@ -109,29 +109,29 @@ async fn by_each_dialect_a_newcomer_sees_request_and_answer_and_the_mail_leads_t
 }
 
 #[tokio::test]
-async fn the_commands_of_a_mail_have_its_secret_in_them_and_work_as_they_are() {
+async fn commands_of_a_mail_contain_its_secret_and_work_unchanged() {
     for dialect in ["px0", "worthai", "strapi"] {
-        let (bench, board) = stage().await;
-        let (_, mail) = asked(&bench, &board, dialect).await;
+        let (bench, stage) = demo_bench().await;
+        let (_, mail) = request_reset(&bench, &stage, dialect).await;
         let command = mail.html.split("<pre>curl -sS ").nth(1).unwrap().split("</pre>").next().unwrap();
         let command = command.replace("&#34;", "\"").replace("&#39;", "'");
         let path = command.strip_prefix(BASE).unwrap().split(' ').next().unwrap();
         let body = command.split("-d '").nth(1).unwrap().split('\'').next().unwrap();
         let json = [("content-type", "application/json")];
-        let answer = Seen::of(bench.send(Method::POST, path, &json, body).await);
-        assert_eq!(answer.status, 200, "{dialect}: {command}: {}", answer.html);
+        let response = Page::of(bench.send(Method::POST, path, &json, body).await);
+        assert_eq!(response.status, 200, "{dialect}: {command}: {}", response.html);
         assert!(bench.logs_in("A-new-passw0rd-of-mine").await);
     }
-    let (bench, board) = stage().await;
-    let (_, mail) = asked(&bench, &board, "insforge").await;
-    let Carries::Code(code) = board.mails().remove(0).carries else { panic!("no code") };
+    let (bench, stage) = demo_bench().await;
+    let (_, mail) = request_reset(&bench, &stage, "insforge").await;
+    let Carries::Code(code) = stage.mails().remove(0).carries else { panic!("no code") };
     mail.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;,&#34;code&#34;:&#34;{code}&#34;}}"));
     mail.says("&#34;otp&#34;:&#34;TOKEN&#34;");
 }
 
 #[tokio::test]
-async fn the_start_page_names_people_dialects_and_ways_on() {
-    let (bench, _) = stage().await;
+async fn start_page_lists_accounts_dialects_and_links() {
+    let (bench, _) = demo_bench().await;
     let start = bench.browser().get("/").await;
     assert_eq!(start.status, 200);
     for text in [
@@ -147,114 +147,114 @@ async fn the_start_page_names_people_dialects_and_ways_on() {
         start.says(text);
     }
     assert_eq!(start.main().matches("<pre>curl -sS http://127.0.0.1:8080/").count(), 9);
-    // What is not served is not offered.
+    // Dialects and pages that are not served are not offered.
     let all = settings(BASE);
     let (bench, _) =
-        stage_with(DialectSettings { px0: None, pages: None, ..all }, ServeOptions::default()).await;
+        demo_bench_with(DialectSettings { px0: None, pages: None, ..all }, ServeOptions::default()).await;
     let start = bench.browser().get("/").await;
     assert!(!start.main().contains("px0") && !start.main().contains("href=\"forgot\""));
 }
 
 #[tokio::test]
-async fn every_page_of_the_demo_loads_nothing_and_has_one_policy() {
-    let (bench, board) = stage().await;
-    let (asked, mail) = asked(&bench, &board, "px0").await;
+async fn demo_pages_load_no_external_resource_and_share_one_policy() {
+    let (bench, stage) = demo_bench().await;
+    let (exchange, mail) = request_reset(&bench, &stage, "px0").await;
     let mut browser = bench.browser();
     let all = [
-        asked,
+        exchange,
         mail,
         browser.get("/").await,
         browser.get("/mailbox").await,
         browser.get("/mail?id=x").await,
         browser.post("/sign-in", &[("email", PERSON), ("password", "x")]).await,
     ];
-    for seen in all {
-        let policy = seen.headers["content-security-policy"].to_str().unwrap();
+    for page in all {
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
         assert!(
             policy.ends_with("'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
             "{policy}"
         );
-        assert!(seen.headers.get("set-cookie").is_none());
+        assert!(page.headers.get("set-cookie").is_none());
         for absent in
             ["<link", "<script", "<img", "<iframe", " src=", "@import", "url(", " style=", "href=\"/"]
         {
-            assert!(!seen.html.contains(absent), "{absent}");
+            assert!(!page.html.contains(absent), "{absent}");
         }
     }
 }
 
 #[tokio::test]
-async fn what_a_mail_says_is_text_alone() {
-    let (bench, board) = stage().await;
-    let (_, mail) = asked(&bench, &board, "px0").await;
+async fn content_of_a_mail_is_escaped() {
+    let (bench, stage) = demo_bench().await;
+    let (_, mail) = request_reset(&bench, &stage, "px0").await;
     mail.says("<h1>Something &#60;new&#62;</h1>");
     mail.says("Hello &#60;Alice&#62;,");
-    let strange = ShownMail {
+    let hostile = ShownMail {
         id: "1".into(),
         carries: Carries::Link("javascript:alert(1)".into()),
         text: "javascript:alert(1)".into(),
-        ..board.mails().remove(0)
+        ..stage.mails().remove(0)
     };
-    board.0.lock().unwrap().push(strange);
+    stage.0.lock().unwrap().push(hostile);
     let shown = bench.browser().get("/mail?id=1").await;
     assert!(!shown.html.contains("href=\"javascript:"), "{}", shown.main());
 }
 
 #[tokio::test]
-async fn nobody_but_the_demos_people_is_asked_for_or_signed_in() {
-    let (bench, _) = stage().await;
+async fn only_demo_accounts_can_request_resets_and_sign_in() {
+    let (bench, _) = demo_bench().await;
     let mut browser = bench.browser();
     for (dialect, email, status) in [
         ("px0", "somebody@example.org", 400),
         ("nothing", PERSON, 400),
         ("", "", 400),
-        // To see that an answer tells nothing.
+        // The unknown address of the start page is allowed.
         ("strapi", "nobody@example.com", 200),
     ] {
-        let seen = browser.post("/ask", &[("dialect", dialect), ("email", email)]).await;
-        assert_eq!(seen.status, status, "{dialect} {email}");
+        let page = browser.post("/ask", &[("dialect", dialect), ("email", email)]).await;
+        assert_eq!(page.status, status, "{dialect} {email}");
     }
     assert!(bench.mails().await.is_empty());
     for (email, password) in [("somebody@example.org", OLD), (PERSON, ""), (PERSON, "a\0b"), ("", "")] {
-        let seen = browser.post("/sign-in", &[("email", email), ("password", password)]).await;
-        assert_eq!(seen.status, 403, "{email}");
+        let page = browser.post("/sign-in", &[("email", email), ("password", password)]).await;
+        assert_eq!(page.status, 403, "{email}");
     }
     let oversized = "a".repeat(5000);
     assert_eq!(browser.post("/sign-in", &[("email", PERSON), ("password", &oversized)]).await.status, 403);
 }
 
 #[tokio::test]
-async fn another_sites_form_asks_for_nothing_and_tries_no_password() {
-    let (bench, _) = stage().await;
+async fn form_from_another_site_requests_no_reset_and_checks_no_password() {
+    let (bench, _) = demo_bench().await;
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")];
     for (path, form) in [
         ("/ask", "dialect=px0&email=user%40example.com"),
         ("/sign-in", "email=user%40example.com&password=the+old+password"),
     ] {
-        let seen = Seen::of(bench.send(Method::POST, path, &headers, form).await);
-        assert_eq!(seen.status, 403, "{path}");
-        seen.says("another site");
+        let page = Page::of(bench.send(Method::POST, path, &headers, form).await);
+        assert_eq!(page.status, 403, "{path}");
+        page.says("another site");
     }
     assert!(bench.mails().await.is_empty());
 }
 
 #[tokio::test]
-async fn asking_here_is_counted_as_what_it_is_and_the_refusal_is_shown() {
+async fn demo_reset_requests_count_towards_the_rate_limit_and_show_the_429() {
     let serving = ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
-    let (bench, _) = stage_with(settings(BASE), serving).await;
+    let (bench, _) = demo_bench_with(settings(BASE), serving).await;
     let mut browser = bench.browser();
     for nth in 1..=6 {
-        let seen = browser.post("/ask", &[("dialect", "strapi"), ("email", PERSON)]).await;
-        assert_eq!(seen.status, 200);
-        assert_eq!(seen.html.contains("429 Too Many Requests"), nth == 6, "{nth}: {}", seen.main());
-        assert_eq!(seen.html.contains("The mail follows"), nth < 6, "{nth}: {}", seen.main());
+        let page = browser.post("/ask", &[("dialect", "strapi"), ("email", PERSON)]).await;
+        assert_eq!(page.status, 200);
+        assert_eq!(page.html.contains("429 Too Many Requests"), nth == 6, "{nth}: {}", page.main());
+        assert_eq!(page.html.contains("The mail arrives"), nth < 6, "{nth}: {}", page.main());
     }
 }
 
 #[tokio::test]
-async fn one_password_at_a_time_is_looked_at_and_who_is_busy_says_so() {
-    let (bench, _) = stage().await;
+async fn sign_in_checks_one_password_at_a_time_and_returns_503_when_busy() {
+    let (bench, _) = demo_bench().await;
     let mut browser = bench.browser();
     bench.set_verifying_slowly(true);
     let fields = [("email", PERSON), ("password", OLD)];
@@ -269,9 +269,9 @@ async fn one_password_at_a_time_is_looked_at_and_who_is_busy_says_so() {
 }
 
 #[tokio::test]
-async fn a_link_in_the_place_of_a_code_has_the_command_that_takes_its_token() {
-    let (bench, board) = stage().await;
-    board.0.lock().unwrap().push(ShownMail {
+async fn link_sent_instead_of_a_code_shows_the_command_for_its_token() {
+    let (bench, stage) = demo_bench().await;
+    stage.0.lock().unwrap().push(ShownMail {
         id: "1".to_owned(),
         to: PERSON.to_owned(),
         subject: "s".to_owned(),
@@ -285,25 +285,25 @@ async fn a_link_in_the_place_of_a_code_has_the_command_that_takes_its_token() {
 }
 
 #[tokio::test]
-async fn where_links_are_mailed_insforge_is_asked_for_one() {
+async fn insforge_reset_uses_a_link_when_links_are_configured() {
     let mut settings = settings(BASE);
     let insforge = settings.insforge.as_mut().unwrap();
     insforge.method = insforge::Method::Link;
     insforge.allowed = insforge::AllowList::parse(&[format!("{BASE}/reset")]).unwrap();
-    let (bench, board) = stage_with(settings, ServeOptions::default()).await;
-    let (asked, mail) = asked(&bench, &board, "insforge").await;
-    asked.says("202 Accepted");
+    let (bench, stage) = demo_bench_with(settings, ServeOptions::default()).await;
+    let (exchange, mail) = request_reset(&bench, &stage, "insforge").await;
+    exchange.says("202 Accepted");
     mail.says("/api/auth/email/reset-password-link?token=");
     let mut browser = bench.browser();
-    let Carries::Link(link) = board.mails().remove(0).carries else { panic!("no link") };
+    let Carries::Link(link) = stage.mails().remove(0).carries else { panic!("no link") };
     browser.open(&link).await;
     assert_eq!(browser.set(NEW).await.status, 200);
 }
 
 #[tokio::test]
-async fn pages_lead_to_the_mailbox_during_a_demo_alone_and_without_one_it_is_not_there() {
-    let (staged, _) = stage().await;
-    staged.browser().get("/forgot").await.says("href=\"/mailbox\"");
+async fn mailbox_and_its_links_exist_only_in_a_demo() {
+    let (demo, _) = demo_bench().await;
+    demo.browser().get("/forgot").await.says("href=\"/mailbox\"");
     let bench = bench().await;
     assert!(!bench.browser().get("/forgot").await.html.contains("mailbox\""));
     for path in ["/", "/mailbox", "/mail?id=1"] {

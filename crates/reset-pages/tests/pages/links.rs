@@ -1,4 +1,4 @@
-//! Where mailed links lead.
+//! Resets with mailed links.
 
 use http::Method;
 use reset_core::{
@@ -16,10 +16,10 @@ use crate::bench::{NEW, OLD, PERSON, PagesBench, bench, bench_with, settings};
 const WORTHAI: &str = "/auth/api/v1/forgot-password";
 const STRAPI: &str = "/api/auth/forgot-password";
 const INSFORGE: &str = "/api/auth/email/send-reset-password";
-const ASK: &str = r#"{"email":"user@example.com"}"#;
+const REQUEST: &str = r#"{"email":"user@example.com"}"#;
 
-/// A deployment whose InsForge mails links to our page.
-async fn linking(public_url: &str) -> PagesBench {
+/// Builds a fixture whose InsForge mails links to the hosted page.
+async fn bench_with_insforge_links(public_url: &str) -> PagesBench {
     let mut settings = settings(public_url);
     let insforge = settings.insforge.as_mut().unwrap();
     insforge.method = insforge::Method::Link;
@@ -27,41 +27,46 @@ async fn linking(public_url: &str) -> PagesBench {
     bench_with(settings, ServeOptions::default()).await
 }
 
-/// The link that a person asks for on our own page.
-async fn own_link(bench: &PagesBench) -> String {
-    let seen = bench.browser().post("/forgot", &[("email", PERSON)]).await;
-    assert_eq!(seen.status, 200);
+/// Requests a reset on the hosted page and returns the mailed link.
+async fn hosted_link(bench: &PagesBench) -> String {
+    let page = bench.browser().post("/forgot", &[("email", PERSON)]).await;
+    assert_eq!(page.status, 200);
     bench.mails().await.remove(0).secret
 }
 
+/// Requests a reset through each dialect that mails links, and returns the links.
 async fn every_link(bench: &PagesBench, public_url: &str) -> [String; 4] {
     let redirecting = format!(r#"{{"email":"{PERSON}","redirectTo":"{public_url}/reset"}}"#);
     [
-        bench.mailed(WORTHAI, ASK).await,
-        bench.mailed(STRAPI, ASK).await,
+        bench.mailed(WORTHAI, REQUEST).await,
+        bench.mailed(STRAPI, REQUEST).await,
         bench.mailed(INSFORGE, &redirecting).await,
-        own_link(bench).await,
+        hosted_link(bench).await,
     ]
 }
 
 #[tokio::test]
-async fn the_link_of_each_dialect_leads_to_the_page_and_sets_the_password_once() {
+async fn link_of_each_dialect_opens_the_form_and_sets_the_password_once() {
     for number in 0..4 {
-        let bench = linking("http://127.0.0.1:8080").await;
+        let bench = bench_with_insforge_links("http://127.0.0.1:8080").await;
         let link = every_link(&bench, "http://127.0.0.1:8080").await[number].clone();
         let mut browser = bench.browser();
         let form = browser.open(&link).await;
         form.says("<h1>Set a new password</h1>");
         form.says("autocomplete=\"new-password\"");
         let secret = link.rsplit('=').next().unwrap();
-        assert!(!form.html.contains(secret), "{link}: the secret is in the page");
-        assert!(bench.logs_in(OLD).await, "nothing happens by looking");
+        assert!(!form.html.contains(secret), "{link}: the page contains the secret");
+        assert!(bench.logs_in(OLD).await, "loading the form changes nothing");
         let done = browser.set(NEW).await;
         assert_eq!(done.status, 200, "{link}: {}", done.main());
         done.says("<h1>Your new password is set</h1>");
         done.says("We have sent you a mail about it.");
         assert!(bench.logs_in(NEW).await);
-        assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), ["polyreset-done"], "no secret is left");
+        assert_eq!(
+            browser.cookies.keys().collect::<Vec<_>>(),
+            ["polyreset-done"],
+            "the secret cookie is deleted"
+        );
         for reloaded in [browser.set(NEW).await, browser.form("").await] {
             assert_eq!(reloaded.status, 400);
             reloaded.says("It was used already. If that was you, your new password is set.");
@@ -82,16 +87,16 @@ async fn the_link_of_each_dialect_leads_to_the_page_and_sets_the_password_once()
 }
 
 #[tokio::test]
-async fn fifty_looks_change_nothing_whoever_looks() {
-    let bench = linking("http://127.0.0.1:8080").await;
+async fn loading_a_link_fifty_times_changes_nothing() {
+    let bench = bench_with_insforge_links("http://127.0.0.1:8080").await;
     let links = every_link(&bench, "http://127.0.0.1:8080").await;
     let before = bench.memory.store.tickets();
     for link in &links {
         let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
         for round in 0..50 {
             let method = if round % 2 == 0 { Method::HEAD } else { Method::GET };
-            let answer = bench.send(method, target, &[("sec-purpose", "prefetch")], "").await;
-            assert!(answer.status() == 200 || answer.status() == 302, "{target}");
+            let response = bench.send(method, target, &[("sec-purpose", "prefetch")], "").await;
+            assert!(response.status() == 200 || response.status() == 302, "{target}");
         }
         bench.browser().open(link).await;
     }
@@ -101,9 +106,9 @@ async fn fifty_looks_change_nothing_whoever_looks() {
 }
 
 #[tokio::test]
-async fn a_weak_password_is_explained_and_keeps_the_link() {
+async fn weak_password_is_explained_and_keeps_the_link_valid() {
     let bench = bench().await;
-    let link = own_link(&bench).await;
+    let link = hosted_link(&bench).await;
     let mut browser = bench.browser();
     browser.open(&link).await;
     for (weak, line) in [
@@ -111,34 +116,34 @@ async fn a_weak_password_is_explained_and_keeps_the_link() {
         ("", "The password is too short."),
         ("password1", "Too many people use this password."),
     ] {
-        let seen = browser.set(weak).await;
-        assert_eq!(seen.status, 400);
-        seen.says(line);
-        seen.says("aria-invalid=\"true\" autofocus");
-        assert!(!seen.html.contains("value=\"short\""));
+        let page = browser.set(weak).await;
+        assert_eq!(page.status, 400);
+        page.says(line);
+        page.says("aria-invalid=\"true\" autofocus");
+        assert!(!page.html.contains("value=\"short\""));
     }
     assert_eq!(browser.set(NEW).await.status, 200);
     assert!(bench.logs_in(NEW).await);
 }
 
 #[tokio::test]
-async fn what_does_not_work_any_more_says_why_and_leads_on() {
+async fn dead_link_says_why_and_offers_a_new_request() {
     let bench = bench().await;
-    let first = own_link(&bench).await;
+    let first = hosted_link(&bench).await;
     let mut browser = bench.browser();
     browser.open(&first).await;
-    let second = own_link(&bench).await;
-    let seen = browser.set(NEW).await;
-    assert_eq!(seen.status, 400);
-    seen.says("There is a newer one, or your password was changed since.");
-    seen.says("href=\"forgot\">Ask for a new mail</a>");
+    let second = hosted_link(&bench).await;
+    let page = browser.set(NEW).await;
+    assert_eq!(page.status, 400);
+    page.says("There is a newer one, or your password was changed since.");
+    page.says("href=\"forgot\">Ask for a new mail</a>");
 
-    let worthai = bench.mailed(WORTHAI, ASK).await;
+    let worthai = bench.mailed(WORTHAI, REQUEST).await;
     bench.memory.clock.advance(std::time::Duration::from_secs(31 * 60));
     for link in [&second, &worthai] {
-        let seen = bench.browser().open(link).await;
-        assert_eq!(seen.status, 400, "{link}");
-        seen.says("Its time is over.");
+        let page = bench.browser().open(link).await;
+        assert_eq!(page.status, 400, "{link}");
+        page.says("Its time is over.");
     }
     let cut = &second[..second.len() - 5];
     bench.browser().open(cut).await.says("It is incomplete.");
@@ -146,9 +151,9 @@ async fn what_does_not_work_any_more_says_why_and_leads_on() {
 }
 
 #[tokio::test]
-async fn while_the_form_is_open_a_link_may_end() {
+async fn link_that_expires_while_its_form_is_open_sets_no_password() {
     let bench = bench().await;
-    let link = own_link(&bench).await;
+    let link = hosted_link(&bench).await;
     let mut browser = bench.browser();
     browser.open(&link).await;
     bench.memory.clock.advance(std::time::Duration::from_secs(31 * 60));
@@ -160,9 +165,9 @@ async fn while_the_form_is_open_a_link_may_end() {
 }
 
 #[tokio::test]
-async fn too_much_to_do_keeps_the_link() {
+async fn busy_server_keeps_the_link_valid() {
     let bench = bench().await;
-    let link = own_link(&bench).await;
+    let link = hosted_link(&bench).await;
     let mut browser = bench.browser();
     browser.open(&link).await;
     bench.set_busy(true);
@@ -174,35 +179,35 @@ async fn too_much_to_do_keeps_the_link() {
 }
 
 #[tokio::test]
-async fn behind_a_path_of_its_own_everything_works_and_cookies_stay_there() {
+async fn links_and_cookies_stay_below_the_path_of_the_public_url() {
     let url = "https://example.org/accounts";
-    let bench = linking(url).await;
+    let bench = bench_with_insforge_links(url).await;
     for link in every_link(&bench, url).await {
         let target = link.strip_prefix(url).unwrap();
-        let answer = bench.send(Method::GET, target, &[], "").await;
-        if let Some(cookie) = answer.headers().get("set-cookie") {
+        let response = bench.send(Method::GET, target, &[], "").await;
+        if let Some(cookie) = response.headers().get("set-cookie") {
             let cookie = cookie.to_str().unwrap();
             assert!(
                 cookie.ends_with("; Path=/accounts/reset; Max-Age=900; HttpOnly; SameSite=Strict; Secure"),
                 "{cookie}"
             );
         } else {
-            assert_eq!(answer.status(), 302, "{link}");
+            assert_eq!(response.status(), 302, "{link}");
         }
         let mut browser = bench.browser();
         browser.open(&link).await.says("<form method=\"post\" action=\"reset\"");
     }
-    let lead = bench.send(Method::GET, "/.well-known/change-password", &[], "").await;
+    let redirect = bench.send(Method::GET, "/.well-known/change-password", &[], "").await;
     assert_eq!(
-        (lead.status().as_u16(), lead.headers()["location"].to_str().unwrap()),
+        (redirect.status().as_u16(), redirect.headers()["location"].to_str().unwrap()),
         (303, "https://example.org/accounts/forgot")
     );
 }
 
 #[tokio::test]
-async fn a_language_is_kept_on_the_way_from_the_link_to_the_end() {
+async fn language_is_kept_from_the_link_to_the_confirmation() {
     let bench = bench().await;
-    let link = own_link(&bench).await;
+    let link = hosted_link(&bench).await;
     let mut browser = bench.browser();
     browser.language = "de-CH, en;q=0.5";
     browser.open(&link).await.says("<h1>Neues Passwort festlegen</h1>");
@@ -212,22 +217,22 @@ async fn a_language_is_kept_on_the_way_from_the_link_to_the_end() {
 }
 
 #[tokio::test]
-async fn the_answer_to_a_form_is_in_the_forms_language() {
+async fn response_to_a_form_uses_the_language_of_the_form() {
     let bench = bench().await;
     let mut browser = bench.browser();
     let form = browser.get("/forgot").await;
     form.says("<input type=\"hidden\" name=\"lang\" value=\"en\">");
     browser.language = "ja";
     browser.post("/forgot", &[("lang", "fr"), ("email", "x")]).await.says("<html lang=\"fr\"");
-    assert!(browser.cookies.is_empty(), "that is no choice");
+    assert!(browser.cookies.is_empty(), "the language of a form is not remembered");
     browser.get("/forgot").await.says("<html lang=\"ja\"");
 }
 
 #[tokio::test]
-async fn where_the_browser_says_nothing_the_accounts_language_counts() {
+async fn account_language_applies_when_the_browser_names_no_supported_language() {
     let bench = bench().await;
     bench.memory.store.speak(&EmailAddress::parse(PERSON).unwrap(), "fr-CA");
-    let link = own_link(&bench).await;
+    let link = hosted_link(&bench).await;
     let mut browser = bench.browser();
     browser.language = "it";
     browser.get("/forgot").await.says("<html lang=\"en\"");
@@ -239,9 +244,9 @@ async fn where_the_browser_says_nothing_the_accounts_language_counts() {
 }
 
 #[tokio::test]
-async fn the_form_shows_whose_account_it_is_to_people_and_to_their_password_managers() {
+async fn form_shows_the_account_address_to_users_and_password_managers() {
     let bench = bench().await;
-    let link = own_link(&bench).await;
+    let link = hosted_link(&bench).await;
     let mut browser = bench.browser();
     let shown =
         "type=\"email\" autocomplete=\"username\" readonly tabindex=\"-1\" value=\"user@example.com\">";
@@ -249,20 +254,20 @@ async fn the_form_shows_whose_account_it_is_to_people_and_to_their_password_mana
     browser.set("short").await.says(shown);
     bench.set_busy(true);
     browser.set(NEW).await.says(shown);
-    let stranger = bench.browser().get("/reset?by=link").await;
-    assert!(!stranger.html.contains("user@example.com"));
+    let without_cookie = bench.browser().get("/reset?by=link").await;
+    assert!(!without_cookie.html.contains("user@example.com"));
 }
 
 #[tokio::test]
-async fn of_two_links_in_two_tabs_each_form_sets_the_password_by_its_own() {
+async fn forms_of_two_links_in_two_tabs_each_use_their_own_secret() {
     let bench = bench().await;
-    let (one, other) = (own_link(&bench).await, bench.mailed(STRAPI, ASK).await);
+    let (one, other) = (hosted_link(&bench).await, bench.mailed(STRAPI, REQUEST).await);
     let mut browser = bench.browser();
     browser.open(&one).await;
     let first = browser.link.clone();
     browser.open(&other).await;
     assert!(first != browser.link && first.len() == 16 && !one.contains(&first));
-    // Without the tag of a link nothing is set, whatever waits in cookies.
+    // Without the tag of a link no password is set, whatever secrets the cookies hold.
     for link in ["", "0123456789abcdef", "x", "; Path=/"] {
         let none = browser.post("/reset", &[("password", NEW), ("link", link)]).await;
         assert_eq!(none.status, 400, "{link}");
@@ -271,7 +276,7 @@ async fn of_two_links_in_two_tabs_each_form_sets_the_password_by_its_own() {
     assert!(bench.logs_in(OLD).await);
     assert_eq!(browser.post("/reset", &[("password", NEW), ("link", &first)]).await.status, 200);
     assert!(bench.logs_in(NEW).await);
-    // It ended the other one, which is told as it is.
+    // The first reset voided the other link, and its page says so.
     browser
         .set("Another Password 2?")
         .await
@@ -279,9 +284,9 @@ async fn of_two_links_in_two_tabs_each_form_sets_the_password_by_its_own() {
 }
 
 #[tokio::test]
-async fn a_bad_link_takes_no_good_one_away() {
+async fn invalid_link_does_not_discard_a_valid_one() {
     let bench = bench().await;
-    let link = own_link(&bench).await;
+    let link = hosted_link(&bench).await;
     let mut browser = bench.browser();
     browser.open(&link).await;
     for bad in ["/reset?token=garbage", "/reset?code=x", "/reset?reset_token=a.b.c"] {
@@ -291,19 +296,19 @@ async fn a_bad_link_takes_no_good_one_away() {
 }
 
 #[tokio::test]
-async fn of_many_links_the_latest_wait_and_a_cookie_is_what_its_name_says() {
+async fn only_the_latest_four_secrets_are_kept_and_a_cookie_must_match_its_name() {
     let bench = bench().await;
     let mut browser = bench.browser();
     let mut tags = Vec::new();
     for _ in 0..6 {
-        browser.open(&own_link(&bench).await).await;
+        browser.open(&hosted_link(&bench).await).await;
         tags.push(browser.link.clone());
     }
-    let waiting = |browser: &crate::bench::Browser<'_>| {
+    let secret_cookies = |browser: &crate::bench::Browser<'_>| {
         browser.cookies.keys().filter(|name| name.starts_with("polyreset-reset-")).count()
     };
-    assert!(waiting(&browser) <= 4, "{:?}", browser.cookies.keys());
-    // Somebody else's secret under this link's name.
+    assert!(secret_cookies(&browser) <= 4, "{:?}", browser.cookies.keys());
+    // A cookie whose secret does not match the tag in its name.
     let (mine, theirs) = (format!("polyreset-reset-{}", browser.link), "polyreset-reset-0123456789abcdef");
     let secret = browser.cookies[&mine].clone();
     browser.cookies.insert(theirs.to_owned(), secret);
@@ -313,34 +318,34 @@ async fn of_many_links_the_latest_wait_and_a_cookie_is_what_its_name_says() {
 }
 
 #[tokio::test]
-async fn whose_account_it_is_is_told_to_nobody_whose_link_sets_no_password() {
+async fn account_address_is_hidden_if_it_changed_or_the_account_is_blocked() {
     let bench = bench().await;
-    let link = own_link(&bench).await;
+    let link = hosted_link(&bench).await;
     let mut browser = bench.browser();
     browser.open(&link).await;
     let person = EmailAddress::parse(PERSON).unwrap();
     bench.memory.store.rename(&person, "elsewhere@example.com");
-    for seen in [browser.form("").await, browser.set("short").await] {
-        seen.says("name=\"password\"");
-        assert!(!seen.html.contains("elsewhere@"), "{}", seen.main());
+    for page in [browser.form("").await, browser.set("short").await] {
+        page.says("name=\"password\"");
+        assert!(!page.html.contains("elsewhere@"), "{}", page.main());
     }
     let event = Event::new(EventKind::Blocked, bench.resets.adapters().clock.now());
     let elsewhere = EmailAddress::parse("elsewhere@example.com").unwrap();
     assert!(bench.memory.store.set_blocked(&elsewhere, true, &event).await.unwrap());
-    for seen in [browser.form("").await, browser.set("short").await] {
-        assert!(seen.status == 400 && !seen.html.contains("name=\"password\""), "{}", seen.main());
+    for page in [browser.form("").await, browser.set("short").await] {
+        assert!(page.status == 400 && !page.html.contains("name=\"password\""), "{}", page.main());
     }
 }
 
 #[tokio::test]
-async fn a_form_for_a_code_sets_nothing_by_a_link_where_codes_are_not_mailed_any_more() {
+async fn form_for_a_code_sets_no_password_when_codes_are_disabled() {
     let all = settings("http://127.0.0.1:8080");
     let bench = bench_with(
         reset_dialects::DialectSettings { px0: None, insforge: None, ..all },
         ServeOptions::default(),
     )
     .await;
-    let link = own_link(&bench).await;
+    let link = hosted_link(&bench).await;
     let mut browser = bench.browser();
     browser.open(&link).await;
     let tag = browser.link.clone();
@@ -351,7 +356,7 @@ async fn a_form_for_a_code_sets_nothing_by_a_link_where_codes_are_not_mailed_any
 }
 
 #[tokio::test]
-async fn a_browser_without_cookies_is_told_what_to_do() {
+async fn browser_without_cookies_gets_instructions() {
     let bench = bench().await;
     let lost = bench.browser().get("/reset?by=link").await;
     assert_eq!(lost.status, 400);

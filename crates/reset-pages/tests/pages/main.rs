@@ -1,6 +1,7 @@
-//! The pages as a person with a browser meets them: links, codes, languages, and what they keep from others.
+//! Tests of the hosted pages through a simulated browser: reset requests, links, codes, languages, headers and the
+//! demo.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
 
 mod asking;
 mod bench;

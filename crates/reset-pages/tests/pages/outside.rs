@@ -1,4 +1,4 @@
-//! What pages look like from outside: headers, languages, and what they do with what is hostile.
+//! Headers, languages, branding and escaping of the hosted pages.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
@@ -9,28 +9,28 @@ use reset_dialects::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::bench::{NEW, PERSON, PagesBench, Seen, bench, bench_with, form, settings};
+use crate::bench::{NEW, PERSON, Page, PagesBench, bench, bench_with, form, settings};
 
-/// A page of each kind, as somebody comes by them.
-async fn pages(bench: &PagesBench) -> Vec<(&'static str, Seen)> {
+/// Walks through a reset and returns a page of each kind, with a name.
+async fn pages(bench: &PagesBench) -> Vec<(&'static str, Page)> {
     let mut browser = bench.browser();
-    let mut seen = vec![
+    let mut all = vec![
         ("forgot", browser.get("/forgot").await),
-        ("no address", browser.post("/forgot", &[("email", "x")]).await),
+        ("invalid address", browser.post("/forgot", &[("email", "x")]).await),
         ("sent", browser.post("/forgot", &[("email", PERSON)]).await),
         ("code", browser.get("/reset").await),
-        ("dead", browser.get("/reset?token=x").await),
+        ("dead link", browser.get("/reset?token=x").await),
     ];
     let link = bench.mails().await.remove(0).secret;
     let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
-    seen.push(("onward", browser.get(target).await));
-    seen.push(("form", browser.open(&link).await));
-    seen.push(("weak", browser.set("x").await));
-    seen.push(("done", browser.set(NEW).await));
+    all.push(("refresh", browser.get(target).await));
+    all.push(("form", browser.open(&link).await));
+    all.push(("weak", browser.set("x").await));
+    all.push(("done", browser.set(NEW).await));
     let notice = bench.mails().await.remove(0).secret;
-    seen.push(("not me", browser.open(&notice).await));
-    seen.push(("not me, dead", browser.get("/not-me?token=x").await));
-    seen
+    all.push(("not me", browser.open(&notice).await));
+    all.push(("not me, dead", browser.get("/not-me?token=x").await));
+    all
 }
 
 fn between<'a>(html: &'a str, start: &str, end: &str) -> Option<&'a str> {
@@ -38,17 +38,17 @@ fn between<'a>(html: &'a str, start: &str, end: &str) -> Option<&'a str> {
 }
 
 #[tokio::test]
-async fn every_page_has_the_headers_that_keep_it_to_itself() {
+async fn every_page_forbids_caching_framing_and_external_resources() {
     let bench = bench().await;
-    for (name, seen) in pages(&bench).await {
-        let header = |header: &str| seen.headers.get(header).map(|value| value.to_str().unwrap());
+    for (name, page) in pages(&bench).await {
+        let header = |header: &str| page.headers.get(header).map(|value| value.to_str().unwrap());
         assert_eq!(header("content-type"), Some("text/html; charset=utf-8"), "{name}");
         assert_eq!(header("cache-control"), Some("no-store"), "{name}");
         assert_eq!(header("referrer-policy"), Some("no-referrer"), "{name}");
         assert_eq!(header("x-content-type-options"), Some("nosniff"), "{name}");
         assert_eq!(header("content-language"), Some("en"), "{name}");
         let digest = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
-        let style = between(&seen.html, "<style>", "</style>").unwrap();
+        let style = between(&page.html, "<style>", "</style>").unwrap();
         let policy = header("content-security-policy").unwrap();
         let (before, after) = policy.split_once("; script-src ").unwrap();
         assert_eq!(before, format!("default-src 'none'; style-src {}", digest(style)), "{name}");
@@ -58,37 +58,37 @@ async fn every_page_has_the_headers_that_keep_it_to_itself() {
             "img-src data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
             "{name}"
         );
-        if let Some(served) = between(&seen.html, "<script>", "</script>") {
+        if let Some(served) = between(&page.html, "<script>", "</script>") {
             assert_eq!(script, digest(served), "{name}");
         }
     }
 }
 
 #[tokio::test]
-async fn no_page_loads_anything() {
+async fn no_page_loads_an_external_resource() {
     let bench = bench().await;
-    for (name, seen) in pages(&bench).await {
+    for (name, page) in pages(&bench).await {
         for absent in
             ["http://", "https://", "href=\"//", "<link", "<iframe", "<object", " src=", "@import", "url("]
         {
-            assert!(!seen.html.contains(absent), "{name}: {absent}");
+            assert!(!page.html.contains(absent), "{name}: {absent}");
         }
-        // Nothing that the policy would stop.
+        // Inline attributes that the Content-Security-Policy would block.
         for absent in [" style=", " onclick=", " onload=", "javascript:"] {
-            assert!(!seen.html.contains(absent), "{name}: {absent}");
+            assert!(!page.html.contains(absent), "{name}: {absent}");
         }
     }
 }
 
 #[tokio::test]
-async fn six_languages_are_spoken_by_preference_by_choice_and_by_memory() {
+async fn language_follows_accept_language_the_menu_and_the_cookie() {
     let bench = bench().await;
     for language in Language::ALL {
         let html = format!("<html lang=\"{}\" dir=\"ltr\">", language.tag());
         let mut browser = bench.browser();
         let accepts = format!("it, {}-XX;q=0.9, en;q=0.1", language.primary());
-        let answer = bench.send(Method::GET, "/forgot", &[("accept-language", &accepts)], "").await;
-        assert!(String::from_utf8_lossy(answer.body()).contains(&html), "{accepts}");
+        let response = bench.send(Method::GET, "/forgot", &[("accept-language", &accepts)], "").await;
+        assert!(String::from_utf8_lossy(response.body()).contains(&html), "{accepts}");
         browser.get(&format!("/forgot?lang={}", language.primary())).await.says(&html);
         browser.get("/reset").await.says(&html);
         let page = browser.get("/forgot").await;
@@ -104,25 +104,25 @@ async fn six_languages_are_spoken_by_preference_by_choice_and_by_memory() {
 }
 
 #[tokio::test]
-async fn what_never_reaches_a_page_is_told_on_one_in_the_persons_language() {
+async fn common_errors_are_pages_in_the_clients_language() {
     let bench = bench().await;
     let german = [("accept-language", "de"), ("cookie", "polyreset-lang=fr")];
     for (path, method) in [("/forgot", Method::PUT), ("/.well-known/change-password", Method::POST)] {
         let route = bench.api.routes().iter().find(|route| route.path == path).unwrap();
         assert!(route.endpoint(&method).is_none());
-        for (asks, title) in
+        for (headers, title) in
             [(&german[..1], "Das kann diese Seite nicht"), (&german, "Cette page ne peut pas")]
         {
             let mut request = http::Request::builder();
-            for (name, value) in asks {
+            for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            let seen = Seen::of(bench.api.wrong_method(route, request.body(()).unwrap().headers()));
+            let page = Page::of(bench.api.wrong_method(route, request.body(()).unwrap().headers()));
             assert_eq!(
-                (seen.status, seen.headers["content-type"].to_str().unwrap()),
+                (page.status, page.headers["content-type"].to_str().unwrap()),
                 (405, "text/html; charset=utf-8")
             );
-            seen.says(title);
+            page.says(title);
         }
     }
     let route = bench.api.routes().iter().find(|route| route.path == "/reset").unwrap();
@@ -131,15 +131,15 @@ async fn what_never_reaches_a_page_is_told_on_one_in_the_persons_language() {
     {
         let request = http::Request::builder().header("accept-language", "es").body(Err(error)).unwrap();
         let endpoint = route.endpoint(&Method::POST).unwrap();
-        let seen = Seen::of(bench.api.answer(route, endpoint, request).await);
-        assert_eq!(seen.status, status);
-        seen.says("El formulario no ha llegado");
-        assert!(seen.headers["content-security-policy"].to_str().unwrap().contains("style-src 'sha256-"));
+        let page = Page::of(bench.api.answer(route, endpoint, request).await);
+        assert_eq!(page.status, status);
+        page.says("El formulario no ha llegado");
+        assert!(page.headers["content-security-policy"].to_str().unwrap().contains("style-src 'sha256-"));
     }
 }
 
 #[tokio::test]
-async fn nothing_that_is_typed_is_markup() {
+async fn submitted_text_is_escaped() {
     const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=y>{{7*7}}&amp;";
     let bench = bench().await;
     let mut browser = bench.browser();
@@ -147,28 +147,28 @@ async fn nothing_that_is_typed_is_markup() {
         [("by", "code"), ("email", HOSTILE), ("code", HOSTILE), ("password", HOSTILE), ("token", HOSTILE)];
     let query =
         crate::bench::form(&[("token", HOSTILE), ("lang", HOSTILE), ("code", HOSTILE), ("by", HOSTILE)]);
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for path in ["/forgot", "/reset", "/not-me"] {
-        answers.push(browser.post(path, &fields).await);
-        answers.push(browser.get(&format!("{path}?{query}")).await);
+        responses.push(browser.post(path, &fields).await);
+        responses.push(browser.get(&format!("{path}?{query}")).await);
     }
     let wrong = [("by", "code"), ("email", PERSON), ("code", HOSTILE), ("password", NEW)];
-    answers.push(browser.post("/reset", &wrong).await);
+    responses.push(browser.post("/reset", &wrong).await);
     for tag in ["0123456789abcdef", "\"><script>alert(1)</script>"] {
         browser.cookies.insert(format!("polyreset-reset-{tag}"), "x\"><script>alert(1)</script>".into());
-        answers.push(
+        responses.push(
             browser.get(&format!("/reset?by=link&link={}", form(&[("", tag)]).trim_start_matches('='))).await,
         );
     }
-    let echoed = answers.iter().filter(|seen| seen.html.contains("&#60;script&#62;alert(1)")).count();
+    let echoed = responses.iter().filter(|page| page.html.contains("&#60;script&#62;alert(1)")).count();
     assert!(echoed >= 3, "{echoed}");
-    for seen in answers {
-        assert!(!seen.html.contains("<script>alert") && !seen.html.contains("<img"), "{}", seen.main());
+    for page in responses {
+        assert!(!page.html.contains("<script>alert") && !page.html.contains("<img"), "{}", page.main());
     }
 }
 
 #[tokio::test]
-async fn a_team_finds_its_own_on_the_page() {
+async fn branding_appears_on_the_pages() {
     let mut settings = settings("http://127.0.0.1:8080");
     settings.pages.as_mut().unwrap().brand = Brand {
         name: "Ärzte & <Söhne>".to_owned(),
@@ -195,11 +195,11 @@ async fn a_team_finds_its_own_on_the_page() {
 }
 
 #[tokio::test]
-async fn password_managers_find_the_page() {
+async fn well_known_change_password_redirects_to_forgot() {
     let bench = bench().await;
-    let lead = bench.send(Method::GET, "/.well-known/change-password", &[], "").await;
+    let redirect = bench.send(Method::GET, "/.well-known/change-password", &[], "").await;
     assert_eq!(
-        (lead.status().as_u16(), lead.headers()["location"].to_str().unwrap()),
+        (redirect.status().as_u16(), redirect.headers()["location"].to_str().unwrap()),
         (303, "http://127.0.0.1:8080/forgot")
     );
     let probe = "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200";

@@ -1,11 +1,11 @@
-// Swagger UI, set up. It darkens by a class instead of asking the browser.
+// Configures Swagger UI. It switches to dark mode by a class on the root element, not by a media query.
 const root = document.documentElement;
 const dark = matchMedia('(prefers-color-scheme: dark)');
-const follow = () => root.classList.toggle('dark-mode', dark.matches);
-dark.addEventListener('change', follow);
-follow();
+const applyMode = () => root.classList.toggle('dark-mode', dark.matches);
+dark.addEventListener('change', applyMode);
+applyMode();
 
-// It leaves some of what can be typed into or pressed without a name for those who do not see it.
+// Swagger UI leaves some inputs and buttons without an accessible name.
 const names = {
   '.copy-to-clipboard button': 'Copy',
   'textarea.body-param__text': 'Request body',
@@ -20,21 +20,21 @@ new MutationObserver(() => {
   }
 }).observe(document.getElementById('document'), { childList: true, subtree: true });
 
-// The page says above what the document is, and there is one server: this one.
-const nothing = () => null;
+// The page has its own introduction, and the only server is this one, so both components render nothing.
+const empty = () => null;
 
 SwaggerUIBundle({
   url: 'openapi.json',
   dom_id: '#document',
   presets: [SwaggerUIBundle.presets.apis],
-  plugins: [{ components: { InfoContainer: nothing, ServersContainer: nothing } }],
+  plugins: [{ components: { InfoContainer: empty, ServersContainer: empty } }],
   layout: 'BaseLayout',
   displayRequestDuration: true,
-  // The one of its themes whose every colour can be read on both of its grounds.
+  // The only theme whose colours all have enough contrast in light and dark mode.
   syntaxHighlight: { theme: 'obsidian' },
-  // The operations first; the schemas stand folded below them.
+  // Show the schemas collapsed, below the operations.
   defaultModelsExpandDepth: 0,
-  // This document and no other, whatever the address says; nobody is asked whether it is valid; nothing is kept.
+  // Ignore URL parameters that name another document, call no external validator, and store no credentials.
   queryConfigEnabled: false,
   validatorUrl: null,
   persistAuthorization: false,

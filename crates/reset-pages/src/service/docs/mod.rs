@@ -1,7 +1,8 @@
-//! `GET /docs`: the OpenAPI document of this very server, to read and to try. Swagger UI renders it; page, script and
-//! style sheet all come from here.
+//! `GET /docs`: the interactive API reference. Swagger UI renders the OpenAPI document of this server; the page, the
+//! script and the style sheet are all served from here.
 //!
-//! Every link is relative, to the folder that `/docs` lies in, so that the page works under a host's or a proxy's prefix.
+//! Every link is relative to the folder of `/docs`, so that the page works under the path prefix of a host
+//! application or a proxy.
 
 pub(super) mod asset;
 
@@ -17,17 +18,17 @@ use reset_http::route::Call;
 const STYLE: &str = include_str!("docs.css");
 const SCRIPT: &str = include_str!("docs.js");
 
-/// What is around Swagger UI.
+/// Template of the page around Swagger UI.
 #[derive(Template)]
 #[template(path = "docs.html")]
 struct Page {
     style: &'static str,
     script: &'static str,
-    /// Of Swagger UI.
+    /// Version of Swagger UI.
     version: &'static str,
 }
 
-/// The page and the policy that its browser is to follow.
+/// The rendered page and its Content-Security-Policy.
 pub(super) struct Docs {
     html: Bytes,
     policy: HeaderValue,
@@ -36,13 +37,13 @@ pub(super) struct Docs {
 impl Docs {
     pub(super) fn new() -> Self {
         let page = Page { style: STYLE, script: SCRIPT, version: env!("SWAGGER_UI_VERSION") };
-        let html = page.render().expect("a template over texts that is written into memory");
+        let html = page.render().expect("rendering a template into memory cannot fail");
         Self { html: html.into(), policy: policy() }
     }
 }
 
-/// Nothing comes from elsewhere and nothing goes there; of what is on the page itself, only our own may run. Swagger UI's
-/// style sheet has its pictures in it, as `data:`.
+/// Builds the Content-Security-Policy: resources and requests only from and to this server, inline only the page's own
+/// style sheet and script. Swagger UI's style sheet embeds its images as `data:` URLs.
 fn policy() -> HeaderValue {
     let policy = format!(
         "default-src 'none'; style-src {} 'self'; script-src {} 'self'; img-src data:; \
@@ -54,8 +55,8 @@ fn policy() -> HeaderValue {
 }
 
 #[utoipa::path(get, path = "/docs", operation_id = "docs", tag = "polyreset",
-    summary = "This document, to read and to try",
-    responses((status = 200, description = "This document as a page, every operation to be tried on this server",
+    summary = "Interactive API reference",
+    responses((status = 200, description = "This document as a page that can send every request to this server",
         body = String, content_type = "text/html")))]
 pub(super) async fn show(docs: Arc<Docs>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     Ok(html::page(StatusCode::OK, docs.html.clone(), &docs.policy))
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_loaded_from_elsewhere_and_every_link_is_relative() {
+    fn page_loads_no_external_resource_and_every_link_is_relative() {
         let html = html();
         for absent in
             ["http:", "https:", "\"//", "'//", "\"/", "'/", "@import", "url(", "<base", "<iframe", "<form"]
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_allows_what_is_on_this_page_and_in_these_files_and_nothing_else() {
+    fn policy_allows_only_the_inline_and_local_style_sheet_and_script() {
         let (html, policy) = (html(), Docs::new().policy);
         let between = |start: &str, end: &str| html.split(start).nth(1).unwrap().split(end).next().unwrap();
         let (style, script) = (between("<style>", "</style>"), between("<script>", "</script>"));
@@ -114,20 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn no_address_can_make_the_page_show_another_document_or_ask_anybody_about_it() {
-        for set in [
+    fn url_parameters_cannot_load_another_document_or_a_validator() {
+        for setting in [
             "url: 'openapi.json'",
             "queryConfigEnabled: false",
             "validatorUrl: null",
             "persistAuthorization: false",
         ] {
-            assert!(SCRIPT.contains(set), "{set}");
+            assert!(SCRIPT.contains(setting), "{setting}");
         }
         assert!(!SCRIPT.contains("location"));
     }
 
     #[test]
-    fn without_javascript_the_page_says_where_the_document_is() {
+    fn page_without_javascript_links_to_the_document() {
         let html = html();
         let without = html.split("<noscript>").nth(1).unwrap().split("</noscript>").next().unwrap();
         assert!(
