@@ -1,17 +1,19 @@
-//! The wire: four API dialects as tables of rows, and the neutral half of every front-end.
+//! Wire formats: four API dialects as route tables, and the framework-independent half of every HTTP front-end.
 //!
-//! This is the only crate that knows JSON. It knows no web framework: a front-end walks [`Api::routes`],
-//! registers each row natively and hands matched requests to [`Api::answer`].
+//! This is the only crate that reads and writes JSON bodies. It depends on no web framework: an HTTP front-end
+//! iterates over [`Api::routes`], registers each route natively and passes matched requests to [`Api::answer`].
 //!
 //! # How to add a dialect
-//! 1. A folder with a `mod.rs`: its `DialectSettings`, and `pub fn dialect(settings) -> Dialect`, the table.
-//! 2. A file for each endpoint: `run` decodes, calls one use case, renders; `#[utoipa::path]` above it is its
-//!    documentation.
-//! 3. `error.rs`: an exhaustive match from each use case's errors, and from [`common_error::CommonError`], to bytes.
-//! 4. One field in [`DialectSettings`], with its defaults, one line in [`dialects`], and its name in [`NAMES`].
+//! 1. Add a folder whose `mod.rs` has the dialect's settings struct and the route table:
+//!    `pub fn dialect(settings) -> Dialect`.
+//! 2. Add one file per endpoint. Its `run` decodes the request, calls one use case and renders the response; the
+//!    `#[utoipa::path]` attribute above it is the API documentation.
+//! 3. Add an `error.rs` that maps each use case's errors and [`common_error::CommonError`] to response bytes, with
+//!    an exhaustive match.
+//! 4. Add a field with defaults to [`DialectSettings`], a line to [`dialects`], and the name to [`NAMES`].
 //!
-//! Routes on every front-end, the OpenAPI documents, the worker's mails and the generic conformance cases
-//! follow from the table.
+//! The routes of every HTTP front-end, the OpenAPI documents, the worker's mails and the generic conformance cases
+//! are derived from the table.
 
 pub mod admin;
 pub mod api;
@@ -50,10 +52,11 @@ pub use route::{Dialect, Endpoint, Route};
 pub use settings::DialectSettings;
 pub use wire::{iso, to_json_pretty};
 
-/// Every dialect by its name, served or not.
+/// Names of all dialects, including those that are not served.
 pub const NAMES: [&str; 4] = [px0::NAME, worthai::NAME, strapi::NAME, insforge::NAME];
 
-/// The dialects that are served, and our own paths last.
+/// Returns the dialects that `settings` enable, followed by the hosted pages, the demo, and polyreset's own paths
+/// such as `/healthz`, which always come last.
 pub fn dialects(settings: DialectSettings) -> Vec<Dialect> {
     let stories = settings.demo.as_ref().map(|_| demo::stories(&settings)).unwrap_or_default();
     let DialectSettings { px0, worthai, strapi, insforge, pages, demo } = settings;
