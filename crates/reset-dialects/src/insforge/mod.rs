@@ -207,7 +207,7 @@ impl InsForgeSettings {
                 InsForgeError::from(ExchangeError::Invalid),
             ),
             Method::Link => (
-                ("parse the link", "resetPasswordLink"),
+                ("open the link", "resetPasswordLink"),
                 vec![TOKEN],
                 None,
                 "192 random bits and a keyed tag".to_owned(),

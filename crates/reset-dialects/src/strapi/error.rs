@@ -238,7 +238,7 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
             plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", "UnsupportedMediaTypeError")
         }
         CommonError::Failure => {
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server StrapiError", "InternalServerError")
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "InternalServerError")
         }
         // dialects.md 3: Strapi's own limiter.
         CommonError::TooMany { retry_after: wait } => retry_after(

@@ -114,7 +114,7 @@ struct Session {
             headers(("Retry-After" = u64, description = "Seconds to wait")),
             example = json!({"code": 429, "message": "Too many requests, please try again later.", "data": null, "error": {"status": 429, "name": "RateLimitError", "message": "Too many requests, please try again later.", "details": {}}})),
         (status = "default", description = "Anything else that went wrong; the code is unspent", body = Failure,
-            example = json!({"code": 500, "message": "Internal Server StrapiError", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server StrapiError", "details": {}}}))))]
+            example = json!({"code": 500, "message": "Internal Server Error", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server Error", "details": {}}}))))]
 pub(super) async fn run(strapi: Arc<StrapiSettings>, call: Call) -> Result<Response<Bytes>, StrapiError> {
     strapi.admit()?;
     let (code, password) = decode(&strapi, &call)?;

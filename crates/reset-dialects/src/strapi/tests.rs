@@ -289,7 +289,7 @@ async fn a_private_deployment_forbids_everything_before_it_reads_anything() {
 async fn a_failing_store_is_an_internal_error_and_leaves_the_code_unspent() {
     let bench = Bench::new(settings()).await;
     let code = bench.code("ann@example.org").await;
-    let internal = failure(500, "InternalServerError", "Internal Server StrapiError", "{}");
+    let internal = failure(500, "InternalServerError", "Internal Server Error", "{}");
     bench.memory.store.set_outage(Outage::Only("redeem"));
     assert_eq!(bench.reset(&code, "a new password").await, internal);
     bench.memory.store.set_outage(Outage::Everything);
@@ -306,7 +306,7 @@ fn what_never_reaches_an_endpoint_has_the_same_body() {
         (CommonError::BodyTooLarge, 413, "PayloadTooLargeError", "Payload Too Large"),
         (CommonError::BodyUnreadable, 400, "ValidationError", "Invalid request body"),
         (CommonError::NotJson, 415, "UnsupportedMediaTypeError", "Unsupported Media Type"),
-        (CommonError::Failure, 500, "InternalServerError", "Internal Server StrapiError"),
+        (CommonError::Failure, 500, "InternalServerError", "Internal Server Error"),
     ] {
         assert_eq!(told(&super::error::render(&error)), failure(code, name, message, "{}"));
     }

@@ -248,7 +248,7 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
         ),
         CommonError::Failure => fail(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "Internal Server WorthaiError".into(),
+            "Internal Server Error".into(),
             "UNKNOWN_ERROR",
             "InternalServerError",
         ),

@@ -56,7 +56,7 @@ pub(super) struct Accepted {
             headers(("Retry-After" = u64, description = "Seconds to wait")),
             example = json!({"status": "fail", "message": "Too many requests", "errorCode": "ERR_TOO_MANY_REQUESTS", "data": {"errorName": "RateLimitError"}})),
         (status = 500, description = "The server failed; nothing was accepted", body = Failure,
-            example = json!({"status": "error", "message": "Internal Server WorthaiError", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}}))))]
+            example = json!({"status": "error", "message": "Internal Server Error", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}}))))]
 pub(super) async fn run(_: Arc<WorthaiSettings>, call: Call) -> Result<Response<Bytes>, WorthaiError> {
     let email = Some(decode(&call)?);
     call.resets.request(call.reset_request(NAME, email, None, Disclosure::Never)).await?;

@@ -66,7 +66,7 @@ pub(super) struct Changed {
                 ("invalid_signature" = (summary = "Forged or malformed token",
                     value = json!({"status": "error", "message": "invalid signature", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "JsonWebTokenError"}}))),
                 ("failure" = (summary = "The server failed",
-                    value = json!({"status": "error", "message": "Internal Server WorthaiError", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}})))))))]
+                    value = json!({"status": "error", "message": "Internal Server Error", "errorCode": "UNKNOWN_ERROR", "data": {"errorName": "InternalServerError"}})))))))]
 pub(super) async fn run(worthai: Arc<WorthaiSettings>, call: Call) -> Result<Response<Bytes>, WorthaiError> {
     let (token, password) = decode(&worthai, &call)?;
     let guess = call.acquire(LimitClass::Token).await?;

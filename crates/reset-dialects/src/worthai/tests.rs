@@ -22,7 +22,7 @@ use crate::{Api, ServeOptions, common_error::CommonError, jwt};
 
 const EXPIRED: &str = r#"{"status":"fail","message":"This reset password link has expired","errorCode":"INVALID","data":{"errorName":"SignInApiError"}}"#;
 const INVALID_SIGNATURE: &str = r#"{"status":"error","message":"invalid signature","errorCode":"UNKNOWN_ERROR","data":{"errorName":"JsonWebTokenError"}}"#;
-const FAILURE: &str = r#"{"status":"error","message":"Internal Server WorthaiError","errorCode":"UNKNOWN_ERROR","data":{"errorName":"InternalServerError"}}"#;
+const FAILURE: &str = r#"{"status":"error","message":"Internal Server Error","errorCode":"UNKNOWN_ERROR","data":{"errorName":"InternalServerError"}}"#;
 const UNAUTHORIZED: &str = r#"{"message":"Unauthorized","errorCode":"ERR_UNAUTHORIZED"}"#;
 const FORBIDDEN: &str = r#"{"message":"Forbidden","errorCode":"ERR_FORBIDDEN"}"#;
 const CHANGED: &str = r#"{"status":"success","message":"Password Changed successfully"}"#;
