@@ -34,8 +34,8 @@ pub struct DialectSettings {
 }
 
 impl DialectSettings {
-    /// Returns every dialect and the hosted pages with the defaults of profile `compatible` (docs/settings.md), without
-    /// the demo. Keys are derived from `root`; links start with `public_url`.
+    /// Returns every dialect and the hosted pages with the defaults of profile `compatible` (docs/settings.md),
+    /// without the demo. Keys are derived from `root`; links start with `public_url`.
     pub fn defaults(root: &Key, public_url: &str) -> Self {
         let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
         let page = format!("{public_url}/reset");

@@ -116,8 +116,8 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> InsForgeError {
 
 impl From<InsForgeError> for Response<Bytes> {
     fn from(error: InsForgeError) -> Self {
-        // The texts are InsForge's, without the submitted `redirectTo` (R36). InsForge's document defines the 401 without
-        // a body; `AUTH_UNAUTHORIZED` is the name that InsForge uses in its other 401s.
+        // The texts are InsForge's, without the submitted `redirectTo` (R36). InsForge's document defines the 401
+        // without a body; `AUTH_UNAUTHORIZED` is the name that InsForge uses in its other 401s.
         match error {
             InsForgeError::Undecodable => respond(
                 StatusCode::BAD_REQUEST,

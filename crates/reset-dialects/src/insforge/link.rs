@@ -70,8 +70,8 @@ fn token_of_query(query: &str) -> Result<Cow<'_, str>, InsForgeError> {
     Err(InsForgeError::Issues(issue.into()))
 }
 
-/// Returns a redirect without a body. Express repeats the URL in the body, which would copy the token into anything that
-/// records bodies; browsers do not show it (R34).
+/// Returns a redirect without a body. Express repeats the URL in the body, which would copy the token into anything
+/// that records bodies; browsers do not show it (R34).
 fn redirect(to: &Url) -> Response<Bytes> {
     let mut location = HeaderValue::from_str(to.as_str()).expect("a parsed URL is ASCII");
     location.set_sensitive(true);

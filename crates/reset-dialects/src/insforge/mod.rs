@@ -59,12 +59,12 @@ pub struct InsForgeSettings {
     pub token_ttl: Duration,
     /// Maximum attempts per code. Default 3, as in InsForge.
     pub max_attempts: u32,
-    /// Whether the hosted pages are served. They are the target of links whose request named none; without them, no link
-    /// replaces a code. Default true.
+    /// Whether the hosted pages are served. They are the target of links whose request named none; without them, no
+    /// link replaces a code. Default true.
     pub pages: bool,
     /// Keys of the authentication tags at the end of the tokens.
     pub tags: Keyring,
-    /// Rules for a new password.
+    /// Policy for new passwords.
     pub policy: Policy,
 }
 
@@ -130,9 +130,9 @@ impl InsForgeSettings {
         self.allowed.admit(url).map(|target| target.as_str().to_owned())
     }
 
-    /// Returns how tickets are issued and mailed. Codes are unique per account, link tokens across the dialect. While the
-    /// budgets for wrong codes are exhausted, links are mailed instead of codes, so that an attacker cannot lock out the
-    /// owner (R50).
+    /// Returns how tickets are issued and mailed. Codes are unique per account, link tokens across the dialect.
+    /// While the budgets for wrong codes are exhausted, links are mailed instead of codes, so that an attacker
+    /// cannot lock out the owner (R50).
     fn policies(&self) -> IssuePolicies {
         let link = IssuePolicy {
             format: Arc::new(self.tokens()),

@@ -1,8 +1,8 @@
 //! The allow-list of redirect targets. It matches exactly, and an empty list allows nothing (R33).
 //!
-//! A target is checked both as text and as a parsed URL, and both must name the same host. Text that a URL parser would
-//! silently repair (backslashes, tabs, look-alike letters, percent signs in a host) is rejected. Scheme, host and port
-//! must then equal those of one pattern, and so must the rest of the URL, including query and fragment.
+//! A target is checked both as text and as a parsed URL, and both must name the same host. Text that a URL parser
+//! would silently repair (backslashes, tabs, look-alike letters, percent signs in a host) is rejected. Scheme, host
+//! and port must then equal those of one pattern, and so must the rest of the URL, including query and fragment.
 //!
 //! # Patterns
 //! A subset of InsForge's globs is supported, each narrower than the original:
@@ -90,8 +90,8 @@ impl Target {
         )
     }
 
-    /// Sets or removes query keys as a browser's `URLSearchParams` does: an existing key keeps its position, a new one is
-    /// appended.
+    /// Sets or removes query keys as a browser's `URLSearchParams` does: an existing key keeps its position, a new
+    /// one is appended.
     fn with<'a>(self, keys: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Url {
         let mut url = self.0;
         let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();

@@ -38,7 +38,7 @@ pub struct Px0Settings {
     pub code_ttl: Duration,
     /// Format of the codes.
     pub codes: Codes,
-    /// Rules for a new password.
+    /// Policy for new passwords.
     pub policy: Policy,
 }
 

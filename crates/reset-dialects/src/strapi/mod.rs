@@ -51,7 +51,7 @@ pub struct StrapiSettings {
     pub issue_jwt: bool,
     /// Whether the public role may use the routes; if not, they return 403. Default yes.
     pub public: bool,
-    /// Rules for a new password.
+    /// Policy for new passwords.
     pub policy: Policy,
 }
 

@@ -218,8 +218,8 @@ fn weak(weakness: Weakness) -> String {
     }
 }
 
-/// Renders the errors common to all dialects. worthai documents none of them, so they have its error format, with codes
-/// like those of its shared errors.
+/// Renders the errors common to all dialects. worthai documents none of them, so they have its error format, with
+/// codes like those of its shared errors.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     match error {
         CommonError::NotFound { .. } => {

@@ -48,7 +48,7 @@ pub struct WorthaiSettings {
     pub jwt_keys: Keyring,
     /// The response to a forged or malformed token.
     pub forged: Forged,
-    /// Rules for a new password.
+    /// Policy for new passwords.
     pub policy: Policy,
 }
 

@@ -28,8 +28,8 @@ const JTI: usize = 16;
 /// Tolerated clock skew in seconds: the signing server's clock may be this far ahead (R66).
 const SKEW: i64 = 5;
 
-/// Reset tokens signed with the current key or a previous one. All claims are validated before any query; the ticket is
-/// then looked up by the `jti`.
+/// Reset tokens signed with the current key or a previous one. All claims are validated before any query; the ticket
+/// is then looked up by the `jti`.
 pub(super) struct ResetToken {
     keys: Keyring,
     lifetime: Duration,
@@ -88,8 +88,8 @@ impl ResetToken {
         Self { keys, lifetime }
     }
 
-    /// Validates a token at `now` and returns its `jti`. The order of the checks is the contract's: signature, purpose,
-    /// times.
+    /// Validates a token at `now` and returns its `jti`. The order of the checks is the contract's: signature,
+    /// purpose, times.
     pub(super) fn parse(&self, presented: &str, now: Timestamp) -> Result<TicketSecret, Defect> {
         let Verified { typ, claims } = jwt::verify_with_any::<Presented>(&self.keys, presented)?;
         let purpose = (typ.as_deref(), claims.iss.as_deref(), claims.aud.as_deref());
@@ -118,8 +118,9 @@ impl ResetToken {
 }
 
 impl ResetToken {
-    /// Returns the claim `exp`. It is rounded down like `iat`, so that the token states exactly the configured lifetime
-    /// (R66). A lifetime under a minute, as in tests, is rounded up, because rounding down could leave nothing of it.
+    /// Returns the claim `exp`. It is rounded down like `iat`, so that the token states exactly the configured
+    /// lifetime (R66). A lifetime under a minute, as in tests, is rounded up, because rounding down could leave
+    /// nothing of it.
     fn end(&self, minted: Timestamp) -> i64 {
         let end = minted.plus(self.lifetime);
         if self.lifetime < Duration::from_secs(60) { end.as_secs_ceil() } else { end.as_secs() }
