@@ -1,4 +1,4 @@
-//! The rows of the second listener, for operators and their monitoring: `/metrics`, and nothing that people reach.
+//! The routes of the separate admin listener, for operators and monitoring: `/metrics`.
 
 use std::sync::Arc;
 
@@ -16,27 +16,28 @@ use reset_http::{
 /// Name of the dialect.
 pub(crate) const NAME: &str = "admin";
 
-/// The text format of `OpenMetrics`, which Prometheus reads.
+/// Content type of the `OpenMetrics` text format, which Prometheus reads.
 const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
-/// Whoever knows the figures.
+/// A source of metrics.
 #[async_trait]
 pub(crate) trait MetricsSource: Send + Sync {
-    /// All of them, in the text format of `OpenMetrics` 1.0.
+    /// Returns all metrics in the text format of `OpenMetrics` 1.0.
     async fn text(&self) -> String;
 }
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "polyreset's second listener", version = "1.0.0", description = "For operators."),
+    info(title = "polyreset admin", version = "1.0.0",
+        description = "Operations of the admin listener, for operators and monitoring."),
     paths(metrics),
-    tags((name = "admin", description = "For operators"))
+    tags((name = "admin", description = "Monitoring"))
 )]
 struct Document;
 
-/// The rows.
-pub(crate) fn dialect(figures: &Arc<dyn MetricsSource>) -> Dialect {
+/// Returns the routes of the admin listener, which serve `source`.
+pub(crate) fn dialect(source: &Arc<dyn MetricsSource>) -> Dialect {
     Dialect {
         name: NAME,
         owns: vec![String::new()],
@@ -44,7 +45,7 @@ pub(crate) fn dialect(figures: &Arc<dyn MetricsSource>) -> Dialect {
         errors: ErrorRenderer::Fixed(problem::render),
         rows: vec![(
             "/metrics".to_owned(),
-            vec![Endpoint::new(Method::GET, EndpointKind::Read, figures, metrics)],
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, source, metrics)],
         )],
         policies: None,
         document: Document::openapi(),
@@ -55,9 +56,10 @@ pub(crate) fn dialect(figures: &Arc<dyn MetricsSource>) -> Dialect {
     }
 }
 
-#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "admin", summary = "Metrics",
-    responses((status = 200, description = "Metrics in the text format of `OpenMetrics`", body = String,
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "admin", summary = "Get metrics",
+    description = "Returns all metrics of this process, for Prometheus and compatible collectors.",
+    responses((status = 200, description = "All metrics, in the `OpenMetrics` text format", body = String,
         content_type = "application/openmetrics-text")))]
-async fn metrics(figures: Arc<dyn MetricsSource>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    Ok(reply(StatusCode::OK, OPENMETRICS, figures.text().await))
+async fn metrics(source: Arc<dyn MetricsSource>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+    Ok(reply(StatusCode::OK, OPENMETRICS, source.text().await))
 }

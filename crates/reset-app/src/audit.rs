@@ -1,4 +1,4 @@
-//! The audit as it leaves: JSON lines, one event a line, behind a line that says where the chain begins.
+//! The export format of the audit log: JSON Lines, one event per line, after a first line with the start of the chain.
 
 use reset_core::{
     account::AccountId,
@@ -16,11 +16,11 @@ use reset_http::wire::iso;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
-    /// The mark behind which the events follow.
+    /// The mark that the first event follows.
     after: String,
 }
 
-/// Every other line. The seal covers all of it but `time`, which is `at` for people to read.
+/// Every other line. The seal covers all fields but `time`, which repeats `at` in readable form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -43,23 +43,23 @@ struct Line {
     seal: String,
 }
 
-/// Why an export does not hold.
+/// Why the verification of an export fails.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BadExport {
-    /// A line is none of ours.
-    #[error("line {0} is none of an export: it is damaged, or something else")]
+    /// A line does not parse.
+    #[error("line {0} is not valid in an audit export: the file is damaged, or it is not an export")]
     Line(usize),
-    /// The chain is broken.
+    /// The chain of seals is broken.
     #[error(transparent)]
     Broken(#[from] Broken),
 }
 
-/// The first line of an export that begins behind `after`.
+/// Returns the first line of an export whose events follow the mark `after`.
 pub(crate) fn head(after: Mark) -> String {
     line(&Head { after: after.to_string() })
 }
 
-/// The line of one event.
+/// Returns the line of one event.
 pub(crate) fn event(sealed: &Sealed) -> String {
     let Sealed { mark, event } = sealed;
     line(&Line {
@@ -78,16 +78,16 @@ pub(crate) fn event(sealed: &Sealed) -> String {
     })
 }
 
-/// Walks along an export.
+/// Verifies an export line by line. If `known` is given, the chain must contain that mark.
 ///
 /// # Errors
-/// [`BadExport`], at the first line that does not hold.
+/// Returns [`BadExport`] for the first line that does not parse or whose seal is wrong.
 pub(crate) fn verify<'a>(
     lines: impl IntoIterator<Item = &'a str>,
     sealer: Sealer,
     known: Option<Mark>,
 ) -> Result<Verified, BadExport> {
-    let mut lines = lines.into_iter().enumerate().map(|(place, line)| (place + 1, line));
+    let mut lines = lines.into_iter().enumerate().map(|(index, line)| (index + 1, line));
     let first = lines.next().and_then(|(_, line)| serde_json::from_str::<Head>(line).ok());
     let after = first.and_then(|head| Mark::parse(&head.after)).ok_or(BadExport::Line(1))?;
     let (mut walk, mut count) = (Walk::new(sealer, after, known)?, 0);
@@ -101,7 +101,7 @@ pub(crate) fn verify<'a>(
 fn read(text: &str) -> Option<Sealed> {
     let line: Line = serde_json::from_str(text).ok()?;
     let at = Timestamp::from_millis(line.at);
-    // What people read has to be what is sealed.
+    // `time` is not sealed itself, so it must match the sealed `at`.
     if line.time != iso(at) {
         return None;
     }
@@ -120,7 +120,7 @@ fn read(text: &str) -> Option<Sealed> {
 }
 
 fn line(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("texts and numbers") + "\n"
+    serde_json::to_string(value).expect("lines are structs of strings and numbers") + "\n"
 }
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_export_is_a_line_an_event_and_holds() {
+    fn export_has_one_line_per_event_and_verifies() {
         let lines = export();
         assert_eq!(verified(&lines), Ok(18));
         assert!(lines.iter().all(|line| line.matches('\n').count() == 1 && line.ends_with('\n')));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_line_is_found() {
+    fn changed_and_removed_lines_are_detected() {
         for (of, to) in [
             ("192.0.2.7", "192.0.2.8"),
             ("\"detail\":\"a", "\"detail\":\"b"),
@@ -181,14 +181,14 @@ mod tests {
         }
         let mut lines = export();
         lines[3] = lines[3].replace("14:40:00", "15:40:00");
-        assert_eq!(verified(&lines), Err(BadExport::Line(4)), "what people read");
+        assert_eq!(verified(&lines), Err(BadExport::Line(4)), "the readable time");
         lines = export();
         lines.remove(3);
         assert_eq!(verified(&lines), Err(BadExport::Broken(Broken::At(3))));
     }
 
     #[test]
-    fn what_is_no_export_is_refused() {
+    fn other_files_are_rejected() {
         assert_eq!(verified(&[]), Err(BadExport::Line(1)));
         assert_eq!(verified(&["{}".to_owned()]), Err(BadExport::Line(1)));
         assert_eq!(verified(&[head(Mark::START), "{}".to_owned()]), Err(BadExport::Line(2)));

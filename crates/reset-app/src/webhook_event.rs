@@ -1,4 +1,4 @@
-//! What other systems are told: one event, signed by Standard Webhooks
+//! The webhook that announces a completed reset, signed as Standard Webhooks specify
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -14,24 +14,24 @@ use zeroize::Zeroizing;
 
 use reset_http::wire::iso;
 
-/// The prefix of a secret in its usual notation.
+/// The usual prefix of a webhook secret.
 const PREFIX: &str = "whsec_";
-/// Least and most bytes of a secret, as the specification says.
+/// Allowed length of a secret in bytes, from the specification.
 const SECRET: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// What signs events. No `Debug`.
+/// The key that signs webhooks. It has no `Debug`, so that no log can show it.
 #[derive(Clone)]
 pub(crate) struct WebhookSecret(Zeroizing<Vec<u8>>);
 
 impl WebhookSecret {
-    /// Reads `whsec_` and base64, or base64 alone, of 24 to 64 bytes; nothing for anything else.
+    /// Parses 24 to 64 bytes in base64, with or without the prefix `whsec_`. Returns `None` for anything else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = STANDARD.decode(text.strip_prefix(PREFIX).unwrap_or(text)).ok().map(Zeroizing::new)?;
         SECRET.contains(&bytes.len()).then_some(Self(bytes))
     }
 
     fn sign(&self, id: &str, seconds: i64, body: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC accepts keys of any length");
         mac.update(format!("{id}.{seconds}.{body}").as_bytes());
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
     }
@@ -50,7 +50,8 @@ struct Data<'a> {
     dialect: &'a str,
 }
 
-/// The request that tells `url` of `event`, signed at `now`. Every try of one event has the same `webhook-id`.
+/// Builds the request that sends `event` to `url`, signed at `now`. Every attempt for an event has the same
+/// `webhook-id`.
 pub(crate) fn request(
     url: &Uri,
     secret: &WebhookSecret,
@@ -59,7 +60,7 @@ pub(crate) fn request(
 ) -> Request<String> {
     let data = Data { account: event.account.as_str(), dialect: &event.dialect };
     let body = Body { r#type: "password.reset", timestamp: iso(event.at), data };
-    let body = serde_json::to_string(&body).expect("texts alone");
+    let body = serde_json::to_string(&body).expect("the body is a struct of strings");
     let (id, seconds) = (event.id.as_str(), now.as_millis().div_euclid(1000));
     let signature = secret.sign(id, seconds, &body);
     let [webhook_id, webhook_timestamp, webhook_signature] =
@@ -70,7 +71,7 @@ pub(crate) fn request(
         .header(webhook_id, id)
         .header(webhook_timestamp, seconds)
         .header(webhook_signature, signature);
-    request.body(body).expect("a URL that was parsed, and header values of base64 and digits")
+    request.body(body).expect("the URL was parsed before, and header values are base64 and digits")
 }
 
 #[cfg(test)]
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_vector_of_the_specification_is_signed_alike() {
+    fn signature_matches_the_vector_of_the_specification() {
         // From the specification's reference libraries.
         let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         assert_eq!(
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_told_with_an_id_that_every_try_repeats() {
+    fn attempts_share_the_id_and_body_but_not_the_signature() {
         let secret = WebhookSecret::parse("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let event = PasswordReset {
             id: JobId::new("e1"),
@@ -113,10 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_has_24_to_64_bytes() {
-        for (bytes, taken) in [(23, false), (24, true), (64, true), (65, false)] {
+    fn secret_must_have_24_to_64_bytes() {
+        for (bytes, accepted) in [(23, false), (24, true), (64, true), (65, false)] {
             let text = format!("whsec_{}", STANDARD.encode(vec![7; bytes]));
-            assert_eq!(WebhookSecret::parse(&text).is_some(), taken, "{bytes}");
+            assert_eq!(WebhookSecret::parse(&text).is_some(), accepted, "{bytes}");
         }
         assert!(WebhookSecret::parse("whsec_!").is_none());
     }

@@ -10,10 +10,10 @@ use reset_core::keys::Key;
 use reset_http::{client::Client, route::Dialect};
 pub use settings::DialectSettings;
 
-/// Every dialect by its name, served or not.
+/// Names of all dialects, including those that are not served.
 pub const NAMES: [&str; 4] = [px0::NAME, worthai::NAME, strapi::NAME, insforge::NAME];
 
-/// The dialects that these settings serve.
+/// Returns the dialects that `settings` enable.
 pub fn dialects(settings: DialectSettings) -> Vec<Dialect> {
     let DialectSettings { px0, worthai, strapi, insforge } = settings;
     [

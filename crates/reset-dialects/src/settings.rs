@@ -1,4 +1,4 @@
-//! What a deployment decides about the wire, and the defaults of profile `compatible`.
+//! The settings of the dialects, with the defaults of profile `compatible`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{insforge, px0, strapi, worthai};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A section for each dialect. One that is `None` is not served.
+/// The settings of each dialect. A dialect whose settings are `None` is not served.
 #[derive(Clone, Default)]
 pub struct DialectSettings {
     /// px0.
@@ -25,8 +25,8 @@ pub struct DialectSettings {
 }
 
 impl DialectSettings {
-    /// Every dialect with the defaults of interface.md in profile `compatible`: keys derived from `root`,
-    /// links to `public_url`. There is no demo.
+    /// Returns every dialect and the hosted pages with the defaults of profile `compatible` (docs/settings.md),
+    /// without the demo. Keys are derived from `root`; links start with `public_url`.
     pub fn defaults(root: &Key, public_url: &str) -> Self {
         let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
         let page = format!("{public_url}/reset");

@@ -1,8 +1,8 @@
-//! The neutral half of every front-end: rows in, answers out.
+//! The framework-independent half of every HTTP front-end: route tables in, responses out.
 //!
-//! Whatever is visible on the wire is decided here or below, once: statuses, bodies, headers, the 404, 405,
-//! 413 and 415 of each dialect, CORS, time-outs and panics turned into answers. What is invisible on the wire
-//! (matching, extraction, limits while reading, listening, shutdown) is each framework's own.
+//! Everything visible on the wire is decided once, here or in the modules that this one calls: statuses, bodies,
+//! headers, each dialect's 404, 405, 413 and 415, CORS, and the responses to timeouts and panics. Everything else
+//! (matching, extraction, body limits while reading, listening, shutdown) belongs to the web framework.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -23,20 +23,22 @@ use crate::{
     route::{Call, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
 };
 
-/// Longest time for one answer. The slowest honest one waits for a hashing thread (5 s) and a commit.
+/// Timeout for one handler. The slowest legitimate request waits up to 5 s for a hashing thread, and then for a
+/// commit.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Largest head of a request in bytes, written without spare white space (R40). Each server measures.
+/// Maximum size of a request head in bytes, counted without optional whitespace (R40). The listener of each server
+/// enforces it.
 pub const HEAD_MAX: usize = 16 * 1024;
 
-/// Header that carries a trigger's reference (interface.md, Answers).
+/// Response header with the reference of a reset request, for support and for the `trace` command.
 pub const REFERENCE: HeaderName = HeaderName::from_static("x-reset-reference");
 
-/// What an answer that is no page may do in a browser.
-const NOTHING: HeaderValue =
+/// Content security policy of every response that is not a hosted page: the browser may load nothing.
+const DENY_ALL: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 
-/// The rows of every dialect, ready to be served. Cheap to clone.
+/// The routes of all dialects, ready to be served. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     inner: Arc<Inner>,
@@ -54,26 +56,27 @@ struct Inner {
     observer: Option<Arc<dyn Observer>>,
 }
 
-/// Which dialect answers for unknown paths under a prefix.
+/// A path prefix, and the error renderer of the dialect that answers unknown paths below it.
 struct Owner {
     prefix: String,
     errors: ErrorRenderer,
 }
 
-/// How the rows are served.
+/// How an [`Api`] serves its routes.
 #[derive(Clone)]
 pub struct ServeOptions {
-    /// Largest accepted body in bytes. Default 64 KiB (interface.md).
+    /// Maximum body size in bytes. Default 64 KiB.
     pub body_limit: usize,
-    /// Origins whose pages may call. Default none.
+    /// Origins allowed by CORS. Default none.
     pub cors_origins: Vec<HeaderValue>,
-    /// Who is believed about a client's address. Default nobody.
+    /// Proxies whose forwarding headers are trusted. Default none.
     pub proxies: TrustedProxies,
-    /// How much one client may do. `None`, the default here and not of a deployment, limits nobody.
+    /// Rate limits per client. `None`, the default of this struct, disables them; a deployment enables them by
+    /// default.
     pub client_limits: Option<ClientLimits>,
-    /// Where replicas count clients together. Default each process for itself.
+    /// Counters that all replicas share. Default `None`: each process counts for itself.
     pub shared: Option<SharedCounters>,
-    /// Who counts answers. Default nobody.
+    /// Receives every response, for metrics. Default none.
     pub observer: Option<Arc<dyn Observer>>,
 }
 
@@ -91,7 +94,7 @@ impl Default for ServeOptions {
 }
 
 impl Api {
-    /// Lays the rows of `dialects` out over the use cases.
+    /// Builds the routes of `dialects` on top of the use cases in `resets`.
     pub fn new(resets: Resets, dialects: Vec<Dialect>, options: ServeOptions) -> Self {
         let (mut routes, mut owners, mut lenient) = (Vec::new(), Vec::new(), Vec::new());
         for dialect in dialects {
@@ -117,17 +120,17 @@ impl Api {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The rows to register.
+    /// Returns the routes to register with the web framework.
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.inner.routes
     }
 
-    /// Largest accepted body in bytes, for paths that match no row.
+    /// Returns the maximum body size in bytes, for requests that match no route.
     pub fn body_limit(&self) -> usize {
         self.inner.body_limit
     }
 
-    /// Answers a request that the front-end matched to `endpoint` of `route`.
+    /// Answers a request that the HTTP front-end matched to `endpoint` of `route`.
     pub async fn answer(
         &self,
         route: &Route,
@@ -136,8 +139,8 @@ impl Api {
     ) -> Response<Bytes> {
         let (begun, (parts, body)) = (Instant::now(), request.into_parts());
         let origin = parts.headers.get(header::ORIGIN).cloned();
-        let triggers = endpoint.kind == EndpointKind::Trigger;
-        let reference = if triggers { self.inner.resets.reference() } else { Reference::stored("") };
+        let is_trigger = endpoint.kind == EndpointKind::Trigger;
+        let reference = if is_trigger { self.inner.resets.reference() } else { Reference::stored("") };
         let body = match body {
             Ok(_)
                 if matches!(endpoint.kind, EndpointKind::Trigger | EndpointKind::Json)
@@ -158,48 +161,51 @@ impl Api {
             }
             Err(error) => route.errors.render(&error, &parts.headers),
         };
-        if triggers {
-            let reference = HeaderValue::from_str(reference.as_str()).expect("a reference is plain ASCII");
+        if is_trigger {
+            let reference = HeaderValue::from_str(reference.as_str()).expect("a reference is ASCII");
             response.headers_mut().insert(REFERENCE, reference);
         }
-        let row = Some((route, Some(&endpoint.method)));
-        self.observe(row, response.status(), begun.elapsed());
+        let matched = Some((route, Some(&endpoint.method)));
+        self.observe(matched, response.status(), begun.elapsed());
         self.finish(origin.as_ref(), response)
     }
 
-    /// Runs the endpoint. A trigger is counted, unless it came to nothing for a fault of its form, or of ours.
+    /// Runs the endpoint. A reset request counts against the client's rate limit if the response is a success or a
+    /// 404; malformed requests and internal errors do not count.
     async fn run(&self, route: &Route, endpoint: &Endpoint, call: Call) -> Response<Bytes> {
-        let asks = endpoint.kind == EndpointKind::Trigger;
-        let permit = if asks { Some(call.acquire(LimitClass::ResetRequest).await) } else { None };
+        let is_trigger = endpoint.kind == EndpointKind::Trigger;
+        let permit = if is_trigger { Some(call.acquire(LimitClass::ResetRequest).await) } else { None };
         let permit = match permit.transpose() {
             Ok(permit) => permit,
             Err(error) => return route.errors.render(&error, &HeaderMap::new()),
         };
-        let answer = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
-        let response = match tokio::time::timeout(TIMEOUT, answer).await {
+        let handler = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
+        let response = match tokio::time::timeout(TIMEOUT, handler).await {
             Ok(Ok(response)) => response,
-            // What was thrown may hold a secret, so it is not looked at (R70).
-            Ok(Err(_)) => failure(route, "a handler panicked"),
-            Err(_) => failure(route, "a handler took too long"),
+            // The panic payload is not logged: it may contain a secret (R70).
+            Ok(Err(_)) => failure(route, "request handler panicked, responded with 500"),
+            Err(_) => failure(route, "request handler exceeded its timeout, responded with 500"),
         };
-        let counts = response.status().is_success() || response.status() == StatusCode::NOT_FOUND;
-        if let Some(permit) = permit.filter(|_| !counts) {
+        let counted = response.status().is_success() || response.status() == StatusCode::NOT_FOUND;
+        if let Some(permit) = permit.filter(|_| !counted) {
             permit.give_back();
         }
         response
     }
 
-    /// Answers a request for a path of ours with a method that it does not have.
+    /// Answers a request whose path matches `route` but whose method does not: 405 with `Allow`.
     pub fn wrong_method(&self, route: &Route, headers: &HeaderMap) -> Response<Bytes> {
         let mut response = route.errors.render(&CommonError::MethodNotAllowed, headers);
-        let allow = HeaderValue::from_str(&route.allow).expect("method names are plain ASCII");
+        let allow = HeaderValue::from_str(&route.allow).expect("method names are ASCII");
         response.headers_mut().insert(header::ALLOW, allow);
         self.observe(Some((route, None)), response.status(), Duration::ZERO);
         self.finish(headers.get(header::ORIGIN), response)
     }
 
-    /// Answers a request that matched no row: once more leniently, where a dialect's real server takes any
-    /// case and a trailing slash, and else with the 404 of the dialect that owns the longest prefix.
+    /// Answers a request that matched no route.
+    ///
+    /// First matches again ignoring case and one trailing slash, for dialects whose original server accepts both.
+    /// Otherwise returns the 404 of the dialect that owns the longest matching prefix.
     pub async fn fallback(&self, request: Request<Result<Bytes, BodyError>>) -> Response<Bytes> {
         let path = request.uri().path();
         let folded = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
@@ -221,39 +227,39 @@ impl Api {
         self.finish(request.headers().get(header::ORIGIN), response)
     }
 
-    /// Who counts clients, where they are limited.
+    /// Returns the rate limiter, or `None` if clients are not limited.
     pub fn rate_limiter(&self) -> Option<&Arc<RateLimiter>> {
         self.inner.limiter.as_ref()
     }
 
-    /// Answers a request of our own making as if it had come over the wire.
+    /// Answers a request that this process built itself, as if it had arrived over the network.
     pub async fn perform(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let row = self.inner.routes.iter().find(|route| route.path == request.uri().path());
-        match row.and_then(|route| Some((route, route.endpoint(request.method())?))) {
+        let route = self.inner.routes.iter().find(|route| route.path == request.uri().path());
+        match route.and_then(|route| Some((route, route.endpoint(request.method())?))) {
             Some((route, endpoint)) => self.answer(route, endpoint, request.map(Ok)).await,
             None => self.fallback(request.map(Ok)).await,
         }
     }
 
-    /// Has an answer counted, where somebody counts.
-    fn observe(&self, row: Option<(&Route, Option<&Method>)>, status: StatusCode, took: Duration) {
+    /// Reports a response to the observer, if there is one.
+    fn observe(&self, matched: Option<(&Route, Option<&Method>)>, status: StatusCode, took: Duration) {
         let Some(observer) = &self.inner.observer else { return };
-        let (dialect, route) = row.map_or(("", ""), |(route, _)| (route.dialect, route.path.as_str()));
-        let method = row.and_then(|(_, method)| method);
+        let (dialect, route) = matched.map_or(("", ""), |(route, _)| (route.dialect, route.path.as_str()));
+        let method = matched.and_then(|(_, method)| method);
         observer.answered(Answered { dialect, route, method, status, took });
     }
 
-    /// What every answer carries.
+    /// Adds the headers that every response carries.
     fn finish(&self, origin: Option<&HeaderValue>, mut response: Response<Bytes>) -> Response<Bytes> {
         let length = response.body().len().into();
         let headers = response.headers_mut();
-        // Pinned, since some servers drop it from the bodiless answer to a HEAD.
+        // Set explicitly: some web frameworks drop it from the empty response to a HEAD request.
         headers.insert(header::CONTENT_LENGTH, length);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        // A page of ours has its own; anything else that a browser is made to show shall do nothing (R35).
-        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NOTHING);
+        // Hosted pages set their own policy. If a browser renders any other response, it must load nothing (R35).
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(DENY_ALL);
         if !self.inner.cors_origins.is_empty() {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
             if let Some(origin) = origin.filter(|origin| self.inner.cors_origins.contains(origin)) {
@@ -265,19 +271,20 @@ impl Api {
     }
 }
 
-fn failure(route: &Route, what: &str) -> Response<Bytes> {
-    error!(dialect.name = route.dialect, http.route = route.path, "{what}");
-    // In the deployment's own language: what broke down had the head of the request.
+/// Logs `message` and returns the dialect's 500.
+fn failure(route: &Route, message: &str) -> Response<Bytes> {
+    error!(dialect.name = route.dialect, http.route = route.path, "{message}");
+    // The failed handler owned the request headers, so the page is in the deployment's default language.
     route.errors.render(&CommonError::Failure, &HeaderMap::new())
 }
 
-/// Whether `path` is `prefix` or lies below it.
+/// Returns whether `path` is `prefix` or lies below it.
 fn owns(prefix: &str, path: &str) -> bool {
     path.strip_prefix(prefix)
         .is_some_and(|rest| rest.is_empty() || prefix.is_empty() || rest.starts_with('/'))
 }
 
-/// The `Allow` header of a path: its methods, `HEAD` beside `GET`, and `OPTIONS`.
+/// Returns the `Allow` header of a path: its methods, `HEAD` after `GET`, and `OPTIONS`.
 fn allow(endpoints: &[Endpoint]) -> String {
     let mut methods: Vec<&str> = Vec::new();
     for endpoint in endpoints {
@@ -290,9 +297,10 @@ fn allow(endpoints: &[Endpoint]) -> String {
     methods.join(", ")
 }
 
-/// `OPTIONS` is a row like any other: it says what is allowed, and `finish` says to whom.
+/// Returns the `OPTIONS` endpoint of a path. It lists the allowed methods and headers; [`Api::finish`] adds the
+/// allowed origin.
 fn preflight(allow: &str) -> Endpoint {
-    let allow = Arc::new(HeaderValue::from_str(allow).expect("method names are plain ASCII"));
+    let allow = Arc::new(HeaderValue::from_str(allow).expect("method names are ASCII"));
     Endpoint::new(Method::OPTIONS, EndpointKind::Read, &allow, async |allow: Arc<HeaderValue>, _: Call| {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;

@@ -1,8 +1,9 @@
-//! One strict reading of a JSON body, the same for every dialect (R20, R39).
+//! Strict JSON decoding of request bodies, the same for every dialect (R20, R39).
 //!
-//! An object of at most 64 fields, at most eight levels deep, without duplicate keys. A derived struct would also take an array
-//! for an object, and a generic value would keep the last of two equal keys: both have been used to reset
-//! somebody else's password. What a dialect makes of a missing or mistyped field is its own affair.
+//! A body is one object with at most 64 fields, at most eight levels deep, and without duplicate keys. A derived
+//! struct would also accept an array in place of an object, and a generic value would keep the last of two equal
+//! keys; attackers have used both to reset other users' passwords. Each dialect decides how to report a missing or
+//! mistyped field.
 
 use std::fmt;
 
@@ -12,43 +13,43 @@ use serde::{
 };
 use zeroize::Zeroizing;
 
-/// Deepest nesting of objects and arrays.
+/// Maximum nesting depth of objects and arrays.
 const DEPTH_MAX: usize = 8;
-/// Most fields: no dialect knows ten, and each new one is compared with all before it.
+/// Maximum number of fields. No dialect has ten, and each new key is compared with all previous ones.
 const FIELDS_MAX: usize = 64;
 
-/// A decoded body. Texts are wiped when it is dropped, and it cannot be printed.
+/// A decoded body. Strings are wiped from memory when it is dropped. It has no `Debug`, so that no log can show it.
 pub struct Object {
     fields: Vec<(String, Value)>,
 }
 
-/// The body is no JSON object that can be read in one way only.
+/// The body is not a JSON object with exactly one interpretation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undecodable;
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Field<'a> {
-    /// Not there.
+    /// The field is absent.
     Missing,
     /// `null`.
     Null,
     /// A string.
     Text(&'a str),
-    /// Something else.
+    /// Any other JSON type.
     Other(Kind),
 }
 
-/// A JSON type that is not text.
+/// A JSON type other than string and `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `true` or `false`.
     Boolean,
     /// A number.
     Number,
-    /// An array, whatever is in it.
+    /// An array with any content.
     Array,
-    /// An object, whatever is in it.
+    /// An object with any content.
     Object,
 }
 
@@ -59,10 +60,11 @@ enum Value {
 }
 
 impl Object {
-    /// Reads `body`.
+    /// Decodes `body`.
     ///
     /// # Errors
-    /// [`Undecodable`] for everything but one JSON object in UTF-8 without duplicate keys.
+    /// Returns [`Undecodable`] unless `body` is one JSON object in UTF-8, without duplicate keys and within the limits
+    /// on depth and number of fields.
     pub fn decode(body: &[u8]) -> Result<Self, Undecodable> {
         if !is_shallow(body) {
             return Err(Undecodable);
@@ -70,7 +72,7 @@ impl Object {
         serde_json::from_slice(body).map_err(|_| Undecodable)
     }
 
-    /// What the field `name` holds.
+    /// Returns the value of the field `name`.
     pub fn field(&self, name: &str) -> Field<'_> {
         match self.fields.iter().find(|(key, _)| key == name) {
             None => Field::Missing,
@@ -80,13 +82,13 @@ impl Object {
         }
     }
 
-    /// Whether there are fields beyond `known`.
+    /// Returns whether the body has fields that are not in `known`.
     pub fn has_other_than(&self, known: &[&str]) -> bool {
         self.fields.iter().any(|(key, _)| !known.contains(&key.as_str()))
     }
 }
 
-/// Whether brackets outside strings nest no deeper than [`DEPTH_MAX`].
+/// Returns whether brackets outside strings nest at most [`DEPTH_MAX`] deep.
 fn is_shallow(body: &[u8]) -> bool {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in body {
@@ -120,7 +122,7 @@ impl<'de> Deserialize<'de> for Object {
                 let mut fields: Vec<(String, Value)> = Vec::new();
                 while let Some(key) = map.next_key::<String>()? {
                     if fields.len() == FIELDS_MAX || fields.iter().any(|(known, _)| *known == key) {
-                        return Err(A::Error::custom("too many keys, or one of them twice"));
+                        return Err(A::Error::custom("too many fields, or a duplicate field"));
                     }
                     fields.push((key, map.next_value()?));
                 }
@@ -186,8 +188,9 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// Whether `content_type` declares JSON in UTF-8: `application/json` or a type that ends in `+json`. What a
-/// browser sends across origins without asking first, such as `text/plain` or no type at all, does not (R36).
+/// Returns whether `content_type` declares JSON in UTF-8: `application/json` or an `application/` type that ends in
+/// `+json`. Types that a browser sends across origins without a preflight, such as `text/plain` or no type at all,
+/// do not qualify (R36).
 pub fn declares_json(content_type: Option<&http::HeaderValue>) -> bool {
     let Some(text) = content_type.and_then(|value| value.to_str().ok()) else { return false };
     let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn one_object_is_read_and_unknown_values_are_passed_over() {
+    fn object_is_decoded_whatever_its_unknown_fields_contain() {
         let body = br#" {"email":"a@b.com","x":{"deep":[1,2,{"y":null}]},"n":-1.5e3} "#;
         assert_eq!(email(body), Ok(Some("a@b.com".to_owned())));
         let object = Object::decode(body).unwrap();
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_not_read() {
+    fn ambiguous_bodies_are_rejected() {
         let deep = format!(r#"{{"email":{}{}}}"#, "[".repeat(8), "]".repeat(8));
         let many: Vec<String> = (0..=FIELDS_MAX).map(|number| format!(r#""k{number}":1"#)).collect();
         let many = format!("{{{}}}", many.join(","));
@@ -252,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn only_declared_json_in_utf_8_is_json() {
+    fn only_json_content_types_in_utf_8_declare_json() {
         let declares = |text: &str| declares_json(Some(&HeaderValue::from_str(text).unwrap()));
         for text in [
             "application/json",

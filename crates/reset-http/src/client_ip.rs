@@ -1,8 +1,8 @@
-//! Whose request it is: the other end of the connection, or who a trusted proxy says was at the other end of his.
+//! The client's address: the peer of the connection, or the address that trusted proxies report.
 //!
-//! Decided here once, for every front-end. A proxy is believed about the hop before it and nobody about himself, so
-//! the addresses are walked from the right, from one trusted hop to the next; the first that is not trusted is the
-//! client. What a client writes into these headers himself stands further left and is never reached (R48).
+//! All HTTP front-ends use this module. A trusted proxy is believed only about the hop before it, so the forwarding
+//! headers are read from right to left, from one trusted hop to the next. The first untrusted hop is the client.
+//! Entries that a client forges stand further to the left and are never read (R48).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,12 +13,12 @@ use crate::Peer;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Whose word counts.
+/// The proxies whose forwarding headers are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
-    /// Networks of the proxies. Default none: then nobody's word counts (interface.md, `trusted_proxies`).
+    /// Networks of the proxies (setting `trusted_proxies`). Default none: forwarding headers are ignored.
     pub networks: Vec<IpNet>,
-    /// Whether we listen on a Unix socket: who connects there is a proxy, if there are any.
+    /// Whether the server listens on a Unix socket. Its peers are trusted if `networks` is not empty.
     pub local: bool,
 }
 
@@ -27,28 +27,28 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The client's address, as far as it is known.
+    /// Returns the client's address, if known.
     pub fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer.map(|Peer(address)| address.to_canonical());
-        let believed = match peer {
+        let trusted = match peer {
             Some(address) => self.trust(address),
             None => self.local && !self.networks.is_empty(),
         };
-        if !believed {
+        if !trusted {
             return peer;
         }
-        let told = [(X_FORWARDED_FOR, address_of as fn(&str) -> _), (header::FORWARDED, forwarded_for)];
-        let mut told = told
+        let readers = [(X_FORWARDED_FOR, address_of as fn(&str) -> _), (header::FORWARDED, forwarded_for)];
+        let mut reported = readers
             .into_iter()
             .filter(|(name, _)| headers.contains_key(name))
             .map(|(name, read)| self.walk(peer, &hops(headers, &name), read));
-        let first = told.next().unwrap_or(peer);
-        // A proxy writes one of the two, or the same into both. Where they differ one is the client's own, and it is
-        // not for us to guess which.
-        if told.all(|other| other == first) { first } else { peer }
+        let first = reported.next().unwrap_or(peer);
+        // A proxy sets one of the two headers, or both to the same value. If they differ, the client forged one of
+        // them, and there is no way to tell which.
+        if reported.all(|other| other == first) { first } else { peer }
     }
 
-    /// Walks the hops from the right, as far as they are trusted and readable.
+    /// Walks the hops from right to left while they are trusted and readable.
     fn walk(
         &self,
         peer: Option<IpAddr>,
@@ -67,13 +67,13 @@ impl TrustedProxies {
     }
 }
 
-/// The hops of all lines of a header, in their order. A line that is no text is one hop that cannot be read.
+/// Returns the hops of all lines of a header, in order. A line that is not ASCII text counts as one unreadable hop.
 fn hops(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?"));
     lines.flat_map(split).map(|hop| hop.trim().to_owned()).collect()
 }
 
-/// Splits at commas outside quotes.
+/// Splits a header line at commas outside quotes.
 fn split(line: &str) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
     line.split(|c| {
@@ -89,14 +89,15 @@ fn split(line: &str) -> Vec<&str> {
     .collect()
 }
 
-/// `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`, each with a port or without.
+/// Parses `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]`, with or without a port.
 fn address_of(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     let address = bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     address.map(|address| address.to_canonical())
 }
 
-/// The parameter `for` of a hop of `Forwarded` (RFC 7239, 4). A name in its place (`unknown`, `_hidden`) is no address.
+/// Parses the parameter `for` of a `Forwarded` hop (RFC 7239, section 4). Returns `None` for an obfuscated identifier
+/// such as `unknown` or `_hidden`.
 fn forwarded_for(hop: &str) -> Option<IpAddr> {
     let mut named = hop.split(';').filter_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rightmost_hop_that_is_not_trusted_is_the_client() {
+    fn rightmost_untrusted_hop_is_the_client() {
         for (peer, line, expected) in [
             ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
             ("10.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
@@ -135,7 +136,7 @@ mod tests {
             ("10.0.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
             ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
             ("2001:db8:1::5", "203.0.113.9", "203.0.113.9"),
-            // Whoever is not listed is believed nothing.
+            // Headers from a peer that is not listed are ignored.
             ("203.0.113.5", "198.51.100.1", "203.0.113.5"),
             ("192.0.2.8", "198.51.100.1", "192.0.2.8"),
         ] {
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_that_cannot_be_read_stops_the_walk() {
+    fn unreadable_hop_stops_the_walk() {
         for (line, expected) in [
             ("203.0.113.9, unknown", "10.0.0.1"),
             ("203.0.113.9, ", "10.0.0.1"),
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn all_lines_are_one_list() {
+    fn repeated_header_lines_form_one_list() {
         let lines = [(X_FORWARDED_FOR, "198.51.100.1"), (X_FORWARDED_FOR, "203.0.113.9, 10.2.3.4")];
         assert_eq!(client("10.0.0.1", &lines), "203.0.113.9");
         let opaque = http::HeaderValue::from_bytes(b"\xff").unwrap();
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_as_its_rfc_has_it() {
+    fn forwarded_is_parsed_as_in_rfc_7239() {
         for (line, expected) in [
             ("for=203.0.113.9", "203.0.113.9"),
             ("For=\"203.0.113.9:4711\";proto=https;by=10.0.0.1", "203.0.113.9"),
@@ -187,21 +188,25 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_the_proxy_did_not_write_buys_no_other_address() {
-        let written = (X_FORWARDED_FOR, "203.0.113.9");
+    fn contradicting_headers_are_ignored() {
+        let from_proxy = (X_FORWARDED_FOR, "203.0.113.9");
         assert_eq!(
-            client("10.0.0.1", &[written.clone(), (header::FORWARDED, "for=198.51.100.1")]),
+            client("10.0.0.1", &[from_proxy.clone(), (header::FORWARDED, "for=198.51.100.1")]),
             "10.0.0.1"
         );
-        assert_eq!(client("10.0.0.1", &[written, (header::FORWARDED, "for=203.0.113.9")]), "203.0.113.9");
+        assert_eq!(client("10.0.0.1", &[from_proxy, (header::FORWARDED, "for=203.0.113.9")]), "203.0.113.9");
     }
 
     #[test]
-    fn a_unix_socket_is_a_proxy_if_there_are_any() {
+    fn unix_socket_peer_is_trusted_only_if_proxies_are_listed() {
         let headers = [(X_FORWARDED_FOR, "203.0.113.9".parse().unwrap())].into_iter().collect();
-        let told = Some("203.0.113.9".parse().unwrap());
-        assert_eq!(proxies(true).client(None, &headers), told);
-        assert_eq!(proxies(false).client(None, &headers), None, "a host that does not tell");
+        let reported = Some("203.0.113.9".parse().unwrap());
+        assert_eq!(proxies(true).client(None, &headers), reported);
+        assert_eq!(
+            proxies(false).client(None, &headers),
+            None,
+            "a host application that sets no peer address"
+        );
         assert_eq!(TrustedProxies { local: true, ..TrustedProxies::default() }.client(None, &headers), None);
     }
 }

@@ -1,67 +1,67 @@
-//! Refusals: why a request never reached an endpoint, or never came back from one.
+//! Errors common to all dialects: the request reached no endpoint, or its endpoint failed.
 
 use std::{error::Error, time::Duration};
 
 use tracing::error;
 
-/// What each dialect must have an answer for beside its own endpoints.
+/// An error that every dialect renders in its own format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommonError {
-    /// 404: no such path.
+    /// 404: unknown path.
     NotFound {
-        /// The path as it was sent, without the query, for dialects that quote it.
+        /// The path as sent, without the query, for dialects that quote it.
         path: String,
     },
-    /// 405: the path has other methods. The `Allow` header is added by the caller.
+    /// 405: the path exists but not with this method. The caller adds the `Allow` header.
     MethodNotAllowed,
-    /// 413: the body is over the limit.
+    /// 413: the body exceeds the size limit.
     BodyTooLarge,
-    /// 400: the body broke off or was framed wrongly.
+    /// 400: the body was truncated or framed incorrectly.
     BodyUnreadable,
-    /// 408: the body did not come within [`BODY_TIMEOUT`].
+    /// 408: the body did not arrive within [`BODY_TIMEOUT`].
     BodyTooSlow,
-    /// 415: the body is not declared as JSON.
+    /// 415: `Content-Type` does not declare JSON.
     NotJson,
-    /// 500: we failed; nothing was half done.
+    /// 500: internal error. No partial change was made.
     Failure,
-    /// 429: this client has done enough for a while. The `Retry-After` header is added by the dialect.
+    /// 429: the client exceeded a rate limit. The dialect adds the `Retry-After` header.
     TooMany {
-        /// When to come back.
+        /// Time until the client may try again.
         retry_after: Duration,
     },
-    /// 503: come back later. The `Retry-After` header is added by the dialect.
+    /// 503: the server is overloaded. The dialect adds the `Retry-After` header.
     Busy {
-        /// When.
+        /// Time until the client should try again.
         retry_after: Duration,
     },
 }
 
 impl CommonError {
-    /// The error for what went wrong with us, logged here and nowhere else.
+    /// Logs an internal error and returns [`Self::Failure`]. This is the only place that logs it.
     pub fn failure(dialect: &'static str, error: &(dyn Error + 'static)) -> Self {
-        error!(dialect.name = dialect, error, "request failed");
+        error!(dialect.name = dialect, error, "request failed, responded with 500");
         Self::Failure
     }
 }
 
-/// Why a front-end has no body to hand over.
+/// Why an HTTP front-end could not read a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// It is over the row's limit.
+    /// The body exceeds the route's size limit.
     TooLarge,
-    /// It broke off or was framed wrongly.
+    /// The body was truncated or framed incorrectly.
     Unreadable,
-    /// It did not come within [`BODY_TIMEOUT`].
+    /// The body did not arrive within [`BODY_TIMEOUT`].
     TooSlow,
 }
 
-/// Longest time for the body of a request. Default 10 s (R40).
+/// Timeout for reading a request body: 10 s (R40).
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads a body with a front-end's own means, for as long as [`BODY_TIMEOUT`].
+/// Awaits `read`, the web framework's body reader, for at most [`BODY_TIMEOUT`].
 ///
 /// # Errors
-/// [`BodyError::TooSlow`] beyond that, and whatever `read` fails with.
+/// Returns [`BodyError::TooSlow`] on timeout, and the error of `read` if it fails.
 pub async fn with_body_timeout<T>(read: impl Future<Output = Result<T, BodyError>>) -> Result<T, BodyError> {
     tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or(Err(BodyError::TooSlow))
 }

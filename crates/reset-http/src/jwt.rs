@@ -1,10 +1,9 @@
-//! HS256 tokens in compact form (RFC 7515), signed and verified by one pinned algorithm (R65).
+//! HS256 JSON Web Tokens in compact form (RFC 7515), with the algorithm pinned (R65).
 //!
-//! Only the header and the signature are judged here. What the claims mean, and what time it is, is the
-//! caller's to say (R66).
+//! This module checks only the header and the signature. The caller validates the claims, including the times (R66).
 //!
-//! Written out, although there are libraries: the one that is well kept holds its cryptography in a variable
-//! of the whole process, and a host application that embeds us may use it with keys of other kinds.
+//! No JWT library is used: the maintained one keeps its cryptography provider in a process-wide variable, which a host
+//! application that embeds this crate may have set to another provider.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,18 +14,18 @@ use zeroize::Zeroizing;
 
 use crate::body::{Field, Object};
 
-/// Longest token that is looked at, in bytes (R68).
+/// Maximum token length in bytes; longer tokens are rejected unread (R68).
 const TOKEN_MAX: usize = 2048;
 
-/// A token with a signature of ours.
+/// A token whose signature is valid.
 pub struct Verified<C> {
-    /// The header's `typ`, still to be compared.
+    /// The header's `typ`, which the caller still has to check.
     pub typ: Option<String>,
-    /// The claims, still to be judged.
+    /// The claims, which the caller still has to validate.
     pub claims: C,
 }
 
-/// The text is no token that our key signed.
+/// The text is not a token signed with the expected key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forged;
 
@@ -36,19 +35,22 @@ struct Header<'a> {
     typ: &'a str,
 }
 
-/// A token over `claims`. Equal arguments give equal bytes.
+/// Signs a token with `claims`. Equal arguments return equal bytes.
 pub fn sign(key: &Key, typ: &str, claims: &impl Serialize) -> Zeroizing<String> {
-    let mut token = Zeroizing::new(part(&Header { alg: "HS256", typ }));
+    let mut token = Zeroizing::new(encode(&Header { alg: "HS256", typ }));
     token.push('.');
-    token.push_str(&part(claims));
+    token.push_str(&encode(claims));
     let signature = URL_SAFE_NO_PAD.encode(mac(key, &token).finalize().into_bytes());
     token.push('.');
     token.push_str(&signature);
     token
 }
 
-/// Reads a token whose algorithm is HS256, whose header says nothing but `alg` and `typ`, and whose
-/// signature our key made. Until all that is known, nobody looks at the claims.
+/// Verifies a token: signed with `key`, algorithm HS256, and no header fields besides `alg` and `typ`. The claims are
+/// parsed only after these checks.
+///
+/// # Errors
+/// Returns [`Forged`] if a check fails or the claims do not parse.
 pub fn verify<C: DeserializeOwned>(key: &Key, token: &str) -> Result<Verified<C>, Forged> {
     if token.len() > TOKEN_MAX {
         return Err(Forged);
@@ -58,7 +60,7 @@ pub fn verify<C: DeserializeOwned>(key: &Key, token: &str) -> Result<Verified<C>
     let signature = decode(signature)?;
     mac(key, message).verify_slice(&signature).map_err(|_| Forged)?;
     let header = Object::decode(&decode(header)?).map_err(|_| Forged)?;
-    // `kid`, `jku`, `jwk`, `crit` and their like are never acted upon, and never ignored either.
+    // A token with `kid`, `jku`, `jwk`, `crit` or any other field is rejected: the field is neither used nor ignored.
     if header.field("alg") != Field::Text("HS256") || header.has_other_than(&["alg", "typ"]) {
         return Err(Forged);
     }
@@ -71,23 +73,23 @@ pub fn verify<C: DeserializeOwned>(key: &Key, token: &str) -> Result<Verified<C>
     Ok(Verified { typ, claims })
 }
 
-/// The same under any of `keys`: who made it is known by its signature, never by what its header says.
+/// As [`verify`], with any of `keys`. The signature decides which key applies, never a header field.
 pub fn verify_with_any<C: DeserializeOwned>(keys: &Keyring, token: &str) -> Result<Verified<C>, Forged> {
     keys.all().iter().find_map(|key| verify(key, token).ok()).ok_or(Forged)
 }
 
-fn part(value: &impl Serialize) -> String {
-    let json = serde_json::to_vec(value).expect("headers and claims are structs of texts and numbers");
+fn encode(value: &impl Serialize) -> String {
+    let json = serde_json::to_vec(value).expect("headers and claims are structs of strings and numbers");
     URL_SAFE_NO_PAD.encode(json)
 }
 
-/// Strict: one text for each sequence of bytes, so no second token passes for the first.
+/// Decodes strictly: every byte sequence has exactly one encoding, so a token cannot be altered and stay valid.
 fn decode(part: &str) -> Result<Vec<u8>, Forged> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Forged)
 }
 
 fn mac(key: &Key, message: &str) -> Hmac<Sha256> {
-    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
+    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC accepts keys of any length");
     mac.chain_update(message)
 }
 
@@ -107,7 +109,7 @@ mod tests {
         Key::shared(&[7; 32])
     }
 
-    /// A token with any header and a signature that our own key made.
+    /// A token with any header, signed with the expected key.
     fn signed(header: &str, claims: &str) -> String {
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let signature = URL_SAFE_NO_PAD.encode(mac(&key(), &message).finalize().into_bytes());
@@ -118,9 +120,9 @@ mod tests {
         verify::<Claims>(&key(), token).map(|verified| verified.claims)
     }
 
-    /// RFC 7515, appendix A.1, made with another implementation.
+    /// The token of RFC 7515, appendix A.1.
     #[test]
-    fn the_signature_is_that_of_rfc_7515() {
+    fn example_token_of_rfc_7515_verifies() {
         let key = [
             3, 35, 53, 75, 43, 15, 165, 188, 131, 126, 6, 101, 119, 123, 166, 143, 90, 179, 40, 230, 240, 84,
             201, 40, 169, 15, 132, 178, 210, 80, 46, 191, 211, 251, 90, 146, 210, 6, 71, 239, 150, 138, 180,
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_can_be_read_and_equal_claims_give_equal_bytes() {
+    fn signed_token_verifies_and_equal_claims_give_equal_bytes() {
         let claims = json!({"sub": "1"});
         let token = sign(&key(), "JWT", &claims);
         assert_eq!(token, sign(&key(), "JWT", &claims));
@@ -143,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn only_our_key_makes_a_signature() {
+    fn token_signed_with_another_key_is_rejected() {
         let token = sign(&Key::shared(&[8; 32]), "JWT", &json!({"sub": "1"}));
         assert_eq!(read(&token), Err(Forged));
     }
 
     #[test]
-    fn no_other_algorithm_and_no_header_of_the_senders_choice_is_accepted() {
+    fn other_algorithms_and_extra_header_fields_are_rejected() {
         assert!(read(&signed(r#"{"alg":"HS256"}"#, r#"{"sub":"1"}"#)).is_ok());
         for header in [
             r#"{"alg":"none"}"#,
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_covers_every_byte_and_cannot_be_left_out() {
+    fn signature_covers_every_byte_and_is_required() {
         let token = sign(&key(), "JWT", &json!({"sub": "1"}));
         let (message, signature) = token.rsplit_once('.').unwrap();
         let (header, payload) = message.split_once('.').unwrap();
@@ -207,18 +209,18 @@ mod tests {
         ] {
             assert_eq!(read(&forged), Err(Forged), "{forged}");
         }
-        for place in 0..token.len() {
+        for position in 0..token.len() {
             let mut flipped = token.as_bytes().to_vec();
-            flipped[place] ^= 1;
+            flipped[position] ^= 1;
             assert!(
                 std::str::from_utf8(&flipped).is_ok_and(|text| read(text) == Err(Forged)),
-                "place {place}"
+                "position {position}"
             );
         }
     }
 
     #[test]
-    fn an_oversized_token_is_not_looked_at() {
+    fn oversized_token_is_rejected() {
         let claims = |length| json!({"sub": "a".repeat(length)});
         assert!(read(&sign(&key(), "JWT", &claims(1400))).is_ok());
         assert_eq!(read(&sign(&key(), "JWT", &claims(1600))), Err(Forged));

@@ -1,26 +1,26 @@
-//! What an operator may count: each answer, by the row that gave it. Nothing of what was asked.
+//! The port for metrics about responses. It passes on the route and the result, and no request data.
 
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 
-/// One answer.
+/// One response.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered<'a> {
-    /// Name of the row's dialect; empty where no row has the path.
+    /// Name of the route's dialect; empty if no route matched.
     pub dialect: &'static str,
-    /// The row's path, never the one that was asked for; empty where no row has it.
+    /// Path of the matched route, never the requested path; empty if no route matched.
     pub route: &'a str,
-    /// The row's method; nothing where the path has other methods.
+    /// Method of the matched endpoint; `None` if the path does not support the request's method.
     pub method: Option<&'a Method>,
-    /// The status.
+    /// Status of the response.
     pub status: StatusCode,
-    /// From the whole request to the whole answer.
+    /// Time from the complete request to the complete response.
     pub took: Duration,
 }
 
-/// Whoever counts answers. It is asked in the path of each: it must be quick.
+/// Receives every response, for example to update metrics. The call is on the request path and must be fast.
 pub trait Observer: Send + Sync {
-    /// This was answered.
+    /// Records a response.
     fn answered(&self, answered: Answered<'_>);
 }

@@ -1,9 +1,8 @@
-//! The OpenAPI documents: one slice a dialect, as its publisher has it, and the one document that shows every
-//! dialect side by side.
+//! The OpenAPI documents: one per dialect, named as its publisher names things, and one that merges all dialects.
 //!
-//! A slice is collected from the annotations on the dialect's endpoints; the whole is merged from the slices,
-//! so neither can drift from the code. In the whole, path keys are the served ones, and names that two
-//! dialects share are kept apart by the dialect's name.
+//! A dialect's document is generated from the annotations on its endpoints, and the merged document from those, so
+//! neither can drift from the code. The merged document uses the served paths, and prefixes operation ids and schema
+//! names with the dialect's name to keep them unique.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
@@ -13,18 +12,19 @@ use crate::route::Dialect;
 /// Prefix of a reference to a schema.
 const SCHEMAS: &str = "#/components/schemas/";
 
-/// One dialect's own document. No operation asks for credentials.
+/// Returns one dialect's document. No operation requires credentials.
 pub fn slice(dialect: &Dialect) -> OpenApi {
     let mut slice = dialect.document.clone();
     slice.security = Some(Vec::new());
     slice
 }
 
-/// The one document with every dialect side by side.
+/// Returns the merged document of all dialects.
 pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
     let (mut paths, mut schemas, mut tags) = (Map::new(), Map::new(), Vec::new());
     for dialect in dialects {
-        let mut document = serde_json::to_value(&dialect.document).expect("documents are plain data");
+        let mut document =
+            serde_json::to_value(&dialect.document).expect("an OpenAPI document serializes to JSON");
         qualify(&mut document, dialect.name);
         for (path, mut item) in take(&mut document, "/paths") {
             for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
@@ -44,30 +44,31 @@ pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
         "openapi": "3.1.0",
         "info": {
             "title": "polyreset",
-            "description": "One password-reset service in four API dialects, side by side.",
+            "description": "A password-reset service that speaks the reset APIs of px0, worthai, Strapi and InsForge.",
             "license": { "name": "MIT OR Apache-2.0" },
             "version": env!("CARGO_PKG_VERSION"),
         },
-        // Relative to where the document is served, so that it is true under a host's or a proxy's prefix, too.
+        // Relative to the document's URL, so that it is also correct under a path prefix of a host or a proxy.
         "servers": [{ "url": ".", "description": "This server" }],
         "security": [],
         "paths": paths,
         "components": { "schemas": schemas },
         "tags": tags,
     });
-    serde_json::from_value(whole).expect("what was merged from documents is a document")
+    serde_json::from_value(whole).expect("merging OpenAPI documents yields an OpenAPI document")
 }
 
-/// A document as indented JSON with a final newline.
+/// Returns a document as indented JSON with a final newline.
 pub fn to_json(document: &OpenApi) -> String {
-    document.to_pretty_json().expect("documents are plain data") + "\n"
+    document.to_pretty_json().expect("an OpenAPI document serializes to JSON") + "\n"
 }
 
-/// A document as YAML.
+/// Returns a document as YAML.
 pub fn to_yaml(document: &OpenApi) -> String {
-    document.to_yaml().expect("documents are plain data")
+    document.to_yaml().expect("an OpenAPI document serializes to YAML")
 }
 
+/// Removes and returns the object at `pointer`; empty if there is none.
 fn take(document: &mut Value, pointer: &str) -> Map<String, Value> {
     match document.pointer_mut(pointer).map(Value::take) {
         Some(Value::Object(map)) => map,
@@ -75,7 +76,7 @@ fn take(document: &mut Value, pointer: &str) -> Map<String, Value> {
     }
 }
 
-/// Puts the dialect's name before the name of every schema that is referred to.
+/// Prefixes the schema name in every reference with the dialect's name.
 fn qualify(value: &mut Value, dialect: &str) {
     match value {
         Value::Object(map) => {
@@ -104,7 +105,7 @@ mod tests {
         dialects(DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org"))
     }
 
-    /// `post /path`, for each operation of a document.
+    /// All operations of a document, as `post /path`.
     fn operations(document: &Value) -> BTreeSet<String> {
         let paths = document["paths"].as_object().unwrap();
         let of = |(path, item): (&String, &Value)| {
@@ -116,19 +117,19 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_an_operation_and_every_operation_a_row() {
+    fn routes_and_documented_operations_are_the_same() {
         let dialects = all();
-        let rows = dialects.iter().flat_map(|dialect| &dialect.rows).flat_map(|(path, endpoints)| {
+        let routes = dialects.iter().flat_map(|dialect| &dialect.rows).flat_map(|(path, endpoints)| {
             endpoints
                 .iter()
                 .map(move |endpoint| format!("{} {path}", endpoint.method.as_str().to_lowercase()))
         });
         let whole = serde_json::to_value(whole(&dialects)).unwrap();
-        assert_eq!(rows.collect::<BTreeSet<String>>(), operations(&whole));
+        assert_eq!(routes.collect::<BTreeSet<String>>(), operations(&whole));
     }
 
     #[test]
-    fn the_whole_repeats_no_operation_id_and_refers_to_nothing_that_is_not_there() {
+    fn merged_document_has_unique_operation_ids_and_no_dangling_references() {
         let whole = serde_json::to_value(whole(&all())).unwrap();
         let paths = whole["paths"].as_object().unwrap();
         let operations = paths.values().flat_map(|item| item.as_object().unwrap().values());
@@ -141,9 +142,9 @@ mod tests {
         }
     }
 
-    /// Path keys, operation ids and servers of the five published documents.
+    /// Checks path keys, operation ids, servers and statuses against the five published documents.
     #[test]
-    fn the_slices_have_the_names_of_their_publishers() {
+    fn documents_use_the_names_of_their_publishers() {
         let slices: Vec<(&str, Value)> = all()
             .iter()
             .map(|dialect| (dialect.name, serde_json::to_value(slice(dialect)).unwrap()))
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn json_reads_back_as_the_document_that_it_was() {
+    fn document_survives_a_json_round_trip() {
         let whole = whole(&all());
         let back: OpenApi = serde_json::from_str(&to_json(&whole)).unwrap();
         assert!(back == whole);

@@ -1,8 +1,9 @@
-//! Who is at the other end of the connection.
+//! The peer address of a connection.
 
 use std::net::IpAddr;
 
-/// Address of the other end, put into a request's extensions by the front-end. Absent on a Unix socket, and
-/// where a host application does not tell (docs/EMBEDDING.md). A proxy's address, where there is one.
+/// The address of the connection's peer, which the HTTP front-end stores in the request's extensions. Behind a proxy
+/// this is the proxy's address. It is absent on a Unix socket, and if a host application does not set it
+/// (docs/EMBEDDING.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);

@@ -1,11 +1,12 @@
-//! How much one client may do: a few counts for each address, in this process, in bounded memory (R48, R51, R53).
+//! Rate limits per client address, in bounded memory (R48, R51, R53).
 //!
-//! These limits keep one machine from wearing everybody out, and are told: 429 with `Retry-After`. They bound no
-//! guessing by themselves, for an attacker has many addresses; the budgets in the store do (`reset_core::budget`).
-//! An IPv6 client is its /64, the least that anybody is given; short codes are also counted for the /24 or /48 around.
+//! These limits keep one client from exhausting the service. A client over the limit gets 429 with `Retry-After`.
+//! They do not bound guessing, because an attacker has many addresses; the budgets in the store do
+//! (`reset_core::budget`). An IPv6 client is identified by its /64, the smallest network that a provider assigns.
+//! Guesses at short codes also count against the surrounding /24 (IPv4) or /48 (IPv6).
 //!
-//! Where replicas share their counts ([`Counters`]), those decide. What this process lets through is counted here as
-//! well, so that its own counts stand in while the shared ones are away.
+//! If replicas share counters ([`Counters`]), the shared counters decide. Accepted requests are also counted in this
+//! process, so that its own counters can take over while the shared ones are unavailable.
 
 mod counters;
 #[cfg(test)]
@@ -35,35 +36,35 @@ pub use self::counters::{Counters, SharedCounters, Take, Unavailable};
 
 use crate::common_error::CommonError;
 
-/// What is counted apart from each other.
+/// The kinds of requests, each with its own counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LimitClass {
-    /// Asking for a reset.
+    /// A reset request.
     ResetRequest,
-    /// Wrong short codes that name their account by themselves (px0).
+    /// An invalid short code that identifies the account on its own (px0).
     OpenCode,
-    /// Wrong codes for an address (InsForge).
+    /// An invalid code for a named address (InsForge).
     AddressCode,
-    /// Wrong secrets that nobody guesses: long codes, tokens, links.
+    /// An invalid secret that is too long to guess: a long code, a token or a link.
     Token,
 }
 
-/// Most that one client may do. Each has to be at most [`COUNT_MAX`].
+/// The rate limits of one client. The count of each window must not exceed [`COUNT_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientLimits {
-    /// [`LimitClass::ResetRequest`]. Default 5 in 15 minutes and 20 a day (security.md B3).
+    /// [`LimitClass::ResetRequest`]. Default 5 per 15 minutes and 20 per day.
     pub requests: Vec<Window>,
-    /// [`LimitClass::OpenCode`]. Default 5 an hour and 10 a day (B3, compatible-6).
+    /// [`LimitClass::OpenCode`]. Default 5 per hour and 10 per day.
     pub open_codes: Vec<Window>,
-    /// The same for the /24 or /48 around. Default 20 a day (B3, compatible-6).
+    /// [`LimitClass::OpenCode`] for the surrounding /24 or /48. Default 20 per day.
     pub open_codes_around: Vec<Window>,
-    /// [`LimitClass::AddressCode`]. Default 10 in 15 minutes (InsForge's own; B4).
+    /// [`LimitClass::AddressCode`]. Default 10 per 15 minutes, as in InsForge.
     pub address_codes: Vec<Window>,
-    /// [`LimitClass::Token`]. Default 60 an hour (B4).
+    /// [`LimitClass::Token`]. Default 60 per hour.
     pub tokens: Vec<Window>,
 }
 
-/// Largest count of a window: what is remembered of a client grows with it.
+/// Maximum count of a window. The memory per client grows with it.
 pub const COUNT_MAX: u32 = 10_000;
 
 impl Default for ClientLimits {
@@ -81,15 +82,15 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// What is counted in `class`: of the client, and of the network around.
+    /// Returns the windows of `class`, for the client and for its surrounding network.
     fn windows(&self, class: LimitClass) -> [(Width, &[Window]); 2] {
-        let (own, around): (&[Window], &[Window]) = match class {
+        let (client, around): (&[Window], &[Window]) = match class {
             LimitClass::ResetRequest => (&self.requests, &[]),
             LimitClass::OpenCode => (&self.open_codes, &self.open_codes_around),
             LimitClass::AddressCode => (&self.address_codes, &[]),
             LimitClass::Token => (&self.tokens, &[]),
         };
-        [(Width::Client, own), (Width::Around, around)]
+        [(Width::Client, client), (Width::Around, around)]
     }
 }
 
@@ -99,7 +100,7 @@ enum Width {
     Around,
 }
 
-/// The network that is counted: its first bits, and how it was cut.
+/// A counted network: its leading bits, its prefix length and the class of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct ClientKey {
     class: LimitClass,
@@ -109,8 +110,8 @@ struct ClientKey {
 }
 
 impl ClientKey {
-    /// What the network is called where others can read it: a keyed tag, for an address is nobody's business (R70).
-    fn name(self, names: &Key) -> String {
+    /// Returns the network's name in the shared counters: a keyed tag, so that it reveals no address (R70).
+    fn shared_name(self, names: &Key) -> String {
         let class = match self.class {
             LimitClass::ResetRequest => "reset-request",
             LimitClass::OpenCode => "open-code",
@@ -119,7 +120,7 @@ impl ClientKey {
         };
         let (width, bits) =
             ([u8::from(self.width == Width::Around), u8::from(self.v6)], self.bits.to_be_bytes());
-        hex(&names.tag(&[class.as_bytes(), &width, &bits])[..NAME])
+        hex(&names.tag(&[class.as_bytes(), &width, &bits])[..TAG_LENGTH])
     }
 
     fn new(class: LimitClass, width: Width, address: IpAddr) -> Self {
@@ -137,32 +138,34 @@ impl ClientKey {
     }
 }
 
-/// Bytes of the tag that stands for a network.
-const NAME: usize = 16;
+/// Length in bytes of the tag that replaces a network.
+const TAG_LENGTH: usize = 16;
 
-/// Memory of one generation of clients, in bytes; there are two.
-const GENERATION: usize = 24 * 1024 * 1024;
-/// What a client takes beside its counts: key, handle, its place in the table and the allocator's own.
-const OVERHEAD: usize = 128;
+/// Memory limit of one generation of clients in bytes. There are two generations.
+const GENERATION_BYTES: usize = 24 * 1024 * 1024;
+/// Memory per client in bytes, excluding its counts: key, list header, table slot and allocator overhead.
+const ENTRY_OVERHEAD: usize = 128;
 
-/// ClientKey did what, lately. Once a generation is full it becomes the old one, and what was old is forgotten: memory is
-/// bounded whatever comes, and who is forgotten was passed by more others than any one network has.
+/// Recent requests by client, in two generations.
+///
+/// When the young generation is full, it becomes the old one and the previous old one is dropped. Memory is therefore
+/// bounded, and an entry is evicted only after at least `capacity` others have been seen.
 struct Clients {
     young: HashMap<ClientKey, Takes>,
     old: HashMap<ClientKey, Takes>,
-    most: usize,
+    capacity: usize,
 }
 
 impl Clients {
     fn entry(&mut self, key: ClientKey) -> &mut Takes {
         if !self.young.contains_key(&key) {
-            if self.young.len() >= self.most {
+            if self.young.len() >= self.capacity {
                 self.old = std::mem::take(&mut self.young);
             }
-            let known = self.old.remove(&key).unwrap_or_default();
-            self.young.insert(key, known);
+            let takes = self.old.remove(&key).unwrap_or_default();
+            self.young.insert(key, takes);
         }
-        self.young.get_mut(&key).expect("just put there")
+        self.young.get_mut(&key).expect("the entry was inserted above")
     }
 
     fn peek(&self, key: &ClientKey) -> Option<&Takes> {
@@ -170,13 +173,13 @@ impl Clients {
     }
 }
 
-/// Counts for all clients of a process.
+/// Counts the requests of all clients of this process.
 pub struct RateLimiter {
     limits: ClientLimits,
     clients: Mutex<Clients>,
     clock: Arc<dyn Clock>,
     shared: Option<SharedCounters>,
-    /// Whether it was said that clients have no address.
+    /// Whether the warning about clients without an address was already logged.
     warned: AtomicBool,
 }
 
@@ -184,20 +187,26 @@ impl RateLimiter {
     pub fn new(limits: ClientLimits, clock: Arc<dyn Clock>, shared: Option<SharedCounters>) -> Arc<Self> {
         let all =
             [LimitClass::ResetRequest, LimitClass::OpenCode, LimitClass::AddressCode, LimitClass::Token];
-        let counts = all.into_iter().flat_map(|class| limits.windows(class)).flat_map(|(_, windows)| windows);
-        let largest = counts.map(|window| window.count as usize).max().unwrap_or_default();
-        // A list of takes doubles when it is full.
-        let each = OVERHEAD + size_of::<Timestamp>() * largest.next_power_of_two();
-        let clients = Clients { young: HashMap::new(), old: HashMap::new(), most: GENERATION / each };
+        let windows =
+            all.into_iter().flat_map(|class| limits.windows(class)).flat_map(|(_, windows)| windows);
+        let largest = windows.map(|window| window.count as usize).max().unwrap_or_default();
+        // A full list doubles its capacity.
+        let entry = ENTRY_OVERHEAD + size_of::<Timestamp>() * largest.next_power_of_two();
+        let clients =
+            Clients { young: HashMap::new(), old: HashMap::new(), capacity: GENERATION_BYTES / entry };
         Arc::new(Self { limits, clients: Mutex::new(clients), clock, shared, warned: AtomicBool::new(false) })
     }
 
-    /// Whether the shared counts are to be had; nothing where there are none.
+    /// Returns whether the shared counters are available, or `None` without shared counters.
     pub fn shares(&self) -> Option<bool> {
         self.shared.as_ref().map(|shared| shared.counters.work())
     }
 
-    /// Takes one for the client at `address`, before anything is done for it. Without an address nothing is counted.
+    /// Counts one request of the client at `address`, before any work is done for it. A client without an address is
+    /// not limited.
+    ///
+    /// # Errors
+    /// Returns [`CommonError::TooMany`] if the client is over a limit; then nothing is counted.
     pub async fn acquire(
         self: &Arc<Self>,
         class: LimitClass,
@@ -208,7 +217,8 @@ impl RateLimiter {
             if counted.is_empty() {
                 return Ok(Permit::default());
             }
-            let budgets = counted.iter().map(|(who, windows)| Budget::shared(&who.name(names), windows));
+            let budgets =
+                counted.iter().map(|(key, windows)| Budget::shared(&key.shared_name(names), windows));
             let budgets: Vec<Budget> = budgets.collect();
             match counters.take(&budgets, now).await {
                 Ok(Take::Full { until }) => return Err(too_many(until, now)),
@@ -223,7 +233,7 @@ impl RateLimiter {
         self.acquire_locally(class, address)
     }
 
-    /// The same by what this process knows.
+    /// As [`Self::acquire`], with the counters of this process only.
     fn acquire_locally(
         self: &Arc<Self>,
         class: LimitClass,
@@ -232,8 +242,8 @@ impl RateLimiter {
         let Some(address) = address else {
             if !self.warned.swap(true, Ordering::Relaxed) {
                 warn!(
-                    "clients have no address here, so none is limited by it: name the proxy in trusted_proxies, or \
-                     have the host application tell (docs/EMBEDDING.md)"
+                    "client address unknown, per-client rate limits are not applied: list the proxy in \
+                     trusted_proxies, or have the host application set the peer address (docs/EMBEDDING.md)"
                 );
             }
             return Ok(Permit::default());
@@ -241,17 +251,17 @@ impl RateLimiter {
         let now = self.clock.now();
         let counted = self.counted(class, address);
         let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = counted.iter().filter_map(|(key, windows)| {
+        let free_at = counted.iter().filter_map(|(key, windows)| {
             let takes = clients.peek(key)?;
             (!takes.have_room(windows, now)).then(|| takes.room_at(windows, now))
         });
-        if let Some(free) = free.max() {
-            return Err(too_many(free, now));
+        if let Some(free_at) = free_at.max() {
+            return Err(too_many(free_at, now));
         }
         Ok(self.take(clients, counted, now))
     }
 
-    /// What one more of `class` from `address` is counted for.
+    /// Returns the keys and windows that a request of `class` from `address` counts against.
     fn counted(&self, class: LimitClass, address: IpAddr) -> Vec<(ClientKey, &[Window])> {
         let counted = self.limits.windows(class).into_iter().filter(|(_, windows)| !windows.is_empty());
         counted.map(|(width, windows)| (ClientKey::new(class, width, address), windows)).collect()
@@ -275,15 +285,15 @@ impl RateLimiter {
     }
 }
 
-fn too_many(free: Timestamp, now: Timestamp) -> CommonError {
-    CommonError::TooMany { retry_after: free.since(now).max(Duration::from_secs(1)) }
+fn too_many(free_at: Timestamp, now: Timestamp) -> CommonError {
+    CommonError::TooMany { retry_after: free_at.since(now).max(Duration::from_secs(1)) }
 }
 
-/// What was taken for one request. Dropped, it stays taken.
+/// The counts that one request used. Dropping the permit keeps them used.
 #[derive(Default)]
 pub struct Permit {
     taken: Option<Taken>,
-    /// What was taken of the shared counts: of which, and under which id.
+    /// Counts used in the shared counters: the counters, the budget names and the id to give them back.
     shared: Option<(Arc<dyn Counters>, Vec<String>, String)>,
 }
 
@@ -294,7 +304,7 @@ struct Taken {
 }
 
 impl Permit {
-    /// Gives it back: the request was none of those that are counted.
+    /// Gives the counts back, because the request turned out not to count.
     pub fn give_back(self) {
         if let Some((counters, names, id)) = self.shared {
             counters.give_back(names, id);
@@ -306,7 +316,7 @@ impl Permit {
         }
     }
 
-    /// Gives it back unless the secret was wrong.
+    /// Gives the counts back, unless `result` says that the secret was wrong.
     pub fn judge<T, E: Wrong>(self, result: Result<T, E>) -> Result<T, E> {
         if !result.as_ref().is_err_and(Wrong::is_wrong) {
             self.give_back();
@@ -315,9 +325,9 @@ impl Permit {
     }
 }
 
-/// An error that may lie with the secret.
+/// An error that can mean that the secret was wrong.
 pub trait Wrong {
-    /// Whether it does.
+    /// Returns whether the secret was wrong.
     fn is_wrong(&self) -> bool;
 }
 

@@ -1,5 +1,6 @@
-//! The table: a dialect is rows, a row is a path with its endpoints. Front-ends walk the table and register
-//! each row in their framework's own way; nothing here knows which framework that is.
+//! Route tables: a dialect is a list of routes, and a route is a path with its endpoints.
+//!
+//! Each HTTP front-end registers the routes with its own web framework; this module depends on none of them.
 
 use std::{future::Future, net::IpAddr, sync::Arc};
 
@@ -26,27 +27,27 @@ use crate::{
     traits::Traits,
 };
 
-/// What an endpoint is given.
+/// A request as an endpoint receives it, with the use cases to serve it.
 pub struct Call {
     /// The use cases.
     pub resets: Resets,
-    /// The request, its body within the limit.
+    /// The request; its body is within the size limit.
     pub request: Request<Bytes>,
-    /// What the answer's `X-Reset-Reference` will say, where there is one.
+    /// The value of the `X-Reset-Reference` response header. Empty unless the endpoint is a trigger.
     pub reference: Reference,
-    /// Who asks, as far as that is known.
+    /// The client's address, if known.
     pub client: Option<IpAddr>,
-    /// Every row, for an endpoint that shows what another one answers.
+    /// All routes, for endpoints that call another endpoint.
     pub api: Api,
 }
 
 impl Call {
-    /// Who asks, as it is written down.
+    /// Returns the client's network as stored in events.
     pub fn network(&self) -> Option<Network> {
         self.client.map(Network::of)
     }
 
-    /// What is asked of the use case by a trigger.
+    /// Builds the input of the request-a-reset use case.
     pub fn reset_request(
         &self,
         dialect: &'static str,
@@ -66,7 +67,7 @@ impl Call {
         }
     }
 
-    /// Takes one from what the client may do, where clients are limited.
+    /// Takes a permit of `class` from the rate limiter. Always succeeds if clients are not limited.
     pub async fn acquire(&self, class: LimitClass) -> Result<Permit, CommonError> {
         match self.api.rate_limiter() {
             None => Ok(Permit::default()),
@@ -77,31 +78,31 @@ impl Call {
 
 type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Response<Bytes>> + Send + Sync>;
 
-/// What an endpoint takes, and what its answers carry beyond their body.
+/// The kind of body that an endpoint accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointKind {
-    /// Asks for a reset: takes JSON, every answer carries `X-Reset-Reference`.
+    /// Requests a reset. Accepts JSON; every response carries `X-Reset-Reference`.
     Trigger,
-    /// Takes JSON.
+    /// Accepts JSON.
     Json,
-    /// Takes what the form of a page of ours sends, and judges it itself.
+    /// Accepts the form of a hosted page; the endpoint checks the content type itself.
     Form,
-    /// Takes nothing but the request line.
+    /// Accepts no body.
     Read,
 }
 
 /// One method of one path.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// The method; `GET` serves `HEAD` as well.
+    /// The method. A `GET` endpoint also serves `HEAD`.
     pub method: Method,
-    /// What it takes.
+    /// The kind of body that it accepts.
     pub kind: EndpointKind,
     pub run: Handler,
 }
 
 impl Endpoint {
-    /// An endpoint that runs `run` with the dialect's own `state`. Errors are answers too.
+    /// Creates an endpoint that calls `run` with the dialect's `state`. An `Err` is converted into a response.
     pub fn new<S, F, Fut, E>(method: Method, kind: EndpointKind, state: &Arc<S>, run: F) -> Self
     where
         S: Send + Sync + ?Sized + 'static,
@@ -111,23 +112,23 @@ impl Endpoint {
     {
         let state = state.clone();
         let run: Handler = Arc::new(move |call| {
-            let answer = run(state.clone(), call);
-            Box::pin(async move { answer.await.unwrap_or_else(Into::into) })
+            let response = run(state.clone(), call);
+            Box::pin(async move { response.await.unwrap_or_else(Into::into) })
         });
         Self { method, kind, run }
     }
 }
 
-/// Everything that answers under one path, and how the path's dialect says no.
+/// All endpoints of one path, and the error renderer of the path's dialect.
 #[derive(Clone)]
 pub struct Route {
-    /// The exact path; no parameters, since decoding them is where frameworks differ.
+    /// The exact path. It has no parameters, because web frameworks decode them differently.
     pub path: String,
-    /// Methods for the `Allow` header.
+    /// Value of the `Allow` header.
     pub allow: String,
-    /// Largest accepted body in bytes.
+    /// Maximum body size in bytes.
     pub body_limit: usize,
-    /// One for each method.
+    /// One endpoint per method.
     pub endpoints: Vec<Endpoint>,
     /// Name of the dialect.
     pub dialect: &'static str,
@@ -135,27 +136,27 @@ pub struct Route {
 }
 
 impl Route {
-    /// The endpoint that serves `method`; `GET` serves `HEAD` as well.
+    /// Returns the endpoint that serves `method`; the one for `GET` also serves `HEAD`.
     pub fn endpoint(&self, method: &Method) -> Option<&Endpoint> {
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
         self.endpoints.iter().find(|endpoint| endpoint.method == *wanted)
     }
 }
 
-/// How a dialect says no to what never reaches an endpoint, or never came back from one.
+/// Renders the errors common to all dialects: the request reached no endpoint, or its endpoint failed.
 #[derive(Clone)]
 pub enum ErrorRenderer {
-    /// The same to everybody.
+    /// Renders the same bytes for every client.
     Fixed(fn(&CommonError) -> Response<Bytes>),
-    /// To people, in a language that the head of their request asks for.
+    /// Renders a page in a language that the request headers ask for.
     Localized(Arc<LocalizedRenderer>),
 }
 
-/// What says no to a person.
+/// Renders an error as a page for the given request headers.
 pub type LocalizedRenderer = dyn Fn(&CommonError, &HeaderMap) -> Response<Bytes> + Send + Sync;
 
 impl ErrorRenderer {
-    /// The dialect's bytes.
+    /// Renders `error`; `headers` are those of the request.
     pub fn render(&self, error: &CommonError, headers: &HeaderMap) -> Response<Bytes> {
         match self {
             Self::Fixed(render) => render(error),
@@ -164,27 +165,27 @@ impl ErrorRenderer {
     }
 }
 
-/// One API dialect: its rows, its envelope, its mails and its document.
+/// One API dialect: its routes, its error format, its mails and its OpenAPI document.
 pub struct Dialect {
-    /// Name in settings, stores and logs.
+    /// Name used in settings, stores and logs.
     pub name: &'static str,
-    /// Path prefixes whose unknown paths are answered in this dialect's envelope; the longest wins.
+    /// Path prefixes below which unknown paths get this dialect's 404. The longest matching prefix wins.
     pub owns: Vec<String>,
-    /// Whether the real server takes any case and a trailing slash (dialects.md 1.1, 4.1).
+    /// Whether paths match in any case and with a trailing slash, as on the original server (docs/dialects.md).
     pub lenient: bool,
-    /// The envelope of everything that never reaches an endpoint.
+    /// Renders the errors of requests that reach no endpoint, and internal errors.
     pub errors: ErrorRenderer,
-    /// The rows: path and endpoints.
+    /// The routes: each path with its endpoints.
     pub rows: Vec<(String, Vec<Endpoint>)>,
-    /// What the worker mails, for dialects that mail.
+    /// The codes and links that the worker mails; `None` for dialects that mail nothing.
     pub policies: Option<IssuePolicies>,
-    /// The dialect's own document, path keys and operation ids as its publisher has them.
+    /// The dialect's OpenAPI document, with the path keys and operation ids of its publisher.
     pub document: OpenApi,
-    /// What the document's path keys lack of the served paths: its publisher's server URL has a path.
+    /// Prefix of the served paths that the document's path keys lack, because the publisher's server URL has a path.
     pub document_base: String,
-    /// How its secrets come to our own page.
+    /// How the hosted page `/reset` reads and redeems this dialect's secrets.
     pub redemptions: Vec<Redemption>,
-    /// What a chooser needs to know beyond all that; our own paths are not to be chosen.
+    /// Facts for the comparison of the dialects; `None` for polyreset's own paths, which are not compared.
     pub traits: Option<Traits>,
     /// How a client speaks it; `None` for rows that people and operators use.
     pub client: Option<Client>,

@@ -1,4 +1,4 @@
-//! InsForge's envelope: a name, a text, the status once more, and sometimes a hint.
+//! InsForge's error format: a name, a message, the status, and sometimes a hint.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -14,52 +14,52 @@ use reset_http::{
     wire::{JSON_UTF8, json, retry_after},
 };
 
-/// Why a link, or the token from one, is refused. Expired, used and unknown look alike (R18).
+/// Message for a rejected link or token. Expired, used and unknown ones are not distinguished (R18).
 pub(super) const DEAD_TOKEN: &str = "Invalid or expired verification token";
 
-/// Longest path that a 404 repeats.
+/// Maximum length of a path that a 404 quotes.
 const QUOTED_MAX: usize = 256;
 
-/// Body of every failure.
+/// The body of every error response.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ErrorResponse)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorResponse {
-    /// Name of the failure, for programs.
+    /// Machine-readable error name.
     #[schema(example = "INVALID_INPUT", required = true)]
     error: &'static str,
-    /// What is wrong, for people.
+    /// Human-readable error message.
     #[schema(example = "email: Required")]
     message: String,
-    /// The HTTP status, repeated.
+    /// HTTP status.
     #[schema(example = 400)]
     status_code: u16,
-    /// What to do about it, where there is something to do.
+    /// Advice on how to fix the error, if there is any.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "Please ensure your request body contains valid JSON")]
     next_actions: Option<&'static str>,
 }
 
-/// Everything that an endpoint of InsForge can render.
+/// The errors of InsForge's endpoints.
 #[derive(Debug)]
 pub(super) enum InsForgeError {
-    /// Nothing that can be read as JSON in one way only.
+    /// The body is not JSON with exactly one interpretation.
     Undecodable,
-    /// What the schema finds wrong.
+    /// The body violates the schema.
     Issues(String),
-    /// The deployment mails links, and no target was named.
+    /// The deployment mails links, and the request names no redirect target.
     TargetMissing,
-    /// The target is not, or no longer, on the allow-list.
+    /// The redirect target is not on the allow-list, or no longer is.
     TargetNotAllowed,
-    /// The ticket was never to lead anywhere: an exchanged token was opened as a link.
+    /// The ticket has no redirect target: an exchanged token was opened as a link.
     NoTarget,
-    /// No ticket has this link's token.
+    /// No ticket matches the link's token.
     UnknownLink,
-    /// The password breaks a rule.
+    /// The password violates the password policy.
     Weak(Weakness, Policy),
-    /// The code is not to be exchanged.
+    /// The code cannot be exchanged.
     DeadCode,
-    /// The token sets no password.
+    /// The token is not valid.
     DeadToken,
     Common(CommonError),
 }
@@ -73,7 +73,7 @@ impl From<CommonError> for InsForgeError {
 impl From<RequestError> for InsForgeError {
     fn from(error: RequestError) -> Self {
         match error {
-            // Never said: InsForge asks with `Disclosure::Never`.
+            // Never returned, because the request uses `Disclosure::Never`.
             RequestError::Unknown => Self::Common(CommonError::Failure),
             RequestError::Store(error) => failed(&error),
         }
@@ -92,7 +92,7 @@ impl From<ExchangeError> for InsForgeError {
 impl From<RedeemError> for InsForgeError {
     fn from(error: RedeemError) -> Self {
         match error {
-            // The contract has no word for blocked accounts.
+            // The contract has no error for blocked accounts.
             RedeemError::Invalid | RedeemError::Blocked => Self::DeadToken,
             RedeemError::OwnName => {
                 Self::Issues("Password must not be made of your name or email, or of ours".into())
@@ -116,10 +116,10 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> InsForgeError {
 
 impl From<InsForgeError> for Response<Bytes> {
     fn from(error: InsForgeError) -> Self {
-        // Texts: dialects.md 4.1 to 4.5, but without the submitted `redirectTo` (R36). The 401 is the seed's,
-        // which has no body for it; `AUTH_UNAUTHORIZED` is the name that InsForge gives its 401s (4.8).
+        // The texts are InsForge's, without the submitted `redirectTo` (R36). InsForge's document defines the 401
+        // without a body; `AUTH_UNAUTHORIZED` is the name that InsForge uses in its other 401s.
         match error {
-            InsForgeError::Undecodable => say(
+            InsForgeError::Undecodable => respond(
                 StatusCode::BAD_REQUEST,
                 "INVALID_INPUT",
                 "The request body is not valid JSON",
@@ -129,7 +129,7 @@ impl From<InsForgeError> for Response<Bytes> {
             InsForgeError::TargetMissing => {
                 invalid("redirectTo is required when link-based password reset is enabled")
             }
-            InsForgeError::TargetNotAllowed => say(
+            InsForgeError::TargetNotAllowed => respond(
                 StatusCode::BAD_REQUEST,
                 "INVALID_INPUT",
                 "redirectTo is not in the allowed redirect URLs",
@@ -145,8 +145,8 @@ impl From<InsForgeError> for Response<Bytes> {
     }
 }
 
-/// InsForge's one text for all of its rules, whichever is broken (dialects.md 4.5). It has no upper limit, so
-/// those texts are ours.
+/// Returns InsForge's message, which lists all of its rules whichever is violated. InsForge has no rules on maximum
+/// length, NUL and common passwords; those texts are polyreset's own.
 fn weak(weakness: Weakness, policy: Policy) -> String {
     match weakness {
         Weakness::TooShort { .. } | Weakness::MissingClass => {
@@ -164,38 +164,38 @@ fn weak(weakness: Weakness, policy: Policy) -> String {
     }
 }
 
-/// What never reached an endpoint. InsForge's server knows only the 404 and the 500; the other names follow
+/// Renders the errors common to all dialects. InsForge's server has only the 404 and the 500; the other names follow
 /// their pattern.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     const DOCUMENTATION: Option<&str> = Some("Please check the API documentation for available endpoints");
     match error {
         CommonError::NotFound { path } => {
-            say(StatusCode::NOT_FOUND, "NOT_FOUND", not_found(path), DOCUMENTATION)
+            respond(StatusCode::NOT_FOUND, "NOT_FOUND", not_found(path), DOCUMENTATION)
         }
-        CommonError::MethodNotAllowed => say(
+        CommonError::MethodNotAllowed => respond(
             StatusCode::METHOD_NOT_ALLOWED,
             "METHOD_NOT_ALLOWED",
             "Method not allowed for this endpoint",
             DOCUMENTATION,
         ),
         CommonError::BodyTooLarge => {
-            say(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The request body is too large", None)
+            respond(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The request body is too large", None)
         }
         CommonError::BodyUnreadable => invalid("The request body could not be read"),
         CommonError::BodyTooSlow => {
-            say(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The request body took too long", None)
+            respond(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The request body took too long", None)
         }
-        CommonError::NotJson => say(
+        CommonError::NotJson => respond(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
             "The request body must be application/json",
             None,
         ),
         CommonError::Failure => {
-            say(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Internal server error", None)
+            respond(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Internal server error", None)
         }
         CommonError::TooMany { retry_after: wait } => retry_after(
-            say(
+            respond(
                 StatusCode::TOO_MANY_REQUESTS,
                 "TOO_MANY_REQUESTS",
                 "Too many requests, please try again later",
@@ -204,7 +204,7 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
             *wait,
         ),
         CommonError::Busy { retry_after: wait } => retry_after(
-            say(
+            respond(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "SERVICE_UNAVAILABLE",
                 "Service is busy, please try again",
@@ -215,7 +215,7 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     }
 }
 
-/// Repeats a path that is short and plain, and no other (R36).
+/// Returns the 404 message. It quotes the path only if it is short and of plain characters (R36).
 fn not_found(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"<>\"".contains(&byte);
     if path.len() <= QUOTED_MAX && path.bytes().all(plain) {
@@ -226,14 +226,14 @@ fn not_found(path: &str) -> String {
 }
 
 fn invalid(message: impl Into<String>) -> Response<Bytes> {
-    say(StatusCode::BAD_REQUEST, "INVALID_INPUT", message, None)
+    respond(StatusCode::BAD_REQUEST, "INVALID_INPUT", message, None)
 }
 
 fn unauthorized(message: &str) -> Response<Bytes> {
-    say(StatusCode::UNAUTHORIZED, "AUTH_UNAUTHORIZED", message, None)
+    respond(StatusCode::UNAUTHORIZED, "AUTH_UNAUTHORIZED", message, None)
 }
 
-fn say(
+fn respond(
     status: StatusCode,
     error: &'static str,
     message: impl Into<String>,
@@ -251,16 +251,16 @@ mod tests {
 
     use super::*;
 
-    fn text(answer: impl Into<Response<Bytes>>) -> String {
-        String::from_utf8(answer.into().into_body().to_vec()).unwrap()
+    fn text(response: impl Into<Response<Bytes>>) -> String {
+        String::from_utf8(response.into().into_body().to_vec()).unwrap()
     }
 
-    fn lost(path: &str) -> String {
+    fn unknown_path(path: &str) -> String {
         text(render(&CommonError::NotFound { path: path.into() }))
     }
 
     #[test]
-    fn failures_are_insforges_bytes() {
+    fn errors_match_insforges_bytes() {
         for (error, expected) in [
             (
                 InsForgeError::Undecodable,
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_password_is_told_every_rule_that_is_on() {
+    fn weak_password_message_lists_all_active_rules() {
         let plain = Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: 72 };
         let classes = Policy { four_classes: true, ..plain };
         let of = |weakness, policy| weak(weakness, policy);
@@ -336,19 +336,19 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_path_is_repeated_only_when_it_is_short_and_plain() {
+    fn unknown_path_is_quoted_only_if_short_and_plain() {
         let hint = r#","statusCode":404,"nextActions":"Please check the API documentation for available endpoints"}"#;
         let quoted = r#"{"error":"NOT_FOUND","message":"Endpoint /api/auth/email/nope not found""#;
-        assert_eq!(lost("/api/auth/email/nope"), format!("{quoted}{hint}"));
-        let silent = format!(r#"{{"error":"NOT_FOUND","message":"Endpoint not found"{hint}"#);
+        assert_eq!(unknown_path("/api/auth/email/nope"), format!("{quoted}{hint}"));
+        let unquoted = format!(r#"{{"error":"NOT_FOUND","message":"Endpoint not found"{hint}"#);
         let long = "/".repeat(257);
         for path in ["/<script>", "/a\"b", "/a b", "/ä", "/a\nb", "/a\0", &long] {
-            assert_eq!(lost(path), silent, "{path:?}");
+            assert_eq!(unknown_path(path), unquoted, "{path:?}");
         }
     }
 
     #[test]
-    fn a_busy_server_says_when_to_come_back() {
+    fn busy_response_has_retry_after() {
         let busy = render(&CommonError::Busy { retry_after: Duration::from_millis(1_200) });
         assert_eq!(
             (busy.status(), &busy.headers()[header::RETRY_AFTER]),

@@ -1,4 +1,4 @@
-//! `POST /api/auth/email/exchange-reset-password-token`: a code becomes a token.
+//! `POST /api/auth/email/exchange-reset-password-token`: exchanges a code for a token.
 
 use std::sync::Arc;
 
@@ -23,55 +23,55 @@ use reset_http::{
     wire::{JSON_UTF8, iso, json},
 };
 
-/// A code, and whose it is.
+/// A reset code and the email address of its account.
 #[derive(ToSchema)]
 #[schema(as = ExchangeResetPasswordTokenRequest)]
 #[expect(dead_code, reason = "documents the body; it is read by the strict decoder")]
 pub(super) struct ExchangeRequest {
-    /// Address that the code was mailed to.
+    /// Email address that the code was sent to.
     #[schema(format = Email, example = "user@example.com")]
     email: String,
-    /// The six digits from the mail.
+    /// The six-digit code from the email.
     #[schema(pattern = r"^\d{6}$", example = "123456")]
     code: String,
 }
 
-/// The token that took the code's place.
+/// The reset token that replaces the code.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ExchangeResetPasswordTokenResponse)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Exchanged<'a> {
-    /// The token, for `otp` of the reset: 64 hexadecimal digits.
+    /// The reset token, 64 hexadecimal digits, to send as `otp` when setting the password.
     #[schema(
         pattern = "^[0-9a-f]{64}$",
         required = true,
         example = "a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90"
     )]
     token: &'a str,
-    /// When the token ends.
+    /// Expiry time of the token.
     #[schema(format = DateTime, example = "2026-01-02T03:04:05.678Z")]
     expires_at: String,
 }
 
 #[utoipa::path(post, path = "/api/auth/email/exchange-reset-password-token",
     operation_id = "exchangeResetPasswordToken", tag = "Client", summary = "Exchange a reset code for a token",
-    description = "Spends the code that was mailed and answers a token, which then sets the password. \
-        A code can be guessed at a few times only; every try counts.",
+    description = "Exchanges a reset code for a reset token, which then sets the password. A code works once and allows \
+        only a few attempts; every attempt counts.",
     request_body(content = ExchangeRequest),
     responses(
-        (status = 200, description = "The token that took the code's place", body = Exchanged),
+        (status = 200, description = "The code was exchanged for a token", body = Exchanged),
         (status = 400, description = "A field is missing or malformed", body = ErrorResponse, examples(
-            ("missing_fields" = (summary = "Nothing submitted",
+            ("missing_fields" = (summary = "Missing fields",
                 value = json!({"error": "INVALID_INPUT", "message": "email: Required, code: Required", "statusCode": 400}))),
-            ("malformed_code" = (summary = "Not six digits",
+            ("malformed_code" = (summary = "Malformed code",
                 value = json!({"error": "INVALID_INPUT", "message": "code: Reset password code must be a 6-digit numeric code", "statusCode": 400}))))),
-        (status = 401, description = "The code is wrong, expired, used or guessed at too often, or there is no such account",
+        (status = 401, description = "The code is wrong, expired or already used, its attempts are exhausted, or the account does not exist",
             body = ErrorResponse,
             example = json!({"error": "AUTH_UNAUTHORIZED", "message": "Invalid or expired verification code", "statusCode": 401})),
-        (status = 429, description = "Too many wrong secrets from this address", body = ErrorResponse,
-            headers(("Retry-After" = u64, description = "Seconds to wait")),
+        (status = 429, description = "Too many invalid codes from this client", body = ErrorResponse,
+            headers(("Retry-After" = u64, description = "Seconds to wait before retrying")),
             example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
-        (status = 500, description = "The server failed; the code is unspent", body = ErrorResponse,
+        (status = 500, description = "Internal error; the code normally remains valid", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
 pub(super) async fn run(
     insforge: Arc<InsForgeSettings>,

@@ -1,7 +1,7 @@
-//! InsForge: a six-digit code that is exchanged for a token, or a link (dialects.md 4).
+//! InsForge: a six-digit code that is exchanged for a token, or a link (docs/dialects.md#insforge).
 //!
-//! Where InsForge's own server leaves a redemption parse, it is closed here inside the same wire fields: an empty
-//! allow-list allows nothing, a dead link is never shown as ready, and no answer repeats what was submitted.
+//! Three weaknesses of InsForge's own server are fixed without changing the wire format: an empty allow-list allows no
+//! redirect, an expired or used link is never reported as ready, and no response repeats submitted values.
 
 mod client;
 mod error;
@@ -39,40 +39,40 @@ use reset_http::{
 /// Name of the dialect.
 pub const NAME: &str = "insforge";
 
-/// Path of the page that a mailed link opens.
+/// Path that a mailed link opens; it redirects to the client's page.
 const LINK: &str = "/api/auth/email/reset-password-link";
 
-/// Path of our own page, which sets a password by the token in its query.
-const OWN_PAGE: &str = "/reset";
+/// Path of the hosted page that sets a password with the token in its query.
+const HOSTED_PAGE: &str = "/reset";
 
-/// What a deployment decides about InsForge.
+/// The settings of the InsForge dialect.
 #[derive(Clone)]
 pub struct InsForgeSettings {
-    /// What is mailed. Default a code; a link in profile `hardened`.
+    /// Whether codes or links are mailed. Default codes; links in profile `hardened`.
     pub method: Method,
     /// Origin of the mailed links: the deployment's `public_url`.
     pub public_url: String,
-    /// Where a link may lead. An empty list allows nothing (R33).
+    /// Allowed redirect targets of links. An empty list allows none (R33).
     pub allowed: AllowList,
-    /// How long a code lives. Default 15 minutes.
+    /// Lifetime of a code. Default 15 minutes.
     pub code_ttl: Duration,
-    /// How long a link, or the token that a code became, lives. Default 1 hour.
+    /// Lifetime of a link, and of the token that a code is exchanged for. Default 1 hour.
     pub token_ttl: Duration,
-    /// Most guesses for one code. Default 3 (InsForge's own).
+    /// Maximum attempts per code. Default 3, as in InsForge.
     pub max_attempts: u32,
-    /// Whether our own pages are served, where a link leads that nobody chose a target for. Default true. Without them
-    /// no link takes the place of a code.
+    /// Whether the hosted pages are served. They are the target of links whose request named none; without them, no
+    /// link replaces a code. Default true.
     pub pages: bool,
-    /// Keys of the tags at the end of the tokens.
+    /// Keys of the authentication tags at the end of the tokens.
     pub tags: Keyring,
-    /// Rules for a new password.
+    /// Policy for new passwords.
     pub policy: Policy,
 }
 
-/// What is mailed.
+/// Whether codes or links are mailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Six digits, to be exchanged for a token.
+    /// A six-digit code, which is exchanged for a token.
     Code,
     /// A link to the client's own page.
     Link,
@@ -81,13 +81,13 @@ pub enum Method {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "InsForge password reset", version = "2.0.0",
-        description = "The password-reset operations of the InsForge API, as polyreset answers them."),
+        description = "The password-reset operations of the InsForge API, as served by polyreset."),
     paths(send::run, exchange::run, link::run, reset::run, public_config::run),
     tags((name = "Client", description = "Password reset by a mailed code or link"))
 )]
 struct Document;
 
-/// The dialect's rows, envelope, mails and document.
+/// Returns the dialect: routes, error format, mails and OpenAPI document.
 pub fn dialect(settings: InsForgeSettings) -> Dialect {
     let policies = settings.policies();
     let (client, traits) = (client::client(&settings), settings.traits());
@@ -127,14 +127,14 @@ pub fn dialect(settings: InsForgeSettings) -> Dialect {
 }
 
 impl InsForgeSettings {
-    /// The target that a link may lead to, as it is stored; nothing for one that is not on the allow-list.
+    /// Returns a redirect target in its stored form, or `None` if the allow-list does not allow it.
     pub fn target(&self, url: &str) -> Option<String> {
         self.allowed.admit(url).map(|target| target.as_str().to_owned())
     }
 
-    /// How tickets are made and mailed. A code is one account's own, a link's token is the whole dialect's. While the
-    /// budgets of wrong codes are spent, a link takes the code's place: nobody is locked out by a guesser (R50,
-    /// security.md B4).
+    /// Returns how tickets are issued and mailed. Codes are unique per account, link tokens across the dialect.
+    /// While the budgets for wrong codes are exhausted, links are mailed instead of codes, so that an attacker
+    /// cannot lock out the owner (R50).
     fn policies(&self) -> IssuePolicies {
         let link = IssuePolicy {
             format: Arc::new(self.tokens()),
@@ -154,26 +154,26 @@ impl InsForgeSettings {
         }
     }
 
-    /// A target for examples: one that the allow-list allows, else the hosted page.
+    /// Returns a redirect target for examples: one that the allow-list permits, or the hosted page.
     fn example_target(&self) -> String {
-        let page = || format!("{}{OWN_PAGE}", self.public_url.trim_end_matches('/'));
+        let page = || format!("{}{HOSTED_PAGE}", self.public_url.trim_end_matches('/'));
         self.allowed.example().unwrap_or_else(page)
     }
 
-    /// A link leads to the target of its ask. Where codes are mailed an ask needs none, and then the link leads to our
-    /// own page.
+    /// Returns how links are mailed. A link leads to the redirect target of its request. With method `code` a request
+    /// may name none, and the link then leads to the hosted page.
     fn link(&self) -> Delivery {
         let (origin, parameter) = (self.public_url.trim_end_matches('/'), "token");
         let page = format!("{origin}{LINK}");
         match self.method {
             Method::Code => {
-                Delivery::LinkViaRedirect { page, otherwise: format!("{origin}{OWN_PAGE}"), parameter }
+                Delivery::LinkViaRedirect { page, otherwise: format!("{origin}{HOSTED_PAGE}"), parameter }
             }
             Method::Link => Delivery::Link { page, parameter },
         }
     }
 
-    /// How its secrets come to our page: tokens by links, whether mailed or exchanged, and codes where they are mailed.
+    /// Returns how the hosted page redeems this dialect's secrets: tokens in links always, codes with method `code`.
     fn redemptions(&self) -> Vec<Redemption> {
         let tokens = self.tokens();
         let parse: ParseSecret = Arc::new(move |text, _| tokens.parse(text).ok_or(ParseError::Unknown));
@@ -193,12 +193,12 @@ impl InsForgeSettings {
         kinds.into_iter().map(redemption).collect()
     }
 
-    /// The form of link tokens and exchanged ones alike: 64 hexadecimal digits.
+    /// Returns the format of all tokens, from links and from exchanges: 64 hexadecimal digits.
     fn tokens(&self) -> TaggedHex<24> {
         TaggedHex::new(self.tags.clone())
     }
 
-    /// What a chooser needs to know.
+    /// Returns the facts for the comparison of the dialects.
     fn traits(&self) -> Traits {
         const TOKEN: &str = "64 hexadecimal digits";
         let refused = || InsForgeError::from(RedeemError::Invalid);
@@ -208,8 +208,8 @@ impl InsForgeSettings {
                 vec!["6 digits", TOKEN],
                 Some((TOKEN, self.token_ttl)),
                 format!(
-                    "{} guesses for a code, and a budget of wrong ones for the address and for all together; beyond \
-                     either a link",
+                    "{} attempts per code, and budgets of wrong codes per address and for all addresses together; \
+                     beyond either budget, a link is mailed",
                     self.max_attempts
                 ),
                 InsForgeError::from(ExchangeError::Invalid),
@@ -223,7 +223,7 @@ impl InsForgeSettings {
             ),
         };
         let forged: Vec<Response<Bytes>> = [first, refused()].map(Into::into).into();
-        // A dead link leads back to its target, which a row of the document says.
+        // A link that expired or was used redirects to its target, as the document of its operation says.
         let dead = match self.method {
             Method::Code => forged.clone(),
             Method::Link => vec![refused().into()],
@@ -231,8 +231,8 @@ impl InsForgeSettings {
         let change = |what, setting, compatible, hardened| Change { what, setting, compatible, hardened };
         Traits {
             title: "InsForge",
-            suits: "apps that let people type a code for their address; by links, web apps that name the page in each ask",
-            steps: vec![("ask", "sendResetPassword"), second, ("reset", "resetPassword")],
+            suits: "apps where users type a code for their address; with links, web apps that name their page in each request",
+            steps: vec![("request", "sendResetPassword"), second, ("reset", "resetPassword")],
             forms,
             exchanged,
             guesses,
@@ -254,7 +254,7 @@ impl InsForgeSettings {
 }
 
 impl Method {
-    /// As InsForge's clients read it.
+    /// Returns the name that InsForge's clients expect.
     fn name(self) -> &'static str {
         match self {
             Self::Code => "code",

@@ -1,6 +1,6 @@
-//! `GET /api/auth/email/reset-password-link`: what a mailed link opens.
+//! `GET /api/auth/email/reset-password-link`: redirects from a mailed link to the client's page.
 //!
-//! It looks and changes nothing: a mail scanner may open the link a hundred times before its owner does (R32).
+//! Opening a link changes nothing, because mail scanners may open it many times before the owner does (R32).
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -17,45 +17,45 @@ use reset_http::{rate_limit::LimitClass, route::Call};
 
 #[utoipa::path(get, path = "/api/auth/email/reset-password-link", operation_id = "resetPasswordLink",
     tag = "Client", summary = "Open a reset link",
-    description = "Leads from the mail to the page that the client named, with the token if the link is good. \
-        Nothing is spent by opening it.",
-    params(("token" = String, Query, description = "The token from the link", pattern = "^[0-9a-fA-F]{64}$")),
+    description = "Redirects to the page that the client named in its request, with the token if the link is valid. \
+        Opening a link does not use it up.",
+    params(("token" = String, Query, description = "The reset token from the link", pattern = "^[0-9a-fA-F]{64}$")),
     responses(
-        (status = 302, description = "To the client's page: with `token`, `insforge_status=ready` and \
-            `insforge_type=reset_password`, or with `insforge_status=error` and `insforge_error` when the link is \
-            expired or used",
-            headers(("Location" = String, description = "The client's page"))),
-        (status = 400, description = "The token is malformed or unknown, or its target is not allowed",
+        (status = 302, description = "Redirect to the client's page. A valid link adds `token`, `insforge_status=ready` \
+            and `insforge_type=reset_password`; a link that expired or was used adds `insforge_status=error`, \
+            `insforge_type=reset_password` and `insforge_error`",
+            headers(("Location" = String, description = "URL of the client's page"))),
+        (status = 400, description = "The token is malformed or unknown, or its redirect target is not allowed",
             body = ErrorResponse, examples(
-                ("malformed_token" = (summary = "Not 64 hexadecimal digits",
+                ("malformed_token" = (summary = "Malformed token",
                     value = json!({"error": "INVALID_INPUT", "message": "token: token must be a 64-character hexadecimal token", "statusCode": 400}))),
-                ("unknown_token" = (summary = "No such link",
+                ("unknown_token" = (summary = "Unknown token",
                     value = json!({"error": "INVALID_INPUT", "message": "Invalid or expired verification token", "statusCode": 400}))))),
-        (status = 429, description = "Too many wrong secrets from this address", body = ErrorResponse,
-            headers(("Retry-After" = u64, description = "Seconds to wait")),
+        (status = 429, description = "Too many invalid tokens from this client", body = ErrorResponse,
+            headers(("Retry-After" = u64, description = "Seconds to wait before retrying")),
             example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
-        (status = 500, description = "The server failed", body = ErrorResponse,
+        (status = 500, description = "Internal error", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
 pub(super) async fn run(
     insforge: Arc<InsForgeSettings>,
     call: Call,
 ) -> Result<Response<Bytes>, InsForgeError> {
-    let presented = presented(call.request.uri().query().unwrap_or_default())?;
+    let presented = token_of_query(call.request.uri().query().unwrap_or_default())?;
     let guess = call.acquire(LimitClass::Token).await?;
     let token = insforge.tokens().parse(&presented).ok_or(InsForgeError::UnknownLink)?;
     let link = call.resets.inspect(NAME, &token, call.network()).await?.ok_or(InsForgeError::UnknownLink)?;
     guess.give_back();
-    // Before its state: an exchanged token looks the same here, live or dead.
+    // Checked before the state, so that an exchanged token gets the same response whether it is live or not.
     let target = link.redirect_to.ok_or(InsForgeError::NoTarget)?;
     let target = insforge.allowed.admit(&target).ok_or(InsForgeError::TargetNotAllowed)?;
-    Ok(found(&match link.state {
+    Ok(redirect(&match link.state {
         TicketState::Live => target.ready(token.reveal()),
         TicketState::Expired | TicketState::Spent | TicketState::Void => target.failed(DEAD_TOKEN),
     }))
 }
 
-/// The one token of the query, once it has the form of one (texts: dialects.md 4.4).
-fn presented(query: &str) -> Result<Cow<'_, str>, InsForgeError> {
+/// Returns the token of the query, if there is exactly one and it is well formed. The error texts are InsForge's.
+fn token_of_query(query: &str) -> Result<Cow<'_, str>, InsForgeError> {
     let mut tokens = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == "token");
     let issue = match (tokens.next(), tokens.next()) {
         (Some((_, token)), None)
@@ -70,10 +70,10 @@ fn presented(query: &str) -> Result<Cow<'_, str>, InsForgeError> {
     Err(InsForgeError::Issues(issue.into()))
 }
 
-/// A redirect without a body: express writes the URL into one, and so the token to whatever keeps bodies,
-/// while no browser shows it (R34).
-fn found(to: &Url) -> Response<Bytes> {
-    let mut location = HeaderValue::from_str(to.as_str()).expect("a URL is plain ASCII");
+/// Returns a redirect without a body. Express repeats the URL in the body, which would copy the token into anything
+/// that records bodies; browsers do not show it (R34).
+fn redirect(to: &Url) -> Response<Bytes> {
+    let mut location = HeaderValue::from_str(to.as_str()).expect("a parsed URL is ASCII");
     location.set_sensitive(true);
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::FOUND;
@@ -86,9 +86,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_holds_one_token_of_64_hexadecimal_digits() {
+    fn query_must_hold_exactly_one_token_of_64_hexadecimal_digits() {
         let (lower, upper) = ("0123456789abcdef".repeat(4), "0123456789ABCDEF".repeat(4));
-        let of = |query: &str| match presented(query) {
+        let of = |query: &str| match token_of_query(query) {
             Ok(token) => token.into_owned(),
             Err(InsForgeError::Issues(text)) => text,
             Err(other) => panic!("{other:?}"),
@@ -116,8 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_keeps_its_token_out_of_bodies_and_logs() {
-        let response = found(&Url::parse("https://app.example.com/?token=canary").unwrap());
+    fn redirect_keeps_the_token_out_of_bodies_and_logs() {
+        let response = redirect(&Url::parse("https://app.example.com/?token=canary").unwrap());
         assert!(response.body().is_empty());
         assert!(!format!("{response:?}").contains("canary"));
     }

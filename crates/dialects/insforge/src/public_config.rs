@@ -1,4 +1,4 @@
-//! `GET /api/auth/public-config`: how clients learn what is mailed and which passwords are accepted.
+//! `GET /api/auth/public-config`: tells clients whether codes or links are mailed, and the password policy.
 
 use std::sync::Arc;
 
@@ -13,46 +13,46 @@ use reset_http::{
     wire::{JSON_UTF8, json},
 };
 
-// InsForge's keys in its order (dialects.md 4.9).
-/// What clients may know of the deployment. Only the password's rules and the reset's method are ours to
-/// say; sign-up and sign-in are not served here.
+// InsForge's keys in its order.
+/// The public authentication settings. Only the password policy and the reset method reflect the deployment; the other
+/// values are constant, because sign-up and sign-in are not served here.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PublicAuthConfig)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the contract's keys, one to one")]
 pub(super) struct PublicConfig {
-    /// Foreign sign-in services; none.
+    /// External sign-in providers; always empty.
     #[schema(example = json!([]))]
     o_auth_providers: Vec<String>,
-    /// Foreign sign-in services that the deployment defined; none.
+    /// Custom external sign-in providers; always empty.
     #[schema(example = json!([]))]
     custom_o_auth_providers: Vec<String>,
-    /// Whether an address must be confirmed before signing in.
+    /// Whether an email address must be verified before sign-in; always `false`.
     require_email_verification: bool,
-    /// Least length of a password.
+    /// Minimum password length in characters.
     #[schema(example = 8)]
     password_min_length: usize,
-    /// Whether a password needs a digit.
+    /// Whether a password must contain a digit.
     require_number: bool,
-    /// Whether a password needs a lower-case letter.
+    /// Whether a password must contain a lowercase letter.
     require_lowercase: bool,
-    /// Whether a password needs an upper-case letter.
+    /// Whether a password must contain an uppercase letter.
     require_uppercase: bool,
-    /// Whether a password needs some other character.
+    /// Whether a password must contain a special character.
     require_special_char: bool,
-    /// How addresses are confirmed: `code` or `link`.
+    /// How email addresses are verified; always `code`.
     #[schema(required = true, example = "code")]
     verify_email_method: &'static str,
-    /// What a reset mails: `code` or `link`.
+    /// How passwords are reset: `code` or `link`.
     #[schema(required = true, example = "code")]
     reset_password_method: &'static str,
-    /// Whether sign-up is closed.
+    /// Whether sign-up is disabled; always `false`.
     disable_signup: bool,
 }
 
 #[utoipa::path(get, path = "/api/auth/public-config", operation_id = "publicConfig",
-    tag = "Client", summary = "Read the public configuration",
-    description = "Tells clients whether a reset mails a code or a link, and the rules for a new password.",
+    tag = "Client", summary = "Get the public configuration",
+    description = "Returns whether resets use a code or a link, and the password policy.",
     responses((status = 200, description = "The public configuration", body = PublicConfig)))]
 pub(super) async fn run(insforge: Arc<InsForgeSettings>, _: Call) -> Result<Response<Bytes>, InsForgeError> {
     let policy = insforge.policy;

@@ -1,15 +1,16 @@
-//! Reading a body as zod does: every field is looked at, and all that is wrong is said at once, in the order
-//! of the schema (dialects.md 4.1). Submitted values are never repeated (R36).
+//! Validates a body as the library zod does: checks every field and reports all issues together, in schema order.
+//! Issues never repeat submitted values (R36).
 
 use serde::de::IgnoredAny;
 
 use super::error::InsForgeError;
 use reset_http::body::{Field, Kind, Object};
 
-/// Reads a body. No body at all is an empty object, as in express.
+/// Decodes a body. An empty body is an empty object, as in the framework express.
 ///
 /// # Errors
-/// [`InsForgeError::Issues`] for an array, which express lets through to zod; else [`InsForgeError::Undecodable`].
+/// Returns [`InsForgeError::Issues`] for an array, which express passes on to zod, and [`InsForgeError::Undecodable`]
+/// for anything else that is not a valid object.
 pub(super) fn decode(body: &[u8]) -> Result<Object, InsForgeError> {
     let body = if body.is_empty() { b"{}" } else { body };
     Object::decode(body).map_err(|_| match serde_json::from_slice::<Vec<IgnoredAny>>(body) {
@@ -18,28 +19,29 @@ pub(super) fn decode(body: &[u8]) -> Result<Object, InsForgeError> {
     })
 }
 
-/// The field is not as it should be, and the reading has noted why.
-pub(super) struct Noted;
+/// The field is invalid; the issue is recorded in the [`Schema`].
+pub(super) struct IssueRecorded;
 
-/// One reading of one body.
+/// The validation of one body.
 pub(super) struct Schema<'a> {
     body: &'a Object,
     issues: Vec<String>,
 }
 
 impl<'a> Schema<'a> {
-    /// Starts reading `body`.
+    /// Starts the validation of `body`.
     pub(super) fn of(body: &'a Object) -> Self {
         Self { body, issues: Vec::new() }
     }
 
-    /// A text that must be there and that `read` understands; `otherwise` is said when it does not.
+    /// Returns the string in the field `name` as parsed by `read`. Records `otherwise` as the issue if `read` returns
+    /// `None`.
     pub(super) fn required<T>(
         &mut self,
         name: &str,
         otherwise: &str,
         read: impl FnOnce(&'a str) -> Option<T>,
-    ) -> Result<T, Noted> {
+    ) -> Result<T, IssueRecorded> {
         let issue = match self.body.field(name) {
             Field::Text(text) => match read(text) {
                 Some(value) => return Ok(value),
@@ -50,23 +52,23 @@ impl<'a> Schema<'a> {
             Field::Other(kind) => mistyped(type_name(kind)),
         };
         self.issues.push(format!("{name}: {issue}"));
-        Err(Noted)
+        Err(IssueRecorded)
     }
 
-    /// As [`Self::required`], but it may be absent. `null` is not absence.
+    /// As [`Self::required`], but returns `None` if the field is absent. `null` does not count as absent.
     pub(super) fn optional<T>(
         &mut self,
         name: &str,
         otherwise: &str,
         read: impl FnOnce(&'a str) -> Option<T>,
-    ) -> Result<Option<T>, Noted> {
+    ) -> Result<Option<T>, IssueRecorded> {
         match self.body.field(name) {
             Field::Missing => Ok(None),
             Field::Null | Field::Text(_) | Field::Other(_) => self.required(name, otherwise, read).map(Some),
         }
     }
 
-    /// What is wrong with the body.
+    /// Returns the recorded issues as an error.
     pub(super) fn invalid(self) -> InsForgeError {
         InsForgeError::Issues(self.issues.join(", "))
     }
@@ -76,7 +78,7 @@ fn mistyped(received: &str) -> String {
     format!("Expected string, received {received}")
 }
 
-/// A JSON type in zod's words.
+/// Returns zod's name of a JSON type.
 fn type_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Boolean => "boolean",
@@ -90,25 +92,25 @@ fn type_name(kind: Kind) -> &'static str {
 mod tests {
     use super::*;
 
-    /// What is said of a body whose schema is two texts `a`, `b` and an optional `c`.
+    /// Validates a body against a schema of two required strings `a` and `b` and an optional string `c`.
     fn issues(body: &[u8]) -> Result<Option<&'static str>, String> {
-        let told = |error| match error {
+        let message = |error| match error {
             InsForgeError::Issues(text) => text,
             _ => "undecodable".to_owned(),
         };
-        let body = decode(body).map_err(told)?;
+        let body = decode(body).map_err(message)?;
         let mut schema = Schema::of(&body);
         let a = schema.required("a", "must be x", |text| (text == "x").then_some(()));
         let b = schema.required("b", "unused", |_| Some(()));
         let c = schema.optional("c", "must be y", |text| (text == "y").then_some("y"));
         match (a, b, c) {
             (Ok(()), Ok(()), Ok(c)) => Ok(c),
-            _ => Err(told(schema.invalid())),
+            _ => Err(message(schema.invalid())),
         }
     }
 
     #[test]
-    fn issues_are_told_together_in_the_order_of_the_schema() {
+    fn issues_are_reported_together_in_schema_order() {
         let of = |body: &[u8]| issues(body).unwrap_err();
         assert_eq!(of(b"{}"), "a: Required, b: Required");
         assert_eq!(
@@ -127,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn absence_differs_from_presence_and_other_keys_are_ignored() {
+    fn optional_field_may_be_absent_and_unknown_keys_are_ignored() {
         assert_eq!(issues(br#"{"a":"x","b":""}"#), Ok(None));
         assert_eq!(issues(br#"{"z":{"id":1},"a":"x","b":"","c":"y"}"#), Ok(Some("y")));
     }
 
     #[test]
-    fn an_array_is_told_from_what_is_no_json_at_all() {
+    fn array_is_reported_as_an_issue_and_other_bodies_are_undecodable() {
         assert_eq!(issues(b"").unwrap_err(), "a: Required, b: Required");
         assert_eq!(issues(br#" ["x",{}] "#).unwrap_err(), ": Expected object, received array");
         for body in [b"null".as_slice(), b"1", b"\"x\"", b"{", b"[", b"[1,]", b" ", br#"{"a":"x","a":"x"}"#] {

@@ -1,4 +1,4 @@
-//! `POST /api/auth/email/send-reset-password`: mail a code or a link to an account.
+//! `POST /api/auth/email/send-reset-password`: requests a reset code or link by mail.
 
 use std::sync::Arc;
 
@@ -20,28 +20,28 @@ use reset_http::{
     wire::{JSON_UTF8, json},
 };
 
-/// Whose password is to be reset, and where a link is to lead.
+/// A request for a reset code or link.
 #[derive(ToSchema)]
 #[schema(as = SendResetPasswordRequest, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents the body; it is read by the strict decoder")]
 pub(super) struct SendRequest {
-    /// Address of the account.
+    /// Email address of the account.
     #[schema(format = Email, example = "user@example.com")]
     email: String,
-    /// Page that the link leads to: absolute, and on the allow-list. Required where links are mailed. Where codes
-    /// are, it is where a link leads that is mailed in the place of a code.
+    /// The page that the link redirects to: an absolute URL on the allow-list. Required if the deployment mails links.
+    /// If it mails codes, the target applies to links that are mailed instead of a code.
     #[schema(nullable = false, format = "uri", example = "https://app.example.com/reset-password")]
     redirect_to: Option<String>,
 }
 
-/// That the request was accepted, and no more.
+/// Confirmation that the request was accepted. It does not reveal whether an account exists.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SendResetPasswordResponse)]
 pub(super) struct Sent {
-    /// Always true.
+    /// Always `true`.
     #[schema(example = true)]
     success: bool,
-    /// That a mail is under way if there is an account.
+    /// Confirmation message.
     #[schema(
         required = true,
         example = "If your email is registered, we have sent you a password reset code. Please check your inbox."
@@ -51,23 +51,23 @@ pub(super) struct Sent {
 
 #[utoipa::path(post, path = "/api/auth/email/send-reset-password", operation_id = "sendResetPassword",
     tag = "Client", summary = "Send a reset code or link",
-    description = "Mails a code or a link, as the deployment has chosen, to the account with this address. \
-        The answer is the same whether or not there is one.",
+    description = "Sends a reset code or a reset link, depending on the deployment, by email to the account with this \
+        address. The response is the same whether or not an account exists.",
     request_body(content = SendRequest),
     responses(
-        (status = 202, description = "Accepted; a mail is under way if there is an account", body = Sent),
-        (status = 400, description = "A field is missing or malformed, or the target is not allowed",
+        (status = 202, description = "The request was accepted; an email is sent if an account exists", body = Sent),
+        (status = 400, description = "A field is missing or malformed, or the redirect target is not allowed",
             body = ErrorResponse, examples(
-                ("missing_email" = (summary = "No address",
+                ("missing_email" = (summary = "Missing email address",
                     value = json!({"error": "INVALID_INPUT", "message": "email: Required", "statusCode": 400}))),
-                ("missing_target" = (summary = "Links are mailed, and no target is named",
+                ("missing_target" = (summary = "Missing redirect target, with links",
                     value = json!({"error": "INVALID_INPUT", "message": "redirectTo is required when link-based password reset is enabled", "statusCode": 400}))),
-                ("target_not_allowed" = (summary = "The target is not on the allow-list",
+                ("target_not_allowed" = (summary = "Redirect target not allowed",
                     value = json!({"error": "INVALID_INPUT", "message": "redirectTo is not in the allowed redirect URLs", "statusCode": 400, "nextActions": "Please add this URL to the allowed redirect URLs in the authentication configuration."}))))),
-        (status = 429, description = "Too many resets asked for from this address", body = ErrorResponse,
-            headers(("Retry-After" = u64, description = "Seconds to wait")),
+        (status = 429, description = "Too many reset requests from this client", body = ErrorResponse,
+            headers(("Retry-After" = u64, description = "Seconds to wait before retrying")),
             example = json!({"error": "TOO_MANY_REQUESTS", "message": "Too many requests, please try again later", "statusCode": 429})),
-        (status = 500, description = "The server failed; nothing was accepted", body = ErrorResponse,
+        (status = 500, description = "Internal error; the request was not accepted", body = ErrorResponse,
             example = json!({"error": "INTERNAL_ERROR", "message": "Internal server error", "statusCode": 500}))))]
 pub(super) async fn run(
     insforge: Arc<InsForgeSettings>,
@@ -87,8 +87,8 @@ pub(super) async fn run(
     Ok(json(StatusCode::ACCEPTED, JSON_UTF8, &Sent { success: true, message }))
 }
 
-/// The address, and the target. Where codes are mailed, a target must be some URL (dialects.md 4.2), and one that is
-/// not allowed is forgotten.
+/// Decodes the body into the address and the redirect target. With method `code`, the target only has to be a URL, and
+/// one that is not allowed is ignored.
 fn decode_request(
     insforge: &InsForgeSettings,
     call: &Call,

@@ -1,4 +1,4 @@
-//! Whole flows over memory: from the request through the worker's mail to the new password.
+//! InsForge's flows with in-memory adapters, from the reset request through the worker's mail to the new password.
 
 mod code;
 mod link;
@@ -28,7 +28,7 @@ const RESET: &str = "POST /api/auth/email/reset-password";
 const CONFIG: &str = "GET /api/auth/public-config";
 
 const ANN: &str = "ann@example.org";
-/// What every ask is answered where codes are mailed.
+/// The response to every reset request with method `code`.
 const SENT: &str = r#"202 {"success":true,"message":"If your email is registered, we have sent you a password reset code. Please check your inbox."}"#;
 const DONE: &str = r#"200 {"message":"Password reset successfully"}"#;
 const DEAD_CODE: &str =
@@ -38,20 +38,20 @@ const DEAD_TOKEN: &str =
 const TOO_SHORT: &str = r#"400 {"error":"INVALID_INPUT","message":"Password must contain at least 8 characters long","statusCode":400}"#;
 
 const POLICY: Policy = Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: PASSWORD_MAX };
-const CODE_LIFE: Duration = Duration::from_secs(15 * 60);
-const TOKEN_LIFE: Duration = Duration::from_secs(60 * 60);
+const CODE_LIFETIME: Duration = Duration::from_secs(15 * 60);
+const TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A deployment in memory with one account, Ann's.
+/// An in-memory deployment with one account, Ann's.
 struct InsForgeBench {
     memory: Memory,
     resets: Resets,
     api: Arc<Api>,
 }
 
-/// One answer.
-struct Answer {
-    /// Status, and the body if there is one: `200 {…}`.
+/// One response.
+struct TestResponse {
+    /// Status and body, if any: `200 {…}`.
     text: String,
     headers: HeaderMap,
 }
@@ -78,8 +78,8 @@ fn settings(method: Method, allowed: &[&str], policy: Policy) -> InsForgeSetting
         method,
         public_url: "https://auth.example.com/".into(),
         allowed: AllowList::parse(&allowed).unwrap(),
-        code_ttl: CODE_LIFE,
-        token_ttl: TOKEN_LIFE,
+        code_ttl: CODE_LIFETIME,
+        token_ttl: TOKEN_LIFETIME,
         pages: true,
         max_attempts: 3,
         tags: Key::shared(b"tags").into(),
@@ -100,8 +100,8 @@ impl InsForgeBench {
         self.memory.store.add_account(&address(email), account).await.unwrap();
     }
 
-    /// Sends `body` as JSON to `endpoint`, as a front-end that matched the row would.
-    async fn call(&self, endpoint: &str, body: &str) -> Answer {
+    /// Sends `body` as JSON to `endpoint`, as an HTTP front-end does.
+    async fn call(&self, endpoint: &str, body: &str) -> TestResponse {
         answer(&self.api, endpoint, body).await
     }
 
@@ -109,7 +109,7 @@ impl InsForgeBench {
         self.call(endpoint, body).await.text
     }
 
-    /// Works the queue off and empties the mailbox.
+    /// Processes all due jobs and returns the mails that were sent.
     async fn mails(&self) -> Vec<SentMail> {
         for job in self.resets.claim(100).await.unwrap() {
             self.resets.deliver(&job).await.unwrap();
@@ -117,7 +117,7 @@ impl InsForgeBench {
         self.memory.mailer.take()
     }
 
-    /// What Ann's one mail holds: the code, or the link's path and query.
+    /// Requests a reset and returns the secret of Ann's only mail: the code, or the path and query of the link.
     async fn mailed(&self, body: &str) -> String {
         assert!(self.text(SEND, body).await.starts_with("202 "));
         let [mail] = <[SentMail; 1]>::try_from(self.mails().await).unwrap();
@@ -125,11 +125,11 @@ impl InsForgeBench {
         mail.secret.strip_prefix("https://auth.example.com").unwrap_or(&mail.secret).to_owned()
     }
 
-    async fn exchange(&self, code: &str) -> Answer {
+    async fn exchange(&self, code: &str) -> TestResponse {
         self.call(EXCHANGE, &format!(r#"{{"email":"{ANN}","code":"{code}"}}"#)).await
     }
 
-    /// The token that `code` becomes.
+    /// Exchanges `code` and returns the token.
     async fn token(&self, code: &str) -> String {
         let answer = self.exchange(code).await.text;
         let token = answer.strip_prefix(r#"200 {"token":""#).unwrap_or_else(|| panic!("{answer}"));
@@ -140,7 +140,7 @@ impl InsForgeBench {
         self.text(RESET, &format!(r#"{{"newPassword":"{password}","otp":"{token}"}}"#)).await
     }
 
-    /// Whether Ann's password is `password`.
+    /// Returns whether Ann's password is `password`.
     async fn is_set(&self, password: &str) -> bool {
         let stored = self.memory.store.password_hash(&AccountId::new("1")).await.unwrap().unwrap();
         let password = POLICY.accept(password).unwrap();
@@ -159,14 +159,14 @@ impl InsForgeBench {
     }
 }
 
-impl Answer {
+impl TestResponse {
     fn location(&self) -> Option<&str> {
         self.headers.get(header::LOCATION).map(|location| location.to_str().unwrap())
     }
 }
 
-/// Answers `METHOD /path?query`; a path of no row unmatched request.
-async fn answer(api: &Api, endpoint: &str, body: &str) -> Answer {
+/// Answers `METHOD /path?query`, with the fallback if no route matches.
+async fn answer(api: &Api, endpoint: &str, body: &str) -> TestResponse {
     let (method, target) = endpoint.split_once(' ').unwrap();
     let request =
         Request::builder().method(method).uri(target).header(header::CONTENT_TYPE, "application/json");
@@ -183,7 +183,7 @@ async fn answer(api: &Api, endpoint: &str, body: &str) -> Answer {
     let (parts, body) = response.into_parts();
     let body = String::from_utf8(body.to_vec()).unwrap();
     let text = format!("{} {body}", parts.status.as_u16()).trim_end().to_owned();
-    Answer { text, headers: parts.headers }
+    TestResponse { text, headers: parts.headers }
 }
 
 fn address(email: &str) -> EmailAddress {

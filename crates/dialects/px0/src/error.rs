@@ -1,4 +1,4 @@
-//! px0's envelope: one key, `error`, and a status.
+//! px0's error format: a status, and a body with one key, `error`.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -15,25 +15,25 @@ use reset_http::{
     wire::{JSON, json, retry_after},
 };
 
-/// Body of every failure.
+/// The body of every error response.
 #[derive(Serialize, ToSchema)]
 #[schema(as = APIError)]
 pub(super) struct ApiError {
-    /// What is wrong, for people.
+    /// Human-readable error message.
     #[schema(example = "invalid credentials", required = true)]
     error: String,
 }
 
-/// Everything that an endpoint of px0 can render.
+/// The errors of px0's endpoints.
 #[derive(Debug)]
 pub(super) enum Px0Error {
-    /// No JSON object, or a field of the wrong type.
+    /// The body is not a JSON object, or a field has the wrong type.
     InvalidBody,
     EmailRequired,
     UserNotFound,
     FieldsRequired,
     Weak(Weakness),
-    /// The password is made of names that anybody knows.
+    /// The password is built from the account's or the service's name.
     OwnName,
     InvalidCode,
     Common(CommonError),
@@ -78,7 +78,7 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> Px0Error {
 
 impl From<Px0Error> for Response<Bytes> {
     fn from(error: Px0Error) -> Self {
-        // Texts: the two px0 seeds; `invalid request body` and the limits: dialects.md 1.2, 1.3.
+        // The texts are those of px0's published contract and its server; see docs/dialects.md#px0.
         let (status, text) = match error {
             Px0Error::InvalidBody => (StatusCode::BAD_REQUEST, "invalid request body".into()),
             Px0Error::EmailRequired => (StatusCode::BAD_REQUEST, "email is required".into()),
@@ -96,7 +96,7 @@ impl From<Px0Error> for Response<Bytes> {
             }
             Px0Error::Common(error) => return render(&error),
         };
-        say(status, text)
+        respond(status, text)
     }
 }
 
@@ -114,28 +114,30 @@ fn weak(weakness: Weakness) -> String {
     }
 }
 
-/// What never reached an endpoint.
+/// Renders the errors common to all dialects.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     match error {
-        CommonError::NotFound { .. } => say(StatusCode::NOT_FOUND, "not found".into()),
-        CommonError::MethodNotAllowed => say(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into()),
-        CommonError::BodyTooLarge => say(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large".into()),
-        CommonError::BodyUnreadable => say(StatusCode::BAD_REQUEST, "invalid request body".into()),
-        CommonError::BodyTooSlow => say(StatusCode::REQUEST_TIMEOUT, "request body took too long".into()),
-        CommonError::NotJson => {
-            say(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json".into())
+        CommonError::NotFound { .. } => respond(StatusCode::NOT_FOUND, "not found".into()),
+        CommonError::MethodNotAllowed => respond(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into()),
+        CommonError::BodyTooLarge => {
+            respond(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large".into())
         }
-        CommonError::Failure => say(StatusCode::INTERNAL_SERVER_ERROR, "internal error".into()),
+        CommonError::BodyUnreadable => respond(StatusCode::BAD_REQUEST, "invalid request body".into()),
+        CommonError::BodyTooSlow => respond(StatusCode::REQUEST_TIMEOUT, "request body took too long".into()),
+        CommonError::NotJson => {
+            respond(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json".into())
+        }
+        CommonError::Failure => respond(StatusCode::INTERNAL_SERVER_ERROR, "internal error".into()),
         CommonError::TooMany { retry_after: wait } => retry_after(
-            say(StatusCode::TOO_MANY_REQUESTS, "too many requests, try again later".into()),
+            respond(StatusCode::TOO_MANY_REQUESTS, "too many requests, try again later".into()),
             *wait,
         ),
         CommonError::Busy { retry_after: wait } => {
-            retry_after(say(StatusCode::SERVICE_UNAVAILABLE, "server is busy, try again".into()), *wait)
+            retry_after(respond(StatusCode::SERVICE_UNAVAILABLE, "server is busy, try again".into()), *wait)
         }
     }
 }
 
-fn say(status: StatusCode, error: String) -> Response<Bytes> {
+fn respond(status: StatusCode, error: String) -> Response<Bytes> {
     json(status, JSON, &ApiError { error })
 }

@@ -1,7 +1,7 @@
-//! px0: a six-digit code by mail, and the code alone names the account (dialects.md 1).
+//! px0: a six-digit code by mail, which alone identifies the account (docs/dialects.md#px0).
 //!
-//! Its contract tells strangers whether an address has an account (404); `disclose_unknown` keeps or closes
-//! that.
+//! Its contract requires a 404 for an address without an account, which discloses who has one. The setting
+//! `disclose_unknown` turns this on or off.
 
 mod client;
 mod error;
@@ -30,44 +30,43 @@ use reset_http::{
 /// Name of the dialect.
 pub const NAME: &str = "px0";
 
-/// What a deployment decides about px0.
+/// The settings of the px0 dialect.
 #[derive(Clone, Debug)]
 pub struct Px0Settings {
-    /// Whether an unknown address gets the contract's 404. Default: in profile `compatible`.
+    /// Whether an unknown address gets the contract's 404. Default: yes in profile `compatible`, no in `hardened`.
     pub disclose_unknown: bool,
-    /// How long a code lives. Default 15 minutes (px0's own).
+    /// Lifetime of a code. Default 15 minutes, as in px0.
     pub code_ttl: Duration,
-    /// Which codes are mailed.
+    /// Format of the codes.
     pub codes: Codes,
-    /// Rules for a new password.
+    /// Policy for new passwords.
     pub policy: Policy,
 }
 
-/// Which codes are mailed.
+/// Format of the codes that are mailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codes {
-    /// Six digits while fewer than `max_live` of them are live, else twelve characters and a check
-    /// character. Every guess is tried against all live codes, so their number is what an attacker plays
-    /// with (security.md B1).
+    /// Six digits while fewer than `max_live` such codes are live, otherwise twelve characters and a check character.
+    /// Every guess is compared with all live codes, so the chance of a hit grows with their number.
     SixDigits {
-        /// Most live codes of six digits; `None` for no cap.
+        /// Maximum number of live six-digit codes; `None` for no limit.
         max_live: Option<u64>,
     },
-    /// Twelve characters and a check character, always.
+    /// Always twelve characters and a check character.
     Long,
 }
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "px0 password reset", version = "1.0.0",
-        description = "The password-reset operations of the px0 API, as polyreset answers them."),
-    servers((url = "http://localhost:3000", description = "px0's own local server")),
+        description = "The password-reset operations of the px0 API, as served by polyreset."),
+    servers((url = "http://localhost:3000", description = "Local development server of px0")),
     paths(trigger::run, reset::run),
     tags((name = "Auth", description = "Password reset by a mailed code"))
 )]
 struct Document;
 
-/// The dialect's rows, envelope, mails and document.
+/// Returns the dialect: routes, error format, mails and OpenAPI document.
 pub fn dialect(settings: Px0Settings) -> Dialect {
     let policies = IssuePolicies {
         dialect: NAME,
@@ -117,40 +116,47 @@ impl Px0Settings {
         if self.disclose_unknown { Disclosure::AsContracted } else { Disclosure::Never }
     }
 
-    /// What a chooser needs to know.
+    /// Returns the facts for the comparison of the dialects.
     fn traits(&self) -> Traits {
         const LONG: &str = "12 characters and a check character";
         let (forms, guesses) = match self.codes {
-            Codes::SixDigits { max_live: Some(most) } => (
+            Codes::SixDigits { max_live: Some(max_live) } => (
                 vec!["6 digits", LONG],
                 format!(
-                    "at most {most} codes of 6 digits live at a time, and a budget of wrong ones for everybody \
-                     together; beyond either long ones"
+                    "at most {max_live} live codes of 6 digits, and a budget of wrong codes shared by all clients; \
+                     beyond either limit, long codes are mailed"
                 ),
             ),
-            Codes::SixDigits { max_live: None } => (vec!["6 digits"], "nothing: for load tests".into()),
+            Codes::SixDigits { max_live: None } => {
+                (vec!["6 digits"], "no protection: for load tests only".into())
+            }
             Codes::Long => (vec![LONG], "codes too long to guess".into()),
         };
         let change = |what, setting, compatible, hardened| Change { what, setting, compatible, hardened };
         Traits {
             title: "px0",
-            suits: "apps that let people type a code, and ask for nothing but the code",
-            steps: vec![("ask", "triggerPasswordReset"), ("reset", "resetPassword")],
+            suits: "apps where users type a code that alone identifies the account",
+            steps: vec![("request", "triggerPasswordReset"), ("reset", "resetPassword")],
             forms,
             exchanged: None,
             guesses,
             policy: self.policy,
             other_fields: true,
-            carries: "the stored address".into(),
+            carries: "the account's stored address".into(),
             unknown: self.disclose_unknown.then(|| Px0Error::UserNotFound.into()),
             dead: vec![Px0Error::from(RedeemError::Invalid).into()],
             forged: vec![Px0Error::InvalidCode.into()],
             blocked: Px0Error::from(RedeemError::Blocked).into(),
             changes: vec![
-                change("404 to an unknown address", Some("px0.disclose_unknown"), "`true`", "`false`"),
+                change("404 for an unknown address", Some("px0.disclose_unknown"), "`true`", "`false`"),
                 change("lifetime of a px0 code", Some("px0.code_ttl"), "`15m`", "`10m`"),
-                change("px0 code", None, "6 digits while few are live", "`XXXX-XXXX-XXXX-C` always"),
-                change("px0 password", None, "four classes", "no classes"),
+                change("px0 code", None, "6 digits while few are live", "always `XXXX-XXXX-XXXX-C`"),
+                change(
+                    "px0 password",
+                    None,
+                    "four character classes required",
+                    "no character classes required",
+                ),
                 Change::MIN_LENGTH,
             ],
         }

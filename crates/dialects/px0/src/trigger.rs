@@ -1,4 +1,4 @@
-//! `POST /v1/auth/password-reset/trigger`: mail a code to an account.
+//! `POST /v1/auth/password-reset/trigger`: requests a reset code by mail.
 
 use std::sync::Arc;
 
@@ -18,38 +18,39 @@ use reset_http::{
     wire::{JSON, json},
 };
 
-/// Whose password is to be reset.
+/// A request for a reset code.
 #[derive(ToSchema)]
 #[schema(as = TriggerPasswordResetRequest)]
 #[expect(dead_code, reason = "documents the body; it is read by the strict decoder")]
 pub(super) struct TriggerRequest {
-    /// Address of the account.
+    /// Email address of the account.
     #[schema(format = Email, example = "user@example.com")]
     email: String,
 }
 
+/// Confirmation that the request was accepted.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TriggerPasswordResetResponse)]
 pub(super) struct Triggered {
-    /// That the mail is under way.
+    /// Confirmation message.
     #[schema(example = "password reset email sent successfully", required = true)]
     message: &'static str,
 }
 
 #[utoipa::path(post, path = "/v1/auth/password-reset/trigger", operation_id = "triggerPasswordReset",
     tag = "Auth", summary = "Trigger Password Reset",
-    description = "Mails a reset code to the account with this address.",
+    description = "Sends a reset code by email to the account with this address.",
     request_body(content = TriggerRequest),
     responses(
-        (status = 200, description = "The code is under way", body = Triggered),
-        (status = 400, description = "No address given", body = ApiError,
+        (status = 200, description = "The request was accepted, and the code is sent by email", body = Triggered),
+        (status = 400, description = "The email address is missing", body = ApiError,
             example = json!({"error": "email is required"})),
-        (status = 404, description = "No account has this address", body = ApiError,
+        (status = 404, description = "No account has this email address. Returned only if the deployment discloses this; otherwise 200", body = ApiError,
             example = json!({"error": "user not found"})),
-        (status = 429, description = "Too many resets asked for from this address", body = ApiError,
-            headers(("Retry-After" = u64, description = "Seconds to wait")),
+        (status = 429, description = "Too many reset requests from this client", body = ApiError,
+            headers(("Retry-After" = u64, description = "Seconds to wait before retrying")),
             example = json!({"error": "too many requests, try again later"})),
-        (status = 500, description = "The server failed; nothing was accepted", body = ApiError,
+        (status = 500, description = "Internal error; the request was not accepted", body = ApiError,
             example = json!({"error": "internal error"}))))]
 pub(super) async fn run(px0: Arc<Px0Settings>, call: Call) -> Result<Response<Bytes>, Px0Error> {
     let email = decode(&call)?;
@@ -57,8 +58,8 @@ pub(super) async fn run(px0: Arc<Px0Settings>, call: Call) -> Result<Response<By
     Ok(json(StatusCode::OK, JSON, &Triggered { message: "password reset email sent successfully" }))
 }
 
-/// The address, or nothing for a text that no account can have as its address: px0 has no word for
-/// malformed ones, they are unknown users (R22).
+/// Decodes the body into the address, or `None` if it is malformed: px0's contract has no error for malformed
+/// addresses, so they are treated as unknown (R22).
 fn decode(call: &Call) -> Result<Option<EmailAddress>, Px0Error> {
     match Object::decode(call.request.body())?.field("email") {
         Field::Missing | Field::Null | Field::Text("") => Err(Px0Error::EmailRequired),

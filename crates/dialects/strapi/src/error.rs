@@ -1,5 +1,5 @@
-//! Strapi's envelope: one body that satisfies the seed's `{code, message}` and the clients of v4 and later
-//! (dialects.md, part I).
+//! Strapi's error format: one body that serves both the documented `{code, message}` and the clients of v4 and later
+//! (docs/dialects.md#strapi).
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -17,14 +17,14 @@ use reset_http::{
     wire::{JSON_UTF8, json, retry_after},
 };
 
-/// Body of every failure.
+/// The body of every error response.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(super) struct Failure {
-    /// The status.
+    /// HTTP status.
     #[schema(format = Int32, example = 400, required = true)]
     code: u16,
-    /// What is wrong, for people.
+    /// Human-readable error message.
     #[schema(example = "Incorrect code provided", required = true)]
     message: String,
     /// Always `null`.
@@ -34,41 +34,41 @@ pub(super) struct Failure {
     error: FailureError,
 }
 
-/// The same in the form of v4.
+/// The error in the format of Strapi v4 and later.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ErrorDetail)]
 struct FailureError {
-    /// The status.
+    /// HTTP status.
     #[schema(format = Int32, example = 400, required = true)]
     status: u16,
-    /// What is wrong, for programs.
+    /// Machine-readable error name.
     #[schema(example = "ValidationError", required = true)]
     name: &'static str,
-    /// What is wrong, for people.
+    /// Human-readable error message.
     #[schema(example = "Incorrect code provided", required = true)]
     message: String,
     #[schema(required = true)]
     details: Details,
 }
 
-/// What is wrong with which field, where fields are at fault.
+/// Details of an error.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = ErrorDetails)]
 struct Details {
-    /// One for each fault.
+    /// The invalid fields. Absent if the error does not concern fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<Fault>,
 }
 
-/// One field at fault. The value that was sent is never repeated.
+/// An invalid field. Submitted values are never repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = FieldError)]
 pub(super) struct Fault {
-    /// The field's name; empty when the body as a whole is at fault.
+    /// Name of the field; empty if the error concerns the whole body.
     #[schema(example = json!(["password"]), required = true)]
     path: Vec<&'static str>,
-    /// What is wrong, for people.
+    /// Human-readable error message.
     #[schema(example = "password is a required field", required = true)]
     message: String,
     /// Always `ValidationError`.
@@ -76,26 +76,26 @@ pub(super) struct Fault {
     name: &'static str,
 }
 
-/// Everything that an endpoint of Strapi can render.
+/// The errors of Strapi's endpoints.
 #[derive(Debug)]
 pub(super) enum StrapiError {
     InvalidBody,
-    /// At least one field at fault.
+    /// At least one field is invalid.
     Faults(Vec<Fault>),
     Mismatch,
-    /// Wrong, expired, used, or of a blocked account: one answer for all (R18).
+    /// The code is wrong, expired, used, or belongs to a blocked account; all get the same response (R18).
     IncorrectCode,
     /// The public role may not use the routes.
     Forbidden,
     Common(CommonError),
 }
 
-/// The faults of a body, gathered field by field and told all at once, as v4 does.
+/// Collects the invalid fields of a body, to report them together as Strapi v4 does.
 #[derive(Default)]
 pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// The text of the field `name`; empty, and a fault, when there is none.
+    /// Returns the string in the field `name`. If there is none, records a fault and returns an empty string.
     pub(super) fn text<'a>(&mut self, body: &'a Object, name: &'static str) -> &'a str {
         match body.field(name) {
             Field::Missing | Field::Text("") => self.add(vec![name], format!("{name} is a required field")),
@@ -105,25 +105,25 @@ impl Faults {
         ""
     }
 
-    /// Fields beyond `known` are a fault of the whole body, told last.
+    /// Records one fault, for the whole body, if it has fields that are not in `known`. Call this last.
     pub(super) fn only(&mut self, body: &Object, known: &[&str]) {
         if body.has_other_than(known) {
             self.add(Vec::new(), "this field has unspecified keys".into());
         }
     }
 
-    /// The address in the field `name`; nothing, and a fault, when there is none.
+    /// Returns the address in the field `name`. If there is none, records a fault and returns `None`.
     pub(super) fn address(&mut self, body: &Object, name: &'static str) -> Option<EmailAddress> {
-        let known = self.0.len();
+        let before = self.0.len();
         let email = EmailAddress::parse(self.text(body, name)).ok();
-        if email.is_none() && self.0.len() == known {
+        if email.is_none() && self.0.len() == before {
             self.add(vec![name], format!("{name} must be a valid email"));
         }
         email
     }
 
-    /// Nothing, or everything that was found.
-    pub(super) fn settle(self) -> Result<(), StrapiError> {
+    /// Returns all recorded faults as one error, if there are any.
+    pub(super) fn finish(self) -> Result<(), StrapiError> {
         if self.0.is_empty() { Ok(()) } else { Err(StrapiError::Faults(self.0)) }
     }
 
@@ -133,7 +133,7 @@ impl Faults {
 }
 
 impl StrapiError {
-    /// One field at fault.
+    /// Returns an error about one field.
     pub(super) fn of(field: &'static str, message: String) -> Self {
         Self::Faults(vec![Fault { path: vec![field], message, name: "ValidationError" }])
     }
@@ -147,7 +147,7 @@ impl From<Undecodable> for StrapiError {
 
 impl From<Weakness> for StrapiError {
     fn from(weakness: Weakness) -> Self {
-        // dialects.md 3.5; the classes in the words of px0's seed.
+        // Strapi's texts where it has them. It has no rule for character classes, so that text is px0's.
         let message = match weakness {
             Weakness::TooShort { min } => format!("password must be at least {min} characters"),
             Weakness::MissingClass => {
@@ -172,7 +172,7 @@ impl From<CommonError> for StrapiError {
 impl From<RequestError> for StrapiError {
     fn from(error: RequestError) -> Self {
         match error {
-            // Only said where a contract discloses it; this one does not.
+            // Never returned, because the request uses `Disclosure::Never`.
             RequestError::Unknown => failed(&error),
             RequestError::Store(error) => failed(&error),
         }
@@ -199,9 +199,9 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> StrapiError {
 
 impl From<StrapiError> for Response<Bytes> {
     fn from(error: StrapiError) -> Self {
-        // Texts: dialects.md 3.3 to 3.5, column v4; the body that cannot be read is ours.
+        // The texts are those of Strapi v4; `Invalid request body` is polyreset's own.
         let bad = |message: String, errors| {
-            say(StatusCode::BAD_REQUEST, message, "ValidationError", Details { errors })
+            respond(StatusCode::BAD_REQUEST, message, "ValidationError", Details { errors })
         };
         match error {
             StrapiError::InvalidBody => bad("Invalid request body".into(), Vec::new()),
@@ -220,7 +220,7 @@ impl From<StrapiError> for Response<Bytes> {
     }
 }
 
-/// What never reached an endpoint.
+/// Renders the errors common to all dialects.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     match error {
         CommonError::NotFound { .. } => plain(StatusCode::NOT_FOUND, "Not Found", "NotFoundError"),
@@ -240,7 +240,7 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
         CommonError::Failure => {
             plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "InternalServerError")
         }
-        // dialects.md 3: Strapi's own limiter.
+        // The text and name of Strapi's own rate limiter.
         CommonError::TooMany { retry_after: wait } => retry_after(
             plain(
                 StatusCode::TOO_MANY_REQUESTS,
@@ -258,10 +258,10 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
 }
 
 fn plain(status: StatusCode, message: &str, name: &'static str) -> Response<Bytes> {
-    say(status, message.to_owned(), name, Details::default())
+    respond(status, message.to_owned(), name, Details::default())
 }
 
-fn say(status: StatusCode, message: String, name: &'static str, details: Details) -> Response<Bytes> {
+fn respond(status: StatusCode, message: String, name: &'static str, details: Details) -> Response<Bytes> {
     let code = status.as_u16();
     let error = FailureError { status: code, name, message: message.clone(), details };
     json(status, JSON_UTF8, &Failure { code, message, data: None, error })

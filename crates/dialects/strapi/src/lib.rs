@@ -1,8 +1,8 @@
-//! Strapi users-permissions: a link by mail with a code of 128 hexadecimal digits, under two prefixes
-//! (dialects.md 3).
+//! Strapi users-permissions: a link by mail with a code of 128 hexadecimal digits, under two path prefixes
+//! (docs/dialects.md#strapi).
 //!
-//! The seed's paths have no prefix (v3), those of v4 and later begin with `/api`; both are served, and answer
-//! with one body that clients of either can read.
+//! The paths of v3 have no prefix; those of v4 and later start with `/api`. Both are served, and their responses have
+//! one format that clients of every version can read.
 
 mod client;
 mod error;
@@ -32,41 +32,41 @@ use reset_http::{
 
 /// Name of the dialect.
 pub const NAME: &str = "strapi";
-/// Default of Strapi's `api.rest.prefix` since v4.
+/// Path prefix since v4: the default of Strapi's `api.rest.prefix`.
 const V4: &str = "/api";
 
-/// What a deployment decides about Strapi.
+/// The settings of the Strapi dialect.
 #[derive(Clone)]
 pub struct StrapiSettings {
-    /// The page that the mailed link opens; `?code=` is added.
+    /// The page that the mailed link opens; the query parameter `code` is added.
     pub page_url: String,
-    /// How long a code lives. Default 1 hour; Strapi's own never ends.
+    /// Lifetime of a code. Default 1 hour; in Strapi codes never expire.
     pub token_ttl: Duration,
-    /// Keys of the tags at the end of the codes.
+    /// Keys of the authentication tags at the end of the codes.
     pub tags: Keyring,
-    /// Key of the session token in the answer (HS256): the host's `JWT_SECRET`.
+    /// Key of the session token in the response (HS256): the `JWT_SECRET` of the Strapi installation.
     pub jwt_key: Key,
-    /// How long that session token lives. Default 30 days (Strapi's own).
+    /// Lifetime of the session token. Default 30 days, as in Strapi.
     pub jwt_ttl: Duration,
-    /// Whether the answer carries a session token. Default yes, as the contract has it; no in `hardened`.
+    /// Whether the response carries a session token. Default yes, as in the contract; no in profile `hardened`.
     pub issue_jwt: bool,
-    /// Whether the public role may use the routes; if not, they answer 403. Default yes.
+    /// Whether the public role may use the routes; if not, they return 403. Default yes.
     pub public: bool,
-    /// Rules for a new password.
+    /// Policy for new passwords.
     pub policy: Policy,
 }
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Strapi password reset", version = "1.0.0",
-        description = "The password-reset operations of Strapi's users-permissions plugin, as polyreset answers them."),
-    servers((url = "http://localhost:1337", description = "Strapi's own local server")),
+        description = "The password-reset operations of Strapi's users-permissions plugin, as served by polyreset."),
+    servers((url = "http://localhost:1337", description = "Local development server of Strapi")),
     paths(forgot_password::run, reset_password::run),
     tags((name = "UsersPermissions", description = "Password reset by a mailed link"))
 )]
 struct Document;
 
-/// The dialect's rows, envelope, mails and document.
+/// Returns the dialect: routes, error format, mails and OpenAPI document.
 pub fn dialect(settings: StrapiSettings) -> Dialect {
     let primary = IssuePolicy {
         format: Arc::new(settings.codes()),
@@ -104,7 +104,7 @@ pub fn dialect(settings: StrapiSettings) -> Dialect {
     }
 }
 
-/// The document of the paths without prefix, and each operation once more under the prefix of v4.
+/// Returns the OpenAPI document, with every operation both without a prefix and under the prefix of v4.
 fn document() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     for (path, mut item) in document.paths.paths.clone() {
@@ -121,18 +121,18 @@ impl StrapiSettings {
         TaggedHex::new(self.tags.clone())
     }
 
-    /// What a chooser needs to know.
+    /// Returns the facts for the comparison of the dialects.
     fn traits(&self) -> Traits {
         let carries = if self.issue_jwt {
-            format!("a session token ({}) and the account", span(self.jwt_ttl))
+            format!("a session token (lifetime {}) and the account", span(self.jwt_ttl))
         } else {
-            "the account, and no session token".to_owned()
+            "the account, but no session token".to_owned()
         };
         let change = |what, setting, compatible, hardened| Change { what, setting, compatible, hardened };
         Traits {
             title: "Strapi",
-            suits: "front-ends written for Strapi, v3 to v5, that sign people in with the reset",
-            steps: vec![("ask", "forgotPassword"), ("reset", "resetPassword")],
+            suits: "clients written for Strapi v3 to v5 that sign users in after a reset",
+            steps: vec![("request", "forgotPassword"), ("reset", "resetPassword")],
             forms: vec!["128 hexadecimal digits"],
             exchanged: None,
             guesses: "448 random bits and a keyed tag".into(),
@@ -151,8 +151,8 @@ impl StrapiSettings {
         }
     }
 
-    /// Refuses everybody where the public role may not use the routes.
-    fn admit(&self) -> Result<(), StrapiError> {
+    /// Returns [`StrapiError::Forbidden`] if the public role may not use the routes.
+    fn require_public(&self) -> Result<(), StrapiError> {
         if self.public { Ok(()) } else { Err(StrapiError::Forbidden) }
     }
 }

@@ -1,4 +1,4 @@
-//! Strapi from the request to the mail and back, without a server.
+//! Strapi, from the reset request through the mail to the new password, without a server.
 
 use std::time::Duration;
 
@@ -65,7 +65,9 @@ impl Bench {
     async fn post(&self, path: &str, body: impl Into<Bytes>) -> (u16, String) {
         let route = self.api.routes().iter().find(|route| route.path == path).unwrap();
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-        told(&self.api.answer(route, &route.endpoints[0], request.body(Ok(body.into())).unwrap()).await)
+        status_and_body(
+            &self.api.answer(route, &route.endpoints[0], request.body(Ok(body.into())).unwrap()).await,
+        )
     }
 
     async fn reset(&self, code: &str, password: &str) -> (u16, String) {
@@ -79,10 +81,10 @@ impl Bench {
         }
     }
 
-    /// Asks, delivers, and takes the code out of the mail.
+    /// Requests a reset, delivers the mail and returns its code.
     async fn code(&self, email: &str) -> String {
-        let answer = self.post("/auth/forgot-password", json!({"email": email}).to_string()).await;
-        assert_eq!(answer, (200, r#"{"ok":true}"#.to_owned()));
+        let response = self.post("/auth/forgot-password", json!({"email": email}).to_string()).await;
+        assert_eq!(response, (200, r#"{"ok":true}"#.to_owned()));
         self.deliver().await;
         let mail = self.memory.mailer.take().pop().unwrap();
         assert_eq!(mail.kind, SentKind::Link);
@@ -99,12 +101,12 @@ impl Bench {
     }
 }
 
-fn told(response: &Response<Bytes>) -> (u16, String) {
+fn status_and_body(response: &Response<Bytes>) -> (u16, String) {
     assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json; charset=utf-8");
     (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
 }
 
-/// The one body of every failure.
+/// Status and body of an error response.
 fn failure(code: u16, name: &str, message: &str, details: &str) -> (u16, String) {
     let body = format!(
         r#"{{"code":{code},"message":"{message}","data":null,"error":{{"status":{code},"name":"{name}","message":"{message}","details":{details}}}}}"#
@@ -116,7 +118,7 @@ fn incorrect() -> (u16, String) {
     failure(400, "ValidationError", "Incorrect code provided", "{}")
 }
 
-/// A failure of fields, as v4 tells it.
+/// Status and body of a validation error, in the format of v4.
 fn faults(faults: &[(&str, &str)]) -> (u16, String) {
     let one = |(field, message): &(&str, &str)| {
         let path = if field.is_empty() { String::new() } else { format!("{field:?}") };
@@ -129,7 +131,7 @@ fn faults(faults: &[(&str, &str)]) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_mailed_code_sets_a_password_once_and_answers_with_a_session() {
+async fn mailed_code_sets_a_password_once_and_returns_a_session_token() {
     let bench = Bench::new(settings()).await;
     let code = bench.code("ann@example.org").await;
     let (status, body) = bench.reset(&code, "a new password").await;
@@ -147,7 +149,7 @@ async fn a_mailed_code_sets_a_password_once_and_answers_with_a_session() {
 }
 
 #[tokio::test]
-async fn without_sessions_the_answer_has_no_jwt_and_without_a_username_the_address_stands_for_it() {
+async fn response_omits_the_jwt_if_disabled_and_uses_the_address_as_missing_username() {
     let bench = Bench::new(StrapiSettings { issue_jwt: false, ..settings() }).await;
     let code = bench.code("bob@example.org").await;
     let at = iso(FrozenClock::START);
@@ -158,7 +160,7 @@ async fn without_sessions_the_answer_has_no_jwt_and_without_a_username_the_addre
 }
 
 #[tokio::test]
-async fn wrong_expired_superseded_used_and_blocked_codes_look_alike() {
+async fn wrong_expired_superseded_used_and_blocked_codes_get_the_same_response() {
     let bench = Bench::new(settings()).await;
     for wrong in ["x", "0", &"0".repeat(128), "' OR 1=1", "%", " ", "\0"] {
         assert_eq!(bench.reset(wrong, "a new password").await, incorrect(), "{wrong:?}");
@@ -174,7 +176,7 @@ async fn wrong_expired_superseded_used_and_blocked_codes_look_alike() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_until_its_last_millisecond() {
+async fn code_is_valid_until_its_last_millisecond() {
     let bench = Bench::new(settings()).await;
     let code = bench.code("ann@example.org").await;
     bench.memory.clock.advance(Duration::from_millis(3_599_999));
@@ -182,13 +184,13 @@ async fn a_code_is_good_until_its_last_millisecond() {
 }
 
 #[tokio::test]
-async fn unknown_and_blocked_addresses_are_answered_alike_and_get_no_mail() {
+async fn unknown_and_blocked_addresses_get_the_usual_response_and_no_mail() {
     let bench = Bench::new(settings()).await;
     bench.block("ann@example.org").await;
     for email in ["ann@example.org", "nobody@example.org"] {
         for path in ["/auth/forgot-password", "/api/auth/forgot-password"] {
-            let answer = bench.post(path, json!({"email": email}).to_string()).await;
-            assert_eq!(answer, (200, r#"{"ok":true}"#.to_owned()));
+            let response = bench.post(path, json!({"email": email}).to_string()).await;
+            assert_eq!(response, (200, r#"{"ok":true}"#.to_owned()));
         }
     }
     bench.deliver().await;
@@ -196,7 +198,7 @@ async fn unknown_and_blocked_addresses_are_answered_alike_and_get_no_mail() {
 }
 
 #[tokio::test]
-async fn the_password_is_judged_before_the_code_and_costs_nothing() {
+async fn weak_password_is_rejected_before_the_code_is_checked_or_used_up() {
     let bench = Bench::new(settings()).await;
     let code = bench.code("ann@example.org").await;
     for code in [code.as_str(), "wrong"] {
@@ -214,7 +216,7 @@ async fn the_password_is_judged_before_the_code_and_costs_nothing() {
 }
 
 #[tokio::test]
-async fn every_fault_of_a_body_is_told_at_once_and_nothing_is_echoed() {
+async fn all_faults_of_a_body_are_reported_together_without_submitted_values() {
     let bench = Bench::new(settings()).await;
     let cases: [(&str, &[(&str, &str)]); 6] = [
         (
@@ -258,7 +260,7 @@ async fn every_fault_of_a_body_is_told_at_once_and_nothing_is_echoed() {
 }
 
 #[tokio::test]
-async fn an_address_is_required_and_must_be_one() {
+async fn address_is_required_and_must_be_valid() {
     let bench = Bench::new(settings()).await;
     for (body, message) in [
         ("{}", "email is a required field"),
@@ -276,7 +278,7 @@ async fn an_address_is_required_and_must_be_one() {
 }
 
 #[tokio::test]
-async fn a_private_deployment_forbids_everything_before_it_reads_anything() {
+async fn private_deployment_returns_403_before_reading_the_body() {
     let bench = Bench::new(StrapiSettings { public: false, ..settings() }).await;
     let forbidden = failure(403, "ForbiddenError", "Forbidden", "{}");
     for route in bench.api.routes() {
@@ -286,7 +288,7 @@ async fn a_private_deployment_forbids_everything_before_it_reads_anything() {
 }
 
 #[tokio::test]
-async fn a_failing_store_is_an_internal_error_and_leaves_the_code_unspent() {
+async fn store_failure_is_a_500_and_does_not_use_up_the_code() {
     let bench = Bench::new(settings()).await;
     let code = bench.code("ann@example.org").await;
     let internal = failure(500, "InternalServerError", "Internal Server Error", "{}");
@@ -299,7 +301,7 @@ async fn a_failing_store_is_an_internal_error_and_leaves_the_code_unspent() {
 }
 
 #[test]
-fn what_never_reaches_an_endpoint_has_the_same_body() {
+fn common_errors_have_the_same_format() {
     for (error, code, name, message) in [
         (CommonError::NotFound { path: "/auth/<b>".into() }, 404, "NotFoundError", "Not Found"),
         (CommonError::MethodNotAllowed, 405, "MethodNotAllowedError", "Method Not Allowed"),
@@ -308,15 +310,15 @@ fn what_never_reaches_an_endpoint_has_the_same_body() {
         (CommonError::NotJson, 415, "UnsupportedMediaTypeError", "Unsupported Media Type"),
         (CommonError::Failure, 500, "InternalServerError", "Internal Server Error"),
     ] {
-        assert_eq!(told(&super::error::render(&error)), failure(code, name, message, "{}"));
+        assert_eq!(status_and_body(&super::error::render(&error)), failure(code, name, message, "{}"));
     }
     let busy = super::error::render(&CommonError::Busy { retry_after: Duration::from_secs(2) });
     assert_eq!(busy.headers()[header::RETRY_AFTER], "2");
-    assert_eq!(told(&busy), failure(503, "ServiceUnavailableError", "Service Unavailable", "{}"));
+    assert_eq!(status_and_body(&busy), failure(503, "ServiceUnavailableError", "Service Unavailable", "{}"));
 }
 
 #[test]
-fn the_document_has_the_seeds_path_and_statuses_under_both_prefixes() {
+fn document_has_the_published_paths_and_statuses_under_both_prefixes() {
     let document = serde_json::to_value(dialect(settings()).document).unwrap();
     for (path, id) in [
         ("/auth/forgot-password", "forgotPassword"),
@@ -342,19 +344,19 @@ fn the_document_has_the_seeds_path_and_statuses_under_both_prefixes() {
 }
 
 #[tokio::test]
-async fn a_forged_code_costs_no_look_up_however_many_secrets_are_accepted() {
+async fn forged_code_causes_no_lookup_even_with_several_tag_keys() {
     let [new, old, older] = [1, 2, 3].map(|byte| Key::shared(&[byte; 32]));
-    let of = |key: &Key| StrapiSettings { tags: key.clone().into(), ..settings() };
+    let with_tag_key = |key: &Key| StrapiSettings { tags: key.clone().into(), ..settings() };
     let bench =
         Bench::new(StrapiSettings { tags: Keyring::new(new, [old.clone(), older]), ..settings() }).await;
-    let before = Bench::new(of(&old)).await.code("Ann@example.org").await;
-    let stranger = Bench::new(of(&Key::shared(b"strange"))).await.code("Ann@example.org").await;
-    let refused = failure(400, "ValidationError", "Incorrect code provided", "{}");
-    for forged in [stranger, "0".repeat(128), format!("{}{}", &before[..127], "g")] {
-        assert_eq!(bench.reset(&forged, "a new password").await, refused);
+    let previous = Bench::new(with_tag_key(&old)).await.code("Ann@example.org").await;
+    let foreign = Bench::new(with_tag_key(&Key::shared(b"strange"))).await.code("Ann@example.org").await;
+    let rejected = failure(400, "ValidationError", "Incorrect code provided", "{}");
+    for forged in [foreign, "0".repeat(128), format!("{}{}", &previous[..127], "g")] {
+        assert_eq!(bench.reset(&forged, "a new password").await, rejected);
     }
     assert_eq!(bench.memory.store.look_ups(), 0);
-    // The tag of a previous key is honest, so its ticket is looked for; nobody has stored one here.
-    assert_eq!(bench.reset(&before, "a new password").await, refused);
+    // A tag with a previous key is valid, so the ticket is looked up; this store has none.
+    assert_eq!(bench.reset(&previous, "a new password").await, rejected);
     assert_eq!(bench.memory.store.look_ups(), 1);
 }

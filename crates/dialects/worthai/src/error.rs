@@ -1,5 +1,5 @@
-//! worthai's envelopes. Its published documents have two: four keys for what its own service says, and two
-//! keys for the answers that all its services share (dialects.md 2.3).
+//! worthai's two error formats: four keys for the errors of the auth service itself, and two keys for the errors that
+//! all worthai services share (docs/dialects.md#worthai).
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -18,16 +18,16 @@ use reset_http::{
     wire::{JSON_UTF8, json, retry_after},
 };
 
-/// What the service itself refuses, or fails at.
+/// The body of an error of the auth service.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Failure {
-    /// `fail` when the caller can mend it, `error` when it cannot.
+    /// `fail` for client errors, `error` for server errors.
     #[schema(example = "fail", required = true)]
     status: &'static str,
-    /// What is wrong, for people.
+    /// Human-readable error message.
     #[schema(example = "This reset password link has expired", required = true)]
     message: String,
-    /// What is wrong, for programs.
+    /// Machine-readable error code.
     #[serde(rename = "errorCode")]
     #[schema(example = "INVALID", required = true)]
     error_code: &'static str,
@@ -35,43 +35,43 @@ pub(super) struct Failure {
     data: FailureData,
 }
 
-/// Which part refused.
+/// Details of an error.
 #[derive(Serialize, ToSchema)]
 struct FailureData {
-    /// Name of the kind of error.
+    /// Name of the error class.
     #[serde(rename = "errorName")]
     #[schema(example = "SignInApiError", required = true)]
     error_name: &'static str,
 }
 
-/// The short body that all of worthai's services share.
+/// The body of an error that all worthai services share.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Shared {
-    /// What is wrong, for people.
+    /// Human-readable error message.
     #[schema(example = "Unauthorized", required = true)]
     message: &'static str,
-    /// What is wrong, for programs.
+    /// Machine-readable error code.
     #[serde(rename = "errorCode")]
     #[schema(example = "ERR_UNAUTHORIZED", required = true)]
     error_code: &'static str,
 }
 
-/// Everything that an endpoint of worthai can render.
+/// The errors of worthai's endpoints.
 #[derive(Debug)]
 pub(super) enum WorthaiError {
     Invalid(Invalid),
-    /// Expired, used, superseded, or of no account: one answer for all (R18).
+    /// The token is expired, used, superseded, or belongs to no account; all get the same response (R18).
     Expired,
-    /// The token bears no signature of ours, and the contract is kept to.
+    /// The token's signature is invalid, and the response follows the contract.
     InvalidSignature,
-    /// The token was signed for something else.
+    /// The token was issued for another purpose.
     Unauthorized,
     /// The account is blocked.
     Forbidden,
     Common(CommonError),
 }
 
-/// What is wrong with a body. Nothing of it is ever repeated, its keys included (R36).
+/// Why a body is invalid. Error messages never repeat submitted values or keys (R36).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Invalid {
     NoObject,
@@ -84,7 +84,7 @@ pub(super) enum Invalid {
     OwnName(&'static str),
 }
 
-/// The text of the field `name`.
+/// Returns the non-empty string in the field `name`.
 pub(super) fn text<'a>(body: &'a Object, name: &'static str) -> Result<&'a str, Invalid> {
     match body.field(name) {
         Field::Missing => Err(Invalid::Missing(name)),
@@ -115,7 +115,7 @@ impl From<CommonError> for WorthaiError {
 impl From<RequestError> for WorthaiError {
     fn from(error: RequestError) -> Self {
         match error {
-            // Only said where a contract discloses it; this one does not.
+            // Never returned, because the request uses `Disclosure::Never`.
             RequestError::Unknown => failed(&error),
             RequestError::Store(error) => failed(&error),
         }
@@ -136,12 +136,12 @@ impl From<RedeemError> for WorthaiError {
 }
 
 impl WorthaiError {
-    /// What a defective token is told. A forgery is the client's doing, whatever status the contract wants
-    /// for it, and so no error in our log (R72).
+    /// Returns the error for a rejected token. A forged token is logged at `info` even if the contract requires a 500,
+    /// because it is a client error (R72).
     pub(super) fn of(defect: Defect, settings: &WorthaiSettings) -> Self {
         match (defect, settings.forged) {
             (Defect::Forged, forged) => {
-                info!(dialect.name = NAME, "a reset token without a signature of ours was refused");
+                info!(dialect.name = NAME, "reset token with an invalid signature rejected");
                 match forged {
                     super::Forged::AsContracted => Self::InvalidSignature,
                     super::Forged::AsExpired => Self::Expired,
@@ -159,7 +159,8 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> WorthaiError {
 
 impl From<WorthaiError> for Response<Bytes> {
     fn from(error: WorthaiError) -> Self {
-        // The seed of reset-password; 401 and 403: its shared components; their triggers: dialects.md, part I.
+        // Bodies as in worthai's published contract. The contract does not say when 401 and 403 apply; see
+        // docs/dialects.md#worthai.
         match error {
             WorthaiError::Invalid(invalid) => validation(&invalid),
             WorthaiError::Expired => fail(
@@ -174,14 +175,17 @@ impl From<WorthaiError> for Response<Bytes> {
                 "UNKNOWN_ERROR",
                 "JsonWebTokenError",
             ),
-            WorthaiError::Unauthorized => share(StatusCode::UNAUTHORIZED, "Unauthorized", "ERR_UNAUTHORIZED"),
-            WorthaiError::Forbidden => share(StatusCode::FORBIDDEN, "Forbidden", "ERR_FORBIDDEN"),
+            WorthaiError::Unauthorized => {
+                shared(StatusCode::UNAUTHORIZED, "Unauthorized", "ERR_UNAUTHORIZED")
+            }
+            WorthaiError::Forbidden => shared(StatusCode::FORBIDDEN, "Forbidden", "ERR_FORBIDDEN"),
             WorthaiError::Common(error) => render(&error),
         }
     }
 }
 
-/// The envelope of the sibling `POST /customer/sign-in`; texts as Joi writes them (dialects.md 2.1).
+/// Renders a validation error in the format of worthai's `POST /customer/sign-in`, with the texts of the library Joi
+/// (docs/dialects.md#worthai).
 fn validation(invalid: &Invalid) -> Response<Bytes> {
     let message = match invalid {
         Invalid::NoObject => "\"body\" must be of type object".into(),
@@ -214,8 +218,8 @@ fn weak(weakness: Weakness) -> String {
     }
 }
 
-/// What never reached an endpoint. worthai documents none of these: its envelope, and codes in the manner
-/// of its shared ones (dialects.md 2.2, limits).
+/// Renders the errors common to all dialects. worthai documents none of them, so they have its error format, with
+/// codes like those of its shared errors.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     match error {
         CommonError::NotFound { .. } => {
@@ -283,6 +287,6 @@ fn fail(
     json(code, JSON_UTF8, &Failure { status, message, error_code, data: FailureData { error_name } })
 }
 
-fn share(status: StatusCode, message: &'static str, error_code: &'static str) -> Response<Bytes> {
+fn shared(status: StatusCode, message: &'static str, error_code: &'static str) -> Response<Bytes> {
     json(status, JSON_UTF8, &Shared { message, error_code })
 }

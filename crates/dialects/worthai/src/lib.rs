@@ -1,7 +1,7 @@
-//! worthai: a link by mail whose token is a JWT (dialects.md 2).
+//! worthai: a link by mail whose token is a JWT (docs/dialects.md#worthai).
 //!
-//! The token must be validly signed before anything is looked up, and its `jti` must be a live ticket: the
-//! signature alone would let it be replayed until it expires (R67).
+//! The signature is verified before any database query. The `jti` must then belong to a live ticket, because a token
+//! with only a valid signature could be replayed until it expires (R67).
 
 mod client;
 mod error;
@@ -36,43 +36,43 @@ use reset_http::{
 /// Name of the dialect.
 pub const NAME: &str = "worthai";
 
-/// What a deployment decides about worthai.
+/// The settings of the worthai dialect.
 #[derive(Clone)]
 pub struct WorthaiSettings {
-    /// Path under which the two operations are served. Default `/auth/api/v1`, the publisher's own.
+    /// Base path of the two operations. Default `/auth/api/v1`, as in worthai.
     pub base_path: String,
-    /// The page that the mailed link opens; `?reset_token=` is added.
+    /// The page that the mailed link opens; the query parameter `reset_token` is added.
     pub page_url: String,
-    /// How long a token lives. Default 30 minutes.
+    /// Lifetime of a token. Default 30 minutes.
     pub token_ttl: Duration,
-    /// Keys of the tokens' signature (HS256).
+    /// Keys that sign the tokens (HS256).
     pub jwt_keys: Keyring,
-    /// What a forged or malformed token is told.
+    /// The response to a forged or malformed token.
     pub forged: Forged,
-    /// Rules for a new password.
+    /// Policy for new passwords.
     pub policy: Policy,
 }
 
-/// What a forged or malformed token is told.
+/// The response to a forged or malformed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forged {
-    /// 500 `invalid signature`, as the seed says (profile `compatible`).
+    /// 500 `invalid signature`, as in the contract (profile `compatible`).
     AsContracted,
-    /// 400, like an expired one (profile `hardened`).
+    /// 400, as for an expired token (profile `hardened`).
     AsExpired,
 }
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "worthai password reset", version = "1.0.0",
-        description = "The password-reset operations of the worthai Auth Service, as polyreset answers them."),
-    servers((url = "https://api.joinworth.com/auth/api/v1", description = "worthai's own production server")),
+        description = "The password-reset operations of the worthai Auth Service, as served by polyreset."),
+    servers((url = "https://api.joinworth.com/auth/api/v1", description = "Production server of worthai")),
     paths(forgot_password::run, reset_password::run),
     tags((name = "Sign In", description = "Password reset by a mailed link"))
 )]
 struct Document;
 
-/// The dialect's rows, envelope, mails and document.
+/// Returns the dialect: routes, error format, mails and OpenAPI document.
 pub fn dialect(settings: WorthaiSettings) -> Dialect {
     let primary = IssuePolicy {
         format: Arc::new(settings.tokens()),
@@ -124,7 +124,7 @@ impl WorthaiSettings {
         ResetToken::new(self.jwt_keys.clone(), self.token_ttl)
     }
 
-    /// What a chooser needs to know.
+    /// Returns the facts for the comparison of the dialects.
     fn traits(&self) -> Traits {
         let forged = match self.forged {
             Forged::AsContracted => WorthaiError::InvalidSignature,
@@ -132,11 +132,11 @@ impl WorthaiSettings {
         };
         Traits {
             title: "worthai",
-            suits: "web apps with a page of their own, behind a base path of their own",
-            steps: vec![("ask", "forgotPassword"), ("reset", "resetPassword")],
+            suits: "web apps with their own reset page, and APIs under a base path of your choice",
+            steps: vec![("request", "forgotPassword"), ("reset", "resetPassword")],
             forms: vec!["a JWT, HS256"],
             exchanged: None,
-            guesses: "the signature".into(),
+            guesses: "the token's signature".into(),
             policy: self.policy,
             other_fields: false,
             carries: "nothing".into(),
@@ -149,7 +149,7 @@ impl WorthaiSettings {
                     what: "forged worthai token",
                     setting: None,
                     compatible: "`500` invalid signature",
-                    hardened: "`400`, as an expired one",
+                    hardened: "`400`, as for an expired token",
                 },
                 Change::MIN_LENGTH,
             ],

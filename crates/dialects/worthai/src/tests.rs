@@ -1,4 +1,4 @@
-//! worthai from the request to the mail and back, without a server.
+//! worthai, from the reset request through the mail to the new password, without a server.
 
 use std::time::Duration;
 
@@ -81,12 +81,12 @@ impl Bench {
     }
 
     async fn forgot(&self, body: impl Into<Bytes>) -> (u16, String) {
-        told(&self.post("/auth/api/v1/forgot-password", body).await)
+        status_and_body(&self.post("/auth/api/v1/forgot-password", body).await)
     }
 
     async fn reset(&self, token: &str, password: &str) -> (u16, String) {
         let body = json!({"password": password, "reset_token": token}).to_string();
-        told(&self.post("/auth/api/v1/reset-password", body).await)
+        status_and_body(&self.post("/auth/api/v1/reset-password", body).await)
     }
 
     async fn deliver(&self) {
@@ -95,7 +95,7 @@ impl Bench {
         }
     }
 
-    /// Asks, delivers, and takes the token out of the mail.
+    /// Requests a reset, delivers the mail and returns its token.
     async fn token(&self) -> String {
         assert_eq!(self.forgot(r#"{"email":"ann@example.org"}"#).await, (200, SENT.to_owned()));
         self.deliver().await;
@@ -105,7 +105,7 @@ impl Bench {
         token.to_owned()
     }
 
-    /// Whether the stored hash is that of `password`.
+    /// Returns whether the stored hash matches `password`.
     async fn logs_in(&self, password: &str) -> bool {
         let account = self.memory.store.account_by_email(&ann()).await.unwrap().unwrap();
         let stored = self.memory.store.password_hash(&account.id).await.unwrap().unwrap();
@@ -118,7 +118,7 @@ fn ann() -> EmailAddress {
     EmailAddress::parse("ann@example.org").unwrap()
 }
 
-fn told(response: &Response<Bytes>) -> (u16, String) {
+fn status_and_body(response: &Response<Bytes>) -> (u16, String) {
     assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json; charset=utf-8");
     (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
 }
@@ -133,7 +133,7 @@ fn expired() -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_mailed_link_sets_a_password_once() {
+async fn mailed_link_sets_a_password_once() {
     let bench = Bench::new(Forged::AsContracted).await;
     let token = bench.token().await;
     assert_eq!(bench.reset(&token, "a new password").await, (200, CHANGED.to_owned()));
@@ -143,19 +143,19 @@ async fn a_mailed_link_sets_a_password_once() {
 }
 
 #[tokio::test]
-async fn every_address_gets_the_same_answer_and_only_an_account_gets_mail() {
+async fn every_address_gets_the_same_response_and_only_an_account_gets_mail() {
     let bench = Bench::new(Forged::AsContracted).await;
     let known = bench.post("/auth/api/v1/forgot-password", r#"{"email":"ann@example.org"}"#).await;
     let unknown = bench.post("/auth/api/v1/forgot-password", r#"{"email":"bob@example.org"}"#).await;
     let names = |response: &Response<Bytes>| response.headers().keys().cloned().collect::<Vec<_>>();
-    assert_eq!((told(&known), names(&known)), (told(&unknown), names(&unknown)));
+    assert_eq!((status_and_body(&known), names(&known)), (status_and_body(&unknown), names(&unknown)));
     assert_eq!(known.headers()["x-reset-reference"].len(), unknown.headers()["x-reset-reference"].len());
     bench.deliver().await;
     assert_eq!(bench.memory.mailer.sent().len(), 1);
 }
 
 #[tokio::test]
-async fn the_token_names_no_address_and_a_second_mail_repeats_it() {
+async fn token_contains_no_address_and_a_retried_mail_repeats_it() {
     let bench = Bench::new(Forged::AsContracted).await;
     bench.memory.mailer.refuse_next(1, MailRefusal::Temporary);
     bench.forgot(r#"{"email":"ann@example.org"}"#).await;
@@ -174,7 +174,7 @@ async fn the_token_names_no_address_and_a_second_mail_repeats_it() {
 }
 
 #[tokio::test]
-async fn a_token_dies_at_its_end() {
+async fn token_expires_after_its_lifetime() {
     let bench = Bench::new(Forged::AsContracted).await;
     let token = bench.token().await;
     bench.memory.clock.advance(Duration::from_millis(1_799_999));
@@ -187,7 +187,7 @@ async fn a_token_dies_at_its_end() {
 }
 
 #[tokio::test]
-async fn a_newer_link_voids_the_older_one() {
+async fn newer_link_voids_the_older_one() {
     let bench = Bench::new(Forged::AsContracted).await;
     let (first, second) = (bench.token().await, bench.token().await);
     assert_ne!(first, second);
@@ -196,7 +196,7 @@ async fn a_newer_link_voids_the_older_one() {
 }
 
 #[tokio::test]
-async fn a_blocked_account_is_forbidden_and_gets_no_mail() {
+async fn blocked_account_gets_403_and_no_mail() {
     let bench = Bench::new(Forged::AsContracted).await;
     let token = bench.token().await;
     let blocked = Event::new(EventKind::Blocked, bench.memory.clock.now());
@@ -209,7 +209,7 @@ async fn a_blocked_account_is_forbidden_and_gets_no_mail() {
 }
 
 #[tokio::test]
-async fn a_weak_password_costs_nothing_and_tells_nothing_of_the_token() {
+async fn weak_password_neither_uses_up_nor_reveals_the_token() {
     let bench = Bench::new(Forged::AsContracted).await;
     let token = bench.token().await;
     let short = invalid(r#""password" length must be at least 8 characters long"#);
@@ -223,8 +223,8 @@ async fn a_weak_password_costs_nothing_and_tells_nothing_of_the_token() {
 }
 
 #[tokio::test]
-async fn a_forged_token_gets_the_contracts_500_or_where_hardened_the_400() {
-    for (forged, answer) in
+async fn forged_token_gets_the_contracts_500_or_the_hardened_400() {
+    for (forged, response) in
         [(Forged::AsContracted, (500, INVALID_SIGNATURE.to_owned())), (Forged::AsExpired, expired())]
     {
         let bench = Bench::new(forged).await;
@@ -233,14 +233,14 @@ async fn a_forged_token_gets_the_contracts_500_or_where_hardened_the_400() {
         let other_key = jwt::sign(&Key::shared(b"other"), "pwreset+jwt", &json!({"sub": "1"}));
         let oversize = "a".repeat(2049);
         for token in ["garbage", "a.b.c", message, &format!("{message}."), &other_key, &oversize] {
-            assert_eq!(bench.reset(token, "a new password").await, answer);
+            assert_eq!(bench.reset(token, "a new password").await, response);
         }
         assert_eq!(bench.reset(&token, "a new password").await.0, 200);
     }
 }
 
 #[tokio::test]
-async fn a_token_for_something_else_is_unauthorized_and_an_unknown_one_expired() {
+async fn token_for_another_purpose_gets_401_and_an_unknown_one_counts_as_expired() {
     let bench = Bench::new(Forged::AsContracted).await;
     let now = bench.memory.clock.now().as_secs();
     let claims = |aud: &str| {
@@ -256,7 +256,7 @@ async fn a_token_for_something_else_is_unauthorized_and_an_unknown_one_expired()
 }
 
 #[tokio::test]
-async fn a_token_in_another_accounts_name_opens_nothing_and_costs_nothing() {
+async fn token_with_another_accounts_id_is_rejected_and_not_used_up() {
     let bench = Bench::new(Forged::AsContracted).await;
     let token = bench.token().await;
     let mut claims = jwt::verify::<serde_json::Value>(&jwt_key(), &token).ok().unwrap().claims;
@@ -267,7 +267,7 @@ async fn a_token_in_another_accounts_name_opens_nothing_and_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_what_is_asked_for_is_told_so_without_an_echo() {
+async fn invalid_body_is_reported_without_submitted_values() {
     let bench = Bench::new(Forged::AsContracted).await;
     for (body, message) in [
         ("", r#""body" must be of type object"#),
@@ -295,12 +295,16 @@ async fn a_body_that_is_not_what_is_asked_for_is_told_so_without_an_echo() {
         (r#"{"password":"12345678","reset_token":{"$gt":""}}"#, r#""reset_token" must be a string"#),
         (r#"{"password":"1","reset_token":"t","id":1}"#, r#""body" has fields that are not allowed"#),
     ] {
-        assert_eq!(told(&bench.post("/auth/api/v1/reset-password", body).await), invalid(message), "{body}");
+        assert_eq!(
+            status_and_body(&bench.post("/auth/api/v1/reset-password", body).await),
+            invalid(message),
+            "{body}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_failing_store_is_an_internal_error_and_leaves_the_token_unspent() {
+async fn store_failure_is_a_500_and_does_not_use_up_the_token() {
     let bench = Bench::new(Forged::AsContracted).await;
     let token = bench.token().await;
     bench.memory.store.set_outage(Outage::Only("redeem"));
@@ -312,7 +316,7 @@ async fn a_failing_store_is_an_internal_error_and_leaves_the_token_unspent() {
 }
 
 #[test]
-fn what_never_reaches_an_endpoint_is_told_in_the_envelope() {
+fn common_errors_have_worthais_format() {
     for (error, code, status, message, error_code, name) in [
         (
             CommonError::NotFound { path: "/<b>".into() },
@@ -359,15 +363,18 @@ fn what_never_reaches_an_endpoint_is_told_in_the_envelope() {
             r#"{{"status":"{status}","message":"{message}","errorCode":"{error_code}","data":{{"errorName":"{name}"}}}}"#
         );
         let response = render(&error);
-        assert_eq!(told(&response), (code, body));
+        assert_eq!(status_and_body(&response), (code, body));
         assert_eq!(response.headers().contains_key(header::RETRY_AFTER), code == 503);
     }
-    assert_eq!(told(&render(&CommonError::BodyUnreadable)), invalid(r#""body" must be of type object"#));
-    assert_eq!(told(&render(&CommonError::Failure)), (500, FAILURE.to_owned()));
+    assert_eq!(
+        status_and_body(&render(&CommonError::BodyUnreadable)),
+        invalid(r#""body" must be of type object"#)
+    );
+    assert_eq!(status_and_body(&render(&CommonError::Failure)), (500, FAILURE.to_owned()));
 }
 
 #[test]
-fn the_document_has_the_publishers_paths_and_statuses() {
+fn document_has_the_published_paths_and_statuses() {
     let worthai = dialect(settings(Forged::AsContracted));
     assert_eq!((worthai.name, worthai.document_base.as_str()), (NAME, "/auth/api/v1"));
     let document = serde_json::to_value(&worthai.document).unwrap();

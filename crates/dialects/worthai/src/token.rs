@@ -1,5 +1,6 @@
-//! worthai's secret: a random `jti`, mailed inside a signed token that says whose it is, for what, and until
-//! when. It names no address: whoever decodes it sees opaque ids alone (R68).
+//! worthai's secret: a random `jti` inside a signed token with the account's id, the purpose and the expiry.
+//!
+//! The token contains no email address, only opaque ids (R68).
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use zeroize::Zeroizing;
 
 use reset_http::jwt::{self, Forged, Verified};
 
-/// Header `typ`: tells these tokens from every other one under the same key (RFC 8725, 3.11).
+/// Header `typ`: distinguishes these tokens from all others signed with the same key (RFC 8725, section 3.11).
 const TYP: &str = "pwreset+jwt";
 /// Claim `iss`.
 const ISSUER: &str = "polyreset";
@@ -24,16 +25,17 @@ const ISSUER: &str = "polyreset";
 const AUDIENCE: &str = "worthai:password-reset";
 /// Random bytes of a `jti` (R1).
 const JTI: usize = 16;
-/// Seconds by which the clock of the server that signed may be ahead of ours (R66).
+/// Tolerated clock skew in seconds: the signing server's clock may be this far ahead (R66).
 const SKEW: i64 = 5;
 
-/// Tokens under the key in use and those before it. Their ticket is found by the `jti`; the rest is judged before any query.
+/// Reset tokens signed with the current key or a previous one. All claims are validated before any query; the ticket
+/// is then looked up by the `jti`.
 pub(super) struct ResetToken {
     keys: Keyring,
     lifetime: Duration,
 }
 
-/// The claims, in the order of dialects.md, part I.
+/// The claims of an issued token, in wire order.
 #[derive(Serialize)]
 struct Claims<'a> {
     sub: &'a str,
@@ -45,7 +47,7 @@ struct Claims<'a> {
     aud: &'a str,
 }
 
-/// The claims of somebody's token: `None` where one is missing or of the wrong type.
+/// The claims of a presented token: `None` for a claim that is missing or has the wrong type.
 #[derive(Deserialize)]
 struct Presented {
     #[serde(default, deserialize_with = "typed")]
@@ -64,14 +66,14 @@ struct Presented {
     aud: Option<String>,
 }
 
-/// Why a token opens nothing.
+/// Why a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Defect {
-    /// We did not sign it.
+    /// The signature is invalid.
     Forged,
-    /// We signed it, for something else.
+    /// The signature is valid, but the token was issued for another purpose.
     OtherPurpose,
-    /// Its time is over or has not come, or its claims are not those that we write.
+    /// The token is expired or not yet valid, or its claims are malformed.
     Dead,
 }
 
@@ -86,7 +88,8 @@ impl ResetToken {
         Self { keys, lifetime }
     }
 
-    /// Reads a presented token at `now`. The order is the contract's: signature, purpose, time.
+    /// Validates a token at `now` and returns its `jti`. The order of the checks is the contract's: signature,
+    /// purpose, times.
     pub(super) fn parse(&self, presented: &str, now: Timestamp) -> Result<TicketSecret, Defect> {
         let Verified { typ, claims } = jwt::verify_with_any::<Presented>(&self.keys, presented)?;
         let purpose = (typ.as_deref(), claims.iss.as_deref(), claims.aud.as_deref());
@@ -101,12 +104,12 @@ impl ResetToken {
         };
         let (present, lifetime) =
             (now.as_secs(), Timestamp::from_millis(0).plus(self.lifetime).as_secs_ceil());
-        let begun = nbf.max(iat) <= present.saturating_add(SKEW);
-        // `iat` is rounded down and `exp` up, hence the one second more.
-        let alive = exp > present && exp.saturating_sub(iat) <= lifetime.saturating_add(1);
+        let started = nbf.max(iat) <= present.saturating_add(SKEW);
+        // `iat` is rounded down and `exp` may be rounded up, hence the extra second.
+        let unexpired = exp > present && exp.saturating_sub(iat) <= lifetime.saturating_add(1);
         let well_formed =
             jti.len() == 2 * JTI && jti.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if begun && alive && well_formed {
+        if started && unexpired && well_formed {
             Ok(TicketSecret::new(TicketKind::Token, jti).of(AccountId::new(sub)))
         } else {
             Err(Defect::Dead)
@@ -115,8 +118,9 @@ impl ResetToken {
 }
 
 impl ResetToken {
-    /// Claim `exp`. From a minute on it is rounded down like `iat`, so that the token says the lifetime that was
-    /// set (R66); a shorter lifetime, for tests, is rounded up, or nothing might be left of it.
+    /// Returns the claim `exp`. It is rounded down like `iat`, so that the token states exactly the configured
+    /// lifetime (R66). A lifetime under a minute, as in tests, is rounded up, because rounding down could leave
+    /// nothing of it.
     fn end(&self, minted: Timestamp) -> i64 {
         let end = minted.plus(self.lifetime);
         if self.lifetime < Duration::from_secs(60) { end.as_secs_ceil() } else { end.as_secs() }
@@ -134,8 +138,8 @@ impl SecretFormat for ResetToken {
         TicketSecret::new(TicketKind::Token, hex(&jti[..]))
     }
 
-    /// The same ticket gives the same token, so a mail that is sent twice carries one link. `exp` is rounded
-    /// up: the ticket's own end, which the store keeps to the millisecond, is the one that counts (R4).
+    /// Signs the token of a ticket. The same ticket gives the same token, so a retried mail carries the same link. The
+    /// ticket's expiry in the store, in milliseconds, is authoritative; `exp` is only rounded to it (R4).
     fn seal(&self, secret: &TicketSecret, ticket: &Ticket) -> Zeroizing<String> {
         let minted = ticket.minted_at.as_secs();
         let claims = Claims {
@@ -151,7 +155,7 @@ impl SecretFormat for ResetToken {
     }
 }
 
-/// Reads a claim, or passes it over when it has another type.
+/// Deserializes a claim as `T`, or as `None` if it has another type.
 fn typed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -180,43 +184,43 @@ mod tests {
         ResetToken::new(Key::shared(&[7; 32]).into(), Duration::from_secs(1800))
     }
 
-    fn honest() -> Value {
+    fn valid_claims() -> Value {
         json!({"sub": "1", "jti": JTI_TEXT, "iat": SECS, "nbf": SECS, "exp": SECS + 1801, "iss": ISSUER, "aud": AUDIENCE})
     }
 
-    fn open(typ: &str, claims: &Value) -> Result<String, Defect> {
+    fn parse(typ: &str, claims: &Value) -> Result<String, Defect> {
         let token = jwt::sign(tokens().keys.current(), typ, claims);
         tokens().parse(&token, NOW).map(|secret| secret.reveal().to_owned())
     }
 
-    /// The honest claims with one replaced, or left out for `null`.
-    fn with(name: &str, value: Value) -> Result<String, Defect> {
-        let mut claims = honest();
+    /// Parses a token with one valid claim replaced, or removed if `value` is `null`.
+    fn parse_with(name: &str, value: Value) -> Result<String, Defect> {
+        let mut claims = valid_claims();
         match value {
             Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
             value => claims[name] = value,
         }
-        open(TYP, &claims)
+        parse(TYP, &claims)
     }
 
     #[test]
-    fn an_honest_token_opens_by_its_jti() {
-        assert_eq!(open(TYP, &honest()), Ok(JTI_TEXT.to_owned()));
+    fn valid_token_returns_its_jti() {
+        assert_eq!(parse(TYP, &valid_claims()), Ok(JTI_TEXT.to_owned()));
     }
 
     #[test]
-    fn a_token_opens_under_each_key_of_the_ring() {
+    fn token_verifies_with_every_key_of_the_keyring() {
         let [old, new] = [7, 8].map(|byte| Key::shared(&[byte; 32]));
-        let issued = jwt::sign(&old, TYP, &honest());
-        let open = |keys| ResetToken::new(keys, Duration::from_secs(1800)).parse(&issued, NOW).map(drop);
-        assert_eq!(open(Keyring::new(new.clone(), [old])), Ok(()));
-        assert_eq!(open(new.into()), Err(Defect::Forged));
+        let issued = jwt::sign(&old, TYP, &valid_claims());
+        let parse = |keys| ResetToken::new(keys, Duration::from_secs(1800)).parse(&issued, NOW).map(drop);
+        assert_eq!(parse(Keyring::new(new.clone(), [old])), Ok(()));
+        assert_eq!(parse(new.into()), Err(Defect::Forged));
     }
 
     #[test]
-    fn a_token_for_another_purpose_is_told_from_a_forged_one() {
-        assert_eq!(open("JWT", &honest()), Err(Defect::OtherPurpose));
-        assert_eq!(open("PWRESET+JWT", &honest()), Err(Defect::OtherPurpose));
+    fn token_for_another_purpose_differs_from_a_forged_one() {
+        assert_eq!(parse("JWT", &valid_claims()), Err(Defect::OtherPurpose));
+        assert_eq!(parse("PWRESET+JWT", &valid_claims()), Err(Defect::OtherPurpose));
         for name in ["iss", "aud"] {
             for value in [
                 Value::Null,
@@ -226,43 +230,43 @@ mod tests {
                 json!([AUDIENCE]),
                 json!(1),
             ] {
-                assert_eq!(with(name, value), Err(Defect::OtherPurpose), "{name}");
+                assert_eq!(parse_with(name, value), Err(Defect::OtherPurpose), "{name}");
             }
         }
-        assert_eq!(open("JWT", &json!({"id": 1, "iat": SECS, "exp": SECS + 60})), Err(Defect::OtherPurpose));
+        assert_eq!(parse("JWT", &json!({"id": 1, "iat": SECS, "exp": SECS + 60})), Err(Defect::OtherPurpose));
         assert_eq!(tokens().parse("a.b.c", NOW).err(), Some(Defect::Forged));
     }
 
     #[test]
     fn every_claim_is_required_and_typed() {
         for name in ["sub", "jti", "iat", "nbf", "exp"] {
-            assert_eq!(with(name, Value::Null), Err(Defect::Dead), "{name} left out");
+            assert_eq!(parse_with(name, Value::Null), Err(Defect::Dead), "{name} removed");
             for value in [json!(true), json!({}), json!([]), json!([1]), json!(1.5)] {
-                assert_eq!(with(name, value.clone()), Err(Defect::Dead), "{name} {value}");
+                assert_eq!(parse_with(name, value.clone()), Err(Defect::Dead), "{name} {value}");
             }
         }
         for name in ["iat", "nbf", "exp"] {
             for value in [json!(SECS.to_string()), json!(1_768_574_400.5), json!(u64::MAX), json!(1e300)] {
-                assert_eq!(with(name, value.clone()), Err(Defect::Dead), "{name} {value}");
+                assert_eq!(parse_with(name, value.clone()), Err(Defect::Dead), "{name} {value}");
             }
         }
         for value in
             [json!(1), json!(""), json!("*"), json!(JTI_TEXT.to_uppercase()), json!(format!("{JTI_TEXT}0"))]
         {
-            assert_eq!(with("jti", value.clone()), Err(Defect::Dead), "jti {value}");
+            assert_eq!(parse_with("jti", value.clone()), Err(Defect::Dead), "jti {value}");
         }
     }
 
     #[test]
-    fn a_token_lives_from_its_beginning_to_its_end_and_no_longer_than_ours_do() {
-        let exp = |value: i64| with("exp", json!(value)).is_ok();
+    fn token_is_valid_only_between_its_times_and_no_longer_than_the_configured_lifetime() {
+        let exp = |value: i64| parse_with("exp", json!(value)).is_ok();
         assert!(exp(SECS + 1) && !exp(SECS) && !exp(SECS - 1) && !exp(-1) && !exp(i64::MIN));
         assert!(exp(SECS + 1801) && !exp(SECS + 1802) && !exp(i64::MAX));
         for name in ["iat", "nbf"] {
-            assert!(with(name, json!(SECS + SKEW)).is_ok(), "{name}");
-            assert_eq!(with(name, json!(SECS + SKEW + 1)), Err(Defect::Dead), "{name}");
-            assert_eq!(with(name, json!(i64::MAX)), Err(Defect::Dead), "{name}");
+            assert!(parse_with(name, json!(SECS + SKEW)).is_ok(), "{name}");
+            assert_eq!(parse_with(name, json!(SECS + SKEW + 1)), Err(Defect::Dead), "{name}");
+            assert_eq!(parse_with(name, json!(i64::MAX)), Err(Defect::Dead), "{name}");
         }
-        assert_eq!(with("iat", json!(i64::MIN)), Err(Defect::Dead));
+        assert_eq!(parse_with("iat", json!(i64::MIN)), Err(Defect::Dead));
     }
 }

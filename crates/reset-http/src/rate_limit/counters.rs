@@ -1,49 +1,53 @@
-//! The port of counts that all replicas share. Its adapter lives elsewhere; this crate knows no server of counts.
+//! The port for counters that all replicas share. Its Redis adapter is in `reset-app`.
 
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use reset_core::{budget::Budget, keys::Key, time::Timestamp};
 
-/// What became of [`Counters::take`].
+/// The result of [`Counters::take`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Take {
-    /// One was taken from each.
+    /// One was taken from each budget.
     Taken {
-        /// Under this id, to give it back.
+        /// Identifies this take for [`Counters::give_back`].
         id: String,
     },
-    /// None was taken.
+    /// Nothing was taken, because at least one window is full.
     Full {
-        /// When all will have room, if nothing is taken meanwhile.
+        /// When all windows will have room, if nothing else is taken.
         until: Timestamp,
     },
 }
 
-/// The counts are not to be had for now: the process's own stand in.
+/// The shared counters are unavailable; the process falls back to its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// Counts that all replicas share, for limits that need not survive anything.
+/// Counters that all replicas share, for limits that may be lost on a restart.
 pub trait Counters: Send + Sync {
-    /// Takes one from each of `budgets` if all their windows have room at `now`, else from none. Any number of
-    /// concurrent takes together get no more than the windows hold. It is for the request path: an answer, or
-    /// [`Unavailable`], comes within 50 ms. What no window looks at any more is forgotten.
+    /// Takes one from each of `budgets` if all their windows have room at `now`, otherwise from none.
+    ///
+    /// Concurrent takes never exceed the windows. The method runs while a client waits, so it returns within 50 ms,
+    /// with [`Unavailable`] if necessary. Entries older than every window are deleted.
+    ///
+    /// # Errors
+    /// Returns [`Unavailable`] if the counters cannot be reached in time.
     fn take<'a>(&'a self, budgets: &'a [Budget], now: Timestamp) -> BoxFuture<'a, Result<Take, Unavailable>>;
 
-    /// Gives back, some time soon, what was taken under `id` from the budgets of these names.
+    /// Gives back the take `id` from the budgets with these names. Returns at once; the counters change soon after.
     fn give_back(&self, names: Vec<String>, id: String);
 
-    /// Whether they were to be had lately.
+    /// Returns whether the counters were available at the last attempt.
     fn work(&self) -> bool;
 }
 
-/// SharedCounters counts, and the key of the names that stand for clients there.
+/// The shared counters, and the key that turns client networks into their names there.
 #[derive(Clone)]
 pub struct SharedCounters {
-    /// The counts.
+    /// The counters.
     pub counters: Arc<dyn Counters>,
-    /// The same for all replicas; another one begins all counts anew.
+    /// Key of the names. It must be the same on all replicas; a new key starts all counts at zero.
     pub names: Key,
 }
 

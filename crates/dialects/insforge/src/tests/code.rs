@@ -1,24 +1,24 @@
-//! Method `code`: six digits, exchanged for a token, which sets the password.
+//! Method `code`: a six-digit code is exchanged for a token, which sets the password.
 
 use reset_testkit::memory::{Outage, SentKind};
 
 use super::*;
 
-const ASK: &str = r#"{"email":"ann@example.org"}"#;
+const REQUEST: &str = r#"{"email":"ann@example.org"}"#;
 
 #[tokio::test]
-async fn a_code_becomes_a_token_and_the_token_sets_the_password_once() {
+async fn code_is_exchanged_for_a_token_that_sets_the_password_once() {
     let bench = bench(Method::Code).await;
-    let sent = bench.call(SEND, ASK).await;
+    let sent = bench.call(SEND, REQUEST).await;
     assert_eq!(sent.text, SENT);
     assert_eq!(sent.headers[header::CONTENT_TYPE], "application/json; charset=utf-8");
     let mail = bench.mails().await.remove(0);
-    assert_eq!((mail.kind, mail.to.as_str(), mail.lifetime), (SentKind::Code, ANN, CODE_LIFE));
+    assert_eq!((mail.kind, mail.to.as_str(), mail.lifetime), (SentKind::Code, ANN, CODE_LIFETIME));
 
     let exchanged = bench.exchange(&mail.secret).await.text;
     let (token, end) = exchanged.strip_prefix(r#"200 {"token":""#).unwrap().split_at(64);
     assert!(token.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
-    // The clock stands at 2026-01-16 14:40:00.
+    // The frozen clock shows 2026-01-16 14:40:00.
     assert_eq!(end, r#"","expiresAt":"2026-01-16T15:40:00.000Z"}"#);
     assert_eq!(bench.exchange(&mail.secret).await.text, DEAD_CODE);
 
@@ -29,9 +29,9 @@ async fn a_code_becomes_a_token_and_the_token_sets_the_password_once() {
 }
 
 #[tokio::test]
-async fn three_wrong_guesses_kill_a_code() {
+async fn three_wrong_attempts_invalidate_a_code() {
     let bench = bench(Method::Code).await;
-    let code = bench.mailed(ASK).await;
+    let code = bench.mailed(REQUEST).await;
     let wrong = if code == "000000" { "000001" } else { "000000" };
     for _ in 0..3 {
         assert_eq!(bench.exchange(wrong).await.text, DEAD_CODE);
@@ -40,9 +40,9 @@ async fn three_wrong_guesses_kill_a_code() {
 }
 
 #[tokio::test]
-async fn the_third_guess_may_still_be_right() {
+async fn third_attempt_may_succeed() {
     let bench = bench(Method::Code).await;
-    let code = bench.mailed(ASK).await;
+    let code = bench.mailed(REQUEST).await;
     let wrong = if code == "000000" { "000001" } else { "000000" };
     for _ in 0..2 {
         assert_eq!(bench.exchange(wrong).await.text, DEAD_CODE);
@@ -50,11 +50,11 @@ async fn the_third_guess_may_still_be_right() {
     bench.token(&code).await;
 }
 
-/// R45: guesses are taken before they are compared.
+/// R45: an attempt is counted before the code is compared.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_burst_of_guesses_cannot_exceed_three() {
+async fn concurrent_guesses_cannot_exceed_three_attempts() {
     let bench = bench(Method::Code).await;
-    let code = bench.mailed(ASK).await;
+    let code = bench.mailed(REQUEST).await;
     let right: u32 = code.parse().unwrap();
     let guesses = (1..=64_u32).map(|step| {
         let guess = (right + step) % 1_000_000;
@@ -68,11 +68,11 @@ async fn a_burst_of_guesses_cannot_exceed_three() {
     assert_eq!(bench.exchange(&code).await.text, DEAD_CODE);
 }
 
-/// R5: of many, one.
+/// R5: one of many concurrent resets succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_burst_of_resets_sets_one_password() {
+async fn concurrent_resets_set_one_password() {
     let bench = bench(Method::Code).await;
-    let token = bench.token(&bench.mailed(ASK).await).await;
+    let token = bench.token(&bench.mailed(REQUEST).await).await;
     let resets = (0..16).map(|number| {
         let (api, body) =
             (bench.api.clone(), format!(r#"{{"newPassword":"password-{number}","otp":"{token}"}}"#));
@@ -88,31 +88,31 @@ async fn a_burst_of_resets_sets_one_password() {
 }
 
 #[tokio::test]
-async fn a_code_ends_with_its_time() {
+async fn code_expires_after_its_lifetime() {
     let bench = bench(Method::Code).await;
-    let code = bench.mailed(ASK).await;
-    bench.memory.clock.advance(CODE_LIFE);
+    let code = bench.mailed(REQUEST).await;
+    bench.memory.clock.advance(CODE_LIFETIME);
     assert_eq!(bench.exchange(&code).await.text, DEAD_CODE);
-    let code = bench.mailed(ASK).await;
-    bench.memory.clock.advance(CODE_LIFE.saturating_sub(SECOND));
+    let code = bench.mailed(REQUEST).await;
+    bench.memory.clock.advance(CODE_LIFETIME.saturating_sub(SECOND));
     bench.token(&code).await;
 }
 
 #[tokio::test]
-async fn an_exchanged_token_ends_with_its_own_time() {
+async fn exchanged_token_expires_after_its_own_lifetime() {
     let bench = bench(Method::Code).await;
-    let token = bench.token(&bench.mailed(ASK).await).await;
-    bench.memory.clock.advance(TOKEN_LIFE);
+    let token = bench.token(&bench.mailed(REQUEST).await).await;
+    bench.memory.clock.advance(TOKEN_LIFETIME);
     assert_eq!(bench.reset(&token, "newSecurePassword123").await, DEAD_TOKEN);
-    let token = bench.token(&bench.mailed(ASK).await).await;
-    bench.memory.clock.advance(TOKEN_LIFE.saturating_sub(SECOND));
+    let token = bench.token(&bench.mailed(REQUEST).await).await;
+    bench.memory.clock.advance(TOKEN_LIFETIME.saturating_sub(SECOND));
     assert_eq!(bench.reset(&token, "newSecurePassword123").await, DONE);
 }
 
 #[tokio::test]
-async fn a_weak_password_leaves_the_token_alive_and_tells_nothing_of_it() {
+async fn weak_password_neither_uses_up_nor_reveals_the_token() {
     let bench = bench(Method::Code).await;
-    let token = bench.token(&bench.mailed(ASK).await).await;
+    let token = bench.token(&bench.mailed(REQUEST).await).await;
     for otp in [token.as_str(), &"0".repeat(64), "x"] {
         assert_eq!(bench.reset(otp, "").await, TOO_SHORT);
         assert_eq!(bench.reset(otp, "1234567").await, TOO_SHORT);
@@ -120,28 +120,28 @@ async fn a_weak_password_leaves_the_token_alive_and_tells_nothing_of_it() {
     assert_eq!(bench.reset(&token.to_uppercase(), "12345678").await, DONE);
 }
 
-/// R13: nothing but the reference, which is drawn for each answer, tells the answers apart.
+/// R13: the responses differ only in the reference, which is random.
 #[tokio::test]
-async fn known_unknown_and_blocked_addresses_are_answered_alike() {
+async fn known_unknown_and_blocked_addresses_get_the_same_response() {
     let bench = bench(Method::Code).await;
     bench.add("blocked@example.org").await;
     bench.block("blocked@example.org").await;
-    let ask = async |email: &str| {
+    let request = async |email: &str| {
         let mut answer = bench.call(SEND, &format!(r#"{{"email":"{email}"}}"#)).await;
         assert_eq!(answer.headers.remove("x-reset-reference").unwrap().len(), 10);
         (answer.text, answer.headers)
     };
-    let known = ask(ANN).await;
+    let known = request(ANN).await;
     assert_eq!(known.0, SENT);
     for email in ["nobody@example.org", "blocked@example.org", "ANN@Example.ORG"] {
-        assert_eq!(ask(email).await, known);
+        assert_eq!(request(email).await, known);
     }
     assert!(bench.mails().await.iter().all(|mail| mail.to == ANN));
 }
 
-/// R18: one answer for every reason.
+/// R18: the response does not reveal why a code was rejected.
 #[tokio::test]
-async fn nobodys_code_fails_like_a_wrong_one() {
+async fn code_for_an_unknown_or_blocked_account_fails_like_a_wrong_one() {
     let bench = bench(Method::Code).await;
     bench.add("blocked@example.org").await;
     bench.block("blocked@example.org").await;
@@ -152,31 +152,31 @@ async fn nobodys_code_fails_like_a_wrong_one() {
 }
 
 #[tokio::test]
-async fn a_block_kills_what_was_mailed() {
+async fn blocking_an_account_invalidates_its_token() {
     let bench = bench(Method::Code).await;
-    let token = bench.token(&bench.mailed(ASK).await).await;
+    let token = bench.token(&bench.mailed(REQUEST).await).await;
     bench.block(ANN).await;
     assert_eq!(bench.reset(&token, "newSecurePassword123").await, DEAD_TOKEN);
 }
 
 #[tokio::test]
-async fn a_newer_code_replaces_the_older_and_its_token() {
+async fn newer_code_invalidates_the_older_code_and_its_token() {
     let bench = bench(Method::Code).await;
-    let older = bench.mailed(ASK).await;
-    let newer = bench.mailed(ASK).await;
+    let older = bench.mailed(REQUEST).await;
+    let newer = bench.mailed(REQUEST).await;
     if older != newer {
         assert_eq!(bench.exchange(&older).await.text, DEAD_CODE);
     }
     let token = bench.token(&newer).await;
-    bench.mailed(ASK).await;
+    bench.mailed(REQUEST).await;
     assert_eq!(bench.reset(&token, "newSecurePassword123").await, DEAD_TOKEN);
 }
 
-/// R8: each secret opens its own redemption alone.
+/// R8: each kind of secret works only for its own operation.
 #[tokio::test]
-async fn a_code_sets_no_password_and_a_token_is_no_link() {
+async fn code_sets_no_password_and_exchanged_token_is_not_a_link() {
     let bench = bench(Method::Code).await;
-    let code = bench.mailed(ASK).await;
+    let code = bench.mailed(REQUEST).await;
     assert_eq!(bench.reset(&code, "newSecurePassword123").await, DEAD_TOKEN);
     let token = bench.token(&code).await;
     let open = format!("GET /api/auth/email/reset-password-link?token={token}");
@@ -187,13 +187,13 @@ async fn a_code_sets_no_password_and_a_token_is_no_link() {
 }
 
 #[tokio::test]
-async fn our_own_failure_is_no_oracle_and_changes_nothing() {
+async fn store_failure_reveals_and_changes_nothing() {
     const FAILED: &str =
         r#"500 {"error":"INTERNAL_ERROR","message":"Internal server error","statusCode":500}"#;
     let bench = bench(Method::Code).await;
-    let code = bench.mailed(ASK).await;
+    let code = bench.mailed(REQUEST).await;
     bench.memory.store.set_outage(Outage::Everything);
-    assert_eq!(bench.text(SEND, ASK).await, FAILED);
+    assert_eq!(bench.text(SEND, REQUEST).await, FAILED);
     assert_eq!(bench.exchange(&code).await.text, FAILED);
     bench.memory.store.set_outage(Outage::None);
     let token = bench.token(&code).await;

@@ -1,31 +1,31 @@
-//! Method `link`: a link leads over our page to the client's, which sets the password with the link's token.
+//! Method `link`: a link redirects to the client's page, which sets the password with the link's token.
 
 use reset_testkit::memory::SentKind;
 
 use super::*;
 
-const ASK: &str = r#"{"email":"ann@example.org","redirectTo":"https://app.example.com/reset"}"#;
+const REQUEST: &str = r#"{"email":"ann@example.org","redirectTo":"https://app.example.com/reset"}"#;
 const SENT_LINK: &str = r#"202 {"success":true,"message":"If your email is registered, we have sent you a password reset link. Please check your inbox."}"#;
 const NOT_ALLOWED: &str = r#"400 {"error":"INVALID_INPUT","message":"redirectTo is not in the allowed redirect URLs","statusCode":400,"nextActions":"Please add this URL to the allowed redirect URLs in the authentication configuration."}"#;
 const UNKNOWN: &str =
     r#"400 {"error":"INVALID_INPUT","message":"Invalid or expired verification token","statusCode":400}"#;
-/// Where every dead link leads.
+/// The redirect of every expired, used or superseded link.
 const DEAD: &str = "https://app.example.com/reset?insforge_status=error&insforge_type=reset_password&insforge_error=Invalid+or+expired+verification+token";
 
 fn token(link: &str) -> &str {
     link.strip_prefix("/api/auth/email/reset-password-link?token=").unwrap()
 }
 
-async fn open(bench: &InsForgeBench, link: &str) -> Answer {
+async fn open(bench: &InsForgeBench, link: &str) -> TestResponse {
     bench.call(&format!("GET {link}"), "").await
 }
 
 #[tokio::test]
-async fn a_link_leads_to_the_clients_page_and_its_token_sets_the_password() {
+async fn link_redirects_to_the_clients_page_and_its_token_sets_the_password() {
     let bench = bench(Method::Link).await;
-    assert_eq!(bench.text(SEND, ASK).await, SENT_LINK);
+    assert_eq!(bench.text(SEND, REQUEST).await, SENT_LINK);
     let mail = bench.mails().await.remove(0);
-    assert_eq!((mail.kind, mail.lifetime), (SentKind::Link, TOKEN_LIFE));
+    assert_eq!((mail.kind, mail.lifetime), (SentKind::Link, TOKEN_LIFETIME));
     let link = mail.secret.strip_prefix("https://auth.example.com").unwrap();
     let token = token(link);
     let opened = open(&bench, link).await;
@@ -46,7 +46,7 @@ async fn a_link_leads_to_the_clients_page_and_its_token_sets_the_password() {
 #[tokio::test]
 async fn opening_a_link_a_hundred_times_changes_nothing() {
     let bench = bench(Method::Link).await;
-    let link = bench.mailed(ASK).await;
+    let link = bench.mailed(REQUEST).await;
     let before = bench.memory.store.tickets();
     for _ in 0..100 {
         let (get, head) = (open(&bench, &link).await, bench.call(&format!("HEAD {link}"), "").await);
@@ -58,10 +58,10 @@ async fn opening_a_link_a_hundred_times_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_expired_link_says_so_on_the_clients_page_and_hands_over_no_token() {
+async fn expired_link_redirects_with_an_error_and_no_token() {
     let bench = bench(Method::Link).await;
-    let link = bench.mailed(ASK).await;
-    bench.memory.clock.advance(TOKEN_LIFE.saturating_sub(SECOND));
+    let link = bench.mailed(REQUEST).await;
+    bench.memory.clock.advance(TOKEN_LIFETIME.saturating_sub(SECOND));
     assert!(open(&bench, &link).await.location().unwrap().contains("insforge_status=ready"));
     bench.memory.clock.advance(SECOND);
     let dead = open(&bench, &link).await;
@@ -70,9 +70,9 @@ async fn an_expired_link_says_so_on_the_clients_page_and_hands_over_no_token() {
 }
 
 #[tokio::test]
-async fn a_newer_link_replaces_the_older() {
+async fn newer_link_voids_the_older_one() {
     let bench = bench(Method::Link).await;
-    let (older, newer) = (bench.mailed(ASK).await, bench.mailed(ASK).await);
+    let (older, newer) = (bench.mailed(REQUEST).await, bench.mailed(REQUEST).await);
     assert_eq!(open(&bench, &older).await.location(), Some(DEAD));
     assert!(open(&bench, &newer).await.location().unwrap().contains("insforge_status=ready"));
     assert_eq!(bench.reset(token(&older), "newSecurePassword123").await, DEAD_TOKEN);
@@ -80,9 +80,9 @@ async fn a_newer_link_replaces_the_older() {
 }
 
 #[tokio::test]
-async fn a_forged_malformed_or_repeated_token_leads_nowhere() {
+async fn forged_malformed_or_repeated_token_does_not_redirect() {
     let bench = bench(Method::Link).await;
-    let link = bench.mailed(ASK).await;
+    let link = bench.mailed(REQUEST).await;
     let last = if link.ends_with('0') { '1' } else { '0' };
     let forged = format!("{}{last}", &link[..link.len() - 1]);
     let path = "/api/auth/email/reset-password-link";
@@ -106,9 +106,9 @@ async fn a_forged_malformed_or_repeated_token_leads_nowhere() {
 }
 
 #[tokio::test]
-async fn a_target_is_required_and_must_be_allowed_and_is_never_repeated() {
+async fn redirect_target_is_required_must_be_allowed_and_is_never_repeated() {
     let bench = bench(Method::Link).await;
-    let ask =
+    let request =
         async |target: &str| bench.text(SEND, &format!(r#"{{"email":"{ANN}","redirectTo":{target}}}"#)).await;
     let issue =
         |text: &str| format!(r#"400 {{"error":"INVALID_INPUT","message":"{text}","statusCode":400}}"#);
@@ -116,11 +116,11 @@ async fn a_target_is_required_and_must_be_allowed_and_is_never_repeated() {
         bench.text(SEND, r#"{"email":"ann@example.org"}"#).await,
         issue("redirectTo is required when link-based password reset is enabled")
     );
-    assert_eq!(ask(r#""""#).await, issue("redirectTo: Invalid url"));
-    assert_eq!(ask(r#""/reset""#).await, issue("redirectTo: Invalid url"));
-    assert_eq!(ask("null").await, issue("redirectTo: Expected string, received null"));
+    assert_eq!(request(r#""""#).await, issue("redirectTo: Invalid url"));
+    assert_eq!(request(r#""/reset""#).await, issue("redirectTo: Invalid url"));
+    assert_eq!(request("null").await, issue("redirectTo: Expected string, received null"));
     assert_eq!(
-        ask(r#"["https://app.example.com/reset"]"#).await,
+        request(r#"["https://app.example.com/reset"]"#).await,
         issue("redirectTo: Expected string, received array")
     );
     for target in [
@@ -133,24 +133,24 @@ async fn a_target_is_required_and_must_be_allowed_and_is_never_repeated() {
         "data:text/html,x",
         "https://app.example.com/reset\\r\\nX-Evil: 1",
     ] {
-        assert_eq!(ask(&format!(r#""{target}""#)).await, NOT_ALLOWED, "{target}");
+        assert_eq!(request(&format!(r#""{target}""#)).await, NOT_ALLOWED, "{target}");
     }
     assert!(bench.memory.store.jobs().is_empty());
 }
 
 #[tokio::test]
-async fn without_a_list_no_target_is_allowed() {
+async fn empty_allow_list_allows_no_target() {
     let bench = bench_with(Method::Link, &[], POLICY).await;
-    assert_eq!(bench.text(SEND, ASK).await, NOT_ALLOWED);
+    assert_eq!(bench.text(SEND, REQUEST).await, NOT_ALLOWED);
 }
 
-/// The list is asked again when the link is opened, as it stands then.
+/// The allow-list is checked again when the link is opened.
 #[tokio::test]
-async fn a_target_that_left_the_list_is_refused_when_the_link_is_opened() {
+async fn target_removed_from_the_allow_list_is_rejected_when_the_link_is_opened() {
     let before = bench(Method::Link).await;
-    let link = before.mailed(ASK).await;
+    let link = before.mailed(REQUEST).await;
     let after = bench_with(Method::Link, &["https://other.example.com/reset"], POLICY).await;
-    // The same deployment with another list: equal keys, and the ticket that the first one issued.
+    // The same deployment with another allow-list: equal keys, and the ticket of the first one.
     let ticket = before.memory.store.tickets().remove(0);
     let event = Event::of_ticket(EventKind::Matched, &ticket, ticket.issued_at);
     reset_core::ports::Tickets::issue(&*after.memory.store, &ticket, None, &event).await.unwrap();
@@ -159,10 +159,11 @@ async fn a_target_that_left_the_list_is_refused_when_the_link_is_opened() {
 }
 
 #[tokio::test]
-async fn query_and_fragment_of_the_target_survive() {
+async fn redirect_keeps_query_and_fragment_of_the_target() {
     let bench = bench_with(Method::Link, &["https://app.example.com/**"], POLICY).await;
-    let ask = r#"{"email":"ann@example.org","redirectTo":"https://APP.example.com?lang=de&token=x#/top"}"#;
-    let link = bench.mailed(ask).await;
+    let request =
+        r#"{"email":"ann@example.org","redirectTo":"https://APP.example.com?lang=de&token=x#/top"}"#;
+    let link = bench.mailed(request).await;
     let ready = format!(
         "https://app.example.com/?lang=de&token={}&insforge_status=ready&insforge_type=reset_password#/top",
         token(&link)
@@ -171,8 +172,8 @@ async fn query_and_fragment_of_the_target_survive() {
 }
 
 #[tokio::test]
-async fn where_links_are_mailed_every_code_is_wrong() {
+async fn every_code_is_wrong_if_links_are_mailed() {
     let bench = bench(Method::Link).await;
-    bench.mailed(ASK).await;
+    bench.mailed(REQUEST).await;
     assert_eq!(bench.exchange("123456").await.text, DEAD_CODE);
 }

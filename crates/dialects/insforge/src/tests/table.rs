@@ -1,4 +1,4 @@
-//! What is the same for every endpoint, the schemas' own answers, and the document.
+//! Behaviour common to all endpoints, validation errors, and the OpenAPI document.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn issue(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_missing_or_mistyped_is_said_in_zods_words() {
+async fn missing_and_mistyped_fields_are_reported_in_zods_words() {
     let bench = bench(Method::Code).await;
     let code = "code: Reset password code must be a 6-digit numeric code";
     for (endpoint, body, text) in [
@@ -48,7 +48,7 @@ async fn what_is_missing_or_mistyped_is_said_in_zods_words() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_is_answered_in_our_own_words() {
+async fn undecodable_body_gets_the_invalid_json_error() {
     let bench = bench(Method::Code).await;
     for body in ["{", "null", r#"{"email":"ann@example.org","email":"eve@example.org"}"#] {
         for endpoint in [SEND, EXCHANGE, RESET] {
@@ -61,7 +61,7 @@ async fn what_is_no_json_is_answered_in_our_own_words() {
 }
 
 #[tokio::test]
-async fn where_codes_are_mailed_a_target_is_looked_at_and_forgotten() {
+async fn redirect_target_is_ignored_if_codes_are_mailed() {
     let bench = bench(Method::Code).await;
     for target in ["https://app.example.com/reset", "https://evil.com/"] {
         let body = format!(r#"{{"email":"{ANN}","redirectTo":"{target}","id":"2","unknown":[]}}"#);
@@ -72,7 +72,7 @@ async fn where_codes_are_mailed_a_target_is_looked_at_and_forgotten() {
 }
 
 #[tokio::test]
-async fn the_public_configuration_is_the_real_one() {
+async fn public_configuration_reflects_the_settings() {
     let plain = bench(Method::Code).await;
     assert_eq!(
         plain.text(CONFIG, "").await,
@@ -87,7 +87,7 @@ async fn the_public_configuration_is_the_real_one() {
 }
 
 #[tokio::test]
-async fn any_case_and_a_trailing_slash_find_the_path() {
+async fn paths_match_in_any_case_and_with_a_trailing_slash() {
     let bench = bench(Method::Code).await;
     assert_eq!(
         bench.text("POST /API/Auth/email/send-reset-password/", r#"{"email":"ann@example.org"}"#).await,
@@ -98,7 +98,7 @@ async fn any_case_and_a_trailing_slash_find_the_path() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn wrong_method_gets_405_with_the_allowed_methods() {
     let bench = bench(Method::Code).await;
     let answer = bench.call("PUT /api/auth/email/reset-password-link", "").await;
     assert_eq!(
@@ -109,7 +109,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
 }
 
 #[test]
-fn the_document_has_the_seeds_operation_and_a_word_for_everything() {
+fn document_has_the_published_operation_and_describes_everything() {
     let document = dialect(settings(Method::Code, &[], POLICY)).document;
     let document = serde_json::to_value(document).unwrap();
     let operation = &document["paths"]["/api/auth/email/reset-password"]["post"];
