@@ -243,7 +243,7 @@ async fn a_notice_that_is_sent_again_carries_the_same_link() {
 async fn a_store_that_fails_leaves_the_password_and_the_link() {
     let (bench, token) = reset().await;
     let stored = bench.hash_of(ANN).await;
-    bench.memory.store.set_outage(Outage::Only("object"));
+    bench.memory.store.set_outage(Outage::Only("open_dispute"));
     assert!(matches!(object(&bench, &token).await, Err(DisputeError::Store(_))));
     bench.memory.store.set_outage(Outage::None);
     assert_eq!(
