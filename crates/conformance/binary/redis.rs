@@ -104,7 +104,7 @@ fn when_redis_stops_the_processs_own_count_goes_on_and_nothing_fails() {
     let doctor = deployment.run(&["doctor"], "").unwrap();
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(!doctor.status.success() && said.contains("FAIL  redis: limits.redis_url"), "{said}");
-    redis.run();
+    redis.spawn();
     wait_for(&server, "ok");
     asks(&server, 5);
     assert_eq!(ask(&server), 429);
@@ -119,7 +119,7 @@ fn a_redis_that_says_nothing_holds_nobody_up() {
     let (deployment, _folder) = counting(&redis.url(), &"5f".repeat(32));
     let server = deployment.start().unwrap();
     asks(&server, 1);
-    redis.hush();
+    redis.pause();
     asks(&server, 4);
     for _ in 0..20 {
         assert_eq!(ask(&server), 429);
@@ -130,7 +130,7 @@ fn a_redis_that_says_nothing_holds_nobody_up() {
     let late = late.start().unwrap();
     asks(&late, 5);
     assert_eq!(ask(&late), 429);
-    redis.wake();
+    redis.resume();
     wait_for(&server, "ok");
     wait_for(&late, "ok");
 }

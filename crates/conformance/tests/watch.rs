@@ -45,14 +45,14 @@ fn ending(said: &str) -> Option<String> {
 #[test]
 fn a_server_that_says_what_it_must_not_fails_its_test_with_the_kind_and_the_line() {
     for (said, expected) in [
-        ("echo to ann.lee@example.com >&2", "log, line 2: Address, as it is"),
-        ("echo to ann.lee@example.com", "printed, line 1: Address, as it is"),
+        ("echo to ann.lee@example.com >&2", "log, line 2: Address, plain"),
+        ("echo to ann.lee@example.com", "printed, line 1: Address, plain"),
         ("echo a=ann.lee%40example.com >&2", "log, line 2: Address, percent-encoded"),
-        ("echo the old password >&2", "log, line 2: Password, as it is"),
-        ("echo; echo a new password >&2", "log, line 2: Password, as it is"),
-        ("echo 2525c61f24b40a95dd2e6c0f347a6423 >&2", "log, line 2: Token, as it is"),
-        ("echo a-secret-of-the-deployment >&2", "log, line 2: Setting, as it is"),
-        ("echo relay-password >&2", "log, line 2: Setting, as it is"),
+        ("echo the old password >&2", "log, line 2: Password, plain"),
+        ("echo; echo a new password >&2", "log, line 2: Password, plain"),
+        ("echo 2525c61f24b40a95dd2e6c0f347a6423 >&2", "log, line 2: Token, plain"),
+        ("echo a-secret-of-the-deployment >&2", "log, line 2: Setting, plain"),
+        ("echo relay-password >&2", "log, line 2: Setting, plain"),
     ] {
         let told = ending(said).unwrap_or_else(|| panic!("{said}: nothing was found"));
         assert!(told.lines().any(|line| line == expected), "{said}: {told}");
