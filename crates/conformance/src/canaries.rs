@@ -1,8 +1,8 @@
 //! Canaries in every suite: secrets and addresses from a server's requests, responses and mails are collected, and its
 //! log is searched for them in several encodings when it ends (R70).
 //!
-//! A [`Watch`] belongs to a deployment and collects automatically: [`crate::http`] passes it the requests and responses,
-//! [`crate::mails`] and [`crate::sink`] the mails, and [`crate::server`] the settings.
+//! A [`Watch`] belongs to a deployment and collects automatically: [`crate::http`] passes it requests and responses,
+//! [`crate::mails`] and [`crate::sink`] mails, and [`crate::server`] settings.
 
 mod encoding;
 mod search;

@@ -57,8 +57,8 @@ impl Deployment {
         deployment
     }
 
-    /// Makes the servers of this deployment log at `trace`. When one ends, the test fails if its output contains a secret
-    /// or an address from its settings, requests, responses or mails (R70).
+    /// Makes the servers of this deployment log at `trace`. When one ends, the test fails if its output contains a
+    /// secret or an address from its settings, requests, responses or mails (R70).
     #[must_use]
     pub fn watched(mut self) -> Self {
         let watch = Arc::new(Watch::default());

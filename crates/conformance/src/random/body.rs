@@ -1,5 +1,5 @@
-//! Request bodies: the JSON of every dialect and the forms of the hosted pages, with valid and invalid values, and bodies
-//! that are neither.
+//! Request bodies: the JSON of every dialect and the forms of the hosted pages, with valid and invalid values, and
+//! bodies that are neither.
 
 use super::{Random, Row};
 

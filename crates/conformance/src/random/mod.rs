@@ -1,7 +1,7 @@
 //! Generates unusual requests from a grammar of HTTP and of the served routes, and damages some of them.
 //!
-//! A seed and a number determine each request, so that a difference can be reproduced. No secret is valid and no address
-//! has an account, so that no request influences the response to another.
+//! A seed and a number determine each request, so that a difference can be reproduced. No secret is valid and no
+//! address has an account, so that no request influences the response to another.
 //!
 //! * `target`: paths and queries. `head`: methods, versions and headers. `body`: JSON, forms and other bytes, whole or
 //!   in chunks. `damage`: flipped, lost and duplicated bytes.

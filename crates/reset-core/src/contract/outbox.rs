@@ -31,12 +31,12 @@ pub async fn queued_lists_waiting_jobs_and_jobs_that_owe_a_mail(store: Arc<dyn S
         ended(&store, id, outcome).await;
     }
     done(store.push(&job("waiting", "ann")).await);
-    let listed = queued(&store).await;
-    assert_eq!(listed.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["refused", "waiting"]);
-    let refused = &listed[0];
+    let shown = queued(&store).await;
+    assert_eq!(shown.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["refused", "waiting"]);
+    let refused = &shown[0];
     assert_eq!((refused.task, refused.outcome.as_deref()), ("reset", Some("refused")));
     assert_eq!(refused.reply.as_deref(), Some("550 5.7.1"));
-    assert_eq!((listed[1].taken, listed[1].attempts, listed[1].outcome.as_ref()), (false, 0, None));
+    assert_eq!((shown[1].taken, shown[1].attempts, shown[1].outcome.as_ref()), (false, 0, None));
     assert_eq!(done(store.queued(1).await).len(), 1);
 }
 
