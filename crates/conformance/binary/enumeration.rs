@@ -1,4 +1,4 @@
-//! The command `verify-enumeration`, which measures whether known addresses can be told from unknown ones.
+//! The command `verify-enumeration`, which measures whether known addresses can be distinguished from unknown ones.
 //!
 //! Bytes are compared exactly. The threshold for response times is high, because all other tests run at the same time.
 //! docs/enumeration.md shows results with a threshold of 100 µs.

@@ -51,7 +51,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Adds `text`, unless it is too short to be told from a coincidence. A code must have six digits.
+    /// Adds `text`, unless it is so short that it may occur in a log by chance. A code must have six digits.
     pub fn note(&self, kind: CanaryKind, text: &str) {
         let is_distinctive = match kind {
             CanaryKind::Code => text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()),
