@@ -4,11 +4,8 @@ use std::fs;
 
 use anyhow::{Context, ensure};
 use reset_core::keys::Key;
-use reset_dialects::{
-    DialectSettings,
-    comparison::{Cell, Span, Table, said, tables},
-    dialects,
-};
+use reset_dialects::{DialectSettings, dialects};
+use reset_pages::comparison::{Cell, Span, Table, said, tables};
 
 use crate::root;
 

@@ -242,7 +242,7 @@ fn the_audit_log_is_exported_and_a_changed_event_is_detected() {
         stdout(&output)
     };
     let cut = change("DELETE FROM events WHERE place = (SELECT max(place) FROM events)");
-    assert!(cut.contains("does not hold the mark"), "{cut}");
+    assert!(cut.contains("does not contain the mark"), "{cut}");
     let changed = change("UPDATE events SET detail = 'x' WHERE place = 2");
     assert!(changed.contains("broken at place 2"), "{changed}");
     let missing = deployment.run(&["audit", "verify", "nothing.jsonl"], "").unwrap();

@@ -20,7 +20,7 @@ fn accounts_are_added_verified_blocked_and_unblocked() {
     let taken = deployment.run(&["user", "add", "ann@EXAMPLE.com", "--password-stdin"], "x").unwrap();
     let error = String::from_utf8_lossy(&taken.stderr);
     assert!(
-        !taken.status.success() && error.contains("exists already") && error.lines().count() == 1,
+        !taken.status.success() && error.contains("already exists") && error.lines().count() == 1,
         "{error}"
     );
 }

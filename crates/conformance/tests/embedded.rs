@@ -14,12 +14,13 @@ use http::{Method, Response, StatusCode};
 use reset_core::{
     Resets,
     keys::{Key, Keys},
-    memory::Memory,
 };
-use reset_dialects::{
-    Api, Dialect, DialectSettings, Endpoint, Peer, ServeOptions, dialects, px0,
+use reset_dialects::{DialectSettings, dialects, px0};
+use reset_http::{
+    Api, Dialect, Endpoint, Peer, ServeOptions,
     route::{Call, EndpointKind},
 };
+use reset_testkit::memory::Memory;
 
 /// A host application: its name, and a function that serves the service's routes under `/accounts`.
 type Host = (&'static str, fn(TcpListener, Api));

@@ -6,7 +6,7 @@ mod bench;
 
 use bench::{FRONT_ENDS, RunningServer, default_settings};
 use conformance::http::{Connection, RawResponse};
-use reset_core::memory::{SentKind, SentMail};
+use reset_testkit::memory::{SentKind, SentMail};
 
 const USER: &str = r#"{"email":"user@example.com"}"#;
 

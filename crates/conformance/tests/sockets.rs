@@ -9,9 +9,10 @@ use reset_app::{Listener, ServeFuture, Stop};
 use reset_core::{
     Resets,
     keys::{Key, Keys},
-    memory::Memory,
 };
-use reset_dialects::{Api, DialectSettings, dialects};
+use reset_dialects::{DialectSettings, dialects};
+use reset_http::Api;
+use reset_testkit::memory::Memory;
 use tokio::runtime::Runtime;
 
 type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> ServeFuture);
@@ -25,7 +26,7 @@ fn api() -> Api {
     let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
     let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let resets = Resets::new(Memory::new(1).adapters(), Keys::new(&root), policies, true);
-    Api::new(resets, dialects, reset_dialects::ServeOptions::default())
+    Api::new(resets, dialects, reset_http::ServeOptions::default())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! polyreset inside a host application that brings the server but takes our database, mailer and worker.
 
 use anyhow::{Result, bail};
-use reset_dialects::Api;
+use reset_http::Api;
 
 use crate::{
     deployment,

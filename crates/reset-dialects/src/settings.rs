@@ -4,15 +4,10 @@ use std::time::Duration;
 
 use reset_core::{
     keys::Key,
-    language::Language,
     password::{PASSWORD_MAX, Policy},
 };
 
-use crate::{
-    demo, insforge,
-    pages::{self, brand::Brand},
-    px0, strapi, worthai,
-};
+use crate::{insforge, px0, strapi, worthai};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -27,10 +22,6 @@ pub struct DialectSettings {
     pub strapi: Option<strapi::StrapiSettings>,
     /// InsForge.
     pub insforge: Option<insforge::InsForgeSettings>,
-    /// Our own pages.
-    pub pages: Option<pages::PagesSettings>,
-    /// What is there during a demo alone.
-    pub demo: Option<demo::DemoSettings>,
 }
 
 impl DialectSettings {
@@ -75,15 +66,6 @@ impl DialectSettings {
                 tags: root.derive("insforge.tags").into(),
                 policy,
             }),
-            pages: Some(pages::PagesSettings {
-                public_url: public_url.to_owned(),
-                token_ttl: 30 * MINUTE,
-                tags: root.derive("pages.tags").into(),
-                policy,
-                language: Language::En,
-                brand: Brand::default(),
-            }),
-            demo: None,
         }
     }
 }

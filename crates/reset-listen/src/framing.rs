@@ -5,7 +5,7 @@ use hyper::{
     Request, Response, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING},
 };
-use reset_dialects::api::HEAD_MAX;
+use reset_http::api::HEAD_MAX;
 
 /// Returns the status to reject the request with, or `None` if it is acceptable.
 pub(crate) fn rejection<B>(request: &Request<B>) -> Option<StatusCode> {

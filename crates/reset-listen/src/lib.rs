@@ -9,9 +9,10 @@
 
 mod framing;
 mod listener;
+mod socket;
 mod workers;
 
-use std::error::Error;
+use std::{error::Error, pin::Pin, time::Duration};
 
 use hyper::{
     Request, Response,
@@ -23,14 +24,26 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
-use reset_app::{CONNECTIONS_MAX, HEAD_TIMEOUT, Listener, Stop};
-use reset_dialects::api::HEAD_MAX;
+use reset_http::api::HEAD_MAX;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{Service, ServiceExt, service_fn};
 use tracing::debug;
 
 use crate::listener::{Accepted, Socket, accept_until};
-pub use crate::workers::serve_on_workers;
+pub use crate::{
+    socket::{Bound, ListenAddress, Listener, SocketFile, bind},
+    workers::serve_on_workers,
+};
+
+/// Resolves when the server must stop accepting and finish what is in flight.
+pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Longest time that a client may take over the head of a request, the idle time before it included. Default 5 s
+/// (R40): a proxy in front keeps its own pool, and opens another connection when it needs one.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Most connections at once. More wait in the system's queue.
+pub const CONNECTIONS_MAX: usize = 4096;
 
 /// Maximum bytes of a head that are read. The limit [`HEAD_MAX`] applies to the head without optional white space.
 const READ_MAX: usize = 2 * HEAD_MAX;

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use reset_app::{Listener, Stop};
-use reset_dialects::Peer;
+use crate::{Listener, Stop};
+use reset_http::Peer;
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},

@@ -9,12 +9,12 @@ use std::{
     thread::{self, available_parallelism},
 };
 
+use crate::{CONNECTIONS_MAX, Listener, Stop};
 use hyper::{
     Request, Response,
     body::{Body, Incoming},
 };
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use reset_app::{CONNECTIONS_MAX, Listener, Stop};
 use tokio::{
     net::{TcpStream, UnixStream},
     runtime,

@@ -12,7 +12,7 @@ mod wire;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, Resource, guard, http::Method, web};
-use reset_dialects::{Api, Route};
+use reset_http::{Api, Route};
 
 #[cfg(feature = "standalone")]
 pub use crate::serve::serve;

@@ -15,7 +15,7 @@ use actix_web::{
     web,
 };
 use reset_app::{Listener, ServeFuture, Stop};
-use reset_dialects::Api;
+use reset_http::Api;
 use tower::service_fn;
 
 use crate::{

@@ -12,7 +12,7 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
-use reset_dialects::{BodyError, Peer, with_body_timeout};
+use reset_http::{BodyError, Peer, with_body_timeout};
 
 /// A request with its body, or with the reason why the body could not be read.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);

@@ -16,7 +16,7 @@ use axum::{
     response::Response,
     routing::{MethodFilter, MethodRouter},
 };
-use reset_dialects::{Api, Endpoint, Route};
+use reset_http::{Api, Endpoint, Route};
 
 #[cfg(feature = "standalone")]
 pub use crate::serve::serve;

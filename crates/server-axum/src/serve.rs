@@ -2,7 +2,7 @@
 
 use axum::{Router, extract::State, handler::Handler};
 use reset_app::{Listener, ServeFuture, Stop};
-use reset_dialects::Api;
+use reset_http::Api;
 
 use crate::{
     router,

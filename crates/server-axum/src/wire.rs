@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::TryFutureExt;
-use reset_dialects::{BodyError, Peer, with_body_timeout};
+use reset_http::{BodyError, Peer, with_body_timeout};
 
 /// A request with its body, or with the reason why the body could not be read.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);

@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use reset_dialects::{Api, Route};
+use reset_http::{Api, Route};
 use warp::{Filter, Rejection, filters::BoxedFilter, path::Tail, reject};
 
 #[cfg(feature = "standalone")]

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use http::{Request, Response};
 use reset_app::{Listener, ServeFuture, Stop};
-use reset_dialects::{Api, BodyError};
+use reset_http::{Api, BodyError};
 use warp::Filter;
 
 use crate::{

@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::SocketAddr, pin::pin};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, Uri, header::CONTENT_LENGTH};
-use reset_dialects::{BodyError, Peer, with_body_timeout};
+use reset_http::{BodyError, Peer, with_body_timeout};
 use warp::{Filter, path::FullPath};
 
 /// Extracts the head of a request.

@@ -12,10 +12,11 @@ use reset_core::{
     account::NewAccount,
     email::EmailAddress,
     keys::{Key, Keys},
-    memory::{Memory, SentMail},
     ports::{Accounts, Clock},
 };
-use reset_dialects::{Api, DialectSettings, dialects};
+use reset_dialects::{DialectSettings, dialects};
+use reset_http::Api;
+use reset_testkit::memory::{Memory, SentMail};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 /// A server: its name and its `serve` function.
@@ -51,7 +52,7 @@ impl RunningServer {
         let dialects = dialects(settings);
         let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
         let resets = Resets::new(memory.adapters(), Keys::new(&root_key()), policies, true);
-        let api = Api::new(resets.clone(), dialects, reset_dialects::ServeOptions::default());
+        let api = Api::new(resets.clone(), dialects, reset_http::ServeOptions::default());
         runtime.block_on(add(&memory, "user@example.com"));
         runtime.spawn(async move {
             loop {

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use reset_dialects::{
-    DialectSettings,
-    demo::{self, Carries, Person, ShownMail, Stage},
-};
+use reset_dialects::DialectSettings;
+use reset_pages::demo::{self, Carries, Person, ShownMail, Stage};
 
 use crate::bench::default_settings;
 

@@ -78,7 +78,7 @@ fn accounts_are_added_verified_and_blocked_by_any_of_the_three(server: databases
     assert!(!three.accepts("ann@example.com", "wrong horse").unwrap());
     let add = ["user", "add", "ann@EXAMPLE.com", "--password-stdin"];
     let (_, text) = said(&two.run(&add, "x").unwrap());
-    assert!(text.contains("exists already") && text.lines().count() == 1, "{text}");
+    assert!(text.contains("already exists") && text.lines().count() == 1, "{text}");
     assert_eq!(run(three, &["user", "verify", "ghost@example.com", "--password-stdin"], "x"), Some(2));
     assert_eq!(run(two, &["user", "block", "ann@example.com"], ""), Some(0));
     let blocked = format!("SELECT COUNT(*) FROM {} WHERE blocked", site.table("users"));

@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
+use crate::audit;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use reset_core::{
@@ -9,7 +10,6 @@ use reset_core::{
     keys::Keys,
     ports::Store,
 };
-use reset_dialects::audit;
 
 use super::print;
 use crate::{deployment, settings::Settings};

@@ -19,7 +19,7 @@ pub(super) enum ConfigCommand {
 pub(super) fn run(global: &Global, command: &ConfigCommand) -> Result<ExitCode> {
     match command {
         ConfigCommand::Show => print(&global.settings()?.show()?),
-        ConfigCommand::SettingsSchema => print(&reset_dialects::to_json_pretty(&SettingsSchema::new())),
+        ConfigCommand::SettingsSchema => print(&reset_http::to_json_pretty(&SettingsSchema::new())),
     }
     Ok(ExitCode::SUCCESS)
 }

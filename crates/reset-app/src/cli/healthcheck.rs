@@ -13,7 +13,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::settings::{Listen, Settings};
+use reset_listen::ListenAddress;
+
+use crate::settings::Settings;
 
 /// Longest wait for the whole answer: well within the three seconds that orchestrators wait by habit.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,16 +34,16 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(listen: &Listen) -> Result<u16> {
+async fn ask(listen: &ListenAddress) -> Result<u16> {
     match listen {
-        Listen::Tcp(address) if address.port() == 0 => {
+        ListenAddress::Tcp(address) if address.port() == 0 => {
             bail!("listen has port 0, which is another one at each start: name a port")
         }
-        Listen::Tcp(address) => {
+        ListenAddress::Tcp(address) => {
             let address = reachable(*address);
             exchange(TcpStream::connect(address).await?, &address.to_string()).await
         }
-        Listen::Unix(path) => exchange(UnixStream::connect(path).await?, "localhost").await,
+        ListenAddress::Unix(path) => exchange(UnixStream::connect(path).await?, "localhost").await,
     }
 }
 

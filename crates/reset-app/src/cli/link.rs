@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use reset_core::email::EmailAddress;
-use reset_dialects::iso;
+use reset_http::iso;
 
 use super::print;
 use crate::{service, settings::Settings};

@@ -17,7 +17,6 @@ mod serve;
 mod templates;
 mod trace;
 mod user;
-mod verify_enumeration;
 
 use std::{future::Future, io::Write, path::PathBuf, process::ExitCode};
 
@@ -25,7 +24,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    Serve,
+    Serve, deployment,
     settings::{Inputs, Settings, environment},
 };
 
@@ -92,7 +91,7 @@ enum Command {
     /// Print the OpenAPI document of what is served
     Openapi(openapi::OpenApiArgs),
     /// Find out whether a running server lets strangers tell known addresses from unknown ones
-    VerifyEnumeration(verify_enumeration::VerifyEnumerationArgs),
+    VerifyEnumeration(reset_probe::VerifyEnumerationArgs),
 }
 
 /// Runs the command line to its end.
@@ -149,7 +148,11 @@ impl Command {
             Self::Config(command) => config::run(global, &command),
             Self::Templates(command) => templates::run(&global.settings()?, command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
-            Self::VerifyEnumeration(arguments) => verify_enumeration::run(&arguments),
+            Self::VerifyEnumeration(arguments) => {
+                let mut seed = [0; 4];
+                deployment::entropy().fill(&mut seed);
+                reset_probe::run(&arguments, deployment::clock().now(), u32::from_le_bytes(seed))
+            }
         }
     }
 }

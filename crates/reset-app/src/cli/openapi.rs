@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use reset_dialects::{Dialect, openapi};
+use reset_http::{Dialect, openapi};
 
 use super::print;
 use crate::settings::Settings;
@@ -26,7 +26,7 @@ enum Format {
 }
 
 pub(super) fn run(settings: &Settings, arguments: &OpenApiArgs) -> Result<ExitCode> {
-    let dialects = reset_dialects::dialects(settings.stand_in()?);
+    let dialects = settings.stand_in_dialects()?;
     let document = match &arguments.dialect {
         None => openapi::whole(&dialects),
         Some(name) => match dialects.iter().find(|dialect| dialect.name == name) {

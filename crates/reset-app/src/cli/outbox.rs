@@ -11,7 +11,7 @@ use reset_core::{
     ports::{Queued, Store, random},
     time::Timestamp,
 };
-use reset_dialects::iso;
+use reset_http::iso;
 
 use super::print;
 use crate::{deployment, settings::Settings};
@@ -91,7 +91,7 @@ fn line(one: &Queued, now: Timestamp) -> String {
     };
     let (id, reference, since) = (one.id.as_str(), one.reference.as_str(), iso(one.created_at));
     let mut text =
-        format!("{id}  {reference}  {} {}  {since}  tried {}  {state}", one.dialect, one.task, one.attempts);
+        format!("{id}  {reference}  {} {}  {since}  tried {}  {state}", one.dialect, one.kind, one.attempts);
     if let Some(reply) = one.reply.as_ref().filter(|reply| !reply.is_empty()) {
         let _ = write!(text, "  {reply}");
     }
@@ -112,7 +112,7 @@ mod tests {
             id: JobId::new("e1"),
             reference: Reference::stored("0123456789"),
             dialect: "px0".to_owned(),
-            task: "reset",
+            kind: "reset",
             created_at: at,
             attempts: 2,
             due_at: at,

@@ -4,7 +4,8 @@ use std::{future::pending, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use reset_dialects::Api;
+use reset_http::Api;
+use reset_listen::{Bound, ListenAddress, SocketFile, bind};
 use tokio::{task::JoinHandle, time::sleep};
 use tracing::{info, warn};
 
@@ -13,9 +14,8 @@ use crate::{
     Serve,
     demo::{self, Demo},
     deployment,
-    listener::{self, Bound, SocketFile},
     service::Service,
-    settings::{Listen, Settings},
+    settings::Settings,
     shutdown::{NOTICE, Shutdown, TIMEOUT},
     telemetry,
 };
@@ -47,7 +47,7 @@ pub(super) async fn run(global: &Global, arguments: ServeArgs, serve: Serve) -> 
     if let Some(demo) = &demo {
         let at = &server.bound.at;
         let public_url = settings.http.public_url.of(at);
-        let served = settings.stand_in_at(&public_url)?;
+        let served = reset_dialects::dialects(settings.stand_in_at(&public_url)?);
         demo.introduce(&server.service.resets, at, &public_url, &served).await?;
         invitation = Some(demo::invitation(&public_url));
     }
@@ -69,9 +69,9 @@ struct BoundServer {
 impl BoundServer {
     async fn new(settings: &Settings, demo: Option<&Demo>) -> Result<Self> {
         // Before the database is touched: a second server on this port must not disturb the first.
-        let bound = listener::bind("listen", &settings.http.listen)?;
+        let bound = bind("listen", &settings.http.listen)?;
         let admin = settings.http.admin_listen.as_ref();
-        let admin = admin.map(|admin| listener::bind("admin_listen", admin)).transpose()?;
+        let admin = admin.map(|admin| bind("admin_listen", admin)).transpose()?;
         let roots = settings.database.secret.roots(&*deployment::entropy())?;
         let public_url = settings.http.public_url.of(&bound.at);
         let service = Service::new(settings, &roots, &public_url, demo).await?;
@@ -91,8 +91,8 @@ impl BoundServer {
         });
         let server = tokio::spawn(serve(listener, api, stop));
         print(&match &at {
-            Listen::Tcp(address) => format!("listening on http://{address}\n"),
-            Listen::Unix(_) => format!("listening on {at}\n"),
+            ListenAddress::Tcp(address) => format!("listening on http://{address}\n"),
+            ListenAddress::Unix(_) => format!("listening on {at}\n"),
         });
         if let Some(invitation) = invitation {
             print(&invitation);
@@ -128,8 +128,8 @@ impl Admin {
     fn start(serve: Serve, bound: Bound, api: Api) -> Self {
         let Bound { listener, at, file } = bound;
         print(&match &at {
-            Listen::Tcp(address) => format!("figures on http://{address}/metrics\n"),
-            Listen::Unix(_) => format!("figures on {at}\n"),
+            ListenAddress::Tcp(address) => format!("figures on http://{address}/metrics\n"),
+            ListenAddress::Unix(_) => format!("figures on {at}\n"),
         });
         let server = serve(listener, api, Box::pin(pending()));
         let server = tokio::spawn(async move {

@@ -10,7 +10,7 @@ use reset_core::{
     job::Reference,
     keys::Keys,
 };
-use reset_dialects::iso;
+use reset_http::iso;
 
 use super::print;
 use crate::{deployment, settings::Settings};

@@ -14,7 +14,7 @@ use reset_dialects::{
 };
 use zeroize::Zeroizing;
 
-use super::{Profile, http::page_url, pages, password::PasswordSettings, secret, value::Values};
+use super::{Profile, http::page_url, password::PasswordSettings, secret, value::Values};
 
 /// Fewest bytes of the key that signs worthai's tokens (RFC 7518, 3.2).
 const WORTHAI_KEY_MIN: usize = 32;
@@ -44,9 +44,6 @@ pub(super) fn read(
         worthai: values.boolean("worthai.enabled")?.then_some(worthai),
         strapi: values.boolean("strapi.enabled")?.then_some(strapi),
         insforge: if values.boolean("insforge.enabled")? { Some(section.insforge()?) } else { None },
-        pages: pages::read(values, passwords, public_url, roots)?,
-        // Where there is one, it puts itself there.
-        demo: None,
     })
 }
 

@@ -1,8 +1,7 @@
 //! Where we listen, where people reach us, and what a request may be.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
-
 use anyhow::{Result, bail};
+use reset_listen::ListenAddress;
 use url::{Host, Url};
 
 use super::value::Values;
@@ -10,24 +9,15 @@ use super::value::Values;
 /// The HTTP side.
 pub(crate) struct HttpSettings {
     /// Where to listen.
-    pub(crate) listen: Listen,
+    pub(crate) listen: ListenAddress,
     /// Where operators read figures, if anywhere.
-    pub(crate) admin_listen: Option<Listen>,
+    pub(crate) admin_listen: Option<ListenAddress>,
     /// Where people reach us.
     pub(crate) public_url: PublicUrl,
     /// Largest body in bytes.
     pub(crate) body_limit: usize,
     /// Origins whose pages may call.
     pub(crate) cors_origins: Vec<String>,
-}
-
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Listen {
-    /// A TCP address.
-    Tcp(SocketAddr),
-    /// The path of a Unix socket.
-    Unix(PathBuf),
 }
 
 /// Where people reach us: the only source of links (R31).
@@ -42,13 +32,13 @@ pub(crate) enum PublicUrl {
 impl HttpSettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let expected = "an IP address with a port such as 127.0.0.1:8080, or unix:/path";
-        let listen = values.read("listen", expected, Listen::parse)?;
+        let listen = values.read("listen", expected, ListenAddress::parse)?;
         let admin_listen = values.given_text("admin_listen")?;
         let admin_listen = admin_listen
-            .map(|text| Listen::parse(&text).ok_or_else(|| values.bad("admin_listen", expected)))
+            .map(|text| ListenAddress::parse(&text).ok_or_else(|| values.bad("admin_listen", expected)))
             .transpose()?;
         // On a port of the system's choice there are two.
-        let chosen = |at: &Listen| !matches!(at, Listen::Tcp(address) if address.port() == 0);
+        let chosen = |at: &ListenAddress| !matches!(at, ListenAddress::Tcp(address) if address.port() == 0);
         if admin_listen.as_ref().is_some_and(|admin| *admin == listen && chosen(admin)) {
             bail!("admin_listen is the same as listen ({listen}): figures need a listener of their own");
         }
@@ -57,7 +47,7 @@ impl HttpSettings {
                 let expected = "an https URL without user, query or fragment (http only on loopback)";
                 PublicUrl::Set(safe_url(&text).ok_or_else(|| values.bad("public_url", expected))?)
             }
-            (None, Listen::Tcp(address)) if address.ip().is_loopback() => PublicUrl::Listener,
+            (None, ListenAddress::Tcp(address)) if address.ip().is_loopback() => PublicUrl::Listener,
             (None, _) => bail!(
                 "public_url is required, because listen ({listen}) is not a loopback address: \
                  set POLYRESET_PUBLIC_URL to the https URL that people use"
@@ -72,28 +62,9 @@ impl HttpSettings {
     }
 }
 
-impl Listen {
-    fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix("unix:") {
-            Some("") => None,
-            Some(path) => Some(Self::Unix(path.into())),
-            None => text.parse().ok().map(Self::Tcp),
-        }
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 impl PublicUrl {
     /// The URL, once the listener is bound at `bound`.
-    pub(crate) fn of(&self, bound: &Listen) -> String {
+    pub(crate) fn of(&self, bound: &ListenAddress) -> String {
         match self {
             Self::Set(url) => url.clone(),
             Self::Listener => format!("http://{bound}"),
@@ -183,10 +154,13 @@ mod tests {
 
     #[test]
     fn a_listener_has_a_port() {
-        assert_eq!(Listen::parse("[::1]:0").map(|listen| listen.to_string()).as_deref(), Some("[::1]:0"));
-        assert_eq!(Listen::parse("unix:/run/r.sock"), Some(Listen::Unix("/run/r.sock".into())));
+        assert_eq!(
+            ListenAddress::parse("[::1]:0").map(|listen| listen.to_string()).as_deref(),
+            Some("[::1]:0")
+        );
+        assert_eq!(ListenAddress::parse("unix:/run/r.sock"), Some(ListenAddress::Unix("/run/r.sock".into())));
         for text in ["127.0.0.1", "unix:", ":8080", "8080", "localhost"] {
-            assert_eq!(Listen::parse(text), None, "{text}");
+            assert_eq!(ListenAddress::parse(text), None, "{text}");
         }
     }
 }

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use reset_core::budget::{Budgeting, Window};
-use reset_dialects::{ClientLimits, TrustedProxies};
+use reset_http::{ClientLimits, TrustedProxies};
 
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{http::Listen, value::Values};
+use reset_listen::ListenAddress;
+
+use super::value::Values;
 
 /// Every limit; those that are switched off are empty.
 pub(crate) struct LimitSettings {
@@ -30,7 +32,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl LimitSettings {
-    pub(super) fn read(values: &Values, listen: &Listen) -> Result<Self> {
+    pub(super) fn read(values: &Values, listen: &ListenAddress) -> Result<Self> {
         let window = |name: &str, span| -> Result<Window> {
             let name = format!("limits.{name}");
             Ok(Window::new(values.integer(&name, 1..=reset_core::budget::COUNT_MAX)?, span))
@@ -66,7 +68,7 @@ impl LimitSettings {
         let networks = values.list("trusted_proxies").iter().map(|text| network(text)).collect::<Option<_>>();
         let expected = "addresses or networks such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1";
         let networks = networks.ok_or_else(|| values.bad("trusted_proxies", expected))?;
-        let proxies = TrustedProxies { networks, local: matches!(listen, Listen::Unix(_)) };
+        let proxies = TrustedProxies { networks, local: matches!(listen, ListenAddress::Unix(_)) };
         let enabled = values.boolean("limits.enabled")?;
         let redis_url = redis_url(values)?;
         Ok(if enabled {

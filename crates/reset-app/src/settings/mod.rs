@@ -33,13 +33,15 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use reset_core::keys::Keyring;
 use reset_diesel::foreign_users::Mapping;
+use reset_http::route::Dialect;
+use reset_pages::hosted::PagesSettings;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use self::value::Values;
 pub(crate) use self::{
     database::DatabaseSettings,
-    http::{HttpSettings, Listen},
+    http::HttpSettings,
     limits::LimitSettings,
     mail::MailSettings,
     notify::{NotifySettings, WebhookSettings},
@@ -103,7 +105,7 @@ impl Settings {
             audit_retention: values.duration("audit.retention", RETENTION_MAX)?,
             values,
         };
-        settings.dialects(&settings.likely_url(), &settings.database.secret.likely_roots())?;
+        settings.stand_in_dialects()?;
         Ok(settings)
     }
 
@@ -114,6 +116,18 @@ impl Settings {
         roots: &Keyring,
     ) -> Result<reset_dialects::DialectSettings> {
         dialects::read(&self.values, &self.passwords, public_url, roots)
+    }
+
+    /// The hosted pages, once the public URL and the root keys are known; `None` where they are switched off.
+    pub(crate) fn pages(&self, public_url: &str, roots: &Keyring) -> Result<Option<PagesSettings>> {
+        pages::read(&self.values, &self.passwords, public_url, roots)
+    }
+
+    /// Every dialect and page that these settings serve, for commands that serve and mail nothing.
+    pub(crate) fn stand_in_dialects(&self) -> Result<Vec<Dialect>> {
+        let (url, roots) = (self.likely_url(), self.database.secret.likely_roots());
+        let dialects = reset_dialects::dialects(self.dialects(&url, &roots)?);
+        Ok(reset_pages::complete(dialects, self.pages(&url, &roots)?, None))
     }
 
     /// What the deployment is called, once its URL is known: what people put into passwords (R56).
@@ -139,21 +153,14 @@ impl Settings {
     }
 
     /// How requests are served.
-    pub(crate) fn serving(&self) -> Result<reset_dialects::ServeOptions> {
+    pub(crate) fn serving(&self) -> Result<reset_http::ServeOptions> {
         let origins = self.http.cors_origins.iter().map(|origin| origin.parse());
         let cors_origins =
             origins.collect::<Result<_, _>>().map_err(|_| anyhow!("cors_origins is no header value"))?;
         let (proxies, client_limits) = (self.limits.proxies.clone(), self.limits.client_limits.clone());
         let body_limit = self.http.body_limit;
         let (shared, observer) = (None, None);
-        Ok(reset_dialects::ServeOptions {
-            body_limit,
-            cors_origins,
-            proxies,
-            client_limits,
-            shared,
-            observer,
-        })
+        Ok(reset_http::ServeOptions { body_limit, cors_origins, proxies, client_limits, shared, observer })
     }
 
     /// The public URL as far as it is known before the listener is bound.

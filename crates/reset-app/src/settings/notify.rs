@@ -1,8 +1,8 @@
 //! Who is told of a completed reset.
 
+use crate::webhook_event::WebhookSecret;
 use anyhow::{Result, bail};
 use http::Uri;
-use reset_dialects::webhook::WebhookSecret;
 use zeroize::Zeroizing;
 
 use super::value::Values;

@@ -7,8 +7,8 @@ use std::{fs::File, io::Read, path::Path};
 use anyhow::{Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reset_core::{keys::Keyring, language::Language, ticket::HARD_CAP};
-use reset_dialects::pages::{
-    self,
+use reset_pages::hosted::{
+    PagesSettings,
     brand::{Brand, CONTRAST_MIN, Colour},
 };
 
@@ -25,9 +25,9 @@ pub(super) fn read(
     passwords: &PasswordSettings,
     public_url: &str,
     roots: &Keyring,
-) -> Result<Option<pages::PagesSettings>> {
+) -> Result<Option<PagesSettings>> {
     // Read where there are none, too: a mistake is told when it is made.
-    let settings = pages::PagesSettings {
+    let settings = PagesSettings {
         public_url: public_url.to_owned(),
         token_ttl: values.duration("pages.token_ttl", HARD_CAP)?,
         tags: roots.derive("pages.tags"),

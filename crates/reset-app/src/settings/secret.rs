@@ -296,7 +296,7 @@ pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>> {
 
 #[cfg(test)]
 mod tests {
-    use reset_core::memory::SeededEntropy;
+    use reset_testkit::memory::SeededEntropy;
 
     use super::*;
 

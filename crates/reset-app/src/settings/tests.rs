@@ -260,7 +260,7 @@ fn links_need_somewhere_to_lead() {
 #[test]
 fn proxies_are_networks_and_a_socket_is_one_of_them() {
     let proxies = |settings: &[(&str, &str)]| environment(settings).unwrap().limits.proxies;
-    assert_eq!(proxies(&[]), reset_dialects::TrustedProxies::default());
+    assert_eq!(proxies(&[]), reset_http::TrustedProxies::default());
     let listed = proxies(&[
         ("POLYRESET_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
         ("POLYRESET_LISTEN", "unix:/run/reset.sock"),
@@ -286,7 +286,7 @@ fn every_limit_is_off_with_one_setting() {
     assert!(!limits.enabled && limits.client_limits.is_none());
     assert_eq!(limits.budgeting, reset_core::budget::Budgeting::default());
     let limits = environment(&[]).unwrap().limits;
-    assert_eq!(limits.client_limits, Some(reset_dialects::ClientLimits::default()), "one set of defaults");
+    assert_eq!(limits.client_limits, Some(reset_http::ClientLimits::default()), "one set of defaults");
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn the_public_url_is_the_listener_on_loopback_and_required_elsewhere() {
 
 #[test]
 fn the_schema_has_every_key_and_nothing_else() {
-    let json = reset_dialects::to_json_pretty(&SettingsSchema::new());
+    let json = reset_http::to_json_pretty(&SettingsSchema::new());
     for key in KEYS {
         let name = key.name.rsplit_once('.').map_or(key.name, |(_, name)| name);
         assert!(json.contains(&format!("\"{name}\": {{")), "{}", key.name);

@@ -10,10 +10,9 @@ use reset_core::{
     error::{ExchangeError, RedeemError, RequestError},
     event::{Event, EventKind, Network},
     exchange::Exchange,
-    issue_policy::{FallbackPolicy, Delivery, IssuePolicies, IssuePolicy},
+    issue_policy::{Delivery, FallbackPolicy, IssuePolicies, IssuePolicy},
     job::Outcome,
     keys::{Key, Keyring, Keys},
-    memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::{Accounts, Adapters},
     request::{Disclosure, ResetRequest},
@@ -21,6 +20,7 @@ use reset_core::{
     ticket::TicketKind,
     time::Timestamp,
 };
+use reset_testkit::memory::{Memory, SentMail};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const LIFE: Duration = Duration::from_secs(15 * 60);

@@ -5,12 +5,12 @@ use std::time::Duration;
 use reset_core::{
     budget::{Budgeting, Window},
     error::{ExchangeError, RedeemError, RequestError},
-    memory::{Outage, SentKind, SentMail},
     ports::Budgets as _,
     request::Disclosure,
     secret::{LongCode, TicketSecret},
     ticket::{TicketKind, TicketState},
 };
+use reset_testkit::memory::{Outage, SentKind, SentMail};
 
 use crate::bench::{LIFE, MINUTE, UseCaseBench, bench, bench_within, code};
 
@@ -51,7 +51,7 @@ async fn second_request_within_a_minute_sends_no_mail_and_keeps_the_first_code()
     bench.account("ann@example.org").await;
     let first = bench.reset_mail("code", "ann@example.org").await;
     for second in [5, 20, 59] {
-        bench.memory.clock.set(reset_core::memory::FrozenClock::START.plus(Duration::from_secs(second)));
+        bench.memory.clock.set(reset_testkit::memory::FrozenClock::START.plus(Duration::from_secs(second)));
         bench.request("code", "ANN@example.org").await;
         bench.request("link", "ann@example.org").await;
     }

@@ -7,9 +7,9 @@ use reset_core::{
     error::RedeemError,
     event::EventKind,
     job::Outcome,
-    memory::{Outage, SentKind},
     ports::{Accounts as _, Disputes as _},
 };
+use reset_testkit::memory::{Outage, SentKind};
 
 use crate::bench::{MINUTE, UseCaseBench, address, bench, code, happened, network, password};
 

@@ -6,9 +6,9 @@ use reset_core::{
     job::{MAX_WORKER_CRASHES, Outcome},
     keys::{Key, Keys},
     link::LinkError,
-    memory::{MailRefusal, Outage, SentKind},
     ports::{Accounts as _, Events as _},
 };
+use reset_testkit::memory::{MailRefusal, Outage, SentKind};
 
 use crate::bench::{MINUTE, UseCaseBench, address, bench, bench_within, code, happened, network};
 
@@ -88,7 +88,7 @@ async fn an_unknown_address_is_recorded_as_a_tag_without_the_address() {
     let bench = bench_with_ann().await;
     bench.request("code", "ghost@example.org").await;
     bench.run_worker().await;
-    assert_eq!(trace(&bench).await, events(&[(EventKind::Accepted, ""), (EventKind::Ended, "nobody")]));
+    assert_eq!(trace(&bench).await, events(&[(EventKind::Accepted, ""), (EventKind::Ended, "no-account")]));
     let tag = Keys::new(&Key::root(&[9; 32]).unwrap()).address_tag(&address("Ghost@Example.org"));
     let requests = bench.memory.store.asked_with(&tag, 9).await.unwrap();
     assert_eq!((requests.len(), requests[0].network.clone()), (1, Some(network())));

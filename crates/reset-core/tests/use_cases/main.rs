@@ -16,12 +16,12 @@ use bench::{LIFE, MINUTE, address, bench, code, happened, password};
 use reset_core::{
     error::{ExchangeError, RedeemError, RequestError},
     job::Outcome,
-    memory::{MailRefusal, Outage, SentKind},
     ports::Accounts,
     request::Disclosure,
     secret::{LongCode, SixDigits},
     ticket::TicketState,
 };
+use reset_testkit::memory::{MailRefusal, Outage, SentKind};
 
 #[tokio::test]
 async fn a_mailed_code_sets_the_password_once_and_sends_a_notice() {

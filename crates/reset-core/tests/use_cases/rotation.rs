@@ -8,9 +8,9 @@ use reset_core::{
     dispute::DisputeLinkState,
     error::{ExchangeError, RedeemError},
     keys::{Key, Keyring, Keys},
-    memory::{MailRefusal, Outage, SentKind, SentMail},
     ports::Events as _,
 };
+use reset_testkit::memory::{MailRefusal, Outage, SentKind, SentMail};
 
 use crate::bench::{MINUTE, UseCaseBench, bench, bench_within, code};
 

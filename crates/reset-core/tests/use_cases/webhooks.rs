@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use reset_core::{
     error::MailError,
     job::Outcome,
-    memory::Memory,
     ports::{Adapters, PasswordReset, Webhook},
 };
+use reset_testkit::memory::Memory;
 
 use crate::bench::{MINUTE, bench_with, code};
 

@@ -10,11 +10,11 @@ use reset_core::{
     budget::{Budgeting, Window},
     email::EmailAddress,
     keys::{Key, Keys},
-    memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
 use reset_dialects::{Api, ClientLimits, DialectSettings, Peer, ServeOptions, TrustedProxies, dialects};
+use reset_testkit::memory::{Memory, SentMail};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);

@@ -12,7 +12,6 @@ use reset_core::{
     event::{Event, EventKind},
     job::{Job, Outcome},
     keys::{Key, Keys},
-    memory::{Memory, SentKind, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
@@ -22,6 +21,7 @@ use reset_dialects::{
     px0::Codes,
     worthai::Forged,
 };
+use reset_testkit::memory::{Memory, SentKind, SentMail};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);

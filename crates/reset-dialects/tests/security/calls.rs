@@ -5,10 +5,8 @@
 use std::time::Duration;
 
 use http::Method;
-use reset_core::{
-    budget::{Budgeting, Window},
-    memory::{Memory, SentKind},
-};
+use reset_core::budget::{Budgeting, Window};
+use reset_testkit::memory::{Memory, SentKind};
 
 use crate::bench::{
     ANN, AttackBench, BOB, DAY, DIALECTS, EXCHANGE, HOUR, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, PX0,

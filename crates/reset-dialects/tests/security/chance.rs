@@ -7,11 +7,11 @@ use reset_core::{
     account::AccountId,
     issue_policy::{Delivery, IssuePolicies, IssuePolicy},
     keys::Keys,
-    memory::Memory,
     request::{Disclosure, ResetRequest},
     secret::{Scope, SecretFormat, Seed, SixDigits, TicketSecret},
     ticket::TicketKind,
 };
+use reset_testkit::memory::Memory;
 
 use crate::bench::{AttackBench, OLD_PASSWORD, Profile, address, bench, root};
 

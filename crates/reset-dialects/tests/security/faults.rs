@@ -16,7 +16,6 @@ use reset_core::{
     error::HashError,
     hasher::HashForm,
     keys::Keys,
-    memory::Outage,
     password::NewPassword,
     ports::{Adapters, Hasher},
 };
@@ -24,6 +23,7 @@ use reset_dialects::{
     Api, Endpoint, ServeOptions, dialects,
     route::{Call, EndpointKind},
 };
+use reset_testkit::memory::Outage;
 
 use crate::bench::{
     ANN, AttackBench, DIALECTS, EXCHANGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, peopled,

@@ -3,9 +3,9 @@
 use http::{Method, header};
 use reset_core::{
     budget::Budgeting,
-    memory::Memory,
     request::{Disclosure, ResetRequest},
 };
+use reset_testkit::memory::Memory;
 
 use crate::bench::{
     ANN, AttackBench, DIALECTS, INSFORGE, LINK, Profile, TARGET, address, over, peopled, settings, text,

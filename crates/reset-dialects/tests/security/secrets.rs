@@ -6,9 +6,9 @@ use http::{Method, header};
 use reset_core::{
     budget::{Budgeting, Window},
     encoding::hex,
-    memory::Memory,
 };
 use reset_dialects::route::EndpointKind;
+use reset_testkit::memory::Memory;
 
 use crate::bench::{
     ANN, AttackBench, AttackedDialect, BOB, DAY, DIALECTS, EXCHANGE, HOUR, INSFORGE, LINK, NEW_PASSWORD,

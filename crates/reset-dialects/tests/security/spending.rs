@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reset_core::{memory::SentKind, ticket::TicketState};
+use reset_core::ticket::TicketState;
+use reset_testkit::memory::SentKind;
 
 use crate::bench::{
     ANN, AttackBench, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, PX0, Profile, STRAPI, peopled, told,
