@@ -1,6 +1,6 @@
-//! A Unix socket answers like a port: some of the recorded cases, on every front-end.
+//! Runs some of the recorded cases over a Unix socket, on every server.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 use std::{fs, os::unix::net::UnixListener, path::Path};
 
@@ -20,7 +20,7 @@ type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> ServeFuture);
 const FRONT_ENDS: [FrontEnd; 3] =
     [("axum", server_axum::serve), ("actix", server_actix::serve), ("warp", server_warp::serve)];
 
-/// Every row as it is, over nothing that remembers an account.
+/// Returns all routes over a store without accounts.
 fn api() -> Api {
     let root = Key::root(&[5; 32]).unwrap();
     let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
@@ -30,7 +30,7 @@ fn api() -> Api {
 }
 
 #[test]
-fn a_unix_socket_answers_like_a_port() {
+fn a_unix_socket_serves_the_recorded_responses() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let cases = case::parse(&fs::read_to_string(folder.join("own.http")).unwrap()).unwrap();
     let runtime = Runtime::new().unwrap();

@@ -1,7 +1,7 @@
-//! Test support for polyreset: an adapter in memory for every port of `reset-core`, and the contract of its `Store` port.
+//! Test support for polyreset: in-memory adapters for the ports of `reset-core`, and the contract of its `Store` port.
 //!
-//! [`memory`] has a store, a mailer, a clock that stands still and entropy that repeats itself for a seed. None of them
-//! is a mock: the memory store passes the same [`contract`] suite as SQLite, PostgreSQL and MariaDB.
+//! [`memory`] has a store, a mailer, a clock that only tests move and entropy that is determined by a seed. The store
+//! passes the same [`contract`] suite as SQLite, PostgreSQL and MariaDB.
 //!
 //! ```
 //! use reset_core::ports::Clock as _;

@@ -1,4 +1,4 @@
-//! The contract of [`Jobs`](reset_core::ports::Jobs), and of what is forgotten in the end.
+//! The contract of [`Jobs`](reset_core::ports::Jobs) and of [`purge`](reset_core::ports::Store::purge).
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -15,7 +15,7 @@ async fn push(store: &Arc<dyn Store>, id: &str, name: &str) {
     done(store.push(&job(id, name)).await);
 }
 
-/// Claims up to ten jobs for a minute and names them.
+/// Claims up to ten jobs for a minute and returns their ids.
 async fn claim(store: &Arc<dyn Store>, now: Timestamp) -> Vec<String> {
     let claimed = done(store.claim(10, now, now.plus(std::time::Duration::from_secs(60))).await);
     claimed.iter().map(|job| job.id.as_str().to_owned()).collect()
@@ -25,7 +25,7 @@ async fn finish(store: &Arc<dyn Store>, id: &str, now: Timestamp) {
     done(store.finish(&JobId::new(id), Outcome::Mailed, "250", None, &happened(now)).await);
 }
 
-/// Puts off what was claimed once.
+/// Postpones a job that was claimed once.
 async fn postpone(store: &Arc<dyn Store>, id: &str, due_at: Timestamp) {
     done(store.postpone(&JobId::new(id), 1, due_at, "451 4.7.1", Some(&happened(at(0)))).await);
 }
@@ -51,11 +51,11 @@ pub async fn a_job_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {
     assert_eq!(claimed, expected);
 }
 
-pub async fn jobs_are_claimed_in_the_order_of_asking(store: Arc<dyn Store>) {
+pub async fn jobs_are_claimed_in_the_order_of_the_requests(store: Arc<dyn Store>) {
     for (id, name) in [("c", "cleo"), ("a", "ann"), ("d", "dave"), ("b", "bob")] {
         push(&store, id, name).await;
     }
-    // Put off and due again: still the first that was asked for.
+    // Postponed and due again, it is still the earliest request.
     assert_eq!(done(store.claim(1, at(0), at(60)).await)[0].id.as_str(), "c");
     postpone(&store, "c", at(1)).await;
     let first = done(store.claim(3, at(1), at(60)).await);
@@ -63,13 +63,13 @@ pub async fn jobs_are_claimed_in_the_order_of_asking(store: Arc<dyn Store>) {
     assert_eq!(claim(&store, at(1)).await, ["b"]);
 }
 
-pub async fn a_job_is_accepted_once(store: Arc<dyn Store>) {
+pub async fn a_duplicate_job_id_is_rejected(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     assert!(store.push(&job("one", "bob")).await.is_err());
     assert_eq!(claim(&store, at(0)).await, ["one"]);
 }
 
-pub async fn a_claimed_job_is_nobody_elses_until_its_lease_ends(store: Arc<dyn Store>) {
+pub async fn a_claimed_job_is_not_claimed_again_until_its_lease_expires(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     assert_eq!(claim(&store, at(0)).await, ["one"]);
     assert!(claim(&store, at(59)).await.is_empty());
@@ -77,7 +77,7 @@ pub async fn a_claimed_job_is_nobody_elses_until_its_lease_ends(store: Arc<dyn S
     assert_eq!((again.len(), again[0].attempts), (1, 2));
 }
 
-pub async fn parallel_claims_share_the_jobs_out(store: Arc<dyn Store>) {
+pub async fn parallel_claims_hand_out_each_job_once(store: Arc<dyn Store>) {
     for number in 0..30 {
         push(&store, &format!("job {number}"), &format!("name{number}")).await;
     }
@@ -89,30 +89,30 @@ pub async fn parallel_claims_share_the_jobs_out(store: Arc<dyn Store>) {
         .collect();
     let mut claimed = Vec::new();
     for one in all {
-        claimed.extend(one.await.expect("a task that ends").into_iter().map(|job| job.id));
+        claimed.extend(one.await.expect("the task does not panic").into_iter().map(|job| job.id));
     }
     assert_eq!(claimed.len(), 30);
     assert_eq!(claimed.into_iter().collect::<HashSet<_>>().len(), 30);
 }
 
-pub async fn a_job_that_is_not_due_waits(store: Arc<dyn Store>) {
+pub async fn a_job_is_not_claimed_before_it_is_due(store: Arc<dyn Store>) {
     done(store.push(&Job { created_at: at(10), ..job("one", "ann") }).await);
     assert!(claim(&store, at(9)).await.is_empty());
     assert_eq!(claim(&store, at(10)).await, ["one"]);
 }
 
-pub async fn a_renewed_lease_lasts_longer_and_only_a_taken_job_has_one(store: Arc<dyn Store>) {
-    push(&store, "taken", "ann").await;
-    assert_eq!(claim(&store, at(0)).await, ["taken"]);
+pub async fn only_the_lease_of_a_claimed_job_is_renewed(store: Arc<dyn Store>) {
+    push(&store, "claimed", "ann").await;
+    assert_eq!(claim(&store, at(0)).await, ["claimed"]);
     push(&store, "waiting", "bob").await;
-    for (id, attempts) in [("taken", 1), ("waiting", 0)] {
+    for (id, attempts) in [("claimed", 1), ("waiting", 0)] {
         done(store.renew(&JobId::new(id), attempts, at(500)).await);
     }
     assert_eq!(claim(&store, at(499)).await, ["waiting"]);
-    assert_eq!(claim(&store, at(500)).await, ["taken"]);
+    assert_eq!(claim(&store, at(500)).await, ["claimed"]);
 }
 
-pub async fn a_postponed_job_is_due_when_it_was_put_off_to(store: Arc<dyn Store>) {
+pub async fn a_postponed_job_is_due_at_its_new_time(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     claim(&store, at(0)).await;
     postpone(&store, "one", at(5)).await;
@@ -122,10 +122,10 @@ pub async fn a_postponed_job_is_due_when_it_was_put_off_to(store: Arc<dyn Store>
     assert_eq!((again.len(), again[0].attempts), (1, 2));
 }
 
-pub async fn a_worker_whose_lease_is_over_gives_nobodys_job_back(store: Arc<dyn Store>) {
+pub async fn a_worker_with_an_expired_lease_can_neither_postpone_nor_renew(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     claim(&store, at(0)).await;
-    assert_eq!(claim(&store, at(60)).await, ["one"], "another worker's now");
+    assert_eq!(claim(&store, at(60)).await, ["one"], "another worker has it now");
     postpone(&store, "one", at(70)).await;
     done(store.renew(&JobId::new("one"), 1, at(500)).await);
     assert_eq!(done(store.next_due().await), Some(at(120)));
@@ -133,7 +133,7 @@ pub async fn a_worker_whose_lease_is_over_gives_nobodys_job_back(store: Arc<dyn 
     assert_eq!(claim(&store, at(120)).await, ["one"]);
 }
 
-pub async fn a_finished_job_never_comes_back(store: Arc<dyn Store>) {
+pub async fn a_finished_job_is_never_claimed_again(store: Arc<dyn Store>) {
     push(&store, "one", "ann").await;
     claim(&store, at(0)).await;
     finish(&store, "one", at(1)).await;
@@ -144,21 +144,21 @@ pub async fn a_finished_job_never_comes_back(store: Arc<dyn Store>) {
 }
 
 pub async fn release_makes_every_unfinished_job_due(store: Arc<dyn Store>) {
-    for (id, name) in [("taken", "ann"), ("postponed", "bob")] {
+    for (id, name) in [("claimed", "ann"), ("postponed", "bob")] {
         push(&store, id, name).await;
     }
     claim(&store, at(0)).await;
     postpone(&store, "postponed", at(900)).await;
     done(store.release(at(1)).await);
     assert_eq!(done(store.next_due().await), Some(at(1)));
-    assert_eq!(claim(&store, at(1)).await, ["taken", "postponed"]);
+    assert_eq!(claim(&store, at(1)).await, ["claimed", "postponed"]);
 }
 
-pub async fn a_job_waits_for_an_earlier_one_to_its_address(store: Arc<dyn Store>) {
+pub async fn a_job_waits_for_an_earlier_job_to_the_same_address(store: Arc<dyn Store>) {
     for id in ["first", "second", "third"] {
         push(&store, id, "ann").await;
     }
-    // While it is due, while it is taken, and while it is due again.
+    // It waits while the first job is due, while that is claimed, and while that is due again.
     assert_eq!(claim(&store, at(0)).await, ["first"]);
     assert!(claim(&store, at(1)).await.is_empty());
     assert_eq!(claim(&store, at(60)).await, ["first"]);
@@ -168,13 +168,13 @@ pub async fn a_job_waits_for_an_earlier_one_to_its_address(store: Arc<dyn Store>
     assert_eq!(claim(&store, at(62)).await, ["third"]);
 }
 
-pub async fn a_job_overtakes_one_that_is_postponed(store: Arc<dyn Store>) {
+pub async fn a_job_overtakes_a_postponed_one(store: Arc<dyn Store>) {
     push(&store, "first", "ann").await;
     push(&store, "second", "ann").await;
     claim(&store, at(0)).await;
     postpone(&store, "first", at(10)).await;
     assert_eq!(claim(&store, at(1)).await, ["second"]);
-    // The earlier one waits for nobody: it is the store's `issue` that finds it superseded.
+    // The earlier job does not wait for the later one: `issue` reports later that its ticket is superseded.
     assert_eq!(claim(&store, at(10)).await, ["first"]);
 }
 
@@ -185,7 +185,7 @@ pub async fn jobs_to_other_addresses_and_dialects_do_not_wait(store: Arc<dyn Sto
     assert_eq!(claim(&store, at(0)).await, ["ann", "bob", "other"]);
 }
 
-pub async fn notices_wait_for_nobody(store: Arc<dyn Store>) {
+pub async fn notices_do_not_wait_for_each_other(store: Arc<dyn Store>) {
     for id in ["one", "two"] {
         let kind = JobKind::Notice { account: AccountId::new("1"), to: StoredAddress::new("a@b.c") };
         done(store.push(&Job { kind, ..job(id, "unused") }).await);
@@ -193,8 +193,8 @@ pub async fn notices_wait_for_nobody(store: Arc<dyn Store>) {
     assert_eq!(claim(&store, at(0)).await, ["one", "two"]);
 }
 
-/// One that waits behind a taken one does not count, or its worker would ask again and again.
-pub async fn next_due_is_the_earliest_that_could_be_claimed(store: Arc<dyn Store>) {
+/// A job that waits behind a claimed job does not count; otherwise the worker would poll in a busy loop.
+pub async fn next_due_is_the_earliest_time_a_job_could_be_claimed(store: Arc<dyn Store>) {
     push(&store, "first", "ann").await;
     push(&store, "second", "ann").await;
     assert_eq!(done(store.next_due().await), Some(at(0)));
@@ -231,7 +231,7 @@ pub async fn an_accepted_mail_revives_no_dead_ticket(store: Arc<dyn Store>) {
     assert_eq!(stored(&store, &void).await.expires_at, void.expires_at);
 }
 
-pub async fn purge_forgets_what_ended_before_and_nothing_else(store: Arc<dyn Store>) {
+pub async fn purge_removes_only_rows_that_ended_before_the_cutoff(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let in_dialect = |dialect: &str, expires_at| {
         let dialect = dialect.to_owned();
@@ -241,7 +241,8 @@ pub async fn purge_forgets_what_ended_before_and_nothing_else(store: Arc<dyn Sto
             ..Ticket { dialect: dialect.clone(), ..ticket(&ann, &dialect) }
         }
     };
-    // Ends at 10 by time; at 20 exactly by time; at 5 by an exchange, whose token lives on; at 4 by a later one.
+    // `expired` ends at 10 and `edge` at exactly 20 by expiry, `spent` at 5 by an exchange, `void` at 4 by a later
+    // ticket. The token of the exchange stays live.
     let expired = issued(&store, in_dialect("expired", at(10))).await;
     let edge = issued(&store, in_dialect("edge", at(20))).await;
     let spent = issued(&store, in_dialect("spent", at(900))).await;
@@ -259,15 +260,15 @@ pub async fn purge_forgets_what_ended_before_and_nothing_else(store: Arc<dyn Sto
     finish(&store, "finished", at(20)).await;
 
     done(store.purge(at(20)).await);
-    for gone in [&expired, &spent, &void] {
-        assert!(done(store.ticket_of(&gone.job).await).is_none(), "{}", gone.id.as_str());
+    for removed in [&expired, &spent, &void] {
+        assert!(done(store.ticket_of(&removed.job).await).is_none(), "{}", removed.id.as_str());
     }
     for kept in [&edge, &token, &late] {
         assert!(done(store.ticket_of(&kept.job).await).is_some(), "{}", kept.id.as_str());
     }
     assert!(done(store.account(&ann.id).await).is_some());
     assert_eq!(claim(&store, at(60)).await, ["pending"]);
-    // An id is free again once it is forgotten, and only then.
+    // An id can be reused only after its job is purged.
     assert!(store.push(&job("early", "bob")).await.is_ok());
     assert!(store.push(&job("finished", "cleo")).await.is_err());
 }

@@ -1,16 +1,16 @@
-//! What every [`Store`] must do: the sentences of [`ports`](reset_core::ports), each as a test.
+//! The contract of every [`Store`]: one test for each sentence of [`ports`](reset_core::ports).
 //!
-//! A store is done when this passes:
+//! A store is complete when these tests pass on it:
 //!
 //! ```ignore
-//! reset_testkit::store_contract!(async { (open_a_fresh_store().await, whatever_must_outlive_it) });
+//! reset_testkit::store_contract!(async { (open_a_fresh_store().await, guard) });
 //! ```
 //!
-//! Each case becomes a test of its own on a store of its own. Time is an argument everywhere, so nothing
-//! sleeps. To add a case, write it in the file it belongs to and list it in [`crate::store_contract!`]; a test
-//! below fails when the second is forgotten.
+//! Each case becomes a separate test on a separate store. Time is an argument everywhere, so nothing sleeps. To add
+//! a case, write it in the file of its port and list it in [`crate::store_contract!`]; a test below fails if a case
+//! is not listed.
 
-#![expect(missing_docs, reason = "the cases' names are the sentences")]
+#![expect(missing_docs, reason = "the names of the cases document them")]
 
 pub mod accounts;
 pub mod budgets;
@@ -35,11 +35,10 @@ use reset_core::{
     time::Timestamp,
 };
 
-/// Makes one `#[tokio::test]` of each case. `$fresh` is a future of `(Arc<dyn Store>, guard)`: an empty
-/// store, and whatever has to live as long as it does. The calling crate needs tokio with `macros` and
-/// `rt-multi-thread`.
+/// Expands each case to a `#[tokio::test]`. `$fresh` is a future of `(Arc<dyn Store>, guard)`: an empty store, and a
+/// value that is dropped after it. The calling crate needs tokio with `macros` and `rt-multi-thread`.
 ///
-/// After `where available:` the future is of an `Option`: `None` skips the case, and has to be loud about it.
+/// After `where available:` the future returns an `Option`. `None` skips the case, and the future must report that.
 #[macro_export]
 macro_rules! store_contract {
     (where available: $fresh:expr) => {
@@ -54,132 +53,132 @@ macro_rules! store_contract {
             accounts {
                 a_fresh_store_is_ready_and_empty,
                 an_account_is_found_by_its_canonical_address_and_by_its_id,
-                the_address_is_kept_as_it_was_written,
-                a_second_account_cannot_have_the_address,
-                twenty_sign_ups_for_one_address_make_one_account,
-                an_id_that_is_none_is_simply_not_found,
-                blocking_voids_the_accounts_tickets_and_nobody_elses,
-                unblocking_brings_no_ticket_back,
+                the_address_is_stored_as_written,
+                a_second_account_with_the_same_address_is_rejected,
+                twenty_parallel_sign_ups_with_one_address_create_one_account,
+                an_unknown_or_malformed_id_is_not_found,
+                blocking_an_account_voids_only_its_own_tickets,
+                unblocking_revives_no_ticket,
             }
             tickets {
                 a_ticket_is_read_back_as_it_was_issued,
                 a_new_ticket_voids_the_earlier_one_of_its_account_and_dialect,
                 a_new_ticket_leaves_other_dialects_and_accounts_alone,
                 a_new_ticket_voids_an_expired_one_for_good,
-                a_ticket_that_is_void_from_the_start_opens_nothing_and_is_in_nobodys_way,
-                a_live_digest_collides_and_nothing_changes,
-                digests_of_dead_tickets_are_free_again,
+                a_ticket_issued_void_is_unusable_and_blocks_no_other_ticket,
+                a_live_digest_causes_a_collision_and_no_change,
+                digests_of_dead_tickets_can_be_reused,
                 one_digest_may_be_live_in_two_dialects,
-                a_later_job_supersedes_and_nothing_changes,
-                a_job_issues_one_ticket_only,
-                of_equal_digests_the_live_one_is_found,
-                a_dead_ticket_is_still_found_and_a_strange_one_is_not,
-                the_most_live_of_a_kind_are_counted_among_other_accounts,
-                parallel_issues_do_not_exceed_the_most_live,
-                a_restarted_clock_revives_an_expired_ticket_and_no_other,
-                a_guess_is_taken_from_the_live_ticket_of_the_kind,
+                a_job_older_than_the_latest_ticket_is_superseded,
+                a_job_issues_only_one_ticket,
+                the_live_ticket_is_found_among_equal_digests,
+                a_dead_ticket_is_found_and_an_unknown_one_is_not,
+                max_live_counts_live_tickets_of_the_kind_in_other_accounts,
+                parallel_issues_do_not_exceed_max_live,
+                restarting_the_clock_revives_only_an_expired_ticket,
+                a_guess_is_charged_to_the_live_ticket_of_its_kind,
                 fifty_parallel_guesses_stay_within_the_limit,
-                the_dialects_with_a_live_code_are_known,
-                guesses_stop_when_the_ticket_ends,
+                dialects_with_codes_lists_dialects_with_a_live_code,
+                guesses_are_rejected_after_the_ticket_expires,
             }
             spending {
                 an_exchange_spends_the_code_and_stores_the_token,
                 only_a_live_code_is_exchanged,
-                of_twenty_parallel_exchanges_one_wins,
+                one_of_twenty_parallel_exchanges_succeeds,
                 a_failed_exchange_leaves_the_code_unspent,
-                a_redemption_changes_everything_at_once,
-                a_redemption_without_notice_tells_nobody,
-                everybody_who_is_to_be_told_is_told,
-                a_ticket_sets_one_password_only,
-                a_ticket_is_good_until_the_millisecond_it_ends,
+                a_redemption_updates_account_tickets_and_jobs_together,
+                a_redemption_without_jobs_queues_none,
+                a_redemption_queues_the_notice_and_the_webhook,
+                a_ticket_sets_only_one_password,
+                a_ticket_is_valid_until_its_last_millisecond,
                 a_void_ticket_sets_no_password,
                 a_ticket_of_an_earlier_epoch_sets_no_password,
                 a_ticket_of_another_address_sets_no_password,
                 a_ticket_of_another_account_sets_no_password,
-                a_blocked_account_gets_no_password,
+                a_ticket_of_a_blocked_account_sets_no_password,
                 a_failed_redemption_leaves_the_ticket_unspent,
-                of_twenty_parallel_redemptions_one_wins,
+                one_of_twenty_parallel_redemptions_succeeds,
             }
             jobs {
                 a_job_is_claimed_as_it_was_pushed,
-                jobs_are_claimed_in_the_order_of_asking,
-                a_job_is_accepted_once,
-                a_claimed_job_is_nobody_elses_until_its_lease_ends,
-                parallel_claims_share_the_jobs_out,
-                a_job_that_is_not_due_waits,
-                a_renewed_lease_lasts_longer_and_only_a_taken_job_has_one,
-                a_postponed_job_is_due_when_it_was_put_off_to,
-                a_worker_whose_lease_is_over_gives_nobodys_job_back,
-                a_finished_job_never_comes_back,
+                jobs_are_claimed_in_the_order_of_the_requests,
+                a_duplicate_job_id_is_rejected,
+                a_claimed_job_is_not_claimed_again_until_its_lease_expires,
+                parallel_claims_hand_out_each_job_once,
+                a_job_is_not_claimed_before_it_is_due,
+                only_the_lease_of_a_claimed_job_is_renewed,
+                a_postponed_job_is_due_at_its_new_time,
+                a_worker_with_an_expired_lease_can_neither_postpone_nor_renew,
+                a_finished_job_is_never_claimed_again,
                 release_makes_every_unfinished_job_due,
-                a_job_waits_for_an_earlier_one_to_its_address,
-                a_job_overtakes_one_that_is_postponed,
+                a_job_waits_for_an_earlier_job_to_the_same_address,
+                a_job_overtakes_a_postponed_one,
                 jobs_to_other_addresses_and_dialects_do_not_wait,
-                notices_wait_for_nobody,
-                next_due_is_the_earliest_that_could_be_claimed,
+                notices_do_not_wait_for_each_other,
+                next_due_is_the_earliest_time_a_job_could_be_claimed,
                 an_accepted_mail_starts_the_clock_of_a_live_ticket,
                 an_accepted_mail_revives_no_dead_ticket,
-                purge_forgets_what_ended_before_and_nothing_else,
+                purge_removes_only_rows_that_ended_before_the_cutoff,
             }
             budgets {
-                a_budget_has_room_until_its_count_is_taken,
+                a_budget_has_room_until_it_is_used_up,
                 a_window_slides,
-                every_window_needs_room,
-                a_take_from_several_takes_from_all_or_none,
-                what_is_given_back_is_free_again,
+                a_take_needs_room_in_every_window,
+                a_take_from_several_budgets_is_all_or_nothing,
+                a_take_that_is_given_back_can_be_taken_again,
                 fifty_parallel_takes_stay_within_the_budget,
-                parallel_takes_of_several_budgets_end,
+                parallel_takes_of_several_budgets_do_not_deadlock,
                 a_job_within_a_budget_is_accepted_and_claimed,
                 a_job_over_a_budget_is_not_accepted,
-                of_twenty_parallel_jobs_within_a_budget_of_three_three_are_accepted,
-                a_failed_job_takes_nothing,
-                purge_forgets_budgets_whose_windows_are_empty,
+                a_budget_of_three_accepts_three_of_twenty_parallel_jobs,
+                a_job_that_cannot_be_stored_takes_nothing,
+                purge_removes_budgets_with_empty_windows,
             }
             events {
                 an_event_is_read_back_as_it_was_written,
                 every_kind_of_event_can_be_stored,
-                asks_of_an_address_are_found_newest_first,
-                a_job_within_its_budget_is_written_down_as_accepted_and_beyond_as_limited,
-                the_life_of_a_job_is_written_down,
-                a_job_that_is_done_already_is_never_claimed_and_has_its_place,
-                the_life_of_a_ticket_is_written_down,
-                a_block_is_written_down_as_the_accounts,
+                reset_requests_for_an_address_are_found_newest_first,
+                a_job_within_its_budget_is_recorded_as_accepted_and_beyond_it_as_limited,
+                each_step_of_a_job_is_recorded_once,
+                a_job_pushed_as_done_is_never_claimed_and_has_a_sequence_number,
+                each_step_of_a_ticket_is_recorded_once,
+                a_block_is_recorded_with_its_account,
                 a_ticket_keeps_its_reference,
-                events_are_sealed_once_in_their_order_without_gaps,
-                of_parallel_sealers_each_event_gets_one_place,
-                forgotten_events_leave_a_chain_that_holds,
-                forgetting_stops_at_the_first_event_that_is_young,
-                nobody_seals_or_forgets_in_a_chain_of_another_secret,
-                a_chain_goes_on_under_the_next_secret_and_then_without_the_earlier_one,
-                an_empty_chain_holds_and_misses_a_mark_that_it_held_once,
-                what_may_come_a_thousand_times_is_told_once,
-                a_flood_of_asks_for_one_address_is_told_ten_times_an_hour,
+                events_are_sealed_once_in_order_and_without_gaps,
+                parallel_sealers_give_each_event_one_place,
+                the_chain_still_verifies_after_old_events_are_deleted,
+                deletion_stops_at_the_first_recent_event,
+                a_chain_of_another_secret_is_neither_sealed_nor_deleted,
+                a_chain_continues_under_the_next_secret_and_then_without_the_previous_one,
+                an_empty_chain_verifies_unless_a_mark_is_known,
+                record_once_stores_a_repeated_event_once,
+                limited_events_are_recorded_ten_times_an_hour_per_address,
             }
             outbox {
-                what_waits_and_what_owes_a_mail_is_shown,
-                what_waits_is_counted_with_what_is_under_way_and_has_an_age,
-                a_waiting_job_is_retried_at_once_and_a_taken_one_is_not,
-                a_job_that_owes_a_mail_comes_back_with_all_its_time,
-                a_job_that_was_done_is_not_retried,
-                clearing_removes_what_ended_and_only_on_demand_what_waits,
-                a_lost_worker_is_counted_until_one_comes_back,
-                a_job_that_may_have_killed_workers_is_taken_alone_and_last,
-                what_owes_a_mail_is_kept_longer,
+                queued_lists_waiting_jobs_and_jobs_that_owe_a_mail,
+                the_backlog_counts_waiting_and_claimed_jobs_and_has_an_age,
+                a_waiting_job_is_retried_at_once_and_a_claimed_one_is_not,
+                a_retried_job_that_owes_a_mail_starts_over,
+                a_completed_job_is_not_retried,
+                clear_removes_finished_jobs_and_waiting_ones_only_on_request,
+                lost_workers_are_counted_until_one_postpones_the_job,
+                a_job_suspected_of_crashing_workers_is_claimed_alone_and_last,
+                jobs_that_owe_a_mail_are_kept_longer,
             }
             disputes {
-                the_right_to_object_is_stored_once,
-                a_dispute_changes_everything_at_once,
-                a_dispute_is_raised_once_and_in_its_time,
-                of_twenty_parallel_disputes_one_wins,
+                allowing_a_dispute_again_keeps_the_first,
+                a_dispute_updates_account_tickets_and_jobs_together,
+                a_dispute_opens_once_and_only_before_its_deadline,
+                one_of_twenty_parallel_disputes_opens,
                 a_failed_dispute_changes_nothing,
-                a_dispute_holds_for_a_blocked_account_too,
+                a_dispute_opens_for_a_blocked_account_too,
                 an_account_is_found_by_the_mailbox_of_its_dispute,
-                a_dispute_outlasts_a_reset_while_the_account_has_another_address,
+                a_reset_by_another_address_leaves_the_dispute_open,
                 a_reset_closes_the_disputes_of_its_account,
-                an_older_notices_dispute_ends_the_younger_ones_of_other_mailboxes,
-                a_younger_notices_dispute_is_not_raised_while_an_older_one_stands,
+                a_dispute_from_an_older_notice_ends_newer_ones_of_other_mailboxes,
+                a_dispute_from_a_newer_notice_does_not_open_while_an_older_one_is_open,
                 an_administrator_closes_a_dispute,
-                purge_forgets_disputes_that_stand_no_longer,
+                purge_removes_expired_disputes,
             }
         }
     };
@@ -194,22 +193,22 @@ macro_rules! store_contract {
 
 const DIALECT: &str = "one";
 
-/// The point `seconds` after the hour that all cases begin at.
+/// Returns the time `seconds` after the start of every case.
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_768_574_400_000 + seconds * 1000)
 }
 
-/// Something that happened at `now`.
+/// Returns an event at `now`.
 fn happened(now: Timestamp) -> Event {
     Event::new(EventKind::Tried, now)
 }
 
 fn done<T>(result: Result<T, StoreError>) -> T {
-    result.expect("the store works")
+    result.expect("the store does not fail")
 }
 
 fn address(name: &str) -> EmailAddress {
-    EmailAddress::parse(&format!("{name}@example.org")).expect("an address")
+    EmailAddress::parse(&format!("{name}@example.org")).expect("a valid address")
 }
 
 fn newcomer(email: &str) -> NewAccount {
@@ -223,11 +222,11 @@ fn newcomer(email: &str) -> NewAccount {
     }
 }
 
-/// An account for `name`, as the store gives it back.
+/// Adds an account for `name` and returns it as the store reads it back.
 async fn account(store: &Arc<dyn Store>, name: &str) -> Account {
     let email = address(name);
-    store.add_account(&email, newcomer(email.key())).await.expect("a free address");
-    done(store.account_by_email(&email).await).expect("the account just made")
+    store.add_account(&email, newcomer(email.key())).await.expect("an address that is not taken");
+    done(store.account_by_email(&email).await).expect("the account that was just added")
 }
 
 fn digest(text: &str) -> TicketDigest {
@@ -236,7 +235,7 @@ fn digest(text: &str) -> TicketDigest {
     TicketDigest::from_bytes(bytes)
 }
 
-/// A code for `account`, issued at 0 for ten minutes; id, digest and job are named `id`.
+/// Returns a code for `account`, issued at 0 for ten minutes. Its id, digest and job are derived from `id`.
 fn ticket(account: &Account, id: &str) -> Ticket {
     Ticket {
         id: TicketId::new(id),
@@ -244,7 +243,7 @@ fn ticket(account: &Account, id: &str) -> Ticket {
         dialect: DIALECT.to_owned(),
         kind: TicketKind::Code,
         digest: digest(id),
-        email: EmailAddress::parse(&account.email).expect("an address").key().to_owned(),
+        email: EmailAddress::parse(&account.email).expect("a valid address").key().to_owned(),
         epoch: account.epoch,
         reference: Some(Reference::stored("0123456789")),
         job: JobId::new(id),
@@ -260,7 +259,7 @@ fn ticket(account: &Account, id: &str) -> Ticket {
     }
 }
 
-/// Issues `ticket`, which has to succeed, and returns it.
+/// Issues `ticket`, asserts that it is live, and returns it.
 async fn issued(store: &Arc<dyn Store>, ticket: Ticket) -> Ticket {
     assert_eq!(
         done(store.issue(&ticket, None, &happened(at(0))).await),
@@ -271,16 +270,16 @@ async fn issued(store: &Arc<dyn Store>, ticket: Ticket) -> Ticket {
     ticket
 }
 
-/// The ticket as the store has it.
+/// Reads the ticket back from the store.
 async fn stored(store: &Arc<dyn Store>, ticket: &Ticket) -> Ticket {
-    done(store.ticket_of(&ticket.job).await).expect("a ticket that is stored")
+    done(store.ticket_of(&ticket.job).await).expect("the ticket is stored")
 }
 
 async fn state(store: &Arc<dyn Store>, ticket: &Ticket, now: Timestamp) -> TicketState {
     stored(store, ticket).await.state(now)
 }
 
-/// A job accepted at 0: `name` asked for a reset.
+/// Returns a reset job for the address of `name`, accepted at 0.
 fn job(id: &str, name: &str) -> Job {
     Job {
         id: JobId::new(id),
@@ -311,7 +310,10 @@ mod tests {
         ] {
             for line in file.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
                 let (case, _) = line.split_once('(').expect("a function has parameters");
-                assert!(list.contains(&format!("                {case},\n")), "{case} is never run");
+                assert!(
+                    list.contains(&format!("                {case},\n")),
+                    "{case} is not listed in store_contract!"
+                );
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The contract of [`Outbox`](reset_core::ports::Outbox), and of jobs over which workers are lost.
+//! The contract of [`Outbox`](reset_core::ports::Outbox), and of jobs that may crash their workers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ async fn queued(store: &Arc<dyn Store>) -> Vec<Queued> {
     done(store.queued(100).await)
 }
 
-/// Pushes, claims and ends a job.
+/// Pushes a job and finishes it with `outcome`.
 async fn ended(store: &Arc<dyn Store>, id: &str, outcome: Outcome) {
     done(store.push(&job(id, id)).await);
     done(store.finish(&JobId::new(id), outcome, "550 5.7.1", None, &happened(at(1))).await);
@@ -21,10 +21,10 @@ async fn ended(store: &Arc<dyn Store>, id: &str, outcome: Outcome) {
 
 async fn retry(store: &Arc<dyn Store>, id: &str) -> bool {
     let retried = Event::new(EventKind::Retried, at(100));
-    done(store.retry(&JobId::new(id), &JobId::new(format!("{id} anew")), &retried).await)
+    done(store.retry(&JobId::new(id), &JobId::new(format!("{id} again")), &retried).await)
 }
 
-pub async fn what_waits_and_what_owes_a_mail_is_shown(store: Arc<dyn Store>) {
+pub async fn queued_lists_waiting_jobs_and_jobs_that_owe_a_mail(store: Arc<dyn Store>) {
     for (id, outcome) in
         [("mailed", Outcome::Mailed), ("refused", Outcome::Refused), ("no-account", Outcome::NoAccount)]
     {
@@ -40,7 +40,7 @@ pub async fn what_waits_and_what_owes_a_mail_is_shown(store: Arc<dyn Store>) {
     assert_eq!(done(store.queued(1).await).len(), 1);
 }
 
-pub async fn what_waits_is_counted_with_what_is_under_way_and_has_an_age(store: Arc<dyn Store>) {
+pub async fn the_backlog_counts_waiting_and_claimed_jobs_and_has_an_age(store: Arc<dyn Store>) {
     assert_eq!(done(store.backlog().await), Backlog::default());
     ended(&store, "mailed", Outcome::Mailed).await;
     ended(&store, "refused", Outcome::Refused).await;
@@ -52,54 +52,54 @@ pub async fn what_waits_is_counted_with_what_is_under_way_and_has_an_age(store: 
     assert_eq!(done(store.backlog().await), Backlog { waiting: 3, oldest: Some(at(20)) });
 }
 
-pub async fn a_waiting_job_is_retried_at_once_and_a_taken_one_is_not(store: Arc<dyn Store>) {
+pub async fn a_waiting_job_is_retried_at_once_and_a_claimed_one_is_not(store: Arc<dyn Store>) {
     done(store.push(&job("one", "ann")).await);
     done(store.claim(1, at(0), at(60)).await);
-    assert!(!retry(&store, "one").await, "a worker has it");
+    assert!(!retry(&store, "one").await, "a worker has claimed it");
     done(store.postpone(&JobId::new("one"), 1, at(900), "451", Some(&happened(at(0)))).await);
     assert!(done(store.claim(1, at(100), at(160)).await).is_empty());
     assert!(retry(&store, "one").await);
     assert_eq!(done(store.claim(1, at(100), at(160)).await).len(), 1);
-    assert!(!retry(&store, "nobody's").await);
+    assert!(!retry(&store, "unknown").await);
 }
 
-pub async fn a_job_that_owes_a_mail_comes_back_with_all_its_time(store: Arc<dyn Store>) {
+pub async fn a_retried_job_that_owes_a_mail_starts_over(store: Arc<dyn Store>) {
     for (id, outcome) in
         [("refused", Outcome::Refused), ("quarantined", Outcome::Quarantined), ("given-up", Outcome::GivenUp)]
     {
         ended(&store, id, outcome).await;
         assert!(retry(&store, id).await);
-        assert!(!retry(&store, id).await, "it is another one now");
+        assert!(!retry(&store, id).await, "it has a new id now");
         let again = done(store.claim(1, at(100), at(160)).await);
-        assert_eq!(again[0].id.as_str(), format!("{id} anew"));
+        assert_eq!(again[0].id.as_str(), format!("{id} again"));
         assert_eq!((again[0].created_at, again[0].attempts, again[0].lost), (at(100), 1, 0));
         assert_eq!(again[0].kind, job(id, id).kind);
         assert_eq!(again[0].reference, job(id, id).reference);
-        let told = done(store.trace(&again[0].reference).await).pop().expect("an event");
-        assert_eq!((told.kind, told.job.as_ref()), (EventKind::Retried, Some(&again[0].id)));
+        let event = done(store.trace(&again[0].reference).await).pop().expect("an event");
+        assert_eq!((event.kind, event.job.as_ref()), (EventKind::Retried, Some(&again[0].id)));
     }
 }
 
-pub async fn a_job_that_was_done_is_not_retried(store: Arc<dyn Store>) {
+pub async fn a_completed_job_is_not_retried(store: Arc<dyn Store>) {
     ended(&store, "mailed", Outcome::Mailed).await;
     assert!(!retry(&store, "mailed").await);
     assert!(done(store.claim(10, at(200), at(260)).await).is_empty());
 }
 
-pub async fn clearing_removes_what_ended_and_only_on_demand_what_waits(store: Arc<dyn Store>) {
+pub async fn clear_removes_finished_jobs_and_waiting_ones_only_on_request(store: Arc<dyn Store>) {
     ended(&store, "ended", Outcome::Quarantined).await;
-    done(store.push(&job("taken", "ann")).await);
+    done(store.push(&job("claimed", "ann")).await);
     done(store.claim(1, at(0), at(60)).await);
     done(store.push(&job("waiting", "bob")).await);
     done(store.push(&job("waiting-too", "cleo")).await);
     assert_eq!(done(store.clear(false, 100).await), 1);
     assert_eq!(queued(&store).await.len(), 3);
-    assert_eq!(done(store.clear(true, 1).await), 1, "in steps");
+    assert_eq!(done(store.clear(true, 1).await), 1, "up to the limit");
     assert_eq!(done(store.clear(true, 100).await), 1);
-    assert_eq!(queued(&store).await[0].id.as_str(), "taken");
+    assert_eq!(queued(&store).await[0].id.as_str(), "claimed");
 }
 
-pub async fn a_lost_worker_is_counted_until_one_comes_back(store: Arc<dyn Store>) {
+pub async fn lost_workers_are_counted_until_one_postpones_the_job(store: Arc<dyn Store>) {
     done(store.push(&job("one", "ann")).await);
     let mut now = 0;
     let lost = async |now: i64| done(store.claim(1, at(now), at(now + 60)).await)[0].lost;
@@ -108,12 +108,12 @@ pub async fn a_lost_worker_is_counted_until_one_comes_back(store: Arc<dyn Store>
         now += 60;
     }
     done(store.postpone(&JobId::new("one"), 4, at(now), "451", Some(&happened(at(now)))).await);
-    assert_eq!(lost(now).await, 0, "it came back");
+    assert_eq!(lost(now).await, 0, "the worker returned it");
     done(store.release(at(now)).await);
-    assert_eq!(lost(now).await, 1, "its process died");
+    assert_eq!(lost(now).await, 1, "its process was killed");
 }
 
-pub async fn a_job_that_may_have_killed_workers_is_taken_alone_and_last(store: Arc<dyn Store>) {
+pub async fn a_job_suspected_of_crashing_workers_is_claimed_alone_and_last(store: Arc<dyn Store>) {
     done(store.push(&job("poison", "ann")).await);
     let mut now = 0;
     for _ in 0..=SUSPECT_CRASHES {
@@ -131,12 +131,12 @@ pub async fn a_job_that_may_have_killed_workers_is_taken_alone_and_last(store: A
     assert_eq!(claimed(now).await, ["poison"]);
 }
 
-pub async fn what_owes_a_mail_is_kept_longer(store: Arc<dyn Store>) {
+pub async fn jobs_that_owe_a_mail_are_kept_longer(store: Arc<dyn Store>) {
     ended(&store, "refused", Outcome::Refused).await;
     ended(&store, "mailed", Outcome::Mailed).await;
     done(store.purge(at(2)).await);
     assert_eq!(queued(&store).await.len(), 1);
-    // Forgotten, so its id is free.
+    // The mailed job was purged, so its id can be reused.
     done(store.push(&job("mailed", "ann")).await);
     done(store.purge(at(2).plus(RETRY_RETENTION).plus(Duration::from_secs(1))).await);
     assert_eq!(queued(&store).await.iter().filter(|one| one.outcome.is_some()).count(), 0);

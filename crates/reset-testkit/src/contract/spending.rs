@@ -1,5 +1,5 @@
-//! The contract of [`exchange`](reset_core::ports::Tickets::exchange) and [`redeem`](reset_core::ports::Tickets::redeem):
-//! all at once, once, or nothing.
+//! The contract of [`exchange`](reset_core::ports::Tickets::exchange) and
+//! [`redeem`](reset_core::ports::Tickets::redeem): each succeeds once and changes everything, or changes nothing.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use reset_core::{
     time::Timestamp,
 };
 
-/// The token that takes the place of `code`.
+/// Returns a token that replaces `code`.
 fn token(code: &Ticket, id: &str) -> Ticket {
     let named = TicketId::new(id);
     let digest = super::digest(id);
@@ -42,7 +42,7 @@ pub async fn only_a_live_code_is_exchanged(store: Arc<dyn Store>) {
     assert!(done(store.ticket_of(&token.job).await).is_none());
 }
 
-pub async fn of_twenty_parallel_exchanges_one_wins(store: Arc<dyn Store>) {
+pub async fn one_of_twenty_parallel_exchanges_succeeds(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let code = issued(&store, ticket(&ann, "code")).await;
     let all: Vec<_> = (0..20)
@@ -56,14 +56,14 @@ pub async fn of_twenty_parallel_exchanges_one_wins(store: Arc<dyn Store>) {
         .collect();
     let mut winners = 0;
     for one in all {
-        let (won, token) = one.await.expect("a task that ends");
-        winners += usize::from(won);
-        assert_eq!(done(store.ticket_of(&token.job).await).is_some(), won);
+        let (exchanged, token) = one.await.expect("the task does not panic");
+        winners += usize::from(exchanged);
+        assert_eq!(done(store.ticket_of(&token.job).await).is_some(), exchanged);
     }
     assert_eq!(winners, 1);
 }
 
-/// The successor of Ann's code cannot be stored: its job, Bob's, has a ticket already.
+/// The token for Ann's code cannot be stored, because its job is Bob's and has issued a ticket already.
 pub async fn a_failed_exchange_leaves_the_code_unspent(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let code = issued(&store, ticket(&ann, "code")).await;
@@ -104,7 +104,7 @@ async fn redeem(store: &Arc<dyn Store>, ticket: &Ticket, account: &AccountId, no
     done(try_redeem(store, ticket, account, &[notice], now).await)
 }
 
-/// Tries to redeem; whether refused or failed, nothing may have changed.
+/// Asserts that redeeming `ticket` fails and changes nothing.
 async fn cannot_redeem(store: &Arc<dyn Store>, ticket: &Ticket, account: &Account, now: Timestamp) {
     let (ticket_before, account_before) =
         (stored(store, ticket).await, done(store.account(&account.id).await).expect("the account"));
@@ -115,7 +115,7 @@ async fn cannot_redeem(store: &Arc<dyn Store>, ticket: &Ticket, account: &Accoun
     assert_eq!(done(store.claim(10, now, now).await), [], "no notice");
 }
 
-pub async fn a_redemption_changes_everything_at_once(store: Arc<dyn Store>) {
+pub async fn a_redemption_updates_account_tickets_and_jobs_together(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let spent = issued(&store, ticket(&ann, "spent")).await;
     let other = issued(&store, Ticket { dialect: "other".to_owned(), ..ticket(&ann, "other") }).await;
@@ -135,14 +135,14 @@ pub async fn a_redemption_changes_everything_at_once(store: Arc<dyn Store>) {
     assert_eq!(done(store.password_hash(&bob.id).await).as_deref(), Some("the first hash"));
 }
 
-pub async fn a_redemption_without_notice_tells_nobody(store: Arc<dyn Store>) {
+pub async fn a_redemption_without_jobs_queues_none(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
     assert!(done(try_redeem(&store, &one, &ann.id, &[], at(9)).await));
     assert_eq!(done(store.next_due().await), None);
 }
 
-pub async fn a_ticket_sets_one_password_only(store: Arc<dyn Store>) {
+pub async fn a_ticket_sets_only_one_password(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
     assert!(redeem(&store, &one, &ann.id, at(9)).await);
@@ -152,7 +152,7 @@ pub async fn a_ticket_sets_one_password_only(store: Arc<dyn Store>) {
     assert_eq!(stored(&store, &one).await.spent_at, Some(at(9)));
 }
 
-pub async fn a_ticket_is_good_until_the_millisecond_it_ends(store: Arc<dyn Store>) {
+pub async fn a_ticket_is_valid_until_its_last_millisecond(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let anns = issued(&store, ticket(&ann, "anns")).await;
     let bobs = issued(&store, ticket(&bob, "bobs")).await;
@@ -182,7 +182,7 @@ pub async fn a_ticket_of_another_address_sets_no_password(store: Arc<dyn Store>)
 
 pub async fn a_ticket_of_another_account_sets_no_password(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
-    // Bob's address does not make it Bob's.
+    // A ticket of Ann's that carries Bob's address is not Bob's.
     let anns = issued(&store, Ticket { email: bob.email.clone(), ..ticket(&ann, "anns") }).await;
     cannot_redeem(&store, &anns, &bob, at(1)).await;
     let nobody = AccountId::new("no such key");
@@ -190,16 +190,15 @@ pub async fn a_ticket_of_another_account_sets_no_password(store: Arc<dyn Store>)
     assert_eq!(state(&store, &anns, at(1)).await, TicketState::Live);
 }
 
-/// Issued after the block: a worker that had read the account just before it.
-pub async fn a_blocked_account_gets_no_password(store: Arc<dyn Store>) {
+/// The ticket is issued after the block, by a worker that read the account just before it.
+pub async fn a_ticket_of_a_blocked_account_sets_no_password(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     done(store.set_blocked(&address("ann"), true, &happened(at(0))).await);
     let one = issued(&store, ticket(&ann, "one")).await;
     cannot_redeem(&store, &one, &ann, at(1)).await;
 }
 
-/// The owner and the webhook; each hears once.
-pub async fn everybody_who_is_to_be_told_is_told(store: Arc<dyn Store>) {
+pub async fn a_redemption_queues_the_notice_and_the_webhook(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
     let webhook = Job { kind: JobKind::Webhook { account: ann.id.clone() }, ..job("webhook", "unused") };
@@ -210,7 +209,7 @@ pub async fn everybody_who_is_to_be_told_is_told(store: Arc<dyn Store>) {
     assert_eq!(kinds, both.iter().map(|job| &job.kind).collect::<Vec<_>>());
 }
 
-/// The notice cannot be stored: a job of its id exists.
+/// The notice cannot be stored because its id exists already.
 pub async fn a_failed_redemption_leaves_the_ticket_unspent(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
@@ -222,7 +221,7 @@ pub async fn a_failed_redemption_leaves_the_ticket_unspent(store: Arc<dyn Store>
     assert_eq!(done(store.password_hash(&ann.id).await).as_deref(), Some("the first hash"));
 }
 
-pub async fn of_twenty_parallel_redemptions_one_wins(store: Arc<dyn Store>) {
+pub async fn one_of_twenty_parallel_redemptions_succeeds(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
     let all: Vec<_> = (0..20)
@@ -234,7 +233,7 @@ pub async fn of_twenty_parallel_redemptions_one_wins(store: Arc<dyn Store>) {
         .collect();
     let mut winners = 0;
     for one in all {
-        winners += usize::from(one.await.expect("a task that ends"));
+        winners += usize::from(one.await.expect("the task does not panic"));
     }
     assert_eq!(winners, 1);
     assert_eq!(done(store.account(&ann.id).await).expect("ann").epoch, 1);

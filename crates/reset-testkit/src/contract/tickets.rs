@@ -1,4 +1,4 @@
-//! The contract of [`Tickets`](reset_core::ports::Tickets), up to the point where one is spent.
+//! The contract of [`Tickets`](reset_core::ports::Tickets), except for spending a ticket.
 
 use std::sync::Arc;
 
@@ -47,12 +47,12 @@ pub async fn a_new_ticket_leaves_other_dialects_and_accounts_alone(store: Arc<dy
     assert_eq!(state(&store, &bobs, at(0)).await, TicketState::Live);
 }
 
-pub async fn a_ticket_that_is_void_from_the_start_opens_nothing_and_is_in_nobodys_way(store: Arc<dyn Store>) {
+pub async fn a_ticket_issued_void_is_unusable_and_blocks_no_other_ticket(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let anns = issued(&store, ticket(&ann, "anns")).await;
     let nobody = AccountId::new("nobody/1");
     let void = Ticket { account: nobody, voided_at: Some(at(0)), ..ticket(&ann, "void") };
-    // It counts those that are live as any other does, and is none afterwards.
+    // Issuing it is subject to `max_live`, but it does not count as live afterwards.
     assert_eq!(done(store.issue(&void, Some(1), &happened(at(0))).await), Issued::LimitReached);
     assert_eq!(done(store.issue(&void, Some(2), &happened(at(0))).await), Issued::Live);
     assert!(stored(&store, &void).await == void);
@@ -63,7 +63,7 @@ pub async fn a_ticket_that_is_void_from_the_start_opens_nothing_and_is_in_nobody
     assert_eq!(done(store.issue(&bobs, Some(2), &happened(at(0))).await), Issued::Live);
 }
 
-/// Else the worker of the earlier job, whose mail was held up, would restart its clock.
+/// Otherwise the worker of the earlier job, whose mail was delayed, would restart the clock of its ticket.
 pub async fn a_new_ticket_voids_an_expired_one_for_good(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let early = issued(&store, ticket(&ann, "early")).await;
@@ -73,7 +73,7 @@ pub async fn a_new_ticket_voids_an_expired_one_for_good(store: Arc<dyn Store>) {
     assert_eq!(state(&store, &early, at(702)).await, TicketState::Void);
 }
 
-pub async fn a_live_digest_collides_and_nothing_changes(store: Arc<dyn Store>) {
+pub async fn a_live_digest_causes_a_collision_and_no_change(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let anns = issued(&store, ticket(&ann, "same")).await;
     let earlier = issued(&store, ticket(&bob, "earlier")).await;
@@ -82,20 +82,20 @@ pub async fn a_live_digest_collides_and_nothing_changes(store: Arc<dyn Store>) {
     assert!(done(store.ticket_of(&second.job).await).is_none());
     assert_eq!(state(&store, &anns, at(0)).await, TicketState::Live);
     assert_eq!(state(&store, &earlier, at(0)).await, TicketState::Live);
-    // Draw again.
+    // A second draw with another digest succeeds.
     issued(&store, Ticket { digest: digest("another"), nonce: 1, ..second }).await;
 }
 
-pub async fn digests_of_dead_tickets_are_free_again(store: Arc<dyn Store>) {
+pub async fn digests_of_dead_tickets_can_be_reused(store: Arc<dyn Store>) {
     let mut early: Option<Ticket> = None;
     for (name, minutes) in [("ann", 0), ("bob", 10), ("cleo", 20)] {
         let owner = account(&store, name).await;
-        // Each begins in the millisecond in which the one before has expired.
+        // Each ticket is issued in the millisecond in which the previous one expires.
         let (issued_at, expires_at) = (at(minutes * 60), at((minutes + 10) * 60));
         let late = Ticket { digest: digest("same"), issued_at, expires_at, ..ticket(&owner, name) };
         issued(&store, late.clone()).await;
         if let Some(early) = early.replace(late) {
-            // Its secret is another's now: no clock may revive it.
+            // Another account has the same secret now, so restarting the clock must not revive the old ticket.
             done(store.restart_clock(&early.id, issued_at, expires_at).await);
             assert_eq!(state(&store, &early, issued_at).await, TicketState::Void);
         }
@@ -116,21 +116,21 @@ pub async fn one_digest_may_be_live_in_two_dialects(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn a_later_job_supersedes_and_nothing_changes(store: Arc<dyn Store>) {
+pub async fn a_job_older_than_the_latest_ticket_is_superseded(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let late = issued(&store, Ticket { job_seq: 2, ..ticket(&ann, "late") }).await;
     let early = ticket(&ann, "early");
     assert_eq!(done(store.issue(&early, None, &happened(at(0))).await), Issued::Superseded);
     assert!(done(store.ticket_of(&early.job).await).is_none());
     assert_eq!(state(&store, &late, at(0)).await, TicketState::Live);
-    // Not even when the later one is dead.
+    // This also holds after the later ticket is dead.
     done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
     assert_eq!(done(store.issue(&early, None, &happened(at(0))).await), Issued::Superseded);
     issued(&store, Ticket { dialect: "other".to_owned(), ..early }).await;
 }
 
-/// Two workers at one job, after the lease of the first: the second must find the ticket, not void it.
-pub async fn a_job_issues_one_ticket_only(store: Arc<dyn Store>) {
+/// When the first worker's lease expires, a second one runs the same job. It must find the ticket, not void it.
+pub async fn a_job_issues_only_one_ticket(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let first = issued(&store, ticket(&ann, "first")).await;
     let second = Ticket { job: first.job.clone(), ..ticket(&ann, "second") };
@@ -138,7 +138,7 @@ pub async fn a_job_issues_one_ticket_only(store: Arc<dyn Store>) {
     assert!(stored(&store, &first).await == first);
 }
 
-pub async fn of_equal_digests_the_live_one_is_found(store: Arc<dyn Store>) {
+pub async fn the_live_ticket_is_found_among_equal_digests(store: Arc<dyn Store>) {
     let names = ["ann", "bob", "cleo"];
     for (name, minute) in names.into_iter().zip(0..) {
         let owner = account(&store, name).await;
@@ -150,7 +150,7 @@ pub async fn of_equal_digests_the_live_one_is_found(store: Arc<dyn Store>) {
     assert_eq!((found.id.as_str(), found.state(at(150))), ("cleo", TicketState::Live));
 }
 
-pub async fn a_dead_ticket_is_still_found_and_a_strange_one_is_not(store: Arc<dyn Store>) {
+pub async fn a_dead_ticket_is_found_and_an_unknown_one_is_not(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
     let expired = done(store.ticket_with(DIALECT, &one.digest, at(600)).await).expect("a ticket");
@@ -162,7 +162,7 @@ pub async fn a_dead_ticket_is_still_found_and_a_strange_one_is_not(store: Arc<dy
     assert!(done(store.ticket_with(DIALECT, &digest("two"), at(5)).await).is_none());
 }
 
-pub async fn the_most_live_of_a_kind_are_counted_among_other_accounts(store: Arc<dyn Store>) {
+pub async fn max_live_counts_live_tickets_of_the_kind_in_other_accounts(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let cleo = account(&store, "cleo").await;
     issued(&store, ticket(&ann, "ann")).await;
@@ -176,7 +176,11 @@ pub async fn the_most_live_of_a_kind_are_counted_among_other_accounts(store: Arc
     );
     assert!(done(store.ticket_with(DIALECT, &digest("c1"), at(59)).await).is_none());
     let token = Ticket { kind: TicketKind::Token, ..cleos("c2", at(59)) };
-    assert_eq!(done(store.issue(&token, Some(1), &happened(at(0))).await), Issued::Live, "another kind");
+    assert_eq!(
+        done(store.issue(&token, Some(1), &happened(at(0))).await),
+        Issued::Live,
+        "a token is of another kind"
+    );
     assert_eq!(
         done(store.issue(&cleos("c3", at(60)), Some(2), &happened(at(0))).await),
         Issued::Live,
@@ -185,11 +189,11 @@ pub async fn the_most_live_of_a_kind_are_counted_among_other_accounts(store: Arc
     assert_eq!(
         done(store.issue(&cleos("c4", at(60)), Some(2), &happened(at(0))).await),
         Issued::Live,
-        "her own does not count"
+        "the account's own ticket does not count"
     );
 }
 
-pub async fn parallel_issues_do_not_exceed_the_most_live(store: Arc<dyn Store>) {
+pub async fn parallel_issues_do_not_exceed_max_live(store: Arc<dyn Store>) {
     let mut issuing = Vec::new();
     for number in 0..12 {
         let owner = account(&store, &format!("user{number}")).await;
@@ -199,12 +203,12 @@ pub async fn parallel_issues_do_not_exceed_the_most_live(store: Arc<dyn Store>) 
     }
     let mut live = 0;
     for issue in issuing {
-        live += usize::from(issue.await.expect("no panic") == Issued::Live);
+        live += usize::from(issue.await.expect("the task does not panic") == Issued::Live);
     }
     assert_eq!(live, 5);
 }
 
-pub async fn a_restarted_clock_revives_an_expired_ticket_and_no_other(store: Arc<dyn Store>) {
+pub async fn restarting_the_clock_revives_only_an_expired_ticket(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
     done(store.restart_clock(&one.id, at(700), at(1300)).await);
@@ -216,7 +220,7 @@ pub async fn a_restarted_clock_revives_an_expired_ticket_and_no_other(store: Arc
     assert!(stored(&store, &one).await == void);
 }
 
-pub async fn a_guess_is_taken_from_the_live_ticket_of_the_kind(store: Arc<dyn Store>) {
+pub async fn a_guess_is_charged_to_the_live_ticket_of_its_kind(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     let one = issued(&store, ticket(&ann, "one")).await;
     let guess = |account, dialect, kind| store.take_guess(account, dialect, kind, 3, at(1));
@@ -244,14 +248,14 @@ pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>)
         .collect();
     let mut taken = Vec::new();
     for guess in all {
-        taken.extend(done(guess.await.expect("a task that ends")).map(|ticket| ticket.attempts));
+        taken.extend(done(guess.await.expect("the task does not panic")).map(|ticket| ticket.attempts));
     }
     taken.sort_unstable();
     assert_eq!(taken, [1, 2, 3, 4, 5]);
     assert_eq!(stored(&store, &one).await.attempts, 5);
 }
 
-pub async fn the_dialects_with_a_live_code_are_known(store: Arc<dyn Store>) {
+pub async fn dialects_with_codes_lists_dialects_with_a_live_code(store: Arc<dyn Store>) {
     let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
     for (id, dialect, kind) in [
         ("short", "short", TicketKind::Code),
@@ -267,7 +271,7 @@ pub async fn the_dialects_with_a_live_code_are_known(store: Arc<dyn Store>) {
     assert!(done(store.dialects_with_codes(&bob.id, at(5)).await).is_empty());
 }
 
-pub async fn guesses_stop_when_the_ticket_ends(store: Arc<dyn Store>) {
+pub async fn guesses_are_rejected_after_the_ticket_expires(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;
     let guess = |now| store.take_guess(&ann.id, DIALECT, TicketKind::Code, 5, now);

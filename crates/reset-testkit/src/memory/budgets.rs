@@ -1,4 +1,4 @@
-//! The budgets of a store in memory.
+//! [`Budgets`] of the in-memory store.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use reset_core::{
 #[derive(Clone, Default)]
 pub(super) struct MemoryBudgets {
     rows: BTreeMap<String, (Takes, Timestamp)>,
-    /// How often each was taken from, less what was given back.
+    /// Number of takes from each budget, minus those given back.
     taken: BTreeMap<String, usize>,
 }
 
 impl MemoryBudgets {
-    /// Takes one from each, or from none.
+    /// Takes one from each budget, or from none. Returns whether it did.
     pub(super) fn take(&mut self, budgets: &[Budget], now: Timestamp) -> bool {
         let mut after = Vec::new();
         for Budget { name, windows } in budgets {
@@ -40,8 +40,8 @@ impl MemoryBudgets {
 
     fn give_back(&mut self, budgets: &[Budget], taken_at: Timestamp) {
         for Budget { name, .. } in budgets {
-            let given = self.rows.get_mut(name).is_some_and(|(takes, _)| takes.give_back(taken_at));
-            if let Some(taken) = self.taken.get_mut(name).filter(|_| given) {
+            let refunded = self.rows.get_mut(name).is_some_and(|(takes, _)| takes.give_back(taken_at));
+            if let Some(taken) = self.taken.get_mut(name).filter(|_| refunded) {
                 *taken -= 1;
             }
         }

@@ -1,4 +1,4 @@
-//! The events and disputes of a store in memory.
+//! [`Events`] and [`Disputes`] of the in-memory store.
 
 use async_trait::async_trait;
 
@@ -14,7 +14,7 @@ use reset_core::{
     time::Timestamp,
 };
 
-/// What was written down.
+/// Recorded events with their seals, and the ends of the chain.
 #[derive(Default)]
 pub(super) struct MemoryEvents {
     events: Vec<(Event, Option<Mark>)>,
@@ -26,7 +26,7 @@ impl MemoryEvents {
         self.events.push((event, None));
     }
 
-    /// As asks beyond a limit are written down: ten an hour for one address.
+    /// Records a reset request over a limit, at most [`LIMITED_MOST`] times per [`LIMITED_WITHIN`] and address.
     pub(super) fn write_limited(&mut self, event: &Event) {
         let since = event.at.minus(LIMITED_WITHIN);
         let same = self.events.iter().map(|(event, _)| event).filter(|other| {
@@ -51,8 +51,8 @@ impl MemoryEvents {
     }
 
     fn seal(&mut self, sealer: &Sealer, limit: usize) -> Result<usize, StoreError> {
-        let none = (Mark::START, Mark::START);
-        let (base, mut at) = self.ends.map_or(none, |ends| (ends.base.0, ends.head.0));
+        let empty = (Mark::START, Mark::START);
+        let (base, mut at) = self.ends.map_or(empty, |ends| (ends.base.0, ends.head.0));
         let base_is_ours = self.ends.is_none_or(|ends| sealer.is_ours(End::Base, ends.base.0, ends.base.1));
         if self.ends.is_some_and(|ends| !sealer.is_ours(End::Head, ends.head.0, ends.head.1)) {
             return Err(StoreError::new(NOT_OURS));
@@ -64,7 +64,8 @@ impl MemoryEvents {
             count += 1;
         }
         if count > 0 {
-            // Anew, since the tag may be of an earlier secret, which may be listed no longer one day.
+            // The base is tagged again: its tag may be of a previous secret that is removed from the settings later. A
+            // base that this sealer cannot check keeps its tag.
             let kept = self.ends.map(|ends| ends.base).filter(|_| !base_is_ours);
             let base = kept.unwrap_or((base, sealer.tag(End::Base, base)));
             self.ends = Some(Ends { base, head: (at, sealer.tag(End::Head, at)) });
@@ -87,7 +88,7 @@ impl MemoryEvents {
         let old = |(event, mark): &(Event, Option<Mark>)| mark.is_some() && event.at < before;
         let (mut at, mut count) = (ends.base.0, 0);
         for (event, mark) in self.events.iter().take_while(|row| old(row)) {
-            let next = mark.expect("sealed, as all that are old");
+            let next = mark.expect("`old` selects only sealed events");
             if !sealer.fits(at, event, next) {
                 return Err(StoreError::new(NOT_OURS));
             }
@@ -101,7 +102,7 @@ impl MemoryEvents {
     }
 }
 
-/// The disputes that there may be, and those that there are.
+/// Disputes, open or not yet opened, each with whether it was closed.
 #[derive(Default)]
 pub(super) struct MemoryDisputes(Vec<(Dispute, bool)>);
 
@@ -110,12 +111,12 @@ impl MemoryDisputes {
         self.0.iter().map(|(dispute, _)| dispute).find(|dispute| dispute.id == *notice)
     }
 
-    /// Whether it can be raised: it is not yet, and its time is not over.
-    fn is_open(&self, notice: &JobId, now: Timestamp) -> bool {
+    /// Returns whether the dispute can be opened: it has not been opened, and its deadline has not passed.
+    fn can_open(&self, notice: &JobId, now: Timestamp) -> bool {
         self.find(notice).is_some_and(|dispute| dispute.opened_at.is_none() && dispute.until > now)
     }
 
-    /// Whether an older one of another mailbox stands.
+    /// Returns whether an older dispute of another mailbox is open.
     fn is_outranked(&self, dispute: &Dispute, now: Timestamp) -> bool {
         let since = now.minus(DISPUTE_LIFE);
         self.0.iter().any(|(other, closed)| {
@@ -127,8 +128,8 @@ impl MemoryDisputes {
         })
     }
 
-    /// Ends the younger ones of other mailboxes, raised or not.
-    fn end_younger(&mut self, dispute: &Dispute, now: Timestamp) {
+    /// Ends the newer disputes of other mailboxes, opened or not.
+    fn end_newer(&mut self, dispute: &Dispute, now: Timestamp) {
         for (other, closed) in &mut self.0 {
             if other.account == dispute.account
                 && other.mailbox != dispute.mailbox
@@ -139,27 +140,27 @@ impl MemoryDisputes {
         }
     }
 
-    fn raise(&mut self, notice: &JobId, now: Timestamp) {
+    fn mark_opened(&mut self, notice: &JobId, now: Timestamp) {
         let disputes = self.0.iter_mut().map(|(dispute, _)| dispute);
         for dispute in disputes.filter(|dispute| dispute.id == *notice) {
             dispute.opened_at = Some(now);
         }
     }
 
-    /// Lifts the account's, or those of them with this mailbox; says whether there was one.
+    /// Closes the open disputes of the account, or only those of `mailbox`. Returns whether there was one.
     pub(super) fn close(&mut self, account: &AccountId, mailbox: Option<&str>) -> bool {
-        let raised = self.0.iter_mut().filter(|(dispute, closed)| {
+        let opened = self.0.iter_mut().filter(|(dispute, closed)| {
             dispute.account == *account
                 && dispute.opened_at.is_some()
                 && mailbox.is_none_or(|mailbox| mailbox == dispute.mailbox)
                 && !closed
         });
-        raised.map(|(_, closed)| *closed = true).count() > 0
+        opened.map(|(_, closed)| *closed = true).count() > 0
     }
 
     pub(super) fn purge(&mut self, before: Timestamp) {
         self.0.retain(|(dispute, _)| match dispute.opened_at {
-            // It stands for as long again.
+            // An opened dispute lasts for `DISPUTE_LIFE` from its opening.
             Some(opened_at) => opened_at.plus(DISPUTE_LIFE) >= before,
             None => dispute.until >= before,
         });
@@ -223,16 +224,17 @@ impl Disputes for MemoryStore {
 
     async fn open_dispute(&self, opening: DisputeOpening<'_>) -> Result<bool, StoreError> {
         let DisputeOpening { dispute, password_hash, jobs, event, now } = opening;
-        let mut state = self.working("object")?;
-        let open = state.disputes.is_open(&dispute.id, now) && !state.disputes.is_outranked(dispute, now);
-        if !state.has_account(&dispute.account) || !open {
+        let mut state = self.working("open_dispute")?;
+        let can_open =
+            state.disputes.can_open(&dispute.id, now) && !state.disputes.is_outranked(dispute, now);
+        if !state.has_account(&dispute.account) || !can_open {
             return Ok(false);
         }
         for job in jobs {
             state.queue.push(job)?;
         }
-        state.disputes.raise(&dispute.id, now);
-        state.disputes.end_younger(dispute, now);
+        state.disputes.mark_opened(&dispute.id, now);
+        state.disputes.end_newer(dispute, now);
         state.set_password(&dispute.account, password_hash, now);
         state.void(now, |ticket| ticket.account == dispute.account);
         state.events.write(event.clone());
@@ -245,10 +247,10 @@ impl Disputes for MemoryStore {
         since: Timestamp,
     ) -> Result<Option<String>, StoreError> {
         let state = self.working("mailbox_of_disputes")?;
-        let standing = state.disputes.0.iter().filter(|(dispute, closed)| {
+        let open = state.disputes.0.iter().filter(|(dispute, closed)| {
             dispute.account == *account && dispute.opened_at.is_some_and(|at| at > since) && !closed
         });
-        let first = standing.map(|(dispute, _)| dispute).min_by_key(|dispute| dispute.until);
+        let first = open.map(|(dispute, _)| dispute).min_by_key(|dispute| dispute.until);
         Ok(first.map(|dispute| dispute.mailbox.clone()))
     }
 
@@ -258,10 +260,10 @@ impl Disputes for MemoryStore {
         since: Timestamp,
     ) -> Result<Option<AccountId>, StoreError> {
         let state = self.working("account_of_dispute")?;
-        let standing = state.disputes.0.iter().filter(|(dispute, closed)| {
+        let open = state.disputes.0.iter().filter(|(dispute, closed)| {
             dispute.mailbox == mailbox && dispute.opened_at.is_some_and(|at| at > since) && !closed
         });
-        let first = standing.map(|(dispute, _)| dispute).min_by_key(|dispute| dispute.until);
+        let first = open.map(|(dispute, _)| dispute).min_by_key(|dispute| dispute.until);
         Ok(first.map(|dispute| dispute.account.clone()))
     }
 

@@ -1,4 +1,4 @@
-//! The queue of a store in memory, as the port.
+//! [`Jobs`] and [`Outbox`] of the in-memory store, over its queue.
 
 use async_trait::async_trait;
 
@@ -109,9 +109,9 @@ impl Outbox for MemoryStore {
         Ok(self.working("backlog")?.queue.backlog())
     }
 
-    async fn retry(&self, job: &JobId, anew: &JobId, event: &Event) -> Result<bool, StoreError> {
+    async fn retry(&self, job: &JobId, new_id: &JobId, event: &Event) -> Result<bool, StoreError> {
         let mut state = self.working("retry")?;
-        let retried = state.queue.retry(job, anew, event.at)?;
+        let retried = state.queue.retry(job, new_id, event.at)?;
         if let Some(retried) = &retried {
             let (dialect, reference) = (retried.dialect.clone(), Some(retried.reference.clone()));
             let job = Some(retried.id.clone());

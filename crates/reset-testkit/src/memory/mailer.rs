@@ -1,4 +1,4 @@
-//! A mailer that keeps what it was given, in the clear: the tests' mailbox.
+//! A mailer that keeps every mail in plain text, as the mailbox of tests.
 
 use std::{
     collections::VecDeque,
@@ -14,7 +14,7 @@ use reset_core::{
     ports::Mailer,
 };
 
-/// Keeps every accepted mail, and refuses as many as it is told to.
+/// Keeps every accepted mail, and refuses mails on demand.
 #[derive(Default)]
 pub struct MemoryMailer {
     state: Mutex<State>,
@@ -27,69 +27,69 @@ struct State {
     refusals: VecDeque<MailRefusal>,
 }
 
-/// How a mail is refused.
+/// The error that [`MemoryMailer`] refuses a mail with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailRefusal {
-    /// For now, with `451 4.7.1`.
+    /// Temporary: `451 4.7.1`.
     Temporary,
-    /// For now, without having been tried: there are enough to its domain.
+    /// Not attempted: the limit of concurrent mails to the recipient's domain is reached.
     Busy,
-    /// For good, with `550 5.1.1`.
+    /// Permanent: `550 5.1.1`.
     Permanent,
 }
 
-/// What a mail was about.
+/// The kind of a sent mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SentKind {
-    /// A code to type.
+    /// A mail with a code.
     Code,
-    /// A link to open.
+    /// A mail with a link.
     Link,
-    /// The notice of a changed password.
+    /// A notice of a changed password.
     Changed,
 }
 
-/// One accepted mail, readable: a test looks for secrets here, so `Debug` shows them.
+/// An accepted mail in plain text. Tests read secrets from it, so `Debug` shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentMail {
-    /// What it was about.
+    /// Kind of the mail.
     pub kind: SentKind,
-    /// To whom.
+    /// Address of the recipient.
     pub to: String,
-    /// The owner's name.
+    /// Name of the recipient.
     pub name: Option<String>,
     /// Language of the mail.
     pub locale: Option<String>,
     /// Left part of the `Message-ID`.
     pub message_id: String,
-    /// The code, or the whole link: in a notice the one to object by, if there is one.
+    /// The code or the whole link. In a notice, the dispute link, or empty without one.
     pub secret: String,
-    /// How long the secret was said to be good for; zero in a notice.
+    /// Lifetime of the secret that the mail states; zero in a notice.
     pub lifetime: Duration,
 }
 
 impl MemoryMailer {
-    /// Every accepted mail, oldest first.
+    /// Returns every accepted mail, oldest first.
     pub fn sent(&self) -> Vec<SentMail> {
         self.lock().sent.clone()
     }
 
-    /// Every mail that was to nobody, oldest first.
+    /// Returns every decoy mail, oldest first.
     pub fn decoys_prepared(&self) -> Vec<SentMail> {
         self.lock().decoys_prepared.clone()
     }
 
-    /// As [`Self::sent`], and empties the mailbox.
+    /// Returns every accepted mail, oldest first, and empties the mailbox.
     pub fn take(&self) -> Vec<SentMail> {
         std::mem::take(&mut self.lock().sent)
     }
 
-    /// Refuses the next `count` mails, after those whose refusal was ordered before.
+    /// Refuses the next `count` mails, after any refusals ordered before.
     pub fn refuse_next(&self, count: usize, refusal: MailRefusal) {
         self.lock().refusals.extend(std::iter::repeat_n(refusal, count));
     }
 
-    /// A panicking test must not hide its message behind a poisoned lock.
+    /// Ignores poisoning: it would hide the message of the panic that caused it.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,7 +141,7 @@ impl Mailer for MemoryMailer {
         self.lock().decoys_prepared.push(SentMail::of(mail));
     }
 
-    /// Fails while the next mail would be refused, and uses no refusal up.
+    /// Fails if the next mail would be refused, without using up the refusal.
     async fn check(&self) -> Result<(), MailError> {
         self.lock().refusals.front().map_or(Ok(()), |refusal| Err(refusal.error()))
     }

@@ -1,7 +1,7 @@
-//! Adapters that live in memory, for tests and demonstrations: one of each port, and handles to what they saw.
+//! In-memory adapters for tests and demonstrations: one per port, with methods to inspect their state.
 //!
-//! Nothing here is a mock. [`MemoryStore`] passes the same [`contract`](crate::contract) as every database;
-//! time stands still until it is told to move, and chance repeats itself.
+//! These are working implementations, not mocks. [`MemoryStore`] passes the same [`contract`](crate::contract) as every
+//! database. The clock moves only when a test moves it, and the entropy is deterministic.
 
 mod budgets;
 mod events;
@@ -29,26 +29,26 @@ use reset_core::{
     time::Timestamp,
 };
 
-/// One adapter of each kind, and handles to look behind them.
+/// One adapter of each kind, with concrete types so that tests can inspect them.
 pub struct Memory {
-    /// The database.
+    /// Store of accounts, tickets, jobs and events.
     pub store: Arc<MemoryStore>,
-    /// The mail transport.
+    /// Mailer that keeps every mail.
     pub mailer: Arc<MemoryMailer>,
-    /// The time.
+    /// Clock that the test moves.
     pub clock: Arc<FrozenClock>,
-    /// The randomness.
+    /// Deterministic source of randomness.
     pub entropy: Arc<SeededEntropy>,
     hasher: Arc<dyn Hasher>,
 }
 
 impl Memory {
-    /// Empty adapters whose chance starts from `seed`. The hash is Argon2id of the smallest size: real, and
-    /// done in microseconds.
+    /// Returns empty adapters whose entropy is derived from `seed`. The hasher is Argon2id with minimal parameters, which
+    /// takes microseconds.
     pub fn new(seed: u64) -> Self {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let scheme = Scheme::Argon2id { m_kib: 64, t: 1, p: 1 };
-        let hasher = HashPool::start(scheme, 1, entropy.clone()).expect("parameters that Argon2 allows");
+        let hasher = HashPool::start(scheme, 1, entropy.clone()).expect("valid Argon2 parameters");
         Self {
             store: Arc::default(),
             mailer: Arc::default(),
@@ -58,7 +58,7 @@ impl Memory {
         }
     }
 
-    /// The adapters as the use cases take them. To test with another store:
+    /// Returns the adapters as the use cases take them. To test with another store, use
     /// `Adapters { store, ..memory.adapters() }`.
     pub fn adapters(&self) -> Adapters {
         Adapters {
@@ -72,25 +72,25 @@ impl Memory {
     }
 }
 
-/// A clock that moves only when told to.
+/// A clock that moves only by [`set`](Self::set) and [`advance`](Self::advance).
 #[derive(Debug)]
 pub struct FrozenClock(AtomicI64);
 
 impl FrozenClock {
-    /// Where a clock stands that nobody set: 2026-01-16 14:40:00 UTC.
+    /// Initial time of the default clock: 2026-01-16 14:40:00 UTC.
     pub const START: Timestamp = Timestamp::from_millis(1_768_574_400_000);
 
-    /// A clock that stands at `now`.
+    /// Returns a clock that is set to `now`.
     pub fn at(now: Timestamp) -> Self {
         Self(AtomicI64::new(now.as_millis()))
     }
 
-    /// Sets the clock, back as well as forth.
+    /// Sets the clock, forwards or backwards.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_millis(), Ordering::SeqCst);
     }
 
-    /// Moves the clock forth.
+    /// Moves the clock forwards.
     pub fn advance(&self, span: Duration) {
         self.set(self.now().plus(span));
     }
@@ -108,14 +108,14 @@ impl Clock for FrozenClock {
     }
 }
 
-/// Chance that repeats itself: equal seeds give equal streams. Never for a deployment.
+/// Deterministic entropy: equal seeds give equal streams. Not for production.
 pub struct SeededEntropy {
     key: Key,
     blocks: AtomicU64,
 }
 
 impl SeededEntropy {
-    /// The stream that belongs to `seed`.
+    /// Returns the stream of `seed`.
     pub fn new(seed: u64) -> Self {
         Self { key: Key::shared(&seed.to_be_bytes()), blocks: AtomicU64::new(0) }
     }
@@ -142,7 +142,7 @@ mod tests {
     crate::store_contract!(async { (Arc::new(MemoryStore::default()) as Arc<dyn Store>, ()) });
 
     #[test]
-    fn the_clock_stands_still_until_it_is_moved() {
+    fn the_clock_moves_only_when_set_or_advanced() {
         let clock = FrozenClock::default();
         assert_eq!((clock.now(), clock.now()), (FrozenClock::START, FrozenClock::START));
         clock.advance(Duration::from_secs(60));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_repeats_itself_for_a_seed_and_never_within_one() {
+    fn equal_seeds_give_equal_streams_without_repetition() {
         let (one, same, other) = (SeededEntropy::new(1), SeededEntropy::new(1), SeededEntropy::new(2));
         let first = random::<40>(&one);
         assert_eq!(first, random::<40>(&same));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_outage_takes_the_whole_store_or_one_operation() {
+    async fn an_outage_fails_the_whole_store_or_one_operation() {
         let store = MemoryStore::default();
         store.set_outage(Outage::Only("next_due"));
         assert!(store.ready().await.is_ok());
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn mails_are_kept_readable_and_refusals_run_out() {
+    async fn mails_are_kept_in_plain_text_and_ordered_refusals_run_out() {
         let mailer = MemoryMailer::default();
         let mail = || Mail {
             to: "Ann@example.org".to_owned(),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn passwords_are_hashed_in_earnest() {
+    async fn passwords_are_hashed_and_verified() {
         let policy = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: 72 };
         let hasher = Memory::new(7).adapters().hasher;
         let stored = hasher.hash(policy.accept("correct horse").unwrap(), None).await.unwrap();

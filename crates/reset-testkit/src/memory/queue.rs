@@ -1,4 +1,4 @@
-//! The jobs of a store in memory, in the order of asking.
+//! The job queue of the in-memory store, in the order of the requests.
 
 use reset_core::{
     email::EmailAddress,
@@ -17,7 +17,7 @@ pub(super) struct Queue {
 struct Row {
     job: Job,
     due_at: Timestamp,
-    /// Whether a worker has it: then `due_at` is the end of the lease.
+    /// Whether a worker has claimed the job; then `due_at` is the end of the lease.
     taken: bool,
     finished: Option<(Timestamp, Outcome)>,
     reply: Option<String>,
@@ -28,7 +28,7 @@ impl Row {
         self.finished.is_none() && self.due_at <= now
     }
 
-    /// The address that orders jobs; notices go to an account, and need no order.
+    /// Returns the address whose jobs run in order. Notices and webhooks have none and need no order.
     fn address(&self) -> Option<&EmailAddress> {
         match &self.job.kind {
             JobKind::Reset { email, .. } => Some(email),
@@ -36,7 +36,7 @@ impl Row {
         }
     }
 
-    /// Whether `self` is unfinished, and was asked for before `late` with the same address and dialect.
+    /// Returns whether `self` is unfinished and an earlier request than `late` for the same address and dialect.
     fn precedes(&self, late: &Self) -> bool {
         self.finished.is_none()
             && self.job.seq < late.job.seq
@@ -82,13 +82,13 @@ impl Queue {
         .collect()
     }
 
-    /// Says whether it was unfinished.
+    /// Finishes the job. Returns whether it was unfinished.
     pub(super) fn finish(&mut self, id: &JobId, outcome: Outcome, reply: &str, now: Timestamp) -> bool {
         let row = self.unfinished().find(|row| row.job.id == *id);
         row.map(|row| (row.finished, row.reply) = (Some((now, outcome)), Some(reply.to_owned()))).is_some()
     }
 
-    /// Says whether it was its claimer's still.
+    /// Postpones the job. Returns false if it was finished, or claimed again since `attempts`.
     pub(super) fn postpone(&mut self, id: &JobId, attempts: u32, due_at: Timestamp, reply: &str) -> bool {
         let Some(row) = self.claimed(id, attempts) else { return false };
         (row.taken, row.due_at, row.reply, row.job.lost) = (false, due_at, Some(reply.to_owned()), 0);
@@ -121,17 +121,17 @@ impl Queue {
         });
     }
 
-    /// The place of the last job in the order of asking.
+    /// Returns the sequence number of the last job.
     pub(super) fn last_seq(&self) -> i64 {
         self.last_seq
     }
 
     pub(super) fn queued(&self, limit: usize) -> Vec<Queued> {
-        let shown = self
+        let listed = self
             .rows
             .iter()
             .filter(|row| row.finished.is_none_or(|(_, outcome)| Outcome::OWED.contains(&outcome)));
-        let seen = shown.map(|row| Queued {
+        let views = listed.map(|row| Queued {
             id: row.job.id.clone(),
             reference: row.job.reference.clone(),
             dialect: row.job.dialect.clone(),
@@ -143,7 +143,7 @@ impl Queue {
             outcome: row.finished.map(|(_, outcome)| outcome.name().to_owned()),
             reply: row.reply.clone(),
         });
-        seen.take(limit).collect()
+        views.take(limit).collect()
     }
 
     pub(super) fn backlog(&self) -> Backlog {
@@ -154,11 +154,11 @@ impl Queue {
         }
     }
 
-    /// The job that is to be tried again, under the id that it has now.
+    /// Makes the job due again and returns it. A finished job that owes a mail is replaced by a new one with `new_id`.
     pub(super) fn retry(
         &mut self,
         id: &JobId,
-        anew: &JobId,
+        new_id: &JobId,
         now: Timestamp,
     ) -> Result<Option<Job>, StoreError> {
         let Some(row) = self.rows.iter_mut().find(|row| row.job.id == *id) else { return Ok(None) };
@@ -169,7 +169,7 @@ impl Queue {
             }
             Some((_, outcome)) if Outcome::OWED.contains(&outcome) => {
                 let again =
-                    Job { id: anew.clone(), created_at: now, attempts: 0, lost: 0, ..row.job.clone() };
+                    Job { id: new_id.clone(), created_at: now, attempts: 0, lost: 0, ..row.job.clone() };
                 self.push(&again)?;
                 self.rows.retain(|row| row.job.id != *id);
                 Ok(Some(again))
@@ -179,18 +179,18 @@ impl Queue {
     }
 
     pub(super) fn clear(&mut self, waiting: bool, limit: usize) -> u64 {
-        let cleared =
+        let is_cleared =
             |row: &Row| if waiting { row.finished.is_none() && !row.taken } else { row.finished.is_some() };
         let mut count = 0;
         self.rows.retain(|row| {
-            let goes = cleared(row) && count < limit;
-            count += usize::from(goes);
-            !goes
+            let removed = is_cleared(row) && count < limit;
+            count += usize::from(removed);
+            !removed
         });
         count as u64
     }
 
-    /// The unfinished job, if nobody has claimed it since `attempts`.
+    /// Returns the unfinished job if it was not claimed again since `attempts`.
     fn claimed(&mut self, id: &JobId, attempts: u32) -> Option<&mut Row> {
         self.unfinished().find(|row| row.job.id == *id && row.job.attempts == attempts)
     }

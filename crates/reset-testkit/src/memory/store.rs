@@ -1,4 +1,4 @@
-//! A store in memory: every method takes the one lock, so every method is atomic by construction.
+//! The in-memory store. Every method takes the same lock, so every method is atomic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +22,7 @@ use reset_core::{
     time::Timestamp,
 };
 
-/// Remembers everything until it is dropped, and fails on demand.
+/// Keeps all rows until it is dropped, and fails on demand.
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
@@ -31,12 +31,12 @@ pub struct MemoryStore {
 /// Which operations of a [`MemoryStore`] fail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outage {
-    /// None: the usual state.
+    /// None, which is the default.
     #[default]
     None,
-    /// All of them: the database is down.
+    /// All of them, as if the database were down.
     Everything,
-    /// The method of this name alone.
+    /// Only the port method of this name.
     Only(&'static str),
 }
 
@@ -53,7 +53,7 @@ pub(super) struct State {
 }
 
 struct AccountRow {
-    /// Canonical address; `account.email` is the stored one.
+    /// Canonical address; `account.email` holds the address as stored.
     key: String,
     account: Account,
     password_hash: String,
@@ -65,7 +65,7 @@ impl MemoryStore {
         self.lock().outage = outage;
     }
 
-    /// Stores a hash as another system does that reads the table: the account has its form from now on.
+    /// Stores a hash as another system that shares the table does. Later resets keep the form of this hash.
     pub fn adopt(&self, id: &AccountId, password_hash: &str) {
         if let Some(row) = self.lock().account(id) {
             password_hash.clone_into(&mut row.password_hash);
@@ -73,7 +73,7 @@ impl MemoryStore {
         }
     }
 
-    /// Gives an account another address, as the host's own pages do.
+    /// Changes the address of an account, as the host application does.
     pub fn rename(&self, email: &EmailAddress, to: &str) {
         if let Some(row) = self.lock().accounts.iter_mut().find(|row| row.key == email.key()) {
             to.clone_into(&mut row.account.email);
@@ -81,44 +81,44 @@ impl MemoryStore {
         }
     }
 
-    /// Gives an account a language, as the host's own pages do.
+    /// Sets the locale of an account, as the host application does.
     pub fn speak(&self, email: &EmailAddress, locale: &str) {
         if let Some(row) = self.lock().accounts.iter_mut().find(|row| row.key == email.key()) {
             row.account.locale = Some(locale.to_owned());
         }
     }
 
-    /// Deletes an account, as the host does.
+    /// Deletes an account, as the host application does.
     pub fn remove(&self, email: &EmailAddress) {
         self.lock().accounts.retain(|row| row.key != email.key());
     }
 
-    /// Every ticket, in the order of issue.
+    /// Returns every ticket, in the order of issue.
     pub fn tickets(&self) -> Vec<Ticket> {
         self.lock().tickets.clone()
     }
 
-    /// Every job in the order of asking, and how it ended if it has.
+    /// Returns every job with its outcome, in the order of the requests. Unfinished jobs have none.
     pub fn jobs(&self) -> Vec<(Job, Option<Outcome>)> {
         self.lock().queue.all()
     }
 
-    /// Every event, in the order in which they were written.
+    /// Returns every event, in the order of recording.
     pub fn events(&self) -> Vec<Event> {
         self.lock().events.all()
     }
 
-    /// How often a presented secret was compared with all tickets of a dialect.
+    /// Returns how often a ticket was looked up by its digest.
     pub fn look_ups(&self) -> usize {
         self.lock().look_ups
     }
 
-    /// How often the budget `name` was taken from, less what was given back.
+    /// Returns the number of takes from the budget `name`, minus those given back.
     pub fn taken(&self, name: &str) -> usize {
         self.lock().budgets.taken(name)
     }
 
-    /// A panicking test must not hide its message behind a poisoned lock.
+    /// Ignores poisoning: it would hide the message of the panic that caused it.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,7 +128,7 @@ impl MemoryStore {
         match state.outage {
             Outage::None => Ok(state),
             Outage::Only(other) if other != operation => Ok(state),
-            Outage::Only(_) | Outage::Everything => Err(StoreError::new("an outage was ordered")),
+            Outage::Only(_) | Outage::Everything => Err(StoreError::new("simulated outage")),
         }
     }
 }
@@ -154,7 +154,7 @@ impl State {
         self.tickets.iter_mut().find(|ticket| ticket.id == *id)
     }
 
-    /// A job issues one ticket only.
+    /// Fails if the job has issued a ticket already.
     fn reserve(&self, job: &JobId) -> Result<(), StoreError> {
         if self.tickets.iter().any(|ticket| ticket.job == *job) {
             return Err(StoreError::new("the job has issued a ticket already"));
@@ -162,7 +162,8 @@ impl State {
         Ok(())
     }
 
-    /// Voids what is neither spent nor void; expired tickets too, so that no clock revives them.
+    /// Voids the selected tickets that are neither spent nor void. Expired tickets are included, so that restarting
+    /// their clock cannot revive them.
     pub(super) fn void(&mut self, now: Timestamp, which: impl Fn(&Ticket) -> bool) {
         for ticket in self.tickets.iter_mut().filter(|ticket| is_open(ticket) && which(ticket)) {
             ticket.voided_at = Some(now);
@@ -280,11 +281,11 @@ impl Tickets for MemoryStore {
         if state.tickets.iter().any(|other| same_digest(other) && is_live(other, now)) {
             return Ok(Issued::Collision);
         }
-        let rival = |other: &&Ticket| {
+        let counts = |other: &&Ticket| {
             (&other.dialect, other.kind) == (&ticket.dialect, ticket.kind) && other.account != ticket.account
         };
-        let live = state.tickets.iter().filter(rival).filter(|other| is_live(other, now)).count() as u64;
-        if max_live.is_some_and(|most| live >= most) {
+        let live = state.tickets.iter().filter(counts).filter(|other| is_live(other, now)).count() as u64;
+        if max_live.is_some_and(|max| live >= max) {
             return Ok(Issued::LimitReached);
         }
         state.reserve(&ticket.job)?;
@@ -377,9 +378,9 @@ impl Tickets for MemoryStore {
         let mut state = self.working("redeem")?;
         let Some(ticket) = state.ticket(ticket_id).cloned() else { return Ok(false) };
         let Some(row) = state.account(account) else { return Ok(false) };
-        let same_person =
+        let same_owner =
             ticket.account == *account && ticket.epoch == row.account.epoch && ticket.email == row.key;
-        if !is_live(&ticket, now) || row.account.blocked || !same_person {
+        if !is_live(&ticket, now) || row.account.blocked || !same_owner {
             return Ok(false);
         }
         for job in jobs {
