@@ -33,6 +33,7 @@ impl Embedded {
         let inputs =
             Inputs { flags: flags.collect(), environment: environment::variables()?, ..Inputs::default() };
         let settings = Settings::read(inputs)?;
+        settings.unread.log();
         if !settings.is_given("public_url") {
             bail!("public_url must be set: mailed links lead there");
         }

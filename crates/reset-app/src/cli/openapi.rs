@@ -1,4 +1,4 @@
-//! `openapi`: the document of what these settings serve.
+//! `openapi`: the OpenAPI document of the endpoints that these settings enable.
 
 use std::process::ExitCode;
 
@@ -11,10 +11,10 @@ use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct OpenApiArgs {
-    /// How to write it
+    /// Format of the document
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
-    /// One dialect alone, as its publisher has it: px0, worthai, strapi or insforge
+    /// Only one dialect, as its publisher documents it: px0, worthai, strapi or insforge
     #[arg(long, value_name = "D")]
     dialect: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) fn run(settings: &Settings, arguments: &OpenApiArgs) -> Result<ExitCo
         None => openapi::whole(&dialects),
         Some(name) => match dialects.iter().find(|dialect| dialect.name == name) {
             Some(dialect) => openapi::slice(dialect),
-            None => bail!("--dialect {name:?} is not served; there is {}", names(&dialects)),
+            None => bail!("--dialect {name:?} is not served; served dialects: {}", names(&dialects)),
         },
     };
     print(&match arguments.format {
