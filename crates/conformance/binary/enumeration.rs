@@ -1,7 +1,7 @@
 //! Whether known addresses can be told from unknown ones, as the command `verify-enumeration` finds it.
 //!
 //! The bytes are compared exactly; the threshold of the times is as wide as a busy machine needs, with all other tests beside
-//! these. What 100 µs show is in docs/ENUMERATION.md.
+//! these. What 100 µs show is in docs/enumeration.md.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

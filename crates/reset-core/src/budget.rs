@@ -127,7 +127,7 @@ fn longest(windows: &[Window]) -> Duration {
 
 /// The budgets that the use cases keep. The default keeps none.
 ///
-/// Their defaults, as a deployment has them, are the settings' (docs/OPERATIONS.md, "Limits").
+/// Their defaults, as a deployment has them, are the settings' (docs/configure.md#limits).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budgeting {
     /// Resets that are asked for, for each address, over all dialects (R6, R28).

@@ -2,7 +2,7 @@
 //!
 //! Whatever rows, policies, refusals and documents know is taken from them; [`Traits`] has the rest, stated in
 //! each dialect's folder. `GET /dialects` shows it as a page, `cargo xtask dialects` writes it into
-//! `docs/DIALECTS.md`.
+//! `docs/dialects.md`.
 
 mod operations;
 #[cfg(test)]

@@ -237,7 +237,7 @@ impl RateLimiter {
             if !self.warned.swap(true, Ordering::Relaxed) {
                 warn!(
                     "clients have no address here, so none is limited by it: name the proxy in trusted_proxies, or \
-                     have the host application tell (docs/EMBEDDING.md)"
+                     have the host application tell (docs/embed.md)"
                 );
             }
             return Ok(Permit::default());

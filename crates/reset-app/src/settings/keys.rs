@@ -1,7 +1,7 @@
 //! The table of settings: every key once, with its default and its meaning.
 //!
 //! Everything that knows keys walks this table: the three sources, `config show`, `config schema`, and the
-//! table in docs/OPERATIONS.md, which a test keeps true. Defaults are written as an operator would write
+//! table in docs/settings.md, which a test keeps true. Defaults are written as an operator would write
 //! them and take the same way in, so a documented default cannot differ from the running one (R44).
 //!
 //! # How to add a setting

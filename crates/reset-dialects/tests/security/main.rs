@@ -1,4 +1,4 @@
-//! The security requirements (docs/SECURITY.md), as an attacker would try them through every dialect.
+//! The security requirements (docs/security.md), as an attacker would try them through every dialect.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
