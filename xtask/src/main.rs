@@ -22,7 +22,7 @@ cargo xtask <command>
   replicas [ARGS]   of these, those with an axum, an actix and a warp process on one database; ARGS as above
   openapi           writes openapi/ from the dialects' rows
   openapi --check   fails when openapi/ differs from the rows
-  dialects          writes the comparison into docs/DIALECTS.md from the dialects' rows
+  dialects          writes the comparison into docs/dialects.md from the dialects' rows
   dialects --check  fails when the comparison differs from the rows
   compare           one story through all four dialects, HTTP beside HTTP; by itself on a server of its own,
                     or with --url http://HOST:PORT --mails DIR --email ADDRESS on one that runs

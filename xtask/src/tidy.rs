@@ -148,7 +148,8 @@ fn manifest(file: &File, faults: &mut Vec<String>) {
 }
 
 fn is_document(file: &File) -> bool {
-    file.path.starts_with("docs/") || ["README.md", "SECURITY.md"].contains(&file.path.as_str())
+    file.path.starts_with("docs/")
+        || ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].contains(&file.path.as_str())
 }
 
 /// Every path that the documents name exists.

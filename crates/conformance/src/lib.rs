@@ -20,7 +20,7 @@ pub mod server;
 pub mod sink;
 pub mod test_redis;
 
-/// The snippets of docs/EMBEDDING.md, compiled.
+/// The snippets of docs/embed.md, compiled.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/EMBEDDING.md")]
+#[doc = include_str!("../../../docs/embed.md")]
 mod embedding {}

@@ -12,7 +12,7 @@ use crate::{
 
 /// A deployment without a listener: settings, database, mail, and the worker at work.
 ///
-/// The settings are those of the binaries (docs/OPERATIONS.md), from the environment and the file that
+/// The settings are those of the binaries (docs/settings.md), from the environment and the file that
 /// `POLYRESET_CONFIG` names. `listen` and `log` mean nothing here: sockets and logs are the host's. `admin_listen`
 /// has figures counted, for [`admin`](Embedded::admin), and opens nothing.
 pub struct Embedded {

@@ -243,7 +243,7 @@ impl RateLimiter {
             if !self.warned.swap(true, Ordering::Relaxed) {
                 warn!(
                     "client address unknown, per-client rate limits are not applied: list the proxy in \
-                     trusted_proxies, or have the host application set the peer address (docs/EMBEDDING.md)"
+                     trusted_proxies, or have the host application set the peer address (docs/embed.md)"
                 );
             }
             return Ok(Permit::default());

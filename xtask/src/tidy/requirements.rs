@@ -1,4 +1,4 @@
-//! The table of requirements in docs/SECURITY.md: each is there once, and every test that it names exists.
+//! The table of requirements in docs/security.md: each is there once, and every test that it names exists.
 //!
 //! A row is `| R1 | state | what holds | tests |`. In its last cell a path in backticks opens a file, and each name in
 //! backticks after it is a test of that file's.
@@ -6,7 +6,7 @@
 use super::{File, numbered};
 
 /// Where the table is.
-pub(super) const DOCUMENT: &str = "docs/SECURITY.md";
+pub(super) const DOCUMENT: &str = "docs/security.md";
 /// The requirements are R1 to this one.
 const LAST: usize = 78;
 /// What may be said of one.

@@ -1,4 +1,4 @@
-//! Another secret, one replica after the other, while people reset their passwords (docs/OPERATIONS.md, "Rotating the
+//! Another secret, one replica after the other, while people reset their passwords (docs/configure.md, "Rotate the
 //! secret").
 
 use std::{

@@ -254,8 +254,7 @@ fn a_template_that_fails_with_one_mail_alone_costs_that_mail_its_look_only() {
 
 #[test]
 fn the_examples_of_the_documentation_can_be_used() {
-    let page =
-        include_str!("../../../../docs/OPERATIONS.md").split("### Templates of your own").nth(1).unwrap();
+    let page = include_str!("../../../../docs/mail.md").split("## Your own templates").nth(1).unwrap();
     let example = |file: &str| {
         let after = page.split_once(&format!("`templates/{file}`")).unwrap().1;
         after.split_once("```\n").unwrap().1.split_once("```").unwrap().0.to_owned()
