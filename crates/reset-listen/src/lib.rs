@@ -38,11 +38,11 @@ pub use crate::{
 /// Resolves when the server must stop accepting and finish what is in flight.
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Longest time that a client may take over the head of a request, the idle time before it included. Default 5 s
-/// (R40): a proxy in front keeps its own pool, and opens another connection when it needs one.
+/// Timeout for the head of a request, including the idle time before it: 5 s (R40). A proxy in front keeps its own pool
+/// and opens another connection when it needs one.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Most connections at once. More wait in the system's queue.
+/// Maximum number of concurrent connections. More wait in the system's accept queue.
 pub const CONNECTIONS_MAX: usize = 4096;
 
 /// Maximum bytes of a head that are read. The limit [`HEAD_MAX`] applies to the head without optional white space.

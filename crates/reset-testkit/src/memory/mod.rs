@@ -43,8 +43,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Returns empty adapters whose entropy is derived from `seed`. The hasher is Argon2id with minimal parameters, which
-    /// takes microseconds.
+    /// Returns empty adapters whose entropy is derived from `seed`. The hasher is Argon2id with minimal parameters,
+    /// which takes microseconds.
     pub fn new(seed: u64) -> Self {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let scheme = Scheme::Argon2id { m_kib: 64, t: 1, p: 1 };
