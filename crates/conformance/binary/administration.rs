@@ -104,7 +104,7 @@ fn mails_that_cannot_leave_are_listed_and_leave_when_they_are_retried() {
     fs::write(folder.path().join("mail"), "").unwrap();
     let server = deployment.start().unwrap();
     let reference = ask(server.address, ASK);
-    let listed = until(&deployment, &["outbox", "list"], "tried 3");
+    let listed = until(&deployment, &["outbox", "list"], "attempts 3");
     assert!(listed.contains(&reference) && listed.contains("px0 reset") && !listed.contains('@'), "{listed}");
     let id = listed.split_whitespace().next().unwrap().to_owned();
     // Nobody tries it by himself: the server is gone, and its next try is seconds away.

@@ -128,12 +128,12 @@ fn a_demo_takes_no_database_that_is_in_use_and_warns_who_lets_others_in() {
     // The file is there now, with whoever is in it.
     let refused = deployment.run(&["serve", "--demo"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && said.contains("is there already"), "{said}");
+    assert!(!refused.status.success() && said.contains("already exists"), "{said}");
     deployment.set("POLYRESET_DATABASE_URL", "postgres://127.0.0.1:1/app");
     deployment.set("POLYRESET_SECRET", &"ab".repeat(32));
     let refused = deployment.run(&["serve", "--demo"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(said.contains("serve --demo brings a database of its own"), "{said}");
+    assert!(said.contains("serve --demo creates its own SQLite database"), "{said}");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn where_nothing_can_be_filed_the_mailbox_has_the_mail_all_the_same() {
     let (deployment, folder) = demo();
     std::fs::write(folder.path().join("mail"), "").unwrap();
     let server = deployment.start_demo().unwrap();
-    assert!(deployment.logged().contains("mails are not filed in ./mail"), "{}", deployment.logged());
+    assert!(deployment.logged().contains("./mail cannot be written"), "{}", deployment.logged());
     send_form(server.address, "/ask", "", "dialect=worthai&email=bob%40example.com");
     assert!(newest(server.address, 1).body.contains("reset_token="));
 }

@@ -53,15 +53,15 @@ fn a_unix_socket_is_asked_as_well() {
 #[test]
 fn a_port_that_nobody_named_cannot_be_asked() {
     let (deployment, _folder) = deployment();
-    refused(&deployment, "name a port");
+    refused(&deployment, "set a fixed port");
 }
 
 #[test]
 fn whatever_else_answers_or_says_nothing_is_not_healthy() {
     for (answer, expected) in [
-        (Some("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"), "/readyz answered 503"),
-        (Some("220 mail.example.org ESMTP\r\n"), "no HTTP server"),
-        (None, "did not answer within 2s"),
+        (Some("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"), "/readyz returned 503"),
+        (Some("220 mail.example.org ESMTP\r\n"), "is not HTTP/1.1"),
+        (None, "did not respond within 2s"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (mut deployment, _folder) = deployment();

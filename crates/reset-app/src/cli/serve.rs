@@ -35,7 +35,7 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     settings.unread.log();
     let shutdown = Shutdown::on_signals()?;
     if demo.is_some() {
-        Demo::fits(&settings)?;
+        Demo::check_database(&settings)?;
     }
     let server = BoundServer::new(&settings, demo.as_ref()).await?;
     for bound in settings.bounds()? {

@@ -51,7 +51,8 @@ impl Settings {
                     #[expect(clippy::cast_precision_loss, reason = "a setting of at most a million")]
                     let most = most as f64;
                     format!(
-                        "px0: {guesses} wrong guesses per day at {most} live 6-digit codes: P(any takeover) <= {} per day of attack",
+                        "px0: {guesses} wrong guesses per day at {most} live 6-digit codes: P(any takeover) <= {} per day \
+                         of attack",
                         bound(guesses, most, SIX_DIGITS)
                     )
                 }
@@ -81,7 +82,8 @@ impl Settings {
                     )
                 }
                 insforge::Method::Code => format!(
-                    "insforge: {} attempts per 6-digit code, but the number of codes is not limited: P(takeover) approaches 1",
+                    "insforge: {} attempts per 6-digit code, but the number of codes is not limited: P(takeover) \
+                     approaches 1",
                     insforge.max_attempts
                 ),
             });

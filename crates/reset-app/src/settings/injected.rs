@@ -18,7 +18,7 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
-    /// Removes the variables that are not to be read from `environment`.
+    /// Moves the variables that are not read out of `environment`.
     pub(super) fn take_from(environment: &mut Vec<(String, String)>) -> Self {
         let mut unread = Self::default();
         environment.retain(|(variable, value)| {
