@@ -267,7 +267,7 @@ mod tests {
         Demo::check_database(&settings).unwrap();
         std::fs::write(&file, "").unwrap();
         let error = Demo::check_database(&settings).unwrap_err().to_string();
-        assert!(error.starts_with("database_url: ") && refused.contains("already exists"), "{error}");
+        assert!(error.starts_with("database_url: ") && error.contains("already exists"), "{error}");
     }
 
     #[test]
