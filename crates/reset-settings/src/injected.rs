@@ -18,7 +18,7 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// Removes the variables that are not to be read from `environment`.
+    /// Moves the variables that are not read out of `environment`.
     pub fn take_from(keys: &KeyTable, environment: &mut Vec<(String, String)>) -> Self {
         let mut unread = Self::default();
         environment.retain(|(variable, value)| {
@@ -102,9 +102,9 @@ fn is_injected(keys: &KeyTable, variable: &str, value: &str) -> bool {
         let matches = match words {
             ["SERVICE", "HOST"] | ["PORT"] => true,
             ["SERVICE", "PORT", name @ ..] => upper(name),
-            ["PORT", port, "TCP" | "UDP" | "SCTP", part @ ..] => {
-                let number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-                number && matches!(part, [] | ["PROTO" | "PORT" | "ADDR"])
+            ["PORT", number, "TCP" | "UDP" | "SCTP", suffix @ ..] => {
+                let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+                is_number && matches!(suffix, [] | ["PROTO" | "PORT" | "ADDR"])
             }
             // The linked container's own variables may have any name.
             ["ENV", name, ..] => !name.is_empty(),

@@ -28,12 +28,12 @@ fn serve_refuses_a_schema_that_is_behind_and_migrate_may_run_eight_times_at_once
             (code, text.as_str()),
             (
                 Some(1),
-                "error: the database schema is behind: run the command migrate, or set database.auto_migrate \
+                "error: database migrations are pending: run the command `migrate`, or set database.auto_migrate \
                  (POLYRESET_DATABASE__AUTO_MIGRATE=true)"
             )
         );
         let (code, text) = said(&deployment.run(&["migrate", "--check"], "").unwrap());
-        assert!(code == Some(1) && text.starts_with("error: the database schema is behind, "), "{text}");
+        assert!(code == Some(1) && text.starts_with("error: migrations are pending: "), "{text}");
     }
     let outcomes: Vec<(Option<i32>, String)> = thread::scope(|scope| {
         let deployments = site.deployments.iter().cycle().take(8);

@@ -233,7 +233,7 @@ mod tests {
             assert_eq!(email, "ann@example.org");
         }
         let help = Cli::try_parse_from(["polyreset", "user", "--help"]).err().unwrap().to_string();
-        assert!(help.contains("close-dispute") && help.contains("[aliases: lift]"), "{help}");
+        assert!(help.contains("close-dispute") && help.contains("[alias: lift]"), "{help}");
     }
 
     #[test]

@@ -195,6 +195,6 @@ mod tests {
             [("POLYRESET_MAIL__TEMPLATES", dir.path().to_str().unwrap()), ("POLYRESET_MAIL__LOCALE", "it")];
         let result = deployment::mail(&settings(&italian), vec![TransportConfig::Stdout], "http://localhost");
         let error = format!("{:#}", result.err().unwrap());
-        assert_eq!(error, "mail.locale is \"it\", and mail.templates does not have every kind of mail in it");
+        assert_eq!(error, "mail.locale is \"it\", but mail.templates lacks a kind of mail in this language");
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
                     "password.hash ({source}) must be bcrypt for users.preset {chosen}: its login accepts no other hash"
                 );
             }
-            preset(chosen).expect("the words of users.preset are those of the presets")
+            preset(chosen).expect("users.preset allows only own, custom and known presets")
         }
     };
     if values.text(&keys::DATABASE_URL)?.starts_with("sqlite:") {

@@ -66,7 +66,9 @@ impl Settings {
         }
         for path in self.values.files_with_secrets() {
             if fs::metadata(path).is_ok_and(|file| is_open(&file)) {
-                open.add(format!("R76: {path} contains a secret, but every user of this machine can read or write it: chmod 600 it"));
+                open.add(format!(
+                    "R76: {path} contains a secret, but every user of this machine can open it: chmod 600 it"
+                ));
             }
         }
         for setting in self.mail.may_be_plain() {
