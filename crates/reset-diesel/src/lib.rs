@@ -137,7 +137,7 @@ pub enum OpenError {
     #[error(transparent)]
     Mapping(MappingError),
     /// The server could not be reached, or rejected the connection or a statement.
-    #[error("the {engine} database: {reason}")]
+    #[error("{engine} database error: {reason}")]
     Server {
         /// Engine of the server.
         engine: &'static str,

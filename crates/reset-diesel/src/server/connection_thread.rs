@@ -190,8 +190,8 @@ impl<E: ServerEngine> ConnectionThread<E> {
                 Err(_) => self.connected.load(Ordering::Relaxed),
             };
             match &result {
-                Ok(_) if others == 0 => info!(engine = E::NAME, "database connected"),
-                Err(reason) => warn!(engine = E::NAME, reason, "database connection failed"),
+                Ok(_) if others == 0 => info!(database.engine = E::NAME, "database connected"),
+                Err(reason) => warn!(database.engine = E::NAME, reason, "database connection failed"),
                 Ok(_) => {}
             }
             self.db = Some(result?);

@@ -1,4 +1,4 @@
-//! The Store on a database server: a pool of threads, each with its own connection. Each task is one transaction.
+//! The Store on a database server: a pool of threads, each with its own connection. Each write is one transaction.
 //!
 //! This is the code that PostgreSQL and MySQL have in common. An engine defines how to connect and how to start a
 //! transaction; the queries are in `queries`.

@@ -1,6 +1,6 @@
 //! The writer thread and its group commit.
 //!
-//! A commit waits for the disk; the work before it does not. The writer therefore runs all queued tasks in one
+//! A commit waits for the disk; the work before it does not. The writer therefore runs the queued tasks in one
 //! transaction and commits once. There is no timer, so a single task does not wait for others. Callers get their
 //! result only after the commit, so a reported success survives the process and, with `synchronous=FULL`, a power
 //! failure.
@@ -48,7 +48,7 @@ pub(super) fn run(
     }
 }
 
-/// Runs the first task and then all queued tasks, and commits once. On an error no changes are kept.
+/// Runs the first task and then the queued tasks, up to [`BATCH`], and commits once. On an error no changes are kept.
 fn commit_together(
     db: &mut SqliteConnection,
     batch: &mut Vec<Box<dyn ThreadTask>>,

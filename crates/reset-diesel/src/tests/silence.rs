@@ -33,7 +33,7 @@ on_each_server! {
 /// Maximum duration of a task: a statement of two seconds with its grace period, and two reconnects.
 const WORST: Duration = Duration::from_secs(9);
 
-/// A proxy in front of a server. It can be made to drop all data.
+/// A proxy in front of a server. It can stop forwarding without closing its connections.
 struct Proxy {
     address: SocketAddr,
     forwards: watch::Sender<bool>,
