@@ -160,9 +160,9 @@ fn lock_mark(db: &mut Db, sealer: &Sealer, end: End) -> QueryResult<MarkLock> {
     if stored_mark(db, end)?.is_some() {
         return Ok(MarkLock::Busy);
     }
-    let sealed = events::table.filter(events::place.is_not_null());
+    let any_sealed = events::table.filter(events::place.is_not_null());
     let was_seen = end == End::Head && sealer.last() != Mark::START;
-    if was_seen || select(exists(sealed)).get_result(db)? {
+    if was_seen || select(exists(any_sealed)).get_result(db)? {
         return Ok(MarkLock::NotOurs);
     }
     // If two transactions find no mark, the second one fails on the primary key, and its retry finds the row.

@@ -60,7 +60,7 @@ async fn queued_tasks_are_committed_together_and_a_failing_task_fails_alone() {
         jobs::table.count().get_result::<i64>(&mut outside)
     };
     let writer = &store.writer;
-    let (blocked, one, twice, panicked, two, committed_before_last, ()) = tokio::join!(
+    let (first, one, twice, panicked, two, committed_before_last, ()) = tokio::join!(
         writer.run(blocker),
         writer.run(insert("one")),
         writer.run(twice),
@@ -69,7 +69,7 @@ async fn queued_tasks_are_committed_together_and_a_failing_task_fails_alone() {
         writer.run(last),
         async { unblock.send(()).unwrap() },
     );
-    assert_eq!((blocked, one, two), (Ok(()), Ok(1), Ok(1)));
+    assert_eq!((first, one, two), (Ok(()), Ok(1), Ok(1)));
     assert_eq!(twice, Err(DatabaseFault::Rejected("a value exists already")));
     assert_eq!(panicked, Err(DatabaseFault::Panicked));
     assert_eq!(committed_before_last, Ok(0), "all tasks run in one transaction");
@@ -83,14 +83,14 @@ async fn every_task_of_a_batch_fails_when_sqlite_rolls_it_back() {
     // SQLite does the same by itself on a full disk.
     let rollback = |db: &mut SqliteConnection| db.batch_execute("ROLLBACK");
     let writer = &store.writer;
-    let (blocked, before, rolled_back, after, ()) = tokio::join!(
+    let (first, before, rolled_back, after, ()) = tokio::join!(
         writer.run(blocker),
         writer.run(insert("before")),
         writer.run(rollback),
         writer.run(insert("after")),
         async { unblock.send(()).unwrap() },
     );
-    assert!(blocked.is_err() && before.is_err() && rolled_back.is_err());
+    assert!(first.is_err() && before.is_err() && rolled_back.is_err());
     assert_eq!(after, Ok(1), "in the next transaction");
     assert_eq!(committed_jobs(&directory), ["after"]);
 }
