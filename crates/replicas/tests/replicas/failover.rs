@@ -116,7 +116,7 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
     };
     assert!(count("email IS NOT NULL") >= i64::try_from(RESETS + acknowledged).unwrap());
     let begun = Instant::now();
-    let held = "UPDATE polyreset.jobs SET due_at = 0 WHERE taken AND finished_at IS NULL";
+    let held = "UPDATE polyreset.jobs SET due_at = 0 WHERE claimed AND finished_at IS NULL";
     thread::sleep(Duration::from_secs(1));
     sql::execute(databases::DatabaseServer::Postgres, &standby.url(), held);
     while count("finished_at IS NULL") > 0 {

@@ -34,7 +34,7 @@ fn addresses(count: usize) -> Vec<String> {
 /// Lets the leases of the dead end, as two minutes would.
 fn let_leases_end(site: &Site) {
     site.database.execute(&format!(
-        "UPDATE {} SET due_at = 0 WHERE taken AND finished_at IS NULL",
+        "UPDATE {} SET due_at = 0 WHERE claimed AND finished_at IS NULL",
         site.table("jobs")
     ));
 }
@@ -70,7 +70,7 @@ fn sixty_accounts_get_their_mail_though_a_replica_is_killed_in_the_middle(server
     }
     // What the dead one did not hold is mailed at once.
     let jobs = site.table("jobs");
-    site.wait_for(&format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL AND NOT taken"), 0);
+    site.wait_for(&format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL AND NOT claimed"), 0);
     let begun = Instant::now();
     let unfinished = format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL");
     while site.number(&unfinished) > 8 {
@@ -116,7 +116,7 @@ fn what_a_dead_replica_held_is_mailed_again_with_the_same_secret(server: databas
         thread::sleep(Duration::from_millis(5));
     }
     dying.kill();
-    let held = site.number(&format!("SELECT COUNT(*) FROM {} WHERE taken", site.table("jobs")));
+    let held = site.number(&format!("SELECT COUNT(*) FROM {} WHERE claimed", site.table("jobs")));
     assert!((4..=8).contains(&held), "{held} jobs are held");
 
     site.set("POLYRESET_MAIL_URL", &folder);
