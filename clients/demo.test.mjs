@@ -21,9 +21,9 @@ const ALICE = 'alice@example.com';
 async function requestMail(page, dialect, inspect = async () => {}) {
   await page.goto(`${BASE}/`);
   await page.getByRole('radio', { name: dialect }).check();
-  await page.getByLabel('Whose password').selectOption(ALICE);
-  await page.getByRole('button', { name: 'Ask for a reset' }).click();
-  await page.getByRole('heading', { name: `Asked by ${dialect}` }).waitFor();
+  await page.getByLabel('Account to reset').selectOption(ALICE);
+  await page.getByRole('button', { name: 'Request a reset' }).click();
+  await page.getByRole('heading', { name: `Reset request via ${dialect}` }).waitFor();
   const response = await page.locator('pre').nth(1).innerText();
   assert.match(response, /^20[02] (OK|Accepted)\n[^]*X-Reset-Reference: [0-9A-Z]{10}\n/);
   await inspect();
@@ -43,7 +43,7 @@ async function openNewest(page, text) {
       await first.getByRole('link').click();
       return;
     }
-    await page.getByRole('link', { name: 'Look again' }).click();
+    await page.getByRole('link', { name: 'Refresh' }).click();
   }
   assert.fail(`no mail "${text}"`);
 }
@@ -55,7 +55,7 @@ async function openNewest(page, text) {
  */
 async function signIn(page, password, email = ALICE) {
   await page.getByRole('link', { name: 'Demo', exact: true }).or(page.getByRole('link', { name: 'Start', exact: true })).click();
-  await page.getByLabel('Who', { exact: true }).selectOption(email);
+  await page.getByLabel('Account', { exact: true }).selectOption(email);
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   return page.locator('h1').innerText();
@@ -75,7 +75,7 @@ for (const [dialect, javaScriptEnabled] of /** @type {const} */ ([
       const code = /^\d{6}$/m.exec(mail)?.[0];
       const password = `${PASSWORD}-${dialect}`;
       if (code) {
-        await page.getByRole('link', { name: 'Type the code' }).click();
+        await page.getByRole('link', { name: 'Enter the code' }).click();
         await page.locator('#email').fill(ALICE);
         await page.locator('#code').fill(code);
       } else {
@@ -99,11 +99,11 @@ test('a reset on the hosted page is undone by the link in its notice', async () 
   const bob = 'bob@example.com';
   await window({}, async (page) => {
     await page.goto(`${BASE}/`);
-    await page.getByRole('link', { name: 'the page for people' }).click();
+    await page.getByRole('link', { name: 'hosted page' }).click();
     await page.locator('#email').fill(bob);
     await page.getByRole('button', { name: 'Send the link' }).click();
-    await page.getByRole('link', { name: 'Its mailbox' }).click();
-    await openNewest(page, `to ${bob}, our own pages`);
+    await page.getByRole('link', { name: 'Demo mailbox' }).click();
+    await openNewest(page, `to ${bob}, hosted pages`);
     await page.locator('pre a').click();
     await page.locator('#password').fill(PASSWORD);
     await page.getByRole('button', { name: 'Set the password' }).click();
@@ -125,13 +125,13 @@ test('a request needs only the keyboard', async () => {
     await page.goto(`${BASE}/`);
     await reach(page, page.getByRole('radio', { name: 'px0' }));
     await page.keyboard.press('ArrowDown');
-    await reach(page, page.getByLabel('Whose password'));
+    await reach(page, page.getByLabel('Account to reset'));
     await page.keyboard.press('End');
     await screenshot(page, 'demo-keyboard');
-    await reach(page, page.getByRole('button', { name: 'Ask for a reset' }));
+    await reach(page, page.getByRole('button', { name: 'Request a reset' }));
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'Asked by worthai' }).waitFor();
-    assert.match(await page.locator('main').innerText(), /There is no account with nobody@example\.com/);
+    await page.getByRole('heading', { name: 'Reset request via worthai' }).waitFor();
+    assert.match(await page.locator('main').innerText(), /No account has the address nobody@example\.com/);
   });
 });
 

@@ -112,8 +112,8 @@ test('behind a proxy that strips a prefix, page and requests keep the prefix', a
       await open(page, `${proxyUrl}/auth/docs`);
       const { status, url } = await tryOperation(page, '/api/auth/forgot-password', { email: 'nobody@example.com' });
       assert.deepEqual([status, url.trim()], ['200', `${proxyUrl}/auth/api/auth/forgot-password`]);
-      await page.getByRole('link', { name: 'the dialects side by side' }).click();
-      await page.getByRole('link', { name: 'to read and to try' }).click();
+      await page.getByRole('link', { name: 'Comparison of the dialects' }).click();
+      await page.getByRole('link', { name: 'interactive API reference' }).click();
       await page.locator('.opblock').first().waitFor();
       assert.deepEqual(unprefixed, []);
     }, proxyUrl);

@@ -29,7 +29,7 @@ Before every change:
 After a change of routes or dialects:
   openapi           Generate openapi/ from the route tables
   openapi --check   Fail if openapi/ is out of date
-  dialects          Generate the comparison in docs/DIALECTS.md from the route tables
+  dialects          Generate the comparison in docs/dialects.md from the route tables
   dialects --check  Fail if the comparison is out of date
 
 End-to-end tests:

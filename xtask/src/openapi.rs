@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, bail};
 use reset_core::keys::Key;
-use reset_dialects::{DialectSettings, dialects, openapi};
+use reset_dialects::{DialectSettings, dialects};
+use reset_http::openapi;
 
 use crate::root;
 

@@ -1,4 +1,4 @@
-//! What happened to a reset, mails that did not leave, links without mail, and that nobody changed what was written.
+//! Commands for administrators: `trace`, `outbox`, `link` and `audit`, and disputes of the owner.
 
 use std::{fs, net::SocketAddr, process::Output, thread, time::Duration};
 
@@ -14,37 +14,37 @@ use super::{TIMEOUT, deployment, reset_mail};
 const PERSON: &str = "user@example.com";
 const TRIGGER: &str = "/v1/auth/password-reset/trigger";
 const RESET: &str = "/v1/auth/password-reset/reset";
-const ASK: &str = r#"{"email":"user@example.com"}"#;
+const REQUEST: &str = r#"{"email":"user@example.com"}"#;
 
-fn said(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn complained(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs a command that has to succeed, and returns what it printed.
+/// Runs a command, asserts that it succeeds, and returns its output.
 fn run(deployment: &Deployment, args: &[&str]) -> String {
     let output = deployment.run(args, "").unwrap();
-    assert!(output.status.success(), "{args:?}: {}{}", said(&output), complained(&output));
-    said(&output)
+    assert!(output.status.success(), "{args:?}: {}{}", stdout(&output), stderr(&output));
+    stdout(&output)
 }
 
-/// Asks, and returns the reference of the answer.
-fn ask(address: SocketAddr, body: &str) -> String {
+/// Requests a reset and returns the reference in the response.
+fn request(address: SocketAddr, body: &str) -> String {
     post(address, TRIGGER, body).unwrap().header("x-reset-reference").unwrap().to_owned()
 }
 
-/// Runs `args` until what is printed contains `wanted`.
+/// Repeats the command `args` until its output contains `wanted`, and returns the output.
 fn until(deployment: &Deployment, args: &[&str], wanted: &str) -> String {
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     loop {
         let text = run(deployment, args);
         if text.contains(wanted) {
             return text;
         }
-        assert!(begun.elapsed() < TIMEOUT, "{args:?} never says {wanted:?}:\n{text}");
+        assert!(started.elapsed() < TIMEOUT, "{args:?} never prints {wanted:?}:\n{text}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -59,12 +59,12 @@ fn reset(address: SocketAddr, code: &str) -> u16 {
 }
 
 #[test]
-fn a_reference_shows_the_whole_time_line_to_the_operator_and_nothing_to_a_stranger() {
+fn trace_shows_a_resets_events_without_address_or_secret() {
     let (mut deployment, _folder) = deployment();
     deployment.set("POLYRESET_PX0__DISCLOSE_UNKNOWN", "false");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let reference = ask(server.address, ASK);
+    let reference = request(server.address, REQUEST);
     let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
     assert_eq!(reset(server.address, &code), 200);
     let trace = until(&deployment, &["trace", &reference.to_lowercase()], "notice: filed");
@@ -74,7 +74,7 @@ fn a_reference_shows_the_whole_time_line_to_the_operator_and_nothing_to_a_strang
         "{trace}"
     );
 
-    let unknown = ask(server.address, r#"{"email":"ghost@example.com"}"#);
+    let unknown = request(server.address, r#"{"email":"ghost@example.com"}"#);
     assert_eq!(unknown.len(), reference.len());
     let trace = until(&deployment, &["trace", &unknown], "nobody");
     assert_eq!(kinds(&trace), ["accepted", "ended"]);
@@ -82,32 +82,32 @@ fn a_reference_shows_the_whole_time_line_to_the_operator_and_nothing_to_a_strang
     let listed = run(&deployment, &["trace", "User@Example.com"]);
     assert!(listed.contains(&reference) && listed.lines().count() == 1, "{listed}");
     let none = deployment.run(&["trace", "0000000000"], "").unwrap();
-    assert!(!none.status.success() && complained(&none).contains("no reset with the reference"));
+    assert!(!none.status.success() && stderr(&none).contains("no reset with the reference"));
 }
 
 #[test]
-fn an_ask_too_many_is_traced_as_limited() {
+fn a_request_over_the_limit_is_traced_as_limited() {
     let (mut deployment, _folder) = deployment();
     deployment.set("POLYRESET_LIMITS__REQUEST_SPACING", "1m");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let (first, second) = (ask(server.address, ASK), ask(server.address, ASK));
+    let (first, second) = (request(server.address, REQUEST), request(server.address, REQUEST));
     assert_eq!(kinds(&run(&deployment, &["trace", &second])), ["limited"]);
     until(&deployment, &["trace", &first], "mailed");
 }
 
 #[test]
-fn mails_that_cannot_leave_are_listed_and_leave_when_they_are_retried() {
+fn undeliverable_mails_are_listed_and_sent_when_retried() {
     let (mut deployment, folder) = deployment();
     deployment.add_user(PERSON, "the old password").unwrap();
-    // A file where the mail folder should be.
+    // A file in the place of the mail folder makes every delivery fail.
     fs::write(folder.path().join("mail"), "").unwrap();
     let server = deployment.start().unwrap();
-    let reference = ask(server.address, ASK);
+    let reference = request(server.address, REQUEST);
     let listed = until(&deployment, &["outbox", "list"], "tried 3");
     assert!(listed.contains(&reference) && listed.contains("px0 reset") && !listed.contains('@'), "{listed}");
     let id = listed.split_whitespace().next().unwrap().to_owned();
-    // Nobody tries it by himself: the server is gone, and its next try is seconds away.
+    // No automatic retry interferes: the server is killed, and the next retry is due in seconds.
     server.kill();
     until(&deployment, &["outbox", "retry", &id], "");
     assert!(run(&deployment, &["outbox", "list"]).contains("  due"));
@@ -116,10 +116,10 @@ fn mails_that_cannot_leave_are_listed_and_leave_when_they_are_retried() {
     let server = deployment.start().unwrap();
     let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
     assert_eq!(reset(server.address, &code), 200);
-    // What is under way when its process ends is nobody's to remove.
+    // A job that a worker has claimed when its process ends cannot be purged, so wait for the notice.
     until(&deployment, &["trace", &reference], "notice: filed");
     let unknown = deployment.run(&["outbox", "retry", "nothing"], "").unwrap();
-    assert!(!unknown.status.success() && complained(&unknown).starts_with("error: ID \"nothing\""));
+    assert!(!unknown.status.success() && stderr(&unknown).starts_with("error: ID \"nothing\""));
     drop(server);
     deployment.set("POLYRESET_MAIL_URL", "smtp://127.0.0.1:9");
     let removed = run(&deployment, &["outbox", "purge", "--waiting"]);
@@ -129,14 +129,14 @@ fn mails_that_cannot_leave_are_listed_and_leave_when_they_are_retried() {
 }
 
 #[test]
-fn an_administrators_link_works_once_and_is_written_down() {
+fn an_administrators_link_works_once_and_is_recorded() {
     let (deployment, _folder) = deployment();
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let made = deployment.run(&["link", PERSON, "--dialect", "px0"], "").unwrap();
-    let (code, beside) = (said(&made).trim().to_owned(), complained(&made));
-    assert!(made.status.success() && code.len() == 6 && !beside.contains(&code), "{code} {beside}");
-    let reference = beside.trim().rsplit(' ').next().unwrap();
+    let created = deployment.run(&["link", PERSON, "--dialect", "px0"], "").unwrap();
+    let (code, message) = (stdout(&created).trim().to_owned(), stderr(&created));
+    assert!(created.status.success() && code.len() == 6 && !message.contains(&code), "{code} {message}");
+    let reference = message.trim().rsplit(' ').next().unwrap();
     assert_eq!((reset(server.address, &code), reset(server.address, &code)), (200, 400));
     let trace = run(&deployment, &["trace", reference]);
     assert_eq!(kinds(&trace)[..3], ["linked", "done", "dead"]);
@@ -150,7 +150,7 @@ fn an_administrators_link_works_once_and_is_written_down() {
         (&["link", PERSON, "--dialect", "px0", "--redirect-to", "https://x.example"], "--redirect-to"),
     ] {
         let refused = deployment.run(args, "").unwrap();
-        let sentence = complained(&refused);
+        let sentence = stderr(&refused);
         assert!(!refused.status.success() && sentence.contains(reason), "{sentence}");
         assert_eq!(sentence.lines().count(), 1, "{sentence}");
     }
@@ -167,35 +167,38 @@ fn form(address: SocketAddr, token: &str) -> RawResponse {
 }
 
 #[test]
-fn the_owner_takes_back_a_reset_that_was_somebody_elses() {
+fn the_owner_disputes_a_reset_by_somebody_else() {
     let (deployment, _folder) = deployment();
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    ask(server.address, ASK);
+    request(server.address, REQUEST);
     let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
     assert_eq!(reset(server.address, &code), 200);
-    let disputeable =
-        |letter: &mails::ReceivedMail| letter.link().is_some_and(|link| link.contains("/not-me?"));
-    let notice = mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, disputeable).unwrap();
+    let has_dispute_link =
+        |mail: &mails::ReceivedMail| mail.link().is_some_and(|link| link.contains("/not-me?"));
+    let notice = mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, has_dispute_link).unwrap();
     let (link, token) = (notice.link().unwrap(), notice.token().unwrap());
     let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
     for _ in 0..50 {
         let page = get(server.address, target).unwrap();
         assert!(page.status == 200 && page.body.contains("<form method=\"post\""), "{}", page.body);
     }
-    assert!(deployment.accepts(PERSON, "New Password 1!").unwrap(), "nothing happens by looking");
+    assert!(deployment.accepts(PERSON, "New Password 1!").unwrap(), "opening the page changes nothing");
 
     assert_eq!(form(server.address, &token.replace(&token[..1], "x")).status, 404);
     assert_eq!(form(server.address, token).status, 200);
     for password in ["New Password 1!", "the old password"] {
         assert!(!deployment.accepts(PERSON, password).unwrap(), "{password}");
     }
-    assert_eq!(form(server.address, token).status, 200, "twice is no error");
-    assert!(get(server.address, target).unwrap().body.contains("<h1>Done</h1>"), "and the page says so");
-    // The mailbox of the notice is the one that a reset goes to.
-    let again = ask(server.address, ASK);
+    assert_eq!(form(server.address, token).status, 200, "a second dispute is not an error");
+    assert!(
+        get(server.address, target).unwrap().body.contains("<h1>Done</h1>"),
+        "the page shows the dispute"
+    );
+    // While the dispute is open, reset mails go to the mailbox of the notice.
+    let again = request(server.address, REQUEST);
     until(&deployment, &["trace", &again], "mailed");
-    let newest = |letter: &mails::ReceivedMail| letter.code().is_some_and(|other| other != code);
+    let newest = |mail: &mails::ReceivedMail| mail.code().is_some_and(|other| other != code);
     let mail = mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, newest).unwrap();
     assert_eq!(reset(server.address, mail.code().unwrap()), 200);
     assert!(deployment.accepts(PERSON, "New Password 1!").unwrap());
@@ -204,12 +207,12 @@ fn the_owner_takes_back_a_reset_that_was_somebody_elses() {
 }
 
 #[test]
-fn the_audit_is_exported_and_a_changed_event_is_found() {
+fn the_audit_log_is_exported_and_a_changed_event_is_detected() {
     let (deployment, folder) = deployment();
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
     for _ in 0..3 {
-        let reference = ask(server.address, ASK);
+        let reference = request(server.address, REQUEST);
         until(&deployment, &["trace", &reference], "mailed");
     }
     drop(server);
@@ -220,7 +223,7 @@ fn the_audit_is_exported_and_a_changed_event_is_found() {
     let file = file.to_str().unwrap();
     let (whole, exported) =
         (run(&deployment, &["audit", "verify"]), run(&deployment, &["audit", "verify", file]));
-    assert_eq!(whole, exported, "the same events, and the same last mark");
+    assert_eq!(whole, exported, "the same events and the same last mark");
     let known = whole.trim().rsplit(' ').next().unwrap().to_owned();
     run(&deployment, &["audit", "verify", "--known", &known]);
     let tail = run(&deployment, &["audit", "export", "--after", "4"]);
@@ -229,31 +232,31 @@ fn the_audit_is_exported_and_a_changed_event_is_found() {
     fs::write(file, export.replacen("\"network\":\"127.0.0.1\"", "\"network\":\"127.0.0.2\"", 1)).unwrap();
     let forged = deployment.run(&["audit", "verify", file], "").unwrap();
     assert_eq!(forged.status.code(), Some(1));
-    assert!(said(&forged).contains("broken at place 1"), "{}", said(&forged));
+    assert!(stdout(&forged).contains("broken at place 1"), "{}", stdout(&forged));
     let database = folder.path().join("reset.db");
     let change = |statement: &str| {
         let mut db = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
         db.batch_execute(statement).unwrap();
         let output = deployment.run(&["audit", "verify", "--known", &known], "").unwrap();
         assert_eq!(output.status.code(), Some(1), "{statement}");
-        said(&output)
+        stdout(&output)
     };
     let cut = change("DELETE FROM events WHERE place = (SELECT max(place) FROM events)");
-    assert!(cut.contains("does not hold the mark"), "{cut}");
+    assert!(cut.contains("does not contain the mark"), "{cut}");
     let changed = change("UPDATE events SET detail = 'x' WHERE place = 2");
     assert!(changed.contains("broken at place 2"), "{changed}");
     let missing = deployment.run(&["audit", "verify", "nothing.jsonl"], "").unwrap();
     assert_eq!(missing.status.code(), Some(2));
 }
 
-/// Whoever can write to the database cannot make a chain that holds, nor have the server make one.
+/// An attacker with write access to the database can neither forge a valid chain nor make the server create one.
 #[test]
-fn a_chain_cannot_be_set_back_or_begun_anew_without_the_secret() {
+fn the_audit_chain_cannot_be_rolled_back_or_restarted_without_the_secret() {
     let (mut deployment, folder) = deployment();
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
     for _ in 0..3 {
-        let reference = ask(server.address, ASK);
+        let reference = request(server.address, REQUEST);
         until(&deployment, &["trace", &reference], "mailed");
     }
     drop(server);
@@ -273,14 +276,14 @@ fn a_chain_cannot_be_set_back_or_begun_anew_without_the_secret() {
         db.batch_execute(statement).unwrap();
         drop(db);
         let output = deployment.run(&["audit", "verify"], "").unwrap();
-        assert_eq!(output.status.code(), Some(1), "{statement}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{statement}: {}", stdout(&output));
         fs::write(&database, &whole).unwrap();
     }
     deployment.set("POLYRESET_SECRET", &"ab".repeat(32));
     let other = deployment.run(&["audit", "verify"], "").unwrap();
-    assert_eq!(other.status.code(), Some(1), "another secret: {}", said(&other));
+    assert_eq!(other.status.code(), Some(1), "another secret: {}", stdout(&other));
     assert!(
         !deployment.run(&["audit", "export"], "").unwrap().status.success(),
-        "nothing is sealed under it"
+        "events cannot be sealed under another secret"
     );
 }

@@ -1,4 +1,4 @@
-//! The commands of the operator, and how they fail.
+//! Commands of the operator and their errors.
 
 use std::{fs, os::unix::net::UnixStream, process::Stdio};
 
@@ -20,7 +20,7 @@ fn accounts_are_added_verified_blocked_and_unblocked() {
     let taken = deployment.run(&["user", "add", "ann@EXAMPLE.com", "--password-stdin"], "x").unwrap();
     let error = String::from_utf8_lossy(&taken.stderr);
     assert!(
-        !taken.status.success() && error.contains("exists already") && error.lines().count() == 1,
+        !taken.status.success() && error.contains("already exists") && error.lines().count() == 1,
         "{error}"
     );
 }
@@ -43,7 +43,7 @@ fn migrations_are_checked_and_applied() {
 }
 
 #[test]
-fn the_document_is_printed_as_it_is_in_the_repository() {
+fn the_openapi_document_is_printed_as_in_the_repository() {
     let (deployment, _folder) = deployment();
     let openapi = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/");
     for format in ["json", "yaml"] {
@@ -59,7 +59,7 @@ fn the_document_is_printed_as_it_is_in_the_repository() {
 }
 
 #[test]
-fn doctor_names_what_is_wrong_and_says_when_all_is_well() {
+fn doctor_names_the_failing_check_and_succeeds_when_all_pass() {
     let (mut deployment, _folder) = deployment();
     deployment.run(&["migrate"], "").unwrap();
     let well = deployment.run(&["doctor"], "").unwrap();
@@ -75,22 +75,22 @@ fn doctor_names_what_is_wrong_and_says_when_all_is_well() {
 }
 
 #[test]
-fn the_server_listens_on_a_unix_socket_and_leaves_none_behind() {
+fn the_server_listens_on_a_unix_socket_and_removes_it_at_exit() {
     let (mut deployment, folder) = deployment();
     deployment.add_user("ann@example.com", "correct horse").unwrap();
     let socket = folder.path().join("reset.sock");
     deployment.set("POLYRESET_LISTEN", &format!("unix:{}", socket.display()));
     let mut child =
         deployment.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     while UnixStream::connect(&socket).is_err() {
-        assert!(begun.elapsed() < super::TIMEOUT, "no socket");
+        assert!(started.elapsed() < super::TIMEOUT, "no socket");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let mut connection = Connection::open(socket.clone()).unwrap();
     assert_eq!(connection.get("/healthz").unwrap().status, 200);
-    let ask = r#"{"email":"ann@example.com"}"#;
-    assert_eq!(connection.post("/v1/auth/password-reset/trigger", ask).unwrap().status, 200);
+    let body = r#"{"email":"ann@example.com"}"#;
+    assert_eq!(connection.post("/v1/auth/password-reset/trigger", body).unwrap().status, 200);
     reset_mail(&deployment, "ann@example.com");
     #[expect(clippy::disallowed_methods, reason = "the standard library sends no SIGTERM")]
     std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
@@ -99,7 +99,7 @@ fn the_server_listens_on_a_unix_socket_and_leaves_none_behind() {
 }
 
 #[test]
-fn a_second_server_on_the_same_port_says_so() {
+fn a_second_server_on_the_same_port_reports_listen() {
     let (mut deployment, _folder) = deployment();
     let server = deployment.start().unwrap();
     assert_eq!(get(server.address, "/healthz").unwrap().status, 200);

@@ -1,4 +1,4 @@
-//! What a connection may cost: time, bytes and company, the same on every server.
+//! Limits of a connection in time, bytes and number, which are the same on every server.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -11,13 +11,13 @@ use conformance::http::{Connection, get, post};
 
 use super::{deployment, reset_mail};
 
-/// What is stated for a head, and for the idle time before it.
+/// Documented timeout of a head, including the idle time before it.
 const HEAD: Duration = Duration::from_secs(5);
-/// What is stated for a body, with what a busy machine adds.
-const BODY_AT_MOST: Duration = Duration::from_secs(15);
-/// What a busy machine adds to a time.
+/// Documented timeout of a body, plus slack for a busy machine.
+const BODY: Duration = Duration::from_secs(15);
+/// Extra time that a busy machine may need.
 const SLACK: Duration = Duration::from_secs(4);
-/// Largest head in bytes.
+/// Maximum size of a head in bytes.
 const HEAD_MAX: usize = 16 * 1024;
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -28,8 +28,8 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Everything until the connection is closed, whether in order or by a reset.
-fn rest(stream: &mut TcpStream) -> String {
+/// Reads until the connection is closed or reset.
+fn read_to_close(stream: &mut TcpStream) -> String {
     let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         match stream.read(&mut buffer) {
@@ -42,18 +42,18 @@ fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// The connection is closed without a word [`HEAD`] from now.
-fn cut(stream: &mut TcpStream, begun: Instant, case: &str) {
-    let said = rest(stream);
-    let after = begun.elapsed();
+/// Asserts that the connection is closed without a response [`HEAD`] after `started`.
+fn assert_timed_out(stream: &mut TcpStream, started: Instant, case: &str) {
+    let received = read_to_close(stream);
+    let after = started.elapsed();
     println!("{case}: closed after {after:?}");
-    assert_eq!(said, "", "{case}");
+    assert_eq!(received, "", "{case}");
     assert!(after + Duration::from_millis(500) > HEAD && after < HEAD + SLACK, "{case}: {after:?}");
 }
 
-/// Sends `bytes` one a second until the connection is closed. How long that took.
+/// Sends one byte per second until the connection is closed, and returns how long that took.
 fn drip(mut stream: TcpStream, bytes: &[u8]) -> Duration {
-    let begun = Instant::now();
+    let started = Instant::now();
     stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     for byte in bytes {
         let mut buffer = [0; 4096];
@@ -62,34 +62,34 @@ fn drip(mut stream: TcpStream, bytes: &[u8]) -> Duration {
             _ => break,
         }
     }
-    begun.elapsed()
+    started.elapsed()
 }
 
 #[test]
-fn a_client_that_dawdles_is_cut_off_and_nobody_else_notices() {
+fn slow_clients_time_out_and_others_are_served() {
     let (deployment, _folder) = deployment();
     let server = deployment.start().unwrap();
     let address = server.address;
-    let crowd: Vec<_> = (0..300).map(|_| connect(address)).collect();
+    let idle_connections: Vec<_> = (0..300).map(|_| connect(address)).collect();
     let half = b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-ha";
-    // All at once: the process has a clock of its own, and its times are seconds.
+    // The cases run in parallel, because the process uses the real clock and each takes seconds.
     thread::scope(|scope| {
-        scope.spawn(|| cut(&mut connect(address), Instant::now(), "nothing is sent"));
+        scope.spawn(|| assert_timed_out(&mut connect(address), Instant::now(), "nothing is sent"));
         scope.spawn(|| {
-            let (mut stream, begun) = (connect(address), Instant::now());
+            let (mut stream, started) = (connect(address), Instant::now());
             stream.write_all(half).unwrap();
-            cut(&mut stream, begun, "half a head");
+            assert_timed_out(&mut stream, started, "half a head");
         });
-        for (case, second) in [("idle after an answer", &b""[..]), ("half a second head", half)] {
+        for (case, second) in [("idle after a response", &b""[..]), ("half a second head", half)] {
             scope.spawn(move || {
                 let mut stream = connect(address);
-                let begun = Instant::now();
+                let started = Instant::now();
                 stream.write_all(HEALTH).unwrap();
                 let mut answer = [0; 4096];
                 let count = stream.read(&mut answer).unwrap();
                 assert!(answer[..count].starts_with(b"HTTP/1.1 200"), "{case}");
                 stream.write_all(second).unwrap();
-                cut(&mut stream, begun, case);
+                assert_timed_out(&mut stream, started, case);
             });
         }
         scope.spawn(|| {
@@ -104,21 +104,21 @@ fn a_client_that_dawdles_is_cut_off_and_nobody_else_notices() {
                 stream.write_all(if head.ends_with("3c") { b"" } else { b"\r\n" }).unwrap();
                 let after = drip(stream, &[b' '; 30]);
                 println!("a body that drips, {head:?}: answered or closed after {after:?}");
-                assert!(after < BODY_AT_MOST, "a body that drips, {head}: {after:?}");
+                assert!(after < BODY, "a body that drips, {head}: {after:?}");
             });
         }
         scope.spawn(|| {
             for _ in 0..20 {
-                let begun = Instant::now();
+                let started = Instant::now();
                 assert_eq!(get(address, "/readyz").unwrap().status, 200);
-                assert!(begun.elapsed() < SLACK, "{:?}", begun.elapsed());
+                assert!(started.elapsed() < SLACK, "{:?}", started.elapsed());
             }
         });
     });
-    drop(crowd);
+    drop(idle_connections);
 }
 
-/// A request whose head has so many bytes, in so many lines of headers.
+/// Returns a request with `headers` headers whose head is at least `bytes` long.
 fn request(bytes: usize, headers: usize) -> String {
     let mut head = "GET /healthz HTTP/1.1\r\nhost: x\r\n".to_owned();
     for number in 2..headers {
@@ -129,7 +129,7 @@ fn request(bytes: usize, headers: usize) -> String {
 }
 
 #[test]
-fn a_head_has_sixteen_kibibytes_and_ninety_six_lines_at_most() {
+fn a_head_is_limited_to_16_kib_and_96_headers() {
     let (deployment, _folder) = deployment();
     let server = deployment.start().unwrap();
     let send = |request: &str| Connection::open(server.address).unwrap().send(request.as_bytes()).unwrap();
@@ -152,23 +152,23 @@ fn a_head_has_sixteen_kibibytes_and_ninety_six_lines_at_most() {
             );
         }
     }
-    // Far more than that: whoever is still sending may see the connection break before the answer.
+    // With a much larger head, the connection may break before the client has read the response.
     let mut stream = connect(server.address);
     let _ = stream.write_all(request(64 * HEAD_MAX, 2).as_bytes());
-    let said = rest(&mut stream);
-    assert!(said.is_empty() || said.starts_with("HTTP/1.1 431 "), "{said}");
+    let received = read_to_close(&mut stream);
+    assert!(received.is_empty() || received.starts_with("HTTP/1.1 431 "), "{received}");
     assert_eq!(get(server.address, "/healthz").unwrap().status, 200);
 }
 
 #[test]
-fn http_2_is_the_proxys_and_its_preface_is_refused() {
+fn http_2_is_rejected_and_an_upgrade_is_ignored() {
     let (deployment, _folder) = deployment();
     let server = deployment.start().unwrap();
     let mut stream = connect(server.address);
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
-    let said = rest(&mut stream);
-    assert!(said.is_empty() || said.starts_with("HTTP/1.1 400 "), "{said:?}");
-    // A polite upgrade is not taken up, and the request is answered as it is.
+    let received = read_to_close(&mut stream);
+    assert!(received.is_empty() || received.starts_with("HTTP/1.1 400 "), "{received:?}");
+    // An upgrade to HTTP/2 is ignored, and the request is served over HTTP/1.1.
     let upgrade = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\
                    http2-settings: AAMAAABkAAQAAP__\r\n\r\n";
     let answer = Connection::open(server.address).unwrap().send(upgrade.as_bytes()).unwrap();
@@ -176,14 +176,14 @@ fn http_2_is_the_proxys_and_its_preface_is_refused() {
 }
 
 #[test]
-fn forty_people_at_once_get_their_mails() {
+fn forty_parallel_requests_each_send_a_mail() {
     let (deployment, _folder) = deployment();
     let people: Vec<_> = (0..40).map(|number| format!("user{number}@example.com")).collect();
     for email in &people {
         deployment.add_user(email, "the old password").unwrap();
     }
     let server = deployment.start().unwrap();
-    // Two triggers, so that every worker of every server meets the database and the worker.
+    // Two routes, so that every HTTP worker uses the database and the job queue.
     let triggers = ["/v1/auth/password-reset/trigger", "/auth/forgot-password"];
     thread::scope(|scope| {
         for (number, email) in people.iter().enumerate() {

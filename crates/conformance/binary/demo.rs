@@ -1,4 +1,4 @@
-//! A newcomer with `serve --demo`: what is printed, the start page, the mailbox, and signing in with the new password.
+//! `serve --demo` for a first-time user: output, start page, mailbox, and signing in with the new password.
 
 use std::{
     net::SocketAddr,
@@ -17,7 +17,7 @@ use super::{TIMEOUT, send_form};
 const ALICE: &str = "alice@example.com";
 const NEW: &str = "A-new-passw0rd-of-mine";
 
-/// A demo as the command makes it, but for its port and its hashes. The folder is where its mails are filed.
+/// Returns a demo with the default settings, except for port and hash. Its mails are filed in the folder.
 fn demo() -> (Deployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut deployment = Deployment::new(crate::BINARY, folder.path());
@@ -28,36 +28,36 @@ fn demo() -> (Deployment, TempDir) {
     (deployment, folder)
 }
 
-/// Looks into the mailbox until there are `most` mails, and opens the newest.
-fn newest(address: SocketAddr, most: usize) -> RawResponse {
-    let begun = Instant::now();
+/// Waits until the mailbox lists at least `count` mails, and opens the newest.
+fn newest(address: SocketAddr, count: usize) -> RawResponse {
+    let started = Instant::now();
     loop {
         let list = get(address, "/mailbox").unwrap().body;
         let mails: Vec<&str> = list.split("href=\"mail?").skip(1).collect();
-        if mails.len() >= most {
+        if mails.len() >= count {
             let target = format!("/mail?{}", mails[0].split('"').next().unwrap());
             return get(address, &target).unwrap();
         }
-        assert!(begun.elapsed() < TIMEOUT, "{} of {most} mails", mails.len());
+        assert!(started.elapsed() < TIMEOUT, "{} of {count} mails", mails.len());
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// The password in a page's first `<code>` behind an address, as the terminal has it.
+/// Returns the password that the terminal output shows after an address.
 fn password_of(printed: &str, email: &str) -> String {
     let line = printed.lines().find(|line| line.trim_start().starts_with(email)).unwrap();
     line.split_whitespace().nth(1).unwrap().to_owned()
 }
 
 #[test]
-fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
+fn the_printed_url_leads_to_a_page_that_starts_a_reset_in_every_dialect() {
     let (deployment, folder) = demo();
     let server = deployment.start_demo().unwrap();
     let (address, printed) = (server.address, deployment.printed());
-    let begun = Instant::now();
-    let invitation = format!("listening on http://{address}\n\nOpen http://{address}/ in a browser.\n");
-    while !deployment.printed().ends_with(&invitation) {
-        assert!(begun.elapsed() < TIMEOUT, "{}", deployment.printed());
+    let started = Instant::now();
+    let expected = format!("listening on http://{address}\n\nOpen http://{address}/ in a browser.\n");
+    while !deployment.printed().ends_with(&expected) {
+        assert!(started.elapsed() < TIMEOUT, "{}", deployment.printed());
         thread::sleep(Duration::from_millis(5));
     }
     let start = get(address, "/").unwrap();
@@ -72,8 +72,9 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
     for (dialect, shown) in
         [("px0", "200 OK"), ("worthai", "200 OK"), ("strapi", "200 OK"), ("insforge", "202 Accepted")]
     {
-        let asked = send_form(address, "/ask", "", &format!("dialect={dialect}&email=alice%40example.com"));
-        assert!(asked.status == 200 && asked.body.contains(shown), "{dialect}: {}", asked.body);
+        let response =
+            send_form(address, "/ask", "", &format!("dialect={dialect}&email=alice%40example.com"));
+        assert!(response.status == 200 && response.body.contains(shown), "{dialect}: {}", response.body);
         mails += 1;
         let mail = newest(address, mails).body;
         let password = format!("{NEW}-{dialect}");
@@ -89,7 +90,7 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
             send_form(address, "/reset", "", &form)
         };
         assert_eq!(done.status, 200, "{dialect}: {}", done.body);
-        // The notice.
+        // The notice of the changed password.
         mails += 1;
         assert!(newest(address, mails).body.contains("Your password was changed"), "{dialect}");
         let sign_in = |password: &str| {
@@ -99,16 +100,19 @@ fn what_is_printed_leads_to_a_page_on_which_everything_goes_on() {
         assert_eq!((sign_in(&password), sign_in(&old)), (200, 403), "{dialect}");
     }
 
-    // What is shown on a page of the demo is not said in its log; its mails are on the terminal and in the folder, too.
+    // Secrets that the demo pages show are not logged. The mails are also printed and filed in the folder.
     let logged = deployment.logged();
     assert!(!logged.contains("@example.com") && !logged.contains(NEW) && !logged.contains(&old), "{logged}");
-    assert!(!logged.contains("can read the demo"), "a loopback address is nobody else's: {logged}");
+    assert!(
+        !logged.contains("can read the demo"),
+        "a loopback address cannot be reached by others: {logged}"
+    );
     assert!(deployment.printed().matches("Subject: ").count() >= mails);
     assert!(folder.path().join("mail").read_dir().unwrap().count() >= mails);
 }
 
 #[test]
-fn a_demo_takes_no_database_that_is_in_use_and_warns_who_lets_others_in() {
+fn a_demo_rejects_an_existing_database_and_warns_on_a_public_address() {
     let (mut deployment, folder) = demo();
     deployment.set("POLYRESET_DATABASE_URL", &format!("sqlite://{}", deployment.database().display()));
     deployment.set("POLYRESET_MAIL_URL", &format!("file://{}", folder.path().join("mail").display()));
@@ -125,7 +129,7 @@ fn a_demo_takes_no_database_that_is_in_use_and_warns_who_lets_others_in() {
     }
     assert_eq!(send_form(address, "/ask", "", "dialect=strapi&email=real%40example.org").status, 400);
     drop(server);
-    // The file is there now, with whoever is in it.
+    // The database exists now, so a second demo must not use it.
     let refused = deployment.run(&["serve", "--demo"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("is there already"), "{said}");
@@ -137,7 +141,7 @@ fn a_demo_takes_no_database_that_is_in_use_and_warns_who_lets_others_in() {
 }
 
 #[test]
-fn where_nothing_can_be_filed_the_mailbox_has_the_mail_all_the_same() {
+fn the_mailbox_shows_mails_that_cannot_be_filed() {
     let (deployment, folder) = demo();
     std::fs::write(folder.path().join("mail"), "").unwrap();
     let server = deployment.start_demo().unwrap();
@@ -147,7 +151,7 @@ fn where_nothing_can_be_filed_the_mailbox_has_the_mail_all_the_same() {
 }
 
 #[test]
-fn without_a_demo_there_is_neither_start_page_nor_mailbox_and_no_document_tells_of_them() {
+fn without_a_demo_its_pages_are_neither_served_nor_documented() {
     let (deployment, _folder) = super::deployment();
     let server = deployment.start().unwrap();
     for path in ["/", "/mailbox", "/mail?id=1", "/ask", "/sign-in"] {

@@ -1,4 +1,4 @@
-//! How the process ends: what is in flight is finished, and who asks twice is obeyed at once.
+//! Graceful shutdown: requests and mails in flight are completed, and a second signal ends the process at once.
 
 use std::{
     io::{Read, Write},
@@ -16,13 +16,13 @@ use tempfile::TempDir;
 
 use super::{deployment, reset_mail};
 
-/// Longest time that the process states for its end.
+/// Documented limit of the shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
-/// What a busy machine adds to a time.
+/// Extra time that a busy machine may need.
 const SLACK: Duration = Duration::from_secs(4);
 
-/// A running server with a hash of a tenth of a second and a slow mail server, and a reset that it will accept.
-struct Slow {
+/// A running server with a slow hash (0.1 s) and a slow mail server, and the body of a valid reset.
+struct SlowServer {
     deployment: Deployment,
     _folder: TempDir,
     server: Server,
@@ -30,13 +30,13 @@ struct Slow {
     reset: String,
 }
 
-fn slow(pause: Duration) -> Slow {
+fn slow_server(pause: Duration) -> SlowServer {
     let (mut deployment, folder) = deployment();
     for email in ["user@example.com", "other@example.com"] {
         deployment.add_user(email, "the old password").unwrap();
     }
     let server = deployment.start().unwrap();
-    ask(&server, "user@example.com");
+    request(&server, "user@example.com");
     let code = reset_mail(&deployment, "user@example.com").code().unwrap().to_owned();
     assert!(server.terminate().unwrap().success());
     let sink = Sink::start(pause, |_, _| None).unwrap();
@@ -45,16 +45,16 @@ fn slow(pause: Duration) -> Slow {
     deployment.set("POLYRESET_PASSWORD__ARGON2_T", "16");
     let server = deployment.start().unwrap();
     let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
-    Slow { deployment, _folder: folder, server, sink, reset }
+    SlowServer { deployment, _folder: folder, server, sink, reset }
 }
 
-fn ask(server: &Server, email: &str) {
+fn request(server: &Server, email: &str) {
     let body = format!(r#"{{"email":"{email}"}}"#);
     let answer = post(server.address, "/v1/auth/password-reset/trigger", &body).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-/// Sends the last byte and reads the answer.
+/// Sends the last byte of the request and reads the response.
 fn finish_reset(mut in_flight: TcpStream) -> String {
     let mut answer = String::new();
     in_flight.write_all(b"}").unwrap();
@@ -62,8 +62,8 @@ fn finish_reset(mut in_flight: TcpStream) -> String {
     answer
 }
 
-impl Slow {
-    /// Sends the reset but for its last byte: a request in flight for as long as the test likes.
+impl SlowServer {
+    /// Sends the reset without its last byte, so that the request stays in flight.
     fn begin_reset(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.server.address).unwrap();
         stream.set_read_timeout(Some(super::TIMEOUT)).unwrap();
@@ -77,46 +77,46 @@ impl Slow {
         stream
     }
 
-    /// Returns when nobody can connect any more.
-    fn closed(&self) {
-        let begun = Instant::now();
+    /// Waits until the server accepts no more connections.
+    fn wait_until_closed(&self) {
+        let started = Instant::now();
         while TcpStream::connect(self.server.address).is_ok() {
-            assert!(begun.elapsed() < super::TIMEOUT, "it still accepts");
+            assert!(started.elapsed() < super::TIMEOUT, "the server still accepts connections");
             thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// Returns when the process has understood its first signal.
-    fn draining(&self) {
-        let begun = Instant::now();
-        // The first server of this deployment drained, too.
+    /// Waits until the server has logged that it is draining.
+    fn wait_until_draining(&self) {
+        let started = Instant::now();
+        // The first server of this deployment has logged it, too.
         while self.deployment.logged().matches("draining").count() < 2 {
-            assert!(begun.elapsed() < super::TIMEOUT, "{}", self.deployment.logged());
+            assert!(started.elapsed() < super::TIMEOUT, "{}", self.deployment.logged());
             thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
 #[test]
-fn a_signal_lets_the_request_in_flight_and_the_worker_finish() {
+fn a_signal_lets_requests_and_mails_in_flight_finish() {
     thread::scope(|scope| {
         for signal in ["TERM", "INT"] {
             scope.spawn(move || {
-                let slow = slow(Duration::from_secs(1));
-                ask(&slow.server, "other@example.com");
-                slow.sink.wait_for("MAIL", 1);
-                let in_flight = slow.begin_reset();
-                let asked_to_end = Instant::now();
-                slow.server.signal(signal).unwrap();
-                slow.closed();
-                assert_eq!(slow.sink.count("."), 0, "no mail is in flight");
+                let slow_server = slow_server(Duration::from_secs(1));
+                request(&slow_server.server, "other@example.com");
+                slow_server.sink.wait_for("MAIL", 1);
+                let in_flight = slow_server.begin_reset();
+                let signaled_at = Instant::now();
+                slow_server.server.signal(signal).unwrap();
+                slow_server.wait_until_closed();
+                assert_eq!(slow_server.sink.count("."), 0, "no mail is in flight");
                 let answer = finish_reset(in_flight);
                 assert!(answer.starts_with("HTTP/1.1 200 "), "{signal}: {answer}");
-                let status = slow.server.wait().unwrap();
+                let status = slow_server.server.wait().unwrap();
                 assert!(status.success(), "{signal}: {status}");
-                assert!(asked_to_end.elapsed() < DRAIN + SLACK);
-                assert!(slow.sink.count(".") > 0, "{signal}: the mail in flight was cut off");
-                assert!(slow.deployment.accepts("user@example.com", "New Password 1!").unwrap());
+                assert!(signaled_at.elapsed() < DRAIN + SLACK);
+                assert!(slow_server.sink.count(".") > 0, "{signal}: the mail in flight was cut off");
+                assert!(slow_server.deployment.accepts("user@example.com", "New Password 1!").unwrap());
             });
         }
     });
@@ -127,15 +127,15 @@ fn a_second_signal_ends_the_process_at_once() {
     thread::scope(|scope| {
         for (first, second, code) in [("TERM", "TERM", 143), ("INT", "INT", 130), ("TERM", "INT", 130)] {
             scope.spawn(move || {
-                let slow = slow(Duration::from_secs(5));
-                ask(&slow.server, "other@example.com");
-                slow.sink.wait_for("EHLO", 1);
-                slow.server.signal(first).unwrap();
-                slow.draining();
-                let begun = Instant::now();
-                slow.server.signal(second).unwrap();
-                assert_eq!(slow.server.wait().unwrap().code(), Some(code), "{first}, {second}");
-                assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+                let slow_server = slow_server(Duration::from_secs(5));
+                request(&slow_server.server, "other@example.com");
+                slow_server.sink.wait_for("EHLO", 1);
+                slow_server.server.signal(first).unwrap();
+                slow_server.wait_until_draining();
+                let started = Instant::now();
+                slow_server.server.signal(second).unwrap();
+                assert_eq!(slow_server.server.wait().unwrap().code(), Some(code), "{first}, {second}");
+                assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
             });
         }
     });
@@ -143,38 +143,38 @@ fn a_second_signal_ends_the_process_at_once() {
 
 #[test]
 fn readiness_turns_503_while_requests_are_still_answered() {
-    let slow = slow(Duration::ZERO);
-    assert_eq!(get(slow.server.address, "/readyz").unwrap().status, 200);
-    let mut kept = Connection::open(slow.server.address).unwrap();
-    assert_eq!(kept.get("/healthz").unwrap().status, 200);
-    let in_flight = slow.begin_reset();
-    slow.server.signal("TERM").unwrap();
-    let mut ready = get(slow.server.address, "/readyz").unwrap();
+    let slow_server = slow_server(Duration::ZERO);
+    assert_eq!(get(slow_server.server.address, "/readyz").unwrap().status, 200);
+    let mut keep_alive = Connection::open(slow_server.server.address).unwrap();
+    assert_eq!(keep_alive.get("/healthz").unwrap().status, 200);
+    let in_flight = slow_server.begin_reset();
+    slow_server.server.signal("TERM").unwrap();
+    let mut ready = get(slow_server.server.address, "/readyz").unwrap();
     while ready.status == 200 {
-        ready =
-            get(slow.server.address, "/readyz").expect("nobody was told before the server stopped accepting");
+        ready = get(slow_server.server.address, "/readyz")
+            .expect("the server stopped accepting before `/readyz` reported 503");
     }
     assert_eq!(ready.status, 503, "{}", ready.body);
-    assert_eq!(kept.get("/healthz").unwrap().status, 200, "alive, though not ready");
+    assert_eq!(keep_alive.get("/healthz").unwrap().status, 200, "alive, though not ready");
     assert!(finish_reset(in_flight).starts_with("HTTP/1.1 200 "));
-    assert!(slow.server.wait().unwrap().success());
+    assert!(slow_server.server.wait().unwrap().success());
 }
 
 #[test]
-fn connections_without_a_request_do_not_hold_up_the_end() {
+fn idle_connections_do_not_delay_shutdown() {
     let (deployment, _folder) = deployment();
     let server = deployment.start().unwrap();
     let silent = TcpStream::connect(server.address).unwrap();
-    let mut kept = Connection::open(server.address).unwrap();
-    assert_eq!(kept.get("/healthz").unwrap().status, 200);
-    let begun = Instant::now();
+    let mut keep_alive = Connection::open(server.address).unwrap();
+    assert_eq!(keep_alive.get("/healthz").unwrap().status, 200);
+    let started = Instant::now();
     assert!(server.terminate().unwrap().success());
-    assert!(begun.elapsed() < DRAIN / 2, "{:?}", begun.elapsed());
-    drop((silent, kept));
+    assert!(started.elapsed() < DRAIN / 2, "{:?}", started.elapsed());
+    drop((silent, keep_alive));
 }
 
 #[test]
-fn a_client_that_stalls_holds_up_the_end_for_no_longer_than_stated() {
+fn a_stalled_client_delays_shutdown_no_longer_than_documented() {
     let (deployment, _folder) = deployment();
     let server = deployment.start().unwrap();
     let mut head = TcpStream::connect(server.address).unwrap();
@@ -183,8 +183,8 @@ fn a_client_that_stalls_holds_up_the_end_for_no_longer_than_stated() {
     let half = b"POST /auth/forgot-password HTTP/1.1\r\nhost: x\r\ncontent-length: 40\r\n\r\n{";
     body.write_all(half).unwrap();
     assert_eq!(get(server.address, "/healthz").unwrap().status, 200);
-    let begun = Instant::now();
+    let started = Instant::now();
     assert!(server.terminate().unwrap().success());
-    assert!(begun.elapsed() < DRAIN + SLACK, "{:?}", begun.elapsed());
+    assert!(started.elapsed() < DRAIN + SLACK, "{:?}", started.elapsed());
     drop((head, body));
 }

@@ -1,7 +1,7 @@
-//! Whether known addresses can be told from unknown ones, as the command `verify-enumeration` finds it.
+//! The command `verify-enumeration`, which measures whether known addresses can be distinguished from unknown ones.
 //!
-//! The bytes are compared exactly; the threshold of the times is as wide as a busy machine needs, with all other tests beside
-//! these. What 100 µs show is in docs/ENUMERATION.md.
+//! Bytes are compared exactly. The threshold for response times is high, because all other tests run at the same time.
+//! docs/enumeration.md shows results with a threshold of 100 µs.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -18,10 +18,10 @@ use super::{deployment, limited};
 
 const KNOWN: [&str; 4] =
     ["alice@example.com", "robert@example.com", "charlie@example.com", "danielle@example.com"];
-/// How long the planted server sleeps over those.
+/// Extra delay of the leaky server for known addresses.
 const LEAK: Duration = Duration::from_millis(100);
 
-/// A deployment without limits, with the known accounts.
+/// Returns a deployment without limits that has the known accounts.
 fn unlimited() -> (Deployment, TempDir) {
     let (mut deployment, folder) = deployment();
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
@@ -39,8 +39,8 @@ fn verify(deployment: &Deployment, url: &str, more: &[&str]) -> Output {
     deployment.run(&arguments, "").unwrap()
 }
 
-/// Measures again where a busy machine has shown nothing.
-fn measured(deployment: &Deployment, url: &str, more: &[&str]) -> (Option<i32>, String) {
+/// Runs the command, up to three times while the result is inconclusive on a busy machine.
+fn verify_conclusively(deployment: &Deployment, url: &str, more: &[&str]) -> (Option<i32>, String) {
     let mut output = verify(deployment, url, more);
     for _ in 0..2 {
         if output.status.code() == Some(2) {
@@ -52,21 +52,21 @@ fn measured(deployment: &Deployment, url: &str, more: &[&str]) -> (Option<i32>, 
 }
 
 #[test]
-fn no_dialect_lets_a_stranger_tell_known_addresses_from_unknown_ones() {
+fn known_and_unknown_addresses_are_equivalent_in_every_dialect() {
     let (mut deployment, folder) = unlimited();
     deployment.set("POLYRESET_PX0__DISCLOSE_UNKNOWN", "false");
     let server = deployment.start().unwrap();
     let url = format!("http://{}", server.address);
     let samples = folder.path().join("samples.csv");
     let (code, report) =
-        measured(&deployment, &url, &["--pairs", "120", "--samples", samples.to_str().unwrap()]);
+        verify_conclusively(&deployment, &url, &["--pairs", "120", "--samples", samples.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{report}");
     assert!(report.contains("**Equivalent") && !report.contains("MISSED"), "{report}");
     for dialect in ["px0", "worthai", "strapi", "insforge"] {
         assert!(report.contains(&format!("\n## {dialect}, ")), "{report}");
     }
     let samples = std::fs::read_to_string(samples).unwrap();
-    // Six questions, three times each.
+    // Six probes with three times each, for 240 requests.
     assert_eq!(samples.lines().count(), 1 + 6 * 3 * 240);
     for known in KNOWN {
         assert!(!report.contains(known) && !samples.contains(known));
@@ -74,16 +74,16 @@ fn no_dialect_lets_a_stranger_tell_known_addresses_from_unknown_ones() {
 }
 
 #[test]
-fn px0s_contracted_404_is_called_what_it_is() {
+fn px0s_404_is_reported_as_declared_by_contract() {
     let (deployment, folder) = unlimited();
     let server = deployment.start().unwrap();
     let url = format!("http://{}", server.address);
-    let (code, report) = measured(&deployment, &url, &["--dialect", "px0"]);
+    let (code, report) = verify_conclusively(&deployment, &url, &["--dialect", "px0"]);
     assert_eq!(code, Some(1), "{report}");
     assert!(report.contains("Declared by contract") && report.contains("px0's answers confirm"), "{report}");
     let file = folder.path().join("report.json");
     let more = ["--dialect", "px0", "--allow-declared", "--json", "--report", file.to_str().unwrap()];
-    let (code, summary) = measured(&deployment, &url, &more);
+    let (code, summary) = verify_conclusively(&deployment, &url, &more);
     assert_eq!(code, Some(0), "{summary}");
     let json = std::fs::read_to_string(file).unwrap();
     assert!(json.contains(r#""verdict": "declared""#) && summary.contains("declared"), "{json}\n{summary}");
@@ -93,7 +93,7 @@ fn px0s_contracted_404_is_called_what_it_is() {
 }
 
 #[test]
-fn a_server_that_limits_is_not_measured_and_the_way_out_is_named() {
+fn a_rate_limited_server_is_not_measured_and_the_setting_is_named() {
     let (deployment, _folder) = limited();
     let server = deployment.start().unwrap();
     let output = verify(&deployment, &format!("http://{}", server.address), &["--dialect", "strapi"]);
@@ -102,20 +102,21 @@ fn a_server_that_limits_is_not_measured_and_the_way_out_is_named() {
 }
 
 #[test]
-fn a_server_that_leaks_by_time_alone_is_found_out() {
+fn a_timing_leak_is_detected() {
     let (deployment, _folder) = deployment();
-    let (code, report) = measured(&deployment, &leaky(), &["--dialect", "worthai", "--pairs", "100"]);
+    let (code, report) =
+        verify_conclusively(&deployment, &leaky(), &["--dialect", "worthai", "--pairs", "100"]);
     assert_eq!(code, Some(1), "{report}");
     assert!(report.contains("**Different") && report.contains("no difference."), "{report}");
 }
 
-/// A server that answers every address with the same bytes, and the known ones late; its URL.
+/// Starts a server that sends the same response to every address, but later to known ones. Returns its URL.
 fn leaky() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            // The client hangs up in the end.
+            // The client closes the connection at the end.
             let _ = leak(&stream);
         }
     });

@@ -1,4 +1,4 @@
-//! Stories that need the real process: real hashes, a real broken database, a real scanner.
+//! Flows that need the real process: a link scanner, and a locked database.
 
 use std::{path::Path, thread};
 
@@ -8,7 +8,7 @@ use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use super::{deployment, reset_mail};
 
 #[test]
-fn a_link_scanner_opens_the_link_as_often_as_it_likes_and_then_one_post_works() {
+fn a_link_opened_forty_times_by_a_scanner_still_resets_the_password() {
     let (mut deployment, _folder) = deployment();
     deployment.set("POLYRESET_INSFORGE__METHOD", "link");
     deployment.set("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
@@ -38,24 +38,24 @@ fn a_link_scanner_opens_the_link_as_often_as_it_likes_and_then_one_post_works() 
 }
 
 #[test]
-fn a_broken_database_gets_each_dialects_own_500_and_nothing_is_half_done() {
+fn a_locked_database_returns_each_dialects_500_and_spends_no_code() {
     let (deployment, folder) = deployment();
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
     post(server.address, "/v1/auth/password-reset/trigger", r#"{"email":"user@example.com"}"#).unwrap();
     let code = reset_mail(&deployment, "user@example.com").code().unwrap().to_owned();
-    // Another program takes the database for itself, and keeps it for longer than anybody waits.
+    // Another program locks the database for longer than the lock timeout.
     let lock = lock_database(&folder.path().join("reset.db"));
-    let ask = r#"{"email":"user@example.com"}"#;
+    let request = r#"{"email":"user@example.com"}"#;
     let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
     let expected = [
-        ("/v1/auth/password-reset/trigger", ask, r#"{"error":"internal error"}"#),
+        ("/v1/auth/password-reset/trigger", request, r#"{"error":"internal error"}"#),
         ("/v1/auth/password-reset/reset", reset.as_str(), r#"{"error":"internal error"}"#),
-        ("/auth/api/v1/forgot-password", ask, r#""status":"error""#),
-        ("/auth/forgot-password", ask, r#""code":500"#),
-        ("/api/auth/email/send-reset-password", ask, r#""statusCode":500"#),
+        ("/auth/api/v1/forgot-password", request, r#""status":"error""#),
+        ("/auth/forgot-password", request, r#""code":500"#),
+        ("/api/auth/email/send-reset-password", request, r#""statusCode":500"#),
     ];
-    // At once, so that they wait for the lock together.
+    // In parallel, so that all wait for the lock at the same time.
     thread::scope(|scope| {
         for (path, body, text) in expected {
             let address = server.address;
@@ -71,7 +71,7 @@ fn a_broken_database_gets_each_dialects_own_500_and_nothing_is_half_done() {
     assert_eq!(answer.status, 200, "the code was not spent: {}", answer.body);
 }
 
-/// Holds the database for itself until dropped, as another program would.
+/// An exclusive lock on the database, held until dropped.
 struct Lock(SqliteConnection);
 
 fn lock_database(path: &Path) -> Lock {

@@ -1,4 +1,4 @@
-//! Every way to store a password, through the commands and through a reset.
+//! Every password hash format, written and verified by the commands and by a reset.
 
 use conformance::http::post;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text};
@@ -12,7 +12,7 @@ struct Row {
 }
 
 #[test]
-fn every_hash_is_written_in_its_form_verified_and_written_anew_by_a_reset() {
+fn every_hash_format_is_written_verified_and_kept_by_a_reset() {
     for (settings, prefix) in [
         (&[("HASH", "argon2id")][..], "$argon2id$v=19$m=64,t=1,p=1$"),
         (&[("HASH", "bcrypt"), ("BCRYPT_COST", "4")], "$2b$04$"),
@@ -36,10 +36,10 @@ fn every_hash_is_written_in_its_form_verified_and_written_anew_by_a_reset() {
         assert!(!deployment.accepts("ann@example.com", "wrong horse").unwrap());
 
         let server = deployment.start().unwrap();
-        let ask = r#"{"email":"ann@example.com"}"#;
-        assert_eq!(post(server.address, "/v1/auth/password-reset/trigger", ask).unwrap().status, 200);
+        let request = r#"{"email":"ann@example.com"}"#;
+        assert_eq!(post(server.address, "/v1/auth/password-reset/trigger", request).unwrap().status, 200);
         let code = reset_mail(&deployment, "ann@example.com").code().unwrap().to_owned();
-        // 72 bytes: the most that bcrypt reads, and one more.
+        // 72 bytes, the maximum that bcrypt reads. One more is rejected.
         let longest = format!("New Password 1!{}", "a".repeat(57));
         let reset = |password: &str| {
             let body = format!(r#"{{"code":"{code}","new_password":"{password}"}}"#);
@@ -52,7 +52,7 @@ fn every_hash_is_written_in_its_form_verified_and_written_anew_by_a_reset() {
         }
         let nul = reset("New Password 1!\\u0000");
         assert!(nul.status == 400 && nul.body.contains("NUL"), "{}", nul.body);
-        assert_eq!(reset(&longest).status, 200, "a refused password costs nothing");
+        assert_eq!(reset(&longest).status, 200, "a rejected password does not spend the code");
         let second = stored();
         assert!(second.starts_with(prefix) && second != first, "{second}");
         assert!(deployment.accepts("ann@example.com", &longest).unwrap());
@@ -61,11 +61,11 @@ fn every_hash_is_written_in_its_form_verified_and_written_anew_by_a_reset() {
 }
 
 #[test]
-fn a_hash_that_another_program_wrote_is_verified_whatever_is_set() {
+fn a_foreign_hash_is_verified_regardless_of_the_settings() {
     let (deployment, _folder) = deployment();
     deployment.add_user("ann@example.com", "the first").unwrap();
     let mut database = SqliteConnection::establish(deployment.database().to_str().unwrap()).unwrap();
-    // The vectors of reset-core's tests.
+    // Vectors from reset-core's tests.
     for stored in [
         "$2a$04$o6b1SkXAsv1PODGa/WR9hOq05CKVBJVlglyEg8Zun2wYjlRjqQ8C.",
         "pbkdf2_sha256$1000$seasalt$LZKTtonyi6Mwg4S1T6mjYRsfh6B2cJTDIFNojUXEHrQ=",
@@ -85,5 +85,5 @@ fn a_hash_that_another_program_wrote_is_verified_whatever_is_set() {
     let output = deployment.run(&["user", "verify", "ann@example.com", "--password-stdin"], "x").unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("in no form that is understood") && !said.contains("canary"), "{said}");
+    assert!(said.contains("has an unknown format") && !said.contains("canary"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! The command `healthcheck`, as a container's runtime runs it.
+//! The command `healthcheck`, as a container runtime runs it.
 
 use std::{
     io::{Read, Write},
@@ -18,7 +18,7 @@ fn check(deployment: &Deployment) -> (Output, String) {
     (output, said)
 }
 
-fn refused(deployment: &Deployment, expected: &str) {
+fn assert_unhealthy(deployment: &Deployment, expected: &str) {
     let (output, said) = check(deployment);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
@@ -26,24 +26,24 @@ fn refused(deployment: &Deployment, expected: &str) {
 }
 
 #[test]
-fn a_running_server_is_healthy_wherever_it_listens_and_an_ended_one_is_not() {
-    for every in ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"] {
+fn a_running_server_is_healthy_on_any_address_and_a_stopped_one_is_not() {
+    for host in ["127.0.0.1", "0.0.0.0", "[::1]", "[::]"] {
         let (mut deployment, _folder) = deployment();
-        deployment.set("POLYRESET_LISTEN", &format!("{every}:0"));
+        deployment.set("POLYRESET_LISTEN", &format!("{host}:0"));
         let server = deployment.start().unwrap();
-        deployment.set("POLYRESET_LISTEN", &format!("{every}:{}", server.address.port()));
+        deployment.set("POLYRESET_LISTEN", &format!("{host}:{}", server.address.port()));
         let (output, said) = check(&deployment);
-        assert!(output.status.success() && said.is_empty() && output.stdout.is_empty(), "{every}: {said}");
+        assert!(output.status.success() && said.is_empty() && output.stdout.is_empty(), "{host}: {said}");
         server.kill();
-        refused(&deployment, "no healthy server at ");
+        assert_unhealthy(&deployment, "no healthy server at ");
     }
 }
 
 #[test]
-fn a_unix_socket_is_asked_as_well() {
+fn healthcheck_works_over_a_unix_socket() {
     let (mut deployment, folder) = deployment();
     deployment.set("POLYRESET_LISTEN", &format!("unix:{}", folder.path().join("reset.sock").display()));
-    refused(&deployment, "no healthy server at unix:");
+    assert_unhealthy(&deployment, "no healthy server at unix:");
     let server = deployment.start_on_socket().unwrap();
     let (output, said) = check(&deployment);
     assert!(output.status.success(), "{said}");
@@ -51,13 +51,13 @@ fn a_unix_socket_is_asked_as_well() {
 }
 
 #[test]
-fn a_port_that_nobody_named_cannot_be_asked() {
+fn healthcheck_needs_a_fixed_port() {
     let (deployment, _folder) = deployment();
-    refused(&deployment, "name a port");
+    assert_unhealthy(&deployment, "name a port");
 }
 
 #[test]
-fn whatever_else_answers_or_says_nothing_is_not_healthy() {
+fn an_unready_foreign_or_silent_server_is_not_healthy() {
     for (answer, expected) in [
         (Some("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"), "/readyz answered 503"),
         (Some("220 mail.example.org ESMTP\r\n"), "no HTTP server"),
@@ -73,13 +73,13 @@ fn whatever_else_answers_or_says_nothing_is_not_healthy() {
             assert!(request[..length].starts_with(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1:"));
             match answer {
                 Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
-                // Until the other side has had enough.
+                // Wait until the client gives up.
                 None => drop(stream.read(&mut request)),
             }
         });
-        let begun = Instant::now();
-        refused(&deployment, expected);
-        assert!(begun.elapsed() < super::TIMEOUT.max(Duration::from_secs(2)));
+        let started = Instant::now();
+        assert_unhealthy(&deployment, expected);
+        assert!(started.elapsed() < super::TIMEOUT.max(Duration::from_secs(2)));
         other.join().unwrap();
     }
 }

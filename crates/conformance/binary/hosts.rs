@@ -1,4 +1,4 @@
-//! Whatever host a request says that it is for, the mail is the same (R31).
+//! Mails do not depend on the host that a request names (R31).
 
 use std::{fs, thread, time::Duration};
 
@@ -6,14 +6,14 @@ use conformance::{http::Connection, server::Deployment};
 
 use super::{deployment, reset_mail};
 
-const ASKS: [&str; 4] = [
+const REQUEST_PATHS: [&str; 4] = [
     "/v1/auth/password-reset/trigger",
     "/auth/api/v1/forgot-password",
     "/api/auth/forgot-password",
     "/api/auth/email/send-reset-password",
 ];
 
-/// Heads of requests that name another host, each for the path in the place of `PATH`, and whether they are answered.
+/// Heads of requests that name another host, and whether the server accepts them. `PATH` stands for the path.
 const POISONED: [(&str, bool); 12] = [
     ("POST PATH HTTP/1.1\r\nhost: 127.0.0.1:8080", true),
     ("POST PATH HTTP/1.1\r\nhost: evil.example", true),
@@ -35,8 +35,8 @@ const POISONED: [(&str, bool); 12] = [
     ("POST PATH HTTP/1.1\r\nx-forwarded-host: evil.example", false),
 ];
 
-/// The mail that is in the folder, less what differs from one to the next: id, date, border and secret.
-fn taken(deployment: &Deployment) -> String {
+/// Removes the only mail from the folder and returns it without its varying parts: id, date, boundary and secret.
+fn take_mail(deployment: &Deployment) -> String {
     let mail = reset_mail(deployment, "user@example.com");
     let [file] = fs::read_dir(deployment.mails())
         .unwrap()
@@ -46,21 +46,21 @@ fn taken(deployment: &Deployment) -> String {
         .unwrap();
     let text = fs::read_to_string(file).unwrap().replace("=\r\n", "");
     fs::remove_dir_all(deployment.mails()).unwrap();
-    let border = text.split_once("boundary=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    let boundary = text.split_once("boundary=\"").unwrap().1.split('"').next().unwrap().to_owned();
     let secret = mail.code().or(mail.token()).unwrap();
-    let lines = text.replace(secret, "SECRET").replace(&border, "BORDER");
-    let lasting = lines.lines().filter(|line| !line.starts_with("Message-ID:") && !line.starts_with("Date:"));
-    lasting.collect::<Vec<_>>().join("\n")
+    let lines = text.replace(secret, "SECRET").replace(&boundary, "BORDER");
+    let fixed = lines.lines().filter(|line| !line.starts_with("Message-ID:") && !line.starts_with("Date:"));
+    fixed.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn a_mail_is_the_same_to_the_byte_whatever_host_is_named() {
+fn mails_are_identical_for_any_host_named_in_the_request() {
     let (mut deployment, _folder) = deployment();
     deployment.set("POLYRESET_INSFORGE__METHOD", "link");
     deployment.set("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
-    for path in ASKS {
+    for path in REQUEST_PATHS {
         let target = if path.ends_with("send-reset-password") {
             r#","redirectTo":"https://app.example.com/done""#
         } else {
@@ -68,7 +68,7 @@ fn a_mail_is_the_same_to_the_byte_whatever_host_is_named() {
         };
         let body = format!(r#"{{"email":"user@example.com"{target}}}"#);
         let mut first = None;
-        for (head, answered) in POISONED {
+        for (head, accepted) in POISONED {
             let head = head.replace("PATH", path);
             let rest =
                 format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -76,13 +76,13 @@ fn a_mail_is_the_same_to_the_byte_whatever_host_is_named() {
                 .unwrap()
                 .send(format!("{head}\r\n{rest}").as_bytes())
                 .unwrap();
-            if !answered {
+            if !accepted {
                 assert_eq!(answer.status, 400, "{head}");
                 continue;
             }
             assert!(answer.status < 300, "{head}: {}", answer.status);
             assert!(!format!("{answer:?}").contains("evil"), "{head}: {answer:?}");
-            let mail = taken(&deployment);
+            let mail = take_mail(&deployment);
             assert!(
                 !mail.contains("evil") && !mail.contains("6666") && !mail.contains("ftp"),
                 "{head}: {mail}"
@@ -92,7 +92,7 @@ fn a_mail_is_the_same_to_the_byte_whatever_host_is_named() {
             assert_eq!(mail, *first, "{head}");
         }
     }
-    // What was refused is not mailed either.
+    // Rejected requests have sent no mail either.
     thread::sleep(Duration::from_millis(200));
     assert_eq!(fs::read_dir(deployment.mails()).map_or(0, Iterator::count), 0);
     drop(server);

@@ -1,5 +1,5 @@
-//! Planted canaries: after a whole day's work at the most talkative level, no log line holds a secret or an
-//! address, in any notation (R70), and the database holds no usable secret (R3).
+//! Planted canaries: after resets in all dialects, the log at level `trace` holds no secret or address in any encoding
+//! (R70), and the database holds no usable secret (R3).
 
 use std::{fs, time::Duration};
 
@@ -14,8 +14,8 @@ use super::{deployment, reset_mail};
 const EMAIL: &str = "canary.address@example.com";
 const PASSWORD: &str = "Canary-Password-1!";
 
-/// The text, and how it would look in other notations.
-fn notations(text: &str) -> Vec<String> {
+/// Returns the text in several encodings.
+fn encodings(text: &str) -> Vec<String> {
     let digits = text.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
     let hex: String = digits.map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect();
     let decimal = text.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
@@ -23,12 +23,12 @@ fn notations(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn neither_log_nor_database_holds_what_must_not_be_there() {
+fn logs_and_database_hold_no_secret_or_address() {
     let (mut deployment, _folder) = deployment();
     deployment.set("POLYRESET_LOG", "trace");
     deployment.add_user(EMAIL, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let ask = format!(r#"{{"email":"{EMAIL}"}}"#);
+    let request = format!(r#"{{"email":"{EMAIL}"}}"#);
     let mut secrets = Vec::new();
     for trigger in [
         "/v1/auth/password-reset/trigger",
@@ -36,7 +36,7 @@ fn neither_log_nor_database_holds_what_must_not_be_there() {
         "/auth/forgot-password",
         "/api/auth/email/send-reset-password",
     ] {
-        post(server.address, trigger, &ask).unwrap();
+        post(server.address, trigger, &request).unwrap();
         let mail = reset_mail(&deployment, EMAIL);
         fs::remove_dir_all(deployment.mails()).unwrap();
         secrets.push(mail.code().or(mail.token()).unwrap().to_owned());
@@ -59,7 +59,7 @@ fn neither_log_nor_database_holds_what_must_not_be_there() {
         &format!(r#"{{"code":"{hex}","password":"{PASSWORD}","passwordConfirmation":"{PASSWORD}?"}}"#),
     )
     .unwrap();
-    // The digests of live tickets are in the database now, and no secret is.
+    // The database now holds the digests of live tickets, but no secret.
     let database = [deployment.database(), deployment.database().with_extension("db-wal")]
         .iter()
         .filter_map(|path| fs::read(path).ok())
@@ -73,11 +73,11 @@ fn neither_log_nor_database_holds_what_must_not_be_there() {
     assert!(server.terminate().unwrap().success());
 
     let log = deployment.logged();
-    assert!(log.contains("job mailed"), "the log is not what was looked at");
+    assert!(log.contains("job mailed"), "the log does not cover this run");
     secrets.extend([token, EMAIL.to_owned(), PASSWORD.to_owned()]);
     for secret in secrets.iter().filter(|secret| secret.len() > 6) {
-        for notation in notations(secret) {
-            assert!(!log.to_lowercase().contains(&notation.to_lowercase()), "{notation} in the log");
+        for encoding in encodings(secret) {
+            assert!(!log.to_lowercase().contains(&encoding.to_lowercase()), "{encoding} in the log");
         }
     }
     // A code of six digits may occur by chance within a longer number, but not as a word.
@@ -87,8 +87,8 @@ fn neither_log_nor_database_holds_what_must_not_be_there() {
     }
 }
 
-/// What mail servers say, quoting the address as many do.
-fn indiscreet(command: &str, recipient: &str) -> Option<String> {
+/// Replies as many mail servers do, quoting the address.
+fn reply_with_address(command: &str, recipient: &str) -> Option<String> {
     match (command, recipient.split('@').next()?) {
         (".", "canary.later") => Some(format!("451 4.3.0 <{recipient}> try later, says {recipient}")),
         (".", _) => Some(format!("250 2.0.0 queued for {recipient} as canary")),
@@ -103,9 +103,9 @@ fn indiscreet(command: &str, recipient: &str) -> Option<String> {
 }
 
 #[test]
-fn what_a_mail_server_says_about_an_address_is_not_logged() {
+fn addresses_in_mail_server_replies_are_not_logged() {
     let (mut deployment, _folder) = deployment();
-    let sink = Sink::start(Duration::ZERO, indiscreet).unwrap();
+    let sink = Sink::start(Duration::ZERO, reply_with_address).unwrap();
     deployment.set("POLYRESET_LOG", "trace");
     deployment.set("POLYRESET_MAIL_URL", &sink.url());
     let people = ["canary.unknown", "canary.later", "canary.grey", "canary.fine"];
@@ -114,22 +114,22 @@ fn what_a_mail_server_says_about_an_address_is_not_logged() {
     }
     let server = deployment.start().unwrap();
     for name in people {
-        let ask = format!(r#"{{"email":"{name}@example.com"}}"#);
-        assert_eq!(post(server.address, "/v1/auth/password-reset/trigger", &ask).unwrap().status, 200);
+        let request = format!(r#"{{"email":"{name}@example.com"}}"#);
+        assert_eq!(post(server.address, "/v1/auth/password-reset/trigger", &request).unwrap().status, 200);
         sink.wait_for(&format!("RCPT TO:<{name}@example.com>"), 1);
     }
     sink.wait_for(".", 2);
     assert!(server.terminate().unwrap().success());
     let log = deployment.logged();
     for reply in ["550", "451", "job mailed"] {
-        assert!(log.contains(reply), "{reply} is not told:\n{log}");
+        assert!(log.contains(reply), "{reply} is not logged:\n{log}");
     }
     let line = log.lines().find(|line| line.to_lowercase().contains("canary"));
     assert_eq!(line, None, "an address in the log");
 }
 
-/// The beginning of a log line: when, how bad, where.
-fn is_a_line(line: &str) -> bool {
+/// Returns whether `line` starts with a timestamp and a level.
+fn is_log_line(line: &str) -> bool {
     let (time, rest) = line.split_at_checked(27).unwrap_or_default();
     let level = rest.trim_start().split(' ').next().unwrap_or_default();
     time.ends_with('Z')
@@ -138,7 +138,7 @@ fn is_a_line(line: &str) -> bool {
 }
 
 #[test]
-fn nobody_writes_a_line_of_his_own_into_the_log() {
+fn clients_cannot_inject_log_lines() {
     const HOSTILE: [&str; 7] = [
         "\n{\"level\":\"error\",\"planted\":1}",
         "\r\n2026-01-01T00:00:00.000000Z ERROR planted: planted",
@@ -174,7 +174,7 @@ fn nobody_writes_a_line_of_his_own_into_the_log() {
         let plain: String = hostile.chars().filter(char::is_ascii_graphic).collect();
         let head =
             format!("POST /v1/{plain} HTTP/1.1\r\nhost: test\r\nuser-agent: {plain}\r\nreferer: {plain}");
-        // As it is, a server may well hang up.
+        // The raw bytes are invalid HTTP, so the server may close the connection.
         let raw = format!(
             "POST /v1/auth/x HTTP/1.1\r\nhost: test\r\nuser-agent: {hostile}\r\ncontent-length: 0\r\n\r\n"
         );
@@ -185,7 +185,7 @@ fn nobody_writes_a_line_of_his_own_into_the_log() {
     assert!(server.terminate().unwrap().success());
     let log = deployment.logged();
     for line in log.lines() {
-        assert!(is_a_line(line), "{line:?}");
+        assert!(is_log_line(line), "{line:?}");
         assert!(!line.contains("planted") && !line.contains('\u{1b}'), "{line:?}");
     }
     assert!(log.lines().count() > 5 && log.is_ascii(), "{log}");

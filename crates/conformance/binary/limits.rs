@@ -1,4 +1,4 @@
-//! The limits of a deployment as it comes.
+//! The default limits of a deployment.
 
 use std::{
     fs, thread,
@@ -13,42 +13,42 @@ const TRIGGER: &str = "/v1/auth/password-reset/trigger";
 const RESET: &str = "/v1/auth/password-reset/reset";
 
 #[test]
-fn an_address_is_mailed_once_a_minute_and_a_client_asks_five_times_though_the_process_is_another() {
+fn second_request_within_a_minute_sends_no_mail_even_after_a_restart() {
     let (deployment, _folder) = limited();
     deployment.add_user("ann@example.com", "the old password").unwrap();
-    let ask = r#"{"email":"ann@example.com"}"#;
+    let request = r#"{"email":"ann@example.com"}"#;
     let server = deployment.start().unwrap();
-    assert_eq!(post(server.address, TRIGGER, ask).unwrap().status, 200);
+    assert_eq!(post(server.address, TRIGGER, request).unwrap().status, 200);
     let mail = reset_mail(&deployment, "ann@example.com");
-    // A mail is there before that is recorded; killed in between, the next process would rightly mail it again.
-    let begun = Instant::now();
+    // The mail is filed before its job is recorded as done. If killed in between, the next process would send it again.
+    let started = Instant::now();
     while !deployment.logged().contains("job mailed") {
-        assert!(begun.elapsed() < TIMEOUT, "{}", deployment.logged());
+        assert!(started.elapsed() < TIMEOUT, "{}", deployment.logged());
         thread::sleep(Duration::from_millis(5));
     }
     fs::remove_dir_all(deployment.mails()).unwrap();
-    assert_eq!(post(server.address, "/auth/forgot-password", ask).unwrap().status, 200);
+    assert_eq!(post(server.address, "/auth/forgot-password", request).unwrap().status, 200);
     server.kill();
     let server = deployment.start().unwrap();
     for _ in 0..5 {
-        assert_eq!(post(server.address, TRIGGER, ask).unwrap().status, 200);
+        assert_eq!(post(server.address, TRIGGER, request).unwrap().status, 200);
     }
-    let refused = post(server.address, TRIGGER, ask).unwrap();
+    let refused = post(server.address, TRIGGER, request).unwrap();
     assert_eq!(
         (refused.status, refused.body.as_str()),
         (429, r#"{"error":"too many requests, try again later"}"#)
     );
     assert!(refused.header("retry-after").is_some());
     thread::sleep(Duration::from_millis(300));
-    // The next process has made the folder again.
+    // The next process may have created the folder again.
     let mails = fs::read_dir(deployment.mails()).map_or(0, Iterator::count);
-    assert_eq!(mails, 0, "no second mail");
+    assert_eq!(mails, 0, "no second mail is sent");
     let reset = format!(r#"{{"code":"{}","new_password":"New Password 1!"}}"#, mail.code().unwrap());
-    assert_eq!(post(server.address, RESET, &reset).unwrap().status, 200, "the first code is still good");
+    assert_eq!(post(server.address, RESET, &reset).unwrap().status, 200, "the first code is still valid");
 }
 
 #[test]
-fn wrong_guesses_are_remembered_by_the_next_process() {
+fn wrong_guesses_count_after_a_restart() {
     let (mut deployment, _folder) = limited();
     for limit in ["CLIENT_PX0_WRONG_PER_HOUR", "CLIENT_PX0_WRONG_PER_DAY", "NETWORK_PX0_WRONG_PER_DAY"] {
         deployment.set(&format!("POLYRESET_LIMITS__{limit}"), "100");
@@ -65,12 +65,12 @@ fn wrong_guesses_are_remembered_by_the_next_process() {
     }
     server.kill();
     let server = deployment.start().unwrap();
-    assert_eq!(post(server.address, RESET, &guess(code)).unwrap().status, 400, "frozen");
+    assert_eq!(post(server.address, RESET, &guess(code)).unwrap().status, 400, "short codes are frozen");
     assert!(deployment.accepts("ann@example.com", "the old password").unwrap());
 }
 
 #[test]
-fn the_settings_tell_what_the_limits_come_to() {
+fn config_show_prints_the_bounds_that_follow_from_the_limits() {
     let (deployment, _folder) = limited();
     let shown = deployment.run(&["config", "show"], "").unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! Mails as their readers get them: in their language, in the deployment's words, and by whichever way is open.
+//! Mails: locales, templates of the deployment, and the fallback transport.
 
 use std::fs;
 
@@ -9,33 +9,33 @@ use super::{deployment, reset_mail};
 const CODE: &str = "/v1/auth/password-reset/trigger";
 const LINK: &str = "/auth/api/v1/forgot-password";
 
-fn ask(email: &str) -> String {
+fn request_body(email: &str) -> String {
     format!(r#"{{"email":"{email}"}}"#)
 }
 
 #[test]
-fn a_mail_is_in_its_readers_language_and_in_the_deployments_words_for_the_dialect() {
+fn a_mail_uses_the_accounts_locale_and_the_dialects_template() {
     let (mut deployment, folder) = deployment();
     let templates = folder.path().join("templates");
     fs::create_dir_all(templates.join("px0")).unwrap();
-    let own = "{{ phrases.greeting }}\n\n{{ code }}\n\nThe px0 team\n";
-    fs::write(templates.join("px0/reset-code.txt.j2"), own).unwrap();
+    let template = "{{ phrases.greeting }}\n\n{{ code }}\n\nThe px0 team\n";
+    fs::write(templates.join("px0/reset-code.txt.j2"), template).unwrap();
     deployment.set("POLYRESET_MAIL__TEMPLATES", templates.to_str().unwrap());
     let add = ["user", "add", "ada@example.com", "--password-stdin", "--locale", "de-CH", "--name", "Ada"];
     assert!(deployment.run(&add, "correct horse").unwrap().status.success());
     let server = deployment.start().unwrap();
-    post(server.address, CODE, &ask("ada@example.com")).unwrap();
+    post(server.address, CODE, &request_body("ada@example.com")).unwrap();
     let mail = reset_mail(&deployment, "ada@example.com");
     assert_eq!(mail.subject, "Ihr Code für ein neues Passwort");
     assert!(mail.text.starts_with("Guten Tag Ada,") && mail.text.contains("The px0 team"), "{}", mail.text);
 
     deployment.add_user("bob@example.com", "correct horse").unwrap();
-    post(server.address, LINK, &ask("bob@example.com")).unwrap();
+    post(server.address, LINK, &request_body("bob@example.com")).unwrap();
     assert_eq!(reset_mail(&deployment, "bob@example.com").subject, "Set a new password");
 }
 
 #[test]
-fn a_template_with_a_slip_is_found_by_the_check_and_stops_the_start() {
+fn a_template_error_fails_the_check_and_stops_the_start() {
     let (mut deployment, folder) = deployment();
     let check = |deployment: &conformance::server::Deployment| {
         let checked = deployment.run(&["templates", "check"], "").unwrap();
@@ -56,7 +56,7 @@ fn a_template_with_a_slip_is_found_by_the_check_and_stops_the_start() {
 }
 
 #[test]
-fn a_mail_is_shown_without_being_sent() {
+fn a_mail_is_previewed_without_being_sent() {
     let (deployment, _folder) = deployment();
     let show = ["templates", "preview", "--kind", "password-changed", "--locale", "fr"];
     let shown = String::from_utf8(deployment.run(&show, "").unwrap().stdout).unwrap();
@@ -65,14 +65,14 @@ fn a_mail_is_shown_without_being_sent() {
 }
 
 #[test]
-fn where_the_first_mail_server_is_down_mail_leaves_by_the_second_and_works() {
+fn mail_is_sent_by_the_fallback_while_the_primary_is_down() {
     let (mut deployment, folder) = deployment();
     deployment.set("POLYRESET_MAIL_URL", "smtp://127.0.0.1:9");
     deployment
         .set("POLYRESET_MAIL_FALLBACK_URL", &format!("file://{}", folder.path().join("mail").display()));
     deployment.add_user("ada@example.com", "correct horse").unwrap();
     let server = deployment.start().unwrap();
-    post(server.address, CODE, &ask("ada@example.com")).unwrap();
+    post(server.address, CODE, &request_body("ada@example.com")).unwrap();
     assert!(reset_mail(&deployment, "ada@example.com").code().is_some());
     let ready = get(server.address, "/readyz").unwrap();
     assert!(ready.body.contains(r#""mail":"ok""#), "{}", ready.body);

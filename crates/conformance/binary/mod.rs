@@ -1,7 +1,7 @@
-//! The binary as its operator runs it: a process, a database file, a mail folder, an environment.
+//! The black-box suite of the binary: a process with environment variables, a database file and a mail folder.
 //!
-//! One suite for every server: each `crates/server-*/tests/binary.rs` names its program in `crate::BINARY` and
-//! takes this folder in. Every test has a folder and a free port of its own, so that suites run side by side.
+//! All servers share this suite: each `crates/server-*/tests/binary.rs` sets `crate::BINARY` to its program and
+//! includes this folder. Every test has its own folder and a free port, so that the suites run in parallel.
 
 mod administration;
 mod commands;
@@ -34,11 +34,11 @@ use conformance::{
 };
 use tempfile::TempDir;
 
-/// How long anything may take on a busy machine.
+/// Timeout of any wait, generous for a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// An empty deployment and the folder that it lives in. It has every limit, but those of asking are wide: tests ask
-/// again and again, all from one address.
+/// Returns an empty deployment and its folder. The limits on reset requests are high, because tests send many requests
+/// from one address; all other limits are the defaults.
 fn deployment() -> (Deployment, TempDir) {
     let (mut deployment, folder) = limited();
     deployment.set("POLYRESET_LIMITS__REQUEST_SPACING", "1ms");
@@ -50,13 +50,13 @@ fn deployment() -> (Deployment, TempDir) {
     (deployment, folder)
 }
 
-/// The same within the default limits.
+/// Returns the same deployment with the default limits.
 fn limited() -> (Deployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (Deployment::new(crate::BINARY, folder.path()).watched(), folder)
 }
 
-/// Sends a form of a page of ours, as a browser does.
+/// Posts a form of a hosted page, as a browser does.
 fn send_form(address: SocketAddr, path: &str, cookie: &str, form: &str) -> RawResponse {
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\ncookie: {cookie}\r\nsec-fetch-site: same-origin\r\n\
@@ -66,10 +66,8 @@ fn send_form(address: SocketAddr, path: &str, cookie: &str, form: &str) -> RawRe
     Connection::open(address).unwrap().send(head.as_bytes()).unwrap()
 }
 
-/// Waits for a mail to `to` whose subject is about a reset.
+/// Waits for a mail to `to` that holds a code or a link.
 fn reset_mail(deployment: &Deployment, to: &str) -> ReceivedMail {
-    mails::wait_for(&deployment.mails(), to, TIMEOUT, |letter| {
-        letter.code().is_some() || letter.link().is_some()
-    })
-    .unwrap()
+    mails::wait_for(&deployment.mails(), to, TIMEOUT, |mail| mail.code().is_some() || mail.link().is_some())
+        .unwrap()
 }

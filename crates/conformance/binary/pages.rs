@@ -1,4 +1,4 @@
-//! A person with a browser: asks on a page, opens the mailed link, sets a password and signs in with it.
+//! The hosted pages in a browser: request a reset, open the mailed link and set a password.
 
 use std::{fs, net::SocketAddr};
 
@@ -18,7 +18,7 @@ fn open(address: SocketAddr, target: &str, cookie: &str) -> RawResponse {
 }
 
 #[test]
-fn a_person_asks_opens_the_link_sets_a_password_and_signs_in_with_it() {
+fn a_password_is_reset_through_the_hosted_pages() {
     let (mut deployment, folder) = deployment();
     let logo = folder.path().join("logo.svg");
     fs::write(&logo, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"/>").unwrap();
@@ -26,22 +26,26 @@ fn a_person_asks_opens_the_link_sets_a_password_and_signs_in_with_it() {
     deployment.set("POLYRESET_PAGES__NAME", "Example");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let asked = send_form(server.address, "/forgot", "", "email=user%40example.com");
-    assert_eq!(asked.status, 200, "{}", asked.body);
-    let reference = asked.header("x-reset-reference").unwrap();
-    assert!(asked.body.contains(reference) && asked.body.contains("alt=\"Example\""), "{}", asked.body);
+    let response = send_form(server.address, "/forgot", "", "email=user%40example.com");
+    assert_eq!(response.status, 200, "{}", response.body);
+    let reference = response.header("x-reset-reference").unwrap();
+    assert!(
+        response.body.contains(reference) && response.body.contains("alt=\"Example\""),
+        "{}",
+        response.body
+    );
 
     let mail = reset_mail(&deployment, PERSON);
     let target = mail.link().unwrap().strip_prefix("http://127.0.0.1:8080").unwrap();
     let arrival = open(server.address, target, "");
     let (cookie, rest) = arrival.header("set-cookie").unwrap().split_once("; ").unwrap();
     assert_eq!(rest, "Path=/reset; Max-Age=900; HttpOnly; SameSite=Strict");
-    let (_, onward) = arrival.body.split_once("content=\"0; url=").unwrap();
-    let onward = format!("/{}", onward.split('"').next().unwrap().replace("&#38;", "&"));
-    assert!(!onward.contains(mail.token().unwrap()));
-    let form = open(server.address, &onward, cookie);
+    let (_, next_target) = arrival.body.split_once("content=\"0; url=").unwrap();
+    let next_target = format!("/{}", next_target.split('"').next().unwrap().replace("&#38;", "&"));
+    assert!(!next_target.contains(mail.token().unwrap()));
+    let form = open(server.address, &next_target, cookie);
     assert!(form.status == 200 && form.body.contains("<h1>Neues Passwort festlegen</h1>"), "{}", form.body);
-    let (_, link) = onward.rsplit_once("link=").unwrap();
+    let (_, link) = next_target.rsplit_once("link=").unwrap();
     let set = |password: &str| {
         send_form(server.address, "/reset", cookie, &format!("link={link}&password={password}"))
     };
@@ -57,7 +61,7 @@ fn a_person_asks_opens_the_link_sets_a_password_and_signs_in_with_it() {
 }
 
 #[test]
-fn without_pages_there_are_none_and_a_notice_has_no_link() {
+fn disabled_pages_are_not_served_and_a_notice_has_no_link() {
     let (mut deployment, _folder) = deployment();
     deployment.set("POLYRESET_PAGES__ENABLED", "false");
     for dialect in ["WORTHAI", "STRAPI"] {
@@ -76,7 +80,6 @@ fn without_pages_there_are_none_and_a_notice_has_no_link() {
         conformance::http::post(server.address, "/v1/auth/password-reset/reset", &body).unwrap().status,
         200
     );
-    let notice =
-        mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, |letter| letter.code().is_none()).unwrap();
+    let notice = mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, |mail| mail.code().is_none()).unwrap();
     assert_eq!(notice.link(), None, "{}", notice.text);
 }

@@ -1,4 +1,4 @@
-//! One secret, many passwords, one moment (R5).
+//! Concurrent resets with one secret (R5).
 
 use std::{io::Write, net::TcpStream, thread, time::Duration};
 
@@ -13,23 +13,23 @@ use super::{TIMEOUT, deployment};
 const AT_ONCE: usize = 32;
 
 #[test]
-fn of_32_connections_that_finish_their_resets_together_one_sets_its_password() {
+fn one_of_32_concurrent_resets_sets_its_password() {
     let (mut deployment, _folder) = deployment();
-    // All come from one address, and all are to reach the database.
+    // All connections come from one address, and all must reach the database.
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     let server = deployment.start().unwrap();
     for dialect in DIALECTS {
         let email = format!("{}@example.com", dialect.name);
         deployment.add_user(&email, "the old password").unwrap();
         assert!(post(server.address, dialect.ask, &asked(&email)).unwrap().status < 300);
-        let wanted = |letter: &mails::ReceivedMail| (dialect.secret)(letter).is_some();
+        let wanted = |mail: &mails::ReceivedMail| (dialect.secret)(mail).is_some();
         let mail = mails::wait_for(&deployment.mails(), &email, TIMEOUT, wanted).unwrap();
         let mut secret = (dialect.secret)(&mail).unwrap().to_owned();
         if let Some((path, body)) = dialect.exchange {
             let answer = post(server.address, path, &body(&email, &secret)).unwrap();
             text(&answer.body, "token").unwrap().clone_into(&mut secret);
         }
-        // Each sends all but its last byte, and then all send that.
+        // Each connection sends all but the last byte, and then all send the last byte.
         let password = |number: usize| format!("New Password {number}!");
         let mut waiting: Vec<(Vec<u8>, TcpStream)> = (0..AT_ONCE)
             .map(|number| {
@@ -54,11 +54,11 @@ fn of_32_connections_that_finish_their_resets_together_one_sets_its_password() {
             stream.write_all(last).unwrap();
         }
         let statuses: Vec<u16> = waiting.into_iter().map(|(_, stream)| status(stream)).collect();
-        let won: Vec<usize> = (0..AT_ONCE).filter(|number| statuses[*number] == 200).collect();
-        let [winner] = won.as_slice() else { panic!("{}: {statuses:?}", dialect.name) };
-        // The others were wrong by then, or too many at once.
-        let lost = statuses.iter().filter(|status| [dialect.refused, 503].contains(status)).count();
-        assert_eq!(lost, AT_ONCE - 1, "{}: {statuses:?}", dialect.name);
+        let winners: Vec<usize> = (0..AT_ONCE).filter(|number| statuses[*number] == 200).collect();
+        let [winner] = winners.as_slice() else { panic!("{}: {statuses:?}", dialect.name) };
+        // The others are rejected because the secret is spent, or because too many passwords are being hashed.
+        let rejected = statuses.iter().filter(|status| [dialect.refused, 503].contains(status)).count();
+        assert_eq!(rejected, AT_ONCE - 1, "{}: {statuses:?}", dialect.name);
         assert!(deployment.accepts(&email, &password(*winner)).unwrap(), "{}", dialect.name);
         let other = usize::from(*winner == 0);
         assert!(!deployment.accepts(&email, &password(other)).unwrap(), "{}", dialect.name);
@@ -68,7 +68,7 @@ fn of_32_connections_that_finish_their_resets_together_one_sets_its_password() {
     }
 }
 
-/// The status of the one answer.
+/// Reads the status of the response.
 fn status(mut stream: TcpStream) -> u16 {
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();

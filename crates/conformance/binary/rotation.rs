@@ -1,4 +1,4 @@
-//! Another secret on a deployment that people use: what was mailed before is good after.
+//! Secret rotation on a deployment in use: tickets mailed before stay valid.
 
 use std::{fs, path::Path, thread};
 
@@ -8,15 +8,15 @@ use super::{deployment, reset_mail};
 
 const PASSWORD: &str = "A new passw0rd!";
 
-/// A ticket that is out, as the request that spends it, and its account.
-struct Out {
+/// An issued ticket: its account and the request that spends it.
+struct IssuedTicket {
     email: String,
     path: &'static str,
     body: String,
 }
 
-/// Asks for a ticket of each dialect at `address`, `InsForge`'s twice: one code is exchanged, the other is not.
-fn out(deployment: &Deployment, address: std::net::SocketAddr, round: usize) -> Vec<Out> {
+/// Requests a ticket in each dialect, and two in `InsForge`: one code is exchanged, the other is not.
+fn issue(deployment: &Deployment, address: std::net::SocketAddr, round: usize) -> Vec<IssuedTicket> {
     let dialects = [
         ("px0", "/v1/auth/password-reset/trigger", "/v1/auth/password-reset/reset"),
         ("worthai", "/auth/api/v1/forgot-password", "/auth/api/v1/reset-password"),
@@ -36,10 +36,10 @@ fn out(deployment: &Deployment, address: std::net::SocketAddr, round: usize) -> 
             "strapi" => format!(
                 r#"{{"code":"{secret}","password":"{PASSWORD}","passwordConfirmation":"{PASSWORD}"}}"#
             ),
-            "exchanged" => with_token(&exchanged(address, &email, secret)),
+            "exchanged" => with_token(&exchange(address, &email, secret)),
             _ => format!(r#"{{"email":"{email}","code":"{secret}"}}"#),
         };
-        Out { email, path, body }
+        IssuedTicket { email, path, body }
     };
     dialects.into_iter().map(one).collect()
 }
@@ -47,12 +47,12 @@ fn out(deployment: &Deployment, address: std::net::SocketAddr, round: usize) -> 
 const SEND: &str = "/api/auth/email/send-reset-password";
 const EXCHANGE: &str = "/api/auth/email/exchange-reset-password-token";
 
-fn exchanged(address: std::net::SocketAddr, email: &str, code: &str) -> String {
+fn exchange(address: std::net::SocketAddr, email: &str, code: &str) -> String {
     let answer = post(address, EXCHANGE, &format!(r#"{{"email":"{email}","code":"{code}"}}"#)).unwrap();
     token(&answer.body)
 }
 
-/// The token of an exchange's answer.
+/// Returns the token in the response to an exchange.
 fn token(body: &str) -> String {
     body.split('"').find(|text| text.len() == 64).unwrap().to_owned()
 }
@@ -66,7 +66,7 @@ fn rotate(deployment: &Deployment) {
     assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
 }
 
-fn contents(path: &Path) -> String {
+fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 
@@ -74,22 +74,22 @@ fn contents(path: &Path) -> String {
 fn a_rotation_under_load_fails_no_valid_reset_in_any_dialect() {
     let (deployment, folder) = deployment();
     let server = deployment.start().unwrap();
-    let mut all = out(&deployment, server.address, 0);
+    let mut all = issue(&deployment, server.address, 0);
     let (secret, previous) =
         (folder.path().join("reset.secret"), folder.path().join("reset.secret.previous"));
-    let first = contents(&secret);
+    let first = read(&secret);
     rotate(&deployment);
-    assert_eq!(contents(&previous), first);
-    assert_ne!(contents(&secret), first);
-    // The running process goes on with the old secret.
-    all.extend(out(&deployment, server.address, 1));
+    assert_eq!(read(&previous), first);
+    assert_ne!(read(&secret), first);
+    // The running process still uses the old secret.
+    all.extend(issue(&deployment, server.address, 1));
     server.kill();
     let server = deployment.start().unwrap();
     thread::scope(|scope| {
         let (deployment, address) = (&deployment, server.address);
-        // What is asked for meanwhile is made with the new one.
-        let fresh = scope.spawn(move || out(deployment, address, 2));
-        for Out { email, path, body } in &all {
+        // Tickets requested in the meantime are issued under the new secret.
+        let fresh = scope.spawn(move || issue(deployment, address, 2));
+        for IssuedTicket { email, path, body } in &all {
             scope.spawn(move || {
                 let answer = post(address, path, body).unwrap();
                 assert_eq!(answer.status, 200, "{email}: {}", answer.body);
@@ -100,26 +100,26 @@ fn a_rotation_under_load_fails_no_valid_reset_in_any_dialect() {
                 }
             });
         }
-        for Out { email, path, body } in fresh.join().unwrap() {
+        for IssuedTicket { email, path, body } in fresh.join().unwrap() {
             let answer = post(address, path, &body).unwrap();
             assert_eq!(answer.status, 200, "{email}: {}", answer.body);
         }
     });
-    for Out { email, .. } in &all {
+    for IssuedTicket { email, .. } in &all {
         assert!(deployment.accepts(email, PASSWORD).unwrap(), "{email}");
     }
 }
 
 #[test]
-fn when_the_overlap_is_over_what_is_out_is_like_what_never_was() {
+fn tickets_are_invalid_after_the_previous_secret_is_removed() {
     let (deployment, folder) = deployment();
     let server = deployment.start().unwrap();
-    let all = out(&deployment, server.address, 0);
+    let all = issue(&deployment, server.address, 0);
     rotate(&deployment);
     fs::remove_file(folder.path().join("reset.secret.previous")).unwrap();
     server.kill();
     let server = deployment.start().unwrap();
-    for Out { email, path, body } in &all {
+    for IssuedTicket { email, path, body } in &all {
         let answer = post(server.address, path, body).unwrap();
         let (status, text) = match *path {
             "/v1/auth/password-reset/reset" => (400, "invalid or expired password reset code"),
@@ -133,7 +133,7 @@ fn when_the_overlap_is_over_what_is_out_is_like_what_never_was() {
 }
 
 #[test]
-fn a_secret_that_somebody_set_is_rotated_by_settings() {
+fn a_configured_secret_is_rotated_by_settings() {
     let (mut deployment, _folder) = deployment();
     let [old, new] = ["ab", "cd"].map(|byte| byte.repeat(32));
     deployment.set("POLYRESET_SECRET", &old);
@@ -141,12 +141,12 @@ fn a_secret_that_somebody_set_is_rotated_by_settings() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("POLYRESET_SECRET_PREVIOUS"), "{said}");
     let server = deployment.start().unwrap();
-    let all = out(&deployment, server.address, 0);
+    let all = issue(&deployment, server.address, 0);
     deployment.set("POLYRESET_SECRET", &new);
     deployment.set("POLYRESET_SECRET_PREVIOUS", &old);
     server.kill();
     let server = deployment.start().unwrap();
-    for Out { email, path, body } in &all {
+    for IssuedTicket { email, path, body } in &all {
         assert_eq!(post(server.address, path, body).unwrap().status, 200, "{email}");
     }
     let doctor = deployment.run(&["doctor"], "").unwrap();

@@ -1,4 +1,4 @@
-//! Settings from the environment and from a file, as the process sees them.
+//! Settings from environment variables and from a file.
 
 use std::{fs, thread, time::Duration};
 
@@ -6,7 +6,7 @@ use conformance::http::post;
 
 use super::{deployment, reset_mail};
 
-/// The one sentence on stderr of a command that failed.
+/// Asserts that the command failed with one line on stderr, and returns the line.
 fn sentence(output: &std::process::Output) -> String {
     assert!(!output.status.success());
     let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
@@ -45,25 +45,25 @@ fn a_bad_value_is_named_with_what_is_expected() {
 }
 
 #[test]
-fn a_life_of_one_second_ends_after_one_second() {
+fn a_lifetime_of_one_second_expires_after_one_second() {
     let (mut deployment, _folder) = deployment();
     for name in ["POLYRESET_PX0__CODE_TTL", "POLYRESET_WORTHAI__TOKEN_TTL", "POLYRESET_STRAPI__TOKEN_TTL"] {
         deployment.set(name, "1s");
     }
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let ask = r#"{"email":"user@example.com"}"#;
+    let request = r#"{"email":"user@example.com"}"#;
     let expired = [
         ("/v1/auth/password-reset/trigger", "/v1/auth/password-reset/reset", "invalid or expired"),
         ("/auth/api/v1/forgot-password", "/auth/api/v1/reset-password", "link has expired"),
         ("/auth/forgot-password", "/auth/reset-password", "Incorrect code"),
     ];
     for (trigger, reset, text) in expired {
-        post(server.address, trigger, ask).unwrap();
+        post(server.address, trigger, request).unwrap();
         let mail = reset_mail(&deployment, "user@example.com");
         fs::remove_dir_all(deployment.mails()).unwrap();
         let secret = mail.code().or(mail.token()).unwrap();
-        // Nothing else can stand for this wait: the process has a clock of its own.
+        // The process uses the real clock, so the test has to wait.
         thread::sleep(Duration::from_millis(2_100));
         let password = "New Password 1!";
         let body = match reset {
@@ -84,7 +84,7 @@ fn a_life_of_one_second_ends_after_one_second() {
 }
 
 #[test]
-fn the_effective_settings_are_shown_without_secrets() {
+fn config_show_prints_the_effective_settings_without_secrets() {
     let (mut deployment, _folder) = deployment();
     let canary = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
     deployment.set("POLYRESET_SECRET", canary);

@@ -1,4 +1,4 @@
-//! The webhook: another system hears of a reset from the real process, and hears it again until it listened.
+//! The webhook of the real process, with retries.
 
 use std::{
     io::{Read, Write},
@@ -9,8 +9,8 @@ use conformance::http::post;
 
 use super::{TIMEOUT, deployment, reset_mail};
 
-/// Reads one request of JSON and answers it with `status`.
-fn answer(stream: &mut TcpStream, status: &str) -> String {
+/// Reads one JSON request, responds with `status`, and returns the request.
+fn respond(stream: &mut TcpStream, status: &str) -> String {
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
     while !request.ends_with(b"}}") {
@@ -29,7 +29,7 @@ fn header<'a>(request: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
-fn a_webhook_hears_of_a_reset_until_it_has_listened() {
+fn a_webhook_is_retried_until_it_succeeds() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (mut deployment, _folder) = deployment();
     let url = format!("http://127.0.0.1:{}/hooks/reset", listener.local_addr().unwrap().port());
@@ -42,8 +42,8 @@ fn a_webhook_hears_of_a_reset_until_it_has_listened() {
     let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
     assert_eq!(post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap().status, 200);
 
-    let first = answer(&mut listener.accept().unwrap().0, "503 Service Unavailable");
-    let second = answer(&mut listener.accept().unwrap().0, "204 No Content");
+    let first = respond(&mut listener.accept().unwrap().0, "503 Service Unavailable");
+    let second = respond(&mut listener.accept().unwrap().0, "204 No Content");
     assert!(first.starts_with("POST /hooks/reset HTTP/1.1\r\n"), "{first}");
     assert_eq!(header(&first, "webhook-id"), header(&second, "webhook-id"));
     assert!(header(&second, "webhook-signature").starts_with("v1,"));
@@ -51,5 +51,5 @@ fn a_webhook_hears_of_a_reset_until_it_has_listened() {
     assert_eq!(body(&first), body(&second));
     assert!(body(&first).starts_with(r#"{"type":"password.reset","timestamp":"20"#), "{first}");
     assert!(body(&first).ends_with(r#""data":{"account":"1","dialect":"px0"}}"#), "{first}");
-    assert!(!first.contains("example.com"), "no address leaves");
+    assert!(!first.contains("example.com"), "the event holds no address");
 }

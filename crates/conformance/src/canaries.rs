@@ -1,8 +1,8 @@
-//! Canaries over every suite: what a server was sent, what it answered and what it mailed is remembered, and looked for
-//! in its log when it ends, in every notation (R70).
+//! Canaries in every suite: secrets and addresses from a server's requests, responses and mails are collected, and its
+//! log is searched for them in several encodings when it ends (R70).
 //!
-//! A [`Watch`] belongs to a deployment. It learns by itself: [`crate::http`] tells it what goes over the wire to and from
-//! its servers, [`crate::mails`] and [`crate::sink`] what was mailed, and [`crate::server`] what it was set up with.
+//! A [`Watch`] belongs to a deployment and collects automatically: [`crate::http`] passes it requests and responses,
+//! [`crate::mails`] and [`crate::sink`] mails, and [`crate::server`] settings.
 
 mod encoding;
 mod search;
@@ -15,85 +15,85 @@ use std::{
 
 use crate::{endpoint::Endpoint, http::RawResponse, mails::ReceivedMail};
 
-/// What must not be in a log.
+/// Kind of a text that must not occur in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CanaryKind {
     /// A mail address.
     Address,
-    /// A password of a person's, old or new.
+    /// An old or new password of an account.
     Password,
-    /// A code of six digits that was mailed.
+    /// A mailed six-digit code.
     Code,
-    /// A secret of a reset that cannot be guessed: a long code, a token, a whole link.
+    /// A reset secret that cannot be guessed: a long code, a token or a whole link.
     Token,
-    /// A session token in an answer.
+    /// A session token in a response.
     Session,
     /// A secret of the deployment.
     Setting,
 }
 
-/// Where a watch learns from.
+/// Source of the texts of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
-    /// A server of the deployment's, or the mail server that it hands its mails to.
-    At(Endpoint),
-    /// The folder that it files its mails in.
-    In(PathBuf),
+    /// A server of the deployment, or the mail server that receives its mails.
+    Endpoint(Endpoint),
+    /// The folder that the server files its mails in.
+    Folder(PathBuf),
 }
 
-/// All watches, by where they learn from.
+/// All watches with their sources.
 static WATCHES: Mutex<Vec<(Source, Arc<Watch>)>> = Mutex::new(Vec::new());
 
-/// What is known of one deployment.
+/// The secrets and addresses of one deployment.
 #[derive(Debug, Default)]
 pub struct Watch {
     known: Mutex<BTreeMap<String, CanaryKind>>,
 }
 
 impl Watch {
-    /// Notes `text`, if it can be told from chance: a code by its six digits, everything else by its length.
+    /// Adds `text`, unless it is so short that it may occur in a log by chance. A code must have six digits.
     pub fn note(&self, kind: CanaryKind, text: &str) {
-        let fits = match kind {
+        let is_distinctive = match kind {
             CanaryKind::Code => text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()),
             _ => text.len() >= search::SHORTEST,
         };
-        if fits {
+        if is_distinctive {
             lock(&self.known).insert(text.to_owned(), kind);
         }
     }
 
-    /// Notes what a mail holds.
-    pub fn note_letter(&self, letter: &ReceivedMail) {
-        self.note(CanaryKind::Address, &letter.to);
-        if let Some(code) = letter.code() {
+    /// Adds the address and the secrets of a mail.
+    pub fn note_mail(&self, mail: &ReceivedMail) {
+        self.note(CanaryKind::Address, &mail.to);
+        if let Some(code) = mail.code() {
             self.note(if code.len() == 6 { CanaryKind::Code } else { CanaryKind::Token }, code);
         }
-        for token in letter.link().into_iter().chain(letter.token()) {
+        for token in mail.link().into_iter().chain(mail.token()) {
             self.note(CanaryKind::Token, token);
         }
     }
 
-    /// Learns from the server at `place` until [`forget`] is called.
-    pub fn listen_at(self: &Arc<Self>, place: Endpoint) {
-        lock(&WATCHES).push((Source::At(place), self.clone()));
+    /// Collects from the server at `endpoint` until [`forget`] is called.
+    pub fn watch_endpoint(self: &Arc<Self>, endpoint: Endpoint) {
+        lock(&WATCHES).push((Source::Endpoint(endpoint), self.clone()));
     }
 
-    /// Learns from the mails in `folder`.
-    pub fn listen_in(self: &Arc<Self>, folder: &Path) {
-        lock(&WATCHES).push((Source::In(folder.to_owned()), self.clone()));
+    /// Collects from the mails in `folder`.
+    pub fn watch_folder(self: &Arc<Self>, folder: &Path) {
+        lock(&WATCHES).push((Source::Folder(folder.to_owned()), self.clone()));
     }
 
-    /// Learns nothing any more.
-    pub fn end(self: &Arc<Self>) {
+    /// Stops collecting.
+    pub fn stop(self: &Arc<Self>) {
         lock(&WATCHES).retain(|(_, watch)| !Arc::ptr_eq(watch, self));
     }
 
-    /// Looks for everything known in `log`: what was found, and in which line.
+    /// Searches `log` for all collected texts. Returns one description per match, with line, kind and encoding.
     pub fn found_in(&self, log: &[u8]) -> Vec<String> {
         search::found(&lock(&self.known), log)
     }
 
-    /// How many texts are known of each kind.
+    /// Returns the number of collected texts of `kind`.
     pub fn count(&self, kind: CanaryKind) -> usize {
         lock(&self.known).values().filter(|known| **known == kind).count()
     }
@@ -108,7 +108,7 @@ impl Watch {
     }
 }
 
-/// Fields of bodies, as all four dialects name them, and what they hold.
+/// Names of JSON fields in all four dialects, with the kind of their values.
 const FIELDS: [(&str, CanaryKind); 10] = [
     ("email", CanaryKind::Address),
     ("code", CanaryKind::Token),
@@ -126,19 +126,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn watching(source: &Source) -> Vec<Arc<Watch>> {
+fn watches_of(source: &Source) -> Vec<Arc<Watch>> {
     let all = lock(&WATCHES);
     all.iter().filter(|(known, _)| known == source).map(|(_, watch)| watch.clone()).collect()
 }
 
-/// Nobody learns from `place` any more: another server may listen there next.
-pub fn forget(place: &Endpoint) {
-    lock(&WATCHES).retain(|(source, _)| *source != Source::At(place.clone()));
+/// Stops collecting from `endpoint`, because another server may listen there next.
+pub fn forget(endpoint: &Endpoint) {
+    lock(&WATCHES).retain(|(source, _)| *source != Source::Endpoint(endpoint.clone()));
 }
 
-/// Tells whoever watches `place` of a request to it.
-pub(crate) fn sent(place: &Endpoint, request: &[u8]) {
-    for watch in watching(&Source::At(place.clone())) {
+/// Passes a request to the watches of `endpoint`.
+pub(crate) fn record_request(endpoint: &Endpoint, request: &[u8]) {
+    for watch in watches_of(&Source::Endpoint(endpoint.clone())) {
         let request = String::from_utf8_lossy(request);
         let (head, body) = request.split_once("\r\n\r\n").unwrap_or((&request, ""));
         watch.learn_body(body);
@@ -152,27 +152,27 @@ pub(crate) fn sent(place: &Endpoint, request: &[u8]) {
     }
 }
 
-/// Tells whoever watches `place` of an answer from it.
-pub(crate) fn answered(place: &Endpoint, answer: &RawResponse) {
-    for watch in watching(&Source::At(place.clone())) {
-        watch.learn_body(&answer.body);
-        if let Some(token) = answer.header("location").and_then(|link| link.split("token=").nth(1)) {
+/// Passes a response to the watches of `endpoint`.
+pub(crate) fn record_response(endpoint: &Endpoint, response: &RawResponse) {
+    for watch in watches_of(&Source::Endpoint(endpoint.clone())) {
+        watch.learn_body(&response.body);
+        if let Some(token) = response.header("location").and_then(|link| link.split("token=").nth(1)) {
             watch.note(CanaryKind::Token, token.split('&').next().unwrap_or_default());
         }
     }
 }
 
-/// Tells whoever watches `folder` of a mail in it.
-pub(crate) fn filed(folder: &Path, letter: &ReceivedMail) {
-    for watch in watching(&Source::In(folder.to_owned())) {
-        watch.note_letter(letter);
+/// Passes a mail in `folder` to the watches of the folder.
+pub(crate) fn record_filed_mail(folder: &Path, mail: &ReceivedMail) {
+    for watch in watches_of(&Source::Folder(folder.to_owned())) {
+        watch.note_mail(mail);
     }
 }
 
-/// Tells whoever watches the mail server at `place` of a mail that it was handed.
-pub(crate) fn mailed(place: &Endpoint, letter: &ReceivedMail) {
-    for watch in watching(&Source::At(place.clone())) {
-        watch.note_letter(letter);
+/// Passes a mail to the watches of the mail server at `endpoint`.
+pub(crate) fn record_smtp_mail(endpoint: &Endpoint, mail: &ReceivedMail) {
+    for watch in watches_of(&Source::Endpoint(endpoint.clone())) {
+        watch.note_mail(mail);
     }
 }
 
@@ -191,10 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_planted_is_found_in_every_notation_and_told_by_kind_and_line() {
-        for (planted, kind, notation) in [
-            ("to ann.lee@example.com.", "Address", "as it is"),
-            ("ANN.LEE@EXAMPLE.COM", "Address", "as it is"),
+    fn a_planted_text_is_found_in_every_encoding_with_its_kind_and_line() {
+        for (planted, kind, encoding) in [
+            ("to ann.lee@example.com.", "Address", "plain"),
+            ("ANN.LEE@EXAMPLE.COM", "Address", "plain"),
             ("email=ann.lee%40example.com&", "Address", "percent-encoded"),
             ("616e6e2e6c6565406578616d706c652e636f6d", "Address", "in hexadecimal"),
             (
@@ -203,40 +203,43 @@ mod tests {
                 "as bytes",
             ),
             ("YW5uLmxlZUBleGFtcGxlLmNvbQ==", "Address", "in base64"),
-            // `x:` and `xy:` before it.
+            // Base64 with the prefixes `x:` and `xy:`.
             ("eDphbm4ubGVlQGV4YW1wbGUuY29t", "Address", "in base64"),
             ("eHk6YW5uLmxlZUBleGFtcGxlLmNvbQ", "Address", "in base64"),
-            ("Correct-Horse 1!", "Password", "as it is"),
+            ("Correct-Horse 1!", "Password", "plain"),
             ("Correct-Horse+1%21", "Password", "percent-encoded"),
             ("Correct-Horse%201!", "Password", "percent-encoded"),
-            ("code=012345,", "Code", "as it is"),
-            ("2525C61F24B40A95DD2E6C0F347A6423", "Token", "as it is"),
+            ("code=012345,", "Code", "plain"),
+            ("2525C61F24B40A95DD2E6C0F347A6423", "Token", "plain"),
         ] {
             let log = format!("first line\nsecond {planted}\n");
             let found = watch().found_in(log.as_bytes());
-            assert_eq!(found, [format!("line 2: {kind}, {notation}")], "{planted}");
+            assert_eq!(found, [format!("line 2: {kind}, {encoding}")], "{planted}");
         }
     }
 
     #[test]
-    fn what_merely_looks_like_it_is_not_found() {
+    fn a_similar_text_is_not_found() {
         let log = "7012345 0123456 a012345 short 2525c61f24b40a95 example.com 12345\n";
         assert_eq!(watch().found_in(log.as_bytes()), [] as [&str; 0]);
     }
 
     #[test]
-    fn a_watch_learns_from_requests_answers_and_mails_of_its_own_deployment_alone() {
+    fn a_watch_collects_only_from_its_own_deployment() {
         let (watch, other) = (Arc::new(Watch::default()), Arc::new(Watch::default()));
-        let place = Endpoint::Unix("/a/socket".into());
-        watch.listen_at(place.clone());
-        other.listen_at(Endpoint::Unix("/another/socket".into()));
+        let endpoint = Endpoint::Unix("/a/socket".into());
+        watch.watch_endpoint(endpoint.clone());
+        other.watch_endpoint(Endpoint::Unix("/another/socket".into()));
         let body = r#"{"email":"ann@example.com","new_password":"Correct-Horse","code":"000000"}"#;
-        sent(&place, format!("POST /x?token=0123456789 HTTP/1.1\r\na: b\r\n\r\n{body}").as_bytes());
-        let answer =
+        record_request(
+            &endpoint,
+            format!("POST /x?token=0123456789 HTTP/1.1\r\na: b\r\n\r\n{body}").as_bytes(),
+        );
+        let response =
             RawResponse { status: 200, headers: Vec::new(), body: r#"{"token":"abcdefabcdef"}"#.to_owned() };
-        answered(&place, &answer);
-        forget(&place);
-        sent(&place, b"POST /x?token=9876543210 HTTP/1.1\r\n\r\n");
+        record_response(&endpoint, &response);
+        forget(&endpoint);
+        record_request(&endpoint, b"POST /x?token=9876543210 HTTP/1.1\r\n\r\n");
         let count = |watch: &Watch| {
             [CanaryKind::Address, CanaryKind::Password, CanaryKind::Token].map(|kind| watch.count(kind))
         };

@@ -1,4 +1,4 @@
-//! Recorded cases: a `.http` file holds requests as bytes and the answers that every front-end must give.
+//! Recorded cases: a `.http` file holds requests as bytes and the responses that every server must send.
 //!
 //! ```text
 //! ### a sentence that names the case
@@ -12,10 +12,10 @@
 //! {"ok":true}
 //! ```
 //!
-//! `content-length` is added to a request that has a body and neither it nor `transfer-encoding`. Of the
-//! answer, the status, the listed headers and the body are compared; `<any>` stands for any value of a header.
-//! A recorded body that begins with the line `<in it>` lists lines that the answer's body holds somewhere.
-//! `{{x*100}}` in a request stands for `x` a hundred times, `<CRLF>` in its body for a line's end.
+//! `content-length` is added to a request that has a body and neither that header nor `transfer-encoding`. The status,
+//! the listed headers and the body of the response are compared; `<any>` matches any value of a header. If a recorded
+//! body starts with the line `<in it>`, the response body must contain each of the following lines. In a request,
+//! `{{x*100}}` repeats `x` a hundred times, and `<CRLF>` in the body is a line break.
 
 use std::fmt::Write;
 
@@ -23,39 +23,39 @@ use anyhow::{Context, bail, ensure};
 
 use crate::http::RawResponse;
 
-/// One request and its recorded answer.
+/// A request and its recorded response.
 #[derive(Debug)]
 pub struct Case {
-    /// What is being shown.
+    /// Sentence that names the case.
     pub name: String,
-    /// The request, ready to be sent.
+    /// The bytes of the request.
     pub request: Vec<u8>,
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
 }
 
-/// Headers that every answer of ours carries (interface.md, Answers).
+/// Headers of every response of the service (R35).
 const ALWAYS: [(&str, &str); 3] = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
 ];
 
-/// Reads the cases of one file.
+/// Parses the cases of one file.
 ///
 /// # Errors
-/// When the file does not follow the format.
+/// Fails if the file does not follow the format.
 pub fn parse(text: &str) -> anyhow::Result<Vec<Case>> {
-    text.split("### ").skip(1).map(one).collect()
+    text.split("### ").skip(1).map(parse_case).collect()
 }
 
-fn one(text: &str) -> anyhow::Result<Case> {
+fn parse_case(text: &str) -> anyhow::Result<Case> {
     let (name, rest) = text.split_once('\n').context("a case without a request")?;
-    let case = || format!("case {name:?}");
-    let (request, answer) = rest.split_once("\n--- ").with_context(case)?;
-    let (status, answer) = answer.split_once('\n').with_context(case)?;
-    // An answer without listed headers starts with the empty line.
+    let name_case = || format!("case {name:?}");
+    let (request, answer) = rest.split_once("\n--- ").with_context(name_case)?;
+    let (status, answer) = answer.split_once('\n').with_context(name_case)?;
+    // A response without listed headers starts with the empty line.
     let (headers, body) = match answer.strip_prefix('\n') {
         Some(body) => ("", body),
         None => answer.split_once("\n\n").unwrap_or((answer.trim_end(), "")),
@@ -66,15 +66,15 @@ fn one(text: &str) -> anyhow::Result<Case> {
         .map(|line| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())));
     Ok(Case {
         name: name.to_owned(),
-        request: wire(request).with_context(case)?,
-        status: status.trim().parse().with_context(case)?,
-        headers: headers.collect::<Option<_>>().with_context(case)?,
+        request: request_bytes(request).with_context(name_case)?,
+        status: status.trim().parse().with_context(name_case)?,
+        headers: headers.collect::<Option<_>>().with_context(name_case)?,
         body: body.trim_end_matches('\n').to_owned(),
     })
 }
 
-/// The request as bytes: CRLF in its head, its body as it stands.
-fn wire(text: &str) -> anyhow::Result<Vec<u8>> {
+/// Converts the request to bytes: CRLF in its head, and the body unchanged.
+fn request_bytes(text: &str) -> anyhow::Result<Vec<u8>> {
     let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end_matches('\n'), ""));
     let (head, body) = (expand(head)?, expand(body)?.replace("<CRLF>", "\r\n"));
     let head = head.replace('\n', "\r\n");
@@ -90,19 +90,19 @@ fn wire(text: &str) -> anyhow::Result<Vec<u8>> {
     Ok(format!("{head}\r\n{added}connection: close\r\n\r\n{body}").into_bytes())
 }
 
-/// Writes out `{{x*100}}`.
+/// Expands `{{x*100}}`.
 fn expand(text: &str) -> anyhow::Result<String> {
     let Some((before, rest)) = text.split_once("{{") else { return Ok(text.to_owned()) };
     let (inside, after) = rest.split_once("}}").context("`{{` without `}}`")?;
-    let (what, times) = inside.rsplit_once('*').context("`{{` without `*`")?;
-    Ok(format!("{before}{}{}", what.repeat(times.parse()?), expand(after)?))
+    let (repeated, times) = inside.rsplit_once('*').context("`{{` without `*`")?;
+    Ok(format!("{before}{}{}", repeated.repeat(times.parse()?), expand(after)?))
 }
 
 impl Case {
-    /// Holds `answer` against what was recorded.
+    /// Compares `answer` with the recorded response.
     ///
     /// # Errors
-    /// The first difference.
+    /// Describes the first difference.
     pub fn compare(&self, answer: &RawResponse) -> anyhow::Result<()> {
         ensure!(answer.status == self.status, "{}: {} instead of {}", self.name, answer.status, self.status);
         let always = ALWAYS.map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -1,7 +1,8 @@
-//! Database servers to test on, and what tests do without one.
+//! Database servers for tests.
 //!
-//! `POLYRESET_TEST_POSTGRES` and `POLYRESET_TEST_MARIADB` hold an administrator's URL each; `cargo xtask test` starts
-//! servers and sets them. Without, the tests of that engine are skipped, and say so; with `CI=true` they fail.
+//! `POLYRESET_TEST_POSTGRES` and `POLYRESET_TEST_MARIADB` hold the URL of an administrator; `cargo xtask test` starts
+//! servers and sets both. Without a variable, the tests of that engine print that they are skipped; with `CI=true` they
+//! fail.
 
 use std::{
     io::Write,
@@ -12,7 +13,7 @@ use std::{
     },
 };
 
-/// A kind of server to test on.
+/// A kind of database server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseServer {
     /// PostgreSQL.
@@ -21,10 +22,10 @@ pub enum DatabaseServer {
     Mariadb,
 }
 
-/// Runs statements on the server at a URL.
+/// A function that runs statements on the server at a URL.
 pub type Execute = fn(DatabaseServer, url: &str, statements: &str);
 
-/// An empty database, which is dropped with this.
+/// A database that is created empty, and dropped with this value.
 pub struct Fresh {
     server: DatabaseServer,
     admin: String,
@@ -33,7 +34,7 @@ pub struct Fresh {
 }
 
 impl DatabaseServer {
-    /// The variable that leads to a server of this kind.
+    /// Returns the name of the environment variable with the URL of a server of this kind.
     pub fn variable(self) -> &'static str {
         match self {
             Self::Postgres => "POLYRESET_TEST_POSTGRES",
@@ -41,21 +42,21 @@ impl DatabaseServer {
         }
     }
 
-    /// The administrator's URL. Without one, says so once.
+    /// Returns the administrator's URL. If it is not set, prints that once and returns `None`.
     pub fn admin(self) -> Option<String> {
-        static SAID: [Once; 2] = [const { Once::new() }; 2];
+        static REPORTED: [Once; 2] = [const { Once::new() }; 2];
         let url = variable(self.variable());
         if url.is_none() {
             let reason = format!(
-                "every test on {self:?}, for {} is not set; `cargo xtask test` starts a server",
+                "all tests on {self:?}, because {} is not set; `cargo xtask test` starts a server",
                 self.variable()
             );
-            skipped(&SAID[self as usize], &reason);
+            skipped(&REPORTED[self as usize], &reason);
         }
         url
     }
 
-    /// An empty database; nothing where there is no server. `execute` makes and drops it.
+    /// Creates an empty database; `execute` creates and drops it. Returns `None` without a server.
     pub fn empty(self, execute: Execute) -> Option<Fresh> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let admin = self.admin()?;
@@ -67,24 +68,24 @@ impl DatabaseServer {
 }
 
 impl Fresh {
-    /// The kind of server that it is on.
+    /// Returns the kind of the database server.
     pub fn server(&self) -> DatabaseServer {
         self.server
     }
 
-    /// The administrator's URL of that server.
+    /// Returns the administrator's URL of the server.
     pub fn admin(&self) -> &str {
         &self.admin
     }
 
-    /// Its name.
+    /// Returns the name of the database.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The URL of this database.
+    /// Returns the URL of the database.
     pub fn url(&self) -> String {
-        let (base, _) = self.admin.rsplit_once('/').expect("an address ends with a path");
+        let (base, _) = self.admin.rsplit_once('/').expect("a URL with a path");
         format!("{base}/{}", self.name)
     }
 
@@ -101,19 +102,19 @@ impl Drop for Fresh {
     }
 }
 
-/// Says once, straight to the terminal, what is skipped and why; in CI that is a failure.
+/// Prints once, directly to the terminal, what is skipped and why.
 ///
 /// # Panics
-/// With `CI=true`.
+/// Panics with `CI=true`, where no test may be skipped.
 pub fn skipped(once: &Once, reason: &str) {
-    assert_ne!(variable("CI").as_deref(), Some("true"), "nothing may be skipped here: {reason}");
+    assert_ne!(variable("CI").as_deref(), Some("true"), "no test may be skipped in CI: {reason}");
     once.call_once(|| {
-        // What goes through `eprintln!` is shown of failed tests alone.
+        // The test harness captures `eprintln!` and shows it only for failed tests.
         let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
     });
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests are told by their environment where servers are")]
+#[expect(clippy::disallowed_methods, reason = "the environment tells tests where the servers are")]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

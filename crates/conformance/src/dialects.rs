@@ -1,30 +1,30 @@
-//! The four dialects as their clients speak them: where a reset is asked for and done, and with what bodies.
+//! The four dialects as clients use them: paths and bodies to request and complete a reset.
 
 use crate::mails::ReceivedMail;
 
-/// Makes a body of two texts.
+/// Builds a body from two values.
 pub type Body = fn(&str, &str) -> String;
 
-/// How a dialect says it.
+/// Paths and bodies of one dialect.
 #[derive(Clone, Copy)]
 pub struct ClientDialect {
-    /// Its name in settings.
+    /// Name of the dialect in settings.
     pub name: &'static str,
-    /// Where a reset is asked for.
+    /// Path that requests a reset.
     pub ask: &'static str,
-    /// Where a code is exchanged for a token, and with what: the address and the code.
+    /// Path that exchanges a code for a token, and the body from address and code.
     pub exchange: Option<(&'static str, Body)>,
-    /// Where a password is set.
+    /// Path that sets a password.
     pub reset: &'static str,
-    /// The body that sets a password by a secret.
+    /// Body that sets a password, from secret and password.
     pub body: Body,
-    /// The secret in a mail of this dialect's.
+    /// Extracts the secret from a mail of this dialect.
     pub secret: fn(&ReceivedMail) -> Option<&str>,
-    /// The status of a secret that opens nothing.
+    /// Status of the response to an invalid secret.
     pub refused: u16,
 }
 
-/// All of them, with their default settings.
+/// All dialects with their default settings.
 pub const DIALECTS: [ClientDialect; 4] = [
     ClientDialect {
         name: "px0",
@@ -41,7 +41,7 @@ pub const DIALECTS: [ClientDialect; 4] = [
         exchange: None,
         reset: "/auth/api/v1/reset-password",
         body: |secret, password| format!(r#"{{"reset_token":"{secret}","password":"{password}"}}"#),
-        secret: |letter| letter.link().filter(|link| link.contains("reset_token=")).and(letter.token()),
+        secret: |mail| mail.link().filter(|link| link.contains("reset_token=")).and(mail.token()),
         refused: 400,
     },
     ClientDialect {
@@ -53,7 +53,7 @@ pub const DIALECTS: [ClientDialect; 4] = [
             let twice = format!(r#""password":"{password}","passwordConfirmation":"{password}""#);
             format!(r#"{{"code":"{secret}",{twice}}}"#)
         },
-        secret: |letter| letter.link().filter(|link| link.contains("code=")).and(letter.token()),
+        secret: |mail| mail.link().filter(|link| link.contains("code=")).and(mail.token()),
         refused: 400,
     },
     ClientDialect {
@@ -69,12 +69,12 @@ pub const DIALECTS: [ClientDialect; 4] = [
     },
 ];
 
-/// The body that asks for a reset.
+/// Returns the body that requests a reset.
 pub fn asked(email: &str) -> String {
     format!(r#"{{"email":"{email}"}}"#)
 }
 
-/// The text of a field in a flat JSON object of ours.
+/// Returns the value of a text field in a flat JSON object, without unescaping it.
 pub fn text<'a>(body: &'a str, field: &str) -> Option<&'a str> {
     body.split_once(&format!(r#""{field}":""#))?.1.split('"').next()
 }

@@ -1,4 +1,4 @@
-//! Where a server listens, TCP or a Unix socket, and a connection to either.
+//! The address of a server, TCP or Unix socket, and a connection to it.
 
 use std::{
     io::{self, Read, Write},
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// Where a server listens.
+/// The address that a server listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// A TCP address.
@@ -29,22 +29,22 @@ impl From<PathBuf> for Endpoint {
     }
 }
 
-/// A connection to a [`Endpoint`].
+/// A connection to an [`Endpoint`].
 #[derive(Debug)]
 pub enum Socket {
-    /// Over TCP, without delay.
+    /// TCP, with `TCP_NODELAY` set.
     Tcp(TcpStream),
-    /// Over a Unix socket.
+    /// A Unix socket.
     Unix(UnixStream),
 }
 
 impl Socket {
-    /// Connects.
+    /// Connects to `endpoint`.
     ///
     /// # Errors
-    /// When nobody listens.
-    pub fn connect(place: &Endpoint) -> io::Result<Self> {
-        match place {
+    /// Fails if the connection cannot be established.
+    pub fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+        match endpoint {
             Endpoint::Tcp(address) => {
                 let stream = TcpStream::connect(address)?;
                 stream.set_nodelay(true)?;
@@ -54,28 +54,28 @@ impl Socket {
         }
     }
 
-    /// Sets how long a read and a write may take.
+    /// Sets the read and write timeouts.
     ///
     /// # Errors
-    /// When `patience` is zero.
-    pub fn set_timeouts(&self, patience: Duration) -> io::Result<()> {
+    /// Fails if `timeout` is zero.
+    pub fn set_timeouts(&self, timeout: Duration) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => {
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(patience))
+                stream.set_read_timeout(Some(timeout))?;
+                stream.set_write_timeout(Some(timeout))
             }
             Self::Unix(stream) => {
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(patience))
+                stream.set_read_timeout(Some(timeout))?;
+                stream.set_write_timeout(Some(timeout))
             }
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Shuts down the write half of the connection.
     ///
     /// # Errors
-    /// When the connection is gone.
-    pub fn end(&self) -> io::Result<()> {
+    /// Fails if the connection is closed.
+    pub fn shutdown_write(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),

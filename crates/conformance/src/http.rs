@@ -1,4 +1,4 @@
-//! HTTP/1.1 as bytes: what is sent is exactly what the caller wrote.
+//! A minimal HTTP/1.1 client that sends requests byte for byte.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -13,58 +13,59 @@ use crate::{
     endpoint::{Endpoint, Socket},
 };
 
-/// One answer, headers in the order they came.
+/// An HTTP response, with headers in the order received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawResponse {
     /// Status code.
     pub status: u16,
-    /// Names in lower case.
+    /// Headers, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Body, as text; what is no UTF-8 is replaced.
+    /// Body, decoded as UTF-8 (lossy).
     pub body: String,
 }
 
 impl RawResponse {
-    /// The first header of this name.
+    /// Returns the value of the first header with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// A connection that is kept alive.
+/// A keep-alive connection.
 pub struct Connection {
-    place: Endpoint,
+    endpoint: Endpoint,
     stream: BufReader<Socket>,
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects to `endpoint`.
     ///
     /// # Errors
-    /// When nobody listens.
-    pub fn open(place: impl Into<Endpoint>) -> anyhow::Result<Self> {
-        let place = place.into();
-        let stream = Socket::connect(&place).context("connecting")?;
+    /// Fails if the connection cannot be established.
+    pub fn open(endpoint: impl Into<Endpoint>) -> anyhow::Result<Self> {
+        let endpoint = endpoint.into();
+        let stream = Socket::connect(&endpoint).context("connecting")?;
         stream.set_timeouts(Duration::from_secs(20))?;
-        Ok(Self { place, stream: BufReader::new(stream) })
+        Ok(Self { endpoint, stream: BufReader::new(stream) })
     }
 
-    /// Sends `request` as it is and reads one answer.
+    /// Sends the bytes of `request` and reads one response.
     ///
     /// # Errors
-    /// When the connection breaks or the answer is no HTTP.
+    /// Fails if the connection drops or the response is not valid HTTP.
     pub fn send(&mut self, request: &[u8]) -> anyhow::Result<RawResponse> {
-        canaries::sent(&self.place, request);
-        // A server may answer 413 and close while the body is still being sent: the answer counts.
+        canaries::record_request(&self.endpoint, request);
+        // A server may respond with 413 and close the connection while the body is being sent. Prefer that response to
+        // the write error.
         let sent = self.stream.get_mut().write_all(request);
         let head = request.starts_with(b"HEAD ");
-        self.read(head).or_else(|error| sent.map_err(Into::into).and(Err(error)))
+        self.read_response(head).or_else(|error| sent.map_err(Into::into).and(Err(error)))
     }
 
-    /// Posts `body` as JSON.
+    /// Sends a POST request with `body` as JSON.
     ///
     /// # Errors
-    /// As [`Self::send`].
+    /// Fails as [`Self::send`] does.
     pub fn post(&mut self, path: &str, body: &str) -> anyhow::Result<RawResponse> {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -73,24 +74,24 @@ impl Connection {
         self.send(format!("{head}{body}").as_bytes())
     }
 
-    /// Gets `target`.
+    /// Sends a GET request for `target`.
     ///
     /// # Errors
-    /// As [`Self::send`].
+    /// Fails as [`Self::send`] does.
     pub fn get(&mut self, target: &str) -> anyhow::Result<RawResponse> {
         self.send(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes())
     }
 
-    fn read(&mut self, head: bool) -> anyhow::Result<RawResponse> {
+    fn read_response(&mut self, head: bool) -> anyhow::Result<RawResponse> {
         loop {
-            let status = self.line()?;
+            let status = self.read_line()?;
             let status: u16 = match status.split(' ').nth(1).map(str::parse) {
                 Some(Ok(status)) => status,
                 _ => bail!("no status line: {status:?}"),
             };
             let mut headers = Vec::new();
             loop {
-                let line = self.line()?;
+                let line = self.read_line()?;
                 if line.is_empty() {
                     break;
                 }
@@ -107,32 +108,32 @@ impl Connection {
                 self.stream.read_exact(&mut body).context("reading the body")?;
                 answer.body = String::from_utf8_lossy(&body).into_owned();
             }
-            canaries::answered(&self.place, &answer);
+            canaries::record_response(&self.endpoint, &answer);
             return Ok(answer);
         }
     }
 
-    fn line(&mut self) -> anyhow::Result<String> {
+    fn read_line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
         if self.stream.read_line(&mut line).context("reading the head")? == 0 {
-            bail!("the connection was closed without an answer");
+            bail!("the connection was closed without a response");
         }
         Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one POST request over a new connection.
 ///
 /// # Errors
-/// As [`Connection::send`].
+/// Fails as [`Connection::send`] does.
 pub fn post(address: SocketAddr, path: &str, body: &str) -> anyhow::Result<RawResponse> {
     Connection::open(address)?.post(path, body)
 }
 
-/// One request on a connection of its own.
+/// Sends one GET request over a new connection.
 ///
 /// # Errors
-/// As [`Connection::send`].
+/// Fails as [`Connection::send`] does.
 pub fn get(address: SocketAddr, target: &str) -> anyhow::Result<RawResponse> {
     Connection::open(address)?.get(target)
 }

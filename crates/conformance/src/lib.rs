@@ -1,9 +1,9 @@
-//! What a tester needs who trusts nobody: raw HTTP over TCP, a server as a process, mails as files.
+//! Black-box test tools: raw HTTP over TCP, a server as a process, mails as files.
 //!
-//! The suites are in `tests/`: `front_ends.rs` holds the recorded cases of `cases/*.http` against every
-//! front-end, `random.rs` compares them on requests that [`random`] makes up and [`differ`] judges.
-//! `binary/`, which each server's tests run, `cargo xtask diff` and `cargo xtask bench` use the same tools on the
-//! real binary. What such a server says is searched for secrets and addresses when it ends ([`canaries`]).
+//! The suites are in `tests/`: `front_ends.rs` compares every server with the recorded cases of `cases/*.http`, and
+//! `random.rs` compares the servers with each other on requests that [`random`] generates and [`differ`] evaluates.
+//! `binary/` (which the tests of each server run), `cargo xtask diff` and `cargo xtask bench` use the same tools on the
+//! real binary. When such a server ends, its log is searched for secrets and addresses ([`canaries`]).
 
 pub mod canaries;
 pub mod case;
@@ -20,7 +20,7 @@ pub mod server;
 pub mod sink;
 pub mod test_redis;
 
-/// The snippets of docs/EMBEDDING.md, compiled.
+/// The snippets of docs/embed.md, compiled.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/EMBEDDING.md")]
+#[doc = include_str!("../../../docs/embed.md")]
 mod embedding {}

@@ -1,4 +1,4 @@
-//! The mails that a `file://` transport wrote, read by a second MIME reader.
+//! Reads the mails of a `file://` transport with a MIME parser that is independent of the server.
 
 use std::{
     fs,
@@ -12,21 +12,21 @@ use mail_parser::MessageParser;
 
 use crate::canaries;
 
-/// One mail.
+/// A received mail.
 #[derive(Clone, Debug)]
 pub struct ReceivedMail {
-    /// Where it goes.
+    /// Address of the recipient.
     pub to: String,
-    /// Its `Message-ID`, without brackets.
+    /// `Message-ID` without brackets.
     pub id: String,
-    /// Its subject.
+    /// Subject.
     pub subject: String,
-    /// Its text part.
+    /// Plain text part.
     pub text: String,
 }
 
 impl ReceivedMail {
-    /// The code that stands alone on its line, six digits or thirteen characters with hyphens.
+    /// Returns the code on a line of its own: six digits, or thirteen characters with three hyphens.
     pub fn code(&self) -> Option<&str> {
         let code = |line: &&str| {
             let six = line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
@@ -36,21 +36,21 @@ impl ReceivedMail {
         self.text.lines().map(str::trim).find(code)
     }
 
-    /// The link that stands alone on its line.
+    /// Returns the link on a line of its own.
     pub fn link(&self) -> Option<&str> {
         self.text.lines().map(str::trim).find(|line| line.starts_with("http") && line.contains('='))
     }
 
-    /// What the link's query ends with: its secret.
+    /// Returns the secret at the end of the link's query.
     pub fn token(&self) -> Option<&str> {
         self.link()?.rsplit('=').next()
     }
 }
 
-/// Every whole mail in `folder`, oldest file first.
+/// Reads every complete mail in `folder`, oldest file first.
 ///
 /// # Errors
-/// When a mail is no mail.
+/// Fails if a file cannot be read or parsed.
 pub fn all(folder: &Path) -> anyhow::Result<Vec<ReceivedMail>> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut files = Vec::new();
@@ -61,41 +61,41 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<ReceivedMail>> {
         }
     }
     files.sort();
-    let letters: Vec<ReceivedMail> =
-        files.iter().map(|(_, path)| letter(&fs::read(path)?)).collect::<anyhow::Result<_>>()?;
-    for letter in &letters {
-        canaries::filed(folder, letter);
+    let mails: Vec<ReceivedMail> =
+        files.iter().map(|(_, path)| parse(&fs::read(path)?)).collect::<anyhow::Result<_>>()?;
+    for mail in &mails {
+        canaries::record_filed_mail(folder, mail);
     }
-    Ok(letters)
+    Ok(mails)
 }
 
-/// Waits up to `patience` until `folder` holds a mail to `to` that satisfies `wanted`; the newest one.
+/// Waits up to `timeout` for a mail to `to` in `folder` that satisfies `wanted`, and returns the newest.
 ///
 /// # Errors
-/// When there is none by then.
+/// Fails if there is no such mail within `timeout`.
 pub fn wait_for(
     folder: &Path,
     to: &str,
-    patience: Duration,
+    timeout: Duration,
     wanted: impl Fn(&ReceivedMail) -> bool,
 ) -> anyhow::Result<ReceivedMail> {
     let start = Instant::now();
     loop {
-        let found = all(folder)?.into_iter().rev().find(|letter| letter.to == to && wanted(letter));
+        let found = all(folder)?.into_iter().rev().find(|mail| mail.to == to && wanted(mail));
         match found {
-            Some(letter) => return Ok(letter),
-            None if start.elapsed() > patience => bail!("no such mail to {to} within {patience:?}"),
+            Some(mail) => return Ok(mail),
+            None if start.elapsed() > timeout => bail!("no such mail to {to} within {timeout:?}"),
             None => thread::sleep(Duration::from_millis(2)),
         }
     }
 }
 
-/// Reads a mail.
+/// Parses a mail.
 ///
 /// # Errors
-/// When it is none.
-pub fn letter(bytes: &[u8]) -> anyhow::Result<ReceivedMail> {
-    let message = MessageParser::default().parse(bytes).context("no mail")?;
+/// Fails if the bytes are not a mail with recipient, `Message-ID` and text.
+pub fn parse(bytes: &[u8]) -> anyhow::Result<ReceivedMail> {
+    let message = MessageParser::default().parse(bytes).context("not a mail")?;
     let to = message.to().and_then(|to| to.first()).and_then(|to| to.address()).context("no recipient")?;
     Ok(ReceivedMail {
         to: to.to_owned(),

@@ -1,6 +1,6 @@
-//! A PostgreSQL server of the test's own: one that may be stopped, started, encrypted, copied and promoted.
+//! A private PostgreSQL server for one test, which the test can stop, restart, encrypt, replicate and promote.
 
-#![expect(clippy::unwrap_used, reason = "a test whose server does not start cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a test cannot continue if its server does not start")]
 
 use std::{
     fs,
@@ -19,26 +19,26 @@ use crate::{
     programs::{command, give_away, quietly, server},
 };
 
-/// A server, running or not.
+/// A private PostgreSQL server, running or stopped.
 pub struct OwnServer {
     folder: TempDir,
-    /// Its port, the same for as long as it lives.
+    /// Port, which stays the same across restarts.
     pub port: u16,
     settings: &'static [&'static str],
     child: Option<Child>,
 }
 
 impl OwnServer {
-    /// A server that runs; nothing where the tests are to do without PostgreSQL.
+    /// Starts a server. Returns `None` if no PostgreSQL server is configured for tests.
     pub fn start() -> Option<Self> {
         DatabaseServer::Postgres.admin()?;
-        // Nothing here has to survive the machine.
+        // The data need not survive a crash of the machine.
         Some(Self::with(&["fsync=off"]))
     }
 
-    /// A server that runs, with these settings.
+    /// Starts a server with these settings.
     pub fn with(settings: &'static [&'static str]) -> Self {
-        let mut own = Self::new(settings);
+        let mut postgres = Self::new(settings);
         let mut init = server("initdb").unwrap();
         init.args([
             "--username=postgres",
@@ -48,12 +48,12 @@ impl OwnServer {
             "--no-sync",
             "-D",
         ]);
-        quietly(init.arg(own.data())).unwrap();
-        own.run();
-        own
+        quietly(init.arg(postgres.data())).unwrap();
+        postgres.run();
+        postgres
     }
 
-    /// A standby of this server that runs.
+    /// Starts a standby of this server.
     pub fn standby(&self) -> Self {
         let mut standby = Self::new(self.settings);
         let mut copy = server("pg_basebackup").unwrap();
@@ -70,22 +70,22 @@ impl OwnServer {
         Self { folder, port, settings, child: None }
     }
 
-    /// Where its files are.
+    /// Returns the data directory.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// Starts it, on the port that it had before.
+    /// Starts the server on its previous port and waits until it is ready.
     pub fn run(&mut self) {
-        let mut own = server("postgres").unwrap();
-        own.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
+        let mut postgres = server("postgres").unwrap();
+        postgres.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
         for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories="].iter().chain(self.settings)
         {
-            own.args(["-c", setting]);
+            postgres.args(["-c", setting]);
         }
         let log = self.folder.path().join("log");
         let file = fs::File::options().create(true).append(true).open(&log).unwrap();
-        self.child = Some(own.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap());
+        self.child = Some(postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap());
         for _ in 0..600 {
             let mut ready = server("pg_isready").unwrap();
             ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
@@ -97,34 +97,34 @@ impl OwnServer {
         panic!("{}", fs::read_to_string(log).unwrap());
     }
 
-    /// Stops it at once, its sessions with it.
+    /// Stops the server immediately and ends its sessions.
     pub fn stop(&mut self) {
-        self.end("-QUIT");
+        self.end_with("-QUIT");
     }
 
-    /// Kills it, as a machine does that fails.
+    /// Kills the server, as a machine failure does.
     pub fn kill(&mut self) {
-        self.end("-KILL");
+        self.end_with("-KILL");
     }
 
-    fn end(&mut self, signal: &str) {
+    fn end_with(&mut self, signal: &str) {
         if let Some(mut child) = self.child.take() {
             let _ = command("kill").args([signal, &child.id().to_string()]).status();
             let _ = child.wait();
         }
     }
 
-    /// Makes a primary of a standby.
+    /// Promotes a standby to primary.
     pub fn promote(&self) {
         quietly(server("pg_ctl").unwrap().args(["promote", "-w", "-D"]).arg(self.data())).unwrap();
     }
 
-    /// The administrator's URL.
+    /// Returns the administrator's URL.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// A file in the server's folder that it can read and others cannot.
+    /// Creates a file in the server's folder that only the server can read.
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path: &Path = &self.folder.path().join(name);
         fs::write(path, text).unwrap();

@@ -1,4 +1,4 @@
-//! Programs of others that tests start: where they are, and as whom they run.
+//! External programs that tests start: how to find them, and the user they run as.
 
 use std::{
     ffi::OsStr,
@@ -10,10 +10,10 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-/// Where Debian keeps programs that are on nobody's path.
+/// Folders where Debian installs programs that a user's `PATH` may lack.
 const OFF_THE_PATH: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin"];
 
-/// Where a program is: on the path, or where Debian hides it.
+/// Returns the path of a program, found on `PATH` or in Debian's folders.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -26,16 +26,17 @@ pub fn find(program: &str) -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// A program, to be started.
-#[expect(clippy::disallowed_methods, reason = "tests and chores start programs; nothing else uses this")]
+/// Returns a command that starts `program`.
+#[expect(clippy::disallowed_methods, reason = "only tests and build tasks start programs with this")]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     Command::new(program)
 }
 
-/// A database's program, which may not run as root, as somebody who is not.
+/// Returns a command for a database program. As root, it runs as an unprivileged user, because database servers refuse
+/// to run as root.
 ///
 /// # Errors
-/// When it is not installed.
+/// Fails if the program is not installed.
 pub fn server(name: &str) -> anyhow::Result<Command> {
     let mut command = command(find(name).with_context(|| format!("{name} is not installed"))?);
     if let Some((user, group)) = unprivileged() {
@@ -44,7 +45,7 @@ pub fn server(name: &str) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// User and group to switch to; nothing when we are not root.
+/// Returns the user and group to run database programs as, or `None` if the process is not root.
 pub fn unprivileged() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| {
         let output = command("id").args(arguments).stderr(Stdio::null()).output().ok()?;
@@ -56,10 +57,10 @@ pub fn unprivileged() -> Option<(u32, u32)> {
     ["postgres", "mysql", "nobody"].iter().find_map(|user| Some((id(&["-u", user])?, id(&["-g", user])?)))
 }
 
-/// Gives a file or folder to whoever [`server`] runs programs as.
+/// Changes the owner of a file or folder to the user that [`server`] runs programs as.
 ///
 /// # Errors
-/// When the system refuses.
+/// Fails if the owner cannot be changed.
 pub fn give_away(path: &Path) -> anyhow::Result<()> {
     if let Some((user, group)) = unprivileged() {
         std::os::unix::fs::chown(path, Some(user), Some(group))?;
@@ -67,10 +68,10 @@ pub fn give_away(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a command to its end.
+/// Runs a command to completion and discards its output.
 ///
 /// # Errors
-/// With all that it said, when it fails.
+/// Returns its stderr if the command fails.
 pub fn quietly(command: &mut Command) -> anyhow::Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("starting {name}"))?;

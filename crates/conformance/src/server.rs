@@ -1,4 +1,4 @@
-//! A server as its operator runs it: a process with an environment, a database file and a mail folder.
+//! Runs a server as an operator does: a process with environment variables, a database file and a mail folder.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
     mails,
 };
 
-/// A folder with a database and mails, and the binary that works on it.
+/// The binary of a server, and the folder with its database and mails.
 pub struct Deployment {
     binary: PathBuf,
     folder: PathBuf,
@@ -26,25 +26,25 @@ pub struct Deployment {
     watch: Option<Arc<Watch>>,
 }
 
-/// A running server. It is killed when dropped, and where it is watched, what it said is searched then.
+/// A running server. Dropping it kills the process and, if the deployment is watched, searches its output.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// Address that the server listens on.
     pub address: SocketAddr,
-    /// What goes on reading what it prints.
-    printing: Option<JoinHandle<()>>,
+    /// Thread that copies stdout to a file.
+    stdout_copier: Option<JoinHandle<()>>,
     watched: Option<Watched>,
 }
 
-/// What is to be searched when a server ends, and for what.
+/// The watch of a server, and where to search when the server ends.
 struct Watched {
     watch: Arc<Watch>,
-    place: Endpoint,
+    endpoint: Endpoint,
     folder: PathBuf,
 }
 
 impl Deployment {
-    /// A deployment of `binary` in `folder`, listening on a free port, with small hashes.
+    /// Returns a deployment of `binary` in `folder` that listens on a free port and uses cheap hashes.
     pub fn new(binary: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         let mut deployment =
@@ -57,12 +57,12 @@ impl Deployment {
         deployment
     }
 
-    /// From now on its servers say all that they can, and none may end with a secret or an address in what it said
-    /// (R70): whatever is sent to them, answered and mailed by them is looked for.
+    /// Makes the servers of this deployment log at `trace`. When one ends, the test fails if its output contains a
+    /// secret or an address from its settings, requests, responses or mails (R70).
     #[must_use]
     pub fn watched(mut self) -> Self {
         let watch = Arc::new(Watch::default());
-        watch.listen_in(&self.mails());
+        watch.watch_folder(&self.mails());
         for (name, value) in &self.settings {
             note_setting(&watch, name, value);
         }
@@ -70,7 +70,7 @@ impl Deployment {
         self
     }
 
-    /// Sets a variable of the environment, instead of what it was.
+    /// Sets an environment variable, replacing its previous value.
     pub fn set(&mut self, name: &str, value: &str) {
         if let Some(watch) = &self.watch {
             note_setting(watch, name, value);
@@ -79,27 +79,27 @@ impl Deployment {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Leaves a variable of the environment to its default.
+    /// Removes an environment variable, so that the default applies.
     pub fn unset(&mut self, name: &str) {
         self.settings.retain(|(known, _)| known != name);
     }
 
-    /// Where the mails go.
+    /// Returns the mail folder.
     pub fn mails(&self) -> PathBuf {
         self.folder.join("mail")
     }
 
-    /// Where the database is.
+    /// Returns the path of the database.
     pub fn database(&self) -> PathBuf {
         self.folder.join("reset.db")
     }
 
-    /// The command with these arguments, not yet started.
+    /// Returns a command that runs the binary with these arguments.
     pub fn command(&self, args: &[&str]) -> Command {
-        #[expect(clippy::disallowed_methods, reason = "running the binary is what this is for")]
+        #[expect(clippy::disallowed_methods, reason = "this function exists to run the binary")]
         let mut command = Command::new(&self.binary);
         command.args(args).current_dir(&self.folder).env_clear().envs(self.settings.iter().cloned());
-        // A demo's database goes when it ends, but not when it is killed.
+        // A demo removes its database at exit, but not when it is killed, so it must be in the test's folder.
         command.env("TMPDIR", &self.folder);
         command
     }
@@ -107,24 +107,24 @@ impl Deployment {
     /// Starts `serve` and waits until it listens.
     ///
     /// # Errors
-    /// When it ends before it listens.
+    /// Fails if the process ends before it listens.
     pub fn start(&self) -> anyhow::Result<Server> {
-        self.start_until(&["serve"], "listening on http://", at_address)
+        self.start_until(&["serve"], "listening on http://", parse_address)
     }
 
-    /// The same with `serve --demo`.
+    /// Starts `serve --demo` and waits until it listens.
     ///
     /// # Errors
-    /// When it ends before it listens.
+    /// Fails if the process ends before it listens.
     pub fn start_demo(&self) -> anyhow::Result<Server> {
-        self.start_until(&["serve", "--demo"], "listening on http://", at_address)
+        self.start_until(&["serve", "--demo"], "listening on http://", parse_address)
     }
 
     fn start_until(
         &self,
         args: &[&str],
-        said: &str,
-        place: impl FnOnce(&str) -> anyhow::Result<(SocketAddr, Endpoint)>,
+        prefix: &str,
+        parse: impl FnOnce(&str) -> anyhow::Result<(SocketAddr, Endpoint)>,
     ) -> anyhow::Result<Server> {
         let mut serve = self.command(args);
         if self.watch.is_some() && !self.settings.iter().any(|(name, _)| name == "POLYRESET_LOG") {
@@ -136,20 +136,20 @@ impl Deployment {
             .stderr(self.append_to("log")?)
             .spawn()
             .with_context(|| format!("starting {}", self.binary.display()))?;
-        let mut stdout = BufReader::new(child.stdout.take().context("a pipe was asked for")?);
+        let mut stdout = BufReader::new(child.stdout.take().context("stdout is not piped")?);
         let mut printed = self.append_to("printed")?;
         let mut line = String::new();
         while stdout.read_line(&mut line)? > 0 {
             printed.write_all(line.as_bytes())?;
-            if let Some(told) = line.strip_prefix(said) {
-                let (address, place) = place(told.trim_end())?;
-                // What it prints later is kept as well, and a full pipe would stop it.
-                let printing = Some(thread::spawn(move || drop(copy(&mut stdout, &mut printed))));
+            if let Some(rest) = line.strip_prefix(prefix) {
+                let (address, endpoint) = parse(rest.trim_end())?;
+                // Later output is kept, too, and a full pipe would block the server.
+                let stdout_copier = Some(thread::spawn(move || drop(copy(&mut stdout, &mut printed))));
                 let watched = self.watch.clone().map(|watch| {
-                    watch.listen_at(place.clone());
-                    Watched { watch, place, folder: self.folder.clone() }
+                    watch.watch_endpoint(endpoint.clone());
+                    Watched { watch, endpoint, folder: self.folder.clone() }
                 });
-                return Ok(Server { child, address, printing, watched });
+                return Ok(Server { child, address, stdout_copier, watched });
             }
             line.clear();
         }
@@ -157,21 +157,21 @@ impl Deployment {
         bail!("the server ended before it listened:\n{}", self.logged())
     }
 
-    /// Starts `serve` on the Unix socket that `POLYRESET_LISTEN` names, and waits until it listens. There is no
-    /// address of such a server.
+    /// Starts `serve` on the Unix socket in `POLYRESET_LISTEN` and waits until it listens. The server's `address` is
+    /// `0.0.0.0:0`.
     ///
     /// # Errors
-    /// When it ends before it listens.
+    /// Fails if the process ends before it listens.
     pub fn start_on_socket(&self) -> anyhow::Result<Server> {
         self.start_until(&["serve"], "listening on unix:", |path| {
             Ok((SocketAddr::from(([0, 0, 0, 0], 0)), PathBuf::from(path).into()))
         })
     }
 
-    /// Runs a command to its end with `stdin`.
+    /// Runs a command with `stdin` as input and returns its output.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// Fails if the command cannot be started.
     pub fn run(&self, args: &[&str], stdin: &str) -> anyhow::Result<std::process::Output> {
         if let (Some(watch), true) = (&self.watch, args.contains(&"--password-stdin")) {
             watch.note(CanaryKind::Password, stdin.trim_end());
@@ -186,24 +186,24 @@ impl Deployment {
             .stderr(Stdio::piped())
             .spawn()
             .context("starting a command")?;
-        child.stdin.take().context("a pipe was asked for")?.write_all(stdin.as_bytes())?;
+        child.stdin.take().context("stdin is not piped")?.write_all(stdin.as_bytes())?;
         Ok(child.wait_with_output()?)
     }
 
-    /// Makes an account.
+    /// Adds an account.
     ///
     /// # Errors
-    /// When the command fails.
+    /// Fails if the command fails.
     pub fn add_user(&self, email: &str, password: &str) -> anyhow::Result<()> {
         let output = self.run(&["user", "add", email, "--password-stdin"], password)?;
         ensure!(output.status.success(), "user add: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
 
-    /// Whether the account's stored hash accepts `password`.
+    /// Returns whether `password` matches the account's stored hash.
     ///
     /// # Errors
-    /// When the command says neither yes nor no.
+    /// Fails if the command exits with neither 0 nor 1.
     pub fn accepts(&self, email: &str, password: &str) -> anyhow::Result<bool> {
         let output = self.run(&["user", "verify", email, "--password-stdin"], password)?;
         match output.status.code() {
@@ -213,12 +213,12 @@ impl Deployment {
         }
     }
 
-    /// Everything that was logged so far.
+    /// Returns the log so far.
     pub fn logged(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Everything that was printed so far.
+    /// Returns the output on stdout so far.
     pub fn printed(&self) -> String {
         std::fs::read_to_string(self.folder.join("printed")).unwrap_or_default()
     }
@@ -228,12 +228,12 @@ impl Deployment {
     }
 }
 
-fn at_address(told: &str) -> anyhow::Result<(SocketAddr, Endpoint)> {
-    let address: SocketAddr = told.parse()?;
+fn parse_address(text: &str) -> anyhow::Result<(SocketAddr, Endpoint)> {
+    let address: SocketAddr = text.parse()?;
     Ok((address, address.into()))
 }
 
-/// Secrets among the settings, passwords in URLs included.
+/// Adds a setting to the watch if it holds a secret or a URL with a password.
 fn note_setting(watch: &Arc<Watch>, name: &str, value: &str) {
     if name.ends_with("SECRET") {
         watch.note(CanaryKind::Setting, value);
@@ -244,28 +244,28 @@ fn note_setting(watch: &Arc<Watch>, name: &str, value: &str) {
     if let Some((_, password)) = login.split_once(':') {
         watch.note(CanaryKind::Setting, password);
     }
-    // A mail server of the suite's own.
+    // A mail server at a plain address is run by the test suite, so its mails are watched.
     let host = if host.is_empty() { authority } else { host };
     if let (true, Ok(address)) = (name == "POLYRESET_MAIL_URL", host.parse::<SocketAddr>()) {
-        watch.listen_at(address.into());
+        watch.watch_endpoint(address.into());
     }
 }
 
 impl Drop for Deployment {
     fn drop(&mut self) {
         if let Some(watch) = &self.watch {
-            watch.end();
+            watch.stop();
         }
     }
 }
 
 impl Watched {
-    /// Everything that the suite knows, in everything that the server said.
+    /// Searches the output of the server for all collected texts.
     fn search(&self) -> Vec<String> {
-        canaries::forget(&self.place);
-        // Those that nobody has looked at are among them.
-        for letter in mails::all(&self.folder.join("mail")).unwrap_or_default() {
-            self.watch.note_letter(&letter);
+        canaries::forget(&self.endpoint);
+        // Includes mails that no test has read.
+        for mail in mails::all(&self.folder.join("mail")).unwrap_or_default() {
+            self.watch.note_mail(&mail);
         }
         if let Ok(root) = fs::read_to_string(self.folder.join("reset.secret")) {
             self.watch.note(CanaryKind::Setting, root.trim());
@@ -274,27 +274,27 @@ impl Watched {
             .iter()
             .flat_map(|name| {
                 match fs::read(self.folder.join(name)) {
-                    Ok(said) => self.watch.found_in(&said),
-                    Err(error) => vec![format!("it could not be read: {error}")],
+                    Ok(output) => self.watch.found_in(&output),
+                    Err(error) => vec![format!("cannot be read: {error}")],
                 }
                 .into_iter()
-                .map(move |place| format!("{name}, {place}"))
+                .map(move |found| format!("{name}, {found}"))
             })
             .collect()
     }
 }
 
 impl Server {
-    /// Ends it as a power cut would.
+    /// Kills the process, as a power failure does.
     pub fn kill(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Sends it a signal, such as `TERM` or `INT`.
+    /// Sends a signal, such as `TERM` or `INT`.
     ///
     /// # Errors
-    /// When `kill` cannot be started.
+    /// Fails if the signal cannot be sent.
     pub fn signal(&self, name: &str) -> anyhow::Result<()> {
         #[expect(clippy::disallowed_methods, reason = "the standard library sends no signal but SIGKILL")]
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status()?;
@@ -302,24 +302,24 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// Fails if the status is not available.
     pub fn wait(mut self) -> anyhow::Result<ExitStatus> {
         Ok(self.child.wait()?)
     }
 
-    /// Asks it to end, and waits.
+    /// Sends `TERM` and waits until the process has ended.
     ///
     /// # Errors
-    /// When `kill` cannot be started.
+    /// Fails if the signal cannot be sent.
     pub fn terminate(self) -> anyhow::Result<ExitStatus> {
         self.signal("TERM")?;
         self.wait()
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -329,15 +329,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(printing) = self.printing.take() {
-            let _ = printing.join();
+        if let Some(stdout_copier) = self.stdout_copier.take() {
+            let _ = stdout_copier.join();
         }
         if let Some(watched) = self.watched.take() {
             let found = watched.search();
-            // A test that fails already must not hide why.
+            // Do not panic again if the test is already panicking.
             assert!(
                 found.is_empty() || thread::panicking(),
-                "what must not be said was said by the server of {}:\n{}",
+                "the output of the server in {} contains secrets or addresses:\n{}",
                 watched.folder.display(),
                 found.join("\n")
             );

@@ -1,4 +1,4 @@
-//! A mail server that takes its time, and says what a test wants it to say.
+//! An SMTP server for tests, with a configurable delay and scripted replies.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -16,119 +16,120 @@ use crate::{
     mails::{self, ReceivedMail},
 };
 
-/// How long anything may take on a busy machine.
+/// Timeout of any wait, generous for a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The reply to a command, or nothing for the usual one. `.` is the end of a message to the recipient.
+/// Returns the reply to a command, or `None` for the default reply. The command `.` is the end of a message to
+/// `recipient`.
 pub type Reply = fn(command: &str, recipient: &str) -> Option<String>;
 
-/// The mail server. It serves until the process ends.
+/// The SMTP server. It runs until the process ends.
 pub struct Sink {
     address: SocketAddr,
-    heard: Arc<Mutex<Heard>>,
+    received: Arc<Mutex<Received>>,
 }
 
-/// What it was told.
+/// Commands and messages received so far.
 #[derive(Default)]
-struct Heard {
+struct Received {
     commands: Vec<String>,
     messages: Vec<String>,
 }
 
 impl Sink {
-    /// A server that thinks for `pause` before each reply.
+    /// Starts a server that waits for `pause` before each reply.
     ///
     /// # Errors
-    /// When there is no port for it.
+    /// Fails if no port is free.
     pub fn start(pause: Duration, reply: Reply) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("a port for a mail server")?;
-        let sink = Self { address: listener.local_addr()?, heard: Arc::default() };
-        let heard = sink.heard.clone();
+        let sink = Self { address: listener.local_addr()?, received: Arc::default() };
+        let received = sink.received.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let heard = heard.clone();
-                // A client that hangs up early is none of the server's concern.
-                thread::spawn(move || converse(stream, pause, reply, &heard));
+                let received = received.clone();
+                // Errors are ignored: a client may close the connection early.
+                thread::spawn(move || serve_client(stream, pause, reply, &received));
             }
         });
         Ok(sink)
     }
 
-    /// The setting that leads here.
+    /// Returns the URL of the server for `mail_url`.
     pub fn url(&self) -> String {
         format!("smtp://{}", self.address)
     }
 
-    /// Waits until so many commands began with `command`. `.` is counted when it is answered.
+    /// Waits until `count` commands that start with `command` were received. `.` counts after its reply was sent.
     pub fn wait_for(&self, command: &str, count: usize) {
-        let begun = Instant::now();
+        let started = Instant::now();
         while self.count(command) < count {
-            assert!(begun.elapsed() < TIMEOUT, "{command}: {:?}", lock(&self.heard).commands);
+            assert!(started.elapsed() < TIMEOUT, "{command}: {:?}", lock(&self.received).commands);
             thread::sleep(Duration::from_millis(2));
         }
     }
 
-    /// How many commands began with `command`.
+    /// Returns how many commands that start with `command` were received.
     pub fn count(&self, command: &str) -> usize {
-        lock(&self.heard).commands.iter().filter(|line| line.starts_with(command)).count()
+        lock(&self.received).commands.iter().filter(|line| line.starts_with(command)).count()
     }
 
-    /// Every whole message that it was sent, whether or not it had answered.
+    /// Returns every complete message, including those without a reply so far.
     ///
     /// # Errors
-    /// When one is no mail.
+    /// Fails if a message cannot be parsed.
     pub fn letters(&self) -> anyhow::Result<Vec<ReceivedMail>> {
-        lock(&self.heard).messages.iter().map(|message| mails::letter(message.as_bytes())).collect()
+        lock(&self.received).messages.iter().map(|message| mails::parse(message.as_bytes())).collect()
     }
 }
 
-fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
-    heard.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(received: &Mutex<Received>) -> MutexGuard<'_, Received> {
+    received.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn converse(
+fn serve_client(
     mut stream: TcpStream,
     pause: Duration,
     reply: Reply,
-    heard: &Mutex<Heard>,
+    received: &Mutex<Received>,
 ) -> std::io::Result<()> {
-    let here = stream.local_addr()?;
+    let local_address = stream.local_addr()?;
     let reader = BufReader::new(stream.try_clone()?);
-    let mut say = |text: &str| {
+    let mut send = |text: &str| {
         thread::sleep(pause);
         stream.write_all(format!("{text}\r\n").as_bytes())
     };
     let (mut recipient, mut message) = (String::new(), None::<String>);
-    say("220 sink ESMTP")?;
+    send("220 sink ESMTP")?;
     for line in reader.lines() {
         let line = line?;
         if let Some(message) = message.as_mut().filter(|_| line != ".") {
-            // A line that begins with a point was given a second one.
+            // A leading dot was doubled by the client (RFC 5321, 4.5.2).
             message.push_str(line.strip_prefix('.').unwrap_or(&line));
             message.push_str("\r\n");
             continue;
         }
         match message.take() {
             Some(message) => {
-                if let Ok(letter) = mails::letter(message.as_bytes()) {
-                    canaries::mailed(&Endpoint::Tcp(here), &letter);
+                if let Ok(mail) = mails::parse(message.as_bytes()) {
+                    canaries::record_smtp_mail(&Endpoint::Tcp(local_address), &mail);
                 }
-                lock(heard).messages.push(message);
+                lock(received).messages.push(message);
             }
-            None => lock(heard).commands.push(line.clone()),
+            None => lock(received).commands.push(line.clone()),
         }
         if let Some(address) = line.strip_prefix("RCPT TO:<") {
             address.split('>').next().unwrap_or_default().clone_into(&mut recipient);
         }
-        let usual = match line.get(..4).unwrap_or(&line) {
+        let default = match line.get(..4).unwrap_or(&line) {
             "DATA" => "354 go ahead",
             "QUIT" => "221 bye",
             _ => "250 2.0.0 ok",
         };
         message = (line == "DATA").then(String::new);
-        say(&reply(&line, &recipient).unwrap_or_else(|| usual.to_owned()))?;
+        send(&reply(&line, &recipient).unwrap_or_else(|| default.to_owned()))?;
         if line == "." {
-            lock(heard).commands.push(line);
+            lock(received).commands.push(line);
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! A Redis of the test's own: one that may be stopped, started, and made to say nothing.
+//! A private Redis server for one test, which the test can stop, restart and freeze.
 
-#![expect(clippy::unwrap_used, reason = "a test whose server does not start cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a test cannot continue if its server does not start")]
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -17,22 +17,22 @@ use crate::{
     programs::{command, give_away, server},
 };
 
-/// The variable that leads to a Redis; `cargo xtask test` starts one and sets it.
+/// Environment variable with the URL of a Redis server; `cargo xtask test` sets it.
 const VARIABLE: &str = "POLYRESET_TEST_REDIS";
 
-/// The URL of a Redis to test on. Without one, says so once; with `CI=true` that is a failure.
+/// Returns the URL of a Redis server for tests. If unset, prints that once and returns `None`; with `CI=true`, panics.
 pub fn url() -> Option<String> {
-    static SAID: Once = Once::new();
+    static REPORTED: Once = Once::new();
     let url = variable(VARIABLE);
     if url.is_none() {
         let reason =
-            format!("every test on Redis, for {VARIABLE} is not set; `cargo xtask test` starts a server");
-        skipped(&SAID, &reason);
+            format!("all Redis tests, because {VARIABLE} is not set; `cargo xtask test` starts a server");
+        skipped(&REPORTED, &reason);
     }
     url
 }
 
-/// A server, running or not.
+/// A private Redis server, running or stopped.
 pub struct TestRedis {
     folder: TempDir,
     port: u16,
@@ -40,22 +40,22 @@ pub struct TestRedis {
 }
 
 impl TestRedis {
-    /// A server that runs; nothing where the tests are to do without Redis.
+    /// Starts a server. Returns `None` if Redis tests are disabled.
     pub fn start() -> Option<Self> {
         url()?;
         let folder = tempfile::tempdir().unwrap();
         give_away(folder.path()).unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let mut own = Self { folder, port, child: None };
-        own.run();
-        Some(own)
+        let mut redis = Self { folder, port, child: None };
+        redis.spawn();
+        Some(redis)
     }
 
-    /// Starts it, empty, on the port that it had before.
-    pub fn run(&mut self) {
-        let mut own = server("redis-server").unwrap();
-        own.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--dir"]);
-        let child = own.arg(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    /// Starts the server, empty, on its previous port.
+    pub fn spawn(&mut self) {
+        let mut redis = server("redis-server").unwrap();
+        redis.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--dir"]);
+        let child = redis.arg(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         self.child = Some(child.unwrap());
         for _ in 0..600 {
             if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
@@ -63,10 +63,10 @@ impl TestRedis {
             }
             sleep(Duration::from_millis(50));
         }
-        panic!("redis-server does not start");
+        panic!("redis-server did not start within 30 s");
     }
 
-    /// Kills it.
+    /// Kills the server.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -74,13 +74,13 @@ impl TestRedis {
         }
     }
 
-    /// Lets it say nothing from now on, as a machine does whose network is gone.
-    pub fn hush(&self) {
+    /// Freezes the server (SIGSTOP), so that it looks like a host that has lost its network.
+    pub fn pause(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
-    pub fn wake(&self) {
+    /// Resumes the server (SIGCONT).
+    pub fn resume(&self) {
         self.signal("-CONT");
     }
 
@@ -89,7 +89,7 @@ impl TestRedis {
         assert!(command("kill").args([name, &id]).status().unwrap().success());
     }
 
-    /// Its URL.
+    /// Returns the URL of the server.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }

@@ -1,7 +1,7 @@
-//! The library halves inside host applications that have routes, state and a 404 of their own: our rows work
-//! under the host's prefix, and everything else stays the host's.
+//! The three libraries inside host applications with their own routes, state and 404 response. The service's routes
+//! work under the host's prefix, and the host handles all other paths.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -14,14 +14,15 @@ use http::{Method, Response, StatusCode};
 use reset_core::{
     Resets,
     keys::{Key, Keys},
-    memory::Memory,
 };
-use reset_dialects::{
-    Api, Dialect, DialectSettings, Endpoint, Peer, ServeOptions, dialects, px0,
+use reset_dialects::{DialectSettings, dialects, px0};
+use reset_http::{
+    Api, Dialect, Endpoint, Peer, ServeOptions,
     route::{Call, EndpointKind},
 };
+use reset_testkit::memory::Memory;
 
-/// A host application: its name, and how it serves our rows under `/accounts`.
+/// A host application: its name, and a function that serves the service's routes under `/accounts`.
 type Host = (&'static str, fn(TcpListener, Api));
 
 const HOSTS: [Host; 3] = [("axum", axum_host), ("actix", actix_host), ("warp", warp_host)];
@@ -63,7 +64,7 @@ fn warp_host(listener: TcpListener, api: Api) {
     });
 }
 
-/// The dialects, and one more whose only row tells who is at the other end.
+/// Returns the dialects, and one more whose only route returns the client's address.
 fn api() -> Api {
     let root = Key::root(&[5; 32]).unwrap();
     let mut all = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080/accounts"));
@@ -82,7 +83,7 @@ fn api() -> Api {
     Api::new(resets, all, ServeOptions { body_limit: 100, ..ServeOptions::default() })
 }
 
-/// Starts the host on a thread that ends with the process.
+/// Starts the host application on a thread that runs until the process ends.
 fn start((_, serve): Host) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -100,7 +101,7 @@ fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> RawRespons
 }
 
 #[test]
-fn our_rows_work_under_the_hosts_prefix_and_the_rest_stays_the_hosts() {
+fn routes_work_under_the_hosts_prefix_and_the_host_handles_other_paths() {
     const TRIGGER: &str = "/accounts/v1/auth/password-reset/trigger";
     let missing = r#"{"error":"email is required"}"#;
     for host in HOSTS {
@@ -136,7 +137,7 @@ fn our_rows_work_under_the_hosts_prefix_and_the_rest_stays_the_hosts() {
 }
 
 #[test]
-fn the_other_end_of_the_connection_is_known() {
+fn the_clients_address_is_known() {
     for host in HOSTS {
         let answer = send(start(host), "GET", "/accounts/peer", "");
         assert_eq!((answer.status, answer.body.as_str()), (200, "127.0.0.1"), "{}", host.0);
@@ -159,7 +160,7 @@ fn pages_and_their_cookies_stay_under_the_hosts_prefix() {
             "{}",
             host.0
         );
-        // A secret that is none of ours, under the name that it would have.
+        // A forged secret in a cookie with the name of a genuine one.
         let request = "GET /accounts/reset?by=link&link=23d4b5f27de036a8 HTTP/1.1\r\nhost: x\r\n\
                        cookie: polyreset-reset-23d4b5f27de036a8=pages.x\r\n\r\n";
         let dead = Connection::open(address).unwrap().send(request.as_bytes()).unwrap();
@@ -170,9 +171,9 @@ fn pages_and_their_cookies_stay_under_the_hosts_prefix() {
             "{}",
             host.0
         );
-        let lead = send(address, "GET", "/accounts/.well-known/change-password", "");
+        let redirect = send(address, "GET", "/accounts/.well-known/change-password", "");
         assert_eq!(
-            (lead.status, lead.header("location")),
+            (redirect.status, redirect.header("location")),
             (303, Some("http://127.0.0.1:8080/accounts/forgot")),
             "{}",
             host.0
@@ -180,9 +181,9 @@ fn pages_and_their_cookies_stay_under_the_hosts_prefix() {
     }
 }
 
-/// What the browser asks for when a page at `/accounts/docs` says `docs/swagger-ui.css`, `openapi.json`, and so on.
+/// The page at `/accounts/docs` links to `docs/swagger-ui.css`, `openapi.json` and others with relative URLs.
 #[test]
-fn everything_that_the_page_of_the_document_refers_to_is_under_the_hosts_prefix() {
+fn every_link_of_the_api_page_works_under_the_hosts_prefix() {
     for host in HOSTS {
         let address = start(host);
         let page = send(address, "GET", "/accounts/docs", "");
@@ -194,7 +195,7 @@ fn everything_that_the_page_of_the_document_refers_to_is_under_the_hosts_prefix(
             let answer = send(address, "GET", &format!("/accounts/{link}"), "");
             assert_eq!(answer.status, 200, "{}: {link}", host.0);
         }
-        // A relative server is one relative to the document (OpenAPI 3.1, 4.8.5).
+        // A relative server URL is relative to the location of the document (OpenAPI 3.1, 4.8.5).
         let document = send(address, "GET", "/accounts/openapi.json", "");
         assert!(document.body.contains("\"url\": \".\""), "{}", host.0);
     }

@@ -1,12 +1,12 @@
-//! Whole stories, over TCP: ask, mail, exchange, reset, replay, in each dialect on every front-end.
+//! Complete resets over TCP: request, mail, exchange, reset and replay, in each dialect on every server.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 mod bench;
 
-use bench::{FRONT_ENDS, RunningServer, usual};
+use bench::{FRONT_ENDS, RunningServer, default_settings};
 use conformance::http::{Connection, RawResponse};
-use reset_core::memory::{SentKind, SentMail};
+use reset_testkit::memory::{SentKind, SentMail};
 
 const USER: &str = r#"{"email":"user@example.com"}"#;
 
@@ -18,8 +18,8 @@ fn token(mail: &SentMail) -> &str {
     mail.secret.rsplit('=').next().unwrap()
 }
 
-/// The notice that follows every completed reset.
-fn notice(bench: &RunningServer) {
+/// Takes the notice that follows every completed reset.
+fn expect_notice(bench: &RunningServer) {
     let notice = bench.next_mail();
     assert_eq!((notice.kind, notice.to.as_str()), (SentKind::Changed, "user@example.com"));
 }
@@ -27,7 +27,7 @@ fn notice(bench: &RunningServer) {
 #[test]
 fn px0_resets_by_code_once() {
     for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, usual());
+        let bench = RunningServer::start(front_end, default_settings());
         assert_eq!(post(&bench, "/v1/auth/password-reset/trigger", USER).status, 200);
         let body =
             format!(r#"{{"code":"{}","new_password":"NewSecretPassword123!"}}"#, bench.next_mail().secret);
@@ -36,7 +36,7 @@ fn px0_resets_by_code_once() {
             (answer.status, answer.body.as_str()),
             (200, r#"{"message":"password reset successfully","email":"user@example.com"}"#)
         );
-        notice(&bench);
+        expect_notice(&bench);
         let replay = post(&bench, "/v1/auth/password-reset/reset", &body);
         assert_eq!(
             (replay.status, replay.body.as_str()),
@@ -48,7 +48,7 @@ fn px0_resets_by_code_once() {
 #[test]
 fn worthai_resets_by_token_once() {
     for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, usual());
+        let bench = RunningServer::start(front_end, default_settings());
         assert_eq!(post(&bench, "/auth/api/v1/forgot-password", USER).status, 200);
         let body =
             format!(r#"{{"password":"a new password","reset_token":"{}"}}"#, token(&bench.next_mail()));
@@ -57,7 +57,7 @@ fn worthai_resets_by_token_once() {
             (answer.status, answer.body.as_str()),
             (200, r#"{"status":"success","message":"Password Changed successfully"}"#)
         );
-        notice(&bench);
+        expect_notice(&bench);
         let replay = post(&bench, "/auth/api/v1/reset-password", &body);
         assert_eq!(
             (replay.status, replay.body.as_str()),
@@ -72,9 +72,9 @@ fn worthai_resets_by_token_once() {
 #[test]
 fn strapi_resets_by_code_once_under_either_prefix() {
     for front_end in FRONT_ENDS {
-        for (ask, reset) in [("/auth", "/api/auth"), ("/api/auth", "/auth")] {
-            let bench = RunningServer::start(front_end, usual());
-            assert_eq!(post(&bench, &format!("{ask}/forgot-password"), USER).status, 200);
+        for (request, reset) in [("/auth", "/api/auth"), ("/api/auth", "/auth")] {
+            let bench = RunningServer::start(front_end, default_settings());
+            assert_eq!(post(&bench, &format!("{request}/forgot-password"), USER).status, 200);
             let body = format!(
                 r#"{{"code":"{}","password":"a new password","passwordConfirmation":"a new password"}}"#,
                 token(&bench.next_mail())
@@ -84,8 +84,8 @@ fn strapi_resets_by_code_once_under_either_prefix() {
             assert!(answer.body.starts_with(r#"{"jwt":"ey"#), "{}", answer.body);
             let user = r#""user":{"id":1,"username":"user","email":"user@example.com","provider":"local","confirmed":true,"blocked":false,"#;
             assert!(answer.body.contains(user), "{}", answer.body);
-            notice(&bench);
-            let replay = post(&bench, &format!("{ask}/reset-password"), &body);
+            expect_notice(&bench);
+            let replay = post(&bench, &format!("{request}/reset-password"), &body);
             assert_eq!(replay.status, 400);
             assert!(
                 replay.body.starts_with(r#"{"code":400,"message":"Incorrect code provided""#),
@@ -99,7 +99,7 @@ fn strapi_resets_by_code_once_under_either_prefix() {
 #[test]
 fn insforge_exchanges_a_code_for_a_token_and_resets_once() {
     for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, usual());
+        let bench = RunningServer::start(front_end, default_settings());
         assert_eq!(post(&bench, "/api/auth/email/send-reset-password", USER).status, 202);
         let body = format!(r#"{{"email":"user@example.com","code":"{}"}}"#, bench.next_mail().secret);
         let exchanged = post(&bench, "/api/auth/email/exchange-reset-password-token", &body);
@@ -114,7 +114,7 @@ fn insforge_exchanges_a_code_for_a_token_and_resets_once() {
             (answer.status, answer.body.as_str()),
             (200, r#"{"message":"Password reset successfully"}"#)
         );
-        notice(&bench);
+        expect_notice(&bench);
         let replay = post(&bench, "/api/auth/email/reset-password", &body);
         assert_eq!(replay.status, 401, "{}", replay.body);
     }

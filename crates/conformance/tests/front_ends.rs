@@ -1,15 +1,15 @@
-//! Every recorded case against every front-end, over TCP, and the front-ends against one another.
+//! Runs every recorded case against every server over TCP.
 //!
-//! Adding a front-end is one line in `FRONT_ENDS`.
+//! To add a server, add one line to `FRONT_ENDS`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 mod bench;
 mod stage;
 
 use std::{fs, path::Path};
 
-use bench::{FRONT_ENDS, RunningServer, usual};
+use bench::{FRONT_ENDS, RunningServer, default_settings};
 use conformance::{
     case::{self, Case},
     http::Connection,
@@ -25,7 +25,7 @@ fn cases(folder: &str) -> Vec<Case> {
     files.iter().flat_map(|path| case::parse(&fs::read_to_string(path).unwrap()).unwrap()).collect()
 }
 
-fn answers_are_as_recorded(cases: &[Case], settings: fn() -> DialectSettings) {
+fn assert_recorded_responses(cases: &[Case], settings: fn() -> DialectSettings) {
     for front_end in FRONT_ENDS {
         let bench = RunningServer::start(front_end, settings());
         let wrong: Vec<String> = cases
@@ -41,22 +41,22 @@ fn answers_are_as_recorded(cases: &[Case], settings: fn() -> DialectSettings) {
 }
 
 #[test]
-fn every_front_end_gives_the_recorded_answers() {
+fn every_server_sends_the_recorded_responses() {
     let cases = cases("cases");
     assert!(cases.len() > 50, "{} cases", cases.len());
-    answers_are_as_recorded(&cases, usual);
+    assert_recorded_responses(&cases, default_settings);
 }
 
 #[test]
-fn every_front_end_gives_the_recorded_answers_during_a_demo() {
+fn every_server_sends_the_recorded_responses_in_a_demo() {
     let cases = cases("cases/demo");
     assert!(cases.len() > 10, "{} cases", cases.len());
-    answers_are_as_recorded(&cases, staged);
+    assert_recorded_responses(&cases, staged);
 }
 
-/// A row without a case would be a row that nobody has looked at from outside.
+/// A route without a case would have no black-box test.
 #[test]
-fn every_row_has_a_case_for_each_of_its_methods() {
+fn every_method_of_every_route_has_a_case() {
     let cases = cases("cases").into_iter().chain(cases("cases/demo"));
     let requests: Vec<String> =
         cases.map(|case| String::from_utf8_lossy(&case.request).into_owned()).collect();
@@ -76,22 +76,26 @@ fn every_row_has_a_case_for_each_of_its_methods() {
 }
 
 #[test]
-fn the_served_documents_are_the_files() {
+fn the_served_documents_equal_the_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi");
     for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, usual());
+        let bench = RunningServer::start(front_end, default_settings());
         for name in ["openapi.json", "openapi.yaml"] {
             let answer = Connection::open(bench.address).unwrap().get(&format!("/{name}")).unwrap();
             let file = fs::read_to_string(folder.join(name)).unwrap();
-            assert!(answer.body == file, "{} serves another {name} than openapi/ holds", front_end.0);
+            assert!(
+                answer.body == file,
+                "{} serves a {name} that differs from the file in openapi/",
+                front_end.0
+            );
         }
     }
 }
 
 #[test]
-fn no_url_of_ours_comes_from_a_header() {
+fn mailed_links_ignore_request_headers() {
     for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, usual());
+        let bench = RunningServer::start(front_end, default_settings());
         let body = r#"{"email":"user@example.com"}"#;
         let request = format!(
             "POST http://evil.example/auth/api/v1/forgot-password HTTP/1.1\r\nhost: evil.example\r\n\

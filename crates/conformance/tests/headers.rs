@@ -1,18 +1,18 @@
-//! Every answer of every row, status by status, on every front-end: its headers are these and no others (R35).
+//! Checks the headers of every response, for each route, status and server, against an exact list (R35).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 mod bench;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bench::{FRONT_ENDS, RunningServer, usual};
+use bench::{FRONT_ENDS, RunningServer, default_settings};
 use conformance::http::{Connection, RawResponse};
 use reset_dialects::{DialectSettings, dialects, insforge};
 use stage::staged;
 
-/// What every answer carries.
+/// Headers of every response.
 const ALWAYS: [(&str, &str); 4] = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
@@ -20,7 +20,7 @@ const ALWAYS: [(&str, &str); 4] = [
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
 ];
 
-/// Our own pages.
+/// Paths of the hosted pages, the demo and the API page.
 const PAGES: [&str; 12] = [
     "/",
     "/ask",
@@ -36,8 +36,8 @@ const PAGES: [&str; 12] = [
     "/.well-known/change-password",
 ];
 
-/// What an answer may carry beside, by its value or, where that differs from one answer to the next, by its name.
-fn may_be(name: &str, value: &str) -> bool {
+/// Returns whether a further header is allowed: by its value, or by its name if the value varies.
+fn is_allowed(name: &str, value: &str) -> bool {
     match name {
         "content-type" => {
             let kinds = ["application/json", "application/problem+json", "application/yaml"];
@@ -63,12 +63,12 @@ fn may_be(name: &str, value: &str) -> bool {
     }
 }
 
-/// Whether an answer is one of our own pages.
+/// Returns whether a response is one of [`PAGES`].
 fn is_page(path: &str, answer: &RawResponse) -> bool {
     PAGES.contains(&path) && answer.header("content-type") == Some("text/html; charset=utf-8")
 }
 
-/// What is wrong with an answer's headers.
+/// Returns the first fault in the headers of a response.
 fn fault(path: &str, answer: &RawResponse) -> Option<String> {
     let mut headers: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, value) in &answer.headers {
@@ -78,20 +78,23 @@ fn fault(path: &str, answer: &RawResponse) -> Option<String> {
     }
     for (name, expected) in ALWAYS {
         match headers.remove(name) {
-            // A page may use its own style sheet and script, and nothing else.
+            // A page may use only its own style sheet and script.
             Some(value) if name == "content-security-policy" && is_page(path, answer) => {
                 if !value.starts_with("default-src 'none'; style-src 'sha256-") || value.contains("unsafe") {
-                    return Some(format!("a page with {value}"));
+                    return Some(format!("a page with {name}: {value}"));
                 }
             }
             Some(value) if value == expected => {}
             other => return Some(format!("{name}: {other:?}")),
         }
     }
-    headers.iter().find(|(name, value)| !may_be(name, value)).map(|(name, value)| format!("{name}: {value}"))
+    headers
+        .iter()
+        .find(|(name, value)| !is_allowed(name, value))
+        .map(|(name, value)| format!("{name}: {value}"))
 }
 
-/// InsForge by links, so that there is something to open, during a demo, so that every row is there.
+/// Returns demo settings, which serve every route, with InsForge mailing links, so that there is a link to open.
 fn settings() -> DialectSettings {
     let mut settings = staged();
     let insforge = settings.insforge.as_mut().unwrap();
@@ -100,7 +103,7 @@ fn settings() -> DialectSettings {
     settings
 }
 
-/// Requests that meet each status which a row has.
+/// Returns requests that together cause every status of the route.
 fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
     let post = |kind: &str, body: &str| {
         format!(
@@ -108,10 +111,13 @@ fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
             body.len()
         )
     };
-    let bare = |method: &str, target: &str| format!("{method} {target} HTTP/1.1\r\nhost: x\r\n\r\n");
+    let without_body = |method: &str, target: &str| format!("{method} {target} HTTP/1.1\r\nhost: x\r\n\r\n");
     let json = "application/json";
-    let mut all =
-        vec![bare("OPTIONS", path), bare("DELETE", path), bare("GET", &format!("{path}/nothing-there"))];
+    let mut all = vec![
+        without_body("OPTIONS", path),
+        without_body("DELETE", path),
+        without_body("GET", &format!("{path}/nothing-there")),
+    ];
     if method == "POST" {
         let (token, password) = ("a".repeat(64), "New Password 1!");
         let redirect = r#""redirectTo":"https://app.example.com/reset""#;
@@ -126,15 +132,15 @@ fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
             post(json, "{"),
             post("text/plain", "{}"),
             post(json, &format!(r#"{{"email":"{}"}}"#, "a".repeat(70_000))),
-            bare("GET", path),
+            without_body("GET", path),
         ]);
     } else {
         all.extend([
-            bare("GET", path),
-            bare("HEAD", path),
+            without_body("GET", path),
+            without_body("HEAD", path),
             format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\n\r\n"),
-            bare("GET", link),
-            bare("HEAD", link),
+            without_body("GET", link),
+            without_body("HEAD", link),
             post(json, "{}"),
         ]);
     }
@@ -142,7 +148,7 @@ fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_answer_carries_what_keeps_browsers_and_caches_out_and_nothing_that_it_need_not() {
+fn every_response_has_the_security_headers_and_only_allowed_others() {
     for front_end in FRONT_ENDS {
         let bench = RunningServer::start(front_end, settings());
         let body = r#"{"email":"user@example.com","redirectTo":"https://app.example.com/reset"}"#;
@@ -156,22 +162,23 @@ fn every_answer_carries_what_keeps_browsers_and_caches_out_and_nothing_that_it_n
             for request in requests(endpoints[0].method.as_str(), path, link) {
                 let answer = Connection::open(bench.address).unwrap().send(request.as_bytes()).unwrap();
                 statuses.insert(answer.status);
-                let asked = request.lines().next().unwrap();
-                faults
-                    .extend(fault(path, &answer).map(|fault| format!("{asked}: {} {fault}", answer.status)));
+                let request_line = request.lines().next().unwrap();
+                faults.extend(
+                    fault(path, &answer).map(|fault| format!("{request_line}: {} {fault}", answer.status)),
+                );
             }
         }
         assert!(faults.is_empty(), "{}:\n{}", front_end.0, faults.join("\n"));
-        let met = [200, 202, 204, 302, 303, 400, 401, 403, 404, 405, 413, 415, 500];
-        assert_eq!(statuses, BTreeSet::from(met), "{}: not every status was met", front_end.0);
+        let expected = [200, 202, 204, 302, 303, 400, 401, 403, 404, 405, 413, 415, 500];
+        assert_eq!(statuses, BTreeSet::from(expected), "{}: other statuses than expected", front_end.0);
     }
 }
 
-/// How each front-end's own router and URL reader would have it, a row is its one path (R42).
+/// A route has exactly one path, whatever the router and URL parser of the server would accept (R42).
 #[test]
-fn another_way_to_write_a_path_finds_no_row_that_it_is_not() {
+fn path_variants_do_not_reach_a_route() {
     for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, usual());
+        let bench = RunningServer::start(front_end, default_settings());
         let body = r#"{"email":"user@example.com"}"#;
         for (path, status) in [
             ("/auth/forgot-password", 200),
@@ -191,7 +198,7 @@ fn another_way_to_write_a_path_finds_no_row_that_it_is_not() {
             ("/auth/forgot-password%20", 404),
             ("/auth/forgot-password.json", 404),
             ("/Auth/forgot-password", 404),
-            // Where the real server takes any case and a slash at the end (dialects.md 1.1).
+            // px0 accepts any case and a trailing slash (docs/dialects.md#px0).
             ("/V1/Auth/Password-Reset/Trigger/", 200),
             ("/v1/auth/password-reset//trigger", 404),
             ("/v1/auth/password-reset/trigger//", 404),

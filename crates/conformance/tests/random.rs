@@ -1,8 +1,8 @@
-//! The front-ends against one another, on requests that nobody wrote.
+//! Compares the servers with each other on random requests.
 //!
-//! `CONFORMANCE_SEED` and `CONFORMANCE_REQUESTS` choose other requests than those of every day.
+//! `CONFORMANCE_SEED` and `CONFORMANCE_REQUESTS` override the default seed and number of requests.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 mod bench;
 mod stage;
@@ -19,7 +19,7 @@ use conformance::{
 use reset_dialects::dialects;
 use stage::staged;
 
-/// Every method of every path that is served.
+/// Returns every served method and path.
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for dialect in dialects(staged()) {
@@ -33,35 +33,35 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn given<T: std::str::FromStr>(name: &str, primary: T) -> T {
-    #[expect(clippy::disallowed_methods, reason = "the seed of a test is no setting of a server")]
+fn variable_or<T: std::str::FromStr>(name: &str, default: T) -> T {
+    #[expect(clippy::disallowed_methods, reason = "the seed of a test is not a setting of the server")]
     let text = std::env::var(name);
-    text.ok().and_then(|text| text.parse().ok()).unwrap_or(primary)
+    text.ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 #[test]
-fn every_front_end_says_the_same_to_requests_that_nobody_wrote() {
+fn all_servers_respond_alike_to_random_requests() {
     let run = Run {
-        seed: given("CONFORMANCE_SEED", 1),
-        probes: given("CONFORMANCE_REQUESTS", 20_000),
+        seed: variable_or("CONFORMANCE_SEED", 1),
+        probes: variable_or("CONFORMANCE_REQUESTS", 20_000),
         threads: 48,
     };
     println!("seed {}, {} requests", run.seed, run.probes);
-    let worlds: Vec<RunningServer> =
+    let servers: Vec<RunningServer> =
         FRONT_ENDS.iter().map(|front_end| RunningServer::start(front_end, staged())).collect();
     let fronts: Vec<Front> = FRONT_ENDS
         .iter()
-        .zip(&worlds)
+        .zip(&servers)
         .map(|(front_end, bench)| Front { name: front_end.0, place: Endpoint::from(bench.address) })
         .collect();
     let rows = rows();
     let report = run.against(&fronts, &rows).unwrap();
 
-    tell(&report, &rows);
+    print_report(&report, &rows);
     assert!(report.differences.is_empty(), "{} kinds of differences", report.differences.len());
-    for bench in &worlds {
+    for bench in &servers {
         assert_eq!(http::get(bench.address, "/healthz").unwrap().status, 200);
-        // Nobody had an account so far, and whoever has one is still mailed.
+        // No random request was for an account. A request for one still sends a mail.
         assert_eq!(bench.memory.mailer.take().len(), 0);
         let answer = http::post(bench.address, "/auth/forgot-password", r#"{"email":"user@example.com"}"#);
         assert_eq!(answer.unwrap().status, 200);
@@ -75,7 +75,7 @@ fn every_front_end_says_the_same_to_requests_that_nobody_wrote() {
         );
     }
     let seen = |status: u16| report.statuses.keys().any(|(_, seen)| *seen == status);
-    // 302 takes a live link, and no secret here is ever a valid one.
+    // 302 needs a live link, and no secret here is valid.
     for status in [200, 202, 204, 303, 400, 401, 404, 405, 413, 415, 431, 500] {
         assert!(run.probes < 20_000 || seen(status), "no {status}");
     }
@@ -83,13 +83,13 @@ fn every_front_end_says_the_same_to_requests_that_nobody_wrote() {
         report.statuses.keys().map(|(row, status)| (rows[*row].dialect.as_str(), *status)).collect();
     assert!(run.probes < 20_000 || pairs.len() >= 30, "{pairs:?}");
     for (number, row) in rows.iter().enumerate() {
-        // A row answers in more ways than the refusals that stand before it.
-        let ways = report.statuses.keys().filter(|(row, _)| *row == number).count();
-        assert!(run.probes < 20_000 || ways >= 5, "{} {}: {ways} statuses", row.method, row.path);
+        // A route must respond with more statuses than the checks before it do.
+        let statuses = report.statuses.keys().filter(|(row, _)| *row == number).count();
+        assert!(run.probes < 20_000 || statuses >= 5, "{} {}: {statuses} statuses", row.method, row.path);
     }
 }
 
-fn tell(report: &Report, rows: &[Row]) {
+fn print_report(report: &Report, rows: &[Row]) {
     let Report { probes, took, silent, unsteady, .. } = report;
     println!("{probes} requests in {took:?}, {silent} silent, {} unsteady", unsteady.len());
     unsteady.iter().take(3).for_each(|story| println!("unsteady: {story}"));

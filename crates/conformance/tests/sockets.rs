@@ -1,6 +1,6 @@
-//! A Unix socket answers like a port: some of the recorded cases, on every front-end.
+//! Runs some of the recorded cases over a Unix socket, on every server.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 use std::{fs, os::unix::net::UnixListener, path::Path};
 
@@ -9,9 +9,10 @@ use reset_app::{Listener, ServeFuture, Stop};
 use reset_core::{
     Resets,
     keys::{Key, Keys},
-    memory::Memory,
 };
-use reset_dialects::{Api, DialectSettings, dialects};
+use reset_dialects::{DialectSettings, dialects};
+use reset_http::Api;
+use reset_testkit::memory::Memory;
 use tokio::runtime::Runtime;
 
 type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> ServeFuture);
@@ -19,17 +20,17 @@ type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> ServeFuture);
 const FRONT_ENDS: [FrontEnd; 3] =
     [("axum", server_axum::serve), ("actix", server_actix::serve), ("warp", server_warp::serve)];
 
-/// Every row as it is, over nothing that remembers an account.
+/// Returns all routes over a store without accounts.
 fn api() -> Api {
     let root = Key::root(&[5; 32]).unwrap();
     let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
     let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let resets = Resets::new(Memory::new(1).adapters(), Keys::new(&root), policies, true);
-    Api::new(resets, dialects, reset_dialects::ServeOptions::default())
+    Api::new(resets, dialects, reset_http::ServeOptions::default())
 }
 
 #[test]
-fn a_unix_socket_answers_like_a_port() {
+fn a_unix_socket_serves_the_recorded_responses() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let cases = case::parse(&fs::read_to_string(folder.join("own.http")).unwrap()).unwrap();
     let runtime = Runtime::new().unwrap();

@@ -1,6 +1,6 @@
-//! That the search of every server's log finds what must not be there: with servers that say it.
+//! Tests that the search of server logs finds secrets and addresses, with servers that leak them.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 use std::{
     fs,
@@ -12,27 +12,27 @@ use std::{
 
 use conformance::{http::post, server::Deployment};
 
-/// Scripts in the place of a server's commands: `sh serve` and `sh user`. It listens nowhere, and says `said`.
-fn scripts(folder: &Path, address: SocketAddr, said: &str) {
+/// Writes the scripts `serve` and `user` that replace a server's commands. `serve` runs `leak` and does not listen.
+fn scripts(folder: &Path, address: SocketAddr, leak: &str) {
     let serve = format!(
-        "echo \"level $POLYRESET_LOG\" >&2\n{said}\necho 'listening on http://{address}'\nexec sleep 60\n"
+        "echo \"level $POLYRESET_LOG\" >&2\n{leak}\necho 'listening on http://{address}'\nexec sleep 60\n"
     );
     fs::write(folder.join("serve"), serve).unwrap();
     fs::write(folder.join("user"), "cat >/dev/null\n").unwrap();
 }
 
-/// What the end of a server that says `said` is told, or nothing.
-fn ending(said: &str) -> Option<String> {
+/// Runs a server whose script runs `leak`. Returns the panic message when it ends, or `None` without a panic.
+fn panic_at_end(leak: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    scripts(folder.path(), address, said);
+    scripts(folder.path(), address, leak);
     let mut deployment = Deployment::new("/bin/sh", folder.path()).watched();
     deployment.set("POLYRESET_WORTHAI__JWT_SECRET", "a-secret-of-the-deployment");
     deployment.set("POLYRESET_MAIL_URL", "smtp://user:relay-password@mail.example.com");
     deployment.add_user("ann.lee@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
-    // Somebody at its address who hangs up: what was sent is known all the same.
+    // A listener at the address closes the connection. The request is collected all the same.
     let other = thread::spawn(move || drop(listener.accept().unwrap()));
     let body = r#"{"otp":"2525c61f24b40a95dd2e6c0f347a6423","newPassword":"a new password"}"#;
     post(address, "/api/auth/email/reset-password", body).unwrap_err();
@@ -43,24 +43,27 @@ fn ending(said: &str) -> Option<String> {
 }
 
 #[test]
-fn a_server_that_says_what_it_must_not_fails_its_test_with_the_kind_and_the_line() {
-    for (said, expected) in [
-        ("echo to ann.lee@example.com >&2", "log, line 2: Address, as it is"),
-        ("echo to ann.lee@example.com", "printed, line 1: Address, as it is"),
+fn a_server_that_logs_a_secret_fails_its_test_with_kind_and_line() {
+    for (leak, expected) in [
+        ("echo to ann.lee@example.com >&2", "log, line 2: Address, plain"),
+        ("echo to ann.lee@example.com", "printed, line 1: Address, plain"),
         ("echo a=ann.lee%40example.com >&2", "log, line 2: Address, percent-encoded"),
-        ("echo the old password >&2", "log, line 2: Password, as it is"),
-        ("echo; echo a new password >&2", "log, line 2: Password, as it is"),
-        ("echo 2525c61f24b40a95dd2e6c0f347a6423 >&2", "log, line 2: Token, as it is"),
-        ("echo a-secret-of-the-deployment >&2", "log, line 2: Setting, as it is"),
-        ("echo relay-password >&2", "log, line 2: Setting, as it is"),
+        ("echo the old password >&2", "log, line 2: Password, plain"),
+        ("echo; echo a new password >&2", "log, line 2: Password, plain"),
+        ("echo 2525c61f24b40a95dd2e6c0f347a6423 >&2", "log, line 2: Token, plain"),
+        ("echo a-secret-of-the-deployment >&2", "log, line 2: Setting, plain"),
+        ("echo relay-password >&2", "log, line 2: Setting, plain"),
     ] {
-        let told = ending(said).unwrap_or_else(|| panic!("{said}: nothing was found"));
-        assert!(told.lines().any(|line| line == expected), "{said}: {told}");
-        assert!(!told.contains("ann.lee") && !told.contains("password"), "the search repeats it: {told}");
+        let message = panic_at_end(leak).unwrap_or_else(|| panic!("{leak}: no leak was found"));
+        assert!(message.lines().any(|line| line == expected), "{leak}: {message}");
+        assert!(
+            !message.contains("ann.lee") && !message.contains("password"),
+            "the message repeats the secret: {message}"
+        );
     }
 }
 
 #[test]
-fn a_server_that_says_nothing_of_it_ends_in_peace() {
-    assert_eq!(ending("echo a job was mailed >&2"), None);
+fn a_server_without_a_leak_ends_without_a_panic() {
+    assert_eq!(panic_at_end("echo a job was mailed >&2"), None);
 }

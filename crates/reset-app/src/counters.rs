@@ -2,7 +2,7 @@
 //!
 //! They are limits for load: nothing is lost when Redis forgets them, and nobody waits for it. A request gives it
 //! 50 ms; after one failure nobody asks again until the keeper, a task of its own, has a connection that can count.
-//! Meanwhile each process counts for itself (`reset_dialects::Counters`).
+//! Meanwhile each process counts for itself (`reset_http::Counters`).
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use reset_core::{
     ports::{Clock, Entropy, random},
     time::Timestamp,
 };
-use reset_dialects::{Counters, Take, Unavailable};
+use reset_http::{Counters, Take, Unavailable};
 use tokio::{
     sync::Notify,
     task::JoinHandle,

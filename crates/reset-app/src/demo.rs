@@ -16,15 +16,21 @@ use reset_core::{
     password::Policy,
     ports::{Mailer as _, random},
 };
-use reset_dialects::demo::{Carries, Person, ShownMail, Stage, stories};
+use reset_http::route::Dialect;
 use reset_mail::{DemoMail, DemoMailbox, MailKind, MailService, TransportConfig};
+use reset_pages::{
+    demo::{Carries, DemoSettings, Person, ShownMail, Stage, curl, walkthroughs},
+    hosted::PagesSettings,
+};
 use tempfile::TempDir;
 use tracing::warn;
 use url::{Host, Url};
 
+use reset_listen::ListenAddress;
+
 use crate::{
     deployment,
-    settings::{Inputs, Listen, Settings},
+    settings::{Inputs, Settings},
 };
 
 /// Limits that would stop whoever tries everything at once, a few wrong codes included.
@@ -126,22 +132,21 @@ impl Demo {
         Ok(both)
     }
 
-    /// What is served with it: its own pages, to which the pages for people lead back.
-    pub(crate) fn put_into(&self, served: &mut reset_dialects::DialectSettings, public_url: &str) {
-        let stage = self.scene.clone();
-        served.demo = Some(reset_dialects::demo::DemoSettings { public_url: public_url.to_owned(), stage });
-        if let Some(pages) = &mut served.pages {
+    /// What the demo serves; the hosted pages lead back to it.
+    pub(crate) fn pages(&self, pages: &mut Option<PagesSettings>, public_url: &str) -> DemoSettings {
+        if let Some(pages) = pages {
             pages.brand.home.get_or_insert_with(|| format!("{public_url}/#sign-in"));
         }
+        DemoSettings { public_url: public_url.to_owned(), stage: self.scene.clone() }
     }
 
     /// Makes the accounts, and prints what to try.
     pub(crate) async fn introduce(
         &self,
         resets: &Resets,
-        at: &Listen,
+        at: &ListenAddress,
         public_url: &str,
-        served: &reset_dialects::DialectSettings,
+        served: &[Dialect],
     ) -> Result<()> {
         let (mut text, mut people) = ("\nAccounts:\n".to_owned(), Vec::new());
         for (email, name) in PEOPLE {
@@ -174,8 +179,8 @@ fn shown(kept: DemoMail) -> ShownMail {
 }
 
 /// Whether this machine alone reaches the demo, as far as the settings tell.
-fn is_private(at: &Listen, public_url: &str) -> bool {
-    let here = matches!(at, Listen::Tcp(address) if address.ip().is_loopback());
+fn is_private(at: &ListenAddress, public_url: &str) -> bool {
+    let here = matches!(at, ListenAddress::Tcp(address) if address.ip().is_loopback());
     let host = Url::parse(public_url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
     here && match host {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -209,20 +214,20 @@ async fn add(resets: &Resets, email: &str, name: &str) -> Result<String> {
 }
 
 /// A block of commands for each dialect that is served.
-fn commands(at: &Listen, served: &reset_dialects::DialectSettings) -> String {
+fn commands(at: &ListenAddress, served: &[Dialect]) -> String {
     let target = match at {
         // Nobody can connect to "any address".
-        Listen::Tcp(address) if address.ip().is_unspecified() => {
+        ListenAddress::Tcp(address) if address.ip().is_unspecified() => {
             format!("http://{}", SocketAddr::from(([127, 0, 0, 1], address.port())))
         }
-        Listen::Tcp(address) => format!("http://{address}"),
-        Listen::Unix(path) => format!("--unix-socket {} http://localhost", path.display()),
+        ListenAddress::Tcp(address) => format!("http://{address}"),
+        ListenAddress::Unix(path) => format!("--unix-socket {} http://localhost", path.display()),
     };
     let mut text = String::new();
-    for story in stories(served) {
-        let _ = write!(text, "\n# {}: {}; {}\n", story.title, story.hint, story.stands);
-        for step in story.steps() {
-            let _ = writeln!(text, "{}", step.curl(&target));
+    for one in walkthroughs(served.iter().filter_map(|dialect| dialect.client.clone())) {
+        let _ = write!(text, "\n# {}: {}; {}\n", one.client.title, one.client.summary, one.explanation());
+        for step in one.steps() {
+            let _ = writeln!(text, "{}", curl(&step, &target));
         }
     }
     text
@@ -238,12 +243,12 @@ mod tests {
             let environment = set.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             Settings::read(Inputs { environment, ..Inputs::default() }).unwrap().stand_in().unwrap()
         };
-        let at = Listen::Tcp("0.0.0.0:8080".parse().unwrap());
+        let at = ListenAddress::Tcp("0.0.0.0:8080".parse().unwrap());
         let all = commands(&at, &settings(&[]));
         assert_eq!(all.matches("curl -sS http://127.0.0.1:8080/").count(), 9, "{all}");
         let three = commands(&at, &settings(&[("POLYRESET_PX0__ENABLED", "false")]));
         assert!(!three.contains("/v1/auth/password-reset/") && three.contains("/api/auth/email/"));
-        let socket = commands(&Listen::Unix("/run/r.sock".into()), &settings(&[]));
+        let socket = commands(&ListenAddress::Unix("/run/r.sock".into()), &settings(&[]));
         assert!(socket.contains("curl -sS --unix-socket /run/r.sock http://localhost/v1/"), "{socket}");
     }
 
@@ -270,7 +275,7 @@ mod tests {
 
     #[test]
     fn who_lets_others_in_is_told_from_who_does_not() {
-        let at = |text: &str| Listen::Tcp(text.parse().unwrap());
+        let at = |text: &str| ListenAddress::Tcp(text.parse().unwrap());
         for (listen, public_url, private) in [
             ("127.0.0.1:8080", "http://127.0.0.1:8080", true),
             ("[::1]:8080", "http://localhost:8080", true),
@@ -279,7 +284,7 @@ mod tests {
         ] {
             assert_eq!(is_private(&at(listen), public_url), private, "{listen} {public_url}");
         }
-        assert!(!is_private(&Listen::Unix("/run/r.sock".into()), "http://127.0.0.1:8080"));
+        assert!(!is_private(&ListenAddress::Unix("/run/r.sock".into()), "http://127.0.0.1:8080"));
     }
 
     #[tokio::test]

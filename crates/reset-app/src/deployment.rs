@@ -12,7 +12,7 @@ use reset_core::{
     keys::Keyring,
     ports::{Clock, Entropy, Hasher, Store, Webhook},
 };
-use reset_dialects::SharedCounters;
+use reset_http::SharedCounters;
 use reset_mail::{MailService, Templates, TransportConfig};
 use tracing::warn;
 use url::Url;

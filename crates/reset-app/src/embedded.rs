@@ -1,7 +1,7 @@
 //! polyreset inside a host application that brings the server but takes our database, mailer and worker.
 
 use anyhow::{Result, bail};
-use reset_dialects::Api;
+use reset_http::Api;
 
 use crate::{
     deployment,
@@ -12,7 +12,7 @@ use crate::{
 
 /// A deployment without a listener: settings, database, mail, and the worker at work.
 ///
-/// The settings are those of the binaries (docs/OPERATIONS.md), from the environment and the file that
+/// The settings are those of the binaries (docs/settings.md), from the environment and the file that
 /// `POLYRESET_CONFIG` names. `listen` and `log` mean nothing here: sockets and logs are the host's. `admin_listen`
 /// has figures counted, for [`admin`](Embedded::admin), and opens nothing.
 pub struct Embedded {
@@ -33,6 +33,7 @@ impl Embedded {
         let inputs =
             Inputs { flags: flags.collect(), environment: environment::variables()?, ..Inputs::default() };
         let settings = Settings::read(inputs)?;
+        settings.unread.log();
         if !settings.is_given("public_url") {
             bail!("public_url must be set: mailed links lead there");
         }

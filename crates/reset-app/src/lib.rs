@@ -13,12 +13,13 @@
 //!
 //! This is the only crate that knows the environment and every adapter.
 
+mod admin;
+mod audit;
 mod cli;
 mod counters;
 mod demo;
 mod deployment;
 mod embedded;
-mod listener;
 mod metrics;
 mod service;
 mod settings;
@@ -26,26 +27,19 @@ mod shutdown;
 mod system;
 mod telemetry;
 mod webhook;
+mod webhook_event;
 mod worker;
 
 use std::{future::Future, pin::Pin, process::ExitCode, time::Duration};
 
-use reset_dialects::Api;
+use reset_http::Api;
 
-pub use crate::{embedded::Embedded, listener::Listener};
+pub use reset_listen::{Listener, Stop};
 
-/// Resolves when the server must stop accepting and finish what is in flight.
-pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub use crate::embedded::Embedded;
 
 /// A server at work. It ends when everything in flight is answered after [`Stop`].
 pub type ServeFuture = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
-
-/// Longest time that a client may take over the head of a request, the idle time before it included. Default 5 s
-/// (R40): a proxy in front keeps its own pool, and opens another connection when it needs one.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Most connections at once. More wait in the system's queue.
-pub const CONNECTIONS_MAX: usize = 4096;
 
 /// Longest time between the first signal and the end.
 pub const DRAIN: Duration = shutdown::TIMEOUT;

@@ -9,16 +9,14 @@ use reset_core::{
     keys::{Keyring, Keys},
     ports::{Adapters, Store, Webhook},
 };
-use reset_dialects::{
-    Api, Dialect, ServeOptions,
-    admin::{self, MetricsSource},
-    observer::Observer,
-};
+
+use reset_http::{Api, Dialect, ServeOptions, observer::Observer};
 use reset_mail::MailService;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
 
 use crate::{
+    admin::{self, MetricsSource},
     demo::Demo,
     deployment,
     metrics::{Counted, Metrics, MetricsReport},
@@ -62,11 +60,10 @@ impl Service {
             None => deployment::mail(settings, vec![settings.mail.transport.clone()], public_url)?,
         };
         let mail = Arc::new(mail);
-        let mut served = settings.dialects(public_url, roots)?;
-        if let Some(demo) = demo {
-            demo.put_into(&mut served, public_url);
-        }
-        let dialects = reset_dialects::dialects(served);
+        let mut pages = settings.pages(public_url, roots)?;
+        let demo = demo.map(|demo| demo.pages(&mut pages, public_url));
+        let dialects = reset_dialects::dialects(settings.dialects(public_url, roots)?);
+        let dialects = reset_pages::complete(dialects, pages, demo);
         let mut adapters = adapters(settings, store, mail.clone(), settings.passwords.threads)?;
         let metrics = settings.http.admin_listen.as_ref().map(|_| Arc::new(Metrics::new()));
         if let Some(metrics) = &metrics {
@@ -110,6 +107,7 @@ pub(crate) async fn administration(settings: &Settings) -> Result<Resets> {
     let mail = deployment::mail(settings, vec![settings.mail.transport.clone()], &public_url)?;
     let mail = Arc::new(mail);
     let dialects = reset_dialects::dialects(settings.dialects(&public_url, &roots)?);
+    let dialects = reset_pages::complete(dialects, settings.pages(&public_url, &roots)?, None);
     let adapters = adapters(settings, store, mail, 1)?;
     Ok(resets(settings, &roots, &public_url, adapters, &dialects))
 }
@@ -153,7 +151,7 @@ fn resets(
 ) -> Resets {
     let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let owner = settings.notify.owner;
-    let pages = dialects.iter().any(|dialect| dialect.name == reset_dialects::pages::NAME);
+    let pages = dialects.iter().any(|dialect| dialect.name == reset_pages::hosted::NAME);
     let dispute_page = (owner && pages).then(|| format!("{public_url}/not-me"));
     let notices = Notices { owner, dispute_page };
     let budgeting = settings.limits.budgeting.clone();

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use crate::webhook_event::request;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -19,7 +20,6 @@ use reset_core::{
     ports::{Clock, PasswordReset, Webhook},
     time::Timestamp,
 };
-use reset_dialects::webhook::request;
 use rustls::crypto::ring;
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -109,8 +109,9 @@ fn reason(error: &Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use reset_core::{account::AccountId, job::JobId, memory::FrozenClock};
-    use reset_dialects::webhook::WebhookSecret;
+    use crate::webhook_event::WebhookSecret;
+    use reset_core::{account::AccountId, job::JobId};
+    use reset_testkit::memory::FrozenClock;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,

@@ -189,11 +189,11 @@ mod tests {
         error::MailError,
         keys::{Key, Keys},
         mail::Mail,
-        memory::{MailRefusal, Memory, Outage},
         password::Policy,
         ports::{Accounts as _, Mailer},
         request::{Disclosure, ResetRequest},
     };
+    use reset_testkit::memory::{MailRefusal, Memory, Outage};
     use tokio::{
         sync::{Notify, Semaphore},
         task::JoinHandle,

@@ -1,61 +1,62 @@
-//! Accounts: whose password it is. The table may be somebody else's; this is what the domain needs of a row.
+//! Accounts: the engine's view of a row of the users table, which can belong to another application.
 
 use std::fmt;
 
 use crate::{email::EmailAddress, hasher::HashForm, time::Timestamp};
 
-/// Identifies an account in its table, as text whatever the column's type.
+/// The key of an account in its table, as text whatever the column's type is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(String);
 
 impl AccountId {
-    /// The account whose key reads `id`.
+    /// Wraps a key.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// One account as the domain sees it. `Debug` shows the id alone (R70).
+/// An account. `Debug` shows the id only (R70).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// Key in the users table.
     pub id: AccountId,
-    /// The address exactly as stored: the only one that mail goes to (R19).
+    /// The address exactly as stored; mail goes to no other address (R19).
     pub email: String,
-    /// Login name, where the table has one.
+    /// Login name, if the table has one.
     pub username: Option<String>,
-    /// Name for people to read.
+    /// Display name.
     pub name: Option<String>,
     /// Language of the mails, as a BCP 47 tag.
     pub locale: Option<String>,
-    /// Whether the address was ever confirmed; unconfirmed accounts may reset.
+    /// Whether the address was ever confirmed. Unconfirmed accounts can reset their password.
     pub confirmed: bool,
-    /// Blocked accounts get no mail, and a live secret of theirs is refused (R69).
+    /// Whether the account is blocked. Blocked accounts get no mail, and their live secrets are rejected (R69).
     pub blocked: bool,
-    /// The form that the stored hash has, where another system reads it: a new hash keeps its version letter
-    /// and its cost, as far as they are sane. `None`: the deployment's own scheme.
+    /// The form of the stored hash, if another system reads the table: a new hash keeps its version letter and,
+    /// within limits, its cost. `None` means the deployment's configured scheme.
     pub hash_form: Option<HashForm>,
-    /// Counts password changes. Tickets and sessions of an earlier epoch are void (R7, R62).
+    /// Number of password changes. Tickets and sessions of an earlier epoch are void (R7, R62).
     pub epoch: i64,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: Timestamp,
     /// When the row last changed.
     pub updated_at: Timestamp,
 }
 
 impl Account {
-    /// The address that the account is found by.
+    /// Returns the address in the form in which accounts are looked up.
     pub fn email_key(&self) -> String {
         email_key(&self.email)
     }
 }
 
-/// What a stored address is compared by: its canonical form, or itself where it follows no grammar of ours.
+/// Returns the form in which a stored address is compared: its canonical form, or the address itself if it cannot be
+/// parsed.
 pub fn email_key(stored: &str) -> String {
     EmailAddress::parse(stored).map_or_else(|_| stored.to_owned(), |email| email.key().to_owned())
 }
@@ -66,17 +67,17 @@ impl fmt::Debug for Account {
     }
 }
 
-/// An address exactly as it was stored at some moment. `Debug` shows the type alone (R70).
+/// An address exactly as stored at some point in time. `Debug` shows the type only (R70).
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredAddress(String);
 
 impl StoredAddress {
-    /// The address that reads `text`.
+    /// Wraps an address as stored.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text, for the mailer and the store.
+    /// Returns the address, for the mailer and the store.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -88,19 +89,19 @@ impl fmt::Debug for StoredAddress {
     }
 }
 
-/// An account to be made in polyreset's own users table.
+/// An account to add to polyreset's own users table.
 #[derive(Clone)]
 pub struct NewAccount {
-    /// The address as it will be stored and mailed to.
+    /// The address to store and to send mail to.
     pub email: String,
     /// Login name.
     pub username: Option<String>,
-    /// Name for people to read.
+    /// Display name.
     pub name: Option<String>,
     /// Language of the mails, as a BCP 47 tag.
     pub locale: Option<String>,
-    /// Hash of the first password, in the form that the hasher writes.
+    /// Hash of the initial password, as the hasher writes it.
     pub password_hash: String,
-    /// When the account is made.
+    /// When the account is created.
     pub created_at: Timestamp,
 }

@@ -1,11 +1,11 @@
-//! The audit: events in a chain of seals, so that whoever changes, removes or inserts one is found out.
+//! The audit log: events form a chain of seals, so that a changed, deleted or inserted event is detected.
 //!
-//! Each event gets a place, without gaps, and a seal: a keyed tag over the seal before it and the event. The key is
-//! not in the database, so nobody who has only that can seal anew. What no chain can show by itself is that its end
-//! was cut off; for that, keep the head that a verification prints, and give it to the next one.
+//! Each event gets a position, without gaps, and a seal: a keyed tag over the previous seal and the event. The key is
+//! not in the database, so access to the database alone is not enough to forge a seal. A chain cannot show that its
+//! end was cut off. To detect that, keep the head that one verification prints and pass it to the next.
 //!
-//! Events are sealed a moment after they were written, by one process at a time: to seal each as it is written would
-//! make all of them wait for each other.
+//! Events are sealed a moment after they are recorded, by one process at a time. Sealing each event as it is recorded
+//! would serialise all transactions that record one.
 
 mod seal;
 mod walk;
@@ -16,46 +16,46 @@ pub use self::{
 };
 use crate::{Resets, error::StoreError, ports::Store, time::Timestamp};
 
-/// Events that are sealed in one transaction.
+/// Maximum events sealed in one transaction.
 pub const SEAL_STEP: u32 = 100;
 
-/// What a store says of a chain whose marks are not the sealer's.
-pub const NOT_OURS: &str = "the chain of events was set back or changed, or is sealed under another secret";
+/// The store's error for a chain whose stored marks do not verify.
+pub const NOT_OURS: &str = "the audit chain was rolled back or changed, or is sealed under another secret";
 
 impl Resets {
-    /// Seals what was written since; returns how many.
+    /// Seals the events recorded since the last call; returns how many.
     ///
     /// # Errors
-    /// When the store fails, or its chain is not ours.
+    /// Fails if the store fails or its chain does not verify.
     pub async fn seal_events(&self) -> Result<u64, StoreError> {
         seal_all(&*self.adapters().store, &self.inner.sealer).await
     }
 
-    /// Forgets events that were sealed and happened before `before`.
+    /// Deletes sealed events that happened before `before`.
     ///
     /// # Errors
-    /// When the store fails, or its chain is not ours.
+    /// Fails if the store fails or its chain does not verify.
     pub async fn forget_events(&self, before: Timestamp) -> Result<(), StoreError> {
         self.adapters().store.forget_events(&self.inner.sealer, before).await
     }
 
-    /// The last mark of the chain that this process has seen.
+    /// Returns the last head of the chain that this process has seen.
     pub fn last_mark(&self) -> Mark {
         self.inner.sealer.last()
     }
 }
 
-/// Seals every event that is not sealed yet; returns how many.
+/// Seals every unsealed event; returns how many.
 ///
 /// # Errors
-/// When the store fails, or its chain is not ours.
+/// Fails if the store fails or its chain does not verify.
 pub async fn seal_all(store: &dyn Store, sealer: &Sealer) -> Result<u64, StoreError> {
-    let mut all = 0;
+    let mut total = 0;
     loop {
         let count = store.seal(sealer, SEAL_STEP).await?;
-        all += u64::from(count);
+        total += u64::from(count);
         if count < SEAL_STEP {
-            return Ok(all);
+            return Ok(total);
         }
     }
 }

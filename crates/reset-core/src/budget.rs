@@ -1,53 +1,56 @@
-//! Budgets: how often something may be done within some time, counted where every replica sees it.
+//! Budgets: limits on how often something may happen within a time window, counted in the store so that all replicas
+//! share them.
 //!
-//! A budget is a name and its windows. It remembers when it was taken from, never more often than its windows allow,
-//! for a refused take is not remembered: so a row of a store is small whatever comes. Windows slide; nobody gains by
-//! waiting for a full hour. What the stores have in common, the judgement, is here once: [`Takes`].
+//! A budget has a name and one or more windows. It stores the times of its takes, never more than its windows allow,
+//! because a rejected take is not stored; so a row stays small under any load. The windows slide, so that there is no
+//! full hour to wait for. The shared logic of all stores is [`Takes`].
 
 use std::time::Duration;
 
 use crate::{email::EmailAddress, encoding::hex, keys::Keys, time::Timestamp};
 
-/// Most that one window may hold: a row then has at most 80 KiB.
+/// Maximum count of a window; a row then has at most 80 KiB.
 pub const COUNT_MAX: u32 = 10_000;
 
-/// At most `count` within any `span`.
+/// A limit of `count` within any period of length `span`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// How often; at most [`COUNT_MAX`].
+    /// The limit, at most [`COUNT_MAX`].
     pub count: u32,
-    /// Within which time.
+    /// The length of the window.
     pub span: Duration,
 }
 
 impl Window {
-    /// At most `count` within any `span`.
+    /// Creates a limit of `count` within any period of length `span`.
     pub const fn new(count: u32, span: Duration) -> Self {
         Self { count, span }
     }
 }
 
-/// Something that is counted. Without windows it is not.
+/// A named budget. Without windows nothing is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Key of the row: what is counted, and whose it is where it is somebody's. Never an address in clear.
+    /// Key of the row: what is counted and, if that is per address, the address's tag. Never an address in clear
+    /// text.
     pub name: String,
-    /// All of them must have room.
+    /// The limits; a take needs room in all of them.
     pub windows: Vec<Window>,
 }
 
-/// Bytes of the tag that stands for an address. Two of a billion addresses meet with a probability of 10^-21.
+/// Length in bytes of the tag that stands for an address. Two of a billion addresses collide with a probability of
+/// 10^-21.
 const TAG: usize = 16;
 
 impl Budget {
-    /// The budget of a whole deployment.
+    /// Creates a budget that the whole deployment shares.
     pub fn shared(scope: &str, windows: &[Window]) -> Self {
         Self { name: scope.to_owned(), windows: windows.to_vec() }
     }
 
-    /// The budgets of one address, known or not: a keyed tag stands for it (R70). There is one under each root that is
-    /// still listed, and each counts everything, so that no count begins anew when the secret is changed, nor when the
-    /// previous one is taken off the list after the longest window has passed (R46, R76).
+    /// Creates the budgets of one address, whether or not it has an account. A keyed tag stands for the address
+    /// (R70). There is one budget per configured root, and all of them are taken from, so that no count restarts when
+    /// the secret is rotated, nor when the previous secret is removed after the longest window has passed (R46, R76).
     pub(crate) fn of_address(
         keys: &Keys,
         scope: &str,
@@ -61,24 +64,24 @@ impl Budget {
     }
 }
 
-/// When a budget was taken from, as a store keeps it.
+/// The times of a budget's takes, as a store keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Takes(Vec<Timestamp>);
 
 impl Takes {
-    /// Reads what [`Self::to_bytes`] wrote; what is left over is not looked at.
+    /// Parses the output of [`Self::to_bytes`]; an incomplete entry at the end is ignored.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let (takes, _) = bytes.as_chunks::<8>();
         Self(takes.iter().map(|take| Timestamp::from_millis(i64::from_be_bytes(*take))).collect())
     }
 
-    /// Eight bytes a take, the milliseconds in network order.
+    /// Encodes the takes as eight bytes each: the milliseconds in network byte order.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|take| take.as_millis().to_be_bytes()).collect()
     }
 
-    /// Whether every window has room at `now`. A take that seems to lie in the future counts: a clock that was set
-    /// back frees nothing.
+    /// Returns whether every window has room at `now`. Takes in the future count too, so setting the clock back frees
+    /// nothing.
     pub fn have_room(&self, windows: &[Window], now: Timestamp) -> bool {
         windows.iter().all(|window| {
             let from = now.minus(window.span);
@@ -86,7 +89,7 @@ impl Takes {
         })
     }
 
-    /// When every window will have room again, if nothing is taken meanwhile; `now` at the earliest.
+    /// Returns when every window will have room if nothing is taken until then; `now` at the earliest.
     pub fn room_at(&self, windows: &[Window], now: Timestamp) -> Timestamp {
         let mut takes = self.0.clone();
         takes.sort_unstable();
@@ -97,48 +100,48 @@ impl Takes {
         full.fold(now, Timestamp::max)
     }
 
-    /// Takes one, if every window has room; forgets what no window looks at any more. Returns whether it did.
+    /// Takes one if every window has room, and drops the takes that are outside every window. Returns whether
+    /// there was room.
     pub fn take(&mut self, windows: &[Window], now: Timestamp) -> bool {
         if !self.have_room(windows, now) {
             return false;
         }
-        let from = now.minus(longest(windows));
+        let from = now.minus(longest_span(windows));
         self.0.retain(|take| *take > from);
         self.0.push(now);
         true
     }
 
-    /// Gives the take of `at` back, if it is still remembered; returns whether it was.
+    /// Removes the take of `at`, if it is still stored; returns whether it was.
     pub fn give_back(&mut self, at: Timestamp) -> bool {
-        let place = self.0.iter().rposition(|take| *take == at);
-        place.map(|place| self.0.remove(place)).is_some()
+        let position = self.0.iter().rposition(|take| *take == at);
+        position.map(|position| self.0.remove(position)).is_some()
     }
 
-    /// When the last take will have left every window.
+    /// Returns when the last take leaves every window.
     pub fn end(&self, windows: &[Window]) -> Timestamp {
         let last = self.0.iter().max().copied().unwrap_or(Timestamp::from_millis(0));
-        last.plus(longest(windows))
+        last.plus(longest_span(windows))
     }
 }
 
-fn longest(windows: &[Window]) -> Duration {
+fn longest_span(windows: &[Window]) -> Duration {
     windows.iter().map(|window| window.span).max().unwrap_or_default()
 }
 
-/// The budgets that the use cases keep. The default keeps none.
-///
-/// Their defaults, as a deployment has them, are the settings' (docs/OPERATIONS.md, "Limits").
+/// The windows of every budget that the use cases keep. The default limits nothing; `docs/settings.md` lists the
+/// defaults of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budgeting {
-    /// Resets that are asked for, for each address, over all dialects (R6, R28).
+    /// Reset requests per address, across all dialects (R6, R28).
     pub requests: Vec<Window>,
-    /// Reset mails of the whole deployment (R28).
+    /// Reset mails of the deployment (R28).
     pub mails: Vec<Window>,
-    /// Wrong guesses at short codes that name their account by themselves, of a whole dialect (R47).
+    /// Wrong guesses per dialect at short codes that identify their account on their own (R47).
     pub open_guesses: Vec<Window>,
-    /// Wrong guesses at the codes of one address, over all its codes (R46).
+    /// Wrong guesses per address at codes that are entered with their address, over all its codes (R46).
     pub guesses: Vec<Window>,
-    /// Wrong guesses at such codes, of the whole dialect.
+    /// Wrong guesses per dialect at codes that are entered with their address.
     pub all_guesses: Vec<Window>,
 }
 
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_are_read_back_as_they_were_written() {
+    fn takes_survive_the_byte_round_trip() {
         let mut takes = Takes::default();
         let windows = [Window::new(3, MINUTE)];
         assert!(takes.take(&windows, at(0)) && takes.take(&windows, at(1)));
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn no_row_grows_beyond_its_windows() {
+    fn takes_never_outnumber_the_largest_window() {
         let (mut takes, windows) = (Takes::default(), [Window::new(3, MINUTE), Window::new(5, 10 * MINUTE)]);
         for second in 0..5_000 {
             takes.take(&windows, at(second));
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_again_when_the_fullest_window_has_slid() {
+    fn room_returns_when_the_fullest_window_has_slid() {
         let (mut takes, windows) = (Takes::default(), [Window::new(2, MINUTE), Window::new(3, 10 * MINUTE)]);
         assert_eq!(takes.room_at(&windows, at(0)), at(0));
         for (second, free) in [(0, 0), (10, 60), (70, 600)] {
@@ -197,7 +200,7 @@ mod tests {
         };
         let ann = name(1, "requests", "ann@example.org");
         assert_eq!(ann, name(1, "requests", "ANN@Example.org"));
-        assert!(ann.starts_with("requests/") && ann.len() == 5 + 32 && !ann.contains("ann"));
+        assert!(ann.starts_with("requests/") && ann.len() == "requests/".len() + 32 && !ann.contains("ann"));
         for other in [
             name(2, "requests", "ann@example.org"),
             name(1, "wrong", "ann@example.org"),

@@ -1,31 +1,33 @@
-//! Use case: the worker's turn for an address without an account.
+//! Use case: deliver a job whose address has no account, as a decoy.
 //!
-//! A ticket, a secret and a mail cost time, and what the worker does shares the machine with whoever asks next: by the
-//! time of his own answer he could tell what became of the last ask (R14). So all of it is done for nobody as well. The
-//! ticket is void before anybody else can see it, the secret is thrown away, and the mail is handed to nobody (R19).
+//! Issuing a ticket and composing a mail takes time, and the worker shares the machine with the next request: from
+//! its response time an attacker could tell whether the previous address has an account (R14). The worker therefore
+//! does the same work for an unknown address. The ticket is void before any other transaction sees it, the secret is
+//! discarded, and the mail is composed but not sent (R19).
 
 use crate::{
     Resets,
     account::{Account, AccountId},
-    deliver::{Purpose, letter},
+    deliver::{Purpose, compose_mail},
     error::StoreError,
     issue_policy::IssuePolicies,
     job::Job,
 };
 
-/// Whom a mail to nobody is to: an address that cannot exist (RFC 2606).
-const NOWHERE: &str = "nobody@nowhere.invalid";
+/// Recipient of decoy mails: an address that cannot exist (RFC 2606).
+const DECOY_ADDRESS: &str = "nobody@nowhere.invalid";
 
-/// What the keys of accounts that do not exist begin with.
-const NOBODY: &str = "nobody/";
+/// Prefix of the account ids of decoy tickets.
+const DECOY_PREFIX: &str = "nobody/";
 
-/// Whether a ticket of this account was issued for nobody.
+/// Returns whether this is the account id of a decoy ticket.
 pub(crate) fn is_decoy(account: &AccountId) -> bool {
-    account.as_str().starts_with(NOBODY)
+    account.as_str().starts_with(DECOY_PREFIX)
 }
 
 impl Resets {
-    /// Does for an address without an account what is done for one with, and leaves nothing that opens anything.
+    /// Does the work of a delivery for an address without an account. The ticket that it stores can never be
+    /// redeemed.
     pub(crate) async fn prepare_decoy(
         &self,
         job: &Job,
@@ -33,10 +35,10 @@ impl Resets {
         redirect_to: Option<&str>,
     ) -> Result<(), StoreError> {
         let (store, mailer) = (&self.adapters().store, &self.adapters().mailer);
-        let nobody = Account {
-            // No account has this key, and no other job of the same address: nothing of it is ever in another's way.
-            id: AccountId::new(format!("{NOBODY}{}", job.id.as_str())),
-            email: NOWHERE.to_owned(),
+        let decoy = Account {
+            // The id belongs to no account and is unique per job, so decoys for one address never block each other.
+            id: AccountId::new(format!("{DECOY_PREFIX}{}", job.id.as_str())),
+            email: DECOY_ADDRESS.to_owned(),
             username: None,
             name: None,
             locale: None,
@@ -48,17 +50,17 @@ impl Resets {
             updated_at: job.created_at,
         };
         let ticket = store.ticket_of(&job.id).await?;
-        self.may_mail("nobody").await?;
-        // After a crash the ticket is there already; one mail more or less is no matter then.
+        self.take_mail_budget("nobody").await?;
+        // After a crash the ticket already exists. That this attempt takes from the budget again does not matter.
         if ticket.is_some() {
             return Ok(());
         }
-        let issued = self.issue(job, &nobody, policies, redirect_to, Purpose::Decoy).await?;
+        let issued = self.issue(job, &decoy, policies, redirect_to, Purpose::Decoy).await?;
         let Some(ticket) = issued else { return Ok(()) };
-        let Some((policy, secret)) = self.secret_of(&ticket, &nobody, policies) else { return Ok(()) };
+        let Some((policy, secret)) = self.secret_of(&ticket, &decoy, policies) else { return Ok(()) };
         let text = policy.format.seal(&secret, &ticket);
         let body = policy.delivery.body(text, policy.lifetime, ticket.redirect_to.as_deref());
-        mailer.prepare_decoy(&letter(job, nobody, body)).await;
+        mailer.prepare_decoy(&compose_mail(job, decoy, body)).await;
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
-//! Use case: the worker's turn. Here, behind the answer, the account is looked up, the ticket issued and
-//! the mail sent.
+//! Use case: deliver a job. The worker looks the account up, issues the ticket and sends the mail, after the response
+//! to the client has been sent.
 //!
-//! Every step can be repeated: a worker that is killed leaves a job whose next try finds the ticket,
-//! derives the same secret and mails it again. Nothing accepted is lost, and no row holds a secret.
+//! Every step can be repeated. If a worker is killed, the next attempt at its job finds the ticket, derives the same
+//! secret and mails it again. No accepted request is lost, and no row holds a secret.
 
 use std::time::Duration;
 
@@ -25,71 +25,73 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long a worker keeps a job to itself. Longer than any mail transport's time-out.
+/// How long a worker's claim on a job lasts. Longer than the timeout of every mail transport.
 pub const LEASE: Duration = Duration::from_secs(120);
 
-/// How old a secret may be when it is mailed again as it is. Longer than [`LEASE`], so that a worker that died
-/// in mid-send is followed by one that repeats the same secret, a JWT byte for byte; short enough that a mail
-/// that was held up promises no more time than its token has.
-const FRESH: Duration = Duration::from_secs(180);
+/// Maximum age of a secret that a retry mails unchanged. Longer than [`LEASE`], so that after a worker died in
+/// mid-send the next one repeats the same secret, a JWT byte for byte. Short enough that a delayed mail does not
+/// promise more time than its token has.
+const MAX_UNCHANGED_AGE: Duration = Duration::from_secs(180);
 
-/// How long a job waits while the deployment mails as much as it may.
-const OVER_BUDGET: Duration = Duration::from_secs(60);
+/// How long a job is postponed when the mail limit is reached.
+const MAIL_LIMIT_DELAY: Duration = Duration::from_secs(60);
 
-/// Draws of a code before the store is declared broken: at 10 live codes of 10^6 even the second is rare.
-const DRAWS: u32 = 16;
+/// Maximum draws of a code before the store is considered broken. With 10 live codes out of 10^6, even a second draw
+/// is rare.
+const MAX_DRAWS: u32 = 16;
 
-/// What stands where a mail server's reply would, for a job that waits for room.
-const NO_ROOM: &str = "mails-per-hour";
+/// Stored as the reply of a job that waits because the mail limit is reached.
+const MAIL_LIMIT_REPLY: &str = "mails-per-hour";
 
-/// Why there is no mail.
+/// Why no mail is sent.
 enum NoMail {
-    /// There will be none.
+    /// The job ends without a mail.
     Ended(Outcome),
-    /// Not yet: as many left within the hour as may.
+    /// The mail limit is reached; the job is postponed.
     Later,
 }
 
-/// What a ticket is issued for.
+/// The purpose of a ticket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Its secret is mailed.
+    /// The worker mails its secret.
     Mail,
-    /// An administrator hands its secret over.
+    /// An administrator hands over its secret.
     Link,
-    /// Nothing: it never opens anything, for nobody has the account that it is issued to.
+    /// None: its account does not exist, so it can never be redeemed.
     Decoy,
 }
 
-/// A mail that is ready, and the ticket whose clock starts when it is accepted.
-struct Ready {
+/// A composed mail, and the ticket whose lifetime starts when the mail is accepted: its id, its latest end, and the
+/// lifetime.
+struct ReadyMail {
     mail: Mail,
     ticket: Option<(TicketId, Timestamp, Duration)>,
 }
 
 impl Resets {
-    /// Takes up to `limit` due jobs for this worker.
+    /// Claims up to `limit` due jobs for this worker.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn claim(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
         let now = self.adapters().clock.now();
         self.adapters().store.claim(limit, now, now.plus(LEASE)).await
     }
 
-    /// Does what a job asks for and records how it went.
+    /// Runs a job and records its outcome.
     ///
     /// # Errors
-    /// When the store fails: the job stays taken, and is due again when its lease ends.
+    /// Fails if the store fails. The job stays claimed and is due again when its lease ends.
     pub async fn deliver(&self, job: &Job) -> Result<(), StoreError> {
         if job.lost > MAX_WORKER_CRASHES {
-            error!(job.id = job.id.as_str(), "a job is set aside: workers were lost over it");
-            return self.end(job, Outcome::Quarantined, "workers lost", None).await;
+            error!(job.id = job.id.as_str(), "job quarantined after {} worker crashes in a row", job.lost);
+            return self.finish(job, Outcome::Quarantined, "worker crashes", None).await;
         }
         if self.adapters().clock.now().since(job.created_at) >= GIVE_UP_AFTER {
-            return self.end(job, Outcome::GivenUp, "", None).await;
+            return self.finish(job, Outcome::GivenUp, "", None).await;
         }
-        let ready = match &job.task {
+        let ready = match &job.kind {
             JobKind::Reset { email, redirect_to, .. } => {
                 self.prepare(job, email, redirect_to.as_deref()).await?
             }
@@ -98,57 +100,58 @@ impl Resets {
                     let account = Account { email: to.as_str().to_owned(), ..account };
                     let dispute = self.allow_dispute(job, &account.id, to).await?;
                     let body = MailBody::PasswordChanged { dispute };
-                    Ok(Ready { mail: letter(job, account, body), ticket: None })
+                    Ok(ReadyMail { mail: compose_mail(job, account, body), ticket: None })
                 }
                 None => Err(NoMail::Ended(Outcome::NoAccount)),
             },
-            JobKind::Webhook { account } => return self.tell(job, account).await,
+            JobKind::Webhook { account } => return self.post_webhook(job, account).await,
         };
         match ready {
-            Ok(ready) => self.post(job, ready).await,
-            Err(NoMail::Ended(outcome)) => self.end(job, outcome, "", None).await,
+            Ok(ready) => self.send_mail(job, ready).await,
+            Err(NoMail::Ended(outcome)) => self.finish(job, outcome, "", None).await,
             Err(NoMail::Later) => {
-                warn!(job.id = job.id.as_str(), "as many mails have left as may: this one waits");
-                self.put_off(job, OVER_BUDGET, NO_ROOM).await
+                warn!(job.id = job.id.as_str(), "hourly mail limit reached, delivery postponed");
+                self.postpone(job, MAIL_LIMIT_DELAY, MAIL_LIMIT_REPLY).await
             }
         }
     }
 
-    /// Puts a job back whose delivery could not be recorded, so that it does not wait for the end of its
-    /// lease, and those behind it neither. If the mail had left, it leaves again with the same secret.
+    /// Requeues a job whose delivery could not be recorded, so that neither it nor the jobs behind it wait for the
+    /// end of its lease. If its mail was already sent, the next attempt sends it again with the same secret.
     ///
     /// # Errors
-    /// When the store fails still; then the lease ends by itself.
+    /// Fails if the store still fails; then the job is due again when its lease ends.
     pub async fn put_back(&self, job: &Job) -> Result<(), StoreError> {
-        self.put_off(job, backoff(job.attempts), "not recorded").await
+        self.postpone(job, backoff(job.attempts), "not recorded").await
     }
 
-    /// Has a job tried again after `wait`.
-    async fn put_off(&self, job: &Job, wait: Duration, reply: &str) -> Result<(), StoreError> {
+    /// Postpones a job by `wait`.
+    async fn postpone(&self, job: &Job, wait: Duration, reply: &str) -> Result<(), StoreError> {
         let now = self.adapters().clock.now();
-        let event = Event::of_job(EventKind::PutOff, job, now).saying(job.task.saying(reply));
-        // A thousand jobs may wait for room, minute by minute: that is no news.
-        let event = (reply != NO_ROOM).then_some(&event);
+        let event = Event::of_job(EventKind::PutOff, job, now).saying(job.kind.reply_detail(reply));
+        // While the mail limit is reached, many jobs are postponed every minute; recording that would flood the audit
+        // log.
+        let event = (reply != MAIL_LIMIT_REPLY).then_some(&event);
         self.adapters().store.postpone(&job.id, job.attempts, now.plus(wait), reply, event).await
     }
 
-    /// Everything before the mail: the account, the ticket, the secret. `Err` says why there is no mail.
+    /// Prepares the mail: finds the account, issues the ticket and derives the secret.
     async fn prepare(
         &self,
         job: &Job,
         email: &EmailAddress,
         redirect_to: Option<&str>,
-    ) -> Result<Result<Ready, NoMail>, StoreError> {
+    ) -> Result<Result<ReadyMail, NoMail>, StoreError> {
         let ended = |outcome| Ok(Err(NoMail::Ended(outcome)));
         let Some(policies) = self.policies_of(&job.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
-        let Some(account) = self.reached_by(email, adapters.clock.now()).await? else {
+        let Some(account) = self.resettable_account(email, adapters.clock.now()).await? else {
             self.prepare_decoy(job, policies, redirect_to).await?;
             return ended(Outcome::NoAccount);
         };
         let ticket = match adapters.store.ticket_of(&job.id).await? {
             Some(ticket) => Some(ticket),
-            None if !self.may_mail("all").await? => return Ok(Err(NoMail::Later)),
+            None if !self.take_mail_budget("all").await? => return Ok(Err(NoMail::Later)),
             None => self.issue(job, &account, policies, redirect_to, Purpose::Mail).await?,
         };
         let Some(mut ticket) = ticket else { return ended(Outcome::Superseded) };
@@ -158,28 +161,29 @@ impl Resets {
             TicketState::Live | TicketState::Expired => {}
         }
         let Some((policy, secret)) = self.secret_of(&ticket, &account, policies) else {
-            self.ask_again(job).await?;
+            self.requeue(job).await?;
             return ended(Outcome::Superseded);
         };
-        if now.since(ticket.minted_at) > FRESH.min(policy.lifetime / 2) {
+        if now.since(ticket.minted_at) > MAX_UNCHANGED_AGE.min(policy.lifetime / 2) {
             (ticket.minted_at, ticket.expires_at) = (now, ticket.end_of(now, policy.lifetime));
             adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
         }
         let text = policy.format.seal(&secret, &ticket);
         let body = policy.delivery.body(text, policy.lifetime, ticket.redirect_to.as_deref());
-        // To the stored address; or to the mailbox of a dispute, which was stored when the reset was.
+        // The mail goes to the stored address, or to the mailbox of a dispute, which was stored at the time of the
+        // reset.
         let account = if account.email_key() == email.key() {
             account
         } else {
             Account { email: email.key().to_owned(), ..account }
         };
         let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), policy.lifetime);
-        Ok(Ok(Ready { mail: letter(job, account, body), ticket: Some(clock) }))
+        Ok(Ok(ReadyMail { mail: compose_mail(job, account, body), ticket: Some(clock) }))
     }
 
-    /// Whether one more reset mail may leave. Its tries count once, and notices never: the owner is told whatever
-    /// strangers ask for.
-    pub(crate) async fn may_mail(&self, to: &str) -> Result<bool, StoreError> {
+    /// Takes one from the mail budget and returns whether there was room. A mail counts once, however often it is
+    /// retried. Notices do not count: owners are notified however many resets an attacker requests.
+    pub(crate) async fn take_mail_budget(&self, to: &str) -> Result<bool, StoreError> {
         let windows = &self.inner.budgeting.mails;
         if windows.is_empty() {
             return Ok(true);
@@ -188,8 +192,8 @@ impl Resets {
         adapters.store.take(&[mails], adapters.clock.now()).await
     }
 
-    /// The secret of a ticket that was issued before. Nothing when the world has changed meanwhile: the
-    /// address is another account's, the kind is no longer mailed, the key is another one.
+    /// Derives the secret of a ticket. Returns `None` if that is no longer possible: the address now belongs to
+    /// another account, the dialect no longer mails this kind, or the key is no longer configured.
     pub(crate) fn secret_of<'a>(
         &self,
         ticket: &Ticket,
@@ -198,21 +202,22 @@ impl Resets {
     ) -> Option<(&'a IssuePolicy, TicketSecret)> {
         let policy = policies.of(ticket.kind)?;
         let draw = Draw { origin: ticket.job.as_str(), account: &account.id, nonce: ticket.nonce };
-        let (keys, stored) = (&self.inner.keys, &ticket.digest);
-        let secret = keys.drawn(&ticket.dialect, &*policy.format, policy.scope, draw, stored)?;
+        let (keys, digest) = (&self.inner.keys, &ticket.digest);
+        let secret = keys.redraw(&ticket.dialect, &*policy.format, policy.scope, draw, digest)?;
         (ticket.account == account.id).then_some((policy, secret))
     }
 
-    /// Puts a new job in the place of one whose ticket has become useless.
-    async fn ask_again(&self, job: &Job) -> Result<(), StoreError> {
+    /// Queues a new job in place of one whose ticket has become useless.
+    async fn requeue(&self, job: &Job) -> Result<(), StoreError> {
         let again = Job { id: self.new_job_id(), seq: 0, attempts: 0, ..job.clone() };
         self.adapters().store.push(&again).await?;
         self.inner.wake.notify_one();
         Ok(())
     }
 
-    /// Whether the budgets of wrong guesses at the dialect's primary codes, those for `email`, have no room.
-    async fn are_frozen(
+    /// Returns whether the budget of wrong guesses at the dialect's primary codes is used up, for `email` where it is
+    /// counted per address.
+    async fn guesses_are_used_up(
         &self,
         policies: &IssuePolicies,
         email: &EmailAddress,
@@ -230,7 +235,7 @@ impl Resets {
         Ok(false)
     }
 
-    /// Issues the job's ticket; nothing when a later ask was served already.
+    /// Issues the job's ticket. Returns `None` if a later request was served already.
     pub(crate) async fn issue(
         &self,
         job: &Job,
@@ -242,24 +247,24 @@ impl Resets {
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let (mut policy, mut fallback) = (&policies.primary, policies.fallback.as_ref());
-        if let (Some(other), JobKind::Reset { email, .. }) = (fallback, &job.task)
-            && self.are_frozen(policies, email, now).await?
+        if let (Some(other), JobKind::Reset { email, .. }) = (fallback, &job.kind)
+            && self.guesses_are_used_up(policies, email, now).await?
         {
-            // Codes open nothing now, and somebody is guessing at them: the owner gets what cannot be guessed (R47,
-            // R50).
+            // An attacker is guessing codes, and codes are rejected for now. Send a secret that cannot be guessed
+            // (R47, R50).
             (policy, fallback) = (&other.policy, None);
         }
-        for nonce in 0..DRAWS {
+        for nonce in 0..MAX_DRAWS {
             let draw = Draw { origin: job.id.as_str(), account: &account.id, nonce };
             let (secret, digest) =
                 self.inner.keys.draw(policies.dialect, &*policy.format, policy.scope, draw);
-            if policy.is_code_for_all()
-                && self.reads_like_another(policies.dialect, &secret, &account.id, now).await?
+            if policy.is_global_code()
+                && self.collides_under_previous_root(policies.dialect, &secret, &account.id, now).await?
             {
                 continue;
             }
             let ticket = Ticket {
-                id: self.ticket_id(),
+                id: self.new_ticket_id(),
                 account: account.id.clone(),
                 dialect: policies.dialect.to_owned(),
                 kind: policy.format.kind(),
@@ -270,7 +275,9 @@ impl Resets {
                 job: job.id.clone(),
                 job_seq: job.seq,
                 nonce,
-                redirect_to: redirect_to.filter(|_| policy.delivery.leads_on()).map(ToOwned::to_owned),
+                redirect_to: redirect_to
+                    .filter(|_| policy.delivery.carries_redirect())
+                    .map(ToOwned::to_owned),
                 attempts: 0,
                 issued_at: now,
                 minted_at: now,
@@ -288,11 +295,11 @@ impl Resets {
                 Issued::LimitReached => policy = fallback.take().map_or(policy, |fallback| &fallback.policy),
             }
         }
-        Err(StoreError::new(format!("{DRAWS} draws of a secret collided with live ones")))
+        Err(StoreError::new(format!("{MAX_DRAWS} secrets drawn in a row collided with live ones")))
     }
 
-    /// Sends, and records the reply.
-    async fn post(&self, job: &Job, ready: Ready) -> Result<(), StoreError> {
+    /// Sends the mail and records the reply.
+    async fn send_mail(&self, job: &Job, ready: ReadyMail) -> Result<(), StoreError> {
         let sent = self.adapters().mailer.send(&ready.mail).await;
         if !matches!(sent, Err(MailError::Busy { .. })) {
             self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
@@ -300,21 +307,21 @@ impl Resets {
         let now = self.adapters().clock.now();
         let accepted =
             ready.ticket.map(|(ticket, latest, lifetime)| (ticket, now.plus(lifetime).min(latest)));
-        self.record(job, sent, accepted).await
+        self.record_reply(job, sent, accepted).await
     }
 
-    /// Tells the webhook.
-    async fn tell(&self, job: &Job, account: &AccountId) -> Result<(), StoreError> {
+    /// Posts to the webhook and records the reply.
+    async fn post_webhook(&self, job: &Job, account: &AccountId) -> Result<(), StoreError> {
         let Some(webhook) = &self.adapters().webhook else {
-            return self.end(job, Outcome::Abandoned, "", None).await;
+            return self.finish(job, Outcome::Abandoned, "", None).await;
         };
         let (id, account, dialect) = (job.id.clone(), account.clone(), job.dialect.clone());
-        let told = webhook.post(&PasswordReset { id, account, dialect, at: job.created_at }).await;
-        self.record(job, told, None).await
+        let reply = webhook.post(&PasswordReset { id, account, dialect, at: job.created_at }).await;
+        self.record_reply(job, reply, None).await
     }
 
-    /// Records the reply: the end of the job, or when to try again.
-    async fn record(
+    /// Finishes the job or postpones it for a retry, depending on the reply.
+    async fn record_reply(
         &self,
         job: &Job,
         reply: Result<String, MailError>,
@@ -322,20 +329,20 @@ impl Resets {
     ) -> Result<(), StoreError> {
         let now = self.adapters().clock.now();
         match reply {
-            Ok(reply) => self.end(job, Outcome::Mailed, &reply, accepted).await,
-            Err(MailError::Permanent { reply }) => self.end(job, Outcome::Refused, &reply, None).await,
+            Ok(reply) => self.finish(job, Outcome::Mailed, &reply, accepted).await,
+            Err(MailError::Permanent { reply }) => self.finish(job, Outcome::Refused, &reply, None).await,
             Err(MailError::Temporary { reply } | MailError::Busy { reply }) => {
                 let wait = backoff(job.attempts);
                 if now.plus(wait).since(job.created_at) >= GIVE_UP_AFTER {
-                    return self.end(job, Outcome::GivenUp, &reply, None).await;
+                    return self.finish(job, Outcome::GivenUp, &reply, None).await;
                 }
-                warn!(job.id = job.id.as_str(), job.attempts, reply, "delivery put off");
-                self.put_off(job, wait, &reply).await
+                warn!(job.id = job.id.as_str(), job.attempts, reply, "delivery failed, retry after backoff");
+                self.postpone(job, wait, &reply).await
             }
         }
     }
 
-    async fn end(
+    async fn finish(
         &self,
         job: &Job,
         outcome: Outcome,
@@ -348,7 +355,7 @@ impl Resets {
             Outcome::Mailed => (EventKind::Mailed, reply.to_owned()),
             outcome => (EventKind::Ended, format!("{} {reply}", outcome.name()).trim_end().to_owned()),
         };
-        let event = Event::of_job(kind, job, now).saying(job.task.saying(&detail));
+        let event = Event::of_job(kind, job, now).saying(job.kind.reply_detail(&detail));
         self.adapters().store.finish(&job.id, outcome, reply, accepted, &event).await?;
         info!(
             job.id = job.id.as_str(),
@@ -363,9 +370,9 @@ impl Resets {
     }
 }
 
-pub(crate) fn letter(job: &Job, account: Account, body: MailBody) -> Mail {
+pub(crate) fn compose_mail(job: &Job, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
-    let asked = if let JobKind::Reset { locale, .. } = &job.task { locale.clone() } else { None };
-    let (locale, dialect) = (locale.or(asked), job.dialect.clone());
+    let requested = if let JobKind::Reset { locale, .. } = &job.kind { locale.clone() } else { None };
+    let (locale, dialect) = (locale.or(requested), job.dialect.clone());
     Mail { to: email, name, locale, dialect, message_id: job.id.as_str().to_owned(), body }
 }

@@ -1,11 +1,14 @@
-//! Use case: the owner says "this was not me" (R30).
+//! Use case: the owner reports "this wasn't me" after a reset (R30).
 //!
-//! The notice after a reset carries a link. It is good for [`DISPUTE_LIFE`], opens a page and changes nothing until
-//! a button is pressed there. Then the account's password is taken away, all sessions and tickets end, and for as long
-//! again resets are mailed only to the mailbox that the notice went to: whoever took the account over, and perhaps gave
-//! it another address, has nothing to go on with, and the owner asks with that mailbox's address and resets the password
-//! there. That reset ends the dispute if the account has that address; else it stands, so that the owner can give the
-//! account its address back before anybody asks with the other one. An administrator can end it.
+//! The notice after a reset carries a link that is valid for [`DISPUTE_LIFE`]. The link opens a page; nothing changes
+//! until the owner presses the button there. That opens a dispute: the account's password is replaced by a random
+//! one, all its sessions and tickets end, and for [`DISPUTE_LIFE`] resets are mailed only to the mailbox that
+//! received the notice. An attacker who took the account over, even one who changed its address, has no way to
+//! continue. The owner requests a reset with the address of that mailbox and sets a new password.
+//!
+//! If the account still has that address, the reset closes the dispute. Otherwise the dispute stays open, so that the
+//! owner can restore the account's address before the attacker requests a reset with the other one. An administrator
+//! can close a dispute.
 
 use std::{fmt, time::Duration};
 
@@ -27,28 +30,28 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long the link of a notice is good for, and how long a dispute then stands.
+/// How long the link of a notice is valid, and how long an opened dispute lasts. 72 hours.
 pub const DISPUTE_LIFE: Duration = Duration::from_secs(72 * 60 * 60);
 
-/// Bytes of a job's id, and of the tag behind it.
-const PART: usize = 16;
+/// Length in bytes of a job id, and of the tag that follows it in a dispute token.
+const TOKEN_PART: usize = 16;
 
-/// The right to object to one reset, and what became of it.
+/// The right to dispute one reset, and whether it was used.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Dispute {
     /// The job of the notice that carries the link.
     pub id: JobId,
-    /// Whose password was set.
+    /// The account whose password was set.
     pub account: AccountId,
-    /// The reset.
+    /// The reference of the reset.
     pub reference: Reference,
-    /// Through which dialect.
+    /// The dialect of the reset.
     pub dialect: String,
     /// Canonical form of the address that the notice went to.
     pub mailbox: String,
-    /// When the link ends.
+    /// When the link expires.
     pub until: Timestamp,
-    /// When the owner objected.
+    /// When the owner opened the dispute.
     pub opened_at: Option<Timestamp>,
 }
 
@@ -58,64 +61,67 @@ impl fmt::Debug for Dispute {
     }
 }
 
-/// How the link of a notice stands.
+/// The state of a notice's link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisputeLinkState {
-    /// The owner may object.
+    /// The owner can open a dispute.
     Usable,
-    /// The owner has objected.
+    /// The owner has opened the dispute.
     Disputed,
-    /// It is no link of ours, or its time is over.
+    /// The link is forged or has expired.
     Invalid,
 }
 
-/// A dispute and all that changes with it.
+/// The parameters of [`Disputes::open_dispute`](crate::ports::Disputes::open_dispute): a dispute and every change
+/// that belongs to it.
 pub struct DisputeOpening<'a> {
-    /// Which.
+    /// The dispute to open.
     pub dispute: &'a Dispute,
-    /// Hash of a password that nobody knows.
+    /// Hash of a random password that is never revealed.
     pub password_hash: &'a str,
-    /// Those who are told: the webhook, which ends sessions elsewhere.
+    /// The notification jobs, such as the webhook that ends sessions in other systems.
     pub jobs: &'a [Job],
-    /// What is written down.
+    /// The event to record.
     pub event: &'a Event,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// Why a dispute was not raised.
+/// Why a dispute was not opened.
 #[derive(Debug, Error)]
 pub enum DisputeError {
-    /// It is no link of ours, or its time is over.
+    /// The link is forged or has expired.
     #[error("the link is not valid")]
     Invalid,
-    /// Hashing failed, or is at capacity; nothing changed.
+    /// Hashing failed or is at capacity; nothing changed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// The store failed; as a rule nothing changed.
+    /// The store failed; usually nothing changed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Keys {
-    /// What the link of a notice ends in: the job and a tag, so that a forged one costs no query.
+    /// Returns the token of a notice's link: the job id and a tag, so that a forged token is rejected without a
+    /// query.
     fn dispute_token(&self, job: &JobId) -> Zeroizing<String> {
         let tag = self.current().disputes.tag(&[job.as_str().as_bytes()]);
-        Zeroizing::new(format!("{}{}", job.as_str(), hex(&tag[..PART])))
+        Zeroizing::new(format!("{}{}", job.as_str(), hex(&tag[..TOKEN_PART])))
     }
 
-    /// The job that a link's end names, if it is one of ours.
+    /// Returns the job id in a token if its tag is valid.
     fn parse_dispute_token(&self, token: &str) -> Option<JobId> {
-        let (id, tag) = token.split_at_checked(2 * PART)?;
+        let (id, tag) = token.split_at_checked(2 * TOKEN_PART)?;
         let tag = unhex(tag)?;
-        let honest = |set: &KeySet| bool::from(set.disputes.tag(&[id.as_bytes()])[..PART].ct_eq(&tag));
-        // A link outlives a change of the secret by three days.
-        self.all().iter().any(honest).then(|| JobId::new(id))
+        let authentic =
+            |set: &KeySet| bool::from(set.disputes.tag(&[id.as_bytes()])[..TOKEN_PART].ct_eq(&tag));
+        // Links made under a previous secret stay valid, for at most three days.
+        self.all().iter().any(authentic).then(|| JobId::new(id))
     }
 }
 
 impl Resets {
-    /// Makes the link of a notice, where there is a page that it can lead to. Done again, it makes the same.
+    /// Creates the link of a notice if a dispute page is configured. Repeated calls return the same link.
     pub(crate) async fn allow_dispute(
         &self,
         job: &Job,
@@ -125,9 +131,10 @@ impl Resets {
         let Some(page) = &self.inner.notices.dispute_page else { return Ok(None) };
         let (store, mailbox) = (&self.adapters().store, email_key(to.as_str()));
         let since = self.adapters().clock.now().minus(DISPUTE_LIFE);
-        let standing = store.mailbox_of_disputes(account, since).await?;
-        if standing.is_some_and(|standing| standing != mailbox) {
-            // Whoever gave the account this address may not object to what its owner does.
+        let open = store.mailbox_of_disputes(account, since).await?;
+        if open.is_some_and(|open| open != mailbox) {
+            // The account was moved to this address during a dispute: its new holder must not dispute what the owner
+            // does.
             return Ok(None);
         }
         let dispute = Dispute {
@@ -144,31 +151,31 @@ impl Resets {
         Ok(Some(Zeroizing::new(format!("{page}?token={}", token.as_str()))))
     }
 
-    /// How a notice's link stands. Changes nothing: a scanner may look a hundred times (R32).
+    /// Returns the state of a notice's link. Changes nothing, so that link scanners do no harm (R32).
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn dispute_link_state(&self, token: &str) -> Result<DisputeLinkState, StoreError> {
-        Ok(match self.dispute(token).await? {
+        Ok(match self.dispute_by_token(token).await? {
             Some(dispute) if dispute.opened_at.is_some() => DisputeLinkState::Disputed,
             Some(_) => DisputeLinkState::Usable,
             None => DisputeLinkState::Invalid,
         })
     }
 
-    /// Takes away the password that was set, ends sessions and tickets, and lets resets be mailed to the notice's
-    /// mailbox alone. Once raised, a dispute is not raised again: that is no error.
+    /// Opens the dispute: replaces the password by a random one, ends sessions and tickets, and restricts resets to
+    /// the notice's mailbox. Does nothing if the dispute is already open.
     ///
     /// # Errors
-    /// [`DisputeError`]; as a rule nothing changed then.
+    /// Returns [`DisputeError`]; usually nothing changed then.
     pub async fn open_dispute(&self, token: &str, network: Option<Network>) -> Result<(), DisputeError> {
-        let dispute = self.dispute(token).await?.ok_or(DisputeError::Invalid)?;
+        let dispute = self.dispute_by_token(token).await?.ok_or(DisputeError::Invalid)?;
         if dispute.opened_at.is_some() {
             return Ok(());
         }
         let adapters = self.adapters();
         let account = adapters.store.account(&dispute.account).await?.ok_or(DisputeError::Invalid)?;
-        let password = NewPassword::that_nobody_knows(&random(&*adapters.entropy));
+        let password = NewPassword::unguessable(&random(&*adapters.entropy));
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
         let now = adapters.clock.now();
         let event = Event {
@@ -179,7 +186,8 @@ impl Resets {
         };
         let mut jobs = self.session_revocation_jobs(&dispute.dialect, &account.id, &dispute.reference);
         if account.email_key() != dispute.mailbox {
-            // Whoever has it, the owner or somebody else: the password of his account was changed.
+            // Notify the holder of the account's current address, the owner or an attacker, that the password was
+            // changed.
             let to = StoredAddress::new(&account.email);
             let notice = JobKind::Notice { account: account.id.clone(), to };
             jobs.push(self.new_job(&dispute.dialect, notice, &dispute.reference));
@@ -192,7 +200,7 @@ impl Resets {
             now,
         };
         if !adapters.store.open_dispute(opening).await? {
-            // Somebody else was quicker, or its time ran out meanwhile.
+            // A concurrent call opened it first, or the link expired in the meantime.
             let after = adapters.store.dispute(&dispute.id).await?;
             return if after.is_some_and(|after| after.opened_at.is_some()) {
                 Ok(())
@@ -204,9 +212,10 @@ impl Resets {
         Ok(())
     }
 
-    /// Whose password is meant by `email`, and may be reset by a mail to it; nothing for nobody's and for a blocked
-    /// account's. While a dispute stands, that is its mailbox alone, whatever address the account has now.
-    pub(crate) async fn reached_by(
+    /// Finds the account whose password may be reset by a mail to `email`. Returns `None` for an unknown address and
+    /// for a blocked account. While a dispute is open, only its mailbox reaches the account, whatever address the
+    /// account has now.
+    pub(crate) async fn resettable_account(
         &self,
         email: &EmailAddress,
         now: Timestamp,
@@ -217,7 +226,7 @@ impl Resets {
                 let mailbox = store.mailbox_of_disputes(&account.id, since).await?;
                 mailbox.is_none_or(|mailbox| mailbox == email.key()).then_some(account)
             }
-            // Of several disputes only the one that counts leads to the account.
+            // Of several open disputes, only the mailbox of the one that takes precedence reaches the account.
             None => match store.account_of_dispute(email.key(), since).await? {
                 Some(id) if store.mailbox_of_disputes(&id, since).await?.as_deref() == Some(email.key()) => {
                     store.account(&id).await?
@@ -228,7 +237,7 @@ impl Resets {
         Ok(account.filter(|account| !account.blocked))
     }
 
-    async fn dispute(&self, token: &str) -> Result<Option<Dispute>, StoreError> {
+    async fn dispute_by_token(&self, token: &str) -> Result<Option<Dispute>, StoreError> {
         let Some(id) = self.inner.keys.parse_dispute_token(token) else { return Ok(None) };
         let dispute = self.adapters().store.dispute(&id).await?;
         let now = self.adapters().clock.now();

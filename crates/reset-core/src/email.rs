@@ -1,33 +1,34 @@
-//! Addresses, parsed once at the door and compared in one canonical form.
+//! Mail addresses, parsed once at the edge and compared in one canonical form.
 //!
-//! The grammar is tighter than RFC 5321 on purpose (security.md R20-R22): one dot-atom ASCII local part,
-//! one domain with a dot. Case is folded for ASCII only: Unicode case rules would let `mıke` meet `mike`
+//! The grammar is stricter than RFC 5321 on purpose (R20-R22): one dot-atom ASCII local part and one domain with a
+//! dot. Only ASCII letters are folded to lower case: Unicode case rules would equate `mıke` and `mike`
 //! (CVE-2019-19844).
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// Longest local part in bytes (RFC 5321, 4.5.3.1.1).
+/// Maximum length of a local part in bytes (RFC 5321, 4.5.3.1.1).
 const LOCAL_MAX: usize = 64;
-/// Longest address in bytes (RFC 5321, 4.5.3.1.3, less the angle brackets).
+/// Maximum length of an address in bytes (RFC 5321, 4.5.3.1.3, without the angle brackets).
 const ADDRESS_MAX: usize = 254;
 
-/// One mail address in canonical form: ASCII-lower local part, A-label domain in lower case.
+/// A mail address in canonical form: the local part with ASCII letters in lower case, the domain as A-labels in lower
+/// case.
 ///
-/// Two addresses are the same account exactly when their keys are equal, byte for byte.
+/// Two addresses belong to the same account if and only if their keys are equal byte for byte.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EmailAddress {
     key: String,
 }
 
-/// The text is not one address that polyreset accepts. Which rule failed is nobody's business.
+/// The text is not an address that polyreset accepts. The error does not say which rule failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not an address that can be served")]
 pub struct InvalidEmail;
 
 impl EmailAddress {
-    /// Reads one address; nothing is trimmed, unquoted or otherwise mended.
+    /// Parses one address. Nothing is trimmed, unquoted or repaired.
     ///
     /// # Errors
     /// [`InvalidEmail`] for everything else: lists, display names, quoted or routed local parts, address
@@ -45,21 +46,21 @@ impl EmailAddress {
         if key.len() > ADDRESS_MAX { Err(InvalidEmail) } else { Ok(Self { key }) }
     }
 
-    /// The canonical form: what is compared, stored and indexed.
+    /// Returns the canonical form, which is compared, stored and indexed.
     pub fn key(&self) -> &str {
         &self.key
     }
 }
 
-/// Prints the type alone: addresses never reach a log (R70).
+/// Prints the type only: addresses must never reach a log (R70).
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EmailAddress")
     }
 }
 
-/// A dot-atom, less what mail software has been fooled with: a leading `-` (options), `%` and `!`
-/// (routing), `=?` (encoded words), `/` (paths).
+/// Returns whether this is a dot-atom without the constructs that have misled mail software: a leading `-` (options),
+/// `%` and `!` (routing), `=?` (encoded words), `/` (paths).
 fn is_local_part(local: &str) -> bool {
     let atom = |byte: u8| byte.is_ascii_alphanumeric() || b"#$&'*+-=?^_`{|}~".contains(&byte);
     !local.is_empty()
@@ -69,7 +70,7 @@ fn is_local_part(local: &str) -> bool {
         && local.split('.').all(|part| !part.is_empty() && part.bytes().all(atom))
 }
 
-/// The domain as lower-case A-labels, or nothing when it is not a plain host name.
+/// Returns the domain as lower-case A-labels; `None` if it is not a plain host name.
 fn canonical_domain(domain: &str) -> Option<String> {
     let ascii = if domain.is_ascii() { domain.to_ascii_lowercase() } else { a_labels(domain)? };
     let labels: Vec<&str> = ascii.split('.').collect();
@@ -86,8 +87,8 @@ fn canonical_domain(domain: &str) -> Option<String> {
     (labels.len() >= 2 && labels.iter().all(plain) && !numeric_end && decodes).then_some(ascii)
 }
 
-/// Converts a Unicode domain, and refuses every input that the conversion had to map: U+212A would become
-/// `k`, U+FF0E a dot, and a stranger's address somebody else's (R21).
+/// Converts a Unicode domain to A-labels and rejects every input that the conversion had to map. Otherwise U+212A
+/// would become `k` and U+FF0E a dot, and an attacker's address could become another user's (R21).
 fn a_labels(domain: &str) -> Option<String> {
     let ascii = idna::domain_to_ascii_strict(domain).ok()?;
     let (back, sound) = idna::domain_to_unicode(&ascii);
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_addresses_fold_ascii_case_and_nothing_else() {
+    fn parsing_folds_ascii_case_only() {
         assert_eq!(key("Jo.Doe+Tag@Example.ORG").as_deref(), Some("jo.doe+tag@example.org"));
         assert_eq!(key("a+b'--@b.com").as_deref(), Some("a+b'--@b.com"));
         assert_eq!(key("a@faß.de").as_deref(), Some("a@xn--fa-hia.de"));
@@ -111,12 +112,12 @@ mod tests {
         assert_eq!(key("a@xn--gmal-nza.com").as_deref(), Some("a@xn--gmal-nza.com"));
     }
 
-    /// The vectors of security.md section F.
+    /// Malformed or ambiguous addresses (R20-R22).
     #[test]
-    fn addresses_that_libraries_accept_and_we_must_not_are_refused() {
+    fn malformed_and_ambiguous_addresses_are_rejected() {
         let long_local = format!("{}@b.com", "a".repeat(65));
         let long_domain = format!("a@{}.com", "b".repeat(300));
-        let refused = [
+        let rejected = [
             r#""a@evil.com x"@b.com"#,
             r#""a b"@b.com"#,
             "a@[127.0.0.1]",
@@ -157,14 +158,14 @@ mod tests {
             &long_local,
             &long_domain,
         ];
-        for text in refused {
+        for text in rejected {
             assert_eq!(key(text), None, "{text:?}");
         }
     }
 
     #[test]
-    fn look_alikes_never_meet_their_ascii_twin() {
-        for (sign, twin) in [
+    fn look_alike_never_equals_its_ascii_counterpart() {
+        for (sign, ascii) in [
             ('\u{212A}', "k"),
             ('\u{0130}', "i"),
             ('ı', "i"),
@@ -175,17 +176,17 @@ mod tests {
             ('。', "."),
         ] {
             for (odd, plain) in [
-                (format!("x{sign}y@example.org"), format!("x{twin}y@example.org")),
-                (format!("x@a{sign}b.org"), format!("x@a{twin}b.org")),
+                (format!("x{sign}y@example.org"), format!("x{ascii}y@example.org")),
+                (format!("x@a{sign}b.org"), format!("x@a{ascii}b.org")),
             ] {
                 let (odd_key, plain_key) = (key(&odd), key(&plain));
-                assert!(odd_key.is_none() || odd_key != plain_key, "{odd} met {plain}");
+                assert!(odd_key.is_none() || odd_key != plain_key, "{odd} equals {plain}");
             }
         }
     }
 
     #[test]
-    fn an_address_cannot_be_printed() {
+    fn debug_output_hides_the_address() {
         let email = EmailAddress::parse("canary@example.org").unwrap();
         assert_eq!(format!("{email:?}"), "EmailAddress");
     }

@@ -1,16 +1,16 @@
-//! Notations: how bytes are written where people or other programs read them.
+//! Text encodings of bytes: hexadecimal and Crockford base 32.
 
-/// Crockford's base 32: no I, L, O or U.
+/// The alphabet of Crockford's base 32, without I, L, O and U.
 pub(crate) const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// Lower-case hexadecimal of `bytes`.
+/// Encodes `bytes` in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// The bytes that `text` writes in hexadecimal of either case, or nothing.
+/// Decodes hexadecimal of either case; `None` if `text` is not hexadecimal.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     let pair = |pair: &[u8]| match pair {
@@ -20,7 +20,8 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks(2).map(pair).collect()
 }
 
-/// Text of `N` Crockford characters for identifiers that people read aloud, from as many random bytes.
+/// Encodes `N` random bytes as `N` Crockford characters, for identifiers that people read aloud. Five bits of each
+/// byte are used.
 pub fn crockford<const N: usize>(bytes: [u8; N]) -> String {
     bytes.iter().map(|byte| char::from(CROCKFORD[usize::from(byte % 32)])).collect()
 }

@@ -1,13 +1,12 @@
-//! What a use case can fail with, named by what its caller can do about it. Dialects turn each into bytes
-//! by an exhaustive match; the texts here are for logs and never reach a client.
+//! The errors of the use cases, one variant per reaction of the caller. Dialects map each to a response with an
+//! exhaustive match. The texts here are for logs and the command line and never reach an API client.
 
 use std::{error::Error, time::Duration};
 
 use thiserror::Error;
 
-/// The store could not do what it was asked. As a rule whatever it was doing did not happen. Where the connection to a
-/// server breaks in the middle of a commit, or its answer comes too late, nobody knows: it happened whole or not at
-/// all, and is not tried again.
+/// A store operation failed. Usually nothing changed then. If the connection breaks during a commit, or the reply
+/// comes too late, the result is unknown: either everything changed or nothing did. Such an operation is not retried.
 #[derive(Debug, Error)]
 #[error("the store failed")]
 pub struct StoreError {
@@ -22,11 +21,11 @@ impl StoreError {
     }
 }
 
-/// Why a request for a reset was not accepted.
+/// Why a reset request was not accepted.
 #[derive(Debug, Error)]
 pub enum RequestError {
-    /// No account that could reset has this address. Only under `Disclosure::AsContracted`.
-    #[error("no such account")]
+    /// No account with this address can reset its password. Only under `Disclosure::AsContracted`.
+    #[error("no account with this address can reset its password")]
     Unknown,
     /// The store failed.
     #[error(transparent)]
@@ -36,7 +35,7 @@ pub enum RequestError {
 /// Why a code was not exchanged for a token.
 #[derive(Debug, Error)]
 pub enum ExchangeError {
-    /// Wrong, expired, used or exhausted code, or no such account: one answer for all (R18).
+    /// The code is wrong, expired, used or out of attempts, or the account does not exist; one error for all (R18).
     #[error("the code is not valid")]
     Invalid,
     /// The store failed.
@@ -47,26 +46,27 @@ pub enum ExchangeError {
 /// Why a password was not set.
 #[derive(Debug, Error)]
 pub enum RedeemError {
-    /// Unknown, expired, used or void ticket: one answer for all (R18).
+    /// The ticket is unknown, expired, used or void; one error for all (R18).
     #[error("the ticket is not valid")]
     Invalid,
-    /// The ticket's account is blocked. Dialects whose contract has no word for it say `Invalid`.
+    /// The ticket's account is blocked. Dialects whose contract has no such error respond as for `Invalid`.
     #[error("the account is blocked")]
     Blocked,
-    /// The password is made of what the account or the deployment is called; the ticket is unspent, but counts it.
-    #[error("the password is made of names that anybody knows")]
+    /// The password is made of names of the account or the deployment. The ticket stays valid, but counts the
+    /// attempt.
+    #[error("the password is made of names of the account or the service")]
     OwnName,
-    /// Too many passwords are being hashed; the ticket is unspent.
+    /// The hashing queue is full or the wait timed out; the ticket stays valid.
     #[error("hashing is at capacity")]
     Busy {
-        /// When to come back.
+        /// How long the client should wait before it retries.
         retry_after: Duration,
     },
-    /// Hashing failed; the ticket is unspent.
+    /// Hashing failed; the ticket stays valid.
     #[error("the password could not be hashed")]
     Hash(#[source] HashError),
-    /// The store failed. The ticket is unspent and the password the old one; or, where a commit's answer was lost, the
-    /// ticket is spent and the password the new one.
+    /// The store failed. Usually the ticket stays valid and the password is unchanged. If only the result of the
+    /// commit was lost, the ticket is spent and the new password is set.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -83,13 +83,14 @@ impl From<HashError> for RedeemError {
 /// Why a password was not hashed or verified.
 #[derive(Debug, Error)]
 pub enum HashError {
-    /// All workers are busy and the queue is full, or the wait was too long.
+    /// The hashing queue is full, or the wait timed out.
     #[error("hashing is at capacity")]
     Busy {
-        /// When to come back.
+        /// How long the client should wait before it retries.
         retry_after: Duration,
     },
-    /// The library refused; the text names the rule, never the password.
+    /// The hash function failed or rejected the input, or the stored hash cannot be verified. The text names the
+    /// reason, never the password.
     #[error("hashing failed: {0}")]
     Failed(String),
 }
@@ -97,32 +98,33 @@ pub enum HashError {
 /// Why an account was not added.
 #[derive(Debug, Error)]
 pub enum AddAccountError {
-    /// The address is taken.
-    #[error("an account with this address exists already")]
+    /// Another account has the address.
+    #[error("an account with this address already exists")]
     Taken,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Why a mail, or a webhook's event, was not accepted. The reply is a code such as `451 4.7.1`, without the server's prose: that
-/// may quote the address (R70).
+/// Why a mail or a webhook notification was not accepted. The reply is a code such as `451 4.7.1`, without the
+/// server's text, which could quote the address (R70).
 #[derive(Debug, Error)]
 pub enum MailError {
-    /// Worth another try: connection refused, time-out, 4xx.
-    #[error("the mail was not accepted for now ({reply})")]
+    /// A temporary failure, worth a retry: connection refused, timeout, 4xx.
+    #[error("delivery failed temporarily ({reply})")]
     Temporary {
-        /// Reply code or a word for what failed.
+        /// Reply code, or a word for the failure.
         reply: String,
     },
-    /// Not tried: enough is on its way already. It says nothing about the server, and is worth another try.
-    #[error("the mail was not tried ({reply})")]
+    /// Not attempted, because a limit on concurrent deliveries is reached. Says nothing about the server, and is
+    /// worth a retry.
+    #[error("delivery was not attempted ({reply})")]
     Busy {
-        /// A word for what there is enough of.
+        /// A word for the limit.
         reply: String,
     },
-    /// Pointless to try again: 5xx.
-    #[error("the mail was refused ({reply})")]
+    /// A permanent failure; a retry would not help: 5xx.
+    #[error("delivery was rejected permanently ({reply})")]
     Permanent {
         /// Reply code.
         reply: String,

@@ -1,7 +1,7 @@
-//! Events: what happened to each reset, written down in the order in which it happened and never changed.
+//! Audit events: the steps of each reset, recorded in the order in which they happened and never changed.
 //!
-//! They are what an operator reads when somebody says "I never got the mail", and what an auditor reads later. An
-//! event holds no secret and no address: a keyed tag stands for the address, as in budgets.
+//! An operator reads them when a user reports that no mail arrived; an auditor reads them later. An event holds no
+//! secret and no address: a keyed tag stands for the address, as in budgets.
 
 use std::{
     fmt,
@@ -19,51 +19,52 @@ use crate::{
     time::Timestamp,
 };
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// Somebody asked, and the job was queued.
+    /// A reset was requested and its job was queued.
     Accepted,
-    /// Somebody asked more often than an address may be asked for: nothing was queued.
+    /// A reset request exceeded the rate limit of its address: nothing was queued.
     Limited,
-    /// The worker found the account and issued its ticket; the detail is the kind of secret.
+    /// The worker found the account and issued a ticket; the detail is the kind of its secret.
     Matched,
-    /// A delivery was put off; the detail is what the mail server replied.
+    /// A delivery failed temporarily and was postponed; the detail is the reply or the reason.
     PutOff,
-    /// The mail was accepted by the mail server; the detail is its reply.
+    /// The mail server accepted the mail; the detail is its reply.
     Mailed,
-    /// The job ended without a mail; the detail says why.
+    /// The job ended without a mail; the detail is the reason.
     Ended,
-    /// The mailed link was opened, by its owner or by a scanner; the detail is how the ticket stood.
+    /// The mailed link was opened, by its owner or by a link scanner; the detail is the ticket's state.
     Opened,
-    /// A code was tried. Where no exchange or reset follows, it was wrong.
+    /// A code was tried. If no exchange or reset follows, it was wrong.
     Tried,
     /// The right code was exchanged for a token.
     Exchanged,
-    /// A secret was presented that is good no more, or with a password made of names; the detail says why.
+    /// A secret was rejected because it is no longer valid, or because the new password contains account names; the
+    /// detail is the reason.
     Dead,
     /// The password was set.
     Done,
-    /// An administrator made a secret and handed it over himself; the detail is its kind.
+    /// An administrator issued a secret without mail; the detail is its kind.
     Linked,
-    /// The owner said that the reset was somebody else's.
+    /// The owner reported that the reset was not theirs.
     Disputed,
-    /// An administrator ended the dispute.
+    /// An administrator closed the dispute.
     DisputeClosed,
     /// An administrator blocked the account.
     Blocked,
     /// An administrator unblocked the account.
     Unblocked,
-    /// An administrator had a mail tried again.
+    /// An administrator retried a job.
     Retried,
-    /// An administrator removed what had ended, or what waited; the detail says how many.
+    /// An administrator deleted finished or waiting jobs; the detail is how many.
     Cleared,
-    /// Something that only a newer program has a word for.
+    /// A kind that this version does not know, written by a newer one.
     Other(String),
 }
 
 impl EventKind {
-    /// Every kind that this program writes.
+    /// Every kind that this version writes.
     pub const ALL: [Self; 18] = [
         Self::Accepted,
         Self::Limited,
@@ -85,7 +86,7 @@ impl EventKind {
         Self::Cleared,
     ];
 
-    /// Name for stores, exports and people.
+    /// Returns the name for stores, exports and operators.
     pub fn name(&self) -> &str {
         match self {
             Self::Accepted => "accepted",
@@ -110,25 +111,25 @@ impl EventKind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with this name.
     pub fn named(name: &str) -> Self {
         let known = Self::ALL.into_iter().find(|kind| kind.name() == name);
         known.unwrap_or_else(|| Self::Other(name.to_owned()))
     }
 }
 
-/// Asks of one address beyond its limit that are written down within [`LIMITED_WITHIN`]: a flood of them must not fill
-/// the table.
+/// Maximum [`EventKind::Limited`] events recorded per address within [`LIMITED_WITHIN`], so that a flood of requests
+/// does not fill the table.
 pub const LIMITED_MOST: u32 = 10;
-/// See [`LIMITED_MOST`].
+/// The window of [`LIMITED_MOST`].
 pub const LIMITED_WITHIN: Duration = Duration::from_secs(60 * 60);
 
-/// A client as events name it: an IPv4 address, or the /64 that an IPv6 client was given (R72).
+/// A client as events identify it: an IPv4 address, or the /64 network of an IPv6 client (R72).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Network(String);
 
 impl Network {
-    /// The network of a client.
+    /// Returns the network of a client's address.
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => address.to_string(),
@@ -138,43 +139,44 @@ impl Network {
         })
     }
 
-    /// The network as it was stored.
+    /// Wraps a stored network.
     pub fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text.
+    /// Returns the network as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Stands for an address: equal addresses have equal tags, and nobody without the key can tell which.
+/// A keyed tag that stands for an address. Equal addresses have equal tags; without the key, a tag does not reveal
+/// its address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AddressTag(String);
 
-/// Bytes of a tag.
+/// Length of a tag in bytes.
 const TAG: usize = 16;
 
 impl AddressTag {
-    /// The tag as it was stored.
+    /// Wraps a stored tag.
     pub fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text.
+    /// Returns the tag as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Keys {
-    /// What events call an address by.
+    /// Returns the tag of an address under the current secret.
     pub fn address_tag(&self, email: &EmailAddress) -> AddressTag {
         Self::tag_of(self.current(), email)
     }
 
-    /// What they called it by, under each secret that is listed, the current one first.
+    /// Returns the tags of an address under each configured secret, the current one first.
     pub fn address_tags(&self, email: &EmailAddress) -> Vec<AddressTag> {
         self.all().iter().map(|set| Self::tag_of(set, email)).collect()
     }
@@ -184,26 +186,26 @@ impl Keys {
     }
 }
 
-/// One thing that happened.
+/// An audit event. `Debug` shows the time and the kind only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
-    /// In which dialect; empty where it was in none.
+    /// The dialect; empty if the event belongs to none.
     pub dialect: String,
-    /// The reset it belongs to, where that is known.
+    /// The reset that the event belongs to, if known.
     pub reference: Option<Reference>,
-    /// The job it belongs to.
+    /// The job that the event belongs to.
     pub job: Option<JobId>,
-    /// Whose reset, where there is an account.
+    /// The account, if there is one.
     pub account: Option<AccountId>,
-    /// The address that was asked for.
+    /// The requested address.
     pub address: Option<AddressTag>,
-    /// Who asked.
+    /// The client's network.
     pub network: Option<Network>,
-    /// Reply codes and words of ours. Never a secret, an address or a server's prose (R70).
+    /// Reply codes and fixed words. Never a secret, an address or a server's text (R70).
     pub detail: String,
 }
 
@@ -214,7 +216,7 @@ impl fmt::Debug for Event {
 }
 
 impl Event {
-    /// Something that happened at `at`.
+    /// Creates an event that happened at `at`.
     pub fn new(kind: EventKind, at: Timestamp) -> Self {
         Self {
             at,
@@ -229,7 +231,7 @@ impl Event {
         }
     }
 
-    /// Something that happened to a job.
+    /// Creates an event about a job.
     pub fn of_job(kind: EventKind, job: &Job, at: Timestamp) -> Self {
         Self {
             dialect: job.dialect.clone(),
@@ -239,12 +241,12 @@ impl Event {
         }
     }
 
-    /// Something that happened to a ticket.
+    /// Creates an event about a ticket.
     pub fn of_ticket(kind: EventKind, ticket: &Ticket, at: Timestamp) -> Self {
         Self::new(kind, at).about(ticket)
     }
 
-    /// The same, said of `ticket`.
+    /// Attaches the event to `ticket`: its dialect, reference, job and account.
     #[must_use]
     pub fn about(self, ticket: &Ticket) -> Self {
         Self {
@@ -256,19 +258,19 @@ impl Event {
         }
     }
 
-    /// The same, said of `account`.
+    /// Sets the account.
     #[must_use]
     pub fn of(self, account: &AccountId) -> Self {
         Self { account: Some(account.clone()), ..self }
     }
 
-    /// The same, by a client in `network`.
+    /// Sets the client's network.
     #[must_use]
     pub fn by(self, network: Option<&Network>) -> Self {
         Self { network: network.cloned(), ..self }
     }
 
-    /// The same, with `detail`.
+    /// Sets the detail.
     #[must_use]
     pub fn saying(self, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..self }
@@ -280,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_its_address_or_its_slash_64() {
+    fn network_is_the_ipv4_address_or_the_ipv6_slash_64() {
         for (address, network) in [
             ("192.0.2.7", "192.0.2.7"),
             ("::ffff:192.0.2.7", "192.0.2.7"),
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_a_name_of_its_own() {
+    fn every_event_kind_has_a_unique_name() {
         for kind in EventKind::ALL {
             assert_eq!(EventKind::named(kind.name()), kind);
             assert!(!matches!(kind, EventKind::Other(_)));

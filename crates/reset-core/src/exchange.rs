@@ -1,4 +1,4 @@
-//! Use case: a typed code becomes a token (InsForge's second step), and a link is looked at before it is used.
+//! Use case: exchange a typed code for a token (InsForge's second step), and inspect a link without using it.
 
 use std::{error::Error, time::Duration};
 
@@ -18,99 +18,101 @@ use crate::{
     time::Timestamp,
 };
 
-/// A code that somebody typed, and what it is to become.
+/// The parameters of [`Resets::exchange`]: a typed code and the token to issue for it.
 pub struct Exchange<'a> {
-    /// The dialect that was asked.
+    /// The dialect of the request.
     pub dialect: &'static str,
-    /// Whose code it is said to be.
+    /// The address that the code was mailed to, as the client claims.
     pub email: &'a EmailAddress,
     /// The code.
     pub code: &'a TicketSecret,
-    /// Most guesses for one code.
+    /// Maximum attempts per code.
     pub max_attempts: u32,
-    /// The form of the token.
+    /// The format of the token.
     pub format: &'a dyn SecretFormat,
-    /// How long the token lives.
+    /// The lifetime of the token.
     pub lifetime: Duration,
-    /// Who asks.
+    /// The client's network, for the audit events.
     pub network: Option<Network>,
 }
 
-/// The token that took a code's place.
+/// The token that a code was exchanged for.
 pub struct Exchanged {
-    /// The token, to be handed over once.
+    /// The token, returned to the client once.
     pub token: TicketSecret,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
-/// What a link would do, without doing it.
+/// The state of a link, found without using it.
 pub struct Inspection {
-    /// Where the ticket stands.
+    /// The state of the ticket.
     pub state: TicketState,
-    /// Where its link is to lead.
+    /// Where the link leads after the page, if the client named a target.
     pub redirect_to: Option<String>,
     /// The BCP 47 tag of the owner's language.
     pub locale: Option<String>,
-    /// Whether the secret could set the password now: its account is there, not blocked, and the one that it was issued to.
+    /// Whether the secret could set the password now: the ticket is live, and its account exists, is not blocked and
+    /// has not changed its password since.
     pub usable: bool,
-    /// The stored address of that account, unless it is another one than the secret was mailed to.
+    /// The stored address of the account, if the secret is usable and the account still has the address at issue.
     pub email: Option<String>,
 }
 
 impl Resets {
-    /// Whose address it is, and the dialects in which there is a live code for it; nothing for nobody's and for a
-    /// blocked account's.
+    /// Returns the account reached by this address and the dialects in which it has a live code. Returns `None` for
+    /// an unknown address or a blocked account.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn codes_of(
         &self,
         email: &EmailAddress,
     ) -> Result<Option<(AccountId, Vec<String>)>, StoreError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
-        let Some(account) = self.reached_by(email, now).await? else { return Ok(None) };
+        let Some(account) = self.resettable_account(email, now).await? else { return Ok(None) };
         let dialects = adapters.store.dialects_with_codes(&account.id, now).await?;
         Ok(Some((account.id, dialects)))
     }
 
-    /// Exchanges the account's live code for a token. The guess is taken before the code is compared, and
-    /// code and token change places in one transaction.
+    /// Exchanges the account's live code for a token. The attempt is counted before the code is compared, and one
+    /// transaction replaces the code by the token.
     ///
     /// # Errors
-    /// [`ExchangeError::Invalid`] for every reason that lies with the caller.
+    /// [`ExchangeError::Invalid`] for every reason that the client could cause; [`ExchangeError::Store`] if the store
+    /// fails.
     pub async fn exchange(&self, exchange: Exchange<'_>) -> Result<Exchanged, ExchangeError> {
         let Exchange { dialect, email, code, max_attempts, format, lifetime, network } = exchange;
         let adapters = self.adapters();
         let now = adapters.clock.now();
-        let account = self.reached_by(email, now).await?;
-        // Nobody's code costs a guess as well: by the time of the answer, all wrong ones are alike (R14).
-        let nobody = AccountId::new("");
-        let guesser = account.as_ref().map_or(&nobody, |account| &account.id);
+        let account = self.resettable_account(email, now).await?;
+        // An unknown address also costs a counted attempt, so that the response time does not reveal it (R14).
+        let unknown = AccountId::new("");
+        let guesser = account.as_ref().map_or(&unknown, |account| &account.id);
         let ticket = adapters.store.take_guess(guesser, dialect, TicketKind::Code, max_attempts, now).await?;
-        // So does the budget: before anything is compared, and whether or not there is anything to compare (R45, R46).
+        // Take from the budgets before anything is compared, whether or not there is a code to compare (R45, R46).
         let budgets = self.guess_budgets(dialect, email, ticket.is_some());
         if !adapters.store.take(&budgets, now).await? {
             return Err(ExchangeError::Invalid);
         }
-        // One row for each guess that is evaluated: the budgets bound how many, and nobody's costs what somebody's does.
+        // Record one event per evaluated guess, for unknown addresses too. The budgets limit their number.
         let tried = Event { dialect: dialect.to_owned(), ..Event::new(EventKind::Tried, now) };
         let tried = ticket.as_ref().map_or(tried.clone(), |ticket| tried.about(ticket));
-        self.note(&tried.by(network.as_ref())).await;
+        self.record_event(&tried.by(network.as_ref())).await;
         let (Some(account), Some(ticket)) = (account, ticket) else { return Err(ExchangeError::Invalid) };
         let mut digests = self.inner.keys.digests(dialect, Scope::Account, &account.id, code);
-        let right = digests.any(|digest| digest.matches(&ticket.digest));
-        if !right || ticket.epoch != account.epoch || ticket.email != account.email_key() {
+        let correct = digests.any(|digest| digest.matches(&ticket.digest));
+        if !correct || ticket.epoch != account.epoch || ticket.email != account.email_key() {
             return Err(ExchangeError::Invalid);
         }
         adapters.store.give_back(&budgets, now).await?;
-        let id = self.ticket_id();
+        let id = self.new_ticket_id();
         let draw = Draw { origin: id.as_str(), account: &account.id, nonce: 0 };
         let (token, digest) = self.inner.keys.draw(dialect, format, Scope::Global, draw);
         let expires_at = now.plus(lifetime);
         let successor = Ticket {
-            // No job mails it: it leaves in this very answer.
+            // No job mails this token: it is returned in this response.
             job: JobId::new(id.as_str()),
             id,
             kind: format.kind(),
@@ -129,9 +131,10 @@ impl Resets {
         }
     }
 
-    /// What a guess at the code of an address costs: one of the address's own, over all its codes, and one of the
-    /// dialect's where there is a code to guess at. Where there is none, another row takes the dialect's place, so that
-    /// strangers cannot spend the dialect's by guessing at nobody, and nothing takes longer or shorter (R14).
+    /// Returns the budgets that one guess at the code of an address takes from: the address's own budget, over all
+    /// its codes, and the dialect's. If there is no code to guess (`evaluated` is false), a separate budget replaces
+    /// the dialect's, so that an attacker cannot use up the dialect's budget with unknown addresses, and the same
+    /// number of rows is written (R14).
     pub(crate) fn guess_budgets(&self, dialect: &str, email: &EmailAddress, evaluated: bool) -> Vec<Budget> {
         let budgeting = &self.inner.budgeting;
         let mut budgets = Vec::new();
@@ -140,17 +143,17 @@ impl Resets {
             budgets.extend(Budget::of_address(&self.inner.keys, &scope, email, &budgeting.guesses));
         }
         if !budgeting.all_guesses.is_empty() {
-            let whose = if evaluated { "all" } else { "nobody" };
-            budgets.push(Budget::shared(&format!("guesses.{dialect}.{whose}"), &budgeting.all_guesses));
+            let target = if evaluated { "all" } else { "nobody" };
+            budgets.push(Budget::shared(&format!("guesses.{dialect}.{target}"), &budgeting.all_guesses));
         }
         budgets
     }
 
-    /// Looks at the ticket of a token without changing anything: a scanner may do so a hundred times (R32). That it was
-    /// looked at is written down, if that can be done.
+    /// Inspects the ticket of a token without changing it, so that link scanners do no harm (R32). The visit is
+    /// recorded as an event, once per state; failure to record it is only logged.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn inspect(
         &self,
         dialect: &'static str,
@@ -162,7 +165,7 @@ impl Resets {
         let state = ticket.standing(now);
         let event =
             Event::of_ticket(EventKind::Opened, &ticket, now).by(network.as_ref()).saying(state.name());
-        self.note_once(&event).await;
+        self.record_event_once(&event).await;
         let account = self.adapters().store.account(&ticket.account).await?;
         let fits = account.as_ref().filter(|account| ticket.epoch == account.epoch && !account.blocked);
         let usable = state == TicketState::Live && fits.is_some();
@@ -172,22 +175,22 @@ impl Resets {
         Ok(Some(Inspection { state, redirect_to: ticket.redirect_to, locale, usable, email }))
     }
 
-    /// Writes an event down that nobody's answer depends on.
-    pub(crate) async fn note(&self, event: &Event) {
+    /// Records an event on which no response depends. A failure is only logged.
+    pub(crate) async fn record_event(&self, event: &Event) {
         if let Err(error) = self.adapters().store.record(event).await {
-            error!(error = &error as &dyn Error, "an event could not be written down");
+            error!(error = &error as &dyn Error, "failed to record an event");
         }
     }
 
-    /// The same for what may come a thousand times.
-    pub(crate) async fn note_once(&self, event: &Event) {
+    /// As [`Self::record_event`], for events that a client can repeat: each is recorded once.
+    pub(crate) async fn record_event_once(&self, event: &Event) {
         if let Err(error) = self.adapters().store.record_once(event).await {
-            error!(error = &error as &dyn Error, "an event could not be written down");
+            error!(error = &error as &dyn Error, "failed to record an event");
         }
     }
 
-    /// The ticket that a secret of global scope opens, whatever its state. It was stored under one of the roots that
-    /// are listed. Where a code reads like another one that was made under another root, it opens neither (R11).
+    /// Finds the ticket of a secret of global scope, in any state and under any of the configured roots. If a code
+    /// matches live tickets under two roots, it redeems neither (R11).
     pub(crate) async fn ticket_of_secret(
         &self,
         dialect: &'static str,
@@ -195,15 +198,15 @@ impl Resets {
         now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError> {
         // The digest of a global secret covers no account.
-        let nobody = AccountId::new("");
+        let no_account = AccountId::new("");
         let live = |ticket: &Ticket| ticket.state(now) == TicketState::Live;
         let mut found: Option<Ticket> = None;
-        for digest in self.inner.keys.digests(dialect, Scope::Global, &nobody, secret) {
+        for digest in self.inner.keys.digests(dialect, Scope::Global, &no_account, secret) {
             let Some(ticket) = self.adapters().store.ticket_with(dialect, &digest, now).await? else {
                 continue;
             };
             if secret.kind() == TicketKind::Token {
-                // Two of those never meet.
+                // Tokens are long enough never to collide.
                 return Ok(Some(ticket));
             }
             match &found {
@@ -215,17 +218,17 @@ impl Resets {
         Ok(found)
     }
 
-    /// Whether a code that was drawn reads like a live one of another account that was made under an earlier root: the
-    /// store compares digests, and these differ (R11).
-    pub(crate) async fn reads_like_another(
+    /// Returns whether a drawn code equals a live code that another account got under a previous root. The store
+    /// cannot detect that, because it compares digests, and these differ (R11).
+    pub(crate) async fn collides_under_previous_root(
         &self,
         dialect: &str,
         secret: &TicketSecret,
         account: &AccountId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let nobody = AccountId::new("");
-        for digest in self.inner.keys.digests(dialect, Scope::Global, &nobody, secret).skip(1) {
+        let no_account = AccountId::new("");
+        for digest in self.inner.keys.digests(dialect, Scope::Global, &no_account, secret).skip(1) {
             let other = self.adapters().store.ticket_with(dialect, &digest, now).await?;
             if other.is_some_and(|other| other.account != *account && other.state(now) == TicketState::Live) {
                 return Ok(true);

@@ -1,4 +1,4 @@
-//! IssuePolicies: how one dialect's tickets are made, how long they live, and how their secrets travel.
+//! Issue policies: the format, lifetime and delivery of one dialect's tickets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,44 +10,45 @@ use crate::{
     ticket::TicketKind,
 };
 
-/// How one kind of ticket of one dialect is made and mailed.
+/// How one dialect issues and mails one kind of ticket.
 #[derive(Clone)]
 pub struct IssuePolicy {
-    /// The form of the secret.
+    /// The format of the secret.
     pub format: Arc<dyn SecretFormat>,
-    /// What the secret has to be distinct from.
+    /// The scope in which secrets are unique.
     pub scope: Scope,
-    /// How long a ticket lives.
+    /// The lifetime of a ticket.
     pub lifetime: Duration,
-    /// How the secret travels.
+    /// How the secret is mailed.
     pub delivery: Delivery,
 }
 
 impl IssuePolicy {
-    /// Whether its secrets are codes that alone find their ticket, so that two accounts' may meet (R11).
-    pub(crate) fn is_code_for_all(&self) -> bool {
+    /// Returns whether its secrets are codes that identify the ticket on their own, so that codes of two accounts can
+    /// collide (R11).
+    pub(crate) fn is_global_code(&self) -> bool {
         self.scope == Scope::Global && self.format.kind() != TicketKind::Token
     }
 }
 
-/// How a secret travels by mail.
+/// How a secret is presented in the mail.
 #[derive(Clone)]
 pub enum Delivery {
     /// As a code to type.
     Code,
-    /// At the end of a link.
+    /// As the query parameter of a link.
     Link {
-        /// The page to open; it may have a query already. From settings alone (R31).
+        /// The page to open; its URL can already have a query. It comes from settings only (R31).
         page: String,
         /// Name of the query parameter that carries the secret.
         parameter: &'static str,
     },
-    /// At the end of a link to a page that leads on to the target of the ask; where it named none, of one to another
-    /// page, which sets the password itself.
+    /// As the query parameter of a link to a page that redirects to the request's target. A request without a target
+    /// gets a link to another page, which sets the password itself.
     LinkViaRedirect {
-        /// The page that leads on.
+        /// The page that redirects to the target.
         page: String,
-        /// The page for asks without a target.
+        /// The page for requests without a target.
         otherwise: String,
         /// Name of the query parameter that carries the secret.
         parameter: &'static str,
@@ -55,8 +56,8 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// What the mail says of a ticket with the target `redirect_to`. Secrets are ASCII letters, digits, `.`, `-` and
-    /// `_`: no escaping is needed.
+    /// Composes the body of the mail for a ticket with the target `redirect_to`. Secrets consist of ASCII letters,
+    /// digits, `.`, `-` and `_`, so the URL needs no escaping.
     pub(crate) fn body(
         &self,
         text: Zeroizing<String>,
@@ -69,41 +70,41 @@ impl Delivery {
             Self::LinkViaRedirect { page, parameter, .. } if redirect_to.is_some() => (page, parameter),
             Self::LinkViaRedirect { otherwise, parameter, .. } => (otherwise, parameter),
         };
-        let joint = if page.contains('?') { '&' } else { '?' };
-        let url = Zeroizing::new(format!("{page}{joint}{parameter}={}", text.as_str()));
+        let separator = if page.contains('?') { '&' } else { '?' };
+        let url = Zeroizing::new(format!("{page}{separator}{parameter}={}", text.as_str()));
         MailBody::ResetLink { url, lifetime }
     }
 
-    /// Whether it leads on to a target: what is typed does not.
-    pub(crate) fn leads_on(&self) -> bool {
+    /// Returns whether the mail can carry a redirect target; a typed code cannot.
+    pub(crate) fn carries_redirect(&self) -> bool {
         !matches!(self, Self::Code)
     }
 }
 
-/// What the worker mails for one dialect.
+/// The issue policies of one dialect.
 #[derive(Clone)]
 pub struct IssuePolicies {
     /// Name of the dialect.
     pub dialect: &'static str,
-    /// What is mailed as a rule.
+    /// The policy that normally applies.
     pub primary: IssuePolicy,
-    /// What is mailed instead while too many guessable codes are live (px0, security.md B3), or too many wrong ones
-    /// were tried (px0 and InsForge, B3 and B4).
+    /// The policy that applies instead while too many guessable codes are live (px0), or after too many wrong guesses
+    /// (px0 and InsForge).
     pub fallback: Option<FallbackPolicy>,
 }
 
-/// When a dialect's guessable codes are mailed no more for a while, and what is mailed then.
+/// When a dialect temporarily stops mailing guessable codes, and the policy that then applies.
 #[derive(Clone)]
 pub struct FallbackPolicy {
-    /// Most live tickets of the primary kind; `None` where each guess names its account, so that their number does not
-    /// matter.
+    /// Maximum live tickets of the primary kind. `None` if each guess names its account, because then their number
+    /// does not matter.
     pub max_live: Option<u64>,
-    /// What is mailed beyond that, and while the budgets of wrong guesses have no room.
+    /// The policy beyond that limit, and while a budget of wrong guesses is used up.
     pub policy: IssuePolicy,
 }
 
 impl IssuePolicies {
-    /// The policy for tickets of `kind`, if the dialect mails any.
+    /// Returns the policy for tickets of `kind`, if the dialect issues such tickets.
     pub(crate) fn of(&self, kind: TicketKind) -> Option<&IssuePolicy> {
         let fallback = self.fallback.as_ref().map(|fallback| &fallback.policy);
         [Some(&self.primary), fallback].into_iter().flatten().find(|policy| policy.format.kind() == kind)

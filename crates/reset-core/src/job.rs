@@ -1,4 +1,4 @@
-//! Jobs: what was asked of us and has to be done behind the answer. The worker works them off.
+//! Jobs: work that was accepted and that the worker does after the response has been sent.
 
 use std::time::Duration;
 
@@ -9,77 +9,76 @@ use crate::{
     time::Timestamp,
 };
 
-/// Longest time a job is tried before it is given up. Default 24 hours: a greylisting or broken mail
-/// server gets a day, and a ticket could not outlive it (see `ticket::HARD_CAP`).
+/// How long a job is retried before it is given up. 24 hours: a greylisting or broken mail server gets a day, and a
+/// ticket could not live longer (see `ticket::HARD_CAP`).
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Identifies one job; random, and no secret. Part of what a secret is derived from.
+/// Identifies one job. Random, but not secret. The job's secret is derived from it, among others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct JobId(String);
 
 impl JobId {
-    /// The job whose key reads `id`.
+    /// Wraps a stored key.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a person can quote to the help desk: ten characters, the same format whether or not the address has
-/// an account. It opens nothing.
+/// The text that identifies a reset in support requests: ten characters, of the same format whether or not the
+/// address has an account. It grants no access.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference(String);
 
 impl Reference {
-    /// A reference from ten random bytes.
+    /// Creates a reference from ten random bytes.
     pub fn from_random(bytes: [u8; 10]) -> Self {
         Self(crockford(bytes))
     }
 
-    /// The reference as it was stored.
+    /// Wraps a stored reference.
     pub fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text to quote.
+    /// Returns the reference as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What is to be done.
+/// The kind of a job, with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobKind {
-    /// Look the address up and, if there is an account, issue a ticket and mail its secret.
+    /// Look up the address and, if it has an account, issue a ticket and mail its secret.
     Reset {
-        /// The address that somebody typed.
+        /// The address in the request.
         email: EmailAddress,
-        /// Where the link is to lead, in dialects whose clients choose.
+        /// Where the link leads, in dialects that let the client choose.
         redirect_to: Option<String>,
-        /// The language that the client asked for, as a BCP 47 tag; the account's own goes first.
+        /// The client's preferred language, as a BCP 47 tag. The account's own language takes precedence.
         locale: Option<String>,
     },
-    /// Tell the owner that the password was changed (R30).
+    /// Notify the owner that the password was changed (R30).
     Notice {
-        /// Whose password it was.
+        /// The account whose password was changed.
         account: AccountId,
-        /// The address at the moment of the reset: whoever took the account over cannot have the notice sent
-        /// to an address of his own.
+        /// The address at the time of the reset, so that an attacker who then changes it cannot divert the notice.
         to: StoredAddress,
     },
-    /// Tell the deployment's webhook that the password was changed, so that other systems end their sessions.
+    /// Notify the deployment's webhook that the password was changed, so that other systems end their sessions.
     Webhook {
-        /// Whose password it was.
+        /// The account whose password was changed.
         account: AccountId,
     },
 }
 
 impl JobKind {
-    /// Name for operators.
+    /// Returns the name that operators see.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Reset { .. } => "reset",
@@ -88,8 +87,8 @@ impl JobKind {
         }
     }
 
-    /// What an event says of `reply`: whose it was, where it was not that of the secret's mail.
-    pub(crate) fn saying(&self, reply: &str) -> String {
+    /// Formats `reply` for an event's detail. Replies to notices and webhooks are prefixed with the job kind.
+    pub(crate) fn reply_detail(&self, reply: &str) -> String {
         match self {
             Self::Reset { .. } => reply.to_owned(),
             Self::Notice { .. } | Self::Webhook { .. } => format!("{}: {reply}", self.name()),
@@ -97,24 +96,24 @@ impl JobKind {
     }
 }
 
-/// One job. It holds no secret and, until the worker's turn, no knowledge of any account.
+/// One job. It holds no secret and, for a reset request, no knowledge of any account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     /// Key of the row.
     pub id: JobId,
-    /// Place in the order of asking; given by the store, zero before.
+    /// Sequence number in request order. Assigned by the store; zero before.
     pub seq: i64,
-    /// What the answer's `X-Reset-Reference` said.
+    /// The reference in the response's `X-Reset-Reference` header.
     pub reference: Reference,
-    /// The dialect that was asked.
+    /// The dialect of the request.
     pub dialect: String,
-    /// What is to be done.
-    pub task: JobKind,
-    /// When it was accepted.
+    /// What to do.
+    pub kind: JobKind,
+    /// When the job was queued.
     pub created_at: Timestamp,
-    /// How often it has been tried, this time included.
+    /// Number of attempts, the current one included.
     pub attempts: u32,
-    /// How often in a row a worker took it and was never heard of again.
+    /// How many workers in a row crashed or vanished while they had claimed it.
     pub lost: u32,
 }
 
@@ -123,27 +122,27 @@ pub struct Job {
 pub enum Outcome {
     /// The mail, or the webhook, was accepted.
     Mailed,
-    /// There was nobody to mail to: no account, or a blocked one.
+    /// The address has no account, or a blocked one.
     NoAccount,
-    /// A later ask, a completed reset or a block made it pointless.
+    /// A later request, a completed reset or a block made it obsolete.
     Superseded,
-    /// The mail server refused the mail, or the webhook the event, for good.
+    /// The mail server or the webhook rejected it permanently.
     Refused,
-    /// It was tried for [`GIVE_UP_AFTER`].
+    /// It was retried for [`GIVE_UP_AFTER`] without success.
     GivenUp,
-    /// Its dialect is no longer served here.
+    /// Its dialect or webhook is no longer configured.
     Abandoned,
-    /// Workers were lost over it, or it cannot be read: an operator has to look at it.
+    /// Workers crashed while running it, or it cannot be read: an operator has to look at it.
     Quarantined,
-    /// An administrator handed its secret over.
+    /// An administrator handed over its secret.
     HandedOver,
 }
 
 impl Outcome {
-    /// Those after which a mail, or an event, is still owed to somebody: an operator may try once more.
+    /// The outcomes that leave a mail or a webhook notification unsent. An operator can retry these jobs.
     pub const OWED: [Self; 3] = [Self::Refused, Self::GivenUp, Self::Quarantined];
 
-    /// Name for stores and logs.
+    /// Returns the name for stores and logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mailed => "mailed",
@@ -158,18 +157,18 @@ impl Outcome {
     }
 }
 
-/// Workers that may be lost in a row over one job before it is set aside. A process that is killed ten times is
-/// killed by something; others must not wait for it.
+/// Number of worker crashes in a row up to which a job is still retried; one more quarantines it, so that other jobs
+/// do not wait for it.
 pub const MAX_WORKER_CRASHES: u32 = 10;
 
-/// Workers lost in a row over one job, beyond which it is taken alone: what kills a worker shall not take others with
-/// it again and again.
+/// Number of worker crashes in a row beyond which a job runs alone, so that its next crash does not affect other
+/// jobs.
 pub const SUSPECT_CRASHES: u32 = 2;
 
-/// How much longer than others a job is kept whose mail never left, so that it can be tried once more.
+/// How much longer than others a finished job is kept if its mail was never sent, so that an operator can retry it.
 pub const RETRY_RETENTION: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 
-/// How long to wait after the `attempts`-th try: quickly at first, then every quarter of an hour.
+/// Returns the backoff after attempt number `attempts`: one second at first, growing to 15 minutes.
 pub fn backoff(attempts: u32) -> Duration {
     const SECONDS: [u64; 10] = [1, 2, 5, 10, 20, 40, 60, 120, 300, 900];
     let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX).min(SECONDS.len() - 1);
@@ -181,11 +180,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_grows_to_a_quarter_of_an_hour_and_stays() {
+    fn backoff_grows_to_a_quarter_of_an_hour_and_stays() {
         let waits: Vec<u64> = (1..=12).map(|attempts| backoff(attempts).as_secs()).collect();
         assert!(waits.is_sorted());
         assert_eq!((waits[0], waits[11]), (1, 900));
-        // The first minute is tried seven times: a mail server that restarts is met soon.
+        // Six attempts fall into the first minute, so mail is delivered soon after a mail server restarts.
         assert!(waits[..6].iter().sum::<u64>() > 60 && waits[..5].iter().sum::<u64>() < 60);
     }
 

@@ -1,4 +1,4 @@
-//! Keys: everything secret in a deployment is derived from one root, each use under a label of its own.
+//! Key derivation: every key of a deployment is derived from one root, under a separate label per use.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -11,10 +11,10 @@ use crate::{
     ticket::TicketKind,
 };
 
-/// Fewest bytes of a root key (interface.md, `secret`).
+/// Minimum length of a root key in bytes (setting `reset.secret`, `docs/settings.md`).
 pub const ROOT_MIN: usize = 32;
 
-/// A key for HMAC-SHA-256. It is wiped when dropped, and cannot be printed.
+/// A key for HMAC-SHA-256. Wiped when dropped; cannot be printed.
 #[derive(Clone)]
 pub struct Key(Zeroizing<Vec<u8>>);
 
@@ -24,26 +24,27 @@ pub struct Key(Zeroizing<Vec<u8>>);
 pub struct ShortKey;
 
 impl Key {
-    /// The root key of a deployment.
+    /// Creates the root key of a deployment.
     ///
     /// # Errors
-    /// [`ShortKey`] under [`ROOT_MIN`] bytes.
+    /// [`ShortKey`] if `bytes` is shorter than [`ROOT_MIN`].
     pub fn root(bytes: &[u8]) -> Result<Self, ShortKey> {
         if bytes.len() < ROOT_MIN { Err(ShortKey) } else { Ok(Self::shared(bytes)) }
     }
 
-    /// A key that another system knows as well, such as a JWT secret; its length is the caller's to judge.
+    /// Creates a key that another system shares, such as a JWT secret. The caller checks its length.
     pub fn shared(bytes: &[u8]) -> Self {
         Self(Zeroizing::new(bytes.to_vec()))
     }
 
-    /// A key for one use. Equal labels give equal keys, different labels unrelated ones (SP 800-108 with
-    /// one block).
+    /// Derives the key for one use. Equal labels give equal keys, different labels independent ones (NIST SP 800-108
+    /// with one block).
     pub fn derive(&self, label: &str) -> Self {
         Self::shared(&self.tag(&[b"polyreset/v1/derive", label.as_bytes()])[..])
     }
 
-    /// Keyed tag over `parts`. Each part is preceded by its length, so no two lists of parts collide.
+    /// Computes the keyed tag over `parts`. Each part is preceded by its length, so different lists of parts have
+    /// different inputs.
     pub fn tag(&self, parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         for part in parts {
@@ -53,14 +54,14 @@ impl Key {
         Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
-    /// The raw bytes, for a library that keys its own MAC.
+    /// Returns the raw bytes, for a library that computes its own MAC.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// The key in use, and those whose place it took: everything is made with the first, and what was made with the
-/// others is understood (R76).
+/// The current key and the previous ones. New values are made with the current key; values made with any of them are
+/// accepted (R76).
 #[derive(Clone)]
 pub struct Keyring {
     /// Never empty.
@@ -68,24 +69,24 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// `current`, and the `previous` ones, the latest first.
+    /// Creates a key ring of `current` and the `previous` keys, newest first.
     pub fn new(current: Key, previous: impl IntoIterator<Item = Key>) -> Self {
         let mut keys = vec![current];
         keys.extend(previous);
         Self { keys }
     }
 
-    /// The key that everything is made with.
+    /// Returns the key that new values are made with.
     pub fn current(&self) -> &Key {
         &self.keys[0]
     }
 
-    /// Every key, the current one first.
+    /// Returns every key, the current one first.
     pub fn all(&self) -> &[Key] {
         &self.keys
     }
 
-    /// Each of them for one use, as [`Key::derive`] says.
+    /// Derives each key for one use; see [`Key::derive`].
     pub fn derive(&self, label: &str) -> Self {
         Self { keys: self.keys.iter().map(|key| key.derive(label)).collect() }
     }
@@ -97,23 +98,23 @@ impl From<Key> for Keyring {
     }
 }
 
-/// The keys of the domain itself; dialects derive theirs from the same roots.
+/// The engine's own keys. Dialects derive theirs from the same roots.
 #[derive(Clone)]
 pub struct Keys {
-    /// One set a root, the current one first.
+    /// One set per root, the current one first. Never empty.
     sets: Vec<KeySet>,
 }
 
-/// What is derived from one root.
+/// The keys derived from one root.
 #[derive(Clone)]
 pub(crate) struct KeySet {
-    /// Turns (job, account, nonce) into a secret.
+    /// Derives a secret from job, account and nonce.
     secrets: Key,
-    /// Turns a secret into the digest that is stored.
+    /// Computes the stored digest of a secret.
     digests: Key,
-    /// Turns an address into the name of its budgets.
+    /// Computes the tag that names an address's budgets.
     budgets: Key,
-    /// Turns an address into the tag that events name it by.
+    /// Computes the tag that stands for an address in events.
     pub(crate) events: Key,
     /// Seals events.
     pub(crate) seals: Key,
@@ -121,14 +122,14 @@ pub(crate) struct KeySet {
     pub(crate) disputes: Key,
 }
 
-/// What one secret is derived from, beside the dialect and its format.
+/// The inputs from which a secret is derived, besides the dialect and the format.
 #[derive(Clone, Copy)]
 pub(crate) struct Draw<'a> {
-    /// The job that mails it, or the ticket itself where it leaves in an answer.
+    /// The id of the job that mails the secret, or of the ticket if the secret is returned in a response.
     pub(crate) origin: &'a str,
-    /// Whose it is.
+    /// The account of the ticket.
     pub(crate) account: &'a AccountId,
-    /// Which draw it is; counts up after a collision.
+    /// The number of the draw, incremented after a collision.
     pub(crate) nonce: u32,
 }
 
@@ -177,17 +178,17 @@ impl KeySet {
 }
 
 impl Keys {
-    /// Derives the domain's keys from the only root of a deployment.
+    /// Derives the keys from the only root of a deployment.
     pub fn new(root: &Key) -> Self {
         Self { sets: vec![KeySet::new(root)] }
     }
 
-    /// Derives them from the root in use and from those whose place it took.
+    /// Derives the keys from the current root and the previous ones.
     pub fn rotated(roots: &Keyring) -> Self {
         Self { sets: roots.all().iter().map(KeySet::new).collect() }
     }
 
-    /// Digest of `secret` for a dialect's ticket; with [`Scope::Account`] it covers the account too.
+    /// Computes the digest of `secret` for a dialect's ticket. With [`Scope::Account`] it covers the account too.
     pub fn digest(
         &self,
         dialect: &str,
@@ -198,7 +199,8 @@ impl Keys {
         self.sets[0].digest(dialect, scope, account, secret)
     }
 
-    /// The digest of `secret` under each root, the current one first: a ticket that is out was stored with one of them.
+    /// Computes the digest of `secret` under each root, the current one first, because a live ticket can have been
+    /// stored under any of them.
     pub(crate) fn digests(
         &self,
         dialect: &str,
@@ -209,7 +211,7 @@ impl Keys {
         self.sets.iter().map(move |set| set.digest(dialect, scope, account, secret))
     }
 
-    /// The secret of one draw and its digest. Equal draws give equal secrets: a retry mails the same one.
+    /// Derives the secret of a draw and its digest. Equal draws give equal secrets, so a retry mails the same one.
     pub(crate) fn draw(
         &self,
         dialect: &str,
@@ -220,8 +222,9 @@ impl Keys {
         self.sets[0].draw(dialect, format, scope, draw)
     }
 
-    /// The secret of an earlier draw, whose digest was stored, under whichever root it was.
-    pub(crate) fn drawn(
+    /// Derives the secret of an earlier draw again, under the root that produced the `stored` digest. Returns `None`
+    /// if that root is no longer configured.
+    pub(crate) fn redraw(
         &self,
         dialect: &str,
         format: &dyn SecretFormat,
@@ -233,22 +236,22 @@ impl Keys {
         draws.into_iter().find_map(|(secret, digest)| digest.matches(stored).then_some(secret))
     }
 
-    /// The seed of one ticket's secret. Equal tickets give equal seeds: a retry mails the same secret.
+    /// Derives the seed of a ticket's secret. Equal inputs give equal seeds, so a retry mails the same secret.
     pub fn seed(&self, dialect: &str, kind: TicketKind, job: &str, account: &AccountId, nonce: u32) -> Seed {
         self.sets[0].seed(dialect, kind, Draw { origin: job, account, nonce })
     }
 
-    /// What is derived from the root in use.
+    /// Returns the keys derived from the current root.
     pub(crate) fn current(&self) -> &KeySet {
         &self.sets[0]
     }
 
-    /// What is derived from each root, the current one first.
+    /// Returns the keys derived from each root, the current one first.
     pub(crate) fn all(&self) -> &[KeySet] {
         &self.sets
     }
 
-    /// The tag that stands for `parts` in the name of a budget, under each root, the current one first.
+    /// Computes the tag that stands for `parts` in the name of a budget, under each root, the current one first.
     pub(crate) fn budget_tags(&self, parts: &[&[u8]]) -> impl Iterator<Item = Zeroizing<[u8; 32]>> {
         self.sets.iter().map(move |set| set.budgets.tag(parts))
     }
@@ -260,21 +263,21 @@ mod tests {
     use crate::secret::SixDigits;
 
     #[test]
-    fn parts_cannot_be_shifted_into_one_another() {
+    fn moving_a_part_boundary_changes_the_tag() {
         let key = Key::shared(b"k");
         assert_ne!(key.tag(&[b"ab", b"c"]), key.tag(&[b"a", b"bc"]));
         assert_ne!(key.tag(&[b"ab"]), key.tag(&[b"ab", b""]));
     }
 
     #[test]
-    fn each_label_has_a_key_of_its_own_and_keeps_it() {
+    fn each_label_always_derives_the_same_separate_key() {
         let root = Key::root(&[7; 32]).unwrap();
         assert_eq!(root.derive("a").as_bytes(), root.derive("a").as_bytes());
         assert_ne!(root.derive("a").as_bytes(), root.derive("b").as_bytes());
     }
 
     #[test]
-    fn what_is_made_is_made_under_the_current_root_and_what_is_out_is_known_by_any() {
+    fn new_secrets_use_the_current_root_and_stored_digests_match_under_any() {
         let [old, new] = [1, 2].map(|byte| Key::root(&[byte; 32]).unwrap());
         let account = AccountId::new("1");
         let draw = Draw { origin: "job", account: &account, nonce: 0 };
@@ -283,19 +286,19 @@ mod tests {
         let both = Keys::rotated(&Keyring::new(new, [old]));
         let (secret, stored) = of(&before);
         assert_eq!(of(&both).1.as_bytes(), of(&fresh).1.as_bytes());
-        let again = |keys: &Keys| keys.drawn("px0", &SixDigits, Scope::Global, draw, &stored);
+        let again = |keys: &Keys| keys.redraw("px0", &SixDigits, Scope::Global, draw, &stored);
         assert_eq!(again(&both).unwrap().reveal(), secret.reveal());
         assert!(again(&fresh).is_none());
-        let known = |keys: &Keys| {
+        let matches = |keys: &Keys| {
             keys.digests("px0", Scope::Global, &account, &secret).any(|digest| digest.matches(&stored))
         };
-        assert!(known(&both) && !known(&fresh));
+        assert!(matches(&both) && !matches(&fresh));
         assert_ne!(*both.budget_tags(&[b"a"]).next().unwrap(), *before.budget_tags(&[b"a"]).next().unwrap());
         assert_eq!(*both.budget_tags(&[b"a"]).last().unwrap(), *before.budget_tags(&[b"a"]).next().unwrap());
     }
 
     #[test]
-    fn a_short_root_is_refused() {
+    fn short_root_is_rejected() {
         assert!(Key::root(&[7; 31]).is_err());
     }
 }

@@ -1,8 +1,8 @@
-//! The languages that people are written to in, and which of them a tag asks for.
+//! The languages of mails and pages, and how a language tag selects one.
 //!
-//! Mails and pages share this list: whoever has a text for people has one for each language here.
+//! Mails and pages share this list: each must have texts in every language here.
 
-/// A language that people are written to in.
+/// A language of mails and pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
     /// English.
@@ -15,8 +15,8 @@ pub enum Language {
     Fr,
     /// Japanese.
     Ja,
-    /// Chinese in simplified characters. Whoever asks for traditional ones gets these as well: they are read more
-    /// easily than another language.
+    /// Chinese in simplified characters. Requests for traditional characters get these too, because they are easier
+    /// to read for them than another language.
     Zh,
 }
 
@@ -24,14 +24,14 @@ impl Language {
     /// Every language, English first.
     pub const ALL: [Self; 6] = [Self::En, Self::De, Self::Es, Self::Fr, Self::Ja, Self::Zh];
 
-    /// The language that a BCP 47 tag such as `de-CH` asks for, whatever its region and script; nothing when there
-    /// are no texts in it. The `de_CH.UTF-8` of other systems is understood, too.
+    /// Returns the language of a BCP 47 tag such as `de-CH`, whatever its region and script; `None` if there are no
+    /// texts in it. POSIX locale names such as `de_CH.UTF-8` are accepted too.
     pub fn of(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_', '.', '@']).next()?;
         Self::ALL.into_iter().find(|language| language.primary().eq_ignore_ascii_case(primary))
     }
 
-    /// The primary subtag, as in file names: `zh`.
+    /// Returns the primary subtag, as used in file names: `zh`.
     pub fn primary(self) -> &'static str {
         match self {
             Self::En => "en",
@@ -43,7 +43,8 @@ impl Language {
         }
     }
 
-    /// The tag that our texts are marked with, as in `<html lang>`: with its script where others would be expected.
+    /// Returns the tag that marks the texts, as in `<html lang>`. It includes the script if another one could be
+    /// expected.
     pub fn tag(self) -> &'static str {
         match self {
             Self::Zh => "zh-Hans",
@@ -51,7 +52,7 @@ impl Language {
         }
     }
 
-    /// Its name in itself, for people to choose by.
+    /// Returns the language's own name, for a language menu.
     pub fn name(self) -> &'static str {
         match self {
             Self::En => "English",
@@ -64,21 +65,21 @@ impl Language {
     }
 }
 
-/// Which way a text of this tag runs, as in `<html dir>`: `rtl` or `ltr`. The script decides where the tag names
-/// one, else the language.
+/// Returns the text direction of a tag, as in `<html dir>`: `rtl` or `ltr`. The script decides if the tag names one,
+/// otherwise the language.
 pub fn direction(tag: &str) -> &'static str {
-    /// ISO 15924, and ISO 639 languages that are written in these by default.
+    /// Right-to-left scripts (ISO 15924), and the ISO 639 languages that are written in them by default.
     const SCRIPTS: [&str; 8] = ["adlm", "arab", "hebr", "mand", "nkoo", "rohg", "syrc", "thaa"];
     const LANGUAGES: [&str; 14] =
         ["ar", "arc", "ckb", "dv", "fa", "he", "iw", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"];
     let mut subtags = tag.split(['-', '_']).map(str::to_ascii_lowercase);
     let primary = subtags.next().unwrap_or_default();
     let script = subtags.find(|subtag| subtag.len() == 4 && subtag.bytes().all(|b| b.is_ascii_lowercase()));
-    let backwards = match script {
+    let right_to_left = match script {
         Some(script) => SCRIPTS.contains(&script.as_str()),
         None => LANGUAGES.contains(&primary.as_str()),
     };
-    if backwards { "rtl" } else { "ltr" }
+    if right_to_left { "rtl" } else { "ltr" }
 }
 
 #[cfg(test)]
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_language_of_ours_is_none() {
+    fn unsupported_tag_selects_no_language() {
         for tag in ["", "-", "it", "deu", "english", "x-de", "d", "de/CH", "ar"] {
             assert_eq!(Language::of(tag), None, "{tag}");
         }
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_that_run_to_the_left_are_known() {
+    fn right_to_left_scripts_are_recognised() {
         for (tag, wanted) in [
             ("ar", "rtl"),
             ("he-IL", "rtl"),

@@ -1,28 +1,76 @@
-//! The domain of polyreset: who may set a new password, by what right, and what happens behind the answer.
+//! The password-reset engine: reset requests, tickets, mail jobs, and the transaction that sets the new password.
 //!
-//! It knows no HTTP, no SQL, no SMTP and no environment; time and chance come in through ports.
+//! The crate contains no HTTP, SQL or SMTP and reads no environment variables. Time and randomness come in through
+//! [`ports`].
 //!
 //! # Glossary
-//! * An *account* is a row of the users table.
-//! * A *ticket* is what we store of the right to set one new password; its *secret* is what we mail. A *code*
-//!   is a secret short enough to type, a *token* one for machines.
-//! * An *job* is something accepted and still to be done; the *worker* works jobs off.
-//! * A *policy* says how a dialect's tickets are made and how their secrets travel.
-//! * A *budget* says how often something may be done within some time.
-//! * An *event* is what happened to a reset; its *reference* is what people quote.
-//! * An *dispute* is the owner's word that a reset was somebody else's.
+//! * **Account**: a row of the users table ([`account`]).
+//! * **Ticket**: the stored right of one account to set one new password ([`ticket`]). The store keeps a digest of
+//!   its secret, never the secret.
+//! * **Secret**: the value that redeems a ticket ([`secret`]). A *code* is a secret short enough to type; a *token*
+//!   is a secret for machines, in a link or in a response.
+//! * **Dialect**: one of the reset APIs that polyreset speaks, such as px0 or InsForge. Each ticket belongs to one
+//!   dialect.
+//! * **Issue policy**: how a dialect's tickets are issued: secret format, lifetime, and delivery as a code or a link
+//!   ([`issue_policy`]).
+//! * **Job**: a unit of background work, accepted and durable: mail a secret, mail a notice, or post a webhook
+//!   ([`job`]). The *outbox* is the queue of jobs; the *worker* claims them and delivers them.
+//! * **Budget**: a limit on how often something may happen within a sliding time window ([`budget`]).
+//! * **Event**: an audit record of one step of a reset ([`event`]). The events form a sealed chain ([`audit`]).
+//! * **Reference**: the short text that identifies a reset in support requests and in the events.
+//! * **Dispute**: the owner's "this wasn't me" after a reset. It invalidates the new password ([`dispute`]).
+//! * **Decoy**: the work that the worker does for an address without an account, so that both cases cost the same
+//!   time.
+//! * **Epoch**: the account's count of password changes. A new epoch ends all sessions and tickets of earlier ones.
 //!
 //! # Map
-//! One file a use case: [`request`] (somebody asks), [`deliver`] (the worker's turn), [`exchange`] (a code
-//! becomes a token), [`redeem`] (a ticket sets a password), [`dispute`] (the owner says that it was somebody else),
-//! [`link`] (an administrator hands a secret over). [`event`] and [`audit`] are what is written down of it. [`ports`] is what they need of the world,
-//! [`hasher`] the one port that is implemented here, `memory` the others for tests.
+//! There is one file per use case, each with methods of [`Resets`]:
+//! * [`request`]: a client requests a reset; a job is queued.
+//! * [`deliver`]: the worker claims a job, issues a ticket and mails its secret.
+//! * [`exchange`]: a client exchanges a code for a token, or inspects a link without using it.
+//! * [`redeem`]: a client sets the new password with a secret.
+//! * [`dispute`]: the owner reports that a reset was not theirs.
+//! * [`link`]: an administrator issues a secret without mail.
+//!
+//! [`ports`] holds the traits that adapters implement: the store, the mailer, the webhook, the password hasher, the
+//! clock and the source of randomness. [`hasher`] is the one port that this crate implements itself.
+//!
+//! # Example
+//! The two halves of a reset request: the HTTP handler queues a job, and the worker delivers it.
+//! ```
+//! use reset_core::{
+//!     Resets,
+//!     email::EmailAddress,
+//!     error::{RequestError, StoreError},
+//!     request::{Disclosure, ResetRequest},
+//! };
+//!
+//! async fn forgot_password(resets: &Resets, typed: &str) -> Result<(), RequestError> {
+//!     let request = ResetRequest {
+//!         dialect: "px0",
+//!         email: EmailAddress::parse(typed).ok(),
+//!         redirect_to: None,
+//!         locale: Some("de-CH".to_owned()),
+//!         network: None,
+//!         reference: resets.reference(),
+//!         disclosure: Disclosure::Never,
+//!     };
+//!     resets.request(request).await
+//! }
+//!
+//! async fn worker(resets: &Resets) -> Result<(), StoreError> {
+//!     loop {
+//!         for job in resets.claim(10).await? {
+//!             resets.deliver(&job).await?;
+//!         }
+//!         resets.job_queued().await;
+//!     }
+//! }
+//! ```
 
 pub mod account;
 pub mod audit;
 pub mod budget;
-#[cfg(feature = "memory")]
-pub mod contract;
 mod decoy;
 pub mod deliver;
 pub mod dispute;
@@ -38,8 +86,6 @@ pub mod keys;
 pub mod language;
 pub mod link;
 pub mod mail;
-#[cfg(feature = "memory")]
-pub mod memory;
 pub mod own_names;
 pub mod password;
 pub mod ports;
@@ -68,18 +114,18 @@ use crate::{
     ticket::TicketId,
 };
 
-/// The use cases over one deployment's adapters. Cheap to clone.
+/// The use cases of one deployment, over its adapters. Cheap to clone.
 #[derive(Clone)]
 pub struct Resets {
     inner: Arc<Inner>,
 }
 
-/// What the owner is told of a completed reset (R30). The default tells nothing.
+/// How the owner is notified of a completed reset (R30). The default sends no notice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notices {
-    /// Whether there is a mail.
+    /// Whether the owner gets a mail.
     pub owner: bool,
-    /// The page of its link, where there is one: `this was not me`. From settings alone (R31).
+    /// The page behind the mail's "this wasn't me" link; `None` omits the link. It comes from settings only (R31).
     pub dispute_page: Option<String>,
 }
 
@@ -88,25 +134,26 @@ struct Inner {
     keys: Keys,
     policies: Vec<IssuePolicies>,
     budgeting: Budgeting,
-    /// What the deployment is called: no password is to be made of it (R56).
+    /// Names of the deployment. Passwords made of them are rejected (R56).
     names: Vec<String>,
     notices: Notices,
     sealer: Sealer,
-    /// Wakes the worker.
+    /// Notifies the worker of queued jobs.
     wake: Notify,
     mail_works: AtomicBool,
-    /// Whether the process is about to end.
+    /// Whether the process is shutting down.
     draining: AtomicBool,
 }
 
 impl Resets {
-    /// The use cases, with what the worker mails for each dialect. Nothing is limited but the guesses at one ticket.
+    /// Creates the use cases with the issue policies of each dialect and without budgets. The attempts per code stay
+    /// limited.
     pub fn new(adapters: Adapters, keys: Keys, policies: Vec<IssuePolicies>, notify_owner: bool) -> Self {
         let notices = Notices { owner: notify_owner, dispute_page: None };
         Self::within(Budgeting::default(), adapters, keys, policies, notices)
     }
 
-    /// The use cases, within budgets.
+    /// Creates the use cases with budgets.
     pub fn within(
         budgeting: Budgeting,
         adapters: Adapters,
@@ -121,61 +168,61 @@ impl Resets {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The same use cases, which know what the deployment is called: its app, its host. Where a policy refuses the most
-    /// common passwords, those made of such names are refused as well; the account's own names always are.
+    /// Sets the names of the deployment, such as its app and its host. A policy that rejects common passwords also
+    /// rejects those made of these names or of the account's own.
     ///
     /// # Panics
-    /// When it was cloned before.
+    /// Panics if a clone of `self` exists.
     pub fn called(mut self, names: Vec<String>) -> Self {
-        Arc::get_mut(&mut self.inner).expect("told before it is shared").names = names;
+        Arc::get_mut(&mut self.inner).expect("names are set before the use cases are cloned").names = names;
         self
     }
 
-    /// The adapters.
+    /// Returns the adapters.
     pub fn adapters(&self) -> &Adapters {
         &self.inner.adapters
     }
 
-    /// Whether owners are mailed when their password was changed.
+    /// Returns whether owners get a mail after their password was changed.
     pub fn tells_owners(&self) -> bool {
         self.inner.notices.owner
     }
 
-    /// A reference for one answer.
+    /// Creates a random reference for one response.
     pub fn reference(&self) -> Reference {
         Reference::from_random(random(&*self.inner.adapters.entropy))
     }
 
-    /// Answers when the store is ready.
+    /// Checks that the store is ready.
     ///
     /// # Errors
-    /// When it is not.
+    /// Fails if it is not.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.inner.adapters.store.ready().await
     }
 
-    /// Whether the last mail, or the last check, got through.
+    /// Returns whether the last mail delivery or the last check succeeded.
     pub fn mail_works(&self) -> bool {
         self.inner.mail_works.load(Ordering::Relaxed)
     }
 
-    /// Tries whether mail could be sent now, for [`Self::mail_works`].
+    /// Checks whether mail could be sent now, and stores the result for [`Self::mail_works`].
     pub async fn check_mail(&self) {
         let works = self.inner.adapters.mailer.check().await.is_ok();
         self.set_mail_works(works);
     }
 
-    /// Says from now on that the process is about to end. Requests are served all the same.
+    /// Marks the process as shutting down. Requests are still served.
     pub fn drain(&self) {
         self.inner.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the process is about to end.
+    /// Returns whether the process is shutting down.
     pub fn is_draining(&self) -> bool {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
-    /// Returns when a job was accepted since the last call.
+    /// Waits until a job is queued; returns at once if one was queued since the last call.
     pub async fn job_queued(&self) {
         self.inner.wake.notified().await;
     }
@@ -192,7 +239,7 @@ impl Resets {
         JobId::new(hex(&random::<16>(&*self.inner.adapters.entropy)))
     }
 
-    fn ticket_id(&self) -> TicketId {
+    fn new_ticket_id(&self) -> TicketId {
         TicketId::new(hex(&random::<16>(&*self.inner.adapters.entropy)))
     }
 }

@@ -1,7 +1,8 @@
-//! Use case: an administrator makes a secret and hands it over himself, without mail.
+//! Use case: an administrator issues a code or link without mail and hands it over personally.
 //!
-//! For the person whose mailbox is gone, and whom the administrator knows. He starts a reset and chooses nothing: the
-//! ticket is one like all others, with its dialect's lifetime and rules, and written down as his doing (R75).
+//! This is for an owner who has lost access to the mailbox and whom the administrator can identify. The administrator
+//! chooses nothing but the account: the ticket has its dialect's usual lifetime and rules, and the event log records
+//! who issued it (R75).
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -16,27 +17,27 @@ use crate::{
     time::Timestamp,
 };
 
-/// A secret to hand over. It is shown once and stored nowhere.
+/// A secret to hand over. It is shown once and never stored.
 pub struct HandedOver {
     /// The code, or the link.
     pub secret: Zeroizing<String>,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// What `trace` is asked with.
+    /// The reference to pass to the `trace` command.
     pub reference: Reference,
 }
 
-/// Why no secret was made.
+/// Why no secret was issued.
 #[derive(Debug, Error)]
 pub enum LinkError {
-    /// No account has the address, or it is blocked.
-    #[error("no account that could reset has this address")]
+    /// No account has the address, or the account is blocked.
+    #[error("no account with this address can reset its password")]
     Unknown,
-    /// The dialect mails nothing here.
-    #[error("this dialect is not served here")]
+    /// The dialect issues no tickets in this deployment.
+    #[error("this dialect is not enabled")]
     NoDialect,
-    /// Somebody asked in the same moment.
-    #[error("a reset was asked for in the same moment; try again")]
+    /// A later request was served concurrently.
+    #[error("another reset was requested at the same moment; try again")]
     Superseded,
     /// The store failed.
     #[error(transparent)]
@@ -44,11 +45,11 @@ pub enum LinkError {
 }
 
 impl Resets {
-    /// Issues a ticket for the account with this address and returns its secret. Earlier ones in the dialect are void,
-    /// as if the owner had asked. Limits on asking do not apply.
+    /// Issues a ticket for the account with this address and returns its secret. Earlier tickets of the account in
+    /// the dialect become void, as after a request by the owner. Rate limits do not apply.
     ///
     /// # Errors
-    /// [`LinkError`]; nothing was issued then.
+    /// Returns [`LinkError`]; then no ticket was issued.
     pub async fn link(
         &self,
         dialect: &str,
@@ -65,7 +66,7 @@ impl Resets {
             seq: 0,
             reference: self.reference(),
             dialect: policies.dialect.to_owned(),
-            task: JobKind::Reset {
+            kind: JobKind::Reset {
                 email: email.clone(),
                 redirect_to: redirect_to.map(ToOwned::to_owned),
                 locale: None,
@@ -74,18 +75,18 @@ impl Resets {
             attempts: 0,
             lost: 0,
         };
-        // It is done as soon as it is accepted, so that no worker mails it.
+        // Store the job as already finished, so that no worker mails it.
         job.seq = adapters.store.push_done(&job, Outcome::HandedOver, now).await?;
         let issued = self.issue(&job, &account, policies, redirect_to, Purpose::Link).await?;
         let ticket = issued.ok_or(LinkError::Superseded)?;
         let (policy, secret) = self
             .secret_of(&ticket, &account, policies)
-            .ok_or_else(|| StoreError::new("the ticket that was just issued is another one"))?;
+            .ok_or_else(|| StoreError::new("the secret of the ticket just issued cannot be derived"))?;
         let text = policy.format.seal(&secret, &ticket);
         let secret = match policy.delivery.body(text, policy.lifetime, ticket.redirect_to.as_deref()) {
             MailBody::ResetCode { code, .. } => code,
             MailBody::ResetLink { url, .. } => url,
-            MailBody::PasswordChanged { .. } => unreachable!("no policy carries a notice"),
+            MailBody::PasswordChanged { .. } => unreachable!("an issue policy never produces a notice"),
         };
         Ok(HandedOver { secret, expires_at: ticket.expires_at, reference: job.reference })
     }

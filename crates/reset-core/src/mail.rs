@@ -1,44 +1,44 @@
-//! Mails as the domain knows them: to whom, about what. How they look is the mailer's business.
+//! The content of mails: recipient, language and subject matter. The mailer decides how they look.
 
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-/// One mail to one stored address. It holds a secret: no `Debug`.
+/// One mail to one stored address. Not `Debug`, because it holds a secret.
 pub struct Mail {
-    /// The stored address; never one that a request named (R19).
+    /// The stored address, never an address from a request (R19).
     pub to: String,
-    /// The owner's name, where known. It is the owner's own text: a template must escape it (R27).
+    /// The owner's name, if known. It is user input, so a template must escape it (R27).
     pub name: Option<String>,
-    /// Language, as a BCP 47 tag, where known.
+    /// The language as a BCP 47 tag, if known.
     pub locale: Option<String>,
-    /// Name of the dialect that it was asked for with: a deployment may have texts of its own for each.
+    /// The dialect of the request; a deployment can have different texts per dialect.
     pub dialect: String,
-    /// Left part of the `Message-ID`: the same for every try, so that a duplicate can be recognised.
+    /// Left part of the `Message-ID`: the same for every attempt, so that duplicates can be recognised.
     pub message_id: String,
-    /// What the mail is about.
+    /// The content of the mail.
     pub body: MailBody,
 }
 
-/// What a mail is about.
+/// The content of a mail.
 pub enum MailBody {
     /// A code to type.
     ResetCode {
         /// The code.
         code: Zeroizing<String>,
-        /// How long it is good for.
+        /// How long it is valid.
         lifetime: Duration,
     },
     /// A link to open.
     ResetLink {
-        /// The link, secret included.
+        /// The link, including the secret.
         url: Zeroizing<String>,
-        /// How long it is good for.
+        /// How long it is valid.
         lifetime: Duration,
     },
     /// The password was changed.
     PasswordChanged {
-        /// The link by which the owner says that it was somebody else, where there is a way back (R30).
+        /// The link with which the owner can dispute the change, if disputes are enabled (R30).
         dispute: Option<Zeroizing<String>>,
     },
 }

@@ -1,12 +1,13 @@
-//! Passwords that are made of a name that anybody knows: the account's own, and the deployment's (R56).
+//! Rejects passwords made of names of the account or of the deployment (R56).
 //!
-//! The account is known only after the look-up, so this rule comes after it. It is asked with a secret that is right,
-//! counts against the ticket, and the tenth refusal ends it (R17): nobody tries out by it what an account is called.
+//! The check needs the account, so it comes after the look-up. It runs only for a valid secret, and each rejection
+//! counts as an attempt on the ticket; the tenth voids it (R17). An attacker therefore cannot use the check to find
+//! out the account's names.
 //!
 //! # The rule
-//! Names and password are compared in lower case. Every name of three characters or more is taken out of the password
-//! wherever it occurs, the longest first; then exclamation marks and up to four digits, such as a year, at the end. If
-//! a name occurred and fewer than four characters are left, the password is refused.
+//! Names and password are compared in lower case. Every name of at least three characters is removed from the
+//! password wherever it occurs, longest names first. Then exclamation marks and up to four digits, such as a year,
+//! are removed from the end. If a name occurred and fewer than four characters remain, the password is rejected.
 
 use zeroize::Zeroizing;
 
@@ -19,47 +20,48 @@ use crate::{
     ticket::{REFUSALS_MAX, Ticket},
 };
 
-/// Characters that have to be left.
+/// Minimum number of characters that must remain.
 const LEFT_MIN: usize = 4;
-/// Characters of a name that is looked for.
+/// Minimum length of a name in characters; shorter names are ignored.
 const NAME_MIN: usize = 3;
-/// Digits at the end that count for nothing.
+/// Maximum number of digits removed from the end.
 const TAIL_DIGITS: usize = 4;
 
 impl Resets {
-    /// Refuses a password that is made of names, at the cost of one of the ticket's refusals; writes `event` down then.
+    /// Rejects a password that is made of names. A rejection counts as an attempt on the ticket and records `event`.
     ///
     /// # Errors
-    /// [`RedeemError::OwnName`], or [`RedeemError::Invalid`] when the ticket has had too many of them.
-    pub(crate) async fn refuse_own_names(
+    /// [`RedeemError::OwnName`], or [`RedeemError::Invalid`] if the ticket has no attempts left.
+    pub(crate) async fn reject_own_names(
         &self,
         password: &NewPassword,
         account: &Account,
         ticket: &Ticket,
         event: &Event,
     ) -> Result<(), RedeemError> {
-        let Some(text) = password.to_compare() else { return Ok(()) };
+        let Some(text) = password.text_if_common_is_refused() else { return Ok(()) };
         if !is_made_of(text, &names(account, &self.inner.names)) {
             return Ok(());
         }
-        // An account has one live ticket a dialect: this one.
+        // An account has one live ticket per dialect: this one.
         let store = &self.adapters().store;
         let counted =
             store.take_guess(&account.id, &ticket.dialect, ticket.kind, REFUSALS_MAX, event.at).await?;
-        self.note_once(event).await;
+        self.record_event_once(event).await;
         Err(counted.map_or(RedeemError::Invalid, |_| RedeemError::OwnName))
     }
 }
 
-/// Every name, its parts, and both without signs, in lower case, the longest first.
-fn names(account: &Account, ours: &[String]) -> Vec<String> {
+/// Collects all names to look for: each name, its parts, and the name without punctuation, in lower case, longest
+/// first.
+fn names(account: &Account, deployment: &[String]) -> Vec<String> {
     let local = account.email.rsplit_once('@').map(|(local, _)| local);
     let own = [local, Some(&account.email), account.username.as_deref(), account.name.as_deref()];
-    let whole = own.into_iter().flatten().chain(ours.iter().map(String::as_str)).map(str::to_lowercase);
+    let whole = own.into_iter().flatten().chain(deployment.iter().map(String::as_str)).map(str::to_lowercase);
     let mut all = Vec::new();
     for name in whole {
         all.push(name.chars().filter(|c| c.is_alphanumeric()).collect());
-        // Of an address that is not its own local part, the host is a mail provider's: anybody's.
+        // The parts of a full address are not names: its host usually belongs to a mail provider.
         if !name.contains('@') {
             all.extend(name.split(|c: char| !c.is_alphanumeric()).map(ToOwned::to_owned));
         }
@@ -109,12 +111,12 @@ mod tests {
         }
     }
 
-    fn refused(text: &str) -> bool {
+    fn rejected(text: &str) -> bool {
         is_made_of(text, &names(&ann(), &["Acme Bank".to_owned(), "reset.acme.example".to_owned()]))
     }
 
     #[test]
-    fn a_name_with_a_few_trivial_signs_is_refused_whatever_its_case() {
+    fn name_with_a_few_extra_characters_is_rejected_in_any_case() {
         for text in [
             "ann.smith+shop",
             "Ann.Smith",
@@ -135,12 +137,12 @@ mod tests {
             "reset.acme.example",
             "my-annsmith",
         ] {
-            assert!(refused(text), "{text}");
+            assert!(rejected(text), "{text}");
         }
     }
 
     #[test]
-    fn a_password_that_merely_holds_a_name_is_accepted() {
+    fn password_that_merely_contains_a_name_is_accepted() {
         for text in [
             "ann likes tea",
             "x7#Qm-vT2p",
@@ -153,12 +155,12 @@ mod tests {
             "!!!!!!!!!!!!",
             "00000000",
         ] {
-            assert!(!refused(text), "{text}");
+            assert!(!rejected(text), "{text}");
         }
     }
 
     #[test]
-    fn names_of_one_or_two_characters_and_missing_ones_refuse_nothing() {
+    fn short_and_missing_names_reject_no_password() {
         let short = Account { email: "a@b.org".into(), username: Some("jo".into()), name: None, ..ann() };
         for text in ["aaaaaaaa", "jojojojo", "a!a!a!a!"] {
             assert!(!is_made_of(text, &names(&short, &[])), "{text}");
@@ -167,9 +169,9 @@ mod tests {
         assert_eq!(names(&none, &[String::new()]), [""; 0]);
     }
 
-    /// R56: fewer than one in ten thousand. The draws are a plain counter's digests, so the test repeats itself.
+    /// R56: fewer than one in ten thousand. The passwords are digests of a counter, so the test is deterministic.
     #[test]
-    fn random_passwords_are_not_refused() {
+    fn random_passwords_are_not_rejected() {
         let (key, names) = (crate::keys::Key::shared(b"draws"), names(&ann(), &["Acme Bank".to_owned()]));
         let made_of_names = (0..20_000_u32).filter(|number| {
             let bytes = key.tag(&[&number.to_be_bytes()]);

@@ -1,4 +1,5 @@
-//! New passwords: accepted once by a policy, then carried as a type that only a policy can make.
+//! New passwords and the policies that accept them. Outside this crate only a policy can create a [`NewPassword`], so
+//! the type proves the check.
 
 use passwords::analyzer::is_common_password;
 use thiserror::Error;
@@ -6,75 +7,75 @@ use zeroize::Zeroizing;
 
 use crate::encoding::hex;
 
-/// Longest password in bytes of UTF-8. Long input is cheap to hash; the cap is against waste (R58).
+/// Maximum length of a password in bytes of UTF-8. Long input is cheap to hash; the limit prevents waste (R58).
 pub const PASSWORD_MAX: usize = 1024;
 
-/// A password that its policy accepted. Wiped when dropped, cannot be printed.
+/// A password that a policy has accepted. Wiped when dropped; cannot be printed.
 pub struct NewPassword {
     text: Zeroizing<String>,
-    /// Whether the policy refuses what everybody tries first: then names of the account are refused as well.
+    /// Whether the policy rejects common passwords. Then passwords made of account names are rejected too.
     refuse_common: bool,
 }
 
 impl NewPassword {
-    /// A password that is no person's: nobody can guess it, and nobody is told. No policy has to accept it.
-    pub(crate) fn that_nobody_knows(random: &[u8; 24]) -> Self {
+    /// Creates a random password that is never revealed. No policy checks it.
+    pub(crate) fn unguessable(random: &[u8; 24]) -> Self {
         Self { text: Zeroizing::new(hex(random)), refuse_common: false }
     }
 
-    /// The bytes to hash, exactly as they were typed (R57).
+    /// Returns the bytes to hash, exactly as typed (R57).
     pub fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
 
-    /// The text, where it is still to be compared with what the account is called.
-    pub(crate) fn to_compare(&self) -> Option<&str> {
+    /// Returns the text if it must still be checked against account names.
+    pub(crate) fn text_if_common_is_refused(&self) -> Option<&str> {
         self.refuse_common.then_some(self.text.as_str())
     }
 }
 
-/// The rules for a new password in one dialect.
+/// The rules for new passwords in one dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Least length in Unicode code points: what a person sees, nearly (R54).
+    /// Minimum length in Unicode code points, which is close to the length that users see (R54).
     pub min: usize,
-    /// Whether one of A-Z, a-z, 0-9 and anything else must each occur (px0's seed).
+    /// Whether A-Z, a-z, 0-9 and other characters must each occur (px0's seed).
     pub four_classes: bool,
-    /// Whether one of the hundred thousand most common passwords is refused, whatever the case of its letters, and,
-    /// once the account is known, one that is made of its names or of ours (R56; [`crate::own_names`]).
+    /// Whether to reject the 100,000 most common passwords, in any case of their letters, and passwords made of names
+    /// of the account or the deployment (R56; [`crate::own_names`]).
     pub refuse_common: bool,
-    /// Most bytes of UTF-8: [`PASSWORD_MAX`], or 72 where bcrypt would cut the rest off.
+    /// Maximum length in bytes of UTF-8: [`PASSWORD_MAX`], or 72 where bcrypt would ignore the rest.
     pub max_bytes: usize,
 }
 
-/// Why a password is refused.
+/// Why a policy rejects a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Weakness {
     /// Too short.
     #[error("the password must have at least {min} characters")]
     TooShort {
-        /// Least length.
+        /// Minimum length in characters.
         min: usize,
     },
-    /// Lacks a class of characters.
+    /// A class of characters is missing.
     #[error("the password must mix upper case, lower case, digits and special characters")]
     MissingClass,
-    /// One of the passwords that everybody tries first.
+    /// One of the most common passwords.
     #[error("the password is one of the most common ones")]
     Common,
     /// Too long for the hash in use.
     #[error("the password must have at most {max_bytes} bytes")]
     TooLong {
-        /// Most bytes of UTF-8.
+        /// Maximum length in bytes of UTF-8.
         max_bytes: usize,
     },
-    /// Contains NUL, which some hashes take for the end.
+    /// Contains NUL, which some hash functions treat as the end.
     #[error("the password must not contain the NUL character")]
     Nul,
 }
 
 impl Policy {
-    /// The rules of both: what the result accepts, each of them does.
+    /// Combines two policies: the result accepts a password only if both do.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -85,11 +86,11 @@ impl Policy {
         }
     }
 
-    /// Accepts `text` as it is, without trimming or normalising, or names the first rule it breaks.
+    /// Accepts `text` unchanged, without trimming or normalising, or returns the first rule it breaks.
     ///
     /// # Errors
-    /// The first of: too short, a class missing, too long, NUL, too common. That is the order of px0's seed, and ours
-    /// behind it.
+    /// The first violation, in this order: too short, class missing, too long, NUL, too common. The first two follow
+    /// the order of px0's seed.
     pub fn accept(&self, text: &str) -> Result<NewPassword, Weakness> {
         if text.chars().count() < self.min {
             return Err(Weakness::TooShort { min: self.min });
@@ -110,7 +111,7 @@ impl Policy {
     }
 }
 
-/// px0's rule: "special" is any other character at all, space and non-ASCII letters included.
+/// Implements px0's rule: "special" is any other character, including space and non-ASCII letters.
 fn has_four_classes(text: &str) -> bool {
     text.contains(|c: char| c.is_ascii_uppercase())
         && text.contains(|c: char| c.is_ascii_lowercase())
@@ -118,7 +119,7 @@ fn has_four_classes(text: &str) -> bool {
         && text.contains(|c: char| !c.is_ascii_alphanumeric())
 }
 
-/// The list has most entries in lower case, and some as they were found.
+/// Most entries of the list are in lower case, but some have their original case, so both forms are looked up.
 fn is_common(text: &str) -> bool {
     is_common_password(text) || is_common_password(Zeroizing::new(text.to_ascii_lowercase()).as_str())
 }
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_four_classes_are_the_seeds_own() {
+    fn four_classes_follow_the_px0_seed() {
         let px0 = Policy { four_classes: true, ..PLAIN };
         for text in ["lower1!aa", "UPPER1!AA", "NoDigits!", "NoSpecial1"] {
             assert_eq!(weakness(px0, text), Some(Weakness::MissingClass), "{text}");
@@ -155,14 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn short_comes_before_weak_and_nul_is_refused() {
+    fn length_is_checked_first_and_nul_is_rejected() {
         let px0 = Policy { four_classes: true, ..PLAIN };
         assert_eq!(weakness(px0, "a"), Some(Weakness::TooShort { min: 8 }));
         assert_eq!(weakness(PLAIN, "12345678\0"), Some(Weakness::Nul));
     }
 
     #[test]
-    fn what_everybody_tries_first_is_refused_whatever_its_case_and_nothing_else() {
+    fn only_common_passwords_are_rejected_in_any_case() {
         let listed = Policy { refuse_common: true, ..PLAIN };
         for text in
             ["password1", "PassWord1", "12345678", "qwertyuiop", "ILoveYou1", "1q2w3e4r5t", "zaq1@WSX"]
@@ -170,13 +171,17 @@ mod tests {
             assert_eq!(weakness(listed, text), Some(Weakness::Common), "{text}");
             assert_eq!(weakness(PLAIN, text), None, "{text}");
         }
-        // The contracts' own examples, and what a person or a manager makes up.
+        // The contracts' own examples, and typical passwords of users and password managers.
         for text in
             ["newSecurePassword123", "NewSecretPassword123!", "correct horse", "x7#Qm-vT2p", "pässwörd1"]
         {
             assert_eq!(weakness(listed, text), None, "{text}");
         }
-        assert_eq!(weakness(listed, "123456"), Some(Weakness::TooShort { min: 8 }), "the seed's order");
+        assert_eq!(
+            weakness(listed, "123456"),
+            Some(Weakness::TooShort { min: 8 }),
+            "length comes first, as in the seed"
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Ports: what the domain needs of the world. Adapters live in other crates; `memory` has one of each.
+//! Ports: the traits through which the engine reaches the database, the mail transport and the rest of the world.
+//! Adapters live in other crates.
 //!
-//! Three things to note. Absence is no error: look-ups return `Option`. Time is always an argument, so that
-//! one clock decides. Whatever must not happen by halves is one method, and says so.
+//! Three conventions: absence is not an error, so look-ups return `Option`. Time is always an argument, so that one
+//! clock decides. Every change that must be atomic is one method, and its documentation says so.
 
 mod events;
 mod jobs;
@@ -30,60 +31,60 @@ pub use self::{
     jobs::{Backlog, Jobs, Outbox, Queued},
 };
 
-/// Everything that is remembered, in one database.
+/// The database: everything that outlives the process.
 #[async_trait]
 pub trait Store: Accounts + Tickets + Jobs + Outbox + Budgets + Events + Disputes {
-    /// Answers when the database does and its schema is the one this program was built for.
+    /// Checks that the database responds and that its schema is the one this program was built for.
     ///
     /// # Errors
-    /// When it does not.
+    /// Fails if either is not the case.
     async fn ready(&self) -> Result<(), StoreError>;
 
-    /// Forgets tickets that ended, jobs that were finished, budgets whose windows were empty again and links of
-    /// notices that ended before `before`. Jobs that still owe a mail ([`Outcome::OWED`](crate::job::Outcome::OWED)) are kept longer by
-    /// [`RETRY_RETENTION`](crate::job::RETRY_RETENTION).
+    /// Deletes the rows that ended before `before`: tickets, finished jobs, budgets whose windows are empty again,
+    /// and dispute links. Jobs that still owe a mail ([`Outcome::OWED`](crate::job::Outcome::OWED)) are kept longer
+    /// by [`RETRY_RETENTION`](crate::job::RETRY_RETENTION).
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn purge(&self, before: Timestamp) -> Result<(), StoreError>;
 }
 
 /// The users table.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// The account whose canonical address is `email`.
+    /// Finds the account whose canonical address is `email`.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn account_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError>;
 
-    /// The account `id`.
+    /// Finds the account with the key `id`.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError>;
 
-    /// The stored hash of the account's password. Nothing on the request path reads it.
+    /// Returns the stored hash of the account's password. No request handler calls this.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn password_hash(&self, id: &AccountId) -> Result<Option<String>, StoreError>;
 
-    /// Makes an account. Its canonical address is unique.
+    /// Adds an account. Its canonical address must be unique.
     ///
     /// # Errors
-    /// [`AddAccountError::Taken`] when another account has the address.
+    /// [`AddAccountError::Taken`] if another account has the address; [`AddAccountError::Store`] if the store fails.
     async fn add_account(
         &self,
         email: &EmailAddress,
         account: NewAccount,
     ) -> Result<AccountId, AddAccountError>;
 
-    /// Blocks or unblocks the account, and writes `event` down as its; blocking voids its tickets in the same
-    /// transaction. Returns whether there is such an account.
+    /// Blocks or unblocks the account and records `event` for it. Blocking also voids the account's tickets, in the
+    /// same transaction. Returns whether the account exists.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn set_blocked(
         &self,
         email: &EmailAddress,
@@ -92,50 +93,50 @@ pub trait Accounts: Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// What became of [`Tickets::issue`].
+/// The result of [`Tickets::issue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Issued {
-    /// The ticket is live, and every earlier one of the account in this dialect is void.
+    /// The ticket is live, and all earlier tickets of the account in this dialect are void.
     Live,
-    /// Another live ticket of the dialect has this digest; nothing changed. Draw again (R11).
+    /// Another live ticket of the dialect has this digest; nothing changed. The caller draws another secret (R11).
     Collision,
-    /// Other accounts have as many live tickets of this kind as there may be; nothing changed.
+    /// Other accounts already hold the maximum number of live tickets of this kind; nothing changed.
     LimitReached,
     /// The account has a ticket of a later job in this dialect; nothing changed.
     Superseded,
 }
 
-/// A new password, and all that changes with it.
+/// The parameters of [`Tickets::redeem`]: the new password hash and every change that belongs to it.
 pub struct PasswordChange<'a> {
-    /// The ticket that is spent.
+    /// The ticket to spend.
     pub ticket: &'a TicketId,
     /// The account whose password is set.
     pub account: &'a AccountId,
     /// The hash to store.
     pub password_hash: &'a str,
-    /// The jobs that tell the owner and the webhook, where wanted.
+    /// The jobs that notify the owner and the webhook, if configured.
     pub jobs: &'a [Job],
-    /// What is written down.
+    /// The event to record.
     pub event: &'a Event,
-    /// When.
+    /// The current time.
     pub now: Timestamp,
 }
 
 /// Tickets.
 #[async_trait]
 pub trait Tickets: Send + Sync {
-    /// Stores a ticket, writes `event` down, and voids the earlier ones of the same account and dialect, in one
-    /// transaction: expired ones too, lest [`Self::restart_clock`] revive them. So is an expired one of the same digest.
+    /// Stores a ticket, records `event`, and voids the earlier tickets of the same account and dialect, in one
+    /// transaction. Expired tickets are voided too, because [`Self::restart_clock`] could otherwise revive them. An
+    /// expired ticket with the same digest is voided as well.
     ///
-    /// One that is void already changes nothing for anybody: it is stored open and voided in the same transaction, so
-    /// that it costs what any other does (R14), and no event is written of it.
-    ///
-    /// With `max_live`, it is stored only while other accounts have fewer live tickets of its kind in its
-    /// dialect. The count and the issue are one transaction: parallel workers cannot exceed it.
+    /// A ticket that is already void (a decoy) affects no other account. It is stored as live and voided in the same
+    /// transaction, so that it costs the same as any other ticket (R14); no event is recorded for it.
+    /// With `max_live`, the ticket is stored only while other accounts have fewer live tickets of its kind in its
+    /// dialect. The count and the insert are one transaction, so parallel workers cannot exceed the limit.
     ///
     /// # Errors
-    /// When the store fails, or the job has issued a ticket already: a second worker at one job must
-    /// find the first one's ticket, not void it.
+    /// Fails if the store fails, or if the job has already issued a ticket: a second worker on the same job must find
+    /// the first worker's ticket instead of voiding it.
     async fn issue(
         &self,
         ticket: &Ticket,
@@ -143,16 +144,16 @@ pub trait Tickets: Send + Sync {
         event: &Event,
     ) -> Result<Issued, StoreError>;
 
-    /// The ticket that this job issued, whatever its state.
+    /// Returns the ticket that this job issued, in any state.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn ticket_of(&self, job: &JobId) -> Result<Option<Ticket>, StoreError>;
 
-    /// The dialect's ticket with this digest, whatever its state; a live one before a dead one.
+    /// Finds the dialect's ticket with this digest, in any state. A live ticket takes precedence over a dead one.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn ticket_with(
         &self,
         dialect: &str,
@@ -160,10 +161,10 @@ pub trait Tickets: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError>;
 
-    /// Starts the ticket's clock anew, unless it is spent or void: its secret is about to be mailed again.
+    /// Sets a new lifetime for the ticket, unless it is spent or void. Called before its secret is mailed again.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn restart_clock(
         &self,
         ticket: &TicketId,
@@ -171,15 +172,15 @@ pub trait Tickets: Send + Sync {
         expires_at: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Takes one guess from the account's live ticket of `kind`, if it has one with fewer than `max` guesses
-    /// spent, and returns that ticket, this guess counted. The guess is taken before anything is compared, so
-    /// that parallel guesses cannot outnumber the limit (R45).
+    /// Counts one attempt against the account's live ticket of `kind` and returns that ticket, this attempt included.
+    /// Returns `None` if there is no such ticket or `max` attempts are used up. The attempt is counted before
+    /// anything is compared, so parallel guesses cannot exceed the limit (R45).
     ///
-    /// Every guess is counted durably, whether or not there is a ticket: finding none costs what finding one
-    /// costs.
+    /// Every attempt costs one durable write, whether or not a ticket exists, so that the response time does not
+    /// reveal which.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn take_guess(
         &self,
         account: &AccountId,
@@ -189,135 +190,136 @@ pub trait Tickets: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError>;
 
-    /// The dialects in which the account has a live code, short or long.
+    /// Returns the dialects in which the account has a live code, short or long.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn dialects_with_codes(
         &self,
         account: &AccountId,
         now: Timestamp,
     ) -> Result<Vec<String>, StoreError>;
 
-    /// Spends the live ticket `spent`, stores `token` in its place and writes `event` down, in one transaction. Of two
-    /// concurrent calls exactly one returns `true`.
+    /// Spends the live ticket `spent`, stores `token` as its successor and records `event`, in one transaction.
+    /// Exactly one of several concurrent calls returns `true`.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError>;
 
-    /// Spends the ticket and sets the password, in one transaction: the conditional spend, the new hash, the
-    /// account's epoch, the end of its other tickets, and of disputes to earlier resets whose mailbox is the
-    /// account's address, the jobs that tell of it, and the event. Of any number of concurrent calls
-    /// exactly one returns `true`; `false` means that nothing changed.
+    /// Spends the ticket and sets the password, in one transaction. The transaction spends the ticket conditionally,
+    /// stores the new hash, increments the account's epoch, ends its other tickets, closes disputes of earlier resets
+    /// whose mailbox is the account's address, queues the notification jobs and records the event. Exactly one of any
+    /// number of concurrent calls returns `true`; `false` means that nothing changed.
     ///
-    /// The ticket is spent only while it is live, its account is not blocked, and the account's epoch and
-    /// address are those of the time of issue (R4, R5, R7, R69).
+    /// The ticket is spent only if it is live, its account is not blocked, and the account's epoch and address are
+    /// the same as at issue (R4, R5, R7, R69).
     ///
     /// # Errors
-    /// When the store fails. As a rule nothing changed then; where it is not known what became of a commit, or its
-    /// caller gave up while it was under way, all of it did or nothing (see [`StoreError`]).
+    /// Fails if the store fails. Usually nothing changed then. If the result of the commit is unknown, or the caller
+    /// gave up before it, either everything changed or nothing did (see [`StoreError`]).
     async fn redeem(&self, change: PasswordChange<'_>) -> Result<bool, StoreError>;
 }
 
-/// Budgets, shared by all replicas; they outlive the process.
+/// Budgets: counters shared by all replicas. They outlive the process.
 #[async_trait]
 pub trait Budgets: Send + Sync {
-    /// Takes one from each of `budgets` if all their windows have room, else from none; returns whether it did. Any
-    /// number of concurrent takes together get no more than the windows hold (R45, R52). A refusal is written down,
-    /// too, as one more in a number: a row does not grow by it, and it takes as long as a take.
+    /// Takes one from each of `budgets` if all their windows have room, and from none otherwise. Returns whether they
+    /// had room. Concurrent calls together never take more than the windows allow (R45, R52). A rejected take increments
+    /// a counter, so that it takes as long as a successful one without growing the row.
     ///
     /// # Errors
-    /// When the store fails; then nothing was taken.
+    /// Fails if the store fails; then nothing was taken.
     async fn take(&self, budgets: &[Budget], now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Gives back what was taken from each of `budgets` at `taken_at`.
+    /// Returns to each of `budgets` what was taken at `taken_at`.
     ///
     /// # Errors
-    /// When the store fails; then nothing was given back.
+    /// Fails if the store fails; then nothing was given back.
     async fn give_back(&self, budgets: &[Budget], taken_at: Timestamp) -> Result<(), StoreError>;
 
-    /// Whether there is room now, without taking any.
+    /// Returns whether the budget has room now, without taking from it.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn has_room(&self, budget: &Budget, now: Timestamp) -> Result<bool, StoreError>;
 }
 
 /// Delivers mail.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Hands the mail over and returns the reply, such as `250 2.0.0`, once somebody else is responsible.
+    /// Sends the mail and returns the reply, such as `250 2.0.0`, once the server has accepted responsibility for it.
     ///
     /// # Errors
-    /// [`MailError`] says whether to try again.
+    /// Returns [`MailError`], which says whether to retry.
     async fn send(&self, mail: &Mail) -> Result<String, MailError>;
 
-    /// Does what sending costs on this machine, as far as that can be done, and sends nothing: for addresses without
-    /// an account, whose mail that is not shall take as long as one that is (R14). By default nothing.
+    /// Does the local work of sending this mail without sending it. The worker calls it for addresses without an
+    /// account, so that they take as long as addresses with one (R14). The default does nothing.
     async fn prepare_decoy(&self, _mail: &Mail) {}
 
     /// Checks that mail could be sent now, without sending any.
     ///
     /// # Errors
-    /// [`MailError`] says what failed.
+    /// Returns [`MailError`] with the reason.
     async fn check(&self) -> Result<(), MailError>;
 }
 
-/// A reset that other systems want to know of.
+/// A completed password change, as reported to the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordReset {
-    /// The same for every try.
+    /// Id of the job; the same for every attempt.
     pub id: JobId,
-    /// Whose password was reset.
+    /// The account whose password was changed.
     pub account: AccountId,
-    /// Through which dialect.
+    /// The dialect of the reset.
     pub dialect: String,
-    /// When.
+    /// When the password was reset.
     pub at: Timestamp,
 }
 
-/// Tells other systems.
+/// Notifies another system of password changes.
 #[async_trait]
 pub trait Webhook: Send + Sync {
-    /// Hands the news over and returns the reply, such as `204`.
+    /// Posts the notification and returns the reply, such as `204`.
     ///
     /// # Errors
-    /// [`MailError`] says whether to try again.
+    /// Returns [`MailError`], which says whether to retry.
     async fn post(&self, reset: &PasswordReset) -> Result<String, MailError>;
 }
 
 /// Turns passwords into stored hashes.
 #[async_trait]
 pub trait Hasher: Send + Sync {
-    /// Hashes a password, with a salt of its own, into the form that is stored. In the place of a hash of the
-    /// same algorithm, `like`, it keeps that one's version letter, and its cost where it is sane and not lower.
+    /// Hashes a password with a new random salt. If `like` is a hash of the same algorithm, the result keeps its
+    /// version letter, and also its cost if that is reasonable and not lower than the configured one.
     ///
     /// # Errors
-    /// [`HashError::Busy`] when too much is being hashed already.
+    /// [`HashError::Busy`] if the hashing queue is full or the wait timed out; [`HashError::Failed`] if the algorithm
+    /// rejects the password.
     async fn hash(&self, password: NewPassword, like: Option<&HashForm>) -> Result<String, HashError>;
 
-    /// Whether `stored` is a hash of `password`.
+    /// Returns whether `stored` is a hash of `password`.
     ///
     /// # Errors
-    /// [`HashError::Busy`] when too much is being hashed already; [`HashError::Failed`] when `stored` is in
-    /// no form that is understood, or demands more memory or time than any sane hash (R59).
+    /// [`HashError::Busy`] if the hashing queue is full or the wait timed out; [`HashError::Failed`] if `stored` has
+    /// an unknown format, or parameters that demand too much memory or time (R59).
     async fn verify(&self, password: NewPassword, stored: &str) -> Result<bool, HashError>;
 }
 
-/// Tells the time.
+/// The clock.
 pub trait Clock: Send + Sync {
-    /// The present.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// Yields randomness.
+/// A source of cryptographic randomness.
 pub trait Entropy: Send + Sync {
-    /// Fills `out` with bytes that nobody can guess.
+    /// Fills `out` with unpredictable bytes.
     fn fill(&self, out: &mut [u8]);
 }
 
-/// `N` bytes of randomness.
+/// Returns `N` random bytes.
 pub fn random<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
     let mut bytes = [0; N];
     entropy.fill(&mut bytes);
@@ -331,12 +333,12 @@ pub struct Adapters {
     pub store: Arc<dyn Store>,
     /// The mail transport.
     pub mailer: Arc<dyn Mailer>,
-    /// Who else is told of a reset, if anybody.
+    /// The webhook, if configured.
     pub webhook: Option<Arc<dyn Webhook>>,
-    /// The password hash.
+    /// The password hasher.
     pub hasher: Arc<dyn Hasher>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The randomness.
+    /// The source of randomness.
     pub entropy: Arc<dyn Entropy>,
 }

@@ -1,9 +1,11 @@
-//! Use case: a ticket sets a new password.
+//! Use case: redeem a secret to set a new password.
 //!
-//! The order is the rule (security.md C2): the password's own rules come first, as the type of the argument;
-//! then the look-up, a read; then the one rule that needs the account; then the hash, outside any transaction
-//! and never for a secret that does not exist; then one transaction that spends the ticket and changes
-//! everything at once.
+//! The order of the steps matters:
+//! 1. the password policy, enforced by the type of the argument;
+//! 2. the read-only look-up of the ticket;
+//! 3. the password rule that depends on the account;
+//! 4. hashing, outside any transaction and never for an unknown secret;
+//! 5. one transaction that spends the ticket and applies every change.
 
 use crate::{
     Resets,
@@ -21,12 +23,12 @@ use crate::{
 };
 
 impl Resets {
-    /// Sets the password of the account whose ticket `secret` opens, ends the account's sessions by its epoch
-    /// and voids all its other tickets. Returns the account as it was read before the change.
+    /// Sets the password of the account that owns `secret`'s ticket, increments its epoch to end its sessions, and
+    /// voids its other tickets. Returns the account as it was before the change.
     ///
     /// # Errors
-    /// On every error the ticket is unspent and nothing changed, after [`RedeemError::OwnName`] but for a count; but
-    /// for [`RedeemError::Store`], after which it may be that everything did.
+    /// On error the ticket is not spent and nothing has changed, with two exceptions: [`RedeemError::OwnName`] counts
+    /// as a failed attempt, and after [`RedeemError::Store`] the reset may or may not have been committed.
     pub async fn redeem(
         &self,
         dialect: &'static str,
@@ -42,19 +44,19 @@ impl Resets {
         let dead =
             |why: &str| Event::of_ticket(EventKind::Dead, &ticket, now).by(network.as_ref()).saying(why);
         if account.blocked {
-            self.note_once(&dead("blocked")).await;
+            self.record_event_once(&dead("blocked")).await;
             return Err(RedeemError::Blocked);
         }
         let state = ticket.standing(now);
         if state != TicketState::Live || ticket.epoch != account.epoch {
             let why = if state == TicketState::Live { "password changed" } else { state.name() };
-            self.note_once(&dead(why)).await;
+            self.record_event_once(&dead(why)).await;
             return Err(RedeemError::Invalid);
         }
-        self.refuse_own_names(&password, &account, &ticket, &dead("made of names")).await?;
+        self.reject_own_names(&password, &account, &ticket, &dead("password contains account names")).await?;
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
         let jobs = self.post_reset_jobs(&ticket, &account);
-        // The time of the spend, not of the look-up: hashing may have outlasted the ticket.
+        // Read the clock again: the ticket may have expired during hashing.
         let now = adapters.clock.now();
         let event = Event::of_ticket(EventKind::Done, &ticket, now).by(network.as_ref());
         let change = PasswordChange {
@@ -72,10 +74,10 @@ impl Resets {
         Ok(account)
     }
 
-    /// The ticket that `secret` opens. A code that is short enough to be guessed is not looked up before a guess was
-    /// taken from the dialect's budget, and costs nothing if it finds any ticket: who types a used code once more
-    /// guesses nothing. While the budget is spent, no short code finds anything; longer secrets are never counted
-    /// (R45, R47, security.md B3).
+    /// Finds the ticket of `secret`. For a short, guessable code, one attempt is taken from the dialect's budget
+    /// before the look-up and refunded if the code was issued to this account, because re-entering one's own used
+    /// code is not a guess. Once the budget is used up, every short code is rejected. Longer secrets are not counted
+    /// (R45, R47).
     async fn ticket_within_budget(
         &self,
         dialect: &'static str,
@@ -90,39 +92,40 @@ impl Resets {
             return Ok(None);
         }
         let ticket = self.ticket_of_secret(dialect, secret, now).await?;
-        // Only who has had this code himself guesses nothing: somebody else's, or nobody's, was guessed.
+        // Refund only a code issued to this account. A code of another account, or of none, was a guess.
         let own = |ticket: &Ticket| secret.may_be_of(&ticket.account) && !is_decoy(&ticket.account);
         if ticket.as_ref().is_some_and(own) {
             store.give_back(&budget, now).await?;
         } else {
-            // The budget bounds how many of these there are.
+            // The budget limits the number of these events.
             let tried =
                 Event { dialect: dialect.to_owned(), ..Event::new(EventKind::Tried, now).by(network) };
-            self.note(&tried).await;
+            self.record_event(&tried).await;
         }
         Ok(ticket)
     }
 
-    /// Wrong guesses at a dialect's short codes that name their account by themselves, where they are limited.
+    /// Returns the budget for wrong guesses at the dialect's short codes that identify the account on their own;
+    /// `None` if they are not limited.
     pub(crate) fn open_guess_budget(&self, dialect: &str) -> Option<Budget> {
         let windows = &self.inner.budgeting.open_guesses;
         (!windows.is_empty()).then(|| Budget::shared(&format!("guesses.{dialect}"), windows))
     }
 
-    /// Who is to be told of it.
+    /// Creates the jobs that notify the owner and the webhook of the reset.
     fn post_reset_jobs(&self, ticket: &Ticket, account: &Account) -> Vec<Job> {
         let reference = ticket.reference.clone().unwrap_or_else(|| self.reference());
         let notice =
             || JobKind::Notice { account: account.id.clone(), to: StoredAddress::new(&account.email) };
         let notice = self.inner.notices.owner.then(notice);
-        let notice = notice.map(|task| self.new_job(&ticket.dialect, task, &reference));
+        let notice = notice.map(|kind| self.new_job(&ticket.dialect, kind, &reference));
         notice
             .into_iter()
             .chain(self.session_revocation_jobs(&ticket.dialect, &account.id, &reference))
             .collect()
     }
 
-    /// What ends sessions elsewhere, once a password is another one.
+    /// Creates the jobs that revoke sessions in other systems after a password change.
     pub(crate) fn session_revocation_jobs(
         &self,
         dialect: &str,
@@ -133,13 +136,13 @@ impl Resets {
         self.adapters().webhook.is_some().then(webhook).into_iter().collect()
     }
 
-    pub(crate) fn new_job(&self, dialect: &str, task: JobKind, reference: &Reference) -> Job {
+    pub(crate) fn new_job(&self, dialect: &str, kind: JobKind, reference: &Reference) -> Job {
         Job {
             id: self.new_job_id(),
             seq: 0,
             reference: reference.clone(),
             dialect: dialect.to_owned(),
-            task,
+            kind,
             created_at: self.adapters().clock.now(),
             attempts: 0,
             lost: 0,

@@ -1,12 +1,13 @@
-//! Use case: somebody asks for a reset.
+//! Use case: request a password reset.
 //!
-//! The answer leaves before any account is looked up: one job is written, whoever asked. So known and
-//! unknown addresses cost the same work and give the same bytes (R13-R15). px0's contract demands otherwise;
-//! that is an argument, [`Disclosure`], and never a dialect peeking into the store.
+//! The response never depends on whether the account exists: the request only appends a job to the outbox, and the
+//! worker looks the account up later. Known and unknown addresses therefore cost the same work and return the same
+//! bytes (R13-R15). px0's contract requires a 404 for unknown addresses; callers opt in with
+//! [`Disclosure::AsContracted`].
 //!
-//! An address may be asked for only so often, over all dialects, whether or not it has an account. Beyond that the
-//! answer is the usual one, no job is written and nothing is mailed: what the owner asked for before stays valid
-//! (R6, R14, R16).
+//! Requests for one address are rate limited across all dialects, whether or not the address has an account. A
+//! request over the limit gets the usual response, queues no job and sends no mail; links and codes from earlier
+//! requests stay valid (R6, R14, R16).
 
 use crate::{
     Resets,
@@ -17,42 +18,43 @@ use crate::{
     job::{Job, JobKind, Reference},
 };
 
-/// Whether the answer may tell if an account exists.
+/// Whether the response may reveal that an account exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disclosure {
-    /// It may not.
+    /// The response reveals nothing.
     Never,
-    /// The contract says that it does (px0: 404 `user not found`). Blocked accounts look unknown.
+    /// The dialect's contract requires it (px0: 404 `user not found`). Blocked accounts look unknown.
     AsContracted,
 }
 
-/// One request for a reset.
+/// A reset request.
 pub struct ResetRequest {
-    /// The dialect that was asked.
+    /// The dialect of the request.
     pub dialect: &'static str,
-    /// The address, or nothing when what was typed is no address that could have an account here.
+    /// The address; `None` if the client's input is not an address that could have an account here.
     pub email: Option<EmailAddress>,
-    /// Where the link is to lead, already checked against the allow-list.
+    /// Where the link leads, already checked against the allow-list.
     pub redirect_to: Option<String>,
-    /// The language that the client asked for, as a BCP 47 tag.
+    /// The client's preferred language, as a BCP 47 tag.
     pub locale: Option<String>,
-    /// Who asks.
+    /// The client's network, for the audit events.
     pub network: Option<Network>,
-    /// The reference that the answer will carry.
+    /// The reference that the response will carry.
     pub reference: Reference,
-    /// Whether the answer may tell if an account exists.
+    /// Whether the response may reveal that an account exists.
     pub disclosure: Disclosure,
 }
 
 impl Resets {
-    /// Accepts a request: when this returns, the job survives the process. An address that was asked for too often
-    /// is accepted alike, and nothing comes of it.
+    /// Accepts a reset request. When this returns `Ok`, the job is durable.
+    ///
+    /// Over the rate limit it also returns `Ok`; then no job is queued.
     ///
     /// # Errors
-    /// [`RequestError::Unknown`] under [`Disclosure::AsContracted`]; [`RequestError::Store`] when nothing
-    /// was accepted.
-    pub async fn request(&self, ask: ResetRequest) -> Result<(), RequestError> {
-        let ResetRequest { dialect, email, redirect_to, locale, network, reference, disclosure } = ask;
+    /// [`RequestError::Unknown`] only under [`Disclosure::AsContracted`]; [`RequestError::Store`] if the job could
+    /// not be stored.
+    pub async fn request(&self, request: ResetRequest) -> Result<(), RequestError> {
+        let ResetRequest { dialect, email, redirect_to, locale, network, reference, disclosure } = request;
         let adapters = self.adapters();
         let Some(email) = email else {
             return match disclosure {
@@ -61,35 +63,35 @@ impl Resets {
             };
         };
         if disclosure == Disclosure::AsContracted {
-            // Whose address it is gets the usual answer, dispute or not; and so does the mailbox of a dispute.
+            // The owner gets the normal response even while a dispute is open, and so does the dispute's mailbox.
             let account = adapters.store.account_by_email(&email).await?;
             let known = account.is_some_and(|account| !account.blocked)
-                || self.reached_by(&email, adapters.clock.now()).await?.is_some();
+                || self.resettable_account(&email, adapters.clock.now()).await?.is_some();
             if !known {
                 return Err(RequestError::Unknown);
             }
         }
         let now = adapters.clock.now();
-        let asks = self.request_budget(&email);
+        let budgets = self.request_budget(&email);
         let address = Some(self.inner.keys.address_tag(&email));
         let job = Job {
             id: self.new_job_id(),
             seq: 0,
             reference,
             dialect: dialect.to_owned(),
-            task: JobKind::Reset { email, redirect_to, locale },
+            kind: JobKind::Reset { email, redirect_to, locale },
             created_at: now,
             attempts: 0,
             lost: 0,
         };
         let event = Event { address, ..Event::of_job(EventKind::Accepted, &job, now).by(network.as_ref()) };
-        if adapters.store.push_within(&job, &asks, &event).await? {
+        if adapters.store.push_within(&job, &budgets, &event).await? {
             self.inner.wake.notify_one();
         }
         Ok(())
     }
 
-    /// How often an address may be asked for.
+    /// Returns the budgets that limit the requests for one address.
     fn request_budget(&self, email: &EmailAddress) -> Vec<Budget> {
         let windows = &self.inner.budgeting.requests;
         if windows.is_empty() {

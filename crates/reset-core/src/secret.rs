@@ -1,7 +1,7 @@
-//! Secrets and digests: what leaves by mail and what goes to the store are two types.
+//! Secrets and their digests: the mail carries a [`TicketSecret`], and the store only a [`TicketDigest`].
 //!
-//! A secret is never stored. The worker derives it when it mails, as a keyed function of (job, account,
-//! nonce), so a retry repeats the same secret and no queue row ever holds one (security.md R3, R29).
+//! A secret is never stored. The worker derives it when it sends the mail, as a keyed function of the job, the
+//! account and a nonce. A retry therefore mails the same secret, and no row of the queue holds one (R3, R29).
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -13,85 +13,85 @@ use crate::{
     ticket::{Ticket, TicketKind},
 };
 
-/// What proves the right to set one new password, in canonical form. Wiped when dropped, cannot be printed.
+/// A secret that redeems a ticket, in canonical form. Wiped when dropped; cannot be printed.
 #[derive(Clone)]
 pub struct TicketSecret {
     kind: TicketKind,
     text: Zeroizing<String>,
-    /// Bytes at the end that prove nothing to the store: a tag, which is made anew under another key.
+    /// Length of the tag at the end. The digest does not cover it, because the tag changes with the key.
     tag: usize,
-    /// Whose it says that it is.
+    /// The account that the secret claims to belong to.
     account: Option<AccountId>,
 }
 
 impl TicketSecret {
-    /// A secret of `kind` whose canonical form is `text`.
+    /// Creates a secret of `kind` whose canonical form is `text`.
     pub fn new(kind: TicketKind, text: String) -> Self {
         Self { kind, text: Zeroizing::new(text), tag: 0, account: None }
     }
 
-    /// The same secret, whose last `tag` bytes are a tag over the rest: no digest covers them.
+    /// Marks the last `tag` bytes as a tag, which the digest does not cover.
     fn tagged(self, tag: usize) -> Self {
         Self { tag, ..self }
     }
 
-    /// The same secret, which says that it is `account`'s: it opens no ticket of another.
+    /// Restricts the secret to tickets of `account`.
     pub fn of(self, account: AccountId) -> Self {
         Self { account: Some(account), ..self }
     }
 
-    /// Whether this may be a secret of `account`.
+    /// Returns whether the secret can redeem tickets of `account`.
     pub(crate) fn may_be_of(&self, account: &AccountId) -> bool {
         self.account.as_ref().is_none_or(|own| own == account)
     }
 
-    /// What kind of ticket this secret opens.
+    /// Returns the kind of ticket that this secret redeems.
     pub fn kind(&self) -> TicketKind {
         self.kind
     }
 
-    /// What its digest covers: the canonical text less its tag.
+    /// Returns the part that the digest covers: the canonical text without its tag.
     pub(crate) fn proof(&self) -> &str {
         &self.text[..self.text.len() - self.tag]
     }
 
-    /// The canonical text. For the mailer, and for the one answer that hands a secret over.
+    /// Returns the canonical text, for the mailer and for the one response that hands a secret over.
     pub fn reveal(&self) -> &str {
         &self.text
     }
 }
 
-/// Keyed digest of a secret: all that the store ever sees of it.
+/// Keyed digest of a secret; the store holds nothing else of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TicketDigest([u8; 32]);
 
 impl TicketDigest {
-    /// A digest as read back from a store.
+    /// Wraps a digest read from a store.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes to store and to look up.
+    /// Returns the bytes to store and to look up.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Compares without telling by time where the difference lies.
+    /// Compares two digests in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
 
-/// Whom a secret has to be distinct from, and so what its digest covers.
+/// The scope in which a secret is unique, and thus what its digest covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The secret alone finds its ticket (px0's code, every token): one space for all accounts.
+    /// The secret identifies its ticket on its own (px0's code, every token): one namespace for all accounts.
     Global,
-    /// The account is known beforehand (InsForge's code): a space for each account.
+    /// The account is known from the request (InsForge's code): one namespace per account.
     Account,
 }
 
-/// A stream of pseudo-random bytes that a [`SecretFormat`] makes its secret from.
+/// A stream of pseudo-random bytes from which a [`SecretFormat`] makes a secret.
 pub struct Seed(pub(crate) Key);
 
 impl Seed {
@@ -102,44 +102,44 @@ impl Seed {
         }
     }
 
-    /// A number below `bound`, each with the same probability (R1): values in the incomplete last stretch
-    /// of the range are thrown away.
+    /// Returns a uniformly distributed number below `bound` (R1). Values in the incomplete last part of the range are
+    /// discarded.
     fn below(&self, bound: u64) -> u64 {
         let fair = u64::MAX - u64::MAX % bound;
         for round in 0_u64.. {
             let block = self.0.tag(&[b"below", &round.to_be_bytes()]);
-            let draw = u64::from_be_bytes(block[..8].try_into().expect("eight bytes"));
+            let draw = u64::from_be_bytes(block[..8].try_into().expect("a block has at least eight bytes"));
             if draw < fair {
                 return draw % bound;
             }
         }
-        unreachable!("half of all draws are fair at the very least")
+        unreachable!("at least half of all draws are accepted")
     }
 }
 
-/// The form of one kind of secret: how it is made, and how it is written into a mail.
+/// The format of one kind of secret: how it is made, and how it is written into a mail.
 ///
-/// Reading a presented secret back is the dialect's own business, since only it knows which defects its
-/// contract tells apart.
+/// Parsing a presented secret is up to the dialect, because its contract decides which malformed inputs get which
+/// error.
 pub trait SecretFormat: Send + Sync {
-    /// The kind of ticket that such secrets open.
+    /// Returns the kind of ticket that such secrets redeem.
     fn kind(&self) -> TicketKind;
 
-    /// Makes the secret.
+    /// Makes a secret from `seed`.
     fn mint(&self, seed: &Seed) -> TicketSecret;
 
-    /// The text that travels. It may wrap the secret, as worthai's JWT does.
+    /// Returns the text to mail. It can wrap the secret, as worthai's JWT does.
     fn seal(&self, secret: &TicketSecret, _ticket: &Ticket) -> Zeroizing<String> {
         Zeroizing::new(secret.reveal().to_owned())
     }
 }
 
-/// Six decimal digits, leading zeros kept (px0 and InsForge; dialects.md 1.4, 4.7).
+/// Six decimal digits, leading zeros included (`docs/dialects.md#px0`, `docs/dialects.md#insforge`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SixDigits;
 
 impl SixDigits {
-    /// Reads a presented code; anything but six ASCII digits is no code (R2).
+    /// Parses a presented code; rejects everything but six ASCII digits (R2).
     pub fn parse(presented: &str) -> Option<TicketSecret> {
         let digits = presented.len() == 6 && presented.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| TicketSecret::new(TicketKind::Code, presented.to_owned()))
@@ -156,19 +156,18 @@ impl SecretFormat for SixDigits {
     }
 }
 
-/// Twelve Crockford base-32 characters and a check character, `XXXX-XXXX-XXXX-C`: 60 bits, typed by hand.
+/// Twelve Crockford base-32 characters and a check character, `XXXX-XXXX-XXXX-C`: 60 bits, short enough to type.
 ///
-/// The check character is a sum over GF(32) with a weight of its own for each place, so every single wrong
-/// character and every swap of two is refused before it costs a query (security.md B2).
+/// The check character is a weighted sum over GF(32) with a different weight per position, so every single wrong
+/// character and every swap of two characters is rejected without a query.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LongCode;
 
-/// Characters of a long code that carry entropy.
+/// Number of characters of a long code that carry entropy.
 const LONG_CODE: usize = 12;
 
 impl LongCode {
-    /// Reads a presented code: lower case, hyphens, `O` for `0` and `I` or `L` for `1` are accepted,
-    /// nothing else (R2).
+    /// Parses a presented code. Accepts lower case, hyphens anywhere, `O` for `0`, and `I` or `L` for `1` (R2).
     pub fn parse(presented: &str) -> Option<TicketSecret> {
         if presented.len() > 2 * (LONG_CODE + 1) {
             return None;
@@ -183,7 +182,7 @@ impl LongCode {
             values.push(CROCKFORD.iter().position(|symbol| *symbol == upper)?);
         }
         let (check, body) = values.split_last()?;
-        (body.len() == LONG_CODE && Self::check(body) == *check).then(|| Self::written(body))
+        (body.len() == LONG_CODE && Self::check(body) == *check).then(|| Self::from_values(body))
     }
 
     fn check(body: &[usize]) -> usize {
@@ -192,10 +191,10 @@ impl LongCode {
         times_generator(body.iter().fold(0, |sum, value| times_generator(sum) ^ value))
     }
 
-    fn written(body: &[usize]) -> TicketSecret {
+    fn from_values(body: &[usize]) -> TicketSecret {
         let mut text = String::with_capacity(LONG_CODE + 4);
-        for (place, value) in body.iter().chain([&Self::check(body)]).enumerate() {
-            if place > 0 && place % 4 == 0 {
+        for (position, value) in body.iter().chain([&Self::check(body)]).enumerate() {
+            if position > 0 && position % 4 == 0 {
                 text.push('-');
             }
             text.push(char::from(CROCKFORD[*value]));
@@ -212,28 +211,29 @@ impl SecretFormat for LongCode {
     fn mint(&self, seed: &Seed) -> TicketSecret {
         let mut bytes = Zeroizing::new([0; LONG_CODE]);
         seed.fill(&mut bytes[..]);
-        Self::written(&bytes.map(|byte| usize::from(byte % 32)))
+        Self::from_values(&bytes.map(|byte| usize::from(byte % 32)))
     }
 }
 
-/// Lower-case hexadecimal: `N` random bytes followed by an eight-byte keyed tag.
+/// Lower-case hexadecimal: `N` random bytes followed by a keyed tag of eight bytes.
 ///
-/// The tag lets a forged token be refused without a query: a flood of guesses costs no database work.
+/// The tag allows a forged token to be rejected without a query, so a flood of guesses costs no database work.
 #[derive(Clone)]
 pub struct TaggedHex<const N: usize> {
     tags: Keyring,
 }
 
-/// Bytes of the tag at the end of a [`TaggedHex`].
+/// Length in bytes of the tag at the end of a [`TaggedHex`].
 const TAG: usize = 8;
 
 impl<const N: usize> TaggedHex<N> {
-    /// Tokens whose tags are made with `tags`; keys for each dialect and use.
+    /// Creates the format with the keys `tags`, which must be derived per dialect and use.
     pub fn new(tags: impl Into<Keyring>) -> Self {
         Self { tags: tags.into() }
     }
 
-    /// Reads a presented token; either case is accepted, a wrong length, digit or tag is not.
+    /// Parses a presented token in upper or lower case; rejects a wrong length, a non-hexadecimal digit or a wrong
+    /// tag.
     pub fn parse(&self, presented: &str) -> Option<TicketSecret> {
         if presented.len() != 2 * (N + TAG) {
             return None;
@@ -241,11 +241,11 @@ impl<const N: usize> TaggedHex<N> {
         let text = Zeroizing::new(presented.to_ascii_lowercase());
         let bytes = Zeroizing::new(unhex(&text)?);
         let (body, tag) = bytes.split_at(N);
-        let honest = |key: &Key| bool::from(key.tag(&[body])[..TAG].ct_eq(tag));
-        self.tags.all().iter().any(honest).then(|| Self::written(text.to_string()))
+        let authentic = |key: &Key| bool::from(key.tag(&[body])[..TAG].ct_eq(tag));
+        self.tags.all().iter().any(authentic).then(|| Self::from_text(text.to_string()))
     }
 
-    fn written(text: String) -> TicketSecret {
+    fn from_text(text: String) -> TicketSecret {
         TicketSecret::new(TicketKind::Token, text).tagged(2 * TAG)
     }
 }
@@ -259,7 +259,7 @@ impl<const N: usize> SecretFormat for TaggedHex<N> {
         let mut body = Zeroizing::new([0; N]);
         seed.fill(&mut body[..]);
         let tag = self.tags.current().tag(&[&body[..]]);
-        Self::written(hex(&body[..]) + &hex(&tag[..TAG]))
+        Self::from_text(hex(&body[..]) + &hex(&tag[..TAG]))
     }
 }
 
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_repeats_itself_and_differs_in_every_part() {
+    fn equal_inputs_give_equal_seeds_and_every_input_matters() {
         let text = |seed: Seed| LongCode.mint(&seed).reveal().to_owned();
         let of = |dialect, kind, job, account, nonce| {
             text(keys().seed(dialect, kind, job, &AccountId::new(account), nonce))
@@ -295,10 +295,10 @@ mod tests {
         }
     }
 
-    /// Chi-square over the hundred leading pairs and the hundred trailing ones; 99 degrees of freedom,
-    /// 148.2 is the 0.1 % point. A generator with a bias of 10 % on one digit is far beyond it.
+    /// Chi-square test over the hundred leading pairs and the hundred trailing pairs of digits. With 99 degrees of
+    /// freedom, 148.2 is the 0.1 % point. A generator with a bias of 10 % on one digit is far beyond it.
     #[test]
-    fn codes_are_spread_evenly_and_keep_their_zeros() {
+    fn codes_are_uniformly_distributed_and_keep_leading_zeros() {
         const DRAWS: u32 = 20_000;
         let (mut front, mut back) = ([0_f64; 100], [0_f64; 100]);
         for nonce in 0..DRAWS {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_six_ascii_digits_and_nothing_else() {
+    fn only_six_ascii_digits_are_a_code() {
         assert_eq!(SixDigits::parse("012345").unwrap().reveal(), "012345");
         for other in ["12345", "+12345", "0123456", "１２３４５６", "01234a", "01234\0", " 12345", ""] {
             assert!(SixDigits::parse(other).is_none(), "{other:?}");
@@ -323,23 +323,23 @@ mod tests {
     }
 
     #[test]
-    fn a_long_code_forgives_handwriting_but_no_typing_error() {
+    fn long_code_tolerates_look_alikes_and_detects_typing_errors() {
         let code = LongCode.mint(&seed(0)).reveal().to_owned();
         assert_eq!((code.len(), code.matches('-').count()), (16, 3));
         let sloppy = code.to_lowercase().replace('-', "").replace('0', "o").replace('1', "l");
         assert_eq!(LongCode::parse(&sloppy).unwrap().reveal(), code);
         let typed = code.replace('-', "").into_bytes();
-        let refused = |bytes: &[u8]| LongCode::parse(std::str::from_utf8(bytes).unwrap()).is_none();
-        for place in 0..typed.len() {
-            for symbol in CROCKFORD.iter().filter(|symbol| **symbol != typed[place]) {
+        let rejected = |bytes: &[u8]| LongCode::parse(std::str::from_utf8(bytes).unwrap()).is_none();
+        for position in 0..typed.len() {
+            for symbol in CROCKFORD.iter().filter(|symbol| **symbol != typed[position]) {
                 let mut wrong = typed.clone();
-                wrong[place] = *symbol;
-                assert!(refused(&wrong), "{symbol} in place {place}");
+                wrong[position] = *symbol;
+                assert!(rejected(&wrong), "{symbol} at position {position}");
             }
-            for other in (place + 1..typed.len()).filter(|other| typed[*other] != typed[place]) {
+            for other in (position + 1..typed.len()).filter(|other| typed[*other] != typed[position]) {
                 let mut swapped = typed.clone();
-                swapped.swap(place, other);
-                assert!(refused(&swapped), "places {place} and {other} swapped");
+                swapped.swap(position, other);
+                assert!(rejected(&swapped), "positions {position} and {other} swapped");
             }
         }
         for other in ["", "-", "U", &code[..15], "ÄÄÄÄ-ÄÄÄÄ-ÄÄÄÄ-Ä", &"-".repeat(500)] {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_carries_a_tag_that_only_our_key_makes() {
+    fn token_with_a_tag_of_another_key_is_rejected() {
         let format = TaggedHex::<24>::new(Key::shared(b"tags"));
         let token = format.mint(&seed(0)).reveal().to_owned();
         assert_eq!(token.len(), 64);
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_opens_under_each_key_of_the_ring_and_its_digest_covers_no_tag() {
+    fn token_is_accepted_under_each_key_of_the_ring_and_its_digest_covers_no_tag() {
         let [old, new] = [Key::shared(b"old"), Key::shared(b"new")];
         let (before, fresh) = (TaggedHex::<24>::new(old.clone()), TaggedHex::<24>::new(new.clone()));
         let both = TaggedHex::<24>::new(Keyring::new(new, [old]));
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_belongs_to_one_dialect_kind_and_where_asked_account() {
+    fn digest_covers_dialect_and_in_account_scope_the_account() {
         let (keys, secret) = (keys(), SixDigits::parse("123456").unwrap());
         let (one, two) = (AccountId::new("1"), AccountId::new("2"));
         let digest = |dialect, scope, account| keys.digest(dialect, scope, account, &secret);

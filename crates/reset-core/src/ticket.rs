@@ -1,4 +1,4 @@
-//! Tickets: what is stored of the right to set one new password, and when that right ends.
+//! Tickets: the stored right to set one new password, and when it ends.
 
 use std::{fmt, time::Duration};
 
@@ -9,37 +9,37 @@ use crate::{
     time::Timestamp,
 };
 
-/// Longest time between issue and end of a ticket, however long its mail was under way. Default 24 hours
-/// (NIST SP 800-63B-4, 4.2.1.2: recovery codes sent by mail).
+/// Maximum lifetime of a ticket from issue, however long its mail was delayed. 24 hours (NIST SP 800-63B-4, 4.2.1.2:
+/// recovery codes sent by mail).
 pub const HARD_CAP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Most new passwords that may be refused for what the account is called before the ticket is void (R17).
+/// Number of new passwords rejected for account names after which the ticket is void (R17).
 pub const REFUSALS_MAX: u32 = 10;
 
-/// Identifies one ticket; random, and no secret.
+/// Identifies one ticket. Random, but not secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TicketId(String);
 
 impl TicketId {
-    /// The ticket whose key reads `id`.
+    /// Wraps a stored key.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What kind of secret opens a ticket.
+/// The kind of secret that redeems a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TicketKind {
-    /// A secret short enough to type, six digits: guessable, so it is counted and capped.
+    /// Six digits, short enough to type: guessable, so attempts are counted and limited.
     Code,
-    /// A secret that can be typed and not guessed.
+    /// A secret that can be typed but not guessed.
     LongCode,
-    /// A secret for machines: in a link, or handed over in exchange for a code.
+    /// A secret for machines, in a link or returned in exchange for a code.
     Token,
 }
 
@@ -47,7 +47,7 @@ impl TicketKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Code, Self::LongCode, Self::Token];
 
-    /// Name for stores and logs.
+    /// Returns the name for stores and logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Code => "code",
@@ -56,46 +56,47 @@ impl TicketKind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
-/// The right of one account to set one new password through one dialect. `Debug` shows ids alone (R70).
+/// The right of one account to set one new password through one dialect. `Debug` shows only the id and the dialect
+/// (R70).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
     /// Key of the row.
     pub id: TicketId,
-    /// Whose password may be set.
+    /// The account whose password can be set.
     pub account: AccountId,
-    /// Through which dialect.
+    /// The dialect.
     pub dialect: String,
-    /// By which kind of secret.
+    /// The kind of its secret.
     pub kind: TicketKind,
     /// Keyed digest of the secret.
     pub digest: TicketDigest,
-    /// Canonical address at issue: a ticket follows the person, not the address (R7).
+    /// Canonical address of the account at issue. The ticket is void once the account has another address (R7).
     pub email: String,
     /// The account's epoch at issue.
     pub epoch: i64,
-    /// The reset it belongs to; unknown for tickets of an older program.
+    /// The reset that the ticket belongs to; `None` for tickets issued by older versions.
     pub reference: Option<Reference>,
-    /// The job that mailed it.
+    /// The job that issued it; for a token from an exchange, the ticket's own id.
     pub job: JobId,
-    /// The job's place in the order of asking: a later ask beats an earlier one.
+    /// The job's sequence number; a later request supersedes an earlier one.
     pub job_seq: i64,
-    /// Which draw of the seed this is; counts up when a code collides with a live one (R11).
+    /// The number of the draw, incremented when a code collides with a live one (R11).
     pub nonce: u32,
-    /// Where a link is to lead, checked against the allow-list when asked and when opened.
+    /// Where the link leads; checked against the allow-list at the request and again when the link is opened.
     pub redirect_to: Option<String>,
-    /// Guesses spent on it; or, where its secret alone finds it, so that there is nothing to guess, refusals.
+    /// Attempts used up: wrong guesses, or rejected passwords if the secret identifies the ticket on its own.
     pub attempts: u32,
     /// When it was first issued.
     pub issued_at: Timestamp,
-    /// When the secret was last made for mailing: a JWT's `iat`.
+    /// When the secret was last derived for mailing: the `iat` of a JWT.
     pub minted_at: Timestamp,
-    /// When it ends; moved when the mail is accepted, never beyond [`HARD_CAP`] from issue.
+    /// When it expires. Moved when the mail is accepted, but never beyond [`HARD_CAP`] after issue.
     pub expires_at: Timestamp,
     /// When it set a password or was exchanged.
     pub spent_at: Option<Timestamp>,
@@ -103,21 +104,21 @@ pub struct Ticket {
     pub voided_at: Option<Timestamp>,
 }
 
-/// Where a ticket stands at some moment.
+/// The state of a ticket at some point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TicketState {
-    /// It can be spent.
+    /// It can be redeemed.
     Live,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// It was used.
+    /// It was redeemed or exchanged.
     Spent,
-    /// A newer ticket, a completed reset, a block or too many refusals voided it.
+    /// A newer ticket, a completed reset, a dispute, a block or too many rejected passwords voided it.
     Void,
 }
 
 impl TicketState {
-    /// Name for events.
+    /// Returns the name for events.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -129,7 +130,7 @@ impl TicketState {
 }
 
 impl Ticket {
-    /// Where the ticket stands at `now`. The store decides again, in the statement that spends it (R4).
+    /// Returns the state at `now`. The store decides again, in the statement that spends the ticket (R4).
     pub fn state(&self, now: Timestamp) -> TicketState {
         if self.spent_at.is_some() {
             TicketState::Spent
@@ -142,7 +143,8 @@ impl Ticket {
         }
     }
 
-    /// Where a ticket stands that its secret alone has found: as [`Self::state`], and void after too many refusals.
+    /// Returns the state of a ticket found by its secret: as [`Self::state`], but void after too many rejected
+    /// passwords.
     pub fn standing(&self, now: Timestamp) -> TicketState {
         match self.state(now) {
             TicketState::Live if self.attempts >= REFUSALS_MAX => TicketState::Void,
@@ -150,7 +152,7 @@ impl Ticket {
         }
     }
 
-    /// The end of a lifetime of `lifetime` that starts at `start`, cut at [`HARD_CAP`] from issue.
+    /// Returns the end of a lifetime that starts at `start`, at most [`HARD_CAP`] after issue.
     pub fn end_of(&self, start: Timestamp, lifetime: Duration) -> Timestamp {
         start.plus(lifetime).min(self.issued_at.plus(HARD_CAP))
     }

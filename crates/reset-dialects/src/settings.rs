@@ -1,22 +1,17 @@
-//! What a deployment decides about the wire, and the defaults of profile `compatible`.
+//! The settings of the dialects, with the defaults of profile `compatible`.
 
 use std::time::Duration;
 
 use reset_core::{
     keys::Key,
-    language::Language,
     password::{PASSWORD_MAX, Policy},
 };
 
-use crate::{
-    demo, insforge,
-    pages::{self, brand::Brand},
-    px0, strapi, worthai,
-};
+use crate::{insforge, px0, strapi, worthai};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A section for each dialect. One that is `None` is not served.
+/// The settings of each dialect. A dialect whose settings are `None` is not served.
 #[derive(Clone, Default)]
 pub struct DialectSettings {
     /// px0.
@@ -27,15 +22,11 @@ pub struct DialectSettings {
     pub strapi: Option<strapi::StrapiSettings>,
     /// InsForge.
     pub insforge: Option<insforge::InsForgeSettings>,
-    /// Our own pages.
-    pub pages: Option<pages::PagesSettings>,
-    /// What is there during a demo alone.
-    pub demo: Option<demo::DemoSettings>,
 }
 
 impl DialectSettings {
-    /// Every dialect with the defaults of interface.md in profile `compatible`: keys derived from `root`,
-    /// links to `public_url`. There is no demo.
+    /// Returns every dialect and the hosted pages with the defaults of profile `compatible` (docs/settings.md),
+    /// without the demo. Keys are derived from `root`; links start with `public_url`.
     pub fn defaults(root: &Key, public_url: &str) -> Self {
         let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
         let page = format!("{public_url}/reset");
@@ -75,15 +66,6 @@ impl DialectSettings {
                 tags: root.derive("insforge.tags").into(),
                 policy,
             }),
-            pages: Some(pages::PagesSettings {
-                public_url: public_url.to_owned(),
-                token_ttl: 30 * MINUTE,
-                tags: root.derive("pages.tags").into(),
-                policy,
-                language: Language::En,
-                brand: Brand::default(),
-            }),
-            demo: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The URL chooses the engine. The queries are written once, in `queries`, and compiled for each engine against its
 //! module `engine`. To add one: a module beside `sqlite`, a folder in `migrations`, a line in [`Database::at`]; it is
-//! done when `reset_core::store_contract!` is green on it.
+//! done when `reset_testkit::store_contract!` is green on it.
 
 #![expect(clippy::duplicate_mod, reason = "the queries are compiled once for each engine")]
 

@@ -1,40 +1,40 @@
-//! What is refused before any row sees it: requests that two readers of HTTP, such as a proxy in front and hyper
-//! here, could read in two ways (RFC 9112, 3.2, 6.1, 6.3; RFC 1945, 8.3), and heads over the limit.
+//! Rejects ambiguous requests before routing: a proxy in front and hyper here could frame them differently, which
+//! enables request smuggling (RFC 9112, 3.2, 6.1, 6.3; RFC 1945, 8.3). Also rejects heads over the size limit.
 
 use hyper::{
     Request, Response, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING},
 };
-use reset_dialects::api::HEAD_MAX;
+use reset_http::api::HEAD_MAX;
 
-/// The status that the request is refused with, if it is.
-pub(crate) fn refusal<B>(request: &Request<B>) -> Option<StatusCode> {
+/// Returns the status to reject the request with, or `None` if it is acceptable.
+pub(crate) fn rejection<B>(request: &Request<B>) -> Option<StatusCode> {
     let headers = request.headers();
     let hosts = headers.get_all(HOST).iter().count();
-    let unnamed = hosts == 0 && request.version() == Version::HTTP_11;
+    let missing_host = hosts == 0 && request.version() == Version::HTTP_11;
     let codings = headers.get_all(TRANSFER_ENCODING);
     let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-    let coded = codings.iter().count() > 1 || !codings.iter().all(chunked);
-    let endless = request.version() == Version::HTTP_10
+    let unsupported_coding = codings.iter().count() > 1 || !codings.iter().all(chunked);
+    let unframed = request.version() == Version::HTTP_10
         && request.method() == "POST"
         && !headers.contains_key(CONTENT_LENGTH);
-    // Tokens to RFC 9110, but not to the version of `http` that actix's routing uses.
-    let strange = request.method().as_str().contains(['#', '$', '%', '&', '\'']);
-    if strange || hosts > 1 || unnamed || coded || endless {
+    // RFC 9110 allows these characters in a method, but the version of `http` that actix's routing uses does not.
+    let unsupported_method = request.method().as_str().contains(['#', '$', '%', '&', '\'']);
+    if unsupported_method || hosts > 1 || missing_host || unsupported_coding || unframed {
         return Some(StatusCode::BAD_REQUEST);
     }
     (size(request) > HEAD_MAX).then_some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
 }
 
-/// Length of the head in bytes, written without spare white space.
+/// Returns the length of the head in bytes, without optional white space.
 fn size<B>(request: &Request<B>) -> usize {
     let line = request.method().as_str().len() + request.uri().to_string().len() + " HTTP/1.1\r\n\r\n ".len();
     let headers = request.headers().iter();
     line + headers.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum::<usize>()
 }
 
-/// The answer to a refused request. Whatever follows on its connection is not read.
-pub(crate) fn refuse<B: Default>(status: StatusCode) -> Response<B> {
+/// Builds the response to a rejected request. It closes the connection, and later bytes on it are not read.
+pub(crate) fn reject<B: Default>(status: StatusCode) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -42,16 +42,17 @@ pub(crate) fn refuse<B: Default>(status: StatusCode) -> Response<B> {
     response
 }
 
-/// Ends the connection behind an answer that was given without reading the request's body. hyper would go on where the
-/// rest has arrived by then, and close where it has not: chance would decide.
-pub(crate) fn part<B>(response: &mut Response<B>) {
+/// Closes the connection after a response that was sent without reading the request's body. hyper would keep the
+/// connection open if the rest of the body has already arrived and close it otherwise, so the result would depend on
+/// timing.
+pub(crate) fn close_after_unread_body<B>(response: &mut Response<B>) {
     if matches!(response.status(), StatusCode::METHOD_NOT_ALLOWED | StatusCode::PAYLOAD_TOO_LARGE) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-/// A target without a path (`CONNECT host:port`) gets one: warp panics without it.
-pub(crate) fn complete<B>(request: &mut Request<B>) {
+/// Adds the path `/` to a target without one (`CONNECT host:port`), because warp panics without a path.
+pub(crate) fn ensure_path<B>(request: &mut Request<B>) {
     if request.uri().path_and_query().is_none() {
         *request.uri_mut() = Uri::from_static("/");
     }
@@ -65,11 +66,11 @@ mod tests {
         let mut request = Request::new(());
         request.headers_mut().insert(HOST, HeaderValue::from_static("test"));
         build(&mut request);
-        refusal(&request).map(|status| status.as_u16())
+        rejection(&request).map(|status| status.as_u16())
     }
 
     #[test]
-    fn a_sound_request_passes() {
+    fn a_valid_request_passes() {
         assert_eq!(status(|_| {}), None);
         assert_eq!(
             status(|request| {
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn an_ambiguously_framed_request_is_rejected() {
         let append = |name, value| {
             status(|request| {
                 request.headers_mut().append(name, HeaderValue::from_static(value));
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_may_be_as_long_as_the_limit_and_no_longer() {
+    fn a_head_over_the_size_limit_is_rejected() {
         let of = |length: usize| {
             status(|request| {
                 let rest = length - size(request) - "x: \r\n".len();

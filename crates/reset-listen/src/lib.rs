@@ -1,17 +1,18 @@
-//! Connections for the front-ends.
+//! Connection handling that the three servers share.
 //!
-//! The loops that the three frameworks bring differ in what they read and refuse before any row is reached, and
-//! two of them set no time-out: a client that sends half a head would be waited for without end. So all share
-//! this one, on hyper, and are the same before their rows as behind them. [`serve`] is for services that any
-//! thread may run, [`serve_on_workers`] for those that stay on one.
+//! The connection loops of the three frameworks differ in which requests they reject before routing, and two of them
+//! set no timeout, so a client that sends half a head would hold its connection forever. All three servers therefore
+//! use this loop, built on hyper, and behave alike before routing. [`serve`] takes services that any thread can run;
+//! [`serve_on_workers`] takes services that are bound to one thread.
 //!
-//! HTTP/1.1 alone is spoken. HTTP/2 and TLS are the proxy's in front.
+//! Only HTTP/1.1 is supported. A reverse proxy provides HTTP/2 and TLS.
 
 mod framing;
 mod listener;
+mod socket;
 mod workers;
 
-use std::error::Error;
+use std::{error::Error, pin::Pin, time::Duration};
 
 use hyper::{
     Request, Response,
@@ -23,25 +24,36 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
-use reset_app::{CONNECTIONS_MAX, HEAD_TIMEOUT, Listener, Stop};
-use reset_dialects::api::HEAD_MAX;
+use reset_http::api::HEAD_MAX;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::{Service, ServiceExt, service_fn};
 use tracing::debug;
 
 use crate::listener::{Accepted, Socket, accept_until};
-pub use crate::workers::serve_on_workers;
+pub use crate::{
+    socket::{Bound, ListenAddress, Listener, SocketFile, bind},
+    workers::serve_on_workers,
+};
 
-/// Most bytes of a head that are read at all. Measured against [`HEAD_MAX`] is the head without spare white
-/// space.
+/// Resolves when the server must stop accepting and finish what is in flight.
+pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Timeout for the head of a request, including the idle time before it: 5 s (R40). A proxy in front keeps its own pool
+/// and opens another connection when it needs one.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Maximum number of concurrent connections. More wait in the system's accept queue.
+pub const CONNECTIONS_MAX: usize = 4096;
+
+/// Maximum bytes of a head that are read. The limit [`HEAD_MAX`] applies to the head without optional white space.
 const READ_MAX: usize = 2 * HEAD_MAX;
-/// Most headers of a request.
+/// Maximum number of headers of a request.
 const HEADERS_MAX: usize = 96;
 
 /// Serves `service` on `listener` until `stop`, then lets requests in flight finish.
 ///
 /// # Errors
-/// When the listener cannot be taken over by the runtime.
+/// Fails if the listener cannot be registered with the runtime.
 pub async fn serve<S, B>(listener: Listener, service: S, stop: Stop) -> std::io::Result<()>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -52,49 +64,49 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let drain = GracefulShutdown::new();
-    let watched = &drain;
-    let begin = move |arrival| {
-        tokio::spawn(converse(arrival, service.clone(), watched.watcher()));
+    let watchers = &drain;
+    let on_accept = move |accepted| {
+        tokio::spawn(serve_connection(accepted, service.clone(), watchers.watcher()));
     };
-    accept_until(stop, listener, CONNECTIONS_MAX, begin).await?;
+    accept_until(stop, listener, CONNECTIONS_MAX, on_accept).await?;
     drain.shutdown().await;
     Ok(())
 }
 
-/// One connection to its end.
-async fn converse<S, B>(arrival: Accepted, service: S, drain: Watcher)
+/// Serves one connection until it ends.
+async fn serve_connection<S, B>(accepted: Accepted, service: S, drain: Watcher)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + Default + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Accepted { socket, peer, place: _place } = arrival;
+    let Accepted { socket, peer, permit: _permit } = accepted;
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let (service, refusal) = (service.clone(), framing::refusal(&request));
+        let (service, rejection) = (service.clone(), framing::rejection(&request));
         async move {
-            if let Some(status) = refusal {
-                return Ok::<_, S::Error>(framing::refuse(status));
+            if let Some(status) = rejection {
+                return Ok::<_, S::Error>(framing::reject(status));
             }
-            framing::complete(&mut request);
+            framing::ensure_path(&mut request);
             if let Some(peer) = peer {
                 request.extensions_mut().insert(peer);
             }
-            let bodied = !request.body().is_end_stream();
+            let has_body = !request.body().is_end_stream();
             let mut response = service.oneshot(request).await?;
-            if bodied {
-                framing::part(&mut response);
+            if has_body {
+                framing::close_after_unread_body(&mut response);
             }
             Ok(response)
         }
     });
     match socket {
-        Socket::Tcp(socket) => speak(socket, service, drain).await,
-        Socket::Unix(socket) => speak(socket, service, drain).await,
+        Socket::Tcp(socket) => serve_http1(socket, service, drain).await,
+        Socket::Unix(socket) => serve_http1(socket, service, drain).await,
     }
 }
 
-async fn speak<Io, S, B>(socket: Io, service: S, drain: Watcher)
+async fn serve_http1<Io, S, B>(socket: Io, service: S, drain: Watcher)
 where
     Io: AsyncRead + AsyncWrite + Unpin + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone,
@@ -103,12 +115,12 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut http = http1::Builder::new();
-    // The patience is for a whole head, and begins with the connection or with the answer before.
+    // The timeout covers a whole head. It starts when the connection opens, and again after each response.
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(READ_MAX);
     http.max_headers(HEADERS_MAX);
     let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
-    // What a client does wrong on its own connection is told nobody but who looks for it.
+    // Logged at `debug` only, so that clients with broken connections cannot fill the log.
     if let Err(error) = drain.watch(connection).await {
-        debug!(%error, "a connection ended early");
+        debug!(%error, "connection ended with an error");
     }
 }

@@ -1,4 +1,4 @@
-//! Accepting: one loop for every front-end, and one bound on how many connections there may be.
+//! The accept loop of all servers, with a limit on concurrent connections.
 
 use std::{
     future::poll_fn,
@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use reset_app::{Listener, Stop};
-use reset_dialects::Peer;
+use crate::{Listener, Stop};
+use reset_http::Peer;
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -17,16 +17,16 @@ use tokio::{
 };
 use tracing::warn;
 
-/// Wait after the system refused a connection: most likely there are no file descriptors left.
-const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+/// Delay after a failed accept. The usual cause is that the process has no file descriptors left.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// A connection that was accepted.
+/// An accepted connection.
 pub(crate) struct Accepted {
     pub(crate) socket: Socket,
-    /// Who is at the other end, where a Unix socket does not hide it.
+    /// Address of the client; `None` on a Unix socket.
     pub(crate) peer: Option<Peer>,
-    /// Its place among the most there may be, until it ends.
-    pub(crate) place: OwnedSemaphorePermit,
+    /// Counts toward the limit of connections until it is dropped.
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 pub(crate) enum Socket {
@@ -43,7 +43,7 @@ impl BoundListener {
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Socket, Option<Peer>)>> {
         match self {
             Self::Tcp(listener) => listener.poll_accept(context)?.map(|(socket, peer)| {
-                // An answer is one small write: waiting for more only delays it.
+                // A response is one small write, which Nagle's algorithm would only delay.
                 socket.set_nodelay(true)?;
                 Ok((Socket::Tcp(socket), Some(Peer(peer.ip().to_canonical()))))
             }),
@@ -54,34 +54,34 @@ impl BoundListener {
     }
 }
 
-/// Hands connections to `begin` until `stop`, `most` of them at a time; more wait in the system's queue. The
-/// listener is closed then, so that who comes later is refused and does not wait in vain.
+/// Accepts connections until `stop` and passes each to `on_accept`. At most `max` are open at a time; more wait in the
+/// system's accept queue. At `stop` the listener is closed, so that later clients are refused instead of waiting.
 ///
 /// # Errors
-/// When the listener cannot be taken over by the runtime.
+/// Fails if the listener cannot be registered with the runtime.
 pub(crate) async fn accept_until(
     mut stop: Stop,
     listener: Listener,
-    most: usize,
-    mut begin: impl FnMut(Accepted) + Send,
+    max: usize,
+    mut on_accept: impl FnMut(Accepted) + Send,
 ) -> io::Result<()> {
-    let door = match listener {
+    let bound = match listener {
         Listener::Tcp(listener) => BoundListener::Tcp(TcpListener::from_std(listener)?),
         Listener::Unix(listener) => BoundListener::Unix(UnixListener::from_std(listener)?),
     };
-    let places = Arc::new(Semaphore::new(most));
+    let permits = Arc::new(Semaphore::new(max));
     loop {
         let accepted = async {
-            let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-            let (socket, peer) = poll_fn(|context| door.poll_accept(context)).await?;
-            Ok::<_, io::Error>(Accepted { socket, peer, place })
+            let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
+            let (socket, peer) = poll_fn(|context| bound.poll_accept(context)).await?;
+            Ok::<_, io::Error>(Accepted { socket, peer, permit })
         };
         tokio::select! {
             accepted = accepted => match accepted {
-                Ok(arrival) => begin(arrival),
+                Ok(accepted) => on_accept(accepted),
                 Err(error) => {
-                    warn!(%error, "a connection was not accepted");
-                    sleep(REFUSED_PAUSE).await;
+                    warn!(%error, "failed to accept a connection, retrying after a short backoff");
+                    sleep(ACCEPT_BACKOFF).await;
                 }
             },
             () = &mut stop => return Ok(()),
@@ -96,24 +96,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_over_the_bound_waits_until_another_ends() {
+    async fn a_connection_over_the_limit_waits_until_another_ends() {
         let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let (sender, arrivals) = mpsc::channel();
-        let begin = move |arrival| sender.send(arrival).unwrap();
+        let (sender, accepted) = mpsc::channel();
+        let on_accept = move |connection| sender.send(connection).unwrap();
         let forever: Stop = Box::pin(std::future::pending());
-        let _accepting = tokio::spawn(accept_until(forever, Listener::Tcp(listener), 2, begin));
+        let _accepting = tokio::spawn(accept_until(forever, Listener::Tcp(listener), 2, on_accept));
 
         let _clients: Vec<_> = (0..3).map(|_| net::TcpStream::connect(address).unwrap()).collect();
-        let soon = async || {
+        let newly_accepted = async || {
             sleep(Duration::from_millis(100)).await;
-            arrivals.try_iter().collect::<Vec<_>>()
+            accepted.try_iter().collect::<Vec<_>>()
         };
-        let mut first = soon().await;
+        let mut first = newly_accepted().await;
         assert_eq!(first.len(), 2);
-        assert!(soon().await.is_empty());
+        assert!(newly_accepted().await.is_empty());
         first.pop();
-        assert_eq!(soon().await.len(), 1);
+        assert_eq!(newly_accepted().await.len(), 1);
     }
 }

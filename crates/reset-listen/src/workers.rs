@@ -1,5 +1,5 @@
-//! Services that stay on one thread, such as an actix application: a few workers, each with a service of its own.
-//! Connections go to them in turn, and stay where they went.
+//! Worker threads for services that are bound to one thread, such as an actix application. Each worker has its own
+//! service. Connections are assigned to the workers in turn and stay with their worker.
 
 use std::{
     error::Error,
@@ -9,12 +9,12 @@ use std::{
     thread::{self, available_parallelism},
 };
 
+use crate::{CONNECTIONS_MAX, Listener, Stop};
 use hyper::{
     Request, Response,
     body::{Body, Incoming},
 };
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use reset_app::{CONNECTIONS_MAX, Listener, Stop};
 use tokio::{
     net::{TcpStream, UnixStream},
     runtime,
@@ -25,18 +25,18 @@ use tower::Service;
 use tracing::warn;
 
 use crate::{
-    converse,
     listener::{Accepted, Socket, accept_until},
+    serve_connection,
 };
 
-/// A connection on its way to a worker.
-type Moved = (Accepted, Watcher);
+/// A connection handed to a worker.
+type HandedOver = (Accepted, Watcher);
 
-/// Serves on as many workers as there are cores until `stop`, then lets requests in flight finish. Each worker
-/// asks `service` once for the service that it runs.
+/// Serves on one worker per core until `stop`, then lets requests in flight finish. Each worker calls `service` once
+/// and serves its connections with the result.
 ///
 /// # Errors
-/// When the listener cannot be taken over by the runtime, or the system gives no thread.
+/// Fails if the listener cannot be registered with the runtime or a thread cannot be started.
 pub async fn serve_on_workers<M, F, S, B>(listener: Listener, service: M, stop: Stop) -> io::Result<()>
 where
     M: Fn() -> F + Clone + Send + 'static,
@@ -48,21 +48,22 @@ where
 {
     let drain = GracefulShutdown::new();
     let workers = available_parallelism().map_or(1, NonZero::get);
-    let workers: io::Result<Vec<_>> = (0..workers).map(|number| worker(number, service.clone())).collect();
+    let workers: io::Result<Vec<_>> =
+        (0..workers).map(|number| spawn_worker(number, service.clone())).collect();
     let mut turns = workers?.into_iter().cycle();
-    let begin = |arrival| {
-        let worker: UnboundedSender<Moved> = turns.next().expect("there is a worker");
-        if worker.send((arrival, drain.watcher())).is_err() {
-            warn!("a worker has ended; its connection is closed");
+    let on_accept = |accepted| {
+        let worker: UnboundedSender<HandedOver> = turns.next().expect("there is at least one worker");
+        if worker.send((accepted, drain.watcher())).is_err() {
+            warn!("worker thread has ended, closing the connection");
         }
     };
-    accept_until(stop, listener, CONNECTIONS_MAX, begin).await?;
+    accept_until(stop, listener, CONNECTIONS_MAX, on_accept).await?;
     drain.shutdown().await;
-    // The workers end as their senders are dropped here.
+    // Returning drops the senders, which ends the workers.
     Ok(())
 }
 
-fn worker<M, F, S, B>(number: usize, service: M) -> io::Result<UnboundedSender<Moved>>
+fn spawn_worker<M, F, S, B>(number: usize, service: M) -> io::Result<UnboundedSender<HandedOver>>
 where
     M: Fn() -> F + Send + 'static,
     F: Future<Output = S>,
@@ -71,15 +72,15 @@ where
     B: Body + Default + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    // Bounded by the places that connections take.
+    // Bounded by the limit of connections.
     let (sender, connections) = unbounded_channel();
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let run = move || LocalSet::new().block_on(&runtime, work(connections, service));
+    let run = move || LocalSet::new().block_on(&runtime, run_worker(connections, service));
     thread::Builder::new().name(format!("http-{number}")).spawn(run)?;
     Ok(sender)
 }
 
-async fn work<M, F, S, B>(mut connections: UnboundedReceiver<Moved>, service: M)
+async fn run_worker<M, F, S, B>(mut connections: UnboundedReceiver<HandedOver>, service: M)
 where
     M: Fn() -> F,
     F: Future<Output = S>,
@@ -89,19 +90,19 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let service = service().await;
-    while let Some((arrival, watcher)) = connections.recv().await {
-        match here(arrival) {
-            Ok(arrival) => drop(spawn_local(converse(arrival, service.clone(), watcher))),
-            Err(error) => warn!(%error, "a connection was not moved to its worker"),
+    while let Some((accepted, watcher)) = connections.recv().await {
+        match onto_this_runtime(accepted) {
+            Ok(accepted) => drop(spawn_local(serve_connection(accepted, service.clone(), watcher))),
+            Err(error) => warn!(%error, "failed to move a connection to its worker, closing it"),
         }
     }
 }
 
-/// The connection, woken by this thread's runtime instead of the one that accepted it.
-fn here(arrival: Accepted) -> io::Result<Accepted> {
-    let socket = match arrival.socket {
+/// Registers the connection with this thread's runtime instead of the one that accepted it.
+fn onto_this_runtime(accepted: Accepted) -> io::Result<Accepted> {
+    let socket = match accepted.socket {
         Socket::Tcp(socket) => Socket::Tcp(TcpStream::from_std(socket.into_std()?)?),
         Socket::Unix(socket) => Socket::Unix(UnixStream::from_std(socket.into_std()?)?),
     };
-    Ok(Accepted { socket, ..arrival })
+    Ok(Accepted { socket, ..accepted })
 }

@@ -141,33 +141,33 @@ mod tests {
         let (mut backoff, mut now) = (Backoff::default(), Instant::now());
         let mut pauses = Vec::new();
         for _ in 0..6 {
-            assert!(backoff.begin(now));
-            let pause = backoff.strike(now, now).unwrap();
-            assert!(!backoff.begin(now + pause - SECOND));
+            assert!(backoff.try_begin(now));
+            let pause = backoff.record_failure(now, now).unwrap();
+            assert!(!backoff.try_begin(now + pause - SECOND));
             pauses.push(pause.as_secs());
             now += pause;
         }
         assert_eq!(pauses, [5, 10, 20, 40, 60, 60]);
         let backoff = &mut Backoff::default();
-        assert!(backoff.begin(now) && backoff.begin(now));
+        assert!(backoff.try_begin(now) && backoff.try_begin(now));
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_one_caller_tries_when_a_backoff_ends() {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
-        backoff.strike(now, now);
+        backoff.record_failure(now, now);
         let later = now + 5 * SECOND;
-        assert!(backoff.begin(later));
-        assert!(!backoff.begin(later) && !backoff.begin(later + 4 * SECOND));
+        assert!(backoff.try_begin(later));
+        assert!(!backoff.try_begin(later) && !backoff.try_begin(later + 4 * SECOND));
         // The first caller has reported no outcome, so the next one tries.
-        assert!(backoff.begin(later + 5 * SECOND));
+        assert!(backoff.try_begin(later + 5 * SECOND));
     }
 
     #[tokio::test(start_paused = true)]
     async fn concurrent_failures_count_once() {
         let (mut backoff, begun) = (Backoff::default(), Instant::now());
-        assert_eq!(backoff.strike(begun, begun + 3 * SECOND), Some(5 * SECOND));
-        assert_eq!(backoff.strike(begun + SECOND, begun + 4 * SECOND), None);
-        assert_eq!(backoff.strike(begun + 8 * SECOND, begun + 9 * SECOND), Some(10 * SECOND));
+        assert_eq!(backoff.record_failure(begun, begun + 3 * SECOND), Some(5 * SECOND));
+        assert_eq!(backoff.record_failure(begun + SECOND, begun + 4 * SECOND), None);
+        assert_eq!(backoff.record_failure(begun + 8 * SECOND, begun + 9 * SECOND), Some(10 * SECOND));
     }
 }

@@ -1,4 +1,4 @@
-//! A bare actix application that refuses a body as JSON: what `cargo xtask bench` measures ours against.
+//! A minimal actix application that rejects every request with JSON. `cargo xtask bench` compares server-actix with it.
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 

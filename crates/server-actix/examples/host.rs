@@ -1,6 +1,6 @@
-//! A host application on actix-web with a page, a state and a 404 of its own; polyreset's rows under `/accounts`.
+//! A host application on actix-web with its own page, state and 404 response; polyreset's routes are under `/accounts`.
 //!
-//! `cargo run -p server-actix --example host-actix`, then for instance
+//! Run `cargo run -p server-actix --example host-actix`, then for example
 //! `curl http://127.0.0.1:3000/accounts/auth/forgot-password -H 'Content-Type: application/json' -d '{"email":"a@example.com"}'`
 
 use std::error::Error;

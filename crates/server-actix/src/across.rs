@@ -1,4 +1,4 @@
-//! A request that hyper has read becomes one of actix's, and actix's answer one of hyper's.
+//! Converts hyper's requests to actix's and actix's responses to hyper's.
 
 use std::{convert::Infallible, rc::Rc};
 
@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 
 use crate::wire::actix_headers;
 
-/// Hands a request to actix's application.
+/// Calls the actix application with a request.
 pub(crate) async fn call<S, B>(
     application: Rc<S>,
     request: http::Request<Incoming>,
@@ -27,19 +27,19 @@ where
     S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,
 {
-    let Some(request) = received(request) else { return Ok(bare(StatusCode::BAD_REQUEST)) };
+    let Some(request) = to_actix(request) else { return Ok(empty(StatusCode::BAD_REQUEST)) };
     Ok(match application.call(request).await {
-        Ok(response) => sent(response).await,
+        Ok(response) => from_actix(response).await,
         Err(error) => {
             let status = error.as_response_error().status_code().as_u16();
-            bare(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+            empty(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
         }
     })
 }
 
-/// The request as actix routes it; its head as it was read goes along. Nothing when the version of `http` that
-/// actix uses has no word for it.
-fn received(request: http::Request<Incoming>) -> Option<Request> {
+/// Converts the request for actix and attaches its original head. Returns `None` if the version of `http` that actix
+/// uses cannot represent the method or the target.
+fn to_actix(request: http::Request<Incoming>) -> Option<Request> {
     let (parts, body) = request.into_parts();
     let body = body.into_data_stream().map_err(|_| PayloadError::Incomplete(None)).boxed_local();
     let mut request = Request::with_payload(Payload::Stream { payload: body });
@@ -52,17 +52,17 @@ fn received(request: http::Request<Incoming>) -> Option<Request> {
     Some(request)
 }
 
-async fn sent<B: MessageBody>(response: ServiceResponse<B>) -> Response<Full<Bytes>> {
+async fn from_actix<B: MessageBody>(response: ServiceResponse<B>) -> Response<Full<Bytes>> {
     let (head, body) = response.into_parts().1.into_parts();
-    let Ok(body) = body::to_bytes(body).await else { return bare(StatusCode::INTERNAL_SERVER_ERROR) };
+    let Ok(body) = body::to_bytes(body).await else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
     let mut response = Response::new(Full::new(body));
-    *response.status_mut() = StatusCode::from_u16(head.status().as_u16()).expect("already a status");
+    *response.status_mut() = StatusCode::from_u16(head.status().as_u16()).expect("a valid status");
     *response.headers_mut() = crate::wire::headers(head.headers());
     response
 }
 
-/// An answer without a body.
-fn bare(status: StatusCode) -> Response<Full<Bytes>> {
+/// Builds a response without a body.
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
     response

@@ -1,7 +1,7 @@
-//! polyreset behind actix-web.
+//! polyreset on actix-web.
 //!
-//! The library half is [`configure`]: rows become actix resources, for a host's own `App` or `Scope`. The
-//! binary half, behind the feature `standalone`, is `serve` and a `main` of one line.
+//! As a library, [`configure`] adds the routes as actix resources to the `App` or `Scope` of a host application. As a
+//! binary, with the feature `standalone`, `serve` runs them as a server.
 
 #[cfg(feature = "standalone")]
 mod across;
@@ -12,13 +12,13 @@ mod wire;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, Resource, guard, http::Method, web};
-use reset_dialects::{Api, Route};
+use reset_http::{Api, Route};
 
 #[cfg(feature = "standalone")]
 pub use crate::serve::serve;
 use crate::wire::{WireRequest, head, respond};
 
-/// Pass to `App::configure` or `Scope::configure`. Unknown paths are left to the host.
+/// Returns the configuration for `App::configure` or `Scope::configure`. The host handles unknown paths.
 pub fn configure(api: Api) -> impl FnOnce(&mut web::ServiceConfig) + Clone {
     move |config| {
         for route in api.routes() {
@@ -27,7 +27,7 @@ pub fn configure(api: Api) -> impl FnOnce(&mut web::ServiceConfig) + Clone {
     }
 }
 
-/// One row: a handler for each method, the dialect's own 405, and the body limit.
+/// Builds the resource of one route: a handler per method, the dialect's 405 response, and the body limit.
 fn resource(api: &Api, route: &Arc<Route>) -> Resource {
     let exact = route.path.clone();
     let wrong_method = {
@@ -38,7 +38,7 @@ fn resource(api: &Api, route: &Arc<Route>) -> Resource {
         }
     };
     let mut resource = web::resource(route.path.as_str())
-        // actix matches the decoded path; the raw one must match, too. Under a scope it has the scope's prefix.
+        // actix matches the decoded path, but the raw path must match, too. Under a scope it has the scope's prefix.
         .guard(guard::fn_guard(move |context| context.head().uri.path().ends_with(&exact)))
         .app_data(web::PayloadConfig::new(route.body_limit))
         .default_service(web::to(wrong_method));

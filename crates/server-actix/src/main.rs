@@ -1,4 +1,4 @@
-//! polyreset behind actix, standing alone.
+//! The standalone server on actix-web.
 
 use std::process::ExitCode;
 

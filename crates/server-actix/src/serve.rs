@@ -1,8 +1,8 @@
-//! The standalone server: the rows, and the 404 of whichever dialect owns the path.
+//! The standalone server: the routes, and the 404 response of the dialect that owns the path.
 //!
-//! The application is actix's, its connections are `reset-listen`'s like those of the other front-ends. actix's own
-//! parser reads pipelined requests and framing in its own way, loses an answer behind broken chunks, and has no
-//! setting for the size of a head or for a slow second one.
+//! actix runs the application; `reset-listen` handles the connections, as in the other two servers. actix's own parser
+//! treats pipelined requests and framing differently, loses a response after broken chunks, and has no setting for
+//! the size of a head or the timeout of a later head.
 
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use actix_web::{
     web,
 };
 use reset_app::{Listener, ServeFuture, Stop};
-use reset_dialects::Api;
+use reset_http::Api;
 use tower::service_fn;
 
 use crate::{
@@ -36,19 +36,19 @@ pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
     Box::pin(reset_listen::serve_on_workers(listener, service, stop))
 }
 
-/// The rows, and an answer for everything else.
+/// Builds the application: the routes, and a fallback for all other requests.
 async fn application(
     api: Api,
 ) -> impl Service<Request, Response = ServiceResponse<impl MessageBody>, Error = actix_web::Error> {
-    let strays = api.clone();
-    let stray = move |WireRequest(request): WireRequest| {
-        let api = strays.clone();
+    let fallback_api = api.clone();
+    let fallback = move |WireRequest(request): WireRequest| {
+        let api = fallback_api.clone();
         async move { respond(api.fallback(request).await) }
     };
     let app = App::new()
         .app_data(web::PayloadConfig::new(api.body_limit()))
         .configure(configure(api))
-        .default_service(web::to(stray));
+        .default_service(web::to(fallback));
     let service = app.into_factory().new_service(AppConfig::default()).await;
-    service.unwrap_or_else(|()| unreachable!("an application without data of its own needs nothing to begin"))
+    service.unwrap_or_else(|()| unreachable!("an application without data factories always starts"))
 }

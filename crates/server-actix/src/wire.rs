@@ -1,5 +1,5 @@
-//! Where actix's requests and answers meet the neutral ones: actix still speaks `http` 0.2, and the two
-//! versions of the crate meet here and nowhere else.
+//! Conversions between actix's types and those of `http` 1. actix uses `http` 0.2; only this file handles both
+//! versions of the crate.
 
 use std::convert::Infallible;
 
@@ -12,9 +12,9 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::{StreamExt, future::LocalBoxFuture, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
-use reset_dialects::{BodyError, Peer, with_body_timeout};
+use reset_http::{BodyError, Peer, with_body_timeout};
 
-/// A request with its body, or with why there is none.
+/// A request with its body, or with the reason why the body could not be read.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);
 
 impl FromRequest for WireRequest {
@@ -27,9 +27,9 @@ impl FromRequest for WireRequest {
     }
 }
 
-/// The body as actix reads it, or the part of it that the request really has.
+/// Reads the body with actix, limited to the length that the request declares where actix would read further.
 fn body(request: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static, Result<Bytes, BodyError>> {
-    if let Some(length) = own_length(request) {
+    if let Some(length) = declared_length(request) {
         let first = stream::unfold((payload.take(), length), |(mut rest, left)| async move {
             let chunk = if left == 0 { None } else { rest.next().await }?;
             let chunk = chunk.map(|chunk| chunk.slice(..chunk.len().min(left)));
@@ -47,19 +47,19 @@ fn body(request: &HttpRequest, payload: &mut Payload) -> LocalBoxFuture<'static,
     })
 }
 
-/// The length of a body that actix would read until the connection ends: behind `CONNECT` and
-/// `Upgrade: websocket` it expects another protocol, and none is spoken here.
-fn own_length(request: &HttpRequest) -> Option<usize> {
+/// Returns the real length of a body that actix would read until the connection ends. After `CONNECT` and
+/// `Upgrade: websocket` actix expects another protocol, which this server does not support.
+fn declared_length(request: &HttpRequest) -> Option<usize> {
     let headers = request.headers();
     let length = headers.get(header::CONTENT_LENGTH);
     let websocket = |value: &ActixValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
     let upgrades = headers.get_all(header::UPGRADE).any(websocket);
     let connects = request.method() == Method::CONNECT && length.is_none();
-    let endless = (upgrades || connects) && !headers.contains_key(header::TRANSFER_ENCODING);
-    endless.then(|| length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0))
+    let until_close = (upgrades || connects) && !headers.contains_key(header::TRANSFER_ENCODING);
+    until_close.then(|| length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0))
 }
 
-/// The head of the request, in `http` 1: as it was read, where our own server did.
+/// Returns the head of the request in `http` 1: the original head in the standalone server, a conversion elsewhere.
 pub(crate) fn head(request: &HttpRequest) -> Parts {
     if let Some(parts) = request.extensions_mut().remove::<Parts>() {
         return parts;
@@ -69,7 +69,7 @@ pub(crate) fn head(request: &HttpRequest) -> Parts {
     if let Some(peer) = request.peer_addr() {
         parts.extensions.insert(Peer(peer.ip().to_canonical()));
     }
-    // What actix parsed, `http` 1 parses as well; should it not, the request is one that matches nothing.
+    // `http` 1 parses whatever actix parsed. If it ever does not, the request matches no route.
     if let Ok(method) = http::Method::from_bytes(request.method().as_str().as_bytes()) {
         parts.method = method;
     }
@@ -79,34 +79,34 @@ pub(crate) fn head(request: &HttpRequest) -> Parts {
     parts
 }
 
-/// actix's headers, in `http` 1.
-pub(crate) fn headers(theirs: &header::HeaderMap) -> HeaderMap {
-    let mut ours = HeaderMap::with_capacity(theirs.len());
-    for (name, value) in theirs {
+/// Converts actix's headers to `http` 1.
+pub(crate) fn headers(actix: &header::HeaderMap) -> HeaderMap {
+    let mut converted = HeaderMap::with_capacity(actix.len());
+    for (name, value) in actix {
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
-            ours.append(name, value);
+            converted.append(name, value);
         }
     }
-    ours
+    converted
 }
 
-/// Headers of `http` 1, as actix has them.
+/// Converts headers of `http` 1 to actix's.
 #[cfg(feature = "standalone")]
-pub(crate) fn actix_headers(ours: &HeaderMap) -> header::HeaderMap {
-    let mut theirs = header::HeaderMap::with_capacity(ours.len());
-    for (name, value) in ours {
+pub(crate) fn actix_headers(headers: &HeaderMap) -> header::HeaderMap {
+    let mut converted = header::HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
         let name = header::HeaderName::from_bytes(name.as_str().as_bytes());
         if let (Ok(name), Ok(value)) = (name, ActixValue::from_bytes(value.as_bytes())) {
-            theirs.append(name, value);
+            converted.append(name, value);
         }
     }
-    theirs
+    converted
 }
 
 pub(crate) fn respond(response: http::Response<Bytes>) -> HttpResponse {
     let (parts, body) = response.into_parts();
-    let status = StatusCode::from_u16(parts.status.as_u16()).expect("already a status");
+    let status = StatusCode::from_u16(parts.status.as_u16()).expect("a valid status");
     let mut out = HttpResponse::build(status);
     for (name, value) in &parts.headers {
         out.append_header((name.as_str(), value.as_bytes()));

@@ -1,4 +1,4 @@
-//! A bare axum application that refuses a body as JSON: what `cargo xtask bench` measures ours against.
+//! A minimal axum application that rejects every request with JSON. `cargo xtask bench` compares server-axum with it.
 
 use axum::{
     Router,

@@ -1,7 +1,7 @@
-//! polyreset behind axum.
+//! polyreset on axum.
 //!
-//! The library half is [`router`]: rows become axum routes, to be merged or nested into a host's own router.
-//! The binary half, behind the feature `standalone`, is `serve` and a `main` of one line.
+//! As a library, [`router`] returns the routes as an axum router to merge or nest into the router of a host
+//! application. As a binary, with the feature `standalone`, `serve` runs them as a server.
 
 #[cfg(feature = "standalone")]
 mod serve;
@@ -16,21 +16,21 @@ use axum::{
     response::Response,
     routing::{MethodFilter, MethodRouter},
 };
-use reset_dialects::{Api, Endpoint, Route};
+use reset_http::{Api, Endpoint, Route};
 
 #[cfg(feature = "standalone")]
 pub use crate::serve::serve;
 use crate::wire::{WireRequest, limit, respond};
 
-/// Routes to merge or nest into the host's own router, whatever its state. Unknown paths are left to the host.
+/// Returns the routes to merge or nest into the host's router of any state type. The host handles unknown paths.
 pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
     let routes = api.routes().to_vec();
-    let rows =
+    let router =
         routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, methods(&route)));
-    rows.with_state(api)
+    router.with_state(api)
 }
 
-/// One row: a handler for each method, the dialect's own 405, and the body limit.
+/// Builds the handlers of one route: one per method, the dialect's 405 response, and the body limit.
 fn methods(route: &Arc<Route>) -> MethodRouter<Api> {
     let wrong_method = {
         let route = route.clone();

@@ -1,4 +1,4 @@
-//! polyreset behind axum, standing alone.
+//! The standalone server on axum.
 
 use std::process::ExitCode;
 

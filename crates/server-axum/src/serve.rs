@@ -1,8 +1,8 @@
-//! The standalone server: the rows, and the 404 of whichever dialect owns the path.
+//! The standalone server: the routes, and the 404 response of the dialect that owns the path.
 
 use axum::{Router, extract::State, handler::Handler};
 use reset_app::{Listener, ServeFuture, Stop};
-use reset_dialects::Api;
+use reset_http::Api;
 
 use crate::{
     router,
@@ -11,13 +11,13 @@ use crate::{
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
 pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
-    Box::pin(reset_listen::serve(listener, with_strays(api), stop))
+    Box::pin(reset_listen::serve(listener, with_fallback(api), stop))
 }
 
-/// The rows, and an answer for everything else.
-fn with_strays(api: Api) -> Router {
-    let stray = async |State(api): State<Api>, WireRequest(request): WireRequest| {
+/// Returns the routes with a fallback for all other requests.
+fn with_fallback(api: Api) -> Router {
+    let fallback = async |State(api): State<Api>, WireRequest(request): WireRequest| {
         respond(api.fallback(request).await)
     };
-    router(api.clone()).fallback_service(stray.layer(limit(api.body_limit())).with_state(api))
+    router(api.clone()).fallback_service(fallback.layer(limit(api.body_limit())).with_state(api))
 }

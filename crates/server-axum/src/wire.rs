@@ -1,4 +1,4 @@
-//! Where axum's requests and answers meet the neutral ones.
+//! Conversions between axum's types and those of `http`.
 
 use std::net::SocketAddr;
 
@@ -10,12 +10,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::TryFutureExt;
-use reset_dialects::{BodyError, Peer, with_body_timeout};
+use reset_http::{BodyError, Peer, with_body_timeout};
 
-/// A request with its body, or with why there is none.
+/// A request with its body, or with the reason why the body could not be read.
 pub(crate) struct WireRequest(pub(crate) http::Request<Result<Bytes, BodyError>>);
 
-/// Largest accepted body in bytes.
+/// Maximum length of a body in bytes.
 #[derive(Clone)]
 pub(crate) struct Limit(u64);
 
@@ -29,15 +29,15 @@ impl<S: Send + Sync> FromRequest<S> for WireRequest {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         let (mut parts, body) = request.into_parts();
-        // Our own server told already; a host application tells in axum's words.
-        let told =
+        // The standalone server has set the peer already; a host application sets axum's `ConnectInfo`.
+        let connect_info =
             parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| Peer(info.ip().to_canonical()));
-        if let (None, Some(peer)) = (parts.extensions.get::<Peer>(), told) {
+        if let (None, Some(peer)) = (parts.extensions.get::<Peer>(), connect_info) {
             parts.extensions.insert(peer);
         }
-        // What is announced too large is not waited for.
-        let announced = body.size_hint().lower();
-        if parts.extensions.get().is_some_and(|Limit(limit)| announced > *limit) {
+        // A body that is declared too large is rejected without reading it.
+        let declared = body.size_hint().lower();
+        if parts.extensions.get().is_some_and(|Limit(limit)| declared > *limit) {
             return Ok(Self(http::Request::from_parts(parts, Err(BodyError::TooLarge))));
         }
         let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state);

@@ -1,4 +1,4 @@
-//! A bare warp application that refuses a body as JSON: what `cargo xtask bench` measures ours against.
+//! A minimal warp application that rejects every request with JSON. `cargo xtask bench` compares server-warp with it.
 
 use bytes::Bytes;
 use warp::{Filter, http::StatusCode, reply};

@@ -1,7 +1,7 @@
-//! polyreset behind warp.
+//! polyreset on warp.
 //!
-//! The library half is [`filter`]: rows become warp filters, to be joined to a host's own with `.or`. The
-//! binary half, behind the feature `standalone`, is `serve` and a `main` of one line.
+//! As a library, [`filter`] returns the routes as a warp filter to join to the filters of a host application with
+//! `.or`. As a binary, with the feature `standalone`, `serve` runs them as a server.
 
 #[cfg(feature = "standalone")]
 mod serve;
@@ -11,16 +11,16 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use reset_dialects::{Api, Route};
+use reset_http::{Api, Route};
 use warp::{Filter, Rejection, filters::BoxedFilter, path::Tail, reject};
 
 #[cfg(feature = "standalone")]
 pub use crate::serve::serve;
 use crate::wire::{head, with_body};
 
-/// Join to the host's own filters with `.or`. Unknown paths are rejected, so that the host sees them.
+/// Returns a filter to join to the host's filters with `.or`. It rejects unknown paths, so that the host handles them.
 pub fn filter(api: Api) -> BoxedFilter<(Response<Bytes>,)> {
-    let row = row(&api);
+    let matched = route(&api);
     let answer = move |route: Arc<Route>, head: Request<()>, body| {
         let api = api.clone();
         async move {
@@ -33,18 +33,18 @@ pub fn filter(api: Api) -> BoxedFilter<(Response<Bytes>,)> {
             }
         }
     };
-    row.and(head()).and(warp::body::stream()).then(answer).boxed()
+    matched.and(head()).and(warp::body::stream()).then(answer).boxed()
 }
 
-/// The row whose path is exactly what is left of the request's. One look-up: a chain of `.or` over all rows
-/// would try them one after another, and cost each refusal more than everything else together. `warp::path!`
-/// would also take a trailing slash, and `full` could not be nested.
-fn row(api: &Api) -> impl Filter<Extract = (Arc<Route>,), Error = Rejection> + Clone + use<> {
-    let rows =
+/// Matches the route whose path equals the rest of the request's path, with one lookup. A chain of `.or` over all
+/// routes would try them one after another, which costs more than the rest of a rejected request. `warp::path!` would
+/// also accept a trailing slash, and a filter on `full` could not be nested.
+fn route(api: &Api) -> impl Filter<Extract = (Arc<Route>,), Error = Rejection> + Clone + use<> {
+    let routes =
         api.routes().iter().map(|route| (route.path.trim_start_matches('/').to_owned(), route.clone()));
-    let rows: Arc<HashMap<String, Arc<Route>>> = Arc::new(rows.collect());
+    let routes: Arc<HashMap<String, Arc<Route>>> = Arc::new(routes.collect());
     warp::path::tail().and_then(move |tail: Tail| {
-        let row = rows.get(tail.as_str()).cloned();
-        async move { row.ok_or_else(reject::not_found) }
+        let route = routes.get(tail.as_str()).cloned();
+        async move { route.ok_or_else(reject::not_found) }
     })
 }

@@ -1,4 +1,4 @@
-//! polyreset behind warp, standing alone.
+//! The standalone server on warp.
 
 use std::process::ExitCode;
 

@@ -1,11 +1,11 @@
-//! The standalone server: the rows, and the 404 of whichever dialect owns the path.
+//! The standalone server: the routes, and the 404 response of the dialect that owns the path.
 
 use std::convert::Infallible;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use reset_app::{Listener, ServeFuture, Stop};
-use reset_dialects::{Api, BodyError};
+use reset_http::{Api, BodyError};
 use warp::Filter;
 
 use crate::{
@@ -15,22 +15,23 @@ use crate::{
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
 pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
-    Box::pin(reset_listen::serve(listener, warp::service(with_strays(api)), stop))
+    Box::pin(reset_listen::serve(listener, warp::service(with_fallback(api)), stop))
 }
 
-/// The rows, and an answer for everything else. The type says that no rejection is left to leak.
-fn with_strays(
+/// Returns the routes with a fallback for all other requests. The error type proves that no rejection reaches warp.
+fn with_fallback(
     api: Api,
 ) -> impl Filter<Extract = (Response<Bytes>,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let (strays, last) = (api.clone(), api.clone());
-    let stray = head().and(warp::body::stream()).then(move |head, body| {
-        let api = strays.clone();
+    let (fallback_api, bodiless_api) = (api.clone(), api.clone());
+    let fallback = head().and(warp::body::stream()).then(move |head, body| {
+        let api = fallback_api.clone();
         async move { api.fallback(with_body(head, body, api.body_limit()).await).await }
     });
-    // A body is taken once: only a filter that took it and rejected would lead here, and none of ours does.
+    // warp gives out a body once, so this filter runs only after another one took the body and then rejected the
+    // request. No filter here does.
     let bodiless = warp::any().then(move || {
-        let api = last.clone();
+        let api = bodiless_api.clone();
         async move { api.fallback(Request::new(Err(BodyError::Unreadable))).await }
     });
-    filter(api).or(stray).unify().or(bodiless).unify()
+    filter(api).or(fallback).unify().or(bodiless).unify()
 }

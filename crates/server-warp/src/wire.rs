@@ -1,14 +1,14 @@
-//! Where warp's requests meet the neutral ones. Its answers are neutral already.
+//! Converts warp's requests to those of `http`. Its responses are of `http` already.
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, Request, Uri, header::CONTENT_LENGTH};
-use reset_dialects::{BodyError, Peer, with_body_timeout};
+use reset_http::{BodyError, Peer, with_body_timeout};
 use warp::{Filter, path::FullPath};
 
-/// The head of a request.
+/// Extracts the head of a request.
 pub(crate) fn head() -> impl Filter<Extract = (Request<()>,), Error = Infallible> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let headers = warp::header::headers_cloned();
@@ -33,33 +33,33 @@ pub(crate) fn head() -> impl Filter<Extract = (Request<()>,), Error = Infallible
     )
 }
 
-/// The request with its body, read up to `limit` bytes, or with why there is none. warp's own
-/// `content_length_limit` answers 411 to a body in chunks, so the limit is counted here.
+/// Returns the request with its body, or with the reason why the body could not be read. A body over `limit` bytes is
+/// an error. warp's `content_length_limit` is not used, because it responds with 411 to a chunked body.
 pub(crate) async fn with_body(
     head: Request<()>,
     body: impl Stream<Item = Result<impl Buf, warp::Error>>,
     limit: usize,
 ) -> Request<Result<Bytes, BodyError>> {
-    let announced = head.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let body = with_body_timeout(collect(body, announced, limit)).await;
+    let declared = head.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let body = with_body_timeout(collect(body, declared, limit)).await;
     head.map(|()| body)
 }
 
-/// Our own server tells by an extension, a host application's in warp's words.
+/// Extracts the client's address: from an extension in the standalone server, from `warp::addr` in a host application.
 fn peer() -> impl Filter<Extract = (Option<Peer>,), Error = Infallible> + Copy {
-    let told = |remote: Option<SocketAddr>, known: Option<Peer>| {
+    let peer = |remote: Option<SocketAddr>, known: Option<Peer>| {
         known.or(remote.map(|address| Peer(address.ip().to_canonical())))
     };
-    warp::addr::remote().and(warp::ext::optional()).map(told)
+    warp::addr::remote().and(warp::ext::optional()).map(peer)
 }
 
 async fn collect(
     body: impl Stream<Item = Result<impl Buf, warp::Error>>,
-    announced: Option<usize>,
+    declared: Option<usize>,
     limit: usize,
 ) -> Result<Bytes, BodyError> {
-    // What is announced too large is not waited for.
-    if announced.is_some_and(|length| length > limit) {
+    // A body that is declared too large is rejected without reading it.
+    if declared.is_some_and(|length| length > limit) {
         return Err(BodyError::TooLarge);
     }
     let (mut body, mut bytes) = (pin!(body), BytesMut::new());

@@ -1,8 +1,8 @@
-//! The black-box suite on this server's binary.
+//! Runs the black-box suite against this server's binary.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
-/// The program that the suite starts.
+/// Path of the server binary that the suite starts.
 const BINARY: &str = env!("CARGO_BIN_EXE_server-warp");
 
 #[path = "../../conformance/binary/mod.rs"]

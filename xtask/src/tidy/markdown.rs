@@ -4,25 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns the lines outside fenced code blocks, numbered from 1.
 pub(super) fn text_lines(text: &str) -> Vec<(usize, &str)> {
-    let mut in_fence = false;
+    let mut fenced = false;
     (1..)
         .zip(text.lines())
         .filter(|(_, line)| {
             let is_fence = line.trim_start().starts_with("```");
-            in_fence ^= is_fence;
-            !is_fence && !in_fence
+            fenced ^= is_fence;
+            !is_fence && !fenced
         })
         .collect()
 }
 
 /// Returns the anchors of a document: the slugs of its headings, and the ids of HTML elements.
 pub(super) fn anchors(text: &str) -> BTreeSet<String> {
-    let (mut anchors, mut counts) = (BTreeSet::new(), BTreeMap::<String, usize>::new());
+    let (mut anchors, mut occurrences) = (BTreeSet::new(), BTreeMap::<String, usize>::new());
     for (_, line) in text_lines(text) {
         let level = line.len() - line.trim_start_matches('#').len();
         if let Some(heading) = line[level..].strip_prefix(' ').filter(|_| (1..=6).contains(&level)) {
             let slug = slug(heading.trim());
-            let count = counts.entry(slug.clone()).or_default();
+            let count = occurrences.entry(slug.clone()).or_default();
             anchors.insert(if *count == 0 { slug } else { format!("{slug}-{count}") });
             *count += 1;
         }

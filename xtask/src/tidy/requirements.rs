@@ -1,4 +1,4 @@
-//! The table of requirements in docs/SECURITY.md: it lists each requirement once, and every test that it names exists.
+//! The table of requirements in docs/security.md: it lists each requirement once, and every test that it names exists.
 //!
 //! A row is `| R1 | state | what holds | tests |`. In its last cell, a path in backticks selects a file, and each name in
 //! backticks after it is a test in that file.
@@ -6,7 +6,7 @@
 use super::{File, numbered};
 
 /// The document with the table.
-pub(super) const DOCUMENT: &str = "docs/SECURITY.md";
+pub(super) const DOCUMENT: &str = "docs/security.md";
 /// Number of the last requirement; the first is R1.
 const LAST: usize = 78;
 /// Allowed states of a requirement.
@@ -80,7 +80,7 @@ fn is_test(file: &File, name: &str) -> bool {
     let declares =
         |line: &&str| line.contains(&format!("fn {name}(")) || line.contains(&format!("fn {name}<"));
     let case_folders =
-        ["crates/reset-core/src/contract/", "crates/replicas/tests/", "crates/reset-diesel/src/tests/"];
+        ["crates/reset-testkit/src/contract/", "crates/replicas/tests/", "crates/reset-diesel/src/tests/"];
     let is_case = case_folders.iter().any(|folder| file.path.starts_with(folder));
     lines.iter().enumerate().filter(|(_, line)| declares(line)).any(|(index, _)| {
         let attributes = lines[..index].iter().rev().take_while(|line| line.starts_with("#["));
@@ -105,7 +105,8 @@ mod tests {
             text.push('\n');
         }
         let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
-        let case = file("crates/reset-core/src/contract/x.rs", "//! C.\npub async fn a_case(store: S) {}\n");
+        let case =
+            file("crates/reset-testkit/src/contract/x.rs", "//! C.\npub async fn a_case(store: S) {}\n");
         let lint = file("clippy.toml", "");
         let files = [file(DOCUMENT, &text), file("a/b.rs", TESTS), file("a/c.rs", TESTS), case, lint];
         let mut faults = Vec::new();
@@ -117,7 +118,7 @@ mod tests {
     fn valid_table_has_no_faults() {
         for row in [
             "| R7 | pass | It does. | `a/b.rs`: `it_holds`; `a/c.rs`: `it_waits` |",
-            "| R7 | pass | It does. | `crates/reset-core/src/contract/x.rs`: `a_case` |",
+            "| R7 | pass | It does. | `crates/reset-testkit/src/contract/x.rs`: `a_case` |",
             "| R7 | pass | A lint. | `clippy.toml` |",
             "| R7 | deviation | The contract's. | |",
             "| R7 | not applicable | There is none. | |",

@@ -1,4 +1,4 @@
-//! Sources of input: the environment, the clock, randomness and JSON each enter in one place.
+//! Sources of input: the environment, the clock and randomness each enter in one place.
 
 use super::{File, production};
 
@@ -15,5 +15,4 @@ pub(super) fn check(file: &File, faults: &mut Vec<String>) {
     faults.extend(only(concat!("std::", "env::"), "crates/reset-app/src/settings"));
     faults.extend(only(concat!("SystemTime", "::now"), "crates/reset-app/src/system.rs"));
     faults.extend(only(concat!("Sys", "Rng"), "crates/reset-app/src/system.rs"));
-    faults.extend(only(concat!("serde", "_json::"), "crates/reset-dialects/src"));
 }

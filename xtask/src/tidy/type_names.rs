@@ -7,7 +7,7 @@ use super::{File, production};
 /// Names that several types may share, each with its reason.
 const SHARED: [(&str, &str); 0] = [];
 
-/// Checks the plain `pub` types in `crates/*/src`, except those of tests.
+/// Checks the plain `pub` types in the `src` folder of each crate, except those of tests.
 pub(super) fn check(files: &[File], faults: &mut Vec<String>) {
     let mut places = BTreeMap::<&str, Vec<String>>::new();
     for file in files.iter().filter(|file| is_library(file)) {
@@ -29,9 +29,9 @@ pub(super) fn check(files: &[File], faults: &mut Vec<String>) {
 }
 
 fn is_library(file: &File) -> bool {
-    let in_src = file.path.strip_prefix("crates/").and_then(|path| path.split_once('/'));
+    let in_src = file.path.starts_with("crates/") && file.path.contains("/src/");
     let is_test = file.path.contains("/tests/") || file.path.ends_with("/tests.rs");
-    file.extension() == "rs" && !is_test && in_src.is_some_and(|(_, rest)| rest.starts_with("src/"))
+    file.extension() == "rs" && in_src && !is_test
 }
 
 /// Returns the name of the public type that a line declares.
@@ -54,7 +54,7 @@ mod tests {
         let files = [
             file("crates/a/src/lib.rs", text),
             file("crates/b/src/x.rs", "//! B.\n    pub type One = u8;\npub struct Two;\npub enum Four {}\n"),
-            file("crates/c/src/tests.rs", text),
+            file("crates/dialects/c/src/tests.rs", text),
             file("crates/c/tests/x.rs", text),
             file("xtask/src/x.rs", text),
         ];

@@ -1,4 +1,4 @@
-//! A text in the notations in which a log may hold it, all in lower case.
+//! The encodings in which a log may contain a text, all in lower case.
 
 use std::fmt::Write;
 
@@ -8,9 +8,9 @@ use base64::{
     engine::{GeneralPurpose, general_purpose::NO_PAD},
 };
 
-/// The notations of `text` with their names.
+/// Returns the encodings of `text` with their names.
 pub(super) fn all(text: &str) -> Vec<(&'static str, String)> {
-    let mut all = vec![("as it is", text.to_ascii_lowercase())];
+    let mut all = vec![("plain", text.to_ascii_lowercase())];
     let mut add = |name, written: String| {
         let written = written.to_ascii_lowercase();
         if all.iter().all(|(_, known)| *known != written) {
@@ -52,7 +52,8 @@ fn percent(text: &str, kept: &str, space: &str) -> String {
     })
 }
 
-/// What of a base64 text is the same whatever stands around `text`, with `before` bytes before it modulo three.
+/// Returns the part of a base64 text that depends only on `text`, if the number of bytes before it is `before` modulo
+/// three.
 fn within_base64(text: &str, alphabet: &Alphabet, before: usize) -> String {
     let padded = [&vec![0; before][..], text.as_bytes()].concat();
     let encoded = GeneralPurpose::new(alphabet, NO_PAD).encode(&padded);

@@ -1,48 +1,49 @@
-//! Answers, cut out of the bytes of a connection and made comparable.
+//! Parses the bytes of a connection into responses that can be compared.
 
 use std::fmt;
 
-/// Headers that belong to the moment.
+/// Headers that depend on the time and are not compared.
 const NOT_COMPARED: [&str; 1] = ["date"];
 
-/// Headers whose value is random: that they are there is compared. A page may quote the value, too.
+/// Headers with a random value. Only their presence is compared. The value is masked in the body, too, because a page
+/// may quote it.
 const MASKED: [&str; 1] = ["x-reset-reference"];
 
-/// One answer as it is compared. Order and case of header names, the phrase behind the status and interim
-/// answers (`100 Continue`, which a server may leave out) are not part of it.
+/// A response in the form that is compared. Order and case of header names, the reason phrase, and interim responses
+/// (`100 Continue`, which a server may omit) are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedAnswer {
     /// Status code.
     pub status: u16,
-    /// Names in lower case with their values, sorted.
+    /// Headers, with names in lower case, sorted.
     pub headers: Vec<(String, String)>,
-    /// Body, without its framing.
+    /// Body without chunk framing.
     pub body: Vec<u8>,
 }
 
-/// What was cut out.
+/// Complete responses, and the bytes after them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cut {
+pub(super) struct SplitResponses {
     pub(super) answers: Vec<ParsedAnswer>,
-    /// Bytes that are no whole answer.
+    /// Bytes that are not a complete response.
     pub(super) rest: Vec<u8>,
 }
 
-/// Cuts `bytes` into answers. No body of ours begins like an answer, so the answers to `HEAD`, which announce a
-/// body that does not follow, are told from the others without knowing the requests.
-pub(super) fn cut(bytes: &[u8]) -> Cut {
+/// Splits `bytes` into responses. Responses to `HEAD` announce a body that does not follow. They can be recognized
+/// without the requests, because no body of the service starts like a response.
+pub(super) fn split(bytes: &[u8]) -> SplitResponses {
     let (mut rest, mut answers) = (bytes, Vec::new());
     while !rest.is_empty() {
-        let Some((answer, after)) = one(rest) else { break };
+        let Some((answer, after)) = parse_response(rest) else { break };
         if answer.status >= 200 {
             answers.push(answer);
         }
         rest = after;
     }
-    Cut { answers, rest: rest.to_vec() }
+    SplitResponses { answers, rest: rest.to_vec() }
 }
 
-fn one(bytes: &[u8]) -> Option<(ParsedAnswer, &[u8])> {
+fn parse_response(bytes: &[u8]) -> Option<(ParsedAnswer, &[u8])> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let (head, after) = (String::from_utf8_lossy(&bytes[..end]), &bytes[end + 4..]);
     let mut lines = head.split("\r\n");
@@ -57,7 +58,7 @@ fn one(bytes: &[u8]) -> Option<(ParsedAnswer, &[u8])> {
     let (body, after) = if bodiless {
         (Vec::new(), after)
     } else if value("transfer-encoding").is_some() {
-        unchunked(after)?
+        decode_chunked(after)?
     } else {
         let length: usize = value("content-length")?.parse().ok()?;
         let (body, after) = after.split_at_checked(length)?;
@@ -77,7 +78,7 @@ fn one(bytes: &[u8]) -> Option<(ParsedAnswer, &[u8])> {
     Some((ParsedAnswer { status, headers, body }, after))
 }
 
-/// `body` with every `text` in it replaced.
+/// Replaces every `text` in `body` by `<random>`.
 fn masked(body: Vec<u8>, text: &str) -> Vec<u8> {
     match String::from_utf8(body) {
         Ok(body) if !text.is_empty() => body.replace(text, "<random>").into_bytes(),
@@ -86,7 +87,7 @@ fn masked(body: Vec<u8>, text: &str) -> Vec<u8> {
     }
 }
 
-fn unchunked(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+fn decode_chunked(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut body = Vec::new();
     loop {
         let end = bytes.windows(2).position(|window| window == b"\r\n")?;
@@ -116,11 +117,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_cut_by_length_by_chunks_and_without_the_body_of_a_head() {
+    fn responses_are_split_by_length_by_chunks_and_without_a_body_for_head() {
         let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\ndate: now\r\n\r\nok\
             HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nHTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n\
             3\r\nabc\r\n0\r\n\r\nHTTP/1.1 20";
-        let Cut { answers, rest } = cut(bytes);
+        let SplitResponses { answers, rest } = split(bytes);
         let seen: Vec<String> = answers.iter().map(ToString::to_string).collect();
         assert_eq!(
             seen,
@@ -134,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_masked_where_a_page_quotes_it_too() {
+    fn a_reference_is_masked_in_the_body_too() {
         let bytes = b"HTTP/1.1 200 OK\r\nx-reset-reference: AB12\r\ncontent-length: 11\r\n\r\nquote AB12.";
-        assert_eq!(cut(bytes).answers[0].body, b"quote <random>.");
+        assert_eq!(split(bytes).answers[0].body, b"quote <random>.");
     }
 }

@@ -1,4 +1,4 @@
-//! One probe on one connection: everything that a server says to it, and how the connection ends.
+//! Sends one probe over one connection and collects all responses and how the connection ends.
 
 use std::{
     fmt,
@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use super::answer::{ParsedAnswer, cut};
+use super::answer::{ParsedAnswer, split};
 use crate::{
     endpoint::{Endpoint, Socket},
     random::Probe,
 };
 
-/// Sent behind every probe. Its answer shows that the server is where it should be in the stream of bytes, and
-/// the end of the connection behind it spares waiting for silence.
+/// Request sent after every probe. Its response shows that the server still parses the byte stream in step, and its
+/// `connection: close` avoids waiting for the timeout.
 const SENTINEL: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: sentinel\r\nconnection: close\r\n\r\n";
 
 /// How a connection ended.
@@ -21,28 +21,28 @@ const SENTINEL: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: sentinel\r\nconnection:
 pub enum End {
     /// The server closed it.
     Closed,
-    /// The server waits for more.
+    /// The server sent nothing more within the timeout.
     Silent,
 }
 
-/// What one server said to one probe.
+/// The reaction of one server to one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeOutcome {
-    /// Its answers, the sentinel's among them.
+    /// Responses, including the one to the sentinel.
     pub answers: Vec<ParsedAnswer>,
-    /// Bytes behind them that are no whole answer.
+    /// Bytes after them that are not a complete response.
     pub rest: Vec<u8>,
     /// How the connection ended.
     pub end: End,
 }
 
-/// Sends `probe` to `place`; a server that says nothing for `patience` is silent.
+/// Sends `probe` to `endpoint`. A server that sends nothing for `timeout` counts as silent.
 ///
 /// # Errors
-/// When nobody listens.
-pub fn exchange(place: &Endpoint, probe: &Probe, patience: Duration) -> io::Result<ExchangeOutcome> {
-    let mut socket = Socket::connect(place)?;
-    socket.set_timeouts(patience)?;
+/// Fails if the connection cannot be established.
+pub fn exchange(endpoint: &Endpoint, probe: &Probe, timeout: Duration) -> io::Result<ExchangeOutcome> {
+    let mut socket = Socket::connect(endpoint)?;
+    socket.set_timeouts(timeout)?;
     let (mut seen, mut end) = (Vec::new(), None);
     for (number, part) in probe.parts.iter().enumerate() {
         let last = number + 1 == probe.parts.len();
@@ -50,7 +50,7 @@ pub fn exchange(place: &Endpoint, probe: &Probe, patience: Duration) -> io::Resu
         if last {
             bytes.extend_from_slice(SENTINEL);
         }
-        // A server may refuse and close while we still send: what it said counts.
+        // A server may reject the request and close the connection during the write. Its response still counts.
         let _ = socket.write_all(&bytes);
         let head = part.starts_with(b"HEAD ");
         let wanted = if last { usize::MAX } else { number + 1 };
@@ -59,11 +59,11 @@ pub fn exchange(place: &Endpoint, probe: &Probe, patience: Duration) -> io::Resu
             break;
         }
     }
-    let cut = cut(&seen);
-    Ok(ExchangeOutcome { answers: cut.answers, rest: cut.rest, end: end.unwrap_or(End::Silent) })
+    let split = split(&seen);
+    Ok(ExchangeOutcome { answers: split.answers, rest: split.rest, end: end.unwrap_or(End::Silent) })
 }
 
-/// Reads until there are `wanted` answers, or the connection ends one way or the other.
+/// Reads until there are `wanted` responses or the connection ends. Returns how it ended.
 fn read(socket: &mut Socket, seen: &mut Vec<u8>, wanted: usize, head: bool) -> Option<End> {
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -77,9 +77,12 @@ fn read(socket: &mut Socket, seen: &mut Vec<u8>, wanted: usize, head: bool) -> O
             Err(_) => return Some(End::Closed),
         }
         if wanted != usize::MAX {
-            let cut = cut(seen);
+            let split = split(seen);
             let whole = |answer: &ParsedAnswer| head || answer.status == 204 || !answer.body.is_empty();
-            if cut.rest.is_empty() && cut.answers.len() >= wanted && cut.answers.last().is_some_and(whole) {
+            if split.rest.is_empty()
+                && split.answers.len() >= wanted
+                && split.answers.last().is_some_and(whole)
+            {
                 return None;
             }
         }

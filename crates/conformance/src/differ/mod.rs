@@ -1,7 +1,7 @@
-//! The judge: sends one probe to every front-end and holds their answers against one another.
+//! Sends a probe to every server and compares their responses.
 //!
-//! `exchange` sends and reads, `answer` makes answers comparable, `shrink` makes a difference small, and `run`
-//! sends many probes at once. There is no list of differences that are let pass.
+//! `exchange` sends and reads, `answer` parses responses, `shrink` minimizes a probe that shows a difference, and `run`
+//! sends many probes concurrently. There is no list of accepted differences.
 
 mod answer;
 mod exchange;
@@ -17,91 +17,91 @@ pub use self::{
 };
 use crate::{endpoint::Endpoint, random::Probe};
 
-/// Silence of this length is an answer, when all are silent.
+/// Read timeout of the first comparison.
 const SHORT: Duration = Duration::from_millis(300);
-/// Silence of this length is an answer where others spoke.
+/// Read timeout when the servers differed, so that a slow server is not taken for a silent one.
 const LONG: Duration = Duration::from_secs(2);
-/// How often a difference must show itself. A machine at its limit makes some that are none.
+/// Number of repetitions that must confirm a difference. An overloaded machine causes false ones.
 const CONFIRMATIONS: usize = 2;
 
-/// A front-end to compare.
+/// A server to compare.
 #[derive(Clone, Debug)]
 pub struct Front {
-    /// Its name.
+    /// Name of the server.
     pub name: &'static str,
-    /// Where it listens.
+    /// Endpoint that the server listens on.
     pub place: Endpoint,
 }
 
-/// What came of one probe.
+/// Result of one probe.
 #[derive(Debug)]
 pub enum Verdict {
-    /// All said the same.
+    /// All servers responded alike.
     Same(ExchangeOutcome),
-    /// They differed once and then no more.
+    /// The servers differed at first, but not when repeated.
     Unsteady(String),
-    /// They differ: what each said.
+    /// The servers differ; one outcome per server.
     Different(Vec<ExchangeOutcome>),
 }
 
-/// Sends `probe` to each of `fronts` and compares what they say.
+/// Sends `probe` to each of `fronts` and compares the outcomes.
 ///
 /// # Errors
-/// When one of them does not listen.
+/// Fails if a server cannot be connected to.
 pub fn compare(fronts: &[Front], probe: &Probe) -> io::Result<Verdict> {
-    let mut outcomes = ask(fronts, probe, SHORT)?;
+    let mut outcomes = send_to_all(fronts, probe, SHORT)?;
     if let Some(same) = agreed(&outcomes) {
         return Ok(Verdict::Same(same));
     }
     let first = outcomes.clone();
     for _ in 0..CONFIRMATIONS {
-        outcomes = ask(fronts, probe, LONG)?;
+        outcomes = send_to_all(fronts, probe, LONG)?;
         if agreed(&outcomes).is_some() {
-            return Ok(Verdict::Unsteady(story(fronts, probe, &first)));
+            return Ok(Verdict::Unsteady(describe(fronts, probe, &first)));
         }
     }
     Ok(Verdict::Different(outcomes))
 }
 
-/// The smallest probe found that makes the same difference, and the story of it.
+/// Shrinks `probe` while it shows the same kind of difference, and describes the result.
 ///
 /// # Errors
-/// When a front-end does not listen.
+/// Fails if a server cannot be connected to.
 pub fn explain(fronts: &[Front], probe: &Probe, outcomes: &[ExchangeOutcome]) -> io::Result<String> {
-    let wanted = kind(outcomes);
+    let wanted = pattern(outcomes);
     let small = shrink::shrink(probe, |smaller| {
-        let outcomes = ask(fronts, smaller, SHORT)?;
-        Ok(kind(&outcomes) == wanted && agreed(&outcomes).is_none())
+        let outcomes = send_to_all(fronts, smaller, SHORT)?;
+        Ok(pattern(&outcomes) == wanted && agreed(&outcomes).is_none())
     })?;
-    Ok(story(fronts, &small, &ask(fronts, &small, LONG)?))
+    Ok(describe(fronts, &small, &send_to_all(fronts, &small, LONG)?))
 }
 
-fn ask(fronts: &[Front], probe: &Probe, patience: Duration) -> io::Result<Vec<ExchangeOutcome>> {
-    fronts.iter().map(|front| exchange(&front.place, probe, patience)).collect()
+fn send_to_all(fronts: &[Front], probe: &Probe, timeout: Duration) -> io::Result<Vec<ExchangeOutcome>> {
+    fronts.iter().map(|front| exchange(&front.place, probe, timeout)).collect()
 }
 
-/// What all of them said, and how the connection ended; nothing if they differ.
+/// Returns the common outcome, or `None` if the outcomes differ.
 fn agreed(outcomes: &[ExchangeOutcome]) -> Option<ExchangeOutcome> {
     let (first, others) = outcomes.split_first()?;
     others.iter().all(|other| other == first).then(|| first.clone())
 }
 
-/// What makes two differences the same one: statuses and ends.
+/// Statuses and end of the connection per server. Differences with equal patterns are of the same kind.
 type OutcomePattern = Vec<(Vec<u16>, End)>;
 
-fn kind(outcomes: &[ExchangeOutcome]) -> OutcomePattern {
+fn pattern(outcomes: &[ExchangeOutcome]) -> OutcomePattern {
     let statuses = |outcome: &ExchangeOutcome| outcome.answers.iter().map(|answer| answer.status).collect();
     outcomes.iter().map(|outcome| (statuses(outcome), outcome.end)).collect()
 }
 
-fn story(fronts: &[Front], probe: &Probe, outcomes: &[ExchangeOutcome]) -> String {
-    let mut story = String::new();
+fn describe(fronts: &[Front], probe: &Probe, outcomes: &[ExchangeOutcome]) -> String {
+    let mut text = String::new();
     for part in &probe.parts {
         let shown = &part[..part.len().min(2_000)];
-        let _ = writeln!(story, "  sent {} bytes: {}", part.len(), shown.escape_ascii());
+        let _ = writeln!(text, "  sent {} bytes: {}", part.len(), shown.escape_ascii());
     }
     for (front, outcome) in fronts.iter().zip(outcomes) {
-        let _ = writeln!(story, "  {}\n{outcome}", front.name);
+        let _ = writeln!(text, "  {}\n{outcome}", front.name);
     }
-    story
+    text
 }

@@ -1,4 +1,4 @@
-//! Many probes, from several threads at once, and what came of them.
+//! Sends many probes from several threads and collects the results.
 
 use std::{
     collections::BTreeMap,
@@ -11,44 +11,44 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ExchangeOutcome, Front, OutcomePattern, Verdict, compare, explain, kind};
+use super::{ExchangeOutcome, Front, OutcomePattern, Verdict, compare, explain, pattern};
 use crate::random::{Probe, Row, probe};
 
-/// Kinds of differences after which a run ends early.
+/// Number of kinds of differences after which a run ends early.
 const ENOUGH: usize = 12;
 
-/// What to send.
+/// Parameters of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// What the requests follow from.
+    /// Seed of the generated requests.
     pub seed: u64,
-    /// How many probes.
+    /// Number of probes.
     pub probes: usize,
-    /// How many connections to each front-end at once.
+    /// Number of concurrent connections to each server.
     pub threads: usize,
 }
 
-/// What came of it.
+/// Result of a run.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Probes that were sent to every front-end.
+    /// Number of probes sent to every server.
     pub probes: usize,
-    /// How often each status answered a whole request for each row, by the row's number.
+    /// Number of responses to undamaged requests, by index of the row and status.
     pub statuses: BTreeMap<(usize, u16), usize>,
-    /// Statuses from 500 up with their bodies, and the first probe that met each.
+    /// Statuses from 500 with their bodies, and the number of a probe that caused each.
     pub failures: BTreeMap<(u16, Vec<u8>), usize>,
-    /// Connections on which all were silent alike.
+    /// Number of probes that all servers left unanswered until the timeout.
     pub silent: usize,
-    /// Probes that differed once and then no more.
+    /// Descriptions of probes that differed at first, but not when repeated.
     pub unsteady: Vec<String>,
-    /// Probes that differ, one of each kind in full.
+    /// Descriptions of differences, one per kind.
     pub differences: Vec<String>,
-    /// How long it took.
+    /// Duration of the run.
     pub took: Duration,
 }
 
-/// The first difference of its kind.
-struct Found {
+/// The first difference of a kind, and how often the kind occurred.
+struct FirstDifference {
     number: usize,
     times: usize,
     probe: Probe,
@@ -59,25 +59,26 @@ impl Run {
     /// Sends the probes to each of `fronts`.
     ///
     /// # Errors
-    /// When a front-end does not listen.
+    /// Fails if a server cannot be connected to.
     pub fn against(&self, fronts: &[Front], rows: &[Row]) -> io::Result<Report> {
-        let (report, next, begun) =
+        let (report, next, started) =
             (Mutex::new((Report::default(), BTreeMap::new())), AtomicUsize::new(0), Instant::now());
         thread::scope(|scope| {
-            let workers: Vec<_> =
-                (0..self.threads).map(|_| scope.spawn(|| self.work(fronts, rows, &next, &report))).collect();
-            workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
+            let workers: Vec<_> = (0..self.threads)
+                .map(|_| scope.spawn(|| self.run_worker(fronts, rows, &next, &report)))
+                .collect();
+            workers.into_iter().try_for_each(|worker| worker.join().expect("the thread does not panic"))
         })?;
-        let (mut report, found) = report.into_inner().expect("no panic");
-        report.took = begun.elapsed();
+        let (mut report, found) = report.into_inner().expect("the lock is not poisoned");
+        report.took = started.elapsed();
         let explained = thread::scope(|scope| {
             let explainers: Vec<_> = found
                 .values()
-                .map(|Found { number, times, probe, outcomes }| {
+                .map(|FirstDifference { number, times, probe, outcomes }| {
                     scope.spawn(move || {
-                        let story = explain(fronts, probe, outcomes)?;
+                        let text = explain(fronts, probe, outcomes)?;
                         Ok::<_, io::Error>(format!(
-                            "{times} times, seed {} probe {number}\n{story}",
+                            "{times} times, seed {} probe {number}\n{text}",
                             self.seed
                         ))
                     })
@@ -85,19 +86,19 @@ impl Run {
                 .collect();
             explainers
                 .into_iter()
-                .map(|explainer| explainer.join().expect("no panic"))
+                .map(|explainer| explainer.join().expect("the thread does not panic"))
                 .collect::<io::Result<_>>()
         });
         report.differences = explained?;
         Ok(report)
     }
 
-    fn work(
+    fn run_worker(
         &self,
         fronts: &[Front],
         rows: &[Row],
         next: &AtomicUsize,
-        report: &Mutex<(Report, BTreeMap<OutcomePattern, Found>)>,
+        report: &Mutex<(Report, BTreeMap<OutcomePattern, FirstDifference>)>,
     ) -> io::Result<()> {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -106,10 +107,10 @@ impl Run {
             }
             let probe = probe(self.seed, number, rows);
             let verdict = compare(fronts, &probe)?;
-            let mut guard = report.lock().expect("no panic");
+            let mut guard = report.lock().expect("the lock is not poisoned");
             let (report, found) = &mut *guard;
             report.probes += 1;
-            let story = |story: String| format!("seed {} probe {number}\n{story}", self.seed);
+            let located = |text: String| format!("seed {} probe {number}\n{text}", self.seed);
             match verdict {
                 Verdict::Same(outcome) => {
                     report.silent += usize::from(outcome.end == super::End::Silent);
@@ -120,10 +121,11 @@ impl Run {
                         report.failures.entry((answer.status, answer.body.clone())).or_insert(number);
                     }
                 }
-                Verdict::Unsteady(text) => report.unsteady.push(story(text)),
+                Verdict::Unsteady(text) => report.unsteady.push(located(text)),
                 Verdict::Different(outcomes) => {
-                    let kind = kind(&outcomes);
-                    let first = found.entry(kind).or_insert(Found { number, times: 0, probe, outcomes });
+                    let pattern = pattern(&outcomes);
+                    let first =
+                        found.entry(pattern).or_insert(FirstDifference { number, times: 0, probe, outcomes });
                     first.times += 1;
                     if found.len() >= ENOUGH {
                         next.store(self.probes, Ordering::Relaxed);

@@ -1,23 +1,23 @@
-//! A difference made small: lines, then slices, then bytes are dropped for as long as it stays one.
+//! Minimizes a probe: drops parts, then slices, then bytes while the difference remains.
 
 use std::io;
 
 use crate::random::Probe;
 
-/// Most attempts for one probe.
+/// Maximum attempts per probe.
 const ATTEMPTS: usize = 40;
 
-/// The smallest probe found that `differs`.
+/// Returns the smallest probe found for which `differs` returns true.
 ///
 /// # Errors
-/// When `differs` fails.
+/// Fails if `differs` fails.
 pub(super) fn shrink(
     probe: &Probe,
     mut differs: impl FnMut(&Probe) -> io::Result<bool>,
 ) -> io::Result<Probe> {
     let mut small = probe.clone();
     let mut attempts = 0;
-    let mut try_it = |candidate: Probe, small: &mut Probe| {
+    let mut try_candidate = |candidate: Probe, small: &mut Probe| {
         attempts += 1;
         let better = attempts < ATTEMPTS && differs(&candidate)?;
         if better {
@@ -29,7 +29,7 @@ pub(super) fn shrink(
         if small.parts.len() > 1 {
             let mut candidate = small.clone();
             candidate.parts.remove(part);
-            try_it(candidate, &mut small)?;
+            try_candidate(candidate, &mut small)?;
         }
     }
     for part in 0..small.parts.len() {
@@ -40,7 +40,7 @@ pub(super) fn shrink(
                 let mut candidate = small.clone();
                 let end = (at + size).min(candidate.parts[part].len());
                 candidate.parts[part].drain(at..end);
-                if !try_it(candidate, &mut small)? {
+                if !try_candidate(candidate, &mut small)? {
                     at += size;
                 }
             }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_matter_is_dropped() {
+    fn irrelevant_bytes_are_dropped() {
         let parts = vec![b"GET / HTTP/1.1\r\nhost: test\r\nx: y\r\n\r\n".to_vec(), b"more".to_vec()];
         let probe = Probe { parts, row: 0, damaged: false };
         let holds =

@@ -1,4 +1,5 @@
-//! Bodies: the JSON of every dialect and the forms of the pages, right and wrong in each field, and what is neither.
+//! Request bodies: the JSON of every dialect and the forms of the hosted pages, with valid and invalid values, and
+//! bodies that are neither.
 
 use super::{Random, Row};
 
@@ -14,7 +15,7 @@ const FIELDS: [(&str, &[&str]); 8] = [
     ("reset-password", &["code", "password", "passwordConfirmation"]),
 ];
 
-/// What a field may hold, as JSON; `@` stands for a value of the field's own kind.
+/// Odd JSON values for a field.
 const VALUES: [&str; 20] = [
     "null",
     "true",
@@ -38,8 +39,8 @@ const VALUES: [&str; 20] = [
     "[[[[[[[[[[1]]]]]]]]]]",
 ];
 
-/// Bodies that are not an object, or not JSON.
-const STRANGE: [&[u8]; 20] = [
+/// Bodies that are not a JSON object or not JSON, and objects with odd contents.
+const ODD_BODIES: [&[u8]; 20] = [
     b"",
     b" ",
     b"null",
@@ -62,21 +63,21 @@ const STRANGE: [&[u8]; 20] = [
     b"\0\0\0\0",
 ];
 
-/// A body for `row`; `odd` is the share of each oddity in percent.
+/// Generates a body for `row`. `odd` is the probability of each oddity in percent.
 pub(super) fn body(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {
     if row.method != "POST" && !random.chance(odd * 2) {
         return Vec::new();
     }
     if random.chance(odd) {
-        return STRANGE[random.below(STRANGE.len())].to_vec();
+        return ODD_BODIES[random.below(ODD_BODIES.len())].to_vec();
     }
     if random.chance(odd / 2) {
         return large(random);
     }
-    if row.dialect == "pages" { fields_of_a_form(random, odd) } else { object(random, row, odd) }
+    if row.dialect == "pages" { form(random, odd) } else { object(random, row, odd) }
 }
 
-/// What a form may send.
+/// Bodies of forms.
 const FORMS: [&[u8]; 19] = [
     b"email=nobody%40example.com",
     b"email=+Nobody%40Example.Com+",
@@ -99,13 +100,13 @@ const FORMS: [&[u8]; 19] = [
     b"dialect=px0&email=nobody%40example.com&password=x",
 ];
 
-fn fields_of_a_form(random: &mut Random, odd: usize) -> Vec<u8> {
-    let mut form = FORMS[random.below(FORMS.len())].to_vec();
+fn form(random: &mut Random, odd: usize) -> Vec<u8> {
+    let mut body = FORMS[random.below(FORMS.len())].to_vec();
     if random.chance(odd) {
-        form.push(b'&');
-        form.extend_from_slice(FORMS[random.below(FORMS.len())]);
+        body.push(b'&');
+        body.extend_from_slice(FORMS[random.below(FORMS.len())]);
     }
-    form
+    body
 }
 
 fn object(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {
@@ -126,7 +127,7 @@ fn object(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {
     format!("{{{space}{}{space}}}", fields.join(&format!(",{space}"))).into_bytes()
 }
 
-/// A value as it should be, but nobody's.
+/// Generates a well-formed value that belongs to no account.
 fn value(random: &mut Random, name: &str) -> String {
     match name {
         "email" => format!("\"nobody{}@example.com\"", random.below(50)),
@@ -158,7 +159,7 @@ fn value(random: &mut Random, name: &str) -> String {
     }
 }
 
-/// Near the limit of a body, beyond it, or very deep.
+/// Generates a body near or over the size limit, a deeply nested one, or one with many fields.
 fn large(random: &mut Random) -> Vec<u8> {
     let limit = 64 * 1024;
     let filled = |length: usize| {
@@ -182,7 +183,7 @@ fn large(random: &mut Random) -> Vec<u8> {
     }
 }
 
-/// `body` in chunks; `odd` is the share of each oddity in percent.
+/// Encodes `body` in chunks. `odd` is the probability of each oddity in percent.
 pub(super) fn chunked(random: &mut Random, body: &[u8], odd: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let size = [1, 7, 64, 5_000, 100_000][random.below(5)].max(body.len() / 40).max(1);

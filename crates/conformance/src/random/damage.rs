@@ -1,9 +1,9 @@
-//! Damage: what a broken proxy, or somebody with a hex editor, makes of a request.
+//! Damages the bytes of a request, as a broken proxy would.
 
 use super::Random;
 
-/// Bytes that mean something to a parser.
-const TELLING: &[u8] = b"\r\n\0 \t:;,/%?#\"{}[]\\\x7f\x80\xff0a";
+/// Bytes that are significant to a parser.
+const SYNTAX_BYTES: &[u8] = b"\r\n\0 \t:;,/%?#\"{}[]\\\x7f\x80\xff0a";
 
 /// Damages `bytes` in one to three places.
 pub(super) fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
@@ -11,13 +11,13 @@ pub(super) fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
-        // The beginning is where a request is decided.
+        // Most of the parsing depends on the first bytes.
         let reach = if random.chance(60) { bytes.len().min(80) } else { bytes.len() };
         let at = random.below(reach);
         match random.below(6) {
             0 => bytes[at] ^= 1 << random.below(8),
-            1 => bytes[at] = TELLING[random.below(TELLING.len())],
-            2 => bytes.insert(at, TELLING[random.below(TELLING.len())]),
+            1 => bytes[at] = SYNTAX_BYTES[random.below(SYNTAX_BYTES.len())],
+            2 => bytes.insert(at, SYNTAX_BYTES[random.below(SYNTAX_BYTES.len())]),
             3 => {
                 bytes.remove(at);
             }

@@ -1,4 +1,4 @@
-//! Heads: methods, versions and headers around a target and a body.
+//! Request heads: methods, versions and headers for a target and a body.
 
 use super::{Random, Row, body};
 
@@ -144,7 +144,7 @@ const CODINGS: [&str; 10] = [
     "transfer-encoding: \"chunked\"\r\n",
 ];
 
-/// The whole request; `odd` is the share of each oddity in percent.
+/// Generates the complete request. `odd` is the probability of each oddity in percent.
 pub(super) fn request(random: &mut Random, row: &Row, target: &str, content: &[u8], odd: usize) -> Vec<u8> {
     let method = if random.chance(odd) { random.pick(&METHODS) } else { row.method.as_str() };
     let version = if random.chance(odd / 2) { random.pick(&VERSIONS) } else { " HTTP/1.1" };
@@ -160,7 +160,7 @@ pub(super) fn request(random: &mut Random, row: &Row, target: &str, content: &[u
         lines.push(random.pick(&OTHERS).to_owned());
     }
     if random.chance(odd / 3) {
-        lines.extend(crowd(random));
+        lines.extend(many_headers(random));
     }
     let content = framed(random, content, odd, &mut lines);
     if random.chance(odd) {
@@ -178,7 +178,7 @@ pub(super) fn request(random: &mut Random, row: &Row, target: &str, content: &[u
     bytes
 }
 
-/// The body with the headers that frame it, or that fail to.
+/// Adds headers that frame the body, correctly or not, and returns the encoded body.
 fn framed(random: &mut Random, content: &[u8], odd: usize, lines: &mut Vec<String>) -> Vec<u8> {
     let right = format!("content-length: {}\r\n", content.len());
     if !random.chance(odd * 2) {
@@ -212,8 +212,8 @@ fn framed(random: &mut Random, content: &[u8], odd: usize, lines: &mut Vec<Strin
     content.to_vec()
 }
 
-/// Headers near the limits of their size or number.
-fn crowd(random: &mut Random) -> Vec<String> {
+/// Generates headers near the limits of size or number.
+fn many_headers(random: &mut Random) -> Vec<String> {
     match random.below(3) {
         0 => {
             let length = [8_000, 15_000, 16_000, 16_200, 16_384, 17_000, 40_000][random.below(7)];
@@ -227,7 +227,7 @@ fn crowd(random: &mut Random) -> Vec<String> {
     }
 }
 
-/// Characters as the single bytes that they are in Latin-1: obs-text on the wire.
+/// Encodes the text in Latin-1, which is obs-text on the wire (RFC 9110, 5.5).
 fn latin(text: &str) -> Vec<u8> {
     text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap_or(b'?')).collect()
 }

@@ -1,27 +1,27 @@
-//! Requests that nobody would write: made up from a grammar of HTTP and of our rows, then damaged.
+//! Generates unusual requests from a grammar of HTTP and of the served routes, and damages some of them.
 //!
-//! Everything follows from a seed and a number, so that a difference can be sent again. No secret is ever a
-//! valid one and no address has an account, so that no request changes what another one is answered.
+//! A seed and a number determine each request, so that a difference can be reproduced. No secret is valid and no
+//! address has an account, so that no request influences the response to another.
 //!
-//! * `target`: paths and what surrounds them. `head`: methods, versions and headers. `body`: JSON and what is
-//!   none, whole or in chunks. `damage`: bytes flipped, lost, doubled.
+//! * `target`: paths and queries. `head`: methods, versions and headers. `body`: JSON, forms and other bytes, whole or
+//!   in chunks. `damage`: flipped, lost and duplicated bytes.
 
 mod body;
 mod damage;
 mod head;
 mod target;
 
-/// A small generator of numbers, splitmix64: enough for variety, and the same on every machine.
+/// A pseudorandom number generator (splitmix64), deterministic on every machine.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers that follow from `seed`.
+    /// Returns a generator that starts from `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -30,46 +30,46 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which must not be 0.
+    /// Returns a number below `end`, which must not be 0.
     pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).expect("a small number");
         usize::try_from(self.number() % end).expect("below a usize")
     }
 
-    /// True this many times of a hundred.
+    /// Returns true with a probability of `percent`.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// One of `choices`.
+    /// Returns one of `choices`.
     pub fn pick<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
         choices[self.below(choices.len())]
     }
 }
 
-/// A method of a path that is served: what the requests are made for.
+/// A served method and path that requests are generated for.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Name of the dialect.
     pub dialect: String,
-    /// Its method.
+    /// Method.
     pub method: String,
-    /// Its path.
+    /// Path.
     pub path: String,
 }
 
-/// What is sent on one connection.
+/// Bytes to send over one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Each part is sent when the one before is answered; a part may hold several requests, back to back.
+    /// Each part is sent after the response to the previous one. A part may hold pipelined requests.
     pub parts: Vec<Vec<u8>>,
-    /// The row that the first request was made for.
+    /// Index of the row that the first request was generated for.
     pub row: usize,
-    /// Whether bytes were damaged: then it need not be what the row was to be asked.
+    /// Whether bytes were damaged; then the first request may not match its row.
     pub damaged: bool,
 }
 
-/// The probe with this `number` in the run of `seed`.
+/// Generates the probe with this `number` in the run of `seed`.
 pub fn probe(seed: u64, number: usize, rows: &[Row]) -> Probe {
     let number = u64::try_from(number).expect("a small number");
     let mut random = Random::new(seed ^ Random::new(number).number());
@@ -92,9 +92,9 @@ pub fn probe(seed: u64, number: usize, rows: &[Row]) -> Probe {
     Probe { parts, row, damaged }
 }
 
-/// A request for `row`, more or less.
+/// Generates a request for `row`, possibly with oddities.
 fn request(random: &mut Random, row: &Row) -> Vec<u8> {
-    // Half of the requests have at most one oddity each, or nearly all would fail at the first of many.
+    // Half of the requests have few oddities. Otherwise nearly all would fail at the first of many.
     let odd = if random.chance(50) { 2 } else { 14 };
     let bytes = body::body(random, row, odd);
     let target = target::target(random, row, odd);

@@ -1,9 +1,9 @@
-//! Request targets: the path of a row, and everything that is nearly it.
+//! Request targets: the path of a row, and variants of it.
 
 use super::{Random, Row};
 
-/// Prefixes and paths around the rows.
-const STRAYS: [&str; 17] = [
+/// Paths near the served ones.
+const UNSERVED_PATHS: [&str; 17] = [
     "/",
     "/nothing",
     "/v1/auth",
@@ -23,7 +23,7 @@ const STRAYS: [&str; 17] = [
     "/api/auth/email/\"'<>|{}^`",
 ];
 
-/// Queries, most of them nobody's.
+/// Queries, most of which no route uses.
 const QUERIES: [&str; 21] = [
     "?",
     "?a=b",
@@ -48,11 +48,11 @@ const QUERIES: [&str; 21] = [
     "?reset_token=eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
 ];
 
-/// A target for `row`; `odd` is the share of each oddity in percent.
+/// Generates a target for `row`. `odd` is the probability of each oddity in percent.
 pub(super) fn target(random: &mut Random, row: &Row, odd: usize) -> String {
     let mut path = row.path.clone();
     if random.chance(odd) {
-        random.pick(&STRAYS).clone_into(&mut path);
+        random.pick(&UNSERVED_PATHS).clone_into(&mut path);
     }
     if random.chance(odd * 2) {
         path = variant(random, &path);
@@ -65,7 +65,7 @@ pub(super) fn target(random: &mut Random, row: &Row, odd: usize) -> String {
         path.push_str("?long=");
         path.push_str(&"q".repeat([100, 1_000, 9_000, 15_000][random.below(4)]));
     }
-    if random.chance(odd / 2) { form(random, &path) } else { path }
+    if random.chance(odd / 2) { other_form(random, &path) } else { path }
 }
 
 fn variant(random: &mut Random, path: &str) -> String {
@@ -97,15 +97,15 @@ fn swap_case(before: &str, after: &str) -> String {
     format!("{before}{letter}{}", letters.as_str())
 }
 
-/// The letter at the place, percent-encoded.
+/// Percent-encodes the first byte of `after`.
 fn escaped(before: &str, after: &str, upper: bool) -> String {
     let letter = after.bytes().next().unwrap_or(b'/');
     let code = if upper { format!("%{letter:02X}") } else { format!("%{letter:02x}") };
     format!("{before}{code}{}", after.get(1..).unwrap_or_default())
 }
 
-/// The other forms of a request target (RFC 9112, 3.2), and what is none.
-fn form(random: &mut Random, path: &str) -> String {
+/// Returns another form of request target (RFC 9112, 3.2), or an invalid target.
+fn other_form(random: &mut Random, path: &str) -> String {
     match random.below(14) {
         0 => format!("http://test{path}"),
         1 => format!("http://test:8080{path}"),

@@ -1,4 +1,4 @@
-//! A front-end on a free port, with everything behind it in memory, and the worker at work.
+//! A server on a free port with in-memory adapters and a running worker.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -12,20 +12,21 @@ use reset_core::{
     account::NewAccount,
     email::EmailAddress,
     keys::{Key, Keys},
-    memory::{Memory, SentMail},
     ports::{Accounts, Clock},
 };
-use reset_dialects::{Api, DialectSettings, dialects};
+use reset_dialects::{DialectSettings, dialects};
+use reset_http::Api;
+use reset_testkit::memory::{Memory, SentMail};
 use tokio::{runtime::Runtime, sync::oneshot};
 
-/// A front-end: its name, and how it serves.
+/// A server: its name and its `serve` function.
 pub(crate) type FrontEnd = (&'static str, fn(Listener, Api, Stop) -> ServeFuture);
 
-/// Every front-end there is.
+/// All three servers.
 pub(crate) const FRONT_ENDS: &[FrontEnd] =
     &[("axum", server_axum::serve), ("actix", server_actix::serve), ("warp", server_warp::serve)];
 
-/// A running front-end.
+/// A running server.
 pub(crate) struct RunningServer {
     pub(crate) address: SocketAddr,
     pub(crate) memory: Memory,
@@ -33,13 +34,13 @@ pub(crate) struct RunningServer {
     _runtime: Runtime,
 }
 
-/// The root key of every bench.
+/// Returns the root key of every server in these tests.
 pub(crate) fn root_key() -> Key {
     Key::root(&[5; 32]).unwrap()
 }
 
-/// The default settings.
-pub(crate) fn usual() -> DialectSettings {
+/// Returns the default settings.
+pub(crate) fn default_settings() -> DialectSettings {
     DialectSettings::defaults(&root_key(), "http://127.0.0.1:8080")
 }
 
@@ -51,7 +52,7 @@ impl RunningServer {
         let dialects = dialects(settings);
         let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
         let resets = Resets::new(memory.adapters(), Keys::new(&root_key()), policies, true);
-        let api = Api::new(resets.clone(), dialects, reset_dialects::ServeOptions::default());
+        let api = Api::new(resets.clone(), dialects, reset_http::ServeOptions::default());
         runtime.block_on(add(&memory, "user@example.com"));
         runtime.spawn(async move {
             loop {
@@ -75,11 +76,11 @@ impl RunningServer {
 
     /// Waits for the next mail and takes it.
     pub(crate) fn next_mail(&self) -> SentMail {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let mut mails = self.memory.mailer.take();
             match mails.len() {
-                0 => assert!(begun.elapsed() < Duration::from_secs(10), "no mail"),
+                0 => assert!(started.elapsed() < Duration::from_secs(10), "no mail"),
                 1 => return mails.remove(0),
                 more => panic!("{more} mails"),
             }

@@ -1,24 +1,23 @@
-//! A demo whose mailbox is the same whenever one looks.
+//! A demo whose mailbox always has the same content.
 
 use std::sync::Arc;
 
-use reset_dialects::{
-    DialectSettings,
-    demo::{self, Carries, Person, ShownMail, Stage},
-};
+use reset_dialects::DialectSettings;
+use reset_pages::demo::{self, Carries, Person, ShownMail, Stage};
 
-use crate::bench::usual;
+use crate::bench::default_settings;
 
-/// The default settings during a demo.
+/// Returns the default settings with a demo.
 pub(crate) fn staged() -> DialectSettings {
-    let demo = demo::DemoSettings { public_url: "http://127.0.0.1:8080".to_owned(), stage: Arc::new(Still) };
-    DialectSettings { demo: Some(demo), ..usual() }
+    let demo =
+        demo::DemoSettings { public_url: "http://127.0.0.1:8080".to_owned(), stage: Arc::new(FixedStage) };
+    DialectSettings { demo: Some(demo), ..default_settings() }
 }
 
-/// The account of every bench, and two mails that nobody sent.
-struct Still;
+/// A demo with the account of [`bench`](crate::bench) and two fixed mails.
+struct FixedStage;
 
-impl Stage for Still {
+impl Stage for FixedStage {
     fn people(&self) -> Vec<Person> {
         let (email, name) = ("user@example.com".to_owned(), "User".to_owned());
         vec![Person { email, name, password: "Demo-1".to_owned() }]

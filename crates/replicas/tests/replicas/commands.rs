@@ -78,7 +78,7 @@ fn any_replica_adds_verifies_and_blocks_accounts(server: databases::DatabaseServ
     assert!(!three.accepts("ann@example.com", "wrong horse").unwrap());
     let add = ["user", "add", "ann@EXAMPLE.com", "--password-stdin"];
     let (_, text) = result(&two.run(&add, "x").unwrap());
-    assert!(text.contains("exists already") && text.lines().count() == 1, "{text}");
+    assert!(text.contains("already exists") && text.lines().count() == 1, "{text}");
     assert_eq!(run(three, &["user", "verify", "ghost@example.com", "--password-stdin"], "x"), Some(2));
     assert_eq!(run(two, &["user", "block", "ann@example.com"], ""), Some(0));
     let blocked = format!("SELECT COUNT(*) FROM {} WHERE blocked", site.table("users"));

@@ -99,10 +99,8 @@ fn failover_with_synchronous_replication_loses_no_acknowledged_reset() {
 
     for (number, status) in reset.iter().enumerate() {
         if *status == 200 {
-            assert!(
-                deployment.accepts(&owner(number), "New Password 1!").unwrap(),
-                "an acknowledged reset was lost"
-            );
+            let is_stored = deployment.accepts(&owner(number), "New Password 1!").unwrap();
+            assert!(is_stored, "an acknowledged reset was lost");
         }
     }
     let resets = reset.iter().filter(|status| **status == 200).count();

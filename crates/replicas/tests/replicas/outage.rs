@@ -54,7 +54,9 @@ fn servers_fail_fast_while_postgres_is_down_and_recover_after_that() {
     }
     postgres.stop();
     thread::scope(|scope| {
-        servers.iter().for_each(|server| drop(scope.spawn(|| check_outage(server, &code))))
+        for server in &servers {
+            scope.spawn(|| check_outage(server, &code));
+        }
     });
     postgres.run();
 

@@ -1,4 +1,4 @@
-//! `adopt`: what adopting another system's users table would mean, before anything does.
+//! `adopt`: reports what using another system's users table means, before it is used.
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -12,20 +12,20 @@ use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct AdoptArgs {
-    /// Show the table as it is, the mapping, the SQL, the privileges and who could not reset; change nothing
+    /// Print the table, the column mapping, the SQL, the privileges and the rows that cannot reset; change nothing
     #[arg(long)]
     dry_run: bool,
-    /// The database role that will serve, for the GRANT statements (on MariaDB `user@host`)
+    /// Database role of the server, for the GRANT statements (on MySQL and MariaDB, `user@host`)
     #[arg(long, value_name = "ROLE", default_value = "polyreset")]
     role: String,
 }
 
 pub(super) async fn run(settings: Settings, arguments: AdoptArgs) -> Result<ExitCode> {
     if settings.users.is_none() {
-        bail!("users.preset is own: there is no other system's table to adopt");
+        bail!("users.preset is own: set it to the system whose table to adopt");
     }
     if !arguments.dry_run {
-        bail!("the settings adopt the table, not this command: `adopt --dry-run` shows what they mean");
+        bail!("the settings select the table, not this command: use `adopt --dry-run` to check them");
     }
     let survey = settings.database.address.survey(&arguments.role).await.context("database_url")?;
     let survey = survey.context("users.preset: the database has no other system's tables")?;
@@ -39,22 +39,22 @@ fn report(survey: &Survey, scheme: Scheme) -> String {
     for (role, column, kind) in columns {
         let _ = writeln!(text, "  {role:<20} {column} ({kind})");
     }
-    text.push_str("\nSQL that will run; $1, $2 and ? are bound values\n");
+    text.push_str("\nSQL statements; $1, $2 and ? are bound values\n");
     for statement in statements {
         let _ = writeln!(text, "  {statement};");
     }
-    text.push_str("\nprivileges that are enough for serve; migrate is the owner's\n");
+    text.push_str("\nminimum privileges for serve; run migrate as the owner\n");
     for grant in grants {
         let _ = writeln!(text, "  {grant};");
     }
-    text.push_str("\nforms of hashes\n");
+    text.push_str("\npassword hashes\n");
     for (form, number) in hashes {
         let _ = writeln!(text, "  {form:<40} {number}");
     }
-    let _ = writeln!(text, "  a new password becomes {}", written(scheme));
-    text.push_str("\nrows that cannot reset, with no difference to be seen from outside\n");
-    for (why, number) in refused {
-        let _ = writeln!(text, "  {why:<40} {number}");
+    let _ = writeln!(text, "  new passwords: {}", describe(scheme));
+    text.push_str("\nrows that cannot reset (clients see no difference)\n");
+    for (reason, number) in refused {
+        let _ = writeln!(text, "  {reason:<40} {number}");
     }
     for advice in advice.iter().chain(&mismatch(hashes, scheme)) {
         let _ = write!(text, "\nadvice: {advice}");
@@ -63,30 +63,33 @@ fn report(survey: &Survey, scheme: Scheme) -> String {
     text
 }
 
-/// The form of new hashes in words.
-fn written(scheme: Scheme) -> String {
+/// Describes the hashes of new passwords.
+fn describe(scheme: Scheme) -> String {
     match scheme {
         Scheme::Argon2id { .. } => "argon2id".to_owned(),
         Scheme::Bcrypt { version, cost } => format!(
-            "bcrypt, with its row's prefix and cost; ${}$ where that was something else, cost {cost} at least",
+            "bcrypt, with the prefix of the row's present hash (${}$ if that is not bcrypt) and cost {cost} or the \
+             row's higher one",
             version.name()
         ),
-        Scheme::Pbkdf2Sha256 { .. } => "pbkdf2-sha256, as Django writes it".to_owned(),
-        Scheme::Scrypt { .. } => "scrypt, as Django writes it".to_owned(),
+        Scheme::Pbkdf2Sha256 { .. } => "pbkdf2-sha256, in Django's format".to_owned(),
+        Scheme::Scrypt { .. } => "scrypt, in Django's format".to_owned(),
     }
 }
 
-/// A table whose rows are mostly of another form is read by something that may not read ours.
+/// Advises to check the login if most rows have another hash: it may not accept the new ones.
 fn mismatch(hashes: &[(String, i64)], scheme: Scheme) -> Option<String> {
-    let word = match scheme {
+    let name = match scheme {
         Scheme::Argon2id { .. } => "argon2id",
         Scheme::Bcrypt { .. } => "bcrypt",
         Scheme::Pbkdf2Sha256 { .. } => "pbkdf2-sha256",
         Scheme::Scrypt { .. } => "scrypt",
     };
     let (most, _) = hashes.iter().find(|(form, _)| form != "none")?;
-    let other = !most.starts_with(word);
-    other.then(|| format!("most hashes are {most}, and new ones would be {word}: does the login read both?"))
+    let other = !most.starts_with(name);
+    other.then(|| {
+        format!("most hashes are {most}, but new ones will be {name}: check that the login accepts both")
+    })
 }
 
 #[cfg(test)]
@@ -96,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_has_every_part_and_warns_of_another_algorithm() {
+    fn report_has_every_part_and_warns_about_another_algorithm() {
         let survey = Survey {
             table: "\"users\"".to_owned(),
             rows: 3,
@@ -114,7 +117,7 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(
-            text.contains("advice: most hashes are bcrypt $2a$10$, and new ones would be argon2id"),
+            text.contains("advice: most hashes are bcrypt $2a$10$, but new ones will be argon2id"),
             "{text}"
         );
         let bcrypt = Scheme::Bcrypt { version: BcryptVersion::A, cost: 10 };

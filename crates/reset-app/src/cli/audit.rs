@@ -1,7 +1,8 @@
-//! `audit`: what was written down, out of the database and checked.
+//! `audit`: exports the audit log and verifies its integrity.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
+use crate::audit;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use reset_core::{
@@ -9,24 +10,23 @@ use reset_core::{
     keys::Keys,
     ports::Store,
 };
-use reset_dialects::audit;
 
 use super::print;
 use crate::{deployment, settings::Settings};
 
 #[derive(Subcommand)]
 pub(super) enum AuditCommand {
-    /// Print every event as a line of JSON, in a chain of seals
+    /// Print every event as a line of JSON, each sealed to the one before it
     Export {
-        /// Begin behind this place
+        /// Start after this place in the log
         #[arg(long, value_name = "PLACE", default_value_t = 0)]
         after: i64,
     },
-    /// Check the chain of seals: exit 0 when it holds, 1 when not, 2 on any other error
+    /// Verify the chain of seals: exit 0 if it is intact, 1 if not, 2 on any error
     Verify {
-        /// An export; without it, the database
+        /// An exported file; defaults to the database
         file: Option<PathBuf>,
-        /// The mark that an earlier check printed: it must still be there
+        /// A mark that an earlier run printed; the log must still contain it
         #[arg(long, value_name = "PLACE:SEAL", value_parser = mark)]
         known: Option<Mark>,
     },
@@ -35,7 +35,7 @@ pub(super) enum AuditCommand {
 pub(super) async fn run(settings: Settings, command: AuditCommand) -> Result<ExitCode> {
     let roots = settings.database.secret.existing_roots()?;
     let sealer = Sealer::of(&Keys::rotated(&roots));
-    let checked = match command {
+    let verified = match command {
         AuditCommand::Export { after } => {
             let store = deployment::existing_store(&settings).await?;
             seal_all(&*store, &sealer).await?;
@@ -46,15 +46,15 @@ pub(super) async fn run(settings: Settings, command: AuditCommand) -> Result<Exi
             let text = fs::read_to_string(&file).with_context(|| format!("FILE {}", file.display()))?;
             audit::verify(text.lines(), sealer, known).map_err(|error| error.to_string())
         }
-        // Nothing is sealed here: a check changes nothing.
+        // Verification changes nothing, so it does not seal new events first.
         AuditCommand::Verify { file: None, known } => {
             let store = deployment::existing_store(&settings).await?;
             verify(&*store, &sealer, known).await?.map_err(|broken| broken.to_string())
         }
     };
-    match checked {
+    match verified {
         Ok(Verified { count, end }) => {
-            print(&format!("{count} events hold; the last mark is {end}\n"));
+            print(&format!("{count} events verified; the last mark is {end}\n"));
             Ok(ExitCode::SUCCESS)
         }
         Err(reason) => {
@@ -75,21 +75,21 @@ async fn export(store: &dyn Store, sealer: &Sealer, after: i64) -> Result<()> {
     }
     let mut from = base;
     if after > base.place {
-        let before = store.sealed(after - 1, 1).await?;
-        let before = before.first().filter(|sealed| sealed.mark.place == after);
-        from = before.with_context(|| format!("--after {after}: there is no such place"))?.mark;
+        let sealed = store.sealed(after - 1, 1).await?;
+        let sealed = sealed.first().filter(|sealed| sealed.mark.place == after);
+        from = sealed.with_context(|| format!("--after {after}: the log has no such place"))?.mark;
     }
     let mut place = from.place;
     loop {
-        let some = store.sealed(place, SEAL_STEP).await?;
-        if some.first().is_some_and(|first| first.mark.place != place + 1) {
-            bail!("events were forgotten while they were read: run it again");
+        let events = store.sealed(place, SEAL_STEP).await?;
+        if events.first().is_some_and(|first| first.mark.place != place + 1) {
+            bail!("expired events were deleted during the export: run it again");
         }
         if place == from.place {
             print(&audit::head(from));
         }
-        print(&some.iter().map(audit::event).collect::<String>());
-        match some.last() {
+        print(&events.iter().map(audit::event).collect::<String>());
+        match events.last() {
             Some(last) => place = last.mark.place,
             None => return Ok(()),
         }
@@ -97,5 +97,5 @@ async fn export(store: &dyn Store, sealer: &Sealer, after: i64) -> Result<()> {
 }
 
 fn mark(text: &str) -> Result<Mark, &'static str> {
-    Mark::parse(text).ok_or("write PLACE:SEAL as `audit verify` prints it")
+    Mark::parse(text).ok_or("expected PLACE:SEAL, as `audit verify` prints it")
 }

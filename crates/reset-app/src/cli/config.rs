@@ -1,25 +1,25 @@
-//! `config`: what is in force, and what may be set.
+//! `config`: the settings in force, and the schema of the settings file.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
 
-use super::{Global, print};
+use super::{GlobalArgs, print};
 use crate::settings::schema::SettingsSchema;
 
 #[derive(Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Print every setting with its source, secrets redacted, and every weakness that they leave open
+    /// Print every setting with its source, secrets redacted, then the takeover bounds and the open weaknesses
     Show,
     /// Print the JSON schema of the settings file
-    SettingsSchema,
+    Schema,
 }
 
-pub(super) fn run(global: &Global, command: &ConfigCommand) -> Result<ExitCode> {
+pub(super) fn run(global: &GlobalArgs, command: &ConfigCommand) -> Result<ExitCode> {
     match command {
         ConfigCommand::Show => print(&global.settings()?.show()?),
-        ConfigCommand::SettingsSchema => print(&reset_dialects::to_json_pretty(&SettingsSchema::new())),
+        ConfigCommand::Schema => print(&reset_http::to_json_pretty(&SettingsSchema::new())),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,22 +1,22 @@
-//! `doctor`: tries everything that a deployment needs, and says of each what it found or how to mend it.
+//! `doctor`: checks everything that a deployment needs, and prints one line per check, with a fix on failure.
 
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, Result};
 
-use super::{Global, print};
+use super::{GlobalArgs, print};
 use crate::{counters, deployment, settings::Settings};
 
-pub(super) async fn run(global: &Global) -> Result<ExitCode> {
+pub(super) async fn run(global: &GlobalArgs) -> Result<ExitCode> {
     let mut report = Report { healthy: true };
     match global.settings() {
         Ok(settings) => {
-            report.line("settings", Ok("understood".to_owned()));
+            report.line("settings", Ok("valid".to_owned()));
             report.line("secret", secret(&settings));
             report.line("database", database(&settings).await);
             if let Some(url) = &settings.limits.redis_url {
                 let checked = counters::check(url, &*deployment::clock()).await;
-                report.line("redis", checked.map(|()| "clients can be counted".to_owned()));
+                report.line("redis", checked.map(|()| "accepts the per-client counters".to_owned()));
             }
             let url = settings.likely_url();
             report.line("public_url", Ok(url.clone()));
@@ -40,54 +40,55 @@ struct Report {
 }
 
 impl Report {
-    fn line(&mut self, what: &str, found: Result<String>) {
-        match found {
-            Ok(found) => print(&format!("ok    {what}: {found}\n")),
+    fn line(&mut self, check: &str, result: Result<String>) {
+        match result {
+            Ok(state) => print(&format!("ok    {check}: {state}\n")),
             Err(error) => {
                 self.healthy = false;
-                print(&format!("FAIL  {what}: {error:#}\n"));
+                print(&format!("FAIL  {check}: {error:#}\n"));
             }
         }
     }
 }
 
-/// Reads the secret, and makes none.
+/// Reads the secret; never creates one.
 fn secret(settings: &Settings) -> Result<String> {
     let secret = &settings.database.secret;
-    if let Some(path) = secret.kept().filter(|path| !path.exists()) {
-        directory_of(path)?;
-        return Ok(format!("{} will be made at first start", path.display()));
+    if let Some(path) = secret.generated().filter(|path| !path.exists()) {
+        check_directory_of(path)?;
+        return Ok(format!("{} will be created at the first start", path.display()));
     }
     let roots = secret.roots(&*deployment::entropy())?;
     Ok(match roots.all().len() - 1 {
         0 => "at least 32 bytes".to_owned(),
-        previous => format!("at least 32 bytes, and {previous} previous still accepted"),
+        previous => format!("at least 32 bytes; previous secrets still accepted: {previous}"),
     })
 }
 
-/// Asks the database, and makes none.
+/// Checks the database; never creates one.
 async fn database(settings: &Settings) -> Result<String> {
     let database = &settings.database.address;
     if let Some(path) = database.file().filter(|path| !path.exists()) {
-        directory_of(path)?;
-        return Ok(format!("{} will be made at first start", path.display()));
+        check_directory_of(path)?;
+        return Ok(format!("{} will be created at the first start", path.display()));
     }
     let pending = database.pending().await.context("database_url")?;
     if pending.is_empty() {
         database.open().await?.ready().await?;
-        return Ok("answers, and its schema is up to date".to_owned());
+        return Ok("reachable, and its schema is up to date".to_owned());
     }
     let pending = pending.join(", ");
     match database.file() {
-        Some(_) => Ok(format!("migrations are pending and will be applied at start: {pending}")),
-        None => anyhow::bail!("migrations are pending: {pending}; run the command migrate"),
+        Some(_) => Ok(format!("migrations are pending and will be applied at the next start: {pending}")),
+        None => anyhow::bail!("migrations are pending: {pending}; run the command `migrate`"),
     }
 }
 
-fn directory_of(path: &Path) -> Result<()> {
+/// Fails if the directory of `path` does not exist.
+fn check_directory_of(path: &Path) -> Result<()> {
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() && !dir.is_dir() => {
-            anyhow::bail!("the directory {} does not exist: make it", dir.display())
+            anyhow::bail!("the directory {} does not exist: create it", dir.display())
         }
         _ => Ok(()),
     }

@@ -1,11 +1,11 @@
-//! `link EMAIL --dialect D`: a secret that an administrator hands over himself. Printed once, written down.
+//! `link EMAIL --dialect D`: issues a code or link that the administrator delivers. Printed once and audit-logged.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use reset_core::email::EmailAddress;
-use reset_dialects::iso;
+use reset_http::iso;
 
 use super::print;
 use crate::{service, settings::Settings};
@@ -14,10 +14,10 @@ use crate::{service, settings::Settings};
 pub(super) struct LinkArgs {
     /// Address of the account
     email: String,
-    /// Whose code or link: px0, worthai, strapi or insforge
+    /// Dialect of the code or link: px0, worthai, strapi or insforge
     #[arg(long, value_name = "D")]
     dialect: String,
-    /// Where an InsForge link is to lead; it has to be on the allow-list
+    /// Redirect URL of an InsForge link; must be on the allow-list
     #[arg(long, value_name = "URL")]
     redirect_to: Option<String>,
 }
@@ -27,18 +27,18 @@ pub(super) async fn run(settings: Settings, arguments: LinkArgs) -> Result<ExitC
         .map_err(|error| anyhow!("EMAIL {:?} is {error}", arguments.email))?;
     let redirect_to = target(&settings, &arguments)?;
     let resets = service::administration(&settings).await?;
-    let made = resets.link(&arguments.dialect, &email, redirect_to.as_deref()).await;
-    let made = made.context("--dialect and EMAIL")?;
-    print(&format!("{}\n", made.secret.as_str()));
-    // Beside the secret, not with it: whoever pipes it on wants nothing else.
+    let issued = resets.link(&arguments.dialect, &email, redirect_to.as_deref()).await;
+    let issued = issued.context("--dialect and EMAIL")?;
+    print(&format!("{}\n", issued.secret.as_str()));
+    // On stderr, so that stdout is the secret alone and can be piped.
     let _ = std::io::Write::write_fmt(
         &mut std::io::stderr(),
-        format_args!("good until {}, reference {}\n", iso(made.expires_at), made.reference.as_str()),
+        format_args!("valid until {}, reference {}\n", iso(issued.expires_at), issued.reference.as_str()),
     );
     Ok(ExitCode::SUCCESS)
 }
 
-/// The target of an InsForge link, judged as a client's is.
+/// Returns the redirect URL of an InsForge link, checked like a client's.
 fn target(settings: &Settings, arguments: &LinkArgs) -> Result<Option<String>> {
     let dialects = settings.stand_in()?;
     let links = (arguments.dialect == "insforge").then_some(dialects.insforge).flatten();
@@ -46,11 +46,11 @@ fn target(settings: &Settings, arguments: &LinkArgs) -> Result<Option<String>> {
     match (links, &arguments.redirect_to) {
         (Some(insforge), Some(url)) => {
             let allowed = insforge.target(url);
-            let refused = "--redirect-to is not on the allow-list (insforge.allowed_redirect_urls)";
-            allowed.context(refused).map(Some)
+            let error = "--redirect-to is not on the allow-list (insforge.allowed_redirect_urls)";
+            allowed.context(error).map(Some)
         }
-        (Some(_), None) => bail!("--redirect-to is required where InsForge mails links"),
-        (None, Some(_)) => bail!("--redirect-to is for InsForge links alone"),
+        (Some(_), None) => bail!("--redirect-to is required for an InsForge link (insforge.method is link)"),
+        (None, Some(_)) => bail!("--redirect-to applies only to InsForge links"),
         (None, None) => Ok(None),
     }
 }

@@ -1,4 +1,4 @@
-//! `migrate`: brings the database to the schema that this program was built for.
+//! `migrate`: applies the pending database migrations.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct MigrateArgs {
-    /// Change nothing; exit 1 when migrations are pending
+    /// Change nothing; exit 1 if migrations are pending
     #[arg(long)]
     check: bool,
 }
@@ -20,7 +20,7 @@ pub(super) async fn run(settings: Settings, arguments: MigrateArgs) -> Result<Ex
     if arguments.check {
         let pending = database.pending().await.context("database_url")?;
         if !pending.is_empty() {
-            bail!("the database schema is behind, {} pending: run the command migrate", pending.join(", "));
+            bail!("migrations are pending: {}; run the command `migrate`", pending.join(", "));
         }
         print("the database schema is up to date\n");
         return Ok(ExitCode::SUCCESS);

@@ -1,7 +1,7 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 //!
-//! A command fails with one sentence on stderr. Exit codes: 0 done, 1 not, 2 wrong usage; `user verify`, `audit verify`
-//! and `verify-enumeration` keep 1 for the answer no, and fail with 2.
+//! A command that fails prints one sentence to stderr. Exit codes: 0 success, 1 failure, 2 usage error. For
+//! `user verify`, `audit verify` and `verify-enumeration`, 1 means "no", and every failure is 2.
 
 mod adopt;
 mod audit;
@@ -17,7 +17,6 @@ mod serve;
 mod templates;
 mod trace;
 mod user;
-mod verify_enumeration;
 
 use std::{future::Future, io::Write, path::PathBuf, process::ExitCode};
 
@@ -25,106 +24,106 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    Serve,
+    Serve, deployment,
     settings::{Inputs, Settings, environment},
 };
 
 /// Password resets in four API dialects: px0, worthai, Strapi and InsForge.
 ///
-/// Without a command it serves. Settings come from flags, then the environment (RESET_…), then the file,
-/// then defaults; `config show` prints what is in force.
+/// Without a command, polyreset serves. Settings come from flags, the environment (POLYRESET_…), the settings file and
+/// defaults, in this order; `config show` prints the values in force.
 #[derive(Parser)]
 #[command(name = "polyreset", version)]
 struct Cli {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Args)]
-struct Global {
-    /// Settings file (TOML); `POLYRESET_CONFIG` names it as well
+struct GlobalArgs {
+    /// Settings file (TOML); also read from `POLYRESET_CONFIG`
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen: a TCP address with its port, or `unix:/path`
+    /// Address to listen on: a TCP address and port, or `unix:/path`
     #[arg(long, global = true, value_name = "ADDR")]
     listen: Option<String>,
-    /// Any setting, such as `px0.code_ttl=10m`; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = assignment)]
+    /// Any setting, such as `px0.code_ttl=10m`; can be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_key_value)]
     set: Vec<(String, String)>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT; what runs without a command
+    /// Serve until SIGTERM or SIGINT (the default command)
     Serve(serve::ServeArgs),
-    /// Apply the database migrations that this program brings
+    /// Apply the bundled database migrations
     Migrate(migrate::MigrateArgs),
-    /// Show what adopting another system's users table would mean
+    /// Report on another system's users table: mapping, SQL, privileges and accounts that cannot reset
     Adopt(adopt::AdoptArgs),
-    /// Check settings, secret, database, public URL and mail, a line each with its fix
+    /// Check settings, secret, database, public URL and mail; print one line per check, with a fix on failure
     Doctor,
-    /// Exit 0 when the server of these settings is ready, 1 when it is not
+    /// Exit 0 if the server configured by these settings is ready, 1 if not
     Healthcheck,
-    /// Put a new secret in the place of one of our own making
+    /// Rotate the generated secret
     #[command(subcommand)]
     Secret(secret::SecretCommand),
-    /// Create, check and block accounts of the users table
+    /// Create, verify and block accounts, and close disputes
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Make a code or link without mail, to hand over oneself; it is printed once and written down
+    /// Issue a code or link to deliver yourself instead of by mail; printed once and audit-logged
     Link(link::LinkArgs),
-    /// Show what happened to one reset
+    /// Show the events of one reset, or the recent resets of an address
     Trace(trace::TraceArgs),
-    /// List, retry and remove mails that are still to be sent
+    /// List, retry and remove the jobs of the outbox: mails, notices and webhooks
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
-    /// Export what was written down, and check that nobody changed it
+    /// Export the audit log, or verify its integrity
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Print the settings in force, or their JSON schema
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Check the templates of mails, or print a mail with made-up words
+    /// Check the mail templates, or preview a mail with sample data
     #[command(subcommand)]
     Templates(templates::TemplatesCommand),
-    /// Print the OpenAPI document of what is served
+    /// Print the OpenAPI document of the served endpoints
     Openapi(openapi::OpenApiArgs),
-    /// Find out whether a running server lets strangers tell known addresses from unknown ones
-    VerifyEnumeration(verify_enumeration::VerifyEnumerationArgs),
+    /// Measure whether a running server lets an attacker tell known addresses from unknown ones
+    VerifyEnumeration(reset_probe::VerifyEnumerationArgs),
 }
 
-/// Runs the command line to its end.
+/// Parses the arguments, runs the command and returns its exit code.
 pub(crate) fn run(serve: Serve) -> ExitCode {
     let Cli { global, command } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error)
             if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
         {
-            return misused(&error);
+            return usage_error(&error);
         }
         Err(error) => error.exit(),
     };
     let command = command.unwrap_or(Command::Serve(serve::ServeArgs::default()));
-    let failure = if command.is_a_question() { 2 } else { 1 };
+    let failure = if command.is_predicate() { 2 } else { 1 };
     command.run(&global, serve).unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "error: {error:#}");
         ExitCode::from(failure)
     })
 }
 
-/// Says what was wrong with the command line in one sentence, as with everything else that is wrong.
-fn misused(error: &clap::Error) -> ExitCode {
+/// Prints a usage error as one sentence, in the style of every other error.
+fn usage_error(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-    let _ = writeln!(std::io::stderr(), "{}; --help shows what there is", first.join(" "));
+    let _ = writeln!(std::io::stderr(), "{}; see --help", first.join(" "));
     ExitCode::from(2)
 }
 
 impl Command {
-    /// Whether exit code 1 is an answer.
-    fn is_a_question(&self) -> bool {
+    /// Whether exit code 1 means "no" rather than "failed".
+    fn is_predicate(&self) -> bool {
         matches!(
             self,
             Self::User(user::UserCommand::Verify { .. })
@@ -133,28 +132,32 @@ impl Command {
         )
     }
 
-    fn run(self, global: &Global, serve: Serve) -> Result<ExitCode> {
+    fn run(self, global: &GlobalArgs, serve: Serve) -> Result<ExitCode> {
         match self {
-            Self::Serve(arguments) => in_runtime(serve::run(global, arguments, serve)),
-            Self::Migrate(arguments) => in_runtime(migrate::run(global.settings()?, arguments)),
-            Self::Adopt(arguments) => in_runtime(adopt::run(global.settings()?, arguments)),
-            Self::Doctor => in_runtime(doctor::run(global)),
-            Self::Healthcheck => in_runtime(healthcheck::run(global.settings()?)),
+            Self::Serve(arguments) => block_on(serve::run(global, arguments, serve)),
+            Self::Migrate(arguments) => block_on(migrate::run(global.settings()?, arguments)),
+            Self::Adopt(arguments) => block_on(adopt::run(global.settings()?, arguments)),
+            Self::Doctor => block_on(doctor::run(global)),
+            Self::Healthcheck => block_on(healthcheck::run(global.settings()?)),
             Self::Secret(command) => secret::run(&global.settings()?, &command),
-            Self::User(command) => in_runtime(user::run(global.settings()?, command)),
-            Self::Link(arguments) => in_runtime(link::run(global.settings()?, arguments)),
-            Self::Trace(arguments) => in_runtime(trace::run(global.settings()?, arguments)),
-            Self::Outbox(command) => in_runtime(outbox::run(global.settings()?, command)),
-            Self::Audit(command) => in_runtime(audit::run(global.settings()?, command)),
+            Self::User(command) => block_on(user::run(global.settings()?, command)),
+            Self::Link(arguments) => block_on(link::run(global.settings()?, arguments)),
+            Self::Trace(arguments) => block_on(trace::run(global.settings()?, arguments)),
+            Self::Outbox(command) => block_on(outbox::run(global.settings()?, command)),
+            Self::Audit(command) => block_on(audit::run(global.settings()?, command)),
             Self::Config(command) => config::run(global, &command),
             Self::Templates(command) => templates::run(&global.settings()?, command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
-            Self::VerifyEnumeration(arguments) => verify_enumeration::run(&arguments),
+            Self::VerifyEnumeration(arguments) => {
+                let mut seed = [0; 4];
+                deployment::entropy().fill(&mut seed);
+                reset_probe::run(&arguments, deployment::clock().now(), u32::from_le_bytes(seed))
+            }
         }
     }
 }
 
-impl Global {
+impl GlobalArgs {
     fn settings(&self) -> Result<Settings> {
         Settings::read(self.inputs()?)
     }
@@ -167,21 +170,21 @@ impl Global {
     }
 }
 
-/// Runs a command on a runtime. What is still running when the command is done is not waited for.
-fn in_runtime(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+/// Runs a command on a new runtime. Background tasks that still run when the command returns are not awaited.
+fn block_on(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.context("the runtime cannot start")?;
-    let done = runtime.block_on(command);
+    let runtime = runtime.context("the async runtime cannot start")?;
+    let result = runtime.block_on(command);
     runtime.shutdown_background();
-    done
+    result
 }
 
-fn assignment(text: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+fn parse_key_value(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 
-/// Prints to stdout. Whoever closed the other end does not want to read it.
+/// Prints to stdout. Write errors, such as a closed pipe, are ignored.
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -194,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
@@ -214,10 +217,27 @@ mod tests {
     }
 
     #[test]
-    fn a_password_never_comes_from_the_command_line() {
+    fn password_is_never_a_command_line_argument() {
         assert!(Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org"]).is_err());
         assert!(
             Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org", "--password-stdin"]).is_ok()
         );
+    }
+    #[test]
+    fn close_dispute_has_the_alias_lift() {
+        for name in ["close-dispute", "lift"] {
+            let cli = Cli::try_parse_from(["polyreset", "user", name, "ann@example.org"]).unwrap();
+            let Some(Command::User(user::UserCommand::CloseDispute { email })) = cli.command else {
+                panic!("user {name} is another command");
+            };
+            assert_eq!(email, "ann@example.org");
+        }
+        let help = Cli::try_parse_from(["polyreset", "user", "--help"]).err().unwrap().to_string();
+        assert!(help.contains("close-dispute") && help.contains("[aliases: lift]"), "{help}");
+    }
+
+    #[test]
+    fn config_schema_is_a_command() {
+        assert!(Cli::try_parse_from(["polyreset", "config", "schema"]).is_ok());
     }
 }

@@ -1,20 +1,20 @@
-//! `openapi`: the document of what these settings serve.
+//! `openapi`: the OpenAPI document of the endpoints that these settings enable.
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use reset_dialects::{Dialect, openapi};
+use reset_http::{Dialect, openapi};
 
 use super::print;
 use crate::settings::Settings;
 
 #[derive(Args)]
 pub(super) struct OpenApiArgs {
-    /// How to write it
+    /// Format of the document
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
-    /// One dialect alone, as its publisher has it: px0, worthai, strapi or insforge
+    /// Only one dialect, as its publisher documents it: px0, worthai, strapi or insforge
     #[arg(long, value_name = "D")]
     dialect: Option<String>,
 }
@@ -26,12 +26,12 @@ enum Format {
 }
 
 pub(super) fn run(settings: &Settings, arguments: &OpenApiArgs) -> Result<ExitCode> {
-    let dialects = reset_dialects::dialects(settings.stand_in()?);
+    let dialects = settings.stand_in_dialects()?;
     let document = match &arguments.dialect {
         None => openapi::whole(&dialects),
         Some(name) => match dialects.iter().find(|dialect| dialect.name == name) {
             Some(dialect) => openapi::slice(dialect),
-            None => bail!("--dialect {name:?} is not served; there is {}", names(&dialects)),
+            None => bail!("--dialect {name:?} is not served; served dialects: {}", names(&dialects)),
         },
     };
     print(&match arguments.format {

@@ -1,4 +1,4 @@
-//! `outbox`: the queue behind the answers. Works beside running servers; shows no address.
+//! `outbox`: lists, retries and removes queued jobs. Safe to use while servers are running; prints no address.
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -11,28 +11,28 @@ use reset_core::{
     ports::{Queued, Store, random},
     time::Timestamp,
 };
-use reset_dialects::iso;
+use reset_http::iso;
 
 use super::print;
 use crate::{deployment, settings::Settings};
 
-/// Most lines of a list.
+/// Maximum number of jobs that `list` prints.
 const LINES: u32 = 1000;
-/// Jobs that are removed at a time.
+/// Jobs removed per transaction.
 const STEP: u32 = 500;
 
 #[derive(Subcommand)]
 pub(super) enum OutboxCommand {
-    /// List what waits, and what ended while a mail was still owed: refused, given up, set aside
+    /// List waiting jobs, and jobs that ended without delivery: refused, given up or quarantined
     List,
-    /// Have one tried again now; one that had ended starts anew, with a new secret
+    /// Retry a job now; a job that had ended starts over with a new secret
     Retry {
-        /// Its id, as `list` shows it
+        /// Id of the job, as printed by `list`
         id: String,
     },
-    /// Remove what has ended
+    /// Remove ended jobs
     Purge {
-        /// Remove what waits, too: mails, notices and webhooks that are never sent then
+        /// Also remove waiting jobs; their mails, notices and webhooks are never sent
         #[arg(long)]
         waiting: bool,
     },
@@ -45,21 +45,21 @@ pub(super) async fn run(settings: Settings, command: OutboxCommand) -> Result<Ex
             let now = deployment::clock().now();
             let queued = store.queued(LINES + 1).await?;
             let (shown, more) = queued.split_at(queued.len().min(LINES as usize));
-            print(&shown.iter().map(|one| line(one, now)).collect::<String>());
+            print(&shown.iter().map(|job| format_job(job, now)).collect::<String>());
             if !more.is_empty() {
-                print(&format!("and more: these are the first {LINES}\n"));
+                print(&format!("only the first {LINES} jobs are listed\n"));
             }
         }
         OutboxCommand::Retry { id } => {
-            let anew = JobId::new(hex(&random::<16>(&*deployment::entropy())));
+            let new_id = JobId::new(hex(&random::<16>(&*deployment::entropy())));
             let event = Event::new(EventKind::Retried, deployment::clock().now());
-            if !store.retry(&JobId::new(&id), &anew, &event).await? {
-                bail!("ID {id:?} is nothing that could be tried again: unknown, done, or under way just now");
+            if !store.retry(&JobId::new(&id), &new_id, &event).await? {
+                bail!("ID {id:?}: no such job to retry; it is unknown, done or in progress");
             }
         }
         OutboxCommand::Purge { waiting } => {
-            let ended = clear(&*store, false).await?;
-            let unsent = if waiting { clear(&*store, true).await? } else { 0 };
+            let ended = purge(&*store, false).await?;
+            let unsent = if waiting { purge(&*store, true).await? } else { 0 };
             let removed = format!("{ended} ended, {unsent} waiting");
             let event = Event::new(EventKind::Cleared, deployment::clock().now()).saying(&removed);
             store.record(&event).await?;
@@ -69,30 +69,32 @@ pub(super) async fn run(settings: Settings, command: OutboxCommand) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes step by step, so that nobody waits long.
-async fn clear(store: &dyn Store, waiting: bool) -> Result<u64> {
-    let mut all = 0;
+/// Removes jobs in steps of [`STEP`], so that no other transaction waits long. Returns how many were removed.
+async fn purge(store: &dyn Store, waiting: bool) -> Result<u64> {
+    let mut total = 0;
     loop {
-        let some = store.clear(waiting, STEP).await?;
-        all += some;
-        if some < u64::from(STEP) {
-            return Ok(all);
+        let removed = store.clear(waiting, STEP).await?;
+        total += removed;
+        if removed < u64::from(STEP) {
+            return Ok(total);
         }
     }
 }
 
-/// Id, reference, what it is, since when, how often it was tried, how it stands, and the last reply.
-fn line(one: &Queued, now: Timestamp) -> String {
-    let state = match &one.outcome {
+/// Formats a job: id, reference, dialect and task, time of creation, attempts, state, and the last reply.
+fn format_job(job: &Queued, now: Timestamp) -> String {
+    let state = match &job.outcome {
         Some(outcome) => outcome.clone(),
-        None if one.taken && one.due_at > now => "under way".to_owned(),
-        None if one.due_at > now => format!("due in {}s", one.due_at.since(now).as_secs().max(1)),
+        None if job.taken && job.due_at > now => "in progress".to_owned(),
+        None if job.due_at > now => format!("due in {}s", job.due_at.since(now).as_secs().max(1)),
         None => "due".to_owned(),
     };
-    let (id, reference, since) = (one.id.as_str(), one.reference.as_str(), iso(one.created_at));
-    let mut text =
-        format!("{id}  {reference}  {} {}  {since}  tried {}  {state}", one.dialect, one.task, one.attempts);
-    if let Some(reply) = one.reply.as_ref().filter(|reply| !reply.is_empty()) {
+    let (id, reference, since) = (job.id.as_str(), job.reference.as_str(), iso(job.created_at));
+    let mut text = format!(
+        "{id}  {reference}  {} {}  {since}  attempts {}  {state}",
+        job.dialect, job.kind, job.attempts
+    );
+    if let Some(reply) = job.reply.as_ref().filter(|reply| !reply.is_empty()) {
         let _ = write!(text, "  {reply}");
     }
     text.push('\n');
@@ -106,13 +108,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_how_a_job_stands() {
+    fn job_line_shows_its_state() {
         let at = Timestamp::from_millis(1_768_574_400_000);
         let waiting = Queued {
             id: JobId::new("e1"),
             reference: Reference::stored("0123456789"),
             dialect: "px0".to_owned(),
-            task: "reset",
+            kind: "reset",
             created_at: at,
             attempts: 2,
             due_at: at,
@@ -121,19 +123,19 @@ mod tests {
             reply: None,
         };
         let later = |seconds: u64| at.plus(std::time::Duration::from_secs(seconds));
-        for (one, end) in [
-            (waiting.clone(), "tried 2  due\n"),
+        for (job, end) in [
+            (waiting.clone(), "attempts 2  due\n"),
             (
                 Queued { due_at: later(90), reply: Some("451 4.7.1".to_owned()), ..waiting.clone() },
                 "due in 90s  451 4.7.1\n",
             ),
-            (Queued { due_at: later(90), taken: true, ..waiting.clone() }, "under way\n"),
+            (Queued { due_at: later(90), taken: true, ..waiting.clone() }, "in progress\n"),
             (
                 Queued { outcome: Some("refused".to_owned()), reply: Some(String::new()), ..waiting.clone() },
                 "refused\n",
             ),
         ] {
-            let line = line(&one, at);
+            let line = format_job(&job, at);
             assert!(line.starts_with("e1  0123456789  px0 reset  2026-01-16T14:40:00.000Z  "), "{line}");
             assert!(line.ends_with(end), "{line}");
         }

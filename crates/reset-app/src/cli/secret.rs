@@ -1,4 +1,4 @@
-//! `secret rotate`: a new secret in the place of the one that lies beside the SQLite file.
+//! `secret rotate`: replaces the generated secret next to the SQLite database.
 
 use std::process::ExitCode;
 
@@ -13,27 +13,27 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum SecretCommand {
-    /// Put a new secret in the place of `reset.secret`; the next start uses it and still accepts the old one
+    /// Replace `reset.secret` with a new secret; the next start uses it and still accepts the old one
     Rotate,
 }
 
 pub(super) fn run(settings: &Settings, command: &SecretCommand) -> Result<ExitCode> {
     let SecretCommand::Rotate = command;
-    let Some(path) = settings.database.secret.kept() else {
+    let Some(path) = settings.database.secret.generated() else {
         bail!(
-            "secret is set by you, so its place is yours: set the new one, and the old one as secret_previous \
-             (POLYRESET_SECRET_PREVIOUS)"
+            "secret is set in your settings, not generated: set secret to the new value and secret_previous \
+             (POLYRESET_SECRET_PREVIOUS) to the old one"
         )
     };
-    let done = rotate(path, &*deployment::entropy())?;
+    let rotated = rotate(path, &*deployment::entropy())?;
     print(&format!(
-        "{} is new from the next start on; {} holds the {} before it, which are still accepted\n",
+        "{} holds a new secret, used from the next start; previous secrets still accepted: {} ({})\n",
         path.display(),
-        done.previous.display(),
-        done.accepted
+        rotated.accepted,
+        rotated.previous.display()
     ));
-    if done.dropped > 0 {
-        print(&format!("the oldest {} of them not any more\n", done.dropped));
+    if rotated.dropped > 0 {
+        print(&format!("oldest secrets no longer accepted: {}\n", rotated.dropped));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,53 +1,54 @@
-//! `serve`: puts the parts together, runs them, and takes them apart in the right order.
+//! `serve`: builds the service, runs it, and shuts it down in the right order.
 
 use std::{future::pending, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use reset_dialects::Api;
+use reset_http::Api;
+use reset_listen::{Bound, ListenAddress, SocketFile, bind};
 use tokio::{task::JoinHandle, time::sleep};
 use tracing::{info, warn};
 
-use super::{Global, print};
+use super::{GlobalArgs, print};
 use crate::{
     Serve,
     demo::{self, Demo},
     deployment,
-    listener::{self, Bound, SocketFile},
     service::Service,
-    settings::{Listen, Settings},
+    settings::Settings,
     shutdown::{NOTICE, Shutdown, TIMEOUT},
     telemetry,
 };
 
 #[derive(Args, Default)]
 pub(super) struct ServeArgs {
-    /// Try it out: a throw-away database with two accounts, mails on the terminal and in ./mail
+    /// Try polyreset: a temporary database with two accounts, mails on the terminal and in ./mail
     #[arg(long)]
     demo: bool,
 }
 
-pub(super) async fn run(global: &Global, arguments: ServeArgs, serve: Serve) -> Result<ExitCode> {
+pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve) -> Result<ExitCode> {
     let mut inputs = global.inputs()?;
     let demo = if arguments.demo { Some(Demo::new(&mut inputs)?) } else { None };
     let settings = Settings::read(inputs)?;
     telemetry::log(&settings.log);
+    settings.unread.log();
     let shutdown = Shutdown::on_signals()?;
     if demo.is_some() {
         Demo::fits(&settings)?;
     }
     let server = BoundServer::new(&settings, demo.as_ref()).await?;
     for bound in settings.bounds()? {
-        info!("bound: {bound}");
+        info!("takeover bound: {bound}");
     }
     for weakness in settings.weaknesses()? {
-        warn!("open: {weakness}");
+        warn!("open weakness: {weakness}");
     }
     let mut invitation = None;
     if let Some(demo) = &demo {
         let at = &server.bound.at;
         let public_url = settings.http.public_url.of(at);
-        let served = settings.stand_in_at(&public_url)?;
+        let served = reset_dialects::dialects(settings.stand_in_at(&public_url)?);
         demo.introduce(&server.service.resets, at, &public_url, &served).await?;
         invitation = Some(demo::invitation(&public_url));
     }
@@ -58,27 +59,27 @@ pub(super) async fn run(global: &Global, arguments: ServeArgs, serve: Serve) -> 
     ended
 }
 
-/// Everything that is ready to run.
+/// A service with its bound listeners, ready to run.
 struct BoundServer {
     bound: Bound,
-    /// The second listener.
+    /// The second listener, for operators.
     admin: Option<Bound>,
     service: Service,
 }
 
 impl BoundServer {
     async fn new(settings: &Settings, demo: Option<&Demo>) -> Result<Self> {
-        // Before the database is touched: a second server on this port must not disturb the first.
-        let bound = listener::bind("listen", &settings.http.listen)?;
+        // Bind before opening the database: a second server on this port must not disturb the first.
+        let bound = bind("listen", &settings.http.listen)?;
         let admin = settings.http.admin_listen.as_ref();
-        let admin = admin.map(|admin| listener::bind("admin_listen", admin)).transpose()?;
+        let admin = admin.map(|admin| bind("admin_listen", admin)).transpose()?;
         let roots = settings.database.secret.roots(&*deployment::entropy())?;
         let public_url = settings.http.public_url.of(&bound.at);
         let service = Service::new(settings, &roots, &public_url, demo).await?;
         Ok(Self { bound, admin, service })
     }
 
-    /// Serves until a signal, then drains as [`Shutdown`] says.
+    /// Serves until a signal, then drains as described at [`Shutdown`].
     async fn run(self, serve: Serve, shutdown: Shutdown, invitation: Option<String>) -> Result<ExitCode> {
         let Self { bound: Bound { listener, at, file }, admin, service } = self;
         let admin = admin.zip(service.admin.clone()).map(|(bound, api)| Admin::start(serve, bound, api));
@@ -91,34 +92,34 @@ impl BoundServer {
         });
         let server = tokio::spawn(serve(listener, api, stop));
         print(&match &at {
-            Listen::Tcp(address) => format!("listening on http://{address}\n"),
-            Listen::Unix(_) => format!("listening on {at}\n"),
+            ListenAddress::Tcp(address) => format!("listening on http://{address}\n"),
+            ListenAddress::Unix(_) => format!("listening on {at}\n"),
         });
         if let Some(invitation) = invitation {
             print(&invitation);
         }
         let ending = shutdown.within(async {
             tokio::select! {
-                ended = server => ended.context("the server panicked")?.context("the server ended"),
-                // Accepting what nobody mails would be worse than ending.
+                ended = server => ended.context("the server panicked")?.context("the server failed"),
+                // Ending is better than accepting requests whose mail is never sent.
                 () = running.broken() => bail!("the worker panicked"),
             }
         });
         let ending = ending.await;
         drop(file);
         running.finish(&shutdown).await;
-        // Last, so that a drain can be watched.
+        // The metrics listener closes last, so that the drain can be observed.
         drop(admin);
         match ending {
-            None => warn!("requests were cut off: the drain took longer than {TIMEOUT:?}"),
+            None => warn!("drain timeout: requests in flight were aborted after {TIMEOUT:?}"),
             Some(ended) => ended?,
         }
-        info!("ended");
+        info!("shut down");
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The second listener at work. It ends when this is dropped: nobody waits for figures.
+/// The running second listener. It is aborted when this is dropped, because no scrape needs to be finished.
 struct Admin {
     server: JoinHandle<()>,
     _file: Option<SocketFile>,
@@ -128,13 +129,16 @@ impl Admin {
     fn start(serve: Serve, bound: Bound, api: Api) -> Self {
         let Bound { listener, at, file } = bound;
         print(&match &at {
-            Listen::Tcp(address) => format!("figures on http://{address}/metrics\n"),
-            Listen::Unix(_) => format!("figures on {at}\n"),
+            ListenAddress::Tcp(address) => format!("metrics on http://{address}/metrics\n"),
+            ListenAddress::Unix(_) => format!("metrics on {at}\n"),
         });
         let server = serve(listener, api, Box::pin(pending()));
         let server = tokio::spawn(async move {
             if let Err(error) = server.await {
-                warn!(error = &error as &dyn std::error::Error, "the second listener ended");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the metrics listener failed; /metrics is unavailable"
+                );
             }
         });
         Self { server, _file: file }

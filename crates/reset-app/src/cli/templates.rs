@@ -1,4 +1,4 @@
-//! `templates`: whether the texts of mails can be used, and what they look like.
+//! `templates`: validates the mail templates and previews mails.
 
 use std::{fmt::Write as _, io::Write as _, process::ExitCode};
 
@@ -11,20 +11,20 @@ use crate::{deployment, settings::Settings};
 
 #[derive(Subcommand)]
 pub(super) enum TemplatesCommand {
-    /// Try every template in every language that it is for, a line each
+    /// Validate every template in every language it applies to; print one line per file and language
     Check,
-    /// Print a mail with made-up words
+    /// Print a mail with sample data
     Preview {
-        /// What it is about: reset-code, reset-link or password-changed
+        /// Kind of mail: reset-code, reset-link or password-changed
         #[arg(long, value_name = "K", default_value = "reset-code", value_parser = kind)]
         kind: MailKind,
-        /// In which language, as a tag such as de or pt-BR; mail.locale without it
+        /// Language tag such as de or pt-BR; defaults to mail.locale
         #[arg(long, value_name = "L")]
         locale: Option<String>,
-        /// For which dialect: px0, worthai, strapi or insforge; for any without it
+        /// Dialect whose templates to use: px0, worthai, strapi or insforge; defaults to the common templates
         #[arg(long, value_name = "D")]
         dialect: Option<String>,
-        /// The subject and the text, the page, or the whole message
+        /// Part to print: subject and text, the HTML page, or the whole message
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
@@ -38,48 +38,50 @@ pub(super) enum Format {
 }
 
 fn kind(name: &str) -> Result<MailKind, String> {
-    MailKind::of(name).ok_or_else(|| format!("there are {}", MailKind::ALL.map(MailKind::name).join(", ")))
+    MailKind::of(name)
+        .ok_or_else(|| format!("expected one of {}", MailKind::ALL.map(MailKind::name).join(", ")))
 }
 
 pub(super) fn run(settings: &Settings, command: TemplatesCommand) -> Result<ExitCode> {
     match command {
         TemplatesCommand::Check => {
-            let (report, sound) = check(settings);
+            let (report, valid) = check(settings);
             print(&report);
-            Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         TemplatesCommand::Preview { kind, locale, dialect, format } => {
-            let shown = preview(settings, kind, locale.as_deref(), dialect.as_deref(), format)?;
+            let mail = preview(settings, kind, locale.as_deref(), dialect.as_deref(), format)?;
             let mut stdout = std::io::stdout().lock();
-            let _ = stdout.write_all(&shown).and_then(|()| stdout.flush());
+            let _ = stdout.write_all(&mail).and_then(|()| stdout.flush());
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// A line for each template in each language that it is for, and whether all can be used. All are tried, so that
-/// whoever writes templates need not start once for each fault.
+/// Returns one line per template and language, and whether all templates are valid. Checking continues after an error,
+/// so that one run reports every error.
 fn check(settings: &Settings) -> (String, bool) {
     let mail = &settings.mail;
     let (templates, trials) =
         Templates::tried(&mail.locale, mail.templates.as_deref(), &reset_dialects::NAMES);
-    let (mut report, mut sound) = (String::new(), true);
+    let (mut report, mut valid) = (String::new(), true);
     for trial in trials {
-        let file = trial.file.as_deref().unwrap_or("our own");
+        let file = trial.file.as_deref().unwrap_or("built-in");
         let locale = trial.locale.map(|locale| format!(" ({locale})")).unwrap_or_default();
         let _ = match trial.outcome {
             Ok(()) => writeln!(report, "ok    {file}{locale}"),
             Err(fault) => {
-                sound = false;
+                valid = false;
                 writeln!(report, "FAIL  {fault}{locale}")
             }
         };
     }
     if !templates.speaks(&mail.locale) {
-        sound = false;
-        let _ = writeln!(report, "FAIL  mail.locale: not every kind of mail is there in {:?}", mail.locale);
+        valid = false;
+        let _ =
+            writeln!(report, "FAIL  mail.locale: not every kind of mail has a template in {:?}", mail.locale);
     }
-    (report, sound)
+    (report, valid)
 }
 
 fn preview(
@@ -90,7 +92,7 @@ fn preview(
     format: Format,
 ) -> Result<Vec<u8>> {
     if let Some(dialect) = dialect.filter(|dialect| !reset_dialects::NAMES.contains(dialect)) {
-        bail!("--dialect {dialect:?} is none; there are {}", reset_dialects::NAMES.join(", "));
+        bail!("--dialect {dialect:?} is unknown; expected one of {}", reset_dialects::NAMES.join(", "));
     }
     let mail = deployment::mail(settings, vec![TransportConfig::Stdout], &settings.likely_url())?;
     let mail = mail.preview(kind, dialect.unwrap_or_default(), locale);
@@ -118,25 +120,25 @@ mod tests {
     }
 
     #[test]
-    fn a_check_has_a_line_for_each_file_and_language() {
-        let (report, sound) = check(&settings(&[]));
-        assert!(sound);
+    fn check_prints_one_line_per_file_and_language() {
+        let (report, valid) = check(&settings(&[]));
+        assert!(valid);
         insta::assert_snapshot!(report, @r"
-        ok    our own (en)
-        ok    our own (de)
-        ok    our own (es)
-        ok    our own (fr)
-        ok    our own (ja)
-        ok    our own (zh)
+        ok    built-in (en)
+        ok    built-in (de)
+        ok    built-in (es)
+        ok    built-in (fr)
+        ok    built-in (ja)
+        ok    built-in (zh)
         ");
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("px0")).unwrap();
         fs::write(dir.path().join("px0/reset-code.de-CH.txt.j2"), "Grüezi\n\n{{ code }}").unwrap();
         fs::write(dir.path().join("reset-code.fr.txt.j2"), "Code : {{ code }}").unwrap();
         fs::write(dir.path().join("notes.txt"), "").unwrap();
-        let (report, sound) = check(&with(dir.path()));
-        assert!(!sound);
-        let lines: Vec<&str> = report.lines().filter(|line| !line.contains("our own")).collect();
+        let (report, valid) = check(&with(dir.path()));
+        assert!(!valid);
+        let lines: Vec<&str> = report.lines().filter(|line| !line.contains("built-in")).collect();
         assert_eq!(lines.len(), 3, "{report}");
         assert!(lines[0].starts_with("FAIL  notes.txt: unexpected file name"), "{report}");
         assert_eq!(lines[1], "ok    px0/reset-code.de-CH.txt.j2 (de-CH)");
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preview_is_the_mail_as_it_would_leave() {
+    fn preview_prints_the_mail_as_it_would_be_sent() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("px0")).unwrap();
         fs::write(
@@ -156,35 +158,37 @@ mod tests {
         )
         .unwrap();
         let settings = with(dir.path());
-        let shown = |kind, locale, dialect, format| {
+        let preview_text = |kind, locale, dialect, format| {
             String::from_utf8(preview(&settings, kind, locale, dialect, format).unwrap()).unwrap()
         };
         assert_eq!(
-            shown(MailKind::ResetCode, Some("de-AT"), Some("px0"), Format::Text),
+            preview_text(MailKind::ResetCode, Some("de-AT"), Some("px0"), Format::Text),
             "Subject: Ihr Code für ein neues Passwort\n\nHallo Ada Lovelace\n\n482913\n"
         );
         assert!(
-            shown(MailKind::ResetCode, Some("de"), None, Format::Text).contains("Guten Tag Ada Lovelace,")
+            preview_text(MailKind::ResetCode, Some("de"), None, Format::Text)
+                .contains("Guten Tag Ada Lovelace,")
         );
-        assert!(shown(MailKind::PasswordChanged, None, None, Format::Html).starts_with("<!doctype html>"));
-        let message = shown(MailKind::ResetLink, Some("ja"), None, Format::Eml);
+        assert!(
+            preview_text(MailKind::PasswordChanged, None, None, Format::Html).starts_with("<!doctype html>")
+        );
+        let message = preview_text(MailKind::ResetLink, Some("ja"), None, Format::Eml);
         assert!(message.starts_with("From: Polyreset <no-reply@localhost>\r\n"), "{message}");
         assert!(preview(&settings, MailKind::ResetCode, None, Some("px1"), Format::Text).is_err());
     }
 
     #[test]
-    fn a_template_that_cannot_be_used_stops_the_start_with_its_name() {
+    fn invalid_template_stops_the_start_and_is_named() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("reset-link.html.j2"), "<p>\n{{ link }}</p>").unwrap();
-        let refused = deployment::mail(&with(dir.path()), vec![TransportConfig::Stdout], "http://localhost");
-        let said = format!("{:#}", refused.err().unwrap());
-        assert_eq!(said, "mail.templates: reset-link.html.j2 line 2: unknown variable link");
+        let result = deployment::mail(&with(dir.path()), vec![TransportConfig::Stdout], "http://localhost");
+        let error = format!("{:#}", result.err().unwrap());
+        assert_eq!(error, "mail.templates: reset-link.html.j2 line 2: unknown variable link");
         fs::remove_file(dir.path().join("reset-link.html.j2")).unwrap();
         let italian =
             [("POLYRESET_MAIL__TEMPLATES", dir.path().to_str().unwrap()), ("POLYRESET_MAIL__LOCALE", "it")];
-        let refused =
-            deployment::mail(&settings(&italian), vec![TransportConfig::Stdout], "http://localhost");
-        let said = format!("{:#}", refused.err().unwrap());
-        assert_eq!(said, "mail.locale is \"it\", and mail.templates does not have every kind of mail in it");
+        let result = deployment::mail(&settings(&italian), vec![TransportConfig::Stdout], "http://localhost");
+        let error = format!("{:#}", result.err().unwrap());
+        assert_eq!(error, "mail.locale is \"it\", and mail.templates does not have every kind of mail in it");
     }
 }

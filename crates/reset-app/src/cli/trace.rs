@@ -1,4 +1,4 @@
-//! `trace REF`: what happened to one reset, line by line.
+//! `trace`: the events of one reset, one per line, or the recent resets of an address.
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -10,17 +10,17 @@ use reset_core::{
     job::Reference,
     keys::Keys,
 };
-use reset_dialects::iso;
+use reset_http::iso;
 
 use super::print;
 use crate::{deployment, settings::Settings};
 
-/// Resets that an address is searched for.
-const ASKS: u32 = 20;
+/// Most recent resets listed for an address.
+const RECENT_RESETS: u32 = 20;
 
 #[derive(Args)]
 pub(super) struct TraceArgs {
-    /// What the answer's X-Reset-Reference said; or an address, to list what was asked with it lately
+    /// The X-Reset-Reference value of a response, or an email address whose recent resets to list
     #[arg(value_name = "REF")]
     reference: String,
 }
@@ -30,33 +30,36 @@ pub(super) async fn run(settings: Settings, arguments: TraceArgs) -> Result<Exit
     if arguments.reference.contains('@') {
         let email = EmailAddress::parse(&arguments.reference)?;
         let roots = settings.database.secret.existing_roots()?;
-        let mut asks = Vec::new();
+        let mut requests = Vec::new();
         for tag in Keys::rotated(&roots).address_tags(&email) {
-            asks.extend(store.asked_with(&tag, ASKS).await?);
+            requests.extend(store.asked_with(&tag, RECENT_RESETS).await?);
         }
-        if asks.is_empty() {
-            bail!("nothing was asked with this address, or it is forgotten already");
+        if requests.is_empty() {
+            bail!("no resets recorded for this address (they may have been purged after audit.retention)");
         }
-        print(&asks.iter().map(asked).collect::<String>());
+        print(&requests.iter().map(format_request).collect::<String>());
         return Ok(ExitCode::SUCCESS);
     }
-    // People read it aloud, and type it back.
+    // Users read a reference aloud or retype it.
     let reference = arguments.reference.trim().to_ascii_uppercase();
     let events = store.trace(&Reference::stored(&reference)).await?;
     if events.is_empty() {
-        bail!("there is no reset with the reference {reference}, or it is forgotten already");
+        bail!(
+            "no reset with the reference {reference} (its events may have been purged after audit.retention)"
+        );
     }
-    print(&events.iter().map(line).collect::<String>());
+    print(&events.iter().map(format_event).collect::<String>());
     Ok(ExitCode::SUCCESS)
 }
 
-fn asked(event: &Event) -> String {
+/// The time, the reference, the kind of the event and the dialect of one reset request.
+fn format_request(event: &Event) -> String {
     let reference = event.reference.as_ref().map_or("", |reference| reference.as_str());
     format!("{}  {reference}  {:<9}  {}\n", iso(event.at), event.kind.name(), event.dialect)
 }
 
-/// The time, what happened, and what is known of it.
-fn line(event: &Event) -> String {
+/// The time, the kind of the event, the dialect, and the details that were recorded.
+fn format_event(event: &Event) -> String {
     let mut text = format!("{}  {:<9}  {}", iso(event.at), event.kind.name(), event.dialect);
     if !event.detail.is_empty() {
         let _ = write!(text, "  {}", event.detail);
@@ -78,18 +81,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_when_what_and_what_is_known() {
+    fn event_line_shows_time_kind_and_details() {
         let at = Timestamp::from_millis(1_768_574_400_000);
         let mailed =
             Event { dialect: "px0".to_owned(), ..Event::new(EventKind::Mailed, at).saying("250 2.0.0") };
-        assert_eq!(line(&mailed), "2026-01-16T14:40:00.000Z  mailed     px0  250 2.0.0\n");
+        assert_eq!(format_event(&mailed), "2026-01-16T14:40:00.000Z  mailed     px0  250 2.0.0\n");
         let matched = Event {
             dialect: "px0".to_owned(),
             network: Some(Network::of([192, 0, 2, 7].into())),
             ..Event::new(EventKind::Matched, at).of(&AccountId::new("7")).saying("code")
         };
         assert_eq!(
-            line(&matched),
+            format_event(&matched),
             "2026-01-16T14:40:00.000Z  matched    px0  code  from 192.0.2.7  account 7\n"
         );
     }

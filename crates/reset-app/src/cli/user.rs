@@ -1,4 +1,4 @@
-//! `user`: accounts of polyreset's own users table. Works beside a running server.
+//! `user`: the accounts of polyreset's own users table. Safe to use while a server is running.
 
 use std::{
     io::{Read, stdin},
@@ -23,28 +23,29 @@ use crate::{deployment, settings::Settings};
 
 #[derive(Subcommand)]
 pub(super) enum UserCommand {
-    /// Create an account and print its id; the policy for new passwords is not applied
+    /// Create an account and print its id; the password policy is not enforced (intended for imports)
     Add(Add),
-    /// Exit 0 when the stored hash accepts the password, 1 when it does not, 2 on any other error
+    /// Exit 0 if the stored hash accepts the password, 1 if not, 2 on any error
     Verify {
         /// Address of the account
         email: String,
-        /// Read the password from stdin, less one newline at its end
+        /// Read the password from stdin; one trailing newline is stripped
         #[arg(long, required = true)]
         password_stdin: bool,
     },
-    /// Block an account: no mail, and its live codes and links are void
+    /// Block an account: it gets no reset mail, and its live codes and links are void
     Block {
         /// Address of the account
         email: String,
     },
-    /// Lift a block
+    /// Unblock an account
     Unblock {
         /// Address of the account
         email: String,
     },
-    /// End an owner's dispute to a reset ("this was not me"), so that the account's own address gets mail again
-    Lift {
+    /// Close an owner's dispute ("this wasn't me"), so that the account's own address gets reset mail again
+    #[command(visible_alias = "lift")]
+    CloseDispute {
         /// Address of the account, or of the mailbox that the dispute came from
         email: String,
     },
@@ -52,32 +53,34 @@ pub(super) enum UserCommand {
 
 #[derive(Args)]
 pub(super) struct Add {
-    /// Address as it will be stored and mailed to
+    /// Address, stored as written
     email: String,
-    /// Read the password from stdin, less one newline at its end
+    /// Read the password from stdin; one trailing newline is stripped
     #[arg(long, required = true)]
     password_stdin: bool,
     /// Login name
     #[arg(long, value_name = "U")]
     username: Option<String>,
-    /// Name for people to read
+    /// Display name
     #[arg(long, value_name = "N")]
     name: Option<String>,
-    /// Language of the mails, such as en or de-CH
+    /// Language of mails to the account, such as en or de-CH
     #[arg(long, value_name = "L")]
     locale: Option<String>,
 }
 
 pub(super) async fn run(settings: Settings, command: UserCommand) -> Result<ExitCode> {
-    if settings.users.is_some() && !matches!(command, UserCommand::Verify { .. } | UserCommand::Lift { .. }) {
-        bail!("users.preset: accounts of another system's table are made and blocked by that system");
+    if settings.users.is_some()
+        && !matches!(command, UserCommand::Verify { .. } | UserCommand::CloseDispute { .. })
+    {
+        bail!("users.preset names another system's table: create and block its accounts in that system");
     }
     match command {
         UserCommand::Add(account) => add(&settings, account).await,
         UserCommand::Verify { email, .. } => verify(&settings, &email).await,
         UserCommand::Block { email } => set_blocked(&settings, &email, true).await,
         UserCommand::Unblock { email } => set_blocked(&settings, &email, false).await,
-        UserCommand::Lift { email } => lift(&settings, &email).await,
+        UserCommand::CloseDispute { email } => close_dispute(&settings, &email).await,
     }
 }
 
@@ -88,7 +91,7 @@ async fn add(settings: &Settings, account: Add) -> Result<ExitCode> {
         [("--username", &account.username), ("--name", &account.name), ("--locale", &account.locale)]
     {
         if !plain(text) {
-            bail!("{argument} must not hold control characters");
+            bail!("{argument} must not contain control characters");
         }
     }
     let password = password(settings.passwords.import())?;
@@ -113,7 +116,7 @@ async fn verify(settings: &Settings, email: &str) -> Result<ExitCode> {
     let email = address(email)?;
     let password = password(settings.passwords.import())?;
     let store: Arc<dyn Store> = deployment::existing_store(settings).await?;
-    let unknown = || nobody(&email);
+    let unknown = || no_account(&email);
     let account = store.account_by_email(&email).await?.ok_or_else(unknown)?;
     let stored = store.password_hash(&account.id).await?.ok_or_else(unknown)?;
     let accepted = deployment::hasher(settings, 1)?.verify(password, &stored).await?;
@@ -125,37 +128,37 @@ async fn set_blocked(settings: &Settings, email: &str, blocked: bool) -> Result<
     let store = deployment::existing_store(settings).await?;
     let kind = if blocked { EventKind::Blocked } else { EventKind::Unblocked };
     if !store.set_blocked(&email, blocked, &Event::new(kind, deployment::clock().now())).await? {
-        return Err(nobody(&email));
+        return Err(no_account(&email));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn lift(settings: &Settings, email: &str) -> Result<ExitCode> {
+async fn close_dispute(settings: &Settings, email: &str) -> Result<ExitCode> {
     let email = address(email)?;
     let store = deployment::existing_store(settings).await?;
     let now = deployment::clock().now();
     let by_mailbox = store.account_of_dispute(email.key(), now.minus(DISPUTE_LIFE)).await?;
     let account = match by_mailbox {
         Some(account) => account,
-        None => store.account_by_email(&email).await?.ok_or_else(|| nobody(&email))?.id,
+        None => store.account_by_email(&email).await?.ok_or_else(|| no_account(&email))?.id,
     };
     let event = Event::new(EventKind::DisputeClosed, now).of(&account);
     if !store.close_disputes(&account, &event).await? {
-        bail!("EMAIL {}: no dispute stands", email.key());
+        bail!("EMAIL {}: no dispute is open", email.key());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The address that the operator typed; it may be said back.
+/// Parses EMAIL. The error repeats it: the operator typed it.
 fn address(text: &str) -> Result<EmailAddress> {
     EmailAddress::parse(text).map_err(|error| anyhow!("EMAIL {text:?} is {error}"))
 }
 
-fn nobody(email: &EmailAddress) -> Error {
+fn no_account(email: &EmailAddress) -> Error {
     anyhow!("no account has the address {}", email.key())
 }
 
-/// The password on stdin, less the line's end that `echo` and editors add.
+/// Reads the password from stdin, without the line end that `echo` and editors add.
 fn password(policy: Policy) -> Result<NewPassword> {
     let mut text = Zeroizing::new(String::new());
     stdin().lock().read_to_string(&mut text).context("--password-stdin")?;
@@ -172,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_newline_is_the_shells_and_everything_else_the_persons() {
+    fn one_trailing_newline_is_stripped_and_all_other_bytes_count() {
         let policy = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: 72 };
         let bytes = |text| accepted(policy, text).map(|password| password.as_bytes().to_vec());
         assert_eq!(bytes("a\n").unwrap(), b"a");

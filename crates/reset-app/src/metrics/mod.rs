@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use crate::admin::MetricsSource;
 use async_trait::async_trait;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -15,10 +16,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use reset_core::{Resets, error::StoreError};
-use reset_dialects::{
-    admin::MetricsSource,
-    observer::{Answered, Observer},
-};
+use reset_http::observer::{Answered, Observer};
 use tokio::time::timeout;
 use tracing::warn;
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use reset_core::{
     keys::{Key, Keys},
-    memory::{MailRefusal, Memory, Outage},
     password::Policy,
     ports::Adapters,
 };
+use reset_testkit::memory::{MailRefusal, Memory, Outage};
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What an attacker can reach against the limits in force: the bounds of security.md B1 to B4, from the running numbers.
+//! Upper bounds for the success of an attacker who guesses codes, computed from the limits in force (R45, R47).
 
 use anyhow::Result;
 use reset_core::budget::Window;
@@ -6,77 +6,82 @@ use reset_dialects::{insforge, px0};
 
 use super::Settings;
 
-/// Codes of six digits.
+/// Number of six-digit codes.
 const SIX_DIGITS: f64 = 1e6;
-/// Guesses a day of an attacker whom nothing but the line slows down: a thousand a second.
+/// Assumed guesses per day where no limit applies: 1000 per second.
 const UNLIMITED: f64 = 86.4e6;
-/// Secrets that are live at once, where nothing limits their number.
+/// Assumed number of live secrets where no limit applies.
 const MANY: f64 = 1e4;
 
-/// Most that `windows` let through in a day.
-fn a_day(windows: &[Window]) -> f64 {
+/// Returns the maximum number of guesses per day that `windows` allow.
+fn per_day(windows: &[Window]) -> f64 {
     const DAY: f64 = 86_400.0;
     let most = windows.iter().map(|window| {
-        // A window that slides lets `count` through at either end of a day that is no multiple of it.
+        // If the day is not a multiple of the sliding window, `count` can pass at either end of the day.
         f64::from(window.count) * (DAY / window.span.as_secs_f64()).max(1.0).ceil()
     });
     most.fold(f64::INFINITY, f64::min)
 }
 
-/// P(any takeover) <= G*N/S (B1), and never more than one.
+/// Formats P(any takeover) <= guesses × live / space, capped at one.
 fn bound(guesses: f64, live: f64, space: f64) -> String {
     format!("{:.1e}", (guesses * live / space).min(1.0))
 }
 
 impl Settings {
-    /// A line for each dialect that is served.
+    /// Returns one line for each served dialect.
+    ///
+    /// # Errors
+    /// Fails if the settings of a dialect are invalid.
     pub(crate) fn bounds(&self) -> Result<Vec<String>> {
         let dialects = self.stand_in()?;
         let budgeting = &self.limits.budgeting;
-        let machine = |name: &str, bits: i32, what: &str| {
+        let long = |name: &str, bits: i32, secrets: &str| {
             let most = bound(UNLIMITED, MANY, 2_f64.powi(bits));
             format!(
-                "{name}: {what}: P(any takeover) <= {most} per attacked day, at 1000 guesses a second and 10000 live"
+                "{name}: {secrets}: P(any takeover) <= {most} per day of attack, at 1000 guesses per second and 10000 live \
+                 secrets"
             )
         };
         let mut lines = Vec::new();
         if let Some(px0) = &dialects.px0 {
             lines.push(match px0.codes {
                 px0::Codes::SixDigits { max_live: Some(most) } if self.limits.enabled => {
-                    let guesses = a_day(&budgeting.open_guesses);
+                    let guesses = per_day(&budgeting.open_guesses);
                     #[expect(clippy::cast_precision_loss, reason = "a setting of at most a million")]
                     let most = most as f64;
                     format!(
-                        "px0: {guesses} wrong guesses a day at {most} live codes of 6 digits: P(any takeover) <= {} per attacked day",
+                        "px0: {guesses} wrong guesses per day at {most} live 6-digit codes: P(any takeover) <= {} per day of attack",
                         bound(guesses, most, SIX_DIGITS)
                     )
                 }
                 px0::Codes::SixDigits { .. } => {
-                    "px0: nothing limits guesses at codes of 6 digits: P(any takeover) is 1 within minutes".into()
+                    "px0: guesses at 6-digit codes are not limited: P(any takeover) is 1 within minutes".into()
                 }
-                px0::Codes::Long => machine("px0", 60, "codes of 60 bits"),
+                px0::Codes::Long => long("px0", 60, "60-bit codes"),
             });
         }
         if dialects.worthai.is_some() {
-            lines.push(machine("worthai", 256, "tokens with a signature of 256 bits"));
+            lines.push(long("worthai", 256, "tokens with a 256-bit signature"));
         }
         if dialects.strapi.is_some() {
-            lines.push(machine("strapi", 448, "codes of 448 bits"));
+            lines.push(long("strapi", 448, "448-bit codes"));
         }
         if let Some(insforge) = &dialects.insforge {
             lines.push(match insforge.method {
-                insforge::Method::Link => machine("insforge", 192, "tokens of 192 bits"),
+                insforge::Method::Link => long("insforge", 192, "192-bit tokens"),
                 insforge::Method::Code if self.limits.enabled => {
-                    let (own, all) = (a_day(&budgeting.guesses), a_day(&budgeting.all_guesses));
+                    let (own, all) = (per_day(&budgeting.guesses), per_day(&budgeting.all_guesses));
                     let own = own.min(all);
                     format!(
-                        "insforge: {own} wrong guesses a day at an account's codes of 6 digits, {all} at all: P(takeover) <= {} per account, P(any) <= {} per attacked day",
+                        "insforge: {own} wrong guesses per day at the 6-digit codes of one account, {all} at those of all: \
+                         P(takeover) <= {} per account, P(any takeover) <= {} per day of attack",
                         bound(own, 1.0, SIX_DIGITS),
                         bound(all, 1.0, SIX_DIGITS)
                     )
                 }
                 insforge::Method::Code => format!(
-                    "insforge: {} guesses at each code of 6 digits, and nothing limits the codes: P(takeover) is 1 in time",
+                    "insforge: {} attempts per 6-digit code, but the number of codes is not limited: P(takeover) approaches 1",
                     insforge.max_attempts
                 ),
             });
@@ -92,13 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bounds_are_those_of_the_security_requirements() {
+    fn bounds_match_the_security_requirements() {
         let day = Duration::from_secs(86_400);
         let windows = [Window::new(5, Duration::from_secs(600)), Window::new(20, day)];
-        assert_eq!(bound(a_day(&windows), 10.0, SIX_DIGITS), "2.0e-4");
+        assert_eq!(bound(per_day(&windows), 10.0, SIX_DIGITS), "2.0e-4");
         assert_eq!(bound(UNLIMITED, MANY, 2_f64.powi(60)), "7.5e-7");
         let windows = [Window::new(10, day), Window::new(25, 30 * day)];
-        assert_eq!(bound(a_day(&windows), 1.0, SIX_DIGITS), "1.0e-5");
+        assert_eq!(bound(per_day(&windows), 1.0, SIX_DIGITS), "1.0e-5");
         assert_eq!(bound(1e9, 10.0, SIX_DIGITS), "1.0e0");
     }
 }

@@ -1,4 +1,4 @@
-//! What is remembered, and where.
+//! Settings of the database, and the root secret that belongs to it.
 
 use std::{path::Path, time::Duration};
 
@@ -7,21 +7,21 @@ use reset_diesel::{Options, Pooler, foreign_users::Mapping};
 
 use super::{secret::Secret, value::Values};
 
-/// Name of the file for a secret of our own making.
+/// File name of the generated secret.
 const SECRET_FILE: &str = "reset.secret";
 
-/// Longest of the time limits. No client waits longer for an answer.
-const LONGEST: Duration = Duration::from_secs(60);
-/// Shortest of them: below it nothing would ever succeed.
-const SHORTEST: Duration = Duration::from_millis(100);
+/// Maximum of the timeouts. No client waits longer for a response.
+const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Minimum of the timeouts. Below it, no operation would succeed.
+const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
 /// The database and the secret that belongs to it.
 pub(crate) struct DatabaseSettings {
     /// The database.
     pub(crate) address: reset_diesel::Database,
-    /// Whether a server's schema is migrated at start. A file's always is.
+    /// Whether the schema of a database server is migrated at start. A SQLite file is always migrated.
     pub(crate) auto_migrate: bool,
-    /// The root of every key.
+    /// The root secret, from which every key is derived.
     pub(crate) secret: Secret,
 }
 
@@ -34,7 +34,7 @@ impl DatabaseSettings {
         if options.pooler == Pooler::Transaction && !address.may_be_pooled() {
             return Err(values.bad(
                 "database.pooler",
-                "`none`: only PostgreSQL is used behind a pooler in transaction mode",
+                "`none`: only PostgreSQL works behind a pooler in transaction mode",
             ));
         }
         let address = address.with(options).with_users(users);
@@ -44,20 +44,20 @@ impl DatabaseSettings {
     }
 }
 
-/// How a server is used.
+/// Reads the connection options of a database server.
 fn options(values: &Values) -> Result<Options> {
     let pooler = match values.choice("database.pooler")? {
         "transaction" => Pooler::Transaction,
         _ => Pooler::None,
     };
-    let span = |name: &str| {
-        let span = values.duration(name, LONGEST)?;
-        if span < SHORTEST { Err(values.bad(name, "at least 100ms")) } else { Ok(span) }
+    let timeout = |name: &str| {
+        let timeout = values.duration(name, TIMEOUT_MAX)?;
+        if timeout < TIMEOUT_MIN { Err(values.bad(name, "at least 100ms")) } else { Ok(timeout) }
     };
     Ok(Options {
         connections: values.integer("database.connections", 1..=1000)?,
-        connect_timeout: span("database.connect_timeout")?,
-        statement_timeout: span("database.statement_timeout")?,
+        connect_timeout: timeout("database.connect_timeout")?,
+        statement_timeout: timeout("database.statement_timeout")?,
         pooler,
     })
 }

@@ -1,4 +1,4 @@
-//! What the dialects are told: their section's keys, the profile, and the keys derived from the roots.
+//! Settings of the dialects: their sections, the profile, and the keys derived from the root secrets.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use reset_dialects::{
 };
 use zeroize::Zeroizing;
 
-use super::{Profile, http::page_url, pages, password::PasswordSettings, secret, value::Values};
+use super::{Profile, http::page_url, password::PasswordSettings, secret, value::Values};
 
-/// Fewest bytes of the key that signs worthai's tokens (RFC 7518, 3.2).
+/// Minimum length in bytes of the key that signs worthai's tokens (RFC 7518, 3.2).
 const WORTHAI_KEY_MIN: usize = 32;
-/// Fewest bytes of Strapi's key: Strapi generates 24 characters itself.
+/// Minimum length in bytes of Strapi's key. Strapi itself generates 24 characters.
 const STRAPI_KEY_MIN: usize = 16;
-/// Longest lifetime of a session token.
+/// Maximum lifetime of a session token.
 const SESSION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Everything the dialects need, once the public URL and the root keys are known.
+/// Reads the settings of all dialects, once the public URL and the root keys are known.
 pub(super) fn read(
     values: &Values,
     passwords: &PasswordSettings,
@@ -33,20 +33,17 @@ pub(super) fn read(
     for name in ["px0.wire", "strapi.wire", "insforge.wire"] {
         if values.choice(name)? != "published" {
             let source = values.value(name).source;
-            bail!("{name} ({source}) is one that this version does not offer yet: leave it at published");
+            bail!("{name} ({source}) is not available in this version: set it to published");
         }
     }
     let section = Section { values, passwords, public_url, roots };
-    // Sections of dialects that are not served are read as well: a mistake is told when it is made.
+    // Read sections of disabled dialects too, so that a mistake shows at once.
     let (px0, worthai, strapi) = (section.px0()?, section.worthai()?, section.strapi()?);
     Ok(reset_dialects::DialectSettings {
         px0: values.boolean("px0.enabled")?.then_some(px0),
         worthai: values.boolean("worthai.enabled")?.then_some(worthai),
         strapi: values.boolean("strapi.enabled")?.then_some(strapi),
         insforge: if values.boolean("insforge.enabled")? { Some(section.insforge()?) } else { None },
-        pages: pages::read(values, passwords, public_url, roots)?,
-        // Where there is one, it puts itself there.
-        demo: None,
     })
 }
 
@@ -136,7 +133,7 @@ impl Section<'_> {
         })
     }
 
-    /// The page of a mailed link.
+    /// Returns the page that a mailed link opens.
     fn page(&self, name: &str) -> Result<String> {
         let Some(text) = self.values.given_text(name)? else {
             return Ok(format!("{}/reset", self.public_url));
@@ -145,16 +142,16 @@ impl Section<'_> {
         page_url(&text).ok_or_else(|| self.values.bad(name, expected))
     }
 
-    /// A key that another system may know, or one of our own.
-    fn key(&self, name: &str, least: usize, label: &str) -> Result<Key> {
+    /// Returns the configured key, which another system can share, or else a derived one.
+    fn key(&self, name: &str, min: usize, label: &str) -> Result<Key> {
         match self.values.given_text(name)?.map(Zeroizing::new) {
-            Some(text) => self.given_key(name, &text, least),
+            Some(text) => self.given_key(name, &text, min),
             None => Ok(self.roots.current().derive(label)),
         }
     }
 
-    /// Those that worthai's tokens are signed with, and were before: where the key is derived, the previous roots gave
-    /// previous keys.
+    /// Returns the current and the previous keys of worthai's tokens. If the current key is derived, the previous root
+    /// secrets yield previous keys too.
     fn worthai_keys(&self) -> Result<Keyring> {
         const LABEL: &str = "worthai.jwt";
         let (name, before) = ("worthai.jwt_secret", "worthai.jwt_secret_previous");
@@ -168,10 +165,10 @@ impl Section<'_> {
         Ok(Keyring::new(current, previous))
     }
 
-    /// A key as somebody wrote it. No key serves for two things.
-    fn given_key(&self, name: &str, text: &Zeroizing<String>, least: usize) -> Result<Key> {
-        if text.len() < least {
-            return Err(self.values.bad(name, format!("at least {least} bytes; it has {}", text.len())));
+    /// Checks and returns a configured key. A key must not be used for two purposes.
+    fn given_key(&self, name: &str, text: &Zeroizing<String>, min: usize) -> Result<Key> {
+        if text.len() < min {
+            return Err(self.values.bad(name, format!("at least {min} bytes; it has {}", text.len())));
         }
         let bytes = secret::decoded(text);
         let is = |root: &Key| {
@@ -179,12 +176,15 @@ impl Section<'_> {
                 || bytes.as_ref().is_some_and(|bytes| bytes.as_slice() == root.as_bytes())
         };
         let same = |other: &str| {
-            anyhow!("{name} ({}) is the same as {other}: each needs its own", self.values.value(name).source)
+            anyhow!(
+                "{name} ({}) is the same as {other}: set a different value for each",
+                self.values.value(name).source
+            )
         };
         if self.roots.all().iter().any(is) {
             return Err(same("secret"));
         }
-        // Or a session token could be tried as a reset token (R68).
+        // With one key for both, a session token would be accepted as a reset token (R68).
         let others: &[&str] = match name {
             "strapi.jwt_secret" => &["worthai.jwt_secret", "worthai.jwt_secret_previous"],
             _ => &["strapi.jwt_secret"],

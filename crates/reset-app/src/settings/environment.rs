@@ -1,16 +1,24 @@
-//! The process's environment. Nothing else in the workspace reads it.
+//! The environment of the process. No other code in the workspace reads it.
 
 use anyhow::{Result, anyhow};
 
-/// Every variable that begins with `POLYRESET_`.
+/// Returns every variable that begins with `POLYRESET_`, and those that begin with `RESET_`, without their values:
+/// they are not read, but an operator who still sets one should know.
+///
+/// # Errors
+/// Fails if a value is not valid UTF-8.
 pub(crate) fn variables() -> Result<Vec<(String, String)>> {
-    let ours = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok().filter(|name| name.starts_with("POLYRESET_"))?;
-        Some((name, value))
-    });
-    ours.map(|(name, value)| match value.into_string() {
-        Ok(value) => Ok((name, value)),
-        Err(_) => Err(anyhow!("{name} is not valid UTF-8")),
-    })
-    .collect()
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        if name.starts_with("POLYRESET_") {
+            let value = value.into_string().map_err(|_| anyhow!("{name} is not valid UTF-8"))?;
+            variables.push((name, value));
+        } else if name.starts_with("RESET_") {
+            variables.push((name, String::new()));
+        }
+    }
+    // The process's own order changes from start to start, and that of log lines should not.
+    variables.sort();
+    Ok(variables)
 }

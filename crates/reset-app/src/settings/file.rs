@@ -1,4 +1,4 @@
-//! The settings file: TOML, read with the line of every key.
+//! The settings file: TOML, parsed with the line number of every key.
 
 use anyhow::{Result, bail};
 use toml::{
@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 
 use super::source::{Raw, Source};
 
-/// Every entry of the file as `section.key`, its value and its line.
+/// Returns every entry of the file as `section.key`, with its value and its line number.
 pub(super) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source)>> {
     let line = |offset: usize| text.get(..offset).unwrap_or(text).matches('\n').count() + 1;
     let root = match DeTable::parse(text) {
         Ok(root) => root,
         Err(error) => {
-            // The parser's own rendering quotes the line, and the line may hold a secret.
+            // Not `error.to_string()`: it quotes the line, which can contain a secret.
             let line = line(error.span().map_or(0, |span| span.start));
             bail!("{path} line {line} is not TOML: {}", error.message().replace('\n', ", "));
         }
@@ -32,7 +32,9 @@ pub(super) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source
                 }
                 _ => match raw(value) {
                     Some(raw) => entries.push((name, raw, source)),
-                    None => bail!("{name} ({source}) is not a text, whole number, boolean or list of texts"),
+                    None => bail!(
+                        "{name} ({source}) is not a string, a decimal integer, a boolean or a list of strings"
+                    ),
                 },
             }
         }

@@ -1,66 +1,56 @@
-//! Where we listen, where people reach us, and what a request may be.
-
-use std::{fmt, net::SocketAddr, path::PathBuf};
+//! Settings of the HTTP side: listeners, public URL and request limits.
 
 use anyhow::{Result, bail};
+use reset_listen::ListenAddress;
 use url::{Host, Url};
 
 use super::value::Values;
 
-/// The HTTP side.
+/// Settings of the HTTP side.
 pub(crate) struct HttpSettings {
-    /// Where to listen.
-    pub(crate) listen: Listen,
-    /// Where operators read figures, if anywhere.
-    pub(crate) admin_listen: Option<Listen>,
-    /// Where people reach us.
+    /// Address of the listener.
+    pub(crate) listen: ListenAddress,
+    /// Address of the metrics listener, if configured.
+    pub(crate) admin_listen: Option<ListenAddress>,
+    /// Public base URL of the service.
     pub(crate) public_url: PublicUrl,
-    /// Largest body in bytes.
+    /// Maximum request body in bytes.
     pub(crate) body_limit: usize,
-    /// Origins whose pages may call.
+    /// Origins that may call the API from a browser.
     pub(crate) cors_origins: Vec<String>,
 }
 
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Listen {
-    /// A TCP address.
-    Tcp(SocketAddr),
-    /// The path of a Unix socket.
-    Unix(PathBuf),
-}
-
-/// Where people reach us: the only source of links (R31).
+/// Public base URL: every link is built from it (R31).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PublicUrl {
-    /// As set, without a slash at its end.
+    /// As set, without a trailing slash.
     Set(String),
-    /// Wherever the loopback listener turns out to be bound.
+    /// The address that the loopback listener is bound to.
     Listener,
 }
 
 impl HttpSettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let expected = "an IP address with a port such as 127.0.0.1:8080, or unix:/path";
-        let listen = values.read("listen", expected, Listen::parse)?;
+        let listen = values.read("listen", expected, ListenAddress::parse)?;
         let admin_listen = values.given_text("admin_listen")?;
         let admin_listen = admin_listen
-            .map(|text| Listen::parse(&text).ok_or_else(|| values.bad("admin_listen", expected)))
+            .map(|text| ListenAddress::parse(&text).ok_or_else(|| values.bad("admin_listen", expected)))
             .transpose()?;
-        // On a port of the system's choice there are two.
-        let chosen = |at: &Listen| !matches!(at, Listen::Tcp(address) if address.port() == 0);
-        if admin_listen.as_ref().is_some_and(|admin| *admin == listen && chosen(admin)) {
-            bail!("admin_listen is the same as listen ({listen}): figures need a listener of their own");
+        // With port 0, the system chooses a different port for each listener.
+        let fixed = |at: &ListenAddress| !matches!(at, ListenAddress::Tcp(address) if address.port() == 0);
+        if admin_listen.as_ref().is_some_and(|admin| *admin == listen && fixed(admin)) {
+            bail!("admin_listen is the same as listen ({listen}): metrics need a separate listener");
         }
         let public_url = match (values.given_text("public_url")?, &listen) {
             (Some(text), _) => {
                 let expected = "an https URL without user, query or fragment (http only on loopback)";
                 PublicUrl::Set(safe_url(&text).ok_or_else(|| values.bad("public_url", expected))?)
             }
-            (None, Listen::Tcp(address)) if address.ip().is_loopback() => PublicUrl::Listener,
+            (None, ListenAddress::Tcp(address)) if address.ip().is_loopback() => PublicUrl::Listener,
             (None, _) => bail!(
                 "public_url is required, because listen ({listen}) is not a loopback address: \
-                 set POLYRESET_PUBLIC_URL to the https URL that people use"
+                 set POLYRESET_PUBLIC_URL to the https URL of the service"
             ),
         };
         let cors_origins = values.list("cors_origins");
@@ -72,28 +62,9 @@ impl HttpSettings {
     }
 }
 
-impl Listen {
-    fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix("unix:") {
-            Some("") => None,
-            Some(path) => Some(Self::Unix(path.into())),
-            None => text.parse().ok().map(Self::Tcp),
-        }
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 impl PublicUrl {
-    /// The URL, once the listener is bound at `bound`.
-    pub(crate) fn of(&self, bound: &Listen) -> String {
+    /// Returns the URL of a service whose listener is bound to `bound`.
+    pub(crate) fn of(&self, bound: &ListenAddress) -> String {
         match self {
             Self::Set(url) => url.clone(),
             Self::Listener => format!("http://{bound}"),
@@ -101,14 +72,14 @@ impl PublicUrl {
     }
 }
 
-/// A URL of a page or a server that a link may lead to, without a slash at its end; nothing when it is not
-/// safe to mail: no https beyond loopback, a user, a fragment, a query.
+/// Normalizes a base URL for links and removes its trailing slash. Returns `None` if the URL is not safe to mail: http
+/// without loopback, a user, a fragment or a query.
 pub(super) fn safe_url(text: &str) -> Option<String> {
     let url = page_url(text)?;
     (Url::parse(&url).ok()?.query().is_none()).then(|| url.trim_end_matches('/').to_owned())
 }
 
-/// As [`safe_url`], for a page: a query is allowed, and a slash at its end stays.
+/// Like [`safe_url`], but for a page: a query is allowed, and a trailing slash is kept.
 pub(super) fn page_url(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let loopback = match url.host()? {
@@ -118,13 +89,13 @@ pub(super) fn page_url(text: &str) -> Option<String> {
     };
     let encrypted = url.scheme() == "https" || (url.scheme() == "http" && loopback);
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    // What the parser mends silently (backslashes, tabs, missing slashes) is not what was meant.
+    // The parser silently repairs backslashes, tabs and missing slashes: such a URL is rejected instead.
     let as_written = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && (text.starts_with("https://") || text.starts_with("http://"));
     (encrypted && plain && as_written).then(|| url.to_string())
 }
 
-/// Whether the text is an origin exactly as a browser sends it.
+/// Whether the text is an origin, exactly as a browser sends it.
 fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
@@ -136,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn public_urls_are_https_unless_loopback_and_lose_their_last_slash() {
+    fn public_url_is_https_unless_loopback_and_loses_its_trailing_slash() {
         for (text, url) in [
             ("https://id.example.org", "https://id.example.org"),
             ("https://id.example.org/", "https://id.example.org"),
@@ -165,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn a_page_may_have_a_query_and_keeps_its_slash() {
+    fn page_url_may_have_a_query_and_keeps_its_trailing_slash() {
         assert_eq!(page_url("https://a.org/reset/?lang=de").as_deref(), Some("https://a.org/reset/?lang=de"));
         assert_eq!(page_url("https://a.org/reset/").as_deref(), Some("https://a.org/reset/"));
         assert_eq!(page_url("http://a.org/reset"), None);
     }
 
     #[test]
-    fn an_origin_is_written_as_browsers_send_it() {
+    fn origin_is_accepted_only_as_browsers_send_it() {
         assert!(is_origin("https://app.example.com") && is_origin("http://localhost:3001"));
         for text in
             ["*", "null", "https://app.example.com/", "https://app.example.com:443", "app.example.com"]
@@ -182,11 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_has_a_port() {
-        assert_eq!(Listen::parse("[::1]:0").map(|listen| listen.to_string()).as_deref(), Some("[::1]:0"));
-        assert_eq!(Listen::parse("unix:/run/r.sock"), Some(Listen::Unix("/run/r.sock".into())));
+    fn listen_address_needs_a_port() {
+        assert_eq!(
+            ListenAddress::parse("[::1]:0").map(|listen| listen.to_string()).as_deref(),
+            Some("[::1]:0")
+        );
+        assert_eq!(ListenAddress::parse("unix:/run/r.sock"), Some(ListenAddress::Unix("/run/r.sock".into())));
         for text in ["127.0.0.1", "unix:", ":8080", "8080", "localhost"] {
-            assert_eq!(Listen::parse(text), None, "{text}");
+            assert_eq!(ListenAddress::parse(text), None, "{text}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The table of settings: every key once, with its default and its meaning.
+//! The table of settings: every key once, with its default and its description.
 //!
-//! Everything that knows keys walks this table: the three sources, `config show`, `config schema`, and the
-//! table in docs/OPERATIONS.md, which a test keeps true. Defaults are written as an operator would write
-//! them and take the same way in, so a documented default cannot differ from the running one (R44).
+//! All code that needs the keys uses this table: the three sources, `config show`, `config schema`, and the table in the
+//! documentation, which a test checks. Defaults are written as an operator would write them and are parsed in the same
+//! way, so a documented default cannot differ from the effective one (R44).
 //!
 //! # How to add a setting
-//! One line in `list.rs`, and one line in the section's file that reads it.
+//! Add one entry to `list.rs`, and one line that reads it to the file of its section.
 
 mod list;
 
@@ -15,32 +15,32 @@ pub(crate) use self::list::KEYS;
 pub(crate) struct SettingKey {
     /// Name in the file: `key` or `section.key`.
     pub(crate) name: &'static str,
-    /// What may be written.
+    /// Type of the value.
     pub(crate) kind: ValueKind,
-    /// What holds when nobody says anything.
+    /// Default value.
     pub(crate) default: Preset,
-    /// What holds instead in profile `hardened`.
+    /// Default in profile `hardened`, if different.
     pub(crate) hardened: Option<&'static str>,
-    /// What holds instead where `users.preset` names another system's table.
+    /// Default if `users.preset` names another system's table, if different.
     pub(crate) adopted: Option<&'static str>,
-    /// Who may see the value.
+    /// Which part of the value is secret.
     pub(crate) secrecy: Secrecy,
-    /// What it decides, in Markdown.
+    /// Description, in Markdown.
     pub(crate) meaning: &'static str,
 }
 
-/// What may be written as a value.
+/// Type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueKind {
     /// Any text.
     Text,
     /// `true` or `false`.
     Boolean,
-    /// A whole number.
+    /// An integer.
     Integer,
     /// `500ms`, `30s`, `15m`, `1h`, `1d`.
     Duration,
-    /// Bytes, or a number with `KiB` or `MiB`.
+    /// A number of bytes, or a number with `KiB` or `MiB`.
     Size,
     /// An array in the file; comma-separated elsewhere.
     List,
@@ -48,23 +48,24 @@ pub(crate) enum ValueKind {
     Choice(&'static [&'static str]),
 }
 
-/// What holds when nobody says anything.
+/// Default of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preset {
-    /// This text.
+    /// A fixed value.
     Value(&'static str),
-    /// Something that is found out at start; in words.
+    /// A value determined at start, described in words.
     Found(&'static str),
 }
 
-/// Who may see a value. Anything but [`Secrecy::Open`] may be kept in a file named by `<key>_file`.
+/// Which part of a value is secret. Unless it is [`Secrecy::Open`], the value can be read from a file that `<key>_file`
+/// names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Secrecy {
-    /// Everybody.
+    /// No part.
     Open,
-    /// A URL whose user and password are nobody's business.
+    /// The user and password of a URL.
     Userinfo,
-    /// Nobody.
+    /// The whole value.
     Secret,
 }
 
@@ -108,29 +109,38 @@ impl SettingKey {
     }
 }
 
-/// The environment variable of the key `name`: `POLYRESET_PX0__CODE_TTL` for `px0.code_ttl`.
+/// Returns the environment variable of the key `name`: `POLYRESET_PX0__CODE_TTL` for `px0.code_ttl`.
 pub(crate) fn variable(name: &str) -> String {
     format!("POLYRESET_{}", name.replace('.', "__").to_ascii_uppercase())
 }
 
-/// What a name means.
+/// The environment variable that names the settings file. The file itself has no such key.
+pub(super) const CONFIG: &str = "POLYRESET_CONFIG";
+
+/// Returns the name that the environment variable sets: the inverse of [`variable`].
+pub(super) fn name(variable: &str) -> Option<String> {
+    let name = variable.strip_prefix("POLYRESET_")?.replace("__", ".").to_ascii_lowercase();
+    (self::variable(&name) == variable).then_some(name)
+}
+
+/// The setting that a name refers to.
 pub(crate) enum Named {
-    /// A setting.
+    /// `<key>`: the setting itself.
     Key(&'static SettingKey),
-    /// `<key>_file`: the file that holds the setting.
+    /// `<key>_file`: the file that contains the setting.
     FileOf(&'static SettingKey),
-    /// Nothing that was ever promised.
+    /// No setting.
     Unknown,
 }
 
-/// Finds out what `name`, written as in the file, means.
+/// Looks up `name`, written as in the settings file.
 pub(crate) fn named(name: &str) -> Named {
     let find = |name: &str| KEYS.iter().find(|key| key.name == name);
     if let Some(key) = find(name) {
         return Named::Key(key);
     }
-    let kept = name.strip_suffix("_file").and_then(find);
-    match kept.filter(|key| key.secrecy != Secrecy::Open) {
+    let setting = name.strip_suffix("_file").and_then(find);
+    match setting.filter(|key| key.secrecy != Secrecy::Open) {
         Some(key) => Named::FileOf(key),
         None => Named::Unknown,
     }
@@ -141,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_has_a_name_and_a_variable_of_its_own() {
+    fn keys_and_variables_are_unique() {
         let mut names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
         let mut variables: Vec<String> = KEYS.iter().map(|key| variable(key.name)).collect();
         names.sort_unstable();
@@ -152,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_secret_may_be_kept_in_a_file() {
+    fn only_secrets_have_a_file_form() {
         assert!(
             matches!(named("worthai.jwt_secret_file"), Named::FileOf(key) if key.name == "worthai.jwt_secret")
         );

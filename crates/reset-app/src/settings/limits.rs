@@ -1,27 +1,29 @@
-//! LimitSettings: what may be done how often, by whom, and who is believed about who that is.
+//! Settings of the rate limits, and the proxies that are trusted to report a client's address.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use reset_core::budget::{Budgeting, Window};
-use reset_dialects::{ClientLimits, TrustedProxies};
+use reset_http::{ClientLimits, TrustedProxies};
 
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{http::Listen, value::Values};
+use reset_listen::ListenAddress;
 
-/// Every limit; those that are switched off are empty.
+use super::value::Values;
+
+/// All rate limits; empty if they are turned off.
 pub(crate) struct LimitSettings {
-    /// Whether there are any.
+    /// Whether rate limits are on.
     pub(crate) enabled: bool,
-    /// What is counted in the store.
+    /// Limits counted in the database.
     pub(crate) budgeting: Budgeting,
-    /// What is counted in this process.
+    /// Per-client limits, counted in this process or in Redis.
     pub(crate) client_limits: Option<ClientLimits>,
-    /// The Redis in which all replicas count that together, where there is one.
+    /// URL of the Redis in which all replicas share the per-client counters, if configured.
     pub(crate) redis_url: Option<Zeroizing<String>>,
-    /// Who is believed about a client's address.
+    /// Proxies that are trusted to report a client's address.
     pub(crate) proxies: TrustedProxies,
 }
 
@@ -30,7 +32,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl LimitSettings {
-    pub(super) fn read(values: &Values, listen: &Listen) -> Result<Self> {
+    pub(super) fn read(values: &Values, listen: &ListenAddress) -> Result<Self> {
         let window = |name: &str, span| -> Result<Window> {
             let name = format!("limits.{name}");
             Ok(Window::new(values.integer(&name, 1..=reset_core::budget::COUNT_MAX)?, span))
@@ -66,7 +68,7 @@ impl LimitSettings {
         let networks = values.list("trusted_proxies").iter().map(|text| network(text)).collect::<Option<_>>();
         let expected = "addresses or networks such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1";
         let networks = networks.ok_or_else(|| values.bad("trusted_proxies", expected))?;
-        let proxies = TrustedProxies { networks, local: matches!(listen, Listen::Unix(_)) };
+        let proxies = TrustedProxies { networks, local: matches!(listen, ListenAddress::Unix(_)) };
         let enabled = values.boolean("limits.enabled")?;
         let redis_url = redis_url(values)?;
         Ok(if enabled {
@@ -77,14 +79,14 @@ impl LimitSettings {
     }
 }
 
-/// The setting `limits.redis_url`.
+/// Reads the setting `limits.redis_url`.
 fn redis_url(values: &Values) -> Result<Option<Zeroizing<String>>> {
     const NAME: &str = "limits.redis_url";
     let Some(text) = values.given_text(NAME)?.map(Zeroizing::new) else { return Ok(None) };
     if is_redis(&text) {
         return Ok(Some(text));
     }
-    Err(values.bad(NAME, "redis://[user:password@]host[:port][/database], without TLS and options"))
+    Err(values.bad(NAME, "redis://[user:password@]host[:port][/database]; TLS and options are not supported"))
 }
 
 fn is_redis(text: &str) -> bool {
@@ -96,7 +98,7 @@ fn is_redis(text: &str) -> bool {
     })
 }
 
-/// A network, or one address. Its address part has to be the network's own: `10.1.2.3/8` is a slip.
+/// Parses a network or a single address. A network with host bits set, such as `10.1.2.3/8`, is rejected as a mistake.
 fn network(text: &str) -> Option<ipnet::IpNet> {
     let network: ipnet::IpNet =
         text.parse().ok().or_else(|| Some(text.parse::<std::net::IpAddr>().ok()?.into()))?;
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redis_is_a_host_with_or_without_a_password_and_a_database() {
+    fn redis_url_has_a_host_and_optional_credentials_and_database() {
         for text in [
             "redis://cache",
             "redis://[::1]:6380/",
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_a_network_or_an_address() {
+    fn trusted_proxy_is_a_network_or_an_address() {
         for (text, written) in [
             ("10.0.0.0/8", "10.0.0.0/8"),
             ("127.0.0.1", "127.0.0.1/32"),

@@ -1,4 +1,4 @@
-//! How mail leaves.
+//! Settings of mail delivery.
 
 use std::path::PathBuf;
 
@@ -8,19 +8,19 @@ use reset_mail::{BadMailSettings, CONNECTIONS, MailService, SmtpSettings, Tls, T
 
 use super::value::Values;
 
-/// The mail side.
+/// Settings of mail delivery.
 pub(crate) struct MailSettings {
-    /// Where mails go.
+    /// Primary transport (`mail_url`).
     pub(crate) transport: TransportConfig,
-    /// Where those go that the first does not take for now.
+    /// Fallback transport for mail that the primary temporarily rejects (`mail_fallback_url`).
     pub(crate) fallback: Option<TransportConfig>,
-    /// Who sends them.
+    /// Sender of every mail.
     pub(crate) from: String,
-    /// Most mails at once to one recipient's domain.
+    /// Maximum concurrent deliveries per recipient domain.
     pub(crate) per_domain: usize,
-    /// The tag of whoever speaks no language that there are texts in.
+    /// Language tag for recipients without a supported language.
     pub(crate) locale: String,
-    /// The deployment's templates.
+    /// Directory of the deployment's own templates.
     pub(crate) templates: Option<PathBuf>,
 }
 
@@ -30,13 +30,13 @@ impl MailSettings {
         let fallback = values.given_text("mail_fallback_url")?;
         let fallback = fallback.map(|url| self::transport(values, "mail_fallback_url", &url)).transpose()?;
         if fallback.as_ref() == Some(&transport) {
-            return Err(values.bad("mail_fallback_url", "another way than mail_url"));
+            return Err(values.bad("mail_fallback_url", "a transport that differs from mail_url"));
         }
         let from = values.text("mail_from")?;
-        // The sender is judged by whoever will write it into mails.
+        // The mail service validates the sender, because it also writes it into mails.
         match MailService::new(vec![TransportConfig::Stdout], &from, "localhost") {
             Err(BadMailSettings::From) => {
-                let expected = "an address in ASCII such as `Polyreset <no-reply@example.org>`";
+                let expected = "an ASCII address such as `Polyreset <no-reply@example.org>`";
                 return Err(values.bad("mail_from", expected));
             }
             Err(error) => return Err(error.into()),
@@ -44,16 +44,16 @@ impl MailSettings {
         }
         let locale = values.text("mail.locale")?;
         let templates = values.given_text("mail.templates")?.map(PathBuf::from);
-        // Which others there are is known when the templates are read.
+        // Own templates can add languages, which are known only when the templates are read.
         if templates.is_none() && Language::of(&locale).is_none() {
             let known = Language::ALL.map(Language::primary).join(", ");
-            return Err(values.bad("mail.locale", format!("a language that there are texts in: {known}")));
+            return Err(values.bad("mail.locale", format!("a supported language: {known}")));
         }
         let per_domain = values.integer("mail.per_domain", 1..=CONNECTIONS)?;
         Ok(Self { transport, fallback, from, per_domain, locale, templates })
     }
 
-    /// The settings whose mail server could be talked to in plain text.
+    /// Returns the settings whose mail server may be used without TLS.
     pub(crate) fn may_be_plain(&self) -> impl Iterator<Item = &'static str> {
         let transports = [("mail_url", Some(&self.transport)), ("mail_fallback_url", self.fallback.as_ref())];
         let plain = |transport: &TransportConfig| {

@@ -1,8 +1,7 @@
-//! Settings: read once, judged whole, then carried as types.
+//! Settings: read once, validated as a whole, then passed on as types.
 //!
-//! [`keys`] is the one table; [`source`] merges flags, environment and file by it; [`value`] reads what is
-//! written as what is meant; a file for each section makes types of it. Whatever is wrong stops the start
-//! with one sentence.
+//! [`keys`] is the only table of settings; [`source`] merges flags, environment and file by it; [`value`] parses the
+//! values; one file per section builds its types. Any error stops the start with one sentence.
 
 mod bounds;
 mod database;
@@ -10,6 +9,7 @@ mod dialects;
 pub(crate) mod environment;
 mod file;
 mod http;
+mod injected;
 mod keys;
 mod limits;
 mod mail;
@@ -20,6 +20,7 @@ pub(crate) mod schema;
 mod secret;
 mod show;
 mod source;
+mod suggestion;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
@@ -33,13 +34,14 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use reset_core::keys::Keyring;
 use reset_diesel::foreign_users::Mapping;
+use reset_http::route::Dialect;
+use reset_pages::hosted::PagesSettings;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use self::value::Values;
 pub(crate) use self::{
     database::DatabaseSettings,
-    http::{HttpSettings, Listen},
+    http::HttpSettings,
     limits::LimitSettings,
     mail::MailSettings,
     notify::{NotifySettings, WebhookSettings},
@@ -47,45 +49,59 @@ pub(crate) use self::{
     secret::rotate,
     source::Inputs,
 };
+use self::{injected::Unread, value::Values};
 
-/// Longest time that events are kept: ten years.
+/// Maximum retention of events: ten years.
 const RETENTION_MAX: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
 
-/// Everything a deployment decides. It holds secrets: no `Debug`.
+/// All settings of a deployment. They contain secrets: no `Debug`.
 pub(crate) struct Settings {
     /// Log filter.
     pub(crate) log: String,
-    /// Where we listen and are reached.
+    /// Listeners, public URL and request limits.
     pub(crate) http: HttpSettings,
-    /// What is remembered, and the secret.
+    /// Database and root secret.
     pub(crate) database: DatabaseSettings,
-    /// Another system's users table, where it is not our own.
+    /// Mapping of another system's users table; `None` for polyreset's own.
     pub(crate) users: Option<Mapping>,
-    /// How mail leaves.
+    /// Mail delivery.
     pub(crate) mail: MailSettings,
-    /// How passwords are judged and stored.
+    /// Password policy and hashing.
     pub(crate) passwords: PasswordSettings,
-    /// What may be done how often.
+    /// Rate limits and trusted proxies.
     pub(crate) limits: LimitSettings,
-    /// Who is told of a completed reset.
+    /// Notifications of a completed reset.
     pub(crate) notify: NotifySettings,
-    /// How long events are kept.
+    /// Retention of audit events.
     pub(crate) audit_retention: Duration,
+    /// Environment variables that were ignored, to be logged once logging is up.
+    pub(crate) unread: Unread,
     values: Values,
 }
 
-/// Which doors the dialects' own contracts leave open.
+/// Whether to accept the weaknesses that the contracts of the dialects leave open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// All of them: every client keeps working.
+    /// Accept them: every existing client keeps working.
     Compatible,
-    /// None.
+    /// Close them.
     Hardened,
 }
 
 impl Settings {
-    /// Merges the sources and judges everything that can be judged before the start.
-    pub(crate) fn read(inputs: Inputs) -> Result<Self> {
+    /// Merges the sources and validates everything that can be validated before the start.
+    ///
+    /// # Errors
+    /// Returns one sentence that names the setting, its source and what is expected.
+    pub(crate) fn read(mut inputs: Inputs) -> Result<Self> {
+        let unread = Unread::take_from(&mut inputs.environment);
+        match Self::validate(inputs) {
+            Ok(settings) => Ok(Self { unread, ..settings }),
+            Err(error) => Err(unread.explain(error)),
+        }
+    }
+
+    fn validate(inputs: Inputs) -> Result<Self> {
         let values = Values::new(source::gather(inputs)?)?;
         let log = values.text("log")?;
         EnvFilter::try_new(&log).map_err(|_| values.bad("log", "a level such as info, or target=level,…"))?;
@@ -101,13 +117,14 @@ impl Settings {
             passwords: PasswordSettings::read(&values)?,
             notify: NotifySettings::read(&values)?,
             audit_retention: values.duration("audit.retention", RETENTION_MAX)?,
+            unread: Unread::default(),
             values,
         };
-        settings.dialects(&settings.likely_url(), &settings.database.secret.likely_roots())?;
+        settings.stand_in_dialects()?;
         Ok(settings)
     }
 
-    /// What the dialects are told, once the public URL and the root keys are known.
+    /// Returns the settings of the dialects, once the public URL and the root keys are known.
     pub(crate) fn dialects(
         &self,
         public_url: &str,
@@ -116,47 +133,53 @@ impl Settings {
         dialects::read(&self.values, &self.passwords, public_url, roots)
     }
 
-    /// What the deployment is called, once its URL is known: what people put into passwords (R56).
+    /// Returns the settings of the hosted pages, or `None` where they are disabled.
+    pub(crate) fn pages(&self, public_url: &str, roots: &Keyring) -> Result<Option<PagesSettings>> {
+        pages::read(&self.values, &self.passwords, public_url, roots)
+    }
+
+    /// Returns every dialect and page that these settings serve, for commands that neither serve nor send mail.
+    pub(crate) fn stand_in_dialects(&self) -> Result<Vec<Dialect>> {
+        let (url, roots) = (self.likely_url(), self.database.secret.likely_roots());
+        let dialects = reset_dialects::dialects(self.dialects(&url, &roots)?);
+        Ok(reset_pages::complete(dialects, self.pages(&url, &roots)?, None))
+    }
+
+    /// Returns the names of the deployment, once its URL is known: users put them into passwords (R56).
     pub(crate) fn names(&self, public_url: &str) -> Vec<String> {
         let host = Url::parse(public_url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
         let sender = self.mail.from.split_once('<').map(|(name, _)| name.trim().trim_matches('"').to_owned());
         self.passwords.context_words.iter().cloned().chain(host).chain(sender).collect()
     }
 
-    /// What the dialects' tables are made from when nothing is going to be served or mailed.
+    /// Returns settings of the dialects for building their route tables when nothing is served or mailed.
     pub(crate) fn stand_in(&self) -> Result<reset_dialects::DialectSettings> {
         self.stand_in_at(&self.likely_url())
     }
 
-    /// The same once the public URL is known.
+    /// Like [`Settings::stand_in`], once the public URL is known.
     pub(crate) fn stand_in_at(&self, public_url: &str) -> Result<reset_dialects::DialectSettings> {
         self.dialects(public_url, &self.database.secret.likely_roots())
     }
 
-    /// Whether somebody set `name`, or left it to its default.
+    /// Whether `name` was set, as opposed to having its default.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.values.is_given(name)
     }
 
-    /// How requests are served.
-    pub(crate) fn serving(&self) -> Result<reset_dialects::ServeOptions> {
+    /// Returns the options for serving requests.
+    pub(crate) fn serving(&self) -> Result<reset_http::ServeOptions> {
         let origins = self.http.cors_origins.iter().map(|origin| origin.parse());
-        let cors_origins =
-            origins.collect::<Result<_, _>>().map_err(|_| anyhow!("cors_origins is no header value"))?;
+        let cors_origins = origins
+            .collect::<Result<_, _>>()
+            .map_err(|_| anyhow!("cors_origins is not a valid header value"))?;
         let (proxies, client_limits) = (self.limits.proxies.clone(), self.limits.client_limits.clone());
         let body_limit = self.http.body_limit;
         let (shared, observer) = (None, None);
-        Ok(reset_dialects::ServeOptions {
-            body_limit,
-            cors_origins,
-            proxies,
-            client_limits,
-            shared,
-            observer,
-        })
+        Ok(reset_http::ServeOptions { body_limit, cors_origins, proxies, client_limits, shared, observer })
     }
 
-    /// The public URL as far as it is known before the listener is bound.
+    /// Returns the public URL as far as it is known before the listener is bound.
     pub(crate) fn likely_url(&self) -> String {
         self.http.public_url.of(&self.http.listen)
     }

@@ -1,21 +1,21 @@
-//! Who is told of a completed reset.
+//! Settings of the notifications after a completed reset.
 
+use crate::webhook_event::WebhookSecret;
 use anyhow::{Result, bail};
 use http::Uri;
-use reset_dialects::webhook::WebhookSecret;
 use zeroize::Zeroizing;
 
 use super::value::Values;
 
-/// Who is told.
+/// Recipients of a notification.
 pub(crate) struct NotifySettings {
-    /// Whether the owner is, by mail.
+    /// Whether the owner is notified by mail.
     pub(crate) owner: bool,
-    /// The webhook, where there is one.
+    /// The webhook, if configured.
     pub(crate) webhook: Option<WebhookSettings>,
 }
 
-/// Where events go, and what signs them.
+/// URL that receives the events, and the key that signs them.
 #[derive(Clone)]
 pub(crate) struct WebhookSettings {
     pub(crate) url: Uri,
@@ -27,11 +27,11 @@ impl NotifySettings {
         let owner = values.boolean("notify.password_changed")?;
         let Some(url) = values.given_text("notify.webhook_url")? else {
             if values.is_given("notify.webhook_secret") {
-                bail!("notify.webhook_secret says nothing without notify.webhook_url");
+                bail!("notify.webhook_secret has no effect without notify.webhook_url: set both or neither");
             }
             return Ok(Self { owner, webhook: None });
         };
-        // A user and a password in it would go nowhere: what speaks for us is the signature.
+        // Credentials in the URL would not be sent: the signature authenticates the request.
         let url = url.parse().ok().filter(|url: &Uri| {
             matches!(url.scheme_str(), Some("http" | "https"))
                 && url.host().is_some_and(|host| !host.is_empty())
@@ -43,8 +43,10 @@ impl NotifySettings {
         let secret = values.given_text("notify.webhook_secret")?.map(Zeroizing::new);
         let secret = secret.and_then(|text| WebhookSecret::parse(&text));
         let secret = secret.ok_or_else(|| {
-            values
-                .bad("notify.webhook_secret", "whsec_ and 24 to 64 bytes in base64, since webhook_url is set")
+            values.bad(
+                "notify.webhook_secret",
+                "whsec_ and 24 to 64 bytes in base64, because webhook_url is set",
+            )
         })?;
         Ok(Self { owner, webhook: Some(WebhookSettings { url, secret }) })
     }

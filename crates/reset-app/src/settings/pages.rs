@@ -1,33 +1,33 @@
-//! The pages: whose service they say it is, and what a team puts on them.
+//! Settings of the hosted pages: branding, language and lifetimes.
 //!
-//! Files are read once, at the start, and are on the page itself afterwards: a page of ours loads nothing (R35).
+//! Files are read once at the start and embedded in the page: a hosted page loads no other resource (R35).
 
 use std::{fs::File, io::Read, path::Path};
 
 use anyhow::{Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reset_core::{keys::Keyring, language::Language, ticket::HARD_CAP};
-use reset_dialects::pages::{
-    self,
+use reset_pages::hosted::{
+    PagesSettings,
     brand::{Brand, CONTRAST_MIN, Colour},
 };
 
 use super::{http::page_url, password::PasswordSettings, value::Values};
 
-/// Largest logo and largest style sheet, in bytes.
+/// Maximum size of the logo and of the style sheet, in bytes.
 const FILE_MAX: u64 = 64 * 1024;
-/// Longest text on each page, in characters.
+/// Maximum length of a branding text, in characters.
 const LINE_MAX: usize = 200;
 
-/// What the pages are told; nothing where there are none.
+/// Reads the settings of the pages; `None` if they are disabled.
 pub(super) fn read(
     values: &Values,
     passwords: &PasswordSettings,
     public_url: &str,
     roots: &Keyring,
-) -> Result<Option<pages::PagesSettings>> {
-    // Read where there are none, too: a mistake is told when it is made.
-    let settings = pages::PagesSettings {
+) -> Result<Option<PagesSettings>> {
+    // Read them even if the pages are disabled, so that a mistake shows at once.
+    let settings = PagesSettings {
         public_url: public_url.to_owned(),
         token_ttl: values.duration("pages.token_ttl", HARD_CAP)?,
         tags: roots.derive("pages.tags"),
@@ -43,8 +43,8 @@ pub(super) fn read(
         if values.boolean(&enabled)? && !values.is_given(&page) {
             let source = values.value("pages.enabled").source;
             bail!(
-                "pages.enabled is false ({source}), so mailed links of {dialect} would lead nowhere: set {page} to \
-                 your own page, or {enabled} to false"
+                "pages.enabled is false ({source}), so mailed links of {dialect} have no page: set {page} to your own \
+                 page, or {enabled} to false"
             );
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn read(
 
 fn language(values: &Values) -> Result<Language> {
     let known = Language::ALL.map(Language::primary).join(", ");
-    values.read("pages.language", &format!("a language that there are texts in: {known}"), Language::of)
+    values.read("pages.language", &format!("a supported language: {known}"), Language::of)
 }
 
 fn brand(values: &Values) -> Result<Brand> {
@@ -77,7 +77,7 @@ fn brand(values: &Values) -> Result<Brand> {
     })
 }
 
-/// A line of text for people.
+/// Reads one line of text.
 fn line(values: &Values, name: &str) -> Result<Option<String>> {
     let Some(text) = values.given_text(name)? else { return Ok(None) };
     let text = text.trim();
@@ -87,54 +87,54 @@ fn line(values: &Values, name: &str) -> Result<Option<String>> {
     Ok(Some(text.to_owned()))
 }
 
-/// The display name of a mailbox.
+/// Returns the display name of a mailbox.
 fn sender(from: &str) -> Option<String> {
     let (name, _) = from.split_once('<')?;
     let name = name.trim().trim_matches('"').trim();
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// Buttons and links in a colour that can be read.
+/// Reads the accent colour and checks its contrast.
 fn accent(values: &Values) -> Result<Option<Colour>> {
     let Some(text) = values.given_text("pages.accent")? else { return Ok(None) };
     let colour = Colour::parse(&text)
-        .ok_or_else(|| values.bad("pages.accent", "a colour of six digits such as #1d4ed8"))?;
+        .ok_or_else(|| values.bad("pages.accent", "a colour of six hex digits such as #1d4ed8"))?;
     let contrast = colour.contrast(Colour::WHITE);
     if contrast < CONTRAST_MIN {
         let source = values.value("pages.accent").source;
         bail!(
             "pages.accent ({source}) is {text}, whose contrast with white is {}:1: text needs {CONTRAST_MIN}:1, so \
-             choose a darker one",
-            // Rounded down: what is refused for 4.496 is not to read as 4.50.
+             choose a darker colour",
+            // Rounded down, so that a rejected 4.496 does not read as 4.50.
             (contrast * 100.0).floor() / 100.0
         );
     }
     Ok(Some(colour))
 }
 
-/// What `judge` makes of the file that a setting names.
+/// Reads the file that a setting names and converts it with `convert`.
 fn text_of(
     values: &Values,
     name: &str,
-    judge: fn(&Path, Vec<u8>) -> Result<String, String>,
+    convert: fn(&Path, Vec<u8>) -> Result<String, String>,
 ) -> Result<Option<String>> {
     let Some(path) = values.given_text(name)? else { return Ok(None) };
     let path = Path::new(&path);
     let mut content = Vec::new();
     let read = File::open(path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut content));
-    let judged = match read {
+    let converted = match read {
         Err(error) => Err(format!("cannot be read: {error}")),
         Ok(read) if read as u64 > FILE_MAX => Err(format!("is larger than {} KiB", FILE_MAX / 1024)),
-        Ok(_) => judge(path, content),
+        Ok(_) => convert(path, content),
     };
     let source = values.value(name).source;
-    match judged {
+    match converted {
         Ok(text) => Ok(Some(text)),
         Err(reason) => bail!("{name} ({source}): {} {reason}", path.display()),
     }
 }
 
-/// Whether lower-case markup has something like an attribute `onload=`.
+/// Whether lower-case markup has an event-handler attribute such as `onload=`.
 fn handles_events(markup: &str) -> bool {
     markup.match_indices("on").any(|(at, _)| {
         let apart = markup[..at].ends_with(|before: char| before.is_whitespace() || "\"'/".contains(before));
@@ -143,7 +143,7 @@ fn handles_events(markup: &str) -> bool {
     })
 }
 
-/// A picture as a `data:` URL. Its content has to be what its name says.
+/// Returns a picture as a `data:` URL. Its content must match its file extension.
 fn logo(path: &Path, content: Vec<u8>) -> Result<String, String> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let (kind, fits) = match extension.to_ascii_lowercase().as_str() {
@@ -151,38 +151,41 @@ fn logo(path: &Path, content: Vec<u8>) -> Result<String, String> {
         "jpg" | "jpeg" => ("image/jpeg", content.starts_with(b"\xff\xd8\xff")),
         "webp" => ("image/webp", content.starts_with(b"RIFF") && content.get(8..12) == Some(b"WEBP")),
         "svg" => {
-            let text = std::str::from_utf8(&content).map_err(|_| "is no UTF-8 text".to_owned())?;
+            let text = std::str::from_utf8(&content).map_err(|_| "is not UTF-8 text".to_owned())?;
             let text = text.to_ascii_lowercase();
-            // A picture in an <img> runs nothing, but whoever saves and opens it would.
+            // An SVG in an <img> runs no scripts, but one that a user saves and opens does.
             for active in ["<script", "<foreignobject", "<!entity"] {
                 if text.contains(active) {
-                    return Err(format!("contains {active}, which a logo does not need"));
+                    return Err(format!("contains {active}, which is not allowed in a logo"));
                 }
             }
             if text.contains("javascript:") || handles_events(&text) {
-                return Err("contains a script in an attribute, which a logo does not need".to_owned());
+                return Err("contains a script in an attribute, which is not allowed in a logo".to_owned());
             }
             ("image/svg+xml", text.contains("<svg"))
         }
-        _ => return Err("is none of .png, .svg, .webp, .jpg and .jpeg".to_owned()),
+        _ => return Err("must be a .png, .svg, .webp, .jpg or .jpeg file".to_owned()),
     };
     if !fits {
-        return Err(format!("is no {kind}"));
+        return Err(format!("is not {kind}"));
     }
     Ok(format!("data:{kind};base64,{}", BASE64_STANDARD.encode(content)))
 }
 
-/// A style sheet that stays one, and loads nothing. Browsers read `u\72l(` as `url(`, so backslashes are judged, too.
+/// Returns the style sheet if it loads no resource and cannot end its element. Backslashes are rejected, because browsers
+/// read `u\72l(` as `url(`.
 fn stylesheet(_: &Path, content: Vec<u8>) -> Result<String, String> {
-    let text = String::from_utf8(content).map_err(|_| "is no UTF-8 text".to_owned())?;
+    let text = String::from_utf8(content).map_err(|_| "is not UTF-8 text".to_owned())?;
     let folded = text.to_ascii_lowercase();
     for loading in ["</style", "<!--", "@import", "url(", "image-set(", "src("] {
         if folded.contains(loading) {
-            return Err(format!("contains {loading}, and a page of ours loads nothing and stays a page"));
+            return Err(format!(
+                "contains {loading}, which is not allowed: hosted pages load no other resource"
+            ));
         }
     }
     if text.contains(['\\', '\0']) {
-        return Err("contains a backslash or NUL: write the characters themselves".to_owned());
+        return Err("contains a backslash or NUL: write the characters without escapes".to_owned());
     }
     Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n"))
 }
@@ -192,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_is_the_senders() {
+    fn default_name_is_the_display_name_of_the_sender() {
         for (from, name) in [
             ("Polyreset <no-reply@localhost>", Some("Polyreset")),
             ("\"Example, Ltd.\" <no-reply@example.org>", Some("Example, Ltd.")),
@@ -204,32 +207,32 @@ mod tests {
     }
 
     #[test]
-    fn a_logo_is_the_picture_that_its_name_says_and_does_nothing() {
-        let judged = |name: &str, content: &[u8]| logo(Path::new(name), content.to_vec());
-        assert_eq!(judged("a.svg", b"<svg/>").unwrap(), "data:image/svg+xml;base64,PHN2Zy8+");
-        assert!(judged("a.PNG", b"\x89PNG\r\n\x1a\n0").unwrap().starts_with("data:image/png;base64,"));
-        assert!(judged("a.jpg", b"\xff\xd8\xff\xe0").is_ok());
-        assert!(judged("a.webp", b"RIFF\0\0\0\0WEBPVP8 ").is_ok());
+    fn logo_must_match_its_extension_and_contain_no_script() {
+        let converted = |name: &str, content: &[u8]| logo(Path::new(name), content.to_vec());
+        assert_eq!(converted("a.svg", b"<svg/>").unwrap(), "data:image/svg+xml;base64,PHN2Zy8+");
+        assert!(converted("a.PNG", b"\x89PNG\r\n\x1a\n0").unwrap().starts_with("data:image/png;base64,"));
+        assert!(converted("a.jpg", b"\xff\xd8\xff\xe0").is_ok());
+        assert!(converted("a.webp", b"RIFF\0\0\0\0WEBPVP8 ").is_ok());
         for (name, content, reason) in [
-            ("a.png", &b"<svg/>"[..], "is no image/png"),
-            ("a.gif", b"GIF89a", "is none of"),
-            ("a", b"<svg/>", "is none of"),
+            ("a.png", &b"<svg/>"[..], "is not image/png"),
+            ("a.gif", b"GIF89a", "must be a .png"),
+            ("a", b"<svg/>", "must be a .png"),
             ("a.svg", b"<svg><Script>x</Script></svg>", "contains <script"),
             ("a.svg", b"<svg\nonLoad = 'x'/>", "contains a script in an attribute"),
             ("a.svg", b"<svg id=\"a\"onload='x'/>", "contains a script in an attribute"),
             ("a.svg", b"<svg><a href='JavaScript:x'/></svg>", "contains a script in an attribute"),
             ("a.svg", b"<svg><foreignObject/></svg>", "contains <foreignobject"),
-            ("a.svg", b"<html>", "is no image/svg+xml"),
+            ("a.svg", b"<html>", "is not image/svg+xml"),
             ("a.svg", b"\xff<svg/>", "UTF-8"),
         ] {
-            assert!(judged(name, content).unwrap_err().contains(reason), "{name}: {reason}");
+            assert!(converted(name, content).unwrap_err().contains(reason), "{name}: {reason}");
         }
     }
 
     #[test]
-    fn a_style_sheet_loads_nothing_and_does_not_end_its_element() {
-        let judged = |text: &str| stylesheet(Path::new("a.css"), text.as_bytes().to_vec());
-        assert_eq!(judged("\u{feff}h1 { color: red; }\r\n").unwrap(), "h1 { color: red; }\n");
+    fn style_sheet_that_loads_resources_or_ends_its_element_is_rejected() {
+        let converted = |text: &str| stylesheet(Path::new("a.css"), text.as_bytes().to_vec());
+        assert_eq!(converted("\u{feff}h1 { color: red; }\r\n").unwrap(), "h1 { color: red; }\n");
         for text in [
             "a{}</STYLE><script>",
             "@Import 'x';",
@@ -237,7 +240,7 @@ mod tests {
             "a { background: u\\72l(https://example.org/x) }",
             "a { background: image-set('x' 1x) }",
         ] {
-            assert!(judged(text).is_err(), "{text}");
+            assert!(converted(text).is_err(), "{text}");
         }
     }
 }

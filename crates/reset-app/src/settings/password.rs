@@ -1,4 +1,4 @@
-//! How passwords are judged and stored.
+//! Settings of the password policy and of hashing.
 
 use anyhow::{Result, bail};
 use reset_core::{
@@ -8,31 +8,31 @@ use reset_core::{
 
 use super::{Profile, value::Values};
 
-/// Largest Argon2id memory: a stored hash beyond it would not be verified either (R59).
+/// Maximum Argon2id memory in KiB. A stored hash with more would not be verified either (R59).
 const M_KIB_MAX: u32 = 1 << 20;
-/// Memory in bytes that OpenSSL allows to scrypt where nobody asks for more, and Django does not: a dearer hash
-/// would lock its owner out (`EVP_PBE_scrypt`, `SCRYPT_MAX_MEM`).
+/// OpenSSL's default memory limit for scrypt, in bytes (`EVP_PBE_scrypt`, `SCRYPT_MAX_MEM`). Django does not raise it, so
+/// a hash that needs more would lock its owner out.
 const OPENSSL_SCRYPT_MAX: u64 = 32 << 20;
 
-/// The password side.
+/// Settings of the password policy and of hashing.
 pub(crate) struct PasswordSettings {
-    /// How new passwords are hashed.
+    /// Hash for new passwords.
     pub(crate) scheme: Scheme,
-    /// How many are hashed at once.
+    /// Maximum parallel hashes.
     pub(crate) threads: usize,
-    /// KiB of memory that each of them may take, where a row's own parameters ask for more than the scheme's.
+    /// Memory limit per hash in KiB: the parameters of a stored hash can require more than those of the scheme.
     pub(crate) room_kib: u64,
-    /// Rules for px0, whose seed wants four classes of characters.
+    /// Policy for px0, whose seed requires four character classes.
     pub(crate) px0: Policy,
-    /// Rules for every other dialect.
+    /// Policy for every other dialect.
     pub(crate) policy: Policy,
-    /// What no password may be made of, beside the account's names, the host's and the sender's.
+    /// Names that no password may be built from, in addition to those of the account, the host and the sender.
     pub(crate) context_words: Vec<String>,
 }
 
 impl PasswordSettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
-        // Every scheme is judged, not only the one in force: a mistake should not wait for its day.
+        // Every scheme is validated, so that a mistake shows at once and not when the scheme is selected later.
         let (argon2id, bcrypt) = (argon2id(values)?, bcrypt(values)?);
         let (pbkdf2, scrypt) = (pbkdf2(values)?, scrypt(values)?);
         let scheme = match values.choice("password.hash")? {
@@ -57,7 +57,7 @@ impl PasswordSettings {
         Ok(Self { scheme, threads, room_kib, px0, policy, context_words })
     }
 
-    /// What an operator may import: anything that can be hashed whole.
+    /// Returns the policy for imports: any password that can be hashed without truncation.
     pub(crate) fn import(&self) -> Policy {
         Policy { min: 1, refuse_common: false, ..self.policy }
     }
@@ -70,7 +70,7 @@ fn argon2id(values: &Values) -> Result<Scheme> {
     if u64::from(m_kib) * u64::from(t) > ARGON2_WORK_MAX {
         bail!(
             "password.argon2_m_kib times password.argon2_t is {m_kib} times {t}; expected at most \
-             {ARGON2_WORK_MAX}: nobody waits longer than some seconds for a password"
+             {ARGON2_WORK_MAX}, so that one hash takes seconds at most"
         );
     }
     Ok(Scheme::Argon2id { m_kib, t, p })
@@ -94,11 +94,11 @@ fn scrypt(values: &Values) -> Result<Scheme> {
     })?;
     let r = values.integer("password.scrypt_r", 1..=32_u32)?;
     let p = values.integer("password.scrypt_p", 1..=16_u32)?;
-    // OpenSSL's own sum: the memory, two blocks of scratch, a block a lane.
+    // OpenSSL's formula: N blocks of memory, two blocks of scratch space, and one block per lane.
     if 128 * u64::from(r) * (u64::from(n) + 2 + u64::from(p)) > OPENSSL_SCRYPT_MAX {
         bail!(
-            "password.scrypt_n times password.scrypt_r is {n} times {r}; expected so much that it fits 32 MiB: \
-             Django reads no scrypt hash beyond"
+            "password.scrypt_n times password.scrypt_r is {n} times {r}; expected a product that fits 32 MiB: \
+             Django cannot verify a larger scrypt hash"
         );
     }
     Ok(Scheme::Scrypt { n, r, p })
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_hash_has_its_parameters_and_its_longest_password() {
+    fn every_hash_has_its_parameters_and_its_maximum_password_length() {
         let of = |hash, more: &[(&str, &str)]| {
             let given: Vec<_> =
                 [("POLYRESET_PASSWORD__HASH", hash)].into_iter().chain(more.iter().copied()).collect();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_deployment_is_called_is_its_words_its_host_and_its_sender() {
+    fn names_of_the_deployment_are_its_context_words_host_and_sender() {
         let environment = [
             ("POLYRESET_PASSWORD__CONTEXT_WORDS", "Acme, Acme Bank"),
             ("POLYRESET_MAIL_FROM", "\"The Bank\" <no-reply@example.org>"),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_of_scrypt_and_of_dearer_rows_counts_as_well() {
+    fn memory_limit_applies_to_scrypt_and_to_stored_hashes() {
         let scrypt = |mib| {
             let memory = [("POLYRESET_PASSWORD__HASH", "scrypt"), ("POLYRESET_PASSWORD__MEMORY_MIB", mib)];
             environment(&memory).unwrap()

@@ -1,10 +1,10 @@
-//! `config schema`: the settings file as a JSON schema, from the table.
+//! `config schema`: the JSON schema of the settings file, generated from the table of keys.
 
 use serde::{Serialize, Serializer};
 
 use super::keys::{KEYS, Preset, Secrecy, SettingKey, ValueKind};
 
-/// The schema.
+/// The JSON schema of the settings file.
 #[derive(Serialize)]
 pub(crate) struct SettingsSchema {
     #[serde(rename = "$schema")]
@@ -22,7 +22,7 @@ struct Object {
     properties: Properties,
 }
 
-/// Named parts, in the order of the table.
+/// Sections and settings, in the order of the table.
 struct Properties(Vec<(String, Part)>);
 
 #[derive(Serialize)]
@@ -67,7 +67,7 @@ impl Serialize for Properties {
 }
 
 impl SettingsSchema {
-    /// The schema of this version's settings.
+    /// Builds the schema of this version's settings.
     pub(crate) fn new() -> Self {
         let mut root: Vec<(String, Part)> = Vec::new();
         for key in KEYS {
@@ -87,7 +87,7 @@ impl Object {
     }
 }
 
-/// Puts the key into the section that its name begins with; the keys of a section stand together.
+/// Adds the key to the section that its name begins with. The keys of a section are adjacent in the table.
 fn place(properties: &mut Vec<(String, Part)>, name: &str, key: &SettingKey) {
     let Some((section, name)) = name.split_once('.') else { return add(properties, name, key) };
     if properties.last().is_none_or(|(last, _)| last != section) {
@@ -98,14 +98,15 @@ fn place(properties: &mut Vec<(String, Part)>, name: &str, key: &SettingKey) {
     }
 }
 
-/// The key and, where it may be kept in a file, its twin.
+/// Adds the key and, if it can be read from a file, its `_file` form.
 fn add(properties: &mut Vec<(String, Part)>, name: &str, key: &SettingKey) {
     properties.push((name.to_owned(), Part::Setting(Setting::of(key))));
     if key.secrecy != Secrecy::Open {
-        let description = format!("File that holds {}; not open to every user of the machine", key.name);
+        let description =
+            format!("File that contains {}; other users of the machine must not have access to it", key.name);
         let (pattern, r#enum, items, default) = (None, None, None, None);
-        let twin = Setting { description, r#type: "string", pattern, r#enum, items, default };
-        properties.push((format!("{name}_file"), Part::Setting(twin)));
+        let file_form = Setting { description, r#type: "string", pattern, r#enum, items, default };
+        properties.push((format!("{name}_file"), Part::Setting(file_form)));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `config show`: what is in force and where it is from, secrets redacted.
+//! `config show`: the settings in force with their sources, secrets redacted.
 
 use std::fmt::Write as _;
 
@@ -10,14 +10,17 @@ use super::{
     source::Raw,
 };
 
-/// What stands for a secret.
+/// Placeholder for a secret.
 const REDACTED: &str = "[redacted]";
 
 impl Settings {
-    /// Every setting as `key = value  # source`, then what the limits come to, then the open weaknesses.
+    /// Formats every setting as `key = value  # source`, then the takeover bounds, then the open weaknesses.
+    ///
+    /// # Errors
+    /// Fails if the settings of a dialect are invalid.
     pub(crate) fn show(&self) -> Result<String> {
         let (mut text, mut section) = (String::new(), "");
-        // What stands below the head of a section would belong to it.
+        // Top-level keys come first: below a section header, TOML would assign them to that section.
         let (top, below): (Vec<_>, Vec<_>) = KEYS.iter().partition(|key| !key.name.contains('.'));
         for key in top.into_iter().chain(below) {
             let (of, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
@@ -34,15 +37,15 @@ impl Settings {
         }
         text.push('\n');
         for bound in self.bounds()? {
-            let _ = writeln!(text, "# bound: {bound}");
+            let _ = writeln!(text, "# takeover bound: {bound}");
         }
         for weakness in self.weaknesses()? {
-            let _ = writeln!(text, "# open: {weakness}");
+            let _ = writeln!(text, "# open weakness: {weakness}");
         }
         Ok(text)
     }
 
-    /// What will be found at start, as far as that is known now.
+    /// Formats a default that is determined at start, as far as it is known now.
     fn found(&self, key: &SettingKey) -> String {
         match (key.name, key.default) {
             ("public_url", _) => quoted(&self.likely_url()),
@@ -60,7 +63,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// What the preset says of a name of another system's table.
+    /// Returns the table or column name that the preset assigns to a `users.` setting.
     fn mapped(&self, name: &str) -> Option<String> {
         let mapping = self.users.as_ref()?;
         let role = name.strip_prefix("users.")?;
@@ -89,8 +92,8 @@ fn shown(key: &SettingKey, raw: &Raw) -> String {
     }
 }
 
-/// The URL without its user and password. Too much is hidden rather than too little: a password may hold any
-/// sign, so everything up to the last `@` goes.
+/// Redacts the user and password of a URL. A password can contain any character, so everything up to the last `@` is
+/// redacted.
 fn without_userinfo(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => format!("{}://{REDACTED}{}", &url[..scheme], &url[at..]),

@@ -1,4 +1,4 @@
-//! Where a value comes from: flags before the environment, the environment before the file.
+//! Merges the sources of settings: flags override the environment, and the environment overrides the file.
 
 use std::{collections::BTreeMap, fmt, fs, path::PathBuf};
 
@@ -8,34 +8,34 @@ use zeroize::Zeroizing;
 use super::{
     file,
     keys::{self, Named, Secrecy, SettingKey, named},
-    secret,
+    secret, suggestion,
 };
 
-/// What the three sources hold. The process's own are read in [`super::environment`]; tests make theirs.
+/// The contents of all sources. [`super::environment`] reads those of the process; tests build their own.
 #[derive(Default)]
 pub(crate) struct Inputs {
     /// Flag, key and value, in the order of the command line.
     pub(crate) flags: Vec<(&'static str, String, String)>,
-    /// Every `POLYRESET_*` variable.
+    /// Every `POLYRESET_*` and `RESET_*` variable.
     pub(crate) environment: Vec<(String, String)>,
     /// `--config`; without it, `POLYRESET_CONFIG` names the file.
     pub(crate) config: Option<PathBuf>,
-    /// What the demo puts in place of defaults.
+    /// Values that `serve --demo` uses instead of defaults.
     pub(crate) demo: Vec<(&'static str, String)>,
 }
 
-/// Where a value was found.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A flag, by its name.
     Flag(&'static str),
     /// An environment variable, by its name.
     Environment(String),
-    /// The settings file and the line.
+    /// A line of the settings file.
     File {
         /// Path of the file.
         path: String,
-        /// Line, from 1.
+        /// Line number, from 1.
         line: usize,
     },
     /// `serve --demo`.
@@ -44,7 +44,7 @@ pub(crate) enum Source {
     Profile,
     /// The default for another system's users table.
     Adopted,
-    /// The default.
+    /// The general default.
     Default,
 }
 
@@ -62,12 +62,12 @@ impl fmt::Display for Source {
     }
 }
 
-/// A value as somebody wrote it. It may be a secret: no `Debug`.
+/// A value as written in its source. It can be a secret: no `Debug`.
 #[derive(Clone)]
 pub(crate) enum Raw {
-    /// Text, or anything that was written as one word.
+    /// A scalar value, as text.
     Text(Zeroizing<String>),
-    /// A list that was written as one.
+    /// An array of the settings file.
     List(Vec<Zeroizing<String>>),
 }
 
@@ -77,19 +77,19 @@ impl Raw {
     }
 }
 
-/// A value that somebody gave.
+/// A value with its source.
 #[derive(Clone)]
 pub(crate) struct Given {
     pub(crate) raw: Raw,
     pub(crate) source: Source,
-    /// Whether the value was in a file of its own, which the source named.
+    /// Whether the source names a file that contains the value.
     pub(super) in_file: bool,
 }
 
-/// What all sources together give.
+/// The values of all sources, by key.
 pub(super) type GivenValues = BTreeMap<&'static str, Given>;
 
-/// Merges the sources, the strongest first.
+/// Merges the sources, highest precedence first.
 pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
     let Inputs { flags, environment, config, demo } = inputs;
     let mut layers: [Layer; 4] = Default::default();
@@ -98,16 +98,11 @@ pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
     }
     let mut config = config;
     for (variable, value) in environment {
-        if variable == "POLYRESET_CONFIG" {
+        if variable == keys::CONFIG {
             config = config.or(Some(value.into()));
             continue;
         }
-        let name = variable.strip_prefix("POLYRESET_").unwrap_or_default();
-        let mut name = name.replace("__", ".").to_ascii_lowercase();
-        if keys::variable(&name) != variable {
-            // Almost a variable of ours, as `POLYRESET_listen` is.
-            name.clear();
-        }
+        let name = keys::name(&variable).unwrap_or_default();
         layers[1].add(&name, Raw::text(value), Source::Environment(variable))?;
     }
     if let Some(path) = config {
@@ -125,7 +120,7 @@ pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
         values.entry(name).or_insert(given);
     }
     for (name, given) in &mut values {
-        given.open(name)?;
+        given.load_file(name)?;
     }
     Ok(values)
 }
@@ -139,30 +134,24 @@ impl Layer {
         let (key, in_file): (&'static SettingKey, bool) = match named(name) {
             Named::Key(key) => (key, false),
             Named::FileOf(key) => (key, true),
-            Named::Unknown => bail!("{} is not a setting", written(name, &source)),
+            Named::Unknown => bail!(suggestion::unknown(name, &source)),
         };
         let earlier = self.0.get(key.name).filter(|earlier| earlier.in_file != in_file);
         if earlier.is_some() {
-            bail!("{name} and its other form are both set by {source}: {} or {0}_file, not both", key.name);
+            bail!(
+                "{name} ({source}) conflicts with its other form: set either {} or {0}_file, not both",
+                key.name
+            );
         }
-        debug_assert!(!in_file || key.secrecy != Secrecy::Open, "only what is secret is kept in a file");
+        debug_assert!(!in_file || key.secrecy != Secrecy::Open, "only secrets have a _file form");
         self.0.insert(key.name, Given { raw, source, in_file });
         Ok(())
     }
 }
 
-/// A name as its source writes it, and where.
-fn written(name: &str, source: &Source) -> String {
-    match source {
-        Source::Environment(variable) => variable.clone(),
-        Source::Flag(flag) => format!("{name} ({flag})"),
-        other => format!("{name} ({other})"),
-    }
-}
-
 impl Given {
-    /// Replaces the name of a file by what is in it, without the newline that editors add.
-    fn open(&mut self, name: &str) -> Result<()> {
+    /// Replaces the path of a file by its contents, without the trailing newline that editors add.
+    fn load_file(&mut self, name: &str) -> Result<()> {
         if !self.in_file {
             return Ok(());
         }

@@ -1,26 +1,42 @@
-//! The settings table of docs/OPERATIONS.md, kept true: `UPDATE_DOCS=1 cargo test -p reset-app` rewrites it.
+//! Checks the settings table in docs/settings.md; `UPDATE_DOCS=1 cargo test -p reset-app` regenerates it.
 
 use std::fs;
 
-use super::keys::{KEYS, Preset, Secrecy, SettingKey, variable};
+use super::{
+    Inputs, Settings,
+    keys::{KEYS, Preset, Secrecy, SettingKey, variable},
+};
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
 const BEGIN: &str = "<!-- settings: generated from crates/reset-app/src/settings/keys.rs -->\n";
 const END: &str = "<!-- end of settings -->\n";
 
 #[test]
-fn the_settings_table_in_the_documentation_is_true() {
+fn documented_settings_table_is_up_to_date() {
     let text = fs::read_to_string(PATH).unwrap();
-    let begin = text.find(BEGIN).expect("the marker before the table") + BEGIN.len();
-    let end = text.find(END).expect("the marker after the table");
+    let begin = text.find(BEGIN).expect("the begin marker") + BEGIN.len();
+    let end = text.find(END).expect("the end marker");
     let table = table();
     if text[begin..end] == table {
         return;
     }
-    #[expect(clippy::disallowed_methods, reason = "asks whether to rewrite the documentation")]
+    #[expect(clippy::disallowed_methods, reason = "lets the caller request an update of the documentation")]
     let update = std::env::var("UPDATE_DOCS").is_ok();
-    assert!(update, "docs/OPERATIONS.md is behind: run UPDATE_DOCS=1 cargo test -p reset-app");
+    assert!(
+        update,
+        "the settings table in docs/settings.md is out of date: run UPDATE_DOCS=1 cargo test -p reset-app"
+    );
     fs::write(PATH, [&text[..begin], &table, &text[end..]].concat()).unwrap();
+}
+
+/// The complete example of docs/configure.md is a settings file that `serve` accepts.
+#[test]
+fn the_example_settings_file_is_accepted() {
+    const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/polyreset.example.toml");
+    let secrets =
+        [("POLYRESET_SECRET", "5".repeat(64)), ("POLYRESET_MAIL_URL", "smtps://mail.example.com".into())];
+    let environment = secrets.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Settings::read(Inputs { environment, config: Some(EXAMPLE.into()), ..Inputs::default() }).unwrap();
 }
 
 fn table() -> String {

@@ -1,9 +1,10 @@
-//! Settings as an operator meets them: three sources in, types or one sentence out.
+//! Settings as an operator sees them: three sources in, valid types or one error sentence out.
 
 mod database;
 mod mail;
 mod pages;
 mod secrets;
+mod variables;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
@@ -14,19 +15,19 @@ use super::{Inputs, Settings, keys::KEYS, schema::SettingsSchema};
 
 const ROOT: &str = "c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7";
 
-/// Settings from variables alone.
+/// Reads settings from environment variables only.
 fn environment(pairs: &[(&str, &str)]) -> anyhow::Result<Settings> {
     let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Settings::read(Inputs { environment, ..Inputs::default() })
 }
 
-/// Settings from a file alone.
+/// Reads settings from a file only.
 fn file(text: &str) -> anyhow::Result<Settings> {
     let (_dir, path) = written("reset.toml", text);
     Settings::read(Inputs { config: Some(path), ..Inputs::default() })
 }
 
-/// A file that only we can read, and the directory that keeps it alive.
+/// Writes a file with mode 0600; the returned directory keeps it alive.
 fn written(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
@@ -35,19 +36,20 @@ fn written(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
+/// Returns the error sentence of invalid settings.
 fn sentence(settings: anyhow::Result<Settings>) -> String {
-    let error = settings.err().expect("settings that are refused");
+    let error = settings.err().expect("invalid settings");
     let text = format!("{error:#}");
     assert!(!text.contains('\n'), "one sentence: {text}");
     text
 }
 
-fn px0_life(settings: &Settings) -> Duration {
+fn px0_lifetime(settings: &Settings) -> Duration {
     settings.stand_in().unwrap().px0.unwrap().code_ttl
 }
 
 #[test]
-fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+fn flag_beats_environment_beats_file_beats_default() {
     let (_dir, path) = written("reset.toml", "[px0]\ncode_ttl = \"3m\"\n");
     let read = |flags: &[&str], variables: &[&str], config: Option<&PathBuf>| {
         let flags = flags.iter().map(|value| ("--set", "px0.code_ttl".to_owned(), (*value).to_owned()));
@@ -55,7 +57,7 @@ fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
             variables.iter().map(|value| ("POLYRESET_PX0__CODE_TTL".to_owned(), (*value).to_owned()));
         let (flags, environment, config) = (flags.collect(), variables.collect(), config.cloned());
         let inputs = Inputs { flags, environment, config, ..Inputs::default() };
-        px0_life(&Settings::read(inputs).unwrap()).as_secs() / 60
+        px0_lifetime(&Settings::read(inputs).unwrap()).as_secs() / 60
     };
     assert_eq!(read(&["1m"], &["2m"], Some(&path)), 1);
     assert_eq!(read(&[], &["2m"], Some(&path)), 2);
@@ -64,7 +66,7 @@ fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
 }
 
 #[test]
-fn the_environment_may_name_the_file_and_a_flag_names_another() {
+fn config_flag_overrides_the_config_variable() {
     let (_one, one) = written("one.toml", "log = \"warn\"");
     let (_two, two) = written("two.toml", "log = \"debug\"");
     let read = |config| {
@@ -77,43 +79,19 @@ fn the_environment_may_name_the_file_and_a_flag_names_another() {
 }
 
 #[test]
-fn an_unknown_variable_is_named() {
-    for variable in [
-        "POLYRESET_LISTENN",
-        "POLYRESET_PX0_CODE_TTL",
-        "POLYRESET_LISTEN_FILE",
-        "POLYRESET_listen",
-        "POLYRESET_",
-    ] {
-        assert_eq!(sentence(environment(&[(variable, "1")])), format!("{variable} is not a setting"));
-    }
-}
-
-#[test]
-fn an_unknown_key_of_the_file_is_named_with_its_line() {
-    let text = sentence(file("listen = \"127.0.0.1:0\"\n\n[px0]\nenabled = true\ncode_tll = \"1m\"\n"));
-    assert!(
-        text.contains("px0.code_tll (") && text.ends_with("reset.toml line 5) is not a setting"),
-        "{text}"
-    );
-    let text = sentence(file("[px1]\nenabled = true\n"));
-    assert!(text.contains("px1.enabled (") && text.contains("line 2"), "{text}");
-}
-
-#[test]
-fn broken_toml_is_placed_without_being_quoted() {
+fn toml_error_names_the_line_without_quoting_it() {
     let text = sentence(file("listen = \"127.0.0.1:0\"\nsecret = canary\n"));
     assert!(text.contains("line 2 is not TOML") && !text.contains("canary"), "{text}");
 }
 
 #[test]
-fn a_promise_for_later_is_refused_by_name() {
+fn unavailable_wire_format_is_rejected() {
     let text = sentence(environment(&[("POLYRESET_STRAPI__WIRE", "server")]));
-    assert!(text.contains("does not offer yet"), "{text}");
+    assert!(text.contains("is not available in this version"), "{text}");
 }
 
 #[test]
-fn the_second_listener_is_written_as_the_first_is_and_is_another_one() {
+fn admin_listen_has_the_form_of_listen_and_must_differ_from_it() {
     let read = |listen: &str, admin: &str| {
         environment(&[("POLYRESET_LISTEN", listen), ("POLYRESET_ADMIN_LISTEN", admin)])
     };
@@ -126,7 +104,7 @@ fn the_second_listener_is_written_as_the_first_is_and_is_another_one() {
 }
 
 #[test]
-fn a_bad_value_is_told_with_its_key_and_source_and_what_is_expected() {
+fn error_names_key_source_and_expected_value() {
     let text = sentence(environment(&[("POLYRESET_PX0__CODE_TTL", "soon")]));
     let expected = "a duration such as 30s, 15m or 1h, at most 1d";
     assert_eq!(text, format!("px0.code_ttl (POLYRESET_PX0__CODE_TTL) is \"soon\"; expected {expected}"));
@@ -137,7 +115,7 @@ fn a_bad_value_is_told_with_its_key_and_source_and_what_is_expected() {
 }
 
 #[test]
-fn a_list_is_an_array_in_the_file_and_comma_separated_elsewhere() {
+fn list_is_an_array_in_the_file_and_comma_separated_elsewhere() {
     let list = ["https://a.example.org".to_owned(), "https://b.example.org".to_owned()];
     let settings = environment(&[("POLYRESET_CORS_ORIGINS", "https://a.example.org, https://b.example.org")]);
     assert_eq!(settings.unwrap().http.cors_origins, list);
@@ -146,7 +124,7 @@ fn a_list_is_an_array_in_the_file_and_comma_separated_elsewhere() {
 }
 
 #[test]
-fn a_secret_may_lie_in_a_file_with_a_newline_at_its_end() {
+fn secret_file_may_end_with_a_newline() {
     let (_dir, path) = written("root", &format!("{ROOT}\n"));
     let path = path.display().to_string();
     let settings = environment(&[("POLYRESET_SECRET_FILE", &path)]).unwrap();
@@ -165,7 +143,7 @@ fn a_secret_may_lie_in_a_file_with_a_newline_at_its_end() {
 }
 
 #[test]
-fn a_secret_that_is_short_or_not_encoded_is_refused_and_never_quoted() {
+fn short_or_unencoded_secret_is_rejected_and_never_quoted() {
     for canary in ["c0ffee", "a canary that is long enough to be a secret"] {
         let text = sentence(environment(&[("POLYRESET_SECRET", canary)]));
         assert!(text.contains("secret (POLYRESET_SECRET)") && text.contains("at least 32 bytes"), "{text}");
@@ -174,7 +152,7 @@ fn a_secret_that_is_short_or_not_encoded_is_refused_and_never_quoted() {
 }
 
 #[test]
-fn a_jwt_secret_has_its_own_least_length_and_is_not_the_root() {
+fn jwt_secret_has_a_minimum_length_and_differs_from_every_other_secret() {
     let text = sentence(environment(&[("POLYRESET_WORTHAI__JWT_SECRET", "a canary of 31 bytes, too short")]));
     assert!(text.contains("worthai.jwt_secret (POLYRESET_WORTHAI__JWT_SECRET)"), "{text}");
     assert!(text.contains("at least 32 bytes; it has 31") && !text.contains("canary"), "{text}");
@@ -193,7 +171,7 @@ fn a_jwt_secret_has_its_own_least_length_and_is_not_the_root() {
 }
 
 #[test]
-fn the_compatible_profile_is_the_contracts_own() {
+fn compatible_profile_follows_the_contracts() {
     let settings = environment(&[]).unwrap();
     let dialects = settings.stand_in().unwrap();
     let (px0, worthai) = (dialects.px0.unwrap(), dialects.worthai.unwrap());
@@ -211,7 +189,7 @@ fn the_compatible_profile_is_the_contracts_own() {
 }
 
 #[test]
-fn the_hardened_profile_closes_what_the_contracts_leave_open() {
+fn hardened_profile_closes_the_weaknesses_of_the_contracts() {
     let settings = environment(&[
         ("POLYRESET_PROFILE", "hardened"),
         ("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset"),
@@ -228,11 +206,11 @@ fn the_hardened_profile_closes_what_the_contracts_leave_open() {
     let minutes = [px0.code_ttl, worthai.token_ttl, strapi.token_ttl, insforge.code_ttl, insforge.token_ttl];
     assert_eq!(minutes.map(|lifetime| lifetime.as_secs() / 60), [10, 30, 30, 10, 30]);
     let open = settings.weaknesses().unwrap();
-    assert_eq!(open.len(), 2, "who uses up asks, and InsForge's query: {open:?}");
+    assert_eq!(open.len(), 2, "R50 and R34: {open:?}");
 }
 
 #[test]
-fn what_is_set_beats_the_profile() {
+fn given_setting_beats_the_profile() {
     let settings = environment(&[
         ("POLYRESET_PROFILE", "hardened"),
         ("POLYRESET_INSFORGE__METHOD", "code"),
@@ -240,12 +218,12 @@ fn what_is_set_beats_the_profile() {
         ("POLYRESET_PASSWORD__MIN_LENGTH", "12"),
     ])
     .unwrap();
-    assert_eq!(px0_life(&settings), Duration::from_secs(1));
+    assert_eq!(px0_lifetime(&settings), Duration::from_secs(1));
     assert_eq!(settings.passwords.policy.min, 12);
 }
 
 #[test]
-fn links_need_somewhere_to_lead() {
+fn insforge_links_need_an_allowed_redirect_url() {
     let text = sentence(environment(&[("POLYRESET_INSFORGE__METHOD", "link")]));
     assert!(
         text.contains("allowed_redirect_urls is empty") && text.contains("(POLYRESET_INSFORGE__METHOD)"),
@@ -258,9 +236,9 @@ fn links_need_somewhere_to_lead() {
 }
 
 #[test]
-fn proxies_are_networks_and_a_socket_is_one_of_them() {
+fn trusted_proxies_are_networks_and_unix_socket_peers() {
     let proxies = |settings: &[(&str, &str)]| environment(settings).unwrap().limits.proxies;
-    assert_eq!(proxies(&[]), reset_dialects::TrustedProxies::default());
+    assert_eq!(proxies(&[]), reset_http::TrustedProxies::default());
     let listed = proxies(&[
         ("POLYRESET_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
         ("POLYRESET_LISTEN", "unix:/run/reset.sock"),
@@ -272,25 +250,25 @@ fn proxies_are_networks_and_a_socket_is_one_of_them() {
         text.starts_with("trusted_proxies (POLYRESET_TRUSTED_PROXIES)") && text.contains("10.0.0.0/8"),
         "{text}"
     );
-    let told = |settings: &[(&str, &str)]| {
+    let reported = |settings: &[(&str, &str)]| {
         environment(settings).unwrap().weaknesses().unwrap().iter().any(|line| line.starts_with("R48"))
     };
     let (https, listed) =
         (("POLYRESET_PUBLIC_URL", "https://id.example.org"), ("POLYRESET_TRUSTED_PROXIES", "10.0.0.1"));
-    assert!(told(&[https]) && !told(&[https, listed]) && !told(&[]));
+    assert!(reported(&[https]) && !reported(&[https, listed]) && !reported(&[]));
 }
 
 #[test]
-fn every_limit_is_off_with_one_setting() {
+fn one_setting_turns_off_every_limit() {
     let limits = environment(&[("POLYRESET_LIMITS__ENABLED", "false")]).unwrap().limits;
     assert!(!limits.enabled && limits.client_limits.is_none());
     assert_eq!(limits.budgeting, reset_core::budget::Budgeting::default());
     let limits = environment(&[]).unwrap().limits;
-    assert_eq!(limits.client_limits, Some(reset_dialects::ClientLimits::default()), "one set of defaults");
+    assert_eq!(limits.client_limits, Some(reset_http::ClientLimits::default()), "one set of defaults");
 }
 
 #[test]
-fn bcrypt_reads_72_bytes_and_lifting_the_limits_lifts_the_cap() {
+fn bcrypt_limits_passwords_to_72_bytes_and_disabled_limits_uncap_live_codes() {
     let settings =
         environment(&[("POLYRESET_PASSWORD__HASH", "bcrypt"), ("POLYRESET_LIMITS__ENABLED", "false")])
             .unwrap();
@@ -300,14 +278,14 @@ fn bcrypt_reads_72_bytes_and_lifting_the_limits_lifts_the_cap() {
 }
 
 #[test]
-fn hashing_keeps_within_its_memory() {
+fn hashing_threads_fit_the_memory_limit() {
     let threads = |mib| environment(&[("POLYRESET_PASSWORD__MEMORY_MIB", mib)]).unwrap().passwords.threads;
     assert_eq!((threads("1"), threads("46"), threads("91")), (1, 1, 1));
     assert!(threads("4096") >= threads("92"));
 }
 
 #[test]
-fn the_public_url_is_the_listener_on_loopback_and_required_elsewhere() {
+fn public_url_defaults_to_a_loopback_listener_and_is_required_otherwise() {
     let url = |pairs: &[(&str, &str)]| environment(pairs).map(|settings| settings.likely_url());
     assert_eq!(url(&[]).unwrap(), "http://127.0.0.1:8080");
     assert_eq!(url(&[("POLYRESET_LISTEN", "[::1]:80")]).unwrap(), "http://[::1]:80");
@@ -323,8 +301,8 @@ fn the_public_url_is_the_listener_on_loopback_and_required_elsewhere() {
 }
 
 #[test]
-fn the_schema_has_every_key_and_nothing_else() {
-    let json = reset_dialects::to_json_pretty(&SettingsSchema::new());
+fn schema_has_every_key_and_no_other() {
+    let json = reset_http::to_json_pretty(&SettingsSchema::new());
     for key in KEYS {
         let name = key.name.rsplit_once('.').map_or(key.name, |(_, name)| name);
         assert!(json.contains(&format!("\"{name}\": {{")), "{}", key.name);
@@ -333,7 +311,7 @@ fn the_schema_has_every_key_and_nothing_else() {
 }
 
 #[test]
-fn a_settings_file_that_everybody_can_read_should_hold_no_secret() {
+fn secret_in_a_world_readable_settings_file_is_a_weakness() {
     let (_dir, path) = written("reset.toml", &format!("secret = \"{ROOT}\""));
     let open = |mode| {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
@@ -345,7 +323,7 @@ fn a_settings_file_that_everybody_can_read_should_hold_no_secret() {
 }
 
 #[test]
-fn config_show_names_sources_and_never_a_secret() {
+fn config_show_prints_sources_and_redacts_secrets() {
     let settings = environment(&[
         ("POLYRESET_SECRET", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
         ("POLYRESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary"),
@@ -362,16 +340,16 @@ fn config_show_names_sources_and_never_a_secret() {
         "mail_url = \"smtp://[redacted]@mail.example.org?tls=required\"  # POLYRESET_MAIL_URL\n",
         "[px0]\nenabled = true  # default\n",
         "allowed_redirect_urls = []  # default\n",
-        "# open: R13: ",
+        "# open weakness: R13: ",
     ] {
         assert!(shown.contains(line), "{line}\n{shown}");
     }
     assert_eq!(shown.lines().filter(|line| line.contains("  # ")).count(), KEYS.len());
 }
 
-/// The defaults stand twice, for operators here and for embedders in `reset_dialects`: they must agree.
+/// The defaults exist twice, here for operators and in `reset_dialects` for embedders: they must agree.
 #[test]
-fn the_defaults_are_those_of_an_embedder() {
+fn dialect_defaults_equal_those_of_the_embedding_api() {
     let settings = environment(&[]).unwrap();
     let ours = settings.dialects("https://a.example", &Key::shared(&[1; 32]).into()).unwrap();
     let theirs = reset_dialects::DialectSettings::defaults(&Key::shared(&[1; 32]), "https://a.example");

@@ -1,5 +1,5 @@
-//! Values: what is written, read as what is meant. A sentence about a bad one names the key, its source and
-//! what is expected; it quotes the value unless that may be a secret.
+//! Parsing of values. The error of an invalid value names the key, its source and what is expected; it quotes the value
+//! unless that can be a secret.
 
 use std::{borrow::Cow, collections::BTreeSet, str::FromStr, time::Duration};
 
@@ -12,22 +12,22 @@ use super::{
     source::{Given, GivenValues, Raw, Source},
 };
 
-/// Every setting, given or not.
+/// The values of all settings, given or defaulted.
 pub(crate) struct Values {
     given: GivenValues,
     pub(super) profile: Profile,
-    /// Whether the users table is another system's that we know.
+    /// Whether `users.preset` names a known system other than polyreset.
     adopts: bool,
 }
 
-/// One setting's value and where it is from; nothing where it is found out at start.
+/// The value of one setting and its source. The value is `None` if it is determined at start.
 pub(crate) struct Value<'a> {
     pub(crate) raw: Option<Cow<'a, Raw>>,
     pub(crate) source: &'a Source,
 }
 
 impl Values {
-    /// Reads the profile, which decides about defaults.
+    /// Reads the profile and the users preset, which determine defaults.
     pub(super) fn new(given: GivenValues) -> Result<Self> {
         let mut values = Self { given, profile: Profile::Compatible, adopts: false };
         if values.choice("profile")? == "hardened" {
@@ -37,22 +37,22 @@ impl Values {
         Ok(values)
     }
 
-    /// Whether somebody gave the setting.
+    /// Whether a source sets the value.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.given.contains_key(name)
     }
 
-    /// Settings files that hold a secret themselves instead of naming its file.
+    /// Returns the settings files that contain a secret themselves instead of naming its file.
     pub(super) fn files_with_secrets(&self) -> BTreeSet<&str> {
         let secrets = self.given.iter().filter(|(name, _)| key(name).secrecy == Secrecy::Secret);
-        let holders = secrets.filter_map(|(_, given)| match &given.source {
+        let files = secrets.filter_map(|(_, given)| match &given.source {
             Source::File { path, .. } if !given.in_file => Some(path.as_str()),
             _ => None,
         });
-        holders.collect()
+        files.collect()
     }
 
-    /// The setting as it is in force.
+    /// Returns the value in force.
     pub(crate) fn value(&self, name: &str) -> Value<'_> {
         if let Some(Given { raw, source, .. }) = self.given.get(name) {
             return Value { raw: Some(Cow::Borrowed(raw)), source };
@@ -71,16 +71,16 @@ impl Values {
         }
     }
 
-    /// The text, where there is one.
+    /// Returns the text of a setting; `None` if it has no value.
     pub(crate) fn given_text(&self, name: &str) -> Result<Option<String>> {
         match self.value(name).raw.as_deref() {
             None => Ok(None),
             Some(Raw::Text(text)) => Ok(Some(text.as_str().to_owned())),
-            Some(Raw::List(_)) => Err(self.bad(name, "one text, not a list")),
+            Some(Raw::List(_)) => Err(self.bad(name, "one value, not a list")),
         }
     }
 
-    /// The text of a setting that has a default.
+    /// Returns the text of a setting that has a default.
     pub(crate) fn text(&self, name: &str) -> Result<String> {
         Ok(self.given_text(name)?.unwrap_or_default())
     }
@@ -89,33 +89,33 @@ impl Values {
         self.read(name, "true or false", |text| text.parse().ok())
     }
 
-    /// A whole number within `range`.
+    /// Parses an integer within `range`.
     pub(crate) fn integer<T>(&self, name: &str, range: std::ops::RangeInclusive<T>) -> Result<T>
     where
         T: FromStr + PartialOrd + std::fmt::Display,
     {
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        let expected = format!("an integer from {} to {}", range.start(), range.end());
         self.read(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
-    /// A time span of at most `most`.
-    pub(crate) fn duration(&self, name: &str, most: Duration) -> Result<Duration> {
-        let expected = format!("a duration such as 30s, 15m or 1h, at most {}", written(most));
-        self.read(name, &expected, |text| duration(text).filter(|span| *span <= most))
+    /// Parses a duration of at most `max`.
+    pub(crate) fn duration(&self, name: &str, max: Duration) -> Result<Duration> {
+        let expected = format!("a duration such as 30s, 15m or 1h, at most {}", written(max));
+        self.read(name, &expected, |text| duration(text).filter(|duration| *duration <= max))
     }
 
-    /// A number of bytes.
+    /// Parses a number of bytes.
     pub(crate) fn size(&self, name: &str) -> Result<usize> {
         self.read(name, "a number of bytes such as 65536 or 64 KiB", size)
     }
 
-    /// One of the key's words.
+    /// Parses one of the key's words.
     pub(crate) fn choice(&self, name: &str) -> Result<&'static str> {
         let ValueKind::Choice(words) = key(name).kind else { unreachable!("{name} is a choice") };
         self.read(name, &words.join(" or "), |text| words.iter().find(|word| **word == text).copied())
     }
 
-    /// A list; text is taken as comma-separated.
+    /// Returns a list; text is split at commas.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         match self.value(name).raw.as_deref() {
             None => Vec::new(),
@@ -127,7 +127,7 @@ impl Values {
         }
     }
 
-    /// A list of secrets; text is taken as comma-separated, or one a line.
+    /// Returns a list of secrets; text is split at commas and line ends.
     pub(super) fn secrets(&self, name: &str) -> Vec<Zeroizing<String>> {
         let texts = match self.value(name).raw.as_deref() {
             None => Vec::new(),
@@ -140,7 +140,7 @@ impl Values {
         trimmed.filter(|text| !text.is_empty()).collect()
     }
 
-    /// Reads a text in its own way.
+    /// Parses a text with `read`.
     pub(crate) fn read<T>(
         &self,
         name: &str,
@@ -150,7 +150,7 @@ impl Values {
         read(self.text(name)?.as_str()).ok_or_else(|| self.bad(name, expected))
     }
 
-    /// The sentence about a bad value.
+    /// Returns the error for an invalid value.
     pub(crate) fn bad(&self, name: &str, expected: impl std::fmt::Display) -> Error {
         let Value { raw, source } = self.value(name);
         match raw.as_deref() {
@@ -161,17 +161,20 @@ impl Values {
                 let items: Vec<&str> = items.iter().map(|item| item.as_str()).collect();
                 anyhow!("{name} ({source}) is {items:?}; expected {expected}")
             }
-            _ => anyhow!("{name} ({source}) is not right; expected {expected}"),
+            _ => anyhow!("{name} ({source}) is invalid; expected {expected}"),
         }
     }
 }
 
-/// The key `name`. Names are literals in this crate, so a missing one is a mistake of ours.
+/// Returns the key `name`.
+///
+/// # Panics
+/// Panics if there is no such key: all names are literals of this crate.
 fn key(name: &str) -> &'static SettingKey {
-    KEYS.iter().find(|key| key.name == name).expect("a key of the table")
+    KEYS.iter().find(|key| key.name == name).expect("the name is in the table of keys")
 }
 
-/// `15m` as a time span; more than nothing.
+/// Parses a duration such as `15m`; zero is rejected.
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
@@ -187,15 +190,15 @@ fn duration(text: &str) -> Option<Duration> {
     (millis > 0).then(|| Duration::from_millis(millis))
 }
 
-/// A time span in the largest unit that leaves no rest.
-pub(crate) fn written(span: Duration) -> String {
-    let millis = span.as_millis();
+/// Formats a duration in the largest unit that divides it.
+pub(crate) fn written(duration: Duration) -> String {
+    let millis = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
     let (size, unit) = units.into_iter().find(|(size, _)| millis.is_multiple_of(*size)).unwrap_or((1, "ms"));
     format!("{}{unit}", millis / size)
 }
 
-/// `64 KiB` as a number of bytes; more than none.
+/// Parses a size such as `64 KiB`, in bytes; zero is rejected.
 fn size(text: &str) -> Option<usize> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let unit = match unit.trim_start() {
@@ -212,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_a_number_and_a_unit() {
+    fn duration_is_a_positive_number_with_a_unit() {
         for (text, millis) in [("500ms", 500), ("30s", 30_000), ("15m", 900_000), ("1h", 3_600_000)] {
             assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
             assert_eq!(written(Duration::from_millis(millis)), text);
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_bytes_or_binary_multiples() {
+    fn size_is_in_bytes_or_binary_multiples() {
         for (text, bytes) in
             [("1", 1), ("65536", 65_536), ("64 KiB", 65_536), ("64KiB", 65_536), ("1MiB", 1 << 20)]
         {

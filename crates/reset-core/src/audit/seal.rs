@@ -1,4 +1,4 @@
-//! Seals, marks, and what makes them.
+//! Seals and marks, and the [`Sealer`] that computes them.
 
 use std::{
     fmt,
@@ -13,25 +13,25 @@ use crate::{
     keys::{Key, Keys},
 };
 
-/// The tag of one event and all before it.
+/// The keyed tag of one event and all events before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seal([u8; 32]);
 
 impl Seal {
-    /// What stands before the first event.
+    /// The seal before the first event: all zeros.
     pub const FIRST: Self = Self([0; 32]);
 
-    /// The seal as it was stored.
+    /// Wraps a stored seal.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The seal as 64 hexadecimal digits, read back.
+    /// Parses a seal of 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         unhex(text)?.try_into().ok().map(Self)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -49,20 +49,20 @@ impl fmt::Debug for Seal {
     }
 }
 
-/// A point of the chain: after so many events, this seal. Written `PLACE:SEAL`.
+/// A point in the chain: a position and the seal there. Displayed as `PLACE:SEAL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Place of the event; zero before the first.
+    /// Position of the event, counted from 1; zero before the first.
     pub place: i64,
-    /// Its seal.
+    /// The event's seal.
     pub seal: Seal,
 }
 
 impl Mark {
-    /// Before the first event.
+    /// The mark before the first event.
     pub const START: Self = Self { place: 0, seal: Seal::FIRST };
 
-    /// Reads what `Display` wrote.
+    /// Parses the output of `Display`.
     pub fn parse(text: &str) -> Option<Self> {
         let (place, seal) = text.split_once(':')?;
         Some(Self { place: place.parse().ok().filter(|place| *place >= 0)?, seal: Seal::parse(seal)? })
@@ -75,26 +75,26 @@ impl fmt::Display for Mark {
     }
 }
 
-/// An event in its place.
+/// A sealed event with its mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
-    /// The place and the seal.
+    /// The position and the seal.
     pub mark: Mark,
     /// The event.
     pub event: Event,
 }
 
-/// The two marks of the chain that a store keeps.
+/// The two ends of the chain, whose marks the store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The last that was forgotten: behind it the chain begins.
+    /// The last deleted event: the chain starts after it.
     Base,
-    /// The last of all.
+    /// The last sealed event.
     Head,
 }
 
 impl End {
-    /// Name for stores.
+    /// Returns the name for stores.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Base => "base",
@@ -103,16 +103,16 @@ impl End {
     }
 }
 
-/// Both, each with the tag that says that it is ours.
+/// The marks of both ends, each with its authentication tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// Where the chain begins.
+    /// The start of the chain.
     pub base: (Mark, Seal),
-    /// Where it ends.
+    /// The end of the chain.
     pub head: (Mark, Seal),
 }
 
-/// What seals events, and remembers how far. Cheap to clone; no `Debug`.
+/// Seals events, and remembers the highest head it has seen. Cheap to clone; not `Debug`, because it holds keys.
 #[derive(Clone)]
 pub struct Sealer {
     keys: Vec<Key>,
@@ -120,30 +120,30 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// The sealer of a deployment.
+    /// Creates the sealer of a deployment.
     pub fn of(keys: &Keys) -> Self {
         let keys = keys.all().iter().map(|set| set.seals.clone()).collect();
         Self { keys, seen: Arc::new(Mutex::new(Mark::START)) }
     }
 
-    /// The mark of the event that follows `before`.
+    /// Returns the mark of the event that follows `before`.
     pub fn seal(&self, before: Mark, event: &Event) -> Mark {
         Self::next(&self.keys[0], before, event)
     }
 
-    /// The tag of a mark that is stored.
+    /// Returns the authentication tag of a stored mark.
     pub fn tag(&self, end: End, mark: Mark) -> Seal {
         Self::tag_under(&self.keys[0], end, mark)
     }
 
-    /// Whether a stored mark is ours. A head that lies behind one that this process has seen is not: somebody set the
-    /// chain back, to have it sealed anew.
+    /// Returns whether a stored mark is authentic. A head behind the last one that this process has seen is not: the
+    /// chain was rolled back, so that changed events would be sealed again.
     pub fn is_ours(&self, end: End, mark: Mark, tag: Seal) -> bool {
-        let known = self.keys.iter().any(|key| Self::tag_under(key, end, mark) == tag);
-        known && (end == End::Base || mark.place >= self.last().place)
+        let authentic = self.keys.iter().any(|key| Self::tag_under(key, end, mark) == tag);
+        authentic && (end == End::Base || mark.place >= self.last().place)
     }
 
-    /// Remembers a head.
+    /// Remembers a head, unless a later one was seen.
     pub fn saw(&self, head: Mark) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if head.place > seen.place {
@@ -151,7 +151,7 @@ impl Sealer {
         }
     }
 
-    /// The last head that this process has seen.
+    /// Returns the last head that this process has seen.
     pub fn last(&self) -> Mark {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -161,9 +161,9 @@ impl Sealer {
         Seal(*key.tag(&[b"mark", end.name().as_bytes(), &place, mark.seal.as_bytes()]))
     }
 
-    /// Whether `after` is the mark of `event` behind `before`, under any key that is known.
+    /// Returns whether `after` is the mark of `event` after `before`, under any of the configured keys.
     pub fn fits(&self, before: Mark, event: &Event, after: Mark) -> bool {
-        // Nobody learns a seal by trying: they are no secret.
+        // Comparing in variable time is safe: seals are not secret.
         self.keys.iter().any(|key| Self::next(key, before, event) == after)
     }
 

@@ -1,4 +1,4 @@
-//! Following the chain, and where it is broken.
+//! Verification of the chain of seals.
 
 use super::{
     SEAL_STEP,
@@ -6,39 +6,39 @@ use super::{
 };
 use crate::{error::StoreError, ports::Store};
 
-/// A walk along the chain.
+/// An incremental verification of the chain.
 pub struct Walk {
     sealer: Sealer,
     at: Mark,
-    /// Has to be met on the way.
+    /// A mark that the chain must still contain.
     known: Option<Mark>,
 }
 
-/// Where a chain is broken.
+/// Why the chain does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// An event is missing, was changed, or was put in.
-    #[error("the chain is broken at place {0}: the event was changed, or one before it is missing")]
+    /// An event is missing, was changed, or was inserted.
+    #[error("the chain is broken at place {0}: the event was changed, or an earlier one is missing")]
     At(i64),
-    /// The chain does not hold the mark that it held once.
-    #[error("the chain does not hold the mark {0} any more: it was changed, or its end was cut off")]
+    /// The chain no longer contains the mark from an earlier verification.
+    #[error("the chain does not contain the mark {0} any more: it was changed, or its end was cut off")]
     Lost(Mark),
-    /// What the known mark stood for was forgotten since, as old events are.
-    #[error("the mark {0} is older than what is kept, so it says nothing any more: give a newer one")]
+    /// The event of the known mark has been deleted since, as old events are.
+    #[error("the mark {0} is older than the oldest event kept, so it proves nothing: pass a newer mark")]
     Forgotten(Mark),
-    /// The last event is not the one that the head says.
-    #[error("the chain ends at place {0}, and its head says otherwise: its end was cut off")]
+    /// The last event is not the one that the stored head names.
+    #[error("the chain ends at place {0}, but its stored head differs: its end was cut off")]
     Cut(i64),
-    /// The stored marks are not ours.
-    #[error("the chain's own marks were changed or removed, or they are of another secret")]
+    /// The stored marks are not authentic.
+    #[error("the chain's stored marks were changed or deleted, or were made under another secret")]
     Ends,
 }
 
 impl Walk {
-    /// Begins behind `base`. `known` is a mark from an earlier verification, if there is one.
+    /// Starts after `base`. `known` is a mark from an earlier verification, if there is one.
     ///
     /// # Errors
-    /// [`Broken::Forgotten`] and [`Broken::Lost`], where `known` cannot be met on the way.
+    /// [`Broken::Forgotten`] or [`Broken::Lost`] if the chain after `base` cannot contain `known`.
     pub fn new(sealer: Sealer, base: Mark, known: Option<Mark>) -> Result<Self, Broken> {
         match known {
             Some(known) if known.place < base.place => Err(Broken::Forgotten(known)),
@@ -47,15 +47,15 @@ impl Walk {
         }
     }
 
-    /// The last place that was reached.
+    /// Returns the last position reached.
     pub fn place(&self) -> i64 {
         self.at.place
     }
 
-    /// Goes on to `next`.
+    /// Verifies the next event.
     ///
     /// # Errors
-    /// [`Broken`], when it does not follow.
+    /// Returns [`Broken`] if `next` does not follow.
     pub fn step(&mut self, next: &Sealed) -> Result<(), Broken> {
         if !self.sealer.fits(self.at, &next.event, next.mark) {
             return Err(Broken::At(self.at.place + 1));
@@ -73,10 +73,11 @@ impl Walk {
         Ok(())
     }
 
-    /// The last mark, to be kept for the next verification. `head` is where the chain has to end, if that is known.
+    /// Finishes and returns the last mark, which the caller keeps for the next verification. `head` is the mark where
+    /// the chain must end, if known.
     ///
     /// # Errors
-    /// [`Broken::Lost`], when the known mark was not met; [`Broken::Cut`], when this is not the end.
+    /// [`Broken::Lost`] if the known mark was not found; [`Broken::Cut`] if the chain does not end at `head`.
     pub fn end(self, head: Option<Mark>) -> Result<Mark, Broken> {
         match (self.known, head) {
             (Some(known), _) => Err(Broken::Lost(known)),
@@ -86,19 +87,20 @@ impl Walk {
     }
 }
 
-/// What a verification of a store found.
+/// The result of a successful verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Events that hold.
+    /// Number of verified events.
     pub count: u64,
     /// The last mark.
     pub end: Mark,
 }
 
-/// Follows the chain in `store` from its base to its head, while others write, seal and forget.
+/// Verifies the chain in `store` from its base to its head. Other processes can record, seal and delete events
+/// meanwhile.
 ///
 /// # Errors
-/// When the store fails. That the chain is broken is no error but the answer.
+/// Fails if the store fails. A broken chain is the inner `Err`.
 pub async fn verify(
     store: &dyn Store,
     sealer: &Sealer,
@@ -107,7 +109,7 @@ pub async fn verify(
     loop {
         let ends = store.ends().await?;
         let verified = verify_once(store, sealer, known, ends).await?;
-        // What was forgotten meanwhile is missing for a reason.
+        // If the base moved, events were deleted meanwhile: verify again.
         let after = store.ends().await?;
         if verified.is_ok() || after.map(|ends| ends.base) == ends.map(|ends| ends.base) {
             return Ok(verified);
@@ -135,16 +137,16 @@ async fn verify_once(
         Ok(walk) => (walk, 0),
         Err(broken) => return Ok(Err(broken)),
     };
-    // What is sealed while we walk lies behind the head, and is for the next time.
+    // Events sealed in the meantime lie after the head; the next verification covers them.
     while walk.place() < head.place {
-        let some = store.sealed(walk.place(), SEAL_STEP).await?;
-        for next in some.iter().filter(|next| next.mark.place <= head.place) {
+        let batch = store.sealed(walk.place(), SEAL_STEP).await?;
+        for next in batch.iter().filter(|next| next.mark.place <= head.place) {
             if let Err(broken) = walk.step(next) {
                 return Ok(Err(broken));
             }
             count += 1;
         }
-        if some.is_empty() {
+        if batch.is_empty() {
             break;
         }
     }
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untouched_chain_holds_and_ends_at_its_last_mark() {
+    fn untouched_chain_verifies_up_to_its_last_mark() {
         let chain = chain(&sealer(1), 9);
         assert_eq!(walked(&chain, None), Ok(chain[8].mark));
         assert_eq!(walked(&chain, Some(chain[4].mark)), Ok(chain[8].mark));
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_is_sealed() {
+    fn seal_covers_every_field() {
         let change: [fn(&mut Event); 9] = [
             |event| event.at = Timestamp::from_millis(0),
             |event| event.kind = EventKind::Done,
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_a_doubled_and_a_moved_event_break_the_chain() {
+    fn missing_duplicated_or_moved_event_breaks_the_chain() {
         let whole = chain(&sealer(1), 9);
         let mut missing = whole.clone();
         missing.remove(3);
@@ -231,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_off_end_is_found_by_a_mark_that_was_kept() {
+    fn kept_mark_reveals_a_cut_off_end() {
         let chain = chain(&sealer(1), 9);
         assert_eq!(walked(&chain[..6], None), Ok(chain[5].mark));
         assert_eq!(walked(&chain[..6], Some(chain[8].mark)), Err(Broken::Lost(chain[8].mark)));
     }
 
     #[test]
-    fn a_mark_that_is_older_than_the_base_says_nothing() {
+    fn mark_older_than_the_base_is_reported_as_forgotten() {
         let chain = chain(&sealer(1), 9);
         let from = |base: Mark, known: Mark| Walk::new(sealer(1), base, Some(known)).err();
         assert_eq!(from(chain[4].mark, chain[2].mark), Some(Broken::Forgotten(chain[2].mark)));
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_that_ends_before_its_head_is_cut() {
+    fn chain_that_ends_before_its_head_is_reported_as_cut() {
         let chain = chain(&sealer(1), 9);
         let mut walk = Walk::new(sealer(1), Mark::START, None).unwrap();
         chain[..7].iter().for_each(|next| walk.step(next).unwrap());
@@ -256,27 +258,27 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_mark_is_ours_by_its_tag_and_never_goes_back() {
+    fn stored_mark_is_authentic_by_its_tag_and_never_goes_back() {
         let (ours, chain) = (sealer(1), chain(&sealer(1), 9));
         let mark = chain[4].mark;
         let tag = ours.tag(End::Head, mark);
         assert!(ours.is_ours(End::Head, mark, tag));
-        assert!(!ours.is_ours(End::Base, mark, tag), "of the other end");
-        assert!(!ours.is_ours(End::Head, chain[5].mark, tag), "of another mark");
-        assert!(!sealer(2).is_ours(End::Head, mark, tag), "of another secret");
+        assert!(!ours.is_ours(End::Base, mark, tag), "tag of the other end");
+        assert!(!ours.is_ours(End::Head, chain[5].mark, tag), "tag of another mark");
+        assert!(!sealer(2).is_ours(End::Head, mark, tag), "tag under another secret");
         ours.saw(chain[6].mark);
-        assert!(!ours.is_ours(End::Head, mark, tag), "set back");
-        assert!(sealer(1).is_ours(End::Head, mark, tag), "who has seen nothing cannot tell");
+        assert!(!ours.is_ours(End::Head, mark, tag), "rolled back");
+        assert!(sealer(1).is_ours(End::Head, mark, tag), "a process that has seen no head cannot tell");
     }
 
     #[test]
-    fn nobody_seals_without_the_key() {
+    fn seal_of_another_key_is_rejected() {
         let other = chain(&sealer(2), 3);
         assert_eq!(walked(&other, None), Err(Broken::At(1)));
     }
 
     #[test]
-    fn a_mark_is_read_as_it_was_written() {
+    fn mark_survives_the_text_round_trip() {
         let mark = chain(&sealer(1), 3)[2].mark;
         assert_eq!(Mark::parse(&mark.to_string()), Some(mark));
         for text in ["", "3", "3:", "-1:00", &format!("{mark}0"), "x:00"] {

@@ -1,4 +1,4 @@
-//! Argon2, as PHC strings: `$argon2id$v=19$m=…,t=…,p=…$<salt>$<hash>`.
+//! Argon2 as PHC strings: `$argon2id$v=19$m=…,t=…,p=…$<salt>$<hash>`.
 
 use argon2::{
     Algorithm, Argon2, Block, Params, PasswordHasher as _, Version, password_hash::phc::PasswordHash,
@@ -7,13 +7,13 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use super::{HashForm, Legacy, SALT, Scheme, unreadable};
+use super::{HashForm, Legacy, SALT, Scheme, unknown_format};
 use crate::error::HashError;
 
-/// Bytes of hash.
+/// Length of the hash in bytes.
 const TAG: usize = 32;
 
-/// The form of a PHC string of Argon2.
+/// Returns the form of an Argon2 PHC string.
 pub(super) fn form(stored: &str) -> Option<HashForm> {
     let (algorithm, version, params) = parts(&PasswordHash::new(stored).ok()?)?;
     let (m_kib, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
@@ -25,31 +25,31 @@ pub(super) fn form(stored: &str) -> Option<HashForm> {
 
 fn parts(parsed: &PasswordHash) -> Option<(Algorithm, Version, Params)> {
     let algorithm = Algorithm::try_from(parsed.algorithm.as_str()).ok()?;
-    // Strings from before versions were written are of the first one (PHC string format).
+    // A string without a version is of the first one, 0x10 (PHC string format).
     let version = Version::try_from(parsed.version.unwrap_or(0x10)).ok()?;
     (parsed.salt.is_some() && parsed.hash.is_some()).then_some(())?;
     Some((algorithm, version, Params::try_from(parsed).ok()?))
 }
 
-/// Whether the PHC string is a hash of `password`. Its parameters were judged before.
+/// Returns whether the PHC string is a hash of `password`. The caller has checked the parameters.
 pub(super) fn verify(password: &[u8], stored: &str) -> Result<bool, HashError> {
-    let parsed = PasswordHash::new(stored).map_err(|_| unreadable())?;
-    let (algorithm, version, params) = parts(&parsed).ok_or_else(unreadable)?;
+    let parsed = PasswordHash::new(stored).map_err(|_| unknown_format())?;
+    let (algorithm, version, params) = parts(&parsed).ok_or_else(unknown_format)?;
     let (Some(salt), Some(hash)) = (parsed.salt, parsed.hash) else {
-        return Err(unreadable());
+        return Err(unknown_format());
     };
-    let again = Argon2::new(algorithm, version, params)
+    let computed = Argon2::new(algorithm, version, params)
         .hash_password_with_salt(password, salt.as_ref())
         .map_err(|error| HashError::Failed(error.to_string()))?;
-    Ok(again.hash.is_some_and(|again| again.as_bytes().ct_eq(hash.as_bytes()).into()))
+    Ok(computed.hash.is_some_and(|computed| computed.as_bytes().ct_eq(hash.as_bytes()).into()))
 }
 
-/// The parameters as the library takes them.
+/// Converts the parameters to the library's type.
 pub(super) fn params(m_kib: u32, t: u32, p: u32) -> Result<Params, String> {
     Params::new(m_kib, t, p, Some(TAG)).map_err(|error| format!("Argon2 parameters: {error}"))
 }
 
-/// Hashes in `memory`, which grows where it is too small.
+/// Hashes `password`, using `memory`, which grows if it is too small.
 pub(super) fn write(
     password: &[u8],
     params: Params,

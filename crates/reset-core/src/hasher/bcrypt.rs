@@ -6,14 +6,14 @@ use base64::{
 };
 use subtle::ConstantTimeEq;
 
-use super::{BCRYPT_MAX, BcryptVersion, HashForm, SALT, Scheme, decimal, unreadable};
+use super::{BCRYPT_MAX, BcryptVersion, HashForm, SALT, Scheme, decimal, unknown_format};
 use crate::error::HashError;
 
-/// bcrypt's own alphabet. The last character of a salt has four bits to spare, which some programs set.
+/// bcrypt's own alphabet. The last character of a salt has four unused bits, which some programs set.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD.with_decode_allow_trailing_bits(true));
 
-/// A hash, taken apart.
+/// The parsed parts of a hash.
 struct Parts {
     version: BcryptVersion,
     cost: u32,
@@ -21,7 +21,7 @@ struct Parts {
     hash: [u8; 23],
 }
 
-/// The form of a bcrypt hash.
+/// Returns the form of a bcrypt hash.
 pub(super) fn form(stored: &str) -> Option<HashForm> {
     let Parts { version, cost, .. } = parts(stored)?;
     Some(HashForm::Written(Scheme::Bcrypt { version, cost }))
@@ -33,17 +33,17 @@ fn parts(stored: &str) -> Option<Parts> {
     let (version, cost) = (BcryptVersion::named(version)?, decimal(cost).filter(|_| cost.len() == 2)?);
     let (salt, hash) = (rest.len() == 53).then_some(rest)?.split_at_checked(22)?;
     let (salt, hash) = (BASE64.decode(salt).ok()?, BASE64.decode(hash).ok()?);
-    // Costs that the algorithm does not have.
+    // Reject costs that the algorithm does not define.
     (4..=31).contains(&cost).then_some(())?;
     Some(Parts { version, cost, salt: salt.try_into().ok()?, hash: hash.try_into().ok()? })
 }
 
-/// Whether the hash is one of `password`. Its cost was judged before.
+/// Returns whether `stored` is a hash of `password`. The caller has checked the cost.
 pub(super) fn verify(password: &[u8], stored: &str) -> Result<bool, HashError> {
-    let Parts { version, cost, salt, hash } = parts(stored).ok_or_else(unreadable)?;
-    let again = write(password, version, cost, salt)?;
-    let again = parts(&again).ok_or_else(unreadable)?;
-    Ok(again.hash.ct_eq(&hash).into())
+    let Parts { version, cost, salt, hash } = parts(stored).ok_or_else(unknown_format)?;
+    let computed = write(password, version, cost, salt)?;
+    let computed = parts(&computed).ok_or_else(unknown_format)?;
+    Ok(computed.hash.ct_eq(&hash).into())
 }
 
 /// Hashes a password of at most 72 bytes.
@@ -53,13 +53,13 @@ pub(super) fn write(
     cost: u32,
     salt: [u8; SALT],
 ) -> Result<String, HashError> {
-    // The policy refused these already. The library would cut a long one silently; its own
-    // `non_truncating_hash` refuses the 72nd byte, which every other program reads.
+    // The policy has already rejected longer passwords. The library would silently truncate one, and its
+    // `non_truncating_hash` rejects the 72nd byte, which every other program reads.
     if password.len() > BCRYPT_MAX {
         return Err(HashError::Failed(format!("bcrypt reads at most {BCRYPT_MAX} bytes of a password")));
     }
     if password.contains(&0) {
-        return Err(HashError::Failed("bcrypt takes the NUL character for the end of a password".to_owned()));
+        return Err(HashError::Failed("bcrypt treats NUL as the end of a password".to_owned()));
     }
     let hash = ::bcrypt::hash_with_salt(password, cost, salt)
         .map_err(|error| HashError::Failed(error.to_string()))?;

@@ -1,5 +1,5 @@
-//! Django's forms (`django/contrib/auth/hashers.py`, 5.2): PBKDF2 and scrypt, which have a salt of letters and
-//! digits, and what it puts before forms of others.
+//! Django's hash formats (`django/contrib/auth/hashers.py`, 5.2): PBKDF2 and scrypt with alphanumeric salts, and the
+//! prefixes that Django puts before other formats.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pbkdf2::{Algorithm, pbkdf2_hmac, pbkdf2_hmac_with_params};
@@ -8,23 +8,23 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{HashForm, Legacy, SALT, Scheme, argon, bcrypt, decimal, unreadable};
+use super::{HashForm, Legacy, SALT, Scheme, argon, bcrypt, decimal, unknown_format};
 use crate::{encoding::hex, error::HashError};
 
-/// Before a PHC string, `$` included there: `argon2$argon2id$…`.
+/// Prefix before a PHC string, which starts with `$` itself: `argon2$argon2id$…`.
 pub(super) const ARGON2: &str = "argon2";
-/// Before a bcrypt hash: `bcrypt$$2b$…`.
+/// Prefix before a bcrypt hash: `bcrypt$$2b$…`.
 pub(super) const BCRYPT: &str = "bcrypt$";
 const BCRYPT_SHA256: &str = "bcrypt_sha256$";
 const PBKDF2: &str = "pbkdf2_sha256$";
 const SCRYPT: &str = "scrypt$";
 
-/// Bytes of a PBKDF2 hash: SHA-256's own.
+/// Length of a PBKDF2 hash in bytes: that of SHA-256.
 const PBKDF2_TAG: usize = 32;
-/// Bytes of a scrypt hash.
+/// Length of a scrypt hash in bytes.
 const SCRYPT_TAG: usize = 64;
 
-/// The form of a hash that Django wrote.
+/// Returns the form of a hash that Django wrote.
 pub(super) fn form(stored: &str) -> Option<HashForm> {
     if stored.starts_with(PBKDF2) {
         let Pbkdf2 { iterations, .. } = Pbkdf2::read(stored)?;
@@ -98,53 +98,53 @@ impl<'a> Scrypt<'a> {
     }
 }
 
-/// Whether scrypt has such parameters (RFC 7914, 6), sane or not.
+/// Returns whether scrypt allows these parameters (RFC 7914, 6), whatever they cost.
 fn params_exist(n: u32, r: u32, p: u32) -> bool {
     n > 1 && n.is_power_of_two() && r > 0 && p > 0 && u64::from(r) * u64::from(p) < 1 << 30
 }
 
-/// The parameters as the library takes them.
+/// Converts the parameters to the library's type.
 pub(super) fn scrypt_params(n: u32, r: u32, p: u32) -> Result<Params, String> {
     let log_n = u8::try_from(n.trailing_zeros()).ok().filter(|_| params_exist(n, r, p));
     let params = log_n.and_then(|log_n| Params::new(log_n, r, p).ok());
     params.ok_or_else(|| format!("scrypt parameters: n={n}, r={r}, p={p}"))
 }
 
-/// Whether the hash is one of `password`. Its iterations were judged before.
+/// Returns whether `stored` is a hash of `password`. The caller has checked the iterations.
 pub(super) fn verify_pbkdf2(password: &[u8], stored: &str) -> Result<bool, HashError> {
-    let Pbkdf2 { iterations, salt, hash } = Pbkdf2::read(stored).ok_or_else(unreadable)?;
-    let again = pbkdf2(password, salt, iterations);
-    Ok(again.ct_eq(&hash).into())
+    let Pbkdf2 { iterations, salt, hash } = Pbkdf2::read(stored).ok_or_else(unknown_format)?;
+    let computed = pbkdf2(password, salt, iterations);
+    Ok(computed.ct_eq(&hash).into())
 }
 
-/// Whether the hash is one of `password`. Its parameters were judged before.
+/// Returns whether `stored` is a hash of `password`. The caller has checked the parameters.
 pub(super) fn verify_scrypt(password: &[u8], stored: &str) -> Result<bool, HashError> {
-    let Scrypt { n, r, p, salt, hash } = Scrypt::read(stored).ok_or_else(unreadable)?;
+    let Scrypt { n, r, p, salt, hash } = Scrypt::read(stored).ok_or_else(unknown_format)?;
     let params = scrypt_params(n, r, p).map_err(HashError::Failed)?;
     Ok(scrypt_tag(password, salt, &params)?.ct_eq(&hash).into())
 }
 
-/// Whether the hash is one of `password`, whose SHA-256 is what bcrypt gets. Its cost was judged before.
+/// Returns whether `stored` is a bcrypt hash of the SHA-256 of `password`. The caller has checked the cost.
 pub(super) fn verify_bcrypt_sha256(password: &[u8], stored: &str) -> Result<bool, HashError> {
-    let hash = stored.strip_prefix(BCRYPT_SHA256).ok_or_else(unreadable)?;
+    let hash = stored.strip_prefix(BCRYPT_SHA256).ok_or_else(unknown_format)?;
     let digest = Zeroizing::new(hex(&Sha256::digest(password)));
     bcrypt::verify(digest.as_bytes(), hash)
 }
 
-/// Hashes by PBKDF2.
+/// Hashes `password` with PBKDF2.
 pub(super) fn write_pbkdf2(password: &[u8], iterations: u32, salt: [u8; SALT]) -> String {
-    let salt = letters(salt);
+    let salt = salt_text(salt);
     let hash = STANDARD.encode(pbkdf2(password, &salt, iterations).as_slice());
     format!("{PBKDF2}{iterations}${salt}${hash}")
 }
 
-/// Hashes by scrypt.
+/// Hashes `password` with scrypt.
 pub(super) fn write_scrypt(
     password: &[u8],
     (n, r, p): (u32, u32, u32),
     salt: [u8; SALT],
 ) -> Result<String, HashError> {
-    let (salt, params) = (letters(salt), scrypt_params(n, r, p).map_err(HashError::Failed)?);
+    let (salt, params) = (salt_text(salt), scrypt_params(n, r, p).map_err(HashError::Failed)?);
     let hash = STANDARD.encode(scrypt_tag(password, &salt, &params)?.as_slice());
     Ok(format!("{SCRYPT}{n}${salt}${r}${p}${hash}"))
 }
@@ -152,12 +152,13 @@ pub(super) fn write_scrypt(
 fn pbkdf2(password: &[u8], salt: &str, iterations: u32) -> Zeroizing<[u8; PBKDF2_TAG]> {
     let mut tag = Zeroizing::new([0; PBKDF2_TAG]);
     match pbkdf2::Params::new(iterations) {
-        // Not generic, so that the library is compiled, and optimised in development too, by itself.
+        // This function is not generic, so it is compiled with the library, which is optimised in development builds
+        // too.
         Ok(params) => {
             let sha256 = Algorithm::Pbkdf2Sha256;
             pbkdf2_hmac_with_params(password, salt.as_bytes(), sha256, params, &mut *tag);
         }
-        // Under a thousand iterations the library makes no parameters; rows of tests and of long ago have such.
+        // The library's parameters require 1000 iterations; hashes in tests and very old rows have fewer.
         Err(_) => pbkdf2_hmac::<Sha256>(password, salt.as_bytes(), iterations, &mut *tag),
     }
     tag
@@ -174,8 +175,8 @@ fn scrypt_tag(
     Ok(tag)
 }
 
-/// The salt as 22 letters and digits, which is what Django takes for 128 bits: all of them, in base 62.
-fn letters(salt: [u8; SALT]) -> String {
+/// Encodes the salt as 22 letters and digits in base 62, Django's length for 128 bits. No bits are lost.
+fn salt_text(salt: [u8; SALT]) -> String {
     const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut rest = u128::from_be_bytes(salt);
     let mut digit = || {

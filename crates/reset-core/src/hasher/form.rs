@@ -1,24 +1,23 @@
-//! What a hash is: its algorithm and its cost, without the hash itself; and how much of both is sane.
+//! The form of a hash: algorithm and cost, without the hash itself; and the limits on both.
 
 use super::{argon, bcrypt, django, phpass};
 
-/// Longest stored hash that is looked at, in bytes. The longest one that we know is shorter than 256.
+/// Maximum length of a stored hash in bytes. The longest known one is shorter than 256.
 const STORED_MAX: usize = 512;
 
-/// Most KiB that one Argon2 hash may write when we make it, passes included: about two seconds.
+/// Maximum KiB that one new Argon2 hash writes, all passes included: about two seconds.
 pub const ARGON2_WORK_MAX: u64 = 2 << 20;
-/// Largest bcrypt cost that we write: about a second and a half. A reset, and every login of whoever reads the
-/// table, waits for it.
+/// Maximum bcrypt cost of new hashes: about a second and a half. Every reset takes that long, and so does every login
+/// at the systems that read the table.
 pub const BCRYPT_COST_MAX: u32 = 14;
-/// Most PBKDF2 iterations that we write: three times Django 5.2's own, one to two seconds.
+/// Maximum PBKDF2 iterations of new hashes: three times Django 5.2's default, one to two seconds.
 pub const PBKDF2_ITERATIONS_MAX: u32 = 3_000_000;
-/// Most KiB that one scrypt hash may write when we make it, all lanes included: two seconds, or four on a busy
-/// machine.
+/// Maximum KiB that one new scrypt hash writes, all lanes included: two seconds, or four on a busy machine.
 const SCRYPT_WORK_MAX: u64 = 512 << 10;
-/// Most lanes of Argon2 and scrypt: what is sane on any server. They run one after the other here.
+/// Maximum lanes of Argon2 and scrypt. They run one after the other here.
 const LANES_MAX: u32 = 16;
 
-// Beyond these a stored hash is not even verified (R59): each is some seconds of work.
+// A stored hash beyond these limits is not verified (R59). Each is some seconds of work.
 const STORED_ARGON2_M_KIB: u32 = 1 << 20;
 const STORED_ARGON2_T: u32 = 16;
 const STORED_ARGON2_WORK: u64 = 4 << 20;
@@ -29,7 +28,7 @@ const STORED_SCRYPT_WORK: u64 = 1 << 20;
 /// phpass itself allows 30; `WordPress` and Drupal wrote 13 to 16.
 const STORED_PHPASS_LOG: u32 = 20;
 
-/// How new passwords are hashed.
+/// The algorithm and cost of new hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// Argon2id, version 1.3, as a PHC string.
@@ -41,11 +40,11 @@ pub enum Scheme {
         /// Lanes.
         p: u32,
     },
-    /// bcrypt, for tables that another system reads. Passwords have at most [`super::BCRYPT_MAX`] bytes.
+    /// bcrypt, for tables that another system reads. Passwords are limited to [`super::BCRYPT_MAX`] bytes.
     Bcrypt {
-        /// The prefix. All three name the same algorithm; some readers insist on theirs.
+        /// The prefix. All three name the same algorithm, but some readers accept only one.
         version: BcryptVersion,
-        /// Binary logarithm of the rounds.
+        /// Binary logarithm of the number of rounds.
         cost: u32,
     },
     /// PBKDF2 with HMAC-SHA-256, as Django writes it: `pbkdf2_sha256$<iterations>$<salt>$<base64>`.
@@ -55,36 +54,36 @@ pub enum Scheme {
     },
     /// scrypt, as Django writes it: `scrypt$<n>$<salt>$<r>$<p>$<base64>`.
     Scrypt {
-        /// Blocks of memory, a power of two.
+        /// Number of memory blocks, a power of two.
         n: u32,
-        /// Size of a block, in units of 128 bytes.
+        /// Size of a block in units of 128 bytes.
         r: u32,
         /// Lanes.
         p: u32,
     },
 }
 
-/// The letter after `$2` of a bcrypt hash. `x` is not among them: it marks hashes of a broken program.
+/// The letter after `$2` in a bcrypt hash. `x` is not supported, because it marks hashes of a broken implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BcryptVersion {
-    /// `$2a$`: what Go and bcryptjs 2 write.
+    /// `$2a$`, as Go and bcryptjs 2 write it.
     A,
-    /// `$2b$`: what everybody else writes.
+    /// `$2b$`, as most other programs write it.
     B,
-    /// `$2y$`: what PHP writes.
+    /// `$2y$`, as PHP writes it.
     Y,
 }
 
-/// The form that a stored hash has: algorithm, version and cost. No secret is in it.
+/// The form of a stored hash: algorithm, version and cost. Contains nothing secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashForm {
-    /// One that new passwords can be hashed in.
+    /// A form that new hashes can have.
     Written(Scheme),
-    /// One that is verified alone.
+    /// A form that is only verified.
     Legacy(Legacy),
 }
 
-/// A form that is verified and never written.
+/// A form that is verified but never written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Legacy {
     /// A PHC string of Argon2i or Argon2d, or of an Argon2id before version 1.3.
@@ -107,24 +106,24 @@ pub enum Legacy {
     },
     /// bcrypt behind Django's prefix: `bcrypt$$2b$…`.
     DjangoBcrypt {
-        /// Binary logarithm of the rounds.
+        /// Binary logarithm of the number of rounds.
         cost: u32,
     },
-    /// bcrypt of the hexadecimal SHA-256, Django's way around the 72 bytes: `bcrypt_sha256$$2b$…`.
+    /// bcrypt of the hexadecimal SHA-256, with which Django avoids the limit of 72 bytes: `bcrypt_sha256$$2b$…`.
     DjangoBcryptSha256 {
-        /// Binary logarithm of the rounds.
+        /// Binary logarithm of the number of rounds.
         cost: u32,
     },
-    /// phpass on MD5: `$P$…` (`WordPress` before 6.8), `$H$…` (phpBB 3).
+    /// phpass with MD5: `$P$…` (`WordPress` before 6.8), `$H$…` (phpBB 3).
     Phpass {
-        /// Binary logarithm of the rounds.
+        /// Binary logarithm of the number of rounds.
         log_rounds: u32,
     },
 }
 
 impl HashForm {
-    /// The form of `stored`; nothing when it is in none that is understood. Its parameters may be out of all
-    /// reason: they are as they were written.
+    /// Returns the form of `stored`; `None` if the format is unknown. The parameters are as written and can exceed
+    /// every limit.
     pub fn of(stored: &str) -> Option<Self> {
         if stored.len() > STORED_MAX {
             return None;
@@ -133,7 +132,7 @@ impl HashForm {
         readers.into_iter().find_map(|read| read(stored))
     }
 
-    /// Whether the work of verifying such a hash has an end that somebody would wait for (R59).
+    /// Returns whether such a hash can be verified within the work limits (R59).
     pub(super) fn is_bounded(&self) -> bool {
         let argon2 = |m_kib: u32, t: u32, p: u32| {
             m_kib <= STORED_ARGON2_M_KIB
@@ -162,40 +161,42 @@ impl HashForm {
 }
 
 impl Scheme {
-    /// How to hash in the place of a hash of form `row`. Of the same algorithm, the row's version letter stays,
-    /// and so does its cost where it is no lower than this scheme's, can be paid within `room_kib` of memory,
-    /// and is one that we would write at all. Of another algorithm, nothing stays.
+    /// Returns the scheme for a hash that replaces one of form `row`. If both have the same algorithm, the row's
+    /// version letter is kept. Its cost is kept if it is not lower than this scheme's, fits into `room_kib` of memory
+    /// and is within the limits for new hashes. For another algorithm, this scheme applies
+    /// unchanged.
     pub(super) fn like(self, row: Option<&HashForm>, room_kib: u64) -> Self {
-        let Some(&HashForm::Written(theirs)) = row else { return self };
-        match (self, theirs) {
+        let Some(&HashForm::Written(stored)) = row else { return self };
+        match (self, stored) {
             (Self::Argon2id { m_kib: m, t, .. }, Self::Argon2id { m_kib, t: passes, p }) => {
                 let (least, work) = (argon2_work(m, t), argon2_work(m_kib, passes));
-                let stays = m_kib >= m
+                let keep = m_kib >= m
                     && u64::from(m_kib) <= room_kib.max(m.into())
                     && (least..=ARGON2_WORK_MAX.max(least)).contains(&work)
                     && p <= LANES_MAX;
-                if stays { theirs } else { self }
+                if keep { stored } else { self }
             }
             (Self::Bcrypt { cost: least, .. }, Self::Bcrypt { version, cost }) => {
-                let stays = (least..=BCRYPT_COST_MAX).contains(&cost);
-                Self::Bcrypt { version, cost: if stays { cost } else { least } }
+                let keep = (least..=BCRYPT_COST_MAX).contains(&cost);
+                Self::Bcrypt { version, cost: if keep { cost } else { least } }
             }
             (Self::Pbkdf2Sha256 { iterations: least }, Self::Pbkdf2Sha256 { iterations }) => {
-                if (least..=PBKDF2_ITERATIONS_MAX).contains(&iterations) { theirs } else { self }
+                if (least..=PBKDF2_ITERATIONS_MAX).contains(&iterations) { stored } else { self }
             }
-            (Self::Scrypt { n, r, p }, Self::Scrypt { n: their_n, r: their_r, p: their_p }) => {
-                let (ours, kib) = (scrypt_kib(n, r), scrypt_kib(their_n, their_r));
-                let (least, work) = (ours * u64::from(p), kib * u64::from(their_p));
-                let stays = (ours..=room_kib.max(ours)).contains(&kib)
+            (Self::Scrypt { n, r, p }, Self::Scrypt { n: stored_n, r: stored_r, p: stored_p }) => {
+                let (own_kib, kib) = (scrypt_kib(n, r), scrypt_kib(stored_n, stored_r));
+                let (least, work) = (own_kib * u64::from(p), kib * u64::from(stored_p));
+                let keep = (own_kib..=room_kib.max(own_kib)).contains(&kib)
                     && (least..=SCRYPT_WORK_MAX.max(least)).contains(&work)
-                    && their_p <= LANES_MAX;
-                if stays { theirs } else { self }
+                    && stored_p <= LANES_MAX;
+                if keep { stored } else { self }
             }
             _ => self,
         }
     }
 
-    /// Memory in KiB that one hash takes while it is made; nothing worth counting for bcrypt and PBKDF2.
+    /// Returns the memory in KiB that one hash needs while it is computed; 0 for bcrypt and PBKDF2, which need next
+    /// to none.
     pub fn memory_kib(self) -> u64 {
         match self {
             Self::Argon2id { m_kib, .. } => m_kib.into(),
@@ -204,7 +205,7 @@ impl Scheme {
         }
     }
 
-    /// Most bytes of UTF-8 that a password may have: what the algorithm reads whole.
+    /// Returns the maximum length of a password in bytes of UTF-8: what the algorithm reads completely.
     pub fn password_max(self) -> usize {
         match self {
             Self::Bcrypt { .. } => super::BCRYPT_MAX,
@@ -216,7 +217,7 @@ impl Scheme {
 }
 
 impl BcryptVersion {
-    /// The version whose prefix is `name`, such as `2b`.
+    /// Returns the version with the prefix `name`, such as `2b`.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "2a" => Some(Self::A),
@@ -226,7 +227,7 @@ impl BcryptVersion {
         }
     }
 
-    /// The prefix, such as `2b`.
+    /// Returns the prefix, such as `2b`.
     pub fn name(self) -> &'static str {
         match self {
             Self::A => "2a",
@@ -236,12 +237,12 @@ impl BcryptVersion {
     }
 }
 
-/// KiB that are written, passes included.
+/// Returns the KiB that Argon2 writes, all passes included.
 fn argon2_work(m_kib: u32, t: u32) -> u64 {
     u64::from(m_kib) * u64::from(t)
 }
 
-/// KiB that scrypt works in: 128 bytes times `n` times `r`, rounded up.
+/// Returns the memory of scrypt in KiB: 128 bytes times `n` times `r`, rounded up.
 fn scrypt_kib(n: u32, r: u32) -> u64 {
     (u64::from(n) * u64::from(r)).div_ceil(8)
 }
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bcrypt_row_keeps_its_letter_always_and_its_cost_while_it_is_sane() {
+    fn bcrypt_row_keeps_its_letter_and_any_cost_within_the_limits() {
         let ours = Scheme::Bcrypt { version: BcryptVersion::B, cost: 12 };
         for (cost, kept) in [(4, 12), (10, 12), (12, 12), (13, 13), (14, 14), (15, 12), (31, 12), (99, 12)] {
             for version in [BcryptVersion::A, BcryptVersion::B, BcryptVersion::Y] {
@@ -268,22 +269,27 @@ mod tests {
     }
 
     #[test]
-    fn an_argon2_row_keeps_its_cost_within_work_and_memory() {
+    fn argon2_row_keeps_its_cost_within_work_and_memory_limits() {
         let ours = Scheme::Argon2id { m_kib: 47_104, t: 1, p: 1 };
         let row = |m_kib, t, p| Scheme::Argon2id { m_kib, t, p };
         for kept in [row(47_104, 1, 4), row(47_104, 3, 1), row(102_400, 2, 8), row(256 << 10, 1, 1)] {
             assert_eq!(like(ours, kept), kept);
         }
-        let much = [row(262_145, 1, 1), row(102_400, 100, 1), row(u32::MAX, u32::MAX, 1), row(47_104, 1, 17)];
-        for other in [row(19_456, 2, 1), row(8, 100, 1)].into_iter().chain(much) {
+        let excessive =
+            [row(262_145, 1, 1), row(102_400, 100, 1), row(u32::MAX, u32::MAX, 1), row(47_104, 1, 17)];
+        for other in [row(19_456, 2, 1), row(8, 100, 1)].into_iter().chain(excessive) {
             assert_eq!(like(ours, other), ours);
         }
-        let dear = row(1 << 20, 4, 1);
-        assert_eq!(dear.like(Some(&HashForm::Written(dear)), 0), dear, "what is set is never too much");
+        let expensive = row(1 << 20, 4, 1);
+        assert_eq!(
+            expensive.like(Some(&HashForm::Written(expensive)), 0),
+            expensive,
+            "the configured cost is kept"
+        );
     }
 
     #[test]
-    fn a_pbkdf2_row_and_a_scrypt_row_keep_their_cost_while_it_is_sane() {
+    fn pbkdf2_and_scrypt_rows_keep_any_cost_within_the_limits() {
         let ours = Scheme::Pbkdf2Sha256 { iterations: 1_000_000 };
         for (iterations, kept) in
             [(1, 1_000_000), (1_200_000, 1_200_000), (3_000_000, 3_000_000), (3_000_001, 1_000_000)]
@@ -302,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_another_algorithm_gets_what_is_set() {
+    fn row_of_another_algorithm_gets_the_configured_scheme() {
         let ours = Scheme::Bcrypt { version: BcryptVersion::Y, cost: 10 };
         let rows = [
             HashForm::Written(Scheme::Argon2id { m_kib: 1, t: 1, p: 1 }),

@@ -1,14 +1,14 @@
-//! phpass on MD5, the "portable" form of `WordPress` and phpBB: verified, so that their people can log in to be
-//! told apart; never written, because MD5 is no password hash any more.
+//! phpass with MD5, the "portable" format of `WordPress` and phpBB. Such hashes are verified, so that existing users
+//! can log in, but never written, because MD5 is too weak for passwords.
 
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{HashForm, Legacy, unreadable};
+use super::{HashForm, Legacy, unknown_format};
 use crate::error::HashError;
 
-/// phpass's digits, the least first.
+/// The base-64 digits of phpass, in ascending order.
 const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 struct Parts<'a> {
@@ -17,13 +17,13 @@ struct Parts<'a> {
     hash: &'a str,
 }
 
-/// The form of a phpass hash.
+/// Returns the form of a phpass hash.
 pub(super) fn form(stored: &str) -> Option<HashForm> {
     let Parts { log_rounds, .. } = parts(stored)?;
     Some(HashForm::Legacy(Legacy::Phpass { log_rounds }))
 }
 
-/// `$P$`, a digit for the rounds, eight of salt, 22 of hash.
+/// Parses `$P$` or `$H$`, one digit for the rounds, eight of salt, 22 of hash.
 fn parts(stored: &str) -> Option<Parts<'_>> {
     let rest = stored.strip_prefix("$P$").or_else(|| stored.strip_prefix("$H$"))?;
     (rest.len() == 31 && rest.bytes().all(|byte| DIGITS.contains(&byte))).then_some(())?;
@@ -32,17 +32,17 @@ fn parts(stored: &str) -> Option<Parts<'_>> {
     Some(Parts { log_rounds, salt: &rest[1..9], hash: &rest[9..] })
 }
 
-/// Whether the hash is one of `password`. Its rounds were judged before.
+/// Returns whether `stored` is a hash of `password`. The caller has checked the rounds.
 pub(super) fn verify(password: &[u8], stored: &str) -> Result<bool, HashError> {
-    let Parts { log_rounds, salt, hash } = parts(stored).ok_or_else(unreadable)?;
+    let Parts { log_rounds, salt, hash } = parts(stored).ok_or_else(unknown_format)?;
     let first = Md5::new().chain_update(salt).chain_update(password).finalize();
     let digest = (0..1_u64 << log_rounds)
         .fold(first, |digest, _| Md5::new().chain_update(digest).chain_update(password).finalize());
-    let again = Zeroizing::new(encode(&digest));
-    Ok(again.as_bytes().ct_eq(hash.as_bytes()).into())
+    let computed = Zeroizing::new(encode(&digest));
+    Ok(computed.as_bytes().ct_eq(hash.as_bytes()).into())
 }
 
-/// Three bytes as four digits, the least first; the last byte as two.
+/// Encodes each three bytes as four digits, least significant first, and the last byte as two.
 fn encode(digest: &[u8]) -> String {
     let digit = |value: u32, at: usize| char::from(DIGITS[(value >> (6 * at)) as usize & 63]);
     let group = |bytes: &[u8]| {

@@ -1,8 +1,7 @@
-//! The pool: every hash, whatever its algorithm, on a fixed set of threads, each with memory of its own.
+//! The hash pool: computes every hash on a fixed number of threads, each with its own memory.
 //!
-//! The number of threads is the number of permits: no burst of resets can take more memory or cores than
-//! the settings say (R60). Memory is allocated once, reused, and wiped when a thread has had nothing to do for a
-//! moment.
+//! The number of threads limits the memory and the cores that hashing uses, however many resets arrive at once (R60).
+//! Memory is allocated once and reused. An idle thread wipes it after a short pause.
 
 use std::{
     collections::VecDeque,
@@ -24,21 +23,22 @@ use crate::{
     ports::{Entropy, Hasher, random},
 };
 
-/// Jobs that may wait for each thread. Beyond that the answer is "busy" at once.
+/// Queued tasks per thread; beyond that, [`HashError::Busy`] is returned immediately.
 pub(super) const QUEUE_PER_THREAD: usize = 8;
-/// Longest wait for a result. Beyond it the answer is "busy", and a task that has not begun never does.
+/// Maximum wait for a result, after which [`HashError::Busy`] is returned. A task that has not started by then never
+/// does.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// What the answer "busy" tells a client to wait.
+/// The wait that [`HashError::Busy`] suggests to the client.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
-/// How long a thread without work waits before it wipes its memory. The next hash would overwrite all of it
-/// anyway, and a burst should not wait for the wiping.
-const LULL: Duration = Duration::from_millis(100);
-/// The parameters are outside what the algorithm allows.
+/// How long an idle thread waits before it wipes its memory. The next hash would overwrite it anyway, and a burst
+/// should not wait for the wiping.
+const WIPE_DELAY: Duration = Duration::from_millis(100);
+/// The parameters are outside the range that the algorithm allows, or a thread could not be started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadScheme(String);
 
-/// A fixed set of hashing threads. Dropping it ends them.
+/// A fixed number of hashing threads. Dropping the pool ends them.
 pub struct HashPool {
     queue: Arc<Queue>,
     scheme: Scheme,
@@ -73,19 +73,19 @@ enum HashTask {
 }
 
 impl HashPool {
-    /// Starts `threads` threads that hash by `scheme`. One hash never takes more memory than `scheme` says.
+    /// Starts `threads` threads that hash with `scheme`. One hash never needs more memory than `scheme` says.
     ///
     /// # Errors
-    /// [`BadScheme`] when the parameters are not allowed.
+    /// [`BadScheme`] if the parameters are not allowed or a thread cannot be started.
     pub fn start(scheme: Scheme, threads: usize, entropy: Arc<dyn Entropy>) -> Result<Self, BadScheme> {
         Self::start_within(scheme, threads, 0, entropy)
     }
 
-    /// As [`Self::start`], but a hash in the place of a dearer one may take up to `room_kib` KiB of memory
-    /// where the scheme says less. All threads together take at most as many times that.
+    /// As [`Self::start`], but a hash that replaces a more expensive one can use up to `room_kib` KiB of memory, even
+    /// if `scheme` says less. The total limit is that times the number of threads.
     ///
     /// # Errors
-    /// [`BadScheme`] when the parameters are not allowed.
+    /// [`BadScheme`] if the parameters are not allowed or a thread cannot be started.
     pub fn start_within(
         scheme: Scheme,
         threads: usize,
@@ -99,7 +99,7 @@ impl HashPool {
             thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || worker.run(&queue))
-                .map_err(|error| BadScheme(format!("no thread to hash on: {error}")))?;
+                .map_err(|error| BadScheme(format!("failed to start a hashing thread: {error}")))?;
         }
         Ok(Self { queue, scheme, room_kib, capacity: threads * QUEUE_PER_THREAD, entropy })
     }
@@ -146,45 +146,46 @@ impl Drop for HashPool {
 }
 
 impl Queue {
-    /// A panic while the lock was held cannot have left the list half changed.
+    /// Locks the queue, poisoned or not: a panic cannot have left the list half changed.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next task, waiting for it; nothing when the pool is gone. `idle` is called once the wait is long.
+    /// Waits for the next task; `None` once the pool is dropped. Calls `idle` if the wait takes longer than
+    /// [`WIPE_DELAY`].
     fn next(&self, idle: impl FnOnce()) -> Option<HashTask> {
-        let nothing = |state: &mut State| state.tasks.is_empty() && !state.closed;
+        let must_wait = |state: &mut State| state.tasks.is_empty() && !state.closed;
         let (mut state, wait) = self
             .changed
-            .wait_timeout_while(self.lock(), LULL, nothing)
+            .wait_timeout_while(self.lock(), WIPE_DELAY, must_wait)
             .unwrap_or_else(PoisonError::into_inner);
         if wait.timed_out() {
             drop(state);
             idle();
-            state = self.changed.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait_while(self.lock(), must_wait).unwrap_or_else(PoisonError::into_inner);
         }
         state.tasks.pop_front()
     }
 }
 
 struct HashThread {
-    /// What Argon2 works in. scrypt's library brings its own and gives it back.
+    /// Argon2's working memory. The scrypt library allocates its own per hash.
     memory: Vec<Block>,
-    /// As much of it as the scheme needs.
-    usual: usize,
+    /// Number of blocks that the configured scheme needs.
+    usual_blocks: usize,
 }
 
 impl HashThread {
     fn new(scheme: Scheme) -> Result<Self, BadScheme> {
-        let usual = match scheme {
+        let usual_blocks = match scheme {
             Scheme::Argon2id { m_kib, t, p } => argon::params(m_kib, t, p).map(|params| params.block_count()),
             Scheme::Bcrypt { cost: 4..=31, .. } | Scheme::Pbkdf2Sha256 { iterations: 1.. } => Ok(0),
-            Scheme::Bcrypt { cost, .. } => Err(format!("a bcrypt cost of {cost}")),
-            Scheme::Pbkdf2Sha256 { .. } => Err("PBKDF2 without an iteration".to_owned()),
+            Scheme::Bcrypt { cost, .. } => Err(format!("bcrypt cost {cost} is not between 4 and 31")),
+            Scheme::Pbkdf2Sha256 { .. } => Err("PBKDF2 needs at least 1 iteration".to_owned()),
             Scheme::Scrypt { n, r, p } => django::scrypt_params(n, r, p).map(|_| 0),
         };
-        let usual = usual.map_err(BadScheme)?;
-        Ok(Self { memory: vec![Block::default(); usual], usual })
+        let usual_blocks = usual_blocks.map_err(BadScheme)?;
+        Ok(Self { memory: vec![Block::default(); usual_blocks], usual_blocks })
     }
 
     fn run(mut self, queue: &Queue) {
@@ -192,20 +193,21 @@ impl HashThread {
         while let Some(task) = queue.next(|| {
             if std::mem::take(&mut dirty) {
                 self.memory.iter_mut().for_each(Zeroize::zeroize);
-                self.memory.truncate(self.usual);
+                self.memory.truncate(self.usual_blocks);
                 self.memory.shrink_to_fit();
             }
         }) {
-            // Whoever asked may have gone; then nothing is hashed for nobody.
+            // Skip the task if its caller has given up.
             match task {
                 HashTask::Hash { reply, .. } if reply.is_closed() => {}
                 HashTask::Verify { reply, .. } if reply.is_closed() => {}
                 HashTask::Hash { password, scheme, salt, reply } => {
                     dirty = true;
-                    let _gone = reply.send(unhurt(|| self.hash(password.as_bytes(), scheme, salt)));
+                    let _caller_gone =
+                        reply.send(catch_panic(|| self.hash(password.as_bytes(), scheme, salt)));
                 }
                 HashTask::Verify { password, stored, reply } => {
-                    let _gone = reply.send(unhurt(|| verify(password.as_bytes(), &stored)));
+                    let _caller_gone = reply.send(catch_panic(|| verify(password.as_bytes(), &stored)));
                 }
             }
         }
@@ -224,9 +226,9 @@ impl HashThread {
     }
 }
 
-/// Runs `work` so that a panic in a library costs one answer, and not the thread with all answers to come.
-fn unhurt<T>(work: impl FnOnce() -> Result<T, HashError>) -> Result<T, HashError> {
-    // Sound: the memory is overwritten by the next hash, whatever a panic left in it.
-    let ended = catch_unwind(AssertUnwindSafe(work));
-    ended.unwrap_or_else(|_| Err(HashError::Failed("the hash function panicked".to_owned())))
+/// Runs `work` and turns a panic into an error, so that it fails one call and does not end the thread.
+fn catch_panic<T>(work: impl FnOnce() -> Result<T, HashError>) -> Result<T, HashError> {
+    // Unwind safe: the next hash overwrites the memory, whatever a panic left in it.
+    let result = catch_unwind(AssertUnwindSafe(work));
+    result.unwrap_or_else(|_| Err(HashError::Failed("the hash function panicked".to_owned())))
 }

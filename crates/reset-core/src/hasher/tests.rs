@@ -1,4 +1,5 @@
-//! What others wrote, read; what we write, read by the libraries; what nobody would write, refused.
+//! Tests of the hasher: hashes of other programs are verified, new hashes are accepted by the libraries, malformed
+//! ones are rejected.
 
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ const SMALL: Scheme = Scheme::Argon2id { m_kib: 64, t: 1, p: 1 };
 const BCRYPT: Scheme = Scheme::Bcrypt { version: BcryptVersion::B, cost: 4 };
 const PASSWORD: &str = "correct horse Ünï";
 
-/// Made by Django 5.2.19, but for the last four: bcrypt 5.0.0 for Python, bcryptjs 2.4.3, bcryptjs 3.0.3 and
-/// passlib 1.7.4. All are of [`PASSWORD`].
+/// Hashes of [`PASSWORD`], written by Django 5.2.19, bcrypt 5.0.0 for Python, bcryptjs 2.4.3, bcryptjs 3.0.3 and
+/// passlib 1.7.4.
 const VECTORS: &[(&str, HashForm)] = &[
     (
         "pbkdf2_sha256$1000$seasalt$LZKTtonyi6Mwg4S1T6mjYRsfh6B2cJTDIFNojUXEHrQ=",
@@ -57,13 +58,13 @@ const VECTORS: &[(&str, HashForm)] = &[
     ("$2a$04$io.v9J1eJAcmhz6E2Fw9xuZdsSpqUDNbkuOG7Y98ZJqPxFtgMOJsa", bcrypt_row(BcryptVersion::A)),
     ("$2a$04$o6b1SkXAsv1PODGa/WR9hOq05CKVBJVlglyEg8Zun2wYjlRjqQ8C.", bcrypt_row(BcryptVersion::A)),
     ("$2b$04$zqEYaJcRtF41aCi1cWgFHOOPnJt1fS7.Orar7ClhlSEpxTNDMRyCO", bcrypt_row(BcryptVersion::B)),
-    // The same with PHP's letter: the algorithm is one.
+    // The previous hash with PHP's letter; the algorithm is the same.
     ("$2y$04$zqEYaJcRtF41aCi1cWgFHOOPnJt1fS7.Orar7ClhlSEpxTNDMRyCO", bcrypt_row(BcryptVersion::Y)),
     ("$P$67NZFtFTwo88shxzxSqWcrINEzPclB.", HashForm::Legacy(Legacy::Phpass { log_rounds: 8 })),
     ("$H$B9rEqgdeNL3xK7KKp2c0nRUoLwreia/", HashForm::Legacy(Legacy::Phpass { log_rounds: 13 })),
 ];
 
-/// Made by bcrypt for Python, bcryptjs 2 and bcryptjs 3 of a password of exactly 72 bytes.
+/// Hashes of a password of exactly 72 bytes, written by bcrypt for Python, bcryptjs 2 and bcryptjs 3.
 const LONGEST: [(&str, &str); 3] = [
     ("a", "$2b$04$e1blJnzKp8o6zEriCoQJIuJAVqlXWc./SFgRIxMuVPcqlqFU3qo1i"),
     ("ü", "$2a$04$yPalmTpKTnNo1dNCIrSZQ.sr9Yuj9758QdNyCh8q/BMBGWRaKFxcG"),
@@ -85,21 +86,21 @@ fn pool(scheme: Scheme) -> HashPool {
 }
 
 #[tokio::test]
-async fn the_library_itself_accepts_what_we_write() {
+async fn library_verifies_new_argon2_hashes() {
     let pool = pool(SMALL);
-    // Twice, so that the second hash runs on used memory.
+    // Two passwords, so that the second hash runs in used memory.
     for text in ["correct horse", "battery staple"] {
         let stored = pool.hash(password(text), None).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
-        let own = Argon2::default();
-        assert!(PasswordVerifier::<str>::verify_password(&own, text.as_bytes(), &stored).is_ok());
+        let library = Argon2::default();
+        assert!(PasswordVerifier::<str>::verify_password(&library, text.as_bytes(), &stored).is_ok());
         assert!(pool.verify(password(text), &stored).await.unwrap());
         assert!(!pool.verify(password("wrong"), &stored).await.unwrap());
     }
 }
 
 #[tokio::test]
-async fn bcrypt_is_written_and_read_for_tables_of_others() {
+async fn bcrypt_hashes_are_written_and_verified() {
     let pool = pool(BCRYPT);
     let stored = pool.hash(password("correct horse"), None).await.unwrap();
     assert!(stored.starts_with("$2b$04$") && stored.len() == 60, "{stored}");
@@ -108,7 +109,7 @@ async fn bcrypt_is_written_and_read_for_tables_of_others() {
 }
 
 #[tokio::test]
-async fn what_django_bcryptjs_and_others_wrote_is_understood() {
+async fn hashes_of_django_bcryptjs_and_others_are_verified() {
     let pool = pool(SMALL);
     for (stored, form) in VECTORS {
         assert_eq!(HashForm::of(stored), Some(*form), "{stored}");
@@ -122,7 +123,7 @@ async fn what_django_bcryptjs_and_others_wrote_is_understood() {
 }
 
 #[tokio::test]
-async fn every_scheme_writes_what_it_reads() {
+async fn every_scheme_verifies_its_own_hashes() {
     for (scheme, prefix) in [
         (Scheme::Pbkdf2Sha256 { iterations: 1000 }, "pbkdf2_sha256$1000$0000000000000000000000$"),
         (Scheme::Scrypt { n: 1024, r: 8, p: 2 }, "scrypt$1024$0000000000000000000000$8$2$"),
@@ -139,7 +140,7 @@ async fn every_scheme_writes_what_it_reads() {
 }
 
 #[tokio::test]
-async fn a_new_hash_is_like_the_one_in_whose_place_it_comes() {
+async fn new_hash_keeps_the_form_of_the_one_it_replaces() {
     let pool = HashPool::start_within(SMALL, 1, 128, Arc::new(Zeros)).unwrap();
     let like = |m_kib, t, p| HashForm::Written(Scheme::Argon2id { m_kib, t, p });
     for (row, prefix) in [
@@ -158,21 +159,21 @@ async fn a_new_hash_is_like_the_one_in_whose_place_it_comes() {
 }
 
 #[tokio::test]
-async fn bcrypt_takes_72_bytes_and_refuses_the_73rd_and_nul() {
+async fn bcrypt_accepts_72_bytes_and_rejects_73_bytes_and_nul() {
     let pool = pool(BCRYPT);
-    for (letter, theirs) in LONGEST {
+    for (letter, foreign) in LONGEST {
         let text = letter.repeat(BCRYPT_MAX / letter.len());
-        assert!(pool.verify(password(&text), theirs).await.unwrap());
+        assert!(pool.verify(password(&text), foreign).await.unwrap());
         let shorter = text.strip_suffix(letter).unwrap();
-        assert!(!pool.verify(password(shorter), theirs).await.unwrap());
-        let ours = pool.hash(password(&text), None).await.unwrap();
-        assert!(pool.verify(password(&text), &ours).await.unwrap());
-        assert!(!pool.verify(password(shorter), &ours).await.unwrap());
+        assert!(!pool.verify(password(shorter), foreign).await.unwrap());
+        let own = pool.hash(password(&text), None).await.unwrap();
+        assert!(pool.verify(password(&text), &own).await.unwrap());
+        assert!(!pool.verify(password(shorter), &own).await.unwrap());
 
         let longer = text + "a";
         let refused = [
             pool.hash(password(&longer), None).await.unwrap_err(),
-            pool.verify(password(&longer), theirs).await.unwrap_err(),
+            pool.verify(password(&longer), foreign).await.unwrap_err(),
         ];
         for error in refused {
             assert_eq!(error.to_string(), "hashing failed: bcrypt reads at most 72 bytes of a password");
@@ -183,7 +184,7 @@ async fn bcrypt_takes_72_bytes_and_refuses_the_73rd_and_nul() {
 }
 
 #[test]
-fn the_spare_bits_of_a_bcrypt_salt_are_nobodys_business() {
+fn unused_bits_of_a_bcrypt_salt_are_ignored() {
     let canonical = "$2b$04$zqEYaJcRtF41aCi1cWgFHOOPnJt1fS7.Orar7ClhlSEpxTNDMRyCO";
     let spare = canonical.replacen("FHO", "FHP", 1);
     assert!(super::verify(PASSWORD.as_bytes(), canonical).unwrap());
@@ -191,12 +192,12 @@ fn the_spare_bits_of_a_bcrypt_salt_are_nobodys_business() {
 }
 
 #[tokio::test]
-async fn a_stored_hash_cannot_make_us_work_without_end() {
+async fn stored_hash_beyond_the_work_limit_is_not_verified() {
     let pool = pool(SMALL);
     let salt_and_hash = "AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let (tag32, tag64) = (format!("{}=", "A".repeat(43)), format!("{}==", "A".repeat(86)));
     let bcrypt = |cost| format!("$2b${cost}${}", "a".repeat(53));
-    let dear = [
+    let expensive = [
         format!("$argon2id$v=19$m=4194304,t=1,p=1${salt_and_hash}"),
         format!("$argon2id$v=19$m=64,t=1000,p=1${salt_and_hash}"),
         format!("$argon2id$v=19$m=1048576,t=5,p=1${salt_and_hash}"),
@@ -216,18 +217,15 @@ async fn a_stored_hash_cannot_make_us_work_without_end() {
         format!("$P$J{}", "a".repeat(30)),
         format!("$H$S{}", "a".repeat(30)),
     ];
-    for stored in dear {
+    for stored in expensive {
         assert!(HashForm::of(&stored).is_some(), "{stored}");
         let refused = pool.verify(password("x"), &stored).await.unwrap_err().to_string();
-        assert_eq!(
-            refused, "hashing failed: the stored hash demands more work than any sane one",
-            "{stored}"
-        );
+        assert_eq!(refused, "hashing failed: the stored hash's parameters exceed the work limit", "{stored}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_hash_is_told_without_being_quoted() {
+async fn malformed_hash_is_reported_without_being_quoted() {
     let pool = pool(SMALL);
     let (tag32, tag64) = (format!("{}=", "A".repeat(43)), format!("{}==", "A".repeat(86)));
     let broken = [
@@ -265,12 +263,12 @@ async fn what_is_no_hash_is_told_without_being_quoted() {
     for stored in broken {
         assert_eq!(HashForm::of(&stored), None, "{stored}");
         let refused = pool.verify(password("x"), &stored).await.unwrap_err().to_string();
-        assert_eq!(refused, "hashing failed: the stored hash is in no form that is understood", "{stored}");
+        assert_eq!(refused, "hashing failed: the stored hash has an unknown format", "{stored}");
     }
 }
 
 #[tokio::test]
-async fn a_full_queue_says_busy_and_recovers() {
+async fn full_queue_reports_busy_and_recovers() {
     let pool =
         HashPool::start(Scheme::Argon2id { m_kib: 16 * 1024, t: 8, p: 1 }, 1, Arc::new(Zeros)).unwrap();
     let pool = Arc::new(pool);
@@ -295,7 +293,7 @@ async fn a_full_queue_says_busy_and_recovers() {
 }
 
 #[test]
-fn parameters_outside_the_algorithm_are_refused_at_start() {
+fn parameters_outside_the_algorithm_are_rejected_at_start() {
     for scheme in [
         Scheme::Argon2id { m_kib: 1, t: 1, p: 1 },
         Scheme::Bcrypt { version: BcryptVersion::B, cost: 40 },

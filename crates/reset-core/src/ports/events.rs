@@ -1,4 +1,4 @@
-//! What is written down, and what owners say of it.
+//! The ports for audit events and for disputes.
 
 use async_trait::async_trait;
 
@@ -12,114 +12,117 @@ use crate::{
     time::Timestamp,
 };
 
-/// What is written down and never changed.
+/// The append-only audit log.
 #[async_trait]
 pub trait Events: Send + Sync {
-    /// Writes an event down that goes with no other change.
+    /// Records an event that belongs to no other change.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn record(&self, event: &Event) -> Result<(), StoreError>;
 
-    /// Every event with this reference, in the order in which they were written.
+    /// Returns all events with this reference, in the order in which they were recorded.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn trace(&self, reference: &Reference) -> Result<Vec<Event>, StoreError>;
 
-    /// The last `limit` events that have a reference and this address, the newest first.
+    /// Returns the last `limit` events with this address that have a reference, newest first.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn asked_with(&self, address: &AddressTag, limit: u32) -> Result<Vec<Event>, StoreError>;
 
-    /// Writes an event down, unless one of the same reference, kind and detail is there: what may come a thousand times
-    /// is told once.
+    /// Records an event, unless one with the same reference, kind and detail exists. For steps that a client can
+    /// repeat any number of times.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn record_once(&self, event: &Event) -> Result<(), StoreError>;
 
-    /// Seals up to `limit` events that are not sealed yet, in the order in which they were written as far as it is
-    /// known, and returns how many. One caller at a time seals; to the others there is nothing to seal. The sealer sees
-    /// the head.
+    /// Seals up to `limit` unsealed events and returns how many. The order is the order in which they were recorded,
+    /// as far as it is known. Only one caller seals at a time; concurrent callers get 0. The new head is passed to
+    /// [`Sealer::saw`].
     ///
     /// # Errors
-    /// When the store fails, or the stored head is not the sealer's ([`Sealer::is_ours`]); then nothing was sealed.
+    /// Fails if the store fails or the stored head is not the sealer's ([`Sealer::is_ours`]); then nothing was
+    /// sealed.
     async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError>;
 
-    /// Where the chain begins and ends, as it is stored; nothing before the first seal.
+    /// Returns the stored base and head of the chain; `None` before the first seal.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn ends(&self) -> Result<Option<Ends>, StoreError>;
 
-    /// The first `limit` sealed events behind `place`, in order.
+    /// Returns the first `limit` sealed events after position `place`, in order.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn sealed(&self, place: i64, limit: u32) -> Result<Vec<Sealed>, StoreError>;
 
-    /// Forgets sealed events from the beginning of the chain as long as they happened before `before`, and moves the
-    /// base behind them.
+    /// Deletes sealed events from the start of the chain up to the first that is not older than `before`, and moves
+    /// the base accordingly.
     ///
     /// # Errors
-    /// When the store fails, or the stored base is not the sealer's.
+    /// Fails if the store fails or the stored base is not the sealer's.
     async fn forget_events(&self, sealer: &Sealer, before: Timestamp) -> Result<(), StoreError>;
 }
 
-/// Disputes of owners to resets that were not theirs.
+/// Disputes: owners' reports that a reset was not theirs.
 #[async_trait]
 pub trait Disputes: Send + Sync {
-    /// Stores the right to object; does nothing where it is stored already.
+    /// Stores the right to dispute a reset; does nothing if it is already stored.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn allow_dispute(&self, dispute: &Dispute) -> Result<(), StoreError>;
 
-    /// The right to object of this notice.
+    /// Returns the dispute that belongs to this notice.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn dispute(&self, notice: &JobId) -> Result<Option<Dispute>, StoreError>;
 
-    /// Raises a dispute and sets the password, in one transaction: the hash, the account's epoch and sessions, the
-    /// end of all its tickets, the jobs that tell of it, and the event. Of any number of concurrent calls exactly
-    /// one returns `true`; `false` means that nothing changed. Whether the account is blocked does not matter.
+    /// Opens a dispute and replaces the password, in one transaction. The transaction stores the hash, increments the
+    /// account's epoch, ends all its sessions and tickets, queues the notification jobs and records the event.
+    /// Exactly one of any number of concurrent calls returns `true`; `false` means that nothing changed. A blocked
+    /// account makes no difference.
     ///
-    /// A dispute whose notice is older than another one's counts before it (an attacker who moved the account to an
-    /// address of his own gets notices, too): while an older one of another mailbox stands, a younger one is not raised,
-    /// and when an older one is raised, all younger ones of other mailboxes end, and so do their links.
+    /// Of several disputes, the one with the oldest notice takes precedence, because an attacker who moved the
+    /// account to their own address also gets notices, but later ones. While an older dispute of another mailbox is
+    /// open, a younger one cannot be opened. When an older one is opened, all younger ones of other mailboxes are
+    /// closed and their links end.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn open_dispute(&self, opening: DisputeOpening<'_>) -> Result<bool, StoreError>;
 
-    /// The mailbox of the account's dispute that was raised after `since` and is not closed; of several the one whose
-    /// notice is the oldest: an attacker who moved the account to an address of his own gets notices, too, but later
-    /// ones.
+    /// Returns the mailbox of the account's open dispute, if one was opened after `since`. Of several, the dispute
+    /// with the oldest notice counts; see [`Self::open_dispute`].
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn mailbox_of_disputes(
         &self,
         account: &AccountId,
         since: Timestamp,
     ) -> Result<Option<String>, StoreError>;
 
-    /// The account whose standing dispute has this mailbox, raised after `since`; of several that of the oldest notice.
+    /// Returns the account with an open dispute for this mailbox that was opened after `since`. Of several, the one
+    /// with the oldest notice counts.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn account_of_dispute(
         &self,
         mailbox: &str,
         since: Timestamp,
     ) -> Result<Option<AccountId>, StoreError>;
 
-    /// Lifts every dispute of the account, and writes `event` down if there was one. Returns whether there was.
+    /// Closes every dispute of the account, and records `event` if there was one. Returns whether there was one.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn close_disputes(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! The queue behind the answers, as workers and as operators work on it.
+//! The ports of the job queue: [`Jobs`] for workers, [`Outbox`] for operators.
 
 use async_trait::async_trait;
 
@@ -11,47 +11,48 @@ use crate::{
     time::Timestamp,
 };
 
-/// The queue behind the answers.
+/// The job queue, as use cases and workers use it.
 #[async_trait]
 pub trait Jobs: Send + Sync {
-    /// Accepts a job. When this returns, the job survives the process.
+    /// Queues a job. When this returns `Ok`, the job is durable.
     ///
     /// # Errors
-    /// When the store fails; then the job was not accepted, unless the commit's answer was lost (see
-    /// [`StoreError`]): then it may be done all the same, once.
+    /// Fails if the store fails; then the job was not queued, unless only the result of the commit was lost (see
+    /// [`StoreError`]). In that case it may still run, once.
     async fn push(&self, job: &Job) -> Result<(), StoreError>;
 
-    /// Takes one from each of `budgets`, as [`Budgets::take`](super::Budgets::take) does, accepts the job and writes `event` down, in one
-    /// transaction. Returns whether it was accepted; if not, nothing was taken, `event` is written down as
-    /// [`EventKind::Limited`](crate::event::EventKind::Limited), up to [`LIMITED_MOST`](crate::event::LIMITED_MOST) times
-    /// an hour for one address, and the refusal has cost the same one commit.
+    /// Takes one from each of `budgets`, as [`Budgets::take`](super::Budgets::take) does, queues the job and records
+    /// `event`, in one transaction. Returns whether the job was queued. If a budget has no room, nothing is taken and
+    /// `event` is recorded as [`EventKind::Limited`](crate::event::EventKind::Limited), up to
+    /// [`LIMITED_MOST`](crate::event::LIMITED_MOST) times per hour and address; this costs one commit as well.
     ///
     /// # Errors
-    /// When the store fails; then the job was not accepted, and nothing was taken.
+    /// Fails if the store fails; then the job was not queued and nothing was taken.
     async fn push_within(&self, job: &Job, budgets: &[Budget], event: &Event) -> Result<bool, StoreError>;
 
-    /// Writes a job down that is done already. Returns its place in the order of asking.
+    /// Stores a job that is already finished. Returns its sequence number.
     ///
     /// # Errors
-    /// When the store fails; then it was not written.
+    /// Fails if the store fails; then the job was not stored.
     async fn push_done(&self, job: &Job, outcome: Outcome, now: Timestamp) -> Result<i64, StoreError>;
 
-    /// Takes up to `limit` due jobs in the order of asking, until `lease_end`: what is not finished or
-    /// postponed by then is due again. A job waits while an earlier one for the same address and
-    /// dialect is due or taken, so that the last mail carries the last secret. One that was still taken, its lease
-    /// over, has lost a worker more ([`Job::lost`]). One that has lost more than [`SUSPECT_CRASHES`](crate::job::SUSPECT_CRASHES) is taken
-    /// alone, and after all others.
+    /// Claims up to `limit` due jobs in request order, with a lease until `lease_end`. A job that is neither finished
+    /// nor postponed by then is due again. A job waits while an earlier job for the same address and dialect is due
+    /// or claimed, so that the last mail carries the last secret. A job whose previous lease ran out counts one more
+    /// lost worker ([`Job::lost`]). A job that has lost more than [`SUSPECT_CRASHES`](crate::job::SUSPECT_CRASHES)
+    /// workers is claimed alone, after all others.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Job>, StoreError>;
 
-    /// Ends a job and writes `event` down, whoever has it: what was mailed was mailed, even by one whose lease is
-    /// over. With `accepted`, the new end of the ticket is stored in the same transaction if it is live: the clock
-    /// starts when the mail is accepted. Of a job that has ended already nothing is written.
+    /// Finishes a job and records `event`. The caller's lease need not be valid any more: a mail that was sent was
+    /// sent. With `accepted`, the new end of the ticket is stored in the same transaction if the ticket is live,
+    /// because its lifetime starts when the mail is accepted. If the job is already finished, its outcome stays and
+    /// `event` is not recorded.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn finish(
         &self,
         job: &JobId,
@@ -61,13 +62,12 @@ pub trait Jobs: Send + Sync {
         event: &Event,
     ) -> Result<(), StoreError>;
 
-    /// Puts an unfinished job off until `due_at` and writes `event` down, if there is one. Its worker was not lost. Later ones for
-    /// the same address may overtake it.
-    /// `attempts` is the number under which it was claimed: if it was claimed again since, it is somebody else's
-    /// and nothing changes.
+    /// Postpones an unfinished job until `due_at` and records `event`, if there is one. The count of lost workers is
+    /// reset. Later jobs for the same address may overtake it. `attempts` is the attempt number under which the job
+    /// was claimed; if it was claimed again since, another worker has it and nothing changes.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn postpone(
         &self,
         job: &JobId,
@@ -77,88 +77,89 @@ pub trait Jobs: Send + Sync {
         event: Option<&Event>,
     ) -> Result<(), StoreError>;
 
-    /// Keeps a taken job until `lease_end`, if it was not claimed since it was under `attempts`.
+    /// Extends the lease of a claimed job to `lease_end`, unless the job was claimed again since attempt `attempts`.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn renew(&self, job: &JobId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError>;
 
-    /// Makes every unfinished job due now. For the start of the only process on an embedded database:
-    /// what its predecessor had taken when it was killed is nobody's any more, and counts as [lost](Job::lost).
+    /// Makes every unfinished job due now. Called at startup by the only process on an embedded database: jobs that
+    /// its predecessor had claimed when it was killed are orphaned, and count as [lost](Job::lost).
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn release(&self, now: Timestamp) -> Result<(), StoreError>;
 
-    /// When the next unfinished job becomes due. One that waits behind a taken one does not count: it can
-    /// be claimed when that one is finished, or when its lease ends.
+    /// Returns when the next unfinished job becomes due. A job that waits behind a claimed one does not count: it
+    /// becomes claimable when that job is finished or its lease ends.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 }
 
-/// One job of the queue as an operator sees it: without the address.
+/// A job as an operator sees it: without the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
     /// Key of the job.
     pub id: JobId,
     /// The reset it belongs to.
     pub reference: Reference,
-    /// The dialect that was asked.
+    /// The dialect of the request.
     pub dialect: String,
-    /// What is to be done: `reset`, `notice` or `webhook`.
-    pub task: &'static str,
-    /// When it was accepted.
+    /// The kind of job: `reset`, `notice` or `webhook`.
+    pub kind: &'static str,
+    /// When the job was queued.
     pub created_at: Timestamp,
-    /// How often it was tried.
+    /// Number of attempts so far.
     pub attempts: u32,
-    /// When it is to be tried; while a worker has it, when that worker's lease ends.
+    /// When the next attempt is due; for a claimed job, when the lease ends.
     pub due_at: Timestamp,
-    /// Whether a worker has it.
+    /// Whether a worker has claimed it.
     pub taken: bool,
-    /// How it ended, in the words of [`Outcome`]; nothing while it waits.
+    /// How the job ended, as the name of an [`Outcome`]; `None` while it waits.
     pub outcome: Option<String>,
-    /// The last reply.
+    /// The last reply of the mail server or webhook.
     pub reply: Option<String>,
 }
 
-/// How much waits in the queue.
+/// The size and age of the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Jobs that have not ended, those under way included.
+    /// Unfinished jobs, claimed ones included.
     pub waiting: u64,
-    /// When the oldest of them was accepted.
+    /// When the oldest of them was queued.
     pub oldest: Option<Timestamp>,
 }
 
-/// The queue as an operator works on it, beside running workers.
+/// The job queue, as operators use it while workers run.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// The first `limit` jobs in the order of asking that wait, or ended while a mail was still owed
+    /// Returns the first `limit` jobs, in request order, that are waiting or that ended with a mail still owed
     /// ([`Outcome::OWED`]).
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError>;
 
-    /// How much waits.
+    /// Returns the size and age of the queue.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 
-    /// Has a job tried again: one that waits is due at the time of `event`, and one that ended while a mail was owed
-    /// comes back as a new one, `anew`, with all its time before it. Returns whether there was such a job, and
-    /// writes `event` down as its if there was; one that a worker has is none.
+    /// Retries a job. A waiting job becomes due at the time of `event`. A job that ended with a mail still owed is
+    /// queued again under the id `new_id`, with its full retry time. Returns whether such a job exists, and records
+    /// `event` for it if so. Claimed jobs are not retried.
     ///
     /// # Errors
-    /// When the store fails.
-    async fn retry(&self, job: &JobId, anew: &JobId, event: &Event) -> Result<bool, StoreError>;
+    /// Fails if the store fails.
+    async fn retry(&self, job: &JobId, new_id: &JobId, event: &Event) -> Result<bool, StoreError>;
 
-    /// Removes up to `limit` jobs that ended; with `waiting`, those that wait and no worker has. Returns how many.
+    /// Deletes up to `limit` finished jobs; with `waiting`, waiting jobs that no worker has claimed. Returns how
+    /// many.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     async fn clear(&self, waiting: bool, limit: u32) -> Result<u64, StoreError>;
 }

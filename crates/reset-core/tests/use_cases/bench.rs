@@ -1,4 +1,4 @@
-//! A bench in memory: three dialects, some accounts, a mailbox, a clock that stands still.
+//! The test bench of the use cases: four dialects on in-memory adapters with a frozen clock.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,10 +10,9 @@ use reset_core::{
     error::{ExchangeError, RedeemError, RequestError},
     event::{Event, EventKind, Network},
     exchange::Exchange,
-    issue_policy::{FallbackPolicy, Delivery, IssuePolicies, IssuePolicy},
+    issue_policy::{Delivery, FallbackPolicy, IssuePolicies, IssuePolicy},
     job::Outcome,
     keys::{Key, Keyring, Keys},
-    memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::{Accounts, Adapters},
     request::{Disclosure, ResetRequest},
@@ -21,6 +20,7 @@ use reset_core::{
     ticket::TicketKind,
     time::Timestamp,
 };
+use reset_testkit::memory::{Memory, SentMail};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const LIFE: Duration = Duration::from_secs(15 * 60);
@@ -32,27 +32,28 @@ pub(crate) struct UseCaseBench {
     tokens: TaggedHex<24>,
 }
 
-/// `code`: a global code, at most two short ones. `pair`: an account's code that becomes a token, or a link.
-/// `link`: a token in a link. `tiny`: a global code of which there are four.
+/// Returns a bench with four dialects. `code` issues global six-digit codes, at most two of them live, and long codes
+/// beyond that. `pair` issues codes per account that are exchanged for a token, with a link as fallback. `link` issues
+/// tokens in links. `tiny` issues global codes from a space of four.
 pub(crate) fn bench() -> UseCaseBench {
     let memory = Memory::new(1);
     let adapters = memory.adapters();
     bench_with(memory, adapters)
 }
 
-/// The same over other `adapters` than all of `memory`.
+/// Returns the same bench over `adapters`, which may replace some of `memory`.
 pub(crate) fn bench_with(memory: Memory, adapters: Adapters) -> UseCaseBench {
     over(memory, adapters, &[9], Budgeting::default())
 }
 
-/// The same within budgets.
-pub(crate) fn world_within(budgeting: Budgeting) -> UseCaseBench {
+/// Returns the same bench with budgets.
+pub(crate) fn bench_within(budgeting: Budgeting) -> UseCaseBench {
     let memory = Memory::new(1);
     let adapters = memory.adapters();
     over(memory, adapters, &[9], budgeting)
 }
 
-/// The use cases over `adapters`, all keys derived from the first of `roots`, those of the others accepted.
+/// Builds the use cases over `adapters`. Keys are derived from the first of `roots`; keys of the others are accepted.
 fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) -> UseCaseBench {
     let mut roots = roots.iter().map(|root| Key::root(&[*root; 32]).unwrap());
     let roots = Keyring::new(roots.next().unwrap(), roots);
@@ -64,7 +65,7 @@ fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) 
         delivery,
     };
     let link = Delivery::Link { page: "https://app.example/reset?lang=en".into(), parameter: "token" };
-    let onward = Delivery::LinkViaRedirect {
+    let via_redirect = Delivery::LinkViaRedirect {
         page: "https://app.example/open".into(),
         otherwise: "https://app.example/reset".into(),
         parameter: "token",
@@ -83,7 +84,7 @@ fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) 
             primary: policy(Arc::new(SixDigits), Scope::Account, Delivery::Code),
             fallback: Some(FallbackPolicy {
                 max_live: None,
-                policy: policy(Arc::new(tokens.clone()), Scope::Global, onward),
+                policy: policy(Arc::new(tokens.clone()), Scope::Global, via_redirect),
             }),
         },
         IssuePolicies {
@@ -103,18 +104,18 @@ fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) 
 }
 
 impl UseCaseBench {
-    /// The same store, mailbox and clock after somebody changed the secret.
+    /// Returns the bench with the same store, mailbox and clock under another secret.
     pub(crate) fn under_another_key(self) -> Self {
         self.under(&[8], Budgeting::default())
     }
 
-    /// The same under the first of `roots`, those of the others accepted. UseCaseBench 9 is the one that all begin with.
+    /// Returns the bench under the first of `roots`; keys of the others are accepted. Every bench starts with root 9.
     pub(crate) fn under(self, roots: &[u8], budgeting: Budgeting) -> Self {
         let adapters = self.memory.adapters();
         over(self.memory, adapters, roots, budgeting)
     }
 
-    /// The same in a deployment that is called `name`.
+    /// Returns the bench in a deployment with the name `name`.
     pub(crate) fn called(self, name: &str) -> Self {
         let bench = self.under(&[9], Budgeting::default());
         Self { resets: bench.resets.called(vec![name.to_owned()]), ..bench }
@@ -132,19 +133,24 @@ impl UseCaseBench {
         self.memory.store.add_account(&address(email), account).await.unwrap();
     }
 
-    pub(crate) async fn ask(&self, dialect: &'static str, email: &str) {
-        self.ask_with(dialect, email, Disclosure::Never).await.unwrap();
+    pub(crate) async fn request(&self, dialect: &'static str, email: &str) {
+        self.try_request(dialect, email, Disclosure::Never).await.unwrap();
     }
 
-    pub(crate) async fn ask_for(&self, dialect: &'static str, email: &str, target: Option<&str>) {
+    pub(crate) async fn request_with_redirect(
+        &self,
+        dialect: &'static str,
+        email: &str,
+        target: Option<&str>,
+    ) {
         let (reference, disclosure) = (self.resets.reference(), Disclosure::Never);
         let (email, redirect_to) = (EmailAddress::parse(email).ok(), target.map(ToOwned::to_owned));
         let (locale, network) = (None, Some(network()));
-        let ask = ResetRequest { dialect, email, redirect_to, locale, network, reference, disclosure };
-        self.resets.request(ask).await.unwrap();
+        let request = ResetRequest { dialect, email, redirect_to, locale, network, reference, disclosure };
+        self.resets.request(request).await.unwrap();
     }
 
-    pub(crate) async fn ask_with(
+    pub(crate) async fn try_request(
         &self,
         dialect: &'static str,
         email: &str,
@@ -166,8 +172,8 @@ impl UseCaseBench {
             .await
     }
 
-    /// The worker works until nothing is due.
-    pub(crate) async fn worker(&self) {
+    /// Runs jobs until none is due.
+    pub(crate) async fn run_worker(&self) {
         loop {
             let jobs = self.resets.claim(10).await.unwrap();
             if jobs.is_empty() {
@@ -179,20 +185,20 @@ impl UseCaseBench {
         }
     }
 
-    /// Asks, and takes the one mail.
-    pub(crate) async fn mailed(&self, dialect: &'static str, email: &str) -> SentMail {
-        self.ask(dialect, email).await;
-        self.worker().await;
+    /// Requests a reset, runs the worker, and takes the only mail.
+    pub(crate) async fn reset_mail(&self, dialect: &'static str, email: &str) -> SentMail {
+        self.request(dialect, email).await;
+        self.run_worker().await;
         let mut mails = self.memory.mailer.take();
         assert_eq!(mails.len(), 1);
         mails.remove(0)
     }
 
-    /// The next mail after all that is due was sent and taken.
-    pub(crate) async fn mailed_after(&self, email: &str) -> SentMail {
-        self.worker().await;
+    /// Runs the worker and discards its mails, then requests a code and takes its mail.
+    pub(crate) async fn next_reset_mail(&self, email: &str) -> SentMail {
+        self.run_worker().await;
         self.memory.mailer.take();
-        self.mailed("code", email).await
+        self.reset_mail("code", email).await
     }
 
     pub(crate) fn token(&self, mail: &SentMail) -> TicketSecret {
@@ -234,7 +240,7 @@ impl UseCaseBench {
     }
 }
 
-/// Codes that meet all the time: `000000` to `000003`.
+/// Codes that collide often: `000000` to `000003`.
 struct OneOfFour;
 
 impl SecretFormat for OneOfFour {
@@ -249,12 +255,12 @@ impl SecretFormat for OneOfFour {
     }
 }
 
-/// Who asks.
+/// Returns the network of the client.
 pub(crate) fn network() -> Network {
     Network::of([192, 0, 2, 7].into())
 }
 
-/// Something that happened at `now`.
+/// Returns an event at `now`.
 pub(crate) fn happened(now: Timestamp) -> Event {
     Event::new(EventKind::Tried, now)
 }

@@ -1,6 +1,6 @@
-//! The use cases on memory adapters: time stands still, chance repeats itself, nothing sleeps.
+//! Tests of the use cases on in-memory adapters, with a frozen clock and deterministic entropy. No test sleeps.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 mod bench;
 mod budgets;
@@ -16,25 +16,25 @@ use bench::{LIFE, MINUTE, address, bench, code, happened, password};
 use reset_core::{
     error::{ExchangeError, RedeemError, RequestError},
     job::Outcome,
-    memory::{MailRefusal, Outage, SentKind},
     ports::Accounts,
     request::Disclosure,
     secret::{LongCode, SixDigits},
     ticket::TicketState,
 };
+use reset_testkit::memory::{MailRefusal, Outage, SentKind};
 
 #[tokio::test]
-async fn a_mailed_code_sets_the_password_once_and_the_owner_is_told() {
+async fn a_mailed_code_sets_the_password_once_and_sends_a_notice() {
     let bench = bench();
     bench.account("Ann@Example.org").await;
-    let mail = bench.mailed("code", "aNN@example.ORG").await;
+    let mail = bench.reset_mail("code", "aNN@example.ORG").await;
     assert_eq!((mail.to.as_str(), mail.kind, mail.lifetime), ("Ann@Example.org", SentKind::Code, LIFE));
     bench.redeem("code", &code(&mail.secret)).await.unwrap();
     let stored = bench.hash_of("ann@example.org").await;
     let hasher = bench.resets.adapters().hasher.clone();
     assert!(hasher.verify(password("a new password"), &stored).await.unwrap());
     assert!(matches!(bench.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Invalid)));
-    bench.worker().await;
+    bench.run_worker().await;
     let notices = bench.memory.mailer.take();
     assert_eq!(
         (notices.len(), notices[0].kind, notices[0].to.as_str()),
@@ -43,11 +43,11 @@ async fn a_mailed_code_sets_the_password_once_and_the_owner_is_told() {
 }
 
 #[tokio::test]
-async fn a_reset_in_the_table_of_another_system_writes_a_hash_like_the_one_that_was_there() {
+async fn a_reset_in_a_foreign_users_table_keeps_the_form_of_the_hash() {
     let bench = bench();
     bench.account("ann@example.org").await;
     let ann = bench.memory.store.account_by_email(&address("ann@example.org")).await.unwrap().unwrap();
-    assert_eq!(ann.hash_form, None, "our own table");
+    assert_eq!(ann.hash_form, None, "accounts of the own table have no foreign hash form");
     let (salt, hash) = ("c29tZXNhbHQ", "LCcOuKcXI5sIEUjKeEGdQfvKhBIZf0Ru0WhbCXjGcLE");
     for (row, like) in [
         (format!("$argon2id$v=19$m=64,t=3,p=2${salt}${hash}"), "$argon2id$v=19$m=64,t=3,p=2$"),
@@ -55,49 +55,49 @@ async fn a_reset_in_the_table_of_another_system_writes_a_hash_like_the_one_that_
         ("whatever".to_owned(), "$argon2id$v=19$m=64,t=1,p=1$"),
     ] {
         bench.memory.store.adopt(&ann.id, &row);
-        let mail = bench.mailed("code", "ann@example.org").await;
+        let mail = bench.reset_mail("code", "ann@example.org").await;
         bench.redeem("code", &code(&mail.secret)).await.unwrap();
         let stored = bench.hash_of("ann@example.org").await;
         assert!(stored.starts_with(like), "{stored}");
-        bench.worker().await;
+        bench.run_worker().await;
         bench.memory.mailer.take();
     }
 }
 
 #[tokio::test]
-async fn an_unknown_address_is_accepted_alike_and_gets_no_mail() {
+async fn unknown_and_blocked_addresses_are_accepted_and_get_no_mail() {
     let bench = bench();
     bench.account("blocked@example.org").await;
     let now = bench.resets.adapters().clock.now();
     bench.memory.store.set_blocked(&address("blocked@example.org"), true, &happened(now)).await.unwrap();
-    bench.ask("link", "ghost@example.org").await;
-    bench.ask("link", "blocked@example.org").await;
-    bench.worker().await;
+    bench.request("link", "ghost@example.org").await;
+    bench.request("link", "blocked@example.org").await;
+    bench.run_worker().await;
     assert_eq!(bench.memory.mailer.sent(), []);
     assert_eq!(bench.outcomes(), [Some(Outcome::NoAccount), Some(Outcome::NoAccount)]);
 }
 
-/// What it costs shows in the time of the next answer (R14); what comes of it must be nothing (R19).
+/// The decoy mail costs the same time as a real one (R14) but has no effect (R19).
 #[tokio::test]
-async fn for_nobody_a_mail_is_made_and_thrown_away_and_its_secret_opens_nothing() {
+async fn a_decoy_mail_for_an_unknown_address_is_not_sent_and_its_secret_is_invalid() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    let anns = bench.mailed("code", "ann@example.org").await;
+    let anns = bench.reset_mail("code", "ann@example.org").await;
     for dialect in ["code", "pair", "link"] {
-        bench.ask(dialect, "ghost@example.org").await;
+        bench.request(dialect, "ghost@example.org").await;
     }
-    bench.worker().await;
-    let decoys_prepared = bench.memory.mailer.decoys_prepared();
-    assert_eq!(decoys_prepared.len(), 3);
-    assert!(decoys_prepared.iter().all(|mail| mail.to.ends_with(".invalid")), "{decoys_prepared:?}");
+    bench.run_worker().await;
+    let decoys = bench.memory.mailer.decoys_prepared();
+    assert_eq!(decoys.len(), 3);
+    assert!(decoys.iter().all(|mail| mail.to.ends_with(".invalid")), "{decoys:?}");
     assert_eq!(bench.memory.mailer.sent(), []);
-    assert!(bench.redeem("code", &code(&decoys_prepared[0].secret)).await.is_err());
-    assert!(bench.exchange("ghost@example.org", &code(&decoys_prepared[1].secret)).await.is_err());
+    assert!(bench.redeem("code", &code(&decoys[0].secret)).await.is_err());
+    assert!(bench.exchange("ghost@example.org", &code(&decoys[1].secret)).await.is_err());
     bench.redeem("code", &code(&anns.secret)).await.unwrap();
 }
 
 #[tokio::test]
-async fn only_the_contract_discloses_and_blocked_looks_unknown() {
+async fn unknown_and_blocked_addresses_are_disclosed_only_as_contracted() {
     let bench = bench();
     bench.account("ann@example.org").await;
     bench.account("blocked@example.org").await;
@@ -109,30 +109,30 @@ async fn only_the_contract_discloses_and_blocked_looks_unknown() {
         ("ghost@example.org", false),
         ("x", false),
     ] {
-        let asked = bench.ask_with("code", email, Disclosure::AsContracted).await;
-        assert_eq!(asked.is_ok(), known, "{email}");
-        assert!(bench.ask_with("code", email, Disclosure::Never).await.is_ok());
+        let response = bench.try_request("code", email, Disclosure::AsContracted).await;
+        assert_eq!(response.is_ok(), known, "{email}");
+        assert!(bench.try_request("code", email, Disclosure::Never).await.is_ok());
     }
 }
 
 #[tokio::test]
-async fn asking_looks_nobody_up() {
+async fn a_reset_request_looks_up_no_account() {
     let bench = bench();
     bench.memory.store.set_outage(Outage::Only("account_by_email"));
-    assert!(bench.ask_with("link", "ann@example.org", Disclosure::Never).await.is_ok());
+    assert!(bench.try_request("link", "ann@example.org", Disclosure::Never).await.is_ok());
     assert!(matches!(
-        bench.ask_with("link", "ann@example.org", Disclosure::AsContracted).await,
+        bench.try_request("link", "ann@example.org", Disclosure::AsContracted).await,
         Err(RequestError::Store(_))
     ));
 }
 
 #[tokio::test]
-async fn a_newer_ask_voids_the_older_code_of_its_dialect_alone() {
+async fn a_newer_request_voids_the_older_code_of_its_dialect_only() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    let first = bench.mailed("code", "ann@example.org").await;
-    let link = bench.mailed("link", "ann@example.org").await;
-    let second = bench.mailed("code", "ann@example.org").await;
+    let first = bench.reset_mail("code", "ann@example.org").await;
+    let link = bench.reset_mail("link", "ann@example.org").await;
+    let second = bench.reset_mail("code", "ann@example.org").await;
     assert!(matches!(bench.redeem("code", &code(&first.secret)).await, Err(RedeemError::Invalid)));
     let inspected = bench.resets.inspect("link", &bench.token(&link), None).await.unwrap().unwrap();
     assert_eq!(inspected.state, TicketState::Live);
@@ -142,11 +142,11 @@ async fn a_newer_ask_voids_the_older_code_of_its_dialect_alone() {
 }
 
 #[tokio::test]
-async fn a_code_ends_on_time_and_not_before() {
+async fn a_code_expires_exactly_at_the_end_of_its_lifetime() {
     for (wait, lives) in [(LIFE.saturating_sub(Duration::from_millis(1)), true), (LIFE, false)] {
         let bench = bench();
         bench.account("ann@example.org").await;
-        let mail = bench.mailed("code", "ann@example.org").await;
+        let mail = bench.reset_mail("code", "ann@example.org").await;
         bench.memory.clock.advance(wait);
         assert_eq!(bench.redeem("code", &code(&mail.secret)).await.is_ok(), lives, "{wait:?}");
     }
@@ -156,14 +156,14 @@ async fn a_code_ends_on_time_and_not_before() {
 async fn a_retry_repeats_the_same_secret_and_its_clock_starts_with_the_mail() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    bench.ask("link", "ann@example.org").await;
-    // Killed between the mail and the record: the job is claimed again when its lease ends.
+    bench.request("link", "ann@example.org").await;
+    // The process is killed between sending and recording. The job is claimed again when its lease expires.
     let job = bench.resets.claim(1).await.unwrap().remove(0);
     bench.memory.store.set_outage(Outage::Only("finish"));
     assert!(bench.resets.deliver(&job).await.is_err());
     bench.memory.store.set_outage(Outage::None);
     bench.memory.clock.advance(3 * MINUTE);
-    bench.worker().await;
+    bench.run_worker().await;
     let mails = bench.memory.mailer.take();
     assert_eq!(
         (mails.len(), &mails[0].secret, &mails[0].message_id),
@@ -175,14 +175,14 @@ async fn a_retry_repeats_the_same_secret_and_its_clock_starts_with_the_mail() {
 }
 
 #[tokio::test]
-async fn mail_that_is_put_off_for_hours_arrives_with_a_live_secret() {
+async fn mail_that_is_postponed_for_hours_arrives_with_a_live_secret() {
     let bench = bench();
     bench.account("ann@example.org").await;
     bench.memory.mailer.refuse_next(20, MailRefusal::Temporary);
-    bench.ask("code", "ann@example.org").await;
+    bench.request("code", "ann@example.org").await;
     let mut waited = Duration::ZERO;
     while bench.memory.mailer.sent().is_empty() {
-        bench.worker().await;
+        bench.run_worker().await;
         bench.memory.clock.advance(MINUTE);
         waited += MINUTE;
         assert!(waited < Duration::from_secs(6 * 3600), "never mailed");
@@ -193,76 +193,76 @@ async fn mail_that_is_put_off_for_hours_arrives_with_a_live_secret() {
     bench.redeem("code", &code(&mail.secret)).await.unwrap();
 }
 
-/// The address moved to another account while its mail was waiting: the old ticket is nobody's secret.
+/// While the mail waits, the secret is replaced. The ticket issued before cannot be reused, so a new one is issued.
 #[tokio::test]
-async fn a_mail_that_waited_while_the_world_changed_carries_a_secret_that_works() {
+async fn a_mail_that_waited_over_a_change_of_the_secret_carries_a_working_link() {
     let bench = bench();
     bench.account("ann@example.org").await;
     bench.memory.mailer.refuse_next(1, MailRefusal::Temporary);
-    bench.ask("link", "ann@example.org").await;
-    bench.worker().await;
-    let elsewhere = bench.under_another_key();
-    elsewhere.memory.clock.advance(MINUTE);
-    elsewhere.worker().await;
-    let mail = elsewhere.memory.mailer.take().remove(0);
-    elsewhere.redeem("link", &elsewhere.token(&mail)).await.unwrap();
+    bench.request("link", "ann@example.org").await;
+    bench.run_worker().await;
+    let rekeyed = bench.under_another_key();
+    rekeyed.memory.clock.advance(MINUTE);
+    rekeyed.run_worker().await;
+    let mail = rekeyed.memory.mailer.take().remove(0);
+    rekeyed.redeem("link", &rekeyed.token(&mail)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_job_that_is_a_day_old_is_given_up_without_a_mail() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    bench.ask("link", "ann@example.org").await;
+    bench.request("link", "ann@example.org").await;
     bench.memory.clock.advance(Duration::from_secs(24 * 3600));
-    bench.worker().await;
+    bench.run_worker().await;
     assert_eq!(bench.outcomes(), [Some(Outcome::GivenUp)]);
     assert_eq!(bench.memory.mailer.sent(), []);
 }
 
 #[tokio::test]
-async fn a_permanent_refusal_ends_the_job_and_a_dead_server_ends_it_after_a_day() {
+async fn a_permanent_mail_error_ends_the_job_at_once_and_a_temporary_one_after_a_day() {
     let bench = bench();
     bench.account("ann@example.org").await;
     bench.memory.mailer.refuse_next(1, MailRefusal::Permanent);
-    bench.ask("code", "ann@example.org").await;
-    bench.worker().await;
+    bench.request("code", "ann@example.org").await;
+    bench.run_worker().await;
     assert_eq!(bench.outcomes(), [Some(Outcome::Refused)]);
     bench.memory.mailer.refuse_next(1000, MailRefusal::Temporary);
-    bench.ask("code", "ann@example.org").await;
+    bench.request("code", "ann@example.org").await;
     for _ in 0..25 {
-        bench.worker().await;
+        bench.run_worker().await;
         assert!(!bench.resets.mail_works());
         bench.memory.clock.advance(60 * MINUTE);
     }
-    bench.worker().await;
+    bench.run_worker().await;
     assert_eq!(bench.outcomes()[1], Some(Outcome::GivenUp));
 }
 
 #[tokio::test]
-async fn a_mail_that_waits_for_others_to_its_domain_is_put_off_and_says_nothing_about_the_server() {
+async fn a_mail_to_a_busy_domain_is_postponed_and_does_not_mark_mail_as_down() {
     let bench = bench();
     bench.account("ann@example.org").await;
     bench.memory.mailer.refuse_next(1, MailRefusal::Busy);
-    bench.ask("code", "ann@example.org").await;
-    bench.worker().await;
+    bench.request("code", "ann@example.org").await;
+    bench.run_worker().await;
     assert!(bench.resets.mail_works());
     assert_eq!((bench.outcomes(), bench.memory.mailer.sent()), (vec![None], vec![]));
     bench.memory.clock.advance(MINUTE);
-    bench.worker().await;
+    bench.run_worker().await;
     assert_eq!(bench.outcomes(), [Some(Outcome::Mailed)]);
 }
 
 #[tokio::test]
-async fn a_reset_meanwhile_makes_a_waiting_mail_pointless() {
+async fn a_completed_reset_cancels_a_waiting_mail() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    let mail = bench.mailed("link", "ann@example.org").await;
+    let mail = bench.reset_mail("link", "ann@example.org").await;
     bench.memory.mailer.refuse_next(1, MailRefusal::Temporary);
-    bench.ask("code", "ann@example.org").await;
-    bench.worker().await;
+    bench.request("code", "ann@example.org").await;
+    bench.run_worker().await;
     bench.redeem("link", &bench.token(&mail)).await.unwrap();
     bench.memory.clock.advance(MINUTE);
-    bench.worker().await;
+    bench.run_worker().await;
     let kinds: Vec<SentKind> = bench.memory.mailer.sent().iter().map(|mail| mail.kind).collect();
     assert_eq!(kinds, [SentKind::Changed]);
 }
@@ -273,44 +273,44 @@ async fn too_many_live_short_codes_make_the_next_one_long() {
     for number in 0..4 {
         let email = format!("u{number}@example.org");
         bench.account(&email).await;
-        let mail = bench.mailed("code", &email).await;
+        let mail = bench.reset_mail("code", &email).await;
         let secret = SixDigits::parse(&mail.secret).or_else(|| LongCode::parse(&mail.secret)).unwrap();
         assert_eq!(mail.secret.len() == 6, number < 2, "{}", mail.secret);
         if number == 3 {
             bench.redeem("code", &secret).await.unwrap();
-            bench.worker().await;
+            bench.run_worker().await;
             bench.memory.mailer.take();
         }
     }
     bench.memory.clock.advance(LIFE);
-    assert_eq!(bench.mailed("code", "u0@example.org").await.secret.len(), 6);
+    assert_eq!(bench.reset_mail("code", "u0@example.org").await.secret.len(), 6);
 }
 
 #[tokio::test]
 async fn a_code_becomes_a_token_that_sets_the_password() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    let mail = bench.mailed("pair", "ann@example.org").await;
+    let mail = bench.reset_mail("pair", "ann@example.org").await;
     let token = bench.exchange("Ann@example.org", &code(&mail.secret)).await.unwrap();
     assert!(matches!(
         bench.exchange("ann@example.org", &code(&mail.secret)).await,
         Err(ExchangeError::Invalid)
     ));
     assert!(matches!(bench.redeem("pair", &code(&mail.secret)).await, Err(RedeemError::Invalid)));
-    assert!(matches!(bench.redeem("link", &token).await, Err(RedeemError::Invalid)), "another dialect's");
+    assert!(matches!(bench.redeem("link", &token).await, Err(RedeemError::Invalid)), "another dialect");
     bench.redeem("pair", &token).await.unwrap();
     assert!(matches!(bench.redeem("pair", &token).await, Err(RedeemError::Invalid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_wrong_guesses_kill_a_code_however_parallel() {
+async fn three_wrong_guesses_invalidate_a_code_even_in_parallel() {
     let bench = bench();
     bench.account("ann@example.org").await;
     bench.account("bob@example.org").await;
-    let mail = bench.mailed("pair", "ann@example.org").await;
+    let mail = bench.reset_mail("pair", "ann@example.org").await;
     let right = code(&mail.secret);
     let wrong = code(if mail.secret == "000000" { "000001" } else { "000000" });
-    assert!(bench.exchange("bob@example.org", &right).await.is_err(), "somebody else's code");
+    assert!(bench.exchange("bob@example.org", &right).await.is_err(), "a code of another account");
     let bench = Arc::new(bench);
     let guesses: Vec<_> = (0..50)
         .map(|_| {
@@ -326,10 +326,10 @@ async fn three_wrong_guesses_kill_a_code_however_parallel() {
 }
 
 #[tokio::test]
-async fn looking_at_a_link_a_hundred_times_changes_nothing() {
+async fn inspecting_a_link_a_hundred_times_changes_nothing() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    let mail = bench.mailed("link", "ann@example.org").await;
+    let mail = bench.reset_mail("link", "ann@example.org").await;
     assert!(mail.secret.starts_with("https://app.example/reset?lang=en&token="), "{}", mail.secret);
     let token = bench.token(&mail);
     for _ in 0..100 {
@@ -341,10 +341,10 @@ async fn looking_at_a_link_a_hundred_times_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_block_ends_tickets_and_an_unblock_does_not_revive_them() {
+async fn blocking_voids_tickets_and_unblocking_does_not_revive_them() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    let mail = bench.mailed("code", "ann@example.org").await;
+    let mail = bench.reset_mail("code", "ann@example.org").await;
     let now = bench.resets.adapters().clock.now();
     for (blocked, is_blocked) in [(true, true), (false, false)] {
         bench.memory.store.set_blocked(&address("ann@example.org"), blocked, &happened(now)).await.unwrap();
@@ -358,11 +358,11 @@ async fn a_block_ends_tickets_and_an_unblock_does_not_revive_them() {
 }
 
 #[tokio::test]
-async fn a_broken_store_at_any_step_leaves_the_ticket_usable() {
+async fn a_store_failure_at_any_step_leaves_the_ticket_usable() {
     for operation in ["ticket_with", "account", "redeem"] {
         let bench = bench();
         bench.account("ann@example.org").await;
-        let mail = bench.mailed("code", "ann@example.org").await;
+        let mail = bench.reset_mail("code", "ann@example.org").await;
         bench.memory.store.set_outage(Outage::Only(operation));
         assert!(
             matches!(bench.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Store(_))),
@@ -375,10 +375,10 @@ async fn a_broken_store_at_any_step_leaves_the_ticket_usable() {
 }
 
 #[tokio::test]
-async fn of_many_simultaneous_spends_one_wins() {
+async fn one_of_twelve_parallel_redemptions_succeeds() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    let mail = bench.mailed("code", "ann@example.org").await;
+    let mail = bench.reset_mail("code", "ann@example.org").await;
     let secret = code(&mail.secret);
     let spends: Vec<_> = (0..12)
         .map(|number| {

@@ -1,4 +1,5 @@
-//! Passwords that are made of names: refused after the look-up, counted against the ticket, ten times (R17, R56).
+//! Passwords made of account or deployment names are rejected after the ticket lookup, up to ten times per ticket (R17,
+//! R56).
 
 use reset_core::{
     account::Account,
@@ -24,11 +25,11 @@ async fn set(
 }
 
 #[tokio::test]
-async fn a_password_made_of_the_address_is_refused_and_the_ticket_stays_live() {
+async fn a_password_made_of_the_address_is_rejected_and_the_ticket_stays_live() {
     let bench = bench();
     bench.account("annabel.smith@example.org").await;
     for dialect in ["code", "link"] {
-        let mail = bench.mailed(dialect, "annabel.smith@example.org").await;
+        let mail = bench.reset_mail(dialect, "annabel.smith@example.org").await;
         let secret = if dialect == "code" { code(&mail.secret) } else { bench.token(&mail) };
         for text in ["Annabel.Smith", "annabel2024!", "annabel.smith@example.org"] {
             assert!(matches!(set(&bench, dialect, &secret, text).await, Err(RedeemError::OwnName)), "{text}");
@@ -36,34 +37,34 @@ async fn a_password_made_of_the_address_is_refused_and_the_ticket_stays_live() {
         assert_eq!(bench.hash_of("annabel.smith@example.org").await, "old");
         assert_eq!(bench.memory.store.tickets().last().unwrap().attempts, 3);
     }
-    let mail = bench.mailed("link", "annabel.smith@example.org").await;
+    let mail = bench.reset_mail("link", "annabel.smith@example.org").await;
     set(&bench, "link", &bench.token(&mail), "a lamp for annabel").await.unwrap();
 }
 
 #[tokio::test]
-async fn what_the_deployment_is_called_is_refused_where_it_was_told() {
+async fn a_password_made_of_the_deployments_name_is_rejected() {
     let bench = bench();
     bench.account("ann@example.org").await;
-    let mail = bench.mailed("code", "ann@example.org").await;
+    let mail = bench.reset_mail("code", "ann@example.org").await;
     let bench = bench.called("Acme Bank");
-    let refused = set(&bench, "code", &code(&mail.secret), "AcmeBank1!").await;
-    assert!(matches!(refused, Err(RedeemError::OwnName)));
+    let rejection = set(&bench, "code", &code(&mail.secret), "AcmeBank1!").await;
+    assert!(matches!(rejection, Err(RedeemError::OwnName)));
     set(&bench, "code", &code(&mail.secret), "Another1!").await.unwrap();
 }
 
 #[tokio::test]
-async fn a_policy_without_a_list_refuses_no_names() {
+async fn a_policy_without_the_common_password_list_allows_names() {
     let bench = bench();
     bench.account("annabel@example.org").await;
-    let mail = bench.mailed("code", "annabel@example.org").await;
+    let mail = bench.reset_mail("code", "annabel@example.org").await;
     bench.resets.redeem("code", &code(&mail.secret), crate::password("annabel!1"), None).await.unwrap();
 }
 
 #[tokio::test]
-async fn the_tenth_refusal_ends_the_ticket_and_nothing_else() {
+async fn the_tenth_rejection_voids_the_ticket_only() {
     let bench = bench();
     bench.account("annabel@example.org").await;
-    let mail = bench.mailed("link", "annabel@example.org").await;
+    let mail = bench.reset_mail("link", "annabel@example.org").await;
     let secret = bench.token(&mail);
     for _ in 0..10 {
         assert!(matches!(set(&bench, "link", &secret, "annabel!1").await, Err(RedeemError::OwnName)));
@@ -73,37 +74,37 @@ async fn the_tenth_refusal_ends_the_ticket_and_nothing_else() {
     for text in ["annabel!1", "a good password"] {
         assert!(matches!(set(&bench, "link", &secret, text).await, Err(RedeemError::Invalid)), "{text}");
     }
-    let next = bench.mailed("link", "annabel@example.org").await;
+    let next = bench.reset_mail("link", "annabel@example.org").await;
     set(&bench, "link", &bench.token(&next), "a good password").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_fifty_parallel_refusals_ten_are_told() {
+async fn ten_of_fifty_parallel_rejections_are_reported_as_own_names() {
     let bench = std::sync::Arc::new(bench());
     bench.account("annabel@example.org").await;
-    let mail = bench.mailed("link", "annabel@example.org").await;
+    let mail = bench.reset_mail("link", "annabel@example.org").await;
     let all: Vec<_> = (0..50)
         .map(|_| {
             let (bench, secret) = (bench.clone(), bench.token(&mail));
             tokio::spawn(async move { set(&bench, "link", &secret, "annabel!1").await })
         })
         .collect();
-    let mut told = 0;
+    let mut rejected = 0;
     for one in all {
         match one.await.unwrap() {
-            Err(RedeemError::OwnName) => told += 1,
+            Err(RedeemError::OwnName) => rejected += 1,
             Err(RedeemError::Invalid) => {}
             other => panic!("{:?}", other.map(drop)),
         }
     }
-    assert_eq!(told, 10);
+    assert_eq!(rejected, 10);
 }
 
 #[tokio::test]
-async fn a_wrong_secret_says_nothing_about_names() {
+async fn a_wrong_secret_reveals_nothing_about_names() {
     let bench = bench();
     bench.account("annabel@example.org").await;
-    let mail = bench.mailed("code", "annabel@example.org").await;
+    let mail = bench.reset_mail("code", "annabel@example.org").await;
     let wrong = code(if mail.secret == "000000" { "000001" } else { "000000" });
     assert!(matches!(set(&bench, "code", &wrong, "annabel!1").await, Err(RedeemError::Invalid)));
     assert_eq!(bench.memory.store.tickets()[0].attempts, 0);

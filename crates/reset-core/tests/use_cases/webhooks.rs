@@ -1,4 +1,4 @@
-//! Other systems hear of a reset, once and for hours.
+//! Webhooks: other systems are notified of a reset, with retries.
 
 use std::{
     collections::VecDeque,
@@ -9,68 +9,68 @@ use async_trait::async_trait;
 use reset_core::{
     error::MailError,
     job::Outcome,
-    memory::Memory,
     ports::{Adapters, PasswordReset, Webhook},
 };
+use reset_testkit::memory::Memory;
 
 use crate::bench::{MINUTE, bench_with, code};
 
-/// Replies as it was told, and remembers what it heard.
+/// A webhook that returns the queued replies and records the events it receives.
 #[derive(Default)]
-struct Listener {
+struct RecordingWebhook {
     replies: Mutex<VecDeque<Result<String, MailError>>>,
-    heard: Mutex<Vec<PasswordReset>>,
+    received: Mutex<Vec<PasswordReset>>,
 }
 
 #[async_trait]
-impl Webhook for Listener {
+impl Webhook for RecordingWebhook {
     async fn post(&self, event: &PasswordReset) -> Result<String, MailError> {
-        self.heard.lock().unwrap().push(event.clone());
+        self.received.lock().unwrap().push(event.clone());
         self.replies.lock().unwrap().pop_front().unwrap_or_else(|| Ok("204".to_owned()))
     }
 }
 
-fn refusal(permanent: bool) -> Result<String, MailError> {
+fn failure(permanent: bool) -> Result<String, MailError> {
     let reply = "down".to_owned();
     Err(if permanent { MailError::Permanent { reply } } else { MailError::Temporary { reply } })
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_down_hears_the_same_event_later() {
-    let listener = Arc::new(Listener::default());
-    listener.replies.lock().unwrap().extend([refusal(false), refusal(false)]);
+async fn a_failing_webhook_is_retried_with_the_same_event() {
+    let webhook = Arc::new(RecordingWebhook::default());
+    webhook.replies.lock().unwrap().extend([failure(false), failure(false)]);
     let memory = Memory::new(1);
-    let adapters = Adapters { webhook: Some(listener.clone()), ..memory.adapters() };
+    let adapters = Adapters { webhook: Some(webhook.clone()), ..memory.adapters() };
     let bench = bench_with(memory, adapters);
     bench.account("ann@example.org").await;
-    let mail = bench.mailed("code", "ann@example.org").await;
+    let mail = bench.reset_mail("code", "ann@example.org").await;
     bench.redeem("code", &code(&mail.secret)).await.unwrap();
     for _ in 0..4 {
-        bench.worker().await;
+        bench.run_worker().await;
         bench.memory.clock.advance(MINUTE);
     }
-    let heard = listener.heard.lock().unwrap();
-    assert_eq!(heard.len(), 3, "twice in vain, then heard");
-    assert!(heard.iter().all(|event| *event == heard[0]));
-    assert_eq!(heard[0].dialect, "code");
+    let received = webhook.received.lock().unwrap();
+    assert_eq!(received.len(), 3, "two failed attempts and one success");
+    assert!(received.iter().all(|event| *event == received[0]));
+    assert_eq!(received[0].dialect, "code");
     assert_eq!(bench.outcomes(), [Some(Outcome::Mailed); 3]);
-    assert_eq!(bench.memory.mailer.take().len(), 1, "the owner heard by mail");
+    assert_eq!(bench.memory.mailer.take().len(), 1, "the owner gets a mail");
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_gone_is_left_alone() {
-    let listener = Arc::new(Listener::default());
-    listener.replies.lock().unwrap().push_back(refusal(true));
+async fn a_permanently_failing_webhook_is_not_retried() {
+    let webhook = Arc::new(RecordingWebhook::default());
+    webhook.replies.lock().unwrap().push_back(failure(true));
     let memory = Memory::new(1);
-    let adapters = Adapters { webhook: Some(listener.clone()), ..memory.adapters() };
+    let adapters = Adapters { webhook: Some(webhook.clone()), ..memory.adapters() };
     let bench = bench_with(memory, adapters);
     bench.account("ann@example.org").await;
-    let mail = bench.mailed("code", "ann@example.org").await;
+    let mail = bench.reset_mail("code", "ann@example.org").await;
     bench.redeem("code", &code(&mail.secret)).await.unwrap();
-    bench.worker().await;
+    bench.run_worker().await;
     bench.memory.clock.advance(MINUTE);
-    bench.worker().await;
-    assert_eq!(listener.heard.lock().unwrap().len(), 1);
+    bench.run_worker().await;
+    assert_eq!(webhook.received.lock().unwrap().len(), 1);
     assert!(bench.outcomes().contains(&Some(Outcome::Refused)));
     bench.memory.mailer.take();
 }

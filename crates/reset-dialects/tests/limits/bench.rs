@@ -1,4 +1,4 @@
-//! Every dialect over memory adapters within the default limits; time stands still until it is moved.
+//! Every dialect with in-memory adapters, the default limits and a clock that the test advances.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -10,11 +10,11 @@ use reset_core::{
     budget::{Budgeting, Window},
     email::EmailAddress,
     keys::{Key, Keys},
-    memory::{Memory, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
 use reset_dialects::{Api, ClientLimits, DialectSettings, Peer, ServeOptions, TrustedProxies, dialects};
+use reset_testkit::memory::{Memory, SentMail};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -27,7 +27,7 @@ pub(crate) struct LimitsBench {
     resets: Resets,
 }
 
-/// The limits as a deployment has them by default.
+/// The default budgets of a deployment.
 fn budgeting() -> Budgeting {
     Budgeting {
         requests: vec![Window::new(1, MINUTE), Window::new(3, HOUR), Window::new(6, DAY)],
@@ -42,7 +42,7 @@ pub(crate) fn bench() -> LimitsBench {
     bench_with(budgeting(), Some(ClientLimits::default()))
 }
 
-/// As with `limits.enabled=false`.
+/// Returns a bench as with `limits.enabled=false`.
 pub(crate) fn unlimited() -> LimitsBench {
     bench_with(Budgeting::default(), None)
 }
@@ -79,7 +79,7 @@ impl LimitsBench {
         self.resets.adapters().hasher.verify(password(text), &stored).await.unwrap()
     }
 
-    /// Sends from `client`; without a body it is a GET.
+    /// Sends a request from the address `client`: a POST, or a GET if `body` is empty.
     pub(crate) async fn send(
         &self,
         client: &str,
@@ -109,7 +109,7 @@ impl LimitsBench {
         self.send(client, path, body, &[]).await.status().as_u16()
     }
 
-    /// The worker works until nothing is due; what it mailed.
+    /// Processes all due jobs and returns the mails that were sent.
     pub(crate) async fn mails(&self) -> Vec<SentMail> {
         loop {
             let jobs = self.resets.claim(50).await.unwrap();
@@ -129,7 +129,7 @@ fn password(text: &str) -> NewPassword {
         .unwrap()
 }
 
-/// For tasks of their own.
+/// Returns a bench to share between spawned tasks.
 pub(crate) fn shared() -> Arc<LimitsBench> {
     Arc::new(bench())
 }

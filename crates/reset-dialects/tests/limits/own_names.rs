@@ -1,12 +1,12 @@
-//! A password that is made of the account's name, in each dialect's words for a weak one; the tenth ends the secret.
+//! Passwords built from the account's name: each dialect rejects them, and the tenth attempt voids the secret.
 
 use crate::bench::{LimitsBench, bench};
 
 const EMAIL: &str = "annabel@example.com";
-const ASK: &str = r#"{"email":"annabel@example.com"}"#;
+const REQUEST: &str = r#"{"email":"annabel@example.com"}"#;
 
-/// How one dialect mails a secret, spends it, and refuses.
-struct Way {
+/// The paths, bodies and errors of one dialect.
+struct DialectCase {
     trigger: &'static str,
     reset: &'static str,
     body: fn(&str, &str) -> String,
@@ -14,22 +14,22 @@ struct Way {
     dead: &'static str,
 }
 
-const WAYS: [Way; 4] = [
-    Way {
+const CASES: [DialectCase; 4] = [
+    DialectCase {
         trigger: "/v1/auth/password-reset/trigger",
         reset: "/v1/auth/password-reset/reset",
         body: |secret, password| format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#),
         weak: r#"{"error":"password must not be made of your name or email, or of ours"}"#,
         dead: "invalid or expired password reset code",
     },
-    Way {
+    DialectCase {
         trigger: "/auth/api/v1/forgot-password",
         reset: "/auth/api/v1/reset-password",
         body: |secret, password| format!(r#"{{"reset_token":"{secret}","password":"{password}"}}"#),
         weak: r#"{"status":"fail","message":"\"password\" must not be made of your name or email, or of ours","errorCode":"INVALID","data":{"errorName":"ValidationMiddlewareError"}}"#,
         dead: "This reset password link has expired",
     },
-    Way {
+    DialectCase {
         trigger: "/auth/forgot-password",
         reset: "/auth/reset-password",
         body: |secret, password| {
@@ -38,7 +38,7 @@ const WAYS: [Way; 4] = [
         weak: r#"{"code":400,"message":"password must not be made of your name or email, or of ours","data":null,"error":{"status":400,"name":"ValidationError","message":"password must not be made of your name or email, or of ours","details":{"errors":[{"path":["password"],"message":"password must not be made of your name or email, or of ours","name":"ValidationError"}]}}}"#,
         dead: "Incorrect code provided",
     },
-    Way {
+    DialectCase {
         trigger: "/api/auth/email/send-reset-password",
         reset: "/api/auth/email/reset-password",
         body: |secret, password| format!(r#"{{"newPassword":"{password}","otp":"{secret}"}}"#),
@@ -47,32 +47,32 @@ const WAYS: [Way; 4] = [
     },
 ];
 
-async fn say(bench: &LimitsBench, path: &str, body: &str) -> (u16, String) {
+async fn post(bench: &LimitsBench, path: &str, body: &str) -> (u16, String) {
     let answer = bench.send("203.0.113.9", path, body, &[]).await;
     (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
 }
 
 #[tokio::test]
-async fn each_dialect_refuses_the_accounts_own_name_and_ends_the_secret_at_the_tenth_time() {
-    for way in WAYS {
+async fn password_from_the_accounts_name_is_rejected_and_the_tenth_voids_the_secret() {
+    for case in CASES {
         let bench = bench();
         bench.account(EMAIL).await;
-        bench.post("203.0.113.9", way.trigger, ASK).await;
+        bench.post("203.0.113.9", case.trigger, REQUEST).await;
         let mail = bench.mails().await.remove(0);
         let mut secret = mail.secret.rsplit('=').next().unwrap().to_owned();
-        if way.trigger.contains("/email/") {
+        if case.trigger.contains("/email/") {
             let body = format!(r#"{{"email":"{EMAIL}","code":"{secret}"}}"#);
-            let (_, answer) = say(&bench, "/api/auth/email/exchange-reset-password-token", &body).await;
+            let (_, answer) = post(&bench, "/api/auth/email/exchange-reset-password-token", &body).await;
             secret = answer.split('"').find(|text| text.len() == 64).unwrap().to_owned();
         }
-        let reset = async |password: &str| say(&bench, way.reset, &(way.body)(&secret, password)).await;
+        let reset = async |password: &str| post(&bench, case.reset, &(case.body)(&secret, password)).await;
         for _ in 0..10 {
             let (status, body) = reset("Annabel2024!").await;
-            assert_eq!((status, body.as_str()), (400, way.weak));
+            assert_eq!((status, body.as_str()), (400, case.weak));
         }
         for password in ["Annabel2024!", "NewSecretPassword123!"] {
             let (_, body) = reset(password).await;
-            assert!(body.contains(way.dead), "{body}");
+            assert!(body.contains(case.dead), "{body}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A day of an attack, replayed (security.md B5, scaled): an attacker who knows every address, sees every answer and
-//! has a new network for each request, against the default limits.
+//! A simulated day of an attack against the default limits. The attacker knows every account's address, sees every
+//! response and sends each request from a new network.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ const VICTIMS: u32 = 12;
 struct Attack {
     bench: LimitsBench,
     requests: u32,
-    /// Right guesses; there should be none, and if there are, the harness says so.
+    /// Correct guesses. The guesses are chosen so that there are none.
     hits: u32,
 }
 
 impl Attack {
-    /// A client that was never seen before, every other time an IPv6 one.
+    /// Posts from a new client address, alternating between IPv4 and IPv6.
     async fn post(&mut self, path: &str, body: &str) -> u16 {
         self.requests += 1;
         let number = self.requests;
@@ -31,16 +31,16 @@ impl Attack {
 
     async fn minute(&mut self, minute: u32) {
         let victim = format!("victim{}@example.org", minute % VICTIMS);
-        let ask = format!(r#"{{"email":"{victim}"}}"#);
-        // Whichever dialect is asked first takes the address's ask of this minute.
-        let mut asks = [
+        let request = format!(r#"{{"email":"{victim}"}}"#);
+        // Only the first request for an address in a minute has an effect, so the dialects take turns in being first.
+        let mut paths = [
             format!("{INSFORGE}/send-reset-password"),
             format!("{PX0}/trigger"),
             "/auth/forgot-password".into(),
         ];
-        asks.rotate_left((minute / VICTIMS % 3) as usize);
-        for path in asks {
-            self.post(&path, &ask).await;
+        paths.rotate_left((minute / VICTIMS % 3) as usize);
+        for path in paths {
+            self.post(&path, &request).await;
         }
         for guess in 0..3 {
             let number = (minute * 7_919 + guess * 104_729) % 1_000_000;
@@ -54,7 +54,7 @@ impl Attack {
 }
 
 #[tokio::test]
-async fn in_a_day_of_an_attack_the_budgets_hold_and_the_owner_still_resets() {
+async fn budgets_hold_through_a_day_of_attack_and_long_codes_are_still_mailed() {
     let bench = bench();
     for victim in 0..VICTIMS {
         bench.account(&format!("victim{victim}@example.org")).await;
@@ -74,8 +74,8 @@ async fn in_a_day_of_an_attack_the_budgets_hold_and_the_owner_still_resets() {
     }
     let store = &attack.bench.memory.store;
     assert!(attack.requests > 12_000, "{}", attack.requests);
-    assert_eq!(attack.hits, 0, "a guess was right by chance: choose other guesses");
-    // The harness guesses in earnest, or the budgets would not be spent.
+    assert_eq!(attack.hits, 0, "a guess hit by chance: choose other guesses");
+    // The attack must be strong enough to exhaust the budgets.
     assert_eq!(store.look_ups(), 20, "evaluated at px0");
     let (own, all) = (10 * VICTIMS as usize, store.taken("guesses.insforge.all"));
     assert!((1..=own.min(100)).contains(&all), "{all} evaluated at InsForge");
@@ -84,13 +84,14 @@ async fn in_a_day_of_an_attack_the_budgets_hold_and_the_owner_still_resets() {
     for victim in 0..VICTIMS {
         assert!(attack.bench.logs_in(&format!("victim{victim}@example.org"), OLD_PASSWORD).await);
     }
-    assert!(last_long.is_some(), "while short codes are frozen, long ones are mailed");
+    assert!(last_long.is_some(), "long codes are mailed while short ones are rejected");
     println!("requests {}, evaluated px0 20, insforge {all}, mails {mails:?}", attack.requests);
 }
 
-/// At the height of the attack: the budget is spent, and the attacker has just used up the owner's ask of this minute.
+/// At the peak of the attack, the budget is exhausted and the attacker has just used up the minute's only reset
+/// request for the owner's address.
 #[tokio::test]
-async fn under_attack_the_owner_resets_by_the_code_that_is_mailed_and_by_links() {
+async fn owner_can_reset_with_the_mailed_code_and_with_links_during_an_attack() {
     let mut attack = Attack { bench: bench(), requests: 0, hits: 0 };
     for name in ["victim0", "other"] {
         attack.bench.account(&format!("{name}@example.org")).await;
@@ -102,7 +103,7 @@ async fn under_attack_the_owner_resets_by_the_code_that_is_mailed_and_by_links()
         }
         attack.bench.memory.clock.advance(MINUTE / 4 * (minute % 2));
     }
-    // The attacker asks; what he makes us mail is the owner's to use.
+    // The attacker requests a reset; the owner can use the mailed code.
     assert_eq!(attack.post(&format!("{PX0}/trigger"), r#"{"email":"victim0@example.org"}"#).await, 200);
     assert_eq!(attack.post(&format!("{PX0}/trigger"), r#"{"email":"victim0@example.org"}"#).await, 200);
     let mails = attack.bench.mails().await;

@@ -1,4 +1,4 @@
-//! Every dialect over memory adapters, as an attacker meets them: any request, matched as a front-end does it.
+//! Every dialect with in-memory adapters. Requests are matched as in an HTTP front-end.
 
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use reset_core::{
     event::{Event, EventKind},
     job::{Job, Outcome},
     keys::{Key, Keys},
-    memory::{Memory, SentKind, SentMail},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
@@ -22,6 +21,7 @@ use reset_dialects::{
     px0::Codes,
     worthai::Forged,
 };
+use reset_testkit::memory::{Memory, SentKind, SentMail};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -29,26 +29,26 @@ pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const ANN: &str = "ann@example.org";
 pub(crate) const BOB: &str = "bob@example.org";
 pub(crate) const OLD_PASSWORD: &str = "the old password";
-/// A password that every dialect's rules accept.
+/// A password that satisfies the policy of every dialect.
 pub(crate) const NEW_PASSWORD: &str = "NewSecretPassword123!";
-/// Where links of InsForge's may lead.
+/// The allowed redirect target of InsForge links.
 pub(crate) const TARGET: &str = "https://app.example.com/reset";
 
-/// Which deployment.
+/// The settings of a deployment under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// As every setting is by default.
+    /// Default settings.
     Compatible,
-    /// The same, and InsForge mails links.
+    /// Default settings, but InsForge mails links.
     Links,
-    /// As profile `hardened` has it.
+    /// The settings of profile `hardened`.
     Hardened,
 }
 
 impl Profile {
     pub(crate) const ALL: [Self; 3] = [Self::Compatible, Self::Links, Self::Hardened];
 
-    /// Whether InsForge mails links.
+    /// Returns whether InsForge mails links.
     pub(crate) fn mails_links(self) -> bool {
         self != Self::Compatible
     }
@@ -65,7 +65,7 @@ pub(crate) fn root() -> Key {
     Key::root(&[5; 32]).unwrap()
 }
 
-/// The settings of a profile.
+/// Returns the settings of a profile with the given allow-list.
 pub(crate) fn settings(profile: Profile, allowed: &[&str]) -> DialectSettings {
     let mut all = DialectSettings::defaults(&root(), "https://accounts.example.com");
     let insforge = all.insforge.as_mut().unwrap();
@@ -83,13 +83,13 @@ pub(crate) fn settings(profile: Profile, allowed: &[&str]) -> DialectSettings {
     all
 }
 
-/// A bench without limits: what is tested with it has to hold without them.
+/// Returns a bench without rate limits and budgets, for properties that must hold without them.
 pub(crate) fn bench(profile: Profile) -> AttackBench {
-    over(Memory::new(11), profile, settings(profile, &[TARGET]), Budgeting::default())
+    bench_over(Memory::new(11), profile, settings(profile, &[TARGET]), Budgeting::default())
 }
 
-/// A bench over adapters that there are, so that two deployments can share them.
-pub(crate) fn over(
+/// Returns a bench on existing adapters, so that two deployments can share them.
+pub(crate) fn bench_over(
     memory: Memory,
     profile: Profile,
     settings: DialectSettings,
@@ -104,8 +104,8 @@ pub(crate) fn over(
     AttackBench { memory, api, resets, profile }
 }
 
-/// The same with Ann's account and Bob's.
-pub(crate) async fn peopled(profile: Profile) -> AttackBench {
+/// Returns a bench without limits, with the accounts of Ann and Bob.
+pub(crate) async fn with_accounts(profile: Profile) -> AttackBench {
     let bench = bench(profile);
     bench.account(ANN).await;
     bench.account(BOB).await;
@@ -141,7 +141,7 @@ impl AttackBench {
         assert!(self.memory.store.set_blocked(&address(email), blocked, &event).await.unwrap());
     }
 
-    /// Answers a request as a front-end does: by its row, by its path alone, or as a unmatched request.
+    /// Answers a request as an HTTP front-end does: by its route, with a 405, or with the fallback.
     pub(crate) async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
         let request = request.map(Ok);
         let route = self.api.routes().iter().find(|route| route.path == request.uri().path()).cloned();
@@ -154,7 +154,8 @@ impl AttackBench {
         }
     }
 
-    /// Sends a request with these headers, as JSON unless they say otherwise, from one client.
+    /// Sends a request with these headers, as JSON unless they set another type. All requests share one client
+    /// address.
     pub(crate) async fn send(
         &self,
         method: &Method,
@@ -180,13 +181,13 @@ impl AttackBench {
         self.send(&Method::GET, target, &[], "").await
     }
 
-    /// The worker works until nothing is due; what it mailed.
+    /// Processes all due jobs and returns the mails that were sent.
     pub(crate) async fn mails(&self) -> Vec<SentMail> {
         self.work().await;
         self.memory.mailer.take()
     }
 
-    /// The worker works until nothing is due, and nobody opens the mails.
+    /// Processes all due jobs and leaves the mails in the mailbox.
     pub(crate) async fn work(&self) {
         loop {
             let jobs = self.resets.claim(50).await.unwrap();
@@ -199,14 +200,14 @@ impl AttackBench {
         }
     }
 
-    /// What was accepted and is still to be done, or was done.
+    /// Returns all jobs, pending and finished.
     pub(crate) fn jobs(&self) -> Vec<(Job, Option<Outcome>)> {
         self.memory.store.jobs()
     }
 
-    /// Asks through a dialect, and takes the code or the link's secret out of the one mail that comes of it.
+    /// Requests a reset through a dialect and returns the code, or the secret of the link, from the only mail.
     pub(crate) async fn mailed(&self, dialect: &AttackedDialect, email: &str) -> String {
-        let answer = self.post(dialect.ask, dialect.request_body(email)).await;
+        let answer = self.post(dialect.trigger, dialect.request_body(email)).await;
         assert!(answer.status().is_success(), "{} {}", dialect.name, answer.status());
         let mails = self.mails().await;
         let mut secrets = mails.iter().filter(|mail| mail.kind != SentKind::Changed);
@@ -215,7 +216,8 @@ impl AttackBench {
         mail.secret.rsplit('=').next().unwrap().to_owned()
     }
 
-    /// The secret that sets a password: what was mailed, or what that was exchanged for.
+    /// Requests a reset and returns the secret that sets a password: the mailed one, or the token that it is exchanged
+    /// for.
     pub(crate) async fn secret(&self, dialect: &AttackedDialect, email: &str) -> String {
         let mailed = self.mailed(dialect, email).await;
         if dialect.name == "insforge" && !self.profile.mails_links() {
@@ -244,26 +246,26 @@ impl AttackBench {
 pub(crate) const EXCHANGE: &str = "/api/auth/email/exchange-reset-password-token";
 pub(crate) const LINK: &str = "/api/auth/email/reset-password-link";
 
-/// How a dialect is spoken to.
+/// The paths and bodies of one dialect.
 pub(crate) struct AttackedDialect {
     pub(crate) name: &'static str,
-    /// Where a reset is asked for.
-    pub(crate) ask: &'static str,
-    /// Where a password is set.
+    /// Path that requests a reset.
+    pub(crate) trigger: &'static str,
+    /// Path that sets a password.
     pub(crate) reset: &'static str,
-    /// The fields of secret and password there.
+    /// Names of the secret and password fields of `reset`.
     pub(crate) fields: [&'static str; 2],
-    /// The body that sets a password by a secret.
+    /// Builds the body of `reset` from a secret and a password.
     pub(crate) body: fn(&str, &str) -> String,
 }
 
 impl AttackedDialect {
-    /// The body that asks for a reset.
+    /// Returns the body that requests a reset for `email`.
     pub(crate) fn request_body(&self, email: &str) -> String {
         self.request_body_raw(&serde_json::json!(email).to_string())
     }
 
-    /// The same, with any JSON in the place of the address.
+    /// As [`Self::request_body`], with any JSON value as the address.
     pub(crate) fn request_body_raw(&self, email: &str) -> String {
         if self.name == "insforge" {
             format!(r#"{{"email":{email},"redirectTo":"{TARGET}"}}"#)
@@ -272,8 +274,8 @@ impl AttackedDialect {
         }
     }
 
-    /// The body that sets a password by any JSON in the place of the secret.
-    pub(crate) fn resets(&self, secret: &str) -> String {
+    /// Returns the body that sets a password, with any JSON value as the secret.
+    pub(crate) fn reset_body_raw(&self, secret: &str) -> String {
         (self.body)("\u{1}", NEW_PASSWORD).replace("\"\u{1}\"", secret)
     }
 }
@@ -286,21 +288,21 @@ pub(crate) const INSFORGE: usize = 3;
 pub(crate) const DIALECTS: [AttackedDialect; 4] = [
     AttackedDialect {
         name: "px0",
-        ask: "/v1/auth/password-reset/trigger",
+        trigger: "/v1/auth/password-reset/trigger",
         reset: "/v1/auth/password-reset/reset",
         fields: ["code", "new_password"],
         body: |secret, password| format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#),
     },
     AttackedDialect {
         name: "worthai",
-        ask: "/auth/api/v1/forgot-password",
+        trigger: "/auth/api/v1/forgot-password",
         reset: "/auth/api/v1/reset-password",
         fields: ["reset_token", "password"],
         body: |secret, password| format!(r#"{{"reset_token":"{secret}","password":"{password}"}}"#),
     },
     AttackedDialect {
         name: "strapi",
-        ask: "/api/auth/forgot-password",
+        trigger: "/api/auth/forgot-password",
         reset: "/api/auth/reset-password",
         fields: ["code", "password"],
         body: |secret, password| {
@@ -309,7 +311,7 @@ pub(crate) const DIALECTS: [AttackedDialect; 4] = [
     },
     AttackedDialect {
         name: "insforge",
-        ask: "/api/auth/email/send-reset-password",
+        trigger: "/api/auth/email/send-reset-password",
         reset: "/api/auth/email/reset-password",
         fields: ["otp", "newPassword"],
         body: |secret, password| format!(r#"{{"otp":"{secret}","newPassword":"{password}"}}"#),
@@ -330,7 +332,7 @@ pub(crate) fn text(answer: &Response<Bytes>) -> &str {
     std::str::from_utf8(answer.body()).unwrap()
 }
 
-/// Status and body, as one text.
-pub(crate) fn told(answer: &Response<Bytes>) -> String {
+/// Returns status and body as one string.
+pub(crate) fn status_and_body(answer: &Response<Bytes>) -> String {
     format!("{} {}", answer.status().as_u16(), text(answer)).trim_end().to_owned()
 }

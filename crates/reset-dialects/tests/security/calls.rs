@@ -1,25 +1,24 @@
-//! No sequence of calls sets a password unless somebody reads the mail (R9).
+//! No sequence of requests sets a password without access to the mail (R9).
 //!
-//! Seeded: a failure names its sequence, and the next run repeats it.
+//! The sequences are seeded: a failure names its seed, and every run repeats the same sequences.
 
 use std::time::Duration;
 
 use http::Method;
-use reset_core::{
-    budget::{Budgeting, Window},
-    memory::{Memory, SentKind},
-};
+use reset_core::budget::{Budgeting, Window};
+use reset_testkit::memory::{Memory, SentKind};
 
 use crate::bench::{
     ANN, AttackBench, BOB, DAY, DIALECTS, EXCHANGE, HOUR, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, PX0,
-    Profile, STRAPI, TARGET, WORTHAI, over, settings, text,
+    Profile, STRAPI, TARGET, WORTHAI, bench_over, settings, text,
 };
 
-/// Sequences, and calls in each.
+/// Number of sequences.
 const SEQUENCES: u64 = 240;
-const CALLS: u64 = 150;
+/// Number of steps in each sequence.
+const STEPS: u64 = 150;
 
-/// A stream of numbers that belongs to a seed: `SplitMix64`.
+/// A seeded random number generator: `SplitMix64`.
 struct Dice(u64);
 
 impl Dice {
@@ -37,7 +36,7 @@ impl Dice {
     }
 }
 
-/// The limits as a deployment has them by default: six digits are guessable without.
+/// Returns a bench with the default budgets, without which six digits could be guessed.
 fn limited(profile: Profile) -> AttackBench {
     const MINUTE: Duration = Duration::from_secs(60);
     let budgeting = Budgeting {
@@ -47,20 +46,20 @@ fn limited(profile: Profile) -> AttackBench {
         guesses: vec![Window::new(10, DAY), Window::new(25, 30 * DAY)],
         all_guesses: vec![Window::new(100, DAY)],
     };
-    // No limit of one client: the attacker has many addresses.
-    over(Memory::new(2), profile, settings(profile, &[TARGET]), budgeting)
+    // No limit per client: the attacker has many addresses.
+    bench_over(Memory::new(2), profile, settings(profile, &[TARGET]), budgeting)
 }
 
-/// What the attacker has: all that he was ever answered, and what he makes up.
+/// An attacker who remembers all responses and makes up secrets.
 struct Attacker {
     dice: Dice,
-    heard: Vec<String>,
-    /// What was mailed, where he reads the mail.
+    seen: Vec<String>,
+    /// Mailed secrets, if the attacker can read the mail.
     mailed: Vec<String>,
 }
 
 impl Attacker {
-    /// A secret: heard, of the right form, of a form somewhere near, or none.
+    /// Returns a mailed secret, a word seen in a response, a random well-formed secret, or a malformed one.
     fn secret(&mut self) -> String {
         let digits = |dice: &mut Dice, count: usize, alphabet: &[u8]| -> String {
             (0..count).map(|_| char::from(alphabet[dice.below(alphabet.len())])).collect()
@@ -68,13 +67,13 @@ impl Attacker {
         if !self.mailed.is_empty() && self.dice.below(2) == 0 {
             return self.mailed[self.mailed.len() - 1].clone();
         }
-        // What looks like a token is tried soon.
-        let token = self.heard.iter().rev().find(|word| word.len() >= 32);
+        // A word that looks like a token is likely to be tried soon.
+        let token = self.seen.iter().rev().find(|word| word.len() >= 32);
         if let Some(token) = token.filter(|_| self.dice.below(3) == 0) {
             return token.clone();
         }
         match self.dice.below(10) {
-            0..=2 if !self.heard.is_empty() => self.heard[self.dice.below(self.heard.len())].clone(),
+            0..=2 if !self.seen.is_empty() => self.seen[self.dice.below(self.seen.len())].clone(),
             3..=4 => digits(&mut self.dice, 6, b"0123456789"),
             5 => digits(&mut self.dice, 64, b"0123456789abcdef"),
             6 => digits(&mut self.dice, 128, b"0123456789abcdef"),
@@ -84,18 +83,18 @@ impl Attacker {
         }
     }
 
-    /// One call of his, and what he remembers of the answer.
+    /// Sends one request and remembers the words of the response.
     async fn call(&mut self, bench: &AttackBench) {
         let dialect = &DIALECTS[self.dice.below(4)];
         let email = self.dice.one_of(&[ANN, BOB, "ghost@example.org", "ANN@EXAMPLE.ORG"]);
         let secret = self.secret();
         let password = self.dice.one_of(&[NEW_PASSWORD, "another one A1!", "short", OLD_PASSWORD]);
         let (method, target, body) = match self.dice.below(12) {
-            0..=2 => (Method::POST, dialect.ask.to_owned(), dialect.request_body(email)),
+            0..=2 => (Method::POST, dialect.trigger.to_owned(), dialect.request_body(email)),
             3..=5 => (Method::POST, dialect.reset.to_owned(), (dialect.body)(&secret, password)),
             6 => (Method::POST, EXCHANGE.to_owned(), format!(r#"{{"email":"{email}","code":"{secret}"}}"#)),
             7 => (Method::GET, format!("{LINK}?token={}", secret.replace(' ', "+")), String::new()),
-            // The second step without the first, and fields of one dialect at another's redemption.
+            // A body of another operation, and then a body of another dialect.
             8 => (Method::POST, EXCHANGE.to_owned(), (dialect.body)(&secret, password)),
             9 => {
                 let others = &DIALECTS[self.dice.below(4)];
@@ -115,32 +114,33 @@ impl Attacker {
         };
         let Ok(uri) = target.parse::<http::Uri>() else { return };
         let answer = bench.send(&method, &uri.to_string(), &[], body).await;
-        let mut said: Vec<String> = answer.headers().values().map(|value| format!("{value:?}")).collect();
-        said.push(text(&answer).to_owned());
-        let words = said.iter().flat_map(|said| said.split(|c: char| !c.is_ascii_alphanumeric() && c != '.'));
+        let mut texts: Vec<String> = answer.headers().values().map(|value| format!("{value:?}")).collect();
+        texts.push(text(&answer).to_owned());
+        let words =
+            texts.iter().flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.'));
         for word in words.filter(|word| (6..400).contains(&word.len())) {
-            self.hear(word);
+            self.remember(word);
         }
     }
 
-    /// Remembers the last hundred things that he heard, each once.
-    fn hear(&mut self, word: &str) {
-        if !self.heard.iter().any(|known| known == word) {
-            self.heard.push(word.to_owned());
-            let surplus = self.heard.len().saturating_sub(100);
-            self.heard.drain(..surplus);
+    /// Remembers the last hundred distinct words.
+    fn remember(&mut self, word: &str) {
+        if !self.seen.iter().any(|known| known == word) {
+            self.seen.push(word.to_owned());
+            let surplus = self.seen.len().saturating_sub(100);
+            self.seen.drain(..surplus);
         }
     }
 }
 
-/// Runs one sequence. A `reader` sees the mails as well.
-async fn changed(seed: u64, reader: bool) -> bool {
+/// Runs one sequence and returns whether a password changed. With `reads_mail`, the attacker sees all mails.
+async fn changes_a_password(seed: u64, reads_mail: bool) -> bool {
     let bench = limited(Profile::ALL[usize::try_from(seed % 3).unwrap()]);
     bench.account(ANN).await;
     bench.account(BOB).await;
     let before = (bench.hash(ANN).await, bench.hash(BOB).await);
-    let mut attacker = Attacker { dice: Dice(seed), heard: Vec::new(), mailed: Vec::new() };
-    for _ in 0..CALLS {
+    let mut attacker = Attacker { dice: Dice(seed), seen: Vec::new(), mailed: Vec::new() };
+    for _ in 0..STEPS {
         match attacker.dice.below(10) {
             0 => {
                 let spans = [Duration::from_secs(1), Duration::from_secs(61), HOUR, DAY];
@@ -149,13 +149,16 @@ async fn changed(seed: u64, reader: bool) -> bool {
             1 | 2 => {
                 bench.work().await;
                 let mails = bench.memory.mailer.take();
-                assert!(reader || mails.iter().all(|mail| mail.kind != SentKind::Changed), "sequence {seed}");
-                for mail in mails.iter().filter(|_| reader) {
+                assert!(
+                    reads_mail || mails.iter().all(|mail| mail.kind != SentKind::Changed),
+                    "sequence {seed}"
+                );
+                for mail in mails.iter().filter(|_| reads_mail) {
                     attacker.mailed.push(mail.secret.rsplit('=').next().unwrap().to_owned());
                 }
             }
             3 => {
-                // What a shop's staff does meanwhile.
+                // Meanwhile an administrator blocks or unblocks an account.
                 let email = attacker.dice.one_of(&[ANN, BOB]);
                 let blocked = attacker.dice.below(10) == 0;
                 bench.block(email, blocked).await;
@@ -167,33 +170,36 @@ async fn changed(seed: u64, reader: bool) -> bool {
 }
 
 #[tokio::test]
-async fn no_sequence_of_calls_without_the_mail_changes_a_password() {
+async fn no_sequence_of_requests_changes_a_password_without_the_mail() {
     for seed in 0..SEQUENCES {
-        assert!(!changed(seed, false).await, "sequence {seed} of {CALLS} calls changed a password");
+        assert!(
+            !changes_a_password(seed, false).await,
+            "sequence {seed} of {STEPS} steps changed a password"
+        );
     }
 }
 
-/// That the sequences above could have done it.
+/// Positive control: with the mails, the same sequences do change passwords.
 #[tokio::test]
-async fn the_same_sequences_by_somebody_who_reads_the_mail_change_passwords() {
-    let mut done = 0;
+async fn same_sequences_change_passwords_with_the_mail() {
+    let mut changed = 0;
     for seed in 0..30 {
-        done += usize::from(changed(seed, true).await);
+        changed += usize::from(changes_a_password(seed, true).await);
     }
-    assert!(done >= 10, "{done} of 30");
+    assert!(changed >= 10, "{changed} of 30");
 }
 
-/// Each step of each dialect without the one before it.
+/// Tries the second step of each dialect without a mailed secret.
 #[tokio::test]
-async fn a_step_cannot_be_taken_before_the_one_that_it_follows() {
+async fn no_step_works_before_the_one_that_it_follows() {
     for profile in Profile::ALL {
         let bench = limited(profile);
         bench.account(ANN).await;
-        for place in [PX0, WORTHAI, STRAPI, INSFORGE] {
-            let dialect = &DIALECTS[place];
-            for asked in [false, true] {
-                if asked {
-                    bench.post(dialect.ask, dialect.request_body(ANN)).await;
+        for index in [PX0, WORTHAI, STRAPI, INSFORGE] {
+            let dialect = &DIALECTS[index];
+            for requested in [false, true] {
+                if requested {
+                    bench.post(dialect.trigger, dialect.request_body(ANN)).await;
                     bench.work().await;
                 }
                 for secret in ["", ANN, "1", "000000", "undefined", &"0".repeat(64), &"0".repeat(128)] {

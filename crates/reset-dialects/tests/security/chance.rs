@@ -1,4 +1,4 @@
-//! Codes cannot be guessed better than evenly, and no two that are live are the same (R1, R11).
+//! Codes are uniformly distributed, and no two live codes are equal (R1, R11).
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -7,36 +7,36 @@ use reset_core::{
     account::AccountId,
     issue_policy::{Delivery, IssuePolicies, IssuePolicy},
     keys::Keys,
-    memory::Memory,
     request::{Disclosure, ResetRequest},
     secret::{Scope, SecretFormat, Seed, SixDigits, TicketSecret},
     ticket::TicketKind,
 };
+use reset_testkit::memory::Memory;
 
 use crate::bench::{AttackBench, OLD_PASSWORD, Profile, address, bench, root};
 
-/// How far the digits of so many codes are from even, as chi-square of nine degrees of freedom.
-fn unevenness(mint: fn(&Seed) -> String) -> f64 {
+/// Returns the chi-square statistic, with nine degrees of freedom, of the digits of 60,000 codes.
+fn chi_square(mint: fn(&Seed) -> String) -> f64 {
     const CODES: u32 = 60_000;
-    let (keys, nobody) = (Keys::new(&root()), AccountId::new("1"));
-    let mut seen = [0.0_f64; 10];
+    let (keys, account) = (Keys::new(&root()), AccountId::new("1"));
+    let mut counts = [0.0_f64; 10];
     for nonce in 0..CODES {
-        for digit in mint(&keys.seed("px0", TicketKind::Code, "job", &nobody, nonce)).bytes() {
-            seen[usize::from(digit - b'0')] += 1.0;
+        for digit in mint(&keys.seed("px0", TicketKind::Code, "job", &account, nonce)).bytes() {
+            counts[usize::from(digit - b'0')] += 1.0;
         }
     }
     let expected = f64::from(CODES) * 6.0 / 10.0;
-    seen.iter().map(|seen| (seen - expected).powi(2) / expected).sum()
+    counts.iter().map(|count| (count - expected).powi(2) / expected).sum()
 }
 
 #[test]
-fn digits_are_even_and_the_same_count_shows_the_usual_mistake() {
-    // Exceeded once in a million times by chance.
+fn digits_are_uniform_and_modulo_bias_is_detected() {
+    // A uniform distribution exceeds this once in a million runs.
     const BOUND: f64 = 45.0;
-    let ours = unevenness(|seed| SixDigits.mint(seed).reveal().to_owned());
-    assert!(ours < BOUND, "{ours}");
-    // A byte modulo ten: 0 to 5 come a little more often.
-    let biased = unevenness(|seed| {
+    let actual = chi_square(|seed| SixDigits.mint(seed).reveal().to_owned());
+    assert!(actual < BOUND, "{actual}");
+    // A byte modulo ten: 0 to 5 are slightly more frequent.
+    let biased = chi_square(|seed| {
         let mut bytes = [0; 6];
         seed.fill(&mut bytes);
         bytes.iter().map(|byte| char::from(b'0' + byte % 10)).collect()
@@ -44,10 +44,10 @@ fn digits_are_even_and_the_same_count_shows_the_usual_mistake() {
     assert!(biased > BOUND, "{biased}");
 }
 
-/// One hundred codes and no more.
-struct Hundred;
+/// A format with only one hundred different codes.
+struct HundredCodes;
 
-impl SecretFormat for Hundred {
+impl SecretFormat for HundredCodes {
     fn kind(&self) -> TicketKind {
         TicketKind::Code
     }
@@ -60,9 +60,9 @@ impl SecretFormat for Hundred {
 }
 
 #[tokio::test]
-async fn of_a_hundred_codes_sixty_are_live_at_once_and_each_opens_its_own_account() {
+async fn sixty_live_codes_out_of_a_hundred_are_unique_and_each_resets_its_own_account() {
     let policy = IssuePolicy {
-        format: Arc::new(Hundred),
+        format: Arc::new(HundredCodes),
         scope: Scope::Global,
         lifetime: Duration::from_secs(900),
         delivery: Delivery::Code,
@@ -75,7 +75,7 @@ async fn of_a_hundred_codes_sixty_are_live_at_once_and_each_opens_its_own_accoun
     for number in 0..60 {
         let email = format!("user{number}@example.org");
         bench.account(&email).await;
-        let ask = ResetRequest {
+        let request = ResetRequest {
             dialect: "px0",
             email: Some(address(&email)),
             redirect_to: None,
@@ -84,12 +84,12 @@ async fn of_a_hundred_codes_sixty_are_live_at_once_and_each_opens_its_own_accoun
             reference: bench.resets.reference(),
             disclosure: Disclosure::Never,
         };
-        bench.resets.request(ask).await.unwrap();
+        bench.resets.request(request).await.unwrap();
         let mail = bench.mails().await.remove(0);
         assert!(codes.insert((mail.secret.clone(), email)), "{}", mail.secret);
     }
-    let different: BTreeSet<&String> = codes.iter().map(|(code, _)| code).collect();
-    assert_eq!(different.len(), 60);
+    let distinct: BTreeSet<&String> = codes.iter().map(|(code, _)| code).collect();
+    assert_eq!(distinct.len(), 60);
     for (code, email) in &codes {
         let secret = TicketSecret::new(TicketKind::Code, code.clone());
         let password = crate::bench::password("another one");

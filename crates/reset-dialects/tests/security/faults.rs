@@ -1,4 +1,4 @@
-//! Our own faults, and the work that a stranger can make us do (R60, R73).
+//! Internal errors, and the expensive work that an attacker can cause (R60, R73).
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,6 @@ use reset_core::{
     error::HashError,
     hasher::HashForm,
     keys::Keys,
-    memory::Outage,
     password::NewPassword,
     ports::{Adapters, Hasher},
 };
@@ -24,13 +23,14 @@ use reset_dialects::{
     Api, Endpoint, ServeOptions, dialects,
     route::{Call, EndpointKind},
 };
+use reset_testkit::memory::Outage;
 
 use crate::bench::{
-    ANN, AttackBench, DIALECTS, EXCHANGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, peopled,
-    settings, text, told,
+    ANN, AttackBench, DIALECTS, EXCHANGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, settings,
+    status_and_body, text, with_accounts,
 };
 
-/// Each dialect's word for a fault of ours.
+/// Each dialect's 500 response.
 const FAILURES: [(&str, &str); 4] = [
     ("px0", r#"{"error":"internal error"}"#),
     (
@@ -45,8 +45,8 @@ const FAILURES: [(&str, &str); 4] = [
 ];
 
 #[tokio::test]
-async fn a_handler_that_panics_is_the_dialects_own_500_and_says_nothing_of_it() {
-    let bench = peopled(Profile::Links).await;
+async fn panicking_handler_returns_the_dialects_500_without_details() {
+    let bench = with_accounts(Profile::Links).await;
     let mut all = dialects(settings(Profile::Links, &[TARGET]));
     for dialect in &mut all {
         let endpoint =
@@ -69,26 +69,31 @@ async fn panics() -> Result<Response<Bytes>, Response<Bytes>> {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_gets_every_row_its_dialects_500_and_no_secret_is_spent() {
+async fn store_outage_returns_the_dialects_500_and_uses_up_no_secret() {
     let failures = BTreeMap::from(FAILURES);
     for dialect in &DIALECTS {
-        let bench = peopled(Profile::Links).await;
+        let bench = with_accounts(Profile::Links).await;
         let secret = bench.secret(dialect, ANN).await;
         bench.memory.store.set_outage(Outage::Everything);
         let failure = format!("500 {}", failures[dialect.name]);
         for email in [ANN, "ghost@example.org"] {
             assert_eq!(
-                told(&bench.post(dialect.ask, dialect.request_body(email)).await),
+                status_and_body(&bench.post(dialect.trigger, dialect.request_body(email)).await),
                 failure,
                 "{}",
                 dialect.name
             );
         }
-        assert_eq!(told(&bench.reset(dialect, &secret, NEW_PASSWORD).await), failure, "{}", dialect.name);
+        assert_eq!(
+            status_and_body(&bench.reset(dialect, &secret, NEW_PASSWORD).await),
+            failure,
+            "{}",
+            dialect.name
+        );
         if dialect.name == "insforge" {
-            assert_eq!(told(&bench.get(&format!("{LINK}?token={secret}")).await), failure);
+            assert_eq!(status_and_body(&bench.get(&format!("{LINK}?token={secret}")).await), failure);
             let guess = format!(r#"{{"email":"{ANN}","code":"000000"}}"#);
-            assert_eq!(told(&bench.post(EXCHANGE, guess).await), failure);
+            assert_eq!(status_and_body(&bench.post(EXCHANGE, guess).await), failure);
         }
         bench.memory.store.set_outage(Outage::None);
         assert!(bench.mails().await.is_empty() && bench.logs_in(ANN, OLD_PASSWORD).await);
@@ -96,14 +101,14 @@ async fn a_store_that_is_away_gets_every_row_its_dialects_500_and_no_secret_is_s
     }
 }
 
-/// Counts what it is asked to hash.
-struct Counting {
+/// A hasher that counts its calls.
+struct CountingHasher {
     inner: Arc<dyn Hasher>,
     count: Arc<AtomicUsize>,
 }
 
 #[async_trait]
-impl Hasher for Counting {
+impl Hasher for CountingHasher {
     async fn hash(&self, password: NewPassword, like: Option<&HashForm>) -> Result<String, HashError> {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.inner.hash(password, like).await
@@ -115,12 +120,12 @@ impl Hasher for Counting {
 }
 
 #[tokio::test]
-async fn nothing_is_hashed_without_a_live_secret_and_a_password_within_the_rules() {
+async fn nothing_is_hashed_without_a_live_secret_and_an_acceptable_password() {
     for profile in Profile::ALL {
-        let bench = peopled(profile).await;
+        let bench = with_accounts(profile).await;
         let count = Arc::new(AtomicUsize::default());
         let adapters = bench.memory.adapters();
-        let hasher = Arc::new(Counting { inner: adapters.hasher.clone(), count: count.clone() });
+        let hasher = Arc::new(CountingHasher { inner: adapters.hasher.clone(), count: count.clone() });
         let all = dialects(settings(profile, &[TARGET]));
         let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
         let resets =

@@ -1,6 +1,6 @@
-//! The security requirements (docs/SECURITY.md), as an attacker would try them through every dialect.
+//! Tests of the security requirements (docs/security.md), which attack every dialect.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 mod bench;
 mod calls;

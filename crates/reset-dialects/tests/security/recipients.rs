@@ -1,11 +1,13 @@
-//! Who is written to: the stored address of one account, or nobody (R19 to R23).
+//! Recipients of mail: only the stored address of one account (R19 to R23).
 
 use http::Method;
 
-use crate::bench::{ANN, BOB, DIALECTS, EXCHANGE, NEW_PASSWORD, Profile, TARGET, bench, peopled, text, told};
+use crate::bench::{
+    ANN, BOB, DIALECTS, EXCHANGE, NEW_PASSWORD, Profile, TARGET, bench, status_and_body, text, with_accounts,
+};
 
-/// Addresses that mail libraries accept or mend, and that get no mail (security.md R22 and section F).
-fn refused() -> Vec<String> {
+/// Addresses that mail libraries accept or repair, and that must get no mail (R22).
+fn rejected_addresses() -> Vec<String> {
     let mut all: Vec<String> = [
         r#""a@evil.com x"@b.com"#,
         r#""a b"@b.com"#,
@@ -61,16 +63,16 @@ fn refused() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_mail_library_would_mend_gets_no_mail_through_any_dialect() {
+async fn addresses_that_a_mail_library_repairs_get_no_mail_in_any_dialect() {
     for profile in Profile::ALL {
-        let bench = peopled(profile).await;
-        for twin in ["a@b.com", "c@evil.com", "x@evil.com", "mike@example.org", "a@gmail.com"] {
-            bench.account(twin).await;
+        let bench = with_accounts(profile).await;
+        for lookalike in ["a@b.com", "c@evil.com", "x@evil.com", "mike@example.org", "a@gmail.com"] {
+            bench.account(lookalike).await;
         }
         for dialect in &DIALECTS {
-            for email in refused() {
-                let answer = bench.post(dialect.ask, dialect.request_body(&email)).await;
-                // px0 has a word for missing addresses only: such a one is an unknown user (A9).
+            for email in rejected_addresses() {
+                let answer = bench.post(dialect.trigger, dialect.request_body(&email)).await;
+                // px0 has an error for missing addresses only, so a malformed one is an unknown user.
                 let expected = match (dialect.name, profile) {
                     ("px0", Profile::Hardened) => 200,
                     ("px0", _) => 404,
@@ -80,11 +82,11 @@ async fn what_a_mail_library_would_mend_gets_no_mail_through_any_dialect() {
                 assert!(!text(&answer).contains("evil"), "{} repeats {email:?}", dialect.name);
             }
         }
-        assert!(bench.jobs().is_empty(), "{profile:?}: something was accepted");
+        assert!(bench.jobs().is_empty(), "{profile:?}: a request was accepted");
         assert!(bench.mails().await.is_empty());
-        // The addresses beside them are none of these.
+        // Positive control: the well-formed address does get mail.
         for dialect in &DIALECTS {
-            bench.post(dialect.ask, dialect.request_body("a@b.com")).await;
+            bench.post(dialect.trigger, dialect.request_body("a@b.com")).await;
         }
         let mails = bench.mails().await;
         assert_eq!(mails.len(), 4);
@@ -93,12 +95,12 @@ async fn what_a_mail_library_would_mend_gets_no_mail_through_any_dialect() {
 }
 
 #[tokio::test]
-async fn a_mail_goes_to_the_address_as_it_is_stored_whatever_was_typed() {
+async fn mail_goes_to_the_address_as_stored_not_as_typed() {
     let bench = bench(Profile::Links);
     bench.account("Ann.Lee+b'--@Example.org").await;
     for dialect in &DIALECTS {
         for typed in ["ann.lee+b'--@example.org", "ANN.LEE+B'--@EXAMPLE.ORG", "Ann.Lee+b'--@Example.org"] {
-            bench.post(dialect.ask, dialect.request_body(typed)).await;
+            bench.post(dialect.trigger, dialect.request_body(typed)).await;
             let mails = bench.mails().await;
             assert_eq!(mails.len(), 1, "{} {typed}", dialect.name);
             assert_eq!(mails[0].to, "Ann.Lee+b'--@Example.org");
@@ -106,8 +108,8 @@ async fn a_mail_goes_to_the_address_as_it_is_stored_whatever_was_typed() {
     }
 }
 
-/// An account, and an address that Unicode's rules of case or compatibility would take for it.
-const TWINS: [(&str, &str); 12] = [
+/// An account's address, and one that Unicode case folding or compatibility mapping would treat as equal.
+const UNICODE_LOOKALIKES: [(&str, &str); 12] = [
     ("kate@example.org", "\u{212a}ate@example.org"),
     ("mike@example.org", "m\u{131}ke@example.org"),
     ("mike@example.org", "M\u{130}KE@example.org"),
@@ -123,23 +125,23 @@ const TWINS: [(&str, &str); 12] = [
 ];
 
 #[tokio::test]
-async fn a_unicode_twin_never_stands_for_an_ascii_address() {
+async fn unicode_lookalike_never_matches_an_ascii_address() {
     for profile in Profile::ALL {
         let bench = bench(profile);
-        let mut known: Vec<&str> = TWINS.iter().map(|(account, _)| *account).collect();
+        let mut known: Vec<&str> = UNICODE_LOOKALIKES.iter().map(|(account, _)| *account).collect();
         known.dedup();
         for account in known {
             bench.account(account).await;
         }
         for dialect in &DIALECTS {
-            for (account, twin) in TWINS {
-                let answer = bench.post(dialect.ask, dialect.request_body(twin)).await;
-                assert!(!text(&answer).contains(account), "{} {twin}", dialect.name);
-                assert!(bench.mails().await.is_empty(), "{} mails {account} for {twin}", dialect.name);
+            for (account, lookalike) in UNICODE_LOOKALIKES {
+                let answer = bench.post(dialect.trigger, dialect.request_body(lookalike)).await;
+                assert!(!text(&answer).contains(account), "{} {lookalike}", dialect.name);
+                assert!(bench.mails().await.is_empty(), "{} mails {account} for {lookalike}", dialect.name);
             }
         }
     }
-    // Nor where a code is exchanged.
+    // The exchange of a code does not match it either.
     let bench = bench(Profile::Compatible);
     bench.account("mike@example.org").await;
     let code = bench.mailed(&DIALECTS[crate::bench::INSFORGE], "mike@example.org").await;
@@ -149,9 +151,9 @@ async fn a_unicode_twin_never_stands_for_an_ascii_address() {
 }
 
 #[tokio::test]
-async fn only_one_scalar_address_is_read_from_one_object() {
+async fn only_one_scalar_address_in_one_object_is_accepted() {
     for profile in Profile::ALL {
-        let bench = peopled(profile).await;
+        let bench = with_accounts(profile).await;
         for dialect in &DIALECTS {
             let values = [
                 format!(r#"["{ANN}","{BOB}"]"#),
@@ -185,13 +187,13 @@ async fn only_one_scalar_address_is_read_from_one_object() {
                 String::new(),
             ]);
             for body in bodies {
-                let answer = bench.post(dialect.ask, body.clone()).await;
+                let answer = bench.post(dialect.trigger, body.clone()).await;
                 assert_eq!(answer.status(), 400, "{} {body}", dialect.name);
                 assert!(!text(&answer).contains("example.org"), "{} repeats {body}", dialect.name);
             }
-            // Two addresses in one text are none.
+            // Two addresses in one string are not an address.
             for both in [format!("{ANN},{BOB}"), format!("{ANN};{BOB}"), format!("{ANN} {BOB}")] {
-                assert_ne!(bench.post(dialect.ask, dialect.request_body(&both)).await.status(), 202);
+                assert_ne!(bench.post(dialect.trigger, dialect.request_body(&both)).await.status(), 202);
             }
         }
         assert!(bench.mails().await.is_empty(), "{profile:?}");
@@ -199,20 +201,21 @@ async fn only_one_scalar_address_is_read_from_one_object() {
 }
 
 #[tokio::test]
-async fn an_address_in_the_query_or_in_a_form_is_not_read() {
+async fn addresses_in_the_query_or_a_form_are_ignored() {
     for dialect in &DIALECTS {
-        let bench = peopled(Profile::Links).await;
+        let bench = with_accounts(Profile::Links).await;
         for query in [format!("?email={BOB}"), format!("?email[]={BOB}&email={BOB}")] {
-            let answer = bench.post(&format!("{}{query}", dialect.ask), dialect.request_body(ANN)).await;
+            let answer = bench.post(&format!("{}{query}", dialect.trigger), dialect.request_body(ANN)).await;
             assert!(answer.status().is_success(), "{}", dialect.name);
             let mails = bench.mails().await;
             assert_eq!(mails.iter().map(|mail| mail.to.as_str()).collect::<Vec<_>>(), [ANN]);
-            let bare = bench.post(&format!("{}{query}", dialect.ask), "{}").await;
+            let bare = bench.post(&format!("{}{query}", dialect.trigger), "{}").await;
             assert_eq!(bare.status(), 400, "{}", dialect.name);
         }
         for kind in ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"] {
             let headers = [("content-type", kind)];
-            let answer = bench.send(&Method::POST, dialect.ask, &headers, dialect.request_body(ANN)).await;
+            let answer =
+                bench.send(&Method::POST, dialect.trigger, &headers, dialect.request_body(ANN)).await;
             assert_eq!(answer.status(), 415, "{} {kind}", dialect.name);
         }
         assert!(bench.mails().await.is_empty());
@@ -220,20 +223,20 @@ async fn an_address_in_the_query_or_in_a_form_is_not_read() {
 }
 
 #[tokio::test]
-async fn nothing_that_a_stranger_writes_reaches_a_mail() {
+async fn submitted_text_never_reaches_a_mail() {
     let hostile = ["\\r\\nBcc: c@evil.com", "\\u0000", "\\u0085x", "\\u2028x", "<a href=//evil>", "{{7*7}}"];
     for dialect in &DIALECTS {
-        let bench = peopled(Profile::Links).await;
+        let bench = with_accounts(Profile::Links).await;
         let [secret, _] = dialect.fields;
-        bench.post(dialect.ask, dialect.request_body(ANN)).await;
+        bench.post(dialect.trigger, dialect.request_body(ANN)).await;
         let plain = bench.mails().await.remove(0);
         for text in hostile {
-            let asked = dialect.request_body(ANN);
-            let fields = &asked[1..asked.len() - 1];
+            let request = dialect.request_body(ANN);
+            let fields = &request[1..request.len() - 1];
             for extra in ["name", "locale", "username", "subject", "from", "to", "cc", "redirectTo2"] {
                 let body = format!(r#"{{{fields},"{extra}":"{text}"}}"#);
-                let answer = bench.post(dialect.ask, body).await;
-                // worthai and Strapi know no field but the address; px0 and InsForge pass others over.
+                let answer = bench.post(dialect.trigger, body).await;
+                // worthai and Strapi reject unknown fields; px0 and InsForge ignore them.
                 let mails = bench.mails().await;
                 match dialect.name {
                     "worthai" | "strapi" => assert!(answer.status() == 400 && mails.is_empty()),
@@ -251,14 +254,14 @@ async fn nothing_that_a_stranger_writes_reaches_a_mail() {
             }
         }
         let answer = bench.post(dialect.reset, format!(r#"{{"{secret}":"\r\nSet-Cookie: a=b"}}"#)).await;
-        assert!(!told(&answer).contains("Set-Cookie"));
+        assert!(!status_and_body(&answer).contains("Set-Cookie"));
     }
-    // The one field of a stranger's that is kept: where a link is to lead.
-    let bench = peopled(Profile::Links).await;
+    // The only submitted field that is stored: the redirect target.
+    let bench = with_accounts(Profile::Links).await;
     for text in hostile {
         for target in [text.to_owned(), format!("{TARGET}{text}"), format!("{TARGET}?x={text}")] {
             let body = format!(r#"{{"email":"{ANN}","redirectTo":"{target}"}}"#);
-            assert_eq!(bench.post(DIALECTS[3].ask, body).await.status(), 400, "{target}");
+            assert_eq!(bench.post(DIALECTS[3].trigger, body).await.status(), 400, "{target}");
         }
     }
     assert!(bench.mails().await.is_empty());
@@ -266,19 +269,19 @@ async fn nothing_that_a_stranger_writes_reaches_a_mail() {
 }
 
 #[tokio::test]
-async fn who_has_an_account_and_who_is_blocked_cannot_be_told_from_an_answer() {
+async fn responses_do_not_reveal_whether_an_account_exists_or_is_blocked() {
     for profile in Profile::ALL {
-        let bench = peopled(profile).await;
+        let bench = with_accounts(profile).await;
         bench.block(BOB, true).await;
         for dialect in &DIALECTS {
             let mut answers = Vec::new();
             for email in [ANN, BOB, "ghost@example.org", "another.ghost@example.com"] {
-                let answer = bench.post(dialect.ask, dialect.request_body(email)).await;
+                let answer = bench.post(dialect.trigger, dialect.request_body(email)).await;
                 let mut headers = answer.headers().clone();
                 headers.remove("x-reset-reference").unwrap();
-                answers.push((headers, told(&answer)));
+                answers.push((headers, status_and_body(&answer)));
             }
-            // px0's contract tells strangers who has an account, and no more: who is blocked looks unknown (R13).
+            // px0's contract discloses whether an account exists, but a blocked one looks unknown (R13).
             let disclosed = dialect.name == "px0" && profile != Profile::Hardened;
             let known = answers.remove(0);
             assert_eq!(answers[0].1.starts_with("404 "), disclosed, "{profile:?} {}", dialect.name);

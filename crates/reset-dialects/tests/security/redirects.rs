@@ -1,17 +1,18 @@
-//! Where a link may lead, asked at the redemption and again when it is opened: every vector of security.md R33 and F.
+//! Redirect targets of links are checked when a reset is requested and again when the link is opened (R33).
 
 use http::{Method, header};
 use reset_core::{
     budget::Budgeting,
-    memory::Memory,
     request::{Disclosure, ResetRequest},
 };
+use reset_testkit::memory::Memory;
 
 use crate::bench::{
-    ANN, AttackBench, DIALECTS, INSFORGE, LINK, Profile, TARGET, address, over, peopled, settings, text,
+    ANN, AttackBench, DIALECTS, INSFORGE, LINK, Profile, TARGET, address, bench_over, settings, text,
+    with_accounts,
 };
 
-/// Targets that lead elsewhere, or that a reader takes for another one.
+/// Targets that lead elsewhere, or that are easily mistaken for an allowed one.
 const HOSTILE: [&str; 58] = [
     "https://app.example.com.evil.com/reset",
     "https://app.example.com@evil.com/reset",
@@ -73,18 +74,19 @@ const HOSTILE: [&str; 58] = [
     "https://[::ffff:203.0.113.9]/reset",
 ];
 
-/// Lists that hold the good target: exactly, below a path, and by a star in the host.
+/// Allow-lists that contain the allowed target: exactly, below a path, and with a wildcard host.
 const LISTS: [&[&str]; 3] = [&[TARGET], &["https://app.example.com/**"], &["https://*.example.com/reset/**"]];
 
-async fn linked(allowed: &[&str]) -> AttackBench {
-    let bench = over(Memory::new(3), Profile::Links, settings(Profile::Links, allowed), Budgeting::default());
+async fn bench_with_allow_list(allowed: &[&str]) -> AttackBench {
+    let bench =
+        bench_over(Memory::new(3), Profile::Links, settings(Profile::Links, allowed), Budgeting::default());
     bench.account(ANN).await;
     bench
 }
 
-/// The path and query of a link to `target` that was mailed without asking any list.
-async fn smuggled(bench: &AttackBench, target: &str) -> String {
-    let ask = ResetRequest {
+/// Mails a link to `target`, bypassing the allow-list, and returns its path and query.
+async fn link_without_check(bench: &AttackBench, target: &str) -> String {
+    let request = ResetRequest {
         dialect: "insforge",
         email: Some(address(ANN)),
         redirect_to: Some(target.to_owned()),
@@ -93,43 +95,43 @@ async fn smuggled(bench: &AttackBench, target: &str) -> String {
         reference: bench.resets.reference(),
         disclosure: Disclosure::Never,
     };
-    bench.resets.request(ask).await.unwrap();
+    bench.resets.request(request).await.unwrap();
     let mail = bench.mails().await.remove(0);
     mail.secret.strip_prefix("https://accounts.example.com").unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn a_hostile_target_is_refused_when_a_link_is_asked_for_and_never_repeated() {
+async fn hostile_target_is_rejected_at_the_request_and_never_repeated() {
     let [.., insforge] = &DIALECTS;
     for allowed in LISTS {
-        let bench = linked(allowed).await;
+        let bench = bench_with_allow_list(allowed).await;
         for target in HOSTILE {
             let body = serde_json::json!({"email": ANN, "redirectTo": target}).to_string();
-            let answer = bench.post(insforge.ask, body).await;
-            assert_eq!(answer.status(), 400, "{target:?} by {allowed:?}");
+            let answer = bench.post(insforge.trigger, body).await;
+            assert_eq!(answer.status(), 400, "{target:?} against {allowed:?}");
             assert!(answer.headers().get(header::LOCATION).is_none(), "{target:?}");
             assert!(!text(&answer).contains("evil") && !text(&answer).contains("app."), "{target:?}");
         }
         assert!(bench.mails().await.is_empty());
-        // It is the target that was refused, and not the request.
-        assert_eq!(bench.post(insforge.ask, insforge.request_body(ANN)).await.status(), 202);
+        // Positive control: the same request with an allowed target is accepted.
+        assert_eq!(bench.post(insforge.trigger, insforge.request_body(ANN)).await.status(), 202);
         assert_eq!(bench.mails().await.len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_hostile_target_is_refused_when_the_link_is_opened_though_it_was_mailed() {
+async fn hostile_target_of_a_mailed_link_is_rejected_when_it_is_opened() {
     for allowed in LISTS {
-        let bench = linked(allowed).await;
+        let bench = bench_with_allow_list(allowed).await;
         for target in HOSTILE {
-            let link = smuggled(&bench, target).await;
+            let link = link_without_check(&bench, target).await;
             for method in [Method::GET, Method::HEAD] {
                 let answer = bench.send(&method, &link, &[], "").await;
-                assert_eq!(answer.status(), 400, "{target:?} by {allowed:?}");
+                assert_eq!(answer.status(), 400, "{target:?} against {allowed:?}");
                 assert!(answer.headers().get(header::LOCATION).is_none(), "{target:?}");
             }
         }
-        let link = smuggled(&bench, TARGET).await;
+        let link = link_without_check(&bench, TARGET).await;
         let answer = bench.get(&link).await;
         assert_eq!(answer.status(), 302);
         let location = answer.headers()[header::LOCATION].to_str().unwrap();
@@ -138,22 +140,22 @@ async fn a_hostile_target_is_refused_when_the_link_is_opened_though_it_was_maile
 }
 
 #[tokio::test]
-async fn an_empty_list_allows_no_target_at_the_door_and_none_at_the_click() {
-    let bench = linked(&[]).await;
+async fn empty_allow_list_allows_no_target_at_the_request_or_when_opened() {
+    let bench = bench_with_allow_list(&[]).await;
     let insforge = &DIALECTS[INSFORGE];
     for target in [TARGET, "http://localhost/", "https://accounts.example.com/reset", "myapp://reset"] {
         let body = serde_json::json!({"email": ANN, "redirectTo": target}).to_string();
-        assert_eq!(bench.post(insforge.ask, body).await.status(), 400, "{target}");
-        let link = smuggled(&bench, target).await;
+        assert_eq!(bench.post(insforge.trigger, body).await.status(), 400, "{target}");
+        let link = link_without_check(&bench, target).await;
         let answer = bench.get(&link).await;
         assert!(answer.status() == 400 && answer.headers().get(header::LOCATION).is_none(), "{target}");
     }
 }
 
 #[tokio::test]
-async fn no_other_parameter_of_a_link_names_its_target() {
-    let bench = peopled(Profile::Links).await;
-    let link = smuggled(&bench, TARGET).await;
+async fn query_parameters_of_a_link_cannot_change_its_target() {
+    let bench = with_accounts(Profile::Links).await;
+    let link = link_without_check(&bench, TARGET).await;
     let evil = "https%3A%2F%2Fevil.com";
     for name in ["redirectTo", "redirect_to", "next", "url", "insforge_error", "token%5B%5D"] {
         let answer = bench.get(&format!("{link}&{name}={evil}")).await;

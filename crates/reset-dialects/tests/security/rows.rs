@@ -1,40 +1,40 @@
-//! Every row of the table, as it is registered: methods, media types, one reading of JSON, other ways to write a path
-//! (R12, R32, R36, R37, R39, R42).
+//! Every registered route: methods, media types, strict JSON and alternative spellings of paths (R12, R32, R36, R37,
+//! R39, R42).
 
 use http::{Method, StatusCode, header};
 use reset_dialects::{Api, ClientLimits, Route, ServeOptions, dialects, route::EndpointKind};
 
 use crate::bench::{
     ANN, AttackBench, DIALECTS, EXCHANGE, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET,
-    peopled, settings, text, told,
+    settings, status_and_body, text, with_accounts,
 };
 
-/// Whether a row takes JSON; the forms of pages are no JSON.
+/// Returns whether a route accepts JSON, as opposed to the form of a hosted page.
 fn takes_json(route: &Route) -> bool {
     route.endpoint(&Method::POST).is_some_and(|endpoint| endpoint.kind != EndpointKind::Form)
 }
 
-/// The rows that take JSON: path, and a sound body for it.
-fn posts(bench: &AttackBench) -> Vec<(String, String)> {
-    let rows = bench.api.routes().iter().filter(|route| takes_json(route));
-    rows.map(|route| (route.path.clone(), sound(&route.path))).collect()
+/// Returns the routes that accept JSON: the path and a valid body.
+fn json_routes(bench: &AttackBench) -> Vec<(String, String)> {
+    let routes = bench.api.routes().iter().filter(|route| takes_json(route));
+    routes.map(|route| (route.path.clone(), valid_body(&route.path))).collect()
 }
 
-fn sound(path: &str) -> String {
-    let of = |other: &str| path == other || format!("/api{path}") == other;
-    if let Some(dialect) = DIALECTS.iter().find(|dialect| of(dialect.ask)) {
+fn valid_body(path: &str) -> String {
+    let is = |other: &str| path == other || format!("/api{path}") == other;
+    if let Some(dialect) = DIALECTS.iter().find(|dialect| is(dialect.trigger)) {
         return dialect.request_body(ANN);
     }
-    if let Some(dialect) = DIALECTS.iter().find(|dialect| of(dialect.reset)) {
+    if let Some(dialect) = DIALECTS.iter().find(|dialect| is(dialect.reset)) {
         return (dialect.body)("000000", NEW_PASSWORD);
     }
-    assert_eq!(path, EXCHANGE, "a new row: what is a sound body for it?");
+    assert_eq!(path, EXCHANGE, "new route: add a valid body for it");
     format!(r#"{{"email":"{ANN}","code":"000000"}}"#)
 }
 
 #[tokio::test]
-async fn every_row_answers_its_own_methods_alone_and_names_them() {
-    let bench = peopled(Profile::Links).await;
+async fn every_route_rejects_other_methods_and_lists_its_own() {
+    let bench = with_accounts(Profile::Links).await;
     let methods =
         ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND", "RESET", "post"];
     for route in bench.api.routes().to_vec() {
@@ -43,17 +43,17 @@ async fn every_row_answers_its_own_methods_alone_and_names_them() {
                 continue;
             }
             let path = &route.path;
-            let body = if takes_json(&route) { sound(path) } else { String::new() };
+            let body = if takes_json(&route) { valid_body(path) } else { String::new() };
             let answer = bench.send(&method, path, &[], body).await;
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
             let allow = answer.headers()[header::ALLOW].to_str().unwrap();
             let has = |method: &Method| route.endpoint(method).is_some();
-            let own = match (has(&Method::GET), has(&Method::POST)) {
+            let expected = match (has(&Method::GET), has(&Method::POST)) {
                 (true, true) => "GET, HEAD, POST, OPTIONS",
                 (true, false) => "GET, HEAD, OPTIONS",
                 (false, _) => "POST, OPTIONS",
             };
-            assert_eq!(allow, own, "{method} {path}");
+            assert_eq!(allow, expected, "{method} {path}");
         }
         let options = bench.send(&Method::OPTIONS, &route.path, &[], "").await;
         assert_eq!((options.status().as_u16(), text(&options)), (204, ""), "{}", route.path);
@@ -62,9 +62,9 @@ async fn every_row_answers_its_own_methods_alone_and_names_them() {
 }
 
 #[tokio::test]
-async fn no_header_and_no_parameter_overrides_the_method() {
-    for (path, body) in posts(&peopled(Profile::Links).await) {
-        let bench = peopled(Profile::Links).await;
+async fn headers_and_parameters_cannot_override_the_method() {
+    for (path, body) in json_routes(&with_accounts(Profile::Links).await) {
+        let bench = with_accounts(Profile::Links).await;
         for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
             let answer = bench.send(&Method::GET, &path, &[(name, "POST")], body.clone()).await;
             assert_eq!(answer.status(), 405, "{name} {path}");
@@ -72,17 +72,17 @@ async fn no_header_and_no_parameter_overrides_the_method() {
         let answer = bench.send(&Method::GET, &format!("{path}?_method=POST"), &[], body.clone()).await;
         assert_eq!(answer.status(), 405, "{path}");
         assert!(bench.jobs().is_empty(), "{path}");
-        let plain = told(&bench.post(&path, body.clone()).await);
-        let other = peopled(Profile::Links).await;
+        let plain = status_and_body(&bench.post(&path, body.clone()).await);
+        let other = with_accounts(Profile::Links).await;
         let headers = [("x-http-method-override", "GET")];
-        assert_eq!(told(&other.send(&Method::POST, &path, &headers, body).await), plain, "{path}");
+        assert_eq!(status_and_body(&other.send(&Method::POST, &path, &headers, body).await), plain, "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_form_that_any_page_could_post_is_refused_before_it_is_read() {
-    let bench = peopled(Profile::Links).await;
-    for (path, body) in posts(&bench) {
+async fn content_types_that_other_sites_can_post_are_rejected_unread() {
+    let bench = with_accounts(Profile::Links).await;
+    for (path, body) in json_routes(&bench) {
         for kind in [
             "text/plain",
             "text/plain; charset=application/json",
@@ -102,13 +102,13 @@ async fn a_form_that_any_page_could_post_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn no_origin_is_allowed_unless_it_is_set() {
-    let bench = peopled(Profile::Links).await;
+async fn cors_allows_only_configured_origins() {
+    let bench = with_accounts(Profile::Links).await;
     let cors =
         |answer: &http::Response<bytes::Bytes>| answer.headers().contains_key("access-control-allow-origin");
     for route in bench.api.routes().to_vec() {
         let post = takes_json(&route);
-        let body = if post { sound(&route.path) } else { String::new() };
+        let body = if post { valid_body(&route.path) } else { String::new() };
         let method = if post { Method::POST } else { Method::GET };
         for origin in ["null", "https://evil.example", "https://accounts.example.com.evil.example", "*"] {
             let headers = [("origin", origin), ("access-control-request-method", "POST")];
@@ -119,14 +119,14 @@ async fn no_origin_is_allowed_unless_it_is_set() {
             }
         }
     }
-    // Where one is set, it alone is.
+    // A configured origin is the only one allowed.
     let serving = ServeOptions {
         cors_origins: vec!["https://app.example.com".parse().unwrap()],
         ..ServeOptions::default()
     };
     let open = settings(Profile::Links, &[TARGET]);
     let bench = AttackBench { api: Api::new(bench.resets.clone(), dialects(open), serving), ..bench };
-    for (path, body) in posts(&bench) {
+    for (path, body) in json_routes(&bench) {
         for origin in [
             "null",
             "https://app.example.com.evil.example",
@@ -142,48 +142,49 @@ async fn no_origin_is_allowed_unless_it_is_set() {
 }
 
 #[tokio::test]
-async fn nothing_that_was_submitted_is_repeated() {
+async fn responses_never_repeat_submitted_values() {
     const CANARY: &str = "<script>canary</script>";
     for profile in Profile::ALL {
-        let bench = peopled(profile).await;
-        for (path, body) in posts(&bench) {
+        let bench = with_accounts(profile).await;
+        for (path, body) in json_routes(&bench) {
             let fields: serde_json::Value = serde_json::from_str(&body).unwrap();
             for name in fields.as_object().unwrap().keys() {
                 let mut fields = fields.clone();
                 fields[name] = CANARY.into();
                 let answer = bench.post(&path, fields.to_string()).await;
-                assert!(!told(&answer).contains("canary"), "{path} {name}");
+                assert!(!status_and_body(&answer).contains("canary"), "{path} {name}");
                 fields[name] = serde_json::json!({ CANARY: CANARY });
                 fields[CANARY] = CANARY.into();
                 let answer = bench.post(&path, fields.to_string()).await;
-                assert!(!told(&answer).contains("canary"), "{path} {name}");
+                assert!(!status_and_body(&answer).contains("canary"), "{path} {name}");
             }
             let answer = bench.post(&format!("{path}?a=canary"), CANARY).await;
             assert!(
-                !told(&answer).contains("canary") && !format!("{:?}", answer.headers()).contains("canary")
+                !status_and_body(&answer).contains("canary")
+                    && !format!("{:?}", answer.headers()).contains("canary")
             );
         }
         let answer = bench.get(&format!("{LINK}?token=canary&canary=1")).await;
-        assert!(!told(&answer).contains("canary"));
+        assert!(!status_and_body(&answer).contains("canary"));
     }
 }
 
-/// JSON that is no one object with one meaning.
-fn doubtful(sound: &str) -> Vec<String> {
-    let fields = &sound[1..sound.len() - 1];
+/// Variants of a valid body that are not one JSON object with exactly one interpretation.
+fn ambiguous(valid: &str) -> Vec<String> {
+    let fields = &valid[1..valid.len() - 1];
     let first = fields.split(':').next().unwrap();
     let deep = |depth: usize| format!(r#"{{{fields},"x":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
     vec![
-        format!("[{sound}]"),
-        format!("[[{sound}]]"),
+        format!("[{valid}]"),
+        format!("[[{valid}]]"),
         format!(r#"{{{fields},{first}:"x"}}"#),
         format!("{{{first}:null,{fields}}}"),
         deep(8),
         deep(10_000),
-        format!("\u{feff}{sound}"),
-        format!("{sound}{sound}"),
-        format!("{sound}x"),
-        format!("/* */{sound}"),
+        format!("\u{feff}{valid}"),
+        format!("{valid}{valid}"),
+        format!("{valid}x"),
+        format!("/* */{valid}"),
         format!("{{{fields},}}"),
         fields.to_owned(),
         format!("{{'a':1,{fields}}}"),
@@ -200,12 +201,12 @@ fn doubtful(sound: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_can_be_read_in_two_ways_is_not_read() {
-    let bench = peopled(Profile::Links).await;
-    for (path, body) in posts(&bench) {
-        for doubtful in doubtful(&body) {
-            let answer = bench.post(&path, doubtful.clone()).await;
-            assert_eq!(answer.status(), 400, "{path} {}", doubtful.chars().take(200).collect::<String>());
+async fn ambiguous_bodies_are_rejected() {
+    let bench = with_accounts(Profile::Links).await;
+    for (path, body) in json_routes(&bench) {
+        for ambiguous in ambiguous(&body) {
+            let answer = bench.post(&path, ambiguous.clone()).await;
+            assert_eq!(answer.status(), 400, "{path} {}", ambiguous.chars().take(200).collect::<String>());
         }
         let mut latin = body.clone().into_bytes();
         latin.truncate(latin.len() - 2);
@@ -216,27 +217,27 @@ async fn what_can_be_read_in_two_ways_is_not_read() {
 }
 
 #[tokio::test]
-async fn no_field_beyond_the_contract_binds_anything() {
+async fn fields_outside_the_contract_have_no_effect() {
     for dialect in &DIALECTS {
-        let bench = peopled(Profile::Links).await;
+        let bench = with_accounts(Profile::Links).await;
         let secret = bench.secret(dialect, ANN).await;
         let body = (dialect.body)(&secret, NEW_PASSWORD);
         let extra = r#""id":2,"user_id":2,"sub":"2","role":"admin","confirmed":false,"blocked":true,"email":"bob@example.org","provider":"x""#;
         let answer = bench.post(dialect.reset, format!("{},{extra}}}", &body[..body.len() - 1])).await;
-        // worthai and Strapi render what they do not know, px0 and InsForge pass it over (A9).
+        // worthai and Strapi reject unknown fields, px0 and InsForge ignore them.
         let strict = ["worthai", "strapi"].contains(&dialect.name);
         assert_eq!(answer.status().as_u16(), if strict { 400 } else { 200 }, "{}", dialect.name);
         assert_eq!(bench.logs_in(ANN, NEW_PASSWORD).await, !strict, "{}", dialect.name);
         assert!(bench.logs_in("bob@example.org", OLD_PASSWORD).await, "{}", dialect.name);
-        bench.post(dialect.ask, dialect.request_body(ANN)).await;
-        assert!(bench.mails().await.iter().any(|mail| !mail.secret.is_empty()), "the account is as it was");
+        bench.post(dialect.trigger, dialect.request_body(ANN)).await;
+        assert!(bench.mails().await.iter().any(|mail| !mail.secret.is_empty()), "the account is unchanged");
     }
 }
 
 #[tokio::test]
-async fn a_secret_in_a_query_or_a_header_is_not_read_where_a_body_is_asked_for() {
+async fn secrets_in_the_query_or_a_header_are_ignored_by_operations_with_a_body() {
     for dialect in &DIALECTS {
-        let bench = peopled(Profile::Links).await;
+        let bench = with_accounts(Profile::Links).await;
         let secret = bench.secret(dialect, ANN).await;
         let [field, _] = dialect.fields;
         let pair = format!(r#""{field}":"{secret}","#);
@@ -248,14 +249,14 @@ async fn a_secret_in_a_query_or_a_header_is_not_read_where_a_body_is_asked_for()
         let headers = [("authorization", bearer.as_str()), ("cookie", &cookie), ("x-reset-token", &secret)];
         let answer = bench.send(&Method::POST, &target, &headers, without).await;
         assert_eq!(answer.status(), 400, "{}", dialect.name);
-        assert!(!told(&answer).contains(&secret));
+        assert!(!status_and_body(&answer).contains(&secret));
         assert_eq!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
     }
 }
 
 #[tokio::test]
-async fn looking_changes_nothing_however_often_and_by_whichever_row() {
-    let bench = peopled(Profile::Links).await;
+async fn get_head_and_options_change_nothing_on_any_route() {
+    let bench = with_accounts(Profile::Links).await;
     let token = bench.secret(&DIALECTS[INSFORGE], ANN).await;
     let before = (bench.hash(ANN).await, bench.jobs(), bench.memory.store.tickets());
     for route in bench.api.routes().to_vec() {
@@ -278,7 +279,7 @@ async fn looking_changes_nothing_however_often_and_by_whichever_row() {
 }
 
 #[tokio::test]
-async fn another_way_to_write_a_path_is_no_path_or_shares_its_count() {
+async fn alternative_path_spellings_are_unknown_or_share_the_rate_limit() {
     let variants = |path: &str| {
         let last = path.rsplit('/').next().unwrap();
         let base = &path[..path.len() - last.len()];
@@ -303,14 +304,14 @@ async fn another_way_to_write_a_path_is_no_path_or_shares_its_count() {
     };
     for dialect in &DIALECTS {
         for (path, body, free) in [
-            (dialect.ask, dialect.request_body(ANN), 5),
+            (dialect.trigger, dialect.request_body(ANN), 5),
             (
                 dialect.reset,
                 (dialect.body)("000000", NEW_PASSWORD),
                 if dialect.name == "px0" { 5 } else { 60 },
             ),
         ] {
-            let bench = peopled(Profile::Links).await;
+            let bench = with_accounts(Profile::Links).await;
             let serving =
                 ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
             let all = dialects(settings(Profile::Links, &[TARGET]));

@@ -1,19 +1,22 @@
-//! A secret is spent once, is the only one of its kind, and dies with what it was issued for (R5, R6, R7).
+//! A secret works once, only one per account and dialect is live, and it is void once the account changes (R5, R6,
+//! R7).
 
 use std::{sync::Arc, time::Duration};
 
-use reset_core::{memory::SentKind, ticket::TicketState};
+use reset_core::ticket::TicketState;
+use reset_testkit::memory::SentKind;
 
 use crate::bench::{
-    ANN, AttackBench, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, PX0, Profile, STRAPI, peopled, told,
+    ANN, AttackBench, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, PX0, Profile, STRAPI, status_and_body,
+    with_accounts,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn of_32_resets_at_once_with_one_secret_and_32_passwords_exactly_one_is_done() {
+async fn exactly_one_of_32_concurrent_resets_with_one_secret_succeeds() {
     for profile in Profile::ALL {
         for dialect in &DIALECTS {
             for _ in 0..2 {
-                let bench = Arc::new(peopled(profile).await);
+                let bench = Arc::new(with_accounts(profile).await);
                 let secret = bench.secret(dialect, ANN).await;
                 let start = Arc::new(tokio::sync::Barrier::new(32));
                 let all: Vec<_> = (0..32)
@@ -31,7 +34,7 @@ async fn of_32_resets_at_once_with_one_secret_and_32_passwords_exactly_one_is_do
                 for one in all {
                     match one.await.unwrap() {
                         (200, password) => won.push(password),
-                        // Wrong by now, or too many at once: then it is unspent.
+                        // The secret is already used, or the server is busy.
                         (400 | 401 | 503, _) => {}
                         (status, _) => panic!("{} {status}", dialect.name),
                     }
@@ -39,7 +42,7 @@ async fn of_32_resets_at_once_with_one_secret_and_32_passwords_exactly_one_is_do
                 let [password] = won.as_slice() else { panic!("{} {} times", dialect.name, won.len()) };
                 assert!(bench.logs_in(ANN, password).await && !bench.logs_in(ANN, OLD_PASSWORD).await);
                 let notices = bench.mails().await;
-                assert_eq!(notices.len(), 1, "and its owner is told once");
+                assert_eq!(notices.len(), 1, "the owner is notified once");
                 for number in 0..3 {
                     let replay = bench.reset(dialect, &secret, &format!("{NEW_PASSWORD}{number}")).await;
                     assert_ne!(replay.status(), 200, "{}", dialect.name);
@@ -50,27 +53,29 @@ async fn of_32_resets_at_once_with_one_secret_and_32_passwords_exactly_one_is_do
     }
 }
 
-/// How many tickets of the bench's are live.
-fn live(bench: &AttackBench) -> usize {
+/// Returns the number of live tickets.
+fn live_tickets(bench: &AttackBench) -> usize {
     let now = bench.resets.adapters().clock.now();
     bench.memory.store.tickets().iter().filter(|ticket| ticket.state(now) == TicketState::Live).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn of_fifty_asks_at_once_one_secret_is_live_and_it_is_the_one_mailed_last() {
+async fn after_fifty_concurrent_requests_only_the_last_mailed_secret_is_live() {
     for dialect in &DIALECTS {
-        let bench = Arc::new(peopled(Profile::Links).await);
+        let bench = Arc::new(with_accounts(Profile::Links).await);
         let all: Vec<_> = (0..50)
             .map(|_| {
                 let bench = bench.clone();
-                tokio::spawn(async move { bench.post(dialect.ask, dialect.request_body(ANN)).await.status() })
+                tokio::spawn(
+                    async move { bench.post(dialect.trigger, dialect.request_body(ANN)).await.status() },
+                )
             })
             .collect();
         for one in all {
             assert!(one.await.unwrap().is_success());
         }
         let mut secrets: Vec<String> = bench.mails().await.into_iter().map(|mail| mail.secret).collect();
-        assert_eq!(live(&bench), 1, "{}", dialect.name);
+        assert_eq!(live_tickets(&bench), 1, "{}", dialect.name);
         let last = secrets.pop().unwrap();
         let secret = |mailed: &str| mailed.rsplit('=').next().unwrap().to_owned();
         for old in secrets.iter().filter(|old| **old != last) {
@@ -87,21 +92,21 @@ async fn of_fifty_asks_at_once_one_secret_is_live_and_it_is_the_one_mailed_last(
             "{}",
             dialect.name
         );
-        assert_eq!(live(&bench), 0);
+        assert_eq!(live_tickets(&bench), 0);
     }
 }
 
 #[tokio::test]
-async fn a_reset_ends_every_other_secret_of_the_account_and_nobody_elses() {
-    for (place, dialect) in DIALECTS.iter().enumerate() {
-        let bench = peopled(Profile::Links).await;
+async fn reset_revokes_all_other_secrets_of_the_account_only() {
+    for (index, dialect) in DIALECTS.iter().enumerate() {
+        let bench = with_accounts(Profile::Links).await;
         let mut secrets = Vec::new();
         for other in &DIALECTS {
             secrets.push(bench.secret(other, ANN).await);
         }
         let bobs = bench.secret(&DIALECTS[STRAPI], BOB).await;
         assert_eq!(
-            bench.reset(dialect, &secrets[place], NEW_PASSWORD).await.status(),
+            bench.reset(dialect, &secrets[index], NEW_PASSWORD).await.status(),
             200,
             "{}",
             dialect.name
@@ -116,14 +121,14 @@ async fn a_reset_ends_every_other_secret_of_the_account_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_block_ends_every_secret_and_an_unblock_revives_none() {
+async fn block_revokes_every_secret_and_unblock_restores_none() {
     for dialect in &DIALECTS {
-        let bench = peopled(Profile::Links).await;
+        let bench = with_accounts(Profile::Links).await;
         let secret = bench.secret(dialect, ANN).await;
         bench.block(ANN, true).await;
         assert_ne!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
-        bench.post(dialect.ask, dialect.request_body(ANN)).await;
-        assert!(bench.mails().await.is_empty(), "{}: no mail to who is blocked", dialect.name);
+        bench.post(dialect.trigger, dialect.request_body(ANN)).await;
+        assert!(bench.mails().await.is_empty(), "{}: a blocked account gets no mail", dialect.name);
         bench.block(ANN, false).await;
         assert_ne!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
         assert!(bench.logs_in(ANN, OLD_PASSWORD).await);
@@ -131,10 +136,10 @@ async fn a_block_ends_every_secret_and_an_unblock_revives_none() {
 }
 
 #[tokio::test]
-async fn a_secret_is_good_until_its_last_second_and_no_longer() {
-    let lives = [15 * 60, 30 * 60, 60 * 60, 60 * 60];
-    for (dialect, lifetime) in DIALECTS.iter().zip(lives) {
-        let bench = peopled(Profile::Links).await;
+async fn secret_is_valid_until_its_last_second() {
+    let lifetimes = [15 * 60, 30 * 60, 60 * 60, 60 * 60];
+    for (dialect, lifetime) in DIALECTS.iter().zip(lifetimes) {
+        let bench = with_accounts(Profile::Links).await;
         let secret = bench.secret(dialect, ANN).await;
         bench.memory.clock.advance(Duration::from_secs(lifetime));
         let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
@@ -142,14 +147,14 @@ async fn a_secret_is_good_until_its_last_second_and_no_longer() {
         let secret = bench.secret(dialect, ANN).await;
         bench.memory.clock.advance(Duration::from_secs(lifetime - 1));
         let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
-        assert_eq!(answer.status(), 200, "{} {}", dialect.name, told(&answer));
+        assert_eq!(answer.status(), 200, "{} {}", dialect.name, status_and_body(&answer));
     }
 }
 
 #[tokio::test]
-async fn failed_tries_tell_the_owner_nothing_and_a_success_tells_once_without_a_secret() {
+async fn failed_attempts_send_no_mail_and_success_sends_one_without_a_secret() {
     let dialect = &DIALECTS[PX0];
-    let bench = peopled(Profile::Compatible).await;
+    let bench = with_accounts(Profile::Compatible).await;
     let secret = bench.secret(dialect, ANN).await;
     for _ in 0..5 {
         bench.reset(dialect, "000000", NEW_PASSWORD).await;
@@ -159,7 +164,7 @@ async fn failed_tries_tell_the_owner_nothing_and_a_success_tells_once_without_a_
     let mails = bench.mails().await;
     assert_eq!(mails.len(), 1);
     assert_eq!((mails[0].kind, mails[0].to.as_str()), (SentKind::Changed, ANN));
-    // The way back, and nothing that sets a password.
+    // The mail contains the link to report the reset, and nothing that sets a password.
     assert!(mails[0].secret.starts_with("https://accounts.example.com/not-me?token="), "{}", mails[0].secret);
     assert!(!mails[0].secret.contains(&secret));
 }

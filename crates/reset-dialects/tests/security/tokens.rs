@@ -1,4 +1,4 @@
-//! worthai's signed tokens from outside: one algorithm, every claim, one use (R65 to R68).
+//! worthai's signed tokens under attack: pinned algorithm, validated claims, single use (R65 to R68).
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::bench::{
-    ANN, AttackBench, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, Profile, SECOND, WORTHAI, address, peopled,
-    settings, told,
+    ANN, AttackBench, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, Profile, SECOND, WORTHAI, address, settings,
+    status_and_body, with_accounts,
 };
 use reset_core::ports::Accounts as _;
 
@@ -18,7 +18,7 @@ const INVALID_SIGNATURE: &str = r#"500 {"status":"error","message":"invalid sign
 const EXPIRED: &str = r#"400 {"status":"fail","message":"This reset password link has expired","errorCode":"INVALID","data":{"errorName":"SignInApiError"}}"#;
 const UNAUTHORIZED: &str = r#"401 {"message":"Unauthorized","errorCode":"ERR_UNAUTHORIZED"}"#;
 
-const HONEST: &str = r#"{"alg":"HS256","typ":"pwreset+jwt"}"#;
+const VALID_HEADER: &str = r#"{"alg":"HS256","typ":"pwreset+jwt"}"#;
 
 fn encoded(text: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(text)
@@ -32,7 +32,7 @@ fn tag(key: &[u8], message: &str) -> String {
     encoded(Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(message).finalize().into_bytes())
 }
 
-/// A token with this header and these claims under the server's own key, as if that had leaked.
+/// Returns a token with this header and these claims, signed with the server's own key as if it had leaked.
 fn signed(header: &str, claims: &str) -> String {
     let key = settings(Profile::Compatible, &[]).worthai.unwrap().jwt_keys;
     let message = format!("{}.{}", encoded(header), encoded(claims));
@@ -48,7 +48,7 @@ async fn reset(bench: &AttackBench, token: &str) -> Response<bytes::Bytes> {
     bench.post(DIALECTS[WORTHAI].reset, body).await
 }
 
-/// Tokens that the server did not sign as it signs, made of one that it did.
+/// Returns forged variants of a live token, each with a description.
 fn forgeries(live: &str) -> Vec<(String, String)> {
     let [header, claims, signature] = parts(live);
     let message = format!("{header}.{claims}");
@@ -60,8 +60,8 @@ fn forgeries(live: &str) -> Vec<(String, String)> {
         ("zeros of ECDSA".to_owned(), format!("{message}.{}", encoded([0; 64]))),
         ("half a signature".to_owned(), format!("{message}.{}", &signature[..22])),
         ("padding".to_owned(), format!("{live}=")),
-        ("a line's end".to_owned(), format!("{live}\n")),
-        ("a space".to_owned(), format!(" {live}")),
+        ("a trailing newline".to_owned(), format!("{live}\n")),
+        ("a leading space".to_owned(), format!(" {live}")),
         ("NUL".to_owned(), format!("{live}\0")),
         ("two kibibytes".to_owned(), format!("{}{live}", "A".repeat(2048))),
         ("an empty key".to_owned(), format!("{message}.{}", tag(b"", &message))),
@@ -78,7 +78,7 @@ fn forgeries(live: &str) -> Vec<(String, String)> {
         let message =
             format!("{}.{claims}", encoded(format!(r#"{{"alg":"{algorithm}","typ":"pwreset+jwt"}}"#)));
         all.push((format!("{algorithm} unsigned"), format!("{message}.")));
-        all.push((format!("{algorithm} signed otherwise"), format!("{message}.{signature}")));
+        all.push((format!("{algorithm} with the HS256 signature"), format!("{message}.{signature}")));
     }
     let claims = decoded(claims);
     for header in [
@@ -101,39 +101,39 @@ fn forgeries(live: &str) -> Vec<(String, String)> {
         r#"[{"alg":"HS256","typ":"pwreset+jwt"}]"#,
         "not json",
     ] {
-        // Though signed with the very key.
+        // These are signed with the server's own key.
         all.push((header.to_owned(), signed(header, &claims)));
     }
     all
 }
 
 #[tokio::test]
-async fn no_forgery_sets_a_password_and_all_of_them_are_told_the_same() {
+async fn forged_tokens_set_no_password_and_all_get_the_same_response() {
     for (profile, expected) in [(Profile::Compatible, INVALID_SIGNATURE), (Profile::Hardened, EXPIRED)] {
-        let bench = peopled(profile).await;
+        let bench = with_accounts(profile).await;
         let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
-        for (what, forged) in forgeries(&live) {
-            assert_eq!(told(&reset(&bench, &forged).await), expected, "{what}");
+        for (description, forged) in forgeries(&live) {
+            assert_eq!(status_and_body(&reset(&bench, &forged).await), expected, "{description}");
         }
-        assert_eq!(bench.memory.store.look_ups(), 0, "nothing was looked up for them");
+        assert_eq!(bench.memory.store.look_ups(), 0, "forged tokens cause no lookup");
         assert!(bench.logs_in(ANN, OLD_PASSWORD).await && bench.logs_in(BOB, OLD_PASSWORD).await);
-        assert_eq!(reset(&bench, &live).await.status(), 200, "and none of them cost the true one");
+        assert_eq!(reset(&bench, &live).await.status(), 200, "the live token is not used up");
     }
 }
 
-/// The claims of a live token with one of them changed, or left out.
-fn changed(claims: &Value, name: &str, value: Option<Value>) -> String {
+/// Returns a signed token with one claim of a live token changed, or removed.
+fn with_claim(claims: &Value, name: &str, value: Option<Value>) -> String {
     let mut claims = claims.clone();
     match value {
         None => drop(claims.as_object_mut().unwrap().remove(name).unwrap()),
         Some(value) => claims[name] = value,
     }
-    signed(HONEST, &claims.to_string())
+    signed(VALID_HEADER, &claims.to_string())
 }
 
 #[tokio::test]
-async fn a_live_token_with_any_claim_amiss_opens_nothing_though_its_signature_is_right() {
-    let bench = peopled(Profile::Compatible).await;
+async fn signed_token_with_any_wrong_claim_is_rejected() {
+    let bench = with_accounts(Profile::Compatible).await;
     let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
     let claims: Value = serde_json::from_str(&decoded(parts(&live)[1])).unwrap();
     let names: Vec<&String> = claims.as_object().unwrap().keys().collect();
@@ -157,15 +157,15 @@ async fn a_live_token_with_any_claim_amiss_opens_nothing_though_its_signature_is
         }
         values.push(Some(json!(now + 10 * 365 * 24 * 60 * 60)));
         if name == "exp" {
-            // Over, though the ticket is not.
+            // Expired, although the ticket is not.
             values.extend([Some(json!(now)), Some(json!(now - 1))]);
         }
         if name != "nbf" {
-            // A beginning long ago is a beginning.
+            // An `nbf` in the distant past is valid.
             values.push(Some(json!(-1)));
         }
         for value in values {
-            let answer = told(&reset(&bench, &changed(&claims, name, value.clone())).await);
+            let answer = status_and_body(&reset(&bench, &with_claim(&claims, name, value.clone())).await);
             assert!([EXPIRED, UNAUTHORIZED].contains(&answer.as_str()), "{name} {value:?}: {answer}");
         }
     }
@@ -173,7 +173,7 @@ async fn a_live_token_with_any_claim_amiss_opens_nothing_though_its_signature_is
         [r#"{"alg":"HS256"}"#, r#"{"alg":"HS256","typ":"JWT"}"#, r#"{"alg":"HS256","typ":"at+jwt"}"#]
     {
         assert_eq!(
-            told(&reset(&bench, &signed(header, &claims.to_string())).await),
+            status_and_body(&reset(&bench, &signed(header, &claims.to_string())).await),
             UNAUTHORIZED,
             "{header}"
         );
@@ -183,36 +183,36 @@ async fn a_live_token_with_any_claim_amiss_opens_nothing_though_its_signature_is
 }
 
 #[tokio::test]
-async fn a_signature_alone_opens_nothing() {
-    let bench = peopled(Profile::Compatible).await;
+async fn valid_signature_alone_is_not_enough() {
+    let bench = with_accounts(Profile::Compatible).await;
     let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
     let claims: Value = serde_json::from_str(&decoded(parts(&live)[1])).unwrap();
-    let strange = changed(&claims, "jti", Some(json!("0".repeat(32))));
-    assert_eq!(told(&reset(&bench, &strange).await), EXPIRED, "a jti that nobody was mailed");
+    let unknown = with_claim(&claims, "jti", Some(json!("0".repeat(32))));
+    assert_eq!(status_and_body(&reset(&bench, &unknown).await), EXPIRED, "an unknown jti");
     let bobs = bench.memory.store.account_by_email(&address(BOB)).await.unwrap().unwrap().id;
-    let of_bob = changed(&claims, "sub", Some(json!(bobs.as_str())));
-    assert_eq!(told(&reset(&bench, &of_bob).await), EXPIRED, "a jti of somebody else's");
-    // A reset through another dialect ends the token, though its signature and its time are good.
+    let of_bob = with_claim(&claims, "sub", Some(json!(bobs.as_str())));
+    assert_eq!(status_and_body(&reset(&bench, &of_bob).await), EXPIRED, "a jti of another account");
+    // A reset through another dialect revokes the token, although its signature and times are valid.
     let strapi = &DIALECTS[crate::bench::STRAPI];
     let code = bench.secret(strapi, ANN).await;
     assert_eq!(bench.reset(strapi, &code, "another password").await.status(), 200);
-    assert_eq!(told(&reset(&bench, &live).await), EXPIRED);
-    // So does its own use.
+    assert_eq!(status_and_body(&reset(&bench, &live).await), EXPIRED);
+    // Using the token does so, too.
     bench.work().await;
     bench.memory.mailer.take();
     let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
     assert_eq!(reset(&bench, &live).await.status(), 200);
-    assert_eq!(told(&reset(&bench, &live).await), EXPIRED);
+    assert_eq!(status_and_body(&reset(&bench, &live).await), EXPIRED);
     assert!(bench.logs_in(ANN, NEW_PASSWORD).await && bench.logs_in(BOB, OLD_PASSWORD).await);
 }
 
 #[tokio::test]
-async fn a_token_holds_opaque_ids_and_ends_with_its_ticket() {
-    let bench = peopled(Profile::Compatible).await;
+async fn token_holds_opaque_ids_and_expires_with_its_ticket() {
+    let bench = with_accounts(Profile::Compatible).await;
     let token = bench.secret(&DIALECTS[WORTHAI], ANN).await;
     let [header, claims, _] = parts(&token);
     assert!(token.len() < 2048);
-    assert_eq!(decoded(header), HONEST);
+    assert_eq!(decoded(header), VALID_HEADER);
     let payload = decoded(claims);
     assert!(!payload.contains('@') && !payload.contains("ann"), "{payload}");
     let claims: Value = serde_json::from_str(&payload).unwrap();
@@ -222,9 +222,9 @@ async fn a_token_holds_opaque_ids_and_ends_with_its_ticket() {
     assert_eq!(claims["jti"].as_str().unwrap().len(), 32, "128 bits");
     assert!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap() <= 30 * 60);
     bench.memory.clock.advance(Duration::from_secs(30 * 60 - 1));
-    let bytes = told(&reset(&bench, &format!("{token}x")).await);
-    assert_eq!(bytes, INVALID_SIGNATURE);
+    let response = status_and_body(&reset(&bench, &format!("{token}x")).await);
+    assert_eq!(response, INVALID_SIGNATURE);
     bench.memory.clock.advance(SECOND);
-    assert_eq!(told(&reset(&bench, &token).await), EXPIRED);
+    assert_eq!(status_and_body(&reset(&bench, &token).await), EXPIRED);
     assert!(bench.logs_in(ANN, OLD_PASSWORD).await);
 }

@@ -1,4 +1,4 @@
-//! The users tables of the systems whose dialects are spoken (docs/DIALECTS.md, storage).
+//! The users tables of the systems whose dialects are spoken (docs/users-table.md).
 
 use super::mapping::{BadName, Flag, Mapping, Matching, Name, Only};
 

@@ -45,7 +45,7 @@ impl TryFrom<QueuedRow> for Queued {
     type Error = Error;
 
     fn try_from(row: QueuedRow) -> QueryResult<Self> {
-        let task = match (row.account, row.recipient) {
+        let kind = match (row.account, row.recipient) {
             (None, None) => "reset",
             (Some(_), Some(_)) => "notice",
             (Some(_), None) => "webhook",
@@ -55,7 +55,7 @@ impl TryFrom<QueuedRow> for Queued {
             id: JobId::new(row.id),
             reference: Reference::stored(row.reference),
             dialect: row.dialect,
-            task,
+            kind,
             created_at: Timestamp::from_millis(row.created_at),
             attempts: count(row.attempts)?,
             due_at: Timestamp::from_millis(row.due_at),

@@ -166,7 +166,7 @@ impl NewJobRow {
 impl From<&Job> for NewJobRow {
     fn from(job: &Job) -> Self {
         let (mut email, mut redirect_to, mut locale, mut account, mut recipient) = Default::default();
-        match &job.task {
+        match &job.kind {
             JobKind::Reset { email: to, redirect_to: target, locale: asked } => {
                 (email, redirect_to, locale) = (Some(to.key().to_owned()), target.clone(), asked.clone());
             }
@@ -214,7 +214,7 @@ impl TryFrom<JobRow> for Job {
     type Error = Error;
 
     fn try_from(row: JobRow) -> QueryResult<Self> {
-        let task = match (row.email, row.account, row.recipient) {
+        let kind = match (row.email, row.account, row.recipient) {
             (Some(email), None, None) => {
                 let email = EmailAddress::parse(&email).map_err(|_| unreadable("an address"))?;
                 JobKind::Reset { email, redirect_to: row.redirect_to, locale: row.locale }
@@ -230,7 +230,7 @@ impl TryFrom<JobRow> for Job {
             seq: row.seq,
             reference: Reference::stored(row.reference),
             dialect: row.dialect,
-            task,
+            kind,
             created_at: Timestamp::from_millis(row.created_at),
             attempts: count(row.attempts)?,
             lost: count(row.lost)?,

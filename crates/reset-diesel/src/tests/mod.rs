@@ -28,13 +28,13 @@ use self::servers::Server;
 mod postgres {
     use super::*;
 
-    reset_core::store_contract!(where available: Server::Postgres.store());
+    reset_testkit::store_contract!(where available: Server::Postgres.store());
 }
 
 mod mariadb {
     use super::*;
 
-    reset_core::store_contract!(where available: Server::Mariadb.store());
+    reset_testkit::store_contract!(where available: Server::Mariadb.store());
 }
 
 /// Makes one test of each case on each server.
@@ -75,7 +75,7 @@ fn job(id: &str) -> Job {
         seq: 0,
         reference: Reference::stored("0123456789"),
         dialect: DIALECT.to_owned(),
-        task: JobKind::Reset {
+        kind: JobKind::Reset {
             email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
             redirect_to: None,
             locale: None,

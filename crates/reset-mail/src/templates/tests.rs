@@ -250,8 +250,7 @@ fn template_that_fails_on_one_mail_is_replaced_by_the_built_in_layout() {
 
 #[test]
 fn examples_of_the_documentation_are_valid() {
-    let page =
-        include_str!("../../../../docs/OPERATIONS.md").split("### Templates of your own").nth(1).unwrap();
+    let page = include_str!("../../../../docs/mail.md").split("## Your own templates").nth(1).unwrap();
     let example = |file: &str| {
         let after = page.split_once(&format!("`templates/{file}`")).unwrap().1;
         after.split_once("```\n").unwrap().1.split_once("```").unwrap().0.to_owned()

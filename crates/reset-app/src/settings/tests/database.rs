@@ -1,9 +1,9 @@
-//! The database's settings.
+//! Settings of the database.
 
 use super::{environment, sentence};
 
 #[test]
-fn a_server_needs_the_secret_and_its_url_is_never_quoted() {
+fn database_server_requires_a_secret_and_its_url_is_never_quoted() {
     for url in ["postgres://reset:hunter2@db/reset", "mariadb://reset:hunter2@db/reset"] {
         let text = sentence(environment(&[("POLYRESET_DATABASE_URL", url)]));
         assert!(text.contains("secret is required") && text.contains("POLYRESET_SECRET"), "{text}");
@@ -20,7 +20,7 @@ fn a_server_needs_the_secret_and_its_url_is_never_quoted() {
 }
 
 #[test]
-fn a_database_that_need_not_show_who_it_is_is_a_weakness() {
+fn unverified_database_certificate_is_a_weakness() {
     let open = |url| {
         let secret = ("POLYRESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
         let settings = environment(&[("POLYRESET_DATABASE_URL", url), secret]).unwrap();
@@ -31,7 +31,7 @@ fn a_database_that_need_not_show_who_it_is_is_a_weakness() {
 }
 
 #[test]
-fn a_pooler_in_transaction_mode_is_postgresqls_alone() {
+fn transaction_pooler_requires_postgresql() {
     for url in ["mysql://u@db/x", "sqlite://x.db"] {
         let text = sentence(environment(&[
             ("POLYRESET_DATABASE_URL", url),
@@ -42,7 +42,7 @@ fn a_pooler_in_transaction_mode_is_postgresqls_alone() {
 }
 
 #[test]
-fn an_accounts_key_is_not_its_address() {
+fn id_column_must_differ_from_the_email_column() {
     let secret = ("POLYRESET_SECRET", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
     let with_id = |id| {
         environment(&[

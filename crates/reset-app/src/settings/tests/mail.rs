@@ -1,21 +1,21 @@
-//! How mail leaves, and in which language.
+//! Settings of mail delivery.
 
 use reset_mail::TransportConfig;
 
 use super::{environment, sentence};
 
 #[test]
-fn a_language_without_texts_is_no_default() {
+fn fallback_language_must_be_supported() {
     assert_eq!(environment(&[]).unwrap().mail.locale, "en");
     assert_eq!(environment(&[("POLYRESET_MAIL__LOCALE", "de-CH")]).unwrap().mail.locale, "de-CH");
     assert_eq!(
         sentence(environment(&[("POLYRESET_MAIL__LOCALE", "it")])),
-        "mail.locale (POLYRESET_MAIL__LOCALE) is \"it\"; expected a language that there are texts in: en, de, es, fr, ja, zh"
+        "mail.locale (POLYRESET_MAIL__LOCALE) is \"it\"; expected a supported language: en, de, es, fr, ja, zh"
     );
 }
 
 #[test]
-fn a_second_way_is_read_like_the_first_and_hides_its_password() {
+fn fallback_url_is_parsed_like_mail_url_and_its_password_is_redacted() {
     let fallback = |url: &str| environment(&[("POLYRESET_MAIL_FALLBACK_URL", url)]);
     assert!(environment(&[]).unwrap().mail.fallback.is_none());
     let settings = fallback("smtp://canary-user:canary-pass@b.example").unwrap();
@@ -32,16 +32,16 @@ fn a_second_way_is_read_like_the_first_and_hides_its_password() {
     );
     assert_eq!(
         sentence(fallback("file://mail")),
-        "mail_fallback_url (POLYRESET_MAIL_FALLBACK_URL) is not right; expected another way than mail_url"
+        "mail_fallback_url (POLYRESET_MAIL_FALLBACK_URL) is invalid; expected a transport that differs from mail_url"
     );
 }
 
 #[test]
-fn a_domain_may_hold_one_mail_at_least_and_all_at_most() {
+fn concurrent_deliveries_per_domain_are_1_to_6() {
     let per_domain = |number: &str| environment(&[("POLYRESET_MAIL__PER_DOMAIN", number)]);
     assert_eq!(environment(&[]).unwrap().mail.per_domain, reset_mail::PER_DOMAIN);
     assert_eq!(per_domain("6").unwrap().mail.per_domain, reset_mail::CONNECTIONS);
     for number in ["0", "7", "many"] {
-        assert!(sentence(per_domain(number)).ends_with("expected a whole number from 1 to 6"));
+        assert!(sentence(per_domain(number)).ends_with("expected an integer from 1 to 6"));
     }
 }

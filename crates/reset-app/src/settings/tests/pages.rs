@@ -1,4 +1,4 @@
-//! What a team decides about the pages.
+//! Settings of the hosted pages.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use reset_core::{keys::Key, language::Language};
 use super::{Settings, environment, sentence};
 
 #[test]
-fn the_defaults_are_those_of_an_embedder() {
+fn page_defaults_equal_those_of_the_embedding_api() {
     let settings = environment(&[]).unwrap();
     let ours = settings.dialects("https://a.example", &Key::shared(&[1; 32]).into()).unwrap().pages.unwrap();
     let theirs = reset_dialects::DialectSettings::defaults(&Key::shared(&[1; 32]), "https://a.example");
@@ -20,7 +20,7 @@ fn the_defaults_are_those_of_an_embedder() {
 }
 
 #[test]
-fn a_team_puts_its_own_on_the_pages() {
+fn branding_settings_appear_on_the_pages() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| {
         let path = folder.path().join(name);
@@ -48,15 +48,15 @@ fn a_team_puts_its_own_on_the_pages() {
 }
 
 #[test]
-fn what_cannot_be_put_on_a_page_stops_the_start_and_says_why() {
+fn invalid_branding_stops_the_start_and_the_error_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let large = folder.path().join("large.css");
     fs::write(&large, "x".repeat(65_537)).unwrap();
     for (variable, value, reason) in [
         ("POLYRESET_PAGES__ACCENT", "#ffcc00", "whose contrast with white is 1.51:1: text needs 4.5:1"),
         ("POLYRESET_PAGES__ACCENT", "#777777", "whose contrast with white is 4.47:1"),
-        ("POLYRESET_PAGES__ACCENT", "blue", "expected a colour of six digits"),
-        ("POLYRESET_PAGES__LANGUAGE", "it", "expected a language that there are texts in: en, de"),
+        ("POLYRESET_PAGES__ACCENT", "blue", "expected a colour of six hex digits"),
+        ("POLYRESET_PAGES__LANGUAGE", "it", "expected a supported language: en, de"),
         ("POLYRESET_PAGES__NAME", "", "expected a line of 1 to 200 characters"),
         ("POLYRESET_PAGES__HOME", "http://example.org", "expected an https URL"),
         ("POLYRESET_PAGES__HOME", "javascript:alert(1)", "expected an https URL"),
@@ -70,7 +70,7 @@ fn what_cannot_be_put_on_a_page_stops_the_start_and_says_why() {
 }
 
 #[test]
-fn without_pages_links_need_a_page_of_the_teams() {
+fn without_hosted_pages_links_need_a_page_url() {
     let text = sentence(environment(&[("POLYRESET_PAGES__ENABLED", "false")]));
     assert!(text.contains("set worthai.page_url"), "{text}");
     let elsewhere = [
@@ -82,7 +82,7 @@ fn without_pages_links_need_a_page_of_the_teams() {
 }
 
 #[test]
-fn without_pages_no_link_takes_the_place_of_a_code_and_that_is_told() {
+fn without_hosted_pages_links_do_not_replace_codes_and_the_weakness_says_so() {
     let settings = |enabled| {
         environment(&[
             ("POLYRESET_PAGES__ENABLED", enabled),
@@ -91,7 +91,7 @@ fn without_pages_no_link_takes_the_place_of_a_code_and_that_is_told() {
         ])
         .unwrap()
     };
-    let told = |settings: &Settings| {
+    let reported = |settings: &Settings| {
         let open = settings.weaknesses().unwrap();
         open.into_iter().find(|line| line.starts_with("R50") && line.contains("InsForge")).unwrap()
     };
@@ -101,6 +101,6 @@ fn without_pages_no_link_takes_the_place_of_a_code_and_that_is_told() {
         insforge.policies.unwrap().fallback.is_some()
     };
     let (with, without) = (settings("true"), settings("false"));
-    assert!(mails_links(&with) && told(&with).contains("links are mailed in their place"));
-    assert!(!mails_links(&without) && told(&without).contains("nobody resets by InsForge"));
+    assert!(mails_links(&with) && reported(&with).contains("links are mailed instead"));
+    assert!(!mails_links(&without) && reported(&without).contains("no InsForge reset succeeds"));
 }

@@ -1,4 +1,4 @@
-//! Secrets: what is derived from them, which of them may be equal, and who may read their files.
+//! Secrets: derived keys, equal secrets, and the permissions of their files.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -15,7 +15,7 @@ fn bytes(keys: &Keyring) -> Vec<&[u8]> {
 }
 
 #[test]
-fn the_root_decides_every_derived_key() {
+fn derived_keys_depend_on_the_root_secret() {
     let settings = environment(&[]).unwrap();
     let of = |root: &Key| {
         settings.dialects("http://127.0.0.1:8080", &root.clone().into()).unwrap().strapi.unwrap()
@@ -26,7 +26,7 @@ fn the_root_decides_every_derived_key() {
 }
 
 #[test]
-fn previous_secrets_are_accepted_and_make_nothing() {
+fn previous_secrets_verify_but_never_issue() {
     let list = format!("{OLD}, {OLDER}");
     let settings = environment(&[("POLYRESET_SECRET", ROOT), ("POLYRESET_SECRET_PREVIOUS", &list)]).unwrap();
     let roots = settings.database.secret.likely_roots();
@@ -41,7 +41,7 @@ fn previous_secrets_are_accepted_and_make_nothing() {
 }
 
 #[test]
-fn previous_secrets_lie_in_a_file_one_a_line_or_in_a_list() {
+fn previous_secrets_are_read_from_a_file_or_a_list() {
     let (_dir, path) = written("before", &format!("{OLD}\n{OLDER}\n"));
     let path = path.display().to_string();
     let variables = [("POLYRESET_SECRET", ROOT), ("POLYRESET_SECRET_PREVIOUS_FILE", path.as_str())];
@@ -52,10 +52,10 @@ fn previous_secrets_lie_in_a_file_one_a_line_or_in_a_list() {
 }
 
 #[test]
-fn previous_secrets_are_judged_like_the_secret() {
+fn previous_secrets_are_validated_like_the_secret() {
     for (list, expected) in [
-        ("short", "secret_previous (POLYRESET_SECRET_PREVIOUS) is not right; expected at least 32 bytes"),
-        (ROOT, "one of them is secret itself"),
+        ("short", "secret_previous (POLYRESET_SECRET_PREVIOUS) is invalid; expected at least 32 bytes"),
+        (ROOT, "one of them is the current one"),
         (&[OLDER; 4].join(","), "at most 3 secrets; it has 4"),
     ] {
         let text = sentence(environment(&[("POLYRESET_SECRET", ROOT), ("POLYRESET_SECRET_PREVIOUS", list)]));
@@ -64,7 +64,7 @@ fn previous_secrets_are_judged_like_the_secret() {
 }
 
 #[test]
-fn worthais_own_secret_has_previous_ones_of_its_own() {
+fn worthai_secret_has_its_own_previous_secret() {
     let (new, old) = ("a secret of worthai's own, the new one", "a secret of worthai's own, the old one");
     let given = |more: &[(&str, &str)]| {
         let all = [&[("POLYRESET_SECRET", ROOT), ("POLYRESET_SECRET_PREVIOUS", OLDER)], more].concat();
@@ -73,7 +73,7 @@ fn worthais_own_secret_has_previous_ones_of_its_own() {
     let (secret, before) = ("POLYRESET_WORTHAI__JWT_SECRET", "POLYRESET_WORTHAI__JWT_SECRET_PREVIOUS");
     let both = given(&[(secret, new), (before, old)]).unwrap();
     assert_eq!(bytes(&both), [new.as_bytes(), old.as_bytes()]);
-    // On the way back to the derived one, whose own predecessor counts again.
+    // Back to the derived key: the key derived from the previous root is accepted again.
     let back = given(&[(before, old)]).unwrap();
     assert_eq!((back.all().len(), back.all()[1].as_bytes()), (3, old.as_bytes()));
     for (more, expected) in [
@@ -88,7 +88,7 @@ fn worthais_own_secret_has_previous_ones_of_its_own() {
 }
 
 #[test]
-fn no_file_of_a_secret_may_be_read_by_others() {
+fn secret_file_that_others_can_read_is_rejected() {
     let (_dir, path) = written("secret", ROOT);
     let name = path.display().to_string();
     let secret = KEYS.iter().filter(|key| key.secrecy != Secrecy::Open);
@@ -99,8 +99,8 @@ fn no_file_of_a_secret_may_be_read_by_others() {
         {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let text = sentence(environment(&[(&variable, &name)]));
-            let told = format!("{}_file, set by {variable}: ", key.name);
-            assert!(text.starts_with(&told) && text.contains(whom), "{mode:o}: {text}");
+            let prefix = format!("{}_file, set by {variable}: ", key.name);
+            assert!(text.starts_with(&prefix) && text.contains(whom), "{mode:o}: {text}");
             assert!(text.ends_with("chmod 600 it"), "{text}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();

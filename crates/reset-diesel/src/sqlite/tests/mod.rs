@@ -24,7 +24,7 @@ use super::{
 };
 use crate::fault::DatabaseFault;
 
-reset_core::store_contract!(async {
+reset_testkit::store_contract!(async {
     let (store, directory) = fresh().await;
     (store as Arc<dyn Store>, directory)
 });
@@ -50,7 +50,7 @@ fn job(id: &str) -> Job {
         seq: 0,
         reference: Reference::stored("0123456789"),
         dialect: "px0".to_owned(),
-        task: JobKind::Reset {
+        kind: JobKind::Reset {
             email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
             redirect_to: None,
             locale: None,

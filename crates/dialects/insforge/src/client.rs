@@ -1,0 +1,46 @@
+//! How a client speaks InsForge: by a code that it exchanges for a token, or by a link.
+
+use reset_http::client::{Client, Exchange, MailedSecret, SECRET, Step};
+
+use crate::{InsForgeSettings, Method, NAME};
+
+pub(crate) fn client(settings: &InsForgeSettings) -> Client {
+    let send = |body: String| Step::new("sendResetPassword", "/api/auth/email/send-reset-password", body);
+    let exchange = Step::new(
+        "exchangeResetPasswordToken",
+        "/api/auth/email/exchange-reset-password-token",
+        r#"{"email":EMAIL,"code":SECRET}"#,
+    );
+    let (summary, request, mailed, exchange) = match settings.method {
+        Method::Code => (
+            "a mailed code, exchanged for a token",
+            send(r#"{"email":EMAIL}"#.into()),
+            MailedSecret::Code,
+            Some(Exchange { step: exchange, token: "token" }),
+        ),
+        Method::Link => (
+            "a mailed link to a page that insforge.allowed_redirect_urls lists",
+            send(format!(r#"{{"email":EMAIL,"redirectTo":"{}"}}"#, settings.example_target())),
+            MailedSecret::Link { parameters: &["token"] },
+            None,
+        ),
+    };
+    Client {
+        dialect: NAME,
+        title: "InsForge",
+        summary,
+        request: vec![request],
+        mailed,
+        exchange,
+        redeem: vec![Step::new(
+            "resetPassword",
+            "/api/auth/email/reset-password",
+            r#"{"newPassword":PASSWORD,"otp":SECRET}"#,
+        )],
+        secret: &[SECRET],
+        forged: "a".repeat(64),
+        refused: 401,
+        redirect: Some("redirectTo"),
+        discloses: None,
+    }
+}

@@ -1,0 +1,268 @@
+//! Strapi's error format: one body that serves both the documented `{code, message}` and the clients of v4 and later
+//! (docs/dialects.md#strapi).
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use reset_core::{
+    email::EmailAddress,
+    error::{RedeemError, RequestError},
+    password::Weakness,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use reset_http::{
+    body::{Field, Object, Undecodable},
+    common_error::CommonError,
+    wire::{JSON_UTF8, json, retry_after},
+};
+
+/// The body of every error response.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct Failure {
+    /// HTTP status.
+    #[schema(format = Int32, example = 400, required = true)]
+    code: u16,
+    /// Human-readable error message.
+    #[schema(example = "Incorrect code provided", required = true)]
+    message: String,
+    /// Always `null`.
+    #[schema(value_type = Option<Object>, required = true)]
+    data: Option<()>,
+    #[schema(required = true)]
+    error: FailureError,
+}
+
+/// The error in the format of Strapi v4 and later.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorDetail)]
+struct FailureError {
+    /// HTTP status.
+    #[schema(format = Int32, example = 400, required = true)]
+    status: u16,
+    /// Machine-readable error name.
+    #[schema(example = "ValidationError", required = true)]
+    name: &'static str,
+    /// Human-readable error message.
+    #[schema(example = "Incorrect code provided", required = true)]
+    message: String,
+    #[schema(required = true)]
+    details: Details,
+}
+
+/// Details of an error.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = ErrorDetails)]
+struct Details {
+    /// The invalid fields. Absent if the error does not concern fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<Fault>,
+}
+
+/// An invalid field. Submitted values are never repeated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = FieldError)]
+pub(super) struct Fault {
+    /// Name of the field; empty if the error concerns the whole body.
+    #[schema(example = json!(["password"]), required = true)]
+    path: Vec<&'static str>,
+    /// Human-readable error message.
+    #[schema(example = "password is a required field", required = true)]
+    message: String,
+    /// Always `ValidationError`.
+    #[schema(example = "ValidationError", required = true)]
+    name: &'static str,
+}
+
+/// The errors of Strapi's endpoints.
+#[derive(Debug)]
+pub(super) enum StrapiError {
+    InvalidBody,
+    /// At least one field is invalid.
+    Faults(Vec<Fault>),
+    Mismatch,
+    /// The code is wrong, expired, used, or belongs to a blocked account; all get the same response (R18).
+    IncorrectCode,
+    /// The public role may not use the routes.
+    Forbidden,
+    Common(CommonError),
+}
+
+/// Collects the invalid fields of a body, to report them together as Strapi v4 does.
+#[derive(Default)]
+pub(super) struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Returns the string in the field `name`. If there is none, records a fault and returns an empty string.
+    pub(super) fn text<'a>(&mut self, body: &'a Object, name: &'static str) -> &'a str {
+        match body.field(name) {
+            Field::Missing | Field::Text("") => self.add(vec![name], format!("{name} is a required field")),
+            Field::Null | Field::Other(_) => self.add(vec![name], format!("{name} must be a `string` type")),
+            Field::Text(text) => return text,
+        }
+        ""
+    }
+
+    /// Records one fault, for the whole body, if it has fields that are not in `known`. Call this last.
+    pub(super) fn only(&mut self, body: &Object, known: &[&str]) {
+        if body.has_other_than(known) {
+            self.add(Vec::new(), "this field has unspecified keys".into());
+        }
+    }
+
+    /// Returns the address in the field `name`. If there is none, records a fault and returns `None`.
+    pub(super) fn address(&mut self, body: &Object, name: &'static str) -> Option<EmailAddress> {
+        let before = self.0.len();
+        let email = EmailAddress::parse(self.text(body, name)).ok();
+        if email.is_none() && self.0.len() == before {
+            self.add(vec![name], format!("{name} must be a valid email"));
+        }
+        email
+    }
+
+    /// Returns all recorded faults as one error, if there are any.
+    pub(super) fn finish(self) -> Result<(), StrapiError> {
+        if self.0.is_empty() { Ok(()) } else { Err(StrapiError::Faults(self.0)) }
+    }
+
+    fn add(&mut self, path: Vec<&'static str>, message: String) {
+        self.0.push(Fault { path, message, name: "ValidationError" });
+    }
+}
+
+impl StrapiError {
+    /// Returns an error about one field.
+    pub(super) fn of(field: &'static str, message: String) -> Self {
+        Self::Faults(vec![Fault { path: vec![field], message, name: "ValidationError" }])
+    }
+}
+
+impl From<Undecodable> for StrapiError {
+    fn from(_: Undecodable) -> Self {
+        Self::InvalidBody
+    }
+}
+
+impl From<Weakness> for StrapiError {
+    fn from(weakness: Weakness) -> Self {
+        // Strapi's texts where it has them. It has no rule for character classes, so that text is px0's.
+        let message = match weakness {
+            Weakness::TooShort { min } => format!("password must be at least {min} characters"),
+            Weakness::MissingClass => {
+                "password must contain at least one uppercase letter, one lowercase letter, one digit, \
+                 and one special character"
+                    .into()
+            }
+            Weakness::TooLong { max_bytes } => format!("Password must be less than {} bytes", max_bytes + 1),
+            Weakness::Nul => "password must not contain the NUL character".into(),
+            Weakness::Common => "password is one of the most common ones".into(),
+        };
+        Self::of("password", message)
+    }
+}
+
+impl From<CommonError> for StrapiError {
+    fn from(error: CommonError) -> Self {
+        Self::Common(error)
+    }
+}
+
+impl From<RequestError> for StrapiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            // Never returned, because the request uses `Disclosure::Never`.
+            RequestError::Unknown => failed(&error),
+            RequestError::Store(error) => failed(&error),
+        }
+    }
+}
+
+impl From<RedeemError> for StrapiError {
+    fn from(error: RedeemError) -> Self {
+        match error {
+            RedeemError::Invalid | RedeemError::Blocked => Self::IncorrectCode,
+            RedeemError::OwnName => {
+                Self::of("password", "password must not be made of your name or email, or of ours".into())
+            }
+            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
+            RedeemError::Hash(error) => failed(&error),
+            RedeemError::Store(error) => failed(&error),
+        }
+    }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> StrapiError {
+    StrapiError::Common(CommonError::failure(super::NAME, error))
+}
+
+impl From<StrapiError> for Response<Bytes> {
+    fn from(error: StrapiError) -> Self {
+        // The texts are those of Strapi v4; `Invalid request body` is polyreset's own.
+        let bad = |message: String, errors| {
+            respond(StatusCode::BAD_REQUEST, message, "ValidationError", Details { errors })
+        };
+        match error {
+            StrapiError::InvalidBody => bad("Invalid request body".into(), Vec::new()),
+            StrapiError::Faults(faults) => {
+                let message = match faults.as_slice() {
+                    [only] => only.message.clone(),
+                    several => format!("{} errors occurred", several.len()),
+                };
+                bad(message, faults)
+            }
+            StrapiError::Mismatch => bad("Passwords do not match".into(), Vec::new()),
+            StrapiError::IncorrectCode => bad("Incorrect code provided".into(), Vec::new()),
+            StrapiError::Forbidden => plain(StatusCode::FORBIDDEN, "Forbidden", "ForbiddenError"),
+            StrapiError::Common(error) => render(&error),
+        }
+    }
+}
+
+/// Renders the errors common to all dialects.
+pub(super) fn render(error: &CommonError) -> Response<Bytes> {
+    match error {
+        CommonError::NotFound { .. } => plain(StatusCode::NOT_FOUND, "Not Found", "NotFoundError"),
+        CommonError::MethodNotAllowed => {
+            plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "MethodNotAllowedError")
+        }
+        CommonError::BodyTooLarge => {
+            plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large", "PayloadTooLargeError")
+        }
+        CommonError::BodyUnreadable => StrapiError::InvalidBody.into(),
+        CommonError::BodyTooSlow => {
+            plain(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "RequestTimeoutError")
+        }
+        CommonError::NotJson => {
+            plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", "UnsupportedMediaTypeError")
+        }
+        CommonError::Failure => {
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "InternalServerError")
+        }
+        // The text and name of Strapi's own rate limiter.
+        CommonError::TooMany { retry_after: wait } => retry_after(
+            plain(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests, please try again later.",
+                "RateLimitError",
+            ),
+            *wait,
+        ),
+        CommonError::Busy { retry_after: wait } => {
+            let busy =
+                plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "ServiceUnavailableError");
+            retry_after(busy, *wait)
+        }
+    }
+}
+
+fn plain(status: StatusCode, message: &str, name: &'static str) -> Response<Bytes> {
+    respond(status, message.to_owned(), name, Details::default())
+}
+
+fn respond(status: StatusCode, message: String, name: &'static str, details: Details) -> Response<Bytes> {
+    let code = status.as_u16();
+    let error = FailureError { status: code, name, message: message.clone(), details };
+    json(status, JSON_UTF8, &Failure { code, message, data: None, error })
+}

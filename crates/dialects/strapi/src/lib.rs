@@ -1,0 +1,158 @@
+//! Strapi users-permissions: a link by mail with a code of 128 hexadecimal digits, under two path prefixes
+//! (docs/dialects.md#strapi).
+//!
+//! The paths of v3 have no prefix; those of v4 and later start with `/api`. Both are served, and their responses have
+//! one format that clients of every version can read.
+
+mod client;
+mod error;
+mod forgot_password;
+mod reset_password;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use http::Method;
+use reset_core::{
+    error::RedeemError,
+    issue_policy::{Delivery, IssuePolicies, IssuePolicy},
+    keys::{Key, Keyring},
+    password::Policy,
+    secret::{Scope, TaggedHex},
+};
+use utoipa::OpenApi;
+
+use self::error::StrapiError;
+use reset_http::{
+    redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
+    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
+    traits::{Change, Traits, span},
+};
+
+/// Name of the dialect.
+pub const NAME: &str = "strapi";
+/// Path prefix since v4: the default of Strapi's `api.rest.prefix`.
+const V4: &str = "/api";
+
+/// The settings of the Strapi dialect.
+#[derive(Clone)]
+pub struct StrapiSettings {
+    /// The page that the mailed link opens; the query parameter `code` is added.
+    pub page_url: String,
+    /// Lifetime of a code. Default 1 hour; in Strapi codes never expire.
+    pub token_ttl: Duration,
+    /// Keys of the authentication tags at the end of the codes.
+    pub tags: Keyring,
+    /// Key of the session token in the response (HS256): the `JWT_SECRET` of the Strapi installation.
+    pub jwt_key: Key,
+    /// Lifetime of the session token. Default 30 days, as in Strapi.
+    pub jwt_ttl: Duration,
+    /// Whether the response carries a session token. Default yes, as in the contract; no in profile `hardened`.
+    pub issue_jwt: bool,
+    /// Whether the public role may use the routes; if not, they return 403. Default yes.
+    pub public: bool,
+    /// Policy for new passwords.
+    pub policy: Policy,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Strapi password reset", version = "1.0.0",
+        description = "The password-reset operations of Strapi's users-permissions plugin, as served by polyreset."),
+    servers((url = "http://localhost:1337", description = "Local development server of Strapi")),
+    paths(forgot_password::run, reset_password::run),
+    tags((name = "UsersPermissions", description = "Password reset by a mailed link"))
+)]
+struct Document;
+
+/// Returns the dialect: routes, error format, mails and OpenAPI document.
+pub fn dialect(settings: StrapiSettings) -> Dialect {
+    let primary = IssuePolicy {
+        format: Arc::new(settings.codes()),
+        scope: Scope::Global,
+        lifetime: settings.token_ttl,
+        delivery: Delivery::Link { page: settings.page_url.clone(), parameter: "code" },
+    };
+    let (client, traits) = (client::client(), settings.traits());
+    let codes = settings.codes();
+    let parse: ParseSecret = Arc::new(move |text, _| codes.parse(text).ok_or(ParseError::Unknown));
+    let kind = RedemptionKind::Link { parameter: "code", parse, refused: None };
+    let redemption = Redemption { dialect: NAME, policy: settings.policy, kind };
+    let redemptions = settings.public.then_some(redemption).into_iter().collect();
+    let strapi = Arc::new(settings);
+    let forgot = Endpoint::new(Method::POST, EndpointKind::Trigger, &strapi, forgot_password::run);
+    let reset = Endpoint::new(Method::POST, EndpointKind::Json, &strapi, reset_password::run);
+    let rows = ["", V4].into_iter().flat_map(|prefix| {
+        [
+            (format!("{prefix}/auth/forgot-password"), vec![forgot.clone()]),
+            (format!("{prefix}/auth/reset-password"), vec![reset.clone()]),
+        ]
+    });
+    Dialect {
+        name: NAME,
+        owns: vec!["/auth".into(), format!("{V4}/auth")],
+        lenient: false,
+        errors: ErrorRenderer::Fixed(error::render),
+        rows: rows.collect(),
+        policies: Some(IssuePolicies { dialect: NAME, primary, fallback: None }),
+        document: document(),
+        document_base: String::new(),
+        client: Some(client),
+        traits: Some(traits),
+        redemptions,
+    }
+}
+
+/// Returns the OpenAPI document, with every operation both without a prefix and under the prefix of v4.
+fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    for (path, mut item) in document.paths.paths.clone() {
+        if let Some(operation) = &mut item.post {
+            operation.operation_id = operation.operation_id.take().map(|id| id + "V4");
+        }
+        document.paths.paths.insert(format!("{V4}{path}"), item);
+    }
+    document
+}
+
+impl StrapiSettings {
+    fn codes(&self) -> TaggedHex<56> {
+        TaggedHex::new(self.tags.clone())
+    }
+
+    /// Returns the facts for the comparison of the dialects.
+    fn traits(&self) -> Traits {
+        let carries = if self.issue_jwt {
+            format!("a session token (lifetime {}) and the account", span(self.jwt_ttl))
+        } else {
+            "the account, but no session token".to_owned()
+        };
+        let change = |what, setting, compatible, hardened| Change { what, setting, compatible, hardened };
+        Traits {
+            title: "Strapi",
+            suits: "clients written for Strapi v3 to v5 that sign users in after a reset",
+            steps: vec![("request", "forgotPassword"), ("reset", "resetPassword")],
+            forms: vec!["128 hexadecimal digits"],
+            exchanged: None,
+            guesses: "448 random bits and a keyed tag".into(),
+            policy: self.policy,
+            other_fields: false,
+            carries,
+            unknown: None,
+            dead: vec![StrapiError::from(RedeemError::Invalid).into()],
+            forged: vec![StrapiError::IncorrectCode.into()],
+            blocked: StrapiError::from(RedeemError::Blocked).into(),
+            changes: vec![
+                change("Strapi session token", Some("strapi.issue_jwt"), "`true`", "`false`"),
+                change("lifetime of a Strapi code", Some("strapi.token_ttl"), "`1h`", "`30m`"),
+                Change::MIN_LENGTH,
+            ],
+        }
+    }
+
+    /// Returns [`StrapiError::Forbidden`] if the public role may not use the routes.
+    fn require_public(&self) -> Result<(), StrapiError> {
+        if self.public { Ok(()) } else { Err(StrapiError::Forbidden) }
+    }
+}

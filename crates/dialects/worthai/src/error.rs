@@ -1,0 +1,292 @@
+//! worthai's two error formats: four keys for the errors of the auth service itself, and two keys for the errors that
+//! all worthai services share (docs/dialects.md#worthai).
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use reset_core::{
+    error::{RedeemError, RequestError},
+    password::Weakness,
+};
+use serde::Serialize;
+use tracing::info;
+use utoipa::ToSchema;
+
+use super::{NAME, WorthaiSettings, token::Defect};
+use reset_http::{
+    body::{Field, Object, Undecodable},
+    common_error::CommonError,
+    wire::{JSON_UTF8, json, retry_after},
+};
+
+/// The body of an error of the auth service.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Failure {
+    /// `fail` for client errors, `error` for server errors.
+    #[schema(example = "fail", required = true)]
+    status: &'static str,
+    /// Human-readable error message.
+    #[schema(example = "This reset password link has expired", required = true)]
+    message: String,
+    /// Machine-readable error code.
+    #[serde(rename = "errorCode")]
+    #[schema(example = "INVALID", required = true)]
+    error_code: &'static str,
+    #[schema(required = true)]
+    data: FailureData,
+}
+
+/// Details of an error.
+#[derive(Serialize, ToSchema)]
+struct FailureData {
+    /// Name of the error class.
+    #[serde(rename = "errorName")]
+    #[schema(example = "SignInApiError", required = true)]
+    error_name: &'static str,
+}
+
+/// The body of an error that all worthai services share.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Shared {
+    /// Human-readable error message.
+    #[schema(example = "Unauthorized", required = true)]
+    message: &'static str,
+    /// Machine-readable error code.
+    #[serde(rename = "errorCode")]
+    #[schema(example = "ERR_UNAUTHORIZED", required = true)]
+    error_code: &'static str,
+}
+
+/// The errors of worthai's endpoints.
+#[derive(Debug)]
+pub(super) enum WorthaiError {
+    Invalid(Invalid),
+    /// The token is expired, used, superseded, or belongs to no account; all get the same response (R18).
+    Expired,
+    /// The token's signature is invalid, and the response follows the contract.
+    InvalidSignature,
+    /// The token was issued for another purpose.
+    Unauthorized,
+    /// The account is blocked.
+    Forbidden,
+    Common(CommonError),
+}
+
+/// Why a body is invalid. Error messages never repeat submitted values or keys (R36).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Invalid {
+    NoObject,
+    UnknownFields,
+    Missing(&'static str),
+    NotText(&'static str),
+    Empty(&'static str),
+    NoAddress(&'static str),
+    Weak(&'static str, Weakness),
+    OwnName(&'static str),
+}
+
+/// Returns the non-empty string in the field `name`.
+pub(super) fn text<'a>(body: &'a Object, name: &'static str) -> Result<&'a str, Invalid> {
+    match body.field(name) {
+        Field::Missing => Err(Invalid::Missing(name)),
+        Field::Null | Field::Other(_) => Err(Invalid::NotText(name)),
+        Field::Text("") => Err(Invalid::Empty(name)),
+        Field::Text(text) => Ok(text),
+    }
+}
+
+impl From<Undecodable> for Invalid {
+    fn from(_: Undecodable) -> Self {
+        Self::NoObject
+    }
+}
+
+impl From<Invalid> for WorthaiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<CommonError> for WorthaiError {
+    fn from(error: CommonError) -> Self {
+        Self::Common(error)
+    }
+}
+
+impl From<RequestError> for WorthaiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            // Never returned, because the request uses `Disclosure::Never`.
+            RequestError::Unknown => failed(&error),
+            RequestError::Store(error) => failed(&error),
+        }
+    }
+}
+
+impl From<RedeemError> for WorthaiError {
+    fn from(error: RedeemError) -> Self {
+        match error {
+            RedeemError::Invalid => Self::Expired,
+            RedeemError::Blocked => Self::Forbidden,
+            RedeemError::OwnName => Self::Invalid(Invalid::OwnName("password")),
+            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
+            RedeemError::Hash(error) => failed(&error),
+            RedeemError::Store(error) => failed(&error),
+        }
+    }
+}
+
+impl WorthaiError {
+    /// Returns the error for a rejected token. A forged token is logged at `info` even if the contract requires a 500,
+    /// because it is a client error (R72).
+    pub(super) fn of(defect: Defect, settings: &WorthaiSettings) -> Self {
+        match (defect, settings.forged) {
+            (Defect::Forged, forged) => {
+                info!(dialect.name = NAME, "reset token with an invalid signature rejected");
+                match forged {
+                    super::Forged::AsContracted => Self::InvalidSignature,
+                    super::Forged::AsExpired => Self::Expired,
+                }
+            }
+            (Defect::OtherPurpose, _) => Self::Unauthorized,
+            (Defect::Dead, _) => Self::Expired,
+        }
+    }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> WorthaiError {
+    WorthaiError::Common(CommonError::failure(NAME, error))
+}
+
+impl From<WorthaiError> for Response<Bytes> {
+    fn from(error: WorthaiError) -> Self {
+        // Bodies as in worthai's published contract. The contract does not say when 401 and 403 apply; see
+        // docs/dialects.md#worthai.
+        match error {
+            WorthaiError::Invalid(invalid) => validation(&invalid),
+            WorthaiError::Expired => fail(
+                StatusCode::BAD_REQUEST,
+                "This reset password link has expired".into(),
+                "INVALID",
+                "SignInApiError",
+            ),
+            WorthaiError::InvalidSignature => fail(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "invalid signature".into(),
+                "UNKNOWN_ERROR",
+                "JsonWebTokenError",
+            ),
+            WorthaiError::Unauthorized => {
+                shared(StatusCode::UNAUTHORIZED, "Unauthorized", "ERR_UNAUTHORIZED")
+            }
+            WorthaiError::Forbidden => shared(StatusCode::FORBIDDEN, "Forbidden", "ERR_FORBIDDEN"),
+            WorthaiError::Common(error) => render(&error),
+        }
+    }
+}
+
+/// Renders a validation error in the format of worthai's `POST /customer/sign-in`, with the texts of the library Joi
+/// (docs/dialects.md#worthai).
+fn validation(invalid: &Invalid) -> Response<Bytes> {
+    let message = match invalid {
+        Invalid::NoObject => "\"body\" must be of type object".into(),
+        Invalid::UnknownFields => "\"body\" has fields that are not allowed".into(),
+        Invalid::Missing(name) => format!("\"{name}\" is required"),
+        Invalid::NotText(name) => format!("\"{name}\" must be a string"),
+        Invalid::Empty(name) => format!("\"{name}\" is not allowed to be empty"),
+        Invalid::NoAddress(name) => format!("\"{name}\" must be a valid email"),
+        Invalid::Weak(name, weakness) => format!("\"{name}\" {}", weak(*weakness)),
+        Invalid::OwnName(name) => {
+            format!("\"{name}\" must not be made of your name or email, or of ours")
+        }
+    };
+    fail(StatusCode::BAD_REQUEST, message, "INVALID", "ValidationMiddlewareError")
+}
+
+fn weak(weakness: Weakness) -> String {
+    match weakness {
+        Weakness::TooShort { min } => format!("length must be at least {min} characters long"),
+        Weakness::MissingClass => {
+            "must contain at least one uppercase letter, one lowercase letter, one digit, \
+             and one special character"
+                .into()
+        }
+        Weakness::TooLong { max_bytes } => {
+            format!("length must be less than or equal to {max_bytes} bytes long")
+        }
+        Weakness::Nul => "must not contain the NUL character".into(),
+        Weakness::Common => "is one of the most common passwords".into(),
+    }
+}
+
+/// Renders the errors common to all dialects. worthai documents none of them, so they have its error format, with
+/// codes like those of its shared errors.
+pub(super) fn render(error: &CommonError) -> Response<Bytes> {
+    match error {
+        CommonError::NotFound { .. } => {
+            fail(StatusCode::NOT_FOUND, "Not Found".into(), "ERR_NOT_FOUND", "NotFoundError")
+        }
+        CommonError::MethodNotAllowed => fail(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Method Not Allowed".into(),
+            "ERR_METHOD_NOT_ALLOWED",
+            "MethodNotAllowedError",
+        ),
+        CommonError::BodyTooLarge => fail(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "Payload Too Large".into(),
+            "ERR_PAYLOAD_TOO_LARGE",
+            "PayloadTooLargeError",
+        ),
+        CommonError::BodyUnreadable => validation(&Invalid::NoObject),
+        CommonError::BodyTooSlow => fail(
+            StatusCode::REQUEST_TIMEOUT,
+            "Request Timeout".into(),
+            "ERR_REQUEST_TIMEOUT",
+            "RequestTimeoutError",
+        ),
+        CommonError::NotJson => fail(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Unsupported Media Type".into(),
+            "ERR_UNSUPPORTED_MEDIA_TYPE",
+            "UnsupportedMediaTypeError",
+        ),
+        CommonError::Failure => fail(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Internal Server Error".into(),
+            "UNKNOWN_ERROR",
+            "InternalServerError",
+        ),
+        CommonError::TooMany { retry_after: wait } => {
+            let many = fail(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many requests".into(),
+                "ERR_TOO_MANY_REQUESTS",
+                "RateLimitError",
+            );
+            retry_after(many, *wait)
+        }
+        CommonError::Busy { retry_after: wait } => {
+            let busy = fail(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Service Unavailable".into(),
+                "ERR_SERVICE_UNAVAILABLE",
+                "ServiceUnavailableError",
+            );
+            retry_after(busy, *wait)
+        }
+    }
+}
+
+fn fail(
+    code: StatusCode,
+    message: String,
+    error_code: &'static str,
+    error_name: &'static str,
+) -> Response<Bytes> {
+    let status = if code.is_server_error() { "error" } else { "fail" };
+    json(code, JSON_UTF8, &Failure { status, message, error_code, data: FailureData { error_name } })
+}
+
+fn shared(status: StatusCode, message: &'static str, error_code: &'static str) -> Response<Bytes> {
+    json(status, JSON_UTF8, &Shared { message, error_code })
+}

@@ -1,0 +1,316 @@
+//! The framework-independent half of every HTTP front-end: route tables in, responses out.
+//!
+//! Everything visible on the wire is decided once, here or in the modules that this one calls: statuses, bodies,
+//! headers, each dialect's 404, 405, 413 and 415, CORS, and the responses to timeouts and panics. Everything else
+//! (matching, extraction, body limits while reading, listening, shutdown) belongs to the web framework.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use reset_core::{Resets, job::Reference};
+use tokio::time::Instant;
+use tracing::error;
+
+use crate::{
+    body::declares_json,
+    client_ip::TrustedProxies,
+    common_error::{BodyError, CommonError},
+    observer::{Answered, Observer},
+    peer::Peer,
+    rate_limit::{ClientLimits, LimitClass, RateLimiter, SharedCounters},
+    route::{Call, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
+};
+
+/// Timeout for one handler. The slowest legitimate request waits up to 5 s for a hashing thread, and then for a
+/// commit.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Maximum size of a request head in bytes, counted without optional whitespace (R40). The listener of each server
+/// enforces it.
+pub const HEAD_MAX: usize = 16 * 1024;
+
+/// Response header with the reference of a reset request, for support and for the `trace` command.
+pub const REFERENCE: HeaderName = HeaderName::from_static("x-reset-reference");
+
+/// Content security policy of every response that is not a hosted page: the browser may load nothing.
+const DENY_ALL: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+
+/// The routes of all dialects, ready to be served. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    resets: Resets,
+    routes: Vec<Arc<Route>>,
+    owners: Vec<Owner>,
+    lenient: Vec<(String, Arc<Route>)>,
+    cors_origins: Vec<HeaderValue>,
+    body_limit: usize,
+    proxies: TrustedProxies,
+    limiter: Option<Arc<RateLimiter>>,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+/// A path prefix, and the error renderer of the dialect that answers unknown paths below it.
+struct Owner {
+    prefix: String,
+    errors: ErrorRenderer,
+}
+
+/// How an [`Api`] serves its routes.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// Maximum body size in bytes. Default 64 KiB.
+    pub body_limit: usize,
+    /// Origins allowed by CORS. Default none.
+    pub cors_origins: Vec<HeaderValue>,
+    /// Proxies whose forwarding headers are trusted. Default none.
+    pub proxies: TrustedProxies,
+    /// Rate limits per client. `None`, the default of this struct, disables them; a deployment enables them by
+    /// default.
+    pub client_limits: Option<ClientLimits>,
+    /// Counters that all replicas share. Default `None`: each process counts for itself.
+    pub shared: Option<SharedCounters>,
+    /// Receives every response, for metrics. Default none.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            body_limit: 64 * 1024,
+            cors_origins: Vec::new(),
+            proxies: TrustedProxies::default(),
+            client_limits: None,
+            shared: None,
+            observer: None,
+        }
+    }
+}
+
+impl Api {
+    /// Builds the routes of `dialects` on top of the use cases in `resets`.
+    pub fn new(resets: Resets, dialects: Vec<Dialect>, options: ServeOptions) -> Self {
+        let (mut routes, mut owners, mut lenient) = (Vec::new(), Vec::new(), Vec::new());
+        for dialect in dialects {
+            let errors = &dialect.errors;
+            owners.extend(dialect.owns.into_iter().map(|prefix| Owner { prefix, errors: errors.clone() }));
+            for (path, mut endpoints) in dialect.rows {
+                let allow = allow(&endpoints);
+                endpoints.push(preflight(&allow));
+                let (body_limit, name, errors) = (options.body_limit, dialect.name, dialect.errors.clone());
+                let route = Arc::new(Route { path, allow, body_limit, endpoints, dialect: name, errors });
+                if dialect.lenient {
+                    lenient.push((route.path.to_ascii_lowercase(), route.clone()));
+                }
+                routes.push(route);
+            }
+        }
+        owners.sort_by_key(|owner| std::cmp::Reverse(owner.prefix.len()));
+        let ServeOptions { body_limit, cors_origins, proxies, client_limits, shared, observer } = options;
+        let limiter =
+            client_limits.map(|limits| RateLimiter::new(limits, resets.adapters().clock.clone(), shared));
+        let inner =
+            Inner { resets, routes, owners, lenient, cors_origins, body_limit, proxies, limiter, observer };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Returns the routes to register with the web framework.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.inner.routes
+    }
+
+    /// Returns the maximum body size in bytes, for requests that match no route.
+    pub fn body_limit(&self) -> usize {
+        self.inner.body_limit
+    }
+
+    /// Answers a request that the HTTP front-end matched to `endpoint` of `route`.
+    pub async fn answer(
+        &self,
+        route: &Route,
+        endpoint: &Endpoint,
+        request: Request<Result<Bytes, BodyError>>,
+    ) -> Response<Bytes> {
+        let (begun, (parts, body)) = (Instant::now(), request.into_parts());
+        let origin = parts.headers.get(header::ORIGIN).cloned();
+        let is_trigger = endpoint.kind == EndpointKind::Trigger;
+        let reference = if is_trigger { self.inner.resets.reference() } else { Reference::stored("") };
+        let body = match body {
+            Ok(_)
+                if matches!(endpoint.kind, EndpointKind::Trigger | EndpointKind::Json)
+                    && !declares_json(parts.headers.get(header::CONTENT_TYPE)) =>
+            {
+                Err(CommonError::NotJson)
+            }
+            body => body.map_err(CommonError::from),
+        };
+        let mut response = match body {
+            Ok(body) => {
+                let client =
+                    self.inner.proxies.client(parts.extensions.get::<Peer>().copied(), &parts.headers);
+                let request = Request::from_parts(parts, body);
+                let (resets, api) = (self.inner.resets.clone(), self.clone());
+                self.run(route, endpoint, Call { resets, request, reference: reference.clone(), client, api })
+                    .await
+            }
+            Err(error) => route.errors.render(&error, &parts.headers),
+        };
+        if is_trigger {
+            let reference = HeaderValue::from_str(reference.as_str()).expect("a reference is ASCII");
+            response.headers_mut().insert(REFERENCE, reference);
+        }
+        let matched = Some((route, Some(&endpoint.method)));
+        self.observe(matched, response.status(), begun.elapsed());
+        self.finish(origin.as_ref(), response)
+    }
+
+    /// Runs the endpoint. A reset request counts against the client's rate limit if the response is a success or a
+    /// 404; malformed requests and internal errors do not count.
+    async fn run(&self, route: &Route, endpoint: &Endpoint, call: Call) -> Response<Bytes> {
+        let is_trigger = endpoint.kind == EndpointKind::Trigger;
+        let permit = if is_trigger { Some(call.acquire(LimitClass::ResetRequest).await) } else { None };
+        let permit = match permit.transpose() {
+            Ok(permit) => permit,
+            Err(error) => return route.errors.render(&error, &HeaderMap::new()),
+        };
+        let handler = AssertUnwindSafe((endpoint.run)(call)).catch_unwind();
+        let response = match tokio::time::timeout(TIMEOUT, handler).await {
+            Ok(Ok(response)) => response,
+            // The panic payload is not logged: it may contain a secret (R70).
+            Ok(Err(_)) => failure(route, "request handler panicked, responded with 500"),
+            Err(_) => failure(route, "request handler exceeded its timeout, responded with 500"),
+        };
+        let counted = response.status().is_success() || response.status() == StatusCode::NOT_FOUND;
+        if let Some(permit) = permit.filter(|_| !counted) {
+            permit.give_back();
+        }
+        response
+    }
+
+    /// Answers a request whose path matches `route` but whose method does not: 405 with `Allow`.
+    pub fn wrong_method(&self, route: &Route, headers: &HeaderMap) -> Response<Bytes> {
+        let mut response = route.errors.render(&CommonError::MethodNotAllowed, headers);
+        let allow = HeaderValue::from_str(&route.allow).expect("method names are ASCII");
+        response.headers_mut().insert(header::ALLOW, allow);
+        self.observe(Some((route, None)), response.status(), Duration::ZERO);
+        self.finish(headers.get(header::ORIGIN), response)
+    }
+
+    /// Answers a request that matched no route.
+    ///
+    /// First matches again ignoring case and one trailing slash, for dialects whose original server accepts both.
+    /// Otherwise returns the 404 of the dialect that owns the longest matching prefix.
+    pub async fn fallback(&self, request: Request<Result<Bytes, BodyError>>) -> Response<Bytes> {
+        let path = request.uri().path();
+        let folded = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+        if let Some((_, route)) = self.inner.lenient.iter().find(|(known, _)| *known == folded) {
+            let route = route.clone();
+            return match route.endpoint(request.method()) {
+                Some(endpoint) => self.answer(&route, endpoint, request).await,
+                None => self.wrong_method(&route, request.headers()),
+            };
+        }
+        let owner = self.inner.owners.iter().find(|owner| owns(&owner.prefix, path));
+        let response = match owner {
+            Some(owner) => {
+                owner.errors.render(&CommonError::NotFound { path: path.to_owned() }, request.headers())
+            }
+            None => crate::wire::reply(StatusCode::NOT_FOUND, crate::wire::JSON, Bytes::new()),
+        };
+        self.observe(None, response.status(), Duration::ZERO);
+        self.finish(request.headers().get(header::ORIGIN), response)
+    }
+
+    /// Returns the rate limiter, or `None` if clients are not limited.
+    pub fn rate_limiter(&self) -> Option<&Arc<RateLimiter>> {
+        self.inner.limiter.as_ref()
+    }
+
+    /// Answers a request that this process built itself, as if it had arrived over the network.
+    pub async fn perform(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let route = self.inner.routes.iter().find(|route| route.path == request.uri().path());
+        match route.and_then(|route| Some((route, route.endpoint(request.method())?))) {
+            Some((route, endpoint)) => self.answer(route, endpoint, request.map(Ok)).await,
+            None => self.fallback(request.map(Ok)).await,
+        }
+    }
+
+    /// Reports a response to the observer, if there is one.
+    fn observe(&self, matched: Option<(&Route, Option<&Method>)>, status: StatusCode, took: Duration) {
+        let Some(observer) = &self.inner.observer else { return };
+        let (dialect, route) = matched.map_or(("", ""), |(route, _)| (route.dialect, route.path.as_str()));
+        let method = matched.and_then(|(_, method)| method);
+        observer.answered(Answered { dialect, route, method, status, took });
+    }
+
+    /// Adds the headers that every response carries.
+    fn finish(&self, origin: Option<&HeaderValue>, mut response: Response<Bytes>) -> Response<Bytes> {
+        let length = response.body().len().into();
+        let headers = response.headers_mut();
+        // Set explicitly: some web frameworks drop it from the empty response to a HEAD request.
+        headers.insert(header::CONTENT_LENGTH, length);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        // Hosted pages set their own policy. If a browser renders any other response, it must load nothing (R35).
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(DENY_ALL);
+        if !self.inner.cors_origins.is_empty() {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            if let Some(origin) = origin.filter(|origin| self.inner.cors_origins.contains(origin)) {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, REFERENCE.into());
+            }
+        }
+        response
+    }
+}
+
+/// Logs `message` and returns the dialect's 500.
+fn failure(route: &Route, message: &str) -> Response<Bytes> {
+    error!(dialect.name = route.dialect, http.route = route.path, "{message}");
+    // The failed handler owned the request headers, so the page is in the deployment's default language.
+    route.errors.render(&CommonError::Failure, &HeaderMap::new())
+}
+
+/// Returns whether `path` is `prefix` or lies below it.
+fn owns(prefix: &str, path: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || prefix.is_empty() || rest.starts_with('/'))
+}
+
+/// Returns the `Allow` header of a path: its methods, `HEAD` after `GET`, and `OPTIONS`.
+fn allow(endpoints: &[Endpoint]) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for endpoint in endpoints {
+        methods.push(endpoint.method.as_str());
+        if endpoint.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}
+
+/// Returns the `OPTIONS` endpoint of a path. It lists the allowed methods and headers; [`Api::finish`] adds the
+/// allowed origin.
+fn preflight(allow: &str) -> Endpoint {
+    let allow = Arc::new(HeaderValue::from_str(allow).expect("method names are ASCII"));
+    Endpoint::new(Method::OPTIONS, EndpointKind::Read, &allow, async |allow: Arc<HeaderValue>, _: Call| {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        headers.insert(header::ALLOW, HeaderValue::clone(&allow));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::clone(&allow));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("content-type, authorization"),
+        );
+        Ok::<_, Response<Bytes>>(response)
+    })
+}

@@ -1,0 +1,281 @@
+//! Strict JSON decoding of request bodies, the same for every dialect (R20, R39).
+//!
+//! A body is one object with at most 64 fields, at most eight levels deep, and without duplicate keys. A derived
+//! struct would also accept an array in place of an object, and a generic value would keep the last of two equal
+//! keys; attackers have used both to reset other users' passwords. Each dialect decides how to report a missing or
+//! mistyped field.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use zeroize::Zeroizing;
+
+/// Maximum nesting depth of objects and arrays.
+const DEPTH_MAX: usize = 8;
+/// Maximum number of fields. No dialect has ten, and each new key is compared with all previous ones.
+const FIELDS_MAX: usize = 64;
+
+/// A decoded body. Strings are wiped from memory when it is dropped. It has no `Debug`, so that no log can show it.
+pub struct Object {
+    fields: Vec<(String, Value)>,
+}
+
+/// The body is not a JSON object with exactly one interpretation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecodable;
+
+/// The value of a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Field<'a> {
+    /// The field is absent.
+    Missing,
+    /// `null`.
+    Null,
+    /// A string.
+    Text(&'a str),
+    /// Any other JSON type.
+    Other(Kind),
+}
+
+/// A JSON type other than string and `null`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// A number.
+    Number,
+    /// An array with any content.
+    Array,
+    /// An object with any content.
+    Object,
+}
+
+enum Value {
+    Null,
+    Text(Zeroizing<String>),
+    Other(Kind),
+}
+
+impl Object {
+    /// Decodes `body`.
+    ///
+    /// # Errors
+    /// Returns [`Undecodable`] unless `body` is one JSON object in UTF-8, without duplicate keys and within the limits
+    /// on depth and number of fields.
+    pub fn decode(body: &[u8]) -> Result<Self, Undecodable> {
+        if !is_shallow(body) {
+            return Err(Undecodable);
+        }
+        serde_json::from_slice(body).map_err(|_| Undecodable)
+    }
+
+    /// Returns the value of the field `name`.
+    pub fn field(&self, name: &str) -> Field<'_> {
+        match self.fields.iter().find(|(key, _)| key == name) {
+            None => Field::Missing,
+            Some((_, Value::Null)) => Field::Null,
+            Some((_, Value::Text(text))) => Field::Text(text),
+            Some((_, Value::Other(kind))) => Field::Other(*kind),
+        }
+    }
+
+    /// Returns whether the body has fields that are not in `known`.
+    pub fn has_other_than(&self, known: &[&str]) -> bool {
+        self.fields.iter().any(|(key, _)| !known.contains(&key.as_str()))
+    }
+}
+
+/// Returns whether brackets outside strings nest at most [`DEPTH_MAX`] deep.
+fn is_shallow(body: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return false;
+        }
+    }
+    true
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut fields: Vec<(String, Value)> = Vec::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if fields.len() == FIELDS_MAX || fields.iter().any(|(known, _)| *known == key) {
+                        return Err(A::Error::custom("too many fields, or a duplicate field"));
+                    }
+                    fields.push((key, map.next_value()?));
+                }
+                Ok(Object { fields })
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Value, E> {
+                Ok(Value::Other(Kind::Boolean))
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Value, E> {
+                Ok(Value::Other(Kind::Number))
+            }
+
+            fn visit_u64<E: Error>(self, _: u64) -> Result<Value, E> {
+                Ok(Value::Other(Kind::Number))
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Value, E> {
+                Ok(Value::Other(Kind::Number))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::Text(Zeroizing::new(text.to_owned())))
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
+                Ok(Value::Text(Zeroizing::new(text)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Value::Other(Kind::Array))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Value::Other(Kind::Object))
+            }
+        }
+
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// Returns whether `content_type` declares JSON in UTF-8: `application/json` or an `application/` type that ends in
+/// `+json`. Types that a browser sends across origins without a preflight, such as `text/plain` or no type at all,
+/// do not qualify (R36).
+pub fn declares_json(content_type: Option<&http::HeaderValue>) -> bool {
+    let Some(text) = content_type.and_then(|value| value.to_str().ok()) else { return false };
+    let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let media = parts.next().unwrap_or_default();
+    let json = media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"));
+    let charset = |part: String| part.strip_prefix("charset=").map(|set| set.trim_matches('"').to_owned());
+    json && parts.filter_map(charset).all(|set| set == "utf-8" || set == "utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn email(body: &[u8]) -> Result<Option<String>, Undecodable> {
+        Object::decode(body).map(|object| match object.field("email") {
+            Field::Text(text) => Some(text.to_owned()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn object_is_decoded_whatever_its_unknown_fields_contain() {
+        let body = br#" {"email":"a@b.com","x":{"deep":[1,2,{"y":null}]},"n":-1.5e3} "#;
+        assert_eq!(email(body), Ok(Some("a@b.com".to_owned())));
+        let object = Object::decode(body).unwrap();
+        assert!(matches!(object.field("n"), Field::Other(Kind::Number)));
+        assert!(object.has_other_than(&["email", "x"]) && !object.has_other_than(&["email", "x", "n"]));
+    }
+
+    #[test]
+    fn ambiguous_bodies_are_rejected() {
+        let deep = format!(r#"{{"email":{}{}}}"#, "[".repeat(8), "]".repeat(8));
+        let many: Vec<String> = (0..=FIELDS_MAX).map(|number| format!(r#""k{number}":1"#)).collect();
+        let many = format!("{{{}}}", many.join(","));
+        let deeper = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let bodies: [&[u8]; 18] = [
+            b"",
+            b"null",
+            b"1",
+            b"\"a@b.com\"",
+            b"[\"a@b.com\"]",
+            br#"{"email":"a@b.com","email":"c@d.com"}"#,
+            br#"{"email":"a@b.com","\u0065mail":"c@d.com"}"#,
+            br#"{"x":1,"x":2}"#,
+            br#"{"email":"a@b.com"} x"#,
+            br#"{"email":"a@b.com"}{}"#,
+            br#"{"email":"a@b.com",}"#,
+            br#"{"email":"\ud800"}"#,
+            b"\xef\xbb\xbf{}",
+            b"{\"email\":\"\xff\"}",
+            b"{\"email\":\"a\nb\"}",
+            deep.as_bytes(),
+            deeper.as_bytes(),
+            many.as_bytes(),
+        ];
+        for body in bodies {
+            let start = &body[..body.len().min(60)];
+            assert_eq!(email(body), Err(Undecodable), "{:?}", String::from_utf8_lossy(start));
+        }
+    }
+
+    #[test]
+    fn only_json_content_types_in_utf_8_declare_json() {
+        let declares = |text: &str| declares_json(Some(&HeaderValue::from_str(text).unwrap()));
+        for text in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+            "application/vnd.api+json",
+        ] {
+            assert!(declares(text), "{text}");
+        }
+        for text in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=application/json",
+            "application/json; charset=utf-16",
+            "application/jsonp",
+            "text/json",
+            "",
+        ] {
+            assert!(!declares(text), "{text}");
+        }
+        assert!(!declares_json(None));
+    }
+}

@@ -1,0 +1,40 @@
+//! The HTTP half of polyreset that no web framework and no dialect knows about.
+//!
+//! A dialect is a table of rows ([`route`]); [`Api`] serves the rows of every dialect over the use cases of `reset-core`.
+//! An HTTP front-end walks [`Api::routes`], registers each row in its framework's own way and hands matched requests to
+//! [`Api::answer`]. Everything a client can see is decided here or in a dialect: statuses, bodies, headers, 404, 405, 413
+//! and 415, CORS, timeouts, and panics that become responses.
+//!
+//! # Map
+//! * [`api`] and [`route`]: rows, endpoints, and how they are served.
+//! * [`client`]: how a client speaks a dialect, as data.
+//! * [`body`]: one strict reading of JSON bodies. [`wire`] and [`problem`]: pieces of responses. [`jwt`]: HS256 tokens.
+//! * [`common_error`]: the errors that every dialect renders in its own envelope.
+//! * [`rate_limit`]: what one client may do, and [`client_ip`]: which client that is.
+//! * [`redemption`]: how a page takes a dialect's secrets. [`traits`]: what the comparison says about a dialect.
+//! * [`openapi`]: one document from the rows of all dialects.
+
+pub mod api;
+pub mod body;
+pub mod client;
+mod client_ip;
+pub mod common_error;
+pub mod jwt;
+pub mod language;
+pub mod observer;
+pub mod openapi;
+mod peer;
+pub mod problem;
+pub mod rate_limit;
+pub mod redemption;
+pub mod route;
+pub mod traits;
+pub mod wire;
+
+pub use api::{Api, ServeOptions};
+pub use client_ip::TrustedProxies;
+pub use common_error::{BODY_TIMEOUT, BodyError, with_body_timeout};
+pub use peer::Peer;
+pub use rate_limit::{ClientLimits, Counters, SharedCounters, Take, Unavailable};
+pub use route::{Dialect, Endpoint, Route};
+pub use wire::{iso, to_json_pretty};

@@ -1,0 +1,97 @@
+//! `/forgot`: the page to request a reset link. The response is the same whether or not the account exists (R13).
+
+use std::sync::Arc;
+
+use askama::Template;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+use reset_core::{
+    email::EmailAddress,
+    request::{Disclosure, ResetRequest},
+};
+use reset_words::PagePhrases;
+use url::form_urlencoded;
+
+use super::{
+    NAME, Pages,
+    shell::{Shell, is_cross_site},
+};
+use reset_http::{api::REFERENCE, rate_limit::LimitClass, route::Call};
+
+#[derive(Template)]
+#[template(path = "forgot.html")]
+struct Form<'a> {
+    shell: Shell<'a>,
+    words: &'a PagePhrases,
+    email: &'a str,
+    invalid: bool,
+    codes: bool,
+}
+
+#[utoipa::path(get, path = "/forgot", operation_id = "forgotPage", tag = "pages",
+    summary = "Page to request a reset",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
+pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+    let visit = pages.visit(&call, "forgot");
+    let codes = pages.takes_codes();
+    let form = Form { shell: visit.shell(), words: visit.words(), email: "", invalid: false, codes };
+    Ok(visit.page(StatusCode::OK, &form))
+}
+
+#[utoipa::path(post, path = "/forgot", operation_id = "askByPage", tag = "pages",
+    summary = "Request a reset",
+    request_body(content = String, content_type = "application/x-www-form-urlencoded",
+        description = "`email`"),
+    responses(
+        (status = 200, description = "If an account exists, a mail is sent", body = String,
+            content_type = "text/html"),
+        (status = 400, description = "The submitted address is invalid", body = String, content_type = "text/html"),
+        (status = 403, description = "The form was submitted from another site", body = String, content_type = "text/html"),
+        (status = 429, description = "Too many reset requests from this client", body = String,
+            content_type = "text/html", headers(("Retry-After" = u64, description = "Seconds to wait"))),
+        (status = 500, description = "Internal error; the request was not accepted", body = String,
+            content_type = "text/html")))]
+pub(super) async fn request_reset(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+    let reference = call.resets.reference();
+    let quoted = HeaderValue::from_str(reference.as_str()).expect("a reference is plain ASCII");
+    let mut response = respond(&pages, call, reference).await;
+    response.headers_mut().insert(REFERENCE, quoted);
+    Ok(response)
+}
+
+async fn respond(pages: &Pages, call: Call, reference: reset_core::job::Reference) -> Response<Bytes> {
+    let visit = pages.visit(&call, "forgot");
+    let words = visit.words();
+    if is_cross_site(call.request.headers()) {
+        return visit.cross_site_error();
+    }
+    let form = form_urlencoded::parse(call.request.body());
+    let submitted = form.filter(|(key, _)| key == "email").map(|(_, value)| value.trim().to_owned());
+    let submitted = submitted.last().unwrap_or_default();
+    let Ok(email) = EmailAddress::parse(&submitted) else {
+        let codes = pages.takes_codes();
+        let form = Form { shell: visit.shell(), words, email: &submitted, invalid: true, codes };
+        return visit.page(StatusCode::BAD_REQUEST, &form);
+    };
+    let permit = match call.acquire(LimitClass::ResetRequest).await {
+        Ok(permit) => permit,
+        Err(error) => return visit.render(&error),
+    };
+    let help = words.sent_reference.replace("{reference}", reference.as_str());
+    let request = ResetRequest {
+        dialect: NAME,
+        email: Some(email),
+        redirect_to: None,
+        locale: Some(visit.tag().to_owned()),
+        network: call.network(),
+        reference,
+        disclosure: Disclosure::Never,
+    };
+    if call.resets.request(request).await.is_err() {
+        permit.give_back();
+        return visit.failed("failed to store a reset request");
+    }
+    // Show the submitted address: a typo in it is the most common reason for missing mail.
+    let lines = vec![words.sent_lead.replace("{email}", &submitted), words.sent_nothing.clone(), help];
+    visit.message_with_link(StatusCode::OK, &words.sent_title, lines, ("forgot", words.sent_again.as_str()))
+}

@@ -1,0 +1,355 @@
+//! The frame shared by all hosted pages: language selection, branding, style sheet and Content-Security-Policy.
+
+use askama::Template;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use reset_core::language::{Language, direction};
+use reset_words::{LanguagePhrases, PagePhrases};
+use tracing::error;
+use url::form_urlencoded;
+
+use super::{Pages, brand::Brand, link_cookie::is_tag, style::SCRIPT};
+use crate::html;
+use reset_http::{common_error::CommonError, language, route::Call, wire::retry_after};
+
+/// Cookie that remembers an explicitly chosen language, and its `Max-Age` in seconds.
+const LANGUAGE_COOKIE: &str = "polyreset-lang";
+const LANGUAGE_COOKIE_AGE: u32 = 365 * 24 * 60 * 60;
+
+/// An entry of the language menu.
+pub(super) struct LanguageLink {
+    pub(super) tag: &'static str,
+    pub(super) name: &'static str,
+    pub(super) href: String,
+    pub(super) current: bool,
+}
+
+/// Template variables of the frame around one page.
+pub(super) struct Shell<'a> {
+    pub(super) brand: &'a Brand,
+    pub(super) lang: &'static str,
+    /// Primary language subtag. Forms submit it so that the response uses the same language.
+    pub(super) primary: &'static str,
+    pub(super) dir: &'static str,
+    pub(super) style: &'a str,
+    pub(super) script: &'static str,
+    pub(super) support_href: Option<String>,
+    /// The language menu; empty on message pages.
+    pub(super) languages: Vec<LanguageLink>,
+    /// Base path of the demo's pages, while the demo runs.
+    pub(super) demo: Option<&'a str>,
+}
+
+/// A request for a page, with the language of its response.
+#[derive(Clone)]
+pub(super) struct Visit<'a> {
+    pages: &'a Pages,
+    language: Language,
+    source: LanguageSource,
+    /// URL of this page for the language menu. It ends in `?` or `&`, so that a parameter can be appended.
+    page_url: String,
+}
+
+/// How the language of a response was determined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LanguageSource {
+    /// The `lang` parameter of the query: chosen from the menu just now.
+    Chosen,
+    /// The form, the cookie, `Accept-Language` or the account.
+    Request,
+    /// The deployment's default.
+    Default,
+}
+
+/// A page with a title, some lines and at most one link.
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    shell: Shell<'a>,
+    words: &'a PagePhrases,
+    title: &'a str,
+    lines: Vec<String>,
+    /// URL and label of the link.
+    action: Option<(&'a str, &'a str)>,
+    /// Whether the link is shown as plain text instead of a button.
+    secondary: bool,
+    /// URL that the browser loads by itself (`<meta http-equiv="refresh">`).
+    refresh_to: Option<&'a str>,
+}
+
+impl Pages {
+    /// Determines the language of the response to `call`. In order of precedence: the query, the submitted form, the
+    /// language cookie, `Accept-Language`, the deployment's default.
+    pub(super) fn visit<'a>(&'a self, call: &Call, path: &str) -> Visit<'a> {
+        let from_query = language_in(call.request.uri().query().unwrap_or_default().as_bytes());
+        // A GET request has no body, hence no form language.
+        let from_form = || language_in(call.request.body());
+        let headers = call.request.headers();
+        let (language, source) = match (from_query, || from_form().or_else(|| language_of(headers))) {
+            (Some(language), _) => (language, LanguageSource::Chosen),
+            (None, otherwise) => match otherwise() {
+                Some(language) => (language, LanguageSource::Request),
+                None => (self.language, LanguageSource::Default),
+            },
+        };
+        Visit { pages: self, language, source, page_url: format!("{path}?") }
+    }
+
+    /// Renders `error` as a page in the client's language.
+    pub(super) fn render(&self, error: &CommonError, headers: &HeaderMap) -> Response<Bytes> {
+        let language = language_of(headers);
+        let source = if language.is_some() { LanguageSource::Request } else { LanguageSource::Default };
+        let language = language.unwrap_or(self.language);
+        Visit { pages: self, language, source, page_url: String::new() }.render(error)
+    }
+}
+
+impl<'a> Visit<'a> {
+    /// Adds a query parameter to the URL of the page.
+    pub(super) fn with_query(self, name: &str, value: &str) -> Self {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+        Self { page_url: format!("{}{query}&", self.page_url), ..self }
+    }
+
+    /// Sets the URL of the page to the form for the link with this tag.
+    pub(super) fn for_link(self, tag: &str) -> Self {
+        let visit = self.with_query("by", "link");
+        if is_tag(tag) { visit.with_query("link", tag) } else { visit }
+    }
+
+    /// Uses the account's language if the request does not name one.
+    pub(super) fn for_account(self, locale: Option<&str>) -> Self {
+        match locale.and_then(Language::of) {
+            Some(language) if self.source == LanguageSource::Default => {
+                Self { language, source: LanguageSource::Request, ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// Returns the page phrases in this language.
+    pub(super) fn words(&self) -> &'a PagePhrases {
+        &self.all_words().page
+    }
+
+    fn all_words(&self) -> &'a LanguagePhrases {
+        self.pages.catalogue.of(self.language)
+    }
+
+    /// Returns the BCP 47 tag of the language, for the mail of a reset requested on this page.
+    pub(super) fn tag(&self) -> &'static str {
+        self.language.tag()
+    }
+
+    /// Builds the frame of the page.
+    pub(super) fn shell(&self) -> Shell<'a> {
+        let link = |language: Language| LanguageLink {
+            tag: language.tag(),
+            name: language.name(),
+            href: format!("{}lang={}", self.page_url, language.primary()),
+            current: language == self.language,
+        };
+        let lang = self.language.tag();
+        Shell {
+            brand: &self.pages.brand,
+            lang,
+            primary: self.language.primary(),
+            dir: direction(lang),
+            style: &self.pages.style,
+            script: SCRIPT,
+            support_href: self.pages.brand.support.as_deref().and_then(support_href),
+            languages: Language::ALL.into_iter().map(link).collect(),
+            demo: self.pages.demo.then_some(&self.pages.base),
+        }
+    }
+
+    /// Renders `page`. Sets the language cookie if the language was chosen with this request.
+    pub(super) fn page(&self, status: StatusCode, page: &impl Template) -> Response<Bytes> {
+        let html = page.render().expect("rendering a template into memory cannot fail");
+        let mut response = html::page(status, html, &self.pages.policy);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
+        headers.append(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
+        if self.source == LanguageSource::Chosen {
+            let cookie =
+                self.pages.cookie(LANGUAGE_COOKIE, self.language.primary(), "/", "Lax", LANGUAGE_COOKIE_AGE);
+            headers.append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    /// Renders a message; `action` is the URL and the label of a button.
+    pub(super) fn message(
+        &self,
+        status: StatusCode,
+        title: &'a str,
+        lines: Vec<String>,
+        action: Option<(&'a str, &'a str)>,
+    ) -> Response<Bytes> {
+        self.render_message(status, title, lines, action, false)
+    }
+
+    /// Renders a message whose link is plain text, for an action that few users need.
+    pub(super) fn message_with_link(
+        &self,
+        status: StatusCode,
+        title: &'a str,
+        lines: Vec<String>,
+        link: (&'a str, &'a str),
+    ) -> Response<Bytes> {
+        self.render_message(status, title, lines, Some(link), true)
+    }
+
+    fn render_message(
+        &self,
+        status: StatusCode,
+        title: &'a str,
+        lines: Vec<String>,
+        action: Option<(&'a str, &'a str)>,
+        secondary: bool,
+    ) -> Response<Bytes> {
+        let shell = Shell { languages: Vec::new(), ..self.shell() };
+        let message =
+            Message { shell, words: self.words(), title, lines, action, secondary, refresh_to: None };
+        self.page(status, &message)
+    }
+
+    /// Returns the URL of the sign-in page, if configured.
+    pub(super) fn sign_in_url(&self) -> Option<&'a str> {
+        self.pages.brand.home.as_deref()
+    }
+
+    /// Rejects a form that was submitted from another site.
+    pub(super) fn cross_site_error(&self) -> Response<Bytes> {
+        let words = self.words();
+        self.message(StatusCode::FORBIDDEN, &words.foreign_title, vec![words.foreign.clone()], None)
+    }
+
+    /// Renders a common error as a page.
+    pub(super) fn render(&self, error: &CommonError) -> Response<Bytes> {
+        let words = self.all_words();
+        let page = &words.page;
+        let message = |status, title: &'a str, line: String| self.message(status, title, vec![line], None);
+        match error {
+            // Pages have no paths below them and accept no JSON, so only a wrong method can occur here.
+            CommonError::NotFound { .. } | CommonError::MethodNotAllowed | CommonError::NotJson => {
+                message(StatusCode::METHOD_NOT_ALLOWED, &page.method_title, page.method.clone())
+            }
+            CommonError::BodyTooLarge => {
+                message(StatusCode::PAYLOAD_TOO_LARGE, &page.unread_title, page.unread.clone())
+            }
+            CommonError::BodyUnreadable => {
+                message(StatusCode::BAD_REQUEST, &page.unread_title, page.unread.clone())
+            }
+            CommonError::BodyTooSlow => {
+                message(StatusCode::REQUEST_TIMEOUT, &page.unread_title, page.unread.clone())
+            }
+            CommonError::Failure => {
+                message(StatusCode::INTERNAL_SERVER_ERROR, &page.failed_title, page.failed.clone())
+            }
+            CommonError::Busy { retry_after: wait } => {
+                let busy = message(StatusCode::SERVICE_UNAVAILABLE, &page.busy_title, page.busy.clone());
+                retry_after(busy, *wait)
+            }
+            CommonError::TooMany { retry_after: wait } => {
+                let line = page.many.replace("{lifetime}", &words.mail.wait(*wait));
+                retry_after(message(StatusCode::TOO_MANY_REQUESTS, &page.many_title, line), *wait)
+            }
+        }
+    }
+
+    /// Logs `what` and renders the error page.
+    pub(super) fn failed(&self, what: &str) -> Response<Bytes> {
+        error!(dialect.name = super::NAME, "{what}");
+        self.render(&CommonError::Failure)
+    }
+
+    /// Logs `what` and renders an error page with a link to `back`, for a failure after which the password may
+    /// already be set.
+    pub(super) fn failed_unsure(&self, what: &str, back: &str) -> Response<Bytes> {
+        error!(dialect.name = super::NAME, "{what}");
+        let words = self.words();
+        let lines = vec![words.failed.clone(), words.failed_unsure.clone()];
+        let action = Some((back, words.onward.as_str()));
+        self.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, lines, action)
+    }
+
+    /// Renders a page that makes the browser load `to`. An HTTP redirect would not do: a browser that comes from
+    /// another site sends a `SameSite=Strict` cookie only with a request that a page of this site starts.
+    pub(super) fn refresh_to(&self, to: &str) -> Response<Bytes> {
+        let (words, shell) = (self.words(), Shell { languages: Vec::new(), ..self.shell() });
+        let page = Message {
+            shell,
+            words,
+            title: &words.onward_title,
+            lines: Vec::new(),
+            action: Some((to, &words.onward)),
+            secondary: false,
+            refresh_to: Some(to),
+        };
+        self.page(StatusCode::OK, &page)
+    }
+}
+
+/// Returns the language named by the `lang` parameter of a query or a form.
+fn language_in(pairs: &[u8]) -> Option<Language> {
+    form_urlencoded::parse(pairs).find(|(key, _)| key == "lang").and_then(|(_, tag)| Language::of(&tag))
+}
+
+/// Returns the language of the cookie, else the supported language that `Accept-Language` prefers.
+fn language_of(headers: &HeaderMap) -> Option<Language> {
+    let chosen = cookie(headers, LANGUAGE_COOKIE).and_then(|tag| Language::of(&tag));
+    chosen.or_else(|| language::best_match(headers, Language::of))
+}
+
+/// Returns the value of a cookie. If several cookies have this name, the first one counts.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    cookies(headers).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}
+
+/// Returns the cookies of a request as pairs of name and value.
+pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// Whether a form may have been submitted from another site, according to `Sec-Fetch-Site`. All current browsers send
+/// the header (since 2023). A request without it is allowed: it comes from a program, or from an older browser, where
+/// the `SameSite=Strict` cookies still stop cross-site requests.
+pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Returns the link target of a support contact: a URL unchanged, an email address as `mailto:`.
+fn support_href(support: &str) -> Option<String> {
+    if support.starts_with("https://") {
+        Some(support.to_owned())
+    } else {
+        support.contains('@').then(|| format!("mailto:{support}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_cookie_of_a_name_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, "a=1; polyreset-lang=de;b=2".parse().unwrap());
+        headers.append(header::COOKIE, "polyreset-lang=fr".parse().unwrap());
+        assert_eq!(cookie(&headers, LANGUAGE_COOKIE).as_deref(), Some("de"));
+        assert_eq!(cookie(&headers, "lang"), None);
+    }
+
+    #[test]
+    fn form_from_another_site_is_cross_site() {
+        let from = |site: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("sec-fetch-site", site.parse().unwrap());
+            is_cross_site(&headers)
+        };
+        assert!(from("cross-site") && from("same-site") && from(""));
+        assert!(!from("same-origin") && !from("none") && !is_cross_site(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,34 @@
+//! Pages for people: the hosted reset pages, the API reference, the comparison of the dialects and the demo.
+//!
+//! Each part is a dialect like any other, with rows, errors and a document; [`complete`] adds those that a deployment
+//! serves to the dialects of its settings. This is the only crate with a template engine.
+//!
+//! * [`hosted`]: `/forgot`, `/reset`, `/not-me`, `/.well-known/change-password`.
+//! * [`service`]: `/healthz`, `/readyz`, `/openapi.json`, `/openapi.yaml`, `/docs`, `/dialects`.
+//! * [`demo`]: the start page, mailbox and sign-in of `serve --demo`.
+//! * [`comparison`]: the tables behind `/dialects` and the dialect reference.
+
+pub mod comparison;
+pub mod demo;
+pub mod hosted;
+mod html;
+pub mod service;
+
+use reset_http::route::Dialect;
+
+/// The dialects that a deployment serves, with the pages that it has. The service's own rows come last: they answer for
+/// every path that no dialect owns.
+pub fn complete(
+    mut dialects: Vec<Dialect>,
+    pages: Option<hosted::PagesSettings>,
+    demo: Option<demo::DemoSettings>,
+) -> Vec<Dialect> {
+    if let Some(pages) = pages {
+        dialects.push(hosted::dialect(pages, &dialects, demo.is_some()));
+    }
+    if let Some(demo) = demo {
+        dialects.push(demo::dialect(demo, &dialects));
+    }
+    dialects.push(service::dialect(&dialects));
+    dialects
+}

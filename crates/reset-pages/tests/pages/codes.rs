@@ -1,0 +1,202 @@
+//! Resets with a code on `/reset`.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::Method;
+use reset_dialects::{ServeOptions, px0};
+
+use crate::bench::{Browser, NEW, OLD, PERSON, Page, PagesBench, bench, bench_with, form, settings};
+
+const PX0: &str = "/v1/auth/password-reset/trigger";
+const INSFORGE: &str = "/api/auth/email/send-reset-password";
+const REQUEST: &str = r#"{"email":"user@example.com"}"#;
+
+/// Submits the form for a code.
+async fn submit(browser: &mut Browser<'_>, email: &str, code: &str) -> Page {
+    let fields = [("by", "code"), ("email", email), ("code", code), ("password", NEW)];
+    browser.post("/reset", &fields).await
+}
+
+/// Asserts that `code` sets the password once.
+async fn assert_resets(bench: &PagesBench, code: &str) {
+    let done = submit(&mut bench.browser(), PERSON, code).await;
+    assert_eq!(done.status, 200, "{code}: {}", done.main());
+    done.says("<h1>Your new password is set</h1>");
+    assert!(bench.logs_in(NEW).await);
+    let again = submit(&mut bench.browser(), PERSON, code).await;
+    assert_eq!(again.status, 400);
+    again.says("This code does not work.");
+}
+
+#[tokio::test]
+async fn six_digit_codes_are_accepted_in_every_typed_form() {
+    for path in [PX0, INSFORGE] {
+        for number in 0..4 {
+            let bench = bench().await;
+            // Use a code with a zero and a one, which users may type as letters.
+            let code = loop {
+                let code = bench.mailed(path, REQUEST).await;
+                if code.contains('0') && code.contains('1') {
+                    break code;
+                }
+            };
+            let (head, tail) = code.split_at(3);
+            let typed = [
+                code.clone(),
+                format!(" {head} {tail}\t"),
+                format!("{head}-{tail}"),
+                code.replace('0', "O").replace('1', "l"),
+            ];
+            assert_resets(&bench, &typed[number]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn long_codes_are_accepted_in_every_typed_form() {
+    for number in 0..4 {
+        let mut settings = settings("http://127.0.0.1:8080");
+        settings.px0.as_mut().unwrap().codes = px0::Codes::Long;
+        let bench = bench_with(settings, ServeOptions::default()).await;
+        let code = loop {
+            let code = bench.mailed(PX0, REQUEST).await;
+            if code.contains('0') {
+                break code;
+            }
+        };
+        let typed = [
+            code.clone(),
+            code.to_ascii_lowercase(),
+            code.replace('-', " "),
+            code.replace('0', "o").replace('-', "\u{2011}"),
+        ];
+        assert_resets(&bench, &typed[number]).await;
+    }
+}
+
+#[tokio::test]
+async fn code_is_valid_only_for_its_own_address() {
+    let bench = bench().await;
+    let code = bench.mailed(PX0, REQUEST).await;
+    for email in ["ghost@example.com", "other@example.com"] {
+        let page = submit(&mut bench.browser(), email, &code).await;
+        assert_eq!(page.status, 400);
+        page.says("This code does not work.");
+    }
+    assert!(bench.logs_in(OLD).await);
+    assert_resets(&bench, &code).await;
+}
+
+#[tokio::test]
+async fn wrong_codes_get_the_same_page_for_known_and_unknown_addresses() {
+    let bench = bench().await;
+    for path in [PX0, INSFORGE] {
+        bench.mailed(path, REQUEST).await;
+    }
+    let mut pages = Vec::new();
+    for email in [PERSON, "ghost@example.com"] {
+        for code in ["000000", "0000000000000"] {
+            let page = submit(&mut bench.browser(), email, code).await;
+            assert_eq!(page.status, 400);
+            pages.push(page.html.replace(email, "ADDRESS").replace(code, "CODE"));
+        }
+    }
+    assert!(pages.windows(2).all(|pair| pair[0] == pair[1]), "{pages:?}");
+}
+
+#[tokio::test]
+async fn invalid_input_is_reported_at_its_field_and_keeps_the_code_valid() {
+    let bench = bench().await;
+    let code = bench.mailed(INSFORGE, REQUEST).await;
+    let mut browser = bench.browser();
+    for (email, code, password, line, field) in [
+        ("user", code.as_str(), NEW, "This is not an e-mail address.", "id=\"email\""),
+        (PERSON, " ", NEW, "Enter the code from the mail.", "id=\"code\""),
+        (PERSON, code.as_str(), "nodigits", "The password needs a capital", "id=\"password\""),
+    ] {
+        let fields = [("by", "code"), ("email", email), ("code", code), ("password", password)];
+        let page = browser.post("/reset", &fields).await;
+        assert_eq!(page.status, 400);
+        page.says(line);
+        let input = page.html.split("<input ").find(|input| input.starts_with(field)).unwrap();
+        let input = input.split('>').next().unwrap();
+        assert!(
+            ["fault\"", "aria-invalid=\"true\"", "autofocus"].iter().all(|part| input.contains(part)),
+            "{input}"
+        );
+        assert_eq!(page.html.matches("autofocus").count(), 1);
+    }
+    assert_resets(&bench, &code).await;
+}
+
+#[tokio::test]
+async fn token_of_an_exchanged_code_stays_in_the_cookie_while_hashing_is_busy() {
+    let bench = bench().await;
+    let code = bench.mailed(INSFORGE, REQUEST).await;
+    let mut browser = bench.browser();
+    bench.set_busy(true);
+    let busy = submit(&mut browser, PERSON, &code).await;
+    assert_eq!(busy.status, 503);
+    assert!(!busy.html.contains("name=\"code\""), "the code is used up, so the form is the one for a link");
+    busy.says(&format!("href=\"reset?by=link&#38;link={}&#38;lang=de\"", browser.link));
+    browser.form("&lang=de").await.says("<h1>Neues Passwort festlegen</h1>");
+    assert_eq!(browser.set(NEW).await.status, 503);
+    bench.set_busy(false);
+    assert_eq!(browser.set(NEW).await.status, 200);
+    assert!(bench.logs_in(NEW).await);
+}
+
+#[tokio::test]
+async fn opened_link_does_not_hide_the_form_for_a_code() {
+    let bench = bench().await;
+    let link = bench.mailed("/api/auth/forgot-password", REQUEST).await;
+    let code = bench.mailed(PX0, REQUEST).await;
+    let mut browser = bench.browser();
+    browser.open(&link).await.says("<h1>Set a new password</h1>");
+    let form = browser.get("/reset").await;
+    form.says("name=\"code\"");
+    form.says("href=\"reset?by=code&#38;lang=de\"");
+    assert_eq!(submit(&mut browser, PERSON, &code).await.status, 200);
+}
+
+#[tokio::test]
+async fn expired_code_sets_no_password() {
+    let bench = bench().await;
+    let code = bench.mailed(INSFORGE, REQUEST).await;
+    bench.memory.clock.advance(Duration::from_secs(16 * 60));
+    assert_eq!(submit(&mut bench.browser(), PERSON, &code).await.status, 400);
+    assert!(bench.logs_in(OLD).await);
+}
+
+#[tokio::test]
+async fn strength_estimate_is_localized_and_keeps_the_code_valid() {
+    let bench = bench().await;
+    let code = bench.mailed(INSFORGE, REQUEST).await;
+    let mut browser = bench.browser();
+    let strong = browser.post("/reset/strength", &[("password", "kR7#vq2!mZpw9"), ("lang", "de")]).await;
+    assert_eq!(
+        (strong.status, strong.html.as_str()),
+        (200, r#"{"score":4,"text":"Sehr gut","common":false}"#)
+    );
+    let own = browser.post("/reset/strength", &[("password", PERSON), ("email", PERSON)]).await;
+    assert_eq!(own.html, r#"{"score":0,"text":"Very easy to guess","common":false}"#);
+    let foreign = [("sec-fetch-site", "cross-site")];
+    assert_eq!(bench.send(Method::POST, "/reset/strength", &foreign, "password=x").await.status(), 403);
+    assert_resets(&bench, &code).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strength_estimates_run_one_at_a_time_and_excess_requests_get_503() {
+    let bench = bench().await;
+    // Each estimate takes about 20 ms, and they run one after another.
+    let hostile = form(&[("password", "4@8({[<369!1|70$+5%2")]);
+    let estimate = || bench.send(Method::POST, "/reset/strength", &[], &hostile);
+    let responses = join_all((0..2_000).map(|_| estimate())).await;
+    let with_status =
+        |status: u16| responses.iter().filter(|response| response.status() == status).collect::<Vec<_>>();
+    let (estimated, busy) = (with_status(200), with_status(503));
+    assert!(!estimated.is_empty() && !busy.is_empty() && estimated.len() + busy.len() == 2_000);
+    assert!(busy[0].headers().contains_key("retry-after"));
+    assert_eq!(estimate().await.status(), 200, "a later request gets its turn");
+}

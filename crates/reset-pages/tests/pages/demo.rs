@@ -1,0 +1,315 @@
+//! The demo: reset requests through each dialect, the mailbox and sign-in; and the requests that it rejects.
+
+use std::sync::{Arc, Mutex};
+
+use http::Method;
+use reset_dialects::{
+    ClientLimits, DialectSettings, ServeOptions,
+    demo::{self, Carries, Person, ShownMail, Stage},
+    insforge,
+};
+use reset_testkit::memory::{SentKind, SentMail};
+
+use crate::bench::{NEW, OLD, PERSON, Page, PagesBench, bench, bench_with, settings};
+
+const BASE: &str = "http://127.0.0.1:8080";
+
+/// One account, and the mails that a test adds.
+#[derive(Default)]
+struct TestStage(Mutex<Vec<ShownMail>>);
+
+impl Stage for TestStage {
+    fn people(&self) -> Vec<Person> {
+        let password = "Demo-<1>".to_owned();
+        vec![Person { email: PERSON.to_owned(), name: "Alice".to_owned(), password }]
+    }
+
+    fn mails(&self) -> Vec<ShownMail> {
+        self.0.lock().unwrap().iter().rev().cloned().collect()
+    }
+}
+
+impl TestStage {
+    fn put(&self, dialect: &str, mail: &SentMail) {
+        let secret = mail.secret.clone();
+        let carries = match mail.kind {
+            SentKind::Code => Carries::Code(secret.clone()),
+            SentKind::Link => Carries::Link(secret.clone()),
+            SentKind::Changed => Carries::Notice(Some(secret.clone()).filter(|link| !link.is_empty())),
+        };
+        self.0.lock().unwrap().push(ShownMail {
+            id: mail.message_id.clone(),
+            to: mail.to.clone(),
+            subject: "Something <new>".to_owned(),
+            text: format!("Hello <Alice>,\n\n{secret}\n\nBye"),
+            dialect: dialect.to_owned(),
+            carries,
+        });
+    }
+}
+
+async fn demo_bench_with(settings: DialectSettings, serving: ServeOptions) -> (PagesBench, Arc<TestStage>) {
+    let stage = Arc::new(TestStage::default());
+    let demo = demo::DemoSettings { public_url: BASE.to_owned(), stage: stage.clone() };
+    (bench_with(DialectSettings { demo: Some(demo), ..settings }, serving).await, stage)
+}
+
+async fn demo_bench() -> (PagesBench, Arc<TestStage>) {
+    demo_bench_with(settings(BASE), ServeOptions::default()).await
+}
+
+/// Requests a reset through a dialect on the start page. Returns the page of the request and the page of its mail.
+async fn request_reset(bench: &PagesBench, stage: &TestStage, dialect: &str) -> (Page, Page) {
+    let mut browser = bench.browser();
+    let exchange = browser.post("/ask", &[("dialect", dialect), ("email", PERSON)]).await;
+    assert_eq!(exchange.status, 200, "{}", exchange.main());
+    let mails = bench.mails().await;
+    assert_eq!(mails.len(), 1, "{dialect}");
+    stage.put(dialect, &mails[0]);
+    let list = browser.get("/mailbox").await;
+    let target = list.html.split("href=\"mail?").nth(1).unwrap().split('"').next().unwrap();
+    (exchange, browser.get(&format!("/mail?{target}")).await)
+}
+
+#[tokio::test]
+async fn each_dialect_shows_request_and_response_and_its_mail_sets_the_password() {
+    for (dialect, path, response, next) in [
+        ("px0", "/v1/auth/password-reset/trigger", "password reset email sent", "href=\"reset\""),
+        ("worthai", "/auth/api/v1/forgot-password", "A link to reset your password", "/reset?reset_token="),
+        ("strapi", "/api/auth/forgot-password", "{&#34;ok&#34;:true}", "/reset?code="),
+        ("insforge", "/api/auth/email/send-reset-password", "If your email is registered", "href=\"reset\""),
+    ] {
+        let (bench, stage) = demo_bench().await;
+        let (exchange, mail) = request_reset(&bench, &stage, dialect).await;
+        exchange.says(&format!("<pre>POST {path}\nContent-Type: application/json\n"));
+        exchange.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;}}"));
+        exchange.says(response);
+        exchange.says("X-Reset-Reference: ");
+        mail.says(next);
+        let secret = stage.mails().remove(0).carries;
+        let mut browser = bench.browser();
+        let done = match &secret {
+            Carries::Code(code) => {
+                let fields = [("by", "code"), ("email", PERSON), ("code", code.as_str()), ("password", NEW)];
+                browser.post("/reset", &fields).await
+            }
+            Carries::Link(link) => {
+                mail.says(&format!("<a href=\"{link}\">"));
+                browser.open(link).await;
+                browser.set(NEW).await
+            }
+            Carries::Notice(_) => panic!("unexpected notice"),
+        };
+        assert_eq!(done.status, 200, "{dialect}: {}", done.main());
+        for (password, status) in [(OLD, 403), (NEW, 200)] {
+            let tried = browser.post("/sign-in", &[("email", PERSON), ("password", password)]).await;
+            assert_eq!(tried.status, status, "{dialect} {password}: {}", tried.main());
+        }
+    }
+}
+
+#[tokio::test]
+async fn commands_of_a_mail_contain_its_secret_and_work_unchanged() {
+    for dialect in ["px0", "worthai", "strapi"] {
+        let (bench, stage) = demo_bench().await;
+        let (_, mail) = request_reset(&bench, &stage, dialect).await;
+        let command = mail.html.split("<pre>curl -sS ").nth(1).unwrap().split("</pre>").next().unwrap();
+        let command = command.replace("&#34;", "\"").replace("&#39;", "'");
+        let path = command.strip_prefix(BASE).unwrap().split(' ').next().unwrap();
+        let body = command.split("-d '").nth(1).unwrap().split('\'').next().unwrap();
+        let json = [("content-type", "application/json")];
+        let response = Page::of(bench.send(Method::POST, path, &json, body).await);
+        assert_eq!(response.status, 200, "{dialect}: {command}: {}", response.html);
+        assert!(bench.logs_in("A-new-passw0rd-of-mine").await);
+    }
+    let (bench, stage) = demo_bench().await;
+    let (_, mail) = request_reset(&bench, &stage, "insforge").await;
+    let Carries::Code(code) = stage.mails().remove(0).carries else { panic!("no code") };
+    mail.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;,&#34;code&#34;:&#34;{code}&#34;}}"));
+    mail.says("&#34;otp&#34;:&#34;TOKEN&#34;");
+}
+
+#[tokio::test]
+async fn start_page_lists_accounts_dialects_and_links() {
+    let (bench, _) = demo_bench().await;
+    let start = bench.browser().get("/").await;
+    assert_eq!(start.status, 200);
+    for text in [
+        "Demo-&#60;1&#62;",
+        "px0",
+        "worthai",
+        "Strapi",
+        "InsForge",
+        "href=\"forgot\"",
+        "href=\"docs\"",
+        "href=\"dialects\"",
+    ] {
+        start.says(text);
+    }
+    assert_eq!(start.main().matches("<pre>curl -sS http://127.0.0.1:8080/").count(), 9);
+    // Dialects and pages that are not served are not offered.
+    let all = settings(BASE);
+    let (bench, _) =
+        demo_bench_with(DialectSettings { px0: None, pages: None, ..all }, ServeOptions::default()).await;
+    let start = bench.browser().get("/").await;
+    assert!(!start.main().contains("px0") && !start.main().contains("href=\"forgot\""));
+}
+
+#[tokio::test]
+async fn demo_pages_load_no_external_resource_and_share_one_policy() {
+    let (bench, stage) = demo_bench().await;
+    let (exchange, mail) = request_reset(&bench, &stage, "px0").await;
+    let mut browser = bench.browser();
+    let all = [
+        exchange,
+        mail,
+        browser.get("/").await,
+        browser.get("/mailbox").await,
+        browser.get("/mail?id=x").await,
+        browser.post("/sign-in", &[("email", PERSON), ("password", "x")]).await,
+    ];
+    for page in all {
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        assert!(
+            policy.ends_with("'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
+            "{policy}"
+        );
+        assert!(page.headers.get("set-cookie").is_none());
+        for absent in
+            ["<link", "<script", "<img", "<iframe", " src=", "@import", "url(", " style=", "href=\"/"]
+        {
+            assert!(!page.html.contains(absent), "{absent}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn content_of_a_mail_is_escaped() {
+    let (bench, stage) = demo_bench().await;
+    let (_, mail) = request_reset(&bench, &stage, "px0").await;
+    mail.says("<h1>Something &#60;new&#62;</h1>");
+    mail.says("Hello &#60;Alice&#62;,");
+    let hostile = ShownMail {
+        id: "1".into(),
+        carries: Carries::Link("javascript:alert(1)".into()),
+        text: "javascript:alert(1)".into(),
+        ..stage.mails().remove(0)
+    };
+    stage.0.lock().unwrap().push(hostile);
+    let shown = bench.browser().get("/mail?id=1").await;
+    assert!(!shown.html.contains("href=\"javascript:"), "{}", shown.main());
+}
+
+#[tokio::test]
+async fn only_demo_accounts_can_request_resets_and_sign_in() {
+    let (bench, _) = demo_bench().await;
+    let mut browser = bench.browser();
+    for (dialect, email, status) in [
+        ("px0", "somebody@example.org", 400),
+        ("nothing", PERSON, 400),
+        ("", "", 400),
+        // The unknown address of the start page is allowed.
+        ("strapi", "nobody@example.com", 200),
+    ] {
+        let page = browser.post("/ask", &[("dialect", dialect), ("email", email)]).await;
+        assert_eq!(page.status, status, "{dialect} {email}");
+    }
+    assert!(bench.mails().await.is_empty());
+    for (email, password) in [("somebody@example.org", OLD), (PERSON, ""), (PERSON, "a\0b"), ("", "")] {
+        let page = browser.post("/sign-in", &[("email", email), ("password", password)]).await;
+        assert_eq!(page.status, 403, "{email}");
+    }
+    let oversized = "a".repeat(5000);
+    assert_eq!(browser.post("/sign-in", &[("email", PERSON), ("password", &oversized)]).await.status, 403);
+}
+
+#[tokio::test]
+async fn form_from_another_site_requests_no_reset_and_checks_no_password() {
+    let (bench, _) = demo_bench().await;
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")];
+    for (path, form) in [
+        ("/ask", "dialect=px0&email=user%40example.com"),
+        ("/sign-in", "email=user%40example.com&password=the+old+password"),
+    ] {
+        let page = Page::of(bench.send(Method::POST, path, &headers, form).await);
+        assert_eq!(page.status, 403, "{path}");
+        page.says("another site");
+    }
+    assert!(bench.mails().await.is_empty());
+}
+
+#[tokio::test]
+async fn demo_reset_requests_count_towards_the_rate_limit_and_show_the_429() {
+    let serving = ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
+    let (bench, _) = demo_bench_with(settings(BASE), serving).await;
+    let mut browser = bench.browser();
+    for nth in 1..=6 {
+        let page = browser.post("/ask", &[("dialect", "strapi"), ("email", PERSON)]).await;
+        assert_eq!(page.status, 200);
+        assert_eq!(page.html.contains("429 Too Many Requests"), nth == 6, "{nth}: {}", page.main());
+        assert_eq!(page.html.contains("The mail arrives"), nth < 6, "{nth}: {}", page.main());
+    }
+}
+
+#[tokio::test]
+async fn sign_in_checks_one_password_at_a_time_and_returns_503_when_busy() {
+    let (bench, _) = demo_bench().await;
+    let mut browser = bench.browser();
+    bench.set_verifying_slowly(true);
+    let fields = [("email", PERSON), ("password", OLD)];
+    let (mut first, mut second) = (bench.browser(), bench.browser());
+    let (one, other) = tokio::join!(first.post("/sign-in", &fields), second.post("/sign-in", &fields));
+    let (mut statuses, busy) = ([one.status, other.status], if one.status == 503 { one } else { other });
+    statuses.sort_unstable();
+    assert_eq!((statuses, busy.status), ([200, 503], 503));
+    assert_eq!(busy.headers["retry-after"], "1");
+    bench.set_verifying_slowly(false);
+    assert_eq!(browser.post("/sign-in", &fields).await.status, 200);
+}
+
+#[tokio::test]
+async fn link_sent_instead_of_a_code_shows_the_command_for_its_token() {
+    let (bench, stage) = demo_bench().await;
+    stage.0.lock().unwrap().push(ShownMail {
+        id: "1".to_owned(),
+        to: PERSON.to_owned(),
+        subject: "s".to_owned(),
+        text: "t".to_owned(),
+        dialect: "insforge".to_owned(),
+        carries: Carries::Link(format!("{BASE}/reset?token=abc")),
+    });
+    let mail = bench.browser().get("/mail?id=1").await;
+    mail.says("&#34;otp&#34;:&#34;abc&#34;");
+    assert_eq!(mail.main().matches("<pre>curl").count(), 1, "{}", mail.main());
+}
+
+#[tokio::test]
+async fn insforge_reset_uses_a_link_when_links_are_configured() {
+    let mut settings = settings(BASE);
+    let insforge = settings.insforge.as_mut().unwrap();
+    insforge.method = insforge::Method::Link;
+    insforge.allowed = insforge::AllowList::parse(&[format!("{BASE}/reset")]).unwrap();
+    let (bench, stage) = demo_bench_with(settings, ServeOptions::default()).await;
+    let (exchange, mail) = request_reset(&bench, &stage, "insforge").await;
+    exchange.says("202 Accepted");
+    mail.says("/api/auth/email/reset-password-link?token=");
+    let mut browser = bench.browser();
+    let Carries::Link(link) = stage.mails().remove(0).carries else { panic!("no link") };
+    browser.open(&link).await;
+    assert_eq!(browser.set(NEW).await.status, 200);
+}
+
+#[tokio::test]
+async fn mailbox_and_its_links_exist_only_in_a_demo() {
+    let (demo, _) = demo_bench().await;
+    demo.browser().get("/forgot").await.says("href=\"/mailbox\"");
+    let bench = bench().await;
+    assert!(!bench.browser().get("/forgot").await.html.contains("mailbox\""));
+    for path in ["/", "/mailbox", "/mail?id=1"] {
+        assert_eq!(bench.browser().get(path).await.status, 404, "{path}");
+    }
+    for path in ["/ask", "/sign-in"] {
+        assert_eq!(bench.browser().post(path, &[]).await.status, 404, "{path}");
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests of the hosted pages through a simulated browser: reset requests, links, codes, languages, headers and the
+//! demo.
+
+#![expect(clippy::unwrap_used, reason = "a failing step fails the test")]
+
+mod asking;
+mod bench;
+mod codes;
+mod demo;
+mod links;
+mod outside;

@@ -1,0 +1,135 @@
+//! The requests whose responses could depend on whether an address has an account, from the dialects' client descriptions.
+//!
+//! Paths come from the OpenAPI document that the server shows, so a path that its settings changed is found too.
+
+use reset_http::client::{Client, EMAIL, SECRET, Step};
+use serde_json::{Value, json};
+
+/// One request of a dialect, at one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnumerationProbe {
+    /// Name of the dialect.
+    pub dialect: &'static str,
+    /// Path of the POST request.
+    pub path: String,
+    /// What the request does.
+    pub kind: ProbeKind,
+    /// The status by which the dialect's contract discloses an unknown address (px0: 404, R13).
+    pub discloses: Option<u16>,
+    /// Whether the dialect exchanges codes, so that codes can be guessed for a named address.
+    pub exchanges_codes: bool,
+    body: String,
+    redirect: Option<&'static str>,
+}
+
+/// What a probe does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// Requests a reset.
+    ResetRequest,
+    /// Guesses a six-digit code for a named address.
+    Guess,
+}
+
+/// What a server says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedProbes {
+    /// Title and version of its OpenAPI document.
+    pub server: String,
+    /// The probes that it answers.
+    pub probes: Vec<EnumerationProbe>,
+}
+
+impl EnumerationProbe {
+    fn new(client: &Client, step: &Step, kind: ProbeKind) -> Self {
+        Self {
+            dialect: client.dialect,
+            path: step.path.clone(),
+            kind,
+            discloses: client.discloses.filter(|_| kind == ProbeKind::ResetRequest),
+            exchanges_codes: client.exchange.is_some(),
+            body: step.body.clone(),
+            redirect: client.redirect.filter(|_| kind == ProbeKind::ResetRequest),
+        }
+    }
+
+    /// The body for `email`. A guess carries `code`; a reset request carries `redirect_to` if its dialect has a field for
+    /// it.
+    pub fn body(&self, email: &str, code: &str, redirect_to: Option<&str>) -> String {
+        let body =
+            self.body.replace(EMAIL, &json!(email).to_string()).replace(SECRET, &json!(code).to_string());
+        match (self.redirect, redirect_to, serde_json::from_str(&body)) {
+            (Some(field), Some(target), Ok(Value::Object(mut fields))) => {
+                fields.insert(field.to_owned(), target.into());
+                Value::Object(fields).to_string()
+            }
+            _ => body,
+        }
+    }
+}
+
+/// The probes of these clients at their usual paths, for servers that show no document.
+pub fn usual(clients: &[Client]) -> Vec<EnumerationProbe> {
+    known(clients).map(|(_, probe)| probe).collect()
+}
+
+/// What the OpenAPI document of a server offers; `None` if `document` is no such document.
+pub fn offered(clients: &[Client], document: &str) -> Option<OfferedProbes> {
+    let document: Value = serde_json::from_str(document).ok()?;
+    let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
+    let server = format!("{} {}", text("/info/title")?, text("/info/version")?);
+    let mut probes = Vec::new();
+    for (path, item) in document["paths"].as_object()? {
+        let id = item["post"]["operationId"].as_str();
+        let known = known(clients).find(|(operation, _)| id == Some(operation));
+        probes.extend(known.map(|(_, probe)| EnumerationProbe { path: path.clone(), ..probe }));
+    }
+    Some(OfferedProbes { server, probes })
+}
+
+/// Every probe with the operation id that the document of a server gives it.
+fn known(clients: &[Client]) -> impl Iterator<Item = (String, EnumerationProbe)> {
+    clients.iter().flat_map(|client| {
+        let requests = client.request.iter().map(|step| (step, ProbeKind::ResetRequest));
+        let guesses = client.exchange.iter().map(|exchange| (&exchange.step, ProbeKind::Guess));
+        requests.chain(guesses).map(|(step, kind)| {
+            (format!("{}_{}", client.dialect, step.operation), EnumerationProbe::new(client, step, kind))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clients() -> Vec<Client> {
+        reset_dialects::clients()
+    }
+
+    #[test]
+    fn bodies_are_json_for_every_address() {
+        for probe in usual(&clients()) {
+            let body = probe.body("a\"b@c.org", "012345", Some("https://x"));
+            let body: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["email"], "a\"b@c.org", "{}", probe.path);
+            assert_eq!(body.get("code").is_some(), probe.kind == ProbeKind::Guess, "{}", probe.path);
+        }
+    }
+
+    #[test]
+    fn redirect_target_is_sent_where_the_dialect_has_a_field_for_it() {
+        let probes = usual(&clients());
+        let probe = probes.iter().find(|probe| probe.redirect.is_some()).unwrap();
+        assert_eq!(
+            probe.body("a@b.org", "", Some("https://x")),
+            r#"{"email":"a@b.org","redirectTo":"https://x"}"#
+        );
+    }
+
+    #[test]
+    fn other_documents_offer_nothing() {
+        assert_eq!(offered(&clients(), "<html>"), None);
+        assert_eq!(offered(&clients(), "{}"), None);
+        assert_eq!(offered(&clients(), "[1]"), None);
+    }
+}

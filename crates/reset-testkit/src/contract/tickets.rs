@@ -1,0 +1,281 @@
+//! The contract of [`Tickets`](reset_core::ports::Tickets), except for spending a ticket.
+
+use std::sync::Arc;
+
+use super::{DIALECT, account, address, at, digest, done, happened, issued, state, stored, ticket};
+use reset_core::{
+    account::AccountId,
+    job::JobId,
+    ports::{Issued, Store},
+    secret::TicketDigest,
+    ticket::{Ticket, TicketKind, TicketState},
+};
+
+pub async fn a_ticket_is_read_back_as_it_was_issued(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let full = Ticket {
+        kind: TicketKind::LongCode,
+        digest: TicketDigest::from_bytes([0; 32]),
+        epoch: 7,
+        job_seq: i64::from(u32::MAX) + 1,
+        nonce: u32::MAX,
+        redirect_to: Some("https://example.org/?a=b&c='\"".to_owned()),
+        attempts: 3,
+        minted_at: at(1),
+        ..ticket(&ann, "full")
+    };
+    issued(&store, full.clone()).await;
+    assert!(stored(&store, &full).await == full);
+    assert!(done(store.ticket_of(&JobId::new("another")).await).is_none());
+}
+
+pub async fn a_new_ticket_voids_the_earlier_one_of_its_account_and_dialect(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let early = issued(&store, Ticket { kind: TicketKind::Token, ..ticket(&ann, "early") }).await;
+    let late = Ticket { job_seq: 2, issued_at: at(9), ..ticket(&ann, "late") };
+    let late = issued(&store, late).await;
+    assert_eq!(stored(&store, &early).await.voided_at, Some(at(9)));
+    assert_eq!(state(&store, &late, at(9)).await, TicketState::Live);
+}
+
+pub async fn a_new_ticket_leaves_other_dialects_and_accounts_alone(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let other = issued(&store, Ticket { dialect: "other".to_owned(), ..ticket(&ann, "other") }).await;
+    let bobs = issued(&store, ticket(&bob, "bobs")).await;
+    issued(&store, Ticket { job_seq: 2, ..ticket(&ann, "late") }).await;
+    assert_eq!(state(&store, &other, at(0)).await, TicketState::Live);
+    assert_eq!(state(&store, &bobs, at(0)).await, TicketState::Live);
+}
+
+pub async fn a_ticket_issued_void_is_unusable_and_blocks_no_other_ticket(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let anns = issued(&store, ticket(&ann, "anns")).await;
+    let nobody = AccountId::new("nobody/1");
+    let void = Ticket { account: nobody, voided_at: Some(at(0)), ..ticket(&ann, "void") };
+    // Issuing it is subject to `max_live`, but it does not count as live afterwards.
+    assert_eq!(done(store.issue(&void, Some(1), &happened(at(0))).await), Issued::LimitReached);
+    assert_eq!(done(store.issue(&void, Some(2), &happened(at(0))).await), Issued::Live);
+    assert!(stored(&store, &void).await == void);
+    assert_eq!(state(&store, &void, at(0)).await, TicketState::Void);
+    assert_eq!(state(&store, &anns, at(0)).await, TicketState::Live);
+    let bob = account(&store, "bob").await;
+    let bobs = Ticket { digest: void.digest, ..ticket(&bob, "bobs") };
+    assert_eq!(done(store.issue(&bobs, Some(2), &happened(at(0))).await), Issued::Live);
+}
+
+/// Otherwise the worker of the earlier job, whose mail was delayed, would restart the clock of its ticket.
+pub async fn a_new_ticket_voids_an_expired_one_for_good(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let early = issued(&store, ticket(&ann, "early")).await;
+    let late = Ticket { job_seq: 2, issued_at: at(700), expires_at: at(1300), ..ticket(&ann, "late") };
+    issued(&store, late).await;
+    done(store.restart_clock(&early.id, at(701), at(1301)).await);
+    assert_eq!(state(&store, &early, at(702)).await, TicketState::Void);
+}
+
+pub async fn a_live_digest_causes_a_collision_and_no_change(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let anns = issued(&store, ticket(&ann, "same")).await;
+    let earlier = issued(&store, ticket(&bob, "earlier")).await;
+    let second = Ticket { digest: anns.digest, job_seq: 2, ..ticket(&bob, "second") };
+    assert_eq!(done(store.issue(&second, None, &happened(at(0))).await), Issued::Collision);
+    assert!(done(store.ticket_of(&second.job).await).is_none());
+    assert_eq!(state(&store, &anns, at(0)).await, TicketState::Live);
+    assert_eq!(state(&store, &earlier, at(0)).await, TicketState::Live);
+    // A second draw with another digest succeeds.
+    issued(&store, Ticket { digest: digest("another"), nonce: 1, ..second }).await;
+}
+
+pub async fn digests_of_dead_tickets_can_be_reused(store: Arc<dyn Store>) {
+    let mut early: Option<Ticket> = None;
+    for (name, minutes) in [("ann", 0), ("bob", 10), ("cleo", 20)] {
+        let owner = account(&store, name).await;
+        // Each ticket is issued in the millisecond in which the previous one expires.
+        let (issued_at, expires_at) = (at(minutes * 60), at((minutes + 10) * 60));
+        let late = Ticket { digest: digest("same"), issued_at, expires_at, ..ticket(&owner, name) };
+        issued(&store, late.clone()).await;
+        if let Some(early) = early.replace(late) {
+            // Another account has the same secret now, so restarting the clock must not revive the old ticket.
+            done(store.restart_clock(&early.id, issued_at, expires_at).await);
+            assert_eq!(state(&store, &early, issued_at).await, TicketState::Void);
+        }
+    }
+    done(store.set_blocked(&address("cleo"), true, &happened(at(1201))).await);
+    let dave = account(&store, "dave").await;
+    issued(&store, Ticket { digest: digest("same"), issued_at: at(1202), ..ticket(&dave, "dave") }).await;
+}
+
+pub async fn one_digest_may_be_live_in_two_dialects(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let other = Ticket { dialect: "other".to_owned(), digest: one.digest, ..ticket(&ann, "other") };
+    let other = issued(&store, other).await;
+    for ticket in [one, other] {
+        let found = done(store.ticket_with(&ticket.dialect, &ticket.digest, at(0)).await);
+        assert!(found == Some(ticket));
+    }
+}
+
+pub async fn a_job_older_than_the_latest_ticket_is_superseded(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let late = issued(&store, Ticket { job_seq: 2, ..ticket(&ann, "late") }).await;
+    let early = ticket(&ann, "early");
+    assert_eq!(done(store.issue(&early, None, &happened(at(0))).await), Issued::Superseded);
+    assert!(done(store.ticket_of(&early.job).await).is_none());
+    assert_eq!(state(&store, &late, at(0)).await, TicketState::Live);
+    // This also holds after the later ticket is dead.
+    done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
+    assert_eq!(done(store.issue(&early, None, &happened(at(0))).await), Issued::Superseded);
+    issued(&store, Ticket { dialect: "other".to_owned(), ..early }).await;
+}
+
+/// When the first worker's lease expires, a second one runs the same job. It must find the ticket, not void it.
+pub async fn a_job_issues_only_one_ticket(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let first = issued(&store, ticket(&ann, "first")).await;
+    let second = Ticket { job: first.job.clone(), ..ticket(&ann, "second") };
+    assert!(store.issue(&second, None, &happened(at(0))).await.is_err());
+    assert!(stored(&store, &first).await == first);
+}
+
+pub async fn the_live_ticket_is_found_among_equal_digests(store: Arc<dyn Store>) {
+    let names = ["ann", "bob", "cleo"];
+    for (name, minute) in names.into_iter().zip(0..) {
+        let owner = account(&store, name).await;
+        let (issued_at, expires_at) = (at(minute * 60), at((minute + 1) * 60));
+        let one = Ticket { digest: digest("same"), issued_at, expires_at, ..ticket(&owner, name) };
+        issued(&store, one).await;
+    }
+    let found = done(store.ticket_with(DIALECT, &digest("same"), at(150)).await).expect("a ticket");
+    assert_eq!((found.id.as_str(), found.state(at(150))), ("cleo", TicketState::Live));
+}
+
+pub async fn a_dead_ticket_is_found_and_an_unknown_one_is_not(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let expired = done(store.ticket_with(DIALECT, &one.digest, at(600)).await).expect("a ticket");
+    assert_eq!(expired.state(at(600)), TicketState::Expired);
+    done(store.set_blocked(&address("ann"), true, &happened(at(5))).await);
+    let void = done(store.ticket_with(DIALECT, &one.digest, at(5)).await).expect("a ticket");
+    assert_eq!(void.state(at(5)), TicketState::Void);
+    assert!(done(store.ticket_with("other", &one.digest, at(5)).await).is_none());
+    assert!(done(store.ticket_with(DIALECT, &digest("two"), at(5)).await).is_none());
+}
+
+pub async fn max_live_counts_live_tickets_of_the_kind_in_other_accounts(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let cleo = account(&store, "cleo").await;
+    issued(&store, ticket(&ann, "ann")).await;
+    issued(&store, Ticket { expires_at: at(60), ..ticket(&bob, "bob") }).await;
+    issued(&store, Ticket { kind: TicketKind::Token, dialect: "other".to_owned(), ..ticket(&cleo, "o") })
+        .await;
+    let cleos = |id: &str, now| Ticket { issued_at: now, expires_at: at(900), ..ticket(&cleo, id) };
+    assert_eq!(
+        done(store.issue(&cleos("c1", at(59)), Some(2), &happened(at(0))).await),
+        Issued::LimitReached
+    );
+    assert!(done(store.ticket_with(DIALECT, &digest("c1"), at(59)).await).is_none());
+    let token = Ticket { kind: TicketKind::Token, ..cleos("c2", at(59)) };
+    assert_eq!(
+        done(store.issue(&token, Some(1), &happened(at(0))).await),
+        Issued::Live,
+        "a token is of another kind"
+    );
+    assert_eq!(
+        done(store.issue(&cleos("c3", at(60)), Some(2), &happened(at(0))).await),
+        Issued::Live,
+        "Bob's has expired"
+    );
+    assert_eq!(
+        done(store.issue(&cleos("c4", at(60)), Some(2), &happened(at(0))).await),
+        Issued::Live,
+        "the account's own ticket does not count"
+    );
+}
+
+pub async fn parallel_issues_do_not_exceed_max_live(store: Arc<dyn Store>) {
+    let mut issuing = Vec::new();
+    for number in 0..12 {
+        let owner = account(&store, &format!("user{number}")).await;
+        let (store, ticket) = (store.clone(), ticket(&owner, &format!("t{number}")));
+        issuing
+            .push(tokio::spawn(async move { done(store.issue(&ticket, Some(5), &happened(at(0))).await) }));
+    }
+    let mut live = 0;
+    for issue in issuing {
+        live += usize::from(issue.await.expect("the task does not panic") == Issued::Live);
+    }
+    assert_eq!(live, 5);
+}
+
+pub async fn restarting_the_clock_revives_only_an_expired_ticket(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    done(store.restart_clock(&one.id, at(700), at(1300)).await);
+    let again = stored(&store, &one).await;
+    assert!(again == Ticket { minted_at: at(700), expires_at: at(1300), ..one.clone() });
+    done(store.set_blocked(&address("ann"), true, &happened(at(701))).await);
+    let void = stored(&store, &one).await;
+    done(store.restart_clock(&one.id, at(702), at(1400)).await);
+    assert!(stored(&store, &one).await == void);
+}
+
+pub async fn a_guess_is_charged_to_the_live_ticket_of_its_kind(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let guess = |account, dialect, kind| store.take_guess(account, dialect, kind, 3, at(1));
+    let guessed = done(guess(&ann.id, DIALECT, TicketKind::Code).await);
+    assert!(guessed == Some(Ticket { attempts: 1, ..one.clone() }));
+    assert!(done(guess(&bob.id, DIALECT, TicketKind::Code).await).is_none());
+    assert!(done(guess(&ann.id, "other", TicketKind::Code).await).is_none());
+    assert!(done(guess(&ann.id, DIALECT, TicketKind::Token).await).is_none());
+    assert_eq!(stored(&store, &one).await.attempts, 1);
+    let two = issued(&store, Ticket { kind: TicketKind::Token, ..ticket(&bob, "two") }).await;
+    let taken = done(guess(&bob.id, DIALECT, TicketKind::Token).await);
+    assert!(taken.is_some_and(|ticket| ticket.id == two.id && ticket.attempts == 1));
+    done(store.set_blocked(&address("ann"), true, &happened(at(1))).await);
+    assert!(done(guess(&ann.id, DIALECT, TicketKind::Code).await).is_none());
+}
+
+pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let all: Vec<_> = (0..50)
+        .map(|_| {
+            let (store, id) = (store.clone(), ann.id.clone());
+            tokio::spawn(async move { store.take_guess(&id, DIALECT, TicketKind::Code, 5, at(1)).await })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for guess in all {
+        taken.extend(done(guess.await.expect("the task does not panic")).map(|ticket| ticket.attempts));
+    }
+    taken.sort_unstable();
+    assert_eq!(taken, [1, 2, 3, 4, 5]);
+    assert_eq!(stored(&store, &one).await.attempts, 5);
+}
+
+pub async fn dialects_with_codes_lists_dialects_with_a_live_code(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    for (id, dialect, kind) in [
+        ("short", "short", TicketKind::Code),
+        ("long", "long", TicketKind::LongCode),
+        ("token", "token", TicketKind::Token),
+    ] {
+        issued(&store, Ticket { kind, dialect: dialect.to_owned(), ..ticket(&ann, id) }).await;
+    }
+    issued(&store, Ticket { expires_at: at(5), dialect: "late".to_owned(), ..ticket(&ann, "late") }).await;
+    let mut dialects = done(store.dialects_with_codes(&ann.id, at(5)).await);
+    dialects.sort();
+    assert_eq!(dialects, ["long", "short"]);
+    assert!(done(store.dialects_with_codes(&bob.id, at(5)).await).is_empty());
+}
+
+pub async fn guesses_are_rejected_after_the_ticket_expires(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let guess = |now| store.take_guess(&ann.id, DIALECT, TicketKind::Code, 5, now);
+    assert!(done(guess(at(599)).await).is_some());
+    assert!(done(guess(at(600)).await).is_none());
+    assert_eq!(stored(&store, &one).await.attempts, 1);
+}
