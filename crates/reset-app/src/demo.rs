@@ -30,7 +30,7 @@ use reset_listen::ListenAddress;
 
 use crate::{
     deployment,
-    settings::{Inputs, Settings},
+    settings::{Inputs, Settings, keys},
 };
 
 /// Limits that would stop whoever tries everything at once, a few wrong codes included.
@@ -96,7 +96,7 @@ impl Demo {
 
     /// Refuses a database that is in use: a demo makes accounts, and mails whatever waits to the terminal.
     pub(crate) fn fits(settings: &Settings) -> Result<()> {
-        if !settings.is_given("database_url") {
+        if !settings.is_given(&keys::DATABASE_URL) {
             return Ok(());
         }
         match settings.database.address.file() {
@@ -118,7 +118,7 @@ impl Demo {
             let service = deployment::mail(settings, transports, public_url)?;
             Ok::<_, anyhow::Error>(service.with_demo_mailbox(self.scene.mailbox.clone()))
         };
-        if settings.is_given("mail_url") {
+        if settings.is_given(&keys::MAIL_URL) {
             return service(vec![default]);
         }
         let both = service(vec![TransportConfig::Stdout, default])?;

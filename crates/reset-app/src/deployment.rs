@@ -118,7 +118,7 @@ pub(crate) fn mail(
 /// The texts of mails.
 fn templates(settings: &Settings) -> Result<Templates> {
     let (own, locale) = (settings.mail.templates.as_deref(), settings.mail.locale.as_str());
-    let templates = Templates::new(locale, own, &reset_dialects::NAMES);
+    let templates = Templates::new(locale, own, &reset_dialects::names().collect::<Vec<_>>());
     let templates = templates.map_err(|fault| anyhow!("mail.templates: {fault}"))?;
     if !templates.speaks(locale) {
         bail!("mail.locale is {locale:?}, and mail.templates does not have every kind of mail in it");

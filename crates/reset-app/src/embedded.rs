@@ -6,7 +6,7 @@ use reset_http::Api;
 use crate::{
     deployment,
     service::{Running, Service},
-    settings::{Inputs, Settings, environment},
+    settings::{Inputs, Settings, keys},
     shutdown::Shutdown,
 };
 
@@ -30,11 +30,14 @@ impl Embedded {
     /// nothing to guess it from.
     pub async fn start(set: &[(&str, &str)]) -> Result<Self> {
         let flags = set.iter().map(|(key, value)| ("the host", (*key).to_owned(), (*value).to_owned()));
-        let inputs =
-            Inputs { flags: flags.collect(), environment: environment::variables()?, ..Inputs::default() };
+        let inputs = Inputs {
+            flags: flags.collect(),
+            environment: reset_settings::environment::variables()?,
+            ..Inputs::default()
+        };
         let settings = Settings::read(inputs)?;
         settings.unread.log();
-        if !settings.is_given("public_url") {
+        if !settings.is_given(&keys::PUBLIC_URL) {
             bail!("public_url must be set: mailed links lead there");
         }
         let roots = settings.database.secret.roots(&*deployment::entropy())?;

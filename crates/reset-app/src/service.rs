@@ -1,9 +1,9 @@
 //! Everything behind the listener: the use cases over their adapters, the rows over the use cases, and what
 //! works behind the answers. `serve` puts a socket in front of it, a host application its own server.
 
-use std::{collections::HashSet, fs::File, sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use reset_core::{
     Notices, Resets,
     keys::{Keyring, Keys},
@@ -12,6 +12,7 @@ use reset_core::{
 
 use reset_http::{Api, Dialect, ServeOptions, observer::Observer};
 use reset_mail::MailService;
+use reset_pages::hosted::{self, PagesSettings};
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
 
@@ -60,10 +61,10 @@ impl Service {
             None => deployment::mail(settings, vec![settings.mail.transport.clone()], public_url)?,
         };
         let mail = Arc::new(mail);
-        let mut pages = settings.pages(public_url, roots)?;
-        let demo = demo.map(|demo| demo.pages(&mut pages, public_url));
-        let dialects = reset_dialects::dialects(settings.dialects(public_url, roots)?);
-        let dialects = reset_pages::complete(dialects, pages, demo);
+        let with_demo =
+            demo.map(|demo| move |pages: &mut Option<PagesSettings>| demo.pages(pages, public_url));
+        let with_demo = with_demo.as_ref().map(|with_demo| with_demo as &dyn Fn(&mut _) -> _);
+        let dialects = settings.dialects(public_url, roots, with_demo)?;
         let mut adapters = adapters(settings, store, mail.clone(), settings.passwords.threads)?;
         let metrics = settings.http.admin_listen.as_ref().map(|_| Arc::new(Metrics::new()));
         if let Some(metrics) = &metrics {
@@ -78,10 +79,6 @@ impl Service {
             let report: Arc<dyn MetricsSource> = Arc::new(MetricsReport { metrics, resets: resets.clone() });
             Api::new(resets.clone(), vec![admin::dialect(&report)], ServeOptions::default())
         });
-        let mut paths = HashSet::new();
-        if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {
-            bail!("worthai.base_path: {} is another dialect's already", twice.path);
-        }
         Ok(Self { resets, api, admin, mail, retention: settings.audit_retention, claim })
     }
 
@@ -106,8 +103,7 @@ pub(crate) async fn administration(settings: &Settings) -> Result<Resets> {
     let (roots, public_url) = (settings.database.secret.existing_roots()?, settings.likely_url());
     let mail = deployment::mail(settings, vec![settings.mail.transport.clone()], &public_url)?;
     let mail = Arc::new(mail);
-    let dialects = reset_dialects::dialects(settings.dialects(&public_url, &roots)?);
-    let dialects = reset_pages::complete(dialects, settings.pages(&public_url, &roots)?, None);
+    let dialects = settings.dialects(&public_url, &roots, None)?;
     let adapters = adapters(settings, store, mail, 1)?;
     Ok(resets(settings, &roots, &public_url, adapters, &dialects))
 }
@@ -151,7 +147,7 @@ fn resets(
 ) -> Resets {
     let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let owner = settings.notify.owner;
-    let pages = dialects.iter().any(|dialect| dialect.name == reset_pages::hosted::NAME);
+    let pages = dialects.iter().any(|dialect| dialect.name == hosted::NAME);
     let dispute_page = (owner && pages).then(|| format!("{public_url}/not-me"));
     let notices = Notices { owner, dispute_page };
     let budgeting = settings.limits.budgeting.clone();

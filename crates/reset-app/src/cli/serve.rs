@@ -48,7 +48,7 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     if let Some(demo) = &demo {
         let at = &server.bound.at;
         let public_url = settings.http.public_url.of(at);
-        let served = reset_dialects::dialects(settings.stand_in_at(&public_url)?);
+        let served = settings.stand_in_at(&public_url)?;
         demo.introduce(&server.service.resets, at, &public_url, &served).await?;
         invitation = Some(demo::invitation(&public_url));
     }

@@ -62,8 +62,11 @@ pub(super) fn run(settings: &Settings, command: TemplatesCommand) -> Result<Exit
 /// so that one run reports every error.
 fn check(settings: &Settings) -> (String, bool) {
     let mail = &settings.mail;
-    let (templates, trials) =
-        Templates::tried(&mail.locale, mail.templates.as_deref(), &reset_dialects::NAMES);
+    let (templates, trials) = Templates::tried(
+        &mail.locale,
+        mail.templates.as_deref(),
+        &reset_dialects::names().collect::<Vec<_>>(),
+    );
     let (mut report, mut valid) = (String::new(), true);
     for trial in trials {
         let file = trial.file.as_deref().unwrap_or("built-in");
@@ -91,8 +94,11 @@ fn preview(
     dialect: Option<&str>,
     format: Format,
 ) -> Result<Vec<u8>> {
-    if let Some(dialect) = dialect.filter(|dialect| !reset_dialects::NAMES.contains(dialect)) {
-        bail!("--dialect {dialect:?} is unknown; expected one of {}", reset_dialects::NAMES.join(", "));
+    if let Some(dialect) = dialect.filter(|dialect| !reset_dialects::names().any(|name| name == *dialect)) {
+        bail!(
+            "--dialect {dialect:?} is unknown; expected one of {}",
+            reset_dialects::names().collect::<Vec<_>>().join(", ")
+        );
     }
     let mail = deployment::mail(settings, vec![TransportConfig::Stdout], &settings.likely_url())?;
     let mail = mail.preview(kind, dialect.unwrap_or_default(), locale);

@@ -125,10 +125,6 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
     let renderer = pages.clone();
     let render = Arc::new(move |error: &CommonError, headers: &HeaderMap| renderer.render(error, headers));
     Dialect {
-        name: NAME,
-        owns: Vec::new(),
-        lenient: false,
-        errors: ErrorRenderer::Localized(render),
         rows: vec![
             page(
                 "/forgot",
@@ -161,11 +157,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
             ),
         ],
         policies: Some(IssuePolicies { dialect: NAME, primary: issue_policy, fallback: None }),
-        document: Document::openapi(),
-        document_base: String::new(),
-        client: None,
-        traits: None,
-        redemptions: Vec::new(),
+        ..Dialect::bare(NAME, ErrorRenderer::Localized(render), Document::openapi())
     }
 }
 

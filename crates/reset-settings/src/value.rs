@@ -6,45 +6,86 @@ use std::{borrow::Cow, collections::BTreeSet, str::FromStr, time::Duration};
 use anyhow::{Error, Result, anyhow};
 use zeroize::Zeroizing;
 
-use super::{
-    Profile,
-    keys::{KEYS, Preset, Secrecy, SettingKey, ValueKind},
+use crate::{
+    key::{Choice, DefaultValue, Integer, Key, KeyTable, List, Secrecy, SettingKey, Size, ValueKind},
     source::{Given, GivenValues, Raw, Source},
 };
 
+/// The setting that chooses the profile.
+pub static PROFILE: Key<Choice> = Key::choice(
+    "profile",
+    &["compatible", "hardened"],
+    "compatible",
+    "`compatible` works with every existing client of the dialects; `hardened` closes weaknesses that their contracts leave \
+     open",
+);
+
+/// The two sets of defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Every existing client of the dialects keeps working.
+    Compatible,
+    /// The weaknesses that the dialects' contracts leave open are closed.
+    Hardened,
+}
+
 /// The values of all settings, given or defaulted.
-pub(crate) struct Values {
+pub struct Values {
+    keys: KeyTable,
     given: GivenValues,
-    pub(super) profile: Profile,
+    profile: Profile,
     /// Whether `users.preset` names a known system other than polyreset.
     adopts: bool,
 }
 
 /// The value of one setting and its source. The value is `None` if it is determined at start.
-pub(crate) struct Value<'a> {
-    pub(crate) raw: Option<Cow<'a, Raw>>,
-    pub(crate) source: &'a Source,
+pub struct Value<'a> {
+    /// The value as written.
+    pub raw: Option<Cow<'a, Raw>>,
+    /// Where it is from.
+    pub source: &'a Source,
 }
 
 impl Values {
     /// Reads the profile and the users preset, which determine defaults.
-    pub(super) fn new(given: GivenValues) -> Result<Self> {
-        let mut values = Self { given, profile: Profile::Compatible, adopts: false };
-        if values.choice("profile")? == "hardened" {
+    ///
+    /// # Errors
+    /// Fails if one of the two is not one of its words.
+    pub(crate) fn new(keys: KeyTable, given: GivenValues) -> Result<Self> {
+        let mut values = Self { keys, given, profile: Profile::Compatible, adopts: false };
+        if values.word("profile")? == Some("hardened") {
             values.profile = Profile::Hardened;
         }
-        values.adopts = !matches!(values.choice("users.preset")?, "own" | "custom");
+        values.adopts = !matches!(values.word("users.preset")?, None | Some("own" | "custom"));
         Ok(values)
     }
 
+    /// Returns the value of a choice that a program may have.
+    fn word(&self, name: &str) -> Result<Option<&'static str>> {
+        self.keys.find(name).map(|key| self.choice_of(key)).transpose()
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &KeyTable {
+        &self.keys
+    }
+
+    /// The profile, which decides defaults.
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
     /// Whether a source sets the value.
-    pub(crate) fn is_given(&self, name: &str) -> bool {
-        self.given.contains_key(name)
+    pub fn is_given(&self, key: &SettingKey) -> bool {
+        self.given.contains_key(key.name)
     }
 
     /// Returns the settings files that contain a secret themselves instead of naming its file.
-    pub(super) fn files_with_secrets(&self) -> BTreeSet<&str> {
-        let secrets = self.given.iter().filter(|(name, _)| key(name).secrecy == Secrecy::Secret);
+    pub fn files_with_secrets(&self) -> BTreeSet<&str> {
+        let secrets = self
+            .given
+            .iter()
+            .filter(|(name, _)| self.keys.find(name).is_some_and(|key| key.secrecy == Secrecy::Secret));
         let files = secrets.filter_map(|(_, given)| match &given.source {
             Source::File { path, .. } if !given.in_file => Some(path.as_str()),
             _ => None,
@@ -53,11 +94,10 @@ impl Values {
     }
 
     /// Returns the value in force.
-    pub(crate) fn value(&self, name: &str) -> Value<'_> {
-        if let Some(Given { raw, source, .. }) = self.given.get(name) {
+    pub fn value(&self, key: &SettingKey) -> Value<'_> {
+        if let Some(Given { raw, source, .. }) = self.given.get(key.name) {
             return Value { raw: Some(Cow::Borrowed(raw)), source };
         }
-        let key = key(name);
         let default = |text: &str| Some(Cow::Owned(Raw::text(text)));
         if let (true, Some(text)) = (self.adopts, key.adopted) {
             return Value { raw: default(text), source: &Source::Adopted };
@@ -66,58 +106,65 @@ impl Values {
             (Some(text), _) if self.profile == Profile::Hardened => {
                 Value { raw: default(text), source: &Source::Profile }
             }
-            (_, Preset::Value(text)) => Value { raw: default(text), source: &Source::Default },
-            (_, Preset::Found(_)) => Value { raw: None, source: &Source::Default },
+            (_, DefaultValue::Fixed(text)) => Value { raw: default(text), source: &Source::Default },
+            (_, DefaultValue::Page(_) | DefaultValue::Found(_)) => {
+                Value { raw: None, source: &Source::Default }
+            }
         }
     }
 
     /// Returns the text of a setting; `None` if it has no value.
-    pub(crate) fn given_text(&self, name: &str) -> Result<Option<String>> {
-        match self.value(name).raw.as_deref() {
+    pub fn given_text(&self, key: &SettingKey) -> Result<Option<String>> {
+        match self.value(key).raw.as_deref() {
             None => Ok(None),
             Some(Raw::Text(text)) => Ok(Some(text.as_str().to_owned())),
-            Some(Raw::List(_)) => Err(self.bad(name, "one value, not a list")),
+            Some(Raw::List(_)) => Err(self.bad(key, "one value, not a list")),
         }
     }
 
     /// Returns the text of a setting that has a default.
-    pub(crate) fn text(&self, name: &str) -> Result<String> {
-        Ok(self.given_text(name)?.unwrap_or_default())
+    pub fn text(&self, key: &SettingKey) -> Result<String> {
+        Ok(self.given_text(key)?.unwrap_or_default())
     }
 
-    pub(crate) fn boolean(&self, name: &str) -> Result<bool> {
-        self.read(name, "true or false", |text| text.parse().ok())
+    /// Parses `true` or `false`.
+    pub fn boolean(&self, key: &Key<bool>) -> Result<bool> {
+        self.read(key, "true or false", |text| text.parse().ok())
     }
 
     /// Parses an integer within `range`.
-    pub(crate) fn integer<T>(&self, name: &str, range: std::ops::RangeInclusive<T>) -> Result<T>
+    pub fn integer<T>(&self, key: &Key<Integer>, range: std::ops::RangeInclusive<T>) -> Result<T>
     where
         T: FromStr + PartialOrd + std::fmt::Display,
     {
         let expected = format!("an integer from {} to {}", range.start(), range.end());
-        self.read(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
+        self.read(key, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
     /// Parses a duration of at most `max`.
-    pub(crate) fn duration(&self, name: &str, max: Duration) -> Result<Duration> {
+    pub fn duration(&self, key: &Key<Duration>, max: Duration) -> Result<Duration> {
         let expected = format!("a duration such as 30s, 15m or 1h, at most {}", written(max));
-        self.read(name, &expected, |text| duration(text).filter(|duration| *duration <= max))
+        self.read(key, &expected, |text| duration(text).filter(|duration| *duration <= max))
     }
 
     /// Parses a number of bytes.
-    pub(crate) fn size(&self, name: &str) -> Result<usize> {
-        self.read(name, "a number of bytes such as 65536 or 64 KiB", size)
+    pub fn size(&self, key: &Key<Size>) -> Result<usize> {
+        self.read(key, "a number of bytes such as 65536 or 64 KiB", size)
     }
 
     /// Parses one of the key's words.
-    pub(crate) fn choice(&self, name: &str) -> Result<&'static str> {
-        let ValueKind::Choice(words) = key(name).kind else { unreachable!("{name} is a choice") };
-        self.read(name, &words.join(" or "), |text| words.iter().find(|word| **word == text).copied())
+    pub fn choice(&self, key: &Key<Choice>) -> Result<&'static str> {
+        self.choice_of(key)
+    }
+
+    fn choice_of(&self, key: &SettingKey) -> Result<&'static str> {
+        let ValueKind::Choice(words) = key.kind else { unreachable!("{} is a choice", key.name) };
+        self.read(key, &words.join(" or "), |text| words.iter().find(|word| **word == text).copied())
     }
 
     /// Returns a list; text is split at commas.
-    pub(crate) fn list(&self, name: &str) -> Vec<String> {
-        match self.value(name).raw.as_deref() {
+    pub fn list(&self, key: &Key<List>) -> Vec<String> {
+        match self.value(key).raw.as_deref() {
             None => Vec::new(),
             Some(Raw::List(items)) => items.iter().map(|item| item.as_str().to_owned()).collect(),
             Some(Raw::Text(text)) => {
@@ -128,8 +175,8 @@ impl Values {
     }
 
     /// Returns a list of secrets; text is split at commas and line ends.
-    pub(super) fn secrets(&self, name: &str) -> Vec<Zeroizing<String>> {
-        let texts = match self.value(name).raw.as_deref() {
+    pub fn secrets(&self, key: &Key<List>) -> Vec<Zeroizing<String>> {
+        let texts = match self.value(key).raw.as_deref() {
             None => Vec::new(),
             Some(Raw::List(items)) => items.clone(),
             Some(Raw::Text(text)) => {
@@ -141,37 +188,30 @@ impl Values {
     }
 
     /// Parses a text with `read`.
-    pub(crate) fn read<T>(
+    pub fn read<T>(
         &self,
-        name: &str,
+        key: &SettingKey,
         expected: &str,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T> {
-        read(self.text(name)?.as_str()).ok_or_else(|| self.bad(name, expected))
+        read(self.text(key)?.as_str()).ok_or_else(|| self.bad(key, expected))
     }
 
     /// Returns the error for an invalid value.
-    pub(crate) fn bad(&self, name: &str, expected: impl std::fmt::Display) -> Error {
-        let Value { raw, source } = self.value(name);
+    pub fn bad(&self, key: &SettingKey, expected: impl std::fmt::Display) -> Error {
+        let Value { raw, source } = self.value(key);
+        let name = key.name;
         match raw.as_deref() {
-            Some(Raw::Text(text)) if key(name).secrecy == Secrecy::Open => {
+            Some(Raw::Text(text)) if key.secrecy == Secrecy::Open => {
                 anyhow!("{name} ({source}) is {:?}; expected {expected}", text.as_str())
             }
-            Some(Raw::List(items)) if key(name).secrecy == Secrecy::Open => {
+            Some(Raw::List(items)) if key.secrecy == Secrecy::Open => {
                 let items: Vec<&str> = items.iter().map(|item| item.as_str()).collect();
                 anyhow!("{name} ({source}) is {items:?}; expected {expected}")
             }
             _ => anyhow!("{name} ({source}) is invalid; expected {expected}"),
         }
     }
-}
-
-/// Returns the key `name`.
-///
-/// # Panics
-/// Panics if there is no such key: all names are literals of this crate.
-fn key(name: &str) -> &'static SettingKey {
-    KEYS.iter().find(|key| key.name == name).expect("the name is in the table of keys")
 }
 
 /// Parses a duration such as `15m`; zero is rejected.
@@ -191,7 +231,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Formats a duration in the largest unit that divides it.
-pub(crate) fn written(duration: Duration) -> String {
+pub fn written(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
     let (size, unit) = units.into_iter().find(|(size, _)| millis.is_multiple_of(*size)).unwrap_or((1, "ms"));

@@ -2,8 +2,8 @@
 
 use strsim::damerau_levenshtein;
 
-use super::{
-    keys::{KEYS, Secrecy, variable},
+use crate::{
+    key::{KeyTable, Secrecy, variable},
     source::Source,
 };
 
@@ -11,13 +11,13 @@ use super::{
 const ERRORS_MAX: usize = 2;
 
 /// Returns the error sentence for `name`, which is no key and was set by `source`.
-pub(super) fn unknown(name: &str, source: &Source) -> String {
+pub(crate) fn unknown(keys: &KeyTable, name: &str, source: &Source) -> String {
     let (written, suggestion) = match source {
         Source::Environment(given) => {
             let name = given.trim_start_matches("POLYRESET_").replace("__", ".").to_ascii_lowercase();
-            (given.clone(), nearest(&name, &["config"]).map(|name| variable(&name)))
+            (given.clone(), nearest(keys, &name, &["config"]).map(|name| variable(&name)))
         }
-        other => (format!("{name} ({other})"), nearest(name, &[])),
+        other => (format!("{name} ({other})"), nearest(keys, name, &[])),
     };
     let hint = suggestion.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     format!("{written} is not a setting{hint}")
@@ -25,10 +25,10 @@ pub(super) fn unknown(name: &str, source: &Source) -> String {
 
 /// Returns the known name that `name` most likely stands for, written as in the file. `more` are known names that are
 /// not keys.
-fn nearest(name: &str, more: &[&str]) -> Option<String> {
-    let keys = KEYS.iter().map(|key| key.name.to_owned());
+fn nearest(table: &KeyTable, name: &str, more: &[&str]) -> Option<String> {
+    let keys = table.iter().map(|key| key.name.to_owned());
     let files =
-        KEYS.iter().filter(|key| key.secrecy != Secrecy::Open).map(|key| format!("{}_file", key.name));
+        table.iter().filter(|key| key.secrecy != Secrecy::Open).map(|key| format!("{}_file", key.name));
     let known: Vec<String> = keys.chain(files).chain(more.iter().map(|name| (*name).to_owned())).collect();
     closest(name, &known, |name| name).or_else(|| closest(name, &known, without_section))
 }

@@ -7,10 +7,10 @@ use toml::{
 };
 use zeroize::Zeroizing;
 
-use super::source::{Raw, Source};
+use crate::source::{Raw, Source};
 
 /// Returns every entry of the file as `section.key`, with its value and its line number.
-pub(super) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source)>> {
+pub(crate) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source)>> {
     let line = |offset: usize| text.get(..offset).unwrap_or(text).matches('\n').count() + 1;
     let root = match DeTable::parse(text) {
         Ok(root) => root,

@@ -6,11 +6,11 @@
 use anyhow::Error;
 use tracing::{info, warn};
 
-use super::keys::{self, Named, named};
+use crate::key::{self, KeyTable, Named};
 
 /// Variables that were found in the environment and not read.
 #[derive(Default)]
-pub(crate) struct Unread {
+pub struct Unread {
     /// Names that Kubernetes or Docker injects.
     injected: Vec<String>,
     /// Names of earlier versions, such as `RESET_PUBLIC_URL`, whose settings have no value under the new name.
@@ -19,10 +19,10 @@ pub(crate) struct Unread {
 
 impl Unread {
     /// Removes the variables that are not to be read from `environment`.
-    pub(super) fn take_from(environment: &mut Vec<(String, String)>) -> Self {
+    pub fn take_from(keys: &KeyTable, environment: &mut Vec<(String, String)>) -> Self {
         let mut unread = Self::default();
         environment.retain(|(variable, value)| {
-            let (list, drop) = if is_injected(variable, value) {
+            let (list, drop) = if is_injected(keys, variable, value) {
                 (&mut unread.injected, true)
             } else {
                 (&mut unread.old, variable.starts_with("RESET_"))
@@ -37,13 +37,13 @@ impl Unread {
             let new = format!("POLY{old}");
             let other_form =
                 new.strip_suffix("_FILE").map_or_else(|| format!("{new}_FILE"), ToOwned::to_owned);
-            is_setting(&new) && !set(&new) && !set(&other_form)
+            is_setting(keys, &new) && !set(&new) && !set(&other_form)
         });
         unread
     }
 
     /// Logs the variables, one line for all injected ones and one for each old one.
-    pub(crate) fn log(&self) {
+    pub fn log(&self) {
         if let Some(line) = self.ignored() {
             info!(variables = self.injected.join(" "), "{line}");
         }
@@ -53,14 +53,13 @@ impl Unread {
     }
 
     /// Adds the old variables to an error: where the start fails, nothing is logged, and they may be the cause.
-    pub(super) fn explain(&self, error: Error) -> Error {
+    pub fn explain(&self, error: Error) -> Error {
         let renamed: Vec<String> = self.renamed().collect();
         if renamed.is_empty() { error } else { error.context(renamed.join(", ")) }
     }
 
     /// Returns every line that [`Unread::log`] writes.
-    #[cfg(test)]
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.ignored().into_iter().chain(self.renamed()).collect()
     }
 
@@ -81,18 +80,18 @@ impl Unread {
 }
 
 /// Whether the variable sets a setting, directly, by its file, or as the name of the settings file.
-fn is_setting(variable: &str) -> bool {
-    let name = keys::name(variable);
-    variable == keys::CONFIG || name.is_some_and(|name| !matches!(named(&name), Named::Unknown))
+fn is_setting(keys: &KeyTable, variable: &str) -> bool {
+    let name = key::name(variable);
+    variable == key::CONFIG || name.is_some_and(|name| !matches!(keys.named(&name), Named::Unknown))
 }
 
 /// Whether Kubernetes injects the variable for a Service, or Docker for a linked container, whose name begins with
 /// `polyreset`.
 ///
 /// `…_NAME` could also be a misspelt setting, so it counts only with Docker's value, the path of the link.
-fn is_injected(variable: &str, value: &str) -> bool {
+fn is_injected(keys: &KeyTable, variable: &str, value: &str) -> bool {
     let Some(rest) = variable.strip_prefix("POLYRESET_") else { return false };
-    if is_setting(variable) {
+    if is_setting(keys, variable) {
         return false;
     }
     // The service may be named `polyreset-admin`, so the known words can begin behind any underscore.

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 ///
 /// # Errors
 /// Fails if a value is not valid UTF-8.
-pub(crate) fn variables() -> Result<Vec<(String, String)>> {
+pub fn variables() -> Result<Vec<(String, String)>> {
     let mut variables = Vec::new();
     for (name, value) in std::env::vars_os() {
         let Ok(name) = name.into_string() else { continue };

@@ -5,28 +5,30 @@ use std::{collections::BTreeMap, fmt, fs, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
-use super::{
+use crate::{
     file,
-    keys::{self, Named, Secrecy, SettingKey, named},
-    secret, suggestion,
+    key::{self, KeyTable, Named, Secrecy, SettingKey},
+    private_file::read_private,
+    suggestion,
+    value::Values,
 };
 
-/// The contents of all sources. [`super::environment`] reads those of the process; tests build their own.
+/// The contents of all sources. [`crate::environment`] reads those of the process; tests build their own.
 #[derive(Default)]
-pub(crate) struct Inputs {
+pub struct Inputs {
     /// Flag, key and value, in the order of the command line.
-    pub(crate) flags: Vec<(&'static str, String, String)>,
+    pub flags: Vec<(&'static str, String, String)>,
     /// Every `POLYRESET_*` and `RESET_*` variable.
-    pub(crate) environment: Vec<(String, String)>,
+    pub environment: Vec<(String, String)>,
     /// `--config`; without it, `POLYRESET_CONFIG` names the file.
-    pub(crate) config: Option<PathBuf>,
+    pub config: Option<PathBuf>,
     /// Values that `serve --demo` uses instead of defaults.
-    pub(crate) demo: Vec<(&'static str, String)>,
+    pub demo: Vec<(&'static str, String)>,
 }
 
 /// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
     /// A flag, by its name.
     Flag(&'static str),
     /// An environment variable, by its name.
@@ -64,7 +66,7 @@ impl fmt::Display for Source {
 
 /// A value as written in its source. It can be a secret: no `Debug`.
 #[derive(Clone)]
-pub(crate) enum Raw {
+pub enum Raw {
     /// A scalar value, as text.
     Text(Zeroizing<String>),
     /// An array of the settings file.
@@ -72,37 +74,50 @@ pub(crate) enum Raw {
 }
 
 impl Raw {
-    pub(crate) fn text(text: impl Into<String>) -> Self {
+    /// A scalar value.
+    pub fn text(text: impl Into<String>) -> Self {
         Self::Text(Zeroizing::new(text.into()))
     }
 }
 
 /// A value with its source.
 #[derive(Clone)]
-pub(crate) struct Given {
-    pub(crate) raw: Raw,
-    pub(crate) source: Source,
+pub struct Given {
+    /// The value as written.
+    pub raw: Raw,
+    /// Where it is from.
+    pub source: Source,
     /// Whether the source names a file that contains the value.
-    pub(super) in_file: bool,
+    pub(crate) in_file: bool,
 }
 
 /// The values of all sources, by key.
-pub(super) type GivenValues = BTreeMap<&'static str, Given>;
+pub(crate) type GivenValues = BTreeMap<&'static str, Given>;
+
+impl Inputs {
+    /// Merges the sources into the values of `keys`, highest precedence first.
+    ///
+    /// # Errors
+    /// Fails with one sentence if a name is unknown, a source cannot be read, or a `_file` form is misused.
+    pub fn read(self, keys: &KeyTable) -> Result<Values> {
+        Values::new(keys.clone(), gather(keys, self)?)
+    }
+}
 
 /// Merges the sources, highest precedence first.
-pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
+pub(crate) fn gather(keys: &KeyTable, inputs: Inputs) -> Result<GivenValues> {
     let Inputs { flags, environment, config, demo } = inputs;
-    let mut layers: [Layer; 4] = Default::default();
+    let mut layers: [Layer; 4] = std::array::from_fn(|_| Layer { keys, given: GivenValues::new() });
     for (flag, name, value) in flags {
         layers[0].add(&name, Raw::text(value), Source::Flag(flag))?;
     }
     let mut config = config;
     for (variable, value) in environment {
-        if variable == keys::CONFIG {
+        if variable == key::CONFIG {
             config = config.or(Some(value.into()));
             continue;
         }
-        let name = keys::name(&variable).unwrap_or_default();
+        let name = key::name(&variable).unwrap_or_default();
         layers[1].add(&name, Raw::text(value), Source::Environment(variable))?;
     }
     if let Some(path) = config {
@@ -116,7 +131,7 @@ pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
         layers[3].add(name, Raw::text(value), Source::Demo)?;
     }
     let mut values = GivenValues::new();
-    for (name, given) in layers.into_iter().flat_map(|layer| layer.0) {
+    for (name, given) in layers.into_iter().flat_map(|layer| layer.given) {
         values.entry(name).or_insert(given);
     }
     for (name, given) in &mut values {
@@ -126,17 +141,19 @@ pub(super) fn gather(inputs: Inputs) -> Result<GivenValues> {
 }
 
 /// The values of one source.
-#[derive(Default)]
-struct Layer(GivenValues);
+struct Layer<'a> {
+    keys: &'a KeyTable,
+    given: GivenValues,
+}
 
-impl Layer {
+impl Layer<'_> {
     fn add(&mut self, name: &str, raw: Raw, source: Source) -> Result<()> {
-        let (key, in_file): (&'static SettingKey, bool) = match named(name) {
+        let (key, in_file): (&'static SettingKey, bool) = match self.keys.named(name) {
             Named::Key(key) => (key, false),
             Named::FileOf(key) => (key, true),
-            Named::Unknown => bail!(suggestion::unknown(name, &source)),
+            Named::Unknown => bail!(suggestion::unknown(self.keys, name, &source)),
         };
-        let earlier = self.0.get(key.name).filter(|earlier| earlier.in_file != in_file);
+        let earlier = self.given.get(key.name).filter(|earlier| earlier.in_file != in_file);
         if earlier.is_some() {
             bail!(
                 "{name} ({source}) conflicts with its other form: set either {} or {0}_file, not both",
@@ -144,7 +161,7 @@ impl Layer {
             );
         }
         debug_assert!(!in_file || key.secrecy != Secrecy::Open, "only secrets have a _file form");
-        self.0.insert(key.name, Given { raw, source, in_file });
+        self.given.insert(key.name, Given { raw, source, in_file });
         Ok(())
     }
 }
@@ -156,7 +173,7 @@ impl Given {
             return Ok(());
         }
         let Raw::Text(path) = &self.raw else { bail!("{name}_file ({}) is not a path", self.source) };
-        let text = secret::read_private(path.as_str().as_ref())
+        let text = read_private(path.as_str().as_ref())
             .with_context(|| format!("{name}_file, set by {}", self.source))?;
         self.raw = Raw::Text(text);
         Ok(())
