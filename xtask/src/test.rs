@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test of the workspace, documentation included, on throw-away database servers.
+//! `cargo xtask test`: runs every test of the workspace, including doc tests, on temporary database servers.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use crate::{root, servers::Servers};
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
-    // Stopped when this function returns, whatever the tests said.
+    // The servers stop when this function returns, even if tests fail.
     let servers = Servers::start();
     #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
     let mut cargo = Command::new("cargo");

@@ -146,7 +146,7 @@ mod tests {
         assert!(!valid);
         let lines: Vec<&str> = report.lines().filter(|line| !line.contains("built-in")).collect();
         assert_eq!(lines.len(), 3, "{report}");
-        assert!(lines[0].starts_with("FAIL  notes.txt: its name is not"), "{report}");
+        assert!(lines[0].starts_with("FAIL  notes.txt: unexpected file name"), "{report}");
         assert_eq!(lines[1], "ok    px0/reset-code.de-CH.txt.j2 (de-CH)");
         assert_eq!(
             lines[2],
@@ -189,7 +189,7 @@ mod tests {
         fs::write(dir.path().join("reset-link.html.j2"), "<p>\n{{ link }}</p>").unwrap();
         let result = deployment::mail(&with(dir.path()), vec![TransportConfig::Stdout], "http://localhost");
         let error = format!("{:#}", result.err().unwrap());
-        assert_eq!(error, "mail.templates: reset-link.html.j2 line 2: there is no link here");
+        assert_eq!(error, "mail.templates: reset-link.html.j2 line 2: unknown variable link");
         fs::remove_file(dir.path().join("reset-link.html.j2")).unwrap();
         let italian =
             [("POLYRESET_MAIL__TEMPLATES", dir.path().to_str().unwrap()), ("POLYRESET_MAIL__LOCALE", "it")];
