@@ -3,8 +3,6 @@
 use std::fs;
 
 use anyhow::{Context, ensure};
-use reset_core::keys::Key;
-use reset_dialects::{DialectSettings, dialects};
 use reset_pages::comparison::{Cell, Span, Table, said, tables};
 
 use crate::root;
@@ -47,9 +45,7 @@ fn between(text: &str, generated: &str) -> Option<String> {
 
 /// Returns the comparison of all dialects with the defaults of the `compatible` profile.
 fn comparison() -> String {
-    // No table contains anything derived from the key.
-    let root = Key::root(&[0; 32]).expect("32 bytes");
-    let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
+    let dialects = crate::every_dialect();
     tables(&dialects).iter().map(markdown).collect()
 }
 
@@ -99,7 +95,7 @@ mod tests {
     fn comparison_lists_every_route_of_every_dialect() {
         let comparison = comparison();
         let root = Key::root(&[0; 32]).unwrap();
-        let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
+        let dialects = crate::every_dialect();
         for dialect in dialects.iter().filter(|dialect| dialect.traits.is_some()) {
             assert!(comparison.contains(dialect.traits.as_ref().unwrap().title), "{}", dialect.name);
             for (path, _) in &dialect.rows {

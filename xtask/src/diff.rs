@@ -10,8 +10,6 @@ use conformance::{
     random::Row,
     server::{Deployment, Server},
 };
-use reset_core::keys::Key;
-use reset_dialects::{DialectSettings, dialects};
 
 use crate::root;
 
@@ -96,9 +94,8 @@ fn start(name: &str, folder: &Path, unix: bool) -> anyhow::Result<(Server, Endpo
 
 /// Returns every method of every path that the servers serve.
 fn rows() -> Vec<Row> {
-    let root = Key::root(&[0; 32]).expect("32 bytes");
     let mut rows = Vec::new();
-    for dialect in dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080")) {
+    for dialect in crate::every_dialect() {
         for (path, endpoints) in &dialect.rows {
             for endpoint in endpoints {
                 let (dialect, method) = (dialect.name.to_owned(), endpoint.method.to_string());

@@ -14,6 +14,10 @@ mod tidy;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use reset_core::keys::Key;
+use reset_http::route::Dialect;
+use reset_pages::hosted::PagesSettings;
+
 const HELP: &str = "\
 Development tasks of polyreset.
 
@@ -52,6 +56,14 @@ Exploration:
                     --url http://HOST:PORT --mails DIR --email ADDRESS
 
   help              Print this text";
+
+/// Returns every dialect and every page with default settings, whether or not they are on by default.
+fn every_dialect() -> Vec<Dialect> {
+    // Nothing that a command shows is derived from the key.
+    let (root, url) = (Key::shared(&[0; 32]), "http://127.0.0.1:8080");
+    let dialects = reset_dialects::with(&reset_dialects::all_on(), &root, url).expect("defaults are valid");
+    reset_pages::complete(dialects, Some(PagesSettings::defaults(&root, url)), None)
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

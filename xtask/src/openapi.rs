@@ -3,8 +3,6 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context, bail};
-use reset_core::keys::Key;
-use reset_dialects::{DialectSettings, dialects};
 use reset_http::openapi;
 
 use crate::root;
@@ -40,9 +38,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
 
 /// Returns the content of every file of `openapi/` by its name.
 fn documents() -> BTreeMap<String, String> {
-    // No document contains anything derived from the key.
-    let root = Key::root(&[0; 32]).expect("32 bytes");
-    let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
+    let dialects = crate::every_dialect();
     let whole = openapi::whole(&dialects);
     let mut documents = BTreeMap::from([
         ("openapi.json".to_owned(), openapi::to_json(&whole)),

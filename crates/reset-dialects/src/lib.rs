@@ -96,13 +96,17 @@ pub fn with(settings: &[(&str, &str)], root: &Key, public_url: &str) -> Result<V
     })
 }
 
+/// Returns the settings that switch every dialect on, for [`with`].
+pub fn all_on() -> Vec<(&'static str, &'static str)> {
+    MODULES.iter().map(|module| (module.enabled.name, "true")).collect()
+}
+
 /// Returns how clients speak every dialect with default settings, whether or not it is on by default, for tools that know a
 /// server only from outside.
 ///
 /// # Panics
 /// When a dialect's defaults are not valid; a test reads them all.
 pub fn clients() -> Vec<Client> {
-    let on: Vec<(&str, &str)> = MODULES.iter().map(|module| (module.enabled.name, "true")).collect();
-    let dialects = with(&on, &Key::shared(b"clients"), "http://127.0.0.1:8080").expect("defaults are valid");
+    let dialects = with(&all_on(), &Key::shared(b"clients"), "http://127.0.0.1:8080").expect("defaults are valid");
     dialects.into_iter().filter_map(|dialect| dialect.client).collect()
 }

@@ -184,6 +184,7 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
+    /// A limiter that counts in memory or, with `shared`, in the counters that every server shares.
     pub fn new(limits: ClientLimits, clock: Arc<dyn Clock>, shared: Option<SharedCounters>) -> Arc<Self> {
         let all =
             [LimitClass::ResetRequest, LimitClass::OpenCode, LimitClass::AddressCode, LimitClass::Token];

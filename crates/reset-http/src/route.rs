@@ -99,6 +99,7 @@ pub struct Endpoint {
     pub method: Method,
     /// The kind of body that it accepts.
     pub kind: EndpointKind,
+    /// What answers a request.
     pub run: Handler,
 }
 
@@ -133,6 +134,7 @@ pub struct Route {
     pub endpoints: Vec<Endpoint>,
     /// Name of the dialect.
     pub dialect: &'static str,
+    /// How errors outside its endpoints are written.
     pub errors: ErrorRenderer,
 }
 

@@ -44,6 +44,7 @@ use self::{
 /// Minimum delay to plant: large enough to be detected with any sensible threshold.
 const PLANTED_MIN: Duration = Duration::from_millis(1);
 
+/// Arguments of `polyreset verify-enumeration`.
 #[derive(Args)]
 pub struct VerifyEnumerationArgs {
     /// Server to measure, ideally a staging copy without rate limits: `http://HOST:PORT`, `https://HOST` or `unix:/PATH`

@@ -22,9 +22,9 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, Method};
 use reset_core::{
     issue_policy::{Delivery, IssuePolicies, IssuePolicy},
-    keys::Keyring,
+    keys::{Key, Keyring},
     language::Language,
-    password::Policy,
+    password::{PASSWORD_MAX, Policy},
     secret::{Scope, TaggedHex},
 };
 use reset_words::Catalogue;
@@ -57,6 +57,20 @@ pub struct PagesSettings {
     pub language: Language,
     /// Branding of the service.
     pub brand: Brand,
+}
+
+impl PagesSettings {
+    /// The defaults: keys derived from `root`, links to `public_url`, in English and without a brand.
+    pub fn defaults(root: &Key, public_url: &str) -> Self {
+        Self {
+            public_url: public_url.to_owned(),
+            token_ttl: Duration::from_secs(30 * 60),
+            tags: root.derive("pages.tags").into(),
+            policy: Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX },
+            language: Language::En,
+            brand: Brand::default(),
+        }
+    }
 }
 
 #[derive(OpenApi)]
