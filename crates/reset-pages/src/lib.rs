@@ -13,6 +13,8 @@ pub mod demo;
 pub mod hosted;
 mod html;
 pub mod service;
+#[cfg(test)]
+mod testing;
 
 use reset_http::route::Dialect;
 
