@@ -2,10 +2,12 @@
 
 mod bench;
 mod browser;
+mod check;
 mod clients;
 mod compare;
 mod dialects;
 mod diff;
+mod new_dialect;
 mod openapi;
 mod replicas;
 mod servers;
@@ -23,12 +25,16 @@ Development tasks of polyreset.
 
 Usage: cargo xtask <COMMAND>
 
-Before every change:
+Before every commit:
+  check             Check the format, run clippy, and run the unit tests
   tidy              Check the conventions that the compiler cannot check: file sizes, words, citations,
                     names, log fields, dependency reasons
   test [ARGS]       Run all tests, including those on PostgreSQL, MariaDB and Redis. Servers are installed
                     (as root, with apt-get) and started automatically; missing ones are skipped.
                     ARGS are passed to `cargo test`
+
+To add a dialect:
+  new-dialect NAME  Make crates/dialects/NAME from a template that works, and register it
 
 After a change of routes or dialects:
   openapi           Generate openapi/ from the route tables
@@ -69,6 +75,8 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args.as_slice() {
+        ["check"] => check::run(),
+        ["new-dialect", name] => new_dialect::run(name),
         ["test", rest @ ..] => test::run(rest),
         ["replicas", rest @ ..] => replicas::run(rest),
         ["openapi"] => openapi::write(),

@@ -9,15 +9,23 @@ use crate::{root, servers::Servers};
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
     // The servers stop when this function returns, even if tests fail.
     let servers = Servers::start();
-    #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
-    let mut cargo = Command::new("cargo");
-    let status = cargo
-        .args(["test", "--workspace", "--locked"])
-        .args(args)
-        .envs(servers.variables.iter().map(|(name, url)| (name, url)))
-        .current_dir(root())
-        .status()
-        .context("starting cargo")?;
-    ensure!(status.success(), "tests failed");
-    Ok(())
+    let test = |arguments: &[&str]| {
+        #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
+        let mut cargo = Command::new("cargo");
+        let status = cargo
+            .args(["test", "--locked"])
+            .args(arguments)
+            .envs(servers.variables.iter().map(|(name, url)| (name, url)))
+            .current_dir(root())
+            .status()
+            .context("starting cargo")?;
+        ensure!(status.success(), "tests failed");
+        Ok(())
+    };
+    if args.iter().any(|arg| ["-p", "--package"].contains(arg)) {
+        return test(args);
+    }
+    test(&[&["--workspace"], args].concat())?;
+    // The black-box tests of the default server, which a plain `cargo test` leaves out.
+    test(&[&["-p", "server-axum", "--test", "binary"], args].concat())
 }
