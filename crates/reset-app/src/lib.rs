@@ -12,6 +12,16 @@
 //! * `system`: clock and randomness. `telemetry`: logging. `metrics`: monitoring. `demo`: `serve --demo`.
 //!
 //! This is the only crate that reads the environment and depends on every adapter.
+//!
+//! ```no_run
+//! # async fn host() -> anyhow::Result<()> {
+//! let polyreset = reset_app::Embedded::start(&[("public_url", "https://example.com/accounts")]).await?;
+//! let api = polyreset.api(); // its routes go into the router of the host application
+//! assert!(!api.routes().is_empty());
+//! polyreset.stop().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod admin;
 mod audit;

@@ -3,6 +3,19 @@
 //! The URL selects the engine. The queries are written once, in `queries`, and compiled for each engine against its
 //! module `engine`. To add an engine, add a module next to `sqlite`, a folder in `migrations` and a line in
 //! [`Database::at`]; then make the tests of `reset_testkit::store_contract!` pass on it.
+//!
+//! ```
+//! use reset_diesel::Database;
+//!
+//! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+//! let database = Database::at("sqlite:reset.db")?;
+//! database.migrate().await?;
+//! let store = database.open().await?;
+//! # let _ = store;
+//! # Ok(())
+//! # }
+//! assert!(Database::at("oracle://db").is_err());
+//! ```
 
 #![expect(clippy::duplicate_mod, reason = "the queries are compiled once for each engine")]
 

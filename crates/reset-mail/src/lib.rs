@@ -10,6 +10,18 @@
 //! * `relay` groups the transports of one setting and holds their backoff; `domains` limits the concurrent mails per
 //!   recipient domain, so that one slow domain does not hold up all others.
 //!
+//! ```
+//! use reset_mail::{MailService, TransportConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let smtp = TransportConfig::parse("smtp://user:password@mail.example.com:587?tls=required")?;
+//! let mailer = MailService::new(vec![smtp], "Acme <no-reply@example.com>", "example.com")?;
+//! # let _ = mailer;
+//! assert!(TransportConfig::parse("smtp://").is_err());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Invariants
 //! * Every body is quoted-printable and CRLF-clean; no code path bypasses that (R24).
 //! * Errors and logs hold reply codes and fixed words: no address, no secret, no server's prose (R70).

@@ -3,6 +3,14 @@
 //! # How to add a language
 //! Add a variant to [`Language`] in `reset-core` and a file beside the others. The compiler reports where the variant is
 //! missing, and the tests check the file.
+//!
+//! ```
+//! use reset_core::language::Language;
+//! use reset_words::Catalogue;
+//!
+//! let phrases = Catalogue::default();
+//! assert_ne!(phrases.of(Language::De).page.forgot_title, phrases.of(Language::En).page.forgot_title);
+//! ```
 
 mod mail;
 mod page;

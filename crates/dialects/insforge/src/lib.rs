@@ -2,6 +2,12 @@
 //!
 //! Three weaknesses of InsForge's own server are fixed without changing the wire format: an empty allow-list allows no
 //! redirect, an expired or used link is never reported as ready, and no response repeats submitted values.
+//!
+//! ```text
+//! POST /api/auth/email/send-reset-password             {"email": "user@example.com"}                      202, mails 123456
+//! POST /api/auth/email/exchange-reset-password-token   {"email": "user@example.com", "code": "123456"}    200 {"token": "…"}
+//! POST /api/auth/email/reset-password                  {"newPassword": "…", "otp": "<token>"}             200
+//! ```
 
 mod client;
 mod error;

@@ -2,6 +2,11 @@
 //!
 //! Its contract requires a 404 for an address without an account, which discloses who has one. The setting
 //! `disclose_unknown` turns this on or off.
+//!
+//! ```text
+//! POST /v1/auth/password-reset/trigger  {"email": "user@example.com"}                     200, mails 123456
+//! POST /v1/auth/password-reset/reset    {"code": "123456", "new_password": "…"}           200
+//! ```
 
 mod client;
 mod error;

@@ -3,6 +3,11 @@
 //!
 //! The paths of v3 have no prefix; those of v4 and later start with `/api`. Both are served, and their responses have
 //! one format that clients of every version can read.
+//!
+//! ```text
+//! POST /api/auth/forgot-password  {"email": "user@example.com"}                           200, mails <page>?code=<128 digits>
+//! POST /api/auth/reset-password   {"code": "…", "password": "…", "passwordConfirmation": "…"}   200
+//! ```
 
 mod client;
 mod error;

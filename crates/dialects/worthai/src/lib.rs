@@ -2,6 +2,11 @@
 //!
 //! The signature is verified before any database query. The `jti` must then belong to a live ticket, because a token
 //! with only a valid signature could be replayed until it expires (R67).
+//!
+//! ```text
+//! POST /auth/api/v1/forgot-password  {"email": "user@example.com"}                        200, mails <page>?reset_token=<JWT>
+//! POST /auth/api/v1/reset-password   {"reset_token": "<JWT>", "password": "…"}            200
+//! ```
 
 mod client;
 mod error;
