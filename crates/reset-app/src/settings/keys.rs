@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use reset_http::module::DialectModule;
 use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Size, Text};
 
 /// Default of the settings that name parts of another system's table.
@@ -414,8 +415,12 @@ const SECTIONS: &[&SettingKey] = &[
 /// Returns the table of every setting, in the order in which they are documented. A dialect's setting in another section,
 /// such as a limit, stands at the end of that section.
 pub(crate) fn table() -> KeyTable {
-    let modules = reset_dialects::MODULES.iter();
-    let all = modules.flat_map(|module| module.keys.iter().map(move |key| (module.name, *key)));
+    table_of(reset_dialects::MODULES)
+}
+
+/// Like [`table`], for the dialects of `modules` instead of the registry.
+pub(crate) fn table_of(modules: &[DialectModule]) -> KeyTable {
+    let all = modules.iter().flat_map(|module| module.keys.iter().map(move |key| (module.name, *key)));
     let (own, elsewhere): (Vec<_>, Vec<_>) = all.partition(|(name, key)| key.section() == *name);
     let mut keys: Vec<&SettingKey> = GENERAL.to_vec();
     keys.extend(own.into_iter().map(|(_, key)| key));
