@@ -154,7 +154,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::http::Response;
+    use crate::http::RawResponse;
 
     /// Compares a hundred responses of each class.
     fn compare(reply: impl Fn(bool, usize) -> Reply) -> Bytes {
@@ -170,7 +170,7 @@ mod tests {
 
     fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let response = Response { status, headers, body: body.to_owned() };
+        let response = RawResponse { status, headers, body: body.to_owned() };
         Reply { response, retried: false, took: Duration::ZERO }
     }
 

@@ -15,7 +15,7 @@ use rustls::{
 };
 use url::Url;
 
-use crate::http::{Connection, Response};
+use crate::http::{HttpConnection, RawResponse};
 
 /// Timeout of each read and write.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ enum Endpoint {
 /// The response to a request, and how it was obtained.
 #[derive(Clone)]
 pub(crate) struct Reply {
-    pub(crate) response: Response,
+    pub(crate) response: RawResponse,
     /// Whether the first attempt failed and the request was retried over a new connection.
     pub(crate) retried: bool,
     /// The time from the first byte sent to the last byte received.
@@ -80,7 +80,7 @@ impl Target {
         }
     }
 
-    fn connect(&self) -> Result<Connection<Box<dyn Stream>>> {
+    fn connect(&self) -> Result<HttpConnection<Box<dyn Stream>>> {
         let stream: Box<dyn Stream> = match &self.endpoint {
             Endpoint::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
@@ -103,7 +103,7 @@ impl Target {
                 }
             }
         };
-        Ok(Connection::new(stream))
+        Ok(HttpConnection::new(stream))
     }
 }
 
@@ -123,7 +123,7 @@ impl<T: Read + Write> Stream for T {}
 /// A connection that is opened on demand and kept open as long as the server keeps it open.
 pub(crate) struct Client {
     target: Target,
-    connection: Option<Connection<Box<dyn Stream>>>,
+    connection: Option<HttpConnection<Box<dyn Stream>>>,
     /// Number of connections opened.
     pub(crate) connections: usize,
 }
@@ -140,7 +140,7 @@ impl Client {
         self.exchange("POST", path, &more)
     }
 
-    pub(crate) fn get(&mut self, path: &str) -> Result<Response> {
+    pub(crate) fn get(&mut self, path: &str) -> Result<RawResponse> {
         self.exchange("GET", path, "\r\n").map(|reply| reply.response)
     }
 

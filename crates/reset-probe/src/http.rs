@@ -14,7 +14,7 @@ const BODY_MAX: usize = 16 * 1024 * 1024;
 
 /// An HTTP response, with headers in the order received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
+pub struct RawResponse {
     /// Status code.
     pub status: u16,
     /// Headers, with names in lower case.
@@ -23,7 +23,7 @@ pub struct Response {
     pub body: String,
 }
 
-impl Response {
+impl RawResponse {
     /// Returns the value of the first header with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -37,12 +37,12 @@ impl Response {
 }
 
 /// A keep-alive connection.
-pub struct Connection<S> {
+pub struct HttpConnection<S> {
     stream: BufReader<S>,
     keep_alive: bool,
 }
 
-impl<S: Read + Write> Connection<S> {
+impl<S: Read + Write> HttpConnection<S> {
     /// Speaks HTTP over `stream`, which is connected to the server.
     pub fn new(stream: S) -> Self {
         Self { stream: BufReader::new(stream), keep_alive: true }
@@ -57,7 +57,7 @@ impl<S: Read + Write> Connection<S> {
     ///
     /// # Errors
     /// Fails if the connection drops or the response is not valid HTTP.
-    pub fn send(&mut self, request: &[u8]) -> Result<Response> {
+    pub fn send(&mut self, request: &[u8]) -> Result<RawResponse> {
         // A server may respond with 413 and close the connection while the body is being sent. Prefer that response to
         // the write error.
         let stream = self.stream.get_mut();
@@ -73,7 +73,7 @@ impl<S: Read + Write> Connection<S> {
 }
 
 /// Reads one response, to a HEAD request if `head`. Also returns whether the connection stays open.
-fn read_response(stream: &mut impl BufRead, head: bool) -> Result<(Response, bool)> {
+fn read_response(stream: &mut impl BufRead, head: bool) -> Result<(RawResponse, bool)> {
     let (persistent, mut response) = loop {
         let (persistent, response) = read_head(stream)?;
         // An interim response, such as 100 Continue, precedes the response.
@@ -101,7 +101,7 @@ fn read_response(stream: &mut impl BufRead, head: bool) -> Result<(Response, boo
 }
 
 /// Reads the status line and the headers. Also returns whether the version keeps connections open.
-fn read_head(stream: &mut impl BufRead) -> Result<(bool, Response)> {
+fn read_head(stream: &mut impl BufRead) -> Result<(bool, RawResponse)> {
     let first = read_line(stream)?;
     let status =
         first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
@@ -110,7 +110,7 @@ fn read_head(stream: &mut impl BufRead) -> Result<(bool, Response)> {
     loop {
         let line = read_line(stream)?;
         if line.is_empty() {
-            return Ok((first.starts_with("HTTP/1.1"), Response { status, headers, body: String::new() }));
+            return Ok((first.starts_with("HTTP/1.1"), RawResponse { status, headers, body: String::new() }));
         }
         let (name, value) = line.split_once(':').context("the response has a header without a colon")?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    fn response(bytes: &str) -> Result<(Response, bool)> {
+    fn response(bytes: &str) -> Result<(RawResponse, bool)> {
         read_response(&mut bytes.as_bytes(), false)
     }
 
@@ -218,10 +218,10 @@ mod tests {
     #[test]
     fn response_that_precedes_the_end_of_the_request_is_preferred_to_the_write_error() {
         let bytes = b"HTTP/1.1 413 x\r\ncontent-length: 0\r\n\r\n";
-        let mut connection = Connection::new(ClosedForWriting(bytes));
+        let mut connection = HttpConnection::new(ClosedForWriting(bytes));
         assert_eq!(connection.send(b"POST / HTTP/1.1\r\n").unwrap().status, 413);
         assert!(!connection.keep_alive());
-        let error = Connection::new(ClosedForWriting(b"")).send(b"POST / HTTP/1.1\r\n").unwrap_err();
+        let error = HttpConnection::new(ClosedForWriting(b"")).send(b"POST / HTTP/1.1\r\n").unwrap_err();
         assert_eq!(error.downcast::<io::Error>().unwrap().kind(), io::ErrorKind::BrokenPipe);
     }
 }
