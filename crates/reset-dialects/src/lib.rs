@@ -66,8 +66,15 @@ pub fn served_of(modules: &[DialectModule], deployment: &Deployment<'_>) -> Resu
             );
         }
         for (path, _) in &dialect.rows {
-            if let Some(other) = served.iter().find(|other| other.rows.iter().any(|(known, _)| known == path))
-            {
+            let clashes = |other: &&Dialect| {
+                // A lenient dialect answers for its paths in any case.
+                let folds = other.lenient || dialect.lenient;
+                other
+                    .rows
+                    .iter()
+                    .any(|(known, _)| known == path || (folds && known.eq_ignore_ascii_case(path)))
+            };
+            if let Some(other) = served.iter().find(clashes) {
                 bail!(
                     "{} and {} both have the path {path}: change {}.base_path or {}.base_path",
                     other.name,

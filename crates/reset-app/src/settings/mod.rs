@@ -49,6 +49,9 @@ pub(crate) use self::{
 /// Maximum retention of events: ten years.
 const RETENTION_MAX: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
 
+/// Adapts the pages to the demo and returns its settings.
+type AdaptPages<'a> = dyn Fn(&mut Option<PagesSettings>) -> DemoSettings + 'a;
+
 /// All settings of a deployment. They contain secrets: no `Debug`.
 pub(crate) struct Settings {
     /// Log filter.
@@ -125,7 +128,7 @@ impl Settings {
         &self,
         public_url: &str,
         roots: &Keyring,
-        demo: Option<&dyn Fn(&mut Option<PagesSettings>) -> DemoSettings>,
+        demo: Option<&AdaptPages<'_>>,
     ) -> Result<Vec<Dialect>> {
         let (values, limits) = (&self.values, &self.limits);
         let pages = pages::read(values, &self.passwords, public_url, roots)?;

@@ -82,18 +82,23 @@ fn invalid_base_path_and_unavailable_wire_format_are_rejected_for_every_dialect(
 
 #[test]
 fn dialects_with_the_same_path_are_rejected_by_name() {
-    let off = ("POLYRESET_STRAPI__ENABLED", "false");
-    for base in ["/auth", "/api/auth"] {
-        let path = ("POLYRESET_WORTHAI__BASE_PATH", base);
-        assert_eq!(
-            sentence(environment(&[path])),
-            format!(
-                "worthai and strapi both have the path {base}/forgot-password: change worthai.base_path or \
-                 strapi.base_path"
-            )
+    for (base, other, path) in [
+        ("/auth", "strapi", "/auth/forgot-password"),
+        ("/api/auth", "strapi", "/api/auth/forgot-password"),
+        ("/api/auth/email", "insforge", "/api/auth/email/reset-password"),
+        // InsForge answers for its paths in any case.
+        ("/API/Auth/email", "insforge", "/API/Auth/email/reset-password"),
+    ] {
+        let given = ("POLYRESET_WORTHAI__BASE_PATH", base);
+        let text = format!(
+            "worthai and {other} both have the path {path}: change worthai.base_path or {other}.base_path"
         );
-        assert!(environment(&[path, off]).is_ok(), "a dialect that is not served collides with none");
+        assert_eq!(sentence(environment(&[given])).to_lowercase(), text.to_lowercase());
+        let off = variable(&format!("{other}.enabled"));
+        assert!(environment(&[given, (&off, "false")]).is_ok(), "{other} is not served");
     }
+    // Strapi and worthai distinguish upper and lower case.
+    assert!(environment(&[("POLYRESET_WORTHAI__BASE_PATH", "/Auth")]).is_ok());
 }
 
 fn leads_to_the_hosted_page(delivery: &Delivery) -> bool {
@@ -111,7 +116,7 @@ fn mails_to_the_hosted_page(dialect: &Dialect) -> bool {
 /// No link is mailed to a hosted page that is not served: the dialect needs a page of the operator, or mails no such link.
 #[test]
 fn without_hosted_pages_every_dialect_that_mails_links_to_them_needs_a_page_url() {
-    let mut asked = 0;
+    let mut needing = 0;
     for module in MODULES {
         let name = module.name;
         let off = [("POLYRESET_PAGES__ENABLED", "false"), ("POLYRESET_PUBLIC_URL", URL)];
@@ -125,8 +130,8 @@ fn without_hosted_pages_every_dialect_that_mails_links_to_them_needs_a_page_url(
             );
             continue;
         };
-        asked += 1;
-        assert!(mails_to_the_hosted_page(&dialect(&with, name)), "{name} has {} for nothing", page.name);
+        needing += 1;
+        assert!(mails_to_the_hosted_page(&dialect(&with, name)), "{name} needs no {}", page.name);
         let enabled = module.enabled.name;
         assert_eq!(
             sentence(only(name, &off)),
@@ -152,7 +157,7 @@ fn without_hosted_pages_every_dialect_that_mails_links_to_them_needs_a_page_url(
             assert!(text.contains("expected an https URL"), "{text}");
         }
     }
-    assert!(asked > 0, "no dialect mails links to the hosted page by default");
+    assert!(needing > 0, "no dialect mails links to the hosted page by default");
 }
 
 /// A token of one dialect must not be valid for another, nor for the root secret's other uses (R68).

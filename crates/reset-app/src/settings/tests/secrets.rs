@@ -60,7 +60,7 @@ fn mailed_tokens(dialect: &Dialect) -> Vec<String> {
         .collect()
 }
 
-/// Whether the hosted page takes the text for a token of the dialect.
+/// Whether the hosted page accepts the text as a token of the dialect.
 fn accepts(dialect: &Dialect, token: &str) -> bool {
     let now = Timestamp::from_millis(1_000);
     dialect.redemptions.iter().any(|redemption| redemption.parse_link(token, now).is_ok())
