@@ -193,15 +193,15 @@ fn print(runs: &[Run]) {
             }
         }
     }
-    let names: String = runs.iter().map(|run| format!("{:<width$}", run.dialect)).collect();
-    println!("\n{:<36}{}", "", names.trim_end());
+    let names: Vec<String> = runs.iter().map(|run| format!("{:<width$}", run.dialect)).collect();
+    println!("\n{:<36}{}", "", names.concat().trim_end());
     for (stage, title) in STAGES {
         let statuses = runs.iter().map(|run| {
             let status = find(run, stage)
                 .map_or("-".to_owned(), |index| run.exchanges[index].response.status.to_string());
             format!("{status:<width$}")
         });
-        println!("{title:<36}{}", statuses.collect::<String>().trim_end());
+        println!("{title:<36}{}", statuses.collect::<Vec<_>>().concat().trim_end());
     }
 }
 

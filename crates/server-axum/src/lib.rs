@@ -32,9 +32,9 @@ use crate::wire::{WireRequest, limit, respond};
 
 /// Returns the routes to merge or nest into the host's router of any state type. The host handles unknown paths.
 pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
-    let routes = api.routes().to_vec();
+    let table = api.routes().to_vec();
     let router =
-        routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, methods(&route)));
+        table.into_iter().fold(Router::new(), |router, route| router.route(&route.path, methods(&route)));
     router.with_state(api)
 }
 

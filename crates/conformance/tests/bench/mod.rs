@@ -16,7 +16,7 @@ use reset_core::{
     ports::{Accounts, Clock},
 };
 use reset_http::{Api, Dialect};
-use reset_pages::hosted::PagesSettings;
+use reset_pages::{demo::DemoSettings, hosted::PagesSettings};
 use reset_testkit::memory::{Memory, SentMail};
 use tokio::{runtime::Runtime, sync::oneshot};
 
@@ -40,19 +40,10 @@ pub(crate) fn root_key() -> Key {
     Key::root(&[5; 32]).unwrap()
 }
 
-/// Returns every dialect with these changes of the default settings, without pages.
-pub(crate) fn dialects(settings: &[(&str, &str)]) -> Vec<Dialect> {
-    clients::dialects(settings, &root_key())
-}
-
-/// Returns every dialect with default settings, the hosted pages and the service's own paths.
-pub(crate) fn every_dialect() -> Vec<Dialect> {
-    reset_pages::complete(dialects(&[]), Some(pages()), None)
-}
-
-/// Returns the default settings of the hosted pages.
-pub(crate) fn pages() -> PagesSettings {
-    PagesSettings::defaults(&root_key(), PUBLIC_URL)
+/// Returns every dialect with these changes of the default settings, the hosted pages and, if given, a demo.
+pub(crate) fn every_dialect(settings: &[(&str, &str)], demo: Option<DemoSettings>) -> Vec<Dialect> {
+    let pages = PagesSettings::defaults(&root_key(), PUBLIC_URL);
+    reset_pages::complete(clients::dialects(settings, &root_key()), Some(pages), demo)
 }
 
 impl RunningServer {

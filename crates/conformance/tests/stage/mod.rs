@@ -6,12 +6,12 @@ use conformance::clients::PUBLIC_URL;
 use reset_http::Dialect;
 use reset_pages::demo::{self, Carries, Person, ShownMail, Stage};
 
-use crate::bench::{dialects, pages};
+use crate::bench::every_dialect;
 
 /// Returns every dialect with these changes of the default settings, the hosted pages and a demo.
 pub(crate) fn staged(settings: &[(&str, &str)]) -> Vec<Dialect> {
     let demo = demo::DemoSettings { public_url: PUBLIC_URL.to_owned(), stage: Arc::new(FixedStage) };
-    reset_pages::complete(dialects(settings), Some(pages()), Some(demo))
+    every_dialect(settings, Some(demo))
 }
 
 /// A demo with the account of [`bench`](crate::bench) and two fixed mails.

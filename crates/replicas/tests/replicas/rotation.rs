@@ -97,8 +97,8 @@ fn no_reset_fails_during_a_rolling_rotation_of_the_secret(server: databases::Dat
                             return;
                         }
                         let email = format!("w{worker}-{round}-{}@example.com", client.dialect);
-                        let step = issue(site, balancer, client, &email);
-                        assert_eq!(redeem(balancer, &step), 200, "{email}");
+                        let reset = issue(site, balancer, client, &email);
+                        assert_eq!(redeem(balancer, &reset), 200, "{email}");
                         flows.fetch_add(1, Ordering::Relaxed);
                     }
                 }
