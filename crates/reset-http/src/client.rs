@@ -34,7 +34,8 @@ pub struct Client {
     pub secret: &'static [&'static str],
     /// A secret that is well formed and was never issued.
     pub forged: String,
-    /// The status that refuses such a secret.
+    /// The status that refuses a secret which was used, was replaced or has expired. A secret that was never issued can get
+    /// another one: see [`Traits::forged`](crate::traits::Traits::forged).
     pub refused: u16,
     /// The field of a reset request that names the page which the link opens, for dialects that have one.
     pub redirect: Option<&'static str>,

@@ -318,6 +318,9 @@ impl Permit {
     }
 
     /// Gives the counts back, unless `result` says that the secret was wrong.
+    ///
+    /// # Errors
+    /// Returns the error of `result`.
     pub fn judge<T, E: Wrong>(self, result: Result<T, E>) -> Result<T, E> {
         if !result.as_ref().is_err_and(Wrong::is_wrong) {
             self.give_back();

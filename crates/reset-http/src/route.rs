@@ -69,6 +69,9 @@ impl Call {
     }
 
     /// Takes a permit of `class` from the rate limiter. Always succeeds if clients are not limited.
+    ///
+    /// # Errors
+    /// Returns [`CommonError::TooMany`] if the client is over a limit.
     pub async fn acquire(&self, class: LimitClass) -> Result<Permit, CommonError> {
         match self.api.rate_limiter() {
             None => Ok(Permit::default()),

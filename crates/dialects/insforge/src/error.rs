@@ -267,6 +267,14 @@ mod tests {
                 r#"{"error":"INTERNAL_ERROR","message":"Internal server error","statusCode":500}"#,
             ),
             (
+                InsForgeError::Common(CommonError::TooMany { retry_after: Duration::from_secs(60) }),
+                r#"{"error":"TOO_MANY_REQUESTS","message":"Too many requests, please try again later","statusCode":429}"#,
+            ),
+            (
+                RedeemError::OwnName.into(),
+                r#"{"error":"INVALID_INPUT","message":"Password must not be made of your name or email, or of ours","statusCode":400}"#,
+            ),
+            (
                 InsForgeError::Common(CommonError::MethodNotAllowed),
                 r#"{"error":"METHOD_NOT_ALLOWED","message":"Method not allowed for this endpoint","statusCode":405,"nextActions":"Please check the API documentation for available endpoints"}"#,
             ),

@@ -128,3 +128,26 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
 fn respond(status: StatusCode, error: String) -> Response<Bytes> {
     json(status, JSON, &ApiError { error })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_a_limit_an_outage_and_an_own_name_have_these_bytes() {
+        let too_many = CommonError::TooMany { retry_after: Duration::from_secs(60) };
+        for (response, status, body) in [
+            (render(&too_many), 429, r#"{"error":"too many requests, try again later"}"#),
+            (render(&CommonError::Failure), 500, r#"{"error":"internal error"}"#),
+            (
+                Px0Error::from(RedeemError::OwnName).into(),
+                400,
+                r#"{"error":"password must not be made of your name or email, or of ours"}"#,
+            ),
+        ] {
+            assert_eq!((response.status().as_u16(), response.body().as_ref()), (status, body.as_bytes()));
+        }
+    }
+}

@@ -5,9 +5,9 @@ use reset_http::client::{Client, MailedSecret, SECRET, Step};
 use crate::{NAME, StrapiSettings};
 
 pub(crate) fn client(settings: &StrapiSettings) -> Client {
-    let base = &settings.base_path;
     const REQUEST: &str = r#"{"email":EMAIL}"#;
     const REDEEM: &str = r#"{"code":SECRET,"password":PASSWORD,"passwordConfirmation":PASSWORD}"#;
+    let base = &settings.base_path;
     Client {
         dialect: NAME,
         title: "Strapi",

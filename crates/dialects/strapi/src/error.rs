@@ -237,3 +237,34 @@ fn respond(status: StatusCode, message: String, name: &'static str, details: Det
     let error = FailureError { status: code, name, message: message.clone(), details };
     json(status, JSON_UTF8, &Failure { code, message, data: None, error })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_a_limit_an_outage_and_an_own_name_have_these_bytes() {
+        let too_many = CommonError::TooMany { retry_after: Duration::from_secs(60) };
+        for (response, status, body) in [
+            (
+                render(&too_many),
+                429,
+                r#"{"code":429,"message":"Too many requests, please try again later.","data":null,"error":{"status":429,"name":"RateLimitError","message":"Too many requests, please try again later.","details":{}}}"#,
+            ),
+            (
+                render(&CommonError::Failure),
+                500,
+                r#"{"code":500,"message":"Internal Server Error","data":null,"error":{"status":500,"name":"InternalServerError","message":"Internal Server Error","details":{}}}"#,
+            ),
+            (
+                StrapiError::from(RedeemError::OwnName).into(),
+                400,
+                r#"{"code":400,"message":"password must not be made of your name or email, or of ours","data":null,"error":{"status":400,"name":"ValidationError","message":"password must not be made of your name or email, or of ours","details":{"errors":[{"path":["password"],"message":"password must not be made of your name or email, or of ours","name":"ValidationError"}]}}}"#,
+            ),
+        ] {
+            assert_eq!((response.status().as_u16(), response.body().as_ref()), (status, body.as_bytes()));
+        }
+    }
+}

@@ -244,3 +244,34 @@ fn fail(
 fn shared(status: StatusCode, message: &'static str, error_code: &'static str) -> Response<Bytes> {
     json(status, JSON_UTF8, &Shared { message, error_code })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_a_limit_an_outage_and_an_own_name_have_these_bytes() {
+        let too_many = CommonError::TooMany { retry_after: Duration::from_secs(60) };
+        for (response, status, body) in [
+            (
+                render(&too_many),
+                429,
+                r#"{"status":"fail","message":"Too many requests","errorCode":"ERR_TOO_MANY_REQUESTS","data":{"errorName":"RateLimitError"}}"#,
+            ),
+            (
+                render(&CommonError::Failure),
+                500,
+                r#"{"status":"error","message":"Internal Server Error","errorCode":"UNKNOWN_ERROR","data":{"errorName":"InternalServerError"}}"#,
+            ),
+            (
+                WorthaiError::from(RedeemError::OwnName).into(),
+                400,
+                r#"{"status":"fail","message":"\"password\" must not be made of your name or email, or of ours","errorCode":"INVALID","data":{"errorName":"ValidationMiddlewareError"}}"#,
+            ),
+        ] {
+            assert_eq!((response.status().as_u16(), response.body().as_ref()), (status, body.as_bytes()));
+        }
+    }
+}

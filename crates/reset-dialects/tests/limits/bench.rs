@@ -1,9 +1,9 @@
-//! Every dialect with in-memory adapters, the default limits and a clock that the test advances.
+//! Every dialect of the registry with in-memory adapters, the default limits and a clock that the test advances.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{HeaderMap, Request, Response, header};
 use reset_core::{
     Notices, Resets,
     account::NewAccount,
@@ -13,18 +13,39 @@ use reset_core::{
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
-use reset_dialects::{Api, ClientLimits, DialectSettings, Peer, ServeOptions, TrustedProxies, dialects};
+use reset_http::{
+    Api, ClientLimits, Peer, ServeOptions, TrustedProxies,
+    client::{Client, MailedSecret, Step},
+    common_error::CommonError,
+    route::Dialect,
+    traits::Traits,
+};
+use reset_pages::{complete, hosted::PagesSettings};
 use reset_testkit::memory::{Memory, SentMail};
+
+use crate::support::{mailing_links, redirecting_to};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const OLD_PASSWORD: &str = "the old password";
+/// A password that satisfies the policy of every dialect.
+pub(crate) const NEW_PASSWORD: &str = "NewSecretPassword123!";
+const PUBLIC_URL: &str = "http://127.0.0.1:8080";
 
 pub(crate) struct LimitsBench {
     pub(crate) memory: Memory,
     pub(crate) api: Api,
     resets: Resets,
+    /// The dialects and pages that are served, built once more.
+    dialects: Vec<Dialect>,
+}
+
+/// What a deployment mails in dialects that can mail a code or a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mailed {
+    Codes,
+    Links,
 }
 
 /// The default budgets of a deployment.
@@ -39,26 +60,71 @@ fn budgeting() -> Budgeting {
 }
 
 pub(crate) fn bench() -> LimitsBench {
-    bench_with(budgeting(), Some(ClientLimits::default()))
+    bench_that_mails(Mailed::Codes)
+}
+
+pub(crate) fn bench_that_mails(mailed: Mailed) -> LimitsBench {
+    bench_with(budgeting(), Some(ClientLimits::default()), mailed)
 }
 
 /// Returns a bench as with `limits.enabled=false`.
 pub(crate) fn unlimited() -> LimitsBench {
-    bench_with(Budgeting::default(), None)
+    bench_with(Budgeting::default(), None, Mailed::Codes)
 }
 
-fn bench_with(budgeting: Budgeting, client_limits: Option<ClientLimits>) -> LimitsBench {
+/// Returns every dialect of the registry, and the hosted pages.
+fn dialects(root: &Key, mailed: Mailed) -> Vec<Dialect> {
+    let mut settings = reset_dialects::all_on();
+    if mailed == Mailed::Links {
+        settings.extend(mailing_links());
+        settings.extend(redirecting_to("https://app.example.com/reset"));
+    }
+    let dialects = reset_dialects::with(&settings, root, PUBLIC_URL).unwrap();
+    complete(dialects, Some(PagesSettings::defaults(root, PUBLIC_URL)), None)
+}
+
+fn bench_with(budgeting: Budgeting, client_limits: Option<ClientLimits>, mailed: Mailed) -> LimitsBench {
     let memory = Memory::new(3);
     let root = Key::root(&[5; 32]).unwrap();
-    let all = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
+    let all = dialects(&root, mailed);
     let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let resets = Resets::within(budgeting, memory.adapters(), Keys::new(&root), policies, Notices::default());
     let proxies = TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], local: false };
     let serving = ServeOptions { proxies, client_limits, ..ServeOptions::default() };
-    LimitsBench { memory, api: Api::new(resets.clone(), all, serving), resets }
+    let api = Api::new(resets.clone(), all, serving);
+    LimitsBench { memory, api, resets, dialects: dialects(&root, mailed) }
 }
 
 impl LimitsBench {
+    /// Returns how clients speak every dialect.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &Client> + Clone {
+        self.dialects.iter().filter_map(|dialect| dialect.client.as_ref())
+    }
+
+    /// Returns how clients speak the dialect of this name, for tests that are about one dialect.
+    pub(crate) fn client(&self, name: &str) -> &Client {
+        let found = self.clients().find(|client| client.dialect == name);
+        found.unwrap_or_else(|| panic!("the registry has no client of {name}: remove the tests that name it"))
+    }
+
+    fn dialect(&self, name: &str) -> &Dialect {
+        self.dialects.iter().find(|dialect| dialect.name == name).unwrap()
+    }
+
+    /// Returns the facts that a dialect states about itself.
+    pub(crate) fn traits(&self, name: &str) -> &Traits {
+        let traits = self.dialect(name).traits.as_ref();
+        traits.unwrap_or_else(|| {
+            panic!("{name} has no traits: state them in crates/dialects/{name}/src/lib.rs")
+        })
+    }
+
+    /// Returns the body of the dialect's 429. The tests of each dialect state its bytes.
+    pub(crate) fn too_many(&self, dialect: &str) -> Bytes {
+        let error = CommonError::TooMany { retry_after: MINUTE };
+        self.dialect(dialect).errors.render(&error, &HeaderMap::new()).into_body()
+    }
+
     pub(crate) async fn account(&self, email: &str) {
         let hasher = self.resets.adapters().hasher.clone();
         let account = NewAccount {
@@ -109,6 +175,17 @@ impl LimitsBench {
         self.send(client, path, body, &[]).await.status().as_u16()
     }
 
+    /// Sends a step of a dialect from the address `client`; returns the status and the body.
+    pub(crate) async fn step(&self, client: &str, step: &Step) -> (u16, String) {
+        let answer = self.send(client, &step.path, &step.body, &[]).await;
+        (answer.status().as_u16(), String::from_utf8(answer.body().to_vec()).unwrap())
+    }
+
+    /// As [`Self::step`], for tests of the status only.
+    pub(crate) async fn status(&self, client: &str, step: &Step) -> u16 {
+        self.step(client, step).await.0
+    }
+
     /// Processes all due jobs and returns the mails that were sent.
     pub(crate) async fn mails(&self) -> Vec<SentMail> {
         loop {
@@ -121,6 +198,15 @@ impl LimitsBench {
             }
         }
     }
+}
+
+/// Returns whether a dialect mails codes that identify the account on their own, which are the easiest to guess.
+pub(crate) fn mails_open_codes(client: &Client) -> bool {
+    client.mailed == MailedSecret::Code && client.exchange.is_none()
+}
+
+pub(crate) fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
 fn password(text: &str) -> NewPassword {

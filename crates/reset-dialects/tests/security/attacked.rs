@@ -8,7 +8,7 @@ use reset_http::{
 use reset_testkit::memory::{SentKind, SentMail};
 use serde_json::{Map, Value, json};
 
-use crate::bench::{NEW_PASSWORD, TARGET};
+use crate::bench::{NEW_PASSWORD, PUBLIC_URL, TARGET};
 
 /// One dialect under attack.
 pub(crate) struct AttackedDialect {
@@ -98,6 +98,13 @@ impl AttackedDialect {
         let requests = request.iter().map(|step| Step { path: step.path.clone(), ..current.clone() });
         let redeems = redeem.iter().map(|step| self.client.fill(step, forged, NEW_PASSWORD));
         requests.chain(redeems).chain(self.client.exchange_of(email, "000000")).collect()
+    }
+
+    /// Returns the path and query of a mailed link that opens a path of the dialect itself, and not a page.
+    pub(crate) fn own_link(&self, mail: &SentMail) -> Option<String> {
+        let link = mail.secret.strip_prefix(PUBLIC_URL)?;
+        let path = link.split('?').next()?;
+        self.dialect.rows.iter().any(|(known, _)| known == path).then(|| link.to_owned())
     }
 
     /// Returns a link to `path` with this secret.

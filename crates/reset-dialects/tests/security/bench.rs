@@ -15,13 +15,14 @@ use reset_core::{
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
-use reset_dialects::MODULES;
 use reset_http::{Api, Peer, ServeOptions, client::Step, route::Dialect};
 use reset_pages::{complete, hosted::PagesSettings};
-use reset_settings::ValueKind;
 use reset_testkit::memory::{Memory, SentKind, SentMail};
 
-use crate::attacked::AttackedDialect;
+use crate::{
+    attacked::AttackedDialect,
+    support::{mailing_links, redirecting_to},
+};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -67,16 +68,9 @@ pub(crate) fn root() -> Key {
 pub(crate) fn dialects(profile: Profile, allowed: &[&str]) -> Vec<Dialect> {
     let allowed = allowed.join(",");
     let mut settings = reset_dialects::all_on();
-    for key in MODULES.iter().flat_map(|module| module.keys) {
-        match key.kind {
-            ValueKind::List if key.name.ends_with(".allowed_redirect_urls") => {
-                settings.push((key.name, &allowed));
-            }
-            ValueKind::Choice(words) if profile == Profile::Links && words.contains(&"link") => {
-                settings.push((key.name, "link"));
-            }
-            _ => {}
-        }
+    settings.extend(redirecting_to(&allowed));
+    if profile == Profile::Links {
+        settings.extend(mailing_links());
     }
     if profile == Profile::Hardened {
         settings.push(("profile", "hardened"));
@@ -255,13 +249,6 @@ impl AttackBench {
     pub(crate) async fn secret(&self, dialect: &AttackedDialect, email: &str) -> String {
         let mailed = self.mailed(dialect, email).await;
         if dialect.client.exchange.is_some() { self.exchanged(dialect, email, &mailed).await } else { mailed }
-    }
-
-    /// Returns the path and query of a mailed link that opens a path of the dialect itself, and not a page.
-    pub(crate) fn own_link(&self, dialect: &AttackedDialect, mail: &SentMail) -> Option<String> {
-        let link = mail.secret.strip_prefix(PUBLIC_URL)?;
-        let path = link.split('?').next()?;
-        dialect.dialect.rows.iter().any(|(known, _)| known == path).then(|| link.to_owned())
     }
 
     /// Exchanges a code and returns the token.

@@ -77,7 +77,7 @@ async fn store_outage_returns_the_dialects_500_and_uses_up_no_secret() {
             }
             let answer = status_and_body(&bench.redeem_mailed(dialect, ANN, &mailed, NEW_PASSWORD).await);
             assert_eq!(answer, failure(dialect), "{profile:?} {}", dialect.name());
-            if let Some(link) = bench.own_link(dialect, &mail) {
+            if let Some(link) = dialect.own_link(&mail) {
                 assert_eq!(status_and_body(&bench.get(&link).await), failure(dialect), "{link}");
             }
             bench.memory.store.set_outage(Outage::None);

@@ -59,7 +59,7 @@ impl Consumer {
                     add(&exchange.step.path, ConsumerKind::Exchange);
                 }
                 let mail = bench.mail(&dialect, ANN).await;
-                if let Some(link) = bench.own_link(&dialect, &mail) {
+                if let Some(link) = dialect.own_link(&mail) {
                     add(link.split('?').next().unwrap(), ConsumerKind::Link);
                 }
             }
@@ -172,7 +172,7 @@ async fn exchanged_token_is_not_a_link_after_a_switch_to_links() {
             continue;
         }
         let mail = links.mail(links.dialect(dialect.name()), ANN).await;
-        let Some(link) = links.own_link(links.dialect(dialect.name()), &mail) else { continue };
+        let Some(link) = links.dialect(dialect.name()).own_link(&mail) else { continue };
         let codes = with_accounts(Profile::Compatible).await;
         let token = codes.secret(dialect, ANN).await;
         let links = bench_over(codes.memory, || dialects(Profile::Links, &[TARGET]), Budgeting::default());

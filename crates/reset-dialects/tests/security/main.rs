@@ -14,4 +14,6 @@ mod redirects;
 mod rows;
 mod secrets;
 mod spending;
+#[path = "../support/mod.rs"]
+mod support;
 mod tokens;

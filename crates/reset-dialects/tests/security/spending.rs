@@ -1,14 +1,14 @@
 //! A secret works once, only one per account and dialect is live, and it is void once the account changes (R5, R6,
 //! R7).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use reset_core::ticket::TicketState;
 use reset_testkit::memory::SentKind;
 
 use crate::bench::{
-    ANN, AttackBench, BOB, HOUR, NEW_PASSWORD, OLD_PASSWORD, PUBLIC_URL, Profile, attacked, status_and_body,
-    with_accounts,
+    ANN, AttackBench, BOB, HOUR, NEW_PASSWORD, OLD_PASSWORD, PUBLIC_URL, Profile, SECOND, attacked,
+    status_and_body, with_accounts,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
@@ -148,7 +148,7 @@ async fn secret_is_valid_until_its_last_second() {
             let answer = bench.redeem_mailed(dialect, ANN, &dialect.secret_in(&mail), NEW_PASSWORD).await;
             assert!(!answer.status().is_success(), "{profile:?} {}", dialect.name());
             let mail = bench.mail(dialect, ANN).await;
-            bench.memory.clock.advance(mail.lifetime - Duration::from_secs(1));
+            bench.memory.clock.advance(mail.lifetime.checked_sub(SECOND).unwrap());
             let answer = bench.redeem_mailed(dialect, ANN, &dialect.secret_in(&mail), NEW_PASSWORD).await;
             assert!(answer.status().is_success(), "{} {}", dialect.name(), status_and_body(&answer));
         }
@@ -169,7 +169,7 @@ async fn exchanged_token_is_valid_until_its_last_second() {
             let answer = bench.reset(dialect, &token, NEW_PASSWORD).await;
             assert!(!answer.status().is_success(), "{}", dialect.name());
             let token = bench.secret(dialect, ANN).await;
-            bench.memory.clock.advance(lifetime - Duration::from_secs(1));
+            bench.memory.clock.advance(lifetime.checked_sub(SECOND).unwrap());
             let answer = bench.reset(dialect, &token, NEW_PASSWORD).await;
             assert!(answer.status().is_success(), "{} {}", dialect.name(), status_and_body(&answer));
         }
