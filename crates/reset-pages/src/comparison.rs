@@ -96,6 +96,9 @@ impl<'a> Side<'a> {
             Delivery::Link { parameter, .. } | Delivery::LinkViaRedirect { parameter, .. } => {
                 vec![text(", in a link: "), code(format!("?{parameter}="))]
             }
+            Delivery::LinkTemplate { .. } => {
+                vec![text(", in a link with "), code("{uid}"), text(" and "), code("{token}")]
+            }
         };
         let mailed =
             self.traits.forms.iter().zip(&self.policies).enumerate().map(|(index, (form, policy))| {
