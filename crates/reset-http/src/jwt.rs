@@ -74,6 +74,9 @@ pub fn verify<C: DeserializeOwned>(key: &Key, token: &str) -> Result<Verified<C>
 }
 
 /// As [`verify`], with any of `keys`. The signature decides which key applies, never a header field.
+///
+/// # Errors
+/// Returns [`Forged`] if the token verifies with none of them.
 pub fn verify_with_any<C: DeserializeOwned>(keys: &Keyring, token: &str) -> Result<Verified<C>, Forged> {
     keys.all().iter().find_map(|key| verify(key, token).ok()).ok_or(Forged)
 }

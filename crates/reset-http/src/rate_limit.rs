@@ -184,6 +184,7 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
+    /// Creates the counters of a process; `shared` are those of all replicas.
     pub fn new(limits: ClientLimits, clock: Arc<dyn Clock>, shared: Option<SharedCounters>) -> Arc<Self> {
         let all =
             [LimitClass::ResetRequest, LimitClass::OpenCode, LimitClass::AddressCode, LimitClass::Token];
@@ -317,6 +318,9 @@ impl Permit {
     }
 
     /// Gives the counts back, unless `result` says that the secret was wrong.
+    ///
+    /// # Errors
+    /// Returns `result` as it is.
     pub fn judge<T, E: Wrong>(self, result: Result<T, E>) -> Result<T, E> {
         if !result.as_ref().is_err_and(Wrong::is_wrong) {
             self.give_back();

@@ -169,10 +169,10 @@ fn weak(weakness: Weakness, policy: Policy) -> String {
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     const DOCUMENTATION: Option<&str> = Some("Please check the API documentation for available endpoints");
     match error {
-        CommonError::NotFound { path } => {
+        CommonError::NotFound { path, .. } => {
             respond(StatusCode::NOT_FOUND, "NOT_FOUND", not_found(path), DOCUMENTATION)
         }
-        CommonError::MethodNotAllowed => respond(
+        CommonError::MethodNotAllowed { .. } => respond(
             StatusCode::METHOD_NOT_ALLOWED,
             "METHOD_NOT_ALLOWED",
             "Method not allowed for this endpoint",
@@ -185,7 +185,7 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
         CommonError::BodyTooSlow => {
             respond(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The request body took too long", None)
         }
-        CommonError::NotJson => respond(
+        CommonError::UnsupportedMediaType { .. } => respond(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
             "The request body must be application/json",
@@ -256,7 +256,7 @@ mod tests {
     }
 
     fn unknown_path(path: &str) -> String {
-        text(render(&CommonError::NotFound { path: path.into() }))
+        text(render(&CommonError::NotFound { path: path.into(), query: None }))
     }
 
     #[test]
@@ -299,7 +299,7 @@ mod tests {
                 r#"{"error":"INTERNAL_ERROR","message":"Internal server error","statusCode":500}"#,
             ),
             (
-                InsForgeError::Common(CommonError::MethodNotAllowed),
+                InsForgeError::Common(CommonError::MethodNotAllowed { method: "PUT".into() }),
                 r#"{"error":"METHOD_NOT_ALLOWED","message":"Method not allowed for this endpoint","statusCode":405,"nextActions":"Please check the API documentation for available endpoints"}"#,
             ),
             (
@@ -311,7 +311,9 @@ mod tests {
                 r#"{"error":"INVALID_INPUT","message":"The request body could not be read","statusCode":400}"#,
             ),
             (
-                InsForgeError::Common(CommonError::NotJson),
+                InsForgeError::Common(CommonError::UnsupportedMediaType {
+                    content_type: "text/plain".into(),
+                }),
                 r#"{"error":"UNSUPPORTED_MEDIA_TYPE","message":"The request body must be application/json","statusCode":415}"#,
             ),
         ] {

@@ -118,13 +118,15 @@ fn weak(weakness: Weakness) -> String {
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     match error {
         CommonError::NotFound { .. } => respond(StatusCode::NOT_FOUND, "not found".into()),
-        CommonError::MethodNotAllowed => respond(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into()),
+        CommonError::MethodNotAllowed { .. } => {
+            respond(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into())
+        }
         CommonError::BodyTooLarge => {
             respond(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large".into())
         }
         CommonError::BodyUnreadable => respond(StatusCode::BAD_REQUEST, "invalid request body".into()),
         CommonError::BodyTooSlow => respond(StatusCode::REQUEST_TIMEOUT, "request body took too long".into()),
-        CommonError::NotJson => {
+        CommonError::UnsupportedMediaType { .. } => {
             respond(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json".into())
         }
         CommonError::Failure => respond(StatusCode::INTERNAL_SERVER_ERROR, "internal error".into()),

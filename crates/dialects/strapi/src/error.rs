@@ -224,7 +224,7 @@ impl From<StrapiError> for Response<Bytes> {
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     match error {
         CommonError::NotFound { .. } => plain(StatusCode::NOT_FOUND, "Not Found", "NotFoundError"),
-        CommonError::MethodNotAllowed => {
+        CommonError::MethodNotAllowed { .. } => {
             plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "MethodNotAllowedError")
         }
         CommonError::BodyTooLarge => {
@@ -234,7 +234,7 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
         CommonError::BodyTooSlow => {
             plain(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "RequestTimeoutError")
         }
-        CommonError::NotJson => {
+        CommonError::UnsupportedMediaType { .. } => {
             plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", "UnsupportedMediaTypeError")
         }
         CommonError::Failure => {

@@ -225,7 +225,7 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
         CommonError::NotFound { .. } => {
             fail(StatusCode::NOT_FOUND, "Not Found".into(), "ERR_NOT_FOUND", "NotFoundError")
         }
-        CommonError::MethodNotAllowed => fail(
+        CommonError::MethodNotAllowed { .. } => fail(
             StatusCode::METHOD_NOT_ALLOWED,
             "Method Not Allowed".into(),
             "ERR_METHOD_NOT_ALLOWED",
@@ -244,7 +244,7 @@ pub(super) fn render(error: &CommonError) -> Response<Bytes> {
             "ERR_REQUEST_TIMEOUT",
             "RequestTimeoutError",
         ),
-        CommonError::NotJson => fail(
+        CommonError::UnsupportedMediaType { .. } => fail(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Unsupported Media Type".into(),
             "ERR_UNSUPPORTED_MEDIA_TYPE",
