@@ -1,4 +1,4 @@
-// A real browser, watched: what it logs, where it asks for anything, and what it tells others.
+// Drives Chromium, and checks its console messages, its requests and the URLs it shows.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -12,8 +12,8 @@ import { BASE } from './deployment.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
-/** Sent along at each start: nothing but what the pages make it do. */
-const QUIET = [
+/** Flags that disable background traffic, so that every request comes from a page. */
+const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -28,57 +28,57 @@ const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 const browser = await chromium.launch({
   executablePath: process.env.CLIENTS_CHROMIUM ?? '/usr/bin/chromium',
-  args: QUIET,
+  args: FLAGS,
 });
 
 export function close() {
   return browser.close();
 }
 
-/** A screen of a telephone, as many have it. */
+/** A common phone screen. */
 export const PHONE = { width: 360, height: 740 };
 
 /**
- * A page in a window of its own, without cookies. When `use` is through, nothing may have been logged as an error, nothing
- * asked of another origin, and no request may have said where it came from.
+ * Opens a page in a new browser context, without cookies. Fails if, while `use` runs, the console logs an error, a request
+ * goes to another origin, or a request has a `Referer`.
  * @param {import('playwright-core').BrowserContextOptions} options
- * @param {(page: Page, secrets: string[]) => Promise<void>} use `secrets` takes what no address may hold from then on
- * @param {string} origin where everything is asked of
+ * @param {(page: Page, secrets: string[]) => Promise<void>} use adds to `secrets` what no later URL may contain
+ * @param {string} origin the only allowed origin of requests
  */
 export async function window(options, use, origin = BASE) {
   const context = await browser.newContext({ locale: 'en-US', ...options });
   /** @type {string[]} */
-  const complaints = [];
+  const faults = [];
   /** @type {string[]} */
   const secrets = [];
   const page = await context.newPage();
   page.on('console', (message) => {
-    // Chromium logs each answer of 400 and above; those are ours, and meant.
+    // Chromium logs every response with a status of 400 or above; the tests expect those.
     const expected = /^Failed to load resource: the server responded with a status of [45]\d\d/;
-    if (message.type() === 'error' && !expected.test(message.text())) complaints.push(message.text());
+    if (message.type() === 'error' && !expected.test(message.text())) faults.push(message.text());
   });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('pageerror', (error) => faults.push(String(error)));
   page.on('request', (request) => {
     const url = request.url();
-    if (!url.startsWith(`${origin}/`) && !url.startsWith('data:')) complaints.push(`asked for ${url}`);
-    if (request.headers()['referer']) complaints.push(`${request.headers()['referer']} as referer at ${url}`);
+    if (!url.startsWith(`${origin}/`) && !url.startsWith('data:')) faults.push(`request to ${url}`);
+    if (request.headers()['referer']) faults.push(`Referer ${request.headers()['referer']} sent to ${url}`);
   });
   page.on('framenavigated', (frame) => {
-    for (const secret of secrets) if (frame.url().includes(secret)) complaints.push(`${frame.url()} has a secret`);
+    for (const secret of secrets) if (frame.url().includes(secret)) faults.push(`${frame.url()} contains a secret`);
   });
   page.setDefaultTimeout(15_000);
   try {
     await use(page, secrets);
-    assert.deepEqual(complaints, []);
+    assert.deepEqual(faults, []);
   } finally {
     await context.close();
   }
 }
 
 /**
- * What went over the wire while `use` had the page, a line for each request: its address with secrets left out, the names of
- * the cookies and fields that it brought, and what its answer did. Scripts are off, so that nothing depends on how fast
- * somebody types.
+ * Records the requests while `use` runs, one line per request: its URL without secrets, the names of its cookies and fields,
+ * the status of the response, and the cookies that it sets or ends. Scripts are off, so that the result does not depend on
+ * typing speed.
  * @param {(page: Page, secrets: string[]) => Promise<void>} use
  */
 export async function recorded(use) {
@@ -95,47 +95,48 @@ export async function recorded(use) {
       .filter((/** @type {any} */ { name }) => name.toLowerCase() === 'set-cookie')
       .flatMap((/** @type {any} */ { value }) => value.split('\n'))
       .map((/** @type {string} */ cookie) => `${/Max-Age=0;/.test(cookie) ? 'ends' : 'sets'} ${cookie.split('=')[0]?.replace(/[0-9a-f]{16}$/, '…')}`);
-    const brought = [request.method, address, cookies && `with ${cookies}`, fields].filter(Boolean).join(' ');
-    return [`${brought}: ${response.status}`, ...set].join(', ');
+    const sent = [request.method, address, cookies && `with ${cookies}`, fields].filter(Boolean).join(' ');
+    return [`${sent}: ${response.status}`, ...set].join(', ');
   });
 }
 
 /**
- * Holds the page against the guidelines, in light and in dark, and takes its picture.
+ * Checks the accessibility of the page in light and dark mode, and takes screenshots.
  * @param {Page} page
  * @param {string} name
  */
-export async function judge(page, name) {
+export async function checkAccessibility(page, name) {
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.emulateMedia({ colorScheme });
-    // Scripts hear of it when the page is drawn.
+    // Scripts notice the change of the color scheme on the next frame.
     await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
-    // By the browser's own channel: the page's policy would not let a script in.
+    // Injected through the debugging protocol, because the page's content security policy blocks scripts.
     await page.evaluate(AXE);
-    const grave = await page.evaluate(async () => {
+    const findings = await page.evaluate(async () => {
       const { violations } = await /** @type {any} */ (globalThis).axe.run();
       return violations
         .filter((/** @type {any} */ { impact }) => impact === 'serious' || impact === 'critical')
         .map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ node) => node.html).join(' ')}`);
     });
-    assert.deepEqual(grave, [], `${name}, ${colorScheme}`);
-    await picture(page, `${name}-${colorScheme}`);
+    assert.deepEqual(findings, [], `${name}, ${colorScheme}`);
+    await screenshot(page, `${name}-${colorScheme}`);
   }
   await page.emulateMedia({ colorScheme: 'light' });
 }
 
 /**
+ * Takes a screenshot if `CLIENTS_SCREENSHOTS` is set.
  * @param {Page} page
  * @param {string} name
  */
-export async function picture(page, name) {
+export async function screenshot(page, name) {
   if (!SCREENSHOTS) return;
   await mkdir(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }
 
 /**
- * Goes to an element by the keyboard alone.
+ * Moves the focus to an element with the Tab key.
  * @param {Page} page
  * @param {import('playwright-core').Locator} element
  */
@@ -145,14 +146,14 @@ export async function reach(page, element) {
     await page.keyboard.press('Tab');
     if (await element.evaluate((one) => one === document.activeElement)) return;
   }
-  assert.fail('twelve presses do not reach it');
+  assert.fail('12 presses of Tab do not reach the element');
 }
 
 /**
- * Nothing is cut off or has to be pushed sideways.
+ * Checks that the page needs no horizontal scrolling.
  * @param {Page} page
  */
 export async function fits(page) {
-  const wide = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
-  assert.ok(wide <= 0, `${page.url()} is ${wide} pixels too wide`);
+  const excess = await page.locator('html').evaluate((html) => html.scrollWidth - html.clientWidth);
+  assert.ok(excess <= 0, `${page.url()} is ${excess} pixels too wide`);
 }

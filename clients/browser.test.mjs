@@ -1,28 +1,28 @@
-// People with a browser: the pages of polyreset in a real one.
+// The hosted pages in a real browser.
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
-import { PHONE, close, fits, judge, picture, recorded, window } from './browser.mjs';
+import { PHONE, close, fits, checkAccessibility, screenshot, recorded, window } from './browser.mjs';
 import { BASE, PASSWORD, WEAK, code, link } from './deployment.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
 after(close);
 
-/** What a page says in the language of a test. */
+/** Page texts by language. */
 const WORDS = {
   en: { send: 'Send the link', set: 'Set the password', done: 'Your new password is set' },
   de: { send: 'Link schicken', set: 'Passwort festlegen', done: 'Ihr neues Passwort ist festgelegt' },
 };
 
 /**
- * Asks on the page, and returns the mailed link. Fifty scanners have been there before the person comes.
+ * Requests a reset on the page, and returns the mailed link after fifty simulated scanners have opened it.
  * @param {Page} page
  * @param {string} email
  * @param {{ send: string }} words
  */
-async function asked(page, email, words) {
+async function requestLink(page, email, words) {
   await page.goto(`${BASE}/forgot`);
   await page.locator('#email').fill(email);
   await page.getByRole('button', { name: words.send }).click();
@@ -33,12 +33,12 @@ async function asked(page, email, words) {
 }
 
 /**
- * Opens a link and waits for the form. Its secret is in no address from then on.
+ * Opens a link and waits for the form. From then on, no URL may contain its secret.
  * @param {Page} page
  * @param {URL} mailed
  * @param {string[]} secrets
  */
-async function opened(page, mailed, secrets) {
+async function openLink(page, mailed, secrets) {
   await page.goto(mailed.href);
   await page.waitForURL(/\/reset\?by=link&link=[0-9a-f]{16}$/);
   const secret = mailed.search.split('=').at(-1);
@@ -47,13 +47,14 @@ async function opened(page, mailed, secrets) {
 }
 
 /**
+ * Requests a reset through the API at `path`, and returns the mailed code.
  * @param {string} path
  * @param {string} email
  */
-async function trigger(path, email) {
+async function requestCode(path, email) {
   const headers = { 'content-type': 'application/json' };
-  const answer = await fetch(BASE + path, { method: 'POST', headers, body: JSON.stringify({ email }) });
-  assert.ok(answer.ok, await answer.text());
+  const response = await fetch(BASE + path, { method: 'POST', headers, body: JSON.stringify({ email }) });
+  assert.ok(response.ok, await response.text());
   return code(email);
 }
 
@@ -63,8 +64,8 @@ for (const [javaScriptEnabled, email] of /** @type {const} */ ([
 ])) {
   test(`a link sets a password, scripts ${javaScriptEnabled ? 'on' : 'off'}`, async () => {
     await window({ javaScriptEnabled }, async (page, secrets) => {
-      const mailed = await asked(page, email, WORDS.en);
-      await opened(page, mailed, secrets);
+      const mailed = await requestLink(page, email, WORDS.en);
+      await openLink(page, mailed, secrets);
       assert.equal(await page.locator('#show').isVisible(), javaScriptEnabled);
       await page.locator('#password').fill(WEAK);
       await page.getByRole('button', { name: WORDS.en.set }).click();
@@ -75,7 +76,7 @@ for (const [javaScriptEnabled, email] of /** @type {const} */ ([
         assert.equal(await page.locator('#password').getAttribute('type'), 'text');
         await page.locator('#password').fill(PASSWORD);
         assert.equal(await page.locator('li[data-rule=min]').getAttribute('data-ok'), 'true');
-        // How hard it is to guess is said once somebody pauses, to those who listen as well.
+        // The strength appears once typing pauses, also for screen readers.
         await page.getByRole('status').filter({ hasText: 'Good' }).waitFor();
         assert.equal(await page.locator('li[data-rule=common]').getAttribute('data-ok'), 'true');
         await page.locator('#password').fill('');
@@ -87,7 +88,7 @@ for (const [javaScriptEnabled, email] of /** @type {const} */ ([
       await page.getByRole('button', { name: WORDS.en.set }).click();
       await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
       assert.deepEqual((await page.context().cookies()).map(({ name }) => name), ['polyreset-done']);
-      // Once more, as somebody does who finds the mail again.
+      // Open the same link again: it is spent.
       secrets.length = 0;
       await page.goto(mailed.href);
       await page.waitForURL(/\/reset\?by=link&link=[0-9a-f]{16}$/);
@@ -101,62 +102,62 @@ for (const [javaScriptEnabled, email, path] of /** @type {const} */ ([
   [true, 'code-on@example.com', '/v1/auth/password-reset/trigger'],
   [false, 'code-off@example.com', '/api/auth/email/send-reset-password'],
 ])) {
-  test(`a code sets a password on a telephone in German, scripts ${javaScriptEnabled ? 'on' : 'off'}`, async () => {
+  test(`a code sets a password on a phone in German, scripts ${javaScriptEnabled ? 'on' : 'off'}`, async () => {
     const options = { javaScriptEnabled, locale: 'de-DE', viewport: PHONE, hasTouch: true, isMobile: true };
     await window(options, async (page) => {
-      const mailed = await trigger(path, email);
+      const mailed = await requestCode(path, email);
       await page.goto(`${BASE}/forgot`);
       await page.getByRole('link', { name: 'Ich habe einen Code' }).tap();
       await page.locator('#email').fill(email);
       await page.locator('#code').fill(`${mailed.slice(0, 3)} ${mailed.slice(3)}`);
       await page.locator('#password').fill(PASSWORD);
-      await picture(page, `phone-code-de-scripts-${javaScriptEnabled ? 'on' : 'off'}`);
+      await screenshot(page, `phone-code-de-scripts-${javaScriptEnabled ? 'on' : 'off'}`);
       await fits(page);
       await page.getByRole('button', { name: WORDS.de.set }).tap();
       await page.getByRole('heading', { name: WORDS.de.done }).waitFor();
-      await picture(page, 'phone-done-de');
+      await screenshot(page, 'phone-done-de');
     });
   });
 }
 
-test('of a pasted line the code is taken, and it is not sent before the form is', async () => {
+test('the code is extracted from a pasted line, and is not sent before the form', async () => {
   const email = 'paste@example.com';
   await window({ locale: 'de-DE', permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {
-    const mailed = await trigger('/v1/auth/password-reset/trigger', email);
+    const mailed = await requestCode('/v1/auth/password-reset/trigger', email);
     await page.goto(`${BASE}/reset`);
     await page.locator('#email').fill(email);
     await page.evaluate((line) => navigator.clipboard.writeText(line), `Ihr Code: ${mailed}\n`);
     await page.locator('#code').focus();
     await page.keyboard.press('Control+V');
     assert.equal(await page.locator('#code').inputValue(), mailed);
-    // A long one ends with a short group.
+    // The last group of a long code is short.
     await page.evaluate(() => navigator.clipboard.writeText('Ihr Code: F5ZX-5Q44-WA8N-Z\n'));
     await page.keyboard.press('Control+A');
     await page.keyboard.press('Control+V');
     assert.equal(await page.locator('#code').inputValue(), 'F5ZX-5Q44-WA8N-Z');
     await page.locator('#code').fill(mailed);
-    const asked = page.waitForRequest(`${BASE}/reset/strength`);
+    const strength = page.waitForRequest(`${BASE}/reset/strength`);
     await page.locator('#password').pressSequentially('passwort');
-    const fields = new URLSearchParams((await asked).postData() ?? '');
+    const fields = new URLSearchParams((await strength).postData() ?? '');
     assert.deepEqual([...fields.keys()].sort(), ['email', 'lang', 'password']);
     await page.getByRole('status').filter({ hasText: 'zu erraten' }).waitFor();
-    await picture(page, 'strength-de');
+    await screenshot(page, 'strength-de');
     await page.locator('#password').fill(PASSWORD);
     await page.getByRole('button', { name: WORDS.de.set }).click();
     await page.getByRole('heading', { name: WORDS.de.done }).waitFor();
   });
 });
 
-test('what goes over the wire on the way from asking to a new password is this and no more', async () => {
+test('a reset by link sends exactly these requests', async () => {
   const email = 'wire@example.com';
-  const seen = await recorded(async (page, secrets) => {
-    const mailed = await asked(page, email, WORDS.en);
-    await opened(page, mailed, secrets);
+  const requests = await recorded(async (page, secrets) => {
+    const mailed = await requestLink(page, email, WORDS.en);
+    await openLink(page, mailed, secrets);
     await page.locator('#password').fill(PASSWORD);
     await page.getByRole('button', { name: WORDS.en.set }).click();
     await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
   });
-  assert.deepEqual(seen, [
+  assert.deepEqual(requests, [
     'GET /forgot: 200',
     'POST /forgot lang,email: 200',
     'GET /reset?token=…: 200, sets polyreset-reset-…',
@@ -165,13 +166,13 @@ test('what goes over the wire on the way from asking to a new password is this a
   ]);
 });
 
-test('of two links in two tabs each form sets the password of the account that it shows', async () => {
+test('with two links in two tabs, each form sets the password of the account that it shows', async () => {
   const [one, other] = ['tabs-one@example.com', 'tabs-other@example.com'];
   await window({}, async (page, secrets) => {
-    await opened(page, await asked(page, one, WORDS.en), secrets);
+    await openLink(page, await requestLink(page, one, WORDS.en), secrets);
     assert.equal(await page.getByLabel('E-mail address').inputValue(), one);
     const second = await page.context().newPage();
-    await opened(second, await asked(second, other, WORDS.en), secrets);
+    await openLink(second, await requestLink(second, other, WORDS.en), secrets);
     assert.equal(await second.getByLabel('E-mail address').inputValue(), other);
     for (const tab of [page, second]) {
       await tab.locator('#password').fill(PASSWORD);
@@ -181,41 +182,41 @@ test('of two links in two tabs each form sets the password of the account that i
   });
 });
 
-test('a page that runs from right to left fits on a telephone', async () => {
+test('a right-to-left page fits on a phone', async () => {
   await window({ viewport: PHONE, isMobile: true }, async (page) => {
     await page.goto(`${BASE}/reset`);
     await page.locator('html').evaluate((html) => html.setAttribute('dir', 'rtl'));
     await fits(page);
     const [heading, field] = await Promise.all(['h1', '#email'].map((part) => page.locator(part).boundingBox()));
     assert.ok(heading && field && Math.abs(heading.x + heading.width - field.x - field.width) < 1);
-    await picture(page, 'right-to-left');
+    await screenshot(page, 'right-to-left');
   });
 });
 
-test('a keyboard is enough', async () => {
+test('a reset needs only the keyboard', async () => {
   const email = 'keyboard@example.com';
   await window({}, async (page, secrets) => {
     await page.goto(`${BASE}/forgot`);
     await page.keyboard.press('Tab');
     assert.equal(await focused(page), 'skip');
-    await picture(page, 'keyboard-skip');
+    await screenshot(page, 'keyboard-skip');
     await page.keyboard.press('Enter');
     await page.keyboard.press('Tab');
     assert.equal(await focused(page), 'email');
     await page.keyboard.type('nobody');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').waitFor();
-    // The cursor is where something is wrong.
+    // The focus is on the field with the error.
     assert.equal(await focused(page), 'email');
     await page.keyboard.press('Control+A');
     await page.keyboard.type(email);
     await page.keyboard.press('Enter');
     await page.locator('form').waitFor({ state: 'detached' });
-    await opened(page, await link(email), secrets);
-    for (const wanted of ['skip', 'password']) {
+    await openLink(page, await link(email), secrets);
+    for (const expected of ['skip', 'password']) {
       await page.keyboard.press('Tab');
-      assert.equal(await focused(page), wanted);
-      if (wanted === 'skip') {
+      assert.equal(await focused(page), expected);
+      if (expected === 'skip') {
         await page.keyboard.press('Enter');
       }
     }
@@ -224,57 +225,57 @@ test('a keyboard is enough', async () => {
     assert.equal(await focused(page), 'show');
     await page.keyboard.press('Tab');
     assert.equal(await focused(page), 'submit');
-    await picture(page, 'keyboard-submit');
+    await screenshot(page, 'keyboard-submit');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
   });
 });
 
-test('every page is accessible in light and in dark', async () => {
+test('every page is accessible in light and dark mode', async () => {
   const email = 'axe@example.com';
   await window({}, async (page, secrets) => {
     await page.goto(`${BASE}/forgot`);
-    await judge(page, 'forgot');
+    await checkAccessibility(page, 'forgot');
     await page.locator('#email').fill('nobody');
     await page.getByRole('button', { name: WORDS.en.send }).click();
     await page.getByRole('alert').waitFor();
-    await judge(page, 'forgot-wrong');
+    await checkAccessibility(page, 'forgot-wrong');
     await page.goto(`${BASE}/reset`);
-    await judge(page, 'code');
+    await checkAccessibility(page, 'code');
     await page.locator('#email').fill(email);
     await page.locator('#code').fill('000000');
     await page.locator('#password').fill(PASSWORD);
     await page.getByRole('button', { name: WORDS.en.set }).click();
     await page.getByRole('alert').waitFor();
-    await judge(page, 'code-wrong');
+    await checkAccessibility(page, 'code-wrong');
     await page.goto(`${BASE}/reset?token=0`);
-    await judge(page, 'dead');
+    await checkAccessibility(page, 'dead');
     await page.goto(`${BASE}/not-me?token=0`);
-    await judge(page, 'not-me-dead');
-    const mailed = await asked(page, email, WORDS.en);
-    await judge(page, 'sent');
-    await opened(page, mailed, secrets);
-    await judge(page, 'reset');
+    await checkAccessibility(page, 'not-me-dead');
+    const mailed = await requestLink(page, email, WORDS.en);
+    await checkAccessibility(page, 'sent');
+    await openLink(page, mailed, secrets);
+    await checkAccessibility(page, 'reset');
     await page.locator('#password').fill(WEAK);
     await page.getByRole('button', { name: WORDS.en.set }).click();
     await page.getByRole('alert').waitFor();
-    await judge(page, 'reset-weak');
+    await checkAccessibility(page, 'reset-weak');
     await page.locator('#password').fill(PASSWORD);
     await page.getByRole('button', { name: WORDS.en.set }).click();
     await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
-    await judge(page, 'done');
+    await checkAccessibility(page, 'done');
     const notice = await link(email, /\/not-me\?/);
     await page.goto(notice.href);
-    await judge(page, 'not-me');
+    await checkAccessibility(page, 'not-me');
     for (const language of ['de', 'es', 'fr', 'ja', 'zh']) {
       await page.goto(`${BASE}/reset?by=code&lang=${language}`);
-      await judge(page, `code-${language}`);
+      await checkAccessibility(page, `code-${language}`);
     }
   });
 });
 
 /**
- * What has the focus: its id, or else what it is.
+ * Returns the id, class or type of the focused element.
  * @param {Page} page
  */
 function focused(page) {

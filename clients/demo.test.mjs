@@ -1,9 +1,9 @@
-// A newcomer's first minutes: `serve --demo` in a real browser, from the start page to the new password.
+// `serve --demo` in a real browser, from the start page to the new password.
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
-import { PHONE, close, fits, judge, picture, reach, window } from './browser.mjs';
+import { PHONE, close, fits, checkAccessibility, screenshot, reach, window } from './browser.mjs';
 import { BASE, PASSWORD } from './deployment.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -13,42 +13,43 @@ after(close);
 const ALICE = 'alice@example.com';
 
 /**
- * Asks on the start page, and opens the mail that came of it.
+ * Requests a reset on the start page, and opens the resulting mail.
  * @param {Page} page
  * @param {string} dialect
- * @param {() => Promise<void>} look what is done on the page that shows request and answer
+ * @param {() => Promise<void>} inspect runs on the page that shows request and response
  */
-async function asked(page, dialect, look = async () => {}) {
+async function requestMail(page, dialect, inspect = async () => {}) {
   await page.goto(`${BASE}/`);
   await page.getByRole('radio', { name: dialect }).check();
   await page.getByLabel('Account to reset').selectOption(ALICE);
   await page.getByRole('button', { name: 'Request a reset' }).click();
   await page.getByRole('heading', { name: `Reset request via ${dialect}` }).waitFor();
-  const answer = await page.locator('pre').nth(1).innerText();
-  assert.match(answer, /^20[02] (OK|Accepted)\n[^]*X-Reset-Reference: [0-9A-Z]{10}\n/);
-  await look();
+  const response = await page.locator('pre').nth(1).innerText();
+  assert.match(response, /^20[02] (OK|Accepted)\n[^]*X-Reset-Reference: [0-9A-Z]{10}\n/);
+  await inspect();
   await page.getByRole('link', { name: 'Open the mailbox' }).click();
-  await newest(page, `to ${ALICE}, ${dialect}`);
+  await openNewest(page, `to ${ALICE}, ${dialect}`);
 }
 
 /**
- * Looks again until the newest mail is this one, and opens it.
+ * Reloads the mailbox until the newest mail contains `text`, and opens it.
  * @param {Page} page
- * @param {string} told
+ * @param {string} text
  */
-async function newest(page, told) {
+async function openNewest(page, text) {
   const first = page.locator('ol.mails li').first();
-  for (let looks = 0; looks < 100; looks += 1) {
-    if ((await first.count()) && (await first.innerText()).includes(told)) {
+  for (let attempts = 0; attempts < 100; attempts += 1) {
+    if ((await first.count()) && (await first.innerText()).includes(text)) {
       await first.getByRole('link').click();
       return;
     }
     await page.getByRole('link', { name: 'Refresh' }).click();
   }
-  assert.fail(`no mail ${told}`);
+  assert.fail(`no mail "${text}"`);
 }
 
 /**
+ * Signs in on the start page, and returns the resulting heading.
  * @param {Page} page
  * @param {string} password
  */
@@ -66,17 +67,17 @@ for (const [dialect, javaScriptEnabled] of /** @type {const} */ ([
   ['Strapi', true],
   ['InsForge', false],
 ])) {
-  test(`a newcomer asks by ${dialect}, reads the mail, sets a password and signs in with it`, async () => {
+  test(`a reset by ${dialect} leads from the start page to a sign-in with the new password`, async () => {
     await window({ javaScriptEnabled }, async (page, secrets) => {
-      await asked(page, dialect);
-      await picture(page, `demo-mail-${dialect}`);
-      const letter = await page.locator('pre').first().innerText();
-      const typed = /^\d{6}$/m.exec(letter)?.[0];
+      await requestMail(page, dialect);
+      await screenshot(page, `demo-mail-${dialect}`);
+      const mail = await page.locator('pre').first().innerText();
+      const code = /^\d{6}$/m.exec(mail)?.[0];
       const password = `${PASSWORD}-${dialect}`;
-      if (typed) {
+      if (code) {
         await page.getByRole('link', { name: 'Enter the code' }).click();
         await page.locator('#email').fill(ALICE);
-        await page.locator('#code').fill(typed);
+        await page.locator('#code').fill(code);
       } else {
         const link = page.locator('pre a');
         const secret = new URL((await link.getAttribute('href')) ?? '').search.split('=').at(-1);
@@ -94,7 +95,7 @@ for (const [dialect, javaScriptEnabled] of /** @type {const} */ ([
   });
 }
 
-test('a person asks on the page for people, and the notice of the reset takes it back', async () => {
+test('a reset on the hosted page is undone by the link in its notice', async () => {
   const bob = 'bob@example.com';
   await window({}, async (page) => {
     await page.goto(`${BASE}/`);
@@ -102,7 +103,7 @@ test('a person asks on the page for people, and the notice of the reset takes it
     await page.locator('#email').fill(bob);
     await page.getByRole('button', { name: 'Send the link' }).click();
     await page.getByRole('link', { name: 'Demo mailbox' }).click();
-    await newest(page, `to ${bob}, hosted pages`);
+    await openNewest(page, `to ${bob}, hosted pages`);
     await page.locator('pre a').click();
     await page.locator('#password').fill(PASSWORD);
     await page.getByRole('button', { name: 'Set the password' }).click();
@@ -110,8 +111,8 @@ test('a person asks on the page for people, and the notice of the reset takes it
     assert.equal(await signIn(page, PASSWORD, bob), 'Signed in as Bob');
 
     await page.getByRole('link', { name: 'Mailbox' }).click();
-    await newest(page, 'Your password was changed');
-    await picture(page, 'demo-notice');
+    await openNewest(page, 'Your password was changed');
+    await screenshot(page, 'demo-notice');
     await page.locator('pre a').click();
     await page.getByRole('button').click();
     await page.locator('form').waitFor({ state: 'detached' });
@@ -119,14 +120,14 @@ test('a person asks on the page for people, and the notice of the reset takes it
   });
 });
 
-test('a keyboard is enough to ask', async () => {
+test('a request needs only the keyboard', async () => {
   await window({}, async (page) => {
     await page.goto(`${BASE}/`);
     await reach(page, page.getByRole('radio', { name: 'px0' }));
     await page.keyboard.press('ArrowDown');
     await reach(page, page.getByLabel('Account to reset'));
     await page.keyboard.press('End');
-    await picture(page, 'demo-keyboard');
+    await screenshot(page, 'demo-keyboard');
     await reach(page, page.getByRole('button', { name: 'Request a reset' }));
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Reset request via worthai' }).waitFor();
@@ -134,34 +135,34 @@ test('a keyboard is enough to ask', async () => {
   });
 });
 
-test('every page of the demo is accessible in light and in dark', async () => {
+test('every page of the demo is accessible in light and dark mode', async () => {
   await window({}, async (page) => {
     await page.goto(`${BASE}/`);
     for (const summary of await page.locator('summary').all()) await summary.click();
-    await judge(page, 'demo-start');
-    await asked(page, 'InsForge', () => judge(page, 'demo-asked'));
-    await judge(page, 'demo-mail');
+    await checkAccessibility(page, 'demo-start');
+    await requestMail(page, 'InsForge', () => checkAccessibility(page, 'demo-asked'));
+    await checkAccessibility(page, 'demo-mail');
     await page.goBack();
-    await judge(page, 'demo-mailbox');
+    await checkAccessibility(page, 'demo-mailbox');
     await page.goto(`${BASE}/mail?id=none`);
-    await judge(page, 'demo-nothing');
+    await checkAccessibility(page, 'demo-nothing');
     await page.goto(`${BASE}/forgot`);
-    await judge(page, 'demo-forgot');
+    await checkAccessibility(page, 'demo-forgot');
   });
 });
 
-test('nothing on a telephone is wider than it', async () => {
+test('every page fits on a phone', async () => {
   await window({ viewport: PHONE, hasTouch: true, isMobile: true }, async (page) => {
-    const fitting = async (/** @type {string} */ name) => {
-      await picture(page, `phone-demo-${name}`);
+    const checkPhone = async (/** @type {string} */ name) => {
+      await screenshot(page, `phone-demo-${name}`);
       await fits(page);
     };
     await page.goto(`${BASE}/`);
     for (const summary of await page.locator('summary').all()) await summary.click();
-    await fitting('start');
-    await asked(page, 'worthai', () => fitting('asked'));
-    await fitting('mail');
+    await checkPhone('start');
+    await requestMail(page, 'worthai', () => checkPhone('asked'));
+    await checkPhone('mail');
     await page.goBack();
-    await fitting('mailbox');
+    await checkPhone('mailbox');
   });
 });

@@ -1,4 +1,4 @@
-// The deployment under test: where it answers, where its mails lie, and how an answer is told good or bad.
+// The deployment under test: its URL, its mails, and checks of its responses.
 
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
@@ -7,30 +7,30 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import PostalMime from 'postal-mime';
 
-/** Milliseconds until a mail or an answer is given up. */
+/** Timeout of a mail or a response, in milliseconds. */
 const TIMEOUT = 15_000;
 
-/** The password that satisfies the rules of every dialect. */
+/** A password that satisfies the policy of every dialect. */
 export const PASSWORD = 'A-new-passw0rd';
 
 /** A password that is too short in every dialect. */
 export const WEAK = 'Sh0rt!';
 
-/** Where the server answers: its public URL, without a slash at the end. */
+/** Public URL of the server, without a trailing slash. */
 export const BASE = setting('CLIENTS_BASE_URL');
 
 const MAILS = setting('CLIENTS_MAILS');
 
 /**
- * What a generated client calls instead of `fetch`: the same, but not for ever.
+ * `fetch` with a timeout, for generated clients.
  * @param {Request} request
  */
-export function patient(request) {
+export function fetchWithTimeout(request) {
   return fetch(request, { signal: AbortSignal.timeout(TIMEOUT) });
 }
 
 /**
- * The code that stands alone on a line of the mail to this address.
+ * Waits for a mail to this address, and returns the code that is alone on a line.
  * @param {string} to
  */
 export function code(to) {
@@ -38,7 +38,7 @@ export function code(to) {
 }
 
 /**
- * The link that stands alone on a line of the mail to this address; of several, the one that has `part` in it.
+ * Waits for a mail to this address, and returns the link that is alone on a line and matches `part`.
  * @param {string} to
  * @param {RegExp} part
  */
@@ -47,7 +47,7 @@ export async function link(to, part = /=/) {
 }
 
 /**
- * Waits for the mail that tells an owner of the new password.
+ * Waits for the mail that notifies the owner of the new password.
  * @param {string} to
  */
 export function notice(to) {
@@ -55,7 +55,7 @@ export function notice(to) {
 }
 
 /**
- * The data of a generated client's answer, once it has the status.
+ * Asserts that a generated client's call succeeded with this status, and returns its data.
  * @template D, E
  * @param {{ data?: D, error?: E, response: Response }} answer
  * @param {number} status
@@ -68,7 +68,7 @@ export function good({ data, error, response }, status) {
 }
 
 /**
- * The error of a generated client's answer, once it has the status.
+ * Asserts that a generated client's call failed with this status, and returns its error.
  * @template D, E
  * @param {{ data?: D, error?: E, response: Response }} answer
  * @param {number} status
@@ -82,34 +82,34 @@ export function bad({ data, error, response }, status) {
 
 /**
  * @param {string} to
- * @param {RegExp} shape
+ * @param {RegExp} pattern
  */
-function line(to, shape) {
-  return find(to, (mail) => mail.text?.split(/\r?\n/).find((line) => shape.test(line)));
+function line(to, pattern) {
+  return find(to, (mail) => mail.text?.split(/\r?\n/).find((line) => pattern.test(line)));
 }
 
 /**
- * Waits until some mail to this address yields something.
+ * Waits until `select` returns a value for a mail to this address.
  * @template T
  * @param {string} to
- * @param {(mail: import('postal-mime').Email) => T | undefined} wanted
+ * @param {(mail: import('postal-mime').Email) => T | undefined} select
  * @returns {Promise<T>}
  */
-async function find(to, wanted) {
+async function find(to, select) {
   for (const end = Date.now() + TIMEOUT; Date.now() < end; await pause(5)) {
     for (const mail of await mails()) {
-      const found = mail.to?.some(({ address }) => address === to) ? wanted(mail) : undefined;
+      const found = mail.to?.some(({ address }) => address === to) ? select(mail) : undefined;
       if (found !== undefined) return found;
     }
   }
-  throw new Error(`no such mail to ${to} within ${TIMEOUT} ms`);
+  throw new Error(`no matching mail to ${to} within ${TIMEOUT} ms`);
 }
 
-/** Every whole mail. */
+/** Returns every complete mail. */
 async function mails() {
   const names = await readdir(MAILS).catch(() => []);
-  const whole = names.filter((name) => name.endsWith('.eml'));
-  return Promise.all(whole.map(async (name) => PostalMime.parse(await readFile(join(MAILS, name)))));
+  const complete = names.filter((name) => name.endsWith('.eml'));
+  return Promise.all(complete.map(async (name) => PostalMime.parse(await readFile(join(MAILS, name)))));
 }
 
 /** @param {string} name */

@@ -1,26 +1,26 @@
-// InsForge by the real SDK, where links are mailed that lead to the client's own page.
+// InsForge through its real SDK, on a deployment that mails links to the client's page.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { BASE, PASSWORD, WEAK, link, notice } from './deployment.mjs';
-import { auth, configured, done, failed } from './insforge.mjs';
+import { auth, checkConfiguration, succeeded, failed } from './insforge.mjs';
 
-/** The one page on the deployment's allow-list. */
+/** The only page on the deployment's allow-list. */
 const PAGE = 'https://app.example.com/reset-password';
 const DEAD_TOKEN = 'Invalid or expired verification token';
 
-test('InsForge, link: the public configuration names the method', () => configured('link'));
+test('InsForge, link: the public configuration names the method', () => checkConfiguration('link'));
 
-test('InsForge, link: ask, open, weak password, right, replay, open again', async () => {
+test('InsForge, link: request, open, weak password, reset, replay, open again', async () => {
   const email = 'insforge@example.com';
-  const sent = done(await auth.sendResetPasswordEmail({ email, redirectTo: PAGE }));
+  const sent = succeeded(await auth.sendResetPasswordEmail({ email, redirectTo: PAGE }));
   assert.equal(sent.success, true);
   assert.match(sent.message, /^If your email is registered, we have sent you a password reset link\./);
   const mailed = await link(email);
   assert.equal(mailed.origin + mailed.pathname, `${BASE}/api/auth/email/reset-password-link`);
 
-  // Opening spends nothing, however often and however it is done.
+  // Opening the link any number of times, by GET or HEAD, does not spend it.
   await open(mailed, 'HEAD');
   const first = await open(mailed);
   const opened = await open(mailed);
@@ -37,7 +37,7 @@ test('InsForge, link: ask, open, weak password, right, replay, open again', asyn
   const forged = await auth.resetPassword({ newPassword: PASSWORD, otp: '0'.repeat(64) });
   failed(forged, 401, 'AUTH_UNAUTHORIZED', DEAD_TOKEN);
   const right = { newPassword: PASSWORD, otp: token };
-  assert.deepEqual(done(await auth.resetPassword(right)), { message: 'Password reset successfully' });
+  assert.deepEqual(succeeded(await auth.resetPassword(right)), { message: 'Password reset successfully' });
   await notice(email);
   failed(await auth.resetPassword(right), 401, 'AUTH_UNAUTHORIZED', DEAD_TOKEN);
 
@@ -48,15 +48,15 @@ test('InsForge, link: ask, open, weak password, right, replay, open again', asyn
   assert.equal(late.searchParams.get('token'), null);
 });
 
-test('InsForge, link: an unknown address gets the answer of a known one', async () => {
-  const unknown = done(await auth.sendResetPasswordEmail({ email: 'nobody@example.com', redirectTo: PAGE }));
+test('InsForge, link: an unknown address gets the response of a known one', async () => {
+  const unknown = succeeded(await auth.sendResetPasswordEmail({ email: 'nobody@example.com', redirectTo: PAGE }));
   assert.equal(unknown.success, true);
 });
 
-test('InsForge, link: a target must be named and allowed', async () => {
+test('InsForge, link: the redirect target is required and must be allowed', async () => {
   const email = 'insforge@example.com';
-  const nowhere = await auth.sendResetPasswordEmail({ email });
-  failed(nowhere, 400, 'INVALID_INPUT', 'redirectTo is required when link-based password reset is enabled');
+  const missing = await auth.sendResetPasswordEmail({ email });
+  failed(missing, 400, 'INVALID_INPUT', 'redirectTo is required when link-based password reset is enabled');
   const elsewhere = await auth.sendResetPasswordEmail({ email, redirectTo: 'https://elsewhere.example.com/' });
   failed(
     elsewhere,
@@ -68,7 +68,7 @@ test('InsForge, link: a target must be named and allowed', async () => {
 });
 
 /**
- * Where a link leads to.
+ * Opens a link, and returns the target of its redirect.
  * @param {URL} mailed
  * @param {'GET' | 'HEAD'} [method]
  */

@@ -1,4 +1,4 @@
-// What both methods of InsForge share: the SDK's client, and the shapes that its calls resolve to.
+// Shared by both InsForge suites: the SDK's client, and checks of its results.
 
 import assert from 'node:assert/strict';
 
@@ -6,23 +6,23 @@ import { InsForgeError, createClient } from '@insforge/sdk';
 
 import { BASE } from './deployment.mjs';
 
-/** The real SDK, with a key: it is sent along as a bearer, and means nothing here. */
-export const { auth } = createClient({ baseUrl: BASE, anonKey: 'a key that means nothing here' });
+/** The real SDK. It sends the key as a bearer token, which polyreset ignores. */
+export const { auth } = createClient({ baseUrl: BASE, anonKey: 'a key that polyreset ignores' });
 
 /**
- * The data of a call, once it succeeded.
+ * Asserts that a call succeeded, and returns its data.
  * @template D
  * @param {{ data: D | null, error: InsForgeError | null }} answer
  * @returns {D}
  */
-export function done({ data, error }) {
+export function succeeded({ data, error }) {
   assert.equal(error, null);
   assert.ok(data !== null && data !== undefined);
   return data;
 }
 
 /**
- * Asserts that a call failed, and how.
+ * Asserts that a call failed with this error.
  * @param {{ data: unknown, error: InsForgeError | null }} answer
  * @param {number} statusCode
  * @param {string} name
@@ -39,11 +39,11 @@ export function failed({ data, error }, statusCode, name, message, nextActions) 
 }
 
 /**
- * Asserts what the public configuration says.
+ * Asserts the content of the public configuration.
  * @param {'code' | 'link'} method
  */
-export async function configured(method) {
-  assert.deepEqual(done(await auth.getPublicAuthConfig()), {
+export async function checkConfiguration(method) {
+  assert.deepEqual(succeeded(await auth.getPublicAuthConfig()), {
     oAuthProviders: [],
     customOAuthProviders: [],
     requireEmailVerification: false,

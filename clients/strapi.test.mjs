@@ -1,17 +1,17 @@
-// Strapi, by a client generated from openapi/strapi.yaml, under the prefix of v3 and that of v4 and v5.
+// Strapi, through a client generated from openapi/strapi.yaml, with the path prefixes of v3 and of v4 and v5.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import createClient from 'openapi-fetch';
 
-import { BASE, PASSWORD, WEAK, bad, good, link, notice, patient } from './deployment.mjs';
+import { BASE, PASSWORD, WEAK, bad, good, link, notice, fetchWithTimeout } from './deployment.mjs';
 
 /** @typedef {import('./generated/strapi.ts').paths} paths */
 /** @typedef {import('./generated/strapi.ts').components['schemas']} schemas */
 
 /** @type {import('openapi-fetch').Client<paths>} */
-const strapi = createClient({ baseUrl: BASE, fetch: patient });
+const strapi = createClient({ baseUrl: BASE, fetch: fetchWithTimeout });
 
 const PREFIXES = /** @type {const} */ ([
   ['v3', '/auth/forgot-password', '/auth/reset-password'],
@@ -19,22 +19,22 @@ const PREFIXES = /** @type {const} */ ([
 ]);
 
 for (const [version, FORGOT, RESET] of PREFIXES) {
-  test(`Strapi ${version}: ask, wrong code, weak password, right, replay`, async () => {
+  test(`Strapi ${version}: request, wrong code, weak password, reset, replay`, async () => {
     const email = `strapi-${version}@example.com`;
     assert.deepEqual(good(await strapi.POST(FORGOT, { body: { email } }), 200), { ok: true });
     const code = (await link(email)).searchParams.get('code');
     assert.ok(code);
     assert.match(code, /^[0-9a-f]{128}$/);
 
-    const wrong = bad(await strapi.POST(RESET, { body: twice('f'.repeat(128), PASSWORD) }), 400);
-    assert.deepEqual(wrong, refused('Incorrect code provided'));
-    const weak = bad(await strapi.POST(RESET, { body: twice(code, WEAK) }), 400);
+    const wrong = bad(await strapi.POST(RESET, { body: resetBody('f'.repeat(128), PASSWORD) }), 400);
+    assert.deepEqual(wrong, failure('Incorrect code provided'));
+    const weak = bad(await strapi.POST(RESET, { body: resetBody(code, WEAK) }), 400);
     assert.deepEqual(weak, invalid('password', 'password must be at least 8 characters'));
     const differ = { code, password: PASSWORD, passwordConfirmation: `${PASSWORD}!` };
     const mismatch = bad(await strapi.POST(RESET, { body: differ }), 400);
-    assert.deepEqual(mismatch, refused('Passwords do not match'));
+    assert.deepEqual(mismatch, failure('Passwords do not match'));
 
-    const { jwt, user } = good(await strapi.POST(RESET, { body: twice(code, PASSWORD) }), 200);
+    const { jwt, user } = good(await strapi.POST(RESET, { body: resetBody(code, PASSWORD) }), 200);
     assert.equal(jwt?.split('.').length, 3);
     const { id, username, createdAt, updatedAt, ...rest } = user;
     assert.equal(typeof id, 'number');
@@ -42,31 +42,32 @@ for (const [version, FORGOT, RESET] of PREFIXES) {
     assert.ok(Date.parse(createdAt) <= Date.parse(updatedAt));
     assert.deepEqual(rest, { email, provider: 'local', confirmed: true, blocked: false });
     await notice(email);
-    const replay = bad(await strapi.POST(RESET, { body: twice(code, PASSWORD) }), 400);
-    assert.deepEqual(replay, refused('Incorrect code provided'));
+    const replay = bad(await strapi.POST(RESET, { body: resetBody(code, PASSWORD) }), 400);
+    assert.deepEqual(replay, failure('Incorrect code provided'));
   });
 
-  test(`Strapi ${version}: an unknown address gets the answer of a known one`, async () => {
+  test(`Strapi ${version}: an unknown address gets the response of a known one`, async () => {
     const unknown = good(await strapi.POST(FORGOT, { body: { email: 'nobody@example.com' } }), 200);
     assert.deepEqual(unknown, { ok: true });
   });
 
-  test(`Strapi ${version}: what the types refuse, the server refuses`, async () => {
-    // @ts-expect-error `email` is demanded
-    const nobody = bad(await strapi.POST(FORGOT, { body: {} }), 400);
-    assert.equal(nobody.error.name, 'ValidationError');
-    // @ts-expect-error `password` is demanded
-    const nothing = bad(await strapi.POST(RESET, { body: { code: 'c', passwordConfirmation: 'p' } }), 400);
-    assert.deepEqual(nothing, invalid('password', 'password is a required field'));
+  test(`Strapi ${version}: the server rejects input that the types reject`, async () => {
+    // @ts-expect-error `email` is required
+    const noEmail = bad(await strapi.POST(FORGOT, { body: {} }), 400);
+    assert.equal(noEmail.error.name, 'ValidationError');
+    // @ts-expect-error `password` is required
+    const noPassword = bad(await strapi.POST(RESET, { body: { code: 'c', passwordConfirmation: 'p' } }), 400);
+    assert.deepEqual(noPassword, invalid('password', 'password is a required field'));
   });
 }
 
 /**
+ * The body of a reset, with the password and its confirmation.
  * @param {string} code
  * @param {string} password
  * @returns {schemas['ResetPasswordRequest']}
  */
-function twice(code, password) {
+function resetBody(code, password) {
   return { code, password, passwordConfirmation: password };
 }
 
@@ -75,7 +76,7 @@ function twice(code, password) {
  * @param {schemas['ErrorDetails']} details
  * @returns {schemas['Error']}
  */
-function refused(message, details = {}) {
+function failure(message, details = {}) {
   return { code: 400, message, data: null, error: { status: 400, name: 'ValidationError', message, details } };
 }
 
@@ -84,5 +85,5 @@ function refused(message, details = {}) {
  * @param {string} message
  */
 function invalid(field, message) {
-  return refused(message, { errors: [{ path: [field], message, name: 'ValidationError' }] });
+  return failure(message, { errors: [{ path: [field], message, name: 'ValidationError' }] });
 }

@@ -1,12 +1,12 @@
-// worthai, by a client generated from openapi/worthai.yaml. Its paths are relative to the document's server,
-// whose path is `/auth/api/v1`.
+// worthai, through a client generated from openapi/worthai.yaml. Its paths are relative to the path of the document's
+// server, `/auth/api/v1`.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import createClient from 'openapi-fetch';
 
-import { BASE, PASSWORD, WEAK, bad, good, link, notice, patient } from './deployment.mjs';
+import { BASE, PASSWORD, WEAK, bad, good, link, notice, fetchWithTimeout } from './deployment.mjs';
 
 /** @typedef {import('./generated/worthai.ts').paths} paths */
 /** @typedef {import('./generated/worthai.ts').components['schemas']} schemas */
@@ -16,12 +16,12 @@ const RESET = '/reset-password';
 const SENT = 'A link to reset your password has been sent to the registered email';
 
 /** @type {import('openapi-fetch').Client<paths>} */
-const worthai = createClient({ baseUrl: `${BASE}/auth/api/v1`, fetch: patient });
+const worthai = createClient({ baseUrl: `${BASE}/auth/api/v1`, fetch: fetchWithTimeout });
 
-test('worthai: ask, wrong token, weak password, right, replay', async () => {
+test('worthai: request, wrong token, weak password, reset, replay', async () => {
   const email = 'worthai@example.com';
-  const asked = good(await worthai.POST(FORGOT, { body: { email } }), 200);
-  assert.deepEqual(asked, { status: 'success', message: SENT });
+  const requested = good(await worthai.POST(FORGOT, { body: { email } }), 200);
+  assert.deepEqual(requested, { status: 'success', message: SENT });
   const token = (await link(email)).searchParams.get('reset_token');
   assert.ok(token);
   const [head, claims, signature] = token.split('.');
@@ -41,18 +41,18 @@ test('worthai: ask, wrong token, weak password, right, replay', async () => {
   assert.deepEqual(replay, failure('fail', 'This reset password link has expired', 'INVALID', 'SignInApiError'));
 });
 
-test('worthai: an unknown address gets the answer of a known one', async () => {
+test('worthai: an unknown address gets the response of a known one', async () => {
   const unknown = good(await worthai.POST(FORGOT, { body: { email: 'nobody@example.com' } }), 200);
   assert.deepEqual(unknown, { status: 'success', message: SENT });
 });
 
-test('worthai: what the types refuse, the server refuses', async () => {
-  // @ts-expect-error `email` is demanded
-  const nobody = bad(await worthai.POST(FORGOT, { body: {} }), 400);
-  assert.deepEqual(nobody, invalid('"email" is required'));
-  // @ts-expect-error `password` is demanded
-  const nothing = bad(await worthai.POST(RESET, { body: { reset_token: 'a.b.c' } }), 400);
-  assert.deepEqual(nothing, invalid('"password" is required'));
+test('worthai: the server rejects input that the types reject', async () => {
+  // @ts-expect-error `email` is required
+  const noEmail = bad(await worthai.POST(FORGOT, { body: {} }), 400);
+  assert.deepEqual(noEmail, invalid('"email" is required'));
+  // @ts-expect-error `password` is required
+  const noPassword = bad(await worthai.POST(RESET, { body: { reset_token: 'a.b.c' } }), 400);
+  assert.deepEqual(noPassword, invalid('"password" is required'));
 });
 
 /** @param {string} message */

@@ -1,4 +1,4 @@
-//! Tells Cargo to embed the migrations anew when one is added; the macro alone does not notice.
+//! Makes Cargo rebuild the crate when a migration is added; the macro that embeds them does not notice new files.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

@@ -1,6 +1,6 @@
-//! `cargo xtask bench`: how fast the release build is, as ratios within one run.
+//! `cargo xtask bench`: measures the release build, as ratios within one run.
 //!
-//! Absolute figures change with the machine and its neighbours; what is compared here runs in turns.
+//! Absolute numbers depend on the machine and its other load, so the variants under comparison run alternately.
 
 mod front_ends;
 mod replicas;
@@ -22,15 +22,15 @@ use conformance::{
 
 use crate::root;
 
-/// Default parameters of the hash (interface.md): KiB, passes, lanes.
+/// Default parameters of Argon2id (docs/settings.md): memory in KiB, passes, lanes.
 const HASH: (u32, u32, u32) = (47_104, 1, 1);
-/// Accounts that are reset in one round.
+/// Accounts to reset per round.
 const ACCOUNTS: usize = 120;
 /// Rounds of resets.
 const ROUNDS: usize = 7;
-/// Requests for known and unknown addresses.
+/// Requests of the comparison between known and unknown addresses.
 const REQUESTS: usize = 10_000;
-/// Connections that send at once where throughput is measured.
+/// Concurrent connections of a throughput measurement.
 const CONNECTIONS: usize = 16;
 
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -40,7 +40,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     deployment.set("POLYRESET_NOTIFY__PASSWORD_CHANGED", "false");
     deployment.set("POLYRESET_LOG", "warn");
-    // Accounts are made with small hashes, resets with the default ones.
+    // Create accounts with cheap hashes, and reset them with the default ones.
     for number in 0..ACCOUNTS {
         deployment.add_user(&address(number), "a password to begin with")?;
     }
@@ -57,7 +57,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     front_ends::run()
 }
 
-/// `cargo xtask bench replicas`.
+/// Runs `cargo xtask bench replicas`.
 pub(crate) fn replicas(args: &[&str]) -> anyhow::Result<()> {
     match args {
         [] => build()?,
@@ -67,7 +67,7 @@ pub(crate) fn replicas(args: &[&str]) -> anyhow::Result<()> {
     replicas::run()
 }
 
-/// Builds what is measured.
+/// Builds the servers and the bare applications in release mode.
 fn build() -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
     let mut cargo = Command::new("cargo");
@@ -81,34 +81,34 @@ fn address(number: usize) -> String {
     format!("user{number}@example.com")
 }
 
-/// From the start of the process until `/readyz` answers 200.
+/// Measures the time from the start of the process until `/readyz` returns 200.
 fn start(deployment: &Deployment) -> anyhow::Result<()> {
     let mut times = Vec::new();
     for _ in 0..9 {
         let begun = Instant::now();
         let server = deployment.start()?;
-        let answer = conformance::http::get(server.address, "/readyz")?;
-        ensure!(answer.status == 200, "not ready");
+        let response = conformance::http::get(server.address, "/readyz")?;
+        ensure!(response.status == 200, "/readyz returned {}", response.status);
         times.push(begun.elapsed());
     }
     println!("start until ready: median {:?} of 9", median(&mut times));
     Ok(())
 }
 
-/// From the answer of a trigger until the whole mail is there.
+/// Measures the time from the response to a reset request until the mail file is complete.
 fn mail_after_trigger(deployment: &Deployment, server: &Server) -> anyhow::Result<()> {
     let mut connection = Connection::open(server.address)?;
     let mut times = Vec::new();
     for _ in 0..50 {
         let before = mails::all(&deployment.mails())?.len();
-        ask_strapi(&mut connection, &address(0))?;
-        let answered = Instant::now();
+        request_by_strapi(&mut connection, &address(0))?;
+        let responded = Instant::now();
         while std::fs::read_dir(deployment.mails()).map_or(0, count_mails) <= before {
-            ensure!(answered.elapsed() < Duration::from_secs(10), "no mail");
+            ensure!(responded.elapsed() < Duration::from_secs(10), "no mail within 10 s");
         }
-        times.push(answered.elapsed());
+        times.push(responded.elapsed());
     }
-    println!("mail (a file, fsynced) after its trigger's answer: median {:?} of 50", median(&mut times));
+    println!("mail file (fsynced) after the response: median {:?} of 50", median(&mut times));
     Ok(())
 }
 
@@ -119,13 +119,13 @@ fn count_mails(entries: std::fs::ReadDir) -> usize {
         .count()
 }
 
-/// Uniform triggers on one connection, a coin deciding each time whether the address is known. Told are the
-/// medians by the address itself, and by the one before: what the worker still does for the last request must
-/// not show in the next one either.
+/// Sends reset requests on one connection, for a known or an unknown address at random. Prints the medians by the kind
+/// of the address, and by the kind of the previous one: the worker's remaining work for a request must not be visible in
+/// the next one either.
 fn known_against_unknown(server: &Server) -> anyhow::Result<()> {
     let mut connection = Connection::open(server.address)?;
     let mut times = [(); 4].map(|()| Vec::new());
-    let (mut coin, mut before) = (0x9e37_79b9_7f4a_7c15_u64, false);
+    let (mut coin, mut previous) = (0x9e37_79b9_7f4a_7c15_u64, false);
     for request in 0..REQUESTS {
         coin ^= coin << 13;
         coin ^= coin >> 7;
@@ -134,40 +134,40 @@ fn known_against_unknown(server: &Server) -> anyhow::Result<()> {
         let name = if known { "user" } else { "ghost" };
         let email = format!("{name}{}@example.com", request % ACCOUNTS);
         let begun = Instant::now();
-        ask_strapi(&mut connection, &email)?;
-        let took = begun.elapsed();
-        times[usize::from(known)].push(took);
-        times[2 + usize::from(before)].push(took);
-        before = known;
+        request_by_strapi(&mut connection, &email)?;
+        let elapsed = begun.elapsed();
+        times[usize::from(known)].push(elapsed);
+        times[2 + usize::from(previous)].push(elapsed);
+        previous = known;
     }
     let [unknown, known, after_unknown, after_known] = times.each_mut().map(|times| median(times));
     let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
     println!(
-        "known against unknown address, {REQUESTS} requests: medians {known:?} and {unknown:?}, ratio {:.3}",
+        "known vs. unknown address, {REQUESTS} requests: medians {known:?} and {unknown:?}, ratio {:.3}",
         ratio(known, unknown)
     );
     println!(
-        "the request after a known against after an unknown one: {after_known:?} and {after_unknown:?}, ratio {:.3}",
+        "request after a known vs. after an unknown one: {after_known:?} and {after_unknown:?}, ratio {:.3}",
         ratio(after_known, after_unknown)
     );
     Ok(())
 }
 
-fn ask_strapi(connection: &mut Connection, email: &str) -> anyhow::Result<()> {
-    let answer = connection.post("/auth/forgot-password", &format!(r#"{{"email":"{email}"}}"#))?;
-    ensure!(answer.status == 200, "{}", answer.body);
+fn request_by_strapi(connection: &mut Connection, email: &str) -> anyhow::Result<()> {
+    let response = connection.post("/auth/forgot-password", &format!(r#"{{"email":"{email}"}}"#))?;
+    ensure!(response.status == 200, "{}", response.body);
     Ok(())
 }
 
 fn triggers(server: &Server) -> anyhow::Result<()> {
     let rate = throughput(server.address, 200, |connection, turn| {
-        ask_strapi(connection, &format!("nobody{turn}@example.com"))
+        request_by_strapi(connection, &format!("nobody{turn}@example.com"))
     })?;
     println!("triggers on {CONNECTIONS} connections, each committed to disk: {rate:.0}/s");
     Ok(())
 }
 
-/// Requests per second over [`CONNECTIONS`] connections with `each` requests on every one.
+/// Measures requests per second over [`CONNECTIONS`] connections with `each` requests on every one.
 fn throughput(
     address: SocketAddr,
     each: usize,
@@ -189,50 +189,50 @@ fn throughput(
     Ok(precise(CONNECTIONS * each) / begun.elapsed().as_secs_f64())
 }
 
-/// Until every mail of the rounds before is written.
+/// Waits until every mail of the previous measurements is written.
 fn wait_until_idle(deployment: &Deployment) -> anyhow::Result<()> {
-    let mut seen = usize::MAX;
+    let mut last = usize::MAX;
     loop {
         let now = std::fs::read_dir(deployment.mails()).map_or(0, count_mails);
-        if now == seen {
+        if now == last {
             return Ok(());
         }
-        seen = now;
+        last = now;
         thread::sleep(Duration::from_secs(1));
     }
 }
 
-/// Complete resets against nothing but Argon2 on as many threads, in turns.
+/// Measures resets relative to bare Argon2 hashing on all cores, alternately.
 fn resets(deployment: &Deployment, server: &Server) -> anyhow::Result<()> {
     let mut ratios = Vec::new();
     for round in 0..ROUNDS {
-        std::fs::remove_dir_all(deployment.mails()).context("old mails")?;
+        std::fs::remove_dir_all(deployment.mails()).context("removing old mails")?;
         let mut connection = Connection::open(server.address)?;
         for number in 0..ACCOUNTS {
             let body = format!(r#"{{"email":"{}"}}"#, address(number));
-            let answer = connection.post("/v1/auth/password-reset/trigger", &body)?;
-            ensure!(answer.status == 200, "{}", answer.body);
+            let response = connection.post("/v1/auth/password-reset/trigger", &body)?;
+            ensure!(response.status == 200, "{}", response.body);
         }
         let codes = (0..ACCOUNTS).map(|number| {
-            let letter =
+            let mail =
                 mails::wait_for(&deployment.mails(), &address(number), Duration::from_secs(20), |_| true)?;
-            letter.code().map(ToOwned::to_owned).context("a mail without a code")
+            mail.code().map(ToOwned::to_owned).context("the mail has no code")
         });
         let codes: Vec<String> = codes.collect::<anyhow::Result<_>>()?;
         let begun = Instant::now();
-        spend(server.address, &codes, round)?;
-        let ours = precise(ACCOUNTS) / begun.elapsed().as_secs_f64();
-        let ceiling = pure_argon2()?;
-        println!("resets: {ours:.1}/s, Argon2 alone: {ceiling:.1}/s, ratio {:.3}", ours / ceiling);
-        ratios.push(ours / ceiling);
+        redeem(server.address, &codes, round)?;
+        let resets = precise(ACCOUNTS) / begun.elapsed().as_secs_f64();
+        let ceiling = bare_argon2()?;
+        println!("resets: {resets:.1}/s, bare Argon2: {ceiling:.1}/s, ratio {:.3}", resets / ceiling);
+        ratios.push(resets / ceiling);
     }
     ratios.sort_by(f64::total_cmp);
-    println!("resets against Argon2 alone: median ratio {:.3} of {ROUNDS} rounds", ratios[ROUNDS / 2]);
+    println!("resets vs. bare Argon2: median ratio {:.3} of {ROUNDS} rounds", ratios[ROUNDS / 2]);
     Ok(())
 }
 
-/// Spends each code on one of a few connections.
-fn spend(address: SocketAddr, codes: &[String], round: usize) -> anyhow::Result<()> {
+/// Redeems the codes over a few connections.
+fn redeem(address: SocketAddr, codes: &[String], round: usize) -> anyhow::Result<()> {
     thread::scope(|scope| {
         let threads: Vec<_> = codes
             .chunks(codes.len().div_ceil(8))
@@ -241,8 +241,8 @@ fn spend(address: SocketAddr, codes: &[String], round: usize) -> anyhow::Result<
                     let mut connection = Connection::open(address)?;
                     codes.iter().try_for_each(|code| {
                         let body = format!(r#"{{"code":"{code}","new_password":"New Password {round}!"}}"#);
-                        let answer = connection.post("/v1/auth/password-reset/reset", &body)?;
-                        ensure!(answer.status == 200, "{}", answer.body);
+                        let response = connection.post("/v1/auth/password-reset/reset", &body)?;
+                        ensure!(response.status == 200, "{}", response.body);
                         Ok(())
                     })
                 })
@@ -252,14 +252,14 @@ fn spend(address: SocketAddr, codes: &[String], round: usize) -> anyhow::Result<
     })
 }
 
-/// Hashes per second with reused memory on every core: what no reset service can exceed.
-fn pure_argon2() -> anyhow::Result<f64> {
+/// Measures hashes per second with reused memory on every core: the upper bound of any reset service.
+fn bare_argon2() -> anyhow::Result<f64> {
     let (m, t, p) = HASH;
     let cores = thread::available_parallelism()?.get();
     let each = ACCOUNTS / cores;
     let params = Params::new(m, t, p, Some(32)).map_err(|error| anyhow::anyhow!("{error}"))?;
     let mut memories = vec![vec![Block::default(); params.block_count()]; cores];
-    // The first pass takes the page faults, as the server's start does.
+    // The first of the two passes takes the page faults, as the start of the server does.
     let mut elapsed = Duration::ZERO;
     for _ in 0..2 {
         let begun = Instant::now();
@@ -276,7 +276,7 @@ fn pure_argon2() -> anyhow::Result<f64> {
                                 &mut tag,
                                 &mut memory[..],
                             )
-                            .expect("sound parameters");
+                            .expect("the parameters are valid");
                     }
                 });
             }
@@ -292,5 +292,5 @@ fn median(times: &mut [Duration]) -> Duration {
 }
 
 fn precise(count: usize) -> f64 {
-    f64::from(u32::try_from(count).expect("small counts"))
+    f64::from(u32::try_from(count).expect("counts are small"))
 }

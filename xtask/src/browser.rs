@@ -1,8 +1,8 @@
-//! `cargo xtask browser`: a real browser on the pages of every front-end.
+//! `cargo xtask browser`: tests the hosted pages of each of the three servers in Chromium.
 //!
-//! Chromium, driven by suites of `clients/`: `browser.test.mjs` on the pages, `docs.test.mjs` on `/docs`, and
-//! `demo.test.mjs` on a demo. Their pictures of every page lie in `clients/screenshots` afterwards. Deployments and packages
-//! are those of [`clients`].
+//! The suites in `clients/` drive the browser: `browser.test.mjs` on the hosted pages, `docs.test.mjs` on `/docs`, and
+//! `demo.test.mjs` on a demo. They leave screenshots of every page in `clients/screenshots`. Deployments and packages
+//! are shared with [`clients`].
 
 use std::{ffi::OsStr, path::PathBuf, time::Instant};
 
@@ -14,11 +14,11 @@ use crate::{
     servers::install,
 };
 
-/// What Chromium is called, here and elsewhere.
+/// Names of the Chromium program on different systems.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-/// One file after the other, so that none is slow because of another.
+/// Suites on a deployment, run one after another so that they do not slow each other down.
 const SUITES: [&str; 2] = ["browser.test.mjs", "docs.test.mjs"];
-/// Needs a demo, which has accounts of its own.
+/// The suite on a demo server, which creates its own accounts.
 const DEMO: &str = "demo.test.mjs";
 /// Accounts that the suites reset.
 const ACCOUNTS: [&str; 11] = [
@@ -37,45 +37,45 @@ const ACCOUNTS: [&str; 11] = [
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let chromium = chromium();
-    let lacking = match &chromium {
-        Some(_) => clients::lacking()?,
+    let missing = match &chromium {
+        Some(_) => clients::missing()?,
         None => Some("Chromium is not installed (apt-get install -y chromium)".to_owned()),
     };
-    let (Some(chromium), None) = (chromium, &lacking) else {
-        let reason = lacking.unwrap_or_default();
-        ensure!(!clients::in_ci(), "no browser was run: {reason}; in CI that is a failure");
-        println!("SKIPPED, no browser was run: {reason}");
+    let (Some(chromium), None) = (chromium, &missing) else {
+        let reason = missing.unwrap_or_default();
+        ensure!(!clients::in_ci(), "the browser tests cannot run, and CI must not skip them: {reason}");
+        println!("SKIPPED the browser tests: {reason}");
         return Ok(());
     };
-    // The suites are type-checked together, and some of them need the generated clients.
+    // All suites are type-checked together, and some of them import the generated clients.
     clients::script("generate").context("generating clients from openapi/")?;
-    clients::script("check").context("the suites do not fit the types of their packages")?;
+    clients::script("check").context("the suites have type errors")?;
     clients::build()?;
     let mut all = Tally::default();
     for front_end in FRONT_ENDS {
         let begun = Instant::now();
-        let tally = drive(front_end, chromium.as_os_str()).with_context(|| front_end.to_owned())?;
+        let tally = run_suites(front_end, chromium.as_os_str()).with_context(|| front_end.to_owned())?;
         println!("{front_end}: {tally} ({:.1} s)", begun.elapsed().as_secs_f64());
         all.add(tally);
     }
-    println!("{all}; pictures in clients/screenshots");
-    ensure!(all.failed == 0, "the browser met something that it should not");
+    println!("{all}; screenshots are in clients/screenshots");
+    ensure!(all.failed == 0, "browser tests failed");
     Ok(())
 }
 
-/// Chromium, installed where that is possible and it is not there.
+/// Returns the path of Chromium, and installs it if it is missing and that is possible.
 fn chromium() -> Option<PathBuf> {
-    let there = || NAMES.iter().find_map(|name| find(name));
-    there().or_else(|| {
+    let locate = || NAMES.iter().find_map(|name| find(name));
+    locate().or_else(|| {
         if let Err(error) = install(&["chromium"]) {
             println!("{error:#}");
         }
-        there()
+        locate()
     })
 }
 
-/// Runs the suites against one front-end.
-fn drive(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
+/// Runs the suites against one server.
+fn run_suites(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
     let folder = tempfile::tempdir()?;
     let mut deployment = Deployment::new(clients::binary(front_end), folder.path());
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
@@ -84,13 +84,13 @@ fn drive(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
     }
     let server = clients::start(&mut deployment, Deployment::start)?;
     let base = format!("http://{}", server.address);
-    let pictures = clients::folder().join("screenshots").join(front_end);
-    let more = [("CLIENTS_CHROMIUM", chromium), ("CLIENTS_SCREENSHOTS", pictures.as_os_str())];
+    let screenshots = clients::folder().join("screenshots").join(front_end);
+    let variables = [("CLIENTS_CHROMIUM", chromium), ("CLIENTS_SCREENSHOTS", screenshots.as_os_str())];
     let mut tally = Tally::default();
     for suite in SUITES {
-        tally.add(clients::suites(&[suite], &base, &deployment.mails(), &more)?);
+        tally.add(clients::suites(&[suite], &base, &deployment.mails(), &variables)?);
     }
-    // What the person was told is what is stored.
+    // The pages reported success; check that the new password is stored.
     for account in ACCOUNTS {
         let stored = deployment.accepts(account, NEW)?;
         if !stored {
@@ -102,6 +102,6 @@ fn drive(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
     let mut deployment = Deployment::new(clients::binary(front_end), folder.path());
     let server = clients::start(&mut deployment, Deployment::start_demo)?;
     let base = format!("http://{}", server.address);
-    tally.add(clients::suites(&[DEMO], &base, &deployment.mails(), &more)?);
+    tally.add(clients::suites(&[DEMO], &base, &deployment.mails(), &variables)?);
     Ok(tally)
 }

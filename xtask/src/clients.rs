@@ -1,7 +1,7 @@
-//! `cargo xtask clients`: real clients against every front-end, each started as its operator would.
+//! `cargo xtask clients`: runs real API clients against each of the three servers.
 //!
-//! InsForge's own SDK, and clients generated from the published slices in `openapi/`. The suites and their
-//! pinned packages lie in `clients/`; this builds the servers, starts them and counts.
+//! The clients are InsForge's own SDK, and clients generated from the documents in `openapi/`. The suites and their
+//! pinned packages are in `clients/`; this command builds and starts the servers, and counts the results.
 
 use std::{
     ffi::OsStr,
@@ -17,11 +17,11 @@ use conformance::server::{Deployment, Server};
 
 use crate::root;
 
-/// Every front-end: package and binary.
+/// The three servers; package and binary have the same name.
 pub(crate) const FRONT_ENDS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
-/// Least major version of Node.
+/// Minimum major version of Node.
 const NODE_MIN: u32 = 20;
-/// Errors of npm that say that its registry cannot be reached.
+/// Error codes of npm for an unreachable registry.
 const UNREACHABLE: [&str; 10] = [
     "ENOTFOUND",
     "EAI_AGAIN",
@@ -34,14 +34,14 @@ const UNREACHABLE: [&str; 10] = [
     "ENOTCACHED",
     "ERR_SOCKET_TIMEOUT",
 ];
-/// What every account begins with.
+/// Initial password of every account.
 pub(crate) const OLD: &str = "a password to begin with";
-/// What every account ends with: `PASSWORD` of `clients/deployment.mjs`.
+/// New password of every account: `PASSWORD` of `clients/deployment.mjs`.
 pub(crate) const NEW: &str = "A-new-passw0rd";
 
-/// One deployment of a front-end, and what is run against it.
+/// A deployment of a server, and the suites to run against it.
 struct Run {
-    /// Settings beside the common ones.
+    /// Settings in addition to the common ones.
     settings: &'static [(&'static str, &'static str)],
     /// Accounts that the suites reset.
     accounts: &'static [&'static str],
@@ -49,7 +49,7 @@ struct Run {
     suites: &'static [&'static str],
 }
 
-/// Codes or links are a choice of the whole deployment, so there are two.
+/// Two deployments, because one deployment sends either codes or links.
 const RUNS: [Run; 2] = [
     Run {
         settings: &[("POLYRESET_INSFORGE__METHOD", "code")],
@@ -72,7 +72,7 @@ const RUNS: [Run; 2] = [
     },
 ];
 
-/// How many tests passed and failed.
+/// Numbers of passed and failed tests.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tally {
     passed: u32,
@@ -97,38 +97,37 @@ impl std::fmt::Display for Tally {
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    let lacking = lacking()?;
-    if let Some(reason) = lacking {
-        ensure!(!in_ci(), "no client was run: {reason}; in CI that is a failure");
-        println!("SKIPPED, no client was run: {reason}");
+    if let Some(reason) = missing()? {
+        ensure!(!in_ci(), "the client tests cannot run, and CI must not skip them: {reason}");
+        println!("SKIPPED the client tests: {reason}");
         return Ok(());
     }
-    // Generated at every run, so that they are of the slices as they are now.
+    // Generated on every run, so that the clients match the current documents.
     script("generate").context("generating clients from openapi/")?;
-    script("check").context("the suites do not fit the types of their clients")?;
+    script("check").context("the suites have type errors")?;
     build()?;
 
     let mut all = Tally::default();
     for front_end in FRONT_ENDS {
         let begun = Instant::now();
-        let tally = drive(front_end).with_context(|| front_end.to_owned())?;
+        let tally = run_suites(front_end).with_context(|| front_end.to_owned())?;
         println!("{front_end}: {tally} ({:.1} s)", begun.elapsed().as_secs_f64());
         all.add(tally);
     }
     println!("{all}");
-    ensure!(all.failed == 0, "real clients met differences");
+    ensure!(all.failed == 0, "client tests failed");
     Ok(())
 }
 
-/// What is not installed here and cannot be, if anything; the packages of the suites are, afterwards.
-pub(crate) fn lacking() -> anyhow::Result<Option<String>> {
-    Ok(match lacking_program()? {
-        None => unreachable_registry()?,
-        lacking => lacking,
+/// Installs the packages of the suites, and returns what is missing for that, if anything.
+pub(crate) fn missing() -> anyhow::Result<Option<String>> {
+    Ok(match missing_program()? {
+        None => install_packages()?,
+        missing => missing,
     })
 }
 
-fn lacking_program() -> anyhow::Result<Option<String>> {
+fn missing_program() -> anyhow::Result<Option<String>> {
     for name in ["node", "npm"] {
         match program(name).arg("--version").output() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -150,9 +149,9 @@ fn lacking_program() -> anyhow::Result<Option<String>> {
     Ok(None)
 }
 
-/// Installs what the lock file pins; a sentence when the registry cannot be reached.
-fn unreachable_registry() -> anyhow::Result<Option<String>> {
-    // What is in npm's cache need not be fetched; and without a network, waiting long changes nothing.
+/// Installs the packages that the lock file pins. Returns a sentence if the registry is unreachable.
+fn install_packages() -> anyhow::Result<Option<String>> {
+    // Prefer npm's cache, and retry only briefly: without a network, a longer wait does not help.
     let output =
         npm(&["ci", "--prefer-offline", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"])?;
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -168,12 +167,12 @@ fn unreachable_registry() -> anyhow::Result<Option<String>> {
     Ok(None)
 }
 
-/// Whether this run is one that must not skip.
+/// Returns whether this is a CI run, which must not skip tests.
 pub(crate) fn in_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")
 }
 
-/// Builds every front-end.
+/// Builds the three servers.
 pub(crate) fn build() -> anyhow::Result<()> {
     let packages = FRONT_ENDS.iter().flat_map(|package| ["-p", package]);
     let status = program("cargo")
@@ -182,18 +181,18 @@ pub(crate) fn build() -> anyhow::Result<()> {
         .current_dir(root())
         .status()
         .context("starting cargo")?;
-    ensure!(status.success(), "the build of the front-ends failed");
+    ensure!(status.success(), "the build of the servers failed");
     Ok(())
 }
 
-/// Where cargo puts a binary of the dev profile.
+/// Returns the path of a binary of the dev profile.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     root().join(target).join("debug").join(name)
 }
 
-/// Runs every suite against one front-end.
-fn drive(front_end: &str) -> anyhow::Result<Tally> {
+/// Runs every suite against one server.
+fn run_suites(front_end: &str) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     for run in &RUNS {
         let folder = tempfile::tempdir()?;
@@ -208,7 +207,7 @@ fn drive(front_end: &str) -> anyhow::Result<Tally> {
         let server = start(&mut deployment, Deployment::start)?;
         let base = format!("http://{}", server.address);
         tally.add(suites(run.suites, &base, &deployment.mails(), &[])?);
-        // What the clients were told is what is stored.
+        // The clients got a success response; check that the new password is stored.
         for account in run.accounts {
             let stored = deployment.accepts(account, NEW)?;
             if !stored {
@@ -220,32 +219,32 @@ fn drive(front_end: &str) -> anyhow::Result<Tally> {
     Ok(tally)
 }
 
-/// Starts a deployment whose links lead to itself: its port has to be known before it listens. Somebody else
-/// may take the port in between; then another one will do.
+/// Starts a deployment whose links point to itself, so the port must be known before it listens. If another process
+/// takes the port in between, another port is tried.
 pub(crate) fn start(
     deployment: &mut Deployment,
     by: fn(&Deployment) -> anyhow::Result<Server>,
 ) -> anyhow::Result<Server> {
-    let mut last = None;
+    let mut last_error = None;
     for _ in 0..3 {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         deployment.set("POLYRESET_LISTEN", &address.to_string());
         deployment.set("POLYRESET_PUBLIC_URL", &format!("http://{address}"));
         match by(deployment) {
             Ok(server) => return Ok(server),
-            Err(error) => last = Some(error),
+            Err(error) => last_error = Some(error),
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    Err(last.expect("three tries failed"))
+    Err(last_error.expect("three attempts failed"))
 }
 
-/// Runs suites by Node's own test runner, `more` in their environment, and shows what it said when one failed.
+/// Runs suites with Node's test runner and additional environment `variables`. Prints the output if a test fails.
 pub(crate) fn suites(
     files: &[&str],
     base: &str,
     mails: &Path,
-    more: &[(&str, &OsStr)],
+    variables: &[(&str, &OsStr)],
 ) -> anyhow::Result<Tally> {
     let output = program("node")
         .args(["--test", "--test-reporter=tap"])
@@ -253,34 +252,34 @@ pub(crate) fn suites(
         .current_dir(folder())
         .env("CLIENTS_BASE_URL", base)
         .env("CLIENTS_MAILS", mails)
-        .envs(more.iter().copied())
+        .envs(variables.iter().copied())
         .output()
         .context("starting node")?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let report = String::from_utf8_lossy(&output.stdout);
     let total = |name: &str| -> anyhow::Result<u32> {
-        let line = said
+        let line = report
             .lines()
             .rev()
             .find_map(|line| line.strip_prefix("# ")?.strip_prefix(name)?.strip_prefix(' '));
-        Ok(line.with_context(|| format!("no total of `{name}` from node:\n{said}"))?.trim().parse()?)
+        Ok(line.with_context(|| format!("node printed no total of `{name}`:\n{report}"))?.trim().parse()?)
     };
-    // Whatever did not pass (failed, cancelled, skipped) failed: no suite skips.
+    // Cancelled and skipped tests count as failed: no suite skips tests.
     let passed = total("pass")?;
     let tally = Tally { passed, failed: total("tests")?.saturating_sub(passed) };
     if tally.failed > 0 || !output.status.success() {
-        println!("{said}{}", String::from_utf8_lossy(&output.stderr));
-        ensure!(tally.failed > 0, "node ended with {}", output.status);
+        println!("{report}{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(tally.failed > 0, "node exited with {}", output.status);
     }
     ensure!(passed > 0 || tally.failed > 0, "node found no test in {files:?}");
     Ok(tally)
 }
 
-/// Where the suites lie.
+/// Returns the folder of the suites.
 pub(crate) fn folder() -> PathBuf {
     root().join("clients")
 }
 
-/// Runs npm among the suites.
+/// Runs npm in the folder of the suites.
 fn npm(args: &[&str]) -> anyhow::Result<Output> {
     program("npm").args(args).current_dir(folder()).output().context("starting npm")
 }
@@ -290,7 +289,10 @@ pub(crate) fn script(name: &str) -> anyhow::Result<String> {
     succeeded(&npm(&["run", "--silent", name])?)
 }
 
-/// What a program said, if it succeeded; an error with all of it, if not.
+/// Returns the standard output of a program.
+///
+/// # Errors
+/// Fails with the entire output if the program failed.
 fn succeeded(output: &Output) -> anyhow::Result<String> {
     let stdout = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {

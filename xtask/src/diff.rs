@@ -1,5 +1,5 @@
-//! `cargo xtask diff`: the three servers as processes, compared on requests that nobody wrote, over TCP and over
-//! Unix sockets.
+//! `cargo xtask diff`: sends random requests to the three servers, over TCP and Unix sockets, and compares the
+//! responses.
 
 use std::{fs, path::Path, process::Command};
 
@@ -10,22 +10,20 @@ use conformance::{
     random::Row,
     server::{Deployment, Server},
 };
-use reset_core::keys::Key;
-use reset_dialects::{DialectSettings, dialects};
 
 use crate::root;
 
-/// The front-ends, in the order that the judge expects.
+/// The servers, in the order that the comparison expects.
 const FRONT_ENDS: [&str; 3] = ["axum", "actix", "warp"];
-/// Connections to each at once.
+/// Concurrent connections to each server.
 const THREADS: usize = 32;
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
     let (mut probes, mut seed) = (100_000, 1);
     for pair in args.chunks(2) {
         match pair {
-            ["--requests", text] => probes = text.parse().context("--requests takes a number")?,
-            ["--seed", text] => seed = text.parse().context("--seed takes a number")?,
+            ["--requests", text] => probes = text.parse().context("--requests: expected a number")?,
+            ["--seed", text] => seed = text.parse().context("--seed: expected a number")?,
             _ => anyhow::bail!("usage: cargo xtask diff [--requests N] [--seed S]"),
         }
     }
@@ -39,11 +37,11 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
     for unix in [false, true] {
         differences += round(unix, &Run { seed, probes: probes / 2, threads: THREADS })?;
     }
-    ensure!(differences == 0, "{differences} kinds of differences");
+    ensure!(differences == 0, "found {differences} kinds of differences");
     Ok(())
 }
 
-/// One half of the requests, over one kind of socket; the number of differences.
+/// Sends half of the requests over one kind of socket, and returns the number of kinds of differences.
 fn round(unix: bool, run: &Run) -> anyhow::Result<usize> {
     let folders: Vec<tempfile::TempDir> =
         FRONT_ENDS.iter().map(|_| tempfile::tempdir()).collect::<Result<_, _>>()?;
@@ -57,7 +55,7 @@ fn round(unix: bool, run: &Run) -> anyhow::Result<usize> {
         .zip(&servers)
         .map(|(name, (_, place))| Front { name, place: place.clone() })
         .collect();
-    // What a process takes once, for its first requests, is no growth.
+    // Warm up first: memory that a process allocates once does not count as growth.
     Run { probes: run.probes / 10, ..run.clone() }.against(&fronts, &rows())?;
     let before = memories(&servers)?;
     let report = run.against(&fronts, &rows())?;
@@ -75,7 +73,7 @@ fn round(unix: bool, run: &Run) -> anyhow::Result<usize> {
     for ((name, before), after) in FRONT_ENDS.iter().zip(before).zip(after) {
         println!("  memory of {name}: {before} KiB before, {after} KiB after");
     }
-    report.differences.iter().for_each(|story| println!("{story}"));
+    report.differences.iter().for_each(|difference| println!("{difference}"));
     Ok(report.differences.len())
 }
 
@@ -94,11 +92,10 @@ fn start(name: &str, folder: &Path, unix: bool) -> anyhow::Result<(Server, Endpo
     Ok((server, Endpoint::Unix(socket)))
 }
 
-/// Every method of every path that is served.
+/// Returns every method of every path that the servers serve.
 fn rows() -> Vec<Row> {
-    let root = Key::root(&[0; 32]).expect("32 bytes");
     let mut rows = Vec::new();
-    for dialect in dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080")) {
+    for dialect in crate::every_dialect() {
         for (path, endpoints) in &dialect.rows {
             for endpoint in endpoints {
                 let (dialect, method) = (dialect.name.to_owned(), endpoint.method.to_string());
@@ -109,7 +106,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// Resident memory of each process in KiB.
+/// Returns the resident memory of each process in KiB.
 fn memories(servers: &[(Server, Endpoint)]) -> anyhow::Result<Vec<u64>> {
     servers
         .iter()

@@ -1,11 +1,13 @@
-//! Project chores: `cargo xtask help` lists them. No build of the servers is needed to compile this.
+//! Development tasks of the project; `cargo xtask help` lists them. Compiling this needs no build of the servers.
 
 mod bench;
 mod browser;
+mod check;
 mod clients;
 mod compare;
 mod dialects;
 mod diff;
+mod new_dialect;
 mod openapi;
 mod replicas;
 mod servers;
@@ -14,32 +16,67 @@ mod tidy;
 
 use std::{path::PathBuf, process::ExitCode};
 
-const HELP: &str = "\
-cargo xtask <command>
+use reset_core::keys::Key;
+use reset_http::route::Dialect;
+use reset_pages::hosted::PagesSettings;
 
-  test [ARGS]       every test, on database servers of its own where their programs are or can be installed;
-                    ARGS go to `cargo test`
-  replicas [ARGS]   of these, those with an axum, an actix and a warp process on one database; ARGS as above
-  openapi           writes openapi/ from the dialects' rows
-  openapi --check   fails when openapi/ differs from the rows
-  dialects          writes the comparison into docs/dialects.md from the dialects' rows
-  dialects --check  fails when the comparison differs from the rows
-  compare           one story through all four dialects, HTTP beside HTTP; by itself on a server of its own,
-                    or with --url http://HOST:PORT --mails DIR --email ADDRESS on one that runs
-  tidy              the rules of docs/ARCHITECTURE.md that a compiler cannot check
-  diff              the three servers on requests that nobody wrote, over TCP and Unix sockets;
-                    --requests N (default 100000), --seed S
-  bench             speed of the release build, as ratios within one run
-  bench replicas    one, two and three servers on one PostgreSQL, as ratios to one; --built takes
-                    target/release as it is
-  clients           real clients against every front-end; needs Node 20 and npm
-  browser           a real browser on the pages of every front-end; needs Chromium, Node 20 and npm
-  help              this text";
+const HELP: &str = "\
+Development tasks of polyreset.
+
+Usage: cargo xtask <COMMAND>
+
+Before every commit:
+  check             Check the format, run clippy, and run the unit tests
+  tidy              Check the conventions that the compiler cannot check: file sizes, words, citations,
+                    names, log fields, dependency reasons
+  test [ARGS]       Run all tests, including those on PostgreSQL, MariaDB and Redis. Servers are installed
+                    (as root, with apt-get) and started automatically; missing ones are skipped.
+                    ARGS are passed to `cargo test`
+
+To add a dialect:
+  new-dialect NAME  Make crates/dialects/NAME from a template that works, and register it
+
+After a change of routes or dialects:
+  openapi           Generate openapi/ from the route tables
+  openapi --check   Fail if openapi/ is out of date
+  dialects          Generate the comparison in docs/dialects.md from the route tables
+  dialects --check  Fail if the comparison is out of date
+
+End-to-end tests:
+  replicas [ARGS]   Run only the tests with an axum, an actix and a warp server on one database (part of
+                    `test`). ARGS are passed to `cargo test`
+  clients           Run real API clients against each of the three servers. Needs Node 20 and npm
+  browser           Test the hosted pages of each of the three servers in Chromium. Needs Chromium, Node 20
+                    and npm
+  diff              Send random requests to all three servers, over TCP and Unix sockets, and compare the
+                    responses. Options: --requests N (default 100000), --seed S (default 1)
+
+Measurements:
+  bench             Measure the release build; results are ratios within one run
+  bench replicas    Measure one, two and three servers on one PostgreSQL, relative to one server.
+                    --built skips the build and uses target/release as it is
+
+Exploration:
+  compare           Run one reset through all four dialects and print the HTTP exchanges side by side. Starts
+                    a server, or uses a running one with
+                    --url http://HOST:PORT --mails DIR --email ADDRESS
+
+  help              Print this text";
+
+/// Returns every dialect and every page with default settings, whether or not they are on by default.
+fn every_dialect() -> Vec<Dialect> {
+    // Nothing that a command shows is derived from the key.
+    let (root, url) = (Key::shared(&[0; 32]), "http://127.0.0.1:8080");
+    let dialects = reset_dialects::with(&reset_dialects::all_on(), &root, url).expect("defaults are valid");
+    reset_pages::complete(dialects, Some(PagesSettings::defaults(&root, url)), None)
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let done = match args.as_slice() {
+    let outcome = match args.as_slice() {
+        ["check"] => check::run(),
+        ["new-dialect", name] => new_dialect::run(name),
         ["test", rest @ ..] => test::run(rest),
         ["replicas", rest @ ..] => replicas::run(rest),
         ["openapi"] => openapi::write(),
@@ -57,9 +94,9 @@ fn main() -> ExitCode {
             println!("{HELP}");
             Ok(())
         }
-        _ => Err(anyhow::anyhow!("no such command; try `cargo xtask help`")),
+        _ => Err(anyhow::anyhow!("unknown command `{}`; see `cargo xtask help`", args.join(" "))),
     };
-    match done {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
@@ -68,8 +105,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("xtask lies in the workspace").to_owned()
+    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    package.parent().expect("xtask is a folder of the workspace").to_owned()
 }

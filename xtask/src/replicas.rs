@@ -1,4 +1,4 @@
-//! `cargo xtask replicas`: the suite of several servers on one database, by itself. `cargo xtask test` holds it, too.
+//! `cargo xtask replicas`: runs only the tests of several servers on one database, which `cargo xtask test` includes.
 
 use std::process::Command;
 
@@ -6,12 +6,12 @@ use anyhow::{Context, ensure};
 
 use crate::{root, servers::Servers};
 
-/// The programs that the suite starts.
+/// The packages whose binaries the suite starts.
 const SERVERS: [&str; 6] = ["-p", "server-axum", "-p", "server-actix", "-p", "server-warp"];
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
     cargo(&[&["build", "--locked"], &SERVERS[..]].concat(), &[])?;
-    // Stopped when this function returns, whatever the tests said.
+    // The servers stop when this function returns, even if tests fail.
     let servers = Servers::start();
     cargo(&[&["test", "--locked", "-p", "replicas"], args].concat(), &servers.variables)
 }

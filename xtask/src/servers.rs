@@ -1,7 +1,7 @@
-//! Throw-away servers for the tests, databases and a Redis: made in a temporary folder, on free ports, stopped at the end.
+//! Temporary PostgreSQL, MariaDB and Redis servers for the tests, each in a temporary folder and on a free port.
 //!
-//! A server whose variable is set is somebody else's, and used as it is. Where the programs are missing and we are
-//! root on a system with apt-get, they are installed; else the tests on that engine are skipped, loudly.
+//! If the environment variable of an engine is set, the tests use that server instead. Missing programs are installed
+//! if this runs as root on a system with apt-get; otherwise the tests on that engine are skipped with a message.
 
 use std::{
     fs,
@@ -16,10 +16,10 @@ use anyhow::{Context, Result, bail, ensure};
 use conformance::programs::{command, find, give_away, quietly, server, unprivileged};
 use tempfile::TempDir;
 
-/// How long a server may take to start.
+/// Timeout for the start of a server.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The servers, and the variables that lead tests to them.
+/// The running servers, and the environment variables with their URLs.
 pub(crate) struct Servers {
     pub(crate) variables: Vec<(&'static str, String)>,
     _running: Vec<Running>,
@@ -27,12 +27,12 @@ pub(crate) struct Servers {
 
 struct Running {
     child: Child,
-    /// Ends it in good order.
+    /// Signal that shuts the server down cleanly.
     signal: &'static str,
     _folder: TempDir,
 }
 
-/// One engine: its variable, its Debian packages, and how to start it.
+/// A database engine: its environment variable, its Debian packages, and how to start it.
 struct DatabaseEngine {
     name: &'static str,
     variable: &'static str,
@@ -74,11 +74,11 @@ const ENGINES: [DatabaseEngine; 3] = [
 ];
 
 impl Servers {
-    /// Starts what is not there yet.
+    /// Starts a server of each engine whose variable is not set.
     pub(crate) fn start() -> Self {
         let (mut variables, mut running) = (Vec::new(), Vec::new());
         for engine in &ENGINES {
-            if variable(engine.variable) {
+            if is_set(engine.variable) {
                 continue;
             }
             match engine.run() {
@@ -86,7 +86,7 @@ impl Servers {
                     running.push(server);
                     variables.push((engine.variable, (engine.url)(port)));
                 }
-                Err(reason) => eprintln!("SKIPPED, no test runs on {}: {reason:#}", engine.name),
+                Err(reason) => eprintln!("SKIPPED all tests on {}: {reason:#}", engine.name),
             }
         }
         Self { variables, _running: running }
@@ -110,7 +110,7 @@ impl DatabaseEngine {
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let ended = running.child.try_wait()?.is_some();
             if ended || began.elapsed() > TIMEOUT {
-                bail!("it does not start: {}", fs::read_to_string(&log).unwrap_or_default());
+                bail!("the server did not start: {}", fs::read_to_string(&log).unwrap_or_default());
             }
             sleep(Duration::from_millis(50));
         }
@@ -135,7 +135,7 @@ fn postgres(folder: &Path, port: u16) -> Result<Command> {
     quietly(init.arg(&data))?;
     let mut own = server("postgres")?;
     own.arg("-D").arg(&data).arg("-p").arg(port.to_string());
-    // Nothing here has to survive the machine.
+    // The data need not survive a crash.
     for setting in [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
@@ -168,7 +168,10 @@ fn redis(folder: &Path, port: u16) -> Result<Command> {
     Ok(own)
 }
 
-/// Installs Debian's packages where we may.
+/// Installs Debian packages.
+///
+/// # Errors
+/// Fails without root or apt-get, and if the installation fails.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     ensure!(
         unprivileged().is_some() && find("apt-get").is_some(),
@@ -184,6 +187,6 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     apt(&[&["install", "-y", "--no-install-recommends"], packages].concat())
 }
 
-fn variable(name: &str) -> bool {
+fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }

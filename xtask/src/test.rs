@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test of the workspace, documentation included, on throw-away database servers.
+//! `cargo xtask test`: runs every test of the workspace, including doc tests, on temporary database servers.
 
 use std::process::Command;
 
@@ -7,17 +7,25 @@ use anyhow::{Context, ensure};
 use crate::{root, servers::Servers};
 
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
-    // Stopped when this function returns, whatever the tests said.
+    // The servers stop when this function returns, even if tests fail.
     let servers = Servers::start();
-    #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
-    let mut cargo = Command::new("cargo");
-    let status = cargo
-        .args(["test", "--workspace", "--locked"])
-        .args(args)
-        .envs(servers.variables.iter().map(|(name, url)| (name, url)))
-        .current_dir(root())
-        .status()
-        .context("starting cargo")?;
-    ensure!(status.success(), "tests failed");
-    Ok(())
+    let test = |arguments: &[&str]| {
+        #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
+        let mut cargo = Command::new("cargo");
+        let status = cargo
+            .args(["test", "--locked"])
+            .args(arguments)
+            .envs(servers.variables.iter().map(|(name, url)| (name, url)))
+            .current_dir(root())
+            .status()
+            .context("starting cargo")?;
+        ensure!(status.success(), "tests failed");
+        Ok(())
+    };
+    if args.iter().any(|arg| ["-p", "--package"].contains(arg)) {
+        return test(args);
+    }
+    test(&[&["--workspace"], args].concat())?;
+    // The black-box tests of the default server, which a plain `cargo test` leaves out.
+    test(&[&["-p", "server-axum", "--test", "binary"], args].concat())
 }

@@ -104,7 +104,7 @@ fn undeliverable_mails_are_listed_and_sent_when_retried() {
     fs::write(folder.path().join("mail"), "").unwrap();
     let server = deployment.start().unwrap();
     let reference = request(server.address, REQUEST);
-    let listed = until(&deployment, &["outbox", "list"], "tried 3");
+    let listed = until(&deployment, &["outbox", "list"], "attempts 3");
     assert!(listed.contains(&reference) && listed.contains("px0 reset") && !listed.contains('@'), "{listed}");
     let id = listed.split_whitespace().next().unwrap().to_owned();
     // No automatic retry interferes: the server is killed, and the next retry is due in seconds.

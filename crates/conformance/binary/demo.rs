@@ -132,12 +132,12 @@ fn a_demo_rejects_an_existing_database_and_warns_on_a_public_address() {
     // The database exists now, so a second demo must not use it.
     let refused = deployment.run(&["serve", "--demo"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && said.contains("is there already"), "{said}");
+    assert!(!refused.status.success() && said.contains("already exists"), "{said}");
     deployment.set("POLYRESET_DATABASE_URL", "postgres://127.0.0.1:1/app");
     deployment.set("POLYRESET_SECRET", &"ab".repeat(32));
     let refused = deployment.run(&["serve", "--demo"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(said.contains("serve --demo brings a database of its own"), "{said}");
+    assert!(said.contains("serve --demo creates its own SQLite database"), "{said}");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn the_mailbox_shows_mails_that_cannot_be_filed() {
     let (deployment, folder) = demo();
     std::fs::write(folder.path().join("mail"), "").unwrap();
     let server = deployment.start_demo().unwrap();
-    assert!(deployment.logged().contains("mails are not filed in ./mail"), "{}", deployment.logged());
+    assert!(deployment.logged().contains("./mail cannot be written"), "{}", deployment.logged());
     send_form(server.address, "/ask", "", "dialect=worthai&email=bob%40example.com");
     assert!(newest(server.address, 1).body.contains("reset_token="));
 }

@@ -80,7 +80,10 @@ fn px0s_404_is_reported_as_declared_by_contract() {
     let url = format!("http://{}", server.address);
     let (code, report) = verify_conclusively(&deployment, &url, &["--dialect", "px0"]);
     assert_eq!(code, Some(1), "{report}");
-    assert!(report.contains("Declared by contract") && report.contains("px0's answers confirm"), "{report}");
+    assert!(
+        report.contains("Declared by contract") && report.contains("px0's responses confirm"),
+        "{report}"
+    );
     let file = folder.path().join("report.json");
     let more = ["--dialect", "px0", "--allow-declared", "--json", "--report", file.to_str().unwrap()];
     let (code, summary) = verify_conclusively(&deployment, &url, &more);
@@ -89,7 +92,7 @@ fn px0s_404_is_reported_as_declared_by_contract() {
     assert!(json.contains(r#""verdict": "declared""#) && summary.contains("declared"), "{json}\n{summary}");
     let none = verify(&deployment, &url, &["--dialect", "px0", "--known", "nobody@example.com"]);
     let error = String::from_utf8_lossy(&none.stderr);
-    assert!(none.status.code() == Some(2) && error.contains("1 of 5 have no account"), "{error}");
+    assert!(none.status.code() == Some(2) && error.contains("1 of 5 addresses have no account"), "{error}");
 }
 
 #[test]

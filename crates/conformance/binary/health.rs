@@ -53,15 +53,15 @@ fn healthcheck_works_over_a_unix_socket() {
 #[test]
 fn healthcheck_needs_a_fixed_port() {
     let (deployment, _folder) = deployment();
-    assert_unhealthy(&deployment, "name a port");
+    assert_unhealthy(&deployment, "set a fixed port");
 }
 
 #[test]
 fn an_unready_foreign_or_silent_server_is_not_healthy() {
     for (answer, expected) in [
-        (Some("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"), "/readyz answered 503"),
-        (Some("220 mail.example.org ESMTP\r\n"), "no HTTP server"),
-        (None, "did not answer within 2s"),
+        (Some("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"), "/readyz returned 503"),
+        (Some("220 mail.example.org ESMTP\r\n"), "is not HTTP/1.1"),
+        (None, "did not respond within 2s"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (mut deployment, _folder) = deployment();

@@ -76,9 +76,9 @@ fn config_show_prints_the_bounds_that_follow_from_the_limits() {
     let shown = String::from_utf8(shown.stdout).unwrap();
     for line in [
         "px0_wrong_per_day = 20  # default",
-        "# bound: px0: 20 wrong guesses a day at 10 live codes of 6 digits: P(any takeover) <= 2.0e-4 per attacked day",
-        "# bound: insforge: 10 wrong guesses a day at an account's codes of 6 digits, 100 at all: \
-         P(takeover) <= 1.0e-5 per account, P(any) <= 1.0e-4 per attacked day",
+        "# takeover bound: px0: 20 wrong guesses per day at 10 live 6-digit codes: P(any takeover) <= 2.0e-4 per day of attack",
+        "# takeover bound: insforge: 10 wrong guesses per day at the 6-digit codes of one account, 100 at those of all: \
+         P(takeover) <= 1.0e-5 per account, P(any takeover) <= 1.0e-4 per day of attack",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
     }

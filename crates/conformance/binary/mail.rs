@@ -48,7 +48,7 @@ fn a_template_error_fails_the_check_and_stops_the_start() {
     deployment.set("POLYRESET_MAIL__TEMPLATES", templates.to_str().unwrap());
     let (code, report) = check(&deployment);
     assert_eq!(code, Some(1));
-    let wanted = "reset-link.html.j2 line 2: there is no lnik here";
+    let wanted = "reset-link.html.j2 line 2: unknown variable lnik";
     assert!(report.contains(&format!("FAIL  {wanted} (ja)\n")), "{report}");
     let serve = deployment.run(&["serve"], "").unwrap();
     assert_eq!(serve.status.code(), Some(1));

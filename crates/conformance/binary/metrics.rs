@@ -17,7 +17,7 @@ fn start_with_admin(deployment: &mut Deployment) -> (Server, SocketAddr) {
     deployment.set("POLYRESET_ADMIN_LISTEN", "127.0.0.1:0");
     let server = deployment.start().unwrap();
     let printed = deployment.printed();
-    let told = printed.split("figures on http://").last().unwrap();
+    let told = printed.split("metrics on http://").last().unwrap();
     (server, told.split("/metrics").next().unwrap().parse().unwrap())
 }
 

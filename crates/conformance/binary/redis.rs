@@ -86,7 +86,7 @@ fn two_processes_share_the_count_of_a_client() {
     requests_are_accepted(&other.start().unwrap(), 5);
     let doctor = one.run(&["doctor"], "").unwrap();
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert!(said.contains("ok    redis: clients can be counted"), "{said}");
+    assert!(said.contains("ok    redis: accepts the per-client counters"), "{said}");
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn while_redis_is_down_each_process_counts_clients_itself() {
     requests_are_accepted(&server, 5);
     assert_eq!(request(&server), 429);
     let log = deployment.logged();
-    assert_eq!(log.matches("Redis does not answer").count(), 1, "once per outage: {log}");
-    assert_eq!(log.matches("Redis answers again").count(), 1, "{log}");
+    assert_eq!(log.matches("Redis unavailable").count(), 1, "once per outage: {log}");
+    assert_eq!(log.matches("Redis available again").count(), 1, "{log}");
 }
 
 #[test]

@@ -151,5 +151,5 @@ fn a_configured_secret_is_rotated_by_settings() {
     }
     let doctor = deployment.run(&["doctor"], "").unwrap();
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert!(said.contains("ok    secret: at least 32 bytes, and 1 previous still accepted"), "{said}");
+    assert!(said.contains("ok    secret: at least 32 bytes; previous secrets still accepted: 1"), "{said}");
 }

@@ -39,20 +39,12 @@ struct Document;
 /// Returns the routes of the admin listener, which serve `source`.
 pub(crate) fn dialect(source: &Arc<dyn MetricsSource>) -> Dialect {
     Dialect {
-        name: NAME,
         owns: vec![String::new()],
-        lenient: false,
-        errors: ErrorRenderer::Fixed(problem::render),
         rows: vec![(
             "/metrics".to_owned(),
             vec![Endpoint::new(Method::GET, EndpointKind::Read, source, metrics)],
         )],
-        policies: None,
-        document: Document::openapi(),
-        document_base: String::new(),
-        client: None,
-        traits: None,
-        redemptions: Vec::new(),
+        ..Dialect::bare(NAME, ErrorRenderer::Fixed(problem::render), Document::openapi())
     }
 }
 

@@ -1,7 +1,7 @@
-//! Counts of clients in Redis, where replicas count together (`limits.redis_url`).
+//! Per-client counters in Redis, shared by all replicas (`limits.redis_url`).
 //!
-//! They are limits for load: nothing is lost when Redis forgets them, and nobody waits for it. A request gives it
-//! 50 ms; after one failure nobody asks again until the keeper, a task of its own, has a connection that can count.
+//! These counters limit load, so losing them is harmless, and no request waits long for Redis. A request has a timeout of
+//! 50 ms. After one failure, no request uses Redis until the keeper, a separate task, has a working connection again.
 //! Meanwhile each process counts for itself (`reset_http::Counters`).
 
 use std::{
@@ -29,20 +29,20 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-/// Longest time that a request waits for an answer.
-const ANSWER: Duration = Duration::from_millis(50);
-/// Longest time to connect, and to try a connection out.
-const CONNECT: Duration = Duration::from_secs(1);
-/// Least time between two connections.
-const PAUSE: Duration = Duration::from_secs(1);
-/// Time between two looks at a connection that nobody complained of, for `/readyz`.
-const LOOK: Duration = Duration::from_secs(5);
+/// Timeout of a command during a request.
+const COMMAND_TIMEOUT: Duration = Duration::from_millis(50);
+/// Timeout for connecting, and for probing a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Minimum interval between two connection attempts.
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval between probes of an idle connection, for `/readyz`.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What every key begins with.
+/// Prefix of every key.
 const PREFIX: &str = "polyreset:client:";
 
-/// Takes one from each key, or none; returns 0, or when there will be room. A key is a sorted set of takes, by their
-/// time in milliseconds; it goes when its longest window has passed. One script is one step for everybody.
+/// Takes one permit from each key, or from none; returns 0, or the time at which a permit becomes available. A key is a
+/// sorted set of permits by their time in milliseconds; it expires after its longest window. A script is atomic.
 const TAKE: &str = r"
 local now, id, at, free, longest = tonumber(ARGV[1]), ARGV[2], 3, 0, {}
 for place, key in ipairs(KEYS) do
@@ -64,44 +64,44 @@ end
 return 0
 ";
 
-/// Counts in Redis.
+/// Per-client counters in Redis.
 pub(crate) struct RedisCounters {
     link: Arc<Link>,
     keeper: JoinHandle<()>,
-    /// Tells this process's takes from others'.
+    /// Random id that distinguishes the permits of this process.
     process: String,
     takes: AtomicU64,
 }
 
-/// The connection, when there is one that works.
+/// The connection, if it works.
 struct Link {
     client: Client,
-    /// With its number: who complains of one that was replaced complains of nothing.
+    /// With a sequence number, so that an error of a replaced connection does not discard its successor.
     connection: Mutex<(u64, Option<MultiplexedConnection>)>,
     lost: Notify,
 }
 
-/// What went wrong, without a server's prose.
+/// Cause of an error, without text of the server.
 type Reason = String;
 
 impl RedisCounters {
-    /// Connects to the Redis at `url`, and goes on without one until it is there.
+    /// Connects to the Redis at `url`. If that fails, starts without Redis and keeps trying in the background.
     pub(crate) async fn start(url: &str, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<Self> {
         let link = Arc::new(Link::new(url)?);
-        let away = match link.connect(clock.now()).await {
+        let unavailable = match link.connect(clock.now()).await {
             Ok(()) => false,
             Err(reason) => {
-                warn!(reason, "Redis does not answer: each process counts clients for itself");
+                warn!(reason, "Redis unavailable: each process counts clients for itself");
                 true
             }
         };
-        let keeper = tokio::spawn(link.clone().keep(clock, away));
+        let keeper = tokio::spawn(link.clone().keep(clock, unavailable));
         let process = hex(&random::<8>(entropy));
         Ok(Self { link, keeper, process, takes: AtomicU64::new(0) })
     }
 }
 
-/// Tries whether clients could be counted in the Redis at `url`.
+/// Checks that the Redis at `url` accepts the counters.
 pub(crate) async fn check(url: &str, clock: &dyn Clock) -> Result<()> {
     Link::new(url)?.connect(clock.now()).await.map_err(anyhow::Error::msg).context("limits.redis_url")
 }
@@ -118,11 +118,11 @@ impl Counters for RedisCounters {
             let (number, connection) = self.link.connection();
             let Some(mut connection) = connection else { return Err(Unavailable) };
             let id = format!("{}-{}", self.process, self.takes.fetch_add(1, Ordering::Relaxed));
-            match asked(&take(budgets, now, &id), &mut connection, ANSWER).await {
+            match execute(&take(budgets, now, &id), &mut connection, COMMAND_TIMEOUT).await {
                 Ok(0) => Ok(Take::Taken { id }),
                 Ok(until) => Ok(Take::Full { until: Timestamp::from_millis(until) }),
                 Err(reason) => {
-                    self.link.lose(number, &reason);
+                    self.link.discard(number, &reason);
                     Err(Unavailable)
                 }
             }
@@ -136,8 +136,8 @@ impl Counters for RedisCounters {
             for name in names {
                 let mut remove = redis::cmd("ZREM");
                 remove.arg(format!("{PREFIX}{name}")).arg(&id);
-                // What cannot be given back now goes with its window.
-                let _ = asked(&remove, &mut connection, CONNECT).await;
+                // If this fails, the permit expires with its window.
+                let _ = execute(&remove, &mut connection, CONNECT_TIMEOUT).await;
             }
         });
     }
@@ -158,11 +158,11 @@ impl Link {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Connects, and keeps the connection if clients can be counted over it.
+    /// Connects, and keeps the connection if it accepts the counters.
     async fn connect(&self, now: Timestamp) -> Result<(), Reason> {
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        let connected = timeout(CONNECT, connecting).await.map_err(|_| silent(CONNECT))?;
+        let connected = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| timed_out(CONNECT_TIMEOUT))?;
         let mut connection = connected.map_err(|error| reason(&error))?;
         probe(&mut connection, now).await?;
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,27 +170,27 @@ impl Link {
         Ok(())
     }
 
-    /// Does without connection `number` from now on. The first to complain says so.
-    fn lose(&self, number: u64, reason: &str) {
+    /// Discards connection `number`. Only the first error of a connection is logged.
+    fn discard(&self, number: u64, reason: &str) {
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.0 == number && slot.1.take().is_some() {
-            warn!(reason, "Redis does not answer: each process counts clients for itself");
+            warn!(reason, "Redis unavailable: each process counts clients for itself");
             self.lost.notify_one();
         }
     }
 
-    /// Keeps a connection, for ever.
-    async fn keep(self: Arc<Self>, clock: Arc<dyn Clock>, mut away: bool) {
-        let mut next = Instant::now() + PAUSE;
+    /// Maintains the connection; never returns.
+    async fn keep(self: Arc<Self>, clock: Arc<dyn Clock>, mut unavailable: bool) {
+        let mut next = Instant::now() + RECONNECT_INTERVAL;
         loop {
-            if !away {
+            if !unavailable {
                 self.watch(&*clock).await;
             }
             sleep_until(next).await;
-            next = Instant::now() + PAUSE;
-            away = self.connect(clock.now()).await.is_err();
-            if !away {
-                info!("Redis answers again: all replicas count clients together");
+            next = Instant::now() + RECONNECT_INTERVAL;
+            unavailable = self.connect(clock.now()).await.is_err();
+            if !unavailable {
+                info!("Redis available again: all replicas share the per-client counters");
             }
         }
     }
@@ -198,23 +198,24 @@ impl Link {
     /// Returns when the connection is lost.
     async fn watch(&self, clock: &dyn Clock) {
         loop {
-            if timeout(LOOK, self.lost.notified()).await.is_ok() {
+            if timeout(PROBE_INTERVAL, self.lost.notified()).await.is_ok() {
                 return;
             }
             let (number, connection) = self.connection();
             if let Some(mut connection) = connection
                 && let Err(reason) = probe(&mut connection, clock.now()).await
             {
-                self.lose(number, &reason);
+                self.discard(number, &reason);
             }
         }
     }
 }
 
-/// Counts something that nobody looks at: a server that can be read alone, or has no memory left, is of no use.
+/// Takes a permit from an unused key. A server that is read-only or out of memory fails this probe.
 async fn probe(connection: &mut MultiplexedConnection, now: Timestamp) -> Result<(), Reason> {
     let windows = [Window::new(1, Duration::from_millis(1))];
-    asked(&take(&[Budget::shared("probe", &windows)], now, "probe"), connection, CONNECT).await.map(drop)
+    let command = take(&[Budget::shared("probe", &windows)], now, "probe");
+    execute(&command, connection, CONNECT_TIMEOUT).await.map(drop)
 }
 
 fn take(budgets: &[Budget], now: Timestamp, id: &str) -> Cmd {
@@ -233,22 +234,22 @@ fn take(budgets: &[Budget], now: Timestamp, id: &str) -> Cmd {
     command
 }
 
-async fn asked(
+async fn execute(
     command: &Cmd,
     connection: &mut MultiplexedConnection,
-    patience: Duration,
+    limit: Duration,
 ) -> Result<i64, Reason> {
-    match timeout(patience, command.query_async(connection)).await {
-        Ok(answer) => answer.map_err(|error| reason(&error)),
-        Err(_) => Err(silent(patience)),
+    match timeout(limit, command.query_async(connection)).await {
+        Ok(reply) => reply.map_err(|error| reason(&error)),
+        Err(_) => Err(timed_out(limit)),
     }
 }
 
-fn silent(patience: Duration) -> Reason {
-    format!("no answer within {patience:?}")
+fn timed_out(limit: Duration) -> Reason {
+    format!("timeout after {limit:?}")
 }
 
-/// The kind alone: the text may quote what was sent.
+/// Returns the category and the code of an error. Its text could quote the command.
 fn reason(error: &RedisError) -> Reason {
     match error.code() {
         Some(code) => format!("{}, {code}", error.category()),

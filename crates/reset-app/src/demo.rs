@@ -1,4 +1,4 @@
-//! `serve --demo`: the one-minute trial. A throw-away database, two accounts, mails where one can see them.
+//! `serve --demo`: a one-minute trial with a temporary database, two accounts, and mails on the terminal and in a mailbox.
 
 use std::{
     fmt::Write as _,
@@ -30,11 +30,11 @@ use reset_listen::ListenAddress;
 
 use crate::{
     deployment,
-    settings::{Inputs, Settings},
+    settings::{Inputs, Settings, keys},
 };
 
-/// Limits that would stop whoever tries everything at once, a few wrong codes included.
-const WIDE: [&str; 8] = [
+/// Limits that the demo raises: a user who tries every dialect and a few wrong codes would reach the defaults.
+const RAISED: [&str; 8] = [
     "limits.requests_per_hour",
     "limits.requests_per_day",
     "limits.client_requests_per_15m",
@@ -45,19 +45,19 @@ const WIDE: [&str; 8] = [
     "limits.client_insforge_wrong_per_15m",
 ];
 
-/// Whoever takes part.
+/// Accounts of the demo.
 const PEOPLE: [(&str, &str); 2] = [("alice@example.com", "Alice"), ("bob@example.com", "Bob")];
 
-/// What only the demo has. The database goes with it.
+/// The state of the demo. Dropping it removes the database.
 pub(crate) struct Demo {
     database: TempDir,
     scene: Arc<Scene>,
 }
 
-/// What its pages show.
+/// The contents of the demo's pages.
 struct Scene {
     mailbox: Arc<DemoMailbox>,
-    /// Known once the accounts are there.
+    /// Set once the accounts exist.
     people: OnceLock<Vec<Person>>,
 }
 
@@ -72,16 +72,15 @@ impl Stage for Scene {
 }
 
 impl Demo {
-    /// Puts a throw-away database in place of the default one; its secret lies beside it. Whatever the
-    /// operator sets holds all the same.
+    /// Creates a temporary database, with its secret next to it, as the default. Settings of the operator still apply.
     pub(crate) fn new(inputs: &mut Inputs) -> Result<Self> {
         let database = tempfile::Builder::new().prefix("polyreset-demo-").tempdir();
-        let database = database.context("no temporary directory can be made")?;
+        let database = database.context("cannot create a temporary directory")?;
         let path = database.path().join("reset.db");
         inputs.demo.push(("database_url", format!("sqlite://{}", path.display())));
-        // Two accounts for four dialects: whoever tries them asks for each again at once.
+        // Two accounts for four dialects: users of the demo request several resets for one account within a minute.
         inputs.demo.push(("limits.request_spacing", "1ms".to_owned()));
-        for limit in WIDE {
+        for limit in RAISED {
             inputs.demo.push((limit, "1000".to_owned()));
         }
         let people = PEOPLE.iter().map(|(email, _)| EmailAddress::parse(email));
@@ -91,48 +90,48 @@ impl Demo {
 
     /// Removes the database.
     pub(crate) fn remove(self) -> Result<()> {
-        self.database.close().context("the demo's database cannot be removed")
+        self.database.close().context("cannot remove the demo's database")
     }
 
-    /// Refuses a database that is in use: a demo makes accounts, and mails whatever waits to the terminal.
-    pub(crate) fn fits(settings: &Settings) -> Result<()> {
-        if !settings.is_given("database_url") {
+    /// Rejects an existing database: the demo creates accounts, and prints waiting mails to the terminal.
+    pub(crate) fn check_database(settings: &Settings) -> Result<()> {
+        if !settings.is_given(&keys::DATABASE_URL) {
             return Ok(());
         }
         match settings.database.address.file() {
             Some(path) if !path.exists() => Ok(()),
             Some(path) => bail!(
-                "database_url: {} is there already, and serve --demo begins with a new one: leave out \
-                 database_url, or remove the file",
+                "database_url: {} already exists, but serve --demo needs a new database: unset database_url, or remove \
+                 the file",
                 path.display()
             ),
-            None => bail!("database_url: serve --demo brings a database of its own: leave out database_url"),
+            None => bail!("database_url: serve --demo creates its own SQLite database: unset database_url"),
         }
     }
 
-    /// The mail service: the terminal and `./mail`, unless the operator set where mails go, and the mailbox. Where
-    /// nothing can be written, the terminal has to do.
+    /// Builds the mail service: the mailbox, and either the transport that the operator set or the terminal and `./mail`.
+    /// If `./mail` cannot be written, only the terminal.
     pub(crate) async fn mail(&self, settings: &Settings, public_url: &str) -> Result<MailService> {
         let default = settings.mail.transport.clone();
         let service = |transports| {
             let service = deployment::mail(settings, transports, public_url)?;
             Ok::<_, anyhow::Error>(service.with_demo_mailbox(self.scene.mailbox.clone()))
         };
-        if settings.is_given("mail_url") {
+        if settings.is_given(&keys::MAIL_URL) {
             return service(vec![default]);
         }
         let both = service(vec![TransportConfig::Stdout, default])?;
         if let Err(error) = both.check().await {
             warn!(
                 error = &error as &dyn std::error::Error,
-                "mails are not filed in ./mail, which cannot be written"
+                "./mail cannot be written; mails are not saved as files"
             );
             return service(vec![TransportConfig::Stdout]);
         }
         Ok(both)
     }
 
-    /// What the demo serves; the hosted pages lead back to it.
+    /// Returns the demo's own pages, and links the hosted pages to them.
     pub(crate) fn pages(&self, pages: &mut Option<PagesSettings>, public_url: &str) -> DemoSettings {
         if let Some(pages) = pages {
             pages.brand.home.get_or_insert_with(|| format!("{public_url}/#sign-in"));
@@ -140,7 +139,7 @@ impl Demo {
         DemoSettings { public_url: public_url.to_owned(), stage: self.scene.clone() }
     }
 
-    /// Makes the accounts, and prints what to try.
+    /// Creates the accounts, and prints them with example commands.
     pub(crate) async fn introduce(
         &self,
         resets: &Resets,
@@ -150,7 +149,7 @@ impl Demo {
     ) -> Result<()> {
         let (mut text, mut people) = ("\nAccounts:\n".to_owned(), Vec::new());
         for (email, name) in PEOPLE {
-            let password = add(resets, email, name).await?;
+            let password = add_account(resets, email, name).await?;
             let _ = writeln!(text, "  {email}  {password}");
             people.push(Person { email: email.to_owned(), name: name.to_owned(), password });
         }
@@ -158,7 +157,9 @@ impl Demo {
         text.push_str(&commands(at, served));
         text.push('\n');
         if !is_private(at, public_url) {
-            warn!("whoever reaches this server can read the demo's mailbox and passwords");
+            warn!(
+                "the demo is reachable from other machines; anyone who can reach it can read the demo's mailbox and passwords"
+            );
         }
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -166,9 +167,9 @@ impl Demo {
     }
 }
 
-/// A mail as the mailbox shows it.
-fn shown(kept: DemoMail) -> ShownMail {
-    let DemoMail { id, to, subject, text, dialect, kind, secret } = kept;
+/// Converts a mail for the mailbox page.
+fn shown(mail: DemoMail) -> ShownMail {
+    let DemoMail { id, to, subject, text, dialect, kind, secret } = mail;
     let secret = secret.map(|secret| secret.as_str().to_owned());
     let carries = match kind {
         MailKind::ResetCode => Carries::Code(secret.unwrap_or_default()),
@@ -178,29 +179,30 @@ fn shown(kept: DemoMail) -> ShownMail {
     ShownMail { id, to, subject, text: text.as_str().to_owned(), dialect, carries }
 }
 
-/// Whether this machine alone reaches the demo, as far as the settings tell.
+/// Whether the demo is reachable only from this machine, according to the settings.
 fn is_private(at: &ListenAddress, public_url: &str) -> bool {
-    let here = matches!(at, ListenAddress::Tcp(address) if address.ip().is_loopback());
+    let loopback = matches!(at, ListenAddress::Tcp(address) if address.ip().is_loopback());
     let host = Url::parse(public_url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
-    here && match host {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
+    loopback
+        && match host {
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
 }
 
-/// Where to begin, for the last line that is printed.
+/// Returns the last line of the output, which tells the user where to start.
 pub(crate) fn invitation(public_url: &str) -> String {
     format!("\nOpen {public_url}/ in a browser.\n")
 }
 
-/// Makes an account and returns its password.
-async fn add(resets: &Resets, email: &str, name: &str) -> Result<String> {
+/// Creates an account and returns its password.
+async fn add_account(resets: &Resets, email: &str, name: &str) -> Result<String> {
     let adapters = resets.adapters();
-    let typed = format!("Demo-{}", hex(&random::<8>(&*adapters.entropy)));
+    let password = format!("Demo-{}", hex(&random::<8>(&*adapters.entropy)));
     let any = Policy { min: 1, four_classes: false, refuse_common: false, max_bytes: 72 };
-    let password_hash = adapters.hasher.hash(any.accept(&typed)?, None).await?;
+    let password_hash = adapters.hasher.hash(any.accept(&password)?, None).await?;
     let account = NewAccount {
         email: email.to_owned(),
         username: Some(name.to_ascii_lowercase()),
@@ -210,13 +212,13 @@ async fn add(resets: &Resets, email: &str, name: &str) -> Result<String> {
         created_at: adapters.clock.now(),
     };
     adapters.store.add_account(&EmailAddress::parse(email)?, account).await?;
-    Ok(typed)
+    Ok(password)
 }
 
-/// A block of commands for each dialect that is served.
+/// Returns a block of example commands for each served dialect.
 fn commands(at: &ListenAddress, served: &[Dialect]) -> String {
     let target = match at {
-        // Nobody can connect to "any address".
+        // Clients cannot connect to the unspecified address.
         ListenAddress::Tcp(address) if address.ip().is_unspecified() => {
             format!("http://{}", SocketAddr::from(([127, 0, 0, 1], address.port())))
         }
@@ -238,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_dialect_has_its_commands_and_a_dialect_that_is_off_has_none() {
+    fn commands_are_printed_for_enabled_dialects_only() {
         let settings = |set: &[(&str, &str)]| {
             let environment = set.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             Settings::read(Inputs { environment, ..Inputs::default() }).unwrap().stand_in().unwrap()
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_has_a_database_of_its_own_and_takes_none_that_is_there() {
+    fn demo_creates_its_own_database_and_rejects_an_existing_one() {
         let with = |url: Option<String>| {
             let environment = url.map(|url| ("POLYRESET_DATABASE_URL".to_owned(), url)).into_iter().collect();
             let mut inputs = Inputs { environment, ..Inputs::default() };
@@ -262,19 +264,19 @@ mod tests {
         };
         let (settings, demo) = with(None);
         assert!(settings.database.address.file().unwrap().starts_with(demo.database.path()));
-        Demo::fits(&settings).unwrap();
+        Demo::check_database(&settings).unwrap();
 
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("reset.db");
         let (settings, _demo) = with(Some(format!("sqlite://{}", file.display())));
-        Demo::fits(&settings).unwrap();
+        Demo::check_database(&settings).unwrap();
         std::fs::write(&file, "").unwrap();
-        let refused = Demo::fits(&settings).unwrap_err().to_string();
-        assert!(refused.starts_with("database_url: ") && refused.contains("is there already"), "{refused}");
+        let error = Demo::check_database(&settings).unwrap_err().to_string();
+        assert!(error.starts_with("database_url: ") && error.contains("already exists"), "{error}");
     }
 
     #[test]
-    fn who_lets_others_in_is_told_from_who_does_not() {
+    fn demo_is_private_only_on_loopback() {
         let at = |text: &str| ListenAddress::Tcp(text.parse().unwrap());
         for (listen, public_url, private) in [
             ("127.0.0.1:8080", "http://127.0.0.1:8080", true),
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_that_cannot_be_written_costs_the_files_and_no_mail() {
+    async fn unwritable_mail_folder_loses_no_mail() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("mail");
         std::fs::write(&file, "").unwrap();

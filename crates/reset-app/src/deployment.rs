@@ -1,4 +1,4 @@
-//! Adapters: what the settings say, made of the crates that can do it.
+//! Builds the adapters from the settings.
 
 use std::{
     fs::{File, TryLockError},
@@ -24,26 +24,26 @@ use crate::{
     webhook::HttpWebhook,
 };
 
-/// The machine's clock.
+/// Returns the clock of the operating system.
 pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// The machine's randomness.
+/// Returns the randomness of the operating system.
 pub(crate) fn entropy() -> Arc<dyn Entropy> {
     Arc::new(OsEntropy)
 }
 
-/// The store, made where there is none. An embedded database is migrated; a server's only where the settings say
-/// so, for its schema may be in use by an older program.
+/// Opens the database, and creates it if necessary. A SQLite file is migrated. A database server is migrated only if
+/// `database.auto_migrate` is set, because an older version may still use its schema.
 pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
     let database = &settings.database.address;
     let may_migrate = database.file().is_some() || settings.database.auto_migrate;
-    // Looked at first: where nothing is pending, a role that may not change the schema need not.
+    // Check first: if nothing is pending, the role does not need permission to change the schema.
     if !database.pending().await.context("database_url")?.is_empty() {
         if !may_migrate {
             bail!(
-                "the database schema is behind: run the command migrate, or set database.auto_migrate \
+                "database migrations are pending: run the command `migrate`, or set database.auto_migrate \
                  (POLYRESET_DATABASE__AUTO_MIGRATE=true)"
             );
         }
@@ -52,25 +52,29 @@ pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
     database.open().await.context("database_url")
 }
 
-/// A claim to be the only process that serves from the file at `database`; nothing when another has it. Both
-/// may serve: each job goes to one of two workers. But only a sole one knows that what is taken is nobody's.
-pub(crate) fn sole_server(database: &Path) -> Result<Option<File>> {
+/// Locks the SQLite file at `database` for the only process that serves from it; `None` if another process has the lock.
+///
+/// Several processes can serve from one file, because each job goes to one worker. But only the sole process may treat
+/// claimed jobs as orphaned.
+pub(crate) fn lock_as_sole_server(database: &Path) -> Result<Option<File>> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file =
-        file.with_context(|| format!("database_url: {} cannot be made", Path::new(&path).display()))?;
+        file.with_context(|| format!("database_url: {} cannot be created", Path::new(&path).display()))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => {
-            warn!("another process serves from the same database file");
+            warn!(
+                "another process serves from the same database file; jobs of a crashed process wait for their lease"
+            );
             Ok(None)
         }
         Err(TryLockError::Error(error)) => Err(error).context("database_url: the lock file cannot be locked"),
     }
 }
 
-/// The store, where there is one already.
+/// Opens an existing database.
 pub(crate) async fn existing_store(settings: &Settings) -> Result<Arc<dyn Store>> {
     if let Some(path) = settings.database.address.file().filter(|path| !path.exists()) {
         bail!("database_url: there is no database at {}", path.display());
@@ -78,27 +82,28 @@ pub(crate) async fn existing_store(settings: &Settings) -> Result<Arc<dyn Store>
     store(settings).await
 }
 
-/// The password hash on `threads` threads.
+/// Starts `threads` threads for password hashing.
 pub(crate) fn hasher(settings: &Settings, threads: usize) -> Result<Arc<dyn Hasher>> {
     let passwords = &settings.passwords;
     let pool = HashPool::start_within(passwords.scheme, threads, passwords.room_kib, entropy());
     Ok(Arc::new(pool.context("password.hash and its parameters")?))
 }
 
-/// Who else is told of a reset, if anybody.
+/// Builds the webhook, if one is configured.
 pub(crate) fn webhook(settings: &Settings) -> Result<Option<Arc<dyn Webhook>>> {
     let webhook = settings.notify.webhook.clone().map(|webhook| HttpWebhook::new(webhook, clock()));
     Ok(webhook.transpose()?.map(|webhook| Arc::new(webhook) as Arc<dyn Webhook>))
 }
 
-/// Where all replicas count clients together, if they do. Its names are made with a key of their own.
+/// Connects to the per-client counters that all replicas share, if Redis is configured. The names of the counters are
+/// derived with a separate key.
 pub(crate) async fn counters(settings: &Settings, roots: &Keyring) -> Result<Option<SharedCounters>> {
     let Some(url) = &settings.limits.redis_url else { return Ok(None) };
     let counters = Arc::new(RedisCounters::start(url, clock(), &*entropy()).await?);
     Ok(Some(SharedCounters { counters, names: roots.current().derive("clients") }))
 }
 
-/// The mail service, whose mails name the host of `public_url`. Those that `transports` do not take for now go by
+/// Builds the mail service, whose mails name the host of `public_url`. Mail that `transports` temporarily reject goes to
 /// `mail_fallback_url`.
 pub(crate) fn mail(
     settings: &Settings,
@@ -115,13 +120,13 @@ pub(crate) fn mail(
     Ok(mail)
 }
 
-/// The texts of mails.
+/// Loads the mail templates.
 fn templates(settings: &Settings) -> Result<Templates> {
     let (own, locale) = (settings.mail.templates.as_deref(), settings.mail.locale.as_str());
-    let templates = Templates::new(locale, own, &reset_dialects::NAMES);
+    let templates = Templates::new(locale, own, &reset_dialects::names().collect::<Vec<_>>());
     let templates = templates.map_err(|fault| anyhow!("mail.templates: {fault}"))?;
     if !templates.speaks(locale) {
-        bail!("mail.locale is {locale:?}, and mail.templates does not have every kind of mail in it");
+        bail!("mail.locale is {locale:?}, but mail.templates lacks a kind of mail in this language");
     }
     Ok(templates)
 }

@@ -1,4 +1,4 @@
-//! polyreset inside a host application that brings the server but takes our database, mailer and worker.
+//! polyreset inside a host application that has its own HTTP server but uses polyreset's database, mail and worker.
 
 use anyhow::{Result, bail};
 use reset_http::Api;
@@ -6,15 +6,15 @@ use reset_http::Api;
 use crate::{
     deployment,
     service::{Running, Service},
-    settings::{Inputs, Settings, environment},
+    settings::{Inputs, Settings, keys},
     shutdown::Shutdown,
 };
 
-/// A deployment without a listener: settings, database, mail, and the worker at work.
+/// A deployment without a listener: settings, database, mail, and a running worker.
 ///
-/// The settings are those of the binaries (docs/settings.md), from the environment and the file that
-/// `POLYRESET_CONFIG` names. `listen` and `log` mean nothing here: sockets and logs are the host's. `admin_listen`
-/// has figures counted, for [`admin`](Embedded::admin), and opens nothing.
+/// The settings are those of the binaries (`docs/settings.md`), from the environment and the file that
+/// `POLYRESET_CONFIG` names. `listen` and `log` have no effect: the host owns sockets and logging. `admin_listen`
+/// enables the metrics for [`admin`](Embedded::admin) and opens no socket.
 pub struct Embedded {
     api: Api,
     admin: Option<Api>,
@@ -22,39 +22,41 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens everything and starts the worker on the current runtime. `set` goes before the environment:
-    /// pairs of key and value, such as `("px0.code_ttl", "10m")`.
+    /// Opens the database and starts the worker on the current runtime. `set` overrides the environment: pairs of key and
+    /// value, such as `("px0.code_ttl", "10m")`.
     ///
     /// # Errors
-    /// One sentence that names the setting. `public_url` must be set: without a listener of ours there is
-    /// nothing to guess it from.
+    /// Returns one sentence that names the setting. `public_url` must be set: without a listener, it has no default.
     pub async fn start(set: &[(&str, &str)]) -> Result<Self> {
-        let flags = set.iter().map(|(key, value)| ("the host", (*key).to_owned(), (*value).to_owned()));
-        let inputs =
-            Inputs { flags: flags.collect(), environment: environment::variables()?, ..Inputs::default() };
+        let flags =
+            set.iter().map(|(key, value)| ("set by the host", (*key).to_owned(), (*value).to_owned()));
+        let inputs = Inputs {
+            flags: flags.collect(),
+            environment: reset_settings::environment::variables()?,
+            ..Inputs::default()
+        };
         let settings = Settings::read(inputs)?;
         settings.unread.log();
-        if !settings.is_given("public_url") {
-            bail!("public_url must be set: mailed links lead there");
+        if !settings.is_given(&keys::PUBLIC_URL) {
+            bail!("public_url is required: links in mails are built from it");
         }
         let roots = settings.database.secret.roots(&*deployment::entropy())?;
         let engine = Service::new(&settings, &roots, &settings.likely_url(), None).await?;
         Ok(Self { api: engine.api.clone(), admin: engine.admin.clone(), running: engine.start() })
     }
 
-    /// The rows, for `server_axum::router`, `server_actix::configure` or `server_warp::filter`.
+    /// Returns the routes, for `server_axum::router`, `server_actix::configure` or `server_warp::filter`.
     pub fn api(&self) -> Api {
         self.api.clone()
     }
 
-    /// The row `/metrics`, to be mounted where strangers do not get; nothing unless `admin_listen` is set.
+    /// Returns the route `/metrics`, which must not be publicly reachable; `None` unless `admin_listen` is set.
     pub fn admin(&self) -> Option<Api> {
         self.admin.clone()
     }
 
-    /// Lets the worker finish the deliveries that it holds. To be called when the host's server has ended:
-    /// requests in flight may still accept jobs. What is not finished within ten seconds is taken up again
-    /// at the next start.
+    /// Stops the worker after its current deliveries. Call this after the host's server has stopped: requests in flight
+    /// may still queue jobs. Deliveries that do not finish within ten seconds are retried at the next start.
     pub async fn stop(self) {
         self.running.finish(&Shutdown::now()).await;
     }

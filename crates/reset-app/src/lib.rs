@@ -1,17 +1,27 @@
-//! The composition root: settings, commands, adapters, the worker and the lifetime cycle.
+//! The composition root: settings, commands, adapters, the worker and the lifecycle of the process.
 //!
-//! A server's `main` is one line, `reset_app::run(serve)`, where `serve` is the only thing that a web
-//! framework has to bring. Everything an operator meets is the same in every server.
+//! The `main` of a server is one line, `reset_app::run(serve)`; `serve` is all that an HTTP framework has to provide.
+//! Settings, commands and logs are the same in every server.
 //!
 //! # Map
-//! * `settings`: one table of keys; flags, environment and file; types that cannot be wrong.
-//! * `cli`: one file a command. `cli/serve.rs` puts the parts together and is the place to start reading.
-//! * `service` is everything behind the listener, and [`Embedded`] the same for a host application.
-//! * `deployment` makes the adapters, `webhook` tells other systems, `counters` counts clients in Redis, `listener`
-//!   binds the socket, `worker` works jobs off behind the answers, `shutdown` says how all of it ends.
-//! * `system` is the clock and the randomness, `telemetry` the logs, `metrics` the figures, `demo` the one-minute trial.
+//! * `settings`: one table of keys; flags, environment and file; validated types.
+//! * `cli`: one file per command. Start reading at `cli/serve.rs`, which builds and runs the service.
+//! * `service`: everything behind the listener. [`Embedded`] provides the same to a host application.
+//! * `deployment` builds the adapters, `webhook` notifies other systems, `counters` keeps the per-client counters in Redis,
+//!   `listener` binds the socket, `worker` processes the jobs of the outbox, `shutdown` defines how the process ends.
+//! * `system`: clock and randomness. `telemetry`: logging. `metrics`: monitoring. `demo`: `serve --demo`.
 //!
-//! This is the only crate that knows the environment and every adapter.
+//! This is the only crate that reads the environment and depends on every adapter.
+//!
+//! ```no_run
+//! # async fn host() -> anyhow::Result<()> {
+//! let polyreset = reset_app::Embedded::start(&[("public_url", "https://example.com/accounts")]).await?;
+//! let api = polyreset.api(); // its routes go into the router of the host application
+//! assert!(!api.routes().is_empty());
+//! polyreset.stop().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod admin;
 mod audit;
@@ -38,17 +48,17 @@ pub use reset_listen::{Listener, Stop};
 
 pub use crate::embedded::Embedded;
 
-/// A server at work. It ends when everything in flight is answered after [`Stop`].
+/// A running server. It completes when, after [`Stop`], every request in flight has its response.
 pub type ServeFuture = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
-/// Longest time between the first signal and the end.
+/// Timeout of a graceful shutdown, from the first signal.
 pub const DRAIN: Duration = shutdown::TIMEOUT;
 
-/// What a web framework brings: serves the rows on the listener until told to stop.
+/// Serves the routes of the API on the listener until [`Stop`]. Each HTTP framework provides one such function.
 pub type Serve = fn(Listener, Api, Stop) -> ServeFuture;
 
-/// Runs the command line to its end, on a runtime of its own.
+/// Parses the command line, runs the command on its own async runtime, and returns its exit code.
 pub fn run(serve: Serve) -> ExitCode {
-    telemetry::muzzle_panics();
+    telemetry::redact_panics();
     cli::run(serve)
 }

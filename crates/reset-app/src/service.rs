@@ -1,9 +1,9 @@
-//! Everything behind the listener: the use cases over their adapters, the rows over the use cases, and what
-//! works behind the answers. `serve` puts a socket in front of it, a host application its own server.
+//! Everything behind the listener: the use cases with their adapters, the API routes on top of them, and the background
+//! tasks. `serve` adds a socket, a host application its own server.
 
-use std::{collections::HashSet, fs::File, sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use reset_core::{
     Notices, Resets,
     keys::{Keyring, Keys},
@@ -12,6 +12,7 @@ use reset_core::{
 
 use reset_http::{Api, Dialect, ServeOptions, observer::Observer};
 use reset_mail::MailService;
+use reset_pages::hosted::{self, PagesSettings};
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
 
@@ -25,24 +26,25 @@ use crate::{
     worker,
 };
 
-/// Time between two looks at the mail server, for `/readyz`.
+/// Interval between checks of the mail server, for `/readyz`.
 const MAIL_CHECK_EVERY: Duration = Duration::from_secs(30);
 
-/// The parts, put together.
+/// An assembled service that is not running yet.
 pub(crate) struct Service {
     pub(crate) resets: Resets,
     pub(crate) api: Api,
-    /// What the second listener serves, where there is one.
+    /// Routes of the metrics listener, if configured.
     pub(crate) admin: Option<Api>,
     mail: Arc<MailService>,
-    /// How long events are kept.
+    /// Retention of audit events.
     retention: Duration,
-    claim: Option<File>,
+    /// Lock of the SQLite file, if this is the only process that serves from it.
+    lock: Option<File>,
 }
 
 impl Service {
-    /// Opens the store, and puts everything else over it. Links lead to `public_url`; a demo has pages and a mailbox
-    /// of its own.
+    /// Opens the database and builds the service on it. Links are built from `public_url`; a demo adds its own pages and
+    /// mailbox.
     pub(crate) async fn new(
         settings: &Settings,
         roots: &Keyring,
@@ -50,9 +52,10 @@ impl Service {
         demo: Option<&Demo>,
     ) -> Result<Self> {
         let store = deployment::store(settings).await?;
-        let claim = settings.database.address.file().map(deployment::sole_server).transpose()?.flatten();
-        if claim.is_some() {
-            // We have the only worker: whatever is taken was taken by a process that is gone.
+        let lock =
+            settings.database.address.file().map(deployment::lock_as_sole_server).transpose()?.flatten();
+        if lock.is_some() {
+            // This is the only worker, so every claimed job was claimed by a process that has crashed.
             store.release(deployment::clock().now()).await?;
         }
         let mail = match demo {
@@ -60,10 +63,10 @@ impl Service {
             None => deployment::mail(settings, vec![settings.mail.transport.clone()], public_url)?,
         };
         let mail = Arc::new(mail);
-        let mut pages = settings.pages(public_url, roots)?;
-        let demo = demo.map(|demo| demo.pages(&mut pages, public_url));
-        let dialects = reset_dialects::dialects(settings.dialects(public_url, roots)?);
-        let dialects = reset_pages::complete(dialects, pages, demo);
+        let with_demo =
+            demo.map(|demo| move |pages: &mut Option<PagesSettings>| demo.pages(pages, public_url));
+        let with_demo = with_demo.as_ref().map(|with_demo| with_demo as &dyn Fn(&mut _) -> _);
+        let dialects = settings.dialects(public_url, roots, with_demo)?;
         let mut adapters = adapters(settings, store, mail.clone(), settings.passwords.threads)?;
         let metrics = settings.http.admin_listen.as_ref().map(|_| Arc::new(Metrics::new()));
         if let Some(metrics) = &metrics {
@@ -78,36 +81,31 @@ impl Service {
             let report: Arc<dyn MetricsSource> = Arc::new(MetricsReport { metrics, resets: resets.clone() });
             Api::new(resets.clone(), vec![admin::dialect(&report)], ServeOptions::default())
         });
-        let mut paths = HashSet::new();
-        if let Some(twice) = api.routes().iter().find(|route| !paths.insert(route.path.as_str())) {
-            bail!("worthai.base_path: {} is another dialect's already", twice.path);
-        }
-        Ok(Self { resets, api, admin, mail, retention: settings.audit_retention, claim })
+        Ok(Self { resets, api, admin, mail, retention: settings.audit_retention, lock })
     }
 
-    /// Starts what works behind the answers.
+    /// Starts the worker and the other background tasks.
     pub(crate) fn start(self) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
         let worker = tokio::spawn(worker::run(self.resets.clone(), async {
             let _ = stopped.await;
         }));
-        let chores = [
+        let tasks = [
             tokio::spawn(watch_mail(self.resets.clone())),
             tokio::spawn(worker::clean_up(self.resets.clone(), self.retention)),
             tokio::spawn(worker::seal(self.resets)),
         ];
-        Running { worker, stop, chores, mail: self.mail, _claim: self.claim }
+        Running { worker, stop, tasks, mail: self.mail, _lock: self.lock }
     }
 }
 
-/// The use cases over a store that exists, for one command of an administrator: nothing works behind it.
+/// Builds the use cases on an existing database, for one administrative command. No background task is started.
 pub(crate) async fn administration(settings: &Settings) -> Result<Resets> {
     let store = deployment::existing_store(settings).await?;
     let (roots, public_url) = (settings.database.secret.existing_roots()?, settings.likely_url());
     let mail = deployment::mail(settings, vec![settings.mail.transport.clone()], &public_url)?;
     let mail = Arc::new(mail);
-    let dialects = reset_dialects::dialects(settings.dialects(&public_url, &roots)?);
-    let dialects = reset_pages::complete(dialects, settings.pages(&public_url, &roots)?, None);
+    let dialects = settings.dialects(&public_url, &roots, None)?;
     let adapters = adapters(settings, store, mail, 1)?;
     Ok(resets(settings, &roots, &public_url, adapters, &dialects))
 }
@@ -129,7 +127,7 @@ fn adapters(
     })
 }
 
-/// The same, counted.
+/// Wraps the adapters so that their calls are counted.
 fn counted(adapters: Adapters, metrics: &Arc<Metrics>) -> Adapters {
     let Adapters { mailer, webhook, hasher, .. } = adapters;
     let webhook =
@@ -151,7 +149,7 @@ fn resets(
 ) -> Resets {
     let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let owner = settings.notify.owner;
-    let pages = dialects.iter().any(|dialect| dialect.name == reset_pages::hosted::NAME);
+    let pages = dialects.iter().any(|dialect| dialect.name == hosted::NAME);
     let dispute_page = (owner && pages).then(|| format!("{public_url}/not-me"));
     let notices = Notices { owner, dispute_page };
     let budgeting = settings.limits.budgeting.clone();
@@ -159,37 +157,37 @@ fn resets(
     resets.called(settings.names(public_url))
 }
 
-/// The worker and the chores at work.
+/// The running worker and the other background tasks.
 pub(crate) struct Running {
     worker: JoinHandle<()>,
     stop: oneshot::Sender<()>,
-    chores: [JoinHandle<()>; 3],
+    tasks: [JoinHandle<()>; 3],
     mail: Arc<MailService>,
-    /// Says to other processes that somebody serves from the database's file.
-    _claim: Option<File>,
+    /// Shows other processes that this one serves from the SQLite file.
+    _lock: Option<File>,
 }
 
 impl Running {
-    /// Resolves if the worker ends before it is told to: it panicked.
+    /// Resolves if the worker ends before it is stopped, which means that it panicked.
     pub(crate) async fn broken(&mut self) {
         let _ = (&mut self.worker).await;
     }
 
-    /// Lets the worker finish what it holds, for as long as `shutdown` gives.
+    /// Stops the worker after its current deliveries, or at the deadline of `shutdown`.
     pub(crate) async fn finish(self, shutdown: &Shutdown) {
-        self.chores.iter().for_each(JoinHandle::abort);
+        self.tasks.iter().for_each(JoinHandle::abort);
         drop(self.stop);
         if !self.worker.is_finished() {
-            let done = tokio::time::timeout(TIMEOUT, self.worker);
-            if !matches!(shutdown.within(done).await, Some(Ok(_))) {
-                warn!("deliveries were cut off; the next start takes them up again");
+            let stopped = tokio::time::timeout(TIMEOUT, self.worker);
+            if !matches!(shutdown.within(stopped).await, Some(Ok(_))) {
+                warn!("drain timeout: deliveries were aborted; they are retried after the next start");
             }
         }
         shutdown.within(self.mail.shutdown()).await;
     }
 }
 
-/// Keeps `/readyz` truthful about mail.
+/// Checks the mail server periodically, for `/readyz`.
 async fn watch_mail(resets: Resets) {
     loop {
         resets.check_mail().await;

@@ -1,4 +1,4 @@
-//! How the process ends.
+//! Graceful shutdown of the process.
 
 use std::{future::Future, time::Duration};
 
@@ -9,23 +9,23 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-/// Longest time between the first signal and the end.
+/// Timeout of a graceful shutdown, from the first signal.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long requests are still accepted after the first signal, while `/readyz` says 503 already: whoever
-/// balances the load can look elsewhere before he is refused.
+/// Time during which requests are still accepted after the first signal, while `/readyz` already returns 503: a load
+/// balancer can route to other servers before connections are refused.
 pub(crate) const NOTICE: Duration = Duration::from_millis(500);
 
-/// The wish to end, shared by everything that runs.
+/// A handle on the shutdown, shared by all tasks.
 ///
-/// The first SIGTERM or SIGINT begins a drain, in this order: `/readyz` says 503; after [`NOTICE`] the server
-/// stops accepting and finishes the requests in flight; only then, since those may still accept jobs, the worker finishes the deliveries
-/// it holds and claims no more. All together get [`TIMEOUT`]; what is not done by then is cut off, which
-/// loses nothing: an accepted job is a row in the database, and the next start takes it up again. A
-/// second signal ends the process at once, with 128 plus the signal's number.
+/// The first SIGTERM or SIGINT starts a drain in this order: `/readyz` returns 503; after [`NOTICE`], the server stops
+/// accepting requests and finishes those in flight; then, because those may still queue jobs, the worker finishes its
+/// current deliveries and claims no more jobs. The drain has a timeout of [`TIMEOUT`]. Aborting it loses nothing: a queued
+/// job is a row in the database, and the next start retries it. A second signal ends the process at once, with exit code
+/// 128 plus the signal's number.
 #[derive(Clone)]
 pub(crate) struct Shutdown {
-    /// When the drain must be over; nothing while nobody wants to end.
+    /// Deadline of the drain; `None` before the first signal.
     deadline: watch::Receiver<Option<Instant>>,
 }
 
@@ -33,54 +33,54 @@ impl Shutdown {
     /// Listens for signals from now on.
     ///
     /// # Errors
-    /// When the system does not allow it.
+    /// Fails if the signal handlers cannot be installed.
     pub(crate) fn on_signals() -> std::io::Result<Self> {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let (wish, deadline) = watch::channel(None);
+        let (sender, deadline) = watch::channel(None);
         tokio::spawn(async move {
             loop {
                 let number = tokio::select! {
                     _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
                     _ = interrupt.recv() => SignalKind::interrupt().as_raw_value(),
                 };
-                if wish.borrow().is_some() {
-                    warn!("a second signal: ending at once");
+                if sender.borrow().is_some() {
+                    warn!("second signal: exiting at once");
                     std::process::exit(128 + number);
                 }
-                info!("draining; a second signal ends at once");
-                wish.send_replace(Some(Instant::now() + TIMEOUT));
+                info!("shutdown signal: draining; a second signal exits at once");
+                sender.send_replace(Some(Instant::now() + TIMEOUT));
             }
         });
         Ok(Self { deadline })
     }
 
-    /// The wish of a host application, which has its own signals: a drain that begins now.
+    /// Starts a drain now, for a host application that handles signals itself.
     pub(crate) fn now() -> Self {
         Self { deadline: watch::channel(Some(Instant::now() + TIMEOUT)).1 }
     }
 
-    /// Resolves when somebody wishes to end.
+    /// Resolves when the drain starts.
     pub(crate) fn begun(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut deadline = self.deadline.clone();
         async move {
             if deadline.wait_for(Option::is_some).await.is_err() {
-                // Nobody is left to wish anything.
+                // The sender is gone, so no signal can follow.
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// Runs `work` to its end, or until the drain must be over; then nothing.
+    /// Runs `work` to completion. Returns `None` if the deadline of the drain passes first.
     pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let over = async {
+        let deadline_passed = async {
             self.begun().await;
             let deadline = *self.deadline.borrow();
             tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)).await;
         };
         tokio::select! {
-            done = work => Some(done),
-            () = over => None,
+            result = work => Some(result),
+            () = deadline_passed => None,
         }
     }
 }
@@ -92,15 +92,15 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn work_has_all_the_time_until_somebody_wishes_to_end_and_ten_seconds_then() {
-        let (wish, deadline) = watch::channel(None);
+    async fn work_is_unlimited_before_the_drain_and_has_ten_seconds_after_it_starts() {
+        let (sender, deadline) = watch::channel(None);
         let shutdown = Shutdown { deadline };
         assert_eq!(shutdown.within(sleep(TIMEOUT * 100)).await, Some(()));
         let begun = Instant::now();
-        wish.send_replace(Some(begun + TIMEOUT));
+        sender.send_replace(Some(begun + TIMEOUT));
         shutdown.begun().await;
         assert_eq!(shutdown.within(sleep(TIMEOUT / 2)).await, Some(()));
         assert_eq!(shutdown.within(sleep(TIMEOUT)).await, None);
-        assert_eq!(begun.elapsed(), TIMEOUT, "both together");
+        assert_eq!(begun.elapsed(), TIMEOUT, "both calls share the deadline");
     }
 }

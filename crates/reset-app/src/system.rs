@@ -1,4 +1,4 @@
-//! The machine's own clock and randomness. Nothing else in the workspace asks for either.
+//! The clock and the randomness of the operating system. No other code in the workspace uses them directly.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use reset_core::{
     time::Timestamp,
 };
 
-/// The system's clock.
+/// The clock of the operating system.
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
@@ -19,13 +19,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's randomness.
+/// The randomness of the operating system.
 pub(crate) struct OsEntropy;
 
 impl Entropy for OsEntropy {
     /// # Panics
-    /// When the system has no randomness to give: no secret is better than one that can be guessed.
+    /// Panics if the operating system provides no randomness: a guessable secret would be worse than none.
     fn fill(&self, out: &mut [u8]) {
-        SysRng.try_fill_bytes(out).expect("the operating system yields randomness");
+        SysRng.try_fill_bytes(out).expect("the operating system provides randomness");
     }
 }

@@ -1,4 +1,4 @@
-//! Logs, and what a panic may say.
+//! Logging, and the panic hook.
 
 use std::io::{IsTerminal, stderr};
 
@@ -7,12 +7,12 @@ use tracing_subscriber::{
     EnvFilter, Layer, fmt, fmt::MakeWriter, layer::SubscriberExt, registry, util::SubscriberInitExt,
 };
 
-/// How our own crates begin, and so the targets of their log lines.
-const OURS: [&str; 2] = ["reset_", "server_"];
+/// Prefixes of the crates of this workspace, and thus of the targets of their log lines.
+const OWN_CRATES: [&str; 2] = ["reset_", "server_"];
 
-/// Logs to stderr what `filter` lets through, in colour on a terminal alone.
+/// Starts logging to stderr with `filter`; in colour if stderr is a terminal.
 pub(crate) fn log(filter: &str) {
-    // A second call in one process changes nothing.
+    // A second call in one process has no effect.
     let _ = logger(filter, stderr, stderr().is_terminal()).try_init();
 }
 
@@ -23,19 +23,21 @@ where
     let lines = fmt::layer().with_writer(writer).with_ansi(colour);
     registry()
         .with(EnvFilter::new(filter))
-        .with(lines.with_filter(tracing_subscriber::filter::filter_fn(may_be_told)))
+        .with(lines.with_filter(tracing_subscriber::filter::filter_fn(is_safe)))
 }
 
-/// Our own lines have no field for a secret or an address. Of libraries nobody knows: below `info`, those that carry
-/// requests and mails may tell what is in them, so they tell nothing there, whatever the filter says (R70).
-fn may_be_told(line: &Metadata<'_>) -> bool {
-    *line.level() <= Level::INFO || OURS.iter().any(|ours| line.target().starts_with(ours))
+/// Whether a line cannot contain a secret or an address (R70).
+///
+/// Lines of this workspace have no such fields. HTTP and mail libraries may log the contents of requests and mails below
+/// `info`, so their lines are dropped there, whatever the filter.
+fn is_safe(line: &Metadata<'_>) -> bool {
+    *line.level() <= Level::INFO || OWN_CRATES.iter().any(|own| line.target().starts_with(own))
 }
 
-/// Tells where a panic happened and nothing else: its message may quote a secret (R70).
-pub(crate) fn muzzle_panics() {
+/// Installs a panic hook that logs only the location: the message could quote a secret (R70).
+pub(crate) fn redact_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let place = panic.location().map_or_else(|| "an unknown location".to_owned(), ToString::to_string);
         if dispatcher::has_been_set() {
             error!(place, "panicked");
         } else {
@@ -55,11 +57,11 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is logged.
+    /// Captures log output.
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Captured(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -69,45 +71,45 @@ mod tests {
         }
     }
 
-    /// What is logged of `work` with this filter.
+    /// Returns what `work` logs with this filter.
     fn logged(filter: &str, work: impl FnOnce()) -> String {
-        let kept = Kept::default();
-        let writer = kept.clone();
+        let captured = Captured::default();
+        let writer = captured.clone();
         with_default(logger(filter, move || writer.clone(), false), work);
-        let bytes = kept.0.lock().unwrap().clone();
+        let bytes = captured.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
     #[test]
-    fn libraries_tell_nothing_below_info_whatever_the_filter_says() {
+    fn libraries_log_nothing_below_info_whatever_the_filter() {
         for filter in
             ["trace", "hyper=trace", "info,hyper::proto=trace,lettre=debug", "reset_app=trace,trace"]
         {
-            let said = logged(filter, || {
+            let output = logged(filter, || {
                 trace!(target: "hyper::proto::h1", "canary");
                 debug!(target: "lettre::transport::smtp", "canary");
                 debug!(target: "tokio_postgres", "canary");
                 trace!(target: "a_new_dependency", "canary");
             });
-            assert_eq!(said, "", "{filter}");
+            assert_eq!(output, "", "{filter}");
         }
-        let said = logged("trace", || {
+        let output = logged("trace", || {
             info!(target: "actix_server", "workers started");
             warn!(target: "rustls", "a certificate is old");
-            trace!(target: "reset_core::deliver", "our own");
-            debug!(target: "server_axum", "our own");
+            trace!(target: "reset_core::deliver", "own crate");
+            debug!(target: "server_axum", "own crate");
         });
-        assert_eq!(said.lines().count(), 4, "{said}");
+        assert_eq!(output.lines().count(), 4, "{output}");
     }
 
     #[test]
-    fn the_filter_still_chooses_among_what_may_be_told() {
-        let said = logged("warn,reset_core=debug", || {
-            info!(target: "reset_app", "left out");
-            info!(target: "hyper", "left out");
-            debug!(target: "reset_core::redeem", "told");
-            trace!(target: "reset_core::redeem", "left out");
+    fn filter_applies_to_the_remaining_lines() {
+        let output = logged("warn,reset_core=debug", || {
+            info!(target: "reset_app", "dropped");
+            info!(target: "hyper", "dropped");
+            debug!(target: "reset_core::redeem", "kept");
+            trace!(target: "reset_core::redeem", "dropped");
         });
-        assert!(said.lines().count() == 1 && said.contains("told"), "{said}");
+        assert!(output.lines().count() == 1 && output.contains("kept"), "{output}");
     }
 }

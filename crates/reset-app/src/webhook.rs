@@ -1,4 +1,4 @@
-//! The webhook: other systems are told over HTTP, and end the sessions that polyreset cannot reach.
+//! The webhook: notifies other systems over HTTP, so that they can end sessions that polyreset cannot reach.
 
 use std::{
     error::Error as _,
@@ -25,58 +25,59 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::settings::WebhookSettings;
 
-/// Longest time for one try: the connection, the request and the status of the answer.
+/// Timeout of one attempt: connection, request and response status.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Most events at once: the worker's other hands are for mail.
-const AT_ONCE: usize = 2;
-/// How long nothing is tried after nobody answered. Events wait; mails do not wait for them.
-const REST: Duration = Duration::from_secs(30);
-/// "I want no more of these" (Standard Webhooks): the one status after which nothing is tried again.
+/// Maximum concurrent requests. The other slots of the worker are for mail.
+const CONCURRENCY: usize = 2;
+/// Backoff after a failed connection or a timeout. Events wait; mails do not wait for them.
+const BACKOFF: Duration = Duration::from_secs(30);
+/// 410 Gone: the receiver wants no more events (Standard Webhooks). The only status that is not retried.
 const GONE: u16 = 410;
 
-/// A webhook over HTTP/1.1, with TLS where the URL says so. Redirects are not followed.
+/// A webhook over HTTP/1.1, with TLS if the URL is https. Redirects are not followed.
 pub(crate) struct HttpWebhook {
     settings: WebhookSettings,
     client: Client<HttpsConnector<HttpConnector>, String>,
     clock: Arc<dyn Clock>,
-    places: Semaphore,
-    /// When there is something to be tried again.
-    rest_until: Mutex<Timestamp>,
+    permits: Semaphore,
+    /// End of the backoff.
+    backoff_until: Mutex<Timestamp>,
 }
 
 impl HttpWebhook {
-    /// Connects to nothing yet.
+    /// Builds the client without connecting.
     pub(crate) fn new(settings: WebhookSettings, clock: Arc<dyn Clock>) -> Result<Self> {
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(ring::default_provider())
-            .context("notify.webhook_url: the system's trust anchors cannot be read")?
+            .context("notify.webhook_url: the trusted certificate authorities of the system cannot be read")?
             .https_or_http()
             .enable_http1()
             .build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        let (places, rest_until) = (Semaphore::new(AT_ONCE), Mutex::new(Timestamp::from_millis(i64::MIN)));
-        Ok(Self { settings, client, clock, places, rest_until })
+        let permits = Semaphore::new(CONCURRENCY);
+        let backoff_until = Mutex::new(Timestamp::from_millis(i64::MIN));
+        Ok(Self { settings, client, clock, permits, backoff_until })
     }
 
-    /// The lock is held for a copy: no panic can have left anything half done.
-    fn rest_until(&self) -> MutexGuard<'_, Timestamp> {
-        self.rest_until.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the end of the backoff. Poisoning is ignored: the value is only copied, so it is always consistent.
+    fn backoff_until(&self) -> MutexGuard<'_, Timestamp> {
+        self.backoff_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Webhook for HttpWebhook {
     async fn post(&self, event: &PasswordReset) -> Result<String, MailError> {
-        let later = |reply: &str| Err(MailError::Temporary { reply: reply.to_owned() });
+        let temporary = |reply: &str| Err(MailError::Temporary { reply: reply.to_owned() });
         let now = self.clock.now();
-        if now < *self.rest_until() {
-            return later("webhook: resting");
+        if now < *self.backoff_until() {
+            return temporary("webhook: backoff");
         }
-        let Ok(_place) = self.places.try_acquire() else { return later("webhook: busy") };
+        let Ok(_permit) = self.permits.try_acquire() else { return temporary("webhook: busy") };
         let request = request(&self.settings.url, &self.settings.secret, event, now);
         let failed = |reply: &str| {
-            *self.rest_until() = self.clock.now().plus(REST);
-            later(reply)
+            *self.backoff_until() = self.clock.now().plus(BACKOFF);
+            temporary(reply)
         };
         match timeout(TIMEOUT, self.client.request(request)).await {
             Err(_) => failed("webhook: timeout"),
@@ -94,7 +95,7 @@ impl Webhook for HttpWebhook {
     }
 }
 
-/// What failed, in a word that quotes nothing.
+/// Returns the cause of a failure as a fixed text, which cannot quote a secret.
 fn reason(error: &Error) -> &'static str {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -135,8 +136,8 @@ mod tests {
         }
     }
 
-    /// Answers one request with `status`; the request.
-    async fn answer(listener: &TcpListener, status: &str) -> String {
+    /// Responds to one request with `status` and returns the request.
+    async fn respond(listener: &TcpListener, status: &str) -> String {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut request = Vec::new();
         while !request.ends_with(b"}}") {
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reply_decides_whether_to_try_again() {
+    async fn response_status_decides_whether_to_retry() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (webhook, _) = webhook(listener.local_addr().unwrap().port());
         for (status, expected) in [
@@ -159,7 +160,7 @@ mod tests {
             ("503 Service Unavailable", "Err(Temporary { reply: \"webhook: 503\" })"),
         ] {
             let event = event();
-            let (reply, request) = tokio::join!(webhook.post(&event), answer(&listener, status));
+            let (reply, request) = tokio::join!(webhook.post(&event), respond(&listener, status));
             assert_eq!(format!("{reply:?}"), expected);
             assert!(request.starts_with("POST /hook HTTP/1.1\r\n"), "{request}");
             assert!(request.contains("webhook-signature: v1,"), "{request}");
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_does_not_answer_is_left_alone_for_a_while_and_then_tried_again() {
+    async fn unreachable_receiver_is_retried_after_the_backoff() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
@@ -175,10 +176,10 @@ mod tests {
         let reply = async |webhook: &HttpWebhook| format!("{:?}", webhook.post(&event()).await);
         assert_eq!(reply(&webhook).await, "Err(Temporary { reply: \"webhook: refused\" })");
         let listener = TcpListener::bind(address).await.unwrap();
-        assert_eq!(reply(&webhook).await, "Err(Temporary { reply: \"webhook: resting\" })");
-        clock.advance(REST);
+        assert_eq!(reply(&webhook).await, "Err(Temporary { reply: \"webhook: backoff\" })");
+        clock.advance(BACKOFF);
         let event = event();
-        let (told, _) = tokio::join!(webhook.post(&event), answer(&listener, "204 No Content"));
-        assert_eq!(told.unwrap(), "webhook: 204");
+        let (posted, _) = tokio::join!(webhook.post(&event), respond(&listener, "204 No Content"));
+        assert_eq!(posted.unwrap(), "webhook: 204");
     }
 }

@@ -1,11 +1,11 @@
-//! The worker: works jobs off behind the answers.
+//! The outbox worker: processes queued jobs after the response has been sent.
 //!
-//! It wakes when a job was accepted in this process, when a delivery is finished (the next job for the
-//! same address may have waited for it), when a postponed job becomes due, and every [`POLL`] whatever
-//! happens. So a mail leaves within [`LINGER`] of its answer, and a lost wake-up costs a second.
+//! The worker wakes when this process queues a job, when a delivery finishes (the next job for the same address may have
+//! waited for it), when a postponed job becomes due, and at least every [`POLL_INTERVAL`]. Mail is therefore sent within
+//! [`MAX_JITTER`] of the response, and a missed wake-up costs at most one second.
 //!
-//! It does not start at once when a job was accepted, but at a random moment soon after: what it does shares the
-//! machine with the next request, and a stranger who knew when to look would need fewer looks to tell what it does (R14).
+//! The worker starts after a random delay: its work competes with the next request for CPU, and a predictable start would
+//! make the timing side channel cheaper to measure (R14).
 
 use std::{error::Error, future::Future, pin::pin, time::Duration};
 
@@ -22,157 +22,157 @@ use tokio::{
 };
 use tracing::{error, info};
 
-/// Deliveries at once: enough to hide a mail server's latency, few enough for its connection limits.
+/// Maximum concurrent deliveries: enough to hide the latency of a mail server, few enough for its connection limits.
 const SLOTS: usize = 8;
-/// Longest time for one delivery: well below its lease, so that nobody else begins what is still under way.
-const DELIVERY_MOST: Duration = Duration::from_secs(90);
-/// Longest time between two looks at the queue.
-const POLL: Duration = Duration::from_secs(1);
-/// Longest time between a job's acceptance and its turn, if nothing else is done: half of it on average. Nobody
-/// notices it in a mail, and what the job costs is spread over dozens of requests of whoever looks.
-const LINGER: Duration = Duration::from_millis(50);
-/// Wait after the store failed, whoever calls meanwhile.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// How often a job is tried to be put back when its delivery could not be recorded.
-const PUT_BACK_TRIES: u32 = 5;
-/// Time between two clean-ups.
-const PURGE_EVERY: Duration = Duration::from_secs(10 * 60);
-/// Time between two looks at events that are not sealed yet: how long one of them can be changed unseen.
-const SEAL_EVERY: Duration = Duration::from_secs(2);
-/// How long what ended is remembered (R3: rows go at their end plus 24 hours).
-const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+/// Delivery timeout, well below the lease, so that no other worker picks up a job in progress.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(90);
+/// Polling interval of the queue.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum random delay before an idle worker starts a queued job; half of it on average. It is unnoticeable in mail and
+/// spreads the cost of a job over dozens of an attacker's probes.
+const MAX_JITTER: Duration = Duration::from_millis(50);
+/// Backoff after a store error. Wake-ups during it are ignored.
+const STORE_BACKOFF: Duration = Duration::from_secs(1);
+/// Maximum attempts to requeue a job whose delivery could not be recorded.
+const REQUEUE_ATTEMPTS: u32 = 5;
+/// Interval between purges.
+const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// Interval between sealing runs: the time during which an unsealed event can be altered undetected.
+const SEAL_INTERVAL: Duration = Duration::from_secs(2);
+/// Retention of ended rows (R3: 24 hours after they end).
+const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Works jobs off until `stop`, then finishes the deliveries under way.
+/// Processes jobs until `stop`, then waits for the deliveries in progress.
 pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
-    let (mut under_way, mut alone) = (JoinSet::new(), false);
-    'turns: loop {
-        let nap = match fill(&resets, &mut under_way, &mut alone).await {
-            Ok(nap) => nap,
+    let (mut deliveries, mut alone) = (JoinSet::new(), false);
+    'batches: loop {
+        let pause = match fill_slots(&resets, &mut deliveries, &mut alone).await {
+            Ok(pause) => pause,
             Err(error) => {
-                failed(&error, "jobs could not be claimed");
+                log_error(&error, "failed to claim jobs, backing off");
                 tokio::select! {
                     () = &mut stop => break,
-                    () = sleep(STORE_PAUSE) => continue,
+                    () = sleep(STORE_BACKOFF) => continue,
                 }
             }
         };
-        let mut next = Instant::now() + nap;
-        // Whoever is accepted while one lingers is served with it.
-        let mut lingers = false;
+        let mut next = Instant::now() + pause;
+        // Jobs queued during the delay join the same batch.
+        let mut delayed = false;
         loop {
             tokio::select! {
-                () = &mut stop => break 'turns,
-                Some(done) = under_way.join_next() => {
-                    finished(done);
+                () = &mut stop => break 'batches,
+                Some(outcome) = deliveries.join_next() => {
+                    log_outcome(outcome);
                     break;
                 }
-                () = resets.job_queued(), if !lingers => {
-                    lingers = true;
-                    next = next.min(Instant::now() + linger(&resets));
+                () = resets.job_queued(), if !delayed => {
+                    delayed = true;
+                    next = next.min(Instant::now() + jitter(&resets));
                 }
                 () = sleep_until(next) => break,
             }
         }
     }
-    while let Some(done) = under_way.join_next().await {
-        finished(done);
+    while let Some(outcome) = deliveries.join_next().await {
+        log_outcome(outcome);
     }
 }
 
-/// A random part of [`LINGER`].
-fn linger(resets: &Resets) -> Duration {
+/// Returns a random fraction of [`MAX_JITTER`].
+fn jitter(resets: &Resets) -> Duration {
     let [chance] = random(&*resets.adapters().entropy);
-    LINGER * u32::from(chance) / 256
+    MAX_JITTER * u32::from(chance) / 256
 }
 
-/// Forgets what ended long ago, now and then. Beside the worker, so that no mail waits for it.
+/// Periodically purges ended rows and expired events. A separate task, so that no mail waits for it.
 pub(crate) async fn clean_up(resets: Resets, retention: Duration) {
-    let mut told = Mark::START;
+    let mut logged = Mark::START;
     loop {
         let now = resets.adapters().clock.now();
-        if let Err(error) = resets.adapters().store.purge(now.minus(REMEMBERED)).await {
-            failed(&error, "nothing could be purged");
+        if let Err(error) = resets.adapters().store.purge(now.minus(RETENTION)).await {
+            log_error(&error, "purge of ended rows failed, retrying in 10 minutes");
         }
         if let Err(error) = resets.forget_events(now.minus(retention)).await {
-            failed(&error, "no event could be forgotten");
+            log_error(&error, "failed to delete expired events, retrying in 10 minutes");
         }
-        // Logs go elsewhere: what stands there, nobody who has the database changes.
+        // Logs are stored elsewhere, so an attacker who can edit the database cannot alter the head of the chain there.
         let head = resets.last_mark();
-        if head != told {
-            info!(audit.head = %head, "events are sealed");
-            told = head;
+        if head != logged {
+            info!(audit.head = %head, "audit log sealed");
+            logged = head;
         }
-        sleep(PURGE_EVERY).await;
+        sleep(PURGE_INTERVAL).await;
     }
 }
 
-/// Seals events a moment after they were written down. Beside the worker, so that no mail waits for it.
+/// Seals events shortly after they are recorded. A separate task, so that no mail waits for it.
 pub(crate) async fn seal(resets: Resets) {
     loop {
-        sleep(SEAL_EVERY).await;
+        sleep(SEAL_INTERVAL).await;
         if let Err(error) = resets.seal_events().await {
-            failed(&error, "events could not be sealed");
+            log_error(&error, "failed to seal the audit log, retrying");
         }
     }
 }
 
-/// Gives every free slot a due job, and says how long to sleep if nothing happens.
-async fn fill(
+/// Fills free slots with due jobs and returns how long to sleep if nothing else happens.
+async fn fill_slots(
     resets: &Resets,
-    under_way: &mut JoinSet<Result<(), StoreError>>,
+    deliveries: &mut JoinSet<Result<(), StoreError>>,
     alone: &mut bool,
 ) -> Result<Duration, StoreError> {
-    if *alone && !under_way.is_empty() {
-        return Ok(POLL);
+    if *alone && !deliveries.is_empty() {
+        return Ok(POLL_INTERVAL);
     }
-    let free = SLOTS - under_way.len();
+    let free = SLOTS - deliveries.len();
     if free == 0 {
-        return Ok(POLL);
+        return Ok(POLL_INTERVAL);
     }
-    let asked = resets.adapters().clock.now();
+    let now = resets.adapters().clock.now();
     let claimed = resets.claim(u32::try_from(free).unwrap_or(u32::MAX)).await?;
-    // Beside one that may kill us, nothing else is begun.
+    // Start no other job while one that is suspected of crashing the worker runs.
     *alone = claimed.iter().any(|job| job.lost > SUSPECT_CRASHES);
     let full = claimed.len() == free || *alone;
     for job in claimed {
         let resets = resets.clone();
-        under_way.spawn(deliver(resets, job));
+        deliveries.spawn(deliver(resets, job));
     }
     if full {
-        return Ok(POLL);
+        return Ok(POLL_INTERVAL);
     }
-    // What was due and not to be had is waiting for another job: somebody will wake us.
-    let due = resets.adapters().store.next_due().await?.filter(|due| *due > asked);
-    Ok(due.map_or(POLL, |due| due.since(resets.adapters().clock.now()).min(POLL)))
+    // A job that is due but could not be claimed is blocked by another job, whose completion wakes the worker.
+    let due = resets.adapters().store.next_due().await?.filter(|due| *due > now);
+    Ok(due.map_or(POLL_INTERVAL, |due| due.since(resets.adapters().clock.now()).min(POLL_INTERVAL)))
 }
 
-/// Delivers within [`DELIVERY_MOST`], and puts the job back if that could not be recorded.
+/// Delivers the job within [`DELIVERY_TIMEOUT`], and requeues it if the outcome could not be recorded.
 async fn deliver(resets: Resets, job: Job) -> Result<(), StoreError> {
-    let delivery = timeout(DELIVERY_MOST, resets.deliver(&job));
-    let done = delivery.await.unwrap_or_else(|_| Err(StoreError::new("the delivery took too long")));
-    if done.is_err() {
-        // A store that is locked or full is so for a moment as a rule.
-        for _ in 0..PUT_BACK_TRIES {
-            sleep(STORE_PAUSE).await;
+    let delivery = timeout(DELIVERY_TIMEOUT, resets.deliver(&job));
+    let outcome = delivery.await.unwrap_or_else(|_| Err(StoreError::new("delivery timed out")));
+    if outcome.is_err() {
+        // A locked or full store usually recovers quickly, so retry.
+        for _ in 0..REQUEUE_ATTEMPTS {
+            sleep(STORE_BACKOFF).await;
             if resets.put_back(&job).await.is_ok() {
                 break;
             }
         }
     }
-    done
+    outcome
 }
 
-fn finished(done: Result<Result<(), StoreError>, JoinError>) {
-    match done {
+fn log_outcome(outcome: Result<Result<(), StoreError>, JoinError>) {
+    match outcome {
         Ok(Ok(())) => {}
-        // The job was put back, or is due again when its lease ends.
-        Ok(Err(error)) => failed(&error, "a delivery could not be recorded"),
-        Err(_) => error!("a delivery panicked"),
+        // The job was requeued, or becomes due again when its lease expires.
+        Ok(Err(error)) => log_error(&error, "delivery could not be recorded; the job will be retried"),
+        Err(_) => error!("delivery panicked; the job will be retried when its lease expires"),
     }
 }
 
-fn failed(error: &StoreError, what: &str) {
+fn log_error(error: &StoreError, what: &str) {
     error!(error = error as &dyn Error, "{what}");
 }
 
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     const DIALECT: &str = "px0";
-    /// When what was accepted has its mail, at the latest.
+    /// Latest time by which the mail of a queued request must be sent.
     const SOON: Duration = Duration::from_millis(55);
     /// Two more than there are slots.
     const ACCOUNTS: [&str; SLOTS + 2] = ["ann", "bob", "c", "d", "e", "f", "g", "h", "i", "j"];
@@ -257,8 +257,8 @@ mod tests {
     }
 
     impl Running {
-        async fn ask(&self, name: &str) {
-            let ask = ResetRequest {
+        async fn request_reset(&self, name: &str) {
+            let request = ResetRequest {
                 dialect: DIALECT,
                 email: Some(address(name).0),
                 redirect_to: None,
@@ -267,11 +267,11 @@ mod tests {
                 reference: self.resets.reference(),
                 disclosure: Disclosure::Never,
             };
-            self.resets.request(ask).await.unwrap();
+            self.resets.request(request).await.unwrap();
         }
 
-        /// Time is paused: what is waited for takes as long as the timers say, and no longer.
-        async fn mails(&self, count: usize) -> Duration {
+        /// Waits until `count` mails are sent and returns how long that took. Time is paused, so only timers take time.
+        async fn wait_for_mails(&self, count: usize) -> Duration {
             let begun = tokio::time::Instant::now();
             while self.memory.mailer.sent().len() < count {
                 sleep(Duration::from_micros(100)).await;
@@ -282,95 +282,95 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_accepted_job_is_mailed_soon_and_at_no_moment_that_could_be_foreseen() {
+    async fn delivery_is_prompt_and_jittered() {
         let running = start().await;
         sleep(Duration::from_millis(300)).await;
         let mut waits = Vec::new();
         for (count, name) in (1..).zip(ACCOUNTS) {
-            running.ask(name).await;
-            waits.push(running.mails(count).await);
+            running.request_reset(name).await;
+            waits.push(running.wait_for_mails(count).await);
         }
         assert!(waits.iter().all(|wait| *wait < SOON), "{waits:?}");
         let (first, last) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
-        assert!(*last > *first + LINGER / 4, "{waits:?}");
+        assert!(*last > *first + MAX_JITTER / 4, "{waits:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_while_another_lingers_waits_no_longer_for_it() {
+    async fn second_request_does_not_extend_the_delay() {
         let running = start().await;
         for name in ACCOUNTS {
-            running.ask(name).await;
+            running.request_reset(name).await;
             sleep(Duration::from_millis(1)).await;
         }
-        assert!(running.mails(ACCOUNTS.len()).await < SOON);
+        assert!(running.wait_for_mails(ACCOUNTS.len()).await < SOON);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn two_asks_of_one_address_are_served_in_order_without_waiting_for_a_poll() {
+    async fn two_requests_for_one_address_are_delivered_in_order_without_polling() {
         let running = start().await;
-        running.ask("ann").await;
-        running.ask("ann").await;
-        assert!(running.mails(2).await < SOON);
+        running.request_reset("ann").await;
+        running.request_reset("ann").await;
+        assert!(running.wait_for_mails(2).await < SOON);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_postponed_job_is_tried_again_when_it_is_due() {
+    async fn postponed_job_is_retried_when_due() {
         let running = start().await;
         running.memory.mailer.refuse_next(1, MailRefusal::Temporary);
-        running.ask("ann").await;
+        running.request_reset("ann").await;
         sleep(Duration::from_millis(100)).await;
         assert_eq!(running.memory.mailer.sent().len(), 0);
         running.memory.clock.advance(Duration::from_secs(2));
-        assert!(running.mails(1).await <= POLL + SOON);
+        assert!(running.wait_for_mails(1).await <= POLL_INTERVAL + SOON);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_comes_back_is_met_within_a_pause() {
+    async fn worker_recovers_from_a_store_error_within_the_backoff() {
         let running = start().await;
         running.memory.store.set_outage(Outage::Only("claim"));
-        running.ask("ann").await;
+        running.request_reset("ann").await;
         sleep(Duration::from_millis(100)).await;
         running.memory.store.set_outage(Outage::None);
-        assert!(running.mails(1).await <= STORE_PAUSE + SOON);
+        assert!(running.wait_for_mails(1).await <= STORE_BACKOFF + SOON);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_delivery_that_could_not_be_recorded_does_not_wait_for_its_lease() {
+    async fn unrecorded_delivery_is_retried_before_its_lease_expires() {
         let running = start().await;
         running.memory.store.set_outage(Outage::Only("finish"));
-        running.ask("ann").await;
-        running.mails(1).await;
+        running.request_reset("ann").await;
+        running.wait_for_mails(1).await;
         running.memory.store.set_outage(Outage::None);
         running.memory.clock.advance(Duration::from_secs(3));
-        sleep(2 * STORE_PAUSE).await;
+        sleep(2 * STORE_BACKOFF).await;
         running.memory.clock.advance(Duration::from_secs(3));
-        sleep(2 * POLL).await;
+        sleep(2 * POLL_INTERVAL).await;
         let mails = running.memory.mailer.sent();
         assert_eq!((mails.len(), &mails[0].secret), (2, &mails[1].secret));
         assert!(running.memory.store.jobs()[0].1.is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stopped_worker_finishes_what_it_holds_and_claims_no_more() {
+    async fn stopped_worker_finishes_its_deliveries_and_claims_no_more_jobs() {
         let memory = Memory::new(2);
-        let gate = Arc::new(BlockingMailer { begun: AtomicUsize::new(0), open: Semaphore::new(0) });
-        let running = start_with(memory, Some(gate.clone())).await;
+        let mailer = Arc::new(BlockingMailer { begun: AtomicUsize::new(0), open: Semaphore::new(0) });
+        let running = start_with(memory, Some(mailer.clone())).await;
         for name in ACCOUNTS {
-            running.ask(name).await;
+            running.request_reset(name).await;
         }
         sleep(SOON).await;
-        assert_eq!(gate.begun.load(Ordering::SeqCst), SLOTS);
+        assert_eq!(mailer.begun.load(Ordering::SeqCst), SLOTS);
 
         running.stop.notify_one();
         sleep(Duration::from_millis(10)).await;
         assert!(!running.worker.is_finished());
-        gate.open.add_permits(ACCOUNTS.len());
+        mailer.open.add_permits(ACCOUNTS.len());
         running.worker.await.unwrap();
         let finished = running.memory.store.jobs().iter().filter(|(_, end)| end.is_some()).count();
-        assert_eq!((finished, gate.begun.load(Ordering::SeqCst)), (SLOTS, SLOTS));
+        assert_eq!((finished, mailer.begun.load(Ordering::SeqCst)), (SLOTS, SLOTS));
     }
 
-    /// A mail server that takes its time: mails pass when somebody opens.
+    /// A mailer that blocks until the test releases it.
     struct BlockingMailer {
         begun: AtomicUsize,
         open: Semaphore,

@@ -1,34 +1,112 @@
 //! The registry: every dialect that polyreset speaks.
+//!
+//! [`MODULES`] has one line for each dialect; routes, mails, documents, settings, pages, probes and tests follow from it.
+//! [`served`] builds the dialects that a deployment switches on, [`with`] those of a few settings, for host applications
+//! and tests:
+//!
+//! ```
+//! use reset_core::keys::Key;
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let root = Key::root(&[7; 32])?;
+//! let dialects = reset_dialects::with(&[("px0.code_ttl", "10m")], &root, "https://accounts.example.com")?;
+//! assert!(dialects.iter().any(|dialect| dialect.name == "px0"));
+//! # Ok(())
+//! # }
+//! ```
 
-mod settings;
+use anyhow::{Result, bail};
+use reset_core::{
+    budget::Budgeting,
+    keys::{Key, Keyring},
+    password::{PASSWORD_MAX, Policy},
+};
+use reset_http::{
+    client::Client,
+    module::{Deployment, DialectModule},
+    route::Dialect,
+};
+use reset_settings::{Inputs, KeyTable, PROFILE};
 
-pub use dialect_insforge as insforge;
-pub use dialect_px0 as px0;
-pub use dialect_strapi as strapi;
-pub use dialect_worthai as worthai;
-use reset_core::keys::Key;
-use reset_http::{client::Client, route::Dialect};
-pub use settings::DialectSettings;
+/// Every dialect, in the order in which documents and settings list them.
+pub const MODULES: &[DialectModule] =
+    &[dialect_px0::MODULE, dialect_worthai::MODULE, dialect_strapi::MODULE, dialect_insforge::MODULE];
 
-/// Names of all dialects, including those that are not served.
-pub const NAMES: [&str; 4] = [px0::NAME, worthai::NAME, strapi::NAME, insforge::NAME];
-
-/// Returns the dialects that `settings` enable.
-pub fn dialects(settings: DialectSettings) -> Vec<Dialect> {
-    let DialectSettings { px0, worthai, strapi, insforge } = settings;
-    [
-        px0.map(px0::dialect),
-        worthai.map(worthai::dialect),
-        strapi.map(strapi::dialect),
-        insforge.map(insforge::dialect),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// Returns the name of every dialect, served or not.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().map(|module| module.name)
 }
 
-/// How clients speak every dialect with default settings, for tools that know a server only from outside.
+/// Builds the dialects that the deployment switches on. The sections of the others are read too, so that a mistake shows
+/// at once.
+///
+/// # Errors
+/// Fails with one sentence if a setting is invalid, if mailed links would lead to a hosted page that is not served, or if
+/// two dialects have the same path.
+pub fn served(deployment: &Deployment<'_>) -> Result<Vec<Dialect>> {
+    let mut served: Vec<Dialect> = Vec::new();
+    for module in MODULES {
+        let dialect = (module.read)(deployment)?;
+        if !deployment.values.boolean(module.enabled)? {
+            continue;
+        }
+        if let (Some(page), false) = (dialect.needs_page, deployment.pages) {
+            let (page, enabled, name) = (page.name, module.enabled.name, module.name);
+            bail!(
+                "pages.enabled is false, so the links mailed by {name} would lead nowhere: set {page} to your own page, or \
+                 {enabled} to false"
+            );
+        }
+        for (path, _) in &dialect.rows {
+            if let Some(other) = served.iter().find(|other| other.rows.iter().any(|(known, _)| known == path))
+            {
+                bail!(
+                    "{} and {} both have the path {path}: change {}.base_path or {}.base_path",
+                    other.name,
+                    dialect.name,
+                    other.name,
+                    dialect.name
+                );
+            }
+        }
+        served.push(dialect);
+    }
+    Ok(served)
+}
+
+/// Builds the dialects that are on with these settings of theirs (and `profile`), with the default policy for passwords and
+/// default limits. Their keys are derived from `root`, and links lead to `public_url`.
+///
+/// # Errors
+/// As [`served`]; also for a name that is no setting of a dialect.
+pub fn with(settings: &[(&str, &str)], root: &Key, public_url: &str) -> Result<Vec<Dialect>> {
+    let flags = settings.iter().map(|(name, value)| ("the caller", (*name).to_owned(), (*value).to_owned()));
+    let keys = [PROFILE.setting()].into_iter().chain(MODULES.iter().flat_map(|module| module.keys).copied());
+    let values = Inputs { flags: flags.collect(), ..Inputs::default() }.read(&KeyTable::new(keys))?;
+    let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
+    let (roots, budgeting) = (Keyring::from(root.clone()), Budgeting::default());
+    served(&Deployment {
+        values: &values,
+        public_url: public_url.trim_end_matches('/'),
+        roots: &roots,
+        policy,
+        limited: true,
+        budgeting: &budgeting,
+        pages: true,
+    })
+}
+
+/// Returns the settings that switch every dialect on, for [`with`].
+pub fn all_on() -> Vec<(&'static str, &'static str)> {
+    MODULES.iter().map(|module| (module.enabled.name, "true")).collect()
+}
+
+/// Returns how clients speak every dialect with default settings, whether or not it is on by default, for tools that know a
+/// server only from outside.
+///
+/// # Panics
+/// When a dialect's defaults are not valid; a test reads them all.
 pub fn clients() -> Vec<Client> {
-    let settings = DialectSettings::defaults(&Key::shared(b"clients"), "http://127.0.0.1:8080");
-    dialects(settings).into_iter().filter_map(|dialect| dialect.client).collect()
+    let dialects = with(&all_on(), &Key::shared(b"clients"), "http://127.0.0.1:8080").expect("defaults are valid");
+    dialects.into_iter().filter_map(|dialect| dialect.client).collect()
 }

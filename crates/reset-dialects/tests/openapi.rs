@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use reset_core::keys::Key;
-use reset_dialects::{DialectSettings, dialects};
+use reset_dialects::{all_on, with};
 use reset_http::{
     openapi::{slice, to_json, to_yaml, whole},
     route::Dialect,
@@ -14,7 +14,7 @@ use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
 fn all() -> Vec<Dialect> {
-    dialects(DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org"))
+    with(&all_on(), &Key::shared(&[1; 32]), "https://accounts.example.org").unwrap()
 }
 
 /// All operations of a document, as `post /path`.

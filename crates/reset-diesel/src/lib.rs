@@ -1,8 +1,21 @@
-//! What polyreset remembers: the [`Store`] port on Diesel, one module an engine.
+//! Storage of polyreset: the [`Store`] port on Diesel, one module per engine.
 //!
-//! The URL chooses the engine. The queries are written once, in `queries`, and compiled for each engine against its
-//! module `engine`. To add one: a module beside `sqlite`, a folder in `migrations`, a line in [`Database::at`]; it is
-//! done when `reset_testkit::store_contract!` is green on it.
+//! The URL selects the engine. The queries are written once, in `queries`, and compiled for each engine against its
+//! module `engine`. To add an engine, add a module next to `sqlite`, a folder in `migrations` and a line in
+//! [`Database::at`]; then make the tests of `reset_testkit::store_contract!` pass on it.
+//!
+//! ```
+//! use reset_diesel::Database;
+//!
+//! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+//! let database = Database::at("sqlite:reset.db")?;
+//! database.migrate().await?;
+//! let store = database.open().await?;
+//! # let _ = store;
+//! # Ok(())
+//! # }
+//! assert!(Database::at("oracle://db").is_err());
+//! ```
 
 #![expect(clippy::duplicate_mod, reason = "the queries are compiled once for each engine")]
 
@@ -29,13 +42,13 @@ use reset_core::ports::Store;
 use thiserror::Error;
 
 use self::{
-    foreign_users::{Mapping, Survey, Unfit},
+    foreign_users::{Mapping, MappingError, Survey},
     mysql::Mysql,
     postgres::Postgres,
     server::ServerStore,
 };
 
-/// A database by its address. Making one touches nothing.
+/// The address and options of a database. Creating one opens no connection and no file.
 #[derive(Clone, Debug)]
 pub struct Database {
     engine: OpenEngine,
@@ -51,7 +64,7 @@ enum OpenEngine {
 }
 
 impl fmt::Debug for OpenEngine {
-    /// The engine alone: an address holds a password.
+    /// Prints only the engine, because an address holds a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
@@ -61,25 +74,25 @@ impl fmt::Debug for OpenEngine {
     }
 }
 
-/// How a server is used. SQLite has no use for any of it.
+/// Options of a database server. SQLite ignores them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Connections, each on a thread of its own. Default 10.
+    /// Number of connections, each on its own thread. Default 10.
     pub connections: u32,
-    /// Longest time to connect to one server, and longest wait for a connection to be free. Default 5 s.
+    /// Timeout for connecting to one server, and for waiting for a free connection. Default 5 s.
     pub connect_timeout: Duration,
-    /// Longest time for one statement. Default 5 s.
+    /// Timeout of one statement. Default 5 s.
     pub statement_timeout: Duration,
-    /// What is between us and PostgreSQL. Default nothing.
+    /// Connection pooler in front of PostgreSQL. Default none.
     pub pooler: Pooler,
 }
 
-/// What is between us and PostgreSQL.
+/// A connection pooler in front of PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pooler {
-    /// Nothing, or something that keeps our sessions apart.
+    /// No pooler, or one in session mode.
     None,
-    /// Something like PgBouncer in transaction mode: a session is ours for one transaction only.
+    /// A pooler such as PgBouncer in transaction mode: each transaction may run in another session.
     Transaction,
 }
 
@@ -94,85 +107,89 @@ impl Default for Options {
     }
 }
 
-/// Why a database was not opened or migrated. The texts name the fix, and never a password.
+/// Why a database could not be opened or migrated. The messages name the fix and never contain a password.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// There is no engine for the URL.
+    /// No engine supports the URL's scheme.
     #[error(
         "no database engine for `{0}`; supported: `sqlite://PATH`, `postgres://…`, `mysql://…` (MySQL and MariaDB)"
     )]
     Unsupported(String),
-    /// The URL names no file that could be opened.
-    #[error("`{0}` is no path of a SQLite file; write `sqlite://reset.db` or `sqlite:///var/lib/reset.db`")]
+    /// The path of a SQLite URL is not a file path.
+    #[error(
+        "`{0}` is not the path of a SQLite file; write `sqlite://reset.db` or `sqlite:///var/lib/reset.db`"
+    )]
     Path(String),
-    /// The file could not be made, opened or migrated.
+    /// The file could not be created, opened or migrated.
     #[error("cannot open the database {}: {reason}", path.display())]
     File {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system or the engine said.
+        /// The error of the system or the engine.
         reason: String,
     },
-    /// The URL of a server cannot be read.
-    #[error("not an address of a {engine} server: {expected}")]
+    /// The URL of a server could not be parsed.
+    #[error("not a valid URL of a {engine} server: {expected}")]
     Address {
-        /// Whose URL it is.
+        /// Engine that the URL selects.
         engine: &'static str,
-        /// How it has to look.
+        /// Expected format.
         expected: &'static str,
     },
-    /// The trust anchors cannot be read.
-    #[error("{of}: {reason}; name a PEM file with the certificate of the database's CA")]
+    /// The trusted certificates could not be read.
+    #[error(
+        "{of}: {reason}; set sslrootcert or ssl-ca to a PEM file with the certificate of the database's CA"
+    )]
     Certificates {
-        /// The file, or the system's.
+        /// Path of the file, or a phrase for the system's certificates.
         of: String,
-        /// What is wrong with them.
+        /// Why they cannot be used.
         reason: String,
     },
-    /// The users table is not as it is said to be.
+    /// The mapping does not fit the users table.
     #[error(transparent)]
-    Unfit(Unfit),
-    /// The server could not be reached, or refused.
-    #[error("the {engine} database: {reason}")]
+    Mapping(MappingError),
+    /// The server could not be reached, or rejected the connection or a statement.
+    #[error("{engine} database error: {reason}")]
     Server {
-        /// What kind of server.
+        /// Engine of the server.
         engine: &'static str,
-        /// What the system or the server said.
+        /// The error of the system or the server.
         reason: String,
     },
 }
 
 impl Database {
-    /// Reads the address: `sqlite://reset.db` lies in the working directory, `sqlite:///var/lib/reset.db` is
-    /// absolute; `postgres://` and `postgresql://`, `mysql://` and `mariadb://` name a server.
+    /// Parses a database URL. `sqlite://reset.db` is relative to the working directory, `sqlite:///var/lib/reset.db` is
+    /// absolute. `postgres://`, `postgresql://`, `mysql://` and `mariadb://` name a server.
     ///
     /// # Errors
-    /// [`OpenError::Unsupported`], [`OpenError::Path`] and [`OpenError::Address`].
+    /// Returns [`OpenError::Unsupported`], [`OpenError::Path`] or [`OpenError::Address`] if the URL is not valid.
     pub fn at(url: &str) -> Result<Self, OpenError> {
         let engine = match url.split_once("://") {
             Some(("sqlite", path)) => OpenEngine::Sqlite(sqlite::path(path)?),
-            Some(("postgres" | "postgresql", _)) => OpenEngine::Postgres(postgres::Address::read(url)?),
-            Some(("mysql" | "mariadb", _)) => OpenEngine::Mysql(mysql::Address::read(url)?),
-            // What follows the scheme may hold a password.
+            Some(("postgres" | "postgresql", _)) => OpenEngine::Postgres(postgres::Address::parse(url)?),
+            Some(("mysql" | "mariadb", _)) => OpenEngine::Mysql(mysql::Address::parse(url)?),
+            // The rest of the URL may contain a password, so the error quotes only the scheme.
             Some((scheme, _)) => return Err(OpenError::Unsupported(format!("{scheme}://…"))),
             None => return Err(OpenError::Unsupported("a URL without a scheme".to_owned())),
         };
         Ok(Self { engine, options: Options::default(), users: None })
     }
 
-    /// The same database, used as `options` say.
+    /// Returns the database with these options.
     pub fn with(self, options: Options) -> Self {
         Self { options, ..self }
     }
 
-    /// The same database, with the accounts in another system's table, where there is a mapping. SQLite has our own
-    /// alone.
+    /// Returns the database with another system's users table, if there is a mapping. SQLite ignores the mapping and
+    /// always uses polyreset's own table.
     pub fn with_users(self, users: Option<Mapping>) -> Self {
         Self { users, ..self }
     }
 
-    /// The file, where the database is embedded in this process: then no other server works on it, its
-    /// schema may be migrated at start, and [`release`](reset_core::ports::Jobs::release) is safe.
+    /// Returns the path of the file if the database is embedded in this process. No other server uses such a database,
+    /// so its schema may be migrated at startup and [`release`](reset_core::ports::Jobs::release) is safe.
     pub fn file(&self) -> Option<&Path> {
         match &self.engine {
             OpenEngine::Sqlite(path) => Some(path),
@@ -180,7 +197,7 @@ impl Database {
         }
     }
 
-    /// Whether it is reached over a network, and the server does not have to show that it is the right one.
+    /// Whether the database is reached over a network without verifying the server's certificate.
     pub fn is_unverified(&self) -> bool {
         match &self.engine {
             OpenEngine::Sqlite(_) => false,
@@ -189,15 +206,15 @@ impl Database {
         }
     }
 
-    /// Whether there may be a pooler in transaction mode before it.
+    /// Whether the option [`Options::pooler`] applies to this engine.
     pub fn may_be_pooled(&self) -> bool {
         matches!(self.engine, OpenEngine::Postgres(_))
     }
 
-    /// The versions of the migrations that are still to be applied. Makes no database where there is none.
+    /// Returns the versions of the pending migrations. Does not create a missing SQLite file.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn pending(&self) -> Result<Vec<String>, OpenError> {
         match &self.engine {
             OpenEngine::Sqlite(path) => sqlite::pending(path).await,
@@ -206,12 +223,12 @@ impl Database {
         }
     }
 
-    /// Applies what is pending and returns the versions: all of it or nothing, but on MySQL, where what was begun is
-    /// finished by the next call. Any number of processes may do so at once: each migration is applied by one of
-    /// them.
+    /// Applies the pending migrations and returns their versions. Either all or none are applied, except on MySQL,
+    /// where the next call completes an interrupted migration. Any number of processes may call this at once: only one
+    /// of them applies each migration.
     ///
     /// # Errors
-    /// When the database cannot be opened, or a migration fails.
+    /// Fails if the database cannot be opened, or if a migration fails.
     pub async fn migrate(&self) -> Result<Vec<String>, OpenError> {
         match &self.engine {
             OpenEngine::Sqlite(path) => sqlite::migrate(path).await,
@@ -220,11 +237,11 @@ impl Database {
         }
     }
 
-    /// Opens the database for use, and makes it if it is a file and there is none. It migrates nothing: until
-    /// [`Self::migrate`] has run, [`Store::ready`] fails.
+    /// Opens the database, and creates a missing SQLite file. Applies no migrations: until [`Self::migrate`] has run,
+    /// [`Store::ready`] fails.
     ///
     /// # Errors
-    /// When the database cannot be opened, or the users table is not as it is said to be.
+    /// Fails if the database cannot be opened, or if the mapping does not fit the users table.
     pub async fn open(&self) -> Result<Arc<dyn Store>, OpenError> {
         let users = self.users.as_ref();
         Ok(match &self.engine {
@@ -236,11 +253,11 @@ impl Database {
         })
     }
 
-    /// Looks at the users table of another system, and says what would be done with it by `role`; changes nothing.
-    /// Nothing where the table is our own.
+    /// Inspects another system's users table and returns the statements and the grants that `role` needs. Changes
+    /// nothing. Returns `None` if the deployment uses polyreset's own table.
     ///
     /// # Errors
-    /// When the database cannot be opened, or the users table is not as it is said to be.
+    /// Fails if the database cannot be opened, or if the mapping does not fit the users table.
     pub async fn survey(&self, role: &str) -> Result<Option<Survey>, OpenError> {
         let Some(mapping) = self.users.clone() else { return Ok(None) };
         let role = role.to_owned();
@@ -266,12 +283,12 @@ impl Database {
 mod addresses {
     use super::*;
 
-    fn refused(url: &str) -> String {
-        Database::at(url).expect_err("refused").to_string()
+    fn error_for(url: &str) -> String {
+        Database::at(url).expect_err("the URL is rejected").to_string()
     }
 
     #[test]
-    fn a_path_is_relative_or_absolute() {
+    fn sqlite_url_holds_a_relative_or_absolute_path() {
         assert_eq!(
             Database::at("sqlite:///var/lib/reset.db").unwrap().file(),
             Some(Path::new("/var/lib/reset.db"))
@@ -283,17 +300,17 @@ mod addresses {
     }
 
     #[test]
-    fn other_engines_are_refused_with_what_is_supported_and_without_the_password() {
-        let sentence = refused("oracle://reset:hunter2@db/reset");
+    fn unknown_engine_error_lists_supported_engines_without_the_password() {
+        let error = error_for("oracle://reset:hunter2@db/reset");
         assert_eq!(
-            sentence,
+            error,
             "no database engine for `oracle://…`; supported: `sqlite://PATH`, `postgres://…`, `mysql://…` (MySQL and MariaDB)"
         );
-        assert!(refused("reset.db").contains("supported: `sqlite://PATH`"));
+        assert!(error_for("reset.db").contains("supported: `sqlite://PATH`"));
     }
 
     #[test]
-    fn what_is_no_file_is_refused() {
+    fn sqlite_url_without_a_file_path_is_rejected() {
         for url in [
             "sqlite://",
             "sqlite://:memory:",
@@ -301,7 +318,7 @@ mod addresses {
             "sqlite:///var/lib/",
             "sqlite://a\0b",
         ] {
-            assert!(refused(url).contains("write `sqlite://reset.db`"), "{url}");
+            assert!(error_for(url).contains("write `sqlite://reset.db`"), "{url}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The tables as Diesel checks queries against them, the same on every engine but for their names; what the
-//! columns mean stands in `migrations/sqlite`.
+//! The tables that Diesel checks queries against. Only their names differ between engines. The files in `migrations`
+//! explain the columns.
 
-/// Declares the tables under the names that an engine gives them: each is what `diesel::table!` takes as a
-/// table's name, attributes included.
+/// Declares the tables under an engine's names. Each argument is a table name as `diesel::table!` takes it, attributes
+/// included.
 macro_rules! schema {
     (users: $users:tt, tickets: $tickets:tt, jobs: $jobs:tt, guesses: $guesses:tt,
      budgets: $budgets:tt, events: $events:tt, marks: $marks:tt, disputes: $disputes:tt) => {
@@ -30,6 +30,7 @@ macro_rules! schema {
             digest -> Binary,
             email -> Text,
             epoch -> BigInt,
+            reference -> Nullable<Text>,
             job -> Text,
             job_seq -> BigInt,
             nonce -> BigInt,
@@ -40,7 +41,6 @@ macro_rules! schema {
             expires_at -> BigInt,
             spent_at -> Nullable<BigInt>,
             voided_at -> Nullable<BigInt>,
-            reference -> Nullable<Text>,
         } }
 
         $crate::schema::table! { $jobs (seq) {
@@ -50,17 +50,17 @@ macro_rules! schema {
             dialect -> Text,
             email -> Nullable<Text>,
             redirect_to -> Nullable<Text>,
+            locale -> Nullable<Text>,
             account -> Nullable<Text>,
             recipient -> Nullable<Text>,
             created_at -> BigInt,
             attempts -> BigInt,
+            crashes -> BigInt,
             due_at -> BigInt,
-            taken -> Bool,
+            claimed -> Bool,
             finished_at -> Nullable<BigInt>,
             outcome -> Nullable<Text>,
             reply -> Nullable<Text>,
-            locale -> Nullable<Text>,
-            lost -> BigInt,
         } }
 
         $crate::schema::table! { $guesses (dialect) {
@@ -112,7 +112,7 @@ macro_rules! schema {
     };
 }
 
-/// `diesel::table!` whose name comes in brackets.
+/// `diesel::table!` with the table name in brackets.
 macro_rules! table {
     ([$($name:tt)+] $($rest:tt)+) => {
         diesel::table! { $($name)+ $($rest)+ }

@@ -1,7 +1,7 @@
-//! Threads behind a bounded queue: what every engine's connections live on.
+//! Threads behind a bounded queue. Each thread of an engine owns one connection.
 //!
-//! Diesel's calls block, so none runs on the runtime's threads. A task that has begun runs to its end even if its
-//! caller goes: a client that hangs up cannot leave a transaction open.
+//! Diesel's calls block, so they never run on the runtime's threads. A task that has started runs to its end even if
+//! its caller goes away, so a client that hangs up cannot leave a transaction open.
 
 use std::{
     collections::VecDeque,
@@ -13,19 +13,20 @@ use std::{
 
 use crate::fault::DatabaseFault;
 
-/// Most tasks that wait. Beyond it a task fails at once.
+/// Maximum number of queued tasks. Beyond it a new task fails at once.
 pub(crate) const QUEUE: usize = 1024;
 
-/// How long the threads may take to end. Longer than a statement that another process holds up; short enough that a
-/// process that is told to end does so.
-const LAST_WORDS: Duration = Duration::from_secs(8);
+/// Timeout for the threads to end. It is longer than a statement that waits for another process, and short enough that
+/// the process shuts down in time.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Tasks that wait for a thread. A channel would do for one thread; several would have to take turns at its
-/// receiving end, and sleep while there is work.
+/// Tasks that wait for a thread. A channel would be enough for one thread; several would have to share its receiving
+/// end, and some would sleep while there is work.
 pub(crate) struct Queue<J: ?Sized> {
     state: Mutex<State<J>>,
     changed: Condvar,
-    /// For threads that rest. With the other's notices they would take what is meant for somebody who works.
+    /// Wakes paused threads when the queue is closed. If they waited on `changed`, they would consume wake-ups that
+    /// are meant for idle threads.
     closing: Condvar,
 }
 
@@ -54,20 +55,20 @@ impl<J: ?Sized> Queue<J> {
         Ok(())
     }
 
-    /// The next task, if one is waiting.
-    pub(crate) fn waiting(&self) -> Option<Box<J>> {
+    /// Returns the next task, or `None` if none is queued.
+    pub(crate) fn try_next(&self) -> Option<Box<J>> {
         self.lock().tasks.pop_front()
     }
 
-    /// The next task, once there is one; nothing when the queue is closed and worked off.
+    /// Waits for the next task. Returns `None` once the queue is closed and empty.
     pub(crate) fn next(&self) -> Option<Box<J>> {
         let idle = |state: &mut State<J>| state.tasks.is_empty() && !state.closed;
         let state = self.changed.wait_while(self.lock(), idle);
         state.unwrap_or_else(PoisonError::into_inner).tasks.pop_front()
     }
 
-    /// Leaves a task to the other threads, as the next one. A closed queue gives it back.
-    pub(crate) fn leave(&self, task: Box<J>) -> Option<Box<J>> {
+    /// Puts a task back at the front of the queue, for another thread. Returns the task if the queue is closed.
+    pub(crate) fn put_back(&self, task: Box<J>) -> Option<Box<J>> {
         let mut state = self.lock();
         if state.closed {
             return Some(task);
@@ -78,10 +79,10 @@ impl<J: ?Sized> Queue<J> {
         None
     }
 
-    /// Takes no task for `pause`, or until the queue is closed.
-    pub(crate) fn rest(&self, pause: Duration) {
+    /// Waits for `duration`, or until the queue is closed.
+    pub(crate) fn pause(&self, duration: Duration) {
         let open = |state: &mut State<J>| !state.closed;
-        drop(self.closing.wait_timeout_while(self.lock(), pause, open));
+        drop(self.closing.wait_timeout_while(self.lock(), duration, open));
     }
 
     fn close(&self) {
@@ -90,18 +91,18 @@ impl<J: ?Sized> Queue<J> {
         self.closing.notify_all();
     }
 
-    /// No task runs under the lock, so a panic cannot have left the list half changed.
+    /// Locks the state. No task runs under the lock, so a panic cannot leave the list half changed.
     fn lock(&self) -> MutexGuard<'_, State<J>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Some threads behind one queue. When it is dropped the threads work off what was queued, close their
-/// connections and end; one that a silent server holds up is not waited for without end.
+/// Threads behind one queue. When the pool is dropped, the threads finish the queued tasks, close their connections
+/// and end. The drop waits at most [`SHUTDOWN_TIMEOUT`] for a thread whose server does not respond.
 pub(crate) struct ThreadPool<J: ?Sized + Send + 'static> {
     queue: Arc<Queue<J>>,
     threads: Vec<JoinHandle<()>>,
-    /// Each thread keeps one end until it ends.
+    /// Each thread holds a clone until it ends.
     alive: mpsc::Sender<Infallible>,
     ended: Mutex<mpsc::Receiver<Infallible>>,
 }
@@ -114,10 +115,10 @@ impl<J: ?Sized + Send + 'static> Default for ThreadPool<J> {
 }
 
 impl<J: ?Sized + Send + 'static> ThreadPool<J> {
-    /// Adds a thread that takes tasks as `run` likes.
+    /// Adds a thread that runs `run`, which takes tasks from the queue.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// Fails if the system cannot start a thread.
     pub(crate) fn add(
         &mut self,
         name: &str,
@@ -135,7 +136,7 @@ impl<J: ?Sized + Send + 'static> ThreadPool<J> {
     /// Queues a task.
     ///
     /// # Errors
-    /// [`DatabaseFault::Full`].
+    /// Returns [`DatabaseFault::Full`] if the queue is full.
     pub(crate) fn push(&self, task: Box<J>) -> Result<(), DatabaseFault> {
         self.queue.push(task)
     }
@@ -144,13 +145,13 @@ impl<J: ?Sized + Send + 'static> ThreadPool<J> {
 impl<J: ?Sized + Send + 'static> Drop for ThreadPool<J> {
     fn drop(&mut self) {
         self.queue.close();
-        // From here on only threads hold the sending end: what is received is that the last of them let go.
+        // From here on only the threads hold senders, so the channel disconnects when the last thread ends.
         self.alive = mpsc::channel().0;
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let late = ended.recv_timeout(LAST_WORDS) == Err(mpsc::RecvTimeoutError::Timeout);
+        let timed_out = ended.recv_timeout(SHUTDOWN_TIMEOUT) == Err(mpsc::RecvTimeoutError::Timeout);
         for thread in self.threads.drain(..) {
-            if !late || thread.is_finished() {
-                // Tasks catch their panics; one that got through was printed when it happened.
+            if !timed_out || thread.is_finished() {
+                // Tasks catch panics. A panic of the thread itself was already printed when it happened.
                 let _panicked = thread.join();
             }
         }
@@ -166,18 +167,18 @@ mod tests {
     type Task = dyn FnOnce() + Send;
 
     #[test]
-    fn a_thread_that_rests_takes_nobodys_wake_up() {
+    fn paused_thread_consumes_no_wake_up_of_an_idle_thread() {
         for _ in 0..20 {
             let mut thread_pool = ThreadPool::<Task>::default();
-            let (resting, rests) = mpsc::channel();
+            let (pausing, paused) = mpsc::channel();
             thread_pool
-                .add("rests", move |queue| {
-                    resting.send(()).unwrap();
-                    queue.rest(Duration::from_secs(30));
+                .add("pauses", move |queue| {
+                    pausing.send(()).unwrap();
+                    queue.pause(Duration::from_secs(30));
                 })
                 .unwrap();
-            rests.recv().unwrap();
-            // Until it sleeps; then another, so that it is the first to be woken.
+            paused.recv().unwrap();
+            // The paused thread sleeps before the second one does, so it would be the first to be woken.
             thread::sleep(Duration::from_millis(10));
             thread_pool
                 .add("works", |queue| {
@@ -187,17 +188,17 @@ mod tests {
                 })
                 .unwrap();
             thread::sleep(Duration::from_millis(10));
-            let (done, heard) = mpsc::channel();
-            thread_pool.push(Box::new(move || done.send(()).unwrap())).unwrap();
-            heard.recv_timeout(Duration::from_secs(5)).unwrap();
+            let (ran, task_ran) = mpsc::channel();
+            thread_pool.push(Box::new(move || ran.send(()).unwrap())).unwrap();
+            task_ran.recv_timeout(Duration::from_secs(5)).unwrap();
         }
     }
 
     #[test]
-    fn a_thread_that_does_not_end_is_left_behind() {
+    fn dropping_the_pool_abandons_a_thread_that_does_not_end() {
         let mut thread_pool = ThreadPool::<Task>::default();
-        let (release, held) = mpsc::channel::<()>();
-        let (ended, heard) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let (ended, other_ended) = mpsc::channel();
         thread_pool
             .add("works", move |queue| {
                 while let Some(task) = queue.next() {
@@ -206,11 +207,11 @@ mod tests {
                 ended.send(()).unwrap();
             })
             .unwrap();
-        thread_pool.add("hangs", move |_| assert!(held.recv().is_err())).unwrap();
+        thread_pool.add("hangs", move |_| assert!(released.recv().is_err())).unwrap();
         let began = Instant::now();
         drop(thread_pool);
-        assert!(began.elapsed() < LAST_WORDS + Duration::from_secs(1));
-        heard.try_recv().expect("the others ended before");
+        assert!(began.elapsed() < SHUTDOWN_TIMEOUT + Duration::from_secs(1));
+        other_ended.try_recv().expect("the other thread ended before the drop returned");
         drop(release);
     }
 }

@@ -2,7 +2,12 @@
 
 use std::{error::Error, time::Duration};
 
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use reset_core::error::{RedeemError, RequestError};
 use tracing::error;
+
+use crate::wire::retry_after;
 
 /// An error that every dialect renders in its own format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub enum CommonError {
         /// The query as sent, without `?`, for dialects that redirect to another spelling of the path.
         query: Option<String>,
     },
-    /// 405: the path exists but not with this method. The caller adds the `Allow` header.
+    /// 405: the path exists but not with this method. The router adds the `Allow` header.
     MethodNotAllowed {
         /// The method as sent, for dialects that quote it.
         method: String,
@@ -32,12 +37,12 @@ pub enum CommonError {
     },
     /// 500: internal error. No partial change was made.
     Failure,
-    /// 429: the client exceeded a rate limit. The dialect adds the `Retry-After` header.
+    /// 429: the client exceeded a rate limit.
     TooMany {
         /// Time until the client may try again.
         retry_after: Duration,
     },
-    /// 503: the server is overloaded. The dialect adds the `Retry-After` header.
+    /// 503: the server is overloaded.
     Busy {
         /// Time until the client should try again.
         retry_after: Duration,
@@ -50,6 +55,66 @@ impl CommonError {
         error!(dialect.name = dialect, error, "request failed, responded with 500");
         Self::Failure
     }
+
+    /// Returns a failed reset request as an internal error, for dialects that answer an unknown address like a known one.
+    pub fn of_request(dialect: &'static str, error: &RequestError) -> Self {
+        match error {
+            // Never returned by a request with `Disclosure::Never`.
+            RequestError::Unknown => Self::failure(dialect, error),
+            RequestError::Store(error) => Self::failure(dialect, error),
+        }
+    }
+
+    /// Returns what a dialect answers in its own words when a redemption was rejected.
+    ///
+    /// # Errors
+    /// Returns the common error if the redemption could not be decided.
+    pub fn unless_rejected(dialect: &'static str, error: RedeemError) -> Result<Rejection, Self> {
+        match error {
+            RedeemError::Invalid => Ok(Rejection::Invalid),
+            RedeemError::Blocked => Ok(Rejection::Blocked),
+            RedeemError::OwnName => Ok(Rejection::OwnName),
+            RedeemError::Busy { retry_after } => Err(Self::Busy { retry_after }),
+            RedeemError::Hash(error) => Err(Self::failure(dialect, &error)),
+            RedeemError::Store(error) => Err(Self::failure(dialect, &error)),
+        }
+    }
+
+    /// The status of the response, the same in every dialect.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyUnreadable => StatusCode::BAD_REQUEST,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Failure => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Adds `Retry-After` to the response of a client that should wait.
+    pub fn add_retry_after(&self, response: Response<Bytes>) -> Response<Bytes> {
+        match self {
+            Self::TooMany { retry_after: wait } | Self::Busy { retry_after: wait } => {
+                retry_after(response, *wait)
+            }
+            _ => response,
+        }
+    }
+}
+
+/// Why a redemption was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The secret is unknown, expired, used or superseded.
+    Invalid,
+    /// The account is blocked.
+    Blocked,
+    /// The password is built from the account's or the service's name.
+    OwnName,
 }
 
 /// Why an HTTP front-end could not read a request body.

@@ -13,15 +13,38 @@
 //! * [`rate_limit`]: what one client may do, and [`client_ip`]: which client that is.
 //! * [`redemption`]: how a page takes a dialect's secrets. [`traits`]: what the comparison says about a dialect.
 //! * [`openapi`]: one document from the rows of all dialects.
+//!
+//! ```
+//! use reset_http::client::{Client, MailedSecret, SECRET, Step};
+//!
+//! let client = Client {
+//!     dialect: "acme",
+//!     title: "Acme",
+//!     summary: "a mailed link",
+//!     request: vec![Step::new("request", "/acme/request", r#"{"email":EMAIL}"#)],
+//!     mailed: MailedSecret::Link { parameters: &["token"] },
+//!     exchange: None,
+//!     redeem: vec![Step::new("confirm", "/acme/confirm", r#"{"token":SECRET,"password":PASSWORD}"#)],
+//!     secret: &[SECRET],
+//!     forged: "a".repeat(64),
+//!     refused: 400,
+//!     redirect: None,
+//!     discloses: None,
+//! };
+//! let secret = client.secret_in("https://example.com/reset?token=f00d").expect("the link has the parameter");
+//! assert_eq!(client.redeem_with(&secret, "new").body, r#"{"token":"f00d","password":"new"}"#);
+//! ```
 
 pub mod api;
 pub mod body;
 pub mod client;
 mod client_ip;
 pub mod common_error;
+pub mod guessing;
 pub mod jwt;
 pub mod language;
 pub mod media_type;
+pub mod module;
 pub mod observer;
 pub mod openapi;
 mod peer;
@@ -35,6 +58,7 @@ pub mod wire;
 pub use api::{Api, ServeOptions};
 pub use client_ip::TrustedProxies;
 pub use common_error::{BODY_TIMEOUT, BodyError, with_body_timeout};
+pub use module::{Deployment, DialectModule};
 pub use peer::Peer;
 pub use rate_limit::{ClientLimits, Counters, SharedCounters, Take, Unavailable};
 pub use route::{Dialect, Endpoint, Route};

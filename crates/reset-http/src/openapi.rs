@@ -34,7 +34,7 @@ pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
                 }
                 operation["tags"] = json!([dialect.name]);
             }
-            paths.insert(format!("{}{path}", dialect.document_base), item);
+            paths.insert(dialect.base.served_path(&path), item);
         }
         for (name, schema) in take(&mut document, "/components/schemas") {
             schemas.insert(format!("{}.{name}", dialect.name), schema);

@@ -184,7 +184,7 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// Creates the counters of a process; `shared` are those of all replicas.
+    /// A limiter that counts in memory or, with `shared`, in the counters that every server shares.
     pub fn new(limits: ClientLimits, clock: Arc<dyn Clock>, shared: Option<SharedCounters>) -> Arc<Self> {
         let all =
             [LimitClass::ResetRequest, LimitClass::OpenCode, LimitClass::AddressCode, LimitClass::Token];

@@ -2,7 +2,7 @@
 //!
 //! Each HTTP front-end registers the routes with its own web framework; this module depends on none of them.
 
-use std::{future::Future, net::IpAddr, sync::Arc};
+use std::{future::Future, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -15,6 +15,7 @@ use reset_core::{
     job::Reference,
     request::{Disclosure, ResetRequest},
 };
+use reset_settings::SettingKey;
 use utoipa::openapi::OpenApi;
 
 use crate::{
@@ -105,7 +106,7 @@ pub struct Endpoint {
     pub kind: EndpointKind,
     /// The media types of the bodies that it reads; others get [`CommonError::UnsupportedMediaType`].
     pub media: MediaTypes,
-    /// Serves a request.
+    /// What answers a request.
     pub run: Handler,
 }
 
@@ -149,7 +150,7 @@ pub struct Route {
     pub endpoints: Vec<Endpoint>,
     /// Name of the dialect.
     pub dialect: &'static str,
-    /// The error renderer of the dialect.
+    /// How errors outside its endpoints are written.
     pub errors: ErrorRenderer,
 }
 
@@ -199,12 +200,106 @@ pub struct Dialect {
     pub policies: Option<IssuePolicies>,
     /// The dialect's OpenAPI document, with the path keys and operation ids of its publisher.
     pub document: OpenApi,
-    /// Prefix of the served paths that the document's path keys lack, because the publisher's server URL has a path.
-    pub document_base: String,
+    /// How the path keys of the document relate to the served paths.
+    pub base: BasePath,
     /// How the hosted page `/reset` reads and redeems this dialect's secrets.
     pub redemptions: Vec<Redemption>,
     /// Facts for the comparison of the dialects; `None` for polyreset's own paths, which are not compared.
     pub traits: Option<Traits>,
     /// How a client speaks it; `None` for rows that people and operators use.
     pub client: Option<Client>,
+    /// Which redirect targets a mailed link may name, for dialects whose links redirect.
+    pub redirects: Option<RedirectCheck>,
+    /// The setting that must name a page for mailed links where the hosted pages are off; `None` if it does, or if no link
+    /// needs a page.
+    pub needs_page: Option<&'static SettingKey>,
+    /// What an attacker can do under the settings in force; empty for rows that take no secret.
+    pub security: Security,
+}
+
+/// Returns the stored form of a redirect target that is allowed.
+pub type RedirectCheck = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// A base path that the settings can change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BasePath {
+    /// The prefix of the document's path keys that stands for it; empty if the keys lack it, because the publisher's server
+    /// URL has a path.
+    pub written: &'static str,
+    /// The prefix of the served paths.
+    pub served: String,
+}
+
+impl BasePath {
+    /// Returns the served path for a path key of the document.
+    pub fn served_path(&self, key: &str) -> String {
+        key.strip_prefix(self.written).map_or_else(|| key.to_owned(), |rest| format!("{}{rest}", self.served))
+    }
+
+    /// Returns the path key of the document for a served path.
+    pub fn key_of(&self, path: &str) -> String {
+        path.strip_prefix(&self.served)
+            .map_or_else(|| path.to_owned(), |rest| format!("{}{rest}", self.written))
+    }
+}
+
+/// What an attacker can do against one dialect under the settings in force.
+#[derive(Clone, Debug, Default)]
+pub struct Security {
+    /// The bound for the success of guessing, as a sentence that begins with the dialect's name.
+    pub bound: Option<String>,
+    /// The open weaknesses, each as a sentence that begins with its R-number (docs/security.md).
+    pub weaknesses: Vec<String>,
+    /// Lifetimes, each with the maximum of profile `hardened` (R4).
+    pub lifetimes: Vec<Lifetime>,
+}
+
+/// The lifetime of one kind of secret.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime {
+    /// The setting that decides it.
+    pub setting: &'static str,
+    /// The lifetime in force.
+    pub lifetime: Duration,
+    /// The maximum in profile `hardened`.
+    pub hardened: Duration,
+}
+
+impl Lifetime {
+    /// Maximum lifetime of a code in profile `hardened`.
+    const CODE: Duration = Duration::from_secs(10 * 60);
+    /// Maximum lifetime of a link or token in profile `hardened`.
+    const TOKEN: Duration = Duration::from_secs(30 * 60);
+
+    /// The lifetime of a code.
+    pub fn of_code(setting: &'static SettingKey, lifetime: Duration) -> Self {
+        Self { setting: setting.name, lifetime, hardened: Self::CODE }
+    }
+
+    /// The lifetime of a link or token.
+    pub fn of_token(setting: &'static SettingKey, lifetime: Duration) -> Self {
+        Self { setting: setting.name, lifetime, hardened: Self::TOKEN }
+    }
+}
+
+impl Dialect {
+    /// A dialect without rows, mails and clients, for struct update.
+    pub fn bare(name: &'static str, errors: ErrorRenderer, document: OpenApi) -> Self {
+        Self {
+            name,
+            owns: Vec::new(),
+            lenient: false,
+            errors,
+            rows: Vec::new(),
+            policies: None,
+            document,
+            base: BasePath::default(),
+            redemptions: Vec::new(),
+            traits: None,
+            client: None,
+            redirects: None,
+            needs_page: None,
+            security: Security::default(),
+        }
+    }
 }

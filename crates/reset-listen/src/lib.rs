@@ -6,6 +6,14 @@
 //! [`serve_on_workers`] takes services that are bound to one thread.
 //!
 //! Only HTTP/1.1 is supported. A reverse proxy provides HTTP/2 and TLS.
+//!
+//! ```
+//! use reset_listen::ListenAddress;
+//!
+//! assert!(matches!(ListenAddress::parse("127.0.0.1:8080"), Some(ListenAddress::Tcp(_))));
+//! assert!(matches!(ListenAddress::parse("unix:/run/polyreset.sock"), Some(ListenAddress::Unix(_))));
+//! assert!(ListenAddress::parse("localhost").is_none());
+//! ```
 
 mod framing;
 mod listener;

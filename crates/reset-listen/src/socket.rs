@@ -1,4 +1,4 @@
-//! The socket, bound before anything is served: whoever reads `listening on …` can connect.
+//! Binds the listening socket before serving, so that clients can connect once `listening on …` is printed.
 
 use std::{
     fmt, fs,
@@ -41,45 +41,45 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// A bound socket that does not block, for the runtime to take over.
+/// A bound, non-blocking socket for the async runtime.
 #[derive(Debug)]
 pub enum Listener {
-    /// TCP.
+    /// A TCP socket.
     Tcp(TcpListener),
     /// A Unix socket.
     Unix(UnixListener),
 }
 
-/// A listener, where it really is, and what must go when it ends.
+/// A bound listener with its actual address.
 pub struct Bound {
     /// The socket.
     pub listener: Listener,
-    /// Its address; the port is the one that the system chose where none was asked for.
+    /// The actual address: for port 0, with the port that the system chose.
     pub at: ListenAddress,
     /// The file of a Unix socket.
     pub file: Option<SocketFile>,
 }
 
-/// The file of a Unix socket. It goes when this is dropped: no server removes it by itself.
+/// The file of a Unix socket. Dropping this removes the file, because the standard library does not.
 pub struct SocketFile {
     path: PathBuf,
-    /// Which file it was: a successor may have put its own in the place.
+    /// Inode of the file: a later process may have replaced it with its own.
     inode: u64,
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
-            // Gone already is as good.
+            // The file may be gone already.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Binds the socket that `setting` names.
+/// Binds the socket that `setting` configures.
 ///
 /// # Errors
-/// Fails with a sentence that names the setting if the address cannot be bound or the socket is in use.
+/// Fails with a sentence that names the setting if the address cannot be bound or is in use.
 pub fn bind(setting: &str, listen: &ListenAddress) -> Result<Bound> {
     match listen {
         ListenAddress::Tcp(address) => {
@@ -92,16 +92,16 @@ pub fn bind(setting: &str, listen: &ListenAddress) -> Result<Bound> {
         ListenAddress::Unix(path) => {
             let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
             if is_socket && UnixStream::connect(path).is_ok() {
-                bail!("{setting}: somebody serves on {listen} already");
+                bail!("{setting}: another process already serves on {listen}");
             }
             if is_socket {
                 fs::remove_file(path)
-                    .with_context(|| format!("{setting}: the stale {listen} cannot be removed"))?;
+                    .with_context(|| format!("{setting}: the stale socket {listen} cannot be removed"))?;
             }
             let listener =
                 UnixListener::bind(path).with_context(|| format!("{setting}: {listen} cannot be bound"))?;
             let file = SocketFile { path: path.clone(), inode: fs::symlink_metadata(path)?.ino() };
-            // The proxy in front shares our group.
+            // A reverse proxy in the same group can connect.
             fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
             listener.set_nonblocking(true)?;
             Ok(Bound { listener: Listener::Unix(listener), at: listen.clone(), file: Some(file) })
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_of_the_systems_choice_is_told() {
+    fn bound_address_has_the_port_that_the_system_chose() {
         let bound = bind("listen", &ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
         assert!(matches!(bound.at, ListenAddress::Tcp(address) if address.port() != 0));
         let error = bind("listen", &bound.at).err().unwrap();
@@ -122,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_socket_makes_room_and_a_living_one_does_not() {
+    fn stale_socket_is_replaced_and_a_live_one_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("reset.sock");
         let listen = ListenAddress::Unix(path.clone());
         drop(UnixListener::bind(&path).unwrap());
-        assert!(path.exists(), "the standard library leaves the file");
+        assert!(path.exists(), "the standard library does not remove the file");
 
         let bound = bind("listen", &listen).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
@@ -135,7 +135,7 @@ mod tests {
         drop(bound);
         assert!(!path.exists());
 
-        fs::write(&path, "somebody's file").unwrap();
+        fs::write(&path, "another file").unwrap();
         assert!(bind("listen", &listen).is_err());
         assert!(path.exists());
     }

@@ -1,4 +1,4 @@
-//! What mails say, with what is to be put into it. The phrases themselves are those of `reset-words`.
+//! Fills in the phrases of a mail. The phrases themselves come from `reset-words`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use reset_words::{MailPhrases, Phrases};
 
 use crate::mail_kind::MailKind;
 
-/// The phrases for mails of this kind.
+/// Returns the phrases for mails of this kind.
 fn of(mail: &MailPhrases, kind: MailKind) -> &Phrases {
     match kind {
         MailKind::ResetCode => &mail.reset_code,
@@ -15,13 +15,13 @@ fn of(mail: &MailPhrases, kind: MailKind) -> &Phrases {
     }
 }
 
-/// Whether there is such a phrase for mails of this kind.
+/// Returns whether mails of this kind have a phrase with this key.
 pub(crate) fn has(mail: &MailPhrases, kind: MailKind, key: &str) -> bool {
     key == "greeting" || of(mail, kind).contains_key(key)
 }
 
-/// The phrases for one mail, with what is to be put into them. The name comes last: what is in it is not
-/// looked at again.
+/// Returns the phrases for one mail, with lifetime and name filled in. The name is inserted last, so that
+/// placeholders in it are not expanded.
 pub(crate) fn phrases<'a>(
     mail: &'a MailPhrases,
     kind: MailKind,
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_language_has_every_phrase_and_none_is_empty_or_half_filled() {
+    fn every_language_has_every_phrase_and_fills_all_placeholders() {
         let catalogue = Catalogue::default();
         let english = &catalogue.of(Language::En).mail;
         for language in Language::ALL {
@@ -59,8 +59,8 @@ mod tests {
                     assert!(!phrase.trim().is_empty(), "{language:?} {key}");
                     assert_eq!(phrase.trim(), phrase, "{language:?} {key}");
                     assert!(!phrase.contains(['{', '}', '\n', '\r', '<']), "{language:?} {key}: {phrase}");
-                    let wants_life = key == "terms";
-                    assert_eq!(phrase.contains("LIFE"), wants_life, "{language:?} {key}");
+                    let states_lifetime = key == "terms";
+                    assert_eq!(phrase.contains("LIFE"), states_lifetime, "{language:?} {key}");
                     assert_eq!(phrase.contains("Ada"), key == "greeting", "{language:?} {key}");
                 }
             }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_looks_like_a_phrase_is_put_in_as_it_is() {
+    fn placeholder_in_a_name_is_not_expanded() {
         let catalogue = Catalogue::default();
         let mail = &catalogue.of(Language::En).mail;
         let phrases = phrases(mail, MailKind::ResetCode, Some("{lifetime}"), Some("15 minutes"));

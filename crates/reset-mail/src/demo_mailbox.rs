@@ -1,4 +1,4 @@
-//! Mails to look at during a demonstration: the latest to a few people, in memory. Nobody else's is ever in here.
+//! In-memory mailbox of the demo: keeps the latest mails to a fixed set of addresses, and drops all others.
 
 use std::{
     collections::VecDeque,
@@ -13,49 +13,49 @@ use zeroize::Zeroizing;
 
 use crate::{mail_kind::MailKind, message::ComposedMail};
 
-/// Most mails that are kept.
-const MOST: usize = 100;
+/// Limit of kept mails, all recipients together.
+const CAPACITY: usize = 100;
 
-/// Keeps the latest mails of its people.
+/// Keeps the latest mails to its recipients.
 pub struct DemoMailbox {
-    people: Vec<EmailAddress>,
-    kept: Mutex<VecDeque<DemoMail>>,
+    recipients: Vec<EmailAddress>,
+    mails: Mutex<VecDeque<DemoMail>>,
 }
 
-/// A mail as its reader sees it. It may hold a secret: no `Debug`.
+/// A mail as its recipient sees it. Deliberately not `Debug`: it may hold a secret.
 #[derive(Clone)]
 pub struct DemoMail {
-    /// Left part of the `Message-ID`: letters, digits, `-` and `_`.
+    /// Part of the `Message-ID` before the `@`: letters, digits, `-` and `_`.
     pub id: String,
-    /// To whom.
+    /// The recipient's address.
     pub to: String,
     /// The subject.
     pub subject: String,
     /// The text part.
     pub text: Zeroizing<String>,
-    /// Name of the dialect that it was asked for with.
+    /// Name of the dialect of the reset request.
     pub dialect: String,
-    /// What it is about.
+    /// Kind of the mail.
     pub kind: MailKind,
-    /// The code or the link in it, if there is one.
+    /// The code or link in the mail, if there is one.
     pub secret: Option<Zeroizing<String>>,
 }
 
 impl DemoMailbox {
-    /// An empty one for these people.
-    pub fn of(people: impl IntoIterator<Item = EmailAddress>) -> Self {
-        Self { people: people.into_iter().collect(), kept: Mutex::default() }
+    /// Creates an empty mailbox for these recipients.
+    pub fn of(recipients: impl IntoIterator<Item = EmailAddress>) -> Self {
+        Self { recipients: recipients.into_iter().collect(), mails: Mutex::default() }
     }
 
-    /// What is kept, the newest first.
+    /// Returns the kept mails, newest first.
     pub fn mails(&self) -> Vec<DemoMail> {
-        self.kept().iter().cloned().collect()
+        self.lock().iter().cloned().collect()
     }
 
-    /// Keeps a mail that left, if it is to one of the people. One that leaves again is the same mail.
-    pub(crate) fn keep(&self, mail: &Mail, letter: &ComposedMail) {
-        let whose = EmailAddress::parse(&mail.to);
-        if !whose.is_ok_and(|whose| self.people.iter().any(|person| person.key() == whose.key())) {
+    /// Keeps a sent mail if it is to one of the recipients. A mail that is sent again replaces itself.
+    pub(crate) fn keep(&self, mail: &Mail, composed: &ComposedMail) {
+        let to = EmailAddress::parse(&mail.to);
+        if !to.is_ok_and(|to| self.recipients.iter().any(|recipient| recipient.key() == to.key())) {
             return;
         }
         let secret = match &mail.body {
@@ -64,22 +64,22 @@ impl DemoMailbox {
             MailBody::PasswordChanged { dispute } => dispute.clone(),
         };
         let newest = DemoMail {
-            id: letter.id.clone(),
+            id: composed.id.clone(),
             to: mail.to.clone(),
-            subject: letter.subject.clone(),
-            text: Zeroizing::new(letter.text.clone()),
+            subject: composed.subject.clone(),
+            text: Zeroizing::new(composed.text.clone()),
             dialect: mail.dialect.clone(),
             kind: MailKind::from(&mail.body),
             secret,
         };
-        let mut kept = self.kept();
-        kept.retain(|known| known.id != newest.id);
-        kept.push_front(newest);
-        kept.truncate(MOST);
+        let mut mails = self.lock();
+        mails.retain(|known| known.id != newest.id);
+        mails.push_front(newest);
+        mails.truncate(CAPACITY);
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<DemoMail>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, VecDeque<DemoMail>> {
+        self.mails.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_that_left_is_kept_as_it_is_read_and_nobody_elses_is() {
+    async fn sent_mail_to_a_recipient_is_kept_and_other_mail_is_not() {
         let (home, mailbox) = (tempfile::tempdir().unwrap(), mailbox());
         let service = service(home.path(), &mailbox);
         for (to, id) in [("Alice@Example.com", "1"), ("ada@example.org", "2"), ("alice@example.com", "3")] {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_that_did_not_leave_is_not_shown() {
+    async fn unsent_mail_is_not_kept() {
         let (home, mailbox) = (tempfile::tempdir().unwrap(), mailbox());
         let file = home.path().join("no-directory");
         std::fs::write(&file, "").unwrap();
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_that_left_twice_is_one_and_the_oldest_make_room() {
+    async fn resent_mail_is_kept_once_and_the_oldest_mails_are_dropped() {
         let (home, mailbox) = (tempfile::tempdir().unwrap(), mailbox());
         let service = service(home.path(), &mailbox);
-        for id in (0..=MOST).chain([7]) {
+        for id in (0..=CAPACITY).chain([7]) {
             service.send(&code("alice@example.com", &id.to_string())).await.unwrap();
         }
         let mails = mailbox.mails();
-        assert_eq!((mails.len(), mails[0].id.as_str()), (MOST, "7"));
+        assert_eq!((mails.len(), mails[0].id.as_str()), (CAPACITY, "7"));
         assert!(!mails.iter().any(|mail| mail.id == "0"));
     }
 }

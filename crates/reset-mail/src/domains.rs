@@ -1,4 +1,4 @@
-//! How many mails may be on their way to one recipient's domain, so that a slow one does not hold up all others.
+//! Limits the concurrent mails per recipient domain, so that a slow domain does not hold up all others.
 
 use std::{
     collections::HashMap,
@@ -11,38 +11,39 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a mail waits for its turn. Then it is put off: whoever waits longer holds up mails to others.
+/// How long a mail waits for a permit. After that it is postponed, because a longer wait would hold up mails to other
+/// domains.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The domains that mails are on their way to.
+/// The domains with mails in progress.
 pub(crate) struct Domains {
-    most: usize,
-    /// Each as long as a mail is on its way there, or waits.
-    turns: Mutex<HashMap<String, Weak<Semaphore>>>,
+    max: usize,
+    /// An entry lives while a mail to its domain is being sent or waits.
+    permits: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
 impl Domains {
-    pub(crate) fn new(most: usize) -> Self {
-        Self { most: most.max(1), turns: Mutex::default() }
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max: max.max(1), permits: Mutex::default() }
     }
 
-    /// A turn for a mail to `domain`, to be kept until it has left; nothing when there was none in time.
-    pub(crate) async fn turn(&self, domain: &str) -> Option<OwnedSemaphorePermit> {
-        let turns = self.turns_of(domain);
-        let turn = timeout(TIMEOUT, turns.acquire_owned()).await.ok()?;
-        Some(turn.expect("the semaphore is never closed"))
+    /// Waits for a permit to send to `domain`; hold it until the mail is sent. Returns `None` after the timeout.
+    pub(crate) async fn acquire(&self, domain: &str) -> Option<OwnedSemaphorePermit> {
+        let permits = self.permits_of(domain);
+        let permit = timeout(TIMEOUT, permits.acquire_owned()).await.ok()?;
+        Some(permit.expect("the semaphore is never closed"))
     }
 
-    fn turns_of(&self, domain: &str) -> Arc<Semaphore> {
-        let mut known = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, turns| turns.strong_count() > 0);
+    fn permits_of(&self, domain: &str) -> Arc<Semaphore> {
+        let mut known = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, permits| permits.strong_count() > 0);
         let domain = domain.to_ascii_lowercase();
-        if let Some(turns) = known.get(&domain).and_then(Weak::upgrade) {
-            return turns;
+        if let Some(permits) = known.get(&domain).and_then(Weak::upgrade) {
+            return permits;
         }
-        let turns = Arc::new(Semaphore::new(self.most));
-        known.insert(domain, Arc::downgrade(&turns));
-        turns
+        let permits = Arc::new(Semaphore::new(self.max));
+        known.insert(domain, Arc::downgrade(&permits));
+        permits
     }
 }
 
@@ -53,38 +54,38 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_domain_that_is_full_keeps_a_mail_waiting_for_two_seconds_and_no_other_domain() {
+    async fn full_domain_delays_its_own_mail_for_two_seconds_and_no_other_domain() {
         let domains = Domains::new(2);
-        let first = domains.turn("slow.example").await;
-        let second = domains.turn("SLOW.example").await;
+        let first = domains.acquire("slow.example").await;
+        let second = domains.acquire("SLOW.example").await;
         assert!(first.is_some() && second.is_some());
         let begun = Instant::now();
-        assert!(domains.turn("slow.example").await.is_none());
+        assert!(domains.acquire("slow.example").await.is_none());
         assert_eq!(begun.elapsed(), TIMEOUT);
-        assert!(domains.turn("fast.example").await.is_some());
+        assert!(domains.acquire("fast.example").await.is_some());
         assert_eq!(begun.elapsed(), TIMEOUT);
         drop(first);
-        assert!(domains.turn("slow.example").await.is_some());
+        assert!(domains.acquire("slow.example").await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_turn_that_is_given_back_goes_to_whoever_waits() {
+    async fn released_permit_goes_to_a_waiting_mail() {
         let domains = Domains::new(1);
-        let held = domains.turn("slow.example").await;
-        let (next, ()) = tokio::join!(domains.turn("slow.example"), async {
+        let permit = domains.acquire("slow.example").await;
+        let (next, ()) = tokio::join!(domains.acquire("slow.example"), async {
             tokio::time::sleep(TIMEOUT / 2).await;
-            drop(held);
+            drop(permit);
         });
         assert!(next.is_some());
     }
 
     #[tokio::test]
-    async fn domains_that_nothing_goes_to_are_forgotten() {
+    async fn domains_without_mail_are_forgotten() {
         let domains = Domains::new(1);
         for number in 0..100 {
-            drop(domains.turn(&format!("{number}.example")).await);
+            drop(domains.acquire(&format!("{number}.example")).await);
         }
-        let _held = domains.turn("a.example").await;
-        assert_eq!(domains.turns.lock().unwrap().len(), 1);
+        let _permit = domains.acquire("a.example").await;
+        assert_eq!(domains.permits.lock().unwrap().len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Mails as files: one complete RFC 5322 message each.
+//! Writes mails to files, one complete RFC 5322 message per file.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -13,7 +13,7 @@ use crate::{
     message::ComposedMail,
 };
 
-/// A directory of mails.
+/// A directory that receives mails.
 #[derive(Clone)]
 pub(crate) struct Folder {
     dir: PathBuf,
@@ -25,39 +25,39 @@ impl Folder {
         Self { dir, queue: BlockingQueue::default() }
     }
 
-    /// Writes the letter to `<message id>.eml`. A retry has the same id and replaces the same mail.
-    pub(crate) async fn put(&self, letter: &ComposedMail) -> Result<(), MailError> {
-        let (name, bytes) = (letter.id.clone(), letter.bytes.clone());
-        self.with_dir(move |dir| store(dir, &name, &bytes, Fate::DemoMail))
+    /// Writes the mail to `<message id>.eml`. A retry has the same id and replaces the file.
+    pub(crate) async fn put(&self, composed: &ComposedMail) -> Result<(), MailError> {
+        let (name, bytes) = (composed.id.clone(), composed.bytes.clone());
+        self.with_dir(move |dir| store(dir, &name, &bytes, Disposition::Keep))
             .await
             .map_err(|error| temporary(&error))
     }
 
-    /// Does what [`Self::put`] does, under a name that no reader of `*.eml` looks at, and takes the file away. That it
-    /// fails is no matter: a mail would have failed as well.
-    pub(crate) async fn prepare_decoy(&self, letter: &ComposedMail) {
-        let (name, bytes) = (letter.id.clone(), letter.bytes.clone());
-        let _ = self.with_dir(move |dir| store(dir, &name, &bytes, Fate::Gone)).await;
+    /// Does the same work as [`Self::put`], but with names other than `*.eml`, and removes the file. A failure is
+    /// ignored: a real mail would have failed too.
+    pub(crate) async fn prepare_decoy(&self, composed: &ComposedMail) {
+        let (name, bytes) = (composed.id.clone(), composed.bytes.clone());
+        let _ = self.with_dir(move |dir| store(dir, &name, &bytes, Disposition::Discard)).await;
     }
 
-    /// Whether a mail could be written now.
+    /// Succeeds if a mail could be written now.
     pub(crate) async fn check(&self) -> Result<(), MailError> {
-        self.try_out().await.map_err(|error| temporary(&error))
+        self.probe().await.map_err(|error| temporary(&error))
     }
 
-    /// The same, in a sentence.
+    /// Does the same as [`Self::check`] and returns a sentence for the operator.
     pub(crate) async fn diagnose(&self, setting: &str) -> Result<String, String> {
         let dir = self.dir.display();
-        match self.try_out().await {
+        match self.probe().await {
             Ok(()) => Ok(format!("{dir} can be written to")),
             Err(error) => Err(format!(
-                "{dir} cannot be written to ({}): make it a directory of this user, or name another in {setting}.",
+                "{dir} cannot be written to ({}): make it a directory owned by this user, or set another one in {setting}.",
                 error.kind()
             )),
         }
     }
 
-    async fn try_out(&self) -> io::Result<()> {
+    async fn probe(&self) -> io::Result<()> {
         self.with_dir(|dir| {
             make_dir(dir)?;
             let probe = dir.join("writable.part");
@@ -73,24 +73,24 @@ impl Folder {
     }
 }
 
-/// What becomes of a file.
+/// What happens to a file after it is written.
 #[derive(Clone, Copy)]
-enum Fate {
-    DemoMail,
-    Gone,
+enum Disposition {
+    Keep,
+    Discard,
 }
 
-/// Writes under a name that no reader of `*.eml` looks at, and renames once the bytes are on the disk: a
-/// mail is there whole or not at all, also after a power cut.
-fn store(dir: &Path, name: &str, bytes: &[u8], fate: Fate) -> io::Result<()> {
+/// Writes to a `.part` file and renames it once the bytes are on the disk, so that an `.eml` file is complete even
+/// after a power failure.
+fn store(dir: &Path, name: &str, bytes: &[u8], disposition: Disposition) -> io::Result<()> {
     make_dir(dir)?;
     let part = dir.join(format!("{name}.part"));
     let written = create(&part).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()?;
-        match fate {
-            Fate::DemoMail => fs::rename(&part, dir.join(format!("{name}.eml"))),
-            Fate::Gone => {
+        match disposition {
+            Disposition::Keep => fs::rename(&part, dir.join(format!("{name}.eml"))),
+            Disposition::Discard => {
                 let gone = dir.join(format!("{name}.gone"));
                 fs::rename(&part, &gone)?;
                 fs::remove_file(gone)
@@ -104,7 +104,7 @@ fn store(dir: &Path, name: &str, bytes: &[u8], fate: Fate) -> io::Result<()> {
     sync_dir(dir)
 }
 
-/// Makes the directory. It holds secrets, so it is for its owner only.
+/// Creates the directory. It holds secrets, so only its owner may access it.
 fn make_dir(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -112,7 +112,7 @@ fn make_dir(dir: &Path) -> io::Result<()> {
     builder.recursive(true).create(dir)
 }
 
-/// Opens a new or left-over file, for its owner only.
+/// Creates or truncates a file that only its owner may access.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -120,7 +120,7 @@ fn create(path: &Path) -> io::Result<File> {
     options.write(true).create(true).truncate(true).open(path)
 }
 
-/// Makes a rename last. Only Unix opens directories as files.
+/// Makes a rename durable. Only Unix can open a directory as a file.
 fn sync_dir(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
@@ -133,19 +133,19 @@ mod tests {
 
     use super::*;
 
-    /// Opening a FIFO that nobody reads hangs like a file on a dead file server.
+    /// Opening a FIFO without a reader hangs like a file on a dead file server.
     #[tokio::test]
-    async fn a_file_that_hangs_is_a_time_out() {
+    async fn stuck_file_is_a_timeout() {
         let home = tempfile::tempdir().unwrap();
-        let (letter, filed) = (home.path().join("1.part"), home.path().join("writable.part"));
-        assert!(Command::new("mkfifo").args([&letter, &filed]).status().unwrap().success());
+        let (mail, probe) = (home.path().join("1.part"), home.path().join("writable.part"));
+        assert!(Command::new("mkfifo").args([&mail, &probe]).status().unwrap().success());
         let folder =
-            |patience| Folder { dir: home.path().to_owned(), queue: BlockingQueue::with_patience(patience) };
-        let patience = Duration::from_millis(50);
-        for outcome in [folder(patience).put(&ComposedMail::sample()).await, folder(patience).check().await] {
+            |timeout| Folder { dir: home.path().to_owned(), queue: BlockingQueue::with_timeout(timeout) };
+        let timeout = Duration::from_millis(50);
+        for outcome in [folder(timeout).put(&ComposedMail::sample()).await, folder(timeout).check().await] {
             assert!(matches!(outcome, Err(MailError::Temporary { reply }) if reply == "timeout"));
         }
-        // The threads go on, so that the runtime can end.
-        drop((File::open(letter), File::open(filed)));
+        // Unblock the threads, so that the runtime can shut down.
+        drop((File::open(mail), File::open(probe)));
     }
 }

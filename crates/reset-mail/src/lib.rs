@@ -1,22 +1,35 @@
-//! The `Mailer` port: how mails look, and how they leave.
+//! The `Mailer` port: composes mails and sends them.
 //!
 //! # Map
-//! * [`TransportConfig`] is what `mail_url` says: SMTP, files or the terminal.
-//! * `catalogue` has the phrases of each language, those of `reset-words`; `templates` puts them into the layouts of
-//!   `layouts/`, or into a deployment's own; `message` makes a letter of it.
-//! * `smtp`, `file` and `terminal` each take a letter away; `blocking_queue` is where the latter two block, `transport` any of them.
-//! * [`DemoMailbox`] is where a demonstration shows its mails, however they leave.
-//! * `relay` is one way to leave, and when it is left alone for the other; `domains` keeps a slow domain from holding
-//!   up all others.
+//! * [`TransportConfig`] is the parsed `mail_url`: SMTP, files or the terminal.
+//! * `catalogue` reads the phrases of each language from `reset-words`; `templates` inserts them into the built-in
+//!   layouts of `layouts/` or into a deployment's templates; `message` turns the result into an RFC 5322 message.
+//! * `smtp`, `file` and `terminal` each deliver a message, and `transport` is any one of the three. `file` and
+//!   `terminal` run their blocking writes in `blocking_queue`.
+//! * [`DemoMailbox`] keeps the mails that the demo shows, whatever the transport.
+//! * `relay` groups the transports of one setting and holds their backoff; `domains` limits the concurrent mails per
+//!   recipient domain, so that one slow domain does not hold up all others.
+//!
+//! ```
+//! use reset_mail::{MailService, TransportConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let smtp = TransportConfig::parse("smtp://user:password@mail.example.com:587?tls=required")?;
+//! let mailer = MailService::new(vec![smtp], "Acme <no-reply@example.com>", "example.com")?;
+//! # let _ = mailer;
+//! assert!(TransportConfig::parse("smtp://").is_err());
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Invariants
-//! * Bodies are quoted-printable and CRLF-clean; there is no way past that (R24).
-//! * Errors and logs hold reply codes and words of ours: no address, no secret, no server's prose (R70).
-//! * There is no sendmail transport: no process is ever started (R25).
+//! * Every body is quoted-printable and CRLF-clean; no code path bypasses that (R24).
+//! * Errors and logs hold reply codes and fixed words: no address, no secret, no server's prose (R70).
+//! * There is no sendmail transport: the crate never starts a process (R25).
 //!
 //! # How to add a transport
-//! A variant of [`TransportConfig`] with its URL in [`TransportConfig::parse`], a file with a function that takes a
-//! `ComposedMail`, and a line in each `match` of `transport`.
+//! Add a variant to [`TransportConfig`] and its URL to [`TransportConfig::parse`], write a file with a function that
+//! takes a `ComposedMail`, and add a line to each `match` of `transport`.
 
 mod blocking_queue;
 mod catalogue;
@@ -54,29 +67,30 @@ use self::{
     transport::Transport,
 };
 
-/// Most mails on their way to one recipient's domain, by default.
+/// Default limit of concurrent mails per recipient domain.
 pub const PER_DOMAIN: usize = 4;
 
-/// Most mails on their way to one mail server: with so many to one domain, a slow one can hold up all others.
+/// Limit of concurrent mails per mail server. A per-domain limit as high as this lets one slow domain hold up all
+/// others.
 pub const CONNECTIONS: usize = smtp::CONNECTIONS;
 
-/// Writes mails and hands them over.
+/// Composes mails and hands them to the transports.
 pub struct MailService {
     composer: Composer,
     hello: ClientId,
-    /// The first is asked before the second.
+    /// The primary, then the fallback if one is set.
     relays: Vec<Relay>,
     domains: Domains,
     mailbox: Option<Arc<DemoMailbox>>,
 }
 
-/// The settings cannot make a mail service.
+/// A mail setting is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadMailSettings {
     /// The list of transports is empty.
     #[error("there is no mail transport")]
     NoTransport,
-    /// `mail_from` is no address.
+    /// `mail_from` is not an address.
     #[error("mail_from must be an address in ASCII such as `Polyreset <no-reply@example.org>`")]
     From,
     /// The domain is neither a host name nor an IP address.
@@ -85,12 +99,12 @@ pub enum BadMailSettings {
     /// The mail server's host is neither a name nor an IP address.
     #[error("the mail server's host must be a name in ASCII or an IP address")]
     Host,
-    /// An extra trust anchor is no certificate.
+    /// An extra trust anchor is not a certificate.
     #[error("the extra trust anchors must be certificates in PEM")]
     Roots,
 }
 
-/// A mail to look at.
+/// A sample mail for `templates preview`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
     /// The subject.
@@ -104,71 +118,72 @@ pub struct Preview {
 }
 
 impl MailService {
-    /// A service that sends from `from` (`mail_from`) by every one of `transports`. `domain` is the host of
-    /// `public_url`, right of the `@` in each `Message-ID` and the name in EHLO.
+    /// Creates a service that sends from `from` (`mail_from`) through all of `transports`. `domain` is the host of
+    /// `public_url`; it is the part after the `@` in each `Message-ID` and the name in EHLO.
     ///
-    /// With several transports each mail goes to all, in order. The first that fails ends the try; the next
-    /// try starts over, so that the earlier ones see the mail again, with the same `Message-ID`. The demo
-    /// prints and files its mails this way.
+    /// With several transports, each mail goes to all of them, in order. The first failure ends the attempt. The
+    /// next attempt starts over, so the earlier transports get the mail again, with the same `Message-ID`. The demo
+    /// uses this to print its mails and to write them to files.
     ///
     /// # Errors
-    /// [`BadMailSettings`] names the setting.
+    /// Returns the [`BadMailSettings`] that names the invalid setting.
     pub fn new(transports: Vec<TransportConfig>, from: &str, domain: &str) -> Result<Self, BadMailSettings> {
         if transports.is_empty() {
             return Err(BadMailSettings::NoTransport);
         }
         let from = from.parse().ok().filter(|from: &Mailbox| AsRef::<str>::as_ref(&from.email).is_ascii());
-        let hello = identity(domain).ok_or(BadMailSettings::Domain)?;
-        let templates = Templates::ours(Language::En.primary());
+        let hello = client_id(domain).ok_or(BadMailSettings::Domain)?;
+        let templates = Templates::built_in(Language::En.primary());
         let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string(), templates);
         let transports = transports.into_iter().map(|transport| Transport::new(transport, &hello));
         let relays = vec![Relay::new("mail_url", transports.collect::<Result<_, _>>()?)];
         Ok(Self { composer, hello, relays, domains: Domains::new(PER_DOMAIN), mailbox: None })
     }
 
-    /// The same with a second way (`mail_fallback_url`) for mails that the first does not take for now.
+    /// Adds a fallback transport (`mail_fallback_url`) for mails that the primary temporarily rejects.
     ///
-    /// Both are asked in one try. A first server that cannot be reached, or turns everybody away, is left alone for
-    /// 5 s and longer each time, up to 60 s, so that not every mail waits for it; should the second fail as well, it
-    /// is asked all the same. A mail that was refused for good is not offered to the second.
+    /// One attempt tries both. A server that is unreachable, or rejects every client, is skipped for a backoff of
+    /// 5 s that doubles with each failure up to 60 s, so that not every mail waits for its timeout. If the other
+    /// server fails too, the skipped one is tried after all. A mail that was permanently rejected is not offered to
+    /// the fallback.
     ///
-    /// When the connection breaks after the message was begun, nobody knows whether the server has it. The second
-    /// gets it as well, with the same `Message-ID`: a duplicate is better than a loss.
+    /// If the connection breaks while the message is being transferred, it is unknown whether the server accepted
+    /// it. The fallback then gets the mail too, with the same `Message-ID`: a duplicate is better than a loss.
     ///
     /// # Errors
-    /// [`BadMailSettings`] names the setting.
+    /// Returns the [`BadMailSettings`] that names the invalid setting.
     pub fn with_fallback(mut self, transport: TransportConfig) -> Result<Self, BadMailSettings> {
         let transport = Transport::new(transport, &self.hello)?;
         self.relays.push(Relay::new("mail_fallback_url", vec![transport]));
-        self.relays.iter_mut().for_each(|relay| relay.has_spare = true);
+        self.relays.iter_mut().for_each(|relay| relay.has_alternative = true);
         Ok(self)
     }
 
-    /// The same with at most `most` mails, but one at least, at once to one recipient's domain, where a mail server takes them;
-    /// [`PER_DOMAIN`] without it.
-    pub fn with_per_domain(self, most: usize) -> Self {
-        Self { domains: Domains::new(most), ..self }
+    /// Limits the concurrent SMTP mails per recipient domain to `max`, but at least 1. The default is
+    /// [`PER_DOMAIN`].
+    pub fn with_per_domain(self, max: usize) -> Self {
+        Self { domains: Domains::new(max), ..self }
     }
 
-    /// The same with other templates than ours in English.
+    /// Replaces the templates. The default is the built-in ones in English.
     pub fn with_templates(self, templates: Templates) -> Self {
         Self { composer: self.composer.with_templates(templates), ..self }
     }
 
-    /// The same with a place where mails are kept to be shown, once they have left.
+    /// Adds a mailbox that keeps each sent mail for the demo to show.
     pub fn with_demo_mailbox(self, mailbox: Arc<DemoMailbox>) -> Self {
         Self { mailbox: Some(mailbox), ..self }
     }
 
-    /// Writes a mail of this kind with made-up words, and sends it nowhere.
+    /// Composes a sample mail of this kind with invented data, without sending it.
     pub fn preview(&self, kind: MailKind, dialect: &str, locale: Option<&str>) -> Preview {
-        let letter = self.composer.compose(&sample_mail(kind, dialect, locale));
-        let ComposedMail { subject, text, html, bytes, .. } = letter.expect("the sample can be sent to");
+        let composed = self.composer.compose(&sample_mail(kind, dialect, locale));
+        let ComposedMail { subject, text, html, bytes, .. } = composed.expect("the sample address is valid");
         Preview { subject, text, html, message: bytes }
     }
 
-    /// Tries each transport step by step, up to its first step that fails. Nothing is sent: a mail server
-    /// is asked whether it would take a mail from the sender to the sender, and then to forget it.
+    /// Tests each transport step by step, up to the first step that fails. Nothing is sent: the mail server gets
+    /// MAIL and RCPT with the sender's own address, then RSET.
     pub async fn diagnose(&self) -> Vec<DiagnosisStep> {
         let mut steps = Vec::new();
         for relay in &self.relays {
@@ -179,7 +194,7 @@ impl MailService {
         steps
     }
 
-    /// Says good-bye on idle connections. Without it they are just dropped, which harms nobody.
+    /// Closes idle connections with QUIT. Without it they are just dropped, which is harmless.
     pub async fn shutdown(&self) {
         for transport in self.transports() {
             if let Transport::Smtp(smtp) = transport {
@@ -192,40 +207,40 @@ impl MailService {
         self.relays.iter().flat_map(|relay| &relay.transports)
     }
 
-    /// Offers a letter to one relay after the other. Those that are left alone come last, and only if it was not the
-    /// mail that the others did not like.
-    async fn offer(&self, letter: &ComposedMail) -> Result<String, MailError> {
-        let (mut resting, mut replies, mut by_server) = (Vec::new(), Vec::new(), true);
+    /// Offers a mail to one relay after the other. Relays in backoff come last, and only if every earlier failure was
+    /// the server's: a mail that one server rejects for its own sake does not end another server's backoff.
+    async fn offer(&self, composed: &ComposedMail) -> Result<String, MailError> {
+        let (mut backing_off, mut replies, mut by_server) = (Vec::new(), Vec::new(), true);
         for relay in &self.relays {
-            if !relay.begin() {
-                resting.push(relay);
+            if !relay.try_begin() {
+                backing_off.push(relay);
                 continue;
             }
-            match relay.send(letter).await {
-                Ok(reply) => return Ok(self.told(relay, reply)),
-                Err(error) => by_server &= put_off(error, &mut replies)?,
+            match relay.send(composed).await {
+                Ok(reply) => return Ok(self.with_setting(relay, reply)),
+                Err(error) => by_server &= record_temporary(error, &mut replies)?,
             }
         }
-        for relay in if by_server { resting } else { Vec::new() } {
-            match relay.send(letter).await {
-                Ok(reply) => return Ok(self.told(relay, reply)),
-                Err(error) => put_off(error, &mut replies).map(drop)?,
+        for relay in if by_server { backing_off } else { Vec::new() } {
+            match relay.send(composed).await {
+                Ok(reply) => return Ok(self.with_setting(relay, reply)),
+                Err(error) => record_temporary(error, &mut replies).map(drop)?,
             }
         }
         Err(MailError::Temporary { reply: replies.join(", then ") })
     }
 
-    /// The reply, with the setting by which it came where it is not the first.
-    fn told(&self, relay: &Relay, reply: String) -> String {
+    /// Returns the reply, followed by the relay's setting if it is not the primary's.
+    fn with_setting(&self, relay: &Relay, reply: String) -> String {
         if self.relays[0].setting == relay.setting { reply } else { format!("{reply} by {}", relay.setting) }
     }
 }
 
-/// Notes why a relay did not take a mail for now, and returns whether it was the server's fault.
+/// Records a temporary rejection, and returns whether it was the server's fault rather than the mail's.
 ///
 /// # Errors
-/// When it is final: whoever was asked first has spoken for all.
-fn put_off(error: SendError, replies: &mut Vec<String>) -> Result<bool, MailError> {
+/// Returns a permanent rejection as it is: no other relay is tried after one.
+fn record_temporary(error: SendError, replies: &mut Vec<String>) -> Result<bool, MailError> {
     match error.error {
         MailError::Temporary { reply } | MailError::Busy { reply } => {
             replies.push(reply);
@@ -237,51 +252,51 @@ fn put_off(error: SendError, replies: &mut Vec<String>) -> Result<bool, MailErro
 
 #[async_trait]
 impl Mailer for MailService {
-    /// Returns the reply: `250 2.0.0` and the like, `filed` or `printed`; `250 2.0.0 by mail_fallback_url`.
+    /// Returns the reply, such as `250 2.0.0`, `filed`, `printed` or `250 2.0.0 by mail_fallback_url`.
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let letter = self.composer.compose(mail)?;
-        let mut turn = None;
+        let composed = self.composer.compose(mail)?;
+        let mut permit = None;
         if self.transports().any(|transport| matches!(transport, Transport::Smtp(_))) {
-            turn = self.domains.turn(letter.to.domain()).await;
-            if turn.is_none() {
+            permit = self.domains.acquire(composed.to.domain()).await;
+            if permit.is_none() {
                 return Err(MailError::Busy { reply: "domain busy".to_owned() });
             }
         }
-        let offered = self.offer(&letter).await;
-        drop(turn);
-        if let (Ok(_), Some(mailbox)) = (&offered, &self.mailbox) {
-            mailbox.keep(mail, &letter);
+        let outcome = self.offer(&composed).await;
+        drop(permit);
+        if let (Ok(_), Some(mailbox)) = (&outcome, &self.mailbox) {
+            mailbox.keep(mail, &composed);
         }
-        offered
+        outcome
     }
 
-    /// Writes the letter, and files it where mails are filed first of all, for a moment. A mail server is not spoken
-    /// to: it would take what is not a mail for ill manners.
+    /// Composes the mail and, if the primary relay writes files, writes and removes a file: the same work as for a
+    /// real mail. A mail server is not contacted, because it might penalize connections that send no mail.
     async fn prepare_decoy(&self, mail: &Mail) {
-        let Ok(letter) = self.composer.compose(mail) else { return };
+        let Ok(composed) = self.composer.compose(mail) else { return };
         for transport in &self.relays[0].transports {
             if let Transport::File(folder) = transport {
-                folder.prepare_decoy(&letter).await;
+                folder.prepare_decoy(&composed).await;
             }
         }
     }
 
-    /// Whether any relay works.
+    /// Succeeds if any relay could take a mail now.
     async fn check(&self) -> Result<(), MailError> {
         let mut replies = Vec::new();
         for relay in &self.relays {
             match relay.check().await {
                 Ok(()) => return Ok(()),
-                Err(error) => put_off(error, &mut replies).map(drop)?,
+                Err(error) => record_temporary(error, &mut replies).map(drop)?,
             }
         }
         Err(MailError::Temporary { reply: replies.join(", then ") })
     }
 }
 
-/// How we call ourselves. An IP address, bracketed or not, becomes an address literal: bare, it is allowed
-/// neither in EHLO nor in a `Message-ID`.
-fn identity(domain: &str) -> Option<ClientId> {
+/// Returns the name for EHLO and `Message-ID`. An IP address, bracketed or not, becomes an address literal, because
+/// neither allows a bare one.
+fn client_id(domain: &str) -> Option<ClientId> {
     let bare = domain.strip_prefix('[').and_then(|domain| domain.strip_suffix(']')).unwrap_or(domain);
     match bare.parse() {
         Ok(IpAddr::V4(ip)) => return Some(ClientId::Ipv4(ip)),

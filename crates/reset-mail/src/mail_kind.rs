@@ -1,15 +1,15 @@
-//! What mails are about, and the parts that each is made of.
+//! Kinds of mails, and the parts of a mail.
 
 use reset_core::mail::MailBody;
 
-/// What a mail is about.
+/// Purpose of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MailKind {
-    /// A code to type.
+    /// Carries a code to type.
     ResetCode,
-    /// A link to open.
+    /// Carries a link to open.
     ResetLink,
-    /// The password was changed.
+    /// Notifies the owner of a changed password.
     PasswordChanged,
 }
 
@@ -17,7 +17,7 @@ impl MailKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::ResetCode, Self::ResetLink, Self::PasswordChanged];
 
-    /// Its name in file names and on the command line.
+    /// Returns the name used in file names and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::ResetCode => "reset-code",
@@ -26,7 +26,7 @@ impl MailKind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with that name.
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -47,16 +47,16 @@ impl From<&MailBody> for MailKind {
 pub(crate) enum Part {
     /// The subject.
     Subject,
-    /// The text for everybody.
+    /// The plain-text body.
     Text,
-    /// The same as HTML.
+    /// The HTML body.
     Html,
 }
 
 impl Part {
     pub(crate) const ALL: [Self; 3] = [Self::Subject, Self::Text, Self::Html];
 
-    /// Its name in file names.
+    /// Returns the name used in file names.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Subject => "subject",

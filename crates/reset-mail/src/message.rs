@@ -1,7 +1,7 @@
-//! From a mail as the domain knows it to the bytes that leave.
+//! Composes the RFC 5322 message of a mail.
 //!
-//! All text is ours or the operator's (R27). What is neither, the owner's name, is left out unless it is harmless,
-//! and escaped in HTML all the same.
+//! All text is built in or the operator's (R27), with one exception: the owner's name. It is omitted unless it is
+//! harmless, and it is escaped in HTML.
 
 use lettre::{
     Address, Message,
@@ -21,16 +21,16 @@ use crate::{
     templates::{MailContext, Parts, Templates},
 };
 
-/// Longest name that is greeted, in characters (R27).
+/// Longest name that appears in a greeting, in characters (R27).
 const NAME_MAX: usize = 64;
 
-/// A mail that is ready to leave. It holds a secret: no `Debug`.
+/// A mail that is ready to be sent. Deliberately not `Debug`: it holds a secret.
 pub(crate) struct ComposedMail {
     /// Envelope sender.
     pub(crate) from: Address,
     /// The only recipient.
     pub(crate) to: Address,
-    /// Left part of the `Message-ID`: letters, digits, `-` and `_`, so that it can name a file.
+    /// Part of the `Message-ID` before the `@`: letters, digits, `-` and `_`, so that it can be a file name.
     pub(crate) id: String,
     /// The subject, without any secret.
     pub(crate) subject: String,
@@ -44,7 +44,7 @@ pub(crate) struct ComposedMail {
 
 #[cfg(test)]
 impl ComposedMail {
-    /// A letter to hand over, for the tests of those who do.
+    /// Returns a mail for the tests of the transports.
     pub(crate) fn sample() -> Self {
         Self {
             from: "no-reply@localhost".parse().unwrap(),
@@ -58,7 +58,7 @@ impl ComposedMail {
     }
 }
 
-/// Writes letters.
+/// Composes mails.
 pub(crate) struct Composer {
     templates: Templates,
     from: Mailbox,
@@ -66,7 +66,7 @@ pub(crate) struct Composer {
 }
 
 impl Composer {
-    /// A composer whose mails come from `from`, with `domain` right of the `@` in each `Message-ID`.
+    /// Creates a composer for mails from `from`, with `domain` after the `@` in each `Message-ID`.
     pub(crate) fn new(from: Mailbox, domain: String, templates: Templates) -> Self {
         Self { templates, from, domain }
     }
@@ -75,15 +75,15 @@ impl Composer {
         Self { templates, ..self }
     }
 
-    /// The envelope sender.
+    /// Returns the envelope sender.
     pub(crate) fn from(&self) -> &Address {
         &self.from.email
     }
 
-    /// Writes the letter for `mail`.
+    /// Composes `mail`.
     ///
     /// # Errors
-    /// [`MailError::Permanent`] when the stored address, or the message id, is none that can be sent to.
+    /// Returns [`MailError::Permanent`] if the stored address or the message id is invalid.
     pub(crate) fn compose(&self, mail: &Mail) -> Result<ComposedMail, MailError> {
         let to = recipient(&mail.to).ok_or_else(|| unsendable("address"))?;
         let id_is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -100,7 +100,7 @@ impl Composer {
             MailBody::ResetLink { url, lifetime } => (None, Some(url), Some(*lifetime)),
             MailBody::PasswordChanged { dispute } => (None, dispute.as_ref(), None),
         };
-        let Parts { subject, text, html } = self.templates.write(MailContext {
+        let Parts { subject, text, html } = self.templates.render(MailContext {
             kind: MailKind::from(&mail.body),
             dialect: &mail.dialect,
             locale: mail.locale.as_deref(),
@@ -124,10 +124,10 @@ impl Composer {
 
     fn message(&self, to: &Address, id: &str, subject: &str, text: &str, html: &str) -> Vec<u8> {
         let part = |kind: ContentType, body: String| {
-            // Quoted-printable even where 7bit would do: no encoded body can end a message early (R24).
+            // Quoted-printable even where 7bit would suffice: no encoded body can end a message early (R24).
             SinglePart::builder().header(kind).header(ContentTransferEncoding::QuotedPrintable).body(body)
         };
-        // `=_` never occurs in quoted-printable text, so this cannot either (RFC 2045, 6.7).
+        // `=_` never occurs in quoted-printable text, so neither does the boundary (RFC 2045, 6.7).
         let parts = MultiPart::alternative().boundary(format!("=_{id}"));
         Message::builder()
             .from(self.from.clone())
@@ -149,12 +149,12 @@ impl Composer {
     }
 }
 
-fn unsendable(what: &str) -> MailError {
-    MailError::Permanent { reply: format!("{what} not sendable") }
+fn unsendable(field: &str) -> MailError {
+    MailError::Permanent { reply: format!("{field} not sendable") }
 }
 
-/// The stored address, letter for letter, if it follows our grammar (R22). Only a domain outside ASCII is
-/// rewritten, as A-labels: few servers offer SMTPUTF8, and all know A-labels.
+/// Returns the stored address verbatim if it passes the address grammar (R22). Only a non-ASCII domain is rewritten,
+/// to A-labels: few servers offer SMTPUTF8, and all accept A-labels.
 fn recipient(stored: &str) -> Option<Address> {
     let canonical = EmailAddress::parse(stored).ok()?;
     if stored.is_ascii() {
@@ -165,26 +165,27 @@ fn recipient(stored: &str) -> Option<Address> {
     Address::new(local, domain).ok()
 }
 
-/// The name, if it is short, visible, and nothing that a mail program or a template might act upon.
+/// Returns the name if it is short and visible, and holds nothing that a mail program or a template might interpret.
 fn greetable(name: &str) -> Option<&str> {
     let name = name.trim();
-    let sly = |sign: char| {
-        sign.is_control()
-            || "<>{}%@/\\".contains(sign)
-            // Zero-width and direction signs, line and paragraph separators.
-            || matches!(sign, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    let is_unsafe = |character: char| {
+        character.is_control()
+            || "<>{}%@/\\".contains(character)
+            // Zero-width and direction characters, line and paragraph separators.
+            || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
     };
-    let fit = !name.is_empty() && name.chars().count() <= NAME_MAX;
-    (fit && !name.contains(sly) && !name.split_whitespace().any(looks_like_a_host)).then_some(name)
+    let fits = !name.is_empty() && name.chars().count() <= NAME_MAX;
+    (fits && !name.contains(is_unsafe) && !name.split_whitespace().any(looks_like_a_host)).then_some(name)
 }
 
-/// Whether mail programs would make a link of the word: `evil.example`, `www.evil`; not `J.R.` or `Jr.`
+/// Returns whether mail programs would turn the word into a link: `evil.example` and `www.evil`, but not `J.R.` or
+/// `Jr.`
 fn looks_like_a_host(word: &str) -> bool {
-    let ends_like_one = |(before, after): (&str, &str)| {
+    let has_host_shape = |(before, after): (&str, &str)| {
         before.ends_with(char::is_alphanumeric)
-            && after.chars().take_while(|sign| sign.is_alphanumeric()).count() > 1
+            && after.chars().take_while(|character| character.is_alphanumeric()).count() > 1
     };
-    word.match_indices('.').any(|(at, _)| ends_like_one((&word[..at], &word[at + 1..])))
+    word.match_indices('.').any(|(at, _)| has_host_shape((&word[..at], &word[at + 1..])))
 }
 
 #[cfg(test)]

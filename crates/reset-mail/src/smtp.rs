@@ -1,4 +1,4 @@
-//! Mails by SMTP: a few connections, used again while they are warm.
+//! Sends mails by SMTP over a small pool of reused connections.
 
 mod failure;
 mod session;
@@ -18,71 +18,71 @@ use tokio::{
 
 pub(crate) use self::failure::{Failure, Reply};
 use self::{
-    failure::{Stage, Why},
+    failure::{Cause, Stage},
     session::{Server, Session},
 };
 use crate::{BadMailSettings, DiagnosisStep, SmtpSettings, message::ComposedMail};
 
-/// Mails on their way at one time, hence connections too. More than a handful look like an attack to many
-/// servers, and one carries thousands of mails a second. Two more than one domain may hold by default.
+/// Limit of concurrent mails, and therefore of connections. To many servers, more than a handful look like an attack,
+/// and one connection carries thousands of mails per second. The limit is two above the default per-domain limit.
 pub(crate) const CONNECTIONS: usize = crate::PER_DOMAIN + 2;
 
-/// How long a connection may lie idle. Servers hang up after 30 s and more.
+/// How long an idle connection is reused. Servers close theirs after 30 s or more.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// One mail server and the connections to it.
+/// One mail server and its connection pool.
 pub(crate) struct Smtp {
     server: Server,
-    turns: Semaphore,
+    permits: Semaphore,
     idle: Mutex<Idle>,
 }
 
-/// What a diagnosis found at a stage.
-type Found = (Stage, Result<String, String>);
+/// The finding of a diagnosis at one stage.
+type Finding = (Stage, Result<String, String>);
 
-/// Connections without work, the warmest last.
+/// Idle connections, the most recently used last.
 #[derive(Default)]
 struct Idle {
     sessions: Vec<(Instant, Session)>,
-    /// Whether a task is about that hangs up what lies too long.
-    swept: bool,
+    /// Whether a task is running that closes expired connections.
+    sweeping: bool,
 }
 
 impl Smtp {
     pub(crate) fn new(settings: SmtpSettings, hello: ClientId) -> Result<Arc<Self>, BadMailSettings> {
         let server = Server::new(settings, hello)?;
-        Ok(Arc::new(Self { server, turns: Semaphore::new(CONNECTIONS), idle: Mutex::default() }))
+        Ok(Arc::new(Self { server, permits: Semaphore::new(CONNECTIONS), idle: Mutex::default() }))
     }
 
     /// Sends one mail.
     ///
-    /// A time-out after the final dot leaves open whether the server took it. The next try then repeats
-    /// mail and `Message-ID`: a duplicate is better than a loss.
-    pub(crate) async fn send(self: &Arc<Self>, letter: &ComposedMail) -> Result<Reply, Failure> {
-        let sent = timeout(self.server.patience.whole, self.attempt(letter)).await;
-        sent.unwrap_or_else(|_| Err(Stage::Turn.failed(Why::Timeout)))
+    /// After a timeout behind the final dot it is unknown whether the server accepted the mail. The next attempt sends
+    /// it again with the same `Message-ID`: a duplicate is better than a loss.
+    pub(crate) async fn send(self: &Arc<Self>, composed: &ComposedMail) -> Result<Reply, Failure> {
+        let sent = timeout(self.server.timeouts.total, self.attempt(composed)).await;
+        sent.unwrap_or_else(|_| Err(Stage::Queue.failed(Cause::Timeout)))
     }
 
-    async fn attempt(self: &Arc<Self>, letter: &ComposedMail) -> Result<Reply, Failure> {
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+    async fn attempt(self: &Arc<Self>, composed: &ComposedMail) -> Result<Reply, Failure> {
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
         if let Some(mut session) = self.take()
-            && session.wake().await.is_ok()
+            && session.prepare().await.is_ok()
         {
-            match self.deliver(session, letter).await {
+            match self.deliver(session, composed).await {
                 Err(failure) if failure.is_stale_connection() => {}
                 outcome => return outcome,
             }
         }
-        self.deliver(self.server.open().await?, letter).await
+        self.deliver(self.server.open().await?, composed).await
     }
 
-    /// Hands the letter over and keeps the connection, if it is still good for another.
+    /// Sends the mail, and returns the connection to the pool if it is still usable.
     async fn deliver(
         self: &Arc<Self>,
         mut session: Session,
-        letter: &ComposedMail,
+        composed: &ComposedMail,
     ) -> Result<Reply, Failure> {
-        let outcome = session.deliver(&letter.from, &letter.to, &letter.bytes).await;
+        let outcome = session.deliver(&composed.from, &composed.to, &composed.bytes).await;
         if outcome.as_ref().err().is_none_or(Failure::leaves_connection_usable) {
             self.put(session);
         }
@@ -96,7 +96,7 @@ impl Smtp {
     fn put(self: &Arc<Self>, session: Session) {
         let mut idle = self.idle();
         idle.sessions.push((Instant::now(), session));
-        if !mem::replace(&mut idle.swept, true) {
+        if !mem::replace(&mut idle.sweeping, true) {
             tokio::spawn(sweep(Arc::downgrade(self)));
         }
     }
@@ -105,7 +105,7 @@ impl Smtp {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hangs up every idle connection.
+    /// Closes every idle connection.
     pub(crate) async fn shutdown(&self) {
         let sessions = mem::take(&mut self.idle().sessions);
         for (_, session) in sessions {
@@ -113,54 +113,54 @@ impl Smtp {
         }
     }
 
-    /// Goes as far as MAIL FROM on a fresh connection.
+    /// Opens a fresh connection, logs in and quits.
     pub(crate) async fn check(&self) -> Result<(), Failure> {
-        let opened = timeout(self.server.patience.whole, self.server.open()).await;
-        opened.unwrap_or_else(|_| Err(Stage::Turn.failed(Why::Timeout)))?.quit().await;
+        let opened = timeout(self.server.timeouts.total, self.server.open()).await;
+        opened.unwrap_or_else(|_| Err(Stage::Queue.failed(Cause::Timeout)))?.quit().await;
         Ok(())
     }
 
-    /// Every step up to the first that fails. Nothing is sent.
+    /// Runs every step up to the first that fails, without sending a mail.
     pub(crate) async fn diagnose(&self, from: &Address, setting: &'static str) -> Vec<DiagnosisStep> {
-        let mut found = Vec::new();
-        if let Err(failure) = self.walk(from, &mut found).await {
-            found.push((failure.stage, Err(failure.sentence(&self.server.place(), setting))));
+        let mut findings = Vec::new();
+        if let Err(failure) = self.run_steps(from, &mut findings).await {
+            findings.push((failure.stage, Err(failure.describe(&self.server.endpoint(), setting))));
         }
-        found
+        findings
             .into_iter()
             .map(|(stage, result)| DiagnosisStep { setting, name: stage.name(), result })
             .collect()
     }
 
-    async fn walk(&self, from: &Address, found: &mut Vec<Found>) -> Result<(), Failure> {
+    async fn run_steps(&self, from: &Address, findings: &mut Vec<Finding>) -> Result<(), Failure> {
         let server = &self.server;
-        let mut done = |stage: Stage, text: String| found.push((stage, Ok(text)));
+        let mut passed = |stage: Stage, text: String| findings.push((stage, Ok(text)));
         let addresses = server.resolve().await?;
-        done(Stage::Dns, format!("{} address(es)", addresses.len()));
+        passed(Stage::Dns, format!("{} address(es)", addresses.len()));
         let tcp = server.dial(&addresses).await?;
-        done(Stage::Tcp, server.place());
+        passed(Stage::Tcp, server.endpoint());
         let mut session = server.greet(tcp).await?;
-        done(Stage::Hello, if session.encrypted { "greeted under TLS" } else { "greeted" }.to_owned());
+        passed(Stage::Hello, if session.encrypted { "greeted under TLS" } else { "greeted" }.to_owned());
         if !session.encrypted {
-            server.secure(&mut session).await?;
-            done(
+            server.start_tls(&mut session).await?;
+            passed(
                 Stage::StartTls,
-                if session.encrypted { "encrypted" } else { "not offered, mail goes in plain text" }
+                if session.encrypted { "encrypted" } else { "not offered, mail is sent in plain text" }
                     .to_owned(),
             );
         }
         server.log_in(&mut session).await?;
-        done(Stage::Auth, if server.logs_in() { "logged in" } else { "no credentials set" }.to_owned());
-        session.address(from, from).await?;
+        passed(Stage::Auth, if server.logs_in() { "logged in" } else { "no credentials set" }.to_owned());
+        session.set_envelope(from, from).await?;
         session.reset().await?;
-        done(Stage::Rcpt, "sender accepted, also as recipient; nothing sent".to_owned());
+        passed(Stage::Rcpt, "sender accepted, also as recipient; nothing sent".to_owned());
         session.quit().await;
         Ok(())
     }
 }
 
-/// Hangs up what lies too long, until nothing lies any more. It looks rarely, so that a connection may lie
-/// for up to twice [`IDLE`]; it is not used again then.
+/// Closes expired connections until the pool is empty. It runs once per [`IDLE`], so a connection can stay open for up
+/// to twice that time, but it is not reused after [`IDLE`].
 async fn sweep(smtp: Weak<Smtp>) {
     loop {
         sleep(IDLE).await;
@@ -168,8 +168,8 @@ async fn sweep(smtp: Weak<Smtp>) {
         let (stale, last): (Vec<_>, bool) = {
             let mut idle = smtp.idle();
             let stale = idle.sessions.extract_if(.., |(since, _)| since.elapsed() >= IDLE).collect();
-            idle.swept = !idle.sessions.is_empty();
-            (stale, !idle.swept)
+            idle.sweeping = !idle.sessions.is_empty();
+            (stale, !idle.sweeping)
         };
         for (_, session) in stale {
             session.quit().await;

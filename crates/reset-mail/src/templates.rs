@@ -1,8 +1,8 @@
-//! How phrases become the parts of a mail: by our own layouts, compiled in, or by a deployment's templates.
+//! Renders the parts of a mail from phrases, with the built-in layouts or a deployment's custom templates.
 //!
-//! Each kind of mail has one layout, with the language's phrases in it. A deployment's template takes the place of
-//! one part of one kind of mail: for all languages or one, for all dialects or one. What is nearest is taken:
-//! the dialect's before those for all, and of either the exact tag, then its language, then those for all languages.
+//! Each kind of mail has one built-in layout, which prints the phrases of a language. A custom template replaces one
+//! part of one kind of mail: for all languages or one, for all dialects or one. The most specific template wins: one for
+//! the dialect before one for all dialects, and within these the exact tag, then its language, then all languages.
 
 mod directory;
 mod fault;
@@ -22,7 +22,7 @@ use tracing::error;
 pub(crate) use self::samples::sample_mail;
 use self::{
     directory::{LAYOUT, Role, Slot},
-    judge::judge,
+    judge::check_part,
     wrap::wrap,
 };
 pub use self::{fault::BadTemplate, trial::Trial};
@@ -31,7 +31,7 @@ use crate::{
     mail_kind::{MailKind, Part},
 };
 
-/// Our layouts, by name. What ends with `.html` is escaped.
+/// The built-in layouts by name. Output of those that end in `.html` is escaped.
 const LAYOUTS: [(&str, &str); 10] = [
     ("layout.html", include_str!("layouts/layout.html")),
     ("reset-code.subject", SUBJECT),
@@ -45,35 +45,35 @@ const LAYOUTS: [(&str, &str); 10] = [
     ("password-changed.html", include_str!("layouts/password-changed.html")),
 ];
 
-/// Subjects are phrases alone.
+/// A subject is one phrase.
 const SUBJECT: &str = "{{ phrases.subject }}";
 
-/// Writes the parts of mails.
+/// Renders the parts of mails.
 pub struct Templates {
-    ours: Environment<'static>,
-    words: Catalogue,
-    /// The tag of whoever speaks no language that there are texts in.
+    built_in: Environment<'static>,
+    catalogue: Catalogue,
+    /// Tag of the fallback language.
     default: String,
-    own: Option<Own>,
+    custom: Option<CustomTemplates>,
 }
 
-/// The deployment's templates, beside ours.
-struct Own {
+/// The deployment's templates, compiled in one environment with the built-in ones.
+struct CustomTemplates {
     env: Environment<'static>,
-    /// Whether the frame of our own pages is the deployment's.
+    /// Whether the frame of the HTML parts is the deployment's.
     layout: bool,
-    /// Files, and what each is for.
+    /// Each file and its slot.
     slots: Vec<(String, Slot)>,
 }
 
-/// What a mail is to say, and to whom.
+/// Content of a mail.
 #[derive(Clone, Copy)]
 pub(crate) struct MailContext<'a> {
     pub(crate) kind: MailKind,
     pub(crate) dialect: &'a str,
-    /// Language, as a BCP 47 tag.
+    /// The recipient's language, as a BCP 47 tag.
     pub(crate) locale: Option<&'a str>,
-    /// Whose name is below.
+    /// The name in the signature.
     pub(crate) sender: &'a str,
     pub(crate) name: Option<&'a str>,
     pub(crate) code: Option<&'a str>,
@@ -94,17 +94,17 @@ pub(crate) struct Parts {
     pub(crate) html: String,
 }
 
-/// In what language a mail is written.
-struct Speech {
-    /// The tag and what it is a part of: `zh-hant-tw`, `zh-hant`, `zh`.
+/// Language of a mail.
+struct MailLanguage {
+    /// The tag and its prefixes: `zh-hant-tw`, `zh-hant`, `zh`.
     chain: Vec<String>,
-    /// Whose phrases; nothing where all that is said is the deployment's.
+    /// The language of the phrases; `None` if only custom templates cover the tag.
     language: Option<Language>,
 }
 
-/// What templates can say. What a mail does not have is undefined: to print it is a fault, to ask for it is not.
+/// The variables of a template. A field that a mail lacks is undefined: a template may test for it, but not print it.
 #[derive(Serialize)]
-struct LanguagePhrases<'a> {
+struct TemplateVars<'a> {
     sender: &'a str,
     dialect: &'a str,
     lang: &'a str,
@@ -123,108 +123,113 @@ struct LanguagePhrases<'a> {
 }
 
 impl Templates {
-    /// Our layouts alone. `default` is the tag of whoever speaks no language that there are texts in.
-    pub fn ours(default: &str) -> Self {
-        let mut ours = Environment::new();
-        // To ask whether there is a name is allowed; to print one that is not there, or a slip of the pen, is not.
-        ours.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        ours.add_filter("wrap", wrap);
+    /// Creates the built-in templates. `default` is the tag of the fallback language.
+    pub fn built_in(default: &str) -> Self {
+        let mut built_in = Environment::new();
+        // A template may test whether a variable is defined, but must not print an undefined or misspelled one.
+        built_in.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        built_in.add_filter("wrap", wrap);
         for (name, source) in LAYOUTS {
-            ours.add_template(name, source).expect("the layouts compiled in are well-formed");
+            built_in.add_template(name, source).expect("the built-in layouts are well-formed");
         }
-        Self { ours, words: Catalogue::default(), default: default.to_owned(), own: None }
+        Self { built_in, catalogue: Catalogue::default(), default: default.to_owned(), custom: None }
     }
 
-    /// Our layouts, and the templates of the directory `own`, where there is one. `dialects` are the names that it may
-    /// have folders of.
+    /// Reads the custom templates of `dir`, if given. Its folders are named after `dialects`.
     ///
     /// # Errors
-    /// The first template that cannot be used.
-    pub fn new(default: &str, own: Option<&Path>, dialects: &[&str]) -> Result<Self, BadTemplate> {
-        let (templates, trials) = Self::tried(default, own, dialects);
+    /// Returns the first fault of a template.
+    pub fn new(default: &str, dir: Option<&Path>, dialects: &[&str]) -> Result<Self, BadTemplate> {
+        let (templates, trials) = Self::tried(default, dir, dialects);
         trials.into_iter().try_for_each(|trial| trial.outcome)?;
         Ok(templates)
     }
 
-    /// The same, with what became of each template in each language that it is for. Whatever the outcome, mails can
-    /// be written: in our own layouts where a template fails.
-    pub fn tried(default: &str, own: Option<&Path>, dialects: &[&str]) -> (Self, Vec<Trial>) {
-        let mut templates = Self::ours(default);
+    /// Does the same as [`Self::new`], and returns the trial of each template in each of its languages. The templates
+    /// can be used even after a failed trial: the built-in layouts replace a template that fails.
+    pub fn tried(default: &str, dir: Option<&Path>, dialects: &[&str]) -> (Self, Vec<Trial>) {
+        let mut templates = Self::built_in(default);
         let mut trials = Vec::new();
-        if let Some(dir) = own {
+        if let Some(dir) = dir {
             let (files, faults) = directory::read(dir, dialects);
             trials.extend(faults.into_iter().map(Trial::from));
-            let (own, faults) = Own::new(&templates.ours, files);
+            let (custom, faults) = CustomTemplates::new(&templates.built_in, files);
             trials.extend(faults.into_iter().map(Trial::from));
-            templates.own = Some(own);
+            templates.custom = Some(custom);
         }
-        trials.extend(templates.try_out());
+        trials.extend(templates.run_trials());
         (templates, trials)
     }
 
-    /// Whether every kind of mail can be written in the language of `tag`.
+    /// Returns whether every kind of mail can be rendered in the language of `tag`.
     pub fn speaks(&self, tag: &str) -> bool {
-        MailKind::ALL.iter().all(|kind| self.speech_of(tag, *kind, "").is_some())
+        MailKind::ALL.iter().all(|kind| self.language_of(tag, *kind, "").is_some())
     }
 
-    /// Writes a mail. A template of the deployment's that fails, though it was tried at the start, costs the mail
-    /// its look and nothing else.
-    pub(crate) fn write(&self, context: MailContext<'_>) -> Parts {
-        let speech = self.speech(&context);
-        match self.try_write(&context, &speech, self.own.as_ref()) {
+    /// Renders a mail. If a custom template fails despite its trial at startup, the built-in layout replaces it.
+    pub(crate) fn render(&self, context: MailContext<'_>) -> Parts {
+        let mail_language = self.choose_language(&context);
+        match self.try_render(&context, &mail_language, self.custom.as_ref()) {
             Ok(parts) => parts,
             Err(fault) => {
-                // The fault may quote what is in the mail.
-                error!(template = fault.file, line = fault.line, "a mail template failed: ours is taken");
-                let language = speech.language.or_else(|| Language::of(&self.default));
-                let speech = Speech { language: language.or(Some(Language::En)), ..speech };
-                self.try_write(&context, &speech, None)
-                    .expect("the layouts compiled in use what they are given")
+                // The description of the fault is not logged, because it may quote the mail.
+                error!(
+                    template.file = fault.file,
+                    template.line = fault.line,
+                    "mail template failed, using the built-in layout"
+                );
+                let language = mail_language.language.or_else(|| Language::of(&self.default));
+                let mail_language =
+                    MailLanguage { language: language.or(Some(Language::En)), ..mail_language };
+                self.try_render(&context, &mail_language, None)
+                    .expect("the built-in layouts use only defined variables")
             }
         }
     }
 
-    fn try_write(
+    fn try_render(
         &self,
         context: &MailContext<'_>,
-        speech: &Speech,
-        own: Option<&Own>,
+        mail_language: &MailLanguage,
+        custom: Option<&CustomTemplates>,
     ) -> Result<Parts, BadTemplate> {
-        let choose = |part| own.and_then(|own| own.choose(context.kind, part, context.dialect, speech));
+        let choose = |part| {
+            custom.and_then(|custom| custom.choose(context.kind, part, context.dialect, mail_language))
+        };
         let lang = choose(Part::Html).and_then(|(_, slot)| slot.locale.as_deref());
-        let mut words = self.words(context, speech, lang);
-        let write = |part, words: &LanguagePhrases<'_>| match (own, choose(part)) {
-            (Some(own), Some((file, _))) => own.render(file, part, words, context.secret()),
-            (Some(own), None) if own.layout && part == Part::Html => {
-                own.render(&layout_of(context.kind, part), part, words, context.secret())
+        let mut vars = self.vars(context, mail_language, lang);
+        let write = |part, vars: &TemplateVars<'_>| match (custom, choose(part)) {
+            (Some(custom), Some((file, _))) => custom.render(file, part, vars, context.secret()),
+            (Some(custom), None) if custom.layout && part == Part::Html => {
+                custom.render(&layout_of(context.kind, part), part, vars, context.secret())
             }
             _ => {
                 let name = layout_of(context.kind, part);
-                render(&self.ours, &name, words).map_err(|error| BadTemplate::of(&name, &error))
+                render(&self.built_in, &name, vars).map_err(|error| BadTemplate::of(&name, &error))
             }
         };
-        // No subject can name what it does not know.
-        let subject = write(Part::Subject, &words)?.trim().to_owned();
-        (words.code, words.url, words.subject) = (context.code, context.url, Some(subject.clone()));
-        let (text, html) = (write(Part::Text, &words)?, write(Part::Html, &words)?);
+        // The secret is undefined while the subject is rendered.
+        let subject = write(Part::Subject, &vars)?.trim().to_owned();
+        (vars.code, vars.url, vars.subject) = (context.code, context.url, Some(subject.clone()));
+        let (text, html) = (write(Part::Text, &vars)?, write(Part::Html, &vars)?);
         Ok(Parts { subject, text, html })
     }
 
-    /// The words of a subject; the other parts have more.
-    fn words<'a>(
+    /// Returns the variables of a subject; the caller adds those of the other parts.
+    fn vars<'a>(
         &'a self,
         context: &MailContext<'a>,
-        speech: &Speech,
+        mail_language: &MailLanguage,
         lang: Option<&'a str>,
-    ) -> LanguagePhrases<'a> {
-        let mail = speech.language.map(|language| &self.words.of(language).mail);
-        let lang = lang.or(speech.language.map(Language::tag)).unwrap_or_default();
+    ) -> TemplateVars<'a> {
+        let mail = mail_language.language.map(|language| &self.catalogue.of(language).mail);
+        let lang = lang.or(mail_language.language.map(Language::tag)).unwrap_or_default();
         let lifetime = context
             .lifetime
             .map(|lifetime| mail.map_or_else(|| symbols(lifetime), |mail| mail.lifetime(lifetime)));
         let phrases =
             mail.map(|mail| catalogue::phrases(mail, context.kind, context.name, lifetime.as_deref()));
-        LanguagePhrases {
+        TemplateVars {
             sender: context.sender,
             dialect: context.dialect,
             lang,
@@ -238,120 +243,125 @@ impl Templates {
         }
     }
 
-    fn speech(&self, context: &MailContext<'_>) -> Speech {
+    fn choose_language(&self, context: &MailContext<'_>) -> MailLanguage {
         let mut tags = context.locale.into_iter().chain([self.default.as_str()]);
-        let speech = tags.find_map(|tag| self.speech_of(tag, context.kind, context.dialect));
-        speech.unwrap_or(Speech { chain: Vec::new(), language: Some(Language::En) })
+        let mail_language = tags.find_map(|tag| self.language_of(tag, context.kind, context.dialect));
+        mail_language.unwrap_or(MailLanguage { chain: Vec::new(), language: Some(Language::En) })
     }
 
-    /// How to write in the language of `tag`: with our phrases, or all by the deployment's own templates.
-    fn speech_of(&self, tag: &str, kind: MailKind, dialect: &str) -> Option<Speech> {
-        // What other systems write behind it, as in `de_CH.UTF-8`, is no part of the tag.
+    /// Returns the language of `tag`, if built-in phrases or a complete set of custom templates cover it.
+    fn language_of(&self, tag: &str, kind: MailKind, dialect: &str) -> Option<MailLanguage> {
+        // A POSIX suffix such as in `de_CH.UTF-8` is not part of the tag.
         let tag = tag.split(['.', '@']).next().unwrap_or_default();
-        let speech = Speech { chain: prefixes(tag), language: Language::of(tag) };
-        let whole = || {
-            let chosen = |part| self.own.as_ref().and_then(|own| own.choose(kind, part, dialect, &speech));
+        let mail_language = MailLanguage { chain: prefixes(tag), language: Language::of(tag) };
+        let complete = || {
+            let chosen = |part| {
+                self.custom.as_ref().and_then(|custom| custom.choose(kind, part, dialect, &mail_language))
+            };
             Part::ALL.into_iter().all(|part| chosen(part).is_some())
         };
-        (!speech.chain.is_empty() && (speech.language.is_some() || whole())).then_some(speech)
+        (!mail_language.chain.is_empty() && (mail_language.language.is_some() || complete()))
+            .then_some(mail_language)
     }
 }
 
-impl Own {
-    /// The files, compiled; what cannot be is a fault each.
-    fn new(ours: &Environment<'static>, files: Vec<directory::Own>) -> (Self, Vec<BadTemplate>) {
-        let mut own = Self { env: ours.clone(), layout: false, slots: Vec::new() };
+impl CustomTemplates {
+    /// Compiles the files, and returns a fault for each that does not compile.
+    fn new(built_in: &Environment<'static>, files: Vec<directory::TemplateFile>) -> (Self, Vec<BadTemplate>) {
+        let mut custom = Self { env: built_in.clone(), layout: false, slots: Vec::new() };
         let mut faults = Vec::new();
-        for directory::Own { file, role, source } in files {
-            if let Err(error) = own.env.add_template_owned(file.clone(), source) {
+        for directory::TemplateFile { file, role, source } in files {
+            if let Err(error) = custom.env.add_template_owned(file.clone(), source) {
                 faults.push(BadTemplate::of(&file, &error));
                 continue;
             }
             match role {
                 Role::Layout => {
-                    // A detour, so that the engine blames the file by its name.
-                    let frame = own.env.add_template("layout.html", "{% extends \"layout.html.j2\" %}");
-                    frame.expect("a sound template");
-                    own.layout = true;
+                    // The indirection makes the engine report the file's own name in errors.
+                    let frame = custom.env.add_template("layout.html", "{% extends \"layout.html.j2\" %}");
+                    frame.expect("the template is valid");
+                    custom.layout = true;
                 }
-                Role::Part(slot) => own.slots.push((file, slot)),
+                Role::Part(slot) => custom.slots.push((file, slot)),
             }
         }
-        (own, faults)
+        (custom, faults)
     }
 
-    /// The template for a part of a mail, the nearest first. Those for all languages have their words from our
-    /// phrases, so they say nothing in a language that we have none in.
-    fn choose(&self, kind: MailKind, part: Part, dialect: &str, speech: &Speech) -> Option<(&str, &Slot)> {
-        let all_languages = speech.language.map(|_| None);
-        let locales = || speech.chain.iter().map(Some).chain(all_languages);
+    /// Returns the most specific template for a part of a mail. A template for all languages prints the built-in
+    /// phrases, so it does not apply to a language without them.
+    fn choose(
+        &self,
+        kind: MailKind,
+        part: Part,
+        dialect: &str,
+        mail_language: &MailLanguage,
+    ) -> Option<(&str, &Slot)> {
+        let all_languages = mail_language.language.map(|_| None);
+        let locales = || mail_language.chain.iter().map(Some).chain(all_languages);
         let candidates =
             [Some(dialect), None].into_iter().flat_map(|of| locales().map(move |locale| (of, locale)));
         candidates.into_iter().find_map(|(dialect, locale)| {
-            let fits = |slot: &Slot| {
+            let matches = |slot: &Slot| {
                 slot.kind == kind
                     && slot.part == part
                     && slot.dialect.as_deref() == dialect
-                    && slot.locale.as_deref().map(normal).as_ref() == locale
+                    && slot.locale.as_deref().map(normalized).as_ref() == locale
             };
-            self.slots.iter().find(|(_, slot)| fits(slot)).map(|(file, slot)| (file.as_str(), slot))
+            self.slots.iter().find(|(_, slot)| matches(slot)).map(|(file, slot)| (file.as_str(), slot))
         })
     }
 
-    /// Renders a template, and judges what comes out.
+    /// Renders a template, and checks the result.
     fn render(
         &self,
         name: &str,
         part: Part,
-        words: &LanguagePhrases<'_>,
+        vars: &TemplateVars<'_>,
         secret: Option<&str>,
     ) -> Result<String, BadTemplate> {
-        let file = if is_own(name) { name } else { LAYOUT };
-        let rendered = render(&self.env, name, words).map_err(|error| BadTemplate::of(file, &error))?;
-        let judged = if part == Part::Subject { rendered.trim() } else { &rendered };
-        judge(part, judged, secret).map_err(|what| BadTemplate::new(file, what))?;
+        let file = if is_custom(name) { name } else { LAYOUT };
+        let rendered = render(&self.env, name, vars).map_err(|error| BadTemplate::of(file, &error))?;
+        let checked = if part == Part::Subject { rendered.trim() } else { &rendered };
+        check_part(part, checked, secret).map_err(|what| BadTemplate::new(file, what))?;
         Ok(rendered)
     }
 }
 
-/// Renders without a bare CR: lettre makes each LF a CRLF, and a CR left over would be a line end to
-/// some servers and none to others (R24).
-fn render(
-    env: &Environment<'_>,
-    name: &str,
-    words: &LanguagePhrases<'_>,
-) -> Result<String, minijinja::Error> {
-    Ok(env.get_template(name)?.render(Serde(words))?.replace('\r', ""))
+/// Renders a template and removes every CR: lettre turns each LF into CRLF, and some servers treat a bare CR as a line
+/// end while others do not (R24).
+fn render(env: &Environment<'_>, name: &str, vars: &TemplateVars<'_>) -> Result<String, minijinja::Error> {
+    Ok(env.get_template(name)?.render(Serde(vars))?.replace('\r', ""))
 }
 
-/// Name of our layout for a part.
+/// Returns the name of the built-in layout for a part.
 fn layout_of(kind: MailKind, part: Part) -> String {
     format!("{}.{}", kind.name(), part.name())
 }
 
-/// Whether a template is the deployment's, by its name: ours do not end in `.j2`.
-fn is_own(name: &str) -> bool {
+/// Returns whether a template is custom: names of built-in ones do not end in `.j2`.
+fn is_custom(name: &str) -> bool {
     name.strip_suffix(".j2").is_some()
 }
 
-/// A tag for comparison: `zh_Hant` as `zh-hant`.
-fn normal(tag: &str) -> String {
+/// Normalizes a tag for comparison: `zh_Hant` becomes `zh-hant`.
+fn normalized(tag: &str) -> String {
     tag.replace('_', "-").to_ascii_lowercase()
 }
 
-/// A tag and what it is a part of, the longest first: `zh-hant-tw`, `zh-hant`, `zh`. Nothing for what is no tag.
+/// Returns a tag and its prefixes, longest first: `zh-hant-tw`, `zh-hant`, `zh`. Empty if `tag` is not a tag.
 fn prefixes(tag: &str) -> Vec<String> {
     /// RFC 5646, 4.4.1.
-    const LENGTH: usize = 35;
-    let tag = normal(tag);
+    const MAX_LENGTH: usize = 35;
+    let tag = normalized(tag);
     let subtags: Vec<&str> = tag.split('-').collect();
-    let sound = |subtag: &str| {
+    let is_subtag = |subtag: &str| {
         (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
-    let language = |primary: &str| {
+    let is_language = |primary: &str| {
         (2..=8).contains(&primary.len()) && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
     };
-    if tag.len() > LENGTH || !language(subtags[0]) || !subtags.iter().all(|subtag| sound(subtag)) {
+    if tag.len() > MAX_LENGTH || !is_language(subtags[0]) || !subtags.iter().all(|subtag| is_subtag(subtag)) {
         return Vec::new();
     }
     (1..=subtags.len()).rev().map(|count| subtags[..count].join("-")).collect()

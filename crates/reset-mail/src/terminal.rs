@@ -1,4 +1,4 @@
-//! Mails on the terminal, for demonstrations: what a reader would see, not what a server would get.
+//! Prints mails on the terminal, for demos: the text a reader sees, not the encoded message.
 
 use std::{fmt::Write as _, io};
 
@@ -9,26 +9,26 @@ use crate::{
     message::ComposedMail,
 };
 
-/// The standard output.
+/// The standard output as a transport.
 #[derive(Default)]
 pub(crate) struct Terminal {
     queue: BlockingQueue,
 }
 
 impl Terminal {
-    /// Prints the letter.
-    pub(crate) async fn print(&self, letter: &ComposedMail) -> Result<(), MailError> {
-        self.print_to(io::stdout(), letter).await
+    /// Prints the mail.
+    pub(crate) async fn print(&self, composed: &ComposedMail) -> Result<(), MailError> {
+        self.print_to(io::stdout(), composed).await
     }
 
-    /// In one piece, so that two of them do not mix, and on a thread of its own, because the reader of a
-    /// pipe may take its time, or stop.
+    /// Writes the mail in one piece, so that two mails do not interleave, and on a blocking thread, because the reader
+    /// of a pipe may be slow or stuck.
     async fn print_to(
         &self,
         mut out: impl io::Write + Send + 'static,
-        letter: &ComposedMail,
+        composed: &ComposedMail,
     ) -> Result<(), MailError> {
-        let block = block(letter);
+        let block = block(composed);
         let printed = self.queue.run(move || {
             out.write_all(block.as_bytes())?;
             out.flush()
@@ -37,12 +37,12 @@ impl Terminal {
     }
 }
 
-fn block(letter: &ComposedMail) -> String {
+fn block(composed: &ComposedMail) -> String {
     let rule = "-".repeat(72);
-    let mut block = format!("{rule}\nTo: {}\nSubject: {}\n\n", letter.to, letter.subject);
-    for line in letter.text.lines() {
-        // No link of ours holds an escape sequence; should one ever, the terminal does not obey it.
-        block.extend(line.chars().filter(|sign| !sign.is_control()));
+    let mut block = format!("{rule}\nTo: {}\nSubject: {}\n\n", composed.to, composed.subject);
+    for line in composed.text.lines() {
+        // No link contains an escape sequence; if one ever did, the terminal must not interpret it.
+        block.extend(line.chars().filter(|character| !character.is_control()));
         block.push('\n');
     }
     let _ = writeln!(block, "{rule}");
@@ -56,21 +56,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_reader_that_stopped_is_a_time_out() {
-        let terminal = Terminal { queue: BlockingQueue::with_patience(Duration::from_millis(50)) };
-        // More than a pipe holds.
-        let letter = ComposedMail { text: "123456\n".repeat(1 << 20), ..ComposedMail::sample() };
+    async fn stuck_reader_is_a_timeout() {
+        let terminal = Terminal { queue: BlockingQueue::with_timeout(Duration::from_millis(50)) };
+        // More than fits into a pipe.
+        let composed = ComposedMail { text: "123456\n".repeat(1 << 20), ..ComposedMail::sample() };
         let (reader, writer) = io::pipe().unwrap();
-        let outcome = terminal.print_to(writer, &letter).await;
+        let outcome = terminal.print_to(writer, &composed).await;
         assert!(matches!(outcome, Err(MailError::Temporary { reply }) if reply == "timeout"));
-        // The thread goes on, so that the runtime can end.
+        // Unblock the thread, so that the runtime can shut down.
         drop(reader);
     }
 
     #[test]
-    fn a_block_shows_recipient_subject_and_text() {
-        let letter = ComposedMail { text: "Hello,\n\n123456\x1b[2J\n".to_owned(), ..ComposedMail::sample() };
-        insta::assert_snapshot!(block(&letter), @r"
+    fn printed_block_shows_recipient_subject_and_text() {
+        let composed =
+            ComposedMail { text: "Hello,\n\n123456\x1b[2J\n".to_owned(), ..ComposedMail::sample() };
+        insta::assert_snapshot!(block(&composed), @r"
         ------------------------------------------------------------------------
         To: ada@example.org
         Subject: Your code

@@ -1,4 +1,4 @@
-//! One place where mails go: a mail server, a directory or the terminal.
+//! One destination of mails: a mail server, a directory or the terminal.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// A transport, opened.
+/// A transport that is ready to send.
 pub(crate) enum Transport {
     Smtp(Arc<Smtp>),
     File(Folder),
@@ -22,10 +22,9 @@ pub(crate) enum Transport {
 pub struct DiagnosisStep {
     /// The setting that is diagnosed: `mail_url` or `mail_fallback_url`.
     pub setting: &'static str,
-    /// What was tried: `dns`, `tcp`, `tls`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `directory`,
-    /// `terminal`.
+    /// The step: `dns`, `tcp`, `tls`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `directory` or `terminal`.
     pub name: &'static str,
-    /// What was found; or what failed and how to put it right, in one sentence.
+    /// The finding; or the failure and its remedy, in one sentence.
     pub result: Result<String, String>,
 }
 
@@ -38,31 +37,31 @@ impl Transport {
         })
     }
 
-    /// Returns the reply: `250 2.0.0` and the like, `filed` or `printed`.
-    pub(crate) async fn send(&self, letter: &ComposedMail) -> Result<String, SendError> {
+    /// Sends the mail and returns the reply, such as `250 2.0.0`, `filed` or `printed`.
+    pub(crate) async fn send(&self, composed: &ComposedMail) -> Result<String, SendError> {
         match self {
             Self::Smtp(smtp) => {
-                smtp.send(letter).await.map(|reply| reply.to_string()).map_err(SendError::from)
+                smtp.send(composed).await.map(|reply| reply.to_string()).map_err(SendError::from)
             }
             Self::File(folder) => {
-                folder.put(letter).await.map(|()| "filed".to_owned()).map_err(SendError::here)
+                folder.put(composed).await.map(|()| "filed".to_owned()).map_err(SendError::local)
             }
             Self::Stdout(terminal) => {
-                terminal.print(letter).await.map(|()| "printed".to_owned()).map_err(SendError::here)
+                terminal.print(composed).await.map(|()| "printed".to_owned()).map_err(SendError::local)
             }
         }
     }
 
-    /// Whether a mail could be handed over now.
+    /// Succeeds if the transport could take a mail now.
     pub(crate) async fn check(&self) -> Result<(), SendError> {
         match self {
             Self::Smtp(smtp) => smtp.check().await.map_err(SendError::from),
-            Self::File(folder) => folder.check().await.map_err(SendError::here),
+            Self::File(folder) => folder.check().await.map_err(SendError::local),
             Self::Stdout(_) => Ok(()),
         }
     }
 
-    /// Every step up to the first that fails, for whoever set `setting`.
+    /// Returns every step up to the first that fails. The sentences name `setting`.
     pub(crate) async fn diagnose(&self, from: &Address, setting: &'static str) -> Vec<DiagnosisStep> {
         match self {
             Self::Smtp(smtp) => smtp.diagnose(from, setting).await,
@@ -77,8 +76,8 @@ impl Transport {
 }
 
 impl SendError {
-    /// A disk or a pipe fails every mail alike.
-    fn here(error: MailError) -> Self {
+    /// A failure of the local disk or pipe, which affects every mail.
+    fn local(error: MailError) -> Self {
         Self { error, by_server: true }
     }
 }

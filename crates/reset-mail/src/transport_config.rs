@@ -1,4 +1,4 @@
-//! Where mails go: `mail_url`, parsed once.
+//! Parses `mail_url`.
 
 use std::path::PathBuf;
 
@@ -14,85 +14,83 @@ const SUBMISSION_PORT: u16 = 587;
 /// Port of submission with implicit TLS (RFC 8314).
 const IMPLICIT_TLS_PORT: u16 = 465;
 
-/// One way for mails to leave.
+/// A parsed `mail_url` or `mail_fallback_url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportConfig {
     /// A mail server.
     Smtp(SmtpSettings),
-    /// One `.eml` file a mail.
+    /// One `.eml` file per mail.
     File {
-        /// The directory; made when it is missing.
+        /// The directory; created if it is missing.
         dir: PathBuf,
     },
-    /// The terminal, for demonstrations.
+    /// The terminal, for demos.
     Stdout,
 }
 
-/// A mail server and how to speak to it.
+/// A mail server and how to connect to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpSettings {
-    /// Host name or IP address, the latter without brackets. Certificates are verified against it.
+    /// Host name, or IP address without brackets. Certificates are verified against it.
     pub host: String,
     /// TCP port.
     pub port: u16,
     /// When to encrypt.
     pub tls: Tls,
-    /// What to log in with, if anything.
+    /// Credentials for AUTH, if any.
     pub credentials: Option<Credentials>,
-    /// Trust anchors beside the system's, as PEM. No URL can name any: the operator's way is
-    /// `SSL_CERT_FILE`.
+    /// Trust anchors in addition to the system's, as PEM. A URL cannot set them; operators use `SSL_CERT_FILE`.
     pub extra_roots: Vec<String>,
 }
 
-/// When a connection is encrypted. Certificates are verified always, and nothing falls back to plain text
-/// once TLS was begun (R26).
+/// When a connection is encrypted. Certificates are always verified, and a connection never falls back to plain text
+/// once TLS has started (R26).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// STARTTLS when the server offers it. Credentials wait for it, except on a loopback address.
+    /// STARTTLS if the server offers it. Credentials are sent only after it, except on a loopback address.
     WhenOffered,
-    /// STARTTLS, or no mail.
+    /// STARTTLS is mandatory.
     Required,
     /// TLS from the first byte.
     Implicit,
 }
 
-/// User name and password. `Debug` prints the type alone.
+/// User name and password. `Debug` prints only the type's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials(pub(crate) authentication::Credentials);
 
 impl Credentials {
-    /// A user name and its password.
+    /// Creates credentials from a user name and its password.
     pub fn new(user: String, password: String) -> Self {
         Self(authentication::Credentials::new(user, password))
     }
 }
 
-/// `mail_url` is no transport. The text is a constant, never a part of the URL: that may hold a password.
+/// `mail_url` is invalid. The text is a constant and never quotes the URL, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("mail_url {0}")]
 pub struct BadMailUrl(&'static str);
 
 impl BadMailUrl {
-    /// What is wrong, for a sentence that begins with the setting's name.
+    /// Returns the fault, to be appended to the setting's name.
     pub fn reason(&self) -> &'static str {
         self.0
     }
 }
 
 impl TransportConfig {
-    /// Reads `mail_url`.
+    /// Parses `mail_url`.
     ///
-    /// * `smtp://[user:pass@]host[:port][?tls=required]`: STARTTLS when offered, or required. The port
-    ///   defaults to 587 with credentials or `tls=required`, else to 25: whoever logs in or insists on TLS
-    ///   submits, whoever does neither relays.
+    /// * `smtp://[user:pass@]host[:port][?tls=required]`: STARTTLS if offered, or mandatory. The port defaults to
+    ///   587 (submission) with credentials or `tls=required`, and to 25 (relay) otherwise.
     /// * `smtps://[user:pass@]host[:port]`: implicit TLS; the port defaults to 465.
-    /// * `file://DIR`: `file://mail` is relative to the working directory, `file:///var/mail` is not.
+    /// * `file://DIR`: `file://mail` is relative to the working directory, `file:///var/mail` is absolute.
     /// * `stdout:`
     ///
     /// User, password and DIR are percent-decoded.
     ///
     /// # Errors
-    /// [`BadMailUrl`] for everything else, unknown query parameters included.
+    /// Returns [`BadMailUrl`] for everything else, including unknown query parameters.
     pub fn parse(mail_url: &str) -> Result<Self, BadMailUrl> {
         if mail_url == "stdout:" {
             return Ok(Self::Stdout);
@@ -151,8 +149,8 @@ impl SmtpSettings {
     }
 }
 
-/// Decodes `%XX`, strictly: a stray `%` is more likely a password that was not encoded than a wish. NUL is
-/// refused because SASL PLAIN and paths cannot carry it.
+/// Decodes `%XX` strictly: a lone `%` most likely comes from a password that was not encoded. NUL is rejected, because
+/// SASL PLAIN and paths cannot carry it.
 fn percent_decoded(text: &str) -> Result<String, BadMailUrl> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_follows_from_how_mail_is_handed_over() {
+    fn default_port_follows_from_tls_and_credentials() {
         for (mail_url, tls, port) in [
             ("smtp://mail.example.org", Tls::WhenOffered, 25),
             ("smtp://u:p@mail.example.org", Tls::WhenOffered, 587),
@@ -215,8 +213,8 @@ mod tests {
     #[test]
     fn user_and_password_are_percent_decoded() {
         let settings = smtp("smtps://jo%40example.org:p%25%2F%3A%C3%A9@mail.example.org");
-        let wanted = Credentials::new("jo@example.org".to_owned(), "p%/:é".to_owned());
-        assert!(settings.credentials == Some(wanted));
+        let expected = Credentials::new("jo@example.org".to_owned(), "p%/:é".to_owned());
+        assert!(settings.credentials == Some(expected));
     }
 
     #[test]
@@ -230,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_wrong_the_complaint_never_repeats_the_password() {
+    fn url_errors_never_quote_the_password() {
         for mail_url in [
             "",
             "mail",
@@ -261,14 +259,14 @@ mod tests {
             "smtps://user:canary@host?tls=required",
             "smtp://user:canary@bücher.example",
         ] {
-            let complaint = TransportConfig::parse(mail_url).expect_err(mail_url).to_string();
-            assert!(complaint.starts_with("mail_url ") && complaint.ends_with('.'), "{complaint}");
-            assert!(!complaint.contains("canary"), "{complaint}");
+            let error = TransportConfig::parse(mail_url).expect_err(mail_url).to_string();
+            assert!(error.starts_with("mail_url ") && error.ends_with('.'), "{error}");
+            assert!(!error.contains("canary"), "{error}");
         }
     }
 
     #[test]
-    fn debug_output_holds_neither_user_nor_password() {
+    fn debug_output_contains_neither_user_nor_password() {
         let settings = smtp("smtp://canary-user:canary-pass@host");
         assert!(!format!("{settings:?}").contains("canary"));
     }

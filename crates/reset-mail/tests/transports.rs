@@ -1,4 +1,4 @@
-//! Files and the terminal, by the public API.
+//! The file and terminal transports, through the public API.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -37,7 +37,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_filed_mail_is_one_whole_message_under_its_id() {
+async fn file_transport_writes_one_complete_message_named_by_its_id() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("new/mail");
     assert_eq!(service(vec![file(&dir)]).send(&mail("123456")).await.unwrap(), "filed");
@@ -49,7 +49,7 @@ async fn a_filed_mail_is_one_whole_message_under_its_id() {
 }
 
 #[tokio::test]
-async fn a_mail_to_nobody_leaves_no_file_and_disturbs_none() {
+async fn decoy_mail_leaves_no_file_and_changes_none() {
     let dir = tempfile::tempdir().unwrap();
     let service = service(vec![file(dir.path()), TransportConfig::Stdout]);
     service.prepare_decoy(&mail("123456")).await;
@@ -62,7 +62,7 @@ async fn a_mail_to_nobody_leaves_no_file_and_disturbs_none() {
 }
 
 #[tokio::test]
-async fn a_retry_replaces_the_mail_instead_of_adding_one() {
+async fn retry_replaces_the_mail_instead_of_adding_one() {
     let dir = tempfile::tempdir().unwrap();
     let service = service(vec![file(dir.path())]);
     service.send(&mail("123456")).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_retry_replaces_the_mail_instead_of_adding_one() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_filed_mail_is_for_its_owner_only() {
+async fn mail_file_is_accessible_to_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
 
     let home = tempfile::tempdir().unwrap();
@@ -83,7 +83,7 @@ async fn a_filed_mail_is_for_its_owner_only() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_a_file_puts_mail_off_and_is_diagnosed() {
+async fn file_in_place_of_the_directory_postpones_mail_and_is_diagnosed() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("mail");
     fs::write(&dir, "").unwrap();
@@ -96,7 +96,7 @@ async fn a_directory_that_is_a_file_puts_mail_off_and_is_diagnosed() {
 }
 
 #[tokio::test]
-async fn a_check_leaves_no_trace_in_the_directory() {
+async fn check_leaves_no_file_in_the_directory() {
     let dir = tempfile::tempdir().unwrap();
     let service = service(vec![file(dir.path())]);
     service.check().await.unwrap();
@@ -105,7 +105,7 @@ async fn a_check_leaves_no_trace_in_the_directory() {
 }
 
 #[tokio::test]
-async fn with_several_transports_a_mail_goes_to_all() {
+async fn mail_goes_to_all_transports() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let service = service(vec![TransportConfig::Stdout, file(first.path()), file(second.path())]);
     service.check().await.unwrap();
@@ -117,7 +117,7 @@ async fn with_several_transports_a_mail_goes_to_all() {
 }
 
 #[test]
-fn settings_that_make_no_service_are_named() {
+fn invalid_settings_are_named() {
     let error = |transports, from, domain| MailService::new(transports, from, domain).err();
     let stdout = || vec![TransportConfig::Stdout];
     assert_eq!(error(vec![], "a@b.com", "localhost"), Some(BadMailSettings::NoTransport));

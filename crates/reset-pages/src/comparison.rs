@@ -2,7 +2,7 @@
 //!
 //! The tables are derived from the rows, issue policies, errors and OpenAPI documents. [`Traits`] holds the rest,
 //! declared in each dialect's folder. `GET /dialects` shows the tables as a page, and `cargo xtask dialects` writes
-//! them into `docs/DIALECTS.md`.
+//! them into `docs/dialects.md#side-by-side`.
 
 mod operations;
 #[cfg(test)]

@@ -7,12 +7,28 @@
 //! * [`service`]: `/healthz`, `/readyz`, `/openapi.json`, `/openapi.yaml`, `/docs`, `/dialects`.
 //! * [`demo`]: the start page, mailbox and sign-in of `serve --demo`.
 //! * [`comparison`]: the tables behind `/dialects` and the dialect reference.
+//!
+//! ```
+//! use reset_core::keys::Key;
+//! use reset_pages::hosted::PagesSettings;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let root = Key::root(&[7; 32])?;
+//! let pages = PagesSettings::defaults(&root, "https://accounts.example.com");
+//! let served = reset_pages::complete(Vec::new(), Some(pages), None);
+//! let paths: Vec<&str> = served.iter().flat_map(|part| &part.rows).map(|(path, _)| path.as_str()).collect();
+//! assert!(paths.contains(&"/healthz") && paths.contains(&"/forgot"));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod comparison;
 pub mod demo;
 pub mod hosted;
 mod html;
 pub mod service;
+#[cfg(test)]
+mod testing;
 
 use reset_http::route::Dialect;
 

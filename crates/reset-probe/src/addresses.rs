@@ -1,25 +1,25 @@
-//! Whom to ask for: accounts that exist, and for each an address of the same length and shape that has none.
+//! Probe addresses: existing accounts, and for each one decoys of the same length and shape without an account.
 
 use anyhow::{Context, Result, bail, ensure};
 use reset_core::email::EmailAddress;
 
 use super::chance::Chance;
 
-/// Fewest letters and digits of a local part that is drawn anew: a shorter one might be somebody's.
-const DRAWN_LEAST: usize = 5;
+/// Minimum letters and digits of a local part to randomise. A shorter result could belong to a real account.
+const RANDOM_CHARS_MIN: usize = 5;
 
-/// The addresses of one run. It cannot be printed: the report has counts alone.
+/// The addresses of one run. Deliberately not `Debug`: reports contain only counts, never addresses.
 pub(crate) struct Addresses {
-    /// Said to have an account.
+    /// Addresses that have an account according to the user.
     pub(crate) known: Vec<String>,
-    /// The twin of each, without one.
+    /// One decoy per known address, without an account.
     pub(crate) unknown: Vec<String>,
-    /// As many more without one: who asks after somebody was asked for.
+    /// A second set of decoys, used for the follow-up requests.
     pub(crate) bystanders: Vec<String>,
 }
 
 impl Addresses {
-    /// `given` are addresses, or files with one on each line.
+    /// Reads addresses, or files with one address per line, and generates their decoys.
     pub(crate) fn read(given: &[String], domain: Option<&str>, chance: &mut Chance) -> Result<Self> {
         let mut known: Vec<String> = Vec::new();
         for given in given {
@@ -28,56 +28,63 @@ impl Addresses {
                 continue;
             }
             let text = std::fs::read_to_string(given)
-                .with_context(|| "--known: neither an address nor a file that can be read".to_owned())?;
+                .with_context(|| "--known: neither an address nor a readable file".to_owned())?;
             known.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(ToOwned::to_owned));
         }
         for (number, known) in known.iter().enumerate() {
-            ensure!(EmailAddress::parse(known).is_ok(), "--known: number {} is no address", number + 1);
+            ensure!(
+                EmailAddress::parse(known).is_ok(),
+                "--known: entry {} is not a valid address",
+                number + 1
+            );
         }
-        ensure!(!known.is_empty(), "--known: name an account that exists, or a file with one on each line");
-        Self::twins(known, domain, chance)
+        ensure!(
+            !known.is_empty(),
+            "--known: expected the address of an existing account, or a file with one address per line"
+        );
+        Self::with_decoys(known, domain, chance)
     }
 
-    /// The twins of `known`.
-    pub(crate) fn twins(known: Vec<String>, domain: Option<&str>, chance: &mut Chance) -> Result<Self> {
+    /// Generates two decoys for each address in `known`.
+    pub(crate) fn with_decoys(known: Vec<String>, domain: Option<&str>, chance: &mut Chance) -> Result<Self> {
         let mut taken = known.clone();
         let mut pool = || {
-            let twins = known.iter().map(|known| {
-                let twin = twin(known, domain, &taken, chance)?;
-                taken.push(twin.clone());
-                Ok(twin)
+            let decoys = known.iter().map(|known| {
+                let decoy = decoy(known, domain, &taken, chance)?;
+                taken.push(decoy.clone());
+                Ok(decoy)
             });
-            twins.collect::<Result<Vec<String>>>()
+            decoys.collect::<Result<Vec<String>>>()
         };
         let (unknown, bystanders) = (pool()?, pool()?);
         Ok(Self { known, unknown, bystanders })
     }
 }
 
-/// An address like `known` with its letters and digits drawn anew, at the same domain unless another is named.
-fn twin(known: &str, domain: Option<&str>, taken: &[String], chance: &mut Chance) -> Result<String> {
-    let (local, own) = known.split_once('@').context("no address")?;
-    let drawn = local.chars().filter(char::is_ascii_alphanumeric).count();
-    if drawn < DRAWN_LEAST && domain.is_none() {
+/// Generates an address like `known` with random letters and digits, at `domain` or else at the same domain.
+fn decoy(known: &str, domain: Option<&str>, taken: &[String], chance: &mut Chance) -> Result<String> {
+    let (local, own) = known.split_once('@').context("not an address")?;
+    let random = local.chars().filter(char::is_ascii_alphanumeric).count();
+    if random < RANDOM_CHARS_MIN && domain.is_none() {
         bail!(
-            "--known: a local part with fewer than {DRAWN_LEAST} letters and digits has no twin that is surely \
-             nobody's: name a domain without accounts by --unknown-domain"
+            "--known: cannot make a safe decoy for a local part with fewer than {RANDOM_CHARS_MIN} letters and digits; \
+             pass --unknown-domain with a domain that has no accounts"
         );
     }
     for _ in 0..100 {
-        let local: String = local.chars().map(|sign| like(sign, chance)).collect();
-        let twin = format!("{local}@{}", domain.unwrap_or(own));
-        if EmailAddress::parse(&twin).is_ok() && !taken.contains(&twin) {
-            return Ok(twin);
+        let local: String = local.chars().map(|char| random_char_like(char, chance)).collect();
+        let decoy = format!("{local}@{}", domain.unwrap_or(own));
+        if EmailAddress::parse(&decoy).is_ok() && !taken.contains(&decoy) {
+            return Ok(decoy);
         }
     }
-    bail!("--unknown-domain: no address could be made of it that is not taken already")
+    bail!("--unknown-domain: could not generate an unused address in this domain")
 }
 
-/// A sign of the same kind.
-fn like(sign: char, chance: &mut Chance) -> char {
-    let of = |signs: &[u8], chance: &mut Chance| char::from(signs[chance.below(signs.len())]);
-    match sign {
+/// Returns a random character of the same class.
+fn random_char_like(char: char, chance: &mut Chance) -> char {
+    let of = |chars: &[u8], chance: &mut Chance| char::from(chars[chance.below(chars.len())]);
+    match char {
         'a'..='z' => of(b"abcdefghijklmnopqrstuvwxyz", chance),
         'A'..='Z' => of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", chance),
         '0'..='9' => of(b"0123456789", chance),
@@ -95,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn twins_have_the_length_and_the_shape_of_the_known_and_are_nobody_else() {
+    fn decoys_match_the_shape_of_known_addresses_and_are_unique() {
         let found = read(&["Jo.Doe+tag12@example.org", "alice@example.com"], None).unwrap();
-        for (known, twin) in
+        for (known, decoy) in
             found.known.iter().zip(&found.unknown).chain(found.known.iter().zip(&found.bystanders))
         {
-            assert_eq!(known.split_once('@').unwrap().1, twin.split_once('@').unwrap().1);
+            assert_eq!(known.split_once('@').unwrap().1, decoy.split_once('@').unwrap().1);
             let shape = |text: &str| -> String {
                 let kind = |sign: char| match sign {
                     'a'..='z' => 'a',
@@ -110,7 +117,7 @@ mod tests {
                 };
                 text.chars().map(kind).collect()
             };
-            assert_eq!(shape(known), shape(twin));
+            assert_eq!(shape(known), shape(decoy));
         }
         let mut all = [found.known, found.unknown, found.bystanders].concat();
         all.sort();
@@ -119,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_name_wants_a_domain_of_strangers() {
+    fn short_local_part_requires_an_unknown_domain() {
         assert!(read(&["ann@example.com"], None).is_err());
         let found = read(&["ann@example.com"], Some("nobody.test")).unwrap();
         assert!(
@@ -128,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_an_address_on_each_line_and_errors_repeat_none() {
+    fn file_has_one_address_per_line_and_errors_repeat_none() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("known");
         std::fs::write(&file, "alice@example.com\n\n robert@example.com \n").unwrap();

@@ -1,72 +1,76 @@
-//! Whether answers differ in anything but their time: status, header names and values, body.
+//! Compares responses in everything but their time: status, header names and values, body.
 //!
-//! Each part of an answer is compared by itself, as often as each of its values came to either class. So an answer that
-//! now and then is another one for everybody is no difference, and one that is another for some accounts is.
+//! Each part of a response is compared separately, by how often each value occurs in either class. A value that occurs
+//! now and then in both classes is therefore no difference, but a value that only some accounts get is one.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{client::Answer, statistics::Verdict};
+use super::{client::Response, statistics::Verdict};
 
-/// A value that one class alone got so often is a difference: by chance it happens once in 128 times.
+/// Occurrences in one class only that count as a difference. By chance, this happens once in 128 times.
 const OFTEN: usize = 8;
-/// So many standard errors between two shares are a difference (D3).
+/// Number of standard errors between two shares that counts as a difference, as in `statistics`.
 const ALARM: f64 = 4.5;
-/// Longest value that is shown.
-const SHOWN: usize = 160;
+/// Maximum length of a reported value, in characters.
+const VALUE_MAX: usize = 160;
 
-/// What the answers of the two classes have in common, and what not.
+/// Comparison of the bytes of two classes of responses.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Bytes {
-    /// Answers to known and to unknown addresses.
+    /// Number of responses for known and for unknown addresses.
     pub(crate) known: usize,
     pub(crate) unknown: usize,
-    /// How often each status came: status, known, unknown.
+    /// Each status with its number of occurrences for known and unknown addresses.
     pub(crate) statuses: Vec<(String, usize, usize)>,
-    /// Parts that are another one in nearly every answer, such as a reference: compared by length.
+    /// Parts that differ in nearly every response, such as a reference: compared by length.
     pub(crate) by_length: Vec<String>,
     pub(crate) differences: Vec<Difference>,
     pub(crate) verdict: Verdict,
 }
 
-/// A value that the classes did not get alike.
+/// A value whose frequency differs between the classes.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Difference {
-    /// `status`, `answered` (or the connection broke first), `headers` (their names in order), `body`, or the name of a
+    /// `status`, `connection` (whether the request was retried), `headers` (their names in order), `body`, or the name of a
     /// header.
     pub(crate) part: String,
-    /// What it was, addresses left out.
+    /// The value, without addresses.
     pub(crate) value: String,
-    /// How often known and unknown addresses got it.
+    /// Number of occurrences for known and for unknown addresses.
     pub(crate) known: usize,
     pub(crate) unknown: usize,
-    /// Whether it is too often to be chance.
+    /// Whether the difference is significant.
     pub(crate) certain: bool,
 }
 
-/// The values of each part, and how often unknown and known addresses got them.
+/// The values of each part, with their number of occurrences for unknown and known addresses.
 type Counts = BTreeMap<String, BTreeMap<String, [usize; 2]>>;
 
-/// Gathers answers and compares them in the end.
+/// Collects responses and compares them at the end.
 #[derive(Default)]
-pub(crate) struct Gathered {
+pub(crate) struct Responses {
     counts: Counts,
-    answers: [usize; 2],
+    responses: [usize; 2],
 }
 
-impl Gathered {
-    /// Takes an answer in that was given for `email`.
-    pub(crate) fn add(&mut self, known: bool, email: &str, answer: &Answer) {
-        self.answers[usize::from(known)] += 1;
-        let names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_str()).collect();
-        self.count(known, "status", answer.status.to_string());
-        self.count(known, "answered", if answer.again { "when asked again" } else { "at once" }.to_owned());
+impl Responses {
+    /// Adds a response to a request for `email`.
+    pub(crate) fn add(&mut self, known: bool, email: &str, response: &Response) {
+        self.responses[usize::from(known)] += 1;
+        let names: Vec<&str> = response.headers.iter().map(|(name, _)| name.as_str()).collect();
+        self.count(known, "status", response.status.to_string());
+        self.count(
+            known,
+            "connection",
+            if response.retried { "retried" } else { "first attempt" }.to_owned(),
+        );
         self.count(known, "headers", names.join(" "));
-        for (name, value) in answer.headers.iter().filter(|(name, _)| name != "date") {
+        for (name, value) in response.headers.iter().filter(|(name, _)| name != "date") {
             self.count(known, name, value.replace(email, "<address>"));
         }
-        self.count(known, "body", answer.body.replace(email, "<address>"));
+        self.count(known, "body", response.body.replace(email, "<address>"));
     }
 
     fn count(&mut self, known: bool, part: &str, value: String) {
@@ -74,16 +78,16 @@ impl Gathered {
         values.entry(value).or_default()[usize::from(known)] += 1;
     }
 
-    /// Compares.
+    /// Compares the two classes.
     pub(crate) fn compare(self) -> Bytes {
-        let [unknown, known] = self.answers;
+        let [unknown, known] = self.responses;
         let (mut differences, mut by_length) = (Vec::new(), Vec::new());
         let statuses = self.counts.get("status").into_iter().flatten();
         let statuses =
             statuses.map(|(status, [unknown, known])| (status.clone(), *known, *unknown)).collect();
         for (part, mut values) in self.counts {
-            let got: usize = values.values().flatten().sum();
-            if values.len() > 2 && 2 * values.len() > got {
+            let total: usize = values.values().flatten().sum();
+            if values.len() > 2 && 2 * values.len() > total {
                 values = lengths(values);
                 by_length.push(part.clone());
             }
@@ -104,7 +108,7 @@ impl Gathered {
     }
 }
 
-/// The same counts by the values' lengths.
+/// Groups the counts by the length of the values.
 fn lengths(values: BTreeMap<String, [usize; 2]>) -> BTreeMap<String, [usize; 2]> {
     let mut lengths: BTreeMap<String, [usize; 2]> = BTreeMap::new();
     for (value, [unknown, known]) in values {
@@ -115,7 +119,8 @@ fn lengths(values: BTreeMap<String, [usize; 2]>) -> BTreeMap<String, [usize; 2]>
     lengths
 }
 
-/// Whether a value is a difference, and whether it is a certain one: `one` of `ones` got it, and `other` of `others`.
+/// Returns `None` if a value with `one` of `ones` and `other` of `others` occurrences is no difference, and otherwise
+/// whether the difference is significant.
 fn judge(one: usize, ones: usize, other: usize, others: usize) -> Option<bool> {
     if one == 0 || other == 0 {
         return Some(one.max(other) >= OFTEN);
@@ -127,21 +132,21 @@ fn judge(one: usize, ones: usize, other: usize, others: usize) -> Option<bool> {
     ((share(one, ones) - share(other, others)).abs() > ALARM * error).then_some(true)
 }
 
-/// The value as it may be shown: no address, whatever case the server gave it, and no more than a line.
+/// Returns the value as one line without addresses, in whatever case the server wrote them.
 fn without_addresses(value: &str) -> String {
-    let apart = |sign: char| sign.is_whitespace() || "\"'<>,;:()[]{}\\=&?/".contains(sign);
+    let separator = |sign: char| sign.is_whitespace() || "\"'<>,;:()[]{}\\=&?/".contains(sign);
     let mut shown = String::new();
-    for piece in value.split_inclusive(apart) {
-        let word = piece.trim_end_matches(apart);
+    for part in value.split_inclusive(separator) {
+        let word = part.trim_end_matches(separator);
         if word.contains('@') || word.to_ascii_lowercase().contains("%40") {
             shown.push_str("<an address>");
-            shown.push_str(&piece[word.len()..]);
+            shown.push_str(&part[word.len()..]);
         } else {
-            shown.push_str(piece);
+            shown.push_str(part);
         }
     }
     let shown: String = shown.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect();
-    match shown.char_indices().nth(SHOWN) {
+    match shown.char_indices().nth(VALUE_MAX) {
         Some((end, _)) => format!("{}…", &shown[..end]),
         None => shown,
     }
@@ -151,31 +156,31 @@ fn without_addresses(value: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A hundred answers for each class.
-    fn compare(answer: impl Fn(bool, usize) -> Answer) -> Bytes {
-        let mut gathered = Gathered::default();
+    /// Compares a hundred responses of each class.
+    fn compare(response: impl Fn(bool, usize) -> Response) -> Bytes {
+        let mut responses = Responses::default();
         for turn in 0..100 {
             for known in [true, false] {
                 let email = if known { "alice@example.com" } else { "zelda@example.com" };
-                gathered.add(known, email, &answer(known, turn));
+                responses.add(known, email, &response(known, turn));
             }
         }
-        gathered.compare()
+        responses.compare()
     }
 
-    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: body.to_owned(), again: false }
+        Response { status, headers, body: body.to_owned(), retried: false }
     }
 
     #[test]
-    fn dates_references_and_the_address_itself_are_no_differences() {
+    fn dates_references_and_the_address_itself_are_not_differences() {
         let found = compare(|known, turn| {
             let number = 1000 + 2 * turn + usize::from(known);
             let email = if known { "alice@example.com" } else { "zelda@example.com" };
             let headers =
                 [("date", &*format!("{known} {turn}")), ("x-reset-reference", &*format!("R{number}"))];
-            answer(200, &headers, &format!("sent to {email}"))
+            response(200, &headers, &format!("sent to {email}"))
         });
         assert_eq!((found.verdict, found.differences.len()), (Verdict::Equivalent, 0), "{found:?}");
         assert_eq!(found.by_length, ["x-reset-reference"]);
@@ -183,16 +188,17 @@ mod tests {
     }
 
     #[test]
-    fn every_part_that_differs_is_listed_and_no_address_with_it() {
+    fn every_differing_part_is_listed_without_addresses() {
         for (part, known) in [
-            ("status", answer(404, &[("a", "1")], "x")),
-            ("answered", Answer { again: true, ..answer(200, &[("a", "1")], "x") }),
-            ("headers", answer(200, &[("a", "1"), ("b", "1")], "x")),
-            ("a", answer(200, &[("a", "2")], "x")),
-            ("body", answer(200, &[("a", "1")], "mail to ALICE@example.com; alice%40example.com")),
+            ("status", response(404, &[("a", "1")], "x")),
+            ("connection", Response { retried: true, ..response(200, &[("a", "1")], "x") }),
+            ("headers", response(200, &[("a", "1"), ("b", "1")], "x")),
+            ("a", response(200, &[("a", "2")], "x")),
+            ("body", response(200, &[("a", "1")], "mail to ALICE@example.com; alice%40example.com")),
         ] {
-            let found =
-                compare(|is_known, _| if is_known { known.clone() } else { answer(200, &[("a", "1")], "x") });
+            let found = compare(
+                |is_known, _| if is_known { known.clone() } else { response(200, &[("a", "1")], "x") },
+            );
             assert_eq!(found.verdict, Verdict::Different, "{part}");
             assert!(found.differences.iter().any(|difference| difference.part == part), "{found:?}");
             assert!(!format!("{found:?}").to_lowercase().contains("alice"), "{found:?}");
@@ -200,24 +206,24 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_differs_is_found_where_every_value_is_another() {
+    fn different_length_is_found_if_every_value_is_unique() {
         let found = compare(|known, turn| {
             let reference = if known { format!("K{turn:07}") } else { format!("U{turn:08}") };
-            answer(200, &[("reference", &reference)], "")
+            response(200, &[("reference", &reference)], "")
         });
         assert_eq!((found.verdict, found.by_length.len()), (Verdict::Different, 1), "{found:?}");
     }
 
     #[test]
-    fn some_accounts_that_get_another_answer_are_a_difference_and_a_single_failure_is_none_yet() {
-        let some = compare(|known, turn| answer(if known && turn % 10 == 0 { 403 } else { 200 }, &[], ""));
+    fn different_response_for_some_accounts_is_significant_but_a_single_failure_is_not() {
+        let some = compare(|known, turn| response(if known && turn % 10 == 0 { 403 } else { 200 }, &[], ""));
         assert_eq!(some.verdict, Verdict::Different, "{some:?}");
-        let once = compare(|known, turn| answer(if known && turn == 50 { 503 } else { 200 }, &[], ""));
+        let once = compare(|known, turn| response(if known && turn == 50 { 503 } else { 200 }, &[], ""));
         assert_eq!((once.verdict, once.differences.len()), (Verdict::Inconclusive, 1), "{once:?}");
-        let both = compare(|_, turn| answer(if turn % 10 == 0 { 503 } else { 200 }, &[], ""));
+        let both = compare(|_, turn| response(if turn % 10 == 0 { 503 } else { 200 }, &[], ""));
         assert_eq!(both.verdict, Verdict::Equivalent, "{both:?}");
         let more = compare(|known, turn| {
-            answer(if turn % if known { 2 } else { 20 } == 0 { 503 } else { 200 }, &[], "")
+            response(if turn % if known { 2 } else { 20 } == 0 { 503 } else { 200 }, &[], "")
         });
         assert_eq!(more.verdict, Verdict::Different, "{more:?}");
     }

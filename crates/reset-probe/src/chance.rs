@@ -1,4 +1,4 @@
-//! Chance that can be repeated: the same seed asks in the same order and resamples alike.
+//! Reproducible randomness: the same seed yields the same request order and the same resampling.
 
 /// `SplitMix64`: small, and good enough for coins and resampling. No secret comes from it.
 #[derive(Clone, Debug)]
@@ -17,13 +17,13 @@ impl Chance {
         word ^ (word >> 31)
     }
 
-    /// A number below `bound`, which is not zero. The bias is `bound` in 2^64.
+    /// Returns a random number below `bound`, which must not be zero. The bias is `bound` in 2^64.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let scaled = (u128::from(self.next()) * bound as u128) >> 64;
-        usize::try_from(scaled).expect("smaller than the bound")
+        usize::try_from(scaled).expect("the result is smaller than the bound")
     }
 
-    /// As many of one side as of the other, in random order.
+    /// Returns `each` times `true` and `each` times `false`, in random order.
     pub(crate) fn coins(&mut self, each: usize) -> Vec<bool> {
         let mut coins: Vec<bool> = (0..2 * each).map(|place| place < each).collect();
         for place in (1..coins.len()).rev() {
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn coins_are_balanced_mixed_and_repeatable() {
+    fn coins_are_balanced_shuffled_and_reproducible() {
         let coins = Chance::new(1).coins(1000);
         assert_eq!(coins.iter().filter(|coin| **coin).count(), 1000);
         let changes = coins.windows(2).filter(|pair| pair[0] != pair[1]).count();
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_below_the_bound_is_as_likely() {
+    fn numbers_below_the_bound_are_equally_likely() {
         let (mut chance, mut counts) = (Chance::new(7), [0; 5]);
         for _ in 0..10_000 {
             counts[chance.below(5)] += 1;

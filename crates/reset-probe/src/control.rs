@@ -1,5 +1,5 @@
-//! Positive controls: servers of this program's own on loopback that leak, each in one way, and must be found out.
-//! What cannot find a planted difference cannot vouch for there being none.
+//! Positive controls: deliberately leaky servers on loopback whose leak the tool must detect. A tool that misses a planted
+//! difference cannot claim that there is none.
 
 use std::{
     collections::HashSet,
@@ -18,33 +18,33 @@ use super::{
     addresses::Addresses,
     chance::Chance,
     client::{Client, Target},
-    statistics::{LEAST, Verdict, compare},
-    survey::{Plan, Survey},
+    statistics::{SAMPLES_MIN, Verdict, compare},
+    survey::{Plan, Prober},
 };
 
-/// How a server leaks.
+/// Leak of a control server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leak {
-    /// Known addresses get another body.
+    /// Known addresses get a different body.
     Bytes,
-    /// The answer to a known address comes late.
-    Answer,
-    /// The answer to whoever asks after one who was known comes late.
+    /// The response for a known address is delayed.
+    Response,
+    /// The response to the request after one for a known address is delayed.
     Next,
 }
 
-/// A leak that was planted.
+/// A planted leak.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Control {
-    /// What was planted.
+    /// Description of the leak.
     pub(crate) planted: String,
-    /// Whether it was found.
+    /// Whether the tool detected it.
     pub(crate) found: bool,
 }
 
-/// Plants each leak, late ones by `delay`, and looks for it with `threshold` microseconds.
+/// Plants each leak, delaying responses by `delay`, and measures it with a threshold in microseconds.
 pub(crate) fn run(delay: Duration, threshold: f64, chance: &mut Chance) -> Result<Vec<Control>> {
-    [Leak::Bytes, Leak::Answer, Leak::Next]
+    [Leak::Bytes, Leak::Response, Leak::Next]
         .into_iter()
         .map(|leak| plant(leak, delay, threshold, chance))
         .collect()
@@ -52,32 +52,36 @@ pub(crate) fn run(delay: Duration, threshold: f64, chance: &mut Chance) -> Resul
 
 fn plant(leak: Leak, delay: Duration, threshold: f64, chance: &mut Chance) -> Result<Control> {
     let known = (10..30).map(|number| format!("planted{number}@control.invalid")).collect();
-    let addresses = Addresses::twins(known, None, chance)?;
+    let addresses = Addresses::with_decoys(known, None, chance)?;
     let url = start(leak, delay, addresses.known.iter().cloned().collect())?;
     let mut client = Client::new(Target::parse(&url)?);
-    let question = probes::usual(&reset_dialects::clients()).swap_remove(0);
-    let plan = Plan { pairs: LEAST, after: 1, rest: Duration::ZERO, redirect_to: None, codes: None };
-    let measured = Survey { client: &mut client, addresses: &addresses, chance }.measure(&question, plan)?;
+    let probe = probes::usual(&reset_dialects::clients()).swap_remove(0);
+    let plan = Plan { pairs: SAMPLES_MIN, after: 1, rest: Duration::ZERO, redirect_to: None, codes: None };
+    let measured = Prober { client: &mut client, addresses: &addresses, chance }.measure(&probe, plan)?;
     let slow = |samples: &[_], chance: &mut Chance| {
-        compare(samples, threshold, 0.0, chance).quantiles.iter().any(|one| one.verdict == Verdict::Different)
+        compare(samples, threshold, 0.0, chance)
+            .quantiles
+            .iter()
+            .any(|quantile| quantile.verdict == Verdict::Different)
     };
     let (planted, found) = match leak {
-        Leak::Bytes => ("one byte".to_owned(), measured.gathered.compare().verdict == Verdict::Different),
-        Leak::Answer => (format!("{delay:?} in the answer"), slow(&measured.answers, chance)),
-        Leak::Next => (format!("{delay:?} in the next answer"), slow(&measured.next, chance)),
+        Leak::Bytes => ("one byte".to_owned(), measured.collected.compare().verdict == Verdict::Different),
+        Leak::Response => (format!("{delay:?} in the response"), slow(&measured.responses, chance)),
+        Leak::Next => (format!("{delay:?} in the next response"), slow(&measured.next, chance)),
     };
     Ok(Control { planted, found })
 }
 
-/// Starts a server that leaks; its URL. It serves until the program ends.
+/// Starts a leaky server and returns its URL. It serves until the process ends.
 fn start(leak: Leak, delay: Duration, known: HashSet<String>) -> Result<String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a port for a control")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .context("cannot listen on loopback for a positive control")?;
     let url = format!("http://{}", listener.local_addr()?);
     let known = Arc::new(known);
     spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let known = known.clone();
-            // A client that hangs up ends its thread.
+            // The thread ends when the client closes the connection.
             spawn(move || serve(&stream, leak, delay, &known));
         }
     });
@@ -92,7 +96,7 @@ fn serve(
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
-    let mut before = false;
+    let mut previous_was_known = false;
     loop {
         let mut length = 0;
         let mut line = String::new();
@@ -111,13 +115,13 @@ fn serve(
         let is_known = body.split('"').any(|word| known.contains(word));
         let (late, leaky) = match leak {
             Leak::Bytes => (false, is_known),
-            Leak::Answer => (is_known, false),
-            Leak::Next => (before, false),
+            Leak::Response => (is_known, false),
+            Leak::Next => (previous_was_known, false),
         };
         if late {
             sleep(delay);
         }
-        before = is_known;
+        previous_was_known = is_known;
         let body = if leaky { "Ok" } else { "ok" };
         stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{body}").as_bytes())?;
     }
@@ -128,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_leak_is_found_and_none_where_nothing_leaks() {
+    fn every_planted_leak_is_found_and_no_other() {
         let mut chance = Chance::new(11);
         let found = run(Duration::from_millis(15), 5000.0, &mut chance).unwrap();
         assert!(found.iter().all(|control| control.found), "{found:?}");

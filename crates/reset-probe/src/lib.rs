@@ -1,9 +1,9 @@
-//! `verify-enumeration`: whether a running server lets a stranger tell known addresses from unknown ones, by what it
-//! answers or by when.
+//! `verify-enumeration`: measures whether a running server lets an attacker tell known addresses from unknown ones, by
+//! the bytes or the timing of its responses.
 //!
-//! It asks over HTTP as a stranger does, knows nothing of the server's settings, and proves its own eyes first: planted
-//! differences must be found. `statistics` says what is claimed and when; nothing is claimed from not having found
-//! anything.
+//! The command sends HTTP requests like an anonymous client and does not know the server's settings. It first proves its
+//! own sensitivity: it must detect planted differences. `statistics` defines the verdicts; not finding a difference is
+//! never reported as equivalence.
 
 mod addresses;
 mod bytes;
@@ -37,54 +37,55 @@ use self::{
     client::{Client, Target},
     probes::{EnumerationProbe, OfferedProbes, ProbeKind},
     report::{Check, Report, Timing},
-    statistics::{LEAST, Verdict, compare},
-    survey::{Measured, Plan, Survey},
+    statistics::{SAMPLES_MIN, Verdict, compare},
+    survey::{Measurements, Plan, Prober},
 };
 
-/// What is planted: enough to be found wherever the threshold makes sense.
-const PLANTED_LEAST: Duration = Duration::from_millis(1);
+/// Minimum delay to plant: large enough to be detected with any sensible threshold.
+const PLANTED_MIN: Duration = Duration::from_millis(1);
 
+/// Arguments of `polyreset verify-enumeration`.
 #[derive(Args)]
 pub struct VerifyEnumerationArgs {
-    /// The server, a staging copy without limits: `http://HOST:PORT`, `https://HOST` or `unix:/PATH`
+    /// Server to measure, ideally a staging copy without rate limits: `http://HOST:PORT`, `https://HOST` or `unix:/PATH`
     url: String,
-    /// px0, worthai, strapi or insforge; may be repeated. Without it, all that the server offers
+    /// Dialect to measure: px0, worthai, strapi or insforge; can be repeated. Defaults to all that the server offers
     #[arg(long, value_name = "D")]
     dialect: Vec<String>,
-    /// An account that exists, or a file with one address on each line; may be repeated. They are mailed many times
+    /// Address of an existing account, or a file with one address per line; can be repeated. Each one gets many mails
     #[arg(long, value_name = "EMAIL", required = true)]
     known: Vec<String>,
-    /// Domain of the unknown addresses; without it, those of the known ones
+    /// Domain of the unknown addresses; defaults to the domains of the known ones
     #[arg(long, value_name = "DOMAIN")]
     unknown_domain: Option<String>,
-    /// Where a link is to lead, for a server that mails InsForge's links
+    /// Redirect URL to send, for a server that mails InsForge links
     #[arg(long, value_name = "URL")]
     redirect_to: Option<String>,
-    /// Asks of known and as many of unknown addresses, for each question
+    /// Measured requests per probe for known addresses, and as many for unknown ones
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pairs: usize,
-    /// Largest difference that counts as none, such as `100us` or `5ms`
+    /// Largest time difference that counts as equivalent, such as `100us` or `5ms`
     #[arg(long, value_name = "TIME", default_value = "100us", value_parser = time)]
     threshold: Duration,
-    /// Asks of other unknown addresses after each: how long is looked at what the server still does
+    /// Follow-up requests for other unknown addresses after each measured request; they reveal work that continues
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     after: u16,
-    /// Mean rest between two measurements
+    /// Mean pause between two measurements
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = time)]
     rest: Duration,
-    /// Repeats the order of an earlier run; without it, a random one
+    /// Seed that repeats the request order of an earlier run; random by default
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Count what px0's contract declares as equivalent
+    /// Count a disclosure that a dialect's contract requires (px0's 404) as equivalent
     #[arg(long)]
     allow_declared: bool,
-    /// Write the report there instead of to stdout
+    /// Write the report to this file instead of stdout
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Write every time there, as CSV
+    /// Write every measured time to this file, as CSV
     #[arg(long, value_name = "FILE")]
     samples: Option<PathBuf>,
-    /// Report as JSON instead of Markdown
+    /// Print the report as JSON instead of Markdown
     #[arg(long)]
     json: bool,
 }
@@ -118,27 +119,27 @@ fn examine(arguments: &VerifyEnumerationArgs, begun: Timestamp, seed: u32) -> Re
     let addresses = Addresses::read(&arguments.known, arguments.unknown_domain.as_deref(), &mut chance)?;
     let target = Target::parse(&arguments.url)?;
     let mut client = Client::new(target.clone());
-    let (server, questions) = questions(&mut client, &arguments.dialect)?;
-    let delay = PLANTED_LEAST.max(2 * arguments.threshold);
+    let (server, probes) = probes_of(&mut client, &arguments.dialect)?;
+    let delay = PLANTED_MIN.max(2 * arguments.threshold);
     let (threshold, planted) = (micros(arguments.threshold), micros(delay));
-    say("positive controls");
+    progress("positive controls");
     let controls = control::run(delay, threshold, &mut chance)?;
     let mut examination = Examination {
         arguments,
         threshold,
         planted,
-        codes: questions
+        codes: probes
             .iter()
-            .find(|question| question.exchanges_codes && question.kind == ProbeKind::ResetRequest)
+            .find(|probe| probe.exchanges_codes && probe.kind == ProbeKind::ResetRequest)
             .cloned(),
-        survey: Survey { client: &mut client, addresses: &addresses, chance: &mut chance },
-        samples: arguments.samples.as_ref().map(|_| "question,class,what,microseconds\n".to_owned()),
+        prober: Prober { client: &mut client, addresses: &addresses, chance: &mut chance },
+        samples: arguments.samples.as_ref().map(|_| "probe,class,what,microseconds\n".to_owned()),
         confirmed: false,
     };
     let mut checks = Vec::new();
-    for question in &questions {
-        say(&format!("{} {}, {} pairs", question.dialect, question.path, arguments.pairs));
-        checks.push(examination.check(question)?);
+    for probe in &probes {
+        progress(&format!("{} {}, {} pairs", probe.dialect, probe.path, arguments.pairs));
+        checks.push(examination.check(probe)?);
     }
     let (samples, known_confirmed) = (examination.samples, examination.confirmed);
     if let (Some(file), Some(samples)) = (&arguments.samples, samples) {
@@ -166,87 +167,94 @@ fn examine(arguments: &VerifyEnumerationArgs, begun: Timestamp, seed: u32) -> Re
     })
 }
 
-/// What the server says that it is, and what to ask it. Without a document of its own, the dialects must be named.
-fn questions(client: &mut Client, dialects: &[String]) -> Result<(String, Vec<EnumerationProbe>)> {
+/// Returns how the server identifies itself, and the probes to send. If the server has no OpenAPI document of polyreset,
+/// `dialects` must name the dialects.
+fn probes_of(client: &mut Client, dialects: &[String]) -> Result<(String, Vec<EnumerationProbe>)> {
     let (clients, document) = (reset_dialects::clients(), client.get("/openapi.json")?);
     let offer = (document.status == 200).then(|| probes::offered(&clients, &document.body)).flatten();
     let offer = match offer {
         Some(offer) => offer,
         None if dialects.is_empty() => {
-            bail!("the server shows no document of ours at /openapi.json: name what it speaks by --dialect")
+            bail!("the server has no polyreset document at /openapi.json: name its dialects with --dialect")
         }
-        None => {
-            OfferedProbes { server: "which shows no document".to_owned(), probes: probes::usual(&clients) }
-        }
+        None => OfferedProbes {
+            server: "without an OpenAPI document".to_owned(),
+            probes: probes::usual(&clients),
+        },
     };
     for dialect in dialects {
         ensure!(
-            offer.probes.iter().any(|question| question.dialect == *dialect),
+            offer.probes.iter().any(|probe| probe.dialect == *dialect),
             "--dialect {dialect}: the server does not offer it"
         );
     }
-    let mut questions = offer.probes;
-    questions
-        .retain(|question| dialects.is_empty() || dialects.iter().any(|dialect| dialect == question.dialect));
-    Ok((offer.server, questions))
+    let mut probes = offer.probes;
+    probes.retain(|probe| dialects.is_empty() || dialects.iter().any(|dialect| dialect == probe.dialect));
+    Ok((offer.server, probes))
 }
 
-/// A run under way.
+/// The state of a run.
 struct Examination<'a> {
     arguments: &'a VerifyEnumerationArgs,
-    /// In microseconds, as what is planted.
+    /// Equivalence threshold in microseconds.
     threshold: f64,
+    /// Planted delay in microseconds.
     planted: f64,
-    /// Where codes to guess at are asked for.
+    /// Probe that requests the codes to be guessed.
     codes: Option<EnumerationProbe>,
-    survey: Survey<'a>,
-    /// CSV, where it is wanted.
+    prober: Prober<'a>,
+    /// The samples as CSV, if requested.
     samples: Option<String>,
-    /// Whether a dialect's own contract has told that every known address has an account.
+    /// Whether responses that a contract requires confirmed that every known address has an account.
     confirmed: bool,
 }
 
 impl Examination<'_> {
-    fn check(&mut self, question: &EnumerationProbe) -> Result<Check> {
+    /// Measures one probe and compares the responses.
+    fn check(&mut self, probe: &EnumerationProbe) -> Result<Check> {
         let VerifyEnumerationArgs { pairs, after, rest, .. } = *self.arguments;
         let codes = self.codes.clone();
         let redirect_to = self.arguments.redirect_to.as_deref();
         let mut plan = Plan { pairs, after: after.into(), rest, redirect_to, codes: codes.as_ref() };
-        let (what, expected) = match question.kind {
-            ProbeKind::ResetRequest => ("reset asked for", 200..300),
-            ProbeKind::Guess => ("code guessed at", 401..402),
+        let (what, expected) = match probe.kind {
+            ProbeKind::ResetRequest => ("reset request", 200..300),
+            ProbeKind::Guess => ("code guess", 401..402),
         };
-        let (dialect, path) = (question.dialect.to_owned(), question.path.clone());
-        let tried = self.survey.try_out(question, plan)?;
-        let tells =
-            question.discloses.is_some_and(|status| tried.iter().all(|(_, unknown)| *unknown == status));
-        if tells {
-            let without = tried.iter().filter(|(known, _)| Some(*known) == question.discloses).count();
-            ensure!(without == 0, "--known: {without} of {} have no account, as {path} says", tried.len());
-            // What the answer itself tells needs no clock.
-            (plan.pairs, plan.rest) = (pairs.min(LEAST), Duration::ZERO);
+        let (dialect, path) = (probe.dialect.to_owned(), probe.path.clone());
+        let statuses = self.prober.preflight(probe, plan)?;
+        let discloses =
+            probe.discloses.is_some_and(|status| statuses.iter().all(|(_, unknown)| *unknown == status));
+        if discloses {
+            let without = statuses.iter().filter(|(known, _)| Some(*known) == probe.discloses).count();
+            ensure!(
+                without == 0,
+                "--known: {without} of {} addresses have no account according to {path}",
+                statuses.len()
+            );
+            // The status code already discloses the account, so precise timing is not needed.
+            (plan.pairs, plan.rest) = (pairs.min(SAMPLES_MIN), Duration::ZERO);
         }
-        let alike = |(known, unknown): &&(u16, u16)| known == unknown && !expected.contains(known);
-        if let Some((status, _)) = tried.iter().find(alike) {
+        let unexpected = |(known, unknown): &&(u16, u16)| known == unknown && !expected.contains(known);
+        if let Some((status, _)) = statuses.iter().find(unexpected) {
             let note = format!(
-                "Known and unknown addresses alike are answered {status} here, so that there is nothing to compare. A \
-                 server that mails InsForge's links wants `--redirect-to`."
+                "Requests for known and unknown addresses both return {status}, so there is nothing to compare. A server \
+                 that mails InsForge links needs `--redirect-to`."
             );
             return Ok(Check::unmeasured(&dialect, &path, what, note));
         }
-        if question.kind == ProbeKind::Guess && !self.sends_codes(plan)? {
-            let note = "No codes could be asked for, so that there is nothing to guess at.".to_owned();
+        if probe.kind == ProbeKind::Guess && !self.sends_codes(plan)? {
+            let note =
+                "The server did not accept requests for codes, so there is no code to guess.".to_owned();
             return Ok(Check::unmeasured(&dialect, &path, what, note));
         }
-        let measured = self.survey.measure(question, plan)?;
-        self.keep(&path, &measured);
-        let bytes = measured.gathered.compare();
+        let measured = self.prober.measure(probe, plan)?;
+        self.append_samples(&path, &measured);
+        let bytes = measured.collected.compare();
         let only = |known: usize, unknown: usize, all: usize| known == all && unknown == 0;
-        let declared = tells
+        let declared = discloses
             && bytes.statuses.len() == 2
             && bytes.statuses.iter().any(|(status, known, unknown)| {
-                Some(status.parse().unwrap_or(0)) == question.discloses
-                    && only(*unknown, *known, bytes.unknown)
+                Some(status.parse().unwrap_or(0)) == probe.discloses && only(*unknown, *known, bytes.unknown)
             });
         if declared {
             self.confirmed = true;
@@ -262,37 +270,39 @@ impl Examination<'_> {
             });
         }
         let timings: Vec<Timing> = [
-            ("answer", &measured.answers),
-            ("next answer", &measured.next),
-            ("aftermath", &measured.aftermath),
+            ("response", &measured.responses),
+            ("next response", &measured.next),
+            ("follow-ups", &measured.follow_ups),
         ]
         .into_iter()
         .map(|(what, times)| {
-            let comparison = compare(times, self.threshold, self.planted, self.survey.chance);
+            let comparison = compare(times, self.threshold, self.planted, self.prober.chance);
             Timing { what, comparison }
         })
         .collect();
         let worst = timings.iter().map(|timing| timing.comparison.verdict).max();
         let verdict = worst.unwrap_or(Verdict::Inconclusive).max(bytes.verdict);
-        let note = (question.kind == ProbeKind::Guess && redirect_to.is_some()).then(|| {
-            "If this server mails links, no address had a code, and there was nothing to tell.".to_owned()
+        let note = (probe.kind == ProbeKind::Guess && redirect_to.is_some()).then(|| {
+            "If this server mails links, no address had a code, and nothing could differ.".to_owned()
         });
         Ok(Check { dialect, path, what, bytes: Some(bytes), timings, note, verdict })
     }
 
-    /// Whether codes to guess at can be asked for.
+    /// Whether the server accepts requests for codes.
     fn sends_codes(&mut self, plan: Plan<'_>) -> Result<bool> {
         let Some(codes) = plan.codes else { return Ok(false) };
-        let asked = self.survey.try_out(codes, plan)?;
-        Ok(asked.iter().all(|(known, _)| (200..300).contains(known)))
+        let statuses = self.prober.preflight(codes, plan)?;
+        Ok(statuses.iter().all(|(known, _)| (200..300).contains(known)))
     }
 
-    /// Adds the times to what is written in the end.
-    fn keep(&mut self, path: &str, measured: &Measured) {
+    /// Appends the times to the CSV.
+    fn append_samples(&mut self, path: &str, measured: &Measurements) {
         let Some(samples) = &mut self.samples else { return };
-        for (what, times) in
-            [("answer", &measured.answers), ("next", &measured.next), ("aftermath", &measured.aftermath)]
-        {
+        for (what, times) in [
+            ("response", &measured.responses),
+            ("next", &measured.next),
+            ("follow-ups", &measured.follow_ups),
+        ] {
             for (known, time) in times {
                 let class = if *known { "known" } else { "unknown" };
                 let _ = writeln!(samples, "{path},{class},{what},{time:.1}");
@@ -301,9 +311,9 @@ impl Examination<'_> {
     }
 }
 
-/// Tells whoever waits what is being done. A closed stderr is nobody's loss.
-fn say(what: &str) {
-    let _ = writeln!(std::io::stderr(), "measuring: {what}");
+/// Prints progress to stderr. Write errors are ignored.
+fn progress(step: &str) {
+    let _ = writeln!(std::io::stderr(), "measuring: {step}");
 }
 
 fn micros(time: Duration) -> f64 {
@@ -311,14 +321,14 @@ fn micros(time: Duration) -> f64 {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number and us, ms or s, such as 100us".to_owned();
-    let digits = text.find(|sign: char| !sign.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u32 = text[..digits].parse().map_err(|_| wrong())?;
+    let error = || "expected a number and us, ms or s, such as 100us".to_owned();
+    let digits = text.find(|sign: char| !sign.is_ascii_digit()).ok_or_else(error)?;
+    let number: u32 = text[..digits].parse().map_err(|_| error())?;
     let unit = match &text[digits..] {
         "us" => Duration::from_micros(1),
         "ms" => Duration::from_millis(1),
         "s" => Duration::from_secs(1),
-        _ => return Err(wrong()),
+        _ => return Err(error()),
     };
     Ok(unit * number)
 }

@@ -1,4 +1,4 @@
-//! What was found: as a report for people, and the same as JSON.
+//! Renders the results as Markdown and as JSON.
 
 use std::fmt::Write;
 
@@ -7,46 +7,46 @@ use serde::Serialize;
 use super::{
     bytes::Bytes,
     control::Control,
-    statistics::{Comparison, LEAST, Verdict},
+    statistics::{Comparison, SAMPLES_MIN, Verdict},
 };
 
-/// One run.
+/// The results of one run.
 #[derive(Serialize)]
 pub(crate) struct Report {
     /// This program and its version.
     pub(crate) tool: String,
-    /// Where the server was reached, and what it says that it is.
+    /// URL of the server, and how it identifies itself.
     pub(crate) target: String,
     pub(crate) server: String,
-    /// When the run began (ISO 8601, UTC), and how many seconds it took.
+    /// Start of the run (ISO 8601, UTC), and its duration in seconds.
     pub(crate) begun: String,
     pub(crate) seconds: f64,
-    /// Repeats the order of asking.
+    /// Seed of the randomness; reuse it to reproduce the request order.
     pub(crate) seed: u64,
     pub(crate) pairs: usize,
-    /// Asks after each.
+    /// Follow-up requests after each measured request.
     pub(crate) after: usize,
     pub(crate) threshold_us: f64,
     pub(crate) planted_us: f64,
     pub(crate) rest_ms: f64,
-    /// How many addresses were said to have an account, and whether the server's own contract confirmed it.
+    /// Number of known addresses, and whether responses that a contract requires confirmed their accounts.
     pub(crate) known_addresses: usize,
     pub(crate) known_confirmed: bool,
-    /// Connections that were opened for all of it.
+    /// Total number of connections opened.
     pub(crate) connections: usize,
     pub(crate) controls: Vec<Control>,
     pub(crate) checks: Vec<Check>,
-    /// Whether what a contract declares counts as equivalent.
+    /// Whether a disclosure that the dialect's contract requires counts as equivalent.
     pub(crate) declared_allowed: bool,
     pub(crate) verdict: Verdict,
 }
 
-/// One question of one dialect.
+/// The results of one probe of one dialect.
 #[derive(Serialize)]
 pub(crate) struct Check {
     pub(crate) dialect: String,
     pub(crate) path: String,
-    /// `reset asked for` or `code guessed at`.
+    /// `reset request` or `code guess`.
     pub(crate) what: &'static str,
     pub(crate) bytes: Option<Bytes>,
     pub(crate) timings: Vec<Timing>,
@@ -54,7 +54,7 @@ pub(crate) struct Check {
     pub(crate) verdict: Verdict,
 }
 
-/// One class of times against the other.
+/// Times of known against unknown addresses.
 #[derive(Serialize)]
 pub(crate) struct Timing {
     pub(crate) what: &'static str,
@@ -63,7 +63,7 @@ pub(crate) struct Timing {
 }
 
 impl Check {
-    /// A question that could not be put.
+    /// A probe that could not be measured.
     pub(crate) fn unmeasured(dialect: &str, path: &str, what: &'static str, note: String) -> Self {
         let (dialect, path) = (dialect.to_owned(), path.to_owned());
         let verdict = Verdict::Inconclusive;
@@ -71,7 +71,7 @@ impl Check {
     }
 }
 
-/// What all of it comes to: nothing, where a planted difference was missed or there is nothing to judge.
+/// Returns the overall verdict: inconclusive if a positive control was missed or no probe was measured.
 pub(crate) fn verdict(controls: &[Control], checks: &[Check]) -> Verdict {
     if !controls.iter().all(|control| control.found) {
         return Verdict::Inconclusive;
@@ -80,7 +80,8 @@ pub(crate) fn verdict(controls: &[Control], checks: &[Check]) -> Verdict {
 }
 
 impl Report {
-    /// 0 equivalent, 1 a difference, 2 not shown. What a contract declares is a difference unless it is allowed.
+    /// 0: equivalent; 1: different; 2: inconclusive. A disclosure that a contract requires counts as different unless it is
+    /// allowed.
     pub(crate) fn exit_code(&self) -> u8 {
         let declared = self.checks.iter().any(|check| check.verdict == Verdict::Declared);
         match self.verdict {
@@ -91,34 +92,34 @@ impl Report {
         }
     }
 
-    /// A line for each check.
+    /// Formats one line per probe, and the overall verdict.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
         for Check { dialect, path, what, verdict, .. } in &self.checks {
             let _ = writeln!(text, "{:<13} {dialect} {path} ({what})", verdict.name());
         }
-        let _ = writeln!(text, "{:<13} all of it", self.verdict.name());
+        let _ = writeln!(text, "{:<13} overall", self.verdict.name());
         text
     }
 
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::new();
-        self.head(&mut text);
+        self.write_header(&mut text);
         for check in &self.checks {
             check.markdown(&mut text, self.threshold_us);
         }
-        self.method(&mut text);
+        self.write_methodology(&mut text);
         text
     }
 
-    fn head(&self, text: &mut String) {
-        let _ = writeln!(text, "# Can a stranger tell whether an address has an account?\n");
-        let _ = writeln!(text, "**{}**\n", self.verdict.sentence());
+    fn write_header(&self, text: &mut String) {
+        let _ = writeln!(text, "# Can an attacker tell whether an address has an account?\n");
+        let _ = writeln!(text, "**{}**\n", self.verdict.description());
         let _ = writeln!(text, "| | |\n|---|---|");
         let confirmed = if self.known_confirmed {
-            "px0's answers confirm that each has an account"
+            "px0's responses confirm that each has an account"
         } else {
-            "that they have accounts was taken on trust, since no answer tells"
+            "not verified: no response confirms that they have accounts"
         };
         let controls: Vec<String> = self
             .controls
@@ -127,23 +128,23 @@ impl Report {
             .collect();
         for (name, value) in [
             ("server", format!("`{}`, {}", self.target, self.server)),
-            ("measured by", format!("{}, from {} on, for {:.0} s", self.tool, self.begun, self.seconds)),
+            ("measured by", format!("{}, starting {}, for {:.0} s", self.tool, self.begun, self.seconds)),
             ("known addresses", format!("{}; {confirmed}", self.known_addresses)),
             (
-                "asks",
+                "requests",
                 format!(
-                    "{} known and {} unknown a question, in random order (seed {}), each followed by {} unknown ones \
-                 and {:.1} ms of rest, on connections kept alive ({} opened)",
+                    "{} known and {} unknown per probe, in random order (seed {}), each followed by {} unknown ones and a \
+                     pause of {:.1} ms, over keep-alive connections ({} opened)",
                     self.pairs, self.pairs, self.seed, self.after, self.rest_ms, self.connections
                 ),
             ),
-            ("threshold", micros(self.threshold_us)),
+            ("threshold", format_micros(self.threshold_us)),
             ("positive controls", controls.join("; ")),
         ] {
             let _ = writeln!(text, "| {name} | {value} |");
         }
         let _ =
-            writeln!(text, "\n| dialect | question | bytes | answer | next answer | aftermath | verdict |");
+            writeln!(text, "\n| dialect | probe | bytes | response | next response | follow-ups | verdict |");
         let _ = writeln!(text, "|---|---|---|---|---|---|---|");
         for check in &self.checks {
             let times: Vec<&str> = (0..3)
@@ -165,31 +166,33 @@ impl Report {
         }
     }
 
-    fn method(&self, text: &mut String) {
+    fn write_methodology(&self, text: &mut String) {
         let _ = write!(
             text,
             "\n## How to read this\n\n\
-             * **Bytes**: status, names, order and values of headers, and body of every answer, less `date`. A part that is \
-             another one in nearly every answer (a reference) is compared by its length. The asked address itself is left \
-             out before comparing.\n\
-             * **Answer**: the time of the answer. **Next answer**: the time of the ask right after it, which is for \
-             an unknown address. **Aftermath**: the time of all {} asks after it together. The latter two show what \
-             the server still does for a known address when its answer has left.\n\
-             * *Known* less *unknown*, with the 95 % interval of a block bootstrap. **Equivalent** is claimed only where \
-             the whole interval lies within ± {} for the median and the 90th percentile. **Different** is a difference of \
-             more than 4.5 standard errors that is not within the threshold. Everything else, and fewer than {LEAST} times \
-             of one class, is **inconclusive**: measure with more `--pairs`, or in a quieter place.\n\
-             * *Could see*: the smallest difference that four in five such runs would have found.\n\
-             * **Positive controls**: servers of this program's own that leak must be found out, or nothing counts. In each \
-             comparison, the same times with {} added to the known ones must be found different, too.\n\
-             * **Limits.** Where the server limits how often one address may be asked for, it does so silently: then \
-             most of these asks wrote no job and mailed nobody, and what was measured is the refusal, which costs \
-             less and is the same for all. Only a server without limits (`POLYRESET_LIMITS__ENABLED=false`, on a staging copy) \
-             shows the work for known addresses. Whether limits were on cannot be seen from outside.\n\
-             * The figures hold for the place that was measured from. From farther away less is to be seen.\n",
+             * **Bytes**: status, header names, order and values, and body of every response, excluding `date`. A part that \
+             differs in nearly every response (such as a reference) is compared by length only. The requested address itself \
+             is removed before comparison.\n\
+             * **Response**: the response time. **Next response**: the response time of the request immediately after it, \
+             for an unknown address. **Follow-ups**: the total response time of the {} requests after it. The last two \
+             reveal work that the server still does for a known address after responding.\n\
+             * *Known* minus *unknown*, with a 95 % block-bootstrap confidence interval. **Equivalent** means that the whole \
+             interval lies within ± {} for the median and the 90th percentile. **Different** means a difference of \
+             more than 4.5 standard errors that is not within the threshold. Everything else, and any class with fewer than \
+             {SAMPLES_MIN} samples, is **inconclusive**: measure with more `--pairs`, or on a quieter machine.\n\
+             * *Minimum detectable effect*: the smallest difference that a run like this one detects with a probability of \
+             80 %.\n\
+             * **Positive controls**: the tool must detect the leak in its own deliberately leaky servers; otherwise the run \
+             is inconclusive. Each comparison must also report a difference once {} is added to the known samples.\n\
+             * **Rate limits.** Per-address rate limits are silent: if they were on, most of these requests queued no job and \
+             sent no mail, and the run measured the cheaper rejection path, which is the same for every address. Only a \
+             server without rate limits (`POLYRESET_LIMITS__ENABLED=false`, on a staging copy) shows the work for known \
+             addresses. A client cannot detect whether rate limits are on.\n\
+             * The measurements apply only to this vantage point. From farther away, smaller differences become \
+             undetectable.\n",
             self.after,
-            micros(self.threshold_us),
-            micros(self.planted_us),
+            format_micros(self.threshold_us),
+            format_micros(self.planted_us),
         );
     }
 }
@@ -197,7 +200,7 @@ impl Report {
 impl Check {
     fn markdown(&self, text: &mut String, threshold: f64) {
         let Self { dialect, path, what, verdict, .. } = self;
-        let _ = writeln!(text, "\n## {dialect}, `{path}`: {what}\n\n{}", verdict.sentence());
+        let _ = writeln!(text, "\n## {dialect}, `{path}`: {what}\n\n{}", verdict.description());
         if let Some(note) = &self.note {
             let _ = writeln!(text, "\n{note}");
         }
@@ -213,18 +216,18 @@ impl Check {
             };
             let _ = writeln!(
                 text,
-                "\nBytes of {} answers to known and {} to unknown addresses ({}): {}.{lengths}",
+                "\nBytes of {} responses for known and {} for unknown addresses ({}): {}.{lengths}",
                 bytes.known,
                 bytes.unknown,
                 statuses.join("; "),
-                if bytes.differences.is_empty() { "no difference" } else { "they differ" }
+                if bytes.differences.is_empty() { "no difference" } else { "different" }
             );
             if !bytes.differences.is_empty() {
                 let _ = writeln!(text, "\n| part | value | known | unknown | |\n|---|---|---|---|---|");
             }
             for difference in &bytes.differences {
                 let value = difference.value.replace('|', "\\|").replace('`', "'");
-                let certain = if difference.certain { "certain" } else { "too rare to judge" };
+                let certain = if difference.certain { "significant" } else { "too rare to judge" };
                 let (known, unknown) = (difference.known, difference.unknown);
                 let _ =
                     writeln!(text, "| {} | `{value}` | {known} | {unknown} | {certain} |", difference.part);
@@ -235,25 +238,25 @@ impl Check {
         }
         let _ = writeln!(
             text,
-            "\n| time, within ± {} | n known, unknown | quantile | known | unknown | difference | 95 % interval | could \
-             see | planted | verdict |\n|---|---|---|---|---|---|---|---|---|---|",
-            micros(threshold)
+            "\n| time, within ± {} | n known, unknown | quantile | known | unknown | difference | 95 % interval | \
+             minimum detectable effect | planted | verdict |\n|---|---|---|---|---|---|---|---|---|---|",
+            format_micros(threshold)
         );
         for Timing { what, comparison } in &self.timings {
             let Comparison { known, unknown, planted_found, .. } = comparison;
             let planted = if *planted_found { "found" } else { "MISSED" };
-            for one in &comparison.quantiles {
+            for quantile in &comparison.quantiles {
                 let _ = writeln!(
                     text,
                     "| {what} | {known}, {unknown} | {:.0} % | {} | {} | {} | {} to {} | {} | {planted} | {} |",
-                    one.share * 100.0,
-                    micros(one.known_us),
-                    micros(one.unknown_us),
-                    micros(one.difference_us),
-                    micros(one.low_us),
-                    micros(one.high_us),
-                    micros(one.smallest_us),
-                    one.verdict.name()
+                    quantile.share * 100.0,
+                    format_micros(quantile.known_us),
+                    format_micros(quantile.unknown_us),
+                    format_micros(quantile.difference_us),
+                    format_micros(quantile.low_us),
+                    format_micros(quantile.high_us),
+                    format_micros(quantile.smallest_us),
+                    quantile.verdict.name()
                 );
             }
             if comparison.quantiles.is_empty() {
@@ -276,22 +279,22 @@ impl Verdict {
         }
     }
 
-    fn sentence(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self {
             Self::Equivalent => {
                 "Equivalent: the bytes are the same, and every interval lies within the threshold."
             }
             Self::Declared => {
-                "Declared by contract: the answer itself tells whether there is an account, as this dialect's clients \
-                 expect; the profile `hardened` closes it."
+                "Declared by contract: the response itself discloses whether an account exists, as this dialect's clients \
+                 expect; profile `hardened` prevents it."
             }
-            Self::Inconclusive => "Inconclusive: neither a difference nor its absence was shown.",
-            Self::Different => "Different: a stranger can tell whether an address has an account.",
+            Self::Inconclusive => "Inconclusive: the run showed neither a difference nor equivalence.",
+            Self::Different => "Different: an attacker can tell whether an address has an account.",
         }
     }
 }
 
-/// In the unit that suits it.
-fn micros(time: f64) -> String {
+/// Formats microseconds, from 10 ms up as milliseconds.
+fn format_micros(time: f64) -> String {
     if time.abs() >= 10_000.0 { format!("{:.1} ms", time / 1000.0) } else { format!("{time:.1} µs") }
 }

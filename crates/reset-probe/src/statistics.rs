@@ -1,54 +1,54 @@
-//! Whether two classes of times are the same, within a threshold: by equivalence, never by failing to find a
-//! difference (D3).
+//! Tests whether two classes of times are equivalent within a threshold. Failing to find a difference is not equivalence
+//! (see `docs/enumeration.md`).
 //!
-//! Compared are medians and 90th percentiles. Their differences get 95 % intervals by a bootstrap over blocks of
-//! requests that followed one another, since neighbours in time resemble each other. Both classes are in each block,
-//! so that what slowed both down at once cancels out.
+//! The tests compare medians and 90th percentiles. The 95 % confidence intervals of their differences come from a
+//! bootstrap over blocks of consecutive requests, because times of neighbouring requests are correlated. Each block
+//! contains both classes, so a slowdown that affects both cancels out.
 
 use serde::Serialize;
 
 use super::chance::Chance;
 
-/// Fewest times of one class that are judged: ten beyond the 90th percentile.
-pub(crate) const LEAST: usize = 100;
-/// Resamples for one interval.
+/// Minimum number of samples per class: ten beyond the 90th percentile.
+pub(crate) const SAMPLES_MIN: usize = 100;
+/// Resamples per interval.
 const RESAMPLES: usize = 1000;
-/// So many standard errors are a difference: dudect's bound for an alarm. Dozens of comparisons a run do not reach it
-/// by chance.
+/// Number of standard errors that count as a difference: the alarm threshold of dudect. The dozens of comparisons of a run
+/// do not reach it by chance.
 const ALARM: f64 = 4.5;
-/// The part of a standard error that is needed beyond the alarm, lest a difference of the alarm's size is missed half
-/// the time: four in five are seen.
+/// Standard errors beyond the alarm threshold that give a power of 80 %. A difference of exactly the threshold would be
+/// missed half the time.
 const POWER: f64 = 0.84;
-/// What is compared, of the sorted times.
+/// Quantiles that are compared.
 const QUANTILES: [f64; 2] = [0.5, 0.9];
 
-/// One time in microseconds, and whether the known class has it. In the order of measuring.
+/// Whether the address is known, and the time in microseconds. Samples are in the order of measurement.
 pub(crate) type Sample = (bool, f64);
 
-/// What a comparison, or all of them, came to.
+/// Result of one comparison, or of a whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Verdict {
-    /// The same, as far as was asked for.
+    /// Equivalent within the threshold.
     Equivalent,
-    /// Another, as the dialect's own contract says.
+    /// Different, as the dialect's contract requires.
     Declared,
-    /// Neither could be shown.
+    /// Neither equivalence nor a difference was shown.
     Inconclusive,
-    /// A stranger can tell.
+    /// Different: an attacker can tell known from unknown addresses.
     Different,
 }
 
-/// Two classes of times side by side.
+/// Comparison of two classes of times.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Comparison {
-    /// Times of the known class.
+    /// Number of samples for known addresses.
     pub(crate) known: usize,
-    /// Times of the other.
+    /// Number of samples for unknown addresses.
     pub(crate) unknown: usize,
-    /// The median, then the 90th percentile; none when there are too few times.
+    /// The median, then the 90th percentile; empty if there are too few samples.
     pub(crate) quantiles: Vec<Quantile>,
-    /// Whether the same times, the known ones made longer by the planted delay, were found to differ.
+    /// Whether the comparison reports a difference once the planted delay is added to the known samples.
     pub(crate) planted_found: bool,
     pub(crate) verdict: Verdict,
 }
@@ -56,17 +56,17 @@ pub(crate) struct Comparison {
 /// One quantile of both classes, in microseconds.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Quantile {
-    /// Which, between 0 and 1.
+    /// The quantile, between 0 and 1.
     #[serde(rename = "quantile")]
     pub(crate) share: f64,
     pub(crate) known_us: f64,
     pub(crate) unknown_us: f64,
-    /// Known less unknown.
+    /// Known minus unknown.
     pub(crate) difference_us: f64,
-    /// Ends of the difference's 95 % interval.
+    /// Bounds of the 95 % confidence interval of the difference.
     pub(crate) low_us: f64,
     pub(crate) high_us: f64,
-    /// The smallest difference that four in five such runs would have found.
+    /// Minimum detectable effect with a power of 80 %.
     pub(crate) smallest_us: f64,
     pub(crate) verdict: Verdict,
 }
@@ -85,25 +85,25 @@ pub(crate) fn compare(samples: &[Sample], threshold: f64, planted: f64, chance: 
     Comparison { known, unknown: samples.len() - known, quantiles, planted_found, verdict }
 }
 
-/// The worst; nothing measured shows nothing.
+/// Returns the worst verdict; inconclusive if nothing was measured.
 fn verdict(quantiles: &[Quantile]) -> Verdict {
     quantiles.iter().map(|quantile| quantile.verdict).max().unwrap_or(Verdict::Inconclusive)
 }
 
 fn quantiles(samples: &[Sample], threshold: f64, chance: &mut Chance) -> Vec<Quantile> {
     let known = samples.iter().filter(|(known, _)| *known).count();
-    if known < LEAST || samples.len() - known < LEAST {
+    if known < SAMPLES_MIN || samples.len() - known < SAMPLES_MIN {
         return Vec::new();
     }
     let sorted = Sorted::new(samples);
-    let found = sorted.quantiles(&vec![1; sorted.blocks]).expect("both classes have times");
+    let found = sorted.quantiles(&vec![1; sorted.blocks]).expect("both classes have samples");
     let mut resampled = [const { Vec::new() }; QUANTILES.len()];
     while resampled[0].len() < RESAMPLES {
         let mut weights = vec![0; sorted.blocks];
         for _ in 0..sorted.blocks {
             weights[chance.below(sorted.blocks)] += 1;
         }
-        // A resample without one of the classes says nothing.
+        // Skip a resample that lacks one of the classes.
         let Some(drawn) = sorted.quantiles(&weights) else { continue };
         for (differences, (known, unknown)) in resampled.iter_mut().zip(drawn) {
             differences.push(known - unknown);
@@ -146,7 +146,7 @@ impl Quantile {
     }
 }
 
-/// The times of each class in order, each with its block: resampling is then a walk, not a sort.
+/// The sorted times of each class, each with its block. A resample then needs one pass instead of a sort.
 struct Sorted {
     classes: [Vec<(f64, usize)>; 2],
     blocks: usize,
@@ -154,7 +154,7 @@ struct Sorted {
 
 impl Sorted {
     fn new(samples: &[Sample]) -> Self {
-        // The cube root, by rule of thumb: blocks longer than what resembles itself, and enough of them.
+        // Rule of thumb, the cube root: blocks longer than the correlation, and enough of them.
         let length = (1..samples.len()).find(|length| length.pow(3) >= samples.len()).unwrap_or(1);
         let mut classes = [Vec::new(), Vec::new()];
         for (place, (known, time)) in samples.iter().enumerate() {
@@ -166,7 +166,7 @@ impl Sorted {
         Self { classes, blocks: samples.len().div_ceil(length) }
     }
 
-    /// Each quantile, known and unknown, with every block counted so often.
+    /// Returns each quantile for known and unknown addresses, with every block counted `weights` times.
     fn quantiles(&self, weights: &[usize]) -> Option<[(f64, f64); QUANTILES.len()]> {
         let [unknown, known] = &self.classes;
         let (known, unknown) = (weighted(known, weights)?, weighted(unknown, weights)?);
@@ -202,8 +202,8 @@ mod tests {
     const THRESHOLD: f64 = 100.0;
     const PLANTED: f64 = 1000.0;
 
-    /// Skewed times around 300 µs with slow spells that both classes meet, as a server's are; `shift` is added to the
-    /// known class's.
+    /// Generates skewed times around 300 µs with slow phases that affect both classes, like those of a server; `shift` is
+    /// added to the known ones.
     fn times(pairs: usize, seed: u64, shift: impl Fn(&mut Chance) -> f64) -> Vec<Sample> {
         let mut chance = Chance::new(seed);
         let coins = chance.coins(pairs);
@@ -211,8 +211,8 @@ mod tests {
         let coins = coins.into_iter().enumerate();
         coins
             .map(|(place, known)| {
-                let spell = if place / 200 % 4 == 3 { 150.0 } else { 0.0 };
-                let time = 300.0 + spell - 50.0 * unit(&mut chance).ln();
+                let slow_phase = if place / 200 % 4 == 3 { 150.0 } else { 0.0 };
+                let time = 300.0 + slow_phase - 50.0 * unit(&mut chance).ln();
                 let shift = shift(&mut chance);
                 (known, if known { time + shift } else { time })
             })
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_distribution_is_equivalent_and_zero_lies_within_nearly_every_interval() {
+    fn same_distribution_is_equivalent_and_intervals_cover_zero() {
         let mut covered = 0;
         for seed in 0..20 {
             let found = judge(&times(600, seed, |_| 0.0));
@@ -232,12 +232,12 @@ mod tests {
             assert!(found.planted_found && found.quantiles.iter().all(|one| one.smallest_us < THRESHOLD));
             covered += found.quantiles.iter().filter(|one| one.low_us <= 0.0 && 0.0 <= one.high_us).count();
         }
-        // Of 40 intervals at 95 %: 38 on average, and fewer than 33 once in a thousand times.
+        // Of 40 intervals at 95 %, 38 contain zero on average, and fewer than 33 in one of a thousand runs.
         assert!(covered >= 33, "{covered}");
     }
 
     #[test]
-    fn a_shift_beyond_the_threshold_is_a_difference_and_one_within_it_is_measured() {
+    fn shift_beyond_the_threshold_is_different_and_one_within_it_is_measured() {
         for (shift, verdict) in [(200.0, Verdict::Different), (30.0, Verdict::Equivalent)] {
             let found = judge(&times(1000, 5, |_| shift));
             assert_eq!(found.verdict, verdict, "{found:?}");
@@ -250,15 +250,15 @@ mod tests {
     }
 
     #[test]
-    fn a_rare_delay_that_leaves_the_median_alone_is_found_at_the_90th_percentile() {
+    fn rare_delay_is_found_at_the_90th_percentile() {
         let found = judge(&times(1000, 6, |chance| if chance.below(5) == 0 { 800.0 } else { 0.0 }));
         assert_eq!(found.quantiles[0].verdict, Verdict::Equivalent, "{found:?}");
         assert_eq!((found.quantiles[1].verdict, found.verdict), (Verdict::Different, Verdict::Different));
     }
 
     #[test]
-    fn too_few_times_show_nothing() {
-        for pairs in [0, 1, LEAST - 1] {
+    fn too_few_samples_are_inconclusive() {
+        for pairs in [0, 1, SAMPLES_MIN - 1] {
             let found = judge(&times(pairs, 8, |_| 0.0));
             assert_eq!((found.verdict, found.planted_found), (Verdict::Inconclusive, false));
         }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_that_would_hide_a_difference_is_no_pass() {
+    fn noise_that_would_hide_a_difference_is_inconclusive() {
         let mut chance = Chance::new(10);
         let wild = times(200, 9, |_| 0.0).into_iter().map(|(known, time)| {
             let stalls = if chance.below(4) == 0 { precise(chance.below(40_000)) } else { 0.0 };
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comparison_is_repeatable() {
+    fn comparison_is_reproducible() {
         let samples = times(300, 3, |_| 0.0);
         assert_eq!(format!("{:?}", judge(&samples)), format!("{:?}", judge(&samples)));
     }

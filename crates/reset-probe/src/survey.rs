@@ -1,8 +1,8 @@
-//! One question asked of known and unknown addresses, in random order, from a connection that is kept alive.
+//! Times one probe for known and unknown addresses in random order, over a keep-alive connection.
 //!
-//! The unit of a measurement is one ask, known or unknown as a coin decides, and the asks after it, of addresses that
-//! nobody knows: they tell what the server still does for the first when its answer has left. Then comes a rest, so
-//! that each unit meets a quiet server.
+//! Each sample is one request, for a known or an unknown address chosen at random, followed by requests for unrelated
+//! unknown addresses. The follow-up requests reveal work that the server still does after it has responded to the first.
+//! A pause follows, so that every sample starts against an idle server.
 
 use std::{
     thread::sleep,
@@ -14,141 +14,141 @@ use anyhow::{Result, bail};
 
 use super::{
     addresses::Addresses,
-    bytes::Gathered,
+    bytes::Responses,
     chance::Chance,
-    client::{Answer, Client},
+    client::{Client, Response},
     statistics::Sample,
 };
 
-/// Guesses at one code: as many as the dialect allows by default.
-const GUESSES: usize = 3;
-/// Until codes that were asked for are there.
+/// Guesses per code: the dialect's default limit.
+const ATTEMPTS_PER_CODE: usize = 3;
+/// Minimum wait for requested codes to be issued.
 const SETTLE: Duration = Duration::from_millis(500);
-/// Asks that are not measured, for what is done once alone.
+/// Unmeasured warm-up requests that absorb one-time costs.
 const WARM_UP: usize = 20;
 
-/// How to measure.
+/// Parameters of a measurement.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan<'a> {
-    /// Measured asks of each class.
+    /// Measured requests per class.
     pub(crate) pairs: usize,
-    /// Asks after each measured one; at least one.
+    /// Follow-up requests per measured request; at least one.
     pub(crate) after: usize,
-    /// Mean rest after each unit.
+    /// Mean pause after each sample.
     pub(crate) rest: Duration,
-    /// Where links are to lead, for a server that mails InsForge's.
+    /// Redirect URL to send, for a server that mails InsForge links.
     pub(crate) redirect_to: Option<&'a str>,
-    /// Where codes to guess at are asked for.
+    /// Probe that requests the codes to be guessed.
     pub(crate) codes: Option<&'a EnumerationProbe>,
 }
 
-/// What was measured, in microseconds, in the order of measuring.
+/// The samples of one probe, in microseconds and in the order of measurement.
 #[derive(Default)]
-pub(crate) struct Measured {
-    pub(crate) gathered: Gathered,
-    /// The asks themselves.
-    pub(crate) answers: Vec<Sample>,
-    /// The first ask after each.
+pub(crate) struct Measurements {
+    pub(crate) collected: Responses,
+    /// Response times of the measured requests.
+    pub(crate) responses: Vec<Sample>,
+    /// Response time of the first follow-up request of each.
     pub(crate) next: Vec<Sample>,
-    /// All of them together.
-    pub(crate) aftermath: Vec<Sample>,
+    /// Total response time of all follow-up requests of each.
+    pub(crate) follow_ups: Vec<Sample>,
 }
 
-/// Who asks.
-pub(crate) struct Survey<'a> {
+/// Sends the probes.
+pub(crate) struct Prober<'a> {
     pub(crate) client: &'a mut Client,
     pub(crate) addresses: &'a Addresses,
     pub(crate) chance: &'a mut Chance,
 }
 
-impl Survey<'_> {
-    /// Asks every known address and its twin once; the statuses, known first.
-    pub(crate) fn try_out(&mut self, question: &EnumerationProbe, plan: Plan<'_>) -> Result<Vec<(u16, u16)>> {
+impl Prober<'_> {
+    /// Probes each known address and its decoy once; returns (known, unknown) status pairs.
+    pub(crate) fn preflight(&mut self, probe: &EnumerationProbe, plan: Plan<'_>) -> Result<Vec<(u16, u16)>> {
         let Addresses { known, unknown, .. } = self.addresses;
         let mut statuses = Vec::new();
         for (known, unknown) in known.iter().zip(unknown) {
-            let known = self.ask(question, known, plan)?.0.status;
-            statuses.push((known, self.ask(question, unknown, plan)?.0.status));
+            let known = self.send_probe(probe, known, plan)?.0.status;
+            statuses.push((known, self.send_probe(probe, unknown, plan)?.0.status));
         }
         Ok(statuses)
     }
 
-    /// Measures.
-    pub(crate) fn measure(&mut self, question: &EnumerationProbe, plan: Plan<'_>) -> Result<Measured> {
+    /// Runs the measurement and returns the samples.
+    pub(crate) fn measure(&mut self, probe: &EnumerationProbe, plan: Plan<'_>) -> Result<Measurements> {
         let Addresses { known, unknown, bystanders } = self.addresses;
-        let mut measured = Measured::default();
+        let mut measured = Measurements::default();
         let mut turns = [0; 3];
-        let mut whose = |class: usize, of: &'_ [String]| {
+        let mut next_address = |class: usize, of: &'_ [String]| {
             turns[class] += 1;
             of[(turns[class] - 1) % of.len()].clone()
         };
-        // Between two asks for codes no address is guessed at more often than its code allows.
-        let round = if question.kind == ProbeKind::Guess { GUESSES * known.len() } else { plan.pairs };
+        // Request new codes before any address exceeds the attempt limit of its code.
+        let round = if probe.kind == ProbeKind::Guess { ATTEMPTS_PER_CODE * known.len() } else { plan.pairs };
         for _ in 0..WARM_UP {
-            self.ask(question, &whose(2, bystanders), plan)?;
+            self.send_probe(probe, &next_address(2, bystanders), plan)?;
         }
         let mut left = plan.pairs;
         while left > 0 {
             let pairs = left.min(round.max(1));
             left -= pairs;
-            self.ask_for_codes(question, plan)?;
+            self.request_codes(probe, plan)?;
             for is_known in self.chance.coins(pairs) {
-                let email = if is_known { whose(1, known) } else { whose(0, unknown) };
-                let (answer, took) = self.ask(question, &email, plan)?;
-                measured.gathered.add(is_known, &email, &answer);
-                measured.answers.push((is_known, micros(took)));
-                let mut aftermath = 0.0;
+                let email = if is_known { next_address(1, known) } else { next_address(0, unknown) };
+                let (response, took) = self.send_probe(probe, &email, plan)?;
+                measured.collected.add(is_known, &email, &response);
+                measured.responses.push((is_known, micros(took)));
+                let mut total = 0.0;
                 for place in 0..plan.after {
-                    let took = micros(self.ask(question, &whose(2, bystanders), plan)?.1);
+                    let took = micros(self.send_probe(probe, &next_address(2, bystanders), plan)?.1);
                     if place == 0 {
                         measured.next.push((is_known, took));
                     }
-                    aftermath += took;
+                    total += took;
                 }
-                measured.aftermath.push((is_known, aftermath));
-                self.rest(plan.rest);
+                measured.follow_ups.push((is_known, total));
+                self.jittered_pause(plan.rest);
             }
         }
         Ok(measured)
     }
 
-    /// Sees to it that there are codes to guess at.
-    fn ask_for_codes(&mut self, question: &EnumerationProbe, plan: Plan<'_>) -> Result<()> {
-        if question.kind == ProbeKind::ResetRequest {
+    /// Ensures that every address has a live code, if the probe guesses codes.
+    fn request_codes(&mut self, probe: &EnumerationProbe, plan: Plan<'_>) -> Result<()> {
+        if probe.kind == ProbeKind::ResetRequest {
             return Ok(());
         }
         let Some(codes) = plan.codes else {
-            bail!("the server offers no way to ask for the codes of {}", question.path)
+            bail!("the server has no operation that requests the codes of {}", probe.path)
         };
         let begun = Instant::now();
         for email in self.addresses.known.iter().chain(&self.addresses.unknown) {
-            self.ask(codes, email, plan)?;
+            self.send_probe(codes, email, plan)?;
         }
-        // As long again as the asking took, in case the mails are slower than the answers.
+        // Wait at least as long as the requests took, in case mail lags behind the responses.
         sleep(SETTLE.max(begun.elapsed()));
         Ok(())
     }
 
-    fn ask(
+    /// Sends one request. Fails if the server rate-limits this client.
+    fn send_probe(
         &mut self,
-        question: &EnumerationProbe,
+        probe: &EnumerationProbe,
         email: &str,
         plan: Plan<'_>,
-    ) -> Result<(Answer, Duration)> {
+    ) -> Result<(Response, Duration)> {
         let code = format!("{:06}", self.chance.below(1_000_000));
-        let (answer, took) =
-            self.client.post(&question.path, &question.body(email, &code, plan.redirect_to))?;
-        if answer.status == 429 {
+        let (response, took) = self.client.post(&probe.path, &probe.body(email, &code, plan.redirect_to))?;
+        if response.status == 429 {
             bail!(
-                "the server limits this client (429): measure a staging copy that was started with \
-                 POLYRESET_LIMITS__ENABLED=false, or one whose limits of a client are wide enough"
+                "the server rate-limited this client (429): run against a staging copy started with \
+                 POLYRESET_LIMITS__ENABLED=false, or raise its per-client limits"
             );
         }
-        Ok((answer, took))
+        Ok((response, took))
     }
 
-    /// Between half and one and a half times the mean, lest the units keep step with something of the server's.
-    fn rest(&mut self, mean: Duration) {
+    /// Sleeps for 0.5 to 1.5 times the mean, so that samples do not synchronise with a periodic task of the server.
+    fn jittered_pause(&mut self, mean: Duration) {
         if !mean.is_zero() {
             sleep(mean / 2 + mean * u32::try_from(self.chance.below(1000)).expect("below 1000") / 1000);
         }

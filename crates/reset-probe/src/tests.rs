@@ -1,13 +1,13 @@
-//! What the whole of it comes to.
+//! Overall verdict, exit code and report.
 
 use super::{control::Control, report::verdict, *};
 
 fn check(verdict: Verdict) -> Check {
-    Check { verdict, ..Check::unmeasured("px0", "/p", "reset asked for", "a note".to_owned()) }
+    Check { verdict, ..Check::unmeasured("px0", "/p", "reset request", "a note".to_owned()) }
 }
 
 fn report(found: bool, verdicts: &[Verdict], declared_allowed: bool) -> Report {
-    let controls = vec![Control { planted: "1ms in the answer".to_owned(), found }];
+    let controls = vec![Control { planted: "1ms in the response".to_owned(), found }];
     let checks: Vec<Check> = verdicts.iter().copied().map(check).collect();
     Report {
         tool: "tool".to_owned(),
@@ -32,7 +32,7 @@ fn report(found: bool, verdicts: &[Verdict], declared_allowed: bool) -> Report {
 }
 
 #[test]
-fn the_exit_code_is_the_worst_of_the_checks_and_nothing_counts_where_a_control_was_missed() {
+fn exit_code_is_the_worst_verdict_and_inconclusive_if_a_control_was_missed() {
     use Verdict::{Declared, Different, Equivalent, Inconclusive};
     for (found, verdicts, allowed, code) in [
         (true, &[Equivalent, Equivalent][..], false, 0),
@@ -51,10 +51,10 @@ fn the_exit_code_is_the_worst_of_the_checks_and_nothing_counts_where_a_control_w
 }
 
 #[test]
-fn the_report_says_what_was_missed_and_what_was_declared() {
+fn report_names_missed_controls_and_declared_disclosures() {
     let text = report(false, &[Verdict::Declared], false).markdown();
     for part in
-        ["1ms in the answer: MISSED", "**Inconclusive", "Declared by contract", "taken on trust", "seed 7"]
+        ["1ms in the response: MISSED", "**Inconclusive", "Declared by contract", "not verified", "seed 7"]
     {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -63,7 +63,7 @@ fn the_report_says_what_was_missed_and_what_was_declared() {
 }
 
 #[test]
-fn times_have_a_number_and_a_unit() {
+fn time_is_a_number_with_a_unit() {
     assert_eq!(time("100us"), Ok(Duration::from_micros(100)));
     assert_eq!(time("5ms"), Ok(Duration::from_millis(5)));
     assert_eq!(time("1s"), Ok(Duration::from_secs(1)));

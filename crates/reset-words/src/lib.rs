@@ -1,8 +1,16 @@
-//! What people read: a file of phrases for each language, `languages/*.toml`.
+//! Phrases of pages and mails, one file per language: `languages/*.toml`.
 //!
 //! # How to add a language
-//! A variant of [`Language`] in `reset-core`, and its file beside the others: the compiler asks for the one, a test for
-//! the other.
+//! Add a variant to [`Language`] in `reset-core` and a file beside the others. The compiler reports where the variant is
+//! missing, and the tests check the file.
+//!
+//! ```
+//! use reset_core::language::Language;
+//! use reset_words::Catalogue;
+//!
+//! let phrases = Catalogue::default();
+//! assert_ne!(phrases.of(Language::De).page.forgot_title, phrases.of(Language::En).page.forgot_title);
+//! ```
 
 mod mail;
 mod page;
@@ -22,9 +30,9 @@ pub struct Catalogue(Vec<(Language, LanguagePhrases)>);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LanguagePhrases {
-    /// Those of the pages.
+    /// Phrases of the pages.
     pub page: PagePhrases,
-    /// Those of mails.
+    /// Phrases of the mails.
     pub mail: MailPhrases,
 }
 
@@ -39,21 +47,21 @@ impl Default for Catalogue {
                 Language::Ja => include_str!("../languages/ja.toml"),
                 Language::Zh => include_str!("../languages/zh.toml"),
             };
-            (language, toml::from_str(file).expect("the phrases compiled in are well-formed"))
+            (language, toml::from_str(file).expect("the built-in phrases are well-formed"))
         };
         Self(Language::ALL.into_iter().map(read).collect())
     }
 }
 
 impl Catalogue {
-    /// The phrases of a language.
+    /// Returns the phrases of a language.
     pub fn of(&self, language: Language) -> &LanguagePhrases {
-        let known = self.0.iter().find(|(of, _)| *of == language);
-        &known.expect("every language has its phrases").1
+        let entry = self.0.iter().find(|(of, _)| *of == language);
+        &entry.expect("every language has its phrases").1
     }
 }
 
-/// `phrase` with a number in the place of `{n}`.
+/// Replaces `{n}` in `phrase` with a number.
 pub fn with_number(phrase: &str, number: usize) -> String {
     phrase.replace("{n}", &number.to_string())
 }
@@ -71,7 +79,7 @@ mod tests {
         include_str!("../languages/zh.toml"),
     ];
 
-    /// Each phrase with its name, as the files have them.
+    /// Returns each phrase of a file with its dotted name.
     fn phrases(file: &str) -> Vec<(String, String)> {
         fn collect(name: &str, value: &toml::Value, phrases: &mut Vec<(String, String)>) {
             match value {
@@ -99,20 +107,24 @@ mod tests {
     }
 
     #[test]
-    fn every_translation_puts_in_what_the_english_one_does() {
+    fn translations_have_the_same_placeholders_as_english() {
         let english = phrases(FILES[0]);
         for file in FILES {
             for ((name, original), (same, translated)) in english.iter().zip(phrases(file)) {
                 assert_eq!(*name, same);
-                for place in ["{n}", "{name}", "{lifetime}", "{reference}", "{email}"] {
-                    assert_eq!(original.contains(place), translated.contains(place), "{name}: {translated}");
+                for placeholder in ["{n}", "{name}", "{lifetime}", "{reference}", "{email}"] {
+                    assert_eq!(
+                        original.contains(placeholder),
+                        translated.contains(placeholder),
+                        "{name}: {translated}"
+                    );
                 }
             }
         }
     }
 
     #[test]
-    fn phrases_are_text_and_no_markup() {
+    fn phrases_contain_no_markup() {
         for (name, text) in FILES.iter().flat_map(|file| phrases(file)) {
             assert!(
                 !text.contains(['<', '>', '&']) && text.trim() == text && !text.is_empty(),

@@ -1,33 +1,33 @@
-//! What mails say.
+//! Phrases of the mails, and durations in words.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
-/// The phrases of one kind of mail, by their names in the layouts.
+/// The phrases of one kind of mail, by the names that the layouts use.
 pub type Phrases = BTreeMap<String, String>;
 
 /// The phrases of mails.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailPhrases {
-    /// To whom we know no name of.
+    /// Greeting of an owner without a known name.
     pub greeting: String,
-    /// With `{name}`.
+    /// Greeting with `{name}`.
     pub greeting_named: String,
     lifetime: Units,
-    /// Of a mail with a code.
+    /// Phrases of a mail with a code.
     #[serde(rename = "reset-code")]
     pub reset_code: Phrases,
-    /// Of a mail with a link.
+    /// Phrases of a mail with a link.
     #[serde(rename = "reset-link")]
     pub reset_link: Phrases,
-    /// Of the notice after a reset.
+    /// Phrases of the notice after a reset.
     #[serde(rename = "password-changed")]
     pub password_changed: Phrases,
 }
 
-/// How times are worded: for one, and for more.
+/// Singular and plural of each time unit.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Units {
@@ -38,7 +38,7 @@ struct Units {
 }
 
 impl MailPhrases {
-    /// A lifetime in words.
+    /// Returns a lifetime in words.
     pub fn lifetime(&self, lifetime: Duration) -> String {
         let (count, unit) = in_units(lifetime);
         let [one, many] = match unit {
@@ -52,7 +52,7 @@ impl MailPhrases {
 }
 
 impl MailPhrases {
-    /// A wait in words, rounded up to whole minutes: whoever comes back then does not come too early.
+    /// Returns a wait in words, rounded up to whole minutes, so that nobody comes back too early.
     pub fn wait(&self, wait: Duration) -> String {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let seconds = if seconds < 60 { seconds.max(1) } else { seconds.div_ceil(60) * 60 };
@@ -60,7 +60,7 @@ impl MailPhrases {
     }
 }
 
-/// A lifetime in a language that we have no words of: the symbols are the same everywhere.
+/// Returns a lifetime in unit symbols, for languages without built-in phrases.
 pub fn symbols(lifetime: Duration) -> String {
     let (count, unit) = in_units(lifetime);
     let symbol = match unit {
@@ -69,7 +69,7 @@ pub fn symbols(lifetime: Duration) -> String {
         Unit::Hour => "h",
         Unit::Day => "d",
     };
-    // A line never ends between the two.
+    // The no-break space keeps number and unit on one line.
     format!("{count}\u{a0}{symbol}")
 }
 
@@ -81,8 +81,8 @@ enum Unit {
     Day,
 }
 
-/// A lifetime in the largest unit that states it exactly, or else in whole minutes, rounded down so that
-/// no mail promises too much.
+/// Converts a lifetime to the largest unit that expresses it exactly, or else to whole minutes, rounded down so that a
+/// mail never promises too much.
 fn in_units(lifetime: Duration) -> (u64, Unit) {
     match lifetime.as_secs() {
         s if s >= 172_800 && s % 86_400 == 0 => (s / 86_400, Unit::Day),
@@ -100,7 +100,7 @@ mod tests {
     use crate::Catalogue;
 
     #[test]
-    fn lifetimes_are_put_into_words() {
+    fn lifetimes_are_written_in_words() {
         let catalogue = Catalogue::default();
         for (seconds, words) in [
             (30, "30 seconds"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn each_language_has_its_own_words_for_times() {
+    fn every_language_has_its_own_time_units() {
         let catalogue = Catalogue::default();
         let words = |seconds| {
             Language::ALL.map(|language| catalogue.of(language).mail.lifetime(Duration::from_secs(seconds)))

@@ -1,11 +1,11 @@
-//! What the pages say.
+//! Phrases of the pages.
 
 use serde::Deserialize;
 
-/// The phrases of the pages, named by what they are for; `languages/en.toml` shows each in its place.
+/// The phrases of the pages, named by their purpose; `languages/en.toml` shows each in context.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "each is its own explanation, in languages/en.toml")]
+#[expect(missing_docs, reason = "each phrase in languages/en.toml explains itself")]
 pub struct PagePhrases {
     pub skip: String,
     pub language: String,

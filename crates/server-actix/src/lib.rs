@@ -2,6 +2,14 @@
 //!
 //! As a library, [`configure`] adds the routes as actix resources to the `App` or `Scope` of a host application. As a
 //! binary, with the feature `standalone`, `serve` runs them as a server.
+//!
+//! ```no_run
+//! # async fn host() -> Result<(), Box<dyn std::error::Error>> {
+//! let polyreset = reset_app::Embedded::start(&[("public_url", "https://example.com/accounts")]).await?;
+//! let accounts = actix_web::web::scope("/accounts").configure(server_actix::configure(polyreset.api()));
+//! # Ok(())
+//! # }
+//! ```
 
 #[cfg(feature = "standalone")]
 mod across;

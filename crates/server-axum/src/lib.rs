@@ -2,6 +2,14 @@
 //!
 //! As a library, [`router`] returns the routes as an axum router to merge or nest into the router of a host
 //! application. As a binary, with the feature `standalone`, `serve` runs them as a server.
+//!
+//! ```no_run
+//! # async fn host() -> Result<(), Box<dyn std::error::Error>> {
+//! let polyreset = reset_app::Embedded::start(&[("public_url", "https://example.com/accounts")]).await?;
+//! let app: axum::Router = axum::Router::new().nest("/accounts", server_axum::router(polyreset.api()));
+//! # Ok(())
+//! # }
+//! ```
 
 #[cfg(feature = "standalone")]
 mod serve;

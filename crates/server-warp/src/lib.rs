@@ -2,6 +2,16 @@
 //!
 //! As a library, [`filter`] returns the routes as a warp filter to join to the filters of a host application with
 //! `.or`. As a binary, with the feature `standalone`, `serve` runs them as a server.
+//!
+//! ```no_run
+//! # async fn host() -> Result<(), Box<dyn std::error::Error>> {
+//! use warp::Filter;
+//!
+//! let polyreset = reset_app::Embedded::start(&[("public_url", "https://example.com/accounts")]).await?;
+//! let app = warp::path("accounts").and(server_warp::filter(polyreset.api()));
+//! # Ok(())
+//! # }
+//! ```
 
 #[cfg(feature = "standalone")]
 mod serve;

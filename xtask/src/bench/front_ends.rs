@@ -1,5 +1,5 @@
-//! The three front-ends against one another, and each against a bare application of its framework: requests
-//! that are refused before any query, by rate and by the processor time that each costs the server.
+//! Compares the three servers with each other, and each with a bare application of its framework. The requests are
+//! rejected before any query; the results are throughput and processor time per request.
 
 use std::{
     fs,
@@ -15,11 +15,11 @@ use conformance::server::Deployment;
 use super::{CONNECTIONS, precise, throughput};
 use crate::root;
 
-/// Requests on each connection in one round, and rounds.
+/// Requests per connection and round.
 const EACH: usize = 1_500;
 const ROUNDS: usize = 5;
 
-/// A running server and what was measured of it in each round: requests per second, microseconds per request.
+/// A running server and its measurements per round: requests per second, and microseconds of processor per request.
 struct Runner {
     name: String,
     address: SocketAddr,
@@ -34,14 +34,14 @@ pub(super) fn run() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut runners = Vec::new();
     for framework in ["axum", "actix", "warp"] {
-        let place = folder.path().join(framework);
-        fs::create_dir(&place)?;
-        let mut deployment = Deployment::new(release.join(format!("server-{framework}")), place);
+        let data = folder.path().join(framework);
+        fs::create_dir(&data)?;
+        let mut deployment = Deployment::new(release.join(format!("server-{framework}")), data);
         deployment.set("POLYRESET_LOG", "error");
         deployment.set("POLYRESET_LIMITS__ENABLED", "false");
-        let ours = deployment.command(&["serve"]);
-        runners.push(Runner::start(framework.to_owned(), ours, "/api/auth/email/reset-password")?);
-        #[expect(clippy::disallowed_methods, reason = "running what is measured is what this is for")]
+        let server = deployment.command(&["serve"]);
+        runners.push(Runner::start(framework.to_owned(), server, "/api/auth/email/reset-password")?);
+        #[expect(clippy::disallowed_methods, reason = "this command starts the programs to measure")]
         let bare = Command::new(release.join(format!("examples/bare-{framework}")));
         runners.push(Runner::start(format!("bare {framework}"), bare, "/refuse")?);
     }
@@ -52,15 +52,16 @@ pub(super) fn run() -> anyhow::Result<()> {
     }
     let fastest = runners.iter().step_by(2).map(Runner::rate).fold(0.0, f64::max);
     for pair in runners.chunks(2) {
-        let [ours, bare] = pair else { continue };
+        let [server, bare] = pair else { continue };
         println!(
-            "refusals on {}: {:.0}/s, {:.2} of bare, {:.2} of the fastest of ours; {:.1} us of processor each, {:.2} of bare",
-            ours.name,
-            ours.rate(),
-            ours.rate() / bare.rate(),
-            ours.rate() / fastest,
-            median(&ours.costs),
-            median(&ours.costs) / median(&bare.costs)
+            "rejected tokens on {}: {:.0}/s, {:.2} of bare, {:.2} of the fastest server; {:.1} us of processor each, \
+             {:.2} of bare",
+            server.name,
+            server.rate(),
+            server.rate() / bare.rate(),
+            server.rate() / fastest,
+            median(&server.costs),
+            median(&server.costs) / median(&bare.costs)
         );
     }
     Ok(())
@@ -70,10 +71,10 @@ impl Runner {
     fn start(name: String, mut command: Command, path: &'static str) -> anyhow::Result<Self> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut process = child.with_context(|| format!("starting {name}"))?;
-        let stdout = process.stdout.take().context("a pipe was asked for")?;
+        let stdout = process.stdout.take().context("stdout is not a pipe")?;
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         let address = lines.find_map(|line| line.strip_prefix("listening on http://")?.parse().ok());
-        let address = address.with_context(|| format!("{name} did not listen"))?;
+        let address = address.with_context(|| format!("{name} did not print its address"))?;
         Ok(Self { name, address, path, process, rates: Vec::new(), costs: Vec::new() })
     }
 
@@ -81,13 +82,13 @@ impl Runner {
         let body = format!(r#"{{"newPassword":"a new password","otp":"{}"}}"#, "0".repeat(64));
         let before = processor_time(self.process.id())?;
         let rate = throughput(self.address, EACH, |connection, _| {
-            let answer = connection.post(self.path, &body)?;
-            ensure!(answer.status == 401, "{} {}", answer.status, answer.body);
+            let response = connection.post(self.path, &body)?;
+            ensure!(response.status == 401, "{} {}", response.status, response.body);
             Ok(())
         })?;
-        let spent = processor_time(self.process.id())? - before;
+        let used = processor_time(self.process.id())? - before;
         self.rates.push(rate);
-        self.costs.push(spent * 1e6 / precise(EACH * CONNECTIONS));
+        self.costs.push(used * 1e6 / precise(EACH * CONNECTIONS));
         Ok(())
     }
 
@@ -103,13 +104,13 @@ impl Drop for Runner {
     }
 }
 
-/// Seconds of processor that the process has used: fields 14 and 15 of its `stat`, in hundredths.
+/// Returns the seconds of processor time that a process has used: fields 14 and 15 of its `stat`, in hundredths.
 fn processor_time(id: u32) -> anyhow::Result<f64> {
     let stat = fs::read_to_string(Path::new("/proc").join(id.to_string()).join("stat"))?;
-    // The name in field 2 may hold anything, so counting starts behind it.
+    // The name in field 2 may contain spaces, so counting starts after it.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<u32>().ok());
-    let (user, system) = ticks(11).zip(ticks(12)).context("an unknown form of stat")?;
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok());
+    let (user, system) = ticks(11).zip(ticks(12)).context("unknown format of stat")?;
     Ok(f64::from(user + system) / 100.0)
 }
 

@@ -1,7 +1,7 @@
-//! `cargo xtask bench replicas`: one, two and three servers on one PostgreSQL of the run's own, as ratios to one.
+//! `cargo xtask bench replicas`: measures one, two and three servers on one temporary PostgreSQL, relative to one server.
 //!
-//! Client, servers and database share the machine: on few cores this shows what sharing a database costs, and that
-//! nothing is lost by it, rather than how far it scales.
+//! Client, servers and database share the machine. On few cores the ratios show the cost of a shared database rather than
+//! how far it scales.
 
 use std::{
     net::SocketAddr,
@@ -21,26 +21,27 @@ use conformance::{
 };
 
 use super::{
-    ACCOUNTS, CONNECTIONS, HASH, ROUNDS, address, ask_strapi, front_ends::median, precise, throughput,
+    ACCOUNTS, CONNECTIONS, HASH, ROUNDS, address, front_ends::median, precise, request_by_strapi, throughput,
 };
 use crate::root;
 
 /// The servers, in the order in which they join.
 const SERVERS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
-/// Requests on each connection: triggers, and refusals.
+/// Reset requests per connection.
 const TRIGGERS: usize = 60;
-const REFUSALS: usize = 600;
+/// Requests with forged tokens per connection.
+const REJECTIONS: usize = 600;
 
-/// What was measured of so many replicas, a rate for each round.
+/// Rates per round, with a fixed number of replicas.
 #[derive(Default)]
-struct Measured {
+struct Rates {
     triggers: Vec<f64>,
-    refusals: Vec<f64>,
+    rejections: Vec<f64>,
     resets: Vec<f64>,
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    // Durable, as a deployment's is; only the number of sessions is not the default.
+    // Durable like a production database; only the number of connections differs from the default.
     let postgres = OwnServer::with(&["max_connections=200"]);
     let folder = tempfile::tempdir()?;
     let deployments = SERVERS.map(|name| deployment(name, folder.path(), &postgres.url()));
@@ -48,29 +49,29 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for number in 0..ACCOUNTS {
         deployments[0].add_user(&address(number), "a password to begin with")?;
     }
-    let measure = deployments.map(|mut deployment| {
+    let deployments = deployments.map(|mut deployment| {
         deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", &HASH.0.to_string());
         deployment
     });
-    let mut all = [(); 3].map(|()| Measured::default());
-    // In turns, so that what the machine's neighbours do falls on each alike.
+    let mut all = [(); 3].map(|()| Rates::default());
+    // Alternate, so that other load on the machine affects all variants alike.
     for round in 0..ROUNDS {
-        for (replicas, measured) in (1..).zip(&mut all) {
+        for (replicas, rates) in (1..).zip(&mut all) {
             let servers: Vec<Server> =
-                measure.iter().take(replicas).map(Deployment::start).collect::<anyhow::Result<_>>()?;
-            one_round(&servers, &postgres, &measure[0], round, measured)?;
+                deployments.iter().take(replicas).map(Deployment::start).collect::<anyhow::Result<_>>()?;
+            run_round(&servers, &postgres, &deployments[0], round, rates)?;
         }
     }
     let [one, ..] = &all;
-    for (replicas, measured) in (1..).zip(&all) {
-        let say = |what: &str, of: fn(&Measured) -> &Vec<f64>| {
-            let each = of(measured).iter().zip(of(one)).map(|(this, base)| this / base);
-            let ratio = median(&each.collect::<Vec<f64>>());
-            println!("servers: {replicas}, {what}: {:.0}/s, {ratio:.2} of one", median(of(measured)));
+    for (replicas, rates) in (1..).zip(&all) {
+        let print = |name: &str, rates_of: fn(&Rates) -> &Vec<f64>| {
+            let ratios = rates_of(rates).iter().zip(rates_of(one)).map(|(this, base)| this / base);
+            let ratio = median(&ratios.collect::<Vec<f64>>());
+            println!("servers: {replicas}, {name}: {:.0}/s, {ratio:.2} of one", median(rates_of(rates)));
         };
-        say("triggers", |measured| &measured.triggers);
-        say("forged tokens refused", |measured| &measured.refusals);
-        say("complete resets", |measured| &measured.resets);
+        print("triggers", |rates| &rates.triggers);
+        print("forged tokens rejected", |rates| &rates.rejections);
+        print("complete resets", |rates| &rates.resets);
     }
     Ok(())
 }
@@ -85,75 +86,75 @@ fn deployment(name: &str, folder: &Path, url: &str) -> Deployment {
     deployment
 }
 
-fn one_round(
+fn run_round(
     servers: &[Server],
     postgres: &OwnServer,
     deployment: &Deployment,
     round: usize,
-    measured: &mut Measured,
+    rates: &mut Rates,
 ) -> anyhow::Result<()> {
-    let places: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
+    let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
     let forged = format!(r#"{{"newPassword":"a new password","otp":"{}"}}"#, "0".repeat(64));
-    measured.refusals.push(on_all(&places, REFUSALS, |connection, _| {
-        let answer = connection.post("/api/auth/email/reset-password", &forged)?;
-        ensure!(answer.status == 401, "{} {}", answer.status, answer.body);
+    rates.rejections.push(on_all(&addresses, REJECTIONS, |connection, _| {
+        let response = connection.post("/api/auth/email/reset-password", &forged)?;
+        ensure!(response.status == 401, "{} {}", response.status, response.body);
         Ok(())
     })?);
-    measured.resets.push(resets(&places, deployment, round)?);
-    measured.triggers.push(on_all(&places, TRIGGERS, |connection, turn| {
-        ask_strapi(connection, &format!("nobody{turn}@example.com"))
+    rates.resets.push(resets(&addresses, deployment, round)?);
+    rates.triggers.push(on_all(&addresses, TRIGGERS, |connection, turn| {
+        request_by_strapi(connection, &format!("nobody{turn}@example.com"))
     })?);
-    // The jobs are worked off before the servers end, lest they burden the next round.
-    wait_until_worked_off(postgres)
+    // Wait for the jobs before the servers stop, so that they do not slow the next round down.
+    wait_for_jobs(postgres)
 }
 
-/// Requests per second over [`CONNECTIONS`] connections to each server.
+/// Measures requests per second over [`CONNECTIONS`] connections to each server.
 fn on_all(
-    places: &[SocketAddr],
+    addresses: &[SocketAddr],
     each: usize,
     send: impl Fn(&mut Connection, usize) -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<f64> {
     let begun = Instant::now();
     thread::scope(|scope| {
         let loads: Vec<_> =
-            places.iter().map(|place| scope.spawn(|| throughput(*place, each, &send))).collect();
+            addresses.iter().map(|address| scope.spawn(|| throughput(*address, each, &send))).collect();
         loads.into_iter().try_for_each(|load| load.join().expect("no panic").map(drop))
     })?;
-    Ok(precise(places.len() * CONNECTIONS * each) / begun.elapsed().as_secs_f64())
+    Ok(precise(addresses.len() * CONNECTIONS * each) / begun.elapsed().as_secs_f64())
 }
 
-/// Complete resets per second: asked, mailed, and, what is timed, the password set.
-fn resets(places: &[SocketAddr], deployment: &Deployment, round: usize) -> anyhow::Result<f64> {
+/// Measures complete resets per second. Requests and mails come first; only setting the passwords is timed.
+fn resets(addresses: &[SocketAddr], deployment: &Deployment, round: usize) -> anyhow::Result<f64> {
     let px0: &ClientDialect = &DIALECTS[0];
     let folder = deployment.mails();
     if folder.is_dir() {
-        std::fs::remove_dir_all(&folder).context("old mails")?;
+        std::fs::remove_dir_all(&folder).context("removing old mails")?;
     }
-    let mut connection = Connection::open(places[0])?;
+    let mut connection = Connection::open(addresses[0])?;
     for number in 0..ACCOUNTS {
-        let answer = connection.post(px0.ask, &asked(&address(number)))?;
-        ensure!(answer.status == 200, "{}", answer.body);
+        let response = connection.post(px0.ask, &asked(&address(number)))?;
+        ensure!(response.status == 200, "{}", response.body);
     }
     let mut codes = Vec::new();
     for number in 0..ACCOUNTS {
-        let patience = Duration::from_secs(20);
-        let letter = mails::wait_for(&folder, &address(number), patience, |letter| letter.code().is_some())?;
-        codes.push(letter.code().context("a mail without a code")?.to_owned());
+        let timeout = Duration::from_secs(20);
+        let mail = mails::wait_for(&folder, &address(number), timeout, |mail| mail.code().is_some())?;
+        codes.push(mail.code().context("the mail has no code")?.to_owned());
     }
     let begun = Instant::now();
     thread::scope(|scope| {
-        let shares = codes.chunks(codes.len().div_ceil(places.len()));
-        let spending: Vec<_> = shares
-            .zip(places)
-            .map(|(codes, place)| scope.spawn(|| super::spend(*place, codes, round)))
+        let shares = codes.chunks(codes.len().div_ceil(addresses.len()));
+        let redeeming: Vec<_> = shares
+            .zip(addresses)
+            .map(|(codes, address)| scope.spawn(|| super::redeem(*address, codes, round)))
             .collect();
-        spending.into_iter().try_for_each(|share| share.join().expect("no panic"))
+        redeeming.into_iter().try_for_each(|share| share.join().expect("no panic"))
     })?;
     Ok(precise(ACCOUNTS) / begun.elapsed().as_secs_f64())
 }
 
-/// Until no job is left.
-fn wait_until_worked_off(postgres: &OwnServer) -> anyhow::Result<()> {
+/// Waits until no unfinished job is left.
+fn wait_for_jobs(postgres: &OwnServer) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let mut psql = programs::server("psql")?;
@@ -163,7 +164,10 @@ fn wait_until_worked_off(postgres: &OwnServer) -> anyhow::Result<()> {
         if output.stdout == b"0\n" {
             return Ok(());
         }
-        ensure!(begun.elapsed() < Duration::from_secs(120), "jobs are left: {output:?}");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(120),
+            "jobs are still unfinished after 120 s: {output:?}"
+        );
         thread::sleep(Duration::from_millis(200));
     }
 }

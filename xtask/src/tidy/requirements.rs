@@ -1,20 +1,20 @@
-//! The table of requirements in docs/security.md: each is there once, and every test that it names exists.
+//! The table of requirements in docs/security.md: it lists each requirement once, and every test that it names exists.
 //!
-//! A row is `| R1 | state | what holds | tests |`. In its last cell a path in backticks opens a file, and each name in
-//! backticks after it is a test of that file's.
+//! A row is `| R1 | state | what holds | tests |`. In its last cell, a path in backticks selects a file, and each name in
+//! backticks after it is a test in that file.
 
 use super::{File, numbered};
 
-/// Where the table is.
+/// The document with the table.
 pub(super) const DOCUMENT: &str = "docs/security.md";
-/// The requirements are R1 to this one.
+/// Number of the last requirement; the first is R1.
 const LAST: usize = 78;
-/// What may be said of one.
+/// Allowed states of a requirement.
 const STATES: [&str; 4] = ["pass", "deviation", "not applicable", "open"];
-/// What may stand in the place of a test: a rule that a tool checks on every build.
+/// Files that count as a test: their rules are checked on every build.
 const LINTS: [&str; 3] = ["clippy.toml", "deny.toml", "Cargo.toml"];
 
-/// Holds the table against the tree.
+/// Checks the table against the repository.
 pub(super) fn check(files: &[File], faults: &mut Vec<String>) {
     let Some(document) = files.iter().find(|file| file.path == DOCUMENT) else {
         faults.push(format!("{DOCUMENT} does not exist"));
@@ -27,22 +27,22 @@ pub(super) fn check(files: &[File], faults: &mut Vec<String>) {
     for (number, line) in numbered(document).filter(|(_, line)| is_row(line)) {
         let mut fault = |what: String| faults.push(format!("{DOCUMENT}:{number}: {what}"));
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [name, state, holds, tests] = cells.as_slice() else {
-            fault(format!("{} cells instead of four", cells.len()));
+        let [name, state, description, tests] = cells.as_slice() else {
+            fault(format!("{} cells instead of 4", cells.len()));
             continue;
         };
         match name[1..].parse::<usize>() {
             Ok(requirement @ 1..=LAST) => rows[requirement] += 1,
-            _ => fault(format!("{name} is no requirement")),
+            _ => fault(format!("{name} is not a requirement")),
         }
         if !STATES.contains(state) {
-            fault(format!("{name} is {state:?}, which is none of {STATES:?}"));
+            fault(format!("{name} has the state {state:?}; expected one of {STATES:?}"));
         }
-        if holds.is_empty() {
-            fault(format!("{name} does not say what holds"));
+        if description.is_empty() {
+            fault(format!("{name} has no description"));
         }
-        match named(files, tests) {
-            Ok(0) if *state == "pass" => fault(format!("{name} passes, and no test says so")),
+        match count_tests(files, tests) {
+            Ok(0) if *state == "pass" => fault(format!("{name} passes without a test")),
             Ok(_) => {}
             Err(what) => fault(format!("{name}: {what}")),
         }
@@ -51,8 +51,11 @@ pub(super) fn check(files: &[File], faults: &mut Vec<String>) {
     faults.extend(wrong.map(|(requirement, count)| format!("{DOCUMENT}: R{requirement} has {count} rows")));
 }
 
-/// How many tests the cell names. All of them exist.
-fn named(files: &[File], cell: &str) -> Result<usize, String> {
+/// Counts the tests that the cell names.
+///
+/// # Errors
+/// Returns a sentence if a file or test does not exist.
+fn count_tests(files: &[File], cell: &str) -> Result<usize, String> {
     let (mut file, mut count) = (None, 0);
     for quoted in cell.split('`').skip(1).step_by(2) {
         if quoted.contains(['/', '.']) {
@@ -61,7 +64,7 @@ fn named(files: &[File], cell: &str) -> Result<usize, String> {
             count += usize::from(LINTS.contains(&quoted));
             continue;
         }
-        let file = file.ok_or_else(|| format!("`{quoted}` follows no file"))?;
+        let file = file.ok_or_else(|| format!("no file precedes `{quoted}`"))?;
         if !is_test(file, quoted) {
             return Err(format!("{} has no test `{quoted}`", file.path));
         }
@@ -70,19 +73,19 @@ fn named(files: &[File], cell: &str) -> Result<usize, String> {
     Ok(count)
 }
 
-/// Whether `file` has a test of this name: a function under a test's attribute, or a case that a macro makes a test of.
+/// Returns whether `file` has a test of this name: a function with a test attribute, or in certain folders any function,
+/// because a macro turns the cases there into tests.
 fn is_test(file: &File, name: &str) -> bool {
     let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
     let declares =
         |line: &&str| line.contains(&format!("fn {name}(")) || line.contains(&format!("fn {name}<"));
-    let cases =
-        ["crates/reset-core/src/contract/", "crates/replicas/tests/", "crates/reset-diesel/src/tests/"];
-    let case = cases.iter().any(|folder| file.path.starts_with(folder));
-    lines.iter().enumerate().filter(|(_, line)| declares(line)).any(|(place, _)| {
-        let attributes = lines[..place].iter().rev().take_while(|line| line.starts_with("#["));
-        case || attributes
-            .clone()
-            .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+    let case_folders =
+        ["crates/reset-testkit/src/contract/", "crates/replicas/tests/", "crates/reset-diesel/src/tests/"];
+    let is_case = case_folders.iter().any(|folder| file.path.starts_with(folder));
+    lines.iter().enumerate().filter(|(_, line)| declares(line)).any(|(index, _)| {
+        let attributes = lines[..index].iter().rev().take_while(|line| line.starts_with("#["));
+        is_case
+            || attributes.clone().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
     })
 }
 
@@ -92,17 +95,18 @@ mod tests {
 
     const TESTS: &str = "//! T.\n#[test]\nfn it_holds() {}\n\n/// D.\n#[tokio::test(flavor = \"x\")]\n#[cfg(unix)]\nasync fn it_waits() {}\n\nfn no_test() {}\n";
 
-    /// The whole table, with `row` in the place of R7's.
+    /// Returns the faults of a complete table with `row` in place of R7.
     fn faults(row: &str) -> Vec<String> {
         let mut text =
             String::from("# Security\n\n| Requirement | State | What holds | Tests |\n|---|---|---|---|\n");
         for requirement in 1..=LAST {
-            let usual = format!("| R{requirement} | pass | It does. | `a/b.rs`: `it_holds`, `it_waits` |");
-            text += if requirement == 7 { row } else { &usual };
+            let default = format!("| R{requirement} | pass | It does. | `a/b.rs`: `it_holds`, `it_waits` |");
+            text += if requirement == 7 { row } else { &default };
             text.push('\n');
         }
         let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
-        let case = file("crates/reset-core/src/contract/x.rs", "//! C.\npub async fn a_case(store: S) {}\n");
+        let case =
+            file("crates/reset-testkit/src/contract/x.rs", "//! C.\npub async fn a_case(store: S) {}\n");
         let lint = file("clippy.toml", "");
         let files = [file(DOCUMENT, &text), file("a/b.rs", TESTS), file("a/c.rs", TESTS), case, lint];
         let mut faults = Vec::new();
@@ -111,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_table_has_no_faults() {
+    fn valid_table_has_no_faults() {
         for row in [
             "| R7 | pass | It does. | `a/b.rs`: `it_holds`; `a/c.rs`: `it_waits` |",
-            "| R7 | pass | It does. | `crates/reset-core/src/contract/x.rs`: `a_case` |",
+            "| R7 | pass | It does. | `crates/reset-testkit/src/contract/x.rs`: `a_case` |",
             "| R7 | pass | A lint. | `clippy.toml` |",
             "| R7 | deviation | The contract's. | |",
             "| R7 | not applicable | There is none. | |",
@@ -125,24 +129,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_doubled_or_made_up_is_told() {
-        for (row, told) in [
+    fn missing_duplicate_and_invented_entries_are_reported() {
+        for (row, expected) in [
             ("", "R7 has 0 rows"),
             ("| R8 | pass | It does. | `a/b.rs`: `it_holds` |", "R8 has 2 rows"),
-            ("| R79 | pass | It does. | `a/b.rs`: `it_holds` |", "R79 is no requirement"),
-            ("| R7 | passes | It does. | `a/b.rs`: `it_holds` |", "R7 is \"passes\""),
-            ("| R7 | pass | | `a/b.rs`: `it_holds` |", "R7 does not say what holds"),
-            ("| R7 | pass | It does. | |", "R7 passes, and no test says so"),
-            ("| R7 | pass | It does. | `a/b.rs` |", "R7 passes, and no test says so"),
-            ("| R7 | pass | It does. | `it_holds` |", "`it_holds` follows no file"),
+            ("| R79 | pass | It does. | `a/b.rs`: `it_holds` |", "R79 is not a requirement"),
+            ("| R7 | passes | It does. | `a/b.rs`: `it_holds` |", "R7 has the state \"passes\""),
+            ("| R7 | pass | | `a/b.rs`: `it_holds` |", "R7 has no description"),
+            ("| R7 | pass | It does. | |", "R7 passes without a test"),
+            ("| R7 | pass | It does. | `a/b.rs` |", "R7 passes without a test"),
+            ("| R7 | pass | It does. | `it_holds` |", "no file precedes `it_holds`"),
             ("| R7 | pass | It does. | `a/x.rs`: `it_holds` |", "`a/x.rs` does not exist"),
             ("| R7 | pass | It does. | `a/b.rs`: `it_is_renamed` |", "a/b.rs has no test `it_is_renamed`"),
             ("| R7 | pass | It does. | `a/b.rs`: `no_test` |", "a/b.rs has no test `no_test`"),
             ("| R7 | pass | It does. | `a/b.rs`: `it` |", "a/b.rs has no test `it`"),
-            ("| R7 | pass | It does. |", "3 cells instead of four"),
+            ("| R7 | pass | It does. |", "3 cells instead of 4"),
         ] {
             let faults = faults(row);
-            assert!(faults.iter().any(|fault| fault.contains(told)), "{row}: {faults:?}");
+            assert!(faults.iter().any(|fault| fault.contains(expected)), "{row}: {faults:?}");
         }
     }
 }

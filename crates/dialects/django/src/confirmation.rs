@@ -6,7 +6,11 @@ use reset_core::{
     error::RedeemError,
     password::{NewPassword, Weakness},
 };
-use reset_http::{common_error::CommonError, rate_limit::LimitClass, route::Call};
+use reset_http::{
+    common_error::{CommonError, Rejection},
+    rate_limit::LimitClass,
+    route::Call,
+};
 
 use super::{DjangoSettings, NAME, error::DjangoError};
 
@@ -51,14 +55,12 @@ impl Library {
     }
 
     pub(super) fn refusal(&self, error: RedeemError) -> DjangoError {
-        match error {
-            RedeemError::Invalid | RedeemError::Blocked => self.token_error(),
-            RedeemError::OwnName => {
+        match CommonError::unless_rejected(NAME, error) {
+            Ok(Rejection::Invalid | Rejection::Blocked) => self.token_error(),
+            Ok(Rejection::OwnName) => {
                 DjangoError::of(self.password, "The password is too similar to the email address.")
             }
-            RedeemError::Busy { retry_after } => CommonError::Busy { retry_after }.into(),
-            RedeemError::Hash(error) => DjangoError::failed(&error),
-            RedeemError::Store(error) => DjangoError::failed(&error),
+            Err(error) => error.into(),
         }
     }
 }

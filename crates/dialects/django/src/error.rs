@@ -7,11 +7,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use reset_core::error::RequestError;
 use reset_http::{
     common_error::CommonError,
-    wire::{JSON, json, reply, retry_after, whole_seconds},
+    wire::{JSON, json, reply, whole_seconds},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+use super::NAME;
 
 /// Methods of every path, on every response of the views.
 const ALLOW: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
@@ -69,11 +71,6 @@ impl DjangoError {
         errors.add(field, vec![message.into()]);
         Self::Fields(errors)
     }
-
-    /// Logs an internal error.
-    pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> Self {
-        Self::Common(CommonError::failure(super::NAME, error))
-    }
 }
 
 impl From<CommonError> for DjangoError {
@@ -84,11 +81,7 @@ impl From<CommonError> for DjangoError {
 
 impl From<RequestError> for DjangoError {
     fn from(error: RequestError) -> Self {
-        match error {
-            // Never returned, because the request uses `Disclosure::Never`.
-            RequestError::Unknown => Self::failed(&error),
-            RequestError::Store(error) => Self::failed(&error),
-        }
+        Self::Common(CommonError::of_request(NAME, &error))
     }
 }
 
@@ -128,33 +121,29 @@ fn append_slash(path: &str, query: Option<&str>) -> Option<Response<Bytes>> {
 
 /// Renders the errors common to all dialects.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
-    match error {
-        CommonError::NotFound { .. } => {
-            json(StatusCode::NOT_FOUND, JSON, &Detail { detail: "Not found.".into() })
+    let detail = match error {
+        CommonError::NotFound { .. } => "Not found.".into(),
+        CommonError::MethodNotAllowed { method } => format!("Method \"{method}\" not allowed."),
+        CommonError::UnsupportedMediaType { content_type } => {
+            format!("Unsupported media type \"{content_type}\" in request.")
         }
-        CommonError::MethodNotAllowed { method } => {
-            respond(StatusCode::METHOD_NOT_ALLOWED, format!("Method \"{method}\" not allowed."))
-        }
-        CommonError::UnsupportedMediaType { content_type } => respond(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            format!("Unsupported media type \"{content_type}\" in request."),
-        ),
-        CommonError::BodyUnreadable => respond(StatusCode::BAD_REQUEST, "Malformed request."),
+        CommonError::BodyUnreadable => "Malformed request.".into(),
         // The framework has no texts for these three.
-        CommonError::BodyTooLarge => respond(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large."),
-        CommonError::BodyTooSlow => respond(StatusCode::REQUEST_TIMEOUT, "Request body took too long."),
-        CommonError::Busy { retry_after: wait } => {
-            let text = "Service temporarily unavailable, try again later.";
-            retry_after(respond(StatusCode::SERVICE_UNAVAILABLE, text), *wait)
-        }
-        CommonError::TooMany { retry_after: wait } => {
-            let seconds = whole_seconds(*wait);
+        CommonError::BodyTooLarge => "Request body is too large.".into(),
+        CommonError::BodyTooSlow => "Request body took too long.".into(),
+        CommonError::Busy { .. } => "Service temporarily unavailable, try again later.".into(),
+        CommonError::TooMany { retry_after } => {
+            let seconds = whole_seconds(*retry_after);
             let unit = if seconds == 1 { "second" } else { "seconds" };
-            let text = format!("Request was throttled. Expected available in {seconds} {unit}.");
-            retry_after(respond(StatusCode::TOO_MANY_REQUESTS, text), *wait)
+            format!("Request was throttled. Expected available in {seconds} {unit}.")
         }
-        CommonError::Failure => respond(StatusCode::INTERNAL_SERVER_ERROR, "A server error occurred."),
+        CommonError::Failure => "A server error occurred.".into(),
+    };
+    let mut response = respond(error.status(), detail);
+    if matches!(error, CommonError::NotFound { .. }) {
+        response.headers_mut().remove(header::ALLOW);
     }
+    error.add_retry_after(response)
 }
 
 /// Returns a response with a `detail`, as the framework's errors and the successes of dj-rest-auth have it.

@@ -35,6 +35,7 @@ mod error;
 mod fields;
 mod password_reset;
 mod password_reset_confirm;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod users_reset_password;
@@ -53,14 +54,19 @@ use reset_core::{
 };
 use reset_http::{
     media_type::MediaTypes,
+    module::DialectModule,
     redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
-    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
+    route::{BasePath, Dialect, Endpoint, EndpointKind, ErrorRenderer},
     traits::{Change, Traits},
 };
 use utoipa::OpenApi;
 
 /// Name of the dialect.
 pub const NAME: &str = "django";
+
+/// The module for the registry of dialects.
+pub const MODULE: DialectModule =
+    DialectModule { name: NAME, keys: settings::KEYS, enabled: &settings::ENABLED, read: settings::read };
 
 /// The settings of the Django dialect.
 #[derive(Clone)]
@@ -125,18 +131,15 @@ pub fn dialect(settings: DjangoSettings) -> Dialect {
         row("/password/reset/confirm", confirm),
     ];
     Dialect {
-        name: NAME,
         // The longer prefixes win over another dialect that owns the base path, such as Strapi.
         owns: vec![base.clone(), format!("{base}/password"), format!("{base}/users")],
-        lenient: false,
-        errors: ErrorRenderer::Localized(Arc::new(error::renderer(redirected))),
         rows: rest_auth.into_iter().chain(djoser).collect(),
         policies: Some(IssuePolicies { dialect: NAME, primary, fallback: None }),
-        document: document(),
-        document_base: base,
+        base: BasePath { written: "", served: base },
         client: Some(client),
         traits: Some(traits),
         redemptions,
+        ..Dialect::bare(NAME, ErrorRenderer::Localized(Arc::new(error::renderer(redirected))), document())
     }
 }
 

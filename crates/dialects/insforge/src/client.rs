@@ -5,10 +5,12 @@ use reset_http::client::{Client, Exchange, MailedSecret, SECRET, Step};
 use crate::{InsForgeSettings, Method, NAME};
 
 pub(crate) fn client(settings: &InsForgeSettings) -> Client {
-    let send = |body: String| Step::new("sendResetPassword", "/api/auth/email/send-reset-password", body);
+    let send = |body: String| {
+        Step::new("sendResetPassword", format!("{}/email/send-reset-password", settings.base_path), body)
+    };
     let exchange = Step::new(
         "exchangeResetPasswordToken",
-        "/api/auth/email/exchange-reset-password-token",
+        format!("{}/email/exchange-reset-password-token", settings.base_path),
         r#"{"email":EMAIL,"code":SECRET}"#,
     );
     let (summary, request, mailed, exchange) = match settings.method {
@@ -34,7 +36,7 @@ pub(crate) fn client(settings: &InsForgeSettings) -> Client {
         exchange,
         redeem: vec![Step::new(
             "resetPassword",
-            "/api/auth/email/reset-password",
+            format!("{}/email/reset-password", settings.base_path),
             r#"{"newPassword":PASSWORD,"otp":SECRET}"#,
         )],
         secret: &[SECRET],

@@ -9,9 +9,10 @@ use reset_core::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::NAME;
 use reset_http::{
-    common_error::CommonError,
-    wire::{JSON_UTF8, json, retry_after},
+    common_error::{CommonError, Rejection},
+    wire::{JSON_UTF8, json},
 };
 
 /// Message for a rejected link or token. Expired, used and unknown ones are not distinguished (R18).
@@ -72,11 +73,7 @@ impl From<CommonError> for InsForgeError {
 
 impl From<RequestError> for InsForgeError {
     fn from(error: RequestError) -> Self {
-        match error {
-            // Never returned, because the request uses `Disclosure::Never`.
-            RequestError::Unknown => Self::Common(CommonError::Failure),
-            RequestError::Store(error) => failed(&error),
-        }
+        Self::Common(CommonError::of_request(NAME, &error))
     }
 }
 
@@ -91,15 +88,13 @@ impl From<ExchangeError> for InsForgeError {
 
 impl From<RedeemError> for InsForgeError {
     fn from(error: RedeemError) -> Self {
-        match error {
+        match CommonError::unless_rejected(NAME, error) {
             // The contract has no error for blocked accounts.
-            RedeemError::Invalid | RedeemError::Blocked => Self::DeadToken,
-            RedeemError::OwnName => {
+            Ok(Rejection::Invalid | Rejection::Blocked) => Self::DeadToken,
+            Ok(Rejection::OwnName) => {
                 Self::Issues("Password must not be made of your name or email, or of ours".into())
             }
-            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
-            RedeemError::Hash(error) => failed(&error),
-            RedeemError::Store(error) => failed(&error),
+            Err(error) => Self::Common(error),
         }
     }
 }
@@ -111,7 +106,7 @@ impl From<StoreError> for InsForgeError {
 }
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> InsForgeError {
-    InsForgeError::Common(CommonError::failure(super::NAME, error))
+    InsForgeError::Common(CommonError::failure(NAME, error))
 }
 
 impl From<InsForgeError> for Response<Bytes> {
@@ -168,51 +163,24 @@ fn weak(weakness: Weakness, policy: Policy) -> String {
 /// their pattern.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     const DOCUMENTATION: Option<&str> = Some("Please check the API documentation for available endpoints");
-    match error {
-        CommonError::NotFound { path, .. } => {
-            respond(StatusCode::NOT_FOUND, "NOT_FOUND", not_found(path), DOCUMENTATION)
+    let (name, message, hint) = match error {
+        CommonError::NotFound { path, .. } => ("NOT_FOUND", not_found(path), DOCUMENTATION),
+        CommonError::MethodNotAllowed { .. } => {
+            ("METHOD_NOT_ALLOWED", "Method not allowed for this endpoint".into(), DOCUMENTATION)
         }
-        CommonError::MethodNotAllowed { .. } => respond(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "METHOD_NOT_ALLOWED",
-            "Method not allowed for this endpoint",
-            DOCUMENTATION,
-        ),
-        CommonError::BodyTooLarge => {
-            respond(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The request body is too large", None)
+        CommonError::BodyTooLarge => ("PAYLOAD_TOO_LARGE", "The request body is too large".into(), None),
+        CommonError::BodyUnreadable => ("INVALID_INPUT", "The request body could not be read".into(), None),
+        CommonError::BodyTooSlow => ("REQUEST_TIMEOUT", "The request body took too long".into(), None),
+        CommonError::UnsupportedMediaType { .. } => {
+            ("UNSUPPORTED_MEDIA_TYPE", "The request body must be application/json".into(), None)
         }
-        CommonError::BodyUnreadable => invalid("The request body could not be read"),
-        CommonError::BodyTooSlow => {
-            respond(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The request body took too long", None)
+        CommonError::Failure => ("INTERNAL_ERROR", "Internal server error".into(), None),
+        CommonError::TooMany { .. } => {
+            ("TOO_MANY_REQUESTS", "Too many requests, please try again later".into(), None)
         }
-        CommonError::UnsupportedMediaType { .. } => respond(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UNSUPPORTED_MEDIA_TYPE",
-            "The request body must be application/json",
-            None,
-        ),
-        CommonError::Failure => {
-            respond(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Internal server error", None)
-        }
-        CommonError::TooMany { retry_after: wait } => retry_after(
-            respond(
-                StatusCode::TOO_MANY_REQUESTS,
-                "TOO_MANY_REQUESTS",
-                "Too many requests, please try again later",
-                None,
-            ),
-            *wait,
-        ),
-        CommonError::Busy { retry_after: wait } => retry_after(
-            respond(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "SERVICE_UNAVAILABLE",
-                "Service is busy, please try again",
-                None,
-            ),
-            *wait,
-        ),
-    }
+        CommonError::Busy { .. } => ("SERVICE_UNAVAILABLE", "Service is busy, please try again".into(), None),
+    };
+    error.add_retry_after(respond(error.status(), name, message, hint))
 }
 
 /// Returns the 404 message. It quotes the path only if it is short and of plain characters (R36).
@@ -311,9 +279,7 @@ mod tests {
                 r#"{"error":"INVALID_INPUT","message":"The request body could not be read","statusCode":400}"#,
             ),
             (
-                InsForgeError::Common(CommonError::UnsupportedMediaType {
-                    content_type: "text/plain".into(),
-                }),
+                InsForgeError::Common(CommonError::UnsupportedMediaType { content_type: "text/plain".into() }),
                 r#"{"error":"UNSUPPORTED_MEDIA_TYPE","message":"The request body must be application/json","statusCode":415}"#,
             ),
         ] {

@@ -2,6 +2,12 @@
 //!
 //! Three weaknesses of InsForge's own server are fixed without changing the wire format: an empty allow-list allows no
 //! redirect, an expired or used link is never reported as ready, and no response repeats submitted values.
+//!
+//! ```text
+//! POST /api/auth/email/send-reset-password             {"email": "user@example.com"}                      202, mails 123456
+//! POST /api/auth/email/exchange-reset-password-token   {"email": "user@example.com", "code": "123456"}    200 {"token": "…"}
+//! POST /api/auth/email/reset-password                  {"newPassword": "…", "otp": "<token>"}             200
+//! ```
 
 mod client;
 mod error;
@@ -12,6 +18,7 @@ mod redirect;
 mod reset;
 mod schema;
 mod send;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +38,9 @@ use utoipa::OpenApi;
 use self::error::InsForgeError;
 pub use self::redirect::AllowList;
 use reset_http::{
+    module::DialectModule,
     redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
-    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
+    route::{BasePath, Dialect, Endpoint, EndpointKind, ErrorRenderer},
     traits::{Change, Traits},
 };
 
@@ -40,14 +48,20 @@ use reset_http::{
 pub const NAME: &str = "insforge";
 
 /// Path that a mailed link opens; it redirects to the client's page.
-const LINK: &str = "/api/auth/email/reset-password-link";
+const LINK: &str = "/email/reset-password-link";
 
 /// Path of the hosted page that sets a password with the token in its query.
 const HOSTED_PAGE: &str = "/reset";
 
+/// The module for the registry of dialects.
+pub const MODULE: DialectModule =
+    DialectModule { name: NAME, keys: settings::KEYS, enabled: &settings::ENABLED, read: settings::read };
+
 /// The settings of the InsForge dialect.
 #[derive(Clone)]
 pub struct InsForgeSettings {
+    /// Path prefix of the operations. Default `/api/auth`.
+    pub base_path: String,
     /// Whether codes or links are mailed. Default codes; links in profile `hardened`.
     pub method: Method,
     /// Origin of the mailed links: the deployment's `public_url`.
@@ -92,44 +106,44 @@ pub fn dialect(settings: InsForgeSettings) -> Dialect {
     let policies = settings.policies();
     let (client, traits) = (client::client(&settings), settings.traits());
     let redemptions = settings.redemptions();
+    let base = settings.base_path.clone();
+    let path = |rest: &str| format!("{base}{rest}");
     let insforge = Arc::new(settings);
     Dialect {
-        name: NAME,
-        owns: vec!["/api/auth/email".into(), "/api/auth/public-config".into()],
+        owns: vec![path("/email"), path("/public-config")],
         lenient: true,
-        errors: ErrorRenderer::Fixed(error::render),
         rows: vec![
             (
-                "/api/auth/email/send-reset-password".into(),
+                path("/email/send-reset-password"),
                 vec![Endpoint::new(http::Method::POST, EndpointKind::Trigger, &insforge, send::run)],
             ),
             (
-                "/api/auth/email/exchange-reset-password-token".into(),
+                path("/email/exchange-reset-password-token"),
                 vec![Endpoint::new(http::Method::POST, EndpointKind::Json, &insforge, exchange::run)],
             ),
-            (LINK.into(), vec![Endpoint::new(http::Method::GET, EndpointKind::Read, &insforge, link::run)]),
+            (path(LINK), vec![Endpoint::new(http::Method::GET, EndpointKind::Read, &insforge, link::run)]),
             (
-                "/api/auth/email/reset-password".into(),
+                path("/email/reset-password"),
                 vec![Endpoint::new(http::Method::POST, EndpointKind::Json, &insforge, reset::run)],
             ),
             (
-                "/api/auth/public-config".into(),
+                path("/public-config"),
                 vec![Endpoint::new(http::Method::GET, EndpointKind::Read, &insforge, public_config::run)],
             ),
         ],
         policies: Some(policies),
-        document: Document::openapi(),
-        document_base: String::new(),
+        base: BasePath { written: "/api/auth", served: base.clone() },
         client: Some(client),
         traits: Some(traits),
         redemptions,
+        ..Dialect::bare(NAME, ErrorRenderer::Fixed(error::render), Document::openapi())
     }
 }
 
 impl InsForgeSettings {
     /// Returns a redirect target in its stored form, or `None` if the allow-list does not allow it.
     pub fn target(&self, url: &str) -> Option<String> {
-        self.allowed.admit(url).map(|target| target.as_str().to_owned())
+        self.allowed.stored(url)
     }
 
     /// Returns how tickets are issued and mailed. Codes are unique per account, link tokens across the dialect.
@@ -164,7 +178,7 @@ impl InsForgeSettings {
     /// may name none, and the link then leads to the hosted page.
     fn link(&self) -> Delivery {
         let (origin, parameter) = (self.public_url.trim_end_matches('/'), "token");
-        let page = format!("{origin}{LINK}");
+        let page = format!("{origin}{}{LINK}", self.base_path);
         match self.method {
             Method::Code => {
                 Delivery::LinkViaRedirect { page, otherwise: format!("{origin}{HOSTED_PAGE}"), parameter }

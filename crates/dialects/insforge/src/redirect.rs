@@ -75,6 +75,11 @@ impl AllowList {
         Some(format!("{scheme}://{}{port}{path}", host.replace('*', "app")))
     }
 
+    /// Returns the stored form of a target that is allowed.
+    pub(crate) fn stored(&self, text: &str) -> Option<String> {
+        self.admit(text).map(|target| target.as_str().to_owned())
+    }
+
     /// Parses `text` as a target. Returns `None` if it is not allowed.
     pub(super) fn admit(&self, text: &str) -> Option<Target> {
         let url = read(text).ok()?;

@@ -11,14 +11,14 @@ pub(crate) fn client(settings: &Px0Settings) -> Client {
         summary: "a mailed code that alone identifies the account",
         request: vec![Step::new(
             "triggerPasswordReset",
-            "/v1/auth/password-reset/trigger",
+            format!("{}/password-reset/trigger", settings.base_path),
             r#"{"email":EMAIL}"#,
         )],
         mailed: MailedSecret::Code,
         exchange: None,
         redeem: vec![Step::new(
             "resetPassword",
-            "/v1/auth/password-reset/reset",
+            format!("{}/password-reset/reset", settings.base_path),
             r#"{"code":SECRET,"new_password":PASSWORD}"#,
         )],
         secret: &[SECRET],

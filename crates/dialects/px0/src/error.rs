@@ -9,10 +9,11 @@ use reset_core::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::NAME;
 use reset_http::{
     body::Undecodable,
-    common_error::CommonError,
-    wire::{JSON, json, retry_after},
+    common_error::{CommonError, Rejection},
+    wire::{JSON, json},
 };
 
 /// The body of every error response.
@@ -55,25 +56,19 @@ impl From<RequestError> for Px0Error {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Unknown => Self::UserNotFound,
-            RequestError::Store(error) => failed(&error),
+            RequestError::Store(_) => Self::Common(CommonError::of_request(NAME, &error)),
         }
     }
 }
 
 impl From<RedeemError> for Px0Error {
     fn from(error: RedeemError) -> Self {
-        match error {
-            RedeemError::Invalid | RedeemError::Blocked => Self::InvalidCode,
-            RedeemError::OwnName => Self::OwnName,
-            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
-            RedeemError::Hash(error) => failed(&error),
-            RedeemError::Store(error) => failed(&error),
+        match CommonError::unless_rejected(NAME, error) {
+            Ok(Rejection::Invalid | Rejection::Blocked) => Self::InvalidCode,
+            Ok(Rejection::OwnName) => Self::OwnName,
+            Err(error) => Self::Common(error),
         }
     }
-}
-
-fn failed(error: &(dyn std::error::Error + 'static)) -> Px0Error {
-    Px0Error::Common(CommonError::failure(super::NAME, error))
 }
 
 impl From<Px0Error> for Response<Bytes> {
@@ -116,28 +111,18 @@ fn weak(weakness: Weakness) -> String {
 
 /// Renders the errors common to all dialects.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
-    match error {
-        CommonError::NotFound { .. } => respond(StatusCode::NOT_FOUND, "not found".into()),
-        CommonError::MethodNotAllowed { .. } => {
-            respond(StatusCode::METHOD_NOT_ALLOWED, "method not allowed".into())
-        }
-        CommonError::BodyTooLarge => {
-            respond(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large".into())
-        }
-        CommonError::BodyUnreadable => respond(StatusCode::BAD_REQUEST, "invalid request body".into()),
-        CommonError::BodyTooSlow => respond(StatusCode::REQUEST_TIMEOUT, "request body took too long".into()),
-        CommonError::UnsupportedMediaType { .. } => {
-            respond(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content type must be application/json".into())
-        }
-        CommonError::Failure => respond(StatusCode::INTERNAL_SERVER_ERROR, "internal error".into()),
-        CommonError::TooMany { retry_after: wait } => retry_after(
-            respond(StatusCode::TOO_MANY_REQUESTS, "too many requests, try again later".into()),
-            *wait,
-        ),
-        CommonError::Busy { retry_after: wait } => {
-            retry_after(respond(StatusCode::SERVICE_UNAVAILABLE, "server is busy, try again".into()), *wait)
-        }
-    }
+    let text = match error {
+        CommonError::NotFound { .. } => "not found",
+        CommonError::MethodNotAllowed { .. } => "method not allowed",
+        CommonError::BodyTooLarge => "request body is too large",
+        CommonError::BodyUnreadable => "invalid request body",
+        CommonError::BodyTooSlow => "request body took too long",
+        CommonError::UnsupportedMediaType { .. } => "content type must be application/json",
+        CommonError::Failure => "internal error",
+        CommonError::TooMany { .. } => "too many requests, try again later",
+        CommonError::Busy { .. } => "server is busy, try again",
+    };
+    error.add_retry_after(respond(error.status(), text.into()))
 }
 
 fn respond(status: StatusCode, error: String) -> Response<Bytes> {

@@ -2,10 +2,16 @@
 //!
 //! Its contract requires a 404 for an address without an account, which discloses who has one. The setting
 //! `disclose_unknown` turns this on or off.
+//!
+//! ```text
+//! POST /v1/auth/password-reset/trigger  {"email": "user@example.com"}                     200, mails 123456
+//! POST /v1/auth/password-reset/reset    {"code": "123456", "new_password": "…"}           200
+//! ```
 
 mod client;
 mod error;
 mod reset;
+mod settings;
 mod trigger;
 
 use std::{sync::Arc, time::Duration};
@@ -22,17 +28,24 @@ use utoipa::OpenApi;
 
 use self::error::Px0Error;
 use reset_http::{
+    module::DialectModule,
     redemption::{ParseError, Redemption, RedemptionKind},
-    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
+    route::{BasePath, Dialect, Endpoint, EndpointKind, ErrorRenderer},
     traits::{Change, Traits},
 };
 
 /// Name of the dialect.
 pub const NAME: &str = "px0";
 
+/// The module for the registry of dialects.
+pub const MODULE: DialectModule =
+    DialectModule { name: NAME, keys: settings::KEYS, enabled: &settings::ENABLED, read: settings::read };
+
 /// The settings of the px0 dialect.
 #[derive(Clone, Debug)]
 pub struct Px0Settings {
+    /// Path prefix of the operations. Default `/v1/auth`.
+    pub base_path: String,
     /// Whether an unknown address gets the contract's 404. Default: yes in profile `compatible`, no in `hardened`.
     pub disclose_unknown: bool,
     /// Lifetime of a code. Default 15 minutes, as in px0.
@@ -86,28 +99,27 @@ pub fn dialect(settings: Px0Settings) -> Dialect {
         SixDigits::parse(text).or_else(|| LongCode::parse(text)).ok_or(ParseError::Unknown)
     }));
     let redemptions = vec![Redemption { dialect: NAME, policy: settings.policy, kind: code }];
+    let base = settings.base_path.clone();
     let px0 = Arc::new(settings);
     Dialect {
-        name: NAME,
-        owns: vec!["/v1/auth".into()],
+        owns: vec![base.clone()],
         lenient: true,
-        errors: ErrorRenderer::Fixed(error::render),
         rows: vec![
             (
-                "/v1/auth/password-reset/trigger".into(),
+                format!("{base}/password-reset/trigger"),
                 vec![Endpoint::new(Method::POST, EndpointKind::Trigger, &px0, trigger::run)],
             ),
             (
-                "/v1/auth/password-reset/reset".into(),
+                format!("{base}/password-reset/reset"),
                 vec![Endpoint::new(Method::POST, EndpointKind::Json, &px0, reset::run)],
             ),
         ],
         policies: Some(policies),
-        document: Document::openapi(),
-        document_base: String::new(),
+        base: BasePath { written: "/v1/auth", served: base },
         client: Some(client),
         traits: Some(traits),
         redemptions,
+        ..Dialect::bare(NAME, ErrorRenderer::Fixed(error::render), Document::openapi())
     }
 }
 

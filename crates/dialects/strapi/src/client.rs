@@ -2,9 +2,10 @@
 
 use reset_http::client::{Client, MailedSecret, SECRET, Step};
 
-use crate::NAME;
+use crate::{NAME, StrapiSettings};
 
-pub(crate) fn client() -> Client {
+pub(crate) fn client(settings: &StrapiSettings) -> Client {
+    let base = &settings.base_path;
     const REQUEST: &str = r#"{"email":EMAIL}"#;
     const REDEEM: &str = r#"{"code":SECRET,"password":PASSWORD,"passwordConfirmation":PASSWORD}"#;
     Client {
@@ -12,14 +13,14 @@ pub(crate) fn client() -> Client {
         title: "Strapi",
         summary: "a mailed link",
         request: vec![
-            Step::new("forgotPassword", "/auth/forgot-password", REQUEST),
-            Step::new("forgotPasswordV4", "/api/auth/forgot-password", REQUEST),
+            Step::new("forgotPassword", format!("{base}/auth/forgot-password"), REQUEST),
+            Step::new("forgotPasswordV4", format!("{base}/api/auth/forgot-password"), REQUEST),
         ],
         mailed: MailedSecret::Link { parameters: &["code"] },
         exchange: None,
         redeem: vec![
-            Step::new("resetPassword", "/auth/reset-password", REDEEM),
-            Step::new("resetPasswordV4", "/api/auth/reset-password", REDEEM),
+            Step::new("resetPassword", format!("{base}/auth/reset-password"), REDEEM),
+            Step::new("resetPasswordV4", format!("{base}/api/auth/reset-password"), REDEEM),
         ],
         secret: &[SECRET],
         forged: "a".repeat(128),

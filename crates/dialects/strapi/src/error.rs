@@ -11,10 +11,11 @@ use reset_core::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::NAME;
 use reset_http::{
     body::{Field, Object, Undecodable},
-    common_error::CommonError,
-    wire::{JSON_UTF8, json, retry_after},
+    common_error::{CommonError, Rejection},
+    wire::{JSON_UTF8, json},
 };
 
 /// The body of every error response.
@@ -171,30 +172,20 @@ impl From<CommonError> for StrapiError {
 
 impl From<RequestError> for StrapiError {
     fn from(error: RequestError) -> Self {
-        match error {
-            // Never returned, because the request uses `Disclosure::Never`.
-            RequestError::Unknown => failed(&error),
-            RequestError::Store(error) => failed(&error),
-        }
+        Self::Common(CommonError::of_request(NAME, &error))
     }
 }
 
 impl From<RedeemError> for StrapiError {
     fn from(error: RedeemError) -> Self {
-        match error {
-            RedeemError::Invalid | RedeemError::Blocked => Self::IncorrectCode,
-            RedeemError::OwnName => {
+        match CommonError::unless_rejected(NAME, error) {
+            Ok(Rejection::Invalid | Rejection::Blocked) => Self::IncorrectCode,
+            Ok(Rejection::OwnName) => {
                 Self::of("password", "password must not be made of your name or email, or of ours".into())
             }
-            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
-            RedeemError::Hash(error) => failed(&error),
-            RedeemError::Store(error) => failed(&error),
+            Err(error) => Self::Common(error),
         }
     }
-}
-
-fn failed(error: &(dyn std::error::Error + 'static)) -> StrapiError {
-    StrapiError::Common(CommonError::failure(super::NAME, error))
 }
 
 impl From<StrapiError> for Response<Bytes> {
@@ -222,39 +213,19 @@ impl From<StrapiError> for Response<Bytes> {
 
 /// Renders the errors common to all dialects.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
-    match error {
-        CommonError::NotFound { .. } => plain(StatusCode::NOT_FOUND, "Not Found", "NotFoundError"),
-        CommonError::MethodNotAllowed { .. } => {
-            plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "MethodNotAllowedError")
-        }
-        CommonError::BodyTooLarge => {
-            plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large", "PayloadTooLargeError")
-        }
-        CommonError::BodyUnreadable => StrapiError::InvalidBody.into(),
-        CommonError::BodyTooSlow => {
-            plain(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "RequestTimeoutError")
-        }
-        CommonError::UnsupportedMediaType { .. } => {
-            plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", "UnsupportedMediaTypeError")
-        }
-        CommonError::Failure => {
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "InternalServerError")
-        }
+    let (message, name) = match error {
+        CommonError::NotFound { .. } => ("Not Found", "NotFoundError"),
+        CommonError::MethodNotAllowed { .. } => ("Method Not Allowed", "MethodNotAllowedError"),
+        CommonError::BodyTooLarge => ("Payload Too Large", "PayloadTooLargeError"),
+        CommonError::BodyUnreadable => return StrapiError::InvalidBody.into(),
+        CommonError::BodyTooSlow => ("Request Timeout", "RequestTimeoutError"),
+        CommonError::UnsupportedMediaType { .. } => ("Unsupported Media Type", "UnsupportedMediaTypeError"),
+        CommonError::Failure => ("Internal Server Error", "InternalServerError"),
         // The text and name of Strapi's own rate limiter.
-        CommonError::TooMany { retry_after: wait } => retry_after(
-            plain(
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many requests, please try again later.",
-                "RateLimitError",
-            ),
-            *wait,
-        ),
-        CommonError::Busy { retry_after: wait } => {
-            let busy =
-                plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "ServiceUnavailableError");
-            retry_after(busy, *wait)
-        }
-    }
+        CommonError::TooMany { .. } => ("Too many requests, please try again later.", "RateLimitError"),
+        CommonError::Busy { .. } => ("Service Unavailable", "ServiceUnavailableError"),
+    };
+    error.add_retry_after(plain(error.status(), message, name))
 }
 
 fn plain(status: StatusCode, message: &str, name: &'static str) -> Response<Bytes> {

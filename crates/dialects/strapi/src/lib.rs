@@ -3,11 +3,17 @@
 //!
 //! The paths of v3 have no prefix; those of v4 and later start with `/api`. Both are served, and their responses have
 //! one format that clients of every version can read.
+//!
+//! ```text
+//! POST /api/auth/forgot-password  {"email": "user@example.com"}                           200, mails <page>?code=<128 digits>
+//! POST /api/auth/reset-password   {"code": "…", "password": "…", "passwordConfirmation": "…"}   200
+//! ```
 
 mod client;
 mod error;
 mod forgot_password;
 mod reset_password;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -25,8 +31,9 @@ use utoipa::OpenApi;
 
 use self::error::StrapiError;
 use reset_http::{
+    module::DialectModule,
     redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
-    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
+    route::{BasePath, Dialect, Endpoint, EndpointKind, ErrorRenderer},
     traits::{Change, Traits, span},
 };
 
@@ -35,9 +42,15 @@ pub const NAME: &str = "strapi";
 /// Path prefix since v4: the default of Strapi's `api.rest.prefix`.
 const V4: &str = "/api";
 
+/// The module for the registry of dialects.
+pub const MODULE: DialectModule =
+    DialectModule { name: NAME, keys: settings::KEYS, enabled: &settings::ENABLED, read: settings::read };
+
 /// The settings of the Strapi dialect.
 #[derive(Clone)]
 pub struct StrapiSettings {
+    /// Path prefix of the operations. Default `nothing`.
+    pub base_path: String,
     /// The page that the mailed link opens; the query parameter `code` is added.
     pub page_url: String,
     /// Lifetime of a code. Default 1 hour; in Strapi codes never expire.
@@ -74,33 +87,31 @@ pub fn dialect(settings: StrapiSettings) -> Dialect {
         lifetime: settings.token_ttl,
         delivery: Delivery::Link { page: settings.page_url.clone(), parameter: "code" },
     };
-    let (client, traits) = (client::client(), settings.traits());
+    let (client, traits) = (client::client(&settings), settings.traits());
     let codes = settings.codes();
     let parse: ParseSecret = Arc::new(move |text, _| codes.parse(text).ok_or(ParseError::Unknown));
     let kind = RedemptionKind::Link { parameter: "code", parse, refused: None };
     let redemption = Redemption { dialect: NAME, policy: settings.policy, kind };
     let redemptions = settings.public.then_some(redemption).into_iter().collect();
+    let base = settings.base_path.clone();
     let strapi = Arc::new(settings);
     let forgot = Endpoint::new(Method::POST, EndpointKind::Trigger, &strapi, forgot_password::run);
     let reset = Endpoint::new(Method::POST, EndpointKind::Json, &strapi, reset_password::run);
     let rows = ["", V4].into_iter().flat_map(|prefix| {
         [
-            (format!("{prefix}/auth/forgot-password"), vec![forgot.clone()]),
-            (format!("{prefix}/auth/reset-password"), vec![reset.clone()]),
+            (format!("{base}{prefix}/auth/forgot-password"), vec![forgot.clone()]),
+            (format!("{base}{prefix}/auth/reset-password"), vec![reset.clone()]),
         ]
     });
     Dialect {
-        name: NAME,
-        owns: vec!["/auth".into(), format!("{V4}/auth")],
-        lenient: false,
-        errors: ErrorRenderer::Fixed(error::render),
+        owns: vec![format!("{base}/auth"), format!("{base}{V4}/auth")],
         rows: rows.collect(),
+        base: BasePath { written: "", served: base.clone() },
         policies: Some(IssuePolicies { dialect: NAME, primary, fallback: None }),
-        document: document(),
-        document_base: String::new(),
         client: Some(client),
         traits: Some(traits),
         redemptions,
+        ..Dialect::bare(NAME, ErrorRenderer::Fixed(error::render), document())
     }
 }
 

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::{NAME, WorthaiSettings, token::Defect};
 use reset_http::{
     body::{Field, Object, Undecodable},
-    common_error::CommonError,
-    wire::{JSON_UTF8, json, retry_after},
+    common_error::{CommonError, Rejection},
+    wire::{JSON_UTF8, json},
 };
 
 /// The body of an error of the auth service.
@@ -114,23 +114,17 @@ impl From<CommonError> for WorthaiError {
 
 impl From<RequestError> for WorthaiError {
     fn from(error: RequestError) -> Self {
-        match error {
-            // Never returned, because the request uses `Disclosure::Never`.
-            RequestError::Unknown => failed(&error),
-            RequestError::Store(error) => failed(&error),
-        }
+        Self::Common(CommonError::of_request(NAME, &error))
     }
 }
 
 impl From<RedeemError> for WorthaiError {
     fn from(error: RedeemError) -> Self {
-        match error {
-            RedeemError::Invalid => Self::Expired,
-            RedeemError::Blocked => Self::Forbidden,
-            RedeemError::OwnName => Self::Invalid(Invalid::OwnName("password")),
-            RedeemError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
-            RedeemError::Hash(error) => failed(&error),
-            RedeemError::Store(error) => failed(&error),
+        match CommonError::unless_rejected(NAME, error) {
+            Ok(Rejection::Invalid) => Self::Expired,
+            Ok(Rejection::Blocked) => Self::Forbidden,
+            Ok(Rejection::OwnName) => Self::Invalid(Invalid::OwnName("password")),
+            Err(error) => Self::Common(error),
         }
     }
 }
@@ -151,10 +145,6 @@ impl WorthaiError {
             (Defect::Dead, _) => Self::Expired,
         }
     }
-}
-
-fn failed(error: &(dyn std::error::Error + 'static)) -> WorthaiError {
-    WorthaiError::Common(CommonError::failure(NAME, error))
 }
 
 impl From<WorthaiError> for Response<Bytes> {
@@ -221,60 +211,24 @@ fn weak(weakness: Weakness) -> String {
 /// Renders the errors common to all dialects. worthai documents none of them, so they have its error format, with
 /// codes like those of its shared errors.
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
-    match error {
-        CommonError::NotFound { .. } => {
-            fail(StatusCode::NOT_FOUND, "Not Found".into(), "ERR_NOT_FOUND", "NotFoundError")
+    let (message, code, name) = match error {
+        CommonError::NotFound { .. } => ("Not Found", "ERR_NOT_FOUND", "NotFoundError"),
+        CommonError::MethodNotAllowed { .. } => {
+            ("Method Not Allowed", "ERR_METHOD_NOT_ALLOWED", "MethodNotAllowedError")
         }
-        CommonError::MethodNotAllowed { .. } => fail(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Method Not Allowed".into(),
-            "ERR_METHOD_NOT_ALLOWED",
-            "MethodNotAllowedError",
-        ),
-        CommonError::BodyTooLarge => fail(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "Payload Too Large".into(),
-            "ERR_PAYLOAD_TOO_LARGE",
-            "PayloadTooLargeError",
-        ),
-        CommonError::BodyUnreadable => validation(&Invalid::NoObject),
-        CommonError::BodyTooSlow => fail(
-            StatusCode::REQUEST_TIMEOUT,
-            "Request Timeout".into(),
-            "ERR_REQUEST_TIMEOUT",
-            "RequestTimeoutError",
-        ),
-        CommonError::UnsupportedMediaType { .. } => fail(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Unsupported Media Type".into(),
-            "ERR_UNSUPPORTED_MEDIA_TYPE",
-            "UnsupportedMediaTypeError",
-        ),
-        CommonError::Failure => fail(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Internal Server Error".into(),
-            "UNKNOWN_ERROR",
-            "InternalServerError",
-        ),
-        CommonError::TooMany { retry_after: wait } => {
-            let many = fail(
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many requests".into(),
-                "ERR_TOO_MANY_REQUESTS",
-                "RateLimitError",
-            );
-            retry_after(many, *wait)
+        CommonError::BodyTooLarge => ("Payload Too Large", "ERR_PAYLOAD_TOO_LARGE", "PayloadTooLargeError"),
+        CommonError::BodyUnreadable => return validation(&Invalid::NoObject),
+        CommonError::BodyTooSlow => ("Request Timeout", "ERR_REQUEST_TIMEOUT", "RequestTimeoutError"),
+        CommonError::UnsupportedMediaType { .. } => {
+            ("Unsupported Media Type", "ERR_UNSUPPORTED_MEDIA_TYPE", "UnsupportedMediaTypeError")
         }
-        CommonError::Busy { retry_after: wait } => {
-            let busy = fail(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Service Unavailable".into(),
-                "ERR_SERVICE_UNAVAILABLE",
-                "ServiceUnavailableError",
-            );
-            retry_after(busy, *wait)
+        CommonError::Failure => ("Internal Server Error", "UNKNOWN_ERROR", "InternalServerError"),
+        CommonError::TooMany { .. } => ("Too many requests", "ERR_TOO_MANY_REQUESTS", "RateLimitError"),
+        CommonError::Busy { .. } => {
+            ("Service Unavailable", "ERR_SERVICE_UNAVAILABLE", "ServiceUnavailableError")
         }
-    }
+    };
+    error.add_retry_after(fail(error.status(), message.into(), code, name))
 }
 
 fn fail(

@@ -2,11 +2,17 @@
 //!
 //! The signature is verified before any database query. The `jti` must then belong to a live ticket, because a token
 //! with only a valid signature could be replayed until it expires (R67).
+//!
+//! ```text
+//! POST /auth/api/v1/forgot-password  {"email": "user@example.com"}                        200, mails <page>?reset_token=<JWT>
+//! POST /auth/api/v1/reset-password   {"reset_token": "<JWT>", "password": "…"}            200
+//! ```
 
 mod client;
 mod error;
 mod forgot_password;
 mod reset_password;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -28,13 +34,18 @@ use self::{
     token::{Defect, ResetToken},
 };
 use reset_http::{
+    module::DialectModule,
     redemption::{ParseError, Redemption, RedemptionKind},
-    route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
+    route::{BasePath, Dialect, Endpoint, EndpointKind, ErrorRenderer},
     traits::{Change, Traits},
 };
 
 /// Name of the dialect.
 pub const NAME: &str = "worthai";
+
+/// The module for the registry of dialects.
+pub const MODULE: DialectModule =
+    DialectModule { name: NAME, keys: settings::KEYS, enabled: &settings::ENABLED, read: settings::read };
 
 /// The settings of the worthai dialect.
 #[derive(Clone)]
@@ -96,10 +107,7 @@ pub fn dialect(settings: WorthaiSettings) -> Dialect {
     let redemptions = vec![Redemption { dialect: NAME, policy: settings.policy, kind: link }];
     let worthai = Arc::new(settings);
     Dialect {
-        name: NAME,
         owns: vec![base.clone()],
-        lenient: false,
-        errors: ErrorRenderer::Fixed(error::render),
         rows: vec![
             (
                 format!("{base}/forgot-password"),
@@ -111,11 +119,11 @@ pub fn dialect(settings: WorthaiSettings) -> Dialect {
             ),
         ],
         policies: Some(IssuePolicies { dialect: NAME, primary, fallback: None }),
-        document: Document::openapi(),
-        document_base: base,
+        base: BasePath { written: "", served: base },
         client: Some(client),
         traits: Some(traits),
         redemptions,
+        ..Dialect::bare(NAME, ErrorRenderer::Fixed(error::render), Document::openapi())
     }
 }
 

@@ -1,5 +1,5 @@
-//! Users tables of the systems whose dialects we speak, made as their owners make them: reset through every dialect,
-//! each step at another process, in the hash that the owner's login reads.
+//! Foreign users tables of the systems whose dialects polyreset speaks: every dialect resets their passwords, with each step
+//! at another process, and stores the hash format of the owning system.
 
 use conformance::{databases, dialects::DIALECTS, http::post, mails};
 
@@ -8,10 +8,10 @@ use crate::{
     site::{Site, exchanged},
 };
 
-/// bcrypt at cost 10, of a password that nobody knows.
+/// A bcrypt hash at cost 10 of an unknown password, without its version prefix.
 const HASH: &str = "10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 
-/// A preset, its table and the statements that make it, the column of the hash, and the letter of its rows.
+/// Per preset: its name, its table, the statements that create it, the hash column, and the bcrypt version prefix.
 const PRESETS: [(&str, &str, &str, &str, &str); 4] = [
     (
         "px0",
@@ -54,15 +54,15 @@ const PRESETS: [(&str, &str, &str, &str, &str); 4] = [
 ];
 
 #[test]
-fn each_presets_table_is_reset_through_each_dialect_in_the_hash_of_its_rows() {
-    for (preset, table, made, column, letter) in PRESETS {
+fn every_dialect_resets_every_presets_table_in_its_hash_format() {
+    for (preset, table, schema, column, version) in PRESETS {
         let Some(mut site) = Site::on(databases::DatabaseServer::Postgres) else { return };
-        site.database.execute(made);
+        site.database.execute(schema);
         for dialect in DIALECTS {
-            // As it was typed at the sign-up, where the system keeps that.
+            // Strapi stores the address in lower case, the others as typed at sign-up.
             let name = if preset.starts_with("strapi") { "user" } else { "User" };
             site.database.execute(&format!(
-                "INSERT INTO {table} (email, {column}) VALUES ('{name}.{}@example.com', '{letter}{HASH}')",
+                "INSERT INTO {table} (email, {column}) VALUES ('{name}.{}@example.com', '{version}{HASH}')",
                 dialect.name
             ));
         }
@@ -73,25 +73,26 @@ fn each_presets_table_is_reset_through_each_dialect_in_the_hash_of_its_rows() {
             let email = format!("user.{}@example.com", dialect.name);
             let stored =
                 if preset.starts_with("strapi") { email.clone() } else { format!("U{}", &email[1..]) };
-            // Mail goes to the address as it is stored, whatever was typed.
-            let asked = post(at(0), dialect.ask, &format!(r#"{{"email":"{email}"}}"#)).unwrap();
-            assert!(asked.status < 300, "{preset}, {}: {}", dialect.name, asked.body);
-            let wanted = |letter: &mails::ReceivedMail| (dialect.secret)(letter).is_some();
-            let mail = mails::wait_for(&site.mails(), &stored, TIMEOUT, wanted).unwrap();
+            // Mail goes to the address as stored, not as typed in the request.
+            let response = post(at(0), dialect.ask, &format!(r#"{{"email":"{email}"}}"#)).unwrap();
+            assert!(response.status < 300, "{preset}, {}: {}", dialect.name, response.body);
+            let has_secret = |mail: &mails::ReceivedMail| (dialect.secret)(mail).is_some();
+            let mail = mails::wait_for(&site.mails(), &stored, TIMEOUT, has_secret).unwrap();
             let secret = (dialect.secret)(&mail).unwrap().to_owned();
             let secret = exchanged(dialect, at(1), &email, secret);
-            // bcrypt reads 72 bytes: one more is refused, and the secret is unspent.
+            // bcrypt reads 72 bytes: a longer password is rejected without spending the secret.
             let longest = "Aa1!".repeat(18);
-            let over = post(at(2), dialect.reset, &(dialect.body)(&secret, &format!("{longest}x"))).unwrap();
-            assert_eq!(over.status, 400, "{preset}, {}: {}", dialect.name, over.body);
-            let done = post(at(2), dialect.reset, &(dialect.body)(&secret, &longest)).unwrap();
-            assert_eq!(done.status, 200, "{preset}, {}: {}", dialect.name, done.body);
+            let too_long =
+                post(at(2), dialect.reset, &(dialect.body)(&secret, &format!("{longest}x"))).unwrap();
+            assert_eq!(too_long.status, 400, "{preset}, {}: {}", dialect.name, too_long.body);
+            let reset = post(at(2), dialect.reset, &(dialect.body)(&secret, &longest)).unwrap();
+            assert_eq!(reset.status, 200, "{preset}, {}: {}", dialect.name, reset.body);
             assert!(site.deployments[0].accepts(&email, &longest).unwrap(), "{preset}, {}", dialect.name);
-            let form = format!(
-                "SELECT COUNT(*) FROM {table} WHERE lower(email) = '{email}' AND {column} LIKE '{letter}10$%' \
-                 AND {column} <> '{letter}{HASH}'"
+            let updated = format!(
+                "SELECT COUNT(*) FROM {table} WHERE lower(email) = '{email}' AND {column} LIKE '{version}10$%' \
+                 AND {column} <> '{version}{HASH}'"
             );
-            assert_eq!(site.number(&form), 1, "{preset}, {}: the row's letter and cost", dialect.name);
+            assert_eq!(site.number(&updated), 1, "{preset}, {}: bcrypt version and cost", dialect.name);
         }
     }
 }

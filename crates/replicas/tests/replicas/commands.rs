@@ -1,4 +1,4 @@
-//! The operator's commands on a database that several share.
+//! Commands of the operator on a shared database.
 
 use std::{process::Output, thread};
 
@@ -7,57 +7,57 @@ use conformance::databases;
 use crate::{on_each_engine, site::Site};
 
 on_each_engine! {
-    serve_refuses_a_schema_that_is_behind_and_migrate_may_run_eight_times_at_once,
-    doctor_says_ok_line_by_line,
-    accounts_are_added_verified_and_blocked_by_any_of_the_three,
+    serve_rejects_an_outdated_schema_and_eight_concurrent_migrations_apply_it_once,
+    doctor_reports_every_check_as_ok_after_migration,
+    any_replica_adds_verifies_and_blocks_accounts,
 }
 
-fn said(output: &Output) -> (Option<i32>, String) {
+fn result(output: &Output) -> (Option<i32>, String) {
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     (output.status.code(), String::from_utf8(text).unwrap().trim().to_owned())
 }
 
-fn serve_refuses_a_schema_that_is_behind_and_migrate_may_run_eight_times_at_once(
+fn serve_rejects_an_outdated_schema_and_eight_concurrent_migrations_apply_it_once(
     server: databases::DatabaseServer,
 ) {
     let Some(mut site) = Site::on(server) else { return };
     site.set("POLYRESET_DATABASE__AUTO_MIGRATE", "false");
     for deployment in &site.deployments {
-        let (code, text) = said(&deployment.run(&["serve"], "").unwrap());
+        let (code, text) = result(&deployment.run(&["serve"], "").unwrap());
         assert_eq!(
             (code, text.as_str()),
             (
                 Some(1),
-                "error: the database schema is behind: run the command migrate, or set database.auto_migrate \
+                "error: database migrations are pending: run the command `migrate`, or set database.auto_migrate \
                  (POLYRESET_DATABASE__AUTO_MIGRATE=true)"
             )
         );
-        let (code, text) = said(&deployment.run(&["migrate", "--check"], "").unwrap());
-        assert!(code == Some(1) && text.starts_with("error: the database schema is behind, "), "{text}");
+        let (code, text) = result(&deployment.run(&["migrate", "--check"], "").unwrap());
+        assert!(code == Some(1) && text.starts_with("error: migrations are pending: "), "{text}");
     }
     let outcomes: Vec<(Option<i32>, String)> = thread::scope(|scope| {
         let deployments = site.deployments.iter().cycle().take(8);
         let running: Vec<_> =
-            deployments.map(|one| scope.spawn(|| said(&one.run(&["migrate"], "").unwrap()))).collect();
+            deployments.map(|one| scope.spawn(|| result(&one.run(&["migrate"], "").unwrap()))).collect();
         running.into_iter().map(|one| one.join().unwrap()).collect()
     });
     assert!(outcomes.iter().all(|(code, _)| *code == Some(0)), "{outcomes:?}");
     let applied = outcomes.iter().filter(|(_, text)| text.starts_with("applied ")).count();
     assert_eq!(applied, 1, "{outcomes:?}");
     for deployment in &site.deployments {
-        assert_eq!(said(&deployment.run(&["migrate", "--check"], "").unwrap()).0, Some(0));
+        assert_eq!(result(&deployment.run(&["migrate", "--check"], "").unwrap()).0, Some(0));
     }
     site.start();
 }
 
-fn doctor_says_ok_line_by_line(server: databases::DatabaseServer) {
+fn doctor_reports_every_check_as_ok_after_migration(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
-    let (code, text) = said(&site.deployments[0].run(&["doctor"], "").unwrap());
+    let (code, text) = result(&site.deployments[0].run(&["doctor"], "").unwrap());
     let fix = text.lines().any(|line| line.starts_with("FAIL  database: ") && line.contains("migrate"));
     assert!(code == Some(1) && fix, "{text}");
-    assert_eq!(said(&site.deployments[0].run(&["migrate"], "").unwrap()).0, Some(0));
+    assert_eq!(result(&site.deployments[0].run(&["migrate"], "").unwrap()).0, Some(0));
     for deployment in &site.deployments {
-        let (code, text) = said(&deployment.run(&["doctor"], "").unwrap());
+        let (code, text) = result(&deployment.run(&["doctor"], "").unwrap());
         assert!(code == Some(0) && text.lines().all(|line| line.starts_with("ok ")), "{text}");
         for subject in ["settings", "secret", "database", "public_url", "mail"] {
             assert!(text.lines().any(|line| line[6..].starts_with(subject)), "{subject}: {text}");
@@ -65,7 +65,7 @@ fn doctor_says_ok_line_by_line(server: databases::DatabaseServer) {
     }
 }
 
-fn accounts_are_added_verified_and_blocked_by_any_of_the_three(server: databases::DatabaseServer) {
+fn any_replica_adds_verifies_and_blocks_accounts(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let [one, two, three] = &site.deployments;
     let code = |output: std::io::Result<Output>| output.unwrap().status.code();
@@ -77,7 +77,7 @@ fn accounts_are_added_verified_and_blocked_by_any_of_the_three(server: databases
     assert!(two.accepts("ann@example.com", "correct horse").unwrap());
     assert!(!three.accepts("ann@example.com", "wrong horse").unwrap());
     let add = ["user", "add", "ann@EXAMPLE.com", "--password-stdin"];
-    let (_, text) = said(&two.run(&add, "x").unwrap());
+    let (_, text) = result(&two.run(&add, "x").unwrap());
     assert!(text.contains("already exists") && text.lines().count() == 1, "{text}");
     assert_eq!(run(three, &["user", "verify", "ghost@example.com", "--password-stdin"], "x"), Some(2));
     assert_eq!(run(two, &["user", "block", "ann@example.com"], ""), Some(0));

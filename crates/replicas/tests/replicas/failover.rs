@@ -1,4 +1,4 @@
-//! The primary dies, the standby takes over: what was acknowledged is still there.
+//! Failover to a synchronous standby: no acknowledged request or reset is lost when the primary dies.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -19,13 +19,13 @@ use crate::{
     sql,
 };
 
-/// Resets that are prepared; the machine fails among them.
+/// Number of prepared resets; the primary fails in the middle of them.
 const RESETS: usize = 60;
-/// So many are answered when it fails.
+/// Number of answered resets when the primary fails.
 const BEFORE: usize = 12;
 
 #[test]
-fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous_replication() {
+fn failover_with_synchronous_replication_loses_no_acknowledged_reset() {
     let Some(mut primary) = OwnServer::start() else { return };
     let standby = primary.standby();
     let url = primary.url();
@@ -35,9 +35,9 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
         "ALTER SYSTEM SET synchronous_standby_names = '*'",
     );
     sql::execute(databases::DatabaseServer::Postgres, &url, "SELECT pg_reload_conf()");
-    let waits = "SELECT COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+    let synchronous = "SELECT COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
     let begun = Instant::now();
-    while sql::number(databases::DatabaseServer::Postgres, &url, waits) == 0 {
+    while sql::number(databases::DatabaseServer::Postgres, &url, synchronous) == 0 {
         assert!(begun.elapsed() < TIMEOUT, "the standby is not synchronous");
         thread::sleep(Duration::from_millis(20));
     }
@@ -57,26 +57,26 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
         secrets.push(secret(strapi, server.address, &deployment.mails(), &owner(number)));
     }
 
-    // Requests and resets without pause; the primary dies in the middle of both.
-    let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let (asked_for, reset) = thread::scope(|scope| {
-        let asking = scope.spawn(|| {
-            let mut told = Vec::new();
+    // Requests and resets run continuously; the primary dies in the middle of both.
+    let (finished, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (requested, reset) = thread::scope(|scope| {
+        let requesting = scope.spawn(|| {
+            let mut results = Vec::new();
             for number in 0.. {
-                if over.load(Ordering::Relaxed) {
+                if finished.load(Ordering::Relaxed) {
                     break;
                 }
                 let email = owner(number % RESETS);
                 let dialect = &DIALECTS[[0, 1, 3][number / RESETS % 3]];
-                let answer = Connection::open(server.address).unwrap().post(dialect.ask, &asked(&email));
-                told.push((dialect.name, email, answer.unwrap().status < 300));
+                let response = Connection::open(server.address).unwrap().post(dialect.ask, &asked(&email));
+                results.push((dialect.name, email, response.unwrap().status < 300));
             }
-            told
+            results
         });
         let resetting = scope.spawn(|| {
             let each = secrets.iter().map(|secret| {
-                let answer = post(server.address, strapi.reset, &(strapi.body)(secret, "New Password 1!"));
-                let status = answer.unwrap().status;
+                let response = post(server.address, strapi.reset, &(strapi.body)(secret, "New Password 1!"));
+                let status = response.unwrap().status;
                 answered.fetch_add(1, Ordering::Relaxed);
                 status
             });
@@ -87,8 +87,8 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
         }
         primary.kill();
         let reset = resetting.join().unwrap();
-        over.store(true, Ordering::Relaxed);
-        (asking.join().unwrap(), reset)
+        finished.store(true, Ordering::Relaxed);
+        (requesting.join().unwrap(), reset)
     });
     standby.promote();
     let begun = Instant::now();
@@ -99,32 +99,33 @@ fn nothing_that_was_acknowledged_is_lost_when_the_primary_dies_under_synchronous
 
     for (number, status) in reset.iter().enumerate() {
         if *status == 200 {
-            assert!(
-                deployment.accepts(&owner(number), "New Password 1!").unwrap(),
-                "an answered reset was lost"
-            );
+            let is_stored = deployment.accepts(&owner(number), "New Password 1!").unwrap();
+            assert!(is_stored, "an acknowledged reset was lost");
         }
     }
-    let done = reset.iter().filter(|status| **status == 200).count();
+    let resets = reset.iter().filter(|status| **status == 200).count();
     assert!(reset.iter().all(|status| [200, 400, 500, 503].contains(status)), "{reset:?}");
-    // The standby has a row for every answered request, and all of them are worked off.
-    let acknowledged = asked_for.iter().filter(|(.., good)| *good).count();
-    assert!(acknowledged > 0 && (BEFORE..RESETS).contains(&done), "{acknowledged} requests, {done} resets");
+    // The standby has a row for every acknowledged request, and processes all of them.
+    let acknowledged = requested.iter().filter(|(.., good)| *good).count();
+    assert!(
+        acknowledged > 0 && (BEFORE..RESETS).contains(&resets),
+        "{acknowledged} requests, {resets} resets"
+    );
     let count = |condition: &str| {
         let query = format!("SELECT COUNT(*) FROM polyreset.jobs WHERE {condition}");
         sql::number(databases::DatabaseServer::Postgres, &standby.url(), &query)
     };
     assert!(count("email IS NOT NULL") >= i64::try_from(RESETS + acknowledged).unwrap());
     let begun = Instant::now();
-    let held = "UPDATE polyreset.jobs SET due_at = 0 WHERE taken AND finished_at IS NULL";
+    let expire_leases = "UPDATE polyreset.jobs SET due_at = 0 WHERE claimed AND finished_at IS NULL";
     thread::sleep(Duration::from_secs(1));
-    sql::execute(databases::DatabaseServer::Postgres, &standby.url(), held);
+    sql::execute(databases::DatabaseServer::Postgres, &standby.url(), expire_leases);
     while count("finished_at IS NULL") > 0 {
         assert!(begun.elapsed() < TIMEOUT, "{}", deployment.logged());
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(count("outcome NOT IN ('mailed', 'superseded')"), 0);
-    // And the service goes on: the last one who was asked for gets a code that works.
+    // The service still works: a new request yields a working code.
     deployment.add_user("after@example.com", "the old password").unwrap();
     let code = secret(&DIALECTS[0], server.address, &deployment.mails(), "after@example.com");
     let body = (DIALECTS[0].body)(&code, "New Password 1!");

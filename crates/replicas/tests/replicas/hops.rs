@@ -1,4 +1,4 @@
-//! A flow whose every step meets another process.
+//! Flows in which each step reaches another process.
 
 use conformance::{
     databases,
@@ -12,14 +12,12 @@ use crate::{
 };
 
 on_each_engine! {
-    each_dialects_whole_flow_hops_between_three_processes_in_every_rotation,
+    every_dialects_flow_works_with_each_step_at_another_process,
 }
 
-fn each_dialects_whole_flow_hops_between_three_processes_in_every_rotation(
-    server: databases::DatabaseServer,
-) {
+fn every_dialects_flow_works_with_each_step_at_another_process(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
-    // On an empty database, all at once: one migrates, and all come up.
+    // All three start at once on an empty database: one migrates, and all become ready.
     let servers = site.start();
     for server in &servers {
         assert_eq!(get(server.address, "/readyz").unwrap().status, 200);
@@ -33,8 +31,8 @@ fn each_dialects_whole_flow_hops_between_three_processes_in_every_rotation(
             let secret = secret(dialect, at(0), &site.mails(), &email);
             let secret = exchanged(dialect, at(1), &email, secret);
             let body = (dialect.body)(&secret, "New Password 1!");
-            let answer = post(at(2), dialect.reset, &body).unwrap();
-            assert_eq!(answer.status, 200, "{email}: {}", answer.body);
+            let response = post(at(2), dialect.reset, &body).unwrap();
+            assert_eq!(response.status, 200, "{email}: {}", response.body);
             for step in 0..3 {
                 let replay = post(at(step), dialect.reset, &body).unwrap();
                 assert_eq!(replay.status, dialect.refused, "{email}: {}", replay.body);
@@ -44,7 +42,7 @@ fn each_dialects_whole_flow_hops_between_three_processes_in_every_rotation(
             }
         }
     }
-    // Every job was done by one worker, once: a mail with the secret and a notice for each account.
+    // Each job is done exactly once: per account, one mail with the secret and one notice.
     let unfinished = format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NULL", site.table("jobs"));
     site.wait_for(&unfinished, 0);
     assert_eq!(conformance::mails::all(&site.mails()).unwrap().len(), 2 * 3 * DIALECTS.len());

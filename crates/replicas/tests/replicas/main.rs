@@ -1,9 +1,9 @@
-//! Several servers on one database, as their operator runs them: an axum, an actix and a warp process at once.
+//! Tests with an axum, an actix and a warp process on one database.
 //!
-//! `cargo xtask replicas` builds the three and runs this suite; it is part of `cargo xtask test`. The databases come from
-//! [`conformance::databases`], the programs are those that lie beside this one.
+//! `cargo xtask replicas` builds the three servers and runs this suite, which is part of `cargo xtask test`. The databases
+//! come from [`conformance::databases`]; the binaries are in the same target folder as this test.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 mod adoption;
 mod commands;
@@ -18,10 +18,10 @@ mod workers;
 
 use std::time::Duration;
 
-/// How long anything may take on a busy machine.
+/// Timeout of every wait, long enough for a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Makes one test of each case on each engine.
+/// Defines one test per case and engine.
 macro_rules! on_each_engine {
     ($($case:ident,)*) => {
         mod postgres {

@@ -1,4 +1,4 @@
-//! PostgreSQL goes away under three running servers, and comes back.
+//! PostgreSQL stops under three running servers, and restarts.
 
 use std::{
     thread,
@@ -20,11 +20,11 @@ use crate::{
 
 /// `database.connect_timeout` of these servers.
 const CONNECT: Duration = Duration::from_secs(2);
-/// What a busy machine adds to a time.
+/// Additional time for a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
 #[test]
-fn while_postgres_is_down_every_dialect_says_so_soon_and_after_that_all_goes_on() {
+fn servers_fail_fast_while_postgres_is_down_and_recover_after_that() {
     let Some(mut postgres) = OwnServer::start() else { return };
     let folder = tempfile::tempdir().unwrap();
     let Some(deployments) = ["server-axum", "server-actix", "server-warp"]
@@ -45,21 +45,25 @@ fn while_postgres_is_down_every_dialect_says_so_soon_and_after_that_all_goes_on(
     for number in 0..12 {
         admin.add_user(&format!("user{number}@example.com"), "the old password").unwrap();
     }
-    let spent = secret(&DIALECTS[0], servers[0].address, &admin.mails(), "user0@example.com");
-    // Accepted a moment before the end: some are mailed already, some are under way, some wait.
+    let code = secret(&DIALECTS[0], servers[0].address, &admin.mails(), "user0@example.com");
+    // Accepted just before the outage: some are already mailed, some are in progress, some are queued.
     for number in 1..12 {
         let email = format!("user{number}@example.com");
-        let answer = post(servers[number % 3].address, DIALECTS[number % 4].ask, &asked(&email)).unwrap();
-        assert!(answer.status < 300, "{}", answer.body);
+        let response = post(servers[number % 3].address, DIALECTS[number % 4].ask, &asked(&email)).unwrap();
+        assert!(response.status < 300, "{}", response.body);
     }
     postgres.stop();
-    thread::scope(|scope| servers.iter().for_each(|server| drop(scope.spawn(|| down(server, &spent)))));
+    thread::scope(|scope| {
+        for server in &servers {
+            scope.spawn(|| check_outage(server, &code));
+        }
+    });
     postgres.run();
 
     for number in 1..12 {
         let (email, dialect) = (format!("user{number}@example.com"), &DIALECTS[number % 4]);
-        let wanted = |letter: &mails::ReceivedMail| (dialect.secret)(letter).is_some();
-        mails::wait_for(&admin.mails(), &email, TIMEOUT, wanted).unwrap();
+        let has_secret = |mail: &mails::ReceivedMail| (dialect.secret)(mail).is_some();
+        mails::wait_for(&admin.mails(), &email, TIMEOUT, has_secret).unwrap();
     }
     for (number, server) in servers.iter().enumerate() {
         let begun = Instant::now();
@@ -73,28 +77,29 @@ fn while_postgres_is_down_every_dialect_says_so_soon_and_after_that_all_goes_on(
             let secret = secret(dialect, server.address, &admin.mails(), &email);
             let secret = exchanged(dialect, servers[(number + 1) % 3].address, &email, secret);
             let body = (dialect.body)(&secret, "New Password 1!");
-            let answer = post(servers[(number + 2) % 3].address, dialect.reset, &body).unwrap();
-            assert_eq!(answer.status, 200, "{}", answer.body);
+            let response = post(servers[(number + 2) % 3].address, dialect.reset, &body).unwrap();
+            assert_eq!(response.status, 200, "{}", response.body);
         }
     }
-    let unspent = (DIALECTS[0].body)(&spent, "New Password 1!");
-    assert_eq!(post(servers[1].address, DIALECTS[0].reset, &unspent).unwrap().status, 200, "it was unspent");
+    let reset = (DIALECTS[0].body)(&code, "New Password 1!");
+    let status = post(servers[1].address, DIALECTS[0].reset, &reset).unwrap().status;
+    assert_eq!(status, 200, "the outage must not spend the code");
     for server in servers {
-        assert!(server.terminate().unwrap().success(), "it lived through all of it");
+        assert!(server.terminate().unwrap().success(), "the server must survive the outage");
     }
 }
 
-/// What a server says whose database is not there.
-fn down(server: &Server, code: &str) {
+/// Checks the responses of a server whose database is down.
+fn check_outage(server: &Server, code: &str) {
     let begun = Instant::now();
     let px0 = (DIALECTS[0].body)(code, "New Password 1!");
-    let asks = DIALECTS.iter().map(|dialect| (dialect.ask, asked("user0@example.com")));
-    for (path, body) in asks.chain([(DIALECTS[0].reset, px0)]) {
-        let asked = Instant::now();
-        let answer = post(server.address, path, &body).unwrap();
-        assert!((500..=599).contains(&answer.status), "{path}: {} {}", answer.status, answer.body);
-        assert!(answer.body.starts_with('{'), "{path}: {}", answer.body);
-        assert!(asked.elapsed() < CONNECT + SLACK, "{path}: {:?}", asked.elapsed());
+    let requests = DIALECTS.iter().map(|dialect| (dialect.ask, asked("user0@example.com")));
+    for (path, body) in requests.chain([(DIALECTS[0].reset, px0)]) {
+        let sent = Instant::now();
+        let response = post(server.address, path, &body).unwrap();
+        assert!((500..=599).contains(&response.status), "{path}: {} {}", response.status, response.body);
+        assert!(response.body.starts_with('{'), "{path}: {}", response.body);
+        assert!(sent.elapsed() < CONNECT + SLACK, "{path}: {:?}", sent.elapsed());
     }
     let ready = get(server.address, "/readyz").unwrap();
     assert_eq!(ready.status, 503, "{}", ready.body);

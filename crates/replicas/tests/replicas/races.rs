@@ -1,4 +1,4 @@
-//! Many clients that want the same at once, at different processes.
+//! Races between concurrent clients at different processes.
 
 use std::{net::SocketAddr, sync::Barrier, thread};
 
@@ -15,24 +15,24 @@ use crate::{
 };
 
 on_each_engine! {
-    of_two_hundred_simultaneous_resets_with_one_secret_exactly_one_is_done,
-    three_processes_evaluate_three_guesses_between_them_and_not_one_more,
-    an_address_is_mailed_once_a_minute_whichever_replica_is_asked,
+    exactly_one_of_two_hundred_concurrent_resets_with_one_secret_succeeds,
+    three_processes_together_evaluate_only_three_guesses,
+    address_gets_one_mail_per_minute_from_all_replicas_together,
 }
 
-/// Sends all bodies at the same time, spread over the servers; the answers in the order of the bodies.
-fn at_once(servers: &[Server], path: &str, bodies: &[String]) -> Vec<RawResponse> {
+/// Sends all bodies at the same time, spread over the servers. Returns the responses in the order of the bodies.
+fn send_concurrently(servers: &[Server], path: &str, bodies: &[String]) -> Vec<RawResponse> {
     let start = Barrier::new(bodies.len());
-    let send = |place: SocketAddr, body: &str| {
-        let mut connection = Connection::open(place).unwrap();
+    let send = |address: SocketAddr, body: &str| {
+        let mut connection = Connection::open(address).unwrap();
         start.wait();
         loop {
-            let answer = connection.post(path, body).unwrap();
-            // Busy with hashes: the secret is unspent, and the client is told to come again.
-            if answer.status != 503 {
-                return answer;
+            let response = connection.post(path, body).unwrap();
+            // 503 means that the hashing queue is full: the secret is unspent, and the client may retry.
+            if response.status != 503 {
+                return response;
             }
-            assert!(answer.header("retry-after").is_some(), "{}", answer.body);
+            assert!(response.header("retry-after").is_some(), "{}", response.body);
         }
     };
     thread::scope(|scope| {
@@ -40,15 +40,15 @@ fn at_once(servers: &[Server], path: &str, bodies: &[String]) -> Vec<RawResponse
             .iter()
             .enumerate()
             .map(|(number, body)| {
-                let place = servers[number % servers.len()].address;
-                scope.spawn(move || send(place, body))
+                let address = servers[number % servers.len()].address;
+                scope.spawn(move || send(address, body))
             })
             .collect();
         sending.into_iter().map(|one| one.join().unwrap()).collect()
     })
 }
 
-fn of_two_hundred_simultaneous_resets_with_one_secret_exactly_one_is_done(server: databases::DatabaseServer) {
+fn exactly_one_of_two_hundred_concurrent_resets_with_one_secret_succeeds(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let servers = site.start();
     for (number, dialect) in DIALECTS.iter().enumerate() {
@@ -58,31 +58,31 @@ fn of_two_hundred_simultaneous_resets_with_one_secret_exactly_one_is_done(server
         let secret = exchanged(dialect, servers[1].address, &email, secret);
         let password = |number: usize| format!("New Password {number}!");
         let bodies: Vec<String> = (0..200).map(|number| (dialect.body)(&secret, &password(number))).collect();
-        let answers = at_once(&servers, dialect.reset, &bodies);
-        let done: Vec<usize> = (0..200).filter(|&number| answers[number].status == 200).collect();
-        assert_eq!(done.len(), 1, "{}", dialect.name);
-        for answer in answers.iter().filter(|answer| answer.status != 200) {
-            assert_eq!(answer.status, dialect.refused, "{}: {}", dialect.name, answer.body);
+        let responses = send_concurrently(&servers, dialect.reset, &bodies);
+        let succeeded: Vec<usize> = (0..200).filter(|&number| responses[number].status == 200).collect();
+        assert_eq!(succeeded.len(), 1, "{}", dialect.name);
+        for response in responses.iter().filter(|response| response.status != 200) {
+            assert_eq!(response.status, dialect.refused, "{}: {}", dialect.name, response.body);
         }
-        // The password of the one that was told so, not of another.
-        assert!(site.deployments[0].accepts(&email, &password(done[0])).unwrap(), "{}", dialect.name);
+        // The stored password is that of the successful request.
+        assert!(site.deployments[0].accepts(&email, &password(succeeded[0])).unwrap(), "{}", dialect.name);
     }
 }
 
-fn an_address_is_mailed_once_a_minute_whichever_replica_is_asked(server: databases::DatabaseServer) {
+fn address_gets_one_mail_per_minute_from_all_replicas_together(server: databases::DatabaseServer) {
     let Some(mut site) = Site::on(server) else { return };
     site.set("POLYRESET_LIMITS__ENABLED", "true");
     let servers = site.start();
     site.add_accounts(&["user@example.com".to_owned()]);
     let bodies = vec![r#"{"email":"user@example.com"}"#.to_owned(); 9];
-    for answer in at_once(&servers, DIALECTS[2].ask, &bodies) {
-        assert_eq!(answer.status, 200, "{}", answer.body);
+    for response in send_concurrently(&servers, DIALECTS[2].ask, &bodies) {
+        assert_eq!(response.status, 200, "{}", response.body);
     }
     let jobs = format!("SELECT COUNT(*) AS number FROM {}", site.table("jobs"));
     assert_eq!(site.number(&jobs), 1);
 }
 
-fn three_processes_evaluate_three_guesses_between_them_and_not_one_more(server: databases::DatabaseServer) {
+fn three_processes_together_evaluate_only_three_guesses(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let servers = site.start();
     let insforge = &DIALECTS[3];
@@ -101,18 +101,18 @@ fn three_processes_evaluate_three_guesses_between_them_and_not_one_more(server: 
         let mut guesses: Vec<String> = wrong.map(|wrong| body(email, &wrong)).collect();
         let right = body(email, &code);
         if round % 2 == 0 {
-            // The right one comes when all of the others were answered.
-            let answers = at_once(&servers, path, &guesses);
-            assert!(answers.iter().all(|answer| answer.status == 401));
-            let late = at_once(&servers, path, &[right.clone(), right.clone(), right]);
-            assert!(late.iter().all(|answer| answer.status == 401), "the code was tried a fourth time");
+            // The right code is sent after all wrong ones are answered.
+            let responses = send_concurrently(&servers, path, &guesses);
+            assert!(responses.iter().all(|response| response.status == 401));
+            let late = send_concurrently(&servers, path, &[right.clone(), right.clone(), right]);
+            assert!(late.iter().all(|response| response.status == 401), "a fourth guess was evaluated");
         } else {
-            // The right one is among the others: it is one of the first three, or it is refused.
+            // The right code is among the wrong ones: it is one of the first three, or it is rejected.
             guesses.insert(15, right);
-            let answers = at_once(&servers, path, &guesses);
-            let good = answers.iter().filter(|answer| answer.status == 200).count();
-            assert!(good <= 1 && answers.iter().all(|answer| [200, 401].contains(&answer.status)));
-            assert!(good == 0 || answers[15].status == 200);
+            let responses = send_concurrently(&servers, path, &guesses);
+            let accepted = responses.iter().filter(|response| response.status == 200).count();
+            assert!(accepted <= 1 && responses.iter().all(|response| [200, 401].contains(&response.status)));
+            assert!(accepted == 0 || responses[15].status == 200);
         }
         assert!((1..=3).contains(&attempts(email)), "{} guesses were evaluated", attempts(email));
     }

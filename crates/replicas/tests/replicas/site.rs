@@ -1,4 +1,4 @@
-//! One database, one mail folder, one secret, and a deployment of each front-end on them.
+//! A site: one database, one mail folder and one secret, shared by a deployment of each of the three servers.
 
 use std::{
     fs,
@@ -20,45 +20,45 @@ use tempfile::TempDir;
 
 use crate::{TIMEOUT, sql};
 
-/// The programs.
+/// The binaries of the three servers.
 const FRONT_ENDS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
 
-/// Where the three work.
+/// Three deployments that share a database and a mail folder.
 pub(crate) struct Site {
     pub(crate) deployments: [Deployment; 3],
     pub(crate) database: Fresh,
     folder: TempDir,
 }
 
-/// Where cargo puts a server's program: beside this one. Nothing when they were not built.
+/// Returns the path of a server's binary, or `None` if the servers are not built.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
-    static SAID: Once = Once::new();
-    let here = std::env::current_exe().unwrap();
-    let path = here.parent().and_then(Path::parent).unwrap().join(name);
+    static REPORTED: Once = Once::new();
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(Path::parent).unwrap().join(name);
     if !path.is_file() {
         databases::skipped(
-            &SAID,
-            "every test of replicas, for the servers are not built; `cargo xtask replicas` does it",
+            &REPORTED,
+            "all replica tests, because the servers are not built; run `cargo xtask replicas`",
         );
         return None;
     }
     Some(path)
 }
 
-/// A deployment in `folder` of the server `name` on the database at `url`.
+/// Returns a deployment of the server `name` in `folder`, on the database at `url`.
 pub(crate) fn deployment(name: &str, folder: &Path, url: &str) -> Option<Deployment> {
     let mut deployment = Deployment::new(program(name)?, folder).watched();
     deployment.set("POLYRESET_DATABASE_URL", url);
     deployment.set("POLYRESET_DATABASE__CONNECTIONS", "6");
     deployment.set("POLYRESET_DATABASE__AUTO_MIGRATE", "true");
     deployment.set("POLYRESET_SECRET", &"07".repeat(32));
-    // All of it comes from one address, and much of it at once.
+    // All requests come from one address, many at the same time.
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     Some(deployment)
 }
 
 impl Site {
-    /// Three deployments on an empty database; nothing where there is no server for it.
+    /// Creates three deployments on an empty database. Returns `None` without a database server or without binaries.
     pub(crate) fn on(server: databases::DatabaseServer) -> Option<Self> {
         program(FRONT_ENDS[0])?;
         let database = server.empty(sql::execute)?;
@@ -67,7 +67,7 @@ impl Site {
         Some(Self { deployments, database, folder })
     }
 
-    /// The deployment of a front-end once more, as this site begins.
+    /// Returns another deployment of a server, with the initial settings of this site.
     pub(crate) fn another(&self, number: usize) -> Deployment {
         deployment(FRONT_ENDS[number], self.folder.path(), &self.database.url()).unwrap()
     }
@@ -85,12 +85,12 @@ impl Site {
         })
     }
 
-    /// Where all mails go.
+    /// Returns the folder of all mails.
     pub(crate) fn mails(&self) -> PathBuf {
         self.deployments[0].mails()
     }
 
-    /// Accounts that nobody logs in to, in one statement.
+    /// Adds accounts without a usable password, in one statement.
     pub(crate) fn add_accounts<'a>(&self, emails: impl IntoIterator<Item = &'a String>) {
         let rows: Vec<String> =
             emails.into_iter().map(|email| format!("('{email}', '{email}', '', 0, 0, 0)")).collect();
@@ -101,7 +101,7 @@ impl Site {
         ));
     }
 
-    /// A table's name on this engine.
+    /// Returns the full name of a table on this engine.
     pub(crate) fn table(&self, name: &str) -> String {
         let separator = match self.database.server() {
             databases::DatabaseServer::Postgres => '.',
@@ -110,47 +110,47 @@ impl Site {
         format!("polyreset{separator}{name}")
     }
 
-    /// The number that a query answers with.
+    /// Returns the number that a query selects.
     pub(crate) fn number(&self, query: &str) -> i64 {
         sql::number(self.database.server(), &self.database.url(), query)
     }
 
-    /// Waits until the query answers with `wanted`.
-    pub(crate) fn wait_for(&self, query: &str, wanted: i64) {
+    /// Waits until the query selects `expected`.
+    pub(crate) fn wait_for(&self, query: &str, expected: i64) {
         for _ in 0..TIMEOUT.as_millis() / 20 {
-            if self.number(query) == wanted {
+            if self.number(query) == expected {
                 return;
             }
             thread::sleep(Duration::from_millis(20));
         }
-        panic!("{query}: {}, not {wanted}\n{}", self.number(query), self.deployments[0].logged());
+        panic!("{query}: {}, expected {expected}\n{}", self.number(query), self.deployments[0].logged());
     }
 }
 
-/// Asks for a reset, and waits for the secret in the mail.
+/// Requests a reset, waits for the mail, and returns its secret.
 pub(crate) fn secret(dialect: &ClientDialect, at: SocketAddr, mails: &Path, email: &str) -> String {
-    let answer = post(at, dialect.ask, &asked(email)).unwrap();
-    assert!(answer.status < 300, "{}: {} {}", dialect.name, answer.status, answer.body);
-    let wanted = |letter: &mails::ReceivedMail| (dialect.secret)(letter).is_some();
-    let letter = mails::wait_for(mails, email, TIMEOUT, wanted).unwrap();
-    (dialect.secret)(&letter).unwrap().to_owned()
+    let response = post(at, dialect.ask, &asked(email)).unwrap();
+    assert!(response.status < 300, "{}: {} {}", dialect.name, response.status, response.body);
+    let has_secret = |mail: &mails::ReceivedMail| (dialect.secret)(mail).is_some();
+    let mail = mails::wait_for(mails, email, TIMEOUT, has_secret).unwrap();
+    (dialect.secret)(&mail).unwrap().to_owned()
 }
 
-/// Changes a code for a token, where the dialect does that.
+/// Exchanges a code for a token if the dialect has an exchange, and otherwise returns the secret.
 pub(crate) fn exchanged(dialect: &ClientDialect, at: SocketAddr, email: &str, secret: String) -> String {
     let Some((path, body)) = dialect.exchange else { return secret };
-    let answer = post(at, path, &body(email, &secret)).unwrap();
-    assert_eq!(answer.status, 200, "{}: {}", dialect.name, answer.body);
-    text(&answer.body, "token").unwrap().to_owned()
+    let response = post(at, path, &body(email, &secret)).unwrap();
+    assert_eq!(response.status, 200, "{}: {}", dialect.name, response.body);
+    text(&response.body, "token").unwrap().to_owned()
 }
 
-/// How many mails each address got, with their secrets.
+/// Returns the secrets of all mails to an address.
 pub(crate) fn secrets(
     folder: &Path,
     email: &str,
     of: fn(&mails::ReceivedMail) -> Option<&str>,
 ) -> Vec<String> {
     let all = if fs::exists(folder).unwrap() { mails::all(folder).unwrap() } else { Vec::new() };
-    let to = all.iter().filter(|letter| letter.to == email);
-    to.filter_map(|letter| of(letter).map(ToOwned::to_owned)).collect()
+    let received = all.iter().filter(|mail| mail.to == email);
+    received.filter_map(|mail| of(mail).map(ToOwned::to_owned)).collect()
 }

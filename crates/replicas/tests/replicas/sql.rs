@@ -1,11 +1,11 @@
-//! Statements beside the servers, as an administrator types them.
+//! SQL statements of an administrator, bypassing the servers.
 
 use conformance::databases::DatabaseServer;
 use mysql_async::prelude::Queryable;
 
 /// Runs statements at `url`.
 pub(crate) fn execute(server: DatabaseServer, url: &str, statements: &str) {
-    now(async {
+    block_on(async {
         match server {
             DatabaseServer::Postgres => postgres(url).await.batch_execute(statements).await.unwrap(),
             DatabaseServer::Mariadb => {
@@ -17,9 +17,9 @@ pub(crate) fn execute(server: DatabaseServer, url: &str, statements: &str) {
     });
 }
 
-/// The one number that a query answers with.
+/// Returns the one number that a query selects.
 pub(crate) fn number(server: DatabaseServer, url: &str, query: &str) -> i64 {
-    now(async {
+    block_on(async {
         match server {
             DatabaseServer::Postgres => postgres(url).await.query_one(query, &[]).await.unwrap().get(0),
             DatabaseServer::Mariadb => {
@@ -38,6 +38,6 @@ async fn postgres(url: &str) -> tokio_postgres::Client {
     client
 }
 
-fn now<T>(work: impl Future<Output = T>) -> T {
+fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }

@@ -1,4 +1,4 @@
-//! Mails when one of the processes that send them dies.
+//! Mails are sent even if one of the worker processes dies.
 
 use std::{
     collections::BTreeSet,
@@ -20,125 +20,133 @@ use crate::{
 };
 
 on_each_engine! {
-    sixty_accounts_get_their_mail_though_a_replica_is_killed_in_the_middle,
-    what_a_dead_replica_held_is_mailed_again_with_the_same_secret,
+    every_account_gets_its_mail_although_a_replica_is_killed,
+    jobs_of_a_killed_replica_are_mailed_again_with_the_same_secret,
 }
 
-/// Deliveries of one process at once over SMTP; `crates/reset-mail` sets it.
-const AT_ONCE: usize = 4;
+/// Concurrent SMTP deliveries of one process; `crates/reset-mail` sets this limit.
+const CONCURRENT_MAILS: usize = 4;
 
 fn addresses(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("user{number}@example.com")).collect()
 }
 
-/// Lets the leases of the dead end, as two minutes would.
-fn let_leases_end(site: &Site) {
+/// Expires all leases, as two minutes without a renewal would.
+fn expire_leases(site: &Site) {
     site.database.execute(&format!(
-        "UPDATE {} SET due_at = 0 WHERE taken AND finished_at IS NULL",
+        "UPDATE {} SET due_at = 0 WHERE claimed AND finished_at IS NULL",
         site.table("jobs")
     ));
 }
 
-fn sixty_accounts_get_their_mail_though_a_replica_is_killed_in_the_middle(server: databases::DatabaseServer) {
+fn every_account_gets_its_mail_although_a_replica_is_killed(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let [one, two, dying] = site.start();
     let all = addresses(60);
     site.add_accounts(&all);
     let strapi = &DIALECTS[2];
-    let ask =
-        |place, email: &str| post(place, strapi.ask, &asked(email)).is_ok_and(|answer| answer.status == 200);
-    let places = [one.address, two.address, dying.address];
-    // A third of the requests goes to each; the third dies when the first mails are out.
+    let request = |address, email: &str| {
+        post(address, strapi.ask, &asked(email)).is_ok_and(|response| response.status == 200)
+    };
+    let addresses = [one.address, two.address, dying.address];
+    // Each server gets a third of the requests; the third server is killed once the first mails are sent.
     let unanswered: BTreeSet<&String> = thread::scope(|scope| {
-        let asking: Vec<_> = places
+        let requesting: Vec<_> = addresses
             .into_iter()
             .enumerate()
-            .map(|(number, place)| {
-                let mine: Vec<&String> = all.iter().skip(number).step_by(3).collect();
-                scope.spawn(move || mine.into_iter().filter(|email| !ask(place, email)).collect::<Vec<_>>())
+            .map(|(number, address)| {
+                let share: Vec<&String> = all.iter().skip(number).step_by(3).collect();
+                scope.spawn(move || {
+                    share.into_iter().filter(|email| !request(address, email)).collect::<Vec<_>>()
+                })
             })
             .collect();
         while fs::read_dir(site.mails()).map_or(0, Iterator::count) < 6 {
             thread::sleep(Duration::from_millis(1));
         }
         dying.kill();
-        asking.into_iter().flat_map(|one| one.join().unwrap()).collect()
+        requesting.into_iter().flat_map(|one| one.join().unwrap()).collect()
     });
-    // Whoever got no answer asks again, elsewhere.
+    // Repeat the requests without a response at another server.
     for email in &unanswered {
-        assert!(ask(one.address, email));
+        assert!(request(one.address, email));
     }
-    // What the dead one did not hold is mailed at once.
+    // Jobs that the killed server had not claimed are mailed immediately.
     let jobs = site.table("jobs");
-    site.wait_for(&format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL AND NOT taken"), 0);
+    site.wait_for(&format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL AND NOT claimed"), 0);
     let begun = Instant::now();
     let unfinished = format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL");
     while site.number(&unfinished) > 8 {
-        assert!(begun.elapsed() < TIMEOUT, "more is held than one process takes");
+        assert!(begun.elapsed() < TIMEOUT, "more jobs are claimed than one process may claim");
         thread::sleep(Duration::from_millis(20));
     }
-    let_leases_end(&site);
+    expire_leases(&site);
     site.wait_for(&unfinished, 0);
     for email in &all {
         let secrets = secrets(&site.mails(), email, strapi.secret);
-        let asked = 1 + usize::from(unanswered.contains(email));
-        assert!((1..=2 * asked).contains(&secrets.len()), "{email}: {} mails", secrets.len());
-        let different: BTreeSet<&String> = secrets.iter().collect();
-        assert!(different.len() <= asked, "{email}: one request, two secrets");
+        let requests = 1 + usize::from(unanswered.contains(email));
+        assert!((1..=2 * requests).contains(&secrets.len()), "{email}: {} mails", secrets.len());
+        let distinct: BTreeSet<&String> = secrets.iter().collect();
+        assert!(distinct.len() <= requests, "{email}: one request, two secrets");
     }
 }
 
-/// Takes every message and never says so.
-fn silent(command: &str, _: &str) -> Option<String> {
+/// Accepts every message but never replies to it.
+fn never_reply(command: &str, _: &str) -> Option<String> {
     if command == "." {
         thread::sleep(Duration::from_secs(600));
     }
     None
 }
 
-fn what_a_dead_replica_held_is_mailed_again_with_the_same_secret(server: databases::DatabaseServer) {
+fn jobs_of_a_killed_replica_are_mailed_again_with_the_same_secret(server: databases::DatabaseServer) {
     let Some(mut site) = Site::on(server) else { return };
     let folder = format!("file://{}", site.mails().display());
-    let sink = Sink::start(Duration::ZERO, silent).unwrap();
+    let sink = Sink::start(Duration::ZERO, never_reply).unwrap();
     site.set("POLYRESET_MAIL_URL", &sink.url());
     let dying = site.deployments[2].start().unwrap();
     let all = addresses(60);
     site.add_accounts(&all);
     for (number, email) in all.iter().enumerate() {
         let dialect = &DIALECTS[number % 4];
-        let answer = post(dying.address, dialect.ask, &asked(email)).unwrap();
-        assert!(answer.status < 300, "{}", answer.body);
+        let response = post(dying.address, dialect.ask, &asked(email)).unwrap();
+        assert!(response.status < 300, "{}", response.body);
     }
-    // The mails have left; that they were taken, the process never hears.
+    // The mails are transferred, but the process gets no reply to them.
     let begun = Instant::now();
-    while sink.letters().unwrap().len() < AT_ONCE {
+    while sink.letters().unwrap().len() < CONCURRENT_MAILS {
         assert!(begun.elapsed() < TIMEOUT, "no mail");
         thread::sleep(Duration::from_millis(5));
     }
     dying.kill();
-    let held = site.number(&format!("SELECT COUNT(*) FROM {} WHERE taken", site.table("jobs")));
-    assert!((4..=8).contains(&held), "{held} jobs are held");
+    let claimed = site.number(&format!("SELECT COUNT(*) FROM {} WHERE claimed", site.table("jobs")));
+    assert!((4..=8).contains(&claimed), "{claimed} jobs are claimed");
 
     site.set("POLYRESET_MAIL_URL", &folder);
     let _others = [site.deployments[0].start().unwrap(), site.deployments[1].start().unwrap()];
     let finished = format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NOT NULL", site.table("jobs"));
-    site.wait_for(&finished, 60 - held);
-    let_leases_end(&site);
+    site.wait_for(&finished, 60 - claimed);
+    expire_leases(&site);
     site.wait_for(&finished, 60);
 
-    let twice: Vec<ReceivedMail> = sink.letters().unwrap();
+    let unconfirmed: Vec<ReceivedMail> = sink.letters().unwrap();
     for (number, email) in all.iter().enumerate() {
         let secret = DIALECTS[number % 4].secret;
-        let mut got = secrets(&site.mails(), email, secret);
-        assert_eq!(got.len(), 1, "{email}");
-        got.extend(
-            twice.iter().filter(|letter| letter.to == *email).map(|one| secret(one).unwrap().to_owned()),
+        let mut received = secrets(&site.mails(), email, secret);
+        assert_eq!(received.len(), 1, "{email}");
+        received.extend(
+            unconfirmed.iter().filter(|mail| mail.to == *email).map(|mail| secret(mail).unwrap().to_owned()),
         );
-        assert!(got.len() <= 2 && got.iter().all(|one| *one == got[0]), "{email}: {} mails", got.len());
+        assert!(
+            received.len() <= 2 && received.iter().all(|one| *one == received[0]),
+            "{email}: {} mails",
+            received.len()
+        );
     }
-    let again = |letter: &&ReceivedMail| {
+    let is_resent = |mail: &&ReceivedMail| {
         let mut files = conformance::mails::all(&site.mails()).unwrap().into_iter();
-        files.any(|file| file.to == letter.to && file.id == letter.id)
+        files.any(|file| file.to == mail.to && file.id == mail.id)
     };
-    assert_eq!(twice.iter().filter(again).count(), twice.len(), "the same Message-ID");
+    let resent = unconfirmed.iter().filter(is_resent).count();
+    assert_eq!(resent, unconfirmed.len(), "each mail is sent again with the same Message-ID");
 }

@@ -75,9 +75,9 @@ async fn export(store: &dyn Store, sealer: &Sealer, after: i64) -> Result<()> {
     }
     let mut from = base;
     if after > base.place {
-        let sealed = store.sealed(after - 1, 1).await?;
-        let sealed = sealed.first().filter(|sealed| sealed.mark.place == after);
-        from = sealed.with_context(|| format!("--after {after}: the log has no such place"))?.mark;
+        let start = store.sealed(after - 1, 1).await?;
+        let start = start.first().filter(|event| event.mark.place == after);
+        from = start.with_context(|| format!("--after {after}: the log has no such place"))?.mark;
     }
     let mut place = from.place;
     loop {

@@ -41,11 +41,11 @@ pub(super) async fn run(settings: Settings, arguments: LinkArgs) -> Result<ExitC
 /// Returns the redirect URL of an InsForge link, checked like a client's.
 fn target(settings: &Settings, arguments: &LinkArgs) -> Result<Option<String>> {
     let dialects = settings.stand_in()?;
-    let links = (arguments.dialect == "insforge").then_some(dialects.insforge).flatten();
-    let links = links.filter(|insforge| insforge.method == reset_dialects::insforge::Method::Link);
-    match (links, &arguments.redirect_to) {
-        (Some(insforge), Some(url)) => {
-            let allowed = insforge.target(url);
+    let dialect = dialects.into_iter().find(|dialect| dialect.name == arguments.dialect);
+    let redirects = dialect.and_then(|dialect| dialect.redirects);
+    match (redirects, &arguments.redirect_to) {
+        (Some(allows), Some(url)) => {
+            let allowed = allows(url);
             let error = "--redirect-to is not on the allow-list (insforge.allowed_redirect_urls)";
             allowed.context(error).map(Some)
         }

@@ -25,7 +25,7 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     Serve, deployment,
-    settings::{Inputs, Settings, environment},
+    settings::{Inputs, Settings},
 };
 
 /// Password resets in four API dialects: px0, worthai, Strapi and InsForge.
@@ -165,7 +165,7 @@ impl GlobalArgs {
     fn inputs(&self) -> Result<Inputs> {
         let listen = self.listen.iter().map(|listen| ("--listen", "listen".to_owned(), listen.clone()));
         let set = self.set.iter().map(|(key, value)| ("--set", key.clone(), value.clone()));
-        let (flags, environment) = (set.chain(listen).collect(), environment::variables()?);
+        let (flags, environment) = (set.chain(listen).collect(), reset_settings::environment::variables()?);
         Ok(Inputs { flags, environment, config: self.config.clone(), ..Inputs::default() })
     }
 }
@@ -233,7 +233,7 @@ mod tests {
             assert_eq!(email, "ann@example.org");
         }
         let help = Cli::try_parse_from(["polyreset", "user", "--help"]).err().unwrap().to_string();
-        assert!(help.contains("close-dispute") && help.contains("[aliases: lift]"), "{help}");
+        assert!(help.contains("close-dispute") && help.contains("[alias: lift]"), "{help}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ enum Format {
 }
 
 pub(super) fn run(settings: &Settings, arguments: &OpenApiArgs) -> Result<ExitCode> {
-    let dialects = settings.stand_in_dialects()?;
+    let dialects = settings.stand_in()?;
     let document = match &arguments.dialect {
         None => openapi::whole(&dialects),
         Some(name) => match dialects.iter().find(|dialect| dialect.name == name) {

@@ -35,7 +35,7 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     settings.unread.log();
     let shutdown = Shutdown::on_signals()?;
     if demo.is_some() {
-        Demo::fits(&settings)?;
+        Demo::check_database(&settings)?;
     }
     let server = BoundServer::new(&settings, demo.as_ref()).await?;
     for bound in settings.bounds()? {
@@ -48,8 +48,8 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     if let Some(demo) = &demo {
         let at = &server.bound.at;
         let public_url = settings.http.public_url.of(at);
-        let served = reset_dialects::dialects(settings.stand_in_at(&public_url)?);
-        demo.introduce(&server.service.resets, at, &public_url, &served).await?;
+        let dialects = settings.stand_in_at(&public_url)?;
+        demo.introduce(&server.service.resets, at, &public_url, &dialects).await?;
         invitation = Some(demo::invitation(&public_url));
     }
     let ended = server.run(serve, shutdown, invitation).await;

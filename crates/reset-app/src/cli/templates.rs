@@ -62,8 +62,11 @@ pub(super) fn run(settings: &Settings, command: TemplatesCommand) -> Result<Exit
 /// so that one run reports every error.
 fn check(settings: &Settings) -> (String, bool) {
     let mail = &settings.mail;
-    let (templates, trials) =
-        Templates::tried(&mail.locale, mail.templates.as_deref(), &reset_dialects::NAMES);
+    let (templates, trials) = Templates::tried(
+        &mail.locale,
+        mail.templates.as_deref(),
+        &reset_dialects::names().collect::<Vec<_>>(),
+    );
     let (mut report, mut valid) = (String::new(), true);
     for trial in trials {
         let file = trial.file.as_deref().unwrap_or("built-in");
@@ -91,8 +94,11 @@ fn preview(
     dialect: Option<&str>,
     format: Format,
 ) -> Result<Vec<u8>> {
-    if let Some(dialect) = dialect.filter(|dialect| !reset_dialects::NAMES.contains(dialect)) {
-        bail!("--dialect {dialect:?} is unknown; expected one of {}", reset_dialects::NAMES.join(", "));
+    if let Some(dialect) = dialect.filter(|dialect| !reset_dialects::names().any(|name| name == *dialect)) {
+        bail!(
+            "--dialect {dialect:?} is unknown; expected one of {}",
+            reset_dialects::names().collect::<Vec<_>>().join(", ")
+        );
     }
     let mail = deployment::mail(settings, vec![TransportConfig::Stdout], &settings.likely_url())?;
     let mail = mail.preview(kind, dialect.unwrap_or_default(), locale);
@@ -140,7 +146,7 @@ mod tests {
         assert!(!valid);
         let lines: Vec<&str> = report.lines().filter(|line| !line.contains("built-in")).collect();
         assert_eq!(lines.len(), 3, "{report}");
-        assert!(lines[0].starts_with("FAIL  notes.txt: its name is not"), "{report}");
+        assert!(lines[0].starts_with("FAIL  notes.txt: unexpected file name"), "{report}");
         assert_eq!(lines[1], "ok    px0/reset-code.de-CH.txt.j2 (de-CH)");
         assert_eq!(
             lines[2],
@@ -183,12 +189,12 @@ mod tests {
         fs::write(dir.path().join("reset-link.html.j2"), "<p>\n{{ link }}</p>").unwrap();
         let result = deployment::mail(&with(dir.path()), vec![TransportConfig::Stdout], "http://localhost");
         let error = format!("{:#}", result.err().unwrap());
-        assert_eq!(error, "mail.templates: reset-link.html.j2 line 2: there is no link here");
+        assert_eq!(error, "mail.templates: reset-link.html.j2 line 2: unknown variable link");
         fs::remove_file(dir.path().join("reset-link.html.j2")).unwrap();
         let italian =
             [("POLYRESET_MAIL__TEMPLATES", dir.path().to_str().unwrap()), ("POLYRESET_MAIL__LOCALE", "it")];
         let result = deployment::mail(&settings(&italian), vec![TransportConfig::Stdout], "http://localhost");
         let error = format!("{:#}", result.err().unwrap());
-        assert_eq!(error, "mail.locale is \"it\", and mail.templates does not have every kind of mail in it");
+        assert_eq!(error, "mail.locale is \"it\", but mail.templates lacks a kind of mail in this language");
     }
 }

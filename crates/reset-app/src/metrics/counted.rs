@@ -1,4 +1,4 @@
-//! Adapters that are counted: they do what those behind them do.
+//! Wrappers that count the calls of an adapter.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use tokio::time::Instant;
 
 use super::{Metrics, Outcome, Work};
 
-/// What becomes of a mail or a call.
+/// Outcomes of a mail delivery or webhook attempt.
 pub(super) const OUTCOMES: [&str; 4] = ["accepted", "put_off", "not_tried", "refused"];
 
-/// An adapter, and who counts what it does.
+/// An adapter whose calls are counted in `metrics`.
 pub(crate) struct Counted<T: ?Sized> {
     pub(crate) inner: Arc<T>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
-fn outcome(handed_over: &Result<String, MailError>) -> Outcome {
+fn outcome(result: &Result<String, MailError>) -> Outcome {
     let [accepted, put_off, not_tried, refused] = OUTCOMES;
-    let outcome = match handed_over {
+    let outcome = match result {
         Ok(_) => accepted,
         Err(MailError::Temporary { .. }) => put_off,
         Err(MailError::Busy { .. }) => not_tried,
@@ -39,7 +39,7 @@ impl<T: Mailer + ?Sized> Mailer for Counted<T> {
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let begun = Instant::now();
         let sent = self.inner.send(mail).await;
-        // What was not tried waited for us alone.
+        // A mail that was not attempted has no delivery time.
         if !matches!(sent, Err(MailError::Busy { .. })) {
             self.metrics.mail_seconds.observe(begun.elapsed().as_secs_f64());
         }
@@ -66,7 +66,7 @@ impl<T: Webhook + ?Sized> Webhook for Counted<T> {
 }
 
 impl<T: ?Sized> Counted<T> {
-    fn hashed<R>(&self, work: &'static str, begun: Instant, result: &Result<R, HashError>) {
+    fn record<R>(&self, work: &'static str, begun: Instant, result: &Result<R, HashError>) {
         if matches!(result, Err(HashError::Busy { .. })) {
             self.metrics.hash_refused.inc();
         } else {
@@ -81,14 +81,14 @@ impl<T: Hasher + ?Sized> Hasher for Counted<T> {
     async fn hash(&self, password: NewPassword, like: Option<&HashForm>) -> Result<String, HashError> {
         let begun = Instant::now();
         let hash = self.inner.hash(password, like).await;
-        self.hashed("hash", begun, &hash);
+        self.record("hash", begun, &hash);
         hash
     }
 
     async fn verify(&self, password: NewPassword, stored: &str) -> Result<bool, HashError> {
         let begun = Instant::now();
         let verified = self.inner.verify(password, stored).await;
-        self.hashed("verify", begun, &verified);
+        self.record("verify", begun, &verified);
         verified
     }
 }

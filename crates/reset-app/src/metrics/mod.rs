@@ -1,5 +1,5 @@
-//! MetricsSource of a running server, for `/metrics` on the second listener: counted in this process, but for the queue, which
-//! is the database's. No label is anything that a stranger chose, and none tells of a person.
+//! Metrics of a running server, for `/metrics` on the second listener. They are counted in this process, except for those
+//! of the outbox, which come from the database. No label contains client input or personal data.
 
 mod counted;
 
@@ -22,15 +22,15 @@ use tracing::warn;
 
 pub(crate) use self::counted::Counted;
 
-/// Longest wait for the database. Prometheus gives up after 10 s, by default.
+/// Timeout for database queries. The default scrape timeout of Prometheus is 10 s.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bounds of what takes time, in seconds.
+/// Histogram bounds, in seconds.
 const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 type Float = Gauge<f64, AtomicU64>;
 
-/// A row of the table, and how it answered.
+/// Labels of a response: the route, the method and the status.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answer {
     dialect: &'static str,
@@ -45,7 +45,7 @@ struct Row {
     route: String,
 }
 
-/// What became of something that was handed over.
+/// Label of a delivery attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
@@ -56,7 +56,7 @@ struct Work {
     work: &'static str,
 }
 
-/// Everything that is counted.
+/// All metrics of a process.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Answer, Counter>,
@@ -92,29 +92,37 @@ impl Metrics {
         metrics.registered()
     }
 
-    /// Names and meanings.
+    /// Registers the metrics with their names and help texts.
     fn registered(self) -> Self {
         let mut registry = Registry::with_prefix("polyreset");
-        registry.register("build", "This program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        registry.register("http_requests", "Answers, by the row that gave them", self.requests.clone());
-        let (name, help) = ("http_request_duration", "From a request to its answer");
+        registry.register(
+            "build",
+            "Version of polyreset",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register(
+            "http_requests",
+            "HTTP responses by route, method and status",
+            self.requests.clone(),
+        );
+        let (name, help) = ("http_request_duration", "Time from a request to its response");
         registry.register_with_unit(name, help, Unit::Seconds, self.request_seconds.clone());
-        registry.register("mails", "Mails that were handed over, each try", self.mails.clone());
+        registry.register("mails", "Mail delivery attempts by outcome", self.mails.clone());
         let (name, help) =
-            ("mail_duration", "How long a mail server, a disk or a terminal took for one mail");
+            ("mail_duration", "Time for handing one mail to the mail server, the disk or the terminal");
         registry.register_with_unit(name, help, Unit::Seconds, self.mail_seconds.clone());
-        registry.register("webhooks", "Calls of the webhook, each try", self.webhooks.clone());
-        let (name, help) = ("hash_duration", "How long a password hash took, the wait for a thread included");
+        registry.register("webhooks", "Webhook delivery attempts by outcome", self.webhooks.clone());
+        let (name, help) = ("hash_duration", "Time for one password hash, including the wait for a thread");
         registry.register_with_unit(name, help, Unit::Seconds, self.hash_seconds.clone());
-        let help = "Password hashes that were refused because too many waited";
+        let help = "Password hashes rejected because the queue was full";
         registry.register("hash_refused", help, self.hash_refused.clone());
-        registry.register("ready", "1 while requests can be served, as /readyz says", self.ready.clone());
-        registry.register("mail_works", "1 while mail can be sent, as /readyz says", self.mail_works.clone());
-        let help = "What was accepted and is not done, in the database that all servers share";
+        registry.register("ready", "1 if requests can be served, as in /readyz", self.ready.clone());
+        registry.register("mail_works", "1 if mail can be sent, as in /readyz", self.mail_works.clone());
+        let help = "Jobs that wait in the outbox of the shared database";
         registry.register("outbox_waiting", help, self.waiting.clone());
-        let (name, help) = ("outbox_oldest", "How long the oldest of it has waited");
+        let (name, help) = ("outbox_oldest", "Age of the oldest waiting job");
         registry.register_with_unit(name, help, Unit::Seconds, self.oldest.clone());
-        // What never happened is 0 and not absent, so that its first time is an increase.
+        // Start the counters at 0 instead of omitting them, so that the first event is an increase.
         for outcome in counted::OUTCOMES {
             self.mails.get_or_create(&Outcome { outcome }).inc_by(0);
             self.webhooks.get_or_create(&Outcome { outcome }).inc_by(0);
@@ -136,7 +144,7 @@ impl Observer for Metrics {
     }
 }
 
-/// The figures with those that are looked up when somebody asks.
+/// The metrics together with those that are queried on each scrape.
 pub(crate) struct MetricsReport {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) resets: Resets,
@@ -146,7 +154,7 @@ pub(crate) struct MetricsReport {
 impl MetricsSource for MetricsReport {
     async fn text(&self) -> String {
         let Self { metrics, resets } = self;
-        // Sooner than whoever scrapes gives up: a database that says nothing must not hide all other figures.
+        // Time out before the scraper does: an unresponsive database must not hide all other metrics.
         let (ready, backlog) = tokio::join!(
             timeout(TIMEOUT, resets.ready()),
             timeout(TIMEOUT, resets.adapters().store.backlog()),
@@ -161,14 +169,17 @@ impl MetricsSource for MetricsReport {
                 (u32::try_from(backlog.waiting).unwrap_or(u32::MAX).into(), age.unwrap_or_default())
             }
             Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "the queue could not be counted");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "outbox metrics unavailable: the queue could not be counted"
+                );
                 (f64::NAN, f64::NAN)
             }
         };
         metrics.waiting.set(waiting);
         metrics.oldest.set(oldest);
         let mut text = String::new();
-        encode(&mut text, &metrics.registry).expect("figures are written into memory");
+        encode(&mut text, &metrics.registry).expect("writing to a string never fails");
         text
     }
 }

@@ -1,4 +1,4 @@
-//! What is counted, and how it reads.
+//! Counting and rendering of the metrics.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn has(text: &str, line: &str) {
 }
 
 #[tokio::test]
-async fn a_row_is_counted_by_its_own_path_whatever_was_asked_for() {
+async fn response_is_counted_by_its_route_and_not_by_the_requested_path() {
     let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
     let answered = |route, method, status, took| Answered {
         dialect: "px0",
@@ -61,7 +61,7 @@ async fn a_row_is_counted_by_its_own_path_whatever_was_asked_for() {
 }
 
 #[tokio::test]
-async fn mails_and_hashes_are_counted_by_what_became_of_them() {
+async fn mails_are_counted_by_outcome_and_hashes_by_kind() {
     let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
     let resets = resets(&memory, &metrics);
     memory.mailer.refuse_next(1, MailRefusal::Temporary);
@@ -91,7 +91,7 @@ async fn mails_and_hashes_are_counted_by_what_became_of_them() {
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_answer_is_told_and_what_it_would_say_is_no_number() {
+async fn unavailable_database_makes_ready_0_and_outbox_metrics_nan() {
     let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
     let resets = resets(&memory, &metrics);
     memory.store.set_outage(Outage::Everything);

@@ -5,7 +5,9 @@ use std::{path::Path, time::Duration};
 use anyhow::{Result, anyhow};
 use reset_diesel::{Options, Pooler, foreign_users::Mapping};
 
-use super::{secret::Secret, value::Values};
+use reset_settings::{Key, Values};
+
+use super::{keys, secret::Secret};
 
 /// File name of the generated secret.
 const SECRET_FILE: &str = "reset.secret";
@@ -27,37 +29,37 @@ pub(crate) struct DatabaseSettings {
 
 impl DatabaseSettings {
     pub(super) fn read(values: &Values, users: Option<Mapping>) -> Result<Self> {
-        let (url, source) = (values.text("database_url")?, values.value("database_url").source);
+        let (url, source) = (values.text(&keys::DATABASE_URL)?, values.value(&keys::DATABASE_URL).source);
         let address =
             reset_diesel::Database::at(&url).map_err(|error| anyhow!("database_url ({source}): {error}"))?;
         let options = options(values)?;
         if options.pooler == Pooler::Transaction && !address.may_be_pooled() {
             return Err(values.bad(
-                "database.pooler",
+                &keys::DATABASE_POOLER,
                 "`none`: only PostgreSQL works behind a pooler in transaction mode",
             ));
         }
         let address = address.with(options).with_users(users);
         let beside = address.file().and_then(Path::parent).map(|dir| dir.join(SECRET_FILE));
         let secret = Secret::read(values, beside)?;
-        Ok(Self { address, auto_migrate: values.boolean("database.auto_migrate")?, secret })
+        Ok(Self { address, auto_migrate: values.boolean(&keys::DATABASE_AUTO_MIGRATE)?, secret })
     }
 }
 
 /// Reads the connection options of a database server.
 fn options(values: &Values) -> Result<Options> {
-    let pooler = match values.choice("database.pooler")? {
+    let pooler = match values.choice(&keys::DATABASE_POOLER)? {
         "transaction" => Pooler::Transaction,
         _ => Pooler::None,
     };
-    let timeout = |name: &str| {
-        let timeout = values.duration(name, TIMEOUT_MAX)?;
-        if timeout < TIMEOUT_MIN { Err(values.bad(name, "at least 100ms")) } else { Ok(timeout) }
+    let timeout = |key: &Key<Duration>| {
+        let timeout = values.duration(key, TIMEOUT_MAX)?;
+        if timeout < TIMEOUT_MIN { Err(values.bad(key, "at least 100ms")) } else { Ok(timeout) }
     };
     Ok(Options {
-        connections: values.integer("database.connections", 1..=1000)?,
-        connect_timeout: timeout("database.connect_timeout")?,
-        statement_timeout: timeout("database.statement_timeout")?,
+        connections: values.integer(&keys::DATABASE_CONNECTIONS, 1..=1000)?,
+        connect_timeout: timeout(&keys::DATABASE_CONNECT_TIMEOUT)?,
+        statement_timeout: timeout(&keys::DATABASE_STATEMENT_TIMEOUT)?,
         pooler,
     })
 }

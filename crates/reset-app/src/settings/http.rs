@@ -2,9 +2,12 @@
 
 use anyhow::{Result, bail};
 use reset_listen::ListenAddress;
-use url::{Host, Url};
+use url::Url;
 
-use super::value::Values;
+use reset_http::module::page_url;
+use reset_settings::Values;
+
+use super::keys;
 
 /// Settings of the HTTP side.
 pub(crate) struct HttpSettings {
@@ -32,20 +35,20 @@ pub(crate) enum PublicUrl {
 impl HttpSettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
         let expected = "an IP address with a port such as 127.0.0.1:8080, or unix:/path";
-        let listen = values.read("listen", expected, ListenAddress::parse)?;
-        let admin_listen = values.given_text("admin_listen")?;
+        let listen = values.read(&keys::LISTEN, expected, ListenAddress::parse)?;
+        let admin_listen = values.given_text(&keys::ADMIN_LISTEN)?;
         let admin_listen = admin_listen
-            .map(|text| ListenAddress::parse(&text).ok_or_else(|| values.bad("admin_listen", expected)))
+            .map(|text| ListenAddress::parse(&text).ok_or_else(|| values.bad(&keys::ADMIN_LISTEN, expected)))
             .transpose()?;
         // With port 0, the system chooses a different port for each listener.
         let fixed = |at: &ListenAddress| !matches!(at, ListenAddress::Tcp(address) if address.port() == 0);
         if admin_listen.as_ref().is_some_and(|admin| *admin == listen && fixed(admin)) {
             bail!("admin_listen is the same as listen ({listen}): metrics need a separate listener");
         }
-        let public_url = match (values.given_text("public_url")?, &listen) {
+        let public_url = match (values.given_text(&keys::PUBLIC_URL)?, &listen) {
             (Some(text), _) => {
                 let expected = "an https URL without user, query or fragment (http only on loopback)";
-                PublicUrl::Set(safe_url(&text).ok_or_else(|| values.bad("public_url", expected))?)
+                PublicUrl::Set(safe_url(&text).ok_or_else(|| values.bad(&keys::PUBLIC_URL, expected))?)
             }
             (None, ListenAddress::Tcp(address)) if address.ip().is_loopback() => PublicUrl::Listener,
             (None, _) => bail!(
@@ -53,11 +56,13 @@ impl HttpSettings {
                  set POLYRESET_PUBLIC_URL to the https URL of the service"
             ),
         };
-        let cors_origins = values.list("cors_origins");
+        let cors_origins = values.list(&keys::CORS_ORIGINS);
         if !cors_origins.iter().all(|origin| is_origin(origin)) {
-            return Err(values.bad("cors_origins", "origins such as https://app.example.com, without a path"));
+            return Err(
+                values.bad(&keys::CORS_ORIGINS, "origins such as https://app.example.com, without a path")
+            );
         }
-        let body_limit = values.size("body_limit")?;
+        let body_limit = values.size(&keys::BODY_LIMIT)?;
         Ok(Self { listen, admin_listen, public_url, body_limit, cors_origins })
     }
 }
@@ -77,22 +82,6 @@ impl PublicUrl {
 pub(super) fn safe_url(text: &str) -> Option<String> {
     let url = page_url(text)?;
     (Url::parse(&url).ok()?.query().is_none()).then(|| url.trim_end_matches('/').to_owned())
-}
-
-/// Like [`safe_url`], but for a page: a query is allowed, and a trailing slash is kept.
-pub(super) fn page_url(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
-    let loopback = match url.host()? {
-        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
-    };
-    let encrypted = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    // The parser silently repairs backslashes, tabs and missing slashes: such a URL is rejected instead.
-    let as_written = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-        && (text.starts_with("https://") || text.starts_with("http://"));
-    (encrypted && plain && as_written).then(|| url.to_string())
 }
 
 /// Whether the text is an origin, exactly as a browser sends it.

@@ -1,172 +1,428 @@
-//! The table of settings: every key once, with its default and its description.
-//!
-//! All code that needs the keys uses this table: the three sources, `config show`, `config schema`, and the table in the
-//! documentation, which a test checks. Defaults are written as an operator would write them and are parsed in the same
-//! way, so a documented default cannot differ from the effective one (R44).
+//! The settings outside the dialects' sections, with their defaults and descriptions, and the table of all settings.
 //!
 //! # How to add a setting
-//! Add one entry to `list.rs`, and one line that reads it to the file of its section.
+//! Declare its key here, list it in [`table`], and read it in the file of its section. A setting of one dialect belongs
+//! into that dialect's `settings.rs`.
 
-mod list;
+use std::time::Duration;
 
-pub(crate) use self::list::KEYS;
+use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Size, Text};
 
-/// One setting.
-pub(crate) struct SettingKey {
-    /// Name in the file: `key` or `section.key`.
-    pub(crate) name: &'static str,
-    /// Type of the value.
-    pub(crate) kind: ValueKind,
-    /// Default value.
-    pub(crate) default: Preset,
-    /// Default in profile `hardened`, if different.
-    pub(crate) hardened: Option<&'static str>,
-    /// Default if `users.preset` names another system's table, if different.
-    pub(crate) adopted: Option<&'static str>,
-    /// Which part of the value is secret.
-    pub(crate) secrecy: Secrecy,
-    /// Description, in Markdown.
-    pub(crate) meaning: &'static str,
-}
+/// Default of the settings that name parts of another system's table.
+const PRESETS: &str = "the preset's; an empty value removes it";
 
-/// Type of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ValueKind {
-    /// Any text.
-    Text,
-    /// `true` or `false`.
-    Boolean,
-    /// An integer.
-    Integer,
-    /// `500ms`, `30s`, `15m`, `1h`, `1d`.
-    Duration,
-    /// A number of bytes, or a number with `KiB` or `MiB`.
-    Size,
-    /// An array in the file; comma-separated elsewhere.
-    List,
-    /// One of these words.
-    Choice(&'static [&'static str]),
-}
+pub(crate) static LISTEN: Key<Text> =
+    Key::new("listen", "127.0.0.1:8080", "TCP address and port, or `unix:/path`");
+pub(crate) static ADMIN_LISTEN: Key<Text> = Key::found(
+    "admin_listen",
+    "none",
+    "Second listener, for operators, in the same form as `listen`. It serves `/metrics` without authentication: \
+         restrict access to it by network",
+);
+pub(crate) static PUBLIC_URL: Key<Text> = Key::found(
+    "public_url",
+    "`http://<listen>` if that is loopback; otherwise required",
+    "Public base URL of the service. Every link is built from it. Must be https unless it is loopback",
+);
+pub(crate) static DATABASE_URL: Key<Text> = Key::new(
+    "database_url",
+    "sqlite://reset.db",
+    "`sqlite://PATH`, `postgres://USER:PASSWORD@HOST[,HOST…]/DATABASE?sslmode=…`, \
+         `mysql://USER:PASSWORD@HOST[,HOST…]/DATABASE?ssl-mode=…` (MySQL and MariaDB)",
+)
+.secrecy(Secrecy::Userinfo);
+pub(crate) static DATABASE_AUTO_MIGRATE: Key<bool> = Key::new(
+    "database.auto_migrate",
+    "false",
+    "Whether `serve` applies pending migrations to a PostgreSQL, MySQL or MariaDB database. SQLite always is",
+);
+pub(crate) static DATABASE_CONNECTIONS: Key<Integer> =
+    Key::new("database.connections", "10", "Connection pool size per process; not used for SQLite");
+pub(crate) static DATABASE_CONNECT_TIMEOUT: Key<Duration> = Key::new(
+    "database.connect_timeout",
+    "5s",
+    "Timeout for connecting to one server, and for waiting for a free connection of the pool",
+);
+pub(crate) static DATABASE_STATEMENT_TIMEOUT: Key<Duration> =
+    Key::new("database.statement_timeout", "5s", "Timeout for one SQL statement");
+pub(crate) static DATABASE_POOLER: Key<Choice> = Key::choice(
+    "database.pooler",
+    &["none", "transaction"],
+    "none",
+    "`transaction` behind PgBouncer in transaction mode; PostgreSQL only",
+);
+pub(crate) static MAIL_URL: Key<Text> = Key::new("mail_url", "file://mail", "`smtp://[user:pass@]host[:port]` (STARTTLS if offered; `?tls=required` makes it mandatory), `smtps://…`, \
+         `file://DIR` (one `.eml` file per mail), `stdout:`").secrecy(Secrecy::Userinfo);
+pub(crate) static MAIL_FALLBACK_URL: Key<Text> = Key::found(
+    "mail_fallback_url",
+    "none",
+    "Fallback URL, in the same form, for mail that `mail_url` temporarily rejects; see `docs/mail.md`",
+)
+.secrecy(Secrecy::Userinfo);
+pub(crate) static MAIL_FROM: Key<Text> =
+    Key::new("mail_from", "Polyreset <no-reply@localhost>", "Sender of every mail");
+pub(crate) static MAIL_LOCALE: Key<Text> = Key::new(
+    "mail.locale",
+    "en",
+    "Fallback language of mails, for recipients without a language or with an unsupported one: `en`, `de`, `es`, `fr`, \
+         `ja`, `zh`, or any language that `mail.templates` covers completely",
+);
+pub(crate) static MAIL_PER_DOMAIN: Key<Integer> = Key::new(
+    "mail.per_domain",
+    "4",
+    "Maximum concurrent SMTP deliveries per recipient domain, 1 to 6. One mail server gets at most 6 in total",
+);
+pub(crate) static MAIL_TEMPLATES: Key<Text> = Key::found(
+    "mail.templates",
+    "built-in templates",
+    "Directory of templates that override the built-in ones; see `docs/mail.md`",
+);
+pub(crate) static SECRET: Key<Text> = Key::found("secret", "on SQLite: `reset.secret` next to the database, created at the first start with mode 0600; otherwise required", "At least 32 bytes as hex or base64. Every other key is derived from it").secrecy(Secrecy::Secret);
+pub(crate) static SECRET_PREVIOUS: Key<List> = Key::found(
+    "secret_previous",
+    "on SQLite: `reset.secret.previous` next to the database, if it exists; otherwise none",
+    "Previous values of `secret`, newest first, at most 3. Links and codes issued under them stay valid",
+)
+.secrecy(Secrecy::Secret);
+pub(crate) static BODY_LIMIT: Key<Size> =
+    Key::new("body_limit", "64 KiB", "Maximum request body. Over it: 413 in the dialect's envelope");
+pub(crate) static CORS_ORIGINS: Key<List> =
+    Key::new("cors_origins", "", "Allowed browser origins, such as `https://app.example.com`");
+pub(crate) static TRUSTED_PROXIES: Key<List> = Key::new(
+    "trusted_proxies",
+    "",
+    "Networks of trusted proxies, such as `10.0.0.0/8`: their `X-Forwarded-For` or `Forwarded` header gives the client's \
+         address. If the list is not empty, every peer on a Unix socket is trusted too",
+);
+pub(crate) static LOG: Key<Text> =
+    Key::new("log", "info", "Log filter: a level, or `target=level,…`. Libraries log `info` and above");
+pub(crate) static PAGES_ENABLED: Key<bool> = Key::new(
+    "pages.enabled",
+    "true",
+    "Whether the hosted pages are served: `/forgot`, `/reset`, `/not-me`. Without them, a notice of a changed password \
+         has no link, and `worthai.page_url` and `strapi.page_url` must be set",
+);
+pub(crate) static PAGES_TOKEN_TTL: Key<Duration> =
+    Key::new("pages.token_ttl", "30m", "Lifetime of a link requested on `/forgot`");
+pub(crate) static PAGES_LANGUAGE: Key<Text> = Key::new(
+    "pages.language",
+    "en",
+    "Page language for browsers that request none of the supported ones: `en`, `de`, `es`, `fr`, `ja`, `zh`",
+);
+pub(crate) static PAGES_NAME: Key<Text> = Key::found(
+    "pages.name",
+    "the display name in `mail_from`, or `Polyreset`",
+    "Service name shown on the pages",
+);
+pub(crate) static PAGES_LOGO: Key<Text> = Key::found(
+    "pages.logo",
+    "the name as text",
+    "Logo shown instead of the name: a file of at most 64 KiB, `.svg`, `.png`, `.webp` or `.jpg`",
+);
+pub(crate) static PAGES_ACCENT: Key<Text> = Key::found(
+    "pages.accent",
+    "`#1d4ed8`",
+    "Colour of buttons and links, `#rrggbb`. Its contrast with white must be at least 4.5:1",
+);
+pub(crate) static PAGES_SUPPORT: Key<Text> =
+    Key::found("pages.support", "none", "Support contact: a mail address, an https URL or a text");
+pub(crate) static PAGES_HOME: Key<Text> =
+    Key::found("pages.home", "no link", "URL of the sign-in page, linked after a reset");
+pub(crate) static PAGES_FOOTER: Key<Text> =
+    Key::found("pages.footer", "none", "Line of text at the bottom of each page");
+pub(crate) static PAGES_STYLESHEET: Key<Text> = Key::found(
+    "pages.stylesheet",
+    "built-in style sheet",
+    "Additional style sheet, applied after the built-in one: a file of at most 64 KiB that loads no other resource",
+);
+pub(crate) static PASSWORD_HASH: Key<Choice> = Key::choice("password.hash", &["argon2id", "bcrypt", "pbkdf2-sha256", "scrypt"], "argon2id", "Hash for new passwords. Use the others if another system reads the table: `bcrypt` for most (passwords of at most \
+         72 bytes), `pbkdf2-sha256` and `scrypt` in Django's format").adopted("bcrypt");
+pub(crate) static PASSWORD_ARGON2_M_KIB: Key<Integer> =
+    Key::new("password.argon2_m_kib", "47104", "Argon2id memory in KiB");
+pub(crate) static PASSWORD_ARGON2_T: Key<Integer> = Key::new("password.argon2_t", "1", "Argon2id passes");
+pub(crate) static PASSWORD_ARGON2_P: Key<Integer> = Key::new("password.argon2_p", "1", "Argon2id lanes");
+pub(crate) static PASSWORD_BCRYPT_COST: Key<Integer> =
+    Key::new("password.bcrypt_cost", "12", "bcrypt cost. An existing hash's higher cost is kept")
+        .adopted("10");
+pub(crate) static PASSWORD_BCRYPT_VERSION: Key<Choice> = Key::choice(
+    "password.bcrypt_version",
+    &["2a", "2b", "2y"],
+    "2b",
+    "bcrypt prefix: `2a` as Go and bcryptjs 2 write it, `2y` as PHP writes it",
+);
+pub(crate) static PASSWORD_PBKDF2_ITERATIONS: Key<Integer> =
+    Key::new("password.pbkdf2_iterations", "1000000", "PBKDF2 iterations; the default is Django 5.2's");
+pub(crate) static PASSWORD_SCRYPT_N: Key<Integer> = Key::new(
+    "password.scrypt_n",
+    "16384",
+    "scrypt cost N, a power of two. One hash takes 128 × N × r bytes. The defaults of N, r and p are Django's",
+);
+pub(crate) static PASSWORD_SCRYPT_R: Key<Integer> = Key::new("password.scrypt_r", "8", "scrypt block size r");
+pub(crate) static PASSWORD_SCRYPT_P: Key<Integer> =
+    Key::new("password.scrypt_p", "5", "scrypt parallelism p, computed sequentially");
+pub(crate) static PASSWORD_MEMORY_MIB: Key<Integer> = Key::new(
+    "password.memory_mib",
+    "512",
+    "Memory limit for all concurrent hashing. Together with the number of cores, it caps the parallel hashes",
+);
+pub(crate) static PASSWORD_MIN_LENGTH: Key<Integer> =
+    Key::new("password.min_length", "8", "Minimum length of a new password").hardened("15");
+pub(crate) static PASSWORD_DENYLIST: Key<Choice> = Key::choice(
+    "password.denylist",
+    &["on", "off"],
+    "on",
+    "Whether to reject the 100,000 most common passwords (case-insensitively), and passwords built from the account's \
+         name or address, the host of `public_url`, the display name in `mail_from` or `password.context_words`",
+);
+pub(crate) static PASSWORD_CONTEXT_WORDS: Key<List> =
+    Key::new("password.context_words", "", "Names of your app or company that no password may be built from");
+pub(crate) static LIMITS_ENABLED: Key<bool> = Key::new(
+    "limits.enabled",
+    "true",
+    "`false` turns off every limit of this section, for load tests. `insforge.max_attempts` still applies",
+);
+pub(crate) static LIMITS_REQUEST_SPACING: Key<Duration> = Key::new(
+    "limits.request_spacing",
+    "60s",
+    "Minimum interval between two reset requests for one address, across dialects. A request over this or the next two \
+         limits gets the usual response and sends no mail",
+);
+pub(crate) static LIMITS_REQUESTS_PER_HOUR: Key<Integer> =
+    Key::new("limits.requests_per_hour", "3", "Maximum reset requests per address per hour");
+pub(crate) static LIMITS_REQUESTS_PER_DAY: Key<Integer> =
+    Key::new("limits.requests_per_day", "6", "Maximum reset requests per address per day");
+pub(crate) static LIMITS_MAILS_PER_HOUR: Key<Integer> =
+    Key::new("limits.mails_per_hour", "1000", "Maximum reset mails per hour. Others are postponed");
+pub(crate) static LIMITS_PX0_WRONG_PER_10M: Key<Integer> = Key::new(
+    "limits.px0_wrong_per_10m",
+    "5",
+    "Maximum wrong six-digit px0 codes per 10 minutes, from all clients together. Over the limit, six-digit codes are \
+         rejected as invalid, and new codes are long",
+);
+pub(crate) static LIMITS_PX0_WRONG_PER_DAY: Key<Integer> =
+    Key::new("limits.px0_wrong_per_day", "20", "The same per day");
+pub(crate) static LIMITS_INSFORGE_WRONG_PER_DAY: Key<Integer> = Key::new(
+    "limits.insforge_wrong_per_day",
+    "10",
+    "Maximum wrong InsForge codes per address per day, over all its codes. Over the limit, its codes are rejected as \
+         invalid, and its next mail has a link (with `pages.enabled`)",
+);
+pub(crate) static LIMITS_INSFORGE_WRONG_PER_30D: Key<Integer> =
+    Key::new("limits.insforge_wrong_per_30d", "25", "The same per 30 days");
+pub(crate) static LIMITS_INSFORGE_WRONG_PER_DAY_ALL: Key<Integer> = Key::new(
+    "limits.insforge_wrong_per_day_all",
+    "100",
+    "Maximum wrong InsForge codes per day, for all addresses together. Over the limit, every code is rejected as \
+         invalid, and mails have links (with `pages.enabled`)",
+);
+pub(crate) static LIMITS_CLIENT_REQUESTS_PER_15M: Key<Integer> = Key::new(
+    "limits.client_requests_per_15m",
+    "5",
+    "Maximum reset requests per client (IPv4 address or IPv6 /64) per 15 minutes; then 429. Counted per process, or \
+         across all replicas with `limits.redis_url`",
+);
+pub(crate) static LIMITS_CLIENT_REQUESTS_PER_DAY: Key<Integer> =
+    Key::new("limits.client_requests_per_day", "20", "The same per day");
+pub(crate) static LIMITS_CLIENT_PX0_WRONG_PER_HOUR: Key<Integer> = Key::new(
+    "limits.client_px0_wrong_per_hour",
+    "5",
+    "Maximum wrong six-digit px0 codes per client per hour; then 429",
+);
+pub(crate) static LIMITS_CLIENT_PX0_WRONG_PER_DAY: Key<Integer> =
+    Key::new("limits.client_px0_wrong_per_day", "10", "The same per day");
+pub(crate) static LIMITS_NETWORK_PX0_WRONG_PER_DAY: Key<Integer> =
+    Key::new("limits.network_px0_wrong_per_day", "20", "The same per IPv4 /24 or IPv6 /48 network");
+pub(crate) static LIMITS_CLIENT_INSFORGE_WRONG_PER_15M: Key<Integer> = Key::new(
+    "limits.client_insforge_wrong_per_15m",
+    "10",
+    "Maximum wrong InsForge codes per client per 15 minutes; then 429",
+);
+pub(crate) static LIMITS_CLIENT_WRONG_PER_HOUR: Key<Integer> = Key::new(
+    "limits.client_wrong_per_hour",
+    "60",
+    "Maximum other wrong secrets (long codes, tokens, links) per client per hour; then 429",
+);
+pub(crate) static LIMITS_REDIS_URL: Key<Text> = Key::found("limits.redis_url", "none; each process counts for itself", "`redis://[user:password@]host[:port][/database]`: Redis in which all replicas share the per-client counters \
+         (`client_…`, `network_…`)").secrecy(Secrecy::Userinfo);
+pub(crate) static USERS_PRESET: Key<Choice> = Key::choice(
+    "users.preset",
+    &["own", "px0", "insforge", "strapi-v4", "strapi-v3", "custom"],
+    "own",
+    "Layout of the users table: polyreset's own, or another system's in the same database (`strapi-v4` also for v5)",
+);
+pub(crate) static USERS_SCHEMA: Key<Text> =
+    Key::found("users.schema", PRESETS, "Schema of that table; on MySQL and MariaDB, its database");
+pub(crate) static USERS_TABLE: Key<Text> = Key::found("users.table", PRESETS, "Name of the table");
+pub(crate) static USERS_ID: Key<Text> =
+    Key::found("users.id", PRESETS, "Column of the primary key: uuid, integer or text");
+pub(crate) static USERS_EMAIL: Key<Text> = Key::found("users.email", PRESETS, "Column of the email address");
+pub(crate) static USERS_EMAIL_MATCH: Key<Choice> = Key::choice_found(
+    "users.email_match",
+    &["exact", "ascii-lower"],
+    "the preset's; `ascii-lower` for `custom`",
+    "`exact` if addresses are stored in lower case; `ascii-lower` ignores the case of ASCII letters and needs an index \
+         on `lower(column)`",
+);
+pub(crate) static USERS_PASSWORD: Key<Text> =
+    Key::found("users.password", PRESETS, "Column of the password hash");
+pub(crate) static USERS_USERNAME: Key<Text> =
+    Key::found("users.username", PRESETS, "Column of the login name");
+pub(crate) static USERS_NAME: Key<Text> = Key::found("users.name", PRESETS, "Column of the display name");
+pub(crate) static USERS_LOCALE: Key<Text> = Key::found("users.locale", PRESETS, "Column of the language tag");
+pub(crate) static USERS_BLOCKED: Key<Text> =
+    Key::found("users.blocked", PRESETS, "Column that is true for blocked accounts");
+pub(crate) static USERS_ACTIVE: Key<Text> =
+    Key::found("users.active", PRESETS, "Column that is false for blocked accounts, instead of `blocked`");
+pub(crate) static USERS_VERIFIED: Key<Text> =
+    Key::found("users.verified", PRESETS, "Column that is true for confirmed addresses");
+pub(crate) static USERS_PROVIDER: Key<Text> =
+    Key::found("users.provider", PRESETS, "Column of the login provider: password or another");
+pub(crate) static USERS_PROVIDER_VALUE: Key<Text> =
+    Key::found("users.provider_value", "`local`", "Value of that column for accounts with a password");
+pub(crate) static USERS_CREATED_AT: Key<Text> =
+    Key::found("users.created_at", PRESETS, "Column of the time of creation");
+pub(crate) static USERS_UPDATED_AT: Key<Text> =
+    Key::found("users.updated_at", PRESETS, "Column that is set to the time of a reset");
+pub(crate) static USERS_PASSWORD_CHANGED_AT: Key<Text> =
+    Key::found("users.password_changed_at", PRESETS, "Second column that is set to the time of a reset");
+pub(crate) static USERS_TOKEN_VERSION: Key<Text> =
+    Key::found("users.token_version", PRESETS, "Column that a reset increments, so that older sessions end");
+pub(crate) static USERS_CLEARED: Key<List> =
+    Key::new("users.cleared", "", "Columns that a reset sets to NULL. If not given, the preset's");
+pub(crate) static USERS_SESSIONS_TABLE: Key<Text> =
+    Key::found("users.sessions.table", "none", "Table of sessions. A reset deletes the account's rows");
+pub(crate) static USERS_SESSIONS_ACCOUNT: Key<Text> =
+    Key::found("users.sessions.account", "none", "Column of that table with the account's id");
+pub(crate) static USERS_SESSIONS_SCHEMA: Key<Text> =
+    Key::found("users.sessions.schema", "that of the users table", "Schema of that table");
+pub(crate) static NOTIFY_PASSWORD_CHANGED: Key<bool> =
+    Key::new("notify.password_changed", "true", "Whether the owner gets a mail after a reset");
+pub(crate) static NOTIFY_WEBHOOK_URL: Key<Text> =
+    Key::found("notify.webhook_url", "none", "URL that the event `password.reset` is posted to")
+        .secrecy(Secrecy::Userinfo);
+pub(crate) static NOTIFY_WEBHOOK_SECRET: Key<Text> = Key::found(
+    "notify.webhook_secret",
+    "required with `webhook_url`",
+    "Key that signs events: `whsec_` and base64",
+)
+.secrecy(Secrecy::Secret);
+pub(crate) static AUDIT_RETENTION: Key<Duration> = Key::new(
+    "audit.retention",
+    "90d",
+    "Retention of audit events, which `trace` shows and `audit` exports. A reset writes about ten",
+);
 
-/// Default of a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Preset {
-    /// A fixed value.
-    Value(&'static str),
-    /// A value determined at start, described in words.
-    Found(&'static str),
-}
+/// Settings that precede the dialects' sections.
+const GENERAL: &[&SettingKey] = &[
+    LISTEN.setting(),
+    ADMIN_LISTEN.setting(),
+    PUBLIC_URL.setting(),
+    DATABASE_URL.setting(),
+    DATABASE_AUTO_MIGRATE.setting(),
+    DATABASE_CONNECTIONS.setting(),
+    DATABASE_CONNECT_TIMEOUT.setting(),
+    DATABASE_STATEMENT_TIMEOUT.setting(),
+    DATABASE_POOLER.setting(),
+    MAIL_URL.setting(),
+    MAIL_FALLBACK_URL.setting(),
+    MAIL_FROM.setting(),
+    MAIL_LOCALE.setting(),
+    MAIL_PER_DOMAIN.setting(),
+    MAIL_TEMPLATES.setting(),
+    SECRET.setting(),
+    SECRET_PREVIOUS.setting(),
+    PROFILE.setting(),
+    BODY_LIMIT.setting(),
+    CORS_ORIGINS.setting(),
+    TRUSTED_PROXIES.setting(),
+    LOG.setting(),
+];
 
-/// Which part of a value is secret. Unless it is [`Secrecy::Open`], the value can be read from a file that `<key>_file`
-/// names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Secrecy {
-    /// No part.
-    Open,
-    /// The user and password of a URL.
-    Userinfo,
-    /// The whole value.
-    Secret,
-}
+/// Settings that follow the dialects' sections.
+const SECTIONS: &[&SettingKey] = &[
+    PAGES_ENABLED.setting(),
+    PAGES_TOKEN_TTL.setting(),
+    PAGES_LANGUAGE.setting(),
+    PAGES_NAME.setting(),
+    PAGES_LOGO.setting(),
+    PAGES_ACCENT.setting(),
+    PAGES_SUPPORT.setting(),
+    PAGES_HOME.setting(),
+    PAGES_FOOTER.setting(),
+    PAGES_STYLESHEET.setting(),
+    PASSWORD_HASH.setting(),
+    PASSWORD_ARGON2_M_KIB.setting(),
+    PASSWORD_ARGON2_T.setting(),
+    PASSWORD_ARGON2_P.setting(),
+    PASSWORD_BCRYPT_COST.setting(),
+    PASSWORD_BCRYPT_VERSION.setting(),
+    PASSWORD_PBKDF2_ITERATIONS.setting(),
+    PASSWORD_SCRYPT_N.setting(),
+    PASSWORD_SCRYPT_R.setting(),
+    PASSWORD_SCRYPT_P.setting(),
+    PASSWORD_MEMORY_MIB.setting(),
+    PASSWORD_MIN_LENGTH.setting(),
+    PASSWORD_DENYLIST.setting(),
+    PASSWORD_CONTEXT_WORDS.setting(),
+    LIMITS_ENABLED.setting(),
+    LIMITS_REQUEST_SPACING.setting(),
+    LIMITS_REQUESTS_PER_HOUR.setting(),
+    LIMITS_REQUESTS_PER_DAY.setting(),
+    LIMITS_MAILS_PER_HOUR.setting(),
+    LIMITS_PX0_WRONG_PER_10M.setting(),
+    LIMITS_PX0_WRONG_PER_DAY.setting(),
+    LIMITS_INSFORGE_WRONG_PER_DAY.setting(),
+    LIMITS_INSFORGE_WRONG_PER_30D.setting(),
+    LIMITS_INSFORGE_WRONG_PER_DAY_ALL.setting(),
+    LIMITS_CLIENT_REQUESTS_PER_15M.setting(),
+    LIMITS_CLIENT_REQUESTS_PER_DAY.setting(),
+    LIMITS_CLIENT_PX0_WRONG_PER_HOUR.setting(),
+    LIMITS_CLIENT_PX0_WRONG_PER_DAY.setting(),
+    LIMITS_NETWORK_PX0_WRONG_PER_DAY.setting(),
+    LIMITS_CLIENT_INSFORGE_WRONG_PER_15M.setting(),
+    LIMITS_CLIENT_WRONG_PER_HOUR.setting(),
+    LIMITS_REDIS_URL.setting(),
+    USERS_PRESET.setting(),
+    USERS_SCHEMA.setting(),
+    USERS_TABLE.setting(),
+    USERS_ID.setting(),
+    USERS_EMAIL.setting(),
+    USERS_EMAIL_MATCH.setting(),
+    USERS_PASSWORD.setting(),
+    USERS_USERNAME.setting(),
+    USERS_NAME.setting(),
+    USERS_LOCALE.setting(),
+    USERS_BLOCKED.setting(),
+    USERS_ACTIVE.setting(),
+    USERS_VERIFIED.setting(),
+    USERS_PROVIDER.setting(),
+    USERS_PROVIDER_VALUE.setting(),
+    USERS_CREATED_AT.setting(),
+    USERS_UPDATED_AT.setting(),
+    USERS_PASSWORD_CHANGED_AT.setting(),
+    USERS_TOKEN_VERSION.setting(),
+    USERS_CLEARED.setting(),
+    USERS_SESSIONS_TABLE.setting(),
+    USERS_SESSIONS_ACCOUNT.setting(),
+    USERS_SESSIONS_SCHEMA.setting(),
+    NOTIFY_PASSWORD_CHANGED.setting(),
+    NOTIFY_WEBHOOK_URL.setting(),
+    NOTIFY_WEBHOOK_SECRET.setting(),
+    AUDIT_RETENTION.setting(),
+];
 
-impl SettingKey {
-    const fn new(name: &'static str, kind: ValueKind, default: &'static str, meaning: &'static str) -> Self {
-        let default = Preset::Value(default);
-        Self { name, kind, default, hardened: None, adopted: None, secrecy: Secrecy::Open, meaning }
+/// Returns the table of every setting, in the order in which they are documented. A dialect's setting in another section,
+/// such as a limit, stands at the end of that section.
+pub(crate) fn table() -> KeyTable {
+    let modules = reset_dialects::MODULES.iter();
+    let all = modules.flat_map(|module| module.keys.iter().map(move |key| (module.name, *key)));
+    let (own, elsewhere): (Vec<_>, Vec<_>) = all.partition(|(name, key)| key.section() == *name);
+    let mut keys: Vec<&SettingKey> = GENERAL.to_vec();
+    keys.extend(own.into_iter().map(|(_, key)| key));
+    keys.extend(SECTIONS);
+    for (_, key) in elsewhere {
+        let last = keys.iter().rposition(|other| other.section() == key.section());
+        keys.insert(last.map_or(keys.len(), |last| last + 1), key);
     }
-
-    const fn found(name: &'static str, how: &'static str, meaning: &'static str) -> Self {
-        let default = Preset::Found(how);
-        Self {
-            name,
-            kind: ValueKind::Text,
-            default,
-            hardened: None,
-            adopted: None,
-            secrecy: Secrecy::Open,
-            meaning,
-        }
-    }
-
-    const fn choice(self, words: &'static [&'static str]) -> Self {
-        Self { kind: ValueKind::Choice(words), ..self }
-    }
-
-    const fn list(self) -> Self {
-        Self { kind: ValueKind::List, ..self }
-    }
-
-    const fn hardened(self, value: &'static str) -> Self {
-        Self { hardened: Some(value), ..self }
-    }
-
-    const fn adopted(self, value: &'static str) -> Self {
-        Self { adopted: Some(value), ..self }
-    }
-
-    const fn secrecy(self, secrecy: Secrecy) -> Self {
-        Self { secrecy, ..self }
-    }
-}
-
-/// Returns the environment variable of the key `name`: `POLYRESET_PX0__CODE_TTL` for `px0.code_ttl`.
-pub(crate) fn variable(name: &str) -> String {
-    format!("POLYRESET_{}", name.replace('.', "__").to_ascii_uppercase())
-}
-
-/// The environment variable that names the settings file. The file itself has no such key.
-pub(super) const CONFIG: &str = "POLYRESET_CONFIG";
-
-/// Returns the name that the environment variable sets: the inverse of [`variable`].
-pub(super) fn name(variable: &str) -> Option<String> {
-    let name = variable.strip_prefix("POLYRESET_")?.replace("__", ".").to_ascii_lowercase();
-    (self::variable(&name) == variable).then_some(name)
-}
-
-/// The setting that a name refers to.
-pub(crate) enum Named {
-    /// `<key>`: the setting itself.
-    Key(&'static SettingKey),
-    /// `<key>_file`: the file that contains the setting.
-    FileOf(&'static SettingKey),
-    /// No setting.
-    Unknown,
-}
-
-/// Looks up `name`, written as in the settings file.
-pub(crate) fn named(name: &str) -> Named {
-    let find = |name: &str| KEYS.iter().find(|key| key.name == name);
-    if let Some(key) = find(name) {
-        return Named::Key(key);
-    }
-    let setting = name.strip_suffix("_file").and_then(find);
-    match setting.filter(|key| key.secrecy != Secrecy::Open) {
-        Some(key) => Named::FileOf(key),
-        None => Named::Unknown,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_and_variables_are_unique() {
-        let mut names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
-        let mut variables: Vec<String> = KEYS.iter().map(|key| variable(key.name)).collect();
-        names.sort_unstable();
-        variables.sort_unstable();
-        assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
-        assert!(variables.windows(2).all(|pair| pair[0] != pair[1]));
-        assert_eq!(variable("px0.code_ttl"), "POLYRESET_PX0__CODE_TTL");
-    }
-
-    #[test]
-    fn only_secrets_have_a_file_form() {
-        assert!(
-            matches!(named("worthai.jwt_secret_file"), Named::FileOf(key) if key.name == "worthai.jwt_secret")
-        );
-        assert!(matches!(named("mail_url_file"), Named::FileOf(_)));
-        assert!(matches!(named("listen_file"), Named::Unknown));
-    }
+    KeyTable::new(keys)
 }

@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 
 use reset_listen::ListenAddress;
 
-use super::value::Values;
+use reset_settings::{Integer, Key, Values};
+
+use super::keys;
 
 /// All rate limits; empty if they are turned off.
 pub(crate) struct LimitSettings {
@@ -33,43 +35,46 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl LimitSettings {
     pub(super) fn read(values: &Values, listen: &ListenAddress) -> Result<Self> {
-        let window = |name: &str, span| -> Result<Window> {
-            let name = format!("limits.{name}");
-            Ok(Window::new(values.integer(&name, 1..=reset_core::budget::COUNT_MAX)?, span))
+        let window = |key: &Key<Integer>, span| -> Result<Window> {
+            Ok(Window::new(values.integer(key, 1..=reset_core::budget::COUNT_MAX)?, span))
         };
-        let spacing = values.duration("limits.request_spacing", DAY)?;
+        let spacing = values.duration(&keys::LIMITS_REQUEST_SPACING, DAY)?;
         let budgeting = Budgeting {
             requests: vec![
                 Window::new(1, spacing),
-                window("requests_per_hour", HOUR)?,
-                window("requests_per_day", DAY)?,
+                window(&keys::LIMITS_REQUESTS_PER_HOUR, HOUR)?,
+                window(&keys::LIMITS_REQUESTS_PER_DAY, DAY)?,
             ],
-            mails: vec![window("mails_per_hour", HOUR)?],
-            open_guesses: vec![window("px0_wrong_per_10m", 10 * MINUTE)?, window("px0_wrong_per_day", DAY)?],
+            mails: vec![window(&keys::LIMITS_MAILS_PER_HOUR, HOUR)?],
+            open_guesses: vec![
+                window(&keys::LIMITS_PX0_WRONG_PER_10M, 10 * MINUTE)?,
+                window(&keys::LIMITS_PX0_WRONG_PER_DAY, DAY)?,
+            ],
             guesses: vec![
-                window("insforge_wrong_per_day", DAY)?,
-                window("insforge_wrong_per_30d", 30 * DAY)?,
+                window(&keys::LIMITS_INSFORGE_WRONG_PER_DAY, DAY)?,
+                window(&keys::LIMITS_INSFORGE_WRONG_PER_30D, 30 * DAY)?,
             ],
-            all_guesses: vec![window("insforge_wrong_per_day_all", DAY)?],
+            all_guesses: vec![window(&keys::LIMITS_INSFORGE_WRONG_PER_DAY_ALL, DAY)?],
         };
         let client_limits = ClientLimits {
             requests: vec![
-                window("client_requests_per_15m", 15 * MINUTE)?,
-                window("client_requests_per_day", DAY)?,
+                window(&keys::LIMITS_CLIENT_REQUESTS_PER_15M, 15 * MINUTE)?,
+                window(&keys::LIMITS_CLIENT_REQUESTS_PER_DAY, DAY)?,
             ],
             open_codes: vec![
-                window("client_px0_wrong_per_hour", HOUR)?,
-                window("client_px0_wrong_per_day", DAY)?,
+                window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_HOUR, HOUR)?,
+                window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_DAY, DAY)?,
             ],
-            open_codes_around: vec![window("network_px0_wrong_per_day", DAY)?],
-            address_codes: vec![window("client_insforge_wrong_per_15m", 15 * MINUTE)?],
-            tokens: vec![window("client_wrong_per_hour", HOUR)?],
+            open_codes_around: vec![window(&keys::LIMITS_NETWORK_PX0_WRONG_PER_DAY, DAY)?],
+            address_codes: vec![window(&keys::LIMITS_CLIENT_INSFORGE_WRONG_PER_15M, 15 * MINUTE)?],
+            tokens: vec![window(&keys::LIMITS_CLIENT_WRONG_PER_HOUR, HOUR)?],
         };
-        let networks = values.list("trusted_proxies").iter().map(|text| network(text)).collect::<Option<_>>();
+        let networks =
+            values.list(&keys::TRUSTED_PROXIES).iter().map(|text| network(text)).collect::<Option<_>>();
         let expected = "addresses or networks such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1";
-        let networks = networks.ok_or_else(|| values.bad("trusted_proxies", expected))?;
+        let networks = networks.ok_or_else(|| values.bad(&keys::TRUSTED_PROXIES, expected))?;
         let proxies = TrustedProxies { networks, local: matches!(listen, ListenAddress::Unix(_)) };
-        let enabled = values.boolean("limits.enabled")?;
+        let enabled = values.boolean(&keys::LIMITS_ENABLED)?;
         let redis_url = redis_url(values)?;
         Ok(if enabled {
             Self { enabled, budgeting, client_limits: Some(client_limits), redis_url, proxies }
@@ -81,12 +86,14 @@ impl LimitSettings {
 
 /// Reads the setting `limits.redis_url`.
 fn redis_url(values: &Values) -> Result<Option<Zeroizing<String>>> {
-    const NAME: &str = "limits.redis_url";
-    let Some(text) = values.given_text(NAME)?.map(Zeroizing::new) else { return Ok(None) };
+    let Some(text) = values.given_text(&keys::LIMITS_REDIS_URL)?.map(Zeroizing::new) else { return Ok(None) };
     if is_redis(&text) {
         return Ok(Some(text));
     }
-    Err(values.bad(NAME, "redis://[user:password@]host[:port][/database]; TLS and options are not supported"))
+    Err(values.bad(
+        &keys::LIMITS_REDIS_URL,
+        "redis://[user:password@]host[:port][/database]; TLS and options are not supported",
+    ))
 }
 
 fn is_redis(text: &str) -> bool {

@@ -6,7 +6,9 @@ use anyhow::{Result, anyhow};
 use reset_core::language::Language;
 use reset_mail::{BadMailSettings, CONNECTIONS, MailService, SmtpSettings, Tls, TransportConfig};
 
-use super::value::Values;
+use reset_settings::{Key, Text, Values};
+
+use super::keys;
 
 /// Settings of mail delivery.
 pub(crate) struct MailSettings {
@@ -26,30 +28,31 @@ pub(crate) struct MailSettings {
 
 impl MailSettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
-        let transport = transport(values, "mail_url", &values.text("mail_url")?)?;
-        let fallback = values.given_text("mail_fallback_url")?;
-        let fallback = fallback.map(|url| self::transport(values, "mail_fallback_url", &url)).transpose()?;
+        let transport = transport(values, &keys::MAIL_URL, &values.text(&keys::MAIL_URL)?)?;
+        let fallback = values.given_text(&keys::MAIL_FALLBACK_URL)?;
+        let fallback =
+            fallback.map(|url| self::transport(values, &keys::MAIL_FALLBACK_URL, &url)).transpose()?;
         if fallback.as_ref() == Some(&transport) {
-            return Err(values.bad("mail_fallback_url", "a transport that differs from mail_url"));
+            return Err(values.bad(&keys::MAIL_FALLBACK_URL, "a transport that differs from mail_url"));
         }
-        let from = values.text("mail_from")?;
+        let from = values.text(&keys::MAIL_FROM)?;
         // The mail service validates the sender, because it also writes it into mails.
         match MailService::new(vec![TransportConfig::Stdout], &from, "localhost") {
             Err(BadMailSettings::From) => {
                 let expected = "an ASCII address such as `Polyreset <no-reply@example.org>`";
-                return Err(values.bad("mail_from", expected));
+                return Err(values.bad(&keys::MAIL_FROM, expected));
             }
             Err(error) => return Err(error.into()),
             Ok(_) => {}
         }
-        let locale = values.text("mail.locale")?;
-        let templates = values.given_text("mail.templates")?.map(PathBuf::from);
+        let locale = values.text(&keys::MAIL_LOCALE)?;
+        let templates = values.given_text(&keys::MAIL_TEMPLATES)?.map(PathBuf::from);
         // Own templates can add languages, which are known only when the templates are read.
         if templates.is_none() && Language::of(&locale).is_none() {
             let known = Language::ALL.map(Language::primary).join(", ");
-            return Err(values.bad("mail.locale", format!("a supported language: {known}")));
+            return Err(values.bad(&keys::MAIL_LOCALE, format!("a supported language: {known}")));
         }
-        let per_domain = values.integer("mail.per_domain", 1..=CONNECTIONS)?;
+        let per_domain = values.integer(&keys::MAIL_PER_DOMAIN, 1..=CONNECTIONS)?;
         Ok(Self { transport, fallback, from, per_domain, locale, templates })
     }
 
@@ -66,7 +69,7 @@ impl MailSettings {
     }
 }
 
-fn transport(values: &Values, setting: &str, url: &str) -> Result<TransportConfig> {
-    let source = values.value(setting).source.clone();
+fn transport(values: &Values, key: &Key<Text>, url: &str) -> Result<TransportConfig> {
+    let (setting, source) = (key.name, values.value(key).source.clone());
     TransportConfig::parse(url).map_err(|error| anyhow!("{setting} {} ({source})", error.reason()))
 }

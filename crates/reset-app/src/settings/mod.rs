@@ -1,16 +1,11 @@
 //! Settings: read once, validated as a whole, then passed on as types.
 //!
-//! [`keys`] is the only table of settings; [`source`] merges flags, environment and file by it; [`value`] parses the
-//! values; one file per section builds its types. Any error stops the start with one sentence.
+//! `reset-settings` is the engine. [`keys`] declares the settings outside the dialects' sections and collects all of them in
+//! one table; one file per section builds its types. Any error stops the start with one sentence.
 
-mod bounds;
 mod database;
-mod dialects;
-pub(crate) mod environment;
-mod file;
 mod http;
-mod injected;
-mod keys;
+pub(crate) mod keys;
 mod limits;
 mod mail;
 mod notify;
@@ -19,14 +14,11 @@ mod password;
 pub(crate) mod schema;
 mod secret;
 mod show;
-mod source;
-mod suggestion;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
 mod tests;
 mod users;
-mod value;
 mod weaknesses;
 
 use std::time::Duration;
@@ -34,8 +26,10 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use reset_core::keys::Keyring;
 use reset_diesel::foreign_users::Mapping;
-use reset_http::route::Dialect;
-use reset_pages::hosted::PagesSettings;
+use reset_http::{module::Deployment, route::Dialect};
+use reset_pages::{demo::DemoSettings, hosted::PagesSettings};
+pub(crate) use reset_settings::Inputs;
+use reset_settings::{SettingKey, Unread, Values};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -47,9 +41,7 @@ pub(crate) use self::{
     notify::{NotifySettings, WebhookSettings},
     password::PasswordSettings,
     secret::rotate,
-    source::Inputs,
 };
-use self::{injected::Unread, value::Values};
 
 /// Maximum retention of events: ten years.
 const RETENTION_MAX: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
@@ -79,32 +71,24 @@ pub(crate) struct Settings {
     values: Values,
 }
 
-/// Whether to accept the weaknesses that the contracts of the dialects leave open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// Accept them: every existing client keeps working.
-    Compatible,
-    /// Close them.
-    Hardened,
-}
-
 impl Settings {
     /// Merges the sources and validates everything that can be validated before the start.
     ///
     /// # Errors
     /// Returns one sentence that names the setting, its source and what is expected.
     pub(crate) fn read(mut inputs: Inputs) -> Result<Self> {
-        let unread = Unread::take_from(&mut inputs.environment);
-        match Self::validate(inputs) {
+        let table = keys::table();
+        let unread = Unread::take_from(&table, &mut inputs.environment);
+        match inputs.read(&table).and_then(Self::validate) {
             Ok(settings) => Ok(Self { unread, ..settings }),
             Err(error) => Err(unread.explain(error)),
         }
     }
 
-    fn validate(inputs: Inputs) -> Result<Self> {
-        let values = Values::new(source::gather(inputs)?)?;
-        let log = values.text("log")?;
-        EnvFilter::try_new(&log).map_err(|_| values.bad("log", "a level such as info, or target=level,…"))?;
+    fn validate(values: Values) -> Result<Self> {
+        let log = values.text(&keys::LOG)?;
+        EnvFilter::try_new(&log)
+            .map_err(|_| values.bad(&keys::LOG, "a level such as info, or target=level,…"))?;
         let users = users::read(&values)?;
         let http = HttpSettings::read(&values)?;
         let settings = Self {
@@ -116,33 +100,47 @@ impl Settings {
             mail: MailSettings::read(&values)?,
             passwords: PasswordSettings::read(&values)?,
             notify: NotifySettings::read(&values)?,
-            audit_retention: values.duration("audit.retention", RETENTION_MAX)?,
+            audit_retention: values.duration(&keys::AUDIT_RETENTION, RETENTION_MAX)?,
             unread: Unread::default(),
             values,
         };
-        settings.stand_in_dialects()?;
+        settings.stand_in()?;
         Ok(settings)
     }
 
-    /// Returns the settings of the dialects, once the public URL and the root keys are known.
+    /// Returns the dialects and pages that these settings serve, once the public URL and the root keys are known. `demo`
+    /// adapts the pages and adds its own.
     pub(crate) fn dialects(
         &self,
         public_url: &str,
         roots: &Keyring,
-    ) -> Result<reset_dialects::DialectSettings> {
-        dialects::read(&self.values, &self.passwords, public_url, roots)
-    }
-
-    /// Returns the settings of the hosted pages, or `None` where they are disabled.
-    pub(crate) fn pages(&self, public_url: &str, roots: &Keyring) -> Result<Option<PagesSettings>> {
-        pages::read(&self.values, &self.passwords, public_url, roots)
+        demo: Option<&dyn Fn(&mut Option<PagesSettings>) -> DemoSettings>,
+    ) -> Result<Vec<Dialect>> {
+        let (values, limits) = (&self.values, &self.limits);
+        let pages = pages::read(values, &self.passwords, public_url, roots)?;
+        let deployment = Deployment {
+            values,
+            public_url,
+            roots,
+            policy: self.passwords.policy,
+            limited: limits.enabled,
+            budgeting: &limits.budgeting,
+            pages: pages.is_some(),
+        };
+        let dialects = reset_dialects::served(&deployment)?;
+        let mut pages = pages;
+        let demo = demo.map(|demo| demo(&mut pages));
+        Ok(reset_pages::complete(dialects, pages, demo))
     }
 
     /// Returns every dialect and page that these settings serve, for commands that neither serve nor send mail.
-    pub(crate) fn stand_in_dialects(&self) -> Result<Vec<Dialect>> {
-        let (url, roots) = (self.likely_url(), self.database.secret.likely_roots());
-        let dialects = reset_dialects::dialects(self.dialects(&url, &roots)?);
-        Ok(reset_pages::complete(dialects, self.pages(&url, &roots)?, None))
+    pub(crate) fn stand_in(&self) -> Result<Vec<Dialect>> {
+        self.stand_in_at(&self.likely_url())
+    }
+
+    /// Like [`Settings::stand_in`], once the public URL is known.
+    pub(crate) fn stand_in_at(&self, public_url: &str) -> Result<Vec<Dialect>> {
+        self.dialects(public_url, &self.database.secret.likely_roots(), None)
     }
 
     /// Returns the names of the deployment, once its URL is known: users put them into passwords (R56).
@@ -152,19 +150,9 @@ impl Settings {
         self.passwords.context_words.iter().cloned().chain(host).chain(sender).collect()
     }
 
-    /// Returns settings of the dialects for building their route tables when nothing is served or mailed.
-    pub(crate) fn stand_in(&self) -> Result<reset_dialects::DialectSettings> {
-        self.stand_in_at(&self.likely_url())
-    }
-
-    /// Like [`Settings::stand_in`], once the public URL is known.
-    pub(crate) fn stand_in_at(&self, public_url: &str) -> Result<reset_dialects::DialectSettings> {
-        self.dialects(public_url, &self.database.secret.likely_roots())
-    }
-
-    /// Whether `name` was set, as opposed to having its default.
-    pub(crate) fn is_given(&self, name: &str) -> bool {
-        self.values.is_given(name)
+    /// Whether `key` was set, as opposed to having its default.
+    pub(crate) fn is_given(&self, key: &SettingKey) -> bool {
+        self.values.is_given(key)
     }
 
     /// Returns the options for serving requests.

@@ -5,7 +5,9 @@ use anyhow::{Result, bail};
 use http::Uri;
 use zeroize::Zeroizing;
 
-use super::value::Values;
+use reset_settings::Values;
+
+use super::keys;
 
 /// Recipients of a notification.
 pub(crate) struct NotifySettings {
@@ -24,9 +26,9 @@ pub(crate) struct WebhookSettings {
 
 impl NotifySettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
-        let owner = values.boolean("notify.password_changed")?;
-        let Some(url) = values.given_text("notify.webhook_url")? else {
-            if values.is_given("notify.webhook_secret") {
+        let owner = values.boolean(&keys::NOTIFY_PASSWORD_CHANGED)?;
+        let Some(url) = values.given_text(&keys::NOTIFY_WEBHOOK_URL)? else {
+            if values.is_given(&keys::NOTIFY_WEBHOOK_SECRET) {
                 bail!("notify.webhook_secret has no effect without notify.webhook_url: set both or neither");
             }
             return Ok(Self { owner, webhook: None });
@@ -38,13 +40,13 @@ impl NotifySettings {
                 && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
         });
         let url = url.ok_or_else(|| {
-            values.bad("notify.webhook_url", "a URL such as https://app.example.com/hooks/polyreset")
+            values.bad(&keys::NOTIFY_WEBHOOK_URL, "a URL such as https://app.example.com/hooks/polyreset")
         })?;
-        let secret = values.given_text("notify.webhook_secret")?.map(Zeroizing::new);
+        let secret = values.given_text(&keys::NOTIFY_WEBHOOK_SECRET)?.map(Zeroizing::new);
         let secret = secret.and_then(|text| WebhookSecret::parse(&text));
         let secret = secret.ok_or_else(|| {
             values.bad(
-                "notify.webhook_secret",
+                &keys::NOTIFY_WEBHOOK_SECRET,
                 "whsec_ and 24 to 64 bytes in base64, because webhook_url is set",
             )
         })?;

@@ -12,7 +12,10 @@ use reset_pages::hosted::{
     brand::{Brand, CONTRAST_MIN, Colour},
 };
 
-use super::{http::page_url, password::PasswordSettings, value::Values};
+use reset_http::module::page_url;
+use reset_settings::{Key, Text, Values};
+
+use super::{keys, password::PasswordSettings};
 
 /// Maximum size of the logo and of the style sheet, in bytes.
 const FILE_MAX: u64 = 64 * 1024;
@@ -29,60 +32,47 @@ pub(super) fn read(
     // Read them even if the pages are disabled, so that a mistake shows at once.
     let settings = PagesSettings {
         public_url: public_url.to_owned(),
-        token_ttl: values.duration("pages.token_ttl", HARD_CAP)?,
+        token_ttl: values.duration(&keys::PAGES_TOKEN_TTL, HARD_CAP)?,
         tags: roots.derive("pages.tags"),
         policy: passwords.policy,
         language: language(values)?,
         brand: brand(values)?,
     };
-    if values.boolean("pages.enabled")? {
-        return Ok(Some(settings));
-    }
-    for dialect in ["worthai", "strapi"] {
-        let (enabled, page) = (format!("{dialect}.enabled"), format!("{dialect}.page_url"));
-        if values.boolean(&enabled)? && !values.is_given(&page) {
-            let source = values.value("pages.enabled").source;
-            bail!(
-                "pages.enabled is false ({source}), so mailed links of {dialect} have no page: set {page} to your own \
-                 page, or {enabled} to false"
-            );
-        }
-    }
-    Ok(None)
+    Ok(values.boolean(&keys::PAGES_ENABLED)?.then_some(settings))
 }
 
 fn language(values: &Values) -> Result<Language> {
     let known = Language::ALL.map(Language::primary).join(", ");
-    values.read("pages.language", &format!("a supported language: {known}"), Language::of)
+    values.read(&keys::PAGES_LANGUAGE, &format!("a supported language: {known}"), Language::of)
 }
 
 fn brand(values: &Values) -> Result<Brand> {
     Ok(Brand {
-        name: match line(values, "pages.name")? {
+        name: match line(values, &keys::PAGES_NAME)? {
             Some(name) => name,
-            None => sender(&values.text("mail_from")?).unwrap_or_else(|| Brand::default().name),
+            None => sender(&values.text(&keys::MAIL_FROM)?).unwrap_or_else(|| Brand::default().name),
         },
-        logo: text_of(values, "pages.logo", logo)?,
+        logo: text_of(values, &keys::PAGES_LOGO, logo)?,
         accent: accent(values)?,
-        support: line(values, "pages.support")?,
-        home: match values.given_text("pages.home")? {
+        support: line(values, &keys::PAGES_SUPPORT)?,
+        home: match values.given_text(&keys::PAGES_HOME)? {
             None => None,
             Some(url) => {
                 let expected = "an https URL without user or fragment (http only on loopback)";
-                Some(page_url(&url).ok_or_else(|| values.bad("pages.home", expected))?)
+                Some(page_url(&url).ok_or_else(|| values.bad(&keys::PAGES_HOME, expected))?)
             }
         },
-        footer: line(values, "pages.footer")?,
-        stylesheet: text_of(values, "pages.stylesheet", stylesheet)?,
+        footer: line(values, &keys::PAGES_FOOTER)?,
+        stylesheet: text_of(values, &keys::PAGES_STYLESHEET, stylesheet)?,
     })
 }
 
 /// Reads one line of text.
-fn line(values: &Values, name: &str) -> Result<Option<String>> {
-    let Some(text) = values.given_text(name)? else { return Ok(None) };
+fn line(values: &Values, key: &Key<Text>) -> Result<Option<String>> {
+    let Some(text) = values.given_text(key)? else { return Ok(None) };
     let text = text.trim();
     if text.is_empty() || text.chars().count() > LINE_MAX || text.chars().any(char::is_control) {
-        return Err(values.bad(name, format!("a line of 1 to {LINE_MAX} characters")));
+        return Err(values.bad(key, format!("a line of 1 to {LINE_MAX} characters")));
     }
     Ok(Some(text.to_owned()))
 }
@@ -96,12 +86,12 @@ fn sender(from: &str) -> Option<String> {
 
 /// Reads the accent colour and checks its contrast.
 fn accent(values: &Values) -> Result<Option<Colour>> {
-    let Some(text) = values.given_text("pages.accent")? else { return Ok(None) };
+    let Some(text) = values.given_text(&keys::PAGES_ACCENT)? else { return Ok(None) };
     let colour = Colour::parse(&text)
-        .ok_or_else(|| values.bad("pages.accent", "a colour of six hex digits such as #1d4ed8"))?;
+        .ok_or_else(|| values.bad(&keys::PAGES_ACCENT, "a colour of six hex digits such as #1d4ed8"))?;
     let contrast = colour.contrast(Colour::WHITE);
     if contrast < CONTRAST_MIN {
-        let source = values.value("pages.accent").source;
+        let source = values.value(&keys::PAGES_ACCENT).source;
         bail!(
             "pages.accent ({source}) is {text}, whose contrast with white is {}:1: text needs {CONTRAST_MIN}:1, so \
              choose a darker colour",
@@ -115,10 +105,10 @@ fn accent(values: &Values) -> Result<Option<Colour>> {
 /// Reads the file that a setting names and converts it with `convert`.
 fn text_of(
     values: &Values,
-    name: &str,
+    key: &Key<Text>,
     convert: fn(&Path, Vec<u8>) -> Result<String, String>,
 ) -> Result<Option<String>> {
-    let Some(path) = values.given_text(name)? else { return Ok(None) };
+    let Some(path) = values.given_text(key)? else { return Ok(None) };
     let path = Path::new(&path);
     let mut content = Vec::new();
     let read = File::open(path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut content));
@@ -127,7 +117,7 @@ fn text_of(
         Ok(read) if read as u64 > FILE_MAX => Err(format!("is larger than {} KiB", FILE_MAX / 1024)),
         Ok(_) => convert(path, content),
     };
-    let source = values.value(name).source;
+    let (name, source) = (key.name, values.value(key).source);
     match converted {
         Ok(text) => Ok(Some(text)),
         Err(reason) => bail!("{name} ({source}): {} {reason}", path.display()),

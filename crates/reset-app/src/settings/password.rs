@@ -6,7 +6,9 @@ use reset_core::{
     password::Policy,
 };
 
-use super::{Profile, value::Values};
+use reset_settings::Values;
+
+use super::keys;
 
 /// Maximum Argon2id memory in KiB. A stored hash with more would not be verified either (R59).
 const M_KIB_MAX: u32 = 1 << 20;
@@ -22,8 +24,6 @@ pub(crate) struct PasswordSettings {
     pub(crate) threads: usize,
     /// Memory limit per hash in KiB: the parameters of a stored hash can require more than those of the scheme.
     pub(crate) room_kib: u64,
-    /// Policy for px0, whose seed requires four character classes.
-    pub(crate) px0: Policy,
     /// Policy for every other dialect.
     pub(crate) policy: Policy,
     /// Names that no password may be built from, in addition to those of the account, the host and the sender.
@@ -35,26 +35,22 @@ impl PasswordSettings {
         // Every scheme is validated, so that a mistake shows at once and not when the scheme is selected later.
         let (argon2id, bcrypt) = (argon2id(values)?, bcrypt(values)?);
         let (pbkdf2, scrypt) = (pbkdf2(values)?, scrypt(values)?);
-        let scheme = match values.choice("password.hash")? {
+        let scheme = match values.choice(&keys::PASSWORD_HASH)? {
             "bcrypt" => bcrypt,
             "pbkdf2-sha256" => pbkdf2,
             "scrypt" => scrypt,
             _ => argon2id,
         };
-        let budget_kib = 1024 * values.integer("password.memory_mib", 1..=1_u64 << 20)?;
+        let budget_kib = 1024 * values.integer(&keys::PASSWORD_MEMORY_MIB, 1..=1_u64 << 20)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let fit = budget_kib / scheme.memory_kib().max(1);
         let threads = usize::try_from(fit).map_or(cores, |fit| fit.clamp(1, cores));
         let room_kib = budget_kib / threads as u64;
-        let min = values.integer("password.min_length", 1..=64)?;
-        let refuse_common = values.choice("password.denylist")? == "on";
+        let min = values.integer(&keys::PASSWORD_MIN_LENGTH, 1..=64)?;
+        let refuse_common = values.choice(&keys::PASSWORD_DENYLIST)? == "on";
         let policy = Policy { min, four_classes: false, refuse_common, max_bytes: scheme.password_max() };
-        let px0 = match values.profile {
-            Profile::Compatible => Policy { four_classes: true, ..policy },
-            Profile::Hardened => policy,
-        };
-        let context_words = values.list("password.context_words");
-        Ok(Self { scheme, threads, room_kib, px0, policy, context_words })
+        let context_words = values.list(&keys::PASSWORD_CONTEXT_WORDS);
+        Ok(Self { scheme, threads, room_kib, policy, context_words })
     }
 
     /// Returns the policy for imports: any password that can be hashed without truncation.
@@ -64,9 +60,9 @@ impl PasswordSettings {
 }
 
 fn argon2id(values: &Values) -> Result<Scheme> {
-    let p = values.integer("password.argon2_p", 1..=16)?;
-    let m_kib = values.integer("password.argon2_m_kib", 8 * p..=M_KIB_MAX)?;
-    let t = values.integer("password.argon2_t", 1..=16)?;
+    let p = values.integer(&keys::PASSWORD_ARGON2_P, 1..=16)?;
+    let m_kib = values.integer(&keys::PASSWORD_ARGON2_M_KIB, 8 * p..=M_KIB_MAX)?;
+    let t = values.integer(&keys::PASSWORD_ARGON2_T, 1..=16)?;
     if u64::from(m_kib) * u64::from(t) > ARGON2_WORK_MAX {
         bail!(
             "password.argon2_m_kib times password.argon2_t is {m_kib} times {t}; expected at most \
@@ -77,23 +73,23 @@ fn argon2id(values: &Values) -> Result<Scheme> {
 }
 
 fn bcrypt(values: &Values) -> Result<Scheme> {
-    let cost = values.integer("password.bcrypt_cost", 4..=BCRYPT_COST_MAX)?;
-    let version = values.read("password.bcrypt_version", "2a, 2b or 2y", BcryptVersion::named)?;
+    let cost = values.integer(&keys::PASSWORD_BCRYPT_COST, 4..=BCRYPT_COST_MAX)?;
+    let version = values.read(&keys::PASSWORD_BCRYPT_VERSION, "2a, 2b or 2y", BcryptVersion::named)?;
     Ok(Scheme::Bcrypt { version, cost })
 }
 
 fn pbkdf2(values: &Values) -> Result<Scheme> {
-    let iterations = values.integer("password.pbkdf2_iterations", 1_000..=PBKDF2_ITERATIONS_MAX)?;
+    let iterations = values.integer(&keys::PASSWORD_PBKDF2_ITERATIONS, 1_000..=PBKDF2_ITERATIONS_MAX)?;
     Ok(Scheme::Pbkdf2Sha256 { iterations })
 }
 
 fn scrypt(values: &Values) -> Result<Scheme> {
     let expected = "a power of two from 1024 to 131072";
-    let n = values.read("password.scrypt_n", expected, |text| {
+    let n = values.read(&keys::PASSWORD_SCRYPT_N, expected, |text| {
         text.parse().ok().filter(|n: &u32| n.is_power_of_two() && (1024..=131_072).contains(n))
     })?;
-    let r = values.integer("password.scrypt_r", 1..=32_u32)?;
-    let p = values.integer("password.scrypt_p", 1..=16_u32)?;
+    let r = values.integer(&keys::PASSWORD_SCRYPT_R, 1..=32_u32)?;
+    let p = values.integer(&keys::PASSWORD_SCRYPT_P, 1..=16_u32)?;
     // OpenSSL's formula: N blocks of memory, two blocks of scratch space, and one block per lane.
     if 128 * u64::from(r) * (u64::from(n) + 2 + u64::from(p)) > OPENSSL_SCRYPT_MAX {
         bail!(

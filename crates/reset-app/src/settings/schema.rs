@@ -2,7 +2,9 @@
 
 use serde::{Serialize, Serializer};
 
-use super::keys::{KEYS, Preset, Secrecy, SettingKey, ValueKind};
+use reset_settings::{DefaultValue, Secrecy, SettingKey, ValueKind};
+
+use super::keys;
 
 /// The JSON schema of the settings file.
 #[derive(Serialize)]
@@ -70,7 +72,7 @@ impl SettingsSchema {
     /// Builds the schema of this version's settings.
     pub(crate) fn new() -> Self {
         let mut root: Vec<(String, Part)> = Vec::new();
-        for key in KEYS {
+        for key in keys::table().iter() {
             place(&mut root, key.name, key);
         }
         Self {
@@ -122,7 +124,7 @@ impl Setting {
         };
         let mut description = key.meaning.to_owned();
         let default = match key.default {
-            Preset::Value(text) => Some(match key.kind {
+            DefaultValue::Fixed(text) => Some(match key.kind {
                 ValueKind::Boolean => Literal::Boolean(text == "true"),
                 ValueKind::Integer => text.parse().map_or(Literal::Text(text), Literal::Integer),
                 ValueKind::List => {
@@ -130,7 +132,11 @@ impl Setting {
                 }
                 _ => Literal::Text(text),
             }),
-            Preset::Found(how) => {
+            DefaultValue::Page(path) => {
+                description = format!("{description}. Default: <public_url>{path}");
+                None
+            }
+            DefaultValue::Found(how) => {
                 description = format!("{description}. Default: {how}");
                 None
             }

@@ -1,29 +1,21 @@
-//! The root secret, and files that contain secrets.
+//! The root secret.
 
 use std::{
     fs,
-    io::{ErrorKind, Read, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use base64::{
-    Engine,
-    alphabet::{STANDARD, URL_SAFE},
-    decoded_len_estimate,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use reset_core::{
     keys::{Key, Keyring, ROOT_MIN},
     ports::{Entropy, random},
 };
 use zeroize::Zeroizing;
 
-use super::value::Values;
+use reset_settings::{Values, decoded, read_private};
 
-/// Directory in which container runtimes mount secrets, readable by every user of the container.
-const MOUNTED: &str = "/run/secrets";
+use super::keys;
 
 /// Maximum number of previous secrets. Each one costs another lookup for a code that is not found.
 const PREVIOUS_MAX: usize = 3;
@@ -46,9 +38,9 @@ enum Current {
 impl Secret {
     /// Reads the settings. `file` stores a generated secret; it is `None` if the database is not a file.
     pub(super) fn read(values: &Values, file: Option<PathBuf>) -> Result<Self> {
-        let current = match (values.given_text("secret")?.map(Zeroizing::new), file) {
+        let current = match (values.given_text(&keys::SECRET)?.map(Zeroizing::new), file) {
             (Some(text), _) => {
-                Current::Given(root(&text).map_err(|expected| values.bad("secret", expected))?)
+                Current::Given(root(&text).map_err(|expected| values.bad(&keys::SECRET, expected))?)
             }
             (None, Some(path)) => Current::Generated(path),
             (None, None) => bail!(
@@ -59,9 +51,8 @@ impl Secret {
         if let Current::Given(key) = &current
             && previous.iter().any(|other| other.as_bytes() == key.as_bytes())
         {
-            return Err(
-                values.bad("secret_previous", "previous values of secret: one of them is the current one")
-            );
+            return Err(values
+                .bad(&keys::SECRET_PREVIOUS, "previous values of secret: one of them is the current one"));
         }
         Ok(Self { current, previous })
     }
@@ -119,14 +110,13 @@ impl Secret {
 
 /// Reads the setting `secret_previous`.
 fn previous(values: &Values) -> Result<Vec<Key>> {
-    let texts = values.secrets("secret_previous");
+    let texts = values.secrets(&keys::SECRET_PREVIOUS);
     if texts.len() > PREVIOUS_MAX {
-        return Err(
-            values.bad("secret_previous", format!("at most {PREVIOUS_MAX} secrets; it has {}", texts.len()))
-        );
+        return Err(values
+            .bad(&keys::SECRET_PREVIOUS, format!("at most {PREVIOUS_MAX} secrets; it has {}", texts.len())));
     }
     let keys =
-        texts.iter().map(|text| root(text).map_err(|expected| values.bad("secret_previous", expected)));
+        texts.iter().map(|text| root(text).map_err(|expected| values.bad(&keys::SECRET_PREVIOUS, expected)));
     keys.collect()
 }
 
@@ -213,25 +203,6 @@ fn root(text: &str) -> Result<Key, String> {
     })
 }
 
-/// Decodes hex, or base64 of either alphabet with or without padding, into one buffer that is wiped on drop.
-pub(super) fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let digit = |byte: u8| (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
-        for pair in text.as_bytes().chunks(2) {
-            bytes.push(digit(pair[0])? << 4 | digit(pair[1])?);
-        }
-        return Some(bytes);
-    }
-    let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let mut bytes = Zeroizing::new(vec![0; decoded_len_estimate(text.len())]);
-    let length = [STANDARD, URL_SAFE]
-        .iter()
-        .find_map(|alphabet| GeneralPurpose::new(alphabet, padding).decode_slice(text, &mut bytes).ok())?;
-    bytes.truncate(length);
-    Some(bytes)
-}
-
 /// Generates the text of a new secret, with a trailing newline.
 fn fresh(entropy: &dyn Entropy) -> Zeroizing<String> {
     let bytes = Zeroizing::new(random::<ROOT_MIN>(entropy));
@@ -263,41 +234,6 @@ fn write(path: &Path, text: &str, replace: bool) -> Result<()> {
     // Sync the directory too, so that the name is durable before the next write, if the file system supports that.
     let _ = fs::File::open(dir).and_then(|dir| dir.sync_all());
     Ok(())
-}
-
-/// Whether every user of the machine has any permission on the file.
-pub(super) fn is_open(file: &fs::Metadata) -> bool {
-    file.permissions().mode() & 0o007 != 0
-}
-
-/// Returns the other users that can open the file, if any. Group read permission is accepted on a file that another user
-/// owns, because Kubernetes mounts secrets that way, but not on a file of the service's own user.
-fn opened_to(file: &fs::Metadata) -> Option<&'static str> {
-    let mode = file.permissions().mode();
-    let own = file.uid() == rustix::process::geteuid().as_raw();
-    if is_open(file) {
-        Some("every user of this machine")
-    } else if mode & 0o020 != 0 || (own && mode & 0o070 != 0) {
-        Some("a group")
-    } else {
-        None
-    }
-}
-
-/// Reads a file that contains a secret, without one trailing newline. A file that other users can open is rejected (R76).
-pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>> {
-    let mut file = fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    if let Some(whom) = opened_to(&file.metadata()?)
-        && !path.canonicalize()?.starts_with(MOUNTED)
-    {
-        bail!("{} can be opened by {whom}: chmod 600 it", path.display());
-    }
-    let mut text = Zeroizing::new(String::new());
-    file.read_to_string(&mut text).with_context(|| format!("{} is not UTF-8 text", path.display()))?;
-    let length =
-        text.strip_suffix('\n').map_or(text.len(), |text| text.strip_suffix('\r').unwrap_or(text).len());
-    text.truncate(length);
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -4,11 +4,9 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::{
-    Settings,
-    keys::{KEYS, Preset, Secrecy, SettingKey, ValueKind},
-    source::Raw,
-};
+use reset_settings::{DefaultValue, Raw, Secrecy, SettingKey, ValueKind};
+
+use super::Settings;
 
 /// Placeholder for a secret.
 const REDACTED: &str = "[redacted]";
@@ -21,14 +19,15 @@ impl Settings {
     pub(crate) fn show(&self) -> Result<String> {
         let (mut text, mut section) = (String::new(), "");
         // Top-level keys come first: below a section header, TOML would assign them to that section.
-        let (top, below): (Vec<_>, Vec<_>) = KEYS.iter().partition(|key| !key.name.contains('.'));
+        let (top, below): (Vec<&SettingKey>, Vec<&SettingKey>) =
+            self.values.keys().iter().partition(|key| !key.name.contains('.'));
         for key in top.into_iter().chain(below) {
             let (of, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
             if of != section {
                 let _ = write!(text, "\n[{of}]\n");
                 section = of;
             }
-            let value = self.values.value(key.name);
+            let value = self.values.value(key);
             let shown = match value.raw.as_deref() {
                 Some(raw) => shown(key, raw),
                 None => self.found(key),
@@ -49,15 +48,15 @@ impl Settings {
     fn found(&self, key: &SettingKey) -> String {
         match (key.name, key.default) {
             ("public_url", _) => quoted(&self.likely_url()),
-            ("worthai.page_url" | "strapi.page_url", _) => quoted(&format!("{}/reset", self.likely_url())),
+            (_, DefaultValue::Page(path)) => quoted(&format!("{}{path}", self.likely_url())),
             (name, _) if name.starts_with("users.") => {
                 self.mapped(name).map_or("none".to_owned(), |name| quoted(&name))
             }
-            (_, Preset::Found(how)) if key.secrecy != Secrecy::Secret => {
+            (_, DefaultValue::Found(how)) if key.secrecy != Secrecy::Secret => {
                 format!("({})", how.replace('`', ""))
             }
-            (_, Preset::Found(how)) => format!("{REDACTED} ({})", how.replace('`', "")),
-            (_, Preset::Value(text)) => quoted(text),
+            (_, DefaultValue::Found(how)) => format!("{REDACTED} ({})", how.replace('`', "")),
+            (_, DefaultValue::Fixed(text)) => quoted(text),
         }
     }
 }

@@ -3,24 +3,27 @@
 use anyhow::{Result, anyhow, bail};
 use reset_diesel::foreign_users::{Flag, Mapping, Matching, Name, Only, Sessions, preset};
 
-use super::{keys::KEYS, value::Values};
+use reset_settings::{Key, Text, Values};
+
+use super::keys;
 
 /// Reads the mapping of another system's users table; `None` for polyreset's own.
 pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
-    let chosen = values.choice("users.preset")?;
+    let chosen = values.choice(&keys::USERS_PRESET)?;
     let base = match chosen {
         "own" => {
-            let names = KEYS.iter().map(|key| key.name);
-            let mut stray = names.filter(|name| name.starts_with("users.") && *name != "users.preset");
-            if let Some(name) = stray.find(|name| values.is_given(name)) {
-                let source = &values.value(name).source;
+            let keys = values.keys().iter().filter(|key| key.name.starts_with("users."));
+            let mut stray = keys.filter(|key| key.name != keys::USERS_PRESET.name);
+            if let Some(key) = stray.find(|key| values.is_given(key)) {
+                let (name, source) = (key.name, values.value(key).source);
                 bail!("{name} ({source}) is for the table of another system: set users.preset too");
             }
             return Ok(None);
         }
         "custom" => {
-            let [table, id, email, password] = ["users.table", "users.id", "users.email", "users.password"]
-                .map(|name| required(values, name));
+            let [table, id, email, password] =
+                [&keys::USERS_TABLE, &keys::USERS_ID, &keys::USERS_EMAIL, &keys::USERS_PASSWORD]
+                    .map(|key| required(values, key));
             Mapping {
                 table: table?,
                 id: id?,
@@ -30,19 +33,19 @@ pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
             }
         }
         chosen => {
-            if values.choice("password.hash")? != "bcrypt" {
-                let source = &values.value("password.hash").source;
+            if values.choice(&keys::PASSWORD_HASH)? != "bcrypt" {
+                let source = &values.value(&keys::PASSWORD_HASH).source;
                 bail!(
                     "password.hash ({source}) must be bcrypt for users.preset {chosen}: its login accepts no other hash"
                 );
             }
-            preset(chosen).expect("the words of users.preset are those of the presets")
+            preset(chosen).expect("users.preset allows only own, custom and known presets")
         }
     };
-    if values.text("database_url")?.starts_with("sqlite:") {
+    if values.text(&keys::DATABASE_URL)?.starts_with("sqlite:") {
         bail!(
             "users.preset ({}) needs the database of that table: database_url must be postgres:// or mysql://",
-            values.value("users.preset").source
+            values.value(&keys::USERS_PRESET).source
         );
     }
     overridden(values, base).map(Some)
@@ -50,14 +53,14 @@ pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
 
 /// Applies the settings to the mapping of the preset. An empty value removes a column.
 fn overridden(values: &Values, base: Mapping) -> Result<Mapping> {
-    let required = |name: &str, preset: Name| {
-        let source = &values.value(name).source;
-        column(values, name, Some(preset))?.ok_or_else(|| anyhow!("{name} ({source}) cannot be empty"))
+    let required = |key: &Key<Text>, preset: Name| {
+        let (name, source) = (key.name, values.value(key).source);
+        column(values, key, Some(preset))?.ok_or_else(|| anyhow!("{name} ({source}) cannot be empty"))
     };
-    let optional = |name: &str, preset: Option<Name>| column(values, name, preset);
-    let matching = match values.given_text("users.email_match")?.as_deref() {
+    let optional = |key: &Key<Text>, preset: Option<Name>| column(values, key, preset);
+    let matching = match values.given_text(&keys::USERS_EMAIL_MATCH)?.as_deref() {
         None => base.matching,
-        Some(_) if values.choice("users.email_match")? == "exact" => Matching::Exact,
+        Some(_) if values.choice(&keys::USERS_EMAIL_MATCH)? == "exact" => Matching::Exact,
         Some(_) => Matching::AsciiLower,
     };
     let (blocked, active) = match base.blocked {
@@ -65,7 +68,8 @@ fn overridden(values: &Values, base: Mapping) -> Result<Mapping> {
         Some(Flag { column, blocked_when: false }) => (None, Some(column)),
         None => (None, None),
     };
-    let (blocked, active) = (optional("users.blocked", blocked)?, optional("users.active", active)?);
+    let (blocked, active) =
+        (optional(&keys::USERS_BLOCKED, blocked)?, optional(&keys::USERS_ACTIVE, active)?);
     let blocked = match (blocked, active) {
         (Some(_), Some(_)) => bail!("users.blocked and users.active are both set: set only one of them"),
         (Some(column), None) => Some(Flag { column, blocked_when: true }),
@@ -73,43 +77,44 @@ fn overridden(values: &Values, base: Mapping) -> Result<Mapping> {
         (None, None) => None,
     };
     let (base_only, value) = base.only.map(|only| (only.column, only.value)).unzip();
-    let only = optional("users.provider", base_only)?;
-    if let (None, true) = (&only, values.is_given("users.provider_value")) {
+    let only = optional(&keys::USERS_PROVIDER, base_only)?;
+    if let (None, true) = (&only, values.is_given(&keys::USERS_PROVIDER_VALUE)) {
         bail!("users.provider_value has no effect without users.provider");
     }
-    let value = values.given_text("users.provider_value")?.or(value).unwrap_or_else(|| "local".to_owned());
-    let cleared = if values.is_given("users.cleared") {
-        let names = values.list("users.cleared");
+    let value =
+        values.given_text(&keys::USERS_PROVIDER_VALUE)?.or(value).unwrap_or_else(|| "local".to_owned());
+    let cleared = if values.is_given(&keys::USERS_CLEARED) {
+        let names = values.list(&keys::USERS_CLEARED);
         names.iter().map(|name| Name::parse(name)).collect::<Result<_, _>>()?
     } else {
         base.cleared
     };
-    let (id, email) = (required("users.id", base.id)?, required("users.email", base.email)?);
+    let (id, email) = (required(&keys::USERS_ID, base.id)?, required(&keys::USERS_EMAIL, base.email)?);
     if id == email {
         // The audit log and the log files identify accounts by id (R70).
         return Err(values.bad(
-            "users.id",
+            &keys::USERS_ID,
             "a column other than users.email: ids are written to logs and to the audit log",
         ));
     }
     Ok(Mapping {
-        schema: optional("users.schema", base.schema)?,
-        table: required("users.table", base.table)?,
+        schema: optional(&keys::USERS_SCHEMA, base.schema)?,
+        table: required(&keys::USERS_TABLE, base.table)?,
         id,
         email,
         matching,
-        password: required("users.password", base.password)?,
+        password: required(&keys::USERS_PASSWORD, base.password)?,
         hash_length: hash_length(values)?,
-        username: optional("users.username", base.username)?,
-        name: optional("users.name", base.name)?,
-        locale: optional("users.locale", base.locale)?,
+        username: optional(&keys::USERS_USERNAME, base.username)?,
+        name: optional(&keys::USERS_NAME, base.name)?,
+        locale: optional(&keys::USERS_LOCALE, base.locale)?,
         blocked,
-        verified: optional("users.verified", base.verified)?,
+        verified: optional(&keys::USERS_VERIFIED, base.verified)?,
         only: only.map(|column| Only { column, value }),
-        created_at: optional("users.created_at", base.created_at)?,
-        updated_at: optional("users.updated_at", base.updated_at)?,
-        password_changed_at: optional("users.password_changed_at", base.password_changed_at)?,
-        token_version: optional("users.token_version", base.token_version)?,
+        created_at: optional(&keys::USERS_CREATED_AT, base.created_at)?,
+        updated_at: optional(&keys::USERS_UPDATED_AT, base.updated_at)?,
+        password_changed_at: optional(&keys::USERS_PASSWORD_CHANGED_AT, base.password_changed_at)?,
+        token_version: optional(&keys::USERS_TOKEN_VERSION, base.token_version)?,
         cleared,
         sessions: sessions(values)?,
     })
@@ -117,7 +122,7 @@ fn overridden(values: &Values, base: Mapping) -> Result<Mapping> {
 
 /// Returns the maximum length of new hashes, in characters. Django's column holds 128.
 fn hash_length(values: &Values) -> Result<i64> {
-    Ok(match values.choice("password.hash")? {
+    Ok(match values.choice(&keys::PASSWORD_HASH)? {
         "bcrypt" => 60,
         "pbkdf2-sha256" => 89,
         "scrypt" => 128,
@@ -126,30 +131,34 @@ fn hash_length(values: &Values) -> Result<i64> {
 }
 
 fn sessions(values: &Values) -> Result<Option<Sessions>> {
-    let (table, account) = ("users.sessions.table", "users.sessions.account");
-    let schema = column(values, "users.sessions.schema", None)?;
+    let (table, account) = (&keys::USERS_SESSIONS_TABLE, &keys::USERS_SESSIONS_ACCOUNT);
+    let schema = column(values, &keys::USERS_SESSIONS_SCHEMA, None)?;
     match (column(values, table, None)?, column(values, account, None)?) {
         (Some(table), Some(account)) => Ok(Some(Sessions { schema, table, account })),
         (None, None) if schema.is_none() => Ok(None),
         _ => {
             bail!(
-                "set both {table} and {account}, or neither: the table, and its column with the account's id"
+                "set both {} and {}, or neither: the table, and its column with the account's id",
+                table.name,
+                account.name
             )
         }
     }
 }
 
 /// Returns the column that a setting names: the preset's if it is not given, `None` if it is empty.
-fn column(values: &Values, name: &str, preset: Option<Name>) -> Result<Option<Name>> {
-    match values.given_text(name)? {
+fn column(values: &Values, key: &Key<Text>, preset: Option<Name>) -> Result<Option<Name>> {
+    match values.given_text(key)? {
         None => Ok(preset),
         Some(text) if text.is_empty() => Ok(None),
-        Some(text) => Name::parse(&text).map(Some).map_err(|_| values.bad(name, "a name of 1 to 63 bytes")),
+        Some(text) => Name::parse(&text).map(Some).map_err(|_| values.bad(key, "a name of 1 to 63 bytes")),
     }
 }
 
-fn required(values: &Values, name: &str) -> Result<Name> {
-    let Some(name) = column(values, name, None)? else { bail!("users.preset is custom: {name} is missing") };
+fn required(values: &Values, key: &Key<Text>) -> Result<Name> {
+    let Some(name) = column(values, key, None)? else {
+        bail!("users.preset is custom: {} is missing", key.name)
+    };
     Ok(name)
 }
 

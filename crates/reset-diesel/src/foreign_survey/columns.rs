@@ -1,4 +1,4 @@
-//! The columns of a table, as the database describes them to this role.
+//! The columns of a table, as far as this role may see them.
 
 use diesel::{
     QueryableByName,
@@ -29,7 +29,7 @@ struct Row {
     nullable: String,
 }
 
-/// The columns of the table, none where there is no such table, and the schema that it was found in.
+/// Returns the schema in which the table was found, and its columns. Returns no columns if there is no such table.
 pub(super) fn columns(
     db: &mut Db,
     schema: Option<&Name>,
@@ -41,8 +41,8 @@ pub(super) fn columns(
         .load(db)?;
     let home = rows.first().and_then(|row| Name::parse(&row.home).ok());
     let column = |row: Row| {
-        let (kind, caseless) = kind(&row.kind, row.detail.as_deref());
-        (row.name, Column { kind, length: row.length, caseless, nullable: row.nullable == "YES" })
+        let (kind, ignores_case) = kind(&row.kind, row.detail.as_deref());
+        (row.name, Column { kind, length: row.length, ignores_case, nullable: row.nullable == "YES" })
     };
     Ok((home, rows.into_iter().map(column).collect()))
 }

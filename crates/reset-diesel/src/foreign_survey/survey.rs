@@ -1,4 +1,4 @@
-//! Looks at the rows: which forms of hashes there are, and who could not reset.
+//! Counts rows per hash format, and rows that cannot be reset.
 
 use diesel::{
     QueryableByName,
@@ -11,16 +11,16 @@ use reset_core::email::EmailAddress;
 use super::{
     super::{
         describe::hides_rows,
-        engine::{Db, OUR_TABLES, SPEECH, database},
+        engine::{Db, OWN_TABLES, SYNTAX, database},
     },
-    found,
+    resolve,
 };
 use crate::foreign_users::{
-    ColumnKind, Columns, Mapping, Matching, Ours, Plan, Speech, Survey, Unfit, grants, has_password, literal,
-    qualified, quoted,
+    ColumnKind, Columns, Mapping, MappingError, Matching, OwnTables, Plan, SqlSyntax, Survey, grants,
+    has_password, literal, qualified, quoted,
 };
 
-/// Addresses that are read at a time.
+/// Number of addresses per query.
 const PAGE: usize = 10_000;
 
 #[derive(QueryableByName)]
@@ -43,36 +43,36 @@ struct Address {
     email: String,
 }
 
-/// The users table as it is, and what would be done with it; nothing is changed. `role` is who would do it.
+/// Inspects the users table and returns a report, with the grants that `role` needs. Changes nothing.
 pub(in super::super) fn survey(
     db: &mut Db,
     mapping: &Mapping,
     role: &str,
-) -> QueryResult<Result<Survey, Unfit>> {
-    let (mapping, columns, sessions) = found(db, mapping)?;
-    let plan = match Plan::new(&mapping, SPEECH, &columns, &sessions) {
+) -> QueryResult<Result<Survey, MappingError>> {
+    let (mapping, columns, sessions) = resolve(db, mapping)?;
+    let plan = match Plan::new(&mapping, SYNTAX, &columns, &sessions) {
         Ok(plan) => plan,
-        Err(unfit) => return Ok(Err(unfit)),
+        Err(error) => return Ok(Err(error)),
     };
-    let table = qualified(SPEECH, mapping.schema.as_ref(), &mapping.table);
-    let look = Look { db, mapping: &mapping, columns: &columns, table: &table };
-    look.take(plan, role).map(Ok)
+    let table = qualified(SYNTAX, mapping.schema.as_ref(), &mapping.table);
+    let surveyor = Surveyor { db, mapping: &mapping, columns: &columns, table: &table };
+    surveyor.report(plan, role).map(Ok)
 }
 
-struct Look<'a> {
+struct Surveyor<'a> {
     db: &'a mut Db,
     mapping: &'a Mapping,
     columns: &'a Columns,
     table: &'a str,
 }
 
-impl Look<'_> {
-    fn take(mut self, plan: Plan, role: &str) -> QueryResult<Survey> {
+impl Surveyor<'_> {
+    fn report(mut self, plan: Plan, role: &str) -> QueryResult<Survey> {
         let mapping = self.mapping;
         let database = database(self.db)?;
-        let ours = Ours { database: database.as_ref(), tables: OUR_TABLES };
+        let own = OwnTables { database: database.as_ref(), tables: OWN_TABLES };
         let (rows, hashes) = (self.count("")?, self.hashes()?);
-        let (refused, twins) = self.refused()?;
+        let (refused, ambiguous) = self.refused()?;
         let mut statements = vec![plan.by_email, plan.by_id, plan.lock, plan.set_password];
         statements.extend(plan.end_sessions);
         let columns = mapping.columns().into_iter().map(|(name, role)| {
@@ -80,9 +80,10 @@ impl Look<'_> {
             (role, name.to_string(), kind)
         });
         let mut advice = self.advice()?;
-        if twins > 0 {
+        if ambiguous > 0 {
             advice.push(format!(
-                "{twins} addresses are those of several rows but for case; the row in lower case is meant, or none"
+                "{ambiguous} addresses occur in several rows that differ only in case: only a row in lower case \
+                 can be reset"
             ));
         }
         Ok(Survey {
@@ -90,69 +91,69 @@ impl Look<'_> {
             rows,
             columns: columns.collect(),
             statements,
-            grants: grants(mapping, SPEECH, &ours, role),
+            grants: grants(mapping, SYNTAX, &own, role),
             hashes,
             refused,
             advice,
         })
     }
 
-    /// How many rows there are that are so.
+    /// Counts the rows that match a `WHERE` clause.
     fn count(&mut self, condition: &str) -> QueryResult<i64> {
         let rows = sql_query(format!("SELECT COUNT(*) AS number FROM {} {condition}", self.table));
         Ok(rows.get_result::<Count>(self.db)?.number)
     }
 
-    /// The forms by what a hash begins with; nothing of the hash itself.
+    /// Counts the rows per hash format, by the prefix of the hash. Returns nothing else of a hash.
     fn hashes(&mut self) -> QueryResult<Vec<(String, i64)>> {
-        let hash = quoted(SPEECH, &self.mapping.password);
+        let hash = quoted(SYNTAX, &self.mapping.password);
         let forms = format!(
             "SELECT CASE WHEN {hash} IS NULL OR {hash} = '' OR {hash} LIKE '!%' THEN 'none' \
              WHEN {hash} LIKE '$2_$__$%' THEN CONCAT('bcrypt ', LEFT({hash}, 7)) \
              WHEN {hash} LIKE '$argon2id$%' THEN 'argon2id' \
-             WHEN {hash} LIKE 'pbkdf2!_sha256$%' ESCAPE '!' THEN 'pbkdf2-sha256, as Django writes it' \
-             WHEN {hash} LIKE 'scrypt$%' THEN 'scrypt, as Django writes it' \
+             WHEN {hash} LIKE 'pbkdf2!_sha256$%' ESCAPE '!' THEN 'pbkdf2-sha256 (Django)' \
+             WHEN {hash} LIKE 'scrypt$%' THEN 'scrypt (Django)' \
              WHEN {hash} LIKE '$P$%' OR {hash} LIKE '$H$%' THEN 'phpass' \
-             ELSE 'another' END AS form, COUNT(*) AS number FROM {} GROUP BY 1 ORDER BY 2 DESC, 1",
+             ELSE 'unrecognized' END AS form, COUNT(*) AS number FROM {} GROUP BY 1 ORDER BY 2 DESC, 1",
             self.table
         );
         let forms = sql_query(forms).load::<Form>(self.db)?;
         Ok(forms.into_iter().map(|form| (form.form, form.number)).collect())
     }
 
-    /// Who cannot reset, and how many addresses are those of several rows.
+    /// Counts the rows that cannot be reset, per reason, and the addresses that occur in several rows.
     fn refused(&mut self) -> QueryResult<(Vec<(&'static str, i64)>, i64)> {
         let mut refused = Vec::new();
-        let has_password = has_password(&quoted(SPEECH, &self.mapping.password));
+        let has_password = has_password(&quoted(SYNTAX, &self.mapping.password));
         let without = self.count(&format!("WHERE NOT ({has_password})"))?;
-        refused.push(("no password: they log in by other means", without));
+        refused.push(("no password, other login methods", without));
         if let Some(only) = &self.mapping.only {
-            let (column, value) = (quoted(SPEECH, &only.column), literal(SPEECH, &only.value));
+            let (column, value) = (quoted(SYNTAX, &only.column), literal(SYNTAX, &only.value));
             let others = self.count(&format!("WHERE {column} IS NULL OR {column} <> {value}"))?;
-            refused.push(("another provider", others));
+            refused.push(("other login provider", others));
         }
         if let Some(flag) = &self.mapping.blocked {
-            let column = quoted(SPEECH, &flag.column);
+            let column = quoted(SYNTAX, &flag.column);
             let boolean =
                 self.columns.get(flag.column.as_str()).is_some_and(|known| known.kind == ColumnKind::Boolean);
-            let truth = if boolean { column } else { format!("{column} <> 0") };
+            let is_set = if boolean { column } else { format!("{column} <> 0") };
             let (then, otherwise) = if flag.blocked_when { (1, 0) } else { (0, 1) };
-            let blocked = format!("WHERE CASE WHEN {truth} THEN {then} ELSE {otherwise} END = 1");
+            let blocked = format!("WHERE CASE WHEN {is_set} THEN {then} ELSE {otherwise} END = 1");
             refused.push(("blocked", self.count(&blocked)?));
         }
-        refused.push(("an address that cannot be mailed to safely", self.unservable()?));
-        let email = quoted(SPEECH, &self.mapping.email);
-        let twins = format!(
-            "SELECT COUNT(*) AS number FROM (SELECT 1 FROM {} GROUP BY lower({email}) HAVING COUNT(*) > 1) AS twins",
+        refused.push(("address not supported", self.unsupported_addresses()?));
+        let email = quoted(SYNTAX, &self.mapping.email);
+        let ambiguous = format!(
+            "SELECT COUNT(*) AS number FROM (SELECT 1 FROM {} GROUP BY lower({email}) HAVING COUNT(*) > 1) AS addresses",
             self.table
         );
-        Ok((refused, sql_query(twins).get_result::<Count>(self.db)?.number))
+        Ok((refused, sql_query(ambiguous).get_result::<Count>(self.db)?.number))
     }
 
-    /// How many addresses are none that we serve. Read by the page: the table may be large.
-    fn unservable(&mut self) -> QueryResult<i64> {
-        let (email, id) = (quoted(SPEECH, &self.mapping.email), quoted(SPEECH, &self.mapping.id));
-        let (mut unservable, mut offset) = (0, 0);
+    /// Counts the addresses that polyreset does not support. Reads page by page, because the table may be large.
+    fn unsupported_addresses(&mut self) -> QueryResult<i64> {
+        let (email, id) = (quoted(SYNTAX, &self.mapping.email), quoted(SYNTAX, &self.mapping.id));
+        let (mut unsupported, mut offset) = (0, 0);
         loop {
             let page = format!(
                 "SELECT CAST({email} AS {}) AS email FROM {} WHERE {email} IS NOT NULL ORDER BY {id} LIMIT {PAGE} \
@@ -162,40 +163,41 @@ impl Look<'_> {
             );
             let page = sql_query(page).load::<Address>(self.db)?;
             let bad = page.iter().filter(|row| EmailAddress::parse(&row.email).is_err()).count();
-            unservable += i64::try_from(bad).unwrap_or(i64::MAX);
+            unsupported += i64::try_from(bad).unwrap_or(i64::MAX);
             offset += PAGE;
             if page.len() < PAGE {
-                return Ok(unservable);
+                return Ok(unsupported);
             }
         }
     }
 
     fn advice(&mut self) -> QueryResult<Vec<String>> {
-        let email = quoted(SPEECH, &self.mapping.email);
-        let caseless = self.columns.get(self.mapping.email.as_str()).is_some_and(|column| column.caseless);
+        let email = quoted(SYNTAX, &self.mapping.email);
+        let ignores_case =
+            self.columns.get(self.mapping.email.as_str()).is_some_and(|column| column.ignores_case);
         let mut advice = Vec::new();
-        if self.mapping.matching == Matching::AsciiLower && !caseless {
-            advice.push(match SPEECH {
-                Speech::Postgres => format!(
-                    "each look-up reads the whole table unless there is an index: CREATE INDEX ON {} (lower({email}))",
+        if self.mapping.matching == Matching::AsciiLower && !ignores_case {
+            advice.push(match SYNTAX {
+                SqlSyntax::Postgres => format!(
+                    "each lookup scans the whole table unless there is an index: CREATE INDEX ON {} (lower({email}))",
                     self.table
                 ),
-                Speech::Mysql => format!(
-                    "each look-up reads the whole table: give {email} a collation without regard to case (…_ci), or \
-                     set users.email_match = \"exact\""
+                SqlSyntax::Mysql => format!(
+                    "each lookup scans the whole table: give {email} a case-insensitive collation (…_ci), or set \
+                     users.email_match = \"exact\""
                 ),
             });
-        } else if !caseless {
+        } else if !ignores_case {
             let capitals = self.count(&format!("WHERE {email} <> lower({email})"))?;
             if capitals > 0 {
                 advice.push(format!(
-                    "{capitals} addresses have capitals and will not be found: set users.email_match = \"ascii-lower\""
+                    "{capitals} addresses contain capitals and will not be found: set users.email_match = \"ascii-lower\""
                 ));
             }
         }
         if hides_rows(self.db, self.table)? {
             advice.push(format!(
-                "{} has row-level security: the role that serves needs a policy that shows it every row",
+                "{} has row-level security: the role of `serve` needs a policy that exposes every row",
                 self.table
             ));
         }
@@ -203,10 +205,10 @@ impl Look<'_> {
     }
 }
 
-/// The type that any text can be cast to.
+/// Returns the text type for casts.
 fn text() -> &'static str {
-    match SPEECH {
-        Speech::Postgres => "text",
-        Speech::Mysql => "CHAR",
+    match SYNTAX {
+        SqlSyntax::Postgres => "text",
+        SqlSyntax::Mysql => "CHAR",
     }
 }

@@ -1,31 +1,31 @@
-//! The least privileges that a reset needs.
+//! The minimum privileges that a reset needs.
 
 use super::{
     mapping::{Mapping, Name},
-    plan::{Speech, qualified, quoted},
+    plan::{SqlSyntax, qualified, quoted},
 };
 
-/// Our own tables, beside which the users table is.
-pub(crate) struct Ours<'a> {
-    /// The database that they are in; `PostgreSQL` has a schema for them instead.
+/// polyreset's own tables, which need grants too.
+pub(crate) struct OwnTables<'a> {
+    /// Database of the tables; `None` on `PostgreSQL`, where they have their own schema.
     pub(crate) database: Option<&'a Name>,
-    /// Their names, on MySQL.
+    /// Names of the tables on MySQL.
     pub(crate) tables: &'a [&'a str],
 }
 
-/// The statements that give `role` what `serve` needs, and nothing more. `migrate` needs more: its tables are made by
-/// whoever owns them.
-pub(crate) fn grants(mapping: &Mapping, speech: Speech, ours: &Ours<'_>, role: &str) -> Vec<String> {
-    let role = match speech {
-        Speech::Postgres => format!("\"{}\"", role.replace('"', "\"\"")),
-        Speech::Mysql => {
+/// Returns the statements that grant `role` the minimum privileges for `serve`. `migrate` needs more, and is run by
+/// the owner of the tables.
+pub(crate) fn grants(mapping: &Mapping, syntax: SqlSyntax, own: &OwnTables<'_>, role: &str) -> Vec<String> {
+    let role = match syntax {
+        SqlSyntax::Postgres => format!("\"{}\"", role.replace('"', "\"\"")),
+        SqlSyntax::Mysql => {
             let (user, host) = role.rsplit_once('@').unwrap_or((role, "%"));
             format!("'{}'@'{}'", user.replace('\'', "''"), host.replace('\'', "''"))
         }
     };
     let mut grants = Vec::new();
-    match speech {
-        Speech::Postgres => {
+    match syntax {
+        SqlSyntax::Postgres => {
             grants.push(format!("GRANT USAGE ON SCHEMA polyreset TO {role}"));
             let all = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA polyreset";
             grants.push(format!("{all} TO {role}"));
@@ -33,31 +33,31 @@ pub(crate) fn grants(mapping: &Mapping, speech: Speech, ours: &Ours<'_>, role: &
             let mut schemas: Vec<&Name> = mapping.schema.iter().chain(sessions).collect();
             schemas.dedup();
             for schema in schemas {
-                grants.push(format!("GRANT USAGE ON SCHEMA {} TO {role}", quoted(speech, schema)));
+                grants.push(format!("GRANT USAGE ON SCHEMA {} TO {role}", quoted(syntax, schema)));
             }
         }
-        Speech::Mysql => grants.extend(ours.tables.iter().map(|table| {
-            let table = Name::parse(table).expect("our own names");
-            let table = qualified(speech, ours.database, &table);
+        SqlSyntax::Mysql => grants.extend(own.tables.iter().map(|table| {
+            let table = Name::parse(table).expect("own table names are valid");
+            let table = qualified(syntax, own.database, &table);
             format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role}")
         })),
     }
     let columns = |names: Vec<&Name>| {
-        let names: Vec<String> = names.into_iter().map(|name| quoted(speech, name)).collect();
+        let names: Vec<String> = names.into_iter().map(|name| quoted(syntax, name)).collect();
         names.join(", ")
     };
     let written = mapping.written();
-    // What is only ever made NULL need not be seen.
+    // Columns that are only set to NULL need no SELECT privilege.
     let read = mapping.columns().into_iter().filter(|(_, role)| *role != "cleared").map(|(name, _)| name);
-    let table = qualified(speech, mapping.schema.as_ref(), &mapping.table);
+    let table = qualified(syntax, mapping.schema.as_ref(), &mapping.table);
     grants.push(format!(
         "GRANT SELECT ({}), UPDATE ({}) ON {table} TO {role}",
         columns(read.collect()),
         columns(written)
     ));
     if let Some(sessions) = &mapping.sessions {
-        let table = qualified(speech, sessions.schema.as_ref(), &sessions.table);
-        let account = quoted(speech, &sessions.account);
+        let table = qualified(syntax, sessions.schema.as_ref(), &sessions.table);
+        let account = quoted(syntax, &sessions.account);
         grants.push(format!("GRANT SELECT ({account}) ON {table} TO {role}"));
         grants.push(format!("GRANT DELETE ON {table} TO {role}"));
     }

@@ -1,32 +1,35 @@
-//! What the settings say of another system's users table: names, and what they stand for.
+//! The mapping of another system's users table: which column has which role. It comes from the settings.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// Longest name of a table or column in bytes, on every engine.
+/// Maximum length of a table or column name in bytes, the same for every engine.
 const NAME_MAX: usize = 63;
 
-/// The name of a table, column or schema. Names come from settings alone, and go into SQL quoted.
+/// The name of a table, column or schema. Names come only from the settings, and are quoted in SQL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
-/// A name that no database has.
+/// A name that is not valid in any database.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{}` is no name of a table or column: 1 to {NAME_MAX} bytes, no control characters", .0.escape_debug())]
-pub struct BadName(String);
+#[error(
+    "`{}` is not a valid table or column name: use 1 to {NAME_MAX} bytes without control characters",
+    .0.escape_debug()
+)]
+pub struct InvalidName(String);
 
 impl Name {
-    /// Reads a name; any characters may be in it but control characters.
+    /// Parses a name. It may contain any characters except control characters.
     ///
     /// # Errors
-    /// [`BadName`].
-    pub fn parse(text: &str) -> Result<Self, BadName> {
-        let sound = !text.is_empty() && text.len() <= NAME_MAX && !text.chars().any(char::is_control);
-        if sound { Ok(Self(text.to_owned())) } else { Err(BadName(text.to_owned())) }
+    /// Returns [`InvalidName`] if the name is empty, too long or contains control characters.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let valid = !text.is_empty() && text.len() <= NAME_MAX && !text.chars().any(char::is_control);
+        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidName(text.to_owned())) }
     }
 
-    /// The name as it is written in the settings.
+    /// Returns the name as written in the settings.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -38,19 +41,19 @@ impl fmt::Display for Name {
     }
 }
 
-/// How an address finds its row.
+/// How a row is found by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matching {
-    /// The column equals the address in lower case: for tables that store it so, or whose column compares without
-    /// regard to case. Uses a plain index.
+    /// The column equals the address in lower case. For tables that store addresses in lower case, or whose column
+    /// ignores case. Uses a plain index.
     Exact,
-    /// The column in lower case equals the address in lower case: for tables with capitals in stored addresses.
-    /// Wants an index on `lower(column)`.
+    /// The column in lower case equals the address in lower case. For tables that store addresses in mixed case. Needs
+    /// an index on `lower(column)`.
     AsciiLower,
 }
 
 impl Matching {
-    /// Name in settings.
+    /// Returns the name in the settings.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Exact => "exact",
@@ -59,84 +62,85 @@ impl Matching {
     }
 }
 
-/// A column that says whether an account may be used.
+/// A column that marks blocked or active accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flag {
     /// The column, of type boolean or integer.
     pub column: Name,
-    /// The value of the column, as a truth, that means "blocked".
+    /// Whether `true` means blocked; otherwise `false` and NULL mean blocked.
     pub blocked_when: bool,
 }
 
-/// The rows that are logins with a password, where the table holds others too (Strapi: `provider` is `local`).
+/// Selects the rows that log in with a password, if the table also holds others (Strapi: `provider` is `local`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Only {
     /// The column.
     pub column: Name,
-    /// Its value.
+    /// The value of the selected rows.
     pub value: String,
 }
 
-/// A table of sessions, whose rows of an account are deleted when its password is reset.
+/// A sessions table. A reset deletes the account's rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sessions {
-    /// Schema, where it is not the users table's.
+    /// Schema, if it differs from that of the users table.
     pub schema: Option<Name>,
     /// Table.
     pub table: Name,
-    /// The column that holds the account's id.
+    /// Column with the account's id.
     pub account: Name,
 }
 
-/// Another system's users table.
+/// The mapping of another system's users table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// Schema on PostgreSQL, database on MariaDB; without one, whatever the connection finds.
+    /// Schema on PostgreSQL, database on MariaDB. Default: the first match on the search path, or the connection's
+    /// database.
     pub schema: Option<Name>,
     /// Table.
     pub table: Name,
-    /// Primary key: of type uuid, integer or text.
+    /// Primary key, of type uuid, integer or text.
     pub id: Name,
-    /// Address of the account, where mail goes.
+    /// Address of the account, which mail is sent to.
     pub email: Name,
-    /// How an address finds its row.
+    /// How a row is found by address.
     pub matching: Matching,
-    /// Hash of the password. Rows without one cannot reset: they log in by other means.
+    /// Hash of the password. Rows without a hash cannot be reset, because they log in by other means.
     pub password: Name,
-    /// Longest hash that will be written there, in characters. Default 60: bcrypt's.
+    /// Maximum length of hashes that are written to the column, in characters. Default 60, the length of bcrypt hashes.
     pub hash_length: i64,
     /// Login name.
     pub username: Option<Name>,
-    /// Name for people to read.
+    /// Display name.
     pub name: Option<Name>,
-    /// Language of the mails.
+    /// Language of mails.
     pub locale: Option<Name>,
-    /// Whether the account may be used.
+    /// Whether the account is blocked.
     pub blocked: Option<Flag>,
     /// Whether the address was confirmed.
     pub verified: Option<Name>,
-    /// The rows that are logins with a password.
+    /// Selects the rows that log in with a password.
     pub only: Option<Only>,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: Option<Name>,
-    /// When the row last changed; set with the password.
+    /// When the row last changed. A reset sets it to the current time.
     pub updated_at: Option<Name>,
-    /// When the password last changed; set with it.
+    /// When the password last changed. A reset sets it to the current time.
     pub password_changed_at: Option<Name>,
-    /// Version of the account's session tokens; raised by one with the password.
+    /// Version of the account's session tokens. A reset increments it.
     pub token_version: Option<Name>,
-    /// Columns that become NULL with a new password: reset tokens that the other system issued itself.
+    /// Columns that a reset sets to NULL, such as reset tokens of the other system.
     pub cleared: Vec<Name>,
-    /// Sessions to delete.
+    /// Sessions that a reset deletes.
     pub sessions: Option<Sessions>,
 }
 
 impl Mapping {
-    /// A table of which no more is known than what a reset needs.
+    /// Returns a mapping with only the required columns.
     ///
     /// # Errors
-    /// [`BadName`].
-    pub fn of(table: &str, id: &str, email: &str, password: &str) -> Result<Self, BadName> {
+    /// Returns [`InvalidName`] if a name is not valid.
+    pub fn of(table: &str, id: &str, email: &str, password: &str) -> Result<Self, InvalidName> {
         Ok(Self {
             schema: None,
             table: Name::parse(table)?,
@@ -160,7 +164,7 @@ impl Mapping {
         })
     }
 
-    /// Every mapped column of the users table with what it is for, the key first.
+    /// Returns every mapped column of the users table with its role, the primary key first.
     pub fn columns(&self) -> Vec<(&Name, &'static str)> {
         let mut columns = vec![(&self.id, "id"), (&self.email, "email"), (&self.password, "password")];
         let optional = [
@@ -187,11 +191,11 @@ impl Mapping {
         columns
     }
 
-    /// The columns that a reset writes.
+    /// Returns the columns that a reset writes.
     pub fn written(&self) -> Vec<&Name> {
-        let stamps = [&self.updated_at, &self.password_changed_at, &self.token_version];
+        let optional = [&self.updated_at, &self.password_changed_at, &self.token_version];
         let mut written = vec![&self.password];
-        written.extend(stamps.into_iter().flatten());
+        written.extend(optional.into_iter().flatten());
         written.extend(&self.cleared);
         written
     }
@@ -202,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_may_be_odd_but_not_empty_long_or_invisible() {
+    fn name_is_not_empty_not_too_long_and_has_no_control_characters() {
         for name in ["users", "users-permissions_user", "User Id", "a\"b", "ü"] {
             assert_eq!(Name::parse(name).unwrap().as_str(), name);
         }
@@ -212,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_lists_what_it_reads_and_what_it_writes() {
+    fn mapping_lists_mapped_and_written_columns() {
         let mut mapping = Mapping::of("users", "id", "email", "hash").unwrap();
         let name = |text| Some(Name::parse(text).unwrap());
         (mapping.locale, mapping.updated_at) = (name("lang"), name("changed"));

@@ -1,5 +1,5 @@
-//! Users tables of other systems: found and written by names from the settings, in the same transactions as our
-//! own rows.
+//! Users tables of other systems. The settings name their tables and columns, and their rows are changed in the same
+//! transactions as polyreset's own.
 
 mod grants;
 mod mapping;
@@ -8,12 +8,12 @@ mod presets;
 mod survey;
 
 pub(crate) use self::{
-    grants::{Ours, grants},
-    plan::{Column, ColumnKind, Columns, Plan, Speech, has_password, literal, qualified, quoted},
+    grants::{OwnTables, grants},
+    plan::{Column, ColumnKind, Columns, Plan, SqlSyntax, has_password, literal, qualified, quoted},
 };
 pub use self::{
-    mapping::{BadName, Flag, Mapping, Matching, Name, Only, Sessions},
-    plan::Unfit,
+    mapping::{Flag, InvalidName, Mapping, Matching, Name, Only, Sessions},
+    plan::MappingError,
     presets::{PRESETS, preset},
     survey::Survey,
 };

@@ -1,8 +1,8 @@
-//! The SQL that serves another system's users table: made once at start from the mapping and the types that the
-//! columns really have, then run as it is.
+//! The SQL statements for another system's users table. They are generated once at startup, from the mapping and the
+//! actual types of the columns.
 //!
-//! What comes from outside is always bound; names and the one value that settings name are quoted. A parameter is
-//! cast to the column's type, never the column, so that its index stays of use.
+//! Client input is always bound. Names, and the one value that comes from the settings, are quoted. The parameter is
+//! cast to the column's type and never the column, so that the column's index is used.
 
 use std::collections::BTreeMap;
 
@@ -10,29 +10,29 @@ use thiserror::Error;
 
 use super::mapping::{Mapping, Matching, Name, Sessions};
 
-/// Which SQL is spoken.
+/// The SQL syntax of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Speech {
+pub(crate) enum SqlSyntax {
     Postgres,
     Mysql,
 }
 
-/// What kind of values a column holds.
+/// The kind of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ColumnKind {
     Uuid,
     Integer,
     Text,
     Boolean,
-    /// A point in time that knows its zone.
+    /// A timestamp with time zone.
     Instant,
-    /// A date and a time of day; read and written as UTC.
+    /// A date and time without time zone, read and written as UTC.
     LocalTime,
     Other,
 }
 
 impl ColumnKind {
-    /// The kind in words.
+    /// Returns a description of the kind.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Uuid => "uuid",
@@ -40,40 +40,40 @@ impl ColumnKind {
             Self::Text => "text",
             Self::Boolean => "boolean",
             Self::Instant => "timestamp with time zone",
-            Self::LocalTime => "timestamp, taken as UTC",
-            Self::Other => "another type",
+            Self::LocalTime => "timestamp, interpreted as UTC",
+            Self::Other => "other type",
         }
     }
 }
 
-/// A column as the database describes it.
+/// A column, as described by the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
     pub(crate) kind: ColumnKind,
-    /// Longest text in characters, where there is a bound.
+    /// Maximum length in characters, if the type has one.
     pub(crate) length: Option<i64>,
-    /// Whether equal means equal but for case.
-    pub(crate) caseless: bool,
-    /// Whether it may be NULL.
+    /// Whether comparisons ignore case.
+    pub(crate) ignores_case: bool,
+    /// Whether the column may be NULL.
     pub(crate) nullable: bool,
 }
 
 /// The columns of a table by name.
 pub(crate) type Columns = BTreeMap<String, Column>;
 
-/// Why a users table cannot be adopted. The texts name the setting.
+/// Why a mapping does not fit the users table. The messages name the setting.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Unfit {
-    /// There is no such table, or this role may see none of its columns.
-    #[error("users.{setting}: there is no table {table} that this role may read")]
+pub enum MappingError {
+    /// The table does not exist, or this role has no privilege for any of its columns.
+    #[error("users.{setting}: the table {table} does not exist, or this role may not read it")]
     NoTable {
         /// The setting.
         setting: &'static str,
         /// The table, with its schema.
         table: String,
     },
-    /// The table has no such column, or this role may not see it.
-    #[error("users.{setting}: {table} has no column `{column}` that this role may read")]
+    /// The column does not exist, or this role has no privilege for it.
+    #[error("users.{setting}: the table {table} has no column `{column}`, or this role may not read it")]
     NoColumn {
         /// The setting.
         setting: String,
@@ -82,34 +82,37 @@ pub enum Unfit {
         /// The column.
         column: String,
     },
-    /// A column is written twice.
-    #[error("users.{setting}: the column `{column}` is the key or is written already")]
-    Twice {
+    /// A written column is the primary key or the address, or is mapped twice.
+    #[error(
+        "users.{setting}: the column `{column}` is already mapped as the id, the email or another written column"
+    )]
+    MappedTwice {
         /// The setting.
         setting: String,
         /// The column.
         column: String,
     },
-    /// The column holds something else.
-    #[error("users.{setting}: the column `{column}` must be {wanted}")]
+    /// The type of the column does not fit its role.
+    #[error("users.{setting}: the column `{column}` must be {required}")]
     WrongType {
         /// The setting.
         setting: String,
         /// The column.
         column: String,
-        /// What it must be, in words.
-        wanted: &'static str,
+        /// Description of the required type.
+        required: &'static str,
     },
 }
 
-/// Statements, in the order of a reset.
+/// The statements, in the order in which a reset runs them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// One parameter: the address in lower case. Several rows may come, since the database's idea of case is wider.
+    /// One parameter: the address in lower case. It may return several rows, because the database's case folding
+    /// covers more than ASCII.
     pub(crate) by_email: String,
     /// One parameter: the id as text.
     pub(crate) by_id: String,
-    /// The same, and nobody changes the row until the transaction ends.
+    /// Like `by_id`, and locks the row until the transaction ends.
     pub(crate) lock: String,
     /// Two parameters: the hash, the id.
     pub(crate) set_password: String,
@@ -118,14 +121,15 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The statements for `mapping` on a table of these `columns`; `sessions` are those of the sessions table.
+    /// Generates the statements for `mapping`. `columns` are those of the users table, `sessions` those of the
+    /// sessions table.
     pub(crate) fn new(
         mapping: &Mapping,
-        speech: Speech,
+        syntax: SqlSyntax,
         columns: &Columns,
         sessions: &Columns,
-    ) -> Result<Self, Unfit> {
-        let plan = Planner { mapping, speech, columns };
+    ) -> Result<Self, MappingError> {
+        let plan = Planner { mapping, syntax, columns };
         plan.check()?;
         let (table, id) = (plan.table(), plan.equals(&mapping.id, plan.kind(&mapping.id), 1));
         let select = format!("SELECT {} FROM {table} WHERE ", plan.fields());
@@ -139,68 +143,68 @@ impl Plan {
             end_sessions: mapping
                 .sessions
                 .as_ref()
-                .map(|theirs| plan.end_sessions(theirs, sessions))
+                .map(|table| plan.end_sessions(table, sessions))
                 .transpose()?,
         })
     }
 }
 
-/// The name, quoted.
-pub(crate) fn quoted(speech: Speech, name: &Name) -> String {
-    match speech {
-        Speech::Postgres => format!("\"{}\"", name.as_str().replace('"', "\"\"")),
-        Speech::Mysql => format!("`{}`", name.as_str().replace('`', "``")),
+/// Returns the quoted name.
+pub(crate) fn quoted(syntax: SqlSyntax, name: &Name) -> String {
+    match syntax {
+        SqlSyntax::Postgres => format!("\"{}\"", name.as_str().replace('"', "\"\"")),
+        SqlSyntax::Mysql => format!("`{}`", name.as_str().replace('`', "``")),
     }
 }
 
-/// The table with its schema, quoted.
-pub(crate) fn qualified(speech: Speech, schema: Option<&Name>, table: &Name) -> String {
-    let schema = schema.map_or_else(String::new, |schema| quoted(speech, schema) + ".");
-    schema + &quoted(speech, table)
+/// Returns the quoted table name with its schema.
+pub(crate) fn qualified(syntax: SqlSyntax, schema: Option<&Name>, table: &Name) -> String {
+    let schema = schema.map_or_else(String::new, |schema| quoted(syntax, schema) + ".");
+    schema + &quoted(syntax, table)
 }
 
-/// The text as a value. For what settings name; whatever comes from outside is bound.
-pub(crate) fn literal(speech: Speech, text: &str) -> String {
+/// Returns the text as a SQL literal. Only for values from the settings; client input is bound.
+pub(crate) fn literal(syntax: SqlSyntax, text: &str) -> String {
     let text = text.replace('\'', "''");
-    let text = if speech == Speech::Mysql { text.replace('\\', "\\\\") } else { text };
+    let text = if syntax == SqlSyntax::Mysql { text.replace('\\', "\\\\") } else { text };
     format!("'{text}'")
 }
 
-/// Whether a row logs in with a password. Django writes `!` and chance where it does not.
+/// Returns the SQL condition for rows with a password. Django stores `!` and random characters if there is none.
 pub(crate) fn has_password(column: &str) -> String {
     format!("{column} IS NOT NULL AND {column} <> '' AND {column} NOT LIKE '!%'")
 }
 
 struct Planner<'a> {
     mapping: &'a Mapping,
-    speech: Speech,
+    syntax: SqlSyntax,
     columns: &'a Columns,
 }
 
 impl Planner<'_> {
-    /// Every mapped column is there, and of a kind that can be what it is mapped to.
-    fn check(&self) -> Result<(), Unfit> {
+    /// Checks that every mapped column exists and has a type that fits its role.
+    fn check(&self) -> Result<(), MappingError> {
         let table = self.table();
         if self.columns.is_empty() {
-            return Err(Unfit::NoTable { setting: "table", table });
+            return Err(MappingError::NoTable { setting: "table", table });
         }
         for (name, role) in self.mapping.columns() {
             let Some(column) = self.columns.get(name.as_str()) else {
                 let (setting, column) = (role.to_owned(), name.to_string());
-                return Err(Unfit::NoColumn { setting, table, column });
+                return Err(MappingError::NoColumn { setting, table, column });
             };
-            let (fits, wanted) = match role {
+            let (fits, required) = match role {
                 "id" => (
                     matches!(column.kind, ColumnKind::Uuid | ColumnKind::Integer | ColumnKind::Text),
-                    "of a type uuid, integer or text",
+                    "uuid, integer or text",
                 ),
                 "password" => (
                     column.kind == ColumnKind::Text
                         && column.length.is_none_or(|length| length >= self.mapping.hash_length),
-                    "text, and long enough for the hashes of password.hash",
+                    "text, and long enough for hashes in the format of password.hash",
                 ),
                 "email" | "username" | "name" | "locale" | "provider" => {
-                    (column.kind == ColumnKind::Text, "of a text type")
+                    (column.kind == ColumnKind::Text, "text")
                 }
                 "blocked" | "active" | "verified" => {
                     (matches!(column.kind, ColumnKind::Boolean | ColumnKind::Integer), "boolean or integer")
@@ -208,75 +212,75 @@ impl Planner<'_> {
                 "token_version" => (column.kind == ColumnKind::Integer, "an integer"),
                 "created_at" | "updated_at" | "password_changed_at" => (
                     matches!(column.kind, ColumnKind::Instant | ColumnKind::LocalTime | ColumnKind::Integer),
-                    "a timestamp, or an integer of milliseconds",
+                    "a timestamp, or an integer with milliseconds",
                 ),
-                _ => (column.nullable, "one that may be NULL"),
+                _ => (column.nullable, "nullable"),
             };
             if !fits {
                 let (setting, column) = (role.to_owned(), name.to_string());
-                return Err(Unfit::WrongType { setting, column, wanted });
+                return Err(MappingError::WrongType { setting, column, required });
             }
         }
         self.written_once()
     }
 
-    /// No column is given two values by one reset, and neither the key nor the address is given one.
-    fn written_once(&self) -> Result<(), Unfit> {
+    /// Checks that a reset writes no column twice, and neither the primary key nor the address.
+    fn written_once(&self) -> Result<(), MappingError> {
         let written = self.mapping.written();
-        for (place, name) in written.iter().enumerate() {
-            if written[..place].contains(name) || [&self.mapping.id, &self.mapping.email].contains(name) {
+        for (index, name) in written.iter().enumerate() {
+            if written[..index].contains(name) || [&self.mapping.id, &self.mapping.email].contains(name) {
                 let columns = self.mapping.columns();
                 let role = columns.iter().rev().find(|(known, _)| known == name).map_or("", |(_, role)| role);
-                return Err(Unfit::Twice { setting: role.to_owned(), column: name.to_string() });
+                return Err(MappingError::MappedTwice { setting: role.to_owned(), column: name.to_string() });
             }
         }
         Ok(())
     }
 
     fn quoted(&self, name: &Name) -> String {
-        quoted(self.speech, name)
+        quoted(self.syntax, name)
     }
 
     fn table(&self) -> String {
-        qualified(self.speech, self.mapping.schema.as_ref(), &self.mapping.table)
+        qualified(self.syntax, self.mapping.schema.as_ref(), &self.mapping.table)
     }
 
     fn kind(&self, name: &Name) -> ColumnKind {
         self.columns.get(name.as_str()).map_or(ColumnKind::Other, |column| column.kind)
     }
 
-    /// `column = the parameter of this number`, which arrives as text.
+    /// Returns a comparison of the column with the parameter `number`, which is bound as text.
     fn equals(&self, name: &Name, kind: ColumnKind, number: usize) -> String {
         let column = self.quoted(name);
-        match (self.speech, kind) {
-            (Speech::Postgres, ColumnKind::Uuid) => format!("{column} = CAST(${number} AS uuid)"),
-            (Speech::Postgres, ColumnKind::Integer) => format!("{column} = CAST(${number} AS bigint)"),
-            (Speech::Postgres, _) => format!("{column} = ${number}"),
-            (Speech::Mysql, ColumnKind::Integer) => format!("{column} = CAST(? AS SIGNED)"),
-            (Speech::Mysql, _) => format!("{column} = ?"),
+        match (self.syntax, kind) {
+            (SqlSyntax::Postgres, ColumnKind::Uuid) => format!("{column} = CAST(${number} AS uuid)"),
+            (SqlSyntax::Postgres, ColumnKind::Integer) => format!("{column} = CAST(${number} AS bigint)"),
+            (SqlSyntax::Postgres, _) => format!("{column} = ${number}"),
+            (SqlSyntax::Mysql, ColumnKind::Integer) => format!("{column} = CAST(? AS SIGNED)"),
+            (SqlSyntax::Mysql, _) => format!("{column} = ?"),
         }
     }
 
+    /// Returns the condition that finds a row by address.
     fn matches(&self) -> String {
         let email = &self.mapping.email;
-        let caseless = self.columns.get(email.as_str()).is_some_and(|column| column.caseless);
-        let exact = caseless || self.mapping.matching == Matching::Exact;
+        let ignores_case = self.columns.get(email.as_str()).is_some_and(|column| column.ignores_case);
+        let exact = ignores_case || self.mapping.matching == Matching::Exact;
         let column = if exact { self.quoted(email) } else { format!("lower({})", self.quoted(email)) };
-        let parameter = if self.speech == Speech::Postgres { "$1" } else { "?" };
+        let parameter = if self.syntax == SqlSyntax::Postgres { "$1" } else { "?" };
         format!("{column} = {parameter}")
     }
 
-    /// Rows that log in by other means are not ours to touch.
+    /// Returns the condition that excludes rows that log in by other means.
     fn usable(&self) -> String {
         let password = self.quoted(&self.mapping.password);
         let only = self.mapping.only.as_ref().map_or_else(String::new, |only| {
-            // The value comes from the settings, like a name.
-            format!(" AND {} = {}", self.quoted(&only.column), literal(self.speech, &only.value))
+            format!(" AND {} = {}", self.quoted(&only.column), literal(self.syntax, &only.value))
         });
         format!(" AND {}{only}", has_password(&password))
     }
 
-    /// What is read of a row, under fixed names and in fixed types.
+    /// Returns the selected columns, under fixed names and with fixed types.
     fn fields(&self) -> String {
         let Mapping { id, email, password, username, name, locale, verified, .. } = self.mapping;
         let case = |column, then, otherwise| {
@@ -285,7 +289,7 @@ impl Planner<'_> {
         let blocked = match &self.mapping.blocked {
             None => self.number("0"),
             Some(flag) if flag.blocked_when => case(&flag.column, 1, 0),
-            // NULL is not active.
+            // NULL counts as not active.
             Some(flag) => case(&flag.column, 0, 1),
         };
         let verified = verified.as_ref().map_or_else(|| self.number("1"), |column| case(column, 1, 0));
@@ -306,54 +310,54 @@ impl Planner<'_> {
 
     fn text(&self, column: Option<&Name>) -> String {
         let column = column.map_or_else(|| "NULL".to_owned(), |column| self.quoted(column));
-        let text = if self.speech == Speech::Postgres { "text" } else { "CHAR" };
+        let text = if self.syntax == SqlSyntax::Postgres { "text" } else { "CHAR" };
         format!("CAST({column} AS {text})")
     }
 
     fn number(&self, value: &str) -> String {
-        let number = if self.speech == Speech::Postgres { "bigint" } else { "SIGNED" };
+        let number = if self.syntax == SqlSyntax::Postgres { "bigint" } else { "SIGNED" };
         format!("CAST({value} AS {number})")
     }
 
-    /// The column as a truth.
+    /// Returns the column as a boolean expression.
     fn truth(&self, column: &Name) -> String {
         let name = self.quoted(column);
         if self.kind(column) == ColumnKind::Boolean { name } else { format!("{name} <> 0") }
     }
 
-    /// Milliseconds since the epoch; 0 where nothing is known.
+    /// Returns the column as milliseconds since the Unix epoch, 0 if it is NULL or not mapped.
     fn millis(&self, column: Option<&Name>) -> String {
         let Some(column) = column else { return self.number("0") };
         let name = self.quoted(column);
-        let value = match (self.speech, self.kind(column)) {
+        let value = match (self.syntax, self.kind(column)) {
             (_, ColumnKind::Integer) => name,
-            (Speech::Postgres, _) => format!("EXTRACT(EPOCH FROM {name}) * 1000"),
-            (Speech::Mysql, ColumnKind::Instant) => format!("UNIX_TIMESTAMP({name}) * 1000"),
-            (Speech::Mysql, _) => format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {name}) DIV 1000"),
+            (SqlSyntax::Postgres, _) => format!("EXTRACT(EPOCH FROM {name}) * 1000"),
+            (SqlSyntax::Mysql, ColumnKind::Instant) => format!("UNIX_TIMESTAMP({name}) * 1000"),
+            (SqlSyntax::Mysql, _) => format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {name}) DIV 1000"),
         };
         self.number(&format!("COALESCE({value}, 0)"))
     }
 
-    /// The present, as the column stores it.
-    fn present(&self, column: &Name) -> &'static str {
-        match (self.speech, self.kind(column)) {
-            (Speech::Postgres, ColumnKind::Integer) => "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS bigint)",
-            (Speech::Postgres, ColumnKind::LocalTime) => "now() AT TIME ZONE 'UTC'",
-            (Speech::Postgres, _) => "now()",
-            (Speech::Mysql, ColumnKind::Integer) => "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000 AS SIGNED)",
-            // Whole seconds: MySQL would round a fraction up where the column has none, into the future.
-            (Speech::Mysql, ColumnKind::LocalTime) => "UTC_TIMESTAMP()",
-            (Speech::Mysql, _) => "CURRENT_TIMESTAMP()",
+    /// Returns the current time in the column's type.
+    fn current_time(&self, column: &Name) -> &'static str {
+        match (self.syntax, self.kind(column)) {
+            (SqlSyntax::Postgres, ColumnKind::Integer) => "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS bigint)",
+            (SqlSyntax::Postgres, ColumnKind::LocalTime) => "now() AT TIME ZONE 'UTC'",
+            (SqlSyntax::Postgres, _) => "now()",
+            (SqlSyntax::Mysql, ColumnKind::Integer) => "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000 AS SIGNED)",
+            // Whole seconds: in a column without fractions MySQL would round up, into the future.
+            (SqlSyntax::Mysql, ColumnKind::LocalTime) => "UTC_TIMESTAMP()",
+            (SqlSyntax::Mysql, _) => "CURRENT_TIMESTAMP()",
         }
     }
 
     fn set_password(&self) -> String {
         let Mapping { id, password, updated_at, password_changed_at, token_version, cleared, .. } =
             self.mapping;
-        let parameter = if self.speech == Speech::Postgres { "$1" } else { "?" };
+        let parameter = if self.syntax == SqlSyntax::Postgres { "$1" } else { "?" };
         let mut set = vec![format!("{} = {parameter}", self.quoted(password))];
-        for stamp in [updated_at, password_changed_at].into_iter().flatten() {
-            set.push(format!("{} = {}", self.quoted(stamp), self.present(stamp)));
+        for column in [updated_at, password_changed_at].into_iter().flatten() {
+            set.push(format!("{} = {}", self.quoted(column), self.current_time(column)));
         }
         if let Some(version) = token_version {
             let version = self.quoted(version);
@@ -364,22 +368,22 @@ impl Planner<'_> {
         format!("UPDATE {} SET {} WHERE {id}", self.table(), set.join(", "))
     }
 
-    /// The statement that ends the account's sessions.
-    fn end_sessions(&self, sessions: &Sessions, columns: &Columns) -> Result<String, Unfit> {
+    /// Returns the statement that deletes the account's sessions.
+    fn end_sessions(&self, sessions: &Sessions, columns: &Columns) -> Result<String, MappingError> {
         let schema = sessions.schema.as_ref().or(self.mapping.schema.as_ref());
-        let table = qualified(self.speech, schema, &sessions.table);
+        let table = qualified(self.syntax, schema, &sessions.table);
         if columns.is_empty() {
-            return Err(Unfit::NoTable { setting: "sessions.table", table });
+            return Err(MappingError::NoTable { setting: "sessions.table", table });
         }
         let Some(column) = columns.get(sessions.account.as_str()) else {
             let (setting, column) = ("sessions.account".to_owned(), sessions.account.to_string());
-            return Err(Unfit::NoColumn { setting, table, column });
+            return Err(MappingError::NoColumn { setting, table, column });
         };
-        // A number that was made of another key's text would be somebody else's.
+        // MySQL casts text such as `550e8400-…` to the number 550, which would match another account.
         if column.kind != self.kind(&self.mapping.id) {
             let (setting, column) = ("sessions.account".to_owned(), sessions.account.to_string());
-            let wanted = "of the same type as the column of users.id";
-            return Err(Unfit::WrongType { setting, column, wanted });
+            let required = "of the same type as the column of users.id";
+            return Err(MappingError::WrongType { setting, column, required });
         }
         Ok(format!("DELETE FROM {table} WHERE {}", self.equals(&sessions.account, column.kind, 1)))
     }

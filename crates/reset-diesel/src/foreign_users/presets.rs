@@ -1,11 +1,11 @@
-//! The users tables of the systems whose dialects are spoken (docs/users-table.md).
+//! Presets: mappings of the users tables of the supported systems (`docs/users-table.md`).
 
-use super::mapping::{BadName, Flag, Mapping, Matching, Name, Only};
+use super::mapping::{Flag, InvalidName, Mapping, Matching, Name, Only};
 
-/// A preset's name, as it is written in the settings.
+/// Names of the presets in the settings.
 pub const PRESETS: [&str; 4] = ["px0", "insforge", "strapi-v4", "strapi-v3"];
 
-/// The mapping of a preset; nothing for any other name.
+/// Returns the mapping of a preset, or `None` for an unknown name.
 pub fn preset(name: &str) -> Option<Mapping> {
     let mapping = match name {
         "px0" => px0(),
@@ -14,45 +14,45 @@ pub fn preset(name: &str) -> Option<Mapping> {
         "strapi-v3" => strapi("users-permissions_user", "resetPasswordToken"),
         _ => return None,
     };
-    Some(mapping.expect("names that a test has parsed"))
+    Some(mapping.expect("the names of presets are valid"))
 }
 
-fn named(name: &str) -> Result<Option<Name>, BadName> {
+fn column(name: &str) -> Result<Option<Name>, InvalidName> {
     Name::parse(name).map(Some)
 }
 
-/// `public.users`: bcrypt `$2a$10$`, stored addresses as they were typed. It serves unverified users too.
-fn px0() -> Result<Mapping, BadName> {
+/// `public.users`: bcrypt `$2a$10$`, addresses stored as entered. px0 also serves unverified users.
+fn px0() -> Result<Mapping, InvalidName> {
     Ok(Mapping {
-        verified: named("is_verified")?,
-        created_at: named("created_at")?,
+        verified: column("is_verified")?,
+        created_at: column("created_at")?,
         ..Mapping::of("users", "id", "email", "password_hash")?
     })
 }
 
-/// `auth.users`: bcrypt `$2b$10$`. Accounts of a sign-up by OAuth have capitals in their addresses, which InsForge's
-/// own reset never finds, and no password, which a reset must not give them.
-fn insforge() -> Result<Mapping, BadName> {
+/// `auth.users`: bcrypt `$2b$10$`. Accounts that signed up by OAuth may have capitals in their addresses, which
+/// InsForge's own reset never finds. They have no password, and a reset must not set one.
+fn insforge() -> Result<Mapping, InvalidName> {
     Ok(Mapping {
-        schema: named("auth")?,
-        verified: named("email_verified")?,
-        created_at: named("created_at")?,
-        updated_at: named("updated_at")?,
+        schema: column("auth")?,
+        verified: column("email_verified")?,
+        created_at: column("created_at")?,
+        updated_at: column("updated_at")?,
         ..Mapping::of("users", "id", "email", "password")?
     })
 }
 
-/// Strapi users-permissions: bcrypt `$2a$10$`, addresses in lower case, and a password only where the provider is
-/// `local`. A reset ends the reset that Strapi itself may have begun.
-fn strapi(table: &str, reset_token: &str) -> Result<Mapping, BadName> {
+/// Strapi users-permissions: bcrypt `$2a$10$`, addresses in lower case, and a password only if the provider is
+/// `local`. A reset clears Strapi's own reset token.
+fn strapi(table: &str, reset_token: &str) -> Result<Mapping, InvalidName> {
     Ok(Mapping {
         matching: Matching::Exact,
-        username: named("username")?,
+        username: column("username")?,
         blocked: Some(Flag { column: Name::parse("blocked")?, blocked_when: true }),
-        verified: named("confirmed")?,
+        verified: column("confirmed")?,
         only: Some(Only { column: Name::parse("provider")?, value: "local".to_owned() }),
-        created_at: named("created_at")?,
-        updated_at: named("updated_at")?,
+        created_at: column("created_at")?,
+        updated_at: column("updated_at")?,
         cleared: vec![Name::parse(reset_token)?],
         ..Mapping::of(table, "id", "email", "password")?
     })
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_preset_has_a_mapping_and_nothing_else_has() {
+    fn only_presets_have_a_mapping() {
         for name in PRESETS {
             assert!(preset(name).is_some(), "{name}");
         }

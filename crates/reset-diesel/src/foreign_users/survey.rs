@@ -1,22 +1,22 @@
-//! What an operator should know before a table is adopted.
+//! The report on a users table, for an operator who considers using it.
 
-/// A users table as it is, and what would be done with it.
+/// A users table, and the statements that polyreset would run on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Survey {
     /// The table, with its schema.
     pub table: String,
-    /// How many rows it has.
+    /// Number of rows.
     pub rows: i64,
-    /// What each column is mapped to, its name, and what it holds.
+    /// Role, name and type of each mapped column.
     pub columns: Vec<(&'static str, String, &'static str)>,
-    /// The statements that will be run, in the order of a reset.
+    /// The statements, in the order in which a reset runs them.
     pub statements: Vec<String>,
-    /// The statements that give a role the least privileges that are enough.
+    /// The statements that grant a role the minimum privileges.
     pub grants: Vec<String>,
-    /// How many rows have which form of hash.
+    /// Number of rows per hash format, the most frequent first.
     pub hashes: Vec<(String, i64)>,
-    /// How many rows cannot reset, and why.
+    /// Number of rows that cannot be reset, per reason.
     pub refused: Vec<(&'static str, i64)>,
-    /// What would better be changed first.
+    /// Recommended changes before use.
     pub advice: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Connections to MySQL and MariaDB: how each is made and set up.
+//! Opening and configuring connections to MySQL and MariaDB.
 
 use diesel_async::AsyncMysqlConnection;
 use mysql_async::{Conn, DriverError, Error, Opts, Row, prelude::Queryable};
@@ -7,22 +7,22 @@ use tokio::time::timeout;
 use super::{Mysql, engine::Db};
 use crate::server::{ConnectionPurpose, block_on};
 
-/// Whether nothing can be written: 0 or 1, whatever the variable is. MariaDB 12 has words for it.
+/// Selects 1 if the server is read-only, else 0. The variable is a number, or a word on MariaDB 12.
 const READ_ONLY: &str = "SELECT CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF')";
 
-/// Connects, on the runtime of this thread, to the first server that can be written to.
+/// Connects, on the runtime of this thread, to the first server that is writable.
 pub(super) fn connect(server: &Mysql, purpose: ConnectionPurpose) -> Result<Db, String> {
     let limit = server.options.connect_timeout;
     let several = server.servers.len() > 1;
     let connecting = async {
         let mut reason = String::new();
-        for ways in &server.servers {
-            match timeout(limit, open(ways, server, purpose, several)).await {
+        for options in &server.servers {
+            match timeout(limit, open(options, server, purpose, several)).await {
                 Ok(Ok(conn)) => {
                     return AsyncMysqlConnection::try_from(conn).await.map_err(|error| error.to_string());
                 }
-                Ok(Err(said)) => reason = said,
-                Err(_) => reason = format!("no answer within {} s", limit.as_secs_f32()),
+                Ok(Err(error)) => reason = error,
+                Err(_) => reason = format!("timeout: no response within {} s", limit.as_secs_f32()),
             }
         }
         Err(reason)
@@ -31,16 +31,16 @@ pub(super) fn connect(server: &Mysql, purpose: ConnectionPurpose) -> Result<Db, 
 }
 
 async fn open(
-    ways: &[Opts],
+    options: &[Opts],
     server: &Mysql,
     purpose: ConnectionPurpose,
     several: bool,
 ) -> Result<Conn, String> {
-    for way in ways {
-        match Conn::new(way.clone()).await {
-            // Encryption was offered to the server, and it has none.
-            Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) if ways.len() > 1 => {}
-            Err(error) => return Err(told(&error)),
+    for one in options {
+        match Conn::new(one.clone()).await {
+            // The server supports no TLS. Continue with the options without it.
+            Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) if options.len() > 1 => {}
+            Err(error) => return Err(message(&error)),
             Ok(mut conn) => {
                 set_up(&mut conn, server, purpose, several).await?;
                 return Ok(conn);
@@ -59,7 +59,7 @@ async fn set_up(
     let limit = server.options.statement_timeout;
     let mut settings = vec![
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
-        // Whatever the server's own mode is: nothing that does not fit is cut off and kept.
+        // Independent of the server's default mode: values that do not fit are rejected instead of truncated.
         "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'".to_owned(),
         "SET NAMES utf8mb4 COLLATE utf8mb4_bin".to_owned(),
         "SET SESSION autocommit = 1".to_owned(),
@@ -68,27 +68,27 @@ async fn set_up(
         settings.push(format!("SET SESSION innodb_lock_wait_timeout = {}", limit.as_secs().max(1)));
     }
     for setting in &settings {
-        conn.query_drop(setting).await.map_err(|error| told(&error))?;
+        conn.query_drop(setting).await.map_err(|error| message(&error))?;
     }
     if purpose == ConnectionPurpose::Tasks {
-        // The one that MariaDB knows, in seconds; else the one that MySQL does, for queries alone.
-        let maria = format!("SET SESSION max_statement_time = {}", limit.as_secs_f64());
-        if conn.query_drop(maria).await.is_err() {
+        // MariaDB has `max_statement_time`, in seconds. MySQL has `max_execution_time`, which applies only to queries.
+        let mariadb = format!("SET SESSION max_statement_time = {}", limit.as_secs_f64());
+        if conn.query_drop(mariadb).await.is_err() {
             let mysql = format!("SET SESSION max_execution_time = {}", limit.as_millis());
-            conn.query_drop(mysql).await.map_err(|error| told(&error))?;
+            conn.query_drop(mysql).await.map_err(|error| message(&error))?;
         }
     }
     if several {
-        let asked: Option<Row> = conn.query_first(READ_ONLY).await.map_err(|error| told(&error))?;
-        if asked.and_then(|row| row.get_opt::<i64, _>(0)).and_then(Result::ok) != Some(0) {
+        let read_only: Option<Row> = conn.query_first(READ_ONLY).await.map_err(|error| message(&error))?;
+        if read_only.and_then(|row| row.get_opt::<i64, _>(0)).and_then(Result::ok) != Some(0) {
             return Err("the server is read-only".to_owned());
         }
     }
     Ok(())
 }
 
-/// The error in words. A server quotes the user and the database in it, and never the password.
-fn told(error: &Error) -> String {
+/// Returns the message of an error. A server's message may quote the user and the database, but never the password.
+fn message(error: &Error) -> String {
     match error {
         Error::Server(error) => error.message.clone(),
         error => error.to_string(),

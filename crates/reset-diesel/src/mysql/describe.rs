@@ -1,17 +1,18 @@
-//! What MySQL and `MariaDB` say of a table.
+//! Table metadata of MySQL and `MariaDB`.
 
 use diesel::QueryResult;
 
 use super::engine::Db;
 use crate::foreign_users::ColumnKind;
 
-/// The table of the wanted database, or of the connection's. Columns that this user may not use are not shown.
+/// Selects the columns of a table in the given database, or in the connection's. Columns without a privilege for this
+/// user are not returned.
 pub(super) const COLUMNS: &str = "SELECT CAST(table_schema AS CHAR) AS home, CAST(column_name AS CHAR) AS name, \
      CAST(data_type AS CHAR) AS kind, CAST(collation_name AS CHAR) AS detail, \
      CAST(character_maximum_length AS SIGNED) AS length, CAST(is_nullable AS CHAR) AS nullable \
      FROM information_schema.columns WHERE table_name = ? AND table_schema = COALESCE(?, DATABASE())";
 
-/// What a column of this type holds, and whether equal means equal but for case there.
+/// Returns the kind of a column, and whether its comparisons ignore case.
 pub(super) fn kind(data_type: &str, collation: Option<&str>) -> (ColumnKind, bool) {
     let kind = match data_type.to_ascii_lowercase().as_str() {
         "uuid" => ColumnKind::Uuid,
@@ -24,8 +25,8 @@ pub(super) fn kind(data_type: &str, collation: Option<&str>) -> (ColumnKind, boo
     (kind, collation.is_some_and(|collation| collation.ends_with("_ci")))
 }
 
-/// MySQL hides no rows.
-#[expect(clippy::unnecessary_wraps, reason = "other engines have to ask the database")]
+/// Returns `false`: MySQL has no row-level security.
+#[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
 pub(super) fn hides_rows(_: &mut Db, _: &str) -> QueryResult<bool> {
     Ok(false)
 }

@@ -1,4 +1,4 @@
-//! What the queries have to know of MySQL and MariaDB.
+//! The parts of the queries that are specific to MySQL and MariaDB.
 
 use diesel::{
     dsl::sql,
@@ -14,21 +14,22 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub(super) use diesel::mysql::Mysql as Backend;
 
 pub(super) use super::schema;
-use super::schema::{budgets, disputes, events, jobs, marks, migrations, tickets, turns};
+use super::schema::{budgets, dialect_locks, disputes, events, jobs, marks, migrations, tickets};
 use crate::{
-    foreign_users::{Name, Speech},
-    server::{OnThread, ServerStore},
+    foreign_users::{Name, SqlSyntax},
+    server::{ServerStore, ThreadRuntime},
 };
 
-pub(super) type Db = AsyncConnectionWrapper<AsyncMysqlConnection, OnThread>;
+pub(super) type Db = AsyncConnectionWrapper<AsyncMysqlConnection, ThreadRuntime>;
 pub(super) type EngineStore = ServerStore<super::Mysql>;
 
-/// The SQL that another system's users table is asked in.
-pub(super) const SPEECH: Speech = Speech::Mysql;
+/// The SQL syntax of statements on another system's users table.
+pub(super) const SYNTAX: SqlSyntax = SqlSyntax::Mysql;
 
-/// Our own tables.
-pub(super) const OUR_TABLES: &[&str] = &[
+/// polyreset's own tables.
+pub(super) const OWN_TABLES: &[&str] = &[
     "polyreset_budgets",
+    "polyreset_dialect_locks",
     "polyreset_jobs",
     "polyreset_events",
     "polyreset_guesses",
@@ -36,11 +37,10 @@ pub(super) const OUR_TABLES: &[&str] = &[
     "polyreset_migrations",
     "polyreset_disputes",
     "polyreset_tickets",
-    "polyreset_turns",
     "polyreset_users",
 ];
 
-/// The database that they are in.
+/// Returns the database that contains polyreset's tables.
 pub(super) fn database(db: &mut Db) -> QueryResult<Option<Name>> {
     let name = select(sql::<Nullable<Text>>("DATABASE()")).get_result::<Option<String>>(db)?;
     Ok(name.and_then(|name| Name::parse(&name).ok()))
@@ -48,45 +48,45 @@ pub(super) fn database(db: &mut Db) -> QueryResult<Option<Name>> {
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 
-/// A query whose rows nobody else changes until the transaction ends.
+/// Locks the rows of a query until the transaction ends.
 macro_rules! locked {
     ($query:expr) => {
         $query.for_update()
     };
 }
 
-/// A query that passes over rows that others have locked, and locks the rest.
-macro_rules! locked_apart {
+/// Locks the rows of a query until the transaction ends, and skips rows that other transactions have locked.
+macro_rules! skip_locked {
     ($query:expr) => {
         $query.for_update().skip_locked()
     };
 }
 
-pub(super) use {locked, locked_apart};
+pub(super) use {locked, skip_locked};
 
-/// Waits until nobody else counts the dialect's live tickets, and holds that place until the transaction ends.
-pub(super) fn take_turn(db: &mut Db, dialect: &str) -> QueryResult<()> {
-    let turn = turns::table.find(dialect).select(turns::dialect).for_update();
-    if turn.first::<String>(db).optional()?.is_none() {
-        insert_into(turns::table).values(turns::dialect.eq(dialect)).execute(db)?;
+/// Locks the dialect until the transaction ends, so that only one transaction at a time counts its live tickets.
+pub(super) fn lock_dialect(db: &mut Db, dialect: &str) -> QueryResult<()> {
+    let row = dialect_locks::table.find(dialect).select(dialect_locks::dialect).for_update();
+    if row.first::<String>(db).optional()?.is_none() {
+        insert_into(dialect_locks::table).values(dialect_locks::dialect.eq(dialect)).execute(db)?;
     }
     Ok(())
 }
 
-/// The key of no row.
+/// A key that no row has.
 const NO_ROW: &str = "";
 
-/// Fails where nothing can be written: on a replica, and on a server that became one.
-pub(super) fn could_write(db: &mut Db) -> QueryResult<()> {
-    let none = migrations::table.filter(migrations::version.eq(""));
-    update(none).set(migrations::version.eq("")).execute(db)?;
-    // A migration may have brought a table that this role was not given.
-    let nobody = NO_ROW;
-    update(tickets::table.filter(tickets::id.eq(nobody))).set(tickets::nonce.eq(0)).execute(db)?;
-    update(jobs::table.filter(jobs::id.eq(nobody))).set(jobs::lost.eq(0)).execute(db)?;
-    update(budgets::table.filter(budgets::name.eq(nobody))).set(budgets::refused.eq(0)).execute(db)?;
-    update(events::table.filter(events::reference.eq(nobody))).set(events::at.eq(0)).execute(db)?;
-    update(marks::table.filter(marks::name.eq(nobody))).set(marks::place.eq(0)).execute(db)?;
-    update(disputes::table.filter(disputes::id.eq(nobody))).set(disputes::until.eq(0)).execute(db)?;
+/// Checks that the tables are writable. Fails on a replica, and on a server that became one.
+pub(super) fn check_writable(db: &mut Db) -> QueryResult<()> {
+    update(migrations::table.filter(migrations::version.eq(NO_ROW)))
+        .set(migrations::version.eq(""))
+        .execute(db)?;
+    // A migration may have added a table that this role has no grant for.
+    update(tickets::table.filter(tickets::id.eq(NO_ROW))).set(tickets::nonce.eq(0)).execute(db)?;
+    update(jobs::table.filter(jobs::id.eq(NO_ROW))).set(jobs::crashes.eq(0)).execute(db)?;
+    update(budgets::table.filter(budgets::name.eq(NO_ROW))).set(budgets::refused.eq(0)).execute(db)?;
+    update(events::table.filter(events::reference.eq(NO_ROW))).set(events::at.eq(0)).execute(db)?;
+    update(marks::table.filter(marks::name.eq(NO_ROW))).set(marks::place.eq(0)).execute(db)?;
+    update(disputes::table.filter(disputes::id.eq(NO_ROW))).set(disputes::until.eq(0)).execute(db)?;
     Ok(())
 }

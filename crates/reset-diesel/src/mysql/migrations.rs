@@ -1,7 +1,7 @@
-//! Migrating MySQL and MariaDB: one process at a time.
+//! Migration of MySQL and MariaDB, by one process at a time.
 //!
-//! DDL is not transactional here. So every statement of a migration may be run again, and its version is recorded
-//! when all of it is done: what a killed process began, the next one finishes.
+//! DDL is not transactional here. Therefore every statement of a migration can be run again, and the version is
+//! recorded only after the last statement. If a process is killed during a migration, the next process completes it.
 
 use std::error::Error;
 
@@ -19,34 +19,35 @@ use super::{
     queries::versions,
 };
 
-/// The lock's name, which is the whole server's: so it holds the database's. Names end at 64 letters.
+/// Name of the lock. Lock names are global on the server, so the name contains a hash of the database's name. Names
+/// have at most 64 characters.
 const LOCK: &str = "CONCAT('polyreset.', SHA1(DATABASE()))";
-/// How long the process before us may take, in seconds.
+/// Time to wait for another process to migrate, in seconds.
 const TIMEOUT: u32 = 600;
 
 diesel::table! {
-    /// The server's own list of tables.
+    /// The server's catalog of tables.
     information_schema.tables (table_name) {
         table_schema -> Text,
         table_name -> Text,
     }
 }
 
-/// Versions that are still to be applied, oldest first. A look makes nothing.
+/// Returns the pending versions, oldest first. Creates nothing.
 pub(super) fn pending(db: &mut Db) -> QueryResult<Vec<String>> {
-    let ours = tables::table
+    let record = tables::table
         .filter(tables::table_schema.eq(sql::<Text>("DATABASE()")))
         .filter(tables::table_name.eq("polyreset_migrations"));
-    let there = ours.select(count_star()).get_result::<i64>(db)? > 0;
-    let applied = if there { versions::applied(db)? } else { Vec::new() };
+    let exists = record.select(count_star()).get_result::<i64>(db)? > 0;
+    let applied = if exists { versions::applied(db)? } else { Vec::new() };
     Ok(versions::all().into_iter().map(|(version, _)| version).filter(|one| !applied.contains(one)).collect())
 }
 
-/// Applies what is pending. The lock ends with the connection at the latest.
+/// Applies the pending migrations. If an error leaves the lock held, closing the connection releases it.
 pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
     let lock = sql::<Nullable<BigInt>>(&format!("GET_LOCK({LOCK}, {TIMEOUT})"));
     if select(lock).get_result::<Option<i64>>(db)? != Some(1) {
-        return Err("another process has been migrating this database for ten minutes".into());
+        return Err("timeout: another process has been migrating this database for ten minutes".into());
     }
     db.batch_execute(
         "CREATE TABLE IF NOT EXISTS polyreset_migrations \
@@ -54,16 +55,16 @@ pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send +
          ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     )?;
     let applied = versions::applied(db)?;
-    let mut done = Vec::new();
+    let mut migrated = Vec::new();
     for (version, migration) in versions::all() {
         if applied.contains(&version) {
             continue;
         }
         migration.run(db)?;
         insert_into(migrations::table).values(migrations::version.eq(&version)).execute(db)?;
-        done.push(version);
+        migrated.push(version);
     }
     let unlock = sql::<Nullable<BigInt>>(&format!("RELEASE_LOCK({LOCK})"));
     select(unlock).get_result::<Option<i64>>(db)?;
-    Ok(done)
+    Ok(migrated)
 }

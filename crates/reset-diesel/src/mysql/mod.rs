@@ -19,19 +19,19 @@ pub(crate) use self::address::Address;
 use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options,
-    foreign_users::{Mapping, Plan, Survey, Unfit},
+    foreign_users::{Mapping, MappingError, Plan, Survey},
     server::{ConnectionPurpose, ServerEngine, ServerStore},
 };
 
-/// A MySQL or MariaDB server, and how it is to be used.
+/// A MySQL or MariaDB server and its options.
 pub(crate) struct Mysql {
-    /// Each server with the ways to reach it, the best first.
+    /// The connection options of each server, the preferred ones first.
     servers: Vec<Vec<mysql_async::Opts>>,
     options: Options,
 }
 
 impl Mysql {
-    /// Reads the certificates that the address names.
+    /// Resolves an address. Reads the certificates that it names.
     pub(crate) fn new(address: &Address, options: Options) -> Result<Self, OpenError> {
         Ok(Self { servers: address.servers()?, options })
     }
@@ -53,7 +53,7 @@ impl ServerEngine for Mysql {
         db.batch_execute("START TRANSACTION READ WRITE")
     }
 
-    fn reads_alone(&self) -> bool {
+    fn reads_without_transaction(&self) -> bool {
         true
     }
 
@@ -65,17 +65,17 @@ impl ServerEngine for Mysql {
         migrations::migrate(db)
     }
 
-    fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, Unfit>> {
+    fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, MappingError>> {
         foreign_survey::plan(db, mapping)
     }
 
-    fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, Unfit>> {
+    fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, MappingError>> {
         foreign_survey::survey(db, mapping, role)
     }
 }
 
 impl ServerStore<Mysql> {
-    /// The users table.
+    /// Returns the users table.
     fn users(&self) -> Users {
         self.plan().into()
     }

@@ -1,4 +1,5 @@
-//! MySQL's and MariaDB's tables: in the URL's database, which may be the host application's, so with a prefix.
+//! The tables on MySQL and MariaDB. They are in the database of the URL, which a host application may share, so each
+//! name has a prefix.
 
 crate::schema::schema! {
     users: [#[sql_name = "polyreset_users"] users],
@@ -12,7 +13,7 @@ crate::schema::schema! {
 }
 
 diesel::table! {
-    /// What was migrated.
+    /// Applied migrations.
     #[sql_name = "polyreset_migrations"]
     migrations (version) {
         version -> Text,
@@ -20,9 +21,9 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// A row for each dialect, locked by whoever counts its live tickets.
-    #[sql_name = "polyreset_turns"]
-    turns (dialect) {
+    /// One row per dialect. A transaction locks the row before it counts the dialect's live tickets.
+    #[sql_name = "polyreset_dialect_locks"]
+    dialect_locks (dialect) {
         dialect -> Text,
     }
 }

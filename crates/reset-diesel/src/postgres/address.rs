@@ -1,6 +1,6 @@
-//! PostgreSQL's URL: what libpq understands, as far as it is ours to promise.
+//! The URL of a PostgreSQL server, in the format of libpq.
 //!
-//! The driver reads it, but for the two options that it does not know as libpq does: `sslmode` and `sslrootcert`.
+//! The driver parses it, except for `sslmode` and `sslrootcert`, which the driver does not support as libpq does.
 
 use std::path::PathBuf;
 
@@ -10,36 +10,36 @@ use tokio_postgres::{
     config::{Host, SslMode, TargetSessionAttrs},
 };
 
-use crate::{OpenError, roots::is_here};
+use crate::{OpenError, roots::is_loopback};
 
-/// How a URL has to look like.
-const SHAPE: &str = "write postgres://USER:PASSWORD@HOST[:PORT][,HOST…]/DATABASE, special characters in the password \
-                     percent-encoded; options are those of libpq, such as \
-                     ?sslmode=verify-full&sslrootcert=/path/ca.pem";
-/// What `sslmode` may be.
-const MODES: &str = "sslmode is one of disable, prefer, require, verify-ca, verify-full";
-/// What named authorities ask for.
-const ROOTS: &str = "sslrootcert verifies the server, and sslmode disable, allow or prefer does not: leave sslmode out, or \
-                     write verify-full";
+/// Expected format of the URL.
+const FORMAT: &str = "write postgres://USER:PASSWORD@HOST[:PORT][,HOST…]/DATABASE with special characters in the \
+                      password percent-encoded; options are those of libpq, such as \
+                      ?sslmode=verify-full&sslrootcert=/path/ca.pem";
+/// Valid values of `sslmode`.
+const MODES: &str = "sslmode must be one of disable, prefer, require, verify-ca, verify-full";
+/// Conflict of `sslrootcert` with an `sslmode` that verifies nothing.
+const UNVERIFIED_CA: &str = "sslrootcert requires a verified connection, but sslmode disable, allow and prefer \
+                             verify nothing: remove sslmode or set it to verify-full";
 
-/// How the connection is encrypted.
+/// Encryption of the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Tls {
-    /// Not at all.
+    /// Not encrypted.
     Off,
-    /// Where the server offers it. Nothing is verified: who could forge a certificate could as well say that there
-    /// is no TLS.
+    /// Encrypted if the server offers TLS. The certificate is not verified: an attacker who can forge one can also
+    /// pretend that the server offers no TLS.
     Offered,
-    /// Always, with a certificate that the roots vouch for.
+    /// Always encrypted, with a certificate that a trusted CA has signed.
     Required {
-        /// Whether it has to be the host's: only `verify-ca` does without.
-        named: bool,
-        /// A file with the roots; else the system's.
+        /// Whether the certificate must be issued for the host. Only `verify-ca` does not require it.
+        verify_name: bool,
+        /// File with the trusted root certificates; the system's if `None`.
         roots: Option<PathBuf>,
     },
 }
 
-/// Where the server is, and as whom we go there. It holds a password: no `Debug`.
+/// Hosts, credentials and TLS options of a URL. It holds a password, so it has no `Debug`.
 #[derive(Clone)]
 pub(crate) struct Address {
     pub(super) config: Config,
@@ -47,25 +47,24 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Reads a URL `postgres://…` or `postgresql://…`.
-    pub(crate) fn read(url: &str) -> Result<Self, OpenError> {
+    /// Parses a URL `postgres://…` or `postgresql://…`.
+    pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
         let (mode, roots, rest) = split(url);
-        let named = mode.as_deref() != Some("verify-ca");
+        let verify_name = mode.as_deref() != Some("verify-ca");
         let tls = match mode.as_deref() {
-            Some("disable" | "prefer" | "allow") if roots.is_some() => return Err(bad(ROOTS)),
+            Some("disable" | "prefer" | "allow") if roots.is_some() => return Err(invalid(UNVERIFIED_CA)),
             Some("disable") => Tls::Off,
             None if roots.is_none() => Tls::Offered,
             Some("prefer" | "allow") => Tls::Offered,
-            // Stricter than libpq, which asks `require` for encryption and not for whose. No reason to be that lax.
-            // Whoever names authorities wants them asked.
+            // Stricter than libpq, whose `require` verifies nothing. A URL with a CA certificate expects verification.
             None | Some("require" | "verify-ca" | "verify-full") => {
-                Tls::Required { named, roots: roots.filter(|path| path != "system").map(PathBuf::from) }
+                Tls::Required { verify_name, roots: roots.filter(|path| path != "system").map(PathBuf::from) }
             }
-            Some(_) => return Err(bad(MODES)),
+            Some(_) => return Err(invalid(MODES)),
         };
-        let mut config: Config = rest.parse().map_err(|_| bad(SHAPE))?;
+        let mut config: Config = rest.parse().map_err(|_| invalid(FORMAT))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(bad(SHAPE));
+            return Err(invalid(FORMAT));
         }
         config.ssl_mode(match tls {
             Tls::Off => SslMode::Disable,
@@ -74,7 +73,7 @@ impl Address {
         });
         let several = config.get_hosts().len() > 1;
         if several && config.get_target_session_attrs() == TargetSessionAttrs::Any {
-            // Of several servers one is the primary, and we write.
+            // polyreset writes, so it needs the primary among several servers.
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         if config.get_application_name().is_none() {
@@ -87,21 +86,21 @@ impl Address {
         &self.tls
     }
 
-    /// Whether the connection leaves this machine without the server having shown who it is.
+    /// Whether the connection crosses a network without verifying the server's certificate.
     pub(crate) fn is_unverified(&self) -> bool {
-        let away = |host: &Host| matches!(host, Host::Tcp(name) if !is_here(name));
-        let hosts = self.config.get_hosts().iter().any(away);
-        let addresses = self.config.get_hostaddrs().iter().any(|address| !address.is_loopback());
-        !matches!(self.tls, Tls::Required { .. }) && (hosts || addresses)
+        let is_remote = |host: &Host| matches!(host, Host::Tcp(name) if !is_loopback(name));
+        let remote_host = self.config.get_hosts().iter().any(is_remote);
+        let remote_address = self.config.get_hostaddrs().iter().any(|address| !address.is_loopback());
+        !matches!(self.tls, Tls::Required { .. }) && (remote_host || remote_address)
     }
 
-    /// How many servers may have to be tried.
+    /// Returns the number of servers in the URL, at least one.
     pub(super) fn servers(&self) -> u32 {
         u32::try_from(self.config.get_hosts().len()).unwrap_or(1).max(1)
     }
 }
 
-/// The two options that are ours to read, and the URL without them.
+/// Returns `sslmode`, `sslrootcert` and the URL without them.
 fn split(url: &str) -> (Option<String>, Option<String>, String) {
     let Some((base, query)) = url.split_once('?') else { return (None, None, url.to_owned()) };
     let (mut mode, mut roots, mut rest) = (None, None, Vec::new());
@@ -118,7 +117,7 @@ fn split(url: &str) -> (Option<String>, Option<String>, String) {
     (mode, roots, rest)
 }
 
-fn bad(expected: &'static str) -> OpenError {
+fn invalid(expected: &'static str) -> OpenError {
     OpenError::Address { engine: "PostgreSQL", expected }
 }
 
@@ -127,12 +126,13 @@ mod tests {
     use super::*;
 
     fn tls(url: &str) -> Tls {
-        Address::read(url).ok().unwrap().tls
+        Address::parse(url).ok().unwrap().tls
     }
 
     #[test]
-    fn every_mode_of_libpq_is_understood() {
-        let required = |named, roots: Option<&str>| Tls::Required { named, roots: roots.map(PathBuf::from) };
+    fn every_sslmode_of_libpq_is_supported() {
+        let required =
+            |verify_name, roots: Option<&str>| Tls::Required { verify_name, roots: roots.map(PathBuf::from) };
         assert_eq!(tls("postgres://u:p@db/x"), Tls::Offered);
         assert_eq!(tls("postgresql://u:p@db/x?sslmode=disable"), Tls::Off);
         assert_eq!(tls("postgres://u:p@db/x?connect_timeout=3&sslmode=require"), required(true, None));
@@ -144,20 +144,23 @@ mod tests {
     }
 
     #[test]
-    fn who_names_authorities_has_them_asked() {
+    fn ca_certificate_implies_verification() {
         let roots = Some(PathBuf::from("/ca.pem"));
-        assert_eq!(tls("postgres://u@db/x?sslrootcert=/ca.pem"), Tls::Required { named: true, roots });
-        assert_eq!(tls("postgres://u@db/x?sslrootcert=system"), Tls::Required { named: true, roots: None });
+        assert_eq!(tls("postgres://u@db/x?sslrootcert=/ca.pem"), Tls::Required { verify_name: true, roots });
+        assert_eq!(
+            tls("postgres://u@db/x?sslrootcert=system"),
+            Tls::Required { verify_name: true, roots: None }
+        );
         for mode in ["disable", "allow", "prefer"] {
             let url = format!("postgres://u@db/x?sslrootcert=/ca.pem&sslmode={mode}");
-            let said = Address::read(&url).err().expect("refused").to_string();
-            assert!(said.contains("leave sslmode out"), "{said}");
+            let error = Address::parse(&url).err().expect("the URL is rejected").to_string();
+            assert!(error.contains("remove sslmode"), "{error}");
         }
     }
 
     #[test]
-    fn what_leaves_the_machine_and_is_not_verified_is_known() {
-        let unverified = |url: &str| Address::read(url).ok().unwrap().is_unverified();
+    fn unverified_remote_connection_is_detected() {
+        let unverified = |url: &str| Address::parse(url).ok().unwrap().is_unverified();
         for url in ["postgres://u@db/x", "postgres://u@db/x?sslmode=disable", "postgres://u@localhost,db/x"] {
             assert!(unverified(url), "{url}");
         }
@@ -173,21 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn of_several_hosts_the_one_that_can_be_written_to_is_meant() {
-        let address = Address::read("postgres://u@one,two:5433/x?sslmode=disable").ok().unwrap();
+    fn url_with_several_hosts_selects_the_writable_server() {
+        let address = Address::parse("postgres://u@one,two:5433/x?sslmode=disable").ok().unwrap();
         assert_eq!(address.servers(), 2);
         assert_eq!(address.config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
-        let one = Address::read("postgres://u@one/x").ok().unwrap();
+        let one = Address::parse("postgres://u@one/x").ok().unwrap();
         assert_eq!(one.config.get_target_session_attrs(), TargetSessionAttrs::Any);
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_the_password() {
+    fn url_errors_do_not_contain_the_password() {
         for url in
             ["postgres://u:hunter2@db/x?sslmode=maybe", "postgres://u:hunter2@db:port/x", "postgres:///x"]
         {
-            let said = Address::read(url).err().expect("refused").to_string();
-            assert!(said.contains("PostgreSQL") && !said.contains("hunter2"), "{said}");
+            let error = Address::parse(url).err().expect("the URL is rejected").to_string();
+            assert!(error.contains("PostgreSQL") && !error.contains("hunter2"), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What `PostgreSQL` says of a table.
+//! Table metadata of `PostgreSQL`.
 
 use diesel::{
     QueryableByName,
@@ -10,8 +10,8 @@ use diesel::{
 use super::engine::Db;
 use crate::foreign_users::ColumnKind;
 
-/// The table of the wanted schema, or the first of that name on the search path. Columns that this role may not use
-/// are not shown.
+/// Selects the columns of a table in the given schema, or of the first table with that name on the search path.
+/// Columns without a privilege for this role are not returned.
 pub(super) const COLUMNS: &str = "SELECT CAST(table_schema AS text) AS home, CAST(column_name AS text) AS name, \
      CAST(data_type AS text) AS kind, CAST(udt_name AS text) AS detail, \
      CAST(character_maximum_length AS bigint) AS length, CAST(is_nullable AS text) AS nullable \
@@ -20,13 +20,13 @@ pub(super) const COLUMNS: &str = "SELECT CAST(table_schema AS text) AS home, CAS
      WHERE EXISTS (SELECT 1 FROM information_schema.tables AS known \
      WHERE known.table_schema = path.schema AND known.table_name = $1) ORDER BY path.place LIMIT 1))";
 
-/// What a column of this type holds, and whether equal means equal but for case there.
+/// Returns the kind of a column, and whether its comparisons ignore case.
 pub(super) fn kind(data_type: &str, udt: Option<&str>) -> (ColumnKind, bool) {
     let kind = match data_type {
         "uuid" => ColumnKind::Uuid,
         "smallint" | "integer" | "bigint" => ColumnKind::Integer,
         "text" | "character varying" | "character" => ColumnKind::Text,
-        // Compared with a bound text, it is text: with regard to case.
+        // A `citext` column compared with a bound text uses the case-sensitive comparison of text.
         _ if udt == Some("citext") => ColumnKind::Text,
         "boolean" => ColumnKind::Boolean,
         "timestamp with time zone" => ColumnKind::Instant,
@@ -36,7 +36,7 @@ pub(super) fn kind(data_type: &str, udt: Option<&str>) -> (ColumnKind, bool) {
     (kind, false)
 }
 
-/// Whether the database hides rows from some roles (row-level security).
+/// Whether the table has row-level security, which may hide rows from this role.
 pub(super) fn hides_rows(db: &mut Db, table: &str) -> QueryResult<bool> {
     #[derive(QueryableByName)]
     struct Row {

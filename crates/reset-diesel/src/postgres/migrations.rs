@@ -1,4 +1,4 @@
-//! Migrating PostgreSQL: everything that is pending in one transaction, one process at a time.
+//! Migration of PostgreSQL: all pending migrations in one transaction, by one process at a time.
 
 use std::error::Error;
 
@@ -16,10 +16,10 @@ use super::{
     queries::versions,
 };
 
-/// What the lock is called: any number that nobody else uses.
+/// Key of the advisory lock: the ASCII codes of `polyrese`, which no other application is likely to use.
 const LOCK: i64 = 0x706f_6c79_7265_7365;
 
-/// Versions that are still to be applied, oldest first. A look makes nothing.
+/// Returns the pending versions, oldest first. Creates nothing.
 pub(super) fn pending(db: &mut Db) -> QueryResult<Vec<String>> {
     db.batch_execute("BEGIN READ ONLY")?;
     let applied =
@@ -28,14 +28,15 @@ pub(super) fn pending(db: &mut Db) -> QueryResult<Vec<String>> {
     Ok(versions::all().into_iter().map(|(version, _)| version).filter(|one| !applied.contains(one)).collect())
 }
 
-/// Applies what is pending. A connection that is dropped on an error takes everything back.
+/// Applies the pending migrations. On an error the caller drops the connection, which rolls everything back.
 pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
-    // The lock is the transaction's and not the session's, which behind a pooler is somebody else's.
+    // The lock belongs to the transaction, because behind a pooler the session is shared.
     db.batch_execute(&format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET LOCAL statement_timeout = 0; \
          SELECT pg_advisory_xact_lock({LOCK})"
     ))?;
-    // Not IF NOT EXISTS: that asks for the right to make schemas even where somebody made ours for us.
+    // IF NOT EXISTS would require the privilege to create schemas even if an administrator has already created this
+    // one.
     if !exists(db, "to_regnamespace", "polyreset")? {
         db.batch_execute("CREATE SCHEMA polyreset")?;
     }
@@ -44,21 +45,21 @@ pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send +
          (version TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP)",
     )?;
     let applied = versions::applied(db)?;
-    let mut done = Vec::new();
+    let mut migrated = Vec::new();
     for (version, migration) in versions::all() {
         if applied.contains(&version) {
             continue;
         }
         migration.run(db)?;
         insert_into(migrations::table).values(migrations::version.eq(&version)).execute(db)?;
-        done.push(version);
+        migrated.push(version);
     }
     db.batch_execute("COMMIT")?;
-    Ok(done)
+    Ok(migrated)
 }
 
-/// Whether one of PostgreSQL's look-ups finds `name`.
-fn exists(db: &mut Db, look_up: &str, name: &str) -> QueryResult<bool> {
-    let found = sql::<Bool>(&format!("{look_up}(")).bind::<Text, _>(name).sql(") IS NOT NULL");
+/// Whether `name` exists, according to one of PostgreSQL's lookup functions such as `to_regclass`.
+fn exists(db: &mut Db, lookup: &str, name: &str) -> QueryResult<bool> {
+    let found = sql::<Bool>(&format!("{lookup}(")).bind::<Text, _>(name).sql(") IS NOT NULL");
     select(found).get_result(db)
 }

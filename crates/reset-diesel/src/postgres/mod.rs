@@ -1,4 +1,4 @@
-//! The Store on PostgreSQL 12 and later, behind a pooler in transaction mode where there is one.
+//! The Store on PostgreSQL 12 and later, optionally behind a pooler in transaction mode.
 
 mod address;
 mod connection;
@@ -20,20 +20,20 @@ pub(crate) use self::address::Address;
 use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options, Pooler,
-    foreign_users::{Mapping, Plan, Survey, Unfit},
+    foreign_users::{Mapping, MappingError, Plan, Survey},
     server::{ConnectionPurpose, ServerEngine, ServerStore},
 };
 
-/// A PostgreSQL server, and how it is to be used.
+/// A PostgreSQL server and its options.
 pub(crate) struct Postgres {
     address: Address,
     options: Options,
-    /// Nothing where the connection is not encrypted.
+    /// `None` if the connection is not encrypted.
     tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Postgres {
-    /// Reads the certificates that the address names.
+    /// Resolves an address. Reads the certificates that it names.
     pub(crate) fn new(address: Address, options: Options) -> Result<Self, OpenError> {
         let tls = tls::client(address.tls())?;
         Ok(Self { address, options, tls })
@@ -53,11 +53,11 @@ impl ServerEngine for Postgres {
     }
 
     fn begin(&self, db: &mut Db) -> QueryResult<()> {
-        // READ WRITE is refused by a standby: so a server that was demoted is found out before anything is done.
+        // A standby rejects READ WRITE, so a demoted server is detected before anything is done.
         const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE";
         match self.options.pooler {
             Pooler::None => db.batch_execute(BEGIN),
-            // The session is somebody else's; the transaction is ours. One message, one round trip.
+            // The session is shared, so the timeout is set for the transaction only. One message costs one round trip.
             Pooler::Transaction => {
                 let limit = self.options.statement_timeout.as_millis();
                 db.batch_execute(&format!("{BEGIN}; SET LOCAL statement_timeout = {limit}"))
@@ -65,8 +65,9 @@ impl ServerEngine for Postgres {
         }
     }
 
-    fn reads_alone(&self) -> bool {
-        // A statement is prepared, then executed: a pooler may send the two to different servers.
+    fn reads_without_transaction(&self) -> bool {
+        // A statement is prepared and then executed. Outside a transaction a pooler may send the two to different
+        // sessions.
         self.options.pooler == Pooler::None
     }
 
@@ -78,26 +79,26 @@ impl ServerEngine for Postgres {
         migrations::migrate(db)
     }
 
-    fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, Unfit>> {
-        looked(db, |db| foreign_survey::plan(db, mapping))
+    fn plan(db: &mut Db, mapping: &Mapping) -> QueryResult<Result<Plan, MappingError>> {
+        read_only(db, |db| foreign_survey::plan(db, mapping))
     }
 
-    fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, Unfit>> {
-        looked(db, |db| foreign_survey::survey(db, mapping, role))
+    fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, MappingError>> {
+        read_only(db, |db| foreign_survey::survey(db, mapping, role))
     }
 }
 
-/// Looks within one transaction: behind a pooler what is prepared outside one may be executed on another server. When
-/// the look-up fails the connection is dropped, and with it the transaction.
-fn looked<T>(db: &mut Db, look: impl FnOnce(&mut Db) -> QueryResult<T>) -> QueryResult<T> {
+/// Runs queries in one read-only transaction: outside a transaction, a pooler may execute a prepared statement in
+/// another session. If a query fails, the caller drops the connection and with it the transaction.
+fn read_only<T>(db: &mut Db, queries: impl FnOnce(&mut Db) -> QueryResult<T>) -> QueryResult<T> {
     db.batch_execute("BEGIN READ ONLY")?;
-    let seen = look(db)?;
+    let result = queries(db)?;
     db.batch_execute("COMMIT")?;
-    Ok(seen)
+    Ok(result)
 }
 
 impl ServerStore<Postgres> {
-    /// The users table.
+    /// Returns the users table.
     fn users(&self) -> Users {
         self.plan().into()
     }

@@ -1,5 +1,5 @@
-//! PostgreSQL's tables: in a schema of their own, named in every statement. A search path would be lost behind a
-//! pooler, and the host's own tables are none of our business.
+//! The tables on PostgreSQL. They are in a schema of their own, and every statement names it: a search path would be
+//! lost behind a pooler and would also find tables of the host application.
 
 crate::schema::schema! {
     users: [polyreset.users],
@@ -13,15 +13,15 @@ crate::schema::schema! {
 }
 
 diesel::table! {
-    /// What was migrated.
+    /// Applied migrations.
     polyreset.migrations (version) {
         version -> Text,
     }
 }
 
 diesel::table! {
-    /// A row for each dialect, locked by whoever counts its live tickets.
-    polyreset.turns (dialect) {
+    /// One row per dialect. A transaction locks the row before it counts the dialect's live tickets.
+    polyreset.dialect_locks (dialect) {
         dialect -> Text,
     }
 }

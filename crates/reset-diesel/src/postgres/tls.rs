@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL, on rustls with ring.
+//! TLS for PostgreSQL, with rustls and ring.
 
 use std::{path::Path, sync::Arc};
 
@@ -15,29 +15,29 @@ use rustls::{
 use super::address::Tls;
 use crate::{OpenError, roots};
 
-/// The client's side of an encrypted connection; nothing for one that is not.
+/// Returns the TLS configuration, or `None` if the connection is not encrypted.
 pub(super) fn client(tls: &Tls) -> Result<Option<Arc<ClientConfig>>, OpenError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .expect("ring speaks TLS 1.2 and 1.3");
+        .expect("ring supports TLS 1.2 and 1.3");
     let config = match tls {
         Tls::Off => return Ok(None),
         Tls::Offered => {
-            let lax = Arc::new(Lax { provider, chain: None });
-            builder.dangerous().with_custom_certificate_verifier(lax).with_no_client_auth()
+            let verifier = Arc::new(LenientVerifier { provider, chain: None });
+            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
         }
-        Tls::Required { named: true, roots } => {
+        Tls::Required { verify_name: true, roots } => {
             builder.with_root_certificates(store(roots.as_deref())?).with_no_client_auth()
         }
-        Tls::Required { named: false, roots } => {
+        Tls::Required { verify_name: false, roots } => {
             let chain = WebPkiServerVerifier::builder_with_provider(
                 Arc::new(store(roots.as_deref())?),
                 provider.clone(),
             );
-            let chain = Some(chain.build().map_err(|error| roots::useless(roots.as_deref(), error))?);
-            let lax = Arc::new(Lax { provider, chain });
-            builder.dangerous().with_custom_certificate_verifier(lax).with_no_client_auth()
+            let chain = Some(chain.build().map_err(|error| roots::unusable(roots.as_deref(), error))?);
+            let verifier = Arc::new(LenientVerifier { provider, chain });
+            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
         }
     };
     Ok(Some(Arc::new(config)))
@@ -47,19 +47,21 @@ fn store(file: Option<&Path>) -> Result<RootCertStore, OpenError> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(roots::certificates(file)?);
     if store.is_empty() {
-        return Err(roots::useless(file, "no certificate in it"));
+        return Err(roots::unusable(file, "it contains no certificate"));
     }
     Ok(store)
 }
 
-/// A verifier that asks less than rustls does: for `verify-ca` the name may be another, for `prefer` all may.
+/// A verifier that is more lenient than the one of rustls: `verify-ca` ignores the name, and `prefer` accepts any
+/// certificate.
 #[derive(Debug)]
-struct Lax {
+struct LenientVerifier {
     provider: Arc<CryptoProvider>,
+    /// Verifies the chain; `None` accepts any certificate.
     chain: Option<Arc<WebPkiServerVerifier>>,
 }
 
-impl ServerCertVerifier for Lax {
+impl ServerCertVerifier for LenientVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -71,7 +73,7 @@ impl ServerCertVerifier for Lax {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         let verified = chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verified {
-            // The name is looked at last: all else was right.
+            // rustls checks the name last, so the rest of the certificate is valid.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -1,4 +1,4 @@
-//! Accounts: the port over whichever users table there is.
+//! The `Accounts` port, on the configured users table.
 
 use async_trait::async_trait;
 use reset_core::{
@@ -11,9 +11,9 @@ use reset_core::{
 
 use super::{super::engine::EngineStore, events::insert_event, own_users, tickets::void_all_of};
 
-/// Another system makes and blocks its accounts itself.
-fn not_ours() -> StoreError {
-    StoreError::new("accounts of another system are made and blocked there")
+/// Returns the error for a change that only the owner of a foreign users table may make.
+fn foreign_table() -> StoreError {
+    StoreError::new("accounts in another system's users table are created and blocked by that system")
 }
 
 #[async_trait]
@@ -38,8 +38,8 @@ impl Accounts for EngineStore {
         email: &EmailAddress,
         account: NewAccount,
     ) -> Result<AccountId, AddAccountError> {
-        if !self.users().are_ours() {
-            return Err(not_ours().into());
+        if !self.users().is_own() {
+            return Err(foreign_table().into());
         }
         let email = email.key().to_owned();
         let added = self.write(move |db| own_users::add(db, &email, &account)).await?;
@@ -52,12 +52,12 @@ impl Accounts for EngineStore {
         blocked: bool,
         event: &Event,
     ) -> Result<bool, StoreError> {
-        if !self.users().are_ours() {
-            return Err(not_ours());
+        if !self.users().is_own() {
+            return Err(foreign_table());
         }
         let (email, event) = (email.key().to_owned(), event.clone());
         let now = event.at.as_millis();
-        let set = self.write(move |db| {
+        let updated = self.write(move |db| {
             let found = own_users::set_blocked(db, &email, blocked, now)?;
             let Some(id) = &found else { return Ok(false) };
             if blocked {
@@ -66,6 +66,6 @@ impl Accounts for EngineStore {
             insert_event(db, &event.clone().of(id))?;
             Ok(true)
         });
-        set.await
+        updated.await
     }
 }

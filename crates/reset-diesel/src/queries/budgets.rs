@@ -1,4 +1,4 @@
-//! Budgets: a row each, locked by whoever takes from it. What the row means, the domain knows.
+//! The `Budgets` port. Each budget is one row, which a take locks. The domain defines the contents of the row.
 
 use async_trait::async_trait;
 use diesel::{delete, insert_into, prelude::*, update};
@@ -11,32 +11,32 @@ use reset_core::{
 
 use super::super::engine::{Db, EngineStore, locked, schema::budgets};
 
-/// Deletes up to `limit` budgets whose windows were empty again before `before`, and says how many.
-pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
+/// Deletes up to `limit` budgets whose windows were all empty before `before`. Returns the number of deleted rows.
+pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
     let empty = budgets::table.filter(budgets::ends_at.lt(before));
     let names: Vec<String> = empty.select(budgets::name).limit(limit.into()).load(db)?;
-    // Once more, since one of them may have been taken from meanwhile.
-    let forgotten = budgets::table.filter(budgets::name.eq_any(names)).filter(budgets::ends_at.lt(before));
-    delete(forgotten).execute(db)
+    // The condition is repeated, because another transaction may have taken from one of them in the meantime.
+    let still_empty = budgets::table.filter(budgets::name.eq_any(names)).filter(budgets::ends_at.lt(before));
+    delete(still_empty).execute(db)
 }
 
-/// What was taken from a budget; nobody else takes from it until this transaction ends. Two that find no row meet at
-/// the primary key, and the one that is run again finds it.
-fn held(db: &mut Db, name: &str) -> QueryResult<Option<Takes>> {
+/// Locks a budget until the transaction ends, and returns its takes. If two transactions find no row, the second one
+/// fails on the primary key, and its retry finds the row.
+fn lock_takes(db: &mut Db, name: &str) -> QueryResult<Option<Takes>> {
     let row = budgets::table.find(name).select(budgets::takes);
     let takes: Option<Vec<u8>> = locked!(row).first(db).optional()?;
     Ok(takes.map(|takes| Takes::from_bytes(&takes)))
 }
 
-/// Takes one from each of `wanted`, or from none.
-pub(super) fn take(db: &mut Db, wanted: &[Budget], now: i64) -> QueryResult<bool> {
+/// Takes one from each budget, or from none. Returns whether it did.
+pub(super) fn take(db: &mut Db, requested: &[Budget], now: i64) -> QueryResult<bool> {
     let now = Timestamp::from_millis(now);
-    // Everybody locks in the order of the names.
-    let mut wanted: Vec<&Budget> = wanted.iter().collect();
-    wanted.sort_by(|one, other| one.name.cmp(&other.name));
-    let mut after = Vec::with_capacity(wanted.len());
-    for Budget { name, windows } in wanted {
-        let row = held(db, name)?;
+    // All transactions lock in the order of the names, so that they do not deadlock.
+    let mut sorted: Vec<&Budget> = requested.iter().collect();
+    sorted.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut after = Vec::with_capacity(sorted.len());
+    for Budget { name, windows } in sorted {
+        let row = lock_takes(db, name)?;
         let (found, mut takes) = (row.is_some(), row.unwrap_or_default());
         if !takes.take(windows, now) {
             if found {
@@ -71,16 +71,16 @@ impl Budgets for EngineStore {
     async fn give_back(&self, budgets: &[Budget], taken_at: Timestamp) -> Result<(), StoreError> {
         let mut names: Vec<String> = budgets.iter().map(|budget| budget.name.clone()).collect();
         names.sort();
-        let given_back = self.write(move |db| {
+        let returned = self.write(move |db| {
             for name in &names {
-                let Some(mut takes) = held(db, name)? else { continue };
+                let Some(mut takes) = lock_takes(db, name)? else { continue };
                 if takes.give_back(taken_at) {
                     update(budgets::table.find(name)).set(budgets::takes.eq(takes.to_bytes())).execute(db)?;
                 }
             }
             Ok(())
         });
-        given_back.await
+        returned.await
     }
 
     async fn has_room(&self, budget: &Budget, now: Timestamp) -> Result<bool, StoreError> {

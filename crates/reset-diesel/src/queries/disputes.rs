@@ -1,4 +1,4 @@
-//! Disputes of owners to resets that were not theirs.
+//! The `Disputes` port: owners report resets that they did not request.
 
 use async_trait::async_trait;
 use diesel::{delete, dsl::exists, insert_into, prelude::*, select, update};
@@ -21,7 +21,7 @@ use super::{
     users::Users,
 };
 
-/// A dispute, less what became of one that was raised.
+/// A dispute without the time at which it was closed.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = disputes)]
 struct DisputeRow {
@@ -62,32 +62,32 @@ impl From<DisputeRow> for Dispute {
     }
 }
 
-/// Deletes up to `limit` whose link ended before `before`, and whose dispute, if there was one, stood no longer then;
-/// says how many.
-pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
-    let raised = before.saturating_sub(i64::try_from(DISPUTE_LIFE.as_millis()).unwrap_or(i64::MAX));
-    let over = disputes::table
+/// Deletes up to `limit` disputes whose link expired before `before` and that, if opened, had expired by then. Returns
+/// the number of deleted rows.
+pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
+    let opened_before = before.saturating_sub(i64::try_from(DISPUTE_LIFE.as_millis()).unwrap_or(i64::MAX));
+    let expired = disputes::table
         .filter(disputes::until.lt(before))
-        .filter(disputes::opened_at.is_null().or(disputes::opened_at.lt(raised)));
-    let ids: Vec<String> = over.select(disputes::id).limit(limit.into()).load(db)?;
+        .filter(disputes::opened_at.is_null().or(disputes::opened_at.lt(opened_before)));
+    let ids: Vec<String> = expired.select(disputes::id).limit(limit.into()).load(db)?;
     delete(disputes::table.filter(disputes::id.eq_any(ids))).execute(db)
 }
 
-/// Ends the account's disputes, or those with this mailbox; says how many there were.
+/// Closes the account's open disputes, or only those with this mailbox. Returns the number of closed disputes.
 pub(super) fn close(db: &mut Db, account: &str, mailbox: Option<&str>, now: i64) -> QueryResult<usize> {
-    let standing = disputes::table
+    let open = disputes::table
         .filter(disputes::account.eq(account))
         .filter(disputes::opened_at.is_not_null())
         .filter(disputes::closed_at.is_null());
     let closed = disputes::closed_at.eq(now);
     match mailbox {
-        Some(mailbox) => update(standing.filter(disputes::mailbox.eq(mailbox))).set(closed).execute(db),
-        None => update(standing).set(closed).execute(db),
+        Some(mailbox) => update(open.filter(disputes::mailbox.eq(mailbox))).set(closed).execute(db),
+        None => update(open).set(closed).execute(db),
     }
 }
 
-/// What [`DisputeOpening`] borrows, owned: the job outlives a caller who goes away.
-struct OpenedDispute {
+/// Owned copy of a [`DisputeOpening`]: the task may outlive its caller.
+struct OwnedOpening {
     users: Users,
     id: String,
     account: AccountId,
@@ -99,25 +99,26 @@ struct OpenedDispute {
     now: i64,
 }
 
-fn raise(db: &mut Db, raised: &OpenedDispute) -> QueryResult<bool> {
-    let OpenedDispute { users, id, account, mailbox, until, password_hash, jobs, event, now } = raised;
-    // The account's row first, as everybody else does.
-    if users.hold(db, account)?.is_none() {
+fn open(db: &mut Db, opening: &OwnedOpening) -> QueryResult<bool> {
+    let OwnedOpening { users, id, account, mailbox, until, password_hash, jobs, event, now } = opening;
+    // The account's row is locked first, in the same order as in all other transactions.
+    if users.lock(db, account)?.is_none() {
         return Ok(false);
     }
     let since = now.saturating_sub(i64::try_from(DISPUTE_LIFE.as_millis()).unwrap_or(i64::MAX));
     let others = || {
         disputes::table.filter(disputes::account.eq(account.as_str())).filter(disputes::mailbox.ne(mailbox))
     };
-    let older = others()
+    let older_open = others()
         .filter(disputes::until.lt(until))
         .filter(disputes::opened_at.gt(since))
         .filter(disputes::closed_at.is_null());
-    if select(exists(older)).get_result(db)? {
+    if select(exists(older_open)).get_result(db)? {
         return Ok(false);
     }
-    let open = disputes::table.find(id).filter(disputes::opened_at.is_null()).filter(disputes::until.gt(now));
-    if update(open).set(disputes::opened_at.eq(now)).execute(db)? == 0 {
+    let unopened =
+        disputes::table.find(id).filter(disputes::opened_at.is_null()).filter(disputes::until.gt(now));
+    if update(unopened).set(disputes::opened_at.eq(now)).execute(db)? == 0 {
         return Ok(false);
     }
     update(others().filter(disputes::until.gt(until)))
@@ -158,7 +159,7 @@ impl Disputes for EngineStore {
     }
 
     async fn open_dispute(&self, opening: DisputeOpening<'_>) -> Result<bool, StoreError> {
-        let raised = OpenedDispute {
+        let opening = OwnedOpening {
             users: self.users(),
             id: opening.dispute.id.as_str().to_owned(),
             account: opening.dispute.account.clone(),
@@ -169,7 +170,7 @@ impl Disputes for EngineStore {
             event: opening.event.clone(),
             now: opening.now.as_millis(),
         };
-        self.write(move |db| raise(db, &raised)).await
+        self.write(move |db| open(db, &opening)).await
     }
 
     async fn mailbox_of_disputes(

@@ -1,4 +1,5 @@
-//! Events: written down beside what they tell of, and sealed a moment later.
+//! The `Events` port: the audit log. An event is inserted in the transaction that it describes, and sealed a moment
+//! later.
 
 use async_trait::async_trait;
 use diesel::{delete, dsl::exists, insert_into, prelude::*, result::Error, select, update};
@@ -14,15 +15,16 @@ use reset_core::{
 
 use super::{
     super::engine::{
-        Db, EngineStore, locked_apart,
+        Db, EngineStore,
         schema::{events, marks},
+        skip_locked,
     },
     PURGE_STEP,
     rows::unreadable,
 };
 use crate::fault::DatabaseFault;
 
-/// An event as it is written down; `seq` is the database's to give.
+/// An event to insert. The database assigns `seq`.
 #[derive(Insertable)]
 #[diesel(table_name = events)]
 struct NewEventRow<'a> {
@@ -53,7 +55,7 @@ impl<'a> From<&'a Event> for NewEventRow<'a> {
     }
 }
 
-/// An event as it is read.
+/// An event as stored, without its seal.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
 struct EventRow {
@@ -85,7 +87,7 @@ impl From<EventRow> for Event {
     }
 }
 
-/// An event in its place.
+/// An event with its position in the chain and its seal.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
 struct SealedRow {
@@ -104,12 +106,12 @@ impl TryFrom<SealedRow> for Sealed {
     }
 }
 
-/// Writes an event down.
+/// Inserts an event.
 pub(in super::super) fn insert_event(db: &mut Db, event: &Event) -> QueryResult<usize> {
     insert_into(events::table).values(NewEventRow::from(event)).execute(db)
 }
 
-/// Writes an ask beyond its limit down, unless there were enough of its address lately.
+/// Records a reset request that exceeded a limit, unless enough of them were recorded for the address lately.
 pub(super) fn insert_limited(db: &mut Db, event: &Event) -> QueryResult<()> {
     let since = event.at.minus(LIMITED_WITHIN).as_millis();
     let same = events::table
@@ -126,7 +128,7 @@ fn seal(bytes: Vec<u8>) -> QueryResult<Seal> {
     bytes.try_into().map(Seal::from_bytes).map_err(|_| unreadable("a seal"))
 }
 
-/// A mark as it is stored.
+/// A stored mark: position, seal, tag.
 type MarkRow = (i64, Vec<u8>, Vec<u8>);
 
 fn read_mark((place, mark, tag): MarkRow) -> QueryResult<(Mark, Seal)> {
@@ -138,32 +140,32 @@ fn stored_mark(db: &mut Db, end: End) -> QueryResult<Option<(Mark, Seal)>> {
     row.first::<MarkRow>(db).optional()?.map(read_mark).transpose()
 }
 
-/// Whose turn it is.
-enum Turn {
-    /// Ours: nobody else moves the mark until the transaction ends.
-    Ours(Mark),
-    /// Somebody else's.
-    Others,
-    /// There is no mark that is ours.
-    Never,
+/// Result of locking a mark.
+enum MarkLock {
+    /// Locked: no other transaction moves the mark until this one ends.
+    Locked(Mark),
+    /// Another transaction holds the lock.
+    Busy,
+    /// The stored mark is not the sealer's, or it was deleted.
+    NotOurs,
 }
 
-/// Takes the turn to move a mark, if nobody else has it. Where there is none yet, and nothing was sealed, it is made.
-fn turn(db: &mut Db, sealer: &Sealer, end: End) -> QueryResult<Turn> {
+/// Locks a mark unless another transaction holds it. Inserts the mark if there is none and nothing was sealed yet.
+fn lock_mark(db: &mut Db, sealer: &Sealer, end: End) -> QueryResult<MarkLock> {
     let row = marks::table.find(end.name()).select((marks::place, marks::seal, marks::tag));
-    if let Some(row) = locked_apart!(row).first::<MarkRow>(db).optional()? {
+    if let Some(row) = skip_locked!(row).first::<MarkRow>(db).optional()? {
         let (mark, tag) = read_mark(row)?;
-        return Ok(if sealer.is_ours(end, mark, tag) { Turn::Ours(mark) } else { Turn::Never });
+        return Ok(if sealer.is_ours(end, mark, tag) { MarkLock::Locked(mark) } else { MarkLock::NotOurs });
     }
     if stored_mark(db, end)?.is_some() {
-        return Ok(Turn::Others);
+        return Ok(MarkLock::Busy);
     }
-    let placed = events::table.filter(events::place.is_not_null());
-    let was_there = end == End::Head && sealer.last() != Mark::START;
-    if was_there || select(exists(placed)).get_result(db)? {
-        return Ok(Turn::Never);
+    let any_sealed = events::table.filter(events::place.is_not_null());
+    let was_seen = end == End::Head && sealer.last() != Mark::START;
+    if was_seen || select(exists(any_sealed)).get_result(db)? {
+        return Ok(MarkLock::NotOurs);
     }
-    // Two that find none meet at the primary key; the one that is run again waits its turn.
+    // If two transactions find no mark, the second one fails on the primary key, and its retry finds the row.
     let first = (
         marks::name.eq(end.name()),
         marks::place.eq(Mark::START.place),
@@ -171,7 +173,7 @@ fn turn(db: &mut Db, sealer: &Sealer, end: End) -> QueryResult<Turn> {
         marks::tag.eq(sealer.tag(end, Mark::START).as_bytes().to_vec()),
     );
     insert_into(marks::table).values(first).execute(db)?;
-    Ok(Turn::Ours(Mark::START))
+    Ok(MarkLock::Locked(Mark::START))
 }
 
 fn move_mark(db: &mut Db, sealer: &Sealer, end: End, to: Mark) -> QueryResult<usize> {
@@ -184,19 +186,21 @@ fn move_mark(db: &mut Db, sealer: &Sealer, end: End, to: Mark) -> QueryResult<us
         .execute(db)
 }
 
-/// Seals up to `limit` events. In the order of their numbers; one that is committed late by another replica, with a
-/// number before others, is sealed behind them. Nothing where the head is not ours.
+/// Seals up to `limit` events in the order of their numbers, and returns their count and the new head. An event that
+/// another replica commits late, with a lower number than sealed events, is sealed after them. Returns `None` if the
+/// head is not the sealer's.
 fn seal_some(db: &mut Db, sealer: &Sealer, limit: u32) -> QueryResult<Option<(u32, Mark)>> {
-    let mut at = match turn(db, sealer, End::Head)? {
-        Turn::Ours(head) => head,
-        Turn::Others => return Ok(Some((0, Mark::START))),
-        Turn::Never => return Ok(None),
+    let mut at = match lock_mark(db, sealer, End::Head)? {
+        MarkLock::Locked(head) => head,
+        MarkLock::Busy => return Ok(Some((0, Mark::START))),
+        MarkLock::NotOurs => return Ok(None),
     };
     match stored_mark(db, End::Base)? {
         None => {
-            turn(db, sealer, End::Base)?;
+            lock_mark(db, sealer, End::Base)?;
         }
-        // Of an earlier secret, which may be listed no longer one day. Unless it is moved just now.
+        // The base is tagged under a previous secret, which may be removed from the settings one day: tag it under the
+        // current one. The filter skips a base that another transaction has just moved.
         Some((base, tag)) if sealer.is_ours(End::Base, base, tag) && tag != sealer.tag(End::Base, base) => {
             update(marks::table.find(End::Base.name()).filter(marks::place.eq(base.place)))
                 .set(marks::tag.eq(&sealer.tag(End::Base, base).as_bytes()[..]))
@@ -219,17 +223,18 @@ fn seal_some(db: &mut Db, sealer: &Sealer, limit: u32) -> QueryResult<Option<(u3
     Ok(Some((count, at)))
 }
 
-/// Forgets up to `limit` events from the beginning of the chain, and says how many. Nothing where the base is not ours.
-fn forget_some(db: &mut Db, sealer: &Sealer, before: i64, limit: u16) -> QueryResult<Option<usize>> {
-    let base = match turn(db, sealer, End::Base)? {
-        Turn::Ours(base) => base,
-        Turn::Others => return Ok(Some(0)),
-        Turn::Never => return Ok(None),
+/// Deletes up to `limit` events older than `before` from the beginning of the chain, and returns their number. Returns
+/// `None` if the base is not the sealer's or if the first event was changed.
+fn purge_some(db: &mut Db, sealer: &Sealer, before: i64, limit: u16) -> QueryResult<Option<usize>> {
+    let base = match lock_mark(db, sealer, End::Base)? {
+        MarkLock::Locked(base) => base,
+        MarkLock::Busy => return Ok(Some(0)),
+        MarkLock::NotOurs => return Ok(None),
     };
     let first = events::table.filter(events::place.gt(base.place)).order(events::place).limit(limit.into());
     let rows: Vec<SealedRow> = first.select(SealedRow::as_select()).load(db)?;
     let old: Vec<SealedRow> = rows.into_iter().take_while(|row| row.event.at < before).collect();
-    // What does not fit was changed, and its age with it: it stays, to be found.
+    // An event whose seal does not fit was changed, possibly its age too. It is kept, so that a verification finds it.
     let (mut at, mut count) = (base, 0);
     for row in old {
         let next = Sealed::try_from(row)?;
@@ -258,15 +263,15 @@ impl Events for EngineStore {
     async fn record_once(&self, event: &Event) -> Result<(), StoreError> {
         let reference = event.reference.as_ref().map(|reference| reference.as_str().to_owned());
         let (kind, detail) = (event.kind.name().to_owned(), event.detail.clone());
-        // A look first: whoever comes a thousand times costs no commit.
-        let told = self.read(move |db: &mut Db| {
+        // A read first: a client that repeats an event a thousand times costs no commit.
+        let recorded = self.read(move |db: &mut Db| {
             let same = events::table
                 .filter(events::reference.eq(&reference))
                 .filter(events::kind.eq(&kind))
                 .filter(events::detail.eq(&detail));
             select(exists(same)).get_result(db)
         });
-        if told.await? { Ok(()) } else { self.record(event).await }
+        if recorded.await? { Ok(()) } else { self.record(event).await }
     }
 
     async fn trace(&self, reference: &Reference) -> Result<Vec<Event>, StoreError> {
@@ -291,20 +296,20 @@ impl Events for EngineStore {
     }
 
     async fn seal(&self, sealer: &Sealer, limit: u32) -> Result<u32, StoreError> {
-        // A look first: most of the time there is nothing to seal, and no need to lock anything.
-        let look = |db: &mut Db| {
+        // A read first: usually there is nothing to seal and no need to lock anything.
+        let first_unsealed = |db: &mut Db| {
             let unsealed = events::table.filter(events::place.is_null()).select(events::seq);
             unsealed.first::<i64>(db).optional()
         };
-        if self.read(look).await?.is_none() {
+        if self.read(first_unsealed).await?.is_none() {
             return Ok(0);
         }
-        let own = sealer.clone();
+        let own_sealer = sealer.clone();
         let (count, head) = self
-            .write(move |db| seal_some(db, &own, limit))
+            .write(move |db| seal_some(db, &own_sealer, limit))
             .await?
-            .ok_or(DatabaseFault::Refused(NOT_OURS))?;
-        // Only now: what is not committed was not seen.
+            .ok_or(DatabaseFault::Rejected(NOT_OURS))?;
+        // Only after the commit: the sealer must not remember a head that was rolled back.
         sealer.saw(head);
         Ok(count)
     }
@@ -329,9 +334,9 @@ impl Events for EngineStore {
     async fn forget_events(&self, sealer: &Sealer, before: Timestamp) -> Result<(), StoreError> {
         let before = before.as_millis();
         loop {
-            let own = sealer.clone();
-            let forgotten = self.write(move |db| forget_some(db, &own, before, PURGE_STEP)).await?;
-            if forgotten.ok_or(DatabaseFault::Refused(NOT_OURS))? < usize::from(PURGE_STEP) {
+            let own_sealer = sealer.clone();
+            let purged = self.write(move |db| purge_some(db, &own_sealer, before, PURGE_STEP)).await?;
+            if purged.ok_or(DatabaseFault::Rejected(NOT_OURS))? < usize::from(PURGE_STEP) {
                 return Ok(());
             }
         }

@@ -1,4 +1,4 @@
-//! The users table of another system, by the statements of its plan.
+//! Another system's users table, accessed with the statements of its plan.
 
 use diesel::{
     QueryableByName,
@@ -15,10 +15,10 @@ use reset_core::{
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use super::{super::engine::Db, users::Held};
+use super::{super::engine::Db, users::LockedUser};
 use crate::foreign_users::Plan;
 
-/// What a plan's statements read of a row.
+/// The columns that a plan's statements select.
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = Text)]
@@ -44,16 +44,16 @@ struct Row {
 }
 
 impl Row {
-    /// The canonical address; nothing when it is none that could be served.
+    /// Returns the canonical address, or `None` if the stored address is not supported.
     fn email_key(&self) -> Option<String> {
         EmailAddress::parse(&self.email).ok().map(|email| email.key().to_owned())
     }
 
-    /// What stands for the epoch that the table does not have: it is another one as soon as the password is,
-    /// whoever changes it. The hash itself stays in its table.
+    /// Derives an epoch from the password hash, because the table has none. The epoch changes with every password
+    /// change, no matter which system makes it. The hash itself is not copied.
     fn epoch(&self) -> i64 {
         let digest = Sha256::digest(self.password.as_bytes());
-        let (first, _) = digest.split_first_chunk().expect("32 bytes");
+        let (first, _) = digest.split_first_chunk().expect("SHA-256 has 32 bytes");
         i64::from_be_bytes(*first) & i64::MAX
     }
 }
@@ -76,21 +76,25 @@ impl From<Row> for Account {
     }
 }
 
-/// The database may find more than we do: its idea of case has more letters (R21). Where several rows have the
-/// address but for ASCII case, the one that is in lower case is meant. Where there is none, or are several, none is:
-/// nobody could say which.
+/// Returns the account with this canonical address.
+///
+/// The database may return more rows, because its case folding covers more letters than ASCII (R21); those are
+/// dropped. If several rows differ only in ASCII case, the row in lower case is returned. If no row or several rows
+/// are in lower case, the account is ambiguous and `None` is returned.
 pub(super) fn by_email(db: &mut Db, plan: &Plan, email_key: &str) -> QueryResult<Option<Account>> {
     let found: Vec<Row> = sql_query(&plan.by_email).bind::<Text, _>(email_key).load(db)?;
-    let mut same: Vec<Row> =
+    let mut matching: Vec<Row> =
         found.into_iter().filter(|row| row.email_key().as_deref() == Some(email_key)).collect();
-    if same.len() > 1 {
-        same.retain(|row| row.email == email_key);
-        if same.len() != 1 {
-            warn!("several accounts have one address, and none of them alone has it in lower case: no mail");
+    if matching.len() > 1 {
+        matching.retain(|row| row.email == email_key);
+        if matching.len() != 1 {
+            warn!(
+                "ambiguous address: several accounts have it and not exactly one in lower case; no mail is sent"
+            );
             return Ok(None);
         }
     }
-    Ok(same.pop().map(Account::from))
+    Ok(matching.pop().map(Account::from))
 }
 
 pub(super) fn by_id(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Option<Account>> {
@@ -101,22 +105,24 @@ pub(super) fn password_hash(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryRe
     Ok(row(db, &plan.by_id, id)?.map(|row| row.password))
 }
 
-pub(super) fn hold(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Option<Held>> {
-    let held = row(db, &plan.lock, id)?;
-    Ok(held.map(|row| Held {
+pub(super) fn lock(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Option<LockedUser>> {
+    let locked = row(db, &plan.lock, id)?;
+    Ok(locked.map(|row| LockedUser {
         blocked: row.blocked != 0,
         epoch: row.epoch(),
         email_key: email_key(&row.email),
     }))
 }
 
-/// Sets the password of a row that is held, and whatever else goes with it.
+/// Sets the password of a locked row and the other mapped columns, and deletes the account's sessions if they are
+/// mapped.
 pub(super) fn set_password(db: &mut Db, plan: &Plan, id: &AccountId, hash: &str) -> QueryResult<bool> {
-    let set = sql_query(&plan.set_password).bind::<Text, _>(hash).bind::<Text, _>(id.as_str()).execute(db)?;
+    let updated =
+        sql_query(&plan.set_password).bind::<Text, _>(hash).bind::<Text, _>(id.as_str()).execute(db)?;
     if let Some(end_sessions) = &plan.end_sessions {
         sql_query(end_sessions).bind::<Text, _>(id.as_str()).execute(db)?;
     }
-    Ok(set == 1)
+    Ok(updated == 1)
 }
 
 fn row(db: &mut Db, statement: &str, id: &AccountId) -> QueryResult<Option<Row>> {

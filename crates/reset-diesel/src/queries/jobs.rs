@@ -1,4 +1,4 @@
-//! The queue behind the answers.
+//! The `Jobs` port: the outbox, as workers use it.
 
 use async_trait::async_trait;
 use diesel::{
@@ -20,20 +20,20 @@ use reset_core::{
 use tracing::error;
 
 use super::{
-    super::engine::{Db, EngineStore, locked_apart, schema::jobs},
+    super::engine::{Db, EngineStore, schema::jobs, skip_locked},
     budgets::take,
     events::{insert_event, insert_limited},
-    outbox::owed,
+    outbox::retryable,
     rows::{JobRow, NewJobRow},
     tickets::move_end,
 };
 
 alias!(jobs as earlier: Earlier);
 
-/// Unfinished jobs that were asked for before the outer query's, with the same address and dialect. A notice
-/// has no address; NULL equals nothing, so it waits for nobody.
+/// Unfinished jobs with the same address and dialect as the outer query's job and a lower `seq`. A notice has no
+/// address, and NULL equals nothing, so a notice waits for no other job.
 #[auto_type]
-fn same_address() -> _ {
+fn earlier_for_address() -> _ {
     earlier
         .filter(earlier.field(jobs::finished_at).is_null())
         .filter(earlier.field(jobs::dialect).eq(jobs::dialect))
@@ -45,31 +45,35 @@ pub(in super::super) fn insert_job(db: &mut Db, row: &NewJobRow) -> QueryResult<
     insert_into(jobs::table).values(row).execute(db)
 }
 
-/// Deletes up to `limit` jobs that were finished before `before`, and says how many.
-pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
-    // What still owes a mail is kept longer, for somebody to have it tried once more.
-    let owing = before.saturating_sub(i64::try_from(RETRY_RETENTION.as_millis()).unwrap_or(i64::MAX));
-    let finished = jobs::table
-        .filter(jobs::finished_at.lt(before))
-        .filter(jobs::outcome.is_null().or(jobs::outcome.ne_all(owed())).or(jobs::finished_at.lt(owing)));
+/// Deletes up to `limit` jobs that were finished before `before`. Returns the number of deleted rows.
+pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
+    // Jobs whose mail was not sent are kept longer, so that an operator can retry them.
+    let undelivered_before =
+        before.saturating_sub(i64::try_from(RETRY_RETENTION.as_millis()).unwrap_or(i64::MAX));
+    let finished = jobs::table.filter(jobs::finished_at.lt(before)).filter(
+        jobs::outcome
+            .is_null()
+            .or(jobs::outcome.ne_all(retryable()))
+            .or(jobs::finished_at.lt(undelivered_before)),
+    );
     let seqs: Vec<i64> = finished.select(jobs::seq).limit(limit.into()).load(db)?;
     delete(jobs::table.filter(jobs::seq.eq_any(seqs))).execute(db)
 }
 
 fn claim(db: &mut Db, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<JobRow>> {
-    let goes_first =
-        same_address().filter(earlier.field(jobs::taken).or(earlier.field(jobs::due_at).le(now)));
+    let blocking =
+        earlier_for_address().filter(earlier.field(jobs::claimed).or(earlier.field(jobs::due_at).le(now)));
     let due = jobs::table
         .filter(jobs::finished_at.is_null())
         .filter(jobs::due_at.le(now))
-        .filter(not(exists(goes_first)))
+        .filter(not(exists(blocking)))
         .order(jobs::seq)
         .limit(limit.into())
         .select(JobRow::as_select());
-    // What another worker is just taking is passed over. It stays the earlier one of its address: that it is due,
-    // and that it is taken, both make the later ones wait.
-    let mut rows: Vec<JobRow> = locked_apart!(due).load(db)?;
-    let is_suspect = |row: &JobRow| row.lost + i64::from(row.taken) > i64::from(SUSPECT_CRASHES);
+    // Rows that another worker is claiming are skipped. They still block later jobs for their address, because both a
+    // due job and a claimed job block them.
+    let mut rows: Vec<JobRow> = skip_locked!(due).load(db)?;
+    let is_suspect = |row: &JobRow| row.crashes + i64::from(row.claimed) > i64::from(SUSPECT_CRASHES);
     if rows.iter().all(is_suspect) {
         rows.truncate(1);
     } else {
@@ -77,13 +81,14 @@ fn claim(db: &mut Db, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<J
     }
     for row in &mut rows {
         row.attempts += 1;
-        row.lost += i64::from(row.taken);
+        // A row that is still claimed has an expired lease: its worker crashed or lost its connection.
+        row.crashes += i64::from(row.claimed);
         update(jobs::table.find(row.seq))
             .set((
-                jobs::taken.eq(true),
+                jobs::claimed.eq(true),
                 jobs::due_at.eq(lease_end),
                 jobs::attempts.eq(row.attempts),
-                jobs::lost.eq(row.lost),
+                jobs::crashes.eq(row.crashes),
             ))
             .execute(db)?;
     }
@@ -136,8 +141,8 @@ impl Jobs for EngineStore {
                 readable.push(job);
                 continue;
             }
-            // A row that was tampered with must stop neither the others nor its own address for ever.
-            error!(job.id = id, "a job cannot be read");
+            // A corrupt row must not block the other jobs, nor its own address forever.
+            error!(job.id = id, "job row is corrupt; job quarantined");
             let (id, now) = (JobId::new(id), Timestamp::from_millis(now));
             let event = Event { job: Some(id.clone()), ..Event::new(EventKind::Ended, now) };
             let event = event.saying(format!("{} unreadable", Outcome::Quarantined.name()));
@@ -159,10 +164,10 @@ impl Jobs for EngineStore {
         let accepted = accepted.map(|(ticket, end)| (ticket.as_str().to_owned(), end.as_millis()));
         let finished = self.write(move |db| {
             let unfinished = jobs::table.filter(jobs::id.eq(&job)).filter(jobs::finished_at.is_null());
-            let ended = update(unfinished)
+            let updated = update(unfinished)
                 .set((jobs::finished_at.eq(now), jobs::outcome.eq(outcome.name()), jobs::reply.eq(&reply)))
                 .execute(db)?;
-            if ended > 0 {
+            if updated > 0 {
                 insert_event(db, &event)?;
             }
             if let Some((ticket, end)) = &accepted {
@@ -190,10 +195,10 @@ impl Jobs for EngineStore {
                 .filter(jobs::attempts.eq(i64::from(attempts)));
             let postponed = update(claimed)
                 .set((
-                    jobs::taken.eq(false),
+                    jobs::claimed.eq(false),
                     jobs::due_at.eq(due_at),
                     jobs::reply.eq(&reply),
-                    jobs::lost.eq(0),
+                    jobs::crashes.eq(0),
                 ))
                 .execute(db)?;
             if postponed > 0
@@ -209,7 +214,7 @@ impl Jobs for EngineStore {
     async fn renew(&self, job: &JobId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError> {
         let (job, lease_end) = (job.as_str().to_owned(), lease_end.as_millis());
         let renewed = self.write(move |db| {
-            update(jobs::table.filter(jobs::id.eq(&job)).filter(jobs::taken))
+            update(jobs::table.filter(jobs::id.eq(&job)).filter(jobs::claimed))
                 .filter(jobs::finished_at.is_null())
                 .filter(jobs::attempts.eq(i64::from(attempts)))
                 .set(jobs::due_at.eq(lease_end))
@@ -221,11 +226,11 @@ impl Jobs for EngineStore {
     async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
         let now = now.as_millis();
         let released = self.write(move |db| {
-            update(jobs::table.filter(jobs::finished_at.is_null()).filter(jobs::taken))
-                .set(jobs::lost.eq(jobs::lost + 1))
+            update(jobs::table.filter(jobs::finished_at.is_null()).filter(jobs::claimed))
+                .set(jobs::crashes.eq(jobs::crashes + 1))
                 .execute(db)?;
             update(jobs::table.filter(jobs::finished_at.is_null()))
-                .set((jobs::taken.eq(false), jobs::due_at.eq(now)))
+                .set((jobs::claimed.eq(false), jobs::due_at.eq(now)))
                 .execute(db)
         });
         released.await.map(drop)
@@ -233,10 +238,10 @@ impl Jobs for EngineStore {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let query = |db: &mut Db| {
-            let has_been_taken = same_address().filter(earlier.field(jobs::taken));
+            let blocking = earlier_for_address().filter(earlier.field(jobs::claimed));
             jobs::table
                 .filter(jobs::finished_at.is_null())
-                .filter(not(exists(has_been_taken)))
+                .filter(not(exists(blocking)))
                 .select(min(jobs::due_at))
                 .first::<Option<i64>>(db)
         };

@@ -1,12 +1,12 @@
-//! The ports in terms of Diesel: one source, compiled once for each engine.
+//! The ports, implemented with Diesel. This source is compiled once for each engine.
 //!
-//! Every engine mounts this module beside a module `engine`, which has the connection (`Db`), the store (`EngineStore`),
-//! the tables (`schema`) and whatever differs: how a row is locked, and who may count. What a statement returns is
-//! never relied on, for MariaDB's UPDATE returns nothing: update, look at the count, select.
+//! Every engine mounts this module next to a module `engine`, which defines the connection (`Db`), the store
+//! (`EngineStore`), the tables (`schema`) and everything that differs, such as row locks. The queries do not use
+//! `RETURNING`, because MariaDB's UPDATE does not support it: they update, check the number of rows, and select.
 //!
-//! Think of each write as one of several at once (READ COMMITTED, many replicas). Locks are taken in the order
-//! account, ticket, guesses, and budgets by their names before a job; a transaction that meets another one on a unique value, or in a deadlock, is run
-//! again from its start, so what a write decides it must look up itself.
+//! Every write may run concurrently with others (READ COMMITTED, many replicas). Locks are taken in the order account,
+//! ticket, guesses; budgets are locked by name before a job is inserted. A transaction that fails on a duplicate value
+//! or a deadlock is retried from its start, so a write must itself read everything that it decides on.
 
 pub(super) mod accounts;
 pub(super) mod budgets;
@@ -27,26 +27,26 @@ use reset_core::{error::StoreError, ports::Store, time::Timestamp};
 use super::engine::{self, EngineStore};
 use crate::fault::DatabaseFault;
 
-/// Rows that [`Store::purge`] deletes at a time, so that other jobs get their turn in between.
+/// Maximum number of rows that [`Store::purge`] deletes in one transaction, so that other tasks can run in between.
 pub(super) const PURGE_STEP: u16 = 500;
 
 #[async_trait]
 impl Store for EngineStore {
     async fn ready(&self) -> Result<(), StoreError> {
-        // Looking up would go on while nothing can be written: full queue, foreign lock, dead disk, standby.
-        self.write(engine::could_write).await?;
+        // A query alone would succeed although no write can: full queue, another process's lock, failed disk, standby.
+        self.write(engine::check_writable).await?;
         let newest = versions::newest();
         if self.read(move |db| versions::is_applied(db, &newest)).await? {
             Ok(())
         } else {
-            Err(DatabaseFault::Refused("migrations are pending").into())
+            Err(DatabaseFault::Rejected("migrations are pending: run the migrate command").into())
         }
     }
 
     async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
         let before = before.as_millis();
-        for forget in [tickets::forget, jobs::forget, budgets::forget, disputes::forget] {
-            while self.write(move |db| forget(db, before, PURGE_STEP)).await? == usize::from(PURGE_STEP) {}
+        for purge in [tickets::purge, jobs::purge, budgets::purge, disputes::purge] {
+            while self.write(move |db| purge(db, before, PURGE_STEP)).await? == usize::from(PURGE_STEP) {}
         }
         Ok(())
     }

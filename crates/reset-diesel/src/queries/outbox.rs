@@ -1,4 +1,4 @@
-//! The queue as an operator works on it.
+//! The `Outbox` port: the outbox, as operators use it.
 
 use async_trait::async_trait;
 use diesel::{
@@ -23,7 +23,7 @@ use super::{
     rows::{NewJobRow, count, unreadable},
 };
 
-/// A job without what it is about.
+/// A job without the requested address.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = jobs)]
 struct QueuedRow {
@@ -36,7 +36,7 @@ struct QueuedRow {
     created_at: i64,
     attempts: i64,
     due_at: i64,
-    taken: bool,
+    claimed: bool,
     outcome: Option<String>,
     reply: Option<String>,
 }
@@ -59,32 +59,32 @@ impl TryFrom<QueuedRow> for Queued {
             created_at: Timestamp::from_millis(row.created_at),
             attempts: count(row.attempts)?,
             due_at: Timestamp::from_millis(row.due_at),
-            taken: row.taken,
+            taken: row.claimed,
             outcome: row.outcome,
             reply: row.reply,
         })
     }
 }
 
-/// Names of the outcomes after which a mail is still owed.
-pub(super) fn owed() -> [&'static str; 3] {
+/// Returns the names of the outcomes after which a job can be retried, because its mail was not sent.
+pub(super) fn retryable() -> [&'static str; 3] {
     Outcome::OWED.map(Outcome::name)
 }
 
-fn retry(db: &mut Db, job: &str, anew: &str, event: &Event) -> QueryResult<bool> {
+fn retry(db: &mut Db, job: &str, new_id: &str, event: &Event) -> QueryResult<bool> {
     let row = jobs::table.filter(jobs::id.eq(job)).select(QueuedRow::as_select());
     let Some(row): Option<QueuedRow> = locked!(row).first(db).optional()? else { return Ok(false) };
     let now = event.at.as_millis();
     let id = match row.outcome.as_deref() {
-        None if !row.taken => {
+        None if !row.claimed => {
             update(jobs::table.find(row.seq)).set(jobs::due_at.eq(now)).execute(db)?;
             job
         }
-        Some(outcome) if owed().contains(&outcome) => {
-            let again = jobs::table.find(row.seq).select(NewJobRow::as_select()).first(db)?;
-            insert_into(jobs::table).values(NewJobRow::anew(again, anew, now)).execute(db)?;
+        Some(outcome) if retryable().contains(&outcome) => {
+            let finished = jobs::table.find(row.seq).select(NewJobRow::as_select()).first(db)?;
+            insert_into(jobs::table).values(NewJobRow::restarted(finished, new_id, now)).execute(db)?;
             delete(jobs::table.find(row.seq)).execute(db)?;
-            anew
+            new_id
         }
         None | Some(_) => return Ok(false),
     };
@@ -95,18 +95,18 @@ fn retry(db: &mut Db, job: &str, anew: &str, event: &Event) -> QueryResult<bool>
 
 fn clear(db: &mut Db, waiting: bool, limit: u32) -> QueryResult<usize> {
     let seqs: Vec<i64> = if waiting {
-        let waits = jobs::finished_at.is_null().and(jobs::taken.eq(false));
-        jobs::table.filter(waits).select(jobs::seq).limit(limit.into()).load(db)?
+        let unclaimed = jobs::finished_at.is_null().and(jobs::claimed.eq(false));
+        jobs::table.filter(unclaimed).select(jobs::seq).limit(limit.into()).load(db)?
     } else {
-        let ended = jobs::table.filter(jobs::finished_at.is_not_null());
-        ended.select(jobs::seq).limit(limit.into()).load(db)?
+        let finished = jobs::table.filter(jobs::finished_at.is_not_null());
+        finished.select(jobs::seq).limit(limit.into()).load(db)?
     };
-    let gone = jobs::table.filter(jobs::seq.eq_any(seqs));
+    let selected = jobs::table.filter(jobs::seq.eq_any(seqs));
     if waiting {
-        // A worker may have taken one meanwhile.
-        delete(gone.filter(jobs::taken.eq(false))).execute(db)
+        // A worker may have claimed one of them in the meantime.
+        delete(selected.filter(jobs::claimed.eq(false))).execute(db)
     } else {
-        delete(gone).execute(db)
+        delete(selected).execute(db)
     }
 }
 
@@ -114,7 +114,7 @@ fn clear(db: &mut Db, waiting: bool, limit: u32) -> QueryResult<usize> {
 impl Outbox for EngineStore {
     async fn queued(&self, limit: u32) -> Result<Vec<Queued>, StoreError> {
         let query = move |db: &mut Db| {
-            let shown = jobs::finished_at.is_null().or(jobs::outcome.eq_any(owed()));
+            let shown = jobs::finished_at.is_null().or(jobs::outcome.eq_any(retryable()));
             let rows: Vec<QueuedRow> = jobs::table
                 .filter(shown)
                 .order(jobs::seq)
@@ -136,9 +136,9 @@ impl Outbox for EngineStore {
         self.read(query).await
     }
 
-    async fn retry(&self, job: &JobId, anew: &JobId, event: &Event) -> Result<bool, StoreError> {
-        let (job, anew, event) = (job.as_str().to_owned(), anew.as_str().to_owned(), event.clone());
-        self.write(move |db| retry(db, &job, &anew, &event)).await
+    async fn retry(&self, job: &JobId, new_id: &JobId, event: &Event) -> Result<bool, StoreError> {
+        let (job, new_id, event) = (job.as_str().to_owned(), new_id.as_str().to_owned(), event.clone());
+        self.write(move |db| retry(db, &job, &new_id, &event)).await
     }
 
     async fn clear(&self, waiting: bool, limit: u32) -> Result<u64, StoreError> {

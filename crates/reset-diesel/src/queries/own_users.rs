@@ -6,7 +6,7 @@ use reset_core::account::{Account, AccountId, NewAccount};
 use super::{
     super::engine::{Db, locked, schema::users},
     rows::{AccountRow, key},
-    users::Held,
+    users::LockedUser,
 };
 
 pub(super) fn by_email(db: &mut Db, email_key: &str) -> QueryResult<Option<Account>> {
@@ -25,16 +25,16 @@ pub(super) fn password_hash(db: &mut Db, id: &AccountId) -> QueryResult<Option<S
     users::table.find(id).select(users::password_hash).first(db).optional()
 }
 
-pub(super) fn hold(db: &mut Db, id: &AccountId) -> QueryResult<Option<Held>> {
+pub(super) fn lock(db: &mut Db, id: &AccountId) -> QueryResult<Option<LockedUser>> {
     let Some(id) = key(id) else { return Ok(None) };
     let row = users::table.find(id).select((users::blocked, users::credential_epoch, users::email_key));
-    let held = locked!(row).first::<(bool, i64, String)>(db).optional()?;
-    Ok(held.map(|(blocked, epoch, email_key)| Held { blocked, epoch, email_key }))
+    let user = locked!(row).first::<(bool, i64, String)>(db).optional()?;
+    Ok(user.map(|(blocked, epoch, email_key)| LockedUser { blocked, epoch, email_key }))
 }
 
 pub(super) fn set_password(db: &mut Db, id: &AccountId, hash: &str, now: i64) -> QueryResult<bool> {
     let Some(id) = key(id) else { return Ok(false) };
-    let set = update(users::table.find(id))
+    let updated = update(users::table.find(id))
         .set((
             users::password_hash.eq(hash),
             users::credential_epoch.eq(users::credential_epoch + 1),
@@ -42,7 +42,7 @@ pub(super) fn set_password(db: &mut Db, id: &AccountId, hash: &str, now: i64) ->
             users::updated_at.eq(now),
         ))
         .execute(db)?;
-    Ok(set == 1)
+    Ok(updated == 1)
 }
 
 pub(super) fn set_blocked(
@@ -74,7 +74,7 @@ pub(super) fn add(db: &mut Db, email_key: &str, account: &NewAccount) -> QueryRe
         users::created_at.eq(created_at),
         users::updated_at.eq(created_at),
     );
-    // Somebody else may have taken the address since: then this fails, and is run again to see it.
+    // If another transaction has inserted the address since, this fails, and the retry finds the row.
     insert_into(users::table).values(row).execute(db)?;
     Ok(Some(AccountId::new(id().first::<i64>(db)?.to_string())))
 }

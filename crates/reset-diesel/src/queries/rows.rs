@@ -1,4 +1,4 @@
-//! Rows, and what they mean to the domain. What cannot be read back is an error, never a guess.
+//! Conversion between rows and domain types. A row that cannot be converted is an error; no value is guessed.
 
 use diesel::{
     prelude::*,
@@ -15,20 +15,20 @@ use reset_core::{
 
 use super::super::engine::schema::{jobs, tickets, users};
 
-/// The key of an account in our own table. Any other text is no account's: `01` is not `1`.
+/// Returns the row key of an account in polyreset's own table, or `None` if the id has another form. `01` is not `1`.
 pub(super) fn key(id: &AccountId) -> Option<i64> {
     id.as_str().parse().ok().filter(|key: &i64| key.to_string() == id.as_str())
 }
 
-pub(super) fn unreadable(what: &'static str) -> Error {
-    Error::DeserializationError(what.into())
+pub(super) fn unreadable(value: &'static str) -> Error {
+    Error::DeserializationError(value.into())
 }
 
 pub(super) fn count(value: i64) -> QueryResult<u32> {
     u32::try_from(value).map_err(|_| unreadable("a count"))
 }
 
-/// An account of our own table, without its hash.
+/// An account in polyreset's own table, without its hash.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users)]
 pub(super) struct AccountRow {
@@ -62,7 +62,7 @@ impl From<AccountRow> for Account {
     }
 }
 
-/// A ticket, column for column.
+/// A ticket with all columns.
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = tickets)]
 pub(super) struct TicketRow {
@@ -139,7 +139,7 @@ impl TryFrom<TicketRow> for Ticket {
     }
 }
 
-/// A job as it is accepted; `seq` is the database's to give.
+/// A job to insert. The database assigns `seq`.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = jobs)]
 pub(in super::super) struct NewJobRow {
@@ -157,8 +157,8 @@ pub(in super::super) struct NewJobRow {
 }
 
 impl NewJobRow {
-    /// The same to be done from its beginning, under the id `id`.
-    pub(super) fn anew(self, id: &str, now: i64) -> Self {
+    /// Returns the same job with a new id, restarted at `now` with no attempts.
+    pub(super) fn restarted(self, id: &str, now: i64) -> Self {
         Self { id: id.to_owned(), created_at: now, due_at: now, attempts: 0, ..self }
     }
 }
@@ -167,8 +167,8 @@ impl From<&Job> for NewJobRow {
     fn from(job: &Job) -> Self {
         let (mut email, mut redirect_to, mut locale, mut account, mut recipient) = Default::default();
         match &job.kind {
-            JobKind::Reset { email: to, redirect_to: target, locale: asked } => {
-                (email, redirect_to, locale) = (Some(to.key().to_owned()), target.clone(), asked.clone());
+            JobKind::Reset { email: to, redirect_to: target, locale: language } => {
+                (email, redirect_to, locale) = (Some(to.key().to_owned()), target.clone(), language.clone());
             }
             JobKind::Notice { account: of, to } => {
                 (account, recipient) = (Some(of.as_str().to_owned()), Some(to.as_str().to_owned()));
@@ -191,7 +191,7 @@ impl From<&Job> for NewJobRow {
     }
 }
 
-/// A job as a worker gets it.
+/// A job that a worker claims.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = jobs)]
 pub(super) struct JobRow {
@@ -206,8 +206,8 @@ pub(super) struct JobRow {
     recipient: Option<String>,
     created_at: i64,
     pub(super) attempts: i64,
-    pub(super) lost: i64,
-    pub(super) taken: bool,
+    pub(super) crashes: i64,
+    pub(super) claimed: bool,
 }
 
 impl TryFrom<JobRow> for Job {
@@ -233,7 +233,7 @@ impl TryFrom<JobRow> for Job {
             kind,
             created_at: Timestamp::from_millis(row.created_at),
             attempts: count(row.attempts)?,
-            lost: count(row.lost)?,
+            lost: count(row.crashes)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Tickets. Every condition on which a ticket is spent stands in the statement that spends it.
+//! The `Tickets` port. The statement that spends a ticket contains every condition for spending it.
 
 use async_trait::async_trait;
 use diesel::{
@@ -21,9 +21,8 @@ use reset_core::{
 
 use super::{
     super::engine::{
-        Db, EngineStore, locked,
+        Db, EngineStore, lock_dialect, locked,
         schema::{guesses, tickets},
-        take_turn,
     },
     disputes::close,
     events::insert_event,
@@ -35,7 +34,7 @@ use super::{
 /// An id that no ticket has.
 const NO_TICKET: &str = "";
 
-/// Neither spent nor void; perhaps expired.
+/// Neither spent nor voided; possibly expired.
 #[auto_type]
 fn open() -> _ {
     tickets::spent_at.is_null().and(tickets::voided_at.is_null())
@@ -54,13 +53,13 @@ pub(super) fn void_all_of(db: &mut Db, account: &str, now: i64) -> QueryResult<u
         .execute(db)
 }
 
-/// Moves the end of a live ticket.
+/// Sets the expiry of a live ticket.
 pub(super) fn move_end(db: &mut Db, ticket: &str, end: i64, now: i64) -> QueryResult<usize> {
     update(tickets::table.find(ticket).filter(live(now))).set(tickets::expires_at.eq(end)).execute(db)
 }
 
-/// Deletes up to `limit` tickets that ended before `before`, and says how many.
-pub(super) fn forget(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
+/// Deletes up to `limit` tickets that ended before `before`. Returns the number of deleted rows.
+pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
     let ended =
         tickets::expires_at.lt(before).or(tickets::spent_at.lt(before)).or(tickets::voided_at.lt(before));
     let ids: Vec<String> = tickets::table.filter(ended).select(tickets::id).limit(limit.into()).load(db)?;
@@ -72,11 +71,11 @@ fn issue(db: &mut Db, row: &TicketRow, max_live: Option<u64>, event: &Event) -> 
     let of_owner = || tickets::account.eq(&row.account).and(tickets::dialect.eq(&row.dialect));
     let of_digest = || tickets::dialect.eq(&row.dialect).and(tickets::digest.eq(&row.digest));
     if max_live.is_some() {
-        // Nobody else counts until this transaction ends, or two would find the same place free.
-        take_turn(db, &row.dialect)?;
+        // Without the lock, two transactions could count at the same time and together exceed the limit.
+        lock_dialect(db, &row.dialect)?;
     }
-    // Issues for one owner take turns as well, at the oldest ticket. Two that find none meet at the unique index, and
-    // the one that is run again finds it.
+    // Issues for one owner are serialized by a lock on the oldest ticket. If two transactions find none, the second
+    // one fails on the unique index, and its retry finds the row.
     let oldest = tickets::table.filter(of_owner()).order(tickets::job_seq).select(tickets::id);
     locked!(oldest).first::<String>(db).optional()?;
     let later = tickets::table.filter(of_owner()).filter(tickets::job_seq.gt(row.job_seq));
@@ -87,16 +86,17 @@ fn issue(db: &mut Db, row: &TicketRow, max_live: Option<u64>, event: &Event) -> 
         return Ok(Issued::Collision);
     }
     if let Some(max_live) = max_live {
-        let rivals = tickets::table
+        let others = tickets::table
             .filter(tickets::dialect.eq(&row.dialect))
             .filter(tickets::kind.eq(&row.kind))
             .filter(tickets::account.ne(&row.account))
             .filter(live(now));
-        if rivals.count().get_result::<i64>(db)?.unsigned_abs() >= max_live {
+        if others.count().get_result::<i64>(db)?.unsigned_abs() >= max_live {
             return Ok(Issued::LimitReached);
         }
     }
-    // What is still open under this digest is expired, and would hold its place in the unique index for ever.
+    // A ticket that is still open under this digest has expired, and would otherwise keep its entry in the unique
+    // index forever.
     update(tickets::table.filter(of_digest()).filter(open())).set(tickets::voided_at.eq(now)).execute(db)?;
     let earlier = tickets::table.filter(of_owner()).filter(tickets::job_seq.le(row.job_seq)).filter(open());
     update(earlier).set(tickets::voided_at.eq(now)).execute(db)?;
@@ -104,7 +104,7 @@ fn issue(db: &mut Db, row: &TicketRow, max_live: Option<u64>, event: &Event) -> 
     stored.voided_at = None;
     insert_into(tickets::table).values(&stored).execute(db)?;
     match row.voided_at {
-        // Nobody's: there is nothing to tell.
+        // A decoy: it is voided right away and leaves no event.
         Some(voided_at) => {
             update(tickets::table.find(&row.id)).set(tickets::voided_at.eq(voided_at)).execute(db)?;
         }
@@ -115,8 +115,8 @@ fn issue(db: &mut Db, row: &TicketRow, max_live: Option<u64>, event: &Event) -> 
     Ok(Issued::Live)
 }
 
-/// What [`PasswordChange`] borrows, owned: the job outlives a caller who goes away.
-struct Redeeming {
+/// Owned copy of a [`PasswordChange`]: the task may outlive its caller.
+struct OwnedChange {
     users: Users,
     ticket: String,
     account: AccountId,
@@ -126,18 +126,18 @@ struct Redeeming {
     now: i64,
 }
 
-fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
-    let Redeeming { users, ticket, account, password_hash, jobs, event, now } = redeeming;
-    // From here on nobody changes the account, so what the ticket is compared with still holds at the commit.
-    let Some(held) = users.hold(db, account)? else { return Ok(false) };
-    if held.blocked {
+fn redeem(db: &mut Db, change: &OwnedChange) -> QueryResult<bool> {
+    let OwnedChange { users, ticket, account, password_hash, jobs, event, now } = change;
+    // The lock keeps other transactions from changing the account before the commit.
+    let Some(user) = users.lock(db, account)? else { return Ok(false) };
+    if user.blocked {
         return Ok(false);
     }
     let spendable = tickets::table
         .find(ticket)
         .filter(tickets::account.eq(account.as_str()))
-        .filter(tickets::epoch.eq(held.epoch))
-        .filter(tickets::email.eq(&held.email_key))
+        .filter(tickets::epoch.eq(user.epoch))
+        .filter(tickets::email.eq(&user.email_key))
         .filter(live(*now));
     if update(spendable).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
         return Ok(false);
@@ -146,7 +146,7 @@ fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
         return Err(diesel::result::Error::RollbackTransaction);
     }
     void_all_of(db, account.as_str(), *now)?;
-    close(db, account.as_str(), Some(&held.email_key), *now)?;
+    close(db, account.as_str(), Some(&user.email_key), *now)?;
     for job in jobs {
         insert_job(db, job)?;
     }
@@ -154,7 +154,7 @@ fn redeem(db: &mut Db, redeeming: &Redeeming) -> QueryResult<bool> {
     Ok(true)
 }
 
-/// Counts a guess. Whoever comes first in a dialect makes its row.
+/// Counts a guess. The first guess of a dialect inserts its row.
 fn count_guess(db: &mut Db, dialect: &str) -> QueryResult<()> {
     let counted =
         update(guesses::table.find(dialect)).set(guesses::taken.eq(guesses::taken + 1)).execute(db)?;
@@ -232,7 +232,7 @@ impl Tickets for EngineStore {
         now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError> {
         let (account, dialect, now) = (account.as_str().to_owned(), dialect.to_owned(), now.as_millis());
-        let taken = self.write(move |db| {
+        let guessed = self.write(move |db| {
             let guessable = tickets::table
                 .filter(tickets::account.eq(&account))
                 .filter(tickets::dialect.eq(&dialect))
@@ -245,13 +245,14 @@ impl Tickets for EngineStore {
                 row.attempts += 1;
                 (row.id.as_str(), row.attempts)
             });
-            // Where there is none the same statement meets no row, lest its absence shows in the time that it saves (R14).
+            // Without a ticket the same statement runs and matches no row, so the response time does not reveal the
+            // absence (R14).
             update(tickets::table.find(id)).set(tickets::attempts.eq(attempts)).execute(db)?;
-            // Last, for all guesses of a dialect meet here.
+            // Counted last, because all guesses of a dialect lock the same row.
             count_guess(db, &dialect)?;
             ticket.map(Ticket::try_from).transpose()
         });
-        taken.await
+        guessed.await
     }
 
     async fn dialects_with_codes(
@@ -287,7 +288,7 @@ impl Tickets for EngineStore {
     }
 
     async fn redeem(&self, change: PasswordChange<'_>) -> Result<bool, StoreError> {
-        let redeeming = Redeeming {
+        let owned = OwnedChange {
             users: self.users(),
             ticket: change.ticket.as_str().to_owned(),
             account: change.account.clone(),
@@ -296,6 +297,6 @@ impl Tickets for EngineStore {
             event: change.event.clone(),
             now: change.now.as_millis(),
         };
-        self.write(move |db| redeem(db, &redeeming)).await
+        self.write(move |db| redeem(db, &owned)).await
     }
 }

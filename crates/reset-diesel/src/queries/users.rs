@@ -1,6 +1,5 @@
-//! The users table, whoever's it is: the one door to it. Tickets and jobs name no column of it.
-//!
-//! Our own is `own_users`, another system's `foreign_users`.
+//! All access to the users table: polyreset's own (`own_users`) or another system's (`foreign_users`). Queries on
+//! tickets and jobs use no column of it.
 
 use std::sync::Arc;
 
@@ -10,12 +9,12 @@ use reset_core::account::{Account, AccountId};
 use super::{super::engine::Db, foreign_users, own_users};
 use crate::foreign_users::Plan;
 
-/// Which table the accounts are in.
+/// The table that holds the accounts.
 #[derive(Clone, Debug)]
 pub(in super::super) enum Users {
-    /// polyreset's own.
+    /// polyreset's own table.
     Own,
-    /// Another system's.
+    /// Another system's table.
     ForeignUsers(Arc<Plan>),
 }
 
@@ -25,23 +24,23 @@ impl From<Option<Arc<Plan>>> for Users {
     }
 }
 
-/// What a redemption has to know of an account whose row it holds.
-pub(super) struct Held {
-    /// Blocked accounts get no password.
+/// The columns of a locked account that a redemption depends on.
+pub(super) struct LockedUser {
+    /// Whether the account is blocked; then its password is not changed.
     pub(super) blocked: bool,
-    /// Counts password changes.
+    /// Epoch of the account; it changes with every password change.
     pub(super) epoch: i64,
-    /// What the address of this moment is compared by.
+    /// Canonical form of the current address.
     pub(super) email_key: String,
 }
 
 impl Users {
-    /// Whether accounts are ours to make and to block.
-    pub(super) fn are_ours(&self) -> bool {
+    /// Whether the table is polyreset's own, so that polyreset may create and block accounts.
+    pub(super) fn is_own(&self) -> bool {
         matches!(self, Self::Own)
     }
 
-    /// The account with the canonical address `email_key`.
+    /// Returns the account with the canonical address `email_key`.
     pub(super) fn by_email(&self, db: &mut Db, email_key: &str) -> QueryResult<Option<Account>> {
         match self {
             Self::Own => own_users::by_email(db, email_key),
@@ -49,7 +48,7 @@ impl Users {
         }
     }
 
-    /// The account `id`.
+    /// Returns the account `id`.
     pub(super) fn by_id(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<Account>> {
         match self {
             Self::Own => own_users::by_id(db, id),
@@ -57,7 +56,7 @@ impl Users {
         }
     }
 
-    /// The stored hash of the account's password.
+    /// Returns the stored hash of the account's password.
     pub(super) fn password_hash(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<String>> {
         match self {
             Self::Own => own_users::password_hash(db, id),
@@ -65,15 +64,16 @@ impl Users {
         }
     }
 
-    /// Locks the account's row until the transaction ends, and reads what a redemption depends on.
-    pub(super) fn hold(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<Held>> {
+    /// Locks the account's row until the transaction ends.
+    pub(super) fn lock(&self, db: &mut Db, id: &AccountId) -> QueryResult<Option<LockedUser>> {
         match self {
-            Self::Own => own_users::hold(db, id),
-            Self::ForeignUsers(plan) => foreign_users::hold(db, plan, id),
+            Self::Own => own_users::lock(db, id),
+            Self::ForeignUsers(plan) => foreign_users::lock(db, plan, id),
         }
     }
 
-    /// Sets the password of an account whose row is held, and raises its epoch; says whether it did.
+    /// Sets the password of an account whose row is locked, and increments its epoch. Returns whether the row was
+    /// updated.
     pub(super) fn set_password(
         &self,
         db: &mut Db,

@@ -1,4 +1,4 @@
-//! The versions of the schema: those that this program brings, and those that a database has.
+//! Migration versions: those of this program, and those applied to a database.
 
 use diesel::{
     dsl::exists,
@@ -14,21 +14,21 @@ pub(in super::super) fn is_applied(db: &mut Db, version: &str) -> QueryResult<bo
     select(exists(migrations::table.filter(migrations::version.eq(version)))).get_result(db)
 }
 
-/// What was applied. The table has to exist.
+/// Returns the applied versions. The table must exist.
 pub(in super::super) fn applied(db: &mut Db) -> QueryResult<Vec<String>> {
     migrations::table.select(migrations::version).load(db)
 }
 
-/// Every migration of this program, oldest first.
+/// Returns all migrations of this program, oldest first.
 pub(in super::super) fn all() -> Vec<(String, Box<dyn Migration<Backend>>)> {
-    let all = MigrationSource::<Backend>::migrations(&MIGRATIONS).expect("names that the macro has checked");
+    let all = MigrationSource::<Backend>::migrations(&MIGRATIONS).expect("the macro has checked the names");
     let mut all: Vec<_> =
         all.into_iter().map(|migration| (migration.name().version().to_string(), migration)).collect();
     all.sort_by(|one, other| one.0.cmp(&other.0));
     all
 }
 
-/// The newest version this program knows.
+/// Returns the newest version of this program.
 pub(in super::super) fn newest() -> String {
-    all().pop().expect("there is a first migration").0
+    all().pop().expect("there is at least one migration").0
 }

@@ -1,10 +1,10 @@
-//! The thread that owns a connection: takes a task, begins, runs, commits; and gets a new connection when the old
-//! one broke.
+//! A thread that owns one connection. It takes a task, runs it in a transaction and commits, and reconnects when the
+//! connection breaks.
 //!
-//! A task that had not begun is begun again on a new connection, once. One that met another transaction (a unique
-//! value, a deadlock) is run again from its start. Where a commit's answer is lost, nobody knows what was done: that
-//! is an error, and never tried again. Neither is what nobody waits for any more: who was told that it failed, and whose
-//! task was rolled back, does not find it done a minute later.
+//! If the transaction cannot be started, the task is retried once on a new connection. If the task conflicts with
+//! another transaction (duplicate value, deadlock), it is retried from its start. If the connection breaks during a
+//! commit, the outcome is unknown; that is an error and is never retried. A task whose caller has gone is not retried
+//! either: a task that was reported as failed and rolled back must not be done a minute later.
 
 use std::{
     sync::{
@@ -20,147 +20,153 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::{
-    ConnectionPurpose, RECONNECT_EVERY, ServerEngine, fault,
-    runtime::{linger, within},
+    ConnectionPurpose, RECONNECT_INTERVAL, ServerEngine, fault,
+    runtime::{finish_closing, with_response_timeout},
     task::{TaskKind, ThreadTask},
 };
 use crate::{fault::DatabaseFault, thread_pool::Queue};
 
-/// How often a task is run that others are in the way of.
-const TRIES: u32 = 8;
-/// How often one that finds its value taken: the second time it sees by whom.
-const TRIES_TAKEN: u32 = 3;
-/// How often one that waited for another's lock in vain: each try may take as long as a statement.
-const TRIES_LOCKED: u32 = 2;
-/// How much longer than a statement may take its answer may: the server's own limit is to come first.
+/// Maximum number of attempts for a task that conflicts with other transactions.
+const CONFLICT_ATTEMPTS: u32 = 8;
+/// Maximum number of attempts for a task that inserts a duplicate value. A retry sees the other row.
+const DUPLICATE_ATTEMPTS: u32 = 3;
+/// Maximum number of attempts after a lock timeout. Each attempt may take as long as the statement timeout.
+const LOCK_ATTEMPTS: u32 = 2;
+/// Added to the statement timeout for the timeout of a response, so that the server's own timeout fires first.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// One thread's share of a [`ServerStore`](super::ServerStore).
+/// The state of one thread of a [`ServerStore`](super::ServerStore).
 pub(super) struct ConnectionThread<E: ServerEngine> {
     engine: Arc<E>,
-    /// How many of the thread_pool have a connection.
-    live: Arc<AtomicUsize>,
+    /// Number of threads in the pool that have a connection.
+    connected: Arc<AtomicUsize>,
     number: u32,
     db: Option<E::Db>,
 }
 
 impl<E: ServerEngine> ConnectionThread<E> {
-    pub(super) fn new(engine: Arc<E>, live: Arc<AtomicUsize>, number: u32) -> Self {
-        Self { engine, live, number, db: None }
+    pub(super) fn new(engine: Arc<E>, connected: Arc<AtomicUsize>, number: u32) -> Self {
+        Self { engine, connected, number, db: None }
     }
 
-    /// Works off the queue until the store is dropped. `first` wants to know whether the server answers.
+    /// Runs queued tasks until the store is dropped. Sends the result of the first connection to `ready`.
     pub(super) fn run(
         mut self,
         queue: &Queue<dyn ThreadTask<E::Db>>,
-        first: Option<oneshot::Sender<Result<(), String>>>,
+        ready: Option<oneshot::Sender<Result<(), String>>>,
     ) {
-        if let Some(first) = first {
-            let _gone = first.send(self.connect());
+        if let Some(ready) = ready {
+            let _gone = ready.send(self.connect());
         }
         while let Some(task) = queue.next() {
-            self.take(task, queue);
+            self.process(task, queue);
         }
         self.disconnect();
     }
 
-    fn take(&mut self, mut task: Box<dyn ThreadTask<E::Db>>, queue: &Queue<dyn ThreadTask<E::Db>>) {
-        if !task.is_wanted() {
-            // No connection is waited for in the name of nobody.
+    fn process(&mut self, mut task: Box<dyn ThreadTask<E::Db>>, queue: &Queue<dyn ThreadTask<E::Db>>) {
+        // Without a caller there is no reason to wait for a connection.
+        if !task.has_caller() {
             return;
         }
         if let Err(reason) = self.connect() {
             let mut task = Some(task);
-            if self.live.load(Ordering::Relaxed) > 0 {
-                // The server has no connection for us: somebody who has one goes on.
-                task = task.and_then(|task| queue.leave(task));
-                queue.rest(RECONNECT_EVERY);
+            if self.connected.load(Ordering::Relaxed) > 0 {
+                // The server refuses this connection, but another thread has one and can run the task.
+                task = task.and_then(|task| queue.put_back(task));
+                queue.pause(RECONNECT_INTERVAL);
             }
-            // Whoever came meanwhile has waited as well. To let each wait in its turn would outlast all patience.
+            // Queued tasks have waited as well. If each of them waited for its own connection attempt, every caller
+            // would time out.
             let tasks = task
                 .into_iter()
-                .flat_map(|task| std::iter::once(task).chain(std::iter::from_fn(|| queue.waiting())));
-            tasks.for_each(|task| task.answer(Some(DatabaseFault::Unreachable(reason.clone()))));
+                .flat_map(|task| std::iter::once(task).chain(std::iter::from_fn(|| queue.try_next())));
+            tasks.for_each(|task| task.reply(Some(DatabaseFault::Unreachable(reason.clone()))));
             return;
         }
         if task.begin() {
-            let lost = self.settle(&mut *task).err();
-            task.answer(lost);
+            let failure = self.run_with_retries(&mut *task).err();
+            task.reply(failure);
         }
     }
 
-    /// Runs a task until it is done, or cannot be.
-    fn settle(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), DatabaseFault> {
-        for tried in 1.. {
-            let fault = match self.once(task) {
-                Err(fault @ DatabaseFault::Conflict) if tried < TRIES => fault,
-                Err(fault @ DatabaseFault::Locked) if tried < TRIES_LOCKED => fault,
-                Err(fault) if fault == DatabaseFault::EXISTS && tried < TRIES_TAKEN => fault,
-                done => return done,
+    /// Runs a task, and retries it after a conflict.
+    fn run_with_retries(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), DatabaseFault> {
+        for attempt in 1.. {
+            let fault = match self.run_once(task) {
+                Err(fault @ DatabaseFault::Conflict) if attempt < CONFLICT_ATTEMPTS => fault,
+                Err(fault @ DatabaseFault::LockTimeout) if attempt < LOCK_ATTEMPTS => fault,
+                Err(fault) if fault == DatabaseFault::DUPLICATE && attempt < DUPLICATE_ATTEMPTS => fault,
+                result => return result,
             };
-            if !task.is_wanted() {
+            if !task.has_caller() {
                 return Err(fault);
             }
-            // Not all at once again.
+            // A delay that differs per thread keeps the conflicting tasks from meeting again.
             if fault == DatabaseFault::Conflict {
-                thread::sleep(Duration::from_millis(u64::from(tried * (1 + self.number % 8))));
+                thread::sleep(Duration::from_millis(u64::from(attempt * (1 + self.number % 8))));
             }
         }
-        unreachable!("the last try returns")
+        unreachable!("the last attempt returns")
     }
 
-    fn once(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), DatabaseFault> {
-        if task.kind() == TaskKind::Read && self.engine.reads_alone() {
-            return match self.work(task) {
-                Err(fault) if self.is_broken(&fault) => self.work(task).inspect_err(|fault| {
-                    self.is_broken(fault);
+    fn run_once(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), DatabaseFault> {
+        if task.kind() == TaskKind::Read && self.engine.reads_without_transaction() {
+            return match self.execute(task) {
+                Err(fault) if self.close_if_broken(&fault) => self.execute(task).inspect_err(|fault| {
+                    self.close_if_broken(fault);
                 }),
-                done => done,
+                result => result,
             };
         }
         self.begin()?;
-        if let Err(fault) = self.work(task) {
-            if !self.is_broken(&fault) && self.ask(|_, db| db.batch_execute("ROLLBACK")).is_err() {
+        if let Err(fault) = self.execute(task) {
+            if !self.close_if_broken(&fault) && self.send(|_, db| db.batch_execute("ROLLBACK")).is_err() {
                 self.disconnect();
             }
             return Err(fault);
         }
-        self.ask(|_, db| db.batch_execute("COMMIT")).map_err(|fault| {
+        self.send(|_, db| db.batch_execute("COMMIT")).map_err(|fault| {
             self.disconnect();
             DatabaseFault::Commit(fault.to_string())
         })
     }
 
-    fn work(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), DatabaseFault> {
-        let limit = self.limit();
+    fn execute(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), DatabaseFault> {
+        let timeout = self.response_timeout();
         let db = self.db()?;
-        // A task tells silence as its fault, like whatever else stops it.
-        within(limit, || task.run(db)).unwrap_or_else(|_| Err(fault::silent()))
+        // The task itself usually returns a missing response as its fault, like any other failure.
+        with_response_timeout(timeout, || task.run(db)).unwrap_or_else(|_| Err(fault::no_response()))
     }
 
-    /// Asks the server for something, and waits no longer than it may take.
-    fn ask(&mut self, what: impl FnOnce(&E, &mut E::Db) -> QueryResult<()>) -> Result<(), DatabaseFault> {
-        let (engine, limit) = (self.engine.clone(), self.limit());
+    /// Sends a statement and waits for the response, up to the timeout.
+    fn send(
+        &mut self,
+        statement: impl FnOnce(&E, &mut E::Db) -> QueryResult<()>,
+    ) -> Result<(), DatabaseFault> {
+        let (engine, timeout) = (self.engine.clone(), self.response_timeout());
         let db = self.db()?;
-        within(limit, || what(&engine, db)).map_err(|_| fault::silent())?.map_err(fault::of)
+        with_response_timeout(timeout, || statement(&engine, db))
+            .map_err(|_| fault::no_response())?
+            .map_err(fault::from_error)
     }
 
-    fn limit(&self) -> Duration {
+    fn response_timeout(&self) -> Duration {
         self.engine.options().statement_timeout + GRACE
     }
 
-    /// Begins a transaction. The first thing that a broken connection, or one to a server that was demoted, cannot
-    /// do: nothing was done yet, so a new one may.
+    /// Starts a transaction. A broken connection, or one to a server that was demoted, already fails here. Nothing was
+    /// done yet, so the statement is retried once on a new connection.
     fn begin(&mut self) -> Result<(), DatabaseFault> {
-        if self.ask(E::begin).is_ok() {
+        if self.send(E::begin).is_ok() {
             return Ok(());
         }
         self.disconnect();
-        self.ask(E::begin).inspect_err(|_| self.disconnect())
+        self.send(E::begin).inspect_err(|_| self.disconnect())
     }
 
-    /// Whether the connection is not to be trusted after this fault; then it is closed.
-    fn is_broken(&mut self, fault: &DatabaseFault) -> bool {
+    /// Closes the connection if it may be unusable after this fault. Returns whether it did.
+    fn close_if_broken(&mut self, fault: &DatabaseFault) -> bool {
         let broken = matches!(fault, DatabaseFault::Engine(_) | DatabaseFault::Panicked);
         if broken {
             self.disconnect();
@@ -176,26 +182,27 @@ impl<E: ServerEngine> ConnectionThread<E> {
     fn connect(&mut self) -> Result<(), String> {
         if self.db.is_none() {
             let engine = self.engine.clone();
-            let connected = within(self.limit(), || engine.connect(ConnectionPurpose::Tasks));
-            let connected = connected.unwrap_or_else(|_| Err(fault::silent().to_string()));
-            let others = match &connected {
-                Ok(_) => self.live.fetch_add(1, Ordering::Relaxed),
-                Err(_) => self.live.load(Ordering::Relaxed),
+            let result =
+                with_response_timeout(self.response_timeout(), || engine.connect(ConnectionPurpose::Tasks));
+            let result = result.unwrap_or_else(|_| Err(fault::no_response().to_string()));
+            let others = match &result {
+                Ok(_) => self.connected.fetch_add(1, Ordering::Relaxed),
+                Err(_) => self.connected.load(Ordering::Relaxed),
             };
-            match &connected {
-                Ok(_) if others == 0 => info!(engine = E::NAME, "the database answers"),
-                Err(reason) => warn!(reason, "no connection to the database"),
+            match &result {
+                Ok(_) if others == 0 => info!(database.engine = E::NAME, "database connected"),
+                Err(reason) => warn!(database.engine = E::NAME, reason, "database connection failed"),
                 Ok(_) => {}
             }
-            self.db = Some(connected?);
+            self.db = Some(result?);
         }
         Ok(())
     }
 
     fn disconnect(&mut self) {
         if self.db.take().is_some() {
-            self.live.fetch_sub(1, Ordering::Relaxed);
-            linger();
+            self.connected.fetch_sub(1, Ordering::Relaxed);
+            finish_closing();
         }
     }
 }

@@ -1,46 +1,46 @@
-//! What an error of a server means, told without the contents of any row.
+//! Errors of a server, described without the contents of any row.
 //!
-//! Diesel passes a server's words on and not its code. So the words are looked at for those that matter, and never
-//! passed on: they may quote a value (R70).
+//! Diesel returns a server's message but not its error code. The message is therefore searched for known phrases. It
+//! is never returned or logged itself, because it may quote a value (R70).
 
 use diesel::result::{DatabaseErrorKind, Error};
 
 use crate::fault::DatabaseFault;
 
-/// Words of the servers, in small letters, and ours for them.
-const WORDS: [(&str, &str); 17] = [
-    ("statement timeout", "a statement took too long"),
-    ("max_statement_time", "a statement took too long"),
-    ("maximum statement execution time", "a statement took too long"),
+/// Phrases of server messages, in lower case, and the description of each.
+const KNOWN: [(&str, &str); 17] = [
+    ("statement timeout", "statement timeout"),
+    ("max_statement_time", "statement timeout"),
+    ("maximum statement execution time", "statement timeout"),
     ("terminating connection", "the server closed the connection"),
-    ("shutting down", "the server shuts down"),
+    ("shutting down", "the server is shutting down"),
     ("connection closed", "the connection broke"),
     ("communicating with the server", "the connection broke"),
     ("input/output error", "the connection broke"),
     ("connection was killed", "the server closed the connection"),
     ("read-only", "the server is read-only"),
     ("read only", "the server is read-only"),
-    ("does not exist", "a table or column is missing: run the command migrate"),
-    ("doesn't exist", "a table is missing: run the command migrate"),
+    ("does not exist", "a table or column is missing: run the migrate command"),
+    ("doesn't exist", "a table is missing: run the migrate command"),
     ("permission denied", "a permission is missing"),
     ("command denied", "a permission is missing"),
-    ("too many c", "the server has no connection left"),
+    ("too many c", "the server has no free connection"),
     ("no space left", "the server's disk is full"),
 ];
 
-/// Words of a transaction that another one was in the way of.
+/// Phrases of messages about conflicting transactions.
 const CONFLICTS: [&str; 3] = ["deadlock", "could not serialize", "record has changed since last read"];
 
-/// Words for having waited for another transaction as long as a statement may.
-const LOCKED: &str = "lock wait timeout";
+/// Phrase of the message about a lock timeout.
+const LOCK_TIMEOUT: &str = "lock wait timeout";
 
-/// The fault of a server that does not answer.
-pub(super) fn silent() -> DatabaseFault {
-    DatabaseFault::Engine("the server stopped answering".to_owned())
+/// Returns the fault of a server that does not respond.
+pub(super) fn no_response() -> DatabaseFault {
+    DatabaseFault::Engine("timeout: the server stopped responding".to_owned())
 }
 
-/// The fault that `error` is.
-pub(super) fn of(error: Error) -> DatabaseFault {
+/// Converts an error of a server.
+pub(super) fn from_error(error: Error) -> DatabaseFault {
     let Error::DatabaseError(kind, information) = error else { return DatabaseFault::from(error) };
     match kind {
         DatabaseErrorKind::SerializationFailure => DatabaseFault::Conflict,
@@ -52,15 +52,15 @@ pub(super) fn of(error: Error) -> DatabaseFault {
             DatabaseFault::from(Error::DatabaseError(kind, information))
         }
         _ => {
-            let said = information.message().to_lowercase();
-            if CONFLICTS.iter().any(|words| said.contains(words)) {
+            let message = information.message().to_lowercase();
+            if CONFLICTS.iter().any(|words| message.contains(words)) {
                 return DatabaseFault::Conflict;
             }
-            if said.contains(LOCKED) {
-                return DatabaseFault::Locked;
+            if message.contains(LOCK_TIMEOUT) {
+                return DatabaseFault::LockTimeout;
             }
-            let known = WORDS.iter().find(|(words, _)| said.contains(words));
-            DatabaseFault::Engine(known.map_or("unexpected answer", |(_, ours)| ours).to_owned())
+            let known = KNOWN.iter().find(|(words, _)| message.contains(words));
+            DatabaseFault::Engine(known.map_or("unexpected error", |(_, description)| description).to_owned())
         }
     }
 }
@@ -70,11 +70,11 @@ mod tests {
     use super::*;
 
     fn unknown(message: &str) -> DatabaseFault {
-        of(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned())))
+        from_error(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned())))
     }
 
     #[test]
-    fn a_deadlock_is_a_conflict_in_either_servers_words() {
+    fn deadlock_of_either_server_is_a_conflict() {
         for message in
             ["deadlock detected", "Deadlock found when trying to get lock; try restarting transaction"]
         {
@@ -83,14 +83,17 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_was_waited_for_in_vain_is_no_deadlock() {
-        assert_eq!(unknown("Lock wait timeout exceeded; try restarting transaction"), DatabaseFault::Locked);
+    fn lock_timeout_is_not_a_conflict() {
+        assert_eq!(
+            unknown("Lock wait timeout exceeded; try restarting transaction"),
+            DatabaseFault::LockTimeout
+        );
     }
 
     #[test]
-    fn what_a_server_quotes_is_not_told() {
-        let said = unknown("Incorrect string value: 'ann@canary.example' for column `email`");
-        assert_eq!(said, DatabaseFault::Engine("unexpected answer".to_owned()));
+    fn values_quoted_by_a_server_are_not_reported() {
+        let quoting = unknown("Incorrect string value: 'ann@canary.example' for column `email`");
+        assert_eq!(quoting, DatabaseFault::Engine("unexpected error".to_owned()));
         let down = unknown("terminating connection due to administrator command");
         assert_eq!(down, DatabaseFault::Engine("the server closed the connection".to_owned()));
     }

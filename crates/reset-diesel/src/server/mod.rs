@@ -1,7 +1,7 @@
-//! The Store on a server: a thread_pool of threads, each with a connection of its own, each task a transaction.
+//! The Store on a database server: a pool of threads, each with its own connection. Each write is one transaction.
 //!
-//! What PostgreSQL and MySQL have in common. An engine says how to connect and how a transaction begins; its
-//! queries are those of `queries`.
+//! This is the code that PostgreSQL and MySQL have in common. An engine defines how to connect and how to start a
+//! transaction; the queries are in `queries`.
 
 mod connection_thread;
 mod fault;
@@ -22,58 +22,58 @@ use tokio::sync::oneshot;
 
 use self::{connection_thread::ConnectionThread, task::ThreadTask};
 pub(crate) use self::{
-    runtime::{OnThread, block_on, linger},
+    runtime::{ThreadRuntime, block_on, finish_closing},
     task::TaskKind,
 };
 use crate::{
     OpenError, Options,
     fault::DatabaseFault,
-    foreign_users::{Mapping, Plan, Survey, Unfit},
+    foreign_users::{Mapping, MappingError, Plan, Survey},
     thread_pool::ThreadPool,
 };
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionPurpose {
-    /// Many short transactions.
+    /// Short transactions, under the statement timeout.
     Tasks,
-    /// One that may take its time: a migration, or waiting for somebody else's.
-    Migrating,
+    /// Work without a statement timeout: a migration, waiting for another process's migration, or a survey.
+    Maintenance,
 }
 
-/// An engine behind a network.
+/// A database engine that runs as a server.
 pub(crate) trait ServerEngine: Send + Sync + Sized + 'static {
-    /// A connection.
+    /// The connection type.
     type Db: SimpleConnection + Send;
-    /// The engine's name.
+    /// Name of the engine.
     const NAME: &str;
 
-    /// How it is to be used.
+    /// The options of the database.
     fn options(&self) -> &Options;
 
-    /// Connects, within the time that the options give. The error is a reason in words, without the password.
+    /// Connects, within the timeout of the options. The error is a message without the password.
     fn connect(&self, purpose: ConnectionPurpose) -> Result<Self::Db, String>;
 
-    /// Begins a transaction that may write.
+    /// Starts a transaction that may write.
     fn begin(&self, db: &mut Self::Db) -> QueryResult<()>;
 
-    /// Whether a look-up may do without a transaction around it.
-    fn reads_alone(&self) -> bool;
+    /// Whether a query may run outside a transaction.
+    fn reads_without_transaction(&self) -> bool;
 
-    /// The versions that are still to be applied.
+    /// Returns the versions of the pending migrations.
     fn pending(db: &mut Self::Db) -> QueryResult<Vec<String>>;
 
-    /// Applies what is pending, one process at a time, and returns the versions.
+    /// Applies the pending migrations, one process at a time, and returns their versions.
     fn migrate(db: &mut Self::Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>>;
 
-    /// The statements for another system's users table as it is.
-    fn plan(db: &mut Self::Db, mapping: &Mapping) -> QueryResult<Result<Plan, Unfit>>;
+    /// Inspects another system's users table and returns the statements for it.
+    fn plan(db: &mut Self::Db, mapping: &Mapping) -> QueryResult<Result<Plan, MappingError>>;
 
-    /// Another system's users table as it is, and what would be done with it by `role`.
-    fn survey(db: &mut Self::Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, Unfit>>;
+    /// Inspects another system's users table and returns a report, with the grants that `role` needs.
+    fn survey(db: &mut Self::Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, MappingError>>;
 }
 
-/// A server in use.
+/// An open database on a server.
 pub(crate) struct ServerStore<E: ServerEngine> {
     thread_pool: ThreadPool<dyn ThreadTask<E::Db>>,
     options: Options,
@@ -87,36 +87,37 @@ impl<E: ServerEngine> fmt::Debug for ServerStore<E> {
 }
 
 impl<E: ServerEngine> ServerStore<E> {
-    /// Starts the thread_pool, whose first connection shows that the server answers. The others connect when there is
-    /// work for them.
+    /// Starts the threads and opens the first connection, which shows that the server responds. The other threads
+    /// connect when they get their first task.
     pub(crate) async fn open(engine: E, mapping: Option<&Mapping>) -> Result<Self, OpenError> {
         let engine = Arc::new(engine);
         let plan = match mapping {
-            Some(mapping) => Some(Arc::new(planned(engine.clone(), mapping.clone()).await?)),
+            Some(mapping) => Some(Arc::new(plan(engine.clone(), mapping.clone()).await?)),
             None => None,
         };
         let options = engine.options().clone();
-        let (mut thread_pool, live) = (ThreadPool::default(), Arc::new(AtomicUsize::new(0)));
-        let no_thread = |error| server::<E>(format!("no thread to work on: {error}"));
-        let (first, connected) = oneshot::channel();
-        let mut first = Some(first);
+        let (mut thread_pool, live_connections) = (ThreadPool::default(), Arc::new(AtomicUsize::new(0)));
+        let no_thread = |error| server::<E>(format!("cannot start a thread: {error}"));
+        let (ready, connected) = oneshot::channel();
+        let mut ready = Some(ready);
         for number in 0..options.connections.max(1) {
-            let (thread, first) = (ConnectionThread::new(engine.clone(), live.clone(), number), first.take());
+            let thread = ConnectionThread::new(engine.clone(), live_connections.clone(), number);
+            let ready = ready.take();
             thread_pool
-                .add(&format!("{}-{number}", E::NAME), move |queue| thread.run(queue, first))
+                .add(&format!("{}-{number}", E::NAME), move |queue| thread.run(queue, ready))
                 .map_err(no_thread)?;
         }
-        let connected = connected.await.unwrap_or_else(|_| Err("the thread ended early".to_owned()));
+        let connected = connected.await.unwrap_or_else(|_| Err("the connection thread panicked".to_owned()));
         connected.map_err(server::<E>)?;
         Ok(Self { thread_pool, options, plan })
     }
 
-    /// The statements for another system's users table, where it is not our own.
+    /// Returns the statements for another system's users table, or `None` if polyreset's own table is used.
     pub(crate) fn plan(&self) -> Option<Arc<Plan>> {
         self.plan.clone()
     }
 
-    /// Runs a task: in a transaction, whole or not at all, and durable when this returns.
+    /// Runs a task in a transaction: completely or not at all. The changes are durable when this returns.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         task: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
@@ -132,55 +133,55 @@ impl<E: ServerEngine> ServerStore<E> {
         Ok(self.run(TaskKind::Read, query).await?)
     }
 
-    /// Queues a task and waits for its result: for a connection as long as connecting may take, then for an answer
-    /// as long as a new connection and a few statements may.
+    /// Queues a task and waits for its result: up to the connect timeout for a free connection, then for as long as a
+    /// reconnect and two statements may take.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         kind: TaskKind,
         work: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, DatabaseFault> {
         let Options { connect_timeout, statement_timeout, .. } = self.options;
-        let (task, waiting) = task::new(kind, work);
+        let (task, handle) = task::new(kind, work);
         self.thread_pool.push(task)?;
-        waiting.within(connect_timeout, connect_timeout + 2 * statement_timeout).await
+        handle.wait(connect_timeout, connect_timeout + 2 * statement_timeout).await
     }
 }
 
-/// The versions that are still to be applied.
+/// Returns the versions of the pending migrations.
 pub(crate) async fn pending<E: ServerEngine>(engine: E) -> Result<Vec<String>, OpenError> {
-    aside::<E, _>(move || {
-        let mut db = engine.connect(ConnectionPurpose::Migrating)?;
-        E::pending(&mut db).map_err(|error| fault::of(error).to_string())
+    on_own_thread::<E, _>(move || {
+        let mut db = engine.connect(ConnectionPurpose::Maintenance)?;
+        E::pending(&mut db).map_err(|error| fault::from_error(error).to_string())
     })
     .await
 }
 
-/// The statements for another system's users table as it is.
-async fn planned<E: ServerEngine>(engine: Arc<E>, mapping: Mapping) -> Result<Plan, OpenError> {
-    let plan = aside::<E, _>(move || {
-        let mut db = engine.connect(ConnectionPurpose::Migrating)?;
-        E::plan(&mut db, &mapping).map_err(|error| fault::of(error).to_string())
+/// Inspects another system's users table and returns the statements for it.
+async fn plan<E: ServerEngine>(engine: Arc<E>, mapping: Mapping) -> Result<Plan, OpenError> {
+    let plan = on_own_thread::<E, _>(move || {
+        let mut db = engine.connect(ConnectionPurpose::Maintenance)?;
+        E::plan(&mut db, &mapping).map_err(|error| fault::from_error(error).to_string())
     });
-    plan.await?.map_err(OpenError::Unfit)
+    plan.await?.map_err(OpenError::Mapping)
 }
 
-/// Another system's users table as it is, and what would be done with it by `role`.
+/// Inspects another system's users table and returns a report, with the grants that `role` needs.
 pub(crate) async fn survey<E: ServerEngine>(
     engine: E,
     mapping: Mapping,
     role: String,
 ) -> Result<Survey, OpenError> {
-    let survey = aside::<E, _>(move || {
-        let mut db = engine.connect(ConnectionPurpose::Migrating)?;
-        E::survey(&mut db, &mapping, &role).map_err(|error| fault::of(error).to_string())
+    let survey = on_own_thread::<E, _>(move || {
+        let mut db = engine.connect(ConnectionPurpose::Maintenance)?;
+        E::survey(&mut db, &mapping, &role).map_err(|error| fault::from_error(error).to_string())
     });
-    survey.await?.map_err(OpenError::Unfit)
+    survey.await?.map_err(OpenError::Mapping)
 }
 
-/// Applies what is pending, and returns the versions.
+/// Applies the pending migrations and returns their versions.
 pub(crate) async fn migrate<E: ServerEngine>(engine: E) -> Result<Vec<String>, OpenError> {
-    aside::<E, _>(move || {
-        let mut db = engine.connect(ConnectionPurpose::Migrating)?;
+    on_own_thread::<E, _>(move || {
+        let mut db = engine.connect(ConnectionPurpose::Maintenance)?;
         E::migrate(&mut db).map_err(|error| format!("the migration failed: {error}"))
     })
     .await
@@ -190,23 +191,23 @@ fn server<E: ServerEngine>(reason: String) -> OpenError {
     OpenError::Server { engine: E::NAME, reason }
 }
 
-/// Runs blocking work on a thread of its own; an error is a reason in words.
-async fn aside<E: ServerEngine, T: Send + 'static>(
+/// Runs blocking work on its own thread. The error is a message.
+async fn on_own_thread<E: ServerEngine, T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, OpenError> {
     let (caller, result) = oneshot::channel();
     let thread = thread::Builder::new().name(format!("{}-open", E::NAME));
     let work = move || {
-        let done = work();
-        linger();
-        caller.send(done)
+        let result = work();
+        finish_closing();
+        caller.send(result)
     };
     let result = match thread.spawn(work) {
-        Ok(_) => result.await.unwrap_or_else(|_| Err("the thread ended early".to_owned())),
-        Err(error) => Err(format!("no thread to work on: {error}")),
+        Ok(_) => result.await.unwrap_or_else(|_| Err("the thread panicked".to_owned())),
+        Err(error) => Err(format!("cannot start a thread: {error}")),
     };
     result.map_err(server::<E>)
 }
 
-/// Time between two tries of a thread that gets no connection while others have one.
-const RECONNECT_EVERY: Duration = Duration::from_secs(1);
+/// Interval between connection attempts of a thread while other threads have a connection.
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
-//! The runtime under a connection: one for each thread that owns one, and driven only while that thread waits.
+//! One runtime per connection thread. It is driven only while that thread waits.
 //!
-//! The drivers are asynchronous and Diesel's queries are not. Their meeting place is [`OnThread`]: the future of a
-//! query runs on the thread that asked, and with it whatever the driver has spawned there.
+//! The drivers are asynchronous and Diesel's queries are not. [`ThreadRuntime`] connects them: the future of a query
+//! runs on the calling thread, together with the tasks that the driver has spawned there.
 
 use std::{
     any::Any,
@@ -20,26 +20,26 @@ use tokio::{
 
 thread_local! {
     static RUNTIME: Arc<Runtime> = Arc::new(
-        Builder::new_current_thread().enable_all().build().expect("a thread that can wait for sockets"),
+        Builder::new_current_thread().enable_all().build().expect("the system provides an event loop"),
     );
-    /// Longest time for one answer of the server; none while a migration runs.
-    static LIMIT: Cell<Option<Duration>> = const { Cell::new(None) };
+    /// Timeout of one response of the server; `None` while a migration runs.
+    static RESPONSE_TIMEOUT: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
-/// How long a closed connection is given to say good-bye.
-const GOOD_BYE: Duration = Duration::from_millis(2);
+/// Time that a driver gets to close a dropped connection.
+const CLOSE_TIME: Duration = Duration::from_millis(2);
 
-/// The runtime that a connection was made on. It goes where the connection goes.
-pub(crate) struct OnThread(Arc<Runtime>);
+/// The runtime that a connection was opened on. It lives as long as the connection.
+pub(crate) struct ThreadRuntime(Arc<Runtime>);
 
-impl BlockOn for OnThread {
+impl BlockOn for ThreadRuntime {
     fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let Some(limit) = LIMIT.get() else { return self.0.block_on(future) };
-        // Made inside: a timer belongs to a runtime.
-        let answered = self.0.block_on(async { timeout(limit, future).await });
-        // What the future would have returned is anybody's type, so there is no error to return in its place. This
-        // unwinds without being a panic: nothing is printed. `within` stops it.
-        answered.unwrap_or_else(|_| resume_unwind(Box::new(Silent)))
+        let Some(limit) = RESPONSE_TIMEOUT.get() else { return self.0.block_on(future) };
+        // The timer must be created on the runtime.
+        let response = self.0.block_on(async { timeout(limit, future).await });
+        // The future's output can be of any type, so there is no error value to return. Unwind instead, without the
+        // message of a panic; `with_response_timeout` catches it.
+        response.unwrap_or_else(|_| resume_unwind(Box::new(NoResponse)))
     }
 
     fn get_runtime() -> Self {
@@ -47,25 +47,26 @@ impl BlockOn for OnThread {
     }
 }
 
-/// The server did not answer in time. What it did is not known, and the connection is of no use any more.
+/// The server did not respond before the timeout. The effect of the statement is unknown, and the connection is
+/// unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Silent;
+pub(super) struct NoResponse;
 
-impl Silent {
-    /// Whether it is what unwound a thread's stack.
+impl NoResponse {
+    /// Whether `payload` is the payload of this unwinding.
     pub(super) fn is(payload: &(dyn Any + Send)) -> bool {
         payload.is::<Self>()
     }
 }
 
-/// Runs `work`, in which each answer of the server may take `limit`. The drivers set no limit of their own: a machine
-/// that lost its power closes no connection, and one would wait for ever.
-pub(super) fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> Result<T, Silent> {
-    let before = LIMIT.replace(Some(limit));
-    // Sound: whoever is told of silence gives the connection up.
-    let done = catch_unwind(AssertUnwindSafe(work));
-    LIMIT.set(before);
-    done.map_err(|payload| if Silent::is(&*payload) { Silent } else { resume_unwind(payload) })
+/// Runs `work` with a timeout for each response of the server. The drivers have no timeout of their own: a host that
+/// lost its power closes no connection, so a thread would wait forever.
+pub(super) fn with_response_timeout<T>(limit: Duration, work: impl FnOnce() -> T) -> Result<T, NoResponse> {
+    let before = RESPONSE_TIMEOUT.replace(Some(limit));
+    // Sound: the caller closes the connection when it gets `NoResponse`.
+    let result = catch_unwind(AssertUnwindSafe(work));
+    RESPONSE_TIMEOUT.set(before);
+    result.map_err(|payload| if NoResponse::is(&*payload) { NoResponse } else { resume_unwind(payload) })
 }
 
 /// Runs a future on this thread's runtime.
@@ -73,7 +74,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     RUNTIME.with(Arc::clone).block_on(future)
 }
 
-/// Drops what may hold a connection, and lets the driver close it in good order.
-pub(crate) fn linger() {
-    block_on(async { sleep(GOOD_BYE).await });
+/// Drives this thread's runtime for a moment, so that the driver can close a dropped connection properly.
+pub(crate) fn finish_closing() {
+    block_on(async { sleep(CLOSE_TIME).await });
 }

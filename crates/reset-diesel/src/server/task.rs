@@ -1,7 +1,6 @@
-//! Tasks: one unit of work, which may have to be run again, and the caller who waits for it.
+//! Tasks: units of work that may be retried, each with a caller that waits for the result.
 //!
-//! A task that nobody waits for any more is not begun: whoever was told that no connection became free finds that
-//! nothing was done.
+//! A task whose caller has gone is not started. When a caller gets [`DatabaseFault::PoolTimeout`], nothing was done.
 
 use std::{
     any::Any,
@@ -16,83 +15,87 @@ use std::{
 use diesel::result::QueryResult;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{fault, runtime::Silent};
+use super::{fault, runtime::NoResponse};
 use crate::fault::DatabaseFault;
 
-/// What a task does.
+/// The kind of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskKind {
-    /// Looks up, with one query.
+    /// Runs one query.
     Read,
-    /// Changes something.
+    /// Changes rows.
     Write,
 }
 
-/// One unit of work and the caller who waits for its result.
+/// A unit of work and the caller that waits for its result.
 pub(super) trait ThreadTask<Db>: Send {
-    /// What it does.
+    /// The kind of the task.
     fn kind(&self) -> TaskKind;
 
-    /// Whether somebody still waits for it.
-    fn is_wanted(&self) -> bool;
+    /// Whether a caller still waits for the result.
+    fn has_caller(&self) -> bool;
 
-    /// Marks it as begun; false when nobody waits for it any more.
+    /// Marks the task as started. Returns `false` if its caller has gone.
     fn begin(&self) -> bool;
 
-    /// Runs the work and keeps the result.
+    /// Runs the work and stores the result.
     fn run(&mut self, db: &mut Db) -> Result<(), DatabaseFault>;
 
-    /// Tells the caller the result; or `lost`, when it came to nothing.
-    fn answer(self: Box<Self>, lost: Option<DatabaseFault>);
+    /// Sends the caller the result, or `failure` if there is one.
+    fn reply(self: Box<Self>, failure: Option<DatabaseFault>);
 }
 
 const QUEUED: u8 = 0;
-const BEGUN: u8 = 1;
+const STARTED: u8 = 1;
 const WITHDRAWN: u8 = 2;
 
 struct PendingTask<T, F> {
     kind: TaskKind,
-    todo: F,
+    work: F,
     result: Option<T>,
     stage: Arc<AtomicU8>,
     caller: oneshot::Sender<Result<T, DatabaseFault>>,
 }
 
 /// The caller's end of a task.
-pub(super) struct Waiting<T> {
+pub(super) struct TaskHandle<T> {
     stage: Arc<AtomicU8>,
     result: oneshot::Receiver<Result<T, DatabaseFault>>,
 }
 
-/// A task and its caller's end.
-pub(super) fn new<Db, T, F>(kind: TaskKind, work: F) -> (Box<dyn ThreadTask<Db>>, Waiting<T>)
+/// Creates a task and the handle for its caller.
+pub(super) fn new<Db, T, F>(kind: TaskKind, work: F) -> (Box<dyn ThreadTask<Db>>, TaskHandle<T>)
 where
     T: Send + 'static,
     F: FnMut(&mut Db) -> QueryResult<T> + Send + 'static,
 {
     let (caller, result) = oneshot::channel();
     let stage = Arc::new(AtomicU8::new(QUEUED));
-    let task = PendingTask { kind, todo: work, result: None, stage: stage.clone(), caller };
-    (Box::new(task), Waiting { stage, result })
+    let task = PendingTask { kind, work, result: None, stage: stage.clone(), caller };
+    (Box::new(task), TaskHandle { stage, result })
 }
 
-impl<T> Waiting<T> {
-    /// Waits `begin` for the task to begin, then `end` for it to end.
-    pub(super) async fn within(mut self, begin: Duration, end: Duration) -> Result<T, DatabaseFault> {
-        if let Ok(result) = timeout(begin, &mut self.result).await {
+impl<T> TaskHandle<T> {
+    /// Waits up to `start_timeout` for the task to start, then up to `run_timeout` for its result.
+    pub(super) async fn wait(
+        mut self,
+        start_timeout: Duration,
+        run_timeout: Duration,
+    ) -> Result<T, DatabaseFault> {
+        if let Ok(result) = timeout(start_timeout, &mut self.result).await {
             return result.unwrap_or(Err(DatabaseFault::Closed));
         }
-        if move_on(&self.stage, WITHDRAWN) {
-            return Err(DatabaseFault::Waited);
+        if leave_queue(&self.stage, WITHDRAWN) {
+            return Err(DatabaseFault::PoolTimeout);
         }
-        timeout(end, self.result)
+        timeout(run_timeout, self.result)
             .await
-            .map_or(Err(DatabaseFault::Slow), |result| result.unwrap_or(Err(DatabaseFault::Closed)))
+            .map_or(Err(DatabaseFault::Timeout), |result| result.unwrap_or(Err(DatabaseFault::Closed)))
     }
 }
 
-/// Begins or withdraws a task that is still queued.
-fn move_on(stage: &AtomicU8, to: u8) -> bool {
+/// Marks a queued task as started or withdrawn. Returns `false` if it is no longer queued.
+fn leave_queue(stage: &AtomicU8, to: u8) -> bool {
     stage.compare_exchange(QUEUED, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
@@ -105,26 +108,26 @@ where
         self.kind
     }
 
-    fn is_wanted(&self) -> bool {
+    fn has_caller(&self) -> bool {
         !self.caller.is_closed()
     }
 
     fn begin(&self) -> bool {
-        !self.caller.is_closed() && move_on(&self.stage, BEGUN)
+        !self.caller.is_closed() && leave_queue(&self.stage, STARTED)
     }
 
     fn run(&mut self, db: &mut Db) -> Result<(), DatabaseFault> {
-        // Sound: a connection that has seen a panic is closed, and what it was doing is rolled back.
-        let ran = catch_unwind(AssertUnwindSafe(|| (self.todo)(db)));
-        let lost = |payload: Box<dyn Any + Send>| {
-            if Silent::is(&*payload) { fault::silent() } else { DatabaseFault::Panicked }
+        // Sound: after a panic the connection is closed and its transaction is rolled back.
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(db)));
+        let unwound = |payload: Box<dyn Any + Send>| {
+            if NoResponse::is(&*payload) { fault::no_response() } else { DatabaseFault::Panicked }
         };
-        self.result = Some(ran.map_err(lost)?.map_err(fault::of)?);
+        self.result = Some(result.map_err(unwound)?.map_err(fault::from_error)?);
         Ok(())
     }
 
-    fn answer(self: Box<Self>, lost: Option<DatabaseFault>) {
+    fn reply(self: Box<Self>, failure: Option<DatabaseFault>) {
         let Self { result, caller, .. } = *self;
-        let _gone = caller.send(lost.map_or_else(|| result.ok_or(DatabaseFault::Closed), Err));
+        let _gone = caller.send(failure.map_or_else(|| result.ok_or(DatabaseFault::Closed), Err));
     }
 }

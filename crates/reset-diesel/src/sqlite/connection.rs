@@ -1,4 +1,4 @@
-//! Connections: how each is set up, and how the file comes to be.
+//! Opening and configuring connections, and creating the file.
 
 use std::{
     fs::OpenOptions,
@@ -11,37 +11,38 @@ use std::{
 
 use diesel::{connection::SimpleConnection, prelude::*, result::Error, sqlite::SqliteConnection};
 
-/// How often, and after which pause, the switch to WAL is tried: five seconds in all, as `busy_timeout`.
-const SWITCH_TRIES: u32 = 250;
-const SWITCH_PAUSE: Duration = Duration::from_millis(20);
+/// Number and interval of attempts to switch to WAL: five seconds in total, like `busy_timeout`.
+const WAL_ATTEMPTS: u32 = 250;
+const WAL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What a connection is for.
+/// The role of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Changes the database; makes the file where there is none.
+    /// Writes, and creates a missing file.
     Writer,
-    /// Looks up, and cannot do anything else.
+    /// Only reads; SQLite rejects its writes.
     Reader,
 }
 
 impl Role {
-    /// Opens the file in this role. The error is a reason in words.
+    /// Opens the file in this role. The error is a message.
     pub(super) fn connect(self, path: &Path) -> Result<SqliteConnection, String> {
         if self == Self::Writer {
-            make_file(path).map_err(|error| error.to_string())?;
+            create_file(path).map_err(|error| error.to_string())?;
         }
-        let name = path.to_str().ok_or("the path is no UTF-8")?;
+        let name = path.to_str().ok_or("the path is not valid UTF-8")?;
         let mut db = SqliteConnection::establish(name).map_err(|error| error.to_string())?;
         self.set_up(&mut db).map_err(|error| error.to_string())?;
         Ok(db)
     }
 
     fn set_up(self, db: &mut SqliteConnection) -> QueryResult<()> {
-        // First of all the wait for other writers, five seconds: longer than any transaction of ours, shorter
-        // than a client's patience. Even what follows may meet one.
+        // The timeout for other writers comes first, because even the next statements may wait for one. Five seconds
+        // is longer than any transaction of polyreset and shorter than a client's timeout.
         db.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON;")?;
         match self {
-            // FULL: WAL alone would lose the last commits with the power, and accepted means accepted.
+            // FULL: with WAL, a weaker setting can lose the last commits in a power failure, and accepted jobs must
+            // survive it.
             Self::Writer => {
                 switch_to_wal(db)?;
                 db.batch_execute("PRAGMA synchronous = FULL;")
@@ -51,35 +52,36 @@ impl Role {
     }
 }
 
-/// Switches to the write-ahead log, where readers and the writer do not wait for each other; the file remembers.
+/// Switches to the write-ahead log, in which readers and the writer do not wait for each other. The setting is stored
+/// in the file.
 ///
-/// The one statement that SQLite lets fail at once instead of waiting: when several processes open a new file,
-/// all but one are told that it is locked.
+/// SQLite ignores `busy_timeout` for this statement: when several processes open a new file, it fails at once in all
+/// but one. Therefore it is retried.
 fn switch_to_wal(db: &mut SqliteConnection) -> QueryResult<()> {
-    for _ in 0..SWITCH_TRIES {
+    for _ in 0..WAL_ATTEMPTS {
         match db.batch_execute("PRAGMA journal_mode = WAL;") {
             Err(Error::DatabaseError(_, information)) if information.message() == "database is locked" => {
-                thread::sleep(SWITCH_PAUSE);
+                thread::sleep(WAL_INTERVAL);
             }
-            switched => return switched,
+            result => return result,
         }
     }
     db.batch_execute("PRAGMA journal_mode = WAL;")
 }
 
-/// Makes an empty file that only its owner may read; SQLite would make it readable for all. Its companions
-/// (`-wal`, `-shm`) get the same rights from SQLite.
-fn make_file(path: &Path) -> std::io::Result<()> {
-    // POSIX drops all of a process's locks on a file when any descriptor of it is closed, those of SQLite's
-    // other connections included. So while one thread of ours is in here, none goes on to connect.
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+/// Creates an empty file that only its owner can read; SQLite would create it readable for everyone. SQLite gives the
+/// same permissions to the files `-wal` and `-shm`.
+fn create_file(path: &Path) -> std::io::Result<()> {
+    // POSIX releases all locks of a process on a file when any descriptor of the file is closed, including the locks
+    // of SQLite's other connections. The mutex keeps other threads from connecting until this descriptor is closed.
+    static CREATING: Mutex<()> = Mutex::new(());
+    let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        made => made.map(drop),
+        result => result.map(drop),
     }
 }

@@ -1,4 +1,4 @@
-//! What the queries have to know of SQLite.
+//! The parts of the queries that are specific to SQLite.
 
 use diesel::QueryResult;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -7,7 +7,7 @@ pub(super) use diesel::sqlite::{Sqlite as Backend, SqliteConnection as Db};
 
 pub(super) use super::Sqlite as EngineStore;
 
-/// The tables, under the names that all engines have in common.
+/// The tables, under the names that are common to all engines.
 pub(super) mod schema {
     pub(in super::super) use super::super::schema::{
         __diesel_schema_migrations as migrations, budgets, disputes, events, guesses, jobs, marks, tickets,
@@ -17,30 +17,30 @@ pub(super) mod schema {
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
-/// A query whose rows nobody else changes until the transaction ends: with one writer, any.
+/// Does nothing: with one writer, no other transaction changes any row.
 macro_rules! locked {
     ($query:expr) => {
         $query
     };
 }
 
-/// A query that passes over rows that others have locked: with one writer there are none.
-macro_rules! locked_apart {
+/// Does nothing: with one writer, no other transaction locks rows.
+macro_rules! skip_locked {
     ($query:expr) => {
         $query
     };
 }
 
-pub(super) use {locked, locked_apart};
+pub(super) use {locked, skip_locked};
 
-/// Waits until nobody else counts the dialect's live tickets: with one writer nobody does.
-#[expect(clippy::unnecessary_wraps, reason = "other engines have to ask the database")]
-pub(super) fn take_turn(_: &mut Db, _: &str) -> QueryResult<()> {
+/// Does nothing: with one writer, no other transaction counts live tickets.
+#[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
+pub(super) fn lock_dialect(_: &mut Db, _: &str) -> QueryResult<()> {
     Ok(())
 }
 
-/// Fails where nothing can be written. The writer's own transaction has shown that already.
-#[expect(clippy::unnecessary_wraps, reason = "other engines have to ask the database")]
-pub(super) fn could_write(_: &mut Db) -> QueryResult<()> {
+/// Does nothing: the writer's transaction already fails if the file is not writable.
+#[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
+pub(super) fn check_writable(_: &mut Db) -> QueryResult<()> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The schema's migrations, embedded in the program.
+//! Migration of a SQLite file.
 
 use std::{error::Error, path::Path};
 
@@ -6,12 +6,12 @@ use diesel::{dsl::exists, prelude::*, select, sqlite::SqliteConnection};
 use diesel_migrations::MigrationHarness;
 
 pub(super) use super::engine::MIGRATIONS;
-use super::{aside, connection::Role, queries::versions, schema::sqlite_schema};
+use super::{connection::Role, on_own_thread, queries::versions, schema::sqlite_schema};
 use crate::OpenError;
 
-/// Versions that are still to be applied, oldest first. A look makes no file, and not even Diesel's own table.
+/// Returns the pending versions, oldest first. Creates neither the file nor Diesel's own table.
 pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, OpenError> {
-    aside(path, |path| {
+    on_own_thread(path, |path| {
         if !path.exists() {
             return Ok(versions());
         }
@@ -22,10 +22,10 @@ pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, OpenError> {
     .await
 }
 
-/// Applies what is pending in one transaction, which holds SQLite's write lock from the first look to the
-/// commit: of several processes one migrates, the others wait and then find nothing to do.
+/// Applies the pending migrations in one transaction, which holds SQLite's write lock from its first query to the
+/// commit. Of several processes one migrates; the others wait and then find nothing to do.
 pub(crate) async fn migrate(path: &Path) -> Result<Vec<String>, OpenError> {
-    aside(path, |path| {
+    on_own_thread(path, |path| {
         let mut db = Role::Writer.connect(&path)?;
         let migrated = db.immediate_transaction(|db| {
             let versions = db.run_pending_migrations(MIGRATIONS)?;

@@ -1,7 +1,7 @@
-//! The Store on SQLite: one file, one writer with group commit, a few readers that never wait for it.
+//! The Store on SQLite: one file, one writer thread with group commit, and a few reader threads that never wait for it.
 //!
-//! Other processes may work on the same file at the same time, such as `user add`: they and the writer wait
-//! for each other up to five seconds, then fail with nothing done.
+//! Other processes, such as `user add`, may use the file at the same time. They and the writer wait up to five seconds
+//! for each other and then fail with nothing done.
 
 mod connection;
 mod engine;
@@ -31,42 +31,43 @@ use self::{
 };
 use crate::OpenError;
 
-/// Look-ups take microseconds; more threads would only take turns.
+/// Number of reader threads. Queries take microseconds, so more threads would not help.
 const READERS: usize = 3;
 
-/// A SQLite file in use.
+/// An open SQLite file.
 pub(crate) struct Sqlite {
     writer: ThreadPool,
     readers: ThreadPool,
 }
 
 impl Sqlite {
-    /// Opens the file, and makes it if there is none.
+    /// Opens the file, and creates it if it is missing.
     pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
-        aside(path, |path| {
+        on_own_thread(path, |path| {
             let (mut writer, mut readers) = (ThreadPool::default(), ThreadPool::default());
-            let no_thread = |error| format!("no thread to work on: {error}");
-            // First the writer: it makes the file.
+            let no_thread = |error| format!("cannot start a thread: {error}");
+            // The writer connects first, because it creates the file.
             let db = Role::Writer.connect(&path)?;
             for number in 0..READERS {
                 let db = Role::Reader.connect(&path)?;
                 let read = move |queue: &Queue| threads::read(db, queue);
                 readers.add(&format!("sqlite-read-{number}"), read).map_err(no_thread)?;
             }
-            let again = move || Role::Writer.connect(&path);
-            writer.add("sqlite-write", move |queue| writer::run(db, queue, again)).map_err(no_thread)?;
+            let reconnect = move || Role::Writer.connect(&path);
+            writer.add("sqlite-write", move |queue| writer::run(db, queue, reconnect)).map_err(no_thread)?;
             Ok(Self { writer, readers })
         })
         .await
     }
 
-    /// The users table.
-    #[expect(clippy::unused_self, reason = "on other engines it is the deployment's to choose")]
+    /// Returns the users table.
+    #[expect(clippy::unused_self, reason = "on other engines the deployment selects the table")]
     fn users(&self) -> Users {
         Users::Own
     }
 
-    /// Runs a task on the writer: in a transaction, whole or not at all, and durable when this returns.
+    /// Runs a task on the writer, in a transaction: completely or not at all. The changes are durable when this
+    /// returns.
     async fn write<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
@@ -74,7 +75,7 @@ impl Sqlite {
         Ok(self.writer.run(task).await?)
     }
 
-    /// Runs one query on a reader, which sees the last commit.
+    /// Runs a query on a reader, which sees the last commit.
     async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
@@ -83,16 +84,17 @@ impl Sqlite {
     }
 }
 
-/// The file that a URL names. SQLite's own notations for something else than a file are refused.
+/// Returns the absolute path of the file that a URL names. Rejects SQLite's notations for databases that are not files.
 pub(crate) fn path(text: &str) -> Result<PathBuf, OpenError> {
-    let no_file = text.is_empty() || text.ends_with('/') || text == ":memory:" || text.contains(['?', '\0']);
-    // Absolute, so that a later change of directory, or a name that begins with `file:`, changes nothing.
-    let path = if no_file { None } else { absolute(text).ok() };
+    let not_a_file =
+        text.is_empty() || text.ends_with('/') || text == ":memory:" || text.contains(['?', '\0']);
+    // With an absolute path, neither a change of directory nor a name that starts with `file:` has an effect.
+    let path = if not_a_file { None } else { absolute(text).ok() };
     path.ok_or_else(|| OpenError::Path(text.to_owned()))
 }
 
-/// Runs blocking work on the file on a thread of its own; an error is a reason in words.
-async fn aside<T: Send + 'static>(
+/// Runs blocking work on the file on its own thread. The error is a message.
+async fn on_own_thread<T: Send + 'static>(
     path: &Path,
     work: impl FnOnce(PathBuf) -> Result<T, String> + Send + 'static,
 ) -> Result<T, OpenError> {
@@ -100,8 +102,8 @@ async fn aside<T: Send + 'static>(
     let own_path = path.to_owned();
     let thread = thread::Builder::new().name("sqlite-open".to_owned());
     let result = match thread.spawn(move || caller.send(work(own_path))) {
-        Ok(_) => result.await.unwrap_or_else(|_| Err("the thread ended early".to_owned())),
-        Err(error) => Err(format!("no thread to work on: {error}")),
+        Ok(_) => result.await.unwrap_or_else(|_| Err("the thread panicked".to_owned())),
+        Err(error) => Err(format!("cannot start a thread: {error}")),
     };
     result.map_err(|reason| OpenError::File { path: path.to_owned(), reason })
 }

@@ -1,4 +1,4 @@
-//! SQLite's tables.
+//! The tables on SQLite.
 
 crate::schema::schema! {
     users: [users],
@@ -12,7 +12,7 @@ crate::schema::schema! {
 }
 
 diesel::table! {
-    /// Diesel's own record of what was migrated.
+    /// Diesel's own record of applied migrations.
     __diesel_schema_migrations (version) {
         version -> Text,
         run_on -> Timestamp,
@@ -20,7 +20,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// SQLite's own list of tables.
+    /// SQLite's catalog of tables.
     sqlite_schema (name) {
         name -> Text,
     }

@@ -1,6 +1,6 @@
-//! SQLite's tasks: each is one unit of work on a connection that some thread owns.
+//! Tasks for SQLite: units of work on a connection that a thread owns.
 //!
-//! One that has not begun is not begun for nobody: whoever was told that it failed finds that nothing was done.
+//! A task is not started if its caller has gone, so a task that was reported as failed before its start does nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,22 +12,22 @@ use crate::{fault::DatabaseFault, thread_pool};
 #[cfg(test)]
 pub(super) use crate::thread_pool::QUEUE;
 
-/// Tasks that wait for one of SQLite's threads.
+/// Queue of tasks for SQLite's threads.
 pub(super) type Queue = thread_pool::Queue<dyn ThreadTask>;
-/// Some threads behind one queue.
+/// Threads behind one queue.
 pub(super) type ThreadPool = thread_pool::ThreadPool<dyn ThreadTask>;
 
-/// One unit of work and the caller who waits for its result.
+/// A unit of work and the caller that waits for its result.
 pub(super) trait ThreadTask: Send {
-    /// Runs the work and keeps the result. Returns whether it is to be kept in the database, too.
+    /// Runs the work and stores the result. Returns whether the changes in the database should be kept.
     fn run(&mut self, db: &mut SqliteConnection) -> bool;
 
-    /// Tells the caller the result; or `lost`, when the transaction around it came to nothing.
-    fn answer(self: Box<Self>, lost: Option<DatabaseFault>);
+    /// Sends the caller the result, or `failure` if the transaction around the task failed.
+    fn reply(self: Box<Self>, failure: Option<DatabaseFault>);
 }
 
 struct PendingTask<T, F> {
-    todo: Option<F>,
+    work: Option<F>,
     result: Result<T, DatabaseFault>,
     caller: oneshot::Sender<Result<T, DatabaseFault>>,
 }
@@ -38,19 +38,19 @@ where
     F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send,
 {
     fn run(&mut self, db: &mut SqliteConnection) -> bool {
-        if let Some(work) = self.todo.take().filter(|_| !self.caller.is_closed()) {
-            // Sound: whatever a panic leaves behind on the connection is rolled back.
-            let ran = catch_unwind(AssertUnwindSafe(|| work(db)));
+        if let Some(work) = self.work.take().filter(|_| !self.caller.is_closed()) {
+            // Sound: changes that a panicked task made are rolled back.
+            let result = catch_unwind(AssertUnwindSafe(|| work(db)));
             self.result =
-                ran.map_or(Err(DatabaseFault::Panicked), |result| result.map_err(DatabaseFault::from));
+                result.map_or(Err(DatabaseFault::Panicked), |result| result.map_err(DatabaseFault::from));
         }
         self.result.is_ok()
     }
 
-    fn answer(self: Box<Self>, lost: Option<DatabaseFault>) {
-        // A task that failed by itself says why, whatever became of the batch.
-        let result = match (self.result, lost) {
-            (Ok(_) | Err(DatabaseFault::Closed), Some(lost)) => Err(lost),
+    fn reply(self: Box<Self>, failure: Option<DatabaseFault>) {
+        // A task that failed by itself keeps its own error, even if the batch failed too.
+        let result = match (self.result, failure) {
+            (Ok(_) | Err(DatabaseFault::Closed), Some(failure)) => Err(failure),
             (result, _) => result,
         };
         let _gone = self.caller.send(result);
@@ -61,22 +61,23 @@ impl ThreadPool {
     /// Queues `work` and waits for its result.
     ///
     /// # Errors
-    /// [`DatabaseFault::Full`] at once; else what the work, or the transaction around it, failed with.
+    /// Returns [`DatabaseFault::Full`] at once if the queue is full, else the error of the work or of the transaction
+    /// around it.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, DatabaseFault>
     where
         T: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
         let (caller, result) = oneshot::channel();
-        self.push(Box::new(PendingTask { todo: Some(work), result: Err(DatabaseFault::Closed), caller }))?;
+        self.push(Box::new(PendingTask { work: Some(work), result: Err(DatabaseFault::Closed), caller }))?;
         result.await.unwrap_or(Err(DatabaseFault::Closed))
     }
 }
 
-/// Runs one task at a time, each as a transaction of its own: for look-ups.
+/// Runs queries one at a time, each in its own implicit transaction, until the queue is closed.
 pub(super) fn read(mut db: SqliteConnection, queue: &Queue) {
     while let Some(mut task) = queue.next() {
         task.run(&mut db);
-        task.answer(None);
+        task.reply(None);
     }
 }

@@ -1,8 +1,9 @@
-//! The one writer, and its group commit.
+//! The writer thread and its group commit.
 //!
-//! A commit waits for the disk; the work before it does not. So the writer takes whatever is waiting into one
-//! transaction and commits once for all: no timer, a lone task waits for nobody. Callers hear only after the
-//! commit, so what was answered survives the process, and with `synchronous=FULL` a loss of power.
+//! A commit waits for the disk; the work before it does not. The writer therefore runs the queued tasks in one
+//! transaction and commits once. There is no timer, so a single task does not wait for others. Callers get their
+//! result only after the commit, so a reported success survives the process and, with `synchronous=FULL`, a power
+//! failure.
 
 use diesel::{
     connection::{AnsiTransactionManager, TransactionManager},
@@ -15,10 +16,10 @@ use tracing::warn;
 use super::threads::{Queue, ThreadTask};
 use crate::fault::DatabaseFault;
 
-/// Most tasks in one transaction. At 64 the disk's wait is small beside the work (limits.md, 3).
+/// Maximum number of tasks in one transaction. At 64, waiting for the disk takes little time compared with the work.
 const BATCH: usize = 64;
 
-/// Works off the queue until the store is dropped. `connect` replaces a connection that a fault has left unusable.
+/// Runs queued tasks until the store is dropped. `connect` replaces a connection that a fault has left unusable.
 pub(super) fn run(
     mut db: SqliteConnection,
     queue: &Queue,
@@ -26,56 +27,56 @@ pub(super) fn run(
 ) {
     while let Some(first) = queue.next() {
         let mut batch = vec![first];
-        let mut begun = false;
-        let lost = commit_together(&mut db, &mut batch, queue, &mut begun).err().map(DatabaseFault::from);
-        if !begun {
-            // Somebody else holds the lock, and what came meanwhile has waited for it as well. To let each task
-            // wait in its turn would outlast every caller's patience.
-            batch.extend(std::iter::from_fn(|| queue.waiting()));
+        let mut started = false;
+        let failure =
+            commit_together(&mut db, &mut batch, queue, &mut started).err().map(DatabaseFault::from);
+        if !started {
+            // Another process holds the lock, and the queued tasks have waited for it as well. If each of them waited
+            // on its own, every caller would time out.
+            batch.extend(std::iter::from_fn(|| queue.try_next()));
         }
-        // Diesel counts transactions. Where the count and SQLite may disagree, only a new connection is safe.
-        if lost.is_some() && AnsiTransactionManager::is_broken_transaction_manager(&mut db) {
+        // Diesel counts transactions. If the count may differ from SQLite's state, only a new connection is safe.
+        if failure.is_some() && AnsiTransactionManager::is_broken_transaction_manager(&mut db) {
             match connect() {
-                Ok(fresh) => db = fresh,
-                Err(reason) => warn!(reason, "the database cannot be opened again; the next task will try"),
+                Ok(connection) => db = connection,
+                Err(reason) => warn!(reason, "database reconnect failed; the next task retries it"),
             }
         }
         for task in batch {
-            task.answer(lost.clone());
+            task.reply(failure.clone());
         }
     }
 }
 
-/// Runs the first task, then whatever else is waiting, and commits once. On an error nothing of it was kept.
+/// Runs the first task and then the queued tasks, up to [`BATCH`], and commits once. On an error no changes are kept.
 fn commit_together(
     db: &mut SqliteConnection,
     batch: &mut Vec<Box<dyn ThreadTask>>,
     queue: &Queue,
-    begun: &mut bool,
+    started: &mut bool,
 ) -> QueryResult<()> {
-    // IMMEDIATE: waits for writers of other processes here, where nothing was done yet, instead of failing
-    // between a read and a write.
+    // IMMEDIATE waits for writers of other processes here, before anything is done, instead of failing between a read
+    // and a write.
     db.immediate_transaction(|db| {
-        *begun = true;
-        for place in 0.. {
-            run_alone(db, &mut *batch[place])?;
+        *started = true;
+        for index in 0.. {
+            run_in_savepoint(db, &mut *batch[index])?;
             if batch.len() == BATCH {
                 break;
             }
-            let Some(task) = queue.waiting() else { break };
+            let Some(task) = queue.try_next() else { break };
             batch.push(task);
         }
         Ok(())
     })
 }
 
-/// Runs one task inside a savepoint, so that it can fail without the others. An error here means that the
-/// savepoint itself is lost: on a full disk SQLite ends the whole transaction by itself, and whatever ran
-/// after that would be committed alone.
-fn run_alone(db: &mut SqliteConnection, task: &mut dyn ThreadTask) -> QueryResult<()> {
-    let ended = db.transaction(|db| if task.run(db) { Ok(()) } else { Err(Error::RollbackTransaction) });
-    match ended {
+/// Runs one task in a savepoint, so that it can fail without the others. Fails if the savepoint itself is gone: on a
+/// full disk SQLite ends the whole transaction, and tasks that ran after that would be committed separately.
+fn run_in_savepoint(db: &mut SqliteConnection, task: &mut dyn ThreadTask) -> QueryResult<()> {
+    let result = db.transaction(|db| if task.run(db) { Ok(()) } else { Err(Error::RollbackTransaction) });
+    match result {
         Err(Error::RollbackTransaction) => Ok(()),
-        ended => ended,
+        result => result,
     }
 }

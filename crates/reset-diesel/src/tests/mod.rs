@@ -1,5 +1,4 @@
-//! The engines behind a network: the contract on each, and what only several processes at one server, or a server
-//! that goes away, can get wrong.
+//! The server engines: the store contract on each, and tests of concurrent processes and of servers that fail.
 
 mod adoption;
 mod migrate;
@@ -37,7 +36,7 @@ mod mariadb {
     reset_testkit::store_contract!(where available: Server::Mariadb.store());
 }
 
-/// Makes one test of each case on each server.
+/// Generates one test per case and server.
 macro_rules! on_each_server {
     ($($case:ident,)*) => {
         mod postgres {
@@ -59,13 +58,13 @@ use on_each_server;
 
 const DIALECT: &str = "px0";
 
-/// The point `seconds` after the hour that all tests begin at.
+/// Returns the time `seconds` after the start time of the tests.
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_768_574_400_000 + seconds * 1000)
 }
 
-/// Something that happened at `now`.
-fn happened(now: Timestamp) -> Event {
+/// Returns an arbitrary event at `now`.
+fn event_at(now: Timestamp) -> Event {
     Event::new(EventKind::Tried, now)
 }
 
@@ -100,7 +99,7 @@ async fn account(store: &Arc<dyn Store>, name: &str) -> Account {
     store.account_by_email(&email).await.unwrap().unwrap()
 }
 
-/// A code for ten minutes; id, digest and job are named `id`.
+/// Returns a ticket for a code that is valid for ten minutes. `id` determines its id, digest and job.
 fn ticket(account: &Account, id: &str) -> Ticket {
     let mut digest = [0; 32];
     digest[..id.len()].copy_from_slice(id.as_bytes());
@@ -126,8 +125,8 @@ fn ticket(account: &Account, id: &str) -> Ticket {
     }
 }
 
-/// The error and all its causes, as a log would show them.
-fn told(error: &dyn std::error::Error) -> String {
+/// Returns the error and all its causes, as in a log.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

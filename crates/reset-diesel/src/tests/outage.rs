@@ -1,4 +1,4 @@
-//! A server that goes away and comes back.
+//! A server that fails and comes back.
 
 use std::{
     sync::{Arc, mpsc},
@@ -10,15 +10,15 @@ use conformance::own_server::OwnServer;
 use diesel::connection::SimpleConnection;
 use reset_core::ports::{Issued, PasswordChange, Store};
 
-use super::{Server, account, at, happened, job, on_each_server, servers::Fresh, ticket, told};
+use super::{Server, account, at, error_chain, event_at, job, on_each_server, servers::Fresh, ticket};
 use crate::{Database, Options};
 
 on_each_server! {
-    cut_connections_are_replaced_and_nobody_notices,
-    errors_name_the_kind_and_no_value,
+    closed_connections_are_replaced_without_errors,
+    errors_contain_no_values,
 }
 
-async fn cut_connections_are_replaced_and_nobody_notices(server: Server) {
+async fn closed_connections_are_replaced_without_errors(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let store = fresh.database().open().await.unwrap();
     for round in 0..5 {
@@ -26,34 +26,34 @@ async fn cut_connections_are_replaced_and_nobody_notices(server: Server) {
             store.push(&job(&format!("job{round}x{number}"))).await.unwrap();
             store.next_due().await.unwrap();
         }
-        fresh.cut();
+        fresh.close_connections();
         store.ready().await.unwrap();
     }
     assert_eq!(store.claim(100, at(0), at(1)).await.unwrap().len(), 40);
 }
 
-async fn errors_name_the_kind_and_no_value(server: Server) {
+async fn errors_contain_no_values(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let store = fresh.database().open().await.unwrap();
     store.push(&job("one")).await.unwrap();
-    let twice = told(&store.push(&job("one")).await.unwrap_err());
+    let twice = error_chain(&store.push(&job("one")).await.unwrap_err());
     assert!(twice.contains("a value exists already"), "{twice}");
     assert!(!twice.contains("canary") && !twice.contains("jobs"), "{twice}");
 }
 
-/// A server of nobody: refused at once, and said so.
 #[tokio::test]
-async fn a_server_that_is_not_there_is_an_error_at_once_and_without_the_password() {
+async fn missing_server_is_an_immediate_error_without_the_password() {
     for scheme in ["postgres", "mysql"] {
         let began = Instant::now();
         let database = Database::at(&format!("{scheme}://u:hunter2@127.0.0.1:1/x")).unwrap();
-        let said = told(&database.open().await.err().unwrap());
-        assert!(said.to_lowercase().contains("connection refused") && !said.contains("hunter2"), "{said}");
+        let error = error_chain(&database.open().await.err().unwrap());
+        assert!(error.to_lowercase().contains("connection refused") && !error.contains("hunter2"), "{error}");
         assert!(began.elapsed() < Duration::from_secs(3));
     }
 }
 
-pub(super) fn quick(url: &str) -> Database {
+/// Returns a database with short timeouts.
+pub(super) fn with_short_timeouts(url: &str) -> Database {
     let limit = Duration::from_secs(2);
     let options =
         Options { connections: 3, connect_timeout: limit, statement_timeout: limit, ..Options::default() };
@@ -61,9 +61,9 @@ pub(super) fn quick(url: &str) -> Database {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_server_is_down_every_job_fails_soon_and_after_that_all_work_again() {
+async fn tasks_fail_quickly_while_the_server_is_down_and_succeed_afterwards() {
     let Some(mut server) = OwnServer::start() else { return };
-    let database = quick(&server.url());
+    let database = with_short_timeouts(&server.url());
     database.migrate().await.unwrap();
     let store = database.open().await.unwrap();
     let mut accepted = 0;
@@ -76,28 +76,28 @@ async fn while_a_server_is_down_every_job_fails_soon_and_after_that_all_work_aga
         let began = Instant::now();
         for number in 0..10 {
             let down = store.push(&job(&format!("down{round}x{number}"))).await.unwrap_err();
-            assert!(told(&down).contains("cannot be reached"), "{}", told(&down));
+            assert!(error_chain(&down).contains("cannot be reached"), "{}", error_chain(&down));
             assert!(store.ready().await.is_err() && store.next_due().await.is_err());
         }
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         server.run();
         store.ready().await.unwrap();
     }
-    assert_eq!(store.claim(100, at(0), at(1)).await.unwrap().len(), accepted, "and what failed was not done");
+    assert_eq!(store.claim(100, at(0), at(1)).await.unwrap().len(), accepted, "failed pushes stored nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_standby_is_promoted_it_is_gone_on_with() {
+async fn store_uses_the_standby_after_its_promotion() {
     let Some(mut primary) = OwnServer::start() else { return };
-    quick(&primary.url()).migrate().await.unwrap();
+    with_short_timeouts(&primary.url()).migrate().await.unwrap();
     let standby = primary.standby();
-    // The standby comes first: only what may be written to is used.
+    // The standby is listed first, but only a writable server is used.
     let both = format!("postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres", standby.port, primary.port);
-    let store = quick(&both).open().await.unwrap();
+    let store = with_short_timeouts(&both).open().await.unwrap();
     store.push(&job("before")).await.unwrap();
     store.ready().await.unwrap();
-    // Until it is there, too: replication is asynchronous.
-    let copy = quick(&standby.url()).open().await.unwrap();
+    // Replication is asynchronous, so wait until the job has arrived.
+    let copy = with_short_timeouts(&standby.url()).open().await.unwrap();
     while copy.next_due().await.ok().flatten().is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -111,20 +111,21 @@ async fn when_the_standby_is_promoted_it_is_gone_on_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_silent_holds_nobody_longer_than_the_limits() {
-    // It accepts connections and says nothing.
+async fn connecting_to_a_silent_server_times_out() {
+    // It accepts connections and never responds.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("127.0.0.1:{}/x", silent.local_addr().unwrap().port());
     for scheme in ["postgres", "mysql"] {
         let began = Instant::now();
-        let said = told(&quick(&format!("{scheme}://u@{url}")).open().await.err().unwrap());
-        assert!(said.contains("no answer within 2 s"), "{said}");
+        let error =
+            error_chain(&with_short_timeouts(&format!("{scheme}://u@{url}")).open().await.err().unwrap());
+        assert!(error.contains("no response within 2 s"), "{error}");
         assert!(began.elapsed() < Duration::from_secs(6));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_hosts_the_one_that_can_be_written_to_is_used() {
+async fn writable_server_of_several_hosts_is_used() {
     let Some(fresh) = Server::Mariadb.fresh().await else { return };
     let url = fresh.url();
     let (before, after) = url.split_once("127.0.0.1:3306").unwrap_or((&url, ""));
@@ -132,39 +133,40 @@ async fn of_several_hosts_the_one_that_can_be_written_to_is_used() {
         return;
     }
     let url = format!("{before}127.0.0.1:1,127.0.0.1:3306{after}");
-    quick(&url).open().await.unwrap().ready().await.unwrap();
+    with_short_timeouts(&url).open().await.unwrap().ready().await.unwrap();
 }
 
-/// Holds every account's row for `time`, as a forgotten transaction does.
-fn hold_accounts(fresh: &Arc<Fresh>, time: Duration) -> JoinHandle<()> {
-    let (held, holds) = mpsc::channel();
+/// Locks every account's row for `time`, like an abandoned transaction.
+fn lock_accounts(fresh: &Arc<Fresh>, time: Duration) -> JoinHandle<()> {
+    let (locked, is_locked) = mpsc::channel();
     let fresh = fresh.clone();
     let holder = thread::spawn(move || {
         fresh.mysql(|db| {
             db.batch_execute("START TRANSACTION").unwrap();
             db.batch_execute("SELECT id FROM polyreset_users FOR UPDATE").unwrap();
-            held.send(()).unwrap();
+            locked.send(()).unwrap();
             thread::sleep(time);
             db.batch_execute("ROLLBACK").unwrap();
         });
     });
-    holds.recv().unwrap();
+    is_locked.recv().unwrap();
     holder
 }
 
-/// A redemption meets held rows; its caller gives up after `patience`. Long after that nothing has come of it.
-async fn nothing_comes_of_a_redemption(held: Duration, patience: Duration) {
+/// Redeems a ticket while the accounts are locked for `lock_time`. The caller gives up after `timeout`. Checks that
+/// the redemption is not done later.
+async fn redemption_stays_undone(lock_time: Duration, timeout: Duration) {
     let Some(fresh) = Server::Mariadb.fresh().await else { return };
     let fresh = Arc::new(fresh);
-    // Each try waits for a lock for one second.
+    // Each attempt waits one second for a lock.
     let limit = Duration::from_millis(1900);
     let options =
         Options { connections: 2, connect_timeout: limit, statement_timeout: limit, ..Options::default() };
     let store: Arc<dyn Store> = Database::at(&fresh.url()).unwrap().with(options).open().await.unwrap();
     let ann = account(&store, "ann").await;
     let one = ticket(&ann, "one");
-    assert_eq!(store.issue(&one, None, &happened(at(0))).await.unwrap(), Issued::Live);
-    let event = happened(at(1));
+    assert_eq!(store.issue(&one, None, &event_at(at(0))).await.unwrap(), Issued::Live);
+    let event = event_at(at(1));
     let redeem = || {
         let redemption = PasswordChange {
             ticket: &one.id,
@@ -176,9 +178,9 @@ async fn nothing_comes_of_a_redemption(held: Duration, patience: Duration) {
         };
         store.redeem(redemption)
     };
-    let holder = hold_accounts(&fresh, held);
-    let told = tokio::time::timeout(patience, redeem()).await;
-    assert!(told.is_err() || told.is_ok_and(|told| told.is_err()));
+    let holder = lock_accounts(&fresh, lock_time);
+    let result = tokio::time::timeout(timeout, redeem()).await;
+    assert!(result.is_err() || result.is_ok_and(|result| result.is_err()));
     tokio::task::spawn_blocking(|| holder.join().unwrap()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(store.password_hash(&ann.id).await.unwrap().as_deref(), Some("the first hash"));
@@ -186,11 +188,11 @@ async fn nothing_comes_of_a_redemption(held: Duration, patience: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redemption_that_failed_for_a_lock_stays_undone() {
-    nothing_comes_of_a_redemption(Duration::from_secs(7), Duration::from_secs(30)).await;
+async fn redemption_that_failed_with_a_lock_timeout_stays_undone() {
+    redemption_stays_undone(Duration::from_secs(7), Duration::from_secs(30)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redemption_that_nobody_waits_for_is_not_tried_again() {
-    nothing_comes_of_a_redemption(Duration::from_millis(1600), Duration::from_millis(500)).await;
+async fn redemption_without_a_waiting_caller_is_not_retried() {
+    redemption_stays_undone(Duration::from_millis(1600), Duration::from_millis(500)).await;
 }

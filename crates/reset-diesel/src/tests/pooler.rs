@@ -1,4 +1,4 @@
-//! Behind PgBouncer in transaction mode: two server connections for two processes of eight threads each.
+//! PgBouncer in transaction mode, with two server connections for two processes of eight threads each.
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -15,10 +15,10 @@ use reset_core::{
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::{DIALECT, Server, account, at, happened, job, servers::Fresh, ticket};
+use super::{DIALECT, Server, account, at, event_at, job, servers::Fresh, ticket};
 use crate::{Database, Options, Pooler};
 
-/// Tells a process of the test's own where the pooler is, and who it is.
+/// Variable with the name and the pooler's URL for a client process of this test.
 const CLIENT: &str = "POLYRESET_TEST_POOLED_CLIENT";
 
 struct PgBouncer {
@@ -28,7 +28,7 @@ struct PgBouncer {
 }
 
 impl PgBouncer {
-    fn before(fresh: &Fresh) -> Self {
+    fn in_front_of(fresh: &Fresh) -> Self {
         let address = url::Url::parse(&fresh.url()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
@@ -51,7 +51,7 @@ impl PgBouncer {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("pgbouncer does not start");
+        panic!("pgbouncer did not start within 10 s");
     }
 }
 
@@ -78,21 +78,22 @@ async fn two_processes_share_the_connections_of_a_pooler() {
     if find("pgbouncer").is_none() {
         use std::io::Write;
 
-        // Straight to the terminal, as with servers.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: the test behind PgBouncer, which is not installed");
+        // The test harness captures the output of `eprintln!`, so this writes to stderr directly.
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED: the PgBouncer test, because pgbouncer is not installed");
         return;
     }
-    let pooler = PgBouncer::before(&fresh);
+    let pooler = PgBouncer::in_front_of(&fresh);
     let name = fresh.url().rsplit_once('/').unwrap().1.to_owned();
     let url = format!("postgres://postgres@127.0.0.1:{}/{name}", pooler.port);
     let database = pooled(&url);
-    assert_eq!(database.migrate().await.unwrap().len(), 2, "even migrations go through the pooler");
+    assert_eq!(database.migrate().await.unwrap().len(), 1, "migrations work through the pooler");
     assert!(database.pending().await.unwrap().is_empty());
-    // Processes of their own: only there do the driver's names for statements meet.
+    // Separate processes, because only they use the same names for prepared statements.
     let clients: Vec<Child> = ["one", "two"]
         .map(|client| {
             let mut process = command(std::env::current_exe().unwrap());
-            process.args(["--exact", "tests::pooler::a_client_of_the_pooler", "--nocapture"]);
+            process.args(["--exact", "tests::pooler::pooler_client_process", "--nocapture"]);
             process.env(CLIENT, format!("{client} {url}")).stdout(Stdio::piped()).stderr(Stdio::piped());
             process.spawn().unwrap()
         })
@@ -101,17 +102,17 @@ async fn two_processes_share_the_connections_of_a_pooler() {
         let output = client.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    // Nothing of ours is left in the sessions that others get.
+    // The clients left nothing behind in the shared sessions.
     let store = database.open().await.unwrap();
     store.ready().await.unwrap();
 }
 
-/// What each of those processes does; in the test's own process nothing.
+/// The work of a client process. Does nothing if it runs as an ordinary test.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_of_the_pooler() {
-    #[expect(clippy::disallowed_methods, reason = "the parent process says what to do")]
-    let Ok(given) = std::env::var(CLIENT) else { return };
-    let (client, url) = given.split_once(' ').unwrap();
+async fn pooler_client_process() {
+    #[expect(clippy::disallowed_methods, reason = "the parent process passes the work")]
+    let Ok(arguments) = std::env::var(CLIENT) else { return };
+    let (client, url) = arguments.split_once(' ').unwrap();
     let store = pooled(url).open().await.unwrap();
     let mut all = JoinSet::new();
     for number in 0..40 {
@@ -120,12 +121,12 @@ async fn a_client_of_the_pooler() {
             let owner = account(&store, &name).await;
             store.push(&job(&name)).await.unwrap();
             let one = ticket(&owner, &name);
-            assert_eq!(store.issue(&one, Some(1000), &happened(at(0))).await.unwrap(), Issued::Live);
+            assert_eq!(store.issue(&one, Some(1000), &event_at(at(0))).await.unwrap(), Issued::Live);
             let guess = store.take_guess(&owner.id, DIALECT, TicketKind::Code, 3, at(1)).await.unwrap();
             assert_eq!(guess.unwrap().attempts, 1);
             let found = store.ticket_with(DIALECT, &one.digest, at(1)).await.unwrap();
             assert_eq!(found.unwrap().id, one.id);
-            let event = happened(at(1));
+            let event = event_at(at(1));
             let redemption = || PasswordChange {
                 ticket: &one.id,
                 account: &one.account,
@@ -138,7 +139,7 @@ async fn a_client_of_the_pooler() {
             assert!(!store.redeem(redemption()).await.unwrap());
             assert_eq!(store.password_hash(&owner.id).await.unwrap(), Some(name));
             for job in store.claim(2, at(0), at(60)).await.unwrap() {
-                store.finish(&job.id, Outcome::Mailed, "250", None, &happened(at(1))).await.unwrap();
+                store.finish(&job.id, Outcome::Mailed, "250", None, &event_at(at(1))).await.unwrap();
             }
         });
     }

@@ -1,4 +1,4 @@
-//! Several replicas at once: what must happen once happens once.
+//! Races between replicas.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -9,23 +9,23 @@ use reset_core::{
 };
 use tokio::task::JoinSet;
 
-use super::{DIALECT, Server, account, at, happened, job, on_each_server, ticket};
+use super::{DIALECT, Server, account, at, event_at, job, on_each_server, ticket};
 
 on_each_server! {
-    of_two_hundred_redemptions_one_wins,
-    claimed_jobs_are_nobody_elses_until_a_lease_ends,
-    the_cap_of_live_codes_holds_among_replicas,
-    guesses_stay_within_the_limit_among_replicas,
-    a_block_and_a_redemption_never_both_win,
-    issues_for_one_account_leave_one_live_ticket,
+    one_of_two_hundred_concurrent_redemptions_succeeds,
+    claimed_job_is_not_claimed_again_before_its_lease_expires,
+    limit_of_live_codes_holds_across_replicas,
+    limit_of_guesses_holds_across_replicas,
+    redemption_never_succeeds_after_a_block,
+    concurrent_issues_for_one_account_leave_one_live_ticket,
 }
 
-async fn of_two_hundred_redemptions_one_wins(server: Server) {
+async fn one_of_two_hundred_concurrent_redemptions_succeeds(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let stores = fresh.stores(4).await;
     let ann = account(&stores[0], "ann").await;
     let one = ticket(&ann, "one");
-    assert_eq!(stores[0].issue(&one, None, &happened(at(0))).await.unwrap(), Issued::Live);
+    assert_eq!(stores[0].issue(&one, None, &event_at(at(0))).await.unwrap(), Issued::Live);
     let mut all = JoinSet::new();
     for number in 0..200 {
         let (store, one) = (stores[number % stores.len()].clone(), one.clone());
@@ -37,21 +37,21 @@ async fn of_two_hundred_redemptions_one_wins(server: Server) {
                 account: &one.account,
                 password_hash: &password_hash,
                 jobs: &[notice],
-                event: &happened(at(1)),
+                event: &event_at(at(1)),
                 now: at(1),
             };
             store.redeem(redemption).await.unwrap().then_some(password_hash)
         });
     }
-    let won: Vec<String> = all.join_all().await.into_iter().flatten().collect();
-    assert_eq!(won.len(), 1);
-    assert_eq!(stores[1].password_hash(&ann.id).await.unwrap().as_ref(), won.first());
+    let succeeded: Vec<String> = all.join_all().await.into_iter().flatten().collect();
+    assert_eq!(succeeded.len(), 1);
+    assert_eq!(stores[1].password_hash(&ann.id).await.unwrap().as_ref(), succeeded.first());
     assert_eq!(stores[1].account(&ann.id).await.unwrap().unwrap().epoch, ann.epoch + 1);
     assert_eq!(stores[1].claim(300, at(1), at(60)).await.unwrap().len(), 1, "one notice");
 }
 
-/// Three workers, one of which stops in the middle of its work.
-async fn claimed_jobs_are_nobody_elses_until_a_lease_ends(server: Server) {
+/// Three workers, one of which stops before it has finished its jobs.
+async fn claimed_job_is_not_claimed_again_before_its_lease_expires(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let stores = fresh.stores(3).await;
     for number in 0..60 {
@@ -63,7 +63,7 @@ async fn claimed_jobs_are_nobody_elses_until_a_lease_ends(server: Server) {
             for job in store.claim(4, at(0), at(60)).await.unwrap() {
                 claimed.push(job.id.as_str().to_owned());
                 if claimed.len() <= stops_after {
-                    store.finish(&job.id, Outcome::Mailed, "250", None, &happened(at(1))).await.unwrap();
+                    store.finish(&job.id, Outcome::Mailed, "250", None, &event_at(at(1))).await.unwrap();
                     finished += 1;
                 }
             }
@@ -81,52 +81,52 @@ async fn claimed_jobs_are_nobody_elses_until_a_lease_ends(server: Server) {
     let all = [one.unwrap(), two.unwrap(), three.unwrap()];
     let finished: usize = all.iter().map(|(_, finished)| finished).sum();
     let claimed: Vec<&String> = all.iter().flat_map(|(claimed, _)| claimed).collect();
-    assert_eq!(claimed.len(), 60, "none was claimed twice before a lease ended");
+    assert_eq!(claimed.len(), 60, "no job was claimed twice before its lease expired");
     assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), 60);
-    assert!(finished < 60, "the third stopped with some in its hands");
-    let left = stores[0].claim(100, at(60), at(120)).await.unwrap();
-    assert_eq!(left.len(), 60 - finished);
-    assert!(left.iter().all(|job| job.attempts == 2));
+    assert!(finished < 60, "the third worker stopped with unfinished jobs");
+    let unfinished = stores[0].claim(100, at(60), at(120)).await.unwrap();
+    assert_eq!(unfinished.len(), 60 - finished);
+    assert!(unfinished.iter().all(|job| job.attempts == 2));
 }
 
-async fn the_cap_of_live_codes_holds_among_replicas(server: Server) {
+async fn limit_of_live_codes_holds_across_replicas(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let stores = fresh.stores(4).await;
     let mut all = JoinSet::new();
     for number in 0..24 {
         let owner = account(&stores[0], &format!("user{number}")).await;
         let (store, ticket) = (stores[number % 4].clone(), ticket(&owner, &format!("t{number}")));
-        all.spawn(async move { store.issue(&ticket, Some(10), &happened(at(0))).await.unwrap() });
+        all.spawn(async move { store.issue(&ticket, Some(10), &event_at(at(0))).await.unwrap() });
     }
     let issued = all.join_all().await;
     assert_eq!(issued.iter().filter(|issued| **issued == Issued::Live).count(), 10);
     assert_eq!(issued.iter().filter(|issued| **issued == Issued::LimitReached).count(), 14);
 }
 
-async fn guesses_stay_within_the_limit_among_replicas(server: Server) {
+async fn limit_of_guesses_holds_across_replicas(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let stores = fresh.stores(4).await;
     let ann = account(&stores[0], "ann").await;
-    stores[0].issue(&ticket(&ann, "one"), None, &happened(at(0))).await.unwrap();
+    stores[0].issue(&ticket(&ann, "one"), None, &event_at(at(0))).await.unwrap();
     let mut all = JoinSet::new();
     for number in 0..60 {
         let (store, id) = (stores[number % 4].clone(), ann.id.clone());
         all.spawn(async move { store.take_guess(&id, DIALECT, TicketKind::Code, 3, at(1)).await.unwrap() });
     }
-    let mut taken: Vec<u32> = all.join_all().await.into_iter().flatten().map(|one| one.attempts).collect();
-    taken.sort_unstable();
-    assert_eq!(taken, [1, 2, 3]);
+    let mut attempts: Vec<u32> = all.join_all().await.into_iter().flatten().map(|one| one.attempts).collect();
+    attempts.sort_unstable();
+    assert_eq!(attempts, [1, 2, 3]);
 }
 
-async fn a_block_and_a_redemption_never_both_win(server: Server) {
+async fn redemption_never_succeeds_after_a_block(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let stores = fresh.stores(2).await;
     for number in 0..20 {
         let owner = account(&stores[0], &format!("user{number}")).await;
         let one = ticket(&owner, &format!("t{number}"));
-        stores[0].issue(&one, None, &happened(at(0))).await.unwrap();
+        stores[0].issue(&one, None, &event_at(at(0))).await.unwrap();
         let email = reset_core::email::EmailAddress::parse(&owner.email).unwrap();
-        let event = happened(at(1));
+        let event = event_at(at(1));
         let redemption = PasswordChange {
             ticket: &one.id,
             account: &one.account,
@@ -140,16 +140,12 @@ async fn a_block_and_a_redemption_never_both_win(server: Server) {
         assert!(blocked.unwrap());
         let after = stores[0].account(&owner.id).await.unwrap().unwrap();
         assert!(after.blocked);
-        assert_eq!(
-            after.epoch,
-            i64::from(redeemed.unwrap()),
-            "what was redeemed was redeemed before the block"
-        );
+        assert_eq!(after.epoch, i64::from(redeemed.unwrap()), "a redemption succeeded only before the block");
     }
 }
 
-/// Workers of several jobs for one account: nobody fails, and the last asked for has the ticket.
-async fn issues_for_one_account_leave_one_live_ticket(server: Server) {
+/// Workers issue tickets for one account at the same time. None fails, and the ticket of the last request stays live.
+async fn concurrent_issues_for_one_account_leave_one_live_ticket(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let stores = fresh.stores(4).await;
     let ann = account(&stores[0], "ann").await;
@@ -158,7 +154,7 @@ async fn issues_for_one_account_leave_one_live_ticket(server: Server) {
         let mut one = ticket(&ann, &format!("t{seq}"));
         one.job_seq = seq;
         let store = stores[usize::try_from(seq).unwrap() % 4].clone();
-        all.spawn(async move { store.issue(&one, None, &happened(at(0))).await.unwrap() });
+        all.spawn(async move { store.issue(&one, None, &event_at(at(0))).await.unwrap() });
     }
     all.join_all().await;
     let mut live = Vec::new();

@@ -1,4 +1,4 @@
-//! A fresh database for each test, on the servers that `conformance` leads to.
+//! A new database for each test, on the servers that `conformance::databases` finds.
 
 use std::{
     process,
@@ -18,17 +18,17 @@ use crate::{
     Database, Options,
     mysql::{self, Mysql},
     postgres::{self, Postgres},
-    server::{ConnectionPurpose, ServerEngine, linger},
+    server::{ConnectionPurpose, ServerEngine, finish_closing},
 };
 
-/// A kind of server to test on.
+/// A server to test on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Server {
     Postgres,
     Mariadb,
 }
 
-/// An empty database, which is dropped with this.
+/// A database that is dropped together with this value.
 pub(super) struct Fresh {
     server: Server,
     admin: String,
@@ -36,7 +36,7 @@ pub(super) struct Fresh {
 }
 
 impl Server {
-    /// The administrator's URL. Without one, says so once.
+    /// Returns the administrator's URL. Without one, reports once that tests are skipped.
     pub(super) fn admin(self) -> Option<String> {
         match self {
             Self::Postgres => databases::DatabaseServer::Postgres.admin(),
@@ -44,7 +44,7 @@ impl Server {
         }
     }
 
-    /// An empty database; nothing where there is no server.
+    /// Creates an empty database. Returns `None` if there is no server.
     pub(super) fn empty(self) -> Option<Fresh> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let admin = self.admin()?;
@@ -54,14 +54,14 @@ impl Server {
         Some(Fresh { server: self, admin, name })
     }
 
-    /// A migrated database.
+    /// Creates a migrated database.
     pub(super) async fn fresh(self) -> Option<Fresh> {
         let fresh = self.empty()?;
         fresh.database().migrate().await.unwrap();
         Some(fresh)
     }
 
-    /// A store on a migrated database of its own.
+    /// Opens a store on a new, migrated database.
     pub(super) async fn store(self) -> Option<(Arc<dyn Store>, Fresh)> {
         let fresh = self.fresh().await?;
         Some((fresh.database().open().await.unwrap(), fresh))
@@ -79,25 +79,25 @@ impl Server {
 }
 
 pub(super) fn postgres(url: &str, options: Options) -> Postgres {
-    Postgres::new(postgres::Address::read(url).ok().unwrap(), options).unwrap()
+    Postgres::new(postgres::Address::parse(url).ok().unwrap(), options).unwrap()
 }
 
 pub(super) fn mysql(url: &str, options: Options) -> Mysql {
     let url = if url.ends_with('/') { format!("{url}mysql") } else { url.to_owned() };
-    Mysql::new(&mysql::Address::read(&url).ok().unwrap(), options).unwrap()
+    Mysql::new(&mysql::Address::parse(&url).ok().unwrap(), options).unwrap()
 }
 
-/// Runs `work` on a connection of its own.
+/// Runs `work` on its own connection.
 fn on<E: ServerEngine, T: Send>(engine: &E, work: impl FnOnce(&mut E::Db) -> T + Send) -> T {
     thread::scope(|scope| {
-        let done = scope.spawn(|| {
-            let mut db = engine.connect(ConnectionPurpose::Migrating).unwrap();
-            let done = work(&mut db);
+        let thread = scope.spawn(|| {
+            let mut db = engine.connect(ConnectionPurpose::Maintenance).unwrap();
+            let result = work(&mut db);
             drop(db);
-            linger();
-            done
+            finish_closing();
+            result
         });
-        done.join().unwrap()
+        thread.join().unwrap()
     })
 }
 
@@ -126,7 +126,7 @@ impl Fresh {
         on(&mysql(&self.url(), Options::default()), work)
     }
 
-    /// The address for another role, which needs no password.
+    /// Returns the URL for another role, which needs no password.
     pub(super) fn url_of(&self, role: &str) -> String {
         let url = self.url();
         let (scheme, rest) = url.split_once("://").unwrap();
@@ -138,14 +138,14 @@ impl Fresh {
         format!("{base}/{}", self.name)
     }
 
-    /// The database for tests: of four connections, and quick to give up.
+    /// Returns this database with four connections and a long connect timeout.
     pub(super) fn database(&self) -> Database {
         let options =
             Options { connections: 4, connect_timeout: Duration::from_secs(20), ..Options::default() };
         Database::at(&self.url()).unwrap().with(options)
     }
 
-    /// `count` stores on this database, as many replicas have.
+    /// Opens `count` stores on this database, like `count` replicas.
     pub(super) async fn stores(&self, count: usize) -> Vec<Arc<dyn Store>> {
         let mut stores = Vec::new();
         for _ in 0..count {
@@ -159,8 +159,8 @@ impl Fresh {
         self.server.execute(&self.url(), statements);
     }
 
-    /// Ends every other connection to this database, as a server does that is stopped.
-    pub(super) fn cut(&self) {
+    /// Closes every other connection to this database, like a server that is stopped.
+    pub(super) fn close_connections(&self) {
         match self.server {
             Server::Postgres => self.server.execute(
                 &self.admin,

@@ -1,4 +1,4 @@
-//! A server that stops answering without closing anything, as one does whose machine loses its power.
+//! A server that stops responding without closing its connections, like a host that loses its power.
 
 use std::{
     future::pending,
@@ -15,10 +15,9 @@ use tokio::{
 };
 
 use super::{
-    Server, at, job, on_each_server,
-    outage::quick,
+    Server, at, error_chain, job, on_each_server,
+    outage::with_short_timeouts,
     servers::{Fresh, mysql, postgres},
-    told,
 };
 use crate::{
     Options,
@@ -26,15 +25,15 @@ use crate::{
 };
 
 on_each_server! {
-    silence_ends_a_job_within_the_limits_and_later_ones_go_on,
-    silence_during_a_commit_is_told_as_what_it_is,
-    a_store_is_closed_though_its_server_is_silent,
+    task_on_a_silent_server_times_out_and_later_tasks_succeed,
+    silence_during_a_commit_is_reported_as_such,
+    store_closes_although_its_server_is_silent,
 }
 
-/// How long a task may take in the worst case: a statement of two seconds and its grace, twice a new connection.
+/// Maximum duration of a task: a statement of two seconds with its grace period, and two reconnects.
 const WORST: Duration = Duration::from_secs(9);
 
-/// Something in between that can be made to swallow everything.
+/// A proxy in front of a server. It can stop forwarding without closing its connections.
 struct Proxy {
     address: SocketAddr,
     forwards: watch::Sender<bool>,
@@ -42,7 +41,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    async fn before(fresh: &Fresh) -> Self {
+    async fn in_front_of(fresh: &Fresh) -> Self {
         let url = url::Url::parse(&fresh.url()).unwrap();
         let server = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -52,7 +51,7 @@ impl Proxy {
             let mut all = JoinSet::new();
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                all.spawn(pass(client, server.clone(), watched.clone()));
+                all.spawn(forward(client, server.clone(), watched.clone()));
             }
         });
         Self { address, forwards, work: work.abort_handle() }
@@ -72,8 +71,8 @@ impl Drop for Proxy {
     }
 }
 
-/// Forwards one connection until the silence begins. It stays open for ever, and is never heard of again.
-async fn pass(mut client: TcpStream, server: String, mut forwards: watch::Receiver<bool>) {
+/// Forwards one connection until the proxy goes silent. The connection stays open, but transfers nothing more.
+async fn forward(mut client: TcpStream, server: String, mut forwards: watch::Receiver<bool>) {
     if *forwards.borrow() {
         let mut server = TcpStream::connect(server).await.unwrap();
         tokio::select! {
@@ -85,10 +84,10 @@ async fn pass(mut client: TcpStream, server: String, mut forwards: watch::Receiv
     pending::<()>().await;
 }
 
-async fn silence_ends_a_job_within_the_limits_and_later_ones_go_on(server: Server) {
+async fn task_on_a_silent_server_times_out_and_later_tasks_succeed(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
-    let proxy = Proxy::before(&fresh).await;
-    let store = quick(&proxy.url(&fresh)).open().await.unwrap();
+    let proxy = Proxy::in_front_of(&fresh).await;
+    let store = with_short_timeouts(&proxy.url(&fresh)).open().await.unwrap();
     let all_at_once = |name: &'static str| {
         let mut all = JoinSet::new();
         for number in 0..3 {
@@ -106,7 +105,7 @@ async fn silence_ends_a_job_within_the_limits_and_later_ones_go_on(server: Serve
     assert!(store.next_due().await.is_err());
     assert!(began.elapsed() < WORST, "{:?}", began.elapsed());
     proxy.forwards.send_replace(true);
-    // A try to connect that began in the silence is still to fail, and whoever waits for it fails with it.
+    // A connection attempt that started during the silence still fails, and so do the tasks that wait for it.
     let began = Instant::now();
     while store.ready().await.is_err() {
         assert!(began.elapsed() < WORST, "{:?}", began.elapsed());
@@ -119,11 +118,11 @@ async fn silence_ends_a_job_within_the_limits_and_later_ones_go_on(server: Serve
     assert_eq!(names, ["after0", "after1", "after2", "before0", "before1", "before2"]);
 }
 
-async fn silence_during_a_commit_is_told_as_what_it_is(server: Server) {
+async fn silence_during_a_commit_is_reported_as_such(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
-    let proxy = Proxy::before(&fresh).await;
+    let proxy = Proxy::in_front_of(&fresh).await;
     let url = proxy.url(&fresh);
-    let options = quick(&url).options;
+    let options = with_short_timeouts(&url).options;
     match server {
         Server::Postgres => commit_in_silence(postgres(&url, options), &proxy).await,
         Server::Mariadb => commit_in_silence(mysql(&url, options), &proxy).await,
@@ -137,29 +136,29 @@ async fn commit_in_silence<E: ServerEngine>(engine: E, proxy: &Proxy) {
     let written = store.write(move |db| {
         db.batch_execute("SELECT 1")?;
         forwards.send_replace(false);
-        // Until the other thread has seen it.
+        // Wait until the proxy has stopped forwarding.
         std::thread::sleep(Duration::from_millis(100));
         Ok(())
     });
-    let said = told(&written.await.unwrap_err());
-    assert!(said.contains("the connection broke during the commit"), "{said}");
+    let error = error_chain(&written.await.unwrap_err());
+    assert!(error.contains("the connection broke during the commit"), "{error}");
     assert!(began.elapsed() < WORST, "{:?}", began.elapsed());
 }
 
-async fn a_store_is_closed_though_its_server_is_silent(server: Server) {
+async fn store_closes_although_its_server_is_silent(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
-    let proxy = Proxy::before(&fresh).await;
-    let database = quick(&proxy.url(&fresh));
-    // One connection, so that it is the one in use.
+    let proxy = Proxy::in_front_of(&fresh).await;
+    let database = with_short_timeouts(&proxy.url(&fresh));
+    // With a single connection, it is the one in use.
     let options = Options { connections: 1, ..database.options.clone() };
     let store = database.with(options).open().await.unwrap();
     store.push(&job("before")).await.unwrap();
     proxy.forwards.send_replace(false);
     let pushing = store.clone();
-    let under_way = tokio::spawn(async move { pushing.push(&job("during")).await });
+    let push = tokio::spawn(async move { pushing.push(&job("during")).await });
     tokio::time::sleep(Duration::from_millis(200)).await;
-    under_way.abort();
-    let _gone = under_way.await;
+    push.abort();
+    let _aborted = push.await;
     let began = Instant::now();
     tokio::task::spawn_blocking(|| drop(store)).await.unwrap();
     assert!(began.elapsed() < WORST, "{:?}", began.elapsed());

@@ -1,12 +1,12 @@
-//! TLS to PostgreSQL: whose certificate is believed.
+//! TLS for PostgreSQL: which certificates are accepted.
 
 use conformance::own_server::OwnServer;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use super::{job, told};
+use super::{error_chain, job};
 use crate::Database;
 
-/// A certificate authority: its certificate, and what it signs with.
+/// Creates a certificate authority. Returns its certificate and its signer.
 fn authority() -> (String, Issuer<'static, KeyPair>) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
@@ -16,11 +16,11 @@ fn authority() -> (String, Issuer<'static, KeyPair>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_certificate_of_the_right_authority_and_name_is_believed() {
+async fn only_a_certificate_with_the_right_ca_and_name_is_accepted() {
     let Some(mut server) = OwnServer::start() else { return };
     let ((right, signer), (wrong, _)) = (authority(), authority());
     let key = KeyPair::generate().unwrap();
-    // For `localhost`, and not for 127.0.0.1.
+    // Valid for `localhost` but not for 127.0.0.1.
     let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &signer).unwrap();
     let certificate = server.file("server.pem", &certificate.pem());
@@ -33,9 +33,9 @@ async fn only_a_certificate_of_the_right_authority_and_name_is_believed() {
         private.display()
     );
     let path = server.data().join("postgresql.conf");
-    let written = std::fs::read_to_string(&path).unwrap() + &settings;
-    std::fs::write(&path, written).unwrap();
-    // Only who is encrypted is let in.
+    let content = std::fs::read_to_string(&path).unwrap() + &settings;
+    std::fs::write(&path, content).unwrap();
+    // The server accepts only encrypted connections.
     std::fs::write(server.data().join("pg_hba.conf"), "hostssl all all all trust\n").unwrap();
     server.run();
 
@@ -66,7 +66,7 @@ async fn only_a_certificate_of_the_right_authority_and_name_is_believed() {
         ("localhost", "sslmode=disable".to_owned(), "pg_hba.conf"),
         ("localhost", "sslmode=verify-full&sslrootcert=/nowhere.pem".to_owned(), "/nowhere.pem"),
     ] {
-        let said = told(&open(host, options.clone()).await.err().expect(&options));
-        assert!(said.contains(expected), "{options}: {said}");
+        let error = error_chain(&open(host, options.clone()).await.err().expect(&options));
+        assert!(error.contains(expected), "{options}: {error}");
     }
 }

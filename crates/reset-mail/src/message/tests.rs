@@ -1,4 +1,4 @@
-//! Letters, judged by a second MIME reader.
+//! Composed mails, checked with an independent MIME parser.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const MINUTES: Duration = Duration::from_secs(900);
 
 fn composer() -> Composer {
     let from = "Polyreset <no-reply@localhost>".parse().unwrap();
-    Composer::new(from, "reset.example.org".to_owned(), Templates::ours("en"))
+    Composer::new(from, "reset.example.org".to_owned(), Templates::built_in("en"))
 }
 
 fn mail(body: MailBody) -> Mail {
@@ -36,21 +36,21 @@ fn link(url: &str) -> MailBody {
     MailBody::ResetLink { url: url.to_owned().into(), lifetime: MINUTES }
 }
 
-fn letter(mail: &Mail) -> ComposedMail {
+fn compose(mail: &Mail) -> ComposedMail {
     composer().compose(mail).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Text and HTML part as a mail program would show them.
-fn parts(letter: &ComposedMail) -> (String, String) {
-    let message = MessageParser::default().parse(&letter.bytes).unwrap();
+/// Returns the text and HTML parts as a mail program decodes them.
+fn parts(composed: &ComposedMail) -> (String, String) {
+    let message = MessageParser::default().parse(&composed.bytes).unwrap();
     let text = message.text_part(0).unwrap().text_contents().unwrap();
     let html = message.html_part(0).unwrap().text_contents().unwrap();
     (text.to_owned(), html.to_owned())
 }
 
 #[test]
-fn a_code_stands_alone_on_its_line() {
-    assert_snapshot!(letter(&mail(code("123456"))).text, @r"
+fn code_is_alone_on_its_line() {
+    assert_snapshot!(compose(&mail(code("123456"))).text, @r"
     Hello,
 
     This is your code to set a new password:
@@ -67,8 +67,8 @@ fn a_code_stands_alone_on_its_line() {
 }
 
 #[test]
-fn a_link_stands_alone_on_its_line() {
-    assert_snapshot!(letter(&mail(link("https://app.example.org/reset?a=1&token=canary"))).text, @r"
+fn link_is_alone_on_its_line() {
+    assert_snapshot!(compose(&mail(link("https://app.example.org/reset?a=1&token=canary"))).text, @r"
     Hello,
 
     Open this link to set a new password:
@@ -84,8 +84,8 @@ fn a_link_stands_alone_on_its_line() {
 }
 
 #[test]
-fn the_owner_of_a_changed_password_is_told_what_to_do_if_it_was_not_him() {
-    assert_snapshot!(letter(&mail(MailBody::PasswordChanged { dispute: None })).text, @r"
+fn notice_of_a_changed_password_tells_the_owner_how_to_react() {
+    assert_snapshot!(compose(&mail(MailBody::PasswordChanged { dispute: None })).text, @r"
     Hello,
 
     The password of your account was changed.
@@ -100,9 +100,9 @@ fn the_owner_of_a_changed_password_is_told_what_to_do_if_it_was_not_him() {
 }
 
 #[test]
-fn the_link_that_takes_a_password_away_again_says_what_it_does() {
+fn notice_with_a_dispute_link_explains_its_effect() {
     let dispute = Some("https://app.example.org/not-me?id=1&token=canary".to_owned().into());
-    assert_snapshot!(letter(&mail(MailBody::PasswordChanged { dispute })).text, @r"
+    assert_snapshot!(compose(&mail(MailBody::PasswordChanged { dispute })).text, @r"
     Hello,
 
     The password of your account was changed.
@@ -125,9 +125,9 @@ fn the_link_that_takes_a_password_away_again_says_what_it_does() {
 }
 
 #[test]
-fn another_reader_finds_exactly_these_headers() {
-    let letter = letter(&mail(code("123456")));
-    let message = MessageParser::default().parse(&letter.bytes).unwrap();
+fn message_has_exactly_these_headers() {
+    let composed = compose(&mail(code("123456")));
+    let message = MessageParser::default().parse(&composed.bytes).unwrap();
     let headers: Vec<String> = message.headers().iter().map(|header| header.name().to_owned()).collect();
     assert_eq!(
         headers,
@@ -146,9 +146,9 @@ fn another_reader_finds_exactly_these_headers() {
 }
 
 #[test]
-fn both_parts_say_the_same_and_arrive_whole() {
+fn long_link_survives_the_encoding_of_both_parts() {
     let url = format!("https://app.example.org/reset?x=1&token={}", "canary".repeat(60));
-    let (text, html) = parts(&letter(&mail(link(&url))));
+    let (text, html) = parts(&compose(&mail(link(&url))));
     assert!(text.lines().any(|line| line == url));
     let in_html = url.replace('&', "&amp;").replace('/', "&#x2f;");
     assert!(html.contains(&format!("href=\"{in_html}\"")), "{html}");
@@ -156,24 +156,24 @@ fn both_parts_say_the_same_and_arrive_whole() {
 }
 
 #[test]
-fn no_subject_and_no_header_holds_a_secret() {
+fn headers_and_subject_contain_no_secret() {
     for body in [code("canary"), link("https://app.example.org/?token=canary")] {
-        let letter = letter(&mail(body));
-        let message = String::from_utf8(letter.bytes).unwrap();
+        let composed = compose(&mail(body));
+        let message = String::from_utf8(composed.bytes).unwrap();
         let (headers, bodies) = message.split_once("\r\n\r\n").unwrap();
-        assert!(!letter.subject.contains("canary") && !headers.contains("canary"));
+        assert!(!composed.subject.contains("canary") && !headers.contains("canary"));
         assert!(bodies.contains("canary"));
     }
 }
 
 #[test]
-fn html_loads_nothing_from_elsewhere() {
+fn html_loads_no_external_resources() {
     for body in [
         code("123456"),
         link("https://app.example.org/?token=t"),
         MailBody::PasswordChanged { dispute: None },
     ] {
-        let (_, html) = parts(&letter(&mail(body)));
+        let (_, html) = parts(&compose(&mail(body)));
         for remote in ["src=", "<img", "<link", "<script", "url(", "@import", "<form"] {
             assert!(!html.contains(remote), "{remote}");
         }
@@ -181,10 +181,10 @@ fn html_loads_nothing_from_elsewhere() {
 }
 
 #[test]
-fn a_message_is_ascii_with_crlf_whatever_is_in_it() {
+fn message_is_ascii_with_crlf_for_any_content() {
     let mut mail = mail(code("\n.\nMAIL FROM:<x>\r\n.\r\nDATA\r.\r\u{e9}"));
     mail.name = Some("Zoë 名前".to_owned());
-    let bytes = letter(&mail).bytes;
+    let bytes = compose(&mail).bytes;
     assert!(bytes.is_ascii());
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
@@ -196,10 +196,10 @@ fn a_message_is_ascii_with_crlf_whatever_is_in_it() {
 }
 
 #[test]
-fn a_plain_name_is_greeted() {
+fn harmless_name_appears_in_the_greeting() {
     for name in ["Ada", "Zoë 名前", "O'Neill & Söhne", "J.R. Smith Jr."] {
         let mail = Mail { name: Some(name.to_owned()), ..mail(code("1")) };
-        let (text, html) = parts(&letter(&mail));
+        let (text, html) = parts(&compose(&mail));
         assert!(text.starts_with(&format!("Hello {name},")), "{text}");
         let escaped = name.replace('&', "&amp;").replace('\'', "&#x27;");
         assert!(html.contains(&format!("<p>Hello {escaped},</p>")), "{html}");
@@ -207,7 +207,7 @@ fn a_plain_name_is_greeted() {
 }
 
 #[test]
-fn a_name_that_could_do_something_is_left_out() {
+fn unsafe_name_is_omitted() {
     let long = "a".repeat(65);
     for name in [
         "<a href=//evil>",
@@ -228,14 +228,14 @@ fn a_name_that_could_do_something_is_left_out() {
         &long,
     ] {
         let mail = Mail { name: Some(name.to_owned()), ..mail(code("1")) };
-        let (text, html) = parts(&letter(&mail));
+        let (text, html) = parts(&compose(&mail));
         assert!(text.starts_with("Hello,"), "{name:?}: {text}");
         assert!(html.contains("<p>Hello,</p>"), "{name:?}: {html}");
     }
 }
 
 #[test]
-fn only_addresses_of_our_grammar_are_sent_to() {
+fn address_outside_the_grammar_is_rejected() {
     for to in
         ["a@b.com\r\nBcc: c@evil.com", "a@b.com,c@evil.com", "\"a@evil.com x\"@b.com", "a@localhost", ""]
     {
@@ -245,13 +245,13 @@ fn only_addresses_of_our_grammar_are_sent_to() {
 }
 
 #[test]
-fn a_domain_outside_ascii_travels_as_a_labels() {
+fn non_ascii_domain_is_sent_as_a_labels() {
     let mail = Mail { to: "Jo@bücher.example".to_owned(), ..mail(code("1")) };
-    assert_eq!(letter(&mail).to.as_ref() as &str, "Jo@xn--bcher-kva.example");
+    assert_eq!(compose(&mail).to.as_ref() as &str, "Jo@xn--bcher-kva.example");
 }
 
 #[test]
-fn a_message_id_that_could_leave_its_header_or_directory_is_refused() {
+fn message_id_that_could_escape_header_or_directory_is_rejected() {
     for id in ["", "../../etc/passwd", "a>\r\nBcc: c@evil.com", "a.b", &"a".repeat(65)] {
         let mail = Mail { message_id: id.to_owned(), ..mail(code("1")) };
         assert!(composer().compose(&mail).is_err(), "{id:?}");

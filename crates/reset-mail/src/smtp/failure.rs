@@ -1,6 +1,6 @@
-//! What can go wrong on the way to a mail server: where, why, and what that means.
+//! Failures of an SMTP conversation: the stage, the cause, and whether they are permanent.
 //!
-//! No server's prose gets past this file: it may quote the recipient's address (R70).
+//! A server's prose never leaves this file, because it may quote the recipient's address (R70).
 
 use std::{error::Error, fmt, io};
 
@@ -10,7 +10,7 @@ use rustls::CertificateError;
 
 use crate::relay::SendError;
 
-/// A server's reply, less its prose: `550 5.1.1`.
+/// A server's reply without its prose, such as `550 5.1.1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     code: u16,
@@ -19,12 +19,12 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(super) fn new(code: u16, prose: &str) -> Self {
-        let word = prose.split_whitespace().next().unwrap_or_default();
-        let enhanced = is_enhanced(word, code / 100).then(|| word.to_owned());
+        let first_word = prose.split_whitespace().next().unwrap_or_default();
+        let enhanced = is_enhanced(first_word, code / 100).then(|| first_word.to_owned());
         Self { code, enhanced }
     }
 
-    /// Whether the enhanced code's subject is security or policy.
+    /// Returns whether the subject of the enhanced code is security or policy.
     fn is_policy(&self) -> bool {
         self.enhanced.as_ref().is_some_and(|enhanced| enhanced.split('.').nth(1) == Some("7"))
     }
@@ -43,18 +43,18 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Whether `word` is `class.subject.detail` (RFC 3463) in agreement with the reply code.
+/// Returns whether `word` is `class.subject.detail` (RFC 3463) with the class of the reply code.
 fn is_enhanced(word: &str, class: u16) -> bool {
     let number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> = word.split('.').collect();
     matches!(parts[..], [first, subject, detail] if first == class.to_string() && number(subject) && number(detail))
 }
 
-/// How far a conversation got.
+/// Stage of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Waiting for one of the few connections.
-    Turn,
+    /// Waiting for one of the pooled connections.
+    Queue,
     /// Looking up the host.
     Dns,
     /// Connecting.
@@ -78,14 +78,14 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    pub(super) fn failed(self, why: impl Into<Why>) -> Failure {
-        Failure { stage: self, why: why.into() }
+    pub(super) fn failed(self, cause: impl Into<Cause>) -> Failure {
+        Failure { stage: self, cause: cause.into() }
     }
 
-    /// Name of the step in a diagnosis.
+    /// Returns the name of the step in a diagnosis.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Turn => "turn",
+            Self::Queue => "queue",
             Self::Dns => "dns",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
@@ -99,30 +99,30 @@ impl Stage {
     }
 }
 
-/// Why a stage failed. `Display` is the short word for the job's record.
+/// Cause of a failure. `Display` is the short form for the job's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// The server said no, or not now.
+pub(crate) enum Cause {
+    /// The server replied with a permanent or temporary error.
     Reply(Reply),
-    /// Nobody listens.
+    /// The connection was refused.
     Refused,
-    /// No route.
+    /// There is no route to the server.
     Unreachable,
-    /// No answer in time.
+    /// The server did not reply in time.
     Timeout,
     /// The host has no address.
     NoAddress,
-    /// The handshake failed, with the fault where it is the certificate's.
+    /// The TLS handshake failed; holds the reason.
     Tls(&'static str),
-    /// The connection broke, or what came over it was no SMTP.
+    /// The connection broke, or the server did not speak SMTP.
     Lost,
-    /// The server lacks STARTTLS, or every AUTH mechanism we know.
+    /// The server lacks STARTTLS, or every supported AUTH mechanism.
     NotOffered,
-    /// Credentials would have gone in plain text to another machine (R26).
-    InClear,
+    /// Credentials would have crossed the network in plain text (R26).
+    Plaintext,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reply(reply) => reply.fmt(f),
@@ -133,18 +133,18 @@ impl fmt::Display for Why {
             Self::Tls(_) => f.write_str("tls"),
             Self::Lost => f.write_str("connection lost"),
             Self::NotOffered => f.write_str("not offered"),
-            Self::InClear => f.write_str("credentials need tls"),
+            Self::Plaintext => f.write_str("credentials need tls"),
         }
     }
 }
 
-impl From<io::Error> for Why {
+impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         Self::from(&error)
     }
 }
 
-impl From<&io::Error> for Why {
+impl From<&io::Error> for Cause {
     fn from(error: &io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             return Self::Tls(certificate_fault(tls));
@@ -158,9 +158,9 @@ impl From<&io::Error> for Why {
     }
 }
 
-impl From<smtp::Error> for Why {
-    /// lettre has no word for a refused connection or a bad certificate (`is_tls` is false for the latter),
-    /// so the causes are looked through.
+impl From<smtp::Error> for Cause {
+    /// lettre does not distinguish a refused connection or a bad certificate (`is_tls` is false for the latter), so
+    /// this searches the chain of error sources.
     fn from(error: smtp::Error) -> Self {
         if let Some(code) = error.status() {
             let prose = error.source().map(ToString::to_string).unwrap_or_default();
@@ -169,12 +169,12 @@ impl From<smtp::Error> for Why {
         if error.is_client() {
             return Self::NotOffered;
         }
-        let mut cause = error.source();
-        while let Some(error) = cause {
+        let mut source = error.source();
+        while let Some(error) = source {
             if let Some(io) = error.downcast_ref::<io::Error>() {
                 return Self::from(io);
             }
-            cause = error.source();
+            source = error.source();
         }
         Self::Lost
     }
@@ -203,104 +203,102 @@ fn certificate_fault(error: &rustls::Error) -> &'static str {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) stage: Stage,
-    pub(crate) why: Why,
+    pub(crate) cause: Cause,
 }
 
 impl Failure {
-    /// Whether the connection went dead before the message was handed over. If it had lain idle, this means
-    /// nothing but that it lay too long: the server hung up, or something on the way forgot about it and
-    /// now drops what it gets.
+    /// Returns whether the connection died before the message was sent. On a connection that was idle, this only means
+    /// that it was idle for too long: the server closed it, or a firewall dropped its state and now drops its packets.
     pub(super) fn is_stale_connection(&self) -> bool {
         !self.leaves_connection_usable() && matches!(self.stage, Stage::Mail | Stage::Rcpt | Stage::Data)
     }
 
-    /// Whether the conversation can go on after RSET.
+    /// Returns whether the connection can be used again after RSET.
     pub(super) fn leaves_connection_usable(&self) -> bool {
-        matches!(&self.why, Why::Reply(reply) if reply.code != 421)
+        matches!(&self.cause, Cause::Reply(reply) if reply.code != 421)
     }
 
-    /// Whether the server refused this recipient or this message for good.
+    /// Returns whether the server permanently rejected this recipient or this message.
     ///
-    /// A 5xx before RCPT is about us: a wrong password, a blocked network, an unwelcome sender. So is 530,
-    /// 535 or 538 at any stage (RFC 4954: authenticate first), and 5.7.x at RCPT (RFC 3463: security or
-    /// policy), such as "relay access denied". The operator can put that right, and no accepted mail may be
-    /// lost while he does.
-    fn is_final(&self) -> bool {
-        let Why::Reply(reply) = &self.why else { return false };
-        let about_us = match self.stage {
+    /// A 5xx before RCPT concerns the sending side: a wrong password, a blocked network, an unwelcome sender. So does
+    /// 530, 535 or 538 at any stage (RFC 4954: authenticate first), and 5.7.x at RCPT (RFC 3463: security or policy),
+    /// such as "relay access denied". The operator can fix these, and no accepted mail may be lost until then.
+    fn is_permanent(&self) -> bool {
+        let Cause::Reply(reply) = &self.cause else { return false };
+        let concerns_sender = match self.stage {
             Stage::Rcpt => reply.is_policy(),
             Stage::Data | Stage::Message => false,
             _ => true,
         };
-        (500..600).contains(&reply.code) && !matches!(reply.code, 530 | 535 | 538) && !about_us
+        (500..600).contains(&reply.code) && !matches!(reply.code, 530 | 535 | 538) && !concerns_sender
     }
 
-    /// Whether the server is to blame, whatever the mail: it cannot be reached, turns us away, or breaks off. Its
-    /// silence after it has heard the recipient may be that of the recipient's domain, which it asks first; and who
-    /// waits for a turn in vain waits for such mails.
+    /// Returns whether the failure is the server's, independent of the mail: it is unreachable, rejects the client, or
+    /// drops the connection. A timeout from RCPT on does not count, because the server may be waiting for the
+    /// recipient's domain; neither does a timeout in the queue, because the mails ahead may be of that kind.
     fn is_by_server(&self) -> bool {
         match self.stage {
-            Stage::Turn => false,
+            Stage::Queue => false,
             Stage::Mail => !self.leaves_connection_usable(),
             Stage::Rcpt | Stage::Data | Stage::Message => {
-                self.why != Why::Timeout && !self.leaves_connection_usable()
+                self.cause != Cause::Timeout && !self.leaves_connection_usable()
             }
             _ => true,
         }
     }
 
-    /// The failure and its remedy in one sentence, for the operator. `place` is `host:port`,
-    /// `setting` is where it was set.
-    pub(super) fn sentence(&self, place: &str, setting: &str) -> String {
-        match (self.stage, &self.why) {
+    /// Describes the failure and its remedy in one sentence, for the operator. `endpoint` is `host:port`, `setting`
+    /// is the setting that holds it.
+    pub(super) fn describe(&self, endpoint: &str, setting: &str) -> String {
+        match (self.stage, &self.cause) {
             (Stage::Dns, _) => {
-                format!("{place} has no address: correct the host in {setting}, or the resolver.")
+                format!("{endpoint} has no address: correct the host in {setting}, or fix the resolver.")
             }
-            (_, Why::Refused) => {
+            (_, Cause::Refused) => {
                 format!(
-                    "Nothing listens at {place}: start the mail server, or correct host and port in {setting}."
+                    "Nothing listens at {endpoint}: start the mail server, or correct host and port in {setting}."
                 )
             }
             (Stage::Tcp, _) => {
-                format!("{place} cannot be reached: check the route, and that a firewall lets the port out.")
+                format!("{endpoint} is unreachable: check the route, and that no firewall blocks the port.")
             }
-            (_, Why::Tls(fault)) => format!(
-                "TLS with {place} failed because {fault}: give the server a certificate for the host in {setting}, \
-                 or name its issuer in SSL_CERT_FILE."
+            (_, Cause::Tls(reason)) => format!(
+                "TLS with {endpoint} failed because {reason}: give the server a certificate for the host in {setting}, \
+                 or add its issuer to SSL_CERT_FILE."
             ),
-            (Stage::StartTls, Why::NotOffered) => {
+            (Stage::StartTls, Cause::NotOffered) => {
                 format!(
-                    "{place} offers no STARTTLS: enable it there, or use smtps:// if the port speaks TLS."
+                    "{endpoint} offers no STARTTLS: enable it there, or use smtps:// if the port expects TLS."
                 )
             }
-            (Stage::Auth, Why::NotOffered) => format!(
-                "{place} offers neither AUTH PLAIN nor AUTH LOGIN: enable one, \
-                 or take user and password out of {setting}."
+            (Stage::Auth, Cause::NotOffered) => format!(
+                "{endpoint} offers neither AUTH PLAIN nor AUTH LOGIN: enable one, \
+                 or remove user and password from {setting}."
             ),
-            (_, Why::InClear) => format!(
-                "{place} offers no encryption, so the password was not sent: \
+            (_, Cause::Plaintext) => format!(
+                "{endpoint} offers no encryption, so the password was not sent: \
                  enable STARTTLS there, or use smtps://."
             ),
-            (Stage::Auth, Why::Reply(reply)) => {
-                format!("{place} refused the log-in ({reply}): correct user and password in {setting}.")
+            (Stage::Auth, Cause::Reply(reply)) => {
+                format!("{endpoint} rejected the login ({reply}): correct user and password in {setting}.")
             }
-            (Stage::Mail, Why::Reply(reply)) => format!(
-                "{place} refused the sender ({reply}): \
-                 set mail_from to an address that this log-in may send from."
+            (Stage::Mail, Cause::Reply(reply)) => format!(
+                "{endpoint} rejected the sender ({reply}): \
+                 set mail_from to an address that this login may send from."
             ),
-            (Stage::Rcpt, Why::Reply(reply)) => format!(
-                "{place} refused mail to the address in mail_from ({reply}): \
-                 make sure it exists, and that this host may relay."
+            (Stage::Rcpt, Cause::Reply(reply)) => format!(
+                "{endpoint} rejected mail to the address in mail_from ({reply}): \
+                 make sure that it exists and that this host may relay."
             ),
-            (Stage::Tls | Stage::Hello, Why::Lost | Why::Timeout) => {
+            (Stage::Tls | Stage::Hello, Cause::Lost | Cause::Timeout) => {
                 format!(
-                    "{place} does not greet as a mail server ({}): \
-                     check the port, and smtp:// against smtps://.",
-                    self.why
+                    "{endpoint} does not respond like a mail server ({}): \
+                     check the port, and whether the URL needs smtp:// or smtps://.",
+                    self.cause
                 )
             }
-            (stage, why) => {
-                format!("{place} failed at {} ({why}): look into the mail server's log.", stage.name())
+            (stage, cause) => {
+                format!("{endpoint} failed at {} ({cause}): check the mail server's log.", stage.name())
             }
         }
     }
@@ -308,8 +306,8 @@ impl Failure {
 
 impl From<Failure> for MailError {
     fn from(failure: Failure) -> Self {
-        let reply = failure.why.to_string();
-        if failure.is_final() { Self::Permanent { reply } } else { Self::Temporary { reply } }
+        let reply = failure.cause.to_string();
+        if failure.is_permanent() { Self::Permanent { reply } } else { Self::Temporary { reply } }
     }
 }
 
@@ -324,11 +322,11 @@ mod tests {
     use super::*;
 
     fn is_permanent(stage: Stage, code: u16) -> bool {
-        matches!(stage.failed(Why::Reply(Reply::new(code, ""))).into(), MailError::Permanent { .. })
+        matches!(stage.failed(Cause::Reply(Reply::new(code, ""))).into(), MailError::Permanent { .. })
     }
 
     #[test]
-    fn only_what_is_said_of_recipient_or_message_is_final() {
+    fn only_rejections_of_recipient_or_message_are_permanent() {
         for stage in [Stage::Rcpt, Stage::Data, Stage::Message] {
             assert!(is_permanent(stage, 550) && is_permanent(stage, 554), "{stage:?}");
             assert!(!is_permanent(stage, 451) && !is_permanent(stage, 530), "{stage:?}");
@@ -339,37 +337,37 @@ mod tests {
     }
 
     #[test]
-    fn on_a_connection_that_lay_idle_all_but_an_answer_is_stale() {
-        let refusal = |code| Why::Reply(Reply::new(code, ""));
+    fn idle_connection_is_stale_unless_the_server_replies() {
+        let rejection = |code| Cause::Reply(Reply::new(code, ""));
         for stage in [Stage::Mail, Stage::Rcpt, Stage::Data] {
-            for why in [Why::Lost, Why::Timeout, Why::Unreachable, refusal(421)] {
-                assert!(stage.failed(why.clone()).is_stale_connection(), "{stage:?} {why}");
-                assert!(!Stage::Message.failed(why.clone()).is_stale_connection(), "{why}");
-                assert!(!Stage::Turn.failed(why.clone()).is_stale_connection(), "{why}");
+            for cause in [Cause::Lost, Cause::Timeout, Cause::Unreachable, rejection(421)] {
+                assert!(stage.failed(cause.clone()).is_stale_connection(), "{stage:?} {cause}");
+                assert!(!Stage::Message.failed(cause.clone()).is_stale_connection(), "{cause}");
+                assert!(!Stage::Queue.failed(cause.clone()).is_stale_connection(), "{cause}");
             }
-            assert!(!stage.failed(refusal(550)).is_stale_connection(), "{stage:?}");
+            assert!(!stage.failed(rejection(550)).is_stale_connection(), "{stage:?}");
         }
     }
 
     #[test]
-    fn only_an_answer_to_the_mail_itself_is_not_about_the_server() {
-        let reply = |code| Why::Reply(Reply::new(code, ""));
+    fn rejection_of_the_mail_itself_is_not_the_servers_fault() {
+        let reply = |code| Cause::Reply(Reply::new(code, ""));
         for stage in [Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Message] {
             assert!(!stage.failed(reply(451)).is_by_server(), "{stage:?}");
-            for why in [Why::Lost, reply(421)] {
-                assert!(stage.failed(why).is_by_server(), "{stage:?}");
+            for cause in [Cause::Lost, reply(421)] {
+                assert!(stage.failed(cause).is_by_server(), "{stage:?}");
             }
-            // Until the recipient is named, silence is the server's.
-            assert_eq!(stage.failed(Why::Timeout).is_by_server(), stage == Stage::Mail, "{stage:?}");
+            // Before RCPT, a timeout is the server's.
+            assert_eq!(stage.failed(Cause::Timeout).is_by_server(), stage == Stage::Mail, "{stage:?}");
         }
         for stage in [Stage::Dns, Stage::Tcp, Stage::Tls, Stage::Hello, Stage::StartTls, Stage::Auth] {
-            assert!(stage.failed(reply(454)).is_by_server() && stage.failed(Why::Timeout).is_by_server());
+            assert!(stage.failed(reply(454)).is_by_server() && stage.failed(Cause::Timeout).is_by_server());
         }
     }
 
     #[test]
-    fn of_a_reply_only_its_digits_are_kept() {
-        for (code, prose, kept) in [
+    fn reply_keeps_only_its_codes() {
+        for (code, prose, expected) in [
             (550, "5.1.1 <canary@example.org> unknown", "550 5.1.1"),
             (550, "<canary@example.org> unknown", "550"),
             (550, "", "550"),
@@ -378,7 +376,7 @@ mod tests {
             (550, "5.1 too short", "550"),
             (550, "5.1.canary@example.org", "550"),
         ] {
-            assert_eq!(Reply::new(code, prose).to_string(), kept, "{prose}");
+            assert_eq!(Reply::new(code, prose).to_string(), expected, "{prose}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One conversation with a mail server, stage by stage.
 //!
-//! lettre's own `send` would do, but it tells neither which stage failed nor leaves the connection usable
-//! after a refused recipient. Its `tracing` feature must stay off: it logs every line, secrets included.
+//! lettre's own `send` does not report which stage failed, and it does not leave the connection usable after a rejected
+//! recipient. lettre's `tracing` feature must stay off: it logs every line, including secrets.
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -29,48 +29,48 @@ use tokio_rustls::TlsConnector;
 use tracing::warn;
 
 use super::{
-    failure::{Failure, Reply, Stage, Why},
+    failure::{Cause, Failure, Reply, Stage},
     wire::Wire,
 };
 use crate::{BadMailSettings, SmtpSettings, Tls};
 
-/// How long to wait for whom. RFC 5321, 4.5.3.2 allows minutes; a worker's lease does not.
+/// Timeouts of a conversation. RFC 5321, 4.5.3.2 recommends minutes; a worker's lease is shorter.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
-    /// For each address to connect to, all of which together have one stage. Default 3 s.
+pub(super) struct Timeouts {
+    /// For each address to connect to; all addresses together have `stage`. Default 3 s.
     pub(super) connect: Duration,
-    /// For the first command on a connection that lay idle, where a new one is the remedy. Default 3 s.
-    pub(super) rested: Duration,
-    /// For each stage but the last. Default 10 s.
+    /// For the first command on an idle connection, which a new connection can replace. Default 3 s.
+    pub(super) after_idle: Duration,
+    /// For each stage except the last. Default 10 s.
     pub(super) stage: Duration,
-    /// For the reply to the message, which servers scan before they answer. Default 20 s.
+    /// For the reply to the message, which servers scan first. Default 20 s.
     pub(super) message: Duration,
-    /// For a whole mail, the wait for its turn included. Default 30 s.
-    pub(super) whole: Duration,
+    /// For a mail from start to end, including the wait for a connection. Default 30 s.
+    pub(super) total: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
             connect: seconds(3),
-            rested: seconds(3),
+            after_idle: seconds(3),
             stage: seconds(10),
             message: seconds(20),
-            whole: seconds(30),
+            total: seconds(30),
         }
     }
 }
 
-/// A mail server: where it is, and how to get as far as MAIL FROM.
+/// A mail server, and how to open a session with it.
 pub(super) struct Server {
     settings: SmtpSettings,
     hello: ClientId,
     encryption: Encryption,
-    pub(super) patience: Patience,
+    pub(super) timeouts: Timeouts,
 }
 
-/// Ready-made TLS settings: reading the system's trust anchors takes too long to do for each mail.
+/// Prepared TLS settings: reading the system's trust anchors for each mail would be too slow.
 enum Encryption {
     StartTls(TlsParameters),
     Implicit(TlsConnector, ServerName<'static>),
@@ -82,41 +82,42 @@ impl Server {
             Tls::Implicit => Encryption::implicit(&settings)?,
             Tls::WhenOffered | Tls::Required => Encryption::starttls(&settings)?,
         };
-        Ok(Self { settings, hello, encryption, patience: Patience::default() })
+        Ok(Self { settings, hello, encryption, timeouts: Timeouts::default() })
     }
 
-    /// `host:port`, for the operator.
-    pub(super) fn place(&self) -> String {
+    /// Returns `host:port`, for the operator.
+    pub(super) fn endpoint(&self) -> String {
         format!("{}:{}", self.settings.host, self.settings.port)
     }
 
-    /// Goes all the way to a session that mail can be handed to.
+    /// Opens a session that is ready for mail.
     pub(super) async fn open(&self) -> Result<Session, Failure> {
         let addresses = self.resolve().await?;
         let tcp = self.dial(&addresses).await?;
         let mut session = self.greet(tcp).await?;
-        self.secure(&mut session).await?;
+        self.start_tls(&mut session).await?;
         self.log_in(&mut session).await?;
         Ok(session)
     }
 
     pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, Failure> {
         let host = (self.settings.host.as_str(), self.settings.port);
-        match timeout(self.patience.stage, lookup_host(host)).await {
-            Ok(Ok(found)) => Some(by_turns(found)).filter(|found| !found.is_empty()),
+        match timeout(self.timeouts.stage, lookup_host(host)).await {
+            Ok(Ok(found)) => Some(interleaved(found)).filter(|found| !found.is_empty()),
             Ok(Err(_)) => None,
-            Err(_) => return Err(Stage::Dns.failed(Why::Timeout)),
+            Err(_) => return Err(Stage::Dns.failed(Cause::Timeout)),
         }
-        .ok_or_else(|| Stage::Dns.failed(Why::NoAddress))
+        .ok_or_else(|| Stage::Dns.failed(Cause::NoAddress))
     }
 
-    /// Connects to the first address that answers; `localhost` often has one too many.
+    /// Connects to the first address that accepts; `localhost` often has one that does not.
     pub(super) async fn dial(&self, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
-        self.dial_by(TcpStream::connect, addresses).await
+        self.dial_with(TcpStream::connect, addresses).await
     }
 
-    /// Each address has a time of its own, so that one that drops our packets does not cost us the others.
-    pub(super) async fn dial_by<F>(
+    /// Connects with `connect`. Each address has its own timeout, so that one that drops packets does not use up the
+    /// time of the others.
+    pub(super) async fn dial_with<F>(
         &self,
         connect: impl Fn(SocketAddr) -> F,
         addresses: &[SocketAddr],
@@ -125,23 +126,23 @@ impl Server {
         F: Future<Output = io::Result<TcpStream>>,
     {
         self.within(Stage::Tcp, async {
-            let mut why = Why::NoAddress;
+            let mut cause = Cause::NoAddress;
             for address in addresses {
-                match timeout(self.patience.connect, connect(*address)).await {
+                match timeout(self.timeouts.connect, connect(*address)).await {
                     Ok(Ok(tcp)) => {
                         tcp.set_nodelay(true)?;
                         return Ok(tcp);
                     }
-                    Ok(Err(error)) => why = error.into(),
-                    Err(_) => why = Why::Timeout,
+                    Ok(Err(error)) => cause = error.into(),
+                    Err(_) => cause = Cause::Timeout,
                 }
             }
-            Err(why)
+            Err(cause)
         })
         .await
     }
 
-    /// Waits for the greeting and says EHLO, under TLS where that is implicit.
+    /// Waits for the greeting and sends EHLO; implicit TLS comes first.
     pub(super) async fn greet(&self, tcp: TcpStream) -> Result<Session, Failure> {
         let loopback = tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
         let (wire, encrypted) = match &self.encryption {
@@ -153,12 +154,12 @@ impl Server {
         };
         let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &self.hello);
         let connection = self.within(Stage::Hello, greeting).await?;
-        let patience = self.patience;
-        Ok(Session { connection, encrypted, loopback, patience, rested: None, open: false })
+        let timeouts = self.timeouts;
+        Ok(Session { connection, encrypted, loopback, timeouts, after_idle: None, in_transaction: false })
     }
 
-    /// STARTTLS, where wanted and to be had.
-    pub(super) async fn secure(&self, session: &mut Session) -> Result<(), Failure> {
+    /// Sends STARTTLS if the server offers it and TLS is not implicit.
+    pub(super) async fn start_tls(&self, session: &mut Session) -> Result<(), Failure> {
         let Encryption::StartTls(parameters) = &self.encryption else { return Ok(()) };
         if session.connection.can_starttls() {
             let upgrade = session.connection.starttls(parameters.clone(), &self.hello);
@@ -166,39 +167,39 @@ impl Server {
             session.encrypted = true;
         }
         match self.settings.tls {
-            Tls::Required if !session.encrypted => Err(Stage::StartTls.failed(Why::NotOffered)),
+            Tls::Required if !session.encrypted => Err(Stage::StartTls.failed(Cause::NotOffered)),
             _ => Ok(()),
         }
     }
 
-    /// AUTH, where there is something to log in with. Whether the connection may carry a password is judged
-    /// by the address it really leads to, not by the host's name.
+    /// Sends AUTH if credentials are set. The check that a plain-text connection stays on this machine uses the peer's
+    /// address, not the host's name.
     pub(super) async fn log_in(&self, session: &mut Session) -> Result<(), Failure> {
         let Some(credentials) = &self.settings.credentials else { return Ok(()) };
         if !session.encrypted && !session.loopback {
-            return Err(Stage::Auth.failed(Why::InClear));
+            return Err(Stage::Auth.failed(Cause::Plaintext));
         }
-        let answer =
+        let response =
             self.within(Stage::Auth, session.connection.auth(DEFAULT_MECHANISMS, &credentials.0)).await?;
-        completed(Stage::Auth, answer).map(drop)
+        completed(Stage::Auth, response).map(drop)
     }
 
     pub(super) fn logs_in(&self) -> bool {
         self.settings.credentials.is_some()
     }
 
-    async fn within<T, E: Into<Why>>(
+    async fn within<T, E: Into<Cause>>(
         &self,
         stage: Stage,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {
-        within(self.patience.stage, stage, work).await
+        within(self.timeouts.stage, stage, work).await
     }
 }
 
-/// Both families by turns, the resolver's favourite first: where one of them leads nowhere, as IPv6 often
-/// does, its addresses must not use up the time of the other's.
-pub(super) fn by_turns(found: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+/// Alternates between the address families, starting with the resolver's first: if one family is unreachable, as IPv6
+/// often is, its addresses must not use up the time of the other's.
+pub(super) fn interleaved(found: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut seen = [0_usize; 2];
     let ranked = found.into_iter().map(|address| {
         let rank = &mut seen[usize::from(address.is_ipv4())];
@@ -225,7 +226,10 @@ impl Encryption {
         let mut roots = RootCertStore::empty();
         let system = rustls_native_certs::load_native_certs();
         if !system.errors.is_empty() {
-            warn!(errors = system.errors.len(), "some of the system's trust anchors cannot be read");
+            warn!(
+                errors = system.errors.len(),
+                "some of the system's trust anchors are unreadable, ignoring them"
+            );
         }
         roots.add_parsable_certificates(system.certs);
         for pem in &settings.extra_roots {
@@ -233,7 +237,7 @@ impl Encryption {
                 roots.add(root.map_err(|_| BadMailSettings::Roots)?).map_err(|_| BadMailSettings::Roots)?;
             }
         }
-        // The provider is named because two in one process make the default panic.
+        // The provider is explicit because the default panics if a process has two.
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("ring has every default version")
@@ -243,90 +247,90 @@ impl Encryption {
     }
 }
 
-/// A conversation that has got as far as EHLO.
+/// A conversation after EHLO.
 pub(super) struct Session {
     connection: AsyncSmtpConnection,
     pub(super) encrypted: bool,
     /// Whether the server is on this machine.
     pub(super) loopback: bool,
-    patience: Patience,
-    /// The patience for the next command, if it lay idle before.
-    rested: Option<Duration>,
-    /// Whether the server may hold a sender that is to be forgotten.
-    open: bool,
+    timeouts: Timeouts,
+    /// Timeout of the next command, if the connection was idle.
+    after_idle: Option<Duration>,
+    /// Whether the server may hold a sender from an unfinished mail, which needs RSET.
+    in_transaction: bool,
 }
 
 impl Session {
-    /// Readies a connection that lay idle for another mail. RSET waits until here: after a refusal its
-    /// reply, late or missing, would only keep the outcome waiting.
-    pub(super) async fn wake(&mut self) -> Result<(), Failure> {
-        self.rested = Some(self.patience.rested);
-        if self.open { self.reset().await } else { Ok(()) }
+    /// Prepares an idle connection for the next mail. RSET is sent only here: right after a rejection, a late reply to
+    /// RSET would delay the outcome.
+    pub(super) async fn prepare(&mut self) -> Result<(), Failure> {
+        self.after_idle = Some(self.timeouts.after_idle);
+        if self.in_transaction { self.reset().await } else { Ok(()) }
     }
 
-    /// For the next command.
-    fn patience(&mut self) -> Duration {
-        self.rested.take().unwrap_or(self.patience.stage)
+    /// Takes the timeout of the next command.
+    fn next_timeout(&mut self) -> Duration {
+        self.after_idle.take().unwrap_or(self.timeouts.stage)
     }
 
-    /// Hands one message over. Its bytes must be CRLF-clean and encoded: lettre 0.11.23 leaves a dot after
-    /// a bare CR or LF unstuffed (RUSTSEC-2026-0561).
+    /// Sends one message. Its bytes must be CRLF-clean and encoded: lettre 0.11.23 does not escape a dot after a bare CR
+    /// or LF (RUSTSEC-2026-0561).
     pub(super) async fn deliver(
         &mut self,
         from: &Address,
         to: &Address,
         message: &[u8],
     ) -> Result<Reply, Failure> {
-        self.address(from, to).await?;
-        let go_ahead = within(self.patience.stage, Stage::Data, self.connection.command(Data)).await?;
+        self.set_envelope(from, to).await?;
+        let go_ahead = within(self.timeouts.stage, Stage::Data, self.connection.command(Data)).await?;
         if !go_ahead.has_code(354) {
-            return Err(Stage::Data.failed(Why::Lost));
+            return Err(Stage::Data.failed(Cause::Lost));
         }
-        let answer = within(self.patience.message, Stage::Message, self.connection.message(message)).await?;
-        self.open = false;
-        completed(Stage::Message, answer)
+        let sent = self.connection.message(message);
+        let response = within(self.timeouts.message, Stage::Message, sent).await?;
+        self.in_transaction = false;
+        completed(Stage::Message, response)
     }
 
-    /// Names sender and recipient.
-    pub(super) async fn address(&mut self, from: &Address, to: &Address) -> Result<(), Failure> {
-        let patience = self.patience();
-        self.open = true;
+    /// Sends MAIL FROM and RCPT TO.
+    pub(super) async fn set_envelope(&mut self, from: &Address, to: &Address) -> Result<(), Failure> {
+        let limit = self.next_timeout();
+        self.in_transaction = true;
         let mail = self.connection.command(Mail::new(Some(from.clone()), Vec::new()));
-        completed(Stage::Mail, within(patience, Stage::Mail, mail).await?)?;
+        completed(Stage::Mail, within(limit, Stage::Mail, mail).await?)?;
         let rcpt = self.connection.command(Rcpt::new(to.clone(), Vec::new()));
-        completed(Stage::Rcpt, within(self.patience.stage, Stage::Rcpt, rcpt).await?)?;
+        completed(Stage::Rcpt, within(self.timeouts.stage, Stage::Rcpt, rcpt).await?)?;
         Ok(())
     }
 
-    /// Forgets sender and recipient.
+    /// Sends RSET, which discards sender and recipient.
     pub(super) async fn reset(&mut self) -> Result<(), Failure> {
-        let patience = self.patience();
-        let answer = within(patience, Stage::Mail, self.connection.command(Rset)).await?;
-        completed(Stage::Mail, answer)?;
-        self.open = false;
+        let limit = self.next_timeout();
+        let response = within(limit, Stage::Mail, self.connection.command(Rset)).await?;
+        completed(Stage::Mail, response)?;
+        self.in_transaction = false;
         Ok(())
     }
 
-    /// Says good-bye. Nobody waits long for the answer.
+    /// Sends QUIT, and waits at most 1 s for the reply.
     pub(super) async fn quit(mut self) {
         let _ = timeout(Duration::from_secs(1), self.connection.quit()).await;
     }
 }
 
-/// The reply, if it is a 2xx. lettre also lets 3xx pass, which here would mean that the two sides have lost
-/// step.
-fn completed(stage: Stage, answer: Response) -> Result<Reply, Failure> {
-    let code = u16::from(answer.code());
-    if (200..300).contains(&code) { Ok(answer.into()) } else { Err(stage.failed(Why::Lost)) }
+/// Returns the reply if it is a 2xx. lettre also accepts a 3xx, which here means that the two sides are out of step.
+fn completed(stage: Stage, response: Response) -> Result<Reply, Failure> {
+    let code = u16::from(response.code());
+    if (200..300).contains(&code) { Ok(response.into()) } else { Err(stage.failed(Cause::Lost)) }
 }
 
-async fn within<T, E: Into<Why>>(
-    patience: Duration,
+async fn within<T, E: Into<Cause>>(
+    limit: Duration,
     stage: Stage,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Failure> {
-    match timeout(patience, work).await {
+    match timeout(limit, work).await {
         Ok(outcome) => outcome.map_err(|error| stage.failed(error)),
-        Err(_) => Err(stage.failed(Why::Timeout)),
+        Err(_) => Err(stage.failed(Cause::Timeout)),
     }
 }

@@ -1,4 +1,4 @@
-//! What the public API cannot show: socket options and patience.
+//! Tests of socket options and timeouts, which the public API does not expose.
 
 use std::{future::pending, io, net::SocketAddr};
 
@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    session::{Patience, Server, by_turns},
+    session::{Server, Timeouts, interleaved},
     *,
 };
 use crate::TransportConfig;
@@ -28,16 +28,16 @@ fn server(mail_url: &str) -> Server {
 }
 
 #[tokio::test]
-async fn sockets_do_not_wait_to_fill_their_packets() {
+async fn sockets_have_tcp_nodelay_set() {
     let (_listener, address) = listener().await;
     let tcp: TcpStream = server(&format!("smtp://{address}")).dial(&[address]).await.unwrap();
     assert!(tcp.nodelay().unwrap());
 }
 
 #[tokio::test]
-async fn an_address_that_refuses_is_passed_over_for_the_next() {
-    let (gone, dead) = listener().await;
-    drop(gone);
+async fn refusing_address_is_skipped_for_the_next() {
+    let (closed, dead) = listener().await;
+    drop(closed);
     let (_listener, alive) = listener().await;
     let tcp = server(&format!("smtp://{alive}")).dial(&[dead, alive]).await.unwrap();
     assert_eq!(tcp.peer_addr().unwrap(), alive);
@@ -49,59 +49,60 @@ async fn connect_past(dead: SocketAddr, address: SocketAddr) -> io::Result<TcpSt
 }
 
 #[tokio::test]
-async fn an_address_that_says_nothing_is_passed_over_for_the_next() {
+async fn silent_address_is_skipped_for_the_next() {
     let dead = "192.0.2.1:25".parse().unwrap();
     let (_listener, alive) = listener().await;
     let mut server = server(&format!("smtp://{alive}"));
-    server.patience = Patience { connect: MOMENT, stage: 20 * MOMENT, ..Patience::default() };
-    let tcp = server.dial_by(|address| connect_past(dead, address), &[dead, alive]).await.unwrap();
+    server.timeouts = Timeouts { connect: MOMENT, stage: 20 * MOMENT, ..Timeouts::default() };
+    let tcp = server.dial_with(|address| connect_past(dead, address), &[dead, alive]).await.unwrap();
     assert_eq!(tcp.peer_addr().unwrap(), alive);
 }
 
 #[tokio::test]
-async fn many_addresses_that_say_nothing_have_one_stage_together() {
+async fn silent_addresses_share_the_timeout_of_one_stage() {
     let dead = "192.0.2.1:25".parse().unwrap();
     let (_listener, alive) = listener().await;
     let mut server = server(&format!("smtp://{alive}"));
-    server.patience = Patience { connect: MOMENT, stage: 3 * MOMENT, ..Patience::default() };
+    server.timeouts = Timeouts { connect: MOMENT, stage: 3 * MOMENT, ..Timeouts::default() };
     let mut addresses = vec![dead; 100];
     addresses.push(alive);
-    let failure = server.dial_by(|address| connect_past(dead, address), &addresses).await.err();
-    assert_eq!(failure, Some(Stage::Tcp.failed(Why::Timeout)));
+    let failure = server.dial_with(|address| connect_past(dead, address), &addresses).await.err();
+    assert_eq!(failure, Some(Stage::Tcp.failed(Cause::Timeout)));
 }
 
 #[test]
-fn both_families_are_tried_early() {
+fn addresses_alternate_between_the_families() {
     let parse = |addresses: &[&str]| -> Vec<SocketAddr> {
         addresses.iter().map(|address| address.parse().unwrap()).collect()
     };
-    let found = parse(&["[::1]:25", "[::2]:25", "[::3]:25", "1.0.0.1:25", "1.0.0.2:25"]);
-    let wanted = parse(&["[::1]:25", "1.0.0.1:25", "[::2]:25", "1.0.0.2:25", "[::3]:25"]);
-    assert_eq!(by_turns(found), wanted);
+    let resolved = parse(&["[::1]:25", "[::2]:25", "[::3]:25", "1.0.0.1:25", "1.0.0.2:25"]);
+    let expected = parse(&["[::1]:25", "1.0.0.1:25", "[::2]:25", "1.0.0.2:25", "[::3]:25"]);
+    assert_eq!(interleaved(resolved), expected);
 }
 
-/// A server that answers each line by its number on the connection and its text, or not at all. It greets,
-/// and takes the message as one line. Returns how to send there, and the lines it gets, by connection.
+/// Starts a server that replies to each line according to `reply`, which gets the line's number on the connection and
+/// its text. It greets, and reads the message as one line. Returns the transport to it, and the received lines per
+/// connection.
 async fn relay(
-    patience: Patience,
-    answer: impl Fn(usize, &str) -> Option<&'static str> + Clone + Send + 'static,
+    timeouts: Timeouts,
+    reply: impl Fn(usize, &str) -> Option<&'static str> + Clone + Send + 'static,
 ) -> (Arc<Smtp>, Arc<Mutex<Vec<Vec<String>>>>) {
     let (listener, address) = listener().await;
     let lines: Arc<Mutex<Vec<Vec<String>>>> = Arc::default();
-    let heard = lines.clone();
+    let received = lines.clone();
     tokio::spawn(async move {
         for connection in 0.. {
             let (tcp, _) = listener.accept().await.unwrap();
-            let (heard, answer) = (heard.clone(), answer.clone());
-            heard.lock().unwrap().push(Vec::new());
+            let (received, reply) = (received.clone(), reply.clone());
+            received.lock().unwrap().push(Vec::new());
             tokio::spawn(async move {
                 let mut tcp = BufReader::new(tcp);
                 let _ = tcp.write_all(b"220 relay\r\n").await;
                 let mut line = String::new();
                 while tcp.read_line(&mut line).await.is_ok_and(|length| length > 0) {
-                    let number = heard.lock().unwrap()[connection].len();
-                    heard.lock().unwrap()[connection].push(line.trim_end().to_owned());
-                    if let Some(reply) = answer(number, &line) {
+                    let number = received.lock().unwrap()[connection].len();
+                    received.lock().unwrap()[connection].push(line.trim_end().to_owned());
+                    if let Some(reply) = reply(number, &line) {
                         let _ = tcp.write_all(format!("{reply}\r\n").as_bytes()).await;
                     }
                     line.clear();
@@ -113,11 +114,11 @@ async fn relay(
         panic!()
     };
     let mut smtp = Smtp::new(settings, ClientId::Domain("localhost".to_owned())).unwrap();
-    Arc::get_mut(&mut smtp).unwrap().server.patience = patience;
+    Arc::get_mut(&mut smtp).unwrap().server.timeouts = timeouts;
     (smtp, lines)
 }
 
-/// What a friendly server says.
+/// Returns the replies of a server that accepts everything.
 fn friendly(line: &str) -> Option<&'static str> {
     match line.trim_end() {
         "DATA" => Some("354 go on"),
@@ -127,13 +128,13 @@ fn friendly(line: &str) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn a_connection_that_fell_silent_while_idle_is_replaced_without_a_word() {
-    // `EHLO`, `MAIL`, `RCPT`, `DATA`, `hello` and `.` are the first mail.
+async fn idle_connection_that_fell_silent_is_replaced_transparently() {
+    // The first mail is `EHLO`, `MAIL`, `RCPT`, `DATA`, `hello` and `.`.
     for silent_from in [6, 7, 8] {
-        let answer = move |number, line: &str| friendly(line).filter(|_| number < silent_from);
-        let patience =
-            Patience { rested: MOMENT, stage: 4 * MOMENT, whole: 40 * MOMENT, ..Patience::default() };
-        let (smtp, lines) = relay(patience, answer).await;
+        let reply = move |number, line: &str| friendly(line).filter(|_| number < silent_from);
+        let timeouts =
+            Timeouts { after_idle: MOMENT, stage: 4 * MOMENT, total: 40 * MOMENT, ..Timeouts::default() };
+        let (smtp, lines) = relay(timeouts, reply).await;
         for _ in 0..2 {
             assert_eq!(
                 smtp.send(&ComposedMail::sample()).await.unwrap().to_string(),
@@ -146,9 +147,9 @@ async fn a_connection_that_fell_silent_while_idle_is_replaced_without_a_word() {
 }
 
 #[tokio::test]
-async fn the_first_command_after_a_rest_has_little_time() {
-    let patience = Patience { rested: MOMENT, whole: 40 * MOMENT, ..Patience::default() };
-    let (smtp, lines) = relay(patience, |number, line| friendly(line).filter(|_| number < 6)).await;
+async fn first_command_on_an_idle_connection_has_a_short_timeout() {
+    let timeouts = Timeouts { after_idle: MOMENT, total: 40 * MOMENT, ..Timeouts::default() };
+    let (smtp, lines) = relay(timeouts, |number, line| friendly(line).filter(|_| number < 6)).await;
     for _ in 0..2 {
         assert_eq!(smtp.send(&ComposedMail::sample()).await.unwrap().to_string(), "250 2.0.0");
     }
@@ -156,25 +157,25 @@ async fn the_first_command_after_a_rest_has_little_time() {
 }
 
 #[tokio::test]
-async fn silence_on_a_fresh_connection_is_a_time_out() {
-    let patience = Patience { stage: 10 * MOMENT, ..Patience::default() };
-    let (smtp, lines) = relay(patience, |number, line| friendly(line).filter(|_| number < 1)).await;
-    assert_eq!(smtp.send(&ComposedMail::sample()).await, Err(Stage::Mail.failed(Why::Timeout)));
+async fn silence_on_a_fresh_connection_is_a_timeout() {
+    let timeouts = Timeouts { stage: 10 * MOMENT, ..Timeouts::default() };
+    let (smtp, lines) = relay(timeouts, |number, line| friendly(line).filter(|_| number < 1)).await;
+    assert_eq!(smtp.send(&ComposedMail::sample()).await, Err(Stage::Mail.failed(Cause::Timeout)));
     assert_eq!(lines.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn a_refusal_stands_however_slow_the_server_forgets() {
-    let refuse = |_, line: &str| match &line[..4] {
+async fn rejection_is_returned_without_waiting_for_rset() {
+    let reply = |_, line: &str| match &line[..4] {
         "RCPT" => Some("550 5.1.1 unknown"),
         "RSET" => None,
         _ => friendly(line),
     };
-    let patience = Patience { rested: MOMENT, whole: 20 * MOMENT, ..Patience::default() };
-    let (smtp, lines) = relay(patience, refuse).await;
+    let timeouts = Timeouts { after_idle: MOMENT, total: 20 * MOMENT, ..Timeouts::default() };
+    let (smtp, lines) = relay(timeouts, reply).await;
     for _ in 0..2 {
-        let refused = Stage::Rcpt.failed(Why::Reply(Reply::new(550, "5.1.1")));
-        assert_eq!(smtp.send(&ComposedMail::sample()).await, Err(refused));
+        let rejected = Stage::Rcpt.failed(Cause::Reply(Reply::new(550, "5.1.1")));
+        assert_eq!(smtp.send(&ComposedMail::sample()).await, Err(rejected));
     }
     let lines = lines.lock().unwrap();
     assert_eq!(lines.len(), 2);
@@ -183,13 +184,13 @@ async fn a_refusal_stands_however_slow_the_server_forgets() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_to_forget_is_asked_afresh() {
-    let refuse = |number, line: &str| match &line[..4] {
+async fn rejected_rset_leads_to_a_new_connection() {
+    let reply = |number, line: &str| match &line[..4] {
         "RCPT" if number == 2 => Some("550 5.1.1 unknown"),
         "RSET" => Some("502 5.5.1 what?"),
         _ => friendly(line),
     };
-    let (smtp, lines) = relay(Patience::default(), refuse).await;
+    let (smtp, lines) = relay(Timeouts::default(), reply).await;
     for _ in 0..2 {
         assert!(smtp.send(&ComposedMail::sample()).await.is_err_and(|failure| failure.stage == Stage::Rcpt));
     }
@@ -197,29 +198,29 @@ async fn a_server_that_refuses_to_forget_is_asked_afresh() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_greets_is_a_time_out() {
+async fn server_that_never_greets_is_a_timeout() {
     let (_listener, address) = listener().await;
     let mut server = server(&format!("smtp://{address}"));
-    server.patience = Patience { stage: Duration::from_millis(20), ..Patience::default() };
+    server.timeouts = Timeouts { stage: Duration::from_millis(20), ..Timeouts::default() };
     let failure = server.open().await.err().unwrap();
-    assert_eq!(failure, Stage::Hello.failed(Why::Timeout));
+    assert_eq!(failure, Stage::Hello.failed(Cause::Timeout));
 }
 
 #[tokio::test]
-async fn a_server_that_greets_with_babble_is_a_lost_connection() {
+async fn greeting_that_is_not_smtp_is_a_lost_connection() {
     let (listener, address) = listener().await;
-    let babble = async {
+    let http_server = async {
         let (mut tcp, _) = listener.accept().await.unwrap();
         tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         tcp
     };
     let server = server(&format!("smtp://{address}"));
-    let (outcome, _tcp) = tokio::join!(server.open(), babble);
-    assert_eq!(outcome.err().unwrap(), Stage::Hello.failed(Why::Lost));
+    let (outcome, _tcp) = tokio::join!(server.open(), http_server);
+    assert_eq!(outcome.err().unwrap(), Stage::Hello.failed(Cause::Lost));
 }
 
 #[tokio::test]
-async fn a_password_never_leaves_the_machine_in_plain_text() {
+async fn password_never_leaves_the_machine_in_plain_text() {
     let (listener, address) = listener().await;
     let relay = async {
         let (tcp, _) = listener.accept().await.unwrap();
@@ -233,15 +234,15 @@ async fn a_password_never_leaves_the_machine_in_plain_text() {
     let server = server(&format!("smtp://user:pass@{address}"));
     let conversation = async {
         let mut session = server.greet(server.dial(&[address]).await?).await?;
-        // As if it came from elsewhere: the test has no other machine.
+        // Pretend that the server is remote: the test has no other machine.
         assert!(session.loopback);
         session.loopback = false;
-        server.secure(&mut session).await?;
+        server.start_tls(&mut session).await?;
         server.log_in(&mut session).await
     };
     let (outcome, mut relay) = tokio::join!(conversation, relay);
-    assert_eq!(outcome, Err(Stage::Auth.failed(Why::InClear)));
-    let mut heard = String::new();
-    relay.read_to_string(&mut heard).await.unwrap();
-    assert_eq!(heard, "");
+    assert_eq!(outcome, Err(Stage::Auth.failed(Cause::Plaintext)));
+    let mut received = String::new();
+    relay.read_to_string(&mut received).await.unwrap();
+    assert_eq!(received, "");
 }

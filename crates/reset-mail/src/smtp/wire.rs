@@ -1,7 +1,7 @@
 //! The socket under lettre's SMTP connection.
 //!
-//! lettre opens sockets without `TCP_NODELAY` and ends each mail with two small writes, which Nagle's
-//! algorithm and delayed acknowledgements stretch to about 43 ms. So the socket is ours.
+//! lettre opens sockets without `TCP_NODELAY` and ends each mail with two small writes, which Nagle's algorithm and
+//! delayed acknowledgements stretch to about 43 ms. This crate therefore opens the socket itself.
 
 use std::{
     io,
@@ -20,11 +20,11 @@ use tokio_rustls::client::TlsStream;
 /// A connected socket, encrypted from the start or not.
 #[derive(Debug)]
 pub(super) enum Wire {
-    /// Plain text, perhaps until STARTTLS.
+    /// Plain text, possibly until STARTTLS.
     ///
-    /// It is read one line at a time, because lettre keeps its read buffer across STARTTLS: replies that
-    /// somebody slipped in behind the server's `220` would count as said under TLS. Left in the socket
-    /// they end up in the handshake, which they break.
+    /// It is read one line at a time, because lettre keeps its read buffer across STARTTLS: replies that an attacker
+    /// injects after the server's `220` would be treated as if they came under TLS. If they stay in the socket, they
+    /// break the handshake instead.
     Tcp(BufReader<TcpStream>),
     /// TLS from the first byte.
     Tls(Box<TlsStream<TcpStream>>),
@@ -38,9 +38,9 @@ impl AsyncRead for Wire {
                 let waiting = ready!(tcp.as_mut().poll_fill_buf(cx))?;
                 let line =
                     waiting.iter().position(|byte| *byte == b'\n').map_or(waiting.len(), |end| end + 1);
-                let taken = line.min(out.remaining());
-                out.put_slice(&waiting[..taken]);
-                tcp.consume(taken);
+                let count = line.min(out.remaining());
+                out.put_slice(&waiting[..count]);
+                tcp.consume(count);
                 Poll::Ready(Ok(()))
             }
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, out),

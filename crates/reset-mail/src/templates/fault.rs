@@ -1,18 +1,18 @@
-//! What is wrong with a template.
+//! Faults of custom templates.
 
 use std::fmt;
 
 use minijinja::Error;
 
-/// A template of the deployment's that cannot be used. `Display` is one sentence without its full stop, which names
-/// the file; it quotes nothing but names in the template.
+/// A custom template that cannot be used. `Display` names the file and the fault on one line, without a full stop. It
+/// quotes only names from the template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct BadTemplate {
     /// Path of the file, below the directory.
     pub file: String,
-    /// Line, from 1, where one is to blame.
+    /// Line of the fault, from 1, if known.
     pub line: Option<usize>,
-    /// What is wrong with it.
+    /// Description of the fault.
     pub what: String,
 }
 
@@ -25,9 +25,9 @@ impl BadTemplate {
         Self { line, ..self }
     }
 
-    /// What went wrong in `file`, unless the template engine blames another.
+    /// Converts an error in `file`, or in the custom template that the engine names instead.
     pub(super) fn of(file: &str, error: &Error) -> Self {
-        let blamed = error.name().filter(|name| super::is_own(name)).unwrap_or(file);
+        let blamed = error.name().filter(|name| super::is_custom(name)).unwrap_or(file);
         let line = error.line().filter(|_| error.name() == Some(blamed));
         let what = match error.detail() {
             Some(detail) => format!("{}: {detail}", error.kind()),

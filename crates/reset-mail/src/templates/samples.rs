@@ -1,4 +1,4 @@
-//! Words to try templates with: made up, and nobody's.
+//! Invented sample data for the trials of templates.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const CODE: &str = "482913";
 const URL: &str = "https://accounts.example.com/reset?step=1&token=f7c3a1d8e05b4926";
 const LIFE: Duration = Duration::from_secs(15 * 60);
 
-/// A mail of this kind. The notice of a changed password has its link.
+/// Returns a mail of this kind. The notice of a changed password has its link.
 pub(crate) fn sample_mail(kind: MailKind, dialect: &str, locale: Option<&str>) -> Mail {
     Mail {
         to: TO.to_owned(),
@@ -29,7 +29,7 @@ pub(crate) fn sample_mail(kind: MailKind, dialect: &str, locale: Option<&str>) -
     }
 }
 
-/// What such a mail is to say.
+/// Returns the content of a sample mail.
 pub(super) fn sample(kind: MailKind) -> MailContext<'static> {
     let (code, url, lifetime) = match kind {
         MailKind::ResetCode => (Some(CODE), None, Some(LIFE)),
@@ -48,13 +48,13 @@ pub(super) fn sample(kind: MailKind) -> MailContext<'static> {
     }
 }
 
-/// Every shape that a mail of this kind comes in.
-pub(super) fn shapes(kind: MailKind) -> Vec<MailContext<'static>> {
-    let whole = sample(kind);
-    let mut shapes = vec![whole, MailContext { name: None, ..whole }];
+/// Returns every variant of a mail of this kind: with and without a name, and with and without the optional link.
+pub(super) fn variants(kind: MailKind) -> Vec<MailContext<'static>> {
+    let full = sample(kind);
+    let mut variants = vec![full, MailContext { name: None, ..full }];
     if kind == MailKind::PasswordChanged {
-        shapes.push(MailContext { url: None, ..whole });
-        shapes.push(MailContext { url: None, name: None, ..whole });
+        variants.push(MailContext { url: None, ..full });
+        variants.push(MailContext { url: None, name: None, ..full });
     }
-    shapes
+    variants
 }

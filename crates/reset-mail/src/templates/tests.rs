@@ -1,4 +1,4 @@
-//! Templates of a deployment's: which is taken, and which are refused.
+//! Custom templates: which one applies, and which are rejected.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::{samples::sample, *};
 
 const DIALECTS: [&str; 2] = ["px0", "worthai"];
 
-/// A directory with these files.
+/// Creates a directory with these files.
 fn directory(files: &[(&str, &str)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (file, source) in files {
@@ -23,20 +23,20 @@ fn templates(files: &[(&str, &str)]) -> Templates {
     Templates::new("en", Some(directory(files).path()), &DIALECTS).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
-/// What is said of the first of these files that cannot be used.
-fn complaint(files: &[(&str, &str)]) -> String {
+/// Returns the fault of the first invalid file.
+fn fault_of(files: &[(&str, &str)]) -> String {
     match Templates::new("en", Some(directory(files).path()), &DIALECTS) {
-        Ok(_) => panic!("{files:?} is taken"),
+        Ok(_) => panic!("{files:?} is accepted"),
         Err(fault) => fault.to_string(),
     }
 }
 
 fn written(templates: &Templates, kind: MailKind, dialect: &str, locale: &str) -> Parts {
-    templates.write(MailContext { dialect, locale: Some(locale), ..sample(kind) })
+    templates.render(MailContext { dialect, locale: Some(locale), ..sample(kind) })
 }
 
 #[test]
-fn the_nearest_template_is_taken_the_dialects_first() {
+fn most_specific_template_wins_dialect_before_language() {
     let files = [
         "px0/reset-code.de-CH.txt.j2",
         "px0/reset-code.de.txt.j2",
@@ -47,9 +47,9 @@ fn the_nearest_template_is_taken_the_dialects_first() {
     ];
     let sources = files.map(|file| format!("{file}\n{{{{ code }}}}"));
     for nearest in 0..files.len() {
-        let left: Vec<_> =
+        let remaining: Vec<_> =
             files.iter().copied().zip(sources.iter().map(String::as_str)).skip(nearest).collect();
-        let templates = templates(&left);
+        let templates = templates(&remaining);
         let text = written(&templates, MailKind::ResetCode, "px0", "de-CH").text;
         assert_eq!(text.lines().next(), Some(files[nearest]));
     }
@@ -73,7 +73,7 @@ fn the_nearest_template_is_taken_the_dialects_first() {
 }
 
 #[test]
-fn one_file_takes_the_place_of_one_part_and_has_our_phrases_in_each_language() {
+fn one_file_replaces_one_part_and_gets_the_phrases_of_each_language() {
     let source = "{{ phrases.greeting }} {{ phrases.terms }}\n\n{{ code }}\n";
     let templates = templates(&[("reset-code.txt.j2", source)]);
     let german = written(&templates, MailKind::ResetCode, "px0", "de");
@@ -87,7 +87,7 @@ fn one_file_takes_the_place_of_one_part_and_has_our_phrases_in_each_language() {
 }
 
 #[test]
-fn the_frame_of_every_page_is_one_file() {
+fn layout_file_frames_every_html_part() {
     let frame = "<html lang={{ lang }}><header>Brand</header>{% block main %}{% endblock %}</html>";
     let templates = templates(&[("layout.html.j2", frame)]);
     for kind in MailKind::ALL {
@@ -97,50 +97,50 @@ fn the_frame_of_every_page_is_one_file() {
 }
 
 #[test]
-fn a_language_of_the_deployments_own_is_spoken_where_it_is_whole() {
+fn custom_language_is_used_where_its_templates_are_complete() {
     let italian = |part: &str, source: &str| (format!("reset-code.it.{part}.j2"), source.to_owned());
     let mut files = vec![
         italian("subject", "Il tuo codice"),
         italian("txt", "Vale {{ lifetime }}:\n\n{{ code }}\n"),
         italian("html", "<html lang=\"{{ lang }}\" dir=\"{{ dir }}\">{{ code }}</html>"),
     ];
-    let borrowed = |files: &[(String, String)]| {
+    let load = |files: &[(String, String)]| {
         let files: Vec<_> = files.iter().map(|(file, source)| (file.as_str(), source.as_str())).collect();
         Templates::new("en", Some(directory(&files).path()), &DIALECTS)
     };
-    let templates = borrowed(&files).unwrap_or_else(|fault| panic!("{fault}"));
+    let templates = load(&files).unwrap_or_else(|fault| panic!("{fault}"));
     let mail = written(&templates, MailKind::ResetCode, "px0", "it-CH");
     assert_eq!(mail.subject, "Il tuo codice");
     assert_eq!(mail.text, "Vale 15\u{a0}min:\n\n482913");
     assert_eq!(mail.html, "<html lang=\"it\" dir=\"ltr\">482913</html>");
-    // The other kinds are not there, so they are in the default language, whole.
+    // The other kinds have no Italian templates, so they are entirely in the default language.
     assert_eq!(written(&templates, MailKind::ResetLink, "px0", "it").subject, "Set a new password");
     assert!(!templates.speaks("it") && templates.speaks("de-AT") && !templates.speaks("nonsense!"));
 
     files.pop();
-    let fault = borrowed(&files).err().unwrap().to_string();
+    let fault = load(&files).err().unwrap().to_string();
     assert_eq!(
         fault,
-        "reset-code.it.subject.j2: reset-code.it.html.j2 is missing beside it: there are no phrases of ours in this \
+        "reset-code.it.subject.j2: reset-code.it.html.j2 is required too: there are no built-in phrases in this \
          language"
     );
 }
 
 #[test]
-fn pages_escape_whatever_they_print_and_no_part_has_a_bare_cr() {
+fn html_parts_escape_variables_and_no_part_has_a_bare_cr() {
     let templates = templates(&[
         ("reset-link.html.j2", "<a href=\"{{ url }}\">{{ sender }}</a>\r\n"),
         ("reset-link.txt.j2", "{{ sender }}\r\n\r{{ url }}\r\n"),
     ]);
     let sender = "<b>Müller & Co.</b>";
-    let parts = templates.write(MailContext { sender, ..sample(MailKind::ResetLink) });
+    let parts = templates.render(MailContext { sender, ..sample(MailKind::ResetLink) });
     assert!(parts.html.contains("&lt;b&gt;Müller &amp; Co.&lt;&#x2f;b&gt;"), "{}", parts.html);
     assert!(parts.html.contains("step=1&amp;token="), "{}", parts.html);
     assert!(!parts.html.contains('\r') && !parts.text.contains('\r'));
 }
 
 #[test]
-fn whatever_the_engine_offers_can_be_used() {
+fn all_features_of_the_template_engine_are_available() {
     let templates = templates(&[
         (
             "layout.html.j2",
@@ -161,7 +161,7 @@ fn whatever_the_engine_offers_can_be_used() {
 }
 
 #[test]
-fn what_cannot_be_used_is_named_with_its_file_and_line() {
+fn faults_name_file_and_line() {
     let cases: &[(&str, &str, &str)] = &[
         ("reset-code.txt.j2", "Hello\n{{ code", "reset-code.txt.j2 line 2: syntax error"),
         ("reset-code.txt.j2", "Hi\n\n{{ coed }}", "reset-code.txt.j2 line 3: there is no coed here"),
@@ -179,11 +179,7 @@ fn what_cannot_be_used_is_named_with_its_file_and_line() {
             "{% extends \"/etc/passwd\" %}",
             "reset-code.txt.j2 line 1: template not found",
         ),
-        (
-            "reset-code.txt.j2",
-            "{{ name }}\n{{ code }}",
-            "line 1: undefined value in a mail to somebody without a name",
-        ),
+        ("reset-code.txt.j2", "{{ name }}\n{{ code }}", "line 1: undefined value in a mail without a name"),
         ("reset-link.html.j2", "<p>Hello</p>", "reset-link.html.j2: the code or the link is missing"),
         (
             "reset-link.html.j2",
@@ -193,10 +189,10 @@ fn what_cannot_be_used_is_named_with_its_file_and_line() {
         (
             "reset-code.subject.j2",
             "{{ code }} is yours",
-            "line 1: a subject must not hold the code or the link",
+            "line 1: a subject must not contain the code or the link",
         ),
-        ("reset-code.subject.j2", "Your\ncode", "reset-code.subject.j2: a subject is one line"),
-        ("reset-code.subject.j2", "", "reset-code.subject.j2: it comes out empty"),
+        ("reset-code.subject.j2", "Your\ncode", "reset-code.subject.j2: a subject must be one line"),
+        ("reset-code.subject.j2", "", "reset-code.subject.j2: renders to empty text"),
         ("password-changed.txt.j2", "It was {{ url }}", "must stand alone on its line"),
         (
             "password-changed.txt.j2",
@@ -205,55 +201,55 @@ fn what_cannot_be_used_is_named_with_its_file_and_line() {
         ),
         ("password-changed.txt.j2", "Changed.", "password-changed.txt.j2: the code or the link is missing"),
         ("layout.html.j2", "<html></html>", "layout.html.j2: the code or the link is missing"),
-        ("layout.html.j2", "{{ brand }}", "layout.html.j2 line 1: there is no brand here"),
+        ("layout.html.j2", "{{ brand }}", "layout.html.j2 line 1: unknown variable brand"),
         ("layout.html.j2", "{% block main %}", "layout.html.j2 line 1: syntax error"),
         ("px0/reset-code.de.txt.j2", "Hallo", "px0/reset-code.de.txt.j2: the code or the link is missing"),
-        ("px1/reset-code.txt.j2", "{{ code }}", "px1: this is no dialect; there are px0, worthai"),
-        ("rest-code.txt.j2", "{{ code }}", "rest-code.txt.j2: \"rest-code\" is no kind of mail"),
-        ("reset-code.german!.txt.j2", "{{ code }}", "\"german!\" is no language tag"),
-        ("reset-code.deutsch.txt.j2", "{{ code }}", "reset-code.deutsch.subject.j2 is missing beside it"),
-        ("reset-code.txt", "{{ code }}", "reset-code.txt: its name is not"),
-        ("px0/old/reset-code.txt.j2", "{{ code }}", "px0/old: its name is not"),
-        ("README.md", "Our mails", "README.md: its name is not"),
+        ("px1/reset-code.txt.j2", "{{ code }}", "px1: unknown dialect; expected one of px0, worthai"),
+        ("rest-code.txt.j2", "{{ code }}", "rest-code.txt.j2: unknown mail kind \"rest-code\""),
+        ("reset-code.german!.txt.j2", "{{ code }}", "\"german!\" is not a language tag"),
+        ("reset-code.deutsch.txt.j2", "{{ code }}", "reset-code.deutsch.subject.j2 is required too"),
+        ("reset-code.txt", "{{ code }}", "reset-code.txt: unexpected file name"),
+        ("px0/old/reset-code.txt.j2", "{{ code }}", "px0/old: unexpected file name"),
+        ("README.md", "Our mails", "README.md: unexpected file name"),
     ];
-    for (file, source, wanted) in cases {
-        let said = complaint(&[(file, source)]);
-        assert!(said.contains(wanted), "{file} {source:?}: {said}");
-        assert!(!said.contains('\n'), "{said}");
+    for (file, source, expected) in cases {
+        let fault = fault_of(&[(file, source)]);
+        assert!(fault.contains(expected), "{file} {source:?}: {fault}");
+        assert!(!fault.contains('\n'), "{fault}");
     }
 }
 
 #[test]
-fn two_files_for_the_same_mails_are_one_too_many() {
-    let said =
-        complaint(&[("reset-code.de-CH.txt.j2", "{{ code }}"), ("reset-code.de-ch.txt.j2", "{{ code }}")]);
-    assert_eq!(said, "reset-code.de-ch.txt.j2: reset-code.de-CH.txt.j2 is for the same");
+fn second_file_for_the_same_mails_is_rejected() {
+    let fault =
+        fault_of(&[("reset-code.de-CH.txt.j2", "{{ code }}"), ("reset-code.de-ch.txt.j2", "{{ code }}")]);
+    assert_eq!(fault, "reset-code.de-ch.txt.j2: same purpose as reset-code.de-CH.txt.j2");
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_named_and_what_begins_with_a_dot_is_passed_over() {
+fn missing_directory_is_named_and_dotfiles_are_ignored() {
     let dir = directory(&[(".gitkeep", ""), ("..data/reset-code.txt.j2", "{{"), ("px0/.x", "")]);
     assert!(Templates::new("en", Some(dir.path()), &DIALECTS).is_ok());
-    let gone = dir.path().join("gone");
-    let fault = Templates::new("en", Some(&gone), &DIALECTS).err().unwrap().to_string();
-    assert!(fault.ends_with("gone: it cannot be read (entity not found)"), "{fault}");
+    let missing = dir.path().join("missing");
+    let fault = Templates::new("en", Some(&missing), &DIALECTS).err().unwrap().to_string();
+    assert!(fault.ends_with("missing: unreadable (entity not found)"), "{fault}");
 }
 
 #[test]
-fn a_template_that_fails_with_one_mail_alone_costs_that_mail_its_look_only() {
+fn template_that_fails_on_one_mail_is_replaced_by_the_built_in_layout() {
     let templates = templates(&[
         ("reset-code.txt.j2", "{% if name and name == \"Bob\" %}{{ name.x.y }}{% endif %}\n{{ code }}"),
         ("reset-code.subject.j2", "For {{ name | default(\"you\") }}"),
     ]);
     let ada = written(&templates, MailKind::ResetCode, "px0", "en");
     assert_eq!((ada.subject.as_str(), ada.text.as_str()), ("For Ada Lovelace", "\n482913"));
-    let bob = templates.write(MailContext { name: Some("Bob"), ..sample(MailKind::ResetCode) });
+    let bob = templates.render(MailContext { name: Some("Bob"), ..sample(MailKind::ResetCode) });
     assert_eq!(bob.subject, "Your code to set a new password");
     assert!(bob.text.starts_with("Hello Bob,\n\nThis is your code"), "{}", bob.text);
 }
 
 #[test]
-fn the_examples_of_the_documentation_can_be_used() {
+fn examples_of_the_documentation_are_valid() {
     let page = include_str!("../../../../docs/mail.md").split("## Your own templates").nth(1).unwrap();
     let example = |file: &str| {
         let after = page.split_once(&format!("`templates/{file}`")).unwrap().1;
@@ -267,7 +263,7 @@ fn the_examples_of_the_documentation_can_be_used() {
 }
 
 #[test]
-fn tags_are_taken_apart_and_nonsense_is_not() {
+fn prefixes_of_tags_are_listed_and_invalid_tags_have_none() {
     assert_eq!(prefixes("zh-Hant_TW"), ["zh-hant-tw", "zh-hant", "zh"]);
     assert_eq!(prefixes("de"), ["de"]);
     for tag in ["", "-", "d", "de-", "-de", "de--ch", "d3", "de.ch", "../de", &"a-b".repeat(20)] {

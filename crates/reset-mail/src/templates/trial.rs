@@ -1,28 +1,28 @@
-//! Templates tried with made-up words, before any mail depends on them.
+//! Renders templates with sample data, so that faults appear before the first mail.
 
 use std::collections::BTreeSet;
 
 use reset_core::language::Language;
 
 use super::{
-    BadTemplate, LAYOUT, MailContext, Own, Part, Slot, Speech, Templates, judge, layout_of, prefixes,
-    samples::shapes,
+    BadTemplate, CustomTemplates, LAYOUT, MailContext, MailLanguage, Part, Slot, Templates, check_part,
+    layout_of, prefixes, samples::variants,
 };
 use crate::{catalogue::has, mail_kind::MailKind};
 
-/// What every template knows.
-const KNOWN: [&str; 8] = ["sender", "dialect", "lang", "dir", "name", "lifetime", "phrases", "loop"];
-/// What is known to all but subjects.
-const KNOWN_BELOW: [&str; 5] = ["code", "url", "subject", "self", "super"];
+/// Variables of every template.
+const COMMON_VARS: [&str; 8] = ["sender", "dialect", "lang", "dir", "name", "lifetime", "phrases", "loop"];
+/// Variables of bodies, which subjects lack.
+const BODY_VARS: [&str; 5] = ["code", "url", "subject", "self", "super"];
 
-/// A template that was tried in one language.
+/// Outcome of rendering a template in one language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trial {
-    /// Path of the file, below the directory; nothing for our own layouts.
+    /// Path of the file, below the directory; `None` for the built-in layouts.
     pub file: Option<String>,
-    /// Tag of the language, if it came so far.
+    /// Tag of the language; `None` if the file could not be loaded.
     pub locale: Option<String>,
-    /// Whether it can be used.
+    /// The fault, if any.
     pub outcome: Result<(), BadTemplate>,
 }
 
@@ -33,8 +33,8 @@ impl From<BadTemplate> for Trial {
 }
 
 impl Templates {
-    /// Tries everything in each shape and language that it is for.
-    pub(super) fn try_out(&self) -> Vec<Trial> {
+    /// Renders every template in each of its variants and languages.
+    pub(super) fn run_trials(&self) -> Vec<Trial> {
         let trial = |file: Option<&str>, locale: &str, outcome| Trial {
             file: file.map(ToOwned::to_owned),
             locale: Some(locale.to_owned()),
@@ -42,33 +42,35 @@ impl Templates {
         };
         let mut trials = Vec::new();
         for language in Language::ALL {
-            trials.push(trial(None, language.primary(), self.try_ours(language)));
+            trials.push(trial(None, language.primary(), self.try_built_in(language)));
         }
-        let Some(own) = &self.own else { return trials };
-        if own.layout {
+        let Some(custom) = &self.custom else { return trials };
+        if custom.layout {
             for language in Language::ALL {
-                trials.push(trial(Some(LAYOUT), language.primary(), self.try_layout(own, language)));
+                trials.push(trial(Some(LAYOUT), language.primary(), self.try_layout(custom, language)));
             }
         }
-        for (file, slot) in &own.slots {
+        for (file, slot) in &custom.slots {
             let tags = match &slot.locale {
                 Some(locale) => vec![locale.as_str()],
                 None => Language::ALL.map(Language::primary).to_vec(),
             };
-            trials.extend(tags.iter().map(|tag| trial(Some(file), tag, self.try_part(own, file, slot, tag))));
+            trials.extend(
+                tags.iter().map(|tag| trial(Some(file), tag, self.try_part(custom, file, slot, tag))),
+            );
         }
         trials
     }
 
-    fn try_ours(&self, language: Language) -> Result<(), BadTemplate> {
-        let speech = Speech { chain: Vec::new(), language: Some(language) };
+    fn try_built_in(&self, language: Language) -> Result<(), BadTemplate> {
+        let mail_language = MailLanguage { chain: Vec::new(), language: Some(language) };
         for kind in MailKind::ALL {
-            for shape in shapes(kind) {
-                let parts = self.try_write(&shape, &speech, None)?;
+            for variant in variants(kind) {
+                let parts = self.try_render(&variant, &mail_language, None)?;
                 let parts =
                     [(Part::Subject, parts.subject), (Part::Text, parts.text), (Part::Html, parts.html)];
                 for (part, rendered) in parts {
-                    judge(part, &rendered, shape.secret())
+                    check_part(part, &rendered, variant.secret())
                         .map_err(|what| BadTemplate::new(&layout_of(kind, part), what))?;
                 }
             }
@@ -76,56 +78,68 @@ impl Templates {
         Ok(())
     }
 
-    fn try_part(&self, own: &Own, file: &str, slot: &Slot, tag: &str) -> Result<(), BadTemplate> {
-        self.try_names(own, file, Some(slot))?;
-        let speech = Speech { chain: prefixes(tag), language: Language::of(tag) };
+    fn try_part(
+        &self,
+        custom: &CustomTemplates,
+        file: &str,
+        slot: &Slot,
+        tag: &str,
+    ) -> Result<(), BadTemplate> {
+        self.try_names(custom, file, Some(slot))?;
+        let mail_language = MailLanguage { chain: prefixes(tag), language: Language::of(tag) };
         let dialect = slot.dialect.as_deref().unwrap_or_default();
-        let lacks = |part: &Part| own.choose(slot.kind, *part, dialect, &speech).is_none();
-        if let (None, Some(part)) = (speech.language, Part::ALL.iter().find(|part| lacks(part))) {
-            let wanted = format!("{}.{tag}.{}.j2", slot.kind.name(), part.name());
-            let what =
-                format!("{wanted} is missing beside it: there are no phrases of ours in this language");
+        let is_missing = |part: &Part| custom.choose(slot.kind, *part, dialect, &mail_language).is_none();
+        if let (None, Some(part)) = (mail_language.language, Part::ALL.iter().find(|part| is_missing(part))) {
+            let missing = format!("{}.{tag}.{}.j2", slot.kind.name(), part.name());
+            let what = format!("{missing} is required too: there are no built-in phrases in this language");
             return Err(BadTemplate::new(file, what));
         }
-        for shape in shapes(slot.kind) {
-            self.try_shape(own, file, slot.part, &MailContext { dialect, ..shape }, &speech, tag)?;
+        for variant in variants(slot.kind) {
+            self.try_variant(
+                custom,
+                file,
+                slot.part,
+                &MailContext { dialect, ..variant },
+                &mail_language,
+                tag,
+            )?;
         }
         Ok(())
     }
 
-    fn try_layout(&self, own: &Own, language: Language) -> Result<(), BadTemplate> {
-        self.try_names(own, LAYOUT, None)?;
-        let speech = Speech { chain: Vec::new(), language: Some(language) };
+    fn try_layout(&self, custom: &CustomTemplates, language: Language) -> Result<(), BadTemplate> {
+        self.try_names(custom, LAYOUT, None)?;
+        let mail_language = MailLanguage { chain: Vec::new(), language: Some(language) };
         for kind in MailKind::ALL {
-            for shape in shapes(kind) {
+            for variant in variants(kind) {
                 let name = layout_of(kind, Part::Html);
-                self.try_shape(own, &name, Part::Html, &shape, &speech, language.tag())?;
+                self.try_variant(custom, &name, Part::Html, &variant, &mail_language, language.tag())?;
             }
         }
         Ok(())
     }
 
-    fn try_shape(
+    fn try_variant(
         &self,
-        own: &Own,
+        custom: &CustomTemplates,
         name: &str,
         part: Part,
-        shape: &MailContext<'_>,
-        speech: &Speech,
+        variant: &MailContext<'_>,
+        mail_language: &MailLanguage,
         tag: &str,
     ) -> Result<(), BadTemplate> {
-        let mut words = self.words(shape, speech, Some(tag));
+        let mut vars = self.vars(variant, mail_language, Some(tag));
         if part != Part::Subject {
-            let subject = words.phrases.get("subject").cloned();
-            (words.code, words.url) = (shape.code, shape.url);
-            words.subject = Some(subject.unwrap_or_else(|| shape.kind.name().to_owned()));
+            let subject = vars.phrases.get("subject").cloned();
+            (vars.code, vars.url) = (variant.code, variant.url);
+            vars.subject = Some(subject.unwrap_or_else(|| variant.kind.name().to_owned()));
         }
-        own.render(name, part, &words, shape.secret()).map(drop).map_err(|fault| {
-            // The whole mail comes first, so that it is the lack which is to blame.
-            let lack = match (shape.kind, shape.name, shape.url) {
-                (_, None, _) => " in a mail to somebody without a name: {% if name %} asks for one",
+        custom.render(name, part, &vars, variant.secret()).map(drop).map_err(|fault| {
+            // The full variant is rendered first, so a fault here is due to what this variant lacks.
+            let lack = match (variant.kind, variant.name, variant.url) {
+                (_, None, _) => " in a mail without a name: guard it with {% if name %}",
                 (MailKind::PasswordChanged, _, None) => {
-                    " in a notice without a link: {% if url %} asks for one"
+                    " in a notice without a link: guard it with {% if url %}"
                 }
                 _ => "",
             };
@@ -133,33 +147,40 @@ impl Templates {
         })
     }
 
-    /// Whether a template names nothing that there is not. What it asks for in a branch that is not taken, or
-    /// whether there is, would not be noticed otherwise.
-    fn try_names(&self, own: &Own, file: &str, slot: Option<&Slot>) -> Result<(), BadTemplate> {
-        let template = own.env.get_template(file).map_err(|error| BadTemplate::of(file, &error))?;
-        let below = slot.is_none_or(|slot| slot.part != Part::Subject);
-        let globals: Vec<&str> = own.env.globals().map(|(name, _)| name).collect();
-        let english = &self.words.of(Language::En).mail;
-        // In order, so that a template has the same fault each time.
+    /// Checks that a template uses only known variables. Rendering alone misses those in a branch that is not taken or in
+    /// a test for being defined.
+    fn try_names(
+        &self,
+        custom: &CustomTemplates,
+        file: &str,
+        slot: Option<&Slot>,
+    ) -> Result<(), BadTemplate> {
+        let template = custom.env.get_template(file).map_err(|error| BadTemplate::of(file, &error))?;
+        let is_body = slot.is_none_or(|slot| slot.part != Part::Subject);
+        let globals: Vec<&str> = custom.env.globals().map(|(name, _)| name).collect();
+        let english = &self.catalogue.of(Language::En).mail;
+        // Sorted, so that a template always reports the same fault.
         for name in template.undeclared_variables(true).into_iter().collect::<BTreeSet<_>>() {
             let mut steps = name.split('.');
             let (root, key) = (steps.next().unwrap_or_default(), steps.next());
-            let phrase = |key: &str| match slot {
+            let is_phrase = |key: &str| match slot {
                 Some(slot) => has(english, slot.kind, key),
                 None => MailKind::ALL.iter().all(|kind| has(english, *kind, key)),
             };
             let known = match (root, key) {
-                ("phrases", Some(key)) => phrase(key),
+                ("phrases", Some(key)) => is_phrase(key),
                 _ => {
-                    KNOWN.contains(&root) || (below && KNOWN_BELOW.contains(&root)) || globals.contains(&root)
+                    COMMON_VARS.contains(&root)
+                        || (is_body && BODY_VARS.contains(&root))
+                        || globals.contains(&root)
                 }
             };
             if !known {
                 let secret = ["code", "url"].contains(&root);
                 let what = if secret {
-                    "a subject must not hold the code or the link: it is shown on locked screens".to_owned()
+                    "a subject must not contain the code or the link: lock screens show it".to_owned()
                 } else {
-                    format!("there is no {name} here")
+                    format!("unknown variable {name}")
                 };
                 let word = key.unwrap_or(root);
                 let line = template.source().lines().position(|line| line.contains(word));

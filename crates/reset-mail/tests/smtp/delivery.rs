@@ -1,4 +1,4 @@
-//! Mails in plain text: dialogue, replies, connections.
+//! Delivery in plain text: dialogue, replies and connections.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ async fn sent_to(script: Script) -> (String, Sink) {
 }
 
 #[tokio::test]
-async fn a_mail_is_handed_over_in_one_short_dialogue() {
+async fn mail_is_delivered_in_one_short_dialogue() {
     let (reply, sink) = sent_to(Script::default()).await;
     assert_eq!(reply, "accepted: 250 2.0.0");
     let log = sink.log();
@@ -38,7 +38,7 @@ async fn a_mail_is_handed_over_in_one_short_dialogue() {
 }
 
 #[tokio::test]
-async fn no_text_can_end_the_message_early_and_start_another() {
+async fn hostile_text_cannot_end_the_message_early() {
     let sink = Sink::run(Script::default()).await;
     let hostile = "\n.\nMAIL FROM:<x>\r\n.\r\nDATA\r.\r\n\r.\r.\n.";
     let reply = service(sink.settings(Tls::WhenOffered)).send(&mail(hostile)).await;
@@ -51,9 +51,9 @@ async fn no_text_can_end_the_message_early_and_start_another() {
     }
 }
 
-/// What people call themselves and what they read is the one text of others' in a mail (R23, R24).
+/// Name and locale are the only input of users in a mail (R23, R24).
 #[tokio::test]
-async fn no_name_and_no_language_adds_a_header_a_recipient_or_a_command() {
+async fn hostile_name_or_locale_adds_no_header_recipient_or_command() {
     let sink = Sink::run(Script::default()).await;
     let service = service(sink.settings(Tls::WhenOffered));
     let hostile = [
@@ -74,25 +74,26 @@ async fn no_name_and_no_language_adds_a_header_a_recipient_or_a_command() {
         assert_eq!(outcome(service.send(&mail).await), "accepted: 250 2.0.0", "{text:?}");
     }
     let log = sink.log();
-    let each = |command: &str| log.count(command) == hostile.len();
-    assert!(each("MAIL FROM:<no-reply@example.org>") && each("RCPT TO:<canary@example.net>") && each("DATA"));
+    let once_per_mail = |command: &str| log.count(command) == hostile.len();
+    assert!(once_per_mail("MAIL FROM:<no-reply@example.org>"));
+    assert!(once_per_mail("RCPT TO:<canary@example.net>") && once_per_mail("DATA"));
     assert_eq!((log.count("MAIL"), log.count("RCPT"), log.messages.len()), (11, 11, 11));
     for message in &log.messages {
         assert!(message.is_ascii() && !message.contains("evil"), "{message}");
         assert!(message.split("\r\n").all(|line| line != "." && !line.contains(['\r', '\n'])));
-        let read = MessageParser::default().parse(message.as_bytes()).unwrap();
-        let headers: Vec<&str> = read.headers().iter().map(mail_parser::Header::name).collect();
-        let usual =
+        let parsed = MessageParser::default().parse(message.as_bytes()).unwrap();
+        let headers: Vec<&str> = parsed.headers().iter().map(mail_parser::Header::name).collect();
+        let expected =
             ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"];
-        assert_eq!(headers, usual);
-        let to: Vec<_> = read.to().unwrap().iter().filter_map(|to| to.address()).collect();
+        assert_eq!(headers, expected);
+        let to: Vec<_> = parsed.to().unwrap().iter().filter_map(|to| to.address()).collect();
         assert_eq!(to, ["canary@example.net"]);
     }
 }
 
 #[tokio::test]
-async fn replies_decide_whether_to_try_again_and_lose_their_prose() {
-    for (command, reply, wanted) in [
+async fn reply_code_decides_between_retry_and_permanent_failure() {
+    for (command, reply, expected) in [
         ("RCPT", "550 5.1.1 <canary@example.net> unknown", "permanent: 550 5.1.1"),
         ("RCPT", "550 <canary@example.net> unknown", "permanent: 550"),
         ("RCPT", "550-5.1.1 first\r\n550 5.1.1 canary@example.net", "permanent: 550 5.1.1"),
@@ -113,13 +114,13 @@ async fn replies_decide_whether_to_try_again_and_lose_their_prose() {
         ("MAIL", "550 5.7.1 sender not welcome", "temporary: 550 5.7.1"),
         ("EHLO", "554 5.7.1 host not welcome", "temporary: 554 5.7.1"),
     ] {
-        let (got, _) = sent_to(Script { replies: vec![(command, reply)], ..Script::default() }).await;
-        assert_eq!(got, wanted, "{command}: {reply}");
+        let (actual, _) = sent_to(Script { replies: vec![(command, reply)], ..Script::default() }).await;
+        assert_eq!(actual, expected, "{command}: {reply}");
     }
 }
 
 #[tokio::test]
-async fn a_wrong_password_loses_no_mail() {
+async fn wrong_password_is_temporary() {
     let replies = vec![("AUTH", "535 5.7.8 canary-user: wrong password")];
     let sink = Sink::run(Script { auth: Some("AUTH PLAIN"), replies, ..Script::default() }).await;
     let settings = SmtpSettings { credentials: Some(credentials()), ..sink.settings(Tls::WhenOffered) };
@@ -128,7 +129,7 @@ async fn a_wrong_password_loses_no_mail() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_temporary() {
+async fn refused_connection_is_temporary() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -138,7 +139,7 @@ async fn nobody_listening_is_temporary() {
 }
 
 #[tokio::test]
-async fn a_host_without_an_address_is_temporary() {
+async fn unresolvable_host_is_temporary() {
     let host = "mail.invalid".to_owned();
     let settings =
         SmtpSettings { host, port: 25, tls: Tls::WhenOffered, credentials: None, extra_roots: vec![] };
@@ -146,7 +147,7 @@ async fn a_host_without_an_address_is_temporary() {
 }
 
 #[tokio::test]
-async fn one_connection_carries_mail_after_mail() {
+async fn connection_is_reused_for_the_next_mail() {
     let sink = Sink::run(Script::default()).await;
     let service = service(sink.settings(Tls::WhenOffered));
     for _ in 0..3 {
@@ -158,21 +159,21 @@ async fn one_connection_carries_mail_after_mail() {
 }
 
 #[tokio::test]
-async fn a_refused_recipient_does_not_cost_the_connection() {
+async fn connection_is_reused_after_a_rejected_recipient() {
     let sink = Sink::run(Script { replies: vec![("RCPT", "550 5.1.1 unknown")], ..Script::default() }).await;
     let service = service(sink.settings(Tls::WhenOffered));
     for _ in 0..2 {
         assert_eq!(outcome(service.send(&mail("1")).await), "permanent: 550 5.1.1");
     }
     let log = sink.log();
-    // What is to be forgotten is so when the connection is needed again.
+    // RSET is sent only when the connection is needed again.
     let transaction = ["MAIL FROM:<no-reply@example.org>", "RCPT TO:<canary@example.net>"];
     assert_eq!(log.connections, 1);
     assert_eq!(log.lines[1..], [&transaction[..], &["RSET"], &transaction[..]].concat());
 }
 
 #[tokio::test]
-async fn a_connection_that_died_while_idle_is_replaced_without_a_word() {
+async fn connection_that_died_while_idle_is_replaced_transparently() {
     let sink = Sink::run(Script { mails_per_connection: Some(1), ..Script::default() }).await;
     let service = service(sink.settings(Tls::WhenOffered));
     for _ in 0..3 {
@@ -183,7 +184,7 @@ async fn a_connection_that_died_while_idle_is_replaced_without_a_word() {
 }
 
 #[tokio::test]
-async fn no_more_than_six_mails_are_on_their_way_at_once() {
+async fn at_most_six_mails_are_sent_at_once() {
     let gather = Some(Arc::new(Barrier::new(6)));
     let sink = Sink::run(Script { gather, ..Script::default() }).await;
     let service = Arc::new(service(sink.settings(Tls::WhenOffered)));
@@ -198,7 +199,7 @@ async fn no_more_than_six_mails_are_on_their_way_at_once() {
 }
 
 #[tokio::test]
-async fn a_check_sends_nothing() {
+async fn check_sends_nothing() {
     let sink = Sink::run(Script::default()).await;
     service(sink.settings(Tls::WhenOffered)).check().await.unwrap();
     assert_eq!(sink.log().lines, ["EHLO reset.example.org", "QUIT"]);

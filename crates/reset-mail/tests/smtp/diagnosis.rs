@@ -1,4 +1,4 @@
-//! What `doctor` tells the operator.
+//! The diagnosis that `doctor` prints.
 
 use reset_mail::{DiagnosisStep, SmtpSettings, Tls};
 
@@ -7,18 +7,18 @@ use crate::{
     sink::{Identity, Script, Sink, credentials},
 };
 
-/// `ok dns`, `ok tcp`, `FAIL ehlo: ...`, with the sink's address as `[place]`.
+/// Returns lines such as `ok dns` and `FAIL ehlo: ...`, with the sink's address as `[endpoint]`.
 async fn diagnosis(sink: &Sink, settings: SmtpSettings) -> Vec<String> {
-    let place = sink.address.to_string();
+    let endpoint = sink.address.to_string();
     let line = |step: DiagnosisStep| match step.result {
         Ok(_) => format!("ok {}", step.name),
-        Err(sentence) => format!("FAIL {}: {}", step.name, sentence.replace(&place, "[place]")),
+        Err(sentence) => format!("FAIL {}: {}", step.name, sentence.replace(&endpoint, "[endpoint]")),
     };
     service(settings).diagnose().await.into_iter().map(line).collect()
 }
 
 #[tokio::test]
-async fn every_step_is_walked_and_nothing_is_sent() {
+async fn diagnosis_runs_every_step_and_sends_nothing() {
     let identity = Identity::of("127.0.0.1");
     let script = Script { starttls: Some(identity.clone()), auth: Some("AUTH PLAIN"), ..Script::default() };
     let sink = Sink::run(script).await;
@@ -38,42 +38,42 @@ async fn every_step_is_walked_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn the_first_step_that_fails_names_its_remedy_and_is_the_last() {
+async fn first_failing_step_names_its_remedy_and_is_the_last() {
     let replies = |command, reply| Script { replies: vec![(command, reply)], ..Script::default() };
-    for (script, tls, log_in, last) in [
+    for (script, tls, with_login, last) in [
         (
             Script::default(),
             Tls::Required,
             false,
-            "FAIL starttls: [place] offers no STARTTLS: enable it there, or use smtps:// if the port speaks TLS.",
+            "FAIL starttls: [endpoint] offers no STARTTLS: enable it there, or use smtps:// if the port expects TLS.",
         ),
         (
             Script { starttls: Some(Identity::of("127.0.0.1")), ..Script::default() },
             Tls::WhenOffered,
             false,
-            "FAIL starttls: TLS with [place] failed because the certificate's issuer is unknown: give the server a certificate for the host in mail_url, or name its issuer in SSL_CERT_FILE.",
+            "FAIL starttls: TLS with [endpoint] failed because the certificate's issuer is unknown: give the server a certificate for the host in mail_url, or add its issuer to SSL_CERT_FILE.",
         ),
         (
             Script { auth: Some("AUTH PLAIN"), ..replies("AUTH", "535 5.7.8 canary") },
             Tls::WhenOffered,
             true,
-            "FAIL auth: [place] refused the log-in (535 5.7.8): correct user and password in mail_url.",
+            "FAIL auth: [endpoint] rejected the login (535 5.7.8): correct user and password in mail_url.",
         ),
         (
             replies("MAIL", "550 5.7.1 canary"),
             Tls::WhenOffered,
             false,
-            "FAIL mail: [place] refused the sender (550 5.7.1): set mail_from to an address that this log-in may send from.",
+            "FAIL mail: [endpoint] rejected the sender (550 5.7.1): set mail_from to an address that this login may send from.",
         ),
         (
             replies("RCPT", "550 5.1.1 canary"),
             Tls::WhenOffered,
             false,
-            "FAIL rcpt: [place] refused mail to the address in mail_from (550 5.1.1): make sure it exists, and that this host may relay.",
+            "FAIL rcpt: [endpoint] rejected mail to the address in mail_from (550 5.1.1): make sure that it exists and that this host may relay.",
         ),
     ] {
         let sink = Sink::run(script).await;
-        let credentials = log_in.then(credentials);
+        let credentials = with_login.then(credentials);
         let steps = diagnosis(&sink, SmtpSettings { credentials, ..sink.settings(tls) }).await;
         assert_eq!(steps.last().map(String::as_str), Some(last));
         assert!(steps[..steps.len() - 1].iter().all(|step| step.starts_with("ok ")), "{steps:?}");

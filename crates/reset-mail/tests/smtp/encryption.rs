@@ -1,4 +1,4 @@
-//! No mail and no password goes where it was not meant to (R26).
+//! TLS: neither mail nor password reaches the wrong server, and no password crosses the network in plain text (R26).
 
 use reset_core::ports::Mailer;
 use reset_mail::{SmtpSettings, Tls};
@@ -16,7 +16,7 @@ fn offering(identity: &Identity) -> Script {
     Script { starttls: Some(identity.clone()), ..Script::default() }
 }
 
-/// Sends one mail; `trusted` is added to the system's anchors.
+/// Sends one mail; `trusted` is added to the system's trust anchors.
 async fn sent(sink: &Sink, tls: Tls, trusted: Option<&Identity>) -> String {
     let extra_roots = trusted.iter().map(|identity| identity.pem.clone()).collect();
     let settings = SmtpSettings { extra_roots, ..sink.settings(tls) };
@@ -24,7 +24,7 @@ async fn sent(sink: &Sink, tls: Tls, trusted: Option<&Identity>) -> String {
 }
 
 #[tokio::test]
-async fn starttls_is_used_wherever_it_is_offered() {
+async fn starttls_is_used_if_offered() {
     for tls in [Tls::WhenOffered, Tls::Required] {
         let identity = here();
         let sink = Sink::run(offering(&identity)).await;
@@ -38,7 +38,7 @@ async fn starttls_is_used_wherever_it_is_offered() {
 }
 
 #[tokio::test]
-async fn tls_from_the_first_byte_carries_mail_after_mail() {
+async fn implicit_tls_connection_is_reused() {
     let identity = here();
     let sink = Sink::run(Script { implicit: Some(identity.clone()), ..Script::default() }).await;
     let settings = SmtpSettings { extra_roots: vec![identity.pem], ..sink.settings(Tls::Implicit) };
@@ -51,14 +51,14 @@ async fn tls_from_the_first_byte_carries_mail_after_mail() {
 }
 
 #[tokio::test]
-async fn a_server_without_the_required_starttls_gets_no_mail() {
+async fn server_without_required_starttls_gets_no_mail() {
     let sink = Sink::run(Script::default()).await;
     assert_eq!(sent(&sink, Tls::Required, None).await, "temporary: not offered");
     assert_eq!(sink.log().lines, ["EHLO reset.example.org"]);
 }
 
 #[tokio::test]
-async fn a_certificate_nobody_vouches_for_gets_no_mail_and_no_second_chance_in_plain_text() {
+async fn server_with_untrusted_certificate_gets_no_mail_in_plain_text_either() {
     for tls in [Tls::WhenOffered, Tls::Required] {
         let sink = Sink::run(offering(&here())).await;
         assert_eq!(sent(&sink, tls, None).await, "temporary: tls");
@@ -70,7 +70,7 @@ async fn a_certificate_nobody_vouches_for_gets_no_mail_and_no_second_chance_in_p
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name_gets_no_mail() {
+async fn server_with_certificate_for_another_name_gets_no_mail() {
     let other = Identity::of("mail.example.org");
     let sink = Sink::run(offering(&other)).await;
     assert_eq!(sent(&sink, Tls::WhenOffered, Some(&other)).await, "temporary: tls");
@@ -78,16 +78,16 @@ async fn a_certificate_for_another_name_gets_no_mail() {
 }
 
 #[tokio::test]
-async fn replies_slipped_in_before_the_handshake_are_not_believed() {
+async fn replies_injected_before_the_handshake_break_it() {
     let identity = here();
-    let slipped_in = "250-sink\r\n250 AUTH PLAIN\r\n";
-    let sink = Sink::run(Script { slipped_in, ..offering(&identity) }).await;
+    let injected = "250-sink\r\n250 AUTH PLAIN\r\n";
+    let sink = Sink::run(Script { injected, ..offering(&identity) }).await;
     assert_eq!(sent(&sink, Tls::Required, Some(&identity)).await, "temporary: tls");
     assert_eq!(sink.log().count("MAIL"), 0);
 }
 
 #[tokio::test]
-async fn a_password_goes_out_after_starttls_only() {
+async fn password_is_sent_only_after_starttls() {
     let identity = here();
     let sink = Sink::run(Script { auth: Some("AUTH LOGIN PLAIN"), ..offering(&identity) }).await;
     let settings = SmtpSettings {
@@ -103,7 +103,7 @@ async fn a_password_goes_out_after_starttls_only() {
 }
 
 #[tokio::test]
-async fn a_password_may_cross_the_loopback_in_plain_text() {
+async fn password_is_sent_in_plain_text_over_loopback() {
     let sink = Sink::run(Script { auth: Some("AUTH PLAIN"), ..Script::default() }).await;
     let settings = SmtpSettings { credentials: Some(credentials()), ..sink.settings(Tls::WhenOffered) };
     assert_eq!(outcome(service(settings).send(&mail("1")).await), "accepted: 250 2.0.0");
@@ -111,7 +111,7 @@ async fn a_password_may_cross_the_loopback_in_plain_text() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_log_us_in_gets_no_mail() {
+async fn server_without_a_supported_auth_mechanism_gets_no_mail() {
     let sink = Sink::run(Script { auth: Some("AUTH CRAM-MD5"), ..Script::default() }).await;
     let settings = SmtpSettings { credentials: Some(credentials()), ..sink.settings(Tls::WhenOffered) };
     assert_eq!(outcome(service(settings).send(&mail("1")).await), "temporary: not offered");

@@ -1,4 +1,4 @@
-//! Two mail servers: when the second is asked, and when the first is left alone.
+//! Failover: when a mail goes to the fallback server, and when the primary is in backoff.
 
 use mail_parser::MessageParser;
 use reset_core::ports::Mailer;
@@ -11,7 +11,7 @@ use crate::{
     with_fallback,
 };
 
-/// A service whose first mail server does this and whose second is friendly.
+/// Creates a service whose primary server follows `first` and whose fallback accepts everything.
 async fn pair(first: Script) -> (MailService, Sink, Sink) {
     let (first, second) = (Sink::run(first).await, Sink::run(Script::default()).await);
     let service = with_fallback(first.settings(Tls::WhenOffered), second.settings(Tls::WhenOffered));
@@ -22,9 +22,9 @@ async fn send(service: &MailService) -> String {
     outcome(service.send(&mail("123456")).await)
 }
 
-/// Settings that lead where nobody listens.
-#[expect(clippy::unwrap_used, reason = "a port that cannot be had is a failed test")]
-async fn nowhere() -> SmtpSettings {
+/// Returns settings of a server that refuses connections.
+#[expect(clippy::unwrap_used, reason = "the test fails if no port is free")]
+async fn unreachable_server() -> SmtpSettings {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (host, port) = (address.ip().to_string(), address.port());
     SmtpSettings { host, port, tls: Tls::WhenOffered, credentials: None, extra_roots: Vec::new() }
@@ -33,7 +33,7 @@ async fn nowhere() -> SmtpSettings {
 const BY_SECOND: &str = "accepted: 250 2.0.0 by mail_fallback_url";
 
 #[tokio::test]
-async fn while_the_first_works_the_second_is_not_bothered() {
+async fn fallback_is_not_contacted_while_the_primary_works() {
     let (service, first, second) = pair(Script::default()).await;
     for _ in 0..2 {
         assert_eq!(send(&service).await, "accepted: 250 2.0.0");
@@ -43,9 +43,9 @@ async fn while_the_first_works_the_second_is_not_bothered() {
 }
 
 #[tokio::test]
-async fn a_first_that_is_not_there_costs_no_mail_its_try() {
+async fn unreachable_primary_costs_no_attempt() {
     let second = Sink::run(Script::default()).await;
-    let service = with_fallback(nowhere().await, second.settings(Tls::WhenOffered));
+    let service = with_fallback(unreachable_server().await, second.settings(Tls::WhenOffered));
     for _ in 0..3 {
         assert_eq!(send(&service).await, BY_SECOND);
     }
@@ -53,10 +53,10 @@ async fn a_first_that_is_not_there_costs_no_mail_its_try() {
 }
 
 #[tokio::test]
-async fn a_first_that_turns_everybody_away_is_left_alone_for_a_while() {
+async fn primary_that_rejects_every_client_gets_a_backoff() {
     let replies = |command, reply| Script { replies: vec![(command, reply)], ..Script::default() };
     for script in [
-        Script { turned_away: 9, ..Script::default() },
+        Script { rejected_connections: 9, ..Script::default() },
         replies("EHLO", "421 4.3.2 canary"),
         replies("EHLO", "554 5.7.1 host not welcome"),
         replies("MAIL", "421 4.7.0 too many connections"),
@@ -71,7 +71,7 @@ async fn a_first_that_turns_everybody_away_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_first_whose_log_in_is_wrong_is_left_alone_for_a_while() {
+async fn primary_that_rejects_the_login_gets_a_backoff() {
     let replies = vec![("AUTH", "535 5.7.8 canary")];
     let first = Sink::run(Script { auth: Some("AUTH PLAIN"), replies, ..Script::default() }).await;
     let second = Sink::run(Script::default()).await;
@@ -84,7 +84,7 @@ async fn a_first_whose_log_in_is_wrong_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_mail_that_the_first_does_not_take_for_now_is_offered_to_the_second_and_the_first_asked_again() {
+async fn temporarily_rejected_mail_goes_to_the_fallback_without_a_backoff() {
     for (command, reply) in [
         ("RCPT", "451 4.7.1 greylisted, canary"),
         ("MAIL", "452 4.3.1 disk full"),
@@ -101,21 +101,21 @@ async fn a_mail_that_the_first_does_not_take_for_now_is_offered_to_the_second_an
 }
 
 #[tokio::test]
-async fn a_mail_that_the_first_refuses_for_good_is_offered_to_nobody_else() {
-    for (command, reply, wanted) in [
+async fn permanently_rejected_mail_is_not_offered_to_the_fallback() {
+    for (command, reply, expected) in [
         ("RCPT", "550 5.1.1 <canary@example.net> unknown", "permanent: 550 5.1.1"),
         (".", "554 5.7.1 looks like spam", "permanent: 554 5.7.1"),
     ] {
         let (service, _, second) =
             pair(Script { replies: vec![(command, reply)], ..Script::default() }).await;
-        assert_eq!(send(&service).await, wanted);
+        assert_eq!(send(&service).await, expected);
         assert_eq!(second.log().connections, 0);
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_within_the_message_gives_the_second_the_same_mail_under_the_same_id() {
-    let (service, first, second) = pair(Script { breaks_off: true, ..Script::default() }).await;
+async fn mail_interrupted_during_transfer_goes_to_the_fallback_under_the_same_id() {
+    let (service, first, second) = pair(Script { drops_message: true, ..Script::default() }).await;
     assert_eq!(send(&service).await, BY_SECOND);
     let id = |sink: &Sink| {
         let log = sink.log();
@@ -127,27 +127,27 @@ async fn a_connection_that_breaks_within_the_message_gives_the_second_the_same_m
 }
 
 #[tokio::test]
-async fn when_neither_takes_a_mail_both_replies_are_told_without_prose() {
+async fn both_failures_are_reported_without_prose() {
     let second = Sink::run(Script { replies: vec![("RCPT", "451 4.7.1 canary")], ..Script::default() }).await;
-    let service = with_fallback(nowhere().await, second.settings(Tls::WhenOffered));
+    let service = with_fallback(unreachable_server().await, second.settings(Tls::WhenOffered));
     assert_eq!(send(&service).await, "temporary: connection refused, then 451 4.7.1");
 }
 
 #[tokio::test]
-async fn a_first_that_is_left_alone_is_asked_all_the_same_where_the_second_fails_too() {
-    let first = Sink::run(Script { turned_away: 1, ..Script::default() }).await;
-    let second = Sink::run(Script { turned_away: 9, ..Script::default() }).await;
+async fn primary_in_backoff_is_tried_if_the_fallback_fails_too() {
+    let first = Sink::run(Script { rejected_connections: 1, ..Script::default() }).await;
+    let second = Sink::run(Script { rejected_connections: 9, ..Script::default() }).await;
     let service = with_fallback(first.settings(Tls::WhenOffered), second.settings(Tls::WhenOffered));
     assert_eq!(send(&service).await, "temporary: 421 4.3.2, then 421 4.3.2");
-    // Both are left alone now, so both are asked.
+    // Both are in backoff now, so both are tried.
     assert_eq!(send(&service).await, "accepted: 250 2.0.0");
     assert_eq!(send(&service).await, "accepted: 250 2.0.0");
     assert_eq!((first.log().connections, second.log().connections), (2, 1));
 }
 
 #[tokio::test]
-async fn mail_works_while_either_does() {
-    let (down, up) = (nowhere().await, Sink::run(Script::default()).await);
+async fn check_succeeds_while_either_server_works() {
+    let (down, up) = (unreachable_server().await, Sink::run(Script::default()).await);
     let up = || up.settings(Tls::WhenOffered);
     assert!(with_fallback(down.clone(), up()).check().await.is_ok());
     assert!(with_fallback(up(), down.clone()).check().await.is_ok());
@@ -156,17 +156,17 @@ async fn mail_works_while_either_does() {
 }
 
 #[tokio::test]
-async fn a_check_that_fails_spares_the_next_mail_the_same_wait() {
-    let (service, first, second) = pair(Script { turned_away: 9, ..Script::default() }).await;
+async fn failed_check_starts_the_backoff_for_the_next_mail() {
+    let (service, first, second) = pair(Script { rejected_connections: 9, ..Script::default() }).await;
     service.check().await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(send(&service).await, BY_SECOND);
     assert_eq!((first.log().connections, second.log().messages.len()), (1, 1));
 }
 
 #[tokio::test]
-async fn a_diagnosis_walks_both_and_names_the_setting_to_mend() {
+async fn diagnosis_covers_both_servers_and_names_the_setting_to_fix() {
     let up = Sink::run(Script::default()).await;
-    let service = with_fallback(up.settings(Tls::WhenOffered), nowhere().await);
+    let service = with_fallback(up.settings(Tls::WhenOffered), unreachable_server().await);
     let steps = service.diagnose().await;
     let first: Vec<_> = steps.iter().filter(|step| step.setting == "mail_url").collect();
     assert!(first.len() == 6 && first.iter().all(|step| step.result.is_ok()), "{first:?}");

@@ -1,11 +1,11 @@
-//! SMTP, against a server that does as it is told.
+//! SMTP tests against a scripted server.
 
 mod delivery;
 mod diagnosis;
 mod domains;
 mod encryption;
 mod failover;
-#[expect(clippy::unwrap_used, reason = "a sink that cannot run is a failed test")]
+#[expect(clippy::unwrap_used, reason = "the test fails if the sink cannot run")]
 mod sink;
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn service(settings: SmtpSettings) -> MailService {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A service with a second mail server.
+/// Creates a service with a fallback server.
 fn with_fallback(first: SmtpSettings, second: SmtpSettings) -> MailService {
     let service = service(first).with_fallback(TransportConfig::Smtp(second));
     service.unwrap_or_else(|error| panic!("{error}"))
@@ -40,7 +40,7 @@ fn mail(code: &str) -> Mail {
     }
 }
 
-/// `temporary: 451 4.7.1` and the like.
+/// Formats a result as `temporary: 451 4.7.1` and similar.
 fn outcome(result: Result<String, MailError>) -> String {
     match result {
         Ok(reply) => format!("accepted: {reply}"),

@@ -1,4 +1,4 @@
-//! A mail server that does as it is told and writes down what it saw.
+//! A scripted mail server that logs the commands and messages it receives.
 
 use std::{
     net::SocketAddr,
@@ -15,40 +15,40 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// What the server does otherwise than a friendly relay without TLS.
+/// Deviations from a relay that accepts everything without TLS.
 #[derive(Clone, Default)]
 pub(crate) struct Script {
-    /// The certificate for STARTTLS, which is then offered.
+    /// Certificate for STARTTLS, which is offered only if this is set.
     pub(crate) starttls: Option<Identity>,
-    /// The certificate for TLS from the first byte.
+    /// Certificate for implicit TLS.
     pub(crate) implicit: Option<Identity>,
     /// The AUTH line of the EHLO reply, such as `AUTH PLAIN LOGIN`.
     pub(crate) auth: Option<&'static str>,
-    /// Replies, by the beginning of the line they answer. `.` is the end of a message.
+    /// Replies by the prefix of the command line. `.` is the end of a message.
     pub(crate) replies: Vec<(&'static str, &'static str)>,
-    /// What follows the reply to STARTTLS in plain text.
-    pub(crate) slipped_in: &'static str,
-    /// How many connections are greeted with 421 before the first is served.
-    pub(crate) turned_away: usize,
-    /// Beginnings of lines that are never answered.
+    /// Plain text that follows the reply to STARTTLS.
+    pub(crate) injected: &'static str,
+    /// Number of connections that get a 421 greeting before the first is served.
+    pub(crate) rejected_connections: usize,
+    /// Prefixes of command lines that get no reply.
     pub(crate) silent: Vec<&'static str>,
-    /// Hang up on a message instead of answering it.
-    pub(crate) breaks_off: bool,
-    /// Hang up after so many mails.
+    /// Whether to close the connection instead of replying to a message.
+    pub(crate) drops_message: bool,
+    /// Number of mails after which the connection is closed.
     pub(crate) mails_per_connection: Option<usize>,
-    /// Holds back the reply to each message until that many are waiting.
+    /// Delays the reply to each message until the barrier is full.
     pub(crate) gather: Option<Arc<Barrier>>,
 }
 
-/// What the server saw.
+/// The connections and lines that the server received.
 #[derive(Default)]
 pub(crate) struct Log {
     pub(crate) connections: usize,
     pub(crate) open: usize,
     pub(crate) most_open: usize,
-    /// Commands, with `tls:` before those that came encrypted.
+    /// Commands; encrypted ones have the prefix `tls:`.
     pub(crate) lines: Vec<String>,
-    /// Messages as they were on the wire: between DATA and the final dot, dots still doubled.
+    /// Messages as on the wire: between DATA and the final dot, with dots still doubled.
     pub(crate) messages: Vec<String>,
 }
 
@@ -99,7 +99,7 @@ impl Sink {
                 let (server, script) = (server.clone(), script.clone());
                 tokio::spawn(async move {
                     server.opened();
-                    // A client that hangs up early is none of the server's concern.
+                    // A client that disconnects early is not an error of the sink.
                     let _ = server.converse(tcp, &script).await;
                     server.log().open -= 1;
                 });
@@ -112,7 +112,7 @@ impl Sink {
         self.log.lock().unwrap()
     }
 
-    /// Settings that lead here, by IP address.
+    /// Returns settings of a client of this sink, with its IP address.
     pub(crate) fn settings(&self, tls: Tls) -> SmtpSettings {
         let (host, port) = (self.address.ip().to_string(), self.address.port());
         SmtpSettings { host, port, tls, credentials: None, extra_roots: Vec::new() }
@@ -140,7 +140,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Serves until the client leaves. `true` means that it wants STARTTLS now.
+    /// Serves until the client disconnects. Returns `true` if it sent STARTTLS.
     async fn serve<S>(
         &self,
         stream: &mut BufReader<S>,
@@ -153,7 +153,7 @@ impl Sink {
     {
         let mut mails = 0;
         if greet {
-            if self.log().connections <= script.turned_away {
+            if self.log().connections <= script.rejected_connections {
                 stream.write_all(b"421 4.3.2 sink canary is closed\r\n").await?;
                 stream.flush().await?;
                 return Ok(false);
@@ -171,13 +171,13 @@ impl Sink {
             if script.silent.iter().any(|start| line.starts_with(start)) {
                 std::future::pending::<()>().await;
             }
-            let told =
+            let scripted =
                 script.replies.iter().find(|(start, _)| line.starts_with(start)).map(|(_, reply)| *reply);
-            let reply = match (told, line.split_whitespace().next().unwrap_or_default()) {
+            let reply = match (scripted, line.split_whitespace().next().unwrap_or_default()) {
                 (Some(reply), _) => reply.to_owned(),
                 (None, "EHLO") => ehlo(script, encrypted),
                 (None, "STARTTLS") => {
-                    stream.write_all(format!("220 go\r\n{}", script.slipped_in).as_bytes()).await?;
+                    stream.write_all(format!("220 go\r\n{}", script.injected).as_bytes()).await?;
                     stream.flush().await?;
                     return Ok(true);
                 }
@@ -187,15 +187,15 @@ impl Sink {
                     stream.flush().await?;
                     let message = read_message(stream).await?;
                     self.log().messages.push(message);
-                    if script.breaks_off {
+                    if script.drops_message {
                         return Ok(false);
                     }
                     if let Some(barrier) = &script.gather {
                         barrier.wait().await;
                     }
                     mails += 1;
-                    let told = script.replies.iter().find(|(start, _)| *start == ".");
-                    told.map_or("250 2.0.0 queued", |(_, reply)| reply).to_owned()
+                    let scripted = script.replies.iter().find(|(start, _)| *start == ".");
+                    scripted.map_or("250 2.0.0 queued", |(_, reply)| reply).to_owned()
                 }
                 (None, "QUIT") => "221 2.0.0 bye".to_owned(),
                 (None, _) => "250 2.1.0 fine".to_owned(),
@@ -209,7 +209,7 @@ impl Sink {
     }
 }
 
-/// Reads up to the lone dot, byte by byte: whatever a server might take for one counts.
+/// Reads byte by byte up to the line with a single dot.
 async fn read_message<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> std::io::Result<String> {
     let mut message = Vec::new();
     while !message.ends_with(b"\r\n.\r\n") {
@@ -227,7 +227,7 @@ fn ehlo(script: &Script, encrypted: bool) -> String {
     lines.iter().map(|line| format!("250-{line}\r\n")).chain([format!("250 {last}")]).collect()
 }
 
-/// Credentials that no log may show.
+/// Returns credentials that no log may contain.
 pub(crate) fn credentials() -> Credentials {
     Credentials::new("canary-user".to_owned(), "canary-pass".to_owned())
 }

@@ -44,10 +44,10 @@ pub(super) fn read_operations(dialect: &Dialect) -> Vec<Operation> {
     let document = serde_json::to_value(&dialect.document).expect("an OpenAPI document serializes to JSON");
     let mut operations: Vec<Operation> = Vec::new();
     for (path, endpoints) in &dialect.rows {
-        let key = path.strip_prefix(dialect.document_base.as_str()).unwrap_or(path);
+        let key = dialect.base.key_of(path);
         for endpoint in endpoints {
             let method = endpoint.method.as_str();
-            let described = &document["paths"][key][method.to_ascii_lowercase()];
+            let described = &document["paths"][&key][method.to_ascii_lowercase()];
             let operation = describe(&document, described, method, path);
             let alias = operations.iter_mut().find(|known| known.is_alias_of(&operation));
             match alias {

@@ -1,12 +1,18 @@
 //! Tests that the comparison reflects the rows, the documents and the settings.
 
-use reset_core::keys::Key;
-
 use super::*;
-use crate::{DialectSettings, dialects, insforge};
+use crate::testing::{self, all_off_except};
 
-fn settings() -> DialectSettings {
-    DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org")
+fn served(settings: &[(&str, &str)]) -> Vec<Dialect> {
+    testing::served("https://accounts.example.org", settings)
+}
+
+/// Returns the traits of this dialect.
+fn traits<'a>(dialects: &'a [Dialect], name: &str) -> &'a Traits {
+    let dialect = dialects.iter().find(|dialect| dialect.name == name);
+    dialect.and_then(|dialect| dialect.traits.as_ref()).unwrap_or_else(|| {
+        panic!("{name} has no traits: describe it in crates/dialects/{name}, in Dialect::traits")
+    })
 }
 
 /// Returns every cell of `tables`, with its lines joined by newlines and code in backticks.
@@ -22,13 +28,14 @@ fn cells(tables: &[Table]) -> Vec<String> {
 
 #[test]
 fn every_dialect_and_every_path_is_listed() {
-    let dialects = dialects(settings());
+    let dialects = served(&[]);
     let tables = tables(&dialects);
     let cells = cells(&tables).join("\n");
-    let compared = dialects.iter().filter_map(|dialect| Some((dialect, dialect.traits.as_ref()?.title)));
-    for (dialect, title) in compared {
+    for name in reset_dialects::names() {
+        let title = traits(&dialects, name).title;
         assert!(tables[0].columns.iter().any(|column| column == title), "{title}");
-        for (path, _) in &dialect.rows {
+        assert_eq!(testing::client(&dialects, name).title, title, "the demo and the comparison disagree");
+        for (path, _) in dialects.iter().filter(|dialect| dialect.name == name).flat_map(|one| &one.rows) {
             assert!(cells.contains(&format!("{path}`")), "{path}");
         }
     }
@@ -37,7 +44,7 @@ fn every_dialect_and_every_path_is_listed() {
 
 #[test]
 fn every_row_has_one_cell_per_column() {
-    for table in tables(&dialects(settings())) {
+    for table in tables(&served(&[])) {
         assert!(!table.rows.is_empty(), "{}", table.caption);
         for row in &table.rows {
             assert_eq!(row.len(), table.columns.len(), "{}", table.caption);
@@ -47,41 +54,54 @@ fn every_row_has_one_cell_per_column() {
 
 #[test]
 fn disabled_dialects_are_not_listed() {
-    let only = DialectSettings { strapi: settings().strapi, ..DialectSettings::default() };
-    let tables = tables(&dialects(only));
-    assert_eq!(tables[0].columns, ["", "Strapi"]);
-    assert!(!cells(&tables).join("\n").contains("px0"));
+    for name in reset_dialects::names() {
+        let dialects = served(&all_off_except(|other| other == name));
+        let title = traits(&dialects, name).title;
+        let tables = tables(&dialects);
+        assert_eq!(tables[0].columns, ["", title]);
+        let operations = &tables[1].rows;
+        assert!(!operations.is_empty() && operations.iter().all(|row| row[1] == [said(title)]), "{title}");
+    }
+    let without_px0 = cells(&tables(&served(&all_off_except(|name| name != "px0")))).join("\n");
+    assert!(!without_px0.contains("px0"));
 }
 
 #[test]
 fn tables_without_dialects_are_empty() {
-    let tables = tables(&dialects(DialectSettings::default()));
+    let tables = tables(&[]);
     assert_eq!(tables[0].columns, [""]);
     assert!(tables[1].rows.is_empty() && tables[3].rows.is_empty());
 }
 
 #[test]
 fn comparison_reflects_the_settings() {
-    let mut settings = settings();
-    settings.worthai.as_mut().unwrap().base_path = "/elsewhere".into();
-    settings.worthai.as_mut().unwrap().token_ttl = Duration::from_secs(7 * 60);
-    settings.worthai.as_mut().unwrap().policy.min = 21;
-    settings.px0.as_mut().unwrap().disclose_unknown = false;
-    settings.strapi.as_mut().unwrap().issue_jwt = false;
-    let before = cells(&tables(&dialects(settings.clone()))).join("\n");
-    for expected in ["`POST /elsewhere/reset-password`", "7 min", "21 characters", "no session token"] {
+    let settings = [
+        ("worthai.base_path", "/elsewhere"),
+        ("worthai.token_ttl", "7m"),
+        ("px0.disclose_unknown", "false"),
+        ("strapi.issue_jwt", "false"),
+    ];
+    let mut dialects = served(&settings);
+    assert!(!cells(&tables(&dialects)).join("\n").contains("21 characters"));
+    let worthai = dialects.iter_mut().find(|dialect| dialect.name == "worthai").unwrap();
+    worthai.traits.as_mut().unwrap().policy.min = 21;
+    let before = cells(&tables(&dialects)).join("\n");
+    let policies = ["at least 8 characters", "at least 21 characters"];
+    let expected = ["`POST /elsewhere/reset-password`", "7 min", "no session token"];
+    for expected in expected.into_iter().chain(policies) {
         assert!(before.contains(expected), "{expected}\n{before}");
     }
     assert!(!before.contains("user not found"));
     assert!(before.contains("exchange-reset-password-token`\n3. reset"));
-    settings.insforge.as_mut().unwrap().method = insforge::Method::Link;
-    let after = cells(&tables(&dialects(settings))).join("\n");
+    let redirect = ("insforge.allowed_redirect_urls", "https://accounts.example.org/reset");
+    let linked = served(&[settings.as_slice(), &[("insforge.method", "link"), redirect]].concat());
+    let after = cells(&tables(&linked)).join("\n");
     assert!(after.contains("2. open the link: `GET /api/auth/email/reset-password-link`"));
 }
 
 #[test]
 fn error_responses_show_the_exact_bytes() {
-    let cells = cells(&tables(&dialects(settings())));
+    let cells = cells(&tables(&served(&[])));
     for response in [
         r#"`404` `{"error":"user not found"}`"#,
         r#"`500` `{"status":"error","message":"invalid signature","errorCode":"UNKNOWN_ERROR","data":{"errorName":"JsonWebTokenError"}}`"#,
@@ -96,7 +116,7 @@ fn error_responses_show_the_exact_bytes() {
 
 #[test]
 fn error_body_keys_are_listed() {
-    let cells = cells(&tables(&dialects(settings())));
+    let cells = cells(&tables(&served(&[])));
     for envelope in ["`{error}`", "`{status, message, errorCode, data}`\n`{message, errorCode}`"] {
         assert!(cells.iter().any(|cell| cell == envelope), "{envelope}");
     }
@@ -104,7 +124,7 @@ fn error_body_keys_are_listed() {
 
 #[test]
 fn aliases_of_a_path_are_one_operation() {
-    let cells = cells(&tables(&dialects(settings())));
+    let cells = cells(&tables(&served(&[])));
     let aliased = "`POST /auth/reset-password` or `/api/auth/reset-password`";
     assert_eq!(cells.iter().filter(|cell| *cell == aliased).count(), 1);
     let separate = "`POST /api/auth/email/reset-password`";

@@ -136,10 +136,6 @@ pub fn dialect(settings: DemoSettings, others: &[Dialect]) -> Dialect {
     let demo = Arc::new(Demo { public_url, stage, walkthroughs, pages, sign_ins: Semaphore::new(1) });
     let row = |path: &str, endpoint| (path.to_owned(), vec![endpoint]);
     Dialect {
-        name: NAME,
-        owns: Vec::new(),
-        lenient: false,
-        errors: ErrorRenderer::Fixed(page::render),
         rows: vec![
             row("/", Endpoint::new(Method::GET, EndpointKind::Read, &demo, start::show)),
             row("/ask", Endpoint::new(Method::POST, EndpointKind::Form, &demo, ask::ask)),
@@ -147,11 +143,6 @@ pub fn dialect(settings: DemoSettings, others: &[Dialect]) -> Dialect {
             row("/mail", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::show)),
             row("/sign-in", Endpoint::new(Method::POST, EndpointKind::Form, &demo, sign_in::sign_in)),
         ],
-        policies: None,
-        document: Document::openapi(),
-        document_base: String::new(),
-        client: None,
-        traits: None,
-        redemptions: Vec::new(),
+        ..Dialect::bare(NAME, ErrorRenderer::Fixed(page::render), Document::openapi())
     }
 }

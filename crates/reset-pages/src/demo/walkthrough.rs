@@ -89,27 +89,24 @@ pub fn curl(step: &Step, server: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use reset_dialects::{DialectSettings, dialects, insforge};
-
     use super::*;
+    use crate::testing;
 
-    fn served(settings: DialectSettings) -> (BTreeSet<String>, Vec<Walkthrough>) {
-        let all = dialects(settings);
-        let clients: Vec<Client> = all.iter().filter_map(|dialect| dialect.client.clone()).collect();
+    fn served(settings: &[(&str, &str)]) -> (BTreeSet<String>, Vec<Walkthrough>) {
+        let all = testing::served("http://127.0.0.1:8080", settings);
+        let clients: Vec<Client> =
+            reset_dialects::names().map(|name| testing::client(&all, name).clone()).collect();
         (
             all.into_iter().flat_map(|dialect| dialect.rows).map(|(path, _)| path).collect(),
             walkthroughs(clients),
         )
     }
 
-    fn settings() -> DialectSettings {
-        DialectSettings::defaults(&reset_core::keys::Key::shared(&[1; 32]), "http://127.0.0.1:8080")
-    }
-
     #[test]
     fn every_dialect_has_a_walkthrough_of_rows_that_it_serves() {
-        let (rows, all) = served(settings());
-        assert_eq!(all.iter().map(|one| one.client.dialect).collect::<Vec<_>>(), reset_dialects::NAMES);
+        let (rows, all) = served(&[]);
+        let names: Vec<&str> = reset_dialects::names().collect();
+        assert_eq!(all.iter().map(|one| one.client.dialect).collect::<Vec<_>>(), names);
         for step in all.iter().flat_map(Walkthrough::steps) {
             assert!(rows.contains(&step.path), "{}", step.path);
             let body: serde_json::Value = serde_json::from_str(&step.body).unwrap();
@@ -119,10 +116,11 @@ mod tests {
 
     #[test]
     fn walkthrough_follows_the_settings_of_the_deployment() {
-        let mut settings = settings();
-        settings.worthai.as_mut().unwrap().base_path = "/v9".into();
-        settings.insforge.as_mut().unwrap().method = insforge::Method::Link;
-        let (_, all) = served(settings);
+        let (_, all) = served(&[
+            ("worthai.base_path", "/v9"),
+            ("insforge.method", "link"),
+            ("insforge.allowed_redirect_urls", "http://127.0.0.1:8080/reset"),
+        ]);
         let of = |name: &str| all.iter().find(|one| one.client.dialect == name).unwrap();
         assert_eq!(of("worthai").steps()[0].path, "/v9/forgot-password");
         let linked = of("insforge").steps();
@@ -136,11 +134,18 @@ mod tests {
 
     #[test]
     fn explanation_names_every_stand_in_of_the_commands() {
-        for one in served(settings()).1 {
+        let all = served(&[]).1;
+        let parameters = all.iter().flat_map(|one| match one.client.mailed {
+            MailedSecret::Code => &[],
+            MailedSecret::Link { parameters } => parameters,
+        });
+        let mut stand_ins: BTreeSet<String> = parameters.map(|name| name.to_uppercase()).collect();
+        stand_ins.extend([CODE.to_owned(), TOKEN.to_owned()]);
+        for one in &all {
             let (text, steps) = (one.explanation(), one.steps());
-            for name in ["CODE", "TOKEN", "RESET_TOKEN"] {
+            for name in &stand_ins {
                 let used = steps.iter().any(|step| step.body.contains(&format!("\"{name}\"")));
-                assert_eq!(text.split([' ', ',', ';']).any(|word| word == name), used, "{name}: {text}");
+                assert_eq!(text.split([' ', ',', ';']).any(|word| word == *name), used, "{name}: {text}");
             }
         }
     }

@@ -22,9 +22,9 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, Method};
 use reset_core::{
     issue_policy::{Delivery, IssuePolicies, IssuePolicy},
-    keys::Keyring,
+    keys::{Key, Keyring},
     language::Language,
-    password::Policy,
+    password::{PASSWORD_MAX, Policy},
     secret::{Scope, TaggedHex},
 };
 use reset_words::Catalogue;
@@ -57,6 +57,20 @@ pub struct PagesSettings {
     pub language: Language,
     /// Branding of the service.
     pub brand: Brand,
+}
+
+impl PagesSettings {
+    /// The defaults: keys derived from `root`, links to `public_url`, in English and without a brand.
+    pub fn defaults(root: &Key, public_url: &str) -> Self {
+        Self {
+            public_url: public_url.to_owned(),
+            token_ttl: Duration::from_secs(30 * 60),
+            tags: root.derive("pages.tags").into(),
+            policy: Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX },
+            language: Language::En,
+            brand: Brand::default(),
+        }
+    }
 }
 
 #[derive(OpenApi)]
@@ -125,10 +139,6 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
     let renderer = pages.clone();
     let render = Arc::new(move |error: &CommonError, headers: &HeaderMap| renderer.render(error, headers));
     Dialect {
-        name: NAME,
-        owns: Vec::new(),
-        lenient: false,
-        errors: ErrorRenderer::Localized(render),
         rows: vec![
             page(
                 "/forgot",
@@ -161,11 +171,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
             ),
         ],
         policies: Some(IssuePolicies { dialect: NAME, primary: issue_policy, fallback: None }),
-        document: Document::openapi(),
-        document_base: String::new(),
-        client: None,
-        traits: None,
-        redemptions: Vec::new(),
+        ..Dialect::bare(NAME, ErrorRenderer::Localized(render), Document::openapi())
     }
 }
 

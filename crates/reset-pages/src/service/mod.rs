@@ -82,19 +82,11 @@ pub fn dialect(others: &[Dialect]) -> Dialect {
 fn health_rows() -> Dialect {
     let none = Arc::new(());
     Dialect {
-        name: "polyreset",
         owns: vec![String::new()],
-        lenient: false,
-        errors: ErrorRenderer::Fixed(reset_http::problem::render),
         rows: vec![
             ("/healthz".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &none, health::live)]),
             ("/readyz".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &none, health::ready)]),
         ],
-        policies: None,
-        document: Document::openapi(),
-        document_base: String::new(),
-        client: None,
-        traits: None,
-        redemptions: Vec::new(),
+        ..Dialect::bare("polyreset", ErrorRenderer::Fixed(reset_http::problem::render), Document::openapi())
     }
 }

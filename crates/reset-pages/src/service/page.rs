@@ -152,23 +152,28 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use base64::{Engine, prelude::BASE64_STANDARD};
-    use reset_core::keys::Key;
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::{DialectSettings, dialects};
+    use crate::testing;
+
+    fn served(settings: &[(&str, &str)]) -> Vec<Dialect> {
+        testing::served("https://accounts.example.org", settings)
+    }
 
     fn page() -> String {
-        let settings = DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
-        render_page(&tables(&dialects(settings)))
+        render_page(&tables(&served(&[])))
     }
 
     #[test]
     fn every_served_dialect_and_path_is_on_the_page() {
-        let settings = DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
-        let (page, dialects) = (page(), dialects(settings));
-        for dialect in dialects.iter().filter(|dialect| dialect.traits.is_some()) {
-            let title = dialect.traits.as_ref().unwrap().title;
+        let (page, dialects) = (page(), served(&[]));
+        for name in reset_dialects::names() {
+            let dialect = dialects.iter().find(|dialect| dialect.name == name).unwrap();
+            let Some(traits) = &dialect.traits else {
+                panic!("{name} has no traits: describe it in crates/dialects/{name}, in Dialect::traits")
+            };
+            let title = traits.title;
             assert!(
                 page.contains(&format!("<th scope=\"col\" role=\"columnheader\">{title}</th>")),
                 "{title}"
@@ -228,9 +233,13 @@ mod tests {
 
     #[test]
     fn configured_base_path_is_escaped() {
-        let mut settings = DialectSettings::defaults(&Key::shared(&[1; 32]), "https://accounts.example.org");
-        settings.worthai.as_mut().unwrap().base_path = "/<b>&".into();
-        let page = render_page(&tables(&dialects(settings)));
+        let mut dialects = served(&[("worthai.base_path", "/hostile")]);
+        let worthai = dialects.iter_mut().find(|dialect| dialect.name == "worthai").unwrap();
+        for (path, _) in &mut worthai.rows {
+            *path = path.replace("/hostile", "/<b>&");
+        }
+        worthai.base.served = "/<b>&".into();
+        let page = render_page(&tables(&dialects));
         assert!(page.contains("/&lt;b&gt;&amp;/reset-password") && !page.contains("<b>"));
     }
 
@@ -248,7 +257,7 @@ mod tests {
 
     #[test]
     fn page_without_dialects_has_no_empty_tables() {
-        let page = render_page(&tables(&dialects(DialectSettings::default())));
+        let page = render_page(&tables(&[]));
         assert!(page.contains("</h1>") && !page.contains("<table"));
     }
 }

@@ -1,9 +1,9 @@
 //! Reset requests on `/forgot`.
 
 use http::Method;
-use reset_dialects::{ClientLimits, ServeOptions};
+use reset_http::{ClientLimits, ServeOptions};
 
-use crate::bench::{PERSON, bench, bench_with, form, settings};
+use crate::bench::{BASE, PERSON, bench, bench_with, form, settings};
 
 #[tokio::test]
 async fn known_and_unknown_addresses_get_the_same_bytes_except_the_reference() {
@@ -71,7 +71,7 @@ async fn form_from_another_site_is_rejected_and_sends_no_mail() {
 #[tokio::test]
 async fn client_over_its_rate_limit_gets_a_page_with_the_wait() {
     let serving = ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
-    let bench = bench_with(settings("http://127.0.0.1:8080"), serving).await;
+    let bench = bench_with(settings(BASE), serving).await;
     let mut browser = bench.browser();
     browser.language = "de";
     for _ in 0..5 {

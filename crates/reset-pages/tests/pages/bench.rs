@@ -23,17 +23,67 @@ use reset_core::{
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::{Accounts as _, Adapters, Hasher},
 };
-use reset_dialects::{Api, DialectSettings, Peer, ServeOptions, dialects};
+use reset_dialects::MODULES;
+use reset_http::{
+    Peer,
+    api::{Api, ServeOptions},
+    client::{Client, MailedSecret, Step},
+    redemption::RedemptionKind,
+    route::Dialect,
+};
+use reset_pages::{complete, demo::DemoSettings, hosted::PagesSettings};
 use reset_testkit::memory::{Memory, SentMail};
 
 pub(crate) const PERSON: &str = "user@example.com";
 pub(crate) const OLD: &str = "the old password";
 pub(crate) const NEW: &str = "New Secret Password 1!";
 
+/// Public URL of a fixture that needs no other one.
+pub(crate) const BASE: &str = "http://127.0.0.1:8080";
+
+/// What a fixture serves: by default every dialect of the registry with its default settings, and the hosted pages.
+pub(crate) struct Settings {
+    pub(crate) base: String,
+    pub(crate) dialects: Vec<(&'static str, String)>,
+    pub(crate) pages: Option<PagesSettings>,
+    pub(crate) demo: Option<DemoSettings>,
+}
+
+impl Settings {
+    /// Sets a setting of a dialect.
+    pub(crate) fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.dialects.push((name, value.into()));
+        self
+    }
+
+    /// Switches off every dialect for which `keep` is false.
+    pub(crate) fn retain(self, keep: impl Fn(&Client) -> bool) -> Self {
+        let off = reset_dialects::clients().into_iter().filter(|client| !keep(client));
+        let off = off.map(|client| MODULES.iter().find(|module| module.name == client.dialect).unwrap());
+        off.fold(self, |settings, module| settings.set(module.enabled.name, "false"))
+    }
+
+    /// Makes InsForge mail links to the hosted page.
+    pub(crate) fn with_insforge_links(self) -> Self {
+        let page = format!("{}/reset", self.base);
+        self.set("insforge.method", "link").set("insforge.allowed_redirect_urls", page)
+    }
+
+    fn dialects(&self, root: &Key) -> Vec<Dialect> {
+        let settings: Vec<(&str, &str)> =
+            self.dialects.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        reset_dialects::with(&settings, root, &self.base).unwrap()
+    }
+}
+
 pub(crate) struct PagesBench {
     pub(crate) memory: Memory,
     pub(crate) api: Api,
     pub(crate) resets: Resets,
+    /// How a client speaks each served dialect, in the order of the registry.
+    pub(crate) clients: Vec<Client>,
+    /// The dialects that check the secret of a link themselves, before the link reaches the hosted page.
+    pub(crate) checking: Vec<&'static str>,
     busy: Arc<AtomicBool>,
     slow: Arc<AtomicBool>,
     base: String,
@@ -63,21 +113,28 @@ impl Hasher for ControlledHasher {
     }
 }
 
-pub(crate) fn settings(public_url: &str) -> DialectSettings {
-    DialectSettings::defaults(&Key::root(&[5; 32]).unwrap(), public_url)
+pub(crate) fn settings(public_url: &str) -> Settings {
+    let dialects = reset_dialects::all_on().into_iter().map(|(name, value)| (name, value.to_owned()));
+    let pages = PagesSettings::defaults(&Key::root(&[5; 32]).unwrap(), public_url);
+    Settings { base: public_url.to_owned(), dialects: dialects.collect(), pages: Some(pages), demo: None }
 }
 
 /// Builds the fixture with the default settings.
 pub(crate) async fn bench() -> PagesBench {
-    bench_with(settings("http://127.0.0.1:8080"), ServeOptions::default()).await
+    bench_with(settings(BASE), ServeOptions::default()).await
 }
 
 /// Builds the fixture with these settings and one account.
-pub(crate) async fn bench_with(settings: DialectSettings, serving: ServeOptions) -> PagesBench {
+pub(crate) async fn bench_with(settings: Settings, serving: ServeOptions) -> PagesBench {
     let (memory, root) = (Memory::new(3), Key::root(&[5; 32]).unwrap());
-    let pages = settings.pages.as_ref();
-    let base = pages.map_or("http://127.0.0.1:8080", |pages| &pages.public_url).to_owned();
-    let all = dialects(settings);
+    let dialects = settings.dialects(&root);
+    let clients = dialects.iter().map(client_of).collect();
+    let redemptions = dialects.iter().flat_map(|dialect| &dialect.redemptions);
+    let checking =
+        redemptions.filter(|one| matches!(one.kind, RedemptionKind::Link { refused: Some(_), .. }));
+    let checking = checking.map(|redemption| redemption.dialect).collect();
+    let Settings { base, pages, demo, .. } = settings;
+    let all = complete(dialects, pages, demo);
     let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let (busy, slow) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let adapters = memory.adapters();
@@ -89,7 +146,8 @@ pub(crate) async fn bench_with(settings: DialectSettings, serving: ServeOptions)
     let adapters = Adapters { hasher, ..adapters };
     let notices = Notices { owner: true, dispute_page: Some(format!("{base}/not-me")) };
     let resets = Resets::within(Budgeting::default(), adapters, Keys::new(&root), policies, notices);
-    let bench = PagesBench { memory, api: Api::new(resets.clone(), all, serving), resets, busy, slow, base };
+    let api = Api::new(resets.clone(), all, serving);
+    let bench = PagesBench { memory, api, resets, clients, checking, busy, slow, base };
     let account = NewAccount {
         email: PERSON.to_owned(),
         username: None,
@@ -102,7 +160,31 @@ pub(crate) async fn bench_with(settings: DialectSettings, serving: ServeOptions)
     bench
 }
 
+/// Returns how a client speaks this dialect.
+fn client_of(dialect: &Dialect) -> Client {
+    dialect.client.clone().unwrap_or_else(|| {
+        panic!("{0} has no client: describe it in crates/dialects/{0}/src/client.rs", dialect.name)
+    })
+}
+
 impl PagesBench {
+    /// Returns how a client speaks the dialect of this name.
+    pub(crate) fn client(&self, name: &str) -> &Client {
+        let found = self.clients.iter().find(|client| client.dialect == name);
+        found
+            .unwrap_or_else(|| panic!("no dialect of the registry (reset_dialects::MODULES) is named {name}"))
+    }
+
+    /// Returns the dialects that mail codes.
+    pub(crate) fn mailing_codes(&self) -> Vec<&Client> {
+        self.clients.iter().filter(|client| client.mailed == MailedSecret::Code).collect()
+    }
+
+    /// Returns the dialects that mail links.
+    pub(crate) fn mailing_links(&self) -> Vec<&Client> {
+        self.clients.iter().filter(|client| client.mailed != MailedSecret::Code).collect()
+    }
+
     pub(crate) fn set_verifying_slowly(&self, slow: bool) {
         self.slow.store(slow, Ordering::SeqCst);
     }
@@ -140,11 +222,15 @@ impl PagesBench {
         }
     }
 
-    /// Requests a reset with a JSON body, and returns the mailed secret: a code or a link.
-    pub(crate) async fn mailed(&self, path: &str, body: &str) -> String {
-        let json = [("content-type", "application/json")];
-        let status = self.send(Method::POST, path, &json, body).await.status();
-        assert!(status.is_success(), "{path}: {status}");
+    /// Sends a request of a client.
+    pub(crate) async fn send_step(&self, step: &Step) -> Response<Bytes> {
+        self.send(Method::POST, &step.path, &[("content-type", "application/json")], &step.body).await
+    }
+
+    /// Requests a reset as a client of this dialect, and returns the mailed secret: a code or a link.
+    pub(crate) async fn mailed(&self, client: &Client) -> String {
+        let status = self.send_step(&client.request_for(PERSON)).await.status();
+        assert!(status.is_success(), "{}: {status}", client.dialect);
         let mails = self.mails().await;
         assert_eq!(mails.len(), 1);
         mails[0].secret.clone()

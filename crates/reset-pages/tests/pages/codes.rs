@@ -4,13 +4,42 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::Method;
-use reset_dialects::{ServeOptions, px0};
+use reset_http::ServeOptions;
 
-use crate::bench::{Browser, NEW, OLD, PERSON, Page, PagesBench, bench, bench_with, form, settings};
+use crate::bench::{BASE, Browser, NEW, OLD, PERSON, Page, PagesBench, bench, bench_with, form, settings};
 
-const PX0: &str = "/v1/auth/password-reset/trigger";
-const INSFORGE: &str = "/api/auth/email/send-reset-password";
-const REQUEST: &str = r#"{"email":"user@example.com"}"#;
+/// Codes to request until one has digits that users may type as letters.
+const CODES_MAX: usize = 500;
+
+/// Forms in which users type a code.
+type TypedForms = [fn(&str) -> String; 4];
+
+/// Forms of a code of digits.
+const DIGITS: TypedForms = [
+    str::to_owned,
+    |code| format!(" {} {}\t", &code[..3], &code[3..]),
+    |code| format!("{}-{}", &code[..3], &code[3..]),
+    |code| code.replace('0', "O").replace('1', "l"),
+];
+
+/// Forms of a code of letters and digits.
+const LETTERS: TypedForms = [
+    str::to_owned,
+    str::to_ascii_lowercase,
+    |code| code.replace('-', " "),
+    |code| code.replace('0', "o").replace('-', "\u{2011}"),
+];
+
+/// Requests codes of this dialect until one has every character of `wanted`.
+async fn code_with(bench: &PagesBench, dialect: &str, wanted: &[char]) -> String {
+    for _ in 0..CODES_MAX {
+        let code = bench.mailed(bench.client(dialect)).await;
+        if wanted.iter().all(|wanted| code.contains(*wanted)) {
+            return code;
+        }
+    }
+    panic!("{dialect}: none of {CODES_MAX} codes has all of {wanted:?}");
+}
 
 /// Submits the form for a code.
 async fn submit(browser: &mut Browser<'_>, email: &str, code: &str) -> Page {
@@ -30,69 +59,54 @@ async fn assert_resets(bench: &PagesBench, code: &str) {
 }
 
 #[tokio::test]
-async fn six_digit_codes_are_accepted_in_every_typed_form() {
-    for path in [PX0, INSFORGE] {
-        for number in 0..4 {
+async fn codes_of_every_dialect_are_accepted_in_every_typed_form() {
+    let mut six_digits = 0;
+    for client in bench().await.mailing_codes() {
+        let example = bench().await.mailed(client).await;
+        let digits = example.len() == 6 && example.bytes().all(|byte| byte.is_ascii_digit());
+        six_digits += usize::from(digits);
+        for typed in if digits { DIGITS } else { LETTERS } {
             let bench = bench().await;
-            // Use a code with a zero and a one, which users may type as letters.
-            let code = loop {
-                let code = bench.mailed(path, REQUEST).await;
-                if code.contains('0') && code.contains('1') {
-                    break code;
-                }
-            };
-            let (head, tail) = code.split_at(3);
-            let typed = [
-                code.clone(),
-                format!(" {head} {tail}\t"),
-                format!("{head}-{tail}"),
-                code.replace('0', "O").replace('1', "l"),
-            ];
-            assert_resets(&bench, &typed[number]).await;
+            let wanted: &[char] = if digits { &['0', '1'] } else { &['0'] };
+            let code = code_with(&bench, client.dialect, wanted).await;
+            assert_resets(&bench, &typed(&code)).await;
         }
     }
+    assert!(six_digits > 0, "no dialect mails six digits by default");
 }
 
 #[tokio::test]
 async fn long_codes_are_accepted_in_every_typed_form() {
-    for number in 0..4 {
-        let mut settings = settings("http://127.0.0.1:8080");
-        settings.px0.as_mut().unwrap().codes = px0::Codes::Long;
+    for typed in LETTERS {
+        // In this profile px0 mails long codes.
+        let settings = settings(BASE).with_insforge_links().set("profile", "hardened");
         let bench = bench_with(settings, ServeOptions::default()).await;
-        let code = loop {
-            let code = bench.mailed(PX0, REQUEST).await;
-            if code.contains('0') {
-                break code;
-            }
-        };
-        let typed = [
-            code.clone(),
-            code.to_ascii_lowercase(),
-            code.replace('-', " "),
-            code.replace('0', "o").replace('-', "\u{2011}"),
-        ];
-        assert_resets(&bench, &typed[number]).await;
+        let code = code_with(&bench, "px0", &['0']).await;
+        assert!(code.contains('-') && code.len() > 6, "{code}");
+        assert_resets(&bench, &typed(&code)).await;
     }
 }
 
 #[tokio::test]
 async fn code_is_valid_only_for_its_own_address() {
-    let bench = bench().await;
-    let code = bench.mailed(PX0, REQUEST).await;
-    for email in ["ghost@example.com", "other@example.com"] {
-        let page = submit(&mut bench.browser(), email, &code).await;
-        assert_eq!(page.status, 400);
-        page.says("This code does not work.");
+    for client in bench().await.mailing_codes() {
+        let bench = bench().await;
+        let code = bench.mailed(client).await;
+        for email in ["ghost@example.com", "other@example.com"] {
+            let page = submit(&mut bench.browser(), email, &code).await;
+            assert_eq!(page.status, 400, "{}", client.dialect);
+            page.says("This code does not work.");
+        }
+        assert!(bench.logs_in(OLD).await);
+        assert_resets(&bench, &code).await;
     }
-    assert!(bench.logs_in(OLD).await);
-    assert_resets(&bench, &code).await;
 }
 
 #[tokio::test]
 async fn wrong_codes_get_the_same_page_for_known_and_unknown_addresses() {
     let bench = bench().await;
-    for path in [PX0, INSFORGE] {
-        bench.mailed(path, REQUEST).await;
+    for client in bench.mailing_codes() {
+        bench.mailed(client).await;
     }
     let mut pages = Vec::new();
     for email in [PERSON, "ghost@example.com"] {
@@ -108,7 +122,7 @@ async fn wrong_codes_get_the_same_page_for_known_and_unknown_addresses() {
 #[tokio::test]
 async fn invalid_input_is_reported_at_its_field_and_keeps_the_code_valid() {
     let bench = bench().await;
-    let code = bench.mailed(INSFORGE, REQUEST).await;
+    let code = bench.mailed(bench.client("insforge")).await;
     let mut browser = bench.browser();
     for (email, code, password, line, field) in [
         ("user", code.as_str(), NEW, "This is not an e-mail address.", "id=\"email\""),
@@ -133,7 +147,7 @@ async fn invalid_input_is_reported_at_its_field_and_keeps_the_code_valid() {
 #[tokio::test]
 async fn token_of_an_exchanged_code_stays_in_the_cookie_while_hashing_is_busy() {
     let bench = bench().await;
-    let code = bench.mailed(INSFORGE, REQUEST).await;
+    let code = bench.mailed(bench.client("insforge")).await;
     let mut browser = bench.browser();
     bench.set_busy(true);
     let busy = submit(&mut browser, PERSON, &code).await;
@@ -150,8 +164,8 @@ async fn token_of_an_exchanged_code_stays_in_the_cookie_while_hashing_is_busy() 
 #[tokio::test]
 async fn opened_link_does_not_hide_the_form_for_a_code() {
     let bench = bench().await;
-    let link = bench.mailed("/api/auth/forgot-password", REQUEST).await;
-    let code = bench.mailed(PX0, REQUEST).await;
+    let link = bench.mailed(bench.mailing_links()[0]).await;
+    let code = bench.mailed(bench.mailing_codes()[0]).await;
     let mut browser = bench.browser();
     browser.open(&link).await.says("<h1>Set a new password</h1>");
     let form = browser.get("/reset").await;
@@ -162,17 +176,19 @@ async fn opened_link_does_not_hide_the_form_for_a_code() {
 
 #[tokio::test]
 async fn expired_code_sets_no_password() {
-    let bench = bench().await;
-    let code = bench.mailed(INSFORGE, REQUEST).await;
-    bench.memory.clock.advance(Duration::from_secs(16 * 60));
-    assert_eq!(submit(&mut bench.browser(), PERSON, &code).await.status, 400);
-    assert!(bench.logs_in(OLD).await);
+    for client in bench().await.mailing_codes() {
+        let bench = bench().await;
+        let code = bench.mailed(client).await;
+        bench.memory.clock.advance(Duration::from_secs(16 * 60));
+        assert_eq!(submit(&mut bench.browser(), PERSON, &code).await.status, 400, "{}", client.dialect);
+        assert!(bench.logs_in(OLD).await);
+    }
 }
 
 #[tokio::test]
 async fn strength_estimate_is_localized_and_keeps_the_code_valid() {
     let bench = bench().await;
-    let code = bench.mailed(INSFORGE, REQUEST).await;
+    let code = bench.mailed(bench.client("insforge")).await;
     let mut browser = bench.browser();
     let strong = browser.post("/reset/strength", &[("password", "kR7#vq2!mZpw9"), ("lang", "de")]).await;
     assert_eq!(

@@ -3,16 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use http::Method;
-use reset_dialects::{
-    ClientLimits, DialectSettings, ServeOptions,
-    demo::{self, Carries, Person, ShownMail, Stage},
-    insforge,
+use reset_http::{
+    ClientLimits, ServeOptions,
+    client::{Client, MailedSecret},
 };
+use reset_pages::demo::{self, Carries, Person, ShownMail, Stage, walkthroughs};
 use reset_testkit::memory::{SentKind, SentMail};
 
-use crate::bench::{NEW, OLD, PERSON, Page, PagesBench, bench, bench_with, settings};
-
-const BASE: &str = "http://127.0.0.1:8080";
+use crate::bench::{BASE, NEW, OLD, PERSON, Page, PagesBench, Settings, bench, bench_with, settings};
 
 /// One account, and the mails that a test adds.
 #[derive(Default)]
@@ -48,10 +46,10 @@ impl TestStage {
     }
 }
 
-async fn demo_bench_with(settings: DialectSettings, serving: ServeOptions) -> (PagesBench, Arc<TestStage>) {
+async fn demo_bench_with(settings: Settings, serving: ServeOptions) -> (PagesBench, Arc<TestStage>) {
     let stage = Arc::new(TestStage::default());
     let demo = demo::DemoSettings { public_url: BASE.to_owned(), stage: stage.clone() };
-    (bench_with(DialectSettings { demo: Some(demo), ..settings }, serving).await, stage)
+    (bench_with(Settings { demo: Some(demo), ..settings }, serving).await, stage)
 }
 
 async fn demo_bench() -> (PagesBench, Arc<TestStage>) {
@@ -59,7 +57,8 @@ async fn demo_bench() -> (PagesBench, Arc<TestStage>) {
 }
 
 /// Requests a reset through a dialect on the start page. Returns the page of the request and the page of its mail.
-async fn request_reset(bench: &PagesBench, stage: &TestStage, dialect: &str) -> (Page, Page) {
+async fn request_reset(bench: &PagesBench, stage: &TestStage, client: &Client) -> (Page, Page) {
+    let dialect = client.dialect;
     let mut browser = bench.browser();
     let exchange = browser.post("/ask", &[("dialect", dialect), ("email", PERSON)]).await;
     assert_eq!(exchange.status, 200, "{}", exchange.main());
@@ -73,19 +72,21 @@ async fn request_reset(bench: &PagesBench, stage: &TestStage, dialect: &str) -> 
 
 #[tokio::test]
 async fn each_dialect_shows_request_and_response_and_its_mail_sets_the_password() {
-    for (dialect, path, response, next) in [
-        ("px0", "/v1/auth/password-reset/trigger", "password reset email sent", "href=\"reset\""),
-        ("worthai", "/auth/api/v1/forgot-password", "A link to reset your password", "/reset?reset_token="),
-        ("strapi", "/api/auth/forgot-password", "{&#34;ok&#34;:true}", "/reset?code="),
-        ("insforge", "/api/auth/email/send-reset-password", "If your email is registered", "href=\"reset\""),
-    ] {
+    for client in demo_bench().await.0.clients {
+        let (dialect, request) = (client.dialect, client.request_for(PERSON));
         let (bench, stage) = demo_bench().await;
-        let (exchange, mail) = request_reset(&bench, &stage, dialect).await;
-        exchange.says(&format!("<pre>POST {path}\nContent-Type: application/json\n"));
-        exchange.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;}}"));
-        exchange.says(response);
+        let (exchange, mail) = request_reset(&bench, &stage, &client).await;
+        exchange.says(&format!("<pre>POST {}\nContent-Type: application/json\n", request.path));
+        exchange.says(&format!("\n\n{}</pre>", escaped(&request.body)));
+        exchange.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;"));
+        // The page shows the response that a client of the dialect gets.
+        let response = Page::of(demo_bench().await.0.send_step(&request).await);
+        exchange.says(&format!("\n\n{}</pre>", escaped(&response.html)));
         exchange.says("X-Reset-Reference: ");
-        mail.says(next);
+        match client.mailed {
+            MailedSecret::Code => mail.says("href=\"reset\""),
+            MailedSecret::Link { parameters } => mail.says(&format!("/reset?{}=", parameters[0])),
+        }
         let secret = stage.mails().remove(0).carries;
         let mut browser = bench.browser();
         let done = match &secret {
@@ -108,25 +109,49 @@ async fn each_dialect_shows_request_and_response_and_its_mail_sets_the_password(
     }
 }
 
-#[tokio::test]
-async fn commands_of_a_mail_contain_its_secret_and_work_unchanged() {
-    for dialect in ["px0", "worthai", "strapi"] {
-        let (bench, stage) = demo_bench().await;
-        let (_, mail) = request_reset(&bench, &stage, dialect).await;
-        let command = mail.html.split("<pre>curl -sS ").nth(1).unwrap().split("</pre>").next().unwrap();
+/// Returns `text` as a page shows it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&#38;")
+        .replace('<', "&#60;")
+        .replace('>', "&#62;")
+        .replace('"', "&#34;")
+        .replace('\'', "&#39;")
+}
+
+/// Returns the path and the body of each command on a page.
+fn commands(page: &Page) -> Vec<(String, String)> {
+    let commands = page.html.split("<pre>curl -sS ").skip(1).map(|rest| rest.split("</pre>").next().unwrap());
+    let parts = commands.map(|command| {
         let command = command.replace("&#34;", "\"").replace("&#39;", "'");
         let path = command.strip_prefix(BASE).unwrap().split(' ').next().unwrap();
         let body = command.split("-d '").nth(1).unwrap().split('\'').next().unwrap();
-        let json = [("content-type", "application/json")];
-        let response = Page::of(bench.send(Method::POST, path, &json, body).await);
-        assert_eq!(response.status, 200, "{dialect}: {command}: {}", response.html);
-        assert!(bench.logs_in("A-new-passw0rd-of-mine").await);
+        (path.to_owned(), body.to_owned())
+    });
+    parts.collect()
+}
+
+#[tokio::test]
+async fn commands_of_a_mail_contain_its_secret_and_work_unchanged() {
+    for client in demo_bench().await.0.clients {
+        let (bench, stage) = demo_bench().await;
+        let (_, mail) = request_reset(&bench, &stage, &client).await;
+        let mut token: Option<String> = None;
+        let commands = commands(&mail);
+        assert_eq!(commands.len(), 1 + usize::from(client.exchange.is_some()), "{}", client.dialect);
+        for (path, body) in commands {
+            // The reader puts the token of the first response into the second command.
+            let body = match &token {
+                Some(token) => body.replace("\"TOKEN\"", &format!("\"{token}\"")),
+                None => body,
+            };
+            assert!(!body.contains("TOKEN\""), "{body}");
+            let json = [("content-type", "application/json")];
+            let response = Page::of(bench.send(Method::POST, &path, &json, &body).await);
+            assert_eq!(response.status, 200, "{path}: {body}: {}", response.html);
+            token = client.token_in(&response.html);
+        }
+        assert!(bench.logs_in("A-new-passw0rd-of-mine").await, "{}", client.dialect);
     }
-    let (bench, stage) = demo_bench().await;
-    let (_, mail) = request_reset(&bench, &stage, "insforge").await;
-    let Carries::Code(code) = stage.mails().remove(0).carries else { panic!("no code") };
-    mail.says(&format!("{{&#34;email&#34;:&#34;{PERSON}&#34;,&#34;code&#34;:&#34;{code}&#34;}}"));
-    mail.says("&#34;otp&#34;:&#34;TOKEN&#34;");
 }
 
 #[tokio::test]
@@ -134,31 +159,33 @@ async fn start_page_lists_accounts_dialects_and_links() {
     let (bench, _) = demo_bench().await;
     let start = bench.browser().get("/").await;
     assert_eq!(start.status, 200);
-    for text in [
-        "Demo-&#60;1&#62;",
-        "px0",
-        "worthai",
-        "Strapi",
-        "InsForge",
-        "href=\"forgot\"",
-        "href=\"docs\"",
-        "href=\"dialects\"",
-    ] {
+    for text in ["Demo-&#60;1&#62;", "href=\"forgot\"", "href=\"docs\"", "href=\"dialects\""] {
         start.says(text);
     }
-    assert_eq!(start.main().matches("<pre>curl -sS http://127.0.0.1:8080/").count(), 9);
+    for name in reset_dialects::names() {
+        let Client { title, summary, .. } = bench.client(name);
+        let (title, summary) = (escaped(title), escaped(summary));
+        start.says(&format!("name=\"dialect\" value=\"{name}\""));
+        start.says(&format!("<strong>{title}</strong>: {summary}</label>"));
+        start.says(&format!("<summary>{title}: {summary}</summary>"));
+    }
+    let steps = walkthroughs(bench.clients).iter().map(|one| one.steps().len()).sum::<usize>();
+    assert_eq!(commands(&start).len(), steps);
+    assert_eq!(start.main().matches("<pre>curl -sS http://127.0.0.1:8080/").count(), steps);
     // Dialects and pages that are not served are not offered.
-    let all = settings(BASE);
-    let (bench, _) =
-        demo_bench_with(DialectSettings { px0: None, pages: None, ..all }, ServeOptions::default()).await;
-    let start = bench.browser().get("/").await;
-    assert!(!start.main().contains("px0") && !start.main().contains("href=\"forgot\""));
+    for name in reset_dialects::names() {
+        let settings = Settings { pages: None, ..settings(BASE).retain(|client| client.dialect != name) };
+        let (bench, _) = demo_bench_with(settings, ServeOptions::default()).await;
+        let start = bench.browser().get("/").await;
+        assert!(!start.main().contains(&format!("value=\"{name}\"")), "{name}");
+        assert!(!start.main().contains("href=\"forgot\""), "{name}");
+    }
 }
 
 #[tokio::test]
 async fn demo_pages_load_no_external_resource_and_share_one_policy() {
     let (bench, stage) = demo_bench().await;
-    let (exchange, mail) = request_reset(&bench, &stage, "px0").await;
+    let (exchange, mail) = request_reset(&bench, &stage, &bench.clients[0]).await;
     let mut browser = bench.browser();
     let all = [
         exchange,
@@ -187,7 +214,7 @@ async fn demo_pages_load_no_external_resource_and_share_one_policy() {
 #[tokio::test]
 async fn content_of_a_mail_is_escaped() {
     let (bench, stage) = demo_bench().await;
-    let (_, mail) = request_reset(&bench, &stage, "px0").await;
+    let (_, mail) = request_reset(&bench, &stage, &bench.clients[0]).await;
     mail.says("<h1>Something &#60;new&#62;</h1>");
     mail.says("Hello &#60;Alice&#62;,");
     let hostile = ShownMail {
@@ -205,13 +232,13 @@ async fn content_of_a_mail_is_escaped() {
 async fn only_demo_accounts_can_request_resets_and_sign_in() {
     let (bench, _) = demo_bench().await;
     let mut browser = bench.browser();
-    for (dialect, email, status) in [
-        ("px0", "somebody@example.org", 400),
-        ("nothing", PERSON, 400),
-        ("", "", 400),
+    let mut requests = vec![("nothing", PERSON, 400), ("", "", 400)];
+    for client in &bench.clients {
+        requests.push((client.dialect, "somebody@example.org", 400));
         // The unknown address of the start page is allowed.
-        ("strapi", "nobody@example.com", 200),
-    ] {
+        requests.push((client.dialect, "nobody@example.com", 200));
+    }
+    for (dialect, email, status) in requests {
         let page = browser.post("/ask", &[("dialect", dialect), ("email", email)]).await;
         assert_eq!(page.status, status, "{dialect} {email}");
     }
@@ -228,11 +255,11 @@ async fn only_demo_accounts_can_request_resets_and_sign_in() {
 async fn form_from_another_site_requests_no_reset_and_checks_no_password() {
     let (bench, _) = demo_bench().await;
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")];
-    for (path, form) in [
-        ("/ask", "dialect=px0&email=user%40example.com"),
-        ("/sign-in", "email=user%40example.com&password=the+old+password"),
-    ] {
-        let page = Page::of(bench.send(Method::POST, path, &headers, form).await);
+    let asks =
+        bench.clients.iter().map(|one| ("/ask", format!("dialect={}&email=user%40example.com", one.dialect)));
+    let sign_in = ("/sign-in", "email=user%40example.com&password=the+old+password".to_owned());
+    for (path, form) in asks.chain([sign_in]) {
+        let page = Page::of(bench.send(Method::POST, path, &headers, &form).await);
         assert_eq!(page.status, 403, "{path}");
         page.says("another site");
     }
@@ -241,14 +268,17 @@ async fn form_from_another_site_requests_no_reset_and_checks_no_password() {
 
 #[tokio::test]
 async fn demo_reset_requests_count_towards_the_rate_limit_and_show_the_429() {
-    let serving = ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
-    let (bench, _) = demo_bench_with(settings(BASE), serving).await;
-    let mut browser = bench.browser();
-    for nth in 1..=6 {
-        let page = browser.post("/ask", &[("dialect", "strapi"), ("email", PERSON)]).await;
-        assert_eq!(page.status, 200);
-        assert_eq!(page.html.contains("429 Too Many Requests"), nth == 6, "{nth}: {}", page.main());
-        assert_eq!(page.html.contains("The mail arrives"), nth < 6, "{nth}: {}", page.main());
+    for name in reset_dialects::names() {
+        let serving =
+            ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
+        let (bench, _) = demo_bench_with(settings(BASE), serving).await;
+        let mut browser = bench.browser();
+        for nth in 1..=6 {
+            let page = browser.post("/ask", &[("dialect", name), ("email", PERSON)]).await;
+            assert_eq!(page.status, 200);
+            assert_eq!(page.html.contains("429 Too Many Requests"), nth == 6, "{nth}: {}", page.main());
+            assert_eq!(page.html.contains("The mail arrives"), nth < 6, "{nth}: {}", page.main());
+        }
     }
 }
 
@@ -271,27 +301,28 @@ async fn sign_in_checks_one_password_at_a_time_and_returns_503_when_busy() {
 #[tokio::test]
 async fn link_sent_instead_of_a_code_shows_the_command_for_its_token() {
     let (bench, stage) = demo_bench().await;
-    stage.0.lock().unwrap().push(ShownMail {
-        id: "1".to_owned(),
-        to: PERSON.to_owned(),
-        subject: "s".to_owned(),
-        text: "t".to_owned(),
-        dialect: "insforge".to_owned(),
-        carries: Carries::Link(format!("{BASE}/reset?token=abc")),
-    });
-    let mail = bench.browser().get("/mail?id=1").await;
-    mail.says("&#34;otp&#34;:&#34;abc&#34;");
-    assert_eq!(mail.main().matches("<pre>curl").count(), 1, "{}", mail.main());
+    let exchanging: Vec<&Client> = bench.clients.iter().filter(|client| client.exchange.is_some()).collect();
+    assert!(!exchanging.is_empty(), "no dialect exchanges codes for tokens");
+    for client in exchanging {
+        stage.0.lock().unwrap().push(ShownMail {
+            id: client.dialect.to_owned(),
+            to: PERSON.to_owned(),
+            subject: "s".to_owned(),
+            text: "t".to_owned(),
+            dialect: client.dialect.to_owned(),
+            carries: Carries::Link(format!("{BASE}/reset?token=abc")),
+        });
+        let mail = bench.browser().get(&format!("/mail?id={}", client.dialect)).await;
+        mail.says(&escaped(&client.redeem_with("abc", "A-new-passw0rd-of-mine").body));
+        assert_eq!(mail.main().matches("<pre>curl").count(), 1, "{}", mail.main());
+    }
 }
 
 #[tokio::test]
 async fn insforge_reset_uses_a_link_when_links_are_configured() {
-    let mut settings = settings(BASE);
-    let insforge = settings.insforge.as_mut().unwrap();
-    insforge.method = insforge::Method::Link;
-    insforge.allowed = insforge::AllowList::parse(&[format!("{BASE}/reset")]).unwrap();
+    let settings = settings(BASE).with_insforge_links();
     let (bench, stage) = demo_bench_with(settings, ServeOptions::default()).await;
-    let (exchange, mail) = request_reset(&bench, &stage, "insforge").await;
+    let (exchange, mail) = request_reset(&bench, &stage, bench.client("insforge")).await;
     exchange.says("202 Accepted");
     mail.says("/api/auth/email/reset-password-link?token=");
     let mut browser = bench.browser();

@@ -3,13 +3,11 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
 use reset_core::language::Language;
-use reset_dialects::{
-    BodyError, ServeOptions,
-    pages::brand::{Brand, Colour},
-};
+use reset_http::{BodyError, ServeOptions};
+use reset_pages::hosted::brand::{Brand, Colour};
 use sha2::{Digest, Sha256};
 
-use crate::bench::{NEW, PERSON, Page, PagesBench, bench, bench_with, form, settings};
+use crate::bench::{BASE, NEW, PERSON, Page, PagesBench, bench, bench_with, form, settings};
 
 /// Walks through a reset and returns a page of each kind, with a name.
 async fn pages(bench: &PagesBench) -> Vec<(&'static str, Page)> {
@@ -22,7 +20,7 @@ async fn pages(bench: &PagesBench) -> Vec<(&'static str, Page)> {
         ("dead link", browser.get("/reset?token=x").await),
     ];
     let link = bench.mails().await.remove(0).secret;
-    let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
+    let target = link.strip_prefix(BASE).unwrap();
     all.push(("refresh", browser.get(target).await));
     all.push(("form", browser.open(&link).await));
     all.push(("weak", browser.set("x").await));
@@ -170,7 +168,7 @@ async fn submitted_text_is_escaped() {
 
 #[tokio::test]
 async fn branding_appears_on_the_pages() {
-    let mut settings = settings("http://127.0.0.1:8080");
+    let mut settings = settings(BASE);
     settings.pages.as_mut().unwrap().brand = Brand {
         name: "Ärzte & <Söhne>".to_owned(),
         logo: Some("data:image/svg+xml;base64,PHN2Zy8+".to_owned()),

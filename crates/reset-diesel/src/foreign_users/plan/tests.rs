@@ -1,10 +1,10 @@
-//! The statements, to the letter.
+//! The exact statements.
 
 use super::{super::presets::preset, *};
 use crate::foreign_users::mapping::Flag;
 
 fn columns(all: &[(&str, ColumnKind)]) -> Columns {
-    let column = |kind| Column { kind, length: None, caseless: false, nullable: true };
+    let column = |kind| Column { kind, length: None, ignores_case: false, nullable: true };
     all.iter().map(|(name, kind)| ((*name).to_owned(), column(*kind))).collect()
 }
 
@@ -34,8 +34,8 @@ fn strapi() -> Columns {
 }
 
 #[test]
-fn px0s_table_is_looked_up_without_regard_to_case_and_one_column_is_written() {
-    let plan = Plan::new(&preset("px0").unwrap(), Speech::Postgres, &px0(), &Columns::new()).unwrap();
+fn px0_table_is_searched_ignoring_case_and_only_the_hash_is_written() {
+    let plan = Plan::new(&preset("px0").unwrap(), SqlSyntax::Postgres, &px0(), &Columns::new()).unwrap();
     let fields = "CAST(\"id\" AS text) AS id, CAST(\"email\" AS text) AS email, \
          CAST(\"password_hash\" AS text) AS password, CAST(NULL AS text) AS username, \
          CAST(NULL AS text) AS name, CAST(NULL AS text) AS locale, CAST(0 AS bigint) AS blocked, \
@@ -60,8 +60,9 @@ fn px0s_table_is_looked_up_without_regard_to_case_and_one_column_is_written() {
 }
 
 #[test]
-fn strapis_table_is_quoted_on_mariadb_and_only_local_logins_are_touched() {
-    let plan = Plan::new(&preset("strapi-v3").unwrap(), Speech::Mysql, &strapi(), &Columns::new()).unwrap();
+fn strapi_table_is_quoted_on_mariadb_and_only_local_logins_are_selected() {
+    let plan =
+        Plan::new(&preset("strapi-v3").unwrap(), SqlSyntax::Mysql, &strapi(), &Columns::new()).unwrap();
     assert!(
         plan.by_email.ends_with(
             " FROM `users-permissions_user` WHERE `email` = ? AND `password` IS NOT NULL AND `password` <> '' \
@@ -78,7 +79,7 @@ fn strapis_table_is_quoted_on_mariadb_and_only_local_logins_are_touched() {
 }
 
 #[test]
-fn whatever_is_mapped_is_written_in_one_statement_and_sessions_go_in_another() {
+fn mapped_columns_are_written_in_one_statement_and_sessions_deleted_in_another() {
     let mut mapping = Mapping::of("people", "id", "mail", "hash").unwrap();
     let name = |text| Name::parse(text).unwrap();
     mapping.schema = Some(name("app"));
@@ -94,9 +95,9 @@ fn whatever_is_mapped_is_written_in_one_statement_and_sessions_go_in_another() {
         ("changed", ColumnKind::Integer),
         ("version", ColumnKind::Integer),
     ]);
-    table.get_mut("mail").unwrap().caseless = true;
+    table.get_mut("mail").unwrap().ignores_case = true;
     let sessions = columns(&[("person", ColumnKind::Text)]);
-    let plan = Plan::new(&mapping, Speech::Postgres, &table, &sessions).unwrap();
+    let plan = Plan::new(&mapping, SqlSyntax::Postgres, &table, &sessions).unwrap();
     assert_eq!(
         plan.set_password,
         "UPDATE \"app\".\"people\" SET \"hash\" = $1, \
@@ -105,70 +106,70 @@ fn whatever_is_mapped_is_written_in_one_statement_and_sessions_go_in_another() {
     );
     assert_eq!(plan.end_sessions.as_deref(), Some("DELETE FROM \"app\".\"logins\" WHERE \"person\" = $1"));
     assert!(plan.by_email.contains("CASE WHEN \"active\" <> 0 THEN 0 ELSE 1 END"), "{}", plan.by_email);
-    assert!(plan.by_email.contains(" WHERE \"mail\" = $1 AND"), "a caseless column needs no lower()");
+    assert!(plan.by_email.contains(" WHERE \"mail\" = $1 AND"), "a case-insensitive column needs no lower()");
 }
 
 #[test]
-fn names_and_values_cannot_end_the_quotes_around_them() {
+fn quoted_names_and_values_cannot_contain_a_closing_quote() {
     let odd = Name::parse("a\"b`c").unwrap();
-    assert_eq!(quoted(Speech::Postgres, &odd), "\"a\"\"b`c\"");
-    assert_eq!(quoted(Speech::Mysql, &odd), "`a\"b``c`");
+    assert_eq!(quoted(SqlSyntax::Postgres, &odd), "\"a\"\"b`c\"");
+    assert_eq!(quoted(SqlSyntax::Mysql, &odd), "`a\"b``c`");
     let mut mapping = preset("strapi-v3").unwrap();
     mapping.only.as_mut().unwrap().value = "it's\\".to_owned();
-    let said = |speech| Plan::new(&mapping, speech, &strapi(), &Columns::new()).unwrap().by_id;
-    assert!(said(Speech::Postgres).ends_with(r"= 'it''s\'"));
-    assert!(said(Speech::Mysql).ends_with(r"= 'it''s\\'"));
+    let by_id = |syntax| Plan::new(&mapping, syntax, &strapi(), &Columns::new()).unwrap().by_id;
+    assert!(by_id(SqlSyntax::Postgres).ends_with(r"= 'it''s\'"));
+    assert!(by_id(SqlSyntax::Mysql).ends_with(r"= 'it''s\\'"));
 }
 
 #[test]
-fn what_does_not_fit_is_named_by_its_setting() {
-    let unfit = |mapping: &Mapping, columns: &Columns| {
-        Plan::new(mapping, Speech::Postgres, columns, &Columns::new()).unwrap_err().to_string()
+fn mapping_error_names_the_setting() {
+    let error = |mapping: &Mapping, columns: &Columns| {
+        Plan::new(mapping, SqlSyntax::Postgres, columns, &Columns::new()).unwrap_err().to_string()
     };
     let mut mapping = preset("px0").unwrap();
     assert_eq!(
-        unfit(&mapping, &Columns::new()),
-        "users.table: there is no table \"users\" that this role may read"
+        error(&mapping, &Columns::new()),
+        "users.table: the table \"users\" does not exist, or this role may not read it"
     );
     mapping.updated_at = Some(Name::parse("nowhere").unwrap());
     assert_eq!(
-        unfit(&mapping, &px0()),
-        "users.updated_at: \"users\" has no column `nowhere` that this role may read"
+        error(&mapping, &px0()),
+        "users.updated_at: the table \"users\" has no column `nowhere`, or this role may not read it"
     );
     mapping.updated_at = Some(Name::parse("email").unwrap());
     assert_eq!(
-        unfit(&mapping, &px0()),
-        "users.updated_at: the column `email` must be a timestamp, or an integer of milliseconds"
+        error(&mapping, &px0()),
+        "users.updated_at: the column `email` must be a timestamp, or an integer with milliseconds"
     );
     let mut short = px0();
     short.get_mut("password_hash").unwrap().length = Some(59);
     assert_eq!(
-        unfit(&preset("px0").unwrap(), &short),
-        "users.password: the column `password_hash` must be text, and long enough for the hashes of password.hash"
+        error(&preset("px0").unwrap(), &short),
+        "users.password: the column `password_hash` must be text, and long enough for hashes in the format of password.hash"
     );
     let mut twice = preset("strapi-v3").unwrap();
     twice.cleared.push(Name::parse("password").unwrap());
     assert_eq!(
-        unfit(&twice, &strapi()),
-        "users.cleared: the column `password` is the key or is written already"
+        error(&twice, &strapi()),
+        "users.cleared: the column `password` is already mapped as the id, the email or another written column"
     );
     let mut full = strapi();
     full.get_mut("resetPasswordToken").unwrap().nullable = false;
     assert_eq!(
-        unfit(&preset("strapi-v3").unwrap(), &full),
-        "users.cleared: the column `resetPasswordToken` must be one that may be NULL"
+        error(&preset("strapi-v3").unwrap(), &full),
+        "users.cleared: the column `resetPasswordToken` must be nullable"
     );
-    let mut lost = preset("px0").unwrap();
+    let mut with_sessions = preset("px0").unwrap();
     let name = |text| Name::parse(text).unwrap();
-    lost.sessions = Some(Sessions { schema: None, table: name("logins"), account: name("user") });
+    with_sessions.sessions = Some(Sessions { schema: None, table: name("logins"), account: name("user") });
     assert_eq!(
-        unfit(&lost, &px0()),
-        "users.sessions.table: there is no table \"logins\" that this role may read"
+        error(&with_sessions, &px0()),
+        "users.sessions.table: the table \"logins\" does not exist, or this role may not read it"
     );
     let other = columns(&[("user", ColumnKind::Integer)]);
     assert_eq!(
-        Plan::new(&lost, Speech::Mysql, &px0(), &other).unwrap_err().to_string(),
+        Plan::new(&with_sessions, SqlSyntax::Mysql, &px0(), &other).unwrap_err().to_string(),
         "users.sessions.account: the column `user` must be of the same type as the column of users.id",
-        "'550e8400-…' as a number is 550, and somebody else"
+        "'550e8400-…' cast to a number is 550, another account"
     );
 }

@@ -1,4 +1,4 @@
-//! Migrating: by several at once, there and back, and what is said while it is still to be done.
+//! Migration: concurrent runs, up and down, and errors while migrations are pending.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use diesel_migrations::MigrationHarness;
 use reset_core::ports::Store;
 use tokio::sync::Barrier;
 
-use super::{fresh, scratch};
+use super::{fresh, temporary_path};
 use crate::{
     Database,
     sqlite::{Sqlite, connection::Role, migrate, migrations::MIGRATIONS, pending, schema::sqlite_schema},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_four_at_one_empty_file_one_migrates_and_all_succeed() {
+async fn one_of_four_concurrent_migrations_of_a_file_applies_it_and_all_succeed() {
     for round in 0..20 {
-        let (_directory, path) = scratch();
+        let (_directory, path) = temporary_path();
         let together = Arc::new(Barrier::new(4));
         let all: Vec<_> = (0..4)
             .map(|_| {
@@ -38,12 +38,12 @@ async fn of_four_at_one_empty_file_one_migrates_and_all_succeed() {
 }
 
 #[tokio::test]
-async fn a_database_is_ready_once_it_is_migrated() {
-    let (_directory, path) = scratch();
+async fn database_is_ready_after_migration() {
+    let (_directory, path) = temporary_path();
     let database = Database::at(&format!("sqlite://{}", path.display())).unwrap();
     let all = database.pending().await.unwrap();
     assert!(!all.is_empty());
-    assert!(!path.exists(), "a look makes no file");
+    assert!(!path.exists(), "`pending` creates no file");
     let store = database.open().await.unwrap();
     assert!(store.ready().await.is_err());
     assert_eq!(database.pending().await.unwrap(), all);
@@ -54,11 +54,11 @@ async fn a_database_is_ready_once_it_is_migrated() {
 }
 
 #[tokio::test]
-async fn a_schema_that_is_behind_is_not_ready_and_one_that_is_ahead_is() {
+async fn newer_schema_is_ready_and_older_schema_is_not() {
     let (store, directory) = fresh().await;
     let path = directory.path().join("reset.db");
     let mut db = Role::Writer.connect(&path).unwrap();
-    // An update in progress: the next program has expanded the schema already.
+    // During an update, the new program has already expanded the schema.
     db.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')").unwrap();
     store.ready().await.unwrap();
     assert!(pending(&path).await.unwrap().is_empty());
@@ -68,7 +68,7 @@ async fn a_schema_that_is_behind_is_not_ready_and_one_that_is_ahead_is() {
 }
 
 #[tokio::test]
-async fn down_undoes_up() {
+async fn down_migration_undoes_up_migration() {
     let (store, directory) = fresh().await;
     drop(store);
     let mut db = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
@@ -82,10 +82,13 @@ async fn down_undoes_up() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused() {
-    let (_directory, path) = scratch();
-    std::fs::write(&path, "this is no database, and long enough to be taken for one if nobody looked")
-        .unwrap();
+async fn file_that_is_not_a_database_is_rejected() {
+    let (_directory, path) = temporary_path();
+    std::fs::write(
+        &path,
+        "This is not a database, but it is long enough to be one if only its length were checked",
+    )
+    .unwrap();
     for error in [migrate(&path).await.err(), Sqlite::open(&path).await.err(), pending(&path).await.err()] {
         let error = error.unwrap().to_string();
         assert!(error.contains("reset.db: ") && error.contains("not a database"), "{error}");

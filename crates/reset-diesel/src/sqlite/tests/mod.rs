@@ -1,4 +1,4 @@
-//! The contract on SQLite, and what only a file shared with other processes can get wrong.
+//! The store contract on SQLite, and tests of a file that several processes share.
 
 mod commit;
 mod migrate;
@@ -31,15 +31,15 @@ reset_testkit::store_contract!(async {
 
 const NOW: Timestamp = Timestamp::from_millis(1_768_574_400_000);
 
-fn scratch() -> (TempDir, PathBuf) {
+fn temporary_path() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("reset.db");
     (directory, path)
 }
 
-/// An empty, migrated database. The directory has to outlive the store.
+/// Returns an empty, migrated database. The directory must outlive the store.
 async fn fresh() -> (Arc<Sqlite>, TempDir) {
-    let (directory, path) = scratch();
+    let (directory, path) = temporary_path();
     migrate(&path).await.unwrap();
     (Arc::new(Sqlite::open(&path).await.unwrap()), directory)
 }
@@ -61,14 +61,14 @@ fn job(id: &str) -> Job {
     }
 }
 
-/// Ids of every job that another process would see now.
-fn seen_from_outside(directory: &TempDir) -> Vec<String> {
+/// Returns the ids of all committed jobs, as another process sees them.
+fn committed_jobs(directory: &TempDir) -> Vec<String> {
     let mut db = Role::Reader.connect(&directory.path().join("reset.db")).unwrap();
     jobs::table.order(jobs::seq).select(jobs::id).load(&mut db).unwrap()
 }
 
-/// The error and all its causes, as a log would show them.
-fn told(error: &StoreError) -> String {
+/// Returns the error and all its causes, as in a log.
+fn error_chain(error: &StoreError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -79,16 +79,16 @@ fn told(error: &StoreError) -> String {
 }
 
 #[tokio::test]
-async fn errors_name_the_kind_and_no_value() {
+async fn errors_contain_no_values() {
     let (store, _directory) = fresh().await;
     store.push(&job("one")).await.unwrap();
-    let twice = told(&store.push(&job("one")).await.unwrap_err());
+    let twice = error_chain(&store.push(&job("one")).await.unwrap_err());
     assert!(twice.contains("a value exists already"), "{twice}");
     assert!(!twice.contains("canary") && !twice.contains("jobs"), "{twice}");
 }
 
 #[tokio::test]
-async fn a_job_that_cannot_be_read_does_not_stop_the_others() {
+async fn corrupt_job_does_not_block_the_others() {
     let (store, directory) = fresh().await;
     for id in ["one", "two", "three"] {
         store.push(&job(id)).await.unwrap();
@@ -100,33 +100,33 @@ async fn a_job_that_cannot_be_read_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn purge_goes_on_until_nothing_is_left() {
+async fn purge_repeats_until_no_old_row_is_left() {
     let (store, directory) = fresh().await;
     let many = usize::from(PURGE_STEP) * 2 + 1;
-    let fill = store.write(move |db| {
+    let filled = store.write(move |db| {
         for number in 0..many {
             insert_job(db, &NewJobRow::from(&job(&format!("job{number}"))))?;
         }
         update(jobs::table).set(jobs::finished_at.eq(NOW.as_millis())).execute(db)
     });
-    assert_eq!(fill.await.unwrap(), many);
+    assert_eq!(filled.await.unwrap(), many);
     store.purge(NOW).await.unwrap();
-    assert_eq!(seen_from_outside(&directory).len(), many);
+    assert_eq!(committed_jobs(&directory).len(), many);
     store.purge(Timestamp::from_millis(NOW.as_millis() + 1)).await.unwrap();
-    assert!(seen_from_outside(&directory).is_empty());
+    assert!(committed_jobs(&directory).is_empty());
 }
 
 #[tokio::test]
-async fn a_reader_cannot_write() {
+async fn reader_connection_cannot_write() {
     let (store, directory) = fresh().await;
-    let refused = store.readers.run(|db| db.batch_execute("DELETE FROM jobs")).await;
-    assert!(matches!(refused, Err(DatabaseFault::Engine(_))));
-    assert!(seen_from_outside(&directory).is_empty());
+    let result = store.readers.run(|db| db.batch_execute("DELETE FROM jobs")).await;
+    assert!(matches!(result, Err(DatabaseFault::Engine(_))));
+    assert!(committed_jobs(&directory).is_empty());
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn the_files_are_their_owners_alone() {
+async fn only_the_owner_can_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
 
     let (store, directory) = fresh().await;
@@ -138,8 +138,8 @@ async fn the_files_are_their_owners_alone() {
 }
 
 #[tokio::test]
-async fn a_missing_folder_is_named_in_the_error() {
-    let (directory, _) = scratch();
+async fn error_names_a_missing_directory() {
+    let (directory, _) = temporary_path();
     let path = directory.path().join("missing").join("reset.db");
     let error = Sqlite::open(&path).await.err().unwrap().to_string();
     assert!(error.contains("missing/reset.db") && error.contains("No such file"), "{error}");

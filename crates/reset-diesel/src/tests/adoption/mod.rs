@@ -1,5 +1,4 @@
-//! Another system's users table: found, reset and left alone but for what is mapped, by a role that is allowed no
-//! more than that.
+//! Resets on another system's users table, by a role with the minimum privileges.
 
 mod tables;
 
@@ -14,29 +13,29 @@ use reset_core::{
     ticket::{Ticket, TicketId},
 };
 
-use self::tables::{ForeignUsers, HASH, made, others, texts};
-use super::{at, happened, on_each_server, servers::Server, ticket, told};
+use self::tables::{ForeignUsers, HASH, create_table, other_rows, query_texts};
+use super::{at, error_chain, event_at, on_each_server, servers::Server, ticket};
 use crate::foreign_users::{Flag, Mapping, Name, Sessions, preset};
 
 on_each_server! {
-    each_preset_is_reset_and_nothing_else_is_touched,
-    whoever_logs_in_by_other_means_or_is_blocked_is_not_served,
-    of_two_addresses_that_differ_by_case_the_lower_one_is_meant,
-    a_password_that_its_owner_changed_meanwhile_voids_the_ticket,
-    sessions_end_and_the_token_version_is_raised_with_the_password,
-    a_column_that_ignores_case_finds_capitals_as_well,
-    what_is_unusable_or_not_known_to_be_active_gets_no_password,
-    the_tables_that_are_granted_are_all_of_ours,
-    accounts_are_neither_made_nor_blocked_here,
-    a_table_that_does_not_fit_is_refused_at_the_start,
-    a_survey_counts_forms_and_who_could_not_reset,
+    reset_of_each_preset_changes_only_mapped_columns_of_the_account,
+    account_without_password_login_or_blocked_gets_no_reset,
+    of_two_addresses_that_differ_in_case_the_lower_case_one_is_used,
+    password_change_by_the_owner_voids_the_ticket,
+    reset_deletes_sessions_and_increments_the_token_version,
+    column_that_ignores_case_also_finds_capitals,
+    account_with_an_unusable_password_or_unknown_activity_gets_no_reset,
+    grants_include_every_own_table,
+    accounts_of_a_foreign_table_cannot_be_blocked,
+    mapping_that_does_not_fit_the_table_is_rejected_at_startup,
+    survey_counts_hash_formats_and_rows_that_cannot_be_reset,
 }
 
-/// The presets that a server can have.
+/// Returns the presets to test on a server.
 fn presets(server: Server) -> &'static [&'static str] {
     match server {
         Server::Postgres => &["px0", "insforge", "strapi-v4", "strapi-v3"],
-        // InsForge and px0 are on PostgreSQL alone; px0's table is made here all the same, for its uuid.
+        // InsForge and px0 run only on PostgreSQL. px0's table is tested here all the same, because its id is a uuid.
         Server::Mariadb => &["px0", "strapi-v4", "strapi-v3"],
     }
 }
@@ -55,7 +54,7 @@ async fn find(store: &Arc<dyn Store>, email: &str) -> Option<Account> {
     store.account_by_email(&EmailAddress::parse(email).unwrap()).await.unwrap()
 }
 
-/// A live ticket of the account.
+/// Issues a live ticket for the account.
 async fn issued(store: &Arc<dyn Store>, account: &Account, id: &str) -> Ticket {
     let email = EmailAddress::parse(&account.email).unwrap();
     let ticket = Ticket {
@@ -64,7 +63,7 @@ async fn issued(store: &Arc<dyn Store>, account: &Account, id: &str) -> Ticket {
         email: email.key().to_owned(),
         ..ticket(account, id)
     };
-    store.issue(&ticket, None, &happened(at(0))).await.unwrap();
+    store.issue(&ticket, None, &event_at(at(0))).await.unwrap();
     ticket
 }
 
@@ -74,18 +73,18 @@ async fn redeem(store: &Arc<dyn Store>, ticket: &Ticket, hash: &str) -> bool {
         account: &ticket.account,
         password_hash: hash,
         jobs: &[],
-        event: &happened(at(1)),
+        event: &event_at(at(1)),
         now: at(1),
     };
     store.redeem(redemption).await.unwrap()
 }
 
-async fn each_preset_is_reset_and_nothing_else_is_touched(server: Server) {
+async fn reset_of_each_preset_changes_only_mapped_columns_of_the_account(server: Server) {
     for name in presets(server) {
-        let Some(adopted) = ForeignUsers::preset(server, name).await else { return };
+        let Some(foreign) = ForeignUsers::preset(server, name).await else { return };
         let table = table(server, name);
-        let before = others(&adopted.fresh, table);
-        let store = adopted.database.open().await.unwrap();
+        let before = other_rows(&foreign.fresh, table);
+        let store = foreign.database.open().await.unwrap();
         store.ready().await.unwrap();
 
         let ann = find(&store, "aNN@example.ORG").await.expect(name);
@@ -98,9 +97,9 @@ async fn each_preset_is_reset_and_nothing_else_is_touched(server: Server) {
         assert!(redeem(&store, &one, "the second hash").await, "{name}");
         assert!(!redeem(&store, &one, "the third hash").await, "{name}");
         let changed = find(&store, "ann@example.org").await.unwrap();
-        assert_ne!(changed.epoch, ann.epoch, "{name}: sessions and tickets of before are over");
+        assert_ne!(changed.epoch, ann.epoch, "{name}: earlier sessions and tickets are invalid");
         assert_eq!(store.password_hash(&ann.id).await.unwrap().as_deref(), Some("the second hash"), "{name}");
-        assert_eq!(others(&adopted.fresh, table), before, "{name}: other rows");
+        assert_eq!(other_rows(&foreign.fresh, table), before, "{name}: other rows");
         if *name != "px0" {
             assert!(changed.updated_at > ann.updated_at, "{name}");
             assert_eq!(ann.created_at, changed.created_at, "{name}");
@@ -109,61 +108,64 @@ async fn each_preset_is_reset_and_nothing_else_is_touched(server: Server) {
         if name.starts_with("strapi") {
             let token = if *name == "strapi-v4" { "reset_password_token" } else { "resetPasswordToken" };
             let quote = if server == Server::Postgres { "\"" } else { "`" };
-            let left = format!("SELECT {quote}{token}{quote} AS text FROM {table} WHERE username = 'ann'");
+            let query = format!("SELECT {quote}{token}{quote} AS text FROM {table} WHERE username = 'ann'");
             assert_eq!(
-                texts(&adopted.fresh, &left),
+                query_texts(&foreign.fresh, &query),
                 ["NULL"],
-                "{name}: a reset that Strapi had begun is over"
+                "{name}: Strapi's own reset token is cleared"
             );
         }
     }
 }
 
-async fn whoever_logs_in_by_other_means_or_is_blocked_is_not_served(server: Server) {
-    let Some(adopted) = ForeignUsers::preset(server, "strapi-v4").await else { return };
-    let store = adopted.database.open().await.unwrap();
+async fn account_without_password_login_or_blocked_gets_no_reset(server: Server) {
+    let Some(foreign) = ForeignUsers::preset(server, "strapi-v4").await else { return };
+    let store = foreign.database.open().await.unwrap();
     assert!(find(&store, "oauth@example.org").await.is_none(), "no password");
     assert!(find(&store, "both@example.org").await.is_none(), "another provider");
     let blocked = find(&store, "blocked@example.org").await.unwrap();
     assert!(blocked.blocked);
-    let late = issued(&store, &blocked, "late").await;
-    assert!(!redeem(&store, &late, "the second hash").await);
+    let ticket = issued(&store, &blocked, "late").await;
+    assert!(!redeem(&store, &ticket, "the second hash").await);
 }
 
-async fn of_two_addresses_that_differ_by_case_the_lower_one_is_meant(server: Server) {
-    let twins = if server == Server::Postgres { "text" } else { "varchar(255) COLLATE utf8mb4_bin" };
+async fn of_two_addresses_that_differ_in_case_the_lower_case_one_is_used(server: Server) {
+    let case_sensitive = if server == Server::Postgres { "text" } else { "varchar(255) COLLATE utf8mb4_bin" };
     let statements = format!(
-        "CREATE TABLE people (id varchar(40) PRIMARY KEY, mail {twins} UNIQUE, hash varchar(255)); \
+        "CREATE TABLE people (id varchar(40) PRIMARY KEY, mail {case_sensitive} UNIQUE, hash varchar(255)); \
          INSERT INTO people VALUES ('upper', 'Ann@Example.org', '{HASH}'), ('lower', 'ann@example.org', '{HASH}'), \
          ('B1', 'Bob@example.org', '{HASH}'), ('B2', 'BOB@example.org', '{HASH}'), \
          ('kelvin', '\u{212a}ate@example.org', '{HASH}')"
     );
     let mapping = Mapping::of("people", "id", "mail", "hash").unwrap();
-    let Some(adopted) = ForeignUsers::table(server, &statements, mapping).await else { return };
-    let store = adopted.database.open().await.unwrap();
+    let Some(foreign) = ForeignUsers::table(server, &statements, mapping).await else { return };
+    let store = foreign.database.open().await.unwrap();
     assert_eq!(find(&store, "ANN@example.org").await.unwrap().id.as_str(), "lower");
-    assert!(find(&store, "bob@example.org").await.is_none(), "nobody can say which");
-    assert!(find(&store, "kate@example.org").await.is_none(), "U+212A is no k, whatever the database thinks");
+    assert!(find(&store, "bob@example.org").await.is_none(), "ambiguous");
+    assert!(
+        find(&store, "kate@example.org").await.is_none(),
+        "U+212A is not k, even if the database says so"
+    );
 }
 
-async fn a_password_that_its_owner_changed_meanwhile_voids_the_ticket(server: Server) {
-    let Some(adopted) = ForeignUsers::preset(server, "px0").await else { return };
-    let store = adopted.database.open().await.unwrap();
+async fn password_change_by_the_owner_voids_the_ticket(server: Server) {
+    let Some(foreign) = ForeignUsers::preset(server, "px0").await else { return };
+    let store = foreign.database.open().await.unwrap();
     let ann = find(&store, "ann@example.org").await.unwrap();
     let one = issued(&store, &ann, "one").await;
-    adopted
+    foreign
         .fresh
         .execute("UPDATE users SET password_hash = 'their own' WHERE lower(email) = 'ann@example.org'");
     assert!(!redeem(&store, &one, "the second hash").await);
     let two = issued(&store, &find(&store, "ann@example.org").await.unwrap(), "two").await;
-    adopted
+    foreign
         .fresh
         .execute("UPDATE users SET email = 'new@example.org' WHERE lower(email) = 'ann@example.org'");
-    assert!(!redeem(&store, &two, "the second hash").await, "the ticket follows the person, not the address");
+    assert!(!redeem(&store, &two, "the second hash").await, "a changed address voids the ticket");
     assert_eq!(store.password_hash(&ann.id).await.unwrap().as_deref(), Some("their own"));
 }
 
-async fn sessions_end_and_the_token_version_is_raised_with_the_password(server: Server) {
+async fn reset_deletes_sessions_and_increments_the_token_version(server: Server) {
     let statements = format!(
         "CREATE TABLE people (id int PRIMARY KEY, mail varchar(255), hash varchar(255), active int, version int, \
          changed bigint); INSERT INTO people VALUES (7, 'ann@example.org', '{HASH}', 1, 3, 0), \
@@ -179,20 +181,20 @@ async fn sessions_end_and_the_token_version_is_raised_with_the_password(server: 
         sessions: Some(Sessions { schema: None, table: name("logins"), account: name("person") }),
         ..Mapping::of("people", "id", "mail", "hash").unwrap()
     };
-    let Some(adopted) = ForeignUsers::table(server, &statements, mapping).await else { return };
-    let store = adopted.database.open().await.unwrap();
+    let Some(foreign) = ForeignUsers::table(server, &statements, mapping).await else { return };
+    let store = foreign.database.open().await.unwrap();
     assert!(find(&store, "bob@example.org").await.unwrap().blocked, "not active");
     let one = issued(&store, &find(&store, "ann@example.org").await.unwrap(), "one").await;
     assert!(redeem(&store, &one, "the second hash").await);
-    assert_eq!(texts(&adopted.fresh, "SELECT token AS text FROM logins ORDER BY token"), ["c"]);
+    assert_eq!(query_texts(&foreign.fresh, "SELECT token AS text FROM logins ORDER BY token"), ["c"]);
     let char = if server == Server::Postgres { "text" } else { "CHAR" };
     let row = format!("SELECT CAST(version AS {char}) AS text FROM people ORDER BY id");
-    assert_eq!(texts(&adopted.fresh, &row), ["4", "NULL"]);
+    assert_eq!(query_texts(&foreign.fresh, &row), ["4", "NULL"]);
     let recent = "SELECT mail AS text FROM people WHERE changed > 1700000000000 AND changed < 9999999999999";
-    assert_eq!(texts(&adopted.fresh, recent), ["ann@example.org"], "milliseconds");
+    assert_eq!(query_texts(&foreign.fresh, recent), ["ann@example.org"], "milliseconds");
 }
 
-async fn a_column_that_ignores_case_finds_capitals_as_well(server: Server) {
+async fn column_that_ignores_case_also_finds_capitals(server: Server) {
     let (before, kind) = match server {
         Server::Postgres => ("CREATE EXTENSION citext;", "citext"),
         Server::Mariadb => ("", "varchar(255) COLLATE utf8mb4_general_ci"),
@@ -204,72 +206,70 @@ async fn a_column_that_ignores_case_finds_capitals_as_well(server: Server) {
          (5, 'jos\u{e9}@example.org', '{HASH}')"
     );
     let mapping = Mapping::of("people", "id", "mail", "hash").unwrap();
-    let Some(adopted) = ForeignUsers::table(server, &statements, mapping).await else { return };
-    let store = adopted.database.open().await.unwrap();
+    let Some(foreign) = ForeignUsers::table(server, &statements, mapping).await else { return };
+    let store = foreign.database.open().await.unwrap();
     assert_eq!(find(&store, "ann@example.org").await.unwrap().email, "Ann@Example.org");
-    // What the database takes for the same is not: MariaDB's collation finds all of these (R21).
-    for twin in ["mike@example.org", "sue@example.org", "kate@example.org", "jose@example.org"] {
-        assert!(find(&store, twin).await.is_none(), "{twin}");
+    // MariaDB's collation matches all of these, but they are different addresses (R21).
+    for lookalike in ["mike@example.org", "sue@example.org", "kate@example.org", "jose@example.org"] {
+        assert!(find(&store, lookalike).await.is_none(), "{lookalike}");
     }
 }
 
-async fn what_is_unusable_or_not_known_to_be_active_gets_no_password(server: Server) {
+async fn account_with_an_unusable_password_or_unknown_activity_gets_no_reset(server: Server) {
     let statements = format!(
         "CREATE TABLE people (id int PRIMARY KEY, mail varchar(255), hash varchar(255), active int); \
          INSERT INTO people VALUES (1, 'sso@example.org', '!Kx2', 1), (2, 'null@example.org', '{HASH}', NULL)"
     );
     let active = Flag { column: Name::parse("active").unwrap(), blocked_when: false };
     let mapping = Mapping { blocked: Some(active), ..Mapping::of("people", "id", "mail", "hash").unwrap() };
-    let Some(adopted) = ForeignUsers::table(server, &statements, mapping.clone()).await else { return };
-    let store = adopted.database.open().await.unwrap();
-    assert!(find(&store, "sso@example.org").await.is_none(), "Django writes ! where there is no password");
+    let Some(foreign) = ForeignUsers::table(server, &statements, mapping.clone()).await else { return };
+    let store = foreign.database.open().await.unwrap();
+    assert!(find(&store, "sso@example.org").await.is_none(), "Django stores `!` if there is no password");
     assert!(find(&store, "null@example.org").await.unwrap().blocked);
-    let survey = adopted.fresh.database().with_users(Some(mapping)).survey("anybody").await.unwrap().unwrap();
+    let survey =
+        foreign.fresh.database().with_users(Some(mapping)).survey("any_role").await.unwrap().unwrap();
     let refused: Vec<i64> = survey.refused.iter().map(|(_, number)| *number).collect();
     assert_eq!(refused, [1, 1, 0]);
 }
 
-async fn the_tables_that_are_granted_are_all_of_ours(server: Server) {
-    let Some(adopted) = ForeignUsers::preset(server, "px0").await else { return };
+async fn grants_include_every_own_table(server: Server) {
+    let Some(foreign) = ForeignUsers::preset(server, "px0").await else { return };
     if server == Server::Mariadb {
-        let ours = "SELECT CAST(table_name AS CHAR) AS text FROM information_schema.tables \
+        let own_tables = "SELECT CAST(table_name AS CHAR) AS text FROM information_schema.tables \
              WHERE table_schema = DATABASE() AND table_name LIKE 'polyreset%'";
-        let owner = adopted.fresh.database().with_users(preset("px0"));
+        let owner = foreign.fresh.database().with_users(preset("px0"));
         let grants = owner.survey("r").await.unwrap().unwrap().grants;
-        for table in texts(&adopted.fresh, ours) {
+        for table in query_texts(&foreign.fresh, own_tables) {
             assert!(grants.iter().any(|grant| grant.contains(&format!("`{table}`"))), "{table}: {grants:?}");
         }
     }
 }
 
-async fn accounts_are_neither_made_nor_blocked_here(server: Server) {
-    let Some(adopted) = ForeignUsers::preset(server, "px0").await else { return };
-    let store = adopted.database.open().await.unwrap();
+async fn accounts_of_a_foreign_table_cannot_be_blocked(server: Server) {
+    let Some(foreign) = ForeignUsers::preset(server, "px0").await else { return };
+    let store = foreign.database.open().await.unwrap();
     let ann = EmailAddress::parse("ann@example.org").unwrap();
-    let refused = told(&store.set_blocked(&ann, true, &happened(at(1))).await.unwrap_err());
-    assert!(refused.contains("another system"), "{refused}");
+    let error = error_chain(&store.set_blocked(&ann, true, &event_at(at(1))).await.unwrap_err());
+    assert!(error.contains("another system"), "{error}");
 }
 
-async fn a_table_that_does_not_fit_is_refused_at_the_start(server: Server) {
+async fn mapping_that_does_not_fit_the_table_is_rejected_at_startup(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
-    fresh.execute(&made(server, "px0"));
+    fresh.execute(&create_table(server, "px0"));
     let open = async |mapping| {
         fresh.database().with_users(Some(mapping)).open().await.err().map(|error| error.to_string())
     };
     let mut mapping = preset("px0").unwrap();
     mapping.updated_at = Some(Name::parse("nowhere").unwrap());
-    let refused = open(mapping).await.unwrap();
-    assert!(
-        refused.starts_with("users.updated_at: ") && refused.contains("no column `nowhere`"),
-        "{refused}"
-    );
-    let refused = open(Mapping::of("nobody", "id", "mail", "hash").unwrap()).await.unwrap();
-    assert!(refused.starts_with("users.table: there is no table"), "{refused}");
+    let error = open(mapping).await.unwrap();
+    assert!(error.starts_with("users.updated_at: ") && error.contains("no column `nowhere`"), "{error}");
+    let error = open(Mapping::of("missing", "id", "mail", "hash").unwrap()).await.unwrap();
+    assert!(error.starts_with("users.table: the table") && error.contains("does not exist"), "{error}");
 }
 
-async fn a_survey_counts_forms_and_who_could_not_reset(server: Server) {
+async fn survey_counts_hash_formats_and_rows_that_cannot_be_reset(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
-    fresh.execute(&made(server, "strapi-v4"));
+    fresh.execute(&create_table(server, "strapi-v4"));
     let database = fresh.database().with_users(preset("strapi-v4"));
     let survey = database.survey("polyreset").await.unwrap().unwrap();
     assert_eq!(survey.rows, 5);

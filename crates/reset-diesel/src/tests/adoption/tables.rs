@@ -1,4 +1,4 @@
-//! Users tables as their owners make them, and the role that is allowed just enough.
+//! Users tables as their owners create them, and a role with the minimum privileges.
 
 use diesel::{
     QueryableByName,
@@ -13,11 +13,11 @@ use crate::{
     foreign_users::{Mapping, preset},
 };
 
-/// A password of nobody, at bcrypt's cost 10.
+/// A bcrypt hash with cost 10.
 pub(super) const HASH: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 
-/// A preset's table, made as its owner makes it, with some accounts.
-pub(super) fn made(server: Server, preset: &str) -> String {
+/// Returns the statements that create a preset's table as its owner does, with some accounts.
+pub(super) fn create_table(server: Server, preset: &str) -> String {
     let (uuid, now) = match server {
         Server::Postgres => {
             ("uuid PRIMARY KEY DEFAULT gen_random_uuid()", "timestamptz DEFAULT '2020-01-01'")
@@ -64,8 +64,8 @@ pub(super) fn made(server: Server, preset: &str) -> String {
     }
 }
 
-/// Everything in a table but Ann's row, as text.
-pub(super) fn others(fresh: &Fresh, table: &str) -> Vec<String> {
+/// Returns all rows of a table except Ann's, as text.
+pub(super) fn other_rows(fresh: &Fresh, table: &str) -> Vec<String> {
     let row = match fresh.server() {
         Server::Postgres => "CAST(rows_of AS text)".to_owned(),
         Server::Mariadb => columns(fresh, table),
@@ -73,22 +73,22 @@ pub(super) fn others(fresh: &Fresh, table: &str) -> Vec<String> {
     let query = format!(
         "SELECT {row} AS text FROM {table} AS rows_of WHERE lower(email) <> 'ann@example.org' ORDER BY email"
     );
-    texts(fresh, &query)
+    query_texts(fresh, &query)
 }
 
-/// MariaDB has no text of a row: its columns, one behind the other.
+/// Returns an expression that concatenates a row's columns, because MariaDB cannot cast a row to text.
 fn columns(fresh: &Fresh, table: &str) -> String {
     let plain = table.trim_matches('`');
     let names = format!(
         "SELECT CAST(column_name AS CHAR) AS text FROM information_schema.columns WHERE table_schema = DATABASE() \
          AND table_name = '{plain}' ORDER BY ordinal_position"
     );
-    let names: Vec<String> = texts(fresh, &names).into_iter().map(|name| format!("`{name}`")).collect();
+    let names: Vec<String> = query_texts(fresh, &names).into_iter().map(|name| format!("`{name}`")).collect();
     format!("CONCAT_WS('|', {})", names.join(", "))
 }
 
-/// What a query says in its column `text`.
-pub(super) fn texts(fresh: &Fresh, query: &str) -> Vec<String> {
+/// Runs a query and returns the values of its column `text`.
+pub(super) fn query_texts(fresh: &Fresh, query: &str) -> Vec<String> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Nullable<Text>)]
@@ -104,7 +104,7 @@ pub(super) fn texts(fresh: &Fresh, query: &str) -> Vec<String> {
     .collect()
 }
 
-/// A database in which `mapping`'s table is used by a role that is allowed what the survey says, and no more.
+/// A database with another system's users table. The store uses a role that has only the grants of the survey.
 pub(super) struct ForeignUsers {
     pub(super) fresh: Fresh,
     pub(super) database: Database,
@@ -116,9 +116,9 @@ impl ForeignUsers {
         let fresh = server.fresh().await?;
         fresh.execute(statements);
         let role = format!("{}_role", fresh.name());
-        let named = if server == Server::Postgres { role.clone() } else { format!("{role}@%") };
+        let grantee = if server == Server::Postgres { role.clone() } else { format!("{role}@%") };
         let owner = fresh.database().with_users(Some(mapping.clone()));
-        let survey = owner.survey(&named).await.unwrap().unwrap();
+        let survey = owner.survey(&grantee).await.unwrap().unwrap();
         let create = match server {
             Server::Postgres => format!("CREATE ROLE {role} LOGIN"),
             Server::Mariadb => format!("CREATE USER '{role}'@'%'"),
@@ -131,7 +131,7 @@ impl ForeignUsers {
     }
 
     pub(super) async fn preset(server: Server, name: &str) -> Option<Self> {
-        Self::table(server, &made(server, name), preset(name).unwrap()).await
+        Self::table(server, &create_table(server, name), preset(name).unwrap()).await
     }
 }
 

@@ -1,11 +1,11 @@
-//! The same mails in every language.
+//! Mails in every language.
 
 use super::*;
 
 const CODE: &str = "482913";
 const URL: &str = "https://app.example.org/reset?id=1&token=canary";
 
-/// Every body that there is, with the secret in it.
+/// Returns every kind of body with its secret.
 fn bodies() -> [(MailBody, Option<&'static str>); 4] {
     [
         (code(CODE), Some(CODE)),
@@ -15,14 +15,14 @@ fn bodies() -> [(MailBody, Option<&'static str>); 4] {
     ]
 }
 
-/// Every mail in every language, with and without a name.
-fn each(mut look: impl FnMut(Language, &ComposedMail, Option<&str>)) {
+/// Calls `check` with every mail in every language, with and without a name.
+fn for_each_mail(mut check: impl FnMut(Language, &ComposedMail, Option<&str>)) {
     for language in Language::ALL {
         for name in [None, Some("Zoë & O'Neill")] {
             for (body, secret) in bodies() {
                 let locale = Some(language.tag().to_owned());
                 let mail = Mail { locale, name: name.map(ToOwned::to_owned), ..mail(body) };
-                look(language, &letter(&mail), secret);
+                check(language, &compose(&mail), secret);
             }
         }
     }
@@ -30,31 +30,31 @@ fn each(mut look: impl FnMut(Language, &ComposedMail, Option<&str>)) {
 
 fn written(locale: &str, body: MailBody) -> ComposedMail {
     let (locale, name) = (Some(locale.to_owned()), Some("Ada".to_owned()));
-    letter(&Mail { locale, name, ..mail(body) })
+    compose(&Mail { locale, name, ..mail(body) })
 }
 
-/// What is left of a page when its marks are taken away.
-fn plain(html: &str) -> String {
-    let (mut text, mut inside) = (String::new(), false);
-    for sign in html.split_once("</head>").unwrap().1.chars() {
-        match sign {
-            '<' => inside = true,
-            '>' => inside = false,
-            _ if !inside => text.push(sign),
+/// Returns the text of an HTML body.
+fn html_text(html: &str) -> String {
+    let (mut text, mut in_tag) = (String::new(), false);
+    for character in html.split_once("</head>").unwrap().1.chars() {
+        match character {
+            '<' => in_tag = true,
+            '>' => in_tag = false,
+            _ if !in_tag => text.push(character),
             _ => {}
         }
     }
     [("&amp;", "&"), ("&#x27;", "'"), ("&#x2f;", "/")]
         .iter()
-        .fold(text, |text, (entity, sign)| text.replace(entity, sign))
+        .fold(text, |text, (entity, character)| text.replace(entity, character))
 }
 
-fn squeezed(text: &str) -> String {
+fn without_spaces(text: &str) -> String {
     text.split([' ', '\r', '\n']).collect()
 }
 
 #[test]
-fn a_german_mail() {
+fn german_mail() {
     assert_snapshot!(written("de-CH", code(CODE)).text, @r"
     Guten Tag Ada,
 
@@ -73,7 +73,7 @@ fn a_german_mail() {
 }
 
 #[test]
-fn a_spanish_mail() {
+fn spanish_mail() {
     assert_snapshot!(written("es", link(URL)).text, @r"
     Hola, Ada:
 
@@ -91,7 +91,7 @@ fn a_spanish_mail() {
 }
 
 #[test]
-fn a_french_mail() {
+fn french_mail() {
     let dispute = Some(URL.to_owned().into());
     assert_snapshot!(written("fr", MailBody::PasswordChanged { dispute }).text, @r"
     Bonjour Ada,
@@ -116,7 +116,7 @@ fn a_french_mail() {
 }
 
 #[test]
-fn a_japanese_mail() {
+fn japanese_mail() {
     assert_snapshot!(written("ja-JP", code(CODE)).text, @r"
     Ada 様
 
@@ -136,11 +136,11 @@ fn a_japanese_mail() {
 }
 
 #[test]
-fn a_chinese_mail_is_in_simplified_characters_whichever_were_asked_for() {
-    let letter = written("zh-Hant-TW", code(CODE));
-    assert_eq!(letter.text, written("zh", code(CODE)).text);
-    assert!(parts(&letter).1.contains("<html lang=\"zh-Hans\" dir=\"ltr\">"));
-    assert_snapshot!(letter.text, @r"
+fn chinese_mail_is_in_simplified_characters_for_every_chinese_tag() {
+    let composed = written("zh-Hant-TW", code(CODE));
+    assert_eq!(composed.text, written("zh", code(CODE)).text);
+    assert!(parts(&composed).1.contains("<html lang=\"zh-Hans\" dir=\"ltr\">"));
+    assert_snapshot!(composed.text, @r"
     Ada，您好：
 
     这是您用来设置新密码的验证码：
@@ -157,25 +157,25 @@ fn a_chinese_mail_is_in_simplified_characters_whichever_were_asked_for() {
 }
 
 #[test]
-fn whoever_speaks_no_language_of_ours_gets_the_default_one() {
+fn unsupported_locale_gets_the_default_language() {
     let from = "Polyreset <no-reply@localhost>".parse().unwrap();
-    let french = Composer::new(from, "localhost".to_owned(), Templates::ours("fr"));
+    let french = Composer::new(from, "localhost".to_owned(), Templates::built_in("fr"));
     for locale in [None, Some("it"), Some(""), Some("{{7*7}}")] {
         let mail = Mail { locale: locale.map(ToOwned::to_owned), ..mail(code(CODE)) };
-        let letter = french.compose(&mail).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(letter.subject, "Votre code pour choisir un nouveau mot de passe", "{locale:?}");
+        let composed = french.compose(&mail).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(composed.subject, "Votre code pour choisir un nouveau mot de passe", "{locale:?}");
     }
 }
 
 #[test]
-fn subjects_are_translated_and_hold_no_secret() {
+fn subjects_are_translated_and_contain_no_secret() {
     let mut subjects = Vec::new();
-    each(|language, letter, secret| {
-        assert!(secret.is_none_or(|secret| !letter.subject.contains(secret)));
-        assert!(!letter.subject.contains("canary") && !letter.subject.contains('\n'));
-        subjects.push((language, letter.subject.clone()));
-        let message = MessageParser::default().parse(&letter.bytes).unwrap();
-        assert_eq!(message.subject(), Some(letter.subject.as_str()), "{language:?}");
+    for_each_mail(|language, composed, secret| {
+        assert!(secret.is_none_or(|secret| !composed.subject.contains(secret)));
+        assert!(!composed.subject.contains("canary") && !composed.subject.contains('\n'));
+        subjects.push((language, composed.subject.clone()));
+        let message = MessageParser::default().parse(&composed.bytes).unwrap();
+        assert_eq!(message.subject(), Some(composed.subject.as_str()), "{language:?}");
     });
     for (language, subject) in &subjects {
         assert!(subjects.iter().all(|(other, same)| other == language || same != subject), "{subject}");
@@ -183,9 +183,9 @@ fn subjects_are_translated_and_hold_no_secret() {
 }
 
 #[test]
-fn in_each_language_a_secret_stands_alone_on_its_line_and_nothing_else_does() {
-    each(|language, letter, secret| {
-        let (text, _) = parts(letter);
+fn secret_is_alone_on_its_line_in_every_language() {
+    for_each_mail(|language, composed, secret| {
+        let (text, _) = parts(composed);
         let secrets = text.lines().filter(|line| {
             secret.is_some_and(|secret| line.contains(secret)) || line.contains("://") || *line == CODE
         });
@@ -194,13 +194,13 @@ fn in_each_language_a_secret_stands_alone_on_its_line_and_nothing_else_does() {
 }
 
 #[test]
-fn in_each_language_both_parts_say_the_same_also_without_any_style() {
-    each(|language, letter, _| {
-        let (_, html) = parts(letter);
-        let page = squeezed(&plain(&html));
+fn both_parts_have_the_same_text_in_every_language() {
+    for_each_mail(|language, composed, _| {
+        let (_, html) = parts(composed);
+        let page = without_spaces(&html_text(&html));
         let mut rest = page.as_str();
-        for paragraph in letter.text.split("\n\n") {
-            let paragraph = squeezed(paragraph);
+        for paragraph in composed.text.split("\n\n") {
+            let paragraph = without_spaces(paragraph);
             let at = rest.find(&paragraph);
             let at = at.unwrap_or_else(|| panic!("{language:?}: {paragraph:?} is not in {rest:?}"));
             rest = &rest[at + paragraph.len()..];
@@ -210,36 +210,36 @@ fn in_each_language_both_parts_say_the_same_also_without_any_style() {
 }
 
 #[test]
-fn in_each_language_the_page_says_which_it_is_and_escapes_what_is_not_ours() {
-    each(|language, letter, _| {
-        let (_, html) = parts(letter);
+fn html_declares_its_language_and_escapes_variables() {
+    for_each_mail(|language, composed, _| {
+        let (_, html) = parts(composed);
         assert!(html.starts_with("<!doctype html>"), "{html}");
-        let marked = format!("lang=\"{}\" dir=\"ltr\"", language.tag());
-        // Webmail takes `html` and `body` away, so it is said once more inside.
-        assert_eq!(html.matches(&marked).count(), 2, "{html}");
+        let attributes = format!("lang=\"{}\" dir=\"ltr\"", language.tag());
+        // Webmail strips `html` and `body`, so an inner element repeats the attributes.
+        assert_eq!(html.matches(&attributes).count(), 2, "{html}");
         assert!(!html.contains("O'Neill") && !html.contains("Zoë & "), "{html}");
         assert!(!html.contains("id=1&token"), "{html}");
     });
 }
 
 #[test]
-fn in_each_language_a_message_has_short_lines_and_says_that_a_machine_wrote_it() {
-    each(|language, letter, _| {
-        let message = String::from_utf8(letter.bytes.clone()).unwrap();
+fn message_has_short_lines_and_is_marked_as_auto_generated_in_every_language() {
+    for_each_mail(|language, composed, _| {
+        let message = String::from_utf8(composed.bytes.clone()).unwrap();
         assert!(message.is_ascii());
         for line in message.split("\r\n") {
             assert!(line.len() <= 78, "{language:?}: {line}");
         }
         assert_eq!(message.matches("\r\nAuto-Submitted: auto-generated\r\n").count(), 1);
-        let (text, _) = parts(letter);
+        let (text, _) = parts(composed);
         assert!(text.lines().all(|line| line.len() <= 998), "{language:?}");
     });
 }
 
 /// WCAG 2.2, 1.4.3: at least 4.5 to 1.
 #[test]
-fn colours_are_told_apart_by_light_and_by_dark() {
-    let (_, html) = parts(&letter(&mail(link(URL))));
+fn text_contrast_suffices_in_light_and_dark_mode() {
+    let (_, html) = parts(&compose(&mail(link(URL))));
     let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
     let (light, dark) = style.split_once("@media (prefers-color-scheme: dark)").unwrap();
     let colour = |style: &str, rule: &str, property: &str| {
@@ -252,9 +252,9 @@ fn colours_are_told_apart_by_light_and_by_dark() {
         0.2126 * linear(part(0)) + 0.7152 * linear(part(2)) + 0.0722 * linear(part(4))
     };
     for style in [light, dark] {
-        let ground = colour(style, "body {", "background");
+        let background = colour(style, "body {", "background");
         for text in [colour(style, "body {", " color"), colour(style, "a {", " color")] {
-            let (bright, dim) = (ground.max(text), ground.min(text));
+            let (bright, dim) = (background.max(text), background.min(text));
             assert!((bright + 0.05) / (dim + 0.05) >= 4.5, "{style}");
         }
     }

@@ -1,0 +1,91 @@
+//! The section `[strapi]` of the settings.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use reset_core::ticket::HARD_CAP;
+use reset_http::{
+    guessing::unguessable,
+    module::Deployment,
+    route::{Dialect, Lifetime, Security},
+};
+use reset_settings::{Choice, Key, SettingKey, Text};
+
+use crate::{NAME, StrapiSettings, dialect};
+
+/// Description of the setting `wire`.
+const WIRES: &str = "Wire format. Only `published`, the format of the published contract, is available";
+
+pub(crate) static ENABLED: Key<bool> =
+    Key::new("strapi.enabled", "true", "Whether Strapi users-permissions is served");
+static BASE_PATH: Key<Text> =
+    Key::new("strapi.base_path", "", "Path prefix before `/auth` (v3) and `/api/auth` (v4 and v5)");
+static WIRE: Key<Choice> =
+    Key::choice("strapi.wire", &["published", "server", "v3", "v4", "v5"], "published", WIRES);
+static PAGE_URL: Key<Text> =
+    Key::page("strapi.page_url", "/reset", "Page of the mailed link; `?code=…` is appended");
+static TOKEN_TTL: Key<Duration> = Key::new("strapi.token_ttl", "1h", "Lifetime of a code").hardened("30m");
+static JWT_SECRET: Key<Text> = Key::found("strapi.jwt_secret", "derived from `secret`", "Key that signs the session token in the response: at least 16 bytes, used as written. Set it to your Strapi's \
+         `JWT_SECRET`").signs();
+static JWT_TTL: Key<Duration> = Key::new("strapi.jwt_ttl", "30d", "Lifetime of that session token");
+static ISSUE_JWT: Key<bool> =
+    Key::new("strapi.issue_jwt", "true", "Whether the response to a reset contains a session token")
+        .hardened("false");
+static PUBLIC: Key<bool> =
+    Key::new("strapi.public", "true", "Whether the public role may reset passwords; if not, 403");
+
+/// The keys of the section, in the order in which they are documented.
+pub(crate) const KEYS: &[&SettingKey] = &[
+    ENABLED.setting(),
+    BASE_PATH.setting(),
+    WIRE.setting(),
+    PAGE_URL.setting(),
+    TOKEN_TTL.setting(),
+    JWT_SECRET.setting(),
+    JWT_TTL.setting(),
+    ISSUE_JWT.setting(),
+    PUBLIC.setting(),
+];
+
+/// Minimum length of the key that signs session tokens, in bytes: Strapi itself generates 24 characters.
+const KEY_MIN: usize = 16;
+/// Maximum lifetime of a session token.
+const SESSION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Reads the section.
+///
+/// # Errors
+/// Fails with one sentence that names the setting.
+pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
+    let values = deployment.values;
+    deployment.published(&WIRE)?;
+    let settings = StrapiSettings {
+        base_path: deployment.base_path(&BASE_PATH)?,
+        page_url: deployment.page_url(&PAGE_URL)?,
+        token_ttl: values.duration(&TOKEN_TTL, HARD_CAP)?,
+        tags: deployment.roots.derive("strapi.tags"),
+        jwt_key: deployment.signing_key(&JWT_SECRET, KEY_MIN, "strapi.jwt")?,
+        jwt_ttl: values.duration(&JWT_TTL, SESSION_MAX)?,
+        issue_jwt: values.boolean(&ISSUE_JWT)?,
+        public: values.boolean(&PUBLIC)?,
+        policy: deployment.policy,
+    };
+    let needs_page = (!values.is_given(&PAGE_URL)).then_some(PAGE_URL.setting());
+    let security = settings.security();
+    Ok(Dialect { needs_page, security, ..dialect(settings) })
+}
+
+impl StrapiSettings {
+    fn security(&self) -> Security {
+        let mut weaknesses = Vec::new();
+        if self.issue_jwt {
+            weaknesses.push(
+                "R63: a Strapi reset logs in: its response contains a session token (strapi.issue_jwt)"
+                    .into(),
+            );
+        }
+        let bound = Some(unguessable(NAME, 448, "448-bit codes"));
+        let lifetimes = vec![Lifetime::of_token(TOKEN_TTL.setting(), self.token_ttl)];
+        Security { bound, weaknesses, lifetimes }
+    }
+}

@@ -1,0 +1,9 @@
+DROP TABLE polyreset_disputes;
+DROP TABLE polyreset_marks;
+DROP TABLE polyreset_events;
+DROP TABLE polyreset_budgets;
+DROP TABLE polyreset_dialect_locks;
+DROP TABLE polyreset_guesses;
+DROP TABLE polyreset_jobs;
+DROP TABLE polyreset_tickets;
+DROP TABLE polyreset_users;

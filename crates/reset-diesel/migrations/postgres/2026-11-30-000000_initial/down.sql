@@ -1,0 +1,9 @@
+DROP TABLE polyreset.disputes;
+DROP TABLE polyreset.marks;
+DROP TABLE polyreset.events;
+DROP TABLE polyreset.budgets;
+DROP TABLE polyreset.dialect_locks;
+DROP TABLE polyreset.guesses;
+DROP TABLE polyreset.jobs;
+DROP TABLE polyreset.tickets;
+DROP TABLE polyreset.users;

@@ -1,4 +1,0 @@
-DROP TABLE guesses;
-DROP TABLE jobs;
-DROP TABLE tickets;
-DROP TABLE users;

@@ -1,6 +1,0 @@
-ALTER TABLE jobs DROP COLUMN lost;
-ALTER TABLE jobs DROP COLUMN locale;
-ALTER TABLE tickets DROP COLUMN reference;
-DROP TABLE disputes;
-DROP TABLE marks;
-DROP TABLE events;
