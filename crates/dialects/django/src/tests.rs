@@ -3,6 +3,7 @@
 
 mod confirmations;
 mod requests;
+mod settings;
 mod wire;
 
 use std::time::Duration;
