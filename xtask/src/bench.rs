@@ -15,6 +15,7 @@ use std::{
 use anyhow::{Context, ensure};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use conformance::{
+    clients::{self, Client},
     http::Connection,
     mails,
     server::{Deployment, Server},
@@ -97,11 +98,11 @@ fn start(deployment: &Deployment) -> anyhow::Result<()> {
 
 /// Measures the time from the response to a reset request until the mail file is complete.
 fn mail_after_trigger(deployment: &Deployment, server: &Server) -> anyhow::Result<()> {
-    let mut connection = Connection::open(server.address)?;
+    let (mut connection, client) = (Connection::open(server.address)?, requesting_client());
     let mut times = Vec::new();
     for _ in 0..50 {
         let before = mails::all(&deployment.mails())?.len();
-        request_by_strapi(&mut connection, &address(0))?;
+        request(&mut connection, &client, &address(0))?;
         let responded = Instant::now();
         while std::fs::read_dir(deployment.mails()).map_or(0, count_mails) <= before {
             ensure!(responded.elapsed() < Duration::from_secs(10), "no mail within 10 s");
@@ -123,18 +124,18 @@ fn count_mails(entries: std::fs::ReadDir) -> usize {
 /// of the address, and by the kind of the previous one: the worker's remaining work for a request must not be visible in
 /// the next one either.
 fn known_against_unknown(server: &Server) -> anyhow::Result<()> {
-    let mut connection = Connection::open(server.address)?;
+    let (mut connection, client) = (Connection::open(server.address)?, requesting_client());
     let mut times = [(); 4].map(|()| Vec::new());
     let (mut coin, mut previous) = (0x9e37_79b9_7f4a_7c15_u64, false);
-    for request in 0..REQUESTS {
+    for number in 0..REQUESTS {
         coin ^= coin << 13;
         coin ^= coin >> 7;
         coin ^= coin << 17;
         let known = coin & 1 == 0;
         let name = if known { "user" } else { "ghost" };
-        let email = format!("{name}{}@example.com", request % ACCOUNTS);
+        let email = format!("{name}{}@example.com", number % ACCOUNTS);
         let begun = Instant::now();
-        request_by_strapi(&mut connection, &email)?;
+        request(&mut connection, &client, &email)?;
         let elapsed = begun.elapsed();
         times[usize::from(known)].push(elapsed);
         times[2 + usize::from(previous)].push(elapsed);
@@ -153,15 +154,27 @@ fn known_against_unknown(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn request_by_strapi(connection: &mut Connection, email: &str) -> anyhow::Result<()> {
-    let response = connection.post("/auth/forgot-password", &format!(r#"{{"email":"{email}"}}"#))?;
+/// Returns the client whose requests are measured: a dialect that mails links and discloses no account.
+fn requesting_client() -> Client {
+    clients::named("strapi")
+}
+
+/// Returns the client whose codes are redeemed: a dialect whose code sets the password without an exchange.
+fn redeeming_client() -> Client {
+    clients::named("px0")
+}
+
+fn request(connection: &mut Connection, client: &Client, email: &str) -> anyhow::Result<()> {
+    let step = client.request_for(email);
+    let response = connection.post(&step.path, &step.body)?;
     ensure!(response.status == 200, "{}", response.body);
     Ok(())
 }
 
 fn triggers(server: &Server) -> anyhow::Result<()> {
+    let client = requesting_client();
     let rate = throughput(server.address, 200, |connection, turn| {
-        request_by_strapi(connection, &format!("nobody{turn}@example.com"))
+        request(connection, &client, &format!("nobody{turn}@example.com"))
     })?;
     println!("triggers on {CONNECTIONS} connections, each committed to disk: {rate:.0}/s");
     Ok(())
@@ -204,14 +217,12 @@ fn wait_until_idle(deployment: &Deployment) -> anyhow::Result<()> {
 
 /// Measures resets relative to bare Argon2 hashing on all cores, alternately.
 fn resets(deployment: &Deployment, server: &Server) -> anyhow::Result<()> {
-    let mut ratios = Vec::new();
+    let (mut ratios, client) = (Vec::new(), redeeming_client());
     for round in 0..ROUNDS {
         std::fs::remove_dir_all(deployment.mails()).context("removing old mails")?;
         let mut connection = Connection::open(server.address)?;
         for number in 0..ACCOUNTS {
-            let body = format!(r#"{{"email":"{}"}}"#, address(number));
-            let response = connection.post("/v1/auth/password-reset/trigger", &body)?;
-            ensure!(response.status == 200, "{}", response.body);
+            request(&mut connection, &client, &address(number))?;
         }
         let codes = (0..ACCOUNTS).map(|number| {
             let mail =
@@ -220,7 +231,7 @@ fn resets(deployment: &Deployment, server: &Server) -> anyhow::Result<()> {
         });
         let codes: Vec<String> = codes.collect::<anyhow::Result<_>>()?;
         let begun = Instant::now();
-        redeem(server.address, &codes, round)?;
+        redeem(server.address, &client, &codes, round)?;
         let resets = precise(ACCOUNTS) / begun.elapsed().as_secs_f64();
         let ceiling = bare_argon2()?;
         println!("resets: {resets:.1}/s, bare Argon2: {ceiling:.1}/s, ratio {:.3}", resets / ceiling);
@@ -232,7 +243,7 @@ fn resets(deployment: &Deployment, server: &Server) -> anyhow::Result<()> {
 }
 
 /// Redeems the codes over a few connections.
-fn redeem(address: SocketAddr, codes: &[String], round: usize) -> anyhow::Result<()> {
+fn redeem(address: SocketAddr, client: &Client, codes: &[String], round: usize) -> anyhow::Result<()> {
     thread::scope(|scope| {
         let threads: Vec<_> = codes
             .chunks(codes.len().div_ceil(8))
@@ -240,8 +251,8 @@ fn redeem(address: SocketAddr, codes: &[String], round: usize) -> anyhow::Result
                 scope.spawn(move || {
                     let mut connection = Connection::open(address)?;
                     codes.iter().try_for_each(|code| {
-                        let body = format!(r#"{{"code":"{code}","new_password":"New Password {round}!"}}"#);
-                        let response = connection.post("/v1/auth/password-reset/reset", &body)?;
+                        let step = client.redeem_with(code, &format!("New Password {round}!"));
+                        let response = connection.post(&step.path, &step.body)?;
                         ensure!(response.status == 200, "{}", response.body);
                         Ok(())
                     })

@@ -305,3 +305,25 @@ fn program(name: impl AsRef<OsStr>) -> Command {
     #[expect(clippy::disallowed_methods, reason = "starting cargo, node and npm is what this command is for")]
     Command::new(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_dialect_has_a_suite_and_an_account() {
+        for name in reset_dialects::names() {
+            let has_suite = RUNS.iter().flat_map(|run| run.suites).any(|suite| suite.starts_with(name));
+            assert!(
+                has_suite,
+                "{name} has no client tests: add clients/{name}.test.mjs, and list it in `RUNS`"
+            );
+            let has_account =
+                RUNS.iter().flat_map(|run| run.accounts).any(|account| account.starts_with(name));
+            assert!(has_account, "{name} has no account for its client tests: list one in `RUNS`");
+        }
+        for suite in RUNS.iter().flat_map(|run| run.suites) {
+            assert!(folder().join(suite).is_file(), "clients/{suite} does not exist");
+        }
+    }
+}

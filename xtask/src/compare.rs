@@ -1,4 +1,4 @@
-//! `cargo xtask compare`: runs one reset through all four dialects and prints the HTTP exchanges side by side.
+//! `cargo xtask compare`: runs one reset through every dialect and prints the HTTP exchanges side by side.
 //!
 //! A client requests a reset, tries a wrong secret and a weak password, sets the new password, and repeats that request.
 //! By default the command starts a server in a temporary folder; `--url` uses a running one.
@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use conformance::{
-    dialects::{ClientDialect, DIALECTS, asked, text},
+    clients::{self, Client, Step},
     http::{self, RawResponse},
     mails::{self, ReceivedMail},
     server::Deployment,
@@ -28,9 +28,9 @@ const WEAK: &str = "short";
 /// Longest text in a body that is printed in full.
 const FULL_MAX: usize = 64;
 
-/// The steps, in order.
+/// The stages of a reset, in order.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum Stage {
     Unknown,
     Request,
     Wrong,
@@ -40,24 +40,29 @@ enum Step {
     Replay,
 }
 
-const STEPS: [(Step, &str); 7] = [
-    (Step::Unknown, "request for an unknown address"),
-    (Step::Request, "request for a known address"),
-    (Step::Wrong, "wrong secret"),
-    (Step::Exchange, "exchange of the code for a token"),
-    (Step::Weak, "right secret, weak password"),
-    (Step::Right, "right secret, good password"),
-    (Step::Replay, "same request again"),
+const STAGES: [(Stage, &str); 7] = [
+    (Stage::Unknown, "request for an unknown address"),
+    (Stage::Request, "request for a known address"),
+    (Stage::Wrong, "wrong secret"),
+    (Stage::Exchange, "exchange of the code for a token"),
+    (Stage::Weak, "right secret, weak password"),
+    (Stage::Right, "right secret, good password"),
+    (Stage::Replay, "same request again"),
 ];
 
 /// One request and its response.
 struct Exchange {
-    step: Step,
-    path: &'static str,
-    request: String,
+    stage: Stage,
+    request: Step,
     response: RawResponse,
     /// The code or link in the resulting mail.
     mail: Option<String>,
+}
+
+/// The exchanges of one dialect.
+struct Run {
+    dialect: &'static str,
+    exchanges: Vec<Exchange>,
 }
 
 /// The server under comparison, and the folder of its mails.
@@ -74,7 +79,8 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
     let target = Target { address: address(url)?, mails: PathBuf::from(mails) };
     let plain = |c: char| c.is_ascii_graphic() && !"\"\\".contains(c);
     ensure!(email.contains('@') && email.chars().all(plain), "--email {email}: not a plain address");
-    let runs = DIALECTS.iter().map(|dialect| run_dialect(dialect, &target, email));
+    let clients = clients::all();
+    let runs = clients.iter().map(|client| run_dialect(client, &target, email));
     print(&runs.collect::<anyhow::Result<Vec<_>>>()?);
     Ok(())
 }
@@ -90,64 +96,69 @@ fn run_on_own_server() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut deployment = Deployment::new(xtask.with_file_name("server-axum"), folder.path());
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
-    let email = |dialect: &ClientDialect| format!("{}@example.com", dialect.name);
-    for dialect in &DIALECTS {
-        deployment.add_user(&email(dialect), "a password to begin with")?;
+    let clients = clients::all();
+    let email = |client: &Client| format!("{}@example.com", client.dialect);
+    for client in &clients {
+        deployment.add_user(&email(client), "a password to begin with")?;
     }
     let server = deployment.start()?;
     let target = Target { address: server.address, mails: deployment.mails() };
-    let runs = DIALECTS.iter().map(|dialect| run_dialect(dialect, &target, &email(dialect)));
+    let runs = clients.iter().map(|client| run_dialect(client, &target, &email(client)));
     print(&runs.collect::<anyhow::Result<Vec<_>>>()?);
-    for dialect in &DIALECTS {
-        let accepted = deployment.accepts(&email(dialect), &password(dialect.name))?;
-        ensure!(accepted, "{}: the stored hash does not accept the new password", dialect.name);
+    for client in &clients {
+        let accepted = deployment.accepts(&email(client), &password(client.dialect))?;
+        ensure!(accepted, "{}: the stored hash does not accept the new password", client.dialect);
     }
     println!("\nThe stored hash of each account accepts the new password.");
     Ok(())
 }
 
-/// Runs the steps in one dialect, and stops early if a failed step makes the rest impossible.
-fn run_dialect(dialect: &ClientDialect, target: &Target, email: &str) -> anyhow::Result<Vec<Exchange>> {
-    let mut exchanges = Vec::new();
-    let mut post = |step, path, request: String| {
-        let response = http::post(target.address, path, &request).with_context(|| format!("POST {path}"))?;
-        let succeeded = response.status < 300;
-        let body = response.body.clone();
-        exchanges.push(Exchange { step, path, request, response, mail: None });
-        anyhow::Ok(succeeded.then_some(body))
+/// Runs the stages in one dialect, and stops early if a failed stage makes the rest impossible. A server given by `--url`
+/// may not serve the dialect; then its responses show that.
+fn run_dialect(client: &Client, target: &Target, email: &str) -> anyhow::Result<Run> {
+    let mut run = Run { dialect: client.dialect, exchanges: Vec::new() };
+    let exchanges = &mut run.exchanges;
+    let mut send = |stage, request: Step| {
+        let response =
+            http::send(target.address, &request).with_context(|| format!("POST {}", request.path))?;
+        let body = (response.status < 300).then(|| response.body.clone());
+        exchanges.push(Exchange { stage, request, response, mail: None });
+        anyhow::Ok(body)
     };
-    let password = password(dialect.name);
+    let password = password(client.dialect);
 
-    post(Step::Unknown, dialect.ask, asked(&format!("nobody.{email}")))?;
+    send(Stage::Unknown, client.request_for(&format!("nobody.{email}")))?;
     let before: BTreeSet<String> = mails::all(&target.mails)?.into_iter().map(|mail| mail.id).collect();
-    if post(Step::Request, dialect.ask, asked(email))?.is_none() {
-        return Ok(exchanges);
+    if send(Stage::Request, client.request_for(email))?.is_none() {
+        return Ok(run);
     }
-    let is_new = |mail: &ReceivedMail| !before.contains(&mail.id) && (dialect.secret)(mail).is_some();
+    let is_new =
+        |mail: &ReceivedMail| !before.contains(&mail.id) && clients::secret_in(client, mail).is_some();
     let mail = mails::wait_for(&target.mails, email, Duration::from_secs(20), is_new)
-        .with_context(|| dialect.name)?;
-    let mut secret = (dialect.secret)(&mail).context("the mail has no secret")?.to_owned();
+        .with_context(|| client.dialect)?;
+    let mut secret = clients::secret_in(client, &mail).context("the mail has no secret")?;
 
     let wrong = altered(&secret);
-    match dialect.exchange {
-        None => post(Step::Wrong, dialect.reset, (dialect.body)(&wrong, &password))?,
-        Some((path, body)) => {
-            post(Step::Wrong, path, body(email, &wrong))?;
-            let response = post(Step::Exchange, path, body(email, &secret))?;
-            let Some(token) = response.as_deref().and_then(|body| text(body, "token")) else {
-                return Ok(exchanges);
+    match (client.exchange_of(email, &wrong), client.exchange_of(email, &secret)) {
+        (Some(wrong), Some(right)) => {
+            send(Stage::Wrong, wrong)?;
+            let response = send(Stage::Exchange, right)?;
+            let Some(token) = response.and_then(|body| client.token_in(&body)) else {
+                return Ok(run);
             };
-            token.clone_into(&mut secret);
-            None
+            secret = token;
         }
-    };
-    post(Step::Weak, dialect.reset, (dialect.body)(&secret, WEAK))?;
-    post(Step::Right, dialect.reset, (dialect.body)(&secret, &password))?;
-    post(Step::Replay, dialect.reset, (dialect.body)(&secret, &password))?;
+        _ => {
+            send(Stage::Wrong, client.redeem_with(&wrong, &password))?;
+        }
+    }
+    send(Stage::Weak, client.redeem_with(&secret, WEAK))?;
+    send(Stage::Right, client.redeem_with(&secret, &password))?;
+    send(Stage::Replay, client.redeem_with(&secret, &password))?;
     let mailed = mail.link().or(mail.code()).map(shortened);
-    let requests = exchanges.iter_mut().filter(|exchange| exchange.step == Step::Request);
+    let requests = run.exchanges.iter_mut().filter(|exchange| exchange.stage == Stage::Request);
     requests.for_each(|exchange| exchange.mail.clone_from(&mailed));
-    Ok(exchanges)
+    Ok(run)
 }
 
 /// Returns a password that satisfies the policies of every dialect in both profiles.
@@ -163,31 +174,34 @@ fn altered(secret: &str) -> String {
     format!("{before}{other}{}", rest.get(1..).unwrap_or_default())
 }
 
-/// Prints every step in every dialect, and a table of all statuses.
-fn print(runs: &[Vec<Exchange>]) {
-    let find = |run: &'_ [Exchange], step| run.iter().position(|exchange| exchange.step == step);
-    for (number, (step, title)) in (1..).zip(STEPS) {
+/// Prints every stage in every dialect, and a table of all statuses.
+fn print(runs: &[Run]) {
+    let find = |run: &Run, stage| run.exchanges.iter().position(|exchange| exchange.stage == stage);
+    let width = runs.iter().map(|run| run.dialect.len()).max().unwrap_or_default().max(8) + 2;
+    let indent = " ".repeat(width + 3);
+    for (number, (stage, title)) in (1..).zip(STAGES) {
         println!("\n{number}. {title}");
-        for (dialect, run) in DIALECTS.iter().zip(runs) {
-            let Some(exchange) = find(run, step).map(|index| &run[index]) else { continue };
-            println!("\n   {:<9} > POST {}", dialect.name, exchange.path);
-            println!("             > {}", body(&exchange.request));
-            println!("             < {} {}", exchange.response.status, headers(&exchange.response));
-            println!("             < {}", body(&exchange.response.body));
-            if let Some(mail) = &exchange.mail {
-                println!("             @ mail: {mail}");
+        for run in runs {
+            let Some(exchange) = find(run, stage).map(|index| &run.exchanges[index]) else { continue };
+            let Exchange { request, response, mail, .. } = exchange;
+            println!("\n   {:<width$}> POST {}", run.dialect, request.path);
+            println!("{indent}> {}", body(&request.body));
+            println!("{indent}< {} {}", response.status, headers(response));
+            println!("{indent}< {}", body(&response.body));
+            if let Some(mail) = mail {
+                println!("{indent}@ mail: {mail}");
             }
         }
     }
-    let names = DIALECTS.each_ref().map(|dialect| format!("{:<10}", dialect.name)).concat();
+    let names: String = runs.iter().map(|run| format!("{:<width$}", run.dialect)).collect();
     println!("\n{:<36}{}", "", names.trim_end());
-    for (step, title) in STEPS {
-        let statuses: Vec<String> = runs
-            .iter()
-            .map(|run| find(run, step).map_or("-".to_owned(), |index| run[index].response.status.to_string()))
-            .map(|status| format!("{status:<10}"))
-            .collect();
-        println!("{title:<36}{}", statuses.concat().trim_end());
+    for (stage, title) in STAGES {
+        let statuses = runs.iter().map(|run| {
+            let status = find(run, stage)
+                .map_or("-".to_owned(), |index| run.exchanges[index].response.status.to_string());
+            format!("{status:<width$}")
+        });
+        println!("{title:<36}{}", statuses.collect::<String>().trim_end());
     }
 }
 
@@ -266,12 +280,6 @@ mod tests {
     }
 
     #[test]
-    fn token_is_extracted_from_a_response() {
-        assert_eq!(text(r#"{"token":"abc","expiresAt":"x"}"#, "token"), Some("abc"));
-        assert_eq!(text("{}", "token"), None);
-    }
-
-    #[test]
     fn options_are_required_together() {
         let folder = tempfile::tempdir().unwrap();
         let mails = folder.path().to_str().unwrap();
@@ -288,22 +296,5 @@ mod tests {
         assert_eq!(address("http://127.0.0.1").unwrap().port(), 80);
         assert!(address("https://127.0.0.1").is_err());
         assert!(address("http://127.0.0.1/path").is_err());
-    }
-
-    /// The paths of `conformance::dialects` are in the route tables.
-    #[test]
-    fn every_path_of_the_comparison_is_a_route() {
-        let root = reset_core::keys::Key::root(&[0; 32]).unwrap();
-        let served = reset_dialects::dialects(reset_dialects::DialectSettings::defaults(
-            &root,
-            "http://127.0.0.1:8080",
-        ));
-        for dialect in &DIALECTS {
-            let rows = &served.iter().find(|served| served.name == dialect.name).unwrap().rows;
-            let exchange = dialect.exchange.map(|(path, _)| path);
-            for used in [Some(dialect.ask), exchange, Some(dialect.reset)].into_iter().flatten() {
-                assert!(rows.iter().any(|(path, _)| path == used), "{used}");
-            }
-        }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use conformance::{
     differ::{Front, Run},
     endpoint::Endpoint,
-    random::Row,
+    random::{self, Row},
     server::{Deployment, Server},
 };
 
@@ -94,16 +94,7 @@ fn start(name: &str, folder: &Path, unix: bool) -> anyhow::Result<(Server, Endpo
 
 /// Returns every method of every path that the servers serve.
 fn rows() -> Vec<Row> {
-    let mut rows = Vec::new();
-    for dialect in crate::every_dialect() {
-        for (path, endpoints) in &dialect.rows {
-            for endpoint in endpoints {
-                let (dialect, method) = (dialect.name.to_owned(), endpoint.method.to_string());
-                rows.push(Row { dialect, method, path: path.clone() });
-            }
-        }
-    }
-    rows
+    random::rows(&crate::every_dialect())
 }
 
 /// Returns the resident memory of each process in KiB.

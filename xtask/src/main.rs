@@ -57,7 +57,7 @@ Measurements:
                     --built skips the build and uses target/release as it is
 
 Exploration:
-  compare           Run one reset through all four dialects and print the HTTP exchanges side by side. Starts
+  compare           Run one reset through every dialect and print the HTTP exchanges side by side. Starts
                     a server, or uses a running one with
                     --url http://HOST:PORT --mails DIR --email ADDRESS
 

@@ -46,7 +46,7 @@ struct DatabaseEngine {
 const ENGINES: [DatabaseEngine; 3] = [
     DatabaseEngine {
         name: "PostgreSQL",
-        variable: "POLYRESET_TEST_POSTGRES",
+        variable: "TEST_POSTGRES_URL",
         packages: &["postgresql", "pgbouncer"],
         programs: &["initdb", "postgres"],
         start: postgres,
@@ -55,7 +55,7 @@ const ENGINES: [DatabaseEngine; 3] = [
     },
     DatabaseEngine {
         name: "MariaDB",
-        variable: "POLYRESET_TEST_MARIADB",
+        variable: "TEST_MARIADB_URL",
         packages: &["mariadb-server"],
         programs: &["mariadb-install-db", "mariadbd"],
         start: mariadb,
@@ -64,7 +64,7 @@ const ENGINES: [DatabaseEngine; 3] = [
     },
     DatabaseEngine {
         name: "Redis",
-        variable: "POLYRESET_TEST_REDIS",
+        variable: "TEST_REDIS_URL",
         packages: &["redis-server"],
         programs: &["redis-server"],
         start: redis,

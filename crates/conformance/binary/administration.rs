@@ -3,18 +3,15 @@
 use std::{fs, net::SocketAddr, process::Output, thread, time::Duration};
 
 use conformance::{
-    http::{Connection, RawResponse, get, post},
+    http::{self, Connection, RawResponse, get},
     mails,
     server::Deployment,
 };
 use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection};
 
-use super::{TIMEOUT, deployment, reset_mail};
+use super::{TIMEOUT, deployment, px0, reset_mail};
 
 const PERSON: &str = "user@example.com";
-const TRIGGER: &str = "/v1/auth/password-reset/trigger";
-const RESET: &str = "/v1/auth/password-reset/reset";
-const REQUEST: &str = r#"{"email":"user@example.com"}"#;
 
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -32,8 +29,8 @@ fn run(deployment: &Deployment, args: &[&str]) -> String {
 }
 
 /// Requests a reset and returns the reference in the response.
-fn request(address: SocketAddr, body: &str) -> String {
-    post(address, TRIGGER, body).unwrap().header("x-reset-reference").unwrap().to_owned()
+fn request(address: SocketAddr, email: &str) -> String {
+    http::send(address, &px0().request_for(email)).unwrap().header("x-reset-reference").unwrap().to_owned()
 }
 
 /// Repeats the command `args` until its output contains `wanted`, and returns the output.
@@ -54,8 +51,7 @@ fn kinds(trace: &str) -> Vec<&str> {
 }
 
 fn reset(address: SocketAddr, code: &str) -> u16 {
-    let body = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
-    post(address, RESET, &body).unwrap().status
+    http::send(address, &px0().redeem_with(code, "New Password 1!")).unwrap().status
 }
 
 #[test]
@@ -64,7 +60,7 @@ fn trace_shows_a_resets_events_without_address_or_secret() {
     deployment.set("POLYRESET_PX0__DISCLOSE_UNKNOWN", "false");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let reference = request(server.address, REQUEST);
+    let reference = request(server.address, PERSON);
     let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
     assert_eq!(reset(server.address, &code), 200);
     let trace = until(&deployment, &["trace", &reference.to_lowercase()], "notice: filed");
@@ -74,9 +70,9 @@ fn trace_shows_a_resets_events_without_address_or_secret() {
         "{trace}"
     );
 
-    let unknown = request(server.address, r#"{"email":"ghost@example.com"}"#);
+    let unknown = request(server.address, "ghost@example.com");
     assert_eq!(unknown.len(), reference.len());
-    let trace = until(&deployment, &["trace", &unknown], "nobody");
+    let trace = until(&deployment, &["trace", &unknown], "no-account");
     assert_eq!(kinds(&trace), ["accepted", "ended"]);
 
     let listed = run(&deployment, &["trace", "User@Example.com"]);
@@ -91,7 +87,7 @@ fn a_request_over_the_limit_is_traced_as_limited() {
     deployment.set("POLYRESET_LIMITS__REQUEST_SPACING", "1m");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let (first, second) = (request(server.address, REQUEST), request(server.address, REQUEST));
+    let (first, second) = (request(server.address, PERSON), request(server.address, PERSON));
     assert_eq!(kinds(&run(&deployment, &["trace", &second])), ["limited"]);
     until(&deployment, &["trace", &first], "mailed");
 }
@@ -103,7 +99,7 @@ fn undeliverable_mails_are_listed_and_sent_when_retried() {
     // A file in the place of the mail folder makes every delivery fail.
     fs::write(folder.path().join("mail"), "").unwrap();
     let server = deployment.start().unwrap();
-    let reference = request(server.address, REQUEST);
+    let reference = request(server.address, PERSON);
     let listed = until(&deployment, &["outbox", "list"], "attempts 3");
     assert!(listed.contains(&reference) && listed.contains("px0 reset") && !listed.contains('@'), "{listed}");
     let id = listed.split_whitespace().next().unwrap().to_owned();
@@ -146,7 +142,7 @@ fn an_administrators_link_works_once_and_is_recorded() {
     assert!(worthai.starts_with("http://127.0.0.1:8080/reset?reset_token="), "{worthai}");
     for (args, reason) in [
         (&["link", "ghost@example.com", "--dialect", "px0"][..], "no account"),
-        (&["link", PERSON, "--dialect", "other"], "not served"),
+        (&["link", PERSON, "--dialect", "other"], "not enabled"),
         (&["link", PERSON, "--dialect", "px0", "--redirect-to", "https://x.example"], "--redirect-to"),
     ] {
         let refused = deployment.run(args, "").unwrap();
@@ -171,7 +167,7 @@ fn the_owner_disputes_a_reset_by_somebody_else() {
     let (deployment, _folder) = deployment();
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    request(server.address, REQUEST);
+    request(server.address, PERSON);
     let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
     assert_eq!(reset(server.address, &code), 200);
     let has_dispute_link =
@@ -196,14 +192,14 @@ fn the_owner_disputes_a_reset_by_somebody_else() {
         "the page shows the dispute"
     );
     // While the dispute is open, reset mails go to the mailbox of the notice.
-    let again = request(server.address, REQUEST);
+    let again = request(server.address, PERSON);
     until(&deployment, &["trace", &again], "mailed");
     let newest = |mail: &mails::ReceivedMail| mail.code().is_some_and(|other| other != code);
     let mail = mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, newest).unwrap();
     assert_eq!(reset(server.address, mail.code().unwrap()), 200);
     assert!(deployment.accepts(PERSON, "New Password 1!").unwrap());
     let whole = run(&deployment, &["audit", "export"]);
-    assert!(whole.contains("\"kind\":\"objected\""), "{whole}");
+    assert!(whole.contains("\"kind\":\"disputed\""), "{whole}");
 }
 
 #[test]
@@ -212,7 +208,7 @@ fn the_audit_log_is_exported_and_a_changed_event_is_detected() {
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
     for _ in 0..3 {
-        let reference = request(server.address, REQUEST);
+        let reference = request(server.address, PERSON);
         until(&deployment, &["trace", &reference], "mailed");
     }
     drop(server);
@@ -256,7 +252,7 @@ fn the_audit_chain_cannot_be_rolled_back_or_restarted_without_the_secret() {
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
     for _ in 0..3 {
-        let reference = request(server.address, REQUEST);
+        let reference = request(server.address, PERSON);
         until(&deployment, &["trace", &reference], "mailed");
     }
     drop(server);

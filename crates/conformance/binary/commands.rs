@@ -4,7 +4,7 @@ use std::{fs, os::unix::net::UnixStream, process::Stdio};
 
 use conformance::http::{Connection, get};
 
-use super::{deployment, reset_mail};
+use super::{deployment, px0, reset_mail};
 
 #[test]
 fn accounts_are_added_verified_blocked_and_unblocked() {
@@ -89,8 +89,8 @@ fn the_server_listens_on_a_unix_socket_and_removes_it_at_exit() {
     }
     let mut connection = Connection::open(socket.clone()).unwrap();
     assert_eq!(connection.get("/healthz").unwrap().status, 200);
-    let body = r#"{"email":"ann@example.com"}"#;
-    assert_eq!(connection.post("/v1/auth/password-reset/trigger", body).unwrap().status, 200);
+    let step = px0().request_for("ann@example.com");
+    assert_eq!(connection.post(&step.path, &step.body).unwrap().status, 200);
     reset_mail(&deployment, "ann@example.com");
     #[expect(clippy::disallowed_methods, reason = "the standard library sends no SIGTERM")]
     std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();

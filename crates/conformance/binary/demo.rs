@@ -7,6 +7,7 @@ use std::{
 };
 
 use conformance::{
+    clients,
     http::{RawResponse, get},
     server::Deployment,
 };
@@ -69,12 +70,11 @@ fn the_printed_url_leads_to_a_page_that_starts_a_reset_in_every_dialect() {
     }
 
     let mut mails = 0;
-    for (dialect, shown) in
-        [("px0", "200 OK"), ("worthai", "200 OK"), ("strapi", "200 OK"), ("insforge", "202 Accepted")]
-    {
+    for dialect in clients::all().iter().map(|client| client.dialect) {
         let response =
             send_form(address, "/ask", "", &format!("dialect={dialect}&email=alice%40example.com"));
-        assert!(response.status == 200 && response.body.contains(shown), "{dialect}: {}", response.body);
+        let is_accepted = ["200 OK", "202 Accepted"].iter().any(|shown| response.body.contains(shown));
+        assert!(response.status == 200 && is_accepted, "{dialect}: {}", response.body);
         mails += 1;
         let mail = newest(address, mails).body;
         let password = format!("{NEW}-{dialect}");

@@ -3,69 +3,38 @@
 use std::{thread, time::Duration};
 
 use conformance::{
-    http::{Connection, post},
+    clients::{self, Step, exchanged},
+    http::{self, Connection},
+    mails,
     server::Server,
 };
 
-use super::{deployment, reset_mail};
+use super::{TIMEOUT, deployment, mailed_secret, reset_mail};
 
-/// Paths that request a reset in the four dialects, and the status of an accepted request.
-const TRIGGERS: [(&str, u16); 4] = [
-    ("/v1/auth/password-reset/trigger", 200),
-    ("/auth/api/v1/forgot-password", 200),
-    ("/api/auth/forgot-password", 200),
-    ("/api/auth/email/send-reset-password", 202),
-];
-
+/// Number of requests in each dialect that are followed by a kill.
+const KILLS: usize = 3;
 /// Number of resets that are interrupted by a kill.
 const ROUNDS: u64 = 12;
-
-fn request_body(email: &str) -> String {
-    format!(r#"{{"email":"{email}"}}"#)
-}
 
 #[test]
 fn an_accepted_request_sends_a_usable_mail_although_the_process_is_killed() {
     let (deployment, _folder) = deployment();
-    for round in 0..12 {
-        let email = format!("user{round}@example.com");
+    for (round, client) in
+        (0..KILLS).flat_map(|round| clients::all().into_iter().map(move |one| (round, one)))
+    {
+        let email = format!("{}{round}@example.com", client.dialect);
         deployment.add_user(&email, "the old password").unwrap();
-        let (path, accepted) = TRIGGERS[round % TRIGGERS.len()];
         let server = deployment.start().unwrap();
-        let answer = post(server.address, path, &request_body(&email)).unwrap();
-        assert_eq!(answer.status, accepted, "{}", answer.body);
+        let answer = http::send(server.address, &client.request_for(&email)).unwrap();
+        assert!(answer.status < 300, "{email}: {} {}", answer.status, answer.body);
         server.kill();
         let server = deployment.start().unwrap();
-        let mail = reset_mail(&deployment, &email);
-        let (path, body) = match round % TRIGGERS.len() {
-            0 => (
-                "/v1/auth/password-reset/reset",
-                format!(r#"{{"code":"{}","new_password":"New Password 1!"}}"#, mail.code().unwrap()),
-            ),
-            1 => (
-                "/auth/api/v1/reset-password",
-                format!(r#"{{"password":"New Password 1!","reset_token":"{}"}}"#, mail.token().unwrap()),
-            ),
-            2 => (
-                "/auth/reset-password",
-                format!(
-                    r#"{{"code":"{}","password":"New Password 1!","passwordConfirmation":"New Password 1!"}}"#,
-                    mail.token().unwrap()
-                ),
-            ),
-            _ => {
-                let body = format!(r#"{{"email":"{email}","code":"{}"}}"#, mail.code().unwrap());
-                let answer =
-                    post(server.address, "/api/auth/email/exchange-reset-password-token", &body).unwrap();
-                let token = answer.body.split('"').nth(3).unwrap_or_default().to_owned();
-                (
-                    "/api/auth/email/reset-password",
-                    format!(r#"{{"newPassword":"New Password 1!","otp":"{token}"}}"#),
-                )
-            }
-        };
-        let answer = post(server.address, path, &body).unwrap();
-        assert_eq!(answer.status, 200, "round {round}: {}", answer.body);
+        let wanted = |mail: &mails::ReceivedMail| clients::secret_in(&client, mail).is_some();
+        let mail = mails::wait_for(&deployment.mails(), &email, TIMEOUT, wanted).unwrap();
+        let secret = clients::secret_in(&client, &mail).unwrap();
+        let secret = exchanged(&client, server.address, &email, secret).unwrap();
+        let answer = http::send(server.address, &client.redeem_with(&secret, "New Password 1!")).unwrap();
+        assert_eq!(answer.status, 200, "{email}: {}", answer.body);
         assert!(deployment.accepts(&email, "New Password 1!").unwrap());
     }
 }
@@ -77,10 +46,9 @@ fn undelivered_mail_of_a_killed_process_is_sent_later() {
     // No server listens on the discard port.
     deployment.set("POLYRESET_MAIL_URL", "smtp://127.0.0.1:9");
     let server = deployment.start().unwrap();
+    let px0 = clients::named("px0");
     for _ in 0..2 {
-        let answer =
-            post(server.address, "/v1/auth/password-reset/trigger", &request_body("user@example.com"))
-                .unwrap();
+        let answer = http::send(server.address, &px0.request_for("user@example.com")).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
     server.kill();
@@ -91,8 +59,8 @@ fn undelivered_mail_of_a_killed_process_is_sent_later() {
     // Two requests send two mails. Only the code of the later one is live.
     for _ in 0..200 {
         let mail = reset_mail(&deployment, "user@example.com");
-        let body = format!(r#"{{"code":"{}","new_password":"New Password 1!"}}"#, mail.code().unwrap());
-        succeeded |= post(server.address, "/v1/auth/password-reset/reset", &body).unwrap().status == 200;
+        let step = px0.redeem_with(mail.code().unwrap(), "New Password 1!");
+        succeeded |= http::send(server.address, &step).unwrap().status == 200;
         if succeeded {
             break;
         }
@@ -106,15 +74,15 @@ fn a_killed_process_leaves_no_half_finished_reset() {
     let (mut deployment, _folder) = deployment();
     // Hashing takes some milliseconds, so that kills occur before, during and after it.
     deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", "8192");
+    let px0 = clients::named("px0");
     let (mut done, mut undone) = (0, 0);
     for round in 0..ROUNDS {
         let email = format!("user{round}@example.com");
         deployment.add_user(&email, "the old password").unwrap();
         let server = deployment.start().unwrap();
-        post(server.address, "/v1/auth/password-reset/trigger", &request_body(&email)).unwrap();
-        let code = reset_mail(&deployment, &email).code().unwrap().to_owned();
-        let body = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
-        let answered = reset_and_kill(server, round, &body);
+        let code = mailed_secret(&deployment, server.address, &px0, &email);
+        let step = px0.redeem_with(&code, "New Password 1!");
+        let answered = reset_and_kill(server, round, &step);
 
         let changed = deployment.accepts(&email, "New Password 1!").unwrap();
         assert!(changed || !answered, "a reset with a response was lost");
@@ -124,7 +92,7 @@ fn a_killed_process_leaves_no_half_finished_reset() {
             "exactly one password is valid"
         );
         let server = deployment.start().unwrap();
-        let again = post(server.address, "/v1/auth/password-reset/reset", &body).unwrap();
+        let again = http::send(server.address, &step).unwrap();
         assert_eq!(
             again.status == 200,
             !changed,
@@ -141,10 +109,11 @@ fn a_killed_process_leaves_no_half_finished_reset() {
 
 /// Sends a reset and kills the server: in the first round before the last byte of the request, in the last round after
 /// the response, and in between a little later each time. Returns whether there was a successful response.
-fn reset_and_kill(server: Server, round: u64, body: &str) -> bool {
+fn reset_and_kill(server: Server, round: u64, step: &Step) -> bool {
     let mut connection = Connection::open(server.address).unwrap();
+    let Step { path, body, .. } = step;
     let length = body.len() + usize::from(round == 0);
-    let head = "POST /v1/auth/password-reset/reset HTTP/1.1\r\nhost: test\r\ncontent-type: application/json";
+    let head = format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json");
     let request = format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}");
     let sender = thread::spawn(move || connection.send(request.as_bytes()));
     if round + 1 < ROUNDS {

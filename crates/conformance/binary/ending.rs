@@ -8,26 +8,27 @@ use std::{
 };
 
 use conformance::{
-    http::{Connection, get, post},
+    clients::Step,
+    http::{self, Connection, get},
     server::{Deployment, Server},
     sink::Sink,
 };
 use tempfile::TempDir;
 
-use super::{deployment, reset_mail};
+use super::{deployment, mailed_secret, px0};
 
 /// Documented limit of the shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Extra time that a busy machine may need.
 const SLACK: Duration = Duration::from_secs(4);
 
-/// A running server with a slow hash (0.1 s) and a slow mail server, and the body of a valid reset.
+/// A running server with a slow hash (0.1 s) and a slow mail server, and the request of a valid reset.
 struct SlowServer {
     deployment: Deployment,
     _folder: TempDir,
     server: Server,
     sink: Sink,
-    reset: String,
+    reset: Step,
 }
 
 fn slow_server(pause: Duration) -> SlowServer {
@@ -36,21 +37,19 @@ fn slow_server(pause: Duration) -> SlowServer {
         deployment.add_user(email, "the old password").unwrap();
     }
     let server = deployment.start().unwrap();
-    request(&server, "user@example.com");
-    let code = reset_mail(&deployment, "user@example.com").code().unwrap().to_owned();
+    let code = mailed_secret(&deployment, server.address, &px0(), "user@example.com");
     assert!(server.terminate().unwrap().success());
     let sink = Sink::start(pause, |_, _| None).unwrap();
     deployment.set("POLYRESET_MAIL_URL", &sink.url());
     deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", "8192");
     deployment.set("POLYRESET_PASSWORD__ARGON2_T", "16");
     let server = deployment.start().unwrap();
-    let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
+    let reset = px0().redeem_with(&code, "New Password 1!");
     SlowServer { deployment, _folder: folder, server, sink, reset }
 }
 
 fn request(server: &Server, email: &str) {
-    let body = format!(r#"{{"email":"{email}"}}"#);
-    let answer = post(server.address, "/v1/auth/password-reset/trigger", &body).unwrap();
+    let answer = http::send(server.address, &px0().request_for(email)).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
@@ -67,11 +66,12 @@ impl SlowServer {
     fn begin_reset(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.server.address).unwrap();
         stream.set_read_timeout(Some(super::TIMEOUT)).unwrap();
+        let Step { path, body, .. } = &self.reset;
         let request = format!(
-            "POST /v1/auth/password-reset/reset HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n{}",
-            self.reset.len(),
-            self.reset.strip_suffix('}').unwrap()
+            body.len(),
+            body.strip_suffix('}').unwrap()
         );
         stream.write_all(request.as_bytes()).unwrap();
         stream

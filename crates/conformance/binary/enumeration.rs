@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use conformance::server::Deployment;
+use conformance::{clients, server::Deployment};
 use tempfile::TempDir;
 
 use super::{deployment, limited};
@@ -62,12 +62,14 @@ fn known_and_unknown_addresses_are_equivalent_in_every_dialect() {
         verify_conclusively(&deployment, &url, &["--pairs", "120", "--samples", samples.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{report}");
     assert!(report.contains("**Equivalent") && !report.contains("MISSED"), "{report}");
-    for dialect in ["px0", "worthai", "strapi", "insforge"] {
-        assert!(report.contains(&format!("\n## {dialect}, ")), "{report}");
+    let clients = clients::all();
+    for client in &clients {
+        assert!(report.contains(&format!("\n## {}, ", client.dialect)), "{report}");
     }
     let samples = std::fs::read_to_string(samples).unwrap();
-    // Six probes with three times each, for 240 requests.
-    assert_eq!(samples.lines().count(), 1 + 6 * 3 * 240);
+    // One probe for each path that requests a reset, the hosted page's too, with three times each, for 240 requests.
+    let probes = clients.iter().map(|client| client.request.len()).sum::<usize>() + 1;
+    assert_eq!(samples.lines().count(), 1 + probes * 3 * 240);
     for known in KNOWN {
         assert!(!report.contains(known) && !samples.contains(known));
     }

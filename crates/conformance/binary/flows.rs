@@ -2,20 +2,27 @@
 
 use std::{path::Path, thread};
 
-use conformance::http::{self, get, post};
+use conformance::{
+    clients,
+    http::{self, get},
+};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 
-use super::{deployment, reset_mail};
+use super::{deployment, mailed_secret, reset_mail};
 
 #[test]
 fn a_link_opened_forty_times_by_a_scanner_still_resets_the_password() {
     let (mut deployment, _folder) = deployment();
-    deployment.set("POLYRESET_INSFORGE__METHOD", "link");
-    deployment.set("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
+    let links =
+        [("insforge.method", "link"), ("insforge.allowed_redirect_urls", "https://app.example.com/done")];
+    for (name, value) in links {
+        deployment.set(&clients::variable(name), value);
+    }
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let body = r#"{"email":"user@example.com","redirectTo":"https://app.example.com/done"}"#;
-    assert_eq!(post(server.address, "/api/auth/email/send-reset-password", body).unwrap().status, 202);
+    let insforge = clients::with(&links).into_iter().find(|client| client.dialect == "insforge").unwrap();
+    let requested = http::send(server.address, &insforge.request_for("user@example.com")).unwrap();
+    assert_eq!(requested.status, 202, "{}", requested.body);
     let mail = reset_mail(&deployment, "user@example.com");
     let link = mail.link().unwrap();
     let target = link.strip_prefix("http://127.0.0.1:8080").unwrap();
@@ -29,8 +36,8 @@ fn a_link_opened_forty_times_by_a_scanner_still_resets_the_password() {
         assert!(location.starts_with("https://app.example.com/done?token="), "{location}");
         assert!(location.ends_with("&insforge_status=ready&insforge_type=reset_password"), "{location}");
     }
-    let body = format!(r#"{{"newPassword":"newSecurePassword123","otp":"{}"}}"#, mail.token().unwrap());
-    assert_eq!(post(server.address, "/api/auth/email/reset-password", &body).unwrap().status, 200);
+    let reset = insforge.redeem_with(mail.token().unwrap(), "newSecurePassword123");
+    assert_eq!(http::send(server.address, &reset).unwrap().status, 200);
     assert!(deployment.accepts("user@example.com", "newSecurePassword123").unwrap());
     let dead = get(server.address, target).unwrap();
     let location = dead.header("location").unwrap();
@@ -42,32 +49,33 @@ fn a_locked_database_returns_each_dialects_500_and_spends_no_code() {
     let (deployment, folder) = deployment();
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
-    post(server.address, "/v1/auth/password-reset/trigger", r#"{"email":"user@example.com"}"#).unwrap();
-    let code = reset_mail(&deployment, "user@example.com").code().unwrap().to_owned();
+    let px0 = clients::named("px0");
+    let code = mailed_secret(&deployment, server.address, &px0, "user@example.com");
     // Another program locks the database for longer than the lock timeout.
     let lock = lock_database(&folder.path().join("reset.db"));
-    let request = r#"{"email":"user@example.com"}"#;
-    let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
-    let expected = [
-        ("/v1/auth/password-reset/trigger", request, r#"{"error":"internal error"}"#),
-        ("/v1/auth/password-reset/reset", reset.as_str(), r#"{"error":"internal error"}"#),
-        ("/auth/api/v1/forgot-password", request, r#""status":"error""#),
-        ("/auth/forgot-password", request, r#""code":500"#),
-        ("/api/auth/email/send-reset-password", request, r#""statusCode":500"#),
-    ];
+    let reset = px0.redeem_with(&code, "New Password 1!");
+    let requests =
+        clients::all().into_iter().map(|client| (client.dialect, client.request_for("user@example.com")));
     // In parallel, so that all wait for the lock at the same time.
     thread::scope(|scope| {
-        for (path, body, text) in expected {
+        for (dialect, step) in requests.chain([("px0", reset.clone())]) {
             let address = server.address;
             scope.spawn(move || {
-                let answer = post(address, path, body).unwrap();
-                assert_eq!(answer.status, 500, "{path}: {}", answer.body);
-                assert!(answer.body.contains(text), "{path}: {}", answer.body);
+                let answer = http::send(address, &step).unwrap();
+                let text = match dialect {
+                    "px0" => r#"{"error":"internal error"}"#,
+                    "worthai" => r#""status":"error""#,
+                    "strapi" => r#""code":500"#,
+                    "insforge" => r#""statusCode":500"#,
+                    _ => "{",
+                };
+                assert_eq!(answer.status, 500, "{}: {}", step.path, answer.body);
+                assert!(answer.body.contains(text), "{}: {}", step.path, answer.body);
             });
         }
     });
     drop(lock);
-    let answer = post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap();
+    let answer = http::send(server.address, &reset).unwrap();
     assert_eq!(answer.status, 200, "the code was not spent: {}", answer.body);
 }
 

@@ -1,9 +1,9 @@
 //! Every password hash format, written and verified by the commands and by a reset.
 
-use conformance::http::post;
+use conformance::http;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text};
 
-use super::{deployment, reset_mail};
+use super::{deployment, mailed_secret, px0};
 
 #[derive(QueryableByName)]
 struct Row {
@@ -36,21 +36,16 @@ fn every_hash_format_is_written_verified_and_kept_by_a_reset() {
         assert!(!deployment.accepts("ann@example.com", "wrong horse").unwrap());
 
         let server = deployment.start().unwrap();
-        let request = r#"{"email":"ann@example.com"}"#;
-        assert_eq!(post(server.address, "/v1/auth/password-reset/trigger", request).unwrap().status, 200);
-        let code = reset_mail(&deployment, "ann@example.com").code().unwrap().to_owned();
+        let code = mailed_secret(&deployment, server.address, &px0(), "ann@example.com");
         // 72 bytes, the maximum that bcrypt reads. One more is rejected.
         let longest = format!("New Password 1!{}", "a".repeat(57));
-        let reset = |password: &str| {
-            let body = format!(r#"{{"code":"{code}","new_password":"{password}"}}"#);
-            post(server.address, "/v1/auth/password-reset/reset", &body).unwrap()
-        };
+        let reset = |password: &str| http::send(server.address, &px0().redeem_with(&code, password)).unwrap();
         let is_bcrypt = prefix.starts_with("$2");
         if is_bcrypt {
             let refused = reset(&format!("{longest}a"));
             assert!(refused.status == 400 && refused.body.contains("at most 72 bytes"), "{}", refused.body);
         }
-        let nul = reset("New Password 1!\\u0000");
+        let nul = reset("New Password 1!\0");
         assert!(nul.status == 400 && nul.body.contains("NUL"), "{}", nul.body);
         assert_eq!(reset(&longest).status, 200, "a rejected password does not spend the code");
         let second = stored();

@@ -2,16 +2,9 @@
 
 use std::{fs, thread, time::Duration};
 
-use conformance::{http::Connection, server::Deployment};
+use conformance::{clients, http::Connection, server::Deployment};
 
 use super::{deployment, reset_mail};
-
-const REQUEST_PATHS: [&str; 4] = [
-    "/v1/auth/password-reset/trigger",
-    "/auth/api/v1/forgot-password",
-    "/api/auth/forgot-password",
-    "/api/auth/email/send-reset-password",
-];
 
 /// Heads of requests that name another host, and whether the server accepts them. `PATH` stands for the path.
 const POISONED: [(&str, bool); 12] = [
@@ -56,20 +49,18 @@ fn take_mail(deployment: &Deployment) -> String {
 #[test]
 fn mails_are_identical_for_any_host_named_in_the_request() {
     let (mut deployment, _folder) = deployment();
-    deployment.set("POLYRESET_INSFORGE__METHOD", "link");
-    deployment.set("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/done");
+    let links =
+        [("insforge.method", "link"), ("insforge.allowed_redirect_urls", "https://app.example.com/done")];
+    for (name, value) in links {
+        deployment.set(&clients::variable(name), value);
+    }
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
-    for path in REQUEST_PATHS {
-        let target = if path.ends_with("send-reset-password") {
-            r#","redirectTo":"https://app.example.com/done""#
-        } else {
-            ""
-        };
-        let body = format!(r#"{{"email":"user@example.com"{target}}}"#);
+    for step in clients::with(&links).iter().map(|client| client.request_for("user@example.com")) {
+        let body = step.body;
         let mut first = None;
         for (head, accepted) in POISONED {
-            let head = head.replace("PATH", path);
+            let head = head.replace("PATH", &step.path);
             let rest =
                 format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
             let answer = Connection::open(server.address)

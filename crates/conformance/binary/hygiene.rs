@@ -4,12 +4,13 @@
 use std::{fs, time::Duration};
 
 use conformance::{
-    http::{get, post},
+    clients::{self, exchanged},
+    http::{self, get, post},
     mails,
     sink::Sink,
 };
 
-use super::{deployment, reset_mail};
+use super::{deployment, mailed_secret, px0};
 
 const EMAIL: &str = "canary.address@example.com";
 const PASSWORD: &str = "Canary-Password-1!";
@@ -28,63 +29,57 @@ fn logs_and_database_hold_no_secret_or_address() {
     deployment.set("POLYRESET_LOG", "trace");
     deployment.add_user(EMAIL, "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let request = format!(r#"{{"email":"{EMAIL}"}}"#);
     let mut secrets = Vec::new();
-    for trigger in [
-        "/v1/auth/password-reset/trigger",
-        "/auth/api/v1/forgot-password",
-        "/auth/forgot-password",
-        "/api/auth/email/send-reset-password",
-    ] {
-        post(server.address, trigger, &request).unwrap();
-        let mail = reset_mail(&deployment, EMAIL);
+    let mut resets = Vec::new();
+    for client in clients::all() {
+        let mailed = mailed_secret(&deployment, server.address, &client, EMAIL);
         fs::remove_dir_all(deployment.mails()).unwrap();
-        secrets.push(mail.code().or(mail.token()).unwrap().to_owned());
+        let secret = exchanged(&client, server.address, EMAIL, mailed.clone()).unwrap();
+        // A secret with one more character is refused, and so is a password that is too short.
+        let mut refused = vec![client.redeem_with(&format!("{secret}x"), PASSWORD)];
+        refused.push(client.redeem_with(&secret, "Short-1"));
+        for step in refused {
+            let answer = http::send(server.address, &step).unwrap();
+            assert!(answer.status >= 400, "{}: {}", client.dialect, answer.status);
+        }
+        resets.push(client.redeem_with(&secret, PASSWORD));
+        secrets.extend([mailed, secret]);
     }
-    let [code, jwt, hex, otp] = [0, 1, 2, 3].map(|place: usize| secrets[place].clone());
-    let exchange = format!(r#"{{"email":"{EMAIL}","code":"{otp}"}}"#);
-    let exchanged = post(server.address, "/api/auth/email/exchange-reset-password-token", &exchange).unwrap();
-    let token = exchanged.body.split('"').nth(3).unwrap().to_owned();
-    get(server.address, &format!("/api/auth/email/reset-password-link?token={token}")).unwrap();
-    get(server.address, &format!("/nothing?token={token}&email={EMAIL}")).unwrap();
-    post(
-        server.address,
-        "/auth/api/v1/reset-password",
-        &format!(r#"{{"password":"{PASSWORD}","reset_token":"{jwt}x"}}"#),
-    )
-    .unwrap();
-    post(
-        server.address,
-        "/auth/reset-password",
-        &format!(r#"{{"code":"{hex}","password":"{PASSWORD}","passwordConfirmation":"{PASSWORD}?"}}"#),
-    )
-    .unwrap();
+    let longest = secrets.iter().max_by_key(|secret| secret.len()).unwrap();
+    for path in ["/api/auth/email/reset-password-link", "/nothing"] {
+        get(server.address, &format!("{path}?token={longest}&email={EMAIL}")).unwrap();
+    }
     // The database now holds the digests of live tickets, but no secret.
     let database = [deployment.database(), deployment.database().with_extension("db-wal")]
         .iter()
         .filter_map(|path| fs::read(path).ok())
         .fold(String::new(), |all, bytes| all + &String::from_utf8_lossy(&bytes));
-    for secret in [&jwt, &hex, &token] {
-        assert!(!database.contains(secret.as_str()), "a secret in the database");
+    for secret in long(&secrets) {
+        assert!(!database.contains(secret), "a secret in the database");
     }
-    let reset = format!(r#"{{"code":"{code}","new_password":"{PASSWORD}"}}"#);
-    assert_eq!(post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap().status, 200);
+    // A reset ends the secrets of all other dialects.
+    let statuses = resets.iter().map(|step| http::send(server.address, step).unwrap().status);
+    assert_eq!(statuses.filter(|status| *status == 200).count(), 1);
     mails::wait_for(&deployment.mails(), EMAIL, super::TIMEOUT, |_| true).unwrap();
     assert!(server.terminate().unwrap().success());
 
     let log = deployment.logged();
     assert!(log.contains("job mailed"), "the log does not cover this run");
-    secrets.extend([token, EMAIL.to_owned(), PASSWORD.to_owned()]);
-    for secret in secrets.iter().filter(|secret| secret.len() > 6) {
-        for encoding in encodings(secret) {
+    for text in long(&secrets).chain([EMAIL, PASSWORD]) {
+        for encoding in encodings(text) {
             assert!(!log.to_lowercase().contains(&encoding.to_lowercase()), "{encoding} in the log");
         }
     }
     // A code of six digits may occur by chance within a longer number, but not as a word.
-    for code in [code, otp] {
+    for code in secrets.iter().filter(|secret| secret.len() == 6) {
         let word = log.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code);
         assert!(!word, "a code in the log");
     }
+}
+
+/// Returns the parts of `secrets` that are too long to occur anywhere by chance.
+fn long(secrets: &[String]) -> impl Iterator<Item = &str> {
+    secrets.iter().flat_map(|secret| secret.split('/')).filter(|part| part.len() > 6)
 }
 
 /// Replies as many mail servers do, quoting the address.
@@ -114,8 +109,8 @@ fn addresses_in_mail_server_replies_are_not_logged() {
     }
     let server = deployment.start().unwrap();
     for name in people {
-        let request = format!(r#"{{"email":"{name}@example.com"}}"#);
-        assert_eq!(post(server.address, "/v1/auth/password-reset/trigger", &request).unwrap().status, 200);
+        let request = px0().request_for(&format!("{name}@example.com"));
+        assert_eq!(http::send(server.address, &request).unwrap().status, 200);
         sink.wait_for(&format!("RCPT TO:<{name}@example.com>"), 1);
     }
     sink.wait_for(".", 2);
@@ -151,24 +146,21 @@ fn clients_cannot_inject_log_lines() {
     let (deployment, _folder) = deployment();
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
+    let clients = clients::all();
     for hostile in HOSTILE {
         let json = hostile.chars().fold(String::new(), |json, c| match c {
             '"' => json + "\\\"",
             c if c < ' ' => json + &format!("\\u{:04x}", u32::from(c)),
             c => json + c.encode_utf8(&mut [0; 4]),
         });
-        for body in [
-            format!(r#"{{"email":"{json}@example.com"}}"#),
-            format!(r#"{{"{json}":"{json}"}}"#),
-            format!(r#"{{"code":"{json}","new_password":"New Password 1!"}}"#),
-            format!(r#"{{"reset_token":"{json}","password":"New Password 1!"}}"#),
-        ] {
-            for path in [
-                "/v1/auth/password-reset/trigger",
-                "/v1/auth/password-reset/reset",
-                "/auth/api/v1/reset-password",
-            ] {
-                post(server.address, path, &body).unwrap();
+        let object = format!(r#"{{"{json}":"{json}"}}"#);
+        for step in clients.iter().flat_map(clients::steps) {
+            // Every placeholder of the body is the hostile text.
+            let body = clients::fields(step).into_iter().fold(step.body.clone(), |body, (_, placeholder)| {
+                body.replace(placeholder, &format!("\"{json}@example.com\""))
+            });
+            for body in [&body, &object] {
+                post(server.address, &step.path, body).unwrap();
             }
         }
         let plain: String = hostile.chars().filter(char::is_ascii_graphic).collect();

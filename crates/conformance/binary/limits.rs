@@ -5,21 +5,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conformance::http::post;
+use conformance::{clients, http};
 
-use super::{TIMEOUT, limited, reset_mail};
+use super::{TIMEOUT, limited, px0, reset_mail};
 
-const TRIGGER: &str = "/v1/auth/password-reset/trigger";
-const RESET: &str = "/v1/auth/password-reset/reset";
+/// Address of the account.
+const ANN: &str = "ann@example.com";
 
 #[test]
 fn second_request_within_a_minute_sends_no_mail_even_after_a_restart() {
     let (deployment, _folder) = limited();
-    deployment.add_user("ann@example.com", "the old password").unwrap();
-    let request = r#"{"email":"ann@example.com"}"#;
+    deployment.add_user(ANN, "the old password").unwrap();
+    let (request, other) = (px0().request_for(ANN), clients::named("strapi").request_for(ANN));
     let server = deployment.start().unwrap();
-    assert_eq!(post(server.address, TRIGGER, request).unwrap().status, 200);
-    let mail = reset_mail(&deployment, "ann@example.com");
+    assert_eq!(http::send(server.address, &request).unwrap().status, 200);
+    let mail = reset_mail(&deployment, ANN);
     // The mail is filed before its job is recorded as done. If killed in between, the next process would send it again.
     let started = Instant::now();
     while !deployment.logged().contains("job mailed") {
@@ -27,13 +27,13 @@ fn second_request_within_a_minute_sends_no_mail_even_after_a_restart() {
         thread::sleep(Duration::from_millis(5));
     }
     fs::remove_dir_all(deployment.mails()).unwrap();
-    assert_eq!(post(server.address, "/auth/forgot-password", request).unwrap().status, 200);
+    assert_eq!(http::send(server.address, &other).unwrap().status, 200);
     server.kill();
     let server = deployment.start().unwrap();
     for _ in 0..5 {
-        assert_eq!(post(server.address, TRIGGER, request).unwrap().status, 200);
+        assert_eq!(http::send(server.address, &request).unwrap().status, 200);
     }
-    let refused = post(server.address, TRIGGER, request).unwrap();
+    let refused = http::send(server.address, &request).unwrap();
     assert_eq!(
         (refused.status, refused.body.as_str()),
         (429, r#"{"error":"too many requests, try again later"}"#)
@@ -43,8 +43,8 @@ fn second_request_within_a_minute_sends_no_mail_even_after_a_restart() {
     // The next process may have created the folder again.
     let mails = fs::read_dir(deployment.mails()).map_or(0, Iterator::count);
     assert_eq!(mails, 0, "no second mail is sent");
-    let reset = format!(r#"{{"code":"{}","new_password":"New Password 1!"}}"#, mail.code().unwrap());
-    assert_eq!(post(server.address, RESET, &reset).unwrap().status, 200, "the first code is still valid");
+    let reset = px0().redeem_with(mail.code().unwrap(), "New Password 1!");
+    assert_eq!(http::send(server.address, &reset).unwrap().status, 200, "the first code is still valid");
 }
 
 #[test]
@@ -53,20 +53,20 @@ fn wrong_guesses_count_after_a_restart() {
     for limit in ["CLIENT_PX0_WRONG_PER_HOUR", "CLIENT_PX0_WRONG_PER_DAY", "NETWORK_PX0_WRONG_PER_DAY"] {
         deployment.set(&format!("POLYRESET_LIMITS__{limit}"), "100");
     }
-    deployment.add_user("ann@example.com", "the old password").unwrap();
-    let guess = |code: &str| format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
+    deployment.add_user(ANN, "the old password").unwrap();
+    let guess = |code: &str| px0().redeem_with(code, "New Password 1!");
     let server = deployment.start().unwrap();
-    post(server.address, TRIGGER, r#"{"email":"ann@example.com"}"#).unwrap();
-    let mail = reset_mail(&deployment, "ann@example.com");
+    http::send(server.address, &px0().request_for(ANN)).unwrap();
+    let mail = reset_mail(&deployment, ANN);
     let code = mail.code().unwrap();
     let wrong = if code == "000000" { "000001" } else { "000000" };
     for _ in 0..5 {
-        assert_eq!(post(server.address, RESET, &guess(wrong)).unwrap().status, 400);
+        assert_eq!(http::send(server.address, &guess(wrong)).unwrap().status, 400);
     }
     server.kill();
     let server = deployment.start().unwrap();
-    assert_eq!(post(server.address, RESET, &guess(code)).unwrap().status, 400, "short codes are frozen");
-    assert!(deployment.accepts("ann@example.com", "the old password").unwrap());
+    assert_eq!(http::send(server.address, &guess(code)).unwrap().status, 400, "short codes are frozen");
+    assert!(deployment.accepts(ANN, "the old password").unwrap());
 }
 
 #[test]

@@ -2,16 +2,12 @@
 
 use std::fs;
 
-use conformance::http::{get, post};
+use conformance::{
+    clients,
+    http::{self, get},
+};
 
-use super::{deployment, reset_mail};
-
-const CODE: &str = "/v1/auth/password-reset/trigger";
-const LINK: &str = "/auth/api/v1/forgot-password";
-
-fn request_body(email: &str) -> String {
-    format!(r#"{{"email":"{email}"}}"#)
-}
+use super::{deployment, px0, reset_mail};
 
 #[test]
 fn a_mail_uses_the_accounts_locale_and_the_dialects_template() {
@@ -24,13 +20,13 @@ fn a_mail_uses_the_accounts_locale_and_the_dialects_template() {
     let add = ["user", "add", "ada@example.com", "--password-stdin", "--locale", "de-CH", "--name", "Ada"];
     assert!(deployment.run(&add, "correct horse").unwrap().status.success());
     let server = deployment.start().unwrap();
-    post(server.address, CODE, &request_body("ada@example.com")).unwrap();
+    http::send(server.address, &px0().request_for("ada@example.com")).unwrap();
     let mail = reset_mail(&deployment, "ada@example.com");
     assert_eq!(mail.subject, "Ihr Code für ein neues Passwort");
     assert!(mail.text.starts_with("Guten Tag Ada,") && mail.text.contains("The px0 team"), "{}", mail.text);
 
     deployment.add_user("bob@example.com", "correct horse").unwrap();
-    post(server.address, LINK, &request_body("bob@example.com")).unwrap();
+    http::send(server.address, &clients::named("worthai").request_for("bob@example.com")).unwrap();
     assert_eq!(reset_mail(&deployment, "bob@example.com").subject, "Set a new password");
 }
 
@@ -72,7 +68,7 @@ fn mail_is_sent_by_the_fallback_while_the_primary_is_down() {
         .set("POLYRESET_MAIL_FALLBACK_URL", &format!("file://{}", folder.path().join("mail").display()));
     deployment.add_user("ada@example.com", "correct horse").unwrap();
     let server = deployment.start().unwrap();
-    post(server.address, CODE, &request_body("ada@example.com")).unwrap();
+    http::send(server.address, &px0().request_for("ada@example.com")).unwrap();
     assert!(reset_mail(&deployment, "ada@example.com").code().is_some());
     let ready = get(server.address, "/readyz").unwrap();
     assert!(ready.body.contains(r#""mail":"ok""#), "{}", ready.body);

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use conformance::{
-    http::{RawResponse, get, post},
+    clients,
+    http::{self, RawResponse, get, post},
     server::{Deployment, Server},
 };
 
-use super::{TIMEOUT, deployment, reset_mail};
+use super::{TIMEOUT, deployment, px0, reset_mail};
 
 const PERSON: &str = "user@example.com";
 const ROW: &str = r#"dialect="px0",route="/v1/auth/password-reset"#;
@@ -47,14 +48,11 @@ fn a_reset_is_counted_without_an_address_or_a_secret() {
     let (mut deployment, _folder) = deployment();
     deployment.add_user(PERSON, "the old password").unwrap();
     let (server, admin) = start_with_admin(&mut deployment);
-    let request = |email: &str| {
-        let body = format!(r#"{{"email":"{email}"}}"#);
-        post(server.address, "/v1/auth/password-reset/trigger", &body).unwrap().status
-    };
+    let request = |email: &str| http::send(server.address, &px0().request_for(email)).unwrap().status;
     assert_eq!((request(PERSON), request("ghost@example.com")), (200, 404));
     let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
-    let body = format!(r#"{{"code":"{code}","new_password":"A-new-passw0rd"}}"#);
-    assert_eq!(post(server.address, "/v1/auth/password-reset/reset", &body).unwrap().status, 200);
+    let reset = px0().redeem_with(&code, "A-new-passw0rd");
+    assert_eq!(http::send(server.address, &reset).unwrap().status, 200);
     get(server.address, "/somebody's/path?token=secret").unwrap();
     until(admin, r#"polyreset_mails_total{outcome="accepted"}"#, |mails| mails >= 2.0);
     until(admin, "polyreset_outbox_waiting", |waiting| waiting == 0.0);
@@ -83,7 +81,7 @@ fn mail_outage_is_visible_as_waiting_jobs_and_their_age() {
     deployment.set("POLYRESET_MAIL_URL", &format!("file://{}", file.display()));
     deployment.add_user(PERSON, "the old password").unwrap();
     let (server, admin) = start_with_admin(&mut deployment);
-    post(server.address, "/auth/forgot-password", r#"{"email":"user@example.com"}"#).unwrap();
+    http::send(server.address, &clients::named("strapi").request_for(PERSON)).unwrap();
     until(admin, r#"polyreset_mails_total{outcome="put_off"}"#, |mails| mails >= 1.0);
     assert!((metric(admin, "polyreset_outbox_waiting") - 1.0).abs() < 0.1);
     until(admin, "polyreset_outbox_oldest_seconds", |age| age > 0.0);

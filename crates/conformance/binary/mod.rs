@@ -28,7 +28,8 @@ mod webhook;
 use std::{net::SocketAddr, time::Duration};
 
 use conformance::{
-    http::{Connection, RawResponse},
+    clients::{self, Client},
+    http::{self, Connection, RawResponse},
     mails::{self, ReceivedMail},
     server::Deployment,
 };
@@ -64,6 +65,20 @@ fn send_form(address: SocketAddr, path: &str, cookie: &str, form: &str) -> RawRe
         form.len()
     );
     Connection::open(address).unwrap().send(head.as_bytes()).unwrap()
+}
+
+/// Returns the client of the tests that need a reset in any dialect. px0's code alone sets a password.
+fn px0() -> Client {
+    clients::named("px0")
+}
+
+/// Requests a reset for `email`, waits for the mail, and returns its secret.
+fn mailed_secret(deployment: &Deployment, address: SocketAddr, client: &Client, email: &str) -> String {
+    let answer = http::send(address, &client.request_for(email)).unwrap();
+    assert!(answer.status < 300, "{}: {} {}", client.dialect, answer.status, answer.body);
+    let wanted = |mail: &ReceivedMail| clients::secret_in(client, mail).is_some();
+    let mail = mails::wait_for(&deployment.mails(), email, TIMEOUT, wanted).unwrap();
+    clients::secret_in(client, &mail).unwrap()
 }
 
 /// Waits for a mail to `to` that holds a code or a link.

@@ -3,11 +3,12 @@
 use std::{fs, net::SocketAddr};
 
 use conformance::{
-    http::{Connection, RawResponse, get},
+    clients,
+    http::{self, Connection, RawResponse, get},
     mails,
 };
 
-use super::{TIMEOUT, deployment, reset_mail, send_form};
+use super::{TIMEOUT, deployment, mailed_secret, px0, reset_mail, send_form};
 
 const PERSON: &str = "user@example.com";
 const NEW: &str = "A-new-passw0rd";
@@ -64,22 +65,16 @@ fn a_password_is_reset_through_the_hosted_pages() {
 fn disabled_pages_are_not_served_and_a_notice_has_no_link() {
     let (mut deployment, _folder) = deployment();
     deployment.set("POLYRESET_PAGES__ENABLED", "false");
-    for dialect in ["WORTHAI", "STRAPI"] {
-        deployment.set(&format!("POLYRESET_{dialect}__PAGE_URL"), "https://app.example.com/reset");
+    for name in clients::page_variables() {
+        deployment.set(&name, "https://app.example.com/reset");
     }
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();
     for path in ["/forgot", "/reset", "/not-me", "/.well-known/change-password"] {
         assert_eq!(get(server.address, path).unwrap().status, 404, "{path}");
     }
-    let body = r#"{"email":"user@example.com"}"#;
-    conformance::http::post(server.address, "/v1/auth/password-reset/trigger", body).unwrap();
-    let code = reset_mail(&deployment, PERSON).code().unwrap().to_owned();
-    let body = format!(r#"{{"code":"{code}","new_password":"{NEW}"}}"#);
-    assert_eq!(
-        conformance::http::post(server.address, "/v1/auth/password-reset/reset", &body).unwrap().status,
-        200
-    );
+    let code = mailed_secret(&deployment, server.address, &px0(), PERSON);
+    assert_eq!(http::send(server.address, &px0().redeem_with(&code, NEW)).unwrap().status, 200);
     let notice = mails::wait_for(&deployment.mails(), PERSON, TIMEOUT, |mail| mail.code().is_none()).unwrap();
     assert_eq!(notice.link(), None, "{}", notice.text);
 }

@@ -3,12 +3,11 @@
 use std::{io::Write, net::TcpStream, thread, time::Duration};
 
 use conformance::{
-    dialects::{DIALECTS, asked, text},
-    http::{Connection, post},
-    mails,
+    clients::{self, exchanged},
+    http,
 };
 
-use super::{TIMEOUT, deployment};
+use super::{TIMEOUT, deployment, mailed_secret};
 
 const AT_ONCE: usize = 32;
 
@@ -18,29 +17,24 @@ fn one_of_32_concurrent_resets_sets_its_password() {
     // All connections come from one address, and all must reach the database.
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     let server = deployment.start().unwrap();
-    for dialect in DIALECTS {
-        let email = format!("{}@example.com", dialect.name);
+    for client in clients::all() {
+        let name = client.dialect;
+        let email = format!("{name}@example.com");
         deployment.add_user(&email, "the old password").unwrap();
-        assert!(post(server.address, dialect.ask, &asked(&email)).unwrap().status < 300);
-        let wanted = |mail: &mails::ReceivedMail| (dialect.secret)(mail).is_some();
-        let mail = mails::wait_for(&deployment.mails(), &email, TIMEOUT, wanted).unwrap();
-        let mut secret = (dialect.secret)(&mail).unwrap().to_owned();
-        if let Some((path, body)) = dialect.exchange {
-            let answer = post(server.address, path, &body(&email, &secret)).unwrap();
-            text(&answer.body, "token").unwrap().clone_into(&mut secret);
-        }
+        let secret = mailed_secret(&deployment, server.address, &client, &email);
+        let secret = exchanged(&client, server.address, &email, secret).unwrap();
         // Each connection sends all but the last byte, and then all send the last byte.
         let password = |number: usize| format!("New Password {number}!");
         let mut waiting: Vec<(Vec<u8>, TcpStream)> = (0..AT_ONCE)
             .map(|number| {
-                let body = (dialect.body)(&secret, &password(number));
+                let step = client.redeem_with(&secret, &password(number));
                 let head = format!(
                     "POST {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n\
                      content-length: {}\r\n\r\n",
-                    dialect.reset,
-                    body.len()
+                    step.path,
+                    step.body.len()
                 );
-                let mut bytes = (head + &body).into_bytes();
+                let mut bytes = (head + &step.body).into_bytes();
                 let last = bytes.split_off(bytes.len() - 1);
                 let mut stream = TcpStream::connect(server.address).unwrap();
                 stream.set_nodelay(true).unwrap();
@@ -55,16 +49,15 @@ fn one_of_32_concurrent_resets_sets_its_password() {
         }
         let statuses: Vec<u16> = waiting.into_iter().map(|(_, stream)| status(stream)).collect();
         let winners: Vec<usize> = (0..AT_ONCE).filter(|number| statuses[*number] == 200).collect();
-        let [winner] = winners.as_slice() else { panic!("{}: {statuses:?}", dialect.name) };
+        let [winner] = winners.as_slice() else { panic!("{name}: {statuses:?}") };
         // The others are rejected because the secret is spent, or because too many passwords are being hashed.
-        let rejected = statuses.iter().filter(|status| [dialect.refused, 503].contains(status)).count();
-        assert_eq!(rejected, AT_ONCE - 1, "{}: {statuses:?}", dialect.name);
-        assert!(deployment.accepts(&email, &password(*winner)).unwrap(), "{}", dialect.name);
+        let rejected = statuses.iter().filter(|status| [client.refused, 503].contains(status)).count();
+        assert_eq!(rejected, AT_ONCE - 1, "{name}: {statuses:?}");
+        assert!(deployment.accepts(&email, &password(*winner)).unwrap(), "{name}");
         let other = usize::from(*winner == 0);
-        assert!(!deployment.accepts(&email, &password(other)).unwrap(), "{}", dialect.name);
-        let replay = (dialect.body)(&secret, &password(other));
-        let replay = Connection::open(server.address).unwrap().post(dialect.reset, &replay).unwrap();
-        assert_eq!(replay.status, dialect.refused, "{}", dialect.name);
+        assert!(!deployment.accepts(&email, &password(other)).unwrap(), "{name}");
+        let replay = http::send(server.address, &client.redeem_with(&secret, &password(other))).unwrap();
+        assert_eq!(replay.status, client.refused, "{name}");
     }
 }
 

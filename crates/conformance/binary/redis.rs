@@ -7,7 +7,8 @@ use std::{
 };
 
 use conformance::{
-    http::{get, post},
+    clients::{self, Step},
+    http::{self, get},
     server::{Deployment, Server},
     test_redis::{self, TestRedis},
 };
@@ -32,11 +33,15 @@ fn secret_of(folder: &TempDir) -> String {
     format!("{:016x}", hasher.finish()).repeat(4)
 }
 
+/// Returns the request of a client that gets the same response for known and unknown addresses.
+fn strapi(email: &str) -> Step {
+    clients::named("strapi").request_for(email)
+}
+
 /// Requests a reset for an unknown address and returns the status.
 fn request(server: &Server) -> u16 {
     let started = Instant::now();
-    let body = r#"{"email":"nobody@example.com"}"#;
-    let status = post(server.address, "/auth/forgot-password", body).unwrap().status;
+    let status = http::send(server.address, &strapi("nobody@example.com")).unwrap().status;
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     status
 }
@@ -72,12 +77,12 @@ fn two_processes_share_the_count_of_a_client() {
     wait_for_limits(&first, "ok");
     for _ in 0..10 {
         // This is not a valid reset request, so its take is given back.
-        assert_eq!(post(first.address, "/auth/forgot-password", r#"{"email":""}"#).unwrap().status, 400);
+        assert_eq!(http::send(first.address, &strapi("")).unwrap().status, 400);
     }
     requests_are_accepted(&first, 3);
     requests_are_accepted(&second, 2);
     for server in [&first, &second] {
-        let refused = post(server.address, "/auth/forgot-password", r#"{"email":"a@example.com"}"#).unwrap();
+        let refused = http::send(server.address, &strapi("a@example.com")).unwrap();
         let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
         assert!(refused.status == 429 && (800..=900).contains(&wait), "{wait}");
     }

@@ -2,9 +2,9 @@
 
 use std::{fs, thread, time::Duration};
 
-use conformance::http::post;
+use conformance::{clients, http};
 
-use super::{deployment, reset_mail};
+use super::{deployment, mailed_secret};
 
 /// Asserts that the command failed with one line on stderr, and returns the line.
 fn sentence(output: &std::process::Output) -> String {
@@ -47,38 +47,29 @@ fn a_bad_value_is_named_with_what_is_expected() {
 #[test]
 fn a_lifetime_of_one_second_expires_after_one_second() {
     let (mut deployment, _folder) = deployment();
-    for name in ["POLYRESET_PX0__CODE_TTL", "POLYRESET_WORTHAI__TOKEN_TTL", "POLYRESET_STRAPI__TOKEN_TTL"] {
-        deployment.set(name, "1s");
+    for name in clients::lifetime_variables() {
+        deployment.set(&name, "1s");
     }
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
-    let request = r#"{"email":"user@example.com"}"#;
-    let expired = [
-        ("/v1/auth/password-reset/trigger", "/v1/auth/password-reset/reset", "invalid or expired"),
-        ("/auth/api/v1/forgot-password", "/auth/api/v1/reset-password", "link has expired"),
-        ("/auth/forgot-password", "/auth/reset-password", "Incorrect code"),
-    ];
-    for (trigger, reset, text) in expired {
-        post(server.address, trigger, request).unwrap();
-        let mail = reset_mail(&deployment, "user@example.com");
+    for client in clients::all() {
+        let secret = mailed_secret(&deployment, server.address, &client, "user@example.com");
         fs::remove_dir_all(deployment.mails()).unwrap();
-        let secret = mail.code().or(mail.token()).unwrap();
         // The process uses the real clock, so the test has to wait.
         thread::sleep(Duration::from_millis(2_100));
-        let password = "New Password 1!";
-        let body = match reset {
-            "/v1/auth/password-reset/reset" => {
-                format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#)
-            }
-            "/auth/reset-password" => {
-                format!(
-                    r#"{{"code":"{secret}","password":"{password}","passwordConfirmation":"{password}"}}"#
-                )
-            }
-            _ => format!(r#"{{"reset_token":"{secret}","password":"{password}"}}"#),
+        let step = client
+            .exchange_of("user@example.com", &secret)
+            .unwrap_or_else(|| client.redeem_with(&secret, "New Password 1!"));
+        let answer = http::send(server.address, &step).unwrap();
+        let text = match client.dialect {
+            "px0" => "invalid or expired",
+            "worthai" => "link has expired",
+            "strapi" => "Incorrect code",
+            "insforge" => "Invalid or expired",
+            _ => "",
         };
-        let answer = post(server.address, reset, &body).unwrap();
-        assert!(answer.status == 400 && answer.body.contains(text), "{reset}: {}", answer.body);
+        let dialect = client.dialect;
+        assert!(answer.status == client.refused && answer.body.contains(text), "{dialect}: {}", answer.body);
     }
     assert!(deployment.accepts("user@example.com", "the old password").unwrap());
 }

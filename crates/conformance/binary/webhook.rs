@@ -5,9 +5,9 @@ use std::{
     net::{TcpListener, TcpStream},
 };
 
-use conformance::http::post;
+use conformance::http;
 
-use super::{TIMEOUT, deployment, reset_mail};
+use super::{TIMEOUT, deployment, mailed_secret, px0};
 
 /// Reads one JSON request, responds with `status`, and returns the request.
 fn respond(stream: &mut TcpStream, status: &str) -> String {
@@ -37,10 +37,9 @@ fn a_webhook_is_retried_until_it_succeeds() {
     deployment.set("POLYRESET_NOTIFY__WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     deployment.add_user("user@example.com", "the old password").unwrap();
     let server = deployment.start().unwrap();
-    post(server.address, "/v1/auth/password-reset/trigger", r#"{"email":"user@example.com"}"#).unwrap();
-    let code = reset_mail(&deployment, "user@example.com").code().unwrap().to_owned();
-    let reset = format!(r#"{{"code":"{code}","new_password":"New Password 1!"}}"#);
-    assert_eq!(post(server.address, "/v1/auth/password-reset/reset", &reset).unwrap().status, 200);
+    let code = mailed_secret(&deployment, server.address, &px0(), "user@example.com");
+    let reset = px0().redeem_with(&code, "New Password 1!");
+    assert_eq!(http::send(server.address, &reset).unwrap().status, 200);
 
     let first = respond(&mut listener.accept().unwrap().0, "503 Service Unavailable");
     let second = respond(&mut listener.accept().unwrap().0, "204 No Content");

@@ -10,10 +10,12 @@ mod search;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use crate::{endpoint::Endpoint, http::RawResponse, mails::ReceivedMail};
+use reset_http::client::{EMAIL, MailedSecret, PASSWORD};
+
+use crate::{clients, endpoint::Endpoint, http::RawResponse, mails::ReceivedMail};
 
 /// Kind of a text that must not occur in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,28 +101,46 @@ impl Watch {
     }
 
     fn learn_body(&self, body: &str) {
-        for (field, kind) in FIELDS {
+        for (field, kind) in fields() {
             for (at, _) in body.match_indices(&format!("\"{field}\":\"")) {
                 let rest = &body[at + field.len() + 4..];
-                self.note(kind, rest.split('"').next().unwrap_or_default());
+                self.note(*kind, rest.split('"').next().unwrap_or_default());
             }
         }
     }
 }
 
-/// Names of JSON fields in all four dialects, with the kind of their values.
-const FIELDS: [(&str, CanaryKind); 10] = [
-    ("email", CanaryKind::Address),
-    ("code", CanaryKind::Token),
-    ("reset_token", CanaryKind::Token),
-    ("otp", CanaryKind::Token),
-    ("token", CanaryKind::Token),
-    ("jwt", CanaryKind::Session),
-    ("password", CanaryKind::Password),
-    ("new_password", CanaryKind::Password),
-    ("newPassword", CanaryKind::Password),
-    ("passwordConfirmation", CanaryKind::Password),
-];
+/// Fields of responses that hold a session token; no client description names them.
+const SESSION_FIELDS: [&str; 1] = ["jwt"];
+
+/// Returns the names of JSON fields and of parameters in links in every dialect, with the kind of their values.
+fn fields() -> &'static BTreeMap<String, CanaryKind> {
+    static FIELDS: OnceLock<BTreeMap<String, CanaryKind>> = OnceLock::new();
+    FIELDS.get_or_init(|| {
+        let mut fields: BTreeMap<String, CanaryKind> =
+            SESSION_FIELDS.iter().map(|name| ((*name).to_owned(), CanaryKind::Session)).collect();
+        for client in clients::all() {
+            for step in clients::steps(&client) {
+                fields.extend(clients::fields(step).into_iter().map(|(field, placeholder)| {
+                    let kind = match placeholder {
+                        EMAIL => CanaryKind::Address,
+                        PASSWORD => CanaryKind::Password,
+                        _ => CanaryKind::Token,
+                    };
+                    (field.to_owned(), kind)
+                }));
+            }
+            let token = client.exchange.as_ref().map(|exchange| exchange.token);
+            let parameters = match client.mailed {
+                MailedSecret::Link { parameters } => parameters,
+                MailedSecret::Code => &[],
+            };
+            let secrets = token.iter().chain(parameters);
+            fields.extend(secrets.map(|name| ((*name).to_owned(), CanaryKind::Token)));
+        }
+        fields
+    })
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -145,7 +165,7 @@ pub(crate) fn record_request(endpoint: &Endpoint, request: &[u8]) {
         let target = head.split(' ').nth(1).unwrap_or_default();
         for pair in target.split_once('?').map_or("", |(_, query)| query).split('&') {
             let (name, value) = pair.split_once('=').unwrap_or_default();
-            if let Some((_, kind)) = FIELDS.iter().find(|(field, _)| *field == name) {
+            if let Some(kind) = fields().get(name) {
                 watch.note(*kind, value);
             }
         }

@@ -1,6 +1,6 @@
 //! Database servers for tests.
 //!
-//! `POLYRESET_TEST_POSTGRES` and `POLYRESET_TEST_MARIADB` hold the URL of an administrator; `cargo xtask test` starts
+//! `TEST_POSTGRES_URL` and `TEST_MARIADB_URL` hold the URL of an administrator; `cargo xtask test` starts
 //! servers and sets both. Without a variable, the tests of that engine print that they are skipped; with `CI=true` they
 //! fail.
 
@@ -37,8 +37,8 @@ impl DatabaseServer {
     /// Returns the name of the environment variable with the URL of a server of this kind.
     pub fn variable(self) -> &'static str {
         match self {
-            Self::Postgres => "POLYRESET_TEST_POSTGRES",
-            Self::Mariadb => "POLYRESET_TEST_MARIADB",
+            Self::Postgres => "TEST_POSTGRES_URL",
+            Self::Mariadb => "TEST_MARIADB_URL",
         }
     }
 

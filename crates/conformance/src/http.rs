@@ -1,40 +1,21 @@
-//! A minimal HTTP/1.1 client that sends requests byte for byte.
+//! Requests to a server under test, byte for byte, over the HTTP client of the enumeration probe.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use reset_http::client::Step;
+use reset_probe::http::HttpConnection;
+pub use reset_probe::http::RawResponse;
 
 use crate::{
     canaries,
     endpoint::{Endpoint, Socket},
 };
 
-/// An HTTP response, with headers in the order received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawResponse {
-    /// Status code.
-    pub status: u16,
-    /// Headers, with names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Body, decoded as UTF-8 (lossy).
-    pub body: String,
-}
-
-impl RawResponse {
-    /// Returns the value of the first header with this name.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-}
-
 /// A keep-alive connection.
 pub struct Connection {
     endpoint: Endpoint,
-    stream: BufReader<Socket>,
+    http: HttpConnection<Socket>,
 }
 
 impl Connection {
@@ -46,7 +27,7 @@ impl Connection {
         let endpoint = endpoint.into();
         let stream = Socket::connect(&endpoint).context("connecting")?;
         stream.set_timeouts(Duration::from_secs(20))?;
-        Ok(Self { endpoint, stream: BufReader::new(stream) })
+        Ok(Self { endpoint, http: HttpConnection::new(stream) })
     }
 
     /// Sends the bytes of `request` and reads one response.
@@ -55,11 +36,9 @@ impl Connection {
     /// Fails if the connection drops or the response is not valid HTTP.
     pub fn send(&mut self, request: &[u8]) -> anyhow::Result<RawResponse> {
         canaries::record_request(&self.endpoint, request);
-        // A server may respond with 413 and close the connection while the body is being sent. Prefer that response to
-        // the write error.
-        let sent = self.stream.get_mut().write_all(request);
-        let head = request.starts_with(b"HEAD ");
-        self.read_response(head).or_else(|error| sent.map_err(Into::into).and(Err(error)))
+        let response = self.http.send(request)?;
+        canaries::record_response(&self.endpoint, &response);
+        Ok(response)
     }
 
     /// Sends a POST request with `body` as JSON.
@@ -81,45 +60,6 @@ impl Connection {
     pub fn get(&mut self, target: &str) -> anyhow::Result<RawResponse> {
         self.send(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes())
     }
-
-    fn read_response(&mut self, head: bool) -> anyhow::Result<RawResponse> {
-        loop {
-            let status = self.read_line()?;
-            let status: u16 = match status.split(' ').nth(1).map(str::parse) {
-                Some(Ok(status)) => status,
-                _ => bail!("no status line: {status:?}"),
-            };
-            let mut headers = Vec::new();
-            loop {
-                let line = self.read_line()?;
-                if line.is_empty() {
-                    break;
-                }
-                let (name, value) = line.split_once(':').context("a header without a colon")?;
-                headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-            }
-            if status == 100 {
-                continue;
-            }
-            let mut answer = RawResponse { status, headers, body: String::new() };
-            let length = answer.header("content-length").map_or(Ok(0), str::parse::<usize>)?;
-            if !head && status != 204 {
-                let mut body = vec![0; length];
-                self.stream.read_exact(&mut body).context("reading the body")?;
-                answer.body = String::from_utf8_lossy(&body).into_owned();
-            }
-            canaries::record_response(&self.endpoint, &answer);
-            return Ok(answer);
-        }
-    }
-
-    fn read_line(&mut self) -> anyhow::Result<String> {
-        let mut line = String::new();
-        if self.stream.read_line(&mut line).context("reading the head")? == 0 {
-            bail!("the connection was closed without a response");
-        }
-        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-    }
 }
 
 /// Sends one POST request over a new connection.
@@ -128,6 +68,14 @@ impl Connection {
 /// Fails as [`Connection::send`] does.
 pub fn post(address: SocketAddr, path: &str, body: &str) -> anyhow::Result<RawResponse> {
     Connection::open(address)?.post(path, body)
+}
+
+/// Sends one request of a dialect's client over a new connection.
+///
+/// # Errors
+/// Fails as [`Connection::send`] does.
+pub fn send(address: SocketAddr, step: &Step) -> anyhow::Result<RawResponse> {
+    post(address, &step.path, &step.body)
 }
 
 /// Sends one GET request over a new connection.

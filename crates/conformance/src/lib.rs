@@ -1,14 +1,14 @@
 //! Black-box test tools: raw HTTP over TCP, a server as a process, mails as files.
 //!
-//! The suites are in `tests/`: `front_ends.rs` compares every server with the recorded cases of `cases/*.http`, and
-//! `random.rs` compares the servers with each other on requests that [`random`] generates and [`differ`] evaluates.
+//! The suites are in `tests/`: `front_ends.rs` compares every server with the recorded cases of the dialects
+//! (`crates/dialects/*/cases/*.http`) and of polyreset's own paths (`cases/`), and `random.rs` compares the servers with each other on requests that [`random`] generates and [`differ`] evaluates.
 //! `binary/` (which the tests of each server run), `cargo xtask diff` and `cargo xtask bench` use the same tools on the
 //! real binary. When such a server ends, its log is searched for secrets and addresses ([`canaries`]).
 
 pub mod canaries;
 pub mod case;
+pub mod clients;
 pub mod databases;
-pub mod dialects;
 pub mod differ;
 pub mod endpoint;
 pub mod http;

@@ -14,6 +14,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::{
     canaries::{self, CanaryKind, Watch},
+    clients,
     endpoint::Endpoint,
     mails,
 };
@@ -44,7 +45,8 @@ struct Watched {
 }
 
 impl Deployment {
-    /// Returns a deployment of `binary` in `folder` that listens on a free port and uses cheap hashes.
+    /// Returns a deployment of `binary` in `folder` that listens on a free port, serves every dialect and uses
+    /// cheap hashes.
     pub fn new(binary: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         let mut deployment =
@@ -54,6 +56,9 @@ impl Deployment {
         deployment.set("POLYRESET_MAIL_URL", &format!("file://{}", folder.join("mail").display()));
         deployment.set("POLYRESET_PUBLIC_URL", "http://127.0.0.1:8080");
         deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", "64");
+        for (name, value) in clients::variables() {
+            deployment.set(&name, value);
+        }
         deployment
     }
 

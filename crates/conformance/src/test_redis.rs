@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Environment variable with the URL of a Redis server; `cargo xtask test` sets it.
-const VARIABLE: &str = "POLYRESET_TEST_REDIS";
+const VARIABLE: &str = "TEST_REDIS_URL";
 
 /// Returns the URL of a Redis server for tests. If unset, prints that once and returns `None`; with `CI=true`, panics.
 pub fn url() -> Option<String> {

@@ -15,11 +15,11 @@ use reset_core::{
     Resets,
     keys::{Key, Keys},
 };
-use reset_dialects::{DialectSettings, dialects, px0};
 use reset_http::{
-    Api, Dialect, Endpoint, Peer, ServeOptions,
-    route::{Call, EndpointKind},
+    Api, Dialect, Endpoint, Peer, ServeOptions, openapi,
+    route::{Call, EndpointKind, ErrorRenderer},
 };
+use reset_pages::hosted::PagesSettings;
 use reset_testkit::memory::Memory;
 
 /// A host application: its name, and a function that serves the service's routes under `/accounts`.
@@ -64,22 +64,33 @@ fn warp_host(listener: TcpListener, api: Api) {
     });
 }
 
+/// Public URL of the host applications, with the prefix of the service.
+const PUBLIC_URL: &str = "http://127.0.0.1:8080/accounts";
+
+fn root_key() -> Key {
+    Key::root(&[5; 32]).unwrap()
+}
+
+/// Returns every dialect under the prefix of the host, with the hosted pages.
+fn every_dialect() -> Vec<Dialect> {
+    let dialects = reset_dialects::with(&reset_dialects::all_on(), &root_key(), PUBLIC_URL).unwrap();
+    reset_pages::complete(dialects, Some(PagesSettings::defaults(&root_key(), PUBLIC_URL)), None)
+}
+
 /// Returns the dialects, and one more whose only route returns the client's address.
 fn api() -> Api {
-    let root = Key::root(&[5; 32]).unwrap();
-    let mut all = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080/accounts"));
-    let mut mirror: Dialect =
-        px0::dialect(DialectSettings::defaults(&root, "http://127.0.0.1:8080/accounts").px0.unwrap());
+    let mut all = every_dialect();
     let peer = async |_: Arc<()>, call: Call| {
         let peer = call.request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
         Ok::<_, Response<bytes::Bytes>>(Response::new(peer.unwrap_or_default().into()))
     };
-    (mirror.name, mirror.owns, mirror.lenient) = ("mirror", Vec::new(), false);
+    let errors = ErrorRenderer::Fixed(|_| Response::default());
+    let mut mirror = Dialect::bare("mirror", errors, openapi::whole([]));
     mirror.rows =
         vec![("/peer".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &Arc::new(()), peer)])];
     all.push(mirror);
     let memory = Memory::new(1);
-    let resets = Resets::new(memory.adapters(), Keys::new(&root), Vec::new(), false);
+    let resets = Resets::new(memory.adapters(), Keys::new(&root_key()), Vec::new(), false);
     Api::new(resets, all, ServeOptions { body_limit: 100, ..ServeOptions::default() })
 }
 
@@ -132,6 +143,20 @@ fn routes_work_under_the_hosts_prefix_and_the_host_handles_other_paths() {
                 "{}: {method} {path}",
                 host.0
             );
+        }
+    }
+}
+
+#[test]
+fn every_route_works_only_under_the_hosts_prefix() {
+    let dialects = every_dialect();
+    for host in HOSTS {
+        let address = start(host);
+        for (path, _) in dialects.iter().flat_map(|dialect| &dialect.rows) {
+            let served = send(address, "DELETE", &format!("/accounts{path}"), "");
+            assert_eq!(served.status, 405, "{}: {path}", host.0);
+            let unserved = send(address, "DELETE", path, "");
+            assert_eq!((unserved.status, unserved.body.as_str()), (404, "host's 404"), "{}: {path}", host.0);
         }
     }
 }

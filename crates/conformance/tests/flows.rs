@@ -4,118 +4,104 @@
 
 mod bench;
 
-use bench::{FRONT_ENDS, RunningServer, default_settings};
-use conformance::http::{Connection, RawResponse};
-use reset_testkit::memory::{SentKind, SentMail};
+use bench::{FRONT_ENDS, FrontEnd, RunningServer, every_dialect};
+use conformance::{
+    clients::{self, Client, Step, exchanged},
+    http::{self, RawResponse},
+};
+use reset_http::client::MailedSecret;
+use reset_testkit::memory::SentKind;
 
-const USER: &str = r#"{"email":"user@example.com"}"#;
+const USER: &str = "user@example.com";
+const PASSWORD: &str = "NewSecretPassword123!";
 
-fn post(bench: &RunningServer, path: &str, body: &str) -> RawResponse {
-    Connection::open(bench.address).unwrap().post(path, body).unwrap()
+/// The responses to the same reset, sent twice.
+struct ResetOnce {
+    reset: RawResponse,
+    replay: RawResponse,
 }
 
-fn token(mail: &SentMail) -> &str {
-    mail.secret.rsplit('=').next().unwrap()
-}
-
-/// Takes the notice that follows every completed reset.
-fn expect_notice(bench: &RunningServer) {
+/// Requests a reset by one step of the client, and sends another step twice with the mailed secret.
+fn reset_twice(front_end: &FrontEnd, client: &Client, request: &Step, redeem: &Step) -> ResetOnce {
+    let bench = RunningServer::start(front_end, every_dialect());
+    let send = |step: &Step| http::send(bench.address, step).unwrap();
+    let accepted = send(&request.with("EMAIL", USER));
+    assert!(accepted.status < 300, "{}: {} {}", request.path, accepted.status, accepted.body);
+    let mailed = bench.next_mail().secret;
+    let secret = match client.mailed {
+        MailedSecret::Code => mailed,
+        MailedSecret::Link { .. } => client.secret_in(&mailed).unwrap(),
+    };
+    let code = secret.clone();
+    let secret = exchanged(client, bench.address, USER, secret).unwrap();
+    if let Some(again) = client.exchange_of(USER, &code) {
+        assert_eq!(secret.len(), client.forged.len(), "{}: the token has another form", client.dialect);
+        let again = send(&again);
+        assert_eq!(again.status, client.refused, "a code is exchanged once: {}", again.body);
+    }
+    let step = client.fill(redeem, &secret, PASSWORD);
+    let reset = send(&step);
+    assert_eq!(reset.status, 200, "{}: {}", redeem.path, reset.body);
     let notice = bench.next_mail();
-    assert_eq!((notice.kind, notice.to.as_str()), (SentKind::Changed, "user@example.com"));
+    assert_eq!((notice.kind, notice.to.as_str()), (SentKind::Changed, USER));
+    let replay = send(&step);
+    assert_eq!(replay.status, client.refused, "{}: {}", redeem.path, replay.body);
+    ResetOnce { reset, replay }
+}
+
+/// Resets by the current paths of the dialect `name` on every server, and returns the responses of each.
+fn by_current_paths(name: &str) -> Vec<ResetOnce> {
+    let client = clients::named(name);
+    let (request, redeem) = (client.request.last().unwrap(), client.redeem.last().unwrap());
+    FRONT_ENDS.iter().map(|front_end| reset_twice(front_end, &client, request, redeem)).collect()
 }
 
 #[test]
-fn px0_resets_by_code_once() {
+fn every_dialect_resets_once_by_each_of_its_paths() {
     for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, default_settings());
-        assert_eq!(post(&bench, "/v1/auth/password-reset/trigger", USER).status, 200);
-        let body =
-            format!(r#"{{"code":"{}","new_password":"NewSecretPassword123!"}}"#, bench.next_mail().secret);
-        let answer = post(&bench, "/v1/auth/password-reset/reset", &body);
-        assert_eq!(
-            (answer.status, answer.body.as_str()),
-            (200, r#"{"message":"password reset successfully","email":"user@example.com"}"#)
-        );
-        expect_notice(&bench);
-        let replay = post(&bench, "/v1/auth/password-reset/reset", &body);
-        assert_eq!(
-            (replay.status, replay.body.as_str()),
-            (400, r#"{"error":"invalid or expired password reset code"}"#)
-        );
-    }
-}
-
-#[test]
-fn worthai_resets_by_token_once() {
-    for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, default_settings());
-        assert_eq!(post(&bench, "/auth/api/v1/forgot-password", USER).status, 200);
-        let body =
-            format!(r#"{{"password":"a new password","reset_token":"{}"}}"#, token(&bench.next_mail()));
-        let answer = post(&bench, "/auth/api/v1/reset-password", &body);
-        assert_eq!(
-            (answer.status, answer.body.as_str()),
-            (200, r#"{"status":"success","message":"Password Changed successfully"}"#)
-        );
-        expect_notice(&bench);
-        let replay = post(&bench, "/auth/api/v1/reset-password", &body);
-        assert_eq!(
-            (replay.status, replay.body.as_str()),
-            (
-                400,
-                r#"{"status":"fail","message":"This reset password link has expired","errorCode":"INVALID","data":{"errorName":"SignInApiError"}}"#
-            )
-        );
-    }
-}
-
-#[test]
-fn strapi_resets_by_code_once_under_either_prefix() {
-    for front_end in FRONT_ENDS {
-        for (request, reset) in [("/auth", "/api/auth"), ("/api/auth", "/auth")] {
-            let bench = RunningServer::start(front_end, default_settings());
-            assert_eq!(post(&bench, &format!("{request}/forgot-password"), USER).status, 200);
-            let body = format!(
-                r#"{{"code":"{}","password":"a new password","passwordConfirmation":"a new password"}}"#,
-                token(&bench.next_mail())
-            );
-            let answer = post(&bench, &format!("{reset}/reset-password"), &body);
-            assert_eq!(answer.status, 200, "{}", answer.body);
-            assert!(answer.body.starts_with(r#"{"jwt":"ey"#), "{}", answer.body);
-            let user = r#""user":{"id":1,"username":"user","email":"user@example.com","provider":"local","confirmed":true,"blocked":false,"#;
-            assert!(answer.body.contains(user), "{}", answer.body);
-            expect_notice(&bench);
-            let replay = post(&bench, &format!("{request}/reset-password"), &body);
-            assert_eq!(replay.status, 400);
-            assert!(
-                replay.body.starts_with(r#"{"code":400,"message":"Incorrect code provided""#),
-                "{}",
-                replay.body
-            );
+        for client in clients::all() {
+            for request in &client.request {
+                for redeem in &client.redeem {
+                    reset_twice(front_end, &client, request, redeem);
+                }
+            }
         }
     }
 }
 
 #[test]
-fn insforge_exchanges_a_code_for_a_token_and_resets_once() {
-    for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, default_settings());
-        assert_eq!(post(&bench, "/api/auth/email/send-reset-password", USER).status, 202);
-        let body = format!(r#"{{"email":"user@example.com","code":"{}"}}"#, bench.next_mail().secret);
-        let exchanged = post(&bench, "/api/auth/email/exchange-reset-password-token", &body);
-        assert_eq!(exchanged.status, 200, "{}", exchanged.body);
-        let token = exchanged.body.strip_prefix(r#"{"token":""#).unwrap().split('"').next().unwrap();
-        assert_eq!(token.len(), 64);
-        let again = post(&bench, "/api/auth/email/exchange-reset-password-token", &body);
-        assert_eq!(again.status, 401, "{}", again.body);
-        let body = format!(r#"{{"newPassword":"newSecurePassword123","otp":"{token}"}}"#);
-        let answer = post(&bench, "/api/auth/email/reset-password", &body);
+fn px0_confirms_the_address_and_rejects_a_spent_code() {
+    for ResetOnce { reset, replay } in by_current_paths("px0") {
+        assert_eq!(reset.body, r#"{"message":"password reset successfully","email":"user@example.com"}"#);
+        assert_eq!(replay.body, r#"{"error":"invalid or expired password reset code"}"#);
+    }
+}
+
+#[test]
+fn worthai_reports_a_spent_token_as_expired() {
+    for ResetOnce { reset, replay } in by_current_paths("worthai") {
+        assert_eq!(reset.body, r#"{"status":"success","message":"Password Changed successfully"}"#);
         assert_eq!(
-            (answer.status, answer.body.as_str()),
-            (200, r#"{"message":"Password reset successfully"}"#)
+            replay.body,
+            r#"{"status":"fail","message":"This reset password link has expired","errorCode":"INVALID","data":{"errorName":"SignInApiError"}}"#
         );
-        expect_notice(&bench);
-        let replay = post(&bench, "/api/auth/email/reset-password", &body);
-        assert_eq!(replay.status, 401, "{}", replay.body);
+    }
+}
+
+#[test]
+fn strapi_returns_a_session_and_the_user() {
+    for ResetOnce { reset, replay } in by_current_paths("strapi") {
+        assert!(reset.body.starts_with(r#"{"jwt":"ey"#), "{}", reset.body);
+        let user = r#""user":{"id":1,"username":"user","email":"user@example.com","provider":"local","confirmed":true,"blocked":false,"#;
+        assert!(reset.body.contains(user), "{}", reset.body);
+        let refused = r#"{"code":400,"message":"Incorrect code provided""#;
+        assert!(replay.body.starts_with(refused), "{}", replay.body);
+    }
+}
+
+#[test]
+fn insforge_confirms_the_reset() {
+    for ResetOnce { reset, .. } in by_current_paths("insforge") {
+        assert_eq!(reset.body, r#"{"message":"Password reset successfully"}"#);
     }
 }

@@ -7,9 +7,12 @@ mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bench::{FRONT_ENDS, RunningServer, default_settings};
+use bench::{FRONT_ENDS, RunningServer, every_dialect};
 use conformance::http::{Connection, RawResponse};
-use reset_dialects::{DialectSettings, dialects, insforge};
+use reset_http::{
+    Dialect,
+    client::{Client, Step},
+};
 use stage::staged;
 
 /// Headers of every response.
@@ -94,17 +97,28 @@ fn fault(path: &str, answer: &RawResponse) -> Option<String> {
         .map(|(name, value)| format!("{name}: {value}"))
 }
 
-/// Returns demo settings, which serve every route, with InsForge mailing links, so that there is a link to open.
-fn settings() -> DialectSettings {
-    let mut settings = staged();
-    let insforge = settings.insforge.as_mut().unwrap();
-    insforge.method = insforge::Method::Link;
-    insforge.allowed = insforge::AllowList::parse(&["https://app.example.com/reset".to_owned()]).unwrap();
-    settings
+/// Returns the dialects of a demo, which serve every route, with InsForge mailing links, so that there is a link to open.
+fn dialects() -> Vec<Dialect> {
+    staged(&[
+        ("insforge.method", "link"),
+        ("insforge.allowed_redirect_urls", "https://app.example.com/reset"),
+    ])
+}
+
+/// Returns the requests of every client, with addresses that have an account and that have none, and with forged secrets.
+fn steps(dialects: &[Dialect]) -> Vec<Step> {
+    let each = |client: &Client| {
+        let (known, unknown) = ("user@example.com", "ghost@example.com");
+        let mut steps = vec![client.request_for(known), client.request_for(unknown)];
+        steps.extend(client.exchange_of(known, "000000"));
+        steps.push(client.redeem_with(&client.forged, "New Password 1!"));
+        steps
+    };
+    dialects.iter().filter_map(|dialect| dialect.client.as_ref()).flat_map(each).collect()
 }
 
 /// Returns requests that together cause every status of the route.
-fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
+fn requests(method: &str, path: &str, steps: &[Step], link: &str) -> Vec<String> {
     let post = |kind: &str, body: &str| {
         format!(
             "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",
@@ -119,16 +133,11 @@ fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
         without_body("GET", &format!("{path}/nothing-there")),
     ];
     if method == "POST" {
-        let (token, password) = ("a".repeat(64), "New Password 1!");
-        let redirect = r#""redirectTo":"https://app.example.com/reset""#;
+        // Each path gets the bodies of every dialect, not only of its own.
+        all.extend(steps.iter().map(|step| post(json, &step.body)));
         all.extend([
             post(json, r#"{"email":"user@example.com"}"#),
-            post(json, r#"{"email":"ghost@example.com"}"#),
-            post(json, &format!(r#"{{"email":"user@example.com",{redirect}}}"#)),
             post(json, r#"{"email":"user@example.com","code":"000000"}"#),
-            post(json, &format!(r#"{{"code":"000000","new_password":"{password}"}}"#)),
-            post(json, &format!(r#"{{"reset_token":"a.b.c","password":"{password}"}}"#)),
-            post(json, &format!(r#"{{"otp":"{token}","newPassword":"{password}"}}"#)),
             post(json, "{"),
             post("text/plain", "{}"),
             post(json, &format!(r#"{{"email":"{}"}}"#, "a".repeat(70_000))),
@@ -150,16 +159,17 @@ fn requests(method: &str, path: &str, link: &str) -> Vec<String> {
 #[test]
 fn every_response_has_the_security_headers_and_only_allowed_others() {
     for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, settings());
-        let body = r#"{"email":"user@example.com","redirectTo":"https://app.example.com/reset"}"#;
-        let accepted =
-            Connection::open(bench.address).unwrap().post("/api/auth/email/send-reset-password", body);
+        let (bench, dialects) = (RunningServer::start(front_end, dialects()), dialects());
+        let insforge = dialects.iter().find(|dialect| dialect.name == "insforge").unwrap();
+        let step = insforge.client.as_ref().unwrap().request_for("user@example.com");
+        let accepted = Connection::open(bench.address).unwrap().post(&step.path, &step.body);
         assert_eq!(accepted.unwrap().status, 202);
+        let steps = steps(&dialects);
         let mail = bench.next_mail();
         let link = mail.secret.strip_prefix("http://127.0.0.1:8080").unwrap();
         let (mut faults, mut statuses) = (Vec::new(), BTreeSet::new());
-        for (path, endpoints) in dialects(settings()).iter().flat_map(|dialect| &dialect.rows) {
-            for request in requests(endpoints[0].method.as_str(), path, link) {
+        for (path, endpoints) in dialects.iter().flat_map(|dialect| &dialect.rows) {
+            for request in requests(endpoints[0].method.as_str(), path, &steps, link) {
                 let answer = Connection::open(bench.address).unwrap().send(request.as_bytes()).unwrap();
                 statuses.insert(answer.status);
                 let request_line = request.lines().next().unwrap();
@@ -178,7 +188,7 @@ fn every_response_has_the_security_headers_and_only_allowed_others() {
 #[test]
 fn path_variants_do_not_reach_a_route() {
     for front_end in FRONT_ENDS {
-        let bench = RunningServer::start(front_end, default_settings());
+        let bench = RunningServer::start(front_end, every_dialect());
         let body = r#"{"email":"user@example.com"}"#;
         for (path, status) in [
             ("/auth/forgot-password", 200),

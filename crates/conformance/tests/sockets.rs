@@ -4,14 +4,18 @@
 
 use std::{fs, os::unix::net::UnixListener, path::Path};
 
-use conformance::{case, http::Connection};
+use conformance::{
+    case,
+    clients::{self, PUBLIC_URL},
+    http::Connection,
+};
 use reset_app::{Listener, ServeFuture, Stop};
 use reset_core::{
     Resets,
     keys::{Key, Keys},
 };
-use reset_dialects::{DialectSettings, dialects};
 use reset_http::Api;
+use reset_pages::hosted::PagesSettings;
 use reset_testkit::memory::Memory;
 use tokio::runtime::Runtime;
 
@@ -23,7 +27,8 @@ const FRONT_ENDS: [FrontEnd; 3] =
 /// Returns all routes over a store without accounts.
 fn api() -> Api {
     let root = Key::root(&[5; 32]).unwrap();
-    let dialects = dialects(DialectSettings::defaults(&root, "http://127.0.0.1:8080"));
+    let pages = PagesSettings::defaults(&root, PUBLIC_URL);
+    let dialects = reset_pages::complete(clients::dialects(&[], &root), Some(pages), None);
     let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let resets = Resets::new(Memory::new(1).adapters(), Keys::new(&root), policies, true);
     Api::new(resets, dialects, reset_http::ServeOptions::default())

@@ -131,7 +131,7 @@ impl Demo {
         Ok(both)
     }
 
-    /// Returns the demo's own pages, and links the hosted pages to them.
+    /// Returns the pages of the demo, and links the hosted pages to them.
     pub(crate) fn pages(&self, pages: &mut Option<PagesSettings>, public_url: &str) -> DemoSettings {
         if let Some(pages) = pages {
             pages.brand.home.get_or_insert_with(|| format!("{public_url}/#sign-in"));

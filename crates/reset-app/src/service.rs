@@ -43,7 +43,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Opens the database and builds the service on it. Links are built from `public_url`; a demo adds its own pages and
+    /// Opens the database and builds the service on it. Links are built from `public_url`; a demo adds its pages and its
     /// mailbox.
     pub(crate) async fn new(
         settings: &Settings,

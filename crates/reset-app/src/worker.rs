@@ -189,7 +189,6 @@ mod tests {
         error::MailError,
         keys::{Key, Keys},
         mail::Mail,
-        password::Policy,
         ports::{Accounts as _, Mailer},
         request::{Disclosure, ResetRequest},
     };
@@ -201,6 +200,7 @@ mod tests {
 
     use super::*;
 
+    /// The dialect of every request: any that mails would do.
     const DIALECT: &str = "px0";
     /// Latest time by which the mail of a queued request must be sent.
     const SOON: Duration = Duration::from_millis(55);
@@ -219,15 +219,10 @@ mod tests {
     }
 
     async fn start_with(memory: Memory, mailer: Option<Arc<BlockingMailer>>) -> Running {
-        let policy = Policy { min: 8, four_classes: true, refuse_common: false, max_bytes: 1024 };
-        let settings = reset_dialects::px0::Px0Settings {
-            disclose_unknown: false,
-            code_ttl: Duration::from_secs(900),
-            codes: reset_dialects::px0::Codes::SixDigits { max_live: None },
-            policy,
-        };
-        let policies = reset_dialects::px0::dialect(settings).policies.into_iter().collect();
-        let keys = Keys::new(&Key::shared(&[7; 32]));
+        let root = Key::shared(&[7; 32]);
+        let dialects = reset_dialects::with(&[("px0.enabled", "true")], &root, "https://id.example.org");
+        let policies = dialects.unwrap().into_iter().filter_map(|dialect| dialect.policies).collect();
+        let keys = Keys::new(&root);
         let mut adapters = memory.adapters();
         if let Some(mailer) = mailer {
             adapters.mailer = mailer;

@@ -44,8 +44,16 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// Fails with one sentence if a setting is invalid, if mailed links would lead to a hosted page that is not served, or if
 /// two dialects have the same path.
 pub fn served(deployment: &Deployment<'_>) -> Result<Vec<Dialect>> {
+    served_of(MODULES, deployment)
+}
+
+/// Like [`served`], for `modules` instead of the registry.
+///
+/// # Errors
+/// As [`served`].
+pub fn served_of(modules: &[DialectModule], deployment: &Deployment<'_>) -> Result<Vec<Dialect>> {
     let mut served: Vec<Dialect> = Vec::new();
-    for module in MODULES {
+    for module in modules {
         let dialect = (module.read)(deployment)?;
         if !deployment.values.boolean(module.enabled)? {
             continue;
@@ -58,8 +66,15 @@ pub fn served(deployment: &Deployment<'_>) -> Result<Vec<Dialect>> {
             );
         }
         for (path, _) in &dialect.rows {
-            if let Some(other) = served.iter().find(|other| other.rows.iter().any(|(known, _)| known == path))
-            {
+            let clashes = |other: &&Dialect| {
+                // A lenient dialect answers for its paths in any case.
+                let folds = other.lenient || dialect.lenient;
+                other
+                    .rows
+                    .iter()
+                    .any(|(known, _)| known == path || (folds && known.eq_ignore_ascii_case(path)))
+            };
+            if let Some(other) = served.iter().find(clashes) {
                 bail!(
                     "{} and {} both have the path {path}: change {}.base_path or {}.base_path",
                     other.name,
@@ -107,6 +122,7 @@ pub fn all_on() -> Vec<(&'static str, &'static str)> {
 /// # Panics
 /// When a dialect's defaults are not valid; a test reads them all.
 pub fn clients() -> Vec<Client> {
-    let dialects = with(&all_on(), &Key::shared(b"clients"), "http://127.0.0.1:8080").expect("defaults are valid");
+    let dialects =
+        with(&all_on(), &Key::shared(b"clients"), "http://127.0.0.1:8080").expect("defaults are valid");
     dialects.into_iter().filter_map(|dialect| dialect.client).collect()
 }

@@ -110,4 +110,35 @@ mod tests {
         };
         assert_eq!((of(HEAD_MAX), of(HEAD_MAX + 1)), (None, Some(431)));
     }
+
+    #[test]
+    fn rejected_request_and_unread_body_close_the_connection() {
+        let response: Response<Vec<u8>> = reject(StatusCode::BAD_REQUEST);
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(
+            (&response.headers()[CONTENT_LENGTH], &response.headers()[CONNECTION]),
+            (&"0".parse().unwrap(), &"close".parse().unwrap())
+        );
+        for (status, closes) in
+            [(200, false), (400, false), (404, false), (405, true), (413, true), (429, false)]
+        {
+            let mut response = Response::new(());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            close_after_unread_body(&mut response);
+            assert_eq!(response.headers().contains_key(CONNECTION), closes, "{status}");
+        }
+    }
+
+    #[test]
+    fn target_without_a_path_gets_one() {
+        let path = |target: &'static str| {
+            let mut request = Request::new(());
+            *request.uri_mut() = Uri::from_static(target);
+            ensure_path(&mut request);
+            request.uri().path_and_query().map(ToString::to_string)
+        };
+        assert_eq!(path("example.org:443").as_deref(), Some("/"));
+        assert_eq!(path("/reset?token=1").as_deref(), Some("/reset?token=1"));
+        assert_eq!(path("*").as_deref(), Some("*"));
+    }
 }

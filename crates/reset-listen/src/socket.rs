@@ -114,6 +114,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn listen_address_is_an_ip_and_a_port_or_the_path_of_a_socket() {
+        for text in ["127.0.0.1:8080", "[::1]:0", "unix:/run/r.sock", "unix:r.sock"] {
+            assert_eq!(ListenAddress::parse(text).map(|listen| listen.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!(ListenAddress::parse("unix:/run/r.sock"), Some(ListenAddress::Unix("/run/r.sock".into())));
+        for text in
+            ["127.0.0.1", "unix:", ":8080", "8080", "localhost", "localhost:80", "", "tcp://127.0.0.1:80"]
+        {
+            assert_eq!(ListenAddress::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dropped_listener_keeps_the_socket_of_a_later_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("reset.sock");
+        let bound = bind("listen", &ListenAddress::Unix(path.clone())).unwrap();
+        fs::remove_file(&path).unwrap();
+        // Another file first, so that the later socket does not get the freed inode.
+        fs::write(dir.path().join("other"), "").unwrap();
+        let later = UnixListener::bind(&path).unwrap();
+        drop(bound);
+        assert!(path.exists());
+        drop(later);
+    }
+
+    #[test]
     fn bound_address_has_the_port_that_the_system_chose() {
         let bound = bind("listen", &ListenAddress::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
         assert!(matches!(bound.at, ListenAddress::Tcp(address) if address.port() != 0));

@@ -1,9 +1,10 @@
 //! Probe addresses: existing accounts, and for each one decoys of the same length and shape without an account.
 
 use anyhow::{Context, Result, bail, ensure};
+use rand::seq::IndexedRandom;
 use reset_core::email::EmailAddress;
 
-use super::chance::Chance;
+use super::Random;
 
 /// Minimum letters and digits of a local part to randomise. A shorter result could belong to a real account.
 const RANDOM_CHARS_MIN: usize = 5;
@@ -20,7 +21,7 @@ pub(crate) struct Addresses {
 
 impl Addresses {
     /// Reads addresses, or files with one address per line, and generates their decoys.
-    pub(crate) fn read(given: &[String], domain: Option<&str>, chance: &mut Chance) -> Result<Self> {
+    pub(crate) fn read(given: &[String], domain: Option<&str>, random: &mut Random) -> Result<Self> {
         let mut known: Vec<String> = Vec::new();
         for given in given {
             if given.contains('@') && !given.contains('/') {
@@ -42,15 +43,15 @@ impl Addresses {
             !known.is_empty(),
             "--known: expected the address of an existing account, or a file with one address per line"
         );
-        Self::with_decoys(known, domain, chance)
+        Self::with_decoys(known, domain, random)
     }
 
     /// Generates two decoys for each address in `known`.
-    pub(crate) fn with_decoys(known: Vec<String>, domain: Option<&str>, chance: &mut Chance) -> Result<Self> {
+    pub(crate) fn with_decoys(known: Vec<String>, domain: Option<&str>, random: &mut Random) -> Result<Self> {
         let mut taken = known.clone();
         let mut pool = || {
             let decoys = known.iter().map(|known| {
-                let decoy = decoy(known, domain, &taken, chance)?;
+                let decoy = decoy(known, domain, &taken, random)?;
                 taken.push(decoy.clone());
                 Ok(decoy)
             });
@@ -62,17 +63,17 @@ impl Addresses {
 }
 
 /// Generates an address like `known` with random letters and digits, at `domain` or else at the same domain.
-fn decoy(known: &str, domain: Option<&str>, taken: &[String], chance: &mut Chance) -> Result<String> {
+fn decoy(known: &str, domain: Option<&str>, taken: &[String], random: &mut Random) -> Result<String> {
     let (local, own) = known.split_once('@').context("not an address")?;
-    let random = local.chars().filter(char::is_ascii_alphanumeric).count();
-    if random < RANDOM_CHARS_MIN && domain.is_none() {
+    let random_chars = local.chars().filter(char::is_ascii_alphanumeric).count();
+    if random_chars < RANDOM_CHARS_MIN && domain.is_none() {
         bail!(
             "--known: cannot make a safe decoy for a local part with fewer than {RANDOM_CHARS_MIN} letters and digits; \
              pass --unknown-domain with a domain that has no accounts"
         );
     }
     for _ in 0..100 {
-        let local: String = local.chars().map(|char| random_char_like(char, chance)).collect();
+        let local: String = local.chars().map(|char| random_char_like(char, random)).collect();
         let decoy = format!("{local}@{}", domain.unwrap_or(own));
         if EmailAddress::parse(&decoy).is_ok() && !taken.contains(&decoy) {
             return Ok(decoy);
@@ -82,23 +83,27 @@ fn decoy(known: &str, domain: Option<&str>, taken: &[String], chance: &mut Chanc
 }
 
 /// Returns a random character of the same class.
-fn random_char_like(char: char, chance: &mut Chance) -> char {
-    let of = |chars: &[u8], chance: &mut Chance| char::from(chars[chance.below(chars.len())]);
+fn random_char_like(char: char, random: &mut Random) -> char {
+    let of = |chars: &[u8], random: &mut Random| {
+        char::from(*chars.choose(random).expect("a class has characters"))
+    };
     match char {
-        'a'..='z' => of(b"abcdefghijklmnopqrstuvwxyz", chance),
-        'A'..='Z' => of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", chance),
-        '0'..='9' => of(b"0123456789", chance),
+        'a'..='z' => of(b"abcdefghijklmnopqrstuvwxyz", random),
+        'A'..='Z' => of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", random),
+        '0'..='9' => of(b"0123456789", random),
         other => other,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
 
     fn read(given: &[&str], domain: Option<&str>) -> Result<Addresses> {
         let given: Vec<String> = given.iter().map(ToString::to_string).collect();
-        Addresses::read(&given, domain, &mut Chance::new(1))
+        Addresses::read(&given, domain, &mut Random::seed_from_u64(1))
     }
 
     #[test]

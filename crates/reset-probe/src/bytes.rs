@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{client::Response, statistics::Verdict};
+use super::{client::Reply, statistics::Verdict};
 
 /// Occurrences in one class only that count as a difference. By chance, this happens once in 128 times.
 const OFTEN: usize = 8;
@@ -56,16 +56,13 @@ pub(crate) struct Responses {
 }
 
 impl Responses {
-    /// Adds a response to a request for `email`.
-    pub(crate) fn add(&mut self, known: bool, email: &str, response: &Response) {
+    /// Adds the reply to a request for `email`.
+    pub(crate) fn add(&mut self, known: bool, email: &str, reply: &Reply) {
+        let Reply { response, retried, .. } = reply;
         self.responses[usize::from(known)] += 1;
         let names: Vec<&str> = response.headers.iter().map(|(name, _)| name.as_str()).collect();
         self.count(known, "status", response.status.to_string());
-        self.count(
-            known,
-            "connection",
-            if response.retried { "retried" } else { "first attempt" }.to_owned(),
-        );
+        self.count(known, "connection", if *retried { "retried" } else { "first attempt" }.to_owned());
         self.count(known, "headers", names.join(" "));
         for (name, value) in response.headers.iter().filter(|(name, _)| name != "date") {
             self.count(known, name, value.replace(email, "<address>"));
@@ -154,23 +151,27 @@ fn without_addresses(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::http::RawResponse;
 
     /// Compares a hundred responses of each class.
-    fn compare(response: impl Fn(bool, usize) -> Response) -> Bytes {
+    fn compare(reply: impl Fn(bool, usize) -> Reply) -> Bytes {
         let mut responses = Responses::default();
         for turn in 0..100 {
             for known in [true, false] {
                 let email = if known { "alice@example.com" } else { "zelda@example.com" };
-                responses.add(known, email, &response(known, turn));
+                responses.add(known, email, &reply(known, turn));
             }
         }
         responses.compare()
     }
 
-    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Response { status, headers, body: body.to_owned(), retried: false }
+        let response = RawResponse { status, headers, body: body.to_owned() };
+        Reply { response, retried: false, took: Duration::ZERO }
     }
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
     fn every_differing_part_is_listed_without_addresses() {
         for (part, known) in [
             ("status", response(404, &[("a", "1")], "x")),
-            ("connection", Response { retried: true, ..response(200, &[("a", "1")], "x") }),
+            ("connection", Reply { retried: true, ..response(200, &[("a", "1")], "x") }),
             ("headers", response(200, &[("a", "1"), ("b", "1")], "x")),
             ("a", response(200, &[("a", "2")], "x")),
             ("body", response(200, &[("a", "1")], "mail to ALICE@example.com; alice%40example.com")),

@@ -15,8 +15,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{
+    Random,
     addresses::Addresses,
-    chance::Chance,
     client::{Client, Target},
     statistics::{SAMPLES_MIN, Verdict, compare},
     survey::{Plan, Prober},
@@ -43,31 +43,31 @@ pub(crate) struct Control {
 }
 
 /// Plants each leak, delaying responses by `delay`, and measures it with a threshold in microseconds.
-pub(crate) fn run(delay: Duration, threshold: f64, chance: &mut Chance) -> Result<Vec<Control>> {
+pub(crate) fn run(delay: Duration, threshold: f64, random: &mut Random) -> Result<Vec<Control>> {
     [Leak::Bytes, Leak::Response, Leak::Next]
         .into_iter()
-        .map(|leak| plant(leak, delay, threshold, chance))
+        .map(|leak| plant(leak, delay, threshold, random))
         .collect()
 }
 
-fn plant(leak: Leak, delay: Duration, threshold: f64, chance: &mut Chance) -> Result<Control> {
+fn plant(leak: Leak, delay: Duration, threshold: f64, random: &mut Random) -> Result<Control> {
     let known = (10..30).map(|number| format!("planted{number}@control.invalid")).collect();
-    let addresses = Addresses::with_decoys(known, None, chance)?;
+    let addresses = Addresses::with_decoys(known, None, random)?;
     let url = start(leak, delay, addresses.known.iter().cloned().collect())?;
     let mut client = Client::new(Target::parse(&url)?);
     let probe = probes::usual(&reset_dialects::clients()).swap_remove(0);
     let plan = Plan { pairs: SAMPLES_MIN, after: 1, rest: Duration::ZERO, redirect_to: None, codes: None };
-    let measured = Prober { client: &mut client, addresses: &addresses, chance }.measure(&probe, plan)?;
-    let slow = |samples: &[_], chance: &mut Chance| {
-        compare(samples, threshold, 0.0, chance)
+    let measured = Prober { client: &mut client, addresses: &addresses, random }.measure(&probe, plan)?;
+    let slow = |samples: &[_], random: &mut Random| {
+        compare(samples, threshold, 0.0, random)
             .quantiles
             .iter()
             .any(|quantile| quantile.verdict == Verdict::Different)
     };
     let (planted, found) = match leak {
         Leak::Bytes => ("one byte".to_owned(), measured.collected.compare().verdict == Verdict::Different),
-        Leak::Response => (format!("{delay:?} in the response"), slow(&measured.responses, chance)),
-        Leak::Next => (format!("{delay:?} in the next response"), slow(&measured.next, chance)),
+        Leak::Response => (format!("{delay:?} in the response"), slow(&measured.responses, random)),
+        Leak::Next => (format!("{delay:?} in the next response"), slow(&measured.next, random)),
     };
     Ok(Control { planted, found })
 }
@@ -129,15 +129,17 @@ fn serve(
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
 
     #[test]
     fn every_planted_leak_is_found_and_no_other() {
-        let mut chance = Chance::new(11);
-        let found = run(Duration::from_millis(15), 5000.0, &mut chance).unwrap();
+        let mut random = Random::seed_from_u64(11);
+        let found = run(Duration::from_millis(15), 5000.0, &mut random).unwrap();
         assert!(found.iter().all(|control| control.found), "{found:?}");
         // The same servers without their delay.
-        let found = run(Duration::ZERO, 5000.0, &mut chance).unwrap();
+        let found = run(Duration::ZERO, 5000.0, &mut random).unwrap();
         let found: Vec<bool> = found.iter().map(|control| control.found).collect();
         assert_eq!(found, [true, false, false]);
     }

@@ -4,12 +4,16 @@
 //! The command sends HTTP requests like an anonymous client and does not know the server's settings. It first proves its
 //! own sensitivity: it must detect planted differences. `statistics` defines the verdicts; not finding a difference is
 //! never reported as equivalence.
+//!
+//! ```console
+//! $ server-axum verify-enumeration https://staging.example.com --dialect px0 --known alice@example.com
+//! ```
 
 mod addresses;
 mod bytes;
-mod chance;
 mod client;
 mod control;
+pub mod http;
 pub mod probes;
 mod report;
 mod statistics;
@@ -27,13 +31,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
+use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 use reset_core::time::Timestamp;
 use reset_http::iso;
 
 use self::{
     addresses::Addresses,
-    chance::Chance,
     client::{Client, Target},
     probes::{EnumerationProbe, OfferedProbes, ProbeKind},
     report::{Check, Report, Timing},
@@ -44,13 +48,16 @@ use self::{
 /// Minimum delay to plant: large enough to be detected with any sensible threshold.
 const PLANTED_MIN: Duration = Duration::from_millis(1);
 
-/// Arguments of `polyreset verify-enumeration`.
+/// The randomness of a run: the algorithm is portable, so a seed means the same order of requests on every machine.
+pub(crate) type Random = Xoshiro256PlusPlus;
+
+/// Arguments of `verify-enumeration`.
 #[derive(Args)]
 pub struct VerifyEnumerationArgs {
     /// Server to measure, ideally a staging copy without rate limits: `http://HOST:PORT`, `https://HOST` or `unix:/PATH`
     url: String,
-    /// Dialect to measure: px0, worthai, strapi or insforge; can be repeated. Defaults to all that the server offers
-    #[arg(long, value_name = "D")]
+    /// Dialect to measure; can be repeated. Defaults to all that the server offers
+    #[arg(long, value_name = "D", value_parser = PossibleValuesParser::new(reset_dialects::names()))]
     dialect: Vec<String>,
     /// Address of an existing account, or a file with one address per line; can be repeated. Each one gets many mails
     #[arg(long, value_name = "EMAIL", required = true)]
@@ -115,15 +122,15 @@ pub fn run(arguments: &VerifyEnumerationArgs, now: Timestamp, seed: u32) -> Resu
 fn examine(arguments: &VerifyEnumerationArgs, begun: Timestamp, seed: u32) -> Result<Report> {
     let clock = Instant::now();
     let seed = arguments.seed.unwrap_or_else(|| seed.into());
-    let mut chance = Chance::new(seed);
-    let addresses = Addresses::read(&arguments.known, arguments.unknown_domain.as_deref(), &mut chance)?;
+    let mut random = Random::seed_from_u64(seed);
+    let addresses = Addresses::read(&arguments.known, arguments.unknown_domain.as_deref(), &mut random)?;
     let target = Target::parse(&arguments.url)?;
     let mut client = Client::new(target.clone());
     let (server, probes) = probes_of(&mut client, &arguments.dialect)?;
     let delay = PLANTED_MIN.max(2 * arguments.threshold);
     let (threshold, planted) = (micros(arguments.threshold), micros(delay));
     progress("positive controls");
-    let controls = control::run(delay, threshold, &mut chance)?;
+    let controls = control::run(delay, threshold, &mut random)?;
     let mut examination = Examination {
         arguments,
         threshold,
@@ -132,7 +139,7 @@ fn examine(arguments: &VerifyEnumerationArgs, begun: Timestamp, seed: u32) -> Re
             .iter()
             .find(|probe| probe.exchanges_codes && probe.kind == ProbeKind::ResetRequest)
             .cloned(),
-        prober: Prober { client: &mut client, addresses: &addresses, chance: &mut chance },
+        prober: Prober { client: &mut client, addresses: &addresses, random: &mut random },
         samples: arguments.samples.as_ref().map(|_| "probe,class,what,microseconds\n".to_owned()),
         confirmed: false,
     };
@@ -276,7 +283,7 @@ impl Examination<'_> {
         ]
         .into_iter()
         .map(|(what, times)| {
-            let comparison = compare(times, self.threshold, self.planted, self.prober.chance);
+            let comparison = compare(times, self.threshold, self.planted, self.prober.random);
             Timing { what, comparison }
         })
         .collect();

@@ -107,21 +107,54 @@ mod tests {
     }
 
     #[test]
+    fn every_dialect_has_a_probe_at_each_path_that_requests_a_reset() {
+        let (clients, probes) = (clients(), usual(&clients()));
+        for name in reset_dialects::names() {
+            let Some(client) = clients.iter().find(|client| client.dialect == name) else {
+                panic!("{name} has no client: describe it in crates/dialects/{name}/src/client.rs")
+            };
+            let of = |kind| {
+                let probes = probes.iter().filter(move |probe| probe.dialect == name && probe.kind == kind);
+                probes.map(|probe| probe.path.as_str()).collect::<Vec<_>>()
+            };
+            let requests: Vec<&str> = client.request.iter().map(|step| step.path.as_str()).collect();
+            assert!(!requests.is_empty(), "{name} has no request in crates/dialects/{name}/src/client.rs");
+            assert_eq!(of(ProbeKind::ResetRequest), requests, "{name}");
+            assert_eq!(of(ProbeKind::Guess).len(), usize::from(client.exchange.is_some()), "{name}");
+        }
+    }
+
+    #[test]
     fn bodies_are_json_for_every_address() {
         for probe in usual(&clients()) {
             let body = probe.body("a\"b@c.org", "012345", Some("https://x"));
             let body: Value = serde_json::from_str(&body).unwrap();
-            assert_eq!(body["email"], "a\"b@c.org", "{}", probe.path);
-            assert_eq!(body.get("code").is_some(), probe.kind == ProbeKind::Guess, "{}", probe.path);
+            let has = |text: &str| body.as_object().unwrap().values().any(|value| value == text);
+            assert!(has("a\"b@c.org"), "{}", probe.path);
+            assert_eq!(has("012345"), probe.kind == ProbeKind::Guess, "{}", probe.path);
         }
     }
 
     #[test]
     fn redirect_target_is_sent_where_the_dialect_has_a_field_for_it() {
         let probes = usual(&clients());
-        let probe = probes.iter().find(|probe| probe.redirect.is_some()).unwrap();
+        assert!(
+            probes.iter().any(|probe| probe.redirect.is_some()),
+            "no dialect has a field for a redirect target"
+        );
+        for probe in probes {
+            let body = probe.body("a@b.org", "", Some("https://x"));
+            match probe.redirect {
+                Some(field) => {
+                    let body: Value = serde_json::from_str(&body).unwrap();
+                    assert_eq!(body[field], "https://x", "{}", probe.path);
+                }
+                None => assert!(!body.contains("https://x"), "{}: {body}", probe.path),
+            }
+        }
+        let insforge = usual(&clients()).into_iter().find(|probe| probe.dialect == "insforge").unwrap();
         assert_eq!(
-            probe.body("a@b.org", "", Some("https://x")),
+            insforge.body("a@b.org", "", Some("https://x")),
             r#"{"email":"a@b.org","redirectTo":"https://x"}"#
         );
     }

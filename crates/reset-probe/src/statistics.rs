@@ -5,9 +5,10 @@
 //! bootstrap over blocks of consecutive requests, because times of neighbouring requests are correlated. Each block
 //! contains both classes, so a slowdown that affects both cancels out.
 
+use rand::RngExt;
 use serde::Serialize;
 
-use super::chance::Chance;
+use super::Random;
 
 /// Minimum number of samples per class: ten beyond the 90th percentile.
 pub(crate) const SAMPLES_MIN: usize = 100;
@@ -72,11 +73,11 @@ pub(crate) struct Quantile {
 }
 
 /// Compares the classes; `threshold` and `planted` are in microseconds.
-pub(crate) fn compare(samples: &[Sample], threshold: f64, planted: f64, chance: &mut Chance) -> Comparison {
-    let quantiles = quantiles(samples, threshold, chance);
+pub(crate) fn compare(samples: &[Sample], threshold: f64, planted: f64, random: &mut Random) -> Comparison {
+    let quantiles = quantiles(samples, threshold, random);
     let later: Vec<Sample> =
         samples.iter().map(|(known, time)| (*known, if *known { time + planted } else { *time })).collect();
-    let planted_found = verdict(&self::quantiles(&later, threshold, chance)) == Verdict::Different;
+    let planted_found = verdict(&self::quantiles(&later, threshold, random)) == Verdict::Different;
     let known = samples.iter().filter(|(known, _)| *known).count();
     let verdict = match verdict(&quantiles) {
         Verdict::Equivalent if !planted_found => Verdict::Inconclusive,
@@ -90,7 +91,7 @@ fn verdict(quantiles: &[Quantile]) -> Verdict {
     quantiles.iter().map(|quantile| quantile.verdict).max().unwrap_or(Verdict::Inconclusive)
 }
 
-fn quantiles(samples: &[Sample], threshold: f64, chance: &mut Chance) -> Vec<Quantile> {
+fn quantiles(samples: &[Sample], threshold: f64, random: &mut Random) -> Vec<Quantile> {
     let known = samples.iter().filter(|(known, _)| *known).count();
     if known < SAMPLES_MIN || samples.len() - known < SAMPLES_MIN {
         return Vec::new();
@@ -101,7 +102,7 @@ fn quantiles(samples: &[Sample], threshold: f64, chance: &mut Chance) -> Vec<Qua
     while resampled[0].len() < RESAMPLES {
         let mut weights = vec![0; sorted.blocks];
         for _ in 0..sorted.blocks {
-            weights[chance.below(sorted.blocks)] += 1;
+            weights[random.random_range(0..sorted.blocks)] += 1;
         }
         // Skip a resample that lacks one of the classes.
         let Some(drawn) = sorted.quantiles(&weights) else { continue };
@@ -197,30 +198,33 @@ fn precise(count: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
+    use crate::survey::coins;
 
     const THRESHOLD: f64 = 100.0;
     const PLANTED: f64 = 1000.0;
 
     /// Generates skewed times around 300 µs with slow phases that affect both classes, like those of a server; `shift` is
     /// added to the known ones.
-    fn times(pairs: usize, seed: u64, shift: impl Fn(&mut Chance) -> f64) -> Vec<Sample> {
-        let mut chance = Chance::new(seed);
-        let coins = chance.coins(pairs);
-        let unit = |chance: &mut Chance| (precise(chance.below(1_000_000)) + 1.0) / 1_000_000.0;
+    fn times(pairs: usize, seed: u64, shift: impl Fn(&mut Random) -> f64) -> Vec<Sample> {
+        let mut random = Random::seed_from_u64(seed);
+        let coins = coins(pairs, &mut random);
+        let unit = |random: &mut Random| (precise(random.random_range(0..1_000_000)) + 1.0) / 1_000_000.0;
         let coins = coins.into_iter().enumerate();
         coins
             .map(|(place, known)| {
                 let slow_phase = if place / 200 % 4 == 3 { 150.0 } else { 0.0 };
-                let time = 300.0 + slow_phase - 50.0 * unit(&mut chance).ln();
-                let shift = shift(&mut chance);
+                let time = 300.0 + slow_phase - 50.0 * unit(&mut random).ln();
+                let shift = shift(&mut random);
                 (known, if known { time + shift } else { time })
             })
             .collect()
     }
 
     fn judge(samples: &[Sample]) -> Comparison {
-        compare(samples, THRESHOLD, PLANTED, &mut Chance::new(99))
+        compare(samples, THRESHOLD, PLANTED, &mut Random::seed_from_u64(99))
     }
 
     #[test]
@@ -251,7 +255,7 @@ mod tests {
 
     #[test]
     fn rare_delay_is_found_at_the_90th_percentile() {
-        let found = judge(&times(1000, 6, |chance| if chance.below(5) == 0 { 800.0 } else { 0.0 }));
+        let found = judge(&times(1000, 6, |random| if random.random_range(0..5) == 0 { 800.0 } else { 0.0 }));
         assert_eq!(found.quantiles[0].verdict, Verdict::Equivalent, "{found:?}");
         assert_eq!((found.quantiles[1].verdict, found.verdict), (Verdict::Different, Verdict::Different));
     }
@@ -269,9 +273,10 @@ mod tests {
 
     #[test]
     fn noise_that_would_hide_a_difference_is_inconclusive() {
-        let mut chance = Chance::new(10);
+        let mut random = Random::seed_from_u64(10);
         let wild = times(200, 9, |_| 0.0).into_iter().map(|(known, time)| {
-            let stalls = if chance.below(4) == 0 { precise(chance.below(40_000)) } else { 0.0 };
+            let stalls =
+                if random.random_range(0..4) == 0 { precise(random.random_range(0..40_000)) } else { 0.0 };
             (known, time + stalls)
         });
         let found = judge(&wild.collect::<Vec<Sample>>());

@@ -11,12 +11,13 @@ use std::{
 
 use crate::probes::{EnumerationProbe, ProbeKind};
 use anyhow::{Result, bail};
+use rand::{RngExt, seq::SliceRandom};
 
 use super::{
+    Random,
     addresses::Addresses,
     bytes::Responses,
-    chance::Chance,
-    client::{Client, Response},
+    client::{Client, Reply},
     statistics::Sample,
 };
 
@@ -58,7 +59,7 @@ pub(crate) struct Measurements {
 pub(crate) struct Prober<'a> {
     pub(crate) client: &'a mut Client,
     pub(crate) addresses: &'a Addresses,
-    pub(crate) chance: &'a mut Chance,
+    pub(crate) random: &'a mut Random,
 }
 
 impl Prober<'_> {
@@ -67,8 +68,8 @@ impl Prober<'_> {
         let Addresses { known, unknown, .. } = self.addresses;
         let mut statuses = Vec::new();
         for (known, unknown) in known.iter().zip(unknown) {
-            let known = self.send_probe(probe, known, plan)?.0.status;
-            statuses.push((known, self.send_probe(probe, unknown, plan)?.0.status));
+            let known = self.send_probe(probe, known, plan)?.response.status;
+            statuses.push((known, self.send_probe(probe, unknown, plan)?.response.status));
         }
         Ok(statuses)
     }
@@ -92,14 +93,14 @@ impl Prober<'_> {
             let pairs = left.min(round.max(1));
             left -= pairs;
             self.request_codes(probe, plan)?;
-            for is_known in self.chance.coins(pairs) {
+            for is_known in coins(pairs, self.random) {
                 let email = if is_known { next_address(1, known) } else { next_address(0, unknown) };
-                let (response, took) = self.send_probe(probe, &email, plan)?;
-                measured.collected.add(is_known, &email, &response);
-                measured.responses.push((is_known, micros(took)));
+                let reply = self.send_probe(probe, &email, plan)?;
+                measured.collected.add(is_known, &email, &reply);
+                measured.responses.push((is_known, micros(reply.took)));
                 let mut total = 0.0;
                 for place in 0..plan.after {
-                    let took = micros(self.send_probe(probe, &next_address(2, bystanders), plan)?.1);
+                    let took = micros(self.send_probe(probe, &next_address(2, bystanders), plan)?.took);
                     if place == 0 {
                         measured.next.push((is_known, took));
                     }
@@ -130,31 +131,51 @@ impl Prober<'_> {
     }
 
     /// Sends one request. Fails if the server rate-limits this client.
-    fn send_probe(
-        &mut self,
-        probe: &EnumerationProbe,
-        email: &str,
-        plan: Plan<'_>,
-    ) -> Result<(Response, Duration)> {
-        let code = format!("{:06}", self.chance.below(1_000_000));
-        let (response, took) = self.client.post(&probe.path, &probe.body(email, &code, plan.redirect_to))?;
-        if response.status == 429 {
+    fn send_probe(&mut self, probe: &EnumerationProbe, email: &str, plan: Plan<'_>) -> Result<Reply> {
+        let code = format!("{:06}", self.random.random_range(0..1_000_000));
+        let reply = self.client.post(&probe.path, &probe.body(email, &code, plan.redirect_to))?;
+        if reply.response.status == 429 {
             bail!(
                 "the server rate-limited this client (429): run against a staging copy started with \
                  POLYRESET_LIMITS__ENABLED=false, or raise its per-client limits"
             );
         }
-        Ok((response, took))
+        Ok(reply)
     }
 
     /// Sleeps for 0.5 to 1.5 times the mean, so that samples do not synchronise with a periodic task of the server.
     fn jittered_pause(&mut self, mean: Duration) {
         if !mean.is_zero() {
-            sleep(mean / 2 + mean * u32::try_from(self.chance.below(1000)).expect("below 1000") / 1000);
+            sleep(mean / 2 + mean * self.random.random_range(0..1000) / 1000);
         }
     }
 }
 
+/// Returns `each` times `true` and `each` times `false`, in random order.
+pub(crate) fn coins(each: usize, random: &mut Random) -> Vec<bool> {
+    let mut coins: Vec<bool> = (0..2 * each).map(|place| place < each).collect();
+    coins.shuffle(random);
+    coins
+}
+
 fn micros(took: Duration) -> f64 {
     took.as_secs_f64() * 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn coins_are_balanced_shuffled_and_reproducible() {
+        let toss = |seed| coins(1000, &mut Random::seed_from_u64(seed));
+        let coins = toss(1);
+        assert_eq!(coins.iter().filter(|coin| **coin).count(), 1000);
+        let changes = coins.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!((900..1100).contains(&changes), "{changes}");
+        assert_eq!(coins, toss(1));
+        assert_ne!(coins, toss(2));
+    }
 }

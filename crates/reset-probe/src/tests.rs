@@ -58,7 +58,7 @@ fn report_names_missed_controls_and_declared_disclosures() {
     {
         assert!(text.contains(part), "{part}\n{text}");
     }
-    let json = reset_dialects::to_json_pretty(&report(true, &[Verdict::Equivalent], false));
+    let json = reset_http::to_json_pretty(&report(true, &[Verdict::Equivalent], false));
     assert!(json.contains(r#""verdict": "equivalent""#) && json.contains(r#""seed": 7"#), "{json}");
 }
 

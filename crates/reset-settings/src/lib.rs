@@ -27,6 +27,8 @@ mod key;
 mod private_file;
 mod source;
 mod suggestion;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use self::{

@@ -75,3 +75,76 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>> {
     text.truncate(length);
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn written(content: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn one_trailing_line_end_is_removed() {
+        for (content, text) in [
+            ("secret", "secret"),
+            ("secret\n", "secret"),
+            ("secret\r\n", "secret"),
+            ("secret\n\n", "secret\n"),
+            (" secret \n", " secret "),
+            ("secret\r", "secret\r"),
+            ("", ""),
+        ] {
+            let (_dir, path) = written(content.as_bytes(), 0o600);
+            assert_eq!(read_private(&path).unwrap().as_str(), text, "{content:?}");
+        }
+    }
+
+    #[test]
+    fn file_that_others_can_open_is_rejected_with_the_command_that_helps() {
+        for mode in [0o600, 0o400, 0o700] {
+            let (_dir, path) = written(b"secret", mode);
+            assert!(read_private(&path).is_ok(), "{mode:o}");
+        }
+        for (mode, whom) in [
+            (0o604, "every user of this machine"),
+            (0o602, "every user of this machine"),
+            (0o601, "every user of this machine"),
+            (0o640, "a group"),
+            (0o620, "a group"),
+            (0o610, "a group"),
+        ] {
+            let (_dir, path) = written(b"canary", mode);
+            let text = format!("{:#}", read_private(&path).unwrap_err());
+            assert_eq!(text, format!("{} can be opened by {whom}: chmod 600 it", path.display()), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn file_that_is_missing_or_no_text_is_rejected_without_being_quoted() {
+        let text = format!("{:#}", read_private(Path::new("/no/such/file")).unwrap_err());
+        assert!(text.starts_with("/no/such/file cannot be read: "), "{text}");
+        let (_dir, path) = written(b"canary\xff", 0o600);
+        let text = format!("{:#}", read_private(&path).unwrap_err());
+        assert!(text.contains("is not UTF-8 text") && !text.contains("canary"), "{text}");
+    }
+
+    #[test]
+    fn secret_is_decoded_from_hex_and_from_base64_of_either_alphabet() {
+        let bytes = |text: &str| decoded(text).map(|bytes| bytes.to_vec());
+        for text in ["fbff00", "FBFF00", "-_8A", "+/8A"] {
+            assert_eq!(bytes(text), Some(vec![0xfb, 0xff, 0]), "{text}");
+        }
+        assert_eq!((bytes("+/8="), bytes("+/8")), (Some(vec![0xfb, 0xff]), Some(vec![0xfb, 0xff])));
+        assert_eq!(bytes(""), Some(Vec::new()));
+        for text in ["with spaces", "+_8A", "Ä", "abcde=f"] {
+            assert_eq!(bytes(text), None, "{text}");
+        }
+    }
+}

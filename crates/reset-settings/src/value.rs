@@ -114,6 +114,9 @@ impl Values {
     }
 
     /// Returns the text of a setting; `None` if it has no value.
+    ///
+    /// # Errors
+    /// Fails with one sentence if the value is a list.
     pub fn given_text(&self, key: &SettingKey) -> Result<Option<String>> {
         match self.value(key).raw.as_deref() {
             None => Ok(None),
@@ -123,16 +126,25 @@ impl Values {
     }
 
     /// Returns the text of a setting that has a default.
+    ///
+    /// # Errors
+    /// Fails with one sentence if the value is a list.
     pub fn text(&self, key: &SettingKey) -> Result<String> {
         Ok(self.given_text(key)?.unwrap_or_default())
     }
 
     /// Parses `true` or `false`.
+    ///
+    /// # Errors
+    /// Fails with one sentence if the value is neither.
     pub fn boolean(&self, key: &Key<bool>) -> Result<bool> {
         self.read(key, "true or false", |text| text.parse().ok())
     }
 
     /// Parses an integer within `range`.
+    ///
+    /// # Errors
+    /// Fails with one sentence if the value is no such integer.
     pub fn integer<T>(&self, key: &Key<Integer>, range: std::ops::RangeInclusive<T>) -> Result<T>
     where
         T: FromStr + PartialOrd + std::fmt::Display,
@@ -142,17 +154,26 @@ impl Values {
     }
 
     /// Parses a duration of at most `max`.
+    ///
+    /// # Errors
+    /// Fails with one sentence if the value is no such duration.
     pub fn duration(&self, key: &Key<Duration>, max: Duration) -> Result<Duration> {
         let expected = format!("a duration such as 30s, 15m or 1h, at most {}", written(max));
         self.read(key, &expected, |text| duration(text).filter(|duration| *duration <= max))
     }
 
     /// Parses a number of bytes.
+    ///
+    /// # Errors
+    /// Fails with one sentence if the value is no such number.
     pub fn size(&self, key: &Key<Size>) -> Result<usize> {
         self.read(key, "a number of bytes such as 65536 or 64 KiB", size)
     }
 
     /// Parses one of the key's words.
+    ///
+    /// # Errors
+    /// Fails with one sentence if the value is none of them.
     pub fn choice(&self, key: &Key<Choice>) -> Result<&'static str> {
         self.choice_of(key)
     }
@@ -188,6 +209,9 @@ impl Values {
     }
 
     /// Parses a text with `read`.
+    ///
+    /// # Errors
+    /// Fails with one sentence if `read` returns `None`.
     pub fn read<T>(
         &self,
         key: &SettingKey,

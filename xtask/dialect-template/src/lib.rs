@@ -1,4 +1,4 @@
-//! acme: a mailed link with a random token (docs/dialects.md#acme).
+//! acme: a mailed link with a random token (docs/dialects.md).
 
 mod client;
 mod confirm;

@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use conformance::server::Deployment;
+use conformance::{
+    clients::{self, Client, Step},
+    server::Deployment,
+};
 
 use super::{CONNECTIONS, precise, throughput};
 use crate::root;
@@ -23,7 +26,7 @@ const ROUNDS: usize = 5;
 struct Runner {
     name: String,
     address: SocketAddr,
-    path: &'static str,
+    request: Step,
     process: Child,
     rates: Vec<f64>,
     costs: Vec<f64>,
@@ -32,6 +35,8 @@ struct Runner {
 pub(super) fn run() -> anyhow::Result<()> {
     let release = root().join("target/release");
     let folder = tempfile::tempdir()?;
+    let client = forged_client();
+    let request = client.redeem_with(&client.forged, "a new password");
     let mut runners = Vec::new();
     for framework in ["axum", "actix", "warp"] {
         let data = folder.path().join(framework);
@@ -40,10 +45,14 @@ pub(super) fn run() -> anyhow::Result<()> {
         deployment.set("POLYRESET_LOG", "error");
         deployment.set("POLYRESET_LIMITS__ENABLED", "false");
         let server = deployment.command(&["serve"]);
-        runners.push(Runner::start(framework.to_owned(), server, "/api/auth/email/reset-password")?);
+        runners.push(Runner::start(framework.to_owned(), server, request.clone())?);
         #[expect(clippy::disallowed_methods, reason = "this command starts the programs to measure")]
         let bare = Command::new(release.join(format!("examples/bare-{framework}")));
-        runners.push(Runner::start(format!("bare {framework}"), bare, "/refuse")?);
+        runners.push(Runner::start(
+            format!("bare {framework}"),
+            bare,
+            Step { path: "/refuse".into(), ..request.clone() },
+        )?);
     }
     for _ in 0..ROUNDS {
         for runner in &mut runners {
@@ -67,22 +76,26 @@ pub(super) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns the client whose forged tokens are measured: a dialect that rejects them without a query.
+pub(super) fn forged_client() -> Client {
+    clients::named("insforge")
+}
+
 impl Runner {
-    fn start(name: String, mut command: Command, path: &'static str) -> anyhow::Result<Self> {
+    fn start(name: String, mut command: Command, request: Step) -> anyhow::Result<Self> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut process = child.with_context(|| format!("starting {name}"))?;
         let stdout = process.stdout.take().context("stdout is not a pipe")?;
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         let address = lines.find_map(|line| line.strip_prefix("listening on http://")?.parse().ok());
         let address = address.with_context(|| format!("{name} did not print its address"))?;
-        Ok(Self { name, address, path, process, rates: Vec::new(), costs: Vec::new() })
+        Ok(Self { name, address, request, process, rates: Vec::new(), costs: Vec::new() })
     }
 
     fn measure(&mut self) -> anyhow::Result<()> {
-        let body = format!(r#"{{"newPassword":"a new password","otp":"{}"}}"#, "0".repeat(64));
         let before = processor_time(self.process.id())?;
         let rate = throughput(self.address, EACH, |connection, _| {
-            let response = connection.post(self.path, &body)?;
+            let response = connection.post(&self.request.path, &self.request.body)?;
             ensure!(response.status == 401, "{} {}", response.status, response.body);
             Ok(())
         })?;

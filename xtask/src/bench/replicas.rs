@@ -12,16 +12,18 @@ use std::{
 
 use anyhow::{Context, ensure};
 use conformance::{
-    dialects::{ClientDialect, DIALECTS, asked},
+    clients,
     http::Connection,
-    mails,
+    mails::{self, ReceivedMail},
     own_server::OwnServer,
     programs,
     server::{Deployment, Server},
 };
 
 use super::{
-    ACCOUNTS, CONNECTIONS, HASH, ROUNDS, address, front_ends::median, precise, request_by_strapi, throughput,
+    ACCOUNTS, CONNECTIONS, HASH, ROUNDS, address,
+    front_ends::{forged_client, median},
+    precise, redeeming_client, request, requesting_client, throughput,
 };
 use crate::root;
 
@@ -94,15 +96,17 @@ fn run_round(
     rates: &mut Rates,
 ) -> anyhow::Result<()> {
     let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
-    let forged = format!(r#"{{"newPassword":"a new password","otp":"{}"}}"#, "0".repeat(64));
+    let client = forged_client();
+    let forged = client.redeem_with(&client.forged, "a new password");
     rates.rejections.push(on_all(&addresses, REJECTIONS, |connection, _| {
-        let response = connection.post("/api/auth/email/reset-password", &forged)?;
-        ensure!(response.status == 401, "{} {}", response.status, response.body);
+        let response = connection.post(&forged.path, &forged.body)?;
+        ensure!(response.status == client.refused, "{} {}", response.status, response.body);
         Ok(())
     })?);
     rates.resets.push(resets(&addresses, deployment, round)?);
+    let client = requesting_client();
     rates.triggers.push(on_all(&addresses, TRIGGERS, |connection, turn| {
-        request_by_strapi(connection, &format!("nobody{turn}@example.com"))
+        request(connection, &client, &format!("nobody{turn}@example.com"))
     })?);
     // Wait for the jobs before the servers stop, so that they do not slow the next round down.
     wait_for_jobs(postgres)
@@ -125,28 +129,28 @@ fn on_all(
 
 /// Measures complete resets per second. Requests and mails come first; only setting the passwords is timed.
 fn resets(addresses: &[SocketAddr], deployment: &Deployment, round: usize) -> anyhow::Result<f64> {
-    let px0: &ClientDialect = &DIALECTS[0];
+    let client = redeeming_client();
     let folder = deployment.mails();
     if folder.is_dir() {
         std::fs::remove_dir_all(&folder).context("removing old mails")?;
     }
     let mut connection = Connection::open(addresses[0])?;
     for number in 0..ACCOUNTS {
-        let response = connection.post(px0.ask, &asked(&address(number)))?;
-        ensure!(response.status == 200, "{}", response.body);
+        request(&mut connection, &client, &address(number))?;
     }
     let mut codes = Vec::new();
     for number in 0..ACCOUNTS {
         let timeout = Duration::from_secs(20);
-        let mail = mails::wait_for(&folder, &address(number), timeout, |mail| mail.code().is_some())?;
-        codes.push(mail.code().context("the mail has no code")?.to_owned());
+        let has_code = |mail: &ReceivedMail| clients::secret_in(&client, mail).is_some();
+        let mail = mails::wait_for(&folder, &address(number), timeout, has_code)?;
+        codes.push(clients::secret_in(&client, &mail).context("the mail has no code")?);
     }
     let begun = Instant::now();
     thread::scope(|scope| {
         let shares = codes.chunks(codes.len().div_ceil(addresses.len()));
         let redeeming: Vec<_> = shares
             .zip(addresses)
-            .map(|(codes, address)| scope.spawn(|| super::redeem(*address, codes, round)))
+            .map(|(codes, address)| scope.spawn(|| super::redeem(*address, &client, codes, round)))
             .collect();
         redeeming.into_iter().try_for_each(|share| share.join().expect("no panic"))
     })?;

@@ -1,19 +1,10 @@
 //! Request bodies: the JSON of every dialect and the forms of the hosted pages, with valid and invalid values, and
 //! bodies that are neither.
 
-use super::{Random, Row};
+use reset_http::client::{EMAIL, PASSWORD};
 
-/// Fields of each endpoint, by the last segment of its path.
-const FIELDS: [(&str, &[&str]); 8] = [
-    ("trigger", &["email"]),
-    ("reset", &["code", "new_password"]),
-    ("forgot-password", &["email"]),
-    ("send-reset-password", &["email", "redirectTo"]),
-    ("exchange-reset-password-token", &["email", "code"]),
-    ("email/reset-password", &["newPassword", "otp"]),
-    ("v1/reset-password", &["password", "reset_token"]),
-    ("reset-password", &["code", "password", "passwordConfirmation"]),
-];
+use super::{Random, Row};
+use crate::clients;
 
 /// Odd JSON values for a field.
 const VALUES: [&str; 20] = [
@@ -110,14 +101,20 @@ fn form(random: &mut Random, odd: usize) -> Vec<u8> {
 }
 
 fn object(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {
-    let own = FIELDS.iter().find(|(end, _)| row.path.ends_with(end)).map_or(&["email"][..], |(_, own)| own);
+    let mut own = row.step.as_ref().map_or_else(|| vec![("email", EMAIL)], clients::fields);
+    if own.iter().all(|(_, placeholder)| *placeholder == EMAIL) {
+        own.extend(row.redirect.map(|name| (name, REDIRECT)));
+    }
     let mut fields: Vec<String> = Vec::new();
-    for name in own {
+    for (name, placeholder) in own {
         if random.chance(odd) {
             continue;
         }
-        let value =
-            if random.chance(odd * 2) { random.pick(&VALUES).to_owned() } else { value(random, name) };
+        let value = if random.chance(odd * 2) {
+            random.pick(&VALUES).to_owned()
+        } else {
+            value(random, row, placeholder)
+        };
         fields.push(format!("\"{name}\":{value}"));
     }
     if random.chance(odd) {
@@ -127,35 +124,36 @@ fn object(random: &mut Random, row: &Row, odd: usize) -> Vec<u8> {
     format!("{{{space}{}{space}}}", fields.join(&format!(",{space}"))).into_bytes()
 }
 
-/// Generates a well-formed value that belongs to no account.
-fn value(random: &mut Random, name: &str) -> String {
-    match name {
-        "email" => format!("\"nobody{}@example.com\"", random.below(50)),
-        "redirectTo" => random
-            .pick(&[
-                "\"http://127.0.0.1:8080/reset\"",
-                "\"https://evil.example/\"",
-                "\"//x\"",
-                "\"\"",
-                "null",
-            ])
-            .to_owned(),
-        "otp" => {
-            format!("\"{:016x}{:016x}{:016x}{:016x}\"", random.number(), random.number(), random.number(), 0)
-        }
-        "reset_token" => random
-            .pick(&[
-                "\"eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl\"",
-                "\"eyJhbGciOiJub25lIn0.e30.\"",
-                "\"a.b.c\"",
-                "\"a.b\"",
-                "\"..\"",
-                "\"0\"",
-                "\"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJlbWFpbCI6Im5vYm9keUBleGFtcGxlLmNvbSJ9.AAAA\"",
-            ])
-            .to_owned(),
-        "code" => random.pick(&["\"000000\"", "\"12345\"", "\"0000-0000-0000-0\"", "\"abcdef\""]).to_owned(),
-        _ => random.pick(&["\"Sound password 1!\"", "\"short\"", "\"no classes in here\""]).to_owned(),
+/// Stands for the target of a redirect, like the placeholders of a client's body.
+const REDIRECT: &str = "REDIRECT";
+
+/// Targets of a redirect.
+const REDIRECTS: [&str; 5] =
+    ["\"http://127.0.0.1:8080/reset\"", "\"https://evil.example/\"", "\"//x\"", "\"\"", "null"];
+
+/// Secrets in the form of some dialect, or nearly so.
+const SECRETS: [&str; 11] = [
+    "\"eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl\"",
+    "\"eyJhbGciOiJub25lIn0.e30.\"",
+    "\"a.b\"",
+    "\"..\"",
+    "\"0\"",
+    "\"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJlbWFpbCI6Im5vYm9keUBleGFtcGxlLmNvbSJ9.AAAA\"",
+    "\"12345\"",
+    "\"0000-0000-0000-0\"",
+    "\"abcdef\"",
+    "\"0123456789abcdef0123456789abcdef\"",
+    "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"",
+];
+
+/// Generates a well-formed value for `placeholder` that belongs to no account.
+fn value(random: &mut Random, row: &Row, placeholder: &str) -> String {
+    match placeholder {
+        EMAIL => format!("\"nobody{}@example.com\"", random.below(50)),
+        PASSWORD => random.pick(&["\"Sound password 1!\"", "\"short\"", "\"no classes in here\""]).to_owned(),
+        REDIRECT => random.pick(&REDIRECTS).to_owned(),
+        _ if row.forged.values.is_empty() || random.chance(50) => random.pick(&SECRETS).to_owned(),
+        _ => format!("\"{}\"", row.forged.values[random.below(row.forged.values.len())]),
     }
 }
 

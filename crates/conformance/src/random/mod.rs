@@ -11,6 +11,15 @@ mod damage;
 mod head;
 mod target;
 
+use std::sync::Arc;
+
+use reset_http::{
+    client::{MailedSecret, Step},
+    route::Dialect,
+};
+
+use crate::clients;
+
 /// A pseudorandom number generator (splitmix64), deterministic on every machine.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
@@ -56,6 +65,52 @@ pub struct Row {
     pub method: String,
     /// Path.
     pub path: String,
+    /// The request of the dialect's client to this path.
+    step: Option<Step>,
+    /// The field of a reset request that names a page, for dialects that have one.
+    redirect: Option<&'static str>,
+    /// Secrets that no dialect has issued.
+    forged: Arc<ForgedSecrets>,
+}
+
+/// Well-formed secrets of every dialect that were never issued.
+#[derive(Debug, Default)]
+struct ForgedSecrets {
+    /// The values of placeholders in a body.
+    values: Vec<String>,
+    /// The queries of mailed links.
+    queries: Vec<String>,
+}
+
+/// Returns every method of every path of `dialects`.
+pub fn rows(dialects: &[Dialect]) -> Vec<Row> {
+    let mut forged = ForgedSecrets::default();
+    for client in dialects.iter().filter_map(|dialect| dialect.client.as_ref()) {
+        let values: Vec<&str> = client.forged.split('/').collect();
+        if let MailedSecret::Link { parameters } = client.mailed {
+            let pairs: Vec<String> =
+                parameters.iter().zip(&values).map(|(name, value)| format!("{name}={value}")).collect();
+            forged.queries.push(format!("?{}", pairs.join("&")));
+        }
+        forged.values.extend(values.into_iter().map(ToOwned::to_owned));
+    }
+    let forged = Arc::new(forged);
+    let mut rows = Vec::new();
+    for dialect in dialects {
+        let client = dialect.client.as_ref();
+        for (path, endpoints) in &dialect.rows {
+            let step = client.and_then(|client| clients::steps(client).find(|step| step.path == *path));
+            rows.extend(endpoints.iter().map(|endpoint| Row {
+                dialect: dialect.name.to_owned(),
+                method: endpoint.method.to_string(),
+                path: path.clone(),
+                step: step.cloned(),
+                redirect: client.and_then(|client| client.redirect),
+                forged: forged.clone(),
+            }));
+        }
+    }
+    rows
 }
 
 /// Bytes to send over one connection.

@@ -59,7 +59,12 @@ pub(super) fn target(random: &mut Random, row: &Row, odd: usize) -> String {
     }
     let query_odds = if row.path.ends_with("-link") || row.dialect == "pages" { 70 } else { odd };
     if random.chance(query_odds) {
-        path.push_str(random.pick(&QUERIES));
+        let forged = &row.forged.queries;
+        if !forged.is_empty() && random.chance(15) {
+            path.push_str(&forged[random.below(forged.len())]);
+        } else {
+            path.push_str(random.pick(&QUERIES));
+        }
     }
     if random.chance(odd / 4) {
         path.push_str("?long=");

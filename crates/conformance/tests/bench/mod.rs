@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use conformance::clients::{self, PUBLIC_URL};
 use reset_app::{Listener, ServeFuture, Stop};
 use reset_core::{
     Resets,
@@ -14,8 +15,8 @@ use reset_core::{
     keys::{Key, Keys},
     ports::{Accounts, Clock},
 };
-use reset_dialects::{DialectSettings, dialects};
-use reset_http::Api;
+use reset_http::{Api, Dialect};
+use reset_pages::hosted::PagesSettings;
 use reset_testkit::memory::{Memory, SentMail};
 use tokio::{runtime::Runtime, sync::oneshot};
 
@@ -39,17 +40,26 @@ pub(crate) fn root_key() -> Key {
     Key::root(&[5; 32]).unwrap()
 }
 
-/// Returns the default settings.
-pub(crate) fn default_settings() -> DialectSettings {
-    DialectSettings::defaults(&root_key(), "http://127.0.0.1:8080")
+/// Returns every dialect with these changes of the default settings, without pages.
+pub(crate) fn dialects(settings: &[(&str, &str)]) -> Vec<Dialect> {
+    clients::dialects(settings, &root_key())
+}
+
+/// Returns every dialect with default settings, the hosted pages and the service's own paths.
+pub(crate) fn every_dialect() -> Vec<Dialect> {
+    reset_pages::complete(dialects(&[]), Some(pages()), None)
+}
+
+/// Returns the default settings of the hosted pages.
+pub(crate) fn pages() -> PagesSettings {
+    PagesSettings::defaults(&root_key(), PUBLIC_URL)
 }
 
 impl RunningServer {
     /// Starts `front_end` with one account, `user@example.com`.
-    pub(crate) fn start(front_end: &FrontEnd, settings: DialectSettings) -> Self {
+    pub(crate) fn start(front_end: &FrontEnd, dialects: Vec<Dialect>) -> Self {
         let runtime = Runtime::new().unwrap();
         let memory = Memory::new(1);
-        let dialects = dialects(settings);
         let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
         let resets = Resets::new(memory.adapters(), Keys::new(&root_key()), policies, true);
         let api = Api::new(resets.clone(), dialects, reset_http::ServeOptions::default());

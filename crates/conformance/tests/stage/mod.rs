@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use reset_dialects::DialectSettings;
+use conformance::clients::PUBLIC_URL;
+use reset_http::Dialect;
 use reset_pages::demo::{self, Carries, Person, ShownMail, Stage};
 
-use crate::bench::default_settings;
+use crate::bench::{dialects, pages};
 
-/// Returns the default settings with a demo.
-pub(crate) fn staged() -> DialectSettings {
-    let demo =
-        demo::DemoSettings { public_url: "http://127.0.0.1:8080".to_owned(), stage: Arc::new(FixedStage) };
-    DialectSettings { demo: Some(demo), ..default_settings() }
+/// Returns every dialect with these changes of the default settings, the hosted pages and a demo.
+pub(crate) fn staged(settings: &[(&str, &str)]) -> Vec<Dialect> {
+    let demo = demo::DemoSettings { public_url: PUBLIC_URL.to_owned(), stage: Arc::new(FixedStage) };
+    reset_pages::complete(dialects(settings), Some(pages()), Some(demo))
 }
 
 /// A demo with the account of [`bench`](crate::bench) and two fixed mails.

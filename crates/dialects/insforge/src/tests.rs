@@ -75,6 +75,7 @@ async fn bench_with(method: Method, allowed: &[&str], policy: Policy) -> InsForg
 fn settings(method: Method, allowed: &[&str], policy: Policy) -> InsForgeSettings {
     let allowed: Vec<String> = allowed.iter().map(|text| (*text).to_owned()).collect();
     InsForgeSettings {
+        base_path: "/api/auth".into(),
         method,
         public_url: "https://auth.example.com/".into(),
         allowed: AllowList::parse(&allowed).unwrap(),

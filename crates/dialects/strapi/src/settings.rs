@@ -57,25 +57,29 @@ const SESSION_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// # Errors
 /// Fails with one sentence that names the setting.
 pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
-    let values = deployment.values;
-    deployment.published(&WIRE)?;
-    let settings = StrapiSettings {
-        base_path: deployment.base_path(&BASE_PATH)?,
-        page_url: deployment.page_url(&PAGE_URL)?,
-        token_ttl: values.duration(&TOKEN_TTL, HARD_CAP)?,
-        tags: deployment.roots.derive("strapi.tags"),
-        jwt_key: deployment.signing_key(&JWT_SECRET, KEY_MIN, "strapi.jwt")?,
-        jwt_ttl: values.duration(&JWT_TTL, SESSION_MAX)?,
-        issue_jwt: values.boolean(&ISSUE_JWT)?,
-        public: values.boolean(&PUBLIC)?,
-        policy: deployment.policy,
-    };
-    let needs_page = (!values.is_given(&PAGE_URL)).then_some(PAGE_URL.setting());
+    let settings = StrapiSettings::read(deployment)?;
+    let needs_page = (!deployment.values.is_given(&PAGE_URL)).then_some(PAGE_URL.setting());
     let security = settings.security();
     Ok(Dialect { needs_page, security, ..dialect(settings) })
 }
 
 impl StrapiSettings {
+    fn read(deployment: &Deployment<'_>) -> Result<Self> {
+        let values = deployment.values;
+        deployment.published(&WIRE)?;
+        Ok(Self {
+            base_path: deployment.base_path(&BASE_PATH)?,
+            page_url: deployment.page_url(&PAGE_URL)?,
+            token_ttl: values.duration(&TOKEN_TTL, HARD_CAP)?,
+            tags: deployment.roots.derive("strapi.tags"),
+            jwt_key: deployment.signing_key(&JWT_SECRET, KEY_MIN, "strapi.jwt")?,
+            jwt_ttl: values.duration(&JWT_TTL, SESSION_MAX)?,
+            issue_jwt: values.boolean(&ISSUE_JWT)?,
+            public: values.boolean(&PUBLIC)?,
+            policy: deployment.policy,
+        })
+    }
+
     fn security(&self) -> Security {
         let mut weaknesses = Vec::new();
         if self.issue_jwt {
@@ -87,5 +91,57 @@ impl StrapiSettings {
         let bound = Some(unguessable(NAME, 448, "448-bit codes"));
         let lifetimes = vec![Lifetime::of_token(TOKEN_TTL.setting(), self.token_ttl)];
         Security { bound, weaknesses, lifetimes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reset_core::{
+        budget::Budgeting,
+        keys::{Key as RootKey, Keyring},
+        password::{PASSWORD_MAX, Policy},
+    };
+    use reset_settings::{Inputs, KeyTable, PROFILE};
+
+    use super::*;
+
+    fn settings(given: &[(&str, &str)], roots: &Keyring) -> StrapiSettings {
+        let keys = KeyTable::new([PROFILE.setting()].into_iter().chain(KEYS.iter().copied()));
+        let flags = given.iter().map(|(name, value)| ("--set", (*name).to_owned(), (*value).to_owned()));
+        let values = Inputs { flags: flags.collect(), ..Inputs::default() }.read(&keys).unwrap();
+        let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
+        let deployment = Deployment {
+            values: &values,
+            public_url: "https://id.example.org",
+            roots,
+            policy,
+            limited: true,
+            budgeting: &Budgeting::default(),
+            pages: true,
+        };
+        StrapiSettings::read(&deployment).unwrap()
+    }
+
+    #[test]
+    fn session_token_is_signed_with_the_given_key_or_one_derived_from_the_current_root() {
+        let (current, previous) = (RootKey::shared(&[1; 32]), RootKey::shared(&[2; 32]));
+        let roots = Keyring::new(current.clone(), [previous.clone()]);
+        let derived = settings(&[], &roots);
+        assert_eq!(derived.jwt_key.as_bytes(), current.derive("strapi.jwt").as_bytes());
+        assert_ne!(derived.jwt_key.as_bytes(), derived.tags.current().as_bytes());
+        let tags: Vec<&[u8]> = derived.tags.all().iter().map(RootKey::as_bytes).collect();
+        let label = "strapi.tags";
+        assert_eq!(tags, [current.derive(label).as_bytes(), previous.derive(label).as_bytes()]);
+        let given = settings(&[("strapi.jwt_secret", "the host's own secret")], &roots);
+        assert_eq!(given.jwt_key.as_bytes(), b"the host's own secret");
+    }
+
+    #[test]
+    fn session_token_lives_for_30_days_by_default_and_a_year_at_most() {
+        let roots = Keyring::from(RootKey::shared(&[1; 32]));
+        assert_eq!(settings(&[], &roots).jwt_ttl, Duration::from_secs(30 * 24 * 60 * 60));
+        assert_eq!(settings(&[("strapi.jwt_ttl", "365d")], &roots).jwt_ttl, SESSION_MAX);
+        let hardened = settings(&[("profile", "hardened")], &roots);
+        assert!(!hardened.issue_jwt && hardened.public && settings(&[], &roots).issue_jwt);
     }
 }

@@ -29,6 +29,7 @@ struct Bench {
 
 fn settings() -> StrapiSettings {
     StrapiSettings {
+        base_path: String::new(),
         page_url: "https://app.example.org/reset?lang=en".into(),
         token_ttl: Duration::from_secs(3600),
         tags: Key::shared(b"tags").into(),

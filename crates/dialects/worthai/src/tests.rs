@@ -376,7 +376,7 @@ fn common_errors_have_worthais_format() {
 #[test]
 fn document_has_the_published_paths_and_statuses() {
     let worthai = dialect(settings(Forged::AsContracted));
-    assert_eq!((worthai.name, worthai.document_base.as_str()), (NAME, "/auth/api/v1"));
+    assert_eq!((worthai.name, worthai.base.served.as_str()), (NAME, "/auth/api/v1"));
     let document = serde_json::to_value(&worthai.document).unwrap();
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     assert_eq!(paths, ["/forgot-password", "/reset-password"]);

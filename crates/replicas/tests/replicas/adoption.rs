@@ -1,12 +1,9 @@
 //! Foreign users tables of the systems whose dialects polyreset speaks: every dialect resets their passwords, with each step
 //! at another process, and stores the hash format of the owning system.
 
-use conformance::{databases, dialects::DIALECTS, http::post, mails};
+use conformance::{clients, databases, http};
 
-use crate::{
-    TIMEOUT,
-    site::{Site, exchanged},
-};
+use crate::site::{Site, exchanged, mailed};
 
 /// A bcrypt hash at cost 10 of an unknown password, without its version prefix.
 const HASH: &str = "10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
@@ -55,44 +52,43 @@ const PRESETS: [(&str, &str, &str, &str, &str); 4] = [
 
 #[test]
 fn every_dialect_resets_every_presets_table_in_its_hash_format() {
+    let clients = clients::all();
     for (preset, table, schema, column, version) in PRESETS {
         let Some(mut site) = Site::on(databases::DatabaseServer::Postgres) else { return };
         site.database.execute(schema);
-        for dialect in DIALECTS {
+        for client in &clients {
             // Strapi stores the address in lower case, the others as typed at sign-up.
             let name = if preset.starts_with("strapi") { "user" } else { "User" };
             site.database.execute(&format!(
                 "INSERT INTO {table} (email, {column}) VALUES ('{name}.{}@example.com', '{version}{HASH}')",
-                dialect.name
+                client.dialect
             ));
         }
         site.set("POLYRESET_USERS__PRESET", preset);
         let servers = site.start();
-        for (number, dialect) in DIALECTS.iter().enumerate() {
+        for (number, client) in clients.iter().enumerate() {
+            let dialect = client.dialect;
             let at = |step: usize| servers[(number + step) % 3].address;
-            let email = format!("user.{}@example.com", dialect.name);
+            let email = format!("user.{dialect}@example.com");
             let stored =
                 if preset.starts_with("strapi") { email.clone() } else { format!("U{}", &email[1..]) };
             // Mail goes to the address as stored, not as typed in the request.
-            let response = post(at(0), dialect.ask, &format!(r#"{{"email":"{email}"}}"#)).unwrap();
-            assert!(response.status < 300, "{preset}, {}: {}", dialect.name, response.body);
-            let has_secret = |mail: &mails::ReceivedMail| (dialect.secret)(mail).is_some();
-            let mail = mails::wait_for(&site.mails(), &stored, TIMEOUT, has_secret).unwrap();
-            let secret = (dialect.secret)(&mail).unwrap().to_owned();
-            let secret = exchanged(dialect, at(1), &email, secret);
+            let response = http::send(at(0), &client.request_for(&email)).unwrap();
+            assert!(response.status < 300, "{preset}, {dialect}: {}", response.body);
+            let secret = mailed(client, &site.mails(), &stored);
+            let secret = exchanged(client, at(1), &email, secret);
             // bcrypt reads 72 bytes: a longer password is rejected without spending the secret.
             let longest = "Aa1!".repeat(18);
-            let too_long =
-                post(at(2), dialect.reset, &(dialect.body)(&secret, &format!("{longest}x"))).unwrap();
-            assert_eq!(too_long.status, 400, "{preset}, {}: {}", dialect.name, too_long.body);
-            let reset = post(at(2), dialect.reset, &(dialect.body)(&secret, &longest)).unwrap();
-            assert_eq!(reset.status, 200, "{preset}, {}: {}", dialect.name, reset.body);
-            assert!(site.deployments[0].accepts(&email, &longest).unwrap(), "{preset}, {}", dialect.name);
+            let too_long = http::send(at(2), &client.redeem_with(&secret, &format!("{longest}x"))).unwrap();
+            assert_eq!(too_long.status, 400, "{preset}, {dialect}: {}", too_long.body);
+            let reset = http::send(at(2), &client.redeem_with(&secret, &longest)).unwrap();
+            assert_eq!(reset.status, 200, "{preset}, {dialect}: {}", reset.body);
+            assert!(site.deployments[0].accepts(&email, &longest).unwrap(), "{preset}, {dialect}");
             let updated = format!(
                 "SELECT COUNT(*) FROM {table} WHERE lower(email) = '{email}' AND {column} LIKE '{version}10$%' \
                  AND {column} <> '{version}{HASH}'"
             );
-            assert_eq!(site.number(&updated), 1, "{preset}, {}: bcrypt version and cost", dialect.name);
+            assert_eq!(site.number(&updated), 1, "{preset}, {dialect}: bcrypt version and cost");
         }
     }
 }

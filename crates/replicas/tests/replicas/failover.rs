@@ -7,9 +7,8 @@ use std::{
 };
 
 use conformance::{
-    databases,
-    dialects::{DIALECTS, asked},
-    http::{Connection, post},
+    clients::{self, Client},
+    databases, http,
     own_server::OwnServer,
 };
 
@@ -50,11 +49,13 @@ fn failover_with_synchronous_replication_loses_no_acknowledged_reset() {
     deployment.set("POLYRESET_DATABASE__CONNECT_TIMEOUT", "2s");
     let server = deployment.start().unwrap();
     let owner = |number: usize| format!("owner{number}@example.com");
-    let strapi = &DIALECTS[2];
+    // The resets use one dialect, and the requests the others, so that no request ends a prepared ticket.
+    let (strapi, px0) = (clients::named("strapi"), clients::named("px0"));
+    let others: Vec<Client> = clients::all().into_iter().filter(|client| *client != strapi).collect();
     let mut secrets = Vec::new();
     for number in 0..RESETS {
         deployment.add_user(&owner(number), "the old password").unwrap();
-        secrets.push(secret(strapi, server.address, &deployment.mails(), &owner(number)));
+        secrets.push(secret(&strapi, server.address, &deployment.mails(), &owner(number)));
     }
 
     // Requests and resets run continuously; the primary dies in the middle of both.
@@ -67,16 +68,16 @@ fn failover_with_synchronous_replication_loses_no_acknowledged_reset() {
                     break;
                 }
                 let email = owner(number % RESETS);
-                let dialect = &DIALECTS[[0, 1, 3][number / RESETS % 3]];
-                let response = Connection::open(server.address).unwrap().post(dialect.ask, &asked(&email));
-                results.push((dialect.name, email, response.unwrap().status < 300));
+                let client = &others[number / RESETS % others.len()];
+                let response = http::send(server.address, &client.request_for(&email));
+                results.push((client.dialect, email, response.unwrap().status < 300));
             }
             results
         });
         let resetting = scope.spawn(|| {
             let each = secrets.iter().map(|secret| {
-                let response = post(server.address, strapi.reset, &(strapi.body)(secret, "New Password 1!"));
-                let status = response.unwrap().status;
+                let step = strapi.redeem_with(secret, "New Password 1!");
+                let status = http::send(server.address, &step).unwrap().status;
                 answered.fetch_add(1, Ordering::Relaxed);
                 status
             });
@@ -127,7 +128,7 @@ fn failover_with_synchronous_replication_loses_no_acknowledged_reset() {
     assert_eq!(count("outcome NOT IN ('mailed', 'superseded')"), 0);
     // The service still works: a new request yields a working code.
     deployment.add_user("after@example.com", "the old password").unwrap();
-    let code = secret(&DIALECTS[0], server.address, &deployment.mails(), "after@example.com");
-    let body = (DIALECTS[0].body)(&code, "New Password 1!");
-    assert_eq!(post(server.address, DIALECTS[0].reset, &body).unwrap().status, 200);
+    let code = secret(&px0, server.address, &deployment.mails(), "after@example.com");
+    let step = px0.redeem_with(&code, "New Password 1!");
+    assert_eq!(http::send(server.address, &step).unwrap().status, 200);
 }

@@ -1,9 +1,8 @@
 //! Flows in which each step reaches another process.
 
 use conformance::{
-    databases,
-    dialects::DIALECTS,
-    http::{get, post},
+    clients, databases,
+    http::{self, get},
 };
 
 use crate::{
@@ -22,20 +21,21 @@ fn every_dialects_flow_works_with_each_step_at_another_process(server: databases
     for server in &servers {
         assert_eq!(get(server.address, "/readyz").unwrap().status, 200);
     }
-    for (number, dialect) in DIALECTS.iter().enumerate() {
+    let clients = clients::all();
+    for (number, client) in clients.iter().enumerate() {
         for rotation in 0..3 {
             let at = |step: usize| servers[(rotation + step) % 3].address;
-            let email = format!("{}{rotation}@example.com", dialect.name);
+            let email = format!("{}{rotation}@example.com", client.dialect);
             site.deployments[(number + rotation) % 3].add_user(&email, "the old password").unwrap();
 
-            let secret = secret(dialect, at(0), &site.mails(), &email);
-            let secret = exchanged(dialect, at(1), &email, secret);
-            let body = (dialect.body)(&secret, "New Password 1!");
-            let response = post(at(2), dialect.reset, &body).unwrap();
+            let secret = secret(client, at(0), &site.mails(), &email);
+            let secret = exchanged(client, at(1), &email, secret);
+            let step = client.redeem_with(&secret, "New Password 1!");
+            let response = http::send(at(2), &step).unwrap();
             assert_eq!(response.status, 200, "{email}: {}", response.body);
-            for step in 0..3 {
-                let replay = post(at(step), dialect.reset, &body).unwrap();
-                assert_eq!(replay.status, dialect.refused, "{email}: {}", replay.body);
+            for hop in 0..3 {
+                let replay = http::send(at(hop), &step).unwrap();
+                assert_eq!(replay.status, client.refused, "{email}: {}", replay.body);
             }
             for deployment in &site.deployments {
                 assert!(deployment.accepts(&email, "New Password 1!").unwrap(), "{email}");
@@ -45,5 +45,5 @@ fn every_dialects_flow_works_with_each_step_at_another_process(server: databases
     // Each job is done exactly once: per account, one mail with the secret and one notice.
     let unfinished = format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NULL", site.table("jobs"));
     site.wait_for(&unfinished, 0);
-    assert_eq!(conformance::mails::all(&site.mails()).unwrap().len(), 2 * 3 * DIALECTS.len());
+    assert_eq!(conformance::mails::all(&site.mails()).unwrap().len(), 2 * 3 * clients.len());
 }

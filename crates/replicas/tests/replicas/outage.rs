@@ -6,16 +6,15 @@ use std::{
 };
 
 use conformance::{
-    dialects::{DIALECTS, asked},
-    http::{get, post},
-    mails,
+    clients::{self, Client},
+    http::{self, get},
     own_server::OwnServer,
     server::{Deployment, Server},
 };
 
 use crate::{
     TIMEOUT,
-    site::{deployment, exchanged, secret},
+    site::{deployment, exchanged, mailed, secret},
 };
 
 /// `database.connect_timeout` of these servers.
@@ -45,25 +44,25 @@ fn servers_fail_fast_while_postgres_is_down_and_recover_after_that() {
     for number in 0..12 {
         admin.add_user(&format!("user{number}@example.com"), "the old password").unwrap();
     }
-    let code = secret(&DIALECTS[0], servers[0].address, &admin.mails(), "user0@example.com");
+    let (px0, clients) = (clients::named("px0"), clients::all());
+    let code = secret(&px0, servers[0].address, &admin.mails(), "user0@example.com");
     // Accepted just before the outage: some are already mailed, some are in progress, some are queued.
     for number in 1..12 {
         let email = format!("user{number}@example.com");
-        let response = post(servers[number % 3].address, DIALECTS[number % 4].ask, &asked(&email)).unwrap();
+        let step = clients[number % clients.len()].request_for(&email);
+        let response = http::send(servers[number % 3].address, &step).unwrap();
         assert!(response.status < 300, "{}", response.body);
     }
     postgres.stop();
     thread::scope(|scope| {
         for server in &servers {
-            scope.spawn(|| check_outage(server, &code));
+            scope.spawn(|| check_outage(server, &clients, &px0, &code));
         }
     });
     postgres.run();
 
     for number in 1..12 {
-        let (email, dialect) = (format!("user{number}@example.com"), &DIALECTS[number % 4]);
-        let has_secret = |mail: &mails::ReceivedMail| (dialect.secret)(mail).is_some();
-        mails::wait_for(&admin.mails(), &email, TIMEOUT, has_secret).unwrap();
+        mailed(&clients[number % clients.len()], &admin.mails(), &format!("user{number}@example.com"));
     }
     for (number, server) in servers.iter().enumerate() {
         let begun = Instant::now();
@@ -71,18 +70,17 @@ fn servers_fail_fast_while_postgres_is_down_and_recover_after_that() {
             assert!(begun.elapsed() < TIMEOUT, "{}", admin.logged());
             thread::sleep(Duration::from_millis(20));
         }
-        for dialect in &DIALECTS {
-            let email = format!("after{number}-{}@example.com", dialect.name);
+        for client in &clients {
+            let email = format!("after{number}-{}@example.com", client.dialect);
             admin.add_user(&email, "the old password").unwrap();
-            let secret = secret(dialect, server.address, &admin.mails(), &email);
-            let secret = exchanged(dialect, servers[(number + 1) % 3].address, &email, secret);
-            let body = (dialect.body)(&secret, "New Password 1!");
-            let response = post(servers[(number + 2) % 3].address, dialect.reset, &body).unwrap();
+            let secret = secret(client, server.address, &admin.mails(), &email);
+            let secret = exchanged(client, servers[(number + 1) % 3].address, &email, secret);
+            let step = client.redeem_with(&secret, "New Password 1!");
+            let response = http::send(servers[(number + 2) % 3].address, &step).unwrap();
             assert_eq!(response.status, 200, "{}", response.body);
         }
     }
-    let reset = (DIALECTS[0].body)(&code, "New Password 1!");
-    let status = post(servers[1].address, DIALECTS[0].reset, &reset).unwrap().status;
+    let status = http::send(servers[1].address, &px0.redeem_with(&code, "New Password 1!")).unwrap().status;
     assert_eq!(status, 200, "the outage must not spend the code");
     for server in servers {
         assert!(server.terminate().unwrap().success(), "the server must survive the outage");
@@ -90,13 +88,12 @@ fn servers_fail_fast_while_postgres_is_down_and_recover_after_that() {
 }
 
 /// Checks the responses of a server whose database is down.
-fn check_outage(server: &Server, code: &str) {
+fn check_outage(server: &Server, clients: &[Client], px0: &Client, code: &str) {
     let begun = Instant::now();
-    let px0 = (DIALECTS[0].body)(code, "New Password 1!");
-    let requests = DIALECTS.iter().map(|dialect| (dialect.ask, asked("user0@example.com")));
-    for (path, body) in requests.chain([(DIALECTS[0].reset, px0)]) {
-        let sent = Instant::now();
-        let response = post(server.address, path, &body).unwrap();
+    let requests = clients.iter().map(|client| client.request_for("user0@example.com"));
+    for step in requests.chain([px0.redeem_with(code, "New Password 1!")]) {
+        let (sent, path) = (Instant::now(), &step.path);
+        let response = http::send(server.address, &step).unwrap();
         assert!((500..=599).contains(&response.status), "{path}: {} {}", response.status, response.body);
         assert!(response.body.starts_with('{'), "{path}: {}", response.body);
         assert!(sent.elapsed() < CONNECT + SLACK, "{path}: {:?}", sent.elapsed());

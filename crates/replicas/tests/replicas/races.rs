@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, sync::Barrier, thread};
 
 use conformance::{
+    clients::{self, Step},
     databases,
-    dialects::DIALECTS,
     http::{Connection, RawResponse},
     server::Server,
 };
@@ -20,14 +20,14 @@ on_each_engine! {
     address_gets_one_mail_per_minute_from_all_replicas_together,
 }
 
-/// Sends all bodies at the same time, spread over the servers. Returns the responses in the order of the bodies.
-fn send_concurrently(servers: &[Server], path: &str, bodies: &[String]) -> Vec<RawResponse> {
-    let start = Barrier::new(bodies.len());
-    let send = |address: SocketAddr, body: &str| {
+/// Sends all requests at the same time, spread over the servers. Returns the responses in their order.
+fn send_concurrently(servers: &[Server], steps: &[Step]) -> Vec<RawResponse> {
+    let start = Barrier::new(steps.len());
+    let send = |address: SocketAddr, step: &Step| {
         let mut connection = Connection::open(address).unwrap();
         start.wait();
         loop {
-            let response = connection.post(path, body).unwrap();
+            let response = connection.post(&step.path, &step.body).unwrap();
             // 503 means that the hashing queue is full: the secret is unspent, and the client may retry.
             if response.status != 503 {
                 return response;
@@ -36,12 +36,12 @@ fn send_concurrently(servers: &[Server], path: &str, bodies: &[String]) -> Vec<R
         }
     };
     thread::scope(|scope| {
-        let sending: Vec<_> = bodies
+        let sending: Vec<_> = steps
             .iter()
             .enumerate()
-            .map(|(number, body)| {
+            .map(|(number, step)| {
                 let address = servers[number % servers.len()].address;
-                scope.spawn(move || send(address, body))
+                scope.spawn(move || send(address, step))
             })
             .collect();
         sending.into_iter().map(|one| one.join().unwrap()).collect()
@@ -51,21 +51,23 @@ fn send_concurrently(servers: &[Server], path: &str, bodies: &[String]) -> Vec<R
 fn exactly_one_of_two_hundred_concurrent_resets_with_one_secret_succeeds(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let servers = site.start();
-    for (number, dialect) in DIALECTS.iter().enumerate() {
-        let email = format!("{}@example.com", dialect.name);
+    for (number, client) in clients::all().iter().enumerate() {
+        let dialect = client.dialect;
+        let email = format!("{dialect}@example.com");
         site.deployments[number % 3].add_user(&email, "the old password").unwrap();
-        let secret = secret(dialect, servers[0].address, &site.mails(), &email);
-        let secret = exchanged(dialect, servers[1].address, &email, secret);
+        let secret = secret(client, servers[0].address, &site.mails(), &email);
+        let secret = exchanged(client, servers[1].address, &email, secret);
         let password = |number: usize| format!("New Password {number}!");
-        let bodies: Vec<String> = (0..200).map(|number| (dialect.body)(&secret, &password(number))).collect();
-        let responses = send_concurrently(&servers, dialect.reset, &bodies);
+        let steps: Vec<Step> =
+            (0..200).map(|number| client.redeem_with(&secret, &password(number))).collect();
+        let responses = send_concurrently(&servers, &steps);
         let succeeded: Vec<usize> = (0..200).filter(|&number| responses[number].status == 200).collect();
-        assert_eq!(succeeded.len(), 1, "{}", dialect.name);
+        assert_eq!(succeeded.len(), 1, "{dialect}");
         for response in responses.iter().filter(|response| response.status != 200) {
-            assert_eq!(response.status, dialect.refused, "{}: {}", dialect.name, response.body);
+            assert_eq!(response.status, client.refused, "{dialect}: {}", response.body);
         }
         // The stored password is that of the successful request.
-        assert!(site.deployments[0].accepts(&email, &password(succeeded[0])).unwrap(), "{}", dialect.name);
+        assert!(site.deployments[0].accepts(&email, &password(succeeded[0])).unwrap(), "{dialect}");
     }
 }
 
@@ -74,8 +76,8 @@ fn address_gets_one_mail_per_minute_from_all_replicas_together(server: databases
     site.set("POLYRESET_LIMITS__ENABLED", "true");
     let servers = site.start();
     site.add_accounts(&["user@example.com".to_owned()]);
-    let bodies = vec![r#"{"email":"user@example.com"}"#.to_owned(); 9];
-    for response in send_concurrently(&servers, DIALECTS[2].ask, &bodies) {
+    let steps = vec![clients::named("strapi").request_for("user@example.com"); 9];
+    for response in send_concurrently(&servers, &steps) {
         assert_eq!(response.status, 200, "{}", response.body);
     }
     let jobs = format!("SELECT COUNT(*) AS number FROM {}", site.table("jobs"));
@@ -85,8 +87,8 @@ fn address_gets_one_mail_per_minute_from_all_replicas_together(server: databases
 fn three_processes_together_evaluate_only_three_guesses(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
     let servers = site.start();
-    let insforge = &DIALECTS[3];
-    let (path, body) = insforge.exchange.unwrap();
+    let insforge = clients::named("insforge");
+    let guess = |email: &str, code: &str| insforge.exchange_of(email, code).unwrap();
     let attempts = |email: &str| {
         site.number(&format!(
             "SELECT MAX(attempts) FROM {} WHERE email = '{email}' AND kind <> 'token'",
@@ -96,20 +98,20 @@ fn three_processes_together_evaluate_only_three_guesses(server: databases::Datab
     let emails: Vec<String> = (0..6).map(|round| format!("guessed{round}@example.com")).collect();
     site.add_accounts(&emails);
     for (round, email) in emails.iter().enumerate() {
-        let code = secret(insforge, servers[round % 3].address, &site.mails(), email);
+        let code = secret(&insforge, servers[round % 3].address, &site.mails(), email);
         let wrong = (0..30).map(|number| format!("{number:06}")).filter(|wrong| *wrong != code);
-        let mut guesses: Vec<String> = wrong.map(|wrong| body(email, &wrong)).collect();
-        let right = body(email, &code);
+        let mut guesses: Vec<Step> = wrong.map(|wrong| guess(email, &wrong)).collect();
+        let right = guess(email, &code);
         if round % 2 == 0 {
             // The right code is sent after all wrong ones are answered.
-            let responses = send_concurrently(&servers, path, &guesses);
+            let responses = send_concurrently(&servers, &guesses);
             assert!(responses.iter().all(|response| response.status == 401));
-            let late = send_concurrently(&servers, path, &[right.clone(), right.clone(), right]);
+            let late = send_concurrently(&servers, &[right.clone(), right.clone(), right]);
             assert!(late.iter().all(|response| response.status == 401), "a fourth guess was evaluated");
         } else {
             // The right code is among the wrong ones: it is one of the first three, or it is rejected.
             guesses.insert(15, right);
-            let responses = send_concurrently(&servers, path, &guesses);
+            let responses = send_concurrently(&servers, &guesses);
             let accepted = responses.iter().filter(|response| response.status == 200).count();
             assert!(accepted <= 1 && responses.iter().all(|response| [200, 401].contains(&response.status)));
             assert!(accepted == 0 || responses[15].status == 200);

@@ -11,9 +11,8 @@ use std::{
 };
 
 use conformance::{
-    databases,
-    dialects::{ClientDialect, DIALECTS},
-    http::post,
+    clients::{self, Client, Step},
+    databases, http,
     server::Server,
 };
 
@@ -49,15 +48,15 @@ impl Balancer {
     }
 }
 
-/// Issues a ticket of `dialect` for a new account, and returns the body of the reset.
-fn issue(site: &Site, balancer: &Balancer, dialect: &ClientDialect, email: &str) -> String {
+/// Issues a ticket of the dialect for a new account, and returns the request that sets its password.
+fn issue(site: &Site, balancer: &Balancer, client: &Client, email: &str) -> Step {
     site.add_accounts(&[email.to_owned()]);
-    let secret = secret(dialect, balancer.next(), &site.mails(), email);
-    (dialect.body)(&exchanged(dialect, balancer.next(), email, secret), "New Password 1!")
+    let secret = secret(client, balancer.next(), &site.mails(), email);
+    client.redeem_with(&exchanged(client, balancer.next(), email, secret), "New Password 1!")
 }
 
-fn redeem(balancer: &Balancer, dialect: &ClientDialect, body: &str) -> u16 {
-    post(balancer.next(), dialect.reset, body).unwrap().status
+fn redeem(balancer: &Balancer, step: &Step) -> u16 {
+    http::send(balancer.next(), step).unwrap().status
 }
 
 /// Restarts every replica with these secrets, one after the other, while the others take its requests.
@@ -81,26 +80,25 @@ fn no_reset_fails_during_a_rolling_rotation_of_the_secret(server: databases::Dat
         addresses: Mutex::new([0, 1, 2].map(|number: usize| Some(servers[number].address))),
         turn: AtomicUsize::new(0),
     };
-    let issue_all = |prefix: &str| -> Vec<(&ClientDialect, String)> {
-        let one = |dialect: &'static ClientDialect| {
-            (dialect, issue(&site, &balancer, dialect, &format!("{prefix}-{}@example.com", dialect.name)))
-        };
-        DIALECTS.iter().map(one).collect()
+    let clients = clients::all();
+    let issue_all = |prefix: &str| -> Vec<(&Client, Step)> {
+        let address = |client: &Client| format!("{prefix}-{}@example.com", client.dialect);
+        clients.iter().map(|client| (client, issue(&site, &balancer, client, &address(client)))).collect()
     };
     let (before, later) = (issue_all("before"), issue_all("later"));
     let (stop, flows) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for worker in 0..2 {
-            let (stop, flows, balancer, site) = (&stop, &flows, &balancer, &site);
+            let (stop, flows, balancer, site, clients) = (&stop, &flows, &balancer, &site, &clients);
             scope.spawn(move || {
                 for round in 0.. {
-                    for dialect in &DIALECTS {
+                    for client in clients {
                         if stop.load(Ordering::Relaxed) {
                             return;
                         }
-                        let email = format!("w{worker}-{round}-{}@example.com", dialect.name);
-                        let body = issue(site, balancer, dialect, &email);
-                        assert_eq!(redeem(balancer, dialect, &body), 200, "{email}");
+                        let email = format!("w{worker}-{round}-{}@example.com", client.dialect);
+                        let step = issue(site, balancer, client, &email);
+                        assert_eq!(redeem(balancer, &step), 200, "{email}");
                         flows.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -111,17 +109,17 @@ fn no_reset_fails_during_a_rolling_rotation_of_the_secret(server: databases::Dat
         stop.store(true, Ordering::Relaxed);
     });
     assert!(flows.into_inner() > 20, "too few resets ran during the rotation");
-    for (dialect, body) in before {
-        assert_eq!(redeem(&balancer, dialect, &body), 200, "{}", dialect.name);
+    for (client, step) in before {
+        assert_eq!(redeem(&balancer, &step), 200, "{}", client.dialect);
     }
     let fresh = issue_all("fresh");
     rotate(&site, &mut servers, &balancer, NEW, "");
-    for (dialect, body) in fresh {
-        assert_eq!(redeem(&balancer, dialect, &body), 200, "{}", dialect.name);
+    for (client, step) in fresh {
+        assert_eq!(redeem(&balancer, &step), 200, "{}", client.dialect);
     }
     // A ticket of the old secret is invalid once that secret is removed.
-    for (dialect, body) in later {
-        let status = redeem(&balancer, dialect, &body);
-        assert!(status == dialect.refused || status == 500, "{}: {status}", dialect.name);
+    for (client, step) in later {
+        let status = redeem(&balancer, &step);
+        assert!(status == client.refused || status == 500, "{}: {status}", client.dialect);
     }
 }

@@ -10,10 +10,9 @@ use std::{
 };
 
 use conformance::{
+    clients::{self, Client},
     databases::{self, Fresh},
-    dialects::{ClientDialect, asked, text},
-    http::post,
-    mails,
+    http, mails,
     server::{Deployment, Server},
 };
 use tempfile::TempDir;
@@ -128,29 +127,27 @@ impl Site {
 }
 
 /// Requests a reset, waits for the mail, and returns its secret.
-pub(crate) fn secret(dialect: &ClientDialect, at: SocketAddr, mails: &Path, email: &str) -> String {
-    let response = post(at, dialect.ask, &asked(email)).unwrap();
-    assert!(response.status < 300, "{}: {} {}", dialect.name, response.status, response.body);
-    let has_secret = |mail: &mails::ReceivedMail| (dialect.secret)(mail).is_some();
-    let mail = mails::wait_for(mails, email, TIMEOUT, has_secret).unwrap();
-    (dialect.secret)(&mail).unwrap().to_owned()
+pub(crate) fn secret(client: &Client, at: SocketAddr, mails: &Path, email: &str) -> String {
+    let response = http::send(at, &client.request_for(email)).unwrap();
+    assert!(response.status < 300, "{}: {} {}", client.dialect, response.status, response.body);
+    mailed(client, mails, email)
+}
+
+/// Waits for a mail of the dialect, and returns its secret.
+pub(crate) fn mailed(client: &Client, folder: &Path, email: &str) -> String {
+    let has_secret = |mail: &mails::ReceivedMail| clients::secret_in(client, mail).is_some();
+    let mail = mails::wait_for(folder, email, TIMEOUT, has_secret).unwrap();
+    clients::secret_in(client, &mail).unwrap()
 }
 
 /// Exchanges a code for a token if the dialect has an exchange, and otherwise returns the secret.
-pub(crate) fn exchanged(dialect: &ClientDialect, at: SocketAddr, email: &str, secret: String) -> String {
-    let Some((path, body)) = dialect.exchange else { return secret };
-    let response = post(at, path, &body(email, &secret)).unwrap();
-    assert_eq!(response.status, 200, "{}: {}", dialect.name, response.body);
-    text(&response.body, "token").unwrap().to_owned()
+pub(crate) fn exchanged(client: &Client, at: SocketAddr, email: &str, secret: String) -> String {
+    clients::exchanged(client, at, email, secret).unwrap()
 }
 
-/// Returns the secrets of all mails to an address.
-pub(crate) fn secrets(
-    folder: &Path,
-    email: &str,
-    of: fn(&mails::ReceivedMail) -> Option<&str>,
-) -> Vec<String> {
+/// Returns the secrets of all mails of the dialect to an address.
+pub(crate) fn secrets(client: &Client, folder: &Path, email: &str) -> Vec<String> {
     let all = if fs::exists(folder).unwrap() { mails::all(folder).unwrap() } else { Vec::new() };
     let received = all.iter().filter(|mail| mail.to == email);
-    received.filter_map(|mail| of(mail).map(ToOwned::to_owned)).collect()
+    received.filter_map(|mail| clients::secret_in(client, mail)).collect()
 }

@@ -6,13 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conformance::{
-    databases,
-    dialects::{DIALECTS, asked},
-    http::post,
-    mails::ReceivedMail,
-    sink::Sink,
-};
+use conformance::{clients, databases, http, mails::ReceivedMail, sink::Sink};
 
 use crate::{
     TIMEOUT, on_each_engine,
@@ -44,9 +38,9 @@ fn every_account_gets_its_mail_although_a_replica_is_killed(server: databases::D
     let [one, two, dying] = site.start();
     let all = addresses(60);
     site.add_accounts(&all);
-    let strapi = &DIALECTS[2];
+    let strapi = clients::named("strapi");
     let request = |address, email: &str| {
-        post(address, strapi.ask, &asked(email)).is_ok_and(|response| response.status == 200)
+        http::send(address, &strapi.request_for(email)).is_ok_and(|response| response.status == 200)
     };
     let addresses = [one.address, two.address, dying.address];
     // Each server gets a third of the requests; the third server is killed once the first mails are sent.
@@ -83,7 +77,7 @@ fn every_account_gets_its_mail_although_a_replica_is_killed(server: databases::D
     expire_leases(&site);
     site.wait_for(&unfinished, 0);
     for email in &all {
-        let secrets = secrets(&site.mails(), email, strapi.secret);
+        let secrets = secrets(&strapi, &site.mails(), email);
         let requests = 1 + usize::from(unanswered.contains(email));
         assert!((1..=2 * requests).contains(&secrets.len()), "{email}: {} mails", secrets.len());
         let distinct: BTreeSet<&String> = secrets.iter().collect();
@@ -107,9 +101,9 @@ fn jobs_of_a_killed_replica_are_mailed_again_with_the_same_secret(server: databa
     let dying = site.deployments[2].start().unwrap();
     let all = addresses(60);
     site.add_accounts(&all);
-    for (number, email) in all.iter().enumerate() {
-        let dialect = &DIALECTS[number % 4];
-        let response = post(dying.address, dialect.ask, &asked(email)).unwrap();
+    let clients = clients::all();
+    for (email, client) in all.iter().zip(clients.iter().cycle()) {
+        let response = http::send(dying.address, &client.request_for(email)).unwrap();
         assert!(response.status < 300, "{}", response.body);
     }
     // The mails are transferred, but the process gets no reply to them.
@@ -130,12 +124,14 @@ fn jobs_of_a_killed_replica_are_mailed_again_with_the_same_secret(server: databa
     site.wait_for(&finished, 60);
 
     let unconfirmed: Vec<ReceivedMail> = sink.letters().unwrap();
-    for (number, email) in all.iter().enumerate() {
-        let secret = DIALECTS[number % 4].secret;
-        let mut received = secrets(&site.mails(), email, secret);
+    for (email, client) in all.iter().zip(clients.iter().cycle()) {
+        let mut received = secrets(client, &site.mails(), email);
         assert_eq!(received.len(), 1, "{email}");
         received.extend(
-            unconfirmed.iter().filter(|mail| mail.to == *email).map(|mail| secret(mail).unwrap().to_owned()),
+            unconfirmed
+                .iter()
+                .filter(|mail| mail.to == *email)
+                .map(|mail| clients::secret_in(client, mail).unwrap()),
         );
         assert!(
             received.len() <= 2 && received.iter().all(|one| *one == received[0]),

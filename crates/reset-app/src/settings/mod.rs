@@ -26,7 +26,10 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use reset_core::keys::Keyring;
 use reset_diesel::foreign_users::Mapping;
-use reset_http::{module::Deployment, route::Dialect};
+use reset_http::{
+    module::{Deployment, DialectModule},
+    route::Dialect,
+};
 use reset_pages::{demo::DemoSettings, hosted::PagesSettings};
 pub(crate) use reset_settings::Inputs;
 use reset_settings::{SettingKey, Unread, Values};
@@ -45,6 +48,9 @@ pub(crate) use self::{
 
 /// Maximum retention of events: ten years.
 const RETENTION_MAX: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
+
+/// Adapts the pages to the demo and returns its settings.
+type AdaptPages<'a> = dyn Fn(&mut Option<PagesSettings>) -> DemoSettings + 'a;
 
 /// All settings of a deployment. They contain secrets: no `Debug`.
 pub(crate) struct Settings {
@@ -69,6 +75,8 @@ pub(crate) struct Settings {
     /// Environment variables that were ignored, to be logged once logging is up.
     pub(crate) unread: Unread,
     values: Values,
+    /// The dialects that can be served.
+    modules: &'static [DialectModule],
 }
 
 impl Settings {
@@ -76,16 +84,21 @@ impl Settings {
     ///
     /// # Errors
     /// Returns one sentence that names the setting, its source and what is expected.
-    pub(crate) fn read(mut inputs: Inputs) -> Result<Self> {
-        let table = keys::table();
+    pub(crate) fn read(inputs: Inputs) -> Result<Self> {
+        Self::read_for(reset_dialects::MODULES, inputs)
+    }
+
+    /// Like [`Settings::read`], for the dialects of `modules` instead of the registry.
+    fn read_for(modules: &'static [DialectModule], mut inputs: Inputs) -> Result<Self> {
+        let table = keys::table_of(modules);
         let unread = Unread::take_from(&table, &mut inputs.environment);
-        match inputs.read(&table).and_then(Self::validate) {
+        match inputs.read(&table).and_then(|values| Self::validate(modules, values)) {
             Ok(settings) => Ok(Self { unread, ..settings }),
             Err(error) => Err(unread.explain(error)),
         }
     }
 
-    fn validate(values: Values) -> Result<Self> {
+    fn validate(modules: &'static [DialectModule], values: Values) -> Result<Self> {
         let log = values.text(&keys::LOG)?;
         EnvFilter::try_new(&log)
             .map_err(|_| values.bad(&keys::LOG, "a level such as info, or target=level,…"))?;
@@ -103,6 +116,7 @@ impl Settings {
             audit_retention: values.duration(&keys::AUDIT_RETENTION, RETENTION_MAX)?,
             unread: Unread::default(),
             values,
+            modules,
         };
         settings.stand_in()?;
         Ok(settings)
@@ -114,7 +128,7 @@ impl Settings {
         &self,
         public_url: &str,
         roots: &Keyring,
-        demo: Option<&dyn Fn(&mut Option<PagesSettings>) -> DemoSettings>,
+        demo: Option<&AdaptPages<'_>>,
     ) -> Result<Vec<Dialect>> {
         let (values, limits) = (&self.values, &self.limits);
         let pages = pages::read(values, &self.passwords, public_url, roots)?;
@@ -127,7 +141,7 @@ impl Settings {
             budgeting: &limits.budgeting,
             pages: pages.is_some(),
         };
-        let dialects = reset_dialects::served(&deployment)?;
+        let dialects = reset_dialects::served_of(self.modules, &deployment)?;
         let mut pages = pages;
         let demo = demo.map(|demo| demo(&mut pages));
         Ok(reset_pages::complete(dialects, pages, demo))

@@ -24,7 +24,7 @@ pub(crate) struct PasswordSettings {
     pub(crate) threads: usize,
     /// Memory limit per hash in KiB: the parameters of a stored hash can require more than those of the scheme.
     pub(crate) room_kib: u64,
-    /// Policy for every other dialect.
+    /// Policy for new passwords, which a dialect's contract can make stricter.
     pub(crate) policy: Policy,
     /// Names that no password may be built from, in addition to those of the account, the host and the sender.
     pub(crate) context_words: Vec<String>,

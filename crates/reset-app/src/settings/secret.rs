@@ -238,6 +238,8 @@ fn write(path: &Path, text: &str, replace: bool) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use reset_testkit::memory::SeededEntropy;
 
     use super::*;

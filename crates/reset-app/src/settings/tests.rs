@@ -1,17 +1,22 @@
 //! Settings as an operator sees them: three sources in, valid types or one error sentence out.
 
+mod config_show;
 mod database;
+mod dialects;
 mod mail;
+mod new_dialect;
 mod pages;
+mod profiles;
 mod secrets;
 mod variables;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
-use reset_core::{keys::Key, password::Policy};
-use reset_dialects::{insforge, px0::Codes, worthai::Forged};
+use reset_core::issue_policy::IssuePolicy;
+use reset_http::route::Dialect;
+use reset_settings::variable;
 
-use super::{Inputs, Settings, keys::KEYS, schema::SettingsSchema};
+use super::{Inputs, Settings, keys, schema::SettingsSchema};
 
 const ROOT: &str = "c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7";
 
@@ -19,6 +24,15 @@ const ROOT: &str = "c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5
 fn environment(pairs: &[(&str, &str)]) -> anyhow::Result<Settings> {
     let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Settings::read(Inputs { environment, ..Inputs::default() })
+}
+
+/// Reads settings from environment variables only, with every dialect of the registry on. `pairs` can turn one off.
+fn all_dialects(pairs: &[(&str, &str)]) -> anyhow::Result<Settings> {
+    let on: Vec<(String, &str)> =
+        reset_dialects::all_on().into_iter().map(|(name, value)| (variable(name), value)).collect();
+    let on = on.iter().map(|(variable, value)| (variable.as_str(), *value));
+    let on = on.filter(|(variable, _)| pairs.iter().all(|(given, _)| given != variable));
+    environment(&on.chain(pairs.iter().copied()).collect::<Vec<_>>())
 }
 
 /// Reads settings from a file only.
@@ -44,8 +58,31 @@ fn sentence(settings: anyhow::Result<Settings>) -> String {
     text
 }
 
+/// Returns a dialect of the registry that the settings serve.
+fn dialect(settings: &Settings, name: &str) -> Dialect {
+    let served = settings.stand_in().unwrap().into_iter().find(|dialect| dialect.name == name);
+    served.unwrap_or_else(|| panic!("{name} is not served: turn it on, or add it to reset_dialects::MODULES"))
+}
+
+/// Returns the policies under which a dialect mails secrets.
+fn issued(dialect: &Dialect) -> Vec<IssuePolicy> {
+    let name = dialect.name;
+    let policies = dialect.policies.clone().unwrap_or_else(|| {
+        panic!("{name} mails nothing: set Dialect.policies in crates/dialects/{name}/src/lib.rs")
+    });
+    [Some(policies.primary), policies.fallback.map(|fallback| fallback.policy)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Returns the lifetime of the codes or links that a dialect normally mails.
+fn lifetime(settings: &Settings, name: &str) -> Duration {
+    issued(&dialect(settings, name))[0].lifetime
+}
+
 fn px0_lifetime(settings: &Settings) -> Duration {
-    settings.stand_in().unwrap().px0.unwrap().code_ttl
+    lifetime(settings, "px0")
 }
 
 #[test]
@@ -82,12 +119,6 @@ fn config_flag_overrides_the_config_variable() {
 fn toml_error_names_the_line_without_quoting_it() {
     let text = sentence(file("listen = \"127.0.0.1:0\"\nsecret = canary\n"));
     assert!(text.contains("line 2 is not TOML") && !text.contains("canary"), "{text}");
-}
-
-#[test]
-fn unavailable_wire_format_is_rejected() {
-    let text = sentence(environment(&[("POLYRESET_STRAPI__WIRE", "server")]));
-    assert!(text.contains("is not available in this version"), "{text}");
 }
 
 #[test]
@@ -152,64 +183,6 @@ fn short_or_unencoded_secret_is_rejected_and_never_quoted() {
 }
 
 #[test]
-fn jwt_secret_has_a_minimum_length_and_differs_from_every_other_secret() {
-    let text = sentence(environment(&[("POLYRESET_WORTHAI__JWT_SECRET", "a canary of 31 bytes, too short")]));
-    assert!(text.contains("worthai.jwt_secret (POLYRESET_WORTHAI__JWT_SECRET)"), "{text}");
-    assert!(text.contains("at least 32 bytes; it has 31") && !text.contains("canary"), "{text}");
-    assert!(environment(&[("POLYRESET_STRAPI__JWT_SECRET", "24 characters of secrets")]).is_ok());
-    assert!(
-        sentence(environment(&[("POLYRESET_STRAPI__JWT_SECRET", "15 bytes, no 16")])).contains("at least 16")
-    );
-    let text = sentence(environment(&[("POLYRESET_SECRET", ROOT), ("POLYRESET_WORTHAI__JWT_SECRET", ROOT)]));
-    assert!(text.contains("the same as secret"), "{text}");
-    let same = "one key for two purposes is one too few";
-    let text = sentence(environment(&[
-        ("POLYRESET_STRAPI__JWT_SECRET", same),
-        ("POLYRESET_WORTHAI__JWT_SECRET", same),
-    ]));
-    assert!(text.contains("the same as strapi.jwt_secret"), "{text}");
-}
-
-#[test]
-fn compatible_profile_follows_the_contracts() {
-    let settings = environment(&[]).unwrap();
-    let dialects = settings.stand_in().unwrap();
-    let (px0, worthai) = (dialects.px0.unwrap(), dialects.worthai.unwrap());
-    let (strapi, insforge) = (dialects.strapi.unwrap(), dialects.insforge.unwrap());
-    let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: 1024 };
-    assert!(px0.disclose_unknown && strapi.issue_jwt && strapi.public);
-    assert_eq!(px0.codes, Codes::SixDigits { max_live: Some(10) });
-    assert_eq!(px0.policy, Policy { four_classes: true, ..policy });
-    assert_eq!([worthai.policy, strapi.policy, insforge.policy], [policy; 3]);
-    assert_eq!((worthai.forged, insforge.method), (Forged::AsContracted, insforge::Method::Code));
-    assert_eq!((worthai.base_path.as_str(), insforge.max_attempts), ("/auth/api/v1", 3));
-    assert_eq!(worthai.page_url, "http://127.0.0.1:8080/reset");
-    let minutes = [px0.code_ttl, worthai.token_ttl, strapi.token_ttl, insforge.code_ttl, insforge.token_ttl];
-    assert_eq!(minutes.map(|lifetime| lifetime.as_secs() / 60), [15, 30, 60, 15, 60]);
-}
-
-#[test]
-fn hardened_profile_closes_the_weaknesses_of_the_contracts() {
-    let settings = environment(&[
-        ("POLYRESET_PROFILE", "hardened"),
-        ("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset"),
-    ])
-    .unwrap();
-    let dialects = settings.stand_in().unwrap();
-    let (px0, worthai) = (dialects.px0.unwrap(), dialects.worthai.unwrap());
-    let (strapi, insforge) = (dialects.strapi.unwrap(), dialects.insforge.unwrap());
-    let policy = Policy { min: 15, four_classes: false, refuse_common: true, max_bytes: 1024 };
-    assert!(!px0.disclose_unknown && !strapi.issue_jwt && strapi.public);
-    assert_eq!(px0.codes, Codes::Long);
-    assert_eq!([px0.policy, worthai.policy, strapi.policy, insforge.policy], [policy; 4]);
-    assert_eq!((worthai.forged, insforge.method), (Forged::AsExpired, insforge::Method::Link));
-    let minutes = [px0.code_ttl, worthai.token_ttl, strapi.token_ttl, insforge.code_ttl, insforge.token_ttl];
-    assert_eq!(minutes.map(|lifetime| lifetime.as_secs() / 60), [10, 30, 30, 10, 30]);
-    let open = settings.weaknesses().unwrap();
-    assert_eq!(open.len(), 2, "R50 and R34: {open:?}");
-}
-
-#[test]
 fn given_setting_beats_the_profile() {
     let settings = environment(&[
         ("POLYRESET_PROFILE", "hardened"),
@@ -220,19 +193,6 @@ fn given_setting_beats_the_profile() {
     .unwrap();
     assert_eq!(px0_lifetime(&settings), Duration::from_secs(1));
     assert_eq!(settings.passwords.policy.min, 12);
-}
-
-#[test]
-fn insforge_links_need_an_allowed_redirect_url() {
-    let text = sentence(environment(&[("POLYRESET_INSFORGE__METHOD", "link")]));
-    assert!(
-        text.contains("allowed_redirect_urls is empty") && text.contains("(POLYRESET_INSFORGE__METHOD)"),
-        "{text}"
-    );
-    let text = sentence(environment(&[("POLYRESET_PROFILE", "hardened")]));
-    assert!(text.contains("(profile hardened)") && text.contains("insforge.enabled to false"), "{text}");
-    let off = [("POLYRESET_PROFILE", "hardened"), ("POLYRESET_INSFORGE__ENABLED", "false")];
-    assert!(environment(&off).unwrap().stand_in().unwrap().insforge.is_none());
 }
 
 #[test]
@@ -268,16 +228,6 @@ fn one_setting_turns_off_every_limit() {
 }
 
 #[test]
-fn bcrypt_limits_passwords_to_72_bytes_and_disabled_limits_uncap_live_codes() {
-    let settings =
-        environment(&[("POLYRESET_PASSWORD__HASH", "bcrypt"), ("POLYRESET_LIMITS__ENABLED", "false")])
-            .unwrap();
-    assert_eq!(settings.passwords.policy.max_bytes, 72);
-    assert_eq!(settings.passwords.px0.max_bytes, 72);
-    assert_eq!(settings.stand_in().unwrap().px0.unwrap().codes, Codes::SixDigits { max_live: None });
-}
-
-#[test]
 fn hashing_threads_fit_the_memory_limit() {
     let threads = |mib| environment(&[("POLYRESET_PASSWORD__MEMORY_MIB", mib)]).unwrap().passwords.threads;
     assert_eq!((threads("1"), threads("46"), threads("91")), (1, 1, 1));
@@ -303,75 +253,9 @@ fn public_url_defaults_to_a_loopback_listener_and_is_required_otherwise() {
 #[test]
 fn schema_has_every_key_and_no_other() {
     let json = reset_http::to_json_pretty(&SettingsSchema::new());
-    for key in KEYS {
+    for key in keys::table().iter() {
         let name = key.name.rsplit_once('.').map_or(key.name, |(_, name)| name);
         assert!(json.contains(&format!("\"{name}\": {{")), "{}", key.name);
     }
     assert!(json.contains("\"jwt_secret_file\": {") && json.contains("\"additionalProperties\": false"));
-}
-
-#[test]
-fn secret_in_a_world_readable_settings_file_is_a_weakness() {
-    let (_dir, path) = written("reset.toml", &format!("secret = \"{ROOT}\""));
-    let open = |mode| {
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let settings = Settings::read(Inputs { config: Some(path.clone()), ..Inputs::default() }).unwrap();
-        settings.weaknesses().unwrap().iter().any(|line| line.starts_with("R76"))
-    };
-    assert!(open(0o644));
-    assert!(!open(0o600));
-}
-
-#[test]
-fn config_show_prints_sources_and_redacts_secrets() {
-    let settings = environment(&[
-        ("POLYRESET_SECRET", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
-        ("POLYRESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary"),
-        ("POLYRESET_STRAPI__JWT_SECRET", "another-canary-canary"),
-        ("POLYRESET_MAIL_URL", "smtp://canary:canary%40canary@mail.example.org?tls=required"),
-        ("POLYRESET_LISTEN", "127.0.0.1:0"),
-    ])
-    .unwrap();
-    let shown = settings.show().unwrap();
-    assert!(!shown.contains("canary") && !shown.contains("Y2FuYXJ5"), "{shown}");
-    for line in [
-        "listen = \"127.0.0.1:0\"  # POLYRESET_LISTEN\n",
-        "secret = [redacted]  # POLYRESET_SECRET\n",
-        "mail_url = \"smtp://[redacted]@mail.example.org?tls=required\"  # POLYRESET_MAIL_URL\n",
-        "[px0]\nenabled = true  # default\n",
-        "allowed_redirect_urls = []  # default\n",
-        "# open weakness: R13: ",
-    ] {
-        assert!(shown.contains(line), "{line}\n{shown}");
-    }
-    assert_eq!(shown.lines().filter(|line| line.contains("  # ")).count(), KEYS.len());
-}
-
-/// The defaults exist twice, here for operators and in `reset_dialects` for embedders: they must agree.
-#[test]
-fn dialect_defaults_equal_those_of_the_embedding_api() {
-    let settings = environment(&[]).unwrap();
-    let ours = settings.dialects("https://a.example", &Key::shared(&[1; 32]).into()).unwrap();
-    let theirs = reset_dialects::DialectSettings::defaults(&Key::shared(&[1; 32]), "https://a.example");
-    let (px0, other) = (ours.px0.unwrap(), theirs.px0.unwrap());
-    assert_eq!(format!("{px0:?}"), format!("{other:?}"));
-    let (worthai, other) = (ours.worthai.unwrap(), theirs.worthai.unwrap());
-    assert_eq!(
-        (&worthai.base_path, &worthai.page_url, worthai.token_ttl, worthai.forged, worthai.policy),
-        (&other.base_path, &other.page_url, other.token_ttl, other.forged, other.policy)
-    );
-    assert_eq!(worthai.jwt_keys.current().as_bytes(), other.jwt_keys.current().as_bytes());
-    let (strapi, other) = (ours.strapi.unwrap(), theirs.strapi.unwrap());
-    assert_eq!(
-        (&strapi.page_url, strapi.token_ttl, strapi.jwt_ttl, strapi.issue_jwt, strapi.public, strapi.policy),
-        (&other.page_url, other.token_ttl, other.jwt_ttl, other.issue_jwt, other.public, other.policy)
-    );
-    assert_eq!(strapi.tags.current().as_bytes(), other.tags.current().as_bytes());
-    assert_eq!(strapi.jwt_key.as_bytes(), other.jwt_key.as_bytes());
-    let (insforge, other) = (ours.insforge.unwrap(), theirs.insforge.unwrap());
-    assert_eq!(
-        (insforge.method, insforge.code_ttl, insforge.token_ttl, insforge.max_attempts, insforge.policy),
-        (other.method, other.code_ttl, other.token_ttl, other.max_attempts, other.policy)
-    );
-    assert_eq!(insforge.tags.current().as_bytes(), other.tags.current().as_bytes());
 }

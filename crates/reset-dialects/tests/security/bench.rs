@@ -15,13 +15,13 @@ use reset_core::{
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
-use reset_dialects::{
-    Api, DialectSettings, Peer, ServeOptions, dialects,
-    insforge::{AllowList, Method as Mailed},
-    px0::Codes,
-    worthai::Forged,
-};
+use reset_dialects::MODULES;
+use reset_http::{Api, Peer, ServeOptions, client::Step, route::Dialect};
+use reset_pages::{complete, hosted::PagesSettings};
+use reset_settings::ValueKind;
 use reset_testkit::memory::{Memory, SentKind, SentMail};
+
+use crate::attacked::AttackedDialect;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -31,7 +31,9 @@ pub(crate) const BOB: &str = "bob@example.org";
 pub(crate) const OLD_PASSWORD: &str = "the old password";
 /// A password that satisfies the policy of every dialect.
 pub(crate) const NEW_PASSWORD: &str = "NewSecretPassword123!";
-/// The allowed redirect target of InsForge links.
+/// Public URL of every deployment under test.
+pub(crate) const PUBLIC_URL: &str = "https://accounts.example.com";
+/// The allowed redirect target of links.
 pub(crate) const TARGET: &str = "https://app.example.com/reset";
 
 /// The settings of a deployment under test.
@@ -39,7 +41,7 @@ pub(crate) const TARGET: &str = "https://app.example.com/reset";
 pub(crate) enum Profile {
     /// Default settings.
     Compatible,
-    /// Default settings, but InsForge mails links.
+    /// Default settings, but dialects that can mail a code or a link mail links.
     Links,
     /// The settings of profile `hardened`.
     Hardened,
@@ -47,61 +49,72 @@ pub(crate) enum Profile {
 
 impl Profile {
     pub(crate) const ALL: [Self; 3] = [Self::Compatible, Self::Links, Self::Hardened];
-
-    /// Returns whether InsForge mails links.
-    pub(crate) fn mails_links(self) -> bool {
-        self != Self::Compatible
-    }
 }
 
 pub(crate) struct AttackBench {
     pub(crate) memory: Memory,
     pub(crate) api: Api,
     pub(crate) resets: Resets,
-    pub(crate) profile: Profile,
+    /// Every dialect of the registry with the settings of the deployment.
+    pub(crate) dialects: Vec<AttackedDialect>,
 }
 
 pub(crate) fn root() -> Key {
     Key::root(&[5; 32]).unwrap()
 }
 
-/// Returns the settings of a profile with the given allow-list.
-pub(crate) fn settings(profile: Profile, allowed: &[&str]) -> DialectSettings {
-    let mut all = DialectSettings::defaults(&root(), "https://accounts.example.com");
-    let insforge = all.insforge.as_mut().unwrap();
-    let allowed: Vec<String> = allowed.iter().map(|&text| text.to_owned()).collect();
-    insforge.allowed = AllowList::parse(&allowed).unwrap();
-    if profile.mails_links() {
-        insforge.method = Mailed::Link;
+/// Returns every dialect with the settings of a profile, whose links may redirect to `allowed`.
+pub(crate) fn dialects(profile: Profile, allowed: &[&str]) -> Vec<Dialect> {
+    let allowed = allowed.join(",");
+    let mut settings = reset_dialects::all_on();
+    for key in MODULES.iter().flat_map(|module| module.keys) {
+        match key.kind {
+            ValueKind::List if key.name.ends_with(".allowed_redirect_urls") => {
+                settings.push((key.name, &allowed));
+            }
+            ValueKind::Choice(words) if profile == Profile::Links && words.contains(&"link") => {
+                settings.push((key.name, "link"));
+            }
+            _ => {}
+        }
     }
     if profile == Profile::Hardened {
-        let px0 = all.px0.as_mut().unwrap();
-        (px0.disclose_unknown, px0.codes) = (false, Codes::Long);
-        all.worthai.as_mut().unwrap().forged = Forged::AsExpired;
-        all.strapi.as_mut().unwrap().issue_jwt = false;
+        settings.push(("profile", "hardened"));
     }
-    all
+    reset_dialects::with(&settings, &root(), PUBLIC_URL).unwrap()
+}
+
+/// Returns the API of `dialects` and of the hosted pages.
+pub(crate) fn api(resets: &Resets, dialects: Vec<Dialect>, options: ServeOptions) -> Api {
+    let pages = PagesSettings::defaults(&root(), PUBLIC_URL);
+    Api::new(resets.clone(), complete(dialects, Some(pages), None), options)
+}
+
+/// Returns how every dialect of a profile is attacked.
+pub(crate) fn attacked(profile: Profile) -> Vec<AttackedDialect> {
+    dialects(profile, &[TARGET]).into_iter().map(AttackedDialect::new).collect()
 }
 
 /// Returns a bench without rate limits and budgets, for properties that must hold without them.
 pub(crate) fn bench(profile: Profile) -> AttackBench {
-    bench_over(Memory::new(11), profile, settings(profile, &[TARGET]), Budgeting::default())
+    bench_over(Memory::new(11), || dialects(profile, &[TARGET]), Budgeting::default())
 }
 
-/// Returns a bench on existing adapters, so that two deployments can share them.
+/// Returns a bench on existing adapters, so that two deployments can share them. `build` builds the dialects: once to
+/// serve them, and once to attack them.
 pub(crate) fn bench_over(
     memory: Memory,
-    profile: Profile,
-    settings: DialectSettings,
+    build: impl Fn() -> Vec<Dialect>,
     budgeting: Budgeting,
 ) -> AttackBench {
-    let all = dialects(settings);
-    let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
-    let notices =
-        Notices { owner: true, dispute_page: Some("https://accounts.example.com/not-me".to_owned()) };
+    let pages = PagesSettings::defaults(&root(), PUBLIC_URL);
+    let served = complete(build(), Some(pages), None);
+    let policies = served.iter().filter_map(|dialect| dialect.policies.clone()).collect();
+    let notices = Notices { owner: true, dispute_page: Some(format!("{PUBLIC_URL}/not-me")) };
     let resets = Resets::within(budgeting, memory.adapters(), Keys::new(&root()), policies, notices);
-    let api = Api::new(resets.clone(), all, ServeOptions::default());
-    AttackBench { memory, api, resets, profile }
+    let api = Api::new(resets.clone(), served, ServeOptions::default());
+    let dialects = build().into_iter().map(AttackedDialect::new).collect();
+    AttackBench { memory, api, resets, dialects }
 }
 
 /// Returns a bench without limits, with the accounts of Ann and Bob.
@@ -205,32 +218,74 @@ impl AttackBench {
         self.memory.store.jobs()
     }
 
+    /// Returns the dialect of this name, for tests that are about one dialect.
+    pub(crate) fn dialect(&self, name: &str) -> &AttackedDialect {
+        let found = self.dialects.iter().find(|dialect| dialect.name() == name);
+        found.unwrap_or_else(|| panic!("the registry has no dialect {name}: remove the tests that name it"))
+    }
+
+    /// Sends a step of a client.
+    pub(crate) async fn step(&self, step: &Step) -> Response<Bytes> {
+        self.post(&step.path, step.body.clone()).await
+    }
+
+    /// Requests a reset through a dialect.
+    pub(crate) async fn request(&self, dialect: &AttackedDialect, email: &str) -> Response<Bytes> {
+        self.step(&dialect.request(email)).await
+    }
+
+    /// Requests a reset through a dialect and returns the only mail.
+    pub(crate) async fn mail(&self, dialect: &AttackedDialect, email: &str) -> SentMail {
+        let answer = self.request(dialect, email).await;
+        assert!(answer.status().is_success(), "{} {}", dialect.name(), answer.status());
+        let mails = self.mails().await;
+        let mut others = mails.iter().filter(|mail| mail.kind != SentKind::Changed);
+        let (Some(mail), None) = (others.next(), others.next()) else { panic!("one mail: {mails:?}") };
+        assert_eq!(mail.to, email);
+        mail.clone()
+    }
+
     /// Requests a reset through a dialect and returns the code, or the secret of the link, from the only mail.
     pub(crate) async fn mailed(&self, dialect: &AttackedDialect, email: &str) -> String {
-        let answer = self.post(dialect.trigger, dialect.request_body(email)).await;
-        assert!(answer.status().is_success(), "{} {}", dialect.name, answer.status());
-        let mails = self.mails().await;
-        let mut secrets = mails.iter().filter(|mail| mail.kind != SentKind::Changed);
-        let (Some(mail), None) = (secrets.next(), secrets.next()) else { panic!("one mail: {mails:?}") };
-        assert_eq!(mail.to, email);
-        mail.secret.rsplit('=').next().unwrap().to_owned()
+        dialect.secret_in(&self.mail(dialect, email).await)
     }
 
     /// Requests a reset and returns the secret that sets a password: the mailed one, or the token that it is exchanged
     /// for.
     pub(crate) async fn secret(&self, dialect: &AttackedDialect, email: &str) -> String {
         let mailed = self.mailed(dialect, email).await;
-        if dialect.name == "insforge" && !self.profile.mails_links() {
-            self.exchanged(email, &mailed).await
-        } else {
-            mailed
-        }
+        if dialect.client.exchange.is_some() { self.exchanged(dialect, email, &mailed).await } else { mailed }
     }
 
-    pub(crate) async fn exchanged(&self, email: &str, code: &str) -> String {
-        let answer = self.post(EXCHANGE, format!(r#"{{"email":"{email}","code":"{code}"}}"#)).await;
-        let body = text(&answer);
-        body.strip_prefix(r#"{"token":""#).unwrap_or_else(|| panic!("{body}"))[..64].to_owned()
+    /// Returns the path and query of a mailed link that opens a path of the dialect itself, and not a page.
+    pub(crate) fn own_link(&self, dialect: &AttackedDialect, mail: &SentMail) -> Option<String> {
+        let link = mail.secret.strip_prefix(PUBLIC_URL)?;
+        let path = link.split('?').next()?;
+        dialect.dialect.rows.iter().any(|(known, _)| known == path).then(|| link.to_owned())
+    }
+
+    /// Exchanges a code and returns the token.
+    pub(crate) async fn exchanged(&self, dialect: &AttackedDialect, email: &str, code: &str) -> String {
+        let answer = self.step(&dialect.client.exchange_of(email, code).unwrap()).await;
+        dialect.client.token_in(text(&answer)).unwrap_or_else(|| panic!("{}", status_and_body(&answer)))
+    }
+
+    /// Sets a password by a mailed secret, exchanged for a token where the dialect does that. Returns the last response.
+    pub(crate) async fn redeem_mailed(
+        &self,
+        dialect: &AttackedDialect,
+        email: &str,
+        mailed: &str,
+        password: &str,
+    ) -> Response<Bytes> {
+        let Some(exchange) = dialect.client.exchange_of(email, mailed) else {
+            return self.reset(dialect, mailed, password).await;
+        };
+        let answer = self.step(&exchange).await;
+        match dialect.client.token_in(text(&answer)) {
+            Some(token) => self.reset(dialect, &token, password).await,
+            None => answer,
+        }
     }
 
     pub(crate) async fn reset(
@@ -239,84 +294,9 @@ impl AttackBench {
         secret: &str,
         password: &str,
     ) -> Response<Bytes> {
-        self.post(dialect.reset, (dialect.body)(secret, password)).await
+        self.step(&dialect.client.redeem_with(secret, password)).await
     }
 }
-
-pub(crate) const EXCHANGE: &str = "/api/auth/email/exchange-reset-password-token";
-pub(crate) const LINK: &str = "/api/auth/email/reset-password-link";
-
-/// The paths and bodies of one dialect.
-pub(crate) struct AttackedDialect {
-    pub(crate) name: &'static str,
-    /// Path that requests a reset.
-    pub(crate) trigger: &'static str,
-    /// Path that sets a password.
-    pub(crate) reset: &'static str,
-    /// Names of the secret and password fields of `reset`.
-    pub(crate) fields: [&'static str; 2],
-    /// Builds the body of `reset` from a secret and a password.
-    pub(crate) body: fn(&str, &str) -> String,
-}
-
-impl AttackedDialect {
-    /// Returns the body that requests a reset for `email`.
-    pub(crate) fn request_body(&self, email: &str) -> String {
-        self.request_body_raw(&serde_json::json!(email).to_string())
-    }
-
-    /// As [`Self::request_body`], with any JSON value as the address.
-    pub(crate) fn request_body_raw(&self, email: &str) -> String {
-        if self.name == "insforge" {
-            format!(r#"{{"email":{email},"redirectTo":"{TARGET}"}}"#)
-        } else {
-            format!(r#"{{"email":{email}}}"#)
-        }
-    }
-
-    /// Returns the body that sets a password, with any JSON value as the secret.
-    pub(crate) fn reset_body_raw(&self, secret: &str) -> String {
-        (self.body)("\u{1}", NEW_PASSWORD).replace("\"\u{1}\"", secret)
-    }
-}
-
-pub(crate) const PX0: usize = 0;
-pub(crate) const WORTHAI: usize = 1;
-pub(crate) const STRAPI: usize = 2;
-pub(crate) const INSFORGE: usize = 3;
-
-pub(crate) const DIALECTS: [AttackedDialect; 4] = [
-    AttackedDialect {
-        name: "px0",
-        trigger: "/v1/auth/password-reset/trigger",
-        reset: "/v1/auth/password-reset/reset",
-        fields: ["code", "new_password"],
-        body: |secret, password| format!(r#"{{"code":"{secret}","new_password":"{password}"}}"#),
-    },
-    AttackedDialect {
-        name: "worthai",
-        trigger: "/auth/api/v1/forgot-password",
-        reset: "/auth/api/v1/reset-password",
-        fields: ["reset_token", "password"],
-        body: |secret, password| format!(r#"{{"reset_token":"{secret}","password":"{password}"}}"#),
-    },
-    AttackedDialect {
-        name: "strapi",
-        trigger: "/api/auth/forgot-password",
-        reset: "/api/auth/reset-password",
-        fields: ["code", "password"],
-        body: |secret, password| {
-            format!(r#"{{"code":"{secret}","password":"{password}","passwordConfirmation":"{password}"}}"#)
-        },
-    },
-    AttackedDialect {
-        name: "insforge",
-        trigger: "/api/auth/email/send-reset-password",
-        reset: "/api/auth/email/reset-password",
-        fields: ["otp", "newPassword"],
-        body: |secret, password| format!(r#"{{"otp":"{secret}","newPassword":"{password}"}}"#),
-    },
-];
 
 pub(crate) fn address(email: &str) -> EmailAddress {
     EmailAddress::parse(email).unwrap()

@@ -2,15 +2,20 @@
 //!
 //! The sequences are seeded: a failure names its seed, and every run repeats the same sequences.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use http::Method;
 use reset_core::budget::{Budgeting, Window};
+use reset_http::client::{MailedSecret, Step};
 use reset_testkit::memory::{Memory, SentKind};
+use serde_json::{Map, Value, json};
 
-use crate::bench::{
-    ANN, AttackBench, BOB, DAY, DIALECTS, EXCHANGE, HOUR, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, PX0,
-    Profile, STRAPI, TARGET, WORTHAI, bench_over, settings, text,
+use crate::{
+    attacked::AttackedDialect,
+    bench::{
+        ANN, AttackBench, BOB, DAY, HOUR, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, bench_over, dialects,
+        text,
+    },
 };
 
 /// Number of sequences.
@@ -31,6 +36,10 @@ impl Dice {
         usize::try_from(mixed % u64::try_from(bound).unwrap()).unwrap()
     }
 
+    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
+
     fn one_of<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
         all[self.below(all.len())]
     }
@@ -47,7 +56,7 @@ fn limited(profile: Profile) -> AttackBench {
         all_guesses: vec![Window::new(100, DAY)],
     };
     // No limit per client: the attacker has many addresses.
-    bench_over(Memory::new(2), profile, settings(profile, &[TARGET]), budgeting)
+    bench_over(Memory::new(2), || dialects(profile, &[TARGET]), budgeting)
 }
 
 /// An attacker who remembers all responses and makes up secrets.
@@ -56,6 +65,8 @@ struct Attacker {
     seen: Vec<String>,
     /// Mailed secrets, if the attacker can read the mail.
     mailed: Vec<String>,
+    /// A well-formed secret of every dialect.
+    forged: Vec<String>,
 }
 
 impl Attacker {
@@ -72,45 +83,57 @@ impl Attacker {
         if let Some(token) = token.filter(|_| self.dice.below(3) == 0) {
             return token.clone();
         }
-        match self.dice.below(10) {
+        match self.dice.below(11) {
             0..=2 if !self.seen.is_empty() => self.seen[self.dice.below(self.seen.len())].clone(),
             3..=4 => digits(&mut self.dice, 6, b"0123456789"),
             5 => digits(&mut self.dice, 64, b"0123456789abcdef"),
             6 => digits(&mut self.dice, 128, b"0123456789abcdef"),
             7 => digits(&mut self.dice, 13, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"),
-            8 => "eyJhbGciOiJub25lIiwidHlwIjoicHdyZXNldCtqd3QifQ.eyJzdWIiOiIxIn0.".to_owned(),
+            8 => self.dice.pick(&self.forged).clone(),
+            9 => "eyJhbGciOiJub25lIiwidHlwIjoicHdyZXNldCtqd3QifQ.eyJzdWIiOiIxIn0.".to_owned(),
             _ => self.dice.one_of(&["", "null", "0", "000000", "' OR 1=1 --", ANN]).to_owned(),
         }
     }
 
     /// Sends one request and remembers the words of the response.
     async fn call(&mut self, bench: &AttackBench) {
-        let dialect = &DIALECTS[self.dice.below(4)];
+        let dialect = self.dice.pick(&bench.dialects);
+        let other = self.dice.pick(&bench.dialects);
         let email = self.dice.one_of(&[ANN, BOB, "ghost@example.org", "ANN@EXAMPLE.ORG"]);
         let secret = self.secret();
         let password = self.dice.one_of(&[NEW_PASSWORD, "another one A1!", "short", OLD_PASSWORD]);
+        let redeem = dialect.client.redeem_with(&secret, password);
+        let exchanges: Vec<Step> =
+            bench.dialects.iter().filter_map(|any| any.client.exchange_of(email, &secret)).collect();
         let (method, target, body) = match self.dice.below(12) {
-            0..=2 => (Method::POST, dialect.trigger.to_owned(), dialect.request_body(email)),
-            3..=5 => (Method::POST, dialect.reset.to_owned(), (dialect.body)(&secret, password)),
-            6 => (Method::POST, EXCHANGE.to_owned(), format!(r#"{{"email":"{email}","code":"{secret}"}}"#)),
-            7 => (Method::GET, format!("{LINK}?token={}", secret.replace(' ', "+")), String::new()),
+            0..=2 => {
+                let Step { path, body, .. } = dialect.request(email);
+                (Method::POST, path, body)
+            }
+            6 if !exchanges.is_empty() => {
+                let Step { path, body, .. } = self.dice.pick(&exchanges).clone();
+                (Method::POST, path, body)
+            }
+            // Any path of any dialect, with the secret in every parameter that may carry one.
+            7 => {
+                let (path, _) = self.dice.pick(&other.dialect.rows);
+                let value = secret.replace(' ', "+");
+                let names = parameters(&bench.dialects);
+                let query: Vec<String> = names.iter().map(|name| format!("{name}={value}")).collect();
+                (Method::GET, format!("{path}?{}", query.join("&")), String::new())
+            }
             // A body of another operation, and then a body of another dialect.
-            8 => (Method::POST, EXCHANGE.to_owned(), (dialect.body)(&secret, password)),
-            9 => {
-                let others = &DIALECTS[self.dice.below(4)];
-                (Method::POST, dialect.reset.to_owned(), (others.body)(&secret, password))
+            8 if !exchanges.is_empty() => {
+                (Method::POST, self.dice.pick(&exchanges).path.clone(), redeem.body)
             }
-            10 => {
-                let all = format!(
-                    r#"{{"code":"{secret}","otp":"{secret}","reset_token":"{secret}","password":"{password}","newPassword":"{password}","new_password":"{password}","email":"{email}","id":1}}"#
-                );
-                (Method::POST, dialect.reset.to_owned(), all)
-            }
-            _ => {
+            9 => (Method::POST, redeem.path, other.client.redeem_with(&secret, password).body),
+            10 => (Method::POST, redeem.path, every_field(&bench.dialects, email, &secret, password)),
+            11 => {
                 let method =
-                    [Method::GET, Method::HEAD, Method::PUT, Method::DELETE][self.dice.below(4)].clone();
-                (method, dialect.reset.to_owned(), (dialect.body)(&secret, password))
+                    self.dice.pick(&[Method::GET, Method::HEAD, Method::PUT, Method::DELETE]).clone();
+                (method, redeem.path, redeem.body)
             }
+            _ => (Method::POST, redeem.path, redeem.body),
         };
         let Ok(uri) = target.parse::<http::Uri>() else { return };
         let answer = bench.send(&method, &uri.to_string(), &[], body).await;
@@ -133,18 +156,46 @@ impl Attacker {
     }
 }
 
+/// Returns the parameters in which links carry secrets.
+fn parameters(dialects: &[AttackedDialect]) -> BTreeSet<&'static str> {
+    let mailed = dialects.iter().flat_map(|dialect| match dialect.client.mailed {
+        MailedSecret::Code => &[][..],
+        MailedSecret::Link { parameters } => parameters,
+    });
+    mailed.copied().chain(["token"]).collect()
+}
+
+/// Returns a body with the fields of every dialect.
+fn every_field(dialects: &[AttackedDialect], email: &str, secret: &str, password: &str) -> String {
+    let mut all = Map::from_iter([("id".to_owned(), json!(1)), ("email".to_owned(), json!(email))]);
+    for dialect in dialects {
+        let body = dialect.client.redeem_with(secret, password).body;
+        all.extend(serde_json::from_str::<Map<String, Value>>(&body).unwrap());
+    }
+    Value::from(all).to_string()
+}
+
+/// Returns the secret of a mail of any dialect: that of the link with the most parameters, or the code.
+fn secret_in(dialects: &[AttackedDialect], mailed: &str) -> String {
+    let of_links = dialects
+        .iter()
+        .filter_map(|dialect| Some((dialect.client.secret.len(), dialect.client.secret_in(mailed)?)));
+    of_links.max().map_or_else(|| mailed.rsplit('=').next().unwrap().to_owned(), |(_, secret)| secret)
+}
+
 /// Runs one sequence and returns whether a password changed. With `reads_mail`, the attacker sees all mails.
 async fn changes_a_password(seed: u64, reads_mail: bool) -> bool {
-    let bench = limited(Profile::ALL[usize::try_from(seed % 3).unwrap()]);
+    let bench = limited(Profile::ALL[usize::try_from(seed).unwrap() % Profile::ALL.len()]);
     bench.account(ANN).await;
     bench.account(BOB).await;
     let before = (bench.hash(ANN).await, bench.hash(BOB).await);
-    let mut attacker = Attacker { dice: Dice(seed), seen: Vec::new(), mailed: Vec::new() };
+    let forged = bench.dialects.iter().map(|dialect| dialect.client.forged.clone()).collect();
+    let mut attacker = Attacker { dice: Dice(seed), seen: Vec::new(), mailed: Vec::new(), forged };
     for _ in 0..STEPS {
         match attacker.dice.below(10) {
             0 => {
                 let spans = [Duration::from_secs(1), Duration::from_secs(61), HOUR, DAY];
-                bench.memory.clock.advance(spans[attacker.dice.below(4)]);
+                bench.memory.clock.advance(*attacker.dice.pick(&spans));
             }
             1 | 2 => {
                 bench.work().await;
@@ -154,7 +205,7 @@ async fn changes_a_password(seed: u64, reads_mail: bool) -> bool {
                     "sequence {seed}"
                 );
                 for mail in mails.iter().filter(|_| reads_mail) {
-                    attacker.mailed.push(mail.secret.rsplit('=').next().unwrap().to_owned());
+                    attacker.mailed.push(secret_in(&bench.dialects, &mail.secret));
                 }
             }
             3 => {
@@ -195,16 +246,17 @@ async fn no_step_works_before_the_one_that_it_follows() {
     for profile in Profile::ALL {
         let bench = limited(profile);
         bench.account(ANN).await;
-        for index in [PX0, WORTHAI, STRAPI, INSFORGE] {
-            let dialect = &DIALECTS[index];
+        for dialect in &bench.dialects {
             for requested in [false, true] {
                 if requested {
-                    bench.post(dialect.trigger, dialect.request_body(ANN)).await;
+                    bench.request(dialect, ANN).await;
                     bench.work().await;
                 }
-                for secret in ["", ANN, "1", "000000", "undefined", &"0".repeat(64), &"0".repeat(128)] {
+                let forged = dialect.client.forged.as_str();
+                for secret in ["", ANN, "1", "000000", "undefined", &"0".repeat(64), &"0".repeat(128), forged]
+                {
                     let answer = bench.reset(dialect, secret, NEW_PASSWORD).await;
-                    assert!(answer.status().as_u16() >= 400, "{} {secret}", dialect.name);
+                    assert!(answer.status().as_u16() >= 400, "{} {secret}", dialect.name());
                 }
             }
         }

@@ -1,16 +1,13 @@
 //! Internal errors, and the expensive work that an attacker can cause (R60, R73).
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response};
 use reset_core::{
     Resets,
     error::HashError,
@@ -19,45 +16,43 @@ use reset_core::{
     password::NewPassword,
     ports::{Adapters, Hasher},
 };
-use reset_dialects::{
-    Api, Endpoint, ServeOptions, dialects,
+use reset_http::{
+    Endpoint, ServeOptions,
+    common_error::CommonError,
     route::{Call, EndpointKind},
 };
 use reset_testkit::memory::Outage;
 
-use crate::bench::{
-    ANN, AttackBench, DIALECTS, EXCHANGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, settings,
-    status_and_body, text, with_accounts,
+use crate::{
+    attacked::AttackedDialect,
+    bench::{
+        ANN, AttackBench, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, api, attacked, dialects,
+        status_and_body, with_accounts,
+    },
 };
 
-/// Each dialect's 500 response.
-const FAILURES: [(&str, &str); 4] = [
-    ("px0", r#"{"error":"internal error"}"#),
-    (
-        "worthai",
-        r#"{"status":"error","message":"Internal Server Error","errorCode":"UNKNOWN_ERROR","data":{"errorName":"InternalServerError"}}"#,
-    ),
-    (
-        "strapi",
-        r#"{"code":500,"message":"Internal Server Error","data":null,"error":{"status":500,"name":"InternalServerError","message":"Internal Server Error","details":{}}}"#,
-    ),
-    ("insforge", r#"{"error":"INTERNAL_ERROR","message":"Internal server error","statusCode":500}"#),
-];
+/// Returns the dialect's 500, with its status. The tests of each dialect state its bytes.
+fn failure(dialect: &AttackedDialect) -> String {
+    let failure = status_and_body(&dialect.dialect.errors.render(&CommonError::Failure, &HeaderMap::new()));
+    assert!(failure.starts_with("500 "), "{failure}");
+    failure
+}
 
 #[tokio::test]
 async fn panicking_handler_returns_the_dialects_500_without_details() {
     let bench = with_accounts(Profile::Links).await;
-    let mut all = dialects(settings(Profile::Links, &[TARGET]));
+    let mut all = dialects(Profile::Links, &[TARGET]);
     for dialect in &mut all {
         let endpoint =
             Endpoint::new(Method::POST, EndpointKind::Trigger, &Arc::new(()), |_: Arc<()>, _: Call| panics());
         dialect.rows.push((format!("/panics/{}", dialect.name), vec![endpoint]));
     }
-    let bench = AttackBench { api: Api::new(bench.resets.clone(), all, ServeOptions::default()), ..bench };
-    for (name, body) in FAILURES {
+    let bench = AttackBench { api: api(&bench.resets, all, ServeOptions::default()), ..bench };
+    for dialect in &bench.dialects {
         for _ in 0..3 {
-            let answer = bench.post(&format!("/panics/{name}"), "{}").await;
-            assert_eq!((answer.status().as_u16(), text(&answer)), (500, body), "{name}");
+            let answer = bench.post(&format!("/panics/{}", dialect.name()), "{}").await;
+            assert_eq!(status_and_body(&answer), failure(dialect), "{}", dialect.name());
+            assert!(!status_and_body(&answer).contains("canary"), "{}", dialect.name());
             assert!(!format!("{:?}", answer.headers()).contains("canary"));
         }
     }
@@ -70,34 +65,34 @@ async fn panics() -> Result<Response<Bytes>, Response<Bytes>> {
 
 #[tokio::test]
 async fn store_outage_returns_the_dialects_500_and_uses_up_no_secret() {
-    let failures = BTreeMap::from(FAILURES);
-    for dialect in &DIALECTS {
-        let bench = with_accounts(Profile::Links).await;
-        let secret = bench.secret(dialect, ANN).await;
-        bench.memory.store.set_outage(Outage::Everything);
-        let failure = format!("500 {}", failures[dialect.name]);
-        for email in [ANN, "ghost@example.org"] {
-            assert_eq!(
-                status_and_body(&bench.post(dialect.trigger, dialect.request_body(email)).await),
-                failure,
-                "{}",
-                dialect.name
-            );
+    for profile in Profile::ALL {
+        for dialect in &attacked(profile) {
+            let bench = with_accounts(profile).await;
+            let mail = bench.mail(dialect, ANN).await;
+            let mailed = dialect.secret_in(&mail);
+            bench.memory.store.set_outage(Outage::Everything);
+            for email in [ANN, "ghost@example.org"] {
+                let answer = status_and_body(&bench.request(dialect, email).await);
+                assert_eq!(answer, failure(dialect), "{profile:?} {}", dialect.name());
+            }
+            let answer = status_and_body(&bench.redeem_mailed(dialect, ANN, &mailed, NEW_PASSWORD).await);
+            assert_eq!(answer, failure(dialect), "{profile:?} {}", dialect.name());
+            if let Some(link) = bench.own_link(dialect, &mail) {
+                assert_eq!(status_and_body(&bench.get(&link).await), failure(dialect), "{link}");
+            }
+            bench.memory.store.set_outage(Outage::None);
+            let secret = match dialect.client.exchange {
+                None => mailed,
+                Some(_) => bench.exchanged(dialect, ANN, &mailed).await,
+            };
+            bench.memory.store.set_outage(Outage::Everything);
+            let answer = status_and_body(&bench.reset(dialect, &secret, NEW_PASSWORD).await);
+            assert_eq!(answer, failure(dialect), "{profile:?} {}", dialect.name());
+            bench.memory.store.set_outage(Outage::None);
+            assert!(bench.mails().await.is_empty() && bench.logs_in(ANN, OLD_PASSWORD).await);
+            let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
+            assert!(answer.status().is_success(), "{profile:?} {}", dialect.name());
         }
-        assert_eq!(
-            status_and_body(&bench.reset(dialect, &secret, NEW_PASSWORD).await),
-            failure,
-            "{}",
-            dialect.name
-        );
-        if dialect.name == "insforge" {
-            assert_eq!(status_and_body(&bench.get(&format!("{LINK}?token={secret}")).await), failure);
-            let guess = format!(r#"{{"email":"{ANN}","code":"000000"}}"#);
-            assert_eq!(status_and_body(&bench.post(EXCHANGE, guess).await), failure);
-        }
-        bench.memory.store.set_outage(Outage::None);
-        assert!(bench.mails().await.is_empty() && bench.logs_in(ANN, OLD_PASSWORD).await);
-        assert_eq!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
     }
 }
 
@@ -126,28 +121,30 @@ async fn nothing_is_hashed_without_a_live_secret_and_an_acceptable_password() {
         let count = Arc::new(AtomicUsize::default());
         let adapters = bench.memory.adapters();
         let hasher = Arc::new(CountingHasher { inner: adapters.hasher.clone(), count: count.clone() });
-        let all = dialects(settings(profile, &[TARGET]));
+        let all = dialects(profile, &[TARGET]);
         let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
         let resets =
             Resets::new(Adapters { hasher, ..adapters }, Keys::new(&crate::bench::root()), policies, false);
-        let bench =
-            AttackBench { api: Api::new(resets.clone(), all, ServeOptions::default()), resets, ..bench };
-        for dialect in &DIALECTS {
+        let bench = AttackBench { api: api(&resets, all, ServeOptions::default()), resets, ..bench };
+        for dialect in &bench.dialects {
             let old = bench.secret(dialect, ANN).await;
             let secret = bench.secret(dialect, ANN).await;
             let wrong: String = secret.chars().rev().collect();
             let long = "a".repeat(1_025);
-            for secret in [&old, &wrong, "", "000000", &"0".repeat(64), &"0".repeat(128), "a.b.c"] {
+            let forged = bench.dialects.iter().map(|other| other.client.forged.as_str());
+            let wrong = [&old, &wrong, "", "000000", &"0".repeat(64), &"0".repeat(128), "a.b.c"];
+            for secret in wrong.into_iter().chain(forged) {
                 for password in [NEW_PASSWORD, "", "short", &long] {
                     bench.reset(dialect, secret, password).await;
                 }
             }
             for password in ["", "short", &long, &"a".repeat(60_000)] {
-                assert_eq!(bench.reset(dialect, &secret, password).await.status(), 400, "{}", dialect.name);
+                assert_eq!(bench.reset(dialect, &secret, password).await.status(), 400, "{}", dialect.name());
             }
-            assert_eq!(count.load(Ordering::Relaxed), 0, "{profile:?} {}", dialect.name);
-            assert_eq!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
-            assert_eq!(count.swap(0, Ordering::Relaxed), 1, "{profile:?} {}", dialect.name);
+            assert_eq!(count.load(Ordering::Relaxed), 0, "{profile:?} {}", dialect.name());
+            let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
+            assert!(answer.status().is_success(), "{}", dialect.name());
+            assert_eq!(count.swap(0, Ordering::Relaxed), 1, "{profile:?} {}", dialect.name());
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Recipients of mail: only the stored address of one account (R19 to R23).
 
 use http::Method;
+use reset_http::client::Step;
 
 use crate::bench::{
-    ANN, BOB, DIALECTS, EXCHANGE, NEW_PASSWORD, Profile, TARGET, bench, status_and_body, text, with_accounts,
+    ANN, BOB, NEW_PASSWORD, Profile, TARGET, attacked, bench, status_and_body, text, with_accounts,
 };
+
+/// Dialects without an error for malformed addresses: they answer one like an unknown address. All others answer 400.
+const MALFORMED_IS_UNKNOWN: &[&str] = &["px0"];
 
 /// Addresses that mail libraries accept or repair, and that must get no mail (R22).
 fn rejected_addresses() -> Vec<String> {
@@ -69,27 +73,23 @@ async fn addresses_that_a_mail_library_repairs_get_no_mail_in_any_dialect() {
         for lookalike in ["a@b.com", "c@evil.com", "x@evil.com", "mike@example.org", "a@gmail.com"] {
             bench.account(lookalike).await;
         }
-        for dialect in &DIALECTS {
+        for dialect in &bench.dialects {
+            let is_unknown = MALFORMED_IS_UNKNOWN.contains(&dialect.name());
+            let expected = if is_unknown { dialect.client.discloses.unwrap_or(200) } else { 400 };
             for email in rejected_addresses() {
-                let answer = bench.post(dialect.trigger, dialect.request_body(&email)).await;
-                // px0 has an error for missing addresses only, so a malformed one is an unknown user.
-                let expected = match (dialect.name, profile) {
-                    ("px0", Profile::Hardened) => 200,
-                    ("px0", _) => 404,
-                    _ => 400,
-                };
-                assert_eq!(answer.status().as_u16(), expected, "{} {email:?}", dialect.name);
-                assert!(!text(&answer).contains("evil"), "{} repeats {email:?}", dialect.name);
+                let answer = bench.request(dialect, &email).await;
+                assert_eq!(answer.status().as_u16(), expected, "{} {email:?}", dialect.name());
+                assert!(!text(&answer).contains("evil"), "{} repeats {email:?}", dialect.name());
             }
         }
         assert!(bench.jobs().is_empty(), "{profile:?}: a request was accepted");
         assert!(bench.mails().await.is_empty());
         // Positive control: the well-formed address does get mail.
-        for dialect in &DIALECTS {
-            bench.post(dialect.trigger, dialect.request_body("a@b.com")).await;
+        for dialect in &bench.dialects {
+            bench.request(dialect, "a@b.com").await;
         }
         let mails = bench.mails().await;
-        assert_eq!(mails.len(), 4);
+        assert_eq!(mails.len(), bench.dialects.len());
         assert!(mails.iter().all(|mail| mail.to == "a@b.com"));
     }
 }
@@ -98,11 +98,11 @@ async fn addresses_that_a_mail_library_repairs_get_no_mail_in_any_dialect() {
 async fn mail_goes_to_the_address_as_stored_not_as_typed() {
     let bench = bench(Profile::Links);
     bench.account("Ann.Lee+b'--@Example.org").await;
-    for dialect in &DIALECTS {
+    for dialect in &bench.dialects {
         for typed in ["ann.lee+b'--@example.org", "ANN.LEE+B'--@EXAMPLE.ORG", "Ann.Lee+b'--@Example.org"] {
-            bench.post(dialect.trigger, dialect.request_body(typed)).await;
+            bench.request(dialect, typed).await;
             let mails = bench.mails().await;
-            assert_eq!(mails.len(), 1, "{} {typed}", dialect.name);
+            assert_eq!(mails.len(), 1, "{} {typed}", dialect.name());
             assert_eq!(mails[0].to, "Ann.Lee+b'--@Example.org");
         }
     }
@@ -133,28 +133,32 @@ async fn unicode_lookalike_never_matches_an_ascii_address() {
         for account in known {
             bench.account(account).await;
         }
-        for dialect in &DIALECTS {
+        for dialect in &bench.dialects {
             for (account, lookalike) in UNICODE_LOOKALIKES {
-                let answer = bench.post(dialect.trigger, dialect.request_body(lookalike)).await;
-                assert!(!text(&answer).contains(account), "{} {lookalike}", dialect.name);
-                assert!(bench.mails().await.is_empty(), "{} mails {account} for {lookalike}", dialect.name);
+                let answer = bench.request(dialect, lookalike).await;
+                assert!(!text(&answer).contains(account), "{} {lookalike}", dialect.name());
+                let mails = bench.mails().await;
+                assert!(mails.is_empty(), "{} mails {account} for {lookalike}", dialect.name());
             }
         }
     }
     // The exchange of a code does not match it either.
     let bench = bench(Profile::Compatible);
     bench.account("mike@example.org").await;
-    let code = bench.mailed(&DIALECTS[crate::bench::INSFORGE], "mike@example.org").await;
-    let answer = bench.post(EXCHANGE, format!(r#"{{"email":"mıke@example.org","code":"{code}"}}"#)).await;
-    assert_eq!(answer.status(), 400);
-    bench.exchanged("mike@example.org", &code).await;
+    for dialect in &bench.dialects {
+        let code = bench.mailed(dialect, "mike@example.org").await;
+        if let Some(exchange) = dialect.client.exchange_of("mıke@example.org", &code) {
+            assert_eq!(bench.step(&exchange).await.status(), 400, "{}", dialect.name());
+            bench.exchanged(dialect, "mike@example.org", &code).await;
+        }
+    }
 }
 
 #[tokio::test]
 async fn only_one_scalar_address_in_one_object_is_accepted() {
     for profile in Profile::ALL {
         let bench = with_accounts(profile).await;
-        for dialect in &DIALECTS {
+        for dialect in &bench.dialects {
             let values = [
                 format!(r#"["{ANN}","{BOB}"]"#),
                 format!(r#"["{ANN}"]"#),
@@ -167,8 +171,8 @@ async fn only_one_scalar_address_in_one_object_is_accepted() {
                 r#""\ud800@example.org""#.to_owned(),
             ];
             let mut bodies: Vec<String> =
-                values.iter().map(|value| dialect.request_body_raw(value)).collect();
-            let one = dialect.request_body(ANN);
+                values.iter().map(|value| dialect.request_raw(value).body).collect();
+            let one = dialect.request(ANN).body;
             let fields = &one[1..one.len() - 1];
             bodies.extend([
                 format!(r#"{{"email":"{BOB}",{fields}}}"#),
@@ -177,7 +181,7 @@ async fn only_one_scalar_address_in_one_object_is_accepted() {
                 format!("[{one}]"),
                 format!(r#"["{ANN}"]"#),
                 format!(r#""{ANN}""#),
-                format!("{one}{}", dialect.request_body(BOB)),
+                format!("{one}{}", dialect.request(BOB).body),
                 format!("{one},"),
                 format!("\u{feff}{one}"),
                 format!(r#"{{"EMAIL":"{ANN}"}}"#),
@@ -186,14 +190,15 @@ async fn only_one_scalar_address_in_one_object_is_accepted() {
                 format!("email={ANN}"),
                 String::new(),
             ]);
+            let path = &dialect.request(ANN).path;
             for body in bodies {
-                let answer = bench.post(dialect.trigger, body.clone()).await;
-                assert_eq!(answer.status(), 400, "{} {body}", dialect.name);
-                assert!(!text(&answer).contains("example.org"), "{} repeats {body}", dialect.name);
+                let answer = bench.post(path, body.clone()).await;
+                assert_eq!(answer.status(), 400, "{} {body}", dialect.name());
+                assert!(!text(&answer).contains("example.org"), "{} repeats {body}", dialect.name());
             }
             // Two addresses in one string are not an address.
             for both in [format!("{ANN},{BOB}"), format!("{ANN};{BOB}"), format!("{ANN} {BOB}")] {
-                assert_ne!(bench.post(dialect.trigger, dialect.request_body(&both)).await.status(), 202);
+                assert_ne!(bench.request(dialect, &both).await.status(), 202);
             }
         }
         assert!(bench.mails().await.is_empty(), "{profile:?}");
@@ -202,21 +207,21 @@ async fn only_one_scalar_address_in_one_object_is_accepted() {
 
 #[tokio::test]
 async fn addresses_in_the_query_or_a_form_are_ignored() {
-    for dialect in &DIALECTS {
+    for dialect in &attacked(Profile::Links) {
         let bench = with_accounts(Profile::Links).await;
+        let Step { path, body, .. } = dialect.request(ANN);
         for query in [format!("?email={BOB}"), format!("?email[]={BOB}&email={BOB}")] {
-            let answer = bench.post(&format!("{}{query}", dialect.trigger), dialect.request_body(ANN)).await;
-            assert!(answer.status().is_success(), "{}", dialect.name);
+            let answer = bench.post(&format!("{path}{query}"), body.clone()).await;
+            assert!(answer.status().is_success(), "{}", dialect.name());
             let mails = bench.mails().await;
             assert_eq!(mails.iter().map(|mail| mail.to.as_str()).collect::<Vec<_>>(), [ANN]);
-            let bare = bench.post(&format!("{}{query}", dialect.trigger), "{}").await;
-            assert_eq!(bare.status(), 400, "{}", dialect.name);
+            let bare = bench.post(&format!("{path}{query}"), "{}").await;
+            assert_eq!(bare.status(), 400, "{}", dialect.name());
         }
         for kind in ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"] {
             let headers = [("content-type", kind)];
-            let answer =
-                bench.send(&Method::POST, dialect.trigger, &headers, dialect.request_body(ANN)).await;
-            assert_eq!(answer.status(), 415, "{} {kind}", dialect.name);
+            let answer = bench.send(&Method::POST, &path, &headers, body.clone()).await;
+            assert_eq!(answer.status(), 415, "{} {kind}", dialect.name());
         }
         assert!(bench.mails().await.is_empty());
     }
@@ -225,43 +230,40 @@ async fn addresses_in_the_query_or_a_form_are_ignored() {
 #[tokio::test]
 async fn submitted_text_never_reaches_a_mail() {
     let hostile = ["\\r\\nBcc: c@evil.com", "\\u0000", "\\u0085x", "\\u2028x", "<a href=//evil>", "{{7*7}}"];
-    for dialect in &DIALECTS {
+    for dialect in &attacked(Profile::Links) {
         let bench = with_accounts(Profile::Links).await;
-        let [secret, _] = dialect.fields;
-        bench.post(dialect.trigger, dialect.request_body(ANN)).await;
-        let plain = bench.mails().await.remove(0);
+        let plain = bench.mail(dialect, ANN).await;
+        let Step { path, body, .. } = dialect.request(ANN);
+        let fields = &body[1..body.len() - 1];
         for text in hostile {
-            let request = dialect.request_body(ANN);
-            let fields = &request[1..request.len() - 1];
             for extra in ["name", "locale", "username", "subject", "from", "to", "cc", "redirectTo2"] {
-                let body = format!(r#"{{{fields},"{extra}":"{text}"}}"#);
-                let answer = bench.post(dialect.trigger, body).await;
-                // worthai and Strapi reject unknown fields; px0 and InsForge ignore them.
+                let answer = bench.post(&path, format!(r#"{{{fields},"{extra}":"{text}"}}"#)).await;
                 let mails = bench.mails().await;
-                match dialect.name {
-                    "worthai" | "strapi" => assert!(answer.status() == 400 && mails.is_empty()),
-                    _ => {
-                        assert_eq!(mails.len(), 1, "{} {extra}", dialect.name);
-                        let mail = &mails[0];
-                        assert_eq!(
-                            (&mail.to, &mail.name, &mail.locale),
-                            (&plain.to, &plain.name, &plain.locale)
-                        );
-                        let start = |secret: &str| secret.rsplit_once('=').map(|(start, _)| start.to_owned());
-                        assert_eq!(start(&mail.secret), start(&plain.secret));
-                    }
+                if !dialect.traits().other_fields {
+                    assert!(answer.status() == 400 && mails.is_empty(), "{} {extra}", dialect.name());
+                    continue;
                 }
+                let [mail] = mails.as_slice() else { panic!("{} {extra}: {mails:?}", dialect.name()) };
+                assert_eq!((&mail.to, &mail.name, &mail.locale), (&plain.to, &plain.name, &plain.locale));
+                let start = |secret: &str| secret.split_once('?').map(|(start, _)| start.to_owned());
+                assert_eq!(start(&mail.secret), start(&plain.secret));
             }
         }
-        let answer = bench.post(dialect.reset, format!(r#"{{"{secret}":"\r\nSet-Cookie: a=b"}}"#)).await;
-        assert!(!status_and_body(&answer).contains("Set-Cookie"));
+        for field in dialect.secret_fields() {
+            let body = format!(r#"{{"{field}":"\r\nSet-Cookie: a=b"}}"#);
+            let answer = bench.post(&dialect.client.redeem.last().unwrap().path, body).await;
+            assert!(!status_and_body(&answer).contains("Set-Cookie"), "{}", dialect.name());
+        }
     }
     // The only submitted field that is stored: the redirect target.
     let bench = with_accounts(Profile::Links).await;
-    for text in hostile {
-        for target in [text.to_owned(), format!("{TARGET}{text}"), format!("{TARGET}?x={text}")] {
-            let body = format!(r#"{{"email":"{ANN}","redirectTo":"{target}"}}"#);
-            assert_eq!(bench.post(DIALECTS[3].trigger, body).await.status(), 400, "{target}");
+    for dialect in bench.dialects.iter().filter(|dialect| dialect.client.redirect.is_some()) {
+        for text in hostile {
+            for target in [text.to_owned(), format!("{TARGET}{text}"), format!("{TARGET}?x={text}")] {
+                let Step { path, body, .. } = dialect.request_to(ANN, "\u{1}");
+                let body = body.replace("\\u0001", &target);
+                assert_eq!(bench.post(&path, body).await.status(), 400, "{target}");
+            }
         }
     }
     assert!(bench.mails().await.is_empty());
@@ -273,20 +275,21 @@ async fn responses_do_not_reveal_whether_an_account_exists_or_is_blocked() {
     for profile in Profile::ALL {
         let bench = with_accounts(profile).await;
         bench.block(BOB, true).await;
-        for dialect in &DIALECTS {
+        for dialect in &bench.dialects {
             let mut answers = Vec::new();
             for email in [ANN, BOB, "ghost@example.org", "another.ghost@example.com"] {
-                let answer = bench.post(dialect.trigger, dialect.request_body(email)).await;
+                let answer = bench.request(dialect, email).await;
                 let mut headers = answer.headers().clone();
                 headers.remove("x-reset-reference").unwrap();
                 answers.push((headers, status_and_body(&answer)));
             }
             // px0's contract discloses whether an account exists, but a blocked one looks unknown (R13).
-            let disclosed = dialect.name == "px0" && profile != Profile::Hardened;
+            let disclosed = dialect.name() == "px0" && profile != Profile::Hardened;
+            assert_eq!(dialect.client.discloses.is_some(), disclosed, "{profile:?} {}", dialect.name());
             let known = answers.remove(0);
-            assert_eq!(answers[0].1.starts_with("404 "), disclosed, "{profile:?} {}", dialect.name);
-            assert!(answers.iter().all(|answer| *answer == answers[0]), "{profile:?} {}", dialect.name);
-            assert_eq!(known != answers[0], disclosed, "{profile:?} {}", dialect.name);
+            assert_eq!(answers[0].1.starts_with("404 "), disclosed, "{profile:?} {}", dialect.name());
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{profile:?} {}", dialect.name());
+            assert_eq!(known != answers[0], disclosed, "{profile:?} {}", dialect.name());
         }
         assert!(bench.mails().await.iter().all(|mail| mail.to == ANN));
     }

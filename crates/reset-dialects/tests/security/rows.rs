@@ -2,11 +2,16 @@
 //! R39, R42).
 
 use http::{Method, StatusCode, header};
-use reset_dialects::{Api, ClientLimits, Route, ServeOptions, dialects, route::EndpointKind};
+use reset_http::{
+    ClientLimits, Route, ServeOptions,
+    client::{MailedSecret, Step},
+    route::EndpointKind,
+};
+use serde_json::{Map, Value};
 
 use crate::bench::{
-    ANN, AttackBench, DIALECTS, EXCHANGE, INSFORGE, LINK, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET,
-    settings, status_and_body, text, with_accounts,
+    ANN, AttackBench, BOB, NEW_PASSWORD, OLD_PASSWORD, Profile, TARGET, api, attacked, dialects,
+    status_and_body, text, with_accounts,
 };
 
 /// Returns whether a route accepts JSON, as opposed to the form of a hosted page.
@@ -17,19 +22,25 @@ fn takes_json(route: &Route) -> bool {
 /// Returns the routes that accept JSON: the path and a valid body.
 fn json_routes(bench: &AttackBench) -> Vec<(String, String)> {
     let routes = bench.api.routes().iter().filter(|route| takes_json(route));
-    routes.map(|route| (route.path.clone(), valid_body(&route.path))).collect()
+    routes.map(|route| (route.path.clone(), bench.valid_body(route))).collect()
 }
 
-fn valid_body(path: &str) -> String {
-    let is = |other: &str| path == other || format!("/api{path}") == other;
-    if let Some(dialect) = DIALECTS.iter().find(|dialect| is(dialect.trigger)) {
-        return dialect.request_body(ANN);
+impl AttackBench {
+    /// Returns a valid body for a route that accepts JSON, as a client sends it.
+    fn valid_body(&self, route: &Route) -> String {
+        // A dialect serves its exchange while it mails links, too.
+        let codes = attacked(Profile::Compatible);
+        let mut steps = self.dialects.iter().chain(&codes).flat_map(|dialect| dialect.steps(ANN));
+        let step = steps.find(|step| step.path == route.path);
+        let name = route.dialect;
+        step.unwrap_or_else(|| {
+            panic!(
+                "no client of {name} sends {}: add the step in crates/dialects/{name}/src/client.rs",
+                route.path
+            )
+        })
+        .body
     }
-    if let Some(dialect) = DIALECTS.iter().find(|dialect| is(dialect.reset)) {
-        return (dialect.body)("000000", NEW_PASSWORD);
-    }
-    assert_eq!(path, EXCHANGE, "new route: add a valid body for it");
-    format!(r#"{{"email":"{ANN}","code":"000000"}}"#)
 }
 
 #[tokio::test]
@@ -43,7 +54,7 @@ async fn every_route_rejects_other_methods_and_lists_its_own() {
                 continue;
             }
             let path = &route.path;
-            let body = if takes_json(&route) { valid_body(path) } else { String::new() };
+            let body = if takes_json(&route) { bench.valid_body(&route) } else { String::new() };
             let answer = bench.send(&method, path, &[], body).await;
             assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
             let allow = answer.headers()[header::ALLOW].to_str().unwrap();
@@ -108,7 +119,7 @@ async fn cors_allows_only_configured_origins() {
         |answer: &http::Response<bytes::Bytes>| answer.headers().contains_key("access-control-allow-origin");
     for route in bench.api.routes().to_vec() {
         let post = takes_json(&route);
-        let body = if post { valid_body(&route.path) } else { String::new() };
+        let body = if post { bench.valid_body(&route) } else { String::new() };
         let method = if post { Method::POST } else { Method::GET };
         for origin in ["null", "https://evil.example", "https://accounts.example.com.evil.example", "*"] {
             let headers = [("origin", origin), ("access-control-request-method", "POST")];
@@ -124,8 +135,8 @@ async fn cors_allows_only_configured_origins() {
         cors_origins: vec!["https://app.example.com".parse().unwrap()],
         ..ServeOptions::default()
     };
-    let open = settings(Profile::Links, &[TARGET]);
-    let bench = AttackBench { api: Api::new(bench.resets.clone(), dialects(open), serving), ..bench };
+    let open = dialects(Profile::Links, &[TARGET]);
+    let bench = AttackBench { api: api(&bench.resets, open, serving), ..bench };
     for (path, body) in json_routes(&bench) {
         for origin in [
             "null",
@@ -147,7 +158,7 @@ async fn responses_never_repeat_submitted_values() {
     for profile in Profile::ALL {
         let bench = with_accounts(profile).await;
         for (path, body) in json_routes(&bench) {
-            let fields: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let fields: Value = serde_json::from_str(&body).unwrap();
             for name in fields.as_object().unwrap().keys() {
                 let mut fields = fields.clone();
                 fields[name] = CANARY.into();
@@ -164,8 +175,10 @@ async fn responses_never_repeat_submitted_values() {
                     && !format!("{:?}", answer.headers()).contains("canary")
             );
         }
-        let answer = bench.get(&format!("{LINK}?token=canary&canary=1")).await;
-        assert!(!status_and_body(&answer).contains("canary"));
+        for (path, _) in bench.dialects.iter().flat_map(|dialect| &dialect.dialect.rows) {
+            let answer = bench.get(&format!("{path}?token=canary&canary=1")).await;
+            assert!(!status_and_body(&answer).contains("canary"), "{path}");
+        }
     }
 }
 
@@ -218,64 +231,80 @@ async fn ambiguous_bodies_are_rejected() {
 
 #[tokio::test]
 async fn fields_outside_the_contract_have_no_effect() {
-    for dialect in &DIALECTS {
+    for dialect in &attacked(Profile::Links) {
         let bench = with_accounts(Profile::Links).await;
         let secret = bench.secret(dialect, ANN).await;
-        let body = (dialect.body)(&secret, NEW_PASSWORD);
+        let Step { path, body, .. } = dialect.client.redeem_with(&secret, NEW_PASSWORD);
         let extra = r#""id":2,"user_id":2,"sub":"2","role":"admin","confirmed":false,"blocked":true,"email":"bob@example.org","provider":"x""#;
-        let answer = bench.post(dialect.reset, format!("{},{extra}}}", &body[..body.len() - 1])).await;
-        // worthai and Strapi reject unknown fields, px0 and InsForge ignore them.
-        let strict = ["worthai", "strapi"].contains(&dialect.name);
-        assert_eq!(answer.status().as_u16(), if strict { 400 } else { 200 }, "{}", dialect.name);
-        assert_eq!(bench.logs_in(ANN, NEW_PASSWORD).await, !strict, "{}", dialect.name);
-        assert!(bench.logs_in("bob@example.org", OLD_PASSWORD).await, "{}", dialect.name);
-        bench.post(dialect.trigger, dialect.request_body(ANN)).await;
+        let answer = bench.post(&path, format!("{},{extra}}}", &body[..body.len() - 1])).await;
+        let ignored = dialect.traits().other_fields;
+        assert!(
+            if ignored { answer.status().is_success() } else { answer.status() == 400 },
+            "{}",
+            dialect.name()
+        );
+        assert_eq!(bench.logs_in(ANN, NEW_PASSWORD).await, ignored, "{}", dialect.name());
+        assert!(bench.logs_in(BOB, OLD_PASSWORD).await, "{}", dialect.name());
+        bench.request(dialect, ANN).await;
         assert!(bench.mails().await.iter().any(|mail| !mail.secret.is_empty()), "the account is unchanged");
     }
 }
 
 #[tokio::test]
 async fn secrets_in_the_query_or_a_header_are_ignored_by_operations_with_a_body() {
-    for dialect in &DIALECTS {
+    for dialect in &attacked(Profile::Links) {
         let bench = with_accounts(Profile::Links).await;
         let secret = bench.secret(dialect, ANN).await;
-        let [field, _] = dialect.fields;
-        let pair = format!(r#""{field}":"{secret}","#);
-        let without = (dialect.body)(&secret, NEW_PASSWORD).replace(&pair, "");
-        assert!(!without.contains(&secret));
-        let target = format!("{}?{field}={secret}&token={secret}&code={secret}", dialect.reset);
-        let bearer = format!("Bearer {secret}");
-        let cookie = format!("{field}={secret}");
+        let Step { path, body, .. } = dialect.client.redeem_with(&secret, NEW_PASSWORD);
+        let mut fields: Map<String, Value> = serde_json::from_str(&body).unwrap();
+        let carried: Vec<(String, String)> = dialect
+            .secret_fields()
+            .into_iter()
+            .map(|name| (name.clone(), fields.remove(&name).unwrap().as_str().unwrap().to_owned()))
+            .collect();
+        let without = Value::from(fields).to_string();
+        let pairs = carried.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+        let target = format!("{path}?{}&token={secret}&code={secret}", pairs.join("&"));
+        let (bearer, cookie) = (format!("Bearer {secret}"), pairs.join("; "));
         let headers = [("authorization", bearer.as_str()), ("cookie", &cookie), ("x-reset-token", &secret)];
         let answer = bench.send(&Method::POST, &target, &headers, without).await;
-        assert_eq!(answer.status(), 400, "{}", dialect.name);
-        assert!(!status_and_body(&answer).contains(&secret));
-        assert_eq!(bench.reset(dialect, &secret, NEW_PASSWORD).await.status(), 200, "{}", dialect.name);
+        assert_eq!(answer.status(), 400, "{}", dialect.name());
+        assert!(carried.iter().all(|(_, value)| !status_and_body(&answer).contains(value)));
+        let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
+        assert!(answer.status().is_success(), "{}", dialect.name());
     }
 }
 
 #[tokio::test]
 async fn get_head_and_options_change_nothing_on_any_route() {
-    let bench = with_accounts(Profile::Links).await;
-    let token = bench.secret(&DIALECTS[INSFORGE], ANN).await;
-    let before = (bench.hash(ANN).await, bench.jobs(), bench.memory.store.tickets());
-    for route in bench.api.routes().to_vec() {
-        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
-            for headers in [[("sec-purpose", "prefetch")], [("purpose", "preview")], [("x-moz", "prefetch")]]
-            {
-                for round in 0..3 {
-                    let target = format!(
-                        "{}?token={token}&code={token}&reset_token={token}&round={round}",
-                        route.path
-                    );
-                    bench.send(&method, &target, &headers, "").await;
+    for dialect in &attacked(Profile::Links) {
+        let bench = with_accounts(Profile::Links).await;
+        let mailed = bench.mailed(dialect, ANN).await;
+        let before = (bench.hash(ANN).await, bench.jobs(), bench.memory.store.tickets());
+        let names = dialect.secret_fields();
+        let names = names.iter().map(String::as_str).chain(["token", "code", "reset_token"]);
+        let query: Vec<String> = names.map(|name| format!("{name}={mailed}")).collect();
+        let mut targets: Vec<String> =
+            bench.api.routes().iter().map(|route| format!("{}?{}", route.path, query.join("&"))).collect();
+        if let MailedSecret::Link { .. } = dialect.client.mailed {
+            targets.extend(bench.api.routes().iter().map(|route| dialect.link(&route.path, &mailed)));
+        }
+        for target in targets {
+            for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+                for headers in
+                    [[("sec-purpose", "prefetch")], [("purpose", "preview")], [("x-moz", "prefetch")]]
+                {
+                    for round in 0..3 {
+                        bench.send(&method, &format!("{target}&round={round}"), &headers, "").await;
+                    }
                 }
             }
         }
+        let after = (bench.hash(ANN).await, bench.jobs(), bench.memory.store.tickets());
+        assert!(before == after, "{}", dialect.name());
+        let answer = bench.redeem_mailed(dialect, ANN, &mailed, NEW_PASSWORD).await;
+        assert!(answer.status().is_success(), "{}", dialect.name());
     }
-    let after = (bench.hash(ANN).await, bench.jobs(), bench.memory.store.tickets());
-    assert!(before == after);
-    assert_eq!(bench.reset(&DIALECTS[INSFORGE], &token, NEW_PASSWORD).await.status(), 200);
 }
 
 #[tokio::test]
@@ -302,30 +331,27 @@ async fn alternative_path_spellings_are_unknown_or_share_the_rate_limit() {
             format!("{path}?x=1"),
         ]
     };
-    for dialect in &DIALECTS {
-        for (path, body, free) in [
-            (dialect.trigger, dialect.request_body(ANN), 5),
-            (
-                dialect.reset,
-                (dialect.body)("000000", NEW_PASSWORD),
-                if dialect.name == "px0" { 5 } else { 60 },
-            ),
-        ] {
+    for dialect in &attacked(Profile::Links) {
+        // A code without an exchange identifies the account on its own, and is the easiest to guess.
+        let code = dialect.client.mailed == MailedSecret::Code && dialect.client.exchange.is_none();
+        let redeem = dialect.client.redeem_with(&dialect.client.forged, NEW_PASSWORD);
+        for (step, free) in [(dialect.request(ANN), 5), (redeem, if code { 5 } else { 60 })] {
+            let Step { path, body, .. } = step;
             let bench = with_accounts(Profile::Links).await;
             let serving =
                 ServeOptions { client_limits: Some(ClientLimits::default()), ..ServeOptions::default() };
-            let all = dialects(settings(Profile::Links, &[TARGET]));
-            let bench = AttackBench { api: Api::new(bench.resets.clone(), all, serving), ..bench };
+            let all = dialects(Profile::Links, &[TARGET]);
+            let bench = AttackBench { api: api(&bench.resets, all, serving), ..bench };
             let mut passed = 0;
             for _ in 0..free {
-                for target in variants(path) {
+                for target in variants(&path) {
                     let status = bench.post(&target, body.clone()).await.status().as_u16();
                     passed += usize::from(![404, 429].contains(&status));
                 }
             }
             assert_eq!(passed, free, "{path}");
-            assert_eq!(bench.post(path, body.clone()).await.status(), 429, "{path}");
-            for target in variants(path) {
+            assert_eq!(bench.post(&path, body.clone()).await.status(), 429, "{path}");
+            for target in variants(&path) {
                 let status = bench.post(&target, body.clone()).await.status();
                 assert!([404, 429].contains(&status.as_u16()), "{target}: {status}");
             }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::bench::{
-    ANN, AttackBench, BOB, DIALECTS, NEW_PASSWORD, OLD_PASSWORD, Profile, SECOND, WORTHAI, address, settings,
-    status_and_body, with_accounts,
+    ANN, AttackBench, BOB, NEW_PASSWORD, OLD_PASSWORD, Profile, SECOND, address, root, status_and_body,
+    with_accounts,
 };
 use reset_core::ports::Accounts as _;
 
@@ -34,9 +34,9 @@ fn tag(key: &[u8], message: &str) -> String {
 
 /// Returns a token with this header and these claims, signed with the server's own key as if it had leaked.
 fn signed(header: &str, claims: &str) -> String {
-    let key = settings(Profile::Compatible, &[]).worthai.unwrap().jwt_keys;
+    let key = root().derive("worthai.jwt");
     let message = format!("{}.{}", encoded(header), encoded(claims));
-    format!("{message}.{}", tag(key.current().as_bytes(), &message))
+    format!("{message}.{}", tag(key.as_bytes(), &message))
 }
 
 fn parts(token: &str) -> [&str; 3] {
@@ -44,8 +44,7 @@ fn parts(token: &str) -> [&str; 3] {
 }
 
 async fn reset(bench: &AttackBench, token: &str) -> Response<bytes::Bytes> {
-    let body = json!({"reset_token": token, "password": NEW_PASSWORD}).to_string();
-    bench.post(DIALECTS[WORTHAI].reset, body).await
+    bench.reset(bench.dialect("worthai"), token, NEW_PASSWORD).await
 }
 
 /// Returns forged variants of a live token, each with a description.
@@ -111,7 +110,7 @@ fn forgeries(live: &str) -> Vec<(String, String)> {
 async fn forged_tokens_set_no_password_and_all_get_the_same_response() {
     for (profile, expected) in [(Profile::Compatible, INVALID_SIGNATURE), (Profile::Hardened, EXPIRED)] {
         let bench = with_accounts(profile).await;
-        let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
+        let live = bench.secret(bench.dialect("worthai"), ANN).await;
         for (description, forged) in forgeries(&live) {
             assert_eq!(status_and_body(&reset(&bench, &forged).await), expected, "{description}");
         }
@@ -134,7 +133,7 @@ fn with_claim(claims: &Value, name: &str, value: Option<Value>) -> String {
 #[tokio::test]
 async fn signed_token_with_any_wrong_claim_is_rejected() {
     let bench = with_accounts(Profile::Compatible).await;
-    let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
+    let live = bench.secret(bench.dialect("worthai"), ANN).await;
     let claims: Value = serde_json::from_str(&decoded(parts(&live)[1])).unwrap();
     let names: Vec<&String> = claims.as_object().unwrap().keys().collect();
     assert_eq!(names.len(), 7);
@@ -185,7 +184,7 @@ async fn signed_token_with_any_wrong_claim_is_rejected() {
 #[tokio::test]
 async fn valid_signature_alone_is_not_enough() {
     let bench = with_accounts(Profile::Compatible).await;
-    let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
+    let live = bench.secret(bench.dialect("worthai"), ANN).await;
     let claims: Value = serde_json::from_str(&decoded(parts(&live)[1])).unwrap();
     let unknown = with_claim(&claims, "jti", Some(json!("0".repeat(32))));
     assert_eq!(status_and_body(&reset(&bench, &unknown).await), EXPIRED, "an unknown jti");
@@ -193,14 +192,17 @@ async fn valid_signature_alone_is_not_enough() {
     let of_bob = with_claim(&claims, "sub", Some(json!(bobs.as_str())));
     assert_eq!(status_and_body(&reset(&bench, &of_bob).await), EXPIRED, "a jti of another account");
     // A reset through another dialect revokes the token, although its signature and times are valid.
-    let strapi = &DIALECTS[crate::bench::STRAPI];
-    let code = bench.secret(strapi, ANN).await;
-    assert_eq!(bench.reset(strapi, &code, "another password").await.status(), 200);
-    assert_eq!(status_and_body(&reset(&bench, &live).await), EXPIRED);
+    for other in bench.dialects.iter().filter(|other| other.name() != "worthai") {
+        let live = bench.secret(bench.dialect("worthai"), ANN).await;
+        let secret = bench.secret(other, ANN).await;
+        let answer = bench.reset(other, &secret, "Another password 1").await;
+        assert!(answer.status().is_success(), "{} {}", other.name(), status_and_body(&answer));
+        assert_eq!(status_and_body(&reset(&bench, &live).await), EXPIRED, "after {}", other.name());
+    }
     // Using the token does so, too.
     bench.work().await;
     bench.memory.mailer.take();
-    let live = bench.secret(&DIALECTS[WORTHAI], ANN).await;
+    let live = bench.secret(bench.dialect("worthai"), ANN).await;
     assert_eq!(reset(&bench, &live).await.status(), 200);
     assert_eq!(status_and_body(&reset(&bench, &live).await), EXPIRED);
     assert!(bench.logs_in(ANN, NEW_PASSWORD).await && bench.logs_in(BOB, OLD_PASSWORD).await);
@@ -209,7 +211,7 @@ async fn valid_signature_alone_is_not_enough() {
 #[tokio::test]
 async fn token_holds_opaque_ids_and_expires_with_its_ticket() {
     let bench = with_accounts(Profile::Compatible).await;
-    let token = bench.secret(&DIALECTS[WORTHAI], ANN).await;
+    let token = bench.secret(bench.dialect("worthai"), ANN).await;
     let [header, claims, _] = parts(&token);
     assert!(token.len() < 2048);
     assert_eq!(decoded(header), VALID_HEADER);

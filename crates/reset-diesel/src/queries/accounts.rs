@@ -9,7 +9,7 @@ use reset_core::{
     ports::Accounts,
 };
 
-use super::{super::engine::EngineStore, events::insert_event, own_users, tickets::void_all_of};
+use super::{super::engine::EngineStore, events::insert_event, own_users, statements::void_all_of};
 
 /// Returns the error for a change that only the owner of a foreign users table may make.
 fn foreign_table() -> StoreError {

@@ -15,9 +15,8 @@ use reset_core::{
 use super::{
     super::engine::{Db, EngineStore, schema::disputes},
     events::insert_event,
-    jobs::insert_job,
     rows::NewJobRow,
-    tickets::void_all_of,
+    statements::{close_disputes, insert_job, void_all_of},
     users::Users,
 };
 
@@ -71,19 +70,6 @@ pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> 
         .filter(disputes::opened_at.is_null().or(disputes::opened_at.lt(opened_before)));
     let ids: Vec<String> = expired.select(disputes::id).limit(limit.into()).load(db)?;
     delete(disputes::table.filter(disputes::id.eq_any(ids))).execute(db)
-}
-
-/// Closes the account's open disputes, or only those with this mailbox. Returns the number of closed disputes.
-pub(super) fn close(db: &mut Db, account: &str, mailbox: Option<&str>, now: i64) -> QueryResult<usize> {
-    let open = disputes::table
-        .filter(disputes::account.eq(account))
-        .filter(disputes::opened_at.is_not_null())
-        .filter(disputes::closed_at.is_null());
-    let closed = disputes::closed_at.eq(now);
-    match mailbox {
-        Some(mailbox) => update(open.filter(disputes::mailbox.eq(mailbox))).set(closed).execute(db),
-        None => update(open).set(closed).execute(db),
-    }
 }
 
 /// Owned copy of a [`DisputeOpening`]: the task may outlive its caller.
@@ -215,7 +201,7 @@ impl Disputes for EngineStore {
     async fn close_disputes(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {
         let (account, event) = (account.as_str().to_owned(), event.clone());
         let closed = self.write(move |db| {
-            let closed = close(db, &account, None, event.at.as_millis())? > 0;
+            let closed = close_disputes(db, &account, None, event.at.as_millis())? > 0;
             if closed {
                 insert_event(db, &event)?;
             }

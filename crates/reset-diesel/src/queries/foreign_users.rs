@@ -15,7 +15,7 @@ use reset_core::{
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use super::{super::engine::Db, users::LockedUser};
+use super::{super::engine::Db, rows::LockedUser};
 use crate::foreign_users::Plan;
 
 /// The columns that a plan's statements select.

@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use diesel::{
     alias, delete,
     dsl::{auto_type, exists, min, not},
-    insert_into,
     prelude::*,
     update,
 };
@@ -25,7 +24,7 @@ use super::{
     events::{insert_event, insert_limited},
     outbox::retryable,
     rows::{JobRow, NewJobRow},
-    tickets::move_end,
+    statements::{insert_job, move_end},
 };
 
 alias!(jobs as earlier: Earlier);
@@ -39,10 +38,6 @@ fn earlier_for_address() -> _ {
         .filter(earlier.field(jobs::dialect).eq(jobs::dialect))
         .filter(earlier.field(jobs::email).eq(jobs::email))
         .filter(earlier.field(jobs::seq).lt(jobs::seq))
-}
-
-pub(in super::super) fn insert_job(db: &mut Db, row: &NewJobRow) -> QueryResult<usize> {
-    insert_into(jobs::table).values(row).execute(db)
 }
 
 /// Deletes up to `limit` jobs that were finished before `before`. Returns the number of deleted rows.

@@ -17,6 +17,7 @@ pub(super) mod jobs;
 mod outbox;
 mod own_users;
 pub(super) mod rows;
+pub(super) mod statements;
 pub(super) mod tickets;
 pub(super) mod users;
 pub(super) mod versions;

@@ -5,8 +5,8 @@ use reset_core::account::{Account, AccountId, NewAccount};
 
 use super::{
     super::engine::{Db, locked, schema::users},
+    rows::LockedUser,
     rows::{AccountRow, key},
-    users::LockedUser,
 };
 
 pub(super) fn by_email(db: &mut Db, email_key: &str) -> QueryResult<Option<Account>> {

@@ -237,3 +237,13 @@ impl TryFrom<JobRow> for Job {
         })
     }
 }
+
+/// The columns of a locked account that a redemption depends on.
+pub(super) struct LockedUser {
+    /// Whether the account is blocked; then its password is not changed.
+    pub(super) blocked: bool,
+    /// Epoch of the account; it changes with every password change.
+    pub(super) epoch: i64,
+    /// Canonical form of the current address.
+    pub(super) email_key: String,
+}

@@ -1,13 +1,7 @@
 //! The `Tickets` port. The statement that spends a ticket contains every condition for spending it.
 
 use async_trait::async_trait;
-use diesel::{
-    delete,
-    dsl::{auto_type, exists},
-    insert_into,
-    prelude::*,
-    select, update,
-};
+use diesel::{delete, dsl::exists, insert_into, prelude::*, select, update};
 use reset_core::{
     account::AccountId,
     error::StoreError,
@@ -24,39 +18,14 @@ use super::{
         Db, EngineStore, lock_dialect, locked,
         schema::{guesses, tickets},
     },
-    disputes::close,
     events::insert_event,
-    jobs::insert_job,
     rows::{NewJobRow, TicketRow},
+    statements::{close_disputes, insert_job, live, open, void_all_of},
     users::Users,
 };
 
 /// An id that no ticket has.
 const NO_TICKET: &str = "";
-
-/// Neither spent nor voided; possibly expired.
-#[auto_type]
-fn open() -> _ {
-    tickets::spent_at.is_null().and(tickets::voided_at.is_null())
-}
-
-/// Open and not expired.
-#[auto_type]
-fn live(now: i64) -> _ {
-    open().and(tickets::expires_at.gt(now))
-}
-
-/// Voids every open ticket of the account.
-pub(super) fn void_all_of(db: &mut Db, account: &str, now: i64) -> QueryResult<usize> {
-    update(tickets::table.filter(tickets::account.eq(account)).filter(open()))
-        .set(tickets::voided_at.eq(now))
-        .execute(db)
-}
-
-/// Sets the expiry of a live ticket.
-pub(super) fn move_end(db: &mut Db, ticket: &str, end: i64, now: i64) -> QueryResult<usize> {
-    update(tickets::table.find(ticket).filter(live(now))).set(tickets::expires_at.eq(end)).execute(db)
-}
 
 /// Deletes up to `limit` tickets that ended before `before`. Returns the number of deleted rows.
 pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
@@ -146,7 +115,7 @@ fn redeem(db: &mut Db, change: &OwnedChange) -> QueryResult<bool> {
         return Err(diesel::result::Error::RollbackTransaction);
     }
     void_all_of(db, account.as_str(), *now)?;
-    close(db, account.as_str(), Some(&user.email_key), *now)?;
+    close_disputes(db, account.as_str(), Some(&user.email_key), *now)?;
     for job in jobs {
         insert_job(db, job)?;
     }

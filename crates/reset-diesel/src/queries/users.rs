@@ -6,7 +6,7 @@ use std::sync::Arc;
 use diesel::QueryResult;
 use reset_core::account::{Account, AccountId};
 
-use super::{super::engine::Db, foreign_users, own_users};
+use super::{super::engine::Db, foreign_users, own_users, rows::LockedUser};
 use crate::foreign_users::Plan;
 
 /// The table that holds the accounts.
@@ -22,16 +22,6 @@ impl From<Option<Arc<Plan>>> for Users {
     fn from(plan: Option<Arc<Plan>>) -> Self {
         plan.map_or(Self::Own, Self::ForeignUsers)
     }
-}
-
-/// The columns of a locked account that a redemption depends on.
-pub(super) struct LockedUser {
-    /// Whether the account is blocked; then its password is not changed.
-    pub(super) blocked: bool,
-    /// Epoch of the account; it changes with every password change.
-    pub(super) epoch: i64,
-    /// Canonical form of the current address.
-    pub(super) email_key: String,
 }
 
 impl Users {

@@ -19,7 +19,7 @@ use super::{DIALECT, Server, account, at, event_at, job, servers::Fresh, ticket}
 use crate::{Database, Options, Pooler};
 
 /// Variable with the name and the pooler's URL for a client process of this test.
-const CLIENT: &str = "POLYRESET_TEST_POOLED_CLIENT";
+const CLIENT: &str = "TEST_POOLED_CLIENT";
 
 struct PgBouncer {
     child: Child,

@@ -10,7 +10,8 @@ use reset_http::redemption::{ParseError, Redemption};
 
 use super::{
     Pages,
-    shell::{Visit, cookie, cookies},
+    cookies::{cookie, cookies, is_tag},
+    shell::Visit,
 };
 
 /// Prefix of the cookies that hold the secrets of open forms; the tag of the secret follows. Every secret has its own
@@ -184,9 +185,4 @@ pub(super) fn form_url(tag: &str) -> String {
 /// truncated SHA-256 digest of 16 hexadecimal digits.
 pub(super) fn link_tag(dialect: &str, secret: &str) -> String {
     hex(&Sha256::new().chain_update(dialect).chain_update([0]).chain_update(secret).finalize()[..8])
-}
-
-/// Whether `text` has the format of a tag and can therefore be part of a cookie name.
-pub(super) fn is_tag(text: &str) -> bool {
-    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

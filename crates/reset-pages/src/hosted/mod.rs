@@ -8,6 +8,7 @@
 pub mod brand;
 mod change_password;
 mod code;
+mod cookies;
 mod forgot;
 mod form;
 mod link_cookie;

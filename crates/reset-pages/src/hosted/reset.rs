@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Pages,
+    cookies::is_tag,
     form::{FieldError, Form, FormInput},
-    link_cookie::{DeadLink, HeldSecret, LinkQuery, form_url, is_tag, link_tag},
+    link_cookie::{DeadLink, HeldSecret, LinkQuery, form_url, link_tag},
     shell::{Visit, is_cross_site},
 };
 use reset_http::{

@@ -8,7 +8,12 @@ use reset_words::{LanguagePhrases, PagePhrases};
 use tracing::error;
 use url::form_urlencoded;
 
-use super::{Pages, brand::Brand, link_cookie::is_tag, style::SCRIPT};
+use super::{
+    Pages,
+    brand::Brand,
+    cookies::{cookie, is_tag},
+    style::SCRIPT,
+};
 use crate::html;
 use reset_http::{common_error::CommonError, language, route::Call, wire::retry_after};
 
@@ -302,17 +307,6 @@ fn language_in(pairs: &[u8]) -> Option<Language> {
 fn language_of(headers: &HeaderMap) -> Option<Language> {
     let chosen = cookie(headers, LANGUAGE_COOKIE).and_then(|tag| Language::of(&tag));
     chosen.or_else(|| language::best_match(headers, Language::of))
-}
-
-/// Returns the value of a cookie. If several cookies have this name, the first one counts.
-pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    cookies(headers).find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
-}
-
-/// Returns the cookies of a request as pairs of name and value.
-pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
 /// Whether a form may have been submitted from another site, according to `Sec-Fetch-Site`. All current browsers send

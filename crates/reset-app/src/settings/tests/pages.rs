@@ -3,15 +3,21 @@
 use std::fs;
 
 use reset_core::{keys::Key, language::Language};
+use reset_pages::hosted::PagesSettings;
 
-use super::{Settings, environment, sentence};
+use super::{Settings, dialect, environment, sentence};
+use crate::settings::pages;
+
+/// Returns the hosted pages that the settings serve at `public_url`.
+pub(super) fn pages_at(settings: &Settings, public_url: &str, root: &Key) -> Option<PagesSettings> {
+    pages::read(&settings.values, &settings.passwords, public_url, &root.clone().into()).unwrap()
+}
 
 #[test]
 fn page_defaults_equal_those_of_the_embedding_api() {
-    let settings = environment(&[]).unwrap();
-    let ours = settings.dialects("https://a.example", &Key::shared(&[1; 32]).into()).unwrap().pages.unwrap();
-    let theirs = reset_dialects::DialectSettings::defaults(&Key::shared(&[1; 32]), "https://a.example");
-    let theirs = theirs.pages.unwrap();
+    let root = Key::shared(&[1; 32]);
+    let ours = pages_at(&environment(&[]).unwrap(), "https://a.example", &root).unwrap();
+    let theirs = PagesSettings::defaults(&root, "https://a.example");
     assert_eq!(
         (&ours.public_url, ours.token_ttl, ours.policy, ours.language, &ours.brand),
         (&theirs.public_url, theirs.token_ttl, theirs.policy, theirs.language, &theirs.brand)
@@ -38,7 +44,7 @@ fn branding_settings_appear_on_the_pages() {
         ("POLYRESET_PAGES__FOOTER", "Example, Ltd."),
         ("POLYRESET_PAGES__STYLESHEET", &style),
     ]);
-    let pages = settings.unwrap().stand_in().unwrap().pages.unwrap();
+    let pages = pages_at(&settings.unwrap(), "https://a.example", &Key::shared(&[1; 32])).unwrap();
     let brand = pages.brand;
     assert_eq!((brand.name.as_str(), pages.language), ("Example", Language::De));
     assert_eq!(brand.logo.as_deref(), Some("data:image/svg+xml;base64,PHN2Zy8+"));
@@ -78,7 +84,9 @@ fn without_hosted_pages_links_need_a_page_url() {
         ("POLYRESET_WORTHAI__PAGE_URL", "https://app.example.org/reset"),
         ("POLYRESET_STRAPI__ENABLED", "false"),
     ];
-    assert!(environment(&elsewhere).unwrap().stand_in().unwrap().pages.is_none());
+    let settings = environment(&elsewhere).unwrap();
+    assert!(pages_at(&settings, "https://a.example", &Key::shared(&[1; 32])).is_none());
+    assert!(settings.stand_in().unwrap().iter().all(|dialect| dialect.name != reset_pages::hosted::NAME));
 }
 
 #[test]
@@ -95,11 +103,8 @@ fn without_hosted_pages_links_do_not_replace_codes_and_the_weakness_says_so() {
         let open = settings.weaknesses().unwrap();
         open.into_iter().find(|line| line.starts_with("R50") && line.contains("InsForge")).unwrap()
     };
-    let mails_links = |settings: &Settings| {
-        let dialects = reset_dialects::dialects(settings.stand_in().unwrap());
-        let insforge = dialects.into_iter().find(|dialect| dialect.name == "insforge").unwrap();
-        insforge.policies.unwrap().fallback.is_some()
-    };
+    let mails_links =
+        |settings: &Settings| dialect(settings, "insforge").policies.unwrap().fallback.is_some();
     let (with, without) = (settings("true"), settings("false"));
     assert!(mails_links(&with) && reported(&with).contains("links are mailed instead"));
     assert!(!mails_links(&without) && reported(&without).contains("no InsForge reset succeeds"));

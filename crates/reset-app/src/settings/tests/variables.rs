@@ -1,6 +1,8 @@
 //! Names that are not settings: the misspelt, the injected and the old.
 
-use super::{Inputs, Settings, environment, file, sentence};
+use reset_core::keys::Key;
+
+use super::{Inputs, Settings, environment, file, pages::pages_at, sentence};
 
 /// The variables that Kubernetes sets for the Services `polyreset` and `polyreset-admin`.
 const KUBERNETES: [&str; 9] = [
@@ -85,7 +87,8 @@ fn injected_variables_are_ignored_and_logged_once() {
 #[test]
 fn variable_of_a_setting_is_read_even_if_its_name_looks_injected() {
     let settings = environment(&[("POLYRESET_PAGES__NAME", "/acme")]).unwrap();
-    assert_eq!(settings.stand_in().unwrap().pages.unwrap().brand.name, "/acme");
+    let root = Key::shared(&[1; 32]);
+    assert_eq!(pages_at(&settings, "https://a.example", &root).unwrap().brand.name, "/acme");
     assert_eq!(settings.unread.lines(), [""; 0]);
 }
 

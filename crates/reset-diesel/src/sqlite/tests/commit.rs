@@ -21,7 +21,7 @@ use crate::{
     sqlite::{
         Sqlite,
         connection::Role,
-        queries::{jobs::insert_job, rows::NewJobRow},
+        queries::{rows::NewJobRow, statements::insert_job},
         schema::jobs,
         threads::QUEUE,
     },

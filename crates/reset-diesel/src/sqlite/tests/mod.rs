@@ -19,7 +19,7 @@ use super::{
     Sqlite,
     connection::Role,
     migrate,
-    queries::{PURGE_STEP, jobs::insert_job, rows::NewJobRow},
+    queries::{PURGE_STEP, rows::NewJobRow, statements::insert_job},
     schema::jobs,
 };
 use crate::fault::DatabaseFault;

@@ -1,0 +1,152 @@
+//! `config show`: every setting with its source, without secrets, and what it reports about each dialect.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use reset_dialects::MODULES;
+use reset_settings::{DefaultValue, Secrecy, ValueKind, variable};
+
+use super::{Inputs, ROOT, Settings, all_dialects, environment, issued, keys, written};
+
+#[test]
+fn config_show_prints_sources_and_redacts_secrets() {
+    let settings = environment(&[
+        ("POLYRESET_SECRET", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
+        ("POLYRESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary"),
+        ("POLYRESET_STRAPI__JWT_SECRET", "another-canary-canary"),
+        ("POLYRESET_MAIL_URL", "smtp://canary:canary%40canary@mail.example.org?tls=required"),
+        ("POLYRESET_LISTEN", "127.0.0.1:0"),
+    ])
+    .unwrap();
+    let shown = settings.show().unwrap();
+    assert!(!shown.contains("canary") && !shown.contains("Y2FuYXJ5"), "{shown}");
+    for line in [
+        "listen = \"127.0.0.1:0\"  # POLYRESET_LISTEN\n",
+        "secret = [redacted]  # POLYRESET_SECRET\n",
+        "mail_url = \"smtp://[redacted]@mail.example.org?tls=required\"  # POLYRESET_MAIL_URL\n",
+        "[px0]\nenabled = true  # default\n",
+        "allowed_redirect_urls = []  # default\n",
+        "# open weakness: R13: ",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    assert_eq!(shown.lines().filter(|line| line.contains("  # ")).count(), keys::table().len());
+}
+
+#[test]
+fn config_show_redacts_every_secret_of_every_dialect() {
+    for module in MODULES {
+        for key in module.keys.iter().filter(|key| key.secrecy != Secrecy::Open) {
+            let secret = format!("https://canary:{}canary@canary.example", "x".repeat(64));
+            let given = (variable(key.name), secret.as_str());
+            let settings = all_dialects(&[("POLYRESET_SECRET", ROOT), (&given.0, given.1)]).unwrap();
+            let shown = settings.show().unwrap();
+            assert!(!shown.contains("xcanary") && !shown.contains(ROOT), "{}: {shown}", key.name);
+            assert!(shown.contains(&format!("  # {}\n", given.0)), "{}: {shown}", key.name);
+        }
+    }
+}
+
+/// A default that is determined at start is shown as its value, or in words, and never as the text of the documentation.
+#[test]
+fn config_show_never_prints_a_placeholder() {
+    let settings = all_dialects(&[("POLYRESET_PUBLIC_URL", "https://id.example.org")]).unwrap();
+    let shown = settings.show().unwrap();
+    assert!(!shown.contains("<public_url>"), "{shown}");
+    for module in MODULES {
+        let (_, section) = shown.split_once(&format!("\n[{}]\n", module.name)).unwrap_or_else(|| {
+            panic!("config show has no section [{0}]: list its keys in DialectModule.keys", module.name)
+        });
+        let section = section.split("\n[").next().unwrap();
+        for key in module.keys.iter().filter(|key| key.section() == module.name) {
+            let name = key.name.rsplit_once('.').unwrap().1;
+            let prefix = format!("{name} = ");
+            let line = section.lines().find_map(|line| line.strip_prefix(&prefix));
+            let line = line.unwrap_or_else(|| panic!("config show lacks {}: {shown}", key.name));
+            let value = line.rsplit_once("  # ").unwrap().0;
+            let fits = match (key.default, key.kind) {
+                (DefaultValue::Page(path), _) => value == format!("\"https://id.example.org{path}\""),
+                (DefaultValue::Found(how), _) => value.ends_with(&format!("({})", how.replace('`', ""))),
+                (DefaultValue::Fixed(_), ValueKind::Boolean | ValueKind::Integer) => {
+                    value.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                }
+                (DefaultValue::Fixed(_), ValueKind::List) => value.starts_with('[') && value.ends_with(']'),
+                (DefaultValue::Fixed(text), _) => value == format!("{text:?}"),
+            };
+            assert!(fits, "{} is shown as {value}", key.name);
+        }
+    }
+}
+
+#[test]
+fn bound_and_weaknesses_of_every_served_dialect_are_shown() {
+    for module in MODULES {
+        let name = module.name;
+        let settings = all_dialects(&[]).unwrap();
+        let dialect = super::dialect(&settings, name);
+        let security = dialect.security;
+        let bound = security.bound.unwrap_or_else(|| {
+            panic!("{name} has no bound: set Security.bound in crates/dialects/{name}/src/settings.rs")
+        });
+        assert!(bound.starts_with(&format!("{name}: ")), "{bound}");
+        let shown = settings.show().unwrap();
+        assert!(shown.contains(&format!("# takeover bound: {bound}\n")), "{bound}\n{shown}");
+        for weakness in &security.weaknesses {
+            let (number, _) = weakness.split_once(": ").unwrap_or_else(|| panic!("{weakness}"));
+            let numbers = number.strip_prefix('R').and_then(|number| number.parse::<u32>().ok());
+            assert!(numbers.is_some(), "{weakness} begins with the number of a requirement");
+            assert!(shown.contains(&format!("# open weakness: {weakness}\n")), "{weakness}\n{shown}");
+        }
+        let without = all_dialects(&[(&variable(module.enabled.name), "false")]).unwrap().show().unwrap();
+        assert!(!without.contains(&format!("# takeover bound: {name}: ")), "{without}");
+        let weaknesses = security.weaknesses.iter().find(|weakness| without.contains(weakness.as_str()));
+        assert_eq!(weaknesses, None, "{name} is not served");
+    }
+}
+
+/// The weakness R4 compares the lifetimes that a dialect reports, so they must include those that it mails.
+#[test]
+fn every_lifetime_is_reported_with_its_setting() {
+    for profile in ["compatible", "hardened"] {
+        let settings = all_dialects(&[
+            ("POLYRESET_PROFILE", profile),
+            ("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset"),
+        ])
+        .unwrap();
+        let weaknesses = settings.weaknesses().unwrap();
+        let reported = weaknesses.iter().find(|line| line.starts_with("R4:"));
+        assert_eq!(reported.is_some(), profile == "compatible", "{reported:?}");
+        for module in MODULES {
+            let dialect = super::dialect(&settings, module.name);
+            let lifetimes = &dialect.security.lifetimes;
+            for policy in issued(&dialect) {
+                assert!(
+                    lifetimes.iter().any(|known| known.lifetime == policy.lifetime),
+                    "{} mails secrets for {:?}: add that to Security.lifetimes in crates/dialects/{0}/src/settings.rs",
+                    module.name,
+                    policy.lifetime
+                );
+            }
+            for known in lifetimes {
+                assert!(settings.values.keys().find(known.setting).is_some(), "{}", known.setting);
+                let too_long = known.lifetime > known.hardened;
+                assert_eq!(
+                    reported.is_some_and(|line| line.contains(known.setting)),
+                    too_long,
+                    "{reported:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn secret_in_a_world_readable_settings_file_is_a_weakness() {
+    let (_dir, path) = written("reset.toml", &format!("secret = \"{ROOT}\""));
+    let open = |mode| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let settings = Settings::read(Inputs { config: Some(path.clone()), ..Inputs::default() }).unwrap();
+        settings.weaknesses().unwrap().iter().any(|line| line.starts_with("R76"))
+    };
+    assert!(open(0o644));
+    assert!(!open(0o600));
+}
