@@ -279,7 +279,9 @@ mod tests {
                 r#"{"error":"INVALID_INPUT","message":"The request body could not be read","statusCode":400}"#,
             ),
             (
-                InsForgeError::Common(CommonError::UnsupportedMediaType { content_type: "text/plain".into() }),
+                InsForgeError::Common(CommonError::UnsupportedMediaType {
+                    content_type: "text/plain".into(),
+                }),
                 r#"{"error":"UNSUPPORTED_MEDIA_TYPE","message":"The request body must be application/json","statusCode":415}"#,
             ),
         ] {
