@@ -48,8 +48,11 @@ pub(crate) fn run(name: &str) -> anyhow::Result<()> {
     edit("crates/reset-dialects/src/lib.rs", |text| with_module(text, name))?;
     #[expect(clippy::disallowed_methods, reason = "starting cargo is what this command is for")]
     let mut cargo = Command::new("cargo");
-    let status =
-        cargo.args(["fmt", "-p", "reset-dialects"]).args(["-p", &format!("dialect-{name}")]).current_dir(root()).status();
+    let status = cargo
+        .args(["fmt", "-p", "reset-dialects"])
+        .args(["-p", &format!("dialect-{name}")])
+        .current_dir(root())
+        .status();
     ensure!(status.context("starting cargo")?.success(), "cargo fmt failed");
     println!("crates/dialects/{name} is a dialect with a mailed link.\n{NEXT}");
     Ok(())
@@ -79,7 +82,8 @@ fn renamed(text: &str, name: &str) -> String {
 fn edit(path: &str, change: impl Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let file = root().join(path);
     let text = fs::read_to_string(&file).with_context(|| path.to_owned())?;
-    let changed = change(&text).with_context(|| format!("{path} has no list of dialects to add a line to"))?;
+    let changed =
+        change(&text).with_context(|| format!("{path} has no list of dialects to add a line to"))?;
     fs::write(file, changed).with_context(|| path.to_owned())
 }
 
@@ -108,7 +112,8 @@ mod tests {
 
     #[test]
     fn new_dialect_is_registered_after_the_others() {
-        let registry = "/// All.\npub const MODULES: &[DialectModule] = &[\n    dialect_px0::MODULE,\n];\nfn f() {}\n";
+        let registry =
+            "/// All.\npub const MODULES: &[DialectModule] = &[\n    dialect_px0::MODULE,\n];\nfn f() {}\n";
         assert_eq!(
             with_module(registry, "foo").unwrap(),
             "/// All.\npub const MODULES: &[DialectModule] = &[\n    dialect_px0::MODULE, dialect_foo::MODULE];\nfn f() {}\n"
@@ -129,8 +134,14 @@ mod tests {
             .iter()
             .map(|file| file.strip_prefix(&template).unwrap().to_string_lossy().into_owned())
             .collect();
-        for part in ["Cargo.toml", "src/lib.rs", "src/client.rs", "src/settings.rs", "src/error.rs", "cases/acme.http"]
-        {
+        for part in [
+            "Cargo.toml",
+            "src/lib.rs",
+            "src/client.rs",
+            "src/settings.rs",
+            "src/error.rs",
+            "cases/acme.http",
+        ] {
             assert!(names.iter().any(|name| name == part), "the template has no {part}");
         }
         assert_eq!(renamed("acme's AcmeError", "foo"), "foo's FooError");

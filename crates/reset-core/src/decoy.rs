@@ -59,7 +59,7 @@ impl Resets {
         let Some(ticket) = issued else { return Ok(()) };
         let Some((policy, secret)) = self.secret_of(&ticket, &decoy, policies) else { return Ok(()) };
         let text = policy.format.seal(&secret, &ticket);
-        let body = policy.delivery.body(text, policy.lifetime, ticket.redirect_to.as_deref());
+        let body = policy.delivery.body(text, policy.lifetime, &ticket);
         mailer.prepare_decoy(&compose_mail(job, decoy, body)).await;
         Ok(())
     }

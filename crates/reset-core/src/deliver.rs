@@ -169,7 +169,7 @@ impl Resets {
             adapters.store.restart_clock(&ticket.id, ticket.minted_at, ticket.expires_at).await?;
         }
         let text = policy.format.seal(&secret, &ticket);
-        let body = policy.delivery.body(text, policy.lifetime, ticket.redirect_to.as_deref());
+        let body = policy.delivery.body(text, policy.lifetime, &ticket);
         // The mail goes to the stored address, or to the mailbox of a dispute, which was stored at the time of the
         // reset.
         let account = if account.email_key() == email.key() {

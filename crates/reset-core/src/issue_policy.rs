@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use zeroize::Zeroizing;
 
 use crate::{
+    encoding::base64_url,
     mail::MailBody,
     secret::{Scope, SecretFormat},
-    ticket::TicketKind,
+    ticket::{Ticket, TicketKind},
 };
 
 /// How one dialect issues and mails one kind of ticket.
@@ -53,21 +54,29 @@ pub enum Delivery {
         /// Name of the query parameter that carries the secret.
         parameter: &'static str,
     },
+    /// As a link that names the account, too.
+    LinkTemplate {
+        /// The URL, in which `{uid}` stands for the account id in URL-safe Base64 and `{token}` for the secret. It
+        /// comes from settings only (R31).
+        url: String,
+    },
 }
 
 impl Delivery {
-    /// Composes the body of the mail for a ticket with the target `redirect_to`. Secrets consist of ASCII letters,
-    /// digits, `.`, `-` and `_`, so the URL needs no escaping.
-    pub(crate) fn body(
-        &self,
-        text: Zeroizing<String>,
-        lifetime: Duration,
-        redirect_to: Option<&str>,
-    ) -> MailBody {
+    /// Composes the body of the mail for `ticket`, whose secret is `text`. Secrets consist of ASCII letters, digits,
+    /// `.`, `-` and `_`, so the URL needs no escaping.
+    pub(crate) fn body(&self, text: Zeroizing<String>, lifetime: Duration, ticket: &Ticket) -> MailBody {
         let (page, parameter) = match self {
             Self::Code => return MailBody::ResetCode { code: text, lifetime },
+            Self::LinkTemplate { url } => {
+                let uid = base64_url(ticket.account.as_str().as_bytes());
+                let url = Zeroizing::new(url.replace("{uid}", &uid).replace("{token}", &text));
+                return MailBody::ResetLink { url, lifetime };
+            }
             Self::Link { page, parameter } => (page, parameter),
-            Self::LinkViaRedirect { page, parameter, .. } if redirect_to.is_some() => (page, parameter),
+            Self::LinkViaRedirect { page, parameter, .. } if ticket.redirect_to.is_some() => {
+                (page, parameter)
+            }
             Self::LinkViaRedirect { otherwise, parameter, .. } => (otherwise, parameter),
         };
         let separator = if page.contains('?') { '&' } else { '?' };
@@ -75,9 +84,9 @@ impl Delivery {
         MailBody::ResetLink { url, lifetime }
     }
 
-    /// Returns whether the mail can carry a redirect target; a typed code cannot.
+    /// Returns whether the mail can carry a redirect target; a typed code and a template cannot.
     pub(crate) fn carries_redirect(&self) -> bool {
-        !matches!(self, Self::Code)
+        !matches!(self, Self::Code | Self::LinkTemplate { .. })
     }
 }
 

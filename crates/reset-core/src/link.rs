@@ -83,7 +83,7 @@ impl Resets {
             .secret_of(&ticket, &account, policies)
             .ok_or_else(|| StoreError::new("the secret of the ticket just issued cannot be derived"))?;
         let text = policy.format.seal(&secret, &ticket);
-        let secret = match policy.delivery.body(text, policy.lifetime, ticket.redirect_to.as_deref()) {
+        let secret = match policy.delivery.body(text, policy.lifetime, &ticket) {
             MailBody::ResetCode { code, .. } => code,
             MailBody::ResetLink { url, .. } => url,
             MailBody::PasswordChanged { .. } => unreachable!("an issue policy never produces a notice"),

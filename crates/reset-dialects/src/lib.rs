@@ -29,8 +29,13 @@ use reset_http::{
 use reset_settings::{Inputs, KeyTable, PROFILE};
 
 /// Every dialect, in the order in which documents and settings list them.
-pub const MODULES: &[DialectModule] =
-    &[dialect_px0::MODULE, dialect_worthai::MODULE, dialect_strapi::MODULE, dialect_insforge::MODULE];
+pub const MODULES: &[DialectModule] = &[
+    dialect_px0::MODULE,
+    dialect_worthai::MODULE,
+    dialect_strapi::MODULE,
+    dialect_insforge::MODULE,
+    dialect_django::MODULE,
+];
 
 /// Returns the name of every dialect, served or not.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::{
-    body::declares_json,
     client_ip::TrustedProxies,
     common_error::{BodyError, CommonError},
     observer::{Answered, Observer},
@@ -141,12 +140,11 @@ impl Api {
         let origin = parts.headers.get(header::ORIGIN).cloned();
         let is_trigger = endpoint.kind == EndpointKind::Trigger;
         let reference = if is_trigger { self.inner.resets.reference() } else { Reference::stored("") };
+        let content_type = parts.headers.get(header::CONTENT_TYPE);
         let body = match body {
-            Ok(_)
-                if matches!(endpoint.kind, EndpointKind::Trigger | EndpointKind::Json)
-                    && !declares_json(parts.headers.get(header::CONTENT_TYPE)) =>
-            {
-                Err(CommonError::NotJson)
+            Ok(body) if !endpoint.media.allow(content_type, &body) => {
+                let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+                Err(CommonError::UnsupportedMediaType { content_type: content_type.to_owned() })
             }
             body => body.map_err(CommonError::from),
         };
@@ -194,8 +192,9 @@ impl Api {
     }
 
     /// Answers a request whose path matches `route` but whose method does not: 405 with `Allow`.
-    pub fn wrong_method(&self, route: &Route, headers: &HeaderMap) -> Response<Bytes> {
-        let mut response = route.errors.render(&CommonError::MethodNotAllowed, headers);
+    pub fn wrong_method(&self, route: &Route, method: &Method, headers: &HeaderMap) -> Response<Bytes> {
+        let error = CommonError::MethodNotAllowed { method: method.to_string() };
+        let mut response = route.errors.render(&error, headers);
         let allow = HeaderValue::from_str(&route.allow).expect("method names are ASCII");
         response.headers_mut().insert(header::ALLOW, allow);
         self.observe(Some((route, None)), response.status(), Duration::ZERO);
@@ -213,13 +212,15 @@ impl Api {
             let route = route.clone();
             return match route.endpoint(request.method()) {
                 Some(endpoint) => self.answer(&route, endpoint, request).await,
-                None => self.wrong_method(&route, request.headers()),
+                None => self.wrong_method(&route, request.method(), request.headers()),
             };
         }
         let owner = self.inner.owners.iter().find(|owner| owns(&owner.prefix, path));
         let response = match owner {
             Some(owner) => {
-                owner.errors.render(&CommonError::NotFound { path: path.to_owned() }, request.headers())
+                let query = request.uri().query().map(ToOwned::to_owned);
+                let error = CommonError::NotFound { path: path.to_owned(), query };
+                owner.errors.render(&error, request.headers())
             }
             None => crate::wire::reply(StatusCode::NOT_FOUND, crate::wire::JSON, Bytes::new()),
         };

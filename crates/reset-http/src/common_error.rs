@@ -16,17 +16,25 @@ pub enum CommonError {
     NotFound {
         /// The path as sent, without the query, for dialects that quote it.
         path: String,
+        /// The query as sent, without `?`, for dialects that redirect to another spelling of the path.
+        query: Option<String>,
     },
     /// 405: the path exists but not with this method. The router adds the `Allow` header.
-    MethodNotAllowed,
+    MethodNotAllowed {
+        /// The method as sent, for dialects that quote it.
+        method: String,
+    },
     /// 413: the body exceeds the size limit.
     BodyTooLarge,
     /// 400: the body was truncated or framed incorrectly.
     BodyUnreadable,
     /// 408: the body did not arrive within [`BODY_TIMEOUT`].
     BodyTooSlow,
-    /// 415: `Content-Type` does not declare JSON.
-    NotJson,
+    /// 415: the endpoint reads no bodies of this type.
+    UnsupportedMediaType {
+        /// `Content-Type` as sent, for dialects that quote it. Empty if there is none or it is not ASCII.
+        content_type: String,
+    },
     /// 500: internal error. No partial change was made.
     Failure,
     /// 429: the client exceeded a rate limit.
@@ -76,11 +84,11 @@ impl CommonError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyUnreadable => StatusCode::BAD_REQUEST,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Failure => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,

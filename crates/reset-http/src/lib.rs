@@ -8,7 +8,7 @@
 //! # Map
 //! * [`api`] and [`route`]: rows, endpoints, and how they are served.
 //! * [`client`]: how a client speaks a dialect, as data.
-//! * [`body`]: one strict reading of JSON bodies. [`wire`] and [`problem`]: pieces of responses. [`jwt`]: HS256 tokens.
+//! * [`body`]: one strict reading of bodies, and [`media_type`]: how they are written. [`wire`] and [`problem`]: pieces of responses. [`jwt`]: HS256 tokens.
 //! * [`common_error`]: the errors that every dialect renders in its own envelope.
 //! * [`rate_limit`]: what one client may do, and [`client_ip`]: which client that is.
 //! * [`redemption`]: how a page takes a dialect's secrets. [`traits`]: what the comparison says about a dialect.
@@ -43,6 +43,7 @@ pub mod common_error;
 pub mod guessing;
 pub mod jwt;
 pub mod language;
+pub mod media_type;
 pub mod module;
 pub mod observer;
 pub mod openapi;

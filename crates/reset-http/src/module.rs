@@ -69,6 +69,30 @@ impl Deployment<'_> {
         page_url(&text).ok_or_else(|| self.values.bad(key, expected))
     }
 
+    /// Reads the page of mailed links as a template: with all of `placeholders`, anywhere in its URL, or with none. The
+    /// hosted page if none is set.
+    ///
+    /// # Errors
+    /// Fails as [`Self::page_url`], but a template may have a fragment; also if it has only some of the placeholders.
+    pub fn link_template(&self, key: &Key<Text>, placeholders: &[&str]) -> Result<String> {
+        let Some(text) = self.values.given_text(key)? else { return Ok(self.hosted_page()) };
+        let used = placeholders.iter().filter(|placeholder| text.contains(**placeholder)).count();
+        if used == 0 {
+            return self.page_url(key);
+        }
+        let expected = || {
+            let all = placeholders.join(" and ");
+            format!("an https URL without user (http only on loopback), with {all} or with none of them")
+        };
+        let filled =
+            placeholders.iter().fold(text.clone(), |text, placeholder| text.replace(placeholder, "x"));
+        let (page, _) = filled.split_once('#').unwrap_or((&filled, ""));
+        let sound = used == placeholders.len()
+            && filled.bytes().all(|byte| byte.is_ascii_graphic())
+            && page_url(page).is_some();
+        if sound { Ok(text) } else { Err(self.values.bad(key, expected())) }
+    }
+
     /// URL of the hosted page that sets a password.
     pub fn hosted_page(&self) -> String {
         format!("{}{}", self.public_url, Self::HOSTED_PAGE)

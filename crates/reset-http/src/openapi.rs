@@ -21,8 +21,9 @@ pub fn slice(dialect: &Dialect) -> OpenApi {
 
 /// Returns the merged document of all dialects.
 pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
-    let (mut paths, mut schemas, mut tags) = (Map::new(), Map::new(), Vec::new());
+    let (mut paths, mut schemas, mut tags, mut titles) = (Map::new(), Map::new(), Vec::new(), Vec::new());
     for dialect in dialects {
+        titles.extend(dialect.client.as_ref().map(|client| client.title));
         let mut document =
             serde_json::to_value(&dialect.document).expect("an OpenAPI document serializes to JSON");
         qualify(&mut document, dialect.name);
@@ -44,7 +45,7 @@ pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
         "openapi": "3.1.0",
         "info": {
             "title": "polyreset",
-            "description": "A password-reset service that speaks the reset APIs of px0, worthai, Strapi and InsForge.",
+            "description": describe(&titles),
             "license": { "name": "MIT OR Apache-2.0" },
             "version": env!("CARGO_PKG_VERSION"),
         },
@@ -56,6 +57,16 @@ pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
         "tags": tags,
     });
     serde_json::from_value(whole).expect("merging OpenAPI documents yields an OpenAPI document")
+}
+
+/// Describes a service that speaks the dialects with these titles.
+fn describe(titles: &[&str]) -> String {
+    let apis = match titles {
+        [] => return "A password-reset service.".to_owned(),
+        [only] => format!("API of {only}"),
+        [others @ .., last] => format!("APIs of {} and {last}", others.join(", ")),
+    };
+    format!("A password-reset service that speaks the reset {apis}.")
 }
 
 /// Returns a document as indented JSON with a final newline.
@@ -89,5 +100,24 @@ fn qualify(value: &mut Value, dialect: &str) {
         }
         Value::Array(values) => values.iter_mut().for_each(|value| qualify(value, dialect)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn description_names_the_dialects() {
+        for (titles, description) in [
+            (
+                &["px0", "worthai", "Strapi"][..],
+                "A password-reset service that speaks the reset APIs of px0, worthai and Strapi.",
+            ),
+            (&["px0"], "A password-reset service that speaks the reset API of px0."),
+            (&[], "A password-reset service."),
+        ] {
+            assert_eq!(describe(titles), description);
+        }
     }
 }

@@ -19,11 +19,15 @@ struct Problem {
 pub fn render(error: &CommonError) -> Response<Bytes> {
     let (status, title) = match error {
         CommonError::NotFound { .. } => (StatusCode::NOT_FOUND, "No such path"),
-        CommonError::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The path has other methods"),
+        CommonError::MethodNotAllowed { .. } => {
+            (StatusCode::METHOD_NOT_ALLOWED, "The path has other methods")
+        }
         CommonError::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
         CommonError::BodyUnreadable => (StatusCode::BAD_REQUEST, "The body could not be read"),
         CommonError::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "The body took too long"),
-        CommonError::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json"),
+        CommonError::UnsupportedMediaType { .. } => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json")
+        }
         CommonError::Failure => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         CommonError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         CommonError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "Busy"),

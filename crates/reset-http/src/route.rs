@@ -23,6 +23,7 @@ use crate::{
     client::Client,
     common_error::CommonError,
     language,
+    media_type::MediaTypes,
     rate_limit::{LimitClass, Permit},
     redemption::Redemption,
     traits::Traits,
@@ -82,12 +83,13 @@ impl Call {
 
 type Handler = Arc<dyn Fn(Call) -> BoxFuture<'static, Response<Bytes>> + Send + Sync>;
 
-/// The kind of body that an endpoint accepts.
+/// The kind of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointKind {
-    /// Requests a reset. Accepts JSON; every response carries `X-Reset-Reference`.
+    /// Requests a reset. Accepts JSON, unless [`Endpoint::reading`] says otherwise; every response carries
+    /// `X-Reset-Reference`.
     Trigger,
-    /// Accepts JSON.
+    /// Accepts JSON, unless [`Endpoint::reading`] says otherwise.
     Json,
     /// Accepts the form of a hosted page; the endpoint checks the content type itself.
     Form,
@@ -100,8 +102,10 @@ pub enum EndpointKind {
 pub struct Endpoint {
     /// The method. A `GET` endpoint also serves `HEAD`.
     pub method: Method,
-    /// The kind of body that it accepts.
+    /// Its kind.
     pub kind: EndpointKind,
+    /// The media types of the bodies that it reads; others get [`CommonError::UnsupportedMediaType`].
+    pub media: MediaTypes,
     /// What answers a request.
     pub run: Handler,
 }
@@ -120,7 +124,16 @@ impl Endpoint {
             let response = run(state.clone(), call);
             Box::pin(async move { response.await.unwrap_or_else(Into::into) })
         });
-        Self { method, kind, run }
+        let media = match kind {
+            EndpointKind::Trigger | EndpointKind::Json => MediaTypes::Json,
+            EndpointKind::Form | EndpointKind::Read => MediaTypes::Unchecked,
+        };
+        Self { method, kind, media, run }
+    }
+
+    /// The endpoint with other media types than its kind's.
+    pub fn reading(self, media: MediaTypes) -> Self {
+        Self { media, ..self }
     }
 }
 

@@ -8,9 +8,9 @@ use http::{HeaderValue, Response, StatusCode, header};
 use reset_core::time::Timestamp;
 use serde::Serialize;
 
-/// `application/json`, as px0's server sends it.
+/// `application/json`, as px0's server and Django REST Framework send it.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// `application/json; charset=utf-8`, as the original servers of the three other dialects, all on Node.js, send it.
+/// `application/json; charset=utf-8`, as the original servers of worthai, Strapi and InsForge, all on Node.js, send it.
 pub const JSON_UTF8: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// Returns a response with `body` as compact JSON, with keys in field order.
@@ -34,9 +34,13 @@ pub fn reply(status: StatusCode, content_type: HeaderValue, body: impl Into<Byte
 
 /// Adds `Retry-After` in whole seconds, rounded up (RFC 9110, section 10.2.3).
 pub fn retry_after(mut response: Response<Bytes>, wait: Duration) -> Response<Bytes> {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(wait).into());
     response
+}
+
+/// Returns a wait in whole seconds, rounded up.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// Formats a time as ISO 8601 in UTC with milliseconds and `Z`, like JavaScript's `toISOString`.

@@ -96,6 +96,9 @@ impl<'a> Side<'a> {
             Delivery::Link { parameter, .. } | Delivery::LinkViaRedirect { parameter, .. } => {
                 vec![text(", in a link: "), code(format!("?{parameter}="))]
             }
+            Delivery::LinkTemplate { .. } => {
+                vec![text(", in a link with "), code("{uid}"), text(" and "), code("{token}")]
+            }
         };
         let mailed =
             self.traits.forms.iter().zip(&self.policies).enumerate().map(|(index, (form, policy))| {
@@ -220,10 +223,13 @@ fn error_responses(sides: &[Side]) -> Table {
         row(sides, "Expired, used or replaced secret", |side| distinct(&side.traits.dead)),
         row(sides, "Secret that was never issued", |side| distinct(&side.traits.forged)),
         row(sides, "Valid secret of a blocked account", |side| vec![status_and_body(&side.traits.blocked)]),
-        common("Body not declared as JSON", &CommonError::NotJson),
+        common(
+            "Body not declared as JSON",
+            &CommonError::UnsupportedMediaType { content_type: "text/plain".into() },
+        ),
         common("Body too large", &CommonError::BodyTooLarge),
-        common("Unknown path", &CommonError::NotFound { path: "/nothing".into() }),
-        common("Method not allowed", &CommonError::MethodNotAllowed),
+        common("Unknown path", &CommonError::NotFound { path: "/nothing".into(), query: None }),
+        common("Method not allowed", &CommonError::MethodNotAllowed { method: "PUT".into() }),
         common("Client over its rate limit, with `Retry-After`", &many),
         common("Server busy, with `Retry-After`", &busy),
         common("Internal error", &CommonError::Failure),

@@ -41,7 +41,8 @@ fn resource(api: &Api, route: &Arc<Route>) -> Resource {
     let wrong_method = {
         let (api, route) = (api.clone(), route.clone());
         move |request: HttpRequest| {
-            let response = respond(api.wrong_method(&route, &head(&request).headers));
+            let head = head(&request);
+            let response = respond(api.wrong_method(&route, &head.method, &head.headers));
             async move { response }
         }
     };

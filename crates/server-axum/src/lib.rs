@@ -20,7 +20,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, Method},
     response::Response,
     routing::{MethodFilter, MethodRouter},
 };
@@ -42,7 +42,9 @@ pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
 fn methods(route: &Arc<Route>) -> MethodRouter<Api> {
     let wrong_method = {
         let route = route.clone();
-        async move |State(api): State<Api>, headers: HeaderMap| respond(api.wrong_method(&route, &headers))
+        async move |State(api): State<Api>, method: Method, headers: HeaderMap| {
+            respond(api.wrong_method(&route, &method, &headers))
+        }
     };
     let on = |methods: MethodRouter<Api>, endpoint: &Endpoint| {
         let (route, endpoint) = (route.clone(), endpoint.clone());

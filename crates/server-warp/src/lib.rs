@@ -39,7 +39,7 @@ pub fn filter(api: Api) -> BoxedFilter<(Response<Bytes>,)> {
                     let request = with_body(head, body, route.body_limit).await;
                     api.answer(&route, endpoint, request).await
                 }
-                None => api.wrong_method(&route, head.headers()),
+                None => api.wrong_method(&route, head.method(), head.headers()),
             }
         }
     };

@@ -98,11 +98,11 @@ fn weak(weakness: Weakness) -> String {
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     let text = match error {
         CommonError::NotFound { .. } => "Not found",
-        CommonError::MethodNotAllowed => "Method not allowed",
+        CommonError::MethodNotAllowed { .. } => "Method not allowed",
         CommonError::BodyTooLarge => "The body is too large",
         CommonError::BodyUnreadable => "The body could not be read",
         CommonError::BodyTooSlow => "The body took too long",
-        CommonError::NotJson => "The body must be application/json",
+        CommonError::UnsupportedMediaType { .. } => "The body must be application/json",
         CommonError::Failure => "Internal error",
         CommonError::TooMany { .. } => "Too many requests",
         CommonError::Busy { .. } => "The server is busy",

@@ -164,14 +164,14 @@ fn weak(weakness: Weakness, policy: Policy) -> String {
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     const DOCUMENTATION: Option<&str> = Some("Please check the API documentation for available endpoints");
     let (name, message, hint) = match error {
-        CommonError::NotFound { path } => ("NOT_FOUND", not_found(path), DOCUMENTATION),
-        CommonError::MethodNotAllowed => {
+        CommonError::NotFound { path, .. } => ("NOT_FOUND", not_found(path), DOCUMENTATION),
+        CommonError::MethodNotAllowed { .. } => {
             ("METHOD_NOT_ALLOWED", "Method not allowed for this endpoint".into(), DOCUMENTATION)
         }
         CommonError::BodyTooLarge => ("PAYLOAD_TOO_LARGE", "The request body is too large".into(), None),
         CommonError::BodyUnreadable => ("INVALID_INPUT", "The request body could not be read".into(), None),
         CommonError::BodyTooSlow => ("REQUEST_TIMEOUT", "The request body took too long".into(), None),
-        CommonError::NotJson => {
+        CommonError::UnsupportedMediaType { .. } => {
             ("UNSUPPORTED_MEDIA_TYPE", "The request body must be application/json".into(), None)
         }
         CommonError::Failure => ("INTERNAL_ERROR", "Internal server error".into(), None),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     fn unknown_path(path: &str) -> String {
-        text(render(&CommonError::NotFound { path: path.into() }))
+        text(render(&CommonError::NotFound { path: path.into(), query: None }))
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod tests {
                 r#"{"error":"INVALID_INPUT","message":"Password must not be made of your name or email, or of ours","statusCode":400}"#,
             ),
             (
-                InsForgeError::Common(CommonError::MethodNotAllowed),
+                InsForgeError::Common(CommonError::MethodNotAllowed { method: "PUT".into() }),
                 r#"{"error":"METHOD_NOT_ALLOWED","message":"Method not allowed for this endpoint","statusCode":405,"nextActions":"Please check the API documentation for available endpoints"}"#,
             ),
             (
@@ -287,7 +287,9 @@ mod tests {
                 r#"{"error":"INVALID_INPUT","message":"The request body could not be read","statusCode":400}"#,
             ),
             (
-                InsForgeError::Common(CommonError::NotJson),
+                InsForgeError::Common(CommonError::UnsupportedMediaType {
+                    content_type: "text/plain".into(),
+                }),
                 r#"{"error":"UNSUPPORTED_MEDIA_TYPE","message":"The request body must be application/json","statusCode":415}"#,
             ),
         ] {

@@ -177,7 +177,7 @@ async fn answer(api: &Api, endpoint: &str, body: &str) -> TestResponse {
     let response = match api.routes().iter().find(|route| route.path == path) {
         None => api.fallback(request).await,
         Some(route) => match route.endpoints.iter().find(|endpoint| endpoint.method == served) {
-            None => api.wrong_method(route, request.headers()),
+            None => api.wrong_method(route, request.method(), request.headers()),
             Some(endpoint) => api.answer(route, endpoint, request).await,
         },
     };

@@ -113,11 +113,11 @@ fn weak(weakness: Weakness) -> String {
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     let text = match error {
         CommonError::NotFound { .. } => "not found",
-        CommonError::MethodNotAllowed => "method not allowed",
+        CommonError::MethodNotAllowed { .. } => "method not allowed",
         CommonError::BodyTooLarge => "request body is too large",
         CommonError::BodyUnreadable => "invalid request body",
         CommonError::BodyTooSlow => "request body took too long",
-        CommonError::NotJson => "content type must be application/json",
+        CommonError::UnsupportedMediaType { .. } => "content type must be application/json",
         CommonError::Failure => "internal error",
         CommonError::TooMany { .. } => "too many requests, try again later",
         CommonError::Busy { .. } => "server is busy, try again",

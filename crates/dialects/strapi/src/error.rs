@@ -215,11 +215,11 @@ impl From<StrapiError> for Response<Bytes> {
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     let (message, name) = match error {
         CommonError::NotFound { .. } => ("Not Found", "NotFoundError"),
-        CommonError::MethodNotAllowed => ("Method Not Allowed", "MethodNotAllowedError"),
+        CommonError::MethodNotAllowed { .. } => ("Method Not Allowed", "MethodNotAllowedError"),
         CommonError::BodyTooLarge => ("Payload Too Large", "PayloadTooLargeError"),
         CommonError::BodyUnreadable => return StrapiError::InvalidBody.into(),
         CommonError::BodyTooSlow => ("Request Timeout", "RequestTimeoutError"),
-        CommonError::NotJson => ("Unsupported Media Type", "UnsupportedMediaTypeError"),
+        CommonError::UnsupportedMediaType { .. } => ("Unsupported Media Type", "UnsupportedMediaTypeError"),
         CommonError::Failure => ("Internal Server Error", "InternalServerError"),
         // The text and name of Strapi's own rate limiter.
         CommonError::TooMany { .. } => ("Too many requests, please try again later.", "RateLimitError"),

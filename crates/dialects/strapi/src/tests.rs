@@ -304,11 +304,21 @@ async fn store_failure_is_a_500_and_does_not_use_up_the_code() {
 #[test]
 fn common_errors_have_the_same_format() {
     for (error, code, name, message) in [
-        (CommonError::NotFound { path: "/auth/<b>".into() }, 404, "NotFoundError", "Not Found"),
-        (CommonError::MethodNotAllowed, 405, "MethodNotAllowedError", "Method Not Allowed"),
+        (CommonError::NotFound { path: "/auth/<b>".into(), query: None }, 404, "NotFoundError", "Not Found"),
+        (
+            CommonError::MethodNotAllowed { method: "PUT".into() },
+            405,
+            "MethodNotAllowedError",
+            "Method Not Allowed",
+        ),
         (CommonError::BodyTooLarge, 413, "PayloadTooLargeError", "Payload Too Large"),
         (CommonError::BodyUnreadable, 400, "ValidationError", "Invalid request body"),
-        (CommonError::NotJson, 415, "UnsupportedMediaTypeError", "Unsupported Media Type"),
+        (
+            CommonError::UnsupportedMediaType { content_type: "text/plain".into() },
+            415,
+            "UnsupportedMediaTypeError",
+            "Unsupported Media Type",
+        ),
         (CommonError::Failure, 500, "InternalServerError", "Internal Server Error"),
     ] {
         assert_eq!(status_and_body(&super::error::render(&error)), failure(code, name, message, "{}"));

@@ -213,13 +213,13 @@ fn weak(weakness: Weakness) -> String {
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     let (message, code, name) = match error {
         CommonError::NotFound { .. } => ("Not Found", "ERR_NOT_FOUND", "NotFoundError"),
-        CommonError::MethodNotAllowed => {
+        CommonError::MethodNotAllowed { .. } => {
             ("Method Not Allowed", "ERR_METHOD_NOT_ALLOWED", "MethodNotAllowedError")
         }
         CommonError::BodyTooLarge => ("Payload Too Large", "ERR_PAYLOAD_TOO_LARGE", "PayloadTooLargeError"),
         CommonError::BodyUnreadable => return validation(&Invalid::NoObject),
         CommonError::BodyTooSlow => ("Request Timeout", "ERR_REQUEST_TIMEOUT", "RequestTimeoutError"),
-        CommonError::NotJson => {
+        CommonError::UnsupportedMediaType { .. } => {
             ("Unsupported Media Type", "ERR_UNSUPPORTED_MEDIA_TYPE", "UnsupportedMediaTypeError")
         }
         CommonError::Failure => ("Internal Server Error", "UNKNOWN_ERROR", "InternalServerError"),

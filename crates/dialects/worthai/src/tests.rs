@@ -319,7 +319,7 @@ async fn store_failure_is_a_500_and_does_not_use_up_the_token() {
 fn common_errors_have_worthais_format() {
     for (error, code, status, message, error_code, name) in [
         (
-            CommonError::NotFound { path: "/<b>".into() },
+            CommonError::NotFound { path: "/<b>".into(), query: None },
             404,
             "fail",
             "Not Found",
@@ -327,7 +327,7 @@ fn common_errors_have_worthais_format() {
             "NotFoundError",
         ),
         (
-            CommonError::MethodNotAllowed,
+            CommonError::MethodNotAllowed { method: "PUT".into() },
             405,
             "fail",
             "Method Not Allowed",
@@ -343,7 +343,7 @@ fn common_errors_have_worthais_format() {
             "PayloadTooLargeError",
         ),
         (
-            CommonError::NotJson,
+            CommonError::UnsupportedMediaType { content_type: "text/plain".into() },
             415,
             "fail",
             "Unsupported Media Type",

@@ -70,6 +70,8 @@ fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) 
         otherwise: "https://app.example/reset".into(),
         parameter: "token",
     };
+    let template =
+        Delivery::LinkTemplate { url: "https://app.example/#/confirm/{uid}/{token}?token={token}".into() };
     let policies = vec![
         IssuePolicies {
             dialect: "code",
@@ -90,6 +92,11 @@ fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) 
         IssuePolicies {
             dialect: "link",
             primary: policy(Arc::new(tokens.clone()), Scope::Global, link),
+            fallback: None,
+        },
+        IssuePolicies {
+            dialect: "template",
+            primary: policy(Arc::new(tokens.clone()), Scope::Global, template),
             fallback: None,
         },
         IssuePolicies {

@@ -2,6 +2,7 @@
 
 use reset_core::{
     audit::{Sealer, verify},
+    encoding::base64_url,
     event::{Event, EventKind},
     job::{MAX_WORKER_CRASHES, Outcome},
     keys::{Key, Keys},
@@ -180,6 +181,20 @@ async fn request_limits_do_not_apply_to_an_administrators_link() {
     bench.reset_mail("link", ANN).await;
     let link = bench.resets.link("link", &address(ANN), None).await.unwrap();
     assert!(link.secret.starts_with("https://app.example/reset?lang=en&token="));
+}
+
+#[tokio::test]
+async fn a_template_fills_the_account_and_the_secret_into_mails_and_administrators_links() {
+    let bench = bench_with_ann().await;
+    let account = bench.memory.store.account_by_email(&address(ANN)).await.unwrap().unwrap();
+    let uid = base64_url(account.id.as_str().as_bytes());
+    let link = bench.resets.link("template", &address(ANN), Some("https://app.example/done")).await.unwrap();
+    let mail = bench.reset_mail("template", ANN).await;
+    for url in [mail.secret.as_str(), link.secret.as_str()] {
+        let token = url.rsplit('=').next().unwrap();
+        assert_eq!(url, format!("https://app.example/#/confirm/{uid}/{token}?token={token}"));
+    }
+    bench.redeem("template", &bench.token(&mail)).await.unwrap();
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ impl AttackBench {
         match route {
             None => self.api.fallback(request).await,
             Some(route) => match route.endpoint(request.method()) {
-                None => self.api.wrong_method(&route, request.headers()),
+                None => self.api.wrong_method(&route, request.method(), request.headers()),
                 Some(endpoint) => self.api.answer(&route, endpoint, request).await,
             },
         }

@@ -27,9 +27,14 @@ impl Operation {
         call
     }
 
-    /// Whether the two operations differ only in their paths, and one path is a suffix of the other.
+    /// Whether the two operations differ only in their paths, and one path, slashes at its end aside, is a suffix of
+    /// the other.
     fn is_alias_of(&self, other: &Self) -> bool {
-        let suffix = self.paths.iter().any(|path| other.paths.iter().any(|longer| longer.ends_with(path)));
+        let bare = |path: &String| path.trim_end_matches('/').to_owned();
+        let suffix = self
+            .paths
+            .iter()
+            .any(|path| other.paths.iter().any(|longer| bare(longer).ends_with(&bare(path))));
         suffix && self.method == other.method && self.takes == other.takes && self.statuses == other.statuses
     }
 }

@@ -45,11 +45,13 @@ pub(super) fn message(status: StatusCode, title: &str, line: &str) -> Response<B
 pub(super) fn render(error: &CommonError) -> Response<Bytes> {
     let (status, line) = match error {
         CommonError::NotFound { .. } => (StatusCode::NOT_FOUND, "There is no page at this address."),
-        CommonError::MethodNotAllowed => (
+        CommonError::MethodNotAllowed { .. } => (
             StatusCode::METHOD_NOT_ALLOWED,
             "This address does not support the request method. Begin at the start page.",
         ),
-        CommonError::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "This address accepts only a form."),
+        CommonError::UnsupportedMediaType { .. } => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "This address accepts only a form.")
+        }
         CommonError::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The form is too large."),
         CommonError::BodyUnreadable => (StatusCode::BAD_REQUEST, "The form could not be read."),
         CommonError::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "The form took too long to arrive."),

@@ -237,7 +237,9 @@ impl<'a> Visit<'a> {
         let message = |status, title: &'a str, line: String| self.message(status, title, vec![line], None);
         match error {
             // Pages have no paths below them and accept no JSON, so only a wrong method can occur here.
-            CommonError::NotFound { .. } | CommonError::MethodNotAllowed | CommonError::NotJson => {
+            CommonError::NotFound { .. }
+            | CommonError::MethodNotAllowed { .. }
+            | CommonError::UnsupportedMediaType { .. } => {
                 message(StatusCode::METHOD_NOT_ALLOWED, &page.method_title, page.method.clone())
             }
             CommonError::BodyTooLarge => {

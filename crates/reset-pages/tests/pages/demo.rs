@@ -95,7 +95,7 @@ async fn each_dialect_shows_request_and_response_and_its_mail_sets_the_password(
                 browser.post("/reset", &fields).await
             }
             Carries::Link(link) => {
-                mail.says(&format!("<a href=\"{link}\">"));
+                mail.says(&format!("<a href=\"{}\">", escaped(link)));
                 browser.open(link).await;
                 browser.set(NEW).await
             }
@@ -147,7 +147,7 @@ async fn commands_of_a_mail_contain_its_secret_and_work_unchanged() {
             assert!(!body.contains("TOKEN\""), "{body}");
             let json = [("content-type", "application/json")];
             let response = Page::of(bench.send(Method::POST, &path, &json, &body).await);
-            assert_eq!(response.status, 200, "{path}: {body}: {}", response.html);
+            assert!((200..300).contains(&response.status), "{path}: {body}: {}", response.html);
             token = client.token_in(&response.html);
         }
         assert!(bench.logs_in("A-new-passw0rd-of-mine").await, "{}", client.dialect);

@@ -115,7 +115,8 @@ async fn common_errors_are_pages_in_the_clients_language() {
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            let page = Page::of(bench.api.wrong_method(route, request.body(()).unwrap().headers()));
+            let request = request.body(()).unwrap();
+            let page = Page::of(bench.api.wrong_method(route, &method, request.headers()));
             assert_eq!(
                 (page.status, page.headers["content-type"].to_str().unwrap()),
                 (405, "text/html; charset=utf-8")

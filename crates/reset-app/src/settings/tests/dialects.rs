@@ -106,6 +106,7 @@ fn leads_to_the_hosted_page(delivery: &Delivery) -> bool {
         Delivery::Code => false,
         Delivery::Link { page, .. } => *page == format!("{URL}/reset"),
         Delivery::LinkViaRedirect { otherwise, .. } => *otherwise == format!("{URL}/reset"),
+        Delivery::LinkTemplate { url } => url.starts_with(&format!("{URL}/reset?")),
     }
 }
 
@@ -239,6 +240,7 @@ fn described(policy: &reset_core::issue_policy::IssuePolicy) -> String {
         Delivery::Code => "code".to_owned(),
         Delivery::Link { page, parameter } => format!("{page}?{parameter}"),
         Delivery::LinkViaRedirect { page, otherwise, parameter } => format!("{page} {otherwise} {parameter}"),
+        Delivery::LinkTemplate { url } => url.clone(),
     };
     format!("{kind:?} {scope:?} {lifetime:?} {delivery}")
 }
