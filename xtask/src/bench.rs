@@ -18,7 +18,7 @@ use conformance::{
     clients::{self, Client},
     http::Connection,
     mails,
-    server::{Deployment, Server},
+    server::{Server, TestDeployment},
 };
 
 use crate::root;
@@ -37,7 +37,7 @@ const CONNECTIONS: usize = 16;
 pub(crate) fn run() -> anyhow::Result<()> {
     build()?;
     let folder = tempfile::tempdir()?;
-    let mut deployment = Deployment::new(root().join("target/release/server-axum"), folder.path());
+    let mut deployment = TestDeployment::new(root().join("target/release/server-axum"), folder.path());
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     deployment.set("POLYRESET_NOTIFY__PASSWORD_CHANGED", "false");
     deployment.set("POLYRESET_LOG", "warn");
@@ -83,7 +83,7 @@ fn address(number: usize) -> String {
 }
 
 /// Measures the time from the start of the process until `/readyz` returns 200.
-fn start(deployment: &Deployment) -> anyhow::Result<()> {
+fn start(deployment: &TestDeployment) -> anyhow::Result<()> {
     let mut times = Vec::new();
     for _ in 0..9 {
         let begun = Instant::now();
@@ -97,7 +97,7 @@ fn start(deployment: &Deployment) -> anyhow::Result<()> {
 }
 
 /// Measures the time from the response to a reset request until the mail file is complete.
-fn mail_after_trigger(deployment: &Deployment, server: &Server) -> anyhow::Result<()> {
+fn mail_after_trigger(deployment: &TestDeployment, server: &Server) -> anyhow::Result<()> {
     let (mut connection, client) = (Connection::open(server.address)?, requesting_client());
     let mut times = Vec::new();
     for _ in 0..50 {
@@ -203,7 +203,7 @@ fn throughput(
 }
 
 /// Waits until every mail of the previous measurements is written.
-fn wait_until_idle(deployment: &Deployment) -> anyhow::Result<()> {
+fn wait_until_idle(deployment: &TestDeployment) -> anyhow::Result<()> {
     let mut last = usize::MAX;
     loop {
         let now = std::fs::read_dir(deployment.mails()).map_or(0, count_mails);
@@ -216,7 +216,7 @@ fn wait_until_idle(deployment: &Deployment) -> anyhow::Result<()> {
 }
 
 /// Measures resets relative to bare Argon2 hashing on all cores, alternately.
-fn resets(deployment: &Deployment, server: &Server) -> anyhow::Result<()> {
+fn resets(deployment: &TestDeployment, server: &Server) -> anyhow::Result<()> {
     let (mut ratios, client) = (Vec::new(), redeeming_client());
     for round in 0..ROUNDS {
         std::fs::remove_dir_all(deployment.mails()).context("removing old mails")?;

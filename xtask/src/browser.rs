@@ -7,7 +7,7 @@
 use std::{ffi::OsStr, path::PathBuf, time::Instant};
 
 use anyhow::{Context, ensure};
-use conformance::{programs::find, server::Deployment};
+use conformance::{programs::find, server::TestDeployment};
 
 use crate::{
     clients::{self, FRONT_ENDS, NEW, OLD, Tally},
@@ -77,12 +77,12 @@ fn chromium() -> Option<PathBuf> {
 /// Runs the suites against one server.
 fn run_suites(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
     let folder = tempfile::tempdir()?;
-    let mut deployment = Deployment::new(clients::binary(front_end), folder.path());
+    let mut deployment = TestDeployment::new(clients::binary(front_end), folder.path());
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     for account in ACCOUNTS {
         deployment.add_user(account, OLD)?;
     }
-    let server = clients::start(&mut deployment, Deployment::start)?;
+    let server = clients::start(&mut deployment, TestDeployment::start)?;
     let base = format!("http://{}", server.address);
     let screenshots = clients::folder().join("screenshots").join(front_end);
     let variables = [("CLIENTS_CHROMIUM", chromium), ("CLIENTS_SCREENSHOTS", screenshots.as_os_str())];
@@ -99,8 +99,8 @@ fn run_suites(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
         tally.count(stored);
     }
     let folder = tempfile::tempdir()?;
-    let mut deployment = Deployment::new(clients::binary(front_end), folder.path());
-    let server = clients::start(&mut deployment, Deployment::start_demo)?;
+    let mut deployment = TestDeployment::new(clients::binary(front_end), folder.path());
+    let server = clients::start(&mut deployment, TestDeployment::start_demo)?;
     let base = format!("http://{}", server.address);
     tally.add(clients::suites(&[DEMO], &base, &deployment.mails(), &variables)?);
     Ok(tally)

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use conformance::server::{Deployment, Server};
+use conformance::server::{Server, TestDeployment};
 
 use crate::root;
 
@@ -196,7 +196,7 @@ fn run_suites(front_end: &str) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     for run in &RUNS {
         let folder = tempfile::tempdir()?;
-        let mut deployment = Deployment::new(binary(front_end), folder.path());
+        let mut deployment = TestDeployment::new(binary(front_end), folder.path());
         deployment.set("POLYRESET_LIMITS__ENABLED", "false");
         for (name, value) in run.settings {
             deployment.set(name, value);
@@ -204,7 +204,7 @@ fn run_suites(front_end: &str) -> anyhow::Result<Tally> {
         for account in run.accounts {
             deployment.add_user(account, OLD)?;
         }
-        let server = start(&mut deployment, Deployment::start)?;
+        let server = start(&mut deployment, TestDeployment::start)?;
         let base = format!("http://{}", server.address);
         tally.add(suites(run.suites, &base, &deployment.mails(), &[])?);
         // The clients got a success response; check that the new password is stored.
@@ -222,8 +222,8 @@ fn run_suites(front_end: &str) -> anyhow::Result<Tally> {
 /// Starts a deployment whose links point to itself, so the port must be known before it listens. If another process
 /// takes the port in between, another port is tried.
 pub(crate) fn start(
-    deployment: &mut Deployment,
-    by: fn(&Deployment) -> anyhow::Result<Server>,
+    deployment: &mut TestDeployment,
+    by: fn(&TestDeployment) -> anyhow::Result<Server>,
 ) -> anyhow::Result<Server> {
     let mut last_error = None;
     for _ in 0..3 {

@@ -16,7 +16,7 @@ use conformance::{
     clients::{self, Client, Step},
     http::{self, RawResponse},
     mails::{self, ReceivedMail},
-    server::Deployment,
+    server::TestDeployment,
 };
 
 use crate::root;
@@ -94,7 +94,7 @@ fn run_on_own_server() -> anyhow::Result<()> {
     // Cargo puts the server's binary beside this program.
     let xtask = std::env::current_exe().context("locating this program")?;
     let folder = tempfile::tempdir()?;
-    let mut deployment = Deployment::new(xtask.with_file_name("server-axum"), folder.path());
+    let mut deployment = TestDeployment::new(xtask.with_file_name("server-axum"), folder.path());
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     let clients = clients::all();
     let email = |client: &Client| format!("{}@example.com", client.dialect);

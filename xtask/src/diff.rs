@@ -6,9 +6,9 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context, ensure};
 use conformance::{
     differ::{Front, Run},
-    endpoint::Endpoint,
+    endpoint::ServerAddress,
     random::{self, Row},
-    server::{Deployment, Server},
+    server::{Server, TestDeployment},
 };
 
 use crate::root;
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
 fn round(unix: bool, run: &Run) -> anyhow::Result<usize> {
     let folders: Vec<tempfile::TempDir> =
         FRONT_ENDS.iter().map(|_| tempfile::tempdir()).collect::<Result<_, _>>()?;
-    let servers: Vec<(Server, Endpoint)> = FRONT_ENDS
+    let servers: Vec<(Server, ServerAddress)> = FRONT_ENDS
         .iter()
         .zip(&folders)
         .map(|(name, folder)| start(name, folder.path(), unix))
@@ -77,19 +77,19 @@ fn round(unix: bool, run: &Run) -> anyhow::Result<usize> {
     Ok(report.differences.len())
 }
 
-fn start(name: &str, folder: &Path, unix: bool) -> anyhow::Result<(Server, Endpoint)> {
-    let mut deployment = Deployment::new(root().join(format!("target/release/server-{name}")), folder);
+fn start(name: &str, folder: &Path, unix: bool) -> anyhow::Result<(Server, ServerAddress)> {
+    let mut deployment = TestDeployment::new(root().join(format!("target/release/server-{name}")), folder);
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     deployment.set("POLYRESET_LOG", "error");
     if !unix {
         let server = deployment.start()?;
-        let place = Endpoint::Tcp(server.address);
+        let place = ServerAddress::Tcp(server.address);
         return Ok((server, place));
     }
     let socket = folder.join("reset.sock");
     deployment.set("POLYRESET_LISTEN", &format!("unix:{}", socket.display()));
     let server = deployment.start_on_socket()?;
-    Ok((server, Endpoint::Unix(socket)))
+    Ok((server, ServerAddress::Unix(socket)))
 }
 
 /// Returns every method of every path that the servers serve.
@@ -98,7 +98,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// Returns the resident memory of each process in KiB.
-fn memories(servers: &[(Server, Endpoint)]) -> anyhow::Result<Vec<u64>> {
+fn memories(servers: &[(Server, ServerAddress)]) -> anyhow::Result<Vec<u64>> {
     servers
         .iter()
         .map(|(server, _)| {

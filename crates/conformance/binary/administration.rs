@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, process::Output, thread, time::Duration};
 use conformance::{
     http::{self, Connection, RawResponse, get},
     mails,
-    server::Deployment,
+    server::TestDeployment,
 };
 use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection};
 
@@ -22,7 +22,7 @@ fn stderr(output: &Output) -> String {
 }
 
 /// Runs a command, asserts that it succeeds, and returns its output.
-fn run(deployment: &Deployment, args: &[&str]) -> String {
+fn run(deployment: &TestDeployment, args: &[&str]) -> String {
     let output = deployment.run(args, "").unwrap();
     assert!(output.status.success(), "{args:?}: {}{}", stdout(&output), stderr(&output));
     stdout(&output)
@@ -34,7 +34,7 @@ fn request(address: SocketAddr, email: &str) -> String {
 }
 
 /// Repeats the command `args` until its output contains `wanted`, and returns the output.
-fn until(deployment: &Deployment, args: &[&str], wanted: &str) -> String {
+fn until(deployment: &TestDeployment, args: &[&str], wanted: &str) -> String {
     let started = std::time::Instant::now();
     loop {
         let text = run(deployment, args);

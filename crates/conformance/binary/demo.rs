@@ -9,7 +9,7 @@ use std::{
 use conformance::{
     clients,
     http::{RawResponse, get},
-    server::Deployment,
+    server::TestDeployment,
 };
 use tempfile::TempDir;
 
@@ -19,9 +19,9 @@ const ALICE: &str = "alice@example.com";
 const NEW: &str = "A-new-passw0rd-of-mine";
 
 /// Returns a demo with the default settings, except for port and hash. Its mails are filed in the folder.
-fn demo() -> (Deployment, TempDir) {
+fn demo() -> (TestDeployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let mut deployment = Deployment::new(crate::BINARY, folder.path());
+    let mut deployment = TestDeployment::new(crate::BINARY, folder.path());
     for name in ["POLYRESET_DATABASE_URL", "POLYRESET_MAIL_URL", "POLYRESET_PUBLIC_URL"] {
         deployment.unset(name);
     }

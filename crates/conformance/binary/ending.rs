@@ -10,7 +10,7 @@ use std::{
 use conformance::{
     clients::Step,
     http::{self, Connection, get},
-    server::{Deployment, Server},
+    server::{TestDeployment, Server},
     sink::Sink,
 };
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ const SLACK: Duration = Duration::from_secs(4);
 
 /// A running server with a slow hash (0.1 s) and a slow mail server, and the request of a valid reset.
 struct SlowServer {
-    deployment: Deployment,
+    deployment: TestDeployment,
     _folder: TempDir,
     server: Server,
     sink: Sink,

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use conformance::{clients, server::Deployment};
+use conformance::{clients, server::TestDeployment};
 use tempfile::TempDir;
 
 use super::{deployment, limited};
@@ -22,7 +22,7 @@ const KNOWN: [&str; 4] =
 const LEAK: Duration = Duration::from_millis(100);
 
 /// Returns a deployment without limits that has the known accounts.
-fn unlimited() -> (Deployment, TempDir) {
+fn unlimited() -> (TestDeployment, TempDir) {
     let (mut deployment, folder) = deployment();
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     for known in KNOWN {
@@ -31,7 +31,7 @@ fn unlimited() -> (Deployment, TempDir) {
     (deployment, folder)
 }
 
-fn verify(deployment: &Deployment, url: &str, more: &[&str]) -> Output {
+fn verify(deployment: &TestDeployment, url: &str, more: &[&str]) -> Output {
     let mut arguments =
         vec!["verify-enumeration", url, "--threshold", "30ms", "--rest", "1ms", "--after", "1"];
     arguments.extend(KNOWN.iter().flat_map(|known| ["--known", known]));
@@ -40,7 +40,7 @@ fn verify(deployment: &Deployment, url: &str, more: &[&str]) -> Output {
 }
 
 /// Runs the command, up to three times while the result is inconclusive on a busy machine.
-fn verify_conclusively(deployment: &Deployment, url: &str, more: &[&str]) -> (Option<i32>, String) {
+fn verify_conclusively(deployment: &TestDeployment, url: &str, more: &[&str]) -> (Option<i32>, String) {
     let mut output = verify(deployment, url, more);
     for _ in 0..2 {
         if output.status.code() == Some(2) {

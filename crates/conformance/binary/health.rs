@@ -8,17 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conformance::server::Deployment;
+use conformance::server::TestDeployment;
 
 use super::deployment;
 
-fn check(deployment: &Deployment) -> (Output, String) {
+fn check(deployment: &TestDeployment) -> (Output, String) {
     let output = deployment.run(&["healthcheck"], "").unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output, said)
 }
 
-fn assert_unhealthy(deployment: &Deployment, expected: &str) {
+fn assert_unhealthy(deployment: &TestDeployment, expected: &str) {
     let (output, said) = check(deployment);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(expected) && said.lines().count() == 1, "{said}");

@@ -2,7 +2,7 @@
 
 use std::{fs, thread, time::Duration};
 
-use conformance::{clients, http::Connection, server::Deployment};
+use conformance::{clients, http::Connection, server::TestDeployment};
 
 use super::{deployment, reset_mail};
 
@@ -29,7 +29,7 @@ const POISONED: [(&str, bool); 12] = [
 ];
 
 /// Removes the only mail from the folder and returns it without its varying parts: id, date, boundary and secret.
-fn take_mail(deployment: &Deployment) -> String {
+fn take_mail(deployment: &TestDeployment) -> String {
     let mail = reset_mail(deployment, "user@example.com");
     let [file] = fs::read_dir(deployment.mails())
         .unwrap()

@@ -33,7 +33,7 @@ fn a_mail_uses_the_accounts_locale_and_the_dialects_template() {
 #[test]
 fn a_template_error_fails_the_check_and_stops_the_start() {
     let (mut deployment, folder) = deployment();
-    let check = |deployment: &conformance::server::Deployment| {
+    let check = |deployment: &conformance::server::TestDeployment| {
         let checked = deployment.run(&["templates", "check"], "").unwrap();
         (checked.status.code(), String::from_utf8(checked.stdout).unwrap())
     };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use conformance::{
     clients,
     http::{self, RawResponse, get, post},
-    server::{Deployment, Server},
+    server::{TestDeployment, Server},
 };
 
 use super::{TIMEOUT, deployment, px0, reset_mail};
@@ -14,7 +14,7 @@ const PERSON: &str = "user@example.com";
 const ROW: &str = r#"dialect="px0",route="/v1/auth/password-reset"#;
 
 /// Starts a server with an admin listener, and returns the address of that listener.
-fn start_with_admin(deployment: &mut Deployment) -> (Server, SocketAddr) {
+fn start_with_admin(deployment: &mut TestDeployment) -> (Server, SocketAddr) {
     deployment.set("POLYRESET_ADMIN_LISTEN", "127.0.0.1:0");
     let server = deployment.start().unwrap();
     let printed = deployment.printed();

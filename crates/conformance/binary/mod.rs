@@ -31,7 +31,7 @@ use conformance::{
     clients::{self, Client},
     http::{self, Connection, RawResponse},
     mails::{self, ReceivedMail},
-    server::Deployment,
+    server::TestDeployment,
 };
 use tempfile::TempDir;
 
@@ -40,7 +40,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Returns an empty deployment and its folder. The limits on reset requests are high, because tests send many requests
 /// from one address; all other limits are the defaults.
-fn deployment() -> (Deployment, TempDir) {
+fn deployment() -> (TestDeployment, TempDir) {
     let (mut deployment, folder) = limited();
     deployment.set("POLYRESET_LIMITS__REQUEST_SPACING", "1ms");
     for limit in
@@ -52,9 +52,9 @@ fn deployment() -> (Deployment, TempDir) {
 }
 
 /// Returns the same deployment with the default limits.
-fn limited() -> (Deployment, TempDir) {
+fn limited() -> (TestDeployment, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (Deployment::new(crate::BINARY, folder.path()).watched(), folder)
+    (TestDeployment::new(crate::BINARY, folder.path()).watched(), folder)
 }
 
 /// Posts a form of a hosted page, as a browser does.
@@ -73,7 +73,7 @@ fn px0() -> Client {
 }
 
 /// Requests a reset for `email`, waits for the mail, and returns its secret.
-fn mailed_secret(deployment: &Deployment, address: SocketAddr, client: &Client, email: &str) -> String {
+fn mailed_secret(deployment: &TestDeployment, address: SocketAddr, client: &Client, email: &str) -> String {
     let answer = http::send(address, &client.request_for(email)).unwrap();
     assert!(answer.status < 300, "{}: {} {}", client.dialect, answer.status, answer.body);
     let wanted = |mail: &ReceivedMail| clients::secret_in(client, mail).is_some();
@@ -82,7 +82,7 @@ fn mailed_secret(deployment: &Deployment, address: SocketAddr, client: &Client, 
 }
 
 /// Waits for a mail to `to` that holds a code or a link.
-fn reset_mail(deployment: &Deployment, to: &str) -> ReceivedMail {
+fn reset_mail(deployment: &TestDeployment, to: &str) -> ReceivedMail {
     mails::wait_for(&deployment.mails(), to, TIMEOUT, |mail| mail.code().is_some() || mail.link().is_some())
         .unwrap()
 }

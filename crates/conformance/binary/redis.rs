@@ -9,7 +9,7 @@ use std::{
 use conformance::{
     clients::{self, Step},
     http::{self, get},
-    server::{Deployment, Server},
+    server::{TestDeployment, Server},
     test_redis::{self, TestRedis},
 };
 use tempfile::TempDir;
@@ -20,7 +20,7 @@ use super::{TIMEOUT, limited};
 const SOON: Duration = Duration::from_secs(2);
 
 /// Returns a deployment that counts clients in the Redis at `url`, under a secret of its own.
-fn with_redis(url: &str, secret: &str) -> (Deployment, TempDir) {
+fn with_redis(url: &str, secret: &str) -> (TestDeployment, TempDir) {
     let (mut deployment, folder) = limited();
     deployment.set("POLYRESET_LIMITS__REDIS_URL", url);
     deployment.set("POLYRESET_SECRET", secret);

@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, path::Path, thread};
 use conformance::{
     clients::{self, Client, Step, exchanged},
     http::{self, RawResponse},
-    server::Deployment,
+    server::TestDeployment,
 };
 
 use super::{deployment, mailed_secret};
@@ -20,7 +20,7 @@ struct IssuedTicket {
 }
 
 /// Requests a ticket in each dialect, and two where codes are exchanged: one code is exchanged, the other is not.
-fn issue(deployment: &Deployment, address: SocketAddr, round: usize) -> Vec<IssuedTicket> {
+fn issue(deployment: &TestDeployment, address: SocketAddr, round: usize) -> Vec<IssuedTicket> {
     let issued = |client: &Client, kind: &str| {
         let email = format!("{}-{kind}{round}@example.com", client.dialect);
         deployment.add_user(&email, "the old password").unwrap();
@@ -58,7 +58,7 @@ impl IssuedTicket {
     }
 }
 
-fn rotate(deployment: &Deployment) {
+fn rotate(deployment: &TestDeployment) {
     let rotated = deployment.run(&["secret", "rotate"], "").unwrap();
     assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
 }

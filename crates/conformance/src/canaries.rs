@@ -15,7 +15,7 @@ use std::{
 
 use reset_http::client::{EMAIL, MailedSecret, PASSWORD};
 
-use crate::{clients, endpoint::Endpoint, http::RawResponse, mails::ReceivedMail};
+use crate::{clients, endpoint::ServerAddress, http::RawResponse, mails::ReceivedMail};
 
 /// Kind of a text that must not occur in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ pub enum CanaryKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     /// A server of the deployment, or the mail server that receives its mails.
-    Endpoint(Endpoint),
+    Server(ServerAddress),
     /// The folder that the server files its mails in.
     Folder(PathBuf),
 }
@@ -76,8 +76,8 @@ impl Watch {
     }
 
     /// Collects from the server at `endpoint` until [`forget`] is called.
-    pub fn watch_endpoint(self: &Arc<Self>, endpoint: Endpoint) {
-        lock(&WATCHES).push((Source::Endpoint(endpoint), self.clone()));
+    pub fn watch_endpoint(self: &Arc<Self>, endpoint: ServerAddress) {
+        lock(&WATCHES).push((Source::Server(endpoint), self.clone()));
     }
 
     /// Collects from the mails in `folder`.
@@ -152,13 +152,13 @@ fn watches_of(source: &Source) -> Vec<Arc<Watch>> {
 }
 
 /// Stops collecting from `endpoint`, because another server may listen there next.
-pub fn forget(endpoint: &Endpoint) {
-    lock(&WATCHES).retain(|(source, _)| *source != Source::Endpoint(endpoint.clone()));
+pub fn forget(endpoint: &ServerAddress) {
+    lock(&WATCHES).retain(|(source, _)| *source != Source::Server(endpoint.clone()));
 }
 
 /// Passes a request to the watches of `endpoint`.
-pub(crate) fn record_request(endpoint: &Endpoint, request: &[u8]) {
-    for watch in watches_of(&Source::Endpoint(endpoint.clone())) {
+pub(crate) fn record_request(endpoint: &ServerAddress, request: &[u8]) {
+    for watch in watches_of(&Source::Server(endpoint.clone())) {
         let request = String::from_utf8_lossy(request);
         let (head, body) = request.split_once("\r\n\r\n").unwrap_or((&request, ""));
         watch.learn_body(body);
@@ -173,8 +173,8 @@ pub(crate) fn record_request(endpoint: &Endpoint, request: &[u8]) {
 }
 
 /// Passes a response to the watches of `endpoint`.
-pub(crate) fn record_response(endpoint: &Endpoint, response: &RawResponse) {
-    for watch in watches_of(&Source::Endpoint(endpoint.clone())) {
+pub(crate) fn record_response(endpoint: &ServerAddress, response: &RawResponse) {
+    for watch in watches_of(&Source::Server(endpoint.clone())) {
         watch.learn_body(&response.body);
         if let Some(token) = response.header("location").and_then(|link| link.split("token=").nth(1)) {
             watch.note(CanaryKind::Token, token.split('&').next().unwrap_or_default());
@@ -190,8 +190,8 @@ pub(crate) fn record_filed_mail(folder: &Path, mail: &ReceivedMail) {
 }
 
 /// Passes a mail to the watches of the mail server at `endpoint`.
-pub(crate) fn record_smtp_mail(endpoint: &Endpoint, mail: &ReceivedMail) {
-    for watch in watches_of(&Source::Endpoint(endpoint.clone())) {
+pub(crate) fn record_smtp_mail(endpoint: &ServerAddress, mail: &ReceivedMail) {
+    for watch in watches_of(&Source::Server(endpoint.clone())) {
         watch.note_mail(mail);
     }
 }
@@ -247,9 +247,9 @@ mod tests {
     #[test]
     fn a_watch_collects_only_from_its_own_deployment() {
         let (watch, other) = (Arc::new(Watch::default()), Arc::new(Watch::default()));
-        let endpoint = Endpoint::Unix("/a/socket".into());
+        let endpoint = ServerAddress::Unix("/a/socket".into());
         watch.watch_endpoint(endpoint.clone());
-        other.watch_endpoint(Endpoint::Unix("/another/socket".into()));
+        other.watch_endpoint(ServerAddress::Unix("/another/socket".into()));
         let body = r#"{"email":"ann@example.com","new_password":"Correct-Horse","code":"000000"}"#;
         record_request(
             &endpoint,

@@ -10,26 +10,26 @@ use std::{
 
 /// The address that a server listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum ServerAddress {
     /// A TCP address.
     Tcp(SocketAddr),
     /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
-impl From<SocketAddr> for Endpoint {
+impl From<SocketAddr> for ServerAddress {
     fn from(address: SocketAddr) -> Self {
         Self::Tcp(address)
     }
 }
 
-impl From<PathBuf> for Endpoint {
+impl From<PathBuf> for ServerAddress {
     fn from(path: PathBuf) -> Self {
         Self::Unix(path)
     }
 }
 
-/// A connection to an [`Endpoint`].
+/// A connection to an [`ServerAddress`].
 #[derive(Debug)]
 pub enum Socket {
     /// TCP, with `TCP_NODELAY` set.
@@ -43,14 +43,14 @@ impl Socket {
     ///
     /// # Errors
     /// Fails if the connection cannot be established.
-    pub fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+    pub fn connect(endpoint: &ServerAddress) -> io::Result<Self> {
         match endpoint {
-            Endpoint::Tcp(address) => {
+            ServerAddress::Tcp(address) => {
                 let stream = TcpStream::connect(address)?;
                 stream.set_nodelay(true)?;
                 Ok(Self::Tcp(stream))
             }
-            Endpoint::Unix(path) => Ok(Self::Unix(UnixStream::connect(path)?)),
+            ServerAddress::Unix(path) => Ok(Self::Unix(UnixStream::connect(path)?)),
         }
     }
 

@@ -9,12 +9,12 @@ pub use reset_probe::http::RawResponse;
 
 use crate::{
     canaries,
-    endpoint::{Endpoint, Socket},
+    endpoint::{ServerAddress, Socket},
 };
 
 /// A keep-alive connection.
 pub struct Connection {
-    endpoint: Endpoint,
+    endpoint: ServerAddress,
     http: HttpConnection<Socket>,
 }
 
@@ -23,7 +23,7 @@ impl Connection {
     ///
     /// # Errors
     /// Fails if the connection cannot be established.
-    pub fn open(endpoint: impl Into<Endpoint>) -> anyhow::Result<Self> {
+    pub fn open(endpoint: impl Into<ServerAddress>) -> anyhow::Result<Self> {
         let endpoint = endpoint.into();
         let stream = Socket::connect(&endpoint).context("connecting")?;
         stream.set_timeouts(Duration::from_secs(20))?;

@@ -15,12 +15,12 @@ use anyhow::{Context, bail, ensure};
 use crate::{
     canaries::{self, CanaryKind, Watch},
     clients,
-    endpoint::Endpoint,
+    endpoint::ServerAddress,
     mails,
 };
 
 /// The binary of a server, and the folder with its database and mails.
-pub struct Deployment {
+pub struct TestDeployment {
     binary: PathBuf,
     folder: PathBuf,
     settings: Vec<(String, String)>,
@@ -40,11 +40,11 @@ pub struct Server {
 /// The watch of a server, and where to search when the server ends.
 struct Watched {
     watch: Arc<Watch>,
-    endpoint: Endpoint,
+    endpoint: ServerAddress,
     folder: PathBuf,
 }
 
-impl Deployment {
+impl TestDeployment {
     /// Returns a deployment of `binary` in `folder` that listens on a free port, serves every dialect and uses
     /// cheap hashes.
     pub fn new(binary: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
@@ -129,7 +129,7 @@ impl Deployment {
         &self,
         args: &[&str],
         prefix: &str,
-        parse: impl FnOnce(&str) -> anyhow::Result<(SocketAddr, Endpoint)>,
+        parse: impl FnOnce(&str) -> anyhow::Result<(SocketAddr, ServerAddress)>,
     ) -> anyhow::Result<Server> {
         let mut serve = self.command(args);
         if self.watch.is_some() && !self.settings.iter().any(|(name, _)| name == "POLYRESET_LOG") {
@@ -233,7 +233,7 @@ impl Deployment {
     }
 }
 
-fn parse_address(text: &str) -> anyhow::Result<(SocketAddr, Endpoint)> {
+fn parse_address(text: &str) -> anyhow::Result<(SocketAddr, ServerAddress)> {
     let address: SocketAddr = text.parse()?;
     Ok((address, address.into()))
 }
@@ -256,7 +256,7 @@ fn note_setting(watch: &Arc<Watch>, name: &str, value: &str) {
     }
 }
 
-impl Drop for Deployment {
+impl Drop for TestDeployment {
     fn drop(&mut self) {
         if let Some(watch) = &self.watch {
             watch.stop();

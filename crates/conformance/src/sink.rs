@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use crate::{
     canaries,
-    endpoint::Endpoint,
+    endpoint::ServerAddress,
     mails::{self, ReceivedMail},
 };
 
@@ -112,7 +112,7 @@ fn serve_client(
         match message.take() {
             Some(message) => {
                 if let Ok(mail) = mails::parse(message.as_bytes()) {
-                    canaries::record_smtp_mail(&Endpoint::Tcp(local_address), &mail);
+                    canaries::record_smtp_mail(&ServerAddress::Tcp(local_address), &mail);
                 }
                 lock(received).messages.push(message);
             }

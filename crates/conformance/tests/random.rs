@@ -13,7 +13,7 @@ use bench::{FRONT_ENDS, RunningServer};
 use conformance::{
     clients,
     differ::{Front, Report, Run},
-    endpoint::Endpoint,
+    endpoint::ServerAddress,
     http,
     random::{self, Row},
 };
@@ -38,7 +38,7 @@ fn all_servers_respond_alike_to_random_requests() {
     let fronts: Vec<Front> = FRONT_ENDS
         .iter()
         .zip(&servers)
-        .map(|(front_end, bench)| Front { name: front_end.0, place: Endpoint::from(bench.address) })
+        .map(|(front_end, bench)| Front { name: front_end.0, place: ServerAddress::from(bench.address) })
         .collect();
     let rows = random::rows(&staged(&[]));
     let report = run.against(&fronts, &rows).unwrap();

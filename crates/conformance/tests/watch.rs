@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use conformance::{http::post, server::Deployment};
+use conformance::{http::post, server::TestDeployment};
 
 /// Writes the scripts `serve` and `user` that replace a server's commands. `serve` runs `leak` and does not listen.
 fn scripts(folder: &Path, address: SocketAddr, leak: &str) {
@@ -27,7 +27,7 @@ fn panic_at_end(leak: &str) -> Option<String> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     scripts(folder.path(), address, leak);
-    let mut deployment = Deployment::new("/bin/sh", folder.path()).watched();
+    let mut deployment = TestDeployment::new("/bin/sh", folder.path()).watched();
     deployment.set("POLYRESET_WORTHAI__JWT_SECRET", "a-secret-of-the-deployment");
     deployment.set("POLYRESET_MAIL_URL", "smtp://user:relay-password@mail.example.com");
     deployment.add_user("ann.lee@example.com", "the old password").unwrap();

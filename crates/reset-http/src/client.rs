@@ -27,7 +27,7 @@ pub struct Client {
     /// What the mail carries.
     pub mailed: MailedSecret,
     /// The request that exchanges the mailed code for the token that redeems; `None` where the mailed secret redeems.
-    pub exchange: Option<Exchange>,
+    pub exchange: Option<ExchangeStep>,
     /// The requests that set the password, one for each path that serves it; the last is the current version's.
     pub redeem: Vec<Step>,
     /// The placeholders of the secret in [`Self::redeem`], in the order in which a secret joins their values with `/`.
@@ -68,7 +68,7 @@ pub enum MailedSecret {
 
 /// The exchange of a code for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exchange {
+pub struct ExchangeStep {
     /// The request; its body has [`EMAIL`] and [`SECRET`].
     pub step: Step,
     /// The field of the response that holds the token.

@@ -18,7 +18,7 @@ use crate::body::{Field, Object};
 const TOKEN_MAX: usize = 2048;
 
 /// A token whose signature is valid.
-pub struct Verified<C> {
+pub struct VerifiedToken<C> {
     /// The header's `typ`, which the caller still has to check.
     pub typ: Option<String>,
     /// The claims, which the caller still has to validate.
@@ -51,7 +51,7 @@ pub fn sign(key: &Key, typ: &str, claims: &impl Serialize) -> Zeroizing<String> 
 ///
 /// # Errors
 /// Returns [`Forged`] if a check fails or the claims do not parse.
-pub fn verify<C: DeserializeOwned>(key: &Key, token: &str) -> Result<Verified<C>, Forged> {
+pub fn verify<C: DeserializeOwned>(key: &Key, token: &str) -> Result<VerifiedToken<C>, Forged> {
     if token.len() > TOKEN_MAX {
         return Err(Forged);
     }
@@ -70,14 +70,14 @@ pub fn verify<C: DeserializeOwned>(key: &Key, token: &str) -> Result<Verified<C>
         Field::Null | Field::Other(_) => return Err(Forged),
     };
     let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| Forged)?;
-    Ok(Verified { typ, claims })
+    Ok(VerifiedToken { typ, claims })
 }
 
 /// As [`verify`], with any of `keys`. The signature decides which key applies, never a header field.
 ///
 /// # Errors
 /// Returns [`Forged`] if the token is valid under none of the keys.
-pub fn verify_with_any<C: DeserializeOwned>(keys: &Keyring, token: &str) -> Result<Verified<C>, Forged> {
+pub fn verify_with_any<C: DeserializeOwned>(keys: &Keyring, token: &str) -> Result<VerifiedToken<C>, Forged> {
     keys.all().iter().find_map(|key| verify(key, token).ok()).ok_or(Forged)
 }
 

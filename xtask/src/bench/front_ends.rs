@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, ensure};
 use conformance::{
     clients::{self, Client, Step},
-    server::Deployment,
+    server::TestDeployment,
 };
 
 use super::{CONNECTIONS, precise, throughput};
@@ -41,7 +41,7 @@ pub(super) fn run() -> anyhow::Result<()> {
     for framework in ["axum", "actix", "warp"] {
         let data = folder.path().join(framework);
         fs::create_dir(&data)?;
-        let mut deployment = Deployment::new(release.join(format!("server-{framework}")), data);
+        let mut deployment = TestDeployment::new(release.join(format!("server-{framework}")), data);
         deployment.set("POLYRESET_LOG", "error");
         deployment.set("POLYRESET_LIMITS__ENABLED", "false");
         let server = deployment.command(&["serve"]);

@@ -17,7 +17,7 @@ use conformance::{
     mails::{self, ReceivedMail},
     own_server::OwnServer,
     programs,
-    server::{Deployment, Server},
+    server::{Server, TestDeployment},
 };
 
 use super::{
@@ -59,8 +59,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     // Alternate, so that other load on the machine affects all variants alike.
     for round in 0..ROUNDS {
         for (replicas, rates) in (1..).zip(&mut all) {
-            let servers: Vec<Server> =
-                deployments.iter().take(replicas).map(Deployment::start).collect::<anyhow::Result<_>>()?;
+            let servers: Vec<Server> = deployments
+                .iter()
+                .take(replicas)
+                .map(TestDeployment::start)
+                .collect::<anyhow::Result<_>>()?;
             run_round(&servers, &postgres, &deployments[0], round, rates)?;
         }
     }
@@ -78,8 +81,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn deployment(name: &str, folder: &Path, url: &str) -> Deployment {
-    let mut deployment = Deployment::new(root().join("target/release").join(name), folder);
+fn deployment(name: &str, folder: &Path, url: &str) -> TestDeployment {
+    let mut deployment = TestDeployment::new(root().join("target/release").join(name), folder);
     deployment.set("POLYRESET_DATABASE_URL", url);
     deployment.set("POLYRESET_SECRET", &"07".repeat(32));
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
@@ -91,7 +94,7 @@ fn deployment(name: &str, folder: &Path, url: &str) -> Deployment {
 fn run_round(
     servers: &[Server],
     postgres: &OwnServer,
-    deployment: &Deployment,
+    deployment: &TestDeployment,
     round: usize,
     rates: &mut Rates,
 ) -> anyhow::Result<()> {
@@ -128,7 +131,7 @@ fn on_all(
 }
 
 /// Measures complete resets per second. Requests and mails come first; only setting the passwords is timed.
-fn resets(addresses: &[SocketAddr], deployment: &Deployment, round: usize) -> anyhow::Result<f64> {
+fn resets(addresses: &[SocketAddr], deployment: &TestDeployment, round: usize) -> anyhow::Result<f64> {
     let client = redeeming_client();
     let folder = deployment.mails();
     if folder.is_dir() {

@@ -8,7 +8,7 @@ use std::{
 
 use super::answer::{ParsedAnswer, split};
 use crate::{
-    endpoint::{Endpoint, Socket},
+    endpoint::{ServerAddress, Socket},
     random::Probe,
 };
 
@@ -18,7 +18,7 @@ const SENTINEL: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: sentinel\r\nconnection:
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum End {
+pub enum ConnectionEnd {
     /// The server closed it.
     Closed,
     /// The server sent nothing more within the timeout.
@@ -33,14 +33,14 @@ pub struct ExchangeOutcome {
     /// Bytes after them that are not a complete response.
     pub rest: Vec<u8>,
     /// How the connection ended.
-    pub end: End,
+    pub end: ConnectionEnd,
 }
 
 /// Sends `probe` to `endpoint`. A server that sends nothing for `timeout` counts as silent.
 ///
 /// # Errors
 /// Fails if the connection cannot be established.
-pub fn exchange(endpoint: &Endpoint, probe: &Probe, timeout: Duration) -> io::Result<ExchangeOutcome> {
+pub fn exchange(endpoint: &ServerAddress, probe: &Probe, timeout: Duration) -> io::Result<ExchangeOutcome> {
     let mut socket = Socket::connect(endpoint)?;
     socket.set_timeouts(timeout)?;
     let (mut seen, mut end) = (Vec::new(), None);
@@ -55,26 +55,30 @@ pub fn exchange(endpoint: &Endpoint, probe: &Probe, timeout: Duration) -> io::Re
         let head = part.starts_with(b"HEAD ");
         let wanted = if last { usize::MAX } else { number + 1 };
         end = read(&mut socket, &mut seen, wanted, head);
-        if end == Some(End::Closed) {
+        if end == Some(ConnectionEnd::Closed) {
             break;
         }
     }
     let split = split(&seen);
-    Ok(ExchangeOutcome { answers: split.answers, rest: split.rest, end: end.unwrap_or(End::Silent) })
+    Ok(ExchangeOutcome {
+        answers: split.answers,
+        rest: split.rest,
+        end: end.unwrap_or(ConnectionEnd::Silent),
+    })
 }
 
 /// Reads until there are `wanted` responses or the connection ends. Returns how it ended.
-fn read(socket: &mut Socket, seen: &mut Vec<u8>, wanted: usize, head: bool) -> Option<End> {
+fn read(socket: &mut Socket, seen: &mut Vec<u8>, wanted: usize, head: bool) -> Option<ConnectionEnd> {
     let mut buffer = [0; 16 * 1024];
     loop {
         match socket.read(&mut buffer) {
-            Ok(0) => return Some(End::Closed),
+            Ok(0) => return Some(ConnectionEnd::Closed),
             Ok(length) => seen.extend_from_slice(&buffer[..length]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Some(End::Silent);
+                return Some(ConnectionEnd::Silent);
             }
-            Err(_) => return Some(End::Closed),
+            Err(_) => return Some(ConnectionEnd::Closed),
         }
         if wanted != usize::MAX {
             let split = split(seen);
@@ -97,6 +101,6 @@ impl fmt::Display for ExchangeOutcome {
         if !self.rest.is_empty() {
             writeln!(f, "    and then {}", self.rest[..self.rest.len().min(300)].escape_ascii())?;
         }
-        write!(f, "    {}", if self.end == End::Closed { "closed" } else { "silent" })
+        write!(f, "    {}", if self.end == ConnectionEnd::Closed { "closed" } else { "silent" })
     }
 }

@@ -12,10 +12,10 @@ use std::{fmt::Write, io, time::Duration};
 
 pub use self::{
     answer::ParsedAnswer,
-    exchange::{End, ExchangeOutcome, exchange},
+    exchange::{ConnectionEnd, ExchangeOutcome, exchange},
     run::{Report, Run},
 };
-use crate::{endpoint::Endpoint, random::Probe};
+use crate::{endpoint::ServerAddress, random::Probe};
 
 /// Read timeout of the first comparison.
 const SHORT: Duration = Duration::from_millis(300);
@@ -29,8 +29,8 @@ const CONFIRMATIONS: usize = 2;
 pub struct Front {
     /// Name of the server.
     pub name: &'static str,
-    /// Endpoint that the server listens on.
-    pub place: Endpoint,
+    /// ServerAddress that the server listens on.
+    pub place: ServerAddress,
 }
 
 /// Result of one probe.
@@ -87,7 +87,7 @@ fn agreed(outcomes: &[ExchangeOutcome]) -> Option<ExchangeOutcome> {
 }
 
 /// Statuses and end of the connection per server. Differences with equal patterns are of the same kind.
-type OutcomePattern = Vec<(Vec<u16>, End)>;
+type OutcomePattern = Vec<(Vec<u16>, ConnectionEnd)>;
 
 fn pattern(outcomes: &[ExchangeOutcome]) -> OutcomePattern {
     let statuses = |outcome: &ExchangeOutcome| outcome.answers.iter().map(|answer| answer.status).collect();

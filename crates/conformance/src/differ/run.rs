@@ -113,7 +113,7 @@ impl Run {
             let located = |text: String| format!("seed {} probe {number}\n{text}", self.seed);
             match verdict {
                 Verdict::Same(outcome) => {
-                    report.silent += usize::from(outcome.end == super::End::Silent);
+                    report.silent += usize::from(outcome.end == super::ConnectionEnd::Silent);
                     if let (false, Some(answer)) = (probe.damaged, outcome.answers.first()) {
                         *report.statuses.entry((probe.row, answer.status)).or_default() += 1;
                     }

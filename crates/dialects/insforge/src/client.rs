@@ -1,6 +1,6 @@
 //! How a client speaks InsForge: by a code that it exchanges for a token, or by a link.
 
-use reset_http::client::{Client, Exchange, MailedSecret, SECRET, Step};
+use reset_http::client::{Client, ExchangeStep, MailedSecret, SECRET, Step};
 
 use crate::{InsForgeSettings, Method, NAME};
 
@@ -18,7 +18,7 @@ pub(crate) fn client(settings: &InsForgeSettings) -> Client {
             "a mailed code, exchanged for a token",
             send(r#"{"email":EMAIL}"#.into()),
             MailedSecret::Code,
-            Some(Exchange { step: exchange, token: "token" }),
+            Some(ExchangeStep { step: exchange, token: "token" }),
         ),
         Method::Link => (
             "a mailed link to a page that insforge.allowed_redirect_urls lists",

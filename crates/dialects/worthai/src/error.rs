@@ -137,8 +137,8 @@ impl WorthaiError {
             (Defect::Forged, forged) => {
                 info!(dialect.name = NAME, "reset token with an invalid signature rejected");
                 match forged {
-                    super::Forged::AsContracted => Self::InvalidSignature,
-                    super::Forged::AsExpired => Self::Expired,
+                    super::ForgedResponse::AsContracted => Self::InvalidSignature,
+                    super::ForgedResponse::AsExpired => Self::Expired,
                 }
             }
             (Defect::OtherPurpose, _) => Self::Unauthorized,

@@ -59,14 +59,14 @@ pub struct WorthaiSettings {
     /// Keys that sign the tokens (HS256).
     pub jwt_keys: Keyring,
     /// The response to a forged or malformed token.
-    pub forged: Forged,
+    pub forged: ForgedResponse,
     /// Policy for new passwords.
     pub policy: Policy,
 }
 
 /// The response to a forged or malformed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forged {
+pub enum ForgedResponse {
     /// 500 `invalid signature`, as in the contract (profile `compatible`).
     AsContracted,
     /// 400, as for an expired token (profile `hardened`).
@@ -135,8 +135,8 @@ impl WorthaiSettings {
     /// Returns the facts for the comparison of the dialects.
     fn traits(&self) -> Traits {
         let forged = match self.forged {
-            Forged::AsContracted => WorthaiError::InvalidSignature,
-            Forged::AsExpired => WorthaiError::Expired,
+            ForgedResponse::AsContracted => WorthaiError::InvalidSignature,
+            ForgedResponse::AsExpired => WorthaiError::Expired,
         };
         Traits {
             title: "worthai",

@@ -11,7 +11,7 @@ use reset_http::{
 };
 use reset_settings::{Key, Profile, SettingKey, Text};
 
-use crate::{Forged, NAME, WorthaiSettings, dialect};
+use crate::{ForgedResponse, NAME, WorthaiSettings, dialect};
 
 pub(crate) static ENABLED: Key<bool> = Key::new("worthai.enabled", "true", "Whether worthai is served");
 static BASE_PATH: Key<Text> =
@@ -59,8 +59,8 @@ pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
         token_ttl: values.duration(&TOKEN_TTL, HARD_CAP)?,
         jwt_keys: jwt_keys(deployment)?,
         forged: match values.profile() {
-            Profile::Compatible => Forged::AsContracted,
-            Profile::Hardened => Forged::AsExpired,
+            Profile::Compatible => ForgedResponse::AsContracted,
+            Profile::Hardened => ForgedResponse::AsExpired,
         },
         policy: deployment.policy,
     };
@@ -83,7 +83,7 @@ fn jwt_keys(deployment: &Deployment<'_>) -> Result<Keyring> {
 impl WorthaiSettings {
     fn security(&self) -> Security {
         let mut weaknesses = Vec::new();
-        if self.forged == Forged::AsContracted {
+        if self.forged == ForgedResponse::AsContracted {
             weaknesses.push(
                 "R18: worthai responses distinguish a forged token from an expired one (profile)".into(),
             );

@@ -17,7 +17,7 @@ use reset_core::{
 use reset_testkit::memory::{MailRefusal, Memory, Outage, SentKind};
 use serde_json::{Value, json};
 
-use super::{Forged, NAME, WorthaiSettings, dialect, error::render};
+use super::{ForgedResponse, NAME, WorthaiSettings, dialect, error::render};
 use reset_http::{Api, ServeOptions, common_error::CommonError, jwt};
 
 const EXPIRED: &str = r#"{"status":"fail","message":"This reset password link has expired","errorCode":"INVALID","data":{"errorName":"SignInApiError"}}"#;
@@ -39,7 +39,7 @@ fn policy() -> Policy {
     Policy { min: 8, four_classes: false, refuse_common: false, max_bytes: 72 }
 }
 
-fn settings(forged: Forged) -> WorthaiSettings {
+fn settings(forged: ForgedResponse) -> WorthaiSettings {
     WorthaiSettings {
         base_path: "/auth/api/v1".into(),
         page_url: "https://app.example.org/reset".into(),
@@ -55,7 +55,7 @@ fn jwt_key() -> Key {
 }
 
 impl Bench {
-    async fn new(forged: Forged) -> Self {
+    async fn new(forged: ForgedResponse) -> Self {
         let memory = Memory::new(7);
         let worthai = dialect(settings(forged));
         let policies = worthai.policies.clone().into_iter().collect();
@@ -134,7 +134,7 @@ fn expired() -> (u16, String) {
 
 #[tokio::test]
 async fn mailed_link_sets_a_password_once() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     let token = bench.token().await;
     assert_eq!(bench.reset(&token, "a new password").await, (200, CHANGED.to_owned()));
     assert!(bench.logs_in("a new password").await);
@@ -144,7 +144,7 @@ async fn mailed_link_sets_a_password_once() {
 
 #[tokio::test]
 async fn every_address_gets_the_same_response_and_only_an_account_gets_mail() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     let known = bench.post("/auth/api/v1/forgot-password", r#"{"email":"ann@example.org"}"#).await;
     let unknown = bench.post("/auth/api/v1/forgot-password", r#"{"email":"bob@example.org"}"#).await;
     let names = |response: &Response<Bytes>| response.headers().keys().cloned().collect::<Vec<_>>();
@@ -156,7 +156,7 @@ async fn every_address_gets_the_same_response_and_only_an_account_gets_mail() {
 
 #[tokio::test]
 async fn token_contains_no_address_and_a_retried_mail_repeats_it() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     bench.memory.mailer.refuse_next(1, MailRefusal::Temporary);
     bench.forgot(r#"{"email":"ann@example.org"}"#).await;
     bench.deliver().await;
@@ -175,7 +175,7 @@ async fn token_contains_no_address_and_a_retried_mail_repeats_it() {
 
 #[tokio::test]
 async fn token_expires_after_its_lifetime() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     let token = bench.token().await;
     bench.memory.clock.advance(Duration::from_millis(1_799_999));
     assert_eq!(bench.reset(&token, "short").await.0, 400);
@@ -188,7 +188,7 @@ async fn token_expires_after_its_lifetime() {
 
 #[tokio::test]
 async fn newer_link_voids_the_older_one() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     let (first, second) = (bench.token().await, bench.token().await);
     assert_ne!(first, second);
     assert_eq!(bench.reset(&first, "a new password").await, expired());
@@ -197,7 +197,7 @@ async fn newer_link_voids_the_older_one() {
 
 #[tokio::test]
 async fn blocked_account_gets_403_and_no_mail() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     let token = bench.token().await;
     let blocked = Event::new(EventKind::Blocked, bench.memory.clock.now());
     bench.memory.store.set_blocked(&ann(), true, &blocked).await.unwrap();
@@ -210,7 +210,7 @@ async fn blocked_account_gets_403_and_no_mail() {
 
 #[tokio::test]
 async fn weak_password_neither_uses_up_nor_reveals_the_token() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     let token = bench.token().await;
     let short = invalid(r#""password" length must be at least 8 characters long"#);
     assert_eq!(bench.reset(&token, "1234567").await, short);
@@ -224,9 +224,10 @@ async fn weak_password_neither_uses_up_nor_reveals_the_token() {
 
 #[tokio::test]
 async fn forged_token_gets_the_contracts_500_or_the_hardened_400() {
-    for (forged, response) in
-        [(Forged::AsContracted, (500, INVALID_SIGNATURE.to_owned())), (Forged::AsExpired, expired())]
-    {
+    for (forged, response) in [
+        (ForgedResponse::AsContracted, (500, INVALID_SIGNATURE.to_owned())),
+        (ForgedResponse::AsExpired, expired()),
+    ] {
         let bench = Bench::new(forged).await;
         let token = bench.token().await;
         let (message, _) = token.rsplit_once('.').unwrap();
@@ -241,7 +242,7 @@ async fn forged_token_gets_the_contracts_500_or_the_hardened_400() {
 
 #[tokio::test]
 async fn token_for_another_purpose_gets_401_and_an_unknown_one_counts_as_expired() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     let now = bench.memory.clock.now().as_secs();
     let claims = |aud: &str| {
         json!({"sub": "1", "jti": "0".repeat(32), "iat": now, "nbf": now, "exp": now + 60,
@@ -257,7 +258,7 @@ async fn token_for_another_purpose_gets_401_and_an_unknown_one_counts_as_expired
 
 #[tokio::test]
 async fn token_with_another_accounts_id_is_rejected_and_not_used_up() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     let token = bench.token().await;
     let mut claims = jwt::verify::<serde_json::Value>(&jwt_key(), &token).ok().unwrap().claims;
     claims["sub"] = json!("999");
@@ -268,7 +269,7 @@ async fn token_with_another_accounts_id_is_rejected_and_not_used_up() {
 
 #[tokio::test]
 async fn invalid_body_is_reported_without_submitted_values() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     for (body, message) in [
         ("", r#""body" must be of type object"#),
         ("[]", r#""body" must be of type object"#),
@@ -305,7 +306,7 @@ async fn invalid_body_is_reported_without_submitted_values() {
 
 #[tokio::test]
 async fn store_failure_is_a_500_and_does_not_use_up_the_token() {
-    let bench = Bench::new(Forged::AsContracted).await;
+    let bench = Bench::new(ForgedResponse::AsContracted).await;
     let token = bench.token().await;
     bench.memory.store.set_outage(Outage::Only("redeem"));
     assert_eq!(bench.reset(&token, "a new password").await, (500, FAILURE.to_owned()));
@@ -375,7 +376,7 @@ fn common_errors_have_worthais_format() {
 
 #[test]
 fn document_has_the_published_paths_and_statuses() {
-    let worthai = dialect(settings(Forged::AsContracted));
+    let worthai = dialect(settings(ForgedResponse::AsContracted));
     assert_eq!((worthai.name, worthai.base.served.as_str()), (NAME, "/auth/api/v1"));
     let document = serde_json::to_value(&worthai.document).unwrap();
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();

@@ -15,7 +15,7 @@ use reset_core::{
 use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 use zeroize::Zeroizing;
 
-use reset_http::jwt::{self, Forged, Verified};
+use reset_http::jwt::{self, Forged, VerifiedToken};
 
 /// Header `typ`: distinguishes these tokens from all others signed with the same key (RFC 8725, section 3.11).
 const TYP: &str = "pwreset+jwt";
@@ -91,7 +91,7 @@ impl ResetToken {
     /// Validates a token at `now` and returns its `jti`. The order of the checks is the contract's: signature,
     /// purpose, times.
     pub(super) fn parse(&self, presented: &str, now: Timestamp) -> Result<TicketSecret, Defect> {
-        let Verified { typ, claims } = jwt::verify_with_any::<Presented>(&self.keys, presented)?;
+        let VerifiedToken { typ, claims } = jwt::verify_with_any::<Presented>(&self.keys, presented)?;
         let purpose = (typ.as_deref(), claims.iss.as_deref(), claims.aud.as_deref());
         if purpose != (Some(TYP), Some(ISSUER), Some(AUDIENCE)) {
             return Err(Defect::OtherPurpose);

@@ -69,7 +69,7 @@ fn any_replica_adds_verifies_and_blocks_accounts(server: databases::DatabaseServ
     let Some(site) = Site::on(server) else { return };
     let [one, two, three] = &site.deployments;
     let code = |output: std::io::Result<Output>| output.unwrap().status.code();
-    let run = |deployment: &conformance::server::Deployment, args: &[&str], stdin: &str| {
+    let run = |deployment: &conformance::server::TestDeployment, args: &[&str], stdin: &str| {
         code(deployment.run(args, stdin).map_err(std::io::Error::other))
     };
     assert_eq!(run(one, &["migrate"], ""), Some(0));

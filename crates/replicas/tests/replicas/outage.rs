@@ -9,7 +9,7 @@ use conformance::{
     clients::{self, Client},
     http::{self, get},
     own_server::OwnServer,
-    server::{Deployment, Server},
+    server::{Server, TestDeployment},
 };
 
 use crate::{
@@ -29,7 +29,7 @@ fn servers_fail_fast_while_postgres_is_down_and_recover_after_that() {
     let Some(deployments) = ["server-axum", "server-actix", "server-warp"]
         .iter()
         .map(|name| deployment(name, folder.path(), &postgres.url()))
-        .collect::<Option<Vec<Deployment>>>()
+        .collect::<Option<Vec<TestDeployment>>>()
     else {
         return;
     };

@@ -13,7 +13,7 @@ use conformance::{
     clients::{self, Client},
     databases::{self, Fresh},
     http, mails,
-    server::{Deployment, Server},
+    server::{Server, TestDeployment},
 };
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ const FRONT_ENDS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
 
 /// Three deployments that share a database and a mail folder.
 pub(crate) struct Site {
-    pub(crate) deployments: [Deployment; 3],
+    pub(crate) deployments: [TestDeployment; 3],
     pub(crate) database: Fresh,
     folder: TempDir,
 }
@@ -45,8 +45,8 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// Returns a deployment of the server `name` in `folder`, on the database at `url`.
-pub(crate) fn deployment(name: &str, folder: &Path, url: &str) -> Option<Deployment> {
-    let mut deployment = Deployment::new(program(name)?, folder).watched();
+pub(crate) fn deployment(name: &str, folder: &Path, url: &str) -> Option<TestDeployment> {
+    let mut deployment = TestDeployment::new(program(name)?, folder).watched();
     deployment.set("POLYRESET_DATABASE_URL", url);
     deployment.set("POLYRESET_DATABASE__CONNECTIONS", "6");
     deployment.set("POLYRESET_DATABASE__AUTO_MIGRATE", "true");
@@ -67,7 +67,7 @@ impl Site {
     }
 
     /// Returns another deployment of a server, with the initial settings of this site.
-    pub(crate) fn another(&self, number: usize) -> Deployment {
+    pub(crate) fn another(&self, number: usize) -> TestDeployment {
         deployment(FRONT_ENDS[number], self.folder.path(), &self.database.url()).unwrap()
     }
 
