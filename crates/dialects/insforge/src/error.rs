@@ -91,9 +91,9 @@ impl From<RedeemError> for InsForgeError {
         match CommonError::unless_rejected(NAME, error) {
             // The contract has no error for blocked accounts.
             Ok(Rejection::Invalid | Rejection::Blocked) => Self::DeadToken,
-            Ok(Rejection::OwnName) => {
-                Self::Issues("Password must not be made of your name or email, or of ours".into())
-            }
+            Ok(Rejection::OwnName) => Self::Issues(
+                "Password must not be built from your name or email, or from the name of this service".into(),
+            ),
             Err(error) => Self::Common(error),
         }
     }
@@ -272,7 +272,7 @@ mod tests {
             ),
             (
                 RedeemError::OwnName.into(),
-                r#"{"error":"INVALID_INPUT","message":"Password must not be made of your name or email, or of ours","statusCode":400}"#,
+                r#"{"error":"INVALID_INPUT","message":"Password must not be built from your name or email, or from the name of this service","statusCode":400}"#,
             ),
             (
                 InsForgeError::Common(CommonError::MethodNotAllowed { method: "PUT".into() }),

@@ -84,7 +84,7 @@ impl From<Px0Error> for Response<Bytes> {
             Px0Error::Weak(weakness) => (StatusCode::BAD_REQUEST, weak(weakness)),
             Px0Error::OwnName => (
                 StatusCode::BAD_REQUEST,
-                "password must not be made of your name or email, or of ours".into(),
+                "password must not be built from your name or email, or from the name of this service".into(),
             ),
             Px0Error::InvalidCode => {
                 (StatusCode::BAD_REQUEST, "invalid or expired password reset code".into())
@@ -144,7 +144,7 @@ mod tests {
             (
                 Px0Error::from(RedeemError::OwnName).into(),
                 400,
-                r#"{"error":"password must not be made of your name or email, or of ours"}"#,
+                r#"{"error":"password must not be built from your name or email, or from the name of this service"}"#,
             ),
         ] {
             assert_eq!((response.status().as_u16(), response.body().as_ref()), (status, body.as_bytes()));

@@ -180,9 +180,10 @@ impl From<RedeemError> for StrapiError {
     fn from(error: RedeemError) -> Self {
         match CommonError::unless_rejected(NAME, error) {
             Ok(Rejection::Invalid | Rejection::Blocked) => Self::IncorrectCode,
-            Ok(Rejection::OwnName) => {
-                Self::of("password", "password must not be made of your name or email, or of ours".into())
-            }
+            Ok(Rejection::OwnName) => Self::of(
+                "password",
+                "password must not be built from your name or email, or from the name of this service".into(),
+            ),
             Err(error) => Self::Common(error),
         }
     }
@@ -261,7 +262,7 @@ mod tests {
             (
                 StrapiError::from(RedeemError::OwnName).into(),
                 400,
-                r#"{"code":400,"message":"password must not be made of your name or email, or of ours","data":null,"error":{"status":400,"name":"ValidationError","message":"password must not be made of your name or email, or of ours","details":{"errors":[{"path":["password"],"message":"password must not be made of your name or email, or of ours","name":"ValidationError"}]}}}"#,
+                r#"{"code":400,"message":"password must not be built from your name or email, or from the name of this service","data":null,"error":{"status":400,"name":"ValidationError","message":"password must not be built from your name or email, or from the name of this service","details":{"errors":[{"path":["password"],"message":"password must not be built from your name or email, or from the name of this service","name":"ValidationError"}]}}}"#,
             ),
         ] {
             assert_eq!((response.status().as_u16(), response.body().as_ref()), (status, body.as_bytes()));

@@ -186,7 +186,7 @@ fn validation(invalid: &Invalid) -> Response<Bytes> {
         Invalid::NoAddress(name) => format!("\"{name}\" must be a valid email"),
         Invalid::Weak(name, weakness) => format!("\"{name}\" {}", weak(*weakness)),
         Invalid::OwnName(name) => {
-            format!("\"{name}\" must not be made of your name or email, or of ours")
+            format!("\"{name}\" must not be built from your name or email, or from the name of this service")
         }
     };
     fail(StatusCode::BAD_REQUEST, message, "INVALID", "ValidationMiddlewareError")
@@ -268,7 +268,7 @@ mod tests {
             (
                 WorthaiError::from(RedeemError::OwnName).into(),
                 400,
-                r#"{"status":"fail","message":"\"password\" must not be made of your name or email, or of ours","errorCode":"INVALID","data":{"errorName":"ValidationMiddlewareError"}}"#,
+                r#"{"status":"fail","message":"\"password\" must not be built from your name or email, or from the name of this service","errorCode":"INVALID","data":{"errorName":"ValidationMiddlewareError"}}"#,
             ),
         ] {
             assert_eq!((response.status().as_u16(), response.body().as_ref()), (status, body.as_bytes()));
