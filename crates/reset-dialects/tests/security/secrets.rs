@@ -92,16 +92,22 @@ async fn response_to_a_reset_request_contains_no_secret() {
             let headers = format!("{:?}", answer.headers());
             let (response, names) = (status_and_body(&answer), answer.headers().keys());
             let names: BTreeSet<&str> = names.map(header::HeaderName::as_str).collect();
-            let expected = [
+            let mut expected = BTreeSet::from([
                 "cache-control",
                 "content-length",
                 "content-security-policy",
-                "content-type",
                 "referrer-policy",
                 "x-content-type-options",
                 "x-reset-reference",
-            ];
-            assert_eq!(names, BTreeSet::from(expected), "{}", dialect.name());
+            ]);
+            if !answer.body().is_empty() {
+                expected.insert("content-type");
+            }
+            // Django names the methods of the path in every response.
+            if dialect.name() == "django" {
+                expected.insert("allow");
+            }
+            assert_eq!(names, expected, "{}", dialect.name());
             let mail = bench.mails().await.remove(0);
             let secret = dialect.secret_in(&mail);
             let ticket = bench.memory.store.tickets().pop().unwrap();
@@ -165,7 +171,8 @@ async fn failures(profile: Profile, dialect: &AttackedDialect) -> Vec<(Reason, S
     let digit = |from: char| if from == '7' { '3' } else { '7' };
     let wrong = format!("{}{}", &live[..live.len() - 1], digit(live.chars().next_back().unwrap()));
     rejected!(Reason::Forged("wrong"), &bench, &wrong);
-    rejected!(Reason::Forged("malformed"), &bench, "no secret at all");
+    rejected!(Reason::Forged("never issued"), &bench, &dialect.client.forged);
+    rejected!(Reason::Forged("malformed"), &bench, &dialect.with_last(&live, "no secret at all"));
     bench.block(ANN, true).await;
     rejected!(Reason::Blocked, &bench, &live);
     bench.block(ANN, false).await;
@@ -190,7 +197,7 @@ async fn failures(profile: Profile, dialect: &AttackedDialect) -> Vec<(Reason, S
         let bench = with_accounts(profile).await;
         let live = bench.secret(dialect, ANN).await;
         let others = bench.secret(other, ANN).await;
-        rejected!(Reason::Forged("another dialect's"), &bench, &others);
+        rejected!(Reason::Forged("another dialect's"), &bench, &dialect.with_last(&live, &others));
         assert!(bench.reset(other, &others, NEW_PASSWORD).await.status().is_success());
         rejected!(Reason::Dead("revoked by a reset in another dialect"), &bench, &live);
     }
