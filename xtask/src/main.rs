@@ -16,7 +16,7 @@ mod tidy;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use reset_core::keys::Key;
+use reset_core::keys::HmacKey;
 use reset_http::route::Dialect;
 use reset_pages::hosted::PagesSettings;
 
@@ -45,7 +45,8 @@ After a change of routes or dialects:
 End-to-end tests:
   replicas [ARGS]   Run only the tests with an axum, an actix and a warp server on one database (part of
                     `test`). ARGS are passed to `cargo test`
-  clients           Run real API clients against each of the three servers. Needs Node 20 and npm
+  clients           Run real API clients against each of the three servers, and compare them with Django's
+                    own libraries. Needs Node 20 and npm, and Python 3.10
   browser           Test the hosted pages of each of the three servers in Chromium. Needs Chromium, Node 20
                     and npm
   diff              Send random requests to all three servers, over TCP and Unix sockets, and compare the
@@ -66,7 +67,7 @@ Exploration:
 /// Returns every dialect and every page with default settings, whether or not they are on by default.
 fn every_dialect() -> Vec<Dialect> {
     // Nothing that a command shows is derived from the key.
-    let (root, url) = (Key::shared(&[0; 32]), "http://127.0.0.1:8080");
+    let (root, url) = (HmacKey::shared(&[0; 32]), "http://127.0.0.1:8080");
     let dialects = reset_dialects::with(&reset_dialects::all_on(), &root, url).expect("defaults are valid");
     reset_pages::complete(dialects, Some(PagesSettings::defaults(&root, url)), None)
 }

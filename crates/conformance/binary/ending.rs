@@ -10,7 +10,7 @@ use std::{
 use conformance::{
     clients::Step,
     http::{self, Connection, get},
-    server::{TestDeployment, Server},
+    server::{Server, TestDeployment},
     sink::Sink,
 };
 use tempfile::TempDir;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use conformance::{
     clients,
     http::{self, RawResponse, get, post},
-    server::{TestDeployment, Server},
+    server::{Server, TestDeployment},
 };
 
 use super::{TIMEOUT, deployment, px0, reset_mail};

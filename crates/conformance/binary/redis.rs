@@ -9,7 +9,7 @@ use std::{
 use conformance::{
     clients::{self, Step},
     http::{self, get},
-    server::{TestDeployment, Server},
+    server::{Server, TestDeployment},
     test_redis::{self, TestRedis},
 };
 use tempfile::TempDir;

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, ensure};
-use reset_core::keys::Key;
+use reset_core::keys::HmacKey;
 use reset_dialects::MODULES;
 pub use reset_http::client::{Client, Step};
 use reset_http::{client::MailedSecret, route::Dialect};
@@ -21,7 +21,7 @@ pub const PUBLIC_URL: &str = "http://127.0.0.1:8080";
 ///
 /// # Panics
 /// Panics if a setting is unknown or invalid.
-pub fn dialects(settings: &[(&str, &str)], root: &Key) -> Vec<Dialect> {
+pub fn dialects(settings: &[(&str, &str)], root: &HmacKey) -> Vec<Dialect> {
     let all = [reset_dialects::all_on(), settings.to_vec()].concat();
     reset_dialects::with(&all, root, PUBLIC_URL).expect("the settings of a test are valid")
 }
@@ -39,7 +39,7 @@ pub fn all() -> Vec<Client> {
 /// # Panics
 /// Panics if a dialect describes no client, or if a setting is unknown or invalid.
 pub fn with(settings: &[(&str, &str)]) -> Vec<Client> {
-    let dialects = dialects(settings, &Key::shared(b"clients"));
+    let dialects = dialects(settings, &HmacKey::shared(b"clients"));
     assert_eq!(dialects.len(), MODULES.len(), "every dialect is switched on");
     dialects.into_iter().map(|dialect| client_of(&dialect)).collect()
 }
@@ -102,12 +102,12 @@ pub fn lifetime_variables() -> Vec<String> {
         );
         variables
     };
-    dialects(&[], &Key::shared(b"clients")).iter().flat_map(of_dialect).collect()
+    dialects(&[], &HmacKey::shared(b"clients")).iter().flat_map(of_dialect).collect()
 }
 
 /// Returns the environment variables that must name a page for mailed links where the hosted pages are off.
 pub fn page_variables() -> Vec<String> {
-    let dialects = dialects(&[], &Key::shared(b"clients"));
+    let dialects = dialects(&[], &HmacKey::shared(b"clients"));
     dialects.iter().filter_map(|dialect| dialect.needs_page).map(|setting| variable(setting.name)).collect()
 }
 
@@ -144,7 +144,7 @@ mod tests {
     /// A client that names a path which its dialect does not serve would test nothing.
     #[test]
     fn every_path_of_a_client_is_a_route_of_its_dialect() {
-        for dialect in dialects(&[], &Key::shared(b"clients")) {
+        for dialect in dialects(&[], &HmacKey::shared(b"clients")) {
             let client = client_of(&dialect);
             for step in steps(&client) {
                 assert!(dialect.rows.iter().any(|(path, _)| *path == step.path), "{}", step.path);

@@ -13,7 +13,7 @@ use conformance::http::{Connection, RawResponse};
 use http::{Method, Response, StatusCode};
 use reset_core::{
     Resets,
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
 };
 use reset_http::{
     Api, Dialect, Endpoint, Peer, ServeOptions, openapi,
@@ -67,8 +67,8 @@ fn warp_host(listener: TcpListener, api: Api) {
 /// Public URL of the host applications, with the prefix of the service.
 const PUBLIC_URL: &str = "http://127.0.0.1:8080/accounts";
 
-fn root_key() -> Key {
-    Key::root(&[5; 32]).unwrap()
+fn root_key() -> HmacKey {
+    HmacKey::root(&[5; 32]).unwrap()
 }
 
 /// Returns every dialect under the prefix of the host, with the hosted pages.

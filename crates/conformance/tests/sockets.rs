@@ -12,7 +12,7 @@ use conformance::{
 use reset_app::{Listener, ServeFuture, Stop};
 use reset_core::{
     Resets,
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
 };
 use reset_http::Api;
 use reset_pages::hosted::PagesSettings;
@@ -26,7 +26,7 @@ const FRONT_ENDS: [FrontEnd; 3] =
 
 /// Returns all routes over a store without accounts.
 fn api() -> Api {
-    let root = Key::root(&[5; 32]).unwrap();
+    let root = HmacKey::root(&[5; 32]).unwrap();
     let pages = PagesSettings::defaults(&root, PUBLIC_URL);
     let dialects = reset_pages::complete(clients::dialects(&[], &root), Some(pages), None);
     let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();

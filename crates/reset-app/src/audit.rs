@@ -125,12 +125,12 @@ fn line(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use reset_core::keys::{Key, Keys};
+    use reset_core::keys::{HmacKey, Keys};
 
     use super::*;
 
     fn sealer() -> Sealer {
-        Sealer::of(&Keys::new(&Key::shared(&[7; 32])))
+        Sealer::of(&Keys::new(&HmacKey::shared(&[7; 32])))
     }
 
     fn export() -> Vec<String> {

@@ -187,7 +187,7 @@ mod tests {
     use reset_core::{
         email::EmailAddress,
         error::MailError,
-        keys::{Key, Keys},
+        keys::{HmacKey, Keys},
         mail::Mail,
         ports::{Accounts as _, Mailer},
         request::{Disclosure, ResetRequest},
@@ -219,7 +219,7 @@ mod tests {
     }
 
     async fn start_with(memory: Memory, mailer: Option<Arc<BlockingMailer>>) -> Running {
-        let root = Key::shared(&[7; 32]);
+        let root = HmacKey::shared(&[7; 32]);
         let dialects = reset_dialects::with(&[("px0.enabled", "true")], &root, "https://id.example.org");
         let policies = dialects.unwrap().into_iter().filter_map(|dialect| dialect.policies).collect();
         let keys = Keys::new(&root);

@@ -148,7 +148,7 @@ pub struct Budgeting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Key;
+    use crate::keys::HmacKey;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn an_address_is_named_by_a_keyed_tag_of_its_canonical_form() {
         let name = |key: u8, scope, text| {
-            let keys = Keys::new(&Key::root(&[key; 32]).unwrap());
+            let keys = Keys::new(&HmacKey::root(&[key; 32]).unwrap());
             Budget::of_address(&keys, scope, &EmailAddress::parse(text).unwrap(), &[])[0].name.clone()
         };
         let ann = name(1, "requests", "ann@example.org");

@@ -16,14 +16,14 @@ pub const ROOT_MIN: usize = 32;
 
 /// A key for HMAC-SHA-256. Wiped when dropped; cannot be printed.
 #[derive(Clone)]
-pub struct Key(Zeroizing<Vec<u8>>);
+pub struct HmacKey(Zeroizing<Vec<u8>>);
 
 /// The root key is shorter than [`ROOT_MIN`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the secret is shorter than {ROOT_MIN} bytes")]
 pub struct ShortKey;
 
-impl Key {
+impl HmacKey {
     /// Creates the root key of a deployment.
     ///
     /// # Errors
@@ -65,35 +65,35 @@ impl Key {
 #[derive(Clone)]
 pub struct Keyring {
     /// Never empty.
-    keys: Vec<Key>,
+    keys: Vec<HmacKey>,
 }
 
 impl Keyring {
     /// Creates a key ring of `current` and the `previous` keys, newest first.
-    pub fn new(current: Key, previous: impl IntoIterator<Item = Key>) -> Self {
+    pub fn new(current: HmacKey, previous: impl IntoIterator<Item = HmacKey>) -> Self {
         let mut keys = vec![current];
         keys.extend(previous);
         Self { keys }
     }
 
     /// Returns the key that new values are made with.
-    pub fn current(&self) -> &Key {
+    pub fn current(&self) -> &HmacKey {
         &self.keys[0]
     }
 
     /// Returns every key, the current one first.
-    pub fn all(&self) -> &[Key] {
+    pub fn all(&self) -> &[HmacKey] {
         &self.keys
     }
 
-    /// Derives each key for one use; see [`Key::derive`].
+    /// Derives each key for one use; see [`HmacKey::derive`].
     pub fn derive(&self, label: &str) -> Self {
         Self { keys: self.keys.iter().map(|key| key.derive(label)).collect() }
     }
 }
 
-impl From<Key> for Keyring {
-    fn from(key: Key) -> Self {
+impl From<HmacKey> for Keyring {
+    fn from(key: HmacKey) -> Self {
         Self::new(key, [])
     }
 }
@@ -109,17 +109,17 @@ pub struct Keys {
 #[derive(Clone)]
 pub(crate) struct KeySet {
     /// Derives a secret from job, account and nonce.
-    secrets: Key,
+    secrets: HmacKey,
     /// Computes the stored digest of a secret.
-    digests: Key,
+    digests: HmacKey,
     /// Computes the tag that names an address's budgets.
-    budgets: Key,
+    budgets: HmacKey,
     /// Computes the tag that stands for an address in events.
-    pub(crate) events: Key,
+    pub(crate) events: HmacKey,
     /// Seals events.
-    pub(crate) seals: Key,
+    pub(crate) seals: HmacKey,
     /// Tags the links of notices.
-    pub(crate) disputes: Key,
+    pub(crate) disputes: HmacKey,
 }
 
 /// The inputs from which a secret is derived, besides the dialect and the format.
@@ -134,7 +134,7 @@ pub(crate) struct Draw<'a> {
 }
 
 impl KeySet {
-    fn new(root: &Key) -> Self {
+    fn new(root: &HmacKey) -> Self {
         Self {
             secrets: root.derive("secrets"),
             digests: root.derive("digests"),
@@ -161,7 +161,7 @@ impl KeySet {
         let nonce = draw.nonce.to_be_bytes();
         let [dialect, kind, origin, account] =
             [dialect, kind.name(), draw.origin, draw.account.as_str()].map(str::as_bytes);
-        Seed(Key::shared(&self.secrets.tag(&[dialect, kind, origin, account, &nonce])[..]))
+        Seed(HmacKey::shared(&self.secrets.tag(&[dialect, kind, origin, account, &nonce])[..]))
     }
 
     fn draw(
@@ -179,7 +179,7 @@ impl KeySet {
 
 impl Keys {
     /// Derives the keys from the only root of a deployment.
-    pub fn new(root: &Key) -> Self {
+    pub fn new(root: &HmacKey) -> Self {
         Self { sets: vec![KeySet::new(root)] }
     }
 
@@ -264,21 +264,21 @@ mod tests {
 
     #[test]
     fn moving_a_part_boundary_changes_the_tag() {
-        let key = Key::shared(b"k");
+        let key = HmacKey::shared(b"k");
         assert_ne!(key.tag(&[b"ab", b"c"]), key.tag(&[b"a", b"bc"]));
         assert_ne!(key.tag(&[b"ab"]), key.tag(&[b"ab", b""]));
     }
 
     #[test]
     fn each_label_always_derives_the_same_separate_key() {
-        let root = Key::root(&[7; 32]).unwrap();
+        let root = HmacKey::root(&[7; 32]).unwrap();
         assert_eq!(root.derive("a").as_bytes(), root.derive("a").as_bytes());
         assert_ne!(root.derive("a").as_bytes(), root.derive("b").as_bytes());
     }
 
     #[test]
     fn new_secrets_use_the_current_root_and_stored_digests_match_under_any() {
-        let [old, new] = [1, 2].map(|byte| Key::root(&[byte; 32]).unwrap());
+        let [old, new] = [1, 2].map(|byte| HmacKey::root(&[byte; 32]).unwrap());
         let account = AccountId::new("1");
         let draw = Draw { origin: "job", account: &account, nonce: 0 };
         let of = |keys: &Keys| keys.draw("px0", &SixDigits, Scope::Global, draw);
@@ -299,6 +299,6 @@ mod tests {
 
     #[test]
     fn short_root_is_rejected() {
-        assert!(Key::root(&[7; 31]).is_err());
+        assert!(HmacKey::root(&[7; 31]).is_err());
     }
 }

@@ -172,7 +172,7 @@ mod tests {
     /// R56: fewer than one in ten thousand. The passwords are digests of a counter, so the test is deterministic.
     #[test]
     fn random_passwords_are_not_rejected() {
-        let (key, names) = (crate::keys::Key::shared(b"draws"), names(&ann(), &["Acme Bank".to_owned()]));
+        let (key, names) = (crate::keys::HmacKey::shared(b"draws"), names(&ann(), &["Acme Bank".to_owned()]));
         let made_of_names = (0..20_000_u32).filter(|number| {
             let bytes = key.tag(&[&number.to_be_bytes()]);
             let text: String = bytes[..8].iter().map(|byte| char::from(b'a' + byte % 26)).collect();

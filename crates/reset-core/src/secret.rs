@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::{
     account::AccountId,
     encoding::{CROCKFORD, hex, unhex},
-    keys::{Key, Keyring},
+    keys::{HmacKey, Keyring},
     ticket::{Ticket, TicketKind},
 };
 
@@ -92,7 +92,7 @@ pub enum Scope {
 }
 
 /// A stream of pseudo-random bytes from which a [`SecretFormat`] makes a secret.
-pub struct Seed(pub(crate) Key);
+pub struct Seed(pub(crate) HmacKey);
 
 impl Seed {
     /// Fills `out` with the first bytes of the stream.
@@ -241,7 +241,7 @@ impl<const N: usize> TaggedHex<N> {
         let text = Zeroizing::new(presented.to_ascii_lowercase());
         let bytes = Zeroizing::new(unhex(&text)?);
         let (body, tag) = bytes.split_at(N);
-        let authentic = |key: &Key| bool::from(key.tag(&[body])[..TAG].ct_eq(tag));
+        let authentic = |key: &HmacKey| bool::from(key.tag(&[body])[..TAG].ct_eq(tag));
         self.tags.all().iter().any(authentic).then(|| Self::from_text(text.to_string()))
     }
 
@@ -269,7 +269,7 @@ mod tests {
     use crate::keys::Keys;
 
     fn keys() -> Keys {
-        Keys::new(&Key::root(&[3; 32]).unwrap())
+        Keys::new(&HmacKey::root(&[3; 32]).unwrap())
     }
 
     fn seed(nonce: u32) -> Seed {
@@ -349,11 +349,11 @@ mod tests {
 
     #[test]
     fn token_with_a_tag_of_another_key_is_rejected() {
-        let format = TaggedHex::<24>::new(Key::shared(b"tags"));
+        let format = TaggedHex::<24>::new(HmacKey::shared(b"tags"));
         let token = format.mint(&seed(0)).reveal().to_owned();
         assert_eq!(token.len(), 64);
         assert_eq!(format.parse(&token.to_uppercase()).unwrap().reveal(), token);
-        assert!(TaggedHex::<24>::new(Key::shared(b"other")).parse(&token).is_none());
+        assert!(TaggedHex::<24>::new(HmacKey::shared(b"other")).parse(&token).is_none());
         let flipped = format!("{}{}", if token.starts_with('0') { '1' } else { '0' }, &token[1..]);
         assert!(format.parse(&flipped).is_none());
         for other in ["", "zz", &token[..63], &"g".repeat(64), &"é".repeat(32)] {
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn token_is_accepted_under_each_key_of_the_ring_and_its_digest_covers_no_tag() {
-        let [old, new] = [Key::shared(b"old"), Key::shared(b"new")];
+        let [old, new] = [HmacKey::shared(b"old"), HmacKey::shared(b"new")];
         let (before, fresh) = (TaggedHex::<24>::new(old.clone()), TaggedHex::<24>::new(new.clone()));
         let both = TaggedHex::<24>::new(Keyring::new(new, [old]));
         let (issued, minted) = (before.mint(&seed(0)), both.mint(&seed(0)));

@@ -5,10 +5,10 @@
 //! and tests:
 //!
 //! ```
-//! use reset_core::keys::Key;
+//! use reset_core::keys::HmacKey;
 //!
 //! # fn main() -> anyhow::Result<()> {
-//! let root = Key::root(&[7; 32])?;
+//! let root = HmacKey::root(&[7; 32])?;
 //! let dialects = reset_dialects::with(&[("px0.code_ttl", "10m")], &root, "https://accounts.example.com")?;
 //! assert!(dialects.iter().any(|dialect| dialect.name == "px0"));
 //! # Ok(())
@@ -18,7 +18,7 @@
 use anyhow::{Result, bail};
 use reset_core::{
     budget::Budgeting,
-    keys::{Key, Keyring},
+    keys::{HmacKey, Keyring},
     password::{PASSWORD_MAX, Policy},
 };
 use reset_http::{
@@ -99,7 +99,7 @@ pub fn served_of(modules: &[DialectModule], deployment: &Deployment<'_>) -> Resu
 ///
 /// # Errors
 /// As [`served`]; also for a name that is no setting of a dialect.
-pub fn with(settings: &[(&str, &str)], root: &Key, public_url: &str) -> Result<Vec<Dialect>> {
+pub fn with(settings: &[(&str, &str)], root: &HmacKey, public_url: &str) -> Result<Vec<Dialect>> {
     let flags = settings.iter().map(|(name, value)| ("the caller", (*name).to_owned(), (*value).to_owned()));
     let keys = [PROFILE.setting()].into_iter().chain(MODULES.iter().flat_map(|module| module.keys).copied());
     let values = Inputs { flags: flags.collect(), ..Inputs::default() }.read(&KeyTable::new(keys))?;
@@ -128,6 +128,6 @@ pub fn all_on() -> Vec<(&'static str, &'static str)> {
 /// When a dialect's defaults are not valid; a test reads them all.
 pub fn clients() -> Vec<Client> {
     let dialects =
-        with(&all_on(), &Key::shared(b"clients"), "http://127.0.0.1:8080").expect("defaults are valid");
+        with(&all_on(), &HmacKey::shared(b"clients"), "http://127.0.0.1:8080").expect("defaults are valid");
     dialects.into_iter().filter_map(|dialect| dialect.client).collect()
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use reset_core::keys::Key;
+use reset_core::keys::HmacKey;
 use reset_http::{
     openapi::{slice, to_json, to_yaml, whole},
     route::Dialect,
@@ -17,7 +17,7 @@ const PUBLIC_URL: &str = "https://accounts.example.org";
 
 /// Returns every dialect of the registry with these further settings, and the hosted pages.
 fn all_with(further: &[(&'static str, &str)]) -> Vec<Dialect> {
-    let root = Key::shared(&[1; 32]);
+    let root = HmacKey::shared(&[1; 32]);
     let mut settings: Vec<(&str, &str)> = reset_dialects::all_on();
     settings.extend(further);
     let dialects = reset_dialects::with(&settings, &root, PUBLIC_URL).unwrap();

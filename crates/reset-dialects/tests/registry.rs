@@ -13,7 +13,7 @@ use reset_core::{
     account::NewAccount,
     budget::Budgeting,
     email::EmailAddress,
-    keys::{Key, Keyring, Keys},
+    keys::{HmacKey, Keyring, Keys},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
@@ -31,8 +31,8 @@ const ANN: &str = "ann@example.org";
 const OLD_PASSWORD: &str = "the old password";
 const NEW_PASSWORD: &str = "NewSecretPassword123!";
 
-fn root() -> Key {
-    Key::root(&[9; 32]).unwrap()
+fn root() -> HmacKey {
+    HmacKey::root(&[9; 32]).unwrap()
 }
 
 /// Returns every dialect with further settings, or the error.

@@ -7,7 +7,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use reset_core::keys::{Key, Keyring};
+use reset_core::keys::{HmacKey, Keyring};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -36,7 +36,7 @@ struct Header<'a> {
 }
 
 /// Signs a token with `claims`. Equal arguments return equal bytes.
-pub fn sign(key: &Key, typ: &str, claims: &impl Serialize) -> Zeroizing<String> {
+pub fn sign(key: &HmacKey, typ: &str, claims: &impl Serialize) -> Zeroizing<String> {
     let mut token = Zeroizing::new(encode(&Header { alg: "HS256", typ }));
     token.push('.');
     token.push_str(&encode(claims));
@@ -51,7 +51,7 @@ pub fn sign(key: &Key, typ: &str, claims: &impl Serialize) -> Zeroizing<String> 
 ///
 /// # Errors
 /// Returns [`Forged`] if a check fails or the claims do not parse.
-pub fn verify<C: DeserializeOwned>(key: &Key, token: &str) -> Result<VerifiedToken<C>, Forged> {
+pub fn verify<C: DeserializeOwned>(key: &HmacKey, token: &str) -> Result<VerifiedToken<C>, Forged> {
     if token.len() > TOKEN_MAX {
         return Err(Forged);
     }
@@ -91,7 +91,7 @@ fn decode(part: &str) -> Result<Vec<u8>, Forged> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Forged)
 }
 
-fn mac(key: &Key, message: &str) -> Hmac<Sha256> {
+fn mac(key: &HmacKey, message: &str) -> Hmac<Sha256> {
     let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC accepts keys of any length");
     mac.chain_update(message)
 }
@@ -108,8 +108,8 @@ mod tests {
         sub: String,
     }
 
-    fn key() -> Key {
-        Key::shared(&[7; 32])
+    fn key() -> HmacKey {
+        HmacKey::shared(&[7; 32])
     }
 
     /// A token with any header, signed with the expected key.
@@ -134,7 +134,7 @@ mod tests {
         let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9\
              .eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ\
              .dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        let verified = verify::<Value>(&Key::shared(&key), token).unwrap();
+        let verified = verify::<Value>(&HmacKey::shared(&key), token).unwrap();
         assert_eq!((verified.typ.as_deref(), &verified.claims["iss"]), (Some("JWT"), &json!("joe")));
     }
 
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn token_signed_with_another_key_is_rejected() {
-        let token = sign(&Key::shared(&[8; 32]), "JWT", &json!({"sub": "1"}));
+        let token = sign(&HmacKey::shared(&[8; 32]), "JWT", &json!({"sub": "1"}));
         assert_eq!(read(&token), Err(Forged));
     }
 

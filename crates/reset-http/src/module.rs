@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 use reset_core::{
     budget::Budgeting,
-    keys::{Key as SigningKey, Keyring},
+    keys::{HmacKey, Keyring},
     password::Policy,
 };
 use reset_settings::{Choice, Key, SettingKey, Text, Values, decoded};
@@ -115,7 +115,7 @@ impl Deployment<'_> {
     ///
     /// # Errors
     /// Fails if the value has fewer than `least` bytes, or serves for something else too (R68).
-    pub fn signing_key(&self, key: &Key<Text>, least: usize, label: &str) -> Result<SigningKey> {
+    pub fn signing_key(&self, key: &Key<Text>, least: usize, label: &str) -> Result<HmacKey> {
         Ok(match self.given_signing_key(key, least)? {
             Some(given) => given,
             None => self.roots.current().derive(label),
@@ -126,7 +126,7 @@ impl Deployment<'_> {
     ///
     /// # Errors
     /// As [`Self::signing_key`].
-    pub fn given_signing_key(&self, key: &Key<Text>, least: usize) -> Result<Option<SigningKey>> {
+    pub fn given_signing_key(&self, key: &Key<Text>, least: usize) -> Result<Option<HmacKey>> {
         let Some(text) = self.values.given_text(key)?.map(Zeroizing::new) else { return Ok(None) };
         if text.len() < least {
             return Err(self.values.bad(key, format!("at least {least} bytes; it has {}", text.len())));
@@ -136,7 +136,7 @@ impl Deployment<'_> {
             anyhow!("{} ({source}) is the same as {other}: use a different key for each", key.name)
         };
         let bytes = decoded(&text);
-        let is_root = |root: &SigningKey| {
+        let is_root = |root: &HmacKey| {
             text.as_bytes() == root.as_bytes()
                 || bytes.as_ref().is_some_and(|bytes| bytes.as_slice() == root.as_bytes())
         };
@@ -153,7 +153,7 @@ impl Deployment<'_> {
                 return Err(same(other.name));
             }
         }
-        Ok(Some(SigningKey::shared(text.as_bytes())))
+        Ok(Some(HmacKey::shared(text.as_bytes())))
     }
 }
 

@@ -26,7 +26,7 @@ use reset_core::{
     budget::{Budget, Takes, Window},
     encoding::hex,
     error::{ExchangeError, RedeemError},
-    keys::Key,
+    keys::HmacKey,
     ports::Clock,
     time::Timestamp,
 };
@@ -111,7 +111,7 @@ struct ClientKey {
 
 impl ClientKey {
     /// Returns the network's name in the shared counters: a keyed tag, so that it reveals no address (R70).
-    fn shared_name(self, names: &Key) -> String {
+    fn shared_name(self, names: &HmacKey) -> String {
         let class = match self.class {
             LimitClass::ResetRequest => "reset-request",
             LimitClass::OpenCode => "open-code",

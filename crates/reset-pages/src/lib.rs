@@ -9,11 +9,11 @@
 //! * [`comparison`]: the tables behind `/dialects` and the dialect reference.
 //!
 //! ```
-//! use reset_core::keys::Key;
+//! use reset_core::keys::HmacKey;
 //! use reset_pages::hosted::PagesSettings;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let root = Key::root(&[7; 32])?;
+//! let root = HmacKey::root(&[7; 32])?;
 //! let pages = PagesSettings::defaults(&root, "https://accounts.example.com");
 //! let served = reset_pages::complete(Vec::new(), Some(pages), None);
 //! let paths: Vec<&str> = served.iter().flat_map(|part| &part.rows).map(|(path, _)| path.as_str()).collect();

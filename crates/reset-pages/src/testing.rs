@@ -1,13 +1,13 @@
 //! The dialects that unit tests of the pages run on.
 
-use reset_core::keys::Key;
+use reset_core::keys::HmacKey;
 use reset_http::{client::Client, route::Dialect};
 
 use crate::{complete, hosted::PagesSettings};
 
 /// Builds every dialect of the registry with these settings of theirs, the hosted pages and the service's own rows.
 pub(crate) fn served(public_url: &str, settings: &[(&str, &str)]) -> Vec<Dialect> {
-    let root = Key::shared(&[1; 32]);
+    let root = HmacKey::shared(&[1; 32]);
     let settings = [reset_dialects::all_on(), settings.to_vec()].concat();
     let dialects = reset_dialects::with(&settings, &root, public_url).unwrap();
     complete(dialects, Some(PagesSettings::defaults(&root, public_url)), None)

@@ -12,7 +12,7 @@ use reset_core::{
     Resets,
     account::NewAccount,
     email::EmailAddress,
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
     ports::{Accounts, Clock},
 };
 use reset_http::{Api, Dialect};
@@ -36,8 +36,8 @@ pub(crate) struct RunningServer {
 }
 
 /// Returns the root key of every server in these tests.
-pub(crate) fn root_key() -> Key {
-    Key::root(&[5; 32]).unwrap()
+pub(crate) fn root_key() -> HmacKey {
+    HmacKey::root(&[5; 32]).unwrap()
 }
 
 /// Returns every dialect with these changes of the default settings, the hosted pages and, if given, a demo.

@@ -16,7 +16,7 @@ use reset_core::{
     email::EmailAddress,
     encoding::base64_url,
     event::{Event, EventKind},
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
     password::Policy,
     ports::{Accounts, Clock},
 };
@@ -51,7 +51,7 @@ fn settings() -> DjangoSettings {
         page_url: "https://app.example.org/reset?lang=en".into(),
         token_ttl: Duration::from_secs(3600),
         retype: false,
-        tags: Key::shared(b"tags").into(),
+        tags: HmacKey::shared(b"tags").into(),
         policy: policy(),
     }
 }
@@ -67,7 +67,7 @@ impl Bench {
         let memory = Memory::new(7);
         let django = dialect(settings);
         let policies = django.policies.clone().into_iter().collect();
-        let keys = Keys::new(&Key::root(&[3; 32]).unwrap());
+        let keys = Keys::new(&HmacKey::root(&[3; 32]).unwrap());
         let resets = Resets::new(memory.adapters(), keys, policies, false);
         let api = Api::new(resets.clone(), vec![django], ServeOptions::default());
         for email in ["Ann@example.org", "bob@example.org"] {

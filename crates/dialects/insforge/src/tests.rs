@@ -13,7 +13,7 @@ use reset_core::{
     account::{AccountId, NewAccount},
     email::EmailAddress,
     event::{Event, EventKind},
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
     password::{PASSWORD_MAX, Policy},
     ports::Accounts,
 };
@@ -62,7 +62,7 @@ async fn bench(method: Method) -> InsForgeBench {
 
 async fn bench_with(method: Method, allowed: &[&str], policy: Policy) -> InsForgeBench {
     let memory = Memory::new(1);
-    let root = Key::root(&[7; 32]).unwrap();
+    let root = HmacKey::root(&[7; 32]).unwrap();
     let dialect = dialect(settings(method, allowed, policy));
     let policies = dialect.policies.clone().into_iter().collect();
     let resets = Resets::new(memory.adapters(), Keys::new(&root), policies, false);
@@ -83,7 +83,7 @@ fn settings(method: Method, allowed: &[&str], policy: Policy) -> InsForgeSetting
         token_ttl: TOKEN_LIFETIME,
         pages: true,
         max_attempts: 3,
-        tags: Key::shared(b"tags").into(),
+        tags: HmacKey::shared(b"tags").into(),
         policy,
     }
 }

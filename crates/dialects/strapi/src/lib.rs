@@ -23,7 +23,7 @@ use http::Method;
 use reset_core::{
     error::RedeemError,
     issue_policy::{Delivery, IssuePolicies, IssuePolicy},
-    keys::{Key, Keyring},
+    keys::{HmacKey, Keyring},
     password::Policy,
     secret::{Scope, TaggedHex},
 };
@@ -58,7 +58,7 @@ pub struct StrapiSettings {
     /// Keys of the authentication tags at the end of the codes.
     pub tags: Keyring,
     /// Key of the session token in the response (HS256): the `JWT_SECRET` of the Strapi installation.
-    pub jwt_key: Key,
+    pub jwt_key: HmacKey,
     /// Lifetime of the session token. Default 30 days, as in Strapi.
     pub jwt_ttl: Duration,
     /// Whether the response carries a session token. Default yes, as in the contract; no in profile `hardened`.

@@ -98,7 +98,7 @@ impl StrapiSettings {
 mod tests {
     use reset_core::{
         budget::Budgeting,
-        keys::{Key as RootKey, Keyring},
+        keys::{HmacKey, Keyring},
         password::{PASSWORD_MAX, Policy},
     };
     use reset_settings::{Inputs, KeyTable, PROFILE};
@@ -124,12 +124,12 @@ mod tests {
 
     #[test]
     fn session_token_is_signed_with_the_given_key_or_one_derived_from_the_current_root() {
-        let (current, previous) = (RootKey::shared(&[1; 32]), RootKey::shared(&[2; 32]));
+        let (current, previous) = (HmacKey::shared(&[1; 32]), HmacKey::shared(&[2; 32]));
         let roots = Keyring::new(current.clone(), [previous.clone()]);
         let derived = settings(&[], &roots);
         assert_eq!(derived.jwt_key.as_bytes(), current.derive("strapi.jwt").as_bytes());
         assert_ne!(derived.jwt_key.as_bytes(), derived.tags.current().as_bytes());
-        let tags: Vec<&[u8]> = derived.tags.all().iter().map(RootKey::as_bytes).collect();
+        let tags: Vec<&[u8]> = derived.tags.all().iter().map(HmacKey::as_bytes).collect();
         let label = "strapi.tags";
         assert_eq!(tags, [current.derive(label).as_bytes(), previous.derive(label).as_bytes()]);
         let given = settings(&[("strapi.jwt_secret", "the host's own secret")], &roots);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn session_token_lives_for_30_days_by_default_and_a_year_at_most() {
-        let roots = Keyring::from(RootKey::shared(&[1; 32]));
+        let roots = Keyring::from(HmacKey::shared(&[1; 32]));
         assert_eq!(settings(&[], &roots).jwt_ttl, Duration::from_secs(30 * 24 * 60 * 60));
         assert_eq!(settings(&[("strapi.jwt_ttl", "365d")], &roots).jwt_ttl, SESSION_MAX);
         let hardened = settings(&[("profile", "hardened")], &roots);

@@ -9,7 +9,7 @@ use reset_core::{
     account::NewAccount,
     email::EmailAddress,
     event::{Event, EventKind},
-    keys::{Key, Keyring, Keys},
+    keys::{HmacKey, Keyring, Keys},
     password::Policy,
     ports::{Accounts, Clock},
 };
@@ -32,8 +32,8 @@ fn settings() -> StrapiSettings {
         base_path: String::new(),
         page_url: "https://app.example.org/reset?lang=en".into(),
         token_ttl: Duration::from_secs(3600),
-        tags: Key::shared(b"tags").into(),
-        jwt_key: Key::shared(&[9; 32]),
+        tags: HmacKey::shared(b"tags").into(),
+        jwt_key: HmacKey::shared(&[9; 32]),
         jwt_ttl: Duration::from_secs(2_592_000),
         issue_jwt: true,
         public: true,
@@ -46,7 +46,7 @@ impl Bench {
         let memory = Memory::new(7);
         let strapi = dialect(settings);
         let policies = strapi.policies.clone().into_iter().collect();
-        let keys = Keys::new(&Key::root(&[3; 32]).unwrap());
+        let keys = Keys::new(&HmacKey::root(&[3; 32]).unwrap());
         let resets = Resets::new(memory.adapters(), keys, policies, false);
         let api = Api::new(resets.clone(), vec![strapi], ServeOptions::default());
         for (email, username) in [("Ann@example.org", Some("ann")), ("Bob@example.org", None)] {
@@ -356,12 +356,12 @@ fn document_has_the_published_paths_and_statuses_under_both_prefixes() {
 
 #[tokio::test]
 async fn forged_code_causes_no_lookup_even_with_several_tag_keys() {
-    let [new, old, older] = [1, 2, 3].map(|byte| Key::shared(&[byte; 32]));
-    let with_tag_key = |key: &Key| StrapiSettings { tags: key.clone().into(), ..settings() };
+    let [new, old, older] = [1, 2, 3].map(|byte| HmacKey::shared(&[byte; 32]));
+    let with_tag_key = |key: &HmacKey| StrapiSettings { tags: key.clone().into(), ..settings() };
     let bench =
         Bench::new(StrapiSettings { tags: Keyring::new(new, [old.clone(), older]), ..settings() }).await;
     let previous = Bench::new(with_tag_key(&old)).await.code("Ann@example.org").await;
-    let foreign = Bench::new(with_tag_key(&Key::shared(b"strange"))).await.code("Ann@example.org").await;
+    let foreign = Bench::new(with_tag_key(&HmacKey::shared(b"strange"))).await.code("Ann@example.org").await;
     let rejected = failure(400, "ValidationError", "Incorrect code provided", "{}");
     for forged in [foreign, "0".repeat(128), format!("{}{}", &previous[..127], "g")] {
         assert_eq!(bench.reset(&forged, "a new password").await, rejected);

@@ -10,7 +10,7 @@ use reset_core::{
     email::EmailAddress,
     event::{Event, EventKind},
     job::Outcome,
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
     password::Policy,
     ports::{Accounts, Clock},
 };
@@ -50,8 +50,8 @@ fn settings(forged: ForgedResponse) -> WorthaiSettings {
     }
 }
 
-fn jwt_key() -> Key {
-    Key::shared(&[9; 32])
+fn jwt_key() -> HmacKey {
+    HmacKey::shared(&[9; 32])
 }
 
 impl Bench {
@@ -59,7 +59,7 @@ impl Bench {
         let memory = Memory::new(7);
         let worthai = dialect(settings(forged));
         let policies = worthai.policies.clone().into_iter().collect();
-        let keys = Keys::new(&Key::root(&[3; 32]).unwrap());
+        let keys = Keys::new(&HmacKey::root(&[3; 32]).unwrap());
         let resets = Resets::new(memory.adapters(), keys, policies, false);
         let api = Api::new(resets.clone(), vec![worthai], ServeOptions::default());
         let account = NewAccount {
@@ -231,7 +231,7 @@ async fn forged_token_gets_the_contracts_500_or_the_hardened_400() {
         let bench = Bench::new(forged).await;
         let token = bench.token().await;
         let (message, _) = token.rsplit_once('.').unwrap();
-        let other_key = jwt::sign(&Key::shared(b"other"), "pwreset+jwt", &json!({"sub": "1"}));
+        let other_key = jwt::sign(&HmacKey::shared(b"other"), "pwreset+jwt", &json!({"sub": "1"}));
         let oversize = "a".repeat(2049);
         for token in ["garbage", "a.b.c", message, &format!("{message}."), &other_key, &oversize] {
             assert_eq!(bench.reset(token, "a new password").await, response);

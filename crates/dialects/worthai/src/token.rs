@@ -171,7 +171,7 @@ fn typed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 
 #[cfg(test)]
 mod tests {
-    use reset_core::keys::Key;
+    use reset_core::keys::HmacKey;
     use serde_json::{Value, json};
 
     use super::*;
@@ -181,7 +181,7 @@ mod tests {
     const JTI_TEXT: &str = "000102030405060708090a0b0c0d0e0f";
 
     fn tokens() -> ResetToken {
-        ResetToken::new(Key::shared(&[7; 32]).into(), Duration::from_secs(1800))
+        ResetToken::new(HmacKey::shared(&[7; 32]).into(), Duration::from_secs(1800))
     }
 
     fn valid_claims() -> Value {
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn token_verifies_with_every_key_of_the_keyring() {
-        let [old, new] = [7, 8].map(|byte| Key::shared(&[byte; 32]));
+        let [old, new] = [7, 8].map(|byte| HmacKey::shared(&[byte; 32]));
         let issued = jwt::sign(&old, TYP, &valid_claims());
         let parse = |keys| ResetToken::new(keys, Duration::from_secs(1800)).parse(&issued, NOW).map(drop);
         assert_eq!(parse(Keyring::new(new.clone(), [old])), Ok(()));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use reset_core::{
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
     password::Policy,
     ports::Adapters,
 };
@@ -19,7 +19,7 @@ fn resets(memory: &Memory, metrics: &Arc<Metrics>) -> Resets {
         hasher: Arc::new(Counted { inner: adapters.hasher.clone(), metrics: metrics.clone() }),
         ..adapters
     };
-    Resets::new(counted, Keys::new(&Key::root(&[5; 32]).unwrap()), Vec::new(), true)
+    Resets::new(counted, Keys::new(&HmacKey::root(&[5; 32]).unwrap()), Vec::new(), true)
 }
 
 #[track_caller]

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use reset_core::{
-    keys::{Key, Keyring, ROOT_MIN},
+    keys::{HmacKey, Keyring, ROOT_MIN},
     ports::{Entropy, random},
 };
 use zeroize::Zeroizing;
@@ -24,13 +24,13 @@ const PREVIOUS_MAX: usize = 3;
 pub(crate) struct Secret {
     current: Current,
     /// Previous values from the settings, newest first.
-    previous: Vec<Key>,
+    previous: Vec<HmacKey>,
 }
 
 /// Origin of the root secret.
 enum Current {
     /// Set by the operator.
-    Given(Key),
+    Given(HmacKey),
     /// Generated at the first start and stored in this file.
     Generated(PathBuf),
 }
@@ -83,7 +83,7 @@ impl Secret {
             }
         };
         all.extend(self.previous.iter().cloned());
-        let mut previous: Vec<Key> = Vec::new();
+        let mut previous: Vec<HmacKey> = Vec::new();
         for key in all {
             // An interrupted rotation leaves the current secret in both files.
             if ![&current].into_iter().chain(&previous).any(|known| known.as_bytes() == key.as_bytes()) {
@@ -102,14 +102,14 @@ impl Secret {
     pub(super) fn likely_roots(&self) -> Keyring {
         let current = match &self.current {
             Current::Given(key) => key.clone(),
-            Current::Generated(_) => Key::shared(&[]),
+            Current::Generated(_) => HmacKey::shared(&[]),
         };
         Keyring::new(current, self.previous.iter().cloned())
     }
 }
 
 /// Reads the setting `secret_previous`.
-fn previous(values: &Values) -> Result<Vec<Key>> {
+fn previous(values: &Values) -> Result<Vec<HmacKey>> {
     let texts = values.secrets(&keys::SECRET_PREVIOUS);
     if texts.len() > PREVIOUS_MAX {
         return Err(values
@@ -128,12 +128,12 @@ fn previous_path(path: &Path) -> PathBuf {
 }
 
 /// Reads the secret in the file at `path`.
-fn stored(path: &Path) -> Result<Key> {
+fn stored(path: &Path) -> Result<HmacKey> {
     parse(path, &read_private(path)?)
 }
 
 /// Reads the previous values of the secret at `path` with their texts, one per line, newest first.
-fn stored_previous(path: &Path) -> Result<Vec<(Zeroizing<String>, Key)>> {
+fn stored_previous(path: &Path) -> Result<Vec<(Zeroizing<String>, HmacKey)>> {
     let path = previous_path(path);
     if !path.exists() {
         return Ok(Vec::new());
@@ -143,7 +143,7 @@ fn stored_previous(path: &Path) -> Result<Vec<(Zeroizing<String>, Key)>> {
     lines.map(|line| Ok((Zeroizing::new(line.to_owned()), parse(&path, line)?))).collect()
 }
 
-fn parse(path: &Path, text: &str) -> Result<Key> {
+fn parse(path: &Path, text: &str) -> Result<HmacKey> {
     root(text).map_err(|expected| anyhow!("the secret in {} is invalid: expected {expected}", path.display()))
 }
 
@@ -187,14 +187,14 @@ pub(crate) fn rotate(path: &Path, entropy: &dyn Entropy) -> Result<Rotated> {
 }
 
 /// Decodes a root secret. The error describes what is expected.
-fn root(text: &str) -> Result<Key, String> {
+fn root(text: &str) -> Result<HmacKey, String> {
     let Some(bytes) = decoded(text) else {
         return Err(format!(
             "at least {ROOT_MIN} bytes written as hex or base64, as `openssl rand -hex 32` prints them; \
              it is neither hex nor base64"
         ));
     };
-    Key::root(&bytes).map_err(|_| {
+    HmacKey::root(&bytes).map_err(|_| {
         format!(
             "at least {ROOT_MIN} bytes written as hex or base64, as `openssl rand -hex 32` prints them; \
              it has {} bytes",

@@ -10,7 +10,7 @@ use crate::{
     encoding::{hex, unhex},
     event::{AddressTag, Event, Network},
     job::{JobId, Reference},
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
 };
 
 /// The keyed tag of one event and all events before it.
@@ -115,7 +115,7 @@ pub struct Ends {
 /// Seals events, and remembers the highest head it has seen. Cheap to clone; not `Debug`, because it holds keys.
 #[derive(Clone)]
 pub struct Sealer {
-    keys: Vec<Key>,
+    keys: Vec<HmacKey>,
     seen: Arc<Mutex<Mark>>,
 }
 
@@ -156,7 +156,7 @@ impl Sealer {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tag_under(key: &Key, end: End, mark: Mark) -> Seal {
+    fn tag_under(key: &HmacKey, end: End, mark: Mark) -> Seal {
         let place = mark.place.to_be_bytes();
         Seal(*key.tag(&[b"mark", end.name().as_bytes(), &place, mark.seal.as_bytes()]))
     }
@@ -167,7 +167,7 @@ impl Sealer {
         self.keys.iter().any(|key| Self::next(key, before, event) == after)
     }
 
-    fn next(key: &Key, before: Mark, event: &Event) -> Mark {
+    fn next(key: &HmacKey, before: Mark, event: &Event) -> Mark {
         let place = before.place + 1;
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let parts = [

@@ -163,12 +163,12 @@ mod tests {
         account::AccountId,
         event::{AddressTag, Event, EventKind, Network},
         job::{JobId, Reference},
-        keys::{Key, Keys},
+        keys::{HmacKey, Keys},
         time::Timestamp,
     };
 
     fn sealer(key: u8) -> Sealer {
-        Sealer::of(&Keys::new(&Key::root(&[key; 32]).unwrap()))
+        Sealer::of(&Keys::new(&HmacKey::root(&[key; 32]).unwrap()))
     }
 
     fn chain(sealer: &Sealer, count: i64) -> Vec<Sealed> {

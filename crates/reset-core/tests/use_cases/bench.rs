@@ -12,7 +12,7 @@ use reset_core::{
     exchange::Exchange,
     issue_policy::{Delivery, FallbackPolicy, IssuePolicies, IssuePolicy},
     job::Outcome,
-    keys::{Key, Keyring, Keys},
+    keys::{HmacKey, Keyring, Keys},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::{Accounts, Adapters},
     request::{Disclosure, ResetRequest},
@@ -55,7 +55,7 @@ pub(crate) fn bench_within(budgeting: Budgeting) -> UseCaseBench {
 
 /// Builds the use cases over `adapters`. Keys are derived from the first of `roots`; keys of the others are accepted.
 fn over(memory: Memory, adapters: Adapters, roots: &[u8], budgeting: Budgeting) -> UseCaseBench {
-    let mut roots = roots.iter().map(|root| Key::root(&[*root; 32]).unwrap());
+    let mut roots = roots.iter().map(|root| HmacKey::root(&[*root; 32]).unwrap());
     let roots = Keyring::new(roots.next().unwrap(), roots);
     let tokens = TaggedHex::<24>::new(roots.derive("tags"));
     let policy = |format: Arc<dyn SecretFormat>, scope, delivery| IssuePolicy {

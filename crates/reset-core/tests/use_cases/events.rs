@@ -5,7 +5,7 @@ use reset_core::{
     encoding::base64_url,
     event::{Event, EventKind},
     job::{MAX_WORKER_CRASHES, Outcome},
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
     link::LinkError,
     ports::{Accounts as _, Events as _},
 };
@@ -90,7 +90,7 @@ async fn an_unknown_address_is_recorded_as_a_tag_without_the_address() {
     bench.request("code", "ghost@example.org").await;
     bench.run_worker().await;
     assert_eq!(trace(&bench).await, events(&[(EventKind::Accepted, ""), (EventKind::Ended, "no-account")]));
-    let tag = Keys::new(&Key::root(&[9; 32]).unwrap()).address_tag(&address("Ghost@Example.org"));
+    let tag = Keys::new(&HmacKey::root(&[9; 32]).unwrap()).address_tag(&address("Ghost@Example.org"));
     let requests = bench.memory.store.asked_with(&tag, 9).await.unwrap();
     assert_eq!((requests.len(), requests[0].network.clone()), (1, Some(network())));
     assert!(!tag.as_str().contains("ghost"));
@@ -128,7 +128,7 @@ async fn recorded_events_are_sealed_and_verify() {
     bench.redeem("code", &code(&mail.secret)).await.unwrap();
     let count = bench.resets.seal_events().await.unwrap();
     assert_eq!(count, 4);
-    let sealer = Sealer::of(&Keys::new(&Key::root(&[9; 32]).unwrap()));
+    let sealer = Sealer::of(&Keys::new(&HmacKey::root(&[9; 32]).unwrap()));
     let verified = verify(&*bench.memory.store, &sealer, None).await.unwrap().unwrap();
     assert_eq!((verified.count, verified.end), (4, bench.resets.last_mark()));
     bench.memory.clock.advance(MINUTE);

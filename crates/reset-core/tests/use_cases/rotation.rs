@@ -7,7 +7,7 @@ use reset_core::{
     budget::{Budgeting, Window},
     dispute::DisputeLinkState,
     error::{ExchangeError, RedeemError},
-    keys::{Key, Keyring, Keys},
+    keys::{HmacKey, Keyring, Keys},
     ports::Events as _,
 };
 use reset_testkit::memory::{MailRefusal, Outage, SentKind, SentMail};
@@ -212,7 +212,7 @@ async fn dispute_links_and_event_seals_survive_a_rotation() {
     bench.resets.open_dispute(token, None).await.unwrap();
     bench.resets.seal_events().await.unwrap();
     for (roots, verifies) in [(&[8, 9][..], true), (&[8], false), (&[9], false)] {
-        let mut roots = roots.iter().map(|root| Key::root(&[*root; 32]).unwrap());
+        let mut roots = roots.iter().map(|root| HmacKey::root(&[*root; 32]).unwrap());
         let keys = Keys::rotated(&Keyring::new(roots.next().unwrap(), roots));
         let verified = verify(&*bench.memory.store, &Sealer::of(&keys), None).await.unwrap();
         assert_eq!(verified.is_ok(), verifies, "{verified:?}");

@@ -9,7 +9,7 @@ use reset_core::{
     account::NewAccount,
     budget::{Budgeting, Window},
     email::EmailAddress,
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
@@ -73,7 +73,7 @@ pub(crate) fn unlimited() -> LimitsBench {
 }
 
 /// Returns every dialect of the registry, and the hosted pages.
-fn dialects(root: &Key, mailed: Mailed) -> Vec<Dialect> {
+fn dialects(root: &HmacKey, mailed: Mailed) -> Vec<Dialect> {
     let mut settings = reset_dialects::all_on();
     if mailed == Mailed::Links {
         settings.extend(mailing_links());
@@ -85,7 +85,7 @@ fn dialects(root: &Key, mailed: Mailed) -> Vec<Dialect> {
 
 fn bench_with(budgeting: Budgeting, client_limits: Option<ClientLimits>, mailed: Mailed) -> LimitsBench {
     let memory = Memory::new(3);
-    let root = Key::root(&[5; 32]).unwrap();
+    let root = HmacKey::root(&[5; 32]).unwrap();
     let all = dialects(&root, mailed);
     let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let resets = Resets::within(budgeting, memory.adapters(), Keys::new(&root), policies, Notices::default());

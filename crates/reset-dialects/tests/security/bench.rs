@@ -11,7 +11,7 @@ use reset_core::{
     email::EmailAddress,
     event::{Event, EventKind},
     job::{Job, Outcome},
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::Accounts as _,
 };
@@ -60,8 +60,8 @@ pub(crate) struct AttackBench {
     pub(crate) dialects: Vec<AttackedDialect>,
 }
 
-pub(crate) fn root() -> Key {
-    Key::root(&[5; 32]).unwrap()
+pub(crate) fn root() -> HmacKey {
+    HmacKey::root(&[5; 32]).unwrap()
 }
 
 /// Returns every dialect with the settings of a profile, whose links may redirect to `allowed`.

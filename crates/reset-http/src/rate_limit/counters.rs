@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use reset_core::{budget::Budget, keys::Key, time::Timestamp};
+use reset_core::{budget::Budget, keys::HmacKey, time::Timestamp};
 
 /// The result of [`Counters::take`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct SharedCounters {
     /// The counters.
     pub counters: Arc<dyn Counters>,
     /// Key of the names. It must be the same on all replicas; a new key starts all counts at zero.
-    pub names: Key,
+    pub names: HmacKey,
 }
 
 impl fmt::Debug for SharedCounters {

@@ -138,7 +138,7 @@ fn with_shared_counters(
     results: Vec<Result<Take, Unavailable>>,
 ) -> (Arc<RateLimiter>, Arc<ScriptedCounters>, Option<IpAddr>) {
     let counters = Arc::new(ScriptedCounters { results: Mutex::new(results), ..ScriptedCounters::default() });
-    let shared = SharedCounters { counters: counters.clone(), names: Key::shared(b"names") };
+    let shared = SharedCounters { counters: counters.clone(), names: HmacKey::shared(b"names") };
     let limiter = RateLimiter::new(ClientLimits::default(), Arc::new(FrozenClock::default()), Some(shared));
     (limiter, counters, Some("203.0.113.9".parse().unwrap()))
 }

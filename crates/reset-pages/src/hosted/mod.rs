@@ -23,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderValue, Method};
 use reset_core::{
     issue_policy::{Delivery, IssuePolicies, IssuePolicy},
-    keys::{Key, Keyring},
+    keys::{HmacKey, Keyring},
     language::Language,
     password::{PASSWORD_MAX, Policy},
     secret::{Scope, TaggedHex},
@@ -62,7 +62,7 @@ pub struct PagesSettings {
 
 impl PagesSettings {
     /// The defaults: keys derived from `root`, links to `public_url`, in English and without a brand.
-    pub fn defaults(root: &Key, public_url: &str) -> Self {
+    pub fn defaults(root: &HmacKey, public_url: &str) -> Self {
         Self {
             public_url: public_url.to_owned(),
             token_ttl: Duration::from_secs(30 * 60),

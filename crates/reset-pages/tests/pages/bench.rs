@@ -19,7 +19,7 @@ use reset_core::{
     email::EmailAddress,
     error::HashError,
     hasher::HashForm,
-    keys::{Key, Keys},
+    keys::{HmacKey, Keys},
     password::{NewPassword, PASSWORD_MAX, Policy},
     ports::{Accounts as _, Adapters, Hasher},
 };
@@ -69,7 +69,7 @@ impl Settings {
         self.set("insforge.method", "link").set("insforge.allowed_redirect_urls", page)
     }
 
-    fn dialects(&self, root: &Key) -> Vec<Dialect> {
+    fn dialects(&self, root: &HmacKey) -> Vec<Dialect> {
         let settings: Vec<(&str, &str)> =
             self.dialects.iter().map(|(name, value)| (*name, value.as_str())).collect();
         reset_dialects::with(&settings, root, &self.base).unwrap()
@@ -115,7 +115,7 @@ impl Hasher for ControlledHasher {
 
 pub(crate) fn settings(public_url: &str) -> Settings {
     let dialects = reset_dialects::all_on().into_iter().map(|(name, value)| (name, value.to_owned()));
-    let pages = PagesSettings::defaults(&Key::root(&[5; 32]).unwrap(), public_url);
+    let pages = PagesSettings::defaults(&HmacKey::root(&[5; 32]).unwrap(), public_url);
     Settings { base: public_url.to_owned(), dialects: dialects.collect(), pages: Some(pages), demo: None }
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn bench() -> PagesBench {
 
 /// Builds the fixture with these settings and one account.
 pub(crate) async fn bench_with(settings: Settings, serving: ServeOptions) -> PagesBench {
-    let (memory, root) = (Memory::new(3), Key::root(&[5; 32]).unwrap());
+    let (memory, root) = (Memory::new(3), HmacKey::root(&[5; 32]).unwrap());
     let dialects = settings.dialects(&root);
     let clients = dialects.iter().map(client_of).collect();
     let redemptions = dialects.iter().flat_map(|dialect| &dialect.redemptions);

@@ -9,7 +9,7 @@ use reset_core::{
     budget::{Budget, Window},
     event::{AddressTag, Event, EventKind, Network},
     job::{JobId, Outcome, Reference},
-    keys::{Key, Keyring, Keys},
+    keys::{HmacKey, Keyring, Keys},
     ports::{PasswordChange, Store},
     ticket::{Ticket, TicketId, TicketKind},
 };
@@ -17,7 +17,7 @@ use reset_core::{
 const REFERENCE: &str = "0123456789";
 
 fn sealer() -> Sealer {
-    Sealer::of(&Keys::new(&Key::shared(&[7; 32])))
+    Sealer::of(&Keys::new(&HmacKey::shared(&[7; 32])))
 }
 
 fn event(kind: EventKind, seconds: i64) -> Event {
@@ -219,7 +219,7 @@ pub async fn deletion_stops_at_the_first_recent_event(store: Arc<dyn Store>) {
 }
 
 pub async fn a_chain_of_another_secret_is_neither_sealed_nor_deleted(store: Arc<dyn Store>) {
-    let other = Sealer::of(&Keys::new(&Key::shared(&[8; 32])));
+    let other = Sealer::of(&Keys::new(&HmacKey::shared(&[8; 32])));
     record(&store, 2).await;
     done(store.seal(&sealer(), 1).await);
     assert!(store.seal(&other, 100).await.is_err());
@@ -232,7 +232,7 @@ pub async fn a_chain_of_another_secret_is_neither_sealed_nor_deleted(store: Arc<
 pub async fn a_chain_continues_under_the_next_secret_and_then_without_the_previous_one(
     store: Arc<dyn Store>,
 ) {
-    let key = |byte: u8| Key::shared(&[byte; 32]);
+    let key = |byte: u8| HmacKey::shared(&[byte; 32]);
     let sealer_of = |roots: Keyring| Sealer::of(&Keys::rotated(&roots));
     record(&store, 2).await;
     done(store.seal(&sealer(), 100).await);

@@ -24,7 +24,7 @@ pub use self::{
 };
 use reset_core::{
     hasher::{HashPool, Scheme},
-    keys::Key,
+    keys::HmacKey,
     ports::{Adapters, Clock, Entropy, Hasher},
     time::Timestamp,
 };
@@ -110,14 +110,14 @@ impl Clock for FrozenClock {
 
 /// Deterministic entropy: equal seeds give equal streams. Not for production.
 pub struct SeededEntropy {
-    key: Key,
+    key: HmacKey,
     blocks: AtomicU64,
 }
 
 impl SeededEntropy {
     /// Returns the stream of `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { key: Key::shared(&seed.to_be_bytes()), blocks: AtomicU64::new(0) }
+        Self { key: HmacKey::shared(&seed.to_be_bytes()), blocks: AtomicU64::new(0) }
     }
 }
 

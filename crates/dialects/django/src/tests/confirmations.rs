@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reset_core::keys::{Key, Keyring};
+use reset_core::keys::{HmacKey, Keyring};
 use reset_testkit::memory::Outage;
 use serde_json::{Value, json};
 
@@ -207,7 +207,7 @@ async fn store_failure_is_a_500_and_does_not_use_up_the_token() {
 
 #[tokio::test]
 async fn forged_token_causes_no_lookup_even_with_several_tag_keys() {
-    let [new, old] = [1, 2].map(|byte| Key::shared(&[byte; 32]));
+    let [new, old] = [1, 2].map(|byte| HmacKey::shared(&[byte; 32]));
     let with_tags = |tags: Keyring| DjangoSettings { tags, ..settings() };
     let previous = Bench::new(with_tags(old.clone().into())).await.link("ann@example.org").await;
     let bench = Bench::new(with_tags(Keyring::new(new, [old]))).await;

@@ -3,7 +3,7 @@
 use reset_core::{
     budget::Budgeting,
     issue_policy::Delivery,
-    keys::{Key, Keyring},
+    keys::{HmacKey, Keyring},
 };
 use reset_http::{module::Deployment, route::Dialect};
 use reset_settings::{Inputs, KeyTable, PROFILE};
@@ -15,7 +15,7 @@ fn read(settings: &[(&str, &str)]) -> anyhow::Result<Dialect> {
     let flags = settings.iter().map(|(name, value)| ("the test", (*name).to_owned(), (*value).to_owned()));
     let keys = [PROFILE.setting()].into_iter().chain(MODULE.keys.iter().copied());
     let values = Inputs { flags: flags.collect(), ..Inputs::default() }.read(&KeyTable::new(keys))?;
-    let (roots, budgeting) = (Keyring::from(Key::shared(b"root")), Budgeting::default());
+    let (roots, budgeting) = (Keyring::from(HmacKey::shared(b"root")), Budgeting::default());
     (MODULE.read)(&Deployment {
         values: &values,
         public_url: "https://accounts.example.org",

@@ -1,6 +1,6 @@
 //! The sections of the dialects: what holds for every module of the registry.
 
-use reset_core::{issue_policy::Delivery, keys::Key};
+use reset_core::{issue_policy::Delivery, keys::HmacKey};
 use reset_dialects::MODULES;
 use reset_http::route::Dialect;
 use reset_settings::{SettingKey, ValueKind, variable};
@@ -201,7 +201,7 @@ fn jwt_secret_has_the_minimum_length_of_its_dialect() {
 /// because it has no budgets for wrong codes.
 #[test]
 fn dialect_defaults_equal_those_of_the_embedding_api() {
-    let root = Key::shared(&[1; 32]);
+    let root = HmacKey::shared(&[1; 32]);
     let settings = all_dialects(&[]).unwrap();
     let ours = settings.dialects(URL, &root.clone().into(), None).unwrap();
     let theirs = reset_dialects::with(&reset_dialects::all_on(), &root, URL).unwrap();

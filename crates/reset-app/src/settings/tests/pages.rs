@@ -2,20 +2,20 @@
 
 use std::fs;
 
-use reset_core::{keys::Key, language::Language};
+use reset_core::{keys::HmacKey, language::Language};
 use reset_pages::hosted::PagesSettings;
 
 use super::{Settings, dialect, environment, sentence};
 use crate::settings::pages;
 
 /// Returns the hosted pages that the settings serve at `public_url`.
-pub(super) fn pages_at(settings: &Settings, public_url: &str, root: &Key) -> Option<PagesSettings> {
+pub(super) fn pages_at(settings: &Settings, public_url: &str, root: &HmacKey) -> Option<PagesSettings> {
     pages::read(&settings.values, &settings.passwords, public_url, &root.clone().into()).unwrap()
 }
 
 #[test]
 fn page_defaults_equal_those_of_the_embedding_api() {
-    let root = Key::shared(&[1; 32]);
+    let root = HmacKey::shared(&[1; 32]);
     let ours = pages_at(&environment(&[]).unwrap(), "https://a.example", &root).unwrap();
     let theirs = PagesSettings::defaults(&root, "https://a.example");
     assert_eq!(
@@ -44,7 +44,7 @@ fn branding_settings_appear_on_the_pages() {
         ("POLYRESET_PAGES__FOOTER", "Example, Ltd."),
         ("POLYRESET_PAGES__STYLESHEET", &style),
     ]);
-    let pages = pages_at(&settings.unwrap(), "https://a.example", &Key::shared(&[1; 32])).unwrap();
+    let pages = pages_at(&settings.unwrap(), "https://a.example", &HmacKey::shared(&[1; 32])).unwrap();
     let brand = pages.brand;
     assert_eq!((brand.name.as_str(), pages.language), ("Example", Language::De));
     assert_eq!(brand.logo.as_deref(), Some("data:image/svg+xml;base64,PHN2Zy8+"));
@@ -85,7 +85,7 @@ fn without_hosted_pages_links_need_a_page_url() {
         ("POLYRESET_STRAPI__ENABLED", "false"),
     ];
     let settings = environment(&elsewhere).unwrap();
-    assert!(pages_at(&settings, "https://a.example", &Key::shared(&[1; 32])).is_none());
+    assert!(pages_at(&settings, "https://a.example", &HmacKey::shared(&[1; 32])).is_none());
     assert!(settings.stand_in().unwrap().iter().all(|dialect| dialect.name != reset_pages::hosted::NAME));
 }
 

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use reset_core::{
     account::AccountId,
     job::JobId,
-    keys::{Key, Keyring, Keys},
+    keys::{HmacKey, Keyring, Keys},
     ticket::{Ticket, TicketId, TicketKind},
     time::Timestamp,
 };
@@ -18,7 +18,7 @@ const OLD: &str = "yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ug=";
 const OLDER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 fn bytes(keys: &Keyring) -> Vec<&[u8]> {
-    keys.all().iter().map(Key::as_bytes).collect()
+    keys.all().iter().map(HmacKey::as_bytes).collect()
 }
 
 /// Returns the settings of every dialect, with this root secret and more.
@@ -32,7 +32,7 @@ fn mailed_tokens(dialect: &Dialect) -> Vec<String> {
     tokens
         .map(|policy| {
             let (account, kind) = (AccountId::new("account"), TicketKind::Token);
-            let keys = Keys::new(&Key::shared(b"seed"));
+            let keys = Keys::new(&HmacKey::shared(b"seed"));
             let secret = policy.format.mint(&keys.seed(dialect.name, kind, "job", &account, 0));
             let issued_at = Timestamp::from_millis(0);
             let ticket = Ticket {

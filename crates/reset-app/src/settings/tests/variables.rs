@@ -1,6 +1,6 @@
 //! Names that are not settings: the misspelt, the injected and the old.
 
-use reset_core::keys::Key;
+use reset_core::keys::HmacKey;
 
 use super::{Inputs, Settings, environment, file, pages::pages_at, sentence};
 
@@ -87,7 +87,7 @@ fn injected_variables_are_ignored_and_logged_once() {
 #[test]
 fn variable_of_a_setting_is_read_even_if_its_name_looks_injected() {
     let settings = environment(&[("POLYRESET_PAGES__NAME", "/acme")]).unwrap();
-    let root = Key::shared(&[1; 32]);
+    let root = HmacKey::shared(&[1; 32]);
     assert_eq!(pages_at(&settings, "https://a.example", &root).unwrap().brand.name, "/acme");
     assert_eq!(settings.unread.lines(), [""; 0]);
 }
