@@ -15,8 +15,6 @@ pub(crate) mod schema;
 mod secret;
 mod show;
 #[cfg(test)]
-mod table;
-#[cfg(test)]
 mod tests;
 mod users;
 mod weaknesses;

@@ -3,6 +3,7 @@
 mod config_show;
 mod database;
 mod dialects;
+mod documented;
 mod mail;
 mod new_dialect;
 mod pages;
