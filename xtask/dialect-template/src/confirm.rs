@@ -61,10 +61,7 @@ pub(super) async fn run(acme: Arc<AcmeSettings>, call: Call) -> Result<Response<
 
 /// Decodes the body into the token, or `None` if it is malformed, and the password. The password policy is checked first,
 /// so its errors reveal nothing about the token (R17).
-fn decode(
-    acme: &AcmeSettings,
-    call: &Call,
-) -> Result<(Option<TicketSecret>, NewPassword), AcmeError> {
+fn decode(acme: &AcmeSettings, call: &Call) -> Result<(Option<TicketSecret>, NewPassword), AcmeError> {
     let body = Object::decode(call.request.body())?;
     let text = |name| match body.field(name) {
         Field::Text(text) if !text.is_empty() => Ok(text),

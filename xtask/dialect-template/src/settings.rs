@@ -14,8 +14,7 @@ use reset_settings::{Key, SettingKey, Text};
 use crate::{AcmeSettings, NAME, dialect};
 
 pub(crate) static ENABLED: Key<bool> = Key::new("acme.enabled", "false", "Whether acme is served");
-static BASE_PATH: Key<Text> =
-    Key::new("acme.base_path", "/acme", "Path prefix of its two operations");
+static BASE_PATH: Key<Text> = Key::new("acme.base_path", "/acme", "Path prefix of its two operations");
 static PAGE_URL: Key<Text> =
     Key::page("acme.page_url", "/reset", "Page of the mailed link; `?token=…` is appended");
 static TOKEN_TTL: Key<Duration> = Key::new("acme.token_ttl", "30m", "Lifetime of a token");
