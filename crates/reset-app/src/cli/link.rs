@@ -14,7 +14,7 @@ use crate::{service, settings::Settings};
 pub(super) struct LinkArgs {
     /// Address of the account
     email: String,
-    /// Dialect of the code or link: px0, worthai, strapi or insforge
+    /// Dialect of the code or link, named as in the settings
     #[arg(long, value_name = "D")]
     dialect: String,
     /// Redirect URL of an InsForge link; must be on the allow-list

@@ -28,7 +28,7 @@ use crate::{
     settings::{Inputs, Settings},
 };
 
-/// Password resets in four API dialects: px0, worthai, Strapi and InsForge.
+/// Password resets through the APIs that existing clients speak.
 ///
 /// Without a command, polyreset serves. Settings come from flags, the environment (POLYRESET_…), the settings file and
 /// defaults, in this order; `config show` prints the values in force.

@@ -14,7 +14,7 @@ pub(super) struct OpenApiArgs {
     /// Format of the document
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
-    /// Only one dialect, as its publisher documents it: px0, worthai, strapi or insforge
+    /// Only one dialect, named as in the settings, as its publisher documents it
     #[arg(long, value_name = "D")]
     dialect: Option<String>,
 }

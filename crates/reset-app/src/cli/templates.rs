@@ -21,7 +21,7 @@ pub(super) enum TemplatesCommand {
         /// Language tag such as de or pt-BR; defaults to mail.locale
         #[arg(long, value_name = "L")]
         locale: Option<String>,
-        /// Dialect whose templates to use: px0, worthai, strapi or insforge; defaults to the common templates
+        /// Dialect whose templates to use, named as in the settings; defaults to the common templates
         #[arg(long, value_name = "D")]
         dialect: Option<String>,
         /// Part to print: subject and text, the HTML page, or the whole message

@@ -102,7 +102,7 @@ pub(crate) static PAGES_ENABLED: Key<bool> = Key::new(
     "pages.enabled",
     "true",
     "Whether the hosted pages are served: `/forgot`, `/reset`, `/not-me`. Without them, a notice of a changed password \
-         has no link, and `worthai.page_url` and `strapi.page_url` must be set",
+         has no link, and every dialect that mails links needs its `page_url`",
 );
 pub(crate) static PAGES_TOKEN_TTL: Key<Duration> =
     Key::new("pages.token_ttl", "30m", "Lifetime of a link requested on `/forgot`");
