@@ -220,16 +220,23 @@ def main():
     options = parse_options()
     expected = json.loads(Path(options.against).read_text()) if options.against else {}
     declared = json.loads(DIFFERENCES.read_text()) if options.against else {}
-    found, failures = {}, 0
+    found, failures, unused = {}, 0, set(declared)
     for name, answer in answers(options):
         found[name] = answer
         lines = compare(expected[name], answer) if name in expected else []
-        reason = next((reason for pattern, reason in declared.items() if fnmatch.fnmatchcase(name, pattern)), None)
-        if lines and not reason:
+        if options.against and name not in expected:
+            lines = ["the library was not asked"]
+        pattern = next((pattern for pattern in declared if fnmatch.fnmatchcase(name, pattern)), None)
+        unused.discard(pattern)
+        if lines and not pattern:
             print(f"different: {name}", *lines, sep="\n    ")
-        elif reason and not lines:
+        elif pattern and not lines:
             print(f"declared as different, but equal: {name}")
-        failures += bool(lines) != bool(reason)
+        failures += bool(lines) != bool(pattern)
+    if options.only == "*":
+        for pattern in sorted(unused):
+            print(f"declared as different, but no such request: {pattern}")
+        failures += len(unused)
     print(f"{len(found)} answers, {failures} undeclared or outdated differences")
     if options.out:
         Path(options.out).write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n")

@@ -44,8 +44,11 @@ def main():
     with transaction.atomic():
         accepted = authenticate(None, username=user.username, password=options.password) is not None
         transaction.set_rollback(True)
-    hasher = identify_hasher(user.password)
-    hash_form = {"algorithm": hasher.algorithm, "upgrade_at_login": hasher.must_update(user.password)}
+    try:
+        hasher = identify_hasher(user.password)
+        hash_form = {"algorithm": hasher.algorithm, "upgrade_at_login": hasher.must_update(user.password)}
+    except ValueError:  # none of PASSWORD_HASHERS reads this hash
+        hash_form = {"algorithm": None, "upgrade_at_login": None}
     print(json.dumps({"found": True, "pk": user.pk, "is_active": user.is_active, "accepted": accepted, **hash_form}))
     sys.exit(0 if accepted else 1)
 

@@ -1,7 +1,10 @@
 //! `cargo xtask clients`: runs real API clients against each of the three servers.
 //!
-//! The clients are InsForge's own SDK, and clients generated from the documents in `openapi/`. The suites and their
-//! pinned packages are in `clients/`; this command builds and starts the servers, and counts the results.
+//! The clients are InsForge's own SDK, and clients generated from the documents in `openapi/`; Django's libraries are
+//! servers, which polyreset is compared with. The suites and their pinned packages are in `clients/`; this command builds
+//! and starts the servers, and counts the results.
+
+mod django;
 
 use std::{
     ffi::OsStr,
@@ -97,26 +100,51 @@ impl std::fmt::Display for Tally {
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    if let Some(reason) = missing()? {
-        ensure!(!in_ci(), "the client tests cannot run, and CI must not skip them: {reason}");
-        println!("SKIPPED the client tests: {reason}");
-        return Ok(());
+    let with_node = !skipped("the tests with JavaScript clients", missing()?.as_deref())?;
+    let with_python = !skipped("the tests with Django", django::missing()?.as_deref())?;
+    if with_node {
+        // Generated on every run, so that the clients match the current documents.
+        script("generate").context("generating clients from openapi/")?;
+        script("check").context("the suites have type errors")?;
     }
-    // Generated on every run, so that the clients match the current documents.
-    script("generate").context("generating clients from openapi/")?;
-    script("check").context("the suites have type errors")?;
+    let reference = with_python.then(django::reference).transpose()?;
+    if let Some(reference) = &reference {
+        skipped("the test with Django's users table", reference.without_postgres())?;
+    }
     build()?;
 
     let mut all = Tally::default();
     for front_end in FRONT_ENDS {
-        let begun = Instant::now();
-        let tally = run_suites(front_end).with_context(|| front_end.to_owned())?;
-        println!("{front_end}: {tally} ({:.1} s)", begun.elapsed().as_secs_f64());
-        all.add(tally);
+        if with_node {
+            all.add(timed(front_end, "JavaScript clients", || run_suites(front_end))?);
+        }
+        if let Some(reference) = &reference {
+            all.add(timed(front_end, "Django", || reference.run(front_end))?);
+        }
     }
     println!("{all}");
     ensure!(all.failed == 0, "client tests failed");
     Ok(())
+}
+
+/// Returns whether tests are skipped, and prints why.
+///
+/// # Errors
+/// Fails in CI if something is missing.
+fn skipped(tests: &str, missing: Option<&str>) -> anyhow::Result<bool> {
+    if let Some(reason) = missing {
+        ensure!(!in_ci(), "{tests} cannot run, and CI must not skip them: {reason}");
+        println!("SKIPPED {tests}: {reason}");
+    }
+    Ok(missing.is_some())
+}
+
+/// Runs tests on one server and prints the results and the time.
+fn timed(front_end: &str, tests: &str, run: impl FnOnce() -> anyhow::Result<Tally>) -> anyhow::Result<Tally> {
+    let begun = Instant::now();
+    let tally = run().with_context(|| front_end.to_owned())?;
+    println!("{front_end}, {tests}: {tally} ({:.1} s)", begun.elapsed().as_secs_f64());
+    Ok(tally)
 }
 
 /// Installs the packages of the suites, and returns what is missing for that, if anything.
@@ -187,8 +215,13 @@ pub(crate) fn build() -> anyhow::Result<()> {
 
 /// Returns the path of a binary of the dev profile.
 pub(crate) fn binary(name: &str) -> PathBuf {
+    target().join("debug").join(name)
+}
+
+/// Returns the folder of everything that is built.
+fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    root().join(target).join("debug").join(name)
+    root().join(target)
 }
 
 /// Runs every suite against one server.
@@ -302,7 +335,7 @@ fn succeeded(output: &Output) -> anyhow::Result<String> {
 }
 
 fn program(name: impl AsRef<OsStr>) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "starting cargo, node and npm is what this command is for")]
+    #[expect(clippy::disallowed_methods, reason = "starting other programs is what this command is for")]
     Command::new(name)
 }
 
@@ -313,6 +346,10 @@ mod tests {
     #[test]
     fn every_dialect_has_a_suite_and_an_account() {
         for name in reset_dialects::names() {
+            // `clients/django/` holds scripts instead of a suite, and `clients::django` runs them.
+            if folder().join(name).join("requirements.txt").is_file() {
+                continue;
+            }
             let has_suite = RUNS.iter().flat_map(|run| run.suites).any(|suite| suite.starts_with(name));
             assert!(
                 has_suite,

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use conformance::programs::{command, find, give_away, quietly, server, unprivileged};
 use tempfile::TempDir;
 
@@ -90,6 +90,19 @@ impl Servers {
             }
         }
         Self { variables, _running: running }
+    }
+}
+
+impl Servers {
+    /// Returns the URL of a PostgreSQL server, and starts one if none is configured.
+    pub(crate) fn postgres() -> Result<(Self, String)> {
+        let engine = &ENGINES[0];
+        if let Some(url) = std::env::var_os(engine.variable).filter(|url| !url.is_empty()) {
+            let url = url.into_string().map_err(|_| anyhow!("{} is not UTF-8", engine.variable))?;
+            return Ok((Self { variables: Vec::new(), _running: Vec::new() }, url));
+        }
+        let (server, port) = engine.run()?;
+        Ok((Self { variables: Vec::new(), _running: vec![server] }, (engine.url)(port)))
     }
 }
 

@@ -131,7 +131,7 @@ pub fn exchanged(
 ) -> anyhow::Result<String> {
     let Some(step) = client.exchange_of(email, &secret) else { return Ok(secret) };
     let answer = http::send(address, &step)?;
-    ensure!(answer.status == 200, "{}: {} {}", client.dialect, answer.status, answer.body);
+    ensure!(answer.is_success(), "{}: {} {}", client.dialect, answer.status, answer.body);
     client.token_in(&answer.body).with_context(|| format!("{}: no token in {}", client.dialect, answer.body))
 }
 

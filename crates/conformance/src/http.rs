@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::Context;
 use reset_http::client::Step;
 use reset_probe::http::HttpConnection;
-pub use reset_probe::http::RawResponse;
+pub use reset_probe::http::{RawResponse, is_success};
 
 use crate::{
     canaries,

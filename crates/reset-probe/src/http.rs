@@ -24,6 +24,11 @@ pub struct RawResponse {
 }
 
 impl RawResponse {
+    /// Returns whether the status is a success.
+    pub fn is_success(&self) -> bool {
+        is_success(self.status)
+    }
+
     /// Returns the value of the first header with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -34,6 +39,11 @@ impl RawResponse {
         let value = self.header(name).unwrap_or_default();
         value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word))
     }
+}
+
+/// Returns whether `status` is a success; dialects differ in which one they send.
+pub fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
 /// A keep-alive connection.

@@ -32,7 +32,7 @@ fn every_dialects_flow_works_with_each_step_at_another_process(server: databases
             let secret = exchanged(client, at(1), &email, secret);
             let step = client.redeem_with(&secret, "New Password 1!");
             let response = http::send(at(2), &step).unwrap();
-            assert_eq!(response.status, 200, "{email}: {}", response.body);
+            assert!(response.is_success(), "{email}: {}", response.body);
             for hop in 0..3 {
                 let replay = http::send(at(hop), &step).unwrap();
                 assert_eq!(replay.status, client.refused, "{email}: {}", replay.body);

@@ -77,11 +77,11 @@ fn servers_fail_fast_while_postgres_is_down_and_recover_after_that() {
             let secret = exchanged(client, servers[(number + 1) % 3].address, &email, secret);
             let step = client.redeem_with(&secret, "New Password 1!");
             let response = http::send(servers[(number + 2) % 3].address, &step).unwrap();
-            assert_eq!(response.status, 200, "{}", response.body);
+            assert!(response.is_success(), "{}", response.body);
         }
     }
     let status = http::send(servers[1].address, &px0.redeem_with(&code, "New Password 1!")).unwrap().status;
-    assert_eq!(status, 200, "the outage must not spend the code");
+    assert!(http::is_success(status), "the outage must not spend the code");
     for server in servers {
         assert!(server.terminate().unwrap().success(), "the server must survive the outage");
     }

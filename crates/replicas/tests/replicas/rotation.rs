@@ -98,7 +98,7 @@ fn no_reset_fails_during_a_rolling_rotation_of_the_secret(server: databases::Dat
                         }
                         let email = format!("w{worker}-{round}-{}@example.com", client.dialect);
                         let reset = issue(site, balancer, client, &email);
-                        assert_eq!(redeem(balancer, &reset), 200, "{email}");
+                        assert!(http::is_success(redeem(balancer, &reset)), "{email}");
                         flows.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -110,12 +110,12 @@ fn no_reset_fails_during_a_rolling_rotation_of_the_secret(server: databases::Dat
     });
     assert!(flows.into_inner() > 20, "too few resets ran during the rotation");
     for (client, step) in before {
-        assert_eq!(redeem(&balancer, &step), 200, "{}", client.dialect);
+        assert!(http::is_success(redeem(&balancer, &step)), "{}", client.dialect);
     }
     let fresh = issue_all("fresh");
     rotate(&site, &mut servers, &balancer, NEW, "");
     for (client, step) in fresh {
-        assert_eq!(redeem(&balancer, &step), 200, "{}", client.dialect);
+        assert!(http::is_success(redeem(&balancer, &step)), "{}", client.dialect);
     }
     // A ticket of the old secret is invalid once that secret is removed.
     for (client, step) in later {
