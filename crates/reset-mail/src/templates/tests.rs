@@ -164,13 +164,13 @@ fn all_features_of_the_template_engine_are_available() {
 fn faults_name_file_and_line() {
     let cases: &[(&str, &str, &str)] = &[
         ("reset-code.txt.j2", "Hello\n{{ code", "reset-code.txt.j2 line 2: syntax error"),
-        ("reset-code.txt.j2", "Hi\n\n{{ coed }}", "reset-code.txt.j2 line 3: there is no coed here"),
+        ("reset-code.txt.j2", "Hi\n\n{{ coed }}", "reset-code.txt.j2 line 3: unknown variable coed"),
         (
             "reset-code.txt.j2",
             "{{ code }}\n{% if nmae %}x{% endif %}",
-            "reset-code.txt.j2 line 2: there is no nmae",
+            "reset-code.txt.j2 line 2: unknown variable nmae",
         ),
-        ("reset-code.txt.j2", "{{ code }}\n{{ phrases.button }}", "line 2: there is no phrases.button here"),
+        ("reset-code.txt.j2", "{{ code }}\n{{ phrases.button }}", "line 2: unknown variable phrases.button"),
         ("reset-code.txt.j2", "Hello", "reset-code.txt.j2: the code or the link is missing"),
         ("reset-code.txt.j2", "Code: {{ code }}", "must stand alone on its line"),
         ("reset-code.txt.j2", "{{ url }}\n{{ code }}", "reset-code.txt.j2 line 1: undefined value"),
