@@ -153,8 +153,7 @@ impl Reference {
             tally.add(self.compare(comparison, front_end)?);
         }
         if let Ok((_, server)) = &self.postgres {
-            let (host, _) = server.rsplit_once('/').context("TEST_POSTGRES_URL names no database")?;
-            let database = format!("{host}/polyreset_django_{}", std::process::id());
+            let database = database_on(server);
             succeeded(&script(&["adoption.py", "create", &database])?).context("Django's tables")?;
             let outcome = adopt(front_end, &database);
             succeeded(&script(&["adoption.py", "drop", &database])?)?;
@@ -187,6 +186,14 @@ impl Reference {
         tally.count(stored);
         Ok(tally)
     }
+}
+
+/// Returns the URL of this process's own database on the server of another URL.
+fn database_on(url: &str) -> String {
+    let url = url.split_once('?').map_or(url, |(url, _)| url);
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+    let server = rest.split_once('/').map_or(rest, |(server, _)| server);
+    format!("{scheme}://{server}/polyreset_django_{}", std::process::id())
 }
 
 /// Resets a password in Django's users table, and signs in with Django.
@@ -321,4 +328,17 @@ fn answers(folder: &Path, comparison: &Comparison) -> PathBuf {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_database_is_on_the_configured_server() {
+        let own = format!("postgres://postgres@127.0.0.1:5432/polyreset_django_{}", std::process::id());
+        for end in ["", "/", "/postgres", "/postgres?sslmode=disable"] {
+            assert_eq!(database_on(&format!("postgres://postgres@127.0.0.1:5432{end}")), own);
+        }
+    }
 }
