@@ -29,7 +29,7 @@ const CONFIRMATIONS: usize = 2;
 pub struct Front {
     /// Name of the server.
     pub name: &'static str,
-    /// ServerAddress that the server listens on.
+    /// Address that the server listens on.
     pub place: ServerAddress,
 }
 
