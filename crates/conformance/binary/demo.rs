@@ -80,7 +80,7 @@ fn the_printed_url_leads_to_a_page_that_starts_a_reset_in_every_dialect() {
         let mail = newest(address, mails).body;
         let password = format!("{NEW}-{dialect}");
         let done = if let Some((_, link)) = mail.split_once("<a href=\"http://") {
-            let target = link.split('"').next().unwrap().replace("&amp;", "&");
+            let target = link.split('"').next().unwrap().replace("&#38;", "&");
             let arrival = get(address, target.strip_prefix(&address.to_string()).unwrap()).unwrap();
             let cookie = arrival.header("set-cookie").unwrap().split(';').next().unwrap();
             let link = arrival.body.split("link=").nth(1).unwrap().get(..16).unwrap();
