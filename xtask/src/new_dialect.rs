@@ -16,7 +16,7 @@ use crate::root;
 const NEXT: &str = "\
 It is registered and compiles, and it is off by default. Next:
   1. Replace what differs from your API: client.rs and error.rs first, then the endpoints and the cases
-  2. cargo test -p reset-dialects               the attack suites now drive it
+  2. cargo test -p reset-dialects                  the attack suites, which now drive it
      cargo test -p conformance --test front_ends   its cases, on all three servers
   3. Write its section in docs/dialects.md, then run
      cargo xtask openapi; cargo xtask dialects; UPDATE_DOCS=1 cargo test -p reset-app

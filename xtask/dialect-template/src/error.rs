@@ -76,7 +76,7 @@ impl From<AcmeError> for Response<Bytes> {
             AcmeError::Missing(field) => format!("{field} is required"),
             AcmeError::InvalidEmail => "email is not an address".into(),
             AcmeError::Weak(weakness) => weak(weakness),
-            AcmeError::OwnName => "password must not be built from a name".into(),
+            AcmeError::OwnName => "password must not be built from your name or email".into(),
             AcmeError::InvalidToken => "Invalid or expired token".into(),
             AcmeError::Common(error) => return render(&error),
         };
