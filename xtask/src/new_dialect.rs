@@ -13,6 +13,15 @@ use anyhow::{Context, bail, ensure};
 
 use crate::root;
 
+/// Name of the template's dialect.
+const TEMPLATE: &str = "acme";
+
+/// Names that a dialect cannot have: other sections of the settings, and what is served as a dialect internally.
+const RESERVED: [&str; 13] = [
+    "admin", "audit", "database", "demo", "limits", "mail", "notify", "openapi", "pages", "password",
+    "server", "service", "users",
+];
+
 const NEXT: &str = "\
 It is registered and compiles, and it is off by default. Next:
   1. Replace what differs from your API: client.rs and error.rs first, then the endpoints and the cases
@@ -32,6 +41,8 @@ pub(crate) fn run(name: &str) -> anyhow::Result<()> {
     if folder.exists() {
         bail!("crates/dialects/{name} exists");
     }
+    ensure!(name != TEMPLATE, "{TEMPLATE} is the name of the template");
+    ensure!(!RESERVED.contains(&name), "{name} is a section of the settings or a part of the service");
     let template = root().join("xtask/dialect-template");
     for file in files(&template)? {
         let relative = file.strip_prefix(&template).expect("the file is in the template").to_string_lossy();
@@ -124,6 +135,14 @@ mod tests {
             "[dependencies]\nanyhow = 1\ndialect-px0 = 1\ndialect-foo = 1\nzip = 1\n"
         );
         assert_eq!(with_line("[dependencies]\n", "dialect-", "x"), None);
+    }
+
+    #[test]
+    fn reserved_name_is_rejected_before_anything_is_written() {
+        for name in ["acme", "pages", "limits", "px0", "Acme", "", "a-b"] {
+            assert!(run(name).is_err(), "{name}");
+        }
+        assert!(!root().join("crates/dialects/pages").exists());
     }
 
     #[test]

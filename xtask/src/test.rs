@@ -22,7 +22,8 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
         ensure!(status.success(), "tests failed");
         Ok(())
     };
-    if args.iter().any(|arg| ["-p", "--package"].contains(arg)) {
+    let mut of_cargo = args.iter().take_while(|arg| **arg != "--");
+    if of_cargo.any(|arg| arg.starts_with("-p") || arg.starts_with("--package")) {
         return test(args);
     }
     test(&[&["--workspace"], args].concat())?;

@@ -74,7 +74,7 @@ fn a_killed_process_leaves_no_half_finished_reset() {
     let (mut deployment, _folder) = deployment();
     // Hashing takes some milliseconds, so that kills occur before, during and after it.
     deployment.set("POLYRESET_PASSWORD__ARGON2_M_KIB", "8192");
-    // A kill during the evaluation of a code leaves it counted as a wrong guess, and several of those freeze short codes.
+    // A code whose check is killed stays counted as a wrong guess, and several wrong guesses block short codes.
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     let px0 = clients::named("px0");
     let (mut done, mut undone) = (0, 0);

@@ -21,7 +21,7 @@ use conformance::{
 use stage::staged;
 
 /// Number of random requests per route and method.
-const REQUESTS_PER_ROUTE: usize = 900;
+const REQUESTS_PER_ROUTE: usize = 550;
 
 fn variable_or<T: std::str::FromStr>(name: &str, default: T) -> T {
     #[expect(clippy::disallowed_methods, reason = "the seed of a test is not a setting of the server")]
@@ -76,9 +76,16 @@ fn all_servers_respond_alike_to_random_requests() {
         report.statuses.keys().map(|(row, status)| (rows[*row].dialect.as_str(), *status)).collect();
     assert!(run.probes < thorough || pairs.len() >= 30, "{pairs:?}");
     for (number, row) in rows.iter().enumerate() {
-        // A route must respond with more statuses than the checks before it do.
+        // A route must respond with more statuses than the checks before it do: for the method and the path, and for the
+        // body of other methods than GET.
+        let least = if row.method == "GET" { 4 } else { 5 };
         let statuses = report.statuses.keys().filter(|(row, _)| *row == number).count();
-        assert!(run.probes < thorough || statuses >= 5, "{} {}: {statuses} statuses", row.method, row.path);
+        assert!(
+            run.probes < thorough || statuses >= least,
+            "{} {}: {statuses} statuses",
+            row.method,
+            row.path
+        );
     }
 }
 

@@ -55,7 +55,9 @@ impl Deployment<'_> {
             let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
             let sound =
                 path.is_empty() || path.starts_with('/') && !path.ends_with('/') && !path.contains("//");
-            (sound && path.chars().all(plain)).then(|| path.to_owned())
+            // Clients resolve dot segments before they send a path, so no request would arrive.
+            let reachable = path.split('/').all(|segment| segment != "." && segment != "..");
+            (sound && reachable && path.chars().all(plain)).then(|| path.to_owned())
         })
     }
 

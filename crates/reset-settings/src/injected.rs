@@ -52,7 +52,7 @@ impl Unread {
         }
     }
 
-    /// Adds the old variables to an error: where the start fails, nothing is logged, and they may be the cause.
+    /// Adds the old variables to an error: a failed start logs nothing, and an old variable may be the cause.
     pub fn explain(&self, error: Error) -> Error {
         let renamed: Vec<String> = self.renamed().collect();
         if renamed.is_empty() { error } else { error.context(renamed.join(", ")) }
@@ -98,13 +98,20 @@ fn is_injected(keys: &KeyTable, variable: &str, value: &str) -> bool {
     let words: Vec<&str> = rest.split('_').collect();
     (0..words.len()).any(|begin| {
         let (service, words) = words.split_at(begin);
-        let upper = |words: &[&str]| words.iter().all(|word| word.bytes().all(is_upper_or_digit));
+        // No word is empty: two underscores stand for the dot of a setting.
+        let upper =
+            |words: &[&str]| words.iter().all(|word| !word.is_empty() && word.bytes().all(is_upper_or_digit));
         let matches = match words {
             ["SERVICE", "HOST"] | ["PORT"] => true,
             ["SERVICE", "PORT", name @ ..] => upper(name),
             ["PORT", number, "TCP" | "UDP" | "SCTP", suffix @ ..] => {
                 let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-                is_number && matches!(suffix, [] | ["PROTO" | "PORT" | "ADDR"])
+                is_number
+                    && matches!(
+                        suffix,
+                        // Docker describes consecutive ports as a range, too.
+                        [] | ["PROTO" | "PORT" | "ADDR" | "START" | "END"] | ["PORT", "START" | "END"]
+                    )
             }
             // The linked container's own variables may have any name.
             ["ENV", name, ..] => !name.is_empty(),

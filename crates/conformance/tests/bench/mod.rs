@@ -40,7 +40,7 @@ pub(crate) fn root_key() -> HmacKey {
     HmacKey::root(&[5; 32]).unwrap()
 }
 
-/// Returns every dialect with these changes of the default settings, the hosted pages and, if given, a demo.
+/// Returns every dialect, with `settings` overriding the defaults, the hosted pages and, if given, a demo.
 pub(crate) fn every_dialect(settings: &[(&str, &str)], demo: Option<DemoSettings>) -> Vec<Dialect> {
     let pages = PagesSettings::defaults(&root_key(), PUBLIC_URL);
     reset_pages::complete(clients::dialects(settings, &root_key()), Some(pages), demo)

@@ -58,7 +58,7 @@ pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
             Profile::Compatible => Codes::SixDigits { max_live: deployment.limited.then_some(max_live) },
             Profile::Hardened => Codes::Long,
         },
-        // The contract demands four classes of characters (the px0 seed).
+        // The contract requires four character classes (docs/dialects.md#px0).
         policy: Policy { four_classes: !hardened, ..deployment.policy },
     };
     let security = settings.security(deployment);

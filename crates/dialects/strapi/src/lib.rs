@@ -49,7 +49,7 @@ pub const MODULE: DialectModule =
 /// The settings of the Strapi dialect.
 #[derive(Clone)]
 pub struct StrapiSettings {
-    /// Path prefix of the operations. Default `nothing`.
+    /// Path prefix of the operations. Default: empty.
     pub base_path: String,
     /// The page that the mailed link opens; the query parameter `code` is added.
     pub page_url: String,

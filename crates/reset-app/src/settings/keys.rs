@@ -260,7 +260,7 @@ pub(crate) static NOTIFY_WEBHOOK_SECRET: Key<Text> = Key::found(
 pub(crate) static AUDIT_RETENTION: Key<Duration> = Key::new(
     "audit.retention",
     "90d",
-    "Retention of audit events, which `trace` shows and `audit` exports. A reset writes about ten",
+    "Retention of audit events, which `trace` shows and `audit` exports. A reset writes about five",
 );
 
 /// Settings that precede the dialects' sections.

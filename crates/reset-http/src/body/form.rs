@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::stream;
+use http::header;
 use multer::Multipart;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
@@ -29,13 +30,20 @@ pub(super) async fn decode_multipart(body: &Bytes, boundary: Option<&str>) -> Re
     let mut parts = Multipart::new(stream::iter([Ok::<_, Infallible>(body.clone())]), boundary);
     let mut object = Object::default();
     while let Some(part) = parts.next_field().await.map_err(|_| Undecodable::Malformed)? {
-        let name = part.name().filter(|_| part.file_name().is_none()).ok_or(Undecodable::Malformed)?;
-        let name = name.to_owned();
+        let disposition = part.headers().get(header::CONTENT_DISPOSITION).and_then(|text| text.to_str().ok());
+        let name = disposition.and_then(field_name).ok_or(Undecodable::Malformed)?.to_owned();
         let value = part.bytes().await.map_err(|_| Undecodable::Malformed)?;
         let value = String::from_utf8(value.into()).map_err(|_| Undecodable::Malformed)?;
         object.add(name, text(value))?;
     }
     Ok(object)
+}
+
+/// Returns the name in a `Content-Disposition` of the one form that all clients send. Readers disagree about the others: a
+/// second name, a parameter in capitals, an extended file name.
+fn field_name(disposition: &str) -> Option<&str> {
+    let name = disposition.strip_prefix("form-data; name=\"")?.strip_suffix('"')?;
+    (!name.contains(['"', '\\'])).then_some(name)
 }
 
 fn text(value: String) -> Value {
@@ -79,6 +87,19 @@ mod tests {
         assert_eq!(field(multipart(&whole), "email"), Ok(Some("ä\r\nb ".into())));
         let file = part("a\"; filename=\"b", "1") + "--x--\n";
         let twice = format!("{}{}--x--\n", part("a", "1"), part("a", "2"));
+        let other = |disposition: &str| format!("--x\nContent-Disposition: {disposition}\n\n1\n--x--\n");
+        for disposition in [
+            "attachment; name=\"a\"",
+            "form-data; name=\"a\"; name=\"b\"",
+            "form-data; name=\"a\"; FILENAME=\"b\"",
+            "form-data; name=\"a\"; filename*=UTF-8''b",
+        ] {
+            assert_eq!(
+                field(multipart(&other(disposition)), "a"),
+                Err(Undecodable::Malformed),
+                "{disposition}"
+            );
+        }
         let unnamed = "--x\nContent-Disposition: form-data\n\n1\n--x--\n".to_owned();
         for body in [file, twice, unnamed, part("a", "1"), "--x".into(), "a=1".into(), String::new()] {
             assert_eq!(field(multipart(&body), "a"), Err(Undecodable::Malformed), "{body}");

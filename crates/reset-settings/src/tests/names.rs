@@ -4,7 +4,7 @@ use super::{Inputs, environment, file, sentence, table, with_unread};
 
 /// The variables that Kubernetes sets for the Services `polyreset` and `polyreset-admin`, and Docker for containers that
 /// are linked as `polyreset` and `polyreset-db`.
-const INJECTED: [(&str, &str); 14] = [
+const INJECTED: [(&str, &str); 16] = [
     ("POLYRESET_SERVICE_HOST", "10.0.0.11"),
     ("POLYRESET_SERVICE_PORT", "8080"),
     ("POLYRESET_SERVICE_PORT_HTTP", "8080"),
@@ -14,6 +14,8 @@ const INJECTED: [(&str, &str); 14] = [
     ("POLYRESET_PORT_8080_TCP_PROTO", "tcp"),
     ("POLYRESET_PORT_8080_TCP_PORT", "8080"),
     ("POLYRESET_PORT_8080_TCP_ADDR", "10.0.0.11"),
+    ("POLYRESET_PORT_8080_TCP_START", "tcp://10.0.0.11:8080"),
+    ("POLYRESET_PORT_8080_TCP_PORT_END", "8081"),
     ("POLYRESET_ADMIN_SERVICE_HOST", "10.0.0.12"),
     ("POLYRESET_NAME", "/web/polyreset"),
     ("POLYRESET_DB_NAME", "/web/polyreset-db"),
@@ -82,6 +84,8 @@ fn variable_that_only_resembles_an_injected_one_is_rejected() {
         "POLYRESET_REPORT",
         "POLYRESET_PORT_HTTP",
         "POLYRESET_PORT__TCP",
+        "POLYRESET_MAIL__PORT",
+        "POLYRESET_PX0__ENV_X",
         "POLYRESET_PORT_8080_TCP_HOST",
         "POLYRESET_PORT_8080_HTTP",
         "POLYRESET_SERVICE",

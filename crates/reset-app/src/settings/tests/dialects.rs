@@ -55,7 +55,7 @@ fn invalid_base_path_and_unavailable_wire_format_are_rejected_for_every_dialect(
     for module in MODULES {
         let key = |name: &str| module.keys.iter().find(|key| key.name == format!("{}.{name}", module.name));
         if let Some(base) = key("base_path") {
-            for path in ["auth", "/auth/", "//auth", "/a b", "/a?b", "/{a}"] {
+            for path in ["auth", "/auth/", "//auth", "/a b", "/a?b", "/{a}", "/a/../b", "/."] {
                 let text = sentence(environment(&[
                     (&variable(module.enabled.name), "false"),
                     (&variable(base.name), path),
