@@ -135,7 +135,9 @@ fn an_administrators_link_works_once_and_is_recorded() {
     let reference = message.trim().rsplit(' ').next().unwrap();
     assert_eq!((reset(server.address, &code), reset(server.address, &code)), (200, 400));
     let trace = run(&deployment, &["trace", reference]);
-    assert_eq!(kinds(&trace)[..3], ["linked", "done", "dead"]);
+    // The worker may mail the notice of the first reset before the second one is rejected.
+    let kinds: Vec<&str> = kinds(&trace).into_iter().filter(|kind| *kind != "mailed").collect();
+    assert_eq!(kinds, ["linked", "done", "dead"]);
     assert!(mails::all(&deployment.mails()).unwrap().iter().all(|mail| mail.code().is_none()));
 
     let worthai = run(&deployment, &["link", PERSON, "--dialect", "worthai"]);
