@@ -10,7 +10,7 @@
 //! * [`client`]: how a client speaks a dialect, as data.
 //! * [`body`]: one strict reading of bodies, and [`media_type`]: how they are written. [`wire`] and [`problem`]: pieces of responses. [`jwt`]: HS256 tokens.
 //! * [`common_error`]: the errors that every dialect renders in its own envelope.
-//! * [`rate_limit`]: what one client may do, and [`client_ip`]: which client that is.
+//! * [`rate_limit`]: what one client may do, and [`TrustedProxies`]: which client that is.
 //! * [`redemption`]: how a page takes a dialect's secrets. [`traits`]: what the comparison says about a dialect.
 //! * [`openapi`]: one document from the rows of all dialects.
 //!

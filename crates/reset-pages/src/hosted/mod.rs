@@ -3,7 +3,7 @@
 //!
 //! A link's secret leaves the address bar before the form is shown: it moves into an `HttpOnly`, `SameSite=Strict`
 //! cookie, so no script can read it and no other site can make a browser send it. `forgot` requests a reset, `reset`
-//! sets a password with the secret of any dialect ([`redemption`](crate::redemption)), and `not_me` reverses a reset.
+//! sets a password with the secret of any dialect ([`redemption`](reset_http::redemption)), and `not_me` reverses a reset.
 
 pub mod brand;
 mod change_password;
