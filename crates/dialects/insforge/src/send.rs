@@ -88,7 +88,7 @@ pub(super) async fn run(
 }
 
 /// Decodes the body into the address and the redirect target. With method `code`, the target only has to be a URL, and
-/// one that is not allowed is ignored.
+/// a target that is not on the allow-list is ignored.
 fn decode_request(
     insforge: &InsForgeSettings,
     call: &Call,
