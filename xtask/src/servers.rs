@@ -22,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// The running servers, and the environment variables with their URLs.
 pub(crate) struct Servers {
     pub(crate) variables: Vec<(&'static str, String)>,
+    /// Names of the engines that could not be started.
+    pub(crate) missing: Vec<&'static str>,
     _running: Vec<Running>,
 }
 
@@ -76,7 +78,7 @@ const ENGINES: [DatabaseEngine; 3] = [
 impl Servers {
     /// Starts a server of each engine whose variable is not set.
     pub(crate) fn start() -> Self {
-        let (mut variables, mut running) = (Vec::new(), Vec::new());
+        let (mut variables, mut missing, mut running) = (Vec::new(), Vec::new(), Vec::new());
         for engine in &ENGINES {
             if is_set(engine.variable) {
                 continue;
@@ -86,10 +88,13 @@ impl Servers {
                     running.push(server);
                     variables.push((engine.variable, (engine.url)(port)));
                 }
-                Err(reason) => eprintln!("SKIPPED all tests on {}: {reason:#}", engine.name),
+                Err(reason) => {
+                    eprintln!("SKIPPED all tests on {}: {reason:#}", engine.name);
+                    missing.push(engine.name);
+                }
             }
         }
-        Self { variables, _running: running }
+        Self { variables, missing, _running: running }
     }
 }
 
@@ -99,10 +104,10 @@ impl Servers {
         let engine = &ENGINES[0];
         if let Some(url) = std::env::var_os(engine.variable).filter(|url| !url.is_empty()) {
             let url = url.into_string().map_err(|_| anyhow!("{} is not UTF-8", engine.variable))?;
-            return Ok((Self { variables: Vec::new(), _running: Vec::new() }, url));
+            return Ok((Self { variables: Vec::new(), missing: Vec::new(), _running: Vec::new() }, url));
         }
         let (server, port) = engine.run()?;
-        Ok((Self { variables: Vec::new(), _running: vec![server] }, (engine.url)(port)))
+        Ok((Self { variables: Vec::new(), missing: Vec::new(), _running: vec![server] }, (engine.url)(port)))
     }
 }
 
