@@ -331,7 +331,9 @@ impl Resets {
         match reply {
             Ok(reply) => self.finish(job, Outcome::Mailed, &reply, accepted).await,
             Err(MailError::Permanent { reply }) => self.finish(job, Outcome::Refused, &reply, None).await,
-            Err(MailError::Temporary { reply } | MailError::Busy { reply }) => {
+            Err(
+                MailError::Temporary { reply } | MailError::Uncertain { reply } | MailError::Busy { reply },
+            ) => {
                 let wait = backoff(job.attempts);
                 if now.plus(wait).since(job.created_at) >= GIVE_UP_AFTER {
                     return self.finish(job, Outcome::GivenUp, &reply, None).await;

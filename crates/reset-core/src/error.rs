@@ -116,8 +116,15 @@ pub enum MailError {
         /// Reply code, or a word for the failure.
         reply: String,
     },
-    /// Not attempted, because a limit on concurrent deliveries is reached. Says nothing about the server, and is
-    /// worth a retry.
+    /// The message was transferred, and the connection ended before the server's reply: the server may have accepted
+    /// it. A retry may be a duplicate, so it waits long and is made only a few times.
+    #[error("delivery ended without a reply ({reply})")]
+    Uncertain {
+        /// A word for the failure.
+        reply: String,
+    },
+    /// Not attempted, because a limit on concurrent deliveries is reached. Says nothing about the server, does not
+    /// count as an attempt, and is worth a retry.
     #[error("delivery was not attempted ({reply})")]
     Busy {
         /// A word for the limit.

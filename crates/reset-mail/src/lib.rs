@@ -242,7 +242,7 @@ impl MailService {
 /// Returns a permanent rejection as it is: no other relay is tried after one.
 fn record_temporary(error: SendError, replies: &mut Vec<String>) -> Result<bool, MailError> {
     match error.error {
-        MailError::Temporary { reply } | MailError::Busy { reply } => {
+        MailError::Temporary { reply } | MailError::Uncertain { reply } | MailError::Busy { reply } => {
             replies.push(reply);
             Ok(error.by_server)
         }

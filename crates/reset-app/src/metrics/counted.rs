@@ -27,7 +27,7 @@ fn outcome(result: &Result<String, MailError>) -> Outcome {
     let [accepted, put_off, not_tried, refused] = OUTCOMES;
     let outcome = match result {
         Ok(_) => accepted,
-        Err(MailError::Temporary { .. }) => put_off,
+        Err(MailError::Temporary { .. } | MailError::Uncertain { .. }) => put_off,
         Err(MailError::Busy { .. }) => not_tried,
         Err(MailError::Permanent { .. }) => refused,
     };
