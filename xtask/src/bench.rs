@@ -2,6 +2,7 @@
 //!
 //! Absolute numbers depend on the machine and its other load, so the variants under comparison run alternately.
 
+mod backlog;
 mod front_ends;
 mod replicas;
 
@@ -66,6 +67,17 @@ pub(crate) fn replicas(args: &[&str]) -> anyhow::Result<()> {
         _ => anyhow::bail!("usage: cargo xtask bench replicas [--built]"),
     }
     replicas::run()
+}
+
+/// Runs `cargo xtask bench backlog`.
+pub(crate) fn backlog(args: &[&str]) -> anyhow::Result<()> {
+    let (built, sizes): (Vec<&str>, Vec<&str>) = args.iter().partition(|arg| **arg == "--built");
+    let sizes = sizes.iter().map(|size| size.parse()).collect::<Result<Vec<usize>, _>>();
+    let sizes = sizes.context("usage: cargo xtask bench backlog [--built] [NUMBER OF WAITING JOBS]...")?;
+    if built.is_empty() {
+        build()?;
+    }
+    backlog::run(&sizes)
 }
 
 /// Builds the servers and the bare applications in release mode.

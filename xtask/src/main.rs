@@ -54,6 +54,7 @@ End-to-end tests:
 
 Measurements:
   bench             Measure the release build; results are ratios within one run
+  bench backlog     Measure how fast mail leaves while jobs wait; numbers of jobs as arguments
   bench replicas    Measure one, two and three servers on one PostgreSQL, relative to one server.
                     --built skips the build and uses target/release as it is
 
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
         ["diff", rest @ ..] => diff::run(rest),
         ["bench"] => bench::run(),
         ["bench", "replicas", rest @ ..] => bench::replicas(rest),
+        ["bench", "backlog", rest @ ..] => bench::backlog(rest),
         ["clients"] => clients::run(),
         ["browser"] => browser::run(),
         [] | ["help" | "--help" | "-h"] => {

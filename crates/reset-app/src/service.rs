@@ -154,7 +154,7 @@ fn resets(
     let notices = Notices { owner, dispute_page };
     let budgeting = settings.limits.budgeting.clone();
     let resets = Resets::within(budgeting, adapters, Keys::rotated(roots), policies, notices);
-    resets.called(settings.names(public_url))
+    resets.called(settings.names(public_url)).with_outbox(settings.limits.outbox)
 }
 
 /// The running worker and the other background tasks.

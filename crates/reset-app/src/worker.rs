@@ -1,31 +1,53 @@
 //! The outbox worker: processes queued jobs after the response has been sent.
 //!
-//! The worker wakes when this process queues a job, when a delivery finishes (the next job for the same address may have
-//! waited for it), when a postponed job becomes due, and at least every [`POLL_INTERVAL`]. Mail is therefore sent within
-//! [`MAX_JITTER`] of the response, and a missed wake-up costs at most one second.
+//! It works in two stages. Accepted jobs are *prepared*, many at a time: the account is looked up and the ticket issued,
+//! at the speed of the database. A job for an unknown address ends there. The others are *sent*, as many at a time as the
+//! mail server takes; while all slots are taken, prepared jobs wait in the database, in turn by the clients' networks.
+//!
+//! The worker wakes when this process queues a job, when a delivery finishes, and at least every [`POLL_INTERVAL`]. Mail
+//! is therefore sent within [`MAX_JITTER`] of the response, and a missed wake-up costs at most one second.
 //!
 //! The worker starts after a random delay: its work competes with the next request for CPU, and a predictable start would
-//! make the timing side channel cheaper to measure (R14).
+//! make the timing side channel cheaper to measure (R14). All jobs that are queued during the delay form one batch.
 
-use std::{error::Error, future::Future, pin::pin, time::Duration};
+mod held;
+mod housekeeping;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::{
+    error::Error,
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use reset_core::{
     Resets,
-    audit::Mark,
+    deliver::{Prepared, ReadyMail, Settlement},
     error::StoreError,
-    job::{Job, SUSPECT_CRASHES},
+    job::Job,
     ports::random,
 };
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
-use tracing::{error, info};
+use tracing::error;
 
-/// Maximum concurrent deliveries: enough to hide the latency of a mail server, few enough for its connection limits.
-const SLOTS: usize = 8;
-/// Delivery timeout, well below the lease, so that no other worker picks up a job in progress.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(90);
+pub(crate) use self::housekeeping::{clean_up, seal};
+use self::{
+    held::{Held, HeldJob},
+    window::Window,
+};
+
+/// Maximum number of jobs that are prepared at a time.
+const PREPARING: usize = 256;
 /// Polling interval of the queue.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum random delay before an idle worker starts a queued job; half of it on average. It is unnoticeable in mail and
@@ -33,354 +55,272 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_JITTER: Duration = Duration::from_millis(50);
 /// Backoff after a store error. Wake-ups during it are ignored.
 const STORE_BACKOFF: Duration = Duration::from_secs(1);
-/// Maximum attempts to requeue a job whose delivery could not be recorded.
-const REQUEUE_ATTEMPTS: u32 = 5;
-/// Interval between purges.
-const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
-/// Interval between sealing runs: the time during which an unsealed event can be altered undetected.
-const SEAL_INTERVAL: Duration = Duration::from_secs(2);
-/// Retention of ended rows (R3: 24 hours after they end).
-const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+/// One in so many sending slots goes to postponed jobs that are due, so that fresh requests do not starve them.
+const RETRY_SHARE: usize = 4;
 
 /// Processes jobs until `stop`, then waits for the deliveries in progress.
 pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
-    let (mut deliveries, mut alone) = (JoinSet::new(), false);
+    let mut worker = Worker::new(resets);
+    let watch = tokio::spawn(housekeeping::watch(worker.resets.clone(), worker.held.clone()));
     'batches: loop {
-        let pause = match fill_slots(&resets, &mut deliveries, &mut alone).await {
-            Ok(pause) => pause,
-            Err(error) => {
-                log_error(&error, "failed to claim jobs, backing off");
-                tokio::select! {
-                    () = &mut stop => break,
-                    () = sleep(STORE_BACKOFF) => continue,
-                }
+        if let Err(error) = worker.claim().await {
+            log_error(&error, "failed to claim jobs, backing off");
+            tokio::select! {
+                () = &mut stop => break,
+                () = sleep(STORE_BACKOFF) => continue,
             }
-        };
-        let mut next = Instant::now() + pause;
-        // Jobs queued during the delay join the same batch.
+        }
+        let mut next = Instant::now() + POLL_INTERVAL;
         let mut delayed = false;
         loop {
             tokio::select! {
                 () = &mut stop => break 'batches,
-                Some(outcome) = deliveries.join_next() => {
-                    log_outcome(outcome);
+                Some(prepared) = worker.preparing.join_next() => {
+                    worker.prepared(prepared);
+                    if worker.has_room() {
+                        break;
+                    }
+                }
+                Some(sent) = worker.sending.join_next() => {
+                    worker.sent(sent);
+                    if worker.has_room() {
+                        break;
+                    }
+                }
+                // Jobs queued during the delay join the same batch.
+                () = worker.resets.job_queued(), if !delayed => {
+                    delayed = true;
+                    next = next.min(Instant::now() + worker.jitter());
+                }
+                () = sleep_until(next) => {
+                    worker.look_again();
                     break;
                 }
-                () = resets.job_queued(), if !delayed => {
-                    delayed = true;
-                    next = next.min(Instant::now() + jitter(&resets));
-                }
-                () = sleep_until(next) => break,
             }
         }
     }
-    while let Some(outcome) = deliveries.join_next().await {
-        log_outcome(outcome);
-    }
+    worker.finish().await;
+    watch.abort();
 }
 
-/// Returns a random fraction of [`MAX_JITTER`].
-fn jitter(resets: &Resets) -> Duration {
-    let [chance] = random(&*resets.adapters().entropy);
-    MAX_JITTER * u32::from(chance) / 256
+/// The jobs in progress, and what is known of the queue.
+struct Worker {
+    resets: Resets,
+    held: Arc<Held>,
+    preparing: JoinSet<(HeldJob, Option<ReadyMail>)>,
+    sending: JoinSet<Option<Duration>>,
+    window: Window,
+    /// Whether jobs of either kind may be waiting: the last claim was full, or something has changed since.
+    more_accepted: bool,
+    more_ready: bool,
+    /// Whether the job in progress may crash the worker; no other one is started beside it.
+    alone: bool,
+    /// Number of sending slots filled since a postponed job had its share.
+    since_retry: usize,
+    /// Set when the worker stops: a result that cannot be recorded then is given up.
+    stopping: Arc<AtomicBool>,
 }
 
-/// Periodically purges ended rows and expired events. A separate task, so that no mail waits for it.
-pub(crate) async fn clean_up(resets: Resets, retention: Duration) {
-    let mut logged = Mark::START;
-    loop {
-        let now = resets.adapters().clock.now();
-        if let Err(error) = resets.adapters().store.purge(now.minus(RETENTION)).await {
-            log_error(&error, "purge of ended rows failed, retrying in 10 minutes");
-        }
-        if let Err(error) = resets.forget_events(now.minus(retention)).await {
-            log_error(&error, "failed to delete expired events, retrying in 10 minutes");
-        }
-        // Logs are stored elsewhere, so an attacker who can edit the database cannot alter the head of the chain there.
-        let head = resets.last_mark();
-        if head != logged {
-            info!(audit.head = %head, "audit log sealed");
-            logged = head;
-        }
-        sleep(PURGE_INTERVAL).await;
-    }
-}
-
-/// Seals events shortly after they are recorded. A separate task, so that no mail waits for it.
-pub(crate) async fn seal(resets: Resets) {
-    loop {
-        sleep(SEAL_INTERVAL).await;
-        if let Err(error) = resets.seal_events().await {
-            log_error(&error, "failed to seal the audit log, retrying");
+impl Worker {
+    fn new(resets: Resets) -> Self {
+        Self {
+            resets,
+            held: Arc::default(),
+            preparing: JoinSet::new(),
+            sending: JoinSet::new(),
+            window: Window::default(),
+            more_accepted: true,
+            more_ready: true,
+            alone: false,
+            since_retry: 0,
+            stopping: Arc::default(),
         }
     }
-}
 
-/// Fills free slots with due jobs and returns how long to sleep if nothing else happens.
-async fn fill_slots(
-    resets: &Resets,
-    deliveries: &mut JoinSet<Result<(), StoreError>>,
-    alone: &mut bool,
-) -> Result<Duration, StoreError> {
-    if *alone && !deliveries.is_empty() {
-        return Ok(POLL_INTERVAL);
+    /// Looks at the whole queue with the next claim.
+    fn look_again(&mut self) {
+        (self.more_accepted, self.more_ready) = (true, true);
     }
-    let free = SLOTS - deliveries.len();
-    if free == 0 {
-        return Ok(POLL_INTERVAL);
-    }
-    let now = resets.adapters().clock.now();
-    let claimed = resets.claim(u32::try_from(free).unwrap_or(u32::MAX)).await?;
-    // Start no other job while one that is suspected of crashing the worker runs.
-    *alone = claimed.iter().any(|job| job.lost > SUSPECT_CRASHES);
-    let full = claimed.len() == free || *alone;
-    for job in claimed {
-        let resets = resets.clone();
-        deliveries.spawn(deliver(resets, job));
-    }
-    if full {
-        return Ok(POLL_INTERVAL);
-    }
-    // A job that is due but could not be claimed is blocked by another job, whose completion wakes the worker.
-    let due = resets.adapters().store.next_due().await?.filter(|due| *due > now);
-    Ok(due.map_or(POLL_INTERVAL, |due| due.since(resets.adapters().clock.now()).min(POLL_INTERVAL)))
-}
 
-/// Delivers the job within [`DELIVERY_TIMEOUT`], and requeues it if the outcome could not be recorded.
-async fn deliver(resets: Resets, job: Job) -> Result<(), StoreError> {
-    let delivery = timeout(DELIVERY_TIMEOUT, resets.deliver(&job));
-    let outcome = delivery.await.unwrap_or_else(|_| Err(StoreError::new("delivery timed out")));
-    if outcome.is_err() {
-        // A locked or full store usually recovers quickly, so retry.
-        for _ in 0..REQUEUE_ATTEMPTS {
-            sleep(STORE_BACKOFF).await;
-            if resets.put_back(&job).await.is_ok() {
-                break;
+    /// Returns how many mails can be held.
+    fn window(&self) -> usize {
+        self.window.size(self.slots())
+    }
+
+    fn slots(&self) -> usize {
+        self.resets.adapters().mailer.slots()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.preparing.is_empty() && self.sending.is_empty()
+    }
+
+    /// Returns whether a claim is worth its commit: jobs may be waiting, and there is room for a batch of them, or a slot
+    /// of the mail server is about to be free.
+    fn has_room(&self) -> bool {
+        if self.alone {
+            return self.is_idle();
+        }
+        let (held, window) = (self.sending.len(), self.window());
+        let preparing = self.more_accepted && self.preparing.len() <= PREPARING / 2;
+        let sending = self.more_ready && held < window && (held <= self.slots() || held <= window / 2);
+        preparing || sending
+    }
+
+    /// Claims jobs for the free places and starts them.
+    async fn claim(&mut self) -> Result<(), StoreError> {
+        if self.alone && !self.is_idle() {
+            return Ok(());
+        }
+        self.alone = false;
+        // Mails that are ready come first: their jobs are older.
+        let room = self.window().saturating_sub(self.sending.len());
+        if self.more_ready && room > 0 {
+            let retries = (self.since_retry + room) / RETRY_SHARE;
+            let jobs = self.resets.claim_ready(number(room), number(retries)).await?;
+            self.since_retry = if retries > 0 { 0 } else { self.since_retry + jobs.len() };
+            self.more_ready = jobs.len() == room;
+            for job in jobs {
+                let (resets, job, stopping) = self.start(job);
+                self.sending.spawn(deliver(resets, job, stopping));
             }
         }
+        let room = PREPARING.saturating_sub(self.preparing.len());
+        if self.more_accepted && room > 0 {
+            let jobs = self.resets.claim_accepted(number(room)).await?;
+            self.more_accepted = jobs.len() == room;
+            jobs.into_iter().for_each(|job| self.prepare(job));
+        }
+        if self.is_idle()
+            && let Some(job) = self.resets.claim_suspect().await?
+        {
+            self.alone = true;
+            self.prepare(job);
+        }
+        Ok(())
     }
-    outcome
+
+    /// Returns what the task of a claimed job needs.
+    fn start(&self, job: Job) -> (Resets, HeldJob, Arc<AtomicBool>) {
+        (self.resets.clone(), self.held.add(job), self.stopping.clone())
+    }
+
+    fn prepare(&mut self, job: Job) {
+        let (resets, job, stopping) = self.start(job);
+        self.preparing.spawn(prepare(resets, job, stopping));
+    }
+
+    /// Sends a prepared mail if there is room and no other mail waits in the database, else leaves it there.
+    fn prepared(&mut self, prepared: Result<(HeldJob, Option<ReadyMail>), JoinError>) {
+        let Some((job, Some(ready))) = joined(prepared) else {
+            // Another job for the same address may have waited for this one.
+            self.more_accepted |= self.preparing.is_empty();
+            return;
+        };
+        let (resets, stopping) = (self.resets.clone(), self.stopping.clone());
+        if !self.more_ready && self.sending.len() < self.window() {
+            self.sending.spawn(send(resets, job, ready, stopping));
+        } else {
+            self.more_ready = true;
+            self.preparing.spawn(queue(resets, job, stopping));
+        }
+    }
+
+    fn sent(&mut self, sent: Result<Option<Duration>, JoinError>) {
+        if let Some(taken) = joined(sent).flatten() {
+            self.window.record(taken);
+        }
+        if self.sending.is_empty() {
+            self.look_again();
+        }
+    }
+
+    /// Returns a random fraction of [`MAX_JITTER`].
+    fn jitter(&self) -> Duration {
+        let [chance] = random(&*self.resets.adapters().entropy);
+        MAX_JITTER * u32::from(chance) / 256
+    }
+
+    /// Waits for the deliveries in progress.
+    async fn finish(mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        while let Some(prepared) = self.preparing.join_next().await {
+            let Some((job, Some(ready))) = joined(prepared) else { continue };
+            self.sending.spawn(send(self.resets.clone(), job, ready, self.stopping.clone()));
+        }
+        while let Some(sent) = self.sending.join_next().await {
+            joined(sent);
+        }
+    }
 }
 
-fn log_outcome(outcome: Result<Result<(), StoreError>, JoinError>) {
-    match outcome {
-        Ok(Ok(())) => {}
-        // The job was requeued, or becomes due again when its lease expires.
-        Ok(Err(error)) => log_error(&error, "delivery could not be recorded; the job will be retried"),
-        Err(_) => error!("delivery panicked; the job will be retried when its lease expires"),
+/// Prepares a job. Returns its mail, or `None` if the job is settled.
+async fn prepare(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> (HeldJob, Option<ReadyMail>) {
+    match resets.prepare(&job.job).await {
+        Ok(Prepared::Mail(ready)) => return (job, Some(ready)),
+        Ok(Prepared::Settled(settlement)) => settle(&resets, &job, &settlement, &stopping).await,
+        Err(error) => {
+            log_error(&error, "job could not be prepared; it will be retried");
+            until_stored(&stopping, || resets.put_back(&job.job)).await;
+        }
     }
+    (job, None)
+}
+
+/// Prepares a job whose mail was ready before, and sends the mail.
+async fn deliver(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> Option<Duration> {
+    let (job, ready) = prepare(resets.clone(), job, stopping.clone()).await;
+    send(resets, job, ready?, stopping).await
+}
+
+/// Sends a mail and returns how long that took.
+async fn send(resets: Resets, job: HeldJob, ready: ReadyMail, stopping: Arc<AtomicBool>) -> Option<Duration> {
+    let begun = Instant::now();
+    let settlement = resets.send(&job.job, &ready).await;
+    let taken = begun.elapsed();
+    settle(&resets, &job, &settlement, &stopping).await;
+    Some(taken)
+}
+
+/// Leaves a prepared mail in the database.
+async fn queue(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> (HeldJob, Option<ReadyMail>) {
+    until_stored(&stopping, || resets.queue_for_sending(&job.job)).await;
+    (job, None)
+}
+
+/// Records the result of a delivery, however long the store fails: a mail that was sent must not be sent again.
+async fn settle(resets: &Resets, job: &HeldJob, settlement: &Settlement, stopping: &AtomicBool) {
+    until_stored(stopping, || resets.settle(&job.job, settlement)).await;
+}
+
+/// Repeats a write until it succeeds, or until the worker stops.
+async fn until_stored<F>(stopping: &AtomicBool, write: impl Fn() -> F)
+where
+    F: Future<Output = Result<(), StoreError>>,
+{
+    let mut logged = false;
+    while let Err(error) = write().await {
+        if !logged {
+            log_error(&error, "delivery could not be recorded, retrying until it is");
+            logged = true;
+        }
+        if stopping.load(Ordering::Relaxed) {
+            return;
+        }
+        sleep(STORE_BACKOFF).await;
+    }
+}
+
+/// Returns the result of a task, unless it panicked.
+fn joined<T>(outcome: Result<T, JoinError>) -> Option<T> {
+    outcome.inspect_err(|_| error!("delivery panicked; the job will be retried when its lease expires")).ok()
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn log_error(error: &StoreError, what: &str) {
     error!(error = error as &dyn Error, "{what}");
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
-
-    use async_trait::async_trait;
-    use reset_core::{
-        email::EmailAddress,
-        error::MailError,
-        keys::{HmacKey, Keys},
-        mail::Mail,
-        ports::{Accounts as _, Mailer},
-        request::{Disclosure, ResetRequest},
-    };
-    use reset_testkit::memory::{MailRefusal, Memory, Outage};
-    use tokio::{
-        sync::{Notify, Semaphore},
-        task::JoinHandle,
-    };
-
-    use super::*;
-
-    /// The dialect of every request: any that mails would do.
-    const DIALECT: &str = "px0";
-    /// Latest time by which the mail of a queued request must be sent.
-    const SOON: Duration = Duration::from_millis(55);
-    /// Two more than there are slots.
-    const ACCOUNTS: [&str; SLOTS + 2] = ["ann", "bob", "c", "d", "e", "f", "g", "h", "i", "j"];
-
-    struct Running {
-        memory: Memory,
-        resets: Resets,
-        stop: Arc<Notify>,
-        worker: JoinHandle<()>,
-    }
-
-    async fn start() -> Running {
-        start_with(Memory::new(1), None).await
-    }
-
-    async fn start_with(memory: Memory, mailer: Option<Arc<BlockingMailer>>) -> Running {
-        let root = HmacKey::shared(&[7; 32]);
-        let dialects = reset_dialects::with(&[("px0.enabled", "true")], &root, "https://id.example.org");
-        let policies = dialects.unwrap().into_iter().filter_map(|dialect| dialect.policies).collect();
-        let keys = Keys::new(&root);
-        let mut adapters = memory.adapters();
-        if let Some(mailer) = mailer {
-            adapters.mailer = mailer;
-        }
-        let resets = Resets::new(adapters, keys, policies, true);
-        for name in ACCOUNTS {
-            let (email, text) = address(name);
-            let account = reset_core::account::NewAccount {
-                email: text,
-                username: None,
-                name: None,
-                locale: None,
-                password_hash: String::new(),
-                created_at: resets.adapters().clock.now(),
-            };
-            memory.store.add_account(&email, account).await.unwrap();
-        }
-        let stop = Arc::new(Notify::new());
-        let stopped = stop.clone();
-        let worker = tokio::spawn(run(resets.clone(), async move { stopped.notified().await }));
-        Running { memory, resets, stop, worker }
-    }
-
-    fn address(name: &str) -> (EmailAddress, String) {
-        let text = format!("{name}@example.org");
-        (EmailAddress::parse(&text).unwrap(), text)
-    }
-
-    impl Running {
-        async fn request_reset(&self, name: &str) {
-            let request = ResetRequest {
-                dialect: DIALECT,
-                email: Some(address(name).0),
-                redirect_to: None,
-                locale: None,
-                network: None,
-                reference: self.resets.reference(),
-                disclosure: Disclosure::Never,
-            };
-            self.resets.request(request).await.unwrap();
-        }
-
-        /// Waits until `count` mails are sent and returns how long that took. Time is paused, so only timers take time.
-        async fn wait_for_mails(&self, count: usize) -> Duration {
-            let begun = tokio::time::Instant::now();
-            while self.memory.mailer.sent().len() < count {
-                sleep(Duration::from_micros(100)).await;
-                assert!(begun.elapsed() < Duration::from_secs(60), "no mail");
-            }
-            begun.elapsed()
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn delivery_is_prompt_and_jittered() {
-        let running = start().await;
-        sleep(Duration::from_millis(300)).await;
-        let mut waits = Vec::new();
-        for (count, name) in (1..).zip(ACCOUNTS) {
-            running.request_reset(name).await;
-            waits.push(running.wait_for_mails(count).await);
-        }
-        assert!(waits.iter().all(|wait| *wait < SOON), "{waits:?}");
-        let (first, last) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
-        assert!(*last > *first + MAX_JITTER / 4, "{waits:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn second_request_does_not_extend_the_delay() {
-        let running = start().await;
-        for name in ACCOUNTS {
-            running.request_reset(name).await;
-            sleep(Duration::from_millis(1)).await;
-        }
-        assert!(running.wait_for_mails(ACCOUNTS.len()).await < SOON);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn two_requests_for_one_address_are_delivered_in_order_without_polling() {
-        let running = start().await;
-        running.request_reset("ann").await;
-        running.request_reset("ann").await;
-        assert!(running.wait_for_mails(2).await < SOON);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn postponed_job_is_retried_when_due() {
-        let running = start().await;
-        running.memory.mailer.refuse_next(1, MailRefusal::Temporary);
-        running.request_reset("ann").await;
-        sleep(Duration::from_millis(100)).await;
-        assert_eq!(running.memory.mailer.sent().len(), 0);
-        running.memory.clock.advance(Duration::from_secs(2));
-        assert!(running.wait_for_mails(1).await <= POLL_INTERVAL + SOON);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn worker_recovers_from_a_store_error_within_the_backoff() {
-        let running = start().await;
-        running.memory.store.set_outage(Outage::Only("claim"));
-        running.request_reset("ann").await;
-        sleep(Duration::from_millis(100)).await;
-        running.memory.store.set_outage(Outage::None);
-        assert!(running.wait_for_mails(1).await <= STORE_BACKOFF + SOON);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn unrecorded_delivery_is_retried_before_its_lease_expires() {
-        let running = start().await;
-        running.memory.store.set_outage(Outage::Only("finish"));
-        running.request_reset("ann").await;
-        running.wait_for_mails(1).await;
-        running.memory.store.set_outage(Outage::None);
-        running.memory.clock.advance(Duration::from_secs(3));
-        sleep(2 * STORE_BACKOFF).await;
-        running.memory.clock.advance(Duration::from_secs(3));
-        sleep(2 * POLL_INTERVAL).await;
-        let mails = running.memory.mailer.sent();
-        assert_eq!((mails.len(), &mails[0].secret), (2, &mails[1].secret));
-        assert!(running.memory.store.jobs()[0].1.is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn stopped_worker_finishes_its_deliveries_and_claims_no_more_jobs() {
-        let memory = Memory::new(2);
-        let mailer = Arc::new(BlockingMailer { begun: AtomicUsize::new(0), open: Semaphore::new(0) });
-        let running = start_with(memory, Some(mailer.clone())).await;
-        for name in ACCOUNTS {
-            running.request_reset(name).await;
-        }
-        sleep(SOON).await;
-        assert_eq!(mailer.begun.load(Ordering::SeqCst), SLOTS);
-
-        running.stop.notify_one();
-        sleep(Duration::from_millis(10)).await;
-        assert!(!running.worker.is_finished());
-        mailer.open.add_permits(ACCOUNTS.len());
-        running.worker.await.unwrap();
-        let finished = running.memory.store.jobs().iter().filter(|(_, end)| end.is_some()).count();
-        assert_eq!((finished, mailer.begun.load(Ordering::SeqCst)), (SLOTS, SLOTS));
-    }
-
-    /// A mailer that blocks until the test releases it.
-    struct BlockingMailer {
-        begun: AtomicUsize,
-        open: Semaphore,
-    }
-
-    #[async_trait]
-    impl Mailer for BlockingMailer {
-        async fn send(&self, _: &Mail) -> Result<String, MailError> {
-            self.begun.fetch_add(1, Ordering::SeqCst);
-            self.open.acquire().await.unwrap().forget();
-            Ok("250 2.0.0".to_owned())
-        }
-
-        async fn check(&self) -> Result<(), MailError> {
-            Ok(())
-        }
-    }
 }

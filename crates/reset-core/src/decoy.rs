@@ -8,8 +8,9 @@
 use crate::{
     Resets,
     account::{Account, AccountId},
-    deliver::{Purpose, compose_mail},
+    deliver::compose_mail,
     error::StoreError,
+    issue::Purpose,
     issue_policy::IssuePolicies,
     job::Job,
 };

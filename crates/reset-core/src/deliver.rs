@@ -1,6 +1,10 @@
 //! Use case: deliver a job. The worker looks the account up, issues the ticket and sends the mail, after the response
 //! to the client has been sent.
 //!
+//! A delivery has three steps, which the worker runs at different speeds: [`prepare`](Resets::prepare) at the speed of
+//! the database, [`send`](Resets::send) at the speed of the mail server, and [`settle`](Resets::settle), which records
+//! the result. A decoy ends with the first step and takes no sending slot.
+//!
 //! Every step can be repeated. If a worker is killed, the next attempt at its job finds the ticket, derives the same
 //! secret and mails it again. No accepted request is lost, and no row holds a secret.
 
@@ -11,22 +15,23 @@ use tracing::{error, info, warn};
 use crate::{
     Resets,
     account::{Account, AccountId},
-    budget::Budget,
     email::EmailAddress,
     error::{MailError, StoreError},
     event::{Event, EventKind},
-    issue_policy::{IssuePolicies, IssuePolicy},
-    job::{GIVE_UP_AFTER, Job, JobKind, MAX_WORKER_CRASHES, Outcome, backoff},
-    keys::Draw,
+    issue::Purpose,
+    job::{
+        BUSY_WAIT, GIVE_UP_AFTER, Job, JobId, JobKind, MAX_WORKER_CRASHES, Outcome, UNCONFIRMED_MOST,
+        UNCONFIRMED_WAIT, backoff,
+    },
     mail::{Mail, MailBody},
-    ports::{Issued, PasswordReset},
-    secret::{Scope, TicketSecret},
-    ticket::{HARD_CAP, Ticket, TicketId, TicketState},
+    ports::{PasswordReset, Postponement},
+    ticket::{HARD_CAP, TicketId, TicketState},
     time::Timestamp,
 };
 
-/// How long a worker's claim on a job lasts. Longer than the timeout of every mail transport.
-pub const LEASE: Duration = Duration::from_secs(120);
+/// How long a worker's claim on a job lasts unless it is renewed. Short, so that the jobs of a worker that died go on
+/// soon; several times the interval of renewals, so that a slow commit loses no lease.
+pub const LEASE: Duration = Duration::from_secs(15);
 
 /// Maximum age of a secret that a retry mails unchanged. Longer than [`LEASE`], so that after a worker died in
 /// mid-send the next one repeats the same secret, a JWT byte for byte. Short enough that a delayed mail does not
@@ -36,12 +41,58 @@ const MAX_UNCHANGED_AGE: Duration = Duration::from_secs(180);
 /// How long a job is postponed when the mail limit is reached.
 const MAIL_LIMIT_DELAY: Duration = Duration::from_secs(60);
 
-/// Maximum draws of a code before the store is considered broken. With 10 live codes out of 10^6, even a second draw
-/// is rare.
-const MAX_DRAWS: u32 = 16;
-
 /// Stored as the reply of a job that waits because the mail limit is reached.
 const MAIL_LIMIT_REPLY: &str = "mails-per-hour";
+
+/// The state of a job after its preparation.
+pub enum Prepared {
+    /// Its mail waits to be sent.
+    Mail(ReadyMail),
+    /// Nothing is to be sent. The result waits to be recorded.
+    Settled(Settlement),
+}
+
+/// A composed mail, and the ticket whose lifetime starts when the mail is accepted: its id, its latest end, and the
+/// lifetime.
+pub struct ReadyMail {
+    mail: Mail,
+    ticket: Option<(TicketId, Timestamp, Duration)>,
+}
+
+/// The result of a delivery, to be recorded.
+#[derive(Debug)]
+pub enum Settlement {
+    /// The job is over.
+    Finished {
+        /// How it ended.
+        outcome: Outcome,
+        /// The last reply of the mail server or the webhook.
+        reply: String,
+        /// The ticket whose mail was accepted, and its new end.
+        accepted: Option<(TicketId, Timestamp)>,
+    },
+    /// The job is retried.
+    Postponed {
+        /// How long it waits.
+        wait: Duration,
+        /// The reply, or a word for the reason.
+        reply: String,
+        /// Whether this was an attempt.
+        counts: bool,
+        /// Whether the mail may have been accepted although no reply came.
+        unconfirmed: bool,
+    },
+}
+
+impl Settlement {
+    fn finished(outcome: Outcome, reply: impl Into<String>) -> Self {
+        Self::Finished { outcome, reply: reply.into(), accepted: None }
+    }
+
+    fn retry(wait: Duration, reply: impl Into<String>) -> Self {
+        Self::Postponed { wait, reply: reply.into(), counts: true, unconfirmed: false }
+    }
+}
 
 /// Why no mail is sent.
 enum NoMail {
@@ -51,32 +102,63 @@ enum NoMail {
     Later,
 }
 
-/// The purpose of a ticket.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// The worker mails its secret.
-    Mail,
-    /// An administrator hands over its secret.
-    Link,
-    /// None: its account does not exist, so it can never be redeemed.
-    Decoy,
-}
-
-/// A composed mail, and the ticket whose lifetime starts when the mail is accepted: its id, its latest end, and the
-/// lifetime.
-struct ReadyMail {
-    mail: Mail,
-    ticket: Option<(TicketId, Timestamp, Duration)>,
-}
-
 impl Resets {
-    /// Claims up to `limit` due jobs for this worker.
+    /// Claims up to `limit` accepted jobs for this worker.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn claim_accepted(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
+        let now = self.adapters().clock.now();
+        let jobs = self.adapters().store.claim_accepted(limit, now, now.plus(LEASE)).await?;
+        jobs.iter().for_each(|job| self.inner.accepted.reached(job.turn));
+        Ok(jobs)
+    }
+
+    /// Claims up to `limit` jobs whose mail can be sent, of which up to `retries` are old ones.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn claim_ready(&self, limit: u32, retries: u32) -> Result<Vec<Job>, StoreError> {
+        let now = self.adapters().clock.now();
+        let jobs = self.adapters().store.claim_ready(limit, retries, now, now.plus(LEASE)).await?;
+        jobs.iter().for_each(|job| self.inner.ready.reached(job.turn));
+        Ok(jobs)
+    }
+
+    /// Claims a job that may crash its worker, to be run alone.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn claim_suspect(&self) -> Result<Option<Job>, StoreError> {
+        let now = self.adapters().clock.now();
+        self.adapters().store.claim_suspect(now, now.plus(LEASE)).await
+    }
+
+    /// Claims up to `limit` jobs of any kind, for a caller that [delivers](Self::deliver) them one by one.
     ///
     /// # Errors
     /// Fails if the store fails.
     pub async fn claim(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
+        self.adapters().store.reclaim(self.adapters().clock.now()).await?;
+        let mut jobs = self.claim_accepted(limit).await?;
+        let left = limit.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
+        if left > 0 {
+            jobs.extend(self.claim_ready(left, left).await?);
+        }
+        if jobs.is_empty() {
+            jobs.extend(self.claim_suspect().await?);
+        }
+        jobs.sort_by_key(|job| job.seq);
+        Ok(jobs)
+    }
+
+    /// Renews the leases of claimed jobs.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn renew(&self, jobs: &[JobId]) -> Result<(), StoreError> {
         let now = self.adapters().clock.now();
-        self.adapters().store.claim(limit, now, now.plus(LEASE)).await
+        self.adapters().store.renew(jobs, now.plus(LEASE)).await
     }
 
     /// Runs a job and records its outcome.
@@ -84,16 +166,29 @@ impl Resets {
     /// # Errors
     /// Fails if the store fails. The job stays claimed and is due again when its lease ends.
     pub async fn deliver(&self, job: &Job) -> Result<(), StoreError> {
+        let settlement = match self.prepare(job).await? {
+            Prepared::Mail(ready) => self.send(job, &ready).await,
+            Prepared::Settled(settlement) => settlement,
+        };
+        self.settle(job, &settlement).await
+    }
+
+    /// Does everything up to the mail: looks the account up, issues the ticket and composes the mail. Posts webhooks.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn prepare(&self, job: &Job) -> Result<Prepared, StoreError> {
+        let settled = |settlement| Ok(Prepared::Settled(settlement));
         if job.lost > MAX_WORKER_CRASHES {
             error!(job.id = job.id.as_str(), "job quarantined after {} worker crashes in a row", job.lost);
-            return self.finish(job, Outcome::Quarantined, "worker crashes", None).await;
+            return settled(Settlement::finished(Outcome::Quarantined, "worker crashes"));
         }
         if self.adapters().clock.now().since(job.created_at) >= GIVE_UP_AFTER {
-            return self.finish(job, Outcome::GivenUp, "", None).await;
+            return settled(Settlement::finished(Outcome::GivenUp, ""));
         }
         let ready = match &job.kind {
             JobKind::Reset { email, redirect_to, .. } => {
-                self.prepare(job, email, redirect_to.as_deref()).await?
+                self.prepare_reset(job, email, redirect_to.as_deref()).await?
             }
             JobKind::Notice { account, to } => match self.adapters().store.account(account).await? {
                 Some(account) => {
@@ -104,39 +199,37 @@ impl Resets {
                 }
                 None => Err(NoMail::Ended(Outcome::NoAccount)),
             },
-            JobKind::Webhook { account } => return self.post_webhook(job, account).await,
+            JobKind::Webhook { account } => return settled(self.post_webhook(job, account).await),
         };
         match ready {
-            Ok(ready) => self.send_mail(job, ready).await,
-            Err(NoMail::Ended(outcome)) => self.finish(job, outcome, "", None).await,
+            Ok(ready) => Ok(Prepared::Mail(ready)),
+            Err(NoMail::Ended(outcome)) => settled(Settlement::finished(outcome, "")),
             Err(NoMail::Later) => {
                 warn!(job.id = job.id.as_str(), "hourly mail limit reached, delivery postponed");
-                self.postpone(job, MAIL_LIMIT_DELAY, MAIL_LIMIT_REPLY).await
+                let (wait, reply) = (MAIL_LIMIT_DELAY, MAIL_LIMIT_REPLY.to_owned());
+                settled(Settlement::Postponed { wait, reply, counts: false, unconfirmed: false })
             }
         }
     }
 
-    /// Requeues a job whose delivery could not be recorded, so that neither it nor the jobs behind it wait for the
-    /// end of its lease. If its mail was already sent, the next attempt sends it again with the same secret.
+    /// Leaves a prepared mail to whichever worker has a free sending slot first.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn queue_for_sending(&self, job: &Job) -> Result<(), StoreError> {
+        self.adapters().store.make_ready(job, self.inner.ready.next(job.network)).await
+    }
+
+    /// Requeues a job that could not be prepared.
     ///
     /// # Errors
     /// Fails if the store still fails; then the job is due again when its lease ends.
     pub async fn put_back(&self, job: &Job) -> Result<(), StoreError> {
-        self.postpone(job, backoff(job.attempts), "not recorded").await
+        self.settle(job, &Settlement::retry(backoff(job.attempts), "not recorded")).await
     }
 
-    /// Postpones a job by `wait`.
-    async fn postpone(&self, job: &Job, wait: Duration, reply: &str) -> Result<(), StoreError> {
-        let now = self.adapters().clock.now();
-        let event = Event::of_job(EventKind::PutOff, job, now).saying(job.kind.reply_detail(reply));
-        // While the mail limit is reached, many jobs are postponed every minute; recording that would flood the audit
-        // log.
-        let event = (reply != MAIL_LIMIT_REPLY).then_some(&event);
-        self.adapters().store.postpone(&job.id, job.attempts, now.plus(wait), reply, event).await
-    }
-
-    /// Prepares the mail: finds the account, issues the ticket and derives the secret.
-    async fn prepare(
+    /// Finds the account, issues the ticket and derives the secret.
+    async fn prepare_reset(
         &self,
         job: &Job,
         email: &EmailAddress,
@@ -181,165 +274,79 @@ impl Resets {
         Ok(Ok(ReadyMail { mail: compose_mail(job, account, body), ticket: Some(clock) }))
     }
 
-    /// Takes one from the mail budget and returns whether there was room. A mail counts once, however often it is
-    /// retried. Notices do not count: owners are notified however many resets an attacker requests.
-    pub(crate) async fn take_mail_budget(&self, to: &str) -> Result<bool, StoreError> {
-        let windows = &self.inner.budgeting.mails;
-        if windows.is_empty() {
-            return Ok(true);
-        }
-        let (adapters, mails) = (self.adapters(), Budget::shared(&format!("mails.{to}"), windows));
-        adapters.store.take(&[mails], adapters.clock.now()).await
-    }
-
-    /// Derives the secret of a ticket. Returns `None` if that is no longer possible: the address now belongs to
-    /// another account, the dialect no longer mails this kind, or the key is no longer configured.
-    pub(crate) fn secret_of<'a>(
-        &self,
-        ticket: &Ticket,
-        account: &Account,
-        policies: &'a IssuePolicies,
-    ) -> Option<(&'a IssuePolicy, TicketSecret)> {
-        let policy = policies.of(ticket.kind)?;
-        let draw = Draw { origin: ticket.job.as_str(), account: &account.id, nonce: ticket.nonce };
-        let (keys, digest) = (&self.inner.keys, &ticket.digest);
-        let secret = keys.redraw(&ticket.dialect, &*policy.format, policy.scope, draw, digest)?;
-        (ticket.account == account.id).then_some((policy, secret))
-    }
-
-    /// Queues a new job in place of one whose ticket has become useless.
-    async fn requeue(&self, job: &Job) -> Result<(), StoreError> {
-        let again = Job { id: self.new_job_id(), seq: 0, attempts: 0, ..job.clone() };
-        self.adapters().store.push(&again).await?;
-        self.inner.wake.notify_one();
-        Ok(())
-    }
-
-    /// Returns whether the budget of wrong guesses at the dialect's primary codes is used up, for `email` where it is
-    /// counted per address.
-    async fn guesses_are_used_up(
-        &self,
-        policies: &IssuePolicies,
-        email: &EmailAddress,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let budgets = match policies.primary.scope {
-            Scope::Global => self.open_guess_budget(policies.dialect).into_iter().collect(),
-            Scope::Account => self.guess_budgets(policies.dialect, email, true),
-        };
-        for budget in &budgets {
-            if !self.adapters().store.has_room(budget, now).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Issues the job's ticket. Returns `None` if a later request was served already.
-    pub(crate) async fn issue(
-        &self,
-        job: &Job,
-        account: &Account,
-        policies: &IssuePolicies,
-        redirect_to: Option<&str>,
-        purpose: Purpose,
-    ) -> Result<Option<Ticket>, StoreError> {
-        let adapters = self.adapters();
-        let now = adapters.clock.now();
-        let (mut policy, mut fallback) = (&policies.primary, policies.fallback.as_ref());
-        if let (Some(other), JobKind::Reset { email, .. }) = (fallback, &job.kind)
-            && self.guesses_are_used_up(policies, email, now).await?
-        {
-            // An attacker is guessing codes, and codes are rejected for now. Send a secret that cannot be guessed
-            // (R47, R50).
-            (policy, fallback) = (&other.policy, None);
-        }
-        for nonce in 0..MAX_DRAWS {
-            let draw = Draw { origin: job.id.as_str(), account: &account.id, nonce };
-            let (secret, digest) =
-                self.inner.keys.draw(policies.dialect, &*policy.format, policy.scope, draw);
-            if policy.is_global_code()
-                && self.collides_under_previous_root(policies.dialect, &secret, &account.id, now).await?
-            {
-                continue;
-            }
-            let ticket = Ticket {
-                id: self.new_ticket_id(),
-                account: account.id.clone(),
-                dialect: policies.dialect.to_owned(),
-                kind: policy.format.kind(),
-                digest,
-                email: account.email_key(),
-                epoch: account.epoch,
-                reference: Some(job.reference.clone()),
-                job: job.id.clone(),
-                job_seq: job.seq,
-                nonce,
-                redirect_to: redirect_to
-                    .filter(|_| policy.delivery.carries_redirect())
-                    .map(ToOwned::to_owned),
-                attempts: 0,
-                issued_at: now,
-                minted_at: now,
-                expires_at: now.plus(policy.lifetime),
-                spent_at: None,
-                voided_at: (purpose == Purpose::Decoy).then_some(now),
-            };
-            let kind = if purpose == Purpose::Link { EventKind::Linked } else { EventKind::Matched };
-            let event = Event::of_ticket(kind, &ticket, now).saying(ticket.kind.name());
-            let max_live = fallback.and_then(|fallback| fallback.max_live);
-            match adapters.store.issue(&ticket, max_live, &event).await? {
-                Issued::Live => return Ok(Some(ticket)),
-                Issued::Superseded => return Ok(None),
-                Issued::Collision => {}
-                Issued::LimitReached => policy = fallback.take().map_or(policy, |fallback| &fallback.policy),
-            }
-        }
-        Err(StoreError::new(format!("{MAX_DRAWS} secrets drawn in a row collided with live ones")))
-    }
-
-    /// Sends the mail and records the reply.
-    async fn send_mail(&self, job: &Job, ready: ReadyMail) -> Result<(), StoreError> {
+    /// Sends the mail.
+    pub async fn send(&self, job: &Job, ready: &ReadyMail) -> Settlement {
         let sent = self.adapters().mailer.send(&ready.mail).await;
-        if !matches!(sent, Err(MailError::Busy { .. })) {
-            self.set_mail_works(!matches!(sent, Err(MailError::Temporary { .. })));
-        }
         let now = self.adapters().clock.now();
-        let accepted =
-            ready.ticket.map(|(ticket, latest, lifetime)| (ticket, now.plus(lifetime).min(latest)));
-        self.record_reply(job, sent, accepted).await
+        let accepted = ready
+            .ticket
+            .as_ref()
+            .map(|(ticket, latest, lifetime)| (ticket.clone(), now.plus(*lifetime).min(*latest)));
+        self.settlement(job, sent, accepted)
     }
 
-    /// Posts to the webhook and records the reply.
-    async fn post_webhook(&self, job: &Job, account: &AccountId) -> Result<(), StoreError> {
+    /// Posts to the webhook.
+    async fn post_webhook(&self, job: &Job, account: &AccountId) -> Settlement {
         let Some(webhook) = &self.adapters().webhook else {
-            return self.finish(job, Outcome::Abandoned, "", None).await;
+            return Settlement::finished(Outcome::Abandoned, "");
         };
         let (id, account, dialect) = (job.id.clone(), account.clone(), job.dialect.clone());
         let reply = webhook.post(&PasswordReset { id, account, dialect, at: job.created_at }).await;
-        self.record_reply(job, reply, None).await
+        self.settlement(job, reply, None)
     }
 
-    /// Finishes the job or postpones it for a retry, depending on the reply.
-    async fn record_reply(
+    /// Decides on the reply of the mail server or the webhook.
+    fn settlement(
         &self,
         job: &Job,
         reply: Result<String, MailError>,
         accepted: Option<(TicketId, Timestamp)>,
-    ) -> Result<(), StoreError> {
-        let now = self.adapters().clock.now();
-        match reply {
-            Ok(reply) => self.finish(job, Outcome::Mailed, &reply, accepted).await,
-            Err(MailError::Permanent { reply }) => self.finish(job, Outcome::Refused, &reply, None).await,
-            Err(
-                MailError::Temporary { reply } | MailError::Uncertain { reply } | MailError::Busy { reply },
-            ) => {
-                let wait = backoff(job.attempts);
-                if now.plus(wait).since(job.created_at) >= GIVE_UP_AFTER {
-                    return self.finish(job, Outcome::GivenUp, &reply, None).await;
+    ) -> Settlement {
+        let (wait, reply, counts, unconfirmed) = match reply {
+            Ok(reply) => return Settlement::Finished { outcome: Outcome::Mailed, reply, accepted },
+            Err(MailError::Permanent { reply }) => return Settlement::finished(Outcome::Refused, reply),
+            Err(MailError::Temporary { reply }) => (backoff(job.attempts), reply, true, false),
+            Err(MailError::Uncertain { reply }) if job.unconfirmed + 1 >= UNCONFIRMED_MOST => {
+                return Settlement::finished(Outcome::GivenUp, format!("unconfirmed {reply}"));
+            }
+            Err(MailError::Uncertain { reply }) => {
+                (UNCONFIRMED_WAIT, format!("unconfirmed {reply}"), true, true)
+            }
+            Err(MailError::Busy { reply }) => (BUSY_WAIT, reply, false, false),
+        };
+        if self.adapters().clock.now().plus(wait).since(job.created_at) >= GIVE_UP_AFTER {
+            return Settlement::finished(Outcome::GivenUp, reply);
+        }
+        Settlement::Postponed { wait, reply, counts, unconfirmed }
+    }
+
+    /// Records the result of a delivery.
+    ///
+    /// # Errors
+    /// Fails if the store fails. The caller repeats it: a mail that was sent must not be sent again.
+    pub async fn settle(&self, job: &Job, settlement: &Settlement) -> Result<(), StoreError> {
+        match settlement {
+            Settlement::Finished { outcome, reply, accepted } => {
+                self.finish(job, *outcome, reply, accepted.as_ref()).await
+            }
+            Settlement::Postponed { wait, reply, counts, unconfirmed } => {
+                let now = self.adapters().clock.now();
+                let event = Event::of_job(EventKind::PutOff, job, now).saying(job.kind.reply_detail(reply));
+                let due_at = now.plus(*wait);
+                let delay = Postponement { due_at, reply, counts: *counts, unconfirmed: *unconfirmed };
+                // While a limit is reached, many jobs are postponed every minute; recording that would flood the audit
+                // log.
+                self.adapters().store.postpone(job, delay, counts.then_some(&event)).await?;
+                if *counts {
+                    warn!(
+                        job.id = job.id.as_str(),
+                        job.attempts,
+                        reply,
+                        retry_s = wait.as_secs(),
+                        "delivery failed, retry after backoff"
+                    );
                 }
-                warn!(job.id = job.id.as_str(), job.attempts, reply, "delivery failed, retry after backoff");
-                self.postpone(job, wait, &reply).await
+                Ok(())
             }
         }
     }
@@ -349,9 +356,9 @@ impl Resets {
         job: &Job,
         outcome: Outcome,
         reply: &str,
-        accepted: Option<(TicketId, Timestamp)>,
+        accepted: Option<&(TicketId, Timestamp)>,
     ) -> Result<(), StoreError> {
-        let accepted = accepted.as_ref().map(|(ticket, end)| (ticket, *end));
+        let accepted = accepted.map(|(ticket, end)| (ticket, *end));
         let now = self.adapters().clock.now();
         let (kind, detail) = match outcome {
             Outcome::Mailed => (EventKind::Mailed, reply.to_owned()),

@@ -27,6 +27,12 @@ pub enum RequestError {
     /// No account with this address can reset its password. Only under `Disclosure::AsContracted`.
     #[error("no account with this address can reset its password")]
     Unknown,
+    /// Too many jobs wait, so the mail would be late; nothing was accepted.
+    #[error("too many reset requests are waiting")]
+    Busy {
+        /// Time until the client should try again.
+        retry_after: Duration,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

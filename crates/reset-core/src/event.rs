@@ -17,6 +17,7 @@ use crate::{
     keys::{KeySet, Keys},
     ticket::Ticket,
     time::Timestamp,
+    turns::NetworkBlock,
 };
 
 /// The kind of an event.
@@ -142,6 +143,12 @@ impl Network {
     /// Wraps a stored network.
     pub fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// Returns the block of addresses that the network is in, or `None` if the stored text is no network.
+    pub fn block(&self) -> Option<NetworkBlock> {
+        let address = self.0.split('/').next().and_then(|address| address.parse().ok());
+        address.map(NetworkBlock::of)
     }
 
     /// Returns the network as text.

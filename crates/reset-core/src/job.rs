@@ -7,6 +7,7 @@ use crate::{
     email::EmailAddress,
     encoding::crockford,
     time::Timestamp,
+    turns::NetworkBlock,
 };
 
 /// How long a job is retried before it is given up. 24 hours: a greylisting or broken mail server gets a day, and a
@@ -111,10 +112,41 @@ pub struct Job {
     pub kind: JobKind,
     /// When the job was queued.
     pub created_at: Timestamp,
-    /// Number of attempts, the current one included.
+    /// The client's network, for the turn of the mail. `None` if there is no client.
+    pub network: Option<NetworkBlock>,
+    /// Place in the order of its stage; see [`turns`](crate::turns).
+    pub turn: i64,
+    /// Number of times a worker claimed it.
+    pub claims: u32,
+    /// Number of attempts at its delivery, the current one included.
     pub attempts: u32,
+    /// Number of attempts after which the mail may have been accepted although no reply came.
+    pub unconfirmed: u32,
     /// How many workers in a row crashed or vanished while they had claimed it.
     pub lost: u32,
+}
+
+impl Job {
+    /// Creates a job that nobody has claimed. The store assigns `seq`.
+    pub fn new(id: JobId, reference: Reference, dialect: &str, kind: JobKind, created_at: Timestamp) -> Self {
+        let (seq, network, turn) = (0, None, 0);
+        let (claims, attempts, unconfirmed, lost) = (0, 0, 0, 0);
+        let dialect = dialect.to_owned();
+        Self {
+            id,
+            seq,
+            reference,
+            dialect,
+            kind,
+            created_at,
+            network,
+            turn,
+            claims,
+            attempts,
+            unconfirmed,
+            lost,
+        }
+    }
 }
 
 /// How a job ended.
@@ -164,6 +196,16 @@ pub const MAX_WORKER_CRASHES: u32 = 10;
 /// Number of worker crashes in a row beyond which a job runs alone, so that its next crash does not affect other
 /// jobs.
 pub const SUSPECT_CRASHES: u32 = 2;
+
+/// How long a job waits after an attempt whose mail may have been accepted although no reply came: a server that scans
+/// a message for minutes then gets one copy, not dozens.
+pub const UNCONFIRMED_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// Number of such attempts after which a job ends: by then the mail most likely arrived.
+pub const UNCONFIRMED_MOST: u32 = 3;
+
+/// How long a job waits that no sending slot was free for.
+pub const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 /// How much longer than others a finished job is kept if its mail was never sent, so that an operator can retry it.
 pub const RETRY_RETENTION: Duration = Duration::from_secs(6 * 24 * 60 * 60);

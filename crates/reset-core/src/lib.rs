@@ -80,12 +80,14 @@ pub mod error;
 pub mod event;
 pub mod exchange;
 pub mod hasher;
+mod issue;
 pub mod issue_policy;
 pub mod job;
 pub mod keys;
 pub mod language;
 pub mod link;
 pub mod mail;
+pub mod overload;
 pub mod own_names;
 pub mod password;
 pub mod ports;
@@ -94,6 +96,7 @@ pub mod request;
 pub mod secret;
 pub mod ticket;
 pub mod time;
+pub mod turns;
 
 use std::sync::{
     Arc,
@@ -110,8 +113,10 @@ use crate::{
     issue_policy::IssuePolicies,
     job::{JobId, Reference},
     keys::Keys,
+    overload::Overload,
     ports::{Adapters, random},
     ticket::TicketId,
+    turns::Turns,
 };
 
 /// The use cases of one deployment, over its adapters. Cheap to clone.
@@ -140,6 +145,10 @@ struct Inner {
     sealer: Sealer,
     /// Notifies the worker of queued jobs.
     wake: Notify,
+    /// Turns of accepted jobs, and of jobs that are ready to be sent.
+    accepted: Turns,
+    ready: Turns,
+    overload: Overload,
     mail_works: AtomicBool,
     /// Whether the process is shutting down.
     draining: AtomicBool,
@@ -163,8 +172,22 @@ impl Resets {
     ) -> Self {
         let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
         let (sealer, names) = (Sealer::of(&keys), Vec::new());
-        let inner =
-            Inner { adapters, keys, policies, budgeting, names, notices, sealer, wake, mail_works, draining };
+        let (accepted, ready) = (Turns::default(), Turns::default());
+        let inner = Inner {
+            adapters,
+            keys,
+            policies,
+            budgeting,
+            names,
+            notices,
+            sealer,
+            wake,
+            accepted,
+            ready,
+            overload: Overload::default(),
+            mail_works,
+            draining,
+        };
         Self { inner: Arc::new(inner) }
     }
 

@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     Resets,
-    deliver::Purpose,
     email::EmailAddress,
     error::StoreError,
+    issue::Purpose,
     job::{Job, JobKind, Outcome, Reference},
     mail::MailBody,
     time::Timestamp,
@@ -61,20 +61,12 @@ impl Resets {
         let account = adapters.store.account_by_email(email).await?;
         let account = account.filter(|account| !account.blocked).ok_or(LinkError::Unknown)?;
         let now = adapters.clock.now();
-        let mut job = Job {
-            id: self.new_job_id(),
-            seq: 0,
-            reference: self.reference(),
-            dialect: policies.dialect.to_owned(),
-            kind: JobKind::Reset {
-                email: email.clone(),
-                redirect_to: redirect_to.map(ToOwned::to_owned),
-                locale: None,
-            },
-            created_at: now,
-            attempts: 0,
-            lost: 0,
+        let kind = JobKind::Reset {
+            email: email.clone(),
+            redirect_to: redirect_to.map(ToOwned::to_owned),
+            locale: None,
         };
+        let mut job = Job::new(self.new_job_id(), self.reference(), policies.dialect, kind, now);
         // Store the job as already finished, so that no worker mails it.
         job.seq = adapters.store.push_done(&job, Outcome::HandedOver, now).await?;
         let issued = self.issue(&job, &account, policies, redirect_to, Purpose::Link).await?;

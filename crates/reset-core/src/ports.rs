@@ -28,7 +28,7 @@ use crate::{
 
 pub use self::{
     events::{Disputes, Events},
-    jobs::{Backlog, Jobs, Outbox, Queued},
+    jobs::{Backlog, COUNTED_MOST, Jobs, LONGEST_LEASE, LONGEST_WAIT, Outbox, Postponement, Queued},
 };
 
 /// The database: everything that outlives the process.
@@ -253,6 +253,11 @@ pub trait Mailer: Send + Sync {
     /// # Errors
     /// Returns [`MailError`], which says whether to retry.
     async fn send(&self, mail: &Mail) -> Result<String, MailError>;
+
+    /// Returns how many mails can be sent at the same time now. The worker holds few more than that. Default 6.
+    fn slots(&self) -> usize {
+        6
+    }
 
     /// Does the local work of sending this mail without sending it. The worker calls it for addresses without an
     /// account, so that they take as long as addresses with one (R14). The default does nothing.

@@ -137,15 +137,8 @@ impl Resets {
     }
 
     pub(crate) fn new_job(&self, dialect: &str, kind: JobKind, reference: &Reference) -> Job {
-        Job {
-            id: self.new_job_id(),
-            seq: 0,
-            reference: reference.clone(),
-            dialect: dialect.to_owned(),
-            kind,
-            created_at: self.adapters().clock.now(),
-            attempts: 0,
-            lost: 0,
-        }
+        let now = self.adapters().clock.now();
+        let job = Job::new(self.new_job_id(), reference.clone(), dialect, kind, now);
+        Job { turn: self.inner.accepted.next(None), ..job }
     }
 }

@@ -51,11 +51,15 @@ impl Resets {
     /// Over the rate limit it also returns `Ok`; then no job is queued.
     ///
     /// # Errors
-    /// [`RequestError::Unknown`] only under [`Disclosure::AsContracted`]; [`RequestError::Store`] if the job could
-    /// not be stored.
+    /// [`RequestError::Unknown`] only under [`Disclosure::AsContracted`]; [`RequestError::Busy`] if its mail would be
+    /// late; [`RequestError::Store`] if the job could not be stored.
     pub async fn request(&self, request: ResetRequest) -> Result<(), RequestError> {
         let ResetRequest { dialect, email, redirect_to, locale, network, reference, disclosure } = request;
         let adapters = self.adapters();
+        let (now, block) = (adapters.clock.now(), network.as_ref().and_then(Network::block));
+        if let Some(retry_after) = self.overloaded(block, now) {
+            return Err(RequestError::Busy { retry_after });
+        }
         let Some(email) = email else {
             return match disclosure {
                 Disclosure::Never => Ok(()),
@@ -66,24 +70,16 @@ impl Resets {
             // The owner gets the normal response even while a dispute is open, and so does the dispute's mailbox.
             let account = adapters.store.account_by_email(&email).await?;
             let known = account.is_some_and(|account| !account.blocked)
-                || self.resettable_account(&email, adapters.clock.now()).await?.is_some();
+                || self.resettable_account(&email, now).await?.is_some();
             if !known {
                 return Err(RequestError::Unknown);
             }
         }
-        let now = adapters.clock.now();
         let budgets = self.request_budget(&email);
         let address = Some(self.inner.keys.address_tag(&email));
-        let job = Job {
-            id: self.new_job_id(),
-            seq: 0,
-            reference,
-            dialect: dialect.to_owned(),
-            kind: JobKind::Reset { email, redirect_to, locale },
-            created_at: now,
-            attempts: 0,
-            lost: 0,
-        };
+        let kind = JobKind::Reset { email, redirect_to, locale };
+        let job = Job::new(self.new_job_id(), reference, dialect, kind, now);
+        let job = Job { network: block, turn: self.inner.accepted.next(block), ..job };
         let event = Event { address, ..Event::of_job(EventKind::Accepted, &job, now).by(network.as_ref()) };
         if adapters.store.push_within(&job, &budgets, &event).await? {
             self.inner.wake.notify_one();

@@ -45,6 +45,11 @@ pub(crate) enum DatabaseFault {
 impl DatabaseFault {
     /// A unique value exists already.
     pub(crate) const DUPLICATE: Self = Self::Rejected("a value exists already");
+
+    /// Whether the transaction was rolled back for certain because of what was in it.
+    pub(crate) fn nothing_was_done(&self) -> bool {
+        matches!(self, Self::Rejected(_) | Self::Conflict | Self::LockTimeout | Self::Panicked)
+    }
 }
 
 impl From<Error> for DatabaseFault {

@@ -61,6 +61,7 @@ impl CommonError {
         match error {
             // Never returned by a request with `Disclosure::Never`.
             RequestError::Unknown => Self::failure(dialect, error),
+            RequestError::Busy { retry_after } => Self::Busy { retry_after: *retry_after },
             RequestError::Store(error) => Self::failure(dialect, error),
         }
     }

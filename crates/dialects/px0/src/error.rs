@@ -56,7 +56,9 @@ impl From<RequestError> for Px0Error {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Unknown => Self::UserNotFound,
-            RequestError::Store(_) => Self::Common(CommonError::of_request(NAME, &error)),
+            RequestError::Busy { .. } | RequestError::Store(_) => {
+                Self::Common(CommonError::of_request(NAME, &error))
+            }
         }
     }
 }

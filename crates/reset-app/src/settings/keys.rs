@@ -244,6 +244,17 @@ pub(crate) static LIMITS_CLIENT_WRONG_PER_HOUR: Key<Integer> = Key::new(
     "60",
     "Maximum other wrong secrets (long codes, tokens, links) per client per hour; then 429",
 );
+pub(crate) static LIMITS_WAITING_AGE: Key<Duration> = Key::new(
+    "limits.waiting_age",
+    "10m",
+    "Age that no waiting request should reach. Once one is half as old, new requests get 503 with `Retry-After`. \
+         Postponed mails do not count",
+);
+pub(crate) static LIMITS_WAITING_PER_NETWORK: Key<Integer> = Key::new(
+    "limits.waiting_per_network",
+    "1000",
+    "Maximum waiting requests per IPv4 /24 or IPv6 /48 network; then 503 with `Retry-After`. Counted per process",
+);
 pub(crate) static LIMITS_REDIS_URL: Key<Text> = Key::found("limits.redis_url", "none; each process counts for itself", "`redis://[user:password@]host[:port][/database]`: Redis in which all replicas share the per-client counters \
          (`client_…`, `network_…`)").secrecy(Secrecy::Userinfo);
 pub(crate) static NOTIFY_PASSWORD_CHANGED: Key<bool> =
@@ -332,6 +343,8 @@ const SECTIONS: &[&SettingKey] = &[
     LIMITS_NETWORK_PX0_WRONG_PER_DAY.setting(),
     LIMITS_CLIENT_INSFORGE_WRONG_PER_15M.setting(),
     LIMITS_CLIENT_WRONG_PER_HOUR.setting(),
+    LIMITS_WAITING_AGE.setting(),
+    LIMITS_WAITING_PER_NETWORK.setting(),
     LIMITS_REDIS_URL.setting(),
 ];
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use reset_core::budget::{Budgeting, Window};
+use reset_core::{
+    budget::{Budgeting, Window},
+    overload::OutboxLimits,
+};
 use reset_http::{ClientLimits, TrustedProxies};
 
 use url::Url;
@@ -21,6 +24,8 @@ pub(crate) struct LimitSettings {
     pub(crate) enabled: bool,
     /// Limits counted in the database.
     pub(crate) budgeting: Budgeting,
+    /// When requests are rejected because too many wait.
+    pub(crate) outbox: OutboxLimits,
     /// Per-client limits, counted in this process or in Redis.
     pub(crate) client_limits: Option<ClientLimits>,
     /// URL of the Redis in which all replicas share the per-client counters, if configured.
@@ -69,6 +74,11 @@ impl LimitSettings {
             address_codes: vec![window(&keys::LIMITS_CLIENT_INSFORGE_WRONG_PER_15M, 15 * MINUTE)?],
             tokens: vec![window(&keys::LIMITS_CLIENT_WRONG_PER_HOUR, HOUR)?],
         };
+        let per_network = values.integer(&keys::LIMITS_WAITING_PER_NETWORK, 1..=10_000_000)?;
+        let outbox = OutboxLimits {
+            max_age: values.duration(&keys::LIMITS_WAITING_AGE, DAY)?,
+            per_network: Some(per_network.into()),
+        };
         let networks =
             values.list(&keys::TRUSTED_PROXIES).iter().map(|text| network(text)).collect::<Option<_>>();
         let expected = "addresses or networks such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1";
@@ -77,9 +87,10 @@ impl LimitSettings {
         let enabled = values.boolean(&keys::LIMITS_ENABLED)?;
         let redis_url = redis_url(values)?;
         Ok(if enabled {
-            Self { enabled, budgeting, client_limits: Some(client_limits), redis_url, proxies }
+            Self { enabled, budgeting, outbox, client_limits: Some(client_limits), redis_url, proxies }
         } else {
-            Self { enabled, budgeting: Budgeting::default(), client_limits: None, redis_url: None, proxies }
+            let (budgeting, outbox) = (Budgeting::default(), OutboxLimits { max_age: 365 * DAY, per_network: None });
+            Self { enabled, budgeting, outbox, client_limits: None, redis_url: None, proxies }
         })
     }
 }

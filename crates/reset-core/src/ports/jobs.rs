@@ -1,5 +1,7 @@
 //! The ports of the job queue: [`Jobs`] for workers, [`Outbox`] for operators.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -36,15 +38,45 @@ pub trait Jobs: Send + Sync {
     /// Fails if the store fails; then the job was not stored.
     async fn push_done(&self, job: &Job, outcome: Outcome, now: Timestamp) -> Result<i64, StoreError>;
 
-    /// Claims up to `limit` due jobs in request order, with a lease until `lease_end`. A job that is neither finished
-    /// nor postponed by then is due again. A job waits while an earlier job for the same address and dialect is due
-    /// or claimed, so that the last mail carries the last secret. A job whose previous lease ran out counts one more
-    /// lost worker ([`Job::lost`]). A job that has lost more than [`SUSPECT_CRASHES`](crate::job::SUSPECT_CRASHES)
-    /// workers is claimed alone, after all others.
+    /// Claims up to `limit` accepted jobs, whose addresses were not looked up yet, in the order of their turns, with a
+    /// lease until `lease_end`. Neither this nor [`Self::claim_ready`] claims a job while another one for the same
+    /// address and dialect is claimed, so that the last mail carries the last secret.
     ///
     /// # Errors
     /// Fails if the store fails.
-    async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Job>, StoreError>;
+    async fn claim_accepted(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Job>, StoreError>;
+
+    /// Claims up to `limit` jobs whose mail can be sent: up to `retries` postponed jobs that are due, then ready jobs in
+    /// the order of their turns, then further postponed jobs that are due.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    async fn claim_ready(
+        &self,
+        limit: u32,
+        retries: u32,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Job>, StoreError>;
+
+    /// Claims one job that has lost more than [`SUSPECT_CRASHES`](crate::job::SUSPECT_CRASHES) workers. The caller runs
+    /// no other job beside it.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    async fn claim_suspect(&self, now: Timestamp, lease_end: Timestamp) -> Result<Option<Job>, StoreError>;
+
+    /// Puts a claimed job into the ready stage under `turn`. The attempt does not count. If the job was finished or
+    /// claimed again since, nothing changes.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    async fn make_ready(&self, job: &Job, turn: i64) -> Result<(), StoreError>;
 
     /// Finishes a job and records `event`. The caller's lease need not be valid any more: a mail that was sent was
     /// sent. With `accepted`, the new end of the ticket is stored in the same transaction if the ticket is live,
@@ -62,26 +94,32 @@ pub trait Jobs: Send + Sync {
         event: &Event,
     ) -> Result<(), StoreError>;
 
-    /// Postpones an unfinished job until `due_at` and records `event`, if there is one. The count of lost workers is
-    /// reset. Later jobs for the same address may overtake it. `attempts` is the attempt number under which the job
-    /// was claimed; if it was claimed again since, another worker has it and nothing changes.
+    /// Postpones a claimed job and records `event`, if there is one. The count of lost workers is reset. If the job was
+    /// finished or claimed again since, nothing changes.
     ///
     /// # Errors
     /// Fails if the store fails.
     async fn postpone(
         &self,
-        job: &JobId,
-        attempts: u32,
-        due_at: Timestamp,
-        reply: &str,
+        job: &Job,
+        delay: Postponement<'_>,
         event: Option<&Event>,
     ) -> Result<(), StoreError>;
 
-    /// Extends the lease of a claimed job to `lease_end`, unless the job was claimed again since attempt `attempts`.
+    /// Extends the leases of claimed jobs to `lease_end`.
     ///
     /// # Errors
     /// Fails if the store fails.
-    async fn renew(&self, job: &JobId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError>;
+    async fn renew(&self, jobs: &[JobId], lease_end: Timestamp) -> Result<(), StoreError>;
+
+    /// Returns jobs whose lease has expired to the stage that they were claimed from, and counts one more lost worker
+    /// for each ([`Job::lost`]). Jobs that have lost too many are set aside for [`Self::claim_suspect`]. A lease or a
+    /// postponed job that ends later than any clock that runs right could have set it is due as well: the clock was set
+    /// back since.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    async fn reclaim(&self, now: Timestamp) -> Result<(), StoreError>;
 
     /// Makes every unfinished job due now. Called at startup by the only process on an embedded database: jobs that
     /// its predecessor had claimed when it was killed are orphaned, and count as [lost](Job::lost).
@@ -90,13 +128,32 @@ pub trait Jobs: Send + Sync {
     /// Fails if the store fails.
     async fn release(&self, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Returns when the next unfinished job becomes due. A job that waits behind a claimed one does not count: it
-    /// becomes claimable when that job is finished or its lease ends.
+    /// Returns when the oldest job was queued that waits for its first claim or for a sending slot. Postponed jobs do
+    /// not count: they wait for their recipient's server, not for this service.
     ///
     /// # Errors
     /// Fails if the store fails.
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+    async fn oldest_waiting(&self) -> Result<Option<Timestamp>, StoreError>;
 }
+
+/// How and why a job is postponed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Postponement<'a> {
+    /// When it is due again.
+    pub due_at: Timestamp,
+    /// The reply of the mail server or webhook, or a word for the reason.
+    pub reply: &'a str,
+    /// Whether this was an attempt. A job that found no sending slot made none.
+    pub counts: bool,
+    /// Whether the mail may have been accepted although no reply came.
+    pub unconfirmed: bool,
+}
+
+/// How far in the future a job can be due: the longest wait, and some time for clocks that differ.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How far in the future a lease can end: several leases, for clocks that differ.
+pub const LONGEST_LEASE: Duration = Duration::from_secs(90);
 
 /// A job as an operator sees it: without the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,11 +183,14 @@ pub struct Queued {
 /// The size and age of the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Unfinished jobs, claimed ones included.
+    /// Unfinished jobs, claimed ones included; [`COUNTED_MOST`] if there are more.
     pub waiting: u64,
     /// When the oldest of them was queued.
     pub oldest: Option<Timestamp>,
 }
+
+/// Up to how many unfinished jobs [`Outbox::backlog`] counts, so that its cost does not grow with the queue.
+pub const COUNTED_MOST: u32 = 100_000;
 
 /// The job queue, as operators use it while workers run.
 #[async_trait]
@@ -150,7 +210,7 @@ pub trait Outbox: Send + Sync {
 
     /// Retries a job. A waiting job becomes due at the time of `event`. A job that ended with a mail still owed is
     /// queued again under the id `new_id`, with its full retry time. Returns whether such a job exists, and records
-    /// `event` for it if so. Claimed jobs are not retried.
+    /// `event` for it if so. A claimed job is being retried already, so nothing changes and the result is `true`.
     ///
     /// # Errors
     /// Fails if the store fails.

@@ -231,7 +231,8 @@ async fn a_permanent_mail_error_ends_the_job_at_once_and_a_temporary_one_after_a
     bench.request("code", "ann@example.org").await;
     for _ in 0..25 {
         bench.run_worker().await;
-        assert!(!bench.resets.mail_works());
+        // It would reveal that the address has an account: only the periodic check changes the state of the mail.
+        assert!(bench.resets.mail_works());
         bench.memory.clock.advance(60 * MINUTE);
     }
     bench.run_worker().await;

@@ -80,3 +80,9 @@ impl ServerStore<Mysql> {
         self.plan().into()
     }
 }
+
+/// Returns the statements whose plans are tested.
+#[cfg(test)]
+pub(crate) fn plans() -> Vec<(&'static str, String)> {
+    queries::plans::statements()
+}

@@ -1,6 +1,6 @@
 //! The parts of the queries that are specific to PostgreSQL.
 
-use diesel::{insert_into, prelude::*, update};
+use diesel::{connection::SimpleConnection, insert_into, prelude::*, update};
 use diesel_async::{AsyncPgConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
@@ -53,6 +53,16 @@ pub(super) fn lock_dialect(db: &mut Db, dialect: &str) -> QueryResult<()> {
         insert_into(dialect_locks::table).values(dialect_locks::dialect.eq(dialect)).execute(db)?;
     }
     Ok(())
+}
+
+/// The settings of [`read_in_index_order`].
+pub(super) const INDEX_ORDER: &str =
+    "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off";
+
+/// Keeps the planner from sorting in this transaction. Without statistics it expects few waiting rows and sorts all of them
+/// instead of reading the first ones of an index.
+pub(super) fn read_in_index_order(db: &mut Db) -> QueryResult<()> {
+    db.batch_execute(INDEX_ORDER)
 }
 
 /// A key that no row has.

@@ -17,6 +17,8 @@ use std::{error::Error, sync::Arc};
 use diesel::{QueryResult, connection::SimpleConnection};
 
 pub(crate) use self::address::Address;
+#[cfg(test)]
+pub(crate) use self::engine::INDEX_ORDER;
 use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options, Pooler,
@@ -102,4 +104,10 @@ impl ServerStore<Postgres> {
     fn users(&self) -> Users {
         self.plan().into()
     }
+}
+
+/// Returns the statements whose plans are tested.
+#[cfg(test)]
+pub(crate) fn plans() -> Vec<(&'static str, String)> {
+    queries::plans::statements()
 }

@@ -111,6 +111,18 @@ pub(in super::super) fn insert_event(db: &mut Db, event: &Event) -> QueryResult<
     insert_into(events::table).values(NewEventRow::from(event)).execute(db)
 }
 
+/// Inserts events in order.
+pub(super) fn insert_events(db: &mut Db, events: &[&Event]) -> QueryResult<usize> {
+    match events {
+        [] => Ok(0),
+        [event] => insert_event(db, event),
+        events => {
+            let rows: Vec<NewEventRow<'_>> = events.iter().map(|event| NewEventRow::from(*event)).collect();
+            insert_into(events::table).values(rows).execute(db)
+        }
+    }
+}
+
 /// Records a reset request that exceeded a limit, unless enough of them were recorded for the address lately.
 pub(super) fn insert_limited(db: &mut Db, event: &Event) -> QueryResult<()> {
     let since = event.at.minus(LIMITED_WITHIN).as_millis();

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use diesel::{
-    alias, delete,
-    dsl::{auto_type, exists, min, not},
+    delete,
+    dsl::{self, auto_type},
     prelude::*,
     update,
 };
@@ -11,34 +11,23 @@ use reset_core::{
     budget::Budget,
     error::StoreError,
     event::{Event, EventKind},
-    job::{Job, JobId, Outcome, RETRY_RETENTION, SUSPECT_CRASHES},
-    ports::Jobs,
+    job::{Job, JobId, Outcome, RETRY_RETENTION},
+    ports::{Jobs, Postponement},
     ticket::TicketId,
     time::Timestamp,
 };
 use tracing::error;
 
 use super::{
-    super::engine::{Db, EngineStore, schema::jobs, skip_locked},
-    budgets::take,
-    events::{insert_event, insert_limited},
+    super::engine::{Db, EngineStore, schema::jobs},
+    claim,
+    events::insert_event,
+    groups::{Finish, Push},
     outbox::retryable,
     rows::{JobRow, NewJobRow},
-    statements::{insert_job, move_end},
+    stage::{ACCEPTED, FIRST_CLAIMED, POSTPONED, READY},
+    statements::insert_job,
 };
-
-alias!(jobs as earlier: Earlier);
-
-/// Unfinished jobs with the same address and dialect as the outer query's job and a lower `seq`. A notice has no
-/// address, and NULL equals nothing, so a notice waits for no other job.
-#[auto_type]
-fn earlier_for_address() -> _ {
-    earlier
-        .filter(earlier.field(jobs::finished_at).is_null())
-        .filter(earlier.field(jobs::dialect).eq(jobs::dialect))
-        .filter(earlier.field(jobs::email).eq(jobs::email))
-        .filter(earlier.field(jobs::seq).lt(jobs::seq))
-}
 
 /// Deletes up to `limit` jobs that were finished before `before`. Returns the number of deleted rows.
 pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
@@ -55,41 +44,6 @@ pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> 
     delete(jobs::table.filter(jobs::seq.eq_any(seqs))).execute(db)
 }
 
-fn claim(db: &mut Db, limit: u32, now: i64, lease_end: i64) -> QueryResult<Vec<JobRow>> {
-    let blocking =
-        earlier_for_address().filter(earlier.field(jobs::claimed).or(earlier.field(jobs::due_at).le(now)));
-    let due = jobs::table
-        .filter(jobs::finished_at.is_null())
-        .filter(jobs::due_at.le(now))
-        .filter(not(exists(blocking)))
-        .order(jobs::seq)
-        .limit(limit.into())
-        .select(JobRow::as_select());
-    // Rows that another worker is claiming are skipped. They still block later jobs for their address, because both a
-    // due job and a claimed job block them.
-    let mut rows: Vec<JobRow> = skip_locked!(due).load(db)?;
-    let is_suspect = |row: &JobRow| row.crashes + i64::from(row.claimed) > i64::from(SUSPECT_CRASHES);
-    if rows.iter().all(is_suspect) {
-        rows.truncate(1);
-    } else {
-        rows.retain(|row| !is_suspect(row));
-    }
-    for row in &mut rows {
-        row.attempts += 1;
-        // A row that is still claimed has an expired lease: its worker crashed or lost its connection.
-        row.crashes += i64::from(row.claimed);
-        update(jobs::table.find(row.seq))
-            .set((
-                jobs::claimed.eq(true),
-                jobs::due_at.eq(lease_end),
-                jobs::attempts.eq(row.attempts),
-                jobs::crashes.eq(row.crashes),
-            ))
-            .execute(db)?;
-    }
-    Ok(rows)
-}
-
 #[async_trait]
 impl Jobs for EngineStore {
     async fn push(&self, job: &Job) -> Result<(), StoreError> {
@@ -98,18 +52,8 @@ impl Jobs for EngineStore {
     }
 
     async fn push_within(&self, job: &Job, budgets: &[Budget], event: &Event) -> Result<bool, StoreError> {
-        let (row, budgets, event) = (NewJobRow::from(job), budgets.to_vec(), event.clone());
-        let pushed = self.write(move |db| {
-            let taken = take(db, &budgets, event.at.as_millis())?;
-            if taken {
-                insert_job(db, &row)?;
-                insert_event(db, &event)?;
-            } else {
-                insert_limited(db, &event)?;
-            }
-            Ok(taken)
-        });
-        pushed.await
+        let push = Push { job: NewJobRow::from(job), budgets: budgets.to_vec(), event: event.clone() };
+        self.write_grouped(push).await
     }
 
     async fn push_done(&self, job: &Job, outcome: Outcome, now: Timestamp) -> Result<i64, StoreError> {
@@ -119,31 +63,60 @@ impl Jobs for EngineStore {
             let row = jobs::table.filter(jobs::id.eq(&id));
             let seq = row.select(jobs::seq).first(db)?;
             update(jobs::table.find(seq))
-                .set((jobs::finished_at.eq(now), jobs::outcome.eq(outcome.name())))
+                .set((
+                    jobs::stage.eq(None::<i16>),
+                    jobs::finished_at.eq(now),
+                    jobs::outcome.eq(outcome.name()),
+                ))
                 .execute(db)?;
             Ok(seq)
         });
         pushed.await
     }
 
-    async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Job>, StoreError> {
-        let (now, lease_end) = (now.as_millis(), lease_end.as_millis());
-        let rows = self.write(move |db| claim(db, limit, now, lease_end)).await?;
-        let mut readable = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id = row.id.clone();
-            if let Ok(job) = Job::try_from(row) {
-                readable.push(job);
-                continue;
-            }
-            // A corrupt row must not block the other jobs, nor its own address forever.
-            error!(job.id = id, "job row is corrupt; job quarantined");
-            let (id, now) = (JobId::new(id), Timestamp::from_millis(now));
-            let event = Event { job: Some(id.clone()), ..Event::new(EventKind::Ended, now) };
-            let event = event.saying(format!("{} unreadable", Outcome::Quarantined.name()));
-            self.finish(&id, Outcome::Quarantined, "unreadable", None, &event).await?;
-        }
-        Ok(readable)
+    async fn claim_accepted(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Job>, StoreError> {
+        let lease_end = lease_end.as_millis();
+        let rows = self.write(move |db| claim::accepted(db, limit, lease_end)).await?;
+        self.readable(rows, now).await
+    }
+
+    async fn claim_ready(
+        &self,
+        limit: u32,
+        retries: u32,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Job>, StoreError> {
+        let (at, lease_end) = (now.as_millis(), lease_end.as_millis());
+        let rows = self.write(move |db| claim::ready(db, limit, retries, at, lease_end)).await?;
+        self.readable(rows, now).await
+    }
+
+    async fn claim_suspect(&self, now: Timestamp, lease_end: Timestamp) -> Result<Option<Job>, StoreError> {
+        let lease_end = lease_end.as_millis();
+        let row = self.write(move |db| claim::suspect(db, lease_end)).await?;
+        Ok(self.readable(row.into_iter().collect(), now).await?.pop())
+    }
+
+    async fn make_ready(&self, job: &Job, turn: i64) -> Result<(), StoreError> {
+        let (claim, created_at) = (Claim::from(job), job.created_at.as_millis());
+        let made = self.write(move |db| {
+            update(claim.row())
+                .set((
+                    jobs::stage.eq(READY),
+                    jobs::turn.eq(turn),
+                    jobs::due_at.eq(created_at),
+                    jobs::attempts.eq(jobs::attempts - 1),
+                    jobs::crashes.eq(0),
+                ))
+                .execute(db)
+        });
+        made.await.map(drop)
     }
 
     async fn finish(
@@ -154,45 +127,33 @@ impl Jobs for EngineStore {
         accepted: Option<(&TicketId, Timestamp)>,
         event: &Event,
     ) -> Result<(), StoreError> {
-        let (job, reply, event) = (job.as_str().to_owned(), reply.to_owned(), event.clone());
-        let now = event.at.as_millis();
-        let accepted = accepted.map(|(ticket, end)| (ticket.as_str().to_owned(), end.as_millis()));
-        let finished = self.write(move |db| {
-            let unfinished = jobs::table.filter(jobs::id.eq(&job)).filter(jobs::finished_at.is_null());
-            let updated = update(unfinished)
-                .set((jobs::finished_at.eq(now), jobs::outcome.eq(outcome.name()), jobs::reply.eq(&reply)))
-                .execute(db)?;
-            if updated > 0 {
-                insert_event(db, &event)?;
-            }
-            if let Some((ticket, end)) = &accepted {
-                move_end(db, ticket, *end, now)?;
-            }
-            Ok(())
-        });
-        finished.await
+        let finish = Finish {
+            job: job.as_str().to_owned(),
+            outcome,
+            reply: reply.to_owned(),
+            accepted: accepted.map(|(ticket, end)| (ticket.as_str().to_owned(), end.as_millis())),
+            event: event.clone(),
+        };
+        self.write_grouped(finish).await
     }
 
     async fn postpone(
         &self,
-        job: &JobId,
-        attempts: u32,
-        due_at: Timestamp,
-        reply: &str,
+        job: &Job,
+        delay: Postponement<'_>,
         event: Option<&Event>,
     ) -> Result<(), StoreError> {
-        let (job, due_at, reply) = (job.as_str().to_owned(), due_at.as_millis(), reply.to_owned());
+        let Postponement { due_at, reply, counts, unconfirmed } = delay;
+        let (claim, due_at, reply) = (Claim::from(job), due_at.as_millis(), reply.to_owned());
         let event = event.cloned();
         let postponed = self.write(move |db| {
-            let claimed = jobs::table
-                .filter(jobs::id.eq(&job))
-                .filter(jobs::finished_at.is_null())
-                .filter(jobs::attempts.eq(i64::from(attempts)));
-            let postponed = update(claimed)
+            let postponed = update(claim.row())
                 .set((
-                    jobs::claimed.eq(false),
+                    jobs::stage.eq(POSTPONED),
                     jobs::due_at.eq(due_at),
                     jobs::reply.eq(&reply),
+                    jobs::attempts.eq(jobs::attempts - i64::from(!counts)),
+                    jobs::unconfirmed.eq(jobs::unconfirmed + i64::from(unconfirmed)),
                     jobs::crashes.eq(0),
                 ))
                 .execute(db)?;
@@ -206,40 +167,79 @@ impl Jobs for EngineStore {
         postponed.await
     }
 
-    async fn renew(&self, job: &JobId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError> {
-        let (job, lease_end) = (job.as_str().to_owned(), lease_end.as_millis());
+    async fn renew(&self, renewed: &[JobId], lease_end: Timestamp) -> Result<(), StoreError> {
+        let ids: Vec<String> = renewed.iter().map(|job| job.as_str().to_owned()).collect();
+        let lease_end = lease_end.as_millis();
         let renewed = self.write(move |db| {
-            update(jobs::table.filter(jobs::id.eq(&job)).filter(jobs::claimed))
-                .filter(jobs::finished_at.is_null())
-                .filter(jobs::attempts.eq(i64::from(attempts)))
+            update(jobs::table.filter(jobs::id.eq_any(&ids)))
+                .filter(jobs::stage.ge(FIRST_CLAIMED))
                 .set(jobs::due_at.eq(lease_end))
                 .execute(db)
         });
         renewed.await.map(drop)
     }
 
-    async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn reclaim(&self, now: Timestamp) -> Result<(), StoreError> {
         let now = now.as_millis();
-        let released = self.write(move |db| {
-            update(jobs::table.filter(jobs::finished_at.is_null()).filter(jobs::claimed))
-                .set(jobs::crashes.eq(jobs::crashes + 1))
-                .execute(db)?;
-            update(jobs::table.filter(jobs::finished_at.is_null()))
-                .set((jobs::claimed.eq(false), jobs::due_at.eq(now)))
-                .execute(db)
-        });
-        released.await.map(drop)
+        self.write(move |db| claim::reclaim(db, now)).await
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
+        let now = now.as_millis();
+        self.write(move |db| claim::release(db, now)).await
+    }
+
+    async fn oldest_waiting(&self) -> Result<Option<Timestamp>, StoreError> {
         let query = |db: &mut Db| {
-            let blocking = earlier_for_address().filter(earlier.field(jobs::claimed));
-            jobs::table
-                .filter(jobs::finished_at.is_null())
-                .filter(not(exists(blocking)))
-                .select(min(jobs::due_at))
-                .first::<Option<i64>>(db)
+            let accepted: Option<i64> = claim::oldest(ACCEPTED).first(db).optional()?;
+            let ready: Option<i64> = claim::oldest(READY).first(db).optional()?;
+            Ok(accepted.into_iter().chain(ready).min())
         };
         Ok(self.read(query).await?.map(Timestamp::from_millis))
+    }
+}
+
+/// A worker's claim on a job.
+struct Claim {
+    seq: i64,
+    claims: i64,
+}
+
+impl From<&Job> for Claim {
+    fn from(job: &Job) -> Self {
+        Self { seq: job.seq, claims: job.claims.into() }
+    }
+}
+
+#[auto_type]
+fn held(seq: i64, claims: i64) -> _ {
+    let claimed: dsl::GtEq<jobs::stage, i16> = jobs::stage.ge(FIRST_CLAIMED);
+    jobs::table.filter(jobs::seq.eq(seq)).filter(jobs::claims.eq(claims)).filter(claimed)
+}
+
+impl Claim {
+    /// Returns the row, unless the job was finished or claimed again since.
+    fn row(&self) -> held {
+        held(self.seq, self.claims)
+    }
+}
+
+impl EngineStore {
+    /// Returns the jobs of the rows. A corrupt row must not block other jobs, so its job is quarantined.
+    async fn readable(&self, rows: Vec<JobRow>, now: Timestamp) -> Result<Vec<Job>, StoreError> {
+        let mut readable = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id = row.id.clone();
+            if let Ok(job) = Job::try_from(row) {
+                readable.push(job);
+                continue;
+            }
+            error!(job.id = id, "job row is corrupt; job quarantined");
+            let id = JobId::new(id);
+            let event = Event { job: Some(id.clone()), ..Event::new(EventKind::Ended, now) };
+            let event = event.saying(format!("{} unreadable", Outcome::Quarantined.name()));
+            self.finish(&id, Outcome::Quarantined, "unreadable", None, &event).await?;
+        }
+        Ok(readable)
     }
 }

@@ -10,13 +10,18 @@
 
 pub(super) mod accounts;
 pub(super) mod budgets;
+mod claim;
 mod disputes;
 mod events;
 mod foreign_users;
+mod groups;
 pub(super) mod jobs;
 mod outbox;
 mod own_users;
+#[cfg(test)]
+pub(super) mod plans;
 pub(super) mod rows;
+mod stage;
 pub(super) mod statements;
 pub(super) mod tickets;
 pub(super) mod users;

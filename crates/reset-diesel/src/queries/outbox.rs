@@ -1,19 +1,12 @@
 //! The `Outbox` port: the outbox, as operators use it.
 
 use async_trait::async_trait;
-use diesel::{
-    delete,
-    dsl::{count_star, min},
-    insert_into,
-    prelude::*,
-    result::Error,
-    update,
-};
+use diesel::{delete, insert_into, prelude::*, result::Error, update};
 use reset_core::{
     error::StoreError,
     event::Event,
     job::{JobId, Outcome, Reference},
-    ports::{Backlog, Outbox, Queued},
+    ports::{Backlog, COUNTED_MOST, Outbox, Queued},
     time::Timestamp,
 };
 
@@ -21,6 +14,7 @@ use super::{
     super::engine::{Db, EngineStore, locked, schema::jobs},
     events::insert_event,
     rows::{NewJobRow, count, unreadable},
+    stage::{ACCEPTED, CLAIMED, POSTPONED, READY, SUSPECT},
 };
 
 /// A job without the requested address.
@@ -36,15 +30,22 @@ struct QueuedRow {
     created_at: i64,
     attempts: i64,
     due_at: i64,
-    claimed: bool,
+    stage: Option<i16>,
     outcome: Option<String>,
     reply: Option<String>,
+}
+
+impl QueuedRow {
+    fn is_claimed(&self) -> bool {
+        self.stage.is_some_and(|stage| CLAIMED.iter().any(|(claimed, _)| *claimed == stage))
+    }
 }
 
 impl TryFrom<QueuedRow> for Queued {
     type Error = Error;
 
     fn try_from(row: QueuedRow) -> QueryResult<Self> {
+        let taken = row.is_claimed();
         let kind = match (row.account, row.recipient) {
             (None, None) => "reset",
             (Some(_), Some(_)) => "notice",
@@ -59,7 +60,7 @@ impl TryFrom<QueuedRow> for Queued {
             created_at: Timestamp::from_millis(row.created_at),
             attempts: count(row.attempts)?,
             due_at: Timestamp::from_millis(row.due_at),
-            taken: row.claimed,
+            taken,
             outcome: row.outcome,
             reply: row.reply,
         })
@@ -76,8 +77,12 @@ fn retry(db: &mut Db, job: &str, new_id: &str, event: &Event) -> QueryResult<boo
     let Some(row): Option<QueuedRow> = locked!(row).first(db).optional()? else { return Ok(false) };
     let now = event.at.as_millis();
     let id = match row.outcome.as_deref() {
-        None if !row.claimed => {
-            update(jobs::table.find(row.seq)).set(jobs::due_at.eq(now)).execute(db)?;
+        // A worker has it: it is being retried already.
+        None if row.is_claimed() => return Ok(true),
+        None => {
+            if row.stage == Some(POSTPONED) {
+                update(jobs::table.find(row.seq)).set(jobs::due_at.eq(now)).execute(db)?;
+            }
             job
         }
         Some(outcome) if retryable().contains(&outcome) => {
@@ -86,17 +91,19 @@ fn retry(db: &mut Db, job: &str, new_id: &str, event: &Event) -> QueryResult<boo
             delete(jobs::table.find(row.seq)).execute(db)?;
             new_id
         }
-        None | Some(_) => return Ok(false),
+        Some(_) => return Ok(false),
     };
     let (reference, job) = (Some(Reference::stored(row.reference)), Some(JobId::new(id)));
     insert_event(db, &Event { dialect: row.dialect, reference, job, ..event.clone() })?;
     Ok(true)
 }
 
+/// The stages of waiting jobs that no worker has claimed.
+const WAITING: [i16; 4] = [ACCEPTED, READY, POSTPONED, SUSPECT];
+
 fn clear(db: &mut Db, waiting: bool, limit: u32) -> QueryResult<usize> {
     let seqs: Vec<i64> = if waiting {
-        let unclaimed = jobs::finished_at.is_null().and(jobs::claimed.eq(false));
-        jobs::table.filter(unclaimed).select(jobs::seq).limit(limit.into()).load(db)?
+        jobs::table.filter(jobs::stage.eq_any(WAITING)).select(jobs::seq).limit(limit.into()).load(db)?
     } else {
         let finished = jobs::table.filter(jobs::finished_at.is_not_null());
         finished.select(jobs::seq).limit(limit.into()).load(db)?
@@ -104,7 +111,7 @@ fn clear(db: &mut Db, waiting: bool, limit: u32) -> QueryResult<usize> {
     let selected = jobs::table.filter(jobs::seq.eq_any(seqs));
     if waiting {
         // A worker may have claimed one of them in the meantime.
-        delete(selected.filter(jobs::claimed.eq(false))).execute(db)
+        delete(selected.filter(jobs::stage.eq_any(WAITING))).execute(db)
     } else {
         delete(selected).execute(db)
     }
@@ -128,10 +135,10 @@ impl Outbox for EngineStore {
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         let query = |db: &mut Db| {
-            let waiting = jobs::table.filter(jobs::finished_at.is_null());
-            let (waiting, oldest): (i64, Option<i64>) =
-                waiting.select((count_star(), min(jobs::created_at))).first(db)?;
-            Ok(Backlog { waiting: count(waiting)?.into(), oldest: oldest.map(Timestamp::from_millis) })
+            let counted = jobs::table.filter(jobs::stage.is_not_null()).limit(COUNTED_MOST.into());
+            let created: Vec<i64> = counted.select(jobs::created_at).load(db)?;
+            let oldest = created.iter().min().copied().map(Timestamp::from_millis);
+            Ok(Backlog { waiting: created.len() as u64, oldest })
         };
         self.read(query).await
     }

@@ -11,6 +11,7 @@ use reset_core::{
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind},
     time::Timestamp,
+    turns::NetworkBlock,
 };
 
 use super::super::engine::schema::{jobs, tickets, users};
@@ -140,7 +141,7 @@ impl TryFrom<TicketRow> for Ticket {
 }
 
 /// A job to insert. The database assigns `seq`.
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = jobs)]
 pub(in super::super) struct NewJobRow {
     id: String,
@@ -152,14 +153,15 @@ pub(in super::super) struct NewJobRow {
     account: Option<String>,
     recipient: Option<String>,
     created_at: i64,
-    attempts: i64,
+    turn: i64,
+    network: Option<i64>,
     due_at: i64,
 }
 
 impl NewJobRow {
-    /// Returns the same job with a new id, restarted at `now` with no attempts.
+    /// Returns the same job with a new id, restarted at `now` and served next.
     pub(super) fn restarted(self, id: &str, now: i64) -> Self {
-        Self { id: id.to_owned(), created_at: now, due_at: now, attempts: 0, ..self }
+        Self { id: id.to_owned(), created_at: now, due_at: now, turn: 0, ..self }
     }
 }
 
@@ -185,7 +187,8 @@ impl From<&Job> for NewJobRow {
             account,
             recipient,
             created_at: job.created_at.as_millis(),
-            attempts: job.attempts.into(),
+            turn: job.turn,
+            network: job.network.map(NetworkBlock::number),
             due_at: job.created_at.as_millis(),
         }
     }
@@ -198,16 +201,19 @@ pub(super) struct JobRow {
     pub(super) seq: i64,
     pub(super) id: String,
     reference: String,
-    dialect: String,
-    email: Option<String>,
+    pub(super) dialect: String,
+    pub(super) email: Option<String>,
     redirect_to: Option<String>,
     locale: Option<String>,
     account: Option<String>,
     recipient: Option<String>,
     created_at: i64,
+    turn: i64,
+    network: Option<i64>,
+    pub(super) claims: i64,
     pub(super) attempts: i64,
-    pub(super) crashes: i64,
-    pub(super) claimed: bool,
+    unconfirmed: i64,
+    crashes: i64,
 }
 
 impl TryFrom<JobRow> for Job {
@@ -232,7 +238,11 @@ impl TryFrom<JobRow> for Job {
             dialect: row.dialect,
             kind,
             created_at: Timestamp::from_millis(row.created_at),
+            network: row.network.map(NetworkBlock::stored),
+            turn: row.turn,
+            claims: count(row.claims)?,
             attempts: count(row.attempts)?,
+            unconfirmed: count(row.unconfirmed)?,
             lost: count(row.crashes)?,
         })
     }

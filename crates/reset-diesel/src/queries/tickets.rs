@@ -1,7 +1,9 @@
 //! The `Tickets` port. The statement that spends a ticket contains every condition for spending it.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use diesel::{delete, dsl::exists, insert_into, prelude::*, select, update};
+use diesel::{delete, dsl::auto_type, insert_into, prelude::*, update};
 use reset_core::{
     account::AccountId,
     error::StoreError,
@@ -23,35 +25,75 @@ use super::{
     statements::{close_disputes, insert_job, live, open, void_all_of},
     users::Users,
 };
+use crate::server::GroupWrite;
 
 /// An id that no ticket has.
 const NO_TICKET: &str = "";
 
-/// Deletes up to `limit` tickets that ended before `before`. Returns the number of deleted rows.
+/// The tickets that expired before `before`.
+#[auto_type]
+pub(super) fn ended(before: i64) -> _ {
+    tickets::table.filter(tickets::expires_at.lt(before)).order(tickets::expires_at).select(tickets::id)
+}
+
+/// Deletes up to `limit` tickets that expired before `before`. A ticket that was spent or voided is kept until then, so
+/// that one index is enough. Returns the number of deleted rows.
 pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
-    let ended =
-        tickets::expires_at.lt(before).or(tickets::spent_at.lt(before)).or(tickets::voided_at.lt(before));
-    let ids: Vec<String> = tickets::table.filter(ended).select(tickets::id).limit(limit.into()).load(db)?;
+    let ids: Vec<String> = ended(before).limit(limit.into()).load(db)?;
     delete(tickets::table.filter(tickets::id.eq_any(ids))).execute(db)
 }
 
-fn issue(db: &mut Db, row: &TicketRow, max_live: Option<u64>, event: &Event) -> QueryResult<Issued> {
-    let now = row.issued_at;
-    let of_owner = || tickets::account.eq(&row.account).and(tickets::dialect.eq(&row.dialect));
-    let of_digest = || tickets::dialect.eq(&row.dialect).and(tickets::digest.eq(&row.digest));
-    if max_live.is_some() {
-        // Without the lock, two transactions could count at the same time and together exceed the limit.
-        lock_dialect(db, &row.dialect)?;
+/// A ticket to issue, in a transaction that it shares.
+#[derive(Clone)]
+struct Issue {
+    row: TicketRow,
+    max_live: Option<u64>,
+    event: Event,
+}
+
+impl GroupWrite<Db> for Issue {
+    type Output = Issued;
+
+    fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<Issued>> {
+        // Every transaction locks dialects before owners, and both in order.
+        let counted = group.iter().filter(|one| one.max_live.is_some());
+        for dialect in counted.map(|one| one.row.dialect.as_str()).collect::<BTreeSet<_>>() {
+            // Without the lock, two transactions could count at the same time and together exceed the limit.
+            lock_dialect(db, dialect)?;
+        }
+        let mut order: Vec<usize> = (0..group.len()).collect();
+        order.sort_by_key(|index| {
+            let row = &group[*index].row;
+            (&row.account, &row.dialect, row.job_seq)
+        });
+        let mut issued = vec![Issued::Superseded; group.len()];
+        for index in order {
+            issued[index] = issue(db, &group[index])?;
+        }
+        Ok(issued)
     }
-    // Issues for one owner are serialized by a lock on the oldest ticket. If two transactions find none, the second
-    // one fails on the unique index, and its retry finds the row.
-    let oldest = tickets::table.filter(of_owner()).order(tickets::job_seq).select(tickets::id);
-    locked!(oldest).first::<String>(db).optional()?;
-    let later = tickets::table.filter(of_owner()).filter(tickets::job_seq.gt(row.job_seq));
-    if select(exists(later)).get_result(db)? {
+}
+
+fn issue(db: &mut Db, Issue { row, max_live, event }: &Issue) -> QueryResult<Issued> {
+    let now = row.issued_at;
+    // Issues for one owner are serialized by locks on its tickets. If two transactions find none, the second one fails on
+    // the unique index, and its retry finds the row.
+    let of_owner = tickets::table
+        .filter(tickets::account.eq(&row.account))
+        .filter(tickets::dialect.eq(&row.dialect))
+        .order(tickets::job_seq)
+        .select((tickets::id, tickets::job_seq, tickets::spent_at, tickets::voided_at));
+    let owned: Vec<(String, i64, Option<i64>, Option<i64>)> = locked!(of_owner).load(db)?;
+    if owned.iter().any(|(_, seq, ..)| *seq > row.job_seq) {
         return Ok(Issued::Superseded);
     }
-    if select(exists(tickets::table.filter(of_digest()).filter(live(now)))).get_result(db)? {
+    let of_digest = tickets::table
+        .filter(tickets::dialect.eq(&row.dialect))
+        .filter(tickets::digest.eq(&row.digest))
+        .filter(open())
+        .select((tickets::id, tickets::expires_at));
+    let same: Vec<(String, i64)> = of_digest.load(db)?;
+    if same.iter().any(|(_, expires_at)| *expires_at > now) {
         return Ok(Issued::Collision);
     }
     if let Some(max_live) = max_live {
@@ -60,15 +102,18 @@ fn issue(db: &mut Db, row: &TicketRow, max_live: Option<u64>, event: &Event) -> 
             .filter(tickets::kind.eq(&row.kind))
             .filter(tickets::account.ne(&row.account))
             .filter(live(now));
-        if others.count().get_result::<i64>(db)?.unsigned_abs() >= max_live {
+        if others.count().get_result::<i64>(db)?.unsigned_abs() >= *max_live {
             return Ok(Issued::LimitReached);
         }
     }
-    // A ticket that is still open under this digest has expired, and would otherwise keep its entry in the unique
-    // index forever.
-    update(tickets::table.filter(of_digest()).filter(open())).set(tickets::voided_at.eq(now)).execute(db)?;
-    let earlier = tickets::table.filter(of_owner()).filter(tickets::job_seq.le(row.job_seq)).filter(open());
-    update(earlier).set(tickets::voided_at.eq(now)).execute(db)?;
+    // The owner's earlier ticket is over. So is a ticket under this digest that is still open: it has expired, and would
+    // otherwise keep its entry in the unique index forever.
+    let earlier = owned.into_iter().filter(|(_, _, spent, voided)| spent.is_none() && voided.is_none());
+    let over: Vec<String> = earlier.map(|(id, ..)| id).chain(same.into_iter().map(|(id, _)| id)).collect();
+    if !over.is_empty() {
+        let still_open = tickets::table.filter(tickets::id.eq_any(over)).filter(open());
+        update(still_open).set(tickets::voided_at.eq(now)).execute(db)?;
+    }
     let mut stored = row.clone();
     stored.voided_at = None;
     insert_into(tickets::table).values(&stored).execute(db)?;
@@ -142,8 +187,7 @@ impl Tickets for EngineStore {
         max_live: Option<u64>,
         event: &Event,
     ) -> Result<Issued, StoreError> {
-        let (row, event) = (TicketRow::from(ticket), event.clone());
-        self.write(move |db| issue(db, &row, max_live, &event)).await
+        self.write_grouped(Issue { row: TicketRow::from(ticket), max_live, event: event.clone() }).await
     }
 
     async fn ticket_of(&self, job: &JobId) -> Result<Option<Ticket>, StoreError> {

@@ -5,6 +5,7 @@
 
 mod connection_thread;
 mod fault;
+mod group;
 mod runtime;
 mod task;
 
@@ -20,8 +21,9 @@ use diesel::{connection::SimpleConnection, result::QueryResult};
 use reset_core::error::StoreError;
 use tokio::sync::oneshot;
 
-use self::{connection_thread::ConnectionThread, task::ThreadTask};
+use self::{connection_thread::ConnectionThread, group::Groups, task::ThreadTask};
 pub(crate) use self::{
+    group::GroupWrite,
     runtime::{ThreadRuntime, block_on, finish_closing},
     task::TaskKind,
 };
@@ -75,9 +77,15 @@ pub(crate) trait ServerEngine: Send + Sync + Sized + 'static {
 
 /// An open database on a server.
 pub(crate) struct ServerStore<E: ServerEngine> {
+    shared: Arc<Shared<E>>,
+    groups: Groups,
+    plan: Option<Arc<Plan>>,
+}
+
+/// The threads of an open database.
+struct Shared<E: ServerEngine> {
     thread_pool: ThreadPool<dyn ThreadTask<E::Db>>,
     options: Options,
-    plan: Option<Arc<Plan>>,
 }
 
 impl<E: ServerEngine> fmt::Debug for ServerStore<E> {
@@ -109,7 +117,7 @@ impl<E: ServerEngine> ServerStore<E> {
         }
         let connected = connected.await.unwrap_or_else(|_| Err("the connection thread panicked".to_owned()));
         connected.map_err(server::<E>)?;
-        Ok(Self { thread_pool, options, plan })
+        Ok(Self { shared: Arc::new(Shared { thread_pool, options }), groups: Groups::default(), plan })
     }
 
     /// Returns the statements for another system's users table, or `None` if polyreset's own table is used.
@@ -122,7 +130,7 @@ impl<E: ServerEngine> ServerStore<E> {
         &self,
         task: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        Ok(self.run(TaskKind::Write, task).await?)
+        Ok(self.shared.run(TaskKind::Write, task).await?)
     }
 
     /// Runs one query.
@@ -130,12 +138,14 @@ impl<E: ServerEngine> ServerStore<E> {
         &self,
         query: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        Ok(self.run(TaskKind::Read, query).await?)
+        Ok(self.shared.run(TaskKind::Read, query).await?)
     }
+}
 
+impl<E: ServerEngine> Shared<E> {
     /// Queues a task and waits for its result: up to the connect timeout for a free connection, then for as long as a
     /// reconnect and two statements may take.
-    pub(crate) async fn run<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
         kind: TaskKind,
         work: impl FnMut(&mut E::Db) -> QueryResult<T> + Send + 'static,

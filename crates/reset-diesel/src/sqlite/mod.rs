@@ -29,7 +29,7 @@ use self::{
     queries::users::Users,
     threads::{Queue, ThreadPool},
 };
-use crate::OpenError;
+use crate::{OpenError, server::GroupWrite};
 
 /// Number of reader threads. Queries take microseconds, so more threads would not help.
 const READERS: usize = 3;
@@ -73,6 +73,14 @@ impl Sqlite {
         task: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         Ok(self.writer.run(task).await?)
+    }
+
+    /// Runs one write of a kind that shares transactions. The writer thread groups all writes, of whatever kind.
+    async fn write_grouped<W: GroupWrite<SqliteConnection>>(
+        &self,
+        write: W,
+    ) -> Result<W::Output, StoreError> {
+        self.write(move |db| W::run(db, &[write])?.pop().ok_or(diesel::result::Error::NotFound)).await
     }
 
     /// Runs a query on a reader, which sees the last commit.

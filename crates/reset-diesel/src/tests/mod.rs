@@ -3,6 +3,7 @@
 mod adoption;
 mod migrate;
 mod outage;
+mod plans;
 mod pooler;
 mod races;
 mod servers;
@@ -69,20 +70,12 @@ fn event_at(now: Timestamp) -> Event {
 }
 
 fn job(id: &str) -> Job {
-    Job {
-        id: JobId::new(id),
-        seq: 0,
-        reference: Reference::stored("0123456789"),
-        dialect: DIALECT.to_owned(),
-        kind: JobKind::Reset {
-            email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
-            redirect_to: None,
-            locale: None,
-        },
-        created_at: at(0),
-        attempts: 0,
-        lost: 0,
-    }
+    let kind = JobKind::Reset {
+        email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
+        redirect_to: None,
+        locale: None,
+    };
+    Job::new(JobId::new(id), Reference::stored("0123456789"), DIALECT, kind, at(0))
 }
 
 async fn account(store: &Arc<dyn Store>, name: &str) -> Account {

@@ -10,6 +10,8 @@ use conformance::own_server::OwnServer;
 use diesel::connection::SimpleConnection;
 use reset_core::ports::{Issued, PasswordChange, Store};
 
+use reset_testkit::contract::claim_any;
+
 use super::{Server, account, at, error_chain, event_at, job, on_each_server, servers::Fresh, ticket};
 use crate::{Database, Options};
 
@@ -24,12 +26,12 @@ async fn closed_connections_are_replaced_without_errors(server: Server) {
     for round in 0..5 {
         for number in 0..8 {
             store.push(&job(&format!("job{round}x{number}"))).await.unwrap();
-            store.next_due().await.unwrap();
+            store.oldest_waiting().await.unwrap();
         }
         fresh.close_connections();
         store.ready().await.unwrap();
     }
-    assert_eq!(store.claim(100, at(0), at(1)).await.unwrap().len(), 40);
+    assert_eq!(claim_any(&store, 100, at(0), at(1)).await.unwrap().len(), 40);
 }
 
 async fn errors_contain_no_values(server: Server) {
@@ -77,13 +79,17 @@ async fn tasks_fail_quickly_while_the_server_is_down_and_succeed_afterwards() {
         for number in 0..10 {
             let down = store.push(&job(&format!("down{round}x{number}"))).await.unwrap_err();
             assert!(error_chain(&down).contains("cannot be reached"), "{}", error_chain(&down));
-            assert!(store.ready().await.is_err() && store.next_due().await.is_err());
+            assert!(store.ready().await.is_err() && store.oldest_waiting().await.is_err());
         }
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         server.run();
         store.ready().await.unwrap();
     }
-    assert_eq!(store.claim(100, at(0), at(1)).await.unwrap().len(), accepted, "failed pushes stored nothing");
+    assert_eq!(
+        claim_any(&store, 100, at(0), at(1)).await.unwrap().len(),
+        accepted,
+        "failed pushes stored nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +104,7 @@ async fn store_uses_the_standby_after_its_promotion() {
     store.ready().await.unwrap();
     // Replication is asynchronous, so wait until the job has arrived.
     let copy = with_short_timeouts(&standby.url()).open().await.unwrap();
-    while copy.next_due().await.ok().flatten().is_none() {
+    while copy.oldest_waiting().await.ok().flatten().is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(copy.ready().await.is_err(), "a standby is not ready");
@@ -106,7 +112,7 @@ async fn store_uses_the_standby_after_its_promotion() {
     assert!(store.push(&job("between")).await.is_err());
     standby.promote();
     store.push(&job("after")).await.unwrap();
-    let claimed = store.claim(10, at(0), at(1)).await.unwrap();
+    let claimed = claim_any(&store, 10, at(0), at(1)).await.unwrap();
     assert_eq!(claimed.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["before", "after"]);
 }
 

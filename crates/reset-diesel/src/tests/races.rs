@@ -9,6 +9,8 @@ use reset_core::{
 };
 use tokio::task::JoinSet;
 
+use reset_testkit::contract::claim_any;
+
 use super::{DIALECT, Server, account, at, event_at, job, on_each_server, ticket};
 
 on_each_server! {
@@ -47,7 +49,7 @@ async fn one_of_two_hundred_concurrent_redemptions_succeeds(server: Server) {
     assert_eq!(succeeded.len(), 1);
     assert_eq!(stores[1].password_hash(&ann.id).await.unwrap().as_ref(), succeeded.first());
     assert_eq!(stores[1].account(&ann.id).await.unwrap().unwrap().epoch, ann.epoch + 1);
-    assert_eq!(stores[1].claim(300, at(1), at(60)).await.unwrap().len(), 1, "one notice");
+    assert_eq!(claim_any(&stores[1], 300, at(1), at(60)).await.unwrap().len(), 1, "one notice");
 }
 
 /// Three workers, one of which stops before it has finished its jobs.
@@ -60,7 +62,7 @@ async fn claimed_job_is_not_claimed_again_before_its_lease_expires(server: Serve
     let worker = |store: Arc<dyn Store>, stops_after: usize| async move {
         let (mut claimed, mut finished) = (Vec::new(), 0);
         for _ in 0..100 {
-            for job in store.claim(4, at(0), at(60)).await.unwrap() {
+            for job in claim_any(&store, 4, at(0), at(60)).await.unwrap() {
                 claimed.push(job.id.as_str().to_owned());
                 if claimed.len() <= stops_after {
                     store.finish(&job.id, Outcome::Mailed, "250", None, &event_at(at(1))).await.unwrap();
@@ -84,7 +86,7 @@ async fn claimed_job_is_not_claimed_again_before_its_lease_expires(server: Serve
     assert_eq!(claimed.len(), 60, "no job was claimed twice before its lease expired");
     assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), 60);
     assert!(finished < 60, "the third worker stopped with unfinished jobs");
-    let unfinished = stores[0].claim(100, at(60), at(120)).await.unwrap();
+    let unfinished = claim_any(&stores[0], 100, at(60), at(120)).await.unwrap();
     assert_eq!(unfinished.len(), 60 - finished);
     assert!(unfinished.iter().all(|job| job.attempts == 2));
 }

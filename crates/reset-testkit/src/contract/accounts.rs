@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{account, address, at, done, happened, issued, newcomer, state, ticket};
+use super::{account, address, at, claim_any, done, happened, issued, newcomer, state, ticket};
 use reset_core::{
     account::AccountId, email::EmailAddress, error::AddAccountError, ports::Store, ticket::Ticket,
     ticket::TicketState,
@@ -11,8 +11,8 @@ use reset_core::{
 pub async fn a_fresh_store_is_ready_and_empty(store: Arc<dyn Store>) {
     done(store.ready().await);
     assert!(done(store.account_by_email(&address("ann")).await).is_none());
-    assert_eq!(done(store.next_due().await), None);
-    assert_eq!(done(store.claim(10, at(0), at(60)).await), []);
+    assert_eq!(done(store.backlog().await).waiting, 0);
+    assert_eq!(done(claim_any(&store, 10, at(0), at(60)).await), []);
 }
 
 pub async fn an_account_is_found_by_its_canonical_address_and_by_its_id(store: Arc<dyn Store>) {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{at, done, happened, job};
+use super::{at, claim_any, done, happened, job};
 use reset_core::{
     budget::{Budget, Window},
     ports::Store,
@@ -114,7 +114,7 @@ pub async fn a_job_within_a_budget_is_accepted_and_claimed(store: Arc<dyn Store>
         done(store.push_within(&job("free", "bob"), &[], &happened(at(0))).await),
         "without a budget there is no limit"
     );
-    let claimed = done(store.claim(10, at(0), at(60)).await);
+    let claimed = done(claim_any(&store, 10, at(0), at(60)).await);
     let ids: Vec<_> = claimed.iter().map(|job| job.id.as_str()).collect();
     assert_eq!(ids, ["one", "free"]);
     assert!(take(&store, &requests[0], 0).await && !take(&store, &requests[0], 0).await);
@@ -124,7 +124,7 @@ pub async fn a_job_over_a_budget_is_not_accepted(store: Arc<dyn Store>) {
     let requests = [budget("requests", 1)];
     assert!(take(&store, &requests[0], 0).await);
     assert!(!done(store.push_within(&job("one", "ann"), &requests, &happened(at(59))).await));
-    assert_eq!(done(store.claim(10, at(59), at(60)).await), []);
+    assert_eq!(done(claim_any(&store, 10, at(59), at(60)).await), []);
     assert!(done(store.push_within(&job("one", "ann"), &requests, &happened(at(60))).await));
 }
 
@@ -145,7 +145,7 @@ pub async fn a_budget_of_three_accepts_three_of_twenty_parallel_jobs(store: Arc<
     assert_eq!(accepted, 3);
     done(store.release(at(0)).await);
     let mut claimed = 0;
-    while let [job] = done(store.claim(1, at(0), at(60)).await).as_slice() {
+    while let [job] = done(claim_any(&store, 1, at(0), at(60)).await).as_slice() {
         let outcome = reset_core::job::Outcome::NoAccount;
         done(store.finish(&job.id, outcome, "", None, &happened(at(0))).await);
         claimed += 1;

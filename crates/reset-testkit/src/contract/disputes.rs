@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{account, address, at, done, happened, issued, job, state, ticket};
+use super::{account, address, at, claim_any, done, happened, issued, job, state, ticket};
 use reset_core::{
     account::{Account, AccountId},
     dispute::{DISPUTE_LIFE, Dispute, DisputeOpening},
@@ -72,7 +72,7 @@ pub async fn a_dispute_updates_account_tickets_and_jobs_together(store: Arc<dyn 
     assert_eq!(done(store.account(&ann.id).await).expect("ann").epoch, ann.epoch + 1);
     assert_eq!(state(&store, &anns, at(10)).await, TicketState::Void);
     assert_eq!(state(&store, &bobs, at(10)).await, TicketState::Live);
-    assert_eq!(done(store.claim(10, at(10), at(60)).await).len(), 1);
+    assert_eq!(done(claim_any(&store, 10, at(10), at(60)).await).len(), 1);
     assert_eq!(done(store.dispute(&one.id).await).expect("stored").opened_at, Some(at(10)));
     assert_eq!(mailbox(&store, &ann.id, 0).await.as_deref(), Some("ann@example.org"));
     assert!(mailbox(&store, &ann.id, 10).await.is_none(), "since is excluded");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{account, address, at, digest, done, issued, job, ticket};
+use super::{account, address, at, claim_any, digest, done, issued, job, ticket, until};
 use reset_core::{
     account::AccountId,
     audit::{Broken, Mark, Sealer, Verified, verify},
@@ -84,10 +84,10 @@ pub async fn a_job_within_its_budget_is_recorded_as_accepted_and_beyond_it_as_li
 pub async fn each_step_of_a_job_is_recorded_once(store: Arc<dyn Store>) {
     done(store.push(&job("one", "ann")).await);
     let id = JobId::new("one");
-    done(store.claim(1, at(0), at(60)).await);
-    done(store.postpone(&id, 1, at(1), "451", Some(&event(EventKind::PutOff, 0))).await);
-    done(store.postpone(&id, 7, at(1), "451", Some(&event(EventKind::Dead, 0))).await);
-    done(store.claim(1, at(1), at(60)).await);
+    let claimed = done(claim_any(&store, 1, at(0), at(60)).await).remove(0);
+    done(store.postpone(&claimed, until(at(1)), Some(&event(EventKind::PutOff, 0))).await);
+    done(store.postpone(&claimed, until(at(1)), Some(&event(EventKind::Dead, 0))).await);
+    done(claim_any(&store, 1, at(1), at(60)).await);
     done(store.finish(&id, Outcome::Mailed, "250", None, &event(EventKind::Mailed, 1)).await);
     done(store.finish(&id, Outcome::Mailed, "250", None, &event(EventKind::Ended, 2)).await);
     assert_eq!(kinds(&store).await, [EventKind::PutOff, EventKind::Mailed]);
@@ -97,7 +97,7 @@ pub async fn a_job_pushed_as_done_is_never_claimed_and_has_a_sequence_number(sto
     done(store.push(&job("before", "ann")).await);
     let seq = done(store.push_done(&job("linked", "ann"), Outcome::HandedOver, at(0)).await);
     done(store.push(&job("after", "bob")).await);
-    let claimed = done(store.claim(10, at(0), at(60)).await);
+    let claimed = done(claim_any(&store, 10, at(0), at(60)).await);
     assert_eq!(claimed.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["before", "after"]);
     assert!(claimed[0].seq < seq && seq < claimed[1].seq);
 }

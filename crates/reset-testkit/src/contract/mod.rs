@@ -29,7 +29,7 @@ use reset_core::{
     error::StoreError,
     event::{Event, EventKind},
     job::{Job, JobId, JobKind, Reference},
-    ports::{Issued, Store},
+    ports::{Issued, Postponement, Store},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind, TicketState},
     time::Timestamp,
@@ -101,21 +101,24 @@ macro_rules! store_contract {
             }
             jobs {
                 a_job_is_claimed_as_it_was_pushed,
-                jobs_are_claimed_in_the_order_of_the_requests,
+                jobs_are_claimed_in_turn_and_within_a_turn_in_request_order,
                 a_duplicate_job_id_is_rejected,
-                a_claimed_job_is_not_claimed_again_until_its_lease_expires,
+                a_claimed_job_is_claimed_again_only_after_its_lease_was_reclaimed,
                 parallel_claims_hand_out_each_job_once,
-                a_job_is_not_claimed_before_it_is_due,
-                only_the_lease_of_a_claimed_job_is_renewed,
+                only_the_leases_of_claimed_jobs_are_renewed,
                 a_postponed_job_is_due_at_its_new_time,
-                a_worker_with_an_expired_lease_can_neither_postpone_nor_renew,
+                only_a_delay_that_counts_is_an_attempt,
+                a_worker_that_lost_its_claim_changes_nothing,
+                a_ready_job_waits_for_a_sending_slot,
+                ready_jobs_are_claimed_before_postponed_ones_but_for_a_share,
                 a_finished_job_is_never_claimed_again,
                 release_makes_every_unfinished_job_due,
-                a_job_waits_for_an_earlier_job_to_the_same_address,
+                a_clock_that_was_set_back_delays_no_job,
+                the_oldest_waiting_job_is_neither_claimed_nor_postponed,
+                a_job_waits_while_another_one_for_its_address_is_claimed,
                 a_job_overtakes_a_postponed_one,
                 jobs_to_other_addresses_and_dialects_do_not_wait,
                 notices_do_not_wait_for_each_other,
-                next_due_is_the_earliest_time_a_job_could_be_claimed,
                 an_accepted_mail_starts_the_clock_of_a_live_ticket,
                 an_accepted_mail_revives_no_dead_ticket,
                 purge_removes_only_rows_that_ended_before_the_cutoff,
@@ -157,7 +160,7 @@ macro_rules! store_contract {
             outbox {
                 queued_lists_waiting_jobs_and_jobs_that_owe_a_mail,
                 the_backlog_counts_waiting_and_claimed_jobs_and_has_an_age,
-                a_waiting_job_is_retried_at_once_and_a_claimed_one_is_not,
+                a_waiting_job_is_retried_at_once_and_a_claimed_one_is_retried_already,
                 a_retried_job_that_owes_a_mail_starts_over,
                 a_completed_job_is_not_retried,
                 clear_removes_finished_jobs_and_waiting_ones_only_on_request,
@@ -281,16 +284,34 @@ async fn state(store: &Arc<dyn Store>, ticket: &Ticket, now: Timestamp) -> Ticke
 
 /// Returns a reset job for the address of `name`, accepted at 0.
 fn job(id: &str, name: &str) -> Job {
-    Job {
-        id: JobId::new(id),
-        seq: 0,
-        reference: Reference::stored("0123456789"),
-        dialect: DIALECT.to_owned(),
-        kind: JobKind::Reset { email: address(name), redirect_to: None, locale: None },
-        created_at: at(0),
-        attempts: 0,
-        lost: 0,
+    let kind = JobKind::Reset { email: address(name), redirect_to: None, locale: None };
+    Job::new(JobId::new(id), Reference::stored("0123456789"), DIALECT, kind, at(0))
+}
+
+/// Claims up to `limit` jobs of any stage, as a worker that runs alone does, and returns them in request order.
+///
+/// # Errors
+/// Fails if the store fails.
+pub async fn claim_any(
+    store: &Arc<dyn Store>,
+    limit: u32,
+    now: Timestamp,
+    lease_end: Timestamp,
+) -> Result<Vec<Job>, StoreError> {
+    store.reclaim(now).await?;
+    let mut jobs = store.claim_accepted(limit, now, lease_end).await?;
+    let left = limit.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
+    jobs.extend(store.claim_ready(left, left, now, lease_end).await?);
+    if jobs.is_empty() {
+        jobs.extend(store.claim_suspect(now, lease_end).await?);
     }
+    jobs.sort_by_key(|job| job.seq);
+    Ok(jobs)
+}
+
+/// A delay after a `451` that counts as an attempt.
+fn until(due_at: Timestamp) -> Postponement<'static> {
+    Postponement { due_at, reply: "451 4.7.1", counts: true, unconfirmed: false }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{at, done, happened, job};
+use super::{at, claim_any, done, happened, job, until};
 use reset_core::{
     event::{Event, EventKind},
     job::{Job, JobId, Outcome, RETRY_RETENTION, SUSPECT_CRASHES},
@@ -48,18 +48,19 @@ pub async fn the_backlog_counts_waiting_and_claimed_jobs_and_has_an_age(store: A
     for (id, created_at) in [("one", at(30)), ("two", at(20)), ("three", at(40))] {
         done(store.push(&Job { created_at, ..job(id, id) }).await);
     }
-    done(store.claim(1, at(50), at(110)).await);
+    done(claim_any(&store, 1, at(50), at(110)).await);
     assert_eq!(done(store.backlog().await), Backlog { waiting: 3, oldest: Some(at(20)) });
 }
 
-pub async fn a_waiting_job_is_retried_at_once_and_a_claimed_one_is_not(store: Arc<dyn Store>) {
+pub async fn a_waiting_job_is_retried_at_once_and_a_claimed_one_is_retried_already(store: Arc<dyn Store>) {
     done(store.push(&job("one", "ann")).await);
-    done(store.claim(1, at(0), at(60)).await);
-    assert!(!retry(&store, "one").await, "a worker has claimed it");
-    done(store.postpone(&JobId::new("one"), 1, at(900), "451", Some(&happened(at(0)))).await);
-    assert!(done(store.claim(1, at(100), at(160)).await).is_empty());
+    let claimed = done(claim_any(&store, 1, at(0), at(60)).await).remove(0);
+    assert!(retry(&store, "one").await, "a worker has claimed it");
+    assert!(done(store.trace(&claimed.reference).await).is_empty(), "nothing was done");
+    done(store.postpone(&claimed, until(at(900)), Some(&happened(at(0)))).await);
+    assert!(done(claim_any(&store, 1, at(100), at(160)).await).is_empty());
     assert!(retry(&store, "one").await);
-    assert_eq!(done(store.claim(1, at(100), at(160)).await).len(), 1);
+    assert_eq!(done(claim_any(&store, 1, at(100), at(160)).await).len(), 1);
     assert!(!retry(&store, "unknown").await);
 }
 
@@ -70,7 +71,7 @@ pub async fn a_retried_job_that_owes_a_mail_starts_over(store: Arc<dyn Store>) {
         ended(&store, id, outcome).await;
         assert!(retry(&store, id).await);
         assert!(!retry(&store, id).await, "it has a new id now");
-        let again = done(store.claim(1, at(100), at(160)).await);
+        let again = done(claim_any(&store, 1, at(100), at(160)).await);
         assert_eq!(again[0].id.as_str(), format!("{id} again"));
         assert_eq!((again[0].created_at, again[0].attempts, again[0].lost), (at(100), 1, 0));
         assert_eq!(again[0].kind, job(id, id).kind);
@@ -83,13 +84,13 @@ pub async fn a_retried_job_that_owes_a_mail_starts_over(store: Arc<dyn Store>) {
 pub async fn a_completed_job_is_not_retried(store: Arc<dyn Store>) {
     ended(&store, "mailed", Outcome::Mailed).await;
     assert!(!retry(&store, "mailed").await);
-    assert!(done(store.claim(10, at(200), at(260)).await).is_empty());
+    assert!(done(claim_any(&store, 10, at(200), at(260)).await).is_empty());
 }
 
 pub async fn clear_removes_finished_jobs_and_waiting_ones_only_on_request(store: Arc<dyn Store>) {
     ended(&store, "ended", Outcome::Quarantined).await;
     done(store.push(&job("claimed", "ann")).await);
-    done(store.claim(1, at(0), at(60)).await);
+    done(claim_any(&store, 1, at(0), at(60)).await);
     done(store.push(&job("waiting", "bob")).await);
     done(store.push(&job("waiting-too", "cleo")).await);
     assert_eq!(done(store.clear(false, 100).await), 1);
@@ -102,29 +103,31 @@ pub async fn clear_removes_finished_jobs_and_waiting_ones_only_on_request(store:
 pub async fn lost_workers_are_counted_until_one_postpones_the_job(store: Arc<dyn Store>) {
     done(store.push(&job("one", "ann")).await);
     let mut now = 0;
-    let lost = async |now: i64| done(store.claim(1, at(now), at(now + 60)).await)[0].lost;
-    for expected in 0..4 {
-        assert_eq!(lost(now).await, expected);
+    let claim = async |now: i64| done(claim_any(&store, 1, at(now), at(now + 60)).await).remove(0);
+    for expected in 0..3 {
+        assert_eq!(claim(now).await.lost, expected);
         now += 60;
     }
-    done(store.postpone(&JobId::new("one"), 4, at(now), "451", Some(&happened(at(now)))).await);
-    assert_eq!(lost(now).await, 0, "the worker returned it");
+    let last = claim(now).await;
+    assert_eq!(last.lost, 3);
+    done(store.postpone(&last, until(at(now)), Some(&happened(at(now)))).await);
+    assert_eq!(claim(now).await.lost, 0, "the worker returned it");
     done(store.release(at(now)).await);
-    assert_eq!(lost(now).await, 1, "its process was killed");
+    assert_eq!(claim(now).await.lost, 1, "its process was killed");
 }
 
 pub async fn a_job_suspected_of_crashing_workers_is_claimed_alone_and_last(store: Arc<dyn Store>) {
     done(store.push(&job("poison", "ann")).await);
     let mut now = 0;
     for _ in 0..=SUSPECT_CRASHES {
-        assert_eq!(done(store.claim(1, at(now), at(now + 60)).await).len(), 1);
+        assert_eq!(done(claim_any(&store, 1, at(now), at(now + 60)).await).len(), 1);
         now += 60;
     }
     for name in ["bob", "cleo"] {
         done(store.push(&job(name, name)).await);
     }
     let claimed = async |now: i64| {
-        let claimed = done(store.claim(10, at(now), at(now + 60)).await);
+        let claimed = done(claim_any(&store, 10, at(now), at(now + 60)).await);
         claimed.into_iter().map(|job| job.id.as_str().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(claimed(now).await, ["bob", "cleo"]);

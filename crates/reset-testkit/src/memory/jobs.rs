@@ -2,13 +2,16 @@
 
 use async_trait::async_trait;
 
-use super::store::{MemoryStore, is_live};
+use super::{
+    queue::Retried,
+    store::{MemoryStore, is_live},
+};
 use reset_core::{
     budget::Budget,
     error::StoreError,
     event::Event,
     job::{Job, JobId, Outcome},
-    ports::{Backlog, Jobs, Outbox, Queued},
+    ports::{Backlog, Jobs, Outbox, Postponement, Queued},
     ticket::TicketId,
     time::Timestamp,
 };
@@ -42,8 +45,32 @@ impl Jobs for MemoryStore {
         Ok(state.queue.last_seq())
     }
 
-    async fn claim(&self, limit: u32, now: Timestamp, lease_end: Timestamp) -> Result<Vec<Job>, StoreError> {
-        Ok(self.working("claim")?.queue.claim(limit as usize, now, lease_end))
+    async fn claim_accepted(
+        &self,
+        limit: u32,
+        _: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Job>, StoreError> {
+        Ok(self.working("claim")?.queue.claim_accepted(limit as usize, lease_end))
+    }
+
+    async fn claim_ready(
+        &self,
+        limit: u32,
+        retries: u32,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Result<Vec<Job>, StoreError> {
+        Ok(self.working("claim")?.queue.claim_ready(limit as usize, retries as usize, now, lease_end))
+    }
+
+    async fn claim_suspect(&self, _: Timestamp, lease_end: Timestamp) -> Result<Option<Job>, StoreError> {
+        Ok(self.working("claim")?.queue.claim_suspect(lease_end))
+    }
+
+    async fn make_ready(&self, job: &Job, turn: i64) -> Result<(), StoreError> {
+        self.working("make_ready")?.queue.make_ready(job, turn);
+        Ok(())
     }
 
     async fn finish(
@@ -69,14 +96,12 @@ impl Jobs for MemoryStore {
 
     async fn postpone(
         &self,
-        job: &JobId,
-        attempts: u32,
-        due_at: Timestamp,
-        reply: &str,
+        job: &Job,
+        delay: Postponement<'_>,
         event: Option<&Event>,
     ) -> Result<(), StoreError> {
         let mut state = self.working("postpone")?;
-        if state.queue.postpone(job, attempts, due_at, reply)
+        if state.queue.postpone(job, delay)
             && let Some(event) = event
         {
             state.events.write(event.clone());
@@ -84,8 +109,13 @@ impl Jobs for MemoryStore {
         Ok(())
     }
 
-    async fn renew(&self, job: &JobId, attempts: u32, lease_end: Timestamp) -> Result<(), StoreError> {
-        self.working("renew")?.queue.renew(job, attempts, lease_end);
+    async fn renew(&self, jobs: &[JobId], lease_end: Timestamp) -> Result<(), StoreError> {
+        self.working("renew")?.queue.renew(jobs, lease_end);
+        Ok(())
+    }
+
+    async fn reclaim(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.working("reclaim")?.queue.reclaim(now);
         Ok(())
     }
 
@@ -94,8 +124,8 @@ impl Jobs for MemoryStore {
         Ok(())
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.working("next_due")?.queue.next_due())
+    async fn oldest_waiting(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.working("oldest_waiting")?.queue.oldest_waiting())
     }
 }
 
@@ -111,13 +141,15 @@ impl Outbox for MemoryStore {
 
     async fn retry(&self, job: &JobId, new_id: &JobId, event: &Event) -> Result<bool, StoreError> {
         let mut state = self.working("retry")?;
-        let retried = state.queue.retry(job, new_id, event.at)?;
-        if let Some(retried) = &retried {
-            let (dialect, reference) = (retried.dialect.clone(), Some(retried.reference.clone()));
-            let job = Some(retried.id.clone());
-            state.events.write(Event { dialect, reference, job, ..event.clone() });
+        match state.queue.retry(job, new_id, event.at)? {
+            Retried::Now(Job { id, dialect, reference, .. }) => {
+                let (reference, job) = (Some(reference), Some(id));
+                state.events.write(Event { dialect, reference, job, ..event.clone() });
+                Ok(true)
+            }
+            Retried::Already => Ok(true),
+            Retried::No => Ok(false),
         }
-        Ok(retried.is_some())
     }
 
     async fn clear(&self, waiting: bool, limit: u32) -> Result<u64, StoreError> {

@@ -30,6 +30,7 @@ use reset_core::{
 };
 
 /// One adapter of each kind, with concrete types so that tests can inspect them.
+#[derive(Clone)]
 pub struct Memory {
     /// Store of accounts, tickets, jobs and events.
     pub store: Arc<MemoryStore>,
@@ -161,14 +162,14 @@ mod tests {
     #[tokio::test]
     async fn an_outage_fails_the_whole_store_or_one_operation() {
         let store = MemoryStore::default();
-        store.set_outage(Outage::Only("next_due"));
+        store.set_outage(Outage::Only("oldest_waiting"));
         assert!(store.ready().await.is_ok());
-        assert!(store.next_due().await.is_err());
+        assert!(store.oldest_waiting().await.is_err());
         store.set_outage(Outage::Everything);
         assert!(store.ready().await.is_err());
         assert!(store.account(&reset_core::account::AccountId::new("1")).await.is_err());
         store.set_outage(Outage::None);
-        assert!(store.next_due().await.is_ok());
+        assert!(store.oldest_waiting().await.is_ok());
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use reset_core::{
     email::EmailAddress,
     error::StoreError,
     job::{Job, JobId, JobKind, Outcome, RETRY_RETENTION, SUSPECT_CRASHES},
-    ports::{Backlog, Queued},
+    ports::{Backlog, LONGEST_LEASE, LONGEST_WAIT, Postponement, Queued},
     time::Timestamp,
 };
 
@@ -14,34 +14,58 @@ pub(super) struct Queue {
     last_seq: i64,
 }
 
+/// The stage of an unfinished job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Accepted,
+    Ready,
+    /// Due at `due_at`.
+    Postponed,
+    Suspect,
+    /// Claimed from the accepted stage, until `due_at`.
+    Resolving,
+    /// Claimed from another stage, until `due_at`.
+    Sending,
+}
+
 struct Row {
     job: Job,
+    stage: Stage,
     due_at: Timestamp,
-    /// Whether a worker has claimed the job; then `due_at` is the end of the lease.
-    taken: bool,
     finished: Option<(Timestamp, Outcome)>,
     reply: Option<String>,
 }
 
 impl Row {
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.finished.is_none() && self.due_at <= now
+    fn is_waiting(&self, stage: Stage) -> bool {
+        self.finished.is_none() && self.stage == stage
     }
 
-    /// Returns the address whose jobs run in order. Notices and webhooks have none and need no order.
-    fn address(&self) -> Option<&EmailAddress> {
+    fn is_claimed(&self) -> bool {
+        self.is_waiting(Stage::Resolving) || self.is_waiting(Stage::Sending)
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.is_waiting(Stage::Postponed) && self.due_at <= now
+    }
+
+    /// Returns the dialect and the address, of which one job at a time is claimed. Notices and webhooks have none.
+    fn address(&self) -> Option<(&str, &EmailAddress)> {
         match &self.job.kind {
-            JobKind::Reset { email, .. } => Some(email),
+            JobKind::Reset { email, .. } => Some((&self.job.dialect, email)),
             JobKind::Notice { .. } | JobKind::Webhook { .. } => None,
         }
     }
 
-    /// Returns whether `self` is unfinished and an earlier request than `late` for the same address and dialect.
-    fn precedes(&self, late: &Self) -> bool {
-        self.finished.is_none()
-            && self.job.seq < late.job.seq
-            && self.job.dialect == late.job.dialect
-            && self.address().is_some_and(|email| Some(email) == late.address())
+    /// Returns the job to the stage that it was claimed from, as one whose worker was lost.
+    fn lose(&mut self) {
+        self.stage = match self.stage {
+            _ if self.job.lost >= SUSPECT_CRASHES => Stage::Suspect,
+            Stage::Resolving => Stage::Accepted,
+            _ => Stage::Ready,
+        };
+        self.job.lost += 1;
+        self.due_at = self.job.created_at;
     }
 }
 
@@ -56,30 +80,79 @@ impl Queue {
         }
         self.last_seq += 1;
         let job = Job { seq: self.last_seq, ..job.clone() };
-        self.rows.push(Row { due_at: job.created_at, job, taken: false, finished: None, reply: None });
+        let (due_at, stage) = (job.created_at, Stage::Accepted);
+        self.rows.push(Row { due_at, job, stage, finished: None, reply: None });
         Ok(())
     }
 
-    pub(super) fn claim(&mut self, limit: usize, now: Timestamp, lease_end: Timestamp) -> Vec<Job> {
-        let waits =
-            |late: &Row| self.rows.iter().any(|row| row.precedes(late) && (row.taken || row.is_due(now)));
-        let mut due: Vec<&Row> =
-            self.rows.iter().filter(|row| row.is_due(now) && !waits(row)).take(limit).collect();
-        let is_suspect = |row: &&Row| row.job.lost + u32::from(row.taken) > SUSPECT_CRASHES;
-        if due.iter().all(is_suspect) {
-            due.truncate(1);
-        } else {
-            due.retain(|row| !is_suspect(row));
-        }
-        let due: Vec<i64> = due.into_iter().map(|row| row.job.seq).collect();
-        let rows = self.rows.iter_mut().filter(|row| due.contains(&row.job.seq));
-        rows.map(|row| {
-            row.job.lost += u32::from(row.taken);
-            (row.taken, row.due_at) = (true, lease_end);
+    /// Returns the sequence numbers of the jobs of a stage, in turn.
+    fn in_turn(&self, stage: Stage) -> Vec<i64> {
+        let mut rows: Vec<&Row> = self.rows.iter().filter(|row| row.is_waiting(stage)).collect();
+        rows.sort_by_key(|row| (row.job.turn, row.job.seq));
+        rows.into_iter().map(|row| row.job.seq).collect()
+    }
+
+    /// Returns the sequence numbers of the postponed jobs that are due, the longest first.
+    fn due(&self, now: Timestamp) -> Vec<i64> {
+        let mut rows: Vec<&Row> = self.rows.iter().filter(|row| row.is_due(now)).collect();
+        rows.sort_by_key(|row| row.due_at);
+        rows.into_iter().map(|row| row.job.seq).collect()
+    }
+
+    /// Claims the first `limit` of these jobs, but only one per address.
+    fn claim(&mut self, seqs: &[i64], limit: usize, stage: Stage, lease_end: Timestamp) -> Vec<Job> {
+        let mut claimed: Vec<Job> = Vec::new();
+        for seq in seqs {
+            let Some(row) = self.rows.iter().position(|row| row.job.seq == *seq) else { continue };
+            let address = self.rows[row].address();
+            let is_taken = self.rows[row].is_claimed()
+                || (address.is_some()
+                    && self.rows.iter().any(|other| other.is_claimed() && other.address() == address));
+            if is_taken || claimed.len() == limit {
+                continue;
+            }
+            let row = &mut self.rows[row];
+            (row.stage, row.due_at) = (stage, lease_end);
+            row.job.claims += 1;
             row.job.attempts += 1;
-            row.job.clone()
-        })
-        .collect()
+            claimed.push(row.job.clone());
+        }
+        claimed
+    }
+
+    pub(super) fn claim_accepted(&mut self, limit: usize, lease_end: Timestamp) -> Vec<Job> {
+        self.claim(&self.in_turn(Stage::Accepted), limit, Stage::Resolving, lease_end)
+    }
+
+    pub(super) fn claim_ready(
+        &mut self,
+        limit: usize,
+        retries: usize,
+        now: Timestamp,
+        lease_end: Timestamp,
+    ) -> Vec<Job> {
+        let due = self.due(now);
+        let first = due.iter().copied().take(retries);
+        let order: Vec<i64> = first.chain(self.in_turn(Stage::Ready)).chain(due.iter().copied()).collect();
+        self.claim(&order, limit, Stage::Sending, lease_end)
+    }
+
+    pub(super) fn claim_suspect(&mut self, lease_end: Timestamp) -> Option<Job> {
+        self.claim(&self.in_turn(Stage::Suspect), 1, Stage::Sending, lease_end).pop()
+    }
+
+    pub(super) fn make_ready(&mut self, job: &Job, turn: i64) {
+        if let Some(row) = self.claimed(job) {
+            (row.stage, row.due_at) = (Stage::Ready, row.job.created_at);
+            (row.job.turn, row.job.lost) = (turn, 0);
+            row.job.attempts -= 1;
+        }
+    }
+
+    /// Returns when the oldest job was queued that waits for a worker.
+    pub(super) fn oldest_waiting(&self) -> Option<Timestamp> {
+        let waiting = |row: &&Row| row.is_waiting(Stage::Accepted) || row.is_waiting(Stage::Ready);
+        self.rows.iter().filter(waiting).map(|row| row.job.created_at).min()
     }
 
     /// Finishes the job. Returns whether it was unfinished.
@@ -88,29 +161,33 @@ impl Queue {
         row.map(|row| (row.finished, row.reply) = (Some((now, outcome)), Some(reply.to_owned()))).is_some()
     }
 
-    /// Postpones the job. Returns false if it was finished, or claimed again since `attempts`.
-    pub(super) fn postpone(&mut self, id: &JobId, attempts: u32, due_at: Timestamp, reply: &str) -> bool {
-        let Some(row) = self.claimed(id, attempts) else { return false };
-        (row.taken, row.due_at, row.reply, row.job.lost) = (false, due_at, Some(reply.to_owned()), 0);
+    /// Postpones the job. Returns false if it was finished or claimed again since.
+    pub(super) fn postpone(&mut self, job: &Job, delay: Postponement<'_>) -> bool {
+        let Some(row) = self.claimed(job) else { return false };
+        (row.stage, row.due_at) = (Stage::Postponed, delay.due_at);
+        (row.reply, row.job.lost) = (Some(delay.reply.to_owned()), 0);
+        row.job.attempts -= u32::from(!delay.counts);
+        row.job.unconfirmed += u32::from(delay.unconfirmed);
         true
     }
 
-    pub(super) fn renew(&mut self, id: &JobId, attempts: u32, lease_end: Timestamp) {
-        if let Some(row) = self.claimed(id, attempts).filter(|row| row.taken) {
+    pub(super) fn renew(&mut self, jobs: &[JobId], lease_end: Timestamp) {
+        for row in self.rows.iter_mut().filter(|row| row.is_claimed() && jobs.contains(&row.job.id)) {
             row.due_at = lease_end;
         }
     }
 
-    pub(super) fn release(&mut self, now: Timestamp) {
-        for row in self.unfinished() {
-            row.job.lost += u32::from(row.taken);
-            (row.taken, row.due_at) = (false, now);
-        }
+    pub(super) fn reclaim(&mut self, now: Timestamp) {
+        let expired = |row: &Row| row.due_at <= now || row.due_at > now.plus(LONGEST_LEASE);
+        self.rows.iter_mut().filter(|row| row.is_claimed() && expired(row)).for_each(Row::lose);
+        let ahead = |row: &&mut Row| row.is_waiting(Stage::Postponed) && row.due_at > now.plus(LONGEST_WAIT);
+        self.rows.iter_mut().filter(ahead).for_each(|row| row.due_at = now);
     }
 
-    pub(super) fn next_due(&self) -> Option<Timestamp> {
-        let waits = |late: &Row| self.rows.iter().any(|row| row.precedes(late) && row.taken);
-        self.rows.iter().filter(|row| row.finished.is_none() && !waits(row)).map(|row| row.due_at).min()
+    pub(super) fn release(&mut self, now: Timestamp) {
+        self.rows.iter_mut().filter(|row| row.is_claimed()).for_each(Row::lose);
+        let postponed = |row: &&mut Row| row.is_waiting(Stage::Postponed);
+        self.rows.iter_mut().filter(postponed).for_each(|row| row.due_at = now);
     }
 
     pub(super) fn purge(&mut self, before: Timestamp) {
@@ -139,7 +216,7 @@ impl Queue {
             created_at: row.job.created_at,
             attempts: row.job.attempts,
             due_at: row.due_at,
-            taken: row.taken,
+            taken: row.is_claimed(),
             outcome: row.finished.map(|(_, outcome)| outcome.name().to_owned()),
             reply: row.reply.clone(),
         });
@@ -154,33 +231,38 @@ impl Queue {
         }
     }
 
-    /// Makes the job due again and returns it. A finished job that owes a mail is replaced by a new one with `new_id`.
+    /// Makes the job due again. A finished job that owes a mail is replaced by a new one with `new_id`.
     pub(super) fn retry(
         &mut self,
         id: &JobId,
         new_id: &JobId,
         now: Timestamp,
-    ) -> Result<Option<Job>, StoreError> {
-        let Some(row) = self.rows.iter_mut().find(|row| row.job.id == *id) else { return Ok(None) };
+    ) -> Result<Retried, StoreError> {
+        let Some(row) = self.rows.iter_mut().find(|row| row.job.id == *id) else { return Ok(Retried::No) };
         match row.finished {
-            None if !row.taken => {
-                row.due_at = now;
-                Ok(Some(row.job.clone()))
+            // A worker has it: it is being retried already.
+            None if row.is_claimed() => Ok(Retried::Already),
+            None => {
+                if row.stage == Stage::Postponed {
+                    row.due_at = now;
+                }
+                Ok(Retried::Now(row.job.clone()))
             }
             Some((_, outcome)) if Outcome::OWED.contains(&outcome) => {
-                let again =
-                    Job { id: new_id.clone(), created_at: now, attempts: 0, lost: 0, ..row.job.clone() };
+                let Job { reference, dialect, kind, network, .. } = row.job.clone();
+                let again = Job { network, ..Job::new(new_id.clone(), reference, &dialect, kind, now) };
                 self.push(&again)?;
                 self.rows.retain(|row| row.job.id != *id);
-                Ok(Some(again))
+                Ok(Retried::Now(again))
             }
-            None | Some(_) => Ok(None),
+            Some(_) => Ok(Retried::No),
         }
     }
 
     pub(super) fn clear(&mut self, waiting: bool, limit: usize) -> u64 {
-        let is_cleared =
-            |row: &Row| if waiting { row.finished.is_none() && !row.taken } else { row.finished.is_some() };
+        let is_cleared = |row: &Row| {
+            if waiting { row.finished.is_none() && !row.is_claimed() } else { row.finished.is_some() }
+        };
         let mut count = 0;
         self.rows.retain(|row| {
             let removed = is_cleared(row) && count < limit;
@@ -190,12 +272,23 @@ impl Queue {
         count as u64
     }
 
-    /// Returns the unfinished job if it was not claimed again since `attempts`.
-    fn claimed(&mut self, id: &JobId, attempts: u32) -> Option<&mut Row> {
-        self.unfinished().find(|row| row.job.id == *id && row.job.attempts == attempts)
+    /// Returns the row of a claimed job, unless it was claimed again since.
+    fn claimed(&mut self, job: &Job) -> Option<&mut Row> {
+        let mut rows = self.rows.iter_mut().filter(|row| row.is_claimed());
+        rows.find(|row| row.job.id == job.id && row.job.claims == job.claims)
     }
 
     fn unfinished(&mut self) -> impl Iterator<Item = &mut Row> {
         self.rows.iter_mut().filter(|row| row.finished.is_none())
     }
+}
+
+/// The result of a retry.
+pub(super) enum Retried {
+    /// The job is due now.
+    Now(Job),
+    /// A worker has the job.
+    Already,
+    /// There is no such job, or it owes no mail.
+    No,
 }

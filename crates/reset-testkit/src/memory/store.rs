@@ -187,10 +187,7 @@ impl Store for MemoryStore {
 
     async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
         let mut state = self.working("purge")?;
-        state.tickets.retain(|ticket| {
-            let ends = [Some(ticket.expires_at), ticket.spent_at, ticket.voided_at];
-            ends.into_iter().flatten().all(|end| end >= before)
-        });
+        state.tickets.retain(|ticket| ticket.expires_at >= before);
         state.queue.purge(before);
         state.budgets.purge(before);
         state.disputes.purge(before);

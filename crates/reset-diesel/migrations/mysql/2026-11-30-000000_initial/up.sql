@@ -74,6 +74,8 @@ CREATE TABLE IF NOT EXISTS polyreset_tickets (
     UNIQUE INDEX polyreset_tickets_open_account (open_account, dialect),
     -- Finds out whether a later request already issued a ticket, and finds the tickets that a reset voids.
     INDEX polyreset_tickets_account (account, dialect, job_seq),
+    -- Finds tickets to purge.
+    INDEX polyreset_tickets_expires (expires_at),
     -- Counts the live short codes of a dialect.
     INDEX polyreset_tickets_kind (dialect, kind, expires_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
@@ -96,13 +98,24 @@ CREATE TABLE IF NOT EXISTS polyreset_jobs (
     account     VARCHAR(255),
     recipient   VARCHAR(320),
     created_at  BIGINT NOT NULL,
-    -- Number of times the job was claimed.
+    -- Where the job is, as `queries/stage.rs` numbers it: accepted, ready, postponed, suspect, resolving or sending.
+    -- NULL once the job is finished.
+    stage       SMALLINT DEFAULT 0,
+    -- Order within a stage. Each waiting job of a client's network has a later turn than the one before it, so networks
+    -- are served in turn.
+    turn        BIGINT NOT NULL DEFAULT 0,
+    -- The network of the client as a number: an IPv6 /48 or an IPv4 /24.
+    network     BIGINT,
+    -- Postponed: when the job is due. Claimed: when the worker's lease expires. Otherwise when it was created.
+    due_at      BIGINT NOT NULL,
+    -- Number of times a worker claimed the job. A worker whose lease expired has a lower number and changes nothing.
+    claims      BIGINT NOT NULL DEFAULT 0,
+    -- Number of attempts at its delivery, the current one included.
     attempts    BIGINT NOT NULL DEFAULT 0,
+    -- Number of attempts whose mail may have been accepted although no reply came.
+    unconfirmed BIGINT NOT NULL DEFAULT 0,
     -- Number of consecutive claims whose lease expired without a result, which usually means that the worker crashed.
     crashes     BIGINT NOT NULL DEFAULT 0,
-    -- When the job is due; while it is claimed, when the worker's lease expires.
-    due_at      BIGINT NOT NULL,
-    claimed     BOOLEAN NOT NULL DEFAULT FALSE,
     finished_at BIGINT,
     -- A name of `reset_core::job::Outcome`.
     outcome     VARCHAR(32),
@@ -110,11 +123,12 @@ CREATE TABLE IF NOT EXISTS polyreset_jobs (
     reply       TEXT,
     CHECK ((email IS NULL) <> (account IS NULL)),
     CHECK (recipient IS NULL OR account IS NOT NULL),
-    -- Unfinished jobs in order, and finished jobs to purge. The worker's query reads and locks along this index, so it
-    -- locks only rows that it reads.
-    INDEX polyreset_jobs_unfinished (finished_at, seq),
-    -- Finds out whether an earlier job for the same address goes first.
-    INDEX polyreset_jobs_address (dialect, email, finished_at, seq)
+    -- The next jobs of a stage, in turn.
+    INDEX polyreset_jobs_turn (stage, turn, seq),
+    -- Postponed jobs that are due, leases that expired, and the oldest waiting job.
+    INDEX polyreset_jobs_due (stage, due_at),
+    -- Finds finished jobs to purge.
+    INDEX polyreset_jobs_finished (finished_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Number of checked guesses at codes, per dialect. Every guess is counted, even if there is no ticket to guess at: each

@@ -72,6 +72,8 @@ CREATE INDEX tickets_digest ON polyreset.tickets (dialect, digest);
 CREATE UNIQUE INDEX tickets_open_account ON polyreset.tickets (account, dialect) WHERE spent_at IS NULL AND voided_at IS NULL;
 -- Finds out whether a later request already issued a ticket.
 CREATE INDEX tickets_account ON polyreset.tickets (account, dialect, job_seq);
+-- Finds tickets to purge.
+CREATE INDEX tickets_expires ON polyreset.tickets (expires_at);
 -- Counts the live short codes of a dialect.
 CREATE INDEX tickets_open_kind ON polyreset.tickets (dialect, kind, expires_at) WHERE spent_at IS NULL AND voided_at IS NULL;
 
@@ -93,13 +95,24 @@ CREATE TABLE polyreset.jobs (
     account     TEXT,
     recipient   TEXT,
     created_at  BIGINT  NOT NULL,
-    -- Number of times the job was claimed.
+    -- Where the job is, as `queries/stage.rs` numbers it: accepted, ready, postponed, suspect, resolving or sending.
+    -- NULL once the job is finished.
+    stage       SMALLINT DEFAULT 0,
+    -- Order within a stage. Each waiting job of a client's network has a later turn than the one before it, so networks
+    -- are served in turn.
+    turn        BIGINT  NOT NULL DEFAULT 0,
+    -- The network of the client as a number: an IPv6 /48 or an IPv4 /24.
+    network     BIGINT,
+    -- Postponed: when the job is due. Claimed: when the worker's lease expires. Otherwise when it was created.
+    due_at      BIGINT  NOT NULL,
+    -- Number of times a worker claimed the job. A worker whose lease expired has a lower number and changes nothing.
+    claims      BIGINT  NOT NULL DEFAULT 0,
+    -- Number of attempts at its delivery, the current one included.
     attempts    BIGINT  NOT NULL DEFAULT 0,
+    -- Number of attempts whose mail may have been accepted although no reply came.
+    unconfirmed BIGINT  NOT NULL DEFAULT 0,
     -- Number of consecutive claims whose lease expired without a result, which usually means that the worker crashed.
     crashes     BIGINT  NOT NULL DEFAULT 0,
-    -- When the job is due; while it is claimed, when the worker's lease expires.
-    due_at      BIGINT  NOT NULL,
-    claimed     BOOLEAN NOT NULL DEFAULT FALSE,
     finished_at BIGINT,
     -- A name of `reset_core::job::Outcome`.
     outcome     TEXT,
@@ -109,11 +122,13 @@ CREATE TABLE polyreset.jobs (
     CHECK (recipient IS NULL OR account IS NOT NULL)
 );
 
--- Unfinished jobs in order, and the time at which the next one is due. The worker reads only these two indexes.
-CREATE INDEX jobs_unfinished ON polyreset.jobs (seq) WHERE finished_at IS NULL;
-CREATE INDEX jobs_due ON polyreset.jobs (due_at) WHERE finished_at IS NULL;
--- Finds out whether an earlier job for the same address goes first.
-CREATE INDEX jobs_of_address ON polyreset.jobs (dialect, email, seq) WHERE finished_at IS NULL;
+-- The next jobs of a stage, in turn.
+CREATE INDEX jobs_turn ON polyreset.jobs (stage, turn, seq) WHERE stage IS NOT NULL;
+-- Postponed jobs that are due, leases that expired, and the oldest waiting job.
+CREATE INDEX jobs_due ON polyreset.jobs (stage, due_at) WHERE stage IS NOT NULL;
+-- Every job passes through several stages, and each leaves a dead entry at the front of these indexes. The default
+-- settings would wait until a fifth of the table is dead.
+ALTER TABLE polyreset.jobs SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 -- Finds finished jobs to purge.
 CREATE INDEX jobs_finished ON polyreset.jobs (finished_at) WHERE finished_at IS NOT NULL;
 

@@ -185,7 +185,7 @@ async fn full_queue_fails_at_once_and_tasks_of_gone_callers_are_not_started() {
     drop(running);
     unblock.send(()).unwrap();
     // Reads are not blocked. The next write runs after all queued ones.
-    store.next_due().await.unwrap();
+    store.oldest_waiting().await.unwrap();
     while let Err(error) = store.push(&job("last")).await {
         assert!(error_chain(&error).contains("too many tasks"), "{}", error_chain(&error));
     }
@@ -200,7 +200,7 @@ async fn push_waits_for_a_writer_of_another_process() {
     let ours = job("ours");
     let commit = async {
         // The push is queued by now. Reads do not wait for it.
-        store.next_due().await.unwrap();
+        store.oldest_waiting().await.unwrap();
         insert("theirs")(&mut outside).unwrap();
         outside.batch_execute("COMMIT").unwrap();
     };
@@ -242,6 +242,6 @@ async fn accepted_job_survives_a_restart_and_a_crash() {
     for directory in [directory, crashed] {
         let reopened = Sqlite::open(&directory.path().join("reset.db")).await.unwrap();
         reopened.ready().await.unwrap();
-        assert_eq!(reopened.claim(10, NOW, NOW).await.unwrap()[0].id.as_str(), "one");
+        assert_eq!(reopened.claim_accepted(10, NOW, NOW).await.unwrap()[0].id.as_str(), "one");
     }
 }

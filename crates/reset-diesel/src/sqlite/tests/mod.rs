@@ -2,6 +2,7 @@
 
 mod commit;
 mod migrate;
+mod plans;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -45,20 +46,12 @@ async fn fresh() -> (Arc<Sqlite>, TempDir) {
 }
 
 fn job(id: &str) -> Job {
-    Job {
-        id: JobId::new(id),
-        seq: 0,
-        reference: Reference::stored("0123456789"),
-        dialect: "px0".to_owned(),
-        kind: JobKind::Reset {
-            email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
-            redirect_to: None,
-            locale: None,
-        },
-        created_at: NOW,
-        attempts: 0,
-        lost: 0,
-    }
+    let kind = JobKind::Reset {
+        email: EmailAddress::parse(&format!("{id}@canary.example")).unwrap(),
+        redirect_to: None,
+        locale: None,
+    };
+    Job::new(JobId::new(id), Reference::stored("0123456789"), "px0", kind, NOW)
 }
 
 /// Returns the ids of all committed jobs, as another process sees them.
@@ -95,7 +88,7 @@ async fn corrupt_job_does_not_block_the_others() {
     }
     let mut db = Role::Writer.connect(&directory.path().join("reset.db")).unwrap();
     db.batch_execute("UPDATE jobs SET email = 'no address' WHERE id = 'two'").unwrap();
-    let claimed = store.claim(10, NOW, NOW).await.unwrap();
+    let claimed = store.claim_accepted(10, NOW, NOW).await.unwrap();
     assert_eq!(claimed.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["one", "three"]);
 }
 

@@ -1,0 +1,96 @@
+//! Writes of the outbox that share their transaction with others of their kind.
+
+use std::collections::{BTreeMap, HashSet};
+
+use diesel::{insert_into, prelude::*, update};
+use reset_core::{budget::Budget, event::Event, job::Outcome};
+
+use super::{
+    super::engine::{Db, locked, schema::jobs},
+    budgets::take_each,
+    events::{insert_events, insert_limited},
+    rows::NewJobRow,
+    statements::{insert_job, move_end},
+};
+use crate::server::GroupWrite;
+
+/// An accepted request: what it takes from its budgets, its job and its event.
+#[derive(Clone)]
+pub(super) struct Push {
+    pub(super) job: NewJobRow,
+    pub(super) budgets: Vec<Budget>,
+    pub(super) event: Event,
+}
+
+impl GroupWrite<Db> for Push {
+    type Output = bool;
+
+    fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<bool>> {
+        let requests: Vec<_> =
+            group.iter().map(|push| (push.budgets.as_slice(), push.event.at.as_millis())).collect();
+        let taken = take_each(db, &requests)?;
+        let pushed: Vec<&Self> =
+            group.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(push, _)| push).collect();
+        match pushed.as_slice() {
+            [] => 0,
+            [only] => insert_job(db, &only.job)?,
+            pushed => {
+                let rows: Vec<&NewJobRow> = pushed.iter().map(|push| &push.job).collect();
+                insert_into(jobs::table).values(rows).execute(db)?
+            }
+        };
+        insert_events(db, &pushed.iter().map(|push| &push.event).collect::<Vec<_>>())?;
+        for (push, _) in group.iter().zip(&taken).filter(|(_, taken)| !**taken) {
+            insert_limited(db, &push.event)?;
+        }
+        Ok(taken)
+    }
+}
+
+/// The end of a job.
+#[derive(Clone)]
+pub(super) struct Finish {
+    pub(super) job: String,
+    pub(super) outcome: Outcome,
+    pub(super) reply: String,
+    /// The ticket whose mail was accepted, and its new end.
+    pub(super) accepted: Option<(String, i64)>,
+    pub(super) event: Event,
+}
+
+impl GroupWrite<Db> for Finish {
+    type Output = ();
+
+    fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<()>> {
+        let ids: Vec<&str> = group.iter().map(|finish| finish.job.as_str()).collect();
+        let unfinished = jobs::table.filter(jobs::id.eq_any(ids)).filter(jobs::finished_at.is_null());
+        let locked = locked!(unfinished.order(jobs::seq).select(jobs::id));
+        let mut open: HashSet<String> = locked.load(db)?.into_iter().collect();
+        // A job that is finished twice in one group keeps its first outcome.
+        let finished: Vec<&Self> = group.iter().filter(|finish| open.remove(&finish.job)).collect();
+        let mut alike: BTreeMap<(&str, &str, i64), Vec<&str>> = BTreeMap::new();
+        for Self { job, outcome, reply, event, .. } in &finished {
+            alike.entry((outcome.name(), reply, event.at.as_millis())).or_default().push(job);
+        }
+        for ((outcome, reply, now), ids) in alike {
+            update(jobs::table.filter(jobs::id.eq_any(ids)))
+                .set((
+                    jobs::stage.eq(None::<i16>),
+                    jobs::finished_at.eq(now),
+                    jobs::outcome.eq(outcome),
+                    jobs::reply.eq(reply),
+                ))
+                .execute(db)?;
+        }
+        insert_events(db, &finished.iter().map(|finish| &finish.event).collect::<Vec<_>>())?;
+        let mut accepted: Vec<_> = group
+            .iter()
+            .filter_map(|finish| Some((finish.accepted.as_ref()?, finish.event.at.as_millis())))
+            .collect();
+        accepted.sort_unstable();
+        for ((ticket, end), now) in accepted {
+            move_end(db, ticket, *end, now)?;
+        }
+        Ok(vec![(); group.len()])
+    }
+}

@@ -1,0 +1,73 @@
+//! Plans of the statements that read tables which strangers can fill, on 100,000 rows without statistics.
+
+use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
+
+use super::Server;
+use crate::{mysql, postgres};
+
+/// A line of a plan.
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    plan: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_reads_the_first_rows_of_an_index_and_sorts_nothing() {
+    let Some(fresh) = Server::Postgres.fresh().await else { return };
+    fresh.execute(
+        "ALTER TABLE polyreset.jobs SET (autovacuum_enabled = off);
+         ALTER TABLE polyreset.tickets SET (autovacuum_enabled = off);
+         INSERT INTO polyreset.jobs (id, reference, dialect, email, created_at, stage, turn, due_at)
+         SELECT 'job' || i, 'R', 'px0', 'a' || i || '@b.c', i, i % 3, i, i FROM generate_series(1, 100000) i;
+         INSERT INTO polyreset.tickets (id, account, dialect, kind, digest, email, epoch, job, job_seq, nonce, issued_at,
+             minted_at, expires_at)
+         SELECT 't' || i, 'a' || i, 'px0', 'code', sha256(i::text::bytea), 'a', 0, 'job' || i, i, 0, i, i, i
+         FROM generate_series(1, 100000) i;
+         -- A function, because the column of EXPLAIN has a name that no struct field can have.
+         CREATE FUNCTION plan_of(query text) RETURNS TABLE (plan text) LANGUAGE plpgsql
+         AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN ' || query; END $$",
+    );
+    for (name, statement) in postgres::plans() {
+        let query = format!("SELECT plan FROM plan_of($q${statement}$q$)");
+        let lines: Vec<Line> = fresh.postgres(|db| {
+            db.batch_execute(&format!("BEGIN; {}", postgres::INDEX_ORDER)).unwrap();
+            sql_query(query).load(db).unwrap()
+        });
+        let plan = lines.into_iter().map(|line| line.plan).collect::<Vec<_>>().join("\n");
+        assert!(plan.contains("Index Scan using"), "{name}: {plan}");
+        for costly in ["Seq Scan", "Sort", "Bitmap"] {
+            assert!(!plan.contains(costly), "{name}: {plan}");
+        }
+    }
+}
+
+/// The one column of `EXPLAIN FORMAT=JSON`.
+#[derive(QueryableByName)]
+struct Json {
+    #[diesel(sql_type = Text)]
+    #[diesel(column_name = "EXPLAIN")]
+    plan: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_reads_the_first_rows_of_an_index_and_sorts_nothing() {
+    let Some(fresh) = Server::Mariadb.fresh().await else { return };
+    fresh.execute(
+        "INSERT INTO polyreset_jobs (id, reference, dialect, email, created_at, stage, turn, due_at)
+         SELECT CONCAT('job', seq), 'R', 'px0', CONCAT('a', seq, '@b.c'), seq, seq % 3, seq, seq FROM seq_1_to_100000;
+         INSERT INTO polyreset_tickets (id, account, dialect, kind, digest, email, epoch, job, job_seq, nonce, issued_at,
+             minted_at, expires_at)
+         SELECT CONCAT('t', seq), CONCAT('a', seq), 'px0', 'code', UNHEX(SHA2(seq, 256)), 'a', 0, CONCAT('job', seq), seq,
+             0, seq, seq, seq FROM seq_1_to_100000",
+    );
+    for (name, statement) in mysql::plans() {
+        let query = format!("EXPLAIN FORMAT=JSON {statement}");
+        let lines: Vec<Json> = fresh.mysql(|db| sql_query(query).load(db).unwrap());
+        let plan = &lines[0].plan;
+        assert!(plan.contains("\"key\": \"polyreset_"), "{name}: {plan}");
+        for costly in ["filesort", "\"ALL\"", "temporary_table"] {
+            assert!(!plan.contains(costly), "{name}: {plan}");
+        }
+    }
+}
