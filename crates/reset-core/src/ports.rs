@@ -258,6 +258,12 @@ pub trait Mailer: Send + Sync {
     /// account, so that they take as long as addresses with one (R14). The default does nothing.
     async fn prepare_decoy(&self, _mail: &Mail) {}
 
+    /// Returns how many mails can be sent at once now, at least 1. It can change at any time, because mail servers limit
+    /// their connections. The worker starts no more deliveries than this.
+    fn slots(&self) -> usize {
+        6
+    }
+
     /// Checks that mail could be sent now, without sending any.
     ///
     /// # Errors
