@@ -160,13 +160,21 @@ impl Smtp {
         }
     }
 
-    /// Opens a fresh connection, logs in and quits. A busy server works: while every slot is held by a mail, or the
-    /// server limits connections, none is opened.
-    pub(crate) async fn check(&self) -> Result<(), Failure> {
+    /// Uses an idle connection, or opens one, logs in and quits. A busy server works: while every slot is held by a mail,
+    /// or the server limits connections, none is opened.
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<(), Failure> {
         let Some(slot) = self.slots.try_acquire() else {
             return if self.is_stuck() { Err(Stage::Queue.failed(Cause::Timeout)) } else { Ok(()) };
         };
         let timeouts = self.server.timeouts.capped(OF_CHECK);
+        // The idle connections may be as many as the server allows.
+        if let Some(mut session) = self.take()
+            && session.prepare(timeouts).await.is_ok()
+            && session.reset().await.is_ok()
+        {
+            self.put(session);
+            return Ok(());
+        }
         match self.server.open(timeouts, || slot.works()).await {
             Ok(session) => {
                 session.quit().await;

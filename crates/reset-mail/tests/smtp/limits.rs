@@ -77,6 +77,18 @@ async fn check_succeeds_while_mails_hold_every_connection_of_the_server() {
 }
 
 #[tokio::test]
+async fn check_succeeds_while_idle_connections_are_all_that_the_server_allows() {
+    let sink = Sink::run(Script { max_open: Some(1), ..Script::default() }).await;
+    let service = service(sink.settings(Tls::WhenOffered));
+    service.send(&mail("1")).await.unwrap_or_default();
+    for _ in 0..2 {
+        assert_eq!(outcome(service.check().await.map(|()| String::new())), "accepted: ");
+    }
+    let log = sink.log();
+    assert_eq!((log.connections, log.count("RSET")), (1, 2));
+}
+
+#[tokio::test]
 async fn limit_of_concurrent_mails_reported_behind_the_final_dot_is_no_attempt_either() {
     let replies = vec![(".", "432 4.3.2 sender thread limit exceeded")];
     let script = Script { replies, delay: DELAY, rejected_messages: Some(1), ..Script::default() };
