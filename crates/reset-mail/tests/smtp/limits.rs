@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use reset_core::{mail::Mail, ports::Mailer};
 use reset_mail::{MailLimits, MailService, Tls};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    sync::Barrier,
+    task::JoinSet,
+    time::{advance, pause, resume, sleep},
+};
 
 use crate::{
     mail, outcome, service,
@@ -61,6 +65,31 @@ async fn fallback_gets_no_mail_while_the_primary_only_limits_connections() {
     let (outcomes, _) = send_all(&service, 8).await;
     assert!(outcomes.iter().all(|outcome| outcome == "accepted: 250 2.0.0"), "{outcomes:?}");
     assert_eq!((first.log().messages.len(), second.log().connections), (8, 0));
+}
+
+#[tokio::test]
+async fn fallback_gets_mail_while_every_connection_of_the_primary_is_stuck() {
+    let gather = Some(Arc::new(Barrier::new(99)));
+    let first = Sink::run(Script { gather, ..Script::default() }).await;
+    let second = Sink::run(Script::default()).await;
+    let limits = MailLimits { connections: 2, ..MailLimits::default() };
+    let service = with_fallback(first.settings(Tls::WhenOffered), second.settings(Tls::WhenOffered));
+    let service = Arc::new(service.with_limits(limits));
+    let mut stuck = JoinSet::new();
+    for number in 0..2 {
+        let (service, to) = (service.clone(), format!("ann@{number}.example"));
+        stuck.spawn(async move { service.send(&Mail { to, ..mail("1") }).await.is_ok() });
+    }
+    while first.log().messages.len() < 2 {
+        sleep(DELAY / 10).await;
+    }
+    assert_eq!(service.connections(), 2);
+    pause();
+    advance(Duration::from_secs(31)).await;
+    resume();
+    assert_eq!(outcome(service.send(&mail("1")).await), "accepted: 250 2.0.0 by mail_fallback_url");
+    // The fallback's connections count as well now.
+    assert_eq!((service.connections(), first.log().connections), (4, 2));
 }
 
 #[tokio::test]
