@@ -113,7 +113,7 @@ pub(crate) fn mail(
     let url = Url::parse(public_url)?;
     let domain = url.host_str().context("public_url has no host")?;
     let mut mail = MailService::new(transports, &settings.mail.from, domain)?;
-    mail = mail.with_templates(templates(settings)?).with_per_domain(settings.mail.per_domain);
+    mail = mail.with_templates(templates(settings)?).with_limits(settings.mail.limits);
     if let Some(fallback) = &settings.mail.fallback {
         mail = mail.with_fallback(fallback.clone()).context("mail_fallback_url")?;
     }

@@ -254,14 +254,16 @@ pub trait Mailer: Send + Sync {
     /// Returns [`MailError`], which says whether to retry.
     async fn send(&self, mail: &Mail) -> Result<String, MailError>;
 
-    /// Returns how many mails can be sent at the same time now. The worker holds few more than that. Default 6.
-    fn slots(&self) -> usize {
-        6
-    }
-
     /// Does the local work of sending this mail without sending it. The worker calls it for addresses without an
     /// account, so that they take as long as addresses with one (R14). The default does nothing.
     async fn prepare_decoy(&self, _mail: &Mail) {}
+
+    /// Returns how many mails can be sent at once now, at least 1. It can change at any time, because mail servers limit
+    /// their connections. The worker holds few more mails than this.
+    /// Default 6.
+    fn slots(&self) -> usize {
+        6
+    }
 
     /// Checks that mail could be sent now, without sending any.
     ///

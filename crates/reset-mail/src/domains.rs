@@ -1,91 +1,147 @@
-//! Limits the concurrent mails per recipient domain, so that a slow domain does not hold up all others.
+//! Limits the concurrent mails per recipient domain, and those of all slow domains together, so that slow domains do not
+//! hold up the others.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::time::Instant;
 
-/// How long a mail waits for a permit. After that it is postponed, because a longer wait would hold up mails to other
-/// domains.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for one mail from which its domain counts as slow.
+const SLOW: Duration = Duration::from_secs(5);
 
-/// The domains with mails in progress.
+/// How long a domain counts as slow after its last slow mail.
+const MEMORY: Duration = Duration::from_secs(600);
+
+/// The domains with mails in progress, and the slow ones.
 pub(crate) struct Domains {
+    /// Most mails to one domain.
     max: usize,
-    /// An entry lives while a mail to its domain is being sent or waits.
-    permits: Mutex<HashMap<String, Weak<Semaphore>>>,
+    /// Most mails to all slow domains together.
+    max_slow: usize,
+    known: Mutex<HashMap<String, Domain>>,
+}
+
+/// What is known of one domain.
+#[derive(Default)]
+struct Domain {
+    /// The start of each mail in progress.
+    begun: Vec<Instant>,
+    /// When a slow mail last ended.
+    slow_at: Option<Instant>,
+}
+
+impl Domain {
+    fn is_slow(&self) -> bool {
+        self.slow_at.is_some_and(|at| at.elapsed() < MEMORY)
+            || self.begun.iter().any(|begun| begun.elapsed() >= SLOW)
+    }
+}
+
+/// The right to send one mail to a domain, until this is dropped.
+pub(crate) struct Permit {
+    domains: Arc<Domains>,
+    domain: String,
+    begun: Instant,
 }
 
 impl Domains {
-    pub(crate) fn new(max: usize) -> Self {
-        Self { max: max.max(1), permits: Mutex::default() }
+    /// Allows `max` mails to one domain, and mails to slow domains on half of `connections`. Both are at least 1.
+    pub(crate) fn new(max: usize, connections: usize) -> Arc<Self> {
+        Arc::new(Self { max: max.max(1), max_slow: (connections / 2).max(1), known: Mutex::default() })
     }
 
-    /// Waits for a permit to send to `domain`; hold it until the mail is sent. Returns `None` after the timeout.
-    pub(crate) async fn acquire(&self, domain: &str) -> Option<OwnedSemaphorePermit> {
-        let permits = self.permits_of(domain);
-        let permit = timeout(TIMEOUT, permits.acquire_owned()).await.ok()?;
-        Some(permit.expect("the semaphore is never closed"))
-    }
-
-    fn permits_of(&self, domain: &str) -> Arc<Semaphore> {
-        let mut known = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, permits| permits.strong_count() > 0);
+    /// Returns a permit to send to `domain`, or `None` at once if a limit is reached.
+    pub(crate) fn acquire(self: &Arc<Self>, domain: &str) -> Option<Permit> {
         let domain = domain.to_ascii_lowercase();
-        if let Some(permits) = known.get(&domain).and_then(Weak::upgrade) {
-            return permits;
+        let mut known = self.known();
+        known.retain(|_, domain| !domain.begun.is_empty() || domain.is_slow());
+        let slow: usize =
+            known.values().filter(|domain| domain.is_slow()).map(|domain| domain.begun.len()).sum();
+        let entry = known.entry(domain.clone()).or_default();
+        if entry.begun.len() >= self.max || (entry.is_slow() && slow >= self.max_slow) {
+            return None;
         }
-        let permits = Arc::new(Semaphore::new(self.max));
-        known.insert(domain, Arc::downgrade(&permits));
-        permits
+        let begun = Instant::now();
+        entry.begun.push(begun);
+        drop(known);
+        Some(Permit { domains: self.clone(), domain, begun })
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Domain>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut known = self.domains.known();
+        let Some(domain) = known.get_mut(&self.domain) else { return };
+        if let Some(place) = domain.begun.iter().position(|begun| *begun == self.begun) {
+            domain.begun.swap_remove(place);
+        }
+        if self.begun.elapsed() >= SLOW {
+            domain.slow_at = Some(Instant::now());
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
+    use tokio::time::advance;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn full_domain_delays_its_own_mail_for_two_seconds_and_no_other_domain() {
-        let domains = Domains::new(2);
-        let first = domains.acquire("slow.example").await;
-        let second = domains.acquire("SLOW.example").await;
+    async fn full_domain_postpones_its_own_mail_at_once_and_no_other_domain() {
+        let domains = Domains::new(2, 6);
+        let first = domains.acquire("slow.example");
+        let second = domains.acquire("SLOW.example");
         assert!(first.is_some() && second.is_some());
-        let begun = Instant::now();
-        assert!(domains.acquire("slow.example").await.is_none());
-        assert_eq!(begun.elapsed(), TIMEOUT);
-        assert!(domains.acquire("fast.example").await.is_some());
-        assert_eq!(begun.elapsed(), TIMEOUT);
+        assert!(domains.acquire("slow.example").is_none());
+        assert!(domains.acquire("fast.example").is_some());
         drop(first);
-        assert!(domains.acquire("slow.example").await.is_some());
+        assert!(domains.acquire("slow.example").is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn released_permit_goes_to_a_waiting_mail() {
-        let domains = Domains::new(1);
-        let permit = domains.acquire("slow.example").await;
-        let (next, ()) = tokio::join!(domains.acquire("slow.example"), async {
-            tokio::time::sleep(TIMEOUT / 2).await;
-            drop(permit);
-        });
-        assert!(next.is_some());
+    async fn slow_domains_together_get_half_of_the_connections() {
+        let domains = Domains::new(4, 6);
+        let mut permits: Vec<_> = (0..2).filter_map(|_| domains.acquire("a.example")).collect();
+        advance(SLOW).await;
+        permits.extend(domains.acquire("b.example"));
+        advance(SLOW).await;
+        assert_eq!(permits.len(), 3);
+        for domain in ["a.example", "b.example"] {
+            assert!(domains.acquire(domain).is_none(), "{domain}");
+        }
+        let fast: Vec<_> = (0..4).filter_map(|_| domains.acquire("c.example")).collect();
+        assert_eq!(fast.len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn domain_counts_as_slow_for_ten_minutes() {
+        let domains = Domains::new(4, 2);
+        let slow = domains.acquire("slow.example");
+        advance(SLOW).await;
+        drop(slow);
+        let permit = domains.acquire("slow.example");
+        assert!(permit.is_some() && domains.acquire("slow.example").is_none());
+        drop(permit);
+        advance(MEMORY).await;
+        let permits: Vec<_> = (0..4).filter_map(|_| domains.acquire("slow.example")).collect();
+        assert_eq!(permits.len(), 4);
     }
 
     #[tokio::test]
     async fn domains_without_mail_are_forgotten() {
-        let domains = Domains::new(1);
+        let domains = Domains::new(1, 6);
         for number in 0..100 {
-            drop(domains.acquire(&format!("{number}.example")).await);
+            drop(domains.acquire(&format!("{number}.example")));
         }
-        let _permit = domains.acquire("a.example").await;
-        assert_eq!(domains.permits.lock().unwrap().len(), 1);
+        let _permit = domains.acquire("a.example");
+        assert_eq!(domains.known().len(), 1);
     }
 }

@@ -8,7 +8,9 @@
 //!   `terminal` run their blocking writes in `blocking_queue`.
 //! * [`DemoMailbox`] keeps the mails that the demo shows, whatever the transport.
 //! * `relay` groups the transports of one setting and holds their backoff; `domains` limits the concurrent mails per
-//!   recipient domain, so that one slow domain does not hold up all others.
+//!   recipient domain, so that one slow domain does not hold up all others; `rate` limits the mails per period.
+//! * `smtp` is a mail server: `server` opens a `session` on a `wire`, `slots` limits the connections to what the server
+//!   accepts, `reply` decides what a rejection is about, and `remedy` words it for the operator.
 //!
 //! ```
 //! use reset_mail::{MailService, TransportConfig};
@@ -38,23 +40,25 @@ mod domains;
 mod file;
 mod mail_kind;
 mod message;
+mod rate;
 mod relay;
+mod sender;
 mod smtp;
 mod templates;
 mod terminal;
 mod transport;
 mod transport_config;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use lettre::{message::Mailbox, transport::smtp::extension::ClientId};
 use reset_core::{error::MailError, language::Language, mail::Mail, ports::Mailer};
 use thiserror::Error;
 
 pub use self::{
     demo_mailbox::{DemoMail, DemoMailbox},
     mail_kind::MailKind,
+    rate::Rate,
     templates::{BadTemplate, Templates, Trial},
     transport::DiagnosisStep,
     transport_config::{BadMailUrl, Credentials, SmtpSettings, Tls, TransportConfig},
@@ -62,7 +66,9 @@ pub use self::{
 use self::{
     domains::Domains,
     message::{ComposedMail, Composer},
+    rate::RateLimit,
     relay::{Relay, SendError},
+    sender::{host_name, sender},
     templates::sample_mail,
     transport::Transport,
 };
@@ -70,18 +76,45 @@ use self::{
 /// Default limit of concurrent mails per recipient domain.
 pub const PER_DOMAIN: usize = 4;
 
-/// Limit of concurrent mails per mail server. A per-domain limit as high as this lets one slow domain hold up all
-/// others.
-pub const CONNECTIONS: usize = smtp::CONNECTIONS;
+/// Default limit of concurrent mails per mail server, and therefore of connections. To many servers, more than a handful
+/// look like an attack, and one connection carries thousands of mails per second. A per-domain limit as high as this
+/// lets one slow domain hold up all others.
+pub const CONNECTIONS: usize = 6;
+
+/// Highest limit of concurrent mails per mail server.
+pub const CONNECTIONS_MAX: usize = 64;
 
 /// Composes mails and hands them to the transports.
 pub struct MailService {
     composer: Composer,
-    hello: ClientId,
+    hello: String,
     /// The primary, then the fallback if one is set.
     relays: Vec<Relay>,
-    domains: Domains,
+    limits: MailLimits,
+    domains: Arc<Domains>,
+    rate: Option<RateLimit>,
     mailbox: Option<Arc<DemoMailbox>>,
+}
+
+/// Limits of mails by SMTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MailLimits {
+    /// Concurrent mails per mail server, and therefore connections (`mail.connections`), at least 1. The limit in force is
+    /// lower while the server accepts fewer.
+    pub connections: usize,
+    /// Concurrent mails per recipient domain (`mail.per_domain`), at least 1.
+    pub per_domain: usize,
+    /// Mails per period (`mail.rate`).
+    pub rate: Option<Rate>,
+    /// Longest wait for each stage of a conversation before the final dot (`mail.timeout`). The default is that of
+    /// RFC 5321, 4.5.3.2, or 20 s if there is a fallback.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for MailLimits {
+    fn default() -> Self {
+        Self { connections: CONNECTIONS, per_domain: PER_DOMAIN, rate: None, timeout: None }
+    }
 }
 
 /// A mail setting is invalid.
@@ -131,24 +164,32 @@ impl MailService {
         if transports.is_empty() {
             return Err(BadMailSettings::NoTransport);
         }
-        let from = from.parse().ok().filter(|from: &Mailbox| AsRef::<str>::as_ref(&from.email).is_ascii());
-        let hello = client_id(domain).ok_or(BadMailSettings::Domain)?;
+        let from = sender(from).ok_or(BadMailSettings::From)?;
+        let hello = host_name(domain).ok_or(BadMailSettings::Domain)?;
         let templates = Templates::built_in(Language::En.primary());
-        let composer = Composer::new(from.ok_or(BadMailSettings::From)?, hello.to_string(), templates);
+        let composer = Composer::new(from, hello.clone(), templates);
         let transports = transports.into_iter().map(|transport| Transport::new(transport, &hello));
         let relays = vec![Relay::new("mail_url", transports.collect::<Result<_, _>>()?)];
-        Ok(Self { composer, hello, relays, domains: Domains::new(PER_DOMAIN), mailbox: None })
+        let service = Self {
+            composer,
+            hello,
+            relays,
+            limits: MailLimits::default(),
+            domains: Domains::new(PER_DOMAIN, CONNECTIONS),
+            rate: None,
+            mailbox: None,
+        };
+        Ok(service.configured())
     }
 
     /// Adds a fallback transport (`mail_fallback_url`) for mails that the primary temporarily rejects.
     ///
     /// One attempt tries both. A server that is unreachable, or rejects every client, is skipped for a backoff of
     /// 5 s that doubles with each failure up to 60 s, so that not every mail waits for its timeout. If the other
-    /// server fails too, the skipped one is tried after all. A mail that was permanently rejected is not offered to
-    /// the fallback.
+    /// server fails too, the skipped one is tried after all. So is a server whose connections are all stuck.
     ///
-    /// If the connection breaks while the message is being transferred, it is unknown whether the server accepted
-    /// it. The fallback then gets the mail too, with the same `Message-ID`: a duplicate is better than a loss.
+    /// The fallback is not offered a mail whose recipient was permanently rejected, nor one that the primary may have
+    /// accepted: if the reply to the message is missing, the outcome is [`MailError::Uncertain`].
     ///
     /// # Errors
     /// Returns the [`BadMailSettings`] that names the invalid setting.
@@ -156,13 +197,37 @@ impl MailService {
         let transport = Transport::new(transport, &self.hello)?;
         self.relays.push(Relay::new("mail_fallback_url", vec![transport]));
         self.relays.iter_mut().for_each(|relay| relay.has_alternative = true);
-        Ok(self)
+        Ok(self.configured())
     }
 
-    /// Limits the concurrent SMTP mails per recipient domain to `max`, but at least 1. The default is
-    /// [`PER_DOMAIN`].
-    pub fn with_per_domain(self, max: usize) -> Self {
-        Self { domains: Domains::new(max), ..self }
+    /// Sets the limits of mails by SMTP. Call it before the first mail.
+    pub fn with_limits(self, limits: MailLimits) -> Self {
+        let domains = Domains::new(limits.per_domain, limits.connections);
+        Self { limits, domains, rate: limits.rate.map(RateLimit::new), ..self }.configured()
+    }
+
+    /// Applies the limits to every mail server.
+    fn configured(mut self) -> Self {
+        let MailLimits { connections, timeout, .. } = self.limits;
+        for relay in &mut self.relays {
+            let has_alternative = relay.has_alternative;
+            relay.configure(|smtp| {
+                smtp.set_connections(connections);
+                smtp.set_timeout(timeout, has_alternative);
+            });
+        }
+        self
+    }
+
+    /// Returns how many mails can be sent at once now, at least 1: the limit of the mail server in use, lowered while the
+    /// server accepts fewer connections.
+    pub fn connections(&self) -> usize {
+        let (primary, fallback) = (&self.relays[0], self.relays.get(1));
+        match fallback {
+            Some(fallback) if primary.is_backing_off() => fallback.connections(),
+            Some(fallback) if primary.is_stuck() => primary.connections() + fallback.connections(),
+            _ => primary.connections(),
+        }
     }
 
     /// Replaces the templates. The default is the built-in ones in English.
@@ -239,14 +304,15 @@ impl MailService {
 /// Records a temporary rejection, and returns whether it was the server's fault rather than the mail's.
 ///
 /// # Errors
-/// Returns a permanent rejection as it is: no other relay is tried after one.
+/// Returns any other error as it is. No other relay is tried after a permanent rejection of the recipient, nor if the
+/// server may have accepted the mail, nor if it works and is only busy.
 fn record_temporary(error: SendError, replies: &mut Vec<String>) -> Result<bool, MailError> {
     match error.error {
-        MailError::Temporary { reply } | MailError::Uncertain { reply } | MailError::Busy { reply } => {
+        MailError::Temporary { reply } => {
             replies.push(reply);
             Ok(error.by_server)
         }
-        permanent @ MailError::Permanent { .. } => Err(permanent),
+        other => Err(other),
     }
 }
 
@@ -255,15 +321,22 @@ impl Mailer for MailService {
     /// Returns the reply, such as `250 2.0.0`, `filed`, `printed` or `250 2.0.0 by mail_fallback_url`.
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let composed = self.composer.compose(mail)?;
-        let mut permit = None;
-        if self.transports().any(|transport| matches!(transport, Transport::Smtp(_))) {
-            permit = self.domains.acquire(composed.to.domain()).await;
-            if permit.is_none() {
-                return Err(MailError::Busy { reply: "domain busy".to_owned() });
-            }
+        let by_smtp = self.transports().any(|transport| matches!(transport, Transport::Smtp(_)));
+        let busy = |limit: &str| MailError::Busy { reply: limit.to_owned() };
+        let permit = if by_smtp {
+            Some(self.domains.acquire(composed.to.domain()).ok_or_else(|| busy("domain busy"))?)
+        } else {
+            None
+        };
+        let rate = self.rate.as_ref().filter(|_| by_smtp);
+        if rate.is_some_and(|rate| !rate.acquire()) {
+            return Err(busy("mail rate"));
         }
         let outcome = self.offer(&composed).await;
         drop(permit);
+        if let (Err(MailError::Busy { .. }), Some(rate)) = (&outcome, rate) {
+            rate.give_back();
+        }
         if let (Ok(_), Some(mailbox)) = (&outcome, &self.mailbox) {
             mailbox.keep(mail, &composed);
         }
@@ -281,7 +354,12 @@ impl Mailer for MailService {
         }
     }
 
-    /// Succeeds if any relay could take a mail now.
+    fn slots(&self) -> usize {
+        self.connections()
+    }
+
+    /// Succeeds if any relay could take a mail now. A relay that rejected the last three mails or more because of the
+    /// sender, its quota or their content cannot, until it accepts one.
     async fn check(&self) -> Result<(), MailError> {
         let mut replies = Vec::new();
         for relay in &self.relays {
@@ -292,19 +370,4 @@ impl Mailer for MailService {
         }
         Err(MailError::Temporary { reply: replies.join(", then ") })
     }
-}
-
-/// Returns the name for EHLO and `Message-ID`. An IP address, bracketed or not, becomes an address literal, because
-/// neither allows a bare one.
-fn client_id(domain: &str) -> Option<ClientId> {
-    let bare = domain.strip_prefix('[').and_then(|domain| domain.strip_suffix(']')).unwrap_or(domain);
-    match bare.parse() {
-        Ok(IpAddr::V4(ip)) => return Some(ClientId::Ipv4(ip)),
-        Ok(IpAddr::V6(ip)) => return Some(ClientId::Ipv6(ip)),
-        Err(_) => {}
-    }
-    let label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
-    domain.split('.').all(label).then(|| ClientId::Domain(domain.to_owned()))
 }

@@ -1,7 +1,7 @@
 //! The transports of one mail setting, and their backoff after failures.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -9,16 +9,21 @@ use reset_core::error::MailError;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::{Transport, message::ComposedMail};
+use crate::{CONNECTIONS, Transport, message::ComposedMail, smtp::Smtp};
 
 /// Shortest and longest backoff of a failing server.
 const BACKOFF_RANGE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// Mails in a row that were rejected because of the sender, from which the relay counts as not working.
+const SENDER_REJECTIONS: u32 = 3;
 
 /// A mail that could not be sent.
 pub(crate) struct SendError {
     pub(crate) error: MailError,
     /// Whether the failure is the server's: any other mail would have failed too.
     pub(crate) by_server: bool,
+    /// Whether the server rejected the sender, its account, its quota or the content. Only a mail can show that.
+    pub(crate) rejects_sender: bool,
 }
 
 /// The transports that one setting configures.
@@ -30,17 +35,64 @@ pub(crate) struct Relay {
     /// Whether another relay exists. Without one there is no backoff.
     pub(crate) has_alternative: bool,
     backoff: Mutex<Backoff>,
+    rejections: Mutex<Rejections>,
+}
+
+/// The mails that were rejected because of the sender since the last one that was accepted.
+#[derive(Default)]
+struct Rejections {
+    count: u32,
+    /// The last reply.
+    reply: String,
 }
 
 impl Relay {
     pub(crate) fn new(setting: &'static str, transports: Vec<Transport>) -> Self {
-        Self { setting, transports, has_alternative: false, backoff: Mutex::default() }
+        Self {
+            setting,
+            transports,
+            has_alternative: false,
+            backoff: Mutex::default(),
+            rejections: Mutex::default(),
+        }
+    }
+
+    /// Applies `configure` to every mail server of this relay, before the first mail.
+    pub(crate) fn configure(&mut self, configure: impl Fn(&mut Smtp)) {
+        for transport in &mut self.transports {
+            if let Transport::Smtp(smtp) = transport {
+                configure(Arc::get_mut(smtp).expect("a mail server is shared only after its first mail"));
+            }
+        }
+    }
+
+    /// Returns how many mails the relay takes at once.
+    pub(crate) fn connections(&self) -> usize {
+        let servers = self.servers().map(Smtp::connections);
+        servers.min().unwrap_or(CONNECTIONS)
+    }
+
+    /// Returns whether every connection to one of the mail servers is held by a mail that is stuck.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.servers().any(Smtp::is_stuck)
+    }
+
+    /// Returns whether the relay is in backoff.
+    pub(crate) fn is_backing_off(&self) -> bool {
+        self.has_alternative && self.backoff().until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn servers(&self) -> impl Iterator<Item = &Smtp> {
+        self.transports.iter().filter_map(|transport| match transport {
+            Transport::Smtp(smtp) => Some(smtp.as_ref()),
+            Transport::File(_) | Transport::Stdout(_) => None,
+        })
     }
 
     /// Returns whether to try this relay now. When a backoff ends, only the first caller gets `true`, so that the
     /// others do not wait for the same timeout.
     pub(crate) fn try_begin(&self) -> bool {
-        !self.has_alternative || self.backoff().try_begin(Instant::now())
+        !self.has_alternative || (!self.is_stuck() && self.backoff().try_begin(Instant::now()))
     }
 
     /// Sends the mail through every transport, in order, up to the first that fails.
@@ -53,11 +105,38 @@ impl Relay {
                 break;
             }
         }
-        self.record(begun, sent.as_ref().err().is_none_or(|error| !error.by_server));
+        self.record_rejection(&sent);
+        // A busy server proves neither that it works nor that it does not.
+        if !matches!(sent, Err(SendError { error: MailError::Busy { .. }, .. })) {
+            self.record(begun, sent.as_ref().err().is_none_or(|error| !error.by_server));
+        }
         sent
     }
 
-    /// Succeeds if every transport could take a mail now.
+    /// Counts rejections of the sender in a row. A recipient's rejection changes nothing: the state of mail, which anyone
+    /// can read, must not depend on who has an account.
+    fn record_rejection(&self, sent: &Result<String, SendError>) {
+        let mut rejections = self.rejections();
+        match sent {
+            Ok(_) => *rejections = Rejections::default(),
+            Err(SendError { error, rejects_sender: true, .. }) => {
+                rejections.count = rejections.count.saturating_add(1);
+                if let MailError::Temporary { reply } = error {
+                    rejections.reply.clone_from(reply);
+                }
+                if rejections.count == SENDER_REJECTIONS {
+                    let (setting, reply) = (self.setting, &rejections.reply);
+                    warn!(
+                        server.setting = setting,
+                        reply, "mail server rejects the sender, its quota or the content of all mails"
+                    );
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Succeeds if every transport could take a mail now, and the last mails were not all rejected because of the sender.
     pub(crate) async fn check(&self) -> Result<(), SendError> {
         let begun = Instant::now();
         let mut works = Ok(());
@@ -68,7 +147,17 @@ impl Relay {
             }
         }
         self.record(begun, works.is_ok());
-        works
+        works?;
+        let rejections = self.rejections();
+        if rejections.count < SENDER_REJECTIONS {
+            return Ok(());
+        }
+        let error = MailError::Temporary { reply: format!("sender rejected: {}", rejections.reply) };
+        Err(SendError { error, by_server: false, rejects_sender: true })
+    }
+
+    fn rejections(&self) -> MutexGuard<'_, Rejections> {
+        self.rejections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self, begun: Instant, works: bool) {

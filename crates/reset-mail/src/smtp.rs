@@ -1,7 +1,13 @@
 //! Sends mails by SMTP over a small pool of reused connections.
 
 mod failure;
+mod remedy;
+mod reply;
+mod server;
 mod session;
+mod slots;
+mod timeouts;
+mod tls;
 mod wire;
 
 use std::{
@@ -10,22 +16,18 @@ use std::{
     time::Duration,
 };
 
-use lettre::{Address, transport::smtp::extension::ClientId};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep, timeout},
-};
+use lettre::Address;
+use tokio::time::{Instant, sleep};
 
-pub(crate) use self::failure::{Failure, Reply};
+pub(crate) use self::{failure::Failure, reply::Reply};
 use self::{
     failure::{Cause, Stage},
-    session::{Server, Session},
+    server::Server,
+    session::Session,
+    slots::{Slot, Slots},
+    timeouts::{OF_CHECK, WITH_ALTERNATIVE},
 };
 use crate::{BadMailSettings, DiagnosisStep, SmtpSettings, message::ComposedMail};
-
-/// Limit of concurrent mails, and therefore of connections. To many servers, more than a handful look like an attack,
-/// and one connection carries thousands of mails per second. The limit is two above the default per-domain limit.
-pub(crate) const CONNECTIONS: usize = crate::PER_DOMAIN + 2;
 
 /// How long an idle connection is reused. Servers close theirs after 30 s or more.
 const IDLE: Duration = Duration::from_secs(20);
@@ -33,7 +35,7 @@ const IDLE: Duration = Duration::from_secs(20);
 /// One mail server and its connection pool.
 pub(crate) struct Smtp {
     server: Server,
-    permits: Semaphore,
+    slots: Arc<Slots>,
     idle: Mutex<Idle>,
 }
 
@@ -49,31 +51,72 @@ struct Idle {
 }
 
 impl Smtp {
-    pub(crate) fn new(settings: SmtpSettings, hello: ClientId) -> Result<Arc<Self>, BadMailSettings> {
+    pub(crate) fn new(settings: SmtpSettings, hello: String) -> Result<Arc<Self>, BadMailSettings> {
         let server = Server::new(settings, hello)?;
-        Ok(Arc::new(Self { server, permits: Semaphore::new(CONNECTIONS), idle: Mutex::default() }))
+        Ok(Arc::new(Self { server, slots: Slots::new(crate::CONNECTIONS), idle: Mutex::default() }))
+    }
+
+    /// Sets the limit of connections.
+    pub(crate) fn set_connections(&mut self, max: usize) {
+        self.slots = Slots::new(max);
+    }
+
+    /// Sets the longest wait for each stage before the final dot. Without a setting, it is the standard's, or a short one
+    /// if another server exists, so that a server that hangs does not hold up mail that the other could take.
+    pub(crate) fn set_timeout(&mut self, setting: Option<Duration>, has_alternative: bool) {
+        let cap = setting.or(has_alternative.then_some(WITH_ALTERNATIVE));
+        let timeouts = timeouts::Timeouts::default();
+        self.server.timeouts = cap.map_or(timeouts, |cap| timeouts.capped(cap));
+    }
+
+    /// Returns how many mails the server takes at once.
+    pub(crate) fn connections(&self) -> usize {
+        self.slots.limit()
+    }
+
+    /// Returns whether every connection is held by a mail that is stuck.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.slots.are_stuck()
     }
 
     /// Sends one mail.
-    ///
-    /// After a timeout behind the final dot it is unknown whether the server accepted the mail. The next attempt sends
-    /// it again with the same `Message-ID`: a duplicate is better than a loss.
     pub(crate) async fn send(self: &Arc<Self>, composed: &ComposedMail) -> Result<Reply, Failure> {
-        let sent = timeout(self.server.timeouts.total, self.attempt(composed)).await;
-        sent.unwrap_or_else(|_| Err(Stage::Queue.failed(Cause::Timeout)))
+        let slot = self.slots.acquire().await.ok_or_else(|| Stage::Queue.failed(Cause::Busy))?;
+        let mut outcome = self.attempt(&slot, composed).await;
+        // Meanwhile another mail may have left its connection behind.
+        if outcome
+            .as_ref()
+            .is_err_and(|failure| failure.stage < Stage::Mail && failure.may_be_connection_limit())
+            && let Some(reused) = self.reuse(&slot, composed).await
+        {
+            outcome = reused;
+        }
+        match outcome {
+            Ok(reply) => {
+                slot.succeeded();
+                Ok(reply)
+            }
+            Err(failure) => Err(busy_or(&slot, failure)),
+        }
     }
 
-    async fn attempt(self: &Arc<Self>, composed: &ComposedMail) -> Result<Reply, Failure> {
-        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        if let Some(mut session) = self.take()
-            && session.prepare().await.is_ok()
-        {
-            match self.deliver(session, composed).await {
-                Err(failure) if failure.is_stale_connection() => {}
-                outcome => return outcome,
-            }
+    async fn attempt(self: &Arc<Self>, slot: &Slot, composed: &ComposedMail) -> Result<Reply, Failure> {
+        if let Some(outcome) = self.reuse(slot, composed).await {
+            return outcome;
         }
-        self.deliver(self.server.open().await?, composed).await
+        let session = self.server.open(self.server.timeouts, || slot.works()).await?;
+        self.deliver(session, composed).await
+    }
+
+    /// Sends the mail over an idle connection. Returns `None` if there is none, or it turned out to be dead.
+    async fn reuse(self: &Arc<Self>, slot: &Slot, composed: &ComposedMail) -> Option<Result<Reply, Failure>> {
+        let mut session = self.take()?;
+        session.prepare(self.server.timeouts).await.ok()?;
+        slot.works();
+        match self.deliver(session, composed).await {
+            Err(failure) if failure.is_stale_connection() => None,
+            outcome => Some(outcome),
+        }
     }
 
     /// Sends the mail, and returns the connection to the pool if it is still usable.
@@ -83,8 +126,12 @@ impl Smtp {
         composed: &ComposedMail,
     ) -> Result<Reply, Failure> {
         let outcome = session.deliver(&composed.from, &composed.to, &composed.bytes).await;
-        if outcome.as_ref().err().is_none_or(Failure::leaves_connection_usable) {
-            self.put(session);
+        match &outcome {
+            Err(failure) if failure.may_be_connection_limit() => {
+                tokio::spawn(session.quit());
+            }
+            Err(failure) if !failure.leaves_connection_usable() => {}
+            _ => self.put(session),
         }
         outcome
     }
@@ -113,11 +160,31 @@ impl Smtp {
         }
     }
 
-    /// Opens a fresh connection, logs in and quits.
-    pub(crate) async fn check(&self) -> Result<(), Failure> {
-        let opened = timeout(self.server.timeouts.total, self.server.open()).await;
-        opened.unwrap_or_else(|_| Err(Stage::Queue.failed(Cause::Timeout)))?.quit().await;
-        Ok(())
+    /// Uses an idle connection, or opens one, logs in and quits. A busy server works: while every slot is held by a mail,
+    /// or the server limits connections, none is opened.
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<(), Failure> {
+        let Some(slot) = self.slots.try_acquire() else {
+            return if self.is_stuck() { Err(Stage::Queue.failed(Cause::Timeout)) } else { Ok(()) };
+        };
+        let timeouts = self.server.timeouts.capped(OF_CHECK);
+        // The idle connections may be as many as the server allows.
+        if let Some(mut session) = self.take()
+            && session.prepare(timeouts).await.is_ok()
+            && session.reset().await.is_ok()
+        {
+            self.put(session);
+            return Ok(());
+        }
+        match self.server.open(timeouts, || slot.works()).await {
+            Ok(session) => {
+                session.quit().await;
+                Ok(())
+            }
+            Err(failure) => match busy_or(&slot, failure) {
+                Failure { cause: Cause::Busy, .. } => Ok(()),
+                failure => Err(failure),
+            },
+        }
     }
 
     /// Runs every step up to the first that fails, without sending a mail.
@@ -133,29 +200,41 @@ impl Smtp {
     }
 
     async fn run_steps(&self, from: &Address, findings: &mut Vec<Finding>) -> Result<(), Failure> {
-        let server = &self.server;
-        let mut passed = |stage: Stage, text: String| findings.push((stage, Ok(text)));
-        let addresses = server.resolve().await?;
-        passed(Stage::Dns, format!("{} address(es)", addresses.len()));
-        let tcp = server.dial(&addresses).await?;
-        passed(Stage::Tcp, server.endpoint());
-        let mut session = server.greet(tcp).await?;
-        passed(Stage::Hello, if session.encrypted { "greeted under TLS" } else { "greeted" }.to_owned());
-        if !session.encrypted {
-            server.start_tls(&mut session).await?;
-            passed(
-                Stage::StartTls,
-                if session.encrypted { "encrypted" } else { "not offered, mail is sent in plain text" }
-                    .to_owned(),
-            );
+        let (server, timeouts) = (&self.server, self.server.timeouts.capped(OF_CHECK));
+        let mut passed = |stage: Stage, text: &str| findings.push((stage, Ok(text.to_owned())));
+        let addresses = server.resolve(timeouts).await?;
+        passed(Stage::Dns, &format!("{} address(es)", addresses.len()));
+        let tcp = server.dial(timeouts, &addresses).await?;
+        passed(Stage::Tcp, &server.endpoint());
+        let mut session = server.greet(timeouts, tcp).await?;
+        let implicit = session.is_encrypted();
+        passed(Stage::Hello, if implicit { "greeted under TLS" } else { "greeted" });
+        if !implicit {
+            session = server.start_tls(session).await?;
+            let encrypted = session.is_encrypted();
+            passed(Stage::StartTls, if encrypted { "encrypted" } else { server.plain_reason() });
         }
         server.log_in(&mut session).await?;
-        passed(Stage::Auth, if server.logs_in() { "logged in" } else { "no credentials set" }.to_owned());
+        passed(Stage::Auth, if server.logs_in() { "logged in" } else { "no credentials set" });
         session.set_envelope(from, from).await?;
         session.reset().await?;
-        passed(Stage::Rcpt, "sender accepted, also as recipient; nothing sent".to_owned());
+        passed(
+            Stage::Rcpt,
+            "sender accepted, also as recipient; nothing sent. A rejection at DATA, such as an exceeded quota or an \
+             unverified sender, shows only when a mail is sent",
+        );
         session.quit().await;
         Ok(())
+    }
+}
+
+/// Returns the failure, or that the server is busy if it has only reached its limit of connections.
+fn busy_or(slot: &Slot, failure: Failure) -> Failure {
+    let replied = matches!(failure.cause, Cause::Reply(_));
+    if failure.may_be_connection_limit() && slot.was_rejected(replied) {
+        failure.stage.failed(Cause::Busy)
+    } else {
+        failure
     }
 }
 

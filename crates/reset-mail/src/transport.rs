@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lettre::{Address, transport::smtp::extension::ClientId};
+use lettre::Address;
 use reset_core::error::MailError;
 
 use crate::{
@@ -29,9 +29,9 @@ pub struct DiagnosisStep {
 }
 
 impl Transport {
-    pub(crate) fn new(transport: TransportConfig, hello: &ClientId) -> Result<Self, BadMailSettings> {
+    pub(crate) fn new(transport: TransportConfig, hello: &str) -> Result<Self, BadMailSettings> {
         Ok(match transport {
-            TransportConfig::Smtp(settings) => Self::Smtp(Smtp::new(settings, hello.clone())?),
+            TransportConfig::Smtp(settings) => Self::Smtp(Smtp::new(settings, hello.to_owned())?),
             TransportConfig::File { dir } => Self::File(Folder::new(dir)),
             TransportConfig::Stdout => Self::Stdout(Terminal::default()),
         })
@@ -78,6 +78,6 @@ impl Transport {
 impl SendError {
     /// A failure of the local disk or pipe, which affects every mail.
     fn local(error: MailError) -> Self {
-        Self { error, by_server: true }
+        Self { error, by_server: true, rejects_sender: false }
     }
 }

@@ -1,11 +1,15 @@
 //! Parses `mail_url`.
 
-use std::path::PathBuf;
+mod query;
 
-use lettre::transport::smtp::authentication;
+use std::{borrow::Cow, fmt, net::IpAddr, path::PathBuf};
+
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 use url::Url;
+use zeroize::Zeroizing;
+
+use self::query::Parameters;
 
 /// Port of a relay that takes mail without credentials (RFC 5321).
 const RELAY_PORT: u16 = 25;
@@ -39,14 +43,27 @@ pub struct SmtpSettings {
     pub tls: Tls,
     /// Credentials for AUTH, if any.
     pub credentials: Option<Credentials>,
-    /// Trust anchors in addition to the system's, as PEM. A URL cannot set them; operators use `SSL_CERT_FILE`.
+    /// Trust anchors in addition to the system's, as PEM.
     pub extra_roots: Vec<String>,
+    /// SHA-256 of each certificate in DER that the server may have. If there are any, they replace the checks of name,
+    /// issuer and validity.
+    pub pins: Vec<[u8; 32]>,
+}
+
+impl SmtpSettings {
+    /// Returns whether `host` is this machine by its name or address.
+    pub fn is_loopback(&self) -> bool {
+        let is_loopback = |ip: IpAddr| ip.to_canonical().is_loopback();
+        self.host.eq_ignore_ascii_case("localhost") || self.host.parse().is_ok_and(is_loopback)
+    }
 }
 
 /// When a connection is encrypted. Certificates are always verified, and a connection never falls back to plain text
 /// once TLS has started (R26).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
+    /// Never. Credentials are sent to a loopback address only.
+    Never,
     /// STARTTLS if the server offers it. Credentials are sent only after it, except on a loopback address.
     WhenOffered,
     /// STARTTLS is mandatory.
@@ -56,56 +73,72 @@ pub enum Tls {
 }
 
 /// User name and password. `Debug` prints only the type's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials(pub(crate) authentication::Credentials);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub(crate) user: String,
+    pub(crate) password: Zeroizing<String>,
+}
 
 impl Credentials {
     /// Creates credentials from a user name and its password.
     pub fn new(user: String, password: String) -> Self {
-        Self(authentication::Credentials::new(user, password))
+        Self { user, password: Zeroizing::new(password) }
     }
 }
 
-/// `mail_url` is invalid. The text is a constant and never quotes the URL, which may hold a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+/// `mail_url` is invalid. The text never quotes a part of the URL that may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("mail_url {0}")]
-pub struct BadMailUrl(&'static str);
+pub struct BadMailUrl(Cow<'static, str>);
 
 impl BadMailUrl {
+    const fn new(reason: &'static str) -> Self {
+        Self(Cow::Borrowed(reason))
+    }
+
     /// Returns the fault, to be appended to the setting's name.
-    pub fn reason(&self) -> &'static str {
-        self.0
+    pub fn reason(&self) -> &str {
+        &self.0
     }
 }
 
 impl TransportConfig {
     /// Parses `mail_url`.
     ///
-    /// * `smtp://[user:pass@]host[:port][?tls=required]`: STARTTLS if offered, or mandatory. The port defaults to
-    ///   587 (submission) with credentials or `tls=required`, and to 25 (relay) otherwise.
+    /// * `smtp://[user:pass@]host[:port]`: STARTTLS if offered. The port defaults to 587 (submission) with credentials or
+    ///   mandatory STARTTLS, and to 25 (relay) otherwise.
+    /// * `?tls=required` makes STARTTLS mandatory, `?tls=none` turns it off.
     /// * `smtps://[user:pass@]host[:port]`: implicit TLS; the port defaults to 465.
+    /// * `?ca=PATH` adds the trust anchors of a PEM file, `?pin=sha256:HEX` accepts a certificate by its fingerprint; both
+    ///   also make STARTTLS mandatory. Several parameters are joined with `&`; `pin` may be repeated.
     /// * `file://DIR`: `file://mail` is relative to the working directory, `file:///var/mail` is absolute.
     /// * `stdout:`
     ///
-    /// User, password and DIR are percent-decoded.
+    /// User, password, PATH and DIR are percent-decoded.
     ///
     /// # Errors
-    /// Returns [`BadMailUrl`] for everything else, including unknown query parameters.
+    /// Returns [`BadMailUrl`] for everything else, including unknown parameters and a file that cannot be read.
     pub fn parse(mail_url: &str) -> Result<Self, BadMailUrl> {
         if mail_url == "stdout:" {
             return Ok(Self::Stdout);
         }
         if let Some(dir) = mail_url.strip_prefix("file://") {
             return match percent_decoded(dir)? {
-                dir if dir.is_empty() => Err(BadMailUrl("names no directory after file://.")),
+                dir if dir.is_empty() => Err(BadMailUrl::new("names no directory after file://.")),
                 dir => Ok(Self::File { dir: PathBuf::from(dir) }),
             };
         }
         if !mail_url.starts_with("smtp://") && !mail_url.starts_with("smtps://") {
-            return Err(BadMailUrl("must start with smtp://, smtps:// or file://, or be stdout:."));
+            return Err(BadMailUrl::new("must start with smtp://, smtps:// or file://, or be stdout:."));
         }
         let url = Url::parse(mail_url).map_err(|_| {
-            BadMailUrl("has no valid host and port; in user and password write / ? # @ : % as %2F %3F %23 %40 %3A %25.")
+            BadMailUrl::new("has no valid host and port; in user and password write / ? # @ : % as %2F %3F %23 %40 %3A %25.")
         })?;
         SmtpSettings::from_url(&url).map(Self::Smtp)
     }
@@ -114,21 +147,16 @@ impl TransportConfig {
 impl SmtpSettings {
     fn from_url(url: &Url) -> Result<Self, BadMailUrl> {
         if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
-            return Err(BadMailUrl(
+            return Err(BadMailUrl::new(
                 "has a path or fragment; in user and password write / as %2F and # as %23.",
             ));
         }
-        let tls = match (url.scheme(), url.query()) {
-            ("smtps", None) => Tls::Implicit,
-            ("smtps", Some(_)) => return Err(BadMailUrl("takes no query parameters with smtps://.")),
-            (_, None) => Tls::WhenOffered,
-            (_, Some("tls=required")) => Tls::Required,
-            (_, Some(_)) => return Err(BadMailUrl("has a query other than ?tls=required.")),
-        };
+        let Parameters { tls, roots: extra_roots, pins } =
+            Parameters::parse(url.scheme() == "smtps", url.query().unwrap_or_default())?;
         let host = url.host_str().unwrap_or_default();
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if ServerName::try_from(host).is_err() {
-            return Err(BadMailUrl("has a host that is neither a name in ASCII nor an IP address."));
+            return Err(BadMailUrl::new("has a host that is neither a name in ASCII nor an IP address."));
         }
         let credentials =
             match (percent_decoded(url.username())?, url.password().map(percent_decoded).transpose()?) {
@@ -136,16 +164,16 @@ impl SmtpSettings {
                 (user, Some(password)) if !user.is_empty() && !password.is_empty() => {
                     Some(Credentials::new(user, password))
                 }
-                _ => return Err(BadMailUrl("has a user name without a password, or the reverse.")),
+                _ => return Err(BadMailUrl::new("has a user name without a password, or the reverse.")),
             };
         let port = match (url.port(), tls) {
-            (Some(0), _) => return Err(BadMailUrl("has port 0.")),
+            (Some(0), _) => return Err(BadMailUrl::new("has port 0.")),
             (Some(port), _) => port,
             (None, Tls::Implicit) => IMPLICIT_TLS_PORT,
-            (None, Tls::WhenOffered) if credentials.is_none() => RELAY_PORT,
-            (None, Tls::WhenOffered | Tls::Required) => SUBMISSION_PORT,
+            (None, Tls::WhenOffered | Tls::Never) if credentials.is_none() => RELAY_PORT,
+            (None, Tls::Never | Tls::WhenOffered | Tls::Required) => SUBMISSION_PORT,
         };
-        Ok(Self { host: host.to_owned(), port, tls, credentials, extra_roots: Vec::new() })
+        Ok(Self { host: host.to_owned(), port, tls, credentials, extra_roots, pins })
     }
 }
 
@@ -160,14 +188,16 @@ fn percent_decoded(text: &str) -> Result<String, BadMailUrl> {
                 let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
                 let (high, low) = (digit(), digit());
                 let value = high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-                value.ok_or(BadMailUrl("has a % that is not followed by two hex digits; write it as %25."))?
+                value.ok_or(BadMailUrl::new(
+                    "has a % that is not followed by two hex digits; write it as %25.",
+                ))?
             }
             byte => byte,
         });
     }
     match String::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Ok(text),
-        _ => Err(BadMailUrl("percent-encodes something that is not text.")),
+        _ => Err(BadMailUrl::new("percent-encodes something that is not text.")),
     }
 }
 
@@ -190,6 +220,8 @@ mod tests {
             ("smtp://mail.example.org?tls=required", Tls::Required, 587),
             ("smtp://mail.example.org/?tls=required", Tls::Required, 587),
             ("smtp://mail.example.org:2525?tls=required", Tls::Required, 2525),
+            ("smtp://mail.example.org?tls=none", Tls::Never, 25),
+            ("smtp://u:p@mail.example.org?tls=none", Tls::Never, 587),
             ("smtps://mail.example.org", Tls::Implicit, 465),
             ("smtps://u:p@mail.example.org:8465", Tls::Implicit, 8465),
         ] {
@@ -246,7 +278,9 @@ mod tests {
             "smtp://user:canary@host/path",
             "smtp://user:canary@host#fragment",
             "smtp://user:canary@host?tls=maybe",
-            "smtp://user:canary@host?tls=required&canary=1",
+            "smtp://user:x?canary=1@host",
+            "smtp://user:canary@host?tls=required&ca=/canary",
+            "smtp://user:canary@host?pin=sha256:canary",
             "smtp://user:12?canary@host",
             "smtp://user:12/canary@host",
             "smtp://user:12#canary@host",
@@ -256,7 +290,7 @@ mod tests {
             "smtp://canary@host",
             "smtp://:canary@host",
             "smtp://canary:@host",
-            "smtps://user:canary@host?tls=required",
+            "smtps://user:canary@host?tls=none",
             "smtp://user:canary@bücher.example",
         ] {
             let error = TransportConfig::parse(mail_url).expect_err(mail_url).to_string();

@@ -51,6 +51,10 @@ impl<T: Mailer + ?Sized> Mailer for Counted<T> {
         self.inner.prepare_decoy(mail).await;
     }
 
+    fn slots(&self) -> usize {
+        self.inner.slots()
+    }
+
     async fn check(&self) -> Result<(), MailError> {
         self.inner.check().await
     }

@@ -53,8 +53,13 @@ pub(crate) static DATABASE_POOLER: Key<Choice> = Key::choice(
     "none",
     "`transaction` behind PgBouncer in transaction mode; PostgreSQL only",
 );
-pub(crate) static MAIL_URL: Key<Text> = Key::new("mail_url", "file://mail", "`smtp://[user:pass@]host[:port]` (STARTTLS if offered; `?tls=required` makes it mandatory), `smtps://…`, \
-         `file://DIR` (one `.eml` file per mail), `stdout:`").secrecy(Secrecy::Userinfo);
+pub(crate) static MAIL_URL: Key<Text> = Key::new(
+    "mail_url",
+    "file://mail",
+    "`smtp://[user:pass@]host[:port]` (STARTTLS if offered; `?tls=required` makes it mandatory), `smtps://…`, \
+         `file://DIR` (one `.eml` file per mail), `stdout:`. For relays with a certificate of their own see `docs/mail.md`",
+)
+.secrecy(Secrecy::Userinfo);
 pub(crate) static MAIL_FALLBACK_URL: Key<Text> = Key::found(
     "mail_fallback_url",
     "none",
@@ -69,10 +74,25 @@ pub(crate) static MAIL_LOCALE: Key<Text> = Key::new(
     "Fallback language of mails, for recipients without a language or with an unsupported one: `en`, `de`, `es`, `fr`, \
          `ja`, `zh`, or any language that `mail.templates` covers completely",
 );
-pub(crate) static MAIL_PER_DOMAIN: Key<Integer> = Key::new(
+pub(crate) static MAIL_CONNECTIONS: Key<Integer> = Key::new(
+    "mail.connections",
+    "6",
+    "Maximum concurrent connections per mail server, 1 to 64. It is lowered while the server accepts fewer",
+);
+pub(crate) static MAIL_RATE: Key<Text> = Key::found(
+    "mail.rate",
+    "no limit",
+    "Maximum mails by SMTP per period and process, such as `100/1h` or `14/1s`, for providers with a quota. Others wait",
+);
+pub(crate) static MAIL_TIMEOUT: Key<Duration> = Key::found(
+    "mail.timeout",
+    "RFC 5321's timeouts; with `mail_fallback_url`: `20s`",
+    "Maximum wait for each step of an SMTP conversation before the message is transferred, 1s to 5m",
+);
+pub(crate) static MAIL_PER_DOMAIN: Key<Integer> = Key::found(
     "mail.per_domain",
-    "4",
-    "Maximum concurrent SMTP deliveries per recipient domain, 1 to 6. One mail server gets at most 6 in total",
+    "two thirds of `mail.connections`: `4`",
+    "Maximum concurrent SMTP deliveries per recipient domain, at most `mail.connections`",
 );
 pub(crate) static MAIL_TEMPLATES: Key<Text> = Key::found(
     "mail.templates",
@@ -289,7 +309,10 @@ const GENERAL: &[&SettingKey] = &[
     MAIL_FALLBACK_URL.setting(),
     MAIL_FROM.setting(),
     MAIL_LOCALE.setting(),
+    MAIL_CONNECTIONS.setting(),
     MAIL_PER_DOMAIN.setting(),
+    MAIL_RATE.setting(),
+    MAIL_TIMEOUT.setting(),
     MAIL_TEMPLATES.setting(),
     SECRET.setting(),
     SECRET_PREVIOUS.setting(),

@@ -1,14 +1,19 @@
 //! Settings of mail delivery.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Result, anyhow};
 use reset_core::language::Language;
-use reset_mail::{BadMailSettings, CONNECTIONS, MailService, SmtpSettings, Tls, TransportConfig};
+use reset_mail::{BadMailSettings, CONNECTIONS_MAX, MailLimits, MailService, Rate, Tls, TransportConfig};
 
 use reset_settings::{Key, Text, Values};
 
 use super::keys;
+
+/// Longest timeout that RFC 5321 recommends before a message is transferred.
+const TIMEOUT_MAX: Duration = Duration::from_secs(300);
+/// Minimum of the timeout. Below it, a distant mail server would not reply in time.
+const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
 /// Settings of mail delivery.
 pub(crate) struct MailSettings {
@@ -18,8 +23,8 @@ pub(crate) struct MailSettings {
     pub(crate) fallback: Option<TransportConfig>,
     /// Sender of every mail.
     pub(crate) from: String,
-    /// Maximum concurrent deliveries per recipient domain.
-    pub(crate) per_domain: usize,
+    /// Limits of mails by SMTP.
+    pub(crate) limits: MailLimits,
     /// Language tag for recipients without a supported language.
     pub(crate) locale: String,
     /// Directory of the deployment's own templates.
@@ -52,21 +57,45 @@ impl MailSettings {
             let known = Language::ALL.map(Language::primary).join(", ");
             return Err(values.bad(&keys::MAIL_LOCALE, format!("a supported language: {known}")));
         }
-        let per_domain = values.integer(&keys::MAIL_PER_DOMAIN, 1..=CONNECTIONS)?;
-        Ok(Self { transport, fallback, from, per_domain, locale, templates })
+        let limits = limits(values)?;
+        Ok(Self { transport, fallback, from, limits, locale, templates })
     }
 
-    /// Returns the settings whose mail server may be used without TLS.
-    pub(crate) fn may_be_plain(&self) -> impl Iterator<Item = &'static str> {
+    /// Returns one sentence for each mail server that is or may be used without TLS.
+    pub(crate) fn plain_text(&self) -> impl Iterator<Item = String> {
         let transports = [("mail_url", Some(&self.transport)), ("mail_fallback_url", self.fallback.as_ref())];
-        let plain = |transport: &TransportConfig| {
-            matches!(transport, TransportConfig::Smtp(SmtpSettings { tls: Tls::WhenOffered, .. }))
-        };
-        transports
-            .into_iter()
-            .filter(move |(_, transport)| transport.is_some_and(plain))
-            .map(|(name, _)| name)
+        transports.into_iter().filter_map(|(setting, transport)| {
+            let Some(TransportConfig::Smtp(server)) = transport else { return None };
+            match server.tls {
+                Tls::WhenOffered => Some(format!(
+                    "mail is sent in plain text if the mail server offers no STARTTLS ({setting})"
+                )),
+                Tls::Never if !server.is_loopback() => {
+                    Some(format!("mail crosses the network in plain text ({setting}: tls=none)"))
+                }
+                Tls::Never | Tls::Required | Tls::Implicit => None,
+            }
+        })
     }
+}
+
+fn limits(values: &Values) -> Result<MailLimits> {
+    let connections = values.integer(&keys::MAIL_CONNECTIONS, 1..=CONNECTIONS_MAX)?;
+    let per_domain = if values.is_given(&keys::MAIL_PER_DOMAIN) {
+        values.integer(&keys::MAIL_PER_DOMAIN, 1..=connections)?
+    } else {
+        // Leaves connections to other domains.
+        (connections * 2 / 3).max(1)
+    };
+    let rate = values.given_text(&keys::MAIL_RATE)?;
+    let rate = rate.map(|rate| rate.parse::<Rate>()).transpose();
+    let rate = rate.map_err(|()| values.bad(&keys::MAIL_RATE, "mails per period such as 100/1h or 14/1s"))?;
+    let timeout = values.is_given(&keys::MAIL_TIMEOUT);
+    let timeout = timeout.then(|| values.duration(&keys::MAIL_TIMEOUT, TIMEOUT_MAX)).transpose()?;
+    if timeout.is_some_and(|timeout| timeout < TIMEOUT_MIN) {
+        return Err(values.bad(&keys::MAIL_TIMEOUT, "at least 1s"));
+    }
+    Ok(MailLimits { connections, per_domain, rate, timeout })
 }
 
 fn transport(values: &Values, key: &Key<Text>, url: &str) -> Result<TransportConfig> {

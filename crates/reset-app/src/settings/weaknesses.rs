@@ -71,10 +71,8 @@ impl Settings {
                 ));
             }
         }
-        for setting in self.mail.may_be_plain() {
-            open.add(format!(
-                "R26: mail is sent in plain text if the mail server offers no STARTTLS ({setting})"
-            ));
+        for sentence in self.mail.plain_text() {
+            open.add(format!("R26: {sentence}"));
         }
         if self.database.address.is_unverified() {
             open.add(

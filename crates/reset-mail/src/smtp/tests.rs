@@ -2,14 +2,14 @@
 
 use std::{future::pending, io, net::SocketAddr};
 
-use lettre::transport::smtp::extension::ClientId;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
 
 use super::{
-    session::{Server, Timeouts, interleaved},
+    server::{dial_with, interleaved},
+    timeouts::Timeouts,
     *,
 };
 use crate::TransportConfig;
@@ -24,13 +24,14 @@ async fn listener() -> (TcpListener, SocketAddr) {
 
 fn server(mail_url: &str) -> Server {
     let Ok(TransportConfig::Smtp(settings)) = TransportConfig::parse(mail_url) else { panic!("{mail_url}") };
-    Server::new(settings, ClientId::Domain("localhost".to_owned())).unwrap()
+    Server::new(settings, "localhost".to_owned()).unwrap()
 }
 
 #[tokio::test]
 async fn sockets_have_tcp_nodelay_set() {
     let (_listener, address) = listener().await;
-    let tcp: TcpStream = server(&format!("smtp://{address}")).dial(&[address]).await.unwrap();
+    let tcp: TcpStream =
+        server(&format!("smtp://{address}")).dial(Timeouts::default(), &[address]).await.unwrap();
     assert!(tcp.nodelay().unwrap());
 }
 
@@ -39,7 +40,7 @@ async fn refusing_address_is_skipped_for_the_next() {
     let (closed, dead) = listener().await;
     drop(closed);
     let (_listener, alive) = listener().await;
-    let tcp = server(&format!("smtp://{alive}")).dial(&[dead, alive]).await.unwrap();
+    let tcp = server(&format!("smtp://{alive}")).dial(Timeouts::default(), &[dead, alive]).await.unwrap();
     assert_eq!(tcp.peer_addr().unwrap(), alive);
 }
 
@@ -48,26 +49,25 @@ async fn connect_past(dead: SocketAddr, address: SocketAddr) -> io::Result<TcpSt
     if address == dead { pending().await } else { TcpStream::connect(address).await }
 }
 
-#[tokio::test]
-async fn silent_address_is_skipped_for_the_next() {
+#[tokio::test(start_paused = true)]
+async fn silent_address_delays_a_mail_by_its_head_start_only() {
     let dead = "192.0.2.1:25".parse().unwrap();
     let (_listener, alive) = listener().await;
-    let mut server = server(&format!("smtp://{alive}"));
-    server.timeouts = Timeouts { connect: MOMENT, stage: 20 * MOMENT, ..Timeouts::default() };
-    let tcp = server.dial_with(|address| connect_past(dead, address), &[dead, alive]).await.unwrap();
+    let begun = Instant::now();
+    let connect = move |address| connect_past(dead, address);
+    let tcp = dial_with(Timeouts::default(), connect, &[dead, alive]).await.unwrap();
     assert_eq!(tcp.peer_addr().unwrap(), alive);
+    assert_eq!(begun.elapsed().as_secs(), 3);
 }
 
-#[tokio::test]
-async fn silent_addresses_share_the_timeout_of_one_stage() {
+#[tokio::test(start_paused = true)]
+async fn silent_addresses_share_one_timeout() {
     let dead = "192.0.2.1:25".parse().unwrap();
-    let (_listener, alive) = listener().await;
-    let mut server = server(&format!("smtp://{alive}"));
-    server.timeouts = Timeouts { connect: MOMENT, stage: 3 * MOMENT, ..Timeouts::default() };
-    let mut addresses = vec![dead; 100];
-    addresses.push(alive);
-    let failure = server.dial_with(|address| connect_past(dead, address), &addresses).await.err();
+    let begun = Instant::now();
+    let connect = move |address| connect_past(dead, address);
+    let failure = dial_with(Timeouts::default(), connect, &vec![dead; 100]).await.err();
     assert_eq!(failure, Some(Stage::Tcp.failed(Cause::Timeout)));
+    assert_eq!(begun.elapsed(), Timeouts::default().dial);
 }
 
 #[test]
@@ -113,7 +113,7 @@ async fn relay(
     let Ok(TransportConfig::Smtp(settings)) = TransportConfig::parse(&format!("smtp://{address}")) else {
         panic!()
     };
-    let mut smtp = Smtp::new(settings, ClientId::Domain("localhost".to_owned())).unwrap();
+    let mut smtp = Smtp::new(settings, "localhost".to_owned()).unwrap();
     Arc::get_mut(&mut smtp).unwrap().server.timeouts = timeouts;
     (smtp, lines)
 }
@@ -128,27 +128,9 @@ fn friendly(line: &str) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn idle_connection_that_fell_silent_is_replaced_transparently() {
+async fn idle_connection_that_fell_silent_is_replaced_within_a_short_timeout() {
     // The first mail is `EHLO`, `MAIL`, `RCPT`, `DATA`, `hello` and `.`.
-    for silent_from in [6, 7, 8] {
-        let reply = move |number, line: &str| friendly(line).filter(|_| number < silent_from);
-        let timeouts =
-            Timeouts { after_idle: MOMENT, stage: 4 * MOMENT, total: 40 * MOMENT, ..Timeouts::default() };
-        let (smtp, lines) = relay(timeouts, reply).await;
-        for _ in 0..2 {
-            assert_eq!(
-                smtp.send(&ComposedMail::sample()).await.unwrap().to_string(),
-                "250 2.0.0",
-                "{silent_from}"
-            );
-        }
-        assert_eq!(lines.lock().unwrap().len(), 2, "{silent_from}");
-    }
-}
-
-#[tokio::test]
-async fn first_command_on_an_idle_connection_has_a_short_timeout() {
-    let timeouts = Timeouts { after_idle: MOMENT, total: 40 * MOMENT, ..Timeouts::default() };
+    let timeouts = Timeouts { after_idle: MOMENT, ..Timeouts::default() };
     let (smtp, lines) = relay(timeouts, |number, line| friendly(line).filter(|_| number < 6)).await;
     for _ in 0..2 {
         assert_eq!(smtp.send(&ComposedMail::sample()).await.unwrap().to_string(), "250 2.0.0");
@@ -158,9 +140,40 @@ async fn first_command_on_an_idle_connection_has_a_short_timeout() {
 
 #[tokio::test]
 async fn silence_on_a_fresh_connection_is_a_timeout() {
-    let timeouts = Timeouts { stage: 10 * MOMENT, ..Timeouts::default() };
+    let timeouts = Timeouts { command: 10 * MOMENT, ..Timeouts::default() };
     let (smtp, lines) = relay(timeouts, |number, line| friendly(line).filter(|_| number < 1)).await;
     assert_eq!(smtp.send(&ComposedMail::sample()).await, Err(Stage::Mail.failed(Cause::Timeout)));
+    assert_eq!(lines.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn silence_after_the_recipient_is_a_timeout_on_a_reused_connection_too() {
+    let timeouts = Timeouts { command: 10 * MOMENT, data: 10 * MOMENT, ..Timeouts::default() };
+    for (silent_from, stage) in [(7, Stage::Rcpt), (8, Stage::Data)] {
+        let (smtp, lines) =
+            relay(timeouts, move |number, line| friendly(line).filter(|_| number < silent_from)).await;
+        smtp.send(&ComposedMail::sample()).await.unwrap();
+        assert_eq!(smtp.send(&ComposedMail::sample()).await, Err(stage.failed(Cause::Timeout)));
+        assert_eq!(lines.lock().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn mail_waits_for_its_reply_longer_than_any_other_stage() {
+    let short = Timeouts::default().capped(MOMENT);
+    let (smtp, _lines) = relay(short, |_, line| friendly(line).filter(|_| line.trim_end() != ".")).await;
+    let sending = smtp.clone();
+    let mail = tokio::spawn(async move { sending.send(&ComposedMail::sample()).await });
+    sleep(10 * MOMENT).await;
+    assert!(!mail.is_finished());
+    mail.abort();
+}
+
+#[tokio::test]
+async fn silence_behind_the_final_dot_is_a_timeout_of_the_message() {
+    let timeouts = Timeouts { message: MOMENT, ..Timeouts::default() };
+    let (smtp, lines) = relay(timeouts, |_, line| friendly(line).filter(|_| line.trim_end() != ".")).await;
+    assert_eq!(smtp.send(&ComposedMail::sample()).await, Err(Stage::Message.failed(Cause::Timeout)));
     assert_eq!(lines.lock().unwrap().len(), 1);
 }
 
@@ -171,7 +184,7 @@ async fn rejection_is_returned_without_waiting_for_rset() {
         "RSET" => None,
         _ => friendly(line),
     };
-    let timeouts = Timeouts { after_idle: MOMENT, total: 20 * MOMENT, ..Timeouts::default() };
+    let timeouts = Timeouts { after_idle: MOMENT, ..Timeouts::default() };
     let (smtp, lines) = relay(timeouts, reply).await;
     for _ in 0..2 {
         let rejected = Stage::Rcpt.failed(Cause::Reply(Reply::new(550, "5.1.1")));
@@ -200,9 +213,8 @@ async fn rejected_rset_leads_to_a_new_connection() {
 #[tokio::test]
 async fn server_that_never_greets_is_a_timeout() {
     let (_listener, address) = listener().await;
-    let mut server = server(&format!("smtp://{address}"));
-    server.timeouts = Timeouts { stage: Duration::from_millis(20), ..Timeouts::default() };
-    let failure = server.open().await.err().unwrap();
+    let timeouts = Timeouts { command: MOMENT, ..Timeouts::default() };
+    let failure = server(&format!("smtp://{address}")).open(timeouts, || {}).await.err().unwrap();
     assert_eq!(failure, Stage::Hello.failed(Cause::Timeout));
 }
 
@@ -215,7 +227,7 @@ async fn greeting_that_is_not_smtp_is_a_lost_connection() {
         tcp
     };
     let server = server(&format!("smtp://{address}"));
-    let (outcome, _tcp) = tokio::join!(server.open(), http_server);
+    let (outcome, _tcp) = tokio::join!(server.open(Timeouts::default(), || {}), http_server);
     assert_eq!(outcome.err().unwrap(), Stage::Hello.failed(Cause::Lost));
 }
 
@@ -233,11 +245,12 @@ async fn password_never_leaves_the_machine_in_plain_text() {
     };
     let server = server(&format!("smtp://user:pass@{address}"));
     let conversation = async {
-        let mut session = server.greet(server.dial(&[address]).await?).await?;
+        let timeouts = Timeouts::default();
+        let mut session = server.greet(timeouts, server.dial(timeouts, &[address]).await?).await?;
         // Pretend that the server is remote: the test has no other machine.
         assert!(session.loopback);
         session.loopback = false;
-        server.start_tls(&mut session).await?;
+        let mut session = server.start_tls(session).await?;
         server.log_in(&mut session).await
     };
     let (outcome, mut relay) = tokio::join!(conversation, relay);

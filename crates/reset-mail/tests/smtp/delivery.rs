@@ -92,7 +92,7 @@ async fn hostile_name_or_locale_adds_no_header_recipient_or_command() {
 }
 
 #[tokio::test]
-async fn reply_code_decides_between_retry_and_permanent_failure() {
+async fn only_a_rejection_of_the_recipient_is_permanent() {
     for (command, reply, expected) in [
         ("RCPT", "550 5.1.1 <canary@example.net> unknown", "permanent: 550 5.1.1"),
         ("RCPT", "550 <canary@example.net> unknown", "permanent: 550"),
@@ -102,14 +102,20 @@ async fn reply_code_decides_between_retry_and_permanent_failure() {
         ("RCPT", "554 5.7.1 <canary@example.net>: relay access denied", "temporary: 554 5.7.1"),
         ("RCPT", "550 5.7.606 your address is blocked", "temporary: 550 5.7.606"),
         ("RCPT", "550-5.7.1 first\r\n550 5.7.1 authentication required", "temporary: 550 5.7.1"),
-        ("RCPT", "554 <canary@example.net>: relay access denied", "permanent: 554"),
+        ("RCPT", "554 <canary@example.net>: relay access denied", "temporary: 554"),
         ("RCPT", "421 4.3.2 going down", "temporary: 421 4.3.2"),
-        ("DATA", "554 5.5.1 no valid recipients", "permanent: 554 5.5.1"),
+        ("DATA", "554 5.5.1 no valid recipients", "temporary: 554 5.5.1"),
         ("DATA", "250 2.0.0 out of step", "temporary: connection lost"),
-        (".", "552 5.3.4 too big", "permanent: 552 5.3.4"),
-        (".", "554 5.7.1 looks like spam", "permanent: 554 5.7.1"),
+        (".", "552 5.3.4 too big", "temporary: 552 5.3.4"),
+        (".", "554 5.7.1 looks like spam", "temporary: 554 5.7.1"),
+        (".", "554 Message rejected: Email address is not verified", "temporary: 554"),
+        (".", "554 5.2.252 SendAsDenied; canary@example.net", "temporary: 554 5.2.252"),
+        (".", "550 5.1.1 <canary@example.net> unknown", "permanent: 550 5.1.1"),
+        (".", "552 5.2.2 <canary@example.net> mailbox full", "permanent: 552 5.2.2"),
+        ("RCPT", "550 5.1.8 bad outbound sender", "temporary: 550 5.1.8"),
+        ("RCPT", "550 5.4.5 daily sending quota exceeded", "temporary: 550 5.4.5"),
         (".", "452 4.3.1 disk full", "temporary: 452 4.3.1"),
-        (".", "354 out of step", "temporary: connection lost"),
+        (".", "354 out of step", "uncertain: connection lost"),
         (".", "250 Ok: queued as canary@example.net", "accepted: 250"),
         ("MAIL", "550 5.7.1 sender not welcome", "temporary: 550 5.7.1"),
         ("EHLO", "554 5.7.1 host not welcome", "temporary: 554 5.7.1"),
@@ -134,15 +140,28 @@ async fn refused_connection_is_temporary() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let (host, port) = (address.ip().to_string(), address.port());
-    let settings = SmtpSettings { host, port, tls: Tls::WhenOffered, credentials: None, extra_roots: vec![] };
+    let settings = SmtpSettings {
+        host,
+        port,
+        tls: Tls::WhenOffered,
+        credentials: None,
+        extra_roots: vec![],
+        pins: vec![],
+    };
     assert_eq!(outcome(service(settings).send(&mail("1")).await), "temporary: connection refused");
 }
 
 #[tokio::test]
 async fn unresolvable_host_is_temporary() {
     let host = "mail.invalid".to_owned();
-    let settings =
-        SmtpSettings { host, port: 25, tls: Tls::WhenOffered, credentials: None, extra_roots: vec![] };
+    let settings = SmtpSettings {
+        host,
+        port: 25,
+        tls: Tls::WhenOffered,
+        credentials: None,
+        extra_roots: vec![],
+        pins: vec![],
+    };
     assert_eq!(outcome(service(settings).send(&mail("1")).await), "temporary: dns");
 }
 

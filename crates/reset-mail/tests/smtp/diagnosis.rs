@@ -51,7 +51,7 @@ async fn first_failing_step_names_its_remedy_and_is_the_last() {
             Script { starttls: Some(Identity::of("127.0.0.1")), ..Script::default() },
             Tls::WhenOffered,
             false,
-            "FAIL starttls: TLS with [endpoint] failed because the certificate's issuer is unknown: give the server a certificate for the host in mail_url, or add its issuer to SSL_CERT_FILE.",
+            "FAIL starttls: The certificate of [endpoint] has an unknown issuer: name the issuer's certificate with ?ca=/path/to/ca.pem in mail_url, or pin the server's certificate with ?pin=sha256:….",
         ),
         (
             Script { auth: Some("AUTH PLAIN"), ..replies("AUTH", "535 5.7.8 canary") },
@@ -78,4 +78,54 @@ async fn first_failing_step_names_its_remedy_and_is_the_last() {
         assert_eq!(steps.last().map(String::as_str), Some(last));
         assert!(steps[..steps.len() - 1].iter().all(|step| step.starts_with("ok ")), "{steps:?}");
     }
+}
+
+#[tokio::test]
+async fn each_fault_of_tls_has_its_own_remedy() {
+    let (here, other) = (Identity::of("127.0.0.1"), Identity::of("mail.example.org"));
+    let starttls = |identity: &Identity| Script { starttls: Some(identity.clone()), ..Script::default() };
+    for (script, tls, pins, roots, last) in [
+        (
+            starttls(&other),
+            Tls::Required,
+            vec![],
+            vec![other.pem.clone()],
+            "FAIL starttls: The certificate of [endpoint] is for another name: use a host of the certificate in mail_url, or pin the certificate with ?pin=sha256:….",
+        ),
+        (
+            starttls(&here),
+            Tls::Required,
+            vec![other.fingerprint],
+            vec![],
+            "FAIL starttls: The certificate of [endpoint] has none of the fingerprints in mail_url: if the mail server has a new certificate, update pin=; otherwise another server answers at this address.",
+        ),
+        (
+            Script::default(),
+            Tls::Implicit,
+            vec![],
+            vec![],
+            "FAIL tls: [endpoint] does not speak TLS from the start: use smtp:// instead of smtps:// in mail_url, or the port for implicit TLS, usually 465.",
+        ),
+        (
+            Script { injected: "250 canary\r\n", ..starttls(&here) },
+            Tls::Required,
+            vec![],
+            vec![here.pem.clone()],
+            "FAIL starttls: [endpoint] sent plain text after its reply to STARTTLS: check the mail server, and that nothing on the way changes the traffic.",
+        ),
+    ] {
+        let sink = Sink::run(script).await;
+        let settings = SmtpSettings { pins, extra_roots: roots, ..sink.settings(tls) };
+        assert_eq!(diagnosis(&sink, settings).await.last().map(String::as_str), Some(last));
+    }
+}
+
+#[tokio::test]
+async fn diagnosis_says_what_it_cannot_see_without_sending_a_mail() {
+    let sink = Sink::run(Script::default()).await;
+    let steps = service(sink.settings(Tls::Never)).diagnose().await;
+    let finding =
+        |name| steps.iter().find(|step| step.name == name).and_then(|step| step.result.clone().ok());
+    assert!(finding("rcpt").is_some_and(|text| text.contains("A rejection at DATA")));
+    assert!(finding("starttls").is_some_and(|text| text.contains("tls=none")));
 }

@@ -117,3 +117,49 @@ async fn server_without_a_supported_auth_mechanism_gets_no_mail() {
     assert_eq!(outcome(service(settings).send(&mail("1")).await), "temporary: not offered");
     assert_eq!(sink.log().lines, ["EHLO reset.example.org"]);
 }
+
+#[tokio::test]
+async fn starttls_offered_in_lower_case_is_used() {
+    let identity = here();
+    let sink =
+        Sink::run(Script { replies: vec![("EHLO", "250-sink\r\n250 starttls")], ..offering(&identity) })
+            .await;
+    assert_eq!(sent(&sink, Tls::WhenOffered, Some(&identity)).await, "accepted: 250 2.0.0");
+    assert_eq!(sink.log().lines[1..3], ["STARTTLS", "tls:EHLO reset.example.org"]);
+}
+
+#[tokio::test]
+async fn pinned_certificate_is_accepted_whatever_its_name_and_issuer() {
+    let other = Identity::of("mail.example.org");
+    for (script, tls) in [
+        (offering(&other), Tls::Required),
+        (Script { implicit: Some(other.clone()), ..Script::default() }, Tls::Implicit),
+    ] {
+        let sink = Sink::run(script).await;
+        let pins = vec![here().fingerprint, other.fingerprint];
+        let service = service(SmtpSettings { pins, ..sink.settings(tls) });
+        assert_eq!(outcome(service.send(&mail("1")).await), "accepted: 250 2.0.0");
+        assert!(sink.log().lines.contains(&"tls:DATA".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn certificate_without_a_pinned_fingerprint_gets_no_mail_even_if_it_is_trusted() {
+    let identity = here();
+    let sink = Sink::run(offering(&identity)).await;
+    let settings = SmtpSettings {
+        pins: vec![here().fingerprint],
+        extra_roots: vec![identity.pem.clone()],
+        ..sink.settings(Tls::Required)
+    };
+    assert_eq!(outcome(service(settings).send(&mail("1")).await), "temporary: tls");
+    assert_eq!(sink.log().count("MAIL"), 0);
+}
+
+#[tokio::test]
+async fn mail_is_sent_in_plain_text_where_tls_is_turned_off() {
+    let sink = Sink::run(offering(&Identity::of("mail.example.org"))).await;
+    assert_eq!(sent(&sink, Tls::Never, None).await, "accepted: 250 2.0.0");
+    let log = sink.log();
+    assert_eq!((log.count("STARTTLS"), log.messages.len()), (0, 1));
+}

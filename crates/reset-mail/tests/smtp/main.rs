@@ -5,6 +5,9 @@ mod diagnosis;
 mod domains;
 mod encryption;
 mod failover;
+mod limits;
+mod login;
+mod sender;
 #[expect(clippy::unwrap_used, reason = "the test fails if the sink cannot run")]
 mod sink;
 
@@ -46,6 +49,7 @@ fn outcome(result: Result<String, MailError>) -> String {
         Ok(reply) => format!("accepted: {reply}"),
         Err(MailError::Temporary { reply }) => format!("temporary: {reply}"),
         Err(MailError::Busy { reply }) => format!("busy: {reply}"),
+        Err(MailError::Uncertain { reply }) => format!("uncertain: {reply}"),
         Err(MailError::Permanent { reply }) => format!("permanent: {reply}"),
     }
 }

@@ -3,15 +3,18 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reset_mail::{Credentials, SmtpSettings, Tls};
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::Barrier,
+    time::sleep,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -30,6 +33,12 @@ pub(crate) struct Script {
     pub(crate) injected: &'static str,
     /// Number of connections that get a 421 greeting before the first is served.
     pub(crate) rejected_connections: usize,
+    /// Number of open connections over which a further one gets a 421 greeting.
+    pub(crate) max_open: Option<usize>,
+    /// Number of messages that get the reply for `.`; later ones are accepted. Without it, all get the reply.
+    pub(crate) rejected_messages: Option<usize>,
+    /// Delay of the reply to each message.
+    pub(crate) delay: Duration,
     /// Prefixes of command lines that get no reply.
     pub(crate) silent: Vec<&'static str>,
     /// Whether to close the connection instead of replying to a message.
@@ -68,6 +77,8 @@ pub(crate) struct Sink {
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) pem: String,
+    /// SHA-256 of the certificate.
+    pub(crate) fingerprint: [u8; 32],
     config: Arc<ServerConfig>,
 }
 
@@ -81,7 +92,8 @@ impl Identity {
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
-        Self { pem: cert.pem(), config: Arc::new(config) }
+        let fingerprint = Sha256::digest(cert.der()).into();
+        Self { pem: cert.pem(), fingerprint, config: Arc::new(config) }
     }
 
     fn acceptor(&self) -> TlsAcceptor {
@@ -115,7 +127,7 @@ impl Sink {
     /// Returns settings of a client of this sink, with its IP address.
     pub(crate) fn settings(&self, tls: Tls) -> SmtpSettings {
         let (host, port) = (self.address.ip().to_string(), self.address.port());
-        SmtpSettings { host, port, tls, credentials: None, extra_roots: Vec::new() }
+        SmtpSettings { host, port, tls, credentials: None, extra_roots: Vec::new(), pins: Vec::new() }
     }
 
     fn opened(&self) {
@@ -158,6 +170,11 @@ impl Sink {
                 stream.flush().await?;
                 return Ok(false);
             }
+            if script.max_open.is_some_and(|max| self.log().open > max) {
+                stream.write_all(b"421 4.7.0 too many concurrent connections\r\n").await?;
+                stream.flush().await?;
+                return Ok(false);
+            }
             stream.write_all(b"220 sink ESMTP\r\n").await?;
         }
         loop {
@@ -186,15 +203,21 @@ impl Sink {
                     stream.write_all(b"354 go on\r\n").await?;
                     stream.flush().await?;
                     let message = read_message(stream).await?;
-                    self.log().messages.push(message);
+                    let received = {
+                        let messages = &mut self.log().messages;
+                        messages.push(message);
+                        messages.len()
+                    };
                     if script.drops_message {
                         return Ok(false);
                     }
                     if let Some(barrier) = &script.gather {
                         barrier.wait().await;
                     }
+                    sleep(script.delay).await;
                     mails += 1;
-                    let scripted = script.replies.iter().find(|(start, _)| *start == ".");
+                    let rejected = script.rejected_messages.is_none_or(|max| received <= max);
+                    let scripted = script.replies.iter().find(|(start, _)| *start == "." && rejected);
                     scripted.map_or("250 2.0.0 queued", |(_, reply)| reply).to_owned()
                 }
                 (None, "QUIT") => "221 2.0.0 bye".to_owned(),

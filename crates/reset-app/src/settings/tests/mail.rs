@@ -37,11 +37,53 @@ fn fallback_url_is_parsed_like_mail_url_and_its_password_is_redacted() {
 }
 
 #[test]
-fn concurrent_deliveries_per_domain_are_1_to_6() {
-    let per_domain = |number: &str| environment(&[("POLYRESET_MAIL__PER_DOMAIN", number)]);
-    assert_eq!(environment(&[]).unwrap().mail.per_domain, reset_mail::PER_DOMAIN);
-    assert_eq!(per_domain("6").unwrap().mail.per_domain, reset_mail::CONNECTIONS);
+fn concurrent_deliveries_per_domain_leave_connections_to_other_domains() {
+    let per_domain = |connections: &str| {
+        environment(&[("POLYRESET_MAIL__CONNECTIONS", connections)]).unwrap().mail.limits.per_domain
+    };
+    assert_eq!(environment(&[]).unwrap().mail.limits, reset_mail::MailLimits::default());
+    assert_eq!(["1", "2", "3", "6", "64"].map(per_domain), [1, 1, 2, 4, 42]);
+    let given = |number: &str| environment(&[("POLYRESET_MAIL__PER_DOMAIN", number)]);
+    assert_eq!(given("6").unwrap().mail.limits.per_domain, 6);
     for number in ["0", "7", "many"] {
-        assert!(sentence(per_domain(number)).ends_with("expected an integer from 1 to 6"));
+        assert!(sentence(given(number)).ends_with("expected an integer from 1 to 6"));
+    }
+    let connections = environment(&[("POLYRESET_MAIL__CONNECTIONS", "65")]);
+    assert!(sentence(connections).ends_with("expected an integer from 1 to 64"));
+}
+
+#[test]
+fn rate_and_timeout_are_unset_by_default_and_validated() {
+    let limits = |name: &str, value: &str| environment(&[(name, value)]).map(|settings| settings.mail.limits);
+    let (rate, timeout) = ("POLYRESET_MAIL__RATE", "POLYRESET_MAIL__TIMEOUT");
+    assert_eq!(limits(rate, "100/1h").unwrap().rate, "100/1h".parse().ok());
+    assert_eq!(limits(timeout, "30s").unwrap().timeout, Some(std::time::Duration::from_secs(30)));
+    let error = |name, value| limits(name, value).unwrap_err().to_string();
+    assert_eq!(
+        error(rate, "100"),
+        "mail.rate (POLYRESET_MAIL__RATE) is \"100\"; expected mails per period such as 100/1h or 14/1s"
+    );
+    assert!(error(timeout, "500ms").ends_with("expected at least 1s"));
+    assert!(error(timeout, "6m").contains("at most 5m"));
+}
+
+#[test]
+fn plain_text_is_a_weakness_unless_it_stays_on_this_machine() {
+    let weaknesses = |url: &str| {
+        let settings = environment(&[("POLYRESET_MAIL_URL", url)]).unwrap();
+        let mail = settings.weaknesses().unwrap().into_iter().filter(|line| line.contains("mail_url"));
+        mail.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        weaknesses("smtp://relay.example?tls=none"),
+        ["R26: mail crosses the network in plain text (mail_url: tls=none)"]
+    );
+    assert_eq!(
+        weaknesses("smtp://relay.example"),
+        ["R26: mail is sent in plain text if the mail server offers no STARTTLS (mail_url)"]
+    );
+    let pin = format!("smtp://relay.example?pin=sha256:{}", "0a".repeat(32));
+    for url in ["smtp://localhost?tls=none", "smtp://127.0.0.1?tls=none", "smtp://[::1]?tls=none", &pin] {
+        assert_eq!(weaknesses(url), [] as [&str; 0], "{url}");
     }
 }
