@@ -8,6 +8,7 @@ mod events;
 mod jobs;
 mod mailer;
 mod queue;
+mod readiness;
 mod store;
 
 use std::{

@@ -50,6 +50,7 @@ pub(super) struct State {
     pub(super) events: MemoryEvents,
     pub(super) disputes: MemoryDisputes,
     look_ups: usize,
+    pub(super) ready_checks: usize,
 }
 
 struct AccountRow {
@@ -119,7 +120,7 @@ impl MemoryStore {
     }
 
     /// Ignores poisoning: it would hide the message of the panic that caused it.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -182,6 +183,7 @@ pub(super) fn is_live(ticket: &Ticket, now: Timestamp) -> bool {
 #[async_trait]
 impl Store for MemoryStore {
     async fn ready(&self) -> Result<(), StoreError> {
+        self.lock().ready_checks += 1;
         self.working("ready").map(drop)
     }
 
