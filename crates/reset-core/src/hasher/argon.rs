@@ -58,7 +58,11 @@ pub(super) fn write(
 ) -> Result<String, HashError> {
     let (m_kib, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
     let blocks = params.block_count();
-    if memory.len() < blocks {
+    if let Some(missing) = blocks.checked_sub(memory.len()) {
+        // An allocation that cannot fail would end the process.
+        memory.try_reserve_exact(missing).map_err(|_| {
+            HashError::Failed(format!("the system provides no memory for a hash of {m_kib} KiB"))
+        })?;
         memory.resize(blocks, Block::default());
     }
     let mut tag = [0; TAG];

@@ -8,8 +8,8 @@ mod events;
 mod jobs;
 mod mailer;
 mod queue;
-mod readiness;
 mod store;
+mod upkeep;
 
 use std::{
     sync::{

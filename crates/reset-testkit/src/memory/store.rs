@@ -16,7 +16,7 @@ use reset_core::{
     event::Event,
     hasher::HashForm,
     job::{Job, JobId, Outcome},
-    ports::{Accounts, Issued, PasswordChange, Store, Tickets},
+    ports::{Accounts, Issued, PasswordChange, Tickets},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind, TicketState},
     time::Timestamp,
@@ -44,7 +44,7 @@ pub enum Outage {
 pub(super) struct State {
     outage: Outage,
     accounts: Vec<AccountRow>,
-    tickets: Vec<Ticket>,
+    pub(super) tickets: Vec<Ticket>,
     pub(super) queue: Queue,
     pub(super) budgets: MemoryBudgets,
     pub(super) events: MemoryEvents,
@@ -178,26 +178,6 @@ fn is_open(ticket: &Ticket) -> bool {
 
 pub(super) fn is_live(ticket: &Ticket, now: Timestamp) -> bool {
     ticket.state(now) == TicketState::Live
-}
-
-#[async_trait]
-impl Store for MemoryStore {
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.lock().ready_checks += 1;
-        self.working("ready").map(drop)
-    }
-
-    async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
-        let mut state = self.working("purge")?;
-        state.tickets.retain(|ticket| {
-            let ends = [Some(ticket.expires_at), ticket.spent_at, ticket.voided_at];
-            ends.into_iter().flatten().all(|end| end >= before)
-        });
-        state.queue.purge(before);
-        state.budgets.purge(before);
-        state.disputes.purge(before);
-        Ok(())
-    }
 }
 
 #[async_trait]

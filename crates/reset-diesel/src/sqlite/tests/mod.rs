@@ -2,6 +2,7 @@
 
 mod commit;
 mod migrate;
+mod readiness;
 
 use std::{path::PathBuf, sync::Arc};
 
