@@ -20,6 +20,7 @@ mod mail;
 mod metrics;
 mod pages;
 mod races;
+mod readiness;
 mod redis;
 mod rotation;
 mod settings;

@@ -52,6 +52,39 @@ pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
     database.open().await.context("database_url")
 }
 
+/// Returns the root keys, and generates the secret at the first start.
+///
+/// # Errors
+/// Fails if the secret is missing although the database was used with one: a new secret would silently void every code
+/// and link that was issued.
+pub(crate) async fn roots(settings: &Settings) -> Result<Keyring> {
+    check_secret(settings).await?;
+    settings.database.secret.roots(&*entropy())
+}
+
+/// Fails if the generated secret is missing although the database was used with one.
+pub(crate) async fn check_secret(settings: &Settings) -> Result<()> {
+    let database = &settings.database;
+    let Some(path) = database.secret.generated().filter(|path| !path.exists()) else { return Ok(()) };
+    if database.address.file_has_events().await.context("database_url")? {
+        let path = path.display();
+        bail!(
+            "the secret {path} is missing, but its database was used with one: restore the file from your backup; or, \
+             to void every issued code and link and to begin with a new secret, run: \
+             (umask 077; openssl rand -hex 32 > {path})"
+        );
+    }
+    Ok(())
+}
+
+/// Returns the path of the database file if the start will create it: there is none, or it is empty, as after an
+/// interrupted start or on a volume that was not mounted.
+pub(crate) fn new_database(settings: &Settings) -> Option<&Path> {
+    let path = settings.database.address.file()?;
+    let is_new = path.metadata().map_or(true, |metadata| metadata.len() == 0);
+    is_new.then_some(path)
+}
+
 /// Locks the SQLite file at `database` for the only process that serves from it; `None` if another process has the lock.
 ///
 /// Several processes can serve from one file, because each job goes to one worker. But only the sole process may treat
@@ -82,7 +115,7 @@ pub(crate) async fn existing_store(settings: &Settings) -> Result<Arc<dyn Store>
     store(settings).await
 }
 
-/// Starts `threads` threads for password hashing.
+/// Creates a pool of up to `threads` threads for password hashing.
 pub(crate) fn hasher(settings: &Settings, threads: usize) -> Result<Arc<dyn Hasher>> {
     let passwords = &settings.passwords;
     let pool = HashPool::start_within(passwords.scheme, threads, passwords.room_kib, entropy());

@@ -40,7 +40,7 @@ impl Embedded {
         if !settings.is_given(&keys::PUBLIC_URL) {
             bail!("public_url is required: links in mails are built from it");
         }
-        let roots = settings.database.secret.roots(&*deployment::entropy())?;
+        let roots = deployment::roots(&settings).await?;
         let engine = Service::new(&settings, &roots, &settings.likely_url(), None).await?;
         Ok(Self { api: engine.api.clone(), admin: engine.admin.clone(), running: engine.start() })
     }

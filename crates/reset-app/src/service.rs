@@ -51,7 +51,15 @@ impl Service {
         public_url: &str,
         demo: Option<&Demo>,
     ) -> Result<Self> {
+        let new_database = deployment::new_database(settings);
         let store = deployment::store(settings).await?;
+        if let Some(path) = new_database.filter(|_| demo.is_none()) {
+            warn!(
+                "created a new database at {}: it has no accounts; if you expected an existing one, check database_url \
+                 and that its volume is mounted",
+                path.display()
+            );
+        }
         let lock =
             settings.database.address.file().map(deployment::lock_as_sole_server).transpose()?.flatten();
         if lock.is_some() {
@@ -187,7 +195,7 @@ impl Running {
     }
 }
 
-/// Checks the mail server periodically, for `/readyz`.
+/// Checks the mail server periodically, for `/readyz`. Nothing else decides on that state.
 async fn watch_mail(resets: Resets) {
     loop {
         resets.check_mail().await;

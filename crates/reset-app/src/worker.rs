@@ -64,7 +64,9 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
     let mut worker = Worker::new(resets);
     let watch = tokio::spawn(housekeeping::watch(worker.resets.clone(), worker.held.clone()));
     'batches: loop {
-        if let Err(error) = worker.claim().await {
+        let claimed = worker.claim().await;
+        worker.resets.note_claim(claimed.is_ok());
+        if let Err(error) = claimed {
             log_error(&error, "failed to claim jobs, backing off");
             tokio::select! {
                 () = &mut stop => break,

@@ -5,7 +5,12 @@
 //! because a rejected take is not stored; so a row stays small under any load. The windows slide, so that there is no
 //! full hour to wait for. The shared logic of all stores is [`Takes`].
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use tracing::error;
 
 use crate::{email::EmailAddress, encoding::hex, keys::Keys, time::Timestamp};
 
@@ -64,6 +69,12 @@ impl Budget {
     }
 }
 
+/// How far in the future a take may be. Clocks of replicas differ by less, and so does a corrected clock. A later take
+/// comes from a clock that was wrong, and counts as taken now.
+const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
+/// Minimum time between two log lines about a clock that was set back.
+const LOG_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
 /// The times of a budget's takes, as a store keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Takes(Vec<Timestamp>);
@@ -85,13 +96,19 @@ impl Takes {
     pub fn have_room(&self, windows: &[Window], now: Timestamp) -> bool {
         windows.iter().all(|window| {
             let from = now.minus(window.span);
-            self.0.iter().filter(|take| **take > from).count() < window.count as usize
+            self.at(now).filter(|take| *take > from).count() < window.count as usize
         })
+    }
+
+    /// Returns the takes as they count at `now`: those of a clock that was wrong as taken now.
+    fn at(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let latest = now.plus(AHEAD_MAX);
+        self.0.iter().map(move |take| if *take > latest { now } else { *take })
     }
 
     /// Returns when every window will have room if nothing is taken until then; `now` at the earliest.
     pub fn room_at(&self, windows: &[Window], now: Timestamp) -> Timestamp {
-        let mut takes = self.0.clone();
+        let mut takes: Vec<_> = self.at(now).collect();
         takes.sort_unstable();
         let full = windows.iter().filter_map(|window| {
             let first = takes.len().checked_sub(window.count as usize)?;
@@ -102,7 +119,11 @@ impl Takes {
 
     /// Takes one if every window has room, and drops the takes that are outside every window. Returns whether
     /// there was room.
+    ///
+    /// Without room the takes can change too: those of a clock that was wrong become takes of `now`. A store must keep
+    /// that change, or they would never leave their windows.
     pub fn take(&mut self, windows: &[Window], now: Timestamp) -> bool {
+        self.correct(now);
         if !self.have_room(windows, now) {
             return false;
         }
@@ -110,6 +131,19 @@ impl Takes {
         self.0.retain(|take| *take > from);
         self.0.push(now);
         true
+    }
+
+    /// Replaces the takes of a clock that was wrong by takes of `now`.
+    fn correct(&mut self, now: Timestamp) {
+        let latest = now.plus(AHEAD_MAX);
+        let mut ahead = Duration::ZERO;
+        for take in self.0.iter_mut().filter(|take| **take > latest) {
+            ahead = ahead.max(take.since(now));
+            *take = now;
+        }
+        if ahead > Duration::ZERO {
+            log_clock(ahead, now);
+        }
     }
 
     /// Removes the take of `at`, if it is still stored; returns whether it was.
@@ -122,6 +156,20 @@ impl Takes {
     pub fn end(&self, windows: &[Window]) -> Timestamp {
         let last = self.0.iter().max().copied().unwrap_or(Timestamp::from_millis(0));
         last.plus(longest_span(windows))
+    }
+}
+
+/// Logs that the clock was set back; at most once per [`LOG_INTERVAL`], because any number of budgets can be affected.
+fn log_clock(ahead: Duration, now: Timestamp) {
+    static LOGGED_AT: AtomicI64 = AtomicI64::new(i64::MIN);
+    let last = Timestamp::from_millis(LOGGED_AT.load(Ordering::Relaxed));
+    if last > now || now.since(last) >= LOG_INTERVAL {
+        LOGGED_AT.store(now.as_millis(), Ordering::Relaxed);
+        error!(
+            ahead_seconds = ahead.as_secs(),
+            "the clock was set back: limits were counted in the future and now count from the present; check the time \
+             synchronisation of every server"
+        );
     }
 }
 
@@ -190,6 +238,32 @@ mod tests {
         let (mut takes, windows) = (Takes::default(), [Window::new(2, MINUTE)]);
         assert!(takes.take(&windows, at(100)) && takes.take(&windows, at(101)));
         assert!(!takes.take(&windows, at(0)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_by_minutes_frees_nothing() {
+        let windows = [Window::new(2, MINUTE)];
+        for minutes in 1..5 {
+            let mut takes = Takes::default();
+            assert!(takes.take(&windows, at(minutes * 60)) && takes.take(&windows, at(minutes * 60)));
+            assert!(!takes.take(&windows, at(0)) && !takes.take(&windows, at(minutes * 60 + 59)));
+            assert!(takes.take(&windows, at(minutes * 60 + 60)), "{minutes}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_ran_a_year_ahead_freezes_a_budget_for_one_window_only() {
+        let year = 365 * 24 * 3600;
+        let (mut takes, windows) = (Takes::default(), [Window::new(2, MINUTE)]);
+        assert!(takes.take(&windows, at(year)) && takes.take(&windows, at(year + 1)));
+        // Looking changes nothing, and does not push the end away either.
+        assert!(!takes.have_room(&windows, at(0)));
+        assert_eq!(takes.room_at(&windows, at(0)), at(60));
+        assert!(!takes.take(&windows, at(0)), "they count as taken now");
+        let mut takes = Takes::from_bytes(&takes.to_bytes());
+        assert_eq!(takes.end(&windows), at(60));
+        assert!(!takes.take(&windows, at(59)) && !takes.have_room(&windows, at(59)));
+        assert!(takes.have_room(&windows, at(60)) && takes.take(&windows, at(60)));
     }
 
     #[test]

@@ -1,23 +1,23 @@
 //! The errors of the use cases, one variant per reaction of the caller. Dialects map each to a response with an
 //! exhaustive match. The texts here are for logs and the command line and never reach an API client.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use thiserror::Error;
 
 /// A store operation failed. Usually nothing changed then. If the connection breaks during a commit, or the reply
 /// comes too late, the result is unknown: either everything changed or nothing did. Such an operation is not retried.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[error("the store failed")]
 pub struct StoreError {
     #[source]
-    source: Box<dyn Error + Send + Sync>,
+    source: Arc<dyn Error + Send + Sync>,
 }
 
 impl StoreError {
     /// Wraps an adapter's error. Its text must hold no address and no secret (R70).
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { source: source.into() }
+        Self { source: source.into().into() }
     }
 }
 

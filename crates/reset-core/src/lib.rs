@@ -31,6 +31,7 @@
 //! * [`redeem`]: a client sets the new password with a secret.
 //! * [`dispute`]: the owner reports that a reset was not theirs.
 //! * [`link`]: an administrator issues a secret without mail.
+//! * [`readiness`]: whether requests can be served, and whether mail can be sent.
 //!
 //! [`ports`] holds the traits that adapters implement: the store, the mailer, the webhook, the password hasher, the
 //! clock and the source of randomness. [`hasher`] is the one port that this crate implements itself.
@@ -91,6 +92,7 @@ pub mod overload;
 pub mod own_names;
 pub mod password;
 pub mod ports;
+pub mod readiness;
 pub mod redeem;
 pub mod request;
 pub mod secret;
@@ -98,10 +100,7 @@ pub mod ticket;
 pub mod time;
 pub mod turns;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
@@ -109,12 +108,12 @@ use crate::{
     audit::Sealer,
     budget::Budgeting,
     encoding::hex,
-    error::StoreError,
     issue_policy::IssuePolicies,
     job::{JobId, Reference},
     keys::Keys,
     overload::Overload,
     ports::{Adapters, random},
+    readiness::Readiness,
     ticket::TicketId,
     turns::Turns,
 };
@@ -149,9 +148,7 @@ struct Inner {
     accepted: Turns,
     ready: Turns,
     overload: Overload,
-    mail_works: AtomicBool,
-    /// Whether the process is shutting down.
-    draining: AtomicBool,
+    readiness: Readiness,
 }
 
 impl Resets {
@@ -170,7 +167,7 @@ impl Resets {
         policies: Vec<IssuePolicies>,
         notices: Notices,
     ) -> Self {
-        let (wake, mail_works, draining) = (Notify::new(), AtomicBool::new(true), AtomicBool::new(false));
+        let (wake, readiness) = (Notify::new(), Readiness::default());
         let (sealer, names) = (Sealer::of(&keys), Vec::new());
         let (accepted, ready) = (Turns::default(), Turns::default());
         let inner = Inner {
@@ -185,8 +182,7 @@ impl Resets {
             accepted,
             ready,
             overload: Overload::default(),
-            mail_works,
-            draining,
+            readiness,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -216,43 +212,14 @@ impl Resets {
         Reference::from_random(random(&*self.inner.adapters.entropy))
     }
 
-    /// Checks that the store is ready.
-    ///
-    /// # Errors
-    /// Fails if it is not.
-    pub async fn ready(&self) -> Result<(), StoreError> {
-        self.inner.adapters.store.ready().await
-    }
-
-    /// Returns whether the last mail delivery or the last check succeeded.
-    pub fn mail_works(&self) -> bool {
-        self.inner.mail_works.load(Ordering::Relaxed)
-    }
-
-    /// Checks whether mail could be sent now, and stores the result for [`Self::mail_works`].
-    pub async fn check_mail(&self) {
-        let works = self.inner.adapters.mailer.check().await.is_ok();
-        self.set_mail_works(works);
-    }
-
-    /// Marks the process as shutting down. Requests are still served.
-    pub fn drain(&self) {
-        self.inner.draining.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns whether the process is shutting down.
-    pub fn is_draining(&self) -> bool {
-        self.inner.draining.load(Ordering::Relaxed)
-    }
-
     /// Waits until a job is queued; returns at once if one was queued since the last call.
     pub async fn job_queued(&self) {
         self.inner.wake.notified().await;
     }
 
-    fn set_mail_works(&self, works: bool) {
-        self.inner.mail_works.store(works, Ordering::Relaxed);
-    }
+    /// Ignores the result of a delivery: only the periodic check decides ([`readiness`]).
+    #[expect(clippy::unused_self, reason = "the caller in `deliver` is removed together with this method")]
+    fn set_mail_works(&self, _: bool) {}
 
     fn policies_of(&self, dialect: &str) -> Option<&IssuePolicies> {
         self.inner.policies.iter().find(|policies| policies.dialect == dialect)

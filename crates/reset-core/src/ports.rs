@@ -34,11 +34,19 @@ pub use self::{
 /// The database: everything that outlives the process.
 #[async_trait]
 pub trait Store: Accounts + Tickets + Jobs + Outbox + Budgets + Events + Disputes {
-    /// Checks that the database responds and that its schema is the one this program was built for.
+    /// Checks that the database can be written to, by a committed change, and that its schema is the one this program
+    /// was built for.
     ///
     /// # Errors
     /// Fails if either is not the case.
     async fn ready(&self) -> Result<(), StoreError>;
+
+    /// Returns the number of quarantined jobs that still owe a mail. The cost does not depend on the number of other
+    /// jobs.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    async fn quarantined(&self) -> Result<u64, StoreError>;
 
     /// Deletes the rows that ended before `before`: tickets, finished jobs, budgets whose windows are empty again,
     /// and dispute links. Jobs that still owe a mail ([`Outcome::OWED`](crate::job::Outcome::OWED)) are kept longer

@@ -253,6 +253,30 @@ impl Database {
         })
     }
 
+    /// Reads the whole database file and returns the first damage; `None` if it is intact. A database server checks its
+    /// files itself.
+    ///
+    /// # Errors
+    /// Fails if the check cannot be started.
+    pub async fn damage(&self) -> Result<Option<String>, OpenError> {
+        match &self.engine {
+            OpenEngine::Sqlite(path) => sqlite::damage(path).await,
+            OpenEngine::Postgres(_) | OpenEngine::Mysql(_) => Ok(None),
+        }
+    }
+
+    /// Whether an existing database file has recorded events, so that it belongs to a secret. `false` for a database
+    /// server, whose secret is never generated.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read.
+    pub async fn file_has_events(&self) -> Result<bool, OpenError> {
+        match &self.engine {
+            OpenEngine::Sqlite(path) if path.exists() => sqlite::has_events(path).await,
+            _ => Ok(false),
+        }
+    }
+
     /// Inspects another system's users table and returns the statements and the grants that `role` needs. Changes
     /// nothing. Returns `None` if the deployment uses polyreset's own table.
     ///

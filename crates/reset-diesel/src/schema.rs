@@ -5,7 +5,7 @@
 /// included.
 macro_rules! schema {
     (users: $users:tt, tickets: $tickets:tt, jobs: $jobs:tt, guesses: $guesses:tt,
-     budgets: $budgets:tt, events: $events:tt, marks: $marks:tt, disputes: $disputes:tt) => {
+     budgets: $budgets:tt, events: $events:tt, marks: $marks:tt, disputes: $disputes:tt, probes: $probes:tt) => {
         $crate::schema::table! { $users (id) {
             id -> BigInt,
             email -> Text,
@@ -110,6 +110,11 @@ macro_rules! schema {
             until -> BigInt,
             opened_at -> Nullable<BigInt>,
             closed_at -> Nullable<BigInt>,
+        } }
+
+        $crate::schema::table! { $probes (slot) {
+            slot -> BigInt,
+            writes -> BigInt,
         } }
 
         diesel::allow_tables_to_appear_in_same_query!(users, tickets);

@@ -12,7 +12,7 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<ExitCode> {
     match global.settings() {
         Ok(settings) => {
             report.line("settings", Ok("valid".to_owned()));
-            report.line("secret", secret(&settings));
+            report.line("secret", secret(&settings).await);
             report.line("database", database(&settings).await);
             if let Some(url) = &settings.limits.redis_url {
                 let checked = counters::check(url, &*deployment::clock()).await;
@@ -52,8 +52,9 @@ impl Report {
 }
 
 /// Reads the secret; never creates one.
-fn secret(settings: &Settings) -> Result<String> {
+async fn secret(settings: &Settings) -> Result<String> {
     let secret = &settings.database.secret;
+    deployment::check_secret(settings).await?;
     if let Some(path) = secret.generated().filter(|path| !path.exists()) {
         check_directory_of(path)?;
         return Ok(format!("{} will be created at the first start", path.display()));
@@ -72,10 +73,20 @@ async fn database(settings: &Settings) -> Result<String> {
         check_directory_of(path)?;
         return Ok(format!("{} will be created at the first start", path.display()));
     }
+    if let Some(damage) = database.damage().await.context("database_url")? {
+        anyhow::bail!(
+            "database_url: the file is damaged ({damage}): stop the server and restore a backup, or recover what is \
+             readable with `sqlite3 OLD .recover | sqlite3 NEW`"
+        );
+    }
     let pending = database.pending().await.context("database_url")?;
     if pending.is_empty() {
         database.open().await?.ready().await?;
-        return Ok("reachable, and its schema is up to date".to_owned());
+        return Ok(match database.file() {
+            Some(_) => "intact and writable, and its schema is up to date",
+            None => "reachable and writable, and its schema is up to date",
+        }
+        .to_owned());
     }
     let pending = pending.join(", ");
     match database.file() {

@@ -73,7 +73,7 @@ impl BoundServer {
         let bound = bind("listen", &settings.http.listen)?;
         let admin = settings.http.admin_listen.as_ref();
         let admin = admin.map(|admin| bind("admin_listen", admin)).transpose()?;
-        let roots = settings.database.secret.roots(&*deployment::entropy())?;
+        let roots = deployment::roots(settings).await?;
         let public_url = settings.http.public_url.of(&bound.at);
         let service = Service::new(settings, &roots, &public_url, demo).await?;
         Ok(Self { bound, admin, service })

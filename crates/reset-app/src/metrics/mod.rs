@@ -70,6 +70,7 @@ pub(crate) struct Metrics {
     mail_works: Gauge,
     waiting: Float,
     oldest: Float,
+    quarantined: Float,
 }
 
 impl Metrics {
@@ -88,6 +89,7 @@ impl Metrics {
             mail_works: Gauge::default(),
             waiting: Float::default(),
             oldest: Float::default(),
+            quarantined: Float::default(),
         };
         metrics.registered()
     }
@@ -122,6 +124,8 @@ impl Metrics {
         registry.register("outbox_waiting", help, self.waiting.clone());
         let (name, help) = ("outbox_oldest", "Age of the oldest waiting job");
         registry.register_with_unit(name, help, Unit::Seconds, self.oldest.clone());
+        let help = "Jobs that were set aside because workers crashed on them, and still owe a mail";
+        registry.register("outbox_quarantined", help, self.quarantined.clone());
         // Start the counters at 0 instead of omitting them, so that the first event is an increase.
         for outcome in counted::OUTCOMES {
             self.mails.get_or_create(&Outcome { outcome }).inc_by(0);
@@ -155,9 +159,11 @@ impl MetricsSource for MetricsReport {
     async fn text(&self) -> String {
         let Self { metrics, resets } = self;
         // Time out before the scraper does: an unresponsive database must not hide all other metrics.
-        let (ready, backlog) = tokio::join!(
+        let store = &resets.adapters().store;
+        let (ready, backlog, quarantined) = tokio::join!(
             timeout(TIMEOUT, resets.ready()),
-            timeout(TIMEOUT, resets.adapters().store.backlog()),
+            timeout(TIMEOUT, store.backlog()),
+            timeout(TIMEOUT, store.quarantined()),
         );
         let ready = matches!(ready, Ok(Ok(()))) && !resets.is_draining();
         metrics.ready.set(ready.into());
@@ -178,6 +184,9 @@ impl MetricsSource for MetricsReport {
         };
         metrics.waiting.set(waiting);
         metrics.oldest.set(oldest);
+        let quarantined = quarantined.ok().and_then(Result::ok);
+        let quarantined = quarantined.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        metrics.quarantined.set(quarantined.map_or(f64::NAN, f64::from));
         let mut text = String::new();
         encode(&mut text, &metrics.registry).expect("writing to a string never fails");
         text

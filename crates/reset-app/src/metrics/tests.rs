@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use reset_core::{
+    account::AccountId,
+    event::{Event, EventKind},
+    job::{Job, JobId, JobKind, Outcome},
     keys::{HmacKey, Keys},
     password::Policy,
-    ports::Adapters,
+    ports::{Adapters, Clock, Jobs, Outbox},
 };
 use reset_testkit::memory::{MailRefusal, Memory, Outage};
 
@@ -98,4 +101,29 @@ async fn unavailable_database_makes_ready_0_and_outbox_metrics_nan() {
     let text = MetricsReport { metrics, resets }.text().await;
     has(&text, "polyreset_ready 0");
     has(&text, "polyreset_outbox_waiting NaN");
+    has(&text, "polyreset_outbox_quarantined NaN");
+}
+
+#[tokio::test]
+async fn quarantined_job_is_reported_until_it_is_retried() {
+    let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
+    let report = MetricsReport { resets: resets(&memory, &metrics), metrics };
+    has(&report.text().await, "polyreset_outbox_quarantined 0.0");
+    let (id, store, now) = (JobId::new("1"), &memory.store, memory.clock.now());
+    let job = Job {
+        id: id.clone(),
+        seq: 0,
+        reference: report.resets.reference(),
+        dialect: "px0".to_owned(),
+        kind: JobKind::Webhook { account: AccountId::new("1") },
+        created_at: now,
+        attempts: 0,
+        lost: 0,
+    };
+    store.push(&job).await.unwrap();
+    let event = Event::new(EventKind::Ended, now);
+    store.finish(&id, Outcome::Quarantined, "", None, &event).await.unwrap();
+    has(&report.text().await, "polyreset_outbox_quarantined 1.0");
+    assert!(store.retry(&id, &JobId::new("2"), &event).await.unwrap());
+    has(&report.text().await, "polyreset_outbox_quarantined 0.0");
 }

@@ -1,7 +1,7 @@
 //! Password hashing: writes hashes in one configured [`Scheme`] and verifies every [`HashForm`] that a users table
 //! can hold.
 //!
-//! [`HashPool`] implements the [`Hasher`](crate::ports::Hasher) port on a fixed number of threads. There is one file
+//! [`HashPool`] implements the [`Hasher`](crate::ports::Hasher) port on a limited number of threads. There is one file
 //! per family of hash formats. [`HashForm`] identifies the format of a stored hash and limits the work it can demand.
 //!
 //! # How to add a format
@@ -15,6 +15,7 @@ mod phpass;
 mod pool;
 #[cfg(test)]
 mod tests;
+mod thread;
 
 pub use self::{
     form::{

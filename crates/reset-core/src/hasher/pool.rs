@@ -1,22 +1,24 @@
-//! The hash pool: computes every hash on a fixed number of threads, each with its own memory.
+//! The hash pool: computes every hash on a limited number of threads, each with its own memory.
 //!
 //! The number of threads limits the memory and the cores that hashing uses, however many resets arrive at once (R60).
-//! Memory is allocated once and reused. An idle thread wipes it after a short pause.
+//! A thread starts with the first hash that finds no idle one, so a server that hashes nothing holds no memory for it.
+//! An idle thread wipes its memory after a short pause, and ends after a long one.
 
 use std::{
     collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
-use argon2::Block;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
-use zeroize::Zeroize;
+use tracing::warn;
 
-use super::{HashForm, SALT, Scheme, argon, bcrypt, django, verify};
+use super::{
+    HashForm, SALT, Scheme,
+    thread::{HashThread, blocks},
+};
 use crate::{
     error::HashError,
     password::NewPassword,
@@ -33,32 +35,43 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// How long an idle thread waits before it wipes its memory. The next hash would overwrite it anyway, and a burst
 /// should not wait for the wiping.
 const WIPE_DELAY: Duration = Duration::from_millis(100);
-/// The parameters are outside the range that the algorithm allows, or a thread could not be started.
+/// How long an idle thread keeps its memory after that. Its end returns the memory to the operating system.
+const IDLE_END: Duration = Duration::from_secs(60);
+
+/// The parameters are outside the range that the algorithm allows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadScheme(String);
 
-/// A fixed number of hashing threads. Dropping the pool ends them.
+/// A limited number of hashing threads. Dropping the pool ends them.
 pub struct HashPool {
     queue: Arc<Queue>,
     scheme: Scheme,
+    /// Number of Argon2 blocks that the scheme needs.
+    blocks: usize,
     room_kib: u64,
-    capacity: usize,
+    max_threads: usize,
     entropy: Arc<dyn Entropy>,
 }
 
-struct Queue {
+/// The tasks of the threads.
+pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
+    idle_end: Duration,
 }
 
 #[derive(Default)]
 struct State {
     tasks: VecDeque<HashTask>,
+    /// Number of threads that run.
+    threads: usize,
+    /// Number of those that wait for a task.
+    idle: usize,
     closed: bool,
 }
 
-enum HashTask {
+pub(super) enum HashTask {
     Hash {
         password: NewPassword,
         scheme: Scheme,
@@ -73,10 +86,11 @@ enum HashTask {
 }
 
 impl HashPool {
-    /// Starts `threads` threads that hash with `scheme`. One hash never needs more memory than `scheme` says.
+    /// Creates a pool of up to `threads` threads that hash with `scheme`. One hash never needs more memory than `scheme`
+    /// says. No thread starts before the first task.
     ///
     /// # Errors
-    /// [`BadScheme`] if the parameters are not allowed or a thread cannot be started.
+    /// [`BadScheme`] if the parameters are not allowed.
     pub fn start(scheme: Scheme, threads: usize, entropy: Arc<dyn Entropy>) -> Result<Self, BadScheme> {
         Self::start_within(scheme, threads, 0, entropy)
     }
@@ -85,23 +99,27 @@ impl HashPool {
     /// if `scheme` says less. The total limit is that times the number of threads.
     ///
     /// # Errors
-    /// [`BadScheme`] if the parameters are not allowed or a thread cannot be started.
+    /// [`BadScheme`] if the parameters are not allowed.
     pub fn start_within(
         scheme: Scheme,
         threads: usize,
         room_kib: u64,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, BadScheme> {
-        let threads = threads.max(1);
-        let queue = Arc::new(Queue { state: Mutex::default(), changed: Condvar::new() });
-        for number in 0..threads {
-            let (queue, worker) = (queue.clone(), HashThread::new(scheme)?);
-            thread::Builder::new()
-                .name(format!("hash-{number}"))
-                .spawn(move || worker.run(&queue))
-                .map_err(|error| BadScheme(format!("failed to start a hashing thread: {error}")))?;
-        }
-        Ok(Self { queue, scheme, room_kib, capacity: threads * QUEUE_PER_THREAD, entropy })
+        Self::with_idle_end(IDLE_END, scheme, threads, room_kib, entropy)
+    }
+
+    /// As [`Self::start_within`]; an idle thread ends after `idle_end`.
+    pub(super) fn with_idle_end(
+        idle_end: Duration,
+        scheme: Scheme,
+        threads: usize,
+        room_kib: u64,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, BadScheme> {
+        let blocks = blocks(scheme).map_err(BadScheme)?;
+        let queue = Arc::new(Queue { state: Mutex::default(), changed: Condvar::new(), idle_end });
+        Ok(Self { queue, scheme, blocks, room_kib, max_threads: threads.max(1), entropy })
     }
 
     async fn run<T>(
@@ -109,12 +127,20 @@ impl HashPool {
         task: impl FnOnce(oneshot::Sender<Result<T, HashError>>) -> HashTask,
     ) -> Result<T, HashError> {
         let (reply, result) = oneshot::channel();
-        {
+        let starts = {
             let mut state = self.queue.lock();
-            if state.tasks.len() >= self.capacity {
+            if state.tasks.len() >= self.max_threads * QUEUE_PER_THREAD {
                 return Err(HashError::Busy { retry_after: RETRY_AFTER });
             }
             state.tasks.push_back(task(reply));
+            let starts = state.idle < state.tasks.len() && state.threads < self.max_threads;
+            if starts {
+                state.threads += 1;
+            }
+            starts
+        };
+        if starts {
+            self.start_thread()?;
         }
         self.queue.changed.notify_one();
         match tokio::time::timeout(TIMEOUT, result).await {
@@ -122,6 +148,31 @@ impl HashPool {
             Ok(Err(_)) => Err(HashError::Failed("the hashing thread ended".to_owned())),
             Err(_) => Err(HashError::Busy { retry_after: RETRY_AFTER }),
         }
+    }
+
+    /// Starts a thread, which is already counted. If the system allows no further thread, the existing ones take the
+    /// task.
+    ///
+    /// # Errors
+    /// Fails if there is none.
+    fn start_thread(&self) -> Result<(), HashError> {
+        let (queue, worker) = (self.queue.clone(), HashThread::new(self.blocks));
+        let started = thread::Builder::new().name("hash".to_owned()).spawn(move || worker.run(&queue));
+        let Err(error) = started else { return Ok(()) };
+        warn!(error = &error as &dyn std::error::Error, "a hashing thread could not be started");
+        let mut state = self.queue.lock();
+        state.threads -= 1;
+        if state.threads > 0 {
+            return Ok(());
+        }
+        state.tasks.clear();
+        Err(HashError::Failed(format!("a hashing thread could not be started: {error}")))
+    }
+
+    /// Returns the number of running threads.
+    #[cfg(test)]
+    pub(super) fn threads(&self) -> usize {
+        self.queue.lock().threads
     }
 }
 
@@ -151,84 +202,29 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the next task; `None` once the pool is dropped. Calls `idle` if the wait takes longer than
-    /// [`WIPE_DELAY`].
-    fn next(&self, idle: impl FnOnce()) -> Option<HashTask> {
-        let must_wait = |state: &mut State| state.tasks.is_empty() && !state.closed;
-        let (mut state, wait) = self
-            .changed
-            .wait_timeout_while(self.lock(), WIPE_DELAY, must_wait)
-            .unwrap_or_else(PoisonError::into_inner);
-        if wait.timed_out() {
+    /// Waits for the next task. Calls `wipe` if the wait takes longer than [`WIPE_DELAY`]. `None` ends the thread: the
+    /// pool was dropped, or the thread was idle for too long.
+    pub(super) fn next(&self, wipe: impl FnOnce()) -> Option<HashTask> {
+        let mut state = self.wait(self.lock(), WIPE_DELAY);
+        if state.tasks.is_empty() && !state.closed {
             drop(state);
-            idle();
-            state = self.changed.wait_while(self.lock(), must_wait).unwrap_or_else(PoisonError::into_inner);
+            wipe();
+            state = self.wait(self.lock(), self.idle_end);
         }
-        state.tasks.pop_front()
-    }
-}
-
-struct HashThread {
-    /// Argon2's working memory. The scrypt library allocates its own per hash.
-    memory: Vec<Block>,
-    /// Number of blocks that the configured scheme needs.
-    usual_blocks: usize,
-}
-
-impl HashThread {
-    fn new(scheme: Scheme) -> Result<Self, BadScheme> {
-        let usual_blocks = match scheme {
-            Scheme::Argon2id { m_kib, t, p } => argon::params(m_kib, t, p).map(|params| params.block_count()),
-            Scheme::Bcrypt { cost: 4..=31, .. } | Scheme::Pbkdf2Sha256 { iterations: 1.. } => Ok(0),
-            Scheme::Bcrypt { cost, .. } => Err(format!("bcrypt cost {cost} is not between 4 and 31")),
-            Scheme::Pbkdf2Sha256 { .. } => Err("PBKDF2 needs at least 1 iteration".to_owned()),
-            Scheme::Scrypt { n, r, p } => django::scrypt_params(n, r, p).map(|_| 0),
-        };
-        let usual_blocks = usual_blocks.map_err(BadScheme)?;
-        Ok(Self { memory: vec![Block::default(); usual_blocks], usual_blocks })
-    }
-
-    fn run(mut self, queue: &Queue) {
-        let mut dirty = false;
-        while let Some(task) = queue.next(|| {
-            if std::mem::take(&mut dirty) {
-                self.memory.iter_mut().for_each(Zeroize::zeroize);
-                self.memory.truncate(self.usual_blocks);
-                self.memory.shrink_to_fit();
-            }
-        }) {
-            // Skip the task if its caller has given up.
-            match task {
-                HashTask::Hash { reply, .. } if reply.is_closed() => {}
-                HashTask::Verify { reply, .. } if reply.is_closed() => {}
-                HashTask::Hash { password, scheme, salt, reply } => {
-                    dirty = true;
-                    let _caller_gone =
-                        reply.send(catch_panic(|| self.hash(password.as_bytes(), scheme, salt)));
-                }
-                HashTask::Verify { password, stored, reply } => {
-                    let _caller_gone = reply.send(catch_panic(|| verify(password.as_bytes(), &stored)));
-                }
-            }
+        let task = state.tasks.pop_front();
+        if task.is_none() {
+            state.threads -= 1;
         }
+        task
     }
 
-    fn hash(&mut self, password: &[u8], scheme: Scheme, salt: [u8; SALT]) -> Result<String, HashError> {
-        match scheme {
-            Scheme::Argon2id { m_kib, t, p } => {
-                let params = argon::params(m_kib, t, p).map_err(HashError::Failed)?;
-                argon::write(password, params, salt, &mut self.memory)
-            }
-            Scheme::Bcrypt { version, cost } => bcrypt::write(password, version, cost, salt),
-            Scheme::Pbkdf2Sha256 { iterations } => Ok(django::write_pbkdf2(password, iterations, salt)),
-            Scheme::Scrypt { n, r, p } => django::write_scrypt(password, (n, r, p), salt),
-        }
+    /// Waits up to `limit` for a task or for the end of the pool.
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+        state.idle += 1;
+        let must_wait = |state: &mut State| state.tasks.is_empty() && !state.closed;
+        let waited = self.changed.wait_timeout_while(state, limit, must_wait);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+        state
     }
-}
-
-/// Runs `work` and turns a panic into an error, so that it fails one call and does not end the thread.
-fn catch_panic<T>(work: impl FnOnce() -> Result<T, HashError>) -> Result<T, HashError> {
-    // Unwind safe: the next hash overwrites the memory, whatever a panic left in it.
-    let result = catch_unwind(AssertUnwindSafe(work));
-    result.unwrap_or_else(|_| Err(HashError::Failed("the hash function panicked".to_owned())))
 }

@@ -1,7 +1,10 @@
 //! Tests of the hasher: hashes of other programs are verified, new hashes are accepted by the libraries, malformed
 //! ones are rejected.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use argon2::{Argon2, PasswordVerifier};
 
@@ -303,4 +306,56 @@ fn parameters_outside_the_algorithm_are_rejected_at_start() {
     ] {
         assert!(HashPool::start(scheme, 1, Arc::new(Zeros)).is_err());
     }
+}
+
+#[tokio::test]
+async fn pool_starts_a_thread_with_a_task_and_ends_it_when_idle() {
+    let idle_end = Duration::from_millis(50);
+    let pool = HashPool::with_idle_end(idle_end, SMALL, 2, 0, Arc::new(Zeros)).unwrap();
+    assert_eq!(pool.threads(), 0, "a server that hashes nothing holds no memory for it");
+    for _ in 0..2 {
+        let hash = pool.hash(password(PASSWORD), None).await.unwrap();
+        assert!(pool.verify(password(PASSWORD), &hash).await.unwrap());
+        assert_eq!(pool.threads(), 1, "the idle thread takes the next task");
+        let begun = Instant::now();
+        while pool.threads() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "the thread does not end");
+            tokio::time::sleep(idle_end).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn pool_never_runs_more_threads_than_allowed() {
+    let slow = Scheme::Argon2id { m_kib: 1024, t: 8, p: 1 };
+    let pool = Arc::new(HashPool::start(slow, 3, Arc::new(Zeros)).unwrap());
+    let hashes: Vec<_> = (0..3 * QUEUE_PER_THREAD)
+        .map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.hash(password(PASSWORD), None).await })
+        })
+        .collect();
+    for hash in hashes {
+        hash.await.unwrap().unwrap();
+        assert!((1..=3).contains(&pool.threads()));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn hashing_has_a_lower_priority_than_requests() {
+    let pool = pool(SMALL);
+    pool.hash(password(PASSWORD), None).await.unwrap();
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let mut lowered = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    assert!(
+        lowered.any(|stat| {
+            // The fields after the name in brackets; the nice value is field 19 (proc_pid_stat(5)).
+            let (start, rest) = stat.rsplit_once(") ").unwrap();
+            let nice: i32 = rest.split(' ').nth(16).unwrap().parse().unwrap();
+            start.ends_with("(hash") && nice > 0
+        }),
+        "no thread named `hash` has a nice value above 0"
+    );
+    drop(pool);
 }

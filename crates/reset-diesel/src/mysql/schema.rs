@@ -9,7 +9,8 @@ crate::schema::schema! {
     budgets: [#[sql_name = "polyreset_budgets"] budgets],
     events: [#[sql_name = "polyreset_events"] events],
     marks: [#[sql_name = "polyreset_marks"] marks],
-    disputes: [#[sql_name = "polyreset_disputes"] disputes]
+    disputes: [#[sql_name = "polyreset_disputes"] disputes],
+    probes: [#[sql_name = "polyreset_probes"] probes]
 }
 
 diesel::table! {

@@ -9,7 +9,8 @@ crate::schema::schema! {
     budgets: [polyreset.budgets],
     events: [polyreset.events],
     marks: [polyreset.marks],
-    disputes: [polyreset.disputes]
+    disputes: [polyreset.disputes],
+    probes: [polyreset.probes]
 }
 
 diesel::table! {

@@ -20,6 +20,7 @@ mod outbox;
 mod own_users;
 #[cfg(test)]
 pub(super) mod plans;
+mod probe;
 pub(super) mod rows;
 mod stage;
 pub(super) mod statements;
@@ -28,9 +29,10 @@ pub(super) mod users;
 pub(super) mod versions;
 
 use async_trait::async_trait;
+use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 use reset_core::{error::StoreError, ports::Store, time::Timestamp};
 
-use super::engine::{self, EngineStore};
+use super::engine::{self, Db, EngineStore, schema};
 use crate::fault::DatabaseFault;
 
 /// Maximum number of rows that [`Store::purge`] deletes in one transaction, so that other tasks can run in between.
@@ -39,14 +41,26 @@ pub(super) const PURGE_STEP: u16 = 500;
 #[async_trait]
 impl Store for EngineStore {
     async fn ready(&self) -> Result<(), StoreError> {
-        // A query alone would succeed although no write can: full queue, another process's lock, failed disk, standby.
-        self.write(engine::check_writable).await?;
+        engine::check_place(self)?;
         let newest = versions::newest();
-        if self.read(move |db| versions::is_applied(db, &newest)).await? {
-            Ok(())
-        } else {
-            Err(DatabaseFault::Rejected("migrations are pending: run the migrate command").into())
+        if !self.read(move |db| versions::is_applied(db, &newest)).await? {
+            return Err(DatabaseFault::Rejected("migrations are pending: run the migrate command").into());
         }
+        // Nothing but a committed change shows that writes work: queries and empty transactions also succeed on a full
+        // or failed disk, on a read-only file system and on a standby.
+        self.write(|db| {
+            engine::check_writable(db)?;
+            probe::write(db)
+        })
+        .await
+    }
+
+    async fn quarantined(&self) -> Result<u64, StoreError> {
+        let query = |db: &mut Db| {
+            // A literal, because not every planner uses a partial index for a parameter.
+            schema::jobs::table.filter(sql::<Bool>("outcome = 'quarantined'")).count().get_result::<i64>(db)
+        };
+        Ok(u64::try_from(self.read(query).await?).unwrap_or_default())
     }
 
     async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {

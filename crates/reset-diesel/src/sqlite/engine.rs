@@ -6,12 +6,13 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 pub(super) use diesel::sqlite::{Sqlite as Backend, SqliteConnection as Db};
 
 pub(super) use super::Sqlite as EngineStore;
+use crate::fault::DatabaseFault;
 
 /// The tables, under the names that are common to all engines.
 pub(super) mod schema {
     pub(in super::super) use super::super::schema::{
-        __diesel_schema_migrations as migrations, budgets, disputes, events, guesses, jobs, marks, tickets,
-        users,
+        __diesel_schema_migrations as migrations, budgets, disputes, events, guesses, jobs, marks, probes,
+        tickets, users,
     };
 }
 
@@ -45,7 +46,12 @@ pub(super) fn read_in_index_order(_: &mut Db) -> QueryResult<()> {
     Ok(())
 }
 
-/// Does nothing: the writer's transaction already fails if the file is not writable.
+/// Checks that the path still leads to the open file.
+pub(super) fn check_place(store: &EngineStore) -> Result<(), DatabaseFault> {
+    store.file.check().map_err(DatabaseFault::Rejected)
+}
+
+/// Does nothing: a file has no permissions for each table.
 #[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
 pub(super) fn check_writable(_: &mut Db) -> QueryResult<()> {
     Ok(())

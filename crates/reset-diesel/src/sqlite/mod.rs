@@ -5,6 +5,8 @@
 
 mod connection;
 mod engine;
+mod file;
+mod inspection;
 mod migrations;
 #[path = "../queries/mod.rs"]
 mod queries;
@@ -23,11 +25,15 @@ use diesel::{result::QueryResult, sqlite::SqliteConnection};
 use reset_core::error::StoreError;
 use tokio::sync::oneshot;
 
-pub(crate) use self::migrations::{migrate, pending};
 use self::{
     connection::Role,
+    file::DatabaseFile,
     queries::users::Users,
     threads::{Queue, ThreadPool},
+};
+pub(crate) use self::{
+    inspection::{damage, has_events},
+    migrations::{migrate, pending},
 };
 use crate::{OpenError, server::GroupWrite};
 
@@ -36,6 +42,7 @@ const READERS: usize = 3;
 
 /// An open SQLite file.
 pub(crate) struct Sqlite {
+    file: DatabaseFile,
     writer: ThreadPool,
     readers: ThreadPool,
 }
@@ -48,14 +55,18 @@ impl Sqlite {
             let no_thread = |error| format!("cannot start a thread: {error}");
             // The writer connects first, because it creates the file.
             let db = Role::Writer.connect(&path)?;
+            let file = DatabaseFile::at(&path)?;
             for number in 0..READERS {
                 let db = Role::Reader.connect(&path)?;
                 let read = move |queue: &Queue| threads::read(db, queue);
                 readers.add(&format!("sqlite-read-{number}"), read).map_err(no_thread)?;
             }
-            let reconnect = move || Role::Writer.connect(&path);
+            let same_file = file.clone();
+            // Connecting creates a missing file, and an empty database would fail less visibly than none.
+            let reconnect =
+                move || same_file.check().map_err(str::to_owned).and_then(|()| Role::Writer.connect(&path));
             writer.add("sqlite-write", move |queue| writer::run(db, queue, reconnect)).map_err(no_thread)?;
-            Ok(Self { writer, readers })
+            Ok(Self { file, writer, readers })
         })
         .await
     }

@@ -8,7 +8,8 @@ crate::schema::schema! {
     budgets: [budgets],
     events: [events],
     marks: [marks],
-    disputes: [disputes]
+    disputes: [disputes],
+    probes: [probes]
 }
 
 diesel::table! {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
-use tracing::error;
 use utoipa::ToSchema;
 
 use reset_http::{
@@ -27,10 +26,12 @@ pub(super) struct Readiness {
     /// `ready`, `draining` during shutdown, or `unavailable`.
     #[schema(example = "ready")]
     status: &'static str,
-    /// `ok`, or `unavailable` if the database does not respond or has pending migrations.
+    /// `ok`, or `unavailable` if the database does not respond, cannot be written to or has pending migrations, or if
+    /// jobs cannot be claimed.
     #[schema(example = "ok")]
     database: &'static str,
-    /// `ok`, or `degraded` while mail cannot be sent. Requests accepted meanwhile are mailed later.
+    /// `ok`, or `degraded` if the last check of the mail server failed; it is checked every 30 s. Requests accepted
+    /// meanwhile are mailed later.
     #[schema(example = "ok")]
     mail: &'static str,
     /// State of the rate limits shared by all replicas: `ok`, or `degraded` while each process counts on its own.
@@ -51,7 +52,8 @@ pub(super) async fn live(_: Arc<()>, _: Call) -> Result<Response<Bytes>, Respons
     summary = "Whether requests can be served",
     responses(
         (status = 200, description = "Requests can be served; mail and limits may be degraded", body = Readiness),
-        (status = 503, description = "The process is shutting down, or the database does not respond or has pending migrations",
+        (status = 503, description = "The process is shutting down; the database does not respond, cannot be written to or has pending \
+            migrations; or jobs cannot be claimed",
             body = Readiness)))]
 pub(super) async fn ready(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let mail = if call.resets.mail_works() { "ok" } else { "degraded" };
@@ -60,10 +62,8 @@ pub(super) async fn ready(_: Arc<()>, call: Call) -> Result<Response<Bytes>, Res
     let (code, status, database) = match call.resets.ready().await {
         Ok(()) if call.resets.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining", "ok"),
         Ok(()) => (StatusCode::OK, "ready", "ok"),
-        Err(error) => {
-            error!(error = &error as &dyn std::error::Error, "not ready: the database check failed");
-            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable")
-        }
+        // Logged when the state changes, not for each request.
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable"),
     };
     Ok(json(code, JSON, &Readiness { status, database, mail, limits }))
 }

@@ -69,7 +69,10 @@ pub async fn a_retried_job_that_owes_a_mail_starts_over(store: Arc<dyn Store>) {
         [("refused", Outcome::Refused), ("quarantined", Outcome::Quarantined), ("given-up", Outcome::GivenUp)]
     {
         ended(&store, id, outcome).await;
+        let quarantined = u64::from(outcome == Outcome::Quarantined);
+        assert_eq!(done(store.quarantined().await), quarantined, "{id}");
         assert!(retry(&store, id).await);
+        assert_eq!(done(store.quarantined().await), 0, "{id}");
         assert!(!retry(&store, id).await, "it has a new id now");
         let again = done(claim_any(&store, 1, at(100), at(160)).await);
         assert_eq!(again[0].id.as_str(), format!("{id} again"));

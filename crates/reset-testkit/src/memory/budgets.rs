@@ -26,6 +26,10 @@ impl MemoryBudgets {
         for Budget { name, windows } in budgets {
             let mut takes = self.rows.get(name).map(|(takes, _)| takes.clone()).unwrap_or_default();
             if !takes.take(windows, now) {
+                // The takes of a clock that was wrong were corrected.
+                if let Some(row) = self.rows.get_mut(name) {
+                    *row = (takes.clone(), takes.end(windows));
+                }
                 return false;
             }
             let end = takes.end(windows);

@@ -9,6 +9,7 @@ mod jobs;
 mod mailer;
 mod queue;
 mod store;
+mod upkeep;
 
 use std::{
     sync::{

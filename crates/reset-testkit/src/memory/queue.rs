@@ -231,6 +231,11 @@ impl Queue {
         }
     }
 
+    pub(super) fn quarantined(&self) -> u64 {
+        let ended = self.rows.iter().filter_map(|row| row.finished);
+        ended.filter(|(_, outcome)| *outcome == Outcome::Quarantined).count() as u64
+    }
+
     /// Makes the job due again. A finished job that owes a mail is replaced by a new one with `new_id`.
     pub(super) fn retry(
         &mut self,

@@ -16,7 +16,7 @@ use reset_core::{
     event::Event,
     hasher::HashForm,
     job::{Job, JobId, Outcome},
-    ports::{Accounts, Issued, PasswordChange, Store, Tickets},
+    ports::{Accounts, Issued, PasswordChange, Tickets},
     secret::TicketDigest,
     ticket::{Ticket, TicketId, TicketKind, TicketState},
     time::Timestamp,
@@ -44,12 +44,13 @@ pub enum Outage {
 pub(super) struct State {
     outage: Outage,
     accounts: Vec<AccountRow>,
-    tickets: Vec<Ticket>,
+    pub(super) tickets: Vec<Ticket>,
     pub(super) queue: Queue,
     pub(super) budgets: MemoryBudgets,
     pub(super) events: MemoryEvents,
     pub(super) disputes: MemoryDisputes,
     look_ups: usize,
+    pub(super) ready_checks: usize,
 }
 
 struct AccountRow {
@@ -119,7 +120,7 @@ impl MemoryStore {
     }
 
     /// Ignores poisoning: it would hide the message of the panic that caused it.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -177,22 +178,6 @@ fn is_open(ticket: &Ticket) -> bool {
 
 pub(super) fn is_live(ticket: &Ticket, now: Timestamp) -> bool {
     ticket.state(now) == TicketState::Live
-}
-
-#[async_trait]
-impl Store for MemoryStore {
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.working("ready").map(drop)
-    }
-
-    async fn purge(&self, before: Timestamp) -> Result<(), StoreError> {
-        let mut state = self.working("purge")?;
-        state.tickets.retain(|ticket| ticket.expires_at >= before);
-        state.queue.purge(before);
-        state.budgets.purge(before);
-        state.disputes.purge(before);
-        Ok(())
-    }
 }
 
 #[async_trait]

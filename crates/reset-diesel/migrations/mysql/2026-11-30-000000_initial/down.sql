@@ -1,3 +1,4 @@
+DROP TABLE polyreset_probes;
 DROP TABLE polyreset_disputes;
 DROP TABLE polyreset_marks;
 DROP TABLE polyreset_events;

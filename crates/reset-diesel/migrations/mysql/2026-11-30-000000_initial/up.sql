@@ -128,7 +128,9 @@ CREATE TABLE IF NOT EXISTS polyreset_jobs (
     -- Postponed jobs that are due, leases that expired, and the oldest waiting job.
     INDEX polyreset_jobs_due (stage, due_at),
     -- Finds finished jobs to purge.
-    INDEX polyreset_jobs_finished (finished_at)
+    INDEX polyreset_jobs_finished (finished_at),
+    -- Counts quarantined jobs.
+    INDEX polyreset_jobs_outcome (outcome)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Number of checked guesses at codes, per dialect. Every guess is counted, even if there is no ticket to guess at: each
@@ -218,4 +220,11 @@ CREATE TABLE IF NOT EXISTS polyreset_disputes (
     INDEX polyreset_disputes_mailbox (mailbox, opened_at),
     -- Finds disputes to purge.
     INDEX polyreset_disputes_until (until)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- The readiness check changes a row, because only a write shows that the database can be written to.
+CREATE TABLE IF NOT EXISTS polyreset_probes (
+    -- Chosen at random by each server, so that their checks rarely change the same row.
+    slot   BIGINT NOT NULL PRIMARY KEY,
+    writes BIGINT NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

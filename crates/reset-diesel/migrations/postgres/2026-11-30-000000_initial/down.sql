@@ -1,3 +1,4 @@
+DROP TABLE polyreset.probes;
 DROP TABLE polyreset.disputes;
 DROP TABLE polyreset.marks;
 DROP TABLE polyreset.events;

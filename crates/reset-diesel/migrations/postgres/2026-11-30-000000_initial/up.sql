@@ -254,3 +254,16 @@ COMMENT ON COLUMN polyreset.events.seal IS
     'A keyed tag over the event and the seal before it; the key is not in the database';
 COMMENT ON TABLE polyreset.marks IS 'The two ends of the chain of events: the last sealed event and the last deleted one';
 COMMENT ON TABLE polyreset.disputes IS 'The owner''s right to dispute one reset, and whether it was used';
+
+CREATE TABLE polyreset.probes (
+    slot   BIGINT NOT NULL PRIMARY KEY,
+    writes BIGINT NOT NULL
+);
+
+COMMENT ON TABLE polyreset.probes IS
+    'The readiness check changes a row, because only a write shows that the database can be written to';
+COMMENT ON COLUMN polyreset.probes.slot IS
+    'Chosen at random by each server, so that their checks rarely change the same row';
+
+-- Counts quarantined jobs.
+CREATE INDEX jobs_quarantined ON polyreset.jobs (outcome) WHERE outcome = 'quarantined';

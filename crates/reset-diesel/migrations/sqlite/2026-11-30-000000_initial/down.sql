@@ -1,3 +1,4 @@
+DROP TABLE probes;
 DROP TABLE disputes;
 DROP TABLE marks;
 DROP TABLE events;

@@ -216,3 +216,13 @@ CREATE INDEX disputes_opened ON disputes (account, opened_at) WHERE opened_at IS
 CREATE INDEX disputes_mailbox ON disputes (mailbox, opened_at) WHERE opened_at IS NOT NULL;
 -- Finds disputes to purge.
 CREATE INDEX disputes_until ON disputes (until);
+
+-- The readiness check changes a row, because only a write shows that the database can be written to.
+CREATE TABLE probes (
+    -- Chosen at random by each server, so that their checks rarely change the same row.
+    slot   INTEGER NOT NULL PRIMARY KEY,
+    writes INTEGER NOT NULL
+) STRICT;
+
+-- Counts quarantined jobs.
+CREATE INDEX jobs_quarantined ON jobs (outcome) WHERE outcome = 'quarantined';

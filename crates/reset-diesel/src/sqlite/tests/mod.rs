@@ -3,6 +3,7 @@
 mod commit;
 mod migrate;
 mod plans;
+mod readiness;
 
 use std::{path::PathBuf, sync::Arc};
 
