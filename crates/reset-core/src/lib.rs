@@ -217,10 +217,6 @@ impl Resets {
         self.inner.wake.notified().await;
     }
 
-    /// Ignores the result of a delivery: only the periodic check decides ([`readiness`]).
-    #[expect(clippy::unused_self, reason = "the caller in `deliver` is removed together with this method")]
-    fn set_mail_works(&self, _: bool) {}
-
     fn policies_of(&self, dialect: &str) -> Option<&IssuePolicies> {
         self.inner.policies.iter().find(|policies| policies.dialect == dialect)
     }

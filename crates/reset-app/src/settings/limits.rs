@@ -74,7 +74,7 @@ impl LimitSettings {
             address_codes: vec![window(&keys::LIMITS_CLIENT_INSFORGE_WRONG_PER_15M, 15 * MINUTE)?],
             tokens: vec![window(&keys::LIMITS_CLIENT_WRONG_PER_HOUR, HOUR)?],
         };
-        let per_network = values.integer(&keys::LIMITS_WAITING_PER_NETWORK, 1..=10_000_000)?;
+        let per_network: u32 = values.integer(&keys::LIMITS_WAITING_PER_NETWORK, 1..=10_000_000)?;
         let outbox = OutboxLimits {
             max_age: values.duration(&keys::LIMITS_WAITING_AGE, DAY)?,
             per_network: Some(per_network.into()),
