@@ -7,6 +7,7 @@ use conformance::{clients, galera, http, server::TestDeployment};
 use crate::{
     races::{check_three_guesses, check_two_hundred_resets},
     site::{Site, exchanged, secret},
+    sql,
 };
 
 fn site() -> Option<Site> {
@@ -51,6 +52,41 @@ fn migrations_through_three_nodes_at_once_succeed_and_one_of_them_applies_the_sc
             assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stderr));
         }
     }
+}
+
+/// Three nodes end different tickets of one dialect at the same time. A unique key with a column that is NULL in all of
+/// them would make these transactions conflict.
+#[test]
+fn tickets_that_end_at_three_nodes_at_once_do_not_conflict() {
+    let Some(urls) = galera::urls() else { return };
+    let Some(site) = Site::on_nodes(&urls) else { return };
+    assert_eq!(site.deployments[0].run(&["migrate"], "").unwrap().status.code(), Some(0));
+    let rows: Vec<String> = (0..600)
+        .map(|number| {
+            format!(
+                "('t{number}', 'a{number}', 'px0', 'code', UNHEX(SHA2('{number}', 256)), 'e', 0, 't{number}', 1, 0, 0, 0, 9)"
+            )
+        })
+        .collect();
+    site.database.execute(&format!(
+        "INSERT INTO polyreset_tickets (id, account, dialect, kind, digest, email, epoch, job, job_seq, nonce, \
+         issued_at, minted_at, expires_at) VALUES {}",
+        rows.join(", ")
+    ));
+    let errors: Vec<String> = thread::scope(|scope| {
+        let ending: Vec<_> = (0..3)
+            .map(|node| {
+                let statements: Vec<String> = (node..600)
+                    .step_by(3)
+                    .map(|number| format!("UPDATE polyreset_tickets SET spent_at = 1 WHERE id = 't{number}'"))
+                    .collect();
+                let url = format!("{}{}", urls[node], site.database.name());
+                scope.spawn(move || sql::errors(&url, &statements))
+            })
+            .collect();
+        ending.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    });
+    assert!(errors.is_empty(), "{} of 600: {}", errors.len(), errors[0]);
 }
 
 /// Each account's code is exchanged at one node, and its token is used at the next node at once, while the other

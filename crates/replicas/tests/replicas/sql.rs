@@ -44,6 +44,19 @@ pub(crate) fn number_if_any(url: &str, query: &str) -> Option<i64> {
     })
 }
 
+/// Runs statements, each in its own transaction, on one connection to a MariaDB node. Returns the errors.
+pub(crate) fn errors(url: &str, statements: &[String]) -> Vec<String> {
+    block_on(async {
+        let mut db = mysql_async::Conn::from_url(url).await.unwrap();
+        let mut errors = Vec::new();
+        for statement in statements {
+            errors.extend(db.query_drop(statement).await.err().map(|error| error.to_string()));
+        }
+        db.disconnect().await.unwrap();
+        errors
+    })
+}
+
 async fn postgres(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
