@@ -1,4 +1,5 @@
-//! Temporary PostgreSQL, MariaDB and Redis servers for the tests, each in a temporary folder and on a free port.
+//! Temporary PostgreSQL, MariaDB and Redis servers and a Galera cluster for the tests, each in a temporary folder and on
+//! free ports.
 //!
 //! If the environment variable of an engine is set, the tests use that server instead. Missing programs are installed
 //! if this runs as root on a system with apt-get; otherwise the tests on that engine are skipped with a message.
@@ -13,7 +14,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use conformance::programs::{command, find, give_away, quietly, server, unprivileged};
+use conformance::{
+    galera::{self, GaleraCluster},
+    programs::{command, find, give_away, quietly, server, unprivileged},
+};
 use tempfile::TempDir;
 
 /// Timeout for the start of a server.
@@ -25,6 +29,7 @@ pub(crate) struct Servers {
     /// Names of the engines that could not be started.
     pub(crate) missing: Vec<&'static str>,
     _running: Vec<Running>,
+    _cluster: Option<GaleraCluster>,
 }
 
 struct Running {
@@ -94,7 +99,20 @@ impl Servers {
                 }
             }
         }
-        Self { variables, missing, _running: running }
+        let mut cluster = None;
+        if !is_set(galera::VARIABLE) {
+            match start_cluster() {
+                Ok(started) => {
+                    variables.push((galera::VARIABLE, started.urls().join(",")));
+                    cluster = Some(started);
+                }
+                Err(reason) => {
+                    eprintln!("SKIPPED all tests on a Galera cluster: {reason:#}");
+                    missing.push("Galera");
+                }
+            }
+        }
+        Self { variables, missing, _running: running, _cluster: cluster }
     }
 }
 
@@ -104,11 +122,22 @@ impl Servers {
         let engine = &ENGINES[0];
         if let Some(url) = std::env::var_os(engine.variable).filter(|url| !url.is_empty()) {
             let url = url.into_string().map_err(|_| anyhow!("{} is not UTF-8", engine.variable))?;
-            return Ok((Self { variables: Vec::new(), missing: Vec::new(), _running: Vec::new() }, url));
+            return Ok((Self::running(Vec::new()), url));
         }
         let (server, port) = engine.run()?;
-        Ok((Self { variables: Vec::new(), missing: Vec::new(), _running: vec![server] }, (engine.url)(port)))
+        Ok((Self::running(vec![server]), (engine.url)(port)))
     }
+
+    fn running(servers: Vec<Running>) -> Self {
+        Self { variables: Vec::new(), missing: Vec::new(), _running: servers, _cluster: None }
+    }
+}
+
+fn start_cluster() -> Result<GaleraCluster> {
+    if galera::library().is_none() || ["mariadbd", "rsync"].iter().any(|program| find(program).is_none()) {
+        install(&galera::PACKAGES)?;
+    }
+    GaleraCluster::start()
 }
 
 impl DatabaseEngine {

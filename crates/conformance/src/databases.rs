@@ -58,16 +58,20 @@ impl DatabaseServer {
 
     /// Creates an empty database; `execute` creates and drops it. Returns `None` without a server.
     pub fn empty(self, execute: Execute) -> Option<Fresh> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let admin = self.admin()?;
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("polyreset_test_{}_{number}", process::id());
-        execute(self, &admin, &format!("CREATE DATABASE {name}"));
-        Some(Fresh { server: self, admin, name, execute })
+        Some(Fresh::at(self, self.admin()?, execute))
     }
 }
 
 impl Fresh {
+    /// Creates an empty database on the server with the administrator's URL `admin`.
+    pub fn at(server: DatabaseServer, admin: String, execute: Execute) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("polyreset_test_{}_{number}", process::id());
+        execute(server, &admin, &format!("CREATE DATABASE {name}"));
+        Self { server, admin, name, execute }
+    }
+
     /// Returns the kind of the database server.
     pub fn server(&self) -> DatabaseServer {
         self.server

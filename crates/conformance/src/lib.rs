@@ -11,6 +11,7 @@ pub mod clients;
 pub mod databases;
 pub mod differ;
 pub mod endpoint;
+pub mod galera;
 pub mod http;
 pub mod mails;
 pub mod own_server;

@@ -31,6 +31,9 @@ pub(crate) enum DatabaseFault {
     /// Another transaction kept a row locked for longer than the statement timeout.
     #[error("lock timeout: another transaction holds the row")]
     LockTimeout,
+    /// The node of a cluster executes no statements now. Nothing was done.
+    #[error("the cluster node is not ready")]
+    NotReady,
     /// No connection could be established.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),

@@ -146,6 +146,17 @@ pub enum OpenError {
         /// Why they cannot be used.
         reason: String,
     },
+    /// The client's certificate or private key could not be used.
+    #[error(
+        "{}: {reason}; sslcert or ssl-cert and sslkey or ssl-key name PEM files with the client's certificate and its \
+         unencrypted private key", path.display()
+    )]
+    ClientCertificate {
+        /// Path of the file.
+        path: PathBuf,
+        /// Why it cannot be used.
+        reason: String,
+    },
     /// The mapping does not fit the users table.
     #[error(transparent)]
     Mapping(MappingError),

@@ -1,8 +1,8 @@
-//! Trusted root certificates, from a file or from the system.
+//! Certificates: trusted roots, from a file or from the system, and the client's own.
 
 use std::{fmt::Display, net::IpAddr, path::Path};
 
-use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::OpenError;
 
@@ -18,6 +18,25 @@ pub(crate) fn certificates(file: Option<&Path>) -> Result<Vec<CertificateDer<'st
 pub(crate) fn unusable(file: Option<&Path>, reason: impl Display) -> OpenError {
     let of = file.map_or_else(|| "the system's certificates".to_owned(), |path| path.display().to_string());
     OpenError::Certificates { of, reason: reason.to_string() }
+}
+
+/// Reads the client's certificate, with its chain, and its private key. Both are PEM files.
+pub(crate) fn client_certificate(
+    certificate: &Path,
+    key: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), OpenError> {
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| unusable_client(certificate, error))?;
+    if chain.is_empty() {
+        return Err(unusable_client(certificate, "it contains no certificate"));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable_client(key, error))?;
+    Ok((chain, key))
+}
+
+/// Returns the error for a file with the client's certificate or key that cannot be used.
+pub(crate) fn unusable_client(file: &Path, reason: impl Display) -> OpenError {
+    OpenError::ClientCertificate { path: file.to_owned(), reason: reason.to_string() }
 }
 
 /// Whether `host` is this machine, so that the connection crosses no network.

@@ -8,6 +8,8 @@
 mod adoption;
 mod commands;
 mod failover;
+mod galera;
+mod galera_faults;
 mod hops;
 mod outage;
 mod races;

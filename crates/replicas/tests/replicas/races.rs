@@ -49,7 +49,13 @@ fn send_concurrently(servers: &[Server], steps: &[Step]) -> Vec<RawResponse> {
 }
 
 fn exactly_one_of_two_hundred_concurrent_resets_with_one_secret_succeeds(server: databases::DatabaseServer) {
-    let Some(site) = Site::on(server) else { return };
+    if let Some(site) = Site::on(server) {
+        check_two_hundred_resets(&site);
+    }
+}
+
+/// Sends two hundred resets with one secret per dialect.
+pub(crate) fn check_two_hundred_resets(site: &Site) {
     let servers = site.start();
     for (number, client) in clients::all().iter().enumerate() {
         let dialect = client.dialect;
@@ -85,7 +91,13 @@ fn address_gets_one_mail_per_minute_from_all_replicas_together(server: databases
 }
 
 fn three_processes_together_evaluate_only_three_guesses(server: databases::DatabaseServer) {
-    let Some(site) = Site::on(server) else { return };
+    if let Some(site) = Site::on(server) {
+        check_three_guesses(&site);
+    }
+}
+
+/// Guesses at six codes, more often than each may be guessed.
+pub(crate) fn check_three_guesses(site: &Site) {
     let servers = site.start();
     let insforge = clients::named("insforge");
     let guess = |email: &str, code: &str| insforge.exchange_of(email, code).unwrap();

@@ -66,6 +66,25 @@ impl Site {
         Some(Self { deployments, database, folder })
     }
 
+    /// Creates a deployment at each of three nodes of a cluster, on one empty database. Each uses the other two nodes
+    /// while its own does not respond. Returns `None` without binaries.
+    pub(crate) fn on_nodes(urls: &[String]) -> Option<Self> {
+        program(FRONT_ENDS[0])?;
+        let database = Fresh::at(databases::DatabaseServer::Mariadb, urls[0].clone(), sql::execute);
+        let folder = tempfile::tempdir().unwrap();
+        let (login, _) = urls[0].rsplit_once('@').unwrap();
+        let servers: Vec<&str> =
+            urls.iter().map(|url| url.rsplit_once('@').unwrap().1.trim_end_matches('/')).collect();
+        let mut nodes = 0..;
+        let deployments = FRONT_ENDS.map(|name| {
+            let mut order = servers.clone();
+            order.rotate_left(nodes.next().unwrap());
+            let url = format!("{login}@{}/{}", order.join(","), database.name());
+            deployment(name, folder.path(), &url).unwrap()
+        });
+        Some(Self { deployments, database, folder })
+    }
+
     /// Returns another deployment of a server, with the initial settings of this site.
     pub(crate) fn another(&self, number: usize) -> TestDeployment {
         deployment(FRONT_ENDS[number], self.folder.path(), &self.database.url()).unwrap()

@@ -49,15 +49,6 @@ pub(super) fn params(m_kib: u32, t: u32, p: u32) -> Result<Params, String> {
     Params::new(m_kib, t, p, Some(TAG)).map_err(|error| format!("Argon2 parameters: {error}"))
 }
 
-/// Asks for huge pages, before the memory is first touched. Argon2 reads blocks at random places, and with pages of 4 KiB
-/// almost every block costs a walk of the page table: a hash takes about a sixth more time.
-fn advise_huge_pages(memory: &mut Vec<Block>) {
-    #[cfg(target_os = "linux")]
-    kevy_madvise::advise_hugepage(memory.as_ptr().cast(), memory.capacity() * Block::SIZE);
-    #[cfg(not(target_os = "linux"))]
-    let _ = memory;
-}
-
 /// Hashes `password`, using `memory`, which grows if it is too small.
 pub(super) fn write(
     password: &[u8],
@@ -72,7 +63,6 @@ pub(super) fn write(
         memory.try_reserve_exact(missing).map_err(|_| {
             HashError::Failed(format!("the system provides no memory for a hash of {m_kib} KiB"))
         })?;
-        advise_huge_pages(memory);
         memory.resize(blocks, Block::default());
     }
     let mut tag = [0; TAG];

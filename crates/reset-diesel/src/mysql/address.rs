@@ -2,20 +2,24 @@
 
 use std::path::PathBuf;
 
-use mysql_async::{Opts, OptsBuilder, SslOpts};
+use mysql_async::{ClientIdentity, Opts, OptsBuilder, SslOpts};
 use url::Url;
 
-use crate::{OpenError, roots};
+use crate::{OpenError, roots, server::foreign_options};
 
 /// Expected format of the URL.
 const FORMAT: &str = "write mysql://USER:PASSWORD@HOST[:PORT][,HOST…]/DATABASE with special characters in the \
-                      password percent-encoded; supported options are ssl-mode, ssl-ca and socket, such as \
+                      password percent-encoded; supported options are ssl-mode, ssl-ca, ssl-cert, \
+                      ssl-key and socket, such as \
                       ?ssl-mode=verify_identity&ssl-ca=/path/ca.pem";
 /// Valid values of `ssl-mode`.
 const MODES: &str = "ssl-mode must be one of disabled, preferred, required, verify_ca, verify_identity";
 /// Conflict of `ssl-ca` with an `ssl-mode` that verifies nothing.
 const UNVERIFIED_CA: &str = "ssl-ca requires a verified connection, but ssl-mode disabled and preferred verify \
                              nothing: remove ssl-mode or set it to verify_identity";
+/// `ssl-cert` without `ssl-key`, or without encryption.
+const CLIENT_CERTIFICATE: &str = "ssl-cert and ssl-key belong together and require an encrypted connection: name the \
+                                  PEM files of both, and do not set ssl-mode=disabled";
 const PORT: u16 = 3306;
 /// Idle time before TCP keepalive probes, in milliseconds.
 const KEEPALIVE_MS: u32 = 30_000;
@@ -44,6 +48,8 @@ pub(crate) struct Address {
     socket: Option<String>,
     tls: Tls,
     roots: Option<PathBuf>,
+    /// PEM files with the certificate of this client and its private key.
+    client: Option<(PathBuf, PathBuf)>,
 }
 
 impl Address {
@@ -69,14 +75,17 @@ impl Address {
             socket: None,
             tls: Tls::Offered,
             roots: None,
+            client: None,
         };
-        let mut chosen = None;
+        let (mut chosen, mut certificate, mut private_key) = (None, None, None);
         for (key, value) in url.query_pairs() {
             match key.to_ascii_lowercase().replace('_', "-").as_str() {
                 "ssl-mode" | "sslmode" => chosen = Some(mode(&value).ok_or_else(|| invalid(MODES))?),
                 "ssl-ca" => address.roots = Some(PathBuf::from(&*value)),
+                "ssl-cert" | "sslcert" => certificate = Some(PathBuf::from(&*value)),
+                "ssl-key" | "sslkey" => private_key = Some(PathBuf::from(&*value)),
                 "socket" => address.socket = Some(value.into_owned()),
-                _ => return Err(bad_format()),
+                _ => return Err(invalid(foreign_options::advice(rest).unwrap_or(FORMAT))),
             }
         }
         address.tls = match chosen {
@@ -85,6 +94,11 @@ impl Address {
             // A URL with a CA certificate expects verification.
             None if address.roots.is_some() => Tls::Required { verify_name: true },
             None => Tls::Offered,
+        };
+        address.client = match (certificate, private_key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) if address.tls != Tls::Off => Some((certificate, key)),
+            _ => return Err(invalid(CLIENT_CERTIFICATE)),
         };
         Ok(address)
     }
@@ -97,12 +111,21 @@ impl Address {
 
     /// Returns the connection options of each server, the preferred ones first.
     pub(super) fn servers(&self) -> Result<Vec<Vec<Opts>>, OpenError> {
+        let client = match &self.client {
+            Some((certificate, key)) => {
+                // The driver reads the files with each connection; a file that is missing is an error now.
+                roots::client_certificate(certificate, key)?;
+                Some(ClientIdentity::new(certificate.clone().into(), key.clone().into()))
+            }
+            None => None,
+        };
+        let base_options = SslOpts::default().with_client_identity(client);
         let tls_options = match self.tls {
             // A Unix socket does not leave the machine.
             _ if self.socket.is_some() => vec![None],
             Tls::Off => vec![None],
             Tls::Offered => {
-                let unverified = SslOpts::default()
+                let unverified = base_options
                     .with_danger_accept_invalid_certs(true)
                     .with_danger_skip_domain_validation(true);
                 vec![Some(unverified), None]
@@ -110,7 +133,7 @@ impl Address {
             Tls::Required { verify_name } => {
                 let roots = roots::certificates(self.roots.as_deref())?;
                 let roots = roots.into_iter().map(|root| root.as_ref().to_vec().into()).collect();
-                let verified = SslOpts::default()
+                let verified = base_options
                     .with_root_certs(roots)
                     .with_disable_built_in_roots(true)
                     .with_danger_skip_domain_validation(!verify_name);
@@ -188,6 +211,16 @@ mod tests {
             let url = format!("mysql://u@db/x?ssl-mode={mode}&ssl-ca=/ca.pem");
             let error = Address::parse(&url).err().expect("the URL is rejected").to_string();
             assert!(error.contains("remove ssl-mode"), "{error}");
+        }
+    }
+
+    #[test]
+    fn client_certificate_needs_its_key_and_encryption() {
+        let address = Address::parse("mysql://u@db/x?ssl-cert=/c.pem&ssl-key=%2Fk.pem").ok().unwrap();
+        assert_eq!(address.client, Some((PathBuf::from("/c.pem"), PathBuf::from("/k.pem"))));
+        for options in ["ssl-cert=/c.pem", "ssl-key=/k.pem", "ssl-mode=disabled&ssl-cert=/c&ssl-key=/k"] {
+            let error = Address::parse(&format!("mysql://u@db/x?{options}")).err().expect(options);
+            assert!(error.to_string().contains("belong together"), "{error}");
         }
     }
 

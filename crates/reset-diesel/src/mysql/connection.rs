@@ -78,6 +78,7 @@ async fn set_up(
             conn.query_drop(mysql).await.map_err(|error| message(&error))?;
         }
     }
+    set_up_for_galera(conn).await?;
     if several {
         let read_only: Option<Row> = conn.query_first(READ_ONLY).await.map_err(|error| message(&error))?;
         if read_only.and_then(|row| row.get_opt::<i64, _>(0)).and_then(Result::ok) != Some(0) {
@@ -87,10 +88,33 @@ async fn set_up(
     Ok(())
 }
 
+/// On a node of a Galera cluster, checks that the node executes statements, and makes reads wait until the node has
+/// applied what other nodes have committed before: without that, a token that one node issued is unknown to another node
+/// for a moment. A node that is cut off from the majority is not `read_only`; it only refuses statements.
+async fn set_up_for_galera(conn: &mut Conn) -> Result<(), String> {
+    let is_on =
+        |row: Option<(String, String)>| row.is_some_and(|(_, value)| value.eq_ignore_ascii_case("ON"));
+    // The variable does not exist on other servers and is off on a MariaDB server without a cluster. SHOW is one of the
+    // statements that a node executes at any time.
+    let in_cluster = conn.query_first("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'").await;
+    if !is_on(in_cluster.map_err(|error| message(&error))?) {
+        return Ok(());
+    }
+    let ready = conn.query_first("SHOW GLOBAL STATUS LIKE 'wsrep_ready'").await;
+    if !is_on(ready.map_err(|error| message(&error))?) {
+        return Err("the cluster node is not ready: wsrep_ready is off".to_owned());
+    }
+    conn.query_drop("SET SESSION wsrep_sync_wait = 1").await.map_err(|error| message(&error))
+}
+
 /// Returns the message of an error. A server's message may quote the user and the database, but never the password.
 fn message(error: &Error) -> String {
     match error {
         Error::Server(error) => error.message.clone(),
+        Error::Driver(DriverError::UnknownAuthPlugin { name }) => format!(
+            "the account uses the authentication plugin `{name}`, which is not supported: use \
+             mysql_native_password, caching_sha2_password or, on MariaDB, ed25519"
+        ),
         error => error.to_string(),
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! DDL is not transactional here. Therefore every statement of a migration can be run again, and the version is
 //! recorded only after the last statement. If a process is killed during a migration, the next process completes it.
+//!
+//! The lock belongs to one server. On a Galera cluster, processes that migrate through different nodes run the same
+//! statements at once: the cluster executes them in one order on every node, all but one process conflict when they
+//! record the version, and these find it recorded when they try again.
 
-use std::error::Error;
+use std::{error::Error, thread, time::Duration};
 
 use diesel::{
     connection::SimpleConnection,
@@ -24,6 +28,10 @@ use super::{
 const LOCK: &str = "CONCAT('polyreset.', SHA1(DATABASE()))";
 /// Time to wait for another process to migrate, in seconds.
 const TIMEOUT: u32 = 600;
+/// Maximum number of attempts while other nodes of a cluster migrate, and the delay after the first; later delays are
+/// multiples of it.
+const CONFLICT_ATTEMPTS: u32 = 10;
+const CONFLICT_DELAY: Duration = Duration::from_millis(100);
 
 diesel::table! {
     /// The server's catalog of tables.
@@ -49,13 +57,28 @@ pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send +
     if select(lock).get_result::<Option<i64>>(db)? != Some(1) {
         return Err("timeout: another process has been migrating this database for ten minutes".into());
     }
+    let mut migrated = Vec::new();
+    let mut attempt = 1;
+    while let Err(error) = apply(db, &mut migrated) {
+        if attempt == CONFLICT_ATTEMPTS || !is_conflict(&*error) {
+            return Err(error);
+        }
+        thread::sleep(CONFLICT_DELAY * attempt);
+        attempt += 1;
+    }
+    let unlock = sql::<Nullable<BigInt>>(&format!("RELEASE_LOCK({LOCK})"));
+    select(unlock).get_result::<Option<i64>>(db)?;
+    Ok(migrated)
+}
+
+/// Applies the pending migrations and adds the version of each to `migrated`.
+fn apply(db: &mut Db, migrated: &mut Vec<String>) -> Result<(), Box<dyn Error + Send + Sync>> {
     db.batch_execute(
         "CREATE TABLE IF NOT EXISTS polyreset_migrations \
          (version VARCHAR(64) PRIMARY KEY, applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP) \
          ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     )?;
     let applied = versions::applied(db)?;
-    let mut migrated = Vec::new();
     for (version, migration) in versions::all() {
         if applied.contains(&version) {
             continue;
@@ -64,7 +87,12 @@ pub(super) fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send +
         insert_into(migrations::table).values(migrations::version.eq(&version)).execute(db)?;
         migrated.push(version);
     }
-    let unlock = sql::<Nullable<BigInt>>(&format!("RELEASE_LOCK({LOCK})"));
-    select(unlock).get_result::<Option<i64>>(db)?;
-    Ok(migrated)
+    Ok(())
+}
+
+/// Whether another node of a cluster migrated at the same time.
+fn is_conflict(error: &(dyn Error + Send + Sync)) -> bool {
+    // Errors of a migration's own statements have a type without the server's error code.
+    let message = error.to_string().to_lowercase();
+    ["deadlock", "duplicate entry"].iter().any(|words| message.contains(words))
 }

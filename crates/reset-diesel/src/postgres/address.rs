@@ -1,6 +1,7 @@
 //! The URL of a PostgreSQL server, in the format of libpq.
 //!
-//! The driver parses it, except for `sslmode` and `sslrootcert`, which the driver does not support as libpq does.
+//! The driver parses it, except for `sslmode`, `sslrootcert`, `sslcert` and `sslkey`, which the driver does not support
+//! as libpq does.
 
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use tokio_postgres::{
     config::{Host, SslMode, TargetSessionAttrs},
 };
 
-use crate::{OpenError, roots::is_loopback};
+use crate::{OpenError, roots::is_loopback, server::foreign_options};
 
 /// Expected format of the URL.
 const FORMAT: &str = "write postgres://USER:PASSWORD@HOST[:PORT][,HOST…]/DATABASE with special characters in the \
@@ -21,6 +22,17 @@ const MODES: &str = "sslmode must be one of disable, prefer, require, verify-ca,
 /// Conflict of `sslrootcert` with an `sslmode` that verifies nothing.
 const UNVERIFIED_CA: &str = "sslrootcert requires a verified connection, but sslmode disable, allow and prefer \
                              verify nothing: remove sslmode or set it to verify-full";
+
+/// `sslcert` without `sslkey`, or without encryption.
+const CLIENT_CERTIFICATE: &str = "sslcert and sslkey belong together and require an encrypted connection: name the PEM \
+                                  files of both, and do not set sslmode=disable";
+
+/// PEM files with the certificate of this client and its private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClientFiles {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+}
 
 /// Encryption of the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +56,13 @@ pub(super) enum Tls {
 pub(crate) struct Address {
     pub(super) config: Config,
     tls: Tls,
+    client: Option<ClientFiles>,
 }
 
 impl Address {
     /// Parses a URL `postgres://…` or `postgresql://…`.
     pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
-        let (mode, roots, rest) = split(url);
+        let TlsOptions { mode, roots, certificate, key, rest } = split(url);
         let verify_name = mode.as_deref() != Some("verify-ca");
         let tls = match mode.as_deref() {
             Some("disable" | "prefer" | "allow") if roots.is_some() => return Err(invalid(UNVERIFIED_CA)),
@@ -62,7 +75,15 @@ impl Address {
             }
             Some(_) => return Err(invalid(MODES)),
         };
-        let mut config: Config = rest.parse().map_err(|_| invalid(FORMAT))?;
+        let client = match (certificate, key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) if tls != Tls::Off => {
+                Some(ClientFiles { certificate: certificate.into(), key: key.into() })
+            }
+            _ => return Err(invalid(CLIENT_CERTIFICATE)),
+        };
+        let advice = |_| invalid(foreign_options::advice(&rest).unwrap_or(FORMAT));
+        let mut config: Config = rest.parse().map_err(advice)?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(invalid(FORMAT));
         }
@@ -79,11 +100,15 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("polyreset");
         }
-        Ok(Self { config, tls })
+        Ok(Self { config, tls, client })
     }
 
     pub(super) fn tls(&self) -> &Tls {
         &self.tls
+    }
+
+    pub(super) fn client(&self) -> Option<&ClientFiles> {
+        self.client.as_ref()
     }
 
     /// Whether the connection crosses a network without verifying the server's certificate.
@@ -100,21 +125,37 @@ impl Address {
     }
 }
 
-/// Returns `sslmode`, `sslrootcert` and the URL without them.
-fn split(url: &str) -> (Option<String>, Option<String>, String) {
-    let Some((base, query)) = url.split_once('?') else { return (None, None, url.to_owned()) };
-    let (mut mode, mut roots, mut rest) = (None, None, Vec::new());
+/// The options of a URL that the driver does not support, and the URL without them.
+#[derive(Default)]
+struct TlsOptions {
+    mode: Option<String>,
+    roots: Option<String>,
+    certificate: Option<String>,
+    key: Option<String>,
+    rest: String,
+}
+
+fn split(url: &str) -> TlsOptions {
+    let Some((base, query)) = url.split_once('?') else {
+        return TlsOptions { rest: url.to_owned(), ..TlsOptions::default() };
+    };
+    let (mut options, mut rest) = (TlsOptions::default(), Vec::new());
     for pair in query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = || Some(percent_decode_str(value).decode_utf8_lossy().into_owned());
-        match key {
-            "sslmode" => mode = value(),
-            "sslrootcert" => roots = value(),
-            _ => rest.push(pair),
-        }
+        let option = match key {
+            "sslmode" => &mut options.mode,
+            "sslrootcert" => &mut options.roots,
+            "sslcert" => &mut options.certificate,
+            "sslkey" => &mut options.key,
+            _ => {
+                rest.push(pair);
+                continue;
+            }
+        };
+        *option = Some(percent_decode_str(value).decode_utf8_lossy().into_owned());
     }
-    let rest = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
-    (mode, roots, rest)
+    options.rest = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
+    options
 }
 
 fn invalid(expected: &'static str) -> OpenError {
@@ -155,6 +196,17 @@ mod tests {
             let url = format!("postgres://u@db/x?sslrootcert=/ca.pem&sslmode={mode}");
             let error = Address::parse(&url).err().expect("the URL is rejected").to_string();
             assert!(error.contains("remove sslmode"), "{error}");
+        }
+    }
+
+    #[test]
+    fn client_certificate_needs_its_key_and_encryption() {
+        let address = Address::parse("postgres://u@db/x?sslcert=%2Fc.pem&sslkey=/k.pem").ok().unwrap();
+        let (certificate, key) = (PathBuf::from("/c.pem"), PathBuf::from("/k.pem"));
+        assert_eq!(address.client(), Some(&ClientFiles { certificate, key }));
+        for options in ["sslcert=/c.pem", "sslkey=/k.pem", "sslmode=disable&sslcert=/c&sslkey=/k"] {
+            let error = Address::parse(&format!("postgres://u@db/x?{options}")).err().expect(options);
+            assert!(error.to_string().contains("belong together"), "{error}");
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// Resolves an address. Reads the certificates that it names.
     pub(crate) fn new(address: Address, options: Options) -> Result<Self, OpenError> {
-        let tls = tls::client(address.tls())?;
+        let tls = tls::client(address.tls(), address.client())?;
         Ok(Self { address, options, tls })
     }
 }

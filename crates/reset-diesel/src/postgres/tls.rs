@@ -12,23 +12,24 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use super::address::Tls;
+use super::address::{ClientFiles, Tls};
 use crate::{OpenError, roots};
 
-/// Returns the TLS configuration, or `None` if the connection is not encrypted.
-pub(super) fn client(tls: &Tls) -> Result<Option<Arc<ClientConfig>>, OpenError> {
+/// Returns the TLS configuration, or `None` if the connection is not encrypted. With `files` the client presents its
+/// certificate to a server that asks for one.
+pub(super) fn client(tls: &Tls, files: Option<&ClientFiles>) -> Result<Option<Arc<ClientConfig>>, OpenError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .expect("ring supports TLS 1.2 and 1.3");
-    let config = match tls {
+    let builder = match tls {
         Tls::Off => return Ok(None),
         Tls::Offered => {
             let verifier = Arc::new(LenientVerifier { provider, chain: None });
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(verifier)
         }
         Tls::Required { verify_name: true, roots } => {
-            builder.with_root_certificates(store(roots.as_deref())?).with_no_client_auth()
+            builder.with_root_certificates(store(roots.as_deref())?)
         }
         Tls::Required { verify_name: false, roots } => {
             let chain = WebPkiServerVerifier::builder_with_provider(
@@ -37,7 +38,15 @@ pub(super) fn client(tls: &Tls) -> Result<Option<Arc<ClientConfig>>, OpenError> 
             );
             let chain = Some(chain.build().map_err(|error| roots::unusable(roots.as_deref(), error))?);
             let verifier = Arc::new(LenientVerifier { provider, chain });
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        }
+    };
+    let config = match files {
+        None => builder.with_no_client_auth(),
+        Some(ClientFiles { certificate, key }) => {
+            let (chain, private) = roots::client_certificate(certificate, key)?;
+            let unusable = |error| roots::unusable_client(certificate, error);
+            builder.with_client_auth_cert(chain, private).map_err(unusable)?
         }
     };
     Ok(Some(Arc::new(config)))

@@ -2,11 +2,13 @@
 //! connection breaks.
 //!
 //! If the transaction cannot be started, the task is retried once on a new connection. If the task conflicts with
-//! another transaction (duplicate value, deadlock), it is retried from its start. If the connection breaks during a
-//! commit, the outcome is unknown; that is an error and is never retried. A task whose caller has gone is not retried
-//! either: a task that was reported as failed and rolled back must not be done a minute later.
+//! another transaction (duplicate value, deadlock, serialization failure), it is retried from its start; a server that
+//! answers a commit with a conflict has rolled the transaction back. If the connection breaks during a commit, the
+//! outcome is unknown; that is an error and is never retried. A task whose caller has gone is not retried either: a task
+//! that was reported as failed and rolled back must not be done a minute later.
 
 use std::{
+    process,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -21,17 +23,22 @@ use tracing::{info, warn};
 
 use super::{
     ConnectionPurpose, RECONNECT_INTERVAL, ServerEngine, fault,
-    runtime::{finish_closing, with_response_timeout},
+    runtime::{finish_closing, guarded},
     task::{TaskKind, ThreadTask},
 };
 use crate::{fault::DatabaseFault, thread_pool::Queue};
 
-/// Maximum number of attempts for a task that conflicts with other transactions.
-const CONFLICT_ATTEMPTS: u32 = 8;
+/// Maximum number of attempts for a task that conflicts with other transactions. Several writing nodes of a Galera
+/// cluster conflict often: of the transactions that change one row at the same time, one node's succeeds.
+const CONFLICT_ATTEMPTS: u32 = 24;
+/// The delay grows with each of the first attempts. With it, all attempts together wait for at most 1.4 s.
+const MAX_DELAY_STEPS: u32 = 8;
 /// Maximum number of attempts for a task that inserts a duplicate value. A retry sees the other row.
 const DUPLICATE_ATTEMPTS: u32 = 3;
 /// Maximum number of attempts after a lock timeout. Each attempt may take as long as the statement timeout.
 const LOCK_ATTEMPTS: u32 = 2;
+/// Maximum number of attempts if nodes of a cluster refuse statements. Each attempt is on a new connection.
+const NODE_ATTEMPTS: u32 = 2;
 /// Added to the statement timeout for the timeout of a response, so that the server's own timeout fires first.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -96,15 +103,17 @@ impl<E: ServerEngine> ConnectionThread<E> {
             let fault = match self.run_once(task) {
                 Err(fault @ DatabaseFault::Conflict) if attempt < CONFLICT_ATTEMPTS => fault,
                 Err(fault @ DatabaseFault::LockTimeout) if attempt < LOCK_ATTEMPTS => fault,
+                Err(fault @ DatabaseFault::NotReady) if attempt < NODE_ATTEMPTS => fault,
                 Err(fault) if fault == DatabaseFault::DUPLICATE && attempt < DUPLICATE_ATTEMPTS => fault,
                 result => return result,
             };
             if !task.has_caller() {
                 return Err(fault);
             }
-            // A delay that differs per thread keeps the conflicting tasks from meeting again.
+            // A delay that differs per thread and process keeps the conflicting tasks from meeting again.
             if fault == DatabaseFault::Conflict {
-                thread::sleep(Duration::from_millis(u64::from(attempt * (1 + self.number % 8))));
+                let slot = 1 + self.number.wrapping_add(process::id()) % 8;
+                thread::sleep(Duration::from_millis(u64::from(attempt.min(MAX_DELAY_STEPS) * slot)));
             }
         }
         unreachable!("the last attempt returns")
@@ -121,22 +130,32 @@ impl<E: ServerEngine> ConnectionThread<E> {
         }
         self.begin()?;
         if let Err(fault) = self.execute(task) {
-            if !self.close_if_broken(&fault) && self.send(|_, db| db.batch_execute("ROLLBACK")).is_err() {
-                self.disconnect();
-            }
+            self.roll_back(&fault);
             return Err(fault);
         }
         self.send(|_, db| db.batch_execute("COMMIT")).map_err(|fault| {
+            if matches!(fault, DatabaseFault::Conflict | DatabaseFault::NotReady) {
+                // The server answered that it has rolled back, or that it did not execute the statement.
+                self.roll_back(&fault);
+                return fault;
+            }
             self.disconnect();
             DatabaseFault::Commit(fault.to_string())
         })
+    }
+
+    /// Ends the transaction after a fault, so that the next task does not run in it.
+    fn roll_back(&mut self, fault: &DatabaseFault) {
+        if !self.close_if_broken(fault) && self.send(|_, db| db.batch_execute("ROLLBACK")).is_err() {
+            self.disconnect();
+        }
     }
 
     fn execute(&mut self, task: &mut dyn ThreadTask<E::Db>) -> Result<(), DatabaseFault> {
         let timeout = self.response_timeout();
         let db = self.db()?;
         // The task itself usually returns a missing response as its fault, like any other failure.
-        with_response_timeout(timeout, || task.run(db)).unwrap_or_else(|_| Err(fault::no_response()))
+        guarded(timeout, || task.run(db)).flatten()
     }
 
     /// Sends a statement and waits for the response, up to the timeout.
@@ -146,9 +165,7 @@ impl<E: ServerEngine> ConnectionThread<E> {
     ) -> Result<(), DatabaseFault> {
         let (engine, timeout) = (self.engine.clone(), self.response_timeout());
         let db = self.db()?;
-        with_response_timeout(timeout, || statement(&engine, db))
-            .map_err(|_| fault::no_response())?
-            .map_err(fault::from_error)
+        guarded(timeout, || statement(&engine, db))?.map_err(fault::from_error)
     }
 
     fn response_timeout(&self) -> Duration {
@@ -167,7 +184,8 @@ impl<E: ServerEngine> ConnectionThread<E> {
 
     /// Closes the connection if it may be unusable after this fault. Returns whether it did.
     fn close_if_broken(&mut self, fault: &DatabaseFault) -> bool {
-        let broken = matches!(fault, DatabaseFault::Engine(_) | DatabaseFault::Panicked);
+        let broken =
+            matches!(fault, DatabaseFault::Engine(_) | DatabaseFault::Panicked | DatabaseFault::NotReady);
         if broken {
             self.disconnect();
         }
@@ -182,9 +200,8 @@ impl<E: ServerEngine> ConnectionThread<E> {
     fn connect(&mut self) -> Result<(), String> {
         if self.db.is_none() {
             let engine = self.engine.clone();
-            let result =
-                with_response_timeout(self.response_timeout(), || engine.connect(ConnectionPurpose::Tasks));
-            let result = result.unwrap_or_else(|_| Err(fault::no_response().to_string()));
+            let result = guarded(self.response_timeout(), || engine.connect(ConnectionPurpose::Tasks));
+            let result = result.unwrap_or_else(|fault| Err(fault::while_connecting(&fault)));
             let others = match &result {
                 Ok(_) => self.connected.fetch_add(1, Ordering::Relaxed),
                 Err(_) => self.connected.load(Ordering::Relaxed),

@@ -8,7 +8,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 use crate::fault::DatabaseFault;
 
 /// Phrases of server messages, in lower case, and the description of each.
-const KNOWN: [(&str, &str); 17] = [
+const KNOWN: [(&str, &str); 18] = [
     ("statement timeout", "statement timeout"),
     ("max_statement_time", "statement timeout"),
     ("maximum statement execution time", "statement timeout"),
@@ -25,8 +25,13 @@ const KNOWN: [(&str, &str); 17] = [
     ("permission denied", "a permission is missing"),
     ("command denied", "a permission is missing"),
     ("too many c", "the server has no free connection"),
+    ("synchronous wait failed", "the cluster node is behind the other nodes"),
     ("no space left", "the server's disk is full"),
 ];
+
+/// Phrase of the message of a Galera node that executes no statements, for example because it is cut off from the
+/// majority of its cluster.
+const NOT_READY: &str = "wsrep has not yet prepared node";
 
 /// Phrases of messages about conflicting transactions.
 const CONFLICTS: [&str; 3] = ["deadlock", "could not serialize", "record has changed since last read"];
@@ -37,6 +42,15 @@ const LOCK_TIMEOUT: &str = "lock wait timeout";
 /// Returns the fault of a server that does not respond.
 pub(super) fn no_response() -> DatabaseFault {
     DatabaseFault::Engine("timeout: the server stopped responding".to_owned())
+}
+
+/// Returns the reason of a connection attempt that ended with this fault.
+pub(super) fn while_connecting(fault: &DatabaseFault) -> String {
+    match fault {
+        DatabaseFault::Panicked => "the database driver panicked while it connected".to_owned(),
+        DatabaseFault::Engine(reason) => reason.clone(),
+        fault => fault.to_string(),
+    }
 }
 
 /// Converts an error of a server.
@@ -55,6 +69,9 @@ pub(super) fn from_error(error: Error) -> DatabaseFault {
             let message = information.message().to_lowercase();
             if CONFLICTS.iter().any(|words| message.contains(words)) {
                 return DatabaseFault::Conflict;
+            }
+            if message.contains(NOT_READY) {
+                return DatabaseFault::NotReady;
             }
             if message.contains(LOCK_TIMEOUT) {
                 return DatabaseFault::LockTimeout;
@@ -80,6 +97,15 @@ mod tests {
         {
             assert_eq!(unknown(message), DatabaseFault::Conflict);
         }
+    }
+
+    #[test]
+    fn conflict_that_galera_reports_is_a_conflict_and_its_isolated_node_is_not_ready() {
+        let aborted =
+            "WSREP detected deadlock/conflict and aborted the transaction. Try restarting the transaction";
+        assert_eq!(unknown(aborted), DatabaseFault::Conflict);
+        let isolated = "WSREP has not yet prepared node for application use";
+        assert_eq!(unknown(isolated), DatabaseFault::NotReady);
     }
 
     #[test]

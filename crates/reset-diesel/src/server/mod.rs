@@ -5,6 +5,7 @@
 
 mod connection_thread;
 mod fault;
+pub(crate) mod foreign_options;
 mod group;
 mod runtime;
 mod task;

@@ -18,6 +18,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::fault;
+use crate::fault::DatabaseFault;
+
 thread_local! {
     static RUNTIME: Arc<Runtime> = Arc::new(
         Builder::new_current_thread().enable_all().build().expect("the system provides an event loop"),
@@ -38,7 +41,7 @@ impl BlockOn for ThreadRuntime {
         // The timer must be created on the runtime.
         let response = self.0.block_on(async { timeout(limit, future).await });
         // The future's output can be of any type, so there is no error value to return. Unwind instead, without the
-        // message of a panic; `with_response_timeout` catches it.
+        // message of a panic; `guarded` catches it.
         response.unwrap_or_else(|_| resume_unwind(Box::new(NoResponse)))
     }
 
@@ -50,23 +53,22 @@ impl BlockOn for ThreadRuntime {
 /// The server did not respond before the timeout. The effect of the statement is unknown, and the connection is
 /// unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoResponse;
+struct NoResponse;
 
-impl NoResponse {
-    /// Whether `payload` is the payload of this unwinding.
-    pub(super) fn is(payload: &(dyn Any + Send)) -> bool {
-        payload.is::<Self>()
-    }
+/// Converts the payload of an unwinding to a fault.
+pub(super) fn unwound(payload: &(dyn Any + Send)) -> DatabaseFault {
+    if payload.is::<NoResponse>() { fault::no_response() } else { DatabaseFault::Panicked }
 }
 
-/// Runs `work` with a timeout for each response of the server. The drivers have no timeout of their own: a host that
-/// lost its power closes no connection, so a thread would wait forever.
-pub(super) fn with_response_timeout<T>(limit: Duration, work: impl FnOnce() -> T) -> Result<T, NoResponse> {
+/// Runs `work` with a timeout for each response of the server, and catches its panics. The drivers have no timeout of
+/// their own: a host that lost its power closes no connection, so a thread would wait forever. A driver may also panic,
+/// for example on an authentication method that it does not support; the thread must survive that.
+pub(super) fn guarded<T>(limit: Duration, work: impl FnOnce() -> T) -> Result<T, DatabaseFault> {
     let before = RESPONSE_TIMEOUT.replace(Some(limit));
-    // Sound: the caller closes the connection when it gets `NoResponse`.
+    // Sound: the caller closes the connection when it gets an error.
     let result = catch_unwind(AssertUnwindSafe(work));
     RESPONSE_TIMEOUT.set(before);
-    result.map_err(|payload| if NoResponse::is(&*payload) { NoResponse } else { resume_unwind(payload) })
+    result.map_err(|payload| unwound(&*payload))
 }
 
 /// Runs a future on this thread's runtime.

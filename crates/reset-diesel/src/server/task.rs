@@ -3,7 +3,6 @@
 //! A task whose caller has gone is not started. When a caller gets [`DatabaseFault::PoolTimeout`], nothing was done.
 
 use std::{
-    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -15,7 +14,7 @@ use std::{
 use diesel::result::QueryResult;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{fault, runtime::NoResponse};
+use super::{fault, runtime::unwound};
 use crate::fault::DatabaseFault;
 
 /// The kind of a task.
@@ -119,10 +118,7 @@ where
     fn run(&mut self, db: &mut Db) -> Result<(), DatabaseFault> {
         // Sound: after a panic the connection is closed and its transaction is rolled back.
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(db)));
-        let unwound = |payload: Box<dyn Any + Send>| {
-            if NoResponse::is(&*payload) { fault::no_response() } else { DatabaseFault::Panicked }
-        };
-        self.result = Some(result.map_err(unwound)?.map_err(fault::from_error)?);
+        self.result = Some(result.map_err(|payload| unwound(&*payload))?.map_err(fault::from_error)?);
         Ok(())
     }
 

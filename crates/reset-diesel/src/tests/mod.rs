@@ -1,6 +1,7 @@
 //! The server engines: the store contract on each, and tests of concurrent processes and of servers that fail.
 
 mod adoption;
+mod faults;
 mod migrate;
 mod outage;
 mod plans;

@@ -1,7 +1,7 @@
 //! TLS for PostgreSQL: which certificates are accepted.
 
 use conformance::own_server::OwnServer;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::{error_chain, job};
 use crate::Database;
@@ -13,6 +13,70 @@ fn authority() -> (String, Issuer<'static, KeyPair>) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let pem = params.self_signed(&key).unwrap().pem();
     (pem, Issuer::new(params, key))
+}
+
+/// The server accepts only clients with a certificate of its own authority for the role.
+#[tokio::test(flavor = "multi_thread")]
+async fn client_certificate_is_presented_to_a_server_that_requires_one() {
+    let Some(mut server) = OwnServer::start() else { return };
+    let (root, signer) = authority();
+    let signed = |names: Vec<String>, role: Option<&str>| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        if let Some(role) = role {
+            params.distinguished_name.push(DnType::CommonName, role);
+        }
+        (params.signed_by(&key, &signer).unwrap().pem(), key.serialize_pem())
+    };
+    let (certificate, private) = signed(vec!["localhost".to_owned()], None);
+    let (of_client, private_of_client) = signed(Vec::new(), Some("postgres"));
+    let (of_other, private_of_other) = signed(Vec::new(), Some("another"));
+    let [certificate, private, root, of_client, private_of_client, of_other, private_of_other] = [
+        ("server.pem", certificate),
+        ("server.key", private),
+        ("root.pem", root),
+        ("client.pem", of_client),
+        ("client.key", private_of_client),
+        ("other.pem", of_other),
+        ("other.key", private_of_other),
+    ]
+    .map(|(name, text)| server.file(name, &text).display().to_string());
+    server.stop();
+    let settings = format!(
+        "ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{private}'\nssl_ca_file = '{root}'\n"
+    );
+    let path = server.data().join("postgresql.conf");
+    let content = std::fs::read_to_string(&path).unwrap() + &settings;
+    std::fs::write(&path, content).unwrap();
+    std::fs::write(server.data().join("pg_hba.conf"), "hostssl all all all cert\n").unwrap();
+    // Without a client certificate, the check whether the server is ready reports a rejection, which is an answer.
+    server.run();
+
+    let open = |options: String| {
+        let url = format!("postgres://postgres@localhost:{}/postgres?{options}", server.port);
+        async move {
+            let database = Database::at(&url).unwrap();
+            database.migrate().await?;
+            database.open().await
+        }
+    };
+    let roots = format!("sslrootcert={root}");
+    for mode in ["sslmode=verify-full&", "sslmode=verify-ca&"] {
+        let options = format!("{mode}{roots}&sslcert={of_client}&sslkey={private_of_client}");
+        open(options).await.unwrap_or_else(|error| panic!("{mode}: {error}")).ready().await.unwrap();
+    }
+    for (options, expected) in [
+        (roots.clone(), "certificate"),
+        (format!("{roots}&sslcert={of_other}&sslkey={private_of_other}"), "authentication failed"),
+        (format!("{roots}&sslcert={of_client}&sslkey=/nowhere.key"), "/nowhere.key"),
+        (
+            format!("{roots}&sslcert={private_of_client}&sslkey={private_of_client}"),
+            "contains no certificate",
+        ),
+    ] {
+        let error = error_chain(&open(options.clone()).await.err().expect(&options));
+        assert!(error.contains(expected), "{options}: {error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -168,3 +168,12 @@ pub async fn purge_removes_budgets_with_empty_windows(store: Arc<dyn Store>) {
     assert!(take(&store, &early, 0).await, "removed");
     assert!(!take(&store, &late, 80).await, "still within its minute");
 }
+
+pub async fn a_clock_that_ran_a_year_ahead_freezes_a_budget_for_one_window_only(store: Arc<dyn Store>) {
+    let budget = [Budget::shared("ahead", &[Window::new(1, Duration::from_secs(60))])];
+    let year = 365 * 24 * 3600;
+    assert!(done(store.take(&budget, at(year)).await));
+    assert!(!done(store.take(&budget, at(0)).await), "it counts as taken now");
+    assert!(!done(store.take(&budget, at(59)).await));
+    assert!(done(store.take(&budget, at(60)).await));
+}

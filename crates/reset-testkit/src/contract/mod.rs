@@ -126,6 +126,7 @@ macro_rules! store_contract {
             budgets {
                 a_budget_has_room_until_it_is_used_up,
                 a_window_slides,
+                a_clock_that_ran_a_year_ahead_freezes_a_budget_for_one_window_only,
                 a_take_needs_room_in_every_window,
                 a_take_from_several_budgets_is_all_or_nothing,
                 a_take_that_is_given_back_can_be_taken_again,

@@ -62,17 +62,22 @@ CREATE TABLE IF NOT EXISTS polyreset_tickets (
     -- When a newer ticket, a completed reset or a block voided the ticket. A ticket is open while `spent_at` and
     -- `voided_at` are NULL, and live while it is open and not expired.
     voided_at   BIGINT,
-    -- MySQL has no partial indexes. These columns are NULL once the ticket is no longer open, and NULLs never collide.
-    open_digest  BINARY(32) GENERATED ALWAYS AS (IF(spent_at IS NULL AND voided_at IS NULL, digest, NULL)) STORED,
-    open_account VARCHAR(255) GENERATED ALWAYS AS (IF(spent_at IS NULL AND voided_at IS NULL, account, NULL)) STORED,
+    -- MySQL has no partial indexes. Each of these columns is the whole key of a unique index and NULL once the ticket is
+    -- no longer open; NULLs never collide. A key of two columns, one of them NULL, would conflict on Galera: it compares
+    -- the parts of concurrent transactions' keys that are not NULL, so any two closed tickets of a dialect would collide.
+    open_digest  VARBINARY(288)
+        GENERATED ALWAYS AS (IF(spent_at IS NULL AND voided_at IS NULL, CONCAT(digest, dialect), NULL)) STORED,
+    open_account VARCHAR(320)
+        GENERATED ALWAYS AS (IF(spent_at IS NULL AND voided_at IS NULL, CONCAT(dialect, '/', account), NULL)) STORED,
     -- Live secrets of a dialect are unique. An index cannot compare with the current time, so an expired ticket keeps
     -- its entry until a ticket with the same digest is issued, which voids it.
-    UNIQUE INDEX polyreset_tickets_open_digest (dialect, open_digest),
+    UNIQUE INDEX polyreset_tickets_open_digest (open_digest),
     -- Finds the ticket of a presented secret, whatever its state.
     INDEX polyreset_tickets_digest (dialect, digest),
-    -- An account has at most one open ticket per dialect: issuing a new one voids it. Guesses use this index.
-    UNIQUE INDEX polyreset_tickets_open_account (open_account, dialect),
-    -- Finds out whether a later request already issued a ticket, and finds the tickets that a reset voids.
+    -- An account has at most one open ticket per dialect: issuing a new one voids it.
+    UNIQUE INDEX polyreset_tickets_open_account (open_account),
+    -- Finds out whether a later request already issued a ticket, and finds the tickets that a guess is for or that a
+    -- reset voids.
     INDEX polyreset_tickets_account (account, dialect, job_seq),
     -- Finds tickets to purge.
     INDEX polyreset_tickets_expires (expires_at),
