@@ -36,7 +36,7 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// A running cluster. Dropping it kills its nodes: the data need not survive.
 pub struct GaleraCluster {
     nodes: Vec<Node>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 struct Node {
@@ -93,11 +93,11 @@ impl GaleraCluster {
         init.args(["--innodb-log-file-size=16M", &format!("--datadir={}", first.join("data").display())]);
         quietly(&mut init)?;
         let members: Vec<String> = ports.iter().map(|one| format!("127.0.0.1:{}", one.group)).collect();
-        let mut cluster = Self { nodes: Vec::new(), _folder: folder };
+        let mut cluster = Self { nodes: Vec::new(), folder };
         for (number, ports) in ports.iter().enumerate() {
             // The first node founds the cluster; each other one copies the data of a running node.
             let members = if number == 0 { String::new() } else { members.join(",") };
-            let folder = cluster._folder.path().join(number.to_string());
+            let folder = cluster.folder.path().join(number.to_string());
             let child = spawn(&folder, ports, &members, &library)?;
             cluster.nodes.push(Node { child, port: ports.sql });
             cluster.wait_for(number, &folder)?;

@@ -192,7 +192,9 @@ impl Worker {
         if self.more_accepted && room > 0 {
             let jobs = self.resets.claim_accepted(number(room)).await?;
             self.more_accepted = jobs.len() == room;
-            jobs.into_iter().for_each(|job| self.prepare(job));
+            for job in jobs {
+                self.prepare(job);
+            }
         }
         if self.is_idle()
             && let Some(job) = self.resets.claim_suspect().await?

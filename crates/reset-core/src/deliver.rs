@@ -110,7 +110,9 @@ impl Resets {
     pub async fn claim_accepted(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
         let now = self.adapters().clock.now();
         let jobs = self.adapters().store.claim_accepted(limit, now, now.plus(LEASE)).await?;
-        jobs.iter().for_each(|job| self.inner.accepted.reached(job.turn));
+        for job in &jobs {
+            self.inner.accepted.reached(job.turn);
+        }
         Ok(jobs)
     }
 
@@ -121,7 +123,9 @@ impl Resets {
     pub async fn claim_ready(&self, limit: u32, retries: u32) -> Result<Vec<Job>, StoreError> {
         let now = self.adapters().clock.now();
         let jobs = self.adapters().store.claim_ready(limit, retries, now, now.plus(LEASE)).await?;
-        jobs.iter().for_each(|job| self.inner.ready.reached(job.turn));
+        for job in &jobs {
+            self.inner.ready.reached(job.turn);
+        }
         Ok(jobs)
     }
 

@@ -97,8 +97,8 @@ impl Turns {
 mod tests {
     use super::*;
 
-    fn block(text: &str) -> Option<NetworkBlock> {
-        Some(NetworkBlock::of(text.parse().unwrap()))
+    fn block(text: &str) -> NetworkBlock {
+        NetworkBlock::of(text.parse().unwrap())
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn network_with_many_jobs_waits_for_one_job_of_each_other_network() {
-        let (turns, flood, owner) = (Turns::default(), block("2001:db8::1"), block("192.0.2.1"));
+        let (turns, flood, owner) = (Turns::default(), Some(block("2001:db8::1")), Some(block("192.0.2.1")));
         let flooded: Vec<i64> = (0..1000).map(|_| turns.next(flood)).collect();
         assert_eq!((flooded[0], flooded[999]), (0, 999));
         assert_eq!(turns.next(owner), 0);
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn waiting_jobs_of_a_network_are_counted_until_their_turn_is_over() {
-        let (turns, network) = (Turns::default(), block("192.0.2.1").unwrap());
+        let (turns, network) = (Turns::default(), block("192.0.2.1"));
         assert_eq!(turns.waiting(network), 0);
         assert_eq!((0..10).map(|_| turns.next(Some(network))).max(), Some(9));
         assert_eq!(turns.waiting(network), 10);

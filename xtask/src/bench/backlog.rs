@@ -128,6 +128,7 @@ fn fresh_request(sink: &CountingSink, server: &Server) -> anyhow::Result<Duratio
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a benchmark runs in real time")]
 fn now() -> anyhow::Result<u128> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())
 }
@@ -189,7 +190,8 @@ fn lettre_alone(sink: &CountingSink) -> anyhow::Result<f64> {
                 let tcp = tokio::net::TcpStream::connect(address).await?;
                 tcp.set_nodelay(true)?;
                 let hello = ClientId::Domain("localhost".to_owned());
-                let mut connection = AsyncSmtpConnection::connect_with_transport(Box::new(tcp), &hello).await?;
+                let mut connection =
+                    AsyncSmtpConnection::connect_with_transport(Box::new(tcp), &hello).await?;
                 for _ in 0..MAILS / CONNECTIONS {
                     connection.send(&envelope, &message).await?;
                 }
@@ -205,19 +207,20 @@ fn lettre_alone(sink: &CountingSink) -> anyhow::Result<f64> {
     Ok(precise(MAILS / CONNECTIONS * CONNECTIONS) / begun.elapsed().as_secs_f64())
 }
 
+/// An address, and when the first mail to it arrived.
+type Awaited = Mutex<Option<(String, Option<Instant>)>>;
+
 /// A mail server that counts.
 struct CountingSink {
     address: SocketAddr,
     mails: Arc<AtomicUsize>,
-    /// An address, and when the first mail to it arrived.
-    awaited: Arc<Mutex<Option<(String, Option<Instant>)>>>,
+    awaited: Arc<Awaited>,
 }
 
 impl CountingSink {
     fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let sink =
-            Self { address: listener.local_addr()?, mails: Arc::default(), awaited: Arc::default() };
+        let sink = Self { address: listener.local_addr()?, mails: Arc::default(), awaited: Arc::default() };
         let (mails, awaited) = (sink.mails.clone(), sink.awaited.clone());
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -233,8 +236,6 @@ impl CountingSink {
         self.mails.load(Ordering::Relaxed)
     }
 }
-
-type Awaited = Mutex<Option<(String, Option<Instant>)>>;
 
 fn serve(mut stream: TcpStream, mails: &AtomicUsize, awaited: &Awaited) -> std::io::Result<()> {
     stream.set_nodelay(true)?;

@@ -146,7 +146,9 @@ fn phase(site: &Site, servers: &[Server; 3], name: &str, fault: impl FnOnce()) {
         accept_more(BEFORE);
         let changed: BTreeSet<usize> = resetting.into_iter().flat_map(|one| one.join().unwrap()).collect();
         drop(finish);
-        requesting.into_iter().for_each(|one| one.join().unwrap());
+        for one in requesting {
+            one.join().unwrap();
+        }
         (changed, ready_after)
     });
     let accepted = accepted.map(AtomicI64::into_inner);

@@ -110,16 +110,8 @@ async fn quarantined_job_is_reported_until_it_is_retried() {
     let report = MetricsReport { resets: resets(&memory, &metrics), metrics };
     has(&report.text().await, "polyreset_outbox_quarantined 0.0");
     let (id, store, now) = (JobId::new("1"), &memory.store, memory.clock.now());
-    let job = Job {
-        id: id.clone(),
-        seq: 0,
-        reference: report.resets.reference(),
-        dialect: "px0".to_owned(),
-        kind: JobKind::Webhook { account: AccountId::new("1") },
-        created_at: now,
-        attempts: 0,
-        lost: 0,
-    };
+    let kind = JobKind::Webhook { account: AccountId::new("1") };
+    let job = Job::new(id.clone(), report.resets.reference(), "px0", kind, now);
     store.push(&job).await.unwrap();
     let event = Event::new(EventKind::Ended, now);
     store.finish(&id, Outcome::Quarantined, "", None, &event).await.unwrap();

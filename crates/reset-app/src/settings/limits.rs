@@ -89,7 +89,8 @@ impl LimitSettings {
         Ok(if enabled {
             Self { enabled, budgeting, outbox, client_limits: Some(client_limits), redis_url, proxies }
         } else {
-            let (budgeting, outbox) = (Budgeting::default(), OutboxLimits { max_age: 365 * DAY, per_network: None });
+            let (budgeting, outbox) =
+                (Budgeting::default(), OutboxLimits { max_age: 365 * DAY, per_network: None });
             Self { enabled, budgeting, outbox, client_limits: None, redis_url: None, proxies }
         })
     }

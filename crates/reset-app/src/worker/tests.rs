@@ -242,8 +242,8 @@ async fn fresh_request_is_mailed_before_a_backlog_of_another_network() {
     // Two mails of the first network are held already: one is being sent, and one waits for its slot.
     mailer.open.add_permits(3);
     sleep(2 * SOON).await;
-    let mailed = mailer.recipients.lock().unwrap().clone();
-    assert!(mailed[..4].contains(&"j@example.org".to_owned()), "{mailed:?}");
+    let sent = mailer.recipients.lock().unwrap().clone();
+    assert!(sent[..4].contains(&"j@example.org".to_owned()), "{sent:?}");
 }
 
 #[tokio::test(start_paused = true)]

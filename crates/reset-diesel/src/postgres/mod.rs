@@ -17,8 +17,6 @@ use std::{error::Error, sync::Arc};
 use diesel::{QueryResult, connection::SimpleConnection};
 
 pub(crate) use self::address::Address;
-#[cfg(test)]
-pub(crate) use self::engine::INDEX_ORDER;
 use self::{engine::Db, queries::users::Users};
 use crate::{
     OpenError, Options, Pooler,
@@ -110,4 +108,10 @@ impl ServerStore<Postgres> {
 #[cfg(test)]
 pub(crate) fn plans() -> Vec<(&'static str, String)> {
     queries::plans::statements()
+}
+
+/// Returns the settings under which those statements run.
+#[cfg(test)]
+pub(crate) fn plan_settings() -> &'static str {
+    engine::INDEX_ORDER
 }

@@ -44,6 +44,7 @@ pub(super) fn oldest(stage: i16) -> _ {
 }
 
 /// Dialect and address of each claimed job with one of these addresses.
+#[expect(clippy::elidable_lifetime_names, reason = "the type that `auto_type` declares needs the name")]
 #[auto_type]
 pub(super) fn claimed_for<'a>(emails: &'a [String]) -> _ {
     let is_claimed: dsl::GtEq<jobs::stage, i16> = jobs::stage.ge(FIRST_CLAIMED);

@@ -31,7 +31,11 @@ where
     // PostgreSQL numbers its parameters, and no query here has ten of them.
     let numbered = |sql: String, (index, value): (usize, &&str)| {
         let parameter = format!("${}", index + 1);
-        if sql.contains(&parameter) { sql.replacen(&parameter, value, 1) } else { sql.replacen('?', value, 1) }
+        if sql.contains(&parameter) {
+            sql.replacen(&parameter, value, 1)
+        } else {
+            sql.replacen('?', value, 1)
+        }
     };
     values.iter().enumerate().fold(sql.to_owned(), numbered)
 }

@@ -41,7 +41,7 @@ async fn commit_that_is_answered_with_a_conflict_is_run_again() {
         ));
         let store = fresh.database().open().await.unwrap();
         store.push(&job("one")).await.unwrap_or_else(|error| panic!("{code}: {}", error_chain(&error)));
-        let claimed = store.claim(10, at(0), at(1)).await.unwrap();
+        let claimed = store.claim_accepted(10, at(0), at(1)).await.unwrap();
         assert_eq!(claimed.len(), 1, "{code}: the job is stored once");
     }
 }

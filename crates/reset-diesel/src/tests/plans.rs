@@ -1,4 +1,4 @@
-//! Plans of the statements that read tables which strangers can fill, on 100,000 rows without statistics.
+//! Plans of the statements that read tables which anonymous clients can fill, on 100,000 rows without statistics.
 
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
 
@@ -31,7 +31,7 @@ async fn postgres_reads_the_first_rows_of_an_index_and_sorts_nothing() {
     for (name, statement) in postgres::plans() {
         let query = format!("SELECT plan FROM plan_of($q${statement}$q$)");
         let lines: Vec<Line> = fresh.postgres(|db| {
-            db.batch_execute(&format!("BEGIN; {}", postgres::INDEX_ORDER)).unwrap();
+            db.batch_execute(&format!("BEGIN; {}", postgres::plan_settings())).unwrap();
             sql_query(query).load(db).unwrap()
         });
         let plan = lines.into_iter().map(|line| line.plan).collect::<Vec<_>>().join("\n");

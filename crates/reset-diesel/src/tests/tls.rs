@@ -20,7 +20,7 @@ fn authority() -> (String, Issuer<'static, KeyPair>) {
 async fn client_certificate_is_presented_to_a_server_that_requires_one() {
     let Some(mut server) = OwnServer::start() else { return };
     let (root, signer) = authority();
-    let signed = |names: Vec<String>, role: Option<&str>| {
+    let issue = |names: Vec<String>, role: Option<&str>| {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(names).unwrap();
         if let Some(role) = role {
@@ -28,9 +28,9 @@ async fn client_certificate_is_presented_to_a_server_that_requires_one() {
         }
         (params.signed_by(&key, &signer).unwrap().pem(), key.serialize_pem())
     };
-    let (certificate, private) = signed(vec!["localhost".to_owned()], None);
-    let (of_client, private_of_client) = signed(Vec::new(), Some("postgres"));
-    let (of_other, private_of_other) = signed(Vec::new(), Some("another"));
+    let (certificate, private) = issue(vec!["localhost".to_owned()], None);
+    let (of_client, private_of_client) = issue(Vec::new(), Some("postgres"));
+    let (of_other, private_of_other) = issue(Vec::new(), Some("another"));
     let [certificate, private, root, of_client, private_of_client, of_other, private_of_other] = [
         ("server.pem", certificate),
         ("server.key", private),

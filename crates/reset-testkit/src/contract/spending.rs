@@ -112,7 +112,7 @@ async fn cannot_redeem(store: &Arc<dyn Store>, ticket: &Ticket, account: &Accoun
     assert!(stored(store, ticket).await == ticket_before);
     assert!(done(store.account(&account.id).await) == Some(account_before));
     assert_eq!(done(store.password_hash(&account.id).await).as_deref(), Some("the first hash"));
-    assert_eq!(done(claim_any(&store, 10, now, now).await), [], "no notice");
+    assert_eq!(done(claim_any(store, 10, now, now).await), [], "no notice");
 }
 
 pub async fn a_redemption_updates_account_tickets_and_jobs_together(store: Arc<dyn Store>) {

@@ -1,4 +1,4 @@
-//! Plans of the statements that read tables which strangers can fill, on 100,000 rows.
+//! Plans of the statements that read tables which anonymous clients can fill, on 100,000 rows.
 
 use diesel::{QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::Text};
 
