@@ -55,6 +55,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_JITTER: Duration = Duration::from_millis(50);
 /// Backoff after a store error. Wake-ups during it are ignored.
 const STORE_BACKOFF: Duration = Duration::from_secs(1);
+/// Shortest and longest pause of claims after a mail found no free slot: the mail server or the provider's quota takes no
+/// more now, and claiming the whole queue to postpone it would only load the database.
+const BUSY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// One in so many sending slots goes to postponed jobs that are due, so that fresh requests do not starve them.
 const RETRY_SHARE: usize = 4;
 
@@ -73,7 +76,7 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
                 () = sleep(STORE_BACKOFF) => continue,
             }
         }
-        let mut next = Instant::now() + POLL_INTERVAL;
+        let mut next = worker.next_look();
         let mut delayed = false;
         loop {
             tokio::select! {
@@ -111,8 +114,11 @@ struct Worker {
     resets: Resets,
     held: Arc<Held>,
     preparing: JoinSet<(HeldJob, Option<ReadyMail>)>,
-    sending: JoinSet<Option<Duration>>,
+    sending: JoinSet<Sent>,
     window: Window,
+    /// End and length of the pause of claims after a mail found no free slot.
+    busy_until: Instant,
+    busy_pause: Duration,
     /// Whether jobs of either kind may be waiting: the last claim was full, or something has changed since.
     more_accepted: bool,
     more_ready: bool,
@@ -132,6 +138,8 @@ impl Worker {
             preparing: JoinSet::new(),
             sending: JoinSet::new(),
             window: Window::default(),
+            busy_until: Instant::now(),
+            busy_pause: BUSY_PAUSE.0,
             more_accepted: true,
             more_ready: true,
             alone: false,
@@ -145,6 +153,12 @@ impl Worker {
         (self.more_accepted, self.more_ready) = (true, true);
     }
 
+    /// Returns when to look at the queue if nothing happens.
+    fn next_look(&self) -> Instant {
+        let poll = Instant::now() + POLL_INTERVAL;
+        if self.is_paused() { poll.min(self.busy_until) } else { poll }
+    }
+
     /// Returns how many mails can be held.
     fn window(&self) -> usize {
         self.window.size(self.slots())
@@ -152,6 +166,11 @@ impl Worker {
 
     fn slots(&self) -> usize {
         self.resets.adapters().mailer.slots()
+    }
+
+    /// Returns whether no mail is to be sent now.
+    fn is_paused(&self) -> bool {
+        Instant::now() < self.busy_until
     }
 
     fn is_idle(&self) -> bool {
@@ -166,7 +185,8 @@ impl Worker {
         }
         let (held, window) = (self.sending.len(), self.window());
         let preparing = self.more_accepted && self.preparing.len() <= PREPARING / 2;
-        let sending = self.more_ready && held < window && (held <= self.slots() || held <= window / 2);
+        let free = held < window && (held <= self.slots() || held <= window / 2);
+        let sending = self.more_ready && free && !self.is_paused();
         preparing || sending
     }
 
@@ -178,7 +198,7 @@ impl Worker {
         self.alone = false;
         // Mails that are ready come first: their jobs are older.
         let room = self.window().saturating_sub(self.sending.len());
-        if self.more_ready && room > 0 {
+        if self.more_ready && room > 0 && !self.is_paused() {
             let retries = (self.since_retry + room) / RETRY_SHARE;
             let jobs = self.resets.claim_ready(number(room), number(retries)).await?;
             self.since_retry = if retries > 0 { 0 } else { self.since_retry + jobs.len() };
@@ -223,7 +243,7 @@ impl Worker {
             return;
         };
         let (resets, stopping) = (self.resets.clone(), self.stopping.clone());
-        if !self.more_ready && self.sending.len() < self.window() {
+        if !self.more_ready && self.sending.len() < self.window() && !self.is_paused() {
             self.sending.spawn(send(resets, job, ready, stopping));
         } else {
             self.more_ready = true;
@@ -231,9 +251,18 @@ impl Worker {
         }
     }
 
-    fn sent(&mut self, sent: Result<Option<Duration>, JoinError>) {
-        if let Some(taken) = joined(sent).flatten() {
-            self.window.record(taken);
+    fn sent(&mut self, sent: Result<Sent, JoinError>) {
+        match joined(sent) {
+            Some(Sent::Tried(taken)) => {
+                self.window.record(taken);
+                self.busy_pause = BUSY_PAUSE.0;
+            }
+            // Several mails that were held together count once.
+            Some(Sent::Busy) if !self.is_paused() => {
+                self.busy_until = Instant::now() + self.busy_pause;
+                self.busy_pause = (2 * self.busy_pause).min(BUSY_PAUSE.1);
+            }
+            Some(Sent::Busy | Sent::Nothing) | None => {}
         }
         if self.sending.is_empty() {
             self.look_again();
@@ -272,19 +301,35 @@ async fn prepare(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> (He
     (job, None)
 }
 
-/// Prepares a job whose mail was ready before, and sends the mail.
-async fn deliver(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> Option<Duration> {
-    let (job, ready) = prepare(resets.clone(), job, stopping.clone()).await;
-    send(resets, job, ready?, stopping).await
+/// The result of a sending task.
+enum Sent {
+    /// An attempt was made, and took this long.
+    Tried(Duration),
+    /// No slot was free.
+    Busy,
+    /// There was nothing to send.
+    Nothing,
 }
 
-/// Sends a mail and returns how long that took.
-async fn send(resets: Resets, job: HeldJob, ready: ReadyMail, stopping: Arc<AtomicBool>) -> Option<Duration> {
+/// Prepares a job whose mail was ready before, and sends the mail.
+async fn deliver(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> Sent {
+    let (job, ready) = prepare(resets.clone(), job, stopping.clone()).await;
+    match ready {
+        Some(ready) => send(resets, job, ready, stopping).await,
+        None => Sent::Nothing,
+    }
+}
+
+/// Sends a mail.
+async fn send(resets: Resets, job: HeldJob, ready: ReadyMail, stopping: Arc<AtomicBool>) -> Sent {
     let begun = Instant::now();
     let settlement = resets.send(&job.job, &ready).await;
     let taken = begun.elapsed();
     settle(&resets, &job, &settlement, &stopping).await;
-    Some(taken)
+    match settlement {
+        Settlement::Postponed { counts: false, .. } => Sent::Busy,
+        _ => Sent::Tried(taken),
+    }
 }
 
 /// Leaves a prepared mail in the database.

@@ -25,13 +25,8 @@ fn addresses(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("user{number}@example.com")).collect()
 }
 
-/// Expires all leases, as two minutes without a renewal would.
-fn expire_leases(site: &Site) {
-    site.database.execute(&format!(
-        "UPDATE {} SET due_at = 0 WHERE claimed AND finished_at IS NULL",
-        site.table("jobs")
-    ));
-}
+/// Latest time by which the jobs of a killed replica are mailed: a lease of 15 s, and some time on a busy machine.
+const TAKEN_OVER: Duration = Duration::from_secs(25);
 
 fn every_account_gets_its_mail_although_a_replica_is_killed(server: databases::DatabaseServer) {
     let Some(site) = Site::on(server) else { return };
@@ -65,17 +60,9 @@ fn every_account_gets_its_mail_although_a_replica_is_killed(server: databases::D
     for email in &unanswered {
         assert!(request(one.address, email));
     }
-    // Jobs that the killed server had not claimed are mailed immediately.
-    let jobs = site.table("jobs");
-    site.wait_for(&format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL AND NOT claimed"), 0);
     let begun = Instant::now();
-    let unfinished = format!("SELECT COUNT(*) FROM {jobs} WHERE finished_at IS NULL");
-    while site.number(&unfinished) > 8 {
-        assert!(begun.elapsed() < TIMEOUT, "more jobs are claimed than one process may claim");
-        thread::sleep(Duration::from_millis(20));
-    }
-    expire_leases(&site);
-    site.wait_for(&unfinished, 0);
+    site.wait_for(&format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NULL", site.table("jobs")), 0);
+    assert!(begun.elapsed() < TAKEN_OVER, "{:?}", begun.elapsed());
     for email in &all {
         let secrets = secrets(&strapi, &site.mails(), email);
         let requests = 1 + usize::from(unanswered.contains(email));
@@ -113,15 +100,15 @@ fn jobs_of_a_killed_replica_are_mailed_again_with_the_same_secret(server: databa
         thread::sleep(Duration::from_millis(5));
     }
     dying.kill();
-    let claimed = site.number(&format!("SELECT COUNT(*) FROM {} WHERE claimed", site.table("jobs")));
-    assert!((4..=8).contains(&claimed), "{claimed} jobs are claimed");
+    let claimed = site.number(&format!("SELECT COUNT(*) FROM {} WHERE stage >= 4", site.table("jobs")));
+    assert!((4..60).contains(&claimed), "{claimed} jobs are claimed");
+    let killed = Instant::now();
 
     site.set("POLYRESET_MAIL_URL", &folder);
     let _others = [site.deployments[0].start().unwrap(), site.deployments[1].start().unwrap()];
     let finished = format!("SELECT COUNT(*) FROM {} WHERE finished_at IS NOT NULL", site.table("jobs"));
-    site.wait_for(&finished, 60 - claimed);
-    expire_leases(&site);
     site.wait_for(&finished, 60);
+    assert!(killed.elapsed() < TAKEN_OVER, "{:?}", killed.elapsed());
 
     let unconfirmed: Vec<ReceivedMail> = sink.letters().unwrap();
     for (email, client) in all.iter().zip(clients.iter().cycle()) {

@@ -50,14 +50,17 @@ async fn start_with(memory: Memory, mailer: Option<Arc<BlockingMailer>>) -> Runn
 }
 
 async fn start_on(memory: Memory, mailer: Option<Arc<BlockingMailer>>, accounts: &[&str]) -> Running {
+    let mailer = mailer.map_or_else(|| memory.adapters().mailer, |mailer| mailer as Arc<dyn Mailer>);
+    start_on_mailer(memory, mailer, accounts).await
+}
+
+async fn start_on_mailer(memory: Memory, mailer: Arc<dyn Mailer>, accounts: &[&str]) -> Running {
     let root = HmacKey::shared(&[7; 32]);
     let dialects = reset_dialects::with(&[("px0.enabled", "true")], &root, "https://id.example.org");
     let policies = dialects.unwrap().into_iter().filter_map(|dialect| dialect.policies).collect();
     let keys = Keys::new(&root);
     let mut adapters = memory.adapters();
-    if let Some(mailer) = mailer {
-        adapters.mailer = mailer;
-    }
+    adapters.mailer = mailer;
     let resets = Resets::new(adapters, keys, policies, true);
     for name in accounts {
         let (email, text) = address(name);
@@ -257,6 +260,39 @@ async fn mail_without_a_free_slot_is_sent_later_and_makes_no_attempt() {
     }
     assert_eq!(running.memory.mailer.sent().len(), 1);
     assert_eq!(running.memory.store.jobs()[0].0.attempts, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn backlog_is_not_claimed_over_and_over_while_the_mailer_is_busy() {
+    let mailer = Arc::new(BusyMailer::default());
+    let running = start_on_mailer(Memory::new(7), mailer.clone(), &ACCOUNTS).await;
+    for name in ACCOUNTS {
+        running.request_reset(name).await;
+    }
+    for _ in 0..60 {
+        running.memory.clock.advance(Duration::from_secs(1));
+        sleep(Duration::from_secs(1)).await;
+    }
+    let asked = mailer.asked.load(Ordering::SeqCst);
+    assert!((10..400).contains(&asked), "{asked} times in a minute");
+}
+
+/// A mailer whose quota is used up.
+#[derive(Default)]
+struct BusyMailer {
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Mailer for BusyMailer {
+    async fn send(&self, _: &Mail) -> Result<String, MailError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Err(MailError::Busy { reply: "mail rate".to_owned() })
+    }
+
+    async fn check(&self) -> Result<(), MailError> {
+        Ok(())
+    }
 }
 
 #[tokio::test(start_paused = true)]

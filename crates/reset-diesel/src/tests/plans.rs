@@ -35,7 +35,7 @@ async fn postgres_reads_the_first_rows_of_an_index_and_sorts_nothing() {
             sql_query(query).load(db).unwrap()
         });
         let plan = lines.into_iter().map(|line| line.plan).collect::<Vec<_>>().join("\n");
-        assert!(plan.contains("Index Scan using"), "{name}: {plan}");
+        assert!(plan.contains("Index") && plan.contains(" using "), "{name}: {plan}");
         for costly in ["Seq Scan", "Sort", "Bitmap"] {
             assert!(!plan.contains(costly), "{name}: {plan}");
         }
