@@ -276,8 +276,8 @@ impl Database {
         }
     }
 
-    /// Whether an existing database file has recorded events, so that it belongs to a secret. `false` for a database
-    /// server, whose secret is never generated.
+    /// Whether an existing database file has recorded events of resets, so that it belongs to a secret. `false` for a
+    /// database server, whose secret is never generated.
     ///
     /// # Errors
     /// Fails if the file cannot be read.

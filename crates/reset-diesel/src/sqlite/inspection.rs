@@ -36,7 +36,8 @@ pub(crate) async fn damage(path: &Path) -> Result<Option<String>, OpenError> {
     .await
 }
 
-/// Whether events were recorded in the file.
+/// Whether the file was used with a secret: events of resets were recorded, or events were sealed. An account that was
+/// blocked before the first start is an event without a secret.
 pub(crate) async fn has_events(path: &Path) -> Result<bool, OpenError> {
     on_own_thread(path, |path| {
         let mut db = Role::Reader.connect(&path)?;
@@ -51,6 +52,7 @@ fn found_events(db: &mut SqliteConnection) -> QueryResult<bool> {
         return Ok(false);
     }
     // The marks stay when the events have expired.
-    Ok(select(exists(events::table.select(events::seq))).get_result(db)?
+    let of_resets = events::table.filter(events::reference.is_not_null());
+    Ok(select(exists(of_resets.select(events::seq))).get_result(db)?
         || select(exists(marks::table.select(marks::name))).get_result(db)?)
 }

@@ -5,6 +5,7 @@ use std::fs;
 use diesel::connection::SimpleConnection;
 use reset_core::{
     event::{Event, EventKind},
+    job::Reference,
     ports::{Jobs, Store},
 };
 
@@ -77,7 +78,7 @@ async fn damage_is_found_in_a_file_that_opens() {
 }
 
 #[tokio::test]
-async fn file_has_events_once_a_job_was_accepted() {
+async fn file_belongs_to_a_secret_once_a_reset_was_requested() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("reset.db");
     let database = Database::at(&format!("sqlite://{}", path.display())).unwrap();
@@ -86,7 +87,10 @@ async fn file_has_events_once_a_job_was_accepted() {
     assert!(!database.file_has_events().await.unwrap(), "an empty file");
     database.migrate().await.unwrap();
     assert!(!database.file_has_events().await.unwrap(), "a new database");
-    let event = Event::new(EventKind::Accepted, NOW);
-    database.open().await.unwrap().record(&event).await.unwrap();
+    let store = database.open().await.unwrap();
+    store.record(&Event::new(EventKind::Blocked, NOW)).await.unwrap();
+    assert!(!database.file_has_events().await.unwrap(), "an account that was blocked before the first start");
+    let reference = Some(Reference::stored("0123456789"));
+    store.record(&Event { reference, ..Event::new(EventKind::Accepted, NOW) }).await.unwrap();
     assert!(database.file_has_events().await.unwrap());
 }
