@@ -26,17 +26,18 @@ pub(super) async fn watch(resets: Resets, held: Arc<Held>) {
     let (mut looks, mut last) = (0_u32, resets.adapters().clock.now());
     loop {
         sleep(WATCH_INTERVAL).await;
-        looks = looks.wrapping_add(1);
+        looks += 1;
         let now = resets.adapters().clock.now();
         // After the clock was set back, the leases in progress look like those of a clock that was ahead.
-        let renew = looks.is_multiple_of(RENEW_EVERY) || now < last;
-        last = now;
-        let jobs = if renew { held.jobs() } else { Vec::new() };
-        if !jobs.is_empty()
-            && let Err(error) = resets.renew(&jobs).await
-        {
-            log_error(&error, "failed to renew leases, retrying");
-            continue;
+        if looks >= RENEW_EVERY || now < last {
+            let jobs = held.jobs();
+            if !jobs.is_empty()
+                && let Err(error) = resets.renew(&jobs).await
+            {
+                log_error(&error, "failed to renew leases, retrying");
+                continue;
+            }
+            (looks, last) = (0, now);
         }
         if let Err(error) = resets.adapters().store.reclaim(now).await {
             log_error(&error, "failed to look for expired leases, retrying");

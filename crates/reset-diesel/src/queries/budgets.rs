@@ -102,8 +102,9 @@ fn take_from(rows: &mut BTreeMap<&str, Row>, budgets: &[Budget], now: Timestamp)
         if !takes.take(windows, now) {
             row.refused += 1;
             // The takes of a clock that was wrong were corrected, and must leave their windows some time.
-            (row.changed, row.ends_at, row.takes) =
-                (row.changed || row.found, takes.end(windows).as_millis(), takes);
+            if takes != row.takes {
+                (row.ends_at, row.takes, row.changed) = (takes.end(windows).as_millis(), takes, true);
+            }
             return false;
         }
         after.push((name, takes.end(windows).as_millis(), takes));
