@@ -48,6 +48,11 @@ use self::{
 
 /// Maximum number of jobs that are prepared at a time.
 const PREPARING: usize = 256;
+/// Most jobs that are prepared at a time while a fast mail server takes all that is ready: enough to reach the jobs of
+/// other networks, and to end decoys. More would only take the machine from the mails that are being sent.
+const PREPARING_BESIDE: usize = 32;
+/// Mails that are sent meanwhile for each of them.
+const SENT_PER_PREPARED: usize = 4;
 /// Polling interval of the queue.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum random delay before an idle worker starts a queued job; half of it on average. It is unnoticeable in mail and
@@ -126,6 +131,8 @@ struct Worker {
     alone: bool,
     /// Number of sending slots filled since a postponed job had its share.
     since_retry: usize,
+    /// Number of mails sent since accepted jobs were claimed.
+    sent_since: usize,
     /// Set when the worker stops: a result that cannot be recorded then is given up.
     stopping: Arc<AtomicBool>,
 }
@@ -137,13 +144,14 @@ impl Worker {
             held: Arc::default(),
             preparing: JoinSet::new(),
             sending: JoinSet::new(),
-            window: Window::default(),
+            window: Window::new(),
             busy_until: Instant::now(),
             busy_pause: BUSY_PAUSE.0,
             more_accepted: true,
             more_ready: true,
             alone: false,
             since_retry: 0,
+            sent_since: 0,
             stopping: Arc::default(),
         }
     }
@@ -151,6 +159,8 @@ impl Worker {
     /// Looks at the whole queue with the next claim.
     fn look_again(&mut self) {
         (self.more_accepted, self.more_ready) = (true, true);
+        // Jobs of other networks are reached within a second, however many mails wait.
+        self.sent_since = self.sent_since.max(SENT_PER_PREPARED * PREPARING_BESIDE);
     }
 
     /// Returns when to look at the queue if nothing happens.
@@ -162,6 +172,20 @@ impl Worker {
     /// Returns how many mails can be held.
     fn window(&self) -> usize {
         self.window.size(self.slots())
+    }
+
+    /// Returns how many more jobs can be prepared now. A slow mail server leaves the database to them. Beside a fast one, no
+    /// more are prepared than can be sent at once, because a mail that has to wait is read and written twice, and only a
+    /// few while mails wait already.
+    fn preparing_room(&self) -> usize {
+        let held = self.sending.len() + self.preparing.len();
+        if !self.window.is_fast(self.slots()) {
+            PREPARING.saturating_sub(self.preparing.len())
+        } else if !self.more_ready && held < self.window() {
+            self.window() - held
+        } else {
+            (self.sent_since / SENT_PER_PREPARED).min(PREPARING_BESIDE).saturating_sub(self.preparing.len())
+        }
     }
 
     fn slots(&self) -> usize {
@@ -184,7 +208,9 @@ impl Worker {
             return self.is_idle();
         }
         let (held, window) = (self.sending.len(), self.window());
-        let preparing = self.more_accepted && self.preparing.len() <= PREPARING / 2;
+        // A few jobs are not worth a commit.
+        let batch = self.preparing.len().max(window / 8).max(1);
+        let preparing = self.more_accepted && self.preparing_room() >= batch;
         let free = held < window && (held <= self.slots() || held <= window / 2);
         let sending = self.more_ready && free && !self.is_paused();
         preparing || sending
@@ -208,10 +234,10 @@ impl Worker {
                 self.sending.spawn(deliver(resets, job, stopping));
             }
         }
-        let room = PREPARING.saturating_sub(self.preparing.len());
+        let room = self.preparing_room();
         if self.more_accepted && room > 0 {
             let jobs = self.resets.claim_accepted(number(room)).await?;
-            self.more_accepted = jobs.len() == room;
+            (self.more_accepted, self.sent_since) = (jobs.len() == room, 0);
             for job in jobs {
                 self.prepare(job);
             }
@@ -253,8 +279,9 @@ impl Worker {
 
     fn sent(&mut self, sent: Result<Sent, JoinError>) {
         match joined(sent) {
-            Some(Sent::Tried(taken)) => {
-                self.window.record(taken);
+            Some(Sent::Tried) => {
+                self.window.record();
+                self.sent_since += 1;
                 self.busy_pause = BUSY_PAUSE.0;
             }
             // Several mails that were held together count once.
@@ -303,11 +330,11 @@ async fn prepare(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> (He
 
 /// The result of a sending task.
 enum Sent {
-    /// An attempt was made, and took this long.
-    Tried(Duration),
-    /// No slot was free.
+    /// An attempt was made.
+    Tried,
+    /// No slot was free for any mail.
     Busy,
-    /// There was nothing to send.
+    /// There was nothing to send, or the recipient's domain takes no more now.
     Nothing,
 }
 
@@ -322,13 +349,12 @@ async fn deliver(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> Sen
 
 /// Sends a mail.
 async fn send(resets: Resets, job: HeldJob, ready: ReadyMail, stopping: Arc<AtomicBool>) -> Sent {
-    let begun = Instant::now();
     let settlement = resets.send(&job.job, &ready).await;
-    let taken = begun.elapsed();
     settle(&resets, &job, &settlement, &stopping).await;
     match settlement {
-        Settlement::Postponed { counts: false, .. } => Sent::Busy,
-        _ => Sent::Tried(taken),
+        Settlement::Postponed { pauses: true, .. } => Sent::Busy,
+        Settlement::Postponed { counts: false, .. } => Sent::Nothing,
+        _ => Sent::Tried,
     }
 }
 

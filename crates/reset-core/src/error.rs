@@ -135,6 +135,8 @@ pub enum MailError {
     Busy {
         /// A word for the limit.
         reply: String,
+        /// Whether the limit is that of the recipient's domain. Otherwise it holds back every mail.
+        only_domain: bool,
     },
     /// A permanent failure; a retry would not help: 5xx.
     #[error("delivery was rejected permanently ({reply})")]

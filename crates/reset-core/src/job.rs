@@ -207,6 +207,9 @@ pub const UNCONFIRMED_MOST: u32 = 3;
 /// How long a job waits that no sending slot was free for.
 pub const BUSY_WAIT: Duration = Duration::from_secs(2);
 
+/// Most multiples of [`BUSY_WAIT`] that a mail waits for its recipient's domain: one for each claim of the job.
+pub const DOMAIN_WAITS_MOST: u32 = 8;
+
 /// How much longer than others a finished job is kept if its mail was never sent, so that an operator can retry it.
 pub const RETRY_RETENTION: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 

@@ -322,15 +322,16 @@ impl Mailer for MailService {
     async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let composed = self.composer.compose(mail)?;
         let by_smtp = self.transports().any(|transport| matches!(transport, Transport::Smtp(_)));
-        let busy = |limit: &str| MailError::Busy { reply: limit.to_owned() };
+        let busy = |limit: &str, only_domain| MailError::Busy { reply: limit.to_owned(), only_domain };
         let permit = if by_smtp {
-            Some(self.domains.acquire(composed.to.domain()).ok_or_else(|| busy("domain busy"))?)
+            let permit = self.domains.acquire(composed.to.domain()).await;
+            Some(permit.ok_or_else(|| busy("domain busy", true))?)
         } else {
             None
         };
         let rate = self.rate.as_ref().filter(|_| by_smtp);
         if rate.is_some_and(|rate| !rate.acquire()) {
-            return Err(busy("mail rate"));
+            return Err(busy("mail rate", false));
         }
         let outcome = self.offer(&composed).await;
         drop(permit);

@@ -287,7 +287,7 @@ struct BusyMailer {
 impl Mailer for BusyMailer {
     async fn send(&self, _: &Mail) -> Result<String, MailError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        Err(MailError::Busy { reply: "mail rate".to_owned() })
+        Err(MailError::Busy { reply: "mail rate".to_owned(), only_domain: false })
     }
 
     async fn check(&self) -> Result<(), MailError> {

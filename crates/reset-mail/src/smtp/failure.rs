@@ -223,7 +223,7 @@ impl From<Failure> for MailError {
     fn from(failure: Failure) -> Self {
         let reply = failure.cause.to_string();
         match &failure.cause {
-            Cause::Busy => Self::Busy { reply },
+            Cause::Busy => Self::Busy { reply, only_domain: false },
             Cause::Reply(of_server)
                 if of_server.is_permanent() && failure.concern() == Concern::Recipient =>
             {

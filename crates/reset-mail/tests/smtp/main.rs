@@ -48,7 +48,7 @@ fn outcome(result: Result<String, MailError>) -> String {
     match result {
         Ok(reply) => format!("accepted: {reply}"),
         Err(MailError::Temporary { reply }) => format!("temporary: {reply}"),
-        Err(MailError::Busy { reply }) => format!("busy: {reply}"),
+        Err(MailError::Busy { reply, .. }) => format!("busy: {reply}"),
         Err(MailError::Uncertain { reply }) => format!("uncertain: {reply}"),
         Err(MailError::Permanent { reply }) => format!("permanent: {reply}"),
     }

@@ -99,7 +99,7 @@ impl MailRefusal {
     fn error(self) -> MailError {
         match self {
             Self::Temporary => MailError::Temporary { reply: "451 4.7.1".to_owned() },
-            Self::Busy => MailError::Busy { reply: "domain busy".to_owned() },
+            Self::Busy => MailError::Busy { reply: "domain busy".to_owned(), only_domain: true },
             Self::Permanent => MailError::Permanent { reply: "550 5.1.1".to_owned() },
         }
     }
