@@ -2,9 +2,14 @@
 //!
 //! Absolute numbers depend on the machine and its other load, so the variants under comparison run alternately.
 
+mod accepted;
 mod backlog;
+mod database;
 mod front_ends;
 mod replicas;
+mod resets;
+mod sink;
+mod sustained;
 
 use std::{
     net::SocketAddr,
@@ -14,7 +19,6 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use conformance::{
     clients::{self, Client},
     http::Connection,
@@ -28,15 +32,47 @@ use crate::root;
 const HASH: (u32, u32, u32) = (47_104, 1, 1);
 /// Accounts to reset per round.
 const ACCOUNTS: usize = 120;
-/// Rounds of resets.
+/// Rounds of the comparison of replicas.
 const ROUNDS: usize = 7;
 /// Requests of the comparison between known and unknown addresses.
 const REQUESTS: usize = 10_000;
 /// Concurrent connections of a throughput measurement.
 const CONNECTIONS: usize = 16;
 
-pub(crate) fn run() -> anyhow::Result<()> {
-    build()?;
+/// The parts of the benchmark, in the order in which they run. `replicas` runs only when it is named.
+const PARTS: [&str; 6] = ["server", "front-ends", "accepted", "sustained", "backlog", "replicas"];
+
+/// Runs `cargo xtask bench [--built] [PART [NUMBER OF WAITING JOBS]...]`.
+pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
+    const USAGE: &str = "usage: cargo xtask bench [--built] \
+                         [server|front-ends|accepted|sustained|replicas|backlog [NUMBER OF WAITING JOBS]...]";
+    let (built, args): (Vec<&str>, Vec<&str>) = args.iter().partition(|arg| **arg == "--built");
+    let (parts, sizes): (&[&str], &[&str]) = match args.as_slice() {
+        [] => (&PARTS[..5], &[]),
+        [part, sizes @ ..] if PARTS.contains(part) && (*part == "backlog" || sizes.is_empty()) => {
+            (&args[..1], sizes)
+        }
+        _ => anyhow::bail!(USAGE),
+    };
+    let sizes: Vec<usize> = sizes.iter().map(|size| size.parse()).collect::<Result<_, _>>().context(USAGE)?;
+    if built.is_empty() {
+        build()?;
+    }
+    for part in parts {
+        match *part {
+            "server" => server()?,
+            "front-ends" => front_ends::run()?,
+            "accepted" => accepted::run()?,
+            "sustained" => sustained::run()?,
+            "backlog" => backlog::run(&sizes)?,
+            _ => replicas::run()?,
+        }
+    }
+    Ok(())
+}
+
+/// Measures one server on SQLite.
+fn server() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut deployment = TestDeployment::new(root().join("target/release/server-axum"), folder.path());
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
@@ -50,34 +86,30 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
     start(&deployment)?;
     let server = deployment.start()?;
+    let idle = memory(&server)?;
     mail_after_trigger(&deployment, &server)?;
     known_against_unknown(&server)?;
-    triggers(&server)?;
     wait_until_idle(&deployment)?;
-    resets(&deployment, &server)?;
     drop(server);
-    front_ends::run()
+    resets::run(&deployment)?;
+
+    let server = deployment.start()?;
+    resets::once(&deployment, &server)?;
+    let loaded = memory(&server)?;
+    // Longer than the threads that hash keep their memory.
+    thread::sleep(Duration::from_secs(65));
+    println!(
+        "memory: {idle} MB after the start, {loaded} MB after resets, {} MB a minute later",
+        memory(&server)?
+    );
+    Ok(())
 }
 
-/// Runs `cargo xtask bench replicas`.
-pub(crate) fn replicas(args: &[&str]) -> anyhow::Result<()> {
-    match args {
-        [] => build()?,
-        ["--built"] => {}
-        _ => anyhow::bail!("usage: cargo xtask bench replicas [--built]"),
-    }
-    replicas::run()
-}
-
-/// Runs `cargo xtask bench backlog`.
-pub(crate) fn backlog(args: &[&str]) -> anyhow::Result<()> {
-    let (built, sizes): (Vec<&str>, Vec<&str>) = args.iter().partition(|arg| **arg == "--built");
-    let sizes = sizes.iter().map(|size| size.parse()).collect::<Result<Vec<usize>, _>>();
-    let sizes = sizes.context("usage: cargo xtask bench backlog [--built] [NUMBER OF WAITING JOBS]...")?;
-    if built.is_empty() {
-        build()?;
-    }
-    backlog::run(&sizes)
+/// Returns the resident memory of a server in megabytes.
+fn memory(server: &Server) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()))?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    Ok(resident.context("unknown format of status")?.trim().parse::<u64>()? / 1000)
 }
 
 /// Builds the servers and the bare applications in release mode.
@@ -183,24 +215,25 @@ fn request(connection: &mut Connection, client: &Client, email: &str) -> anyhow:
     Ok(())
 }
 
-fn triggers(server: &Server) -> anyhow::Result<()> {
-    let client = requesting_client();
-    let rate = throughput(server.address, 200, |connection, turn| {
-        request(connection, &client, &format!("nobody{turn}@example.com"))
-    })?;
-    println!("triggers on {CONNECTIONS} connections, each committed to disk: {rate:.0}/s");
-    Ok(())
-}
-
 /// Measures requests per second over [`CONNECTIONS`] connections with `each` requests on every one.
 fn throughput(
     address: SocketAddr,
     each: usize,
     send: impl Fn(&mut Connection, usize) -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<f64> {
+    throughput_over(address, CONNECTIONS, each, send)
+}
+
+/// Measures requests per second over that many connections with `each` requests on every one.
+fn throughput_over(
+    address: SocketAddr,
+    connections: usize,
+    each: usize,
+    send: impl Fn(&mut Connection, usize) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<f64> {
     let begun = Instant::now();
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..CONNECTIONS)
+        let threads: Vec<_> = (0..connections)
             .map(|number| {
                 let send = &send;
                 scope.spawn(move || {
@@ -211,7 +244,7 @@ fn throughput(
             .collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
     })?;
-    Ok(precise(CONNECTIONS * each) / begun.elapsed().as_secs_f64())
+    Ok(precise(connections * each) / begun.elapsed().as_secs_f64())
 }
 
 /// Waits until every mail of the previous measurements is written.
@@ -225,88 +258,6 @@ fn wait_until_idle(deployment: &TestDeployment) -> anyhow::Result<()> {
         last = now;
         thread::sleep(Duration::from_secs(1));
     }
-}
-
-/// Measures resets relative to bare Argon2 hashing on all cores, alternately.
-fn resets(deployment: &TestDeployment, server: &Server) -> anyhow::Result<()> {
-    let (mut ratios, client) = (Vec::new(), redeeming_client());
-    for round in 0..ROUNDS {
-        std::fs::remove_dir_all(deployment.mails()).context("removing old mails")?;
-        let mut connection = Connection::open(server.address)?;
-        for number in 0..ACCOUNTS {
-            request(&mut connection, &client, &address(number))?;
-        }
-        let codes = (0..ACCOUNTS).map(|number| {
-            let mail =
-                mails::wait_for(&deployment.mails(), &address(number), Duration::from_secs(20), |_| true)?;
-            mail.code().map(ToOwned::to_owned).context("the mail has no code")
-        });
-        let codes: Vec<String> = codes.collect::<anyhow::Result<_>>()?;
-        let begun = Instant::now();
-        redeem(server.address, &client, &codes, round)?;
-        let resets = precise(ACCOUNTS) / begun.elapsed().as_secs_f64();
-        let ceiling = bare_argon2()?;
-        println!("resets: {resets:.1}/s, bare Argon2: {ceiling:.1}/s, ratio {:.3}", resets / ceiling);
-        ratios.push(resets / ceiling);
-    }
-    ratios.sort_by(f64::total_cmp);
-    println!("resets vs. bare Argon2: median ratio {:.3} of {ROUNDS} rounds", ratios[ROUNDS / 2]);
-    Ok(())
-}
-
-/// Redeems the codes over a few connections.
-fn redeem(address: SocketAddr, client: &Client, codes: &[String], round: usize) -> anyhow::Result<()> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = codes
-            .chunks(codes.len().div_ceil(8))
-            .map(|codes| {
-                scope.spawn(move || {
-                    let mut connection = Connection::open(address)?;
-                    codes.iter().try_for_each(|code| {
-                        let step = client.redeem_with(code, &format!("New Password {round}!"));
-                        let response = connection.post(&step.path, &step.body)?;
-                        ensure!(response.status == 200, "{}", response.body);
-                        Ok(())
-                    })
-                })
-            })
-            .collect();
-        threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
-    })
-}
-
-/// Measures hashes per second with reused memory on every core: the upper bound of any reset service.
-fn bare_argon2() -> anyhow::Result<f64> {
-    let (m, t, p) = HASH;
-    let cores = thread::available_parallelism()?.get();
-    let each = ACCOUNTS / cores;
-    let params = Params::new(m, t, p, Some(32)).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let mut memories = vec![vec![Block::default(); params.block_count()]; cores];
-    // The first of the two passes takes the page faults, as the start of the server does.
-    let mut elapsed = Duration::ZERO;
-    for _ in 0..2 {
-        let begun = Instant::now();
-        thread::scope(|scope| {
-            for memory in &mut memories {
-                let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-                scope.spawn(move || {
-                    for _ in 0..each {
-                        let mut tag = [0; 32];
-                        argon2
-                            .hash_password_into_with_memory(
-                                b"New Password 1!",
-                                &[7; 16],
-                                &mut tag,
-                                &mut memory[..],
-                            )
-                            .expect("the parameters are valid");
-                    }
-                });
-            }
-        });
-        elapsed = begun.elapsed();
-    }
-    Ok(precise(each * cores) / elapsed.as_secs_f64())
 }
 
 fn median(times: &mut [Duration]) -> Duration {

@@ -53,10 +53,10 @@ End-to-end tests:
                     responses. Options: --requests N (default 100000), --seed S (default 1)
 
 Measurements:
-  bench             Measure the release build; results are ratios within one run
-  bench backlog     Measure how fast mail leaves while jobs wait; numbers of jobs as arguments
-  bench replicas    Measure one, two and three servers on one PostgreSQL, relative to one server.
-                    --built skips the build and uses target/release as it is
+  bench [PART]      Measure the release build; results are ratios within one run. Parts: server, front-ends,
+                    accepted (requests a second), sustained (accepted and mailed), backlog [N]... (mails
+                    a second beside N waiting jobs), replicas (only when named). --built skips the build
+                    and uses target/release as it is
 
 Exploration:
   compare           Run one reset through every dialect and print the HTTP exchanges side by side. Starts
@@ -88,9 +88,7 @@ fn main() -> ExitCode {
         ["compare", rest @ ..] => compare::run(rest),
         ["tidy"] => tidy::run(),
         ["diff", rest @ ..] => diff::run(rest),
-        ["bench"] => bench::run(),
-        ["bench", "replicas", rest @ ..] => bench::replicas(rest),
-        ["bench", "backlog", rest @ ..] => bench::backlog(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         ["clients"] => clients::run(),
         ["browser"] => browser::run(),
         [] | ["help" | "--help" | "-h"] => {

@@ -153,7 +153,7 @@ fn resets(addresses: &[SocketAddr], deployment: &TestDeployment, round: usize) -
         let shares = codes.chunks(codes.len().div_ceil(addresses.len()));
         let redeeming: Vec<_> = shares
             .zip(addresses)
-            .map(|(codes, address)| scope.spawn(|| super::redeem(*address, &client, codes, round)))
+            .map(|(codes, address)| scope.spawn(|| super::resets::redeem(*address, &client, codes, round)))
             .collect();
         redeeming.into_iter().try_for_each(|share| share.join().expect("no panic"))
     })?;
