@@ -104,3 +104,7 @@ pub(super) fn check_writable(db: &mut Db) -> QueryResult<()> {
     update(disputes::table.filter(disputes::id.eq(NO_ROW))).set(disputes::until.eq(0)).execute(db)?;
     Ok(())
 }
+
+/// A value of a digest, for tests of plans.
+#[cfg(test)]
+pub(super) const DIGEST_LITERAL: &str = "x'0707'";

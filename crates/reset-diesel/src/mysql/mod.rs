@@ -83,6 +83,6 @@ impl ServerStore<Mysql> {
 
 /// Returns the statements whose plans are tested.
 #[cfg(test)]
-pub(crate) fn plans() -> Vec<(&'static str, String)> {
+pub(crate) fn plans() -> Vec<(&'static str, &'static str, String)> {
     queries::plans::statements()
 }

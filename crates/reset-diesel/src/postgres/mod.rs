@@ -106,7 +106,7 @@ impl ServerStore<Postgres> {
 
 /// Returns the statements whose plans are tested.
 #[cfg(test)]
-pub(crate) fn plans() -> Vec<(&'static str, String)> {
+pub(crate) fn plans() -> Vec<(&'static str, &'static str, String)> {
     queries::plans::statements()
 }
 

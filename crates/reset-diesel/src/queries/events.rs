@@ -21,6 +21,7 @@ use super::{
     },
     PURGE_STEP,
     rows::unreadable,
+    seals::{SEALS_MOST, SetSeals},
 };
 use crate::fault::DatabaseFault;
 
@@ -106,14 +107,21 @@ impl TryFrom<SealedRow> for Sealed {
     }
 }
 
-/// Inserts an event.
+/// Inserts an event, unless it is one that is not recorded.
 pub(in super::super) fn insert_event(db: &mut Db, event: &Event) -> QueryResult<usize> {
+    if !event.is_recorded() {
+        return Ok(0);
+    }
     insert_into(events::table).values(NewEventRow::from(event)).execute(db)
 }
 
-/// Inserts events in order.
-pub(super) fn insert_events(db: &mut Db, events: &[&Event]) -> QueryResult<usize> {
-    match events {
+/// Inserts events in order, without those that are not recorded.
+pub(super) fn insert_events<'a>(
+    db: &mut Db,
+    events: impl IntoIterator<Item = &'a Event>,
+) -> QueryResult<usize> {
+    let recorded: Vec<&Event> = events.into_iter().filter(|event| event.is_recorded()).collect();
+    match recorded.as_slice() {
         [] => Ok(0),
         [event] => insert_event(db, event),
         events => {
@@ -125,6 +133,9 @@ pub(super) fn insert_events(db: &mut Db, events: &[&Event]) -> QueryResult<usize
 
 /// Records a reset request that exceeded a limit, unless enough of them were recorded for the address lately.
 pub(super) fn insert_limited(db: &mut Db, event: &Event) -> QueryResult<()> {
+    if !event.is_recorded() {
+        return Ok(());
+    }
     let since = event.at.minus(LIMITED_WITHIN).as_millis();
     let same = events::table
         .filter(events::address.eq(event.address.as_ref().map(AddressTag::as_str)))
@@ -222,15 +233,16 @@ fn seal_some(db: &mut Db, sealer: &Sealer, limit: u32) -> QueryResult<Option<(u3
     }
     let unsealed = events::table.filter(events::place.is_null()).order(events::seq).limit(limit.into());
     let rows: Vec<EventRow> = unsealed.select(EventRow::as_select()).load(db)?;
-    let mut count = 0;
+    let mut seals = Vec::with_capacity(rows.len());
     for row in rows {
         let seq = row.seq;
         at = sealer.seal(at, &row.into());
-        update(events::table.find(seq))
-            .set((events::place.eq(at.place), events::seal.eq(&at.seal.as_bytes()[..])))
-            .execute(db)?;
-        count += 1;
+        seals.push((seq, at));
     }
+    for some in seals.chunks(SEALS_MOST) {
+        SetSeals::new(some).execute(db)?;
+    }
+    let count = u32::try_from(seals.len()).unwrap_or(u32::MAX);
     move_mark(db, sealer, End::Head, at)?;
     Ok(Some((count, at)))
 }

@@ -22,6 +22,7 @@ mod own_users;
 pub(super) mod plans;
 mod probe;
 pub(super) mod rows;
+mod seals;
 mod stage;
 pub(super) mod statements;
 pub(super) mod tickets;

@@ -3,31 +3,42 @@
 use diesel::{debug_query, prelude::*, query_builder::QueryFragment};
 
 use super::{
-    super::engine::{Backend, skip_locked},
+    super::engine::{Backend, DIGEST_LITERAL, schema::tickets, skip_locked},
     claim::{due, in_turn, oldest},
     stage::{ACCEPTED, POSTPONED, READY},
-    tickets::ended,
+    statements::live_with_id,
+    tickets::{ended, live_of_others, open_with},
 };
 
-/// Returns each statement with its values written out, under a name.
-pub(in super::super) fn statements() -> Vec<(&'static str, String)> {
+/// Returns each statement with its values written out, under a name, and the last column by which an index must find its
+/// rows.
+pub(in super::super) fn statements() -> Vec<(&'static str, &'static str, String)> {
     vec![
-        ("accepted jobs in turn", text(&skip_locked!(in_turn(ACCEPTED, 64)))),
-        ("ready jobs in turn", text(&skip_locked!(in_turn(READY, 64)))),
-        ("postponed jobs that are due", text(&skip_locked!(due(POSTPONED, 50_000, 64)))),
-        ("oldest accepted job", text(&oldest(ACCEPTED).limit(1))),
-        ("tickets to purge", text(&ended(50_000).limit(500))),
+        ("accepted jobs in turn", "stage", text(&skip_locked!(in_turn(ACCEPTED, 64)))),
+        ("ready jobs in turn", "stage", text(&skip_locked!(in_turn(READY, 64)))),
+        ("postponed jobs that are due", "due_at", text(&skip_locked!(due(POSTPONED, 50_000, 64)))),
+        ("oldest accepted job", "stage", text(&oldest(ACCEPTED).limit(1))),
+        ("tickets to purge", "expires_at", text(&ended(50_000).limit(500))),
+        ("live ticket of an id", "id", text(&live_with_id("t5", 0).select(tickets::id))),
+        ("open ticket of a digest", "digest", text(&open_with("px0", &DIGEST))),
+        ("live codes of others", "expires_at", text(&live_of_others("px0", "code", "a5", 50_000, 10))),
     ]
 }
 
-/// Returns the SQL of a query whose values are all numbers.
+/// A digest that no ticket has.
+const DIGEST: [u8; 32] = [7; 32];
+
+/// Returns the SQL of a query whose values are numbers, plain texts and [`DIGEST`].
 fn text<Q: QueryFragment<Backend>>(query: &Q) -> String
 where
     for<'a> diesel::query_builder::DebugQuery<'a, Q, Backend>: std::fmt::Display,
 {
     let text = debug_query::<Backend, _>(query).to_string();
     let (sql, values) = text.split_once(" -- binds: [").expect("the query has values");
-    let values: Vec<&str> = values.trim_end_matches(']').split(", ").collect();
+    let digest = format!("{DIGEST:?}");
+    let values =
+        values.trim_end_matches(']').replace(digest.trim_end_matches(']'), DIGEST_LITERAL).replace('"', "'");
+    let values: Vec<&str> = values.split(", ").map(|value| value.trim_end_matches(']')).collect();
     // PostgreSQL numbers its parameters, and no query here has ten of them.
     let numbered = |sql: String, (index, value): (usize, &&str)| {
         let parameter = format!("${}", index + 1);

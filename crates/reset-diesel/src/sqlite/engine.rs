@@ -56,3 +56,7 @@ pub(super) fn check_place(store: &EngineStore) -> Result<(), DatabaseFault> {
 pub(super) fn check_writable(_: &mut Db) -> QueryResult<()> {
     Ok(())
 }
+
+/// A value of a digest, for tests of plans.
+#[cfg(test)]
+pub(super) const DIGEST_LITERAL: &str = "x'0707'";
