@@ -162,7 +162,10 @@ fn resets(
     let notices = Notices { owner, dispute_page };
     let budgeting = settings.limits.budgeting.clone();
     let resets = Resets::within(budgeting, adapters, Keys::rotated(roots), policies, notices);
-    resets.called(settings.names(public_url)).with_outbox(settings.limits.outbox)
+    resets
+        .called(settings.names(public_url))
+        .with_outbox(settings.limits.outbox)
+        .with_event_limits(settings.limits.events)
 }
 
 /// The running worker and the other background tasks.

@@ -191,6 +191,11 @@ pub struct Budgeting {
     pub guesses: Vec<Window>,
     /// Wrong guesses per dialect at codes that are entered with their address.
     pub all_guesses: Vec<Window>,
+    /// Responses that may show whether an address has an account, because a dialect's contract demands it (R13): for all
+    /// clients, and per client's network.
+    pub disclosures: Vec<Window>,
+    /// The same per IPv6 /48 or IPv4 /24.
+    pub disclosures_per_network: Vec<Window>,
 }
 
 #[cfg(test)]

@@ -2,17 +2,22 @@
 //!
 //! Issuing a ticket and composing a mail takes time, and the worker shares the machine with the next request: from
 //! its response time an attacker could tell whether the previous address has an account (R14). The worker therefore
-//! does the same work for an unknown address. The ticket is void before any other transaction sees it, the secret is
-//! discarded, and the mail is composed but not sent (R19).
+//! does the same work for an unknown address. The secret is discarded, and the mail is composed but not sent (R19).
+//!
+//! The ticket is live like any other, but it belongs to no account, so nothing can redeem it. It counts where tickets are
+//! counted, and takes the guesses at codes of its address: otherwise the number of live codes, or the work for a wrong
+//! guess, would show which addresses have accounts.
 
 use crate::{
     Resets,
     account::{Account, AccountId},
     deliver::compose_mail,
+    email::EmailAddress,
     error::StoreError,
     issue::Purpose,
     issue_policy::IssuePolicies,
     job::Job,
+    keys::Keys,
 };
 
 /// Recipient of decoy mails: an address that cannot exist (RFC 2606).
@@ -26,19 +31,26 @@ pub(crate) fn is_decoy(account: &AccountId) -> bool {
     account.as_str().starts_with(DECOY_PREFIX)
 }
 
+impl Keys {
+    /// Returns the id that stands for the missing account of an address. The address cannot be derived from it.
+    pub(crate) fn decoy_id(&self, email: &EmailAddress) -> AccountId {
+        AccountId::new(format!("{DECOY_PREFIX}{}", self.address_tag(email).as_str()))
+    }
+}
+
 impl Resets {
     /// Does the work of a delivery for an address without an account. The ticket that it stores can never be
     /// redeemed.
     pub(crate) async fn prepare_decoy(
         &self,
         job: &Job,
+        email: &EmailAddress,
         policies: &IssuePolicies,
         redirect_to: Option<&str>,
     ) -> Result<(), StoreError> {
         let (store, mailer) = (&self.adapters().store, &self.adapters().mailer);
         let decoy = Account {
-            // The id belongs to no account and is unique per job, so decoys for one address never block each other.
-            id: AccountId::new(format!("{DECOY_PREFIX}{}", job.id.as_str())),
+            id: self.inner.keys.decoy_id(email),
             email: DECOY_ADDRESS.to_owned(),
             username: None,
             name: None,

@@ -20,8 +20,8 @@ use crate::{
     event::{Event, EventKind},
     issue::Purpose,
     job::{
-        BUSY_WAIT, GIVE_UP_AFTER, Job, JobId, JobKind, MAX_WORKER_CRASHES, Outcome, UNCONFIRMED_MOST,
-        UNCONFIRMED_WAIT, backoff,
+        BUSY_WAIT, DOMAIN_WAITS_MOST, GIVE_UP_AFTER, Job, JobId, JobKind, MAX_WORKER_CRASHES, Outcome,
+        UNCONFIRMED_MOST, UNCONFIRMED_WAIT, backoff,
     },
     mail::{Mail, MailBody},
     ports::{PasswordReset, Postponement},
@@ -81,6 +81,8 @@ pub enum Settlement {
         counts: bool,
         /// Whether the mail may have been accepted although no reply came.
         unconfirmed: bool,
+        /// Whether a limit holds back every other mail, too.
+        pauses: bool,
     },
 }
 
@@ -90,7 +92,7 @@ impl Settlement {
     }
 
     fn retry(wait: Duration, reply: impl Into<String>) -> Self {
-        Self::Postponed { wait, reply: reply.into(), counts: true, unconfirmed: false }
+        Self::Postponed { wait, reply: reply.into(), counts: true, unconfirmed: false, pauses: false }
     }
 }
 
@@ -211,7 +213,13 @@ impl Resets {
             Err(NoMail::Later) => {
                 warn!(job.id = job.id.as_str(), "hourly mail limit reached, delivery postponed");
                 let (wait, reply) = (MAIL_LIMIT_DELAY, MAIL_LIMIT_REPLY.to_owned());
-                settled(Settlement::Postponed { wait, reply, counts: false, unconfirmed: false })
+                settled(Settlement::Postponed {
+                    wait,
+                    reply,
+                    counts: false,
+                    unconfirmed: false,
+                    pauses: true,
+                })
             }
         }
     }
@@ -243,7 +251,7 @@ impl Resets {
         let Some(policies) = self.policies_of(&job.dialect) else { return ended(Outcome::Abandoned) };
         let adapters = self.adapters();
         let Some(account) = self.resettable_account(email, adapters.clock.now()).await? else {
-            self.prepare_decoy(job, policies, redirect_to).await?;
+            self.prepare_decoy(job, email, policies, redirect_to).await?;
             return ended(Outcome::NoAccount);
         };
         let ticket = match adapters.store.ticket_of(&job.id).await? {
@@ -306,22 +314,26 @@ impl Resets {
         reply: Result<String, MailError>,
         accepted: Option<(TicketId, Timestamp)>,
     ) -> Settlement {
-        let (wait, reply, counts, unconfirmed) = match reply {
+        let (mut pauses, unconfirmed) = (false, matches!(reply, Err(MailError::Uncertain { .. })));
+        let (wait, reply, counts) = match reply {
             Ok(reply) => return Settlement::Finished { outcome: Outcome::Mailed, reply, accepted },
             Err(MailError::Permanent { reply }) => return Settlement::finished(Outcome::Refused, reply),
-            Err(MailError::Temporary { reply }) => (backoff(job.attempts), reply, true, false),
+            Err(MailError::Temporary { reply }) => (backoff(job.attempts), reply, true),
             Err(MailError::Uncertain { reply }) if job.unconfirmed + 1 >= UNCONFIRMED_MOST => {
                 return Settlement::finished(Outcome::GivenUp, format!("unconfirmed {reply}"));
             }
-            Err(MailError::Uncertain { reply }) => {
-                (UNCONFIRMED_WAIT, format!("unconfirmed {reply}"), true, true)
+            Err(MailError::Uncertain { reply }) => (UNCONFIRMED_WAIT, format!("unconfirmed {reply}"), true),
+            Err(MailError::Busy { reply, only_domain }) => {
+                pauses = !only_domain;
+                // A slow domain can have thousands of mails, which would otherwise all be tried every two seconds.
+                let waits = if only_domain { job.claims.clamp(1, DOMAIN_WAITS_MOST) } else { 1 };
+                (BUSY_WAIT * waits, reply, false)
             }
-            Err(MailError::Busy { reply }) => (BUSY_WAIT, reply, false, false),
         };
         if self.adapters().clock.now().plus(wait).since(job.created_at) >= GIVE_UP_AFTER {
             return Settlement::finished(Outcome::GivenUp, reply);
         }
-        Settlement::Postponed { wait, reply, counts, unconfirmed }
+        Settlement::Postponed { wait, reply, counts, unconfirmed, pauses }
     }
 
     /// Records the result of a delivery.
@@ -333,7 +345,7 @@ impl Resets {
             Settlement::Finished { outcome, reply, accepted } => {
                 self.finish(job, *outcome, reply, accepted.as_ref()).await
             }
-            Settlement::Postponed { wait, reply, counts, unconfirmed } => {
+            Settlement::Postponed { wait, reply, counts, unconfirmed, .. } => {
                 let now = self.adapters().clock.now();
                 let event = Event::of_job(EventKind::PutOff, job, now).saying(job.kind.reply_detail(reply));
                 let due_at = now.plus(*wait);
@@ -369,6 +381,7 @@ impl Resets {
             outcome => (EventKind::Ended, format!("{} {reply}", outcome.name()).trim_end().to_owned()),
         };
         let event = Event::of_job(kind, job, now).saying(job.kind.reply_detail(&detail));
+        let event = if outcome == Outcome::NoAccount { self.bounded(event, job.network) } else { event };
         self.adapters().store.finish(&job.id, outcome, reply, accepted, &event).await?;
         info!(
             job.id = job.id.as_str(),

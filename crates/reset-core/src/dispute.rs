@@ -6,9 +6,14 @@
 //! received the notice. An attacker who took the account over, even one who changed its address, has no way to
 //! continue. The owner requests a reset with the address of that mailbox and sets a new password.
 //!
-//! If the account still has that address, the reset closes the dispute. Otherwise the dispute stays open, so that the
-//! owner can restore the account's address before the attacker requests a reset with the other one. An administrator
-//! can close a dispute.
+//! If the account still has that address, the reset closes the dispute, and the unused links of other mailboxes end.
+//! Otherwise the dispute stays open, so that the owner can restore the account's address before the attacker requests a
+//! reset with the other one. An administrator can close a dispute, and end unused links.
+//!
+//! A link is a right of the mailbox that got it, not of the account's present address: that is what saves an owner whose
+//! address an attacker changed. The reverse is an attack, too: who once had the account, and lost it to its owner, can use
+//! a link of that time. Nothing in the database tells the two apart, so an administrator ends such links
+//! (docs/recovery.md).
 
 use std::{fmt, time::Duration};
 
@@ -85,6 +90,15 @@ pub struct DisputeOpening<'a> {
     pub event: &'a Event,
     /// The current time.
     pub now: Timestamp,
+}
+
+/// The result of [`Disputes::close_disputes`](crate::ports::Disputes::close_disputes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClosedDisputes {
+    /// Number of disputes that were open.
+    pub disputes: usize,
+    /// Number of links that ended unused.
+    pub links: usize,
 }
 
 /// Why a dispute was not opened.
@@ -221,18 +235,23 @@ impl Resets {
         now: Timestamp,
     ) -> Result<Option<Account>, StoreError> {
         let (store, since) = (&self.adapters().store, now.minus(DISPUTE_LIFE));
-        let account = match store.account_by_email(email).await? {
-            Some(account) => {
-                let mailbox = store.mailbox_of_disputes(&account.id, since).await?;
-                mailbox.is_none_or(|mailbox| mailbox == email.key()).then_some(account)
+        // A dispute's mailbox leads to the disputed account even if another account has its address now: an attacker could
+        // have registered that one. Of several open disputes, only the mailbox of the one that takes precedence does.
+        let disputed = match store.account_of_dispute(email.key(), since).await? {
+            Some(id) if store.mailbox_of_disputes(&id, since).await?.as_deref() == Some(email.key()) => {
+                Some(id)
             }
-            // Of several open disputes, only the mailbox of the one that takes precedence reaches the account.
-            None => match store.account_of_dispute(email.key(), since).await? {
-                Some(id) if store.mailbox_of_disputes(&id, since).await?.as_deref() == Some(email.key()) => {
-                    store.account(&id).await?
-                }
-                Some(_) | None => None,
-            },
+            Some(_) | None => None,
+        };
+        let account = if let Some(id) = disputed {
+            store.account(&id).await?
+        } else {
+            let account = store.account_by_email(email).await?;
+            // The disputes of an unknown address are looked up as well (R14).
+            let nobody = AccountId::new("");
+            let id = account.as_ref().map_or(&nobody, |account| &account.id);
+            let mailbox = store.mailbox_of_disputes(id, since).await?;
+            account.filter(|_| mailbox.is_none_or(|mailbox| mailbox == email.key()))
         };
         Ok(account.filter(|account| !account.blocked))
     }

@@ -60,13 +60,19 @@ pub enum EventKind {
     Retried,
     /// An administrator deleted finished or waiting jobs; the detail is how many.
     Cleared,
+    /// An administrator ended the account's unused dispute links; the detail is how many.
+    LinksVoided,
+    /// Steps of resets were not recorded, because their networks had caused too many events; the detail is how many.
+    Unrecorded,
+    /// A step that no store records: see [`Event::skipped`].
+    Skipped,
     /// A kind that this version does not know, written by a newer one.
     Other(String),
 }
 
 impl EventKind {
     /// Every kind that this version writes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Accepted,
         Self::Limited,
         Self::Matched,
@@ -85,6 +91,8 @@ impl EventKind {
         Self::Unblocked,
         Self::Retried,
         Self::Cleared,
+        Self::LinksVoided,
+        Self::Unrecorded,
     ];
 
     /// Returns the name for stores, exports and operators.
@@ -108,6 +116,9 @@ impl EventKind {
             Self::Unblocked => "unblocked",
             Self::Retried => "retried",
             Self::Cleared => "cleared",
+            Self::LinksVoided => "links-voided",
+            Self::Unrecorded => "unrecorded",
+            Self::Skipped => "skipped",
             Self::Other(name) => name,
         }
     }
@@ -263,6 +274,17 @@ impl Event {
             account: Some(ticket.account.clone()),
             ..self
         }
+    }
+
+    /// Turns the event into one that no store records.
+    #[must_use]
+    pub fn skipped(self) -> Self {
+        Self { kind: EventKind::Skipped, ..self }
+    }
+
+    /// Returns whether a store records the event.
+    pub fn is_recorded(&self) -> bool {
+        self.kind != EventKind::Skipped
     }
 
     /// Sets the account.

@@ -60,20 +60,14 @@ pub struct Inspection {
 }
 
 impl Resets {
-    /// Returns the account reached by this address and the dialects in which it has a live code. Returns `None` for
-    /// an unknown address or a blocked account.
+    /// Returns the id of the account that an address reaches, or one that no account has for an unknown address and a
+    /// blocked account. For secrets that must belong to the account of an address.
     ///
     /// # Errors
     /// Fails if the store fails.
-    pub async fn codes_of(
-        &self,
-        email: &EmailAddress,
-    ) -> Result<Option<(AccountId, Vec<String>)>, StoreError> {
-        let adapters = self.adapters();
-        let now = adapters.clock.now();
-        let Some(account) = self.resettable_account(email, now).await? else { return Ok(None) };
-        let dialects = adapters.store.dialects_with_codes(&account.id, now).await?;
-        Ok(Some((account.id, dialects)))
+    pub async fn owner_of(&self, email: &EmailAddress) -> Result<AccountId, StoreError> {
+        let account = self.resettable_account(email, self.adapters().clock.now()).await?;
+        Ok(account.map_or_else(|| self.inner.keys.decoy_id(email), |account| account.id))
     }
 
     /// Exchanges the account's live code for a token. The attempt is counted before the code is compared, and one
@@ -87,19 +81,22 @@ impl Resets {
         let adapters = self.adapters();
         let now = adapters.clock.now();
         let account = self.resettable_account(email, now).await?;
-        // An unknown address also costs a counted attempt, so that the response time does not reveal it (R14).
-        let unknown = AccountId::new("");
-        let guesser = account.as_ref().map_or(&unknown, |account| &account.id);
+        // The code of an unknown address is its decoy's, which counts attempts like any other (R14).
+        let decoy = self.inner.keys.decoy_id(email);
+        let guesser = account.as_ref().map_or(&decoy, |account| &account.id);
         let ticket = adapters.store.take_guess(guesser, dialect, TicketKind::Code, max_attempts, now).await?;
-        // Take from the budgets before anything is compared, whether or not there is a code to compare (R45, R46).
-        let budgets = self.guess_budgets(dialect, email, ticket.is_some());
-        if !adapters.store.take(&budgets, now).await? {
-            return Err(ExchangeError::Invalid);
-        }
-        // Record one event per evaluated guess, for unknown addresses too. The budgets limit their number.
+        // Take from the budgets before anything is compared, whether or not there is a code to compare (R45, R46). The
+        // guess is recorded in the same commit, whether or not they had room.
+        let budgets = self.guess_budgets(dialect, email, account.is_some() && ticket.is_some());
         let tried = Event { dialect: dialect.to_owned(), ..Event::new(EventKind::Tried, now) };
         let tried = ticket.as_ref().map_or(tried.clone(), |ticket| tried.about(ticket));
-        self.record_event(&tried.by(network.as_ref())).await;
+        let known = account.as_ref().map(|account| account.id.clone());
+        let tried =
+            Event { account: known.filter(|_| tried.account.is_some()), ..tried.by(network.as_ref()) };
+        let tried = self.bounded(tried, network.as_ref().and_then(Network::block));
+        if !adapters.store.take_and_record(&budgets, &tried).await? {
+            return Err(ExchangeError::Invalid);
+        }
         let (Some(account), Some(ticket)) = (account, ticket) else { return Err(ExchangeError::Invalid) };
         let mut digests = self.inner.keys.digests(dialect, Scope::Account, &account.id, code);
         let correct = digests.any(|digest| digest.matches(&ticket.digest));

@@ -141,10 +141,11 @@ impl Resets {
                 minted_at: now,
                 expires_at: now.plus(policy.lifetime),
                 spent_at: None,
-                voided_at: (purpose == Purpose::Decoy).then_some(now),
+                voided_at: None,
             };
             let kind = if purpose == Purpose::Link { EventKind::Linked } else { EventKind::Matched };
             let event = Event::of_ticket(kind, &ticket, now).saying(ticket.kind.name());
+            let event = if purpose == Purpose::Decoy { event.skipped() } else { event };
             let max_live = fallback.and_then(|fallback| fallback.max_live);
             match adapters.store.issue(&ticket, max_live, &event).await? {
                 Issued::Live => return Ok(Some(ticket)),

@@ -72,6 +72,7 @@
 pub mod account;
 pub mod audit;
 pub mod budget;
+pub mod client_events;
 mod decoy;
 pub mod deliver;
 pub mod dispute;
@@ -107,6 +108,7 @@ use tokio::sync::Notify;
 use crate::{
     audit::Sealer,
     budget::Budgeting,
+    client_events::ClientEvents,
     encoding::hex,
     issue_policy::IssuePolicies,
     job::{JobId, Reference},
@@ -148,6 +150,7 @@ struct Inner {
     accepted: Turns,
     ready: Turns,
     overload: Overload,
+    client_events: ClientEvents,
     readiness: Readiness,
 }
 
@@ -182,6 +185,7 @@ impl Resets {
             accepted,
             ready,
             overload: Overload::default(),
+            client_events: ClientEvents::default(),
             readiness,
         };
         Self { inner: Arc::new(inner) }

@@ -137,8 +137,6 @@ pub trait Tickets: Send + Sync {
     /// transaction. Expired tickets are voided too, because [`Self::restart_clock`] could otherwise revive them. An
     /// expired ticket with the same digest is voided as well.
     ///
-    /// A ticket that is already void (a decoy) affects no other account. It is stored as live and voided in the same
-    /// transaction, so that it costs the same as any other ticket (R14); no event is recorded for it.
     /// With `max_live`, the ticket is stored only while other accounts have fewer live tickets of its kind in its
     /// dialect. The count and the insert are one transaction, so parallel workers cannot exceed the limit.
     ///
@@ -239,6 +237,13 @@ pub trait Budgets: Send + Sync {
     /// # Errors
     /// Fails if the store fails; then nothing was taken.
     async fn take(&self, budgets: &[Budget], now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Takes as [`Self::take`] does, at the time of `event`, and records the event in the same transaction whether or not
+    /// there was room: one commit either way (R14).
+    ///
+    /// # Errors
+    /// Fails if the store fails; then nothing was taken or recorded.
+    async fn take_and_record(&self, budgets: &[Budget], event: &Event) -> Result<bool, StoreError>;
 
     /// Returns to each of `budgets` what was taken at `taken_at`.
     ///

@@ -16,6 +16,8 @@ use crate::{
     error::RequestError,
     event::{Event, EventKind, Network},
     job::{Job, JobKind, Reference},
+    time::Timestamp,
+    turns::NetworkBlock,
 };
 
 /// Whether the response may reveal that an account exists.
@@ -23,7 +25,8 @@ use crate::{
 pub enum Disclosure {
     /// The response reveals nothing.
     Never,
-    /// The dialect's contract requires it (px0: 404 `user not found`). Blocked accounts look unknown.
+    /// The dialect's contract requires it (px0: 404 `user not found`), so often per network and in all as
+    /// [`Budgeting`](crate::budget::Budgeting) allows; then as [`Self::Never`]. Blocked accounts look unknown.
     AsContracted,
 }
 
@@ -66,7 +69,7 @@ impl Resets {
                 Disclosure::AsContracted => Err(RequestError::Unknown),
             };
         };
-        if disclosure == Disclosure::AsContracted {
+        if disclosure == Disclosure::AsContracted && self.may_disclose(block, now).await? {
             // The owner gets the normal response even while a dispute is open, and so does the dispute's mailbox.
             let account = adapters.store.account_by_email(&email).await?;
             let known = account.is_some_and(|account| !account.blocked)
@@ -81,10 +84,29 @@ impl Resets {
         let job = Job::new(self.new_job_id(), reference, dialect, kind, now);
         let job = Job { network: block, turn: self.inner.accepted.next(block), ..job };
         let event = Event { address, ..Event::of_job(EventKind::Accepted, &job, now).by(network.as_ref()) };
+        let event = self.bounded(event, block);
         if adapters.store.push_within(&job, &budgets, &event).await? {
             self.inner.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// Takes one from the budgets of disclosures. Over them, an unknown address gets the response of a known one, and its
+    /// account is not looked up. Counted before the look-up, so that known and unknown addresses count alike (R13).
+    async fn may_disclose(
+        &self,
+        network: Option<NetworkBlock>,
+        now: Timestamp,
+    ) -> Result<bool, RequestError> {
+        let (budgeting, mut budgets) = (&self.inner.budgeting, Vec::new());
+        if !budgeting.disclosures.is_empty() {
+            budgets.push(Budget::shared("disclosures", &budgeting.disclosures));
+        }
+        if let Some(network) = network.filter(|_| !budgeting.disclosures_per_network.is_empty()) {
+            let name = format!("disclosures/{:x}", network.number());
+            budgets.push(Budget::shared(&name, &budgeting.disclosures_per_network));
+        }
+        Ok(budgets.is_empty() || self.adapters().store.take(&budgets, now).await?)
     }
 
     /// Returns the budgets that limit the requests for one address.

@@ -41,6 +41,7 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     for bound in settings.bounds()? {
         info!("takeover bound: {bound}");
     }
+    info!("growth bound: {}", settings.growth());
     for weakness in settings.weaknesses()? {
         warn!("open weakness: {weakness}");
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use reset_core::{
     account::NewAccount,
-    dispute::DISPUTE_LIFE,
+    dispute::{ClosedDisputes, DISPUTE_LIFE},
     email::EmailAddress,
     event::{Event, EventKind},
     password::{NewPassword, Policy},
@@ -43,10 +43,17 @@ pub(super) enum UserCommand {
         /// Address of the account
         email: String,
     },
-    /// Close an owner's dispute ("this wasn't me"), so that the account's own address gets reset mail again
+    /// Close an owner's dispute ("this wasn't me"), so that the account's own address gets reset mail again, and end the
+    /// unused dispute links of its former addresses
     #[command(visible_alias = "lift")]
     CloseDispute {
         /// Address of the account, or of the mailbox that the dispute came from
+        email: String,
+    },
+    /// End every unused "this wasn't me" link of an account, before it goes to another person or after its owner got it
+    /// back
+    VoidLinks {
+        /// Address of the account
         email: String,
     },
 }
@@ -71,7 +78,10 @@ pub(super) struct Add {
 
 pub(super) async fn run(settings: Settings, command: UserCommand) -> Result<ExitCode> {
     if settings.users.is_some()
-        && !matches!(command, UserCommand::Verify { .. } | UserCommand::CloseDispute { .. })
+        && !matches!(
+            command,
+            UserCommand::Verify { .. } | UserCommand::CloseDispute { .. } | UserCommand::VoidLinks { .. }
+        )
     {
         bail!("users.preset names another system's table: create and block its accounts in that system");
     }
@@ -81,6 +91,7 @@ pub(super) async fn run(settings: Settings, command: UserCommand) -> Result<Exit
         UserCommand::Block { email } => set_blocked(&settings, &email, true).await,
         UserCommand::Unblock { email } => set_blocked(&settings, &email, false).await,
         UserCommand::CloseDispute { email } => close_dispute(&settings, &email).await,
+        UserCommand::VoidLinks { email } => void_links(&settings, &email).await,
     }
 }
 
@@ -139,13 +150,29 @@ async fn close_dispute(settings: &Settings, email: &str) -> Result<ExitCode> {
     let now = deployment::clock().now();
     let by_mailbox = store.account_of_dispute(email.key(), now.minus(DISPUTE_LIFE)).await?;
     let account = match by_mailbox {
-        Some(account) => account,
-        None => store.account_by_email(&email).await?.ok_or_else(|| no_account(&email))?.id,
+        Some(account) => store.account(&account).await?,
+        None => store.account_by_email(&email).await?,
     };
-    let event = Event::new(EventKind::DisputeClosed, now).of(&account);
-    if !store.close_disputes(&account, &event).await? {
-        bail!("EMAIL {}: no dispute is open", email.key());
+    let account = account.ok_or_else(|| no_account(&email))?;
+    let event = Event::new(EventKind::DisputeClosed, now).of(&account.id);
+    let ClosedDisputes { disputes, links } =
+        store.close_disputes(&account.id, &account.email_key(), &event).await?;
+    if disputes == 0 && links == 0 {
+        bail!("EMAIL {}: no dispute is open, and no former address has an unused dispute link", email.key());
     }
+    print(&format!(
+        "closed {disputes} dispute(s), ended {links} unused dispute link(s) of former addresses\n"
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn void_links(settings: &Settings, email: &str) -> Result<ExitCode> {
+    let email = address(email)?;
+    let store = deployment::existing_store(settings).await?;
+    let account = store.account_by_email(&email).await?.ok_or_else(|| no_account(&email))?;
+    let event = Event::new(EventKind::LinksVoided, deployment::clock().now()).of(&account.id);
+    let ended = store.void_dispute_links(&account.id, &event).await?;
+    print(&format!("ended {ended} unused dispute link(s)\n"));
     Ok(ExitCode::SUCCESS)
 }
 

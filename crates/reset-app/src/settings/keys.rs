@@ -4,6 +4,7 @@
 //! Declare its key here, list it in [`table`], and read it in the file of its section. A setting of one dialect belongs
 //! into that dialect's `settings.rs`.
 
+mod limits;
 mod users;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use reset_http::module::DialectModule;
 use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Size, Text};
 
-pub(crate) use self::users::*;
+pub(crate) use self::{limits::*, users::*};
 
 pub(crate) static LISTEN: Key<Text> =
     Key::new("listen", "127.0.0.1:8080", "TCP address and port, or `unix:/path`");
@@ -264,17 +265,6 @@ pub(crate) static LIMITS_CLIENT_WRONG_PER_HOUR: Key<Integer> = Key::new(
     "60",
     "Maximum other wrong secrets (long codes, tokens, links) per client per hour; then 429",
 );
-pub(crate) static LIMITS_WAITING_AGE: Key<Duration> = Key::new(
-    "limits.waiting_age",
-    "10m",
-    "Age that no waiting request should reach. Once one is half as old, new requests get 503 with `Retry-After`. \
-         Postponed mails do not count",
-);
-pub(crate) static LIMITS_WAITING_PER_NETWORK: Key<Integer> = Key::new(
-    "limits.waiting_per_network",
-    "1000",
-    "Maximum waiting requests per IPv4 /24 or IPv6 /48 network; then 503 with `Retry-After`. Counted per process",
-);
 pub(crate) static LIMITS_REDIS_URL: Key<Text> = Key::found("limits.redis_url", "none; each process counts for itself", "`redis://[user:password@]host[:port][/database]`: Redis in which all replicas share the per-client counters \
          (`client_…`, `network_…`)").secrecy(Secrecy::Userinfo);
 pub(crate) static NOTIFY_PASSWORD_CHANGED: Key<bool> =
@@ -359,6 +349,10 @@ const SECTIONS: &[&SettingKey] = &[
     LIMITS_INSFORGE_WRONG_PER_DAY.setting(),
     LIMITS_INSFORGE_WRONG_PER_30D.setting(),
     LIMITS_INSFORGE_WRONG_PER_DAY_ALL.setting(),
+    LIMITS_DISCLOSURES_PER_DAY.setting(),
+    LIMITS_NETWORK_DISCLOSURES_PER_DAY.setting(),
+    LIMITS_EVENTS_PER_DAY.setting(),
+    LIMITS_NETWORK_EVENTS_PER_DAY.setting(),
     LIMITS_CLIENT_REQUESTS_PER_15M.setting(),
     LIMITS_CLIENT_REQUESTS_PER_DAY.setting(),
     LIMITS_CLIENT_PX0_WRONG_PER_HOUR.setting(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use reset_core::{
     budget::{Budgeting, Window},
+    client_events::EventLimits,
     overload::OutboxLimits,
 };
 use reset_http::{ClientLimits, TrustedProxies};
@@ -26,6 +27,8 @@ pub(crate) struct LimitSettings {
     pub(crate) budgeting: Budgeting,
     /// When requests are rejected because too many wait.
     pub(crate) outbox: OutboxLimits,
+    /// How many events anonymous clients can cause.
+    pub(crate) events: EventLimits,
     /// Per-client limits, counted in this process or in Redis.
     pub(crate) client_limits: Option<ClientLimits>,
     /// URL of the Redis in which all replicas share the per-client counters, if configured.
@@ -34,6 +37,8 @@ pub(crate) struct LimitSettings {
     pub(crate) proxies: TrustedProxies,
 }
 
+/// Largest limit of events: each network that causes one is remembered for a day.
+const EVENTS_MAX: u32 = 10_000_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -60,6 +65,8 @@ impl LimitSettings {
                 window(&keys::LIMITS_INSFORGE_WRONG_PER_30D, 30 * DAY)?,
             ],
             all_guesses: vec![window(&keys::LIMITS_INSFORGE_WRONG_PER_DAY_ALL, DAY)?],
+            disclosures: vec![window(&keys::LIMITS_DISCLOSURES_PER_DAY, DAY)?],
+            disclosures_per_network: vec![window(&keys::LIMITS_NETWORK_DISCLOSURES_PER_DAY, DAY)?],
         };
         let client_limits = ClientLimits {
             requests: vec![
@@ -79,6 +86,10 @@ impl LimitSettings {
             max_age: values.duration(&keys::LIMITS_WAITING_AGE, DAY)?,
             per_network: Some(per_network.into()),
         };
+        let events = EventLimits {
+            per_network: values.integer(&keys::LIMITS_NETWORK_EVENTS_PER_DAY, 1..=EVENTS_MAX)?,
+            all: values.integer(&keys::LIMITS_EVENTS_PER_DAY, 1..=EVENTS_MAX)?,
+        };
         let networks =
             values.list(&keys::TRUSTED_PROXIES).iter().map(|text| network(text)).collect::<Option<_>>();
         let expected = "addresses or networks such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1";
@@ -87,11 +98,20 @@ impl LimitSettings {
         let enabled = values.boolean(&keys::LIMITS_ENABLED)?;
         let redis_url = redis_url(values)?;
         Ok(if enabled {
-            Self { enabled, budgeting, outbox, client_limits: Some(client_limits), redis_url, proxies }
+            Self {
+                enabled,
+                budgeting,
+                outbox,
+                events,
+                client_limits: Some(client_limits),
+                redis_url,
+                proxies,
+            }
         } else {
             let (budgeting, outbox) =
                 (Budgeting::default(), OutboxLimits { max_age: 365 * DAY, per_network: None });
-            Self { enabled, budgeting, outbox, client_limits: None, redis_url: None, proxies }
+            let events = EventLimits::default();
+            Self { enabled, budgeting, outbox, events, client_limits: None, redis_url: None, proxies }
         })
     }
 }

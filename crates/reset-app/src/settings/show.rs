@@ -38,6 +38,7 @@ impl Settings {
         for bound in self.bounds()? {
             let _ = writeln!(text, "# takeover bound: {bound}");
         }
+        let _ = writeln!(text, "# growth bound: {}", self.growth());
         for weakness in self.weaknesses()? {
             let _ = writeln!(text, "# open weakness: {weakness}");
         }

@@ -6,6 +6,7 @@
 use std::fs;
 
 use anyhow::Result;
+use reset_core::client_events::EVENT_BYTES;
 use reset_http::route::Lifetime;
 use reset_settings::{is_open, written};
 
@@ -23,6 +24,20 @@ impl Settings {
         Ok(self.stand_in()?.into_iter().filter_map(|dialect| dialect.security.bound).collect())
     }
 
+    /// Returns how much anonymous clients can add to the audit log (R72).
+    pub(crate) fn growth(&self) -> String {
+        let (all, days) = (self.limits.events.all, self.audit_retention.as_secs() / 86_400);
+        if !self.limits.enabled {
+            return "audit log: the events of anonymous clients are not limited".to_owned();
+        }
+        let megabytes = u64::from(all) * EVENT_BYTES / 1_000_000;
+        format!(
+            "audit log: anonymous clients add at most {all} events a day, about {megabytes} MB, and {} MB in the {days} \
+             days that events are kept, per process",
+            megabytes * days
+        )
+    }
+
     /// Returns every known weakness that is open, as `R13: …`.
     ///
     /// # Errors
@@ -38,8 +53,9 @@ impl Settings {
         }
         if limited {
             open.add(
-                "R50: an attacker can use up the reset requests of an address: its owner still gets mails with valid codes, \
-                 but not when requested (limits.requests_per_day)",
+                "R50: an attacker can use up the reset requests of an address: its owner gets the mails, but not when \
+                 requested, and wrong guesses void the InsForge codes in them until mails have links \
+                 (limits.requests_per_day)",
             );
         }
         let proxied = self.is_given(&keys::PUBLIC_URL) && self.likely_url().starts_with("https:");

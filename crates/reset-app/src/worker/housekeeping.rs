@@ -60,6 +60,9 @@ pub(crate) async fn clean_up(resets: Resets, retention: Duration) {
         if let Err(error) = resets.forget_events(now.minus(retention)).await {
             log_error(&error, "failed to delete expired events, retrying in 10 minutes");
         }
+        if let Err(error) = resets.record_skipped_events().await {
+            log_error(&error, "failed to record how many events were skipped, retrying in 10 minutes");
+        }
         // Logs are stored elsewhere, so an attacker who can edit the database cannot alter the head of the chain there.
         let head = resets.last_mark();
         if head != logged {

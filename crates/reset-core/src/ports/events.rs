@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::{
     account::AccountId,
     audit::{Ends, Sealed, Sealer},
-    dispute::{Dispute, DisputeOpening},
+    dispute::{ClosedDisputes, Dispute, DisputeOpening},
     error::StoreError,
     event::{AddressTag, Event},
     job::{JobId, Reference},
@@ -120,9 +120,22 @@ pub trait Disputes: Send + Sync {
         since: Timestamp,
     ) -> Result<Option<AccountId>, StoreError>;
 
-    /// Closes every dispute of the account, and records `event` if there was one. Returns whether there was one.
+    /// Closes every open dispute of the account, and ends the unused links of other mailboxes than `present`, the canonical
+    /// address of the account. Records `event` if anything changed.
     ///
     /// # Errors
     /// Fails if the store fails.
-    async fn close_disputes(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError>;
+    async fn close_disputes(
+        &self,
+        account: &AccountId,
+        present: &str,
+        event: &Event,
+    ) -> Result<ClosedDisputes, StoreError>;
+
+    /// Ends every unused dispute link of the account, and records `event`, with their number as its detail, if there was
+    /// one. Returns the number.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    async fn void_dispute_links(&self, account: &AccountId, event: &Event) -> Result<usize, StoreError>;
 }

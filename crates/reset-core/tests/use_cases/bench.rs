@@ -6,6 +6,7 @@ use reset_core::{
     Notices, Resets,
     account::NewAccount,
     budget::Budgeting,
+    client_events::EventLimits,
     email::EmailAddress,
     error::{ExchangeError, RedeemError, RequestError},
     event::{Event, EventKind, Network},
@@ -126,6 +127,11 @@ impl UseCaseBench {
     pub(crate) fn called(self, name: &str) -> Self {
         let bench = self.under(&[9], Budgeting::default());
         Self { resets: bench.resets.called(vec![name.to_owned()]), ..bench }
+    }
+
+    /// Returns the bench with limits of the events that clients cause.
+    pub(crate) fn with_event_limits(self, limits: EventLimits) -> Self {
+        Self { resets: self.resets.with_event_limits(limits), ..self }
     }
 
     pub(crate) async fn account(&self, email: &str) {

@@ -359,6 +359,7 @@ async fn a_failing_budget_store_evaluates_no_guess() {
     let pair = bench.reset_mail("pair", "ann@example.org").await;
     bench.memory.store.set_outage(Outage::Only("take"));
     assert!(matches!(bench.redeem("code", &code(&mail.secret)).await, Err(RedeemError::Store(_))));
+    bench.memory.store.set_outage(Outage::Only("take_and_record"));
     let exchanged = bench.exchange("ann@example.org", &code(&pair.secret)).await;
     assert!(matches!(exchanged, Err(ExchangeError::Store(_))));
     assert_eq!(bench.memory.store.look_ups(), 0);

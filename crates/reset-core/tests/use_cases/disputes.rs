@@ -198,7 +198,8 @@ async fn an_administrator_ends_a_dispute() {
     bench.memory.store.rename(&address(ANN), "ann@example.net");
     let ann = bench.memory.store.account_by_email(&address("ann@example.net")).await.unwrap().unwrap();
     let closed = happened(bench.resets.adapters().clock.now()).of(&ann.id);
-    assert!(bench.memory.store.close_disputes(&ann.id, &closed).await.unwrap());
+    let closed = bench.memory.store.close_disputes(&ann.id, &ann.email_key(), &closed).await.unwrap();
+    assert_eq!(closed.disputes, 1);
     assert_eq!(bench.reset_mail("code", "ann@example.net").await.to, "ann@example.net");
 }
 
@@ -253,4 +254,43 @@ async fn a_failing_store_leaves_the_password_and_the_link() {
         (bench.hash_of(ANN).await, link_state(&bench, &token).await),
         (stored, DisputeLinkState::Usable)
     );
+}
+
+/// Mallory had Ann's account under his own address for a minute and reset its password; then Ann got it back.
+async fn token_of_a_former_owner() -> (UseCaseBench, String) {
+    const MALLORY: &str = "mallory@example.net";
+    let (bench, _) = reset_password().await;
+    bench.memory.store.rename(&address(ANN), MALLORY);
+    let mail = bench.reset_mail("code", MALLORY).await;
+    bench.redeem("code", &code(&mail.secret)).await.unwrap();
+    let token = dispute_token(&bench).await;
+    bench.memory.store.rename(&address(MALLORY), ANN);
+    (bench, token)
+}
+
+#[tokio::test]
+async fn a_former_owners_link_ends_when_an_administrator_closes_disputes() {
+    let (bench, token) = token_of_a_former_owner().await;
+    let ann = bench.memory.store.account_by_email(&address(ANN)).await.unwrap().unwrap();
+    let event = happened(bench.resets.adapters().clock.now()).of(&ann.id);
+    let closed = bench.memory.store.close_disputes(&ann.id, &ann.email_key(), &event).await.unwrap();
+    assert_eq!((closed.disputes, closed.links), (0, 1));
+    assert!(matches!(dispute(&bench, &token).await, Err(DisputeError::Invalid)));
+}
+
+#[tokio::test]
+async fn a_disputes_mailbox_leads_to_the_disputed_account_even_if_another_account_has_its_address() {
+    let (bench, token) = reset_password().await;
+    // The attacker gives the account another address, and registers a second account with the owner's.
+    bench.memory.store.rename(&address(ANN), "eve@example.net");
+    bench.account(ANN).await;
+    let second = bench.hash_of(ANN).await;
+    dispute(&bench, &token).await.unwrap();
+    let taken = bench.hash_of("eve@example.net").await;
+    bench.run_worker().await;
+    bench.memory.mailer.take();
+    let mail = bench.reset_mail("code", ANN).await;
+    bench.redeem("code", &code(&mail.secret)).await.unwrap();
+    assert_ne!(bench.hash_of("eve@example.net").await, taken);
+    assert_eq!(bench.hash_of(ANN).await, second);
 }

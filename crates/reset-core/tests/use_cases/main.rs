@@ -5,6 +5,7 @@
 mod bench;
 mod budgets;
 mod disputes;
+mod enumeration;
 mod events;
 mod own_names;
 mod readiness;

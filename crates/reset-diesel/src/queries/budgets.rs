@@ -7,11 +7,15 @@ use diesel::{delete, insert_into, prelude::*, update};
 use reset_core::{
     budget::{Budget, Takes},
     error::StoreError,
+    event::Event,
     ports::Budgets,
     time::Timestamp,
 };
 
-use super::super::engine::{Db, EngineStore, locked, schema::budgets};
+use super::{
+    super::engine::{Db, EngineStore, locked, schema::budgets},
+    events::insert_events,
+};
 use crate::server::GroupWrite;
 
 /// Deletes up to `limit` budgets whose windows were all empty before `before`. Returns the number of deleted rows.
@@ -117,11 +121,12 @@ fn take_from(rows: &mut BTreeMap<&str, Row>, budgets: &[Budget], now: Timestamp)
     true
 }
 
-/// A take that shares its transaction.
+/// A take that shares its transaction, and the event that it records.
 #[derive(Clone)]
 struct Take {
     budgets: Vec<Budget>,
     now: i64,
+    event: Option<Event>,
 }
 
 impl GroupWrite<Db> for Take {
@@ -129,14 +134,21 @@ impl GroupWrite<Db> for Take {
 
     fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<bool>> {
         let requests: Vec<_> = group.iter().map(|one| (one.budgets.as_slice(), one.now)).collect();
-        take_each(db, &requests)
+        let taken = take_each(db, &requests)?;
+        insert_events(db, group.iter().filter_map(|one| one.event.as_ref()))?;
+        Ok(taken)
     }
 }
 
 #[async_trait]
 impl Budgets for EngineStore {
     async fn take(&self, budgets: &[Budget], now: Timestamp) -> Result<bool, StoreError> {
-        self.write_grouped(Take { budgets: budgets.to_vec(), now: now.as_millis() }).await
+        self.write_grouped(Take { budgets: budgets.to_vec(), now: now.as_millis(), event: None }).await
+    }
+
+    async fn take_and_record(&self, budgets: &[Budget], event: &Event) -> Result<bool, StoreError> {
+        let (budgets, now) = (budgets.to_vec(), event.at.as_millis());
+        self.write_grouped(Take { budgets, now, event: Some(event.clone()) }).await
     }
 
     async fn give_back(&self, budgets: &[Budget], taken_at: Timestamp) -> Result<(), StoreError> {

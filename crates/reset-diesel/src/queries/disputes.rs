@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel::{delete, dsl::exists, insert_into, prelude::*, select, update};
 use reset_core::{
     account::AccountId,
-    dispute::{DISPUTE_LIFE, Dispute, DisputeOpening},
+    dispute::{ClosedDisputes, DISPUTE_LIFE, Dispute, DisputeOpening},
     error::StoreError,
     event::Event,
     job::{JobId, Reference},
@@ -16,7 +16,7 @@ use super::{
     super::engine::{Db, EngineStore, schema::disputes},
     events::insert_event,
     rows::NewJobRow,
-    statements::{close_disputes, insert_job, void_all_of},
+    statements::{close_disputes, end_dispute_links, insert_job, void_all_of},
     users::Users,
 };
 
@@ -198,15 +198,36 @@ impl Disputes for EngineStore {
         self.read(query).await
     }
 
-    async fn close_disputes(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {
-        let (account, event) = (account.as_str().to_owned(), event.clone());
+    async fn close_disputes(
+        &self,
+        account: &AccountId,
+        present: &str,
+        event: &Event,
+    ) -> Result<ClosedDisputes, StoreError> {
+        let (account, present, event) = (account.as_str().to_owned(), present.to_owned(), event.clone());
         let closed = self.write(move |db| {
-            let closed = close_disputes(db, &account, None, event.at.as_millis())? > 0;
-            if closed {
+            let now = event.at.as_millis();
+            let closed = ClosedDisputes {
+                disputes: close_disputes(db, &account, None, now)?,
+                links: end_dispute_links(db, &account, Some(&present), now)?,
+            };
+            if closed != ClosedDisputes::default() {
                 insert_event(db, &event)?;
             }
             Ok(closed)
         });
         closed.await
+    }
+
+    async fn void_dispute_links(&self, account: &AccountId, event: &Event) -> Result<usize, StoreError> {
+        let (account, event) = (account.as_str().to_owned(), event.clone());
+        let ended = self.write(move |db| {
+            let ended = end_dispute_links(db, &account, None, event.at.as_millis())?;
+            if ended > 0 {
+                insert_event(db, &event.clone().saying(ended.to_string()))?;
+            }
+            Ok(ended)
+        });
+        ended.await
     }
 }

@@ -39,7 +39,7 @@ impl GroupWrite<Db> for Push {
                 insert_into(jobs::table).values(rows).execute(db)?
             }
         };
-        insert_events(db, &pushed.iter().map(|push| &push.event).collect::<Vec<_>>())?;
+        insert_events(db, pushed.iter().map(|push| &push.event))?;
         for (push, _) in group.iter().zip(&taken).filter(|(_, taken)| !**taken) {
             insert_limited(db, &push.event)?;
         }
@@ -82,7 +82,7 @@ impl GroupWrite<Db> for Finish {
                 ))
                 .execute(db)?;
         }
-        insert_events(db, &finished.iter().map(|finish| &finish.event).collect::<Vec<_>>())?;
+        insert_events(db, finished.iter().map(|finish| &finish.event))?;
         let mut accepted: Vec<_> = group
             .iter()
             .filter_map(|finish| Some((finish.accepted.as_ref()?, finish.event.at.as_millis())))

@@ -22,7 +22,7 @@ use super::{
     },
     events::insert_event,
     rows::{NewJobRow, TicketRow},
-    statements::{close_disputes, insert_job, live, open, void_all_of},
+    statements::{close_disputes, end_dispute_links, insert_job, live, live_with_id, open, void_all_of},
     users::Users,
 };
 use crate::server::GroupWrite;
@@ -34,6 +34,30 @@ const NO_TICKET: &str = "";
 #[auto_type]
 pub(super) fn ended(before: i64) -> _ {
     tickets::table.filter(tickets::expires_at.lt(before)).order(tickets::expires_at).select(tickets::id)
+}
+
+/// Up to `most` accounts other than `account` with a live ticket of this kind.
+#[expect(clippy::elidable_lifetime_names, reason = "the type that `auto_type` declares needs the name")]
+#[auto_type]
+pub(super) fn live_of_others<'a>(
+    dialect: &'a str,
+    kind: &'a str,
+    account: &'a str,
+    now: i64,
+    most: i64,
+) -> _ {
+    let of_kind = tickets::table.filter(tickets::dialect.eq(dialect)).filter(tickets::kind.eq(kind));
+    let is_live: live = live(now);
+    of_kind.filter(tickets::account.ne(account)).filter(is_live).limit(most).select(tickets::account)
+}
+
+/// The open tickets with this digest: at most one, with its id and expiry.
+#[expect(clippy::elidable_lifetime_names, reason = "the type that `auto_type` declares needs the name")]
+#[auto_type]
+pub(super) fn open_with<'a>(dialect: &'a str, digest: &'a [u8]) -> _ {
+    let of_digest = tickets::table.filter(tickets::dialect.eq(dialect)).filter(tickets::digest.eq(digest));
+    let is_open: open = open();
+    of_digest.filter(is_open).select((tickets::id, tickets::expires_at))
 }
 
 /// Deletes up to `limit` tickets that expired before `before`. A ticket that was spent or voided is kept until then, so
@@ -87,22 +111,15 @@ fn issue(db: &mut Db, Issue { row, max_live, event }: &Issue) -> QueryResult<Iss
     if owned.iter().any(|(_, seq, ..)| *seq > row.job_seq) {
         return Ok(Issued::Superseded);
     }
-    let of_digest = tickets::table
-        .filter(tickets::dialect.eq(&row.dialect))
-        .filter(tickets::digest.eq(&row.digest))
-        .filter(open())
-        .select((tickets::id, tickets::expires_at));
-    let same: Vec<(String, i64)> = of_digest.load(db)?;
+    let same: Vec<(String, i64)> = open_with(&row.dialect, &row.digest).load(db)?;
     if same.iter().any(|(_, expires_at)| *expires_at > now) {
         return Ok(Issued::Collision);
     }
     if let Some(max_live) = max_live {
-        let others = tickets::table
-            .filter(tickets::dialect.eq(&row.dialect))
-            .filter(tickets::kind.eq(&row.kind))
-            .filter(tickets::account.ne(&row.account))
-            .filter(live(now));
-        if others.count().get_result::<i64>(db)?.unsigned_abs() >= *max_live {
+        let most = i64::try_from(*max_live).unwrap_or(i64::MAX);
+        let others: Vec<String> =
+            live_of_others(&row.dialect, &row.kind, &row.account, now, most).load(db)?;
+        if others.len() as u64 >= *max_live {
             return Ok(Issued::LimitReached);
         }
     }
@@ -114,18 +131,8 @@ fn issue(db: &mut Db, Issue { row, max_live, event }: &Issue) -> QueryResult<Iss
         let still_open = tickets::table.filter(tickets::id.eq_any(over)).filter(open());
         update(still_open).set(tickets::voided_at.eq(now)).execute(db)?;
     }
-    let mut stored = row.clone();
-    stored.voided_at = None;
-    insert_into(tickets::table).values(&stored).execute(db)?;
-    match row.voided_at {
-        // A decoy: it is voided right away and leaves no event.
-        Some(voided_at) => {
-            update(tickets::table.find(&row.id)).set(tickets::voided_at.eq(voided_at)).execute(db)?;
-        }
-        None => {
-            insert_event(db, event)?;
-        }
-    }
+    insert_into(tickets::table).values(row).execute(db)?;
+    insert_event(db, event)?;
     Ok(Issued::Live)
 }
 
@@ -160,7 +167,10 @@ fn redeem(db: &mut Db, change: &OwnedChange) -> QueryResult<bool> {
         return Err(diesel::result::Error::RollbackTransaction);
     }
     void_all_of(db, account.as_str(), *now)?;
-    close_disputes(db, account.as_str(), Some(&user.email_key), *now)?;
+    if close_disputes(db, account.as_str(), Some(&user.email_key), *now)? > 0 {
+        // The owner has recovered the account: a link of another mailbox must not take it away again.
+        end_dispute_links(db, account.as_str(), Some(&user.email_key), *now)?;
+    }
     for job in jobs {
         insert_job(db, job)?;
     }
@@ -289,8 +299,7 @@ impl Tickets for EngineStore {
         let (spent, token, event) = (spent.as_str().to_owned(), TicketRow::from(token), event.clone());
         let now = event.at.as_millis();
         let exchanged = self.write(move |db| {
-            let code = tickets::table.find(&spent).filter(live(now));
-            if update(code).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
+            if update(live_with_id(&spent, now)).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
                 return Ok(false);
             }
             insert_into(tickets::table).values(&token).execute(db)?;

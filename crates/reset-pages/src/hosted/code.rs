@@ -1,8 +1,7 @@
-//! Sets a password with an address and a code, in whichever dialect the account has a live code.
+//! Sets a password with an address and a code of any dialect.
 
 use reset_core::{
     Resets,
-    account::AccountId,
     email::EmailAddress,
     error::{ExchangeError, RedeemError},
     event::Network,
@@ -57,8 +56,11 @@ impl Pages {
         }
     }
 
-    /// Sets the password of the account with this address, if `code` is one of its live codes. An unknown address and a
-    /// wrong code take the same path (R14).
+    /// Sets the password of the account with this address, if `code` is one of its live codes.
+    ///
+    /// Every redemption that can parse the code is tried, in an order that does not depend on the account, so that an
+    /// unknown address, an account without a code and a wrong code take the same path and charge the same limits (R14).
+    /// Codes bound to the address come first, because guesses at them are limited per address.
     pub(super) async fn redeem_code(
         &self,
         resets: &Resets,
@@ -68,29 +70,15 @@ impl Pages {
         password: NewPassword,
     ) -> Redeemed {
         let now = resets.adapters().clock.now();
-        let (account, live) = match resets.codes_of(email).await {
-            Ok(known) => known.unwrap_or_else(|| (AccountId::new(""), Vec::new())),
-            Err(error) => return RedeemError::from(error).into(),
-        };
         let parsed = self
             .redemptions
             .iter()
             .filter_map(|redemption| Some((redemption, redemption.parse_code(code, now)?)));
-        let mut candidates: Vec<_> = parsed.collect();
-        // An account may have live codes in several dialects. Codes bound to the address are tried first, because
-        // guesses at them are limited per address. Without any live code, one candidate is still tried (R14).
-        let is_live = |redemption: &Redemption| live.iter().any(|dialect| dialect == redemption.dialect);
-        let identifies_account = |redemption: &Redemption| matches!(redemption.kind, RedemptionKind::Code(_));
-        candidates.sort_by_key(|(redemption, _)| {
-            (!is_live(redemption), is_live(redemption) && identifies_account(redemption))
-        });
-        let attempts = candidates.iter().filter(|(redemption, _)| is_live(redemption)).count().max(1);
-        for (redemption, secret) in candidates.into_iter().take(attempts) {
+        let (bound, open): (Vec<_>, Vec<_>) =
+            parsed.partition(|(redemption, _)| matches!(redemption.kind, RedemptionKind::Exchange { .. }));
+        for (redemption, secret) in bound {
             let RedemptionKind::Exchange { max_attempts, format, lifetime, .. } = &redemption.kind else {
-                // The code must belong to the account with this address.
-                let secret = secret.of(account);
-                let outcome = resets.redeem(redemption.dialect, &secret, password, network).await;
-                return Redeemed { outcome: outcome.map(|_| ()), token: None };
+                continue;
             };
             let exchange = Exchange {
                 dialect: redemption.dialect,
@@ -110,6 +98,13 @@ impl Pages {
             let token = Some((redemption.dialect, token.reveal().to_owned()));
             return Redeemed { outcome: outcome.map(|_| ()), token };
         }
-        RedeemError::Invalid.into()
+        // Codes that identify an account on their own must be those of the account with this address.
+        let owner = match resets.owner_of(email).await {
+            Ok(owner) => owner,
+            Err(error) => return RedeemError::from(error).into(),
+        };
+        let Some((redemption, secret)) = open.into_iter().next() else { return RedeemError::Invalid.into() };
+        let outcome = resets.redeem(redemption.dialect, &secret.of(owner), password, network).await;
+        Redeemed { outcome: outcome.map(|_| ()), token: None }
     }
 }

@@ -5,6 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::{at, claim_any, done, happened, job};
 use reset_core::{
     budget::{Budget, Window},
+    event::Event,
+    job::Reference,
     ports::Store,
 };
 
@@ -151,6 +153,17 @@ pub async fn a_budget_of_three_accepts_three_of_twenty_parallel_jobs(store: Arc<
         claimed += 1;
     }
     assert_eq!(claimed, 3);
+}
+
+/// Otherwise the work for a guess would show whether a budget had room.
+pub async fn a_take_is_recorded_whether_or_not_there_was_room(store: Arc<dyn Store>) {
+    let one = [budget("one", 1)];
+    for (now, taken) in [(0, true), (1, false)] {
+        let event = Event { reference: Some(Reference::stored("guess")), ..happened(at(now)) };
+        assert_eq!(done(store.take_and_record(&one, &event).await), taken);
+    }
+    assert!(!done(store.take_and_record(&one, &happened(at(2)).skipped()).await));
+    assert_eq!(done(store.trace(&Reference::stored("guess")).await).len(), 2);
 }
 
 /// The job cannot be stored because its id exists already.

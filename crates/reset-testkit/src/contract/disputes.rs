@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{account, address, at, claim_any, done, happened, issued, job, state, ticket};
 use reset_core::{
     account::{Account, AccountId},
-    dispute::{DISPUTE_LIFE, Dispute, DisputeOpening},
+    dispute::{ClosedDisputes, DISPUTE_LIFE, Dispute, DisputeOpening},
     error::StoreError,
     job::{Job, JobId, JobKind, Reference},
     ports::{PasswordChange, Store},
@@ -43,6 +43,26 @@ async fn open(store: &Arc<dyn Store>, dispute: &Dispute, now: Timestamp) -> bool
 
 async fn mailbox(store: &Arc<dyn Store>, id: &AccountId, since: i64) -> Option<String> {
     done(store.mailbox_of_disputes(id, at(since)).await)
+}
+
+async fn closed(store: &Arc<dyn Store>, id: &AccountId, now: i64) -> ClosedDisputes {
+    done(store.close_disputes(id, "ann@example.org", &happened(at(now))).await)
+}
+
+/// Resets the password of the account by its present address.
+async fn reset(store: &Arc<dyn Store>, account: &Account, now: i64) {
+    let account = done(store.account(&account.id).await).expect("the account");
+    let code = issued(store, ticket(&account, "code")).await;
+    let event = happened(at(now));
+    let redemption = PasswordChange {
+        ticket: &code.id,
+        account: &account.id,
+        password_hash: "the second hash",
+        jobs: &[],
+        event: &event,
+        now: at(now),
+    };
+    assert!(done(store.redeem(redemption).await));
 }
 
 /// Stores a dispute link of `account` and returns it.
@@ -134,7 +154,7 @@ pub async fn an_account_is_found_by_the_mailbox_of_its_dispute(store: Arc<dyn St
     assert_eq!(found("then@example.org", 9).await, Some(ann.id.clone()));
     assert_eq!(found("then@example.org", 10).await, None);
     assert_eq!(found("ann@example.org", 0).await, None);
-    done(store.close_disputes(&ann.id, &happened(at(11))).await);
+    closed(&store, &ann.id, 11).await;
     assert_eq!(found("then@example.org", 0).await, None);
 }
 
@@ -144,18 +164,7 @@ pub async fn a_reset_by_another_address_leaves_the_dispute_open(store: Arc<dyn S
     let one = Dispute { mailbox: "then@example.org".to_owned(), ..dispute(&ann, "one") };
     done(store.allow_dispute(&one).await);
     assert!(open(&store, &one, at(1)).await);
-    let ann = done(store.account(&ann.id).await).expect("ann");
-    let code = issued(&store, ticket(&ann, "code")).await;
-    let event = happened(at(2));
-    let redemption = PasswordChange {
-        ticket: &code.id,
-        account: &ann.id,
-        password_hash: "the second hash",
-        jobs: &[],
-        event: &event,
-        now: at(2),
-    };
-    assert!(done(store.redeem(redemption).await));
+    reset(&store, &ann, 2).await;
     assert_eq!(mailbox(&store, &ann.id, 0).await.as_deref(), Some("then@example.org"));
 }
 
@@ -165,18 +174,7 @@ pub async fn a_reset_closes_the_disputes_of_its_account(store: Arc<dyn Store>) {
         let one = allowed(&store, owner, owner.id.as_str()).await;
         assert!(open(&store, &one, at(1)).await);
     }
-    let ann = done(store.account(&ann.id).await).expect("ann");
-    let code = issued(&store, ticket(&ann, "code")).await;
-    let event = happened(at(2));
-    let redemption = PasswordChange {
-        ticket: &code.id,
-        account: &ann.id,
-        password_hash: "the second hash",
-        jobs: &[],
-        event: &event,
-        now: at(2),
-    };
-    assert!(done(store.redeem(redemption).await));
+    reset(&store, &ann, 2).await;
     assert!(mailbox(&store, &ann.id, 0).await.is_none());
     assert!(mailbox(&store, &bob.id, 0).await.is_some());
 }
@@ -199,7 +197,7 @@ pub async fn a_dispute_from_an_older_notice_ends_newer_ones_of_other_mailboxes(s
     assert!(open(&store, &anns, at(2)).await);
     assert_eq!(mailbox(&store, &ann.id, 0).await.as_deref(), Some("ann@example.org"));
     assert_eq!(done(store.account_of_dispute("eve@example.net", at(0)).await), None);
-    done(store.close_disputes(&ann.id, &happened(at(3))).await);
+    closed(&store, &ann.id, 3).await;
     assert_eq!(mailbox(&store, &ann.id, 0).await, None, "Eve's dispute has ended, too");
 }
 
@@ -207,18 +205,60 @@ pub async fn a_dispute_from_a_newer_notice_does_not_open_while_an_older_one_is_o
     let (ann, anns, eves) = dispute_links_of_ann_and_eve(&store).await;
     assert!(open(&store, &anns, at(1)).await);
     assert!(!open(&store, &eves, at(2)).await);
-    done(store.close_disputes(&ann.id, &happened(at(3))).await);
+    closed(&store, &ann.id, 3).await;
     assert!(!open(&store, &eves, at(4)).await, "its link has ended");
 }
 
 pub async fn an_administrator_closes_a_dispute(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = allowed(&store, &ann, "one").await;
-    assert!(!done(store.close_disputes(&ann.id, &happened(at(1))).await), "no dispute is open yet");
+    assert_eq!(closed(&store, &ann.id, 1).await, ClosedDisputes::default(), "no dispute is open yet");
     assert!(open(&store, &one, at(1)).await);
-    assert!(done(store.close_disputes(&ann.id, &happened(at(2))).await));
-    assert!(!done(store.close_disputes(&ann.id, &happened(at(3))).await));
+    assert_eq!(closed(&store, &ann.id, 2).await, ClosedDisputes { disputes: 1, links: 0 });
+    assert_eq!(closed(&store, &ann.id, 3).await, ClosedDisputes::default());
     assert!(mailbox(&store, &ann.id, 0).await.is_none());
+}
+
+/// Otherwise a former owner takes the account back with a link of that time.
+pub async fn closing_disputes_ends_the_unused_links_of_former_addresses(store: Arc<dyn Store>) {
+    let (ann, anns, eves) = dispute_links_of_ann_and_eve(&store).await;
+    assert_eq!(closed(&store, &ann.id, 1).await, ClosedDisputes { disputes: 0, links: 1 });
+    assert!(!open(&store, &eves, at(2)).await);
+    assert!(open(&store, &anns, at(2)).await, "the present address keeps its link");
+}
+
+pub async fn a_reset_that_closes_a_dispute_ends_the_unused_links_of_other_mailboxes(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    // Eve had the account first, and Ann, who has it now, disputes a later reset.
+    let eves = Dispute { mailbox: "eve@example.net".to_owned(), until: at(500), ..dispute(&ann, "eves") };
+    let anns = dispute(&ann, "anns");
+    done(store.allow_dispute(&eves).await);
+    done(store.allow_dispute(&anns).await);
+    assert!(open(&store, &anns, at(1)).await);
+    reset(&store, &ann, 2).await;
+    assert!(!open(&store, &eves, at(3)).await);
+}
+
+/// Otherwise an attacker who changed the address would end the owner's way back with a reset of his own.
+pub async fn a_reset_without_a_dispute_leaves_the_links_of_other_mailboxes(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    let then = Dispute { mailbox: "then@example.org".to_owned(), ..dispute(&ann, "then") };
+    done(store.allow_dispute(&then).await);
+    reset(&store, &ann, 1).await;
+    assert!(open(&store, &then, at(2)).await);
+}
+
+pub async fn an_administrator_ends_every_unused_dispute_link(store: Arc<dyn Store>) {
+    let (ann, anns, eves) = dispute_links_of_ann_and_eve(&store).await;
+    let bob = account(&store, "bob").await;
+    let bobs = allowed(&store, &bob, "bobs").await;
+    let event = happened(at(1)).of(&ann.id);
+    assert_eq!(done(store.void_dispute_links(&ann.id, &event).await), 2);
+    assert_eq!(done(store.void_dispute_links(&ann.id, &event).await), 0);
+    for ended in [&anns, &eves] {
+        assert!(!open(&store, ended, at(2)).await);
+    }
+    assert!(open(&store, &bobs, at(2)).await);
 }
 
 pub async fn purge_removes_expired_disputes(store: Arc<dyn Store>) {

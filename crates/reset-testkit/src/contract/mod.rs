@@ -65,7 +65,7 @@ macro_rules! store_contract {
                 a_new_ticket_voids_the_earlier_one_of_its_account_and_dialect,
                 a_new_ticket_leaves_other_dialects_and_accounts_alone,
                 a_new_ticket_voids_an_expired_one_for_good,
-                a_ticket_issued_void_is_unusable_and_blocks_no_other_ticket,
+                a_decoy_counts_as_live_once_per_address_and_leaves_no_event,
                 a_live_digest_causes_a_collision_and_no_change,
                 digests_of_dead_tickets_can_be_reused,
                 one_digest_may_be_live_in_two_dialects,
@@ -136,6 +136,7 @@ macro_rules! store_contract {
                 a_job_over_a_budget_is_not_accepted,
                 a_budget_of_three_accepts_three_of_twenty_parallel_jobs,
                 a_job_that_cannot_be_stored_takes_nothing,
+                a_take_is_recorded_whether_or_not_there_was_room,
                 purge_removes_budgets_with_empty_windows,
             }
             events {
@@ -182,6 +183,10 @@ macro_rules! store_contract {
                 a_dispute_from_an_older_notice_ends_newer_ones_of_other_mailboxes,
                 a_dispute_from_a_newer_notice_does_not_open_while_an_older_one_is_open,
                 an_administrator_closes_a_dispute,
+                an_administrator_ends_every_unused_dispute_link,
+                closing_disputes_ends_the_unused_links_of_former_addresses,
+                a_reset_that_closes_a_dispute_ends_the_unused_links_of_other_mailboxes,
+                a_reset_without_a_dispute_leaves_the_links_of_other_mailboxes,
                 purge_removes_expired_disputes,
             }
         }

@@ -8,6 +8,7 @@ use super::store::MemoryStore;
 use reset_core::{
     budget::{Budget, Takes},
     error::StoreError,
+    event::Event,
     ports::Budgets,
     time::Timestamp,
 };
@@ -68,6 +69,13 @@ impl MemoryBudgets {
 impl Budgets for MemoryStore {
     async fn take(&self, budgets: &[Budget], now: Timestamp) -> Result<bool, StoreError> {
         Ok(self.working("take")?.budgets.take(budgets, now))
+    }
+
+    async fn take_and_record(&self, budgets: &[Budget], event: &Event) -> Result<bool, StoreError> {
+        let mut state = self.working("take_and_record")?;
+        let taken = state.budgets.take(budgets, event.at);
+        state.events.write(event.clone());
+        Ok(taken)
     }
 
     async fn give_back(&self, budgets: &[Budget], taken_at: Timestamp) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use super::store::MemoryStore;
 use reset_core::{
     account::AccountId,
     audit::{End, Ends, Mark, NOT_OURS, Sealed, Sealer},
-    dispute::{DISPUTE_LIFE, Dispute, DisputeOpening},
+    dispute::{ClosedDisputes, DISPUTE_LIFE, Dispute, DisputeOpening},
     error::StoreError,
     event::{AddressTag, Event, EventKind, LIMITED_MOST, LIMITED_WITHIN},
     job::{JobId, Reference},
@@ -23,11 +23,16 @@ pub(super) struct MemoryEvents {
 
 impl MemoryEvents {
     pub(super) fn write(&mut self, event: Event) {
-        self.events.push((event, None));
+        if event.is_recorded() {
+            self.events.push((event, None));
+        }
     }
 
     /// Records a reset request over a limit, at most [`LIMITED_MOST`] times per [`LIMITED_WITHIN`] and address.
     pub(super) fn write_limited(&mut self, event: &Event) {
+        if !event.is_recorded() {
+            return;
+        }
         let since = event.at.minus(LIMITED_WITHIN);
         let same = self.events.iter().map(|(event, _)| event).filter(|other| {
             other.kind == EventKind::Limited && other.address == event.address && other.at > since
@@ -147,15 +152,26 @@ impl MemoryDisputes {
         }
     }
 
-    /// Closes the open disputes of the account, or only those of `mailbox`. Returns whether there was one.
-    pub(super) fn close(&mut self, account: &AccountId, mailbox: Option<&str>) -> bool {
+    /// Closes the open disputes of the account, or only those of `mailbox`. Returns their number.
+    pub(super) fn close(&mut self, account: &AccountId, mailbox: Option<&str>) -> usize {
         let opened = self.0.iter_mut().filter(|(dispute, closed)| {
             dispute.account == *account
                 && dispute.opened_at.is_some()
                 && mailbox.is_none_or(|mailbox| mailbox == dispute.mailbox)
                 && !closed
         });
-        opened.map(|(_, closed)| *closed = true).count() > 0
+        opened.map(|(_, closed)| *closed = true).count()
+    }
+
+    /// Ends the unused links of the account, or only those of other mailboxes than `except`. Returns their number.
+    pub(super) fn end_links(&mut self, account: &AccountId, except: Option<&str>, now: Timestamp) -> usize {
+        let unused = self.0.iter_mut().filter(|(dispute, _)| {
+            dispute.account == *account
+                && dispute.opened_at.is_none()
+                && dispute.until > now
+                && except.is_none_or(|mailbox| mailbox != dispute.mailbox)
+        });
+        unused.map(|(dispute, closed)| (dispute.until, *closed) = (now, true)).count()
     }
 
     pub(super) fn purge(&mut self, before: Timestamp) {
@@ -267,12 +283,28 @@ impl Disputes for MemoryStore {
         Ok(first.map(|dispute| dispute.account.clone()))
     }
 
-    async fn close_disputes(&self, account: &AccountId, event: &Event) -> Result<bool, StoreError> {
+    async fn close_disputes(
+        &self,
+        account: &AccountId,
+        present: &str,
+        event: &Event,
+    ) -> Result<ClosedDisputes, StoreError> {
         let mut state = self.working("close_disputes")?;
-        let closed = state.disputes.close(account, None);
-        if closed {
+        let disputes = state.disputes.close(account, None);
+        let links = state.disputes.end_links(account, Some(present), event.at);
+        let closed = ClosedDisputes { disputes, links };
+        if closed != ClosedDisputes::default() {
             state.events.write(event.clone());
         }
         Ok(closed)
+    }
+
+    async fn void_dispute_links(&self, account: &AccountId, event: &Event) -> Result<usize, StoreError> {
+        let mut state = self.working("void_dispute_links")?;
+        let ended = state.disputes.end_links(account, None, event.at);
+        if ended > 0 {
+            state.events.write(event.clone().saying(ended.to_string()));
+        }
+        Ok(ended)
     }
 }

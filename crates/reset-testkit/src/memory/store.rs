@@ -273,9 +273,7 @@ impl Tickets for MemoryStore {
         state.reserve(&ticket.job)?;
         state.void(now, |other| same_owner(other) || same_digest(other));
         state.tickets.push(ticket.clone());
-        if ticket.voided_at.is_none() {
-            state.events.write(event.clone());
-        }
+        state.events.write(event.clone());
         Ok(Issued::Live)
     }
 
@@ -371,7 +369,9 @@ impl Tickets for MemoryStore {
         state.set_password(account, password_hash, now);
         state.ticket(ticket_id).expect("found above, under the same lock").spent_at = Some(now);
         state.void(now, |other| other.account == *account);
-        state.disputes.close(account, Some(&ticket.email));
+        if state.disputes.close(account, Some(&ticket.email)) > 0 {
+            state.disputes.end_links(account, Some(&ticket.email), now);
+        }
         state.events.write(event.clone());
         Ok(true)
     }

@@ -75,7 +75,7 @@ CREATE INDEX tickets_account ON polyreset.tickets (account, dialect, job_seq);
 -- Finds tickets to purge.
 CREATE INDEX tickets_expires ON polyreset.tickets (expires_at);
 -- Counts the live short codes of a dialect.
-CREATE INDEX tickets_open_kind ON polyreset.tickets (dialect, kind, expires_at) WHERE spent_at IS NULL AND voided_at IS NULL;
+CREATE INDEX tickets_kind ON polyreset.tickets (dialect, kind, expires_at);
 
 -- The outbox: accepted jobs in the order of their requests.
 CREATE TABLE polyreset.jobs (
