@@ -54,8 +54,7 @@ impl Settings {
         if limited {
             open.add(
                 "R50: an attacker can use up the reset requests of an address: its owner gets the mails, but not when \
-                 requested, and wrong guesses void the InsForge codes in them until mails have links \
-                 (limits.requests_per_day)",
+                 requested, and wrong guesses can void the codes in them (limits.requests_per_day)",
             );
         }
         let proxied = self.is_given(&keys::PUBLIC_URL) && self.likely_url().starts_with("https:");

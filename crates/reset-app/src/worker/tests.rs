@@ -254,12 +254,24 @@ async fn mail_without_a_free_slot_is_sent_later_and_makes_no_attempt() {
     let running = start().await;
     running.memory.mailer.refuse_next(3, MailRefusal::Busy);
     running.request_reset("ann").await;
-    for _ in 0..12 {
+    for _ in 0..20 {
         running.memory.clock.advance(Duration::from_secs(1));
         sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(running.memory.mailer.sent().len(), 1);
     assert_eq!(running.memory.store.jobs()[0].0.attempts, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_whose_domain_is_busy_delays_no_other_mail() {
+    let running = start().await;
+    running.memory.mailer.refuse_next(6, MailRefusal::Busy);
+    for name in ACCOUNTS {
+        running.request_reset(name).await;
+    }
+    // Longer than the delay before the worker starts, shorter than any pause.
+    sleep(MAX_JITTER + Duration::from_millis(20)).await;
+    assert_eq!(running.memory.mailer.sent().len(), ACCOUNTS.len() - 6);
 }
 
 #[tokio::test(start_paused = true)]

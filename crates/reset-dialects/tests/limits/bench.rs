@@ -56,6 +56,8 @@ fn budgeting() -> Budgeting {
         open_guesses: vec![Window::new(5, 10 * MINUTE), Window::new(20, DAY)],
         guesses: vec![Window::new(10, DAY), Window::new(25, 30 * DAY)],
         all_guesses: vec![Window::new(100, DAY)],
+        disclosures: vec![Window::new(1_000, DAY)],
+        disclosures_per_network: vec![Window::new(50, DAY)],
     }
 }
 

@@ -54,6 +54,7 @@ fn limited(profile: Profile) -> AttackBench {
         open_guesses: vec![Window::new(5, 10 * MINUTE), Window::new(20, DAY)],
         guesses: vec![Window::new(10, DAY), Window::new(25, 30 * DAY)],
         all_guesses: vec![Window::new(100, DAY)],
+        ..Budgeting::default()
     };
     // No limit per client: the attacker has many addresses.
     bench_over(Memory::new(2), || dialects(profile, &[TARGET]), budgeting)
