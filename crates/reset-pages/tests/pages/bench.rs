@@ -47,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) dialects: Vec<(&'static str, String)>,
     pub(crate) pages: Option<PagesSettings>,
     pub(crate) demo: Option<DemoSettings>,
+    pub(crate) budgeting: Budgeting,
 }
 
 impl Settings {
@@ -116,7 +117,13 @@ impl Hasher for ControlledHasher {
 pub(crate) fn settings(public_url: &str) -> Settings {
     let dialects = reset_dialects::all_on().into_iter().map(|(name, value)| (name, value.to_owned()));
     let pages = PagesSettings::defaults(&HmacKey::root(&[5; 32]).unwrap(), public_url);
-    Settings { base: public_url.to_owned(), dialects: dialects.collect(), pages: Some(pages), demo: None }
+    Settings {
+        base: public_url.to_owned(),
+        dialects: dialects.collect(),
+        pages: Some(pages),
+        demo: None,
+        budgeting: Budgeting::default(),
+    }
 }
 
 /// Builds the fixture with the default settings.
@@ -133,7 +140,7 @@ pub(crate) async fn bench_with(settings: Settings, serving: ServeOptions) -> Pag
     let checking =
         redemptions.filter(|one| matches!(one.kind, RedemptionKind::Link { refused: Some(_), .. }));
     let checking = checking.map(|redemption| redemption.dialect).collect();
-    let Settings { base, pages, demo, .. } = settings;
+    let Settings { base, pages, demo, budgeting, .. } = settings;
     let all = complete(dialects, pages, demo);
     let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let (busy, slow) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -145,7 +152,7 @@ pub(crate) async fn bench_with(settings: Settings, serving: ServeOptions) -> Pag
     });
     let adapters = Adapters { hasher, ..adapters };
     let notices = Notices { owner: true, dispute_page: Some(format!("{base}/not-me")) };
-    let resets = Resets::within(Budgeting::default(), adapters, Keys::new(&root), policies, notices);
+    let resets = Resets::within(budgeting, adapters, Keys::new(&root), policies, notices);
     let api = Api::new(resets.clone(), all, serving);
     let bench = PagesBench { memory, api, resets, clients, checking, busy, slow, base };
     let account = NewAccount {

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::Method;
+use reset_core::budget::{Budgeting, Window};
 use reset_http::ServeOptions;
 
-use crate::bench::{BASE, Browser, NEW, OLD, PERSON, Page, PagesBench, bench, bench_with, form, settings};
+use crate::bench::{
+    BASE, Browser, NEW, OLD, PERSON, Page, PagesBench, Settings, bench, bench_with, form, settings,
+};
 
 /// Codes to request until one has digits that users may type as letters.
 const CODES_MAX: usize = 500;
@@ -117,6 +120,31 @@ async fn wrong_codes_get_the_same_page_for_known_and_unknown_addresses() {
         }
     }
     assert!(pages.windows(2).all(|pair| pair[0] == pair[1]), "{pages:?}");
+}
+
+/// Returns the takes from px0's and InsForge's budgets of wrong codes by one wrong code for `email` after codes of these
+/// dialects were requested for it.
+async fn charged(email: &str, requested: &[&str]) -> [usize; 2] {
+    let windows = vec![Window::new(9, Duration::from_secs(86_400))];
+    let budgeting = Budgeting { open_guesses: windows.clone(), all_guesses: windows, ..Budgeting::default() };
+    let bench = bench_with(Settings { budgeting, ..settings(BASE) }, ServeOptions::default()).await;
+    for dialect in requested {
+        if email == PERSON {
+            bench.mailed(bench.client(dialect)).await;
+        }
+    }
+    assert_eq!(submit(&mut bench.browser(), email, "000000").await.status, 400);
+    let taken = |names: &[&str]| names.iter().map(|name| bench.memory.store.taken(name)).sum();
+    [taken(&["guesses.px0"]), taken(&["guesses.insforge.all", "guesses.insforge.nobody"])]
+}
+
+/// Otherwise an attacker learns from px0's codes of his own whether an address has a live InsForge code.
+#[tokio::test]
+async fn a_wrong_code_charges_the_same_limits_whatever_code_the_address_has() {
+    for requested in [&[][..], &["px0"], &["insforge"], &["px0", "insforge"]] {
+        assert_eq!(charged(PERSON, requested).await, [1, 1], "{requested:?}");
+    }
+    assert_eq!(charged("ghost@example.com", &[]).await, [1, 1]);
 }
 
 #[tokio::test]
