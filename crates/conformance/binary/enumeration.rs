@@ -67,8 +67,10 @@ fn known_and_unknown_addresses_are_equivalent_in_every_dialect() {
         assert!(report.contains(&format!("\n## {}, ", client.dialect)), "{report}");
     }
     let samples = std::fs::read_to_string(samples).unwrap();
-    // One probe for each path that requests a reset, the hosted page's too, with three times each, for 240 requests.
-    let probes = clients.iter().map(|client| client.request.len()).sum::<usize>() + 1;
+    assert!(report.contains("\n## pages, "), "{report}");
+    // One probe for each path that requests a reset, and the guesses at InsForge's API and on the page, with three times
+    // each, for 240 requests.
+    let probes = clients.iter().map(|client| client.request.len()).sum::<usize>() + 2;
     assert_eq!(samples.lines().count(), 1 + probes * 3 * 240);
     for known in KNOWN {
         assert!(!report.contains(known) && !samples.contains(known));

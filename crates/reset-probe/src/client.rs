@@ -133,10 +133,11 @@ impl Client {
         Self { target, connection: None, connections: 0 }
     }
 
-    /// Posts `body` as JSON.
-    pub(crate) fn post(&mut self, path: &str, body: &str) -> Result<Reply> {
-        let length = body.len();
-        let more = format!("content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}");
+    /// Posts `body` as JSON, or as a form.
+    pub(crate) fn post(&mut self, path: &str, body: &str, is_form: bool) -> Result<Reply> {
+        let (length, media) =
+            (body.len(), if is_form { "application/x-www-form-urlencoded" } else { "application/json" });
+        let more = format!("content-type: {media}\r\ncontent-length: {length}\r\n\r\n{body}");
         self.exchange("POST", path, &more)
     }
 

@@ -29,6 +29,8 @@ enum Leak {
     Bytes,
     /// The response for a known address is delayed.
     Response,
+    /// The same on the page, where the address is a field of a form.
+    Page,
     /// The response to the request after one for a known address is delayed.
     Next,
 }
@@ -44,7 +46,7 @@ pub(crate) struct Control {
 
 /// Plants each leak, delaying responses by `delay`, and measures it with a threshold in microseconds.
 pub(crate) fn run(delay: Duration, threshold: f64, random: &mut Random) -> Result<Vec<Control>> {
-    [Leak::Bytes, Leak::Response, Leak::Next]
+    [Leak::Bytes, Leak::Response, Leak::Page, Leak::Next]
         .into_iter()
         .map(|leak| plant(leak, delay, threshold, random))
         .collect()
@@ -55,8 +57,10 @@ fn plant(leak: Leak, delay: Duration, threshold: f64, random: &mut Random) -> Re
     let addresses = Addresses::with_decoys(known, None, random)?;
     let url = start(leak, delay, addresses.known.iter().cloned().collect())?;
     let mut client = Client::new(Target::parse(&url)?);
-    let probe = probes::usual(&reset_dialects::clients()).swap_remove(0);
-    let plan = Plan { pairs: SAMPLES_MIN, after: 1, rest: Duration::ZERO, redirect_to: None, codes: None };
+    let request = probes::usual(&reset_dialects::clients()).swap_remove(0);
+    let probe = if leak == Leak::Page { probes::page() } else { request.clone() };
+    let codes = Some(&request);
+    let plan = Plan { pairs: SAMPLES_MIN, after: 1, rest: Duration::ZERO, redirect_to: None, codes };
     let measured = Prober { client: &mut client, addresses: &addresses, random }.measure(&probe, plan)?;
     let slow = |samples: &[_], random: &mut Random| {
         compare(samples, threshold, 0.0, random)
@@ -67,6 +71,7 @@ fn plant(leak: Leak, delay: Duration, threshold: f64, random: &mut Random) -> Re
     let (planted, found) = match leak {
         Leak::Bytes => ("one byte".to_owned(), measured.collected.compare().verdict == Verdict::Different),
         Leak::Response => (format!("{delay:?} in the response"), slow(&measured.responses, random)),
+        Leak::Page => (format!("{delay:?} in the response to a form"), slow(&measured.responses, random)),
         Leak::Next => (format!("{delay:?} in the next response"), slow(&measured.next, random)),
     };
     Ok(Control { planted, found })
@@ -111,11 +116,11 @@ fn serve(
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
-        let body = String::from_utf8_lossy(&body);
-        let is_known = body.split('"').any(|word| known.contains(word));
+        let body = String::from_utf8_lossy(&body).replace("%40", "@");
+        let is_known = body.split(['"', '=', '&']).any(|word| known.contains(word));
         let (late, leaky) = match leak {
             Leak::Bytes => (false, is_known),
-            Leak::Response => (is_known, false),
+            Leak::Response | Leak::Page => (is_known, false),
             Leak::Next => (previous_was_known, false),
         };
         if late {
@@ -141,6 +146,6 @@ mod tests {
         // The same servers without their delay.
         let found = run(Duration::ZERO, 5000.0, &mut random).unwrap();
         let found: Vec<bool> = found.iter().map(|control| control.found).collect();
-        assert_eq!(found, [true, false, false]);
+        assert_eq!(found, [true, false, false, false]);
     }
 }

@@ -197,6 +197,11 @@ fn probes_of(client: &mut Client, dialects: &[String]) -> Result<(String, Vec<En
     }
     let mut probes = offer.probes;
     probes.retain(|probe| dialects.is_empty() || dialects.iter().any(|dialect| dialect == probe.dialect));
+    let mails_codes = probes.iter().any(|probe| probe.kind == ProbeKind::Guess);
+    let page = client.get("/reset")?;
+    if mails_codes && page.status == 200 && probes::is_page_for_codes(&page.body) {
+        probes.push(probes::page());
+    }
     Ok((offer.server, probes))
 }
 
@@ -225,6 +230,7 @@ impl Examination<'_> {
         let mut plan = Plan { pairs, after: after.into(), rest, redirect_to, codes: codes.as_ref() };
         let (what, expected) = match probe.kind {
             ProbeKind::ResetRequest => ("reset request", 200..300),
+            ProbeKind::Guess if probe.is_form => ("code guess on the page", 400..401),
             ProbeKind::Guess => ("code guess", 401..402),
         };
         let (dialect, path) = (probe.dialect.to_owned(), probe.path.clone());

@@ -4,6 +4,7 @@
 
 use reset_http::client::{Client, EMAIL, SECRET, Step};
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 /// One request of a dialect, at one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct EnumerationProbe {
     pub discloses: Option<u16>,
     /// Whether the dialect exchanges codes, so that codes can be guessed for a named address.
     pub exchanges_codes: bool,
+    /// Whether the body is a form instead of JSON.
+    pub is_form: bool,
     body: String,
     redirect: Option<&'static str>,
 }
@@ -48,6 +51,7 @@ impl EnumerationProbe {
             kind,
             discloses: client.discloses.filter(|_| kind == ProbeKind::ResetRequest),
             exchanges_codes: client.exchange.is_some(),
+            is_form: false,
             body: step.body.clone(),
             redirect: client.redirect.filter(|_| kind == ProbeKind::ResetRequest),
         }
@@ -56,6 +60,10 @@ impl EnumerationProbe {
     /// The body for `email`. A guess carries `code`; a reset request carries `redirect_to` if its dialect has a field for
     /// it.
     pub fn body(&self, email: &str, code: &str, redirect_to: Option<&str>) -> String {
+        if self.is_form {
+            let fields = [("by", "code"), ("email", email), ("code", code), ("password", PASSWORD)];
+            return form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        }
         let body =
             self.body.replace(EMAIL, &json!(email).to_string()).replace(SECRET, &json!(code).to_string());
         match (self.redirect, redirect_to, serde_json::from_str(&body)) {
@@ -66,6 +74,30 @@ impl EnumerationProbe {
             _ => body,
         }
     }
+}
+
+/// Name of the hosted pages in reports.
+pub const PAGES: &str = "pages";
+/// A password that every policy accepts, so that the code beside it is tried.
+const PASSWORD: &str = "Correct horse battery 1!";
+
+/// The guess at a code on the hosted page.
+pub fn page() -> EnumerationProbe {
+    EnumerationProbe {
+        dialect: PAGES,
+        path: "/reset".to_owned(),
+        kind: ProbeKind::Guess,
+        discloses: None,
+        exchanges_codes: false,
+        is_form: true,
+        body: String::new(),
+        redirect: None,
+    }
+}
+
+/// Whether this is a hosted page with a form for codes.
+pub fn is_page_for_codes(html: &str) -> bool {
+    html.contains(r#"name="code""#)
 }
 
 /// The probes of these clients at their usual paths, for servers that show no document.
@@ -133,6 +165,14 @@ mod tests {
             assert!(has("a\"b@c.org"), "{}", probe.path);
             assert_eq!(has("012345"), probe.kind == ProbeKind::Guess, "{}", probe.path);
         }
+    }
+
+    #[test]
+    fn page_guesses_with_a_form_that_holds_the_address_and_the_code() {
+        let body = page().body("a+b@c.org", "012345", None);
+        let fields: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
+        assert!(fields.contains(&("email".into(), "a+b@c.org".into())), "{body}");
+        assert!(fields.contains(&("code".into(), "012345".into())), "{body}");
     }
 
     #[test]

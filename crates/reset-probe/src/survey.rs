@@ -133,7 +133,8 @@ impl Prober<'_> {
     /// Sends one request. Fails if the server rate-limits this client.
     fn send_probe(&mut self, probe: &EnumerationProbe, email: &str, plan: Plan<'_>) -> Result<Reply> {
         let code = format!("{:06}", self.random.random_range(0..1_000_000));
-        let reply = self.client.post(&probe.path, &probe.body(email, &code, plan.redirect_to))?;
+        let reply =
+            self.client.post(&probe.path, &probe.body(email, &code, plan.redirect_to), probe.is_form)?;
         if reply.response.status == 429 {
             bail!(
                 "the server rate-limited this client (429): run against a staging copy started with \
