@@ -79,8 +79,8 @@ pub trait Jobs: Send + Sync {
     async fn make_ready(&self, job: &Job, turn: i64) -> Result<(), StoreError>;
 
     /// Finishes a job and records `event`. The caller's lease need not be valid any more: a mail that was sent was
-    /// sent. With `accepted`, the new end of the ticket is stored in the same transaction if the ticket is live,
-    /// because its lifetime starts when the mail is accepted. If the job is already finished, its outcome stays and
+    /// sent. With `accepted`, the new end of the ticket is stored in the same transaction unless it is spent or void,
+    /// because its lifetime starts when the mail is accepted, however long the mail server took. If the job is already finished, its outcome stays and
     /// `event` is not recorded.
     ///
     /// # Errors

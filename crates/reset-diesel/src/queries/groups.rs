@@ -83,13 +83,10 @@ impl GroupWrite<Db> for Finish {
                 .execute(db)?;
         }
         insert_events(db, finished.iter().map(|finish| &finish.event))?;
-        let mut accepted: Vec<_> = group
-            .iter()
-            .filter_map(|finish| Some((finish.accepted.as_ref()?, finish.event.at.as_millis())))
-            .collect();
+        let mut accepted: Vec<_> = group.iter().filter_map(|finish| finish.accepted.as_ref()).collect();
         accepted.sort_unstable();
-        for ((ticket, end), now) in accepted {
-            move_end(db, ticket, *end, now)?;
+        for (ticket, end) in accepted {
+            move_end(db, ticket, *end)?;
         }
         Ok(vec![(); group.len()])
     }

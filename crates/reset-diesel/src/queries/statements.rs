@@ -57,9 +57,9 @@ pub(super) fn void_all_of(db: &mut Db, account: &str, now: i64) -> QueryResult<u
         .execute(db)
 }
 
-/// Sets the expiry of a live ticket.
-pub(super) fn move_end(db: &mut Db, ticket: &str, end: i64, now: i64) -> QueryResult<usize> {
-    update(live_with_id(ticket, now)).set(tickets::expires_at.eq(end)).execute(db)
+/// Sets the expiry of an open ticket.
+pub(super) fn move_end(db: &mut Db, ticket: &str, end: i64) -> QueryResult<usize> {
+    update(tickets::table.find(ticket).filter(open())).set(tickets::expires_at.eq(end)).execute(db)
 }
 
 /// Closes the account's open disputes, or only those with this mailbox. Returns the number of closed disputes.

@@ -18,6 +18,7 @@ pub mod disputes;
 pub mod events;
 pub mod jobs;
 pub mod outbox;
+pub mod schedules;
 pub mod spending;
 pub mod tickets;
 
@@ -81,6 +82,9 @@ macro_rules! store_contract {
                 dialects_with_codes_lists_dialects_with_a_live_code,
                 guesses_are_rejected_after_the_ticket_expires,
             }
+            schedules {
+                random_schedules_keep_what_must_hold,
+            }
             spending {
                 an_exchange_spends_the_code_and_stores_the_token,
                 only_a_live_code_is_exchanged,
@@ -120,7 +124,8 @@ macro_rules! store_contract {
                 jobs_to_other_addresses_and_dialects_do_not_wait,
                 notices_do_not_wait_for_each_other,
                 an_accepted_mail_starts_the_clock_of_a_live_ticket,
-                an_accepted_mail_revives_no_dead_ticket,
+                a_mail_that_was_accepted_late_starts_the_clock_of_its_expired_ticket,
+                an_accepted_mail_revives_no_void_ticket,
                 purge_removes_only_rows_that_ended_before_the_cutoff,
             }
             budgets {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{
     queue::Retried,
-    store::{MemoryStore, is_live},
+    store::{MemoryStore, is_open},
 };
 use reset_core::{
     budget::Budget,
@@ -87,7 +87,7 @@ impl Jobs for MemoryStore {
             state.events.write(event.clone());
         }
         if let Some((ticket, end)) = accepted
-            && let Some(ticket) = state.ticket(ticket).filter(|ticket| is_live(ticket, now))
+            && let Some(ticket) = state.ticket(ticket).filter(|ticket| is_open(ticket))
         {
             ticket.expires_at = end;
         }

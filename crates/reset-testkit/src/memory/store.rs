@@ -172,7 +172,7 @@ impl State {
     }
 }
 
-fn is_open(ticket: &Ticket) -> bool {
+pub(super) fn is_open(ticket: &Ticket) -> bool {
     ticket.spent_at.is_none() && ticket.voided_at.is_none()
 }
 
