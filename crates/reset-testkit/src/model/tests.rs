@@ -60,7 +60,6 @@ async fn every_short_schedule_keeps_what_must_hold() {
         }
     }
     assert!(tried > 1000, "{tried}");
-    println!("{tried} states of schedules up to {DEPTH} actions");
 }
 
 #[tokio::test]
