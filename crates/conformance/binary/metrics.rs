@@ -14,7 +14,7 @@ const PERSON: &str = "user@example.com";
 const ROW: &str = r#"dialect="px0",route="/v1/auth/password-reset"#;
 
 /// Starts a server with an admin listener, and returns the address of that listener.
-fn start_with_admin(deployment: &mut TestDeployment) -> (Server, SocketAddr) {
+pub(super) fn start_with_admin(deployment: &mut TestDeployment) -> (Server, SocketAddr) {
     deployment.set("POLYRESET_ADMIN_LISTEN", "127.0.0.1:0");
     let server = deployment.start().unwrap();
     let printed = deployment.printed();
@@ -29,13 +29,13 @@ fn metrics(admin: SocketAddr) -> RawResponse {
 }
 
 /// Returns the value of the metric whose line starts with `name`.
-fn metric(admin: SocketAddr, name: &str) -> f64 {
+pub(super) fn metric(admin: SocketAddr, name: &str) -> f64 {
     let body = metrics(admin).body;
     let line = body.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}:\n{body}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-fn until(admin: SocketAddr, name: &str, wanted: impl Fn(f64) -> bool) {
+pub(super) fn until(admin: SocketAddr, name: &str, wanted: impl Fn(f64) -> bool) {
     let started = std::time::Instant::now();
     while !wanted(metric(admin, name)) {
         assert!(started.elapsed() < TIMEOUT, "{name} is {}", metric(admin, name));

@@ -24,6 +24,7 @@ mod readiness;
 mod redis;
 mod rotation;
 mod settings;
+mod slow_readers;
 mod webhook;
 
 use std::{net::SocketAddr, time::Duration};

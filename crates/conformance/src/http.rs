@@ -1,16 +1,31 @@
 //! Requests to a server under test, byte for byte, over the HTTP client of the enumeration probe.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
 
 use anyhow::Context;
 use reset_http::client::Step;
 use reset_probe::http::HttpConnection;
 pub use reset_probe::http::{RawResponse, is_success};
+use socket2::{Domain, Type};
 
 use crate::{
     canaries,
     endpoint::{ServerAddress, Socket},
 };
+
+/// Connects to `server` from the address `source`, for tests with several clients.
+///
+/// # Errors
+/// Fails if the connection cannot be established.
+pub fn connect_from(source: Ipv4Addr, server: SocketAddr) -> anyhow::Result<TcpStream> {
+    let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    socket.connect(&server.into()).context("connecting")?;
+    Ok(socket.into())
+}
 
 /// A keep-alive connection.
 pub struct Connection {

@@ -152,6 +152,16 @@ impl Takes {
         position.map(|position| self.0.remove(position)).is_some()
     }
 
+    /// Returns whether nothing is taken.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the memory of the list of takes in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Timestamp>()
+    }
+
     /// Returns when the last take leaves every window.
     pub fn end(&self, windows: &[Window]) -> Timestamp {
         let last = self.0.iter().max().copied().unwrap_or(Timestamp::from_millis(0));

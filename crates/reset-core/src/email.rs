@@ -11,7 +11,7 @@ use thiserror::Error;
 /// Maximum length of a local part in bytes (RFC 5321, 4.5.3.1.1).
 const LOCAL_MAX: usize = 64;
 /// Maximum length of an address in bytes (RFC 5321, 4.5.3.1.3, without the angle brackets).
-const ADDRESS_MAX: usize = 254;
+pub const ADDRESS_MAX: usize = 254;
 
 /// A mail address in canonical form: the local part with ASCII letters in lower case, the domain as A-labels in lower
 /// case.

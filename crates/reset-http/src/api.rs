@@ -52,6 +52,7 @@ struct Inner {
     body_limit: usize,
     proxies: TrustedProxies,
     limiter: Option<Arc<RateLimiter>>,
+    client_connections: Option<usize>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -73,9 +74,11 @@ pub struct ServeOptions {
     /// Rate limits per client. `None`, the default of this struct, disables them; a deployment enables them by
     /// default.
     pub client_limits: Option<ClientLimits>,
+    /// Maximum number of concurrent connections per client, which the standalone servers enforce. Default none.
+    pub client_connections: Option<usize>,
     /// Counters that all replicas share. Default `None`: each process counts for itself.
     pub shared: Option<SharedCounters>,
-    /// Receives every response, for metrics. Default none.
+    /// Receives every response and the events of connections, for metrics. Default none.
     pub observer: Option<Arc<dyn Observer>>,
 }
 
@@ -86,6 +89,7 @@ impl Default for ServeOptions {
             cors_origins: Vec::new(),
             proxies: TrustedProxies::default(),
             client_limits: None,
+            client_connections: None,
             shared: None,
             observer: None,
         }
@@ -111,11 +115,20 @@ impl Api {
             }
         }
         owners.sort_by_key(|owner| std::cmp::Reverse(owner.prefix.len()));
-        let ServeOptions { body_limit, cors_origins, proxies, client_limits, shared, observer } = options;
-        let limiter =
-            client_limits.map(|limits| RateLimiter::new(limits, resets.adapters().clock.clone(), shared));
-        let inner =
-            Inner { resets, routes, owners, lenient, cors_origins, body_limit, proxies, limiter, observer };
+        let clock = resets.adapters().clock.clone();
+        let limiter = options.client_limits.map(|limits| RateLimiter::new(limits, clock, options.shared));
+        let inner = Inner {
+            resets,
+            routes,
+            owners,
+            lenient,
+            cors_origins: options.cors_origins,
+            body_limit: options.body_limit,
+            proxies: options.proxies,
+            limiter,
+            client_connections: options.client_connections,
+            observer: options.observer,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -127,6 +140,21 @@ impl Api {
     /// Returns the maximum body size in bytes, for requests that match no route.
     pub fn body_limit(&self) -> usize {
         self.inner.body_limit
+    }
+
+    /// Returns the proxies whose forwarding headers are trusted.
+    pub fn proxies(&self) -> &TrustedProxies {
+        &self.inner.proxies
+    }
+
+    /// Returns the maximum number of concurrent connections per client, if there is one.
+    pub fn client_connections(&self) -> Option<usize> {
+        self.inner.client_connections
+    }
+
+    /// Returns the receiver of responses and connection events, if there is one.
+    pub fn observer(&self) -> Option<&Arc<dyn Observer>> {
+        self.inner.observer.as_ref()
     }
 
     /// Answers a request that the HTTP front-end matched to `endpoint` of `route`.

@@ -23,7 +23,8 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    fn trust(&self, address: IpAddr) -> bool {
+    /// Returns whether the peer at `address` is a trusted proxy.
+    pub fn trust(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 

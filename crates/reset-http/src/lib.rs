@@ -60,6 +60,6 @@ pub use client_ip::TrustedProxies;
 pub use common_error::{BODY_TIMEOUT, BodyError, with_body_timeout};
 pub use module::{Deployment, DialectModule};
 pub use peer::Peer;
-pub use rate_limit::{ClientLimits, Counters, SharedCounters, Take, Unavailable};
+pub use rate_limit::{ClassLimits, ClientLimits, Counters, SharedCounters, Take, Unavailable};
 pub use route::{Dialect, Endpoint, Route};
 pub use wire::{iso, to_json_pretty};

@@ -1,4 +1,4 @@
-//! The port for metrics about responses. It passes on the route and the result, and no request data.
+//! The port for metrics about responses and connections. It passes on the route and the result, and no request data.
 
 use std::time::Duration;
 
@@ -19,8 +19,27 @@ pub struct Answered<'a> {
     pub took: Duration,
 }
 
-/// Receives every response, for example to update metrics. The call is on the request path and must be fast.
+/// An event of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEvent {
+    /// It was accepted.
+    Opened,
+    /// It has ended. Follows each [`Self::Opened`], whatever ended the connection.
+    Closed,
+    /// It was closed at once, because its client had too many connections.
+    Rejected,
+    /// It was closed while it waited for its client, so that another connection could take its place.
+    Evicted,
+    /// It was closed because its client did not read a response in time.
+    WriteTimeout,
+}
+
+/// Receives every response and the events of connections, for example to update metrics. The calls are on the request
+/// path and must be fast.
 pub trait Observer: Send + Sync {
     /// Records a response.
     fn answered(&self, answered: Answered<'_>);
+
+    /// Records an event of a connection.
+    fn connection(&self, event: ConnectionEvent);
 }

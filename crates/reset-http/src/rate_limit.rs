@@ -2,18 +2,19 @@
 //!
 //! These limits keep one client from exhausting the service. A client over the limit gets 429 with `Retry-After`.
 //! They do not bound guessing, because an attacker has many addresses; the budgets in the store do
-//! (`reset_core::budget`). An IPv6 client is identified by its /64, the smallest network that a provider assigns.
-//! Guesses at short codes also count against the surrounding /24 (IPv4) or /48 (IPv6).
+//! (`reset_core::budget`). An IPv6 client is identified by its /64, the smallest network that a provider assigns. Every
+//! request also counts against the surrounding /24 (IPv4) or /48 (IPv6), which has limits of its own.
 //!
 //! If replicas share counters ([`Counters`]), the shared counters decide. Accepted requests are also counted in this
 //! process, so that its own counters can take over while the shared ones are unavailable.
 
+mod classes;
 mod counters;
+mod memory;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::HashMap,
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -23,7 +24,7 @@ use std::{
 };
 
 use reset_core::{
-    budget::{Budget, Takes, Window},
+    budget::{Budget, Window},
     encoding::hex,
     error::{ExchangeError, RedeemError},
     keys::HmacKey,
@@ -32,81 +33,21 @@ use reset_core::{
 };
 use tracing::warn;
 
-pub use self::counters::{Counters, SharedCounters, Take, Unavailable};
+pub use self::{
+    classes::{ClassLimits, ClientLimits, LimitClass},
+    counters::{Counters, SharedCounters, Take, Unavailable},
+    memory::MEMORY_MAX,
+};
 
+use self::memory::{CountedNetwork, Counts, Width};
 use crate::common_error::CommonError;
 
-/// The kinds of requests, each with its own counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LimitClass {
-    /// A reset request.
-    ResetRequest,
-    /// An invalid short code that identifies the account on its own (px0).
-    OpenCode,
-    /// An invalid code for a named address (InsForge).
-    AddressCode,
-    /// An invalid secret that is too long to guess: a long code, a token or a link.
-    Token,
-}
-
-/// The rate limits of one client. The count of each window must not exceed [`COUNT_MAX`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientLimits {
-    /// [`LimitClass::ResetRequest`]. Default 5 per 15 minutes and 20 per day.
-    pub requests: Vec<Window>,
-    /// [`LimitClass::OpenCode`]. Default 5 per hour and 10 per day.
-    pub open_codes: Vec<Window>,
-    /// [`LimitClass::OpenCode`] for the surrounding /24 or /48. Default 20 per day.
-    pub open_codes_around: Vec<Window>,
-    /// [`LimitClass::AddressCode`]. Default 10 per 15 minutes, as in InsForge.
-    pub address_codes: Vec<Window>,
-    /// [`LimitClass::Token`]. Default 60 per hour.
-    pub tokens: Vec<Window>,
-}
-
-/// Maximum count of a window. The memory per client grows with it.
-pub const COUNT_MAX: u32 = 10_000;
-
-impl Default for ClientLimits {
-    fn default() -> Self {
-        const MINUTE: Duration = Duration::from_secs(60);
-        let (hour, day) = (60 * MINUTE, 24 * 60 * MINUTE);
-        Self {
-            requests: vec![Window::new(5, 15 * MINUTE), Window::new(20, day)],
-            open_codes: vec![Window::new(5, hour), Window::new(10, day)],
-            open_codes_around: vec![Window::new(20, day)],
-            address_codes: vec![Window::new(10, 15 * MINUTE)],
-            tokens: vec![Window::new(60, hour)],
-        }
-    }
-}
-
-impl ClientLimits {
-    /// Returns the windows of `class`, for the client and for its surrounding network.
-    fn windows(&self, class: LimitClass) -> [(Width, &[Window]); 2] {
-        let (client, around): (&[Window], &[Window]) = match class {
-            LimitClass::ResetRequest => (&self.requests, &[]),
-            LimitClass::OpenCode => (&self.open_codes, &self.open_codes_around),
-            LimitClass::AddressCode => (&self.address_codes, &[]),
-            LimitClass::Token => (&self.tokens, &[]),
-        };
-        [(Width::Client, client), (Width::Around, around)]
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Width {
-    Client,
-    Around,
-}
-
-/// A counted network: its leading bits, its prefix length and the class of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What a request is counted by: its class, and its client or the surrounding network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ClientKey {
     class: LimitClass,
     width: Width,
-    v6: bool,
-    bits: u64,
+    network: CountedNetwork,
 }
 
 impl ClientKey {
@@ -117,66 +58,21 @@ impl ClientKey {
             LimitClass::OpenCode => "open-code",
             LimitClass::AddressCode => "address-code",
             LimitClass::Token => "token",
+            LimitClass::Estimate => "estimate",
         };
-        let (width, bits) =
-            ([u8::from(self.width == Width::Around), u8::from(self.v6)], self.bits.to_be_bytes());
-        hex(&names.tag(&[class.as_bytes(), &width, &bits])[..TAG_LENGTH])
-    }
-
-    fn new(class: LimitClass, width: Width, address: IpAddr) -> Self {
-        let (v6, bits) = match address.to_canonical() {
-            IpAddr::V4(v4) => {
-                let bits = v4.to_bits();
-                (false, u64::from(if width == Width::Client { bits } else { bits >> 8 }))
-            }
-            IpAddr::V6(v6) => {
-                let network = (v6.to_bits() >> 64) as u64;
-                (true, if width == Width::Client { network } else { network >> 16 })
-            }
-        };
-        Self { class, width, v6, bits }
+        let CountedNetwork { v6, bits } = self.network;
+        let kind = [u8::from(self.width == Width::Network), u8::from(v6)];
+        hex(&names.tag(&[class.as_bytes(), &kind, &bits.to_be_bytes()])[..TAG_LENGTH])
     }
 }
 
 /// Length in bytes of the tag that replaces a network.
 const TAG_LENGTH: usize = 16;
 
-/// Memory limit of one generation of clients in bytes. There are two generations.
-const GENERATION_BYTES: usize = 24 * 1024 * 1024;
-/// Memory per client in bytes, excluding its counts: key, list header, table slot and allocator overhead.
-const ENTRY_OVERHEAD: usize = 128;
-
-/// Recent requests by client, in two generations.
-///
-/// When the young generation is full, it becomes the old one and the previous old one is dropped. Memory is therefore
-/// bounded, and an entry is evicted only after at least `capacity` others have been seen.
-struct Clients {
-    young: HashMap<ClientKey, Takes>,
-    old: HashMap<ClientKey, Takes>,
-    capacity: usize,
-}
-
-impl Clients {
-    fn entry(&mut self, key: ClientKey) -> &mut Takes {
-        if !self.young.contains_key(&key) {
-            if self.young.len() >= self.capacity {
-                self.old = std::mem::take(&mut self.young);
-            }
-            let takes = self.old.remove(&key).unwrap_or_default();
-            self.young.insert(key, takes);
-        }
-        self.young.get_mut(&key).expect("the entry was inserted above")
-    }
-
-    fn peek(&self, key: &ClientKey) -> Option<&Takes> {
-        self.young.get(key).or_else(|| self.old.get(key))
-    }
-}
-
 /// Counts the requests of all clients of this process.
 pub struct RateLimiter {
     limits: ClientLimits,
-    clients: Mutex<Clients>,
+    counts: Mutex<Counts>,
     clock: Arc<dyn Clock>,
     shared: Option<SharedCounters>,
     /// Whether the warning about clients without an address was already logged.
@@ -186,16 +82,8 @@ pub struct RateLimiter {
 impl RateLimiter {
     /// A limiter that counts in memory or, with `shared`, in the counters that every server shares.
     pub fn new(limits: ClientLimits, clock: Arc<dyn Clock>, shared: Option<SharedCounters>) -> Arc<Self> {
-        let all =
-            [LimitClass::ResetRequest, LimitClass::OpenCode, LimitClass::AddressCode, LimitClass::Token];
-        let windows =
-            all.into_iter().flat_map(|class| limits.windows(class)).flat_map(|(_, windows)| windows);
-        let largest = windows.map(|window| window.count as usize).max().unwrap_or_default();
-        // A full list doubles its capacity.
-        let entry = ENTRY_OVERHEAD + size_of::<Timestamp>() * largest.next_power_of_two();
-        let clients =
-            Clients { young: HashMap::new(), old: HashMap::new(), capacity: GENERATION_BYTES / entry };
-        Arc::new(Self { limits, clients: Mutex::new(clients), clock, shared, warned: AtomicBool::new(false) })
+        let counts = Mutex::new(Counts::new(&limits));
+        Arc::new(Self { limits, counts, clock, shared, warned: AtomicBool::new(false) })
     }
 
     /// Returns whether the shared counters are available, or `None` without shared counters.
@@ -251,38 +139,44 @@ impl RateLimiter {
         };
         let now = self.clock.now();
         let counted = self.counted(class, address);
-        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let free_at = counted.iter().filter_map(|(key, windows)| {
-            let takes = clients.peek(key)?;
-            (!takes.have_room(windows, now)).then(|| takes.room_at(windows, now))
-        });
-        if let Some(free_at) = free_at.max() {
+        let mut counts = self.lock();
+        let full = counted
+            .iter()
+            .filter_map(|(key, _)| counts.of(key.class, key.width).full_until(key.network, now));
+        if let Some(free_at) = full.max() {
             return Err(too_many(free_at, now));
         }
-        Ok(self.take(clients, counted, now))
+        Ok(self.take(counts, counted, now))
     }
 
     /// Returns the keys and windows that a request of `class` from `address` counts against.
     fn counted(&self, class: LimitClass, address: IpAddr) -> Vec<(ClientKey, &[Window])> {
-        let counted = self.limits.windows(class).into_iter().filter(|(_, windows)| !windows.is_empty());
-        counted.map(|(width, windows)| (ClientKey::new(class, width, address), windows)).collect()
+        let limits = self.limits.of(class);
+        let windows = [(Width::Client, &*limits.client), (Width::Network, &*limits.network)];
+        let counted = windows.into_iter().filter(|(_, windows)| !windows.is_empty());
+        let key = |width| ClientKey { class, width, network: CountedNetwork::of(address, width) };
+        counted.map(|(width, windows)| (key(width), windows)).collect()
     }
 
     fn record(self: &Arc<Self>, counted: Vec<(ClientKey, &[Window])>, now: Timestamp) -> Permit {
-        self.take(self.clients.lock().unwrap_or_else(PoisonError::into_inner), counted, now)
+        self.take(self.lock(), counted, now)
     }
 
     fn take(
         self: &Arc<Self>,
-        mut clients: MutexGuard<'_, Clients>,
+        mut counts: MutexGuard<'_, Counts>,
         counted: Vec<(ClientKey, &[Window])>,
         now: Timestamp,
     ) -> Permit {
-        for (key, windows) in &counted {
-            clients.entry(*key).take(windows, now);
+        for (key, _) in &counted {
+            counts.of(key.class, key.width).take(key.network, now);
         }
         let keys = counted.into_iter().map(|(key, _)| key).collect();
         Permit { taken: Some(Taken { limiter: self.clone(), keys, at: now }), shared: None }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -311,9 +205,9 @@ impl Permit {
             counters.give_back(names, id);
         }
         let Some(Taken { limiter, keys, at }) = self.taken else { return };
-        let mut clients = limiter.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = limiter.lock();
         for key in keys {
-            clients.entry(key).give_back(at);
+            counts.of(key.class, key.width).give_back(key.network, at);
         }
     }
 

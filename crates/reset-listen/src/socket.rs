@@ -12,6 +12,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+/// Connections that wait in the system's queue until they are accepted. If a burst of connections fills the queue, a
+/// client waits a second and longer, because its system has to try again.
+const QUEUE: i32 = 1024;
+
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
@@ -86,6 +90,8 @@ pub fn bind(setting: &str, listen: &ListenAddress) -> Result<Bound> {
             let listener = TcpListener::bind(address)
                 .with_context(|| format!("{setting}: {address} cannot be bound"))?;
             listener.set_nonblocking(true)?;
+            // The standard library listens with a queue of 128. Without the longer one, the server works, too.
+            let _ = socket2::SockRef::from(&listener).listen(QUEUE);
             let at = ListenAddress::Tcp(listener.local_addr()?);
             Ok(Bound { listener: Listener::Tcp(listener), at, file: None })
         }

@@ -9,11 +9,7 @@ use std::{
     thread::{self, available_parallelism},
 };
 
-use crate::{CONNECTIONS_MAX, Listener, Stop};
-use hyper::{
-    Request, Response,
-    body::{Body, Incoming},
-};
+use hyper::{Request, Response, body::Body};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::{
     net::{TcpStream, UnixStream},
@@ -25,8 +21,9 @@ use tower::Service;
 use tracing::warn;
 
 use crate::{
+    ConnectionLimits, Listener, RequestBody, Stop,
+    connection::serve_connection,
     listener::{Accepted, Socket, accept_until},
-    serve_connection,
 };
 
 /// A connection handed to a worker.
@@ -37,11 +34,16 @@ type HandedOver = (Accepted, Watcher);
 ///
 /// # Errors
 /// Fails if the listener cannot be registered with the runtime or a thread cannot be started.
-pub async fn serve_on_workers<M, F, S, B>(listener: Listener, service: M, stop: Stop) -> io::Result<()>
+pub async fn serve_on_workers<M, F, S, B>(
+    listener: Listener,
+    limits: ConnectionLimits,
+    service: M,
+    stop: Stop,
+) -> io::Result<()>
 where
     M: Fn() -> F + Clone + Send + 'static,
     F: Future<Output = S>,
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + Default + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -57,7 +59,7 @@ where
             warn!("worker thread has ended, closing the connection");
         }
     };
-    accept_until(stop, listener, CONNECTIONS_MAX, on_accept).await?;
+    accept_until(stop, listener, limits, on_accept).await?;
     drain.shutdown().await;
     // Returning drops the senders, which ends the workers.
     Ok(())
@@ -67,7 +69,7 @@ fn spawn_worker<M, F, S, B>(number: usize, service: M) -> io::Result<UnboundedSe
 where
     M: Fn() -> F + Send + 'static,
     F: Future<Output = S>,
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + Default + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -84,7 +86,7 @@ async fn run_worker<M, F, S, B>(mut connections: UnboundedReceiver<HandedOver>, 
 where
     M: Fn() -> F,
     F: Future<Output = S>,
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + Default + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,

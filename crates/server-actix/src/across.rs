@@ -14,14 +14,14 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use http::{Response, StatusCode, request::Parts};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use reset_listen::RequestBody;
 
 use crate::wire::actix_headers;
 
 /// Calls the actix application with a request.
 pub(crate) async fn call<S, B>(
     application: Rc<S>,
-    request: http::Request<Incoming>,
+    request: http::Request<RequestBody>,
 ) -> Result<Response<Full<Bytes>>, Infallible>
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
@@ -39,7 +39,7 @@ where
 
 /// Converts the request for actix and attaches its original head. Returns `None` if the version of `http` that actix
 /// uses cannot represent the method or the target.
-fn to_actix(request: http::Request<Incoming>) -> Option<Request> {
+fn to_actix(request: http::Request<RequestBody>) -> Option<Request> {
     let (parts, body) = request.into_parts();
     let body = body.into_data_stream().map_err(|_| PayloadError::Incomplete(None)).boxed_local();
     let mut request = Request::with_payload(Payload::Stream { payload: body });
@@ -54,7 +54,12 @@ fn to_actix(request: http::Request<Incoming>) -> Option<Request> {
 
 async fn from_actix<B: MessageBody>(response: ServiceResponse<B>) -> Response<Full<Bytes>> {
     let (head, body) = response.into_parts().1.into_parts();
-    let Ok(body) = body::to_bytes(body).await else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    // All connections that send the same file share its bytes: `to_bytes` copies them.
+    let body = match body.try_into_bytes() {
+        Ok(body) => Ok(body),
+        Err(body) => body::to_bytes(body).await,
+    };
+    let Ok(body) = body else { return empty(StatusCode::INTERNAL_SERVER_ERROR) };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = StatusCode::from_u16(head.status().as_u16()).expect("a valid status");
     *response.headers_mut() = crate::wire::headers(head.headers());

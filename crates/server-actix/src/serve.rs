@@ -16,6 +16,7 @@ use actix_web::{
 };
 use reset_app::{Listener, ServeFuture, Stop};
 use reset_http::Api;
+use reset_listen::ConnectionLimits;
 use tower::service_fn;
 
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
 pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
+    let limits = ConnectionLimits::of(&api);
     let service = move || {
         let api = api.clone();
         async move {
@@ -33,7 +35,7 @@ pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
             service_fn(move |request| call(application.clone(), request))
         }
     };
-    Box::pin(reset_listen::serve_on_workers(listener, service, stop))
+    Box::pin(reset_listen::serve_on_workers(listener, limits, service, stop))
 }
 
 /// Builds the application: the routes, and a fallback for all other requests.

@@ -3,6 +3,7 @@
 use axum::{Router, extract::State, handler::Handler};
 use reset_app::{Listener, ServeFuture, Stop};
 use reset_http::Api;
+use reset_listen::ConnectionLimits;
 
 use crate::{
     router,
@@ -11,7 +12,8 @@ use crate::{
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
 pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
-    Box::pin(reset_listen::serve(listener, with_fallback(api), stop))
+    let limits = ConnectionLimits::of(&api);
+    Box::pin(reset_listen::serve(listener, limits, with_fallback(api), stop))
 }
 
 /// Returns the routes with a fallback for all other requests.

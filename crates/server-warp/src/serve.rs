@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use reset_app::{Listener, ServeFuture, Stop};
 use reset_http::{Api, BodyError};
+use reset_listen::ConnectionLimits;
 use warp::Filter;
 
 use crate::{
@@ -15,7 +16,8 @@ use crate::{
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
 pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
-    Box::pin(reset_listen::serve(listener, warp::service(with_fallback(api)), stop))
+    let limits = ConnectionLimits::of(&api);
+    Box::pin(reset_listen::serve(listener, limits, warp::service(with_fallback(api)), stop))
 }
 
 /// Returns the routes with a fallback for all other requests. The error type proves that no rejection reaches warp.

@@ -16,7 +16,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use reset_core::{Resets, error::StoreError};
-use reset_http::observer::{Answered, Observer};
+use reset_http::observer::{Answered, ConnectionEvent, Observer};
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -27,6 +27,10 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Histogram bounds, in seconds.
 const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Reasons for which the server closes a connection: its client has too many, another one needed its place, or its client
+/// did not read a response in time.
+const CLOSE_REASONS: [&str; 3] = ["rejected", "evicted", "write_timeout"];
 
 type Float = Gauge<f64, AtomicU64>;
 
@@ -51,6 +55,12 @@ struct Outcome {
     outcome: &'static str,
 }
 
+/// Label of a connection that the server closed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Work {
     work: &'static str,
@@ -61,6 +71,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Answer, Counter>,
     request_seconds: Family<Row, Histogram>,
+    connections: Gauge,
+    connections_closed: Family<Reason, Counter>,
     mails: Family<Outcome, Counter>,
     mail_seconds: Histogram,
     webhooks: Family<Outcome, Counter>,
@@ -80,6 +92,8 @@ impl Metrics {
             registry: Registry::default(),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(histogram),
+            connections: Gauge::default(),
+            connections_closed: Family::default(),
             mails: Family::default(),
             mail_seconds: histogram(),
             webhooks: Family::default(),
@@ -109,6 +123,9 @@ impl Metrics {
         );
         let (name, help) = ("http_request_duration", "Time from a request to its response");
         registry.register_with_unit(name, help, Unit::Seconds, self.request_seconds.clone());
+        registry.register("connections", "Open client connections", self.connections.clone());
+        let help = "Connections that the server closed because of their clients, by reason";
+        registry.register("connections_closed", help, self.connections_closed.clone());
         registry.register("mails", "Mail delivery attempts by outcome", self.mails.clone());
         let (name, help) =
             ("mail_duration", "Time for handing one mail to the mail server, the disk or the terminal");
@@ -131,6 +148,9 @@ impl Metrics {
             self.mails.get_or_create(&Outcome { outcome }).inc_by(0);
             self.webhooks.get_or_create(&Outcome { outcome }).inc_by(0);
         }
+        for reason in CLOSE_REASONS {
+            self.connections_closed.get_or_create(&Reason { reason }).inc_by(0);
+        }
         Self { registry, ..self }
     }
 }
@@ -145,6 +165,24 @@ impl Observer for Metrics {
             self.request_seconds.get_or_create(&row).observe(took.as_secs_f64());
         }
         self.requests.get_or_create(&Answer { dialect, route, method, status }).inc();
+    }
+
+    fn connection(&self, event: ConnectionEvent) {
+        let [rejected, evicted, write_timeout] = CLOSE_REASONS;
+        let reason = match event {
+            ConnectionEvent::Opened => {
+                self.connections.inc();
+                return;
+            }
+            ConnectionEvent::Closed => {
+                self.connections.dec();
+                return;
+            }
+            ConnectionEvent::Rejected => rejected,
+            ConnectionEvent::Evicted => evicted,
+            ConnectionEvent::WriteTimeout => write_timeout,
+        };
+        self.connections_closed.get_or_create(&Reason { reason }).inc();
     }
 }
 

@@ -64,6 +64,26 @@ async fn response_is_counted_by_its_route_and_not_by_the_requested_path() {
 }
 
 #[tokio::test]
+async fn connections_are_counted_and_closed_ones_by_reason() {
+    let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
+    for event in [
+        ConnectionEvent::Opened,
+        ConnectionEvent::Opened,
+        ConnectionEvent::Rejected,
+        ConnectionEvent::WriteTimeout,
+        ConnectionEvent::Closed,
+    ] {
+        metrics.connection(event);
+    }
+    let resets = resets(&memory, &metrics);
+    let text = MetricsReport { metrics, resets }.text().await;
+    has(&text, "polyreset_connections 1");
+    for (reason, count) in [("rejected", 1), ("evicted", 0), ("write_timeout", 1)] {
+        has(&text, &format!(r#"polyreset_connections_closed_total{{reason="{reason}"}} {count}"#));
+    }
+}
+
+#[tokio::test]
 async fn mails_are_counted_by_outcome_and_hashes_by_kind() {
     let (metrics, memory) = (Arc::new(Metrics::new()), Memory::new(1));
     let resets = resets(&memory, &metrics);

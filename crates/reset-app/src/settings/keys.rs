@@ -199,74 +199,6 @@ pub(crate) static PASSWORD_DENYLIST: Key<Choice> = Key::choice(
 );
 pub(crate) static PASSWORD_CONTEXT_WORDS: Key<List> =
     Key::new("password.context_words", "", "Names of your app or company that no password may be built from");
-pub(crate) static LIMITS_ENABLED: Key<bool> = Key::new(
-    "limits.enabled",
-    "true",
-    "`false` turns off every limit of this section, for load tests. `insforge.max_attempts` still applies",
-);
-pub(crate) static LIMITS_REQUEST_SPACING: Key<Duration> = Key::new(
-    "limits.request_spacing",
-    "60s",
-    "Minimum interval between two reset requests for one address, across dialects. A request over this or the next two \
-         limits gets the usual response and sends no mail",
-);
-pub(crate) static LIMITS_REQUESTS_PER_HOUR: Key<Integer> =
-    Key::new("limits.requests_per_hour", "3", "Maximum reset requests per address per hour");
-pub(crate) static LIMITS_REQUESTS_PER_DAY: Key<Integer> =
-    Key::new("limits.requests_per_day", "6", "Maximum reset requests per address per day");
-pub(crate) static LIMITS_MAILS_PER_HOUR: Key<Integer> =
-    Key::new("limits.mails_per_hour", "1000", "Maximum reset mails per hour. Others are postponed");
-pub(crate) static LIMITS_PX0_WRONG_PER_10M: Key<Integer> = Key::new(
-    "limits.px0_wrong_per_10m",
-    "5",
-    "Maximum wrong six-digit px0 codes per 10 minutes, from all clients together. Over the limit, six-digit codes are \
-         rejected as invalid, and new codes are long",
-);
-pub(crate) static LIMITS_PX0_WRONG_PER_DAY: Key<Integer> =
-    Key::new("limits.px0_wrong_per_day", "20", "The same per day");
-pub(crate) static LIMITS_INSFORGE_WRONG_PER_DAY: Key<Integer> = Key::new(
-    "limits.insforge_wrong_per_day",
-    "10",
-    "Maximum wrong InsForge codes per address per day, over all its codes. Over the limit, its codes are rejected as \
-         invalid, and its next mail has a link (with `pages.enabled`)",
-);
-pub(crate) static LIMITS_INSFORGE_WRONG_PER_30D: Key<Integer> =
-    Key::new("limits.insforge_wrong_per_30d", "25", "The same per 30 days");
-pub(crate) static LIMITS_INSFORGE_WRONG_PER_DAY_ALL: Key<Integer> = Key::new(
-    "limits.insforge_wrong_per_day_all",
-    "100",
-    "Maximum wrong InsForge codes per day, for all addresses together. Over the limit, every code is rejected as \
-         invalid, and mails have links (with `pages.enabled`)",
-);
-pub(crate) static LIMITS_CLIENT_REQUESTS_PER_15M: Key<Integer> = Key::new(
-    "limits.client_requests_per_15m",
-    "5",
-    "Maximum reset requests per client (IPv4 address or IPv6 /64) per 15 minutes; then 429. Counted per process, or \
-         across all replicas with `limits.redis_url`",
-);
-pub(crate) static LIMITS_CLIENT_REQUESTS_PER_DAY: Key<Integer> =
-    Key::new("limits.client_requests_per_day", "20", "The same per day");
-pub(crate) static LIMITS_CLIENT_PX0_WRONG_PER_HOUR: Key<Integer> = Key::new(
-    "limits.client_px0_wrong_per_hour",
-    "5",
-    "Maximum wrong six-digit px0 codes per client per hour; then 429",
-);
-pub(crate) static LIMITS_CLIENT_PX0_WRONG_PER_DAY: Key<Integer> =
-    Key::new("limits.client_px0_wrong_per_day", "10", "The same per day");
-pub(crate) static LIMITS_NETWORK_PX0_WRONG_PER_DAY: Key<Integer> =
-    Key::new("limits.network_px0_wrong_per_day", "20", "The same per IPv4 /24 or IPv6 /48 network");
-pub(crate) static LIMITS_CLIENT_INSFORGE_WRONG_PER_15M: Key<Integer> = Key::new(
-    "limits.client_insforge_wrong_per_15m",
-    "10",
-    "Maximum wrong InsForge codes per client per 15 minutes; then 429",
-);
-pub(crate) static LIMITS_CLIENT_WRONG_PER_HOUR: Key<Integer> = Key::new(
-    "limits.client_wrong_per_hour",
-    "60",
-    "Maximum other wrong secrets (long codes, tokens, links) per client per hour; then 429",
-);
-pub(crate) static LIMITS_REDIS_URL: Key<Text> = Key::found("limits.redis_url", "none; each process counts for itself", "`redis://[user:password@]host[:port][/database]`: Redis in which all replicas share the per-client counters \
-         (`client_…`, `network_…`)").secrecy(Secrecy::Userinfo);
 pub(crate) static NOTIFY_PASSWORD_CHANGED: Key<bool> =
     Key::new("notify.password_changed", "true", "Whether the owner gets a mail after a reset");
 pub(crate) static NOTIFY_WEBHOOK_URL: Key<Text> =
@@ -313,7 +245,7 @@ const GENERAL: &[&SettingKey] = &[
     LOG.setting(),
 ];
 
-/// Settings that follow the dialects' sections and precede those of the users table.
+/// Settings that follow the dialects' sections and precede the limits.
 const SECTIONS: &[&SettingKey] = &[
     PAGES_ENABLED.setting(),
     PAGES_TOKEN_TTL.setting(),
@@ -339,30 +271,6 @@ const SECTIONS: &[&SettingKey] = &[
     PASSWORD_MIN_LENGTH.setting(),
     PASSWORD_DENYLIST.setting(),
     PASSWORD_CONTEXT_WORDS.setting(),
-    LIMITS_ENABLED.setting(),
-    LIMITS_REQUEST_SPACING.setting(),
-    LIMITS_REQUESTS_PER_HOUR.setting(),
-    LIMITS_REQUESTS_PER_DAY.setting(),
-    LIMITS_MAILS_PER_HOUR.setting(),
-    LIMITS_PX0_WRONG_PER_10M.setting(),
-    LIMITS_PX0_WRONG_PER_DAY.setting(),
-    LIMITS_INSFORGE_WRONG_PER_DAY.setting(),
-    LIMITS_INSFORGE_WRONG_PER_30D.setting(),
-    LIMITS_INSFORGE_WRONG_PER_DAY_ALL.setting(),
-    LIMITS_DISCLOSURES_PER_DAY.setting(),
-    LIMITS_NETWORK_DISCLOSURES_PER_DAY.setting(),
-    LIMITS_EVENTS_PER_DAY.setting(),
-    LIMITS_NETWORK_EVENTS_PER_DAY.setting(),
-    LIMITS_CLIENT_REQUESTS_PER_15M.setting(),
-    LIMITS_CLIENT_REQUESTS_PER_DAY.setting(),
-    LIMITS_CLIENT_PX0_WRONG_PER_HOUR.setting(),
-    LIMITS_CLIENT_PX0_WRONG_PER_DAY.setting(),
-    LIMITS_NETWORK_PX0_WRONG_PER_DAY.setting(),
-    LIMITS_CLIENT_INSFORGE_WRONG_PER_15M.setting(),
-    LIMITS_CLIENT_WRONG_PER_HOUR.setting(),
-    LIMITS_WAITING_AGE.setting(),
-    LIMITS_WAITING_PER_NETWORK.setting(),
-    LIMITS_REDIS_URL.setting(),
 ];
 
 /// Settings that follow those of the users table.
@@ -385,7 +293,7 @@ pub(crate) fn table_of(modules: &[DialectModule]) -> KeyTable {
     let (own, elsewhere): (Vec<_>, Vec<_>) = all.partition(|(name, key)| key.section() == *name);
     let mut keys: Vec<&SettingKey> = GENERAL.to_vec();
     keys.extend(own.into_iter().map(|(_, key)| key));
-    keys.extend([SECTIONS, users::KEYS, LAST].concat());
+    keys.extend([SECTIONS, limits::KEYS, users::KEYS, LAST].concat());
     for (_, key) in elsewhere {
         let last = keys.iter().rposition(|other| other.section() == key.section());
         keys.insert(last.map_or(keys.len(), |last| last + 1), key);

@@ -8,14 +8,14 @@ use reset_core::{
     client_events::EventLimits,
     overload::OutboxLimits,
 };
-use reset_http::{ClientLimits, TrustedProxies};
+use reset_http::{ClassLimits, ClientLimits, TrustedProxies};
 
 use url::Url;
 use zeroize::Zeroizing;
 
-use reset_listen::ListenAddress;
+use reset_listen::{CONNECTIONS_MAX, ListenAddress};
 
-use reset_settings::{Integer, Key, Values};
+use reset_settings::{DefaultValue, Integer, Key, SettingKey, Values};
 
 use super::keys;
 
@@ -31,6 +31,8 @@ pub(crate) struct LimitSettings {
     pub(crate) events: EventLimits,
     /// Per-client limits, counted in this process or in Redis.
     pub(crate) client_limits: Option<ClientLimits>,
+    /// Maximum number of concurrent connections per client.
+    pub(crate) client_connections: Option<usize>,
     /// URL of the Redis in which all replicas share the per-client counters, if configured.
     pub(crate) redis_url: Option<Zeroizing<String>>,
     /// Proxies that are trusted to report a client's address.
@@ -68,19 +70,48 @@ impl LimitSettings {
             disclosures: vec![window(&keys::LIMITS_DISCLOSURES_PER_DAY, DAY)?],
             disclosures_per_network: vec![window(&keys::LIMITS_NETWORK_DISCLOSURES_PER_DAY, DAY)?],
         };
-        let client_limits = ClientLimits {
-            requests: vec![
-                window(&keys::LIMITS_CLIENT_REQUESTS_PER_15M, 15 * MINUTE)?,
-                window(&keys::LIMITS_CLIENT_REQUESTS_PER_DAY, DAY)?,
-            ],
-            open_codes: vec![
-                window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_HOUR, HOUR)?,
-                window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_DAY, DAY)?,
-            ],
-            open_codes_around: vec![window(&keys::LIMITS_NETWORK_PX0_WRONG_PER_DAY, DAY)?],
-            address_codes: vec![window(&keys::LIMITS_CLIENT_INSFORGE_WRONG_PER_15M, 15 * MINUTE)?],
-            tokens: vec![window(&keys::LIMITS_CLIENT_WRONG_PER_HOUR, HOUR)?],
+        let around = |key: &'static Key<Integer>, client: &Window| -> Result<Window> {
+            match network_default(values, key).filter(|_| !values.is_given(key)) {
+                Some(count) => Ok(Window::new(count, client.span)),
+                None => window(key, client.span),
+            }
         };
+        let requests = vec![
+            window(&keys::LIMITS_CLIENT_REQUESTS_PER_15M, 15 * MINUTE)?,
+            window(&keys::LIMITS_CLIENT_REQUESTS_PER_DAY, DAY)?,
+        ];
+        let address_codes = window(&keys::LIMITS_CLIENT_INSFORGE_WRONG_PER_15M, 15 * MINUTE)?;
+        let tokens = window(&keys::LIMITS_CLIENT_WRONG_PER_HOUR, HOUR)?;
+        let estimates = window(&keys::LIMITS_CLIENT_ESTIMATES_PER_MINUTE, MINUTE)?;
+        let client_limits = ClientLimits {
+            requests: ClassLimits {
+                network: vec![
+                    around(&keys::LIMITS_NETWORK_REQUESTS_PER_15M, &requests[0])?,
+                    around(&keys::LIMITS_NETWORK_REQUESTS_PER_DAY, &requests[1])?,
+                ],
+                client: requests,
+            },
+            open_codes: ClassLimits {
+                client: vec![
+                    window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_HOUR, HOUR)?,
+                    window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_DAY, DAY)?,
+                ],
+                network: vec![window(&keys::LIMITS_NETWORK_PX0_WRONG_PER_DAY, DAY)?],
+            },
+            address_codes: ClassLimits {
+                network: vec![around(&keys::LIMITS_NETWORK_INSFORGE_WRONG_PER_15M, &address_codes)?],
+                client: vec![address_codes],
+            },
+            tokens: ClassLimits {
+                network: vec![around(&keys::LIMITS_NETWORK_WRONG_PER_HOUR, &tokens)?],
+                client: vec![tokens],
+            },
+            estimates: ClassLimits {
+                network: vec![around(&keys::LIMITS_NETWORK_ESTIMATES_PER_MINUTE, &estimates)?],
+                client: vec![estimates],
+            },
+        };
+        let client_connections = values.integer(&keys::LIMITS_CLIENT_CONNECTIONS, 1..=CONNECTIONS_MAX)?;
         let per_network: u32 = values.integer(&keys::LIMITS_WAITING_PER_NETWORK, 1..=10_000_000)?;
         let outbox = OutboxLimits {
             max_age: values.duration(&keys::LIMITS_WAITING_AGE, DAY)?,
@@ -104,16 +135,37 @@ impl LimitSettings {
                 outbox,
                 events,
                 client_limits: Some(client_limits),
+                client_connections: Some(client_connections),
                 redis_url,
                 proxies,
             }
         } else {
             let (budgeting, outbox) =
                 (Budgeting::default(), OutboxLimits { max_age: 365 * DAY, per_network: None });
-            let events = EventLimits::default();
-            Self { enabled, budgeting, outbox, events, client_limits: None, redis_url: None, proxies }
+            let (client_limits, client_connections, events) = (None, None, EventLimits::default());
+            Self {
+                enabled,
+                budgeting,
+                outbox,
+                events,
+                client_limits,
+                client_connections,
+                redis_url: None,
+                proxies,
+            }
         })
     }
+}
+
+/// How many times the limit of a client its surrounding network has, unless it is set.
+const NETWORK_FACTOR: u32 = 10;
+
+/// Returns the default of a setting `limits.network_…` that depends on the setting `limits.client_…`.
+pub(super) fn network_default(values: &Values, key: &SettingKey) -> Option<u32> {
+    let client = format!("limits.client_{}", key.name.strip_prefix("limits.network_")?);
+    let client = values.text(values.keys().find(&client)?).ok()?.parse::<u32>().ok()?;
+    matches!(key.default, DefaultValue::Found(_))
+        .then(|| client.saturating_mul(NETWORK_FACTOR).min(reset_core::budget::COUNT_MAX))
 }
 
 /// Reads the setting `limits.redis_url`.

@@ -173,10 +173,15 @@ impl Settings {
         let cors_origins = origins
             .collect::<Result<_, _>>()
             .map_err(|_| anyhow!("cors_origins is not a valid header value"))?;
-        let (proxies, client_limits) = (self.limits.proxies.clone(), self.limits.client_limits.clone());
-        let body_limit = self.http.body_limit;
-        let (shared, observer) = (None, None);
-        Ok(reset_http::ServeOptions { body_limit, cors_origins, proxies, client_limits, shared, observer })
+        Ok(reset_http::ServeOptions {
+            body_limit: self.http.body_limit,
+            cors_origins,
+            proxies: self.limits.proxies.clone(),
+            client_limits: self.limits.client_limits.clone(),
+            client_connections: self.limits.client_connections,
+            shared: None,
+            observer: None,
+        })
     }
 
     /// Returns the public URL as far as it is known before the listener is bound.

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use reset_settings::{DefaultValue, Raw, Secrecy, SettingKey, ValueKind};
 
-use super::Settings;
+use super::{Settings, limits::network_default};
 
 /// Placeholder for a secret.
 const REDACTED: &str = "[redacted]";
@@ -50,6 +50,10 @@ impl Settings {
         match (key.name, key.default) {
             ("public_url", _) => quoted(&self.likely_url()),
             (_, DefaultValue::Page(path)) => quoted(&format!("{}{path}", self.likely_url())),
+            ("mail.per_domain", _) => self.mail.limits.per_domain.to_string(),
+            (name, _) if name.starts_with("limits.network_") => {
+                network_default(&self.values, key).map_or("none".to_owned(), |count| count.to_string())
+            }
             (name, _) if name.starts_with("users.") => {
                 self.mapped(name).map_or("none".to_owned(), |name| quoted(&name))
             }

@@ -222,10 +222,11 @@ fn trusted_proxies_are_networks_and_unix_socket_peers() {
 #[test]
 fn one_setting_turns_off_every_limit() {
     let limits = environment(&[("POLYRESET_LIMITS__ENABLED", "false")]).unwrap().limits;
-    assert!(!limits.enabled && limits.client_limits.is_none());
+    assert!(!limits.enabled && limits.client_limits.is_none() && limits.client_connections.is_none());
     assert_eq!(limits.budgeting, reset_core::budget::Budgeting::default());
     let limits = environment(&[]).unwrap().limits;
     assert_eq!(limits.client_limits, Some(reset_http::ClientLimits::default()), "one set of defaults");
+    assert_eq!(limits.client_connections, Some(512));
 }
 
 #[test]

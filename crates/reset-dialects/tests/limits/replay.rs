@@ -30,7 +30,7 @@ impl Attack {
         self.requests += 1;
         let number = self.requests;
         let client = if number.is_multiple_of(2) {
-            format!("2001:db8:{:x}:{:x}::1", number >> 12, number & 0xFFF)
+            format!("2001:{:x}:{:x}::1", number >> 12, number & 0xFFF)
         } else {
             format!("{}.{}.{}.7", 11 + (number >> 16), (number >> 8) & 0xFF, number & 0xFF)
         };

@@ -1,7 +1,5 @@
 //! Rate limits of one client, with the process's own counters and with shared ones.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use futures_util::future::BoxFuture;
 use reset_testkit::memory::FrozenClock;
 
@@ -37,14 +35,67 @@ fn all_notations_of_an_ipv4_address_count_as_one_client() {
 }
 
 #[test]
-fn open_codes_also_count_against_the_surrounding_network() {
+fn every_class_also_counts_against_the_surrounding_network() {
+    for (class, of_network) in [
+        (LimitClass::ResetRequest, 50),
+        (LimitClass::OpenCode, 20),
+        (LimitClass::AddressCode, 100),
+        (LimitClass::Token, 600),
+        (LimitClass::Estimate, 600),
+    ] {
+        let (limiter, _) = rate_limiter();
+        let v6 = (0..1_000).map(|subnet| format!("2001:db8:5:{subnet:x}::1"));
+        assert_eq!(admitted(&limiter, class, v6), of_network, "{class:?}");
+        assert_eq!(admitted(&limiter, class, ["2001:db8:6::1".to_owned()].into_iter()), 1, "{class:?}");
+        let v4 = (0..2_560).map(|number| format!("198.51.100.{}", number % 256));
+        assert_eq!(admitted(&limiter, class, v4), of_network, "{class:?}");
+    }
+}
+
+/// The attack of one network that holds a whole /48 or many of them.
+#[test]
+fn limited_client_stays_limited_however_much_is_counted_in_other_classes() {
+    let (limiter, clock) = rate_limiter();
+    let client = Some("2001:db8:1:1::1".parse().unwrap());
+    while limiter.acquire_locally(LimitClass::ResetRequest, client).is_ok() {}
+    for class in LimitClass::ALL.into_iter().filter(|class| *class != LimitClass::ResetRequest) {
+        for number in 0..70_000_u32 {
+            let (high, low) = (number >> 16, number & 0xFFFF);
+            let same_network = format!("2001:db8:1:{low:x}::1").parse().unwrap();
+            let other_network = format!("2001:{:x}:{low:x}::1", 0xdb9 + high).parse().unwrap();
+            let _ = limiter.acquire_locally(class, Some(same_network));
+            let _ = limiter.acquire_locally(class, Some(other_network));
+        }
+    }
+    clock.advance(Duration::from_secs(60));
+    assert!(limiter.acquire_locally(LimitClass::ResetRequest, client).is_err());
+}
+
+#[test]
+fn limited_client_stays_limited_however_many_other_networks_follow() {
     let (limiter, _) = rate_limiter();
-    let v6 = (0..1_000).map(|subnet| format!("2001:db8:5:{subnet:x}::1"));
-    assert_eq!(admitted(&limiter, LimitClass::OpenCode, v6), 20);
-    let v4 = (0..256).map(|host| format!("198.51.100.{host}"));
-    assert_eq!(admitted(&limiter, LimitClass::OpenCode, v4), 20);
-    let tokens = (0..256).map(|host| format!("198.51.100.{host}"));
-    assert_eq!(admitted(&limiter, LimitClass::Token, tokens), 256, "tokens count per client only");
+    let client = Some("2001:db8:1:1::1".parse().unwrap());
+    while limiter.acquire_locally(LimitClass::ResetRequest, client).is_ok() {}
+    for number in 0..100_000_u32 {
+        let other = format!("2001:{:x}:{:x}::1", 0xdb9 + (number >> 16), number & 0xFFFF).parse().unwrap();
+        assert!(limiter.acquire_locally(LimitClass::ResetRequest, Some(other)).is_ok());
+    }
+    assert!(limiter.acquire_locally(LimitClass::ResetRequest, client).is_err());
+}
+
+#[test]
+fn high_limits_do_not_reduce_the_number_of_clients_that_are_remembered() {
+    let limits = ClassLimits {
+        client: vec![Window::new(10_000, Duration::from_secs(900))],
+        network: vec![Window::new(10_000, Duration::from_secs(900))],
+    };
+    let limits = ClientLimits { requests: limits, ..ClientLimits::default() };
+    let limiter = RateLimiter::new(limits, Arc::new(FrozenClock::default()), None);
+    let clients = (0..10_000).map(|number| format!("203.{}.{}.7", number / 250, number % 250));
+    assert_eq!(admitted(&limiter, LimitClass::ResetRequest, clients), 10_000);
+    for width in Width::ALL {
+        assert_eq!(limiter.lock().of(LimitClass::ResetRequest, width).len(), 10_000);
+    }
 }
 
 #[test]
@@ -89,25 +140,15 @@ fn clients_without_an_address_are_not_limited() {
 }
 
 #[test]
-fn memory_stays_below_64_mib_for_any_number_of_clients() {
-    let (limiter, clock) = rate_limiter();
-    for number in 0..200_000_u64 {
-        let address = if number.is_multiple_of(2) {
-            IpAddr::V6(Ipv6Addr::from_bits(u128::from(0x2001_0db8_0000_0000 + number * 0x10001) << 64))
-        } else {
-            IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(number).unwrap() * 257))
-        };
-        // Only one in 64 clients gets the longest list: filling all would take minutes and use no more memory.
-        let times = if number % 64 == 0 { 60 } else { 1 };
-        for _ in 0..times {
-            let _ = limiter.acquire_locally(LimitClass::Token, Some(address));
-        }
-        clock.advance(Duration::from_millis(1));
+fn returned_permits_are_forgotten() {
+    let (limiter, _) = rate_limiter();
+    for number in 0..1_000 {
+        let address = format!("203.0.{}.{}", number / 250, number % 250).parse().unwrap();
+        limiter.acquire_locally(LimitClass::Token, Some(address)).unwrap().give_back();
     }
-    let clients = limiter.clients.lock().unwrap();
-    let (entry, known) = (ENTRY_OVERHEAD + 8 * 64, clients.young.len() + clients.old.len());
-    assert!(known * entry <= 2 * GENERATION_BYTES, "{known} clients");
-    assert!(2 * GENERATION_BYTES < 64 * 1024 * 1024 && known < 200_000);
+    for width in Width::ALL {
+        assert_eq!(limiter.lock().of(LimitClass::Token, width).len(), 0);
+    }
 }
 
 /// Counters that return prepared results and record their calls.
@@ -177,17 +218,18 @@ async fn own_counters_include_earlier_requests_when_shared_counters_fail() {
 async fn shared_names_hide_addresses_and_differ_per_counter() {
     let (limiter, counters, _) = with_shared_counters(Vec::new());
     for address in ["203.0.113.9", "203.0.113.10", "2001:db8:0:7::9"] {
-        for class in
-            [LimitClass::ResetRequest, LimitClass::OpenCode, LimitClass::AddressCode, LimitClass::Token]
-        {
+        for class in LimitClass::ALL {
             let _ = limiter.acquire(class, Some(address.parse().unwrap())).await;
         }
     }
     let mut names: Vec<String> =
         counters.requested.lock().unwrap().iter().map(|budget| budget.name.clone()).collect();
-    assert!(names.iter().all(|name| name.len() == 32 && !name.contains("203")));
+    // Neither as text nor in hexadecimal.
+    let reveals =
+        |name: &String| ["203.0", "2001:db8", "cb0071", "20010db8"].iter().any(|part| name.contains(part));
+    assert!(names.iter().all(|name| name.len() == 32 && !reveals(name)));
     names.sort();
     names.dedup();
-    // Four counters per client, one for the /24 that the IPv4 addresses share, and one for the IPv6 /48.
-    assert_eq!(names.len(), 3 * 4 + 2);
+    // Each class has a counter per client, one for the /24 that the IPv4 addresses share, and one for the IPv6 /48.
+    assert_eq!(names.len(), LimitClass::ALL.len() * (3 + 2));
 }

@@ -1,15 +1,19 @@
 //! `/reset/strength`: estimates how hard a password is to guess, while the user types. The estimate is only a hint; the
 //! password policy alone decides whether a password is accepted. Without JavaScript, the form shows no estimate.
 //!
-//! A crafted password makes an estimate expensive: 100 characters that can each stand for a letter took 830 ms, 20 of
-//! them 18 ms. Therefore only the first [`SCORED_CHARS`] characters count, one estimate runs at a time, and a request
-//! that waits longer than [`TIMEOUT`] for its turn gets no estimate.
+//! Crafted input makes an estimate expensive: a password of 100 characters that can each stand for a letter took 830 ms,
+//! 20 of them 18 ms, and an address of 55 KB with 11,000 parts 370 ms. Therefore only the beginnings count
+//! ([`SCORED_CHARS`], [`ADDRESS_MAX`]), one estimate runs at a time, a request that waits longer than [`TIMEOUT`] for its
+//! turn gets no estimate, and the estimates of each client are limited ([`LimitClass::Estimate`]).
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use reset_core::password::{PASSWORD_MAX, Policy, Weakness};
+use reset_core::{
+    email::ADDRESS_MAX,
+    password::{PASSWORD_MAX, Policy, Weakness},
+};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -18,6 +22,7 @@ use zxcvbn::zxcvbn;
 use super::{Pages, form::FormInput, shell::is_cross_site};
 use reset_http::{
     common_error::CommonError,
+    rate_limit::LimitClass,
     route::Call,
     wire::{JSON, json},
 };
@@ -48,12 +53,17 @@ pub(super) struct Strength<'a> {
     responses(
         (status = 200, description = "An estimate", body = Strength),
         (status = 403, description = "The request came from another site", body = String, content_type = "text/html"),
+        (status = 429, description = "The client has requested too many estimates", body = String,
+            content_type = "text/html", headers(("Retry-After" = u64, description = "Seconds to wait"))),
         (status = 503, description = "Too many estimates are waiting", body = String,
             content_type = "text/html", headers(("Retry-After" = u64, description = "Seconds to wait")))))]
 pub(super) async fn estimate(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     let visit = pages.visit(&call, "reset");
     if is_cross_site(call.request.headers()) {
         return Ok(visit.cross_site_error());
+    }
+    if let Err(error) = call.acquire(LimitClass::Estimate).await {
+        return Ok(pages.render(&error, call.request.headers()));
     }
     let turn = timeout(TIMEOUT, pages.estimates.clone().acquire_owned());
     let Ok(Ok(turn)) = turn.await else {
@@ -72,9 +82,14 @@ pub(super) async fn estimate(pages: Arc<Pages>, call: Call) -> Result<Response<B
 
 /// Returns the score from 0 to 4. Parts of the user's address count as easy to guess.
 fn score(input: &FormInput) -> u8 {
-    let end = input.password.char_indices().nth(SCORED_CHARS).map_or(input.password.len(), |(at, _)| at);
-    let personal: Vec<&str> = input.email.split(['@', '.']).chain([input.email.as_str()]).collect();
-    zxcvbn(&input.password[..end], &personal).score().into()
+    let (password, email) = (beginning(&input.password, SCORED_CHARS), beginning(&input.email, ADDRESS_MAX));
+    let personal: Vec<&str> = email.split(['@', '.']).chain([email]).collect();
+    zxcvbn(password, &personal).score().into()
+}
+
+/// Returns at most the first `chars` characters of `text`.
+fn beginning(text: &str, chars: usize) -> &str {
+    text.char_indices().nth(chars).map_or(text, |(end, _)| &text[..end])
 }
 
 fn is_common(password: &str) -> bool {
@@ -115,5 +130,13 @@ mod tests {
     fn only_the_beginning_of_a_long_password_counts() {
         assert_eq!(score_of(&"a".repeat(4096), ""), score_of(&"a".repeat(SCORED_CHARS), ""));
         assert_eq!(score_of(&"パ".repeat(4096), ""), score_of(&"パ".repeat(SCORED_CHARS), ""));
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_long_address_counts() {
+        let address = |dots: usize| format!("{}wilhelmina@example.org", ".".repeat(dots));
+        let elsewhere = score_of("wilhelmina", "ann@example.org");
+        assert!(score_of("wilhelmina", &address(ADDRESS_MAX - 10)) < elsewhere);
+        assert_eq!(score_of("wilhelmina", &address(ADDRESS_MAX)), elsewhere);
     }
 }

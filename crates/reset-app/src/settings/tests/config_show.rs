@@ -2,8 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use reset_core::budget::Window;
 use reset_dialects::MODULES;
-use reset_settings::{DefaultValue, Secrecy, ValueKind, variable};
+use reset_settings::{DefaultValue, Secrecy, SettingKey, ValueKind, variable};
 
 use super::{Inputs, ROOT, Settings, all_dialects, environment, issued, keys, written};
 
@@ -30,6 +31,42 @@ fn config_show_prints_sources_and_redacts_secrets() {
         assert!(shown.contains(line), "{line}\n{shown}");
     }
     assert_eq!(shown.lines().filter(|line| line.contains("  # ")).count(), keys::table().len());
+}
+
+/// Defaults that follow from another setting, in the table of docs/settings.md and with a value of that setting.
+#[test]
+fn config_show_prints_the_number_of_a_default_that_depends_on_another_setting() {
+    let network: Vec<_> =
+        keys::table().iter().filter(|key| key.name.starts_with("limits.network_")).collect();
+    assert!(network.len() >= 6);
+    let depends = |key: &&&SettingKey| matches!(key.default, DefaultValue::Found(_));
+    for key in network.iter().filter(depends).chain([&keys::MAIL_PER_DOMAIN.setting()]) {
+        let DefaultValue::Found(how) = key.default else { unreachable!("filtered above") };
+        let name = key.name.rsplit_once('.').unwrap().1;
+        let documented = how.rsplit_once(": `").unwrap().1.trim_end_matches('`');
+        let shown = environment(&[]).unwrap().show().unwrap();
+        assert!(shown.contains(&format!("\n{name} = {documented}  # default\n")), "{name}: {shown}");
+    }
+    let shown = environment(&[
+        ("POLYRESET_LIMITS__CLIENT_REQUESTS_PER_15M", "300"),
+        ("POLYRESET_LIMITS__CLIENT_REQUESTS_PER_DAY", "5000"),
+        ("POLYRESET_LIMITS__NETWORK_WRONG_PER_HOUR", "7"),
+        ("POLYRESET_MAIL__CONNECTIONS", "30"),
+    ]);
+    let settings = shown.unwrap();
+    let shown = settings.show().unwrap();
+    for line in [
+        "network_requests_per_15m = 3000  # default",
+        "network_requests_per_day = 10000  # default",
+        "network_wrong_per_hour = 7  # POLYRESET_LIMITS__NETWORK_WRONG_PER_HOUR",
+        "per_domain = 20  # default",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    }
+    let limits = settings.limits.client_limits.unwrap();
+    let counts = |windows: &[Window]| windows.iter().map(|window| window.count).collect::<Vec<_>>();
+    assert_eq!(counts(&limits.requests.network), [3000, 10_000]);
+    assert_eq!(counts(&limits.tokens.network), [7]);
 }
 
 #[test]
