@@ -13,6 +13,7 @@ use crate::{
     issue::Purpose,
     issue_policy::IssuePolicies,
     job::Job,
+    ticket::Ticket,
 };
 
 /// Recipient of decoy mails: an address that cannot exist (RFC 2606).
@@ -27,6 +28,15 @@ pub(crate) fn is_decoy(account: &AccountId) -> bool {
 }
 
 impl Resets {
+    /// Returns the account that a ticket was issued to. A decoy's ticket has none, and its id is not looked up: another
+    /// system's users table may reject it, such as a table whose keys are UUIDs.
+    pub(crate) async fn owner_of(&self, ticket: &Ticket) -> Result<Option<Account>, StoreError> {
+        if is_decoy(&ticket.account) {
+            return Ok(None);
+        }
+        self.adapters().store.account(&ticket.account).await
+    }
+
     /// Does the work of a delivery for an address without an account. The ticket that it stores can never be
     /// redeemed.
     pub(crate) async fn prepare_decoy(

@@ -166,7 +166,7 @@ impl Resets {
         let event =
             Event::of_ticket(EventKind::Opened, &ticket, now).by(network.as_ref()).saying(state.name());
         self.record_event_once(&event).await;
-        let account = self.adapters().store.account(&ticket.account).await?;
+        let account = self.owner_of(&ticket).await?;
         let fits = account.as_ref().filter(|account| ticket.epoch == account.epoch && !account.blocked);
         let usable = state == TicketState::Live && fits.is_some();
         let same = fits.filter(|account| usable && ticket.email == account.email_key());
