@@ -56,6 +56,10 @@ pub enum EventKind {
     Blocked,
     /// An administrator unblocked the account.
     Unblocked,
+    /// An administrator voided the tickets of an account, or of all accounts; the detail is how many were live.
+    TicketsVoided,
+    /// The audit log had been emptied when this process began to seal it.
+    EventsLost,
     /// An administrator retried a job.
     Retried,
     /// An administrator deleted finished or waiting jobs; the detail is how many.
@@ -66,7 +70,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind that this version writes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Accepted,
         Self::Limited,
         Self::Matched,
@@ -83,6 +87,8 @@ impl EventKind {
         Self::DisputeClosed,
         Self::Blocked,
         Self::Unblocked,
+        Self::TicketsVoided,
+        Self::EventsLost,
         Self::Retried,
         Self::Cleared,
     ];
@@ -106,6 +112,8 @@ impl EventKind {
             Self::DisputeClosed => "dispute-closed",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
+            Self::TicketsVoided => "tickets-voided",
+            Self::EventsLost => "events-lost",
             Self::Retried => "retried",
             Self::Cleared => "cleared",
             Self::Other(name) => name,
