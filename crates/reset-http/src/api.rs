@@ -14,10 +14,12 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::{
+    bearer::BearerToken,
     client_ip::TrustedProxies,
     common_error::{BodyError, CommonError},
     observer::{Answered, Observer},
     peer::Peer,
+    problem,
     rate_limit::{ClientLimits, LimitClass, RateLimiter, SharedCounters},
     route::{Call, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
 };
@@ -53,6 +55,7 @@ struct Inner {
     proxies: TrustedProxies,
     limiter: Option<Arc<RateLimiter>>,
     observer: Option<Arc<dyn Observer>>,
+    token: Option<BearerToken>,
 }
 
 /// A path prefix, and the error renderer of the dialect that answers unknown paths below it.
@@ -77,6 +80,8 @@ pub struct ServeOptions {
     pub shared: Option<SharedCounters>,
     /// Receives every response, for metrics. Default none.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Token that every request must present, whatever its path. Default none.
+    pub token: Option<BearerToken>,
 }
 
 impl Default for ServeOptions {
@@ -88,6 +93,7 @@ impl Default for ServeOptions {
             client_limits: None,
             shared: None,
             observer: None,
+            token: None,
         }
     }
 }
@@ -111,11 +117,22 @@ impl Api {
             }
         }
         owners.sort_by_key(|owner| std::cmp::Reverse(owner.prefix.len()));
-        let ServeOptions { body_limit, cors_origins, proxies, client_limits, shared, observer } = options;
+        let ServeOptions { body_limit, cors_origins, proxies, client_limits, shared, observer, token } =
+            options;
         let limiter =
             client_limits.map(|limits| RateLimiter::new(limits, resets.adapters().clock.clone(), shared));
-        let inner =
-            Inner { resets, routes, owners, lenient, cors_origins, body_limit, proxies, limiter, observer };
+        let inner = Inner {
+            resets,
+            routes,
+            owners,
+            lenient,
+            cors_origins,
+            body_limit,
+            proxies,
+            limiter,
+            observer,
+            token,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -136,6 +153,9 @@ impl Api {
         endpoint: &Endpoint,
         request: Request<Result<Bytes, BodyError>>,
     ) -> Response<Bytes> {
+        if let Some(response) = self.unauthorized(request.headers()) {
+            return response;
+        }
         let (begun, (parts, body)) = (Instant::now(), request.into_parts());
         let origin = parts.headers.get(header::ORIGIN).cloned();
         let is_trigger = endpoint.kind == EndpointKind::Trigger;
@@ -193,6 +213,9 @@ impl Api {
 
     /// Answers a request whose path matches `route` but whose method does not: 405 with `Allow`.
     pub fn wrong_method(&self, route: &Route, method: &Method, headers: &HeaderMap) -> Response<Bytes> {
+        if let Some(response) = self.unauthorized(headers) {
+            return response;
+        }
         let error = CommonError::MethodNotAllowed { method: method.to_string() };
         let mut response = route.errors.render(&error, headers);
         let allow = HeaderValue::from_str(&route.allow).expect("method names are ASCII");
@@ -206,6 +229,9 @@ impl Api {
     /// First matches again ignoring case and one trailing slash, for dialects whose original server accepts both.
     /// Otherwise returns the 404 of the dialect that owns the longest matching prefix.
     pub async fn fallback(&self, request: Request<Result<Bytes, BodyError>>) -> Response<Bytes> {
+        if let Some(response) = self.unauthorized(request.headers()) {
+            return response;
+        }
         let path = request.uri().path();
         let folded = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
         if let Some((_, route)) = self.inner.lenient.iter().find(|(known, _)| *known == folded) {
@@ -240,6 +266,14 @@ impl Api {
             Some((route, endpoint)) => self.answer(route, endpoint, request.map(Ok)).await,
             None => self.fallback(request.map(Ok)).await,
         }
+    }
+
+    /// Returns the 401 for a request without the token, if these routes require one.
+    fn unauthorized(&self, headers: &HeaderMap) -> Option<Response<Bytes>> {
+        if self.inner.token.as_ref().is_none_or(|token| token.is_in(headers)) {
+            return None;
+        }
+        Some(self.finish(headers.get(header::ORIGIN), problem::unauthorized()))
     }
 
     /// Reports a response to the observer, if there is one.

@@ -90,7 +90,7 @@ fn drain(sink: &CountingSink, engine: Engine, size: usize) -> anyhow::Result<(f6
         Engine::Postgres => {
             let postgres = OwnServer::with(&["max_connections=200"]);
             deployment.set("POLYRESET_DATABASE_URL", &postgres.url());
-            deployment.set("POLYRESET_SECRET", &"07".repeat(32));
+            deployment.set("POLYRESET_SECRET", &"0801020304050607".repeat(4));
             Some(postgres)
         }
     };

@@ -175,8 +175,13 @@ impl Settings {
             .map_err(|_| anyhow!("cors_origins is not a valid header value"))?;
         let (proxies, client_limits) = (self.limits.proxies.clone(), self.limits.client_limits.clone());
         let body_limit = self.http.body_limit;
-        let (shared, observer) = (None, None);
-        Ok(reset_http::ServeOptions { body_limit, cors_origins, proxies, client_limits, shared, observer })
+        Ok(reset_http::ServeOptions {
+            body_limit,
+            cors_origins,
+            proxies,
+            client_limits,
+            ..reset_http::ServeOptions::default()
+        })
     }
 
     /// Returns the public URL as far as it is known before the listener is bound.
