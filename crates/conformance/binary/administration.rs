@@ -257,9 +257,12 @@ fn the_audit_chain_cannot_be_rolled_back_or_restarted_without_the_secret() {
         let reference = request(server.address, PERSON);
         until(&deployment, &["trace", &reference], "mailed");
     }
+    let link = run(&deployment, &["link", PERSON, "--dialect", "px0"]);
+    assert_eq!(reset(server.address, link.trim()), 200);
     drop(server);
     run(&deployment, &["audit", "export"]);
-    run(&deployment, &["audit", "verify"]);
+    let verified = run(&deployment, &["audit", "verify"]);
+    let known = verified.trim().rsplit(' ').next().unwrap();
     let database = folder.path().join("reset.db");
     let whole = fs::read(&database).unwrap();
     for statement in [
@@ -268,6 +271,9 @@ fn the_audit_chain_cannot_be_rolled_back_or_restarted_without_the_secret() {
         "UPDATE events SET place = NULL, seal = NULL WHERE place > 4; UPDATE marks SET place = 4, seal = \
          (SELECT seal FROM events WHERE place = 4) WHERE name = 'head'",
         "DELETE FROM marks",
+        "DELETE FROM events; DELETE FROM marks",
+        "DELETE FROM events; DELETE FROM marks; DELETE FROM jobs",
+        "DELETE FROM events; DELETE FROM marks; DELETE FROM jobs; DELETE FROM tickets",
         "DELETE FROM events WHERE place = (SELECT max(place) FROM events)",
     ] {
         let mut db = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
@@ -277,11 +283,52 @@ fn the_audit_chain_cannot_be_rolled_back_or_restarted_without_the_secret() {
         assert_eq!(output.status.code(), Some(1), "{statement}: {}", stdout(&output));
         fs::write(&database, &whole).unwrap();
     }
-    deployment.set("POLYRESET_SECRET", &"ab".repeat(32));
+    // A restart begins a new chain, which says so, and a mark that was kept elsewhere is not part of it.
+    let mut db = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
+    db.batch_execute("DELETE FROM events; DELETE FROM marks").unwrap();
+    drop(db);
+    let server = deployment.start().unwrap();
+    until(&deployment, &["audit", "export"], "events-lost");
+    drop(server);
+    assert!(deployment.logged().contains("the audit log was emptied"));
+    let output = deployment.run(&["audit", "verify", "--known", known], "").unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    deployment.set("POLYRESET_SECRET", &"ab01020304050607".repeat(4));
     let other = deployment.run(&["audit", "verify"], "").unwrap();
     assert_eq!(other.status.code(), Some(1), "another secret: {}", stdout(&other));
     assert!(
         !deployment.run(&["audit", "export"], "").unwrap().status.success(),
         "events cannot be sealed under another secret"
     );
+}
+
+/// After a backup was restored, tickets that had been spent are live again.
+#[test]
+fn void_tickets_ends_the_live_secrets_of_one_account_or_of_all() {
+    const OTHER: &str = "other@example.com";
+    let (deployment, _folder) = deployment();
+    for person in [PERSON, OTHER] {
+        deployment.add_user(person, "the old password").unwrap();
+    }
+    let server = deployment.start().unwrap();
+    let code = |person: &str| run(&deployment, &["link", person, "--dialect", "px0"]).trim().to_owned();
+    let (first, others) = (code(PERSON), code(OTHER));
+    assert_eq!(run(&deployment, &["user", "void-tickets", PERSON]), "voided codes and links: 1\n");
+    assert_eq!((reset(server.address, &first), reset(server.address, &others)), (400, 200));
+    let codes = [code(PERSON), code(OTHER)];
+    assert_eq!(run(&deployment, &["user", "void-tickets", "--all"]), "voided codes and links: 2\n");
+    assert_eq!(codes.map(|code| reset(server.address, &code)), [400, 400]);
+    assert_eq!(run(&deployment, &["user", "void-tickets", "--all"]), "voided codes and links: 0\n");
+    assert_eq!(reset(server.address, &code(PERSON)), 200, "a new one works");
+    let export = run(&deployment, &["audit", "export"]);
+    assert_eq!(export.matches("\"kind\":\"tickets-voided\"").count(), 3, "{export}");
+    for (args, code, reason) in [
+        (&["user", "void-tickets", "ghost@example.com"][..], 1, "no account"),
+        (&["user", "void-tickets"], 2, "EMAIL"),
+        (&["user", "void-tickets", PERSON, "--all"], 2, "--all"),
+    ] {
+        let refused = deployment.run(args, "").unwrap();
+        assert_eq!(refused.status.code(), Some(code), "{args:?}");
+        assert!(stderr(&refused).contains(reason), "{}", stderr(&refused));
+    }
 }

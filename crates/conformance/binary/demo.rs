@@ -135,7 +135,7 @@ fn a_demo_rejects_an_existing_database_and_warns_on_a_public_address() {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("already exists"), "{said}");
     deployment.set("POLYRESET_DATABASE_URL", "postgres://127.0.0.1:1/app");
-    deployment.set("POLYRESET_SECRET", &"ab".repeat(32));
+    deployment.set("POLYRESET_SECRET", &"ab01020304050607".repeat(4));
     let refused = deployment.run(&["serve", "--demo"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("serve --demo creates its own SQLite database"), "{said}");

@@ -4,11 +4,14 @@
 use std::{fs, time::Duration};
 
 use conformance::{
+    canaries::forms_of_code,
     clients::{self, exchanged},
     http::{self, get, post},
     mails,
+    server::TestDeployment,
     sink::Sink,
 };
+use diesel::{Connection as _, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text};
 
 use super::{deployment, mailed_secret, px0};
 
@@ -50,12 +53,27 @@ fn logs_and_database_hold_no_secret_or_address() {
         get(server.address, &format!("{path}?token={longest}&email={EMAIL}")).unwrap();
     }
     // The database now holds the digests of live tickets, but no secret.
+    let codes: Vec<&String> = secrets.iter().filter(|secret| secret.len() == 6).collect();
+    assert!(codes.len() >= 2, "two dialects mail codes of six digits");
+    let cells = cells(&deployment);
+    assert!(cells.contains("'px0'") && cells.lines().count() > 20, "{cells}");
+    for code in &codes {
+        assert_eq!(forms_of_code(code, &cells), [""; 0], "a code in the database");
+    }
     let database = [deployment.database(), deployment.database().with_extension("db-wal")]
         .iter()
         .filter_map(|path| fs::read(path).ok())
         .fold(String::new(), |all, bytes| all + &String::from_utf8_lossy(&bytes));
     for secret in long(&secrets) {
         assert!(!database.contains(secret), "a secret in the database");
+        for encoding in encodings(secret) {
+            assert!(!cells.to_lowercase().contains(&encoding.to_lowercase()), "{encoding} in the database");
+        }
+    }
+    // Deleted cells, too, as far as they can be told from a longer number.
+    for code in codes {
+        let word = database.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code);
+        assert!(!word, "a code in the database file");
     }
     // A reset ends the secrets of all other dialects.
     let statuses = resets.iter().map(|step| http::send(server.address, step).unwrap().status);
@@ -75,6 +93,30 @@ fn logs_and_database_hold_no_secret_or_address() {
         let word = log.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code);
         assert!(!word, "a code in the log");
     }
+}
+
+#[derive(QueryableByName)]
+struct Cell {
+    #[diesel(sql_type = Text)]
+    text: String,
+}
+
+/// Returns every cell of the database, a row per line: texts in quotes, numbers in decimal, bytes in hexadecimal.
+fn cells(deployment: &TestDeployment) -> String {
+    let mut db = SqliteConnection::establish(deployment.database().to_str().unwrap()).unwrap();
+    let mut rows = |query: &str| -> Vec<String> {
+        let found: Vec<Cell> = sql_query(query).load(&mut db).unwrap();
+        found.into_iter().map(|cell| cell.text).collect()
+    };
+    let mut all = String::new();
+    for table in rows("SELECT name AS text FROM sqlite_schema WHERE type = 'table'") {
+        let columns = rows(&format!("SELECT name AS text FROM pragma_table_info('{table}')"));
+        let quoted: Vec<String> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+        for row in rows(&format!("SELECT {} AS text FROM \"{table}\"", quoted.join(" || ' ' || "))) {
+            all += &(row + "\n");
+        }
+    }
+    all
 }
 
 /// Returns the parts of `secrets` that are too long to occur anywhere by chance.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use conformance::{
     clients,
-    http::{self, RawResponse, get, post},
+    http::{self, Connection, RawResponse, get, post},
     server::{Server, TestDeployment},
 };
 
@@ -102,6 +102,58 @@ fn the_admin_listener_serves_only_metrics() {
     // Both listeners close together.
     assert!(server.terminate().unwrap().success());
     assert!(get(admin, "/metrics").is_err());
+}
+
+#[test]
+fn admin_listener_with_a_token_answers_nothing_without_it() {
+    let token = "2b7e151628aed2a6abf7158809cf4f3c";
+    let (mut deployment, _folder) = deployment();
+    deployment.set("POLYRESET_ADMIN_TOKEN", token);
+    let (server, admin) = start_with_admin(&mut deployment);
+    let send = |method: &str, path: &str, header: &str| {
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\n{header}content-length: 0\r\n\r\n");
+        Connection::open(admin).unwrap().send(head.as_bytes()).unwrap()
+    };
+    let wrong = [
+        String::new(),
+        "authorization: Bearer 2b7e151628aed2a6abf7158809cf4f3d\r\n".to_owned(),
+        format!("authorization: Basic {token}\r\n"),
+        format!("authorization: {token}\r\n"),
+        format!("authorization: Bearer {token}\r\nauthorization: Bearer {token}\r\n"),
+        format!("x-authorization: Bearer {token}\r\n"),
+        format!("cookie: authorization=Bearer {token}\r\n"),
+    ];
+    for header in &wrong {
+        for (method, path) in [
+            ("GET", "/metrics"),
+            ("POST", "/metrics"),
+            ("OPTIONS", "/metrics"),
+            ("DELETE", "/metrics"),
+            ("GET", "/METRICS"),
+            ("GET", "/metrics/"),
+            ("GET", "/"),
+            ("GET", "/healthz"),
+            ("GET", &format!("/metrics?token={token}")),
+        ] {
+            let refused = send(method, path, header);
+            assert_eq!(
+                (refused.status, refused.header("www-authenticate")),
+                (401, Some("Bearer")),
+                "{method} {path}"
+            );
+            assert!(!refused.body.contains("polyreset_"), "{method} {path} {header}");
+        }
+    }
+    let right = format!("Authorization: bearer {token}\r\n");
+    let answer = send("GET", "/metrics", &right);
+    assert!(answer.status == 200 && answer.body.contains("polyreset_outbox_waiting"), "{}", answer.body);
+    assert_eq!((send("POST", "/metrics", &right).status, send("GET", "/", &right).status), (405, 404));
+    // The public listener requires no token, and the command works.
+    assert_eq!(get(server.address, "/healthz").unwrap().status, 200);
+    deployment.set("POLYRESET_LISTEN", &server.address.to_string());
+    let health = deployment.run(&["healthcheck"], "").unwrap();
+    assert!(health.status.success(), "{}", String::from_utf8_lossy(&health.stderr));
+    assert!(!deployment.logged().contains(token));
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn tickets_are_invalid_after_the_previous_secret_is_removed() {
 #[test]
 fn a_configured_secret_is_rotated_by_settings() {
     let (mut deployment, _folder) = deployment();
-    let [old, new] = ["ab", "cd"].map(|byte| byte.repeat(32));
+    let [old, new] = ["ab", "cd"].map(|byte| format!("{byte}01020304050607").repeat(4));
     deployment.set("POLYRESET_SECRET", &old);
     let refused = deployment.run(&["secret", "rotate"], "").unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();

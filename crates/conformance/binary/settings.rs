@@ -44,6 +44,30 @@ fn a_bad_value_is_named_with_what_is_expected() {
     }
 }
 
+/// `ps` shows the arguments of a process to every user of the machine.
+#[test]
+fn a_secret_on_the_command_line_is_rejected_before_anything_happens() {
+    for (argument, named) in [
+        (format!("secret={}", "c0ffee0011223344".repeat(4)), "POLYRESET_SECRET_FILE"),
+        ("mail_url=smtp://user:c0ffee@mail.example.com".to_owned(), "POLYRESET_MAIL_URL_FILE"),
+        ("database_url=postgres://u:c0ffee@127.0.0.1:1/app".to_owned(), "POLYRESET_DATABASE_URL_FILE"),
+        (
+            "worthai.jwt_secret=c0ffee-c0ffee-c0ffee-c0ffee-01234".to_owned(),
+            "POLYRESET_WORTHAI__JWT_SECRET_FILE",
+        ),
+        ("admin_token=c0ffee0011223344".to_owned(), "POLYRESET_ADMIN_TOKEN_FILE"),
+    ] {
+        let (deployment, folder) = deployment();
+        for command in ["serve", "doctor", "migrate"] {
+            let refused = deployment.run(&["--set", &argument, command], "").unwrap();
+            let said = String::from_utf8_lossy(&[refused.stderr, refused.stdout].concat()).into_owned();
+            assert!(!refused.status.success() && said.contains(named), "{argument} {command}: {said}");
+            assert!(!said.contains("c0ffee"), "{said}");
+        }
+        assert!(!folder.path().join("reset.db").exists());
+    }
+}
+
 #[test]
 fn a_lifetime_of_one_second_expires_after_one_second() {
     let (mut deployment, _folder) = deployment();
@@ -77,9 +101,9 @@ fn a_lifetime_of_one_second_expires_after_one_second() {
 #[test]
 fn config_show_prints_the_effective_settings_without_secrets() {
     let (mut deployment, _folder) = deployment();
-    let canary = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
+    let canary = "c0ffee0011223344c0ffee0011223344c0ffee0011223344c0ffee0011223344";
     deployment.set("POLYRESET_SECRET", canary);
-    deployment.set("POLYRESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary");
+    deployment.set("POLYRESET_WORTHAI__JWT_SECRET", "canary-of-the-worthai-tests-canary");
     deployment.set("POLYRESET_MAIL_URL", "smtps://user:canary-password@mail.example.com");
     let shown = deployment.run(&["config", "show"], "").unwrap();
     let text = String::from_utf8(shown.stdout).unwrap();

@@ -6,6 +6,7 @@
 
 mod encoding;
 mod search;
+mod stored;
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +16,7 @@ use std::{
 
 use reset_http::client::{EMAIL, MailedSecret, PASSWORD};
 
+pub use self::stored::forms_of_code;
 use crate::{clients, endpoint::ServerAddress, http::RawResponse, mails::ReceivedMail};
 
 /// Kind of a text that must not occur in a log.

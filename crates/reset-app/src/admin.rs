@@ -55,3 +55,27 @@ pub(crate) fn dialect(source: &Arc<dyn MetricsSource>) -> Dialect {
 async fn metrics(source: Arc<dyn MetricsSource>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     Ok(reply(StatusCode::OK, OPENMETRICS, source.text().await))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct NoMetrics;
+
+    #[async_trait]
+    impl MetricsSource for NoMetrics {
+        async fn text(&self) -> String {
+            String::new()
+        }
+    }
+
+    /// An administrator starts resets by commands, and no operation of the listener chooses a password (R75).
+    #[test]
+    fn admin_listener_only_reads() {
+        let source: Arc<dyn MetricsSource> = Arc::new(NoMetrics);
+        for (path, endpoints) in dialect(&source).rows {
+            assert!(endpoints.iter().all(|endpoint| endpoint.kind == EndpointKind::Read), "{path}");
+            assert!(endpoints.iter().all(|endpoint| endpoint.method == Method::GET), "{path}");
+        }
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::{
     fs::{File, TryLockError},
-    path::Path,
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -14,6 +16,7 @@ use reset_core::{
 };
 use reset_http::SharedCounters;
 use reset_mail::{MailService, Templates, TransportConfig};
+use rustix::fs::{Mode, OFlags};
 use tracing::warn;
 use url::Url;
 
@@ -92,9 +95,9 @@ pub(crate) fn new_database(settings: &Settings) -> Option<&Path> {
 pub(crate) fn lock_as_sole_server(database: &Path) -> Result<Option<File>> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file =
-        file.with_context(|| format!("database_url: {} cannot be created", Path::new(&path).display()))?;
+    let path = PathBuf::from(path);
+    let file = private_file(&path)
+        .with_context(|| format!("database_url: the lock file {} cannot be opened", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => {
@@ -105,6 +108,19 @@ pub(crate) fn lock_as_sole_server(database: &Path) -> Result<Option<File>> {
         }
         Err(TryLockError::Error(error)) => Err(error).context("database_url: the lock file cannot be locked"),
     }
+}
+
+/// Opens a file that only its owner can open, whatever the umask, and creates it if necessary. A symbolic link is not
+/// followed. Any user who can open the lock file could hold its lock.
+fn private_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    let file = File::from(rustix::fs::open(path, flags, mode)?);
+    // Versions up to 0.1.0 created it readable for all. Another owner's file keeps its mode.
+    if file.metadata()?.uid() == rustix::process::geteuid().as_raw() {
+        rustix::fs::fchmod(&file, mode)?;
+    }
+    Ok(file)
 }
 
 /// Opens an existing database.
@@ -162,4 +178,40 @@ fn templates(settings: &Settings) -> Result<Templates> {
         bail!("mail.locale is {locale:?}, but mail.templates lacks a kind of mail in this language");
     }
     Ok(templates)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn lock_file_can_be_opened_by_its_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let (database, lock) = (dir.path().join("reset.db"), dir.path().join("reset.db.lock"));
+        let first = lock_as_sole_server(&database).unwrap();
+        assert!(first.is_some() && lock_as_sole_server(&database).unwrap().is_none());
+        assert_eq!(mode(&lock), 0o600);
+        drop(first);
+        fs::set_permissions(&lock, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(lock_as_sole_server(&database).unwrap().is_some());
+        assert_eq!(mode(&lock), 0o600, "the file of an earlier version");
+    }
+
+    #[test]
+    fn lock_file_that_is_a_link_is_rejected() {
+        let dir = tempfile::tempdir().unwrap();
+        let (database, target) = (dir.path().join("reset.db"), dir.path().join("target"));
+        symlink(&target, dir.path().join("reset.db.lock")).unwrap();
+        let error = format!("{:#}", lock_as_sole_server(&database).unwrap_err());
+        assert!(error.contains("reset.db.lock cannot be opened") && !target.exists(), "{error}");
+    }
 }

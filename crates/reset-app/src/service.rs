@@ -3,7 +3,7 @@
 
 use std::{fs::File, sync::Arc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use reset_core::{
     Notices, Resets,
     keys::{Keyring, Keys},
@@ -70,6 +70,7 @@ impl Service {
             Some(demo) => demo.mail(settings, public_url).await?,
             None => deployment::mail(settings, vec![settings.mail.transport.clone()], public_url)?,
         };
+        mail.check_directories().await.map_err(Error::msg)?;
         let mail = Arc::new(mail);
         let with_demo =
             demo.map(|demo| move |pages: &mut Option<PagesSettings>| demo.pages(pages, public_url));
@@ -87,7 +88,12 @@ impl Service {
             Api::new(resets.clone(), dialects, ServeOptions { shared, observer, ..settings.serving()? });
         let admin = metrics.map(|metrics| {
             let report: Arc<dyn MetricsSource> = Arc::new(MetricsReport { metrics, resets: resets.clone() });
-            Api::new(resets.clone(), vec![admin::dialect(&report)], ServeOptions::default())
+            let token = settings.http.admin_token.clone();
+            Api::new(
+                resets.clone(),
+                vec![admin::dialect(&report)],
+                ServeOptions { token, ..Default::default() },
+            )
         });
         Ok(Self { resets, api, admin, mail, retention: settings.audit_retention, lock })
     }

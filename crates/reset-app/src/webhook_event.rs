@@ -7,7 +7,7 @@ use http::{
     Request, Uri,
     header::{CONTENT_TYPE, HeaderName, USER_AGENT},
 };
-use reset_core::{ports::PasswordReset, time::Timestamp};
+use reset_core::{keys::is_varied, ports::PasswordReset, time::Timestamp};
 use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -24,10 +24,11 @@ const SECRET: std::ops::RangeInclusive<usize> = 24..=64;
 pub(crate) struct WebhookSecret(Zeroizing<Vec<u8>>);
 
 impl WebhookSecret {
-    /// Parses 24 to 64 bytes in base64, with or without the prefix `whsec_`. Returns `None` for anything else.
+    /// Parses 24 to 64 random bytes in base64, with or without the prefix `whsec_`. Returns `None` for anything else, and
+    /// for a placeholder.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = STANDARD.decode(text.strip_prefix(PREFIX).unwrap_or(text)).ok().map(Zeroizing::new)?;
-        SECRET.contains(&bytes.len()).then_some(Self(bytes))
+        (SECRET.contains(&bytes.len()) && is_varied(&bytes)).then_some(Self(bytes))
     }
 
     fn sign(&self, id: &str, seconds: i64, body: &str) -> String {
@@ -116,9 +117,11 @@ mod tests {
     #[test]
     fn secret_must_have_24_to_64_bytes() {
         for (bytes, accepted) in [(23, false), (24, true), (64, true), (65, false)] {
-            let text = format!("whsec_{}", STANDARD.encode(vec![7; bytes]));
+            let text = format!("whsec_{}", STANDARD.encode((0..bytes).collect::<Vec<u8>>()));
             assert_eq!(WebhookSecret::parse(&text).is_some(), accepted, "{bytes}");
         }
-        assert!(WebhookSecret::parse("whsec_!").is_none());
+        for other in ["whsec_!".to_owned(), format!("whsec_{}", STANDARD.encode([7; 32]))] {
+            assert!(WebhookSecret::parse(&other).is_none(), "{other}");
+        }
     }
 }

@@ -48,8 +48,8 @@ use self::{
 
 /// Maximum number of jobs that are prepared at a time.
 const PREPARING: usize = 256;
-/// Most jobs that are prepared at a time while a fast mail server takes all that is ready: enough to reach the jobs of
-/// other networks, and to end decoys. More would only take the machine from the mails that are being sent.
+/// Most jobs that are prepared at a time while a fast mail server takes all that is ready: enough to reach other networks'
+/// jobs and to end decoys.
 const PREPARING_BESIDE: usize = 32;
 /// Mails that are sent meanwhile for each of them.
 const SENT_PER_PREPARED: usize = 4;
@@ -127,7 +127,7 @@ struct Worker {
     /// Whether jobs of either kind may be waiting: the last claim was full, or something has changed since.
     more_accepted: bool,
     more_ready: bool,
-    /// Whether the job in progress may crash the worker; no other one is started beside it.
+    /// Whether the job in progress may crash the worker; it runs alone.
     alone: bool,
     /// Number of sending slots filled since a postponed job had its share.
     since_retry: usize,

@@ -10,11 +10,19 @@
 mod seal;
 mod walk;
 
+use std::time::Duration;
+
 pub use self::{
     seal::{End, Ends, Mark, Seal, Sealed, Sealer},
     walk::{Broken, Verified, Walk, verify},
 };
-use crate::{Resets, error::StoreError, ports::Store, time::Timestamp};
+use crate::{
+    Resets,
+    error::StoreError,
+    event::{Event, EventKind},
+    ports::Store,
+    time::Timestamp,
+};
 
 /// Maximum events sealed in one transaction.
 pub const SEAL_STEP: u32 = 100;
@@ -22,7 +30,30 @@ pub const SEAL_STEP: u32 = 100;
 /// The store's error for a chain whose stored marks do not verify.
 pub const NOT_OURS: &str = "the audit chain was rolled back or changed, or is sealed under another secret";
 
+/// How much later than its job an event may have been recorded: `link` does both with two transactions.
+pub const RECORDED_WITHIN: Duration = Duration::from_secs(5 * 60);
+
 impl Resets {
+    /// Takes up the chain where it ends, before the first event is sealed. If the log was emptied, records an event about
+    /// that, the first of the new chain, and returns `true`.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn continue_log(&self) -> Result<bool, StoreError> {
+        let (store, sealer) = (&self.adapters().store, &self.inner.sealer);
+        if let Some(Ends { head: (mark, tag), .. }) = store.ends().await? {
+            if sealer.is_ours(End::Head, mark, tag) {
+                sealer.saw(mark);
+            }
+            return Ok(false);
+        }
+        let lost = store.has_lost_events().await?;
+        if lost {
+            store.record(&Event::new(EventKind::EventsLost, self.adapters().clock.now())).await?;
+        }
+        Ok(lost)
+    }
+
     /// Seals the events recorded since the last call; returns how many.
     ///
     /// # Errors

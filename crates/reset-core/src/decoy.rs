@@ -18,6 +18,7 @@ use crate::{
     issue_policy::IssuePolicies,
     job::Job,
     keys::Keys,
+    ticket::Ticket,
 };
 
 /// Recipient of decoy mails: an address that cannot exist (RFC 2606).
@@ -39,6 +40,15 @@ impl Keys {
 }
 
 impl Resets {
+    /// Returns the account that a ticket was issued to. A decoy's ticket has none, and its id is not looked up: another
+    /// system's users table may reject it, such as a table whose keys are UUIDs.
+    pub(crate) async fn owner_of(&self, ticket: &Ticket) -> Result<Option<Account>, StoreError> {
+        if is_decoy(&ticket.account) {
+            return Ok(None);
+        }
+        self.adapters().store.account(&ticket.account).await
+    }
+
     /// Does the work of a delivery for an address without an account. The ticket that it stores can never be
     /// redeemed.
     pub(crate) async fn prepare_decoy(

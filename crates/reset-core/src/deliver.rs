@@ -213,13 +213,8 @@ impl Resets {
             Err(NoMail::Later) => {
                 warn!(job.id = job.id.as_str(), "hourly mail limit reached, delivery postponed");
                 let (wait, reply) = (MAIL_LIMIT_DELAY, MAIL_LIMIT_REPLY.to_owned());
-                settled(Settlement::Postponed {
-                    wait,
-                    reply,
-                    counts: false,
-                    unconfirmed: false,
-                    pauses: true,
-                })
+                let (counts, unconfirmed, pauses) = (false, false, true);
+                settled(Settlement::Postponed { wait, reply, counts, unconfirmed, pauses })
             }
         }
     }

@@ -13,7 +13,7 @@
 //! A link is a right of the mailbox that got it, not of the account's present address: that is what saves an owner whose
 //! address an attacker changed. The reverse is an attack, too: who once had the account, and lost it to its owner, can use
 //! a link of that time. Nothing in the database tells the two apart, so an administrator ends such links
-//! (docs/recovery.md).
+//! (docs/hosted-pages.md#former-owners).
 
 use std::{fmt, time::Duration};
 

@@ -56,6 +56,10 @@ pub enum EventKind {
     Blocked,
     /// An administrator unblocked the account.
     Unblocked,
+    /// An administrator voided the tickets of an account, or of all accounts; the detail is how many were live.
+    TicketsVoided,
+    /// The audit log had been emptied when this process began to seal it.
+    EventsLost,
     /// An administrator retried a job.
     Retried,
     /// An administrator deleted finished or waiting jobs; the detail is how many.
@@ -72,7 +76,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind that this version writes.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Accepted,
         Self::Limited,
         Self::Matched,
@@ -89,6 +93,8 @@ impl EventKind {
         Self::DisputeClosed,
         Self::Blocked,
         Self::Unblocked,
+        Self::TicketsVoided,
+        Self::EventsLost,
         Self::Retried,
         Self::Cleared,
         Self::LinksVoided,
@@ -114,6 +120,8 @@ impl EventKind {
             Self::DisputeClosed => "dispute-closed",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
+            Self::TicketsVoided => "tickets-voided",
+            Self::EventsLost => "events-lost",
             Self::Retried => "retried",
             Self::Cleared => "cleared",
             Self::LinksVoided => "links-voided",

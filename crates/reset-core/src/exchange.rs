@@ -65,7 +65,7 @@ impl Resets {
     ///
     /// # Errors
     /// Fails if the store fails.
-    pub async fn owner_of(&self, email: &EmailAddress) -> Result<AccountId, StoreError> {
+    pub async fn account_id_of(&self, email: &EmailAddress) -> Result<AccountId, StoreError> {
         let account = self.resettable_account(email, self.adapters().clock.now()).await?;
         Ok(account.map_or_else(|| self.inner.keys.decoy_id(email), |account| account.id))
     }
@@ -163,7 +163,7 @@ impl Resets {
         let event =
             Event::of_ticket(EventKind::Opened, &ticket, now).by(network.as_ref()).saying(state.name());
         self.record_event_once(&event).await;
-        let account = self.adapters().store.account(&ticket.account).await?;
+        let account = self.owner_of(&ticket).await?;
         let fits = account.as_ref().filter(|account| ticket.epoch == account.epoch && !account.blocked);
         let usable = state == TicketState::Live && fits.is_some();
         let same = fits.filter(|account| usable && ticket.email == account.email_key());

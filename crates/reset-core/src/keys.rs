@@ -1,5 +1,7 @@
 //! Key derivation: every key of a deployment is derived from one root, under a separate label per use.
 
+use std::collections::BTreeSet;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
@@ -13,6 +15,15 @@ use crate::{
 
 /// Minimum length of a root key in bytes (setting `reset.secret`, `docs/settings.md`).
 pub const ROOT_MIN: usize = 32;
+
+/// Minimum number of distinct values among the bytes of a secret. 32 random bytes have 30 of them on average, and fewer
+/// than 8 never in practice; a placeholder such as `5e5e5e…` has one.
+pub const DISTINCT_MIN: usize = 8;
+
+/// Whether the bytes of a secret are as varied as random ones, unlike those of a placeholder.
+pub fn is_varied(bytes: &[u8]) -> bool {
+    bytes.iter().collect::<BTreeSet<_>>().len() >= DISTINCT_MIN
+}
 
 /// A key for HMAC-SHA-256. Wiped when dropped; cannot be printed.
 #[derive(Clone)]

@@ -213,6 +213,14 @@ pub trait Tickets: Send + Sync {
     /// Fails if the store fails.
     async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError>;
 
+    /// Voids the tickets of `account`, or of every account if it is `None`, and records `event` with their number, in one
+    /// transaction. Returns how many were live. Expired tickets are voided too, because [`Self::restart_clock`] could
+    /// otherwise revive them.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    async fn void_tickets(&self, account: Option<&AccountId>, event: &Event) -> Result<u64, StoreError>;
+
     /// Spends the ticket and sets the password, in one transaction. The transaction spends the ticket conditionally,
     /// stores the new hash, increments the account's epoch, ends its other tickets, closes disputes of earlier resets
     /// whose mailbox is the account's address, queues the notification jobs and records the event. Exactly one of any

@@ -40,7 +40,7 @@ impl Resets {
         let now = adapters.clock.now();
         let ticket = self.ticket_within_budget(dialect, secret, now, network.as_ref()).await?;
         let ticket = ticket.filter(|ticket| secret.may_be_of(&ticket.account)).ok_or(RedeemError::Invalid)?;
-        let account = adapters.store.account(&ticket.account).await?.ok_or(RedeemError::Invalid)?;
+        let account = self.owner_of(&ticket).await?.ok_or(RedeemError::Invalid)?;
         let dead =
             |why: &str| Event::of_ticket(EventKind::Dead, &ticket, now).by(network.as_ref()).saying(why);
         if account.blocked {

@@ -14,10 +14,12 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::{
+    bearer::BearerToken,
     client_ip::TrustedProxies,
     common_error::{BodyError, CommonError},
     observer::{Answered, Observer},
     peer::Peer,
+    problem,
     rate_limit::{ClientLimits, LimitClass, RateLimiter, SharedCounters},
     route::{Call, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
 };
@@ -54,6 +56,7 @@ struct Inner {
     limiter: Option<Arc<RateLimiter>>,
     client_connections: Option<usize>,
     observer: Option<Arc<dyn Observer>>,
+    token: Option<BearerToken>,
 }
 
 /// A path prefix, and the error renderer of the dialect that answers unknown paths below it.
@@ -80,6 +83,8 @@ pub struct ServeOptions {
     pub shared: Option<SharedCounters>,
     /// Receives every response and the events of connections, for metrics. Default none.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Token that every request must present, whatever its path. Default none.
+    pub token: Option<BearerToken>,
 }
 
 impl Default for ServeOptions {
@@ -92,6 +97,7 @@ impl Default for ServeOptions {
             client_connections: None,
             shared: None,
             observer: None,
+            token: None,
         }
     }
 }
@@ -115,19 +121,30 @@ impl Api {
             }
         }
         owners.sort_by_key(|owner| std::cmp::Reverse(owner.prefix.len()));
-        let clock = resets.adapters().clock.clone();
-        let limiter = options.client_limits.map(|limits| RateLimiter::new(limits, clock, options.shared));
+        let ServeOptions {
+            body_limit,
+            cors_origins,
+            proxies,
+            client_limits,
+            client_connections,
+            shared,
+            observer,
+            token,
+        } = options;
+        let limiter =
+            client_limits.map(|limits| RateLimiter::new(limits, resets.adapters().clock.clone(), shared));
         let inner = Inner {
             resets,
             routes,
             owners,
             lenient,
-            cors_origins: options.cors_origins,
-            body_limit: options.body_limit,
-            proxies: options.proxies,
+            cors_origins,
+            body_limit,
+            proxies,
             limiter,
-            client_connections: options.client_connections,
-            observer: options.observer,
+            client_connections,
+            observer,
+            token,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -164,6 +181,9 @@ impl Api {
         endpoint: &Endpoint,
         request: Request<Result<Bytes, BodyError>>,
     ) -> Response<Bytes> {
+        if let Some(response) = self.unauthorized(request.headers()) {
+            return response;
+        }
         let (begun, (parts, body)) = (Instant::now(), request.into_parts());
         let origin = parts.headers.get(header::ORIGIN).cloned();
         let is_trigger = endpoint.kind == EndpointKind::Trigger;
@@ -221,6 +241,9 @@ impl Api {
 
     /// Answers a request whose path matches `route` but whose method does not: 405 with `Allow`.
     pub fn wrong_method(&self, route: &Route, method: &Method, headers: &HeaderMap) -> Response<Bytes> {
+        if let Some(response) = self.unauthorized(headers) {
+            return response;
+        }
         let error = CommonError::MethodNotAllowed { method: method.to_string() };
         let mut response = route.errors.render(&error, headers);
         let allow = HeaderValue::from_str(&route.allow).expect("method names are ASCII");
@@ -234,6 +257,9 @@ impl Api {
     /// First matches again ignoring case and one trailing slash, for dialects whose original server accepts both.
     /// Otherwise returns the 404 of the dialect that owns the longest matching prefix.
     pub async fn fallback(&self, request: Request<Result<Bytes, BodyError>>) -> Response<Bytes> {
+        if let Some(response) = self.unauthorized(request.headers()) {
+            return response;
+        }
         let path = request.uri().path();
         let folded = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
         if let Some((_, route)) = self.inner.lenient.iter().find(|(known, _)| *known == folded) {
@@ -268,6 +294,14 @@ impl Api {
             Some((route, endpoint)) => self.answer(route, endpoint, request.map(Ok)).await,
             None => self.fallback(request.map(Ok)).await,
         }
+    }
+
+    /// Returns the 401 for a request without the token, if these routes require one.
+    fn unauthorized(&self, headers: &HeaderMap) -> Option<Response<Bytes>> {
+        if self.inner.token.as_ref().is_none_or(|token| token.is_in(headers)) {
+            return None;
+        }
+        Some(self.finish(headers.get(header::ORIGIN), problem::unauthorized()))
     }
 
     /// Reports a response to the observer, if there is one.

@@ -36,6 +36,7 @@
 //! ```
 
 pub mod api;
+mod bearer;
 pub mod body;
 pub mod client;
 mod client_ip;
@@ -56,6 +57,7 @@ pub mod traits;
 pub mod wire;
 
 pub use api::{Api, ServeOptions};
+pub use bearer::BearerToken;
 pub use client_ip::TrustedProxies;
 pub use common_error::{BODY_TIMEOUT, BodyError, with_body_timeout};
 pub use module::{Deployment, DialectModule};

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 use reset_core::{
     budget::Budgeting,
-    keys::{HmacKey, Keyring},
+    keys::{DISTINCT_MIN, HmacKey, Keyring, is_varied},
     password::Policy,
 };
 use reset_settings::{Choice, Key, SettingKey, Text, Values, decoded};
@@ -89,7 +89,11 @@ impl Deployment<'_> {
         let filled =
             placeholders.iter().fold(text.clone(), |text, placeholder| text.replace(placeholder, "x"));
         let (page, _) = filled.split_once('#').unwrap_or((&filled, ""));
+        // A secret in the host name would reach every name server on the way.
+        let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let sound = used == placeholders.len()
+            && !placeholders.iter().any(|placeholder| host.contains(placeholder))
             && filled.bytes().all(|byte| byte.is_ascii_graphic())
             && page_url(page).is_some();
         if sound { Ok(text) } else { Err(self.values.bad(key, expected())) }
@@ -116,7 +120,7 @@ impl Deployment<'_> {
     /// root under `label`.
     ///
     /// # Errors
-    /// Fails if the value has fewer than `least` bytes, or serves for something else too (R68).
+    /// Fails if the value has fewer than `least` bytes, is a placeholder, or serves for something else too (R68).
     pub fn signing_key(&self, key: &Key<Text>, least: usize, label: &str) -> Result<HmacKey> {
         Ok(match self.given_signing_key(key, least)? {
             Some(given) => given,
@@ -132,6 +136,12 @@ impl Deployment<'_> {
         let Some(text) = self.values.given_text(key)?.map(Zeroizing::new) else { return Ok(None) };
         if text.len() < least {
             return Err(self.values.bad(key, format!("at least {least} bytes; it has {}", text.len())));
+        }
+        // A previous key of a rotation may be a placeholder: tokens under it stay valid until they expire.
+        if !key.name.ends_with("_previous") && !is_varied(text.as_bytes()) {
+            return Err(self
+                .values
+                .bad(key, format!("a random text; it has fewer than {DISTINCT_MIN} different characters")));
         }
         let same = |other: &str| {
             let source = self.values.value(key).source;

@@ -1,7 +1,7 @@
 //! Error responses of the service endpoints: problem details (RFC 9457).
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::{
@@ -32,12 +32,23 @@ pub fn render(error: &CommonError) -> Response<Bytes> {
         CommonError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         CommonError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "Busy"),
     };
-    let content_type = HeaderValue::from_static("application/problem+json");
-    let response = json(status, content_type, &Problem { status: status.as_u16(), title });
+    let response = problem(status, title);
     match error {
         CommonError::TooMany { retry_after: wait } | CommonError::Busy { retry_after: wait } => {
             retry_after(response, *wait)
         }
         _ => response,
     }
+}
+
+/// Renders the 401 for a request without the token that the routes require.
+pub(crate) fn unauthorized() -> Response<Bytes> {
+    let mut response = problem(StatusCode::UNAUTHORIZED, "The request needs the bearer token");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+fn problem(status: StatusCode, title: &'static str) -> Response<Bytes> {
+    let content_type = HeaderValue::from_static("application/problem+json");
+    json(status, content_type, &Problem { status: status.as_u16(), title })
 }

@@ -259,6 +259,22 @@ impl MailService {
         steps
     }
 
+    /// Fails with a sentence for the operator if another user of the machine could read or replace the mails in a
+    /// directory that a setting names.
+    ///
+    /// # Errors
+    /// Returns the sentence.
+    pub async fn check_directories(&self) -> Result<(), String> {
+        for relay in &self.relays {
+            for transport in &relay.transports {
+                if let Transport::File(folder) = transport {
+                    folder.check_access(relay.setting).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Closes idle connections with QUIT. Without it they are just dropped, which is harmless.
     pub async fn shutdown(&self) {
         for transport in self.transports() {

@@ -20,6 +20,7 @@
 //! Errors are sentences for operators: they name the key, the source and what is expected, and quote a value only if it
 //! cannot be a secret.
 
+mod command_line;
 pub mod environment;
 mod file;
 mod injected;

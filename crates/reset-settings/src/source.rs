@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
 use crate::{
-    file,
+    command_line, file,
     key::{self, KeyTable, Named, Secrecy, SettingKey},
     private_file::read_private,
     suggestion,
@@ -16,7 +16,8 @@ use crate::{
 /// The contents of all sources. [`crate::environment`] reads those of the process; tests build their own.
 #[derive(Default)]
 pub struct Inputs {
-    /// Flag, key and value, in the order of the command line.
+    /// Flag, key and value, in the order of the command line. A name without leading dashes stands for a source of the
+    /// same precedence that is no command line, such as the code of a host application.
     pub flags: Vec<(&'static str, String, String)>,
     /// Every `POLYRESET_*` and `RESET_*` variable.
     pub environment: Vec<(String, String)>,
@@ -109,6 +110,7 @@ pub(crate) fn gather(keys: &KeyTable, inputs: Inputs) -> Result<GivenValues> {
     let Inputs { flags, environment, config, demo } = inputs;
     let mut layers: [Layer; 4] = std::array::from_fn(|_| Layer { keys, given: GivenValues::new() });
     for (flag, name, value) in flags {
+        command_line::check(keys, flag, &name, &value)?;
         layers[0].add(&name, Raw::text(value), Source::Flag(flag))?;
     }
     let mut config = config;

@@ -288,7 +288,7 @@ impl Model {
         if self.resets.redeem(dialect, secret, password(), None).await.is_err() {
             return Ok(());
         }
-        // A worker that repeats a delivery starts the lifetime anew.
+        // A worker that repeats a delivery restarts the lifetime.
         let expired = self.memory.clock.now() >= (*at).max(self.claimed_at).plus(LIFE);
         if *is_over || expired {
             return Err("a secret set the password after its end".to_owned());

@@ -84,7 +84,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn deployment(name: &str, folder: &Path, url: &str) -> TestDeployment {
     let mut deployment = TestDeployment::new(root().join("target/release").join(name), folder);
     deployment.set("POLYRESET_DATABASE_URL", url);
-    deployment.set("POLYRESET_SECRET", &"07".repeat(32));
+    deployment.set("POLYRESET_SECRET", &"0801020304050607".repeat(4));
     deployment.set("POLYRESET_LIMITS__ENABLED", "false");
     deployment.set("POLYRESET_NOTIFY__PASSWORD_CHANGED", "false");
     deployment.set("POLYRESET_LOG", "error");

@@ -1,14 +1,19 @@
 //! The allow-list of redirect targets. It matches exactly, and an empty list allows nothing (R33).
 //!
 //! A target is checked both as text and as a parsed URL, and both must name the same host. Text that a URL parser
-//! would silently repair (backslashes, tabs, look-alike letters, percent signs in a host) is rejected. Scheme, host
-//! and port must then equal those of one pattern, and so must the rest of the URL, including query and fragment.
+//! would silently repair (backslashes, tabs, look-alike letters, percent signs in a host) is rejected, and so is a path
+//! that a server could read in another way (escaped separators, empty segments). Scheme, host, port, path, query and
+//! fragment are then matched one by one against those of a pattern.
 //!
 //! # Patterns
 //! A subset of InsForge's globs is supported, each narrower than the original:
 //! * `*` as a whole label of an `https` host, followed by at least two plain labels: matches exactly one label;
-//! * `*` within a path segment: matches any characters but `/`; a segment `*` matches at least one character;
-//! * `/**` at the end: matches this path and everything below it.
+//! * `*` within a path segment, a query or a fragment: matches letters, digits and `-._~` only, so that it never reaches
+//!   into another part of the URL and never adds a parameter; on its own it matches at least one character;
+//! * `/**` at the end of a path: matches this path and every path below it.
+//!
+//! A pattern without a query or fragment allows none: with `?to=…`, an open redirector on an allowed host would pass the
+//! live token on. InsForge's globs know no parts, so its `*` and `**` match a query too.
 //!
 //! A custom scheme of an app is allowed if a pattern names it. Plain `http` is allowed only for loopback hosts.
 
@@ -34,10 +39,12 @@ struct Pattern {
     scheme: String,
     host: String,
     port: Option<u16>,
-    /// Path, query and fragment, split at each `/`.
+    /// The path, split at each `/`.
     segments: Vec<String>,
-    /// Whether everything below the path is allowed as well.
+    /// Whether every path below is allowed as well.
     below: bool,
+    query: Option<String>,
+    fragment: Option<String>,
 }
 
 /// A redirect target that the allow-list allows.
@@ -63,7 +70,7 @@ impl AllowList {
 
     /// Returns a target that the first pattern allows, for examples, or `None` for an empty list.
     pub(crate) fn example(&self) -> Option<String> {
-        let Pattern { scheme, host, port, segments, .. } = self.patterns.first()?;
+        let Pattern { scheme, host, port, segments, query, fragment, .. } = self.patterns.first()?;
         let known = match scheme.as_str() {
             "https" => Some(443),
             "http" => Some(80),
@@ -71,8 +78,11 @@ impl AllowList {
         };
         let port =
             port.filter(|port| Some(*port) != known).map(|port| format!(":{port}")).unwrap_or_default();
-        let path = segments.join("/").replace('*', "reset");
-        Some(format!("{scheme}://{}{port}{path}", host.replace('*', "app")))
+        let mut rest = segments.join("/");
+        for (mark, part) in [('?', query), ('#', fragment)] {
+            rest.extend(part.iter().map(|part| format!("{mark}{part}")));
+        }
+        Some(format!("{scheme}://{}{port}{}", host.replace('*', "app"), rest.replace('*', "reset")))
     }
 
     /// Returns the stored form of a target that is allowed.
@@ -84,8 +94,7 @@ impl AllowList {
     pub(super) fn admit(&self, text: &str) -> Option<Target> {
         let url = read(text).ok()?;
         let host = url.host_str().filter(|host| !host.contains('*'))?;
-        let rest = rest(&url);
-        self.patterns.iter().any(|pattern| pattern.admits(&url, host, rest)).then_some(Target(url))
+        self.patterns.iter().any(|pattern| pattern.admits(&url, host)).then_some(Target(url))
     }
 }
 
@@ -141,29 +150,34 @@ impl Pattern {
         if host.contains('*') && url.scheme() != "https" {
             return Err("may use * in its host only with https");
         }
-        if url.fragment().is_some() {
-            return Err("must not contain a fragment");
-        }
-        let rest = rest(&url);
-        if text.contains(['{', '}', '(', ')', '|']) || rest.contains(['[', ']']) {
+        if text.contains(['{', '}', '(', ')', '|']) || url[Position::BeforePath..].contains(['[', ']']) {
             return Err("uses wildcards other than * and **");
         }
-        let (base, below) = rest.strip_suffix("/**").map_or((rest, false), |base| (base, true));
-        if base.contains("**") {
-            return Err("may use ** only at its end, after a slash");
+        let path = path(&url);
+        let (base, below) = path.strip_suffix("/**").map_or((path, false), |base| (base, true));
+        if [Some(base), url.query(), url.fragment()].into_iter().flatten().any(|part| part.contains("**")) {
+            return Err("may use ** only at the end of its path, after a slash");
         }
-        let segments = base.split('/').map(ToOwned::to_owned).collect();
-        let (scheme, host) = (url.scheme().to_owned(), host.to_owned());
-        Ok(Self { scheme, host, port: url.port_or_known_default(), segments, below })
+        Ok(Self {
+            scheme: url.scheme().to_owned(),
+            host: host.to_owned(),
+            port: url.port_or_known_default(),
+            segments: base.split('/').map(ToOwned::to_owned).collect(),
+            below,
+            query: url.query().map(ToOwned::to_owned),
+            fragment: url.fragment().map(ToOwned::to_owned),
+        })
     }
 
-    fn admits(&self, url: &Url, host: &str, rest: &str) -> bool {
-        let mut segments = rest.split('/');
+    fn admits(&self, url: &Url, host: &str) -> bool {
+        let mut segments = path(url).split('/');
         self.scheme == url.scheme()
             && self.port == url.port_or_known_default()
             && covers_host(&self.host, host)
             && self.segments.iter().all(|glob| segments.next().is_some_and(|segment| covers(glob, segment)))
             && (self.below || segments.next().is_none())
+            && covers_part(self.query.as_deref(), url.query())
+            && covers_part(self.fragment.as_deref(), url.fragment())
     }
 }
 
@@ -174,30 +188,51 @@ fn covers_host(glob: &str, host: &str) -> bool {
         && globs.zip(labels).all(|(glob, label)| glob == "*" || glob == label)
 }
 
-/// Returns whether `glob` matches all of `text`. Neither contains a slash.
+/// Returns whether both URLs have the part and `glob` matches it, or neither has it.
+fn covers_part(glob: Option<&str>, part: Option<&str>) -> bool {
+    match (glob, part) {
+        (Some(glob), Some(part)) => covers(glob, part),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Returns whether `glob` matches all of `text`. Its `*` matches letters, digits and `-._~`, the characters without a
+/// meaning of their own in a URL (RFC 3986, 2.3).
 fn covers(glob: &str, text: &str) -> bool {
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
     let Some((start, glob_rest)) = glob.split_once('*') else { return glob == text };
-    if glob == "*" {
-        return !text.is_empty();
+    if glob == "*" && text.is_empty() {
+        return false;
     }
     let Some(mut left) = text.strip_prefix(start) else { return false };
     let mut literals: Vec<&str> = glob_rest.split('*').collect();
     let end = literals.pop().unwrap_or_default();
     for literal in literals {
-        let Some(at) = left.find(literal) else { return false };
+        let Some(at) = left.find(literal).filter(|at| plain(&left[..*at])) else { return false };
         left = &left[at + literal.len()..];
     }
-    left.ends_with(end)
+    left.strip_suffix(end).is_some_and(plain)
 }
 
-/// Returns everything after the host and port. Without a query and fragment, a trailing slash is dropped.
-fn rest(url: &Url) -> &str {
-    let rest = &url[Position::BeforePath..];
+/// Returns the path. Without a query and fragment, a trailing slash is dropped.
+fn path(url: &Url) -> &str {
+    let path = url.path();
     if url.query().is_some() || url.fragment().is_some() {
-        rest
+        path
     } else {
-        rest.strip_suffix('/').unwrap_or(rest)
+        path.strip_suffix('/').unwrap_or(path)
     }
+}
+
+/// Returns whether a server could read the path in another way: an escaped separator or control character, which it
+/// decodes, possibly twice; or an empty segment, which starts a host name if the path is taken for a URL.
+fn is_ambiguous(path: &str) -> bool {
+    let escaped = path.split('%').skip(1).any(|escape| {
+        let byte = escape.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.is_none_or(|byte| byte.is_ascii_control() || b"/\\?#%".contains(&byte))
+    });
+    escaped || path.contains("//")
 }
 
 /// Parses a URL that a browser will interpret exactly as written. The error completes the sentence "the URL …".
@@ -222,9 +257,8 @@ fn read(text: &str) -> Result<Url, &'static str> {
     if host.split('.').any(str::is_empty) {
         return Err("must not have an empty label in its host");
     }
-    let path = url.path().to_ascii_lowercase();
-    if path.contains("%2f") || path.contains("%5c") {
-        return Err("must not contain an escaped slash or backslash in its path");
+    if is_ambiguous(url.path()) {
+        return Err("must not contain an escaped separator or an empty segment in its path");
     }
     if url.as_str().len() > TARGET_MAX {
         return Err("is too long");

@@ -24,7 +24,8 @@ static METHOD: Key<Choice> =
 static ALLOWED_REDIRECT_URLS: Key<List> = Key::new(
     "insforge.allowed_redirect_urls",
     "",
-    "URLs that a link may redirect to. An empty list allows none, so `insforge.method=link` needs at least one",
+    "URLs that a link may redirect to, or patterns of them; see `docs/dialects.md`. An empty list allows none, so \
+         `insforge.method=link` needs at least one",
 );
 static CODE_TTL: Key<Duration> = Key::new("insforge.code_ttl", "15m", "Lifetime of a code").hardened("10m");
 static TOKEN_TTL: Key<Duration> =

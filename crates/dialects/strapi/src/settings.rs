@@ -101,14 +101,14 @@ mod tests {
         keys::{HmacKey, Keyring},
         password::{PASSWORD_MAX, Policy},
     };
-    use reset_settings::{Inputs, KeyTable, PROFILE};
+    use reset_settings::{Inputs, KeyTable, PROFILE, variable};
 
     use super::*;
 
     fn settings(given: &[(&str, &str)], roots: &Keyring) -> StrapiSettings {
         let keys = KeyTable::new([PROFILE.setting()].into_iter().chain(KEYS.iter().copied()));
-        let flags = given.iter().map(|(name, value)| ("--set", (*name).to_owned(), (*value).to_owned()));
-        let values = Inputs { flags: flags.collect(), ..Inputs::default() }.read(&keys).unwrap();
+        let environment = given.iter().map(|(name, value)| (variable(name), (*value).to_owned()));
+        let values = Inputs { environment: environment.collect(), ..Inputs::default() }.read(&keys).unwrap();
         let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
         let deployment = Deployment {
             values: &values,

@@ -194,7 +194,10 @@ fn print(text: &str) {
 mod tests {
     use clap::CommandFactory;
 
+    use reset_settings::Secrecy;
+
     use super::*;
+    use crate::settings::keys;
 
     #[test]
     fn command_line_definition_is_valid() {
@@ -216,13 +219,66 @@ mod tests {
         assert!(Cli::try_parse_from(["polyreset", "--set", "px0.enabled"]).is_err());
     }
 
-    #[test]
-    fn password_is_never_a_command_line_argument() {
-        assert!(Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org"]).is_err());
-        assert!(
-            Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org", "--password-stdin"]).is_ok()
-        );
+    /// Returns every argument of the command and its subcommands that takes a password or another secret as its value.
+    fn secret_arguments(command: &clap::Command) -> Vec<String> {
+        let mut found = Vec::new();
+        for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+            let names = argument.get_value_names().unwrap_or_default().iter().map(ToString::to_string);
+            let names = names.chain(argument.get_long().map(ToOwned::to_owned));
+            let names: Vec<String> = names.chain([argument.get_id().to_string()]).collect();
+            let is_secret = |name: &String| {
+                let words = ["pass", "secret", "token", "credential", "code", "pin", "hash"];
+                words.iter().any(|word| name.to_ascii_lowercase().contains(word))
+            };
+            if names.iter().any(is_secret) {
+                found.push(format!("{} {}", command.get_name(), argument.get_id()));
+            }
+        }
+        found.extend(command.get_subcommands().flat_map(secret_arguments));
+        found
     }
+
+    /// Every user of the machine can read the arguments of a process (`ps`).
+    #[test]
+    fn no_argument_of_any_command_takes_a_password_or_a_secret() {
+        assert_eq!(secret_arguments(&Cli::command()), [""; 0]);
+        let count = |command: &clap::Command| command.get_subcommands().count();
+        assert!(count(&Cli::command()) > 12 && count(Cli::command().find_subcommand("user").unwrap()) > 4);
+        let planted = [
+            clap::Arg::new("x").long("password").num_args(1),
+            clap::Arg::new("x").long("x").value_name("NEW_PASSWORD"),
+            clap::Arg::new("api_token"),
+        ];
+        for argument in planted {
+            let nested = clap::Command::new("set").arg(argument);
+            let command = Cli::command().subcommand(clap::Command::new("deep").subcommand(nested));
+            assert_eq!(secret_arguments(&command).len(), 1);
+        }
+        // The flag takes no value, and the command does not work without it.
+        assert!(Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org"]).is_err());
+        for trailing in [&[][..], &["a password"], &["--password", "x"], &["--password-stdin=x"]] {
+            let arguments = ["polyreset", "user", "add", "ann@example.org", "--password-stdin"];
+            let parsed = Cli::try_parse_from(arguments.iter().chain(trailing));
+            assert_eq!(parsed.is_ok(), trailing.is_empty(), "{trailing:?}");
+        }
+    }
+
+    /// `--set` reaches every setting.
+    #[test]
+    fn every_secret_setting_is_rejected_as_a_flag() {
+        let mut secrets = 0;
+        for key in keys::table().iter().filter(|key| key.secrecy != Secrecy::Open) {
+            let value = if key.secrecy == Secrecy::Secret { "c0ffee" } else { "smtp://u:c0ffee@h" };
+            let flags = vec![("--set", key.name.to_owned(), value.to_owned())];
+            let error = Settings::read(Inputs { flags, ..Inputs::default() }).err().unwrap();
+            let text = format!("{error:#}");
+            assert!(text.starts_with(&format!("{} (--set) ", key.name)), "{text}");
+            assert!(text.contains(&reset_settings::variable(key.name)) && !text.contains("c0ffee"), "{text}");
+            secrets += 1;
+        }
+        assert!(secrets > 8, "{secrets}");
+    }
+
     #[test]
     fn close_dispute_has_the_alias_lift() {
         for name in ["close-dispute", "lift"] {

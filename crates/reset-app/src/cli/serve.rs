@@ -1,11 +1,12 @@
 //! `serve`: builds the service, runs it, and shuts it down in the right order.
 
-use std::{future::pending, process::ExitCode};
+use std::{future::pending, io, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use reset_http::Api;
 use reset_listen::{Bound, ListenAddress, SocketFile, bind};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::{task::JoinHandle, time::sleep};
 use tracing::{info, warn};
 
@@ -28,11 +29,18 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve) -> Result<ExitCode> {
+    let undumpable = forbid_core_dumps();
     let mut inputs = global.inputs()?;
     let demo = if arguments.demo { Some(Demo::new(&mut inputs)?) } else { None };
     let settings = Settings::read(inputs)?;
     telemetry::log(&settings.log);
     settings.unread.log();
+    if let Err(error) = undumpable {
+        warn!(
+            error = &error as &dyn std::error::Error,
+            "core dumps stay possible: a crash could write secrets to a file"
+        );
+    }
     let shutdown = Shutdown::on_signals()?;
     if demo.is_some() {
         Demo::check_database(&settings)?;
@@ -58,6 +66,16 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
         demo.remove()?;
     }
     ended
+}
+
+/// Keeps the memory of this process, with its keys and the secrets of requests, out of core dumps, and other processes of
+/// the same user from reading it (`PR_SET_DUMPABLE`; `ptrace` is refused, too).
+fn forbid_core_dumps() -> io::Result<()> {
+    // The limit alone would not stop a kernel that pipes dumps to a program.
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
 }
 
 /// A service with its bound listeners, ready to run.
@@ -149,5 +167,23 @@ impl Admin {
 impl Drop for Admin {
     fn drop(&mut self) {
         self.server.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getrlimit;
+
+    use super::*;
+
+    #[test]
+    fn core_dumps_are_off() {
+        forbid_core_dumps().unwrap();
+        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            rustix::process::dumpable_behavior().unwrap(),
+            rustix::process::DumpableBehavior::NotDumpable
+        );
     }
 }

@@ -43,6 +43,15 @@ pub(super) enum UserCommand {
         /// Address of the account
         email: String,
     },
+    /// Void every live code and link of an account, or of all accounts after a backup was restored
+    VoidTickets {
+        /// Address of the account
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        email: Option<String>,
+        /// All accounts
+        #[arg(long)]
+        all: bool,
+    },
     /// Close an owner's dispute ("this wasn't me"), so that the account's own address gets reset mail again, and end the
     /// unused dispute links of its former addresses
     #[command(visible_alias = "lift")]
@@ -78,10 +87,7 @@ pub(super) struct Add {
 
 pub(super) async fn run(settings: Settings, command: UserCommand) -> Result<ExitCode> {
     if settings.users.is_some()
-        && !matches!(
-            command,
-            UserCommand::Verify { .. } | UserCommand::CloseDispute { .. } | UserCommand::VoidLinks { .. }
-        )
+        && matches!(command, UserCommand::Add(_) | UserCommand::Block { .. } | UserCommand::Unblock { .. })
     {
         bail!("users.preset names another system's table: create and block its accounts in that system");
     }
@@ -90,6 +96,7 @@ pub(super) async fn run(settings: Settings, command: UserCommand) -> Result<Exit
         UserCommand::Verify { email, .. } => verify(&settings, &email).await,
         UserCommand::Block { email } => set_blocked(&settings, &email, true).await,
         UserCommand::Unblock { email } => set_blocked(&settings, &email, false).await,
+        UserCommand::VoidTickets { email, .. } => void_tickets(&settings, email.as_deref()).await,
         UserCommand::CloseDispute { email } => close_dispute(&settings, &email).await,
         UserCommand::VoidLinks { email } => void_links(&settings, &email).await,
     }
@@ -141,6 +148,22 @@ async fn set_blocked(settings: &Settings, email: &str, blocked: bool) -> Result<
     if !store.set_blocked(&email, blocked, &Event::new(kind, deployment::clock().now())).await? {
         return Err(no_account(&email));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Voids the tickets of the account with this address, or of every account.
+async fn void_tickets(settings: &Settings, email: Option<&str>) -> Result<ExitCode> {
+    let email = email.map(address).transpose()?;
+    let store = deployment::existing_store(settings).await?;
+    let mut event = Event::new(EventKind::TicketsVoided, deployment::clock().now());
+    let mut account = None;
+    if let Some(email) = &email {
+        let found = store.account_by_email(email).await?.ok_or_else(|| no_account(email))?;
+        event = event.of(&found.id);
+        account = Some(found.id);
+    }
+    let voided = store.void_tickets(account.as_ref(), &event).await?;
+    print(&format!("voided codes and links: {voided}\n"));
     Ok(ExitCode::SUCCESS)
 }
 

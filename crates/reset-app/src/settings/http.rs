@@ -4,17 +4,24 @@ use anyhow::{Result, bail};
 use reset_listen::ListenAddress;
 use url::Url;
 
-use reset_http::module::page_url;
+use reset_core::keys::is_varied;
+use reset_http::{BearerToken, module::page_url};
 use reset_settings::Values;
+use zeroize::Zeroizing;
 
 use super::keys;
+
+/// Minimum length of the token of the admin listener.
+const TOKEN_MIN: usize = 16;
 
 /// Settings of the HTTP side.
 pub(crate) struct HttpSettings {
     /// Address of the listener.
     pub(crate) listen: ListenAddress,
-    /// Address of the metrics listener, if configured.
+    /// Address of the admin listener, if configured.
     pub(crate) admin_listen: Option<ListenAddress>,
+    /// Token that the requests to that listener must present, if configured.
+    pub(crate) admin_token: Option<BearerToken>,
     /// Public base URL of the service.
     pub(crate) public_url: PublicUrl,
     /// Maximum request body in bytes.
@@ -45,6 +52,14 @@ impl HttpSettings {
         if admin_listen.as_ref().is_some_and(|admin| *admin == listen && fixed(admin)) {
             bail!("admin_listen is the same as listen ({listen}): metrics need a separate listener");
         }
+        let admin_token = values.given_text(&keys::ADMIN_TOKEN)?.map(Zeroizing::new);
+        if admin_token.as_ref().is_some_and(|token| !is_token(token)) {
+            return Err(values.bad(
+                &keys::ADMIN_TOKEN,
+                "at least 16 letters, digits and -._~+/=, as `openssl rand -hex 32` prints them",
+            ));
+        }
+        let admin_token = admin_token.map(|token| BearerToken::new(&token));
         let public_url = match (values.given_text(&keys::PUBLIC_URL)?, &listen) {
             (Some(text), _) => {
                 let expected = "an https URL without user, query or fragment (http only on loopback)";
@@ -63,7 +78,13 @@ impl HttpSettings {
             );
         }
         let body_limit = values.size(&keys::BODY_LIMIT)?;
-        Ok(Self { listen, admin_listen, public_url, body_limit, cors_origins })
+        Ok(Self { listen, admin_listen, admin_token, public_url, body_limit, cors_origins })
+    }
+
+    /// Whether other machines can reach the admin listener, and no token keeps them out.
+    pub(super) fn admin_is_open(&self) -> bool {
+        let remote = matches!(&self.admin_listen, Some(ListenAddress::Tcp(address)) if !address.ip().to_canonical().is_loopback());
+        remote && self.admin_token.is_none()
     }
 }
 
@@ -82,6 +103,12 @@ impl PublicUrl {
 pub(super) fn safe_url(text: &str) -> Option<String> {
     let url = page_url(text)?;
     (Url::parse(&url).ok()?.query().is_none()).then(|| url.trim_end_matches('/').to_owned())
+}
+
+/// Whether the text is a bearer token (RFC 6750, 2.1) that is too long to guess.
+fn is_token(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    text.len() >= TOKEN_MIN && text.bytes().all(allowed) && is_varied(text.as_bytes())
 }
 
 /// Whether the text is an origin, exactly as a browser sends it.

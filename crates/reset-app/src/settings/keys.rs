@@ -4,29 +4,17 @@
 //! Declare its key here, list it in [`table`], and read it in the file of its section. A setting of one dialect belongs
 //! into that dialect's `settings.rs`.
 
+mod http;
 mod limits;
 mod users;
 
 use std::time::Duration;
 
 use reset_http::module::DialectModule;
-use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Size, Text};
+use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Text};
 
-pub(crate) use self::{limits::*, users::*};
+pub(crate) use self::{http::*, limits::*, users::*};
 
-pub(crate) static LISTEN: Key<Text> =
-    Key::new("listen", "127.0.0.1:8080", "TCP address and port, or `unix:/path`");
-pub(crate) static ADMIN_LISTEN: Key<Text> = Key::found(
-    "admin_listen",
-    "none",
-    "Second listener, for operators, in the same form as `listen`. It serves `/metrics` without authentication: \
-         restrict access to it by network",
-);
-pub(crate) static PUBLIC_URL: Key<Text> = Key::found(
-    "public_url",
-    "`http://<listen>` if that is loopback; otherwise required",
-    "Public base URL of the service. Every link is built from it. Must be https unless it is loopback",
-);
 pub(crate) static DATABASE_URL: Key<Text> = Key::new(
     "database_url",
     "sqlite://reset.db",
@@ -107,16 +95,6 @@ pub(crate) static SECRET_PREVIOUS: Key<List> = Key::found(
     "Previous values of `secret`, newest first, at most 3. Links and codes issued under them stay valid",
 )
 .secrecy(Secrecy::Secret);
-pub(crate) static BODY_LIMIT: Key<Size> =
-    Key::new("body_limit", "64 KiB", "Maximum request body. Over it: 413 in the dialect's envelope");
-pub(crate) static CORS_ORIGINS: Key<List> =
-    Key::new("cors_origins", "", "Allowed browser origins, such as `https://app.example.com`");
-pub(crate) static TRUSTED_PROXIES: Key<List> = Key::new(
-    "trusted_proxies",
-    "",
-    "Networks of trusted proxies, such as `10.0.0.0/8`: their `X-Forwarded-For` or `Forwarded` header gives the client's \
-         address. If the list is not empty, every peer on a Unix socket is trusted too",
-);
 pub(crate) static LOG: Key<Text> =
     Key::new("log", "info", "Log filter: a level, or `target=level,…`. Libraries log `info` and above");
 pub(crate) static PAGES_ENABLED: Key<bool> = Key::new(
@@ -220,6 +198,7 @@ pub(crate) static AUDIT_RETENTION: Key<Duration> = Key::new(
 const GENERAL: &[&SettingKey] = &[
     LISTEN.setting(),
     ADMIN_LISTEN.setting(),
+    ADMIN_TOKEN.setting(),
     PUBLIC_URL.setting(),
     DATABASE_URL.setting(),
     DATABASE_AUTO_MIGRATE.setting(),

@@ -173,14 +173,15 @@ impl Settings {
         let cors_origins = origins
             .collect::<Result<_, _>>()
             .map_err(|_| anyhow!("cors_origins is not a valid header value"))?;
+        let (proxies, client_limits) = (self.limits.proxies.clone(), self.limits.client_limits.clone());
+        let body_limit = self.http.body_limit;
         Ok(reset_http::ServeOptions {
-            body_limit: self.http.body_limit,
+            body_limit,
             cors_origins,
-            proxies: self.limits.proxies.clone(),
-            client_limits: self.limits.client_limits.clone(),
+            proxies,
+            client_limits,
             client_connections: self.limits.client_connections,
-            shared: None,
-            observer: None,
+            ..reset_http::ServeOptions::default()
         })
     }
 

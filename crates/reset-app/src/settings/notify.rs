@@ -47,7 +47,7 @@ impl NotifySettings {
         let secret = secret.ok_or_else(|| {
             values.bad(
                 &keys::NOTIFY_WEBHOOK_SECRET,
-                "whsec_ and 24 to 64 bytes in base64, because webhook_url is set",
+                "whsec_ and 24 to 64 random bytes in base64, because webhook_url is set",
             )
         })?;
         Ok(Self { owner, webhook: Some(WebhookSettings { url, secret }) })

@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use reset_core::{
-    keys::{HmacKey, Keyring, ROOT_MIN},
+    keys::{DISTINCT_MIN, HmacKey, Keyring, ROOT_MIN, is_varied},
     ports::{Entropy, random},
 };
 use zeroize::Zeroizing;
@@ -40,7 +40,7 @@ impl Secret {
     pub(super) fn read(values: &Values, file: Option<PathBuf>) -> Result<Self> {
         let current = match (values.given_text(&keys::SECRET)?.map(Zeroizing::new), file) {
             (Some(text), _) => {
-                Current::Given(root(&text).map_err(|expected| values.bad(&keys::SECRET, expected))?)
+                Current::Given(current(&text).map_err(|expected| values.bad(&keys::SECRET, expected))?)
             }
             (None, Some(path)) => Current::Generated(path),
             (None, None) => bail!(
@@ -129,7 +129,8 @@ fn previous_path(path: &Path) -> PathBuf {
 
 /// Reads the secret in the file at `path`.
 fn stored(path: &Path) -> Result<HmacKey> {
-    parse(path, &read_private(path)?)
+    let text = read_private(path)?;
+    current(&text).map_err(|expected| invalid(path, &expected))
 }
 
 /// Reads the previous values of the secret at `path` with their texts, one per line, newest first.
@@ -144,7 +145,11 @@ fn stored_previous(path: &Path) -> Result<Vec<(Zeroizing<String>, HmacKey)>> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<HmacKey> {
-    root(text).map_err(|expected| anyhow!("the secret in {} is invalid: expected {expected}", path.display()))
+    root(text).map_err(|expected| invalid(path, &expected))
+}
+
+fn invalid(path: &Path, expected: &str) -> Error {
+    anyhow!("the secret in {} is invalid: expected {expected}", path.display())
 }
 
 /// Result of [`rotate`].
@@ -184,6 +189,18 @@ pub(crate) fn rotate(path: &Path, entropy: &dyn Entropy) -> Result<Rotated> {
     write(&previous, &lines, true).with_context(|| format!("{} cannot be written", previous.display()))?;
     write(path, &fresh(entropy), true).with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(Rotated { previous, accepted: texts.len(), dropped })
+}
+
+/// Decodes the root secret that issues codes and links: as [`root`], but no placeholder such as `5e5e5e…`. A previous
+/// secret may be one, because it must be possible to replace it without voiding what it issued.
+fn current(text: &str) -> Result<HmacKey, String> {
+    let key = root(text)?;
+    if is_varied(key.as_bytes()) {
+        return Ok(key);
+    }
+    Err(format!(
+        "random bytes, as `openssl rand -hex 32` prints them; it has fewer than {DISTINCT_MIN} different ones"
+    ))
 }
 
 /// Decodes a root secret. The error describes what is expected.
@@ -258,6 +275,25 @@ mod tests {
         for text in ["", "c8c9", "a password that is long enough to be one", &"ab".repeat(31)] {
             assert!(root(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn placeholder_is_rejected_as_the_current_secret_and_accepted_as_a_previous_one() {
+        let seven = "30313233343536".repeat(5);
+        for text in ["5e".repeat(32), "0123".repeat(16), "00".repeat(64), seven, "QUFB".repeat(12)] {
+            let error = current(&text).err().unwrap();
+            assert!(error.contains("openssl rand -hex 32") && root(&text).is_ok(), "{text}: {error}");
+        }
+        for text in ["0123456789abcdef".repeat(4), fresh(&SeededEntropy::new(1)).trim().to_owned()] {
+            assert!(current(&text).is_ok(), "{text}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (path, secret) = (dir.path().join("reset.secret"), generated_in(dir.path()));
+        write(&path, &"5e".repeat(32), false).unwrap();
+        let error = secret.existing_roots().err().unwrap().to_string();
+        assert!(error.contains("reset.secret is invalid") && !error.contains("5e5e"), "{error}");
+        rotate(&path, &SeededEntropy::new(2)).unwrap();
+        assert_eq!(secret.existing_roots().unwrap().all().len(), 2, "a rotation replaces it");
     }
 
     fn generated_in(dir: &Path) -> Secret {

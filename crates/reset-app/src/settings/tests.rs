@@ -217,6 +217,46 @@ fn trusted_proxies_are_networks_and_unix_socket_peers() {
     let (https, listed) =
         (("POLYRESET_PUBLIC_URL", "https://id.example.org"), ("POLYRESET_TRUSTED_PROXIES", "10.0.0.1"));
     assert!(reported(&[https]) && !reported(&[https, listed]) && !reported(&[]));
+    let everyone = ("POLYRESET_TRUSTED_PROXIES", "10.0.0.1, ::/0");
+    assert!(reported(&[everyone]) && reported(&[https, everyone]));
+}
+
+#[test]
+fn unix_socket_without_a_trusted_proxy_is_a_weakness_because_it_limits_no_client() {
+    let lines = |more: &[(&str, &str)]| {
+        let socket =
+            [("POLYRESET_LISTEN", "unix:/run/r.sock"), ("POLYRESET_PUBLIC_URL", "https://id.example.org")];
+        let lines = environment(&[&socket, more].concat()).unwrap().weaknesses().unwrap();
+        lines.into_iter().filter(|line| line.starts_with("R48")).collect::<Vec<_>>()
+    };
+    let open = lines(&[]);
+    assert!(open.len() == 1 && open[0].contains("no client is limited"), "{open:?}");
+    assert_eq!(lines(&[("POLYRESET_TRUSTED_PROXIES", "127.0.0.1")]), [""; 0]);
+    assert_eq!(lines(&[("POLYRESET_LIMITS__ENABLED", "false")]), [""; 0], "that is a line of its own");
+}
+
+#[test]
+fn admin_listener_that_other_machines_reach_without_a_token_is_a_weakness() {
+    let token = "a-token_of.16~letters+/=";
+    let open = |listen: &str, token: Option<&str>| {
+        let token = token.map(|token| ("POLYRESET_ADMIN_TOKEN", token));
+        let variables: Vec<_> = [("POLYRESET_ADMIN_LISTEN", listen)].into_iter().chain(token).collect();
+        let lines = environment(&variables).unwrap().weaknesses().unwrap();
+        lines.iter().any(|line| line.contains("admin_token"))
+    };
+    for listen in ["0.0.0.0:9090", "[::]:9090", "192.0.2.1:9090"] {
+        assert!(open(listen, None) && !open(listen, Some(token)), "{listen}");
+    }
+    for listen in ["127.0.0.1:9090", "127.8.8.8:9090", "[::1]:9090", "[::ffff:127.0.0.1]:9090", "unix:/run/a"]
+    {
+        assert!(!open(listen, None), "{listen}");
+    }
+    for weak in
+        ["", "0123456789abcde", "aaaaaaaaaaaaaaaaaaaaaaaa", "0123456789 abcdef", "0123456789abcdef\u{e4}"]
+    {
+        let text = sentence(environment(&[("POLYRESET_ADMIN_TOKEN", weak)]));
+        assert!(text.starts_with("admin_token (POLYRESET_ADMIN_TOKEN) is invalid; expected"), "{text}");
+    }
 }
 
 #[test]

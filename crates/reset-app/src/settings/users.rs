@@ -168,8 +168,10 @@ mod tests {
     use crate::settings::{Inputs, Settings};
 
     fn mapping(pairs: &[(&str, &str)]) -> Result<Option<Mapping>> {
-        let database =
-            [("POLYRESET_DATABASE_URL", "postgres://db/app"), ("POLYRESET_SECRET", &"5".repeat(64))];
+        let database = [
+            ("POLYRESET_DATABASE_URL", "postgres://db/app"),
+            ("POLYRESET_SECRET", &"5501020304050607".repeat(4)),
+        ];
         let environment = database.iter().chain(pairs);
         let environment =
             environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

@@ -57,11 +57,11 @@ impl Settings {
                  requested, and wrong guesses can void the codes in them (limits.requests_per_day)",
             );
         }
-        let proxied = self.is_given(&keys::PUBLIC_URL) && self.likely_url().starts_with("https:");
-        if limited && proxied && self.limits.proxies.networks.is_empty() {
+        open.lines.extend(self.client_address_weakness().filter(|_| limited).map(ToOwned::to_owned));
+        if self.http.admin_is_open() {
             open.add(
-                "R48: public_url is https, so clients connect through a proxy, but no proxy is trusted: all clients share \
-                 one rate limit (trusted_proxies)",
+                "R13: other machines can read /metrics without a token, and its counters show which reset requests reach an \
+                 account (admin_listen; set admin_token)",
             );
         }
         for security in dialects.iter().map(|dialect| &dialect.security) {
@@ -96,6 +96,32 @@ impl Settings {
             );
         }
         Ok(open.lines)
+    }
+
+    /// Returns why rate limits do not count each client by its own address.
+    fn client_address_weakness(&self) -> Option<&'static str> {
+        let proxies = &self.limits.proxies;
+        if proxies.networks.iter().any(|network| network.prefix_len() == 0) {
+            return Some(
+                "R48: every client is trusted as a proxy, so it can claim any address and escape its rate limit \
+                 (trusted_proxies)",
+            );
+        }
+        if !proxies.networks.is_empty() {
+            return None;
+        }
+        // Peers on a Unix socket have no address.
+        if proxies.local {
+            return Some(
+                "R48: listen is a Unix socket and no proxy is trusted to name its clients: no client is limited \
+                 (trusted_proxies)",
+            );
+        }
+        let https = self.is_given(&keys::PUBLIC_URL) && self.likely_url().starts_with("https:");
+        https.then_some(
+            "R48: public_url is https, so clients connect through a proxy, but no proxy is trusted: all clients share one \
+             rate limit (trusted_proxies)",
+        )
     }
 }
 

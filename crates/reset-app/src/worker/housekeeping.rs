@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use reset_core::{Resets, audit::Mark};
 use tokio::time::sleep;
-use tracing::info;
+use tracing::{error, info};
 
 use super::{held::Held, log_error};
 
@@ -75,6 +75,20 @@ pub(crate) async fn clean_up(resets: Resets, retention: Duration) {
 
 /// Seals events shortly after they are recorded. A separate task, so that no mail waits for it.
 pub(crate) async fn seal(resets: Resets) {
+    loop {
+        match resets.continue_log().await {
+            Ok(false) => break,
+            Ok(true) => {
+                error!(
+                    "the audit log was emptied: jobs, tickets or resets are older than every event in it; the new log begins \
+                     with events-lost. Compare an earlier mark: audit verify --known PLACE:SEAL"
+                );
+                break;
+            }
+            Err(error) => log_error(&error, "failed to read the audit log, retrying"),
+        }
+        sleep(SEAL_INTERVAL).await;
+    }
     loop {
         sleep(SEAL_INTERVAL).await;
         if let Err(error) = resets.seal_events().await {

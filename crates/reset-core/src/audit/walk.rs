@@ -29,6 +29,11 @@ pub enum Broken {
     /// The last event is not the one that the stored head names.
     #[error("the chain ends at place {0}, but its stored head differs: its end was cut off")]
     Cut(i64),
+    /// The database holds work that events must have recorded, but neither these events nor marks.
+    #[error(
+        "the audit log was emptied: jobs, tickets or resets are older than every event in it, and it has no marks"
+    )]
+    Emptied,
     /// The stored marks are not authentic.
     #[error("the chain's stored marks were changed or deleted, or were made under another secret")]
     Ends,
@@ -152,6 +157,9 @@ async fn verify_once(
     }
     if ends.is_none() && !store.sealed(0, 1).await?.is_empty() {
         return Ok(Err(Broken::Ends));
+    }
+    if ends.is_none() && known.is_none() && store.has_lost_events().await? {
+        return Ok(Err(Broken::Emptied));
     }
     Ok(walk.end(Some(head)).map(|end| Verified { count, end }))
 }

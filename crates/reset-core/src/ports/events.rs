@@ -55,6 +55,13 @@ pub trait Events: Send + Sync {
     /// Fails if the store fails.
     async fn ends(&self) -> Result<Option<Ends>, StoreError>;
 
+    /// Returns whether the log was emptied: there are no marks, and a job, a ticket or the reset password of an own account
+    /// is older than every event. Each of these is recorded by an event, and marks stay when events expire.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    async fn has_lost_events(&self) -> Result<bool, StoreError>;
+
     /// Returns the first `limit` sealed events after position `place`, in order.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The events of a reset, quarantined jobs, and links that administrators issue.
 
 use reset_core::{
-    audit::{Sealer, verify},
+    audit::{Broken, Sealer, verify},
     encoding::base64_url,
     event::{Event, EventKind},
     job::{MAX_WORKER_CRASHES, Outcome},
@@ -171,6 +171,25 @@ async fn an_administrators_code_is_not_mailed_and_sets_the_password_once() {
         .map(|event| event.kind.clone())
         .collect();
     assert_eq!(kinds, [EventKind::Linked, EventKind::Done, EventKind::Dead]);
+}
+
+/// An attacker with access to the database can delete the log and its marks. The jobs and tickets show it.
+#[tokio::test]
+async fn an_emptied_log_does_not_verify_and_the_next_one_begins_with_an_event_about_it() {
+    let bench = bench_with_ann().await;
+    let (store, sealer) = (&bench.memory.store, Sealer::of(&Keys::new(&HmacKey::root(&[9; 32]).unwrap())));
+    assert!(!bench.resets.continue_log().await.unwrap(), "a new database has lost nothing");
+    bench.reset_mail("code", ANN).await;
+    bench.resets.seal_events().await.unwrap();
+    assert!(!bench.resets.continue_log().await.unwrap());
+    store.erase_events();
+    assert_eq!(verify(&**store, &sealer, None).await.unwrap(), Err(Broken::Emptied));
+    bench.memory.clock.advance(6 * MINUTE);
+    // What happens next is recorded, so the log is not empty any more, but the job and its ticket are older.
+    store.record(&happened(bench.resets.adapters().clock.now())).await.unwrap();
+    assert_eq!(verify(&**store, &sealer, None).await.unwrap(), Err(Broken::Emptied));
+    assert!(bench.resets.continue_log().await.unwrap());
+    assert!(store.events().iter().any(|event| event.kind == EventKind::EventsLost));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod bench;
 mod budgets;
+mod decoys;
 mod disputes;
 mod enumeration;
 mod events;

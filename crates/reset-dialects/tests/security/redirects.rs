@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Targets that lead elsewhere, or that are easily mistaken for an allowed one.
-const HOSTILE: [&str; 58] = [
+const HOSTILE: [&str; 62] = [
     "https://app.example.com.evil.com/reset",
     "https://app.example.com@evil.com/reset",
     "https://evil.com@app.example.com/reset",
@@ -80,6 +80,10 @@ const HOSTILE: [&str; 58] = [
     "https://*.example.com/reset",
     "https://app.example.com/a%2f..%2freset",
     "https://[::ffff:203.0.113.9]/reset",
+    "https://app.example.com/go?to=%2F%2Fevil.com&x=/reset",
+    "https://app.example.com/go#//evil.com/reset",
+    "https://app.example.com//evil.com/reset",
+    "https://app.example.com/go%3fto=evil.com/reset",
 ];
 
 /// Allow-lists that contain the allowed target: exactly, below a path, and with a wildcard host.

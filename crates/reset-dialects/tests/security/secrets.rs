@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use http::header;
+use http::{Method, header};
 use reset_core::{
     budget::{Budgeting, Window},
     encoding::hex,
@@ -18,6 +18,68 @@ use crate::{
         dialects, status_and_body, with_accounts,
     },
 };
+
+/// Every name under which a body or a query could name an account and its new password.
+const NAMES: [(&str, &[&str]); 2] = [
+    (ANN, &["email", "identifier", "username", "user", "id", "uid", "account", "userId", "user_id", "to"]),
+    (
+        NEW_PASSWORD,
+        &[
+            "password",
+            "newPassword",
+            "new_password",
+            "new_password1",
+            "new_password2",
+            "passwordConfirmation",
+            "password_confirmation",
+            "confirmPassword",
+            "re_new_password",
+        ],
+    ),
+];
+
+/// Nobody, not even an administrator, can choose the password of another person (R75).
+#[tokio::test]
+async fn no_route_sets_a_password_without_the_secret_that_was_mailed() {
+    let named = NAMES.iter().flat_map(|(value, names)| names.iter().map(move |name| (*name, *value)));
+    let flags = ["admin", "force", "isAdmin", "skip_verification"].map(|name| (name, "true"));
+    let fields: Vec<(&str, &str)> = named.chain(flags).collect();
+    let json: Map<String, Value> =
+        fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let json = Value::from(json).to_string();
+    let form = fields.iter().map(|(name, value)| format!("{name}={}", value.replace('@', "%40")));
+    let form = form.collect::<Vec<_>>().join("&");
+    let mut routes = 0;
+    for profile in Profile::ALL {
+        let bench = with_accounts(profile).await;
+        // A live secret, which the requests do not know.
+        for dialect in &bench.dialects {
+            bench.mailed(dialect, ANN).await;
+        }
+        let hashes = (bench.hash(ANN).await, bench.hash(BOB).await);
+        for route in bench.api.routes().to_vec() {
+            for method in
+                ["GET", "POST", "PUT", "PATCH", "DELETE"].map(|name| name.parse::<Method>().unwrap())
+            {
+                for (kind, body) in
+                    [("application/json", &json), ("application/x-www-form-urlencoded", &form)]
+                {
+                    let headers = [
+                        ("content-type", kind),
+                        ("authorization", "Bearer admin"),
+                        ("x-forwarded-user", "admin"),
+                    ];
+                    for target in [route.path.clone(), format!("{}?{form}", route.path)] {
+                        bench.send(&method, &target, &headers, body.clone()).await;
+                    }
+                }
+            }
+            assert!((bench.hash(ANN).await, bench.hash(BOB).await) == hashes, "{}", route.path);
+            routes += 1;
+        }
+    }
+    assert!(routes > 30, "{routes}");
+}
 
 #[tokio::test]
 async fn empty_null_or_structured_secret_matches_nothing() {

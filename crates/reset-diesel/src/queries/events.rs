@@ -19,7 +19,7 @@ use super::{
         schema::{events, marks},
         skip_locked,
     },
-    PURGE_STEP,
+    PURGE_STEP, lost_events,
     rows::unreadable,
     seals::{SEALS_MOST, SetSeals},
 };
@@ -344,6 +344,11 @@ impl Events for EngineStore {
             Ok(base.zip(head).map(|(base, head)| Ends { base, head }))
         };
         self.read(query).await
+    }
+
+    async fn has_lost_events(&self) -> Result<bool, StoreError> {
+        let own_users = self.users().is_own();
+        self.read(move |db: &mut Db| lost_events::are_lost(db, own_users)).await
     }
 
     async fn sealed(&self, place: i64, limit: u32) -> Result<Vec<Sealed>, StoreError> {

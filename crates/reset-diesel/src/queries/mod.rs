@@ -16,6 +16,7 @@ mod events;
 mod foreign_users;
 mod groups;
 pub(super) mod jobs;
+mod lost_events;
 mod outbox;
 mod own_users;
 #[cfg(test)]

@@ -309,6 +309,27 @@ impl Tickets for EngineStore {
         exchanged.await
     }
 
+    async fn void_tickets(&self, account: Option<&AccountId>, event: &Event) -> Result<u64, StoreError> {
+        let (account, event) = (account.map(|account| account.as_str().to_owned()), event.clone());
+        let now = event.at.as_millis();
+        let voided = self.write(move |db| {
+            let set = tickets::voided_at.eq(now);
+            let all = tickets::table.filter(live(now));
+            let ended = match &account {
+                Some(account) => update(all.filter(tickets::account.eq(account))).set(set).execute(db)?,
+                None => update(all).set(set).execute(db)?,
+            };
+            // The expired ones: their clock could otherwise be restarted.
+            match &account {
+                Some(account) => void_all_of(db, account, now)?,
+                None => update(tickets::table.filter(open())).set(set).execute(db)?,
+            };
+            insert_event(db, &event.clone().saying(ended.to_string()))?;
+            Ok(ended as u64)
+        });
+        voided.await
+    }
+
     async fn redeem(&self, change: PasswordChange<'_>) -> Result<bool, StoreError> {
         let owned = OwnedChange {
             users: self.users(),

@@ -99,7 +99,7 @@ impl Pages {
             return Redeemed { outcome: outcome.map(|_| ()), token };
         }
         // Codes that identify an account on their own must be those of the account with this address.
-        let owner = match resets.owner_of(email).await {
+        let owner = match resets.account_id_of(email).await {
             Ok(owner) => owner,
             Err(error) => return RedeemError::from(error).into(),
         };

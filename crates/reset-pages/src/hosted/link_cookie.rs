@@ -24,6 +24,8 @@ const SECRET_COOKIES_MAX: usize = 4;
 /// Cookie with the tag of the secret that set a password last. If its page is reloaded, the message says that the
 /// link was used, not that cookies are missing.
 const DONE_COOKIE: &str = "polyreset-done";
+/// Path of these cookies below the public URL.
+const PATH: &str = "/reset";
 /// Maximum length of a secret in a cookie. A worthai token has about 400 characters.
 const SECRET_MAX: usize = 2048;
 
@@ -51,12 +53,6 @@ pub(super) struct HeldSecret<'a> {
 }
 
 impl DeadLink {
-    /// Returns the reason why the secret with this tag has no cookie.
-    pub(super) fn without_cookie(headers: &HeaderMap, tag: &str) -> Self {
-        let done = cookie(headers, DONE_COOKIE);
-        if !tag.is_empty() && done.as_deref() == Some(tag) { Self::Spent } else { Self::CookieMissing }
-    }
-
     /// Returns the reason why a ticket in this state sets no password; `None` is a purged ticket.
     pub(super) fn from_state(state: Option<TicketState>) -> Self {
         match state {
@@ -81,6 +77,16 @@ pub(super) enum LinkQuery {
 }
 
 impl Pages {
+    /// Returns the reason why the secret with this tag has no cookie.
+    pub(super) fn without_cookie(&self, headers: &HeaderMap, tag: &str) -> DeadLink {
+        let done = cookie(headers, &self.cookie_name(DONE_COOKIE, PATH));
+        if !tag.is_empty() && done.as_deref() == Some(tag) {
+            DeadLink::Spent
+        } else {
+            DeadLink::CookieMissing
+        }
+    }
+
     /// Looks for the secret of a link in the query. A valid secret moves into a cookie.
     pub(super) fn take_secret_from_query(
         &self,
@@ -131,7 +137,7 @@ impl Pages {
         tag: &str,
         now: Timestamp,
     ) -> Option<Result<HeldSecret<'_>, DeadLink>> {
-        let value = cookie(headers, &format!("{SECRET_COOKIE}{tag}"))?;
+        let value = cookie(headers, &self.cookie_name(&format!("{SECRET_COOKIE}{tag}"), PATH))?;
         // Check the value against the tag: another site on the same domain may have set the cookie.
         let genuine = value.split_once('.').filter(|(dialect, text)| link_tag(dialect, text) == tag);
         let Some((dialect, text)) = genuine else { return Some(Err(DeadLink::Unknown)) };
@@ -153,18 +159,19 @@ impl Pages {
     /// Builds the cookie that holds a secret.
     pub(super) fn secret_cookie(&self, tag: &str, dialect: &str, secret: &str) -> HeaderValue {
         let (name, value) = (format!("{SECRET_COOKIE}{tag}"), format!("{dialect}.{secret}"));
-        self.cookie(&name, &value, "/reset", "Strict", SECRET_COOKIE_AGE)
+        self.cookie(&name, &value, PATH, "Strict", SECRET_COOKIE_AGE)
     }
 
     /// Builds the cookie that deletes the secret cookie with this tag.
     pub(super) fn expired_cookie(&self, tag: &str) -> HeaderValue {
-        self.cookie(&format!("{SECRET_COOKIE}{tag}"), "", "/reset", "Strict", 0)
+        self.cookie(&format!("{SECRET_COOKIE}{tag}"), "", PATH, "Strict", 0)
     }
 
     /// Builds the cookies that delete the oldest secret cookies, so that one more fits within the maximum. Browsers
     /// send the oldest cookie first.
     fn evicted_cookies(&self, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
-        let tags = cookies(headers).filter_map(|(name, _)| name.strip_prefix(SECRET_COOKIE));
+        let start = self.cookie_name(SECRET_COOKIE, PATH);
+        let tags = cookies(headers).filter_map(|(name, _)| name.strip_prefix(start.as_str()));
         let tags: Vec<&str> = tags.filter(|other| *other != tag && is_tag(other)).collect();
         let excess = tags.len().saturating_sub(SECRET_COOKIES_MAX - 1);
         tags.into_iter().take(excess).map(|tag| self.expired_cookie(tag)).collect()
@@ -172,7 +179,7 @@ impl Pages {
 
     /// Builds the cookie that records that the secret with this tag has set a password.
     pub(super) fn done_cookie(&self, tag: &str) -> HeaderValue {
-        self.cookie(DONE_COOKIE, tag, "/reset", "Strict", SECRET_COOKIE_AGE)
+        self.cookie(DONE_COOKIE, tag, PATH, "Strict", SECRET_COOKIE_AGE)
     }
 }
 

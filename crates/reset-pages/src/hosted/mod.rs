@@ -180,11 +180,17 @@ impl Pages {
     /// Builds an `HttpOnly` cookie for `path` below the public URL; `age` is in seconds.
     fn cookie(&self, name: &str, value: &str, path: &str, same_site: &str, age: u32) -> HeaderValue {
         let (base, secure) = (&self.base, if self.secure { "; Secure" } else { "" });
+        let name = self.cookie_name(name, path);
         let cookie = format!(
             "{name}={value}; Path={base}{path}; Max-Age={age}; HttpOnly; SameSite={same_site}{secure}"
         );
         let mut cookie = HeaderValue::from_str(&cookie).expect("names, digits and secrets are plain ASCII");
         cookie.set_sensitive(true);
         cookie
+    }
+
+    /// Returns the name under which the browser keeps the cookie `name` for `path` below the public URL.
+    fn cookie_name(&self, name: &str, path: &str) -> String {
+        format!("{}{name}", cookies::prefix(self.secure, &format!("{}{path}", self.base)))
     }
 }

@@ -59,7 +59,7 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
     let HeldSecret { redemption, secret } = match pages.held_secret(headers, link, now) {
         Some(Ok(held)) => held,
         Some(Err(reason)) => return Ok(dead_link_with_cookie(&pages, &visit, link, reason)),
-        None => return Ok(dead_link(&visit, DeadLink::without_cookie(headers, link))),
+        None => return Ok(dead_link(&visit, pages.without_cookie(headers, link))),
     };
     let Owner { email, locale } = find_owner(&pages, &visit, &call, link, redemption, &secret).await?;
     let visit = visit.for_account(locale.as_deref());
@@ -130,7 +130,7 @@ async fn set_by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
     let HeldSecret { redemption, secret } = match pages.held_secret(headers, link, now) {
         Some(Ok(held)) => held,
         Some(Err(reason)) => return dead_link_with_cookie(pages, visit, link, reason),
-        None => return dead_link(visit, DeadLink::without_cookie(headers, link)),
+        None => return dead_link(visit, pages.without_cookie(headers, link)),
     };
     let find_owner = async || find_owner(pages, visit, call, link, redemption, &secret).await;
     let form_with = async |error| match find_owner().await {

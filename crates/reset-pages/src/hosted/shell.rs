@@ -17,8 +17,9 @@ use super::{
 use crate::html;
 use reset_http::{common_error::CommonError, language, route::Call, wire::retry_after};
 
-/// Cookie that remembers an explicitly chosen language, and its `Max-Age` in seconds.
+/// Cookie that remembers an explicitly chosen language, its path below the public URL, and its `Max-Age` in seconds.
 const LANGUAGE_COOKIE: &str = "polyreset-lang";
+const LANGUAGE_PATH: &str = "/";
 const LANGUAGE_COOKIE_AGE: u32 = 365 * 24 * 60 * 60;
 
 /// An entry of the language menu.
@@ -90,7 +91,7 @@ impl Pages {
         // A GET request has no body, hence no form language.
         let from_form = || language_in(call.request.body());
         let headers = call.request.headers();
-        let (language, source) = match (from_query, || from_form().or_else(|| language_of(headers))) {
+        let (language, source) = match (from_query, || from_form().or_else(|| self.language_of(headers))) {
             (Some(language), _) => (language, LanguageSource::Chosen),
             (None, otherwise) => match otherwise() {
                 Some(language) => (language, LanguageSource::Request),
@@ -102,10 +103,17 @@ impl Pages {
 
     /// Renders `error` as a page in the client's language.
     pub(super) fn render(&self, error: &CommonError, headers: &HeaderMap) -> Response<Bytes> {
-        let language = language_of(headers);
+        let language = self.language_of(headers);
         let source = if language.is_some() { LanguageSource::Request } else { LanguageSource::Default };
         let language = language.unwrap_or(self.language);
         Visit { pages: self, language, source, page_url: String::new() }.render(error)
+    }
+
+    /// Returns the language of the cookie, else the supported language that `Accept-Language` prefers.
+    fn language_of(&self, headers: &HeaderMap) -> Option<Language> {
+        let chosen = cookie(headers, &self.cookie_name(LANGUAGE_COOKIE, LANGUAGE_PATH));
+        let chosen = chosen.and_then(|tag| Language::of(&tag));
+        chosen.or_else(|| language::best_match(headers, Language::of))
     }
 }
 
@@ -176,8 +184,13 @@ impl<'a> Visit<'a> {
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
         headers.append(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
         if self.source == LanguageSource::Chosen {
-            let cookie =
-                self.pages.cookie(LANGUAGE_COOKIE, self.language.primary(), "/", "Lax", LANGUAGE_COOKIE_AGE);
+            let cookie = self.pages.cookie(
+                LANGUAGE_COOKIE,
+                self.language.primary(),
+                LANGUAGE_PATH,
+                "Lax",
+                LANGUAGE_COOKIE_AGE,
+            );
             headers.append(header::SET_COOKIE, cookie);
         }
         response
@@ -301,12 +314,6 @@ impl<'a> Visit<'a> {
 /// Returns the language named by the `lang` parameter of a query or a form.
 fn language_in(pairs: &[u8]) -> Option<Language> {
     form_urlencoded::parse(pairs).find(|(key, _)| key == "lang").and_then(|(_, tag)| Language::of(&tag))
-}
-
-/// Returns the language of the cookie, else the supported language that `Accept-Language` prefers.
-fn language_of(headers: &HeaderMap) -> Option<Language> {
-    let chosen = cookie(headers, LANGUAGE_COOKIE).and_then(|tag| Language::of(&tag));
-    chosen.or_else(|| language::best_match(headers, Language::of))
 }
 
 /// Whether a form may have been submitted from another site, according to `Sec-Fetch-Site`. All current browsers send

@@ -6,6 +6,7 @@
 mod asking;
 mod bench;
 mod codes;
+mod cookies;
 mod demo;
 mod links;
 mod outside;

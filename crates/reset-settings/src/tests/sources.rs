@@ -45,6 +45,35 @@ fn flag_beats_environment_beats_file_beats_demo_beats_default() {
 }
 
 #[test]
+fn secret_on_the_command_line_is_rejected_and_not_quoted() {
+    let (_dir, path) = written("secret", "canary");
+    let flag = |name: &str, value: &str| {
+        let flags = vec![("--set", name.to_owned(), value.to_owned())];
+        Inputs { flags, ..Inputs::default() }.read(&table())
+    };
+    for (name, value, variable, what) in [
+        ("secret", "canary", "POLYRESET_SECRET", "is a secret"),
+        ("secret_previous", "canary", "POLYRESET_SECRET_PREVIOUS", "is a secret"),
+        ("acme.jwt_secret", "canary", "POLYRESET_ACME__JWT_SECRET", "is a secret"),
+        ("database_url", "postgres://u:canary@h/d", "POLYRESET_DATABASE_URL", "contains a password"),
+    ] {
+        let text = sentence(flag(name, value));
+        assert_eq!(
+            text,
+            format!(
+                "{name} (--set) {what}, which every user of this machine can read on the command line: set {variable}, \
+                 or {variable}_FILE to the path of a file that contains it"
+            )
+        );
+        assert!(environment(&[(variable, value)]).is_ok(), "{variable}");
+    }
+    assert!(flag("secret_file", path.to_str().unwrap()).is_ok(), "the path of a file is no secret");
+    assert!(flag("database_url", "postgres://u@h/d").is_ok());
+    let by_host = vec![("set by the host", "secret".to_owned(), "canary".to_owned())];
+    assert!(Inputs { flags: by_host, ..Inputs::default() }.read(&table()).is_ok(), "code is no command line");
+}
+
+#[test]
 fn config_flag_overrides_the_config_variable() {
     let (_one, one) = written("one.toml", "listen = \"one\"");
     let (_two, two) = written("two.toml", "listen = \"two\"");

@@ -257,6 +257,22 @@ pub async fn an_empty_chain_verifies_unless_a_mark_is_known(store: Arc<dyn Store
     assert_eq!(done(verify(&*store, &sealer(), Some(known)).await), Err(Broken::Lost(known)));
 }
 
+/// An event in the same transaction records each job and each ticket, so an older job or ticket has lost its event.
+pub async fn work_older_than_every_event_shows_that_the_log_was_emptied(store: Arc<dyn Store>) {
+    let ann = account(&store, "ann").await;
+    assert!(!done(store.has_lost_events().await), "nothing has happened yet");
+    issued(&store, ticket(&ann, "one")).await;
+    done(store.record(&event(EventKind::Tried, 0)).await);
+    assert!(!done(store.has_lost_events().await));
+    let early = Ticket { dialect: "other".to_owned(), issued_at: at(-400), ..ticket(&ann, "early") };
+    issued(&store, early).await;
+    assert!(done(store.has_lost_events().await));
+    assert_eq!(done(verify(&*store, &sealer(), None).await), Err(Broken::Emptied));
+    done(store.seal(&sealer(), 100).await);
+    assert!(!done(store.has_lost_events().await), "old events of a chain may have been deleted");
+    assert!(done(verify(&*store, &sealer(), None).await).is_ok());
+}
+
 pub async fn record_once_stores_a_repeated_event_once(store: Arc<dyn Store>) {
     for second in 0..3 {
         done(store.record_once(&event(EventKind::Opened, second).saying("live")).await);

@@ -81,6 +81,8 @@ macro_rules! store_contract {
                 fifty_parallel_guesses_stay_within_the_limit,
                 dialects_with_codes_lists_dialects_with_a_live_code,
                 guesses_are_rejected_after_the_ticket_expires,
+                voiding_the_tickets_of_an_account_leaves_other_accounts_alone,
+                voiding_every_ticket_ends_those_of_all_accounts_for_good,
             }
             schedules {
                 random_schedules_keep_what_must_hold,
@@ -161,6 +163,7 @@ macro_rules! store_contract {
                 a_chain_of_another_secret_is_neither_sealed_nor_deleted,
                 a_chain_continues_under_the_next_secret_and_then_without_the_previous_one,
                 an_empty_chain_verifies_unless_a_mark_is_known,
+                work_older_than_every_event_shows_that_the_log_was_emptied,
                 record_once_stores_a_repeated_event_once,
                 limited_events_are_recorded_ten_times_an_hour_per_address,
             }

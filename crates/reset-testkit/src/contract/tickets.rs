@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{DIALECT, account, address, at, digest, done, happened, issued, state, stored, ticket};
 use reset_core::{
     account::AccountId,
+    event::{Event, EventKind},
     job::{JobId, Reference},
     ports::{Issued, Store},
     secret::TicketDigest,
@@ -281,4 +282,31 @@ pub async fn guesses_are_rejected_after_the_ticket_expires(store: Arc<dyn Store>
     assert!(done(guess(at(599)).await).is_some());
     assert!(done(guess(at(600)).await).is_none());
     assert_eq!(stored(&store, &one).await.attempts, 1);
+}
+
+pub async fn voiding_the_tickets_of_an_account_leaves_other_accounts_alone(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let one = issued(&store, ticket(&ann, "one")).await;
+    let other = issued(&store, Ticket { dialect: "other".to_owned(), ..ticket(&ann, "other") }).await;
+    let bobs = issued(&store, ticket(&bob, "bobs")).await;
+    let voided = Event::new(EventKind::TicketsVoided, at(5)).of(&ann.id);
+    let voided = Event { reference: Some(Reference::stored("voided")), ..voided };
+    assert_eq!(done(store.void_tickets(Some(&ann.id), &voided).await), 2);
+    assert_eq!(stored(&store, &one).await.voided_at, Some(at(5)));
+    assert_eq!(state(&store, &other, at(5)).await, TicketState::Void);
+    assert_eq!(state(&store, &bobs, at(5)).await, TicketState::Live);
+    assert!(done(store.trace(&Reference::stored("voided")).await) == [voided.saying("2")]);
+    assert_eq!(done(store.void_tickets(Some(&ann.id), &happened(at(6))).await), 0);
+}
+
+pub async fn voiding_every_ticket_ends_those_of_all_accounts_for_good(store: Arc<dyn Store>) {
+    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
+    let anns = issued(&store, ticket(&ann, "anns")).await;
+    let expired = issued(&store, Ticket { expires_at: at(3), ..ticket(&bob, "expired") }).await;
+    assert_eq!(done(store.void_tickets(None, &happened(at(5))).await), 1, "the other one has expired");
+    done(store.restart_clock(&expired.id, at(5), at(605)).await);
+    for ticket in [anns, expired] {
+        assert_eq!(state(&store, &ticket, at(5)).await, TicketState::Void, "{}", ticket.id.as_str());
+    }
+    issued(&store, Ticket { job_seq: 2, ..ticket(&ann, "next") }).await;
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::store::MemoryStore;
 use reset_core::{
     account::AccountId,
-    audit::{End, Ends, Mark, NOT_OURS, Sealed, Sealer},
+    audit::{End, Ends, Mark, NOT_OURS, RECORDED_WITHIN, Sealed, Sealer},
     dispute::{ClosedDisputes, DISPUTE_LIFE, Dispute, DisputeOpening},
     error::StoreError,
     event::{AddressTag, Event, EventKind, LIMITED_MOST, LIMITED_WITHIN},
@@ -49,6 +49,11 @@ impl MemoryEvents {
         if !self.events.iter().any(|(other, _)| same(other)) {
             self.write(event.clone());
         }
+    }
+
+    /// Deletes every event and the ends of the chain, as an attacker with access to the database can.
+    pub(super) fn erase(&mut self) {
+        *self = Self::default();
     }
 
     pub(super) fn all(&self) -> Vec<Event> {
@@ -213,6 +218,14 @@ impl Events for MemoryStore {
 
     async fn ends(&self) -> Result<Option<Ends>, StoreError> {
         Ok(self.working("ends")?.events.ends)
+    }
+
+    async fn has_lost_events(&self) -> Result<bool, StoreError> {
+        let state = self.working("has_lost_events")?;
+        let events = &state.events;
+        let oldest = events.events.iter().map(|(event, _)| event.at.minus(RECORDED_WITHIN)).min();
+        let older = |work: Timestamp| oldest.is_none_or(|oldest| work < oldest);
+        Ok(events.ends.is_none() && state.oldest_work().is_some_and(older))
     }
 
     async fn sealed(&self, place: i64, limit: u32) -> Result<Vec<Sealed>, StoreError> {

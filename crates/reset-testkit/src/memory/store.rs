@@ -155,6 +155,14 @@ impl State {
         self.tickets.iter_mut().find(|ticket| ticket.id == *id)
     }
 
+    /// Returns when the oldest job or ticket was created, or the oldest password reset.
+    pub(super) fn oldest_work(&self) -> Option<Timestamp> {
+        let jobs = self.queue.all().into_iter().map(|(job, _)| job.created_at);
+        let tickets = self.tickets.iter().map(|ticket| ticket.issued_at);
+        let reset = self.accounts.iter().map(|row| &row.account).filter(|account| account.epoch > 0);
+        jobs.chain(tickets).chain(reset.map(|account| account.updated_at)).min()
+    }
+
     /// Fails if the job has issued a ticket already.
     fn reserve(&self, job: &JobId) -> Result<(), StoreError> {
         if self.tickets.iter().any(|ticket| ticket.job == *job) {
@@ -351,6 +359,17 @@ impl Tickets for MemoryStore {
         state.tickets.push(token.clone());
         state.events.write(event.clone());
         Ok(true)
+    }
+
+    async fn void_tickets(&self, account: Option<&AccountId>, event: &Event) -> Result<u64, StoreError> {
+        let now = event.at;
+        let mut state = self.working("void_tickets")?;
+        let selected = |ticket: &Ticket| account.is_none_or(|account| ticket.account == *account);
+        let live =
+            state.tickets.iter().filter(|ticket| selected(ticket) && is_live(ticket, now)).count() as u64;
+        state.void(now, selected);
+        state.events.write(event.clone().saying(live.to_string()));
+        Ok(live)
     }
 
     async fn redeem(&self, change: PasswordChange<'_>) -> Result<bool, StoreError> {

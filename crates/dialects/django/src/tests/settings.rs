@@ -67,6 +67,8 @@ fn page_is_an_https_url_with_both_placeholders_or_neither() {
         "https://app.example.org/#/{token}",
         "http://app.example.org/{uid}/{token}",
         "https://user@app.example.org/{uid}/{token}",
+        "https://{token}.example.org/{uid}",
+        "https://app.example.org{uid}/{token}",
         "https://app.example.org/ {uid}/{token}",
         "#/password/reset/confirm/{uid}/{token}",
         "{uid}{token}",

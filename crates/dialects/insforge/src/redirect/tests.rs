@@ -135,6 +135,110 @@ fn path_query_and_fragment_must_equal_those_of_the_pattern() {
     }
     assert!(!admits("https://app.example.com/r", "https://app.example.com/r?x=1"));
     assert!(!admits("https://app.example.com/r", "https://app.example.com/r#x"));
+    let fragment = "https://app.example.com/#/reset";
+    assert!(admits(fragment, fragment));
+    for target in [
+        "https://app.example.com/",
+        "https://app.example.com/#/reset/x",
+        "https://app.example.com/?x=1#/reset",
+        "https://app.example.com/#//evil.com",
+    ] {
+        assert!(!admits(fragment, target), "{target}");
+    }
+}
+
+/// Each of these would carry the live token to an open redirector, or to a script that reads the fragment.
+#[test]
+fn wildcard_of_one_part_of_a_url_does_not_reach_into_another() {
+    for target in [
+        "https://app.example.com/go?to=%2F%2Fevil.example%2F&x=/reset",
+        "https://app.example.com/go?to=//evil.example/reset",
+        "https://app.example.com/go?/reset",
+        "https://app.example.com/x#/reset",
+        "https://app.example.com/x#y/reset",
+        "https://app.example.com/?/reset",
+        "https://app.example.com/de/reset?",
+        "https://app.example.com/de/reset#",
+        "https://app.example.com/de/reset?to=//evil.example",
+        "https://app.example.com/de/reset#//evil.example",
+        "https://app.example.com/go%3fto=x/reset",
+        "https://app.example.com/go%3Fto=x/reset",
+        "https://app.example.com/go%23x/reset",
+        "https://app.example.com/go%2fx/reset",
+        "https://app.example.com/go%252fx/reset",
+        "https://app.example.com/go%253fx/reset",
+        "https://app.example.com/go%5cx/reset",
+        "https://app.example.com/go\\x/reset",
+        "https://app.example.com/go%0d%0ax/reset",
+        "https://app.example.com/go%00/reset",
+        "https://app.example.com/go%zz/reset",
+        "https://app.example.com/go%/reset",
+        "https://app.example.com//reset",
+        "https://app.example.com//evil.example/reset",
+        "https://app.example.com/de//reset",
+        "https://app.example.com/de/../reset",
+        "https://app.example.com/de/%2e%2e/reset",
+        "https://app.example.com/go;x=1/reset",
+        "https://app.example.com/a@b/reset",
+        "https://app.example.com/a:b/reset",
+        "https://app.example.com/a&b=c/reset",
+    ] {
+        for pattern in ["https://app.example.com/*/reset", "https://app.example.com/*/*set"] {
+            assert!(!admits(pattern, target), "{target} against {pattern}");
+        }
+    }
+    for target in ["https://app.example.com/de/reset", "https://app.example.com/a-b_c.d~1/reset/"] {
+        assert!(admits("https://app.example.com/*/reset", target), "{target}");
+    }
+}
+
+#[test]
+fn path_below_a_pattern_has_no_query_and_no_second_reading() {
+    let pattern = "https://app.example.com/app/**";
+    for target in [
+        "https://app.example.com/app",
+        "https://app.example.com/app/a/b;v=1",
+        "https://app.example.com/app/caf%C3%A9/",
+    ] {
+        assert!(admits(pattern, target), "{target}");
+    }
+    for target in [
+        "https://app.example.com/app/go?to=//evil.example",
+        "https://app.example.com/app/a#x",
+        "https://app.example.com/app//evil.example",
+        "https://app.example.com/app//",
+        "https://app.example.com/app/%2f%2fevil.example",
+        "https://app.example.com/app/..%2f..%2fgo",
+        "https://app.example.com/app/%2e%2e/go",
+        "https://app.example.com/app/go%3fto=x",
+        "https://app.example.com/app/a%250ab",
+        "https://app.example.com/apps",
+    ] {
+        assert!(!admits(pattern, target), "{target}");
+    }
+}
+
+#[test]
+fn star_in_a_query_matches_one_plain_value() {
+    let pattern = "https://app.example.com/*/r?lang=*&v=1";
+    for target in ["https://app.example.com/x/r?lang=de-CH&v=1", "https://app.example.com/x/r?lang=&v=1"] {
+        assert!(admits(pattern, target), "{target}");
+    }
+    for query in [
+        "lang=de",
+        "lang=de&v=1&to=//evil.example",
+        "lang=de&to=x&v=1",
+        "lang=de%26to=x&v=1",
+        "lang=//evil.example&v=1",
+        "lang=%2f%2fevil.example&v=1",
+        "lang=a?b&v=1",
+        "lang=de&v=1#x",
+        "Lang=de&v=1",
+    ] {
+        assert!(!admits(pattern, &format!("https://app.example.com/x/r?{query}")), "{query}");
+    }
+    assert!(!admits("https://app.example.com/r?*", "https://app.example.com/r?"));
+    assert!(!admits("https://app.example.com/r?*", "https://app.example.com/r?to=x"));
 }
 
 #[test]
@@ -159,7 +263,8 @@ fn star_in_a_path_stays_within_its_segment() {
     let yes = |pattern, target| assert!(admits(pattern, target), "{target} against {pattern}");
     let no = |pattern, target| assert!(!admits(pattern, target), "{target} against {pattern}");
     yes("https://app.example.com/cb*", "https://app.example.com/cb");
-    yes("https://app.example.com/cb*", "https://app.example.com/cb2?x=1");
+    yes("https://app.example.com/cb*", "https://app.example.com/cb2");
+    no("https://app.example.com/cb*", "https://app.example.com/cb2?x=1");
     no("https://app.example.com/cb*", "https://app.example.com/cb/2");
     no("https://app.example.com/cb*", "https://app.example.com/cb?next=/x");
     no("https://app.example.com/cb*", "https://app.example.com/ab");
@@ -173,7 +278,8 @@ fn star_in_a_path_stays_within_its_segment() {
     no("https://app.example.com/a*b*b", "https://app.example.com/ab");
     no("https://app.example.com/ab*ba", "https://app.example.com/aba");
     yes("https://app.example.com/**", "https://app.example.com");
-    yes("https://app.example.com/**", "https://app.example.com/a/b?x=/y#z");
+    yes("https://app.example.com/**", "https://app.example.com/a/b");
+    no("https://app.example.com/**", "https://app.example.com/a/b?x=/y#z");
     yes("https://app.example.com/cb/**", "https://app.example.com/cb");
     yes("https://app.example.com/cb/**", "https://app.example.com/cb/a/b");
     no("https://app.example.com/cb/**", "https://app.example.com/cbx");
@@ -208,9 +314,13 @@ fn invalid_pattern_is_reported_with_the_reason() {
         ("https://**.example.com/", "whole label"),
         ("myapp://*.example.com/", "only with https"),
         ("http://app.example.com/", "must use https"),
-        ("https://app.example.com/#x", "must not contain a fragment"),
-        ("https://app.example.com/**/r", "only at its end"),
-        ("https://app.example.com/r**", "only at its end"),
+        ("https://app.example.com/?x=**", "only at the end of its path"),
+        ("https://app.example.com/#**", "only at the end of its path"),
+        ("https://app.example.com//r", "an empty segment"),
+        ("https://app.example.com/a%2fb", "an escaped separator"),
+        ("https://app.example.com/?a=[b]", "other than * and **"),
+        ("https://app.example.com/**/r", "only at the end of its path"),
+        ("https://app.example.com/r**", "only at the end of its path"),
         ("https://app.example.com/{a,b}", "other than * and **"),
         ("https://app.example.com/+(a)", "other than * and **"),
         ("https://app.example.com/[ab]", "other than * and **"),
@@ -240,7 +350,13 @@ fn invalid_pattern_is_reported_with_the_reason() {
 
 #[test]
 fn ready_link_adds_its_keys_and_keeps_the_others() {
-    let allowed = list(&["https://app.example.com/**", "myapp://reset"]);
+    let allowed = list(&[
+        "https://app.example.com",
+        "https://app.example.com/r",
+        "https://app.example.com/r?q=a%20b&e=#/top",
+        "https://app.example.com/r?insforge_type=x&a=1&token=mine&b=2&token=more&insforge_error=no",
+        "myapp://reset",
+    ]);
     let ready = |target: &str| allowed.admit(target).unwrap().ready("c0de").to_string();
     let keys = "token=c0de&insforge_status=ready&insforge_type=reset_password";
     assert_eq!(ready("https://app.example.com"), format!("https://app.example.com/?{keys}"));
@@ -258,7 +374,7 @@ fn ready_link_adds_its_keys_and_keeps_the_others() {
 
 #[test]
 fn dead_link_carries_the_reason_and_no_token() {
-    let allowed = list(&["https://app.example.com/**"]);
+    let allowed = list(&["https://app.example.com/r?token=*&a=1", "https://app.example.com/?token=*"]);
     let failed = |target: &str| allowed.admit(target).unwrap().failed("No & more").to_string();
     let keys = "insforge_status=error&insforge_type=reset_password&insforge_error=No+%26+more";
     assert_eq!(

@@ -11,8 +11,8 @@ use super::{Inputs, ROOT, Settings, all_dialects, environment, issued, keys, wri
 #[test]
 fn config_show_prints_sources_and_redacts_secrets() {
     let settings = environment(&[
-        ("POLYRESET_SECRET", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
-        ("POLYRESET_WORTHAI__JWT_SECRET", "canary-canary-canary-canary-canary"),
+        ("POLYRESET_SECRET", "Y2FuYXJ5LTAxMjM0NTY3ODktY2FuYXJ5LWNhbmFyaWVz"),
+        ("POLYRESET_WORTHAI__JWT_SECRET", "canary-of-the-worthai-tests-canary"),
         ("POLYRESET_STRAPI__JWT_SECRET", "another-canary-canary"),
         ("POLYRESET_MAIL_URL", "smtp://canary:canary%40canary@mail.example.org?tls=required"),
         ("POLYRESET_LISTEN", "127.0.0.1:0"),

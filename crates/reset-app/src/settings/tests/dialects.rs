@@ -195,6 +195,10 @@ fn jwt_secret_has_the_minimum_length_of_its_dialect() {
     assert!(text.contains("worthai.jwt_secret (POLYRESET_WORTHAI__JWT_SECRET)"), "{text}");
     assert!(text.contains("at least 32 bytes; it has 31") && !text.contains("canary"), "{text}");
     assert!(environment(&[("POLYRESET_STRAPI__JWT_SECRET", "24 characters of secrets")]).is_ok());
+    for variable in ["POLYRESET_WORTHAI__JWT_SECRET", "POLYRESET_STRAPI__JWT_SECRET"] {
+        let text = sentence(environment(&[(variable, &"changeme".repeat(8))]));
+        assert!(text.contains("fewer than 8 different") && !text.contains("change"), "{text}");
+    }
     assert!(
         sentence(environment(&[("POLYRESET_STRAPI__JWT_SECRET", "15 bytes, no 16")])).contains("at least 16")
     );

@@ -32,8 +32,10 @@ fn documented_settings_table_is_up_to_date() {
 #[test]
 fn the_example_settings_file_is_accepted() {
     const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/polyreset.example.toml");
-    let secrets =
-        [("POLYRESET_SECRET", "5".repeat(64)), ("POLYRESET_MAIL_URL", "smtps://mail.example.com".into())];
+    let secrets = [
+        ("POLYRESET_SECRET", "5501020304050607".repeat(4)),
+        ("POLYRESET_MAIL_URL", "smtps://mail.example.com".into()),
+    ];
     let environment = secrets.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Settings::read(Inputs { environment, config: Some(EXAMPLE.into()), ..Inputs::default() }).unwrap();
 }
