@@ -48,8 +48,7 @@ use self::{
 
 /// Maximum number of jobs that are prepared at a time.
 const PREPARING: usize = 256;
-/// Most jobs that are prepared at a time while a fast mail server takes all that is ready: enough to reach other networks'
-/// jobs and to end decoys.
+/// Most jobs that are prepared at a time beside a fast mail server while mails wait.
 const PREPARING_BESIDE: usize = 32;
 /// Mails that are sent meanwhile for each of them.
 const SENT_PER_PREPARED: usize = 4;
@@ -60,8 +59,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_JITTER: Duration = Duration::from_millis(50);
 /// Backoff after a store error. Wake-ups during it are ignored.
 const STORE_BACKOFF: Duration = Duration::from_secs(1);
-/// Shortest and longest pause of claims after a mail found no free slot: the mail server or the provider's quota takes no
-/// more now, and claiming the whole queue to postpone it would only load the database.
+/// Shortest and longest pause of claims after a mail found no free slot: claiming the whole queue to postpone it would only
+/// load the database.
 const BUSY_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// One in so many sending slots goes to postponed jobs that are due, so that fresh requests do not starve them.
 const RETRY_SHARE: usize = 4;
