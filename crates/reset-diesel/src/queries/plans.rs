@@ -16,7 +16,7 @@ pub(in super::super) fn statements() -> Vec<(&'static str, &'static str, String)
     vec![
         ("accepted jobs in turn", "stage", text(&skip_locked!(in_turn(ACCEPTED, 64)))),
         ("ready jobs in turn", "stage", text(&skip_locked!(in_turn(READY, 64)))),
-        ("postponed jobs that are due", "due_at", text(&skip_locked!(due(POSTPONED, 50_000, 64)))),
+        ("postponed jobs that are due", "due_at", text(&skip_locked!(due(POSTPONED, 100, 64)))),
         ("oldest accepted job", "stage", text(&oldest(ACCEPTED).limit(1))),
         ("tickets to purge", "expires_at", text(&ended(50_000).limit(500))),
         ("live ticket of an id", "id", text(&live_with_id("t5", 0).select(tickets::id))),

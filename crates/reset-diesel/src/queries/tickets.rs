@@ -37,7 +37,6 @@ pub(super) fn ended(before: i64) -> _ {
 }
 
 /// Up to `most` accounts other than `account` with a live ticket of this kind.
-#[expect(clippy::elidable_lifetime_names, reason = "the type that `auto_type` declares needs the name")]
 #[auto_type]
 pub(super) fn live_of_others<'a>(
     dialect: &'a str,
@@ -52,7 +51,6 @@ pub(super) fn live_of_others<'a>(
 }
 
 /// The open tickets with this digest: at most one, with its id and expiry.
-#[expect(clippy::elidable_lifetime_names, reason = "the type that `auto_type` declares needs the name")]
 #[auto_type]
 pub(super) fn open_with<'a>(dialect: &'a str, digest: &'a [u8]) -> _ {
     let of_digest = tickets::table.filter(tickets::dialect.eq(dialect)).filter(tickets::digest.eq(digest));
