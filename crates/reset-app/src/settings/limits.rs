@@ -47,9 +47,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl LimitSettings {
     pub(super) fn read(values: &Values, listen: &ListenAddress) -> Result<Self> {
-        let window = |key: &Key<Integer>, span| -> Result<Window> {
-            Ok(Window::new(values.integer(key, 1..=reset_core::budget::COUNT_MAX)?, span))
-        };
+        let window = |key: &Key<Integer>, span| window(values, key, span);
         let spacing = values.duration(&keys::LIMITS_REQUEST_SPACING, DAY)?;
         let budgeting = Budgeting {
             requests: vec![
@@ -70,47 +68,7 @@ impl LimitSettings {
             disclosures: vec![window(&keys::LIMITS_DISCLOSURES_PER_DAY, DAY)?],
             disclosures_per_network: vec![window(&keys::LIMITS_NETWORK_DISCLOSURES_PER_DAY, DAY)?],
         };
-        let around = |key: &'static Key<Integer>, client: &Window| -> Result<Window> {
-            match network_default(values, key).filter(|_| !values.is_given(key)) {
-                Some(count) => Ok(Window::new(count, client.span)),
-                None => window(key, client.span),
-            }
-        };
-        let requests = vec![
-            window(&keys::LIMITS_CLIENT_REQUESTS_PER_15M, 15 * MINUTE)?,
-            window(&keys::LIMITS_CLIENT_REQUESTS_PER_DAY, DAY)?,
-        ];
-        let address_codes = window(&keys::LIMITS_CLIENT_INSFORGE_WRONG_PER_15M, 15 * MINUTE)?;
-        let tokens = window(&keys::LIMITS_CLIENT_WRONG_PER_HOUR, HOUR)?;
-        let estimates = window(&keys::LIMITS_CLIENT_ESTIMATES_PER_MINUTE, MINUTE)?;
-        let client_limits = ClientLimits {
-            requests: ClassLimits {
-                network: vec![
-                    around(&keys::LIMITS_NETWORK_REQUESTS_PER_15M, &requests[0])?,
-                    around(&keys::LIMITS_NETWORK_REQUESTS_PER_DAY, &requests[1])?,
-                ],
-                client: requests,
-            },
-            open_codes: ClassLimits {
-                client: vec![
-                    window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_HOUR, HOUR)?,
-                    window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_DAY, DAY)?,
-                ],
-                network: vec![window(&keys::LIMITS_NETWORK_PX0_WRONG_PER_DAY, DAY)?],
-            },
-            address_codes: ClassLimits {
-                network: vec![around(&keys::LIMITS_NETWORK_INSFORGE_WRONG_PER_15M, &address_codes)?],
-                client: vec![address_codes],
-            },
-            tokens: ClassLimits {
-                network: vec![around(&keys::LIMITS_NETWORK_WRONG_PER_HOUR, &tokens)?],
-                client: vec![tokens],
-            },
-            estimates: ClassLimits {
-                network: vec![around(&keys::LIMITS_NETWORK_ESTIMATES_PER_MINUTE, &estimates)?],
-                client: vec![estimates],
-            },
-        };
+        let client_limits = client_limits(values)?;
         let client_connections = values.integer(&keys::LIMITS_CLIENT_CONNECTIONS, 1..=CONNECTIONS_MAX)?;
         let per_network: u32 = values.integer(&keys::LIMITS_WAITING_PER_NETWORK, 1..=10_000_000)?;
         let outbox = OutboxLimits {
@@ -166,6 +124,57 @@ pub(super) fn network_default(values: &Values, key: &SettingKey) -> Option<u32> 
     let client = values.text(values.keys().find(&client)?).ok()?.parse::<u32>().ok()?;
     matches!(key.default, DefaultValue::Found(_))
         .then(|| client.saturating_mul(NETWORK_FACTOR).min(reset_core::budget::COUNT_MAX))
+}
+
+/// Reads a limit of `key` within `span`.
+fn window(values: &Values, key: &Key<Integer>, span: Duration) -> Result<Window> {
+    Ok(Window::new(values.integer(key, 1..=reset_core::budget::COUNT_MAX)?, span))
+}
+
+/// Reads the limits per client and per network.
+fn client_limits(values: &Values) -> Result<ClientLimits> {
+    let window = |key: &Key<Integer>, span| window(values, key, span);
+    let around = |key: &'static Key<Integer>, client: &Window| -> Result<Window> {
+        match network_default(values, key).filter(|_| !values.is_given(key)) {
+            Some(count) => Ok(Window::new(count, client.span)),
+            None => window(key, client.span),
+        }
+    };
+    let requests = vec![
+        window(&keys::LIMITS_CLIENT_REQUESTS_PER_15M, 15 * MINUTE)?,
+        window(&keys::LIMITS_CLIENT_REQUESTS_PER_DAY, DAY)?,
+    ];
+    let address_codes = window(&keys::LIMITS_CLIENT_INSFORGE_WRONG_PER_15M, 15 * MINUTE)?;
+    let tokens = window(&keys::LIMITS_CLIENT_WRONG_PER_HOUR, HOUR)?;
+    let estimates = window(&keys::LIMITS_CLIENT_ESTIMATES_PER_MINUTE, MINUTE)?;
+    Ok(ClientLimits {
+        requests: ClassLimits {
+            network: vec![
+                around(&keys::LIMITS_NETWORK_REQUESTS_PER_15M, &requests[0])?,
+                around(&keys::LIMITS_NETWORK_REQUESTS_PER_DAY, &requests[1])?,
+            ],
+            client: requests,
+        },
+        open_codes: ClassLimits {
+            client: vec![
+                window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_HOUR, HOUR)?,
+                window(&keys::LIMITS_CLIENT_PX0_WRONG_PER_DAY, DAY)?,
+            ],
+            network: vec![window(&keys::LIMITS_NETWORK_PX0_WRONG_PER_DAY, DAY)?],
+        },
+        address_codes: ClassLimits {
+            network: vec![around(&keys::LIMITS_NETWORK_INSFORGE_WRONG_PER_15M, &address_codes)?],
+            client: vec![address_codes],
+        },
+        tokens: ClassLimits {
+            network: vec![around(&keys::LIMITS_NETWORK_WRONG_PER_HOUR, &tokens)?],
+            client: vec![tokens],
+        },
+        estimates: ClassLimits {
+            network: vec![around(&keys::LIMITS_NETWORK_ESTIMATES_PER_MINUTE, &estimates)?],
+            client: vec![estimates],
+        },
+    })
 }
 
 /// Reads the setting `limits.redis_url`.
