@@ -99,7 +99,11 @@ pub(super) fn run() -> anyhow::Result<()> {
             print!("{engine:?}, accepted over {clients} connections: {:.0}/s, ", median(rates));
             match engine {
                 Engine::Sqlite => {
-                    println!("{:.2} of single commits, {:.2} of commits of {GROUP}", median(one), median(two));
+                    println!(
+                        "{:.2} of single commits, {:.2} of commits of {GROUP}",
+                        median(one),
+                        median(two)
+                    );
                 }
                 _ => println!("{:.2} of pgbench over as many", median(one)),
             }

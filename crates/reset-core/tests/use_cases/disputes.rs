@@ -286,11 +286,11 @@ async fn a_disputes_mailbox_leads_to_the_disputed_account_even_if_another_accoun
     bench.account(ANN).await;
     let second = bench.hash_of(ANN).await;
     dispute(&bench, &token).await.unwrap();
-    let taken = bench.hash_of("eve@example.net").await;
+    let unknown = bench.hash_of("eve@example.net").await;
     bench.run_worker().await;
     bench.memory.mailer.take();
     let mail = bench.reset_mail("code", ANN).await;
     bench.redeem("code", &code(&mail.secret)).await.unwrap();
-    assert_ne!(bench.hash_of("eve@example.net").await, taken);
+    assert_ne!(bench.hash_of("eve@example.net").await, unknown);
     assert_eq!(bench.hash_of(ANN).await, second);
 }
