@@ -31,25 +31,34 @@ pub(crate) struct Queue<J: ?Sized> {
 }
 
 struct State<J: ?Sized> {
+    /// Tasks that a client waits for. They come before the others.
+    urgent: VecDeque<Box<J>>,
     tasks: VecDeque<Box<J>>,
     closed: bool,
 }
 
+impl<J: ?Sized> State<J> {
+    fn pop(&mut self) -> Option<Box<J>> {
+        self.urgent.pop_front().or_else(|| self.tasks.pop_front())
+    }
+}
+
 impl<J: ?Sized> Queue<J> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            state: Mutex::new(State { tasks: VecDeque::new(), closed: false }),
+            state: Mutex::new(State { urgent: VecDeque::new(), tasks: VecDeque::new(), closed: false }),
             changed: Condvar::new(),
             closing: Condvar::new(),
         }
     }
 
-    fn push(&self, task: Box<J>) -> Result<(), DatabaseFault> {
+    pub(crate) fn push(&self, task: Box<J>, urgent: bool) -> Result<(), DatabaseFault> {
         let mut state = self.lock();
-        if state.tasks.len() >= QUEUE {
+        let tasks = if urgent { &mut state.urgent } else { &mut state.tasks };
+        if tasks.len() >= QUEUE {
             return Err(DatabaseFault::Full);
         }
-        state.tasks.push_back(task);
+        tasks.push_back(task);
         drop(state);
         self.changed.notify_one();
         Ok(())
@@ -57,14 +66,25 @@ impl<J: ?Sized> Queue<J> {
 
     /// Returns the next task, or `None` if none is queued.
     pub(crate) fn try_next(&self) -> Option<Box<J>> {
+        self.lock().pop()
+    }
+
+    /// Returns the next task that a client waits for, or another one if `others` is true.
+    pub(crate) fn try_next_urgent(&self, others: bool) -> Option<Box<J>> {
+        let mut state = self.lock();
+        state.urgent.pop_front().or_else(|| if others { state.tasks.pop_front() } else { None })
+    }
+
+    /// Returns the next task that no client waits for.
+    pub(crate) fn try_next_other(&self) -> Option<Box<J>> {
         self.lock().tasks.pop_front()
     }
 
     /// Waits for the next task. Returns `None` once the queue is closed and empty.
     pub(crate) fn next(&self) -> Option<Box<J>> {
-        let idle = |state: &mut State<J>| state.tasks.is_empty() && !state.closed;
+        let idle = |state: &mut State<J>| state.urgent.is_empty() && state.tasks.is_empty() && !state.closed;
         let state = self.changed.wait_while(self.lock(), idle);
-        state.unwrap_or_else(PoisonError::into_inner).tasks.pop_front()
+        state.unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Puts a task back at the front of the queue, for another thread. Returns the task if the queue is closed.
@@ -133,12 +153,12 @@ impl<J: ?Sized + Send + 'static> ThreadPool<J> {
         Ok(())
     }
 
-    /// Queues a task.
+    /// Queues a task, before all tasks that are not urgent if it is.
     ///
     /// # Errors
     /// Returns [`DatabaseFault::Full`] if the queue is full.
-    pub(crate) fn push(&self, task: Box<J>) -> Result<(), DatabaseFault> {
-        self.queue.push(task)
+    pub(crate) fn push(&self, task: Box<J>, urgent: bool) -> Result<(), DatabaseFault> {
+        self.queue.push(task, urgent)
     }
 }
 
@@ -189,7 +209,7 @@ mod tests {
                 .unwrap();
             thread::sleep(Duration::from_millis(10));
             let (ran, task_ran) = mpsc::channel();
-            thread_pool.push(Box::new(move || ran.send(()).unwrap())).unwrap();
+            thread_pool.push(Box::new(move || ran.send(()).unwrap()), false).unwrap();
             task_ran.recv_timeout(Duration::from_secs(5)).unwrap();
         }
     }

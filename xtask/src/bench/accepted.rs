@@ -50,6 +50,7 @@ mod tables {
         budgets (name) {
             name -> Text,
             takes -> Binary,
+            refused -> BigInt,
             ends_at -> BigInt,
         }
     }
@@ -169,6 +170,7 @@ fn insert_raw(connection: &mut SqliteConnection, number: usize) -> QueryResult<(
         .values((
             budgets::name.eq(format!("requests/{address}")),
             budgets::takes.eq([0_u8; 8].as_slice()),
+            budgets::refused.eq(0),
             budgets::ends_at.eq(number),
         ))
         .execute(connection)?;
@@ -193,8 +195,8 @@ fn pgbench(server: &OwnServer, clients: usize, folder: &Path) -> anyhow::Result<
     fs::write(
         &script,
         "\\set n random(1, 1000000000000000)\n\
-         WITH budget AS (INSERT INTO polyreset.budgets (name, takes, ends_at) \
-         VALUES ('requests/' || :n::bigint, '\\x0000000000000000', 0)), \
+         WITH budget AS (INSERT INTO polyreset.budgets (name, takes, refused, ends_at) \
+         VALUES ('requests/' || :n::bigint, '\\x0000000000000000', 0, 0)), \
          event AS (INSERT INTO polyreset.events (at, kind, dialect, reference, job, address, network, detail) \
          VALUES (0, 'accepted', 'strapi', 'K7Q2-M4', 'job' || :n::bigint, 'address' || :n::bigint, '2a00::/48', '')) \
          INSERT INTO polyreset.jobs (id, reference, dialect, email, created_at, turn, network, due_at, stage, finished_at) \

@@ -23,6 +23,7 @@ pub(super) struct Push {
 }
 
 impl GroupWrite<Db> for Push {
+    const URGENT: bool = true;
     type Output = bool;
 
     fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<bool>> {

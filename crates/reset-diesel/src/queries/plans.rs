@@ -21,7 +21,7 @@ pub(in super::super) fn statements() -> Vec<(&'static str, &'static str, String)
         ("tickets to purge", "expires_at", text(&ended(50_000).limit(500))),
         ("live ticket of an id", "id", text(&live_with_id("t5", 0).select(tickets::id))),
         ("open ticket of a digest", "digest", text(&open_with("px0", &DIGEST))),
-        ("live codes of others", "expires_at", text(&live_of_others("px0", "code", "a5", 50_000, 10))),
+        ("live codes of others", "expires_at", text(&live_of_others("px0", "code", "a5", 99_990, 10))),
     ]
 }
 

@@ -25,6 +25,10 @@ const WRITERS: usize = 2;
 
 /// A write that can share a transaction with others of its kind.
 pub(crate) trait GroupWrite<Db>: Clone + Send + Sync + 'static {
+    /// Whether a client waits for the response. On SQLite, whose writer is one thread, such writes come before those of
+    /// the worker.
+    const URGENT: bool = false;
+
     /// The result of one write.
     type Output: Send + 'static;
 

@@ -153,7 +153,7 @@ impl<E: ServerEngine> Shared<E> {
     ) -> Result<T, DatabaseFault> {
         let Options { connect_timeout, statement_timeout, .. } = self.options;
         let (task, handle) = task::new(kind, work);
-        self.thread_pool.push(task)?;
+        self.thread_pool.push(task, false)?;
         handle.wait(connect_timeout, connect_timeout + 2 * statement_timeout).await
     }
 }

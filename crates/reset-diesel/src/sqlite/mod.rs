@@ -91,7 +91,12 @@ impl Sqlite {
         &self,
         write: W,
     ) -> Result<W::Output, StoreError> {
-        self.write(move |db| W::run(db, &[write])?.pop().ok_or(diesel::result::Error::NotFound)).await
+        let task = move |db: &mut SqliteConnection| {
+            W::run(db, &[write])?.pop().ok_or(diesel::result::Error::NotFound)
+        };
+        let written =
+            if W::URGENT { self.writer.run_urgent(task).await } else { self.writer.run(task).await };
+        Ok(written?)
     }
 
     /// Runs a query on a reader, which sees the last commit.

@@ -19,6 +19,9 @@ pub(super) type ThreadPool = thread_pool::ThreadPool<dyn ThreadTask>;
 
 /// A unit of work and the caller that waits for its result.
 pub(super) trait ThreadTask: Send {
+    /// Returns whether a client waits for it.
+    fn is_urgent(&self) -> bool;
+
     /// Runs the work and stores the result. Returns whether the changes in the database should be kept.
     fn run(&mut self, db: &mut SqliteConnection) -> bool;
 
@@ -28,6 +31,7 @@ pub(super) trait ThreadTask: Send {
 
 struct PendingTask<T, F> {
     work: Option<F>,
+    urgent: bool,
     result: Result<T, DatabaseFault>,
     caller: oneshot::Sender<Result<T, DatabaseFault>>,
 }
@@ -37,6 +41,10 @@ where
     T: Send,
     F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send,
 {
+    fn is_urgent(&self) -> bool {
+        self.urgent
+    }
+
     fn run(&mut self, db: &mut SqliteConnection) -> bool {
         if let Some(work) = self.work.take().filter(|_| !self.caller.is_closed()) {
             // Sound: changes that a panicked task made are rolled back.
@@ -68,8 +76,26 @@ impl ThreadPool {
         T: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
+        self.queue(work, false).await
+    }
+
+    /// As [`Self::run`], but before all work that is not urgent.
+    pub(super) async fn run_urgent<T, F>(&self, work: F) -> Result<T, DatabaseFault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    {
+        self.queue(work, true).await
+    }
+
+    async fn queue<T, F>(&self, work: F, urgent: bool) -> Result<T, DatabaseFault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    {
         let (caller, result) = oneshot::channel();
-        self.push(Box::new(PendingTask { work: Some(work), result: Err(DatabaseFault::Closed), caller }))?;
+        let task = PendingTask { work: Some(work), urgent, result: Err(DatabaseFault::Closed), caller };
+        self.push(Box::new(task), urgent)?;
         result.await.unwrap_or(Err(DatabaseFault::Closed))
     }
 }

@@ -18,6 +18,9 @@ use crate::fault::DatabaseFault;
 
 /// Maximum number of tasks in one transaction. At 64, waiting for the disk takes little time compared with the work.
 const BATCH: usize = 64;
+/// Number of the worker's tasks in a transaction that a client waits for: its share, however many clients wait, and little
+/// enough that they hardly wait for it.
+const BESIDE_URGENT: usize = 8;
 
 /// Runs queued tasks until the store is dropped. `connect` replaces a connection that a fault has left unusable.
 pub(super) fn run(
@@ -64,11 +67,22 @@ fn commit_together(
             if batch.len() == BATCH {
                 break;
             }
-            let Some(task) = queue.try_next() else { break };
+            let Some(task) = next(batch, queue) else { break };
             batch.push(task);
         }
         Ok(())
     })
+}
+
+/// Returns the task that joins the batch, or `None` if it is to be committed.
+fn next(batch: &[Box<dyn ThreadTask>], queue: &Queue) -> Option<Box<dyn ThreadTask>> {
+    let urgent = batch.iter().filter(|task| task.is_urgent()).count();
+    let others = batch.len() - urgent;
+    if urgent < BATCH - BESIDE_URGENT {
+        queue.try_next_urgent(urgent == 0 || others < BESIDE_URGENT)
+    } else {
+        queue.try_next_other()
+    }
 }
 
 /// Runs one task in a savepoint, so that it can fail without the others. Fails if the savepoint itself is gone: on a
@@ -78,5 +92,60 @@ fn run_in_savepoint(db: &mut SqliteConnection, task: &mut dyn ThreadTask) -> Que
     match result {
         Err(Error::RollbackTransaction) => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task that does nothing.
+    struct Idle {
+        urgent: bool,
+    }
+
+    impl ThreadTask for Idle {
+        fn is_urgent(&self) -> bool {
+            self.urgent
+        }
+
+        fn run(&mut self, _: &mut SqliteConnection) -> bool {
+            true
+        }
+
+        fn reply(self: Box<Self>, _: Option<DatabaseFault>) {}
+    }
+
+    /// Returns how many urgent and other tasks one transaction takes, the first one included.
+    fn batch_of(urgent: usize, others: usize) -> (usize, usize) {
+        let queue = Queue::new();
+        for number in 0..urgent + others {
+            let urgent = number >= others;
+            assert!(queue.push(Box::new(Idle { urgent }), urgent).is_ok());
+        }
+        let mut batch = vec![queue.next().unwrap()];
+        while batch.len() < BATCH
+            && let Some(task) = next(&batch, &queue)
+        {
+            batch.push(task);
+        }
+        let urgent = batch.iter().filter(|task| task.is_urgent()).count();
+        (urgent, batch.len() - urgent)
+    }
+
+    #[test]
+    fn client_waits_for_few_tasks_of_the_worker() {
+        assert_eq!(batch_of(1, 500), (1, BESIDE_URGENT));
+    }
+
+    #[test]
+    fn worker_has_its_share_of_each_transaction_however_many_clients_wait() {
+        assert_eq!(batch_of(500, 500), (BATCH - BESIDE_URGENT, BESIDE_URGENT));
+    }
+
+    #[test]
+    fn transaction_of_one_kind_is_as_long_as_its_queue() {
+        assert_eq!(batch_of(0, 500), (0, BATCH));
+        assert_eq!(batch_of(3, 2), (3, 2));
     }
 }
