@@ -196,16 +196,6 @@ pub trait Tickets: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Ticket>, StoreError>;
 
-    /// Returns the dialects in which the account has a live code, short or long.
-    ///
-    /// # Errors
-    /// Fails if the store fails.
-    async fn dialects_with_codes(
-        &self,
-        account: &AccountId,
-        now: Timestamp,
-    ) -> Result<Vec<String>, StoreError>;
-
     /// Spends the live ticket `spent`, stores `token` as its successor and records `event`, in one transaction.
     /// Exactly one of several concurrent calls returns `true`.
     ///

@@ -276,23 +276,6 @@ impl Tickets for EngineStore {
         guessed.await
     }
 
-    async fn dialects_with_codes(
-        &self,
-        account: &AccountId,
-        now: Timestamp,
-    ) -> Result<Vec<String>, StoreError> {
-        let (account, now) = (account.as_str().to_owned(), now.as_millis());
-        let query = move |db: &mut Db| {
-            tickets::table
-                .filter(tickets::account.eq(&account))
-                .filter(tickets::kind.ne(TicketKind::Token.name()))
-                .filter(live(now))
-                .select(tickets::dialect)
-                .load(db)
-        };
-        self.read(query).await
-    }
-
     async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError> {
         let (spent, token, event) = (spent.as_str().to_owned(), TicketRow::from(token), event.clone());
         let now = event.at.as_millis();

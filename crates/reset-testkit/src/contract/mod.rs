@@ -79,7 +79,6 @@ macro_rules! store_contract {
                 restarting_the_clock_revives_only_an_expired_ticket,
                 a_guess_is_charged_to_the_live_ticket_of_its_kind,
                 fifty_parallel_guesses_stay_within_the_limit,
-                dialects_with_codes_lists_dialects_with_a_live_code,
                 guesses_are_rejected_after_the_ticket_expires,
                 voiding_the_tickets_of_an_account_leaves_other_accounts_alone,
                 voiding_every_ticket_ends_those_of_all_accounts_for_good,

@@ -259,22 +259,6 @@ pub async fn fifty_parallel_guesses_stay_within_the_limit(store: Arc<dyn Store>)
     assert_eq!(stored(&store, &one).await.attempts, 5);
 }
 
-pub async fn dialects_with_codes_lists_dialects_with_a_live_code(store: Arc<dyn Store>) {
-    let (ann, bob) = (account(&store, "ann").await, account(&store, "bob").await);
-    for (id, dialect, kind) in [
-        ("short", "short", TicketKind::Code),
-        ("long", "long", TicketKind::LongCode),
-        ("token", "token", TicketKind::Token),
-    ] {
-        issued(&store, Ticket { kind, dialect: dialect.to_owned(), ..ticket(&ann, id) }).await;
-    }
-    issued(&store, Ticket { expires_at: at(5), dialect: "late".to_owned(), ..ticket(&ann, "late") }).await;
-    let mut dialects = done(store.dialects_with_codes(&ann.id, at(5)).await);
-    dialects.sort();
-    assert_eq!(dialects, ["long", "short"]);
-    assert!(done(store.dialects_with_codes(&bob.id, at(5)).await).is_empty());
-}
-
 pub async fn guesses_are_rejected_after_the_ticket_expires(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;

@@ -337,17 +337,6 @@ impl Tickets for MemoryStore {
         }))
     }
 
-    async fn dialects_with_codes(
-        &self,
-        account: &AccountId,
-        now: Timestamp,
-    ) -> Result<Vec<String>, StoreError> {
-        let state = self.working("dialects_with_codes")?;
-        let live = state.tickets.iter().filter(|ticket| ticket.account == *account && is_live(ticket, now));
-        let codes = live.filter(|ticket| ticket.kind != TicketKind::Token);
-        Ok(codes.map(|ticket| ticket.dialect.clone()).collect())
-    }
-
     async fn exchange(&self, spent: &TicketId, token: &Ticket, event: &Event) -> Result<bool, StoreError> {
         let now = event.at;
         let mut state = self.working("exchange")?;
