@@ -90,9 +90,9 @@ impl Resets {
         let budgets = self.guess_budgets(dialect, email, account.is_some() && ticket.is_some());
         let tried = Event { dialect: dialect.to_owned(), ..Event::new(EventKind::Tried, now) };
         let tried = ticket.as_ref().map_or(tried.clone(), |ticket| tried.about(ticket));
-        let known = account.as_ref().map(|account| account.id.clone());
-        let tried =
-            Event { account: known.filter(|_| tried.account.is_some()), ..tried.by(network.as_ref()) };
+        // A decoy's ticket names no account.
+        let owner = tried.account.clone().filter(|_| account.is_some());
+        let tried = Event { account: owner, ..tried.by(network.as_ref()) };
         let tried = self.bounded(tried, network.as_ref().and_then(Network::block));
         if !adapters.store.take_and_record(&budgets, &tried).await? {
             return Err(ExchangeError::Invalid);

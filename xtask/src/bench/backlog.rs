@@ -13,7 +13,7 @@ use anyhow::ensure;
 use conformance::{http::Connection, server::Server};
 
 use super::{
-    database::{Engine, deploy},
+    database::{Engine, deploy_mailing},
     front_ends::median,
     precise, request, requesting_client,
     sink::{CONNECTIONS, CountingSink, lettre_alone},
@@ -60,13 +60,7 @@ pub(super) fn run(sizes: &[usize]) -> anyhow::Result<()> {
 /// Returns the rate at which the first mails leave, and how long a fresh request waited for its mail beside the queue.
 fn drain(sink: &CountingSink, engine: Engine, size: usize) -> anyhow::Result<(f64, Duration)> {
     let folder = tempfile::tempdir()?;
-    let mail_url = format!("smtp://{}", sink.address);
-    let settings = [
-        ("POLYRESET_LIMITS__ENABLED", "false"),
-        ("POLYRESET_MAIL_FROM", "Polyreset <no-reply@example.com>"),
-        ("POLYRESET_MAIL_URL", mail_url.as_str()),
-    ];
-    let (deployment, database) = deploy(engine, folder.path(), &settings)?;
+    let (deployment, database) = deploy_mailing(engine, folder.path(), sink)?;
     database.fill(size, size)?;
     let before = sink.count();
     let server = deployment.start()?;

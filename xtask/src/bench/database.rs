@@ -14,6 +14,7 @@ use conformance::{
 };
 use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection};
 
+use super::sink::CountingSink;
 use crate::root;
 
 /// A database engine.
@@ -66,6 +67,21 @@ pub(super) fn deploy(
     }
     ensure!(deployment.run(&["migrate"], "")?.status.success(), "migrate failed");
     Ok((deployment, database))
+}
+
+/// Returns such a deployment without limits that mails to `sink`.
+pub(super) fn deploy_mailing(
+    engine: Engine,
+    folder: &Path,
+    sink: &CountingSink,
+) -> anyhow::Result<(TestDeployment, Database)> {
+    let mail_url = format!("smtp://{}", sink.address);
+    let settings = [
+        ("POLYRESET_LIMITS__ENABLED", "false"),
+        ("POLYRESET_MAIL_FROM", "Polyreset <no-reply@example.com>"),
+        ("POLYRESET_MAIL_URL", mail_url.as_str()),
+    ];
+    deploy(engine, folder, &settings)
 }
 
 impl Database {

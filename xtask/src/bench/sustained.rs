@@ -15,7 +15,7 @@ use conformance::http::Connection;
 
 use super::{
     CONNECTIONS, address,
-    database::{Engine, deploy},
+    database::{Engine, deploy_mailing},
     front_ends::median,
     precise, request, requesting_client,
     sink::{CountingSink, lettre_alone},
@@ -32,13 +32,7 @@ pub(super) fn run() -> anyhow::Result<()> {
     let sink = CountingSink::start()?;
     for engine in Engine::available() {
         let folder = tempfile::tempdir()?;
-        let mail_url = format!("smtp://{}", sink.address);
-        let settings = [
-            ("POLYRESET_LIMITS__ENABLED", "false"),
-            ("POLYRESET_MAIL_FROM", "Polyreset <no-reply@example.com>"),
-            ("POLYRESET_MAIL_URL", mail_url.as_str()),
-        ];
-        let (deployment, database) = deploy(engine, folder.path(), &settings)?;
+        let (deployment, database) = deploy_mailing(engine, folder.path(), &sink)?;
         database.fill(ACCOUNTS, 0)?;
         let alone: Vec<f64> = (0..5).map(|_| lettre_alone(&sink)).collect::<anyhow::Result<_>>()?;
         let server = deployment.start()?;

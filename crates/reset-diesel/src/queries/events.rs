@@ -107,7 +107,7 @@ impl TryFrom<SealedRow> for Sealed {
     }
 }
 
-/// Inserts an event, unless it is one that is not recorded.
+/// Inserts an event, except a skipped one ([`Event::skipped`]).
 pub(in super::super) fn insert_event(db: &mut Db, event: &Event) -> QueryResult<usize> {
     if !event.is_recorded() {
         return Ok(0);
