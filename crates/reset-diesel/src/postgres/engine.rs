@@ -1,6 +1,6 @@
 //! The parts of the queries that are specific to PostgreSQL.
 
-use diesel::{connection::SimpleConnection, insert_into, prelude::*, update};
+use diesel::{connection::SimpleConnection, dsl::auto_type, insert_into, prelude::*, update};
 use diesel_async::{AsyncPgConnection, async_connection_wrapper::AsyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
@@ -88,6 +88,12 @@ pub(super) fn check_writable(db: &mut Db) -> QueryResult<()> {
     update(marks::table.filter(marks::name.eq(NO_ROW))).set(marks::place.eq(0)).execute(db)?;
     update(disputes::table.filter(disputes::id.eq(NO_ROW))).set(disputes::until.eq(0)).execute(db)?;
     Ok(())
+}
+
+/// The tickets of a dialect and kind.
+#[auto_type]
+pub(super) fn of_kind<'a>(dialect: &'a str, kind: &'a str) -> _ {
+    tickets::dialect.eq(dialect).and(tickets::kind.eq(kind))
 }
 
 /// A value of a digest, for tests of plans.

@@ -17,7 +17,7 @@ use reset_core::{
 
 use super::{
     super::engine::{
-        Db, EngineStore, lock_dialect, locked,
+        Db, EngineStore, lock_dialect, locked, of_kind,
         schema::{guesses, tickets},
     },
     events::insert_event,
@@ -45,9 +45,9 @@ pub(super) fn live_of_others<'a>(
     now: i64,
     most: i64,
 ) -> _ {
-    let of_kind = tickets::table.filter(tickets::dialect.eq(dialect)).filter(tickets::kind.eq(kind));
+    let is_of_kind: of_kind<'a> = of_kind(dialect, kind);
     let is_live: live = live(now);
-    of_kind.filter(tickets::account.ne(account)).filter(is_live).limit(most).select(tickets::account)
+    tickets::table.filter(is_of_kind).filter(tickets::account.ne(account)).filter(is_live).limit(most).select(tickets::account)
 }
 
 /// The open tickets with this digest: at most one, with its id and expiry.

@@ -1,11 +1,12 @@
 //! The parts of the queries that are specific to SQLite.
 
-use diesel::QueryResult;
+use diesel::{QueryResult, dsl::auto_type, prelude::*};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 pub(super) use diesel::sqlite::{Sqlite as Backend, SqliteConnection as Db};
 
 pub(super) use super::Sqlite as EngineStore;
+use super::schema::tickets;
 use crate::fault::DatabaseFault;
 
 /// The tables, under the names that are common to all engines.
@@ -55,6 +56,12 @@ pub(super) fn check_place(store: &EngineStore) -> Result<(), DatabaseFault> {
 #[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
 pub(super) fn check_writable(_: &mut Db) -> QueryResult<()> {
     Ok(())
+}
+
+/// The tickets of a dialect and kind.
+#[auto_type]
+pub(super) fn of_kind<'a>(dialect: &'a str, kind: &'a str) -> _ {
+    tickets::dialect.eq(dialect).and(tickets::kind.eq(kind))
 }
 
 /// A value of a digest, for tests of plans.
