@@ -36,6 +36,7 @@ mod settings;
 mod shutdown;
 mod system;
 mod telemetry;
+mod threads;
 mod webhook;
 mod webhook_event;
 mod worker;

@@ -26,6 +26,7 @@ use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use crate::{
     Serve, deployment,
     settings::{Inputs, Settings},
+    threads,
 };
 
 /// Password resets through the APIs that existing clients speak.
@@ -172,6 +173,7 @@ impl GlobalArgs {
 
 /// Runs a command on a new runtime. Background tasks that still run when the command returns are not awaited.
 fn block_on(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    threads::check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("the async runtime cannot start")?;
     let result = runtime.block_on(command);
