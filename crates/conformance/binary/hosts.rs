@@ -2,7 +2,7 @@
 
 use std::{fs, thread, time::Duration};
 
-use conformance::{clients, http::Connection, server::TestDeployment};
+use conformance::{clients, http::Connection, mails, server::TestDeployment};
 
 use super::{deployment, reset_mail};
 
@@ -38,7 +38,7 @@ fn take_mail(deployment: &TestDeployment) -> String {
         .try_into()
         .unwrap();
     let text = fs::read_to_string(file).unwrap().replace("=\r\n", "");
-    fs::remove_dir_all(deployment.mails()).unwrap();
+    mails::clear(&deployment.mails()).unwrap();
     let boundary = text.split_once("boundary=\"").unwrap().1.split('"').next().unwrap().to_owned();
     let secret = mail.code().or(mail.token()).unwrap();
     let lines = text.replace(secret, "SECRET").replace(&boundary, "BORDER");

@@ -36,7 +36,7 @@ fn logs_and_database_hold_no_secret_or_address() {
     let mut resets = Vec::new();
     for client in clients::all() {
         let mailed = mailed_secret(&deployment, server.address, &client, EMAIL);
-        fs::remove_dir_all(deployment.mails()).unwrap();
+        mails::clear(&deployment.mails()).unwrap();
         let secret = exchanged(&client, server.address, EMAIL, mailed.clone()).unwrap();
         // A secret with one more character is refused, and so is a password that is too short.
         let mut refused = vec![client.redeem_with(&format!("{secret}x"), PASSWORD)];

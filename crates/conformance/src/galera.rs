@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Stdio},
     sync::Once,
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::{
     databases::{skipped, variable},
+    ports,
     programs::{command, give_away, quietly, server},
 };
 
@@ -32,6 +33,9 @@ const LIBRARIES: [&str; 3] =
 
 /// Timeout for the start of one node, which copies the data of another one.
 const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Number of lines of a node's log that an error shows.
+const LOG_LINES: usize = 20;
 
 /// A running cluster. Dropping it kills its nodes: the data need not survive.
 pub struct GaleraCluster {
@@ -80,7 +84,7 @@ impl GaleraCluster {
         let library = library().context("galera-4 is not installed")?;
         let folder = tempfile::Builder::new().prefix("polyreset-galera-").tempdir()?;
         give_away(folder.path())?;
-        let ports = free_ports()?;
+        let ports = [(); 3].map(|()| free_ports());
         let first = folder.path().join("0");
         for number in 0..ports.len() {
             let node = folder.path().join(number.to_string());
@@ -144,7 +148,10 @@ impl GaleraCluster {
                 return Ok(());
             }
             if node.child.try_wait()?.is_some() || began.elapsed() > TIMEOUT {
-                bail!("node {number} did not start: {log}");
+                // The end tells why. All of it would fill the output of the tests.
+                let lines: Vec<&str> = log.lines().collect();
+                let end = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+                bail!("node {number} did not start: {end}");
             }
             sleep(Duration::from_millis(50));
         }
@@ -159,13 +166,8 @@ impl Drop for GaleraCluster {
     }
 }
 
-fn free_ports() -> anyhow::Result<Vec<Ports>> {
-    // All are bound at the same time, so that no two are the same.
-    let all = (0..12).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let all = all.collect::<Result<Vec<_>, _>>()?;
-    let all = all.iter().map(|one| Ok(one.local_addr()?.port())).collect::<anyhow::Result<Vec<u16>>>()?;
-    let ports = |of: &[u16]| Ports { sql: of[0], group: of[1], incremental: of[2], full: of[3] };
-    Ok(all.chunks(4).map(ports).collect())
+fn free_ports() -> Ports {
+    Ports { sql: ports::free(), group: ports::free(), incremental: ports::free(), full: ports::free() }
 }
 
 fn spawn(folder: &Path, ports: &Ports, members: &str, library: &Path) -> anyhow::Result<Child> {

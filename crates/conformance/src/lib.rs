@@ -15,6 +15,7 @@ pub mod galera;
 pub mod http;
 pub mod mails;
 pub mod own_server;
+pub mod ports;
 pub mod programs;
 pub mod random;
 pub mod server;

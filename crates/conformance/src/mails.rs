@@ -1,7 +1,7 @@
 //! Reads the mails of a `file://` transport with a MIME parser that is independent of the server.
 
 use std::{
-    fs,
+    fs, io,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -56,7 +56,7 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<ReceivedMail>> {
     let mut files = Vec::new();
     for entry in entries {
         let entry = entry?;
-        if entry.path().extension().is_some_and(|extension| extension == "eml") {
+        if is_mail(&entry.path()) {
             files.push((entry.metadata()?.modified()?, entry.path()));
         }
     }
@@ -67,6 +67,26 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<ReceivedMail>> {
         canaries::record_filed_mail(folder, mail);
     }
     Ok(mails)
+}
+
+/// Removes every complete mail from `folder`. The folder stays: the server still makes the name of the last file durable
+/// in it, and would send that mail again.
+///
+/// # Errors
+/// Fails if a file cannot be removed.
+pub fn clear(folder: &Path) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if is_mail(&path) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_mail(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "eml")
 }
 
 /// Waits up to `timeout` for a mail to `to` in `folder` that satisfies `wanted`, and returns the newest.

@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Stdio},
@@ -16,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     databases::DatabaseServer,
+    ports,
     programs::{command, give_away, quietly, server},
 };
 
@@ -66,7 +66,7 @@ impl OwnServer {
     fn new(settings: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         give_away(folder.path()).unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = ports::free();
         Self { folder, port, settings, child: None }
     }
 

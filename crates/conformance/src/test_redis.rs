@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test cannot continue if its server does not start")]
 
 use std::{
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     process::{Child, Stdio},
     sync::Once,
     thread::sleep,
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     databases::{skipped, variable},
+    ports,
     programs::{command, give_away, server},
 };
 
@@ -45,7 +46,7 @@ impl TestRedis {
         url()?;
         let folder = tempfile::tempdir().unwrap();
         give_away(folder.path()).unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = ports::free();
         let mut redis = Self { folder, port, child: None };
         redis.spawn();
         Some(redis)

@@ -133,10 +133,7 @@ fn on_all(
 /// Measures complete resets per second. Requests and mails come first; only setting the passwords is timed.
 fn resets(addresses: &[SocketAddr], deployment: &TestDeployment, round: usize) -> anyhow::Result<f64> {
     let client = redeeming_client();
-    let folder = deployment.mails();
-    if folder.is_dir() {
-        std::fs::remove_dir_all(&folder).context("removing old mails")?;
-    }
+    mails::clear(&deployment.mails()).context("removing old mails")?;
     let mut connection = Connection::open(addresses[0])?;
     for number in 0..ACCOUNTS {
         request(&mut connection, &client, &address(number))?;
@@ -145,7 +142,7 @@ fn resets(addresses: &[SocketAddr], deployment: &TestDeployment, round: usize) -
     for number in 0..ACCOUNTS {
         let timeout = Duration::from_secs(20);
         let has_code = |mail: &ReceivedMail| clients::secret_in(&client, mail).is_some();
-        let mail = mails::wait_for(&folder, &address(number), timeout, has_code)?;
+        let mail = mails::wait_for(&deployment.mails(), &address(number), timeout, has_code)?;
         codes.push(clients::secret_in(&client, &mail).context("the mail has no code")?);
     }
     let begun = Instant::now();

@@ -77,7 +77,7 @@ fn pin(processors: std::ops::Range<usize>) -> anyhow::Result<()> {
 
 /// Requests a code for each account, and returns the codes.
 fn codes(deployment: &TestDeployment, server: &Server, client: &Client) -> anyhow::Result<Vec<String>> {
-    std::fs::remove_dir_all(deployment.mails()).context("removing old mails")?;
+    mails::clear(&deployment.mails()).context("removing old mails")?;
     let mut connection = Connection::open(server.address)?;
     for number in 0..ACCOUNTS {
         request(&mut connection, client, &address(number))?;

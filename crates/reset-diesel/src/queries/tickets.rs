@@ -47,7 +47,12 @@ pub(super) fn live_of_others<'a>(
 ) -> _ {
     let is_of_kind: of_kind<'a> = of_kind(dialect, kind);
     let is_live: live = live(now);
-    tickets::table.filter(is_of_kind).filter(tickets::account.ne(account)).filter(is_live).limit(most).select(tickets::account)
+    tickets::table
+        .filter(is_of_kind)
+        .filter(tickets::account.ne(account))
+        .filter(is_live)
+        .limit(most)
+        .select(tickets::account)
 }
 
 /// The open tickets with this digest: at most one, with its id and expiry.

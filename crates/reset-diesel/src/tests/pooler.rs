@@ -1,12 +1,15 @@
 //! PgBouncer in transaction mode, with two server connections for two processes of eight threads each.
 
 use std::{
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     process::{Child, Stdio},
     time::Duration,
 };
 
-use conformance::programs::{command, find, give_away, server};
+use conformance::{
+    ports,
+    programs::{command, find, give_away, server},
+};
 use reset_core::{
     job::Outcome,
     ports::{Issued, PasswordChange},
@@ -33,7 +36,7 @@ impl PgBouncer {
     fn in_front_of(fresh: &Fresh) -> Self {
         let address = url::Url::parse(&fresh.url()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = ports::free();
         let settings = format!(
             "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n",
