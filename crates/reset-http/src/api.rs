@@ -107,12 +107,15 @@ impl Api {
     pub fn new(resets: Resets, dialects: Vec<Dialect>, options: ServeOptions) -> Self {
         let (mut routes, mut owners, mut lenient) = (Vec::new(), Vec::new(), Vec::new());
         for dialect in dialects {
-            let errors = &dialect.errors;
-            owners.extend(dialect.owns.into_iter().map(|prefix| Owner { prefix, errors: errors.clone() }));
-            for (path, mut endpoints) in dialect.rows {
+            for prefix in &dialect.owns {
+                owners.push(Owner { prefix: prefix.clone(), errors: dialect.errors_of(prefix).clone() });
+            }
+            for (path, endpoints) in &dialect.rows {
+                let (path, mut endpoints) = (path.clone(), endpoints.clone());
                 let allow = allow(&endpoints);
                 endpoints.push(preflight(&allow));
-                let (body_limit, name, errors) = (options.body_limit, dialect.name, dialect.errors.clone());
+                let (body_limit, name) = (options.body_limit, dialect.name);
+                let errors = dialect.errors_of(&path).clone();
                 let route = Arc::new(Route { path, allow, body_limit, endpoints, dialect: name, errors });
                 if dialect.lenient {
                     lenient.push((route.path.to_ascii_lowercase(), route.clone()));

@@ -37,6 +37,8 @@ impl MediaType {
 pub enum MediaTypes {
     /// JSON. A browser sends it to another site only after a preflight request (R36).
     Json,
+    /// JSON and URL-encoded forms.
+    JsonOrForm,
     /// JSON and the two kinds of forms. An empty body needs no type.
     JsonOrForms,
     /// Any: the endpoint checks the type itself, or reads no body.
@@ -48,6 +50,9 @@ impl MediaTypes {
     pub(crate) fn allow(self, content_type: Option<&HeaderValue>, body: &[u8]) -> bool {
         match self {
             Self::Json => declares_json(content_type),
+            Self::JsonOrForm => {
+                matches!(MediaType::of(content_type), Some(MediaType::Json | MediaType::Form))
+            }
             Self::JsonOrForms => body.is_empty() || MediaType::of(content_type).is_some(),
             Self::Unchecked => true,
         }

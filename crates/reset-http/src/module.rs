@@ -104,18 +104,6 @@ impl Deployment<'_> {
         format!("{}{}", self.public_url, Self::HOSTED_PAGE)
     }
 
-    /// Reads a wire format, of which only the published contract's is available.
-    ///
-    /// # Errors
-    /// Fails for every other word.
-    pub fn published(&self, key: &Key<Choice>) -> Result<()> {
-        if self.values.choice(key)? == "published" {
-            return Ok(());
-        }
-        let (name, source) = (key.name, self.values.value(key).source);
-        Err(anyhow!("{name} ({source}) names a wire format that is not available: leave it at published"))
-    }
-
     /// Reads a key that signs tokens and that another system may know. Without a value, it is derived from the current
     /// root under `label`.
     ///

@@ -7,6 +7,7 @@ use reset_core::{
     secret::{SecretFormat, TicketSecret},
     time::Timestamp,
 };
+use zeroize::Zeroizing;
 
 /// Parses a presented secret and checks its tag or signature, before any database query.
 pub type ParseSecret = Arc<dyn Fn(&str, Timestamp) -> Result<TicketSecret, ParseError> + Send + Sync>;
@@ -96,8 +97,9 @@ impl Redemption {
 
 /// Normalizes a typed code: removes spaces and hyphens and, in a code of six characters, replaces O by 0, I and L by 1
 /// (as Crockford's Base32 does) and full-width digits by ASCII digits.
-pub fn normalize_code(typed: &str) -> String {
-    let plain: String = typed.chars().filter(|c| !c.is_whitespace() && !"-‐‑–—".contains(*c)).collect();
+pub fn normalize_code(typed: &str) -> Zeroizing<String> {
+    let plain: Zeroizing<String> =
+        Zeroizing::new(typed.chars().filter(|c| !c.is_whitespace() && !"-‐‑–—".contains(*c)).collect());
     if plain.chars().count() != 6 {
         return plain;
     }
@@ -108,7 +110,7 @@ pub fn normalize_code(typed: &str) -> String {
         '\u{FF10}'..='\u{FF19}' => char::from_digit(u32::from(c) - 0xFF10, 10).unwrap_or(c),
         other => other,
     };
-    plain.chars().map(digit).collect()
+    Zeroizing::new(plain.chars().map(digit).collect())
 }
 
 #[cfg(test)]
@@ -127,7 +129,7 @@ mod tests {
             ("ABCD-EFGH-JKMN-P", "ABCDEFGHJKMNP"),
             ("", ""),
         ] {
-            assert_eq!(normalize_code(typed), normalized, "{typed}");
+            assert_eq!(*normalize_code(typed), normalized, "{typed}");
         }
     }
 }

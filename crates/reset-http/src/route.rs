@@ -6,7 +6,7 @@ use std::{future::Future, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, header};
 use reset_core::{
     Resets,
     email::EmailAddress,
@@ -20,10 +20,11 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     api::Api,
+    body::{Object, Undecodable},
     client::Client,
     common_error::CommonError,
     language,
-    media_type::MediaTypes,
+    media_type::{MediaType, MediaTypes},
     rate_limit::{LimitClass, Permit},
     redemption::Redemption,
     traits::Traits,
@@ -47,6 +48,16 @@ impl Call {
     /// Returns the client's network as stored in events.
     pub fn network(&self) -> Option<Network> {
         self.client.map(Network::of)
+    }
+
+    /// Decodes the body as its type declares, which the endpoint's [`MediaTypes`] allow. A body without a type is read as
+    /// JSON.
+    ///
+    /// # Errors
+    /// Those of [`Object::read`].
+    pub async fn object(&self) -> Result<Object, Undecodable> {
+        let media = MediaType::of(self.request.headers().get(header::CONTENT_TYPE));
+        Object::read(&media.unwrap_or(MediaType::Json), self.request.body()).await
     }
 
     /// Builds the input of the request-a-reset use case.
@@ -194,6 +205,8 @@ pub struct Dialect {
     pub lenient: bool,
     /// Renders the errors of requests that reach no endpoint, and internal errors.
     pub errors: ErrorRenderer,
+    /// Another renderer for the errors of the paths below a prefix, for a dialect whose versions have different formats.
+    pub errors_below: Option<(String, ErrorRenderer)>,
     /// The routes: each path with its endpoints.
     pub rows: Vec<(String, Vec<Endpoint>)>,
     /// The codes and links that the worker mails; `None` for dialects that mail nothing.
@@ -283,6 +296,14 @@ impl Lifetime {
 }
 
 impl Dialect {
+    /// Returns the renderer for errors of this path.
+    pub fn errors_of(&self, path: &str) -> &ErrorRenderer {
+        match &self.errors_below {
+            Some((prefix, errors)) if path.starts_with(prefix.as_str()) => errors,
+            _ => &self.errors,
+        }
+    }
+
     /// A dialect without rows, mails and clients, for struct update.
     pub fn bare(name: &'static str, errors: ErrorRenderer, document: OpenApi) -> Self {
         Self {
@@ -290,6 +311,7 @@ impl Dialect {
             owns: Vec::new(),
             lenient: false,
             errors,
+            errors_below: None,
             rows: Vec::new(),
             policies: None,
             document,

@@ -19,6 +19,7 @@ use super::{
 };
 use reset_http::{
     rate_limit::LimitClass,
+    redemption::normalize_code,
     route::Call,
     wire::{JSON_UTF8, iso, json},
 };
@@ -77,7 +78,7 @@ pub(super) async fn run(
     insforge: Arc<InsForgeSettings>,
     call: Call,
 ) -> Result<Response<Bytes>, InsForgeError> {
-    let (email, code) = decode_request(&call)?;
+    let (email, code) = decode_request(&call).await?;
     let exchange = Exchange {
         dialect: NAME,
         email: &email,
@@ -93,12 +94,14 @@ pub(super) async fn run(
     Ok(json(StatusCode::OK, JSON_UTF8, &Exchanged { token, expires_at }))
 }
 
-fn decode_request(call: &Call) -> Result<(EmailAddress, TicketSecret), InsForgeError> {
-    let body = decode(call.request.body())?;
+async fn decode_request(call: &Call) -> Result<(EmailAddress, TicketSecret), InsForgeError> {
+    let body = decode(call).await?;
     let mut schema = Schema::of(&body);
     let email = schema.required("email", "Invalid email format", |text| EmailAddress::parse(text).ok());
-    let code =
-        schema.required("code", "Reset password code must be a 6-digit numeric code", SixDigits::parse);
+    // People type codes here too, into the form of a client.
+    let code = schema.required("code", "Reset password code must be a 6-digit numeric code", |typed| {
+        SixDigits::parse(&normalize_code(typed))
+    });
     let (Ok(email), Ok(code)) = (email, code) else { return Err(schema.invalid()) };
     Ok((email, code))
 }

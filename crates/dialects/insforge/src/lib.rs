@@ -38,6 +38,7 @@ use utoipa::OpenApi;
 use self::error::InsForgeError;
 pub use self::redirect::AllowList;
 use reset_http::{
+    media_type::MediaTypes,
     module::DialectModule,
     redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
     route::{BasePath, Dialect, Endpoint, EndpointKind, ErrorRenderer},
@@ -109,22 +110,34 @@ pub fn dialect(settings: InsForgeSettings) -> Dialect {
     let base = settings.base_path.clone();
     let path = |rest: &str| format!("{base}{rest}");
     let insforge = Arc::new(settings);
+    // InsForge's framework reads URL-encoded forms, too.
+    let form_too = |endpoint: Endpoint| endpoint.reading(MediaTypes::JsonOrForm);
     Dialect {
         owns: vec![path("/email"), path("/public-config")],
         lenient: true,
         rows: vec![
             (
                 path("/email/send-reset-password"),
-                vec![Endpoint::new(http::Method::POST, EndpointKind::Trigger, &insforge, send::run)],
+                vec![form_too(Endpoint::new(
+                    http::Method::POST,
+                    EndpointKind::Trigger,
+                    &insforge,
+                    send::run,
+                ))],
             ),
             (
                 path("/email/exchange-reset-password-token"),
-                vec![Endpoint::new(http::Method::POST, EndpointKind::Json, &insforge, exchange::run)],
+                vec![form_too(Endpoint::new(
+                    http::Method::POST,
+                    EndpointKind::Json,
+                    &insforge,
+                    exchange::run,
+                ))],
             ),
             (path(LINK), vec![Endpoint::new(http::Method::GET, EndpointKind::Read, &insforge, link::run)]),
             (
                 path("/email/reset-password"),
-                vec![Endpoint::new(http::Method::POST, EndpointKind::Json, &insforge, reset::run)],
+                vec![form_too(Endpoint::new(http::Method::POST, EndpointKind::Json, &insforge, reset::run))],
             ),
             (
                 path("/public-config"),

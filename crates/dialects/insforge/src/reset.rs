@@ -68,7 +68,7 @@ pub(super) async fn run(
     insforge: Arc<InsForgeSettings>,
     call: Call,
 ) -> Result<Response<Bytes>, InsForgeError> {
-    let (token, password) = decode_request(&insforge, &call)?;
+    let (token, password) = decode_request(&insforge, &call).await?;
     let guess = call.acquire(LimitClass::Token).await?;
     let token = token.ok_or(InsForgeError::DeadToken)?;
     guess.judge(call.resets.redeem(NAME, &token, password, call.network()).await)?;
@@ -77,11 +77,11 @@ pub(super) async fn run(
 
 /// Decodes the body into the token, or `None` if its format or tag is wrong, and the password. The password policy is
 /// checked before the token, so a weak password neither uses up a token nor reveals whether it is valid (R17).
-fn decode_request(
+async fn decode_request(
     insforge: &InsForgeSettings,
     call: &Call,
 ) -> Result<(Option<TicketSecret>, NewPassword), InsForgeError> {
-    let body = decode(call.request.body())?;
+    let body = decode(call).await?;
     let mut schema = Schema::of(&body);
     // As in InsForge, an empty password is a policy violation and an empty token a missing field.
     let password = schema.required("newPassword", "", Some);

@@ -73,7 +73,7 @@ pub(super) async fn run(
     insforge: Arc<InsForgeSettings>,
     call: Call,
 ) -> Result<Response<Bytes>, InsForgeError> {
-    let (email, target) = decode_request(&insforge, &call)?;
+    let (email, target) = decode_request(&insforge, &call).await?;
     let redirect_to = target.map(|target| target.as_str().to_owned());
     call.resets.request(call.reset_request(NAME, Some(email), redirect_to, Disclosure::Never)).await?;
     let message = match insforge.method {
@@ -89,11 +89,11 @@ pub(super) async fn run(
 
 /// Decodes the body into the address and the redirect target. With method `code`, the target only has to be a URL, and
 /// a target that is not on the allow-list is ignored.
-fn decode_request(
+async fn decode_request(
     insforge: &InsForgeSettings,
     call: &Call,
 ) -> Result<(EmailAddress, Option<Target>), InsForgeError> {
-    let body = decode(call.request.body())?;
+    let body = decode(call).await?;
     let mut schema = Schema::of(&body);
     let email = schema.required("email", "Invalid email format", |text| EmailAddress::parse(text).ok());
     let target =

@@ -14,11 +14,11 @@ use reset_settings::{Choice, Integer, Key, List, SettingKey, Text};
 use crate::{AllowList, InsForgeSettings, Method, NAME, dialect};
 
 /// Description of the setting `wire`.
-const WIRES: &str = "Wire format. Only `published`, the format of the published contract, is available";
+const WIRES: &str = "Wire format: `published`, the format of the published contract";
 
 pub(crate) static ENABLED: Key<bool> = Key::new("insforge.enabled", "true", "Whether InsForge is served");
 static BASE_PATH: Key<Text> = Key::new("insforge.base_path", "/api/auth", "Path prefix of its operations");
-static WIRE: Key<Choice> = Key::choice("insforge.wire", &["published", "server"], "published", WIRES);
+static WIRE: Key<Choice> = Key::choice("insforge.wire", &["published"], "published", WIRES);
 static METHOD: Key<Choice> =
     Key::choice("insforge.method", &["code", "link"], "code", "What the mail contains").hardened("link");
 static ALLOWED_REDIRECT_URLS: Key<List> = Key::new(
@@ -51,7 +51,6 @@ pub(crate) const KEYS: &[&SettingKey] = &[
 /// Fails with one sentence that names the setting.
 pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
     let values = deployment.values;
-    deployment.published(&WIRE)?;
     let allowed = AllowList::parse(&values.list(&ALLOWED_REDIRECT_URLS)).map_err(|reason| {
         anyhow!("{} ({}): {reason}", ALLOWED_REDIRECT_URLS.name, values.value(&ALLOWED_REDIRECT_URLS).source)
     })?;

@@ -19,6 +19,7 @@ use super::{
 use reset_http::{
     body::{Field, Object},
     rate_limit::LimitClass,
+    redemption::normalize_code,
     route::Call,
     wire::{JSON, json},
 };
@@ -92,5 +93,7 @@ fn decode(px0: &Px0Settings, call: &Call) -> Result<(Option<TicketSecret>, NewPa
         return Err(Px0Error::FieldsRequired);
     };
     let password = px0.policy.accept(password).map_err(Px0Error::Weak)?;
-    Ok((SixDigits::parse(code).or_else(|| LongCode::parse(code)), password))
+    // People type codes here too, into the form of a client.
+    let code = normalize_code(code);
+    Ok((SixDigits::parse(&code).or_else(|| LongCode::parse(&code)), password))
 }

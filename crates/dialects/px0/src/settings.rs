@@ -14,11 +14,11 @@ use reset_settings::{Choice, Integer, Key, Profile, SettingKey, Text};
 use crate::{Codes, NAME, Px0Settings, dialect};
 
 /// Description of the setting `wire`.
-const WIRES: &str = "Wire format. Only `published`, the format of the published contract, is available";
+const WIRES: &str = "Wire format: `published`, the format of the published contract";
 
 pub(crate) static ENABLED: Key<bool> = Key::new("px0.enabled", "true", "Whether px0 is served");
 static BASE_PATH: Key<Text> = Key::new("px0.base_path", "/v1/auth", "Path prefix of its two operations");
-static WIRE: Key<Choice> = Key::choice("px0.wire", &["published", "server"], "published", WIRES);
+static WIRE: Key<Choice> = Key::choice("px0.wire", &["published"], "published", WIRES);
 static CODE_TTL: Key<Duration> = Key::new("px0.code_ttl", "15m", "Lifetime of a code").hardened("10m");
 static DISCLOSE_UNKNOWN: Key<bool> =
     Key::new("px0.disclose_unknown", "true", "Whether unknown addresses get the contract's 404")
@@ -47,7 +47,6 @@ static LIVE_CODES: Key<Integer> = Key::new(
 /// Fails with one sentence that names the setting.
 pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
     let values = deployment.values;
-    deployment.published(&WIRE)?;
     let max_live = values.integer(&LIVE_CODES, 1..=1_000_000)?;
     let hardened = values.profile() == Profile::Hardened;
     let settings = Px0Settings {

@@ -68,7 +68,7 @@ struct Details {
 pub(super) struct Fault {
     /// Name of the field; empty if the error concerns the whole body.
     #[schema(example = json!(["password"]), required = true)]
-    path: Vec<&'static str>,
+    pub(super) path: Vec<&'static str>,
     /// Human-readable error message.
     #[schema(example = "password is a required field", required = true)]
     message: String,
@@ -83,12 +83,23 @@ pub(super) enum StrapiError {
     InvalidBody,
     /// At least one field is invalid.
     Faults(Vec<Fault>),
+    /// The password violates the policy; the text says how.
+    Password(String),
     Mismatch,
     /// The code is wrong, expired, used, or belongs to a blocked account; all get the same response (R18).
     IncorrectCode,
     /// The public role may not use the routes.
     Forbidden,
     Common(CommonError),
+}
+
+/// What becomes of fields that the operation does not know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnknownFields {
+    /// They make the body invalid, as since v4.3.
+    Refused,
+    /// They are ignored, as in v3.
+    Ignored,
 }
 
 /// Collects the invalid fields of a body, to report them together as Strapi v4 does.
@@ -106,9 +117,9 @@ impl Faults {
         ""
     }
 
-    /// Records one fault, for the whole body, if it has fields that are not in `known`. Call this last.
-    pub(super) fn only(&mut self, body: &Object, known: &[&str]) {
-        if body.has_other_than(known) {
+    /// Records one fault, for the whole body, if it has fields that are not in `known` and refused. Call this last.
+    pub(super) fn only(&mut self, body: &Object, known: &[&str], unknown: UnknownFields) {
+        if unknown == UnknownFields::Refused && body.has_other_than(known) {
             self.add(Vec::new(), "this field has unspecified keys".into());
         }
     }
@@ -133,13 +144,6 @@ impl Faults {
     }
 }
 
-impl StrapiError {
-    /// Returns an error about one field.
-    pub(super) fn of(field: &'static str, message: String) -> Self {
-        Self::Faults(vec![Fault { path: vec![field], message, name: "ValidationError" }])
-    }
-}
-
 impl From<Undecodable> for StrapiError {
     fn from(_: Undecodable) -> Self {
         Self::InvalidBody
@@ -160,7 +164,7 @@ impl From<Weakness> for StrapiError {
             Weakness::Nul => "password must not contain the NUL character".into(),
             Weakness::Common => "password is one of the most common ones".into(),
         };
-        Self::of("password", message)
+        Self::Password(message)
     }
 }
 
@@ -180,8 +184,7 @@ impl From<RedeemError> for StrapiError {
     fn from(error: RedeemError) -> Self {
         match CommonError::unless_rejected(NAME, error) {
             Ok(Rejection::Invalid | Rejection::Blocked) => Self::IncorrectCode,
-            Ok(Rejection::OwnName) => Self::of(
-                "password",
+            Ok(Rejection::OwnName) => Self::Password(
                 "password must not be built from your name or email, or from the name of this service".into(),
             ),
             Err(error) => Self::Common(error),
@@ -203,6 +206,11 @@ impl From<StrapiError> for Response<Bytes> {
                     several => format!("{} errors occurred", several.len()),
                 };
                 bad(message, faults)
+            }
+            StrapiError::Password(message) => {
+                let fault =
+                    Fault { path: vec!["password"], message: message.clone(), name: "ValidationError" };
+                bad(message, vec![fault])
             }
             StrapiError::Mismatch => bad("Passwords do not match".into(), Vec::new()),
             StrapiError::IncorrectCode => bad("Incorrect code provided".into(), Vec::new()),

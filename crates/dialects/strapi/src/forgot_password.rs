@@ -10,10 +10,9 @@ use utoipa::ToSchema;
 
 use super::{
     NAME, StrapiSettings,
-    error::{Failure, Faults, StrapiError},
+    error::{Failure, Faults, StrapiError, UnknownFields},
 };
 use reset_http::{
-    body::Object,
     route::Call,
     wire::{JSON_UTF8, json},
 };
@@ -56,18 +55,35 @@ pub(super) struct Accepted {
         (status = "default", description = "Any other error", body = Failure,
             example = json!({"code": 500, "message": "Internal Server Error", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server Error", "details": {}}}))))]
 pub(super) async fn run(strapi: Arc<StrapiSettings>, call: Call) -> Result<Response<Bytes>, StrapiError> {
+    handle(&strapi, &call, UnknownFields::Refused).await
+}
+
+/// The same under v3's path, where clients send fields that v3 ignores, such as `url`.
+pub(super) async fn run_without_prefix(
+    strapi: Arc<StrapiSettings>,
+    call: Call,
+) -> Result<Response<Bytes>, StrapiError> {
+    handle(&strapi, &call, UnknownFields::Ignored).await
+}
+
+/// Accepts the request.
+pub(super) async fn handle(
+    strapi: &StrapiSettings,
+    call: &Call,
+    unknown: UnknownFields,
+) -> Result<Response<Bytes>, StrapiError> {
     strapi.require_public()?;
-    let email = decode(&call)?;
+    let email = decode(call, unknown).await?;
     call.resets.request(call.reset_request(NAME, email, None, Disclosure::Never)).await?;
     Ok(json(StatusCode::OK, JSON_UTF8, &Accepted { ok: true }))
 }
 
 /// Decodes the body into the address, which is `Some` whenever the body is valid.
-fn decode(call: &Call) -> Result<Option<EmailAddress>, StrapiError> {
-    let body = Object::decode(call.request.body())?;
+async fn decode(call: &Call, unknown: UnknownFields) -> Result<Option<EmailAddress>, StrapiError> {
+    let body = call.object().await?;
     let mut faults = Faults::default();
     let email = faults.address(&body, "email");
-    faults.only(&body, &["email"]);
+    faults.only(&body, &["email"], unknown);
     faults.finish()?;
     Ok(email)
 }

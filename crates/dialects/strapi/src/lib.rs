@@ -1,8 +1,9 @@
 //! Strapi users-permissions: a link by mail with a code of 128 hexadecimal digits, under two path prefixes
 //! (docs/dialects.md#strapi).
 //!
-//! The paths of v3 have no prefix; those of v4 and later start with `/api`. Both are served, and their responses have
-//! one format that clients of every version can read.
+//! The paths of v3 have no prefix; those of v4 and later start with `/api`. Both are served. Their responses have one
+//! format that clients of v4 and v5 read, and v3's under `/auth` if the settings say so. Like Strapi, both ignore the
+//! case of a path and a slash at its end, and read forms; v3's ignore unknown fields.
 //!
 //! ```text
 //! POST /api/auth/forgot-password  {"email": "user@example.com"}                           200, mails <page>?code=<128 digits>
@@ -16,6 +17,7 @@ mod reset_password;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod v3;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,6 +33,7 @@ use utoipa::OpenApi;
 
 use self::error::StrapiError;
 use reset_http::{
+    media_type::MediaTypes,
     module::DialectModule,
     redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
     route::{BasePath, Dialect, Endpoint, EndpointKind, ErrorRenderer},
@@ -46,9 +49,20 @@ const V4: &str = "/api";
 pub const MODULE: DialectModule =
     DialectModule { name: NAME, keys: settings::KEYS, enabled: &settings::ENABLED, read: settings::read };
 
+/// The format of responses under `/auth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// That of `/api/auth`, which clients of v4 and v5 read.
+    Published,
+    /// That of Strapi v3.
+    V3,
+}
+
 /// The settings of the Strapi dialect.
 #[derive(Clone)]
 pub struct StrapiSettings {
+    /// The format of responses under `/auth`. Default [`Wire::Published`].
+    pub wire: Wire,
     /// Path prefix of the operations. Default: empty.
     pub base_path: String,
     /// The page that the mailed link opens; the query parameter `code` is added.
@@ -95,30 +109,53 @@ pub fn dialect(settings: StrapiSettings) -> Dialect {
     let redemptions = settings.public.then_some(redemption).into_iter().collect();
     let base = settings.base_path.clone();
     let strapi = Arc::new(settings);
-    let forgot = Endpoint::new(Method::POST, EndpointKind::Trigger, &strapi, forgot_password::run);
-    let reset = Endpoint::new(Method::POST, EndpointKind::Json, &strapi, reset_password::run);
-    let rows = ["", V4].into_iter().flat_map(|prefix| {
-        [
-            (format!("{base}{prefix}/auth/forgot-password"), vec![forgot.clone()]),
-            (format!("{base}{prefix}/auth/reset-password"), vec![reset.clone()]),
-        ]
-    });
+    let (post, trigger, plain) = (Method::POST, EndpointKind::Trigger, EndpointKind::Json);
+    let (wire, v4) = (strapi.wire, format!("{base}{V4}/auth"));
+    let [forgot, reset] = match wire {
+        Wire::Published => [
+            Endpoint::new(post.clone(), trigger, &strapi, forgot_password::run_without_prefix),
+            Endpoint::new(post.clone(), plain, &strapi, reset_password::run_without_prefix),
+        ],
+        Wire::V3 => [
+            Endpoint::new(post.clone(), trigger, &strapi, v3::forgot_password),
+            Endpoint::new(post.clone(), plain, &strapi, v3::reset_password),
+        ],
+    };
+    let rows = [
+        (format!("{base}/auth/forgot-password"), forgot),
+        (format!("{base}/auth/reset-password"), reset),
+        (
+            format!("{v4}/forgot-password"),
+            Endpoint::new(post.clone(), trigger, &strapi, forgot_password::run),
+        ),
+        (format!("{v4}/reset-password"), Endpoint::new(post, plain, &strapi, reset_password::run)),
+    ];
+    // Strapi reads forms, too.
+    let rows = rows.map(|(path, endpoint)| (path, vec![endpoint.reading(MediaTypes::JsonOrForms)]));
+    let v3_errors = (format!("{base}/auth"), ErrorRenderer::Fixed(v3::render));
     Dialect {
-        owns: vec![format!("{base}/auth"), format!("{base}{V4}/auth")],
-        rows: rows.collect(),
+        owns: vec![format!("{base}/auth"), v4],
+        lenient: true,
+        errors_below: (wire == Wire::V3).then_some(v3_errors),
+        rows: rows.into(),
         base: BasePath { written: "", served: base.clone() },
         policies: Some(IssuePolicies { dialect: NAME, primary, fallback: None }),
         client: Some(client),
         traits: Some(traits),
         redemptions,
-        ..Dialect::bare(NAME, ErrorRenderer::Fixed(error::render), document())
+        ..Dialect::bare(NAME, ErrorRenderer::Fixed(error::render), document(wire))
     }
 }
 
 /// Returns the OpenAPI document, with every operation both without a prefix and under the prefix of v4.
-fn document() -> utoipa::openapi::OpenApi {
-    let mut document = Document::openapi();
-    for (path, mut item) in document.paths.paths.clone() {
+fn document(wire: Wire) -> utoipa::openapi::OpenApi {
+    let published = Document::openapi();
+    let mut document = published.clone();
+    if wire == Wire::V3 {
+        document.paths.paths.clear();
+        document.merge(v3::Document::openapi());
+    }
+    for (path, mut item) in published.paths.paths {
         if let Some(operation) = &mut item.post {
             operation.operation_id = operation.operation_id.take().map(|id| id + "V4");
         }

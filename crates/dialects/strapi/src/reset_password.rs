@@ -10,10 +10,9 @@ use utoipa::ToSchema;
 
 use super::{
     NAME, StrapiSettings,
-    error::{Failure, Faults, StrapiError},
+    error::{Failure, Faults, StrapiError, UnknownFields},
 };
 use reset_http::{
-    body::Object,
     jwt,
     rate_limit::LimitClass,
     route::Call,
@@ -80,7 +79,7 @@ struct User {
 #[derive(Serialize, ToSchema)]
 #[schema(as = UserId, example = 1)]
 #[serde(untagged)]
-enum Id {
+pub(super) enum Id {
     Number(i64),
     Text(String),
 }
@@ -117,24 +116,50 @@ struct Session {
         (status = "default", description = "Any other error; the code normally remains valid", body = Failure,
             example = json!({"code": 500, "message": "Internal Server Error", "data": null, "error": {"status": 500, "name": "InternalServerError", "message": "Internal Server Error", "details": {}}}))))]
 pub(super) async fn run(strapi: Arc<StrapiSettings>, call: Call) -> Result<Response<Bytes>, StrapiError> {
+    let (jwt, account) = handle(&strapi, &call, UnknownFields::Refused).await?;
+    Ok(respond(jwt, account))
+}
+
+/// The same under v3's path, where unknown fields are ignored.
+pub(super) async fn run_without_prefix(
+    strapi: Arc<StrapiSettings>,
+    call: Call,
+) -> Result<Response<Bytes>, StrapiError> {
+    let (jwt, account) = handle(&strapi, &call, UnknownFields::Ignored).await?;
+    Ok(respond(jwt, account))
+}
+
+fn respond(jwt: Option<String>, account: Account) -> Response<Bytes> {
+    json(StatusCode::OK, JSON_UTF8, &Reset { jwt, user: User::of(account) })
+}
+
+/// Sets the password. Returns the session token, if the deployment issues one, and the account as it was before.
+pub(super) async fn handle(
+    strapi: &StrapiSettings,
+    call: &Call,
+    unknown: UnknownFields,
+) -> Result<(Option<String>, Account), StrapiError> {
     strapi.require_public()?;
-    let (code, password) = decode(&strapi, &call)?;
+    let (code, password) = decode(strapi, call, unknown).await?;
     let guess = call.acquire(LimitClass::Token).await?;
     let code = code.ok_or(StrapiError::IncorrectCode)?;
     let account = guess.judge(call.resets.redeem(NAME, &code, password, call.network()).await)?;
     let now = call.resets.adapters().clock.now();
-    let jwt = strapi.issue_jwt.then(|| strapi.session(&account, now));
-    Ok(json(StatusCode::OK, JSON_UTF8, &Reset { jwt, user: User::of(account) }))
+    Ok((strapi.issue_jwt.then(|| strapi.session(&account, now)), account))
 }
 
 /// Decodes the body into the code, or `None` if its format or tag is wrong, and the password. The password policy is
 /// checked before the code, so its errors reveal nothing about the code (R17).
-fn decode(strapi: &StrapiSettings, call: &Call) -> Result<(Option<TicketSecret>, NewPassword), StrapiError> {
-    let body = Object::decode(call.request.body())?;
+async fn decode(
+    strapi: &StrapiSettings,
+    call: &Call,
+    unknown: UnknownFields,
+) -> Result<(Option<TicketSecret>, NewPassword), StrapiError> {
+    let body = call.object().await?;
     let mut faults = Faults::default();
     let [confirmation, password, code] =
         ["passwordConfirmation", "password", "code"].map(|name| faults.text(&body, name));
-    faults.only(&body, &["passwordConfirmation", "password", "code"]);
+    faults.only(&body, &["passwordConfirmation", "password", "code"], unknown);
     faults.finish()?;
     if password != confirmation {
         return Err(StrapiError::Mismatch);
@@ -153,7 +178,7 @@ impl StrapiSettings {
 
 impl Id {
     /// Returns a number only for the canonical form: `007` and `7` are different accounts.
-    fn of(account: &Account) -> Self {
+    pub(super) fn of(account: &Account) -> Self {
         let text = account.id.as_str();
         match text.parse::<i64>() {
             Ok(number) if number.to_string() == text => Self::Number(number),

@@ -11,17 +11,17 @@ use reset_http::{
 };
 use reset_settings::{Choice, Key, SettingKey, Text};
 
-use crate::{NAME, StrapiSettings, dialect};
+use crate::{NAME, StrapiSettings, Wire, dialect};
 
 /// Description of the setting `wire`.
-const WIRES: &str = "Wire format. Only `published`, the format of the published contract, is available";
+const WIRES: &str = "Wire format under `/auth`: `published` is the one of `/api/auth`, which clients of v4 and v5 read; \
+         `v3` is Strapi v3's, for clients that read `message[0].messages[0]` and `created_at`";
 
 pub(crate) static ENABLED: Key<bool> =
     Key::new("strapi.enabled", "true", "Whether Strapi users-permissions is served");
 static BASE_PATH: Key<Text> =
     Key::new("strapi.base_path", "", "Path prefix before `/auth` (v3) and `/api/auth` (v4 and v5)");
-static WIRE: Key<Choice> =
-    Key::choice("strapi.wire", &["published", "server", "v3", "v4", "v5"], "published", WIRES);
+static WIRE: Key<Choice> = Key::choice("strapi.wire", &["published", "v3"], "published", WIRES);
 static PAGE_URL: Key<Text> =
     Key::page("strapi.page_url", "/reset", "Page of the mailed link; `?code=…` is appended");
 static TOKEN_TTL: Key<Duration> = Key::new("strapi.token_ttl", "1h", "Lifetime of a code").hardened("30m");
@@ -66,8 +66,12 @@ pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
 impl StrapiSettings {
     fn read(deployment: &Deployment<'_>) -> Result<Self> {
         let values = deployment.values;
-        deployment.published(&WIRE)?;
+        let wire = match values.choice(&WIRE)? {
+            "v3" => Wire::V3,
+            _ => Wire::Published,
+        };
         Ok(Self {
+            wire,
             base_path: deployment.base_path(&BASE_PATH)?,
             page_url: deployment.page_url(&PAGE_URL)?,
             token_ttl: values.duration(&TOKEN_TTL, HARD_CAP)?,

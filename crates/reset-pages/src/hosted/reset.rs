@@ -182,7 +182,7 @@ async fn set_by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
         Ok(password) => password,
         Err(weakness) => return input.form_with(by_code, policy, FieldError::weak(words, weakness)),
     };
-    let code = Zeroizing::new(normalize_code(&input.code));
+    let code = normalize_code(&input.code);
     let permit = match call.acquire(pages.limit_class(&code)).await {
         Ok(permit) => permit,
         Err(error) => return visit.render(&error),

@@ -29,6 +29,21 @@ async fn code_is_exchanged_for_a_token_that_sets_the_password_once() {
 }
 
 #[tokio::test]
+async fn code_is_accepted_as_people_type_and_paste_it() {
+    let typed: [fn(&str) -> String; 4] = [
+        |code| format!(" {code} "),
+        |code| format!("{}-{}", &code[..3], &code[3..]),
+        |code| code.replace('0', "o").replace('1', "I"),
+        |code| code.chars().map(|digit| char::from_u32(digit as u32 + 0xfee0).unwrap()).collect(),
+    ];
+    for typed in typed {
+        let bench = bench(Method::Code).await;
+        let code = bench.mailed(REQUEST).await;
+        bench.token(&typed(&code)).await;
+    }
+}
+
+#[tokio::test]
 async fn three_wrong_attempts_invalidate_a_code() {
     let bench = bench(Method::Code).await;
     let code = bench.mailed(REQUEST).await;

@@ -27,7 +27,7 @@ async fn missing_and_mistyped_fields_are_reported_in_zods_words() {
         (EXCHANGE, r#"{"email":"ann@example.org","code":123456}"#, "code: Expected string, received number"),
         (EXCHANGE, r#"{"email":"ann@example.org","code":{}}"#, "code: Expected string, received object"),
         (EXCHANGE, r#"{"email":"ann@example.org","code":"+12345"}"#, code),
-        (EXCHANGE, r#"{"email":"ann@example.org","code":"１２３４５６"}"#, code),
+        (EXCHANGE, r#"{"email":"ann@example.org","code":"١٢٣٤٥٦"}"#, code),
         (EXCHANGE, r#"{"email":"ann@example.org","code":"12345\u0000"}"#, code),
         (RESET, "{}", "newPassword: Required, otp: Required"),
         (RESET, r#"{"newPassword":"","otp":""}"#, "otp: OTP/token is required"),
