@@ -11,6 +11,7 @@ use bench::{FRONT_ENDS, RunningServer, every_dialect};
 use conformance::http::{Connection, RawResponse};
 use reset_http::{
     Dialect,
+    api::CORS_HEADERS,
     client::{Client, Step},
 };
 use stage::staged;
@@ -52,7 +53,8 @@ fn is_allowed(name: &str, value: &str) -> bool {
         "allow" | "access-control-allow-methods" => {
             ["POST, OPTIONS", "GET, HEAD, OPTIONS", "GET, HEAD, POST, OPTIONS"].contains(&value)
         }
-        "access-control-allow-headers" => value == "content-type, authorization",
+        "access-control-allow-headers" => value == CORS_HEADERS.join(", "),
+        "access-control-max-age" => value == "3600",
         "connection" => ["close", "keep-alive"].contains(&value),
         "location" => {
             value.starts_with("https://app.example.com/reset?") || value == "http://127.0.0.1:8080/forgot"

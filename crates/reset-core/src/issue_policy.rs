@@ -79,8 +79,7 @@ impl Delivery {
             }
             Self::LinkViaRedirect { otherwise, parameter, .. } => (otherwise, parameter),
         };
-        let separator = if page.contains('?') { '&' } else { '?' };
-        let url = Zeroizing::new(format!("{page}{separator}{parameter}={}", text.as_str()));
+        let url = Zeroizing::new(format!("{page}{}{parameter}={}", separator(page), text.as_str()));
         MailBody::ResetLink { url, lifetime }
     }
 
@@ -88,6 +87,13 @@ impl Delivery {
     pub(crate) fn carries_redirect(&self) -> bool {
         !matches!(self, Self::Code | Self::LinkTemplate { .. })
     }
+}
+
+/// Returns the character between the URL of a page and a further parameter. A page with a fragment has a router that reads
+/// its parameters there.
+pub fn separator(page: &str) -> char {
+    let read = page.split_once('#').map_or(page, |(_, route)| route);
+    if read.contains('?') { '&' } else { '?' }
 }
 
 /// The issue policies of one dialect.
@@ -117,5 +123,24 @@ impl IssuePolicies {
     pub(crate) fn of(&self, kind: TicketKind) -> Option<&IssuePolicy> {
         let fallback = self.fallback.as_ref().map(|fallback| &fallback.policy);
         [Some(&self.primary), fallback].into_iter().flatten().find(|policy| policy.format.kind() == kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameter_follows_the_query_of_the_page_or_of_its_route() {
+        for (page, expected) in [
+            ("https://a.org/reset", '?'),
+            ("https://a.org/reset?lang=de", '&'),
+            ("https://a.org/#/reset", '?'),
+            ("https://a.org/?lang=de#/reset", '?'),
+            ("https://a.org/#/reset?lang=de", '&'),
+            ("myapp://reset", '?'),
+        ] {
+            assert_eq!(separator(page), expected, "{page}");
+        }
     }
 }

@@ -4,11 +4,12 @@
 //! headers, each dialect's 404, 405, 413 and 415, CORS, and the responses to timeouts and panics. Everything else
 //! (matching, extraction, body limits while reading, listening, shutdown) belongs to the web framework.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use ipnet::IpNet;
 use reset_core::{Resets, job::Reference};
 use tokio::time::Instant;
 use tracing::error;
@@ -21,7 +22,7 @@ use crate::{
     peer::Peer,
     problem,
     rate_limit::{ClientLimits, LimitClass, RateLimiter, SharedCounters},
-    route::{Call, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
+    route::{Call, Caller, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
 };
 
 /// Timeout for one handler. The slowest legitimate request waits up to 5 s for a hashing thread, and then for a
@@ -34,6 +35,25 @@ pub const HEAD_MAX: usize = 16 * 1024;
 
 /// Response header with the reference of a reset request, for support and for the `trace` command.
 pub const REFERENCE: HeaderName = HeaderName::from_static("x-reset-reference");
+
+/// Response headers that scripts of other origins may read.
+const EXPOSED: HeaderValue = HeaderValue::from_static("x-reset-reference, retry-after");
+
+/// How many seconds a browser may remember the response to a preflight request.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("3600");
+
+/// Request headers that scripts of allowed origins may set by default: those of the dialects, and those that common HTTP
+/// and tracing libraries add to every request.
+pub const CORS_HEADERS: [&str; 8] = [
+    "content-type",
+    "authorization",
+    "x-requested-with",
+    "x-xsrf-token",
+    "baggage",
+    "sentry-trace",
+    "traceparent",
+    "tracestate",
+];
 
 /// Content security policy of every response that is not a hosted page: the browser may load nothing.
 const DENY_ALL: HeaderValue =
@@ -53,6 +73,7 @@ struct Inner {
     cors_origins: Vec<HeaderValue>,
     body_limit: usize,
     proxies: TrustedProxies,
+    own_servers: Vec<IpNet>,
     limiter: Option<Arc<RateLimiter>>,
     client_connections: Option<usize>,
     observer: Option<Arc<dyn Observer>>,
@@ -72,8 +93,13 @@ pub struct ServeOptions {
     pub body_limit: usize,
     /// Origins allowed by CORS. Default none.
     pub cors_origins: Vec<HeaderValue>,
+    /// Request headers that scripts of those origins may set. Default: those of the dialects and of tracing libraries.
+    pub cors_headers: Vec<HeaderName>,
     /// Proxies whose forwarding headers are trusted. Default none.
     pub proxies: TrustedProxies,
+    /// Networks of the deployment's own servers, whose requests are those of many people: no limit per client or network
+    /// applies to them. Default none.
+    pub own_servers: Vec<IpNet>,
     /// Rate limits per client. `None`, the default of this struct, disables them; a deployment enables them by
     /// default.
     pub client_limits: Option<ClientLimits>,
@@ -92,7 +118,9 @@ impl Default for ServeOptions {
         Self {
             body_limit: 64 * 1024,
             cors_origins: Vec::new(),
+            cors_headers: CORS_HEADERS.map(HeaderName::from_static).into(),
             proxies: TrustedProxies::default(),
+            own_servers: Vec::new(),
             client_limits: None,
             client_connections: None,
             shared: None,
@@ -113,10 +141,19 @@ impl Api {
             for (path, endpoints) in &dialect.rows {
                 let (path, mut endpoints) = (path.clone(), endpoints.clone());
                 let allow = allow(&endpoints);
-                endpoints.push(preflight(&allow));
+                endpoints.push(preflight(&allow, &options.cors_headers));
                 let (body_limit, name) = (options.body_limit, dialect.name);
                 let errors = dialect.errors_of(&path).clone();
-                let route = Arc::new(Route { path, allow, body_limit, endpoints, dialect: name, errors });
+                let credentials = dialect.credentials;
+                let route = Arc::new(Route {
+                    path,
+                    allow,
+                    body_limit,
+                    endpoints,
+                    dialect: name,
+                    errors,
+                    credentials,
+                });
                 if dialect.lenient {
                     lenient.push((route.path.to_ascii_lowercase(), route.clone()));
                 }
@@ -127,7 +164,9 @@ impl Api {
         let ServeOptions {
             body_limit,
             cors_origins,
+            cors_headers: _,
             proxies,
+            own_servers,
             client_limits,
             client_connections,
             shared,
@@ -144,6 +183,7 @@ impl Api {
             cors_origins,
             body_limit,
             proxies,
+            own_servers,
             limiter,
             client_connections,
             observer,
@@ -165,6 +205,17 @@ impl Api {
     /// Returns the proxies whose forwarding headers are trusted.
     pub fn proxies(&self) -> &TrustedProxies {
         &self.inner.proxies
+    }
+
+    /// Returns whether a peer or client is one of the deployment's own servers.
+    pub fn is_own_server(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.inner.own_servers.iter().any(|network| network.contains(&address))
+    }
+
+    /// Returns the networks whose peers have no limit of connections: trusted proxies and the deployment's own servers.
+    pub fn unlimited_peers(&self) -> Vec<IpNet> {
+        [&*self.inner.proxies.networks, &*self.inner.own_servers].concat()
     }
 
     /// Returns the maximum number of concurrent connections per client, if there is one.
@@ -203,6 +254,11 @@ impl Api {
             Ok(body) => {
                 let client =
                     self.inner.proxies.client(parts.extensions.get::<Peer>().copied(), &parts.headers);
+                let client = match client {
+                    Some(address) if self.is_own_server(address) => Caller::OwnServer,
+                    Some(address) => Caller::Client(address),
+                    None => Caller::Unknown,
+                };
                 let request = Request::from_parts(parts, body);
                 let (resets, api) = (self.inner.resets.clone(), self.clone());
                 self.run(route, endpoint, Call { resets, request, reference: reference.clone(), client, api })
@@ -216,7 +272,12 @@ impl Api {
         }
         let matched = Some((route, Some(&endpoint.method)));
         self.observe(matched, response.status(), begun.elapsed());
-        self.finish(origin.as_ref(), response)
+        let mut response = self.finish(origin.as_ref(), response);
+        if route.credentials && response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+            let yes = HeaderValue::from_static("true");
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        }
+        response
     }
 
     /// Runs the endpoint. A reset request counts against the client's rate limit if the response is a success or a
@@ -330,7 +391,7 @@ impl Api {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
             if let Some(origin) = origin.filter(|origin| self.inner.cors_origins.contains(origin)) {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, REFERENCE.into());
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
             }
         }
         response
@@ -365,18 +426,20 @@ fn allow(endpoints: &[Endpoint]) -> String {
 
 /// Returns the `OPTIONS` endpoint of a path. It lists the allowed methods and headers; [`Api::finish`] adds the
 /// allowed origin.
-fn preflight(allow: &str) -> Endpoint {
-    let allow = Arc::new(HeaderValue::from_str(allow).expect("method names are ASCII"));
-    Endpoint::new(Method::OPTIONS, EndpointKind::Read, &allow, async |allow: Arc<HeaderValue>, _: Call| {
+fn preflight(allow: &str, headers: &[HeaderName]) -> Endpoint {
+    let text = |text: &str| HeaderValue::from_str(text).expect("names of methods and headers are ASCII");
+    let names: Vec<&str> = headers.iter().map(HeaderName::as_str).collect();
+    let allowed = Arc::new((text(allow), text(&names.join(", "))));
+    let answer = async |allowed: Arc<(HeaderValue, HeaderValue)>, _: Call| {
+        let (methods, names) = (allowed.0.clone(), allowed.1.clone());
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        headers.insert(header::ALLOW, HeaderValue::clone(&allow));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::clone(&allow));
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("content-type, authorization"),
-        );
+        headers.insert(header::ALLOW, methods.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
         Ok::<_, Response<Bytes>>(response)
-    })
+    };
+    Endpoint::new(Method::OPTIONS, EndpointKind::Read, &allowed, answer)
 }

@@ -6,7 +6,7 @@ use reset_core::{
     keys::{DISTINCT_MIN, HmacKey, Keyring, is_varied},
     password::Policy,
 };
-use reset_settings::{Choice, Key, SettingKey, Text, Values, decoded};
+use reset_settings::{Key, SettingKey, Text, Values, decoded};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
@@ -64,11 +64,13 @@ impl Deployment<'_> {
     /// Reads the page of mailed links; the hosted page if none is set.
     ///
     /// # Errors
-    /// Fails if the value is no https URL (or http on loopback).
+    /// Fails if the value is neither an https URL (or http on loopback) nor one of an app's scheme. Its fragment, if any,
+    /// must be a route that scripts read, such as `#/reset`.
     pub fn page_url(&self, key: &Key<Text>) -> Result<String> {
         let Some(text) = self.values.given_text(key)? else { return Ok(self.hosted_page()) };
-        let expected = "an https URL without user or fragment (http only on loopback)";
-        page_url(&text).ok_or_else(|| self.values.bad(key, expected))
+        let expected = "an https URL without user (http only on loopback), or a URL of an app's scheme; a fragment must begin \
+                        with #/";
+        client_page(&text).ok_or_else(|| self.values.bad(key, expected))
     }
 
     /// Reads the page of mailed links as a template: with all of `placeholders`, anywhere in its URL, or with none. The
@@ -157,6 +159,39 @@ impl Deployment<'_> {
     }
 }
 
+/// Schemes that run code or read data instead of opening a page, and schemes of other protocols.
+const NO_PAGE: [&str; 11] =
+    ["http", "javascript", "data", "file", "vbscript", "blob", "about", "filesystem", "ftp", "ws", "wss"];
+
+/// Returns `text` as the URL of a page of the client: as [`page_url`], with a fragment that scripts read as a route, or of
+/// an app's scheme such as `myapp://reset`.
+fn client_page(text: &str) -> Option<String> {
+    let (page, route) = text.split_once('#').map_or((text, None), |(page, route)| (page, Some(route)));
+    let route_is_sound = route.is_none_or(|route| {
+        route.starts_with('/')
+            && route.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\\\"<>".contains(&byte))
+    });
+    if !route_is_sound {
+        return None;
+    }
+    let route = route.map(|route| format!("#{route}")).unwrap_or_default();
+    page_url(page).or_else(|| app_url(page)).map(|page| page + &route)
+}
+
+/// Returns `text` if it is the URL of an app: `scheme://…` with a scheme that opens an app.
+fn app_url(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let named = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte));
+    let opens_an_app = named && scheme != "https" && !NO_PAGE.contains(&scheme);
+    let sound = !rest.is_empty()
+        && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"@\\\"<>".contains(&byte))
+        && Url::parse(text).is_ok();
+    (opens_an_app && sound).then(|| text.to_owned())
+}
+
 /// Returns `text` as the URL of a page: https, or http on loopback, without user, password and fragment. A query is allowed.
 pub fn page_url(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
@@ -171,4 +206,44 @@ pub fn page_url(text: &str) -> Option<String> {
     let as_written = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && (text.starts_with("https://") || text.starts_with("http://"));
     (encrypted && plain && as_written).then(|| url.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_of_a_client_may_be_a_route_of_scripts_or_an_app() {
+        for text in [
+            "https://app.example.com/reset",
+            "https://app.example.com/#/reset-password",
+            "https://app.example.com/?v=2#/reset?lang=de",
+            "http://localhost:3000/#/reset",
+            "myapp://reset-password",
+            "exp://192.168.1.5:8081/--/reset",
+            "com.example.app://reset/",
+        ] {
+            assert_eq!(client_page(text).as_deref(), Some(text), "{text}");
+        }
+        for text in [
+            "https://app.example.com/reset#top",
+            "https://app.example.com/#/a#/b",
+            "http://app.example.com/#/reset",
+            "https://ann@app.example.com/#/reset",
+            "javascript://x/%0aalert(1)",
+            "data://text",
+            "file:///etc/passwd",
+            "ftp://app.example.com/x",
+            "MyApp://reset",
+            "myapp:reset",
+            "myapp://",
+            "myapp://ann@host/",
+            "://reset",
+            "1app://reset",
+            "myapp://a b",
+            "https://app.example.com/#/<b>",
+        ] {
+            assert_eq!(client_page(text), None, "{text}");
+        }
+    }
 }

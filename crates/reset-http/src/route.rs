@@ -38,16 +38,30 @@ pub struct Call {
     pub request: Request<Bytes>,
     /// The value of the `X-Reset-Reference` response header. Empty unless the endpoint is a trigger.
     pub reference: Reference,
-    /// The client's address, if known.
-    pub client: Option<IpAddr>,
+    /// Who sent it.
+    pub client: Caller,
     /// All routes, for endpoints that call another endpoint.
     pub api: Api,
 }
 
+/// Who sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A client with this address.
+    Client(IpAddr),
+    /// One of the deployment's own servers, for a person whose address it does not tell.
+    OwnServer,
+    /// Unknown: the front-end has set no peer address.
+    Unknown,
+}
+
 impl Call {
-    /// Returns the client's network as stored in events.
+    /// Returns the client's network as stored in events. That of an own server says nothing about the person.
     pub fn network(&self) -> Option<Network> {
-        self.client.map(Network::of)
+        match self.client {
+            Caller::Client(address) => Some(Network::of(address)),
+            Caller::OwnServer | Caller::Unknown => None,
+        }
     }
 
     /// Decodes the body as its type declares, which the endpoint's [`MediaTypes`] allow. A body without a type is read as
@@ -80,14 +94,19 @@ impl Call {
         }
     }
 
-    /// Takes a permit of `class` from the rate limiter. Always succeeds if clients are not limited.
+    /// Takes a permit of `class` from the rate limiter. Always succeeds if clients are not limited, and for own servers.
     ///
     /// # Errors
     /// Returns [`CommonError::TooMany`] if the client is over a limit.
     pub async fn acquire(&self, class: LimitClass) -> Result<Permit, CommonError> {
+        let address = match self.client {
+            Caller::Client(address) => Some(address),
+            Caller::OwnServer => return Ok(Permit::default()),
+            Caller::Unknown => None,
+        };
         match self.api.rate_limiter() {
             None => Ok(Permit::default()),
-            Some(limiter) => limiter.acquire(class, self.client).await,
+            Some(limiter) => limiter.acquire(class, address).await,
         }
     }
 }
@@ -163,6 +182,8 @@ pub struct Route {
     pub dialect: &'static str,
     /// How errors outside its endpoints are written.
     pub errors: ErrorRenderer,
+    /// Whether scripts of allowed origins may send their requests with credentials.
+    pub credentials: bool,
 }
 
 impl Route {
@@ -203,6 +224,9 @@ pub struct Dialect {
     pub owns: Vec<String>,
     /// Whether paths match in any case and with a trailing slash, as on the original server (docs/dialects.md).
     pub lenient: bool,
+    /// Whether scripts of allowed origins may send requests with credentials, as the original server lets them. Nothing
+    /// here reads any, but a browser withholds the response otherwise.
+    pub credentials: bool,
     /// Renders the errors of requests that reach no endpoint, and internal errors.
     pub errors: ErrorRenderer,
     /// Another renderer for the errors of the paths below a prefix, for a dialect whose versions have different formats.
@@ -310,6 +334,7 @@ impl Dialect {
             name,
             owns: Vec::new(),
             lenient: false,
+            credentials: false,
             errors,
             errors_below: None,
             rows: Vec::new(),

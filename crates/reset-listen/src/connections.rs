@@ -12,8 +12,9 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use reset_http::{
-    Api, Peer, TrustedProxies,
+    Api, Peer,
     observer::{ConnectionEvent, Observer},
 };
 use tokio::{
@@ -39,11 +40,11 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 pub struct ConnectionLimits {
     /// Maximum number of concurrent connections.
     pub total: usize,
-    /// Maximum number per client, which is an IPv4 address or an IPv6 /48. `None` for no limit. Trusted proxies and the
-    /// peers on a Unix socket have none.
+    /// Maximum number per client, which is an IPv4 address or an IPv6 /48. `None` for no limit. Peers on a Unix socket have
+    /// none.
     pub per_client: Option<usize>,
-    /// The trusted proxies.
-    pub proxies: TrustedProxies,
+    /// Networks of the peers that have none either: trusted proxies and the deployment's own servers.
+    pub unlimited: Vec<IpNet>,
     /// Receives the events of connections.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -54,7 +55,7 @@ impl ConnectionLimits {
         Self {
             total: CONNECTIONS_MAX,
             per_client: api.client_connections(),
-            proxies: api.proxies().clone(),
+            unlimited: api.unlimited_peers(),
             observer: api.observer().cloned(),
         }
     }
@@ -171,7 +172,8 @@ impl Connections {
 
     /// Counts a new connection of `peer`. Returns `None` if its client has too many and none of them may be closed.
     pub(crate) fn open(self: &Arc<Self>, peer: Option<Peer>) -> Option<Slot> {
-        let client = peer.filter(|Peer(address)| !self.limits.proxies.trust(address.to_canonical()));
+        let unlimited = |address: IpAddr| self.limits.unlimited.iter().any(|net| net.contains(&address));
+        let client = peer.filter(|Peer(address)| !unlimited(address.to_canonical()));
         let network = client.filter(|_| self.limits.per_client.is_some()).map(PeerNetwork::of);
         let mut open = self.lock();
         if let Some((network, max)) = network.zip(self.limits.per_client) {
@@ -280,8 +282,12 @@ mod tests {
 
     fn connections(total: usize, per_client: usize) -> Arc<Connections> {
         let networks = vec!["10.0.0.0/8".parse().unwrap()];
-        let proxies = TrustedProxies { networks, local: false };
-        Connections::new(ConnectionLimits { total, per_client: Some(per_client), proxies, observer: None })
+        Connections::new(ConnectionLimits {
+            total,
+            per_client: Some(per_client),
+            unlimited: networks,
+            observer: None,
+        })
     }
 
     fn open(connections: &Arc<Connections>, peer: &str) -> Option<Slot> {

@@ -117,8 +117,6 @@ pub(crate) async fn accept_until(
 mod tests {
     use std::{net, sync::mpsc};
 
-    use reset_http::TrustedProxies;
-
     use super::*;
 
     fn accepting(total: usize, per_client: Option<usize>) -> (net::SocketAddr, mpsc::Receiver<Accepted>) {
@@ -128,8 +126,7 @@ mod tests {
         let (sender, accepted) = mpsc::channel();
         let on_accept = move |connection| sender.send(connection).unwrap();
         let forever: Stop = Box::pin(std::future::pending());
-        let limits =
-            ConnectionLimits { total, per_client, proxies: TrustedProxies::default(), observer: None };
+        let limits = ConnectionLimits { total, per_client, unlimited: Vec::new(), observer: None };
         tokio::spawn(accept_until(forever, Listener::Tcp(listener), limits, on_accept));
         (address, accepted)
     }

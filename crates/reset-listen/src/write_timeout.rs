@@ -144,7 +144,6 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for TimedWrites<Io> {
 
 #[cfg(test)]
 mod tests {
-    use reset_http::TrustedProxies;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
         time::{sleep, timeout},
@@ -157,12 +156,7 @@ mod tests {
     const BUFFER: usize = 64;
 
     fn pair() -> (TimedWrites<DuplexStream>, DuplexStream) {
-        let limits = ConnectionLimits {
-            total: 1,
-            per_client: None,
-            proxies: TrustedProxies::default(),
-            observer: None,
-        };
+        let limits = ConnectionLimits { total: 1, per_client: None, unlimited: Vec::new(), observer: None };
         let slot = Connections::new(limits).open(None).unwrap();
         slot.phase.respond();
         let (server, client) = duplex(BUFFER);

@@ -47,7 +47,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use reset_core::{
     error::RedeemError,
-    issue_policy::{Delivery, IssuePolicies, IssuePolicy},
+    issue_policy::{Delivery, IssuePolicies, IssuePolicy, separator},
     keys::Keyring,
     password::Policy,
     secret::{Scope, TaggedHex},
@@ -176,7 +176,7 @@ impl DjangoSettings {
         if page.contains("{token}") {
             return page.clone();
         }
-        let separator = if page.contains('?') { '&' } else { '?' };
+        let separator = separator(page);
         format!("{page}{separator}uid={{uid}}&token={{token}}")
     }
 

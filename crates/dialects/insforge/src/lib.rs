@@ -115,6 +115,7 @@ pub fn dialect(settings: InsForgeSettings) -> Dialect {
     Dialect {
         owns: vec![path("/email"), path("/public-config")],
         lenient: true,
+        credentials: true,
         rows: vec![
             (
                 path("/email/send-reset-password"),

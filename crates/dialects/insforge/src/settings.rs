@@ -51,6 +51,7 @@ pub(crate) const KEYS: &[&SettingKey] = &[
 /// Fails with one sentence that names the setting.
 pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
     let values = deployment.values;
+    values.choice(&WIRE)?;
     let allowed = AllowList::parse(&values.list(&ALLOWED_REDIRECT_URLS)).map_err(|reason| {
         anyhow!("{} ({}): {reason}", ALLOWED_REDIRECT_URLS.name, values.value(&ALLOWED_REDIRECT_URLS).source)
     })?;

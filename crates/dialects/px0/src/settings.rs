@@ -47,6 +47,7 @@ static LIVE_CODES: Key<Integer> = Key::new(
 /// Fails with one sentence that names the setting.
 pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
     let values = deployment.values;
+    values.choice(&WIRE)?;
     let max_live = values.integer(&LIVE_CODES, 1..=1_000_000)?;
     let hardened = values.profile() == Profile::Hardened;
     let settings = Px0Settings {

@@ -136,6 +136,7 @@ pub fn dialect(settings: StrapiSettings) -> Dialect {
     Dialect {
         owns: vec![format!("{base}/auth"), v4],
         lenient: true,
+        credentials: true,
         errors_below: (wire == Wire::V3).then_some(v3_errors),
         rows: rows.into(),
         base: BasePath { written: "", served: base.clone() },

@@ -1,6 +1,7 @@
 //! Settings of the HTTP side: listeners, public URL and request limits.
 
 use anyhow::{Result, bail};
+use http::{HeaderName, header::InvalidHeaderName};
 use reset_listen::ListenAddress;
 use url::Url;
 
@@ -28,6 +29,8 @@ pub(crate) struct HttpSettings {
     pub(crate) body_limit: usize,
     /// Origins that may call the API from a browser.
     pub(crate) cors_origins: Vec<String>,
+    /// Request headers that scripts of those origins may set.
+    pub(crate) cors_headers: Vec<HeaderName>,
 }
 
 /// Public base URL: every link is built from it (R31).
@@ -77,8 +80,13 @@ impl HttpSettings {
                 values.bad(&keys::CORS_ORIGINS, "origins such as https://app.example.com, without a path")
             );
         }
+        let cors_headers = values.list(&keys::CORS_HEADERS);
+        let cors_headers: Result<_, InvalidHeaderName> =
+            cors_headers.iter().map(|name| name.parse()).collect();
+        let expected = "names of headers such as x-requested-with";
+        let cors_headers = cors_headers.map_err(|_| values.bad(&keys::CORS_HEADERS, expected))?;
         let body_limit = values.size(&keys::BODY_LIMIT)?;
-        Ok(Self { listen, admin_listen, admin_token, public_url, body_limit, cors_origins })
+        Ok(Self { listen, admin_listen, admin_token, public_url, body_limit, cors_origins, cors_headers })
     }
 
     /// Whether other machines can reach the admin listener, and no token keeps them out.
@@ -111,10 +119,19 @@ fn is_token(text: &str) -> bool {
     text.len() >= TOKEN_MIN && text.bytes().all(allowed) && is_varied(text.as_bytes())
 }
 
-/// Whether the text is an origin, exactly as a browser sends it.
+/// Whether the text is an origin, exactly as a browser, or the web view of an app, sends it.
 fn is_origin(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+    Url::parse(text).is_ok_and(|url| match url.scheme() {
+        "http" | "https" => url.origin().ascii_serialization() == text,
+        // A browser serializes a scheme that it does not know as it is written: capacitor://localhost, tauri://localhost,
+        // chrome-extension://<id>.
+        "file" | "data" | "javascript" | "blob" | "about" | "ftp" | "ws" | "wss" => false,
+        scheme => {
+            let host = text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:".contains(&byte);
+            host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain))
+        }
     })
 }
 
@@ -160,10 +177,28 @@ mod tests {
 
     #[test]
     fn origin_is_accepted_only_as_browsers_send_it() {
-        assert!(is_origin("https://app.example.com") && is_origin("http://localhost:3001"));
-        for text in
-            ["*", "null", "https://app.example.com/", "https://app.example.com:443", "app.example.com"]
-        {
+        for text in [
+            "https://app.example.com",
+            "http://localhost:3001",
+            "capacitor://localhost",
+            "ionic://localhost",
+            "tauri://localhost",
+            "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+        ] {
+            assert!(is_origin(text), "{text}");
+        }
+        for text in [
+            "*",
+            "null",
+            "https://app.example.com/",
+            "https://app.example.com:443",
+            "app.example.com",
+            "capacitor://",
+            "capacitor://localhost/",
+            "Capacitor://localhost",
+            "file://localhost",
+            "javascript://x",
+        ] {
             assert!(!is_origin(text), "{text}");
         }
     }

@@ -220,6 +220,7 @@ const GENERAL: &[&SettingKey] = &[
     PROFILE.setting(),
     BODY_LIMIT.setting(),
     CORS_ORIGINS.setting(),
+    CORS_HEADERS.setting(),
     TRUSTED_PROXIES.setting(),
     LOG.setting(),
 ];

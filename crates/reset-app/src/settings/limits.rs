@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use ipnet::IpNet;
 use reset_core::{
     budget::{Budgeting, Window},
     client_events::EventLimits,
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 
 use reset_listen::{CONNECTIONS_MAX, ListenAddress};
 
-use reset_settings::{DefaultValue, Integer, Key, SettingKey, Values};
+use reset_settings::{DefaultValue, Integer, Key, List, SettingKey, Values};
 
 use super::keys;
 
@@ -37,6 +38,8 @@ pub(crate) struct LimitSettings {
     pub(crate) redis_url: Option<Zeroizing<String>>,
     /// Proxies that are trusted to report a client's address.
     pub(crate) proxies: TrustedProxies,
+    /// Networks of the deployment's own servers, which no limit per client applies to.
+    pub(crate) own_servers: Vec<IpNet>,
 }
 
 /// Largest limit of events: each network that causes one is remembered for a day.
@@ -79,10 +82,13 @@ impl LimitSettings {
             per_network: values.integer(&keys::LIMITS_NETWORK_EVENTS_PER_DAY, 1..=EVENTS_MAX)?,
             all: values.integer(&keys::LIMITS_EVENTS_PER_DAY, 1..=EVENTS_MAX)?,
         };
-        let networks =
-            values.list(&keys::TRUSTED_PROXIES).iter().map(|text| network(text)).collect::<Option<_>>();
-        let expected = "addresses or networks such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1";
-        let networks = networks.ok_or_else(|| values.bad(&keys::TRUSTED_PROXIES, expected))?;
+        let networks = |key: &Key<List>| {
+            let networks = values.list(key).iter().map(|text| network(text)).collect::<Option<Vec<_>>>();
+            let expected = "addresses or networks such as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1";
+            networks.ok_or_else(|| values.bad(key, expected))
+        };
+        let own_servers = networks(&keys::LIMITS_OWN_SERVERS)?;
+        let networks = networks(&keys::TRUSTED_PROXIES)?;
         let proxies = TrustedProxies { networks, local: matches!(listen, ListenAddress::Unix(_)) };
         let enabled = values.boolean(&keys::LIMITS_ENABLED)?;
         let redis_url = redis_url(values)?;
@@ -96,6 +102,7 @@ impl LimitSettings {
                 client_connections: Some(client_connections),
                 redis_url,
                 proxies,
+                own_servers,
             }
         } else {
             let (budgeting, outbox) =
@@ -110,6 +117,7 @@ impl LimitSettings {
                 client_connections,
                 redis_url: None,
                 proxies,
+                own_servers,
             }
         })
     }
@@ -199,9 +207,8 @@ fn is_redis(text: &str) -> bool {
 }
 
 /// Parses a network or a single address. A network with host bits set, such as `10.1.2.3/8`, is rejected as a mistake.
-fn network(text: &str) -> Option<ipnet::IpNet> {
-    let network: ipnet::IpNet =
-        text.parse().ok().or_else(|| Some(text.parse::<std::net::IpAddr>().ok()?.into()))?;
+fn network(text: &str) -> Option<IpNet> {
+    let network: IpNet = text.parse().ok().or_else(|| Some(text.parse::<std::net::IpAddr>().ok()?.into()))?;
     (network.trunc() == network).then_some(network)
 }
 

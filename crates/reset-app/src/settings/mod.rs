@@ -173,12 +173,15 @@ impl Settings {
         let cors_origins = origins
             .collect::<Result<_, _>>()
             .map_err(|_| anyhow!("cors_origins is not a valid header value"))?;
+        let cors_headers = self.http.cors_headers.clone();
         let (proxies, client_limits) = (self.limits.proxies.clone(), self.limits.client_limits.clone());
         let body_limit = self.http.body_limit;
         Ok(reset_http::ServeOptions {
             body_limit,
             cors_origins,
+            cors_headers,
             proxies,
+            own_servers: self.limits.own_servers.clone(),
             client_limits,
             client_connections: self.limits.client_connections,
             ..reset_http::ServeOptions::default()

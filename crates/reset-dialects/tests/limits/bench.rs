@@ -65,6 +65,11 @@ pub(crate) fn bench() -> LimitsBench {
     bench_that_mails(Mailed::Codes)
 }
 
+/// Returns a bench that is served otherwise than by default.
+pub(crate) fn bench_serving(serving: impl FnOnce(ServeOptions) -> ServeOptions) -> LimitsBench {
+    bench_as(budgeting(), Some(ClientLimits::default()), Mailed::Codes, serving)
+}
+
 pub(crate) fn bench_that_mails(mailed: Mailed) -> LimitsBench {
     bench_with(budgeting(), Some(ClientLimits::default()), mailed)
 }
@@ -86,14 +91,23 @@ fn dialects(root: &HmacKey, mailed: Mailed) -> Vec<Dialect> {
 }
 
 fn bench_with(budgeting: Budgeting, client_limits: Option<ClientLimits>, mailed: Mailed) -> LimitsBench {
+    bench_as(budgeting, client_limits, mailed, |serving| serving)
+}
+
+fn bench_as(
+    budgeting: Budgeting,
+    client_limits: Option<ClientLimits>,
+    mailed: Mailed,
+    serving: impl FnOnce(ServeOptions) -> ServeOptions,
+) -> LimitsBench {
     let memory = Memory::new(3);
     let root = HmacKey::root(&[5; 32]).unwrap();
     let all = dialects(&root, mailed);
     let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let resets = Resets::within(budgeting, memory.adapters(), Keys::new(&root), policies, Notices::default());
     let proxies = TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], local: false };
-    let serving = ServeOptions { proxies, client_limits, ..ServeOptions::default() };
-    let api = Api::new(resets.clone(), all, serving);
+    let options = ServeOptions { proxies, client_limits, ..ServeOptions::default() };
+    let api = Api::new(resets.clone(), all, serving(options));
     LimitsBench { memory, api, resets, dialects: dialects(&root, mailed) }
 }
 

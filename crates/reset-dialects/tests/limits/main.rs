@@ -9,7 +9,10 @@ mod routes;
 #[path = "../support/mod.rs"]
 mod support;
 
-use bench::{HOUR, MINUTE, NEW_PASSWORD, bench, is_success, mails_open_codes, shared, unlimited};
+use bench::{
+    HOUR, MINUTE, NEW_PASSWORD, bench, bench_serving, is_success, mails_open_codes, shared, unlimited,
+};
+use reset_http::ServeOptions;
 
 const CLIENT: &str = "203.0.113.9";
 const USER: &str = "user@example.com";
@@ -74,6 +77,33 @@ async fn clients_cannot_choose_the_address_they_are_counted_by() {
         let status = bench.status("2001:DB8:0:0:FFFF::1", &client.request_for(USER)).await;
         assert_eq!(status, 429, "{}", client.dialect);
     }
+}
+
+#[tokio::test]
+async fn own_servers_have_no_limit_per_client_and_addresses_keep_theirs() {
+    let bench = bench_serving(|serving| ServeOptions {
+        own_servers: vec!["198.51.100.0/28".parse().unwrap()],
+        ..serving
+    });
+    let own_server = "198.51.100.7";
+    for number in 0..40 {
+        for client in bench.clients() {
+            let request = client.request_for(&format!("user{number}@{}.example.com", client.dialect));
+            assert_ne!(bench.status(own_server, &request).await, 429, "{} {number}", client.dialect);
+        }
+    }
+    // Another client is still limited, and so are the guesses at one kind of code.
+    let client = bench.client("px0");
+    for _ in 0..5 {
+        bench.status(CLIENT, &client.request_for(USER)).await;
+    }
+    assert_eq!(bench.status(CLIENT, &client.request_for(USER)).await, 429);
+    let before = bench.memory.store.look_ups();
+    for number in 0..50 {
+        let guess = client.redeem_with(&format!("{number:06}"), NEW_PASSWORD);
+        assert_eq!(bench.status(own_server, &guess).await, 400);
+    }
+    assert!(bench.memory.store.look_ups() - before <= 5, "the budget of all guesses holds");
 }
 
 #[tokio::test]

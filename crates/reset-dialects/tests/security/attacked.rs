@@ -10,8 +10,15 @@ use serde_json::{Map, Value, json};
 
 use crate::bench::{NEW_PASSWORD, PUBLIC_URL, TARGET};
 
-/// Dialects whose contract has forms next to JSON. Every other dialect reads JSON only (R36).
-const READS_FORMS: &[&str] = &["django"];
+const URL_ENCODED: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
+
+/// Dialects whose original server reads forms next to JSON, and which. Every other dialect reads JSON only (R36).
+const READS_FORMS: [(&str, &[&str]); 3] = [
+    ("django", &[URL_ENCODED, MULTIPART]),
+    ("strapi", &[URL_ENCODED, MULTIPART]),
+    ("insforge", &[URL_ENCODED]),
+];
 
 /// One dialect under attack.
 pub(crate) struct AttackedDialect {
@@ -47,10 +54,9 @@ impl AttackedDialect {
     /// Returns the status for a JSON body that is declared as `kind`, which a page of another site could post: 415, or 400
     /// where the contract has forms and the body is not a readable one.
     pub(crate) fn status_of_type(&self, kind: &str) -> u16 {
-        let form = ["application/x-www-form-urlencoded", "multipart/form-data"]
-            .iter()
-            .any(|form| kind.starts_with(form));
-        if form && READS_FORMS.contains(&self.name()) { 400 } else { 415 }
+        let forms =
+            READS_FORMS.iter().find(|(name, _)| *name == self.name()).map_or(&[] as &[_], |(_, forms)| forms);
+        if forms.iter().any(|form| kind.starts_with(form)) { 400 } else { 415 }
     }
 
     /// Returns the lifetimes of its secrets.

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use reset_core::{email::EmailAddress, error::RedeemError, exchange::Inspection, secret::TicketSecret};
 use url::form_urlencoded;
-use zeroize::Zeroizing;
 
 use super::{
     Pages,

@@ -26,6 +26,11 @@ pub(crate) static BODY_LIMIT: Key<Size> =
     Key::new("body_limit", "64 KiB", "Maximum request body. Over it: 413 in the dialect's envelope");
 pub(crate) static CORS_ORIGINS: Key<List> =
     Key::new("cors_origins", "", "Allowed browser origins, such as `https://app.example.com`");
+pub(crate) static CORS_HEADERS: Key<List> = Key::new(
+    "cors_headers",
+    "content-type,authorization,x-requested-with,x-xsrf-token,baggage,sentry-trace,traceparent,tracestate",
+    "Request headers that scripts of those origins may set",
+);
 pub(crate) static TRUSTED_PROXIES: Key<List> = Key::new(
     "trusted_proxies",
     "",

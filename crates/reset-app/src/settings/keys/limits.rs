@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reset_settings::{Integer, Key, Secrecy, SettingKey, Text};
+use reset_settings::{Integer, Key, List, Secrecy, SettingKey, Text};
 
 pub(crate) static LIMITS_ENABLED: Key<bool> = Key::new(
     "limits.enabled",
@@ -124,6 +124,13 @@ pub(crate) static LIMITS_CLIENT_CONNECTIONS: Key<Integer> = Key::new(
          has waited longest for its client is closed, or else the new one. `trusted_proxies` and peers on a Unix socket \
          are not counted",
 );
+pub(crate) static LIMITS_OWN_SERVERS: Key<List> = Key::new(
+    "limits.own_servers",
+    "",
+    "Addresses or networks of your own servers that send the requests of many people, such as the route handlers of a web \
+         framework: no limit per client or network applies to them. Those per address and per account do. If they report \
+         the person's address in `X-Forwarded-For`, list them in `trusted_proxies` instead",
+);
 pub(crate) static LIMITS_WAITING_AGE: Key<Duration> = Key::new(
     "limits.waiting_age",
     "10m",
@@ -168,6 +175,7 @@ pub(super) const KEYS: &[&SettingKey] = &[
     LIMITS_CLIENT_ESTIMATES_PER_MINUTE.setting(),
     LIMITS_NETWORK_ESTIMATES_PER_MINUTE.setting(),
     LIMITS_CLIENT_CONNECTIONS.setting(),
+    LIMITS_OWN_SERVERS.setting(),
     LIMITS_WAITING_AGE.setting(),
     LIMITS_WAITING_PER_NETWORK.setting(),
     LIMITS_REDIS_URL.setting(),
