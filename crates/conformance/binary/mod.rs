@@ -23,6 +23,7 @@ mod races;
 mod readiness;
 mod redis;
 mod rotation;
+mod routes;
 mod settings;
 mod slow_readers;
 mod webhook;

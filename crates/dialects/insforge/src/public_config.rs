@@ -13,6 +13,16 @@ use reset_http::{
     wire::{JSON_UTF8, json},
 };
 
+/// The keys whose values follow from the settings. The others belong to the InsForge server.
+pub(super) const DECIDED: &[&str] = &[
+    "passwordMinLength",
+    "requireNumber",
+    "requireLowercase",
+    "requireUppercase",
+    "requireSpecialChar",
+    "resetPasswordMethod",
+];
+
 // InsForge's keys in its order.
 /// The public authentication settings. Only the password policy and the reset method reflect the deployment; the other
 /// values are constant, because sign-up and sign-in are not served here.
