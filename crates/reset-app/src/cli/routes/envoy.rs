@@ -55,16 +55,18 @@ static_resources:
 
 /// Writes a route. Envoy matches a regular expression against the whole path without its query, so that it needs no anchors.
 fn route(routed: &RoutedPath, prefix: &str) -> String {
-    let path = match routed.lenient {
-        true => format!("safe_regex: {{ regex: '(?i){}/?' }}", escaped(&routed.path)),
-        false => format!("path: '{}'", routed.path),
+    let path = if routed.lenient {
+        format!("safe_regex: {{ regex: '(?i){}/?' }}", escaped(&routed.path))
+    } else {
+        format!("path: '{}'", routed.path)
     };
-    let rewrite = match routed.stripped {
-        true => format!(
+    let rewrite = if routed.stripped {
+        format!(
             ", regex_rewrite: {{ pattern: {{ regex: '(?i)^{}(/.*)' }}, substitution: '\\1' }}",
             escaped(prefix)
-        ),
-        false => String::new(),
+        )
+    } else {
+        String::new()
     };
     let methods = routed.methods("|");
     format!(

@@ -38,9 +38,10 @@ pub(super) fn written(routing: &Routing) -> String {
 }
 
 fn rule(routed: &RoutedPath) -> String {
-    let path = match routed.lenient {
-        true => format!("path -i -m reg '{}'", routed.regex()),
-        false => format!("path -m str {}", routed.path),
+    let path = if routed.lenient {
+        format!("path -i -m reg '{}'", routed.regex())
+    } else {
+        format!("path -m str {}", routed.path)
     };
     let backend = if routed.stripped { "polyreset_below_prefix" } else { "polyreset" };
     format!("use_backend {backend} if {{ {path} }} {{ method {} }}", routed.methods(" "))

@@ -135,7 +135,7 @@ impl Routing {
         for path in &self.left {
             lines.push(format!("{path} stays with your back end: polyreset knows only some of its values."));
         }
-        lines.into_iter().map(|line| format!("# {line}\n")).collect()
+        format!("# {}\n", lines.join("\n# "))
     }
 
     /// Returns the IP address and port of polyreset's listener.

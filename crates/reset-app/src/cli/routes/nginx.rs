@@ -32,10 +32,11 @@ pub(super) fn written(routing: &Routing) -> String {
 fn location(routed: &RoutedPath, prefix: &str) -> String {
     let pattern =
         if routed.lenient { format!("~* {}", routed.regex()) } else { format!("= {}", routed.path) };
-    let strip = match routed.stripped {
+    let strip = if routed.stripped {
         // In a location that ignores case, the prefix may be written in any case, too.
-        true => format!("rewrite (?i)^{}(/.*)$ $1 break; ", escaped(prefix)),
-        false => String::new(),
+        format!("rewrite (?i)^{}(/.*)$ $1 break; ", escaped(prefix))
+    } else {
+        String::new()
     };
     format!("location {pattern} {{ {strip}proxy_pass http://polyreset; }}")
 }

@@ -125,10 +125,10 @@ fn yaml_formats_parse_and_send_each_path_to_polyreset() {
         [("px0", "https://example.com"), ("strapi", "https://example.com/a.b"), ("django", "https://x.org/p")]
     {
         let routing = routing(dialect, &[("public_url", public_url)]);
-        let routes = routing.paths.len();
+        let count = routing.paths.len();
         let traefik = yaml(&routing.written(Format::Traefik).unwrap());
         let routers = traefik[0]["http"]["routers"].as_mapping().unwrap();
-        assert_eq!(routers.len(), routes + 1, "the paths and the back end");
+        assert_eq!(routers.len(), count + 1, "the paths and the back end");
         let stripping = routers.iter().filter(|(_, router)| router.get("middlewares").is_some()).count();
         assert_eq!(stripping, routing.paths.iter().filter(|routed| routed.stripped).count());
         let envoy = yaml(&routing.written(Format::Envoy).unwrap());
@@ -136,16 +136,16 @@ fn yaml_formats_parse_and_send_each_path_to_polyreset() {
         let filter = &resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
         let hosts = &filter["route_config"]["virtual_hosts"][0];
         let sent = hosts["routes"].as_sequence().unwrap();
-        assert_eq!(sent.len(), routes + 1);
-        assert!(sent[..routes].iter().all(|route| texts(&route["route"]["cluster"]) == ["polyreset"]));
-        assert_eq!(texts(&sent[routes]["route"]["cluster"]), ["back_end"]);
+        assert_eq!(sent.len(), count + 1);
+        assert!(sent[..count].iter().all(|route| texts(&route["route"]["cluster"]) == ["polyreset"]));
+        assert_eq!(texts(&sent[count]["route"]["cluster"]), ["back_end"]);
         assert_eq!(resources["clusters"].as_sequence().unwrap().len(), 2);
         let ingresses = yaml(&routing.written(Format::Ingress).unwrap());
         assert_eq!(ingresses.len(), if routing.prefix.is_empty() { 1 } else { 2 });
         let listed =
             |ingress: &Value| ingress["spec"]["rules"][0]["http"]["paths"].as_sequence().unwrap().len();
         let spellings = routing.paths.iter().filter(|routed| routed.lenient && !routed.stripped).count();
-        assert_eq!(ingresses.iter().map(listed).sum::<usize>(), routes + spellings + 1);
+        assert_eq!(ingresses.iter().map(listed).sum::<usize>(), count + spellings + 1);
     }
 }
 

@@ -44,9 +44,10 @@ pub(super) fn written(routing: &Routing) -> Result<String> {
 }
 
 fn rule(routed: &RoutedPath) -> String {
-    let path = match routed.lenient {
-        true => format!("PathRegexp(`{}`)", routed.re2()),
-        false => format!("Path(`{}`)", routed.path),
+    let path = if routed.lenient {
+        format!("PathRegexp(`{}`)", routed.re2())
+    } else {
+        format!("Path(`{}`)", routed.path)
     };
     let methods: Vec<String> = routed.methods.iter().map(|method| format!("Method(`{method}`)")).collect();
     format!("{path} && ({})", methods.join(" || "))
