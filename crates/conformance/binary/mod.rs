@@ -26,6 +26,7 @@ mod rotation;
 mod routes;
 mod settings;
 mod slow_readers;
+mod upstream;
 mod webhook;
 
 use std::{net::SocketAddr, time::Duration};

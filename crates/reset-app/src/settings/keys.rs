@@ -221,6 +221,10 @@ const GENERAL: &[&SettingKey] = &[
     BODY_LIMIT.setting(),
     CORS_ORIGINS.setting(),
     TRUSTED_PROXIES.setting(),
+    UPSTREAM_URL.setting(),
+    UPSTREAM_HOST.setting(),
+    UPSTREAM_CONNECT_TIMEOUT.setting(),
+    UPSTREAM_TIMEOUT.setting(),
     LOG.setting(),
 ];
 

@@ -16,6 +16,7 @@ mod secret;
 mod show;
 #[cfg(test)]
 mod tests;
+mod upstream;
 mod users;
 mod weaknesses;
 
@@ -181,6 +182,7 @@ impl Settings {
             proxies,
             client_limits,
             client_connections: self.limits.client_connections,
+            upstream: self.http.upstream.clone(),
             ..reset_http::ServeOptions::default()
         })
     }
