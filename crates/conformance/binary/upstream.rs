@@ -6,7 +6,10 @@ use std::{
     thread,
 };
 
-use conformance::http::{get, send};
+use conformance::{
+    http::{get, send},
+    server::TestDeployment,
+};
 
 use super::{deployment, px0};
 
@@ -43,6 +46,24 @@ fn server_passes_on_what_is_not_its_own_and_logs_a_failing_back_end_without_addr
     assert_eq!(lines.len(), 1, "{log}");
     assert!(lines[0].contains("connection refused") && !lines[0].contains("127.0.0.1"), "{}", lines[0]);
     assert!(!log.contains("ann@example.com") && !log.contains(&address), "{log}");
+}
+
+#[test]
+fn doctor_connects_to_the_back_end() {
+    let (mut deployment, _folder) = deployment();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    deployment.set("POLYRESET_UPSTREAM_URL", &url);
+    let line = |deployment: &TestDeployment| {
+        let output = deployment.run(&["doctor"], "").unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let line = printed.lines().find(|line| line.contains("upstream_url: ")).map(ToOwned::to_owned);
+        (output.status.success(), line.unwrap_or(printed))
+    };
+    assert_eq!(line(&deployment), (true, "ok    upstream_url: the back end accepts connections".to_owned()));
+    drop(listener);
+    let (healthy, line) = line(&deployment);
+    assert!(!healthy && line.starts_with("FAIL  upstream_url: the back end cannot be reached: "), "{line}");
 }
 
 #[test]

@@ -3,14 +3,15 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    thread,
     time::{Duration, Instant},
 };
 
-use conformance::http::{RawResponse, get};
-use reset_http::ServeOptions;
+use conformance::http::{Connection, RawResponse, get};
+use reset_http::{BODY_TIMEOUT, ServeOptions};
 
 use super::{
-    RunningServer, TIMEOUT,
+    BackEnd, RunningServer, TIMEOUT,
     bench::{FRONT_ENDS, FrontEnd, every_dialect},
     options, with_each,
 };
@@ -47,7 +48,7 @@ fn back_end_that_answers_with_something_else_is_a_bad_gateway() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = in_front_of(front_end, listener.local_addr().unwrap());
         let answers = ["SSH-2.0-x\r\n", "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n", ""];
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             for answer in answers {
                 let (mut stream, _) = listener.accept().unwrap();
                 let _ = stream.read(&mut [0; 4096]);
@@ -81,6 +82,25 @@ fn response_that_stops_halfway_ends_the_connection() {
         let mut reader = BufReader::new(stream);
         while reader.read_line(&mut text).is_ok_and(|read| read > 0) {}
         assert!(text.contains("first") && !text.ends_with("0\r\n\r\n"), "{text}");
+    });
+}
+
+#[test]
+fn client_that_stops_halfway_gets_a_timeout_of_its_own() {
+    let slow = |front_end: &FrontEnd| {
+        let back_end = BackEnd::start();
+        let server = in_front_of(front_end, back_end.address);
+        let mut connection = Connection::open(server.address).unwrap();
+        let begun = Instant::now();
+        let part = b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
+        assert_own(&connection.send(part).unwrap(), 408, "The body took too long");
+        assert!(begun.elapsed() >= BODY_TIMEOUT, "{:?}", begun.elapsed());
+    };
+    // Side by side, because each takes ten seconds.
+    thread::scope(|scope| {
+        for front_end in FRONT_ENDS {
+            scope.spawn(move || slow(front_end));
+        }
     });
 }
 

@@ -18,15 +18,20 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::{RequestBody, phase::Phase};
 
-/// When something was last sent or received.
+/// When something was last sent or received, and whether it is the client's turn to send.
 pub(super) struct Progress {
     last: Mutex<Instant>,
+    awaits_client: AtomicBool,
     slow_client: AtomicBool,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { last: Mutex::new(Instant::now()), slow_client: AtomicBool::new(false) }
+        Self {
+            last: Mutex::new(Instant::now()),
+            awaits_client: AtomicBool::new(false),
+            slow_client: AtomicBool::new(false),
+        }
     }
 
     /// Records progress.
@@ -34,14 +39,16 @@ impl Progress {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Returns when there was no progress for `limit`.
+    /// Returns when there was no progress for `limit`. Time in which the client has to send does not count, and has a limit of
+    /// its own.
     pub(super) async fn none_for(&self, limit: Duration) {
         loop {
-            let deadline = *self.last.lock().unwrap_or_else(PoisonError::into_inner) + limit;
-            if Instant::now() >= deadline {
+            let (now, last) = (Instant::now(), *self.last.lock().unwrap_or_else(PoisonError::into_inner));
+            let begun = if self.awaits_client.load(Ordering::Relaxed) { now } else { last };
+            if now >= begun + limit {
                 return;
             }
-            sleep_until(deadline).await;
+            sleep_until(begun + limit).await;
         }
     }
 
@@ -97,8 +104,10 @@ impl Body for ClientBody {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.silence.end();
             self.progress.advance();
+            self.progress.awaits_client.store(false, Ordering::Relaxed);
             return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
         }
+        self.progress.awaits_client.store(true, Ordering::Relaxed);
         ready!(self.silence.poll(context));
         self.progress.slow_client.store(true, Ordering::Relaxed);
         Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())))
@@ -176,5 +185,19 @@ mod tests {
         });
         progress.none_for(limit).await;
         assert_eq!(begun.elapsed(), Duration::from_secs(5 * 7 + 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_client_is_not_that_of_the_back_end() {
+        let (progress, begun) = (Arc::new(Progress::new()), Instant::now());
+        progress.awaits_client.store(true, Ordering::Relaxed);
+        let sending = progress.clone();
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(9)).await;
+            sending.advance();
+            sending.awaits_client.store(false, Ordering::Relaxed);
+        });
+        progress.none_for(Duration::from_secs(2)).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(9 + 2));
     }
 }

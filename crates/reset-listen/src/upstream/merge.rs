@@ -41,15 +41,15 @@ impl Upstream {
         let (mut parts, body) = request.into_parts();
         // A response to HEAD has the length of the merged body.
         parts.method = Method::GET;
-        let theirs = self.whole_response(parts.clone(), phase).await;
-        let response = match theirs {
+        let response = match self.whole_response(parts.clone(), phase).await {
             Ok(theirs) if theirs.status() == StatusCode::OK => {
+                // The row is counted as any other.
                 let own = respond(service, Request::from_parts(parts, body)).await?;
                 if own.status() != StatusCode::OK {
                     return Ok(own.map(Either::Left));
                 }
                 let own = own.into_body().collect().await.map_or_else(|_| Bytes::new(), Collected::to_bytes);
-                replaced(theirs, &own, keys)
+                return Ok(replaced(theirs, &own, keys).map(Either::Right));
             }
             Ok(theirs) => theirs.map(full),
             Err(failure) => self.failed(failure),
