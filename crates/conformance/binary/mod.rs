@@ -23,8 +23,10 @@ mod races;
 mod readiness;
 mod redis;
 mod rotation;
+mod routes;
 mod settings;
 mod slow_readers;
+mod upstream;
 mod webhook;
 
 use std::{net::SocketAddr, time::Duration};

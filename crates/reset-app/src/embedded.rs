@@ -40,6 +40,11 @@ impl Embedded {
         if !settings.is_given(&keys::PUBLIC_URL) {
             bail!("public_url is required: links in mails are built from it");
         }
+        if settings.http.upstream.is_some() {
+            bail!(
+                "upstream_url has no effect here: the host application answers every request that is not polyreset's"
+            );
+        }
         let roots = deployment::roots(&settings).await?;
         let engine = Service::new(&settings, &roots, &settings.likely_url(), None).await?;
         Ok(Self { api: engine.api.clone(), admin: engine.admin.clone(), running: engine.start() })

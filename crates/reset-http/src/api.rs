@@ -23,6 +23,7 @@ use crate::{
     problem,
     rate_limit::{ClientLimits, LimitClass, RateLimiter, SharedCounters},
     route::{Call, Caller, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
+    upstream::UpstreamOptions,
 };
 
 /// Timeout for one handler. The slowest legitimate request waits up to 5 s for a hashing thread, and then for a
@@ -62,10 +63,10 @@ const DENY_ALL: HeaderValue =
 /// The routes of all dialects, ready to be served. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     resets: Resets,
     routes: Vec<Arc<Route>>,
     owners: Vec<Owner>,
@@ -78,6 +79,7 @@ struct Inner {
     client_connections: Option<usize>,
     observer: Option<Arc<dyn Observer>>,
     token: Option<BearerToken>,
+    pub(crate) upstream: Option<UpstreamOptions>,
 }
 
 /// A path prefix, and the error renderer of the dialect that answers unknown paths below it.
@@ -111,6 +113,8 @@ pub struct ServeOptions {
     pub observer: Option<Arc<dyn Observer>>,
     /// Token that every request must present, whatever its path. Default none.
     pub token: Option<BearerToken>,
+    /// The back end that the standalone servers pass all other requests to. Default none.
+    pub upstream: Option<UpstreamOptions>,
 }
 
 impl Default for ServeOptions {
@@ -126,6 +130,7 @@ impl Default for ServeOptions {
             shared: None,
             observer: None,
             token: None,
+            upstream: None,
         }
     }
 }
@@ -172,6 +177,7 @@ impl Api {
             shared,
             observer,
             token,
+            upstream,
         } = options;
         let limiter =
             client_limits.map(|limits| RateLimiter::new(limits, resets.adapters().clock.clone(), shared));
@@ -188,6 +194,7 @@ impl Api {
             client_connections,
             observer,
             token,
+            upstream,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -325,9 +332,7 @@ impl Api {
             return response;
         }
         let path = request.uri().path();
-        let folded = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
-        if let Some((_, route)) = self.inner.lenient.iter().find(|(known, _)| *known == folded) {
-            let route = route.clone();
+        if let Some(route) = self.lenient_route(path).cloned() {
             return match route.endpoint(request.method()) {
                 Some(endpoint) => self.answer(&route, endpoint, request).await,
                 None => self.wrong_method(&route, request.method(), request.headers()),
@@ -344,6 +349,16 @@ impl Api {
         };
         self.observe(None, response.status(), Duration::ZERO);
         self.finish(request.headers().get(header::ORIGIN), response)
+    }
+
+    /// Returns the route of a path, exactly or as a lenient dialect matches it.
+    pub(crate) fn route(&self, path: &str) -> Option<&Arc<Route>> {
+        self.routes().iter().find(|route| route.path == path).or_else(|| self.lenient_route(path))
+    }
+
+    fn lenient_route(&self, path: &str) -> Option<&Arc<Route>> {
+        let folded = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+        self.inner.lenient.iter().find(|(known, _)| *known == folded).map(|(_, route)| route)
     }
 
     /// Returns the rate limiter, or `None` if clients are not limited.
@@ -377,7 +392,11 @@ impl Api {
     }
 
     /// Adds the headers that every response carries.
-    fn finish(&self, origin: Option<&HeaderValue>, mut response: Response<Bytes>) -> Response<Bytes> {
+    pub(crate) fn finish(
+        &self,
+        origin: Option<&HeaderValue>,
+        mut response: Response<Bytes>,
+    ) -> Response<Bytes> {
         let length = response.body().len().into();
         let headers = response.headers_mut();
         // Set explicitly: some web frameworks drop it from the empty response to a HEAD request.

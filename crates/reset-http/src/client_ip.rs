@@ -28,13 +28,18 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
+    /// Returns whether the forwarding headers of a peer are trusted. A peer on a Unix socket has no address.
+    pub fn trusts(&self, peer: Option<Peer>) -> bool {
+        match peer {
+            Some(Peer(address)) => self.trust(address.to_canonical()),
+            None => self.local && !self.networks.is_empty(),
+        }
+    }
+
     /// Returns the client's address, if known.
     pub fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> Option<IpAddr> {
+        let trusted = self.trusts(peer);
         let peer = peer.map(|Peer(address)| address.to_canonical());
-        let trusted = match peer {
-            Some(address) => self.trust(address),
-            None => self.local && !self.networks.is_empty(),
-        };
         if !trusted {
             return peer;
         }

@@ -12,6 +12,7 @@
 //! * [`common_error`]: the errors that every dialect renders in its own envelope.
 //! * [`rate_limit`]: what one client may do, and [`TrustedProxies`]: which client that is.
 //! * [`redemption`]: how a page takes a dialect's secrets. [`traits`]: what the comparison says about a dialect.
+//! * [`upstream`]: who answers a request if there is a back end behind polyreset.
 //! * [`openapi`]: one document from the rows of all dialects.
 //!
 //! ```
@@ -54,6 +55,7 @@ pub mod rate_limit;
 pub mod redemption;
 pub mod route;
 pub mod traits;
+pub mod upstream;
 pub mod wire;
 
 pub use api::{Api, ServeOptions};

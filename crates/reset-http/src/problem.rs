@@ -48,6 +48,17 @@ pub(crate) fn unauthorized() -> Response<Bytes> {
     response
 }
 
+/// Renders the error of a request that the back end did not answer.
+pub(crate) fn gateway(status: StatusCode) -> Response<Bytes> {
+    let title = match status {
+        StatusCode::REQUEST_TIMEOUT => "The body took too long",
+        StatusCode::GATEWAY_TIMEOUT => "The back end did not answer in time",
+        StatusCode::LOOP_DETECTED => "The back end leads back to this server",
+        _ => "The back end cannot be reached",
+    };
+    problem(status, title)
+}
+
 fn problem(status: StatusCode, title: &'static str) -> Response<Bytes> {
     let content_type = HeaderValue::from_static("application/problem+json");
     json(status, content_type, &Problem { status: status.as_u16(), title })

@@ -136,6 +136,9 @@ pub struct Endpoint {
     pub kind: EndpointKind,
     /// The media types of the bodies that it reads; others get [`CommonError::UnsupportedMediaType`].
     pub media: MediaTypes,
+    /// The keys of its JSON response that polyreset decides, if it does not know the values of the others: a back end
+    /// behind polyreset serves the same path with its own values for those. Empty for all other endpoints.
+    pub merged_keys: &'static [&'static str],
     /// What answers a request.
     pub run: Handler,
 }
@@ -158,7 +161,12 @@ impl Endpoint {
             EndpointKind::Trigger | EndpointKind::Json => MediaTypes::Json,
             EndpointKind::Form | EndpointKind::Read => MediaTypes::Unchecked,
         };
-        Self { method, kind, media, run }
+        Self { method, kind, media, merged_keys: &[], run }
+    }
+
+    /// The endpoint with a response in which polyreset decides only these keys.
+    pub fn deciding(self, merged_keys: &'static [&'static str]) -> Self {
+        Self { merged_keys, ..self }
     }
 
     /// The endpoint with other media types than its kind's.

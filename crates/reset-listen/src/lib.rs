@@ -10,6 +10,9 @@
 //! [`BODY_TIMEOUT`](reset_http::BODY_TIMEOUT) for a body, and [`STALL_TIMEOUT`] and [`WRITE_TIMEOUT`] for reading a
 //! response. [`ConnectionLimits`] limits the connections of one client, and of all.
 //!
+//! # The back end
+//! Requests that are not for polyreset are passed to the back end that was there before, if one is set (`upstream`).
+//!
 //! Only HTTP/1.1 is supported. A reverse proxy provides HTTP/2 and TLS.
 //!
 //! ```
@@ -22,22 +25,25 @@
 
 mod connection;
 mod connections;
+mod drain;
 mod framing;
 mod listener;
 mod phase;
 mod request_body;
 mod socket;
 mod throttle;
+mod upstream;
 mod workers;
 mod write_timeout;
 
 use std::{error::Error, pin::Pin, time::Duration};
 
+use bytes::Bytes;
 use hyper::{Request, Response, body::Body};
-use hyper_util::server::graceful::GracefulShutdown;
+use reset_http::Api;
 use tower::Service;
 
-use crate::{connection::serve_connection, listener::accept_until};
+use crate::{connection::serve_connection, drain::Drain, listener::accept_until, upstream::Upstream};
 pub use crate::{
     connections::{CONNECTIONS_MAX, ConnectionLimits},
     request_body::RequestBody,
@@ -53,30 +59,26 @@ pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// and opens another connection when it needs one.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Serves `service` on `listener` until `stop`, then lets requests in flight finish.
+/// Serves `service` on `listener` until `stop`, then lets requests in flight finish. `service` answers the rows of `api`; if
+/// that has a back end, all other requests are passed to it.
 ///
 /// # Errors
-/// Fails if the listener cannot be registered with the runtime.
-pub async fn serve<S, B>(
-    listener: Listener,
-    limits: ConnectionLimits,
-    service: S,
-    stop: Stop,
-) -> std::io::Result<()>
+/// Fails if the listener cannot be registered with the runtime, or if the back end is https and the trusted certificate
+/// authorities cannot be read.
+pub async fn serve<S, B>(listener: Listener, api: &Api, service: S, stop: Stop) -> std::io::Result<()>
 where
     S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Default + Send + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Default + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let drain = GracefulShutdown::new();
+    let (drain, upstream) = (Drain::new(), Upstream::of(api)?);
     let watchers = &drain;
     let on_accept = move |accepted| {
-        tokio::spawn(serve_connection(accepted, service.clone(), watchers.watcher()));
+        tokio::spawn(serve_connection(accepted, service.clone(), upstream.clone(), watchers.watcher()));
     };
-    accept_until(stop, listener, limits, on_accept).await?;
-    drain.shutdown().await;
+    accept_until(stop, listener, ConnectionLimits::of(api), on_accept).await?;
+    drain.finish().await;
     Ok(())
 }

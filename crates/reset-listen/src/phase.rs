@@ -1,6 +1,9 @@
 //! What a connection is doing, so that one that only waits for its client can be closed when its place is needed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::{sync::Notify, time::Instant};
 
@@ -9,6 +12,8 @@ use tokio::{sync::Notify, time::Instant};
 pub(crate) struct Phase {
     state: Mutex<State>,
     evicted: Notify,
+    /// Whether more of the response follows than was sent.
+    streaming: AtomicBool,
 }
 
 /// A client could send or read a byte now and then, so a wait begins with the request or the response and not with the
@@ -28,7 +33,11 @@ enum State {
 impl Phase {
     /// The phase of a new connection: it waits for the first request.
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(State::Waiting { since: Instant::now() }), evicted: Notify::new() }
+        Self {
+            state: Mutex::new(State::Waiting { since: Instant::now() }),
+            evicted: Notify::new(),
+            streaming: AtomicBool::new(false),
+        }
     }
 
     /// Begins to process a request. Returns `false` if the connection is to be closed: then nothing may be processed any
@@ -85,8 +94,21 @@ impl Phase {
         });
     }
 
-    /// The whole response was sent. The connection waits for the next request.
+    /// A part of the response is not the end of it: the back end still writes.
+    pub(crate) fn stream(&self) {
+        self.streaming.store(true, Ordering::Relaxed);
+    }
+
+    /// The last part of the response was read from the back end.
+    pub(crate) fn end_stream(&self) {
+        self.streaming.store(false, Ordering::Relaxed);
+    }
+
+    /// Everything was sent. The connection waits for the next request, unless more of the response follows.
     pub(crate) fn await_request(&self) {
+        if self.streaming.load(Ordering::Relaxed) {
+            return;
+        }
         self.change(|state| match state {
             State::Responding { .. } => State::Waiting { since: Instant::now() },
             other => other,
@@ -181,6 +203,22 @@ mod tests {
             phase.continue_sending();
             assert_eq!(waits(&phase), None);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_does_not_wait_for_its_client_between_the_parts_of_a_response() {
+        let phase = Phase::new();
+        assert!(phase.begin());
+        phase.stream();
+        phase.respond();
+        phase.await_request();
+        assert_eq!(waits(&phase), None, "the back end has to write");
+        phase.await_reading();
+        assert_eq!(waits(&phase), Some(Duration::ZERO), "the client has to read");
+        phase.continue_sending();
+        phase.end_stream();
+        phase.await_request();
+        assert_eq!(waits(&phase), Some(Duration::ZERO), "for the next head");
     }
 
     #[tokio::test]

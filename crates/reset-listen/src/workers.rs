@@ -6,11 +6,13 @@ use std::{
     future::Future,
     io,
     num::NonZero,
+    sync::Arc,
     thread::{self, available_parallelism},
 };
 
+use bytes::Bytes;
 use hyper::{Request, Response, body::Body};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use reset_http::Api;
 use tokio::{
     net::{TcpStream, UnixStream},
     runtime,
@@ -23,20 +25,22 @@ use tracing::warn;
 use crate::{
     ConnectionLimits, Listener, RequestBody, Stop,
     connection::serve_connection,
+    drain::{Drain, Watcher},
     listener::{Accepted, Socket, accept_until},
+    upstream::Upstream,
 };
 
 /// A connection handed to a worker.
 type HandedOver = (Accepted, Watcher);
 
 /// Serves on one worker per core until `stop`, then lets requests in flight finish. Each worker calls `service` once
-/// and serves its connections with the result.
+/// and serves its connections with the result. Otherwise like [`serve`](crate::serve).
 ///
 /// # Errors
-/// Fails if the listener cannot be registered with the runtime or a thread cannot be started.
+/// As [`serve`](crate::serve); also if a thread cannot be started.
 pub async fn serve_on_workers<M, F, S, B>(
     listener: Listener,
-    limits: ConnectionLimits,
+    api: &Api,
     service: M,
     stop: Stop,
 ) -> io::Result<()>
@@ -45,13 +49,13 @@ where
     F: Future<Output = S>,
     S: Service<Request<RequestBody>, Response = Response<B>> + Clone + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Default + 'static,
+    B: Body<Data = Bytes> + Default + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let drain = GracefulShutdown::new();
+    let (drain, upstream) = (Drain::new(), Upstream::of(api)?);
     let workers = available_parallelism().map_or(1, NonZero::get);
     let workers: io::Result<Vec<_>> =
-        (0..workers).map(|number| spawn_worker(number, service.clone())).collect();
+        (0..workers).map(|number| spawn_worker(number, service.clone(), upstream.clone())).collect();
     let mut turns = workers?.into_iter().cycle();
     let on_accept = |accepted| {
         let worker: UnboundedSender<HandedOver> = turns.next().expect("there is at least one worker");
@@ -59,42 +63,51 @@ where
             warn!("worker thread has ended, closing the connection");
         }
     };
-    accept_until(stop, listener, limits, on_accept).await?;
-    drain.shutdown().await;
+    accept_until(stop, listener, ConnectionLimits::of(api), on_accept).await?;
+    drain.finish().await;
     // Returning drops the senders, which ends the workers.
     Ok(())
 }
 
-fn spawn_worker<M, F, S, B>(number: usize, service: M) -> io::Result<UnboundedSender<HandedOver>>
+fn spawn_worker<M, F, S, B>(
+    number: usize,
+    service: M,
+    upstream: Option<Arc<Upstream>>,
+) -> io::Result<UnboundedSender<HandedOver>>
 where
     M: Fn() -> F + Send + 'static,
     F: Future<Output = S>,
     S: Service<Request<RequestBody>, Response = Response<B>> + Clone + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Default + 'static,
+    B: Body<Data = Bytes> + Default + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     // Bounded by the limit of connections.
     let (sender, connections) = unbounded_channel();
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let run = move || LocalSet::new().block_on(&runtime, run_worker(connections, service));
+    let run = move || LocalSet::new().block_on(&runtime, run_worker(connections, service, upstream));
     thread::Builder::new().name(format!("http-{number}")).spawn(run)?;
     Ok(sender)
 }
 
-async fn run_worker<M, F, S, B>(mut connections: UnboundedReceiver<HandedOver>, service: M)
-where
+async fn run_worker<M, F, S, B>(
+    mut connections: UnboundedReceiver<HandedOver>,
+    service: M,
+    upstream: Option<Arc<Upstream>>,
+) where
     M: Fn() -> F,
     F: Future<Output = S>,
     S: Service<Request<RequestBody>, Response = Response<B>> + Clone + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + Default + 'static,
+    B: Body<Data = Bytes> + Default + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let service = service().await;
     while let Some((accepted, watcher)) = connections.recv().await {
         match onto_this_runtime(accepted) {
-            Ok(accepted) => drop(spawn_local(serve_connection(accepted, service.clone(), watcher))),
+            Ok(accepted) => {
+                drop(spawn_local(serve_connection(accepted, service.clone(), upstream.clone(), watcher)));
+            }
             Err(error) => warn!(%error, "failed to move a connection to its worker, closing it"),
         }
     }

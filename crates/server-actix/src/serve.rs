@@ -16,7 +16,6 @@ use actix_web::{
 };
 use reset_app::{Listener, ServeFuture, Stop};
 use reset_http::Api;
-use reset_listen::ConnectionLimits;
 use tower::service_fn;
 
 use crate::{
@@ -27,15 +26,15 @@ use crate::{
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
 pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
-    let limits = ConnectionLimits::of(&api);
+    let served = api.clone();
     let service = move || {
-        let api = api.clone();
+        let api = served.clone();
         async move {
             let application = Rc::new(application(api).await);
             service_fn(move |request| call(application.clone(), request))
         }
     };
-    Box::pin(reset_listen::serve_on_workers(listener, limits, service, stop))
+    Box::pin(async move { reset_listen::serve_on_workers(listener, &api, service, stop).await })
 }
 
 /// Builds the application: the routes, and a fallback for all other requests.

@@ -3,7 +3,6 @@
 use axum::{Router, extract::State, handler::Handler};
 use reset_app::{Listener, ServeFuture, Stop};
 use reset_http::Api;
-use reset_listen::ConnectionLimits;
 
 use crate::{
     router,
@@ -12,8 +11,7 @@ use crate::{
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
 pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
-    let limits = ConnectionLimits::of(&api);
-    Box::pin(reset_listen::serve(listener, limits, with_fallback(api), stop))
+    Box::pin(async move { reset_listen::serve(listener, &api, with_fallback(api.clone()), stop).await })
 }
 
 /// Returns the routes with a fallback for all other requests.

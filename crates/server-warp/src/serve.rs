@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use reset_app::{Listener, ServeFuture, Stop};
 use reset_http::{Api, BodyError};
-use reset_listen::ConnectionLimits;
 use warp::Filter;
 
 use crate::{
@@ -16,8 +15,10 @@ use crate::{
 
 /// Serves `api` on `listener` until `stop`, then lets requests in flight finish.
 pub fn serve(listener: Listener, api: Api, stop: Stop) -> ServeFuture {
-    let limits = ConnectionLimits::of(&api);
-    Box::pin(reset_listen::serve(listener, limits, warp::service(with_fallback(api)), stop))
+    Box::pin(async move {
+        let service = warp::service(with_fallback(api.clone()));
+        reset_listen::serve(listener, &api, service, stop).await
+    })
 }
 
 /// Returns the routes with a fallback for all other requests. The error type proves that no rejection reaches warp.

@@ -15,7 +15,7 @@ use reset_core::{
     keys::{HmacKey, Keys},
     ports::{Accounts, Clock},
 };
-use reset_http::{Api, Dialect};
+use reset_http::{Api, Dialect, ServeOptions};
 use reset_pages::{demo::DemoSettings, hosted::PagesSettings};
 use reset_testkit::memory::{Memory, SentMail};
 use tokio::{runtime::Runtime, sync::oneshot};
@@ -49,11 +49,26 @@ pub(crate) fn every_dialect(settings: &[(&str, &str)], demo: Option<DemoSettings
 impl RunningServer {
     /// Starts `front_end` with one account, `user@example.com`.
     pub(crate) fn start(front_end: &FrontEnd, dialects: Vec<Dialect>) -> Self {
+        Self::start_with(front_end, dialects, ServeOptions::default())
+    }
+
+    /// Like [`Self::start`], with other options.
+    pub(crate) fn start_with(front_end: &FrontEnd, dialects: Vec<Dialect>, options: ServeOptions) -> Self {
+        Self::start_at(front_end, dialects, options, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Like [`Self::start_with`], at this address.
+    pub(crate) fn start_at(
+        front_end: &FrontEnd,
+        dialects: Vec<Dialect>,
+        options: ServeOptions,
+        address: SocketAddr,
+    ) -> Self {
         let runtime = Runtime::new().unwrap();
         let memory = Memory::new(1);
         let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
         let resets = Resets::new(memory.adapters(), Keys::new(&root_key()), policies, true);
-        let api = Api::new(resets.clone(), dialects, reset_http::ServeOptions::default());
+        let api = Api::new(resets.clone(), dialects, options);
         runtime.block_on(add(&memory, "user@example.com"));
         runtime.spawn(async move {
             loop {
@@ -63,7 +78,7 @@ impl RunningServer {
                 let _ = tokio::time::timeout(Duration::from_millis(5), resets.job_queued()).await;
             }
         });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -142,7 +142,10 @@ pub fn dialect(settings: InsForgeSettings) -> Dialect {
             ),
             (
                 path("/public-config"),
-                vec![Endpoint::new(http::Method::GET, EndpointKind::Read, &insforge, public_config::run)],
+                vec![
+                    Endpoint::new(http::Method::GET, EndpointKind::Read, &insforge, public_config::run)
+                        .deciding(public_config::DECIDED),
+                ],
             ),
         ],
         policies: Some(policies),

@@ -13,21 +13,32 @@ use reset_http::{
     wire::{JSON_UTF8, json},
 };
 
+/// The keys whose values follow from the settings of this deployment.
+pub(super) const DECIDED: &[&str] = &[
+    "passwordMinLength",
+    "requireNumber",
+    "requireLowercase",
+    "requireUppercase",
+    "requireSpecialChar",
+    "resetPasswordMethod",
+];
+
 // InsForge's keys in its order.
-/// The public authentication settings. Only the password policy and the reset method reflect the deployment; the other
-/// values are constant, because sign-up and sign-in are not served here.
+/// The public authentication settings. The password policy and the reset method are those of this deployment. The other values
+/// are those of the InsForge server behind it (`upstream_url`); without one they are constant, because sign-up and sign-in
+/// are not served here.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PublicAuthConfig)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the contract's keys, one to one")]
 pub(super) struct PublicConfig {
-    /// External sign-in providers; always empty.
+    /// External sign-in providers; empty without an InsForge server.
     #[schema(example = json!([]))]
     o_auth_providers: Vec<String>,
-    /// Custom external sign-in providers; always empty.
+    /// Custom external sign-in providers; empty without an InsForge server.
     #[schema(example = json!([]))]
     custom_o_auth_providers: Vec<String>,
-    /// Whether an email address must be verified before sign-in; always `false`.
+    /// Whether an email address must be verified before sign-in; `false` without an InsForge server.
     require_email_verification: bool,
     /// Minimum password length in characters.
     #[schema(example = 8)]
@@ -40,13 +51,13 @@ pub(super) struct PublicConfig {
     require_uppercase: bool,
     /// Whether a password must contain a special character.
     require_special_char: bool,
-    /// How email addresses are verified; always `code`.
+    /// How email addresses are verified; `code` without an InsForge server.
     #[schema(required = true, example = "code")]
     verify_email_method: &'static str,
     /// How passwords are reset: `code` or `link`.
     #[schema(required = true, example = "code")]
     reset_password_method: &'static str,
-    /// Whether sign-up is disabled; always `false`.
+    /// Whether sign-up is disabled; `false` without an InsForge server.
     disable_signup: bool,
 }
 

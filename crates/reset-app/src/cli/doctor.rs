@@ -3,6 +3,9 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, Result};
+use http::uri::Scheme;
+use reset_http::upstream::UpstreamOptions;
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{GlobalArgs, print};
 use crate::{counters, deployment, settings::Settings};
@@ -17,6 +20,9 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<ExitCode> {
             if let Some(url) = &settings.limits.redis_url {
                 let checked = counters::check(url, &*deployment::clock()).await;
                 report.line("redis", checked.map(|()| "accepts the per-client counters".to_owned()));
+            }
+            if let Some(upstream) = &settings.http.upstream {
+                report.line("upstream_url", back_end(upstream).await);
             }
             let url = settings.likely_url();
             report.line("public_url", Ok(url.clone()));
@@ -64,6 +70,17 @@ async fn secret(settings: &Settings) -> Result<String> {
         0 => "at least 32 bytes".to_owned(),
         previous => format!("at least 32 bytes; previous secrets still accepted: {previous}"),
     })
+}
+
+/// Connects to the back end and sends nothing.
+async fn back_end(upstream: &UpstreamOptions) -> Result<String> {
+    let origin = &upstream.origin;
+    let host = origin.host().unwrap_or_default().trim_matches(['[', ']']);
+    let default = if origin.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let connected = TcpStream::connect((host, origin.port_u16().unwrap_or(default)));
+    let connected = timeout(upstream.connect_timeout, connected).await.context("no connection in time");
+    connected.and_then(|connected| Ok(connected?)).context("the back end cannot be reached")?;
+    Ok("the back end accepts connections".to_owned())
 }
 
 /// Checks the database; never creates one.

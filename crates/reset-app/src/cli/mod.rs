@@ -12,6 +12,7 @@ mod link;
 mod migrate;
 mod openapi;
 mod outbox;
+mod routes;
 mod secret;
 mod serve;
 mod templates;
@@ -91,6 +92,8 @@ enum Command {
     Templates(templates::TemplatesCommand),
     /// Print the OpenAPI document of the served endpoints
     Openapi(openapi::OpenApiArgs),
+    /// Print the paths to send to polyreset, as the configuration of a proxy or as a table
+    Routes(routes::RoutesArgs),
     /// Measure whether a running server lets an attacker tell known addresses from unknown ones
     VerifyEnumeration(reset_probe::VerifyEnumerationArgs),
 }
@@ -149,6 +152,7 @@ impl Command {
             Self::Config(command) => config::run(global, &command),
             Self::Templates(command) => templates::run(&global.settings()?, command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
+            Self::Routes(arguments) => routes::run(&global.settings()?, &arguments),
             Self::VerifyEnumeration(arguments) => {
                 let mut seed = [0; 4];
                 deployment::entropy().fill(&mut seed);

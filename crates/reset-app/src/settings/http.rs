@@ -6,11 +6,11 @@ use reset_listen::ListenAddress;
 use url::Url;
 
 use reset_core::keys::is_varied;
-use reset_http::{BearerToken, module::page_url};
+use reset_http::{BearerToken, module::page_url, upstream::UpstreamOptions};
 use reset_settings::Values;
 use zeroize::Zeroizing;
 
-use super::keys;
+use super::{keys, upstream};
 
 /// Minimum length of the token of the admin listener.
 const TOKEN_MIN: usize = 16;
@@ -31,6 +31,8 @@ pub(crate) struct HttpSettings {
     pub(crate) cors_origins: Vec<String>,
     /// Request headers that scripts of those origins may set.
     pub(crate) cors_headers: Vec<HeaderName>,
+    /// The back end behind polyreset, if configured.
+    pub(crate) upstream: Option<UpstreamOptions>,
 }
 
 /// Public base URL: every link is built from it (R31).
@@ -74,11 +76,15 @@ impl HttpSettings {
                  set POLYRESET_PUBLIC_URL to the https URL of the service"
             ),
         };
-        let cors_origins = values.list(&keys::CORS_ORIGINS);
+        let mut cors_origins = values.list(&keys::CORS_ORIGINS);
+        if upstream::decides_cors(&cors_origins) {
+            cors_origins.clear();
+        }
         if !cors_origins.iter().all(|origin| is_origin(origin)) {
-            return Err(
-                values.bad(&keys::CORS_ORIGINS, "origins such as https://app.example.com, without a path")
-            );
+            return Err(values.bad(
+                &keys::CORS_ORIGINS,
+                "origins such as https://app.example.com, without a path, or upstream alone",
+            ));
         }
         let cors_headers = values.list(&keys::CORS_HEADERS);
         let cors_headers: Result<_, InvalidHeaderName> =
@@ -86,7 +92,17 @@ impl HttpSettings {
         let expected = "names of headers such as x-requested-with";
         let cors_headers = cors_headers.map_err(|_| values.bad(&keys::CORS_HEADERS, expected))?;
         let body_limit = values.size(&keys::BODY_LIMIT)?;
-        Ok(Self { listen, admin_listen, admin_token, public_url, body_limit, cors_origins, cors_headers })
+        let upstream = upstream::read(values)?;
+        Ok(Self {
+            listen,
+            admin_listen,
+            admin_token,
+            public_url,
+            body_limit,
+            cors_origins,
+            cors_headers,
+            upstream,
+        })
     }
 
     /// Whether other machines can reach the admin listener, and no token keeps them out.

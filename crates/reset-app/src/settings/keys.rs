@@ -222,6 +222,10 @@ const GENERAL: &[&SettingKey] = &[
     CORS_ORIGINS.setting(),
     CORS_HEADERS.setting(),
     TRUSTED_PROXIES.setting(),
+    UPSTREAM_URL.setting(),
+    UPSTREAM_HOST.setting(),
+    UPSTREAM_CONNECT_TIMEOUT.setting(),
+    UPSTREAM_TIMEOUT.setting(),
     LOG.setting(),
 ];
 

@@ -16,6 +16,7 @@ mod secret;
 mod show;
 #[cfg(test)]
 mod tests;
+mod upstream;
 mod users;
 mod weaknesses;
 
@@ -184,6 +185,7 @@ impl Settings {
             own_servers: self.limits.own_servers.clone(),
             client_limits,
             client_connections: self.limits.client_connections,
+            upstream: self.http.upstream.clone(),
             ..reset_http::ServeOptions::default()
         })
     }

@@ -17,6 +17,9 @@ use reset_http::{
     route::{Dialect, Endpoint, EndpointKind, ErrorRenderer},
 };
 
+/// Name of these rows in the list of dialects.
+pub const NAME: &str = "polyreset";
+
 /// Example address in the OpenAPI documents.
 const EXAMPLE: &str = "user@example.com";
 
@@ -87,6 +90,6 @@ fn health_rows() -> Dialect {
             ("/healthz".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &none, health::live)]),
             ("/readyz".into(), vec![Endpoint::new(Method::GET, EndpointKind::Read, &none, health::ready)]),
         ],
-        ..Dialect::bare("polyreset", ErrorRenderer::Fixed(reset_http::problem::render), Document::openapi())
+        ..Dialect::bare(NAME, ErrorRenderer::Fixed(reset_http::problem::render), Document::openapi())
     }
 }

@@ -1,6 +1,8 @@
 //! The settings of the HTTP side: listeners, public URL, proxies and request limits.
 
-use reset_settings::{Key, List, Secrecy, Size, Text};
+use std::time::Duration;
+
+use reset_settings::{Choice, Key, List, Secrecy, Size, Text};
 
 pub(crate) static LISTEN: Key<Text> =
     Key::new("listen", "127.0.0.1:8080", "TCP address and port, or `unix:/path`");
@@ -24,8 +26,31 @@ pub(crate) static PUBLIC_URL: Key<Text> = Key::found(
 );
 pub(crate) static BODY_LIMIT: Key<Size> =
     Key::new("body_limit", "64 KiB", "Maximum request body. Over it: 413 in the dialect's envelope");
-pub(crate) static CORS_ORIGINS: Key<List> =
-    Key::new("cors_origins", "", "Allowed browser origins, such as `https://app.example.com`");
+pub(crate) static CORS_ORIGINS: Key<List> = Key::new(
+    "cors_origins",
+    "",
+    "Allowed browser origins, such as `https://app.example.com`; or `upstream`, to answer as the back end behind \
+         `upstream_url` does",
+);
+pub(crate) static UPSTREAM_URL: Key<Text> = Key::found(
+    "upstream_url",
+    "none",
+    "The back end that answers every request which is not polyreset's, such as `http://127.0.0.1:1337`; see \
+         `docs/deploy.md`",
+);
+pub(crate) static UPSTREAM_HOST: Key<Choice> = Key::choice(
+    "upstream_host",
+    &["request", "upstream"],
+    "request",
+    "`Host` that the back end receives: that of the request, or that of `upstream_url`, as hosted platforms need it",
+);
+pub(crate) static UPSTREAM_CONNECT_TIMEOUT: Key<Duration> =
+    Key::new("upstream_connect_timeout", "5s", "Timeout for connecting to the back end");
+pub(crate) static UPSTREAM_TIMEOUT: Key<Duration> = Key::new(
+    "upstream_timeout",
+    "60s",
+    "How long the back end may be silent before its response, and within it. A request body that makes progress extends it",
+);
 pub(crate) static CORS_HEADERS: Key<List> = Key::new(
     "cors_headers",
     "content-type,authorization,x-requested-with,x-xsrf-token,baggage,sentry-trace,traceparent,tracestate",
