@@ -24,6 +24,9 @@ use super::{TIMEOUT, deployment, mailed_secret};
 /// Address that stands for the back end in what `routes` prints.
 const BACK_END: &str = "127.0.0.1:3000";
 
+/// The host in it is the one that the requests of these tests name.
+const PUBLIC_URL: &str = "https://test";
+
 /// A proxy of a test. Dropping it ends the process.
 struct Proxy {
     child: Child,
@@ -161,6 +164,7 @@ const ELSEWHERE: [&str; 6] = [
 #[test]
 fn printed_routes_send_resets_to_the_server_and_everything_else_to_the_back_end() {
     let (mut deployment, folder) = deployment();
+    deployment.set("POLYRESET_PUBLIC_URL", PUBLIC_URL);
     deployment.set("POLYRESET_TRUSTED_PROXIES", "127.0.0.1");
     let server = deployment.start().unwrap();
     let back_end = back_end();
@@ -187,7 +191,7 @@ fn printed_routes_send_resets_to_the_server_and_everything_else_to_the_back_end(
 #[test]
 fn printed_routes_strip_the_prefix_of_the_public_url() {
     let (mut deployment, folder) = deployment();
-    deployment.set("POLYRESET_PUBLIC_URL", "https://example.com/accounts");
+    deployment.set("POLYRESET_PUBLIC_URL", &format!("{PUBLIC_URL}/accounts"));
     deployment.set("POLYRESET_TRUSTED_PROXIES", "127.0.0.1");
     let server = deployment.start().unwrap();
     let back_end = back_end();
@@ -198,7 +202,7 @@ fn printed_routes_strip_the_prefix_of_the_public_url() {
         assert_eq!(status("/accounts/forgot").status, 200);
         assert!(status("/forgot").body.starts_with("back end: "), "the page is below the prefix only");
         let found = status("/.well-known/change-password");
-        assert_eq!(found.header("location"), Some("https://example.com/accounts/forgot"));
+        assert_eq!(found.header("location"), Some(&*format!("{PUBLIC_URL}/accounts/forgot")));
         let client = clients::named("px0");
         let mut step = client.request_for("ghost@example.com");
         for prefix in ["", "/accounts"] {

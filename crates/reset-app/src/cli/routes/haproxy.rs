@@ -15,6 +15,7 @@ pub(super) fn written(routing: &Routing) -> String {
     text += "\nfrontend http\n    mode http\n    bind :80 # or :443 ssl crt FILE\n    \
              http-request set-header X-Forwarded-For %[src]\n    \
              http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]\n";
+    let _ = writeln!(text, "    acl for_polyreset req.hdr(host),field(1,:) -i -m str {}", routing.host);
     for routed in &routing.paths {
         let _ = writeln!(text, "    {}", rule(routed));
     }
@@ -44,5 +45,5 @@ fn rule(routed: &RoutedPath) -> String {
         format!("path -m str {}", routed.path)
     };
     let backend = if routed.stripped { "polyreset_below_prefix" } else { "polyreset" };
-    format!("use_backend {backend} if {{ {path} }} {{ method {} }}", routed.methods(" "))
+    format!("use_backend {backend} if for_polyreset {{ {path} }} {{ method {} }}", routed.methods(" "))
 }

@@ -14,6 +14,9 @@ pub(super) fn written(routing: &Routing) -> Result<String> {
     if routing.paths.iter().any(|routed| routed.lenient && !routed.stripped) {
         text += "# An Ingress matches case: requests in another case reach your back end.\n";
     }
+    if routing.strips() {
+        text += "# Because of `use-regex`, ingress-nginx reads every path of this host as a regular expression without case.\n";
+    }
     let (below, bare): (Vec<_>, Vec<_>) = routing.paths.iter().partition(|routed| routed.stripped);
     if routing.strips() {
         text += &head("polyreset-below-prefix");

@@ -14,7 +14,7 @@ pub(super) fn written(routing: &Routing) -> String {
     let mut text = routing.introduction("nginx");
     let _ = write!(
         text,
-        "# Goes into the `http` block. In a server block of your own, paste the lines from `proxy_set_header` on.\n\n\
+        "# Goes into the `http` block. If you have a server block, paste the lines from `proxy_set_header` on into it.\n\n\
          upstream polyreset {{ server {server}; }}\n\
          upstream back_end {{ server {BACK_END}; }} # your back end\n\n\
          server {{\n    listen 80; # or 443 ssl, with ssl_certificate\n    server_name {};\n\n    \
