@@ -2,11 +2,12 @@
 //! free ports.
 //!
 //! If the environment variable of an engine is set, the tests use that server instead. Missing programs are installed
-//! if this runs as root on a system with apt-get; otherwise the tests on that engine are skipped with a message.
+//! if this runs as root on a system with apt-get; otherwise the tests on that engine are skipped with a message. The same
+//! holds for the proxies that single tests start themselves.
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -16,6 +17,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use conformance::{
     galera::{self, GaleraCluster},
+    ports,
     programs::{command, find, give_away, quietly, server, unprivileged},
 };
 use tempfile::TempDir;
@@ -54,7 +56,7 @@ const ENGINES: [DatabaseEngine; 3] = [
     DatabaseEngine {
         name: "PostgreSQL",
         variable: "TEST_POSTGRES_URL",
-        packages: &["postgresql", "pgbouncer"],
+        packages: &["postgresql"],
         programs: &["initdb", "postgres"],
         start: postgres,
         signal: "-INT",
@@ -80,6 +82,10 @@ const ENGINES: [DatabaseEngine; 3] = [
     },
 ];
 
+/// Programs that tests start themselves, and their Debian packages.
+const PROXIES: [(&str, &str); 3] =
+    [("pgbouncer", "pgbouncer"), ("nginx", "nginx-light"), ("haproxy", "haproxy")];
+
 impl Servers {
     /// Starts a server of each engine whose variable is not set.
     pub(crate) fn start() -> Self {
@@ -97,6 +103,12 @@ impl Servers {
                     eprintln!("SKIPPED all tests on {}: {reason:#}", engine.name);
                     missing.push(engine.name);
                 }
+            }
+        }
+        for (program, package) in PROXIES.into_iter().filter(|(program, _)| find(program).is_none()) {
+            if let Err(reason) = install(&[package]) {
+                eprintln!("SKIPPED all tests on {program}: {reason:#}");
+                missing.push(program);
             }
         }
         let mut cluster = None;
@@ -147,7 +159,7 @@ impl DatabaseEngine {
         }
         let folder = tempfile::Builder::new().prefix("polyreset-server-").tempdir()?;
         give_away(folder.path())?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = ports::free();
         let log = folder.path().join("log");
         let mut server = (self.start)(folder.path(), port)?;
         let child = server.stdout(Stdio::null()).stderr(fs::File::create(&log)?).spawn();
