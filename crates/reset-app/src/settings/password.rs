@@ -41,7 +41,8 @@ impl PasswordSettings {
         let scheme = scheme(values)?;
         let budget_kib = 1024 * values.integer(&keys::PASSWORD_MEMORY_MIB, 1..=1_u64 << 20)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let fit = budget_kib / scheme.memory_kib().max(1);
+        let memory_kib = own_forms.map_or(scheme.memory_kib(), |schemes| schemes.memory_kib());
+        let fit = budget_kib / memory_kib.max(1);
         let threads = usize::try_from(fit).map_or(cores, |fit| fit.clamp(1, cores));
         let room_kib = budget_kib / threads as u64;
         let min = values.integer(&keys::PASSWORD_MIN_LENGTH, 1..=64)?;
@@ -175,6 +176,16 @@ mod tests {
             environment(&memory).unwrap()
         };
         assert_eq!((scrypt("16").threads, scrypt("16").room_kib), (1, 16_384));
+        // Any row may have any form, so one hash may need Argon2's 46 MiB although the preset's default is bcrypt.
+        let django = [
+            ("POLYRESET_USERS__PRESET", "django"),
+            ("POLYRESET_DATABASE_URL", "postgres://db/app"),
+            ("POLYRESET_SECRET", "5501020304050607550102030405060755010203040506075501020304050607"),
+            ("POLYRESET_PASSWORD__MEMORY_MIB", "64"),
+        ];
+        let django = environment(&django).unwrap();
+        assert_eq!((django.threads, django.room_kib), (1, 65_536));
+        assert_eq!(django.policy.max_bytes, 72, "any row may have bcrypt");
         for passwords in [scrypt("33"), scrypt("512"), environment(&[]).unwrap()] {
             let most = passwords.room_kib * passwords.threads as u64;
             assert!(most <= 512 * 1024 && passwords.room_kib >= passwords.scheme.memory_kib());

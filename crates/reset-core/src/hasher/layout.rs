@@ -50,7 +50,7 @@ pub enum Layout {
 }
 
 /// better-auth's parameters: its hashes contain none, so no others can be verified.
-const BETTER_AUTH: Scheme = Scheme::Scrypt { n: 16_384, r: 16, p: 1 };
+pub(super) const BETTER_AUTH: Scheme = Scheme::Scrypt { n: 16_384, r: 16, p: 1 };
 /// Length of Werkzeug's salts in letters and digits.
 const WERKZEUG_SALT: usize = 16;
 /// Length of a PBKDF2 hash in bytes, whatever the hash function is.

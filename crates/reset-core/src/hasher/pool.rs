@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::{
-    HashForm, Layout, SALT, Scheme,
+    HashForm, Layout, SALT, Scheme, layout,
     thread::{HashThread, blocks},
 };
 use crate::{
@@ -57,6 +57,12 @@ pub struct Schemes {
 }
 
 impl Schemes {
+    /// Returns the memory in KiB that one hash needs at most while it is computed, if it replaces none with a higher cost.
+    pub fn memory_kib(&self) -> u64 {
+        let schemes = [self.argon2id, self.bcrypt, self.pbkdf2, self.scrypt, layout::BETTER_AUTH];
+        schemes.into_iter().map(Scheme::memory_kib).max().unwrap_or(0)
+    }
+
     /// Returns the parameters for the algorithm of `scheme`.
     fn of(&self, scheme: Scheme) -> Scheme {
         match scheme {
