@@ -60,9 +60,9 @@ impl GroupWrite<Db> for Issue {
         }
         for (dialect, mut issues) in of_dialect {
             issues.sort_by_key(|(_, issue)| (&issue.row.account, issue.row.job_seq));
-            for round in rounds(issues) {
-                let issues: Vec<&Self> = round.iter().map(|(_, issue)| *issue).collect();
-                for ((index, _), result) in round.iter().zip(issue_all(db, dialect, &issues)?) {
+            for Round { issues, .. } in rounds(issues) {
+                let round: Vec<&Self> = issues.iter().map(|(_, issue)| *issue).collect();
+                for ((index, _), result) in issues.iter().zip(issue_all(db, dialect, &round)?) {
                     issued[*index] = result;
                 }
             }
@@ -71,25 +71,32 @@ impl GroupWrite<Db> for Issue {
     }
 }
 
-/// Splits the tickets of a dialect so that no two of a round have the same owner or secret, which would depend on each
-/// other.
-fn rounds<'a>(issues: Vec<(usize, &'a Issue)>) -> Vec<Vec<(usize, &'a Issue)>> {
-    let mut rounds: Vec<(HashSet<&'a str>, HashSet<&'a [u8]>, Vec<(usize, &'a Issue)>)> = Vec::new();
+/// Tickets of which no two have the same owner or secret, each with its place in the group.
+#[derive(Default)]
+struct Round<'a> {
+    owners: HashSet<&'a str>,
+    digests: HashSet<&'a [u8]>,
+    issues: Vec<(usize, &'a Issue)>,
+}
+
+/// Splits the tickets of a dialect into rounds: those of one owner or with one secret depend on each other.
+fn rounds<'a>(issues: Vec<(usize, &'a Issue)>) -> Vec<Round<'a>> {
+    let mut rounds: Vec<Round<'a>> = Vec::new();
     for (index, issue) in issues {
         let (owner, digest) = (issue.row.account.as_str(), issue.row.digest.as_slice());
         // A later ticket of an owner comes after its earlier ones.
-        let last = rounds.iter().rposition(|(owners, ..)| owners.contains(owner)).map_or(0, |last| last + 1);
-        let free = (last..rounds.len()).find(|round| !rounds[*round].1.contains(digest));
-        let round = free.unwrap_or_else(|| {
-            rounds.push(Default::default());
+        let last = rounds.iter().rposition(|round| round.owners.contains(owner)).map_or(0, |last| last + 1);
+        let free = (last..rounds.len()).find(|round| !rounds[*round].digests.contains(digest));
+        let chosen = free.unwrap_or_else(|| {
+            rounds.push(Round::default());
             rounds.len() - 1
         });
-        let (owners, digests, members) = &mut rounds[round];
-        owners.insert(owner);
-        digests.insert(digest);
-        members.push((index, issue));
+        let round = &mut rounds[chosen];
+        round.owners.insert(owner);
+        round.digests.insert(digest);
+        round.issues.push((index, issue));
     }
-    rounds.into_iter().map(|(.., members)| members).collect()
+    rounds
 }
 
 /// Issues tickets of one dialect, of which no two have the same owner or secret. Returns the result of each.
@@ -189,7 +196,7 @@ fn live_accounts<'a>(
         let of_kind = issues.iter().filter(|issue| issue.row.kind == kind);
         let most = of_kind.clone().filter_map(|issue| issue.max_live).max().unwrap_or_default();
         // A limit counts the accounts of others: every ticket of the round may be an own one of these.
-        let most = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(issues.len() as i64);
+        let most = i64::try_from(most.saturating_add(issues.len() as u64)).unwrap_or(i64::MAX);
         // The earliest time, so that no ticket is missed that is live for one of them.
         let now = of_kind.map(|issue| issue.row.issued_at).min().unwrap_or_default();
         let accounts: Vec<String> = live_of_kind(dialect, kind, now, most).load(db)?;
