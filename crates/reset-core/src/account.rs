@@ -33,6 +33,8 @@ pub struct Account {
     pub name: Option<String>,
     /// Language of the mails, as a BCP 47 tag.
     pub locale: Option<String>,
+    /// A second public identifier, such as Strapi 5's `documentId`, if the table has one.
+    pub document_id: Option<String>,
     /// Whether the address was ever confirmed. Unconfirmed accounts can reset their password.
     pub confirmed: bool,
     /// Whether the account is blocked. Blocked accounts get no mail, and their live secrets are rejected (R69).

@@ -68,6 +68,7 @@ impl Resets {
             confirmed: true,
             blocked: false,
             hash_form: None,
+            document_id: None,
             epoch: 0,
             created_at: job.created_at,
             updated_at: job.created_at,

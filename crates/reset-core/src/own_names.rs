@@ -105,6 +105,7 @@ mod tests {
             confirmed: true,
             blocked: false,
             hash_form: None,
+            document_id: None,
             epoch: 0,
             created_at: at,
             updated_at: at,

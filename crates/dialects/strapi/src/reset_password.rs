@@ -50,6 +50,10 @@ pub(super) struct Reset {
 struct User {
     #[schema(required = true)]
     id: Id,
+    /// Identifier of the account's document in Strapi 5. Absent unless the deployment maps its column.
+    #[serde(rename = "documentId", skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    document_id: Option<String>,
     /// Login name; the email address if the account has none.
     #[schema(required = true)]
     username: String,
@@ -191,6 +195,7 @@ impl User {
     fn of(account: Account) -> Self {
         Self {
             id: Id::of(&account),
+            document_id: account.document_id,
             username: account.username.unwrap_or_else(|| account.email.clone()),
             email: account.email,
             provider: "local",

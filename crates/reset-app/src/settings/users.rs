@@ -100,6 +100,7 @@ fn overridden(values: &Values, base: &Mapping) -> Result<Mapping> {
         username: optional(&keys::USERS_USERNAME, base.username.clone())?,
         name: optional(&keys::USERS_NAME, base.name.clone())?,
         locale: optional(&keys::USERS_LOCALE, base.locale.clone())?,
+        document_id: optional(&keys::USERS_DOCUMENT_ID, base.document_id.clone())?,
         blocked: flag(values, base.blocked.as_ref())?,
         verified: optional(&keys::USERS_VERIFIED, base.verified.clone())?,
         only: only.map(|column| Only { column, value }),

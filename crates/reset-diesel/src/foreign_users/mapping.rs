@@ -134,6 +134,8 @@ pub struct Mapping {
     pub name: Option<Name>,
     /// Language of mails.
     pub locale: Option<Name>,
+    /// Second public identifier.
+    pub document_id: Option<Name>,
     /// Whether the account is blocked.
     pub blocked: Option<Flag>,
     /// Whether the address was confirmed.
@@ -186,6 +188,7 @@ impl Mapping {
             username: None,
             name: None,
             locale: None,
+            document_id: None,
             blocked: None,
             verified: None,
             only: None,
@@ -211,6 +214,7 @@ impl Mapping {
             (self.username.as_ref(), "username"),
             (self.name.as_ref(), "name"),
             (self.locale.as_ref(), "locale"),
+            (self.document_id.as_ref(), "document_id"),
             (
                 self.blocked.as_ref().map(|flag| &flag.column),
                 if self.blocked.as_ref().is_some_and(|flag| !flag.blocked_when) {

@@ -95,6 +95,7 @@ fn strapi(table: &str, reset_token: &str) -> Preset {
 fn strapi_v5_refresh() -> Preset {
     Ok(Mapping {
         sessions: rows("strapi_sessions.user_id = id and origin = users-permissions")?,
+        document_id: column("document_id")?,
         ..strapi("up_users", "reset_password_token")?
     })
 }

@@ -34,6 +34,8 @@ struct Row {
     name: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     locale: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    document_id: Option<String>,
     #[diesel(sql_type = BigInt)]
     blocked: i64,
     #[diesel(sql_type = BigInt)]
@@ -69,6 +71,7 @@ impl From<Row> for Account {
             username: row.username,
             name: row.name,
             locale: row.locale,
+            document_id: row.document_id,
             confirmed: row.verified != 0,
             blocked: row.blocked != 0,
             created_at: Timestamp::from_millis(row.created_at),

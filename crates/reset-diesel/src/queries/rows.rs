@@ -56,6 +56,7 @@ impl From<AccountRow> for Account {
             confirmed: row.confirmed,
             blocked: row.blocked,
             hash_form: None,
+            document_id: None,
             epoch: row.credential_epoch,
             created_at: Timestamp::from_millis(row.created_at),
             updated_at: Timestamp::from_millis(row.updated_at),

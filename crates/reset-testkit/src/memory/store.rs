@@ -223,6 +223,7 @@ impl Accounts for MemoryStore {
             confirmed: true,
             blocked: false,
             hash_form: None,
+            document_id: None,
             epoch: 0,
             created_at,
             updated_at: created_at,

@@ -44,6 +44,11 @@ pub(crate) static USERS_USERNAME: Key<Text> =
     Key::found("users.username", PRESETS, "Column of the login name");
 pub(crate) static USERS_NAME: Key<Text> = Key::found("users.name", PRESETS, "Column of the display name");
 pub(crate) static USERS_LOCALE: Key<Text> = Key::found("users.locale", PRESETS, "Column of the language tag");
+pub(crate) static USERS_DOCUMENT_ID: Key<Text> = Key::found(
+    "users.document_id",
+    PRESETS,
+    "Column of a second public identifier: Strapi 5's `document_id`, which the response to a reset then carries",
+);
 pub(crate) static USERS_BLOCKED: Key<Text> = Key::found(
     "users.blocked",
     PRESETS,
@@ -143,6 +148,7 @@ pub(super) const KEYS: &[&SettingKey] = &[
     USERS_USERNAME.setting(),
     USERS_NAME.setting(),
     USERS_LOCALE.setting(),
+    USERS_DOCUMENT_ID.setting(),
     USERS_BLOCKED.setting(),
     USERS_ACTIVE.setting(),
     USERS_VERIFIED.setting(),

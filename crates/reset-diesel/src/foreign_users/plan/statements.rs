@@ -123,7 +123,7 @@ impl Planner<'_> {
 
     /// Returns the selected columns, under fixed names and with fixed types.
     pub(super) fn fields(&self) -> String {
-        let Mapping { id, email, password, username, name, locale, verified, .. } = self.mapping;
+        let Mapping { id, email, password, username, name, locale, document_id, verified, .. } = self.mapping;
         let case = |is_set: String, then, otherwise| {
             self.number(&format!("CASE WHEN {is_set} THEN {then} ELSE {otherwise} END"))
         };
@@ -142,6 +142,7 @@ impl Planner<'_> {
             (self.text(username.as_ref()), "username"),
             (self.text(name.as_ref()), "name"),
             (self.text(locale.as_ref()), "locale"),
+            (self.text(document_id.as_ref()), "document_id"),
             (blocked, "blocked"),
             (verified, "verified"),
             (self.millis(self.mapping.created_at.as_ref()), "created_at"),

@@ -41,7 +41,8 @@ fn px0_table_is_searched_ignoring_case_and_only_the_hash_is_written() {
     let plan = Plan::new(&preset("px0").unwrap(), SqlSyntax::Postgres, &px0(), &[]).unwrap();
     let fields = "CAST(\"id\" AS text) AS id, CAST(\"email\" AS text) AS email, \
          CAST(\"password_hash\" AS text) AS password, CAST(NULL AS text) AS username, \
-         CAST(NULL AS text) AS name, CAST(NULL AS text) AS locale, CAST(0 AS bigint) AS blocked, \
+         CAST(NULL AS text) AS name, CAST(NULL AS text) AS locale, \
+         CAST(NULL AS text) AS document_id, CAST(0 AS bigint) AS blocked, \
          CAST(CASE WHEN \"is_verified\" THEN 1 ELSE 0 END AS bigint) AS verified, \
          CAST(COALESCE(EXTRACT(EPOCH FROM \"created_at\") * 1000, 0) AS bigint) AS created_at, \
          CAST(0 AS bigint) AS updated_at";

@@ -74,7 +74,9 @@ fn systems(server: Server) -> Vec<System> {
         System {
             preset: "strapi-v5-refresh",
             statements: format!(
-                "{}; CREATE TABLE strapi_sessions (name varchar(40), user_id varchar(255), origin varchar(255)); \
+                "{}; ALTER TABLE up_users ADD COLUMN document_id varchar(255); \
+                 UPDATE up_users SET document_id = 'k3b1x0'; \
+                 CREATE TABLE strapi_sessions (name varchar(40), user_id varchar(255), origin varchar(255)); \
                  INSERT INTO strapi_sessions VALUES ('hers', '1', 'users-permissions'), ('admin', '1', 'admin')",
                 super::create_table(server, "strapi-v4")
             ),
