@@ -206,3 +206,31 @@ impl User {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reset_core::account::AccountId;
+
+    #[test]
+    fn document_id_follows_the_id_if_the_table_has_one() {
+        let at = Timestamp::from_millis(0);
+        let account = |document_id: Option<&str>| Account {
+            id: AccountId::new("7"),
+            email: "ann@example.org".into(),
+            username: None,
+            name: None,
+            locale: None,
+            document_id: document_id.map(Into::into),
+            confirmed: true,
+            blocked: false,
+            hash_form: None,
+            epoch: 0,
+            created_at: at,
+            updated_at: at,
+        };
+        let written = |document_id| serde_json::to_string(&User::of(account(document_id))).unwrap();
+        assert!(written(Some("k3b1x0")).starts_with(r#"{"id":7,"documentId":"k3b1x0","username":"#));
+        assert!(written(None).starts_with(r#"{"id":7,"username":"#));
+    }
+}

@@ -39,7 +39,9 @@ impl Planner<'_> {
                     && column.length.is_none_or(|length| length >= self.mapping.hash_length),
                 "text, and long enough for hashes in the format of password.hash",
             ),
-            "email" | "username" | "name" | "locale" | "document_id" | "emptied" => (kind == ColumnKind::Text, "text"),
+            "email" | "username" | "name" | "locale" | "document_id" | "emptied" => {
+                (kind == ColumnKind::Text, "text")
+            }
             // The value from the settings is checked against the type where the condition is written.
             "provider" | "where" => (true, ""),
             "blocked" | "active" => {

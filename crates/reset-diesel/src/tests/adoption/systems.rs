@@ -140,6 +140,8 @@ pub(super) async fn reset_of_each_further_system_changes_what_its_preset_maps(se
             assert!(find(&store, other).await.is_none(), "{name}: {other}");
         }
         let ticket = issued(&store, &ann, "one").await;
+        let document_id = (name == "strapi-v5-refresh").then_some("k3b1x0");
+        assert_eq!(ann.document_id.as_deref(), document_id, "{name}");
         assert!(redeem(&store, &ticket, SECOND).await, "{name}");
         assert_eq!(query_texts(&foreign.fresh, query), after, "{name}");
         assert_ne!(find(&store, "ann@example.org").await.unwrap().epoch, ann.epoch, "{name}");
