@@ -14,15 +14,18 @@ use reset_core::{Resets, job::Reference};
 use tokio::time::Instant;
 use tracing::error;
 
+pub use crate::serve_options::{CORS_HEADERS, ServeOptions};
 use crate::{
     bearer::BearerToken,
     client_ip::TrustedProxies,
     common_error::{BodyError, CommonError},
     observer::{Answered, Observer},
     peer::Peer,
+    preflight::{allow, preflight},
     problem,
-    rate_limit::{ClientLimits, LimitClass, RateLimiter, SharedCounters},
+    rate_limit::{LimitClass, RateLimiter},
     route::{Call, Caller, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
+    shadow::Shadow,
     upstream::UpstreamOptions,
 };
 
@@ -39,22 +42,6 @@ pub const REFERENCE: HeaderName = HeaderName::from_static("x-reset-reference");
 
 /// Response headers that scripts of other origins may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static("x-reset-reference, retry-after");
-
-/// How many seconds a browser may remember the response to a preflight request.
-const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("3600");
-
-/// Request headers that scripts of allowed origins may set by default: those of the dialects, and those that common HTTP
-/// and tracing libraries add to every request.
-pub const CORS_HEADERS: [&str; 8] = [
-    "content-type",
-    "authorization",
-    "x-requested-with",
-    "x-xsrf-token",
-    "baggage",
-    "sentry-trace",
-    "traceparent",
-    "tracestate",
-];
 
 /// Content security policy of every response that is not a hosted page: the browser may load nothing.
 const DENY_ALL: HeaderValue =
@@ -80,59 +67,13 @@ pub(crate) struct Inner {
     observer: Option<Arc<dyn Observer>>,
     token: Option<BearerToken>,
     pub(crate) upstream: Option<UpstreamOptions>,
+    pub(crate) shadow: Option<Arc<Shadow>>,
 }
 
 /// A path prefix, and the error renderer of the dialect that answers unknown paths below it.
 struct Owner {
     prefix: String,
     errors: ErrorRenderer,
-}
-
-/// How an [`Api`] serves its routes.
-#[derive(Clone)]
-pub struct ServeOptions {
-    /// Maximum body size in bytes. Default 64 KiB.
-    pub body_limit: usize,
-    /// Origins allowed by CORS. Default none.
-    pub cors_origins: Vec<HeaderValue>,
-    /// Request headers that scripts of those origins may set. Default: those of the dialects and of tracing libraries.
-    pub cors_headers: Vec<HeaderName>,
-    /// Proxies whose forwarding headers are trusted. Default none.
-    pub proxies: TrustedProxies,
-    /// Networks of the deployment's own servers, whose requests are those of many people: no limit per client or network
-    /// applies to them. Default none.
-    pub own_servers: Vec<IpNet>,
-    /// Rate limits per client. `None`, the default of this struct, disables them; a deployment enables them by
-    /// default.
-    pub client_limits: Option<ClientLimits>,
-    /// Maximum number of concurrent connections per client, which the standalone servers enforce. Default none.
-    pub client_connections: Option<usize>,
-    /// Counters that all replicas share. Default `None`: each process counts for itself.
-    pub shared: Option<SharedCounters>,
-    /// Receives every response and the events of connections, for metrics. Default none.
-    pub observer: Option<Arc<dyn Observer>>,
-    /// Token that every request must present, whatever its path. Default none.
-    pub token: Option<BearerToken>,
-    /// The back end that the standalone servers pass all other requests to. Default none.
-    pub upstream: Option<UpstreamOptions>,
-}
-
-impl Default for ServeOptions {
-    fn default() -> Self {
-        Self {
-            body_limit: 64 * 1024,
-            cors_origins: Vec::new(),
-            cors_headers: CORS_HEADERS.map(HeaderName::from_static).into(),
-            proxies: TrustedProxies::default(),
-            own_servers: Vec::new(),
-            client_limits: None,
-            client_connections: None,
-            shared: None,
-            observer: None,
-            token: None,
-            upstream: None,
-        }
-    }
 }
 
 impl Api {
@@ -178,6 +119,7 @@ impl Api {
             observer,
             token,
             upstream,
+            shadow,
         } = options;
         let limiter =
             client_limits.map(|limits| RateLimiter::new(limits, resets.adapters().clock.clone(), shared));
@@ -195,6 +137,7 @@ impl Api {
             observer,
             token,
             upstream,
+            shadow,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -428,37 +371,4 @@ fn failure(route: &Route, message: &str) -> Response<Bytes> {
 fn owns(prefix: &str, path: &str) -> bool {
     path.strip_prefix(prefix)
         .is_some_and(|rest| rest.is_empty() || prefix.is_empty() || rest.starts_with('/'))
-}
-
-/// Returns the `Allow` header of a path: its methods, `HEAD` after `GET`, and `OPTIONS`.
-fn allow(endpoints: &[Endpoint]) -> String {
-    let mut methods: Vec<&str> = Vec::new();
-    for endpoint in endpoints {
-        methods.push(endpoint.method.as_str());
-        if endpoint.method == Method::GET {
-            methods.push("HEAD");
-        }
-    }
-    methods.push("OPTIONS");
-    methods.join(", ")
-}
-
-/// Returns the `OPTIONS` endpoint of a path. It lists the allowed methods and headers; [`Api::finish`] adds the
-/// allowed origin.
-fn preflight(allow: &str, headers: &[HeaderName]) -> Endpoint {
-    let text = |text: &str| HeaderValue::from_str(text).expect("names of methods and headers are ASCII");
-    let names: Vec<&str> = headers.iter().map(HeaderName::as_str).collect();
-    let allowed = Arc::new((text(allow), text(&names.join(", "))));
-    let answer = async |allowed: Arc<(HeaderValue, HeaderValue)>, _: Call| {
-        let (methods, names) = (allowed.0.clone(), allowed.1.clone());
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        let headers = response.headers_mut();
-        headers.insert(header::ALLOW, methods.clone());
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
-        Ok::<_, Response<Bytes>>(response)
-    };
-    Endpoint::new(Method::OPTIONS, EndpointKind::Read, &allowed, answer)
 }

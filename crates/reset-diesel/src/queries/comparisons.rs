@@ -20,12 +20,11 @@ fn add(db: &mut Db, findings: &[Finding]) -> QueryResult<()> {
         if added > 0 {
             continue;
         }
-        let left = match room {
-            Some(left) => left,
-            None => {
-                let stored: i64 = comparisons::table.count().get_result(db)?;
-                FINDINGS_MAX.saturating_sub(usize::try_from(stored).unwrap_or(usize::MAX))
-            }
+        let left = if let Some(left) = room {
+            left
+        } else {
+            let stored: i64 = comparisons::table.count().get_result(db)?;
+            FINDINGS_MAX.saturating_sub(usize::try_from(stored).unwrap_or(usize::MAX))
         };
         room = Some(left.saturating_sub(1));
         if left > 0 {

@@ -1,0 +1,78 @@
+//! How an [`Api`](crate::Api) serves its routes.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+use crate::{
+    bearer::BearerToken,
+    client_ip::TrustedProxies,
+    observer::Observer,
+    rate_limit::{ClientLimits, SharedCounters},
+    shadow::Shadow,
+    upstream::UpstreamOptions,
+};
+
+/// Request headers that scripts of allowed origins may set by default: those of the dialects, and those that common HTTP
+/// and tracing libraries add to every request.
+pub const CORS_HEADERS: [&str; 8] = [
+    "content-type",
+    "authorization",
+    "x-requested-with",
+    "x-xsrf-token",
+    "baggage",
+    "sentry-trace",
+    "traceparent",
+    "tracestate",
+];
+
+/// How an [`Api`](crate::Api) serves its routes.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// Maximum body size in bytes. Default 64 KiB.
+    pub body_limit: usize,
+    /// Origins allowed by CORS. Default none.
+    pub cors_origins: Vec<HeaderValue>,
+    /// Request headers that scripts of those origins may set. Default: those of the dialects and of tracing libraries.
+    pub cors_headers: Vec<HeaderName>,
+    /// Proxies whose forwarding headers are trusted. Default none.
+    pub proxies: TrustedProxies,
+    /// Networks of the deployment's own servers, whose requests are those of many people: no limit per client or network
+    /// applies to them. Default none.
+    pub own_servers: Vec<IpNet>,
+    /// Rate limits per client. `None`, the default of this struct, disables them; a deployment enables them by
+    /// default.
+    pub client_limits: Option<ClientLimits>,
+    /// Maximum number of concurrent connections per client, which the standalone servers enforce. Default none.
+    pub client_connections: Option<usize>,
+    /// Counters that all replicas share. Default `None`: each process counts for itself.
+    pub shared: Option<SharedCounters>,
+    /// Receives every response and the events of connections, for metrics. Default none.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Token that every request must present, whatever its path. Default none.
+    pub token: Option<BearerToken>,
+    /// The back end that the standalone servers pass all other requests to. Default none.
+    pub upstream: Option<UpstreamOptions>,
+    /// The duplicate that processes the requests which the back end answers, in shadow mode. Default none.
+    pub shadow: Option<Arc<Shadow>>,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            body_limit: 64 * 1024,
+            cors_origins: Vec::new(),
+            cors_headers: CORS_HEADERS.map(HeaderName::from_static).into(),
+            proxies: TrustedProxies::default(),
+            own_servers: Vec::new(),
+            client_limits: None,
+            client_connections: None,
+            shared: None,
+            observer: None,
+            token: None,
+            upstream: None,
+            shadow: None,
+        }
+    }
+}
