@@ -44,7 +44,7 @@ impl Format {
             Self::Json(_) => "JSON",
             Self::Html => "HTML",
             Self::Text => "text",
-            Self::Other => "of another format",
+            Self::Other => "another format",
         }
     }
 }
@@ -173,7 +173,7 @@ mod tests {
     fn another_format_is_a_difference() {
         assert_eq!(of("{}", "<p>"), ["body is JSON instead of HTML"]);
         assert_eq!(of("", "{}"), ["body is empty instead of JSON"]);
-        assert_eq!(of("{}", "{"), ["body is JSON instead of of another format"]);
+        assert_eq!(of("{}", "{"), ["body is JSON instead of another format"]);
         assert_eq!(of("[]", "{}"), ["body is array instead of object"]);
     }
 
