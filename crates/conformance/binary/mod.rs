@@ -25,6 +25,7 @@ mod redis;
 mod rotation;
 mod routes;
 mod settings;
+mod shadow;
 mod slow_readers;
 mod upstream;
 mod webhook;

@@ -33,6 +33,7 @@ mod embedded;
 mod metrics;
 mod service;
 mod settings;
+mod shadow;
 mod shutdown;
 mod system;
 mod telemetry;

@@ -3,16 +3,23 @@
 
 use std::{fs::File, sync::Arc, time::Duration};
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, bail};
 use reset_core::{
     Notices, Resets,
     keys::{Keyring, Keys},
     ports::{Adapters, Store, Webhook},
 };
 
-use reset_http::{Api, Dialect, ServeOptions, observer::Observer};
+use reset_http::{
+    Api, Dialect, ServeOptions,
+    observer::Observer,
+    shadow::{Shadow, ShadowObserver},
+};
 use reset_mail::MailService;
-use reset_pages::hosted::{self, PagesSettings};
+use reset_pages::{
+    hosted::{self, PagesSettings},
+    service,
+};
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use tracing::warn;
 
@@ -22,6 +29,7 @@ use crate::{
     deployment,
     metrics::{Counted, Metrics, MetricsReport},
     settings::Settings,
+    shadow::ShadowCounts,
     shutdown::{Shutdown, TIMEOUT},
     worker,
 };
@@ -36,6 +44,8 @@ pub(crate) struct Service {
     /// Routes of the metrics listener, if configured.
     pub(crate) admin: Option<Api>,
     mail: Arc<MailService>,
+    /// The results of comparisons, in shadow mode.
+    comparisons: Option<Arc<ShadowCounts>>,
     /// Retention of audit events.
     retention: Duration,
     /// Lock of the SQLite file, if this is the only process that serves from it.
@@ -82,10 +92,16 @@ impl Service {
             adapters = counted(adapters, metrics);
         }
         let resets = resets(settings, roots, public_url, adapters, &dialects);
+        let comparisons = settings.http.shadow.then(|| Arc::new(ShadowCounts::new(metrics.clone())));
+        let shadow = match &comparisons {
+            Some(_) if demo.is_some() => bail!("upstream_mode is shadow, but a demo has no back end"),
+            Some(counts) => Some(Arc::new(duplicate(settings, roots, public_url, &resets, counts)?)),
+            None => None,
+        };
         let shared = deployment::counters(settings, roots).await?;
         let observer = metrics.clone().map(|metrics| metrics as Arc<dyn Observer>);
-        let api =
-            Api::new(resets.clone(), dialects, ServeOptions { shared, observer, ..settings.serving()? });
+        let options = ServeOptions { shared, observer, shadow, ..settings.serving()? };
+        let api = Api::new(resets.clone(), dialects, options);
         let admin = metrics.map(|metrics| {
             let report: Arc<dyn MetricsSource> = Arc::new(MetricsReport { metrics, resets: resets.clone() });
             let token = settings.http.admin_token.clone();
@@ -95,7 +111,7 @@ impl Service {
                 ServeOptions { token, ..Default::default() },
             )
         });
-        Ok(Self { resets, api, admin, mail, retention: settings.audit_retention, lock })
+        Ok(Self { resets, api, admin, mail, comparisons, retention: settings.audit_retention, lock })
     }
 
     /// Starts the worker and the other background tasks.
@@ -104,13 +120,31 @@ impl Service {
         let worker = tokio::spawn(worker::run(self.resets.clone(), async {
             let _ = stopped.await;
         }));
-        let tasks = [
+        let mut tasks = vec![
             tokio::spawn(watch_mail(self.resets.clone())),
             tokio::spawn(worker::clean_up(self.resets.clone(), self.retention)),
-            tokio::spawn(worker::seal(self.resets)),
+            tokio::spawn(worker::seal(self.resets.clone())),
         ];
-        Running { worker, stop, tasks, mail: self.mail, _lock: self.lock }
+        let comparisons = self.comparisons.map(|counts| (counts, self.resets.adapters().store.clone()));
+        if let Some((counts, store)) = comparisons.clone() {
+            tasks.push(tokio::spawn(async move { counts.store_periodically(&*store).await }));
+        }
+        Running { worker, stop, tasks, comparisons, mail: self.mail, _lock: self.lock }
     }
+}
+
+/// Builds the duplicate of the API for shadow mode: the same dialects, on use cases without an effect.
+fn duplicate(
+    settings: &Settings,
+    roots: &Keyring,
+    public_url: &str,
+    of: &Resets,
+    counts: &Arc<ShadowCounts>,
+) -> Result<Shadow> {
+    let dialects = settings.dialects(public_url, roots, None)?;
+    let without_effect = resets(settings, roots, public_url, of.adapters().dry_run(), &dialects);
+    let observer: Arc<dyn ShadowObserver> = counts.clone();
+    Ok(Shadow::new(without_effect, dialects, settings.serving()?, service::HEALTH_PATHS, observer))
 }
 
 /// Builds the use cases on an existing database, for one administrative command. No background task is started.
@@ -179,7 +213,9 @@ fn resets(
 pub(crate) struct Running {
     worker: JoinHandle<()>,
     stop: oneshot::Sender<()>,
-    tasks: [JoinHandle<()>; 3],
+    tasks: Vec<JoinHandle<()>>,
+    /// The results of comparisons that are not stored yet, in shadow mode.
+    comparisons: Option<(Arc<ShadowCounts>, Arc<dyn Store>)>,
     mail: Arc<MailService>,
     /// Shows other processes that this one serves from the SQLite file.
     _lock: Option<File>,
@@ -200,6 +236,9 @@ impl Running {
             if !matches!(shutdown.within(stopped).await, Some(Ok(_))) {
                 warn!("drain timeout: deliveries were aborted; they are retried after the next start");
             }
+        }
+        if let Some((counts, store)) = self.comparisons {
+            shutdown.within(counts.store(&*store)).await;
         }
         shutdown.within(self.mail.shutdown()).await;
     }

@@ -33,6 +33,8 @@
 //! * [`link`]: an administrator issues a secret without mail.
 //! * [`readiness`]: whether requests can be served, and whether mail can be sent.
 //!
+//! [`dry_run`] runs these use cases without an effect, to compare their results with those of another system.
+//!
 //! [`ports`] holds the traits that adapters implement: the store, the mailer, the webhook, the password hasher, the
 //! clock and the source of randomness. [`hasher`] is the one port that this crate implements itself.
 //!
@@ -76,6 +78,7 @@ pub mod client_events;
 mod decoy;
 pub mod deliver;
 pub mod dispute;
+pub mod dry_run;
 pub mod email;
 pub mod encoding;
 pub mod error;

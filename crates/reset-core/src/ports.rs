@@ -4,6 +4,7 @@
 //! Three conventions: absence is not an error, so look-ups return `Option`. Time is always an argument, so that one
 //! clock decides. Every change that must be atomic is one method, and its documentation says so.
 
+mod comparisons;
 mod events;
 mod jobs;
 
@@ -27,13 +28,14 @@ use crate::{
 };
 
 pub use self::{
+    comparisons::{Comparisons, FINDING_TEXT_MAX, FINDINGS_MAX, Finding},
     events::{Disputes, Events},
     jobs::{Backlog, COUNTED_MOST, Jobs, LONGEST_LEASE, LONGEST_WAIT, Outbox, Postponement, Queued},
 };
 
 /// The database: everything that outlives the process.
 #[async_trait]
-pub trait Store: Accounts + Tickets + Jobs + Outbox + Budgets + Events + Disputes {
+pub trait Store: Accounts + Tickets + Jobs + Outbox + Budgets + Events + Disputes + Comparisons {
     /// Checks that the database can be written to, by a committed change, and that its schema is the one this program
     /// was built for.
     ///

@@ -5,7 +5,8 @@
 /// included.
 macro_rules! schema {
     (users: $users:tt, tickets: $tickets:tt, jobs: $jobs:tt, guesses: $guesses:tt,
-     budgets: $budgets:tt, events: $events:tt, marks: $marks:tt, disputes: $disputes:tt, probes: $probes:tt) => {
+     budgets: $budgets:tt, events: $events:tt, marks: $marks:tt, disputes: $disputes:tt, probes: $probes:tt,
+     comparisons: $comparisons:tt) => {
         $crate::schema::table! { $users (id) {
             id -> BigInt,
             email -> Text,
@@ -115,6 +116,12 @@ macro_rules! schema {
         $crate::schema::table! { $probes (slot) {
             slot -> BigInt,
             writes -> BigInt,
+        } }
+
+        $crate::schema::table! { $comparisons (route, finding) {
+            route -> Text,
+            finding -> Text,
+            times -> BigInt,
         } }
 
         diesel::allow_tables_to_appear_in_same_query!(users, tickets);

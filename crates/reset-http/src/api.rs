@@ -25,6 +25,7 @@ use crate::{
     problem,
     rate_limit::{LimitClass, RateLimiter},
     route::{Call, Caller, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
+    shadow::Shadow,
     upstream::UpstreamOptions,
 };
 
@@ -63,6 +64,7 @@ pub(crate) struct Inner {
     observer: Option<Arc<dyn Observer>>,
     token: Option<BearerToken>,
     pub(crate) upstream: Option<UpstreamOptions>,
+    pub(crate) shadow: Option<Arc<Shadow>>,
 }
 
 /// A path prefix, and the error renderer of the dialect that answers unknown paths below it.
@@ -114,6 +116,7 @@ impl Api {
             observer,
             token,
             upstream,
+            shadow,
         } = options;
         let limiter =
             client_limits.map(|limits| RateLimiter::new(limits, resets.adapters().clock.clone(), shared));
@@ -131,6 +134,7 @@ impl Api {
             observer,
             token,
             upstream,
+            shadow,
         };
         Self { inner: Arc::new(inner) }
     }

@@ -56,6 +56,7 @@ pub mod rate_limit;
 pub mod redemption;
 pub mod route;
 mod serve_options;
+pub mod shadow;
 pub mod traits;
 pub mod upstream;
 pub mod wire;

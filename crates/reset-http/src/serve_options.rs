@@ -1,8 +1,9 @@
-//! How the routes are served.
+//! How an [`Api`](crate::Api) serves its routes.
+
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
-use std::sync::Arc;
 
 use crate::{
     bearer::BearerToken,
@@ -10,6 +11,7 @@ use crate::{
     cors::CORS_HEADERS,
     observer::Observer,
     rate_limit::{ClientLimits, SharedCounters},
+    shadow::Shadow,
     upstream::UpstreamOptions,
 };
 
@@ -40,6 +42,8 @@ pub struct ServeOptions {
     pub token: Option<BearerToken>,
     /// The back end that the standalone servers pass all other requests to. Default none.
     pub upstream: Option<UpstreamOptions>,
+    /// The duplicate that processes the requests which the back end answers, in shadow mode. Default none.
+    pub shadow: Option<Arc<Shadow>>,
 }
 
 impl Default for ServeOptions {
@@ -56,6 +60,7 @@ impl Default for ServeOptions {
             observer: None,
             token: None,
             upstream: None,
+            shadow: None,
         }
     }
 }

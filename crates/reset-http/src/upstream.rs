@@ -17,6 +17,7 @@ use crate::{
     observer::Answered,
     problem,
     route::{EndpointKind, Route},
+    shadow::Shadow,
 };
 
 /// How often a path is decoded before it is compared: by the back end, and by proxies before it.
@@ -53,6 +54,8 @@ pub enum Answerer {
     Polyreset,
     /// The back end, with the values of these keys from polyreset's row.
     Merged(&'static [&'static str]),
+    /// The back end. The request is compared afterwards (shadow mode).
+    Shadowed,
     /// The back end.
     Upstream,
 }
@@ -61,6 +64,11 @@ impl Api {
     /// Returns the back end, if there is one.
     pub fn upstream(&self) -> Option<&UpstreamOptions> {
         self.inner.upstream.as_ref()
+    }
+
+    /// Returns the duplicate of shadow mode, if there is one.
+    pub fn shadow(&self) -> Option<&Arc<Shadow>> {
+        self.inner.shadow.as_ref()
     }
 
     /// Decides who answers a request. Always polyreset if there is no back end.
@@ -72,6 +80,9 @@ impl Api {
         // Neither `CONNECT host:port` nor `OPTIONS *` names a resource of the back end.
         if *method == Method::CONNECT || !path.starts_with('/') {
             return Answerer::Polyreset;
+        }
+        if let Some(shadow) = self.shadow() {
+            return shadow.answerer(method, path);
         }
         let route = self.route(path);
         if *method == Method::OPTIONS {

@@ -64,11 +64,21 @@ impl RunningServer {
         options: ServeOptions,
         address: SocketAddr,
     ) -> Self {
+        Self::start_built(front_end, dialects, address, |_| options)
+    }
+
+    /// Like [`Self::start_at`], with options that depend on the adapters.
+    pub(crate) fn start_built(
+        front_end: &FrontEnd,
+        dialects: Vec<Dialect>,
+        address: SocketAddr,
+        options: impl FnOnce(&Memory) -> ServeOptions,
+    ) -> Self {
         let runtime = Runtime::new().unwrap();
         let memory = Memory::new(1);
         let policies = dialects.iter().filter_map(|dialect| dialect.policies.clone()).collect();
         let resets = Resets::new(memory.adapters(), Keys::new(&root_key()), policies, true);
-        let api = Api::new(resets.clone(), dialects, options);
+        let api = Api::new(resets.clone(), dialects, options(&memory));
         runtime.block_on(add(&memory, "user@example.com"));
         runtime.spawn(async move {
             loop {

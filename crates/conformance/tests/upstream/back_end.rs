@@ -1,6 +1,7 @@
 //! A small back end on hyper that records what reaches it.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex},
@@ -10,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Collected, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     body::{Frame, Incoming},
     server::conn::http1,
@@ -50,6 +51,8 @@ pub(crate) struct BackEnd {
 
 struct Shared {
     seen: Mutex<Vec<Seen>>,
+    /// What the test has chosen as the response to each path.
+    chosen: Mutex<HashMap<String, Response<Bytes>>>,
     streamed: Mutex<Option<mpsc::UnboundedReceiver<&'static str>>>,
 }
 
@@ -61,7 +64,11 @@ impl BackEnd {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, receiver) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { seen: Mutex::default(), streamed: Mutex::new(Some(receiver)) });
+        let shared = Arc::new(Shared {
+            seen: Mutex::default(),
+            chosen: Mutex::default(),
+            streamed: Mutex::new(Some(receiver)),
+        });
         let runtime = Runtime::new().unwrap();
         let serving = shared.clone();
         runtime.spawn(async move {
@@ -82,6 +89,11 @@ impl BackEnd {
             }
         });
         Self { address, shared, stream: Mutex::new(Some(sender)), _runtime: runtime }
+    }
+
+    /// Chooses the response to every request for `path`, which is sent when its body was read.
+    pub(crate) fn answer(&self, path: &str, response: Response<Bytes>) {
+        self.shared.chosen.lock().unwrap().insert(path.to_owned(), response);
     }
 
     /// Returns the requests so far.
@@ -109,6 +121,12 @@ async fn answer(shared: &Shared, mut request: Request<Incoming>) -> Response<Bod
     let path = request.uri().path().to_owned();
     if request.method() == Method::OPTIONS {
         return preflight(&request);
+    }
+    let chosen = shared.chosen.lock().unwrap().get(&path).cloned();
+    if let Some(chosen) = chosen {
+        let body = request.into_body().collect().await.map_or_else(|_| Bytes::new(), Collected::to_bytes);
+        shared.seen.lock().unwrap()[place].body = body.len();
+        return chosen.map(|body| Full::new(body).boxed_unsync());
     }
     match path.as_str() {
         "/echo" => {

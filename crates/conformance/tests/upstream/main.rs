@@ -8,6 +8,7 @@ mod bench;
 mod failing;
 mod heads;
 mod owning;
+mod shadow;
 mod streaming;
 
 use std::time::Duration;

@@ -112,9 +112,8 @@ fn operation_in_a_spelling_that_only_a_tolerant_back_end_accepts_does_not_reach_
     with_each(|server, back_end| {
         let body = r#"{"email":"user@example.com"}"#;
         for path in [
-            "/api/auth/forgot-password/",
+            "/api/auth/forgot-password//",
             "/api/auth//forgot-password",
-            "/API/Auth/Forgot-Password",
             "/api/auth/forgot%2Dpassword",
             "/api/auth/forgot%252dpassword",
             "/api/x/../auth/forgot-password",
@@ -126,8 +125,10 @@ fn operation_in_a_spelling_that_only_a_tolerant_back_end_accepts_does_not_reach_
         }
         let odd = "post /api/auth/forgot-password HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(Connection::open(server.address).unwrap().send(odd.as_bytes()).unwrap().status, 405);
-        let lenient = post(server.address, "/V1/Auth/password-reset/trigger/", body).unwrap();
-        assert_eq!(lenient.status, 200, "px0 accepts it: {}", lenient.body);
+        for path in ["/API/Auth/Forgot-Password", "/V1/Auth/password-reset/trigger/"] {
+            let lenient = post(server.address, path, body).unwrap();
+            assert_eq!(lenient.status, 200, "Strapi and px0 accept it: {}", lenient.body);
+        }
         assert_eq!(back_end.seen().len(), 0);
     });
 }
@@ -144,7 +145,7 @@ fn preflight(server: &RunningServer, path: &str, method: &str) -> RawResponse {
 fn preflight_belongs_to_the_row_of_the_method_that_it_asks_for() {
     with_each(|server, back_end| {
         let own = preflight(server, "/api/auth/forgot-password", "POST");
-        assert_eq!((own.status, own.header("access-control-max-age")), (204, None));
+        assert_eq!((own.status, own.header("access-control-max-age")), (204, Some("3600")));
         assert_eq!(back_end.seen().len(), 0);
         for (path, method) in [
             ("/api/auth/forgot-password", "GET"),

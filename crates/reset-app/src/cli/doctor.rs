@@ -8,7 +8,7 @@ use reset_http::upstream::UpstreamOptions;
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{GlobalArgs, adopt::NewHashes, print};
-use crate::{counters, deployment, settings::Settings};
+use crate::{counters, deployment, settings::Settings, shadow::SHADOW_NOTICE};
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<ExitCode> {
     let mut report = Report { healthy: true };
@@ -28,6 +28,9 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<ExitCode> {
             }
             if let Some(upstream) = &settings.http.upstream {
                 report.line("upstream_url", back_end(upstream).await);
+            }
+            if settings.http.shadow {
+                report.line("upstream_mode", Ok(SHADOW_NOTICE.to_owned()));
             }
             let url = settings.likely_url();
             report.line("public_url", Ok(url.clone()));

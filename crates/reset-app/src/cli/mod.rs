@@ -15,6 +15,7 @@ mod outbox;
 mod routes;
 mod secret;
 mod serve;
+mod shadow;
 mod templates;
 mod trace;
 mod user;
@@ -94,6 +95,9 @@ enum Command {
     Openapi(openapi::OpenApiArgs),
     /// Print the paths to send to polyreset, as the configuration of a proxy or as a table
     Routes(routes::RoutesArgs),
+    /// Print how polyreset's responses differ from those of the back end (`upstream_mode = "shadow"`)
+    #[command(subcommand)]
+    Shadow(shadow::ShadowCommand),
     /// Measure whether a running server lets an attacker tell known addresses from unknown ones
     VerifyEnumeration(reset_probe::VerifyEnumerationArgs),
 }
@@ -153,6 +157,7 @@ impl Command {
             Self::Templates(command) => templates::run(&global.settings()?, command),
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
             Self::Routes(arguments) => routes::run(&global.settings()?, &arguments),
+            Self::Shadow(command) => block_on(shadow::run(global.settings()?, command)),
             Self::VerifyEnumeration(arguments) => {
                 let mut seed = [0; 4];
                 deployment::entropy().fill(&mut seed);

@@ -17,6 +17,7 @@ use crate::{
     deployment,
     service::Service,
     settings::Settings,
+    shadow::SHADOW_NOTICE,
     shutdown::{NOTICE, Shutdown, TIMEOUT},
     telemetry,
 };
@@ -52,6 +53,9 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     info!("growth bound: {}", settings.growth());
     for weakness in settings.weaknesses()? {
         warn!("open weakness: {weakness}");
+    }
+    if settings.http.shadow {
+        warn!("{SHADOW_NOTICE}; see the command `shadow report`");
     }
     let mut invitation = None;
     if let Some(demo) = &demo {

@@ -16,7 +16,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use reset_core::{Resets, error::StoreError};
-use reset_http::observer::{Answered, ConnectionEvent, Observer};
+use reset_http::{
+    observer::{Answered, ConnectionEvent, Observer},
+    shadow::Comparison,
+};
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -61,6 +64,22 @@ struct Reason {
     reason: &'static str,
 }
 
+/// Labels of a request that shadow mode has compared.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ComparedRequest {
+    dialect: &'static str,
+    route: String,
+    result: &'static str,
+}
+
+/// Labels of a difference that shadow mode has found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ComparedPart {
+    dialect: &'static str,
+    route: String,
+    kind: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Work {
     work: &'static str,
@@ -78,6 +97,8 @@ pub(crate) struct Metrics {
     webhooks: Family<Outcome, Counter>,
     hash_seconds: Family<Work, Histogram>,
     hash_refused: Counter,
+    shadow_requests: Family<ComparedRequest, Counter>,
+    shadow_differences: Family<ComparedPart, Counter>,
     ready: Gauge,
     mail_works: Gauge,
     waiting: Float,
@@ -99,6 +120,8 @@ impl Metrics {
             webhooks: Family::default(),
             hash_seconds: Family::new_with_constructor(histogram),
             hash_refused: Counter::default(),
+            shadow_requests: Family::default(),
+            shadow_differences: Family::default(),
             ready: Gauge::default(),
             mail_works: Gauge::default(),
             waiting: Float::default(),
@@ -135,6 +158,10 @@ impl Metrics {
         registry.register_with_unit(name, help, Unit::Seconds, self.hash_seconds.clone());
         let help = "Password hashes rejected because the queue was full";
         registry.register("hash_refused", help, self.hash_refused.clone());
+        let help = "Requests in shadow mode by route and result of the comparison";
+        registry.register("shadow_requests", help, self.shadow_requests.clone());
+        let help = "Differences from the back end in shadow mode by route and kind";
+        registry.register("shadow_differences", help, self.shadow_differences.clone());
         registry.register("ready", "1 if requests can be served, as in /readyz", self.ready.clone());
         registry.register("mail_works", "1 if mail can be sent, as in /readyz", self.mail_works.clone());
         let help = "Jobs that wait in the outbox of the shared database";
@@ -152,6 +179,19 @@ impl Metrics {
             self.connections_closed.get_or_create(&Reason { reason }).inc_by(0);
         }
         Self { registry, ..self }
+    }
+}
+
+impl Metrics {
+    /// Counts a comparison of shadow mode.
+    pub(crate) fn compared(&self, comparison: &Comparison) {
+        let Comparison { dialect, route, result, differences, .. } = comparison;
+        let request = ComparedRequest { dialect, route: route.clone(), result: result.word() };
+        self.shadow_requests.get_or_create(&request).inc();
+        for difference in differences {
+            let part = ComparedPart { dialect, route: route.clone(), kind: difference.kind.word() };
+            self.shadow_differences.get_or_create(&part).inc();
+        }
     }
 }
 

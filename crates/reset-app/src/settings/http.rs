@@ -33,6 +33,8 @@ pub(crate) struct HttpSettings {
     pub(crate) cors_headers: Vec<HeaderName>,
     /// The back end behind polyreset, if configured.
     pub(crate) upstream: Option<UpstreamOptions>,
+    /// Whether the back end answers the dialects' operations, and polyreset only compares.
+    pub(crate) shadow: bool,
 }
 
 /// Public base URL: every link is built from it (R31).
@@ -93,6 +95,7 @@ impl HttpSettings {
         let cors_headers = cors_headers.map_err(|_| values.bad(&keys::CORS_HEADERS, expected))?;
         let body_limit = values.size(&keys::BODY_LIMIT)?;
         let upstream = upstream::read(values)?;
+        let shadow = upstream::is_shadowed(values, upstream.as_ref())?;
         Ok(Self {
             listen,
             admin_listen,
@@ -102,6 +105,7 @@ impl HttpSettings {
             cors_origins,
             cors_headers,
             upstream,
+            shadow,
         })
     }
 

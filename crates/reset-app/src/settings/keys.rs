@@ -224,6 +224,7 @@ const GENERAL: &[&SettingKey] = &[
     CORS_HEADERS.setting(),
     TRUSTED_PROXIES.setting(),
     UPSTREAM_URL.setting(),
+    UPSTREAM_MODE.setting(),
     UPSTREAM_HOST.setting(),
     UPSTREAM_CONNECT_TIMEOUT.setting(),
     UPSTREAM_TIMEOUT.setting(),

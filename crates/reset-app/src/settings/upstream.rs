@@ -42,6 +42,15 @@ pub(super) fn read(values: &Values) -> Result<Option<UpstreamOptions>> {
     Ok(Some(UpstreamOptions { origin, host, cors, connect_timeout, timeout }))
 }
 
+/// Whether the back end answers the dialects' operations, and polyreset only compares.
+pub(super) fn is_shadowed(values: &Values, upstream: Option<&UpstreamOptions>) -> Result<bool> {
+    let is_shadowed = values.choice(&keys::UPSTREAM_MODE)? == "shadow";
+    if is_shadowed && upstream.is_none() {
+        bail!("upstream_mode is shadow, but there is no back end to compare with: set upstream_url");
+    }
+    Ok(is_shadowed)
+}
+
 /// Parses a URL that consists of scheme, host and port.
 fn origin(text: &str) -> Option<Uri> {
     let url = Url::parse(text).ok()?;

@@ -30,6 +30,7 @@ pub(super) const SYNTAX: SqlSyntax = SqlSyntax::Mysql;
 /// polyreset's own tables.
 pub(super) const OWN_TABLES: &[&str] = &[
     "polyreset_budgets",
+    "polyreset_comparisons",
     "polyreset_dialect_locks",
     "polyreset_jobs",
     "polyreset_events",

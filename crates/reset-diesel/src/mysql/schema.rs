@@ -10,7 +10,8 @@ crate::schema::schema! {
     events: [#[sql_name = "polyreset_events"] events],
     marks: [#[sql_name = "polyreset_marks"] marks],
     disputes: [#[sql_name = "polyreset_disputes"] disputes],
-    probes: [#[sql_name = "polyreset_probes"] probes]
+    probes: [#[sql_name = "polyreset_probes"] probes],
+    comparisons: [#[sql_name = "polyreset_comparisons"] comparisons]
 }
 
 diesel::table! {

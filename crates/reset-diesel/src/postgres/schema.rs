@@ -10,7 +10,8 @@ crate::schema::schema! {
     events: [polyreset.events],
     marks: [polyreset.marks],
     disputes: [polyreset.disputes],
-    probes: [polyreset.probes]
+    probes: [polyreset.probes],
+    comparisons: [polyreset.comparisons]
 }
 
 diesel::table! {

@@ -11,6 +11,7 @@
 pub(super) mod accounts;
 pub(super) mod budgets;
 mod claim;
+mod comparisons;
 mod disputes;
 mod events;
 mod foreign_users;

@@ -12,8 +12,8 @@ use crate::fault::DatabaseFault;
 /// The tables, under the names that are common to all engines.
 pub(super) mod schema {
     pub(in super::super) use super::super::schema::{
-        __diesel_schema_migrations as migrations, budgets, disputes, events, guesses, jobs, marks, probes,
-        tickets, users,
+        __diesel_schema_migrations as migrations, budgets, comparisons, disputes, events, guesses, jobs,
+        marks, probes, tickets, users,
     };
 }
 

@@ -9,7 +9,8 @@ crate::schema::schema! {
     events: [events],
     marks: [marks],
     disputes: [disputes],
-    probes: [probes]
+    probes: [probes],
+    comparisons: [comparisons]
 }
 
 diesel::table! {

@@ -81,17 +81,23 @@ async fn down_migration_undoes_up_migration(server: Server) {
     let Some(fresh) = server.fresh().await else { return };
     let (down, delete_record) = match server {
         Server::Postgres => (
-            include_str!("../../migrations/postgres/2026-11-30-000000_initial/down.sql"),
+            concat!(
+                include_str!("../../migrations/postgres/2026-11-30-000100_comparisons/down.sql"),
+                include_str!("../../migrations/postgres/2026-11-30-000000_initial/down.sql"),
+            ),
             "DELETE FROM polyreset.migrations; \
              DO $$ BEGIN ASSERT (SELECT count(*) FROM pg_tables WHERE schemaname = 'polyreset') = 1; END $$",
         ),
         Server::Mariadb => (
-            include_str!("../../migrations/mysql/2026-11-30-000000_initial/down.sql"),
+            concat!(
+                include_str!("../../migrations/mysql/2026-11-30-000100_comparisons/down.sql"),
+                include_str!("../../migrations/mysql/2026-11-30-000000_initial/down.sql"),
+            ),
             "DELETE FROM polyreset_migrations",
         ),
     };
     fresh.execute(down);
     fresh.execute(delete_record);
-    assert_eq!(fresh.database().migrate().await.unwrap().len(), 1);
+    assert_eq!(fresh.database().migrate().await.unwrap().len(), 2);
     fresh.database().open().await.unwrap().ready().await.unwrap();
 }

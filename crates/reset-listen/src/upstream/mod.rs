@@ -9,6 +9,7 @@ mod client;
 mod cors;
 mod head;
 mod merge;
+mod shadow;
 mod tunnel;
 
 use std::{io, pin::Pin, sync::Arc};
@@ -32,6 +33,7 @@ use tracing::warn;
 use self::{
     body::{ClientBody, Progress, UpstreamBody},
     client::{Failure, HttpClient},
+    shadow::{BodyCopy, CopiedBody},
 };
 use crate::{RequestBody, framing, phase::Phase, throttle::Throttle};
 
@@ -88,9 +90,10 @@ impl Upstream {
                 Ok(response.map(Either::Left))
             }
             Answerer::Merged(keys) => self.merge(keys, request, service, phase).await,
+            Answerer::Shadowed => Ok(self.shadowed(request, phase).await.map(Either::Right)),
             Answerer::Upstream => {
                 let begun = Instant::now();
-                let response = match self.clone().pass(request, phase).await {
+                let response = match self.clone().pass(request, phase, None).await {
                     Ok(response) => response,
                     Err(failure) => self.failed(failure),
                 };
@@ -100,18 +103,23 @@ impl Upstream {
         }
     }
 
-    /// Passes a request on and returns the response of the back end.
+    /// Passes a request on and returns the response of the back end. `copy` receives the body of the request.
     fn pass(
         self: Arc<Self>,
         mut request: Request<RequestBody>,
         phase: Arc<Phase>,
+        copy: Option<Arc<BodyCopy>>,
     ) -> Work<Result<Response<PassedBody>, Failure>> {
         Box::pin(async move {
             let upgrade =
                 head::upgrade(&request).map(|protocol| (protocol, hyper::upgrade::on(&mut request)));
             let (parts, body) = request.into_parts();
             let progress = Arc::new(Progress::new());
-            let body = ClientBody::new(body, progress.clone()).boxed_unsync();
+            let body = ClientBody::new(body, progress.clone());
+            let body = match copy {
+                Some(copy) => CopiedBody::new(body, copy).boxed_unsync(),
+                None => body.boxed_unsync(),
+            };
             let mut outgoing = self.outgoing(&parts, body)?;
             if let Some((protocol, _)) = &upgrade {
                 head::ask_for_upgrade(outgoing.headers_mut(), protocol);

@@ -20,6 +20,9 @@ use reset_http::{
 /// Name of these rows in the list of dialects.
 pub const NAME: &str = "polyreset";
 
+/// Paths of the checks of this process. A load balancer asks them also in shadow mode.
+pub const HEALTH_PATHS: &[&str] = &["/healthz", "/readyz"];
+
 /// Example address in the OpenAPI documents.
 const EXAMPLE: &str = "user@example.com";
 

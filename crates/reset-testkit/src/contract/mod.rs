@@ -14,6 +14,7 @@
 
 pub mod accounts;
 pub mod budgets;
+pub mod comparisons;
 pub mod disputes;
 pub mod events;
 pub mod jobs;
@@ -146,6 +147,11 @@ macro_rules! store_contract {
                 a_job_that_cannot_be_stored_takes_nothing,
                 a_take_is_recorded_whether_or_not_there_was_room,
                 purge_removes_budgets_with_empty_windows,
+            }
+            comparisons {
+                findings_are_counted_by_route_and_finding,
+                the_number_of_findings_is_bounded_and_known_ones_still_count,
+                parallel_additions_of_findings_lose_no_count,
             }
             events {
                 an_event_is_read_back_as_it_was_written,
@@ -340,6 +346,7 @@ mod tests {
             include_str!("spending.rs"),
             include_str!("jobs.rs"),
             include_str!("budgets.rs"),
+            include_str!("comparisons.rs"),
             include_str!("events.rs"),
             include_str!("outbox.rs"),
             include_str!("disputes.rs"),

@@ -4,6 +4,7 @@
 //! database. The clock moves only when a test moves it, and the entropy is deterministic.
 
 mod budgets;
+mod comparisons;
 mod events;
 mod jobs;
 mod mailer;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     budgets::MemoryBudgets,
+    comparisons::MemoryComparisons,
     events::{MemoryDisputes, MemoryEvents},
     queue::Queue,
 };
@@ -49,6 +50,7 @@ pub(super) struct State {
     pub(super) budgets: MemoryBudgets,
     pub(super) events: MemoryEvents,
     pub(super) disputes: MemoryDisputes,
+    pub(super) comparisons: MemoryComparisons,
     look_ups: usize,
     pub(super) ready_checks: usize,
 }

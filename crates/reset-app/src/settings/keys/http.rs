@@ -38,6 +38,13 @@ pub(crate) static UPSTREAM_URL: Key<Text> = Key::found(
     "The back end that answers every request which is not polyreset's, such as `http://127.0.0.1:1337`; see \
          `docs/deploy.md`",
 );
+pub(crate) static UPSTREAM_MODE: Key<Choice> = Key::choice(
+    "upstream_mode",
+    &["pass", "shadow"],
+    "pass",
+    "Who answers the operations of the dialects: polyreset (`pass`), or the back end (`shadow`), while polyreset compares its \
+         own responses, mails nothing and changes nothing; see `docs/deploy.md`",
+);
 pub(crate) static UPSTREAM_HOST: Key<Choice> = Key::choice(
     "upstream_host",
     &["request", "upstream"],
