@@ -9,6 +9,7 @@ mod dialects;
 mod diff;
 mod new_dialect;
 mod openapi;
+mod packages;
 mod replicas;
 mod servers;
 mod test;
