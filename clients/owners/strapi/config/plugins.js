@@ -1,0 +1,5 @@
+// Strapi's own defaults, except its rate limit: every test has the same client address.
+
+module.exports = ({ env }) => ({
+  'users-permissions': { config: { jwtSecret: env('OWNER_SECRET'), ratelimit: { enabled: false } } },
+});

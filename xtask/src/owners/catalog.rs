@@ -1,0 +1,160 @@
+//! The owners: how each is installed and started, and the settings that adopt its table.
+
+use std::{fs, path::Path, process::Command};
+
+use anyhow::{Context, Result};
+use conformance::{databases::DatabaseServer, programs::command};
+
+use super::{OWNER_SECRET, Place, copy_files, installation, sources};
+use crate::{
+    clients::{self, FRONT_ENDS},
+    packages::{self, PythonEnvironment},
+};
+
+/// An owner of a users table.
+pub(super) struct Owner {
+    /// Its folder in `clients/owners/`.
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    software: Software,
+    pub(super) database: DatabaseServer,
+    /// The servers that stand in front of it, one after the other.
+    pub(super) front_ends: &'static [&'static str],
+    /// The one dialect that is on.
+    pub(super) dialect: &'static str,
+    pub(super) start: fn(&Place) -> Command,
+    /// Settings in addition to database, secret, dialects and `upstream_url`.
+    pub(super) settings: &'static [(&'static str, &'static str)],
+}
+
+/// Where the software of an owner comes from, and the package whose version counts.
+enum Software {
+    /// The packages of `package-lock.json`.
+    Npm(&'static str),
+    /// The packages of a `requirements.txt`, relative to `clients/`, in the virtual environment of this name.
+    Pip { package: &'static str, requirements: &'static str, environment: &'static str },
+}
+
+pub(super) const OWNERS: [Owner; 2] = [
+    Owner {
+        name: "strapi",
+        title: "Strapi",
+        software: Software::Npm("@strapi/strapi"),
+        database: DatabaseServer::Postgres,
+        front_ends: &FRONT_ENDS,
+        dialect: "strapi",
+        start: strapi,
+        settings: &[
+            ("users.preset", "strapi-v4"),
+            ("strapi.page_url", "https://app.example.com/reset-password"),
+            ("strapi.jwt_secret", OWNER_SECRET),
+        ],
+    },
+    Owner {
+        name: "django",
+        title: "Django",
+        software: DJANGO,
+        database: DatabaseServer::Postgres,
+        front_ends: &FRONT_ENDS,
+        dialect: "django",
+        start: django,
+        settings: &[
+            ("users.preset", "custom"),
+            ("users.table", "auth_user"),
+            ("users.id", "id"),
+            ("users.email", "email"),
+            ("users.password", "password"),
+            ("users.username", "username"),
+            ("users.name", "first_name"),
+            ("users.active", "is_active"),
+            ("users.sessions.table", "authtoken_token"),
+            ("users.sessions.account", "user_id"),
+            ("password.hash", "pbkdf2-sha256"),
+            ("django.base_path", "/auth"),
+            ("django.page_url", "https://app.example.com/#/password/reset/confirm/{uid}/{token}"),
+        ],
+    },
+];
+
+/// The packages that `cargo xtask clients` compares polyreset with.
+const DJANGO: Software = Software::Pip {
+    package: "Django",
+    requirements: "django/requirements.txt",
+    environment: "clients-django",
+};
+
+fn strapi(place: &Place) -> Command {
+    let mut node = command("node");
+    node.args(["node_modules/@strapi/strapi/bin/strapi.js", "start"]).current_dir(&place.installation);
+    node.env("NODE_ENV", "production").env("STRAPI_TELEMETRY_DISABLED", "true");
+    node.env("OWNER_DATABASE_URL", &place.database_url).env("OWNER_PORT", place.port.to_string());
+    node.env("OWNER_SECRET", OWNER_SECRET);
+    node
+}
+
+fn django(place: &Place) -> Command {
+    let mut python = DJANGO.python();
+    python.args(["server.py", &place.port.to_string(), "--database", &place.database_url, "--tokens"]);
+    python.current_dir(clients::folder().join("django"));
+    python
+}
+
+impl Software {
+    /// Returns Python with the packages.
+    fn python(&self) -> Command {
+        match self {
+            Self::Pip { requirements, environment, .. } => environment_of(requirements, environment).python(),
+            Self::Npm(_) => command("python3"),
+        }
+    }
+}
+
+fn environment_of(requirements: &str, environment: &str) -> PythonEnvironment {
+    PythonEnvironment::new(clients::target().join(environment), clients::folder().join(requirements))
+}
+
+impl Owner {
+    /// Installs the owner, unless its pinned version already is there. Returns a sentence if that is impossible here.
+    pub(super) fn install(&self) -> Result<Option<String>> {
+        match self.software {
+            Software::Npm(_) => {
+                let (sources, installation) = (sources(self.name), installation(self.name));
+                let installed = installation.join("installed.json");
+                copy_files(&sources, &installation)?;
+                let pinned = fs::read(sources.join("package-lock.json"))?;
+                if fs::read(&installed).is_ok_and(|installed| installed == pinned) {
+                    return Ok(None);
+                }
+                let missing = packages::npm(&installation)?;
+                if missing.is_none() {
+                    fs::write(installed, pinned)?;
+                }
+                Ok(missing)
+            }
+            Software::Pip { requirements, environment, .. } => {
+                environment_of(requirements, environment).install()
+            }
+        }
+    }
+
+    /// Returns the version that is pinned.
+    pub(super) fn version(&self) -> Result<String> {
+        let read = |path: &Path| fs::read_to_string(path).with_context(|| path.display().to_string());
+        let (text, start, end) = match self.software {
+            Software::Npm(package) => {
+                (read(&sources(self.name).join("package.json"))?, format!("\"{package}\": \""), '"')
+            }
+            Software::Pip { package, requirements, .. } => {
+                (read(&clients::folder().join(requirements))?, format!("{package}=="), '\n')
+            }
+        };
+        let version = text.split_once(&start).and_then(|(_, rest)| rest.split(end).next());
+        version.map(str::to_owned).with_context(|| format!("{} is not pinned", self.title))
+    }
+
+    /// Returns whether the version is a number, and not a range.
+    #[cfg(test)]
+    pub(super) fn pinned(&self) -> Result<bool> {
+        Ok(self.version()?.starts_with(|c: char| c.is_ascii_digit()))
+    }
+}
