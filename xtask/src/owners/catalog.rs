@@ -35,7 +35,7 @@ enum Software {
     Pip { package: &'static str, requirements: &'static str, environment: &'static str },
 }
 
-pub(super) const OWNERS: [Owner; 2] = [
+pub(super) const OWNERS: [Owner; 3] = [
     Owner {
         name: "strapi",
         title: "Strapi",
@@ -46,6 +46,21 @@ pub(super) const OWNERS: [Owner; 2] = [
         start: strapi,
         settings: &[
             ("users.preset", "strapi-v4"),
+            ("strapi.page_url", "https://app.example.com/reset-password"),
+            ("strapi.jwt_secret", OWNER_SECRET),
+        ],
+    },
+    Owner {
+        name: "strapi-v3",
+        title: "Strapi 3",
+        software: Software::Npm("strapi"),
+        database: DatabaseServer::Postgres,
+        front_ends: &[FRONT_ENDS[0]],
+        dialect: "strapi",
+        start: strapi_v3,
+        settings: &[
+            ("users.preset", "strapi-v3"),
+            ("strapi.wire", "v3"),
             ("strapi.page_url", "https://app.example.com/reset-password"),
             ("strapi.jwt_secret", OWNER_SECRET),
         ],
@@ -84,8 +99,18 @@ const DJANGO: Software = Software::Pip {
 };
 
 fn strapi(place: &Place) -> Command {
+    strapi_at("node_modules/@strapi/strapi/bin/strapi.js", place)
+}
+
+fn strapi_v3(place: &Place) -> Command {
+    strapi_at("node_modules/strapi/bin/strapi.js", place)
+}
+
+fn strapi_at(program: &str, place: &Place) -> Command {
     let mut node = command("node");
-    node.args(["node_modules/@strapi/strapi/bin/strapi.js", "start"]).current_dir(&place.installation);
+    node.args([program, "start"]).current_dir(&place.installation);
+    // Version 3 opens the admin panel in a browser at its first start.
+    node.env("BROWSER", "none");
     node.env("NODE_ENV", "production").env("STRAPI_TELEMETRY_DISABLED", "true");
     node.env("OWNER_DATABASE_URL", &place.database_url).env("OWNER_PORT", place.port.to_string());
     node.env("OWNER_SECRET", OWNER_SECRET);
