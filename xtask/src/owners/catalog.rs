@@ -35,7 +35,7 @@ enum Software {
     Pip { package: &'static str, requirements: &'static str, environment: &'static str },
 }
 
-pub(super) const OWNERS: [Owner; 3] = [
+pub(super) const OWNERS: [Owner; 4] = [
     Owner {
         name: "strapi",
         title: "Strapi",
@@ -89,6 +89,26 @@ pub(super) const OWNERS: [Owner; 3] = [
             ("django.page_url", "https://app.example.com/#/password/reset/confirm/{uid}/{token}"),
         ],
     },
+    Owner {
+        name: "fastapi-users",
+        title: "FastAPI-Users",
+        software: FASTAPI_USERS,
+        database: DatabaseServer::Postgres,
+        front_ends: &[FRONT_ENDS[1]],
+        dialect: "worthai",
+        start: fastapi_users,
+        settings: &[
+            ("users.preset", "custom"),
+            ("users.table", "user"),
+            ("users.id", "id"),
+            ("users.email", "email"),
+            ("users.password", "hashed_password"),
+            ("users.active", "is_active"),
+            ("users.sessions.table", "accesstoken"),
+            ("users.sessions.account", "user_id"),
+            ("password.hash", "argon2id"),
+        ],
+    },
 ];
 
 /// The packages that `cargo xtask clients` compares polyreset with.
@@ -96,6 +116,12 @@ const DJANGO: Software = Software::Pip {
     package: "Django",
     requirements: "django/requirements.txt",
     environment: "clients-django",
+};
+
+const FASTAPI_USERS: Software = Software::Pip {
+    package: "fastapi-users",
+    requirements: "owners/fastapi-users/requirements.txt",
+    environment: "owners/fastapi-users",
 };
 
 fn strapi(place: &Place) -> Command {
@@ -121,6 +147,14 @@ fn django(place: &Place) -> Command {
     let mut python = DJANGO.python();
     python.args(["server.py", &place.port.to_string(), "--database", &place.database_url, "--tokens"]);
     python.current_dir(clients::folder().join("django"));
+    python
+}
+
+fn fastapi_users(place: &Place) -> Command {
+    let mut python = FASTAPI_USERS.python();
+    python.arg(sources("fastapi-users").join("app.py"));
+    python.env("OWNER_DATABASE_URL", &place.database_url).env("OWNER_PORT", place.port.to_string());
+    python.env("OWNER_SECRET", OWNER_SECRET);
     python
 }
 
