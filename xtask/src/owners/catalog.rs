@@ -3,12 +3,16 @@
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result};
-use conformance::{databases::DatabaseServer, programs::command};
+use conformance::{
+    databases::DatabaseServer,
+    programs::{command, quietly},
+};
 
 use super::{OWNER_SECRET, Place, copy_files, installation, sources};
 use crate::{
     clients::{self, FRONT_ENDS},
     packages::{self, PythonEnvironment},
+    servers::install,
 };
 
 /// An owner of a users table.
@@ -33,9 +37,11 @@ enum Software {
     Npm(&'static str),
     /// The packages of a `requirements.txt`, relative to `clients/`, in the virtual environment of this name.
     Pip { package: &'static str, requirements: &'static str, environment: &'static str },
+    /// A Debian package, and the folder with its files.
+    Debian { package: &'static str, folder: &'static str },
 }
 
-pub(super) const OWNERS: [Owner; 4] = [
+pub(super) const OWNERS: [Owner; 5] = [
     Owner {
         name: "strapi",
         title: "Strapi",
@@ -109,6 +115,26 @@ pub(super) const OWNERS: [Owner; 4] = [
             ("password.hash", "argon2id"),
         ],
     },
+    Owner {
+        name: "wordpress",
+        title: "WordPress",
+        software: Software::Debian { package: "wordpress", folder: "/usr/share/wordpress" },
+        database: DatabaseServer::Mariadb,
+        front_ends: &[FRONT_ENDS[2]],
+        dialect: "worthai",
+        start: wordpress,
+        settings: &[
+            ("users.preset", "custom"),
+            ("users.table", "wp_users"),
+            ("users.id", "ID"),
+            ("users.email", "user_email"),
+            ("users.password", "user_pass"),
+            ("users.username", "user_login"),
+            ("users.name", "display_name"),
+            ("password.hash", "bcrypt"),
+            ("password.bcrypt_version", "2y"),
+        ],
+    },
 ];
 
 /// The packages that `cargo xtask clients` compares polyreset with.
@@ -158,12 +184,19 @@ fn fastapi_users(place: &Place) -> Command {
     python
 }
 
+fn wordpress(place: &Place) -> Command {
+    let mut php = command("php");
+    php.args(["-S", &format!("127.0.0.1:{}", place.port), "-t"]).arg(&place.installation);
+    php.env("OWNER_DATABASE_URL", &place.database_url).env("OWNER_SECRET", OWNER_SECRET);
+    php
+}
+
 impl Software {
     /// Returns Python with the packages.
     fn python(&self) -> Command {
         match self {
             Self::Pip { requirements, environment, .. } => environment_of(requirements, environment).python(),
-            Self::Npm(_) => command("python3"),
+            Self::Npm(_) | Self::Debian { .. } => command("python3"),
         }
     }
 }
@@ -193,6 +226,20 @@ impl Owner {
             Software::Pip { requirements, environment, .. } => {
                 environment_of(requirements, environment).install()
             }
+            Software::Debian { package, folder } => {
+                if !Path::new(folder).is_dir()
+                    && let Err(reason) = install(&[package])
+                {
+                    return Ok(Some(format!("{reason:#}")));
+                }
+                let installation = installation(self.name);
+                fs::create_dir_all(&installation)?;
+                // Links to other Debian packages stay links.
+                let mut copy = command("cp");
+                quietly(copy.arg("-a").arg(format!("{folder}/.")).arg(&installation))?;
+                copy_files(&sources(self.name), &installation)?;
+                Ok(None)
+            }
         }
     }
 
@@ -200,6 +247,10 @@ impl Owner {
     pub(super) fn version(&self) -> Result<String> {
         let read = |path: &Path| fs::read_to_string(path).with_context(|| path.display().to_string());
         let (text, start, end) = match self.software {
+            Software::Debian { package, .. } => {
+                let query = command("dpkg-query").args(["-W", "-f", "${Version}", package]).output()?;
+                return packages::succeeded(&query);
+            }
             Software::Npm(package) => {
                 (read(&sources(self.name).join("package.json"))?, format!("\"{package}\": \""), '"')
             }
@@ -211,9 +262,10 @@ impl Owner {
         version.map(str::to_owned).with_context(|| format!("{} is not pinned", self.title))
     }
 
-    /// Returns whether the version is a number, and not a range.
+    /// Returns whether the version is a number, and not a range. The release of Debian pins its packages.
     #[cfg(test)]
     pub(super) fn pinned(&self) -> Result<bool> {
-        Ok(self.version()?.starts_with(|c: char| c.is_ascii_digit()))
+        Ok(matches!(self.software, Software::Debian { .. })
+            || self.version()?.starts_with(|c: char| c.is_ascii_digit()))
     }
 }
