@@ -70,6 +70,26 @@ test('an unknown address gets the response of a known one', async () => {
   assert.deepEqual([status, body], [200, { ok: true }]);
 });
 
+test('an address in capitals is found, as by Strapi', async () => {
+  const email = address('capitals');
+  const { status } = await call('/api/auth/forgot-password', { body: { email: email.toUpperCase() } });
+  assert.equal(status, 200);
+  assert.ok((await link(email)).searchParams.get('code'));
+});
+
+test('a browser on another origin may call both, by the rules of Strapi', async () => {
+  const origin = 'https://app.example.com';
+  for (const path of ['/api/auth/local', '/api/auth/forgot-password', '/api/auth/reset-password']) {
+    const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' };
+    const preflight = await fetch(BASE + path, { method: 'OPTIONS', headers: { origin, ...asked } });
+    assert.equal(preflight.headers.get('access-control-allow-origin'), origin, path);
+    assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /content-type/i, path);
+    const headers = { origin, 'content-type': 'application/json' };
+    const response = await fetch(BASE + path, { method: 'POST', headers, body: '{}' });
+    assert.deepEqual([response.status, response.headers.get('access-control-allow-origin')], [400, origin], path);
+  }
+});
+
 test('everything else is answered by Strapi', async () => {
   const denied = await call('/api/users/me', { headers: { authorization: 'Bearer nonsense' } });
   assert.equal(denied.status, 401);

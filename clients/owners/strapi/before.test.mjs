@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { OLD, OWNER, address, call, username } from '../owner.mjs';
 
-for (const name of ['client', 'sdk-js', 'nuxt']) {
+for (const name of ['client', 'sdk-js', 'nuxt', 'capitals']) {
   test(`Strapi registers ${name}`, async () => {
     const body = { username: username(name), email: address(name), password: OLD };
     const { status, body: user } = await call('/api/auth/local/register', { body, base: OWNER });

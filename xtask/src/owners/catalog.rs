@@ -54,6 +54,9 @@ pub(super) const OWNERS: [Owner; 5] = [
             ("users.preset", "strapi-v4"),
             ("strapi.page_url", "https://app.example.com/reset-password"),
             ("strapi.jwt_secret", OWNER_SECRET),
+            // Every client of the suite has the same address.
+            ("limits.client_requests_per_15m", "100"),
+            ("limits.client_requests_per_day", "100"),
         ],
     },
     Owner {
