@@ -205,12 +205,16 @@ fn path_variants_do_not_reach_a_route() {
             ("/auth/forgot%2dpassword", 404),
             ("/%61uth/forgot-password", 404),
             ("/auth/forgot-password;x=1", 404),
-            ("/auth/forgot-password/", 404),
             ("/auth/forgot-password%00", 404),
             ("/auth/forgot-password%20", 404),
             ("/auth/forgot-password.json", 404),
-            ("/Auth/forgot-password", 404),
-            // px0 accepts any case and a trailing slash (docs/dialects.md#px0).
+            ("/auth/forgot-password//", 404),
+            // worthai distinguishes case, and a slash at the end.
+            ("/auth/api/v1/forgot-password", 200),
+            ("/auth/api/v1/forgot-password/", 404),
+            ("/Auth/api/v1/forgot-password", 404),
+            // px0 and Strapi accept any case and one slash at the end (docs/dialects.md#px0).
+            ("/Auth/Forgot-Password/", 200),
             ("/V1/Auth/Password-Reset/Trigger/", 200),
             ("/v1/auth/password-reset//trigger", 404),
             ("/v1/auth/password-reset/trigger//", 404),

@@ -135,7 +135,11 @@ pub(crate) async fn existing_store(settings: &Settings) -> Result<Arc<dyn Store>
 pub(crate) fn hasher(settings: &Settings, threads: usize) -> Result<Arc<dyn Hasher>> {
     let passwords = &settings.passwords;
     let pool = HashPool::start_within(passwords.scheme, threads, passwords.room_kib, entropy());
-    Ok(Arc::new(pool.context("password.hash and its parameters")?))
+    let pool = pool.context("password.hash and its parameters")?;
+    Ok(Arc::new(match passwords.own_forms {
+        Some(schemes) => pool.keeping_forms(schemes),
+        None => pool,
+    }))
 }
 
 /// Builds the webhook, if one is configured.

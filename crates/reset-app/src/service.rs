@@ -169,6 +169,7 @@ fn resets(
     let budgeting = settings.limits.budgeting.clone();
     let resets = Resets::within(budgeting, adapters, Keys::rotated(roots), policies, notices);
     resets
+        .ending_sessions(settings.ends_sessions())
         .called(settings.names(public_url))
         .with_outbox(settings.limits.outbox)
         .with_event_limits(settings.limits.events)

@@ -143,6 +143,8 @@ struct Inner {
     /// Names of the deployment. Passwords made of them are rejected (R56).
     names: Vec<String>,
     notices: Notices,
+    /// Whether a reset ends the account's sessions, so that pages may say so.
+    ends_sessions: bool,
     sealer: Sealer,
     /// Notifies the worker of queued jobs.
     wake: Notify,
@@ -180,6 +182,7 @@ impl Resets {
             budgeting,
             names,
             notices,
+            ends_sessions: true,
             sealer,
             wake,
             accepted,
@@ -199,6 +202,22 @@ impl Resets {
     pub fn called(mut self, names: Vec<String>) -> Self {
         Arc::get_mut(&mut self.inner).expect("names are set before the use cases are cloned").names = names;
         self
+    }
+
+    /// Sets whether a reset ends the account's sessions. Default: it does.
+    ///
+    /// # Panics
+    /// Panics if a clone of `self` exists.
+    #[must_use]
+    pub fn ending_sessions(mut self, ends: bool) -> Self {
+        let inner = Arc::get_mut(&mut self.inner).expect("set before the use cases are cloned");
+        inner.ends_sessions = ends;
+        self
+    }
+
+    /// Returns whether a reset ends the account's sessions.
+    pub fn ends_sessions(&self) -> bool {
+        self.inner.ends_sessions
     }
 
     /// Returns the adapters.

@@ -288,14 +288,14 @@ impl Database {
         }
     }
 
-    /// Inspects another system's users table and returns the statements and the grants that `role` needs. Changes
-    /// nothing. Returns `None` if the deployment uses polyreset's own table.
+    /// Inspects another system's users table and returns the statements and the grants that `role` needs. Without a role,
+    /// what is checked for it is checked for the role of this connection. Changes nothing. Returns `None` if the deployment uses polyreset's own table.
     ///
     /// # Errors
     /// Fails if the database cannot be opened, or if the mapping does not fit the users table.
-    pub async fn survey(&self, role: &str) -> Result<Option<Survey>, OpenError> {
+    pub async fn survey(&self, role: Option<&str>) -> Result<Option<Survey>, OpenError> {
         let Some(mapping) = self.users.clone() else { return Ok(None) };
-        let role = role.to_owned();
+        let role = role.map(ToOwned::to_owned);
         match &self.engine {
             OpenEngine::Sqlite(_) => Ok(None),
             OpenEngine::Postgres(address) => {

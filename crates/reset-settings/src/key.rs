@@ -19,6 +19,8 @@ pub struct SettingKey {
     pub hardened: Option<&'static str>,
     /// Default if `users.preset` names another system's table, if different.
     pub adopted: Option<&'static str>,
+    /// If `users.preset` names another system's table, the default is `true` with these presets and `false` with others.
+    pub presets: Option<&'static [&'static str]>,
     /// Which part of the value is secret.
     pub secrecy: Secrecy,
     /// Whether it is a key that signs tokens, which no other setting may share.
@@ -163,6 +165,7 @@ impl<T> Key<T> {
             default,
             hardened,
             adopted,
+            presets: None,
             secrecy: Secrecy::Open,
             signs: false,
             meaning,
@@ -180,6 +183,13 @@ impl<T> Key<T> {
     #[must_use]
     pub const fn adopted(self, value: &'static str) -> Self {
         Self { setting: SettingKey { adopted: Some(value), ..self.setting }, ..self }
+    }
+
+    /// The same, but if `users.preset` names another system's table, the default is `true` with these presets and `false`
+    /// with others.
+    #[must_use]
+    pub const fn only_with(self, presets: &'static [&'static str]) -> Self {
+        Self { setting: SettingKey { presets: Some(presets), ..self.setting }, ..self }
     }
 
     /// The same for a value that is partly or wholly secret.

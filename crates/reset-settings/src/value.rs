@@ -34,8 +34,8 @@ pub struct Values {
     keys: KeyTable,
     given: GivenValues,
     profile: Profile,
-    /// Whether `users.preset` names a known system other than polyreset.
-    adopts: bool,
+    /// The known system other than polyreset that `users.preset` names.
+    preset: Option<&'static str>,
 }
 
 /// The value of one setting and its source. The value is `None` if it is determined at start.
@@ -52,11 +52,11 @@ impl Values {
     /// # Errors
     /// Fails if one of the two is not one of its words.
     pub(crate) fn new(keys: KeyTable, given: GivenValues) -> Result<Self> {
-        let mut values = Self { keys, given, profile: Profile::Compatible, adopts: false };
+        let mut values = Self { keys, given, profile: Profile::Compatible, preset: None };
         if values.word("profile")? == Some("hardened") {
             values.profile = Profile::Hardened;
         }
-        values.adopts = !matches!(values.word("users.preset")?, None | Some("own" | "custom"));
+        values.preset = values.word("users.preset")?.filter(|preset| !matches!(*preset, "own" | "custom"));
         Ok(values)
     }
 
@@ -73,6 +73,11 @@ impl Values {
     /// The profile, which decides defaults.
     pub fn profile(&self) -> Profile {
         self.profile
+    }
+
+    /// The known system, other than polyreset, whose users table `users.preset` names.
+    pub fn preset(&self) -> Option<&'static str> {
+        self.preset
     }
 
     /// Whether a source sets the value.
@@ -99,7 +104,11 @@ impl Values {
             return Value { raw: Some(Cow::Borrowed(raw)), source };
         }
         let default = |text: &str| Some(Cow::Owned(Raw::text(text)));
-        if let (true, Some(text)) = (self.adopts, key.adopted) {
+        if let (Some(_), Some(text)) = (self.preset, key.adopted) {
+            return Value { raw: default(text), source: &Source::Adopted };
+        }
+        if let (Some(preset), Some(presets)) = (self.preset, key.presets) {
+            let text = if presets.contains(&preset) { "true" } else { "false" };
             return Value { raw: default(text), source: &Source::Adopted };
         }
         match (key.hardened, key.default) {

@@ -14,7 +14,8 @@ use reset_settings::{Key, SettingKey, Text};
 use crate::{DjangoSettings, NAME, dialect};
 
 pub(crate) static ENABLED: Key<bool> =
-    Key::new("django.enabled", "false", "Whether the operations of dj-rest-auth and Djoser are served");
+    Key::new("django.enabled", "false", "Whether the operations of dj-rest-auth and Djoser are served")
+        .only_with(&["django"]);
 static BASE_PATH: Key<Text> =
     Key::new("django.base_path", "/auth", "Path prefix of the operations of both libraries");
 static PAGE_URL: Key<Text> = Key::page(

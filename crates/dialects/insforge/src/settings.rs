@@ -16,7 +16,8 @@ use crate::{AllowList, InsForgeSettings, Method, NAME, dialect};
 /// Description of the setting `wire`.
 const WIRES: &str = "Wire format: `published`, the format of the published contract";
 
-pub(crate) static ENABLED: Key<bool> = Key::new("insforge.enabled", "true", "Whether InsForge is served");
+pub(crate) static ENABLED: Key<bool> =
+    Key::new("insforge.enabled", "true", "Whether InsForge is served").only_with(&["insforge"]);
 static BASE_PATH: Key<Text> = Key::new("insforge.base_path", "/api/auth", "Path prefix of its operations");
 static WIRE: Key<Choice> = Key::choice("insforge.wire", &["published"], "published", WIRES);
 static METHOD: Key<Choice> =

@@ -16,7 +16,8 @@ use crate::{Codes, NAME, Px0Settings, dialect};
 /// Description of the setting `wire`.
 const WIRES: &str = "Wire format: `published`, the format of the published contract";
 
-pub(crate) static ENABLED: Key<bool> = Key::new("px0.enabled", "true", "Whether px0 is served");
+pub(crate) static ENABLED: Key<bool> =
+    Key::new("px0.enabled", "true", "Whether px0 is served").only_with(&["px0"]);
 static BASE_PATH: Key<Text> = Key::new("px0.base_path", "/v1/auth", "Path prefix of its two operations");
 static WIRE: Key<Choice> = Key::choice("px0.wire", &["published"], "published", WIRES);
 static CODE_TTL: Key<Duration> = Key::new("px0.code_ttl", "15m", "Lifetime of a code").hardened("10m");

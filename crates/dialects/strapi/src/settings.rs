@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use reset_core::ticket::HARD_CAP;
 use reset_http::{
     guessing::unguessable,
     module::Deployment,
     route::{Dialect, Lifetime, Security},
 };
-use reset_settings::{Choice, Key, SettingKey, Text};
+use reset_settings::{Choice, Key, SettingKey, Text, Values};
 
 use crate::{NAME, StrapiSettings, Wire, dialect};
 
@@ -18,7 +18,11 @@ const WIRES: &str = "Wire format under `/auth`: `published` is the one of `/api/
          `v3` is Strapi v3's, for clients that read `message[0].messages[0]` and `created_at`";
 
 pub(crate) static ENABLED: Key<bool> =
-    Key::new("strapi.enabled", "true", "Whether Strapi users-permissions is served");
+    Key::new("strapi.enabled", "true", "Whether Strapi users-permissions is served").only_with(&[
+        "strapi-v4",
+        "strapi-v5-refresh",
+        "strapi-v3",
+    ]);
 static BASE_PATH: Key<Text> =
     Key::new("strapi.base_path", "", "Path prefix before `/auth` (v3) and `/api/auth` (v4 and v5)");
 static WIRE: Key<Choice> = Key::choice("strapi.wire", &["published", "v3"], "published", WIRES);
@@ -28,9 +32,13 @@ static TOKEN_TTL: Key<Duration> = Key::new("strapi.token_ttl", "1h", "Lifetime o
 static JWT_SECRET: Key<Text> = Key::found("strapi.jwt_secret", "derived from `secret`", "Key that signs the session token in the response: at least 16 bytes, used as written. Set it to your Strapi's \
          `JWT_SECRET`").signs();
 static JWT_TTL: Key<Duration> = Key::new("strapi.jwt_ttl", "30d", "Lifetime of that session token");
-static ISSUE_JWT: Key<bool> =
-    Key::new("strapi.issue_jwt", "true", "Whether the response to a reset contains a session token")
-        .hardened("false");
+static ISSUE_JWT: Key<bool> = Key::new(
+    "strapi.issue_jwt",
+    "true",
+    "Whether the response to a reset contains a session token. With a preset of `users`, only if \
+         `strapi.jwt_secret` is set: Strapi would reject any other token",
+)
+.hardened("false");
 static PUBLIC: Key<bool> =
     Key::new("strapi.public", "true", "Whether the public role may reset passwords; if not, 403");
 
@@ -63,6 +71,23 @@ pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
     Ok(Dialect { needs_page, security, ..dialect(settings) })
 }
 
+/// Reads whether a response contains a session token. Strapi rejects a token that is not signed with its own key, so on
+/// its table there is none without that key.
+fn issue_jwt(values: &Values) -> Result<bool> {
+    let (issued, given) = (values.boolean(&ISSUE_JWT)?, values.is_given(&ISSUE_JWT));
+    if values.preset().is_none() || values.is_given(&JWT_SECRET) {
+        return Ok(issued);
+    }
+    if issued && given {
+        bail!(
+            "strapi.issue_jwt ({}) needs strapi.jwt_secret with users.preset: Strapi rejects a session token that is not \
+             signed with its JWT_SECRET",
+            values.value(&ISSUE_JWT).source
+        );
+    }
+    Ok(false)
+}
+
 impl StrapiSettings {
     fn read(deployment: &Deployment<'_>) -> Result<Self> {
         let values = deployment.values;
@@ -78,7 +103,7 @@ impl StrapiSettings {
             tags: deployment.roots.derive("strapi.tags"),
             jwt_key: deployment.signing_key(&JWT_SECRET, KEY_MIN, "strapi.jwt")?,
             jwt_ttl: values.duration(&JWT_TTL, SESSION_MAX)?,
-            issue_jwt: values.boolean(&ISSUE_JWT)?,
+            issue_jwt: issue_jwt(values)?,
             public: values.boolean(&PUBLIC)?,
             policy: deployment.policy,
         })
@@ -109,8 +134,15 @@ mod tests {
 
     use super::*;
 
+    static PRESET: Key<Choice> = Key::choice("users.preset", &["own", "strapi-v4", "custom"], "own", "");
+
     fn settings(given: &[(&str, &str)], roots: &Keyring) -> StrapiSettings {
-        let keys = KeyTable::new([PROFILE.setting()].into_iter().chain(KEYS.iter().copied()));
+        read(given, roots).unwrap()
+    }
+
+    fn read(given: &[(&str, &str)], roots: &Keyring) -> Result<StrapiSettings> {
+        let general = [PROFILE.setting(), PRESET.setting()];
+        let keys = KeyTable::new(general.into_iter().chain(KEYS.iter().copied()));
         let environment = given.iter().map(|(name, value)| (variable(name), (*value).to_owned()));
         let values = Inputs { environment: environment.collect(), ..Inputs::default() }.read(&keys).unwrap();
         let policy = Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX };
@@ -123,7 +155,18 @@ mod tests {
             budgeting: &Budgeting::default(),
             pages: true,
         };
-        StrapiSettings::read(&deployment).unwrap()
+        StrapiSettings::read(&deployment)
+    }
+
+    #[test]
+    fn strapi_table_gets_no_session_token_that_strapi_would_reject() {
+        let roots = Keyring::from(HmacKey::shared(&[1; 32]));
+        let (preset, key) = (("users.preset", "strapi-v4"), ("strapi.jwt_secret", "the host's own secret"));
+        assert!(!settings(&[preset], &roots).issue_jwt);
+        assert!(settings(&[preset, key], &roots).issue_jwt);
+        assert!(settings(&[("users.preset", "custom")], &roots).issue_jwt);
+        let error = read(&[preset, ("strapi.issue_jwt", "true")], &roots).err().unwrap().to_string();
+        assert!(error.starts_with("strapi.issue_jwt (POLYRESET_STRAPI__ISSUE_JWT) needs"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,8 @@ use reset_settings::{Key, Profile, SettingKey, Text};
 
 use crate::{ForgedResponse, NAME, WorthaiSettings, dialect};
 
-pub(crate) static ENABLED: Key<bool> = Key::new("worthai.enabled", "true", "Whether worthai is served");
+pub(crate) static ENABLED: Key<bool> =
+    Key::new("worthai.enabled", "true", "Whether worthai is served").only_with(&[]);
 static BASE_PATH: Key<Text> =
     Key::new("worthai.base_path", "/auth/api/v1", "Path prefix of its two operations");
 static PAGE_URL: Key<Text> =

@@ -15,7 +15,8 @@ const PRESETS: [(&str, &str, &str, &str, &str); 4] = [
         "users",
         "CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), email varchar(255) NOT NULL UNIQUE, \
          password_hash text NOT NULL, created_at timestamptz DEFAULT now(), is_admin boolean NOT NULL DEFAULT false, \
-         is_verified boolean NOT NULL DEFAULT false)",
+         is_verified boolean NOT NULL DEFAULT false); CREATE TABLE sessions (token text, user_id uuid); \
+         CREATE TABLE password_resets (code varchar(10), user_id uuid)",
         "password_hash",
         "$2a$",
     ),
@@ -24,7 +25,8 @@ const PRESETS: [(&str, &str, &str, &str, &str); 4] = [
         "auth.users",
         "CREATE SCHEMA auth; CREATE TABLE auth.users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), \
          email text UNIQUE NOT NULL, password text, email_verified boolean DEFAULT false, profile jsonb, \
-         metadata jsonb, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now())",
+         metadata jsonb, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now()); \
+         CREATE TABLE auth.email_otps (email text NOT NULL, purpose text NOT NULL)",
         "password",
         "$2b$",
     ),
@@ -65,6 +67,10 @@ fn every_dialect_resets_every_presets_table_in_its_hash_format() {
             ));
         }
         site.set("POLYRESET_USERS__PRESET", preset);
+        for client in &clients {
+            // A preset serves its own dialect alone.
+            site.set(&format!("POLYRESET_{}__ENABLED", client.dialect.to_uppercase()), "true");
+        }
         let servers = site.start();
         for (number, client) in clients.iter().enumerate() {
             let dialect = client.dialect;

@@ -5,10 +5,10 @@ use std::{fmt::Write as _, process::ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use reset_core::hasher::Scheme;
-use reset_diesel::foreign_users::Survey;
+use reset_diesel::foreign_users::{HashCount, Survey};
 
 use super::print;
-use crate::settings::Settings;
+use crate::settings::{PasswordSettings, Settings};
 
 #[derive(Args)]
 pub(super) struct AdoptArgs {
@@ -27,15 +27,64 @@ pub(super) async fn run(settings: Settings, arguments: AdoptArgs) -> Result<Exit
     if !arguments.dry_run {
         bail!("the settings select the table, not this command: use `adopt --dry-run` to check them");
     }
-    let survey = settings.database.address.survey(&arguments.role).await.context("database_url")?;
+    let survey = settings.database.address.survey(Some(&arguments.role)).await.context("database_url")?;
     let survey = survey.context("users.preset: the database has no other system's tables")?;
-    print(&report(&survey, settings.passwords.scheme));
+    print(&report(&survey, &NewHashes::of(&settings.passwords)));
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(survey: &Survey, scheme: Scheme) -> String {
-    let Survey { table, rows, columns, statements, grants, hashes, refused, advice } = survey;
-    let mut text = format!("{table}: {rows} rows\n\ncolumns\n");
+/// The hashes of new passwords.
+pub(super) struct NewHashes {
+    scheme: Scheme,
+    keeps_forms: bool,
+}
+
+impl NewHashes {
+    pub(super) fn of(passwords: &PasswordSettings) -> Self {
+        Self { scheme: passwords.scheme, keeps_forms: passwords.own_forms.is_some() }
+    }
+
+    fn describe(&self) -> String {
+        if self.keeps_forms {
+            return "the form of the row's hash, because password.hash is not set".to_owned();
+        }
+        match self.scheme {
+            Scheme::Argon2id { .. } => "argon2id".to_owned(),
+            Scheme::Bcrypt { version, cost } => format!(
+                "bcrypt, with the prefix of the row's present hash (${}$ if that is not bcrypt) and cost {cost} or the \
+                 row's higher one",
+                version.name()
+            ),
+            Scheme::Pbkdf2Sha256 { .. } => "pbkdf2-sha256, in Django's format".to_owned(),
+            Scheme::Scrypt { .. } => "scrypt, in Django's format".to_owned(),
+        }
+    }
+
+    /// Reports that most rows have hashes of another algorithm: their login may not accept the new ones.
+    fn mismatch(&self, hashes: &[HashCount]) -> Option<String> {
+        let most = hashes.iter().find(|count| count.replaceable)?;
+        let algorithm = most.algorithm?;
+        let differs = !self.keeps_forms && algorithm != self.scheme.name();
+        differs.then(|| {
+            format!(
+                "password.hash: most hashes are {}, but new ones would be {}: set password.hash to what the login reads, \
+                 or remove it to keep the form of each row",
+                most.form,
+                self.scheme.name()
+            )
+        })
+    }
+
+    /// Returns what the first users of the table would find.
+    pub(super) fn problems(&self, survey: &Survey) -> Vec<String> {
+        survey.problems.iter().cloned().chain(self.mismatch(&survey.hashes)).collect()
+    }
+}
+
+fn report(survey: &Survey, new: &NewHashes) -> String {
+    let Survey { table, view_of, rows, columns, statements, grants, hashes, refused, advice, .. } = survey;
+    let view = if view_of.is_empty() { String::new() } else { format!(", a view of {}", view_of.join(", ")) };
+    let mut text = format!("{table}{view}: {rows} rows\n\ncolumns\n");
     for (role, column, kind) in columns {
         let _ = writeln!(text, "  {role:<20} {column} ({kind})");
     }
@@ -48,48 +97,25 @@ fn report(survey: &Survey, scheme: Scheme) -> String {
         let _ = writeln!(text, "  {grant};");
     }
     text.push_str("\npassword hashes\n");
-    for (form, number) in hashes {
-        let _ = writeln!(text, "  {form:<40} {number}");
+    for HashCount { form, replaceable, rows, .. } in hashes {
+        let kept = if *replaceable || form == "none" { "" } else { ", not replaced" };
+        let _ = writeln!(text, "  {:<40} {rows}", format!("{form}{kept}"));
     }
-    let _ = writeln!(text, "  new passwords: {}", describe(scheme));
+    let _ = writeln!(text, "  new passwords: {}", new.describe());
     text.push_str("\nrows that cannot reset (clients see no difference)\n");
     for (reason, number) in refused {
         let _ = writeln!(text, "  {reason:<40} {number}");
     }
-    for advice in advice.iter().chain(&mismatch(hashes, scheme)) {
+    let problems = new.problems(survey);
+    for problem in &problems {
+        let _ = write!(text, "\nproblem: {problem}");
+    }
+    for advice in advice {
         let _ = write!(text, "\nadvice: {advice}");
     }
-    text.push_str(if advice.is_empty() { "\nnothing was changed\n" } else { "\n\nnothing was changed\n" });
+    let noted = !(problems.is_empty() && advice.is_empty());
+    text.push_str(if noted { "\n\nnothing was changed\n" } else { "\nnothing was changed\n" });
     text
-}
-
-/// Describes the hashes of new passwords.
-fn describe(scheme: Scheme) -> String {
-    match scheme {
-        Scheme::Argon2id { .. } => "argon2id".to_owned(),
-        Scheme::Bcrypt { version, cost } => format!(
-            "bcrypt, with the prefix of the row's present hash (${}$ if that is not bcrypt) and cost {cost} or the \
-             row's higher one",
-            version.name()
-        ),
-        Scheme::Pbkdf2Sha256 { .. } => "pbkdf2-sha256, in Django's format".to_owned(),
-        Scheme::Scrypt { .. } => "scrypt, in Django's format".to_owned(),
-    }
-}
-
-/// Advises to check the login if most rows have another hash: it may not accept the new ones.
-fn mismatch(hashes: &[(String, i64)], scheme: Scheme) -> Option<String> {
-    let name = match scheme {
-        Scheme::Argon2id { .. } => "argon2id",
-        Scheme::Bcrypt { .. } => "bcrypt",
-        Scheme::Pbkdf2Sha256 { .. } => "pbkdf2-sha256",
-        Scheme::Scrypt { .. } => "scrypt",
-    };
-    let (most, _) = hashes.iter().find(|(form, _)| form != "none")?;
-    let other = !most.starts_with(name);
-    other.then(|| {
-        format!("most hashes are {most}, but new ones will be {name}: check that the login accepts both")
-    })
 }
 
 #[cfg(test)]
@@ -98,29 +124,59 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn report_has_every_part_and_warns_about_another_algorithm() {
-        let survey = Survey {
+    fn survey() -> Survey {
+        let count = |form: &str, algorithm, rows| HashCount {
+            form: form.to_owned(),
+            algorithm,
+            replaceable: algorithm.is_some(),
+            rows,
+        };
+        Survey {
             table: "\"users\"".to_owned(),
-            rows: 3,
+            view_of: vec!["people".to_owned()],
+            rows: 4,
             columns: vec![("id", "id".to_owned(), "uuid")],
             statements: vec!["SELECT 1".to_owned()],
             grants: vec!["GRANT x".to_owned()],
-            hashes: vec![("none".to_owned(), 2), ("bcrypt $2a$10$".to_owned(), 1)],
-            refused: vec![("blocked", 0)],
+            hashes: vec![
+                count("none", None, 2),
+                count("unknown form", None, 1),
+                count("bcrypt $2a$10$", Some("bcrypt"), 1),
+            ],
+            refused: vec![("blocked".to_owned(), 0)],
+            problems: vec!["users.where: deleted".to_owned()],
             advice: Vec::new(),
-        };
-        let text = report(&survey, Scheme::Argon2id { m_kib: 8, t: 1, p: 1 });
-        for part in
-            ["\"users\": 3 rows", "id (uuid)", "  SELECT 1;", "  GRANT x;", "bcrypt $2a$10$", "blocked"]
-        {
+        }
+    }
+
+    #[test]
+    fn report_has_every_part_and_marks_hashes_that_are_not_replaced() {
+        let new = NewHashes { scheme: Scheme::Argon2id { m_kib: 8, t: 1, p: 1 }, keeps_forms: false };
+        let text = report(&survey(), &new);
+        for part in [
+            "\"users\", a view of people: 4 rows",
+            "id (uuid)",
+            "  SELECT 1;",
+            "  GRANT x;",
+            "bcrypt $2a$10$",
+            "unknown form, not replaced",
+            "blocked",
+            "problem: users.where: deleted",
+            "problem: password.hash: most hashes are bcrypt $2a$10$, but new ones would be argon2id",
+        ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
-        assert!(
-            text.contains("advice: most hashes are bcrypt $2a$10$, but new ones will be argon2id"),
-            "{text}"
-        );
+    }
+
+    #[test]
+    fn hash_of_the_rows_own_form_or_algorithm_is_no_problem() {
         let bcrypt = Scheme::Bcrypt { version: BcryptVersion::A, cost: 10 };
-        assert!(!report(&survey, bcrypt).contains("advice"));
+        let argon2id = Scheme::Argon2id { m_kib: 8, t: 1, p: 1 };
+        for new in [
+            NewHashes { scheme: bcrypt, keeps_forms: false },
+            NewHashes { scheme: argon2id, keeps_forms: true },
+        ] {
+            assert_eq!(new.problems(&survey()), ["users.where: deleted"]);
+        }
     }
 }

@@ -7,7 +7,7 @@ use http::uri::Scheme;
 use reset_http::upstream::UpstreamOptions;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{GlobalArgs, print};
+use super::{GlobalArgs, adopt::NewHashes, print};
 use crate::{counters, deployment, settings::Settings};
 
 pub(super) async fn run(global: &GlobalArgs) -> Result<ExitCode> {
@@ -16,7 +16,12 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<ExitCode> {
         Ok(settings) => {
             report.line("settings", Ok("valid".to_owned()));
             report.line("secret", secret(&settings).await);
-            report.line("database", database(&settings).await);
+            let database = database(&settings).await;
+            let reachable = database.is_ok();
+            report.line("database", database);
+            if reachable && settings.users.is_some() {
+                users(&settings, &mut report).await;
+            }
             if let Some(url) = &settings.limits.redis_url {
                 let checked = counters::check(url, &*deployment::clock()).await;
                 report.line("redis", checked.map(|()| "accepts the per-client counters".to_owned()));
@@ -109,6 +114,26 @@ async fn database(settings: &Settings) -> Result<String> {
     match database.file() {
         Some(_) => Ok(format!("migrations are pending and will be applied at the next start: {pending}")),
         None => anyhow::bail!("migrations are pending: {pending}; run the command `migrate`"),
+    }
+}
+
+/// Checks what the first users of another system's table would find. The start has already checked privileges, column
+/// types and row-level security.
+async fn users(settings: &Settings, report: &mut Report) {
+    let survey = match settings.database.address.survey(None).await.context("database_url") {
+        Ok(Some(survey)) => survey,
+        Ok(None) => return,
+        Err(error) => return report.line("users", Err(error)),
+    };
+    let problems = NewHashes::of(&settings.passwords).problems(&survey);
+    if problems.is_empty() {
+        report.line("users", Ok(format!("{} rows in {}", survey.rows, survey.table)));
+    }
+    for problem in problems {
+        report.line("users", Err(anyhow::Error::msg(problem)));
+    }
+    for advice in survey.advice {
+        print(&format!("warn  users: {advice}\n"));
     }
 }
 

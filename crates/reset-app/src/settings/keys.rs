@@ -137,7 +137,8 @@ pub(crate) static PAGES_STYLESHEET: Key<Text> = Key::found(
     "Additional style sheet, applied after the built-in one: a file of at most 64 KiB that loads no other resource",
 );
 pub(crate) static PASSWORD_HASH: Key<Choice> = Key::choice("password.hash", &["argon2id", "bcrypt", "pbkdf2-sha256", "scrypt"], "argon2id", "Hash for new passwords. Use the others if another system reads the table: `bcrypt` for most (passwords of at most \
-         72 bytes), `pbkdf2-sha256` and `scrypt` in Django's format").adopted("bcrypt");
+         72 bytes), `pbkdf2-sha256` and `scrypt` in Django's format. If not given, a reset of `custom`, `django`, `laravel`, \
+         `wordpress`, `directus` or `supabase` users keeps the form of the row's hash").adopted("bcrypt");
 pub(crate) static PASSWORD_ARGON2_M_KIB: Key<Integer> =
     Key::new("password.argon2_m_kib", "47104", "Argon2id memory in KiB");
 pub(crate) static PASSWORD_ARGON2_T: Key<Integer> = Key::new("password.argon2_t", "1", "Argon2id passes");

@@ -163,6 +163,12 @@ impl Settings {
         self.passwords.context_words.iter().cloned().chain(host).chain(sender).collect()
     }
 
+    /// Whether a reset ends the account's sessions: in polyreset's own table by the epoch, in another system's as far as it
+    /// is mapped, or by the webhook.
+    pub(crate) fn ends_sessions(&self) -> bool {
+        self.notify.webhook.is_some() || self.users.as_ref().is_none_or(Mapping::ends_sessions)
+    }
+
     /// Whether `key` was set, as opposed to having its default.
     pub(crate) fn is_given(&self, key: &SettingKey) -> bool {
         self.values.is_given(key)

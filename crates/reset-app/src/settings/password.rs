@@ -2,13 +2,13 @@
 
 use anyhow::{Result, bail};
 use reset_core::{
-    hasher::{ARGON2_WORK_MAX, BCRYPT_COST_MAX, BcryptVersion, PBKDF2_ITERATIONS_MAX, Scheme},
+    hasher::{ARGON2_WORK_MAX, BCRYPT_COST_MAX, BcryptVersion, PBKDF2_ITERATIONS_MAX, Scheme, Schemes},
     password::Policy,
 };
 
 use reset_settings::Values;
 
-use super::keys;
+use super::{keys, users};
 
 /// Maximum Argon2id memory in KiB. A stored hash with more would not be verified either (R59).
 const M_KIB_MAX: u32 = 1 << 20;
@@ -20,6 +20,8 @@ const OPENSSL_SCRYPT_MAX: u64 = 32 << 20;
 pub(crate) struct PasswordSettings {
     /// Hash for new passwords.
     pub(crate) scheme: Scheme,
+    /// The parameters of every algorithm, if a new hash keeps the form of the one that it replaces.
+    pub(crate) own_forms: Option<Schemes>,
     /// Maximum parallel hashes.
     pub(crate) threads: usize,
     /// Memory limit per hash in KiB: the parameters of a stored hash can require more than those of the scheme.
@@ -34,28 +36,37 @@ impl PasswordSettings {
     pub(super) fn read(values: &Values) -> Result<Self> {
         // Every scheme is validated, so that a mistake shows at once and not when the scheme is selected later.
         let (argon2id, bcrypt) = (argon2id(values)?, bcrypt(values)?);
-        let (pbkdf2, scrypt) = (pbkdf2(values)?, scrypt(values)?);
-        let scheme = match values.choice(&keys::PASSWORD_HASH)? {
-            "bcrypt" => bcrypt,
-            "pbkdf2-sha256" => pbkdf2,
-            "scrypt" => scrypt,
-            _ => argon2id,
-        };
+        let schemes = Schemes { argon2id, bcrypt, pbkdf2: pbkdf2(values)?, scrypt: scrypt(values)? };
+        let own_forms = users::keeps_forms(values)?.then_some(schemes);
+        let scheme = scheme(values)?;
         let budget_kib = 1024 * values.integer(&keys::PASSWORD_MEMORY_MIB, 1..=1_u64 << 20)?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let fit = budget_kib / scheme.memory_kib().max(1);
+        let memory_kib = own_forms.map_or(scheme.memory_kib(), |schemes| schemes.memory_kib());
+        let fit = budget_kib / memory_kib.max(1);
         let threads = usize::try_from(fit).map_or(cores, |fit| fit.clamp(1, cores));
         let room_kib = budget_kib / threads as u64;
         let min = values.integer(&keys::PASSWORD_MIN_LENGTH, 1..=64)?;
         let refuse_common = values.choice(&keys::PASSWORD_DENYLIST)? == "on";
-        let policy = Policy { min, four_classes: false, refuse_common, max_bytes: scheme.password_max() };
+        // The policy applies before the account is known, and its hash may be bcrypt.
+        let max_bytes = own_forms.map_or(scheme, |schemes| schemes.bcrypt).password_max();
+        let policy = Policy { min, four_classes: false, refuse_common, max_bytes };
         let context_words = values.list(&keys::PASSWORD_CONTEXT_WORDS);
-        Ok(Self { scheme, threads, room_kib, policy, context_words })
+        Ok(Self { scheme, own_forms, threads, room_kib, policy, context_words })
     }
 
     /// Returns the policy for imports: any password that can be hashed without truncation.
     pub(crate) fn import(&self) -> Policy {
         Policy { min: 1, refuse_common: false, ..self.policy }
+    }
+}
+
+/// Returns the scheme of new hashes that replace none, or one of another algorithm.
+pub(super) fn scheme(values: &Values) -> Result<Scheme> {
+    match values.choice(&keys::PASSWORD_HASH)? {
+        "bcrypt" => bcrypt(values),
+        "pbkdf2-sha256" => pbkdf2(values),
+        "scrypt" => scrypt(values),
+        _ => argon2id(values),
     }
 }
 
@@ -75,6 +86,9 @@ fn argon2id(values: &Values) -> Result<Scheme> {
 fn bcrypt(values: &Values) -> Result<Scheme> {
     let cost = values.integer(&keys::PASSWORD_BCRYPT_COST, 4..=BCRYPT_COST_MAX)?;
     let version = values.read(&keys::PASSWORD_BCRYPT_VERSION, "2a, 2b or 2y", BcryptVersion::named)?;
+    let is_php = matches!(values.preset(), Some("wordpress" | "laravel"));
+    let version =
+        if is_php && !values.is_given(&keys::PASSWORD_BCRYPT_VERSION) { BcryptVersion::Y } else { version };
     Ok(Scheme::Bcrypt { version, cost })
 }
 
@@ -162,6 +176,16 @@ mod tests {
             environment(&memory).unwrap()
         };
         assert_eq!((scrypt("16").threads, scrypt("16").room_kib), (1, 16_384));
+        // Any row may have any form, so one hash may need Argon2's 46 MiB although the preset's default is bcrypt.
+        let django = [
+            ("POLYRESET_USERS__PRESET", "django"),
+            ("POLYRESET_DATABASE_URL", "postgres://db/app"),
+            ("POLYRESET_SECRET", "5501020304050607550102030405060755010203040506075501020304050607"),
+            ("POLYRESET_PASSWORD__MEMORY_MIB", "64"),
+        ];
+        let django = environment(&django).unwrap();
+        assert_eq!((django.threads, django.room_kib), (1, 65_536));
+        assert_eq!(django.policy.max_bytes, 72, "any row may have bcrypt");
         for passwords in [scrypt("33"), scrypt("512"), environment(&[]).unwrap()] {
             let most = passwords.room_kib * passwords.threads as u64;
             assert!(most <= 512 * 1024 && passwords.room_kib >= passwords.scheme.memory_kib());

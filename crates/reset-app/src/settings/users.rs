@@ -1,11 +1,16 @@
 //! Settings of the users table: polyreset's own, or another system's by preset and column names.
 
-use anyhow::{Result, anyhow, bail};
-use reset_diesel::foreign_users::{Flag, Mapping, Matching, Name, Only, Sessions, preset};
-
-use reset_settings::{Key, Text, Values};
+use anyhow::{Context, Result, anyhow, bail};
+use reset_diesel::foreign_users::{
+    AccountRows, Filter, Flag, Mapping, Matching, Name, Only, Replaceable, RowKey, SaltColumn, TimeUnit,
+    preset,
+};
+use reset_settings::{Key, List, Text, Values};
 
 use super::keys;
+
+/// The presets whose systems read no hash but bcrypt.
+const BCRYPT_ONLY: [&str; 5] = ["px0", "insforge", "strapi-v4", "strapi-v5-refresh", "strapi-v3"];
 
 /// Reads the mapping of another system's users table; `None` for polyreset's own.
 pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
@@ -33,7 +38,7 @@ pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
             }
         }
         chosen => {
-            if values.choice(&keys::PASSWORD_HASH)? != "bcrypt" {
+            if BCRYPT_ONLY.contains(&chosen) && values.choice(&keys::PASSWORD_HASH)? != "bcrypt" {
                 let source = &values.value(&keys::PASSWORD_HASH).source;
                 bail!(
                     "password.hash ({source}) must be bcrypt for users.preset {chosen}: its login accepts no other hash"
@@ -48,11 +53,11 @@ pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
             values.value(&keys::USERS_PRESET).source
         );
     }
-    overridden(values, base).map(Some)
+    overridden(values, &base).map(Some)
 }
 
 /// Applies the settings to the mapping of the preset. An empty value removes a column.
-fn overridden(values: &Values, base: Mapping) -> Result<Mapping> {
+fn overridden(values: &Values, base: &Mapping) -> Result<Mapping> {
     let required = |key: &Key<Text>, preset: Name| {
         let (name, source) = (key.name, values.value(key).source);
         column(values, key, Some(preset))?.ok_or_else(|| anyhow!("{name} ({source}) cannot be empty"))
@@ -63,33 +68,15 @@ fn overridden(values: &Values, base: Mapping) -> Result<Mapping> {
         Some(_) if values.choice(&keys::USERS_EMAIL_MATCH)? == "exact" => Matching::Exact,
         Some(_) => Matching::AsciiLower,
     };
-    let (blocked, active) = match base.blocked {
-        Some(Flag { column, blocked_when: true }) => (Some(column), None),
-        Some(Flag { column, blocked_when: false }) => (None, Some(column)),
-        None => (None, None),
-    };
-    let (blocked, active) =
-        (optional(&keys::USERS_BLOCKED, blocked)?, optional(&keys::USERS_ACTIVE, active)?);
-    let blocked = match (blocked, active) {
-        (Some(_), Some(_)) => bail!("users.blocked and users.active are both set: set only one of them"),
-        (Some(column), None) => Some(Flag { column, blocked_when: true }),
-        (None, Some(column)) => Some(Flag { column, blocked_when: false }),
-        (None, None) => None,
-    };
-    let (base_only, value) = base.only.map(|only| (only.column, only.value)).unzip();
+    let (base_only, value) = base.only.clone().map(|only| (only.column, only.value)).unzip();
     let only = optional(&keys::USERS_PROVIDER, base_only)?;
     if let (None, true) = (&only, values.is_given(&keys::USERS_PROVIDER_VALUE)) {
         bail!("users.provider_value has no effect without users.provider");
     }
     let value =
         values.given_text(&keys::USERS_PROVIDER_VALUE)?.or(value).unwrap_or_else(|| "local".to_owned());
-    let cleared = if values.is_given(&keys::USERS_CLEARED) {
-        let names = values.list(&keys::USERS_CLEARED);
-        names.iter().map(|name| Name::parse(name)).collect::<Result<_, _>>()?
-    } else {
-        base.cleared
-    };
-    let (id, email) = (required(&keys::USERS_ID, base.id)?, required(&keys::USERS_EMAIL, base.email)?);
+    let (id, email) =
+        (required(&keys::USERS_ID, base.id.clone())?, required(&keys::USERS_EMAIL, base.email.clone())?);
     if id == email {
         // The audit log and the log files identify accounts by id (R70).
         return Err(values.bad(
@@ -98,44 +85,129 @@ fn overridden(values: &Values, base: Mapping) -> Result<Mapping> {
         ));
     }
     Ok(Mapping {
-        schema: optional(&keys::USERS_SCHEMA, base.schema)?,
-        table: required(&keys::USERS_TABLE, base.table)?,
+        schema: optional(&keys::USERS_SCHEMA, base.schema.clone())?,
+        table: required(&keys::USERS_TABLE, base.table.clone())?,
         id,
         email,
         matching,
-        password: required(&keys::USERS_PASSWORD, base.password)?,
+        password: required(&keys::USERS_PASSWORD, base.password.clone())?,
         hash_length: hash_length(values)?,
-        username: optional(&keys::USERS_USERNAME, base.username)?,
-        name: optional(&keys::USERS_NAME, base.name)?,
-        locale: optional(&keys::USERS_LOCALE, base.locale)?,
-        blocked,
-        verified: optional(&keys::USERS_VERIFIED, base.verified)?,
+        replaceable: replaceable(values)?,
+        salt: match values.given_text(&keys::USERS_SALT)? {
+            None => base.salt.clone(),
+            Some(_) => column(values, &keys::USERS_SALT, None)?.map_or(SaltColumn::None, SaltColumn::Named),
+        },
+        username: optional(&keys::USERS_USERNAME, base.username.clone())?,
+        name: optional(&keys::USERS_NAME, base.name.clone())?,
+        locale: optional(&keys::USERS_LOCALE, base.locale.clone())?,
+        blocked: flag(values, base.blocked.as_ref())?,
+        verified: optional(&keys::USERS_VERIFIED, base.verified.clone())?,
         only: only.map(|column| Only { column, value }),
-        created_at: optional(&keys::USERS_CREATED_AT, base.created_at)?,
-        updated_at: optional(&keys::USERS_UPDATED_AT, base.updated_at)?,
-        password_changed_at: optional(&keys::USERS_PASSWORD_CHANGED_AT, base.password_changed_at)?,
-        token_version: optional(&keys::USERS_TOKEN_VERSION, base.token_version)?,
-        cleared,
-        sessions: sessions(values)?,
+        filters: list(values, &keys::USERS_WHERE, &base.filters, Filter::parse)?,
+        created_at: optional(&keys::USERS_CREATED_AT, base.created_at.clone())?,
+        updated_at: optional(&keys::USERS_UPDATED_AT, base.updated_at.clone())?,
+        password_changed_at: optional(&keys::USERS_PASSWORD_CHANGED_AT, base.password_changed_at.clone())?,
+        time_unit: match values.given_text(&keys::USERS_TIME_UNIT)? {
+            None => base.time_unit,
+            Some(_) if values.choice(&keys::USERS_TIME_UNIT)? == "seconds" => Some(TimeUnit::Seconds),
+            Some(_) => Some(TimeUnit::Milliseconds),
+        },
+        token_version: optional(&keys::USERS_TOKEN_VERSION, base.token_version.clone())?,
+        stamp: optional(&keys::USERS_STAMP, base.stamp.clone())?,
+        cleared: list(values, &keys::USERS_CLEARED, &base.cleared, Name::parse)?,
+        emptied: list(values, &keys::USERS_EMPTIED, &base.emptied, Name::parse)?,
+        sessions: sessions(values, base)?,
+        void: list(values, &keys::USERS_VOID, &base.void, AccountRows::parse)?,
+        sessions_end_with_hash: if values.is_given(&keys::USERS_SESSIONS_END_WITH_HASH) {
+            values.boolean(&keys::USERS_SESSIONS_END_WITH_HASH)?
+        } else {
+            base.sessions_end_with_hash
+        },
     })
 }
 
-/// Returns the maximum length of new hashes, in characters. Django's column holds 128.
+/// Returns the flag for blocked accounts: `users.blocked`, `users.active` or the preset's.
+fn flag(values: &Values, base: Option<&Flag>) -> Result<Option<Flag>> {
+    let of = |key: &Key<Text>, blocked_when: bool| match values.given_text(key)? {
+        None => Ok(base.filter(|flag| flag.blocked_when == blocked_when).cloned()),
+        Some(text) if text.is_empty() => Ok(None),
+        Some(text) => {
+            let expected = "a column of 1 to 63 bytes, or COLUMN = VALUE";
+            Flag::parse(&text, blocked_when).map(Some).map_err(|_| values.bad(key, expected))
+        }
+    };
+    match (of(&keys::USERS_BLOCKED, true)?, of(&keys::USERS_ACTIVE, false)?) {
+        (Some(_), Some(_)) => bail!("users.blocked and users.active are both set: set only one of them"),
+        (blocked, active) => Ok(blocked.or(active)),
+    }
+}
+
+/// Parses the items of a list; the preset's if it is not given.
+fn list<T: Clone, E: std::error::Error + Send + Sync + 'static>(
+    values: &Values,
+    key: &Key<List>,
+    preset: &[T],
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>> {
+    if !values.is_given(key) {
+        return Ok(preset.to_vec());
+    }
+    let items = values.list(key);
+    let context = || format!("{} ({})", key.name, values.value(key).source);
+    items.iter().map(|item| parse(item).with_context(context)).collect()
+}
+
+/// Whether a reset keeps the form of each row's hash: no setting names another, and the system reads several.
+pub(super) fn keeps_forms(values: &Values) -> Result<bool> {
+    let reads_several = match values.choice(&keys::USERS_PRESET)? {
+        "own" => false,
+        preset => !BCRYPT_ONLY.contains(&preset),
+    };
+    Ok(reads_several && !values.is_given(&keys::PASSWORD_HASH))
+}
+
+fn replaceable(values: &Values) -> Result<Replaceable> {
+    let keeps = keeps_forms(values)?;
+    if values.boolean(&keys::USERS_REPLACE_UNKNOWN_HASHES)? {
+        if keeps {
+            bail!(
+                "users.replace_unknown_hashes ({}) needs password.hash: the form of the new hashes",
+                values.value(&keys::USERS_REPLACE_UNKNOWN_HASHES).source
+            );
+        }
+        return Ok(Replaceable::Every);
+    }
+    // Every version of WordPress also reads the bcrypt that replaces its old hashes.
+    let wordpress = values.choice(&keys::USERS_PRESET)? == "wordpress";
+    Ok(if keeps && !wordpress { Replaceable::WritableForms } else { Replaceable::KnownForms })
+}
+
+/// Returns the minimum length of the column of hashes, in characters. If the form of each row's hash is kept, it is checked
+/// for each row.
 fn hash_length(values: &Values) -> Result<i64> {
-    Ok(match values.choice(&keys::PASSWORD_HASH)? {
-        "bcrypt" => 60,
-        "pbkdf2-sha256" => 89,
-        "scrypt" => 128,
-        _ => 101,
-    })
+    if keeps_forms(values)? {
+        return Ok(0);
+    }
+    let scheme = super::password::scheme(values)?;
+    Ok(i64::try_from(scheme.column_length())?)
 }
 
-fn sessions(values: &Values) -> Result<Option<Sessions>> {
+fn sessions(values: &Values, base: &Mapping) -> Result<Vec<AccountRows>> {
     let (table, account) = (&keys::USERS_SESSIONS_TABLE, &keys::USERS_SESSIONS_ACCOUNT);
-    let schema = column(values, &keys::USERS_SESSIONS_SCHEMA, None)?;
-    match (column(values, table, None)?, column(values, account, None)?) {
-        (Some(table), Some(account)) => Ok(Some(Sessions { schema, table, account })),
-        (None, None) if schema.is_none() => Ok(None),
+    let preset = base.sessions.first();
+    let own_table = values.is_given(table);
+    let default = preset.filter(|_| !own_table);
+    let schema = column(values, &keys::USERS_SESSIONS_SCHEMA, default.and_then(|rows| rows.schema.clone()))?;
+    let filters = default.map_or(&[][..], |rows| &rows.filters);
+    let filters = list(values, &keys::USERS_SESSIONS_WHERE, filters, Filter::parse)?;
+    let table_name = column(values, table, default.map(|rows| rows.table.clone()))?;
+    let account_name = column(values, account, default.map(|rows| rows.column.clone()))?;
+    let mut sessions = match (table_name, account_name) {
+        (Some(table), Some(column)) => {
+            let key = default.map_or(RowKey::Id, |rows| rows.key);
+            vec![AccountRows { schema, table, column, key, filters }]
+        }
+        (None, None) if schema.is_none() && filters.is_empty() => Vec::new(),
         _ => {
             bail!(
                 "set both {} and {}, or neither: the table, and its column with the account's id",
@@ -143,7 +215,9 @@ fn sessions(values: &Values) -> Result<Option<Sessions>> {
                 account.name
             )
         }
-    }
+    };
+    sessions.extend(list(values, &keys::USERS_SESSIONS_MORE, &[], AccountRows::parse)?);
+    Ok(sessions)
 }
 
 /// Returns the column that a setting names: the preset's if it is not given, `None` if it is empty.
@@ -163,86 +237,4 @@ fn required(values: &Values, key: &Key<Text>) -> Result<Name> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::{Inputs, Settings};
-
-    fn mapping(pairs: &[(&str, &str)]) -> Result<Option<Mapping>> {
-        let database = [
-            ("POLYRESET_DATABASE_URL", "postgres://db/app"),
-            ("POLYRESET_SECRET", &"5501020304050607".repeat(4)),
-        ];
-        let environment = database.iter().chain(pairs);
-        let environment =
-            environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Ok(Settings::read(Inputs { environment, ..Inputs::default() })?.users)
-    }
-
-    fn error(pairs: &[(&str, &str)]) -> String {
-        mapping(pairs).map(|_| ()).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn each_name_of_a_preset_can_be_changed_or_removed() {
-        assert_eq!(mapping(&[]).unwrap(), None);
-        let px0 = mapping(&[("POLYRESET_USERS__PRESET", "px0")]).unwrap().unwrap();
-        assert_eq!(px0, preset("px0").unwrap());
-        assert_eq!(px0.hash_length, 60);
-        let mapping = mapping(&[
-            ("POLYRESET_USERS__PRESET", "strapi-v4"),
-            ("POLYRESET_USERS__SCHEMA", "cms"),
-            ("POLYRESET_USERS__USERNAME", ""),
-            ("POLYRESET_USERS__EMAIL_MATCH", "ascii-lower"),
-            ("POLYRESET_USERS__CLEARED", ""),
-            ("POLYRESET_USERS__SESSIONS__TABLE", "logins"),
-            ("POLYRESET_USERS__SESSIONS__ACCOUNT", "user_id"),
-        ]);
-        let mapping = mapping.unwrap().unwrap();
-        assert_eq!(mapping.schema.unwrap().as_str(), "cms");
-        assert_eq!((mapping.username, mapping.cleared.len()), (None, 0));
-        assert_eq!(mapping.matching, Matching::AsciiLower);
-        assert_eq!(mapping.sessions.unwrap().account.as_str(), "user_id");
-        assert_eq!(mapping.only.unwrap().value, "local");
-    }
-
-    #[test]
-    fn custom_table_needs_four_names() {
-        let four = [
-            ("POLYRESET_USERS__PRESET", "custom"),
-            ("POLYRESET_USERS__TABLE", "people"),
-            ("POLYRESET_USERS__ID", "id"),
-            ("POLYRESET_USERS__EMAIL", "mail"),
-            ("POLYRESET_USERS__PASSWORD", "hash"),
-        ];
-        let custom = mapping(&four).unwrap().unwrap();
-        assert_eq!((custom.table.as_str(), custom.password.as_str()), ("people", "hash"));
-        assert_eq!(error(&four[..4]), "users.preset is custom: users.password is missing");
-        let active = [&four[..], &[("POLYRESET_USERS__ACTIVE", "active")]].concat();
-        assert_eq!(mapping(&active).unwrap().unwrap().blocked.map(|flag| flag.blocked_when), Some(false));
-    }
-
-    #[test]
-    fn contradictory_settings_are_rejected_by_name() {
-        assert!(
-            error(&[("POLYRESET_USERS__TABLE", "people")])
-                .starts_with("users.table (POLYRESET_USERS__TABLE) is for")
-        );
-        let preset = ("POLYRESET_USERS__PRESET", "px0");
-        assert!(
-            error(&[preset, ("POLYRESET_DATABASE_URL", "sqlite://x.db")]).contains("postgres:// or mysql://")
-        );
-        assert!(
-            error(&[preset, ("POLYRESET_PASSWORD__HASH", "argon2id")])
-                .contains("must be bcrypt for users.preset px0")
-        );
-        assert!(error(&[preset, ("POLYRESET_USERS__EMAIL", "a\nb")]).contains("a name of 1 to 63 bytes"));
-        assert!(error(&[preset, ("POLYRESET_USERS__SESSIONS__TABLE", "x")]).contains("or neither"));
-        let empty = error(&[preset, ("POLYRESET_USERS__PASSWORD", "")]);
-        assert_eq!(empty, "users.password (POLYRESET_USERS__PASSWORD) cannot be empty");
-        assert!(
-            error(&[preset, ("POLYRESET_USERS__PROVIDER_VALUE", "x")]).contains("without users.provider")
-        );
-        let both = [preset, ("POLYRESET_USERS__BLOCKED", "a"), ("POLYRESET_USERS__ACTIVE", "b")];
-        assert!(error(&both).contains("are both set"));
-    }
-}
+mod tests;

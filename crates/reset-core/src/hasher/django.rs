@@ -4,25 +4,22 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pbkdf2::{Algorithm, pbkdf2_hmac, pbkdf2_hmac_with_params};
 use scrypt::Params;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{HashForm, Legacy, SALT, Scheme, argon, bcrypt, decimal, unknown_format};
-use crate::{encoding::hex, error::HashError};
+use super::{HashForm, Layout, Legacy, SALT, Scheme, argon, decimal, unknown_format};
+use crate::error::HashError;
 
 /// Prefix before a PHC string, which starts with `$` itself: `argon2$argon2id$…`.
 pub(super) const ARGON2: &str = "argon2";
-/// Prefix before a bcrypt hash: `bcrypt$$2b$…`.
-pub(super) const BCRYPT: &str = "bcrypt$";
-const BCRYPT_SHA256: &str = "bcrypt_sha256$";
 const PBKDF2: &str = "pbkdf2_sha256$";
 const SCRYPT: &str = "scrypt$";
 
 /// Length of a PBKDF2 hash in bytes: that of SHA-256.
 const PBKDF2_TAG: usize = 32;
 /// Length of a scrypt hash in bytes.
-const SCRYPT_TAG: usize = 64;
+pub(super) const SCRYPT_TAG: usize = 64;
 
 /// Returns the form of a hash that Django wrote.
 pub(super) fn form(stored: &str) -> Option<HashForm> {
@@ -34,23 +31,11 @@ pub(super) fn form(stored: &str) -> Option<HashForm> {
         let Scrypt { n, r, p, .. } = Scrypt::read(stored)?;
         return Some(HashForm::Written(Scheme::Scrypt { n, r, p }));
     }
-    let legacy = if let Some(hash) = stored.strip_prefix(BCRYPT_SHA256) {
-        Legacy::DjangoBcryptSha256 { cost: bcrypt_cost(hash)? }
-    } else if let Some(hash) = stored.strip_prefix(BCRYPT) {
-        Legacy::DjangoBcrypt { cost: bcrypt_cost(hash)? }
-    } else {
-        match argon::form(stored.strip_prefix(ARGON2)?)? {
-            HashForm::Written(Scheme::Argon2id { m_kib, t, p })
-            | HashForm::Legacy(Legacy::Argon2 { m_kib, t, p }) => Legacy::DjangoArgon2 { m_kib, t, p },
-            _ => return None,
+    match argon::form(stored.strip_prefix(ARGON2)?)? {
+        HashForm::Written(scheme) => Some(HashForm::Foreign { layout: Layout::DjangoArgon2, scheme }),
+        HashForm::Legacy(Legacy::Argon2 { m_kib, t, p }) => {
+            Some(HashForm::Legacy(Legacy::DjangoArgon2 { m_kib, t, p }))
         }
-    };
-    Some(HashForm::Legacy(legacy))
-}
-
-fn bcrypt_cost(stored: &str) -> Option<u32> {
-    match bcrypt::form(stored)? {
-        HashForm::Written(Scheme::Bcrypt { cost, .. }) => Some(cost),
         _ => None,
     }
 }
@@ -99,7 +84,7 @@ impl<'a> Scrypt<'a> {
 }
 
 /// Returns whether scrypt allows these parameters (RFC 7914, 6), whatever they cost.
-fn params_exist(n: u32, r: u32, p: u32) -> bool {
+pub(super) fn params_exist(n: u32, r: u32, p: u32) -> bool {
     n > 1 && n.is_power_of_two() && r > 0 && p > 0 && u64::from(r) * u64::from(p) < 1 << 30
 }
 
@@ -113,7 +98,7 @@ pub(super) fn scrypt_params(n: u32, r: u32, p: u32) -> Result<Params, String> {
 /// Returns whether `stored` is a hash of `password`. The caller has checked the iterations.
 pub(super) fn verify_pbkdf2(password: &[u8], stored: &str) -> Result<bool, HashError> {
     let Pbkdf2 { iterations, salt, hash } = Pbkdf2::read(stored).ok_or_else(unknown_format)?;
-    let computed = pbkdf2(password, salt, iterations);
+    let computed = pbkdf2(password, salt.as_bytes(), iterations);
     Ok(computed.ct_eq(&hash).into())
 }
 
@@ -121,20 +106,13 @@ pub(super) fn verify_pbkdf2(password: &[u8], stored: &str) -> Result<bool, HashE
 pub(super) fn verify_scrypt(password: &[u8], stored: &str) -> Result<bool, HashError> {
     let Scrypt { n, r, p, salt, hash } = Scrypt::read(stored).ok_or_else(unknown_format)?;
     let params = scrypt_params(n, r, p).map_err(HashError::Failed)?;
-    Ok(scrypt_tag(password, salt, &params)?.ct_eq(&hash).into())
-}
-
-/// Returns whether `stored` is a bcrypt hash of the SHA-256 of `password`. The caller has checked the cost.
-pub(super) fn verify_bcrypt_sha256(password: &[u8], stored: &str) -> Result<bool, HashError> {
-    let hash = stored.strip_prefix(BCRYPT_SHA256).ok_or_else(unknown_format)?;
-    let digest = Zeroizing::new(hex(&Sha256::digest(password)));
-    bcrypt::verify(digest.as_bytes(), hash)
+    Ok(scrypt_tag(password, salt.as_bytes(), &params)?.ct_eq(&hash).into())
 }
 
 /// Hashes `password` with PBKDF2.
 pub(super) fn write_pbkdf2(password: &[u8], iterations: u32, salt: [u8; SALT]) -> String {
     let salt = salt_text(salt);
-    let hash = STANDARD.encode(pbkdf2(password, &salt, iterations).as_slice());
+    let hash = STANDARD.encode(pbkdf2(password, salt.as_bytes(), iterations).as_slice());
     format!("{PBKDF2}{iterations}${salt}${hash}")
 }
 
@@ -145,38 +123,40 @@ pub(super) fn write_scrypt(
     salt: [u8; SALT],
 ) -> Result<String, HashError> {
     let (salt, params) = (salt_text(salt), scrypt_params(n, r, p).map_err(HashError::Failed)?);
-    let hash = STANDARD.encode(scrypt_tag(password, &salt, &params)?.as_slice());
+    let hash = STANDARD.encode(scrypt_tag(password, salt.as_bytes(), &params)?.as_slice());
     Ok(format!("{SCRYPT}{n}${salt}${r}${p}${hash}"))
 }
 
-fn pbkdf2(password: &[u8], salt: &str, iterations: u32) -> Zeroizing<[u8; PBKDF2_TAG]> {
+/// Derives PBKDF2's 32 bytes with HMAC-SHA-256.
+pub(super) fn pbkdf2(password: &[u8], salt: &[u8], iterations: u32) -> Zeroizing<[u8; PBKDF2_TAG]> {
     let mut tag = Zeroizing::new([0; PBKDF2_TAG]);
     match pbkdf2::Params::new(iterations) {
         // This function is not generic, so it is compiled with the library, which is optimised in development builds
         // too.
         Ok(params) => {
             let sha256 = Algorithm::Pbkdf2Sha256;
-            pbkdf2_hmac_with_params(password, salt.as_bytes(), sha256, params, &mut *tag);
+            pbkdf2_hmac_with_params(password, salt, sha256, params, &mut *tag);
         }
         // The library's parameters require 1000 iterations; hashes in tests and very old rows have fewer.
-        Err(_) => pbkdf2_hmac::<Sha256>(password, salt.as_bytes(), iterations, &mut *tag),
+        Err(_) => pbkdf2_hmac::<Sha256>(password, salt, iterations, &mut *tag),
     }
     tag
 }
 
-fn scrypt_tag(
+/// Derives scrypt's 64 bytes.
+pub(super) fn scrypt_tag(
     password: &[u8],
-    salt: &str,
+    salt: &[u8],
     params: &Params,
 ) -> Result<Zeroizing<[u8; SCRYPT_TAG]>, HashError> {
     let mut tag = Zeroizing::new([0; SCRYPT_TAG]);
-    scrypt::scrypt(password, salt.as_bytes(), params, &mut *tag)
+    scrypt::scrypt(password, salt, params, &mut *tag)
         .map_err(|error| HashError::Failed(error.to_string()))?;
     Ok(tag)
 }
 
 /// Encodes the salt as 22 letters and digits in base 62, Django's length for 128 bits. No bits are lost.
-fn salt_text(salt: [u8; SALT]) -> String {
+pub(super) fn salt_text(salt: [u8; SALT]) -> String {
     const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut rest = u128::from_be_bytes(salt);
     let mut digit = || {

@@ -1,6 +1,6 @@
 //! The form of a hash: algorithm and cost, without the hash itself; and the limits on both.
 
-use super::{argon, bcrypt, django, phpass};
+use super::{Layout, argon, bcrypt, django, layout, phpass};
 
 /// Maximum length of a stored hash in bytes. The longest known one is shorter than 256.
 const STORED_MAX: usize = 512;
@@ -77,8 +77,15 @@ pub enum BcryptVersion {
 /// The form of a stored hash: algorithm, version and cost. Contains nothing secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashForm {
-    /// A form that new hashes can have.
+    /// A form that the deployment can choose for new hashes.
     Written(Scheme),
+    /// The form of one system. It is written only where it replaces a hash of the same form.
+    Foreign {
+        /// How the system writes the hash.
+        layout: Layout,
+        /// The algorithm and its cost.
+        scheme: Scheme,
+    },
     /// A form that is only verified.
     Legacy(Legacy),
 }
@@ -95,7 +102,7 @@ pub enum Legacy {
         /// Lanes.
         p: u32,
     },
-    /// A PHC string of Argon2 behind Django's prefix: `argon2$argon2id$…`.
+    /// The same behind Django's prefix: `argon2$argon2i$…`.
     DjangoArgon2 {
         /// Memory in KiB.
         m_kib: u32,
@@ -103,16 +110,6 @@ pub enum Legacy {
         t: u32,
         /// Lanes.
         p: u32,
-    },
-    /// bcrypt behind Django's prefix: `bcrypt$$2b$…`.
-    DjangoBcrypt {
-        /// Binary logarithm of the number of rounds.
-        cost: u32,
-    },
-    /// bcrypt of the hexadecimal SHA-256, with which Django avoids the limit of 72 bytes: `bcrypt_sha256$$2b$…`.
-    DjangoBcryptSha256 {
-        /// Binary logarithm of the number of rounds.
-        cost: u32,
     },
     /// phpass with MD5: `$P$…` (`WordPress` before 6.8), `$H$…` (phpBB 3).
     Phpass {
@@ -128,8 +125,37 @@ impl HashForm {
         if stored.len() > STORED_MAX {
             return None;
         }
-        let readers = [argon::form, bcrypt::form, django::form, phpass::form];
+        let readers = [argon::form, bcrypt::form, django::form, layout::form, phpass::form];
         readers.into_iter().find_map(|read| read(stored))
+    }
+
+    /// Whether a new hash can have this form.
+    pub fn is_writable(&self) -> bool {
+        !matches!(self, Self::Legacy(_))
+    }
+
+    /// Returns the length in characters that a column needs for new hashes of this form; 0 if it is never written.
+    pub fn column_length(&self) -> usize {
+        match *self {
+            Self::Written(scheme) => scheme.column_length(),
+            Self::Foreign { layout, .. } => layout.column_length(),
+            Self::Legacy(_) => 0,
+        }
+    }
+
+    /// Returns a name for reports, such as `bcrypt $2a$10$`.
+    pub fn describe(&self) -> String {
+        match *self {
+            Self::Written(Scheme::Bcrypt { version, cost }) => {
+                format!("bcrypt ${}${cost:02}$", version.name())
+            }
+            Self::Written(scheme) => scheme.name().to_owned(),
+            Self::Foreign { layout, .. } => layout.name().to_owned(),
+            Self::Legacy(Legacy::Argon2 { .. } | Legacy::DjangoArgon2 { .. }) => {
+                "Argon2 other than Argon2id 1.3".to_owned()
+            }
+            Self::Legacy(Legacy::Phpass { .. }) => "phpass".to_owned(),
+        }
     }
 
     /// Returns whether such a hash can be verified within the work limits (R59).
@@ -141,19 +167,21 @@ impl HashForm {
                 && argon2_work(m_kib, t) <= STORED_ARGON2_WORK
         };
         match *self {
-            Self::Written(Scheme::Argon2id { m_kib, t, p })
-            | Self::Legacy(Legacy::Argon2 { m_kib, t, p } | Legacy::DjangoArgon2 { m_kib, t, p }) => {
+            Self::Foreign { layout, scheme: Scheme::Pbkdf2Sha256 { iterations } } => {
+                layout.work(iterations) <= u64::from(STORED_PBKDF2_ITERATIONS)
+            }
+            Self::Written(scheme) | Self::Foreign { scheme, .. } => match scheme {
+                Scheme::Argon2id { m_kib, t, p } => argon2(m_kib, t, p),
+                Scheme::Bcrypt { cost, .. } => cost <= STORED_BCRYPT_COST,
+                Scheme::Pbkdf2Sha256 { iterations } => iterations <= STORED_PBKDF2_ITERATIONS,
+                Scheme::Scrypt { n, r, p } => {
+                    scrypt_kib(n, r) <= STORED_SCRYPT_KIB
+                        && p <= LANES_MAX
+                        && scrypt_kib(n, r) * u64::from(p) <= STORED_SCRYPT_WORK
+                }
+            },
+            Self::Legacy(Legacy::Argon2 { m_kib, t, p } | Legacy::DjangoArgon2 { m_kib, t, p }) => {
                 argon2(m_kib, t, p)
-            }
-            Self::Written(Scheme::Bcrypt { cost, .. })
-            | Self::Legacy(Legacy::DjangoBcrypt { cost } | Legacy::DjangoBcryptSha256 { cost }) => {
-                cost <= STORED_BCRYPT_COST
-            }
-            Self::Written(Scheme::Pbkdf2Sha256 { iterations }) => iterations <= STORED_PBKDF2_ITERATIONS,
-            Self::Written(Scheme::Scrypt { n, r, p }) => {
-                scrypt_kib(n, r) <= STORED_SCRYPT_KIB
-                    && p <= LANES_MAX
-                    && scrypt_kib(n, r) * u64::from(p) <= STORED_SCRYPT_WORK
             }
             Self::Legacy(Legacy::Phpass { log_rounds }) => log_rounds <= STORED_PHPASS_LOG,
         }
@@ -161,12 +189,11 @@ impl HashForm {
 }
 
 impl Scheme {
-    /// Returns the scheme for a hash that replaces one of form `row`. If both have the same algorithm, the row's
+    /// Returns the scheme for a hash that replaces one of scheme `stored`. If both have the same algorithm, the row's
     /// version letter is kept. Its cost is kept if it is not lower than this scheme's, fits into `room_kib` of memory
     /// and is within the limits for new hashes. For another algorithm, this scheme applies
     /// unchanged.
-    pub(super) fn like(self, row: Option<&HashForm>, room_kib: u64) -> Self {
-        let Some(&HashForm::Written(stored)) = row else { return self };
+    pub(super) fn like(self, stored: Self, room_kib: u64) -> Self {
         match (self, stored) {
             (Self::Argon2id { m_kib: m, t, .. }, Self::Argon2id { m_kib, t: passes, p }) => {
                 let (least, work) = (argon2_work(m, t), argon2_work(m_kib, passes));
@@ -192,6 +219,26 @@ impl Scheme {
                 if keep { stored } else { self }
             }
             _ => self,
+        }
+    }
+
+    /// Returns the name of the algorithm, as the setting `password.hash` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Argon2id { .. } => "argon2id",
+            Self::Bcrypt { .. } => "bcrypt",
+            Self::Pbkdf2Sha256 { .. } => "pbkdf2-sha256",
+            Self::Scrypt { .. } => "scrypt",
+        }
+    }
+
+    /// Returns the length in characters that a column needs for these hashes. Django's column holds 128.
+    pub fn column_length(self) -> usize {
+        match self {
+            Self::Argon2id { .. } => 101,
+            Self::Bcrypt { .. } => 60,
+            Self::Pbkdf2Sha256 { .. } => 89,
+            Self::Scrypt { .. } => 128,
         }
     }
 
@@ -248,77 +295,4 @@ fn scrypt_kib(n: u32, r: u32) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROOM: u64 = 256 << 10;
-
-    fn like(scheme: Scheme, row: Scheme) -> Scheme {
-        scheme.like(Some(&HashForm::Written(row)), ROOM)
-    }
-
-    #[test]
-    fn bcrypt_row_keeps_its_letter_and_any_cost_within_the_limits() {
-        let ours = Scheme::Bcrypt { version: BcryptVersion::B, cost: 12 };
-        for (cost, kept) in [(4, 12), (10, 12), (12, 12), (13, 13), (14, 14), (15, 12), (31, 12), (99, 12)] {
-            for version in [BcryptVersion::A, BcryptVersion::B, BcryptVersion::Y] {
-                let new = like(ours, Scheme::Bcrypt { version, cost });
-                assert_eq!(new, Scheme::Bcrypt { version, cost: kept });
-            }
-        }
-    }
-
-    #[test]
-    fn argon2_row_keeps_its_cost_within_work_and_memory_limits() {
-        let ours = Scheme::Argon2id { m_kib: 47_104, t: 1, p: 1 };
-        let row = |m_kib, t, p| Scheme::Argon2id { m_kib, t, p };
-        for kept in [row(47_104, 1, 4), row(47_104, 3, 1), row(102_400, 2, 8), row(256 << 10, 1, 1)] {
-            assert_eq!(like(ours, kept), kept);
-        }
-        let excessive =
-            [row(262_145, 1, 1), row(102_400, 100, 1), row(u32::MAX, u32::MAX, 1), row(47_104, 1, 17)];
-        for other in [row(19_456, 2, 1), row(8, 100, 1)].into_iter().chain(excessive) {
-            assert_eq!(like(ours, other), ours);
-        }
-        let expensive = row(1 << 20, 4, 1);
-        assert_eq!(
-            expensive.like(Some(&HashForm::Written(expensive)), 0),
-            expensive,
-            "the configured cost is kept"
-        );
-    }
-
-    #[test]
-    fn pbkdf2_and_scrypt_rows_keep_any_cost_within_the_limits() {
-        let ours = Scheme::Pbkdf2Sha256 { iterations: 1_000_000 };
-        for (iterations, kept) in
-            [(1, 1_000_000), (1_200_000, 1_200_000), (3_000_000, 3_000_000), (3_000_001, 1_000_000)]
-        {
-            let new = like(ours, Scheme::Pbkdf2Sha256 { iterations });
-            assert_eq!(new, Scheme::Pbkdf2Sha256 { iterations: kept });
-        }
-        let ours = Scheme::Scrypt { n: 1 << 14, r: 8, p: 5 };
-        let row = |n, r, p| Scheme::Scrypt { n, r, p };
-        for kept in [row(1 << 15, 8, 3), row(1 << 17, 8, 1)] {
-            assert_eq!(like(ours, kept), kept);
-        }
-        for other in [row(1 << 14, 8, 1), row(1 << 13, 8, 16), row(1 << 19, 8, 1), row(1 << 14, 8, 17)] {
-            assert_eq!(like(ours, other), ours);
-        }
-    }
-
-    #[test]
-    fn row_of_another_algorithm_gets_the_configured_scheme() {
-        let ours = Scheme::Bcrypt { version: BcryptVersion::Y, cost: 10 };
-        let rows = [
-            HashForm::Written(Scheme::Argon2id { m_kib: 1, t: 1, p: 1 }),
-            HashForm::Written(Scheme::Pbkdf2Sha256 { iterations: 12 }),
-            HashForm::Legacy(Legacy::DjangoBcrypt { cost: 13 }),
-            HashForm::Legacy(Legacy::Phpass { log_rounds: 13 }),
-        ];
-        for row in rows {
-            assert_eq!(ours.like(Some(&row), ROOM), ours);
-        }
-        assert_eq!(ours.like(None, ROOM), ours);
-    }
-}
+mod tests;

@@ -5,12 +5,14 @@
 //! per family of hash formats. [`HashForm`] identifies the format of a stored hash and limits the work it can demand.
 //!
 //! # How to add a format
-//! Add a variant of [`HashForm`] with its limits, and a file here that parses and verifies it.
+//! For a known algorithm in another notation, add a variant of [`Layout`]. For another algorithm, add a variant of
+//! [`Scheme`] with its limits, and a file here that parses, verifies and writes it.
 
 mod argon;
 mod bcrypt;
 mod django;
 mod form;
+mod layout;
 mod phpass;
 mod pool;
 #[cfg(test)]
@@ -21,7 +23,8 @@ pub use self::{
     form::{
         ARGON2_WORK_MAX, BCRYPT_COST_MAX, BcryptVersion, HashForm, Legacy, PBKDF2_ITERATIONS_MAX, Scheme,
     },
-    pool::{BadScheme, HashPool},
+    layout::Layout,
+    pool::{BadScheme, HashPool, Schemes},
 };
 use crate::error::HashError;
 
@@ -44,13 +47,10 @@ fn verify(password: &[u8], stored: &str) -> Result<bool, HashError> {
         HashForm::Written(Scheme::Bcrypt { .. }) => bcrypt::verify(password, stored),
         HashForm::Written(Scheme::Pbkdf2Sha256 { .. }) => django::verify_pbkdf2(password, stored),
         HashForm::Written(Scheme::Scrypt { .. }) => django::verify_scrypt(password, stored),
+        HashForm::Foreign { layout, .. } => layout::verify(password, stored, layout),
         HashForm::Legacy(Legacy::DjangoArgon2 { .. }) => {
             argon::verify(password, stored.strip_prefix(django::ARGON2).ok_or_else(unknown_format)?)
         }
-        HashForm::Legacy(Legacy::DjangoBcrypt { .. }) => {
-            bcrypt::verify(password, stored.strip_prefix(django::BCRYPT).ok_or_else(unknown_format)?)
-        }
-        HashForm::Legacy(Legacy::DjangoBcryptSha256 { .. }) => django::verify_bcrypt_sha256(password, stored),
         HashForm::Legacy(Legacy::Phpass { .. }) => phpass::verify(password, stored),
     }
 }

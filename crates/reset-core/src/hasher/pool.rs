@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::{
-    HashForm, SALT, Scheme,
+    HashForm, Layout, SALT, Scheme, layout,
     thread::{HashThread, blocks},
 };
 use crate::{
@@ -43,10 +43,51 @@ const IDLE_END: Duration = Duration::from_secs(60);
 #[error("{0}")]
 pub struct BadScheme(String);
 
+/// The deployment's parameters of every algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schemes {
+    /// Of Argon2id.
+    pub argon2id: Scheme,
+    /// Of bcrypt.
+    pub bcrypt: Scheme,
+    /// Of PBKDF2.
+    pub pbkdf2: Scheme,
+    /// Of scrypt.
+    pub scrypt: Scheme,
+}
+
+impl Schemes {
+    /// Returns the memory in KiB that one hash needs at most while it is computed, if it replaces none with a higher cost.
+    pub fn memory_kib(&self) -> u64 {
+        let schemes = [self.argon2id, self.bcrypt, self.pbkdf2, self.scrypt, layout::BETTER_AUTH];
+        schemes.into_iter().map(Scheme::memory_kib).max().unwrap_or(0)
+    }
+
+    /// Returns the parameters for the algorithm of `scheme`.
+    fn of(&self, scheme: Scheme) -> Scheme {
+        match scheme {
+            Scheme::Argon2id { .. } => self.argon2id,
+            Scheme::Bcrypt { .. } => self.bcrypt,
+            Scheme::Pbkdf2Sha256 { .. } => self.pbkdf2,
+            Scheme::Scrypt { .. } => self.scrypt,
+        }
+    }
+}
+
+/// The form of a hash to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NewHash {
+    /// How it is written, if not in the algorithm's own way.
+    pub(super) layout: Option<Layout>,
+    pub(super) scheme: Scheme,
+}
+
 /// A limited number of hashing threads. Dropping the pool ends them.
 pub struct HashPool {
     queue: Arc<Queue>,
     scheme: Scheme,
+    /// The parameters of every algorithm, if each hash is written in the form of the one that it replaces.
+    own_forms: Option<Schemes>,
     /// Number of Argon2 blocks that the scheme needs.
     blocks: usize,
     room_kib: u64,
@@ -74,7 +115,7 @@ struct State {
 pub(super) enum HashTask {
     Hash {
         password: NewPassword,
-        scheme: Scheme,
+        new: NewHash,
         salt: [u8; SALT],
         reply: oneshot::Sender<Result<String, HashError>>,
     },
@@ -119,7 +160,32 @@ impl HashPool {
     ) -> Result<Self, BadScheme> {
         let blocks = blocks(scheme).map_err(BadScheme)?;
         let queue = Arc::new(Queue { state: Mutex::default(), changed: Condvar::new(), idle_end });
-        Ok(Self { queue, scheme, blocks, room_kib, max_threads: threads.max(1), entropy })
+        Ok(Self { queue, scheme, own_forms: None, blocks, room_kib, max_threads: threads.max(1), entropy })
+    }
+
+    /// Returns a pool that writes each hash in the form of the one that it replaces, whatever its algorithm is. A hash
+    /// that replaces none has the pool's own scheme.
+    #[must_use]
+    pub fn keeping_forms(mut self, schemes: Schemes) -> Self {
+        self.own_forms = Some(schemes);
+        self
+    }
+
+    /// Returns the form of a hash that replaces one of form `row`. The layout of another system is kept if the algorithm
+    /// stays the same, because that system's login does not read the bare hash.
+    pub(super) fn successor(&self, row: Option<&HashForm>) -> NewHash {
+        let (stored, layout) = match row {
+            Some(&HashForm::Written(stored)) => (stored, None),
+            Some(&HashForm::Foreign { layout, scheme }) => (scheme, Some(layout)),
+            Some(HashForm::Legacy(_)) | None => return NewHash { layout: None, scheme: self.scheme },
+        };
+        let least = self.own_forms.map_or(self.scheme, |schemes| schemes.of(stored));
+        match layout {
+            Some(layout) if least.name() == stored.name() => {
+                NewHash { layout: Some(layout), scheme: layout.like(least, stored, self.room_kib) }
+            }
+            _ => NewHash { layout: None, scheme: least.like(stored, self.room_kib) },
+        }
     }
 
     async fn run<T>(
@@ -179,8 +245,8 @@ impl HashPool {
 #[async_trait]
 impl Hasher for HashPool {
     async fn hash(&self, password: NewPassword, like: Option<&HashForm>) -> Result<String, HashError> {
-        let (scheme, salt) = (self.scheme.like(like, self.room_kib), random(&*self.entropy));
-        self.run(|reply| HashTask::Hash { password, scheme, salt, reply }).await
+        let (new, salt) = (self.successor(like), random(&*self.entropy));
+        self.run(|reply| HashTask::Hash { password, new, salt, reply }).await
     }
 
     async fn verify(&self, password: NewPassword, stored: &str) -> Result<bool, HashError> {

@@ -8,7 +8,7 @@ use std::{
 
 use argon2::{Argon2, PasswordVerifier};
 
-use super::{BCRYPT_MAX, BcryptVersion, HashForm, HashPool, Legacy, Scheme, pool::QUEUE_PER_THREAD};
+use super::{BCRYPT_MAX, BcryptVersion, HashForm, HashPool, Layout, Legacy, Scheme, pool::QUEUE_PER_THREAD};
 use crate::{
     error::HashError,
     password::{NewPassword, PASSWORD_MAX, Policy},
@@ -52,11 +52,17 @@ const VECTORS: &[(&str, HashForm)] = &[
     ),
     (
         "argon2$argon2id$v=19$m=64,t=2,p=8$c29tZXNhbHQyMmNoYXJzb2ZpdGFiYw$0e2PymoHhkpb83wNL1bmzgpI8icda8ctEhUe2OLGFwE",
-        HashForm::Legacy(Legacy::DjangoArgon2 { m_kib: 64, t: 2, p: 8 }),
+        HashForm::Foreign {
+            layout: Layout::DjangoArgon2,
+            scheme: Scheme::Argon2id { m_kib: 64, t: 2, p: 8 },
+        },
     ),
     (
         "bcrypt$$2b$04$5p0yOGy/RILvOuDaY/BuM.hNv/4S8753gRIXoia/t9KxBqW5k90Ju",
-        HashForm::Legacy(Legacy::DjangoBcrypt { cost: 4 }),
+        HashForm::Foreign {
+            layout: Layout::DjangoBcrypt,
+            scheme: Scheme::Bcrypt { version: BcryptVersion::B, cost: 4 },
+        },
     ),
     ("$2a$04$io.v9J1eJAcmhz6E2Fw9xuZdsSpqUDNbkuOG7Y98ZJqPxFtgMOJsa", bcrypt_row(BcryptVersion::A)),
     ("$2a$04$o6b1SkXAsv1PODGa/WR9hOq05CKVBJVlglyEg8Zun2wYjlRjqQ8C.", bcrypt_row(BcryptVersion::A)),
@@ -120,7 +126,11 @@ async fn hashes_of_django_bcryptjs_and_others_are_verified() {
         assert!(!pool.verify(password("correct horse Uni"), stored).await.unwrap(), "{stored}");
     }
     let prehashed = "bcrypt_sha256$$2b$04$3473PZ1vaoEOK78zl5W4neykNzG9JOW10ju29r0JAQXdZ.vp1Xg2i";
-    assert_eq!(HashForm::of(prehashed), Some(HashForm::Legacy(Legacy::DjangoBcryptSha256 { cost: 4 })));
+    let scheme = Scheme::Bcrypt { version: BcryptVersion::B, cost: 4 };
+    assert_eq!(
+        HashForm::of(prehashed),
+        Some(HashForm::Foreign { layout: Layout::DjangoBcryptSha256, scheme })
+    );
     assert!(pool.verify(password(&"a".repeat(90)), prehashed).await.unwrap());
     assert!(!pool.verify(password(&"a".repeat(91)), prehashed).await.unwrap());
 }
@@ -219,6 +229,11 @@ async fn stored_hash_beyond_the_work_limit_is_not_verified() {
         format!("scrypt$262144$s$8$5${tag64}"),
         format!("$P$J{}", "a".repeat(30)),
         format!("$H$S{}", "a".repeat(30)),
+        format!("{{bcrypt}}{}", bcrypt("31")),
+        format!("$wp{}", bcrypt("16")),
+        format!("scrypt:2147483648:1:1$s${}", "ab".repeat(64)),
+        format!("pbkdf2:sha256:6000001$s${}", "ab".repeat(32)),
+        format!("$pbkdf2-sha256$4294967295$AAAA${}", "A".repeat(43)),
     ];
     for stored in expensive {
         assert!(HashForm::of(&stored).is_some(), "{stored}");
@@ -262,6 +277,19 @@ async fn malformed_hash_is_reported_without_being_quoted() {
         format!("$P$z{}", "a".repeat(30)),
         format!("$P$B{}", "a".repeat(29)),
         format!("$P$B{}é", "a".repeat(28)),
+        format!("{{noop}}$2b$04${}", "a".repeat(53)),
+        format!("$wp$2b$4${}", "a".repeat(53)),
+        format!("scrypt:1000:8:1$s${}", "ab".repeat(64)),
+        format!("scrypt:1024:8:1:1$s${}", "ab".repeat(64)),
+        format!("scrypt:1024:8:1$s${}", "ab".repeat(63)),
+        format!("pbkdf2:sha1:1000$s${}", "ab".repeat(20)),
+        format!("pbkdf2:sha256:0$s${}", "ab".repeat(32)),
+        format!("pbkdf2:sha256:1000$${}", "ab".repeat(32)),
+        format!("$pbkdf2-sha256$1000$AAAA${}", "A".repeat(42)),
+        format!("{}:{}", "a".repeat(32), "ab".repeat(63)),
+        format!("{}:{}", "é".repeat(16), "ab".repeat(64)),
+        "AQAAAAEAACcQAAAAEA==".to_owned(),
+        "AQAAAAEAACcQ/////xTdaFyFmbxzno18ybK0/V+j6wLb4eqqlOfg0/s6qRKgYvtvJ0oDKZKH3Humf8R9Zg==".to_owned(),
     ];
     for stored in broken {
         assert_eq!(HashForm::of(&stored), None, "{stored}");

@@ -6,8 +6,8 @@ use argon2::Block;
 use zeroize::Zeroize;
 
 use super::{
-    SALT, Scheme, argon, bcrypt, django,
-    pool::{HashTask, Queue},
+    SALT, Scheme, argon, bcrypt, django, layout,
+    pool::{HashTask, NewHash, Queue},
     verify,
 };
 use crate::error::HashError;
@@ -55,10 +55,9 @@ impl HashThread {
             match task {
                 HashTask::Hash { reply, .. } if reply.is_closed() => {}
                 HashTask::Verify { reply, .. } if reply.is_closed() => {}
-                HashTask::Hash { password, scheme, salt, reply } => {
+                HashTask::Hash { password, new, salt, reply } => {
                     dirty = true;
-                    let _caller_gone =
-                        reply.send(catch_panic(|| self.hash(password.as_bytes(), scheme, salt)));
+                    let _caller_gone = reply.send(catch_panic(|| self.hash(password.as_bytes(), new, salt)));
                 }
                 HashTask::Verify { password, stored, reply } => {
                     let _caller_gone = reply.send(catch_panic(|| verify(password.as_bytes(), &stored)));
@@ -74,11 +73,18 @@ impl HashThread {
         self.memory.iter_mut().for_each(Zeroize::zeroize);
     }
 
-    fn hash(&mut self, password: &[u8], scheme: Scheme, salt: [u8; SALT]) -> Result<String, HashError> {
-        match scheme {
+    fn hash(&mut self, password: &[u8], new: NewHash, salt: [u8; SALT]) -> Result<String, HashError> {
+        if let (Some(layout), Scheme::Bcrypt { .. } | Scheme::Pbkdf2Sha256 { .. } | Scheme::Scrypt { .. }) =
+            (new.layout, new.scheme)
+        {
+            return layout::write(password, layout, new.scheme, salt);
+        }
+        match new.scheme {
             Scheme::Argon2id { m_kib, t, p } => {
                 let params = argon::params(m_kib, t, p).map_err(HashError::Failed)?;
-                argon::write(password, params, salt, &mut self.memory)
+                let hash = argon::write(password, params, salt, &mut self.memory)?;
+                // Argon2 has one layout besides its own.
+                Ok(if new.layout.is_some() { format!("{}{hash}", django::ARGON2) } else { hash })
             }
             Scheme::Bcrypt { version, cost } => bcrypt::write(password, version, cost, salt),
             Scheme::Pbkdf2Sha256 { iterations } => Ok(django::write_pbkdf2(password, iterations, salt)),

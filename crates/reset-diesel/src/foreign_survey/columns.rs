@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::super::{
-    describe::{COLUMNS, kind},
+    describe::{COLUMNS, bits, kind},
     engine::Db,
 };
 use crate::foreign_users::{Column, Columns, Name};
@@ -42,7 +42,8 @@ pub(super) fn columns(
     let home = rows.first().and_then(|row| Name::parse(&row.home).ok());
     let column = |row: Row| {
         let (kind, ignores_case) = kind(&row.kind, row.detail.as_deref());
-        (row.name, Column { kind, length: row.length, ignores_case, nullable: row.nullable == "YES" })
+        let (bits, nullable) = (bits(&row.kind), row.nullable == "YES");
+        (row.name, Column { kind, length: row.length, bits, ignores_case, nullable })
     };
     Ok((home, rows.into_iter().map(column).collect()))
 }

@@ -1,27 +1,33 @@
-//! Counts rows per hash format, and rows that cannot be reset.
+//! The report: rows per form of hash, rows that cannot be reset, and what the first users would find.
+
+use std::collections::BTreeMap;
 
 use diesel::{
     QueryableByName,
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Text},
+    sql_types::{BigInt, Nullable, Text},
 };
-use reset_core::email::EmailAddress;
+use reset_core::{email::EmailAddress, hasher::HashForm};
 
 use super::{
     super::{
-        describe::hides_rows,
+        describe::{current_role, has_lower_index, tables_of_view},
         engine::{Db, OWN_TABLES, SYNTAX, database},
     },
-    resolve,
+    Found, checks, resolve,
 };
 use crate::foreign_users::{
-    ColumnKind, Columns, Mapping, MappingError, Matching, OwnTables, Plan, SqlSyntax, Survey, grants,
-    has_password, literal, qualified, quoted,
+    ColumnKind, HashCount, MappingError, Matching, OwnTables, Plan, SaltColumn, SqlSyntax, Survey, grants,
+    has_password, qualified, quoted, without_salt,
 };
 
-/// Number of addresses per query.
+/// Number of rows per query.
 const PAGE: usize = 10_000;
+/// The form of rows without a password.
+const NONE: &str = "none";
+/// The form of rows with a salt.
+const SALTED: &str = "with a salt in another column";
 
 #[derive(QueryableByName)]
 struct Count {
@@ -29,186 +35,279 @@ struct Count {
     number: i64,
 }
 
+/// What the report reads of a row.
 #[derive(QueryableByName)]
-struct Form {
+struct Row {
     #[diesel(sql_type = Text)]
-    form: String,
+    id: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    email: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    password: Option<String>,
     #[diesel(sql_type = BigInt)]
-    number: i64,
+    has_password: i64,
+    #[diesel(sql_type = BigInt)]
+    has_salt: i64,
+    #[diesel(sql_type = BigInt)]
+    counts: i64,
 }
 
-#[derive(QueryableByName)]
-struct Address {
-    #[diesel(sql_type = Text)]
-    email: String,
-}
-
-/// Inspects the users table and returns a report, with the grants that `role` needs. Changes nothing.
+/// Inspects the users table and returns a report, with the grants that `role` needs; without it, those of the connection's
+/// own role. Changes nothing.
 pub(in super::super) fn survey(
     db: &mut Db,
-    mapping: &Mapping,
-    role: &str,
+    mapping: &crate::foreign_users::Mapping,
+    role: Option<&str>,
 ) -> QueryResult<Result<Survey, MappingError>> {
-    let (mapping, columns, sessions) = resolve(db, mapping)?;
-    let plan = match Plan::new(&mapping, SYNTAX, &columns, &sessions) {
+    let found = resolve(db, mapping)?;
+    let plan = match found.plan() {
         Ok(plan) => plan,
         Err(error) => return Ok(Err(error)),
     };
-    let table = qualified(SYNTAX, mapping.schema.as_ref(), &mapping.table);
-    let surveyor = Surveyor { db, mapping: &mapping, columns: &columns, table: &table };
-    surveyor.report(plan, role).map(Ok)
+    if let Err(error) = checks::units(db, &found)? {
+        return Ok(Err(error));
+    }
+    let table = qualified(SYNTAX, found.mapping.schema.as_ref(), &found.mapping.table);
+    Surveyor { db, found: &found, plan, table: &table }.report(role).map(Ok)
 }
 
 struct Surveyor<'a> {
     db: &'a mut Db,
-    mapping: &'a Mapping,
-    columns: &'a Columns,
+    found: &'a Found,
+    plan: Plan,
     table: &'a str,
 }
 
 impl Surveyor<'_> {
-    fn report(mut self, plan: Plan, role: &str) -> QueryResult<Survey> {
-        let mapping = self.mapping;
+    fn report(mut self, role: Option<&str>) -> QueryResult<Survey> {
+        let mapping = &self.found.mapping;
         let database = database(self.db)?;
         let own = OwnTables { database: database.as_ref(), tables: OWN_TABLES };
-        let (rows, hashes) = (self.count("")?, self.hashes()?);
-        let (refused, ambiguous) = self.refused()?;
-        let mut statements = vec![plan.by_email, plan.by_id, plan.lock, plan.set_password];
-        statements.extend(plan.end_sessions);
-        let columns = mapping.columns().into_iter().map(|(name, role)| {
-            let kind = self.columns.get(name.as_str()).map_or("", |column| column.kind.name());
-            (role, name.to_string(), kind)
-        });
-        let mut advice = self.advice()?;
-        if ambiguous > 0 {
-            advice.push(format!(
-                "{ambiguous} addresses occur in several rows that differ only in case: only a row in lower case \
-                 can be reset"
-            ));
-        }
-        Ok(Survey {
+        let grantee = match role {
+            Some(role) => role.to_owned(),
+            None => current_role(self.db)?,
+        };
+        let mut survey = Survey {
             table: self.table.to_owned(),
-            rows,
-            columns: columns.collect(),
-            statements,
-            grants: grants(mapping, SYNTAX, &own, role),
-            hashes,
-            refused,
-            advice,
-        })
+            view_of: tables_of_view(self.db, self.table)?,
+            rows: self.count("1 = 1")?,
+            grants: grants(mapping, SYNTAX, &own, &grantee),
+            ..Survey::default()
+        };
+        let statements = [&self.plan.by_email, &self.plan.by_id, &self.plan.lock, &self.plan.set_password];
+        survey.statements = statements.map(Clone::clone).to_vec();
+        survey.statements.extend(self.plan.deletes.iter().map(|delete| delete.statement.clone()));
+        let kind = |name: &str| self.found.columns.get(name).map_or("", |column| column.kind.name());
+        let columns = mapping.columns().into_iter();
+        survey.columns = columns.map(|(name, role)| (role, name.to_string(), kind(name.as_str()))).collect();
+        let unsupported = self.walk(&mut survey)?;
+        self.refused(&mut survey)?;
+        survey.refused.push(("address not supported".to_owned(), unsupported));
+        self.deleted_rows(&mut survey)?;
+        let hidden = checks::hidden_rows(self.db, self.found, role)?;
+        survey.problems.extend(hidden.iter().map(ToString::to_string));
+        self.advice(&mut survey)?;
+        Ok(survey)
     }
 
-    /// Counts the rows that match a `WHERE` clause.
+    /// Counts the rows that meet a condition.
     fn count(&mut self, condition: &str) -> QueryResult<i64> {
-        let rows = sql_query(format!("SELECT COUNT(*) AS number FROM {} {condition}", self.table));
+        let rows = sql_query(format!("SELECT COUNT(*) AS number FROM {} WHERE {condition}", self.table));
         Ok(rows.get_result::<Count>(self.db)?.number)
     }
 
-    /// Counts the rows per hash format, by the prefix of the hash. Returns nothing else of a hash.
-    fn hashes(&mut self) -> QueryResult<Vec<(String, i64)>> {
-        let hash = quoted(SYNTAX, &self.mapping.password);
-        let forms = format!(
-            "SELECT CASE WHEN {hash} IS NULL OR {hash} = '' OR {hash} LIKE '!%' THEN 'none' \
-             WHEN {hash} LIKE '$2_$__$%' THEN CONCAT('bcrypt ', LEFT({hash}, 7)) \
-             WHEN {hash} LIKE '$argon2id$%' THEN 'argon2id' \
-             WHEN {hash} LIKE 'pbkdf2!_sha256$%' ESCAPE '!' THEN 'pbkdf2-sha256 (Django)' \
-             WHEN {hash} LIKE 'scrypt$%' THEN 'scrypt (Django)' \
-             WHEN {hash} LIKE '$P$%' OR {hash} LIKE '$H$%' THEN 'phpass' \
-             ELSE 'unrecognized' END AS form, COUNT(*) AS number FROM {} GROUP BY 1 ORDER BY 2 DESC, 1",
-            self.table
-        );
-        let forms = sql_query(forms).load::<Form>(self.db)?;
-        Ok(forms.into_iter().map(|form| (form.form, form.number)).collect())
+    /// The conditions on rows that count as accounts, the password aside.
+    fn counts(&self) -> String {
+        self.plan.counts.clone().unwrap_or_else(|| "1 = 1".to_owned())
     }
 
-    /// Counts the rows that cannot be reset, per reason, and the addresses that occur in several rows.
-    fn refused(&mut self) -> QueryResult<(Vec<(&'static str, i64)>, i64)> {
-        let mut refused = Vec::new();
-        let has_password = has_password(&quoted(SYNTAX, &self.mapping.password));
-        let without = self.count(&format!("WHERE NOT ({has_password})"))?;
-        refused.push(("no password, other login methods", without));
-        if let Some(only) = &self.mapping.only {
-            let (column, value) = (quoted(SYNTAX, &only.column), literal(SYNTAX, &only.value));
-            let others = self.count(&format!("WHERE {column} IS NULL OR {column} <> {value}"))?;
-            refused.push(("other login provider", others));
-        }
-        if let Some(flag) = &self.mapping.blocked {
-            let column = quoted(SYNTAX, &flag.column);
-            let boolean =
-                self.columns.get(flag.column.as_str()).is_some_and(|known| known.kind == ColumnKind::Boolean);
-            let is_set = if boolean { column } else { format!("{column} <> 0") };
-            let (then, otherwise) = if flag.blocked_when { (1, 0) } else { (0, 1) };
-            let blocked = format!("WHERE CASE WHEN {is_set} THEN {then} ELSE {otherwise} END = 1");
-            refused.push(("blocked", self.count(&blocked)?));
-        }
-        refused.push(("address not supported", self.unsupported_addresses()?));
-        let email = quoted(SYNTAX, &self.mapping.email);
-        let ambiguous = format!(
-            "SELECT COUNT(*) AS number FROM (SELECT 1 FROM {} GROUP BY lower({email}) HAVING COUNT(*) > 1) AS addresses",
-            self.table
+    /// Reads every row, page by page, because the table may be large. Counts the forms of hashes, of which it returns
+    /// nothing else, and returns the number of addresses that polyreset does not support.
+    fn walk(&mut self, survey: &mut Survey) -> QueryResult<i64> {
+        let mapping = &self.found.mapping;
+        let [id, email, password] =
+            [&mapping.id, &mapping.email, &mapping.password].map(|name| quoted(SYNTAX, name));
+        let salted = match &mapping.salt {
+            SaltColumn::Named(salt) => format!("NOT {}", without_salt(&quoted(SYNTAX, salt))),
+            SaltColumn::Detected | SaltColumn::None => "1 = 0".to_owned(),
+        };
+        let number = |condition: &str| {
+            let kind = if SYNTAX == SqlSyntax::Postgres { "bigint" } else { "SIGNED" };
+            format!("CAST(CASE WHEN {condition} THEN 1 ELSE 0 END AS {kind})")
+        };
+        let fields = format!(
+            "{} AS id, {} AS email, {} AS password, {} AS has_password, {} AS has_salt, {} AS counts",
+            text(&id),
+            text(&email),
+            text(&password),
+            number(&has_password(&password)),
+            number(&salted),
+            number(&self.counts()),
         );
-        Ok((refused, sql_query(ambiguous).get_result::<Count>(self.db)?.number))
-    }
-
-    /// Counts the addresses that polyreset does not support. Reads page by page, because the table may be large.
-    fn unsupported_addresses(&mut self) -> QueryResult<i64> {
-        let (email, id) = (quoted(SYNTAX, &self.mapping.email), quoted(SYNTAX, &self.mapping.id));
-        let (mut unsupported, mut offset) = (0, 0);
+        let after = match (SYNTAX, self.found.columns.get(mapping.id.as_str()).map(|column| column.kind)) {
+            (SqlSyntax::Postgres, Some(ColumnKind::Uuid)) => "CAST($1 AS uuid)",
+            (SqlSyntax::Postgres, Some(ColumnKind::Integer)) => "CAST($1 AS bigint)",
+            (SqlSyntax::Postgres, _) => "$1",
+            (SqlSyntax::Mysql, Some(ColumnKind::Integer)) => "CAST(? AS SIGNED)",
+            (SqlSyntax::Mysql, _) => "?",
+        };
+        let (mut forms, mut stuck, mut unsupported) = (BTreeMap::new(), BTreeMap::new(), 0);
+        let mut last: Option<String> = None;
         loop {
-            let page = format!(
-                "SELECT CAST({email} AS {}) AS email FROM {} WHERE {email} IS NOT NULL ORDER BY {id} LIMIT {PAGE} \
-                 OFFSET {offset}",
-                text(),
-                self.table
-            );
-            let page = sql_query(page).load::<Address>(self.db)?;
-            let bad = page.iter().filter(|row| EmailAddress::parse(&row.email).is_err()).count();
-            unsupported += i64::try_from(bad).unwrap_or(i64::MAX);
-            offset += PAGE;
+            let from = if last.is_some() { format!("WHERE {id} > {after}") } else { String::new() };
+            let page = format!("SELECT {fields} FROM {} {from} ORDER BY {id} LIMIT {PAGE}", self.table);
+            let mut page = sql_query(page).into_boxed();
+            if let Some(last) = last.take() {
+                page = page.bind::<Text, _>(last);
+            }
+            let page: Vec<Row> = page.load(self.db)?;
+            for row in &page {
+                let (form, algorithm, replaceable) = self.form(row);
+                let count = forms.entry(form.clone()).or_insert((algorithm, replaceable, 0));
+                count.2 += 1;
+                if !replaceable && form != NONE && row.counts != 0 {
+                    *stuck.entry(form).or_insert(0) += 1;
+                }
+                let unknown = |email: &String| EmailAddress::parse(email).is_err();
+                unsupported += i64::from(row.email.as_ref().is_some_and(unknown));
+            }
             if page.len() < PAGE {
-                return Ok(unsupported);
+                break;
+            }
+            last = page.last().map(|row| row.id.clone());
+        }
+        let count = |(form, (algorithm, replaceable, rows))| HashCount { form, algorithm, replaceable, rows };
+        survey.hashes = forms.into_iter().map(count).collect();
+        survey.hashes.sort_by_key(|count: &HashCount| std::cmp::Reverse(count.rows));
+        if !stuck.is_empty() {
+            let forms: Vec<String> =
+                stuck.iter().map(|(form, rows)| format!("{form}: {rows} rows")).collect();
+            survey.problems.push(format!(
+                "users.password: the hashes of some rows are not replaced, so these rows get no mail ({}): set \
+                 password.hash to a form that the login reads, and users.replace_unknown_hashes = true for unknown \
+                 forms and salts",
+                forms.join(", ")
+            ));
+        }
+        Ok(unsupported)
+    }
+
+    /// Returns the form of a row's hash, its algorithm if that can be written, and whether a reset replaces the hash.
+    fn form(&self, row: &Row) -> (String, Option<&'static str>, bool) {
+        let Some(password) = row.password.as_deref().filter(|_| row.has_password != 0) else {
+            return (NONE.to_owned(), None, false);
+        };
+        if row.has_salt != 0 {
+            return (SALTED.to_owned(), None, false);
+        }
+        let form = HashForm::of(password);
+        let algorithm = form.and_then(|form| match form {
+            HashForm::Written(scheme) | HashForm::Foreign { scheme, .. } => Some(scheme.name()),
+            HashForm::Legacy(_) => None,
+        });
+        let form = form.map_or_else(|| "unknown form".to_owned(), |form| form.describe());
+        (form, algorithm, self.plan.replaces(password))
+    }
+
+    /// Counts the rows that cannot be reset, per reason.
+    fn refused(&mut self, survey: &mut Survey) -> QueryResult<()> {
+        let has_password = has_password(&quoted(SYNTAX, &self.found.mapping.password));
+        let without = self.count(&format!("NOT ({has_password})"))?;
+        survey.refused.push(("no password, other login methods".to_owned(), without));
+        for (filter, condition) in self.plan.filters.clone() {
+            let others = self.count(&format!("NOT COALESCE({condition}, false)"))?;
+            survey.refused.push((format!("not {filter}"), others));
+        }
+        if let Some(blocked) = self.plan.blocked.clone() {
+            survey.refused.push(("blocked".to_owned(), self.count(&blocked)?));
+        }
+        Ok(())
+    }
+
+    /// Reports rows that another column marks as deleted although they count.
+    fn deleted_rows(&mut self, survey: &mut Survey) -> QueryResult<()> {
+        let mapping = &self.found.mapping;
+        let mapped: Vec<&str> = mapping.columns().iter().map(|(name, _)| name.as_str()).collect();
+        let marks = self.found.columns.iter().filter(|(name, _)| {
+            let plain = name.to_ascii_lowercase().replace('_', "");
+            let marks = ["deleted", "isdeleted", "deletedat", "deletedon", "softdeleted", "datedeleted"];
+            marks.contains(&plain.as_str()) && !mapped.contains(&name.as_str())
+        });
+        let marks: Vec<(Option<crate::foreign_users::Name>, ColumnKind)> =
+            marks.map(|(name, column)| (checks::name(Some(name)), column.kind)).collect();
+        for (name, kind) in marks {
+            let Some(name) = name else { continue };
+            let column = quoted(SYNTAX, &name);
+            let (is_set, filter) = match kind {
+                ColumnKind::Boolean => (column, format!("{name} = false")),
+                ColumnKind::Integer => (format!("{column} <> 0"), format!("{name} = 0")),
+                ColumnKind::Instant | ColumnKind::LocalTime => {
+                    (format!("{column} IS NOT NULL"), format!("{name} = null"))
+                }
+                _ => continue,
+            };
+            let rows = self.count(&format!("{is_set} AND {}", self.counts()))?;
+            if rows > 0 {
+                survey.problems.push(format!(
+                    "users.where: {rows} rows are marked as deleted in the column `{name}`, but would get mail: set \
+                     users.where = \"{filter}\""
+                ));
             }
         }
+        Ok(())
     }
 
-    fn advice(&mut self) -> QueryResult<Vec<String>> {
-        let email = quoted(SYNTAX, &self.mapping.email);
+    fn advice(&mut self, survey: &mut Survey) -> QueryResult<()> {
+        let mapping = &self.found.mapping;
+        let (email, counts) = (quoted(SYNTAX, &mapping.email), self.counts());
+        let ambiguous = format!(
+            "SELECT COUNT(*) AS number FROM (SELECT 1 FROM {} WHERE {counts} GROUP BY lower({email}) HAVING COUNT(*) > 1) \
+             AS addresses",
+            self.table
+        );
+        let ambiguous = sql_query(ambiguous).get_result::<Count>(self.db)?.number;
+        if ambiguous > 0 {
+            survey.advice.push(format!(
+                "{ambiguous} addresses belong to several rows: they get no mail, unless exactly one of the rows has \
+                 the address in lower case"
+            ));
+        }
         let ignores_case =
-            self.columns.get(self.mapping.email.as_str()).is_some_and(|column| column.ignores_case);
-        let mut advice = Vec::new();
-        if self.mapping.matching == Matching::AsciiLower && !ignores_case {
-            advice.push(match SYNTAX {
+            self.found.columns.get(mapping.email.as_str()).is_some_and(|column| column.ignores_case);
+        if mapping.matching == Matching::AsciiLower && !ignores_case {
+            let base = survey.view_of.first().map_or(self.table, String::as_str);
+            let indexed = has_lower_index(self.db, base)?;
+            let lookup = match SYNTAX {
                 SqlSyntax::Postgres => format!(
-                    "each lookup scans the whole table unless there is an index: CREATE INDEX ON {} (lower({email}))",
-                    self.table
+                    "each lookup scans the whole table unless there is an index: CREATE INDEX ON {base} (lower({email}))"
                 ),
                 SqlSyntax::Mysql => format!(
                     "each lookup scans the whole table: give {email} a case-insensitive collation (…_ci), or set \
                      users.email_match = \"exact\""
                 ),
-            });
+            };
+            survey.advice.extend((!indexed).then_some(lookup));
         } else if !ignores_case {
-            let capitals = self.count(&format!("WHERE {email} <> lower({email})"))?;
+            let capitals = self.count(&format!("{email} <> lower({email})"))?;
             if capitals > 0 {
-                advice.push(format!(
+                survey.advice.push(format!(
                     "{capitals} addresses contain capitals and will not be found: set users.email_match = \"ascii-lower\""
                 ));
             }
         }
-        if hides_rows(self.db, self.table)? {
-            advice.push(format!(
-                "{} has row-level security: the role of `serve` needs a policy that exposes every row",
-                self.table
-            ));
+        if self.found.columns.contains_key("fs_uniquifier") {
+            survey.advice.push(
+                "Flask-Security hashes a keyed digest of the password by default, which polyreset cannot write: set \
+                 SECURITY_PASSWORD_SINGLE_HASH, and users.stamp = \"fs_uniquifier\" so that sessions end"
+                    .to_owned(),
+            );
         }
-        Ok(advice)
+        Ok(())
     }
 }
 
-/// Returns the text type for casts.
-fn text() -> &'static str {
-    match SYNTAX {
-        SqlSyntax::Postgres => "text",
-        SqlSyntax::Mysql => "CHAR",
-    }
+/// Casts a value to text.
+fn text(value: &str) -> String {
+    let kind = if SYNTAX == SqlSyntax::Postgres { "text" } else { "CHAR" };
+    format!("CAST({value} AS {kind})")
 }

@@ -29,8 +29,9 @@ pub(crate) fn grants(mapping: &Mapping, syntax: SqlSyntax, own: &OwnTables<'_>, 
             grants.push(format!("GRANT USAGE ON SCHEMA polyreset TO {role}"));
             let all = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA polyreset";
             grants.push(format!("{all} TO {role}"));
-            let sessions = mapping.sessions.as_ref().and_then(|sessions| sessions.schema.as_ref());
-            let mut schemas: Vec<&Name> = mapping.schema.iter().chain(sessions).collect();
+            let deleted = mapping.deleted().filter_map(|(rows, _)| rows.schema.as_ref());
+            let mut schemas: Vec<&Name> = mapping.schema.iter().chain(deleted).collect();
+            schemas.sort();
             schemas.dedup();
             for schema in schemas {
                 grants.push(format!("GRANT USAGE ON SCHEMA {} TO {role}", quoted(syntax, schema)));
@@ -46,19 +47,16 @@ pub(crate) fn grants(mapping: &Mapping, syntax: SqlSyntax, own: &OwnTables<'_>, 
         let names: Vec<String> = names.into_iter().map(|name| quoted(syntax, name)).collect();
         names.join(", ")
     };
-    let written = mapping.written();
-    // Columns that are only set to NULL need no SELECT privilege.
-    let read = mapping.columns().into_iter().filter(|(_, role)| *role != "cleared").map(|(name, _)| name);
     let table = qualified(syntax, mapping.schema.as_ref(), &mapping.table);
     grants.push(format!(
         "GRANT SELECT ({}), UPDATE ({}) ON {table} TO {role}",
-        columns(read.collect()),
-        columns(written)
+        columns(mapping.read()),
+        columns(mapping.written())
     ));
-    if let Some(sessions) = &mapping.sessions {
-        let table = qualified(syntax, sessions.schema.as_ref(), &sessions.table);
-        let account = quoted(syntax, &sessions.account);
-        grants.push(format!("GRANT SELECT ({account}) ON {table} TO {role}"));
+    for (rows, _) in mapping.deleted() {
+        let schema = rows.schema.as_ref().or(mapping.schema.as_ref());
+        let table = qualified(syntax, schema, &rows.table);
+        grants.push(format!("GRANT SELECT ({}) ON {table} TO {role}", columns(rows.columns().collect())));
         grants.push(format!("GRANT DELETE ON {table} TO {role}"));
     }
     grants

@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::rows::{AccountRows, Filter, Flag};
+
 /// Maximum length of a table or column name in bytes, the same for every engine.
 const NAME_MAX: usize = 63;
 
@@ -62,15 +64,6 @@ impl Matching {
     }
 }
 
-/// A column that marks blocked or active accounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flag {
-    /// The column, of type boolean or integer.
-    pub column: Name,
-    /// Whether `true` means blocked; otherwise `false` and NULL mean blocked.
-    pub blocked_when: bool,
-}
-
 /// Selects the rows that log in with a password, if the table also holds others (Strapi: `provider` is `local`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Only {
@@ -80,15 +73,37 @@ pub struct Only {
     pub value: String,
 }
 
-/// A sessions table. A reset deletes the account's rows.
+/// Which stored hashes a reset may replace. A row with any other hash is treated like one without a password, because its
+/// login could not read the new hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaceable {
+    /// Hashes in a form that can be written: the new hash has the same form.
+    WritableForms,
+    /// Hashes in any known form: the deployment names the form of new hashes.
+    KnownForms,
+    /// Every hash.
+    Every,
+}
+
+/// Where the other system stores a salt beside the hash. The hash of such a row cannot be replaced, because the salt would
+/// no longer fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sessions {
-    /// Schema, if it differs from that of the users table.
-    pub schema: Option<Name>,
-    /// Table.
-    pub table: Name,
-    /// Column with the account's id.
-    pub account: Name,
+pub enum SaltColumn {
+    /// In a column whose name ends with `salt`, if there is one.
+    Detected,
+    /// In this column.
+    Named(Name),
+    /// Nowhere, whatever the columns are called.
+    None,
+}
+
+/// The unit of times in integer columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// Seconds since the Unix epoch.
+    Seconds,
+    /// Milliseconds since the Unix epoch.
+    Milliseconds,
 }
 
 /// The mapping of another system's users table.
@@ -109,6 +124,10 @@ pub struct Mapping {
     pub password: Name,
     /// Maximum length of hashes that are written to the column, in characters. Default 60, the length of bcrypt hashes.
     pub hash_length: i64,
+    /// Which stored hashes a reset may replace.
+    pub replaceable: Replaceable,
+    /// Where a salt is stored beside the hash.
+    pub salt: SaltColumn,
     /// Login name.
     pub username: Option<Name>,
     /// Display name.
@@ -121,18 +140,31 @@ pub struct Mapping {
     pub verified: Option<Name>,
     /// Selects the rows that log in with a password.
     pub only: Option<Only>,
+    /// Conditions on the rows that count. All others are treated as if they did not exist.
+    pub filters: Vec<Filter>,
     /// When the row was created.
     pub created_at: Option<Name>,
     /// When the row last changed. A reset sets it to the current time.
     pub updated_at: Option<Name>,
     /// When the password last changed. A reset sets it to the current time.
     pub password_changed_at: Option<Name>,
+    /// Unit of times in integer columns. Default: seconds in 32 bits, milliseconds in 64.
+    pub time_unit: Option<TimeUnit>,
     /// Version of the account's session tokens. A reset increments it.
     pub token_version: Option<Name>,
-    /// Columns that a reset sets to NULL, such as reset tokens of the other system.
+    /// Text that the account's sessions compare. A reset sets it to a new random value.
+    pub stamp: Option<Name>,
+    /// Columns that a reset sets to NULL, such as reset tokens of the other system; to the empty text if they cannot be
+    /// NULL.
     pub cleared: Vec<Name>,
+    /// Columns that a reset sets to the empty text, because the other system cannot read NULL.
+    pub emptied: Vec<Name>,
     /// Sessions that a reset deletes.
-    pub sessions: Option<Sessions>,
+    pub sessions: Vec<AccountRows>,
+    /// Rows of the other system's own resets, which a reset deletes.
+    pub void: Vec<AccountRows>,
+    /// Whether the other system's sessions depend on the stored hash, so that they end when it changes.
+    pub sessions_end_with_hash: bool,
 }
 
 impl Mapping {
@@ -149,18 +181,26 @@ impl Mapping {
             matching: Matching::AsciiLower,
             password: Name::parse(password)?,
             hash_length: 60,
+            replaceable: Replaceable::KnownForms,
+            salt: SaltColumn::Detected,
             username: None,
             name: None,
             locale: None,
             blocked: None,
             verified: None,
             only: None,
+            filters: Vec::new(),
             created_at: None,
             updated_at: None,
             password_changed_at: None,
+            time_unit: None,
             token_version: None,
+            stamp: None,
             cleared: Vec::new(),
-            sessions: None,
+            emptied: Vec::new(),
+            sessions: Vec::new(),
+            void: Vec::new(),
+            sessions_end_with_hash: false,
         })
     }
 
@@ -185,19 +225,50 @@ impl Mapping {
             (self.updated_at.as_ref(), "updated_at"),
             (self.password_changed_at.as_ref(), "password_changed_at"),
             (self.token_version.as_ref(), "token_version"),
+            (self.stamp.as_ref(), "stamp"),
+            (if let SaltColumn::Named(salt) = &self.salt { Some(salt) } else { None }, "salt"),
         ];
         columns.extend(optional.into_iter().filter_map(|(column, role)| Some((column?, role))));
+        columns.extend(self.filters.iter().map(|filter| (&filter.column, "where")));
         columns.extend(self.cleared.iter().map(|column| (column, "cleared")));
+        columns.extend(self.emptied.iter().map(|column| (column, "emptied")));
         columns
+    }
+
+    /// Returns the columns that a reset reads, each once.
+    pub fn read(&self) -> Vec<&Name> {
+        let only_written = |role: &str| matches!(role, "cleared" | "emptied" | "stamp");
+        let mut read = Vec::new();
+        for (name, role) in self.columns() {
+            if !only_written(role) && !read.contains(&name) {
+                read.push(name);
+            }
+        }
+        read
     }
 
     /// Returns the columns that a reset writes.
     pub fn written(&self) -> Vec<&Name> {
-        let optional = [&self.updated_at, &self.password_changed_at, &self.token_version];
+        let optional = [&self.stamp, &self.updated_at, &self.password_changed_at, &self.token_version];
         let mut written = vec![&self.password];
         written.extend(optional.into_iter().flatten());
-        written.extend(&self.cleared);
+        written.extend(self.cleared.iter().chain(&self.emptied));
         written
+    }
+
+    /// Returns the rows of other tables that a reset deletes, each with the setting that names it.
+    pub fn deleted(&self) -> impl Iterator<Item = (&AccountRows, &'static str)> {
+        let sessions = self.sessions.iter().map(|rows| (rows, "sessions"));
+        sessions.chain(self.void.iter().map(|rows| (rows, "void")))
+    }
+
+    /// Whether a reset ends the account's sessions in the other system, as far as the mapping says.
+    pub fn ends_sessions(&self) -> bool {
+        !self.sessions.is_empty()
+            || self.token_version.is_some()
+            || self.stamp.is_some()
+            || self.password_changed_at.is_some()
+            || self.sessions_end_with_hash
     }
 }
 

@@ -5,15 +5,19 @@ mod grants;
 mod mapping;
 mod plan;
 mod presets;
+mod rows;
 mod survey;
 
 pub(crate) use self::{
     grants::{OwnTables, grants},
-    plan::{Column, ColumnKind, Columns, Plan, SqlSyntax, has_password, literal, qualified, quoted},
+    plan::{
+        Column, ColumnKind, Columns, Plan, SqlSyntax, has_password, qualified, quoted, unit, without_salt,
+    },
 };
 pub use self::{
-    mapping::{Flag, InvalidName, Mapping, Matching, Name, Only, Sessions},
+    mapping::{InvalidName, Mapping, Matching, Name, Only, Replaceable, SaltColumn, TimeUnit},
     plan::MappingError,
     presets::{PRESETS, preset},
-    survey::Survey,
+    rows::{AccountRows, Filter, FilterTest, Flag, InvalidRows, RowKey},
+    survey::{HashCount, Survey},
 };

@@ -1,14 +1,19 @@
 //! The SQL statements for another system's users table. They are generated once at startup, from the mapping and the
 //! actual types of the columns.
 //!
-//! Client input is always bound. Names, and the one value that comes from the settings, are quoted. The parameter is
-//! cast to the column's type and never the column, so that the column's index is used.
+//! Client input is always bound. Names, and values that come from the settings, are quoted. The parameter is cast to the
+//! column's type and, where possible, never the column, so that the column's index is used.
+
+mod check;
+mod statements;
 
 use std::collections::BTreeMap;
 
+use reset_core::hasher::HashForm;
 use thiserror::Error;
 
-use super::mapping::{Mapping, Matching, Name, Sessions};
+pub(crate) use self::statements::without_salt;
+use super::mapping::{Mapping, Name, Replaceable, TimeUnit};
 
 /// The SQL syntax of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +57,8 @@ pub(crate) struct Column {
     pub(crate) kind: ColumnKind,
     /// Maximum length in characters, if the type has one.
     pub(crate) length: Option<i64>,
+    /// Number of bits, if the type is an integer.
+    pub(crate) bits: u8,
     /// Whether comparisons ignore case.
     pub(crate) ignores_case: bool,
     /// Whether the column may be NULL.
@@ -92,6 +99,44 @@ pub enum MappingError {
         /// The column.
         column: String,
     },
+    /// The column holds times in another unit.
+    #[error(
+        "users.{setting}: the values of the column `{column}` are not {unit}: set users.time_unit to the unit that \
+         they have"
+    )]
+    OtherUnit {
+        /// The setting.
+        setting: &'static str,
+        /// The column.
+        column: String,
+        /// The unit that was assumed.
+        unit: &'static str,
+    },
+    /// Row-level security hides rows from this role.
+    #[error(
+        "users.{setting}: row-level security of {table} hides rows from this role, so that {effect}: create a policy for \
+         it, such as CREATE POLICY polyreset ON {table} TO <role> USING (true) WITH CHECK (true)"
+    )]
+    HiddenRows {
+        /// The setting.
+        setting: &'static str,
+        /// The table.
+        table: String,
+        /// What would happen.
+        effect: &'static str,
+    },
+    /// The database rejects a statement, usually because a privilege is missing.
+    #[error(
+        "users.{setting}: the database rejects {what}: {reason}; run the GRANT statements that `adopt --dry-run` prints"
+    )]
+    Rejected {
+        /// The setting.
+        setting: &'static str,
+        /// What the statement does.
+        what: String,
+        /// The error of the database.
+        reason: String,
+    },
     /// The type of the column does not fit its role.
     #[error("users.{setting}: the column `{column}` must be {required}")]
     WrongType {
@@ -114,38 +159,82 @@ pub(crate) struct Plan {
     pub(crate) by_id: String,
     /// Like `by_id`, and locks the row until the transaction ends.
     pub(crate) lock: String,
-    /// Two parameters: the hash, the id.
+    /// Parameters: the hash, the stamp if `stamps`, the id.
     pub(crate) set_password: String,
-    /// One parameter: the id.
-    pub(crate) end_sessions: Option<String>,
+    /// Whether a stamp is written.
+    pub(crate) stamps: bool,
+    /// The statements that delete sessions and void the other system's resets. One parameter: the id.
+    pub(crate) deletes: Vec<Delete>,
+    /// Each condition on rows that count, as the settings write it and as SQL.
+    pub(crate) filters: Vec<(String, String)>,
+    /// All of them; `None` if there is none.
+    pub(crate) counts: Option<String>,
+    /// The condition for blocked rows, if there is one.
+    pub(crate) blocked: Option<String>,
+    /// Which stored hashes may be replaced.
+    pub(crate) replaceable: Replaceable,
+    /// Maximum length of a hash in characters.
+    pub(crate) hash_length: Option<i64>,
+}
+
+/// A statement that deletes rows of an account in another table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Delete {
+    /// The setting that names the rows.
+    pub(crate) setting: &'static str,
+    /// The table, with its schema.
+    pub(crate) table: String,
+    /// The statement.
+    pub(crate) statement: String,
 }
 
 impl Plan {
-    /// Generates the statements for `mapping`. `columns` are those of the users table, `sessions` those of the
-    /// sessions table.
+    /// Generates the statements for `mapping`. `columns` are those of the users table, `others` those of the tables of
+    /// [`Mapping::deleted`], in the same order.
     pub(crate) fn new(
         mapping: &Mapping,
         syntax: SqlSyntax,
         columns: &Columns,
-        sessions: &Columns,
+        others: &[Columns],
     ) -> Result<Self, MappingError> {
         let plan = Planner { mapping, syntax, columns };
         plan.check()?;
         let (table, id) = (plan.table(), plan.equals(&mapping.id, plan.kind(&mapping.id), 1));
         let select = format!("SELECT {} FROM {table} WHERE ", plan.fields());
-        let usable = plan.usable();
+        let filters = plan.filters()?;
+        let counts: Vec<&str> = filters.iter().map(|(_, sql)| sql.as_str()).collect();
+        let counts = (!counts.is_empty()).then(|| counts.join(" AND "));
+        let usable = plan.usable(counts.as_deref());
         let by_id = format!("{select}{id}{usable}");
+        let deletes = mapping.deleted().zip(others);
         Ok(Self {
             by_email: format!("{select}{}{usable}", plan.matches()),
             lock: format!("{by_id} FOR UPDATE"),
             by_id,
             set_password: plan.set_password(),
-            end_sessions: mapping
-                .sessions
-                .as_ref()
-                .map(|table| plan.end_sessions(table, sessions))
-                .transpose()?,
+            stamps: mapping.stamp.is_some(),
+            deletes: deletes
+                .map(|((rows, setting), columns)| plan.delete(rows, setting, columns))
+                .collect::<Result<_, _>>()?,
+            filters,
+            counts,
+            blocked: plan.blocked(),
+            replaceable: mapping.replaceable,
+            hash_length: columns.get(mapping.password.as_str()).and_then(|column| column.length),
         })
+    }
+
+    /// Whether a reset may replace this stored hash.
+    pub(crate) fn replaces(&self, stored: &str) -> bool {
+        let form = HashForm::of(stored);
+        match self.replaceable {
+            Replaceable::Every => true,
+            Replaceable::KnownForms => form.is_some(),
+            Replaceable::WritableForms => form.is_some_and(|form| {
+                let length = i64::try_from(form.column_length()).unwrap_or(i64::MAX);
+                form.is_writable() && self.hash_length.is_none_or(|fits| length <= fits)
+            }),
+        }
     }
 }
 
@@ -175,218 +264,16 @@ pub(crate) fn has_password(column: &str) -> String {
     format!("{column} IS NOT NULL AND {column} <> '' AND {column} NOT LIKE '!%'")
 }
 
+/// Returns the unit of times in an integer column: the configured one, or what fits its size.
+pub(crate) fn unit(mapping: &Mapping, column: &Column) -> TimeUnit {
+    let fitting = if column.bits > 32 { TimeUnit::Milliseconds } else { TimeUnit::Seconds };
+    mapping.time_unit.unwrap_or(fitting)
+}
+
 struct Planner<'a> {
     mapping: &'a Mapping,
     syntax: SqlSyntax,
     columns: &'a Columns,
-}
-
-impl Planner<'_> {
-    /// Checks that every mapped column exists and has a type that fits its role.
-    fn check(&self) -> Result<(), MappingError> {
-        let table = self.table();
-        if self.columns.is_empty() {
-            return Err(MappingError::NoTable { setting: "table", table });
-        }
-        for (name, role) in self.mapping.columns() {
-            let Some(column) = self.columns.get(name.as_str()) else {
-                let (setting, column) = (role.to_owned(), name.to_string());
-                return Err(MappingError::NoColumn { setting, table, column });
-            };
-            let (fits, required) = match role {
-                "id" => (
-                    matches!(column.kind, ColumnKind::Uuid | ColumnKind::Integer | ColumnKind::Text),
-                    "uuid, integer or text",
-                ),
-                "password" => (
-                    column.kind == ColumnKind::Text
-                        && column.length.is_none_or(|length| length >= self.mapping.hash_length),
-                    "text, and long enough for hashes in the format of password.hash",
-                ),
-                "email" | "username" | "name" | "locale" | "provider" => {
-                    (column.kind == ColumnKind::Text, "text")
-                }
-                "blocked" | "active" | "verified" => {
-                    (matches!(column.kind, ColumnKind::Boolean | ColumnKind::Integer), "boolean or integer")
-                }
-                "token_version" => (column.kind == ColumnKind::Integer, "an integer"),
-                "created_at" | "updated_at" | "password_changed_at" => (
-                    matches!(column.kind, ColumnKind::Instant | ColumnKind::LocalTime | ColumnKind::Integer),
-                    "a timestamp, or an integer with milliseconds",
-                ),
-                _ => (column.nullable, "nullable"),
-            };
-            if !fits {
-                let (setting, column) = (role.to_owned(), name.to_string());
-                return Err(MappingError::WrongType { setting, column, required });
-            }
-        }
-        self.written_once()
-    }
-
-    /// Checks that a reset writes no column twice, and neither the primary key nor the address.
-    fn written_once(&self) -> Result<(), MappingError> {
-        let written = self.mapping.written();
-        for (index, name) in written.iter().enumerate() {
-            if written[..index].contains(name) || [&self.mapping.id, &self.mapping.email].contains(name) {
-                let columns = self.mapping.columns();
-                let role = columns.iter().rev().find(|(known, _)| known == name).map_or("", |(_, role)| role);
-                return Err(MappingError::MappedTwice { setting: role.to_owned(), column: name.to_string() });
-            }
-        }
-        Ok(())
-    }
-
-    fn quoted(&self, name: &Name) -> String {
-        quoted(self.syntax, name)
-    }
-
-    fn table(&self) -> String {
-        qualified(self.syntax, self.mapping.schema.as_ref(), &self.mapping.table)
-    }
-
-    fn kind(&self, name: &Name) -> ColumnKind {
-        self.columns.get(name.as_str()).map_or(ColumnKind::Other, |column| column.kind)
-    }
-
-    /// Returns a comparison of the column with the parameter `number`, which is bound as text.
-    fn equals(&self, name: &Name, kind: ColumnKind, number: usize) -> String {
-        let column = self.quoted(name);
-        match (self.syntax, kind) {
-            (SqlSyntax::Postgres, ColumnKind::Uuid) => format!("{column} = CAST(${number} AS uuid)"),
-            (SqlSyntax::Postgres, ColumnKind::Integer) => format!("{column} = CAST(${number} AS bigint)"),
-            (SqlSyntax::Postgres, _) => format!("{column} = ${number}"),
-            (SqlSyntax::Mysql, ColumnKind::Integer) => format!("{column} = CAST(? AS SIGNED)"),
-            (SqlSyntax::Mysql, _) => format!("{column} = ?"),
-        }
-    }
-
-    /// Returns the condition that finds a row by address.
-    fn matches(&self) -> String {
-        let email = &self.mapping.email;
-        let ignores_case = self.columns.get(email.as_str()).is_some_and(|column| column.ignores_case);
-        let exact = ignores_case || self.mapping.matching == Matching::Exact;
-        let column = if exact { self.quoted(email) } else { format!("lower({})", self.quoted(email)) };
-        let parameter = if self.syntax == SqlSyntax::Postgres { "$1" } else { "?" };
-        format!("{column} = {parameter}")
-    }
-
-    /// Returns the condition that excludes rows that log in by other means.
-    fn usable(&self) -> String {
-        let password = self.quoted(&self.mapping.password);
-        let only = self.mapping.only.as_ref().map_or_else(String::new, |only| {
-            format!(" AND {} = {}", self.quoted(&only.column), literal(self.syntax, &only.value))
-        });
-        format!(" AND {}{only}", has_password(&password))
-    }
-
-    /// Returns the selected columns, under fixed names and with fixed types.
-    fn fields(&self) -> String {
-        let Mapping { id, email, password, username, name, locale, verified, .. } = self.mapping;
-        let case = |column, then, otherwise| {
-            self.number(&format!("CASE WHEN {} THEN {then} ELSE {otherwise} END", self.truth(column)))
-        };
-        let blocked = match &self.mapping.blocked {
-            None => self.number("0"),
-            Some(flag) if flag.blocked_when => case(&flag.column, 1, 0),
-            // NULL counts as not active.
-            Some(flag) => case(&flag.column, 0, 1),
-        };
-        let verified = verified.as_ref().map_or_else(|| self.number("1"), |column| case(column, 1, 0));
-        let fields = [
-            (self.text(Some(id)), "id"),
-            (self.text(Some(email)), "email"),
-            (self.text(Some(password)), "password"),
-            (self.text(username.as_ref()), "username"),
-            (self.text(name.as_ref()), "name"),
-            (self.text(locale.as_ref()), "locale"),
-            (blocked, "blocked"),
-            (verified, "verified"),
-            (self.millis(self.mapping.created_at.as_ref()), "created_at"),
-            (self.millis(self.mapping.updated_at.as_ref()), "updated_at"),
-        ];
-        fields.map(|(value, name)| format!("{value} AS {name}")).join(", ")
-    }
-
-    fn text(&self, column: Option<&Name>) -> String {
-        let column = column.map_or_else(|| "NULL".to_owned(), |column| self.quoted(column));
-        let text = if self.syntax == SqlSyntax::Postgres { "text" } else { "CHAR" };
-        format!("CAST({column} AS {text})")
-    }
-
-    fn number(&self, value: &str) -> String {
-        let number = if self.syntax == SqlSyntax::Postgres { "bigint" } else { "SIGNED" };
-        format!("CAST({value} AS {number})")
-    }
-
-    /// Returns the column as a boolean expression.
-    fn truth(&self, column: &Name) -> String {
-        let name = self.quoted(column);
-        if self.kind(column) == ColumnKind::Boolean { name } else { format!("{name} <> 0") }
-    }
-
-    /// Returns the column as milliseconds since the Unix epoch, 0 if it is NULL or not mapped.
-    fn millis(&self, column: Option<&Name>) -> String {
-        let Some(column) = column else { return self.number("0") };
-        let name = self.quoted(column);
-        let value = match (self.syntax, self.kind(column)) {
-            (_, ColumnKind::Integer) => name,
-            (SqlSyntax::Postgres, _) => format!("EXTRACT(EPOCH FROM {name}) * 1000"),
-            (SqlSyntax::Mysql, ColumnKind::Instant) => format!("UNIX_TIMESTAMP({name}) * 1000"),
-            (SqlSyntax::Mysql, _) => format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {name}) DIV 1000"),
-        };
-        self.number(&format!("COALESCE({value}, 0)"))
-    }
-
-    /// Returns the current time in the column's type.
-    fn current_time(&self, column: &Name) -> &'static str {
-        match (self.syntax, self.kind(column)) {
-            (SqlSyntax::Postgres, ColumnKind::Integer) => "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS bigint)",
-            (SqlSyntax::Postgres, ColumnKind::LocalTime) => "now() AT TIME ZONE 'UTC'",
-            (SqlSyntax::Postgres, _) => "now()",
-            (SqlSyntax::Mysql, ColumnKind::Integer) => "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000 AS SIGNED)",
-            // Whole seconds: in a column without fractions MySQL would round up, into the future.
-            (SqlSyntax::Mysql, ColumnKind::LocalTime) => "UTC_TIMESTAMP()",
-            (SqlSyntax::Mysql, _) => "CURRENT_TIMESTAMP()",
-        }
-    }
-
-    fn set_password(&self) -> String {
-        let Mapping { id, password, updated_at, password_changed_at, token_version, cleared, .. } =
-            self.mapping;
-        let parameter = if self.syntax == SqlSyntax::Postgres { "$1" } else { "?" };
-        let mut set = vec![format!("{} = {parameter}", self.quoted(password))];
-        for column in [updated_at, password_changed_at].into_iter().flatten() {
-            set.push(format!("{} = {}", self.quoted(column), self.current_time(column)));
-        }
-        if let Some(version) = token_version {
-            let version = self.quoted(version);
-            set.push(format!("{version} = COALESCE({version}, 0) + 1"));
-        }
-        set.extend(cleared.iter().map(|column| format!("{} = NULL", self.quoted(column))));
-        let id = self.equals(id, self.kind(id), 2);
-        format!("UPDATE {} SET {} WHERE {id}", self.table(), set.join(", "))
-    }
-
-    /// Returns the statement that deletes the account's sessions.
-    fn end_sessions(&self, sessions: &Sessions, columns: &Columns) -> Result<String, MappingError> {
-        let schema = sessions.schema.as_ref().or(self.mapping.schema.as_ref());
-        let table = qualified(self.syntax, schema, &sessions.table);
-        if columns.is_empty() {
-            return Err(MappingError::NoTable { setting: "sessions.table", table });
-        }
-        let Some(column) = columns.get(sessions.account.as_str()) else {
-            let (setting, column) = ("sessions.account".to_owned(), sessions.account.to_string());
-            return Err(MappingError::NoColumn { setting, table, column });
-        };
-        // MySQL casts text such as `550e8400-…` to the number 550, which would match another account.
-        if column.kind != self.kind(&self.mapping.id) {
-            let (setting, column) = ("sessions.account".to_owned(), sessions.account.to_string());
-            let required = "of the same type as the column of users.id";
-            return Err(MappingError::WrongType { setting, column, required });
-        }
-        Ok(format!("DELETE FROM {table} WHERE {}", self.equals(&sessions.account, column.kind, 1)))
-    }
 }
 
 #[cfg(test)]

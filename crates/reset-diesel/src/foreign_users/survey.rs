@@ -1,10 +1,12 @@
 //! The report on a users table, for an operator who considers using it.
 
 /// A users table, and the statements that polyreset would run on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// The table, with its schema.
     pub table: String,
+    /// The tables below it, if it is a view.
+    pub view_of: Vec<String>,
     /// Number of rows.
     pub rows: i64,
     /// Role, name and type of each mapped column.
@@ -13,10 +15,25 @@ pub struct Survey {
     pub statements: Vec<String>,
     /// The statements that grant a role the minimum privileges.
     pub grants: Vec<String>,
-    /// Number of rows per hash format, the most frequent first.
-    pub hashes: Vec<(String, i64)>,
+    /// Number of rows per hash form, the most frequent first.
+    pub hashes: Vec<HashCount>,
     /// Number of rows that cannot be reset, per reason.
-    pub refused: Vec<(&'static str, i64)>,
+    pub refused: Vec<(String, i64)>,
+    /// What the first users would find: rows that count as accounts but cannot be served.
+    pub problems: Vec<String>,
     /// Recommended changes before use.
     pub advice: Vec<String>,
+}
+
+/// The number of rows whose hash has one form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashCount {
+    /// The form, or why there is none.
+    pub form: String,
+    /// The algorithm, if new hashes can have this form.
+    pub algorithm: Option<&'static str>,
+    /// Whether a reset replaces these hashes.
+    pub replaceable: bool,
+    /// Number of rows.
+    pub rows: i64,
 }

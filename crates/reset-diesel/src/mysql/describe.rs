@@ -1,6 +1,6 @@
 //! Table metadata of MySQL and `MariaDB`.
 
-use diesel::QueryResult;
+use diesel::{QueryResult, QueryableByName, prelude::*, sql_query, sql_types::Text};
 
 use super::engine::Db;
 use crate::foreign_users::ColumnKind;
@@ -25,8 +25,57 @@ pub(super) fn kind(data_type: &str, collation: Option<&str>) -> (ColumnKind, boo
     (kind, collation.is_some_and(|collation| collation.ends_with("_ci")))
 }
 
-/// Returns `false`: MySQL has no row-level security.
+/// Returns the number of bits of an integer type; 0 for others.
+pub(super) fn bits(data_type: &str) -> u8 {
+    match data_type.to_ascii_lowercase().as_str() {
+        "tinyint" => 8,
+        "smallint" => 16,
+        "mediumint" => 24,
+        "int" => 32,
+        "bigint" => 64,
+        _ => 0,
+    }
+}
+
+/// Put before a statement to check it: nothing. `EXPLAIN` of a view would need more privileges than the statement.
+pub(super) const PROBE: &str = "";
+/// Starts a check, in a transaction that changes nothing.
+pub(super) const BEGIN_PROBE: &str = "START TRANSACTION";
+/// Ends a check.
+pub(super) const END_PROBE: &str = "ROLLBACK";
+
+#[derive(QueryableByName)]
+struct Named {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// Returns the user of this connection.
+pub(super) fn current_role(db: &mut Db) -> QueryResult<String> {
+    let role: Named = sql_query("SELECT CAST(CURRENT_USER() AS CHAR) AS name").get_result(db)?;
+    Ok(role.name)
+}
+
+/// Returns no columns: the database does not show columns without a privilege.
 #[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
-pub(super) fn hides_rows(_: &mut Db, _: &str) -> QueryResult<bool> {
+pub(super) fn all_columns(_: &mut Db, _: &str) -> QueryResult<Vec<String>> {
+    Ok(Vec::new())
+}
+
+/// Returns no tables: the database does not say in a portable way which tables a view reads.
+#[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
+pub(super) fn tables_of_view(_: &mut Db, _: &str) -> QueryResult<Vec<String>> {
+    Ok(Vec::new())
+}
+
+/// Returns no tables: MySQL has no row-level security.
+#[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
+pub(super) fn tables_hiding_rows(_: &mut Db, _: &str, _: &str, _: Option<&str>) -> QueryResult<Vec<String>> {
+    Ok(Vec::new())
+}
+
+/// Returns `false`: no index on an expression replaces a collation that ignores case.
+#[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
+pub(super) fn has_lower_index(_: &mut Db, _: &str) -> QueryResult<bool> {
     Ok(false)
 }

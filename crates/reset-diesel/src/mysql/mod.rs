@@ -69,7 +69,11 @@ impl ServerEngine for Mysql {
         foreign_survey::plan(db, mapping)
     }
 
-    fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, MappingError>> {
+    fn survey(
+        db: &mut Db,
+        mapping: &Mapping,
+        role: Option<&str>,
+    ) -> QueryResult<Result<Survey, MappingError>> {
         foreign_survey::survey(db, mapping, role)
     }
 }

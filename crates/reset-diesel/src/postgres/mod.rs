@@ -83,7 +83,11 @@ impl ServerEngine for Postgres {
         read_only(db, |db| foreign_survey::plan(db, mapping))
     }
 
-    fn survey(db: &mut Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, MappingError>> {
+    fn survey(
+        db: &mut Db,
+        mapping: &Mapping,
+        role: Option<&str>,
+    ) -> QueryResult<Result<Survey, MappingError>> {
         read_only(db, |db| foreign_survey::survey(db, mapping, role))
     }
 }

@@ -9,6 +9,7 @@ use diesel::{
 use reset_core::{
     account::{Account, AccountId, email_key},
     email::EmailAddress,
+    encoding::hex,
     hasher::HashForm,
     time::Timestamp,
 };
@@ -83,8 +84,8 @@ impl From<Row> for Account {
 /// are in lower case, the account is ambiguous and `None` is returned.
 pub(super) fn by_email(db: &mut Db, plan: &Plan, email_key: &str) -> QueryResult<Option<Account>> {
     let found: Vec<Row> = sql_query(&plan.by_email).bind::<Text, _>(email_key).load(db)?;
-    let mut matching: Vec<Row> =
-        found.into_iter().filter(|row| row.email_key().as_deref() == Some(email_key)).collect();
+    let is_match = |row: &Row| row.email_key().as_deref() == Some(email_key) && plan.replaces(&row.password);
+    let mut matching: Vec<Row> = found.into_iter().filter(is_match).collect();
     if matching.len() > 1 {
         matching.retain(|row| row.email == email_key);
         if matching.len() != 1 {
@@ -98,15 +99,15 @@ pub(super) fn by_email(db: &mut Db, plan: &Plan, email_key: &str) -> QueryResult
 }
 
 pub(super) fn by_id(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Option<Account>> {
-    Ok(row(db, &plan.by_id, id)?.map(Account::from))
+    Ok(row(db, plan, &plan.by_id, id)?.map(Account::from))
 }
 
 pub(super) fn password_hash(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Option<String>> {
-    Ok(row(db, &plan.by_id, id)?.map(|row| row.password))
+    Ok(row(db, plan, &plan.by_id, id)?.map(|row| row.password))
 }
 
 pub(super) fn lock(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Option<LockedUser>> {
-    let locked = row(db, &plan.lock, id)?;
+    let locked = row(db, plan, &plan.lock, id)?;
     Ok(locked.map(|row| LockedUser {
         blocked: row.blocked != 0,
         epoch: row.epoch(),
@@ -114,17 +115,28 @@ pub(super) fn lock(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Opti
     }))
 }
 
-/// Sets the password of a locked row and the other mapped columns, and deletes the account's sessions if they are
-/// mapped.
+/// Sets the password of a locked row and the other mapped columns, deletes the account's mapped sessions, and voids the
+/// other system's resets.
 pub(super) fn set_password(db: &mut Db, plan: &Plan, id: &AccountId, hash: &str) -> QueryResult<bool> {
-    let updated =
-        sql_query(&plan.set_password).bind::<Text, _>(hash).bind::<Text, _>(id.as_str()).execute(db)?;
-    if let Some(end_sessions) = &plan.end_sessions {
-        sql_query(end_sessions).bind::<Text, _>(id.as_str()).execute(db)?;
+    let mut update = sql_query(&plan.set_password).into_boxed().bind::<Text, _>(hash);
+    if plan.stamps {
+        update = update.bind::<Text, _>(stamp(hash));
+    }
+    let updated = update.bind::<Text, _>(id.as_str()).execute(db)?;
+    for delete in &plan.deletes {
+        sql_query(&delete.statement).bind::<Text, _>(id.as_str()).execute(db)?;
     }
     Ok(updated == 1)
 }
 
-fn row(db: &mut Db, statement: &str, id: &AccountId) -> QueryResult<Option<Row>> {
-    sql_query(statement).bind::<Text, _>(id.as_str()).get_result(db).optional()
+/// Derives a stamp from a new hash, whose salt is random: 128 bits, as 32 hexadecimal digits.
+fn stamp(hash: &str) -> String {
+    let digest = Sha256::new().chain_update("polyreset stamp\0").chain_update(hash).finalize();
+    hex(&digest[..16])
+}
+
+/// Returns the row, unless its hash may not be replaced.
+fn row(db: &mut Db, plan: &Plan, statement: &str, id: &AccountId) -> QueryResult<Option<Row>> {
+    let row: Option<Row> = sql_query(statement).bind::<Text, _>(id.as_str()).get_result(db).optional()?;
+    Ok(row.filter(|row| plan.replaces(&row.password)))
 }

@@ -29,6 +29,7 @@ use super::{
     stage::{ACCEPTED, FIRST_CLAIMED, POSTPONED, READY},
     statements::insert_job,
 };
+use crate::server::GroupWrite;
 
 diesel::define_sql_function! {
     /// The stage of a job, or another one once it is finished. Unlike the column alone, it does not make PostgreSQL read
@@ -112,19 +113,7 @@ impl Jobs for EngineStore {
     }
 
     async fn make_ready(&self, job: &Job, turn: i64) -> Result<(), StoreError> {
-        let (claim, created_at) = (Claim::from(job), job.created_at.as_millis());
-        let made = self.write(move |db| {
-            update(claim.row())
-                .set((
-                    jobs::stage.eq(READY),
-                    jobs::turn.eq(turn),
-                    jobs::due_at.eq(created_at),
-                    jobs::attempts.eq(jobs::attempts - 1),
-                    jobs::crashes.eq(0),
-                ))
-                .execute(db)
-        });
-        made.await.map(drop)
+        self.write_grouped(MakeReady { claim: Claim::from(job), turn }).await
     }
 
     async fn finish(
@@ -207,7 +196,36 @@ impl Jobs for EngineStore {
     }
 }
 
+/// A claimed job whose mail waits for a sending slot.
+#[derive(Clone)]
+struct MakeReady {
+    claim: Claim,
+    turn: i64,
+}
+
+impl GroupWrite<Db> for MakeReady {
+    type Output = ();
+
+    fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<()>> {
+        let mut in_order: Vec<&Self> = group.iter().collect();
+        in_order.sort_unstable_by_key(|ready| ready.claim.seq);
+        for Self { claim, turn } in in_order {
+            update(claim.row())
+                .set((
+                    jobs::stage.eq(READY),
+                    jobs::turn.eq(turn),
+                    jobs::due_at.eq(jobs::created_at),
+                    jobs::attempts.eq(jobs::attempts - 1),
+                    jobs::crashes.eq(0),
+                ))
+                .execute(db)?;
+        }
+        Ok(vec![(); group.len()])
+    }
+}
+
 /// A worker's claim on a job.
+#[derive(Clone)]
 struct Claim {
     seq: i64,
     claims: i64,

@@ -15,6 +15,7 @@ mod disputes;
 mod events;
 mod foreign_users;
 mod groups;
+pub(super) mod issue;
 pub(super) mod jobs;
 mod lost_events;
 mod outbox;

@@ -1,7 +1,5 @@
 //! The `Tickets` port. The statement that spends a ticket contains every condition for spending it.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use diesel::{delete, dsl::auto_type, insert_into, prelude::*, update};
 use reset_core::{
@@ -17,15 +15,15 @@ use reset_core::{
 
 use super::{
     super::engine::{
-        Db, EngineStore, lock_dialect, locked, of_kind,
+        Db, EngineStore, locked,
         schema::{guesses, tickets},
     },
     events::insert_event,
+    issue::Issue,
     rows::{NewJobRow, TicketRow},
     statements::{close_disputes, end_dispute_links, insert_job, live, live_with_id, open, void_all_of},
     users::Users,
 };
-use crate::server::GroupWrite;
 
 /// An id that no ticket has.
 const NO_TICKET: &str = "";
@@ -36,107 +34,11 @@ pub(super) fn ended(before: i64) -> _ {
     tickets::table.filter(tickets::expires_at.lt(before)).order(tickets::expires_at).select(tickets::id)
 }
 
-/// Up to `most` accounts other than `account` with a live ticket of this kind.
-#[auto_type]
-pub(super) fn live_of_others<'a>(
-    dialect: &'a str,
-    kind: &'a str,
-    account: &'a str,
-    now: i64,
-    most: i64,
-) -> _ {
-    let is_of_kind: of_kind<'a> = of_kind(dialect, kind);
-    let is_live: live = live(now);
-    tickets::table
-        .filter(is_of_kind)
-        .filter(tickets::account.ne(account))
-        .filter(is_live)
-        .limit(most)
-        .select(tickets::account)
-}
-
-/// The open tickets with this digest: at most one, with its id and expiry.
-#[auto_type]
-pub(super) fn open_with<'a>(dialect: &'a str, digest: &'a [u8]) -> _ {
-    let of_digest = tickets::table.filter(tickets::dialect.eq(dialect)).filter(tickets::digest.eq(digest));
-    let is_open: open = open();
-    of_digest.filter(is_open).select((tickets::id, tickets::expires_at))
-}
-
 /// Deletes up to `limit` tickets that expired before `before`. A ticket that was spent or voided is kept until then, so
 /// that one index is enough. Returns the number of deleted rows.
 pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
     let ids: Vec<String> = ended(before).limit(limit.into()).load(db)?;
     delete(tickets::table.filter(tickets::id.eq_any(ids))).execute(db)
-}
-
-/// A ticket to issue, in a transaction that it shares.
-#[derive(Clone)]
-struct Issue {
-    row: TicketRow,
-    max_live: Option<u64>,
-    event: Event,
-}
-
-impl GroupWrite<Db> for Issue {
-    type Output = Issued;
-
-    fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<Issued>> {
-        // Every transaction locks dialects before owners, and both in order.
-        let counted = group.iter().filter(|one| one.max_live.is_some());
-        for dialect in counted.map(|one| one.row.dialect.as_str()).collect::<BTreeSet<_>>() {
-            // Without the lock, two transactions could count at the same time and together exceed the limit.
-            lock_dialect(db, dialect)?;
-        }
-        let mut order: Vec<usize> = (0..group.len()).collect();
-        order.sort_by_key(|index| {
-            let row = &group[*index].row;
-            (&row.account, &row.dialect, row.job_seq)
-        });
-        let mut issued = vec![Issued::Superseded; group.len()];
-        for index in order {
-            issued[index] = issue(db, &group[index])?;
-        }
-        Ok(issued)
-    }
-}
-
-fn issue(db: &mut Db, Issue { row, max_live, event }: &Issue) -> QueryResult<Issued> {
-    let now = row.issued_at;
-    // Issues for one owner are serialized by locks on its tickets. If two transactions find none, the second one fails on
-    // the unique index, and its retry finds the row.
-    let of_owner = tickets::table
-        .filter(tickets::account.eq(&row.account))
-        .filter(tickets::dialect.eq(&row.dialect))
-        .order(tickets::job_seq)
-        .select((tickets::id, tickets::job_seq, tickets::spent_at, tickets::voided_at));
-    let owned: Vec<(String, i64, Option<i64>, Option<i64>)> = locked!(of_owner).load(db)?;
-    if owned.iter().any(|(_, seq, ..)| *seq > row.job_seq) {
-        return Ok(Issued::Superseded);
-    }
-    let same: Vec<(String, i64)> = open_with(&row.dialect, &row.digest).load(db)?;
-    if same.iter().any(|(_, expires_at)| *expires_at > now) {
-        return Ok(Issued::Collision);
-    }
-    if let Some(max_live) = max_live {
-        let most = i64::try_from(*max_live).unwrap_or(i64::MAX);
-        let others: Vec<String> =
-            live_of_others(&row.dialect, &row.kind, &row.account, now, most).load(db)?;
-        if others.len() as u64 >= *max_live {
-            return Ok(Issued::LimitReached);
-        }
-    }
-    // The owner's earlier ticket is over. So is a ticket under this digest that is still open: it has expired, and would
-    // otherwise keep its entry in the unique index forever.
-    let earlier = owned.into_iter().filter(|(_, _, spent, voided)| spent.is_none() && voided.is_none());
-    let over: Vec<String> = earlier.map(|(id, ..)| id).chain(same.into_iter().map(|(id, _)| id)).collect();
-    if !over.is_empty() {
-        let still_open = tickets::table.filter(tickets::id.eq_any(over)).filter(open());
-        update(still_open).set(tickets::voided_at.eq(now)).execute(db)?;
-    }
-    insert_into(tickets::table).values(row).execute(db)?;
-    insert_event(db, event)?;
-    Ok(Issued::Live)
 }
 
 /// Owned copy of a [`PasswordChange`]: the task may outlive its caller.

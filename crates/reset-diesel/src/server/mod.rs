@@ -72,8 +72,12 @@ pub(crate) trait ServerEngine: Send + Sync + Sized + 'static {
     /// Inspects another system's users table and returns the statements for it.
     fn plan(db: &mut Self::Db, mapping: &Mapping) -> QueryResult<Result<Plan, MappingError>>;
 
-    /// Inspects another system's users table and returns a report, with the grants that `role` needs.
-    fn survey(db: &mut Self::Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, MappingError>>;
+    /// Inspects another system's users table and returns a report, with the grants that `role` needs, or this role.
+    fn survey(
+        db: &mut Self::Db,
+        mapping: &Mapping,
+        role: Option<&str>,
+    ) -> QueryResult<Result<Survey, MappingError>>;
 }
 
 /// An open database on a server.
@@ -176,15 +180,15 @@ async fn plan<E: ServerEngine>(engine: Arc<E>, mapping: Mapping) -> Result<Plan,
     plan.await?.map_err(OpenError::Mapping)
 }
 
-/// Inspects another system's users table and returns a report, with the grants that `role` needs.
+/// Inspects another system's users table and returns a report, with the grants that `role` needs, or this role.
 pub(crate) async fn survey<E: ServerEngine>(
     engine: E,
     mapping: Mapping,
-    role: String,
+    role: Option<String>,
 ) -> Result<Survey, OpenError> {
     let survey = on_own_thread::<E, _>(move || {
         let mut db = engine.connect(ConnectionPurpose::Maintenance)?;
-        E::survey(&mut db, &mapping, &role).map_err(|error| fault::from_error(error).to_string())
+        E::survey(&mut db, &mapping, role.as_deref()).map_err(|error| fault::from_error(error).to_string())
     });
     survey.await?.map_err(OpenError::Mapping)
 }

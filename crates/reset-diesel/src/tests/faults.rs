@@ -87,7 +87,11 @@ impl ServerEngine for PanickingDriver {
         Postgres::plan(db, mapping)
     }
 
-    fn survey(db: &mut Self::Db, mapping: &Mapping, role: &str) -> QueryResult<Result<Survey, MappingError>> {
+    fn survey(
+        db: &mut Self::Db,
+        mapping: &Mapping,
+        role: Option<&str>,
+    ) -> QueryResult<Result<Survey, MappingError>> {
         Postgres::survey(db, mapping, role)
     }
 }

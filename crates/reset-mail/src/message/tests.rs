@@ -114,8 +114,8 @@ fn notice_with_a_dispute_link_explains_its_effect() {
     https://app.example.org/not-me?id=1&token=canary
 
     The link leads to a page with a button. The button takes the new
-    password away again, ends all sessions, and keeps others from resetting
-    your password for three days.
+    password away again and keeps others from resetting your password for
+    three days.
 
     After that, ask for a new password, and check who else can read this
     mailbox.

@@ -25,6 +25,8 @@ struct DisputeForm<'a> {
     shell: Shell<'a>,
     words: &'a PagePhrases,
     token: &'a str,
+    /// Whether the button ends the account's sessions.
+    ends_sessions: bool,
 }
 
 #[utoipa::path(get, path = "/not-me", operation_id = "notMe", tag = "pages",
@@ -51,18 +53,20 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
     }
     Ok(match state {
         DisputeLinkState::Usable => {
-            let form = DisputeForm { shell: visit.shell(), words: visit.words(), token: &token };
+            let ends_sessions = call.resets.ends_sessions();
+            let form =
+                DisputeForm { shell: visit.shell(), words: visit.words(), token: &token, ends_sessions };
             visit.page(StatusCode::OK, &form)
         }
-        DisputeLinkState::Disputed => disputed(&visit),
+        DisputeLinkState::Disputed => disputed(&visit, call.resets.ends_sessions()),
         DisputeLinkState::Invalid => invalid_link(&visit),
     })
 }
 
 #[utoipa::path(post, path = "/not-me", operation_id = "objectToReset", tag = "pages",
     summary = "Dispute a reset",
-    description = "Invalidates the password that was set, ends all sessions and voids all codes and links. For three \
-        days, or until the next reset, resets are mailed only to the mailbox that received the notice.",
+    description = "Invalidates the password that was set, ends the sessions that a reset ends, and voids all codes and \
+        links. For three days, or until the next reset, resets are mailed only to the mailbox that received the notice.",
     request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "`token`"),
     responses(
         (status = 200, description = "The reset is disputed", body = String, content_type = "text/html"),
@@ -90,7 +94,7 @@ pub(super) async fn open_dispute(pages: Arc<Pages>, call: Call) -> Result<Respon
         permit.give_back();
     }
     Ok(match result {
-        Ok(()) => disputed(&visit),
+        Ok(()) => disputed(&visit, call.resets.ends_sessions()),
         Err(DisputeError::Invalid) => invalid_link(&visit),
         Err(DisputeError::Hash(HashError::Busy { retry_after })) => {
             visit.render(&CommonError::Busy { retry_after })
@@ -99,9 +103,14 @@ pub(super) async fn open_dispute(pages: Arc<Pages>, call: Call) -> Result<Respon
     })
 }
 
-fn disputed(visit: &Visit<'_>) -> Response<Bytes> {
+fn disputed(visit: &Visit<'_>, ends_sessions: bool) -> Response<Bytes> {
     let words = visit.words();
-    let lines = vec![words.not_me_done.clone(), words.not_me_done_mailbox.clone()];
+    let mailbox = words.not_me_done_mailbox.clone();
+    let lines = if ends_sessions {
+        vec![words.not_me_done.clone(), mailbox]
+    } else {
+        vec![words.not_me_done_devices.clone(), mailbox, words.devices.clone()]
+    };
     visit.message(StatusCode::OK, &words.not_me_done_title, lines, Some(("forgot", &words.again)))
 }
 

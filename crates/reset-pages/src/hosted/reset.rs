@@ -217,7 +217,11 @@ async fn set_by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
 /// Renders the page that confirms the new password, and deletes the cookie of a link's secret.
 fn done(pages: &Pages, visit: &Visit<'_>, call: &Call, link: &str) -> Response<Bytes> {
     let words = visit.words();
-    let mut lines = vec![words.done_lead.clone()];
+    let mut lines = if call.resets.ends_sessions() {
+        vec![words.done_lead.clone()]
+    } else {
+        vec![words.done_lead_devices.clone(), words.devices.clone()]
+    };
     if call.resets.tells_owners() {
         lines.push(words.done_notice.clone());
     }

@@ -48,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) pages: Option<PagesSettings>,
     pub(crate) demo: Option<DemoSettings>,
     pub(crate) budgeting: Budgeting,
+    pub(crate) ends_sessions: bool,
 }
 
 impl Settings {
@@ -123,6 +124,7 @@ pub(crate) fn settings(public_url: &str) -> Settings {
         pages: Some(pages),
         demo: None,
         budgeting: Budgeting::default(),
+        ends_sessions: true,
     }
 }
 
@@ -140,7 +142,7 @@ pub(crate) async fn bench_with(settings: Settings, serving: ServeOptions) -> Pag
     let checking =
         redemptions.filter(|one| matches!(one.kind, RedemptionKind::Link { refused: Some(_), .. }));
     let checking = checking.map(|redemption| redemption.dialect).collect();
-    let Settings { base, pages, demo, budgeting, .. } = settings;
+    let Settings { base, pages, demo, budgeting, ends_sessions, .. } = settings;
     let all = complete(dialects, pages, demo);
     let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
     let (busy, slow) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -153,6 +155,7 @@ pub(crate) async fn bench_with(settings: Settings, serving: ServeOptions) -> Pag
     let adapters = Adapters { hasher, ..adapters };
     let notices = Notices { owner: true, dispute_page: Some(format!("{base}/not-me")) };
     let resets = Resets::within(budgeting, adapters, Keys::new(&root), policies, notices);
+    let resets = resets.ending_sessions(ends_sessions);
     let api = Api::new(resets.clone(), all, serving);
     let bench = PagesBench { memory, api, resets, clients, checking, busy, slow, base };
     let account = NewAccount {

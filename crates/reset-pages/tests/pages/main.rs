@@ -10,3 +10,4 @@ mod cookies;
 mod demo;
 mod links;
 mod outside;
+mod sessions;

@@ -76,6 +76,8 @@ macro_rules! store_contract {
                 a_dead_ticket_is_found_and_an_unknown_one_is_not,
                 max_live_counts_live_tickets_of_the_kind_in_other_accounts,
                 parallel_issues_do_not_exceed_max_live,
+                parallel_issues_for_the_same_owners_leave_the_latest_ticket_live,
+                parallel_issues_of_the_same_secret_make_one_ticket,
                 restarting_the_clock_revives_only_an_expired_ticket,
                 a_guess_is_charged_to_the_live_ticket_of_its_kind,
                 fifty_parallel_guesses_stay_within_the_limit,

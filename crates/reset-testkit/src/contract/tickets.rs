@@ -212,6 +212,52 @@ pub async fn parallel_issues_do_not_exceed_max_live(store: Arc<dyn Store>) {
     assert_eq!(live, 5);
 }
 
+/// They can share a transaction, and depend on each other.
+pub async fn parallel_issues_for_the_same_owners_leave_the_latest_ticket_live(store: Arc<dyn Store>) {
+    let (mut issuing, mut latest) = (Vec::new(), Vec::new());
+    for number in 0..8 {
+        let owner = account(&store, &format!("user{number}")).await;
+        for seq in 1..=4 {
+            let one = Ticket { job_seq: seq, ..ticket(&owner, &format!("t{number}-{seq}")) };
+            let (store, ticket) = (store.clone(), one.clone());
+            issuing.push(tokio::spawn(async move {
+                (ticket.job_seq, done(store.issue(&ticket, None, &happened(at(0))).await))
+            }));
+            if seq == 4 {
+                latest.push(one);
+            }
+        }
+    }
+    for issue in issuing {
+        let (seq, result) = issue.await.expect("the task does not panic");
+        let expected: &[_] = if seq == 4 { &[Issued::Live] } else { &[Issued::Live, Issued::Superseded] };
+        assert!(expected.contains(&result), "{seq}: {result:?}");
+    }
+    for ticket in latest {
+        assert_eq!(state(&store, &ticket, at(0)).await, TicketState::Live);
+        let voided = done(store.void_tickets(Some(&ticket.account), &happened(at(1))).await);
+        assert_eq!(voided, 1, "the account has one live ticket");
+    }
+}
+
+/// They can share a transaction, and depend on each other.
+pub async fn parallel_issues_of_the_same_secret_make_one_ticket(store: Arc<dyn Store>) {
+    let mut issuing = Vec::new();
+    for number in 0..12 {
+        let owner = account(&store, &format!("user{number}")).await;
+        let one = Ticket { digest: digest("same"), ..ticket(&owner, &format!("t{number}")) };
+        let store = store.clone();
+        issuing.push(tokio::spawn(async move { done(store.issue(&one, None, &happened(at(0))).await) }));
+    }
+    let mut results = Vec::new();
+    for issue in issuing {
+        results.push(issue.await.expect("the task does not panic"));
+    }
+    let live = results.iter().filter(|result| **result == Issued::Live).count();
+    let collisions = results.iter().filter(|result| **result == Issued::Collision).count();
+    assert_eq!((live, collisions), (1, 11));
+}
+
 pub async fn restarting_the_clock_revives_only_an_expired_ticket(store: Arc<dyn Store>) {
     let ann = account(&store, "ann").await;
     let one = issued(&store, ticket(&ann, "one")).await;

@@ -47,6 +47,11 @@ fn table() -> String {
 
 fn row(key: &SettingKey) -> String {
     let adopted = key.adopted.map(|text| format!("; with a preset of `users` `{text}`")).unwrap_or_default();
+    let adopted = match key.presets {
+        None => adopted,
+        Some([]) => "; with a preset of `users` `false`".to_owned(),
+        Some(presets) => format!("; with a preset of `users` `true` only for `{}`", presets.join("`, `")),
+    };
     let default = match (key.default, key.hardened) {
         (DefaultValue::Fixed(""), _) => "none".to_owned(),
         (DefaultValue::Fixed(text), None) => format!("`{text}`"),

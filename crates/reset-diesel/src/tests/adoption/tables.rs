@@ -16,6 +16,11 @@ use crate::{
 /// A bcrypt hash with cost 10.
 pub(super) const HASH: &str = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 
+/// Another one.
+pub(super) const SECOND: &str = "$2a$10$cBrl.kHJB.YnFAMqhM0XjOBWq0ZRcnXfW7rF4eAiyTPHtqA5V0OTa";
+/// A third one.
+pub(super) const THIRD: &str = "$2a$10$zqEYaJcRtF41aCi1cWgFHOOPnJt1fS7.Orar7ClhlSEpxTNDMRyCO";
+
 /// Returns the statements that create a preset's table as its owner does, with some accounts.
 pub(super) fn create_table(server: Server, preset: &str) -> String {
     let (uuid, now) = match server {
@@ -29,10 +34,13 @@ pub(super) fn create_table(server: Server, preset: &str) -> String {
         Server::Mariadb => ("int AUTO_INCREMENT PRIMARY KEY", "datetime(6) DEFAULT '2020-01-01'"),
     };
     let quote = if server == Server::Postgres { "\"" } else { "`" };
+    let reference = if server == Server::Postgres { "uuid" } else { "char(36)" };
     match preset {
         "px0" => format!(
             "CREATE TABLE users (id {uuid}, email varchar(255) NOT NULL UNIQUE, password_hash text NOT NULL, \
              created_at {now}, is_admin boolean NOT NULL DEFAULT false, is_verified boolean NOT NULL DEFAULT false); \
+             CREATE TABLE sessions (token varchar(40), user_id {reference}); \
+             CREATE TABLE password_resets (code varchar(10), user_id {reference}); \
              INSERT INTO users (email, password_hash) VALUES ('Ann@Example.org', '{HASH}'), \
              ('bob@example.org', '{HASH}')"
         ),
@@ -40,6 +48,9 @@ pub(super) fn create_table(server: Server, preset: &str) -> String {
             "CREATE SCHEMA auth; CREATE TABLE auth.users (id {uuid}, email text UNIQUE NOT NULL, password text, \
              email_verified boolean DEFAULT false, profile jsonb DEFAULT '{{}}', is_project_admin boolean DEFAULT \
              false, created_at {now}, updated_at {now}); \
+             CREATE TABLE auth.email_otps (email text NOT NULL, purpose text NOT NULL); \
+             INSERT INTO auth.email_otps VALUES ('ann@example.org', 'RESET_PASSWORD'), \
+             ('ann@example.org', 'VERIFY_EMAIL'), ('bob@example.org', 'RESET_PASSWORD'); \
              INSERT INTO auth.users (email, password) VALUES ('Ann@Example.org', '{HASH}'), \
              ('bob@example.org', '{HASH}'), ('oauth@example.org', NULL)"
         ),
@@ -108,7 +119,7 @@ pub(super) fn query_texts(fresh: &Fresh, query: &str) -> Vec<String> {
 pub(super) struct ForeignUsers {
     pub(super) fresh: Fresh,
     pub(super) database: Database,
-    role: String,
+    pub(super) role: String,
 }
 
 impl ForeignUsers {
@@ -118,7 +129,7 @@ impl ForeignUsers {
         let role = format!("{}_role", fresh.name());
         let grantee = if server == Server::Postgres { role.clone() } else { format!("{role}@%") };
         let owner = fresh.database().with_users(Some(mapping.clone()));
-        let survey = owner.survey(&grantee).await.unwrap().unwrap();
+        let survey = owner.survey(Some(&grantee)).await.unwrap().unwrap();
         let create = match server {
             Server::Postgres => format!("CREATE ROLE {role} LOGIN"),
             Server::Mariadb => format!("CREATE USER '{role}'@'%'"),

@@ -105,8 +105,8 @@ fn french_mail() {
     https://app.example.org/reset?id=1&token=canary
 
     Ce lien mène à une page avec un bouton. Ce bouton annule le nouveau mot
-    de passe, ferme toutes les sessions et empêche toute autre personne de
-    réinitialiser votre mot de passe pendant trois jours.
+    de passe et empêche toute autre personne de réinitialiser votre mot de
+    passe pendant trois jours.
 
     Demandez ensuite un nouveau mot de passe et vérifiez qui d’autre peut
     lire cette messagerie.
