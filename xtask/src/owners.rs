@@ -123,9 +123,9 @@ fn reset(
     let upstream = process.url();
     let mut tally = suite(owner, "before", front_end, &upstream, &upstream, &deployment.mails())?;
 
+    // The preset or the settings of the owner say which dialects are on.
     for name in reset_dialects::names() {
-        let variable = conformance::clients::variable(&format!("{name}.enabled"));
-        deployment.set(&variable, &(owner.dialect == name).to_string());
+        deployment.unset(&conformance::clients::variable(&format!("{name}.enabled")));
     }
     for (name, value) in owner.settings {
         deployment.set(&conformance::clients::variable(name), value);

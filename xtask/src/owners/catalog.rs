@@ -1,6 +1,10 @@
 //! The owners: how each is installed and started, and the settings that adopt its table.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use conformance::{
@@ -24,31 +28,28 @@ pub(super) struct Owner {
     pub(super) database: DatabaseServer,
     /// The servers that stand in front of it, one after the other.
     pub(super) front_ends: &'static [&'static str],
-    /// The one dialect that is on.
-    pub(super) dialect: &'static str,
     pub(super) start: fn(&Place) -> Command,
-    /// Settings in addition to database, secret, dialects and `upstream_url`.
+    /// Settings in addition to database, secret and `upstream_url`.
     pub(super) settings: &'static [(&'static str, &'static str)],
 }
 
 /// Where the software of an owner comes from, and the package whose version counts.
 enum Software {
-    /// The packages of `package-lock.json`.
-    Npm(&'static str),
+    /// The packages of `package-lock.json` in a folder of `clients/owners/`, where they also run.
+    Npm { package: &'static str, project: &'static str },
     /// The packages of a `requirements.txt`, relative to `clients/`, in the virtual environment of this name.
     Pip { package: &'static str, requirements: &'static str, environment: &'static str },
     /// A Debian package, and the folder with its files.
     Debian { package: &'static str, folder: &'static str },
 }
 
-pub(super) const OWNERS: [Owner; 5] = [
+pub(super) const OWNERS: [Owner; 6] = [
     Owner {
         name: "strapi",
         title: "Strapi",
-        software: Software::Npm("@strapi/strapi"),
+        software: STRAPI,
         database: DatabaseServer::Postgres,
         front_ends: &FRONT_ENDS,
-        dialect: "strapi",
         start: strapi,
         settings: &[
             ("users.preset", "strapi-v4"),
@@ -60,12 +61,23 @@ pub(super) const OWNERS: [Owner; 5] = [
         ],
     },
     Owner {
-        name: "strapi-v3",
-        title: "Strapi 3",
-        software: Software::Npm("strapi"),
+        name: "strapi-refresh",
+        title: "Strapi in refresh mode",
+        software: STRAPI,
         database: DatabaseServer::Postgres,
         front_ends: &[FRONT_ENDS[0]],
-        dialect: "strapi",
+        start: strapi_refresh,
+        settings: &[
+            ("users.preset", "strapi-v5-refresh"),
+            ("strapi.page_url", "https://app.example.com/reset-password"),
+        ],
+    },
+    Owner {
+        name: "strapi-v3",
+        title: "Strapi 3",
+        software: Software::Npm { package: "strapi", project: "strapi-v3" },
+        database: DatabaseServer::Postgres,
+        front_ends: &[FRONT_ENDS[0]],
         start: strapi_v3,
         settings: &[
             ("users.preset", "strapi-v3"),
@@ -80,21 +92,11 @@ pub(super) const OWNERS: [Owner; 5] = [
         software: DJANGO,
         database: DatabaseServer::Postgres,
         front_ends: &FRONT_ENDS,
-        dialect: "django",
         start: django,
         settings: &[
-            ("users.preset", "custom"),
-            ("users.table", "auth_user"),
-            ("users.id", "id"),
-            ("users.email", "email"),
-            ("users.password", "password"),
-            ("users.username", "username"),
-            ("users.name", "first_name"),
-            ("users.active", "is_active"),
+            ("users.preset", "django"),
             ("users.sessions.table", "authtoken_token"),
             ("users.sessions.account", "user_id"),
-            ("password.hash", "pbkdf2-sha256"),
-            ("django.base_path", "/auth"),
             ("django.page_url", "https://app.example.com/#/password/reset/confirm/{uid}/{token}"),
         ],
     },
@@ -104,7 +106,6 @@ pub(super) const OWNERS: [Owner; 5] = [
         software: FASTAPI_USERS,
         database: DatabaseServer::Postgres,
         front_ends: &[FRONT_ENDS[1]],
-        dialect: "worthai",
         start: fastapi_users,
         settings: &[
             ("users.preset", "custom"),
@@ -116,6 +117,9 @@ pub(super) const OWNERS: [Owner; 5] = [
             ("users.sessions.table", "accesstoken"),
             ("users.sessions.account", "user_id"),
             ("password.hash", "argon2id"),
+            ("px0.enabled", "false"),
+            ("strapi.enabled", "false"),
+            ("insforge.enabled", "false"),
         ],
     },
     Owner {
@@ -124,21 +128,12 @@ pub(super) const OWNERS: [Owner; 5] = [
         software: Software::Debian { package: "wordpress", folder: "/usr/share/wordpress" },
         database: DatabaseServer::Mariadb,
         front_ends: &[FRONT_ENDS[2]],
-        dialect: "worthai",
         start: wordpress,
-        settings: &[
-            ("users.preset", "custom"),
-            ("users.table", "wp_users"),
-            ("users.id", "ID"),
-            ("users.email", "user_email"),
-            ("users.password", "user_pass"),
-            ("users.username", "user_login"),
-            ("users.name", "display_name"),
-            ("password.hash", "bcrypt"),
-            ("password.bcrypt_version", "2y"),
-        ],
+        settings: &[("users.preset", "wordpress")],
     },
 ];
+
+const STRAPI: Software = Software::Npm { package: "@strapi/strapi", project: "strapi" };
 
 /// The packages that `cargo xtask clients` compares polyreset with.
 const DJANGO: Software = Software::Pip {
@@ -155,6 +150,12 @@ const FASTAPI_USERS: Software = Software::Pip {
 
 fn strapi(place: &Place) -> Command {
     strapi_at("node_modules/@strapi/strapi/bin/strapi.js", place)
+}
+
+fn strapi_refresh(place: &Place) -> Command {
+    let mut node = strapi(place);
+    node.env("OWNER_JWT_MANAGEMENT", "refresh");
+    node
 }
 
 fn strapi_v3(place: &Place) -> Command {
@@ -199,7 +200,7 @@ impl Software {
     fn python(&self) -> Command {
         match self {
             Self::Pip { requirements, environment, .. } => environment_of(requirements, environment).python(),
-            Self::Npm(_) | Self::Debian { .. } => command("python3"),
+            Self::Npm { .. } | Self::Debian { .. } => command("python3"),
         }
     }
 }
@@ -212,8 +213,8 @@ impl Owner {
     /// Installs the owner, unless its pinned version already is there. Returns a sentence if that is impossible here.
     pub(super) fn install(&self) -> Result<Option<String>> {
         match self.software {
-            Software::Npm(_) => {
-                let (sources, installation) = (sources(self.name), installation(self.name));
+            Software::Npm { project, .. } => {
+                let (sources, installation) = (sources(project), installation(project));
                 let installed = installation.join("installed.json");
                 copy_files(&sources, &installation)?;
                 let pinned = fs::read(sources.join("package-lock.json"))?;
@@ -246,6 +247,14 @@ impl Owner {
         }
     }
 
+    /// Returns the folder where the owner runs.
+    pub(super) fn folder(&self) -> PathBuf {
+        match self.software {
+            Software::Npm { project, .. } => installation(project),
+            _ => installation(self.name),
+        }
+    }
+
     /// Returns the version that is pinned.
     pub(super) fn version(&self) -> Result<String> {
         let read = |path: &Path| fs::read_to_string(path).with_context(|| path.display().to_string());
@@ -254,8 +263,8 @@ impl Owner {
                 let query = command("dpkg-query").args(["-W", "-f", "${Version}", package]).output()?;
                 return packages::succeeded(&query);
             }
-            Software::Npm(package) => {
-                (read(&sources(self.name).join("package.json"))?, format!("\"{package}\": \""), '"')
+            Software::Npm { package, project } => {
+                (read(&sources(project).join("package.json"))?, format!("\"{package}\": \""), '"')
             }
             Software::Pip { package, requirements, .. } => {
                 (read(&clients::folder().join(requirements))?, format!("{package}=="), '\n')

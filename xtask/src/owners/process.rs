@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use conformance::ports;
 use tempfile::TempDir;
 
-use super::{Owner, installation};
+use super::Owner;
 
 /// Timeout for the start of an owner, which first creates its tables.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -40,7 +40,7 @@ impl OwnerProcess {
     pub(super) fn start(owner: &Owner, database_url: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let place = Place {
-            installation: installation(owner.name),
+            installation: owner.folder(),
             database_url: database_url.to_owned(),
             port: ports::free(),
         };
