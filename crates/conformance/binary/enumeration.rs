@@ -82,14 +82,23 @@ fn px0s_404_is_reported_as_declared_by_contract() {
     let (deployment, folder) = unlimited();
     let server = deployment.start().unwrap();
     let url = format!("http://{}", server.address);
-    let (code, report) = verify_conclusively(&deployment, &url, &["--dialect", "px0"]);
+    let (code, report) = verify_conclusively(&deployment, &url, &["--dialect", "px0", "--pairs", "100"]);
     assert_eq!(code, Some(1), "{report}");
     assert!(
         report.contains("Declared by contract") && report.contains("px0's responses confirm"),
         "{report}"
     );
     let file = folder.path().join("report.json");
-    let more = ["--dialect", "px0", "--allow-declared", "--json", "--report", file.to_str().unwrap()];
+    let more = [
+        "--dialect",
+        "px0",
+        "--pairs",
+        "100",
+        "--allow-declared",
+        "--json",
+        "--report",
+        file.to_str().unwrap(),
+    ];
     let (code, summary) = verify_conclusively(&deployment, &url, &more);
     assert_eq!(code, Some(0), "{summary}");
     let json = std::fs::read_to_string(file).unwrap();

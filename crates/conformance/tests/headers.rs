@@ -11,8 +11,8 @@ use bench::{FRONT_ENDS, RunningServer, every_dialect};
 use conformance::http::{Connection, RawResponse};
 use reset_http::{
     Dialect,
-    api::CORS_HEADERS,
     client::{Client, Step},
+    cors::CORS_HEADERS,
 };
 use stage::staged;
 

@@ -15,13 +15,15 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::{
+    ServeOptions,
     bearer::BearerToken,
     client_ip::TrustedProxies,
     common_error::{BodyError, CommonError},
+    cors,
     observer::{Answered, Observer},
     peer::Peer,
     problem,
-    rate_limit::{ClientLimits, LimitClass, RateLimiter, SharedCounters},
+    rate_limit::{LimitClass, RateLimiter},
     route::{Call, Caller, Dialect, Endpoint, EndpointKind, ErrorRenderer, Route},
     upstream::UpstreamOptions,
 };
@@ -36,25 +38,6 @@ pub const HEAD_MAX: usize = 16 * 1024;
 
 /// Response header with the reference of a reset request, for support and for the `trace` command.
 pub const REFERENCE: HeaderName = HeaderName::from_static("x-reset-reference");
-
-/// Response headers that scripts of other origins may read.
-const EXPOSED: HeaderValue = HeaderValue::from_static("x-reset-reference, retry-after");
-
-/// How many seconds a browser may remember the response to a preflight request.
-const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("3600");
-
-/// Request headers that scripts of allowed origins may set by default: those of the dialects, and those that common HTTP
-/// and tracing libraries add to every request.
-pub const CORS_HEADERS: [&str; 8] = [
-    "content-type",
-    "authorization",
-    "x-requested-with",
-    "x-xsrf-token",
-    "baggage",
-    "sentry-trace",
-    "traceparent",
-    "tracestate",
-];
 
 /// Content security policy of every response that is not a hosted page: the browser may load nothing.
 const DENY_ALL: HeaderValue =
@@ -88,53 +71,6 @@ struct Owner {
     errors: ErrorRenderer,
 }
 
-/// How an [`Api`] serves its routes.
-#[derive(Clone)]
-pub struct ServeOptions {
-    /// Maximum body size in bytes. Default 64 KiB.
-    pub body_limit: usize,
-    /// Origins allowed by CORS. Default none.
-    pub cors_origins: Vec<HeaderValue>,
-    /// Request headers that scripts of those origins may set. Default: those of the dialects and of tracing libraries.
-    pub cors_headers: Vec<HeaderName>,
-    /// Proxies whose forwarding headers are trusted. Default none.
-    pub proxies: TrustedProxies,
-    /// Networks of the deployment's own servers, whose requests are those of many people: no limit per client or network
-    /// applies to them. Default none.
-    pub own_servers: Vec<IpNet>,
-    /// Rate limits per client. `None`, the default of this struct, disables them; a deployment enables them by
-    /// default.
-    pub client_limits: Option<ClientLimits>,
-    /// Maximum number of concurrent connections per client, which the standalone servers enforce. Default none.
-    pub client_connections: Option<usize>,
-    /// Counters that all replicas share. Default `None`: each process counts for itself.
-    pub shared: Option<SharedCounters>,
-    /// Receives every response and the events of connections, for metrics. Default none.
-    pub observer: Option<Arc<dyn Observer>>,
-    /// Token that every request must present, whatever its path. Default none.
-    pub token: Option<BearerToken>,
-    /// The back end that the standalone servers pass all other requests to. Default none.
-    pub upstream: Option<UpstreamOptions>,
-}
-
-impl Default for ServeOptions {
-    fn default() -> Self {
-        Self {
-            body_limit: 64 * 1024,
-            cors_origins: Vec::new(),
-            cors_headers: CORS_HEADERS.map(HeaderName::from_static).into(),
-            proxies: TrustedProxies::default(),
-            own_servers: Vec::new(),
-            client_limits: None,
-            client_connections: None,
-            shared: None,
-            observer: None,
-            token: None,
-            upstream: None,
-        }
-    }
-}
-
 impl Api {
     /// Builds the routes of `dialects` on top of the use cases in `resets`.
     pub fn new(resets: Resets, dialects: Vec<Dialect>, options: ServeOptions) -> Self {
@@ -145,8 +81,8 @@ impl Api {
             }
             for (path, endpoints) in &dialect.rows {
                 let (path, mut endpoints) = (path.clone(), endpoints.clone());
-                let allow = allow(&endpoints);
-                endpoints.push(preflight(&allow, &options.cors_headers));
+                let allow = cors::allow(&endpoints);
+                endpoints.push(cors::preflight(&allow, &options.cors_headers));
                 let (body_limit, name) = (options.body_limit, dialect.name);
                 let errors = dialect.errors_of(&path).clone();
                 let credentials = dialect.credentials;
@@ -280,9 +216,8 @@ impl Api {
         let matched = Some((route, Some(&endpoint.method)));
         self.observe(matched, response.status(), begun.elapsed());
         let mut response = self.finish(origin.as_ref(), response);
-        if route.credentials && response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
-            let yes = HeaderValue::from_static("true");
-            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        if route.credentials {
+            cors::allow_credentials(response.headers_mut());
         }
         response
     }
@@ -406,13 +341,7 @@ impl Api {
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         // Hosted pages set their own policy. If a browser renders any other response, it must load nothing (R35).
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(DENY_ALL);
-        if !self.inner.cors_origins.is_empty() {
-            headers.append(header::VARY, HeaderValue::from_static("Origin"));
-            if let Some(origin) = origin.filter(|origin| self.inner.cors_origins.contains(origin)) {
-                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-            }
-        }
+        cors::allow_origin(&self.inner.cors_origins, origin, headers);
         response
     }
 }
@@ -428,37 +357,4 @@ fn failure(route: &Route, message: &str) -> Response<Bytes> {
 fn owns(prefix: &str, path: &str) -> bool {
     path.strip_prefix(prefix)
         .is_some_and(|rest| rest.is_empty() || prefix.is_empty() || rest.starts_with('/'))
-}
-
-/// Returns the `Allow` header of a path: its methods, `HEAD` after `GET`, and `OPTIONS`.
-fn allow(endpoints: &[Endpoint]) -> String {
-    let mut methods: Vec<&str> = Vec::new();
-    for endpoint in endpoints {
-        methods.push(endpoint.method.as_str());
-        if endpoint.method == Method::GET {
-            methods.push("HEAD");
-        }
-    }
-    methods.push("OPTIONS");
-    methods.join(", ")
-}
-
-/// Returns the `OPTIONS` endpoint of a path. It lists the allowed methods and headers; [`Api::finish`] adds the
-/// allowed origin.
-fn preflight(allow: &str, headers: &[HeaderName]) -> Endpoint {
-    let text = |text: &str| HeaderValue::from_str(text).expect("names of methods and headers are ASCII");
-    let names: Vec<&str> = headers.iter().map(HeaderName::as_str).collect();
-    let allowed = Arc::new((text(allow), text(&names.join(", "))));
-    let answer = async |allowed: Arc<(HeaderValue, HeaderValue)>, _: Call| {
-        let (methods, names) = (allowed.0.clone(), allowed.1.clone());
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        let headers = response.headers_mut();
-        headers.insert(header::ALLOW, methods.clone());
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
-        Ok::<_, Response<Bytes>>(response)
-    };
-    Endpoint::new(Method::OPTIONS, EndpointKind::Read, &allowed, answer)
 }

@@ -6,7 +6,7 @@
 //! and 415, CORS, timeouts, and panics that become responses.
 //!
 //! # Map
-//! * [`api`] and [`route`]: rows, endpoints, and how they are served.
+//! * [`api`] and [`route`]: rows, endpoints, and how they are served. [`cors`]: what scripts of other origins may do.
 //! * [`client`]: how a client speaks a dialect, as data.
 //! * [`body`]: one strict reading of bodies, and [`media_type`]: how they are written. [`wire`] and [`problem`]: pieces of responses. [`jwt`]: HS256 tokens.
 //! * [`common_error`]: the errors that every dialect renders in its own envelope.
@@ -42,6 +42,7 @@ pub mod body;
 pub mod client;
 mod client_ip;
 pub mod common_error;
+pub mod cors;
 pub mod guessing;
 pub mod jwt;
 pub mod language;
@@ -54,11 +55,12 @@ pub mod problem;
 pub mod rate_limit;
 pub mod redemption;
 pub mod route;
+mod serve_options;
 pub mod traits;
 pub mod upstream;
 pub mod wire;
 
-pub use api::{Api, ServeOptions};
+pub use api::Api;
 pub use bearer::BearerToken;
 pub use client_ip::TrustedProxies;
 pub use common_error::{BODY_TIMEOUT, BodyError, with_body_timeout};
@@ -66,4 +68,5 @@ pub use module::{Deployment, DialectModule};
 pub use peer::Peer;
 pub use rate_limit::{ClassLimits, ClientLimits, Counters, SharedCounters, Take, Unavailable};
 pub use route::{Dialect, Endpoint, Route};
+pub use serve_options::ServeOptions;
 pub use wire::{iso, to_json_pretty};

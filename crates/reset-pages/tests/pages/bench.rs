@@ -25,8 +25,7 @@ use reset_core::{
 };
 use reset_dialects::MODULES;
 use reset_http::{
-    Peer,
-    api::{Api, ServeOptions},
+    Api, Peer, ServeOptions,
     client::{Client, MailedSecret, Step},
     redemption::RedemptionKind,
     route::Dialect,
