@@ -1,6 +1,6 @@
 """Serves the reset operations of dj-rest-auth and Djoser on a plain Django project, as the reference to compare with.
 
-    python server.py 8000 [--database sqlite:///reference.sqlite3] [--retype]
+    python server.py 8000 [--database sqlite:///reference.sqlite3] [--retype] [--tokens]
 
 Both libraries answer under /auth/. The settings are those that `startproject` writes, with DEBUG off; the libraries
 keep their defaults. Mails stay in memory. The routes under /test/ read them, create accounts and try logins, so the
@@ -16,6 +16,11 @@ from django.conf import settings
 
 VALIDATORS = ["UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword"]
 BACKENDS = {"sqlite": "sqlite3", "postgres": "postgresql", "postgresql": "postgresql"}
+
+AUTHENTICATION = [
+    "rest_framework.authentication.TokenAuthentication",
+    "rest_framework.authentication.SessionAuthentication",
+]
 
 urlpatterns = []
 
@@ -86,6 +91,8 @@ def configure(options):
             "PASSWORD_RESET_CONFIRM_URL": "#/password/reset/confirm/{uid}/{token}",
             "PASSWORD_RESET_CONFIRM_RETYPE": options.retype,
         },
+        # Without `--tokens` the framework's own defaults apply.
+        REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": AUTHENTICATION} if options.tokens else {},
     )
 
 
@@ -143,6 +150,7 @@ def parse_options():
     parser.add_argument("port", type=int)
     parser.add_argument("--database", default="sqlite:///reference.sqlite3", help="sqlite:///FILE or postgres://...")
     parser.add_argument("--retype", action="store_true", help="set Djoser's PASSWORD_RESET_CONFIRM_RETYPE")
+    parser.add_argument("--tokens", action="store_true", help="accept the tokens and sessions of a sign-in")
     return parser.parse_args()
 
 

@@ -11,6 +11,7 @@ use conformance::{programs::find, server::TestDeployment};
 
 use crate::{
     clients::{self, FRONT_ENDS, NEW, OLD, Tally},
+    packages,
     servers::install,
 };
 
@@ -43,7 +44,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     };
     let (Some(chromium), None) = (chromium, &missing) else {
         let reason = missing.unwrap_or_default();
-        ensure!(!clients::in_ci(), "the browser tests cannot run, and CI must not skip them: {reason}");
+        ensure!(!packages::in_ci(), "the browser tests cannot run, and CI must not skip them: {reason}");
         println!("SKIPPED the browser tests: {reason}");
         return Ok(());
     };

@@ -8,35 +8,22 @@ mod django;
 
 use std::{
     ffi::OsStr,
-    io::ErrorKind,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use conformance::server::{Server, TestDeployment};
 
-use crate::root;
+use crate::{
+    packages::{self, skipped, succeeded},
+    root,
+};
 
 /// The three servers; package and binary have the same name.
 pub(crate) const FRONT_ENDS: [&str; 3] = ["server-axum", "server-actix", "server-warp"];
-/// Minimum major version of Node.
-const NODE_MIN: u32 = 20;
-/// Error codes of npm for an unreachable registry.
-const UNREACHABLE: [&str; 10] = [
-    "ENOTFOUND",
-    "EAI_AGAIN",
-    "ECONNREFUSED",
-    "ECONNRESET",
-    "ETIMEDOUT",
-    "EHOSTUNREACH",
-    "ENETUNREACH",
-    "ENETDOWN",
-    "ENOTCACHED",
-    "ERR_SOCKET_TIMEOUT",
-];
 /// Initial password of every account.
 pub(crate) const OLD: &str = "a password to begin with";
 /// New password of every account: `PASSWORD` of `clients/deployment.mjs`.
@@ -127,18 +114,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns whether tests are skipped, and prints why.
-///
-/// # Errors
-/// Fails in CI if something is missing.
-fn skipped(tests: &str, missing: Option<&str>) -> anyhow::Result<bool> {
-    if let Some(reason) = missing {
-        ensure!(!in_ci(), "{tests} cannot run, and CI must not skip them: {reason}");
-        println!("SKIPPED {tests}: {reason}");
-    }
-    Ok(missing.is_some())
-}
-
 /// Runs tests on one server and prints the results and the time.
 fn timed(front_end: &str, tests: &str, run: impl FnOnce() -> anyhow::Result<Tally>) -> anyhow::Result<Tally> {
     let begun = Instant::now();
@@ -149,55 +124,7 @@ fn timed(front_end: &str, tests: &str, run: impl FnOnce() -> anyhow::Result<Tall
 
 /// Installs the packages of the suites, and returns what is missing for that, if anything.
 pub(crate) fn missing() -> anyhow::Result<Option<String>> {
-    Ok(match missing_program()? {
-        None => install_packages()?,
-        missing => missing,
-    })
-}
-
-fn missing_program() -> anyhow::Result<Option<String>> {
-    for name in ["node", "npm"] {
-        match program(name).arg("--version").output() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Some(format!("`{name}` is not installed (Node {NODE_MIN} or later is needed)")));
-            }
-            output => {
-                let version = succeeded(&output.with_context(|| format!("starting {name}"))?)?;
-                if let Some(major) = version.strip_prefix('v').and_then(|rest| rest.split('.').next())
-                    && major.parse::<u32>()? < NODE_MIN
-                {
-                    return Ok(Some(format!(
-                        "Node {} is too old ({NODE_MIN} or later is needed)",
-                        version.trim()
-                    )));
-                }
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Installs the packages that the lock file pins. Returns a sentence if the registry is unreachable.
-fn install_packages() -> anyhow::Result<Option<String>> {
-    // Prefer npm's cache, and retry only briefly: without a network, a longer wait does not help.
-    let output =
-        npm(&["ci", "--prefer-offline", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"])?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let code = stderr
-        .lines()
-        .filter_map(|line| line.split_once(" code "))
-        .map(|(_, code)| code.trim())
-        .find(|code| UNREACHABLE.contains(code));
-    if let (false, Some(code)) = (output.status.success(), code) {
-        return Ok(Some(format!("npm cannot reach its registry ({code})")));
-    }
-    succeeded(&output).context("installing the clients")?;
-    Ok(None)
-}
-
-/// Returns whether this is a CI run, which must not skip tests.
-pub(crate) fn in_ci() -> bool {
-    std::env::var_os("CI").is_some_and(|value| value == "true")
+    packages::npm(&folder())
 }
 
 /// Builds the three servers.
@@ -219,7 +146,7 @@ pub(crate) fn binary(name: &str) -> PathBuf {
 }
 
 /// Returns the folder of everything that is built.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     root().join(target)
 }
@@ -320,18 +247,6 @@ fn npm(args: &[&str]) -> anyhow::Result<Output> {
 /// Runs a script of `clients/package.json`.
 pub(crate) fn script(name: &str) -> anyhow::Result<String> {
     succeeded(&npm(&["run", "--silent", name])?)
-}
-
-/// Returns the standard output of a program.
-///
-/// # Errors
-/// Fails with the entire output if the program failed.
-fn succeeded(output: &Output) -> anyhow::Result<String> {
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        bail!("{}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(stdout.into_owned())
 }
 
 fn program(name: impl AsRef<OsStr>) -> Command {

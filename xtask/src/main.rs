@@ -9,6 +9,8 @@ mod dialects;
 mod diff;
 mod new_dialect;
 mod openapi;
+mod owners;
+mod packages;
 mod replicas;
 mod servers;
 mod test;
@@ -49,6 +51,8 @@ End-to-end tests:
                     own libraries. Needs Node 20 and npm, and Python 3.10
   browser           Test the hosted pages of each of the three servers in Chromium. Needs Chromium, Node 20
                     and npm
+  owners [NAME]...  Reset passwords in the users tables of real systems (Strapi, Django, ...) with their own
+                    clients, behind polyreset. Needs Node 20 and npm, Python 3.10, PostgreSQL and MariaDB
   diff              Send random requests to all three servers, over TCP and Unix sockets, and compare the
                     responses. Options: --requests N (default 100000), --seed S (default 1)
 
@@ -91,6 +95,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["clients"] => clients::run(),
         ["browser"] => browser::run(),
+        ["owners", names @ ..] => owners::run(names),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

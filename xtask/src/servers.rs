@@ -131,7 +131,15 @@ impl Servers {
 impl Servers {
     /// Returns the URL of a PostgreSQL server, and starts one if none is configured.
     pub(crate) fn postgres() -> Result<(Self, String)> {
-        let engine = &ENGINES[0];
+        Self::of(&ENGINES[0])
+    }
+
+    /// Returns the URL of a MariaDB server, and starts one if none is configured.
+    pub(crate) fn mariadb() -> Result<(Self, String)> {
+        Self::of(&ENGINES[1])
+    }
+
+    fn of(engine: &DatabaseEngine) -> Result<(Self, String)> {
         if let Some(url) = std::env::var_os(engine.variable).filter(|url| !url.is_empty()) {
             let url = url.into_string().map_err(|_| anyhow!("{} is not UTF-8", engine.variable))?;
             return Ok((Self::running(Vec::new()), url));

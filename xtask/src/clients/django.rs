@@ -6,7 +6,6 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::ErrorKind,
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -18,15 +17,12 @@ use anyhow::{Context, bail, ensure};
 use conformance::server::TestDeployment;
 use tempfile::TempDir;
 
-use super::{NEW, Tally, binary, folder, program, start, succeeded, target};
-use crate::servers::Servers;
+use super::{NEW, Tally, binary, folder, start, target};
+use crate::{
+    packages::{PythonEnvironment, succeeded},
+    servers::Servers,
+};
 
-/// Minimum minor version of Python 3.
-const PYTHON_MIN: u32 = 10;
-/// Part of pip's warnings when its registry is unreachable.
-const UNREACHABLE: &str = "connection broken by";
-/// Part of the error of `python3 -m venv` on Debian without the package `python3-venv`.
-const NO_VENV: &str = "ensurepip is not";
 /// Initial password of the accounts in `clients/django/cases.py` and `adoption.py`.
 const OLD: &str = "First-passw0rd";
 /// The accounts of `clients/django/cases.py`.
@@ -81,50 +77,7 @@ impl Drop for Process {
 
 /// Installs the packages of the scripts, and returns what is missing for that, if anything.
 pub(super) fn missing() -> anyhow::Result<Option<String>> {
-    let needed = format!("Python 3.{PYTHON_MIN} or later is needed");
-    match program("python3").arg("--version").output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Ok(Some(format!("`python3` is not installed ({needed})")));
-        }
-        output => {
-            let version = succeeded(&output.context("starting python3")?)?;
-            let minor = version.trim().strip_prefix("Python 3.").and_then(|rest| rest.split('.').next());
-            if minor.and_then(|minor| minor.parse().ok()).is_none_or(|minor: u32| minor < PYTHON_MIN) {
-                return Ok(Some(format!("{} is not suitable ({needed})", version.trim())));
-            }
-        }
-    }
-    install()
-}
-
-/// Installs the pinned packages into a virtual environment, unless they already are there. Returns a sentence if that is
-/// impossible on this machine.
-fn install() -> anyhow::Result<Option<String>> {
-    let requirements = scripts().join("requirements.txt");
-    let (pinned, installed) = (fs::read(&requirements)?, environment().join("installed.txt"));
-    if fs::read(&installed).is_ok_and(|installed| installed == pinned) {
-        return Ok(None);
-    }
-    let output = program("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(environment())
-        .output()
-        .context("starting python3")?;
-    if String::from_utf8_lossy(&output.stdout).contains(NO_VENV) {
-        return Ok(Some("Python has no module `venv` (Debian: apt-get install python3-venv)".to_owned()));
-    }
-    succeeded(&output).context("creating a virtual environment")?;
-    let output = program(python())
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1", "-r"])
-        .arg(&requirements)
-        .output()
-        .context("starting pip")?;
-    if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains(UNREACHABLE) {
-        return Ok(Some("pip cannot reach its registry".to_owned()));
-    }
-    succeeded(&output).context("installing Django's libraries")?;
-    fs::write(installed, pinned)?;
-    Ok(None)
+    environment().install()
 }
 
 /// Sends the requests to the real libraries, and starts PostgreSQL if no server is configured.
@@ -301,20 +254,15 @@ fn script(args: &[&str]) -> anyhow::Result<Output> {
     python_in(&scripts()).args(args).output().with_context(|| format!("starting {}", args[0]))
 }
 
-/// Returns Python with the pinned packages, in a folder. It writes no compiled files there.
+/// Returns Python with the pinned packages, in a folder.
 fn python_in(folder: &Path) -> Command {
-    let mut python = program(python());
-    python.arg("-B").current_dir(folder);
+    let mut python = environment().python();
+    python.current_dir(folder);
     python
 }
 
-fn python() -> PathBuf {
-    environment().join("bin/python")
-}
-
-/// Returns the folder of the virtual environment.
-fn environment() -> PathBuf {
-    target().join("clients-django")
+fn environment() -> PythonEnvironment {
+    PythonEnvironment::new(target().join("clients-django"), scripts().join("requirements.txt"))
 }
 
 fn scripts() -> PathBuf {

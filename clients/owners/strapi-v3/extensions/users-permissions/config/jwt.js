@@ -1,0 +1,1 @@
+module.exports = { jwtSecret: process.env.OWNER_SECRET };
