@@ -119,6 +119,7 @@ fn overridden(values: &Values, base: &Mapping) -> Result<Mapping> {
         emptied: list(values, &keys::USERS_EMPTIED, &base.emptied, Name::parse)?,
         sessions: sessions(values, base)?,
         void: list(values, &keys::USERS_VOID, &base.void, AccountRows::parse)?,
+        access_tokens_linger: base.access_tokens_linger,
         sessions_end_with_hash: if values.is_given(&keys::USERS_SESSIONS_END_WITH_HASH) {
             values.boolean(&keys::USERS_SESSIONS_END_WITH_HASH)?
         } else {

@@ -167,6 +167,9 @@ pub struct Mapping {
     pub void: Vec<AccountRows>,
     /// Whether the other system's sessions depend on the stored hash, so that they end when it changes.
     pub sessions_end_with_hash: bool,
+    /// Whether an access token stays valid for a while after its session has ended, because the other system does not look
+    /// sessions up.
+    pub access_tokens_linger: bool,
 }
 
 impl Mapping {
@@ -204,6 +207,7 @@ impl Mapping {
             sessions: Vec::new(),
             void: Vec::new(),
             sessions_end_with_hash: false,
+            access_tokens_linger: false,
         })
     }
 
@@ -266,13 +270,14 @@ impl Mapping {
         sessions.chain(self.void.iter().map(|rows| (rows, "void")))
     }
 
-    /// Whether a reset ends the account's sessions in the other system, as far as the mapping says.
+    /// Whether a reset ends the account's sessions in the other system at once, as far as the mapping says.
     pub fn ends_sessions(&self) -> bool {
-        !self.sessions.is_empty()
+        let ends_some = !self.sessions.is_empty()
             || self.token_version.is_some()
             || self.stamp.is_some()
             || self.password_changed_at.is_some()
-            || self.sessions_end_with_hash
+            || self.sessions_end_with_hash;
+        ends_some && !self.access_tokens_linger
     }
 }
 
