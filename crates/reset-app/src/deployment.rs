@@ -14,6 +14,7 @@ use reset_core::{
     keys::Keyring,
     ports::{Clock, Entropy, Hasher, Store, Webhook},
 };
+use reset_diesel::OpenError;
 use reset_http::SharedCounters;
 use reset_mail::{MailService, Templates, TransportConfig};
 use rustix::fs::{Mode, OFlags};
@@ -52,7 +53,15 @@ pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
         }
         database.migrate().await.context("database_url")?;
     }
-    database.open().await.context("database_url")
+    database.open().await.map_err(setting_of)
+}
+
+/// Adds the setting to an error that does not name it.
+pub(crate) fn setting_of(error: OpenError) -> anyhow::Error {
+    match error {
+        OpenError::UsersFile { .. } => error.into(),
+        error => anyhow::Error::new(error).context("database_url"),
+    }
 }
 
 /// Returns the root keys, and generates the secret at the first start.

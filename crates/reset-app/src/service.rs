@@ -63,7 +63,7 @@ impl Service {
     ) -> Result<Self> {
         let new_database = deployment::new_database(settings);
         let store = deployment::store(settings).await?;
-        if let Some(path) = new_database.filter(|_| demo.is_none()) {
+        if let Some(path) = new_database.filter(|_| demo.is_none() && settings.users.is_none()) {
             warn!(
                 "created a new database at {}: it has no accounts; if you expected an existing one, check database_url \
                  and that its volume is mounted",

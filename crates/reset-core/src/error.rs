@@ -12,12 +12,18 @@ use thiserror::Error;
 pub struct StoreError {
     #[source]
     source: Arc<dyn Error + Send + Sync>,
+    retry_after: Option<Duration>,
 }
 
 impl StoreError {
     /// Wraps an adapter's error. Its text must hold no address and no secret (R70).
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { source: source.into().into() }
+        Self { source: source.into().into(), retry_after: None }
+    }
+
+    /// Returns the error of an operation that did nothing, because something else used the store for too long.
+    pub fn busy(source: impl Into<Box<dyn Error + Send + Sync>>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(source) }
     }
 }
 
@@ -62,8 +68,8 @@ pub enum RedeemError {
     /// attempt.
     #[error("the password is made of names of the account or the service")]
     OwnName,
-    /// The hashing queue is full or the wait timed out; the ticket stays valid.
-    #[error("hashing is at capacity")]
+    /// The hashing queue is full, or the store was in use for too long; the ticket stays valid.
+    #[error("hashing or the store is at capacity")]
     Busy {
         /// How long the client should wait before it retries.
         retry_after: Duration,
@@ -74,7 +80,16 @@ pub enum RedeemError {
     /// The store failed. Usually the ticket stays valid and the password is unchanged. If only the result of the
     /// commit was lost, the ticket is spent and the new password is set.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for RedeemError {
+    fn from(error: StoreError) -> Self {
+        match error.retry_after {
+            Some(retry_after) => Self::Busy { retry_after },
+            None => Self::Store(error),
+        }
+    }
 }
 
 impl From<HashError> for RedeemError {

@@ -1,8 +1,13 @@
 //! Database errors, described without the contents of any row.
 
+use std::time::Duration;
+
 use diesel::result::{DatabaseErrorKind, Error};
 use reset_core::error::StoreError;
 use thiserror::Error;
+
+/// How long a client should wait for a program that keeps its users table locked.
+const USERS_LOCKED_RETRY: Duration = Duration::from_secs(5);
 
 /// Why a database task failed. Cheap to clone: a failed commit is reported to every task of its batch.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,6 +36,9 @@ pub(crate) enum DatabaseFault {
     /// Another transaction kept a row locked for longer than the statement timeout.
     #[error("lock timeout: another transaction holds the row")]
     LockTimeout,
+    /// Another program keeps the SQLite file with its users table locked. Nothing was done.
+    #[error("the users table: database is locked")]
+    UsersLocked,
     /// The node of a cluster executes no statements now. Nothing was done.
     #[error("the cluster node is not ready")]
     NotReady,
@@ -79,6 +87,9 @@ impl From<Error> for DatabaseFault {
 
 impl From<DatabaseFault> for StoreError {
     fn from(fault: DatabaseFault) -> Self {
+        if fault == DatabaseFault::UsersLocked {
+            return Self::busy(fault, USERS_LOCKED_RETRY);
+        }
         Self::new(fault)
     }
 }

@@ -54,6 +54,7 @@ pub struct Database {
     engine: OpenEngine,
     options: Options,
     users: Option<Mapping>,
+    users_file: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -128,6 +129,14 @@ pub enum OpenError {
         /// The error of the system or the engine.
         reason: String,
     },
+    /// The SQLite file with another system's users table could not be used.
+    #[error("users.database_url: {}: {reason}", path.display())]
+    UsersFile {
+        /// Path of the file.
+        path: PathBuf,
+        /// Why it cannot be used, and what to do.
+        reason: String,
+    },
     /// The URL of a server could not be parsed.
     #[error("not a valid URL of a {engine} server: {expected}")]
     Address {
@@ -185,7 +194,7 @@ impl Database {
             Some((scheme, _)) => return Err(OpenError::Unsupported(format!("{scheme}://…"))),
             None => return Err(OpenError::Unsupported("a URL without a scheme".to_owned())),
         };
-        Ok(Self { engine, options: Options::default(), users: None })
+        Ok(Self { engine, options: Options::default(), users: None, users_file: None })
     }
 
     /// Returns the database with these options.
@@ -193,10 +202,31 @@ impl Database {
         Self { options, ..self }
     }
 
-    /// Returns the database with another system's users table, if there is a mapping. SQLite ignores the mapping and
-    /// always uses polyreset's own table.
+    /// Returns the database with another system's users table, if there is a mapping. SQLite uses the mapping for the file
+    /// of [`Self::with_users_file`], and without one polyreset's own table.
     pub fn with_users(self, users: Option<Mapping>) -> Self {
         Self { users, ..self }
+    }
+
+    /// Returns the database with the SQLite file, at a `sqlite://` URL, that contains the other system's users table.
+    ///
+    /// # Errors
+    /// Returns [`OpenError::Unsupported`] or [`OpenError::Path`] if the URL does not name a SQLite file.
+    pub fn with_users_file(self, url: &str) -> Result<Self, OpenError> {
+        let path = match url.split_once("://") {
+            Some(("sqlite", path)) => sqlite::path(path)?,
+            _ => return Err(OpenError::Unsupported("a URL that is not sqlite://PATH".to_owned())),
+        };
+        Ok(Self { users_file: Some(path), ..self })
+    }
+
+    /// Returns the SQLite file that contains the other system's users table.
+    pub fn users_file(&self) -> Option<&Path> {
+        self.users_file.as_deref()
+    }
+
+    fn users_in_file(&self) -> Option<(&Path, &Mapping)> {
+        self.users_file().zip(self.users.as_ref())
     }
 
     /// Returns the path of the file if the database is embedded in this process. No other server uses such a database,
@@ -256,7 +286,13 @@ impl Database {
     pub async fn open(&self) -> Result<Arc<dyn Store>, OpenError> {
         let users = self.users.as_ref();
         Ok(match &self.engine {
-            OpenEngine::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path).await?),
+            OpenEngine::Sqlite(path) => {
+                let store = sqlite::Sqlite::open(path).await?;
+                match self.users_in_file() {
+                    Some((file, mapping)) => Arc::new(store.with_users(file, mapping).await?),
+                    None => Arc::new(store),
+                }
+            }
             OpenEngine::Postgres(address) => {
                 Arc::new(ServerStore::open(self.postgres(address)?, users).await?)
             }
@@ -297,7 +333,10 @@ impl Database {
         let Some(mapping) = self.users.clone() else { return Ok(None) };
         let role = role.map(ToOwned::to_owned);
         match &self.engine {
-            OpenEngine::Sqlite(_) => Ok(None),
+            OpenEngine::Sqlite(_) => match self.users_file() {
+                Some(file) => sqlite::survey(file, mapping).await.map(Some),
+                None => Ok(None),
+            },
             OpenEngine::Postgres(address) => {
                 server::survey(self.postgres(address)?, mapping, role).await.map(Some)
             }

@@ -8,7 +8,10 @@ use reset_core::hasher::Scheme;
 use reset_diesel::foreign_users::{HashCount, Survey};
 
 use super::print;
-use crate::settings::{PasswordSettings, Settings};
+use crate::{
+    deployment::setting_of,
+    settings::{PasswordSettings, Settings},
+};
 
 #[derive(Args)]
 pub(super) struct AdoptArgs {
@@ -27,7 +30,7 @@ pub(super) async fn run(settings: Settings, arguments: AdoptArgs) -> Result<Exit
     if !arguments.dry_run {
         bail!("the settings select the table, not this command: use `adopt --dry-run` to check them");
     }
-    let survey = settings.database.address.survey(Some(&arguments.role)).await.context("database_url")?;
+    let survey = settings.database.address.survey(Some(&arguments.role)).await.map_err(setting_of)?;
     let survey = survey.context("users.preset: the database has no other system's tables")?;
     print(&report(&survey, &NewHashes::of(&settings.passwords)));
     Ok(ExitCode::SUCCESS)
@@ -92,7 +95,11 @@ fn report(survey: &Survey, new: &NewHashes) -> String {
     for statement in statements {
         let _ = writeln!(text, "  {statement};");
     }
-    text.push_str("\nminimum privileges for serve; run migrate as the owner\n");
+    if grants.is_empty() {
+        text.push_str("\nprivileges for serve\n  write permission for the file and its directory\n");
+    } else {
+        text.push_str("\nminimum privileges for serve; run migrate as the owner\n");
+    }
     for grant in grants {
         let _ = writeln!(text, "  {grant};");
     }
@@ -166,6 +173,13 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+    }
+
+    #[test]
+    fn report_on_a_file_has_permissions_instead_of_grants() {
+        let new = NewHashes { scheme: Scheme::Argon2id { m_kib: 8, t: 1, p: 1 }, keeps_forms: true };
+        let text = report(&Survey { grants: Vec::new(), ..survey() }, &new);
+        assert!(text.contains("write permission for the file") && !text.contains("as the owner"), "{text}");
     }
 
     #[test]

@@ -123,7 +123,7 @@ async fn database(settings: &Settings) -> Result<String> {
 /// Checks what the first users of another system's table would find. The start has already checked privileges, column
 /// types and row-level security.
 async fn users(settings: &Settings, report: &mut Report) {
-    let survey = match settings.database.address.survey(None).await.context("database_url") {
+    let survey = match settings.database.address.survey(None).await.map_err(deployment::setting_of) {
         Ok(Some(survey)) => survey,
         Ok(None) => return,
         Err(error) => return report.line("users", Err(error)),

@@ -47,13 +47,28 @@ pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
             preset(chosen).expect("users.preset allows only own, custom and known presets")
         }
     };
-    if values.text(&keys::DATABASE_URL)?.starts_with("sqlite:") {
+    check_database(values)?;
+    overridden(values, &base).map(Some)
+}
+
+/// Checks that the settings name the database with the table.
+fn check_database(values: &Values) -> Result<()> {
+    let own_file = values.text(&keys::DATABASE_URL)?.starts_with("sqlite:");
+    if own_file && !values.is_given(&keys::USERS_DATABASE_URL) {
         bail!(
-            "users.preset ({}) needs the database of that table: database_url must be postgres:// or mysql://",
+            "users.preset ({}) needs the database of that table: database_url must be postgres:// or mysql://, or \
+             users.database_url the sqlite:// file with the table",
             values.value(&keys::USERS_PRESET).source
         );
     }
-    overridden(values, &base).map(Some)
+    if !own_file && values.is_given(&keys::USERS_DATABASE_URL) {
+        bail!(
+            "users.database_url ({}) is for a table in a SQLite file, and needs a SQLite file for polyreset's own tables: \
+             database_url must be sqlite://",
+            values.value(&keys::USERS_DATABASE_URL).source
+        );
+    }
+    Ok(())
 }
 
 /// Applies the settings to the mapping of the preset. An empty value removes a column.

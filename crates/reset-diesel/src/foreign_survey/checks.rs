@@ -20,6 +20,12 @@ use crate::foreign_users::{
     ColumnKind, MappingError, Name, Plan, SqlSyntax, TimeUnit, qualified, quoted, unit,
 };
 
+/// What to do about a rejected statement.
+const FIX: &str = match SYNTAX {
+    SqlSyntax::Sqlite => "check the triggers and generated columns of the table",
+    SqlSyntax::Postgres | SqlSyntax::Mysql => "run the GRANT statements that `adopt --dry-run` prints",
+};
+
 /// Milliseconds since the Unix epoch on 1973-03-03. As seconds, it is in the year 5138.
 const LEAST_MILLISECONDS: i64 = 100_000_000_000;
 
@@ -54,7 +60,11 @@ pub(super) fn units(db: &mut Db, found: &Found) -> QueryResult<Result<(), Mappin
         let Some(column) = column else { continue };
         let unit = unit(mapping, column);
         let quoted = quoted(SYNTAX, name);
-        let number = if SYNTAX == SqlSyntax::Postgres { "bigint" } else { "SIGNED" };
+        // SQLite's times are read and written as each row has them.
+        if SYNTAX == SqlSyntax::Sqlite && mapping.time_unit.is_none() {
+            continue;
+        }
+        let number = if SYNTAX == SqlSyntax::Mysql { "SIGNED" } else { "bigint" };
         let sample =
             format!("SELECT CAST({quoted} AS {number}) AS number FROM {table} WHERE {quoted} > 0 LIMIT 1");
         let sample: Option<Number> = sql_query(sample).get_result(db).optional()?;
@@ -115,7 +125,7 @@ fn first_rejected(db: &mut Db, found: &Found, plan: &Plan) -> QueryResult<Option
     let table = qualified(SYNTAX, mapping.schema.as_ref(), &mapping.table);
     if let Some(reason) = probe(db, &plan.by_id, 1)? {
         let what = format!("reading {table}");
-        return Ok(Some(MappingError::Rejected { setting: "table", what, reason }));
+        return Ok(Some(MappingError::Rejected { setting: "table", what, reason, fix: FIX }));
     }
     let roles = mapping.columns();
     for name in mapping.written() {
@@ -124,19 +134,19 @@ fn first_rejected(db: &mut Db, found: &Found, plan: &Plan) -> QueryResult<Option
             let setting =
                 roles.iter().rev().find(|(known, _)| *known == name).map_or("table", |(_, role)| role);
             let what = format!("writing the column {column} of {table}");
-            return Ok(Some(MappingError::Rejected { setting, what, reason }));
+            return Ok(Some(MappingError::Rejected { setting, what, reason, fix: FIX }));
         }
     }
     for (statement, parameters) in [(&plan.lock, 1), (&plan.set_password, if plan.stamps { 3 } else { 2 })] {
         if let Some(reason) = probe(db, statement, parameters)? {
             let what = format!("updating {table}");
-            return Ok(Some(MappingError::Rejected { setting: "table", what, reason }));
+            return Ok(Some(MappingError::Rejected { setting: "table", what, reason, fix: FIX }));
         }
     }
     for delete in &plan.deletes {
         if let Some(reason) = probe(db, &delete.statement, 1)? {
             let what = format!("deleting from {}", delete.table);
-            return Ok(Some(MappingError::Rejected { setting: delete.setting, what, reason }));
+            return Ok(Some(MappingError::Rejected { setting: delete.setting, what, reason, fix: FIX }));
         }
     }
     Ok(None)

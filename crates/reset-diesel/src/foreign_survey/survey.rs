@@ -132,7 +132,7 @@ impl Surveyor<'_> {
             SaltColumn::Detected | SaltColumn::None => "1 = 0".to_owned(),
         };
         let number = |condition: &str| {
-            let kind = if SYNTAX == SqlSyntax::Postgres { "bigint" } else { "SIGNED" };
+            let kind = if SYNTAX == SqlSyntax::Mysql { "SIGNED" } else { "bigint" };
             format!("CAST(CASE WHEN {condition} THEN 1 ELSE 0 END AS {kind})")
         };
         let fields = format!(
@@ -149,7 +149,7 @@ impl Surveyor<'_> {
             (SqlSyntax::Postgres, Some(ColumnKind::Integer)) => "CAST($1 AS bigint)",
             (SqlSyntax::Postgres, _) => "$1",
             (SqlSyntax::Mysql, Some(ColumnKind::Integer)) => "CAST(? AS SIGNED)",
-            (SqlSyntax::Mysql, _) => "?",
+            (SqlSyntax::Mysql | SqlSyntax::Sqlite, _) => "?",
         };
         let (mut forms, mut stuck, mut unsupported) = (BTreeMap::new(), BTreeMap::new(), 0);
         let mut last: Option<String> = None;
@@ -281,6 +281,10 @@ impl Surveyor<'_> {
                 SqlSyntax::Postgres => format!(
                     "each lookup scans the whole table unless there is an index: CREATE INDEX ON {base} (lower({email}))"
                 ),
+                SqlSyntax::Sqlite => format!(
+                    "each lookup scans the whole table, which takes a moment from some 100 000 rows on; an index on \
+                     lower({email}), created by the system that owns the table, avoids that"
+                ),
                 SqlSyntax::Mysql => format!(
                     "each lookup scans the whole table: give {email} a case-insensitive collation (…_ci), or set \
                      users.email_match = \"exact\""
@@ -308,6 +312,6 @@ impl Surveyor<'_> {
 
 /// Casts a value to text.
 fn text(value: &str) -> String {
-    let kind = if SYNTAX == SqlSyntax::Postgres { "text" } else { "CHAR" };
+    let kind = if SYNTAX == SqlSyntax::Mysql { "CHAR" } else { "text" };
     format!("CAST({value} AS {kind})")
 }

@@ -17,6 +17,8 @@ pub(crate) struct OwnTables<'a> {
 /// the owner of the tables.
 pub(crate) fn grants(mapping: &Mapping, syntax: SqlSyntax, own: &OwnTables<'_>, role: &str) -> Vec<String> {
     let role = match syntax {
+        // A file has no privileges for tables.
+        SqlSyntax::Sqlite => return Vec::new(),
         SqlSyntax::Postgres => format!("\"{}\"", role.replace('"', "\"\"")),
         SqlSyntax::Mysql => {
             let (user, host) = role.rsplit_once('@').unwrap_or((role, "%"));
@@ -37,6 +39,7 @@ pub(crate) fn grants(mapping: &Mapping, syntax: SqlSyntax, own: &OwnTables<'_>, 
                 grants.push(format!("GRANT USAGE ON SCHEMA {} TO {role}", quoted(syntax, schema)));
             }
         }
+        SqlSyntax::Sqlite => {}
         SqlSyntax::Mysql => grants.extend(own.tables.iter().map(|table| {
             let table = Name::parse(table).expect("own table names are valid");
             let table = qualified(syntax, own.database, &table);

@@ -6,6 +6,7 @@
 
 mod check;
 mod statements;
+mod times;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use super::mapping::{Mapping, Name, Replaceable, TimeUnit};
 pub(crate) enum SqlSyntax {
     Postgres,
     Mysql,
+    Sqlite,
 }
 
 /// The kind of a column's values.
@@ -126,9 +128,7 @@ pub enum MappingError {
         effect: &'static str,
     },
     /// The database rejects a statement, usually because a privilege is missing.
-    #[error(
-        "users.{setting}: the database rejects {what}: {reason}; run the GRANT statements that `adopt --dry-run` prints"
-    )]
+    #[error("users.{setting}: the database rejects {what}: {reason}; {fix}")]
     Rejected {
         /// The setting.
         setting: &'static str,
@@ -136,6 +136,14 @@ pub enum MappingError {
         what: String,
         /// The error of the database.
         reason: String,
+        /// What to do.
+        fix: &'static str,
+    },
+    /// The table is a view, through which SQLite does not report whether a row was updated.
+    #[error("users.table: {table} is a view, which cannot be used on SQLite: name the table")]
+    View {
+        /// The view.
+        table: String,
     },
     /// The type of the column does not fit its role.
     #[error("users.{setting}: the column `{column}` must be {required}")]
@@ -209,7 +217,8 @@ impl Plan {
         let deletes = mapping.deleted().zip(others);
         Ok(Self {
             by_email: format!("{select}{}{usable}", plan.matches()),
-            lock: format!("{by_id} FOR UPDATE"),
+            // SQLite locks the whole file when the transaction starts.
+            lock: if syntax == SqlSyntax::Sqlite { by_id.clone() } else { format!("{by_id} FOR UPDATE") },
             by_id,
             set_password: plan.set_password(),
             stamps: mapping.stamp.is_some(),
@@ -242,7 +251,8 @@ impl Plan {
 pub(crate) fn quoted(syntax: SqlSyntax, name: &Name) -> String {
     match syntax {
         SqlSyntax::Postgres => format!("\"{}\"", name.as_str().replace('"', "\"\"")),
-        SqlSyntax::Mysql => format!("`{}`", name.as_str().replace('`', "``")),
+        // SQLite reads an unknown name in double quotes as a text.
+        SqlSyntax::Mysql | SqlSyntax::Sqlite => format!("`{}`", name.as_str().replace('`', "``")),
     }
 }
 

@@ -14,9 +14,13 @@ mod schema;
 use std::error::Error;
 
 use diesel::{QueryResult, connection::SimpleConnection};
+use reset_core::error::StoreError;
 
 pub(crate) use self::address::Address;
-use self::{engine::Db, queries::users::Users};
+use self::{
+    engine::Db,
+    queries::{password_write::PasswordWrite, users::Users},
+};
 use crate::{
     OpenError, Options,
     foreign_users::{Mapping, MappingError, Plan, Survey},
@@ -82,6 +86,26 @@ impl ServerStore<Mysql> {
     /// Returns the users table.
     fn users(&self) -> Users {
         self.plan().into()
+    }
+
+    /// Sets a password, in one transaction with everything else. Returns whether it was allowed.
+    async fn write_password(&self, write: PasswordWrite) -> Result<bool, StoreError> {
+        let users = self.users();
+        self.write(move |db| write.run(db, &users)).await
+    }
+
+    /// Runs a query on the users table.
+    async fn read_users<T: Send + 'static>(
+        &self,
+        query: impl FnMut(&mut Db) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read(query).await
+    }
+
+    /// Does nothing: a password is set in one transaction, so none is left half done.
+    #[expect(clippy::unused_async, reason = "SQLite looks at its files")]
+    async fn settle_passwords(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

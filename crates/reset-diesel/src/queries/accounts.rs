@@ -20,17 +20,17 @@ fn foreign_table() -> StoreError {
 impl Accounts for EngineStore {
     async fn account_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
         let (users, email) = (self.users(), email.key().to_owned());
-        self.read(move |db| users.by_email(db, &email)).await
+        self.read_users(move |db| users.by_email(db, &email)).await
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
         let (users, id) = (self.users(), id.clone());
-        self.read(move |db| users.by_id(db, &id)).await
+        self.read_users(move |db| users.by_id(db, &id)).await
     }
 
     async fn password_hash(&self, id: &AccountId) -> Result<Option<String>, StoreError> {
         let (users, id) = (self.users(), id.clone());
-        self.read(move |db| users.password_hash(db, &id)).await
+        self.read_users(move |db| users.password_hash(db, &id)).await
     }
 
     async fn add_account(

@@ -1,7 +1,7 @@
 //! The `Disputes` port: owners report resets that they did not request.
 
 use async_trait::async_trait;
-use diesel::{delete, dsl::exists, insert_into, prelude::*, select, update};
+use diesel::{delete, insert_into, prelude::*};
 use reset_core::{
     account::AccountId,
     dispute::{ClosedDisputes, DISPUTE_LIFE, Dispute, DisputeOpening},
@@ -15,9 +15,9 @@ use reset_core::{
 use super::{
     super::engine::{Db, EngineStore, schema::disputes},
     events::insert_event,
+    password_write::{Cause, OwnChanges, PasswordWrite},
     rows::NewJobRow,
-    statements::{close_disputes, end_dispute_links, insert_job, void_all_of},
-    users::Users,
+    statements::{close_disputes, end_dispute_links},
 };
 
 /// A dispute without the time at which it was closed.
@@ -72,55 +72,6 @@ pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> 
     delete(disputes::table.filter(disputes::id.eq_any(ids))).execute(db)
 }
 
-/// Owned copy of a [`DisputeOpening`]: the task may outlive its caller.
-struct OwnedOpening {
-    users: Users,
-    id: String,
-    account: AccountId,
-    mailbox: String,
-    until: i64,
-    password_hash: String,
-    jobs: Vec<NewJobRow>,
-    event: Event,
-    now: i64,
-}
-
-fn open(db: &mut Db, opening: &OwnedOpening) -> QueryResult<bool> {
-    let OwnedOpening { users, id, account, mailbox, until, password_hash, jobs, event, now } = opening;
-    // The account's row is locked first, in the same order as in all other transactions.
-    if users.lock(db, account)?.is_none() {
-        return Ok(false);
-    }
-    let since = now.saturating_sub(i64::try_from(DISPUTE_LIFE.as_millis()).unwrap_or(i64::MAX));
-    let others = || {
-        disputes::table.filter(disputes::account.eq(account.as_str())).filter(disputes::mailbox.ne(mailbox))
-    };
-    let older_open = others()
-        .filter(disputes::until.lt(until))
-        .filter(disputes::opened_at.gt(since))
-        .filter(disputes::closed_at.is_null());
-    if select(exists(older_open)).get_result(db)? {
-        return Ok(false);
-    }
-    let unopened =
-        disputes::table.find(id).filter(disputes::opened_at.is_null()).filter(disputes::until.gt(now));
-    if update(unopened).set(disputes::opened_at.eq(now)).execute(db)? == 0 {
-        return Ok(false);
-    }
-    update(others().filter(disputes::until.gt(until)))
-        .set((disputes::until.eq(now), disputes::closed_at.eq(now)))
-        .execute(db)?;
-    if !users.set_password(db, account, password_hash, *now)? {
-        return Err(diesel::result::Error::RollbackTransaction);
-    }
-    void_all_of(db, account.as_str(), *now)?;
-    for job in jobs {
-        insert_job(db, job)?;
-    }
-    insert_event(db, event)?;
-    Ok(true)
-}
-
 #[async_trait]
 impl Disputes for EngineStore {
     async fn allow_dispute(&self, dispute: &Dispute) -> Result<(), StoreError> {
@@ -145,18 +96,20 @@ impl Disputes for EngineStore {
     }
 
     async fn open_dispute(&self, opening: DisputeOpening<'_>) -> Result<bool, StoreError> {
-        let opening = OwnedOpening {
-            users: self.users(),
-            id: opening.dispute.id.as_str().to_owned(),
-            account: opening.dispute.account.clone(),
-            mailbox: opening.dispute.mailbox.clone(),
-            until: opening.dispute.until.as_millis(),
-            password_hash: opening.password_hash.to_owned(),
+        let dispute = opening.dispute;
+        let cause = Cause::Dispute {
+            id: dispute.id.as_str().to_owned(),
+            mailbox: dispute.mailbox.clone(),
+            until: dispute.until.as_millis(),
+        };
+        let own = OwnChanges {
+            cause,
+            account: dispute.account.clone(),
             jobs: opening.jobs.iter().map(NewJobRow::from).collect(),
             event: opening.event.clone(),
             now: opening.now.as_millis(),
         };
-        self.write(move |db| open(db, &opening)).await
+        self.write_password(PasswordWrite { password_hash: opening.password_hash.to_owned(), own }).await
     }
 
     async fn mailbox_of_disputes(

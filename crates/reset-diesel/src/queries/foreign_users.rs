@@ -55,10 +55,15 @@ impl Row {
     /// Derives an epoch from the password hash, because the table has none. The epoch changes with every password
     /// change, no matter which system makes it. The hash itself is not copied.
     fn epoch(&self) -> i64 {
-        let digest = Sha256::digest(self.password.as_bytes());
-        let (first, _) = digest.split_first_chunk().expect("SHA-256 has 32 bytes");
-        i64::from_be_bytes(*first) & i64::MAX
+        epoch_of(&self.password)
     }
+}
+
+/// Returns the epoch of an account with this hash.
+pub(in super::super) fn epoch_of(password_hash: &str) -> i64 {
+    let digest = Sha256::digest(password_hash.as_bytes());
+    let (first, _) = digest.split_first_chunk().expect("SHA-256 has 32 bytes");
+    i64::from_be_bytes(*first) & i64::MAX
 }
 
 impl From<Row> for Account {
@@ -109,7 +114,7 @@ pub(super) fn password_hash(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryRe
     Ok(row(db, plan, &plan.by_id, id)?.map(|row| row.password))
 }
 
-pub(super) fn lock(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Option<LockedUser>> {
+pub(in super::super) fn lock(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Option<LockedUser>> {
     let locked = row(db, plan, &plan.lock, id)?;
     Ok(locked.map(|row| LockedUser {
         blocked: row.blocked != 0,
@@ -120,7 +125,12 @@ pub(super) fn lock(db: &mut Db, plan: &Plan, id: &AccountId) -> QueryResult<Opti
 
 /// Sets the password of a locked row and the other mapped columns, deletes the account's mapped sessions, and voids the
 /// other system's resets.
-pub(super) fn set_password(db: &mut Db, plan: &Plan, id: &AccountId, hash: &str) -> QueryResult<bool> {
+pub(in super::super) fn set_password(
+    db: &mut Db,
+    plan: &Plan,
+    id: &AccountId,
+    hash: &str,
+) -> QueryResult<bool> {
     let mut update = sql_query(&plan.set_password).into_boxed().bind::<Text, _>(hash);
     if plan.stamps {
         update = update.bind::<Text, _>(stamp(hash));

@@ -177,11 +177,13 @@ impl Jobs for EngineStore {
     }
 
     async fn reclaim(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.settle_passwords().await?;
         let now = now.as_millis();
         self.write(move |db| claim::reclaim(db, now)).await
     }
 
     async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.settle_passwords().await?;
         let now = now.as_millis();
         self.write(move |db| claim::release(db, now)).await
     }

@@ -13,14 +13,15 @@ pub(super) mod budgets;
 mod claim;
 mod comparisons;
 mod disputes;
-mod events;
-mod foreign_users;
+pub(super) mod events;
+pub(super) mod foreign_users;
 mod groups;
 pub(super) mod issue;
 pub(super) mod jobs;
 mod lost_events;
 mod outbox;
 mod own_users;
+pub(super) mod password_write;
 #[cfg(test)]
 pub(super) mod plans;
 mod probe;

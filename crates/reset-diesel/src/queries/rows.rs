@@ -145,18 +145,18 @@ impl TryFrom<TicketRow> for Ticket {
 #[derive(Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = jobs)]
 pub(in super::super) struct NewJobRow {
-    id: String,
-    reference: String,
-    dialect: String,
-    email: Option<String>,
-    redirect_to: Option<String>,
-    locale: Option<String>,
-    account: Option<String>,
-    recipient: Option<String>,
-    created_at: i64,
-    turn: i64,
-    network: Option<i64>,
-    due_at: i64,
+    pub(in super::super) id: String,
+    pub(in super::super) reference: String,
+    pub(in super::super) dialect: String,
+    pub(in super::super) email: Option<String>,
+    pub(in super::super) redirect_to: Option<String>,
+    pub(in super::super) locale: Option<String>,
+    pub(in super::super) account: Option<String>,
+    pub(in super::super) recipient: Option<String>,
+    pub(in super::super) created_at: i64,
+    pub(in super::super) turn: i64,
+    pub(in super::super) network: Option<i64>,
+    pub(in super::super) due_at: i64,
 }
 
 impl NewJobRow {
@@ -250,11 +250,11 @@ impl TryFrom<JobRow> for Job {
 }
 
 /// The columns of a locked account that a redemption depends on.
-pub(super) struct LockedUser {
+pub(in super::super) struct LockedUser {
     /// Whether the account is blocked; then its password is not changed.
-    pub(super) blocked: bool,
+    pub(in super::super) blocked: bool,
     /// Epoch of the account; it changes with every password change.
-    pub(super) epoch: i64,
+    pub(in super::super) epoch: i64,
     /// Canonical form of the current address.
-    pub(super) email_key: String,
+    pub(in super::super) email_key: String,
 }

@@ -20,9 +20,9 @@ use super::{
     },
     events::insert_event,
     issue::Issue,
+    password_write::{Cause, OwnChanges, PasswordWrite},
     rows::{NewJobRow, TicketRow},
-    statements::{close_disputes, end_dispute_links, insert_job, live, live_with_id, open, void_all_of},
-    users::Users,
+    statements::{live, live_with_id, open, void_all_of},
 };
 
 /// An id that no ticket has.
@@ -39,48 +39,6 @@ pub(super) fn ended(before: i64) -> _ {
 pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
     let ids: Vec<String> = ended(before).limit(limit.into()).load(db)?;
     delete(tickets::table.filter(tickets::id.eq_any(ids))).execute(db)
-}
-
-/// Owned copy of a [`PasswordChange`]: the task may outlive its caller.
-struct OwnedChange {
-    users: Users,
-    ticket: String,
-    account: AccountId,
-    password_hash: String,
-    jobs: Vec<NewJobRow>,
-    event: Event,
-    now: i64,
-}
-
-fn redeem(db: &mut Db, change: &OwnedChange) -> QueryResult<bool> {
-    let OwnedChange { users, ticket, account, password_hash, jobs, event, now } = change;
-    // The lock keeps other transactions from changing the account before the commit.
-    let Some(user) = users.lock(db, account)? else { return Ok(false) };
-    if user.blocked {
-        return Ok(false);
-    }
-    let spendable = tickets::table
-        .find(ticket)
-        .filter(tickets::account.eq(account.as_str()))
-        .filter(tickets::epoch.eq(user.epoch))
-        .filter(tickets::email.eq(&user.email_key))
-        .filter(live(*now));
-    if update(spendable).set(tickets::spent_at.eq(now)).execute(db)? == 0 {
-        return Ok(false);
-    }
-    if !users.set_password(db, account, password_hash, *now)? {
-        return Err(diesel::result::Error::RollbackTransaction);
-    }
-    void_all_of(db, account.as_str(), *now)?;
-    if close_disputes(db, account.as_str(), Some(&user.email_key), *now)? > 0 {
-        // The owner has recovered the account: a link of another mailbox must not take it away again.
-        end_dispute_links(db, account.as_str(), Some(&user.email_key), *now)?;
-    }
-    for job in jobs {
-        insert_job(db, job)?;
-    }
-    insert_event(db, event)?;
-    Ok(true)
 }
 
 /// Counts a guess. The first guess of a dialect inserts its row.
@@ -219,15 +177,13 @@ impl Tickets for EngineStore {
     }
 
     async fn redeem(&self, change: PasswordChange<'_>) -> Result<bool, StoreError> {
-        let owned = OwnedChange {
-            users: self.users(),
-            ticket: change.ticket.as_str().to_owned(),
+        let own = OwnChanges {
+            cause: Cause::Ticket(change.ticket.as_str().to_owned()),
             account: change.account.clone(),
-            password_hash: change.password_hash.to_owned(),
             jobs: change.jobs.iter().map(NewJobRow::from).collect(),
             event: change.event.clone(),
             now: change.now.as_millis(),
         };
-        self.write(move |db| redeem(db, &owned)).await
+        self.write_password(PasswordWrite { password_hash: change.password_hash.to_owned(), own }).await
     }
 }

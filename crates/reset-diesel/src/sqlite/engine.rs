@@ -7,7 +7,10 @@ pub(super) use diesel::sqlite::{Sqlite as Backend, SqliteConnection as Db};
 
 pub(super) use super::Sqlite as EngineStore;
 use super::schema::tickets;
-use crate::fault::DatabaseFault;
+use crate::{
+    fault::DatabaseFault,
+    foreign_users::{Name, SqlSyntax},
+};
 
 /// The tables, under the names that are common to all engines.
 pub(super) mod schema {
@@ -15,6 +18,18 @@ pub(super) mod schema {
         __diesel_schema_migrations as migrations, budgets, comparisons, disputes, events, guesses, jobs,
         marks, probes, tickets, users,
     };
+}
+
+/// The SQL syntax of statements on another system's users table.
+pub(super) const SYNTAX: SqlSyntax = SqlSyntax::Sqlite;
+
+/// polyreset's own tables. Empty, because a file has no privileges for tables.
+pub(super) const OWN_TABLES: &[&str] = &[];
+
+/// Returns `None`: a file contains one database.
+#[expect(clippy::unnecessary_wraps, reason = "other engines query the database")]
+pub(super) fn database(_: &mut Db) -> QueryResult<Option<Name>> {
+    Ok(None)
 }
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -47,9 +62,10 @@ pub(super) fn read_in_index_order(_: &mut Db) -> QueryResult<()> {
     Ok(())
 }
 
-/// Checks that the path still leads to the open file.
+/// Checks that the paths still lead to the open files.
 pub(super) fn check_place(store: &EngineStore) -> Result<(), DatabaseFault> {
-    store.file.check().map_err(DatabaseFault::Rejected)
+    let owner = store.owner.as_ref().map_or(Ok(()), super::owner::OwnerFile::check);
+    store.file.check().and(owner).map_err(DatabaseFault::Rejected)
 }
 
 /// Does nothing: a file has no permissions for each table.

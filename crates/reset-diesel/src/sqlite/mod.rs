@@ -4,10 +4,14 @@
 //! for each other and then fail with nothing done.
 
 mod connection;
+mod describe;
 mod engine;
 mod file;
+#[path = "../foreign_survey/mod.rs"]
+mod foreign_survey;
 mod inspection;
 mod migrations;
+mod owner;
 #[path = "../queries/mod.rs"]
 mod queries;
 mod schema;
@@ -18,6 +22,7 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf, absolute},
+    sync::Arc,
     thread,
 };
 
@@ -28,22 +33,26 @@ use tokio::sync::oneshot;
 use self::{
     connection::Role,
     file::DatabaseFile,
-    queries::users::Users,
+    owner::{OwnerFile, Step},
+    queries::{password_write::PasswordWrite, users::Users},
     threads::{Queue, ThreadPool},
 };
 pub(crate) use self::{
     inspection::{damage, has_events},
     migrations::{migrate, pending},
+    owner::survey,
 };
-use crate::{OpenError, server::GroupWrite};
+use crate::{OpenError, foreign_users::Mapping, server::GroupWrite};
 
 /// Number of reader threads. Queries take microseconds, so more threads would not help.
 const READERS: usize = 3;
 
 /// An open SQLite file.
 pub(crate) struct Sqlite {
+    /// The users table of another system. Its thread uses the writer, so it is closed first.
+    owner: Option<OwnerFile>,
     file: DatabaseFile,
-    writer: ThreadPool,
+    writer: Arc<ThreadPool>,
     readers: ThreadPool,
 }
 
@@ -66,15 +75,55 @@ impl Sqlite {
             let reconnect =
                 move || same_file.check().map_err(str::to_owned).and_then(|()| Role::Writer.connect(&path));
             writer.add("sqlite-write", move |queue| writer::run(db, queue, reconnect)).map_err(no_thread)?;
-            Ok(Self { file, writer, readers })
+            Ok(Self { owner: None, file, writer: Arc::new(writer), readers })
         })
         .await
     }
 
+    /// Returns the store with another system's users table in the file `owner`.
+    pub(crate) async fn with_users(self, owner: &Path, mapping: &Mapping) -> Result<Self, OpenError> {
+        self.with_users_interrupted_at(owner, mapping, |_| {}).await
+    }
+
+    /// As [`Self::with_users`]. `at` is called at each step of a password change.
+    async fn with_users_interrupted_at(
+        self,
+        owner: &Path,
+        mapping: &Mapping,
+        at: fn(Step),
+    ) -> Result<Self, OpenError> {
+        let owner = OwnerFile::open(owner, mapping, self.writer.clone(), at).await?;
+        Ok(Self { owner: Some(owner), ..self })
+    }
+
     /// Returns the users table.
-    #[expect(clippy::unused_self, reason = "on other engines the deployment selects the table")]
     fn users(&self) -> Users {
-        Users::Own
+        self.owner.as_ref().map(OwnerFile::plan).into()
+    }
+
+    /// Sets a password, with everything else that changes. Returns whether it was allowed.
+    async fn write_password(&self, write: PasswordWrite) -> Result<bool, StoreError> {
+        match &self.owner {
+            Some(owner) => owner.write(write).await,
+            None => self.write(move |db| write.run(db, &Users::Own)).await,
+        }
+    }
+
+    /// Runs a query on the users table.
+    async fn read_users<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.owner {
+            Some(owner) => owner.read(query).await,
+            None => self.read(query).await,
+        }
+    }
+
+    /// Completes or drops the password changes that were interrupted between two files.
+    async fn settle_passwords(&self) -> Result<(), StoreError> {
+        let Some(owner) = &self.owner else { return Ok(()) };
+        if self.read(owner::is_pending).await? { owner.settle().await } else { Ok(()) }
     }
 
     /// Runs a task on the writer, in a transaction: completely or not at all. The changes are durable when this
@@ -122,6 +171,16 @@ async fn on_own_thread<T: Send + 'static>(
     path: &Path,
     work: impl FnOnce(PathBuf) -> Result<T, String> + Send + 'static,
 ) -> Result<T, OpenError> {
+    let file = |path: &Path, reason| OpenError::File { path: path.to_owned(), reason };
+    on_own_thread_for(path, file, work).await
+}
+
+/// As [`on_own_thread`], with the error that a message becomes.
+async fn on_own_thread_for<T: Send + 'static>(
+    path: &Path,
+    error: impl FnOnce(&Path, String) -> OpenError,
+    work: impl FnOnce(PathBuf) -> Result<T, String> + Send + 'static,
+) -> Result<T, OpenError> {
     let (caller, result) = oneshot::channel();
     let own_path = path.to_owned();
     let thread = thread::Builder::new().name("sqlite-open".to_owned());
@@ -129,5 +188,5 @@ async fn on_own_thread<T: Send + 'static>(
         Ok(_) => result.await.unwrap_or_else(|_| Err("the thread panicked".to_owned())),
         Err(error) => Err(format!("cannot start a thread: {error}")),
     };
-    result.map_err(|reason| OpenError::File { path: path.to_owned(), reason })
+    result.map_err(|reason| error(path, reason))
 }

@@ -17,6 +17,9 @@ pub(super) type Queue = thread_pool::Queue<dyn ThreadTask>;
 /// Threads behind one queue.
 pub(super) type ThreadPool = thread_pool::ThreadPool<dyn ThreadTask>;
 
+/// Receives the result of a task.
+type Reply<T> = oneshot::Receiver<Result<T, DatabaseFault>>;
+
 /// A unit of work and the caller that waits for its result.
 pub(super) trait ThreadTask: Send {
     /// Returns whether a client waits for it.
@@ -88,7 +91,24 @@ impl ThreadPool {
         self.queue(work, true).await
     }
 
+    /// As [`Self::run`], from a thread of another file, which waits for it.
+    pub(super) fn run_blocking<T, F>(&self, work: F) -> Result<T, DatabaseFault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    {
+        self.start(work, true)?.blocking_recv().unwrap_or(Err(DatabaseFault::Closed))
+    }
+
     async fn queue<T, F>(&self, work: F, urgent: bool) -> Result<T, DatabaseFault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    {
+        self.start(work, urgent)?.await.unwrap_or(Err(DatabaseFault::Closed))
+    }
+
+    fn start<T, F>(&self, work: F, urgent: bool) -> Result<Reply<T>, DatabaseFault>
     where
         T: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
@@ -96,7 +116,7 @@ impl ThreadPool {
         let (caller, result) = oneshot::channel();
         let task = PendingTask { work: Some(work), urgent, result: Err(DatabaseFault::Closed), caller };
         self.push(Box::new(task), urgent)?;
-        result.await.unwrap_or(Err(DatabaseFault::Closed))
+        Ok(result)
     }
 }
 

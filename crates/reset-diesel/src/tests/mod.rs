@@ -61,12 +61,12 @@ use on_each_server;
 const DIALECT: &str = "px0";
 
 /// Returns the time `seconds` after the start time of the tests.
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_768_574_400_000 + seconds * 1000)
 }
 
 /// Returns an arbitrary event at `now`.
-fn event_at(now: Timestamp) -> Event {
+pub(crate) fn event_at(now: Timestamp) -> Event {
     Event::new(EventKind::Tried, now)
 }
 
@@ -94,7 +94,7 @@ async fn account(store: &Arc<dyn Store>, name: &str) -> Account {
 }
 
 /// Returns a ticket for a code that is valid for ten minutes. `id` determines its id, digest and job.
-fn ticket(account: &Account, id: &str) -> Ticket {
+pub(crate) fn ticket(account: &Account, id: &str) -> Ticket {
     let mut digest = [0; 32];
     digest[..id.len()].copy_from_slice(id.as_bytes());
     Ticket {
@@ -120,7 +120,7 @@ fn ticket(account: &Account, id: &str) -> Ticket {
 }
 
 /// Returns the error and all its causes, as in a log.
-fn error_chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -22,8 +22,14 @@ pub(crate) static USERS_PRESET: Key<Choice> = Key::choice(
         "custom",
     ],
     "own",
-    "Layout of the users table: polyreset's own, or another system's in the same database (`strapi-v4` also for v5; \
+    "Layout of the users table: polyreset's own, or another system's in the same database or in `users.database_url` (`strapi-v4` also for v5; \
          `strapi-v5-refresh` with `jwtManagement: 'refresh'`)",
+);
+pub(crate) static USERS_DATABASE_URL: Key<Text> = Key::found(
+    "users.database_url",
+    "none; the table is in the database of `database_url`",
+    "`sqlite:///PATH`: the SQLite file of the other system, which has the table. polyreset's own tables stay in \
+         `database_url`, another SQLite file",
 );
 pub(crate) static USERS_SCHEMA: Key<Text> =
     Key::found("users.schema", PRESETS, "Schema of that table; on MySQL and MariaDB, its database");
@@ -139,6 +145,7 @@ pub(crate) static USERS_SESSIONS_SCHEMA: Key<Text> =
 /// The keys of the section, in the order in which they are documented.
 pub(super) const KEYS: &[&SettingKey] = &[
     USERS_PRESET.setting(),
+    USERS_DATABASE_URL.setting(),
     USERS_SCHEMA.setting(),
     USERS_TABLE.setting(),
     USERS_ID.setting(),

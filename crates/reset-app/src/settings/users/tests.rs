@@ -67,6 +67,20 @@ fn contradictory_settings_are_rejected_by_name() {
     assert!(
         error(&[preset, ("POLYRESET_DATABASE_URL", "sqlite://x.db")]).contains("postgres:// or mysql://")
     );
+    let file = ("POLYRESET_USERS__DATABASE_URL", "sqlite:///srv/app.db");
+    assert!(error(&[preset, file]).contains("database_url must be sqlite://"));
+    assert!(error(&[file]).starts_with("users.database_url (POLYRESET_USERS__DATABASE_URL) is for"));
+    let own = ("POLYRESET_DATABASE_URL", "sqlite:///srv/app.db");
+    assert!(error(&[preset, own, file]).contains("are the same file"));
+    let server = ("POLYRESET_USERS__DATABASE_URL", "mysql://app:hunter2@db/app");
+    let unsupported = error(&[preset, own, server]);
+    assert!(
+        unsupported.starts_with("users.database_url (") && !unsupported.contains("hunter2"),
+        "{unsupported}"
+    );
+    assert!(
+        mapping(&[preset, ("POLYRESET_DATABASE_URL", "sqlite:///srv/reset.db"), file]).unwrap().is_some()
+    );
     assert!(
         error(&[preset, ("POLYRESET_PASSWORD__HASH", "argon2id")])
             .contains("must be bcrypt for users.preset px0")

@@ -1,6 +1,6 @@
 //! Checks that the mapped columns exist and that their types fit their roles.
 
-use super::{super::mapping::TimeUnit, Column, ColumnKind, MappingError, Planner, unit};
+use super::{super::mapping::TimeUnit, Column, ColumnKind, MappingError, Planner, SqlSyntax, unit};
 
 /// Length of a stamp in characters.
 pub(crate) const STAMP: i64 = 32;
@@ -60,8 +60,10 @@ impl Planner<'_> {
             ),
             "created_at" | "updated_at" | "password_changed_at" => {
                 let needed = if unit(self.mapping, column) == TimeUnit::Seconds { 32 } else { 64 };
+                // Times on SQLite are what their owner writes, whatever the declared type.
+                let is_text = self.syntax == SqlSyntax::Sqlite && kind == ColumnKind::Text;
                 (
-                    is_time || (kind == ColumnKind::Integer && column.bits >= needed),
+                    is_time || is_text || (kind == ColumnKind::Integer && column.bits >= needed),
                     "a timestamp, an integer of at least 32 bits for seconds, or one of 64 bits for milliseconds",
                 )
             }

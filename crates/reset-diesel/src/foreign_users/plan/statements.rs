@@ -6,7 +6,7 @@ use super::{
         rows::{AccountRows, Filter, FilterTest, Flag, RowKey},
     },
     ColumnKind, Columns, Delete, MappingError, Planner, SqlSyntax, has_password, literal, qualified, quoted,
-    unit,
+    times, unit,
 };
 
 impl Planner<'_> {
@@ -30,7 +30,8 @@ impl Planner<'_> {
             (SqlSyntax::Postgres, ColumnKind::Integer) => format!("{column} = CAST(${number} AS bigint)"),
             (SqlSyntax::Postgres, _) => format!("{column} = ${number}"),
             (SqlSyntax::Mysql, ColumnKind::Integer) => format!("{column} = CAST(? AS SIGNED)"),
-            (SqlSyntax::Mysql, _) => format!("{column} = ?"),
+            // SQLite converts the parameter to the column's type if that changes nothing in it.
+            (SqlSyntax::Mysql | SqlSyntax::Sqlite, _) => format!("{column} = ?"),
         }
     }
 
@@ -156,12 +157,12 @@ impl Planner<'_> {
     }
 
     fn as_text(&self, value: &str) -> String {
-        let text = if self.syntax == SqlSyntax::Postgres { "text" } else { "CHAR" };
+        let text = if self.syntax == SqlSyntax::Mysql { "CHAR" } else { "text" };
         format!("CAST({value} AS {text})")
     }
 
     fn number(&self, value: &str) -> String {
-        let number = if self.syntax == SqlSyntax::Postgres { "bigint" } else { "SIGNED" };
+        let number = if self.syntax == SqlSyntax::Mysql { "SIGNED" } else { "bigint" };
         format!("CAST({value} AS {number})")
     }
 
@@ -199,6 +200,7 @@ impl Planner<'_> {
         let Some(column) = column else { return self.number("0") };
         let name = self.quoted(column);
         let value = match (self.syntax, self.kind(column)) {
+            (SqlSyntax::Sqlite, _) => times::millis(&name, self.mapping.time_unit),
             (_, ColumnKind::Integer) if self.is_in_seconds(column) => {
                 format!("{} * 1000", self.number(&name))
             }
@@ -211,8 +213,11 @@ impl Planner<'_> {
     }
 
     /// Returns the current time in the column's type.
-    fn current_time(&self, column: &Name) -> &'static str {
-        match (self.syntax, self.kind(column)) {
+    fn current_time(&self, column: &Name) -> String {
+        let time = match (self.syntax, self.kind(column)) {
+            (SqlSyntax::Sqlite, kind) => {
+                return times::current(&self.table(), &self.quoted(column), kind, self.mapping.time_unit);
+            }
             // Rounded down, because a time in the future could end the session that the reset begins.
             (SqlSyntax::Postgres, ColumnKind::Integer) if self.is_in_seconds(column) => {
                 "CAST(FLOOR(EXTRACT(EPOCH FROM now())) AS bigint)"
@@ -225,7 +230,8 @@ impl Planner<'_> {
             // Whole seconds: in a column without fractions MySQL would round up, into the future.
             (SqlSyntax::Mysql, ColumnKind::LocalTime) => "UTC_TIMESTAMP()",
             (SqlSyntax::Mysql, _) => "CURRENT_TIMESTAMP()",
-        }
+        };
+        time.to_owned()
     }
 
     pub(super) fn set_password(&self) -> String {
@@ -233,7 +239,7 @@ impl Planner<'_> {
             self.mapping;
         let parameter = |number: usize| match self.syntax {
             SqlSyntax::Postgres => format!("${number}"),
-            SqlSyntax::Mysql => "?".to_owned(),
+            SqlSyntax::Mysql | SqlSyntax::Sqlite => "?".to_owned(),
         };
         let mut set = vec![format!("{} = {}", self.quoted(password), parameter(1))];
         set.extend(stamp.iter().map(|column| format!("{} = {}", self.quoted(column), parameter(2))));
@@ -309,7 +315,7 @@ impl Planner<'_> {
     /// Returns the comparison of another table's column with the account's address, without case.
     fn refers_to_email(&self, column: &Name) -> String {
         let lower = |column: &Name| match self.syntax {
-            SqlSyntax::Postgres => format!("lower({})", self.quoted(column)),
+            SqlSyntax::Postgres | SqlSyntax::Sqlite => format!("lower({})", self.quoted(column)),
             // The tables may have different collations.
             SqlSyntax::Mysql => {
                 format!("CONVERT(lower({}) USING utf8mb4) COLLATE utf8mb4_bin", self.quoted(column))

@@ -1,0 +1,2 @@
+DROP TABLE pending_jobs;
+DROP TABLE pending_changes;
