@@ -155,7 +155,7 @@ fn resets_through(proxy: &Proxy, deployment: &TestDeployment, client: &Client, e
 const ELSEWHERE: [&str; 6] = [
     "/",
     "/api/auth/local",
-    "/API/auth/forgot-password",
+    "/Auth/api/v1/forgot-password",
     "/api/auth/forgot-password/x",
     "/v1/auth/login",
     "/resets",

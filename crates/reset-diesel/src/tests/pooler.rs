@@ -92,7 +92,7 @@ async fn two_processes_share_the_connections_of_a_pooler() {
     let name = fresh.url().rsplit_once('/').unwrap().1.to_owned();
     let url = format!("postgres://postgres@127.0.0.1:{}/{name}", pooler.port);
     let database = pooled(&url);
-    assert_eq!(database.migrate().await.unwrap().len(), 1, "migrations work through the pooler");
+    assert!(!database.migrate().await.unwrap().is_empty(), "migrations work through the pooler");
     assert!(database.pending().await.unwrap().is_empty());
     // Separate processes, because only they use the same names for prepared statements.
     let clients: Vec<Child> = ["one", "two"]

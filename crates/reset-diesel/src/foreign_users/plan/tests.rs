@@ -188,6 +188,7 @@ fn sessions_of_text_ids_and_of_one_origin_are_deleted_by_text() {
     let mapping = preset("strapi-v5-refresh").unwrap();
     let mut table = strapi();
     table.insert("reset_password_token".to_owned(), table["resetPasswordToken"].clone());
+    table.insert("document_id".to_owned(), table["resetPasswordToken"].clone());
     let sessions = columns(&[("user_id", ColumnKind::Text), ("origin", ColumnKind::Text)]);
     let delete = |syntax| {
         let plan = Plan::new(&mapping, syntax, &table, std::slice::from_ref(&sessions)).unwrap();
