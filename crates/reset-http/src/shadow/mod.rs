@@ -5,7 +5,7 @@
 //! bodies over when the client has its response ([`Shadow::compare`]); nothing here is on the request path.
 //!
 //! A comparison reports names of fields and headers, types of JSON values and statuses, never a value (R70):
-//! [`names`] decides which names may be written.
+//! `names` decides which names may be written.
 //!
 //! A secret that the back end has mailed is unknown here. If the back end accepts a request and the duplicate's response is its
 //! dialect's refusal of a secret, the two are therefore [`ComparisonResult::SecretUnknown`], not a difference.
