@@ -64,14 +64,17 @@ impl Call {
         }
     }
 
-    /// Decodes the body as its type declares, which the endpoint's [`MediaTypes`] allow. A body without a type is read as
-    /// JSON.
+    /// Returns the media type of the body, which the endpoint's [`MediaTypes`] allow. A body without a type is JSON.
+    pub fn media_type(&self) -> MediaType {
+        MediaType::of(self.request.headers().get(header::CONTENT_TYPE)).unwrap_or(MediaType::Json)
+    }
+
+    /// Decodes the body as its media type says.
     ///
     /// # Errors
     /// Those of [`Object::read`].
     pub async fn object(&self) -> Result<Object, Undecodable> {
-        let media = MediaType::of(self.request.headers().get(header::CONTENT_TYPE));
-        Object::read(&media.unwrap_or(MediaType::Json), self.request.body()).await
+        Object::read(&self.media_type(), self.request.body()).await
     }
 
     /// Builds the input of the request-a-reset use case.

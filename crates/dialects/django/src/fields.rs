@@ -4,7 +4,6 @@
 //! Two rules are stricter than the framework's. A number is not taken as its text, and an address must be one that
 //! polyreset serves (`reset_core::email`). Submitted values are never repeated.
 
-use http::header;
 use reset_core::{account::AccountId, email::EmailAddress, encoding::unbase64_url};
 use reset_http::{
     body::{Field, Kind, Object, Undecodable},
@@ -23,8 +22,7 @@ pub(super) async fn decode(call: &Call) -> Result<Object, DjangoError> {
     if body.is_empty() {
         return Ok(Object::default());
     }
-    let media = MediaType::of(call.request.headers().get(header::CONTENT_TYPE)).unwrap_or(MediaType::Json);
-    Object::read(&media, body).await.map_err(|why| unreadable(&media, why, body))
+    call.object().await.map_err(|why| unreadable(&call.media_type(), why, body))
 }
 
 /// Returns the framework's error for a body without readable fields. The framework adds the place of the fault as
