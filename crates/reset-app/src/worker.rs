@@ -12,6 +12,7 @@
 
 mod held;
 mod housekeeping;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -27,13 +28,7 @@ use std::{
     time::Duration,
 };
 
-use reset_core::{
-    Resets,
-    deliver::{Prepared, ReadyMail, Settlement},
-    error::StoreError,
-    job::Job,
-    ports::random,
-};
+use reset_core::{Resets, deliver::ReadyMail, error::StoreError, job::Job, ports::random};
 use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, sleep, sleep_until},
@@ -43,7 +38,8 @@ use tracing::error;
 pub(crate) use self::housekeeping::{clean_up, seal};
 use self::{
     held::{Held, HeldJob},
-    window::Window,
+    steps::{Sent, deliver, prepare, queue, send},
+    window::{Sending, Window},
 };
 
 /// Maximum number of jobs that are prepared at a time.
@@ -120,6 +116,7 @@ struct Worker {
     preparing: JoinSet<(HeldJob, Option<ReadyMail>)>,
     sending: JoinSet<Sent>,
     window: Window,
+    in_transit: Sending,
     /// End and length of the pause of claims after a mail found no free slot.
     busy_until: Instant,
     busy_pause: Duration,
@@ -144,6 +141,7 @@ impl Worker {
             preparing: JoinSet::new(),
             sending: JoinSet::new(),
             window: Window::new(),
+            in_transit: Sending::default(),
             busy_until: Instant::now(),
             busy_pause: BUSY_PAUSE.0,
             more_accepted: true,
@@ -230,7 +228,7 @@ impl Worker {
             self.more_ready = jobs.len() == room;
             for job in jobs {
                 let (resets, job, stopping) = self.start(job);
-                self.sending.spawn(deliver(resets, job, stopping));
+                self.sending.spawn(deliver(resets, job, self.in_transit.clone(), stopping));
             }
         }
         let room = self.preparing_room();
@@ -269,7 +267,7 @@ impl Worker {
         };
         let (resets, stopping) = (self.resets.clone(), self.stopping.clone());
         if !self.more_ready && self.sending.len() < self.window() && !self.is_paused() {
-            self.sending.spawn(send(resets, job, ready, stopping));
+            self.sending.spawn(send(resets, job, ready, self.in_transit.clone(), stopping));
         } else {
             self.more_ready = true;
             self.preparing.spawn(queue(resets, job, stopping));
@@ -278,8 +276,8 @@ impl Worker {
 
     fn sent(&mut self, sent: Result<Sent, JoinError>) {
         match joined(sent) {
-            Some(Sent::Tried) => {
-                self.window.record();
+            Some(Sent::Tried(interval)) => {
+                self.window.record(interval);
                 self.sent_since += 1;
                 self.busy_pause = BUSY_PAUSE.0;
             }
@@ -306,83 +304,12 @@ impl Worker {
         self.stopping.store(true, Ordering::Relaxed);
         while let Some(prepared) = self.preparing.join_next().await {
             let Some((job, Some(ready))) = joined(prepared) else { continue };
-            self.sending.spawn(send(self.resets.clone(), job, ready, self.stopping.clone()));
+            let (resets, in_transit) = (self.resets.clone(), self.in_transit.clone());
+            self.sending.spawn(send(resets, job, ready, in_transit, self.stopping.clone()));
         }
         while let Some(sent) = self.sending.join_next().await {
             joined(sent);
         }
-    }
-}
-
-/// Prepares a job. Returns its mail, or `None` if the job is settled.
-async fn prepare(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> (HeldJob, Option<ReadyMail>) {
-    match resets.prepare(&job.job).await {
-        Ok(Prepared::Mail(ready)) => return (job, Some(ready)),
-        Ok(Prepared::Settled(settlement)) => settle(&resets, &job, &settlement, &stopping).await,
-        Err(error) => {
-            log_error(&error, "job could not be prepared; it will be retried");
-            until_stored(&stopping, || resets.put_back(&job.job)).await;
-        }
-    }
-    (job, None)
-}
-
-/// The result of a sending task.
-enum Sent {
-    /// An attempt was made.
-    Tried,
-    /// No slot was free for any mail.
-    Busy,
-    /// There was nothing to send, or the recipient's domain takes no more now.
-    Nothing,
-}
-
-/// Prepares a job whose mail was ready before, and sends the mail.
-async fn deliver(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> Sent {
-    let (job, ready) = prepare(resets.clone(), job, stopping.clone()).await;
-    match ready {
-        Some(ready) => send(resets, job, ready, stopping).await,
-        None => Sent::Nothing,
-    }
-}
-
-/// Sends a mail.
-async fn send(resets: Resets, job: HeldJob, ready: ReadyMail, stopping: Arc<AtomicBool>) -> Sent {
-    let settlement = resets.send(&job.job, &ready).await;
-    settle(&resets, &job, &settlement, &stopping).await;
-    match settlement {
-        Settlement::Postponed { pauses: true, .. } => Sent::Busy,
-        Settlement::Postponed { counts: false, .. } => Sent::Nothing,
-        _ => Sent::Tried,
-    }
-}
-
-/// Leaves a prepared mail in the database.
-async fn queue(resets: Resets, job: HeldJob, stopping: Arc<AtomicBool>) -> (HeldJob, Option<ReadyMail>) {
-    until_stored(&stopping, || resets.queue_for_sending(&job.job)).await;
-    (job, None)
-}
-
-/// Records the result of a delivery, however long the store fails: a mail that was sent must not be sent again.
-async fn settle(resets: &Resets, job: &HeldJob, settlement: &Settlement, stopping: &AtomicBool) {
-    until_stored(stopping, || resets.settle(&job.job, settlement)).await;
-}
-
-/// Repeats a write until it succeeds, or until the worker stops.
-async fn until_stored<F>(stopping: &AtomicBool, write: impl Fn() -> F)
-where
-    F: Future<Output = Result<(), StoreError>>,
-{
-    let mut logged = false;
-    while let Err(error) = write().await {
-        if !logged {
-            log_error(&error, "delivery could not be recorded, retrying until it is");
-            logged = true;
-        }
-        if stopping.load(Ordering::Relaxed) {
-            return;
-        }
-        sleep(STORE_BACKOFF).await;
     }
 }
 

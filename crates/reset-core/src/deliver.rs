@@ -8,23 +8,21 @@
 //! Every step can be repeated. If a worker is killed, the next attempt at its job finds the ticket, derives the same
 //! secret and mails it again. No accepted request is lost, and no row holds a secret.
 
+mod settlement;
+
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
+pub use self::settlement::Settlement;
 use crate::{
     Resets,
-    account::{Account, AccountId},
+    account::Account,
     email::EmailAddress,
-    error::{MailError, StoreError},
-    event::{Event, EventKind},
+    error::StoreError,
     issue::Purpose,
-    job::{
-        BUSY_WAIT, DOMAIN_WAITS_MOST, GIVE_UP_AFTER, Job, JobId, JobKind, MAX_WORKER_CRASHES, Outcome,
-        UNCONFIRMED_MOST, UNCONFIRMED_WAIT, backoff,
-    },
+    job::{GIVE_UP_AFTER, Job, JobId, JobKind, MAX_WORKER_CRASHES, Outcome, backoff},
     mail::{Mail, MailBody},
-    ports::{PasswordReset, Postponement},
     ticket::{HARD_CAP, TicketId, TicketState},
     time::Timestamp,
 };
@@ -37,6 +35,10 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// mid-send the next one repeats the same secret, a JWT byte for byte. Short enough that a delayed mail does not
 /// promise more time than its token has.
 const MAX_UNCHANGED_AGE: Duration = Duration::from_secs(180);
+
+/// Up to how much later than its ticket a mail is accepted without moving the ticket's end. Shorter than anybody takes to
+/// open a mail; almost every delivery is, and spares a write.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// How long a job is postponed when the mail limit is reached.
 const MAIL_LIMIT_DELAY: Duration = Duration::from_secs(60);
@@ -52,47 +54,26 @@ pub enum Prepared {
     Settled(Settlement),
 }
 
-/// A composed mail, and the ticket whose lifetime starts when the mail is accepted: its id, its latest end, and the
-/// lifetime.
+/// A composed mail, and the ticket whose lifetime starts when the mail is accepted.
 pub struct ReadyMail {
     mail: Mail,
-    ticket: Option<(TicketId, Timestamp, Duration)>,
+    ticket: Option<TicketClock>,
 }
 
-/// The result of a delivery, to be recorded.
-#[derive(Debug)]
-pub enum Settlement {
-    /// The job is over.
-    Finished {
-        /// How it ended.
-        outcome: Outcome,
-        /// The last reply of the mail server or the webhook.
-        reply: String,
-        /// The ticket whose mail was accepted, and its new end.
-        accepted: Option<(TicketId, Timestamp)>,
-    },
-    /// The job is retried.
-    Postponed {
-        /// How long it waits.
-        wait: Duration,
-        /// The reply, or a word for the reason.
-        reply: String,
-        /// Whether this was an attempt.
-        counts: bool,
-        /// Whether the mail may have been accepted although no reply came.
-        unconfirmed: bool,
-        /// Whether a limit holds back every other mail, too.
-        pauses: bool,
-    },
+/// When the ticket of a mail ends.
+struct TicketClock {
+    ticket: TicketId,
+    minted_at: Timestamp,
+    /// The latest end that it may have.
+    latest: Timestamp,
+    lifetime: Duration,
 }
 
-impl Settlement {
-    fn finished(outcome: Outcome, reply: impl Into<String>) -> Self {
-        Self::Finished { outcome, reply: reply.into(), accepted: None }
-    }
-
-    fn retry(wait: Duration, reply: impl Into<String>) -> Self {
-        Self::Postponed { wait, reply: reply.into(), counts: true, unconfirmed: false, pauses: false }
+impl TicketClock {
+    /// Returns the ticket and its new end after its mail was accepted, unless that was at once.
+    fn accepted(&self, now: Timestamp) -> Option<(TicketId, Timestamp)> {
+        let late = now.since(self.minted_at) >= AT_ONCE;
+        late.then(|| (self.ticket.clone(), now.plus(self.lifetime).min(self.latest)))
     }
 }
 
@@ -277,7 +258,8 @@ impl Resets {
         } else {
             Account { email: email.key().to_owned(), ..account }
         };
-        let clock = (ticket.id, ticket.issued_at.plus(HARD_CAP), policy.lifetime);
+        let (latest, lifetime) = (ticket.issued_at.plus(HARD_CAP), policy.lifetime);
+        let clock = TicketClock { ticket: ticket.id, minted_at: ticket.minted_at, latest, lifetime };
         Ok(Ok(ReadyMail { mail: compose_mail(job, account, body), ticket: Some(clock) }))
     }
 
@@ -285,109 +267,8 @@ impl Resets {
     pub async fn send(&self, job: &Job, ready: &ReadyMail) -> Settlement {
         let sent = self.adapters().mailer.send(&ready.mail).await;
         let now = self.adapters().clock.now();
-        let accepted = ready
-            .ticket
-            .as_ref()
-            .map(|(ticket, latest, lifetime)| (ticket.clone(), now.plus(*lifetime).min(*latest)));
+        let accepted = ready.ticket.as_ref().and_then(|clock| clock.accepted(now));
         self.settlement(job, sent, accepted)
-    }
-
-    /// Posts to the webhook.
-    async fn post_webhook(&self, job: &Job, account: &AccountId) -> Settlement {
-        let Some(webhook) = &self.adapters().webhook else {
-            return Settlement::finished(Outcome::Abandoned, "");
-        };
-        let (id, account, dialect) = (job.id.clone(), account.clone(), job.dialect.clone());
-        let reply = webhook.post(&PasswordReset { id, account, dialect, at: job.created_at }).await;
-        self.settlement(job, reply, None)
-    }
-
-    /// Decides on the reply of the mail server or the webhook.
-    fn settlement(
-        &self,
-        job: &Job,
-        reply: Result<String, MailError>,
-        accepted: Option<(TicketId, Timestamp)>,
-    ) -> Settlement {
-        let (mut pauses, unconfirmed) = (false, matches!(reply, Err(MailError::Uncertain { .. })));
-        let (wait, reply, counts) = match reply {
-            Ok(reply) => return Settlement::Finished { outcome: Outcome::Mailed, reply, accepted },
-            Err(MailError::Permanent { reply }) => return Settlement::finished(Outcome::Refused, reply),
-            Err(MailError::Temporary { reply }) => (backoff(job.attempts), reply, true),
-            Err(MailError::Uncertain { reply }) if job.unconfirmed + 1 >= UNCONFIRMED_MOST => {
-                return Settlement::finished(Outcome::GivenUp, format!("unconfirmed {reply}"));
-            }
-            Err(MailError::Uncertain { reply }) => (UNCONFIRMED_WAIT, format!("unconfirmed {reply}"), true),
-            Err(MailError::Busy { reply, only_domain }) => {
-                pauses = !only_domain;
-                // A slow domain can have thousands of mails, which would otherwise all be tried every two seconds.
-                let waits = if only_domain { job.claims.clamp(1, DOMAIN_WAITS_MOST) } else { 1 };
-                (BUSY_WAIT * waits, reply, false)
-            }
-        };
-        if self.adapters().clock.now().plus(wait).since(job.created_at) >= GIVE_UP_AFTER {
-            return Settlement::finished(Outcome::GivenUp, reply);
-        }
-        Settlement::Postponed { wait, reply, counts, unconfirmed, pauses }
-    }
-
-    /// Records the result of a delivery.
-    ///
-    /// # Errors
-    /// Fails if the store fails. The caller repeats it: a mail that was sent must not be sent again.
-    pub async fn settle(&self, job: &Job, settlement: &Settlement) -> Result<(), StoreError> {
-        match settlement {
-            Settlement::Finished { outcome, reply, accepted } => {
-                self.finish(job, *outcome, reply, accepted.as_ref()).await
-            }
-            Settlement::Postponed { wait, reply, counts, unconfirmed, .. } => {
-                let now = self.adapters().clock.now();
-                let event = Event::of_job(EventKind::PutOff, job, now).saying(job.kind.reply_detail(reply));
-                let due_at = now.plus(*wait);
-                let delay = Postponement { due_at, reply, counts: *counts, unconfirmed: *unconfirmed };
-                // While a limit is reached, many jobs are postponed every minute; recording that would flood the audit
-                // log.
-                self.adapters().store.postpone(job, delay, counts.then_some(&event)).await?;
-                if *counts {
-                    warn!(
-                        job.id = job.id.as_str(),
-                        job.attempts,
-                        reply,
-                        retry_s = wait.as_secs(),
-                        "delivery failed, retry after backoff"
-                    );
-                }
-                Ok(())
-            }
-        }
-    }
-
-    async fn finish(
-        &self,
-        job: &Job,
-        outcome: Outcome,
-        reply: &str,
-        accepted: Option<&(TicketId, Timestamp)>,
-    ) -> Result<(), StoreError> {
-        let accepted = accepted.map(|(ticket, end)| (ticket, *end));
-        let now = self.adapters().clock.now();
-        let (kind, detail) = match outcome {
-            Outcome::Mailed => (EventKind::Mailed, reply.to_owned()),
-            outcome => (EventKind::Ended, format!("{} {reply}", outcome.name()).trim_end().to_owned()),
-        };
-        let event = Event::of_job(kind, job, now).saying(job.kind.reply_detail(&detail));
-        let event = if outcome == Outcome::NoAccount { self.bounded(event, job.network) } else { event };
-        self.adapters().store.finish(&job.id, outcome, reply, accepted, &event).await?;
-        info!(
-            job.id = job.id.as_str(),
-            job.reference = job.reference.as_str(),
-            job.attempts,
-            dialect.name = job.dialect,
-            reply,
-            "job {}",
-            outcome.name()
-        );
-        Ok(())
     }
 }
 

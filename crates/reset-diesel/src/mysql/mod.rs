@@ -24,7 +24,7 @@ use self::{
 use crate::{
     OpenError, Options,
     foreign_users::{Mapping, MappingError, Plan, Survey},
-    server::{ConnectionPurpose, ServerEngine, ServerStore},
+    server::{ConnectionPurpose, GroupTask, ServerEngine, ServerStore},
 };
 
 /// A MySQL or MariaDB server and its options.
@@ -102,6 +102,11 @@ impl ServerStore<Mysql> {
         self.read(query).await
     }
 
+    /// Runs a task on the users table, together with others of its kind.
+    async fn run_on_users<W: GroupTask<Db>>(&self, task: W) -> Result<W::Output, StoreError> {
+        self.run_grouped(task).await
+    }
+
     /// Does nothing: a password is set in one transaction, so none is left half done.
     #[expect(clippy::unused_async, reason = "SQLite looks at its files")]
     async fn settle_passwords(&self) -> Result<(), StoreError> {
@@ -111,6 +116,6 @@ impl ServerStore<Mysql> {
 
 /// Returns the statements whose plans are tested.
 #[cfg(test)]
-pub(crate) fn plans() -> Vec<(&'static str, &'static str, String)> {
+pub(crate) fn plans() -> Vec<crate::tests::plans::PlannedStatement> {
     queries::plans::statements()
 }

@@ -20,6 +20,10 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
 
+/// How statements are planned. A prepared statement is planned once, and on a new table, which is empty, a scan looks best;
+/// it would be kept while the table grows. The compiler, which starts above a cost, could never pay.
+pub(super) const PLANNING: &str = "SET enable_seqscan = off; SET jit = off";
+
 /// Connects, on the runtime of this thread.
 pub(super) fn connect(server: &Postgres, purpose: ConnectionPurpose) -> Result<Db, String> {
     let limit = server.options.connect_timeout;
@@ -73,7 +77,7 @@ fn set_up(db: &mut Db, server: &Postgres, purpose: ConnectionPurpose) -> diesel:
         ConnectionPurpose::Maintenance => 0,
     };
     match server.options.pooler {
-        Pooler::None => db.batch_execute(&format!("SET statement_timeout = {limit}")),
+        Pooler::None => db.batch_execute(&format!("SET statement_timeout = {limit}; {PLANNING}")),
         Pooler::Transaction => {
             // Each statement is prepared for one use and closed within its transaction, because the next transaction
             // may run in another session.

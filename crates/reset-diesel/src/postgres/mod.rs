@@ -25,7 +25,7 @@ use self::{
 use crate::{
     OpenError, Options, Pooler,
     foreign_users::{Mapping, MappingError, Plan, Survey},
-    server::{ConnectionPurpose, ServerEngine, ServerStore},
+    server::{ConnectionPurpose, GroupTask, ServerEngine, ServerStore},
 };
 
 /// A PostgreSQL server and its options.
@@ -125,6 +125,11 @@ impl ServerStore<Postgres> {
         self.read(query).await
     }
 
+    /// Runs a task on the users table, together with others of its kind.
+    async fn run_on_users<W: GroupTask<Db>>(&self, task: W) -> Result<W::Output, StoreError> {
+        self.run_grouped(task).await
+    }
+
     /// Does nothing: a password is set in one transaction, so none is left half done.
     #[expect(clippy::unused_async, reason = "SQLite looks at its files")]
     async fn settle_passwords(&self) -> Result<(), StoreError> {
@@ -134,12 +139,12 @@ impl ServerStore<Postgres> {
 
 /// Returns the statements whose plans are tested.
 #[cfg(test)]
-pub(crate) fn plans() -> Vec<(&'static str, &'static str, String)> {
+pub(crate) fn plans() -> Vec<crate::tests::plans::PlannedStatement> {
     queries::plans::statements()
 }
 
-/// Returns the settings under which those statements run.
+/// Returns the settings of every connection, or with `claims` those of claims.
 #[cfg(test)]
-pub(crate) fn plan_settings() -> &'static str {
-    engine::INDEX_ORDER
+pub(crate) fn plan_settings(claims: bool) -> &'static str {
+    if claims { engine::INDEX_ORDER } else { connection::PLANNING }
 }

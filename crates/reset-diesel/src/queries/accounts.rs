@@ -9,7 +9,10 @@ use reset_core::{
     ports::Accounts,
 };
 
-use super::{super::engine::EngineStore, events::insert_event, own_users, statements::void_all_of};
+use super::{
+    super::engine::EngineStore, events::insert_event, lookups::AccountWith, own_users,
+    statements::void_all_of,
+};
 
 /// Returns the error for a change that only the owner of a foreign users table may make.
 fn foreign_table() -> StoreError {
@@ -19,8 +22,7 @@ fn foreign_table() -> StoreError {
 #[async_trait]
 impl Accounts for EngineStore {
     async fn account_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
-        let (users, email) = (self.users(), email.key().to_owned());
-        self.read_users(move |db| users.by_email(db, &email)).await
+        self.run_on_users(AccountWith { users: self.users(), email: email.key().to_owned() }).await
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {

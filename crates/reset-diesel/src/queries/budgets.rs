@@ -15,8 +15,9 @@ use reset_core::{
 use super::{
     super::engine::{Db, EngineStore, locked, schema::budgets},
     events::insert_events,
+    statements::unindexed,
 };
-use crate::server::GroupWrite;
+use crate::server::GroupTask;
 
 /// Deletes up to `limit` budgets whose windows were all empty before `before`. Returns the number of deleted rows.
 pub(super) fn purge(db: &mut Db, before: i64, limit: u16) -> QueryResult<usize> {
@@ -87,7 +88,7 @@ fn lock_rows<'a>(
         return Ok(rows);
     }
     let named = budgets::table.filter(budgets::name.eq_any(rows.keys().copied().collect::<Vec<_>>()));
-    let query = named.order(budgets::name).select((budgets::name, budgets::takes));
+    let query = named.order(unindexed(budgets::name, "")).select((budgets::name, budgets::takes));
     let stored: Vec<(String, Vec<u8>)> = locked!(query).load(db)?;
     for (name, takes) in stored {
         if let Some(row) = rows.get_mut(name.as_str()) {
@@ -129,7 +130,7 @@ struct Take {
     event: Option<Event>,
 }
 
-impl GroupWrite<Db> for Take {
+impl GroupTask<Db> for Take {
     type Output = bool;
 
     fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<bool>> {
@@ -143,12 +144,12 @@ impl GroupWrite<Db> for Take {
 #[async_trait]
 impl Budgets for EngineStore {
     async fn take(&self, budgets: &[Budget], now: Timestamp) -> Result<bool, StoreError> {
-        self.write_grouped(Take { budgets: budgets.to_vec(), now: now.as_millis(), event: None }).await
+        self.run_grouped(Take { budgets: budgets.to_vec(), now: now.as_millis(), event: None }).await
     }
 
     async fn take_and_record(&self, budgets: &[Budget], event: &Event) -> Result<bool, StoreError> {
         let (budgets, now) = (budgets.to_vec(), event.at.as_millis());
-        self.write_grouped(Take { budgets, now, event: Some(event.clone()) }).await
+        self.run_grouped(Take { budgets, now, event: Some(event.clone()) }).await
     }
 
     async fn give_back(&self, budgets: &[Budget], taken_at: Timestamp) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ use reset_core::{
 use super::{
     super::engine::{Db, EngineStore, schema::disputes},
     events::insert_event,
+    lookups::{DisputeKey, OpenDispute},
     password_write::{Cause, OwnChanges, PasswordWrite},
     rows::NewJobRow,
     statements::{close_disputes, end_dispute_links},
@@ -117,18 +118,8 @@ impl Disputes for EngineStore {
         account: &AccountId,
         since: Timestamp,
     ) -> Result<Option<String>, StoreError> {
-        let (account, since) = (account.as_str().to_owned(), since.as_millis());
-        let query = move |db: &mut Db| {
-            disputes::table
-                .filter(disputes::account.eq(&account))
-                .filter(disputes::opened_at.gt(since))
-                .filter(disputes::closed_at.is_null())
-                .order(disputes::until)
-                .select(disputes::mailbox)
-                .first(db)
-                .optional()
-        };
-        self.read(query).await
+        let key = DisputeKey::Account(account.as_str().to_owned());
+        self.run_grouped(OpenDispute { key, since: since.as_millis() }).await
     }
 
     async fn account_of_dispute(
@@ -136,19 +127,9 @@ impl Disputes for EngineStore {
         mailbox: &str,
         since: Timestamp,
     ) -> Result<Option<AccountId>, StoreError> {
-        let (mailbox, since) = (mailbox.to_owned(), since.as_millis());
-        let query = move |db: &mut Db| {
-            let account = disputes::table
-                .filter(disputes::mailbox.eq(&mailbox))
-                .filter(disputes::opened_at.gt(since))
-                .filter(disputes::closed_at.is_null())
-                .order(disputes::until)
-                .select(disputes::account)
-                .first::<String>(db)
-                .optional()?;
-            Ok(account.map(AccountId::new))
-        };
-        self.read(query).await
+        let key = DisputeKey::Mailbox(mailbox.to_owned());
+        let account = self.run_grouped(OpenDispute { key, since: since.as_millis() }).await?;
+        Ok(account.map(AccountId::new))
     }
 
     async fn close_disputes(

@@ -1,18 +1,19 @@
 //! Writes of the outbox that share their transaction with others of their kind.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use diesel::{insert_into, prelude::*, update};
+use diesel::{dsl::auto_type, insert_into, prelude::*, update};
 use reset_core::{budget::Budget, event::Event, job::Outcome};
 
 use super::{
     super::engine::{Db, locked, schema::jobs},
     budgets::take_each,
     events::{insert_events, insert_limited},
+    finish_jobs::FinishJobs,
     rows::NewJobRow,
     statements::{insert_job, move_end},
 };
-use crate::server::GroupWrite;
+use crate::server::GroupTask;
 
 /// An accepted request: what it takes from its budgets, its job and its event.
 #[derive(Clone)]
@@ -22,7 +23,7 @@ pub(super) struct Push {
     pub(super) event: Event,
 }
 
-impl GroupWrite<Db> for Push {
+impl GroupTask<Db> for Push {
     const URGENT: bool = true;
     type Output = bool;
 
@@ -59,30 +60,36 @@ pub(super) struct Finish {
     pub(super) event: Event,
 }
 
-impl GroupWrite<Db> for Finish {
+/// Those of these jobs that are not finished, in the order in which they are locked: an expression, because PostgreSQL would
+/// otherwise read the whole primary key in order as long as it takes the table for tiny.
+#[auto_type]
+pub(super) fn unfinished<'a>(ids: &'a [&'a str]) -> _ {
+    let with_id = jobs::table.filter(jobs::id.eq_any(ids));
+    with_id.filter(jobs::finished_at.is_null()).order(jobs::seq + 0_i64).select(jobs::id)
+}
+
+impl GroupTask<Db> for Finish {
     type Output = ();
 
     fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<()>> {
         let ids: Vec<&str> = group.iter().map(|finish| finish.job.as_str()).collect();
-        let unfinished = jobs::table.filter(jobs::id.eq_any(ids)).filter(jobs::finished_at.is_null());
-        let locked = locked!(unfinished.order(jobs::seq).select(jobs::id));
+        let locked = locked!(unfinished(&ids));
         let mut open: HashSet<String> = locked.load(db)?.into_iter().collect();
         // A job that is finished twice in one group keeps its first outcome.
         let finished: Vec<&Self> = group.iter().filter(|finish| open.remove(&finish.job)).collect();
-        let mut alike: BTreeMap<(&str, &str, i64), Vec<&str>> = BTreeMap::new();
-        for Self { job, outcome, reply, event, .. } in &finished {
-            alike.entry((outcome.name(), reply, event.at.as_millis())).or_default().push(job);
-        }
-        for ((outcome, reply, now), ids) in alike {
-            update(jobs::table.filter(jobs::id.eq_any(ids)))
+        match finished.as_slice() {
+            [] => 0,
+            // A statement that is prepared once.
+            [only] => update(jobs::table.filter(jobs::id.eq(&only.job)))
                 .set((
                     jobs::stage.eq(None::<i16>),
-                    jobs::finished_at.eq(now),
-                    jobs::outcome.eq(outcome),
-                    jobs::reply.eq(reply),
+                    jobs::finished_at.eq(only.event.at.as_millis()),
+                    jobs::outcome.eq(only.outcome.name()),
+                    jobs::reply.eq(&only.reply),
                 ))
-                .execute(db)?;
-        }
+                .execute(db)?,
+            finished => FinishJobs::new(finished).execute(db)?,
+        };
         insert_events(db, finished.iter().map(|finish| &finish.event))?;
         let mut accepted: Vec<_> = group.iter().filter_map(|finish| finish.accepted.as_ref()).collect();
         accepted.sort_unstable();

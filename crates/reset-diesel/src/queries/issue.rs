@@ -12,9 +12,9 @@ use super::{
     super::engine::{Db, lock_dialect, locked, of_kind, schema::tickets},
     events::insert_events,
     rows::TicketRow,
-    statements::{live, open},
+    statements::{live, open, unindexed},
 };
-use crate::server::GroupWrite;
+use crate::server::GroupTask;
 
 /// The accounts with a live ticket of this kind, up to `most`.
 #[auto_type]
@@ -24,13 +24,32 @@ pub(super) fn live_of_kind<'a>(dialect: &'a str, kind: &'a str, now: i64, most: 
     tickets::table.filter(is_of_kind).filter(is_live).limit(most).select(tickets::account)
 }
 
-/// The open tickets with these digests: at most one for each, with its digest, id and expiry.
+/// The open tickets of a dialect with these digests: at most one for each, with its digest, id and expiry.
 #[auto_type]
 pub(super) fn open_with<'a>(dialect: &'a str, digests: &'a [&'a [u8]]) -> _ {
-    let of_digest =
-        tickets::table.filter(tickets::dialect.eq(dialect)).filter(tickets::digest.eq_any(digests));
+    let is_of_dialect: of_dialect<'a> = of_dialect(dialect);
+    let of_digest = tickets::table.filter(tickets::digest.eq_any(digests)).filter(is_of_dialect);
     let is_open: open = open();
     of_digest.filter(is_open).select((tickets::digest, tickets::id, tickets::expires_at))
+}
+
+/// The tickets of a dialect, found by another column.
+#[auto_type]
+fn of_dialect<'a>(dialect: &'a str) -> _ {
+    let unindexed_dialect: unindexed<tickets::dialect, &'static str> = unindexed(tickets::dialect, "");
+    unindexed_dialect.eq(dialect)
+}
+
+/// The tickets of a dialect that these accounts have, in the order in which they are locked.
+#[auto_type]
+pub(super) fn owned_by<'a>(dialect: &'a str, accounts: &'a [&'a str]) -> _ {
+    let is_of_dialect: of_dialect<'a> = of_dialect(dialect);
+    let columns = (tickets::account, tickets::id, tickets::job_seq, tickets::spent_at, tickets::voided_at);
+    tickets::table
+        .filter(tickets::account.eq_any(accounts))
+        .filter(is_of_dialect)
+        .order((tickets::job_seq + 0_i64, tickets::id))
+        .select(columns)
 }
 
 /// A ticket to issue.
@@ -42,7 +61,7 @@ pub(super) struct Issue {
     pub(super) event: Event,
 }
 
-impl GroupWrite<Db> for Issue {
+impl GroupTask<Db> for Issue {
     type Output = Issued;
 
     fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<Issued>> {
@@ -169,12 +188,7 @@ struct Owned {
 fn owned(db: &mut Db, dialect: &str, issues: &[&Issue]) -> QueryResult<HashMap<String, Vec<Owned>>> {
     type Row = (String, String, i64, Option<i64>, Option<i64>);
     let accounts: Vec<&str> = issues.iter().map(|issue| issue.row.account.as_str()).collect();
-    let columns = (tickets::account, tickets::id, tickets::job_seq, tickets::spent_at, tickets::voided_at);
-    let of_owners = tickets::table
-        .filter(tickets::account.eq_any(accounts))
-        .filter(tickets::dialect.eq(dialect))
-        .order((tickets::account, tickets::job_seq))
-        .select(columns);
+    let of_owners = owned_by(dialect, &accounts);
     let rows: Vec<Row> = locked!(of_owners).load(db)?;
     let mut owned: HashMap<String, Vec<Owned>> = HashMap::new();
     for (account, id, job_seq, spent_at, voided_at) in rows {

@@ -29,7 +29,7 @@ use super::{
     stage::{ACCEPTED, FIRST_CLAIMED, POSTPONED, READY},
     statements::insert_job,
 };
-use crate::server::GroupWrite;
+use crate::server::GroupTask;
 
 diesel::define_sql_function! {
     /// The stage of a job, or another one once it is finished. Unlike the column alone, it does not make PostgreSQL read
@@ -62,7 +62,7 @@ impl Jobs for EngineStore {
 
     async fn push_within(&self, job: &Job, budgets: &[Budget], event: &Event) -> Result<bool, StoreError> {
         let push = Push { job: NewJobRow::from(job), budgets: budgets.to_vec(), event: event.clone() };
-        self.write_grouped(push).await
+        self.run_grouped(push).await
     }
 
     async fn push_done(&self, job: &Job, outcome: Outcome, now: Timestamp) -> Result<i64, StoreError> {
@@ -113,7 +113,7 @@ impl Jobs for EngineStore {
     }
 
     async fn make_ready(&self, job: &Job, turn: i64) -> Result<(), StoreError> {
-        self.write_grouped(MakeReady { claim: Claim::from(job), turn }).await
+        self.run_grouped(MakeReady { claim: Claim::from(job), turn }).await
     }
 
     async fn finish(
@@ -131,7 +131,7 @@ impl Jobs for EngineStore {
             accepted: accepted.map(|(ticket, end)| (ticket.as_str().to_owned(), end.as_millis())),
             event: event.clone(),
         };
-        self.write_grouped(finish).await
+        self.run_grouped(finish).await
     }
 
     async fn postpone(
@@ -205,7 +205,7 @@ struct MakeReady {
     turn: i64,
 }
 
-impl GroupWrite<Db> for MakeReady {
+impl GroupTask<Db> for MakeReady {
     type Output = ();
 
     fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<()>> {

@@ -1,5 +1,7 @@
 //! polyreset's own users table.
 
+use std::collections::HashMap;
+
 use diesel::{insert_into, prelude::*, update};
 use reset_core::account::{Account, AccountId, NewAccount};
 
@@ -9,9 +11,17 @@ use super::{
     rows::{AccountRow, key},
 };
 
-pub(super) fn by_email(db: &mut Db, email_key: &str) -> QueryResult<Option<Account>> {
-    let found = users::table.filter(users::email_key.eq(email_key)).select(AccountRow::as_select());
-    Ok(found.first(db).optional()?.map(Account::from))
+pub(super) fn by_emails(db: &mut Db, emails: &[&str]) -> QueryResult<Vec<Option<Account>>> {
+    type Row = (String, AccountRow);
+    let all = users::table.select((users::email_key, AccountRow::as_select()));
+    let rows: Vec<Row> = match emails {
+        // A statement that is prepared once.
+        [only] => all.filter(users::email_key.eq(only)).load(db)?,
+        emails => all.filter(users::email_key.eq_any(emails)).load(db)?,
+    };
+    let accounts: HashMap<String, Account> =
+        rows.into_iter().map(|(email, row)| (email, Account::from(row))).collect();
+    Ok(emails.iter().map(|email| accounts.get(*email).cloned()).collect())
 }
 
 pub(super) fn by_id(db: &mut Db, id: &AccountId) -> QueryResult<Option<Account>> {

@@ -76,7 +76,7 @@ pub(super) struct TicketRow {
     email: String,
     epoch: i64,
     reference: Option<String>,
-    job: String,
+    pub(super) job: String,
     pub(super) job_seq: i64,
     nonce: i64,
     redirect_to: Option<String>,

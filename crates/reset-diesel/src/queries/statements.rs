@@ -4,7 +4,7 @@ use diesel::{
     dsl::auto_type,
     insert_into,
     prelude::*,
-    sql_types::{BigInt, Nullable},
+    sql_types::{BigInt, Nullable, Text},
     update,
 };
 
@@ -25,6 +25,13 @@ diesel::define_sql_function! {
     /// The first of two values that is not NULL.
     #[sql_name = "COALESCE"]
     fn first_of(one: Nullable<BigInt>, other: Nullable<BigInt>) -> Nullable<BigInt>;
+}
+
+diesel::define_sql_function! {
+    /// The text, as an expression that no index contains. PostgreSQL plans a prepared statement once, possibly on an empty
+    /// table, where an index on the wrong column looks as good as the right one.
+    #[sql_name = "COALESCE"]
+    fn unindexed(text: Text, other: Text) -> Text;
 }
 
 /// Neither spent nor voided; possibly expired.

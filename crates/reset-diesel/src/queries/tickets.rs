@@ -20,6 +20,7 @@ use super::{
     },
     events::insert_event,
     issue::Issue,
+    lookups::TicketOf,
     password_write::{Cause, OwnChanges, PasswordWrite},
     rows::{NewJobRow, TicketRow},
     statements::{live, live_with_id, open, void_all_of},
@@ -60,16 +61,11 @@ impl Tickets for EngineStore {
         max_live: Option<u64>,
         event: &Event,
     ) -> Result<Issued, StoreError> {
-        self.write_grouped(Issue { row: TicketRow::from(ticket), max_live, event: event.clone() }).await
+        self.run_grouped(Issue { row: TicketRow::from(ticket), max_live, event: event.clone() }).await
     }
 
     async fn ticket_of(&self, job: &JobId) -> Result<Option<Ticket>, StoreError> {
-        let job = job.as_str().to_owned();
-        let query = move |db: &mut Db| {
-            let of_job = tickets::table.filter(tickets::job.eq(&job));
-            of_job.select(TicketRow::as_select()).first(db).optional()?.map(Ticket::try_from).transpose()
-        };
-        self.read(query).await
+        self.run_grouped(TicketOf { job: job.as_str().to_owned() }).await
     }
 
     async fn ticket_with(

@@ -30,11 +30,13 @@ impl Users {
         matches!(self, Self::Own)
     }
 
-    /// Returns the account with the canonical address `email_key`.
-    pub(super) fn by_email(&self, db: &mut Db, email_key: &str) -> QueryResult<Option<Account>> {
+    /// Returns the accounts with these canonical addresses. Another system's statement finds one address at a time.
+    pub(super) fn by_emails(&self, db: &mut Db, emails: &[&str]) -> QueryResult<Vec<Option<Account>>> {
         match self {
-            Self::Own => own_users::by_email(db, email_key),
-            Self::ForeignUsers(plan) => foreign_users::by_email(db, plan, email_key),
+            Self::Own => own_users::by_emails(db, emails),
+            Self::ForeignUsers(plan) => {
+                emails.iter().map(|email| foreign_users::by_email(db, plan, email)).collect()
+            }
         }
     }
 

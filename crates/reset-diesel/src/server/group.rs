@@ -1,8 +1,8 @@
-//! Group commit on a database server: writes of one kind that arrive at the same time share a transaction.
+//! Group commit on a database server: tasks of one kind that arrive at the same time share a transaction.
 //!
-//! A commit waits for the server's disk, and each statement for a round trip. While one group is being written, the writes
-//! that arrive wait and form the next group, so there is no timer and a single write does not wait for others. A caller
-//! gets its result after the commit of its group.
+//! A commit waits for the server's disk, and each statement for a round trip. While one group runs, the tasks that arrive
+//! wait and form the next group, so there is no timer and a single task does not wait for others. A caller gets its result
+//! after the commit of its group.
 
 use std::{
     any::{Any, TypeId},
@@ -17,43 +17,46 @@ use tokio::sync::oneshot;
 use super::{ServerEngine, ServerStore, Shared, task::TaskKind};
 use crate::fault::DatabaseFault;
 
-/// Maximum number of writes in one transaction.
-const GROUP_MAX: usize = 64;
-/// Maximum number of groups of one kind that are written at a time. A second group keeps the server busy while the first
-/// one waits for the disk; more would make the groups smaller.
-const WRITERS: usize = 2;
+/// Maximum number of tasks in one transaction.
+pub(crate) const GROUP_MAX: usize = 64;
+/// Maximum number of groups of one kind that run at a time. A second group keeps the server busy while the first one waits
+/// for the disk; more would make the groups smaller.
+const RUNNERS: usize = 2;
 
-/// A write that can share a transaction with others of its kind.
-pub(crate) trait GroupWrite<Db>: Clone + Send + Sync + 'static {
+/// A write or a query that can share a transaction with others of its kind.
+pub(crate) trait GroupTask<Db>: Clone + Send + Sync + 'static {
     /// Whether a client waits for the response. On SQLite, whose writer is one thread, such writes come before those of
     /// the worker.
     const URGENT: bool = false;
 
-    /// The result of one write.
+    /// Whether it writes or only reads.
+    const KIND: TaskKind = TaskKind::Write;
+
+    /// The result of one task.
     type Output: Send + 'static;
 
-    /// Runs the writes of a group in order, and returns the result of each. Locks rows in an order that does not depend
+    /// Runs the tasks of a group in order, and returns the result of each. Locks rows in an order that does not depend
     /// on the order of the group, so that two groups do not deadlock.
     fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<Self::Output>>;
 }
 
-/// The waiting writes of every kind.
+/// The waiting tasks of every kind.
 #[derive(Default)]
 pub(super) struct Groups(Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 
 struct Waiting<W, T> {
-    writes: VecDeque<PendingWrite<W, T>>,
-    writers: usize,
+    tasks: VecDeque<Pending<W, T>>,
+    runners: usize,
 }
 
-struct PendingWrite<W, T> {
-    write: W,
+struct Pending<W, T> {
+    task: W,
     caller: oneshot::Sender<Result<T, DatabaseFault>>,
 }
 
 impl<W, T> Default for Waiting<W, T> {
     fn default() -> Self {
-        Self { writes: VecDeque::new(), writers: 0 }
+        Self { tasks: VecDeque::new(), runners: 0 }
     }
 }
 
@@ -73,64 +76,61 @@ fn lock<T>(waiting: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<E: ServerEngine> ServerStore<E> {
-    /// Runs a write together with others of its kind that arrive at the same time. The changes are durable when this
-    /// returns. If the caller goes away before its group is written, the write is not made.
-    pub(crate) async fn write_grouped<W: GroupWrite<E::Db>>(
-        &self,
-        write: W,
-    ) -> Result<W::Output, StoreError> {
+    /// Runs a task together with others of its kind that arrive at the same time. The changes are durable when this
+    /// returns. If the caller goes away before its group runs, the task is not run.
+    pub(crate) async fn run_grouped<W: GroupTask<E::Db>>(&self, task: W) -> Result<W::Output, StoreError> {
         let waiting = self.groups.of::<W, W::Output>();
         let (caller, result) = oneshot::channel();
-        let is_writer = {
+        let is_runner = {
             let mut waiting = lock(&waiting);
-            if waiting.writes.len() >= crate::thread_pool::QUEUE {
+            if waiting.tasks.len() >= crate::thread_pool::QUEUE {
                 return Err(DatabaseFault::Full.into());
             }
-            waiting.writes.push_back(PendingWrite { write, caller });
-            let is_writer = waiting.writers < WRITERS;
-            waiting.writers += usize::from(is_writer);
-            is_writer
+            waiting.tasks.push_back(Pending { task, caller });
+            let is_runner = waiting.runners < RUNNERS;
+            waiting.runners += usize::from(is_runner);
+            is_runner
         };
-        if is_writer {
+        if is_runner {
             // A task of its own, because the caller may go away while others wait for the group.
-            tokio::spawn(write_groups(self.shared.clone(), waiting));
+            tokio::spawn(run_groups(self.shared.clone(), waiting));
         }
         Ok(result.await.unwrap_or(Err(DatabaseFault::Closed))?)
     }
 }
 
-/// Writes one group after the other until no write waits.
-async fn write_groups<E: ServerEngine, W: GroupWrite<E::Db>>(
+/// Runs one group after the other until no task waits.
+async fn run_groups<E: ServerEngine, W: GroupTask<E::Db>>(
     shared: Arc<Shared<E>>,
     waiting: Arc<Mutex<Waiting<W, W::Output>>>,
 ) {
     loop {
-        let group: Vec<PendingWrite<W, W::Output>> = {
+        let group: Vec<Pending<W, W::Output>> = {
             let mut waiting = lock(&waiting);
-            let count = waiting.writes.len().min(GROUP_MAX);
-            let group = waiting.writes.drain(..count).filter(|one| !one.caller.is_closed()).collect();
+            let count = waiting.tasks.len().min(GROUP_MAX);
+            let group = waiting.tasks.drain(..count).filter(|one| !one.caller.is_closed()).collect();
             if count == 0 {
-                waiting.writers -= 1;
+                waiting.runners -= 1;
                 return;
             }
             group
         };
-        let (writes, callers): (Vec<W>, Vec<_>) =
-            group.into_iter().map(|PendingWrite { write, caller }| (write, caller)).unzip();
-        if writes.is_empty() {
+        let (tasks, callers): (Vec<W>, Vec<_>) =
+            group.into_iter().map(|Pending { task, caller }| (task, caller)).unzip();
+        if tasks.is_empty() {
             continue;
         }
-        let together = run(&shared, writes.clone()).await;
+        let together = run(&shared, tasks.clone()).await;
         match together {
             Ok(results) => {
                 for (caller, result) in callers.into_iter().zip(results) {
                     let _gone = caller.send(Ok(result));
                 }
             }
-            // Nothing was written. One of the writes is at fault, and the others must not fail with it.
-            Err(fault) if writes.len() > 1 && fault.nothing_was_done() => {
-                for (caller, write) in callers.into_iter().zip(writes) {
-                    let result = run(&shared, vec![write]).await;
+            // Nothing was done. One of the tasks is at fault, and the others must not fail with it.
+            Err(fault) if tasks.len() > 1 && fault.nothing_was_done() => {
+                for (caller, task) in callers.into_iter().zip(tasks) {
+                    let result = run(&shared, vec![task]).await;
                     let _gone = caller.send(result.map(|mut results| results.remove(0)));
                 }
             }
@@ -143,9 +143,9 @@ async fn write_groups<E: ServerEngine, W: GroupWrite<E::Db>>(
     }
 }
 
-async fn run<E: ServerEngine, W: GroupWrite<E::Db>>(
+async fn run<E: ServerEngine, W: GroupTask<E::Db>>(
     shared: &Shared<E>,
-    writes: Vec<W>,
+    tasks: Vec<W>,
 ) -> Result<Vec<W::Output>, DatabaseFault> {
-    shared.run(TaskKind::Write, move |db| W::run(db, &writes)).await
+    shared.run(W::KIND, move |db| W::run(db, &tasks)).await
 }

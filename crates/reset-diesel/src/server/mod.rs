@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use self::{connection_thread::ConnectionThread, group::Groups, task::ThreadTask};
 pub(crate) use self::{
-    group::GroupWrite,
+    group::{GROUP_MAX, GroupTask},
     runtime::{ThreadRuntime, block_on, finish_closing},
     task::TaskKind,
 };

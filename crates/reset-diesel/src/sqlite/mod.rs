@@ -9,6 +9,7 @@ mod engine;
 mod file;
 #[path = "../foreign_survey/mod.rs"]
 mod foreign_survey;
+mod grouped_task;
 mod inspection;
 mod migrations;
 mod owner;
@@ -42,7 +43,11 @@ pub(crate) use self::{
     migrations::{migrate, pending},
     owner::survey,
 };
-use crate::{OpenError, foreign_users::Mapping, server::GroupWrite};
+use crate::{
+    OpenError,
+    foreign_users::Mapping,
+    server::{GroupTask, TaskKind},
+};
 
 /// Number of reader threads. Queries take microseconds, so more threads would not help.
 const READERS: usize = 3;
@@ -120,6 +125,14 @@ impl Sqlite {
         }
     }
 
+    /// Runs a task on the users table, together with others of its kind.
+    async fn run_on_users<W: GroupTask<SqliteConnection>>(&self, task: W) -> Result<W::Output, StoreError> {
+        match &self.owner {
+            Some(owner) => owner.run_grouped(task).await,
+            None => self.run_grouped(task).await,
+        }
+    }
+
     /// Completes or drops the password changes that were interrupted between two files.
     async fn settle_passwords(&self) -> Result<(), StoreError> {
         let Some(owner) = &self.owner else { return Ok(()) };
@@ -135,17 +148,13 @@ impl Sqlite {
         Ok(self.writer.run(task).await?)
     }
 
-    /// Runs one write of a kind that shares transactions. The writer thread groups all writes, of whatever kind.
-    async fn write_grouped<W: GroupWrite<SqliteConnection>>(
-        &self,
-        write: W,
-    ) -> Result<W::Output, StoreError> {
-        let task = move |db: &mut SqliteConnection| {
-            W::run(db, &[write])?.pop().ok_or(diesel::result::Error::NotFound)
+    /// Runs a task together with others of its kind that wait at the same time.
+    async fn run_grouped<W: GroupTask<SqliteConnection>>(&self, task: W) -> Result<W::Output, StoreError> {
+        let threads = match W::KIND {
+            TaskKind::Write => &*self.writer,
+            TaskKind::Read => &self.readers,
         };
-        let written =
-            if W::URGENT { self.writer.run_urgent(task).await } else { self.writer.run(task).await };
-        Ok(written?)
+        Ok(threads.run_grouped(task).await?)
     }
 
     /// Runs a query on a reader, which sees the last commit.

@@ -2,12 +2,20 @@
 //!
 //! A task is not started if its caller has gone, so a task that was reported as failed before its start does nothing.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use diesel::{result::QueryResult, sqlite::SqliteConnection};
 use tokio::sync::oneshot;
 
-use crate::{fault::DatabaseFault, thread_pool};
+use super::grouped_task::GroupedTask;
+use crate::{
+    fault::DatabaseFault,
+    server::{GROUP_MAX, GroupTask},
+    thread_pool,
+};
 
 #[cfg(test)]
 pub(super) use crate::thread_pool::QUEUE;
@@ -20,10 +28,20 @@ pub(super) type ThreadPool = thread_pool::ThreadPool<dyn ThreadTask>;
 /// Receives the result of a task.
 type Reply<T> = oneshot::Receiver<Result<T, DatabaseFault>>;
 
-/// A unit of work and the caller that waits for its result.
-pub(super) trait ThreadTask: Send {
+/// A unit of work and the caller that waits for its result, or several of one kind.
+pub(super) trait ThreadTask: Send + Any {
     /// Returns whether a client waits for it.
     fn is_urgent(&self) -> bool;
+
+    /// Returns the number of units.
+    fn len(&self) -> usize {
+        1
+    }
+
+    /// Takes over the units of a task of the same kind. Returns a task of another kind.
+    fn absorb(&mut self, other: Box<dyn ThreadTask>) -> Option<Box<dyn ThreadTask>> {
+        Some(other)
+    }
 
     /// Runs the work and stores the result. Returns whether the changes in the database should be kept.
     fn run(&mut self, db: &mut SqliteConnection) -> bool;
@@ -41,8 +59,8 @@ struct PendingTask<T, F> {
 
 impl<T, F> ThreadTask for PendingTask<T, F>
 where
-    T: Send,
-    F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send,
+    T: Send + 'static,
+    F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
 {
     fn is_urgent(&self) -> bool {
         self.urgent
@@ -50,21 +68,32 @@ where
 
     fn run(&mut self, db: &mut SqliteConnection) -> bool {
         if let Some(work) = self.work.take().filter(|_| !self.caller.is_closed()) {
-            // Sound: changes that a panicked task made are rolled back.
-            let result = catch_unwind(AssertUnwindSafe(|| work(db)));
-            self.result =
-                result.map_or(Err(DatabaseFault::Panicked), |result| result.map_err(DatabaseFault::from));
+            self.result = caught(|| work(db));
         }
         self.result.is_ok()
     }
 
     fn reply(self: Box<Self>, failure: Option<DatabaseFault>) {
-        // A task that failed by itself keeps its own error, even if the batch failed too.
-        let result = match (self.result, failure) {
-            (Ok(_) | Err(DatabaseFault::Closed), Some(failure)) => Err(failure),
-            (result, _) => result,
-        };
-        let _gone = self.caller.send(result);
+        let _gone = self.caller.send(after_commit(self.result, failure));
+    }
+}
+
+/// Runs work and catches its panic.
+pub(super) fn caught<T>(work: impl FnOnce() -> QueryResult<T>) -> Result<T, DatabaseFault> {
+    // Sound: changes that a panicked task made are rolled back.
+    let result = catch_unwind(AssertUnwindSafe(work));
+    result.map_or(Err(DatabaseFault::Panicked), |result| result.map_err(DatabaseFault::from))
+}
+
+/// Returns the result of a unit of work after its transaction ended, with `failure` if that failed. Work that failed by
+/// itself keeps its own error.
+pub(super) fn after_commit<T>(
+    result: Result<T, DatabaseFault>,
+    failure: Option<DatabaseFault>,
+) -> Result<T, DatabaseFault> {
+    match (result, failure) {
+        (Ok(_) | Err(DatabaseFault::Closed), Some(failure)) => Err(failure),
+        (result, _) => result,
     }
 }
 
@@ -89,6 +118,16 @@ impl ThreadPool {
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
         self.queue(work, true).await
+    }
+
+    /// Queues a task that may run together with others of its kind, and waits for its result.
+    pub(super) async fn run_grouped<W: GroupTask<SqliteConnection>>(
+        &self,
+        task: W,
+    ) -> Result<W::Output, DatabaseFault> {
+        let (caller, result) = oneshot::channel();
+        self.push(Box::new(GroupedTask::new(task, caller)), W::URGENT)?;
+        result.await.unwrap_or(Err(DatabaseFault::Closed))
     }
 
     /// As [`Self::run`], from a thread of another file, which waits for it.
@@ -120,9 +159,16 @@ impl ThreadPool {
     }
 }
 
-/// Runs queries one at a time, each in its own implicit transaction, until the queue is closed.
+/// Runs queries, each in its own implicit transaction, until the queue is closed. Those of one kind run together.
 pub(super) fn read(mut db: SqliteConnection, queue: &Queue) {
-    while let Some(mut task) = queue.next() {
+    let mut next = None;
+    while let Some(mut task) = next.take().or_else(|| queue.next()) {
+        while next.is_none()
+            && task.len() < GROUP_MAX
+            && let Some(other) = queue.try_next()
+        {
+            next = task.absorb(other);
+        }
         task.run(&mut db);
         task.reply(None);
     }

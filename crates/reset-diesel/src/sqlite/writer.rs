@@ -1,9 +1,11 @@
 //! The writer thread and its group commit.
 //!
 //! A commit waits for the disk; the work before it does not. The writer therefore runs the queued tasks in one
-//! transaction and commits once. There is no timer, so a single task does not wait for others. Callers get their
-//! result only after the commit, so a reported success survives the process and, with `synchronous=FULL`, a power
-//! failure.
+//! transaction and commits once. Those of one kind run together. There is no timer, so a single task does not wait for
+//! others. Callers get their result only after the commit, so a reported success survives the process and, with
+//! `synchronous=FULL`, a power failure.
+
+use std::mem;
 
 use diesel::{
     connection::{AnsiTransactionManager, TransactionManager},
@@ -16,11 +18,12 @@ use tracing::warn;
 use super::threads::{Queue, ThreadTask};
 use crate::fault::DatabaseFault;
 
-/// Maximum number of tasks in one transaction. At 64, waiting for the disk takes little time compared with the work.
+/// Maximum number of writes in one transaction. At 64, waiting for the disk takes little time compared with the work.
 const BATCH: usize = 64;
-/// Number of the worker's tasks in a transaction that a client waits for: its share, however many clients wait, and little
-/// enough that they hardly wait for it.
-const BESIDE_URGENT: usize = 8;
+/// Number of the worker's writes for each one that a client waits for: about as many as a request causes.
+const PER_URGENT: usize = 4;
+/// Maximum of them in a transaction that a client waits for: few enough that it hardly waits for them.
+const BESIDE_URGENT: usize = 24;
 
 /// Runs queued tasks until the store is dropped. `connect` replaces a connection that a fault has left unusable.
 pub(super) fn run(
@@ -28,15 +31,22 @@ pub(super) fn run(
     queue: &Queue,
     connect: impl Fn() -> Result<SqliteConnection, String>,
 ) {
-    while let Some(first) = queue.next() {
-        let mut batch = vec![first];
-        let mut started = false;
+    let mut waiting: Vec<Box<dyn ThreadTask>> = Vec::new();
+    loop {
+        if waiting.is_empty() {
+            let Some(first) = queue.next() else { return };
+            waiting.push(first);
+        }
+        let mut batch = mem::take(&mut waiting);
+        let mut started = None;
         let failure =
             commit_together(&mut db, &mut batch, queue, &mut started).err().map(DatabaseFault::from);
-        if !started {
-            // Another process holds the lock, and the queued tasks have waited for it as well. If each of them waited
-            // on its own, every caller would time out.
-            batch.extend(std::iter::from_fn(|| queue.try_next()));
+        match started {
+            // They were gathered, but are not part of the transaction that failed.
+            Some(started) => waiting = batch.split_off(started),
+            // Another process holds the lock, and the queued tasks have waited for it as well. If each of them waited on
+            // its own, every caller would time out.
+            None => batch.extend(std::iter::from_fn(|| queue.try_next())),
         }
         // Diesel counts transactions. If the count may differ from SQLite's state, only a new connection is safe.
         if failure.is_some() && AnsiTransactionManager::is_broken_transaction_manager(&mut db) {
@@ -51,35 +61,48 @@ pub(super) fn run(
     }
 }
 
-/// Runs the first task and then the queued tasks, up to [`BATCH`], and commits once. On an error no changes are kept.
+/// Runs the first task and then the queued tasks, up to [`BATCH`] writes, and commits once. On an error no changes are kept.
+/// `started` is the number of tasks that were started, once the transaction was.
 fn commit_together(
     db: &mut SqliteConnection,
     batch: &mut Vec<Box<dyn ThreadTask>>,
     queue: &Queue,
-    started: &mut bool,
+    started: &mut Option<usize>,
 ) -> QueryResult<()> {
     // IMMEDIATE waits for writers of other processes here, before anything is done, instead of failing between a read
     // and a write.
     db.immediate_transaction(|db| {
-        *started = true;
-        for index in 0.. {
-            run_in_savepoint(db, &mut *batch[index])?;
-            if batch.len() == BATCH {
-                break;
-            }
-            let Some(task) = next(batch, queue) else { break };
-            batch.push(task);
+        *started = Some(0);
+        for done in 0.. {
+            gather(batch, done, queue);
+            let Some(task) = batch.get_mut(done) else { break };
+            *started = Some(done + 1);
+            run_in_savepoint(db, &mut **task)?;
         }
         Ok(())
     })
 }
 
+/// Adds queued tasks to the batch, of which the first `done` have run. A task joins a waiting one of its kind.
+fn gather(batch: &mut Vec<Box<dyn ThreadTask>>, done: usize, queue: &Queue) {
+    while batch.iter().map(|task| task.len()).sum::<usize>() < BATCH
+        && let Some(task) = next(batch, queue)
+    {
+        let mut task = Some(task);
+        for waiting in &mut batch[done..] {
+            task = task.and_then(|task| waiting.absorb(task));
+        }
+        batch.extend(task);
+    }
+}
+
 /// Returns the task that joins the batch, or `None` if it is to be committed.
 fn next(batch: &[Box<dyn ThreadTask>], queue: &Queue) -> Option<Box<dyn ThreadTask>> {
-    let urgent = batch.iter().filter(|task| task.is_urgent()).count();
-    let others = batch.len() - urgent;
+    let count = |urgent| batch.iter().filter(|task| task.is_urgent() == urgent).map(|task| task.len()).sum();
+    let (urgent, others): (usize, usize) = (count(true), count(false));
+    let share = BESIDE_URGENT.min(PER_URGENT * urgent);
     if urgent < BATCH - BESIDE_URGENT {
-        queue.try_next_urgent(urgent == 0 || others < BESIDE_URGENT)
+        queue.try_next_urgent(urgent == 0 || others < share)
     } else {
         queue.try_next_other()
     }
@@ -124,18 +147,15 @@ mod tests {
             assert!(queue.push(Box::new(Idle { urgent }), urgent).is_ok());
         }
         let mut batch = vec![queue.next().unwrap()];
-        while batch.len() < BATCH
-            && let Some(task) = next(&batch, &queue)
-        {
-            batch.push(task);
-        }
+        gather(&mut batch, 0, &queue);
         let urgent = batch.iter().filter(|task| task.is_urgent()).count();
         (urgent, batch.len() - urgent)
     }
 
     #[test]
     fn client_waits_for_few_tasks_of_the_worker() {
-        assert_eq!(batch_of(1, 500), (1, BESIDE_URGENT));
+        assert_eq!(batch_of(1, 500), (1, PER_URGENT));
+        assert_eq!(batch_of(20, 500), (20, BESIDE_URGENT));
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod adoption;
 mod faults;
 mod migrate;
 mod outage;
-mod plans;
+pub(crate) mod plans;
 mod pooler;
 mod races;
 mod servers;

@@ -73,7 +73,7 @@ CREATE TABLE IF NOT EXISTS polyreset_tickets (
     -- its entry until a ticket with the same digest is issued, which voids it.
     UNIQUE INDEX polyreset_tickets_open_digest (open_digest),
     -- Finds the ticket of a presented secret, whatever its state.
-    INDEX polyreset_tickets_digest (dialect, digest),
+    INDEX polyreset_tickets_digest (digest, dialect),
     -- An account has at most one open ticket per dialect: issuing a new one voids it.
     UNIQUE INDEX polyreset_tickets_open_account (open_account),
     -- Finds out whether a later request already issued a ticket, and finds the tickets that a guess is for or that a

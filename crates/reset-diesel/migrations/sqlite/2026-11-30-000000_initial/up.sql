@@ -66,7 +66,7 @@ CREATE TABLE tickets (
 -- entry until a ticket with the same digest is issued, which voids it.
 CREATE UNIQUE INDEX tickets_open_digest ON tickets (dialect, digest) WHERE spent_at IS NULL AND voided_at IS NULL;
 -- Finds the ticket of a presented secret, whatever its state.
-CREATE INDEX tickets_digest ON tickets (dialect, digest);
+CREATE INDEX tickets_digest ON tickets (digest, dialect);
 -- An account has at most one open ticket per dialect: issuing a new one voids it. Guesses use this index.
 CREATE UNIQUE INDEX tickets_open_account ON tickets (account, dialect) WHERE spent_at IS NULL AND voided_at IS NULL;
 -- Finds out whether a later request already issued a ticket.

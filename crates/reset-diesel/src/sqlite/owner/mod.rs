@@ -34,6 +34,7 @@ use crate::{
     OpenError,
     fault::DatabaseFault,
     foreign_users::{Mapping, MappingError, Plan, Survey},
+    server::GroupTask,
 };
 
 /// Number of threads that read the owner's file.
@@ -100,11 +101,15 @@ impl OwnerFile {
         &self,
         query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let read = self.readers.run(query).await;
-        Ok(read.map_err(|fault| match fault {
-            DatabaseFault::Engine(message) if message == LOCKED => DatabaseFault::UsersLocked,
-            fault => fault,
-        })?)
+        Ok(self.readers.run(query).await.map_err(unless_locked)?)
+    }
+
+    /// Runs a query together with others of its kind that wait at the same time.
+    pub(super) async fn run_grouped<W: GroupTask<SqliteConnection>>(
+        &self,
+        query: W,
+    ) -> Result<W::Output, StoreError> {
+        Ok(self.readers.run_grouped(query).await.map_err(unless_locked)?)
     }
 
     /// Sets a password. Returns whether it was allowed.
@@ -169,6 +174,14 @@ fn advice(mode: &str, path: &Path) -> Vec<String> {
     }
     advice.extend(file::other_owner(path));
     advice
+}
+
+/// Names the fault of a query that waited for another program.
+fn unless_locked(fault: DatabaseFault) -> DatabaseFault {
+    match fault {
+        DatabaseFault::Engine(message) if message == LOCKED => DatabaseFault::UsersLocked,
+        fault => fault,
+    }
 }
 
 fn unusable(path: &Path, reason: String) -> OpenError {

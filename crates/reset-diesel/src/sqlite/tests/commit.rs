@@ -18,6 +18,7 @@ use reset_core::ports::{Jobs, Store};
 use super::{NOW, committed_jobs, error_chain, fresh, job};
 use crate::{
     fault::DatabaseFault,
+    server::GroupTask,
     sqlite::{
         Sqlite,
         connection::Role,
@@ -73,6 +74,54 @@ async fn queued_tasks_are_committed_together_and_a_failing_task_fails_alone() {
     assert_eq!(twice, Err(DatabaseFault::Rejected("a value exists already")));
     assert_eq!(panicked, Err(DatabaseFault::Panicked));
     assert_eq!(committed_before_last, Ok(0), "all tasks run in one transaction");
+    assert_eq!(committed_jobs(&directory), ["one", "two"]);
+}
+
+/// A job to insert. Returns how many were inserted together.
+#[derive(Clone)]
+struct GroupedInsert(&'static str);
+
+impl GroupTask<SqliteConnection> for GroupedInsert {
+    type Output = usize;
+
+    fn run(db: &mut SqliteConnection, group: &[Self]) -> QueryResult<Vec<usize>> {
+        for Self(id) in group {
+            insert(id)(db)?;
+        }
+        Ok(vec![group.len(); group.len()])
+    }
+}
+
+#[tokio::test]
+async fn queued_tasks_of_one_kind_run_together() {
+    let (store, directory) = fresh().await;
+    let (unblock, blocker) = blocker();
+    let writer = &store.writer;
+    let (_, one, other, two, ()) = tokio::join!(
+        writer.run(blocker),
+        writer.run_grouped(GroupedInsert("one")),
+        writer.run(insert("other")),
+        writer.run_grouped(GroupedInsert("two")),
+        async { unblock.send(()).unwrap() },
+    );
+    assert_eq!((one, other, two), (Ok(2), Ok(1), Ok(2)));
+    assert_eq!(committed_jobs(&directory), ["one", "two", "other"]);
+}
+
+#[tokio::test]
+async fn task_that_fails_in_a_group_fails_alone() {
+    let (store, directory) = fresh().await;
+    let (unblock, blocker) = blocker();
+    let writer = &store.writer;
+    let (_, one, same, two, ()) = tokio::join!(
+        writer.run(blocker),
+        writer.run_grouped(GroupedInsert("one")),
+        writer.run_grouped(GroupedInsert("one")),
+        writer.run_grouped(GroupedInsert("two")),
+        async { unblock.send(()).unwrap() },
+    );
+    assert_eq!((one, two), (Ok(1), Ok(1)), "each ran by itself");
+    assert_eq!(same, Err(DatabaseFault::Rejected("a value exists already")));
     assert_eq!(committed_jobs(&directory), ["one", "two"]);
 }
 
