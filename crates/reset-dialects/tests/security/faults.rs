@@ -1,8 +1,11 @@
 //! Internal errors, and the expensive work that an attacker can cause (R60, R73).
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -90,6 +93,43 @@ async fn store_outage_returns_the_dialects_500_and_uses_up_no_secret() {
             assert_eq!(answer, failure(dialect), "{profile:?} {}", dialect.name());
             bench.memory.store.set_outage(Outage::None);
             assert!(bench.mails().await.is_empty() && bench.logs_in(ANN, OLD_PASSWORD).await);
+            let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
+            assert!(answer.status().is_success(), "{profile:?} {}", dialect.name());
+        }
+    }
+}
+
+/// Another program keeps its users table locked, so nothing was done and the client may retry (R73).
+#[tokio::test]
+async fn locked_users_table_returns_the_dialects_503_and_uses_up_no_secret() {
+    let wait = Duration::from_secs(5);
+    for profile in Profile::ALL {
+        for dialect in &attacked(profile) {
+            let busy = dialect
+                .dialect
+                .errors
+                .render(&CommonError::Busy { retry_after: wait }, &HeaderMap::new());
+            let busy = status_and_body(&busy);
+            assert!(busy.starts_with("503 "), "{busy}");
+            let bench = with_accounts(profile).await;
+            let mail = bench.mail(dialect, ANN).await;
+            let mailed = dialect.secret_in(&mail);
+            bench.memory.store.set_outage(Outage::Busy);
+            for email in [ANN, "ghost@example.org"] {
+                let answer = bench.request(dialect, email).await;
+                assert_eq!(answer.headers()["retry-after"], "5", "{profile:?} {}", dialect.name());
+                assert_eq!(status_and_body(&answer), busy, "{profile:?} {}", dialect.name());
+            }
+            let answer = bench.redeem_mailed(dialect, ANN, &mailed, NEW_PASSWORD).await;
+            assert_eq!(status_and_body(&answer), busy, "{profile:?} {}", dialect.name());
+            if let Some(link) = dialect.own_link(&mail) {
+                assert_eq!(status_and_body(&bench.get(&link).await), busy, "{link}");
+            }
+            bench.memory.store.set_outage(Outage::None);
+            let secret = match dialect.client.exchange {
+                None => mailed,
+                Some(_) => bench.exchanged(dialect, ANN, &mailed).await,
+            };
             let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
             assert!(answer.status().is_success(), "{profile:?} {}", dialect.name());
         }

@@ -106,6 +106,7 @@ impl Surveyor<'_> {
         self.deleted_rows(&mut survey)?;
         let hidden = checks::hidden_rows(self.db, self.found, role)?;
         survey.problems.extend(hidden.iter().map(ToString::to_string));
+        self.rejected(&mut survey)?;
         self.advice(&mut survey)?;
         Ok(survey)
     }
@@ -253,6 +254,21 @@ impl Surveyor<'_> {
                      users.where = \"{filter}\""
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// Reports a statement that the database rejects, which would stop the start. A missing privilege of this role is only
+    /// advice, because another role serves.
+    fn rejected(&mut self, survey: &mut Survey) -> QueryResult<()> {
+        match checks::rejected(self.db, self.found, &self.plan)? {
+            Some(MappingError::Rejected { what, reason, .. }) if reason.contains("denied") => {
+                survey.advice.push(format!(
+                    "this role may not do what a reset does ({what}: {reason}), so it was not checked whether the \
+                     statements run: run `adopt` as the owner of the table"
+                ));
+            }
+            rejected => survey.problems.extend(rejected.iter().map(ToString::to_string)),
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub(crate) use self::{
 pub use self::{
     mapping::{InvalidName, Mapping, Matching, Name, Only, Replaceable, SaltColumn, TimeUnit},
     plan::MappingError,
-    presets::{PRESETS, preset},
+    presets::{PRESETS, preset, reads_only_bcrypt},
     rows::{AccountRows, Filter, FilterTest, Flag, InvalidRows, RowKey},
     survey::{HashCount, Survey},
 };
