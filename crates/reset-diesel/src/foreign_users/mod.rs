@@ -11,7 +11,8 @@ mod survey;
 pub(crate) use self::{
     grants::{OwnTables, grants},
     plan::{
-        Column, ColumnKind, Columns, Plan, SqlSyntax, has_password, qualified, quoted, unit, without_salt,
+        Column, ColumnKind, Columns, Plan, SqlSyntax, bound, has_password, id_text, qualified, quoted, text,
+        unit, without_salt,
     },
 };
 pub use self::{

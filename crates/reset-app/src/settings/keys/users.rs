@@ -34,7 +34,7 @@ pub(crate) static USERS_SCHEMA: Key<Text> =
     Key::found("users.schema", PRESETS, "Schema of that table; on MySQL and MariaDB, its database");
 pub(crate) static USERS_TABLE: Key<Text> = Key::found("users.table", PRESETS, "Name of the table");
 pub(crate) static USERS_ID: Key<Text> =
-    Key::found("users.id", PRESETS, "Column of the primary key: uuid, integer or text");
+    Key::found("users.id", PRESETS, "Column of the primary key: uuid, integer, decimal, text or binary");
 pub(crate) static USERS_EMAIL: Key<Text> = Key::found("users.email", PRESETS, "Column of the email address");
 pub(crate) static USERS_EMAIL_MATCH: Key<Choice> = Key::choice_found(
     "users.email_match",

@@ -4,6 +4,7 @@ mod owners;
 mod rows;
 mod systems;
 mod tables;
+mod types;
 mod views;
 
 use std::sync::Arc;
@@ -30,6 +31,11 @@ use self::{
         text_stamp_gets_a_new_random_value_and_tokens_become_empty,
     },
     systems::reset_of_each_further_system_changes_what_its_preset_maps,
+    types::{
+        binary_ids_bits_dates_and_hashes_as_bytes_are_read_and_written,
+        decimal_and_unsigned_ids_beyond_63_bits_name_one_account,
+        unsuitable_column_type_is_rejected_by_its_name_at_startup,
+    },
     views::{
         reset_through_a_view_that_casts_columns, reset_through_a_view_that_joins_the_password,
         reset_through_a_view_without_deleted_rows,
@@ -61,6 +67,9 @@ on_each_server! {
     reset_through_a_view_without_deleted_rows,
     reset_through_a_view_that_joins_the_password,
     reset_through_a_view_that_casts_columns,
+    binary_ids_bits_dates_and_hashes_as_bytes_are_read_and_written,
+    decimal_and_unsigned_ids_beyond_63_bits_name_one_account,
+    unsuitable_column_type_is_rejected_by_its_name_at_startup,
 }
 
 /// Returns the presets to test on a server.
