@@ -213,7 +213,7 @@ async fn weak_password_is_rejected_before_the_code_is_checked_or_used_up() {
         let nul = faults(&[("password", "password must not contain the NUL character")]);
         assert_eq!(bench.reset(code, "12345678\0").await, nul);
         let body = json!({"code": code, "password": "1", "passwordConfirmation": "2"}).to_string();
-        let mismatch = failure(400, "ValidationError", "Passwords do not match", "{}");
+        let mismatch = faults(&[("passwordConfirmation", "Passwords do not match")]);
         assert_eq!(bench.post(PATHS[0], body).await, mismatch);
     }
     assert_eq!(bench.reset(&code, "$a$b$c$d$e").await.0, 200);
@@ -222,7 +222,15 @@ async fn weak_password_is_rejected_before_the_code_is_checked_or_used_up() {
 #[tokio::test]
 async fn all_faults_of_a_body_are_reported_together_without_submitted_values() {
     let bench = Bench::new(settings()).await;
-    let cases: [(&str, &[(&str, &str)]); 5] = [
+    let null = |name| {
+        format!(
+            "{name} must be a `string` type, but the final value was: `null`.\\n If \\\"null\\\" is intended as an empty \
+             value be sure to mark the schema as `.nullable()`"
+        )
+    };
+    let (null_code, null_confirmation) = (null("code"), null("passwordConfirmation"));
+    let differ = ("passwordConfirmation", "Passwords do not match");
+    let cases: [(&str, &[(&str, &str)]); 10] = [
         (
             "{}",
             &[
@@ -245,7 +253,28 @@ async fn all_faults_of_a_body_are_reported_together_without_submitted_values() {
         ),
         (
             r#"{"code":null,"password":0,"passwordConfirmation":"canary12"}"#,
-            &[("password", "password must be a `string` type"), ("code", "code must be a `string` type")],
+            &[differ, ("password", "password must be a `string` type"), ("code", &null_code)],
+        ),
+        // As Strapi 5.54 answers.
+        (
+            r#"{"code":"","password":"canary12","passwordConfirmation":"canary13"}"#,
+            &[differ, ("code", "code is a required field")],
+        ),
+        (r#"{"code":"c","password":"canary12","passwordConfirmation":""}"#, &[differ]),
+        (
+            r#"{"code":"c","passwordConfirmation":"canary12"}"#,
+            &[differ, ("password", "password is a required field")],
+        ),
+        (
+            r#"{"code":"c","password":"canary12","passwordConfirmation":null}"#,
+            &[("passwordConfirmation", &null_confirmation), differ],
+        ),
+        (
+            r#"{"code":"c","password":5,"passwordConfirmation":5}"#,
+            &[
+                ("passwordConfirmation", "passwordConfirmation must be a `string` type"),
+                ("password", "password must be a `string` type"),
+            ],
         ),
     ];
     for (body, expected) in cases {
@@ -256,6 +285,9 @@ async fn all_faults_of_a_body_are_reported_together_without_submitted_values() {
     let body = r#"{"code":"c","password":"canary12","passwordConfirmation":"canary12","role":1,"<b>":2}"#;
     assert_eq!(bench.post(PATHS[1], body).await, faults(&[("", "this field has unspecified keys")]));
     assert_eq!(bench.post(PATHS[0], body).await, incorrect(), "unknown fields are ignored, as in v3");
+    let body = r#"{"code":"c","password":"canary12","passwordConfirmation":"canary12","role":1,"user_id":2}"#;
+    let named = faults(&[("", "this field has unspecified keys: role, user_id")]);
+    assert_eq!(bench.post(PATHS[1], body).await, named);
     let unreadable = failure(400, "ValidationError", "Invalid request body", "{}");
     for body in ["", "[]", "null", r#"{"code":"a","code":"b"}"#] {
         assert_eq!(bench.post(PATHS[0], body).await, unreadable, "{body}");
@@ -278,7 +310,7 @@ async fn address_is_required_and_must_be_valid() {
     let body = r#"{"email":"x","url":"https://evil.example"}"#;
     let one = faults(&[("email", "email must be a valid email")]);
     assert_eq!(bench.post("/auth/forgot-password", body).await, one, "unknown fields are ignored, as in v3");
-    let two = faults(&[("email", "email must be a valid email"), ("", "this field has unspecified keys")]);
+    let two = faults(&[("email", "email must be a valid email"), ("", "this field has unspecified keys: url")]);
     assert_eq!(bench.post("/api/auth/forgot-password", body).await, two);
 }
 
