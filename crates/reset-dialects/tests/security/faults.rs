@@ -188,3 +188,45 @@ async fn nothing_is_hashed_without_a_live_secret_and_an_acceptable_password() {
         }
     }
 }
+
+/// A hasher whose queue is full.
+struct FullHasher;
+
+#[async_trait]
+impl Hasher for FullHasher {
+    async fn hash(&self, _: NewPassword, _: Option<&HashForm>) -> Result<String, HashError> {
+        Err(HashError::Busy { retry_after: Duration::from_secs(2) })
+    }
+
+    async fn verify(&self, _: NewPassword, _: &str) -> Result<bool, HashError> {
+        Err(HashError::Busy { retry_after: Duration::from_secs(2) })
+    }
+}
+
+#[tokio::test]
+async fn full_hashing_queue_returns_the_dialects_503_and_leaves_the_secret_unspent() {
+    for profile in Profile::ALL {
+        for dialect in &attacked(profile) {
+            let bench = with_accounts(profile).await;
+            let secret = bench.secret(dialect, ANN).await;
+            let all = dialects(profile, &[TARGET]);
+            let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
+            let adapters = Adapters { hasher: Arc::new(FullHasher), ..bench.memory.adapters() };
+            let full = Resets::new(adapters, Keys::new(&crate::bench::root()), policies, false);
+            let full = api(&full, all, ServeOptions::default());
+            let step = dialect.client.redeem_with(&secret, NEW_PASSWORD);
+            let request = http::Request::builder()
+                .method(Method::POST)
+                .uri(&step.path)
+                .header("content-type", "application/json")
+                .body(Bytes::from(step.body.clone()))
+                .unwrap();
+            let answer = full.perform(request).await;
+            assert_eq!(answer.status(), 503, "{profile:?} {}: {}", dialect.name(), status_and_body(&answer));
+            assert_eq!(answer.headers()["retry-after"], "2", "{profile:?} {}", dialect.name());
+            assert!(bench.logs_in(ANN, OLD_PASSWORD).await);
+            let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
+            assert!(answer.status().is_success(), "{profile:?} {}", dialect.name());
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Resets on another system's users table, by a role with the minimum privileges.
 
 mod owners;
+mod rights;
 mod rows;
 mod systems;
 mod tables;
@@ -24,6 +25,9 @@ use self::{
         hash_that_its_login_could_not_read_is_never_replaced, missing_privilege_is_an_error_at_startup,
         row_level_security_that_hides_rows_is_an_error_at_startup,
         times_in_seconds_are_written_in_seconds_and_another_unit_is_rejected,
+    },
+    rights::{
+        quotes_in_ids_addresses_and_hashes_are_values, role_with_the_printed_grants_can_do_nothing_else,
     },
     rows::{
         deleted_rows_are_reported_and_a_condition_leaves_them_out,
@@ -70,6 +74,8 @@ on_each_server! {
     binary_ids_bits_dates_and_hashes_as_bytes_are_read_and_written,
     decimal_and_unsigned_ids_beyond_63_bits_name_one_account,
     unsuitable_column_type_is_rejected_by_its_name_at_startup,
+    role_with_the_printed_grants_can_do_nothing_else,
+    quotes_in_ids_addresses_and_hashes_are_values,
 }
 
 /// Returns the presets to test on a server.
