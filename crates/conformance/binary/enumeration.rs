@@ -136,10 +136,15 @@ fn known_and_unknown_addresses_are_equivalent_after_their_budgets_are_spent() {
     }
     let server = deployment.start().unwrap();
     let url = format!("http://{}", server.address);
-    let (code, report) =
-        verify_conclusively(&deployment, &url, &["--pairs", "120", "--state", "spent", "--dialect", "insforge"]);
+    let (code, report) = verify_conclusively(
+        &deployment,
+        &url,
+        &["--pairs", "120", "--state", "spent", "--dialect", "insforge"],
+    );
     assert_eq!(code, Some(0), "{report}");
-    for part in ["code guess, budgets spent", "code guess on the page, budgets spent", "after 12 wrong codes: found"] {
+    for part in
+        ["code guess, budgets spent", "code guess on the page, budgets spent", "after 12 wrong codes: found"]
+    {
         assert!(report.contains(part), "{part}\n{report}");
     }
     // The budgets are spent indeed: the next mail has a link instead of a code.
@@ -159,7 +164,9 @@ fn known_and_unknown_addresses_are_equivalent_to_a_client_over_its_limit() {
     let url = format!("http://{}", server.address);
     let (code, report) = verify_conclusively(&deployment, &url, &["--pairs", "120", "--state", "limited"]);
     assert_eq!(code, Some(0), "{report}");
-    for part in ["reset request, client over its limit", "on the page, client over its limit", "a longer wait: found"] {
+    for part in
+        ["reset request, client over its limit", "on the page, client over its limit", "a longer wait: found"]
+    {
         assert!(report.contains(part), "{part}\n{report}");
     }
 }

@@ -74,7 +74,9 @@ impl Authority {
                 let mut stream = StreamOwned::new(connection, stream);
                 // A client that refuses the certificate ends the handshake.
                 if stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nover TLS");
+                    let _ = stream.write_all(
+                        b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nover TLS",
+                    );
                     stream.conn.send_close_notify();
                     let _ = stream.flush();
                 }

@@ -162,12 +162,7 @@ impl Prober<'_> {
     }
 
     /// Sends one request.
-    pub(crate) fn send(
-        &mut self,
-        probe: &EnumerationProbe,
-        email: &str,
-        plan: Plan<'_>,
-    ) -> Result<Reply> {
+    pub(crate) fn send(&mut self, probe: &EnumerationProbe, email: &str, plan: Plan<'_>) -> Result<Reply> {
         let code = format!("{:06}", self.random.random_range(0..1_000_000));
         self.client.post(&probe.path, &probe.body(email, &code, plan.redirect_to), probe.is_form)
     }

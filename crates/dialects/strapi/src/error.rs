@@ -162,7 +162,8 @@ impl Faults {
             let mut bytes = name.bytes();
             name.len() <= NAME_MAX && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
         };
-        let names = if others.iter().all(is_name) { format!(": {}", others.join(", ")) } else { String::new() };
+        let names =
+            if others.iter().all(is_name) { format!(": {}", others.join(", ")) } else { String::new() };
         self.add(Vec::new(), format!("this field has unspecified keys{names}"));
     }
 

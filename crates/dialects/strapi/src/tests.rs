@@ -310,7 +310,8 @@ async fn address_is_required_and_must_be_valid() {
     let body = r#"{"email":"x","url":"https://evil.example"}"#;
     let one = faults(&[("email", "email must be a valid email")]);
     assert_eq!(bench.post("/auth/forgot-password", body).await, one, "unknown fields are ignored, as in v3");
-    let two = faults(&[("email", "email must be a valid email"), ("", "this field has unspecified keys: url")]);
+    let two =
+        faults(&[("email", "email must be a valid email"), ("", "this field has unspecified keys: url")]);
     assert_eq!(bench.post("/api/auth/forgot-password", body).await, two);
 }
 

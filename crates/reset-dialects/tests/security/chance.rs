@@ -66,7 +66,12 @@ async fn tokens_of_each_dialect_have_at_least_128_bits_that_differ_each_time() {
             tokens += 1;
             // A digit of a token has six bits at most, and one in 16 of two random ones are equal.
             let differ = drawn[0].bytes().zip(drawn[1].bytes()).filter(|(one, other)| one != other).count();
-            assert!(differ >= 128 / 6, "{profile:?} {}: {differ} of {} differ", dialect.name(), drawn[0].len());
+            assert!(
+                differ >= 128 / 6,
+                "{profile:?} {}: {differ} of {} differ",
+                dialect.name(),
+                drawn[0].len()
+            );
         }
     }
     assert!(tokens >= 9, "{tokens}");

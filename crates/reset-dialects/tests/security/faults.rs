@@ -105,10 +105,8 @@ async fn locked_users_table_returns_the_dialects_503_and_uses_up_no_secret() {
     let wait = Duration::from_secs(5);
     for profile in Profile::ALL {
         for dialect in &attacked(profile) {
-            let busy = dialect
-                .dialect
-                .errors
-                .render(&CommonError::Busy { retry_after: wait }, &HeaderMap::new());
+            let busy =
+                dialect.dialect.errors.render(&CommonError::Busy { retry_after: wait }, &HeaderMap::new());
             let busy = status_and_body(&busy);
             assert!(busy.starts_with("503 "), "{busy}");
             let bench = with_accounts(profile).await;

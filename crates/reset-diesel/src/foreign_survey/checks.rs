@@ -16,9 +16,7 @@ use super::{
     },
     Found,
 };
-use crate::foreign_users::{
-    MappingError, Name, Plan, SqlSyntax, TimeUnit, qualified, quoted, unit,
-};
+use crate::foreign_users::{MappingError, Name, Plan, SqlSyntax, TimeUnit, qualified, quoted, unit};
 
 /// What to do about a rejected statement.
 const FIX: &str = match SYNTAX {

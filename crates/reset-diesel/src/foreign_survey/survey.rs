@@ -240,9 +240,7 @@ impl Surveyor<'_> {
             let (is_set, filter) = match kind {
                 ColumnKind::Boolean => (column, format!("{name} = false")),
                 kind if kind.is_number() => (format!("{column} <> 0"), format!("{name} = 0")),
-                kind if kind.is_time() => {
-                    (format!("{column} IS NOT NULL"), format!("{name} = null"))
-                }
+                kind if kind.is_time() => (format!("{column} IS NOT NULL"), format!("{name} = null")),
                 _ => continue,
             };
             let rows = self.count(&format!("{is_set} AND {}", self.counts()))?;

@@ -183,10 +183,13 @@ fn back_end_on_another_machine_without_tls_is_a_weakness() {
         let weaknesses = settings.weaknesses().unwrap();
         weaknesses.iter().any(|line| line.starts_with("R26:") && line.contains("upstream_url"))
     };
-    for url in ["http://strapi:1337", "http://10.0.0.7:1337", "http://[fd00::7]:1337", "http://127.0.0.1.example:80"] {
+    for url in
+        ["http://strapi:1337", "http://10.0.0.7:1337", "http://[fd00::7]:1337", "http://127.0.0.1.example:80"]
+    {
         assert!(is_open(url), "{url}");
     }
-    for url in ["https://strapi:1337", "http://127.0.0.1:1337", "http://[::1]:1337", "http://localhost:1337"] {
+    for url in ["https://strapi:1337", "http://127.0.0.1:1337", "http://[::1]:1337", "http://localhost:1337"]
+    {
         assert!(!is_open(url), "{url}");
     }
 }

@@ -70,7 +70,9 @@ impl Planner<'_> {
                     "a timestamp, a date, an integer of at least 32 bits for seconds, or one of 64 bits for milliseconds",
                 )
             }
-            "salt" => (matches!(kind, ColumnKind::Text | ColumnKind::Binary | ColumnKind::Other), "text or binary"),
+            "salt" => {
+                (matches!(kind, ColumnKind::Text | ColumnKind::Binary | ColumnKind::Other), "text or binary")
+            }
             _ => (
                 column.nullable || matches!(kind, ColumnKind::Text | ColumnKind::Binary),
                 "nullable, text or binary",

@@ -182,9 +182,8 @@ impl Planner<'_> {
 
     fn is_in_seconds(&self, column: &Name) -> bool {
         let column = self.columns.get(column.as_str());
-        column.is_some_and(|column| {
-            column.kind.is_integer() && unit(self.mapping, column) == TimeUnit::Seconds
-        })
+        column
+            .is_some_and(|column| column.kind.is_integer() && unit(self.mapping, column) == TimeUnit::Seconds)
     }
 
     /// Returns the column as milliseconds since the Unix epoch, 0 if it is NULL or not mapped.

@@ -253,7 +253,10 @@ fn filters_and_flags_are_written_for_the_type_of_their_column() {
     mapping.filters = vec![Filter::parse("c = ten").unwrap()];
     table.extend(columns(&[("c", ColumnKind::Integer)]));
     let error = Plan::new(&mapping, SqlSyntax::Postgres, &table, &[]).unwrap_err().to_string();
-    assert!(error.starts_with("users.where: the column `c` is of type integer, but must be of a type"), "{error}");
+    assert!(
+        error.starts_with("users.where: the column `c` is of type integer, but must be of a type"),
+        "{error}"
+    );
     mapping.filters.clear();
     for (kind, flag, sql) in [
         (ColumnKind::Instant, "c", "WHEN \"c\" IS NOT NULL THEN 1"),

@@ -23,8 +23,7 @@ pub(super) async fn binary_ids_bits_dates_and_hashes_as_bytes_are_read_and_writt
         Server::Postgres => format!("decode('{digits}', 'hex')"),
         Server::Mariadb => format!("UNHEX('{digits}')"),
     };
-    let (ann, bob) =
-        (bytes("00ff8040c3a96e6e0000000000000027"), bytes("00ff8040c3a96e6e0000000000000028"));
+    let (ann, bob) = (bytes("00ff8040c3a96e6e0000000000000027"), bytes("00ff8040c3a96e6e0000000000000028"));
     let before = if server == Server::Postgres { "CREATE TYPE lang AS ENUM ('de', 'fr');" } else { "" };
     let statements = format!(
         "{before} CREATE TABLE people (id {id} PRIMARY KEY, mail varchar(255), hash {hash} NOT NULL, locked {bit}, \
