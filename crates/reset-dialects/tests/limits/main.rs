@@ -176,7 +176,7 @@ async fn malformed_requests_and_clients_without_an_address_are_not_counted() {
             assert!(is_success(bench.status("", &request).await), "{}", client.dialect);
         }
         for body in [
-            "",
+            " ",
             "{",
             "null",
             "[]",
