@@ -11,10 +11,10 @@ use std::{
     time::Duration,
 };
 
-use conformance::{clients, server::TestDeployment};
+use conformance::{clients, http, mails, server::TestDeployment};
 use tempfile::TempDir;
 
-use super::{deployment, limited};
+use super::{TIMEOUT, deployment, limited};
 
 const KNOWN: [&str; 4] =
     ["alice@example.com", "robert@example.com", "charlie@example.com", "danielle@example.com"];
@@ -115,6 +115,60 @@ fn a_rate_limited_server_is_not_measured_and_the_setting_is_named() {
     let output = verify(&deployment, &format!("http://{}", server.address), &["--dialect", "strapi"]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(2) && error.contains("POLYRESET_LIMITS__ENABLED=false"), "{error}");
+}
+
+/// A guess that a spent budget rejects writes the same rows for every address, and takes as long (R14).
+#[test]
+fn known_and_unknown_addresses_are_equivalent_after_their_budgets_are_spent() {
+    let (mut deployment, _folder) = deployment();
+    for limit in [
+        "CLIENT_INSFORGE_WRONG_PER_15M",
+        "CLIENT_PX0_WRONG_PER_HOUR",
+        "CLIENT_PX0_WRONG_PER_DAY",
+        "NETWORK_PX0_WRONG_PER_DAY",
+        "CLIENT_WRONG_PER_HOUR",
+    ] {
+        deployment.set(&format!("POLYRESET_LIMITS__{limit}"), "10000");
+    }
+    deployment.set("POLYRESET_PX0__DISCLOSE_UNKNOWN", "false");
+    for known in KNOWN {
+        deployment.add_user(known, "correct horse").unwrap();
+    }
+    let server = deployment.start().unwrap();
+    let url = format!("http://{}", server.address);
+    let (code, report) = verify_conclusively(
+        &deployment,
+        &url,
+        &["--pairs", "120", "--state", "spent", "--dialect", "insforge"],
+    );
+    assert_eq!(code, Some(0), "{report}");
+    for part in
+        ["code guess, budgets spent", "code guess on the page, budgets spent", "after 12 wrong codes: found"]
+    {
+        assert!(report.contains(part), "{part}\n{report}");
+    }
+    // The budgets are spent indeed: the next mail has a link instead of a code.
+    let requested = http::send(server.address, &clients::named("insforge").request_for(KNOWN[0])).unwrap();
+    assert_eq!(requested.status, 202);
+    mails::wait_for(&deployment.mails(), KNOWN[0], TIMEOUT, |mail| mail.link().is_some()).unwrap();
+}
+
+#[test]
+fn known_and_unknown_addresses_are_equivalent_to_a_client_over_its_limit() {
+    let (mut deployment, _folder) = limited();
+    deployment.set("POLYRESET_PX0__DISCLOSE_UNKNOWN", "false");
+    for known in KNOWN {
+        deployment.add_user(known, "correct horse").unwrap();
+    }
+    let server = deployment.start().unwrap();
+    let url = format!("http://{}", server.address);
+    let (code, report) = verify_conclusively(&deployment, &url, &["--pairs", "120", "--state", "limited"]);
+    assert_eq!(code, Some(0), "{report}");
+    for part in
+        ["reset request, client over its limit", "on the page, client over its limit", "a longer wait: found"]
+    {
+        assert!(report.contains(part), "{part}\n{report}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A back end behind the server, as an operator configures it. `crates/conformance/tests/upstream` has the details.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpListener,
     thread,
@@ -9,6 +10,7 @@ use std::{
 use conformance::{
     http::{get, send},
     server::TestDeployment,
+    tls_back_end::{Authority, Validity},
 };
 
 use super::{deployment, px0};
@@ -46,6 +48,40 @@ fn server_passes_on_what_is_not_its_own_and_logs_a_failing_back_end_without_addr
     assert_eq!(lines.len(), 1, "{log}");
     assert!(lines[0].contains("connection refused") && !lines[0].contains("127.0.0.1"), "{}", lines[0]);
     assert!(!log.contains("ann@example.com") && !log.contains(&address), "{log}");
+}
+
+/// Only a certificate of a trusted authority, for the host in the URL and valid now, gets a request with its passwords.
+#[test]
+fn back_end_over_tls_needs_a_valid_certificate_and_the_log_says_what_is_wrong_with_it() {
+    let (authority, stranger) = (Authority::new().unwrap(), Authority::new().unwrap());
+    for (authority_of_back_end, name, validity, wrong) in [
+        (&authority, "127.0.0.1", Validity::Current, None),
+        (&authority, "back-end.example", Validity::Current, Some("the certificate is for another name")),
+        (&authority, "127.0.0.1", Validity::Expired, Some("the certificate has expired")),
+        (&stranger, "127.0.0.1", Validity::Current, Some("the certificate's authority is unknown")),
+    ] {
+        let (mut deployment, folder) = deployment();
+        let file = folder.path().join("authority.pem");
+        fs::write(&file, authority.pem()).unwrap();
+        let back_end = authority_of_back_end.back_end(name, validity).unwrap();
+        deployment.set("SSL_CERT_FILE", &file.display().to_string());
+        deployment.set("POLYRESET_UPSTREAM_URL", &format!("https://{back_end}"));
+        let server = deployment.start().unwrap();
+        let answer = get(server.address, "/api/auth/me").unwrap();
+        let log = deployment.logged();
+        let line = log.lines().find(|line| line.contains("requests failed at the back end"));
+        match wrong {
+            None => {
+                assert_eq!((answer.status, answer.body.as_str()), (200, "over TLS"));
+                assert_eq!(line, None);
+            }
+            Some(wrong) => {
+                assert_eq!(answer.status, 502, "{name} {validity:?}: {}", answer.body);
+                assert!(line.is_some_and(|line| line.contains(wrong)), "{name} {validity:?}: {log}");
+            }
+        }
+        assert_eq!(send(server.address, &px0().request_for("ghost@example.com")).unwrap().status, 404);
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub mod random;
 pub mod server;
 pub mod sink;
 pub mod test_redis;
+pub mod tls_back_end;
 
 /// The snippets of docs/embed.md, compiled.
 #[cfg(doctest)]

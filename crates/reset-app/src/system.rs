@@ -29,3 +29,20 @@ impl Entropy for OsEntropy {
         SysRng.try_fill_bytes(out).expect("the operating system provides randomness");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every secret is derived from a job's id, which is drawn here (R1).
+    #[test]
+    fn randomness_of_the_operating_system_differs_each_time() {
+        let mut drawn = std::collections::BTreeSet::new();
+        for _ in 0..1000 {
+            let mut bytes = [0; 16];
+            OsEntropy.fill(&mut bytes);
+            assert!(bytes.iter().collect::<std::collections::BTreeSet<_>>().len() > 4, "{bytes:?}");
+            assert!(drawn.insert(bytes));
+        }
+    }
+}

@@ -107,12 +107,36 @@ pub enum DisputeError {
     /// The link is forged or has expired.
     #[error("the link is not valid")]
     Invalid,
-    /// Hashing failed or is at capacity; nothing changed.
+    /// The hashing queue is full, or the store was in use for too long; nothing changed.
+    #[error("hashing or the store is at capacity")]
+    Busy {
+        /// How long the client should wait before it retries.
+        retry_after: Duration,
+    },
+    /// Hashing failed; nothing changed.
     #[error(transparent)]
-    Hash(#[from] HashError),
+    Hash(HashError),
     /// The store failed; usually nothing changed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<HashError> for DisputeError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy { retry_after } => Self::Busy { retry_after },
+            HashError::Failed(_) => Self::Hash(error),
+        }
+    }
+}
+
+impl From<StoreError> for DisputeError {
+    fn from(error: StoreError) -> Self {
+        match error.retry_after() {
+            Some(retry_after) => Self::Busy { retry_after },
+            None => Self::Store(error),
+        }
+    }
 }
 
 impl Keys {

@@ -25,6 +25,11 @@ impl StoreError {
     pub fn busy(source: impl Into<Box<dyn Error + Send + Sync>>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(source) }
     }
+
+    /// Returns how long the caller should wait before it repeats an operation that did nothing; `None` if the store failed.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
 }
 
 /// Why a reset request was not accepted.
@@ -33,15 +38,24 @@ pub enum RequestError {
     /// No account with this address can reset its password. Only under `Disclosure::AsContracted`.
     #[error("no account with this address can reset its password")]
     Unknown,
-    /// Too many jobs wait, so the mail would be late; nothing was accepted.
-    #[error("too many reset requests are waiting")]
+    /// Too many jobs wait, so the mail would be late, or the store was in use for too long; nothing was accepted.
+    #[error("too many reset requests are waiting, or the store is at capacity")]
     Busy {
         /// Time until the client should try again.
         retry_after: Duration,
     },
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for RequestError {
+    fn from(error: StoreError) -> Self {
+        match error.retry_after() {
+            Some(retry_after) => Self::Busy { retry_after },
+            None => Self::Store(error),
+        }
+    }
 }
 
 /// Why a code was not exchanged for a token.
@@ -50,9 +64,24 @@ pub enum ExchangeError {
     /// The code is wrong, expired, used or out of attempts, or the account does not exist; one error for all (R18).
     #[error("the code is not valid")]
     Invalid,
+    /// The store was in use for too long; the code stays valid.
+    #[error("the store is at capacity")]
+    Busy {
+        /// How long the client should wait before it retries.
+        retry_after: Duration,
+    },
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for ExchangeError {
+    fn from(error: StoreError) -> Self {
+        match error.retry_after() {
+            Some(retry_after) => Self::Busy { retry_after },
+            None => Self::Store(error),
+        }
+    }
 }
 
 /// Why a password was not set.
@@ -85,7 +114,7 @@ pub enum RedeemError {
 
 impl From<StoreError> for RedeemError {
     fn from(error: StoreError) -> Self {
-        match error.retry_after {
+        match error.retry_after() {
             Some(retry_after) => Self::Busy { retry_after },
             None => Self::Store(error),
         }

@@ -74,8 +74,8 @@ impl Resets {
     /// transaction replaces the code by the token.
     ///
     /// # Errors
-    /// [`ExchangeError::Invalid`] for every reason that the client could cause; [`ExchangeError::Store`] if the store
-    /// fails.
+    /// [`ExchangeError::Invalid`] for every reason that the client could cause; [`ExchangeError::Busy`] if the store is in
+    /// use for too long; [`ExchangeError::Store`] if it fails.
     pub async fn exchange(&self, exchange: Exchange<'_>) -> Result<Exchanged, ExchangeError> {
         let Exchange { dialect, email, code, max_attempts, format, lifetime, network } = exchange;
         let adapters = self.adapters();

@@ -288,6 +288,15 @@ mod tests {
     }
 
     #[test]
+    fn each_purpose_has_a_key_of_its_own() {
+        let root = HmacKey::root(&[7; 32]).unwrap();
+        let KeySet { secrets, digests, budgets, events, seals, disputes } = KeySet::new(&root);
+        let keys = [root, secrets, digests, budgets, events, seals, disputes];
+        let distinct: std::collections::BTreeSet<&[u8]> = keys.iter().map(HmacKey::as_bytes).collect();
+        assert_eq!(distinct.len(), 7);
+    }
+
+    #[test]
     fn new_secrets_use_the_current_root_and_stored_digests_match_under_any() {
         let [old, new] = [1, 2].map(|byte| HmacKey::root(&[byte; 32]).unwrap());
         let account = AccountId::new("1");

@@ -55,7 +55,7 @@ impl Resets {
     ///
     /// # Errors
     /// [`RequestError::Unknown`] only under [`Disclosure::AsContracted`]; [`RequestError::Busy`] if its mail would be
-    /// late; [`RequestError::Store`] if the job could not be stored.
+    /// late or the store is in use for too long; [`RequestError::Store`] if the job could not be stored.
     pub async fn request(&self, request: ResetRequest) -> Result<(), RequestError> {
         let ResetRequest { dialect, email, redirect_to, locale, network, reference, disclosure } = request;
         let adapters = self.adapters();

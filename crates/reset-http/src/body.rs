@@ -125,6 +125,11 @@ impl Object {
         }
     }
 
+    /// Returns the names of the fields, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Returns whether the body has fields that are not in `known`.
     pub fn has_other_than(&self, known: &[&str]) -> bool {
         self.fields.iter().any(|(key, _)| !known.contains(&key.as_str()))

@@ -4,7 +4,7 @@ use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use reset_core::error::{RedeemError, RequestError};
+use reset_core::error::{RedeemError, RequestError, StoreError};
 use tracing::error;
 
 use crate::wire::retry_after;
@@ -63,6 +63,15 @@ impl CommonError {
             RequestError::Unknown => Self::failure(dialect, error),
             RequestError::Busy { retry_after } => Self::Busy { retry_after: *retry_after },
             RequestError::Store(error) => Self::failure(dialect, error),
+        }
+    }
+
+    /// Returns a failed operation of the store: [`Self::Busy`] if it did nothing because the store was in use for too long,
+    /// otherwise an internal error.
+    pub fn of_store(dialect: &'static str, error: &StoreError) -> Self {
+        match error.retry_after() {
+            Some(retry_after) => Self::Busy { retry_after },
+            None => Self::failure(dialect, error),
         }
     }
 

@@ -38,6 +38,8 @@ mod catalogue;
 mod demo_mailbox;
 mod domains;
 mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod mail_kind;
 mod message;
 mod rate;

@@ -1,6 +1,8 @@
 //! Sends mails by SMTP over a small pool of reused connections.
 
 mod failure;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod remedy;
 mod reply;
 mod server;

@@ -2,7 +2,7 @@
 //! difference cannot claim that there is none.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::Arc,
@@ -11,16 +11,20 @@ use std::{
 };
 
 use crate::probes;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::{
     Random,
     addresses::Addresses,
     client::{Client, Target},
+    state::{BudgetState, GUESSES},
     statistics::{SAMPLES_MIN, Verdict, compare},
     survey::{Plan, Prober},
 };
+
+/// Requests after which the control server with a limit answers 429.
+const LIMIT: usize = 5;
 
 /// Leak of a control server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,10 @@ enum Leak {
     Page,
     /// The response to the request after one for a known address is delayed.
     Next,
+    /// The response for a known address is delayed once its budgets are spent.
+    Spent,
+    /// A client over its limit is told to wait longer if it asks for a known address.
+    Limited,
 }
 
 /// A planted leak.
@@ -44,12 +52,18 @@ pub(crate) struct Control {
     pub(crate) found: bool,
 }
 
-/// Plants each leak, delaying responses by `delay`, and measures it with a threshold in microseconds.
-pub(crate) fn run(delay: Duration, threshold: f64, random: &mut Random) -> Result<Vec<Control>> {
-    [Leak::Bytes, Leak::Response, Leak::Page, Leak::Next]
-        .into_iter()
-        .map(|leak| plant(leak, delay, threshold, random))
-        .collect()
+/// Plants each leak that these states could have, delaying responses by `delay`, and measures it with a threshold in
+/// microseconds.
+pub(crate) fn run(
+    states: &[BudgetState],
+    delay: Duration,
+    threshold: f64,
+    random: &mut Random,
+) -> Result<Vec<Control>> {
+    let mut leaks = vec![Leak::Bytes, Leak::Response, Leak::Page, Leak::Next];
+    leaks.extend(states.contains(&BudgetState::Spent).then_some(Leak::Spent));
+    leaks.extend(states.contains(&BudgetState::Limited).then_some(Leak::Limited));
+    leaks.into_iter().map(|leak| plant(leak, delay, threshold, random)).collect()
 }
 
 fn plant(leak: Leak, delay: Duration, threshold: f64, random: &mut Random) -> Result<Control> {
@@ -58,10 +72,19 @@ fn plant(leak: Leak, delay: Duration, threshold: f64, random: &mut Random) -> Re
     let url = start(leak, delay, addresses.known.iter().cloned().collect())?;
     let mut client = Client::new(Target::parse(&url)?);
     let request = probes::usual(&reset_dialects::clients()).swap_remove(0);
-    let probe = if leak == Leak::Page { probes::page() } else { request.clone() };
+    let (probe, state) = match leak {
+        Leak::Page => (probes::page(), BudgetState::Fresh),
+        Leak::Spent => (probes::page(), BudgetState::Spent),
+        Leak::Limited => (request.clone(), BudgetState::Limited),
+        Leak::Bytes | Leak::Response | Leak::Next => (request.clone(), BudgetState::Fresh),
+    };
     let codes = Some(&request);
-    let plan = Plan { pairs: SAMPLES_MIN, after: 1, rest: Duration::ZERO, redirect_to: None, codes };
-    let measured = Prober { client: &mut client, addresses: &addresses, random }.measure(&probe, plan)?;
+    let plan = Plan { pairs: SAMPLES_MIN, after: 1, rest: Duration::ZERO, redirect_to: None, codes, state };
+    let mut prober = Prober { client: &mut client, addresses: &addresses, random };
+    if state == BudgetState::Limited {
+        ensure!(prober.use_up(&probe, plan)?, "the control server has a limit");
+    }
+    let measured = prober.measure(&probe, plan)?;
     let slow = |samples: &[_], random: &mut Random| {
         compare(samples, threshold, 0.0, random)
             .quantiles
@@ -73,6 +96,10 @@ fn plant(leak: Leak, delay: Duration, threshold: f64, random: &mut Random) -> Re
         Leak::Response => (format!("{delay:?} in the response"), slow(&measured.responses, random)),
         Leak::Page => (format!("{delay:?} in the response to a form"), slow(&measured.responses, random)),
         Leak::Next => (format!("{delay:?} in the next response"), slow(&measured.next, random)),
+        Leak::Spent => (format!("{delay:?} after {GUESSES} wrong codes"), slow(&measured.responses, random)),
+        Leak::Limited => {
+            ("a longer wait".to_owned(), measured.collected.compare().verdict == Verdict::Different)
+        }
     };
     Ok(Control { planted, found })
 }
@@ -82,53 +109,83 @@ fn start(leak: Leak, delay: Duration, known: HashSet<String>) -> Result<String> 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .context("cannot listen on loopback for a positive control")?;
     let url = format!("http://{}", listener.local_addr()?);
-    let known = Arc::new(known);
+    let leaky = Arc::new(LeakyServer { leak, delay, known });
     spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let known = known.clone();
+            let leaky = leaky.clone();
             // The thread ends when the client closes the connection.
-            spawn(move || serve(&stream, leak, delay, &known));
+            spawn(move || leaky.serve(&stream));
         }
     });
     Ok(url)
 }
 
-fn serve(
-    mut stream: &TcpStream,
+/// A server with a leak.
+struct LeakyServer {
     leak: Leak,
     delay: Duration,
-    known: &HashSet<String>,
-) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(stream);
-    let mut previous_was_known = false;
-    loop {
-        let mut length = 0;
-        let mut line = String::new();
-        while reader.read_line(&mut line)? > 0 && line != "\r\n" {
-            if let Some(number) = line.strip_prefix("content-length: ") {
-                length = number.trim().parse().unwrap_or(0);
+    known: HashSet<String>,
+}
+
+/// What a connection has brought so far.
+#[derive(Default)]
+struct History {
+    previous_was_known: bool,
+    /// Wrong codes per address.
+    guesses: HashMap<String, usize>,
+    requests: usize,
+}
+
+impl LeakyServer {
+    fn serve(&self, mut stream: &TcpStream) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(stream);
+        let mut history = History::default();
+        loop {
+            let mut length = 0;
+            let mut line = String::new();
+            while reader.read_line(&mut line)? > 0 && line != "\r\n" {
+                if let Some(number) = line.strip_prefix("content-length: ") {
+                    length = number.trim().parse().unwrap_or(0);
+                }
+                line.clear();
             }
-            line.clear();
+            if line.is_empty() {
+                return Ok(());
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body)?;
+            let body = String::from_utf8_lossy(&body).replace("%40", "@");
+            stream.write_all(self.respond(&body, &mut history).as_bytes())?;
         }
-        if line.is_empty() {
-            return Ok(());
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
-        let body = String::from_utf8_lossy(&body).replace("%40", "@");
-        let is_known = body.split(['"', '=', '&']).any(|word| known.contains(word));
-        let (late, leaky) = match leak {
-            Leak::Bytes => (false, is_known),
-            Leak::Response | Leak::Page => (is_known, false),
-            Leak::Next => (previous_was_known, false),
+    }
+
+    /// Returns the response to a request with this body, late if that is the leak.
+    fn respond(&self, body: &str, history: &mut History) -> String {
+        let mut words = body.split(['"', '=', '&']);
+        let address = words.find(|word| word.contains('@')).unwrap_or_default();
+        let is_known = self.known.contains(address);
+        let guesses = history.guesses.entry(address.to_owned()).or_default();
+        *guesses += usize::from(body.contains("code="));
+        let is_late = match self.leak {
+            Leak::Response | Leak::Page => is_known,
+            Leak::Next => history.previous_was_known,
+            Leak::Spent => is_known && *guesses > GUESSES,
+            Leak::Bytes | Leak::Limited => false,
         };
-        if late {
-            sleep(delay);
+        if is_late {
+            sleep(self.delay);
         }
-        previous_was_known = is_known;
-        let body = if leaky { "Ok" } else { "ok" };
-        stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{body}").as_bytes())?;
+        history.previous_was_known = is_known;
+        history.requests += 1;
+        let body = if self.leak == Leak::Bytes && is_known { "Ok" } else { "ok" };
+        let (status, more) = match self.leak {
+            Leak::Limited if history.requests > LIMIT => {
+                ("429 Too Many Requests", format!("retry-after: {}\r\n", if is_known { 1800 } else { 900 }))
+            }
+            _ => ("200 OK", String::new()),
+        };
+        format!("HTTP/1.1 {status}\r\n{more}content-length: 2\r\n\r\n{body}")
     }
 }
 
@@ -141,11 +198,13 @@ mod tests {
     #[test]
     fn every_planted_leak_is_found_and_no_other() {
         let mut random = Random::seed_from_u64(11);
-        let found = run(Duration::from_millis(15), 5000.0, &mut random).unwrap();
-        assert!(found.iter().all(|control| control.found), "{found:?}");
+        let states = [BudgetState::Fresh, BudgetState::Spent, BudgetState::Limited];
+        let found = run(&states, Duration::from_millis(15), 5000.0, &mut random).unwrap();
+        assert!(found.len() == 6 && found.iter().all(|control| control.found), "{found:?}");
         // The same servers without their delay.
-        let found = run(Duration::ZERO, 5000.0, &mut random).unwrap();
+        let found = run(&states, Duration::ZERO, 5000.0, &mut random).unwrap();
         let found: Vec<bool> = found.iter().map(|control| control.found).collect();
-        assert_eq!(found, [true, false, false, false]);
+        assert_eq!(found, [true, false, false, false, false, true]);
+        assert_eq!(run(&states[..1], Duration::ZERO, 5000.0, &mut random).unwrap().len(), 4);
     }
 }

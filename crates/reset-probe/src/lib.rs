@@ -16,6 +16,7 @@ mod control;
 pub mod http;
 pub mod probes;
 mod report;
+mod state;
 mod statistics;
 mod survey;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use self::{
     client::{Client, Target},
     probes::{EnumerationProbe, OfferedProbes, ProbeKind},
     report::{Check, Report, Timing},
+    state::BudgetState,
     statistics::{SAMPLES_MIN, Verdict, compare},
     survey::{Measurements, Plan, Prober},
 };
@@ -65,6 +67,10 @@ pub struct VerifyEnumerationArgs {
     /// Domain of the unknown addresses; defaults to the domains of the known ones
     #[arg(long, value_name = "DOMAIN")]
     unknown_domain: Option<String>,
+    /// State in which responses are compared; can be repeated. `spent` needs a server whose per-client limits are lifted,
+    /// `limited` one with its per-client limits
+    #[arg(long, value_name = "STATE", value_enum, default_value = "fresh")]
+    state: Vec<BudgetState>,
     /// Redirect URL to send, for a server that mails InsForge links
     #[arg(long, value_name = "URL")]
     redirect_to: Option<String>,
@@ -130,7 +136,11 @@ fn examine(arguments: &VerifyEnumerationArgs, begun: Timestamp, seed: u32) -> Re
     let delay = PLANTED_MIN.max(2 * arguments.threshold);
     let (threshold, planted) = (micros(arguments.threshold), micros(delay));
     progress("positive controls");
-    let controls = control::run(delay, threshold, &mut random)?;
+    let mut states = arguments.state.clone();
+    // A client over its limit can measure nothing else.
+    states.sort();
+    states.dedup();
+    let controls = control::run(&states, delay, threshold, &mut random)?;
     let mut examination = Examination {
         arguments,
         threshold,
@@ -144,9 +154,10 @@ fn examine(arguments: &VerifyEnumerationArgs, begun: Timestamp, seed: u32) -> Re
         confirmed: false,
     };
     let mut checks = Vec::new();
-    for probe in &probes {
-        progress(&format!("{} {}, {} pairs", probe.dialect, probe.path, arguments.pairs));
-        checks.push(examination.check(probe)?);
+    for (state, probe) in states.iter().flat_map(|state| probes.iter().map(move |probe| (*state, probe))) {
+        let what = state.what(probe);
+        progress(&format!("{} {}, {what}, {} pairs", probe.dialect, probe.path, arguments.pairs));
+        checks.push(examination.check(probe, state)?);
     }
     let (samples, known_confirmed) = (examination.samples, examination.confirmed);
     if let (Some(file), Some(samples)) = (&arguments.samples, samples) {
@@ -222,18 +233,24 @@ struct Examination<'a> {
 }
 
 impl Examination<'_> {
-    /// Measures one probe and compares the responses.
-    fn check(&mut self, probe: &EnumerationProbe) -> Result<Check> {
+    /// Measures one probe in one state and compares the responses.
+    fn check(&mut self, probe: &EnumerationProbe, state: BudgetState) -> Result<Check> {
         let VerifyEnumerationArgs { pairs, after, rest, .. } = *self.arguments;
         let codes = self.codes.clone();
         let redirect_to = self.arguments.redirect_to.as_deref();
-        let mut plan = Plan { pairs, after: after.into(), rest, redirect_to, codes: codes.as_ref() };
-        let (what, expected) = match probe.kind {
-            ProbeKind::ResetRequest => ("reset request", 200..300),
-            ProbeKind::Guess if probe.is_form => ("code guess on the page", 400..401),
-            ProbeKind::Guess => ("code guess", 401..402),
+        let mut plan = Plan { pairs, after: after.into(), rest, redirect_to, codes: codes.as_ref(), state };
+        let what = state.what(probe);
+        let expected = match probe.kind {
+            _ if state == BudgetState::Limited => 429..430,
+            ProbeKind::ResetRequest => 200..300,
+            ProbeKind::Guess if probe.is_form => 400..401,
+            ProbeKind::Guess => 401..402,
         };
         let (dialect, path) = (probe.dialect.to_owned(), probe.path.clone());
+        if state == BudgetState::Limited && !self.prober.use_up(probe, plan)? {
+            let note = "The server does not limit this client, so there is nothing to compare.".to_owned();
+            return Ok(Check::unmeasured(&dialect, &path, what, note));
+        }
         let statuses = self.prober.preflight(probe, plan)?;
         let discloses =
             probe.discloses.is_some_and(|status| statuses.iter().all(|(_, unknown)| *unknown == status));
@@ -255,13 +272,14 @@ impl Examination<'_> {
             );
             return Ok(Check::unmeasured(&dialect, &path, what, note));
         }
-        if probe.kind == ProbeKind::Guess && !self.sends_codes(plan)? {
+        let needs_codes = probe.kind == ProbeKind::Guess && state != BudgetState::Limited;
+        if needs_codes && !self.sends_codes(plan)? {
             let note =
                 "The server did not accept requests for codes, so there is no code to guess.".to_owned();
             return Ok(Check::unmeasured(&dialect, &path, what, note));
         }
         let measured = self.prober.measure(probe, plan)?;
-        self.append_samples(&path, &measured);
+        self.append_samples(&path, what, &measured);
         let bytes = measured.collected.compare();
         let only = |known: usize, unknown: usize, all: usize| known == all && unknown == 0;
         let declared = discloses
@@ -309,7 +327,7 @@ impl Examination<'_> {
     }
 
     /// Appends the times to the CSV.
-    fn append_samples(&mut self, path: &str, measured: &Measurements) {
+    fn append_samples(&mut self, path: &str, probe: &str, measured: &Measurements) {
         let Some(samples) = &mut self.samples else { return };
         for (what, times) in [
             ("response", &measured.responses),
@@ -318,7 +336,7 @@ impl Examination<'_> {
         ] {
             for (known, time) in times {
                 let class = if *known { "known" } else { "unknown" };
-                let _ = writeln!(samples, "{path},{class},{what},{time:.1}");
+                let _ = writeln!(samples, "{path} ({}),{class},{what},{time:.1}", probe.replace(',', ":"));
             }
         }
     }

@@ -18,6 +18,7 @@ use super::{
     addresses::Addresses,
     bytes::Responses,
     client::{Client, Reply},
+    state::{BudgetState, count_from},
     statistics::Sample,
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) redirect_to: Option<&'a str>,
     /// Probe that requests the codes to be guessed.
     pub(crate) codes: Option<&'a EnumerationProbe>,
+    /// What was done before.
+    pub(crate) state: BudgetState,
 }
 
 /// The samples of one probe, in microseconds and in the order of measurement.
@@ -84,7 +87,15 @@ impl Prober<'_> {
             of[(turns[class] - 1) % of.len()].clone()
         };
         // Request new codes before any address exceeds the attempt limit of its code.
-        let round = if probe.kind == ProbeKind::Guess { ATTEMPTS_PER_CODE * known.len() } else { plan.pairs };
+        let renewed = probe.kind == ProbeKind::Guess && plan.state == BudgetState::Fresh;
+        let round = if renewed { ATTEMPTS_PER_CODE * known.len() } else { plan.pairs };
+        if probe.kind == ProbeKind::Guess && plan.state == BudgetState::Spent {
+            self.request_codes(probe, plan)?;
+        }
+        if plan.state == BudgetState::Spent {
+            self.spend(probe, plan)?;
+        }
+        let begun = Instant::now();
         for _ in 0..WARM_UP {
             self.send_probe(probe, &next_address(2, bystanders), plan)?;
         }
@@ -92,10 +103,13 @@ impl Prober<'_> {
         while left > 0 {
             let pairs = left.min(round.max(1));
             left -= pairs;
-            self.request_codes(probe, plan)?;
+            if renewed {
+                self.request_codes(probe, plan)?;
+            }
             for is_known in coins(pairs, self.random) {
                 let email = if is_known { next_address(1, known) } else { next_address(0, unknown) };
-                let reply = self.send_probe(probe, &email, plan)?;
+                let mut reply = self.send_probe(probe, &email, plan)?;
+                count_from(begun, &mut reply);
                 measured.collected.add(is_known, &email, &reply);
                 measured.responses.push((is_known, micros(reply.took)));
                 let mut total = 0.0;
@@ -115,9 +129,6 @@ impl Prober<'_> {
 
     /// Ensures that every address has a live code, if the probe guesses codes.
     fn request_codes(&mut self, probe: &EnumerationProbe, plan: Plan<'_>) -> Result<()> {
-        if probe.kind == ProbeKind::ResetRequest {
-            return Ok(());
-        }
         let Some(codes) = plan.codes else {
             bail!("the server has no operation that requests the codes of {}", probe.path)
         };
@@ -130,18 +141,30 @@ impl Prober<'_> {
         Ok(())
     }
 
-    /// Sends one request. Fails if the server rate-limits this client.
-    fn send_probe(&mut self, probe: &EnumerationProbe, email: &str, plan: Plan<'_>) -> Result<Reply> {
-        let code = format!("{:06}", self.random.random_range(0..1_000_000));
-        let reply =
-            self.client.post(&probe.path, &probe.body(email, &code, plan.redirect_to), probe.is_form)?;
-        if reply.response.status == 429 {
-            bail!(
+    /// Sends one request. Fails if the server rate-limits this client, unless that is to be measured; then, if it does not.
+    pub(crate) fn send_probe(
+        &mut self,
+        probe: &EnumerationProbe,
+        email: &str,
+        plan: Plan<'_>,
+    ) -> Result<Reply> {
+        let reply = self.send(probe, email, plan)?;
+        match (reply.response.status, plan.state) {
+            (429, BudgetState::Fresh | BudgetState::Spent) => bail!(
                 "the server rate-limited this client (429): run against a staging copy started with \
                  POLYRESET_LIMITS__ENABLED=false, or raise its per-client limits"
-            );
+            ),
+            (status, BudgetState::Limited) if status != 429 => bail!(
+                "the limit of this client ended while it was measured ({status}): run with fewer --pairs"
+            ),
+            _ => Ok(reply),
         }
-        Ok(reply)
+    }
+
+    /// Sends one request.
+    pub(crate) fn send(&mut self, probe: &EnumerationProbe, email: &str, plan: Plan<'_>) -> Result<Reply> {
+        let code = format!("{:06}", self.random.random_range(0..1_000_000));
+        self.client.post(&probe.path, &probe.body(email, &code, plan.redirect_to), probe.is_form)
     }
 
     /// Sleeps for 0.5 to 1.5 times the mean, so that samples do not synchronise with a periodic task of the server.

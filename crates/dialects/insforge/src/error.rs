@@ -81,7 +81,8 @@ impl From<ExchangeError> for InsForgeError {
     fn from(error: ExchangeError) -> Self {
         match error {
             ExchangeError::Invalid => Self::DeadCode,
-            ExchangeError::Store(error) => failed(&error),
+            ExchangeError::Busy { retry_after } => Self::Common(CommonError::Busy { retry_after }),
+            ExchangeError::Store(error) => Self::Common(CommonError::failure(NAME, &error)),
         }
     }
 }
@@ -101,12 +102,8 @@ impl From<RedeemError> for InsForgeError {
 
 impl From<StoreError> for InsForgeError {
     fn from(error: StoreError) -> Self {
-        failed(&error)
+        Self::Common(CommonError::of_store(NAME, &error))
     }
-}
-
-fn failed(error: &(dyn std::error::Error + 'static)) -> InsForgeError {
-    InsForgeError::Common(CommonError::failure(NAME, error))
 }
 
 impl From<InsForgeError> for Response<Bytes> {

@@ -85,8 +85,8 @@ impl AllowList {
         Some(format!("{scheme}://{}{port}{}", host.replace('*', "app"), rest.replace('*', "reset")))
     }
 
-    /// Returns the stored form of a target that is allowed.
-    pub(crate) fn stored(&self, text: &str) -> Option<String> {
+    /// Returns the stored form of a target that is allowed; `None` for any other text.
+    pub fn stored(&self, text: &str) -> Option<String> {
         self.admit(text).map(|target| target.as_str().to_owned())
     }
 

@@ -85,6 +85,7 @@ pub(super) enum StrapiError {
     Faults(Vec<Fault>),
     /// The password violates the policy; the text says how.
     Password(String),
+    /// The passwords differ, and nothing else is wrong.
     Mismatch,
     /// The code is wrong, expired, used, or belongs to a blocked account; all get the same response (R18).
     IncorrectCode,
@@ -102,33 +103,75 @@ pub(super) enum UnknownFields {
     Ignored,
 }
 
-/// Collects the invalid fields of a body, to report them together as Strapi v4 does.
+/// Collects the invalid fields of a body, to report them together. Texts and order are those of Strapi 5, without the
+/// submitted values in them.
 #[derive(Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(super) struct Faults {
+    all: Vec<Fault>,
+    /// Whether one of them is that the passwords differ.
+    mismatch: bool,
+}
+
+/// The text for passwords that differ.
+const MISMATCH: &str = "Passwords do not match";
+/// Maximum length of a field name that an error repeats, in bytes.
+const NAME_MAX: usize = 64;
 
 impl Faults {
     /// Returns the string in the field `name`. If there is none, records a fault and returns an empty string.
     pub(super) fn text<'a>(&mut self, body: &'a Object, name: &'static str) -> &'a str {
         match body.field(name) {
             Field::Missing | Field::Text("") => self.add(vec![name], format!("{name} is a required field")),
-            Field::Null | Field::Other(_) => self.add(vec![name], format!("{name} must be a `string` type")),
+            Field::Null => self.add(
+                vec![name],
+                format!(
+                    "{name} must be a `string` type, but the final value was: `null`.\n If \"null\" is intended as an \
+                     empty value be sure to mark the schema as `.nullable()`"
+                ),
+            ),
+            Field::Other(_) => self.add(vec![name], format!("{name} must be a `string` type")),
             Field::Text(text) => return text,
         }
         ""
     }
 
+    /// Records faults unless the field `name` repeats the field `of`. An empty text that differs is not reported as missing.
+    pub(super) fn repeated(&mut self, body: &Object, name: &'static str, of: &str) {
+        let (repeated, original) = (body.field(name), body.field(of));
+        self.mismatch = match (repeated, original) {
+            // The values of other types are not known.
+            (Field::Missing, _) | (Field::Null, Field::Null) | (Field::Other(_), Field::Other(_)) => false,
+            (repeated, original) => repeated != original,
+        };
+        if !(self.mismatch && repeated == Field::Text("")) {
+            self.text(body, name);
+        }
+        if self.mismatch {
+            self.add(vec![name], MISMATCH.to_owned());
+        }
+    }
+
     /// Records one fault, for the whole body, if it has fields that are not in `known` and refused. Call this last.
     pub(super) fn only(&mut self, body: &Object, known: &[&str], unknown: UnknownFields) {
-        if unknown == UnknownFields::Refused && body.has_other_than(known) {
-            self.add(Vec::new(), "this field has unspecified keys".into());
+        let others: Vec<&str> = body.names().filter(|name| !known.contains(name)).collect();
+        if unknown == UnknownFields::Ignored || others.is_empty() {
+            return;
         }
+        // Names as programs have them. Any other text might be a value that was sent as a name by mistake.
+        let is_name = |name: &&str| {
+            let mut bytes = name.bytes();
+            name.len() <= NAME_MAX && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        };
+        let names =
+            if others.iter().all(is_name) { format!(": {}", others.join(", ")) } else { String::new() };
+        self.add(Vec::new(), format!("this field has unspecified keys{names}"));
     }
 
     /// Returns the address in the field `name`. If there is none, records a fault and returns `None`.
     pub(super) fn address(&mut self, body: &Object, name: &'static str) -> Option<EmailAddress> {
-        let before = self.0.len();
+        let before = self.all.len();
         let email = EmailAddress::parse(self.text(body, name)).ok();
-        if email.is_none() && self.0.len() == before {
+        if email.is_none() && self.all.len() == before {
             self.add(vec![name], format!("{name} must be a valid email"));
         }
         email
@@ -136,11 +179,15 @@ impl Faults {
 
     /// Returns all recorded faults as one error, if there are any.
     pub(super) fn finish(self) -> Result<(), StrapiError> {
-        if self.0.is_empty() { Ok(()) } else { Err(StrapiError::Faults(self.0)) }
+        match self.all.len() {
+            0 => Ok(()),
+            1 if self.mismatch => Err(StrapiError::Mismatch),
+            _ => Err(StrapiError::Faults(self.all)),
+        }
     }
 
     fn add(&mut self, path: Vec<&'static str>, message: String) {
-        self.0.push(Fault { path, message, name: "ValidationError" });
+        self.all.push(Fault { path, message, name: "ValidationError" });
     }
 }
 
@@ -194,7 +241,7 @@ impl From<RedeemError> for StrapiError {
 
 impl From<StrapiError> for Response<Bytes> {
     fn from(error: StrapiError) -> Self {
-        // The texts are those of Strapi v4; `Invalid request body` is polyreset's own.
+        // The texts are those of Strapi 5; `Invalid request body` is polyreset's own.
         let bad = |message: String, errors| {
             respond(StatusCode::BAD_REQUEST, message, "ValidationError", Details { errors })
         };
@@ -212,7 +259,10 @@ impl From<StrapiError> for Response<Bytes> {
                     Fault { path: vec!["password"], message: message.clone(), name: "ValidationError" };
                 bad(message, vec![fault])
             }
-            StrapiError::Mismatch => bad("Passwords do not match".into(), Vec::new()),
+            StrapiError::Mismatch => {
+                let (path, message) = (vec!["passwordConfirmation"], MISMATCH.to_owned());
+                bad(message.clone(), vec![Fault { path, message, name: "ValidationError" }])
+            }
             StrapiError::IncorrectCode => bad("Incorrect code provided".into(), Vec::new()),
             StrapiError::Forbidden => plain(StatusCode::FORBIDDEN, "Forbidden", "ForbiddenError"),
             StrapiError::Common(error) => render(&error),

@@ -107,7 +107,7 @@ struct Session {
                 ("missing_password" = (summary = "Missing password",
                     value = json!({"code": 400, "message": "password is a required field", "data": null, "error": {"status": 400, "name": "ValidationError", "message": "password is a required field", "details": {"errors": [{"path": ["password"], "message": "password is a required field", "name": "ValidationError"}]}}}))),
                 ("mismatch" = (summary = "Passwords do not match",
-                    value = json!({"code": 400, "message": "Passwords do not match", "data": null, "error": {"status": 400, "name": "ValidationError", "message": "Passwords do not match", "details": {}}}))),
+                    value = json!({"code": 400, "message": "Passwords do not match", "data": null, "error": {"status": 400, "name": "ValidationError", "message": "Passwords do not match", "details": {"errors": [{"path": ["passwordConfirmation"], "message": "Passwords do not match", "name": "ValidationError"}]}}}))),
                 ("incorrect_code" = (summary = "Invalid or expired code",
                     value = json!({"code": 400, "message": "Incorrect code provided", "data": null, "error": {"status": 400, "name": "ValidationError", "message": "Incorrect code provided", "details": {}}}))))),
         (status = 403, description = "The public role may not use this route", body = Failure,
@@ -161,13 +161,10 @@ async fn decode(
 ) -> Result<(Option<TicketSecret>, NewPassword), StrapiError> {
     let body = call.object().await?;
     let mut faults = Faults::default();
-    let [confirmation, password, code] =
-        ["passwordConfirmation", "password", "code"].map(|name| faults.text(&body, name));
+    faults.repeated(&body, "passwordConfirmation", "password");
+    let [password, code] = ["password", "code"].map(|name| faults.text(&body, name));
     faults.only(&body, &["passwordConfirmation", "password", "code"], unknown);
     faults.finish()?;
-    if password != confirmation {
-        return Err(StrapiError::Mismatch);
-    }
     let password = strapi.policy.accept(password)?;
     Ok((strapi.codes().parse(code), password))
 }

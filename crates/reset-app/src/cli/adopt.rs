@@ -32,8 +32,14 @@ pub(super) async fn run(settings: Settings, arguments: AdoptArgs) -> Result<Exit
     }
     let survey = settings.database.address.survey(Some(&arguments.role)).await.map_err(setting_of)?;
     let survey = survey.context("users.preset: the database has no other system's tables")?;
-    print(&report(&survey, &NewHashes::of(&settings.passwords)));
-    Ok(ExitCode::SUCCESS)
+    let new = NewHashes::of(&settings.passwords);
+    print(&report(&survey, &new));
+    match new.problems(&survey).len() {
+        0 => Ok(ExitCode::SUCCESS),
+        number => bail!(
+            "{number} of the lines above report a problem that users of this table, or the start, would meet: solve it first"
+        ),
+    }
 }
 
 /// The hashes of new passwords.

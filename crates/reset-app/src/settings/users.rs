@@ -3,14 +3,11 @@
 use anyhow::{Context, Result, anyhow, bail};
 use reset_diesel::foreign_users::{
     AccountRows, Filter, Flag, Mapping, Matching, Name, Only, Replaceable, RowKey, SaltColumn, TimeUnit,
-    preset,
+    preset, reads_only_bcrypt,
 };
 use reset_settings::{Key, List, Text, Values};
 
 use super::keys;
-
-/// The presets whose systems read no hash but bcrypt.
-const BCRYPT_ONLY: [&str; 5] = ["px0", "insforge", "strapi-v4", "strapi-v5-refresh", "strapi-v3"];
 
 /// Reads the mapping of another system's users table; `None` for polyreset's own.
 pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
@@ -38,7 +35,7 @@ pub(super) fn read(values: &Values) -> Result<Option<Mapping>> {
             }
         }
         chosen => {
-            if BCRYPT_ONLY.contains(&chosen) && values.choice(&keys::PASSWORD_HASH)? != "bcrypt" {
+            if reads_only_bcrypt(chosen) && values.choice(&keys::PASSWORD_HASH)? != "bcrypt" {
                 let source = &values.value(&keys::PASSWORD_HASH).source;
                 bail!(
                     "password.hash ({source}) must be bcrypt for users.preset {chosen}: its login accepts no other hash"
@@ -178,7 +175,7 @@ fn list<T: Clone, E: std::error::Error + Send + Sync + 'static>(
 pub(super) fn keeps_forms(values: &Values) -> Result<bool> {
     let reads_several = match values.choice(&keys::USERS_PRESET)? {
         "own" => false,
-        preset => !BCRYPT_ONLY.contains(&preset),
+        preset => !reads_only_bcrypt(preset),
     };
     Ok(reads_several && !values.is_given(&keys::PASSWORD_HASH))
 }

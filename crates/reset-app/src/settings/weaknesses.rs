@@ -3,11 +3,12 @@
 //! They follow from the values in force, not from the name of the profile: an operator who closes one weakness of
 //! profile `compatible` by hand gets one line less.
 
-use std::fs;
+use std::{fs, net::IpAddr};
 
 use anyhow::Result;
+use http::uri::Scheme;
 use reset_core::client_events::EVENT_BYTES;
-use reset_http::route::Lifetime;
+use reset_http::{route::Lifetime, upstream::UpstreamOptions};
 use reset_settings::{is_open, written};
 
 use super::{Settings, keys};
@@ -89,6 +90,12 @@ impl Settings {
         for sentence in self.mail.plain_text() {
             open.add(format!("R26: {sentence}"));
         }
+        if self.http.upstream.as_ref().is_some_and(is_plain_text) {
+            open.add(
+                "R26: passwords, session tokens and everything else of the back end are sent to another machine in plain text \
+                 (upstream_url: use https)",
+            );
+        }
         if self.database.address.is_unverified() {
             open.add(
                 "R26: hashes and addresses are sent to a database whose certificate is not verified (database_url: \
@@ -123,6 +130,14 @@ impl Settings {
              rate limit (trusted_proxies)",
         )
     }
+}
+
+/// Whether requests to the back end leave this machine unencrypted.
+fn is_plain_text(upstream: &UpstreamOptions) -> bool {
+    let host = upstream.origin.host().unwrap_or_default().trim_matches(['[', ']']);
+    let local = host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+    upstream.origin.scheme() == Some(&Scheme::HTTP) && !local
 }
 
 #[derive(Default)]

@@ -358,3 +358,19 @@ impl Mailer for BlockingMailer {
         Ok(())
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn tickets_are_deleted_24_hours_after_they_expire() {
+    let running = start().await;
+    running.request_reset("ann").await;
+    running.wait_for_mails(1).await;
+    let store = &running.memory.store;
+    let ends = store.tickets()[0].expires_at.plus(Duration::from_secs(24 * 60 * 60));
+    for (late, left) in [(0, 1), (1, 0)] {
+        running.memory.clock.set(ends.plus(Duration::from_millis(late)));
+        let cleaning = housekeeping::clean_up(running.resets.clone(), Duration::from_secs(90 * 86_400));
+        assert!(tokio::time::timeout(Duration::from_secs(1), cleaning).await.is_err(), "it runs forever");
+        assert_eq!(store.tickets().len(), left, "{late} ms late");
+    }
+    running.worker.abort();
+}

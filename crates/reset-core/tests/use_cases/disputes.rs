@@ -244,6 +244,19 @@ async fn a_resent_notice_carries_the_same_link() {
 }
 
 #[tokio::test]
+async fn a_locked_users_table_leaves_the_link_and_asks_to_wait() {
+    let (bench, token) = reset_password().await;
+    bench.memory.store.set_outage(Outage::Busy);
+    let wait = Duration::from_secs(5);
+    assert!(
+        matches!(dispute(&bench, &token).await, Err(DisputeError::Busy { retry_after }) if retry_after == wait)
+    );
+    bench.memory.store.set_outage(Outage::None);
+    assert_eq!(link_state(&bench, &token).await, DisputeLinkState::Usable);
+    assert!(dispute(&bench, &token).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_failing_store_leaves_the_password_and_the_link() {
     let (bench, token) = reset_password().await;
     let stored = bench.hash_of(ANN).await;

@@ -175,6 +175,18 @@ async fn malformed_requests_and_clients_without_an_address_are_not_counted() {
             assert_eq!(bench.status(CLIENT, &malformed).await, 400, "{}", client.dialect);
             assert!(is_success(bench.status("", &request).await), "{}", client.dialect);
         }
+        for body in [
+            " ",
+            "{",
+            "null",
+            "[]",
+            "\u{feff}{}",
+            r#"{"email":1}"#,
+            r#"{"email":"a@b.com","email":"c@d.com"}"#,
+        ] {
+            let status = bench.send(CLIENT, &request.path, body, &[]).await.status();
+            assert!(status.is_client_error() && status != 429, "{} {body}: {status}", client.dialect);
+        }
         assert!(is_success(bench.status(CLIENT, &request).await), "{}", client.dialect);
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use reset_core::{
     Resets,
     account::AccountId,
+    budget::Budgeting,
     issue_policy::{Delivery, IssuePolicies, IssuePolicy},
     keys::Keys,
     request::{Disclosure, ResetRequest},
@@ -13,7 +14,9 @@ use reset_core::{
 };
 use reset_testkit::memory::Memory;
 
-use crate::bench::{AttackBench, OLD_PASSWORD, Profile, address, bench, root};
+use crate::bench::{
+    ANN, AttackBench, OLD_PASSWORD, Profile, TARGET, address, attacked, bench, bench_over, dialects, root,
+};
 
 /// Returns the chi-square statistic, with nine degrees of freedom, of the digits of 60,000 codes.
 fn chi_square(mint: fn(&Seed) -> String) -> f64 {
@@ -42,6 +45,36 @@ fn digits_are_uniform_and_modulo_bias_is_detected() {
         bytes.iter().map(|byte| char::from(b'0' + byte % 10)).collect()
     });
     assert!(biased > BOUND, "{biased}");
+}
+
+/// A code is as short as its contract wants. Everything else is too long to guess (R1).
+#[tokio::test]
+async fn tokens_of_each_dialect_have_at_least_128_bits_that_differ_each_time() {
+    let mut tokens = 0;
+    for profile in Profile::ALL {
+        for dialect in &attacked(profile) {
+            let mut drawn: Vec<String> = Vec::new();
+            for _ in 0..2 {
+                let memory = Memory::new(drawn.len() as u64);
+                let bench = bench_over(memory, || dialects(profile, &[TARGET]), Budgeting::default());
+                bench.account(ANN).await;
+                drawn.push(bench.secret(dialect, ANN).await);
+            }
+            if drawn[0].len() <= 16 {
+                continue;
+            }
+            tokens += 1;
+            // A digit of a token has six bits at most, and one in 16 of two random ones are equal.
+            let differ = drawn[0].bytes().zip(drawn[1].bytes()).filter(|(one, other)| one != other).count();
+            assert!(
+                differ >= 128 / 6,
+                "{profile:?} {}: {differ} of {} differ",
+                dialect.name(),
+                drawn[0].len()
+            );
+        }
+    }
+    assert!(tokens >= 9, "{tokens}");
 }
 
 /// A format with only one hundred different codes.

@@ -1,8 +1,11 @@
 //! Internal errors, and the expensive work that an attacker can cause (R60, R73).
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -96,6 +99,41 @@ async fn store_outage_returns_the_dialects_500_and_uses_up_no_secret() {
     }
 }
 
+/// Another program keeps its users table locked, so nothing was done and the client may retry (R73).
+#[tokio::test]
+async fn locked_users_table_returns_the_dialects_503_and_uses_up_no_secret() {
+    let wait = Duration::from_secs(5);
+    for profile in Profile::ALL {
+        for dialect in &attacked(profile) {
+            let busy =
+                dialect.dialect.errors.render(&CommonError::Busy { retry_after: wait }, &HeaderMap::new());
+            let busy = status_and_body(&busy);
+            assert!(busy.starts_with("503 "), "{busy}");
+            let bench = with_accounts(profile).await;
+            let mail = bench.mail(dialect, ANN).await;
+            let mailed = dialect.secret_in(&mail);
+            bench.memory.store.set_outage(Outage::Busy);
+            for email in [ANN, "ghost@example.org"] {
+                let answer = bench.request(dialect, email).await;
+                assert_eq!(answer.headers()["retry-after"], "5", "{profile:?} {}", dialect.name());
+                assert_eq!(status_and_body(&answer), busy, "{profile:?} {}", dialect.name());
+            }
+            let answer = bench.redeem_mailed(dialect, ANN, &mailed, NEW_PASSWORD).await;
+            assert_eq!(status_and_body(&answer), busy, "{profile:?} {}", dialect.name());
+            if let Some(link) = dialect.own_link(&mail) {
+                assert_eq!(status_and_body(&bench.get(&link).await), busy, "{link}");
+            }
+            bench.memory.store.set_outage(Outage::None);
+            let secret = match dialect.client.exchange {
+                None => mailed,
+                Some(_) => bench.exchanged(dialect, ANN, &mailed).await,
+            };
+            let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
+            assert!(answer.status().is_success(), "{profile:?} {}", dialect.name());
+        }
+    }
+}
+
 /// A hasher that counts its calls.
 struct CountingHasher {
     inner: Arc<dyn Hasher>,
@@ -145,6 +183,48 @@ async fn nothing_is_hashed_without_a_live_secret_and_an_acceptable_password() {
             let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
             assert!(answer.status().is_success(), "{}", dialect.name());
             assert_eq!(count.swap(0, Ordering::Relaxed), 1, "{profile:?} {}", dialect.name());
+        }
+    }
+}
+
+/// A hasher whose queue is full.
+struct FullHasher;
+
+#[async_trait]
+impl Hasher for FullHasher {
+    async fn hash(&self, _: NewPassword, _: Option<&HashForm>) -> Result<String, HashError> {
+        Err(HashError::Busy { retry_after: Duration::from_secs(2) })
+    }
+
+    async fn verify(&self, _: NewPassword, _: &str) -> Result<bool, HashError> {
+        Err(HashError::Busy { retry_after: Duration::from_secs(2) })
+    }
+}
+
+#[tokio::test]
+async fn full_hashing_queue_returns_the_dialects_503_and_leaves_the_secret_unspent() {
+    for profile in Profile::ALL {
+        for dialect in &attacked(profile) {
+            let bench = with_accounts(profile).await;
+            let secret = bench.secret(dialect, ANN).await;
+            let all = dialects(profile, &[TARGET]);
+            let policies = all.iter().filter_map(|dialect| dialect.policies.clone()).collect();
+            let adapters = Adapters { hasher: Arc::new(FullHasher), ..bench.memory.adapters() };
+            let full = Resets::new(adapters, Keys::new(&crate::bench::root()), policies, false);
+            let full = api(&full, all, ServeOptions::default());
+            let step = dialect.client.redeem_with(&secret, NEW_PASSWORD);
+            let request = http::Request::builder()
+                .method(Method::POST)
+                .uri(&step.path)
+                .header("content-type", "application/json")
+                .body(Bytes::from(step.body.clone()))
+                .unwrap();
+            let answer = full.perform(request).await;
+            assert_eq!(answer.status(), 503, "{profile:?} {}: {}", dialect.name(), status_and_body(&answer));
+            assert_eq!(answer.headers()["retry-after"], "2", "{profile:?} {}", dialect.name());
+            assert!(bench.logs_in(ANN, OLD_PASSWORD).await);
+            let answer = bench.reset(dialect, &secret, NEW_PASSWORD).await;
+            assert!(answer.status().is_success(), "{profile:?} {}", dialect.name());
         }
     }
 }

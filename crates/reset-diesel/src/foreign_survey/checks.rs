@@ -16,9 +16,7 @@ use super::{
     },
     Found,
 };
-use crate::foreign_users::{
-    ColumnKind, MappingError, Name, Plan, SqlSyntax, TimeUnit, qualified, quoted, unit,
-};
+use crate::foreign_users::{MappingError, Name, Plan, SqlSyntax, TimeUnit, qualified, quoted, unit};
 
 /// What to do about a rejected statement.
 const FIX: &str = match SYNTAX {
@@ -56,7 +54,7 @@ pub(super) fn units(db: &mut Db, found: &Found) -> QueryResult<Result<(), Mappin
     ];
     for (name, setting) in times {
         let Some(name) = name else { continue };
-        let column = found.columns.get(name.as_str()).filter(|column| column.kind == ColumnKind::Integer);
+        let column = found.columns.get(name.as_str()).filter(|column| column.kind.is_integer());
         let Some(column) = column else { continue };
         let unit = unit(mapping, column);
         let quoted = quoted(SYNTAX, name);

@@ -21,6 +21,8 @@ struct Row {
     name: String,
     #[diesel(sql_type = Text)]
     kind: String,
+    #[diesel(sql_type = Text)]
+    declared: String,
     #[diesel(sql_type = Nullable<Text>)]
     detail: Option<String>,
     #[diesel(sql_type = Nullable<BigInt>)]
@@ -41,9 +43,9 @@ pub(super) fn columns(
         .load(db)?;
     let home = rows.first().and_then(|row| Name::parse(&row.home).ok());
     let column = |row: Row| {
-        let (kind, ignores_case) = kind(&row.kind, row.detail.as_deref());
+        let (kind, ignores_case) = kind(&row.kind, &row.declared, row.detail.as_deref());
         let (bits, nullable) = (bits(&row.kind), row.nullable == "YES");
-        (row.name, Column { kind, length: row.length, bits, ignores_case, nullable })
+        (row.name, Column { kind, declared: row.declared, length: row.length, bits, ignores_case, nullable })
     };
     Ok((home, rows.into_iter().map(column).collect()))
 }

@@ -18,8 +18,8 @@ use super::{
     Found, checks, resolve,
 };
 use crate::foreign_users::{
-    ColumnKind, HashCount, MappingError, Matching, OwnTables, Plan, SaltColumn, SqlSyntax, Survey, grants,
-    has_password, qualified, quoted, without_salt,
+    ColumnKind, HashCount, MappingError, Matching, OwnTables, Plan, SaltColumn, SqlSyntax, Survey, bound,
+    grants, has_password, id_text, qualified, quoted, text, without_salt,
 };
 
 /// Number of rows per query.
@@ -106,6 +106,7 @@ impl Surveyor<'_> {
         self.deleted_rows(&mut survey)?;
         let hidden = checks::hidden_rows(self.db, self.found, role)?;
         survey.problems.extend(hidden.iter().map(ToString::to_string));
+        self.rejected(&mut survey)?;
         self.advice(&mut survey)?;
         Ok(survey)
     }
@@ -135,22 +136,20 @@ impl Surveyor<'_> {
             let kind = if SYNTAX == SqlSyntax::Mysql { "SIGNED" } else { "bigint" };
             format!("CAST(CASE WHEN {condition} THEN 1 ELSE 0 END AS {kind})")
         };
+        let kind = |name: &crate::foreign_users::Name| {
+            self.found.columns.get(name.as_str()).map_or(ColumnKind::Other, |column| column.kind)
+        };
+        let id_kind = kind(&mapping.id);
         let fields = format!(
             "{} AS id, {} AS email, {} AS password, {} AS has_password, {} AS has_salt, {} AS counts",
-            text(&id),
-            text(&email),
-            text(&password),
+            id_text(SYNTAX, id_kind, &id),
+            text(SYNTAX, kind(&mapping.email), &email),
+            text(SYNTAX, kind(&mapping.password), &password),
             number(&has_password(&password)),
             number(&salted),
             number(&self.counts()),
         );
-        let after = match (SYNTAX, self.found.columns.get(mapping.id.as_str()).map(|column| column.kind)) {
-            (SqlSyntax::Postgres, Some(ColumnKind::Uuid)) => "CAST($1 AS uuid)",
-            (SqlSyntax::Postgres, Some(ColumnKind::Integer)) => "CAST($1 AS bigint)",
-            (SqlSyntax::Postgres, _) => "$1",
-            (SqlSyntax::Mysql, Some(ColumnKind::Integer)) => "CAST(? AS SIGNED)",
-            (SqlSyntax::Mysql | SqlSyntax::Sqlite, _) => "?",
-        };
+        let after = bound(SYNTAX, id_kind, 1);
         let (mut forms, mut stuck, mut unsupported) = (BTreeMap::new(), BTreeMap::new(), 0);
         let mut last: Option<String> = None;
         loop {
@@ -240,10 +239,8 @@ impl Surveyor<'_> {
             let column = quoted(SYNTAX, &name);
             let (is_set, filter) = match kind {
                 ColumnKind::Boolean => (column, format!("{name} = false")),
-                ColumnKind::Integer => (format!("{column} <> 0"), format!("{name} = 0")),
-                ColumnKind::Instant | ColumnKind::LocalTime => {
-                    (format!("{column} IS NOT NULL"), format!("{name} = null"))
-                }
+                kind if kind.is_number() => (format!("{column} <> 0"), format!("{name} = 0")),
+                kind if kind.is_time() => (format!("{column} IS NOT NULL"), format!("{name} = null")),
                 _ => continue,
             };
             let rows = self.count(&format!("{is_set} AND {}", self.counts()))?;
@@ -253,6 +250,21 @@ impl Surveyor<'_> {
                      users.where = \"{filter}\""
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// Reports a statement that the database rejects, which would stop the start. A missing privilege of this role is only
+    /// advice, because another role serves.
+    fn rejected(&mut self, survey: &mut Survey) -> QueryResult<()> {
+        match checks::rejected(self.db, self.found, &self.plan)? {
+            Some(MappingError::Rejected { what, reason, .. }) if reason.contains("denied") => {
+                survey.advice.push(format!(
+                    "this role may not do what a reset does ({what}: {reason}), so it was not checked whether the \
+                     statements run: run `adopt` as the owner of the table"
+                ));
+            }
+            rejected => survey.problems.extend(rejected.iter().map(ToString::to_string)),
         }
         Ok(())
     }
@@ -308,10 +320,4 @@ impl Surveyor<'_> {
         }
         Ok(())
     }
-}
-
-/// Casts a value to text.
-fn text(value: &str) -> String {
-    let kind = if SYNTAX == SqlSyntax::Mysql { "CHAR" } else { "text" };
-    format!("CAST({value} AS {kind})")
 }

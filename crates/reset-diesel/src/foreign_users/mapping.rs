@@ -114,7 +114,7 @@ pub struct Mapping {
     pub schema: Option<Name>,
     /// Table.
     pub table: Name,
-    /// Primary key, of type uuid, integer or text.
+    /// Primary key, of type uuid, integer, decimal, text or binary.
     pub id: Name,
     /// Address of the account, which mail is sent to.
     pub email: Name,

@@ -11,13 +11,14 @@ mod survey;
 pub(crate) use self::{
     grants::{OwnTables, grants},
     plan::{
-        Column, ColumnKind, Columns, Plan, SqlSyntax, has_password, qualified, quoted, unit, without_salt,
+        Column, ColumnKind, Columns, Plan, SqlSyntax, bound, has_password, id_text, qualified, quoted, text,
+        unit, without_salt,
     },
 };
 pub use self::{
     mapping::{InvalidName, Mapping, Matching, Name, Only, Replaceable, SaltColumn, TimeUnit},
     plan::MappingError,
-    presets::{PRESETS, preset},
+    presets::{PRESETS, preset, reads_only_bcrypt},
     rows::{AccountRows, Filter, FilterTest, Flag, InvalidRows, RowKey},
     survey::{HashCount, Survey},
 };

@@ -7,13 +7,17 @@
 mod check;
 mod statements;
 mod times;
+mod values;
 
 use std::collections::BTreeMap;
 
 use reset_core::hasher::HashForm;
 use thiserror::Error;
 
-pub(crate) use self::statements::without_salt;
+pub(crate) use self::{
+    statements::without_salt,
+    values::{bound, id_text, text},
+};
 use super::mapping::{Mapping, Name, Replaceable, TimeUnit};
 
 /// The SQL syntax of an engine.
@@ -29,12 +33,22 @@ pub(crate) enum SqlSyntax {
 pub(crate) enum ColumnKind {
     Uuid,
     Integer,
+    /// An unsigned integer of 64 bits.
+    Unsigned,
+    /// A decimal number without a fraction.
+    Decimal,
     Text,
+    /// One of several texts.
+    Enumerated,
+    /// Bytes.
+    Binary,
     Boolean,
     /// A timestamp with time zone.
     Instant,
     /// A date and time without time zone, read and written as UTC.
     LocalTime,
+    /// A date, read and written as one in UTC.
+    Date,
     Other,
 }
 
@@ -44,12 +58,32 @@ impl ColumnKind {
         match self {
             Self::Uuid => "uuid",
             Self::Integer => "integer",
+            Self::Unsigned => "unsigned integer",
+            Self::Decimal => "decimal",
             Self::Text => "text",
+            Self::Enumerated => "enumerated",
+            Self::Binary => "binary",
             Self::Boolean => "boolean",
             Self::Instant => "timestamp with time zone",
             Self::LocalTime => "timestamp, interpreted as UTC",
+            Self::Date => "date, interpreted as UTC",
             Self::Other => "other type",
         }
+    }
+
+    /// Whether the values are integers, signed or not.
+    pub(crate) const fn is_integer(self) -> bool {
+        matches!(self, Self::Integer | Self::Unsigned)
+    }
+
+    /// Whether the values are numbers without a fraction.
+    pub(crate) const fn is_number(self) -> bool {
+        self.is_integer() || matches!(self, Self::Decimal)
+    }
+
+    /// Whether the values are points in time, of any precision.
+    pub(crate) const fn is_time(self) -> bool {
+        matches!(self, Self::Instant | Self::LocalTime | Self::Date)
     }
 }
 
@@ -57,7 +91,9 @@ impl ColumnKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
     pub(crate) kind: ColumnKind,
-    /// Maximum length in characters, if the type has one.
+    /// The type as the database names it.
+    pub(crate) declared: String,
+    /// Maximum length in characters or bytes, if the type has one.
     pub(crate) length: Option<i64>,
     /// Number of bits, if the type is an integer.
     pub(crate) bits: u8,
@@ -146,12 +182,14 @@ pub enum MappingError {
         table: String,
     },
     /// The type of the column does not fit its role.
-    #[error("users.{setting}: the column `{column}` must be {required}")]
+    #[error("users.{setting}: the column `{column}` is of type {declared}, but must be {required}")]
     WrongType {
         /// The setting.
         setting: String,
         /// The column.
         column: String,
+        /// The type that it has.
+        declared: String,
         /// Description of the required type.
         required: &'static str,
     },

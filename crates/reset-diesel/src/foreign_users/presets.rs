@@ -5,39 +5,60 @@ use super::{
     rows::{AccountRows, Filter, Flag, InvalidRows},
 };
 
-/// Names of the presets in the settings.
-pub const PRESETS: [&str; 10] = [
-    "px0",
-    "insforge",
-    "strapi-v4",
-    "strapi-v5-refresh",
-    "strapi-v3",
-    "django",
-    "laravel",
-    "wordpress",
-    "directus",
-    "supabase",
+/// A preset.
+#[derive(Clone, Copy)]
+struct Preset {
+    /// Name in the settings.
+    name: &'static str,
+    /// Whether the login of its system reads no hash but bcrypt.
+    bcrypt_only: bool,
+    mapping: fn() -> ParsedMapping,
+}
+
+type ParsedMapping = Result<Mapping, InvalidRows>;
+
+const fn preset_of(name: &'static str, mapping: fn() -> ParsedMapping) -> Preset {
+    Preset { name, bcrypt_only: false, mapping }
+}
+
+const fn bcrypt_preset_of(name: &'static str, mapping: fn() -> ParsedMapping) -> Preset {
+    Preset { name, bcrypt_only: true, mapping }
+}
+
+/// Every preset, in the order of the documentation.
+const TABLE: [Preset; 10] = [
+    bcrypt_preset_of("px0", px0),
+    bcrypt_preset_of("insforge", insforge),
+    bcrypt_preset_of("strapi-v4", || strapi("up_users", "reset_password_token")),
+    bcrypt_preset_of("strapi-v5-refresh", strapi_v5_refresh),
+    bcrypt_preset_of("strapi-v3", || strapi("users-permissions_user", "resetPasswordToken")),
+    preset_of("django", django),
+    preset_of("laravel", laravel),
+    preset_of("wordpress", wordpress),
+    preset_of("directus", directus),
+    preset_of("supabase", supabase),
 ];
+
+/// Names of the presets in the settings.
+pub const PRESETS: [&str; TABLE.len()] = {
+    let (mut names, mut index) = ([""; TABLE.len()], 0);
+    while index < TABLE.len() {
+        names[index] = TABLE[index].name;
+        index += 1;
+    }
+    names
+};
 
 /// Returns the mapping of a preset, or `None` for an unknown name.
 pub fn preset(name: &str) -> Option<Mapping> {
-    let mapping = match name {
-        "px0" => px0(),
-        "insforge" => insforge(),
-        "strapi-v4" => strapi("up_users", "reset_password_token"),
-        "strapi-v5-refresh" => strapi_v5_refresh(),
-        "strapi-v3" => strapi("users-permissions_user", "resetPasswordToken"),
-        "django" => django(),
-        "laravel" => laravel(),
-        "wordpress" => wordpress(),
-        "directus" => directus(),
-        "supabase" => supabase(),
-        _ => return None,
-    };
-    Some(mapping.expect("the names of presets are valid"))
+    let preset = TABLE.iter().find(|preset| preset.name == name)?;
+    Some((preset.mapping)().expect("the names of presets are valid"))
 }
 
-type Preset = Result<Mapping, InvalidRows>;
+/// Whether the login of this preset's system reads no hash but bcrypt. `false` for an unknown name.
+pub fn reads_only_bcrypt(name: &str) -> bool {
+    TABLE.iter().any(|preset| preset.name == name && preset.bcrypt_only)
+}
 
 fn column(name: &str) -> Result<Option<Name>, InvalidRows> {
     Ok(Name::parse(name).map(Some)?)
@@ -52,7 +73,7 @@ fn active(text: &str) -> Result<Option<Flag>, InvalidRows> {
 }
 
 /// `public.users`: bcrypt `$2a$10$`, addresses stored as entered. px0 also serves unverified users.
-fn px0() -> Preset {
+fn px0() -> ParsedMapping {
     Ok(Mapping {
         verified: column("is_verified")?,
         created_at: column("created_at")?,
@@ -65,7 +86,7 @@ fn px0() -> Preset {
 
 /// `auth.users`: bcrypt `$2b$10$`. Accounts that signed up by OAuth may have capitals in their addresses, which
 /// InsForge's own reset never finds. They have no password, and a reset must not set one.
-fn insforge() -> Preset {
+fn insforge() -> ParsedMapping {
     Ok(Mapping {
         schema: column("auth")?,
         verified: column("email_verified")?,
@@ -78,7 +99,7 @@ fn insforge() -> Preset {
 
 /// Strapi users-permissions: bcrypt `$2a$10$`, addresses in lower case, and a password only if the provider is
 /// `local`. A reset clears Strapi's own reset token.
-fn strapi(table: &str, reset_token: &str) -> Preset {
+fn strapi(table: &str, reset_token: &str) -> ParsedMapping {
     Ok(Mapping {
         matching: Matching::Exact,
         username: column("username")?,
@@ -93,7 +114,7 @@ fn strapi(table: &str, reset_token: &str) -> Preset {
 }
 
 /// Strapi 5 with `jwtManagement: 'refresh'`: the sessions table also holds administrators, and the id is text there.
-fn strapi_v5_refresh() -> Preset {
+fn strapi_v5_refresh() -> ParsedMapping {
     Ok(Mapping {
         sessions: rows("strapi_sessions.user_id = id and origin = users-permissions")?,
         document_id: column("document_id")?,
@@ -103,7 +124,7 @@ fn strapi_v5_refresh() -> Preset {
 }
 
 /// Django's `auth_user`. Its sessions and its own reset tokens depend on the stored hash.
-fn django() -> Preset {
+fn django() -> ParsedMapping {
     Ok(Mapping {
         username: column("username")?,
         name: column("first_name")?,
@@ -115,7 +136,7 @@ fn django() -> Preset {
 }
 
 /// Laravel's `users`, with sessions in the database. A remember-me cookie ends with its token.
-fn laravel() -> Preset {
+fn laravel() -> ParsedMapping {
     Ok(Mapping {
         name: column("name")?,
         verified: column("email_verified_at")?,
@@ -129,7 +150,7 @@ fn laravel() -> Preset {
 }
 
 /// `wp_users`. A cookie contains a part of the stored hash, and the key of a reset cannot be NULL.
-fn wordpress() -> Preset {
+fn wordpress() -> ParsedMapping {
     Ok(Mapping {
         username: column("user_login")?,
         name: column("display_name")?,
@@ -140,7 +161,7 @@ fn wordpress() -> Preset {
 }
 
 /// `directus_users`: Argon2id, and accounts of other providers in the same table.
-fn directus() -> Preset {
+fn directus() -> ParsedMapping {
     Ok(Mapping {
         name: column("first_name")?,
         locale: column("language")?,
@@ -154,7 +175,7 @@ fn directus() -> Preset {
 
 /// Supabase Auth (`GoTrue`), which reads its token columns as text and fails at NULL. Deleted accounts and those of single
 /// sign-on stay in the table.
-fn supabase() -> Preset {
+fn supabase() -> ParsedMapping {
     Ok(Mapping {
         schema: column("auth")?,
         verified: column("email_confirmed_at")?,
@@ -179,6 +200,13 @@ mod tests {
             assert!(preset(name).is_some(), "{name}");
         }
         assert!(preset("own").is_none() && preset("custom").is_none());
+    }
+
+    #[test]
+    fn only_systems_with_a_fixed_login_read_nothing_but_bcrypt() {
+        let only: Vec<&str> = PRESETS.into_iter().filter(|name| reads_only_bcrypt(name)).collect();
+        assert_eq!(only, ["px0", "insforge", "strapi-v4", "strapi-v5-refresh", "strapi-v3"]);
+        assert!(!reads_only_bcrypt("custom"));
     }
 
     #[test]

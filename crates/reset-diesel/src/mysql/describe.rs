@@ -8,14 +8,21 @@ use crate::foreign_users::ColumnKind;
 /// Selects the columns of a table in the given database, or in the connection's. Columns without a privilege for this
 /// user are not returned.
 pub(super) const COLUMNS: &str = "SELECT CAST(table_schema AS CHAR) AS home, CAST(column_name AS CHAR) AS name, \
-     CAST(data_type AS CHAR) AS kind, CAST(collation_name AS CHAR) AS detail, \
+     CAST(data_type AS CHAR) AS kind, CAST(column_type AS CHAR) AS declared, CAST(collation_name AS CHAR) AS detail, \
      CAST(character_maximum_length AS SIGNED) AS length, CAST(is_nullable AS CHAR) AS nullable \
      FROM information_schema.columns WHERE table_name = ? AND table_schema = COALESCE(?, DATABASE())";
 
 /// Returns the kind of a column, and whether its comparisons ignore case.
-pub(super) fn kind(data_type: &str, collation: Option<&str>) -> (ColumnKind, bool) {
+pub(super) fn kind(data_type: &str, declared: &str, collation: Option<&str>) -> (ColumnKind, bool) {
+    let declared = declared.to_ascii_lowercase();
     let kind = match data_type.to_ascii_lowercase().as_str() {
         "uuid" => ColumnKind::Uuid,
+        "bigint" if declared.contains("unsigned") => ColumnKind::Unsigned,
+        "decimal" if declared.contains(",0)") => ColumnKind::Decimal,
+        "bit" if declared == "bit(1)" => ColumnKind::Boolean,
+        "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => ColumnKind::Binary,
+        "enum" => ColumnKind::Enumerated,
+        "date" => ColumnKind::Date,
         "tinyint" | "smallint" | "mediumint" | "int" | "bigint" => ColumnKind::Integer,
         "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" => ColumnKind::Text,
         "timestamp" => ColumnKind::Instant,

@@ -14,6 +14,10 @@ use crate::foreign_users::ColumnKind;
 /// Columns without a privilege for this role are not returned.
 pub(super) const COLUMNS: &str = "SELECT CAST(table_schema AS text) AS home, CAST(column_name AS text) AS name, \
      CAST(data_type AS text) AS kind, CAST(udt_name AS text) AS detail, \
+     CASE WHEN data_type = 'USER-DEFINED' THEN CAST(udt_name AS text) \
+     WHEN data_type = 'numeric' AND numeric_scale IS NOT NULL THEN format('numeric(%s,%s)', numeric_precision, numeric_scale) \
+     WHEN character_maximum_length IS NOT NULL THEN format('%s(%s)', data_type, character_maximum_length) \
+     ELSE CAST(data_type AS text) END AS declared, \
      CAST(character_maximum_length AS bigint) AS length, CAST(is_nullable AS text) AS nullable \
      FROM information_schema.columns WHERE table_name = $1 AND table_schema = COALESCE($2, \
      (SELECT path.schema FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(schema, place) \
@@ -21,13 +25,17 @@ pub(super) const COLUMNS: &str = "SELECT CAST(table_schema AS text) AS home, CAS
      WHERE known.table_schema = path.schema AND known.table_name = $1) ORDER BY path.place LIMIT 1))";
 
 /// Returns the kind of a column, and whether its comparisons ignore case.
-pub(super) fn kind(data_type: &str, udt: Option<&str>) -> (ColumnKind, bool) {
+pub(super) fn kind(data_type: &str, declared: &str, udt: Option<&str>) -> (ColumnKind, bool) {
     let kind = match data_type {
         "uuid" => ColumnKind::Uuid,
         "smallint" | "integer" | "bigint" => ColumnKind::Integer,
         "text" | "character varying" | "character" => ColumnKind::Text,
         // A `citext` column compared with a bound text uses the case-sensitive comparison of text.
         _ if udt == Some("citext") => ColumnKind::Text,
+        "USER-DEFINED" => ColumnKind::Enumerated,
+        "numeric" if declared == "numeric" || declared.ends_with(",0)") => ColumnKind::Decimal,
+        "bytea" => ColumnKind::Binary,
+        "date" => ColumnKind::Date,
         "boolean" => ColumnKind::Boolean,
         "timestamp with time zone" => ColumnKind::Instant,
         "timestamp without time zone" => ColumnKind::LocalTime,

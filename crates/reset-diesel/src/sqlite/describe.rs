@@ -11,12 +11,12 @@ use super::engine::Db;
 use crate::foreign_users::ColumnKind;
 
 /// Selects the columns of a table.
-pub(super) const COLUMNS: &str = "SELECT 'main' AS home, name, type AS kind, NULL AS detail, NULL AS length, \
+pub(super) const COLUMNS: &str = "SELECT 'main' AS home, name, type AS kind, type AS declared, NULL AS detail, NULL AS length, \
      CASE \"notnull\" WHEN 0 THEN 'YES' ELSE 'NO' END AS nullable FROM pragma_table_xinfo(?) \
      WHERE hidden <> 1 AND COALESCE(?, 'main') = 'main'";
 
 /// Returns the kind of a column. SQLite accepts any word as a type; the owners of tables use those of other databases.
-pub(super) fn kind(declared: &str, _: Option<&str>) -> (ColumnKind, bool) {
+pub(super) fn kind(declared: &str, _: &str, _: Option<&str>) -> (ColumnKind, bool) {
     let declared = declared.to_ascii_uppercase();
     let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
     let kind = if has(&["INT"]) {

@@ -159,6 +159,16 @@ impl Fresh {
         self.server.execute(&self.url(), statements);
     }
 
+    /// Runs a statement as another role. Returns the error if the database rejects it.
+    pub(super) fn attempt(&self, role: &str, statement: &str) -> Option<String> {
+        let (url, options) = (self.url_of(role), Options::default());
+        let error = |result: diesel::QueryResult<()>| result.err().map(|error| error.to_string());
+        match self.server {
+            Server::Postgres => on(&postgres(&url, options), |db| error(db.batch_execute(statement))),
+            Server::Mariadb => on(&mysql(&url, options), |db| error(db.batch_execute(statement))),
+        }
+    }
+
     /// Closes every other connection to this database, like a server that is stopped.
     pub(super) fn close_connections(&self) {
         match self.server {

@@ -9,7 +9,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use reset_http::upstream::UpstreamOptions;
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{CertificateError, ClientConfig, RootCertStore, crypto::ring};
 
 use super::OutgoingBody;
 
@@ -48,6 +48,27 @@ pub(super) fn new(options: &UpstreamOptions) -> io::Result<HttpClient> {
         .build(connector))
 }
 
+/// Returns what is wrong with the TLS of the back end.
+fn tls_failure(error: &rustls::Error) -> &'static str {
+    use CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        UnknownIssuer,
+    };
+    let rustls::Error::InvalidCertificate(certificate) = error else { return "TLS failed" };
+    match certificate {
+        Expired | ExpiredContext { .. } => "TLS failed: the certificate has expired",
+        NotValidYet | NotValidYetContext { .. } => "TLS failed: the certificate is not valid yet",
+        NotValidForName | NotValidForNameContext { .. } => {
+            "TLS failed: the certificate is for another name than the host in upstream_url"
+        }
+        UnknownIssuer => {
+            "TLS failed: the certificate's authority is unknown: add it to the system's authorities, or name a file with \
+             all authorities in the variable SSL_CERT_FILE"
+        }
+        _ => "TLS failed: the certificate is not valid",
+    }
+}
+
 /// Why the back end did not answer: the status of the response, and a fixed text for the log, which cannot quote an address
 /// or a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,16 +93,24 @@ impl Failure {
     /// Returns the failure behind an error of the client.
     pub(super) fn of(error: &Error) -> Self {
         let bad = |reason| Self { status: StatusCode::BAD_GATEWAY, reason };
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        let mut next = error.source();
+        while let Some(cause) = next {
+            if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+                return bad(tls_failure(error));
+            }
+            let io = cause.downcast_ref::<io::Error>();
+            match io.map(io::Error::kind) {
                 Some(io::ErrorKind::ConnectionRefused) => return bad("connection refused"),
                 Some(io::ErrorKind::TimedOut) => {
                     return Self { status: StatusCode::GATEWAY_TIMEOUT, reason: "no connection in time" };
                 }
-                Some(io::ErrorKind::InvalidData) => return bad("TLS failed"),
-                _ => cause = error.source(),
+                _ => {}
             }
+            // The source of an I/O error is that of the error in it, which would be skipped.
+            next = match io.and_then(io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => cause.source(),
+            };
         }
         if error.is_connect() { bad("unreachable") } else { Self::BROKEN }
     }

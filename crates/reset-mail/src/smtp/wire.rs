@@ -98,7 +98,7 @@ impl Wire {
     }
 }
 
-async fn read(stream: &mut (impl AsyncBufRead + Unpin)) -> Result<Lines, Cause> {
+pub(super) async fn read(stream: &mut (impl AsyncBufRead + Unpin)) -> Result<Lines, Cause> {
     let (mut code, mut texts) = (None, Vec::new());
     loop {
         let mut line = Vec::new();

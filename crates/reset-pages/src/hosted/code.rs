@@ -92,7 +92,8 @@ impl Pages {
             let token = match resets.exchange(exchange).await {
                 Ok(exchanged) => exchanged.token,
                 Err(ExchangeError::Invalid) => continue,
-                Err(ExchangeError::Store(error)) => return RedeemError::from(error).into(),
+                Err(ExchangeError::Busy { retry_after }) => return RedeemError::Busy { retry_after }.into(),
+                Err(ExchangeError::Store(error)) => return RedeemError::Store(error).into(),
             };
             let outcome = resets.redeem(redemption.dialect, &token, password, network).await;
             let token = Some((redemption.dialect, token.reveal().to_owned()));

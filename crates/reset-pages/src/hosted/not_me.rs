@@ -6,10 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use reset_core::{
-    dispute::{DisputeError, DisputeLinkState},
-    error::HashError,
-};
+use reset_core::dispute::{DisputeError, DisputeLinkState};
 use reset_words::PagePhrases;
 use url::form_urlencoded;
 
@@ -96,10 +93,8 @@ pub(super) async fn open_dispute(pages: Arc<Pages>, call: Call) -> Result<Respon
     Ok(match result {
         Ok(()) => disputed(&visit, call.resets.ends_sessions()),
         Err(DisputeError::Invalid) => invalid_link(&visit),
-        Err(DisputeError::Hash(HashError::Busy { retry_after })) => {
-            visit.render(&CommonError::Busy { retry_after })
-        }
-        Err(DisputeError::Hash(HashError::Failed(_)) | DisputeError::Store(_)) => failed(&visit),
+        Err(DisputeError::Busy { retry_after }) => visit.render(&CommonError::Busy { retry_after }),
+        Err(DisputeError::Hash(_) | DisputeError::Store(_)) => failed(&visit),
     })
 }
 

@@ -16,6 +16,7 @@ use super::{
     shell::{Visit, is_cross_site},
 };
 use reset_http::{
+    common_error::CommonError,
     rate_limit::LimitClass,
     redemption::{Redemption, normalize_code},
     route::Call,
@@ -90,7 +91,10 @@ async fn find_owner(
             let reason = DeadLink::from_state(inspection.map(|inspection| inspection.state));
             Err(dead_link_with_cookie(pages, visit, link, reason))
         }
-        Err(_) => Err(failed(visit, &form_url(link))),
+        Err(error) => Err(match error.retry_after() {
+            Some(retry_after) => visit.render(&CommonError::Busy { retry_after }),
+            None => failed(visit, &form_url(link)),
+        }),
     }
 }
 

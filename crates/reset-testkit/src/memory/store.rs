@@ -1,6 +1,9 @@
 //! The in-memory store. Every method takes the same lock, so every method is atomic.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -37,6 +40,8 @@ pub enum Outage {
     None,
     /// All of them, as if the database were down.
     Everything,
+    /// All of them, as if another program kept the users table locked.
+    Busy,
     /// Only the port method of this name.
     Only(&'static str),
 }
@@ -132,6 +137,7 @@ impl MemoryStore {
             Outage::None => Ok(state),
             Outage::Only(other) if other != operation => Ok(state),
             Outage::Only(_) | Outage::Everything => Err(StoreError::new("simulated outage")),
+            Outage::Busy => Err(StoreError::busy("simulated lock", Duration::from_secs(5))),
         }
     }
 }

@@ -1,26 +1,25 @@
 //! The settings of the users table.
 
+use reset_diesel::foreign_users::PRESETS as SYSTEMS;
 use reset_settings::{Choice, Key, List, SettingKey, Text};
+
+/// polyreset's own table, the presets, and a table whose columns the settings name.
+static PRESET_NAMES: [&str; SYSTEMS.len() + 2] = {
+    let (mut names, mut index) = (["own"; SYSTEMS.len() + 2], 0);
+    while index < SYSTEMS.len() {
+        names[index + 1] = SYSTEMS[index];
+        index += 1;
+    }
+    names[SYSTEMS.len() + 1] = "custom";
+    names
+};
 
 /// Default of the settings that name parts of another system's table.
 const PRESETS: &str = "the preset's; an empty value removes it";
 
 pub(crate) static USERS_PRESET: Key<Choice> = Key::choice(
     "users.preset",
-    &[
-        "own",
-        "px0",
-        "insforge",
-        "strapi-v4",
-        "strapi-v5-refresh",
-        "strapi-v3",
-        "django",
-        "laravel",
-        "wordpress",
-        "directus",
-        "supabase",
-        "custom",
-    ],
+    &PRESET_NAMES,
     "own",
     "Layout of the users table: polyreset's own, or another system's in the same database or in `users.database_url` (`strapi-v4` also for v5; \
          `strapi-v5-refresh` with `jwtManagement: 'refresh'`)",
@@ -35,7 +34,7 @@ pub(crate) static USERS_SCHEMA: Key<Text> =
     Key::found("users.schema", PRESETS, "Schema of that table; on MySQL and MariaDB, its database");
 pub(crate) static USERS_TABLE: Key<Text> = Key::found("users.table", PRESETS, "Name of the table");
 pub(crate) static USERS_ID: Key<Text> =
-    Key::found("users.id", PRESETS, "Column of the primary key: uuid, integer or text");
+    Key::found("users.id", PRESETS, "Column of the primary key: uuid, integer, decimal, text or binary");
 pub(crate) static USERS_EMAIL: Key<Text> = Key::found("users.email", PRESETS, "Column of the email address");
 pub(crate) static USERS_EMAIL_MATCH: Key<Choice> = Key::choice_found(
     "users.email_match",

@@ -177,6 +177,24 @@ fn every_lifetime_is_reported_with_its_setting() {
 }
 
 #[test]
+fn back_end_on_another_machine_without_tls_is_a_weakness() {
+    let is_open = |url| {
+        let settings = all_dialects(&[("POLYRESET_UPSTREAM_URL", url)]).unwrap();
+        let weaknesses = settings.weaknesses().unwrap();
+        weaknesses.iter().any(|line| line.starts_with("R26:") && line.contains("upstream_url"))
+    };
+    for url in
+        ["http://strapi:1337", "http://10.0.0.7:1337", "http://[fd00::7]:1337", "http://127.0.0.1.example:80"]
+    {
+        assert!(is_open(url), "{url}");
+    }
+    for url in ["https://strapi:1337", "http://127.0.0.1:1337", "http://[::1]:1337", "http://localhost:1337"]
+    {
+        assert!(!is_open(url), "{url}");
+    }
+}
+
+#[test]
 fn secret_in_a_world_readable_settings_file_is_a_weakness() {
     let (_dir, path) = written("reset.toml", &format!("secret = \"{ROOT}\""));
     let open = |mode| {

@@ -71,6 +71,23 @@ fn invalid_base_path_and_unknown_wire_format_are_rejected_for_every_dialect() {
     }
 }
 
+/// R74: no ticket outlives a day. The session that Strapi's response begins is no ticket.
+#[test]
+fn no_code_and_no_link_lives_for_more_than_a_day() {
+    let mut lifetimes = 0;
+    for key in MODULES.iter().flat_map(|module| module.keys).filter(|key| key.name.ends_with("_ttl")) {
+        if key.name == "strapi.jwt_ttl" {
+            continue;
+        }
+        let name = variable(key.name);
+        assert!(all_dialects(&[(&name, "24h")]).is_ok(), "{name}");
+        let text = sentence(all_dialects(&[(&name, "86401s")]));
+        assert!(text.starts_with(&format!("{} ({name}) is ", key.name)), "{text}");
+        lifetimes += 1;
+    }
+    assert!(lifetimes >= 6, "{lifetimes}");
+}
+
 #[test]
 fn dialects_with_the_same_path_are_rejected_by_name() {
     for (base, other, path) in [
@@ -169,6 +186,9 @@ fn signing_keys_of_two_dialects_and_the_root_secret_are_distinct() {
         let text = sentence(all_dialects(&[(&own, "2 short")]));
         assert!(text.starts_with(&format!("{} ({own}) is invalid; expected at least ", key.name)), "{text}");
         assert!(text.ends_with(" bytes; it has 7"), "{text}");
+        // Strapi itself generates 24 characters.
+        let least = if key.name == "strapi.jwt_secret" { "at least 16 bytes" } else { "at least 32 bytes" };
+        assert!(text.contains(least), "{text}");
         for (_, other) in signing.iter().filter(|(name, _)| name != dialect) {
             let text = sentence(all_dialects(&[(&own, same), (&variable(other.name), same)]));
             let named =

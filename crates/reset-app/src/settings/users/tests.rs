@@ -1,5 +1,8 @@
 //! Presets and their overrides, and contradictory settings.
 
+use reset_diesel::foreign_users::PRESETS;
+use reset_settings::ValueKind;
+
 use super::*;
 use crate::settings::{Inputs, Settings};
 
@@ -38,6 +41,15 @@ fn each_name_of_a_preset_can_be_changed_or_removed() {
     assert_eq!(mapping.matching, Matching::AsciiLower);
     assert_eq!(mapping.sessions[0].column.as_str(), "user_id");
     assert_eq!(mapping.only.unwrap().value, "local");
+}
+
+#[test]
+fn every_preset_that_a_key_names_exists() {
+    let expected = [&["own"][..], &PRESETS, &["custom"]].concat();
+    let ValueKind::Choice(words) = keys::USERS_PRESET.kind else { panic!("users.preset is a choice") };
+    assert_eq!(words, expected);
+    let named: Vec<&str> = keys::table().iter().filter_map(|key| key.presets).flatten().copied().collect();
+    assert!(named.len() > 3 && named.iter().all(|name| PRESETS.contains(name)), "{named:?}");
 }
 
 #[test]

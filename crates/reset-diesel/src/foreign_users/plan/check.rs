@@ -4,6 +4,8 @@ use super::{super::mapping::TimeUnit, Column, ColumnKind, MappingError, Planner,
 
 /// Length of a stamp in characters.
 pub(crate) const STAMP: i64 = 32;
+/// Maximum length of binary ids. Their text has two digits per byte, and polyreset's own tables hold 255 characters.
+const ID_BYTES: i64 = 64;
 
 impl Planner<'_> {
     /// Checks that every mapped column exists and has a type that fits its role.
@@ -18,8 +20,9 @@ impl Planner<'_> {
                 return Err(MappingError::NoColumn { setting, table, column });
             };
             if let Err(required) = self.fits(role, column) {
-                let (setting, column) = (role.to_owned(), name.to_string());
-                return Err(MappingError::WrongType { setting, column, required });
+                let (setting, declared) = (role.to_owned(), column.declared.clone());
+                let column = name.to_string();
+                return Err(MappingError::WrongType { setting, column, declared, required });
             }
         }
         self.written_once()
@@ -28,47 +31,52 @@ impl Planner<'_> {
     /// Checks the type of a column. The error describes the required type.
     fn fits(&self, role: &str, column: &Column) -> Result<(), &'static str> {
         let kind = column.kind;
-        let is_time = matches!(kind, ColumnKind::Instant | ColumnKind::LocalTime);
+        let is_flag = kind.is_time() || kind.is_number() || kind == ColumnKind::Boolean;
+        let fits_in = |longest| column.length.is_none_or(|length| length <= longest);
+        let holds = |shortest| column.length.is_none_or(|length| length >= shortest);
         let (fits, required) = match role {
             "id" => (
-                matches!(kind, ColumnKind::Uuid | ColumnKind::Integer | ColumnKind::Text),
-                "uuid, integer or text",
+                matches!(kind, ColumnKind::Uuid | ColumnKind::Text)
+                    || kind.is_number()
+                    || (kind == ColumnKind::Binary && fits_in(ID_BYTES)),
+                "uuid, integer, decimal without a fraction, text, or binary of at most 64 bytes",
             ),
             "password" => (
-                kind == ColumnKind::Text
-                    && column.length.is_none_or(|length| length >= self.mapping.hash_length),
-                "text, and long enough for hashes in the format of password.hash",
+                matches!(kind, ColumnKind::Text | ColumnKind::Binary) && holds(self.mapping.hash_length),
+                "text or binary, and long enough for hashes in the format of password.hash",
             ),
-            "email" | "username" | "name" | "locale" | "document_id" | "emptied" => {
-                (kind == ColumnKind::Text, "text")
-            }
+            "locale" => (matches!(kind, ColumnKind::Text | ColumnKind::Enumerated), "text or enumerated"),
+            "email" | "username" | "name" | "document_id" => (kind == ColumnKind::Text, "text"),
+            "emptied" => (matches!(kind, ColumnKind::Text | ColumnKind::Binary), "text or binary"),
             // The value from the settings is checked against the type where the condition is written.
             "provider" | "where" => (true, ""),
             "blocked" | "active" => {
                 let valued = self.mapping.blocked.as_ref().is_some_and(|flag| flag.value.is_some());
-                let is_flag = valued || is_time || matches!(kind, ColumnKind::Boolean | ColumnKind::Integer);
-                (is_flag, "boolean, integer or a timestamp; for other types write COLUMN = VALUE")
+                (valued || is_flag, "boolean, a number or a time; for other types write COLUMN = VALUE")
             }
-            "verified" => (
-                is_time || matches!(kind, ColumnKind::Boolean | ColumnKind::Integer),
-                "boolean, integer or a timestamp",
-            ),
-            "token_version" => (kind == ColumnKind::Integer, "an integer"),
-            "stamp" => (
-                kind == ColumnKind::Text && column.length.is_none_or(|length| length >= STAMP),
-                "text of at least 32 characters",
-            ),
+            "verified" => (is_flag, "boolean, a number or a time"),
+            "token_version" => (kind.is_integer(), "an integer"),
+            "stamp" => (kind == ColumnKind::Text && holds(STAMP), "text of at least 32 characters"),
+            // A session of the same day, before the reset, would not end.
+            "password_changed_at" if kind == ColumnKind::Date => {
+                (false, "a timestamp or an integer, because a date does not end the sessions of its day")
+            }
             "created_at" | "updated_at" | "password_changed_at" => {
                 let needed = if unit(self.mapping, column) == TimeUnit::Seconds { 32 } else { 64 };
                 // Times on SQLite are what their owner writes, whatever the declared type.
                 let is_text = self.syntax == SqlSyntax::Sqlite && kind == ColumnKind::Text;
                 (
-                    is_time || is_text || (kind == ColumnKind::Integer && column.bits >= needed),
-                    "a timestamp, an integer of at least 32 bits for seconds, or one of 64 bits for milliseconds",
+                    kind.is_time() || is_text || (kind.is_integer() && column.bits >= needed),
+                    "a timestamp, a date, an integer of at least 32 bits for seconds, or one of 64 bits for milliseconds",
                 )
             }
-            "salt" => (matches!(kind, ColumnKind::Text | ColumnKind::Other), "text or binary"),
-            _ => (column.nullable || kind == ColumnKind::Text, "nullable or text"),
+            "salt" => {
+                (matches!(kind, ColumnKind::Text | ColumnKind::Binary | ColumnKind::Other), "text or binary")
+            }
+            _ => (
+                column.nullable || matches!(kind, ColumnKind::Text | ColumnKind::Binary),
+                "nullable, text or binary",
+            ),
         };
         if fits { Ok(()) } else { Err(required) }
     }

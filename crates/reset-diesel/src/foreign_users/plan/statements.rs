@@ -7,6 +7,7 @@ use super::{
     },
     ColumnKind, Columns, Delete, MappingError, Planner, SqlSyntax, has_password, literal, qualified, quoted,
     times, unit,
+    values::{as_text, bound, id_text, text, written},
 };
 
 impl Planner<'_> {
@@ -24,15 +25,7 @@ impl Planner<'_> {
 
     /// Returns a comparison of the column with the parameter `number`, which is bound as text.
     pub(super) fn equals(&self, name: &Name, kind: ColumnKind, number: usize) -> String {
-        let column = self.quoted(name);
-        match (self.syntax, kind) {
-            (SqlSyntax::Postgres, ColumnKind::Uuid) => format!("{column} = CAST(${number} AS uuid)"),
-            (SqlSyntax::Postgres, ColumnKind::Integer) => format!("{column} = CAST(${number} AS bigint)"),
-            (SqlSyntax::Postgres, _) => format!("{column} = ${number}"),
-            (SqlSyntax::Mysql, ColumnKind::Integer) => format!("{column} = CAST(? AS SIGNED)"),
-            // SQLite converts the parameter to the column's type if that changes nothing in it.
-            (SqlSyntax::Mysql | SqlSyntax::Sqlite, _) => format!("{column} = ?"),
-        }
+        format!("{} = {}", self.quoted(name), bound(self.syntax, kind, number))
     }
 
     /// Returns the condition that finds a row by address.
@@ -88,6 +81,7 @@ impl Planner<'_> {
             self.has_value(&name, kind, value).ok_or_else(|| MappingError::WrongType {
                 setting: setting.to_owned(),
                 column: filter.column.to_string(),
+                declared: declared(columns, &filter.column),
                 required: "of a type that can have the value of the condition",
             })
         };
@@ -109,16 +103,16 @@ impl Planner<'_> {
         let number = value.parse::<i64>().ok();
         Some(match kind {
             ColumnKind::Text => format!("{name} = {}", literal(self.syntax, value)),
-            ColumnKind::Integer => match (number, truth) {
+            ColumnKind::Integer | ColumnKind::Unsigned | ColumnKind::Decimal => match (number, truth) {
                 (Some(number), _) => format!("{name} = {number}"),
                 (None, Some(truth)) => format!("{name} {} 0", if truth { "<>" } else { "=" }),
                 (None, None) => return None,
             },
             ColumnKind::Boolean => format!("{name} = {}", truth.or(number.map(|number| number != 0))?),
-            ColumnKind::Uuid | ColumnKind::Other => {
-                format!("{} = {}", self.as_text(name), literal(self.syntax, value))
+            ColumnKind::Uuid | ColumnKind::Enumerated | ColumnKind::Binary | ColumnKind::Other => {
+                format!("{} = {}", text(self.syntax, kind, name), literal(self.syntax, value))
             }
-            ColumnKind::Instant | ColumnKind::LocalTime => return None,
+            ColumnKind::Instant | ColumnKind::LocalTime | ColumnKind::Date => return None,
         })
     }
 
@@ -137,7 +131,7 @@ impl Planner<'_> {
         let verified =
             verified.as_ref().map_or_else(|| self.number("1"), |column| case(self.truth(column), 1, 0));
         let fields = [
-            (self.text(Some(id)), "id"),
+            (id_text(self.syntax, self.kind(id), &self.quoted(id)), "id"),
             (self.text(Some(email)), "email"),
             (self.text(Some(password)), "password"),
             (self.text(username.as_ref()), "username"),
@@ -153,12 +147,10 @@ impl Planner<'_> {
     }
 
     fn text(&self, column: Option<&Name>) -> String {
-        self.as_text(&column.map_or_else(|| "NULL".to_owned(), |column| self.quoted(column)))
-    }
-
-    fn as_text(&self, value: &str) -> String {
-        let text = if self.syntax == SqlSyntax::Mysql { "CHAR" } else { "text" };
-        format!("CAST({value} AS {text})")
+        match column {
+            None => as_text(self.syntax, "NULL"),
+            Some(column) => text(self.syntax, self.kind(column), &self.quoted(column)),
+        }
     }
 
     fn number(&self, value: &str) -> String {
@@ -183,16 +175,15 @@ impl Planner<'_> {
         let name = self.quoted(column);
         match self.kind(column) {
             ColumnKind::Boolean => name,
-            ColumnKind::Instant | ColumnKind::LocalTime => format!("{name} IS NOT NULL"),
+            kind if kind.is_time() => format!("{name} IS NOT NULL"),
             _ => format!("{name} <> 0"),
         }
     }
 
     fn is_in_seconds(&self, column: &Name) -> bool {
         let column = self.columns.get(column.as_str());
-        column.is_some_and(|column| {
-            column.kind == ColumnKind::Integer && unit(self.mapping, column) == TimeUnit::Seconds
-        })
+        column
+            .is_some_and(|column| column.kind.is_integer() && unit(self.mapping, column) == TimeUnit::Seconds)
     }
 
     /// Returns the column as milliseconds since the Unix epoch, 0 if it is NULL or not mapped.
@@ -201,10 +192,10 @@ impl Planner<'_> {
         let name = self.quoted(column);
         let value = match (self.syntax, self.kind(column)) {
             (SqlSyntax::Sqlite, _) => times::millis(&name, self.mapping.time_unit),
-            (_, ColumnKind::Integer) if self.is_in_seconds(column) => {
+            (_, kind) if kind.is_integer() && self.is_in_seconds(column) => {
                 format!("{} * 1000", self.number(&name))
             }
-            (_, ColumnKind::Integer) => name,
+            (_, kind) if kind.is_integer() => name,
             (SqlSyntax::Postgres, _) => format!("EXTRACT(EPOCH FROM {name}) * 1000"),
             (SqlSyntax::Mysql, ColumnKind::Instant) => format!("UNIX_TIMESTAMP({name}) * 1000"),
             (SqlSyntax::Mysql, _) => format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {name}) DIV 1000"),
@@ -219,14 +210,18 @@ impl Planner<'_> {
                 return times::current(&self.table(), &self.quoted(column), kind, self.mapping.time_unit);
             }
             // Rounded down, because a time in the future could end the session that the reset begins.
-            (SqlSyntax::Postgres, ColumnKind::Integer) if self.is_in_seconds(column) => {
+            (SqlSyntax::Postgres, kind) if kind.is_integer() && self.is_in_seconds(column) => {
                 "CAST(FLOOR(EXTRACT(EPOCH FROM now())) AS bigint)"
             }
-            (SqlSyntax::Mysql, ColumnKind::Integer) if self.is_in_seconds(column) => "UNIX_TIMESTAMP()",
-            (SqlSyntax::Postgres, ColumnKind::Integer) => "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS bigint)",
+            (SqlSyntax::Mysql, kind) if kind.is_integer() && self.is_in_seconds(column) => "UNIX_TIMESTAMP()",
+            (SqlSyntax::Postgres, kind) if kind.is_integer() => {
+                "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS bigint)"
+            }
+            (SqlSyntax::Postgres, ColumnKind::Date) => "CAST(now() AT TIME ZONE 'UTC' AS date)",
             (SqlSyntax::Postgres, ColumnKind::LocalTime) => "now() AT TIME ZONE 'UTC'",
             (SqlSyntax::Postgres, _) => "now()",
-            (SqlSyntax::Mysql, ColumnKind::Integer) => "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000 AS SIGNED)",
+            (SqlSyntax::Mysql, kind) if kind.is_integer() => "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000 AS SIGNED)",
+            (SqlSyntax::Mysql, ColumnKind::Date) => "UTC_DATE()",
             // Whole seconds: in a column without fractions MySQL would round up, into the future.
             (SqlSyntax::Mysql, ColumnKind::LocalTime) => "UTC_TIMESTAMP()",
             (SqlSyntax::Mysql, _) => "CURRENT_TIMESTAMP()",
@@ -237,12 +232,11 @@ impl Planner<'_> {
     pub(super) fn set_password(&self) -> String {
         let Mapping { id, password, updated_at, password_changed_at, token_version, stamp, .. } =
             self.mapping;
-        let parameter = |number: usize| match self.syntax {
-            SqlSyntax::Postgres => format!("${number}"),
-            SqlSyntax::Mysql | SqlSyntax::Sqlite => "?".to_owned(),
+        let assign = |column: &Name, number| {
+            format!("{} = {}", self.quoted(column), written(self.syntax, self.kind(column), number))
         };
-        let mut set = vec![format!("{} = {}", self.quoted(password), parameter(1))];
-        set.extend(stamp.iter().map(|column| format!("{} = {}", self.quoted(column), parameter(2))));
+        let mut set = vec![assign(password, 1)];
+        set.extend(stamp.iter().map(|column| assign(column, 2)));
         for column in [updated_at, password_changed_at].into_iter().flatten() {
             set.push(format!("{} = {}", self.quoted(column), self.current_time(column)));
         }
@@ -283,6 +277,7 @@ impl Planner<'_> {
         let refers = refers.ok_or_else(|| MappingError::WrongType {
             setting: setting.to_owned(),
             column: rows.column.to_string(),
+            declared: declared(columns, &rows.column),
             required: "of a type that can hold what it is compared with: the values of users.id or users.email",
         })?;
         let mut conditions = vec![refers];
@@ -299,14 +294,16 @@ impl Planner<'_> {
         let name = self.quoted(column);
         let parameter = if self.syntax == SqlSyntax::Postgres { "$1" } else { "?" };
         match (self.kind(&self.mapping.id), kind) {
-            (id, kind) if id == kind => Some(self.equals(column, kind, 1)),
+            (id, kind) if id == kind || (id.is_number() && kind.is_number()) => {
+                Some(self.equals(column, kind, 1))
+            }
             // Compared as text. MySQL casts text such as `550e8400-…` to the number 550, which would match another
             // account.
-            (ColumnKind::Integer | ColumnKind::Uuid, ColumnKind::Text) => {
+            (id, ColumnKind::Text) if id.is_number() || id == ColumnKind::Uuid => {
                 Some(format!("{name} = {parameter}"))
             }
-            (ColumnKind::Text, ColumnKind::Integer | ColumnKind::Uuid) => {
-                Some(format!("{} = {parameter}", self.as_text(&name)))
+            (ColumnKind::Text, kind) if kind.is_number() || kind == ColumnKind::Uuid => {
+                Some(format!("{} = {parameter}", as_text(self.syntax, &name)))
             }
             _ => None,
         }
@@ -325,6 +322,11 @@ impl Planner<'_> {
         let id = self.equals(id, self.kind(id), 1);
         format!("{} = (SELECT {} FROM {} WHERE {id})", lower(column), lower(email), self.table())
     }
+}
+
+/// Returns the type of a column as the database names it.
+fn declared(columns: &Columns, name: &Name) -> String {
+    columns.get(name.as_str()).map(|column| column.declared.clone()).unwrap_or_default()
 }
 
 /// Returns the SQL condition for rows without a salt beside the hash.

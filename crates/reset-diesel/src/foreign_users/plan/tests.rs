@@ -7,7 +7,14 @@ use crate::foreign_users::{
 };
 
 fn columns(all: &[(&str, ColumnKind)]) -> Columns {
-    let column = |kind| Column { kind, length: None, bits: 64, ignores_case: false, nullable: true };
+    let column = |kind: ColumnKind| Column {
+        kind,
+        declared: kind.name().to_owned(),
+        length: None,
+        bits: 64,
+        ignores_case: false,
+        nullable: true,
+    };
     all.iter().map(|(name, kind)| ((*name).to_owned(), column(*kind))).collect()
 }
 
@@ -142,14 +149,15 @@ fn mapping_error_names_the_setting() {
     mapping.updated_at = Some(Name::parse("email").unwrap());
     assert_eq!(
         error(&mapping, &px0()),
-        "users.updated_at: the column `email` must be a timestamp, an integer of at least 32 bits for seconds, \
+        "users.updated_at: the column `email` is of type text, but must be a timestamp, a date, an integer of at least 32 bits for seconds, \
          or one of 64 bits for milliseconds"
     );
     let mut short = px0();
     short.get_mut("password_hash").unwrap().length = Some(59);
     assert_eq!(
         error(&preset("px0").unwrap(), &short),
-        "users.password: the column `password_hash` must be text, and long enough for hashes in the format of password.hash"
+        "users.password: the column `password_hash` is of type text, but must be text or binary, and long enough for hashes \
+         in the format of password.hash"
     );
     let mut twice = preset("strapi-v3").unwrap();
     twice.cleared.push(Name::parse("password").unwrap());
@@ -162,7 +170,7 @@ fn mapping_error_names_the_setting() {
     full.get_mut("resetPasswordToken").unwrap().kind = ColumnKind::Integer;
     assert_eq!(
         error(&preset("strapi-v3").unwrap(), &full),
-        "users.cleared: the column `resetPasswordToken` must be nullable or text"
+        "users.cleared: the column `resetPasswordToken` is of type text, but must be nullable, text or binary"
     );
     let mut with_sessions = preset("px0").unwrap();
     with_sessions.void.clear();
@@ -177,8 +185,8 @@ fn mapping_error_names_the_setting() {
     );
     assert_eq!(
         error(columns(&[("user", ColumnKind::Integer)])),
-        "users.sessions: the column `user` must be of a type that can hold what it is compared with: the values of \
-         users.id or users.email",
+        "users.sessions: the column `user` is of type integer, but must be of a type that can hold what it is compared \
+         with: the values of users.id or users.email",
         "'550e8400-…' cast to a number is 550, another account"
     );
 }
@@ -245,7 +253,10 @@ fn filters_and_flags_are_written_for_the_type_of_their_column() {
     mapping.filters = vec![Filter::parse("c = ten").unwrap()];
     table.extend(columns(&[("c", ColumnKind::Integer)]));
     let error = Plan::new(&mapping, SqlSyntax::Postgres, &table, &[]).unwrap_err().to_string();
-    assert!(error.starts_with("users.where: the column `c` must be of a type"), "{error}");
+    assert!(
+        error.starts_with("users.where: the column `c` is of type integer, but must be of a type"),
+        "{error}"
+    );
     mapping.filters.clear();
     for (kind, flag, sql) in [
         (ColumnKind::Instant, "c", "WHEN \"c\" IS NOT NULL THEN 1"),

@@ -1,9 +1,11 @@
 //! Resets on another system's users table, by a role with the minimum privileges.
 
 mod owners;
+mod rights;
 mod rows;
 mod systems;
 mod tables;
+mod types;
 mod views;
 
 use std::sync::Arc;
@@ -24,12 +26,20 @@ use self::{
         row_level_security_that_hides_rows_is_an_error_at_startup,
         times_in_seconds_are_written_in_seconds_and_another_unit_is_rejected,
     },
+    rights::{
+        quotes_in_ids_addresses_and_hashes_are_values, role_with_the_printed_grants_can_do_nothing_else,
+    },
     rows::{
         deleted_rows_are_reported_and_a_condition_leaves_them_out,
         sessions_of_other_owners_survive_and_outstanding_resets_are_void,
         text_stamp_gets_a_new_random_value_and_tokens_become_empty,
     },
     systems::reset_of_each_further_system_changes_what_its_preset_maps,
+    types::{
+        binary_ids_bits_dates_and_hashes_as_bytes_are_read_and_written,
+        decimal_and_unsigned_ids_beyond_63_bits_name_one_account,
+        unsuitable_column_type_is_rejected_by_its_name_at_startup,
+    },
     views::{
         reset_through_a_view_that_casts_columns, reset_through_a_view_that_joins_the_password,
         reset_through_a_view_without_deleted_rows,
@@ -61,6 +71,11 @@ on_each_server! {
     reset_through_a_view_without_deleted_rows,
     reset_through_a_view_that_joins_the_password,
     reset_through_a_view_that_casts_columns,
+    binary_ids_bits_dates_and_hashes_as_bytes_are_read_and_written,
+    decimal_and_unsigned_ids_beyond_63_bits_name_one_account,
+    unsuitable_column_type_is_rejected_by_its_name_at_startup,
+    role_with_the_printed_grants_can_do_nothing_else,
+    quotes_in_ids_addresses_and_hashes_are_values,
 }
 
 /// Returns the presets to test on a server.
