@@ -9,7 +9,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -31,6 +31,26 @@ impl NetworkBlock {
             IpAddr::V4(address) => IPV4 | i64::from(address.to_bits() >> 8),
             IpAddr::V6(address) => i64::try_from(address.to_bits() >> 80).expect("48 bits"),
         })
+    }
+
+    /// Returns the block in CIDR notation, such as `203.0.113.0/24` or `2001:db8:7::/48`, if clients on the internet can
+    /// have addresses in it. `None` for private, shared and loopback addresses (RFC 6890), which say nothing about where a
+    /// client is.
+    pub fn public(self) -> Option<String> {
+        if self.0 & IPV4 != 0 {
+            let address = Ipv4Addr::from_bits(u32::try_from((self.0 & !IPV4) << 8).ok()?);
+            let [first, second, ..] = address.octets();
+            let local = address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || first == 0
+                || first >= 224
+                || (first == 100 && (64..128).contains(&second));
+            return (!local).then(|| format!("{address}/24"));
+        }
+        let address = Ipv6Addr::from_bits(u128::try_from(self.0).ok()? << 80);
+        // All global unicast addresses are in 2000::/3 (RFC 4291, IANA).
+        (address.segments()[0] >> 13 == 1).then(|| format!("{address}/48"))
     }
 
     /// Wraps a stored number.

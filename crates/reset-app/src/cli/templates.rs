@@ -100,8 +100,9 @@ fn preview(
             reset_dialects::names().collect::<Vec<_>>().join(", ")
         );
     }
-    let mail = deployment::mail(settings, vec![TransportConfig::Stdout], &settings.likely_url())?;
-    let mail = mail.preview(kind, dialect.unwrap_or_default(), locale);
+    let public_url = settings.likely_url();
+    let mail = deployment::mail(settings, vec![TransportConfig::Stdout], &public_url)?;
+    let mail = mail.preview(kind, dialect.unwrap_or_default(), locale, &public_url, settings.has_disputes()?);
     Ok(match format {
         Format::Text => format!("Subject: {}\n\n{}\n", mail.subject, mail.text.trim_end()).into_bytes(),
         Format::Html => mail.html.into_bytes(),

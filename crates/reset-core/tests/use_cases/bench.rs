@@ -223,7 +223,7 @@ impl UseCaseBench {
         dialect: &'static str,
         secret: &TicketSecret,
     ) -> Result<(), RedeemError> {
-        self.resets.redeem(dialect, secret, password("a new password"), Some(network())).await.map(drop)
+        self.resets.redeem(dialect, secret, password("a new password"), Some(network()), None).await.map(drop)
     }
 
     pub(crate) async fn hash_of(&self, email: &str) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use mail_parser::{MessageParser, MimeHeaders};
-use reset_core::language::Language;
+use reset_core::{job::Reference, language::Language, time::Timestamp};
 
 use super::*;
 
@@ -23,6 +23,9 @@ fn mail(body: MailBody) -> Mail {
         name: None,
         locale: None,
         dialect: "px0".to_owned(),
+        reference: Reference::stored("K7Q2M4ZD8R"),
+        at: Timestamp::from_millis(1_796_047_320_000),
+        network: None,
         message_id: "0af1".to_owned(),
         body,
     }
