@@ -122,6 +122,34 @@ mod tests {
     }
 
     #[test]
+    fn block_of_public_addresses_is_written_in_cidr_notation_and_a_private_one_is_not() {
+        let public = |text: &str| block(text).public();
+        assert_eq!(public("203.0.113.7").as_deref(), Some("203.0.113.0/24"));
+        assert_eq!(public("99.255.255.1").as_deref(), Some("99.255.255.0/24"));
+        assert_eq!(public("::ffff:203.0.113.7").as_deref(), Some("203.0.113.0/24"));
+        assert_eq!(public("2001:db8:7:1::9").as_deref(), Some("2001:db8:7::/48"));
+        assert_eq!(public("3fff:ffff:ffff::1").as_deref(), Some("3fff:ffff:ffff::/48"));
+        for private in [
+            "0.1.2.3",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.0.1",
+            "172.31.0.1",
+            "192.168.1.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fc00::1",
+            "fe80::1",
+            "ff02::1",
+        ] {
+            assert_eq!(public(private), None, "{private}");
+        }
+    }
+
+    #[test]
     fn block_is_the_ipv6_slash_48_or_the_ipv4_slash_24() {
         assert_eq!(block("2001:db8:1:2::3"), block("2001:db8:1:ffff::"));
         assert_ne!(block("2001:db8:1::"), block("2001:db8:2::"));

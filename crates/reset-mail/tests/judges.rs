@@ -68,7 +68,10 @@ fn run(program: &str, arguments: &[&str], input: &[u8]) -> Option<Output> {
 /// Reports that a program is missing.
 #[expect(clippy::disallowed_methods, reason = "CI must not skip tests")]
 fn skip(program: &str) {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is not installed, and CI must not skip its test");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "{program} is not installed, and CI must not skip its test"
+    );
     let _ = writeln!(std::io::stderr(), "SKIPPED: the test with {program}, which is not installed");
 }
 

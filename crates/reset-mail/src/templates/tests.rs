@@ -114,7 +114,10 @@ fn custom_language_is_used_where_its_templates_are_complete() {
     assert_eq!(mail.text, "Vale 15\u{a0}min:\n\n482913");
     assert_eq!(mail.html, "<html lang=\"it\" dir=\"ltr\">482913</html>");
     // The other kinds have no Italian templates, so they are entirely in the default language.
-    assert_eq!(written(&templates, MailKind::ResetLink, "px0", "it").subject, "Reset your Polyreset password");
+    assert_eq!(
+        written(&templates, MailKind::ResetLink, "px0", "it").subject,
+        "Reset your Polyreset password"
+    );
     assert!(!templates.speaks("it") && templates.speaks("de-AT") && !templates.speaks("nonsense!"));
 
     files.pop();
@@ -202,7 +205,11 @@ fn faults_name_file_and_line() {
         ("password-changed.txt.j2", "Changed.", "password-changed.txt.j2: the code or the link is missing"),
         ("layout.html.j2", "<html></html>", "layout.html.j2: the code or the link is missing"),
         ("layout.html.j2", "{{ company }}", "layout.html.j2 line 1: unknown variable company"),
-        ("layout.html.j2", "{% if brand.log %}x{% endif %}", "layout.html.j2 line 1: unknown variable brand.log"),
+        (
+            "layout.html.j2",
+            "{% if brand.log %}x{% endif %}",
+            "layout.html.j2 line 1: unknown variable brand.log",
+        ),
         (
             "reset-code.txt.j2",
             "{{ code }}\n{{ brand.support }}",

@@ -53,7 +53,8 @@ fn logos_for_light_and_dark_mode_are_attached_and_shown() {
     let composed = compose_with(brand(), code("123456"));
     let message = MessageParser::default().parse(&composed.bytes).unwrap();
     let (_, html) = parts(&composed);
-    for (id, logo) in [("logo.0af1@localhost", brand().logo), ("logo-dark.0af1@localhost", brand().logo_dark)] {
+    for (id, logo) in [("logo.0af1@localhost", brand().logo), ("logo-dark.0af1@localhost", brand().logo_dark)]
+    {
         let part = message.parts.iter().find(|part| part.content_id() == Some(id)).unwrap();
         assert_eq!(part.contents(), logo.as_ref().unwrap().content());
         assert_eq!(part.content_type().unwrap().subtype(), Some("png"));
@@ -100,7 +101,8 @@ fn replies_go_to_the_support_address_if_there_is_one() {
         (address.map(ToOwned::to_owned), message.header_raw("List-Unsubscribe").is_some())
     };
     assert_eq!(reply_to(Some("help@example.org")), (Some("help@example.org".to_owned()), false));
-    for support in [None, Some("https://example.org/help"), Some("Call us"), Some("a@b.org\r\nBcc: c@d.org")] {
+    for support in [None, Some("https://example.org/help"), Some("Call us"), Some("a@b.org\r\nBcc: c@d.org")]
+    {
         assert_eq!(reply_to(support), (None, false));
     }
 }
@@ -114,7 +116,10 @@ fn code_is_bound_to_the_site_where_it_is_typed() {
         let composed = composer.compose(&mail(code("482913"))).unwrap_or_else(|error| panic!("{error}"));
         composed.text.trim_end().lines().next_back().unwrap().to_owned()
     };
-    assert_eq!(last_line(Some("https://app.example.org:8443/login"), "a.example.org"), "@app.example.org #482913");
+    assert_eq!(
+        last_line(Some("https://app.example.org:8443/login"), "a.example.org"),
+        "@app.example.org #482913"
+    );
     assert_eq!(last_line(None, "a.example.org"), "@a.example.org #482913");
     for host in ["localhost", "127.0.0.1", "[IPv6:::1]"] {
         assert_eq!(last_line(None, host), "1 Example Street", "{host}");
@@ -146,7 +151,9 @@ fn request_from_a_public_network_is_described_and_a_private_network_is_not() {
     };
     assert!(text("203.0.113.7").contains("\nNetwork: 203.0.113.0/24\n"));
     assert!(text("2001:db8:7:1::9").contains("\nNetwork: 2001:db8:7::/48\n"));
-    for private in ["10.1.2.3", "127.0.0.1", "192.168.0.9", "100.64.0.1", "169.254.1.1", "::1", "fd00::1", "fe80::1"] {
+    for private in
+        ["10.1.2.3", "127.0.0.1", "192.168.0.9", "100.64.0.1", "169.254.1.1", "::1", "fd00::1", "fe80::1"]
+    {
         assert!(!text(private).contains("Network"), "{private}");
     }
 }

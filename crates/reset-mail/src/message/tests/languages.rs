@@ -224,7 +224,10 @@ fn unsupported_locale_gets_the_default_language() {
     for locale in [None, Some("it"), Some(""), Some("{{7*7}}")] {
         let mail = Mail { locale: locale.map(ToOwned::to_owned), ..mail(code(CODE)) };
         let composed = french.compose(&mail).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(composed.subject, "Votre code de réinitialisation du mot de passe Polyreset", "{locale:?}");
+        assert_eq!(
+            composed.subject, "Votre code de réinitialisation du mot de passe Polyreset",
+            "{locale:?}"
+        );
     }
 }
 
