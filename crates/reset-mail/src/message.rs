@@ -34,6 +34,8 @@ const NAME_MAX: usize = 64;
 pub(crate) struct ComposedMail {
     /// Envelope sender.
     pub(crate) from: Address,
+    /// The sender with its display name, as in the `From` field.
+    pub(crate) sender: String,
     /// The only recipient.
     pub(crate) to: Address,
     /// Part of the `Message-ID` before the `@`: letters, digits, `-` and `_`, so that it can be a file name.
@@ -54,6 +56,7 @@ impl ComposedMail {
     pub(crate) fn sample() -> Self {
         Self {
             from: "no-reply@localhost".parse().unwrap(),
+            sender: "no-reply@localhost".to_owned(),
             to: "ada@example.org".parse().unwrap(),
             id: "1".to_owned(),
             subject: "Your code".to_owned(),
@@ -144,6 +147,7 @@ impl Composer {
         };
         Ok(ComposedMail {
             from: self.from.email.clone(),
+            sender: self.from.to_string(),
             to,
             id: mail.message_id.clone(),
             subject,
