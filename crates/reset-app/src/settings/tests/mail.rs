@@ -98,7 +98,9 @@ fn dkim_needs_a_key_a_selector_and_a_domain_of_the_sender() {
     };
     assert!(with(&[]).unwrap().mail.dkim.is_none());
     let signed = with(&[(pem, &key), (selector, "s1"), (domain, "example.com")]).unwrap();
-    assert!(signed.mail.dkim.is_some() && with(&[(pem, &key), (selector, "s1")]).unwrap().mail.dkim.is_some());
+    assert!(
+        signed.mail.dkim.is_some() && with(&[(pem, &key), (selector, "s1")]).unwrap().mail.dkim.is_some()
+    );
     let shown = signed.show().unwrap();
     assert!(!shown.contains("PRIVATE KEY") && shown.contains("dkim_selector = \"s1\""), "{shown}");
     let sentence = |more: &[(&str, &str)]| sentence(with(more));
@@ -108,8 +110,14 @@ fn dkim_needs_a_key_a_selector_and_a_domain_of_the_sender() {
         (&[(domain, "example.com")], "used only with mail.dkim_key"),
         (&[(pem, "no key"), (selector, "s1")], "expected an RSA key of 2048 to 4096 bits or an Ed25519 key"),
         (&[(pem, &key), (selector, "s 1")], "expected a selector of letters"),
-        (&[(pem, &key), (selector, "s1"), (domain, "example.org")], "expected mail.example.com, or a domain above"),
-        (&[(pem, &key), (selector, "s1"), (domain, "ample.com")], "expected mail.example.com, or a domain above"),
+        (
+            &[(pem, &key), (selector, "s1"), (domain, "example.org")],
+            "expected mail.example.com, or a domain above",
+        ),
+        (
+            &[(pem, &key), (selector, "s1"), (domain, "ample.com")],
+            "expected mail.example.com, or a domain above",
+        ),
     ] {
         let error = sentence(more);
         assert!(error.contains(expected) && !error.contains("PRIVATE KEY"), "{error}");
