@@ -23,7 +23,7 @@ use crate::{
         BUSY_WAIT, DOMAIN_WAITS_MOST, GIVE_UP_AFTER, Job, JobId, JobKind, MAX_WORKER_CRASHES, Outcome,
         UNCONFIRMED_MOST, UNCONFIRMED_WAIT, backoff,
     },
-    mail::{Mail, MailBody},
+    mail::{Mail, MailBody, compose_mail},
     ports::{PasswordReset, Postponement},
     ticket::{HARD_CAP, TicketId, TicketState},
     time::Timestamp,
@@ -388,24 +388,5 @@ impl Resets {
             outcome.name()
         );
         Ok(())
-    }
-}
-
-pub(crate) fn compose_mail(job: &Job, account: Account, body: MailBody) -> Mail {
-    let Account { email, name, locale, .. } = account;
-    let of_job = match &job.kind {
-        JobKind::Reset { locale, .. } | JobKind::Notice { locale, .. } => locale.clone(),
-        JobKind::Webhook { .. } => None,
-    };
-    Mail {
-        to: email,
-        name,
-        locale: locale.or(of_job),
-        dialect: job.dialect.clone(),
-        reference: job.reference.clone(),
-        at: job.created_at,
-        network: job.network,
-        message_id: job.id.as_str().to_owned(),
-        body,
     }
 }

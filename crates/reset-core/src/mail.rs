@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::{job::Reference, time::Timestamp, turns::NetworkBlock};
+use crate::{
+    account::Account,
+    job::{Job, JobKind, Reference},
+    time::Timestamp,
+    turns::NetworkBlock,
+};
 
 /// One mail to one stored address. Not `Debug`, because it holds a secret.
 pub struct Mail {
@@ -49,4 +54,24 @@ pub enum MailBody {
         /// The link with which the owner can dispute the change, if disputes are enabled (R30).
         dispute: Option<Zeroizing<String>>,
     },
+}
+
+/// Composes the mail of a job to the account's address.
+pub(crate) fn compose_mail(job: &Job, account: Account, body: MailBody) -> Mail {
+    let Account { email, name, locale, .. } = account;
+    let of_job = match &job.kind {
+        JobKind::Reset { locale, .. } | JobKind::Notice { locale, .. } => locale.clone(),
+        JobKind::Webhook { .. } => None,
+    };
+    Mail {
+        to: email,
+        name,
+        locale: locale.or(of_job),
+        dialect: job.dialect.clone(),
+        reference: job.reference.clone(),
+        at: job.created_at,
+        network: job.network,
+        message_id: job.id.as_str().to_owned(),
+        body,
+    }
 }

@@ -94,6 +94,11 @@ impl DkimSigner {
         Ok(Self { key: Arc::new(key.ok_or(BadDkim::Key)?), domain, selector })
     }
 
+    /// Returns the DNS name of the public key: `<selector>._domainkey.<domain>`.
+    pub fn dns_name(&self) -> String {
+        format!("{}._domainkey.{}", self.selector, self.domain)
+    }
+
     /// Returns the message with a `DKIM-Signature` in front of its other fields. The message is ASCII with CRLF.
     pub(crate) fn sign(&self, message: Vec<u8>) -> Vec<u8> {
         let text = String::from_utf8(message).expect("composed messages are ASCII");
@@ -231,7 +236,8 @@ mod tests {
     fn invalid_key_domain_and_selector_are_told_apart() {
         let pem = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().serialize_pem();
         let error = |pem: &str, domain, selector| DkimSigner::new(pem, domain, selector).err();
-        assert_eq!(error(&pem, "example.com", "s1"), None);
+        let signer = DkimSigner::new(&pem, "Example.com", "s1");
+        assert_eq!(signer.ok().unwrap().dns_name(), "s1._domainkey.example.com");
         assert_eq!(error("no key", "example.com", "s1"), Some(BadDkim::Key));
         let elliptic = rcgen::KeyPair::generate().unwrap().serialize_pem();
         assert_eq!(error(&elliptic, "example.com", "s1"), Some(BadDkim::Key));

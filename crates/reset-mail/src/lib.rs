@@ -3,7 +3,8 @@
 //! # Map
 //! * [`TransportConfig`] is the parsed `mail_url`: SMTP, files or the terminal.
 //! * `catalogue` reads the phrases of each language from `reset-words`; `templates` inserts them into the built-in
-//!   layouts of `layouts/` or into a deployment's templates; `message` turns the result into an RFC 5322 message.
+//!   layouts of `layouts/` or into a deployment's templates; `message` turns the result into an RFC 5322 message with the
+//!   brand's logos, and `dkim` signs it.
 //! * `smtp`, `file` and `terminal` each deliver a message, and `transport` is any one of the three. `file` and
 //!   `terminal` run their blocking writes in `blocking_queue`.
 //! * [`DemoMailbox`] keeps the mails that the demo shows, whatever the transport.
@@ -25,7 +26,7 @@
 //! ```
 //!
 //! # Invariants
-//! * Every body is quoted-printable and CRLF-clean; no code path bypasses that (R24).
+//! * Every body is quoted-printable or Base64, and CRLF-clean; no code path bypasses that (R24).
 //! * Errors and logs hold reply codes and fixed words: no address, no secret, no server's prose (R70).
 //! * There is no sendmail transport: the crate never starts a process (R25).
 //!

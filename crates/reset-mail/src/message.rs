@@ -1,7 +1,7 @@
 //! Composes the RFC 5322 message of a mail.
 //!
-//! All text is built in or the operator's (R27), with one exception: the owner's name. It is omitted unless it is
-//! harmless, and it is escaped in HTML.
+//! All text is built in or the operator's (R27), with two exceptions, which are escaped in HTML: the owner's name, which
+//! is omitted unless it is harmless, and the account's address, which must pass the address grammar.
 
 use std::net::IpAddr;
 

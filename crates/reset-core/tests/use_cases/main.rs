@@ -385,7 +385,7 @@ async fn one_of_twelve_parallel_redemptions_succeeds() {
         .map(|number| {
             let (resets, secret) = (bench.resets.clone(), secret.clone());
             tokio::spawn(async move {
-                resets.redeem("code", &secret, password(&format!("password {number}")), None).await
+                resets.redeem("code", &secret, password(&format!("password {number}")), None, None).await
             })
         })
         .collect();
