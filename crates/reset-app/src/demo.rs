@@ -169,7 +169,7 @@ impl Demo {
 
 /// Converts a mail for the mailbox page.
 fn shown(mail: DemoMail) -> ShownMail {
-    let DemoMail { id, to, subject, text, dialect, kind, secret } = mail;
+    let DemoMail { id, to, subject, text, dialect, kind, secret, .. } = mail;
     let secret = secret.map(|secret| secret.as_str().to_owned());
     let carries = match kind {
         MailKind::ResetCode => Carries::Code(secret.unwrap_or_default()),

@@ -11,13 +11,13 @@
 use crate::{
     Resets,
     account::{Account, AccountId},
-    deliver::compose_mail,
     email::EmailAddress,
     error::StoreError,
     issue::Purpose,
     issue_policy::IssuePolicies,
     job::Job,
     keys::Keys,
+    mail::compose_mail,
     ticket::Ticket,
 };
 

@@ -22,7 +22,7 @@ use crate::{
     error::StoreError,
     issue::Purpose,
     job::{GIVE_UP_AFTER, Job, JobId, JobKind, MAX_WORKER_CRASHES, Outcome, backoff},
-    mail::{Mail, MailBody},
+    mail::{Mail, MailBody, compose_mail},
     ticket::{HARD_CAP, TicketId, TicketState},
     time::Timestamp,
 };
@@ -177,7 +177,7 @@ impl Resets {
             JobKind::Reset { email, redirect_to, .. } => {
                 self.prepare_reset(job, email, redirect_to.as_deref()).await?
             }
-            JobKind::Notice { account, to } => match self.adapters().store.account(account).await? {
+            JobKind::Notice { account, to, .. } => match self.adapters().store.account(account).await? {
                 Some(account) => {
                     let account = Account { email: to.as_str().to_owned(), ..account };
                     let dispute = self.allow_dispute(job, &account.id, to).await?;
@@ -270,11 +270,4 @@ impl Resets {
         let accepted = ready.ticket.as_ref().and_then(|clock| clock.accepted(now));
         self.settlement(job, sent, accepted)
     }
-}
-
-pub(crate) fn compose_mail(job: &Job, account: Account, body: MailBody) -> Mail {
-    let Account { email, name, locale, .. } = account;
-    let requested = if let JobKind::Reset { locale, .. } = &job.kind { locale.clone() } else { None };
-    let (locale, dialect) = (locale.or(requested), job.dialect.clone());
-    Mail { to: email, name, locale, dialect, message_id: job.id.as_str().to_owned(), body }
 }

@@ -4,6 +4,13 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::{
+    account::Account,
+    job::{Job, JobKind, Reference},
+    time::Timestamp,
+    turns::NetworkBlock,
+};
+
 /// One mail to one stored address. Not `Debug`, because it holds a secret.
 pub struct Mail {
     /// The stored address, never an address from a request (R19).
@@ -14,6 +21,12 @@ pub struct Mail {
     pub locale: Option<String>,
     /// The dialect of the request; a deployment can have different texts per dialect.
     pub dialect: String,
+    /// The reference of the reset, which the owner can quote to a help desk.
+    pub reference: Reference,
+    /// When the event that the mail reports was accepted: the request for a reset, or the reset itself.
+    pub at: Timestamp,
+    /// The network that the request came from. `None` if it is unknown, and in notices.
+    pub network: Option<NetworkBlock>,
     /// Left part of the `Message-ID`: the same for every attempt, so that duplicates can be recognised.
     pub message_id: String,
     /// The content of the mail.
@@ -41,4 +54,24 @@ pub enum MailBody {
         /// The link with which the owner can dispute the change, if disputes are enabled (R30).
         dispute: Option<Zeroizing<String>>,
     },
+}
+
+/// Composes the mail of a job to the account's address.
+pub(crate) fn compose_mail(job: &Job, account: Account, body: MailBody) -> Mail {
+    let Account { email, name, locale, .. } = account;
+    let of_job = match &job.kind {
+        JobKind::Reset { locale, .. } | JobKind::Notice { locale, .. } => locale.clone(),
+        JobKind::Webhook { .. } => None,
+    };
+    Mail {
+        to: email,
+        name,
+        locale: locale.or(of_job),
+        dialect: job.dialect.clone(),
+        reference: job.reference.clone(),
+        at: job.created_at,
+        network: job.network,
+        message_id: job.id.as_str().to_owned(),
+        body,
+    }
 }

@@ -8,6 +8,7 @@ use std::{
 use reset_core::{
     email::EmailAddress,
     mail::{Mail, MailBody},
+    time::Timestamp,
 };
 use zeroize::Zeroizing;
 
@@ -27,12 +28,18 @@ pub struct DemoMailbox {
 pub struct DemoMail {
     /// Part of the `Message-ID` before the `@`: letters, digits, `-` and `_`.
     pub id: String,
+    /// The sender, as in the `From` field: `Acme <no-reply@example.com>`.
+    pub from: String,
     /// The recipient's address.
     pub to: String,
+    /// When the reset was requested, or the password changed.
+    pub at: Timestamp,
     /// The subject.
     pub subject: String,
     /// The text part.
     pub text: Zeroizing<String>,
+    /// The HTML part, with its pictures in place.
+    pub html: Zeroizing<String>,
     /// Name of the dialect of the reset request.
     pub dialect: String,
     /// Kind of the mail.
@@ -65,9 +72,12 @@ impl DemoMailbox {
         };
         let newest = DemoMail {
             id: composed.id.clone(),
+            from: composed.sender.clone(),
             to: mail.to.clone(),
+            at: mail.at,
             subject: composed.subject.clone(),
             text: Zeroizing::new(composed.text.clone()),
+            html: Zeroizing::new(composed.html.clone()),
             dialect: mail.dialect.clone(),
             kind: MailKind::from(&mail.body),
             secret,
@@ -87,7 +97,7 @@ impl DemoMailbox {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use reset_core::ports::Mailer;
+    use reset_core::{job::Reference, ports::Mailer};
 
     use super::*;
     use crate::{MailService, TransportConfig};
@@ -98,6 +108,9 @@ mod tests {
             name: None,
             locale: None,
             dialect: "px0".to_owned(),
+            reference: Reference::stored("K7Q2M4ZD8R"),
+            at: Timestamp::from_millis(1_796_047_320_000),
+            network: None,
             message_id: id.to_owned(),
             body: MailBody::ResetCode {
                 code: Zeroizing::new("123456".to_owned()),
@@ -128,6 +141,8 @@ mod tests {
         assert_eq!(mails.iter().map(|mail| mail.id.as_str()).collect::<Vec<_>>(), ["3", "1"]);
         assert!(mails[0].text.contains("123456") && !mails[0].subject.is_empty());
         assert_eq!((mails[0].kind, mails[0].dialect.as_str()), (MailKind::ResetCode, "px0"));
+        assert_eq!(mails[0].from, "no-reply@localhost");
+        assert!(mails[0].html.starts_with("<!doctype html>"));
         assert_eq!(mails[0].secret.as_deref().map(String::as_str), Some("123456"));
     }
 

@@ -55,7 +55,7 @@ pub(super) async fn run(acme: Arc<AcmeSettings>, call: Call) -> Result<Response<
     let (token, password) = decode(&acme, &call)?;
     let guess = call.acquire(LimitClass::Token).await?;
     let token = token.ok_or(AcmeError::InvalidToken)?;
-    guess.judge(call.resets.redeem(NAME, &token, password, call.network()).await)?;
+    guess.judge(call.resets.redeem(NAME, &token, password, call.network(), call.locale()).await)?;
     Ok(json(StatusCode::OK, JSON, &Changed { changed: true }))
 }
 

@@ -4,8 +4,10 @@
 //! Declare its key here, list it in [`table`], and read it in the file of its section. A setting of one dialect belongs
 //! into that dialect's `settings.rs`.
 
+mod brand;
 mod http;
 mod limits;
+mod mail;
 mod users;
 
 use std::time::Duration;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use reset_http::module::DialectModule;
 use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Text};
 
-pub(crate) use self::{http::*, limits::*, users::*};
+pub(crate) use self::{brand::*, http::*, limits::*, mail::*, users::*};
 
 pub(crate) static DATABASE_URL: Key<Text> = Key::new(
     "database_url",
@@ -42,52 +44,6 @@ pub(crate) static DATABASE_POOLER: Key<Choice> = Key::choice(
     "none",
     "`transaction` behind PgBouncer in transaction mode; PostgreSQL only",
 );
-pub(crate) static MAIL_URL: Key<Text> = Key::new(
-    "mail_url",
-    "file://mail",
-    "`smtp://[user:pass@]host[:port]` (STARTTLS if offered; `?tls=required` makes it mandatory), `smtps://…`, \
-         `file://DIR` (one `.eml` file per mail), `stdout:`. For relays with a certificate of their own see `docs/mail.md`",
-)
-.secrecy(Secrecy::Userinfo);
-pub(crate) static MAIL_FALLBACK_URL: Key<Text> = Key::found(
-    "mail_fallback_url",
-    "none",
-    "Fallback URL, in the same form, for mail that `mail_url` temporarily rejects; see `docs/mail.md`",
-)
-.secrecy(Secrecy::Userinfo);
-pub(crate) static MAIL_FROM: Key<Text> =
-    Key::new("mail_from", "Polyreset <no-reply@localhost>", "Sender of every mail");
-pub(crate) static MAIL_LOCALE: Key<Text> = Key::new(
-    "mail.locale",
-    "en",
-    "Fallback language of mails, for recipients without a language or with an unsupported one: `en`, `de`, `es`, `fr`, \
-         `ja`, `zh`, or any language that `mail.templates` covers completely",
-);
-pub(crate) static MAIL_CONNECTIONS: Key<Integer> = Key::new(
-    "mail.connections",
-    "6",
-    "Maximum concurrent connections per mail server, 1 to 64. It is lowered while the server accepts fewer",
-);
-pub(crate) static MAIL_RATE: Key<Text> = Key::found(
-    "mail.rate",
-    "no limit",
-    "Maximum mails by SMTP per period and process, such as `100/1h` or `14/1s`, for providers with a quota. Others wait",
-);
-pub(crate) static MAIL_TIMEOUT: Key<Duration> = Key::found(
-    "mail.timeout",
-    "RFC 5321's timeouts; with `mail_fallback_url`: `20s`",
-    "Maximum wait for each step of an SMTP conversation before the message is transferred, 1s to 5m",
-);
-pub(crate) static MAIL_PER_DOMAIN: Key<Integer> = Key::found(
-    "mail.per_domain",
-    "two thirds of `mail.connections`: `4`",
-    "Maximum concurrent SMTP deliveries per recipient domain, at most `mail.connections`",
-);
-pub(crate) static MAIL_TEMPLATES: Key<Text> = Key::found(
-    "mail.templates",
-    "built-in templates",
-    "Directory of templates that override the built-in ones; see `docs/mail.md`",
-);
 pub(crate) static SECRET: Key<Text> = Key::found("secret", "on SQLite: `reset.secret` next to the database, created at the first start with mode 0600; otherwise required", "At least 32 bytes as hex or base64. Every other key is derived from it").secrecy(Secrecy::Secret);
 pub(crate) static SECRET_PREVIOUS: Key<List> = Key::found(
     "secret_previous",
@@ -108,29 +64,8 @@ pub(crate) static PAGES_TOKEN_TTL: Key<Duration> =
 pub(crate) static PAGES_LANGUAGE: Key<Text> = Key::new(
     "pages.language",
     "en",
-    "Page language for browsers that request none of the supported ones: `en`, `de`, `es`, `fr`, `ja`, `zh`",
+    "Page language for browsers that request none of the supported ones: `en`, `de`, `es`, `fr`, `ja`, `zh`, `ar`",
 );
-pub(crate) static PAGES_NAME: Key<Text> = Key::found(
-    "pages.name",
-    "the display name in `mail_from`, or `Polyreset`",
-    "Service name shown on the pages",
-);
-pub(crate) static PAGES_LOGO: Key<Text> = Key::found(
-    "pages.logo",
-    "the name as text",
-    "Logo shown instead of the name: a file of at most 64 KiB, `.svg`, `.png`, `.webp` or `.jpg`",
-);
-pub(crate) static PAGES_ACCENT: Key<Text> = Key::found(
-    "pages.accent",
-    "`#1d4ed8`",
-    "Colour of buttons and links, `#rrggbb`. Its contrast with white must be at least 4.5:1",
-);
-pub(crate) static PAGES_SUPPORT: Key<Text> =
-    Key::found("pages.support", "none", "Support contact: a mail address, an https URL or a text");
-pub(crate) static PAGES_HOME: Key<Text> =
-    Key::found("pages.home", "no link", "URL of the sign-in page, linked after a reset");
-pub(crate) static PAGES_FOOTER: Key<Text> =
-    Key::found("pages.footer", "none", "Line of text at the bottom of each page");
 pub(crate) static PAGES_STYLESHEET: Key<Text> = Key::found(
     "pages.stylesheet",
     "built-in style sheet",
@@ -216,6 +151,9 @@ const GENERAL: &[&SettingKey] = &[
     MAIL_RATE.setting(),
     MAIL_TIMEOUT.setting(),
     MAIL_TEMPLATES.setting(),
+    MAIL_DKIM_KEY.setting(),
+    MAIL_DKIM_SELECTOR.setting(),
+    MAIL_DKIM_DOMAIN.setting(),
     SECRET.setting(),
     SECRET_PREVIOUS.setting(),
     PROFILE.setting(),
@@ -233,15 +171,19 @@ const GENERAL: &[&SettingKey] = &[
 
 /// Settings that follow the dialects' sections and precede the limits.
 const SECTIONS: &[&SettingKey] = &[
+    BRAND_NAME.setting(),
+    BRAND_LOGO.setting(),
+    BRAND_LOGO_DARK.setting(),
+    BRAND_MAIL_LOGO.setting(),
+    BRAND_MAIL_LOGO_DARK.setting(),
+    BRAND_ACCENT.setting(),
+    BRAND_SUPPORT.setting(),
+    BRAND_HOME.setting(),
+    BRAND_FOOTER.setting(),
+    BRAND_ADDRESS.setting(),
     PAGES_ENABLED.setting(),
     PAGES_TOKEN_TTL.setting(),
     PAGES_LANGUAGE.setting(),
-    PAGES_NAME.setting(),
-    PAGES_LOGO.setting(),
-    PAGES_ACCENT.setting(),
-    PAGES_SUPPORT.setting(),
-    PAGES_HOME.setting(),
-    PAGES_FOOTER.setting(),
     PAGES_STYLESHEET.setting(),
     PASSWORD_HASH.setting(),
     PASSWORD_ARGON2_M_KIB.setting(),

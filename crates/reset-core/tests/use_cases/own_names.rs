@@ -21,7 +21,7 @@ async fn set(
     secret: &TicketSecret,
     text: &str,
 ) -> Result<Account, RedeemError> {
-    bench.resets.redeem(dialect, secret, strict(text), None).await
+    bench.resets.redeem(dialect, secret, strict(text), None, None).await
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_policy_without_the_common_password_list_allows_names() {
     let bench = bench();
     bench.account("annabel@example.org").await;
     let mail = bench.reset_mail("code", "annabel@example.org").await;
-    bench.resets.redeem("code", &code(&mail.secret), crate::password("annabel!1"), None).await.unwrap();
+    bench.resets.redeem("code", &code(&mail.secret), crate::password("annabel!1"), None, None).await.unwrap();
 }
 
 #[tokio::test]

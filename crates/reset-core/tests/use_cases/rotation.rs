@@ -127,8 +127,10 @@ async fn no_new_code_equals_a_live_code_of_an_earlier_secret() {
     codes.sort_unstable();
     assert_eq!(codes, ["000000", "000001", "000002", "000003"]);
     for (email, mail) in &mails {
-        let account =
-            bench.resets.redeem("tiny", &code(&mail.secret), crate::password("a new password"), None).await;
+        let account = bench
+            .resets
+            .redeem("tiny", &code(&mail.secret), crate::password("a new password"), None, None)
+            .await;
         assert_eq!(account.unwrap().email, *email);
     }
 }

@@ -126,7 +126,7 @@ async fn sixty_live_codes_out_of_a_hundred_are_unique_and_each_resets_its_own_ac
     for (code, email) in &codes {
         let secret = TicketSecret::new(TicketKind::Code, code.clone());
         let password = crate::bench::password("another one");
-        let account = bench.resets.redeem("px0", &secret, password, None).await;
+        let account = bench.resets.redeem("px0", &secret, password, None, None).await;
         assert_eq!(account.ok().unwrap().email, *email);
         assert!(!bench.logs_in(email, OLD_PASSWORD).await);
     }

@@ -33,7 +33,7 @@ async fn mail_is_delivered_in_one_short_dialogue() {
         ]
     );
     let message = MessageParser::default().parse(log.messages[0].as_bytes()).unwrap();
-    assert_eq!(message.message_id(), Some("0af1@reset.example.org"));
+    assert_eq!(message.message_id(), Some("0af1@example.org"));
     assert!(message.body_text(0).unwrap().lines().any(|line| line == "123456"));
 }
 

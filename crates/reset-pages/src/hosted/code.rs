@@ -64,7 +64,7 @@ impl Pages {
     pub(super) async fn redeem_code(
         &self,
         resets: &Resets,
-        network: Option<Network>,
+        (network, locale): (Option<Network>, Option<String>),
         email: &EmailAddress,
         code: &str,
         password: NewPassword,
@@ -95,7 +95,7 @@ impl Pages {
                 Err(ExchangeError::Busy { retry_after }) => return RedeemError::Busy { retry_after }.into(),
                 Err(ExchangeError::Store(error)) => return RedeemError::Store(error).into(),
             };
-            let outcome = resets.redeem(redemption.dialect, &token, password, network).await;
+            let outcome = resets.redeem(redemption.dialect, &token, password, network, locale).await;
             let token = Some((redemption.dialect, token.reveal().to_owned()));
             return Redeemed { outcome: outcome.map(|_| ()), token };
         }
@@ -105,7 +105,7 @@ impl Pages {
             Err(error) => return RedeemError::from(error).into(),
         };
         let Some((redemption, secret)) = open.into_iter().next() else { return RedeemError::Invalid.into() };
-        let outcome = resets.redeem(redemption.dialect, &secret.of(owner), password, network).await;
+        let outcome = resets.redeem(redemption.dialect, &secret.of(owner), password, network, locale).await;
         Redeemed { outcome: outcome.map(|_| ()), token: None }
     }
 }

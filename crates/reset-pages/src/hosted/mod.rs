@@ -5,7 +5,6 @@
 //! cookie, so no script can read it and no other site can make a browser send it. `forgot` requests a reset, `reset`
 //! sets a password with the secret of any dialect ([`redemption`](reset_http::redemption)), and `not_me` reverses a reset.
 
-pub mod brand;
 mod change_password;
 mod code;
 mod cookies;
@@ -29,6 +28,7 @@ use reset_core::{
     secret::{Scope, TaggedHex},
 };
 use reset_words::Catalogue;
+pub use reset_words::brand;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
@@ -56,8 +56,10 @@ pub struct PagesSettings {
     pub policy: Policy,
     /// Page language when the browser accepts none of the supported ones.
     pub language: Language,
-    /// Branding of the service.
+    /// Brand of the service.
     pub brand: Brand,
+    /// Extra style sheet, applied after the built-in one.
+    pub stylesheet: Option<String>,
 }
 
 impl PagesSettings {
@@ -70,6 +72,7 @@ impl PagesSettings {
             policy: Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX },
             language: Language::En,
             brand: Brand::default(),
+            stylesheet: None,
         }
     }
 }
@@ -106,7 +109,7 @@ pub(crate) struct Pages {
 /// Builds the dialect of the hosted pages. They redeem the secrets of `others` too. With `demo`, every page links to
 /// the demo mailbox.
 pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Dialect {
-    let PagesSettings { public_url, token_ttl, tags, policy, language, brand } = settings;
+    let PagesSettings { public_url, token_ttl, tags, policy, language, brand, stylesheet } = settings;
     let public_url = public_url.trim_end_matches('/');
     let format = TaggedHex::<24>::new(tags);
     let issue_policy = IssuePolicy {
@@ -121,7 +124,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
         policy,
         kind: RedemptionKind::Link { parameter: "token", parse, refused: None },
     };
-    let style = style::style(&brand);
+    let style = style::style(&brand, stylesheet.as_deref());
     let base = url::Url::parse(public_url).map(|url| url.path().trim_end_matches('/').to_owned());
     let pages = Arc::new(Pages {
         redemptions: others.iter().flat_map(|other| other.redemptions.clone()).chain([hosted]).collect(),

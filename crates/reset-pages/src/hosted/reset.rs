@@ -152,7 +152,8 @@ async fn set_by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
         Ok(permit) => permit,
         Err(error) => return visit.render(&error),
     };
-    match permit.judge(call.resets.redeem(redemption.dialect, &secret, password, call.network()).await) {
+    let (network, locale) = (call.network(), Some(visit.tag().to_owned()));
+    match permit.judge(call.resets.redeem(redemption.dialect, &secret, password, network, locale).await) {
         Ok(_) => done(pages, visit, call, link),
         // A usable link is rejected if its account has changed in the meantime.
         Err(RedeemError::Invalid | RedeemError::Blocked) => match find_owner().await {
@@ -190,7 +191,8 @@ async fn set_by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
         Ok(permit) => permit,
         Err(error) => return visit.render(&error),
     };
-    let redeemed = pages.redeem_code(&call.resets, call.network(), &email, &code, password).await;
+    let client = (call.network(), Some(visit.tag().to_owned()));
+    let redeemed = pages.redeem_code(&call.resets, client, &email, &code, password).await;
     // After an exchange the code is used up. The token goes into the cookie, and the next form is the one for a link.
     let exchanged = redeemed.token.as_ref().map(|(dialect, token)| FormInput {
         email: input.email.clone(),

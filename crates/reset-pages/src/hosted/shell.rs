@@ -170,7 +170,7 @@ impl<'a> Visit<'a> {
             dir: direction(lang),
             style: &self.pages.style,
             script: SCRIPT,
-            support_href: self.pages.brand.support.as_deref().and_then(support_href),
+            support_href: self.pages.brand.support_href(),
             languages: Language::ALL.into_iter().map(link).collect(),
             demo: self.pages.demo.then_some(&self.pages.base),
         }
@@ -321,15 +321,6 @@ fn language_in(pairs: &[u8]) -> Option<Language> {
 /// the `SameSite=Strict` cookies still stop cross-site requests.
 pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
-}
-
-/// Returns the link target of a support contact: a URL unchanged, an email address as `mailto:`.
-fn support_href(support: &str) -> Option<String> {
-    if support.starts_with("https://") {
-        Some(support.to_owned())
-    } else {
-        support.contains('@').then(|| format!("mailto:{support}"))
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("pages.css");
 pub(super) const SCRIPT: &str = include_str!("pages.js");
 
 /// Concatenates the style sheet: the built-in one, the accent colour and the configured style sheet.
-pub(super) fn style(brand: &Brand) -> String {
+pub(super) fn style(brand: &Brand, stylesheet: Option<&str>) -> String {
     let mut style = STYLE.to_owned();
     if let Some(accent) = brand.accent {
         let (light, dark) = (accent.css(), accent.on_dark().css());
@@ -20,7 +20,7 @@ pub(super) fn style(brand: &Brand) -> String {
             ":root {{ --accent: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; }} }}\n"
         );
     }
-    style.push_str(brand.stylesheet.as_deref().unwrap_or_default());
+    style.push_str(stylesheet.unwrap_or_default());
     style
 }
 
@@ -66,7 +66,7 @@ mod tests {
         for accent in accents {
             let brand = Brand { accent: accent.and_then(Colour::parse), ..Brand::default() };
             for dark in [false, true] {
-                let colours = colours(&style(&brand), dark);
+                let colours = colours(&style(&brand, None), dark);
                 let colour = |name: &str| *colours.get(name).unwrap_or_else(|| panic!("{name}"));
                 let contrast = |one: &str, other: &str| colour(one).contrast(colour(other));
                 for (one, other, minimum) in [

@@ -2,9 +2,9 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
-use reset_core::language::Language;
+use reset_core::language::{Language, direction};
 use reset_http::{BodyError, ServeOptions};
-use reset_pages::hosted::brand::{Brand, Colour};
+use reset_pages::hosted::brand::{Brand, Colour, Logo};
 use sha2::{Digest, Sha256};
 
 use crate::bench::{BASE, NEW, PERSON, Page, PagesBench, bench, bench_with, form, settings};
@@ -82,7 +82,7 @@ async fn no_page_loads_an_external_resource() {
 async fn language_follows_accept_language_the_menu_and_the_cookie() {
     let bench = bench().await;
     for language in Language::ALL {
-        let html = format!("<html lang=\"{}\" dir=\"ltr\">", language.tag());
+        let html = format!("<html lang=\"{}\" dir=\"{}\">", language.tag(), direction(language.tag()));
         let mut browser = bench.browser();
         let accepts = format!("it, {}-XX;q=0.9, en;q=0.1", language.primary());
         let response = bench.send(Method::GET, "/forgot", &[("accept-language", &accepts)], "").await;
@@ -169,15 +169,17 @@ async fn submitted_text_is_escaped() {
 #[tokio::test]
 async fn branding_appears_on_the_pages() {
     let mut settings = settings(BASE);
-    settings.pages.as_mut().unwrap().brand = Brand {
+    let pages = settings.pages.as_mut().unwrap();
+    pages.brand = Brand {
         name: "Ärzte & <Söhne>".to_owned(),
-        logo: Some("data:image/svg+xml;base64,PHN2Zy8+".to_owned()),
+        logo: Some(Logo::read("svg", b"<svg/>".to_vec()).unwrap()),
         accent: Colour::parse("#7a1fa2"),
         support: Some("help@example.org".to_owned()),
         home: Some("https://app.example.org/login?next=%2F".to_owned()),
         footer: Some("Example, Ltd. <3".to_owned()),
-        stylesheet: Some("h1 { letter-spacing: .1em; }".to_owned()),
+        ..Brand::default()
     };
+    pages.stylesheet = Some("h1 { letter-spacing: .1em; }".to_owned());
     let bench = bench_with(settings, ServeOptions::default()).await;
     let page = bench.browser().get("/forgot").await;
     page.says("<title>Forgot your password? – Ärzte &#38; &#60;Söhne&#62;</title>");

@@ -1,37 +1,4 @@
-//! Branding of the hosted pages.
-
-/// Branding of the hosted pages. The default sets only a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Brand {
-    /// Name of the service. Default `Polyreset`.
-    pub name: String,
-    /// The logo as a `data:` URL, shown instead of the name.
-    pub logo: Option<String>,
-    /// Colour of buttons and links, `#rrggbb`. White text must be readable on it.
-    pub accent: Option<Colour>,
-    /// Support contact: an email address or a URL.
-    pub support: Option<String>,
-    /// URL of the sign-in page, linked after a reset.
-    pub home: Option<String>,
-    /// Footer text of every page.
-    pub footer: Option<String>,
-    /// Extra style sheet, applied after the built-in one.
-    pub stylesheet: Option<String>,
-}
-
-impl Default for Brand {
-    fn default() -> Self {
-        Self {
-            name: "Polyreset".to_owned(),
-            logo: None,
-            accent: None,
-            support: None,
-            home: None,
-            footer: None,
-            stylesheet: None,
-        }
-    }
-}
+//! Colours in sRGB, and their contrast.
 
 /// A colour in sRGB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +10,13 @@ pub const CONTRAST_MIN: f64 = 4.5;
 impl Colour {
     /// White.
     pub const WHITE: Self = Self([255; 3]);
+    /// Background of cards in dark mode, and text on the accent there.
+    pub const DARK: Self = Self([0x16, 0x18, 0x1d]);
+
+    /// Creates a colour of its red, green and blue parts.
+    pub const fn rgb(red: u8, green: u8, blue: u8) -> Self {
+        Self([red, green, blue])
+    }
 
     /// Parses `#rrggbb`.
     pub fn parse(text: &str) -> Option<Self> {
@@ -61,12 +35,11 @@ impl Colour {
         (one.max(other) + 0.05) / (one.min(other) + 0.05)
     }
 
-    /// Returns the colour, lightened until it is readable on a dark page.
+    /// Returns the colour, lightened until it is readable on [`Self::DARK`].
     #[must_use]
     pub fn on_dark(self) -> Self {
-        const DARK: Colour = Colour([0x16, 0x18, 0x1d]);
         let mut colour = self;
-        while colour.contrast(DARK) < CONTRAST_MIN {
+        while colour.contrast(Self::DARK) < CONTRAST_MIN {
             colour.0 = colour.0.map(|part| part.saturating_add(8));
         }
         colour
@@ -105,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn dark_colour_is_lightened_for_a_dark_page() {
+    fn dark_colour_is_lightened_for_dark_mode() {
         let navy = Colour::parse("#000080").unwrap();
         assert!(navy.on_dark().contrast(Colour::parse("#16181d").unwrap()) >= CONTRAST_MIN);
         assert_eq!(Colour::WHITE.on_dark(), Colour::WHITE);
