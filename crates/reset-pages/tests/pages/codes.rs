@@ -58,7 +58,7 @@ async fn assert_resets(bench: &PagesBench, code: &str) {
     assert!(bench.logs_in(NEW).await);
     let again = submit(&mut bench.browser(), PERSON, code).await;
     assert_eq!(again.status, 400);
-    again.says("This code does not work.");
+    again.says("This code isn&#39;t valid.");
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn code_is_valid_only_for_its_own_address() {
         for email in ["ghost@example.com", "other@example.com"] {
             let page = submit(&mut bench.browser(), email, &code).await;
             assert_eq!(page.status, 400, "{}", client.dialect);
-            page.says("This code does not work.");
+            page.says("This code isn&#39;t valid.");
         }
         assert!(bench.logs_in(OLD).await);
         assert_resets(&bench, &code).await;
@@ -153,9 +153,9 @@ async fn invalid_input_is_reported_at_its_field_and_keeps_the_code_valid() {
     let code = bench.mailed(bench.client("insforge")).await;
     let mut browser = bench.browser();
     for (email, code, password, line, field) in [
-        ("user", code.as_str(), NEW, "This is not an e-mail address.", "id=\"email\""),
-        (PERSON, " ", NEW, "Enter the code from the mail.", "id=\"code\""),
-        (PERSON, code.as_str(), "nodigits", "The password needs a capital", "id=\"password\""),
+        ("user", code.as_str(), NEW, "Enter a valid email address", "id=\"email\""),
+        (PERSON, " ", NEW, "Enter the code from the email.", "id=\"code\""),
+        (PERSON, code.as_str(), "nodigits", "Use at least one uppercase", "id=\"password\""),
     ] {
         let fields = [("by", "code"), ("email", email), ("code", code), ("password", password)];
         let page = browser.post("/reset", &fields).await;
@@ -164,7 +164,7 @@ async fn invalid_input_is_reported_at_its_field_and_keeps_the_code_valid() {
         let input = page.html.split("<input ").find(|input| input.starts_with(field)).unwrap();
         let input = input.split('>').next().unwrap();
         assert!(
-            ["fault\"", "aria-invalid=\"true\"", "autofocus"].iter().all(|part| input.contains(part)),
+            ["-error\"", "aria-invalid=\"true\"", "autofocus"].iter().all(|part| input.contains(part)),
             "{input}"
         );
         assert_eq!(page.html.matches("autofocus").count(), 1);
@@ -221,10 +221,10 @@ async fn strength_estimate_is_localized_and_keeps_the_code_valid() {
     let strong = browser.post("/reset/strength", &[("password", "kR7#vq2!mZpw9"), ("lang", "de")]).await;
     assert_eq!(
         (strong.status, strong.html.as_str()),
-        (200, r#"{"score":4,"text":"Sehr gut","common":false}"#)
+        (200, r#"{"score":4,"text":"Stark","common":false}"#)
     );
     let own = browser.post("/reset/strength", &[("password", PERSON), ("email", PERSON)]).await;
-    assert_eq!(own.html, r#"{"score":0,"text":"Very easy to guess","common":false}"#);
+    assert_eq!(own.html, r#"{"score":0,"text":"Very weak","common":false}"#);
     let foreign = [("sec-fetch-site", "cross-site")];
     assert_eq!(bench.send(Method::POST, "/reset/strength", &foreign, "password=x").await.status(), 403);
     assert_resets(&bench, &code).await;

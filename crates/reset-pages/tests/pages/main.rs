@@ -8,6 +8,8 @@ mod bench;
 mod codes;
 mod cookies;
 mod demo;
+mod fallback;
 mod links;
 mod outside;
+mod repeats;
 mod sessions;

@@ -67,10 +67,12 @@ async fn no_page_loads_an_external_resource() {
     let bench = bench().await;
     for (name, page) in pages(&bench).await {
         for absent in
-            ["http://", "https://", "href=\"//", "<link", "<iframe", "<object", " src=", "@import", "url("]
+            ["http://", "https://", "href=\"//", "<iframe", "<object", " src=", "@import", "url("]
         {
             assert!(!page.html.contains(absent), "{name}: {absent}");
         }
+        let icon = "<link rel=\"icon\" href=\"data:image/svg+xml;base64,";
+        assert_eq!((page.html.matches("<link").count(), page.html.matches(icon).count()), (1, 1), "{name}");
         // Inline attributes that the Content-Security-Policy would block.
         for absent in [" style=", " onclick=", " onload=", "javascript:"] {
             assert!(!page.html.contains(absent), "{name}: {absent}");
@@ -203,4 +205,28 @@ async fn well_known_change_password_redirects_to_forgot() {
     );
     let probe = "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200";
     assert_eq!(bench.send(Method::GET, probe, &[], "").await.status(), 404);
+}
+
+#[tokio::test]
+async fn security_txt_names_the_contact_and_exists_only_with_one() {
+    let path = "/.well-known/security.txt";
+    assert_eq!(bench().await.send(Method::GET, path, &[], "").await.status(), 404);
+    for (contact, line) in [
+        ("security@example.org", "Contact: mailto:security@example.org\n"),
+        ("https://example.org/report", "Contact: https://example.org/report\n"),
+    ] {
+        let mut settings = settings(BASE);
+        settings.pages.as_mut().unwrap().security_contact = Some(contact.to_owned());
+        let bench = bench_with(settings, ServeOptions::default()).await;
+        let response = Page::of(bench.send(Method::GET, path, &[], "").await);
+        assert_eq!(
+            (response.status, response.headers["content-type"].to_str().unwrap()),
+            (200, "text/plain; charset=utf-8")
+        );
+        response.says(line);
+        response.says("Canonical: http://127.0.0.1:8080/.well-known/security.txt\n");
+        let expires = response.html.split_once("\nExpires: ").unwrap().1;
+        // The clock of the fixture stands in January 2026; the file is valid for half a year.
+        assert!(expires.starts_with("2026-07-"), "{expires}");
+    }
 }
