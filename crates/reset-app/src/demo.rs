@@ -134,7 +134,7 @@ impl Demo {
     /// Returns the pages of the demo, and links the hosted pages to them.
     pub(crate) fn pages(&self, pages: &mut Option<PagesSettings>, public_url: &str) -> DemoSettings {
         if let Some(pages) = pages {
-            pages.brand.home.get_or_insert_with(|| format!("{public_url}/#sign-in"));
+            pages.brand.home.get_or_insert_with(|| format!("{public_url}/sign-in"));
         }
         DemoSettings { public_url: public_url.to_owned(), stage: self.scene.clone() }
     }
@@ -192,9 +192,9 @@ fn is_private(at: &ListenAddress, public_url: &str) -> bool {
         }
 }
 
-/// Returns the last line of the output, which tells the user where to start.
+/// Returns the first line of the output, which tells the user where to start.
 pub(crate) fn invitation(public_url: &str) -> String {
-    format!("\nOpen {public_url}/ in a browser.\n")
+    format!("polyreset demo: open {public_url}/ in a browser\n")
 }
 
 /// Creates an account and returns its password.

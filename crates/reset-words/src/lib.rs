@@ -1,4 +1,4 @@
-//! Phrases of pages and mails, one file per language: `languages/*.toml`.
+//! What pages and mails have in common: their [`brand`], and their phrases, one file per language: `languages/*.toml`.
 //!
 //! # How to add a language
 //! Add a variant to [`Language`] in `reset-core` and a file beside the others. The compiler reports where the variant is
@@ -12,6 +12,7 @@
 //! assert_ne!(phrases.of(Language::De).page.forgot_title, phrases.of(Language::En).page.forgot_title);
 //! ```
 
+pub mod brand;
 mod mail;
 mod page;
 

@@ -4,6 +4,7 @@
 //! Declare its key here, list it in [`table`], and read it in the file of its section. A setting of one dialect belongs
 //! into that dialect's `settings.rs`.
 
+mod brand;
 mod http;
 mod limits;
 mod users;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use reset_http::module::DialectModule;
 use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Text};
 
-pub(crate) use self::{http::*, limits::*, users::*};
+pub(crate) use self::{brand::*, http::*, limits::*, users::*};
 
 pub(crate) static DATABASE_URL: Key<Text> = Key::new(
     "database_url",
@@ -110,31 +111,15 @@ pub(crate) static PAGES_LANGUAGE: Key<Text> = Key::new(
     "en",
     "Page language for browsers that request none of the supported ones: `en`, `de`, `es`, `fr`, `ja`, `zh`",
 );
-pub(crate) static PAGES_NAME: Key<Text> = Key::found(
-    "pages.name",
-    "the display name in `mail_from`, or `Polyreset`",
-    "Service name shown on the pages",
-);
-pub(crate) static PAGES_LOGO: Key<Text> = Key::found(
-    "pages.logo",
-    "the name as text",
-    "Logo shown instead of the name: a file of at most 64 KiB, `.svg`, `.png`, `.webp` or `.jpg`",
-);
-pub(crate) static PAGES_ACCENT: Key<Text> = Key::found(
-    "pages.accent",
-    "`#1d4ed8`",
-    "Colour of buttons and links, `#rrggbb`. Its contrast with white must be at least 4.5:1",
-);
-pub(crate) static PAGES_SUPPORT: Key<Text> =
-    Key::found("pages.support", "none", "Support contact: a mail address, an https URL or a text");
-pub(crate) static PAGES_HOME: Key<Text> =
-    Key::found("pages.home", "no link", "URL of the sign-in page, linked after a reset");
-pub(crate) static PAGES_FOOTER: Key<Text> =
-    Key::found("pages.footer", "none", "Line of text at the bottom of each page");
 pub(crate) static PAGES_STYLESHEET: Key<Text> = Key::found(
     "pages.stylesheet",
     "built-in style sheet",
     "Additional style sheet, applied after the built-in one: a file of at most 64 KiB that loads no other resource",
+);
+pub(crate) static PAGES_SECURITY_CONTACT: Key<Text> = Key::found(
+    "pages.security_contact",
+    "no such file",
+    "Where to report a vulnerability: a mail address or an https URL. With it, `/.well-known/security.txt` is served (RFC 9116)",
 );
 pub(crate) static PASSWORD_HASH: Key<Choice> = Key::choice("password.hash", &["argon2id", "bcrypt", "pbkdf2-sha256", "scrypt"], "argon2id", "Hash for new passwords. Use the others if another system reads the table: `bcrypt` for most (passwords of at most \
          72 bytes), `pbkdf2-sha256` and `scrypt` in Django's format. If not given, a reset of `custom`, `django`, `laravel`, \
@@ -233,16 +218,21 @@ const GENERAL: &[&SettingKey] = &[
 
 /// Settings that follow the dialects' sections and precede the limits.
 const SECTIONS: &[&SettingKey] = &[
+    BRAND_NAME.setting(),
+    BRAND_LOGO.setting(),
+    BRAND_LOGO_DARK.setting(),
+    BRAND_MAIL_LOGO.setting(),
+    BRAND_MAIL_LOGO_DARK.setting(),
+    BRAND_ACCENT.setting(),
+    BRAND_SUPPORT.setting(),
+    BRAND_HOME.setting(),
+    BRAND_FOOTER.setting(),
+    BRAND_ADDRESS.setting(),
     PAGES_ENABLED.setting(),
     PAGES_TOKEN_TTL.setting(),
     PAGES_LANGUAGE.setting(),
-    PAGES_NAME.setting(),
-    PAGES_LOGO.setting(),
-    PAGES_ACCENT.setting(),
-    PAGES_SUPPORT.setting(),
-    PAGES_HOME.setting(),
-    PAGES_FOOTER.setting(),
     PAGES_STYLESHEET.setting(),
+    PAGES_SECURITY_CONTACT.setting(),
     PASSWORD_HASH.setting(),
     PASSWORD_ARGON2_M_KIB.setting(),
     PASSWORD_ARGON2_T.setting(),

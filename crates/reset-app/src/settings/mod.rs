@@ -3,6 +3,7 @@
 //! `reset-settings` is the engine. [`keys`] declares the settings outside the dialects' sections and collects all of them in
 //! one table; one file per section builds its types. Any error stops the start with one sentence.
 
+mod brand;
 mod database;
 mod http;
 pub(crate) mod keys;
@@ -32,6 +33,7 @@ use reset_http::{
 use reset_pages::{demo::DemoSettings, hosted::PagesSettings};
 pub(crate) use reset_settings::Inputs;
 use reset_settings::{SettingKey, Unread, Values};
+use reset_words::brand::Brand;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -61,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) database: DatabaseSettings,
     /// Mapping of another system's users table; `None` for polyreset's own.
     pub(crate) users: Option<Mapping>,
+    /// Brand of pages and mails.
+    pub(crate) brand: Brand,
     /// Mail delivery.
     pub(crate) mail: MailSettings,
     /// Password policy and hashing.
@@ -109,6 +113,7 @@ impl Settings {
             http,
             database: DatabaseSettings::read(&values, users.clone())?,
             users,
+            brand: brand::read(&values)?,
             mail: MailSettings::read(&values)?,
             passwords: PasswordSettings::read(&values)?,
             notify: NotifySettings::read(&values)?,
@@ -130,7 +135,7 @@ impl Settings {
         demo: Option<&AdaptPages<'_>>,
     ) -> Result<Vec<Dialect>> {
         let (values, limits) = (&self.values, &self.limits);
-        let pages = pages::read(values, &self.passwords, public_url, roots)?;
+        let pages = pages::read(values, &self.passwords, &self.brand, public_url, roots)?;
         let deployment = Deployment {
             values,
             public_url,

@@ -5,7 +5,6 @@
 //! cookie, so no script can read it and no other site can make a browser send it. `forgot` requests a reset, `reset`
 //! sets a password with the secret of any dialect ([`redemption`](reset_http::redemption)), and `not_me` reverses a reset.
 
-pub mod brand;
 mod change_password;
 mod code;
 mod cookies;
@@ -34,6 +33,7 @@ use reset_core::{
     secret::{Scope, TaggedHex},
 };
 use reset_words::Catalogue;
+pub use reset_words::brand;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
@@ -62,10 +62,12 @@ pub struct PagesSettings {
     pub policy: Policy,
     /// Page language when the browser accepts none of the supported ones.
     pub language: Language,
-    /// Branding of the service.
+    /// Brand of the service.
     pub brand: Brand,
-    /// Contact for security reports, a mail address or an https URL. With it, `/.well-known/security.txt` is served.
+    /// Contact for security reports, a `mailto:` or https URL. With it, `/.well-known/security.txt` is served.
     pub security_contact: Option<String>,
+    /// Extra style sheet, applied after the built-in one.
+    pub stylesheet: Option<String>,
 }
 
 impl PagesSettings {
@@ -79,6 +81,7 @@ impl PagesSettings {
             language: Language::En,
             brand: Brand::default(),
             security_contact: None,
+            stylesheet: None,
         }
     }
 }
@@ -121,7 +124,8 @@ pub(crate) struct Pages {
 /// Builds the dialect of the hosted pages, and the renderer of errors outside all dialects. The pages redeem the secrets
 /// of `others` too. With `demo`, every page links to the demo mailbox.
 pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> (Dialect, ErrorRenderer) {
-    let PagesSettings { public_url, token_ttl, tags, policy, language, brand, security_contact } = settings;
+    let PagesSettings { public_url, token_ttl, tags, policy, language, brand, security_contact, stylesheet } =
+        settings;
     let public_url = public_url.trim_end_matches('/');
     let format = TaggedHex::<24>::new(tags);
     let issue_policy = IssuePolicy {
@@ -136,7 +140,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> (Dial
         policy,
         kind: RedemptionKind::Link { parameter: "token", parse, refused: None },
     };
-    let (style, icon) = (style::style(&brand), style::icon(&brand));
+    let (style, icon) = (style::style(&brand, stylesheet.as_deref()), style::icon(&brand));
     let base = url::Url::parse(public_url).map(|url| url.path().trim_end_matches('/').to_owned());
     let pages = Arc::new(Pages {
         redemptions: others.iter().flat_map(|other| other.redemptions.clone()).chain([hosted]).collect(),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 
-use super::{Pages, shell::link_of_contact};
+use super::Pages;
 use reset_http::{
     route::Call,
     wire::{iso, reply},
@@ -22,7 +22,7 @@ const VALID: Duration = Duration::from_secs(180 * 24 * 60 * 60);
     responses((status = 200, description = "Contact and expiry, as RFC 9116 defines them", body = String,
         content_type = "text/plain")))]
 pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    let contact = pages.security_contact.as_deref().and_then(link_of_contact).unwrap_or_default();
+    let contact = pages.security_contact.as_deref().unwrap_or_default();
     let expires = iso(call.resets.adapters().clock.now().plus(VALID));
     let canonical = pages.url_of(PATH, None);
     let text = format!("Contact: {contact}\nExpires: {expires}\nCanonical: {canonical}\n");

@@ -178,7 +178,7 @@ impl<'a> Visit<'a> {
             script: SCRIPT,
             icon: &self.pages.icon_url,
             mark: mark(&self.pages.brand.name),
-            support_href: self.pages.brand.support.as_deref().and_then(link_of_contact),
+            support_href: self.pages.brand.support_href(),
             globe: icons::GLOBE,
             language: self.language.name(),
             languages: Language::ALL.into_iter().map(link).collect(),
@@ -222,15 +222,6 @@ fn language_in(pairs: &[u8]) -> Option<Language> {
 /// the `SameSite=Strict` cookies still stop cross-site requests.
 pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
-}
-
-/// Returns the link target of a contact: a URL unchanged, an email address as `mailto:`.
-pub(super) fn link_of_contact(contact: &str) -> Option<String> {
-    if contact.starts_with("https://") {
-        Some(contact.to_owned())
-    } else {
-        contact.contains('@').then(|| format!("mailto:{contact}"))
-    }
 }
 
 /// Returns the letter that stands for a name.

@@ -4,20 +4,14 @@ use std::fmt::Write;
 
 use http::HeaderValue;
 
-use super::{
-    brand::{Brand, Colour},
-    shell::mark,
-};
+use super::{brand::Brand, shell::mark};
 use crate::html::source;
-
-/// The accent colour of a deployment without a brand.
-const ACCENT: &str = "#1d4ed8";
 
 const STYLE: &str = include_str!("pages.css");
 pub(super) const SCRIPT: &str = include_str!("pages.js");
 
 /// Concatenates the style sheet: the built-in one, the accent colour and the configured style sheet.
-pub(super) fn style(brand: &Brand) -> String {
+pub(super) fn style(brand: &Brand, stylesheet: Option<&str>) -> String {
     let mut style = STYLE.to_owned();
     if let Some(accent) = brand.accent {
         let (light, dark) = (accent.css(), accent.on_dark().css());
@@ -26,13 +20,13 @@ pub(super) fn style(brand: &Brand) -> String {
             ":root {{ --accent: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; }} }}\n"
         );
     }
-    style.push_str(brand.stylesheet.as_deref().unwrap_or_default());
+    style.push_str(stylesheet.unwrap_or_default());
     style
 }
 
 /// Draws the icon of the browser tab: the first letter of the service's name on its accent colour.
 pub(super) fn icon(brand: &Brand) -> String {
-    let accent = brand.accent.map_or_else(|| ACCENT.to_owned(), Colour::css);
+    let accent = brand.accent().css();
     // A letter or a digit, so it needs no escaping.
     let letter = mark(&brand.name);
     format!(
@@ -59,7 +53,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::hosted::brand::CONTRAST_MIN;
+    use crate::hosted::brand::{CONTRAST_MIN, Colour};
 
     /// Returns the custom properties of the light or dark mode; the last declaration of each wins.
     fn colours(style: &str, dark: bool) -> HashMap<String, Colour> {
@@ -84,7 +78,7 @@ mod tests {
         for accent in accents {
             let brand = Brand { accent: accent.and_then(Colour::parse), ..Brand::default() };
             for dark in [false, true] {
-                let colours = colours(&style(&brand), dark);
+                let colours = colours(&style(&brand, None), dark);
                 let colour = |name: &str| *colours.get(name).unwrap_or_else(|| panic!("{name}"));
                 let contrast = |one: &str, other: &str| colour(one).contrast(colour(other));
                 for (one, other, minimum) in [

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
 use reset_core::language::Language;
 use reset_http::{BodyError, ServeOptions};
-use reset_pages::hosted::brand::{Brand, Colour};
+use reset_pages::hosted::brand::{Brand, Colour, Logo};
 use sha2::{Digest, Sha256};
 
 use crate::bench::{BASE, NEW, PERSON, Page, PagesBench, bench, bench_with, form, settings};
@@ -171,19 +171,23 @@ async fn submitted_text_is_escaped() {
 #[tokio::test]
 async fn branding_appears_on_the_pages() {
     let mut settings = settings(BASE);
-    settings.pages.as_mut().unwrap().brand = Brand {
+    let pages = settings.pages.as_mut().unwrap();
+    pages.brand = Brand {
         name: "Ärzte & <Söhne>".to_owned(),
-        logo: Some("data:image/svg+xml;base64,PHN2Zy8+".to_owned()),
+        logo: Some(Logo::read("svg", b"<svg/>".to_vec()).unwrap()),
+        logo_dark: Some(Logo::read("svg", b"<svg />".to_vec()).unwrap()),
         accent: Colour::parse("#7a1fa2"),
         support: Some("help@example.org".to_owned()),
         home: Some("https://app.example.org/login?next=%2F".to_owned()),
         footer: Some("Example, Ltd. <3".to_owned()),
-        stylesheet: Some("h1 { letter-spacing: .1em; }".to_owned()),
+        ..Brand::default()
     };
+    pages.stylesheet = Some("h1 { letter-spacing: .1em; }".to_owned());
     let bench = bench_with(settings, ServeOptions::default()).await;
     let page = bench.browser().get("/forgot").await;
     page.says("<title>Forgot your password? – Ärzte &#38; &#60;Söhne&#62;</title>");
-    page.says("<img src=\"data:image/svg+xml;base64,PHN2Zy8+\" alt=\"Ärzte &#38; &#60;Söhne&#62;\">");
+    page.says("<source media=\"(prefers-color-scheme: dark)\" srcset=\"data:image/svg+xml;base64,PHN2ZyAvPg==\">");
+    page.says("<img class=\"logo\" src=\"data:image/svg+xml;base64,PHN2Zy8+\" alt=\"Ärzte &#38; &#60;Söhne&#62;\">");
     page.says("--accent: #7a1fa2;");
     page.says("h1 { letter-spacing: .1em; }</style>");
     page.says("<a href=\"mailto:help@example.org\">help@example.org</a>");
@@ -212,7 +216,7 @@ async fn security_txt_names_the_contact_and_exists_only_with_one() {
     let path = "/.well-known/security.txt";
     assert_eq!(bench().await.send(Method::GET, path, &[], "").await.status(), 404);
     for (contact, line) in [
-        ("security@example.org", "Contact: mailto:security@example.org\n"),
+        ("mailto:security@example.org", "Contact: mailto:security@example.org\n"),
         ("https://example.org/report", "Contact: https://example.org/report\n"),
     ] {
         let mut settings = settings(BASE);

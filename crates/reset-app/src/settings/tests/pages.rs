@@ -10,7 +10,7 @@ use crate::settings::pages;
 
 /// Returns the hosted pages that the settings serve at `public_url`.
 pub(super) fn pages_at(settings: &Settings, public_url: &str, root: &HmacKey) -> Option<PagesSettings> {
-    pages::read(&settings.values, &settings.passwords, public_url, &root.clone().into()).unwrap()
+    pages::read(&settings.values, &settings.passwords, &settings.brand, public_url, &root.clone().into()).unwrap()
 }
 
 #[test]
@@ -37,20 +37,20 @@ fn branding_settings_appear_on_the_pages() {
     let settings = environment(&[
         ("POLYRESET_MAIL_FROM", "Example <no-reply@example.org>"),
         ("POLYRESET_PAGES__LANGUAGE", "de-CH"),
-        ("POLYRESET_PAGES__LOGO", &logo),
-        ("POLYRESET_PAGES__ACCENT", "#7A1FA2"),
-        ("POLYRESET_PAGES__SUPPORT", "help@example.org"),
-        ("POLYRESET_PAGES__HOME", "https://app.example.org/login"),
-        ("POLYRESET_PAGES__FOOTER", "Example, Ltd."),
+        ("POLYRESET_BRAND__LOGO", &logo),
+        ("POLYRESET_BRAND__ACCENT", "#7A1FA2"),
+        ("POLYRESET_BRAND__SUPPORT", "help@example.org"),
+        ("POLYRESET_BRAND__HOME", "https://app.example.org/login"),
+        ("POLYRESET_BRAND__FOOTER", "Example, Ltd."),
         ("POLYRESET_PAGES__STYLESHEET", &style),
     ]);
     let pages = pages_at(&settings.unwrap(), "https://a.example", &HmacKey::shared(&[1; 32])).unwrap();
     let brand = pages.brand;
     assert_eq!((brand.name.as_str(), pages.language), ("Example", Language::De));
-    assert_eq!(brand.logo.as_deref(), Some("data:image/svg+xml;base64,PHN2Zy8+"));
+    assert_eq!(brand.logo.unwrap().data_url(), "data:image/svg+xml;base64,PHN2Zy8+");
     assert_eq!(brand.accent.unwrap().css(), "#7a1fa2");
     assert_eq!(brand.home.as_deref(), Some("https://app.example.org/login"));
-    assert_eq!(brand.stylesheet.as_deref(), Some("h1 { color: red; }"));
+    assert_eq!(pages.stylesheet.as_deref(), Some("h1 { color: red; }"));
 }
 
 #[test]
@@ -59,14 +59,14 @@ fn invalid_branding_stops_the_start_and_the_error_says_why() {
     let large = folder.path().join("large.css");
     fs::write(&large, "x".repeat(65_537)).unwrap();
     for (variable, value, reason) in [
-        ("POLYRESET_PAGES__ACCENT", "#ffcc00", "whose contrast with white is 1.51:1: text needs 4.5:1"),
-        ("POLYRESET_PAGES__ACCENT", "#777777", "whose contrast with white is 4.47:1"),
-        ("POLYRESET_PAGES__ACCENT", "blue", "expected a colour of six hex digits"),
+        ("POLYRESET_BRAND__ACCENT", "#ffcc00", "whose contrast with white is 1.51:1: text needs 4.5:1"),
+        ("POLYRESET_BRAND__ACCENT", "#777777", "whose contrast with white is 4.47:1"),
+        ("POLYRESET_BRAND__ACCENT", "blue", "expected a colour of six hex digits"),
         ("POLYRESET_PAGES__LANGUAGE", "it", "expected a supported language: en, de"),
-        ("POLYRESET_PAGES__NAME", "", "expected a line of 1 to 200 characters"),
-        ("POLYRESET_PAGES__HOME", "http://example.org", "expected an https URL"),
-        ("POLYRESET_PAGES__HOME", "javascript:alert(1)", "expected an https URL"),
-        ("POLYRESET_PAGES__LOGO", "/no/such/logo.svg", "/no/such/logo.svg cannot be read"),
+        ("POLYRESET_BRAND__NAME", "", "expected a line of 1 to 200 characters"),
+        ("POLYRESET_BRAND__HOME", "http://example.org", "expected an https URL"),
+        ("POLYRESET_BRAND__HOME", "javascript:alert(1)", "expected an https URL"),
+        ("POLYRESET_BRAND__LOGO", "/no/such/logo.svg", "/no/such/logo.svg cannot be read"),
         ("POLYRESET_PAGES__STYLESHEET", large.to_str().unwrap(), "is larger than 64 KiB"),
         ("POLYRESET_PAGES__TOKEN_TTL", "2d", "at most 1d"),
     ] {

@@ -42,7 +42,7 @@ fn misspelt_variable_stops_the_start_with_a_suggestion() {
         ("POLYRESET_SECRET_FLIE", "POLYRESET_SECRET_FILE"),
         ("POLYRESET_PASWORDS__MIN_LENGHT", "POLYRESET_PASSWORD__MIN_LENGTH"),
         ("POLYRESET_MIN_LENGTH", "POLYRESET_PASSWORD__MIN_LENGTH"),
-        ("POLYRESET_PAGES_NAME", "POLYRESET_PAGES__NAME"),
+        ("POLYRESET_BRAND_NAME", "POLYRESET_BRAND__NAME"),
     ] {
         let expected = format!("{variable} is not a setting; did you mean {suggestion}?");
         assert_eq!(sentence(environment(&[(variable, "1")])), expected);
@@ -86,7 +86,7 @@ fn injected_variables_are_ignored_and_logged_once() {
 
 #[test]
 fn variable_of_a_setting_is_read_even_if_its_name_looks_injected() {
-    let settings = environment(&[("POLYRESET_PAGES__NAME", "/acme")]).unwrap();
+    let settings = environment(&[("POLYRESET_BRAND__NAME", "/acme")]).unwrap();
     let root = HmacKey::shared(&[1; 32]);
     assert_eq!(pages_at(&settings, "https://a.example", &root).unwrap().brand.name, "/acme");
     assert_eq!(settings.unread.lines(), [""; 0]);
