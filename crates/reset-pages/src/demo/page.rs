@@ -47,7 +47,7 @@ impl Frame {
     }
 
     /// Returns number, name and page of each step.
-    fn steps(&self) -> impl Iterator<Item = (usize, &'static str, &'static str)> {
+    pub(super) fn steps(&self) -> impl Iterator<Item = (usize, &'static str, &'static str)> {
         let pages = self.pages;
         STEPS.into_iter().map(move |(number, name, page)| {
             (number, name, if page == "reset" && !pages { "mailbox" } else { page })

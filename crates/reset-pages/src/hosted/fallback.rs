@@ -30,11 +30,11 @@ fn respond(pages: &Pages, error: &CommonError, headers: &HeaderMap) -> Response<
     if let CommonError::NotFound { path, query } = error {
         let folded = path.trim_end_matches('/').to_ascii_lowercase();
         if folded.is_empty() {
-            return redirect(StatusCode::SEE_OTHER, &pages.url_of("/forgot", None));
+            return redirect_to(StatusCode::SEE_OTHER, &pages.url_of("/forgot", None));
         }
         if let Some(page) = SPELLINGS.iter().find(|page| **page == folded) {
             // 308 keeps the method and the form of a misspelt address.
-            return redirect(StatusCode::PERMANENT_REDIRECT, &pages.url_of(page, query.as_deref()));
+            return redirect_to(StatusCode::PERMANENT_REDIRECT, &pages.url_of(page, query.as_deref()));
         }
         if path == "/favicon.ico" {
             let svg = HeaderValue::from_static("image/svg+xml");
@@ -48,7 +48,7 @@ fn respond(pages: &Pages, error: &CommonError, headers: &HeaderMap) -> Response<
 }
 
 /// Redirects to a URL of this server.
-pub(super) fn redirect(status: StatusCode, to: &str) -> Response<Bytes> {
+pub(super) fn redirect_to(status: StatusCode, to: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     // A query that is no header value is none of a page either: its secrets are plain ASCII.
     let location = HeaderValue::from_str(to).ok();

@@ -198,7 +198,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> (Dial
         let endpoint = Endpoint::new(Method::GET, EndpointKind::Read, &pages, security_txt::show);
         rows.push(page(security_txt::PATH, vec![endpoint]));
     } else {
-        document.paths.paths.remove(security_txt::PATH);
+        document.paths.paths.shift_remove(security_txt::PATH);
     }
     let outside = fallback::renderer(&pages);
     let dialect = Dialect {

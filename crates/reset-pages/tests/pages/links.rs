@@ -50,7 +50,7 @@ async fn link_of_each_dialect_opens_the_form_and_sets_the_password_once() {
         let done = browser.set(NEW).await;
         assert_eq!(done.status, 200, "{link}: {}", done.main());
         done.says("<h1>Your new password is set</h1>");
-        done.says("We'll email you a confirmation.");
+        done.says("We&#39;ll email you a confirmation.");
         assert!(bench.logs_in(NEW).await);
         assert_eq!(
             browser.cookies.keys().collect::<Vec<_>>(),

@@ -111,7 +111,7 @@ async fn common_errors_are_pages_in_the_clients_language() {
         let route = bench.api.routes().iter().find(|route| route.path == path).unwrap();
         assert!(route.endpoint(&method).is_none());
         for (headers, title) in
-            [(&german[..1], "Das kann diese Seite nicht"), (&german, "Cette page ne peut pas")]
+            [(&german[..1], "Das kann diese Seite nicht"), (&german, "Cette page ne permet pas cela")]
         {
             let mut request = http::Request::builder();
             for (name, value) in headers {
