@@ -111,7 +111,7 @@ test('a reset on the hosted page is undone by the link in its notice', async () 
     assert.equal(await signIn(page, PASSWORD, bob), 'Signed in as Bob');
 
     await page.getByRole('link', { name: 'Mailbox' }).click();
-    await openNewest(page, 'Your password was changed');
+    await openNewest(page, 'Your Polyreset password was changed');
     await screenshot(page, 'demo-notice');
     await page.locator('pre a').click();
     await page.getByRole('button').click();

@@ -51,7 +51,7 @@ export async function link(to, part = /=/) {
  * @param {string} to
  */
 export function notice(to) {
-  return find(to, (mail) => (mail.subject === 'Your password was changed' ? mail : undefined));
+  return find(to, (mail) => (mail.subject === 'Your Polyreset password was changed' ? mail : undefined));
 }
 
 /**

@@ -3,7 +3,7 @@
 //!
 //! If the environment variable of an engine is set, the tests use that server instead. Missing programs are installed
 //! if this runs as root on a system with apt-get; otherwise the tests on that engine are skipped with a message. The same
-//! holds for the proxies that single tests start themselves.
+//! holds for the programs that single tests start themselves.
 
 use std::{
     fs,
@@ -83,8 +83,15 @@ const ENGINES: [DatabaseEngine; 3] = [
 ];
 
 /// Programs that tests start themselves, and their Debian packages.
-const PROXIES: [(&str, &str); 3] =
-    [("pgbouncer", "pgbouncer"), ("nginx", "nginx-light"), ("haproxy", "haproxy")];
+const PROGRAMS: [(&str, &str); 6] = [
+    ("pgbouncer", "pgbouncer"),
+    ("nginx", "nginx-light"),
+    ("haproxy", "haproxy"),
+    ("spamassassin", "spamassassin"),
+    ("openssl", "openssl"),
+    // A verifier of DKIM signatures. The package also brings the module that the tests import.
+    ("dkimverify", "python3-dkim"),
+];
 
 impl Servers {
     /// Starts a server of each engine whose variable is not set.
@@ -105,7 +112,7 @@ impl Servers {
                 }
             }
         }
-        for (program, package) in PROXIES.into_iter().filter(|(program, _)| find(program).is_none()) {
+        for (program, package) in PROGRAMS.into_iter().filter(|(program, _)| find(program).is_none()) {
             if let Err(reason) = install(&[package]) {
                 eprintln!("SKIPPED all tests on {program}: {reason:#}");
                 missing.push(program);

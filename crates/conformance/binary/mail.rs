@@ -22,12 +22,12 @@ fn a_mail_uses_the_accounts_locale_and_the_dialects_template() {
     let server = deployment.start().unwrap();
     http::send(server.address, &px0().request_for("ada@example.com")).unwrap();
     let mail = reset_mail(&deployment, "ada@example.com");
-    assert_eq!(mail.subject, "Ihr Code für ein neues Passwort");
+    assert_eq!(mail.subject, "Ihr Code für ein neues Passwort bei Polyreset");
     assert!(mail.text.starts_with("Guten Tag Ada,") && mail.text.contains("The px0 team"), "{}", mail.text);
 
     deployment.add_user("bob@example.com", "correct horse").unwrap();
     http::send(server.address, &clients::named("worthai").request_for("bob@example.com")).unwrap();
-    assert_eq!(reset_mail(&deployment, "bob@example.com").subject, "Set a new password");
+    assert_eq!(reset_mail(&deployment, "bob@example.com").subject, "Reset your Polyreset password");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_mail_is_previewed_without_being_sent() {
     let (deployment, _folder) = deployment();
     let show = ["templates", "preview", "--kind", "password-changed", "--locale", "fr"];
     let shown = String::from_utf8(deployment.run(&show, "").unwrap().stdout).unwrap();
-    assert!(shown.starts_with("Subject: Votre mot de passe a été modifié\n\nBonjour "), "{shown}");
+    assert!(shown.starts_with("Subject: Votre mot de passe Polyreset a été modifié\n\nBonjour "), "{shown}");
     assert!(!deployment.mails().exists());
 }
 

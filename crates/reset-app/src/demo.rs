@@ -169,14 +169,24 @@ impl Demo {
 
 /// Converts a mail for the mailbox page.
 fn shown(mail: DemoMail) -> ShownMail {
-    let DemoMail { id, to, subject, text, dialect, kind, secret } = mail;
+    let DemoMail { id, to, from, at, subject, text, html, dialect, kind, secret, .. } = mail;
     let secret = secret.map(|secret| secret.as_str().to_owned());
     let carries = match kind {
         MailKind::ResetCode => Carries::Code(secret.unwrap_or_default()),
         MailKind::ResetLink => Carries::Link(secret.unwrap_or_default()),
         MailKind::PasswordChanged => Carries::Notice(secret),
     };
-    ShownMail { id, to, subject, text: text.as_str().to_owned(), dialect, carries }
+    ShownMail {
+        id,
+        to,
+        from,
+        at,
+        subject,
+        text: text.as_str().to_owned(),
+        html: html.as_str().to_owned(),
+        dialect,
+        carries,
+    }
 }
 
 /// Whether the demo is reachable only from this machine, according to the settings.

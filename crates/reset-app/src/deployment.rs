@@ -175,7 +175,13 @@ pub(crate) fn mail(
     let url = Url::parse(public_url)?;
     let domain = url.host_str().context("public_url has no host")?;
     let mut mail = MailService::new(transports, &settings.mail.from, domain)?;
-    mail = mail.with_templates(templates(settings)?).with_limits(settings.mail.limits);
+    mail = mail
+        .with_brand(settings.brand.clone())
+        .with_templates(templates(settings)?)
+        .with_limits(settings.mail.limits);
+    if let Some(signer) = &settings.mail.dkim {
+        mail = mail.with_dkim(signer.clone());
+    }
     if let Some(fallback) = &settings.mail.fallback {
         mail = mail.with_fallback(fallback.clone()).context("mail_fallback_url")?;
     }

@@ -196,7 +196,7 @@ impl Resets {
             JobKind::Reset { email, redirect_to, .. } => {
                 self.prepare_reset(job, email, redirect_to.as_deref()).await?
             }
-            JobKind::Notice { account, to } => match self.adapters().store.account(account).await? {
+            JobKind::Notice { account, to, .. } => match self.adapters().store.account(account).await? {
                 Some(account) => {
                     let account = Account { email: to.as_str().to_owned(), ..account };
                     let dispute = self.allow_dispute(job, &account.id, to).await?;
@@ -393,7 +393,19 @@ impl Resets {
 
 pub(crate) fn compose_mail(job: &Job, account: Account, body: MailBody) -> Mail {
     let Account { email, name, locale, .. } = account;
-    let requested = if let JobKind::Reset { locale, .. } = &job.kind { locale.clone() } else { None };
-    let (locale, dialect) = (locale.or(requested), job.dialect.clone());
-    Mail { to: email, name, locale, dialect, message_id: job.id.as_str().to_owned(), body }
+    let of_job = match &job.kind {
+        JobKind::Reset { locale, .. } | JobKind::Notice { locale, .. } => locale.clone(),
+        JobKind::Webhook { .. } => None,
+    };
+    Mail {
+        to: email,
+        name,
+        locale: locale.or(of_job),
+        dialect: job.dialect.clone(),
+        reference: job.reference.clone(),
+        at: job.created_at,
+        network: job.network,
+        message_id: job.id.as_str().to_owned(),
+        body,
+    }
 }

@@ -203,7 +203,7 @@ impl Resets {
             // Notify the holder of the account's current address, the owner or an attacker, that the password was
             // changed.
             let to = StoredAddress::new(&account.email);
-            let notice = JobKind::Notice { account: account.id.clone(), to };
+            let notice = JobKind::Notice { account: account.id.clone(), to, locale: None };
             jobs.push(self.new_job(&dispute.dialect, notice, &dispute.reference));
         }
         let opening = DisputeOpening {

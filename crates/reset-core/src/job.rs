@@ -70,6 +70,9 @@ pub enum JobKind {
         account: AccountId,
         /// The address at the time of the reset, so that an attacker who then changes it cannot divert the notice.
         to: StoredAddress,
+        /// The language of the client that reset the password, as a BCP 47 tag. The account's own language takes
+        /// precedence.
+        locale: Option<String>,
     },
     /// Notify the deployment's webhook that the password was changed, so that other systems end their sessions.
     Webhook {

@@ -18,11 +18,13 @@ pub enum Language {
     /// Chinese in simplified characters. Requests for traditional characters get these too, because they are easier
     /// to read for them than another language.
     Zh,
+    /// Arabic, written from right to left.
+    Ar,
 }
 
 impl Language {
     /// Every language, English first.
-    pub const ALL: [Self; 6] = [Self::En, Self::De, Self::Es, Self::Fr, Self::Ja, Self::Zh];
+    pub const ALL: [Self; 7] = [Self::En, Self::De, Self::Es, Self::Fr, Self::Ja, Self::Zh, Self::Ar];
 
     /// Returns the language of a BCP 47 tag such as `de-CH`, whatever its region and script; `None` if there are no
     /// texts in it. POSIX locale names such as `de_CH.UTF-8` are accepted too.
@@ -40,6 +42,7 @@ impl Language {
             Self::Fr => "fr",
             Self::Ja => "ja",
             Self::Zh => "zh",
+            Self::Ar => "ar",
         }
     }
 
@@ -61,6 +64,7 @@ impl Language {
             Self::Fr => "Français",
             Self::Ja => "日本語",
             Self::Zh => "简体中文",
+            Self::Ar => "العربية",
         }
     }
 }
@@ -101,6 +105,7 @@ mod tests {
             ("zh", Language::Zh),
             ("zh-Hans-CN", Language::Zh),
             ("zh-Hant-TW", Language::Zh),
+            ("ar-EG", Language::Ar),
         ] {
             assert_eq!(Language::of(tag), Some(language), "{tag}");
         }
@@ -108,7 +113,7 @@ mod tests {
 
     #[test]
     fn unsupported_tag_selects_no_language() {
-        for tag in ["", "-", "it", "deu", "english", "x-de", "d", "de/CH", "ar"] {
+        for tag in ["", "-", "it", "deu", "english", "x-de", "d", "de/CH", "he"] {
             assert_eq!(Language::of(tag), None, "{tag}");
         }
     }

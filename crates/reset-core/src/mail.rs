@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::{job::Reference, time::Timestamp, turns::NetworkBlock};
+
 /// One mail to one stored address. Not `Debug`, because it holds a secret.
 pub struct Mail {
     /// The stored address, never an address from a request (R19).
@@ -14,6 +16,12 @@ pub struct Mail {
     pub locale: Option<String>,
     /// The dialect of the request; a deployment can have different texts per dialect.
     pub dialect: String,
+    /// The reference of the reset, which the owner can quote to a help desk.
+    pub reference: Reference,
+    /// When the event that the mail reports was accepted: the request for a reset, or the reset itself.
+    pub at: Timestamp,
+    /// The network that the request came from. `None` if it is unknown, and in notices.
+    pub network: Option<NetworkBlock>,
     /// Left part of the `Message-ID`: the same for every attempt, so that duplicates can be recognised.
     pub message_id: String,
     /// The content of the mail.

@@ -55,7 +55,8 @@ impl Resets {
     }
 
     /// Sets the password of the account that owns `secret`'s ticket, increments its epoch to end its sessions, and
-    /// voids its other tickets. Returns the account as it was before the change.
+    /// voids its other tickets. Returns the account as it was before the change. `locale` is the language in which the
+    /// client used the secret, as a BCP 47 tag: the notice of the change is in it, unless the account has its own.
     ///
     /// # Errors
     /// On error the ticket is not spent and nothing has changed, with two exceptions: [`RedeemError::OwnName`] counts
@@ -66,6 +67,7 @@ impl Resets {
         secret: &TicketSecret,
         password: NewPassword,
         network: Option<Network>,
+        locale: Option<String>,
     ) -> Result<Account, RedeemError> {
         let adapters = self.adapters();
         let now = adapters.clock.now();
@@ -86,7 +88,7 @@ impl Resets {
         }
         self.reject_own_names(&password, &account, &ticket, &dead("password contains account names")).await?;
         let password_hash = adapters.hasher.hash(password, account.hash_form.as_ref()).await?;
-        let jobs = self.post_reset_jobs(&ticket, &account);
+        let jobs = self.post_reset_jobs(&ticket, &account, locale);
         // Read the clock again: the ticket may have expired during hashing.
         let now = adapters.clock.now();
         let event = Event::of_ticket(EventKind::Done, &ticket, now).by(network.as_ref());
@@ -144,10 +146,10 @@ impl Resets {
     }
 
     /// Creates the jobs that notify the owner and the webhook of the reset.
-    fn post_reset_jobs(&self, ticket: &Ticket, account: &Account) -> Vec<Job> {
+    fn post_reset_jobs(&self, ticket: &Ticket, account: &Account, locale: Option<String>) -> Vec<Job> {
         let reference = ticket.reference.clone().unwrap_or_else(|| self.reference());
-        let notice =
-            || JobKind::Notice { account: account.id.clone(), to: StoredAddress::new(&account.email) };
+        let to = StoredAddress::new(&account.email);
+        let notice = || JobKind::Notice { account: account.id.clone(), to, locale };
         let notice = self.inner.notices.owner.then(notice);
         let notice = notice.map(|kind| self.new_job(&ticket.dialect, kind, &reference));
         notice

@@ -9,7 +9,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -31,6 +31,26 @@ impl NetworkBlock {
             IpAddr::V4(address) => IPV4 | i64::from(address.to_bits() >> 8),
             IpAddr::V6(address) => i64::try_from(address.to_bits() >> 80).expect("48 bits"),
         })
+    }
+
+    /// Returns the block in CIDR notation, such as `203.0.113.0/24` or `2001:db8:7::/48`, if clients on the internet can
+    /// have addresses in it. `None` for private, shared and loopback addresses (RFC 6890), which say nothing about where a
+    /// client is.
+    pub fn public(self) -> Option<String> {
+        if self.0 & IPV4 != 0 {
+            let address = Ipv4Addr::from_bits(u32::try_from((self.0 & !IPV4) << 8).ok()?);
+            let [first, second, ..] = address.octets();
+            let local = address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || first == 0
+                || first >= 224
+                || (first == 100 && (64..128).contains(&second));
+            return (!local).then(|| format!("{address}/24"));
+        }
+        let address = Ipv6Addr::from_bits(u128::try_from(self.0).ok()? << 80);
+        // All global unicast addresses are in 2000::/3 (RFC 4291, IANA).
+        (address.segments()[0] >> 13 == 1).then(|| format!("{address}/48"))
     }
 
     /// Wraps a stored number.
@@ -99,6 +119,34 @@ mod tests {
 
     fn block(text: &str) -> NetworkBlock {
         NetworkBlock::of(text.parse().unwrap())
+    }
+
+    #[test]
+    fn block_of_public_addresses_is_written_in_cidr_notation_and_a_private_one_is_not() {
+        let public = |text: &str| block(text).public();
+        assert_eq!(public("203.0.113.7").as_deref(), Some("203.0.113.0/24"));
+        assert_eq!(public("99.255.255.1").as_deref(), Some("99.255.255.0/24"));
+        assert_eq!(public("::ffff:203.0.113.7").as_deref(), Some("203.0.113.0/24"));
+        assert_eq!(public("2001:db8:7:1::9").as_deref(), Some("2001:db8:7::/48"));
+        assert_eq!(public("3fff:ffff:ffff::1").as_deref(), Some("3fff:ffff:ffff::/48"));
+        for private in [
+            "0.1.2.3",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.0.1",
+            "172.31.0.1",
+            "192.168.1.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fc00::1",
+            "fe80::1",
+            "ff02::1",
+        ] {
+            assert_eq!(public(private), None, "{private}");
+        }
     }
 
     #[test]

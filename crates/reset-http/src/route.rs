@@ -64,6 +64,11 @@ impl Call {
         }
     }
 
+    /// Returns the language that the client prefers, as a BCP 47 tag.
+    pub fn locale(&self) -> Option<String> {
+        language::preferred(self.request.headers())
+    }
+
     /// Returns the media type of the body, which the endpoint's [`MediaTypes`] allow. A body without a type is JSON.
     pub fn media_type(&self) -> MediaType {
         MediaType::of(self.request.headers().get(header::CONTENT_TYPE)).unwrap_or(MediaType::Json)
@@ -85,7 +90,7 @@ impl Call {
         redirect_to: Option<String>,
         disclosure: Disclosure,
     ) -> ResetRequest {
-        let (locale, network) = (language::preferred(self.request.headers()), self.network());
+        let (locale, network) = (self.locale(), self.network());
         ResetRequest {
             dialect,
             email,

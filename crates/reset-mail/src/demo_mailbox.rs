@@ -29,10 +29,16 @@ pub struct DemoMail {
     pub id: String,
     /// The recipient's address.
     pub to: String,
+    /// The sender, as in the `From` header but not encoded.
+    pub from: String,
+    /// When the reset was requested, or the password changed.
+    pub at: Timestamp,
     /// The subject.
     pub subject: String,
     /// The text part.
     pub text: Zeroizing<String>,
+    /// The HTML part, with its pictures in place.
+    pub html: Zeroizing<String>,
     /// Name of the dialect of the reset request.
     pub dialect: String,
     /// Kind of the mail.
@@ -66,8 +72,11 @@ impl DemoMailbox {
         let newest = DemoMail {
             id: composed.id.clone(),
             to: mail.to.clone(),
+            from: composed.sender.clone(),
+            at: mail.at,
             subject: composed.subject.clone(),
             text: Zeroizing::new(composed.text.clone()),
+            html: Zeroizing::new(composed.html.clone()),
             dialect: mail.dialect.clone(),
             kind: MailKind::from(&mail.body),
             secret,
@@ -87,7 +96,7 @@ impl DemoMailbox {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use reset_core::ports::Mailer;
+    use reset_core::{job::Reference, ports::Mailer, time::Timestamp};
 
     use super::*;
     use crate::{MailService, TransportConfig};
@@ -98,6 +107,9 @@ mod tests {
             name: None,
             locale: None,
             dialect: "px0".to_owned(),
+            reference: Reference::stored("K7Q2M4ZD8R"),
+            at: Timestamp::from_millis(1_796_047_320_000),
+            network: None,
             message_id: id.to_owned(),
             body: MailBody::ResetCode {
                 code: Zeroizing::new("123456".to_owned()),

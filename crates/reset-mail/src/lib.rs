@@ -36,8 +36,10 @@
 mod blocking_queue;
 mod catalogue;
 mod demo_mailbox;
+mod dkim;
 mod domains;
 mod file;
+mod limits;
 mod mail_kind;
 mod message;
 mod rate;
@@ -49,14 +51,17 @@ mod terminal;
 mod transport;
 mod transport_config;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use reset_core::{error::MailError, language::Language, mail::Mail, ports::Mailer};
+use reset_words::brand::Brand;
 use thiserror::Error;
 
 pub use self::{
     demo_mailbox::{DemoMail, DemoMailbox},
+    dkim::{BadDkim, DkimSigner},
+    limits::{CONNECTIONS, CONNECTIONS_MAX, MailLimits, PER_DOMAIN},
     mail_kind::MailKind,
     rate::Rate,
     templates::{BadTemplate, Templates, Trial},
@@ -73,17 +78,6 @@ use self::{
     transport::Transport,
 };
 
-/// Default limit of concurrent mails per recipient domain.
-pub const PER_DOMAIN: usize = 4;
-
-/// Default limit of concurrent mails per mail server, and therefore of connections. To many servers, more than a handful
-/// look like an attack, and one connection carries thousands of mails per second. A per-domain limit as high as this
-/// lets one slow domain hold up all others.
-pub const CONNECTIONS: usize = 6;
-
-/// Highest limit of concurrent mails per mail server.
-pub const CONNECTIONS_MAX: usize = 64;
-
 /// Composes mails and hands them to the transports.
 pub struct MailService {
     composer: Composer,
@@ -94,27 +88,6 @@ pub struct MailService {
     domains: Arc<Domains>,
     rate: Option<RateLimit>,
     mailbox: Option<Arc<DemoMailbox>>,
-}
-
-/// Limits of mails by SMTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MailLimits {
-    /// Concurrent mails per mail server, and therefore connections (`mail.connections`), at least 1. The limit in force is
-    /// lower while the server accepts fewer.
-    pub connections: usize,
-    /// Concurrent mails per recipient domain (`mail.per_domain`), at least 1.
-    pub per_domain: usize,
-    /// Mails per period (`mail.rate`).
-    pub rate: Option<Rate>,
-    /// Longest wait for each stage of a conversation before the final dot (`mail.timeout`). The default is that of
-    /// RFC 5321, 4.5.3.2, or 20 s if there is a fallback.
-    pub timeout: Option<Duration>,
-}
-
-impl Default for MailLimits {
-    fn default() -> Self {
-        Self { connections: CONNECTIONS, per_domain: PER_DOMAIN, rate: None, timeout: None }
-    }
 }
 
 /// A mail setting is invalid.
@@ -144,7 +117,7 @@ pub struct Preview {
     pub subject: String,
     /// The text part.
     pub text: String,
-    /// The HTML part.
+    /// The HTML part, with its pictures in place, so that a browser shows it.
     pub html: String,
     /// The whole RFC 5322 message.
     pub message: Vec<u8>,
@@ -152,7 +125,7 @@ pub struct Preview {
 
 impl MailService {
     /// Creates a service that sends from `from` (`mail_from`) through all of `transports`. `domain` is the host of
-    /// `public_url`; it is the part after the `@` in each `Message-ID` and the name in EHLO.
+    /// `public_url`; it is the name in EHLO, and the site that codes are bound to unless the brand has a sign-in page.
     ///
     /// With several transports, each mail goes to all of them, in order. The first failure ends the attempt. The
     /// next attempt starts over, so the earlier transports get the mail again, with the same `Message-ID`. The demo
@@ -235,14 +208,32 @@ impl MailService {
         Self { composer: self.composer.with_templates(templates), ..self }
     }
 
+    /// Sets the brand that mails show. The default has only a name.
+    pub fn with_brand(self, brand: Brand) -> Self {
+        Self { composer: self.composer.with_brand(brand), ..self }
+    }
+
+    /// Signs mails with DKIM. Without it, the mail server has to.
+    pub fn with_dkim(self, signer: DkimSigner) -> Self {
+        Self { composer: self.composer.with_dkim(signer), ..self }
+    }
+
     /// Adds a mailbox that keeps each sent mail for the demo to show.
     pub fn with_demo_mailbox(self, mailbox: Arc<DemoMailbox>) -> Self {
         Self { mailbox: Some(mailbox), ..self }
     }
 
-    /// Composes a sample mail of this kind with invented data, without sending it.
-    pub fn preview(&self, kind: MailKind, dialect: &str, locale: Option<&str>) -> Preview {
-        let composed = self.composer.compose(&sample_mail(kind, dialect, locale));
+    /// Composes a sample mail of this kind with invented data, without sending it. Its links lead to the hosted pages at
+    /// `public_url`; `disputes` tells whether notices have a link.
+    pub fn preview(
+        &self,
+        kind: MailKind,
+        dialect: &str,
+        locale: Option<&str>,
+        public_url: &str,
+        disputes: bool,
+    ) -> Preview {
+        let composed = self.composer.compose(&sample_mail(kind, dialect, locale, public_url, disputes));
         let ComposedMail { subject, text, html, bytes, .. } = composed.expect("the sample address is valid");
         Preview { subject, text, html, message: bytes }
     }

@@ -3,20 +3,26 @@
 //! All text is built in or the operator's (R27), with one exception: the owner's name. It is omitted unless it is
 //! harmless, and it is escaped in HTML.
 
+use std::net::IpAddr;
+
 use lettre::{
     Address, Message,
     message::{
-        Mailbox, MultiPart, SinglePart,
+        Attachment, Mailbox, MultiPart, SinglePart,
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
+use minijinja::HtmlEscape;
 use reset_core::{
     email::EmailAddress,
     error::MailError,
     mail::{Mail, MailBody},
+    turns::NetworkBlock,
 };
+use reset_words::brand::{Brand, Logo};
 
 use crate::{
+    dkim::DkimSigner,
     mail_kind::MailKind,
     templates::{MailContext, Parts, Templates},
 };
@@ -28,6 +34,8 @@ const NAME_MAX: usize = 64;
 pub(crate) struct ComposedMail {
     /// Envelope sender.
     pub(crate) from: Address,
+    /// The sender as people read it, with a name if there is one.
+    pub(crate) sender: String,
     /// The only recipient.
     pub(crate) to: Address,
     /// Part of the `Message-ID` before the `@`: letters, digits, `-` and `_`, so that it can be a file name.
@@ -36,7 +44,7 @@ pub(crate) struct ComposedMail {
     pub(crate) subject: String,
     /// The text part before encoding, with LF.
     pub(crate) text: String,
-    /// The HTML part before encoding, with LF.
+    /// The HTML part before encoding, with LF, and with its pictures in place.
     pub(crate) html: String,
     /// The RFC 5322 message: ASCII with CRLF.
     pub(crate) bytes: Vec<u8>,
@@ -48,6 +56,7 @@ impl ComposedMail {
     pub(crate) fn sample() -> Self {
         Self {
             from: "no-reply@localhost".parse().unwrap(),
+            sender: "Polyreset <no-reply@localhost>".to_owned(),
             to: "ada@example.org".parse().unwrap(),
             id: "1".to_owned(),
             subject: "Your code".to_owned(),
@@ -61,18 +70,29 @@ impl ComposedMail {
 /// Composes mails.
 pub(crate) struct Composer {
     templates: Templates,
+    brand: Brand,
     from: Mailbox,
-    domain: String,
+    /// Host of the public URL.
+    host: String,
+    dkim: Option<DkimSigner>,
 }
 
 impl Composer {
-    /// Creates a composer for mails from `from`, with `domain` after the `@` in each `Message-ID`.
-    pub(crate) fn new(from: Mailbox, domain: String, templates: Templates) -> Self {
-        Self { templates, from, domain }
+    /// Creates a composer for mails from `from` about resets at `host`, the host of the public URL.
+    pub(crate) fn new(from: Mailbox, host: String, templates: Templates) -> Self {
+        Self { templates, brand: Brand::default(), from, host, dkim: None }
     }
 
     pub(crate) fn with_templates(self, templates: Templates) -> Self {
         Self { templates, ..self }
+    }
+
+    pub(crate) fn with_brand(self, brand: Brand) -> Self {
+        Self { brand, ..self }
+    }
+
+    pub(crate) fn with_dkim(self, signer: DkimSigner) -> Self {
+        Self { dkim: Some(signer), ..self }
     }
 
     /// Returns the envelope sender.
@@ -100,53 +120,125 @@ impl Composer {
             MailBody::ResetLink { url, lifetime } => (None, Some(url), Some(*lifetime)),
             MailBody::PasswordChanged { dispute } => (None, dispute.as_ref(), None),
         };
+        let message_id = format!("{}@{}", mail.message_id, self.from.email.domain());
+        let network = mail.network.and_then(NetworkBlock::public);
         let Parts { subject, text, html } = self.templates.render(MailContext {
             kind: MailKind::from(&mail.body),
             dialect: &mail.dialect,
             locale: mail.locale.as_deref(),
+            brand: &self.brand,
+            pictures: &message_id,
             sender,
+            account: &mail.to,
             name,
             code: code.map(|code| code.as_str()),
+            code_host: self.code_host(),
             url: url.map(|url| url.as_str()),
             lifetime,
+            at: mail.at,
+            network: network.as_deref(),
+            reference: mail.reference.as_str(),
         });
-        let message = self.message(&to, &mail.message_id, &subject, &text, &html);
+        let pictures = self.pictures(&message_id, &html);
+        let message = self.message(&to, mail, &message_id, &subject, &text, &html, &pictures);
+        let message = match &self.dkim {
+            Some(signer) => signer.sign(message),
+            None => message,
+        };
         Ok(ComposedMail {
             from: self.from.email.clone(),
+            sender: self.from.to_string(),
             to,
             id: mail.message_id.clone(),
             subject,
             text,
-            html,
+            html: in_place(html, &pictures),
             bytes: message,
         })
     }
 
-    fn message(&self, to: &Address, id: &str, subject: &str, text: &str, html: &str) -> Vec<u8> {
-        let part = |kind: ContentType, body: String| {
+    /// Returns the host of the site that codes are typed on: that of the sign-in page, otherwise that of the public URL.
+    /// `None` if it is no domain that programs could compare with a site's.
+    fn code_host(&self) -> Option<&str> {
+        let home = self.brand.home.as_deref().and_then(|url| url.split_once("://"));
+        let home = home.and_then(|(_, rest)| rest.split(['/', '?', ':']).next());
+        let host = home.unwrap_or(&self.host);
+        let is_domain = host.contains('.')
+            && host.parse::<IpAddr>().is_err()
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+        is_domain.then_some(host)
+    }
+
+    /// Returns the logos that the HTML part shows, with their content ids.
+    fn pictures(&self, message_id: &str, html: &str) -> Vec<(String, &Logo)> {
+        let (light, dark) = self.brand.mail_logos();
+        let logos = [("logo", light), ("logo-dark", dark)];
+        let named =
+            logos.into_iter().filter_map(|(name, logo)| Some((format!("{name}.{message_id}"), logo?)));
+        named.filter(|(id, _)| html.contains(&format!("cid:{}", HtmlEscape(id)))).collect()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
+    fn message(
+        &self,
+        to: &Address,
+        mail: &Mail,
+        message_id: &str,
+        subject: &str,
+        text: &str,
+        html: &str,
+        pictures: &[(String, &Logo)],
+    ) -> Vec<u8> {
+        let part = |kind: ContentType, body: &str| {
             // Quoted-printable even where 7bit would suffice: no encoded body can end a message early (R24).
-            SinglePart::builder().header(kind).header(ContentTransferEncoding::QuotedPrintable).body(body)
+            SinglePart::builder()
+                .header(kind)
+                .header(ContentTransferEncoding::QuotedPrintable)
+                .body(body.to_owned())
         };
-        // `=_` never occurs in quoted-printable text, so neither does the boundary (RFC 2045, 6.7).
-        let parts = MultiPart::alternative().boundary(format!("=_{id}"));
-        Message::builder()
+        // `=_` occurs neither in quoted-printable text nor in Base64, so neither does a boundary (RFC 2045, 6.7 and 6.8). A
+        // dot is in no id, so no boundary is the beginning of the other.
+        let id = &mail.message_id;
+        let alternatives = MultiPart::alternative()
+            .boundary(format!("=_{id}"))
+            .singlepart(part(ContentType::TEXT_PLAIN, text));
+        let html = part(ContentType::TEXT_HTML, html);
+        let parts = if pictures.is_empty() {
+            alternatives.singlepart(html)
+        } else {
+            let related = MultiPart::related().boundary(format!("=_.{id}")).singlepart(html);
+            alternatives.multipart(pictures.iter().fold(related, |related, (id, logo)| {
+                let kind = ContentType::parse(logo.media_type()).expect("the media type is well-formed");
+                related.singlepart(Attachment::new_inline(id.clone()).body(logo.content().to_vec(), kind))
+            }))
+        };
+        let reply_to = self.brand.support_address().and_then(|address| address.parse::<Address>().ok());
+        let message = Message::builder()
             .from(self.from.clone())
             .to(to.clone().into())
             .subject(subject)
             .date_now()
-            .message_id(Some(format!("<{id}@{}>", self.domain)))
+            .message_id(Some(format!("<{message_id}>")));
+        let message = match reply_to {
+            Some(address) => message.reply_to(address.into()),
+            None => message,
+        };
+        message
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".to_owned(),
             ))
-            .multipart(
-                parts
-                    .singlepart(part(ContentType::TEXT_PLAIN, text.to_owned()))
-                    .singlepart(part(ContentType::TEXT_HTML, html.to_owned())),
-            )
+            .multipart(parts)
             .expect("sender and recipient are set")
             .formatted()
     }
+}
+
+/// Replaces the references to attached pictures by the pictures, so that a browser shows the part on its own.
+fn in_place(html: String, pictures: &[(String, &Logo)]) -> String {
+    pictures
+        .iter()
+        .fold(html, |html, (id, logo)| html.replace(&format!("cid:{}", HtmlEscape(id)), logo.data_url()))
 }
 
 fn unsendable(field: &str) -> MailError {

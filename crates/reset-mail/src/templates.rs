@@ -8,32 +8,37 @@ mod directory;
 mod fault;
 mod judge;
 mod samples;
+mod strong;
 mod trial;
+mod vars;
 mod wrap;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::path::Path;
 
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
-use reset_core::language::{Language, direction};
-use reset_words::{Catalogue, symbols};
-use serde::Serialize;
+use reset_core::language::Language;
+use reset_words::Catalogue;
 use tracing::error;
 
-pub(crate) use self::samples::sample_mail;
 use self::{
     directory::{LAYOUT, Role, Slot},
     judge::check_part,
+    strong::strong,
+    vars::{BodyVars, TemplateVars},
     wrap::wrap,
 };
 pub use self::{fault::BadTemplate, trial::Trial};
-use crate::{
-    catalogue,
-    mail_kind::{MailKind, Part},
-};
+pub(crate) use self::{samples::sample_mail, vars::MailContext};
+use crate::mail_kind::{MailKind, Part};
 
 /// The built-in layouts by name. Output of those that end in `.html` is escaped.
-const LAYOUTS: [(&str, &str); 10] = [
+const LAYOUTS: [(&str, &str); 15] = [
     ("layout.html", include_str!("layouts/layout.html")),
+    ("button.html", include_str!("layouts/button.html")),
+    ("details.html", include_str!("layouts/details.html")),
+    ("details.txt", include_str!("layouts/details.txt")),
+    ("link.html", include_str!("layouts/link.html")),
+    ("signature.txt", include_str!("layouts/signature.txt")),
     ("reset-code.subject", SUBJECT),
     ("reset-code.txt", include_str!("layouts/reset-code.txt")),
     ("reset-code.html", include_str!("layouts/reset-code.html")),
@@ -66,27 +71,6 @@ struct CustomTemplates {
     slots: Vec<(String, Slot)>,
 }
 
-/// Content of a mail.
-#[derive(Clone, Copy)]
-pub(crate) struct MailContext<'a> {
-    pub(crate) kind: MailKind,
-    pub(crate) dialect: &'a str,
-    /// The recipient's language, as a BCP 47 tag.
-    pub(crate) locale: Option<&'a str>,
-    /// The name in the signature.
-    pub(crate) sender: &'a str,
-    pub(crate) name: Option<&'a str>,
-    pub(crate) code: Option<&'a str>,
-    pub(crate) url: Option<&'a str>,
-    pub(crate) lifetime: Option<Duration>,
-}
-
-impl MailContext<'_> {
-    fn secret(&self) -> Option<&str> {
-        self.code.or(self.url)
-    }
-}
-
 /// The parts of a mail.
 pub(crate) struct Parts {
     pub(crate) subject: String,
@@ -102,26 +86,6 @@ struct MailLanguage {
     language: Option<Language>,
 }
 
-/// The variables of a template. A field that a mail lacks is undefined: a template may test for it, but not print it.
-#[derive(Serialize)]
-struct TemplateVars<'a> {
-    sender: &'a str,
-    dialect: &'a str,
-    lang: &'a str,
-    dir: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lifetime: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    phrases: BTreeMap<&'a str, String>,
-}
-
 impl Templates {
     /// Creates the built-in templates. `default` is the tag of the fallback language.
     pub fn built_in(default: &str) -> Self {
@@ -129,6 +93,7 @@ impl Templates {
         // A template may test whether a variable is defined, but must not print an undefined or misspelled one.
         built_in.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         built_in.add_filter("wrap", wrap);
+        built_in.add_filter("strong", strong);
         for (name, source) in LAYOUTS {
             built_in.add_template(name, source).expect("the built-in layouts are well-formed");
         }
@@ -210,37 +175,9 @@ impl Templates {
         };
         // The secret is undefined while the subject is rendered.
         let subject = write(Part::Subject, &vars)?.trim().to_owned();
-        (vars.code, vars.url, vars.subject) = (context.code, context.url, Some(subject.clone()));
+        vars.body = BodyVars::of(context, subject.clone());
         let (text, html) = (write(Part::Text, &vars)?, write(Part::Html, &vars)?);
         Ok(Parts { subject, text, html })
-    }
-
-    /// Returns the variables of a subject; the caller adds those of the other parts.
-    fn vars<'a>(
-        &'a self,
-        context: &MailContext<'a>,
-        mail_language: &MailLanguage,
-        lang: Option<&'a str>,
-    ) -> TemplateVars<'a> {
-        let mail = mail_language.language.map(|language| &self.catalogue.of(language).mail);
-        let lang = lang.or(mail_language.language.map(Language::tag)).unwrap_or_default();
-        let lifetime = context
-            .lifetime
-            .map(|lifetime| mail.map_or_else(|| symbols(lifetime), |mail| mail.lifetime(lifetime)));
-        let phrases =
-            mail.map(|mail| catalogue::phrases(mail, context.kind, context.name, lifetime.as_deref()));
-        TemplateVars {
-            sender: context.sender,
-            dialect: context.dialect,
-            lang,
-            dir: direction(lang),
-            name: context.name,
-            code: None,
-            url: None,
-            lifetime,
-            subject: None,
-            phrases: phrases.unwrap_or_default(),
-        }
     }
 
     fn choose_language(&self, context: &MailContext<'_>) -> MailLanguage {

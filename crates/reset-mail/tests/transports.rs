@@ -5,8 +5,10 @@ use std::{fs, path::Path, time::Duration};
 use mail_parser::MessageParser;
 use reset_core::{
     error::MailError,
+    job::Reference,
     mail::{Mail, MailBody},
     ports::Mailer,
+    time::Timestamp,
 };
 use reset_mail::{BadMailSettings, MailService, TransportConfig};
 
@@ -26,6 +28,9 @@ fn mail(code: &str) -> Mail {
         name: None,
         locale: None,
         dialect: "px0".to_owned(),
+        reference: Reference::stored("K7Q2M4ZD8R"),
+        at: Timestamp::from_millis(1_796_047_320_000),
+        network: None,
         message_id: "0af1".to_owned(),
         body,
     }

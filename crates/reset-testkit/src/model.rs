@@ -285,7 +285,7 @@ impl Model {
             which
         };
         let Handed { secret, dialect, is_over, at, .. } = &self.handed[which];
-        if self.resets.redeem(dialect, secret, password(), None).await.is_err() {
+        if self.resets.redeem(dialect, secret, password(), None, None).await.is_err() {
             return Ok(());
         }
         // A worker that repeats a delivery restarts the lifetime.

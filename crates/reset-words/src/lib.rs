@@ -20,7 +20,7 @@ use reset_core::language::Language;
 use serde::Deserialize;
 
 pub use self::{
-    mail::{MailPhrases, Phrases, symbols},
+    mail::{MailPhrases, Phrases, digits, symbols},
     page::PagePhrases,
 };
 
@@ -47,6 +47,7 @@ impl Default for Catalogue {
                 Language::Fr => include_str!("../languages/fr.toml"),
                 Language::Ja => include_str!("../languages/ja.toml"),
                 Language::Zh => include_str!("../languages/zh.toml"),
+                Language::Ar => include_str!("../languages/ar.toml"),
             };
             (language, toml::from_str(file).expect("the built-in phrases are well-formed"))
         };
@@ -71,13 +72,14 @@ pub fn with_number(phrase: &str, number: usize) -> String {
 mod tests {
     use super::*;
 
-    const FILES: [&str; 6] = [
+    const FILES: [&str; 7] = [
         include_str!("../languages/en.toml"),
         include_str!("../languages/de.toml"),
         include_str!("../languages/es.toml"),
         include_str!("../languages/fr.toml"),
         include_str!("../languages/ja.toml"),
         include_str!("../languages/zh.toml"),
+        include_str!("../languages/ar.toml"),
     ];
 
     /// Returns each phrase of a file with its dotted name.
@@ -109,11 +111,30 @@ mod tests {
 
     #[test]
     fn translations_have_the_same_placeholders_as_english() {
-        let english = phrases(FILES[0]);
+        const PLACEHOLDERS: [&str; 9] = [
+            "{n}",
+            "{name}",
+            "{lifetime}",
+            "{reference}",
+            "{email}",
+            "{brand}",
+            "{account}",
+            "{time}",
+            "{year}",
+        ];
+        // Languages differ in the number of plural forms of a time unit.
+        let without_units = |file| {
+            let mut phrases = phrases(file);
+            phrases.retain(|(name, _)| !name.starts_with(".mail.lifetime."));
+            phrases
+        };
+        let english = without_units(FILES[0]);
         for file in FILES {
-            for ((name, original), (same, translated)) in english.iter().zip(phrases(file)) {
+            let translation = without_units(file);
+            assert_eq!(translation.len(), english.len());
+            for ((name, original), (same, translated)) in english.iter().zip(translation) {
                 assert_eq!(*name, same);
-                for placeholder in ["{n}", "{name}", "{lifetime}", "{reference}", "{email}"] {
+                for placeholder in PLACEHOLDERS {
                     assert_eq!(
                         original.contains(placeholder),
                         translated.contains(placeholder),

@@ -1,7 +1,9 @@
-//! Phrases of the mails, and durations in words.
+//! Phrases of the mails, and times and durations in words.
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use reset_core::time::Timestamp;
 use serde::Deserialize;
 
 /// The phrases of one kind of mail, by the names that the layouts use.
@@ -15,7 +17,13 @@ pub struct MailPhrases {
     pub greeting: String,
     /// Greeting with `{name}`.
     pub greeting_named: String,
+    /// A point in time, with `{day}`, `{month}`, `{year}` and `{time}`.
+    at: String,
+    /// The names of the months, in the form that `at` needs.
+    months: [String; 12],
     lifetime: Units,
+    /// Phrases of every mail.
+    pub common: Phrases,
     /// Phrases of a mail with a code.
     #[serde(rename = "reset-code")]
     pub reset_code: Phrases,
@@ -27,37 +35,86 @@ pub struct MailPhrases {
     pub password_changed: Phrases,
 }
 
-/// Singular and plural of each time unit.
+/// The plural forms of each time unit.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Units {
-    second: [String; 2],
-    minute: [String; 2],
-    hour: [String; 2],
-    day: [String; 2],
+    second: PluralForms,
+    minute: PluralForms,
+    hour: PluralForms,
+    day: PluralForms,
+}
+
+/// The forms of a unit, with `{n}`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PluralForms {
+    /// For one, and for every other number.
+    Two([String; 2]),
+    /// For one, two, a few and many, as Arabic has them (Unicode CLDR, "Language Plural Rules").
+    Four([String; 4]),
+}
+
+impl PluralForms {
+    fn of(&self, count: u64) -> &str {
+        match self {
+            Self::Two([one, other]) => {
+                if count == 1 {
+                    one
+                } else {
+                    other
+                }
+            }
+            Self::Four([one, two, few, many]) => match (count, count % 100) {
+                (1, _) => one,
+                (2, _) => two,
+                (_, 3..=10) => few,
+                _ => many,
+            },
+        }
+    }
 }
 
 impl MailPhrases {
     /// Returns a lifetime in words.
     pub fn lifetime(&self, lifetime: Duration) -> String {
         let (count, unit) = in_units(lifetime);
-        let [one, many] = match unit {
+        let forms = match unit {
             Unit::Second => &self.lifetime.second,
             Unit::Minute => &self.lifetime.minute,
             Unit::Hour => &self.lifetime.hour,
             Unit::Day => &self.lifetime.day,
         };
-        (if count == 1 { one } else { many }).replace("{n}", &count.to_string())
+        forms.of(count).replace("{n}", &count.to_string())
     }
-}
 
-impl MailPhrases {
     /// Returns a wait in words, rounded up to whole minutes, so that nobody comes back too early.
     pub fn wait(&self, wait: Duration) -> String {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let seconds = if seconds < 60 { seconds.max(1) } else { seconds.div_ceil(60) * 60 };
         self.lifetime(Duration::from_secs(seconds))
     }
+
+    /// Returns a point in time in words, to the minute, in UTC: the time zone of the reader is unknown.
+    pub fn time(&self, at: Timestamp) -> String {
+        let Some(at) = utc(at) else { return String::new() };
+        let month = &self.months[at.month0() as usize];
+        let time = format!("{:02}:{:02}", at.hour(), at.minute());
+        self.at
+            .replace("{day}", &at.day().to_string())
+            .replace("{month}", month)
+            .replace("{year}", &at.year().to_string())
+            .replace("{time}", &time)
+    }
+}
+
+/// Returns a point in time in digits, to the minute, in UTC, for languages without built-in phrases: `2026-11-30 14:02 UTC`.
+pub fn digits(at: Timestamp) -> String {
+    utc(at).map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
+}
+
+fn utc(at: Timestamp) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(at.as_millis())
 }
 
 /// Returns a lifetime in unit symbols, for languages without built-in phrases.
@@ -124,10 +181,49 @@ mod tests {
         let words = |seconds| {
             Language::ALL.map(|language| catalogue.of(language).mail.lifetime(Duration::from_secs(seconds)))
         };
-        assert_eq!(words(30), ["30 seconds", "30 Sekunden", "30 segundos", "30 secondes", "30秒", "30 秒"]);
-        assert_eq!(words(900), ["15 minutes", "15 Minuten", "15 minutos", "15 minutes", "15分", "15 分钟"]);
-        assert_eq!(words(3_600), ["1 hour", "1 Stunde", "1 hora", "1 heure", "1時間", "1 小时"]);
-        assert_eq!(words(172_800), ["2 days", "2 Tage", "2 días", "2 jours", "2日", "2 天"]);
+        assert_eq!(
+            words(30),
+            ["30 seconds", "30 Sekunden", "30 segundos", "30 secondes", "30秒", "30 秒", "30 ثانية"]
+        );
+        assert_eq!(
+            words(900),
+            ["15 minutes", "15 Minuten", "15 minutos", "15 minutes", "15分", "15 分钟", "15 دقيقة"]
+        );
+        assert_eq!(
+            words(3_600),
+            ["1 hour", "1 Stunde", "1 hora", "1 heure", "1時間", "1 小时", "ساعة واحدة"]
+        );
+        assert_eq!(words(172_800), ["2 days", "2 Tage", "2 días", "2 jours", "2日", "2 天", "يومين"]);
         assert_eq!(symbols(Duration::from_secs(900)), "15\u{a0}min");
+    }
+
+    #[test]
+    fn arabic_units_have_four_forms() {
+        let catalogue = Catalogue::default();
+        let words = |minutes| catalogue.of(Language::Ar).mail.lifetime(Duration::from_secs(minutes * 60));
+        assert_eq!(
+            [1, 2, 3, 10, 11, 59].map(words),
+            ["دقيقة واحدة", "دقيقتين", "3 دقائق", "10 دقائق", "11 دقيقة", "59 دقيقة"]
+        );
+    }
+
+    #[test]
+    fn times_are_written_as_each_language_does_and_in_utc() {
+        let catalogue = Catalogue::default();
+        let at = Timestamp::from_millis(1_796_047_379_000);
+        let times = Language::ALL.map(|language| catalogue.of(language).mail.time(at));
+        assert_eq!(
+            times,
+            [
+                "November 30, 2026 at 14:02 UTC",
+                "30. November 2026, 14:02 UTC",
+                "30 de noviembre de 2026, 14:02 UTC",
+                "30 novembre 2026 à 14:02 UTC",
+                "2026年11月30日 14:02（UTC）",
+                "2026年11月30日 14:02（UTC）",
+                "30 نوفمبر 2026، 14:02 UTC",
+            ]
+        );
+        assert_eq!(digits(at), "2026-11-30 14:02 UTC");
     }
 }

@@ -76,6 +76,7 @@ pub(super) async fn confirm(
 ) -> Result<(), DjangoError> {
     let guess = call.acquire(LimitClass::Token).await?;
     let secret = django.tokens().parse(token).ok_or_else(|| library.token_error())?.of(account);
-    let redeemed = guess.judge(call.resets.redeem(NAME, &secret, password, call.network()).await);
+    let redeemed =
+        guess.judge(call.resets.redeem(NAME, &secret, password, call.network(), call.locale()).await);
     redeemed.map(drop).map_err(|error| library.refusal(error))
 }

@@ -238,5 +238,5 @@ async fn hosted_page_reads_the_token_of_a_link() {
     assert!(redemption.uses_parameter("token") && !redemption.uses_parameter("uid"));
     let secret = redemption.parse_link(&link.token, bench.memory.clock.now()).ok().unwrap();
     let password = policy().accept(GOOD).unwrap();
-    assert!(bench.resets.redeem(super::NAME, &secret, password, None).await.is_ok());
+    assert!(bench.resets.redeem(super::NAME, &secret, password, None, None).await.is_ok());
 }

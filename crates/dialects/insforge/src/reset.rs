@@ -71,7 +71,7 @@ pub(super) async fn run(
     let (token, password) = decode_request(&insforge, &call).await?;
     let guess = call.acquire(LimitClass::Token).await?;
     let token = token.ok_or(InsForgeError::DeadToken)?;
-    guess.judge(call.resets.redeem(NAME, &token, password, call.network()).await)?;
+    guess.judge(call.resets.redeem(NAME, &token, password, call.network(), call.locale()).await)?;
     Ok(json(StatusCode::OK, JSON_UTF8, &Reset { message: "Password reset successfully" }))
 }
 

@@ -76,7 +76,8 @@ pub(super) async fn run(px0: Arc<Px0Settings>, call: Call) -> Result<Response<By
     let short = code.as_ref().is_some_and(|code| code.kind() == TicketKind::Code);
     let guess = call.acquire(if short { LimitClass::OpenCode } else { LimitClass::Token }).await?;
     let code = code.ok_or(Px0Error::InvalidCode)?;
-    let account = guess.judge(call.resets.redeem(NAME, &code, password, call.network()).await)?;
+    let account =
+        guess.judge(call.resets.redeem(NAME, &code, password, call.network(), call.locale()).await)?;
     Ok(json(StatusCode::OK, JSON, &Reset { message: "password reset successfully", email: account.email }))
 }
 

@@ -147,7 +147,8 @@ pub(super) async fn handle(
     let (code, password) = decode(strapi, call, unknown).await?;
     let guess = call.acquire(LimitClass::Token).await?;
     let code = code.ok_or(StrapiError::IncorrectCode)?;
-    let account = guess.judge(call.resets.redeem(NAME, &code, password, call.network()).await)?;
+    let account =
+        guess.judge(call.resets.redeem(NAME, &code, password, call.network(), call.locale()).await)?;
     let now = call.resets.adapters().clock.now();
     Ok((strapi.issue_jwt.then(|| strapi.session(&account, now)), account))
 }

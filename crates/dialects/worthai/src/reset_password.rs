@@ -73,7 +73,7 @@ pub(super) async fn run(worthai: Arc<WorthaiSettings>, call: Call) -> Result<Res
     let guess = call.acquire(LimitClass::Token).await?;
     let now = call.resets.adapters().clock.now();
     let secret = worthai.tokens().parse(&token, now).map_err(|defect| WorthaiError::of(defect, &worthai))?;
-    guess.judge(call.resets.redeem(NAME, &secret, password, call.network()).await)?;
+    guess.judge(call.resets.redeem(NAME, &secret, password, call.network(), call.locale()).await)?;
     let message = "Password Changed successfully";
     Ok(json(StatusCode::OK, JSON_UTF8, &Changed { status: "success", message }))
 }

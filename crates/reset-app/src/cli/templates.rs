@@ -100,8 +100,9 @@ fn preview(
             reset_dialects::names().collect::<Vec<_>>().join(", ")
         );
     }
-    let mail = deployment::mail(settings, vec![TransportConfig::Stdout], &settings.likely_url())?;
-    let mail = mail.preview(kind, dialect.unwrap_or_default(), locale);
+    let public_url = settings.likely_url();
+    let mail = deployment::mail(settings, vec![TransportConfig::Stdout], &public_url)?;
+    let mail = mail.preview(kind, dialect.unwrap_or_default(), locale, &public_url, settings.has_disputes()?);
     Ok(match format {
         Format::Text => format!("Subject: {}\n\n{}\n", mail.subject, mail.text.trim_end()).into_bytes(),
         Format::Html => mail.html.into_bytes(),
@@ -136,6 +137,7 @@ mod tests {
         ok    built-in (fr)
         ok    built-in (ja)
         ok    built-in (zh)
+        ok    built-in (ar)
         ");
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("px0")).unwrap();
@@ -169,7 +171,7 @@ mod tests {
         };
         assert_eq!(
             preview_text(MailKind::ResetCode, Some("de-AT"), Some("px0"), Format::Text),
-            "Subject: Ihr Code für ein neues Passwort\n\nHallo Ada Lovelace\n\n482913\n"
+            "Subject: Ihr Code für ein neues Passwort bei Polyreset\n\nHallo Ada Lovelace\n\n482913\n"
         );
         assert!(
             preview_text(MailKind::ResetCode, Some("de"), None, Format::Text)
@@ -178,9 +180,24 @@ mod tests {
         assert!(
             preview_text(MailKind::PasswordChanged, None, None, Format::Html).starts_with("<!doctype html>")
         );
+        let notice = preview_text(MailKind::PasswordChanged, None, None, Format::Text);
+        assert!(notice.contains("\nhttp://127.0.0.1:8080/not-me?token="), "{notice}");
         let message = preview_text(MailKind::ResetLink, Some("ja"), None, Format::Eml);
         assert!(message.starts_with("From: Polyreset <no-reply@localhost>\r\n"), "{message}");
         assert!(preview(&settings, MailKind::ResetCode, None, Some("px1"), Format::Text).is_err());
+    }
+
+    #[test]
+    fn preview_shows_the_brand_and_no_link_that_mails_would_not_have() {
+        let settings = settings(&[
+            ("POLYRESET_BRAND__NAME", "Acme"),
+            ("POLYRESET_BRAND__SUPPORT", "help@example.com"),
+            ("POLYRESET_NOTIFY__PASSWORD_CHANGED", "false"),
+        ]);
+        let shown = preview(&settings, MailKind::PasswordChanged, None, None, Format::Eml).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(shown.contains("Subject: Your Acme password was changed\r\n"), "{shown}");
+        assert!(shown.contains("Reply-To: help@example.com\r\n") && !shown.contains("/not-me"), "{shown}");
     }
 
     #[test]

@@ -6,10 +6,11 @@ use http::{Method, StatusCode};
 use reset_core::{
     account::AccountId,
     event::{Event, EventKind},
-    job::{Job, JobId, JobKind, Outcome},
+    job::{Job, JobId, JobKind, Outcome, Reference},
     keys::{HmacKey, Keys},
     password::Policy,
     ports::{Adapters, Clock, Jobs, Outbox},
+    time::Timestamp,
 };
 use reset_testkit::memory::{MailRefusal, Memory, Outage};
 
@@ -94,6 +95,9 @@ async fn mails_are_counted_by_outcome_and_hashes_by_kind() {
         name: None,
         locale: None,
         dialect: "px0".to_owned(),
+        reference: Reference::stored("K7Q2M4ZD8R"),
+        at: Timestamp::from_millis(1_796_047_320_000),
+        network: None,
         message_id: "1".to_owned(),
         body: reset_core::mail::MailBody::PasswordChanged { dispute: None },
     };

@@ -7,6 +7,7 @@
 mod brand;
 mod http;
 mod limits;
+mod mail;
 mod users;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use reset_http::module::DialectModule;
 use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Text};
 
-pub(crate) use self::{brand::*, http::*, limits::*, users::*};
+pub(crate) use self::{brand::*, http::*, limits::*, mail::*, users::*};
 
 pub(crate) static DATABASE_URL: Key<Text> = Key::new(
     "database_url",
@@ -43,52 +44,6 @@ pub(crate) static DATABASE_POOLER: Key<Choice> = Key::choice(
     "none",
     "`transaction` behind PgBouncer in transaction mode; PostgreSQL only",
 );
-pub(crate) static MAIL_URL: Key<Text> = Key::new(
-    "mail_url",
-    "file://mail",
-    "`smtp://[user:pass@]host[:port]` (STARTTLS if offered; `?tls=required` makes it mandatory), `smtps://…`, \
-         `file://DIR` (one `.eml` file per mail), `stdout:`. For relays with a certificate of their own see `docs/mail.md`",
-)
-.secrecy(Secrecy::Userinfo);
-pub(crate) static MAIL_FALLBACK_URL: Key<Text> = Key::found(
-    "mail_fallback_url",
-    "none",
-    "Fallback URL, in the same form, for mail that `mail_url` temporarily rejects; see `docs/mail.md`",
-)
-.secrecy(Secrecy::Userinfo);
-pub(crate) static MAIL_FROM: Key<Text> =
-    Key::new("mail_from", "Polyreset <no-reply@localhost>", "Sender of every mail");
-pub(crate) static MAIL_LOCALE: Key<Text> = Key::new(
-    "mail.locale",
-    "en",
-    "Fallback language of mails, for recipients without a language or with an unsupported one: `en`, `de`, `es`, `fr`, \
-         `ja`, `zh`, or any language that `mail.templates` covers completely",
-);
-pub(crate) static MAIL_CONNECTIONS: Key<Integer> = Key::new(
-    "mail.connections",
-    "6",
-    "Maximum concurrent connections per mail server, 1 to 64. It is lowered while the server accepts fewer",
-);
-pub(crate) static MAIL_RATE: Key<Text> = Key::found(
-    "mail.rate",
-    "no limit",
-    "Maximum mails by SMTP per period and process, such as `100/1h` or `14/1s`, for providers with a quota. Others wait",
-);
-pub(crate) static MAIL_TIMEOUT: Key<Duration> = Key::found(
-    "mail.timeout",
-    "RFC 5321's timeouts; with `mail_fallback_url`: `20s`",
-    "Maximum wait for each step of an SMTP conversation before the message is transferred, 1s to 5m",
-);
-pub(crate) static MAIL_PER_DOMAIN: Key<Integer> = Key::found(
-    "mail.per_domain",
-    "two thirds of `mail.connections`: `4`",
-    "Maximum concurrent SMTP deliveries per recipient domain, at most `mail.connections`",
-);
-pub(crate) static MAIL_TEMPLATES: Key<Text> = Key::found(
-    "mail.templates",
-    "built-in templates",
-    "Directory of templates that override the built-in ones; see `docs/mail.md`",
-);
 pub(crate) static SECRET: Key<Text> = Key::found("secret", "on SQLite: `reset.secret` next to the database, created at the first start with mode 0600; otherwise required", "At least 32 bytes as hex or base64. Every other key is derived from it").secrecy(Secrecy::Secret);
 pub(crate) static SECRET_PREVIOUS: Key<List> = Key::found(
     "secret_previous",
@@ -109,7 +64,7 @@ pub(crate) static PAGES_TOKEN_TTL: Key<Duration> =
 pub(crate) static PAGES_LANGUAGE: Key<Text> = Key::new(
     "pages.language",
     "en",
-    "Page language for browsers that request none of the supported ones: `en`, `de`, `es`, `fr`, `ja`, `zh`",
+    "Page language for browsers that request none of the supported ones: `en`, `de`, `es`, `fr`, `ja`, `zh`, `ar`",
 );
 pub(crate) static PAGES_STYLESHEET: Key<Text> = Key::found(
     "pages.stylesheet",
@@ -201,6 +156,9 @@ const GENERAL: &[&SettingKey] = &[
     MAIL_RATE.setting(),
     MAIL_TIMEOUT.setting(),
     MAIL_TEMPLATES.setting(),
+    MAIL_DKIM_KEY.setting(),
+    MAIL_DKIM_SELECTOR.setting(),
+    MAIL_DKIM_DOMAIN.setting(),
     SECRET.setting(),
     SECRET_PREVIOUS.setting(),
     PROFILE.setting(),

@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Result, anyhow};
 use reset_core::language::Language;
-use reset_mail::{BadMailSettings, CONNECTIONS_MAX, MailLimits, MailService, Rate, Tls, TransportConfig};
+use reset_mail::{
+    BadDkim, BadMailSettings, CONNECTIONS_MAX, DkimSigner, MailLimits, MailService, Rate, Tls,
+    TransportConfig,
+};
 
 use reset_settings::{Key, Text, Values};
 
@@ -29,6 +32,8 @@ pub(crate) struct MailSettings {
     pub(crate) locale: String,
     /// Directory of the deployment's own templates.
     pub(crate) templates: Option<PathBuf>,
+    /// Signs mails with DKIM.
+    pub(crate) dkim: Option<DkimSigner>,
 }
 
 impl MailSettings {
@@ -57,8 +62,8 @@ impl MailSettings {
             let known = Language::ALL.map(Language::primary).join(", ");
             return Err(values.bad(&keys::MAIL_LOCALE, format!("a supported language: {known}")));
         }
-        let limits = limits(values)?;
-        Ok(Self { transport, fallback, from, limits, locale, templates })
+        let (limits, dkim) = (limits(values)?, dkim(values, &from)?);
+        Ok(Self { transport, fallback, from, limits, locale, templates, dkim })
     }
 
     /// Returns one sentence for each mail server that is or may be used without TLS.
@@ -77,6 +82,41 @@ impl MailSettings {
             }
         })
     }
+}
+
+/// Reads the key and names of DKIM.
+fn dkim(values: &Values, from: &str) -> Result<Option<DkimSigner>> {
+    let (key, selector) = (&keys::MAIL_DKIM_KEY, &keys::MAIL_DKIM_SELECTOR);
+    let Some(pem) = values.given_text(key)? else {
+        let lone = [selector, &keys::MAIL_DKIM_DOMAIN].into_iter().find(|lone| values.is_given(lone));
+        return match lone {
+            Some(lone) => Err(values.bad(lone, "used only with mail.dkim_key")),
+            None => Ok(None),
+        };
+    };
+    let sender = from.trim_end_matches('>').rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+    let domain = values.given_text(&keys::MAIL_DKIM_DOMAIN)?.map(|domain| domain.to_ascii_lowercase());
+    // DMARC counts a signature only if its domain is the sender's or, in relaxed alignment, one above it (RFC 7489, 3.1).
+    if let Some(domain) = &domain
+        && sender != *domain
+        && !sender.ends_with(&format!(".{domain}"))
+    {
+        return Err(values.bad(&keys::MAIL_DKIM_DOMAIN, format!("{sender}, or a domain above it")));
+    }
+    let name = values.given_text(selector)?.ok_or_else(|| {
+        anyhow!(
+            "mail.dkim_selector is required with mail.dkim_key: the DNS name of its public key begins with it"
+        )
+    })?;
+    let signer = DkimSigner::new(&pem, domain.as_deref().unwrap_or(&sender), &name);
+    signer.map(Some).map_err(|error| {
+        let setting = match error {
+            BadDkim::Key => key,
+            BadDkim::Domain => &keys::MAIL_DKIM_DOMAIN,
+            BadDkim::Selector => selector,
+        };
+        values.bad(setting, error.to_string())
+    })
 }
 
 fn limits(values: &Values) -> Result<MailLimits> {

@@ -174,6 +174,11 @@ impl Settings {
         self.notify.webhook.is_some() || self.users.as_ref().is_none_or(Mapping::ends_sessions)
     }
 
+    /// Whether the notice after a reset has a link: notices are on, and so is the page that it opens.
+    pub(crate) fn has_disputes(&self) -> Result<bool> {
+        Ok(self.notify.owner && self.values.boolean(&keys::PAGES_ENABLED)?)
+    }
+
     /// Whether `key` was set, as opposed to having its default.
     pub(crate) fn is_given(&self, key: &SettingKey) -> bool {
         self.values.is_given(key)

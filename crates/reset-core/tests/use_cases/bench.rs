@@ -135,11 +135,15 @@ impl UseCaseBench {
     }
 
     pub(crate) async fn account(&self, email: &str) {
+        self.account_in(email, None).await;
+    }
+
+    pub(crate) async fn account_in(&self, email: &str, locale: Option<&str>) {
         let account = NewAccount {
             email: email.to_owned(),
             username: None,
             name: None,
-            locale: None,
+            locale: locale.map(str::to_owned),
             password_hash: "old".to_owned(),
             created_at: self.resets.adapters().clock.now(),
         };
@@ -223,7 +227,7 @@ impl UseCaseBench {
         dialect: &'static str,
         secret: &TicketSecret,
     ) -> Result<(), RedeemError> {
-        self.resets.redeem(dialect, secret, password("a new password"), Some(network())).await.map(drop)
+        self.resets.redeem(dialect, secret, password("a new password"), Some(network()), None).await.map(drop)
     }
 
     pub(crate) async fn hash_of(&self, email: &str) -> String {

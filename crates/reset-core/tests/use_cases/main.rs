@@ -8,6 +8,7 @@ mod decoys;
 mod disputes;
 mod enumeration;
 mod events;
+mod mails;
 mod own_names;
 mod readiness;
 mod rotation;

@@ -173,7 +173,8 @@ impl From<&Job> for NewJobRow {
             JobKind::Reset { email: to, redirect_to: target, locale: language } => {
                 (email, redirect_to, locale) = (Some(to.key().to_owned()), target.clone(), language.clone());
             }
-            JobKind::Notice { account: of, to } => {
+            JobKind::Notice { account: of, to, locale: language } => {
+                locale.clone_from(language);
                 (account, recipient) = (Some(of.as_str().to_owned()), Some(to.as_str().to_owned()));
             }
             JobKind::Webhook { account: of } => account = Some(of.as_str().to_owned()),
@@ -227,7 +228,8 @@ impl TryFrom<JobRow> for Job {
                 JobKind::Reset { email, redirect_to: row.redirect_to, locale: row.locale }
             }
             (None, Some(account), Some(to)) => {
-                JobKind::Notice { account: AccountId::new(account), to: StoredAddress::new(to) }
+                let (account, to) = (AccountId::new(account), StoredAddress::new(to));
+                JobKind::Notice { account, to, locale: row.locale }
             }
             (None, Some(account), None) => JobKind::Webhook { account: AccountId::new(account) },
             _ => return Err(unreadable("a task")),

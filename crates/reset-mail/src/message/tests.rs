@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use mail_parser::{MessageParser, MimeHeaders};
-use reset_core::language::Language;
+use reset_core::{job::Reference, language::Language, time::Timestamp};
 
 use super::*;
 
+mod brand;
 mod languages;
 
 const MINUTES: Duration = Duration::from_secs(900);
@@ -23,6 +24,9 @@ fn mail(body: MailBody) -> Mail {
         name: None,
         locale: None,
         dialect: "px0".to_owned(),
+        reference: Reference::stored("K7Q2M4ZD8R"),
+        at: Timestamp::from_millis(1_796_047_320_000),
+        network: None,
         message_id: "0af1".to_owned(),
         body,
     }
@@ -53,16 +57,25 @@ fn code_is_alone_on_its_line() {
     assert_snapshot!(compose(&mail(code("123456"))).text, @r"
     Hello,
 
-    This is your code to set a new password:
+    We received a request to reset the Polyreset password for
+    Ada@Example.org.
+
+    Enter this code to choose a new password:
 
     123456
 
-    The code works once, within 15 minutes. Give it to nobody: we never ask
-    for it.
+    This code expires in 15 minutes and can be used once. Don't share it.
+    We'll never ask for it.
 
-    If you did not ask for this, you can ignore this mail. Nothing changes.
+    Requested: November 30, 2026 at 14:02 UTC
+    Reference: K7Q2M4ZD8R
+
+    Didn't request this? You can safely ignore this email. Your password
+    stays the same.
 
     Polyreset
+
+    @reset.example.org #123456
     ");
 }
 
@@ -71,13 +84,20 @@ fn link_is_alone_on_its_line() {
     assert_snapshot!(compose(&mail(link("https://app.example.org/reset?a=1&token=canary"))).text, @r"
     Hello,
 
-    Open this link to set a new password:
+    We received a request to reset the Polyreset password for
+    Ada@Example.org.
+
+    Open this link to choose a new password:
 
     https://app.example.org/reset?a=1&token=canary
 
-    The link works once, within 15 minutes. Please pass it on to nobody.
+    This link expires in 15 minutes and can be used once. Don't share it.
 
-    If you did not ask for this, you can ignore this mail. Nothing changes.
+    Requested: November 30, 2026 at 14:02 UTC
+    Reference: K7Q2M4ZD8R
+
+    Didn't request this? You can safely ignore this email. Your password
+    stays the same.
 
     Polyreset
     ");
@@ -88,12 +108,15 @@ fn notice_of_a_changed_password_tells_the_owner_how_to_react() {
     assert_snapshot!(compose(&mail(MailBody::PasswordChanged { dispute: None })).text, @r"
     Hello,
 
-    The password of your account was changed.
+    The Polyreset password for Ada@Example.org was changed.
 
-    If that was you, all is well.
+    If this was you, no action is needed.
 
-    If it was not you, request a password reset again at once, and then
-    check who else can read this mailbox.
+    Changed: November 30, 2026 at 14:02 UTC
+    Reference: K7Q2M4ZD8R
+
+    Wasn't you? Reset your password again right away, then check who else
+    can read this mailbox.
 
     Polyreset
     ");
@@ -105,20 +128,21 @@ fn notice_with_a_dispute_link_explains_its_effect() {
     assert_snapshot!(compose(&mail(MailBody::PasswordChanged { dispute })).text, @r"
     Hello,
 
-    The password of your account was changed.
+    The Polyreset password for Ada@Example.org was changed.
 
-    If that was you, all is well.
+    If this was you, no action is needed.
 
-    If it was not you, open this link:
+    Changed: November 30, 2026 at 14:02 UTC
+    Reference: K7Q2M4ZD8R
+
+    Wasn't you? You can cancel the new password:
 
     https://app.example.org/not-me?id=1&token=canary
 
-    The link leads to a page with a button. The button takes the new
-    password away again and keeps others from resetting your password for
-    three days.
+    The link works for three days. It opens a page where you can cancel the
+    new password. For three days after that, only this mailbox can reset it.
 
-    After that, ask for a new password, and check who else can read this
-    mailbox.
+    Then choose a new password, and check who else can read this mailbox.
 
     Polyreset
     ");
@@ -136,7 +160,7 @@ fn message_has_exactly_these_headers() {
     let raw = |name: &str| message.header_raw(name).unwrap().trim().to_owned();
     assert_eq!(raw("From"), "Polyreset <no-reply@localhost>");
     assert_eq!(raw("To"), "Ada@Example.org");
-    assert_eq!(raw("Message-ID"), "<0af1@reset.example.org>");
+    assert_eq!(raw("Message-ID"), "<0af1@localhost>");
     assert_eq!(raw("Auto-Submitted"), "auto-generated");
     assert_eq!(message.to().unwrap().iter().count(), 1);
     assert_eq!((message.text_body_count(), message.html_body_count(), message.attachment_count()), (1, 1, 0));
@@ -200,9 +224,9 @@ fn harmless_name_appears_in_the_greeting() {
     for name in ["Ada", "Zoë 名前", "O'Neill & Söhne", "J.R. Smith Jr."] {
         let mail = Mail { name: Some(name.to_owned()), ..mail(code("1")) };
         let (text, html) = parts(&compose(&mail));
-        assert!(text.starts_with(&format!("Hello {name},")), "{text}");
+        assert!(text.starts_with(&format!("Hi {name},")), "{text}");
         let escaped = name.replace('&', "&amp;").replace('\'', "&#x27;");
-        assert!(html.contains(&format!("<p>Hello {escaped},</p>")), "{html}");
+        assert!(html.contains(&format!(">Hi {escaped},</p>")), "{html}");
     }
 }
 
@@ -230,7 +254,7 @@ fn unsafe_name_is_omitted() {
         let mail = Mail { name: Some(name.to_owned()), ..mail(code("1")) };
         let (text, html) = parts(&compose(&mail));
         assert!(text.starts_with("Hello,"), "{name:?}: {text}");
-        assert!(html.contains("<p>Hello,</p>"), "{name:?}: {html}");
+        assert!(html.contains(">Hello,</p>"), "{name:?}: {html}");
     }
 }
 

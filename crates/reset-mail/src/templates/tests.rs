@@ -79,10 +79,10 @@ fn one_file_replaces_one_part_and_gets_the_phrases_of_each_language() {
     let german = written(&templates, MailKind::ResetCode, "px0", "de");
     assert_eq!(
         german.text,
-        "Guten Tag Ada Lovelace, Der Code gilt einmal, 15 Minuten lang. Geben Sie ihn an niemanden weiter: Wir \
-         fragen nie danach.\n\n482913"
+        "Guten Tag Ada Lovelace, Der Code ist 15 Minuten gültig und funktioniert nur einmal. Geben Sie ihn nicht \
+         weiter. Wir fragen nie danach.\n\n482913"
     );
-    assert_eq!(german.subject, "Ihr Code für ein neues Passwort");
+    assert_eq!(german.subject, "Ihr Code für ein neues Passwort bei Polyreset");
     assert!(german.html.contains("<html lang=\"de\""));
 }
 
@@ -92,7 +92,7 @@ fn layout_file_frames_every_html_part() {
     let templates = templates(&[("layout.html.j2", frame)]);
     for kind in MailKind::ALL {
         let html = written(&templates, kind, "px0", "fr").html;
-        assert!(html.starts_with("<html lang=fr><header>Brand</header><p>"), "{html}");
+        assert!(html.starts_with("<html lang=fr><header>Brand</header><p "), "{html}");
     }
 }
 
@@ -114,7 +114,10 @@ fn custom_language_is_used_where_its_templates_are_complete() {
     assert_eq!(mail.text, "Vale 15\u{a0}min:\n\n482913");
     assert_eq!(mail.html, "<html lang=\"it\" dir=\"ltr\">482913</html>");
     // The other kinds have no Italian templates, so they are entirely in the default language.
-    assert_eq!(written(&templates, MailKind::ResetLink, "px0", "it").subject, "Set a new password");
+    assert_eq!(
+        written(&templates, MailKind::ResetLink, "px0", "it").subject,
+        "Reset your Polyreset password"
+    );
     assert!(!templates.speaks("it") && templates.speaks("de-AT") && !templates.speaks("nonsense!"));
 
     files.pop();
@@ -155,9 +158,9 @@ fn all_features_of_the_template_engine_are_available() {
         ("px0/reset-code.txt.j2", "{{ code }}{# a note #}"),
     ]);
     let mail = written(&templates, MailKind::ResetCode, "worthai", "en");
-    assert!(mail.html.starts_with("<h1>Your code to set a new password</h1><p>This is"), "{}", mail.html);
-    assert!(mail.html.ends_with("Nothing changes.</p>12ADA LOVELACE"), "{}", mail.html);
-    assert!(mail.text.starts_with("482913\nThe code works once"), "{}", mail.text);
+    assert!(mail.html.starts_with("<h1>Your Polyreset password reset code</h1><p "), "{}", mail.html);
+    assert!(mail.html.ends_with("stays the same.</p>12ADA LOVELACE"), "{}", mail.html);
+    assert!(mail.text.starts_with("482913\nThis code expires in 15 minutes"), "{}", mail.text);
 }
 
 #[test]
@@ -201,7 +204,18 @@ fn faults_name_file_and_line() {
         ),
         ("password-changed.txt.j2", "Changed.", "password-changed.txt.j2: the code or the link is missing"),
         ("layout.html.j2", "<html></html>", "layout.html.j2: the code or the link is missing"),
-        ("layout.html.j2", "{{ brand }}", "layout.html.j2 line 1: unknown variable brand"),
+        ("layout.html.j2", "{{ company }}", "layout.html.j2 line 1: unknown variable company"),
+        (
+            "layout.html.j2",
+            "{% if brand.log %}x{% endif %}",
+            "layout.html.j2 line 1: unknown variable brand.log",
+        ),
+        (
+            "reset-code.txt.j2",
+            "{{ code }}\n{{ brand.support }}",
+            "line 2: undefined value in a mail without a network and with a brand that has only a name",
+        ),
+        ("reset-code.subject.j2", "{{ code_groups }}", "a subject must not contain the code or the link"),
         ("layout.html.j2", "{% block main %}", "layout.html.j2 line 1: syntax error"),
         ("px0/reset-code.de.txt.j2", "Hallo", "px0/reset-code.de.txt.j2: the code or the link is missing"),
         ("px1/reset-code.txt.j2", "{{ code }}", "px1: unknown dialect; expected one of px0, worthai"),
@@ -244,8 +258,8 @@ fn template_that_fails_on_one_mail_is_replaced_by_the_built_in_layout() {
     let ada = written(&templates, MailKind::ResetCode, "px0", "en");
     assert_eq!((ada.subject.as_str(), ada.text.as_str()), ("For Ada Lovelace", "\n482913"));
     let bob = templates.render(MailContext { name: Some("Bob"), ..sample(MailKind::ResetCode) });
-    assert_eq!(bob.subject, "Your code to set a new password");
-    assert!(bob.text.starts_with("Hello Bob,\n\nThis is your code"), "{}", bob.text);
+    assert_eq!(bob.subject, "Your Polyreset password reset code");
+    assert!(bob.text.starts_with("Hi Bob,\n\nWe received a request"), "{}", bob.text);
 }
 
 #[test]

@@ -6,14 +6,31 @@ use reset_core::language::Language;
 
 use super::{
     BadTemplate, CustomTemplates, LAYOUT, MailContext, MailLanguage, Part, Slot, Templates, check_part,
-    layout_of, prefixes, samples::variants,
+    layout_of, prefixes,
+    samples::variants,
+    vars::{BRAND_VARS, BodyVars},
 };
 use crate::{catalogue::has, mail_kind::MailKind};
 
 /// Variables of every template.
-const COMMON_VARS: [&str; 8] = ["sender", "dialect", "lang", "dir", "name", "lifetime", "phrases", "loop"];
+const COMMON_VARS: [&str; 14] = [
+    "brand",
+    "sender",
+    "dialect",
+    "lang",
+    "dir",
+    "account",
+    "time",
+    "network",
+    "reference",
+    "details",
+    "name",
+    "lifetime",
+    "phrases",
+    "loop",
+];
 /// Variables of bodies, which subjects lack.
-const BODY_VARS: [&str; 5] = ["code", "url", "subject", "self", "super"];
+const BODY_VARS: [&str; 7] = ["code", "code_groups", "code_host", "url", "subject", "self", "super"];
 
 /// Outcome of rendering a template in one language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,8 +148,7 @@ impl Templates {
         let mut vars = self.vars(variant, mail_language, Some(tag));
         if part != Part::Subject {
             let subject = vars.phrases.get("subject").cloned();
-            (vars.code, vars.url) = (variant.code, variant.url);
-            vars.subject = Some(subject.unwrap_or_else(|| variant.kind.name().to_owned()));
+            vars.body = BodyVars::of(variant, subject.unwrap_or_else(|| variant.kind.name().to_owned()));
         }
         custom.render(name, part, &vars, variant.secret()).map(drop).map_err(|fault| {
             // The full variant is rendered first, so a fault here is due to what this variant lacks.
@@ -140,6 +156,9 @@ impl Templates {
                 (_, None, _) => " in a mail without a name: guard it with {% if name %}",
                 (MailKind::PasswordChanged, _, None) => {
                     " in a notice without a link: guard it with {% if url %}"
+                }
+                _ if variant.network.is_none() => {
+                    " in a mail without a network and with a brand that has only a name: guard it with {% if … %}"
                 }
                 _ => "",
             };
@@ -169,6 +188,7 @@ impl Templates {
             };
             let known = match (root, key) {
                 ("phrases", Some(key)) => is_phrase(key),
+                ("brand", Some(key)) => BRAND_VARS.contains(&key),
                 _ => {
                     COMMON_VARS.contains(&root)
                         || (is_body && BODY_VARS.contains(&root))
@@ -176,7 +196,7 @@ impl Templates {
                 }
             };
             if !known {
-                let secret = ["code", "url"].contains(&root);
+                let secret = ["code", "code_groups", "url"].contains(&root);
                 let what = if secret {
                     "a subject must not contain the code or the link: lock screens show it".to_owned()
                 } else {

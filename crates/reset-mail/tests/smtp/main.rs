@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use reset_core::{
     error::MailError,
+    job::Reference,
     mail::{Mail, MailBody},
+    time::Timestamp,
 };
 use reset_mail::{MailService, SmtpSettings, TransportConfig};
 
@@ -38,6 +40,9 @@ fn mail(code: &str) -> Mail {
         name: None,
         locale: None,
         dialect: "px0".to_owned(),
+        reference: Reference::stored("K7Q2M4ZD8R"),
+        at: Timestamp::from_millis(1_796_047_320_000),
+        network: None,
         message_id: "0af1".to_owned(),
         body,
     }

@@ -65,6 +65,7 @@ impl Pages {
     pub(super) async fn redeem_code(
         &self,
         call: &Call,
+        locale: Option<String>,
         email: &EmailAddress,
         code: &str,
         password: NewPassword,
@@ -96,7 +97,7 @@ impl Pages {
                 Err(ExchangeError::Invalid) => continue,
                 Err(ExchangeError::Store(error)) => return RedeemError::from(error).into(),
             };
-            let outcome = resets.redeem(redemption.dialect, &token, password, network).await;
+            let outcome = resets.redeem(redemption.dialect, &token, password, network, locale).await;
             let token = Some((redemption.dialect, token.reveal().to_owned()));
             return Redeemed { outcome: outcome.map(|_| ()), token };
         }
@@ -107,7 +108,7 @@ impl Pages {
         };
         let Some((redemption, secret)) = open.into_iter().next() else { return RedeemError::Invalid.into() };
         let secret = secret.of(owner);
-        let outcome = resets.redeem(redemption.dialect, &secret, password, network).await;
+        let outcome = resets.redeem(redemption.dialect, &secret, password, network, locale).await;
         if let (Err(RedeemError::Invalid), Ok(again)) = (&outcome, again())
             && has_just_set(call, redemption.dialect, &secret, again).await
         {

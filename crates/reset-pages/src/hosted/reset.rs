@@ -165,7 +165,8 @@ async fn set_by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
         Ok(permit) => permit,
         Err(error) => return visit.render(&error),
     };
-    match permit.judge(call.resets.redeem(redemption.dialect, &secret, password, call.network()).await) {
+    let (network, locale) = (call.network(), Some(visit.tag().to_owned()));
+    match permit.judge(call.resets.redeem(redemption.dialect, &secret, password, network, locale).await) {
         Ok(_) => done(pages, visit, call, link),
         Err(RedeemError::Invalid | RedeemError::Blocked) => {
             // A double click sends the form twice: the second response is the first one's.
@@ -223,7 +224,8 @@ async fn set_by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
         Ok(permit) => permit,
         Err(error) => return visit.render(&error),
     };
-    let redeemed = pages.redeem_code(call, &email, &code, password, accept).await;
+    let locale = Some(visit.tag().to_owned());
+    let redeemed = pages.redeem_code(call, locale, &email, &code, password, accept).await;
     // After an exchange the code is used up. The token goes into the cookie, and the next form is the one for a link.
     let exchanged = redeemed.token.as_ref().map(|(dialect, token)| FormInput {
         email: input.email.clone(),

@@ -207,6 +207,8 @@ async fn language_is_kept_from_the_link_to_the_confirmation() {
     browser.get("/reset?lang=fr").await.says("<html lang=\"fr\"");
     browser.set(NEW).await.says("<html lang=\"fr\"");
     assert!(bench.logs_in(NEW).await);
+    let notice = bench.mails().await.remove(0);
+    assert_eq!(notice.locale.as_deref(), Some("fr"), "the notice is in the language of the page");
 }
 
 #[tokio::test]

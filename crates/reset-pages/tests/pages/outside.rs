@@ -2,7 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
-use reset_core::language::Language;
+use reset_core::language::{Language, direction};
 use reset_http::{BodyError, ServeOptions};
 use reset_pages::hosted::brand::{Brand, Colour, Logo};
 use sha2::{Digest, Sha256};
@@ -84,7 +84,7 @@ async fn no_page_loads_an_external_resource() {
 async fn language_follows_accept_language_the_menu_and_the_cookie() {
     let bench = bench().await;
     for language in Language::ALL {
-        let html = format!("<html lang=\"{}\" dir=\"ltr\">", language.tag());
+        let html = format!("<html lang=\"{}\" dir=\"{}\">", language.tag(), direction(language.tag()));
         let mut browser = bench.browser();
         let accepts = format!("it, {}-XX;q=0.9, en;q=0.1", language.primary());
         let response = bench.send(Method::GET, "/forgot", &[("accept-language", &accepts)], "").await;

@@ -47,7 +47,11 @@ pub async fn a_job_is_claimed_as_it_was_pushed(store: Arc<dyn Store>) {
         ..job("reset", "ann")
     };
     let notice = Job {
-        kind: JobKind::Notice { account: AccountId::new("any key"), to: StoredAddress::new("Ann@B.C") },
+        kind: JobKind::Notice {
+            account: AccountId::new("any key"),
+            to: StoredAddress::new("Ann@B.C"),
+            locale: Some("ja".to_owned()),
+        },
         ..job("notice", "ann")
     };
     done(store.push(&reset).await);
@@ -260,7 +264,8 @@ pub async fn jobs_to_other_addresses_and_dialects_do_not_wait(store: Arc<dyn Sto
 
 pub async fn notices_do_not_wait_for_each_other(store: Arc<dyn Store>) {
     for id in ["one", "two"] {
-        let kind = JobKind::Notice { account: AccountId::new("1"), to: StoredAddress::new("a@b.c") };
+        let to = StoredAddress::new("a@b.c");
+        let kind = JobKind::Notice { account: AccountId::new("1"), to, locale: None };
         done(store.push(&Job { kind, ..job(id, "unused") }).await);
     }
     assert_eq!(claim(&store, at(0)).await, ["one", "two"]);

@@ -75,7 +75,11 @@ pub async fn a_failed_exchange_leaves_the_code_unspent(store: Arc<dyn Store>) {
 
 fn notice(id: &str, account: &AccountId) -> Job {
     Job {
-        kind: JobKind::Notice { account: account.clone(), to: StoredAddress::new("Then@Example.ORG") },
+        kind: JobKind::Notice {
+            account: account.clone(),
+            to: StoredAddress::new("Then@Example.ORG"),
+            locale: None,
+        },
         ..job(id, "unused")
     }
 }

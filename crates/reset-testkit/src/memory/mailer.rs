@@ -12,6 +12,8 @@ use reset_core::{
     error::MailError,
     mail::{Mail, MailBody},
     ports::Mailer,
+    time::Timestamp,
+    turns::NetworkBlock,
 };
 
 /// Keeps every accepted mail, and refuses mails on demand.
@@ -60,6 +62,12 @@ pub struct SentMail {
     pub name: Option<String>,
     /// Language of the mail.
     pub locale: Option<String>,
+    /// Reference of the reset.
+    pub reference: String,
+    /// When the reset was requested, or the password changed.
+    pub at: Timestamp,
+    /// Public network of the request, in CIDR notation.
+    pub network: Option<String>,
     /// Left part of the `Message-ID`.
     pub message_id: String,
     /// The code or the whole link. In a notice, the dispute link, or empty without one.
@@ -119,6 +127,9 @@ impl SentMail {
             to: mail.to.clone(),
             name: mail.name.clone(),
             locale: mail.locale.clone(),
+            reference: mail.reference.as_str().to_owned(),
+            at: mail.at,
+            network: mail.network.and_then(NetworkBlock::public),
             message_id: mail.message_id.clone(),
             secret: secret.to_owned(),
             lifetime,

@@ -137,6 +137,7 @@ impl Entropy for SeededEntropy {
 mod tests {
     use super::*;
     use reset_core::{
+        job::Reference,
         mail::{Mail, MailBody},
         password::Policy,
         ports::{Accounts, Jobs, Mailer, Store, random},
@@ -182,6 +183,9 @@ mod tests {
             name: None,
             locale: None,
             dialect: "px0".to_owned(),
+            reference: Reference::stored("K7Q2M4ZD8R"),
+            at: Timestamp::from_millis(1_796_047_320_000),
+            network: None,
             message_id: "m1".to_owned(),
             body: MailBody::ResetCode {
                 code: "012345".to_owned().into(),

@@ -10,7 +10,8 @@ use crate::settings::pages;
 
 /// Returns the hosted pages that the settings serve at `public_url`.
 pub(super) fn pages_at(settings: &Settings, public_url: &str, root: &HmacKey) -> Option<PagesSettings> {
-    pages::read(&settings.values, &settings.passwords, &settings.brand, public_url, &root.clone().into()).unwrap()
+    pages::read(&settings.values, &settings.passwords, &settings.brand, public_url, &root.clone().into())
+        .unwrap()
 }
 
 #[test]

@@ -131,7 +131,8 @@ async fn issued(store: &Sqlite, email: &str, id: &str) -> Ticket {
 
 /// Redeems the ticket for a password with this hash, with a notice. The error is a message.
 async fn redeem(store: &Sqlite, ticket: &Ticket, hash: &str) -> Result<bool, String> {
-    let kind = JobKind::Notice { account: ticket.account.clone(), to: StoredAddress::new("ann@example.org") };
+    let to = StoredAddress::new("ann@example.org");
+    let kind = JobKind::Notice { account: ticket.account.clone(), to, locale: None };
     let id = JobId::new(format!("notice-{}-{hash}", ticket.id.as_str()));
     let notice = Job::new(id, Reference::stored("0123456789"), "strapi", kind, at(1));
     let event = Event::of_ticket(EventKind::Done, ticket, at(1));
