@@ -8,6 +8,7 @@ use std::{
 use reset_core::{
     email::EmailAddress,
     mail::{Mail, MailBody},
+    time::Timestamp,
 };
 use zeroize::Zeroizing;
 
@@ -96,7 +97,7 @@ impl DemoMailbox {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use reset_core::{job::Reference, ports::Mailer, time::Timestamp};
+    use reset_core::{job::Reference, ports::Mailer};
 
     use super::*;
     use crate::{MailService, TransportConfig};
