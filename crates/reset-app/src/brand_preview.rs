@@ -25,9 +25,13 @@ pub(crate) fn flags(path: &Path) -> Result<Vec<(&'static str, String, String)>> 
     for (name, raw, source) in entries(&path.display().to_string(), &text)? {
         let key = if name.contains('.') { name } else { format!("brand.{name}") };
         if !key.starts_with("brand.") && !key.starts_with("pages.") {
-            bail!("{key} ({source}) is no key of [brand] or [pages]: {FLAG} only previews how pages and mails look");
+            bail!(
+                "{key} ({source}) is no key of [brand] or [pages]: {FLAG} only previews how pages and mails look"
+            );
         }
-        let Raw::Text(value) = raw else { bail!("{key} ({source}) is a list, but each key of a brand is one text") };
+        let Raw::Text(value) = raw else {
+            bail!("{key} ({source}) is a list, but each key of a brand is one text")
+        };
         let mut value = value.to_string();
         if FILES.contains(&key.as_str()) {
             let folder = path.parent().unwrap_or(Path::new(""));

@@ -27,8 +27,12 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// The steps of the tour, each with the page where it happens.
-const STEPS: [(usize, &str, &str); 4] =
-    [(1, "Request", "."), (2, "Read the mail", "mailbox"), (3, "Set a password", "reset"), (4, "Sign in", "sign-in")];
+const STEPS: [(usize, &str, &str); 4] = [
+    (1, "Request", "."),
+    (2, "Read the mail", "mailbox"),
+    (3, "Set a password", "reset"),
+    (4, "Sign in", "sign-in"),
+];
 
 /// Template variables of the frame around one page.
 pub(super) struct Frame {

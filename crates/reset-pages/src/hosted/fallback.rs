@@ -10,12 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::Pages;
-use reset_http::{
-    common_error::CommonError,
-    problem,
-    route::ErrorRenderer,
-    wire::reply,
-};
+use reset_http::{common_error::CommonError, problem, route::ErrorRenderer, wire::reply};
 
 /// Paths of the pages. Other spellings of them are redirected: another case, or a slash at the end.
 const SPELLINGS: [&str; 3] = ["/forgot", "/reset", "/not-me"];

@@ -65,8 +65,9 @@ pub(crate) const MAIL: &str =
 pub(crate) const SHIELD: &str = icon!(
     "<path d=\"M12 3l8 3v6c0 4.5-3.2 7.8-8 9-4.8-1.2-8-4.5-8-9V6z\"/><path d=\"M12 8v4\"/><path d=\"M12 16v.01\"/>"
 );
-pub(crate) const EYE: &str =
-    icon!("<path d=\"M2 12s3.5-7 10-7 10 7 10 7-3.5 7-10 7S2 12 2 12z\"/><circle cx=\"12\" cy=\"12\" r=\"3\"/>");
+pub(crate) const EYE: &str = icon!(
+    "<path d=\"M2 12s3.5-7 10-7 10 7 10 7-3.5 7-10 7S2 12 2 12z\"/><circle cx=\"12\" cy=\"12\" r=\"3\"/>"
+);
 pub(crate) const GLOBE: &str = icon!(
     "<circle cx=\"12\" cy=\"12\" r=\"9\"/><path d=\"M3 12h18\"/><path d=\"M12 3c2.5 2.6 3.8 5.6 3.8 9s-1.3 \
      6.4-3.8 9c-2.5-2.6-3.8-5.6-3.8-9S9.5 5.6 12 3z\"/>"

@@ -92,12 +92,8 @@ impl<'a> Visit<'a> {
             CommonError::BodyTooLarge | CommonError::BodyUnreadable | CommonError::BodyTooSlow => {
                 message(Tone::Failure, &words.unread_title, vec![words.unread.clone()])
             }
-            CommonError::Failure => {
-                message(Tone::Failure, &words.failed_title, vec![words.failed.clone()])
-            }
-            CommonError::Busy { .. } => {
-                message(Tone::Neutral, &words.busy_title, vec![words.busy.clone()])
-            }
+            CommonError::Failure => message(Tone::Failure, &words.failed_title, vec![words.failed.clone()]),
+            CommonError::Busy { .. } => message(Tone::Neutral, &words.busy_title, vec![words.busy.clone()]),
             CommonError::TooMany { retry_after } => {
                 let lines = vec![words.many_reason.clone(), self.wait(&words.many, *retry_after)];
                 message(Tone::Neutral, &words.many_title, lines)

@@ -163,36 +163,36 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> (Dial
     let renderer = pages.clone();
     let render = Arc::new(move |error: &CommonError, headers: &HeaderMap| renderer.render(error, headers));
     let mut rows = vec![
-            page(
-                "/forgot",
-                vec![
-                    Endpoint::new(Method::GET, EndpointKind::Read, &pages, forgot::show),
-                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, forgot::request_reset),
-                ],
-            ),
-            page(
-                "/reset",
-                vec![
-                    Endpoint::new(Method::GET, EndpointKind::Read, &pages, reset::show),
-                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, reset::set),
-                ],
-            ),
-            page(
-                "/reset/strength",
-                vec![Endpoint::new(Method::POST, EndpointKind::Form, &pages, strength::estimate)],
-            ),
-            page(
-                "/not-me",
-                vec![
-                    Endpoint::new(Method::GET, EndpointKind::Read, &pages, not_me::show),
-                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, not_me::open_dispute),
-                ],
-            ),
-            page(
-                "/.well-known/change-password",
-                vec![Endpoint::new(Method::GET, EndpointKind::Read, &pages, change_password::redirect)],
-            ),
-        ];
+        page(
+            "/forgot",
+            vec![
+                Endpoint::new(Method::GET, EndpointKind::Read, &pages, forgot::show),
+                Endpoint::new(Method::POST, EndpointKind::Form, &pages, forgot::request_reset),
+            ],
+        ),
+        page(
+            "/reset",
+            vec![
+                Endpoint::new(Method::GET, EndpointKind::Read, &pages, reset::show),
+                Endpoint::new(Method::POST, EndpointKind::Form, &pages, reset::set),
+            ],
+        ),
+        page(
+            "/reset/strength",
+            vec![Endpoint::new(Method::POST, EndpointKind::Form, &pages, strength::estimate)],
+        ),
+        page(
+            "/not-me",
+            vec![
+                Endpoint::new(Method::GET, EndpointKind::Read, &pages, not_me::show),
+                Endpoint::new(Method::POST, EndpointKind::Form, &pages, not_me::open_dispute),
+            ],
+        ),
+        page(
+            "/.well-known/change-password",
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, &pages, change_password::redirect)],
+        ),
+    ];
     let mut document = Document::openapi();
     if pages.security_contact.is_some() {
         let endpoint = Endpoint::new(Method::GET, EndpointKind::Read, &pages, security_txt::show);

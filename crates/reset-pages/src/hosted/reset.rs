@@ -6,10 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use reset_core::{
-    email::EmailAddress,
-    error::RedeemError,
-    exchange::Inspection,
-    password::NewPassword,
+    email::EmailAddress, error::RedeemError, exchange::Inspection, password::NewPassword,
     secret::TicketSecret,
 };
 use url::form_urlencoded;
@@ -184,7 +181,8 @@ async fn set_by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
         }
         Err(RedeemError::OwnName) => form_with(FieldError::own_name(visit.words())).await,
         Err(RedeemError::Busy { retry_after: wait }) => {
-            let mut response = form_with(FieldError { field: "", text: visit.words().busy_form.clone() }).await;
+            let mut response =
+                form_with(FieldError { field: "", text: visit.words().busy_form.clone() }).await;
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             retry_after(response, wait)
         }

@@ -274,7 +274,8 @@ mod tests {
             let checked = if index == 0 { " checked" } else { "" };
             let choice = format!("id=\"pick-{column}\"{checked}> {title}</label>");
             assert!(picker.contains(&choice), "{choice}");
-            let rule = format!("body:has(#pick-{column}:checked) .dialects tr > td:not(:nth-child({column}))");
+            let rule =
+                format!("body:has(#pick-{column}:checked) .dialects tr > td:not(:nth-child({column}))");
             assert!(page.contains(&rule), "{rule}");
         }
     }

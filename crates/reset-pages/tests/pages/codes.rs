@@ -225,10 +225,7 @@ async fn strength_estimate_is_localized_and_keeps_the_code_valid() {
     let code = bench.mailed(bench.client("insforge")).await;
     let mut browser = bench.browser();
     let strong = browser.post("/reset/strength", &[("password", "kR7#vq2!mZpw9"), ("lang", "de")]).await;
-    assert_eq!(
-        (strong.status, strong.html.as_str()),
-        (200, r#"{"score":4,"text":"Stark","common":false}"#)
-    );
+    assert_eq!((strong.status, strong.html.as_str()), (200, r#"{"score":4,"text":"Stark","common":false}"#));
     let own = browser.post("/reset/strength", &[("password", PERSON), ("email", PERSON)]).await;
     assert_eq!(own.html, r#"{"score":0,"text":"Very weak","common":false}"#);
     let foreign = [("sec-fetch-site", "cross-site")];

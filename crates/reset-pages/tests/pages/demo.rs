@@ -221,7 +221,10 @@ async fn demo_pages_load_no_external_resource_and_share_one_policy() {
         for absent in ["<img", "<script ", " src=", "@import", "url(", " style=", "href=\"/"] {
             assert!(!html.contains(absent), "{absent}");
         }
-        assert_eq!(html.matches("<link").count(), html.matches("<link rel=\"icon\" href=\"data:,\">").count());
+        assert_eq!(
+            html.matches("<link").count(),
+            html.matches("<link rel=\"icon\" href=\"data:,\">").count()
+        );
     }
 }
 
@@ -252,7 +255,9 @@ async fn mailbox_lists_sender_preview_and_age_and_shows_the_html_in_a_sandbox() 
     list.says("<span class=\"preview\">Hello &#60;Alice&#62;, http://127.0.0.1:8080/reset?");
     assert!(!list.html.contains("http-equiv"), "a mailbox with mail does not reload itself");
     let id = &stage.mails()[0].id;
-    mail.says(&format!("<iframe class=\"mail\" title=\"The mail as HTML\" src=\"mail/html?id={id}\" sandbox=\"allow-popups"));
+    mail.says(&format!(
+        "<iframe class=\"mail\" title=\"The mail as HTML\" src=\"mail/html?id={id}\" sandbox=\"allow-popups"
+    ));
     let html = bench.browser().get(&format!("/mail/html?id={id}")).await;
     html.says("<a target=\"_top\" href=\"http://127.0.0.1:8080/reset?");
     let policy = html.headers["content-security-policy"].to_str().unwrap();

@@ -101,13 +101,10 @@ async fn without_hosted_pages_every_client_gets_problem_details() {
 
 #[tokio::test]
 async fn client_over_its_rate_limit_learns_why_and_where_to_start_again() {
-    let serving = ServeOptions {
-        client_limits: Some(reset_http::ClientLimits::default()),
-        ..ServeOptions::default()
-    };
+    let serving =
+        ServeOptions { client_limits: Some(reset_http::ClientLimits::default()), ..ServeOptions::default() };
     let bench = bench_with(settings(BASE), serving).await;
-    let fields =
-        [("by", "code"), ("email", PERSON), ("code", "000000"), ("password", NEW), ("lang", "en")];
+    let fields = [("by", "code"), ("email", PERSON), ("code", "000000"), ("password", NEW), ("lang", "en")];
     let mut last = bench.browser().post("/reset", &fields).await;
     for _ in 0..30 {
         last = bench.browser().post("/reset", &fields).await;

@@ -66,9 +66,7 @@ async fn every_page_forbids_caching_framing_and_external_resources() {
 async fn no_page_loads_an_external_resource() {
     let bench = bench().await;
     for (name, page) in pages(&bench).await {
-        for absent in
-            ["http://", "https://", "href=\"//", "<iframe", "<object", " src=", "@import", "url("]
-        {
+        for absent in ["http://", "https://", "href=\"//", "<iframe", "<object", " src=", "@import", "url("] {
             assert!(!page.html.contains(absent), "{name}: {absent}");
         }
         let icon = "<link rel=\"icon\" href=\"data:image/svg+xml;base64,";
@@ -186,8 +184,12 @@ async fn branding_appears_on_the_pages() {
     let bench = bench_with(settings, ServeOptions::default()).await;
     let page = bench.browser().get("/forgot").await;
     page.says("<title>Forgot your password? – Ärzte &#38; &#60;Söhne&#62;</title>");
-    page.says("<source media=\"(prefers-color-scheme: dark)\" srcset=\"data:image/svg+xml;base64,PHN2ZyAvPg==\">");
-    page.says("<img class=\"logo\" src=\"data:image/svg+xml;base64,PHN2Zy8+\" alt=\"Ärzte &#38; &#60;Söhne&#62;\">");
+    page.says(
+        "<source media=\"(prefers-color-scheme: dark)\" srcset=\"data:image/svg+xml;base64,PHN2ZyAvPg==\">",
+    );
+    page.says(
+        "<img class=\"logo\" src=\"data:image/svg+xml;base64,PHN2Zy8+\" alt=\"Ärzte &#38; &#60;Söhne&#62;\">",
+    );
     page.says("--accent: #7a1fa2;");
     page.says("h1 { letter-spacing: .1em; }</style>");
     page.says("<a href=\"mailto:help@example.org\">help@example.org</a>");

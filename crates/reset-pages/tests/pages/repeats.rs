@@ -6,7 +6,9 @@ use http::Method;
 use reset_core::budget::{Budgeting, Window};
 use reset_http::ServeOptions;
 
-use crate::bench::{BASE, Browser, NEW, OLD, PERSON, PagesBench, Settings, bench, bench_with, form, settings};
+use crate::bench::{
+    BASE, Browser, NEW, OLD, PERSON, PagesBench, Settings, bench, bench_with, form, settings,
+};
 
 /// Requests a reset on the hosted page and returns the mailed link.
 async fn hosted_link(bench: &PagesBench) -> String {
@@ -71,7 +73,8 @@ async fn repeat_after_a_minute_is_told_that_the_link_was_used() {
 async fn second_press_on_the_form_for_a_code_gets_the_success_of_the_first() {
     let bench = bench().await;
     let code = bench.mailed(bench.client("px0")).await;
-    let fields = |password| [("by", "code"), ("email", PERSON), ("code", code.as_str()), ("password", password)];
+    let fields =
+        |password| [("by", "code"), ("email", PERSON), ("code", code.as_str()), ("password", password)];
     for _ in 0..2 {
         let page = bench.browser().post("/reset", &fields(NEW)).await;
         assert_eq!(page.status, 200, "{}", page.main());
