@@ -10,6 +10,7 @@ mod cookies;
 mod demo;
 mod fallback;
 mod links;
+mod mailbox;
 mod outside;
 mod repeats;
 mod sessions;
