@@ -108,7 +108,7 @@ test('a reset on the hosted page is undone by the link in its notice', async () 
     await page.locator('#email').fill(bob);
     await page.getByRole('button', { name: 'Send reset link' }).click();
     await page.getByRole('link', { name: 'Mailbox' }).click();
-    await openNewest(page, `to ${bob}, hosted pages`);
+    await openNewest(page, `to ${bob}, Hosted pages`);
     await page.frameLocator('iframe').locator('a[href*="/reset"]').first().click();
     await page.locator('#password').fill(PASSWORD);
     await page.getByRole('button', { name: 'Set password' }).click();

@@ -129,7 +129,7 @@ impl Demo {
 
     /// Returns the display name of a dialect.
     fn title(&self, dialect: &str) -> &'static str {
-        let fallback = if dialect == crate::hosted::NAME { "hosted pages" } else { "" };
+        let fallback = if dialect == crate::hosted::NAME { "Hosted pages" } else { "" };
         self.walkthrough(dialect).map_or(fallback, |one| one.client.title)
     }
 }

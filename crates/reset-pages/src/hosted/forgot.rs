@@ -51,7 +51,10 @@ struct Sent<'a> {
     /// Seconds until a further request for the address sends a mail.
     wait: u64,
     codes: bool,
-    help: String,
+    /// The line for a person who needs help, before and after the reference.
+    help_before: &'a str,
+    help_after: &'a str,
+    reference: &'a str,
 }
 
 #[utoipa::path(get, path = "/forgot", operation_id = "forgotPage", tag = "pages",
@@ -112,7 +115,7 @@ async fn respond(pages: &Pages, call: Call, reference: reset_core::job::Referenc
         Ok(permit) => permit,
         Err(error) => return visit.render(&error),
     };
-    let help = words.sent_reference.replace("{reference}", reference.as_str());
+    let quoted = reference.clone();
     let request = ResetRequest {
         dialect: NAME,
         email: Some(email),
@@ -126,7 +129,8 @@ async fn respond(pages: &Pages, call: Call, reference: reset_core::job::Referenc
         permit.give_back();
         return visit.failed("failed to store a reset request");
     }
-    let (before, after) = words.sent_lead.split_once("{email}").unwrap_or((&words.sent_lead, ""));
+    let (before, after) = around(&words.sent_lead, "{email}");
+    let (help_before, help_after) = around(&words.sent_reference, "{reference}");
     let webmail = webmail_of(&submitted);
     let open_label = webmail.map(|webmail| words.sent_open.replace("{name}", webmail.name));
     let sent = Sent {
@@ -142,7 +146,14 @@ async fn respond(pages: &Pages, call: Call, reference: reset_core::job::Referenc
         open: icons::OPEN,
         wait: whole_seconds(call.resets.request_spacing()),
         codes: pages.takes_codes(),
-        help,
+        help_before,
+        help_after,
+        reference: quoted.as_str(),
     };
     visit.page(StatusCode::OK, &sent)
+}
+
+/// Returns the phrase before and after a placeholder.
+fn around<'a>(phrase: &'a str, placeholder: &str) -> (&'a str, &'a str) {
+    phrase.split_once(placeholder).unwrap_or((phrase, ""))
 }

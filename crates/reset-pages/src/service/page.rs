@@ -64,8 +64,8 @@ fn style(tables: &[Table]) -> String {
     for column in 2..titles(tables).len() + 2 {
         let _ = writeln!(
             style,
-            "@media (max-width: 60rem) {{ body:has(#pick-{column}:checked) .dialects tr > td:not(:nth-child({column})) \
-             {{ display: none; }} }}"
+            "@media (max-width: 60rem) {{ body:has(#pick-{column}:checked) :is(.dialects tr > td:not(:nth-child({column})), \
+             .operations tbody tr:not(.of-{column})) {{ display: none; }} }}"
         );
     }
     style
@@ -102,7 +102,8 @@ fn render_page(tables: &[Table]) -> String {
     if !shown.is_empty() {
         contents = format!("<nav aria-label=\"On this page\"><ul>\n{contents}</ul></nav>\n");
     }
-    let tables: String = shown.into_iter().map(render_table).collect();
+    let titles = titles(tables);
+    let tables: String = shown.into_iter().map(|table| render_table(table, titles)).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -115,7 +116,7 @@ fn render_page(tables: &[Table]) -> String {
 
 /// Renders a table. The ARIA roles are explicit because narrow screens lay the cells out as blocks, and browsers then
 /// no longer report a table to screen readers.
-fn render_table(table: &Table) -> String {
+fn render_table(table: &Table, titles: &[String]) -> String {
     let heads: String = table
         .columns
         .iter()
@@ -124,10 +125,14 @@ fn render_table(table: &Table) -> String {
             head => format!("<th scope=\"col\" role=\"columnheader\">{}</th>", inline(head)),
         })
         .collect();
-    let rows: String = table.rows.iter().map(|cells| render_row(&table.columns, cells)).collect();
+    let row = |cells: &Vec<Cell>| {
+        let of = if is_comparison(table) { String::new() } else { classes_of(cells, titles) };
+        render_row(&table.columns, cells, &of)
+    };
+    let rows: String = table.rows.iter().map(row).collect();
     let class = if is_comparison(table) { "dialects" } else { "operations" };
     format!(
-        "<table class=\"{class}\" role=\"table\" id=\"{}\">\n<caption><h2>{}</h2></caption>\n\
+        "<table class=\"{class}\" role=\"table\" id=\"{}\">\n<caption role=\"caption\"><h2>{}</h2></caption>\n\
          <thead role=\"rowgroup\"><tr role=\"row\">{heads}</tr></thead>\n<tbody role=\"rowgroup\">\n{rows}\
          </tbody>\n</table>\n",
         anchor(table),
@@ -141,7 +146,16 @@ fn anchor(table: &Table) -> String {
     plain.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
-fn render_row(columns: &[String], cells: &[Cell]) -> String {
+/// Returns the classes of a row that is about some dialects, whose titles are in its second cell.
+fn classes_of(cells: &[Cell], titles: &[String]) -> String {
+    let spans = || cells.get(1).into_iter().flatten().flatten();
+    let named = |title: &String| spans().any(|span| matches!(span, Span::Text(text) if text == title));
+    let columns = titles.iter().enumerate().filter(|(_, title)| named(title));
+    let classes: Vec<String> = columns.map(|(index, _)| format!("of-{}", index + 2)).collect();
+    format!(" class=\"{}\"", classes.join(" "))
+}
+
+fn render_row(columns: &[String], cells: &[Cell], of: &str) -> String {
     let cell = |(index, (column, cell)): (usize, (&String, &Cell))| {
         let lines = render_cell(cell);
         if index == 0 {
@@ -151,7 +165,7 @@ fn render_row(columns: &[String], cells: &[Cell]) -> String {
         format!("\n<td role=\"cell\" data-of=\"{heading}\">{lines}</td>")
     };
     let cells: String = columns.iter().zip(cells).enumerate().map(cell).collect();
-    format!("<tr role=\"row\">{cells}</tr>\n")
+    format!("<tr role=\"row\"{of}>{cells}</tr>\n")
 }
 
 fn render_cell(cell: &Cell) -> String {
@@ -275,8 +289,10 @@ mod tests {
             let choice = format!("id=\"pick-{column}\"{checked}> {title}</label>");
             assert!(picker.contains(&choice), "{choice}");
             let rule =
-                format!("body:has(#pick-{column}:checked) .dialects tr > td:not(:nth-child({column}))");
+                format!("body:has(#pick-{column}:checked) :is(.dialects tr > td:not(:nth-child({column})), ");
             assert!(page.contains(&rule), "{rule}");
+            let operation = format!("<tr role=\"row\" class=\"of-{column}\">");
+            assert!(page.contains(&operation), "{title} has no operation");
         }
     }
 
@@ -292,7 +308,7 @@ mod tests {
             ]],
         };
         let page = render_page(&[table]);
-        assert!(!page.contains("<script") && page.contains("<caption><h2>a &lt; b</h2></caption>"), "{page}");
+        assert!(!page.contains("<script") && page.contains("<h2>a &lt; b</h2></caption>"), "{page}");
         let escaped = "&lt;script&gt;alert(&quot;1&quot; &amp; &#39;2&#39;)&lt;/script&gt;";
         assert!(
             page.contains(&format!("<td role=\"cell\" data-of=\"{escaped}\"><div><code>{escaped}</code>"))
