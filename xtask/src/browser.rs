@@ -1,7 +1,9 @@
 //! `cargo xtask browser`: tests the hosted pages of each of the three servers in Chromium.
 //!
 //! The suites in `clients/` drive the browser: `browser.test.mjs` on the hosted pages, `docs.test.mjs` on `/docs`,
-//! `demo.test.mjs` on a demo, and `brands.test.mjs` on a demo with each brand of `docs/brands`. They leave screenshots of every page in `clients/screenshots`. Deployments and packages
+//! `demo.test.mjs` on a demo, `brands.test.mjs` on a demo with each brand of `docs/brands`, and `mails.test.mjs` on the
+//! HTML parts of the mails, which are the same on each server. They leave screenshots of every page in
+//! `clients/screenshots`. Deployments and packages
 //! are shared with [`clients`].
 
 use std::{ffi::OsStr, path::PathBuf, time::Instant};
@@ -11,7 +13,7 @@ use conformance::{programs::find, server::TestDeployment};
 
 use crate::{
     clients::{self, FRONT_ENDS, NEW, OLD, Tally},
-    packages,
+    packages, root,
     servers::install,
 };
 
@@ -23,6 +25,11 @@ const SUITES: [&str; 2] = ["browser.test.mjs", "docs.test.mjs"];
 const DEMO: &str = "demo.test.mjs";
 /// The suite on a demo server with a brand of `docs/brands`, which `CLIENTS_BRAND` names.
 const BRANDS: &str = "brands.test.mjs";
+/// The suite on previews of mails.
+const MAILS: &str = "mails.test.mjs";
+/// Kinds of mails and languages, as `templates preview` names them.
+const KINDS: [&str; 3] = ["reset-code", "reset-link", "password-changed"];
+const LANGUAGES: [&str; 7] = ["en", "de", "es", "fr", "ja", "zh", "ar"];
 /// Accounts that the suites reset.
 const ACCOUNTS: [&str; 13] = [
     "link-on@example.com",
@@ -63,6 +70,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
         println!("{front_end}: {tally} ({:.1} s)", begun.elapsed().as_secs_f64());
         all.add(tally);
     }
+    let tally = run_mails(chromium.as_os_str()).context("mails")?;
+    println!("mails: {tally}");
+    all.add(tally);
     println!("{all}; screenshots are in clients/screenshots");
     ensure!(all.failed == 0, "browser tests failed");
     Ok(())
@@ -77,6 +87,40 @@ fn chromium() -> Option<PathBuf> {
         }
         locate()
     })
+}
+
+/// Runs the suite of the mails, on a preview of each kind in each language, with a brand and without.
+fn run_mails(chromium: &OsStr) -> anyhow::Result<Tally> {
+    let folder = tempfile::tempdir()?;
+    let previews = folder.path().join("previews");
+    std::fs::create_dir(&previews)?;
+    let logos = root().join("crates/reset-mail/tests");
+    let (light, dark) = (logos.join("logo.png"), logos.join("logo-dark.png"));
+    let acme = [
+        ("POLYRESET_BRAND__NAME", "Acme"),
+        ("POLYRESET_BRAND__LOGO", light.to_str().context("the path is UTF-8")?),
+        ("POLYRESET_BRAND__LOGO_DARK", dark.to_str().context("the path is UTF-8")?),
+        ("POLYRESET_BRAND__ACCENT", "#0f766e"),
+        ("POLYRESET_BRAND__SUPPORT", "help@example.com"),
+        ("POLYRESET_BRAND__ADDRESS", "Acme Ltd, 1 Example Street, London EC1A 1AA"),
+    ];
+    for (brand, settings) in [("acme", &acme[..]), ("bare", &[])] {
+        let mut deployment = TestDeployment::new(clients::binary(FRONT_ENDS[0]), folder.path());
+        settings.iter().for_each(|(name, value)| deployment.set(name, value));
+        for (kind, language) in KINDS.iter().flat_map(|kind| LANGUAGES.map(|language| (kind, language))) {
+            let preview = ["templates", "preview", "--kind", kind, "--locale", language, "--format", "html"];
+            let output = deployment.run(&preview, "")?;
+            ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            std::fs::write(previews.join(format!("{brand}-{kind}-{language}.html")), output.stdout)?;
+        }
+    }
+    let screenshots = clients::folder().join("screenshots/mails");
+    let variables = [
+        ("CLIENTS_CHROMIUM", chromium),
+        ("CLIENTS_SCREENSHOTS", screenshots.as_os_str()),
+        ("CLIENTS_MAIL_PREVIEWS", previews.as_os_str()),
+    ];
+    clients::suites(&[MAILS], "http://127.0.0.1:9", folder.path(), &variables)
 }
 
 /// Runs the suites against one server.

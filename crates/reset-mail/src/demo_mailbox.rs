@@ -28,10 +28,10 @@ pub struct DemoMailbox {
 pub struct DemoMail {
     /// Part of the `Message-ID` before the `@`: letters, digits, `-` and `_`.
     pub id: String,
+    /// The sender, as in the `From` field: `Acme <no-reply@example.com>`.
+    pub from: String,
     /// The recipient's address.
     pub to: String,
-    /// The sender, as in the `From` header but not encoded.
-    pub from: String,
     /// When the reset was requested, or the password changed.
     pub at: Timestamp,
     /// The subject.
@@ -72,8 +72,8 @@ impl DemoMailbox {
         };
         let newest = DemoMail {
             id: composed.id.clone(),
-            to: mail.to.clone(),
             from: composed.sender.clone(),
+            to: mail.to.clone(),
             at: mail.at,
             subject: composed.subject.clone(),
             text: Zeroizing::new(composed.text.clone()),
@@ -141,6 +141,8 @@ mod tests {
         assert_eq!(mails.iter().map(|mail| mail.id.as_str()).collect::<Vec<_>>(), ["3", "1"]);
         assert!(mails[0].text.contains("123456") && !mails[0].subject.is_empty());
         assert_eq!((mails[0].kind, mails[0].dialect.as_str()), (MailKind::ResetCode, "px0"));
+        assert_eq!(mails[0].from, "no-reply@localhost");
+        assert!(mails[0].html.starts_with("<!doctype html>"));
         assert_eq!(mails[0].secret.as_deref().map(String::as_str), Some("123456"));
     }
 

@@ -34,7 +34,7 @@ const NAME_MAX: usize = 64;
 pub(crate) struct ComposedMail {
     /// Envelope sender.
     pub(crate) from: Address,
-    /// The sender as people read it, with a name if there is one.
+    /// The sender with its display name, as in the `From` field.
     pub(crate) sender: String,
     /// The only recipient.
     pub(crate) to: Address,
@@ -56,7 +56,7 @@ impl ComposedMail {
     pub(crate) fn sample() -> Self {
         Self {
             from: "no-reply@localhost".parse().unwrap(),
-            sender: "Polyreset <no-reply@localhost>".to_owned(),
+            sender: "no-reply@localhost".to_owned(),
             to: "ada@example.org".parse().unwrap(),
             id: "1".to_owned(),
             subject: "Your code".to_owned(),

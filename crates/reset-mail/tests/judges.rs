@@ -16,6 +16,9 @@ const PUBLIC_URL: &str = "https://accounts.example.com";
 /// Highest acceptable score. Five points are spam, and providers add points of their own.
 const SCORE_MAX: f64 = 1.0;
 
+/// GTUBE, the test string of SpamAssassin.
+const SPAM: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+
 /// A logo of 240 by 64 pixels.
 const LOGO: &[u8] = include_bytes!("logo.png");
 
@@ -77,15 +80,18 @@ fn skip(program: &str) {
 
 #[test]
 fn no_mail_looks_like_spam_to_spamassassin() {
-    let mails = every_mail(&service());
+    let mut mails = every_mail(&service());
+    // The judge must be able to condemn: a sample that every installation counts as spam.
+    mails.push(("spam".to_owned(), format!("Subject: sample\r\n\r\n{SPAM}\r\n").into_bytes()));
     let mut mailbox = Vec::new();
     for (_, message) in &mails {
         mailbox.extend(b"From no-reply@example.com Mon Nov 30 14:02:00 2026\n");
         mailbox.extend(String::from_utf8_lossy(message).replace("\r\n", "\n").into_bytes());
         mailbox.push(b'\n');
     }
-    // Local tests only (-L): no DNS and no other server.
-    let Some(output) = run("spamassassin", &["-L", "-t", "-x", "--mbox"], &mailbox) else {
+    // Local tests only (-L): no DNS and no other server. Nothing is learned, and no user's settings count.
+    let arguments = ["-L", "-t", "-x", "--mbox", "--cf=use_bayes 0"];
+    let Some(output) = run("spamassassin", &arguments, &mailbox) else {
         return skip("spamassassin");
     };
     let report = String::from_utf8_lossy(&output.stdout).replace("\n\t", " ");
@@ -94,7 +100,7 @@ fn no_mail_looks_like_spam_to_spamassassin() {
     for ((name, _), verdict) in mails.iter().zip(verdicts) {
         let score = verdict.split_once("score=").and_then(|(_, rest)| rest.split(' ').next());
         let score: f64 = score.and_then(|score| score.parse().ok()).unwrap_or_else(|| panic!("{verdict}"));
-        assert!(score < SCORE_MAX, "{name}: {verdict}");
+        assert_eq!(score < SCORE_MAX, name != "spam", "{name}: {verdict}");
     }
 }
 

@@ -200,7 +200,8 @@ mod tests {
     #[test]
     fn arabic_units_have_four_forms() {
         let catalogue = Catalogue::default();
-        let words = |minutes| catalogue.of(Language::Ar).mail.lifetime(Duration::from_secs(minutes * 60));
+        let words =
+            |minutes: u64| catalogue.of(Language::Ar).mail.lifetime(Duration::from_secs(minutes * 60));
         assert_eq!(
             [1, 2, 3, 10, 11, 59].map(words),
             ["دقيقة واحدة", "دقيقتين", "3 دقائق", "10 دقائق", "11 دقيقة", "59 دقيقة"]

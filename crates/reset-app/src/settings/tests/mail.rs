@@ -10,7 +10,7 @@ fn fallback_language_must_be_supported() {
     assert_eq!(environment(&[("POLYRESET_MAIL__LOCALE", "de-CH")]).unwrap().mail.locale, "de-CH");
     assert_eq!(
         sentence(environment(&[("POLYRESET_MAIL__LOCALE", "it")])),
-        "mail.locale (POLYRESET_MAIL__LOCALE) is \"it\"; expected a supported language: en, de, es, fr, ja, zh"
+        "mail.locale (POLYRESET_MAIL__LOCALE) is \"it\"; expected a supported language: en, de, es, fr, ja, zh, ar"
     );
 }
 
@@ -85,5 +85,41 @@ fn plain_text_is_a_weakness_unless_it_stays_on_this_machine() {
     let pin = format!("smtp://relay.example?pin=sha256:{}", "0a".repeat(32));
     for url in ["smtp://localhost?tls=none", "smtp://127.0.0.1?tls=none", "smtp://[::1]?tls=none", &pin] {
         assert_eq!(weaknesses(url), [] as [&str; 0], "{url}");
+    }
+}
+
+#[test]
+fn dkim_needs_a_key_a_selector_and_a_domain_of_the_sender() {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().serialize_pem();
+    let (pem, selector, domain) =
+        ("POLYRESET_MAIL__DKIM_KEY", "POLYRESET_MAIL__DKIM_SELECTOR", "POLYRESET_MAIL__DKIM_DOMAIN");
+    let with = |more: &[(&str, &str)]| {
+        environment(&[&[("POLYRESET_MAIL_FROM", "Acme <no-reply@mail.Example.com>")], more].concat())
+    };
+    assert!(with(&[]).unwrap().mail.dkim.is_none());
+    let signed = with(&[(pem, &key), (selector, "s1"), (domain, "example.com")]).unwrap();
+    assert!(
+        signed.mail.dkim.is_some() && with(&[(pem, &key), (selector, "s1")]).unwrap().mail.dkim.is_some()
+    );
+    let shown = signed.show().unwrap();
+    assert!(!shown.contains("PRIVATE KEY") && shown.contains("dkim_selector = \"s1\""), "{shown}");
+    let sentence = |more: &[(&str, &str)]| sentence(with(more));
+    for (more, expected) in [
+        (&[(pem, key.as_str())][..], "mail.dkim_selector is required with mail.dkim_key"),
+        (&[(selector, "s1")], "used only with mail.dkim_key"),
+        (&[(domain, "example.com")], "used only with mail.dkim_key"),
+        (&[(pem, "no key"), (selector, "s1")], "expected an RSA key of 2048 to 4096 bits or an Ed25519 key"),
+        (&[(pem, &key), (selector, "s 1")], "expected a selector of letters"),
+        (
+            &[(pem, &key), (selector, "s1"), (domain, "example.org")],
+            "expected mail.example.com, or a domain above",
+        ),
+        (
+            &[(pem, &key), (selector, "s1"), (domain, "ample.com")],
+            "expected mail.example.com, or a domain above",
+        ),
+    ] {
+        let error = sentence(more);
+        assert!(error.contains(expected) && !error.contains("PRIVATE KEY"), "{error}");
     }
 }

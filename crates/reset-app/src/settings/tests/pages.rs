@@ -59,6 +59,8 @@ fn invalid_branding_stops_the_start_and_the_error_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let large = folder.path().join("large.css");
     fs::write(&large, "x".repeat(65_537)).unwrap();
+    let vector = folder.path().join("logo.svg");
+    fs::write(&vector, "<svg/>").unwrap();
     for (variable, value, reason) in [
         ("POLYRESET_BRAND__ACCENT", "#ffcc00", "whose contrast with white is 1.51:1: text needs 4.5:1"),
         ("POLYRESET_BRAND__ACCENT", "#777777", "whose contrast with white is 4.47:1"),
@@ -68,6 +70,9 @@ fn invalid_branding_stops_the_start_and_the_error_says_why() {
         ("POLYRESET_BRAND__HOME", "http://example.org", "expected an https URL"),
         ("POLYRESET_BRAND__HOME", "javascript:alert(1)", "expected an https URL"),
         ("POLYRESET_BRAND__LOGO", "/no/such/logo.svg", "/no/such/logo.svg cannot be read"),
+        ("POLYRESET_BRAND__LOGO_DARK", large.to_str().unwrap(), "is larger than 64 KiB"),
+        ("POLYRESET_BRAND__MAIL_LOGO", vector.to_str().unwrap(), "mail programs show no other formats"),
+        ("POLYRESET_BRAND__ADDRESS", "1 Example Street\nLondon", "expected a line of 1 to 200 characters"),
         ("POLYRESET_PAGES__STYLESHEET", large.to_str().unwrap(), "is larger than 64 KiB"),
         ("POLYRESET_PAGES__TOKEN_TTL", "2d", "at most 1d"),
         (

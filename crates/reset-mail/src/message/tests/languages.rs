@@ -267,7 +267,7 @@ fn both_parts_say_the_same_in_every_language() {
         let (_, html) = parts(composed);
         let page = without_spaces(&html_text(&html));
         let mut rest = page.as_str();
-        let instead = without_spaces(&catalogue.of(language).mail.reset_link["action"]);
+        let instead = without_spaces(&catalogue.of(language).mail.reset_link["action"]).replace("：", ":");
         for line in composed.text.split("\n\n").flat_map(|paragraph| match paragraph {
             // The details are one line each, in columns in the HTML part.
             details if details.contains("K7Q2M4ZD8R") => details.lines().collect(),
