@@ -4,12 +4,15 @@
   // The second press of a double click must not send the form again.
   for (const form of document.querySelectorAll("form")) {
     const button = form.querySelector("button[type=submit]");
+    const free = () => button.removeAttribute("aria-busy");
     form.addEventListener("submit", (event) => {
       if (button.getAttribute("aria-busy")) return event.preventDefault();
       button.setAttribute("aria-busy", "true");
+      // A person who has stopped loading can press again.
+      setTimeout(free, 8000);
     });
     // A page from the browser's history is as it was left.
-    addEventListener("pageshow", () => button.removeAttribute("aria-busy"));
+    addEventListener("pageshow", free);
   }
   // An error is about what was sent: it goes at the first change of its field.
   for (const field of document.querySelectorAll("[aria-invalid=true]")) {
