@@ -139,14 +139,15 @@ export async function screenshot(page, name) {
  * Moves the focus to an element with the Tab key.
  * @param {Page} page
  * @param {import('playwright-core').Locator} element
+ * @param {number} most maximum number of presses
  */
-export async function reach(page, element) {
+export async function reach(page, element, most = 12) {
   await element.waitFor();
-  for (let presses = 0; presses < 12; presses += 1) {
+  for (let presses = 0; presses < most; presses += 1) {
     await page.keyboard.press('Tab');
     if (await element.evaluate((one) => one === document.activeElement)) return;
   }
-  assert.fail('12 presses of Tab do not reach the element');
+  assert.fail(`${most} presses of Tab do not reach the element`);
 }
 
 /**

@@ -12,21 +12,26 @@ after(close);
 
 /** Page texts by language. */
 const WORDS = {
-  en: { send: 'Send the link', set: 'Set the password', done: 'Your new password is set' },
-  de: { send: 'Link schicken', set: 'Passwort festlegen', done: 'Ihr neues Passwort ist festgelegt' },
+  en: { send: 'Send reset link', sent: 'Check your inbox', set: 'Set password', done: 'Your new password is set' },
+  de: {
+    send: 'Link senden',
+    sent: 'Prüfen Sie Ihr Postfach',
+    set: 'Passwort festlegen',
+    done: 'Ihr neues Passwort ist festgelegt',
+  },
 };
 
 /**
  * Requests a reset on the page, and returns the mailed link after fifty simulated scanners have opened it.
  * @param {Page} page
  * @param {string} email
- * @param {{ send: string }} words
+ * @param {{ send: string, sent: string }} words
  */
 async function requestLink(page, email, words) {
   await page.goto(`${BASE}/forgot`);
   await page.locator('#email').fill(email);
   await page.getByRole('button', { name: words.send }).click();
-  await page.locator('form').waitFor({ state: 'detached' });
+  await page.getByRole('heading', { name: words.sent }).waitFor();
   const mailed = await link(email);
   await Promise.all(Array.from({ length: 50 }, () => fetch(mailed, { headers: { 'sec-purpose': 'prefetch' } })));
   return mailed;
@@ -72,15 +77,19 @@ for (const [javaScriptEnabled, email] of /** @type {const} */ ([
       await page.getByRole('alert').waitFor();
       assert.equal(await page.locator('#password').inputValue(), '');
       if (javaScriptEnabled) {
-        await page.locator('#show').check();
+        await page.getByRole('button', { name: 'Show password' }).click();
         assert.equal(await page.locator('#password').getAttribute('type'), 'text');
         await page.locator('#password').fill(PASSWORD);
+        // The error was about what was sent.
+        await page.getByRole('alert').waitFor({ state: 'hidden' });
+        assert.equal(await page.locator('#password').getAttribute('aria-invalid'), null);
         assert.equal(await page.locator('li[data-rule=min]').getAttribute('data-ok'), 'true');
         // The strength appears once typing pauses, also for screen readers.
-        await page.getByRole('status').filter({ hasText: 'Good' }).waitFor();
+        await page.getByRole('status').filter({ hasText: 'Password strength: Good' }).waitFor();
         assert.equal(await page.locator('li[data-rule=common]').getAttribute('data-ok'), 'true');
         await page.locator('#password').fill('');
-        await page.getByRole('status').waitFor({ state: 'hidden' });
+        await page.locator('#strength:not([data-score])').waitFor();
+        await page.getByRole('button', { name: 'Hide password' }).click();
       } else {
         assert.ok(await page.locator('#strength').isHidden());
       }
@@ -88,11 +97,12 @@ for (const [javaScriptEnabled, email] of /** @type {const} */ ([
       await page.getByRole('button', { name: WORDS.en.set }).click();
       await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
       assert.deepEqual((await page.context().cookies()).map(({ name }) => name), ['polyreset-done']);
-      // Open the same link again: it is spent.
+      // Open the same link again: this browser has used it.
       secrets.length = 0;
       await page.goto(mailed.href);
       await page.waitForURL(/\/reset\?by=link&link=[0-9a-f]{16}$/);
-      await page.getByRole('link', { name: 'Ask for a new mail' }).click();
+      await page.getByRole('heading', { name: "You've already set a new password" }).waitFor();
+      await page.getByRole('link', { name: 'Request a new email' }).click();
       await page.waitForURL(/\/forgot$/);
     });
   });
@@ -140,7 +150,7 @@ test('the code is extracted from a pasted line, and is not sent before the form'
     await page.locator('#password').pressSequentially('passwort');
     const fields = new URLSearchParams((await strength).postData() ?? '');
     assert.deepEqual([...fields.keys()].sort(), ['email', 'lang', 'password']);
-    await page.getByRole('status').filter({ hasText: 'zu erraten' }).waitFor();
+    await page.getByRole('status').filter({ hasText: 'schwach' }).waitFor();
     await screenshot(page, 'strength-de');
     await page.locator('#password').fill(PASSWORD);
     await page.getByRole('button', { name: WORDS.de.set }).click();
@@ -170,10 +180,10 @@ test('with two links in two tabs, each form sets the password of the account tha
   const [one, other] = ['tabs-one@example.com', 'tabs-other@example.com'];
   await window({}, async (page, secrets) => {
     await openLink(page, await requestLink(page, one, WORDS.en), secrets);
-    assert.equal(await page.getByLabel('E-mail address').inputValue(), one);
+    assert.equal(await page.getByLabel('Email address').inputValue(), one);
     const second = await page.context().newPage();
     await openLink(second, await requestLink(second, other, WORDS.en), secrets);
-    assert.equal(await second.getByLabel('E-mail address').inputValue(), other);
+    assert.equal(await second.getByLabel('Email address').inputValue(), other);
     for (const tab of [page, second]) {
       await tab.locator('#password').fill(PASSWORD);
       await tab.getByRole('button', { name: WORDS.en.set }).click();
@@ -184,8 +194,8 @@ test('with two links in two tabs, each form sets the password of the account tha
 
 test('a right-to-left page fits on a phone', async () => {
   await window({ viewport: PHONE, isMobile: true }, async (page) => {
-    await page.goto(`${BASE}/reset`);
-    await page.locator('html').evaluate((html) => html.setAttribute('dir', 'rtl'));
+    await page.goto(`${BASE}/reset?lang=ar`);
+    assert.equal(await page.locator('html').getAttribute('dir'), 'rtl');
     await fits(page);
     const [heading, field] = await Promise.all(['h1', '#email'].map((part) => page.locator(part).boundingBox()));
     assert.ok(heading && field && Math.abs(heading.x + heading.width - field.x - field.width) < 1);
@@ -211,7 +221,7 @@ test('a reset needs only the keyboard', async () => {
     await page.keyboard.press('Control+A');
     await page.keyboard.type(email);
     await page.keyboard.press('Enter');
-    await page.locator('form').waitFor({ state: 'detached' });
+    await page.getByRole('heading', { name: WORDS.en.sent }).waitFor();
     await openLink(page, await link(email), secrets);
     for (const expected of ['skip', 'password']) {
       await page.keyboard.press('Tab');
@@ -228,6 +238,113 @@ test('a reset needs only the keyboard', async () => {
     await screenshot(page, 'keyboard-submit');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
+  });
+});
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`a double click sets the password once and shows success, scripts ${javaScriptEnabled ? 'on' : 'off'}`, async () => {
+    const email = `double-${javaScriptEnabled ? 'on' : 'off'}@example.com`;
+    await window({ javaScriptEnabled }, async (page, secrets) => {
+      await openLink(page, await requestLink(page, email, WORDS.en), secrets);
+      let sent = 0;
+      page.on('request', (request) => {
+        if (request.method() === 'POST' && request.url() === `${BASE}/reset`) sent += 1;
+      });
+      await page.locator('#password').fill(PASSWORD);
+      await page.getByRole('button', { name: WORDS.en.set }).dblclick();
+      await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
+      if (javaScriptEnabled) assert.equal(sent, 1);
+    });
+  });
+}
+
+test('the button stays where it is while the strength appears and errors go', async () => {
+  await window({ viewport: PHONE, hasTouch: true, isMobile: true }, async (page) => {
+    await page.goto(`${BASE}/reset`);
+    const button = page.getByRole('button', { name: WORDS.en.set });
+    const before = await button.boundingBox();
+    await page.locator('#password').pressSequentially('kR7#vq2!mZpw9');
+    await page.getByRole('status').filter({ hasText: 'Strong' }).waitFor();
+    await page.locator('#strength[data-score="4"]').waitFor();
+    assert.deepEqual(await button.boundingBox(), before);
+    await screenshot(page, 'phone-strong');
+  });
+});
+
+test('six cells show a code, and a longer one is shown in the field', async () => {
+  await window({}, async (page) => {
+    await page.goto(`${BASE}/reset`);
+    const cells = page.locator('.code span');
+    await page.locator('#code').pressSequentially('12 34-5');
+    assert.deepEqual(await cells.allInnerTexts(), ['1', '2', '3', '4', '5', '']);
+    // The next digit goes into the last cell.
+    await page.locator('.code span:nth-of-type(6).next').waitFor();
+    await screenshot(page, 'code-cells');
+    await page.locator('#code').fill('F5ZX-5Q44');
+    assert.ok(await cells.first().isHidden());
+    assert.equal(await page.locator('#code').inputValue(), 'F5ZX-5Q44');
+  });
+});
+
+test('the page after a request keeps its language menu and sends again', async () => {
+  await window({}, async (page) => {
+    await page.goto(`${BASE}/forgot`);
+    await page.locator('#email').fill('nobody@gmail.com');
+    await page.getByRole('button', { name: WORDS.en.send }).click();
+    await page.getByRole('heading', { name: WORDS.en.sent }).waitFor();
+    assert.equal(await page.getByRole('link', { name: 'Open Gmail' }).getAttribute('href'), 'https://mail.google.com/');
+    await screenshot(page, 'sent-gmail');
+    await page.getByRole('button', { name: 'Resend' }).click();
+    await page.getByRole('heading', { name: WORDS.en.sent }).waitFor();
+    await page.locator('summary').click();
+    await screenshot(page, 'sent-languages');
+    await page.getByRole('link', { name: 'Deutsch' }).click();
+    await page.getByRole('heading', { name: 'Passwort vergessen?' }).waitFor();
+  });
+});
+
+test('a browser gets pages for addresses as people type them', async () => {
+  await window({}, async (page) => {
+    await page.goto(`${BASE}/`);
+    await page.waitForURL(`${BASE}/forgot`);
+    await page.goto(`${BASE}/Forgot/`);
+    await page.waitForURL(`${BASE}/forgot`);
+    const missing = await page.goto(`${BASE}/a/deep/path`);
+    assert.equal(missing?.status(), 404);
+    await page.getByRole('heading', { name: 'Page not found' }).waitFor();
+    await checkAccessibility(page, 'not-found');
+    await page.getByRole('link', { name: 'Reset your password' }).click();
+    await page.waitForURL(`${BASE}/forgot`);
+  });
+});
+
+test('every page fits a window of 320 pixels, as at 400 % zoom, in every language', async () => {
+  await window({ viewport: { width: 320, height: 256 } }, async (page) => {
+    for (const language of ['en', 'de', 'es', 'fr', 'ja', 'zh', 'ar']) {
+      for (const path of ['forgot?', 'reset?by=code&', 'reset?token=0&', 'not-me?token=0&']) {
+        await page.goto(`${BASE}/${path}lang=${language}`);
+        await page.locator('summary').click();
+        await fits(page);
+      }
+      await page.goto(`${BASE}/forgot?lang=${language}`);
+      await page.locator('#email').fill('a.very.long.address.of.somebody@subdomain.of.a.long.domain.example.com');
+      await page.locator('button[type=submit]').click();
+      await page.locator('.address').waitFor();
+      await fits(page);
+    }
+    await screenshot(page, 'zoom-sent');
+  });
+});
+
+test('forced colours keep borders of fields, cells and buttons', async () => {
+  await window({ forcedColors: 'active' }, async (page) => {
+    await page.goto(`${BASE}/reset`);
+    await page.locator('#code').fill('123');
+    for (const part of ['#email', '.code span >> nth=0', 'button[type=submit]', '#password']) {
+      const width = await page.locator(part).evaluate((one) => parseFloat(getComputedStyle(one).borderTopWidth));
+      assert.ok(width >= 1, part);
+    }
+    await screenshot(page, 'forced-colours');
   });
 });
 
@@ -264,10 +381,14 @@ test('every page is accessible in light and dark mode', async () => {
     await page.getByRole('button', { name: WORDS.en.set }).click();
     await page.getByRole('heading', { name: WORDS.en.done }).waitFor();
     await checkAccessibility(page, 'done');
+    secrets.length = 0;
+    await page.goto(mailed.href);
+    await page.getByRole('heading', { name: "You've already set a new password" }).waitFor();
+    await checkAccessibility(page, 'already');
     const notice = await link(email, /\/not-me\?/);
     await page.goto(notice.href);
     await checkAccessibility(page, 'not-me');
-    for (const language of ['de', 'es', 'fr', 'ja', 'zh']) {
+    for (const language of ['de', 'es', 'fr', 'ja', 'zh', 'ar']) {
       await page.goto(`${BASE}/reset?by=code&lang=${language}`);
       await checkAccessibility(page, `code-${language}`);
     }

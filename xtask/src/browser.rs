@@ -1,7 +1,9 @@
 //! `cargo xtask browser`: tests the hosted pages of each of the three servers in Chromium.
 //!
 //! The suites in `clients/` drive the browser: `browser.test.mjs` on the hosted pages, `docs.test.mjs` on `/docs`,
-//! `demo.test.mjs` on a demo, and `mails.test.mjs` on the HTML parts of the mails, which are the same on each server. They leave screenshots of every page in `clients/screenshots`. Deployments and packages
+//! `demo.test.mjs` on a demo, `brands.test.mjs` on a demo with each brand of `docs/brands`, and `mails.test.mjs` on the
+//! HTML parts of the mails, which are the same on each server. They leave screenshots of every page in
+//! `clients/screenshots`. Deployments and packages
 //! are shared with [`clients`].
 
 use std::{ffi::OsStr, path::PathBuf, time::Instant};
@@ -21,13 +23,15 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable"
 const SUITES: [&str; 2] = ["browser.test.mjs", "docs.test.mjs"];
 /// The suite on a demo server, which creates its own accounts.
 const DEMO: &str = "demo.test.mjs";
+/// The suite on a demo server with a brand of `docs/brands`, which `CLIENTS_BRAND` names.
+const BRANDS: &str = "brands.test.mjs";
 /// The suite on previews of mails.
 const MAILS: &str = "mails.test.mjs";
 /// Kinds of mails and languages, as `templates preview` names them.
 const KINDS: [&str; 3] = ["reset-code", "reset-link", "password-changed"];
 const LANGUAGES: [&str; 7] = ["en", "de", "es", "fr", "ja", "zh", "ar"];
 /// Accounts that the suites reset.
-const ACCOUNTS: [&str; 11] = [
+const ACCOUNTS: [&str; 13] = [
     "link-on@example.com",
     "link-off@example.com",
     "code-on@example.com",
@@ -37,6 +41,8 @@ const ACCOUNTS: [&str; 11] = [
     "wire@example.com",
     "tabs-one@example.com",
     "tabs-other@example.com",
+    "double-on@example.com",
+    "double-off@example.com",
     "axe@example.com",
     "docs@example.com",
 ];
@@ -146,5 +152,29 @@ fn run_suites(front_end: &str, chromium: &OsStr) -> anyhow::Result<Tally> {
     let server = clients::start(&mut deployment, TestDeployment::start_demo)?;
     let base = format!("http://{}", server.address);
     tally.add(clients::suites(&[DEMO], &base, &deployment.mails(), &variables)?);
+    drop(server);
+    for brand in brands()? {
+        let folder = tempfile::tempdir()?;
+        let mut deployment = TestDeployment::new(clients::binary(front_end), folder.path());
+        let path = brand.to_string_lossy().into_owned();
+        let start = |deployment: &TestDeployment| deployment.start_demo_with(&["--brand", &path]);
+        let server = clients::start(&mut deployment, start)?;
+        let base = format!("http://{}", server.address);
+        let name = brand.file_stem().unwrap_or_default();
+        let variables = [variables[0], variables[1], ("CLIENTS_BRAND", name)];
+        tally.add(clients::suites(&[BRANDS], &base, &deployment.mails(), &variables)?);
+    }
     Ok(tally)
+}
+
+/// Returns the settings files of the example brands.
+fn brands() -> anyhow::Result<Vec<PathBuf>> {
+    let folder = clients::folder().join("../docs/brands");
+    let files = std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let paths: Vec<PathBuf> = files.map(|file| Ok(file?.path())).collect::<anyhow::Result<_>>()?;
+    let mut brands: Vec<PathBuf> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "toml")).collect();
+    brands.sort();
+    ensure!(!brands.is_empty(), "no brands in {}", folder.display());
+    Ok(brands)
 }

@@ -183,7 +183,7 @@ fn run_suites(front_end: &str) -> anyhow::Result<Tally> {
 /// takes the port in between, another port is tried.
 pub(crate) fn start(
     deployment: &mut TestDeployment,
-    by: fn(&TestDeployment) -> anyhow::Result<Server>,
+    by: impl Fn(&TestDeployment) -> anyhow::Result<Server>,
 ) -> anyhow::Result<Server> {
     let mut last_error = None;
     for _ in 0..3 {

@@ -122,7 +122,15 @@ impl TestDeployment {
     /// # Errors
     /// Fails if the process ends before it listens.
     pub fn start_demo(&self) -> anyhow::Result<Server> {
-        self.start_until(&["serve", "--demo"], "listening on http://", parse_address)
+        self.start_demo_with(&[])
+    }
+
+    /// Like [`Self::start_demo`], with further arguments.
+    ///
+    /// # Errors
+    /// Fails if the process ends before it listens.
+    pub fn start_demo_with(&self, arguments: &[&str]) -> anyhow::Result<Server> {
+        self.start_until(&[&["serve", "--demo"], arguments].concat(), "listening on http://", parse_address)
     }
 
     fn start_until(

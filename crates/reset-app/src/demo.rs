@@ -134,7 +134,7 @@ impl Demo {
     /// Returns the pages of the demo, and links the hosted pages to them.
     pub(crate) fn pages(&self, pages: &mut Option<PagesSettings>, public_url: &str) -> DemoSettings {
         if let Some(pages) = pages {
-            pages.brand.home.get_or_insert_with(|| format!("{public_url}/#sign-in"));
+            pages.brand.home.get_or_insert_with(|| format!("{public_url}/sign-in"));
         }
         DemoSettings { public_url: public_url.to_owned(), stage: self.scene.clone() }
     }
@@ -169,14 +169,24 @@ impl Demo {
 
 /// Converts a mail for the mailbox page.
 fn shown(mail: DemoMail) -> ShownMail {
-    let DemoMail { id, to, subject, text, dialect, kind, secret, .. } = mail;
+    let DemoMail { id, to, from, at, subject, text, html, dialect, kind, secret, .. } = mail;
     let secret = secret.map(|secret| secret.as_str().to_owned());
     let carries = match kind {
         MailKind::ResetCode => Carries::Code(secret.unwrap_or_default()),
         MailKind::ResetLink => Carries::Link(secret.unwrap_or_default()),
         MailKind::PasswordChanged => Carries::Notice(secret),
     };
-    ShownMail { id, to, subject, text: text.as_str().to_owned(), dialect, carries }
+    ShownMail {
+        id,
+        to,
+        from,
+        at,
+        subject,
+        text: text.as_str().to_owned(),
+        html: html.as_str().to_owned(),
+        dialect,
+        carries,
+    }
 }
 
 /// Whether the demo is reachable only from this machine, according to the settings.
@@ -192,9 +202,9 @@ fn is_private(at: &ListenAddress, public_url: &str) -> bool {
         }
 }
 
-/// Returns the last line of the output, which tells the user where to start.
+/// Returns the first line of the output, which tells the user where to start.
 pub(crate) fn invitation(public_url: &str) -> String {
-    format!("\nOpen {public_url}/ in a browser.\n")
+    format!("polyreset demo: open {public_url}/ in a browser\n")
 }
 
 /// Creates an account and returns its password.

@@ -25,6 +25,7 @@
 
 mod admin;
 mod audit;
+mod brand_preview;
 mod cli;
 mod counters;
 mod demo;

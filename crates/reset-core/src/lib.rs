@@ -104,7 +104,7 @@ pub mod ticket;
 pub mod time;
 pub mod turns;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -231,6 +231,13 @@ impl Resets {
     /// Returns whether owners get a mail after their password was changed.
     pub fn tells_owners(&self) -> bool {
         self.inner.notices.owner
+    }
+
+    /// Returns how long an address must wait after a reset request before the next one sends a mail; zero if there is no
+    /// such wait.
+    pub fn request_spacing(&self) -> Duration {
+        let single = self.inner.budgeting.requests.iter().filter(|window| window.count == 1);
+        single.map(|window| window.span).max().unwrap_or_default()
     }
 
     /// Creates a random reference for one response.

@@ -7,6 +7,8 @@
 //! 4. hashing, outside any transaction and never for an unknown secret;
 //! 5. one transaction that spends the ticket and applies every change.
 
+use std::time::Duration;
+
 use crate::{
     Resets,
     account::{Account, AccountId, StoredAddress},
@@ -22,7 +24,36 @@ use crate::{
     time::Timestamp,
 };
 
+/// How long after a reset the same secret with the same password counts as the same request. A double click repeats a
+/// request within a second, and a person whose connection broke within a minute.
+const REPEAT_MAX: Duration = Duration::from_secs(60);
+
 impl Resets {
+    /// Whether `secret` has set exactly this password within the last minute, so that a repeated request can get the
+    /// response of the first. Changes nothing.
+    ///
+    /// Only the password decides: a second person with the same link, who typed another password, gets `false`.
+    ///
+    /// # Errors
+    /// Those of the store and of the hasher.
+    pub async fn has_just_set(
+        &self,
+        dialect: &'static str,
+        secret: &TicketSecret,
+        password: NewPassword,
+    ) -> Result<bool, RedeemError> {
+        let adapters = self.adapters();
+        let now = adapters.clock.now();
+        let ticket = self.ticket_of_secret(dialect, secret, now).await?;
+        let recent = |ticket: &Ticket| ticket.spent_at.is_some_and(|at| now.since(at) <= REPEAT_MAX);
+        let ticket = ticket.filter(|ticket| secret.may_be_of(&ticket.account) && recent(ticket));
+        let Some(ticket) = ticket else { return Ok(false) };
+        let account = self.owner_of(&ticket).await?.filter(|account| !account.blocked);
+        let Some(account) = account else { return Ok(false) };
+        let Some(stored) = adapters.store.password_hash(&account.id).await? else { return Ok(false) };
+        Ok(adapters.hasher.verify(password, &stored).await?)
+    }
+
     /// Sets the password of the account that owns `secret`'s ticket, increments its epoch to end its sessions, and
     /// voids its other tickets. Returns the account as it was before the change. `locale` is the language in which the
     /// client used the secret, as a BCP 47 tag: the notice of the change is in it, unless the account has its own.

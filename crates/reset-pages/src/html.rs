@@ -20,3 +20,8 @@ pub(crate) fn page(status: StatusCode, html: impl Into<Bytes>, policy: &HeaderVa
 pub(crate) fn source(text: &str) -> String {
     format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
+
+/// Returns a text as a `data:` URL of this media type.
+pub(crate) fn data_url(media: &str, text: &str) -> String {
+    format!("data:{media};base64,{}", BASE64_STANDARD.encode(text))
+}

@@ -30,7 +30,10 @@ pub mod service;
 #[cfg(test)]
 mod testing;
 
-use reset_http::route::Dialect;
+use reset_http::{
+    problem,
+    route::{Dialect, ErrorRenderer},
+};
 
 /// The dialects that a deployment serves, with the pages that it has. The service's own rows come last: they answer for
 /// every path that no dialect owns.
@@ -39,12 +42,15 @@ pub fn complete(
     pages: Option<hosted::PagesSettings>,
     demo: Option<demo::DemoSettings>,
 ) -> Vec<Dialect> {
+    let mut errors = ErrorRenderer::Fixed(problem::render);
     if let Some(pages) = pages {
-        dialects.push(hosted::dialect(pages, &dialects, demo.is_some()));
+        let (pages, outside) = hosted::dialect(pages, &dialects, demo.is_some());
+        dialects.push(pages);
+        errors = outside;
     }
     if let Some(demo) = demo {
         dialects.push(demo::dialect(demo, &dialects));
     }
-    dialects.push(service::dialect(&dialects));
+    dialects.push(service::dialect(&dialects, errors));
     dialects
 }

@@ -9,8 +9,12 @@ use zeroize::Zeroizing;
 
 use crate::source::{Raw, Source};
 
-/// Returns every entry of the file as `section.key`, with its value and its line number.
-pub(crate) fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source)>> {
+/// Returns every entry of the file as `section.key`, with its value and its line number. `path` only names the file in
+/// messages.
+///
+/// # Errors
+/// Fails with one sentence that names the line if the text is not TOML or a value has an unknown type.
+pub fn entries(path: &str, text: &str) -> Result<Vec<(String, Raw, Source)>> {
     let line = |offset: usize| text.get(..offset).unwrap_or(text).matches('\n').count() + 1;
     let root = match DeTable::parse(text) {
         Ok(root) => root,

@@ -33,6 +33,7 @@ mod tests;
 mod value;
 
 pub use self::{
+    file::entries,
     injected::Unread,
     key::{
         Choice, DefaultValue, Integer, Key, KeyTable, List, Secrecy, SettingKey, Size, Text, Typed,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use conformance::clients::PUBLIC_URL;
+use reset_core::time::Timestamp;
 use reset_http::Dialect;
 use reset_pages::demo::{self, Carries, Person, ShownMail, Stage};
 
@@ -28,8 +29,11 @@ impl Stage for FixedStage {
         let mail = |id: &str, subject: &str, secret: &str, dialect: &str, carries| ShownMail {
             id: id.to_owned(),
             to: "user@example.com".to_owned(),
+            from: "Polyreset <no-reply@localhost>".to_owned(),
+            at: Timestamp::from_millis(1_768_574_400_000),
             subject: subject.to_owned(),
             text: format!("Hello,\n\n{secret}\n"),
+            html: format!("<!DOCTYPE html><p>Hello,</p><p><a href=\"{secret}\">Reset your password</a></p>"),
             dialect: dialect.to_owned(),
             carries,
         };

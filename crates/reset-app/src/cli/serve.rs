@@ -1,6 +1,6 @@
 //! `serve`: builds the service, runs it, and shuts it down in the right order.
 
-use std::{future::pending, io, process::ExitCode};
+use std::{future::pending, io, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{GlobalArgs, print};
 use crate::{
-    Serve,
+    Serve, brand_preview,
     demo::{self, Demo},
     deployment,
     service::Service,
@@ -27,11 +27,17 @@ pub(super) struct ServeArgs {
     /// Try polyreset: a temporary database with two accounts, mails on the terminal and in ./mail
     #[arg(long)]
     demo: bool,
+    /// With --demo: a TOML file with the keys of [brand], to see a brand before it is deployed
+    #[arg(long, value_name = "FILE", requires = "demo")]
+    brand: Option<PathBuf>,
 }
 
 pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve) -> Result<ExitCode> {
     let undumpable = forbid_core_dumps();
     let mut inputs = global.inputs()?;
+    if let Some(brand) = &arguments.brand {
+        inputs.flags.extend(brand_preview::flags(brand)?);
+    }
     let demo = if arguments.demo { Some(Demo::new(&mut inputs)?) } else { None };
     let settings = Settings::read(inputs)?;
     telemetry::log(&settings.log);
@@ -47,6 +53,10 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
         Demo::check_database(&settings)?;
     }
     let server = BoundServer::new(&settings, demo.as_ref()).await?;
+    if demo.is_some() {
+        // The first line, before the log: the socket is bound, so a browser that comes early only waits.
+        print(&demo::invitation(&settings.http.public_url.of(&server.bound.at)));
+    }
     for bound in settings.bounds()? {
         info!("takeover bound: {bound}");
     }
@@ -57,15 +67,13 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     if settings.http.shadow {
         warn!("{SHADOW_NOTICE}; see the command `shadow report`");
     }
-    let mut invitation = None;
     if let Some(demo) = &demo {
         let at = &server.bound.at;
         let public_url = settings.http.public_url.of(at);
         let dialects = settings.stand_in_at(&public_url)?;
         demo.introduce(&server.service.resets, at, &public_url, &dialects).await?;
-        invitation = Some(demo::invitation(&public_url));
     }
-    let ended = server.run(serve, shutdown, invitation).await;
+    let ended = server.run(serve, shutdown).await;
     if let Some(demo) = demo {
         demo.remove()?;
     }
@@ -103,7 +111,7 @@ impl BoundServer {
     }
 
     /// Serves until a signal, then drains as described at [`Shutdown`].
-    async fn run(self, serve: Serve, shutdown: Shutdown, invitation: Option<String>) -> Result<ExitCode> {
+    async fn run(self, serve: Serve, shutdown: Shutdown) -> Result<ExitCode> {
         let Self { bound: Bound { listener, at, file }, admin, service } = self;
         let admin = admin.zip(service.admin.clone()).map(|(bound, api)| Admin::start(serve, bound, api));
         let (api, resets, begun) = (service.api.clone(), service.resets.clone(), shutdown.begun());
@@ -118,9 +126,6 @@ impl BoundServer {
             ListenAddress::Tcp(address) => format!("listening on http://{address}\n"),
             ListenAddress::Unix(_) => format!("listening on {at}\n"),
         });
-        if let Some(invitation) = invitation {
-            print(&invitation);
-        }
         let ending = shutdown.within(async {
             tokio::select! {
                 ended = server => ended.context("the server panicked")?.context("the server failed"),

@@ -71,6 +71,11 @@ pub(crate) static PAGES_STYLESHEET: Key<Text> = Key::found(
     "built-in style sheet",
     "Additional style sheet, applied after the built-in one: a file of at most 64 KiB that loads no other resource",
 );
+pub(crate) static PAGES_SECURITY_CONTACT: Key<Text> = Key::found(
+    "pages.security_contact",
+    "no such file",
+    "Where to report a vulnerability: a mail address or an https URL. With it, `/.well-known/security.txt` is served (RFC 9116)",
+);
 pub(crate) static PASSWORD_HASH: Key<Choice> = Key::choice("password.hash", &["argon2id", "bcrypt", "pbkdf2-sha256", "scrypt"], "argon2id", "Hash for new passwords. Use the others if another system reads the table: `bcrypt` for most (passwords of at most \
          72 bytes), `pbkdf2-sha256` and `scrypt` in Django's format. If not given, a reset of `custom`, `django`, `laravel`, \
          `wordpress`, `directus` or `supabase` users keeps the form of the row's hash").adopted("bcrypt");
@@ -185,6 +190,7 @@ const SECTIONS: &[&SettingKey] = &[
     PAGES_TOKEN_TTL.setting(),
     PAGES_LANGUAGE.setting(),
     PAGES_STYLESHEET.setting(),
+    PAGES_SECURITY_CONTACT.setting(),
     PASSWORD_HASH.setting(),
     PASSWORD_ARGON2_M_KIB.setting(),
     PASSWORD_ARGON2_T.setting(),

@@ -5,9 +5,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use reset_core::{keys::Keyring, language::Language, ticket::HARD_CAP};
+use reset_core::{email::EmailAddress, keys::Keyring, language::Language, ticket::HARD_CAP};
 use reset_pages::hosted::{PagesSettings, brand::Brand};
 use reset_settings::Values;
+use url::Url;
 
 use super::{brand::content_of, keys, password::PasswordSettings};
 
@@ -28,6 +29,7 @@ pub(super) fn read(
         language: language(values)?,
         brand: brand.clone(),
         stylesheet: content_of(values, &keys::PAGES_STYLESHEET, stylesheet)?,
+        security_contact: security_contact(values)?,
     };
     Ok(values.boolean(&keys::PAGES_ENABLED)?.then_some(settings))
 }
@@ -35,6 +37,18 @@ pub(super) fn read(
 fn language(values: &Values) -> Result<Language> {
     let known = Language::ALL.map(Language::primary).join(", ");
     values.read(&keys::PAGES_LANGUAGE, &format!("a supported language: {known}"), Language::of)
+}
+
+/// Reads the contact for security reports, as a URL (RFC 9116, 2.5.3).
+fn security_contact(values: &Values) -> Result<Option<String>> {
+    let Some(contact) = values.given_text(&keys::PAGES_SECURITY_CONTACT)? else { return Ok(None) };
+    let plain = contact.bytes().all(|byte| byte.is_ascii_graphic());
+    let url = contact.starts_with("https://") && Url::parse(&contact).is_ok();
+    match EmailAddress::parse(&contact) {
+        _ if plain && url => Ok(Some(contact)),
+        Ok(_) if plain && !contact.contains(':') => Ok(Some(format!("mailto:{contact}"))),
+        _ => Err(values.bad(&keys::PAGES_SECURITY_CONTACT, "a mail address or an https URL")),
+    }
 }
 
 /// Returns the style sheet if it loads no resource and cannot end its element. Backslashes are rejected, because browsers

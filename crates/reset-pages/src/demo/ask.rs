@@ -9,22 +9,29 @@ use url::form_urlencoded;
 
 use super::{
     Demo, UNKNOWN_EMAIL,
-    page::{STYLE, message, page, reject_cross_site},
+    page::{Frame, message, page, reject_cross_site},
+    walkthrough::curl,
 };
+use crate::hosted::icons;
 use reset_http::{Peer, api::REFERENCE, client::Step, route::Call};
 
 #[derive(Template)]
 #[template(path = "demo/asked.html")]
 struct ExchangePage<'a> {
-    style: &'static str,
+    frame: Frame,
     title: &'a str,
+    /// Base URL of the demo, for the command.
+    server: &'a str,
     step: &'a Step,
+    email: &'a str,
+    mail: &'static str,
+    alert: &'static str,
     status: &'a str,
     content_type: &'a str,
     reference: &'a str,
     body: &'a str,
-    /// The address, if it has no account.
-    unknown: Option<&'a str>,
+    /// Whether the address has no account.
+    unknown: bool,
     accepted: bool,
 }
 
@@ -61,14 +68,18 @@ pub(super) async fn ask(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>, 
     let header =
         |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let exchange = ExchangePage {
-        style: STYLE,
+        frame: Frame::new(1, demo.pages),
         title: walkthrough.client.title,
+        server: &demo.public_url,
         step: &step,
+        email: &email,
+        mail: icons::MAIL,
+        alert: icons::ALERT,
         status: &response.status().to_string(),
         content_type: header(&header::CONTENT_TYPE),
         reference: header(&REFERENCE),
         body: &String::from_utf8_lossy(response.body()),
-        unknown: (!known).then_some(&email),
+        unknown: !known,
         accepted: response.status().is_success(),
     };
     let mut page = page(StatusCode::OK, &exchange);

@@ -1,10 +1,9 @@
-//! The web pages of `serve --demo`, implemented as one more dialect: a start page, the mailbox of the demo accounts,
-//! and a sign-in that checks a password. The mailbox never shows mail to any other address, and the pages exist only
-//! in a demo.
+//! The web pages of `serve --demo`, implemented as one more dialect: a tour from the request to the sign-in, with the
+//! mailbox of the demo accounts. The mailbox never shows mail to any other address, and the pages exist only in a demo.
 //!
-//! A reset requested here goes through the endpoint of a dialect, with the bytes that a client of that dialect would
-//! send; the page shows the request and the response. The pages are for developers, in English, and work without
-//! JavaScript.
+//! Each step shows on the left what a person sees, and on the right what goes over the wire. A reset requested here goes
+//! through the endpoint of a dialect, with the bytes that a client of that dialect would send. The pages are for
+//! developers, in English, and work without JavaScript.
 
 mod ask;
 mod mailbox;
@@ -16,6 +15,7 @@ mod walkthrough;
 use std::sync::Arc;
 
 use http::Method;
+use reset_core::time::Timestamp;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
@@ -70,10 +70,16 @@ pub struct ShownMail {
     pub id: String,
     /// Address of the recipient.
     pub to: String,
+    /// The sender, as in the `From` header.
+    pub from: String,
+    /// When the mail was sent.
+    pub at: Timestamp,
     /// The subject.
     pub subject: String,
     /// The text part.
     pub text: String,
+    /// The HTML part. It loads nothing from elsewhere.
+    pub html: String,
     /// Dialect through which the reset was requested.
     pub dialect: String,
     /// The secret or the notice that it carries.
@@ -95,7 +101,7 @@ pub enum Carries {
 #[openapi(
     info(title = "polyreset's demo", version = "1.0.0",
         description = "Start page, mailbox and sign-in of the demo. They exist only with `serve --demo`."),
-    paths(start::show, ask::ask, mailbox::list, mailbox::show, sign_in::sign_in),
+    paths(start::show, ask::ask, mailbox::list, mailbox::show, mailbox::show_html, sign_in::show, sign_in::sign_in),
     tags((name = "demo", description = "Web pages of the demo"))
 )]
 struct Document;
@@ -123,7 +129,7 @@ impl Demo {
 
     /// Returns the display name of a dialect.
     fn title(&self, dialect: &str) -> &'static str {
-        let fallback = if dialect == crate::hosted::NAME { "hosted pages" } else { "" };
+        let fallback = if dialect == crate::hosted::NAME { "Hosted pages" } else { "" };
         self.walkthrough(dialect).map_or(fallback, |one| one.client.title)
     }
 }
@@ -141,7 +147,14 @@ pub fn dialect(settings: DemoSettings, others: &[Dialect]) -> Dialect {
             row("/ask", Endpoint::new(Method::POST, EndpointKind::Form, &demo, ask::ask)),
             row("/mailbox", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::list)),
             row("/mail", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::show)),
-            row("/sign-in", Endpoint::new(Method::POST, EndpointKind::Form, &demo, sign_in::sign_in)),
+            row("/mail/html", Endpoint::new(Method::GET, EndpointKind::Read, &demo, mailbox::show_html)),
+            (
+                "/sign-in".to_owned(),
+                vec![
+                    Endpoint::new(Method::GET, EndpointKind::Read, &demo, sign_in::show),
+                    Endpoint::new(Method::POST, EndpointKind::Form, &demo, sign_in::sign_in),
+                ],
+            ),
         ],
         ..Dialect::bare(NAME, ErrorRenderer::Fixed(page::render), Document::openapi())
     }

@@ -1,4 +1,4 @@
-//! The frame shared by all demo pages: style sheet, Content-Security-Policy, messages and errors.
+//! The frame shared by all demo pages: style sheet, steps, Content-Security-Policy, messages and errors.
 
 use std::sync::LazyLock;
 
@@ -6,26 +6,65 @@ use askama::Template;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use crate::html;
+use crate::{hosted::Tone, html};
 use reset_http::{common_error::CommonError, wire::retry_after};
 
 /// The style sheet of the hosted pages, followed by the rules for the demo pages.
-pub(super) const STYLE: &str = concat!(include_str!("../hosted/pages.css"), include_str!("demo.css"));
+const STYLE: &str = concat!(include_str!("../hosted/pages.css"), include_str!("demo.css"));
+/// Copies commands to the clipboard; the pages work without it.
+const SCRIPT: &str = include_str!("demo.js");
 
-/// Content-Security-Policy: no external resources, no scripts, forms only to this server, no framing (R35).
+/// Content-Security-Policy: no external resources, only this style sheet and this script, forms only to this server,
+/// frames only for a mail, no framing by others (R35).
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let policy = format!(
-        "default-src 'none'; style-src {}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        html::source(STYLE)
+        "default-src 'none'; style-src {}; script-src {}; img-src data:; frame-src 'self'; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'",
+        html::source(STYLE),
+        html::source(SCRIPT)
     );
     HeaderValue::from_str(&policy).expect("base64 is plain ASCII")
 });
+
+/// The steps of the tour, each with the page where it happens.
+const STEPS: [(usize, &str, &str); 4] = [
+    (1, "Request", "."),
+    (2, "Read the mail", "mailbox"),
+    (3, "Set a password", "reset"),
+    (4, "Sign in", "sign-in"),
+];
+
+/// Template variables of the frame around one page.
+pub(super) struct Frame {
+    pub(super) style: &'static str,
+    pub(super) script: &'static str,
+    /// The step that the page is, from 1; 0 on a page that is none.
+    pub(super) step: usize,
+    /// Whether the hosted pages are served, one of which is a step.
+    pages: bool,
+}
+
+impl Frame {
+    /// The frame of the page of this step.
+    pub(super) fn new(step: usize, pages: bool) -> Self {
+        Self { style: STYLE, script: SCRIPT, step, pages }
+    }
+
+    /// Returns number, name and page of each step.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (usize, &'static str, &'static str)> {
+        let pages = self.pages;
+        STEPS.into_iter().map(move |(number, name, page)| {
+            (number, name, if page == "reset" && !pages { "mailbox" } else { page })
+        })
+    }
+}
 
 /// A page with a message and a link to the start page.
 #[derive(Template)]
 #[template(path = "demo/message.html")]
 struct Message<'a> {
-    style: &'static str,
+    frame: Frame,
+    tone: Tone,
     title: &'a str,
     line: &'a str,
 }
@@ -38,7 +77,8 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> 
 
 /// Renders a message.
 pub(super) fn message(status: StatusCode, title: &str, line: &str) -> Response<Bytes> {
-    page(status, &Message { style: STYLE, title, line })
+    let tone = if status.is_success() { Tone::Success } else { Tone::Warning };
+    page(status, &Message { frame: Frame::new(0, false), tone, title, line })
 }
 
 /// Renders a common error as a page.

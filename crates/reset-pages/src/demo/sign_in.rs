@@ -1,7 +1,8 @@
-//! `/sign-in`: checks the password of a demo account.
+//! `/sign-in`: the last step of the tour, which checks the password of a demo account.
 
 use std::{sync::Arc, time::Duration};
 
+use askama::Template;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use reset_core::{
@@ -14,10 +15,25 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use super::{
-    Demo, NAME,
-    page::{message, reject_cross_site, render},
+    Demo, NAME, Person,
+    page::{Frame, message, page, reject_cross_site, render},
 };
 use reset_http::{common_error::CommonError, route::Call};
+
+#[derive(Template)]
+#[template(path = "demo/sign_in.html")]
+struct SignInPage<'a> {
+    frame: Frame,
+    people: &'a [Person],
+}
+
+#[utoipa::path(get, path = "/sign-in", operation_id = "signInPage", tag = "demo",
+    summary = "Page to sign in",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html")))]
+pub(super) async fn show(demo: Arc<Demo>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
+    let people = demo.stage.people();
+    Ok(page(StatusCode::OK, &SignInPage { frame: Frame::new(4, demo.pages), people: &people }))
+}
 
 #[utoipa::path(post, path = "/sign-in", operation_id = "signIn", tag = "demo",
     summary = "Check the password of a demo account",
@@ -43,7 +59,7 @@ pub(super) async fn sign_in(demo: Arc<Demo>, call: Call) -> Result<Response<Byte
         }
     }
     let wrong = || {
-        let line = "Wrong password. Use the password that you set last, or the initial password shown on the start page.";
+        let line = "Wrong password. Use the password that you set last, or the initial password shown on the sign-in page.";
         message(StatusCode::FORBIDDEN, "Not signed in", line)
     };
     let person = demo.person(&email).ok_or_else(wrong)?;

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{Response, StatusCode};
 
-use super::Pages;
+use super::{Pages, fallback::redirect_to};
 use reset_http::route::Call;
 
 #[utoipa::path(get, path = "/.well-known/change-password", operation_id = "changePassword", tag = "pages",
@@ -14,8 +14,5 @@ use reset_http::route::Call;
     responses((status = 303, description = "Redirects to `/forgot`",
         headers(("Location" = String, description = "URL of the page")))))]
 pub(super) async fn redirect(pages: Arc<Pages>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    response.headers_mut().insert(header::LOCATION, pages.forgot.clone());
-    Ok(response)
+    Ok(redirect_to(StatusCode::SEE_OTHER, &pages.url_of("/forgot", None)))
 }

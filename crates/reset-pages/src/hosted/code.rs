@@ -1,18 +1,17 @@
 //! Sets a password with an address and a code of any dialect.
 
 use reset_core::{
-    Resets,
     email::EmailAddress,
     error::{ExchangeError, RedeemError},
-    event::Network,
     exchange::Exchange,
-    password::{NewPassword, PASSWORD_MAX, Policy},
+    password::{NewPassword, PASSWORD_MAX, Policy, Weakness},
 };
 
-use super::Pages;
+use super::{Pages, reset::has_just_set};
 use reset_http::{
     rate_limit::LimitClass,
     redemption::{Redemption, RedemptionKind},
+    route::Call,
 };
 
 /// The outcome of redeeming a code.
@@ -61,14 +60,18 @@ impl Pages {
     /// Every redemption that can parse the code is tried, in an order that does not depend on the account, so that an
     /// unknown address, an account without a code and a wrong code take the same path and charge the same limits (R14).
     /// Codes bound to the address come first, because guesses at them are limited per address.
+    ///
+    /// `again` is the password once more: if the code has set it a moment ago, this is the second form of a double click.
     pub(super) async fn redeem_code(
         &self,
-        resets: &Resets,
-        (network, locale): (Option<Network>, Option<String>),
+        call: &Call,
+        locale: Option<String>,
         email: &EmailAddress,
         code: &str,
         password: NewPassword,
+        again: impl FnOnce() -> Result<NewPassword, Weakness>,
     ) -> Redeemed {
+        let (resets, network) = (&call.resets, call.network());
         let now = resets.adapters().clock.now();
         let parsed = self
             .redemptions
@@ -105,7 +108,13 @@ impl Pages {
             Err(error) => return RedeemError::from(error).into(),
         };
         let Some((redemption, secret)) = open.into_iter().next() else { return RedeemError::Invalid.into() };
-        let outcome = resets.redeem(redemption.dialect, &secret.of(owner), password, network, locale).await;
+        let secret = secret.of(owner);
+        let outcome = resets.redeem(redemption.dialect, &secret, password, network, locale).await;
+        if let (Err(RedeemError::Invalid), Ok(again)) = (&outcome, again())
+            && has_just_set(call, redemption.dialect, &secret, again).await
+        {
+            return Redeemed { outcome: Ok(()), token: None };
+        }
         Redeemed { outcome: outcome.map(|_| ()), token: None }
     }
 }

@@ -10,7 +10,10 @@ use reset_words::{PagePhrases, with_number};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::shell::{Shell, Visit};
+use super::{
+    icons,
+    shell::{Shell, Visit},
+};
 
 /// Template of the form.
 #[derive(Template)]
@@ -27,6 +30,8 @@ pub(super) struct Form<'a> {
     code: &'a str,
     link: &'a str,
     passwordrules: String,
+    notice: &'static str,
+    eye: &'static str,
     min: usize,
     max: usize,
     rules: Vec<(&'static str, String)>,
@@ -47,6 +52,8 @@ pub(super) struct FormInput {
     /// Tag of the link that the form belongs to.
     pub(super) link: String,
     pub(super) password: Zeroizing<String>,
+    /// Whether the form had a field for the password. One without only fills in the form for a code.
+    pub(super) has_password: bool,
 }
 
 impl<'a> Form<'a> {
@@ -74,15 +81,21 @@ impl<'a> Form<'a> {
             code: &input.code,
             link: &input.link,
             passwordrules: passwordrules(policy),
+            notice: icons::NOTICE,
+            eye: icons::EYE,
             min: policy.min,
             max: policy.max_bytes,
             rules: rules(words, policy),
         }
     }
 
-    /// Whether the error belongs to this field.
+    /// Returns the error of this field; the empty name stands for the whole form.
+    fn error_of(&self, field: &str) -> Option<&str> {
+        self.error.as_ref().filter(|error| error.field == field).map(|error| error.text.as_str())
+    }
+
     fn has_error(&self, field: &str) -> bool {
-        self.error.as_ref().is_some_and(|error| error.field == field)
+        self.error_of(field).is_some()
     }
 }
 
@@ -101,7 +114,10 @@ impl FormInput {
                 "email" => input.email = value.into_owned(),
                 "code" => input.code = Zeroizing::new(value.into_owned()),
                 "link" => input.link = value.into_owned(),
-                "password" => input.password = Zeroizing::new(value.into_owned()),
+                "password" => {
+                    input.has_password = true;
+                    input.password = Zeroizing::new(value.into_owned());
+                }
                 _ => {}
             }
         }

@@ -44,6 +44,8 @@ pub(super) enum DeadLink {
     Ended,
     /// The browser did not send the cookie.
     CookieMissing,
+    /// This browser has set the password with it.
+    Done,
 }
 
 /// A secret read from its cookie, and the redemption that it belongs to.
@@ -79,12 +81,13 @@ pub(super) enum LinkQuery {
 impl Pages {
     /// Returns the reason why the secret with this tag has no cookie.
     pub(super) fn without_cookie(&self, headers: &HeaderMap, tag: &str) -> DeadLink {
+        if self.has_used(headers, tag) { DeadLink::Done } else { DeadLink::CookieMissing }
+    }
+
+    /// Whether this browser has set a password with the secret of this tag.
+    pub(super) fn has_used(&self, headers: &HeaderMap, tag: &str) -> bool {
         let done = cookie(headers, &self.cookie_name(DONE_COOKIE, PATH));
-        if !tag.is_empty() && done.as_deref() == Some(tag) {
-            DeadLink::Spent
-        } else {
-            DeadLink::CookieMissing
-        }
+        !tag.is_empty() && done.as_deref() == Some(tag)
     }
 
     /// Looks for the secret of a link in the query. A valid secret moves into a cookie.
@@ -104,11 +107,7 @@ impl Pages {
             for redemption in
                 self.redemptions.iter().filter(|redemption| redemption.uses_parameter(parameter.as_ref()))
             {
-                let parsed = if text.len() > SECRET_MAX {
-                    Err(ParseError::Unknown)
-                } else {
-                    redemption.parse_link(text, now)
-                };
+                let (text, parsed) = parse_pasted(redemption, text, now);
                 match parsed {
                     Ok(_) => {
                         let tag = link_tag(redemption.dialect, text);
@@ -180,6 +179,23 @@ impl Pages {
     /// Builds the cookie that records that the secret with this tag has set a password.
     pub(super) fn done_cookie(&self, tag: &str) -> HeaderValue {
         self.cookie(DONE_COOKIE, tag, PATH, "Strict", SECRET_COOKIE_AGE)
+    }
+}
+
+/// Parses the secret of a link as people paste it: if it is none, once more without the punctuation that a chat or a text
+/// left behind it, such as `.` or `)`. No secret ends in such a character.
+fn parse_pasted<'a>(
+    redemption: &Redemption,
+    text: &'a str,
+    now: Timestamp,
+) -> (&'a str, Result<TicketSecret, ParseError>) {
+    let clean = text.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+    let parse = |text: &str| {
+        if text.len() > SECRET_MAX { Err(ParseError::Unknown) } else { redemption.parse_link(text, now) }
+    };
+    match parse(text) {
+        Err(ParseError::Unknown) if clean.len() < text.len() => (clean, parse(clean)),
+        parsed => (text, parsed),
     }
 }
 

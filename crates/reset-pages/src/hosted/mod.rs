@@ -8,14 +8,19 @@
 mod change_password;
 mod code;
 mod cookies;
+mod fallback;
 mod forgot;
 mod form;
+pub(crate) mod icons;
 mod link_cookie;
+mod message;
 mod not_me;
 mod reset;
+mod security_txt;
 mod shell;
 mod strength;
 mod style;
+mod webmail;
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +38,8 @@ use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
 use self::brand::Brand;
-pub(crate) use self::shell::is_cross_site;
+pub(crate) use self::{icons::Tone, shell::is_cross_site};
+use crate::html;
 use reset_http::{
     common_error::CommonError,
     redemption::{ParseError, ParseSecret, Redemption, RedemptionKind},
@@ -58,6 +64,8 @@ pub struct PagesSettings {
     pub language: Language,
     /// Brand of the service.
     pub brand: Brand,
+    /// Contact for security reports, a `mailto:` or https URL. With it, `/.well-known/security.txt` is served.
+    pub security_contact: Option<String>,
     /// Extra style sheet, applied after the built-in one.
     pub stylesheet: Option<String>,
 }
@@ -72,6 +80,7 @@ impl PagesSettings {
             policy: Policy { min: 8, four_classes: false, refuse_common: true, max_bytes: PASSWORD_MAX },
             language: Language::En,
             brand: Brand::default(),
+            security_contact: None,
             stylesheet: None,
         }
     }
@@ -81,7 +90,7 @@ impl PagesSettings {
 #[openapi(
     info(title = "polyreset's pages", version = "1.0.0",
         description = "Web pages to request a reset and to set a password. They are meant for browsers, not for API clients."),
-    paths(forgot::show, forgot::request_reset, reset::show, reset::set, strength::estimate, not_me::show, not_me::open_dispute, change_password::redirect),
+    paths(forgot::show, forgot::request_reset, reset::show, reset::set, strength::estimate, not_me::show, not_me::open_dispute, change_password::redirect, security_txt::show),
     tags((name = "pages", description = "Web pages for end users"))
 )]
 struct Document;
@@ -98,18 +107,25 @@ pub(crate) struct Pages {
     estimates: Arc<Semaphore>,
     /// Whether cookies get the `Secure` attribute: the public URL is https.
     secure: bool,
+    /// The public URL, without a trailing slash.
+    public_url: String,
     /// Path of the public URL, without a trailing slash.
     base: String,
-    /// `<base>/forgot`.
-    forgot: HeaderValue,
+    /// Lifetime of a link requested on `/forgot`.
+    token_ttl: Duration,
+    /// The icon of the browser tab, as SVG and as a `data:` URL.
+    icon: String,
+    icon_url: String,
+    security_contact: Option<String>,
     /// Whether the pages link to the demo mailbox.
     demo: bool,
 }
 
-/// Builds the dialect of the hosted pages. They redeem the secrets of `others` too. With `demo`, every page links to
-/// the demo mailbox.
-pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Dialect {
-    let PagesSettings { public_url, token_ttl, tags, policy, language, brand, stylesheet } = settings;
+/// Builds the dialect of the hosted pages, and the renderer of errors outside all dialects. The pages redeem the secrets
+/// of `others` too. With `demo`, every page links to the demo mailbox.
+pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> (Dialect, ErrorRenderer) {
+    let PagesSettings { public_url, token_ttl, tags, policy, language, brand, security_contact, stylesheet } =
+        settings;
     let public_url = public_url.trim_end_matches('/');
     let format = TaggedHex::<24>::new(tags);
     let issue_policy = IssuePolicy {
@@ -124,7 +140,7 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
         policy,
         kind: RedemptionKind::Link { parameter: "token", parse, refused: None },
     };
-    let style = style::style(&brand, stylesheet.as_deref());
+    let (style, icon) = (style::style(&brand, stylesheet.as_deref()), style::icon(&brand));
     let base = url::Url::parse(public_url).map(|url| url.path().trim_end_matches('/').to_owned());
     let pages = Arc::new(Pages {
         redemptions: others.iter().flat_map(|other| other.redemptions.clone()).chain([hosted]).collect(),
@@ -135,51 +151,73 @@ pub fn dialect(settings: PagesSettings, others: &[Dialect], demo: bool) -> Diale
         brand,
         style,
         secure: public_url.starts_with("https:"),
+        public_url: public_url.to_owned(),
         base: base.unwrap_or_default(),
-        forgot: HeaderValue::from_str(&format!("{public_url}/forgot")).expect("a URL is plain ASCII"),
+        token_ttl,
+        icon_url: html::data_url("image/svg+xml", &icon),
+        icon,
+        security_contact,
         demo,
     });
     let page = |path: &str, endpoints| (path.to_owned(), endpoints);
     let renderer = pages.clone();
     let render = Arc::new(move |error: &CommonError, headers: &HeaderMap| renderer.render(error, headers));
-    Dialect {
-        rows: vec![
-            page(
-                "/forgot",
-                vec![
-                    Endpoint::new(Method::GET, EndpointKind::Read, &pages, forgot::show),
-                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, forgot::request_reset),
-                ],
-            ),
-            page(
-                "/reset",
-                vec![
-                    Endpoint::new(Method::GET, EndpointKind::Read, &pages, reset::show),
-                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, reset::set),
-                ],
-            ),
-            page(
-                "/reset/strength",
-                vec![Endpoint::new(Method::POST, EndpointKind::Form, &pages, strength::estimate)],
-            ),
-            page(
-                "/not-me",
-                vec![
-                    Endpoint::new(Method::GET, EndpointKind::Read, &pages, not_me::show),
-                    Endpoint::new(Method::POST, EndpointKind::Form, &pages, not_me::open_dispute),
-                ],
-            ),
-            page(
-                "/.well-known/change-password",
-                vec![Endpoint::new(Method::GET, EndpointKind::Read, &pages, change_password::redirect)],
-            ),
-        ],
-        policies: Some(IssuePolicies { dialect: NAME, primary: issue_policy, fallback: None }),
-        ..Dialect::bare(NAME, ErrorRenderer::Localized(render), Document::openapi())
+    let mut rows = vec![
+        page(
+            "/forgot",
+            vec![
+                Endpoint::new(Method::GET, EndpointKind::Read, &pages, forgot::show),
+                Endpoint::new(Method::POST, EndpointKind::Form, &pages, forgot::request_reset),
+            ],
+        ),
+        page(
+            "/reset",
+            vec![
+                Endpoint::new(Method::GET, EndpointKind::Read, &pages, reset::show),
+                Endpoint::new(Method::POST, EndpointKind::Form, &pages, reset::set),
+            ],
+        ),
+        page(
+            "/reset/strength",
+            vec![Endpoint::new(Method::POST, EndpointKind::Form, &pages, strength::estimate)],
+        ),
+        page(
+            "/not-me",
+            vec![
+                Endpoint::new(Method::GET, EndpointKind::Read, &pages, not_me::show),
+                Endpoint::new(Method::POST, EndpointKind::Form, &pages, not_me::open_dispute),
+            ],
+        ),
+        page(
+            "/.well-known/change-password",
+            vec![Endpoint::new(Method::GET, EndpointKind::Read, &pages, change_password::redirect)],
+        ),
+    ];
+    let mut document = Document::openapi();
+    if pages.security_contact.is_some() {
+        let endpoint = Endpoint::new(Method::GET, EndpointKind::Read, &pages, security_txt::show);
+        rows.push(page(security_txt::PATH, vec![endpoint]));
+    } else {
+        document.paths.paths.shift_remove(security_txt::PATH);
     }
+    let outside = fallback::renderer(&pages);
+    let dialect = Dialect {
+        rows,
+        policies: Some(IssuePolicies { dialect: NAME, primary: issue_policy, fallback: None }),
+        ..Dialect::bare(NAME, ErrorRenderer::Localized(render), document)
+    };
+    (dialect, outside)
 }
 
 impl Pages {
+    /// Returns the URL of a path of this server.
+    fn url_of(&self, path: &str, query: Option<&str>) -> String {
+        match query {
+            Some(query) => format!("{}{path}?{query}", self.public_url),
+            None => format!("{}{path}", self.public_url),
+        }
+    }
+
     /// Builds an `HttpOnly` cookie for `path` below the public URL; `age` is in seconds.
     fn cookie(&self, name: &str, value: &str, path: &str, same_site: &str, age: u32) -> HeaderValue {
         let (base, secure) = (&self.base, if self.secure { "; Secure" } else { "" });

@@ -12,6 +12,8 @@ use url::form_urlencoded;
 
 use super::{
     Pages,
+    icons::{self, Tone},
+    message::Message,
     shell::{Shell, Visit, is_cross_site},
 };
 use reset_http::{common_error::CommonError, rate_limit::LimitClass, route::Call};
@@ -22,6 +24,7 @@ struct DisputeForm<'a> {
     shell: Shell<'a>,
     words: &'a PagePhrases,
     token: &'a str,
+    shield: &'static str,
     /// Whether the button ends the account's sessions.
     ends_sessions: bool,
 }
@@ -51,8 +54,8 @@ pub(super) async fn show(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes
     Ok(match state {
         DisputeLinkState::Usable => {
             let ends_sessions = call.resets.ends_sessions();
-            let form =
-                DisputeForm { shell: visit.shell(), words: visit.words(), token: &token, ends_sessions };
+            let (shell, words) = (visit.shell(), visit.words());
+            let form = DisputeForm { shell, words, token: &token, shield: icons::SHIELD, ends_sessions };
             visit.page(StatusCode::OK, &form)
         }
         DisputeLinkState::Disputed => disputed(&visit, call.resets.ends_sessions()),
@@ -106,17 +109,15 @@ fn disputed(visit: &Visit<'_>, ends_sessions: bool) -> Response<Bytes> {
     } else {
         vec![words.not_me_done_devices.clone(), mailbox, words.devices.clone()]
     };
-    visit.message(StatusCode::OK, &words.not_me_done_title, lines, Some(("forgot", &words.again)))
+    let message = Message::new(StatusCode::OK, Tone::Success, &words.not_me_done_title, lines);
+    visit.message(message.action("forgot", &words.again))
 }
 
 fn invalid_link(visit: &Visit<'_>) -> Response<Bytes> {
     let words = visit.words();
-    visit.message(
-        StatusCode::NOT_FOUND,
-        &words.not_me_dead_title,
-        vec![words.not_me_dead.clone()],
-        Some(("forgot", &words.again)),
-    )
+    let lines = vec![words.not_me_dead.clone()];
+    let message = Message::new(StatusCode::NOT_FOUND, Tone::Warning, &words.not_me_dead_title, lines);
+    visit.message(message.action("forgot", &words.again))
 }
 
 fn failed(visit: &Visit<'_>) -> Response<Bytes> {

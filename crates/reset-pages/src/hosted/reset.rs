@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use reset_core::{email::EmailAddress, error::RedeemError, exchange::Inspection, secret::TicketSecret};
+use reset_core::{
+    email::EmailAddress, error::RedeemError, exchange::Inspection, password::NewPassword,
+    secret::TicketSecret,
+};
 use url::form_urlencoded;
 
 use super::{
     Pages,
     cookies::is_tag,
     form::{FieldError, Form, FormInput},
+    icons::Tone,
     link_cookie::{DeadLink, HeldSecret, LinkQuery, form_url, link_tag},
+    message::Message,
     shell::{Visit, is_cross_site},
 };
 use reset_http::{
@@ -88,7 +93,11 @@ async fn find_owner(
             Ok(Owner { email: email.unwrap_or_default(), locale })
         }
         Ok(inspection) => {
-            let reason = DeadLink::from_state(inspection.map(|inspection| inspection.state));
+            let state = inspection.map(|inspection| inspection.state);
+            let reason = match DeadLink::from_state(state) {
+                DeadLink::Spent if pages.has_used(call.request.headers(), link) => DeadLink::Done,
+                reason => reason,
+            };
             Err(dead_link_with_cookie(pages, visit, link, reason))
         }
         Err(error) => Err(match error.retry_after() {
@@ -101,9 +110,9 @@ async fn find_owner(
 #[utoipa::path(post, path = "/reset", operation_id = "resetByPage", tag = "pages",
     summary = "Set a password",
     request_body(content = String, content_type = "application/x-www-form-urlencoded",
-        description = "`password`. With `by=code` also `email` and `code`. Otherwise `link`, the tag in the form; the secret is in the cookie"),
+        description = "`password`. With `by=code` also `email` and `code`, and without `password` the form is only filled in. Otherwise `link`, the tag in the form; the secret is in the cookie"),
     responses(
-        (status = 200, description = "The password is set", body = String, content_type = "text/html"),
+        (status = 200, description = "The password is set; or the form, filled in", body = String, content_type = "text/html"),
         (status = 400, description = "An input is invalid and the secret stays usable, or the secret is expired, used or invalid",
             body = String, content_type = "text/html"),
         (status = 403, description = "The form was submitted from another site", body = String, content_type = "text/html"),
@@ -118,6 +127,11 @@ pub(super) async fn set(pages: Arc<Pages>, call: Call) -> Result<Response<Bytes>
         return Ok(visit.cross_site_error());
     }
     let input = FormInput::parse(call.request.body());
+    if input.by_code && !input.has_password && pages.takes_codes() {
+        // The code is in no address: a page that has it, such as the demo's mailbox, sends it as a form.
+        let visit = visit.with_query("by", "code");
+        return Ok(visit.page(StatusCode::OK, &Form::new(&visit, pages.code_policy(), &input, None)));
+    }
     Ok(match (input.by_code, pages.takes_codes()) {
         (true, true) => set_by_code(&pages, &visit, &call, &input).await,
         // The form is older than the current settings: no dialect mails codes any more.
@@ -155,19 +169,39 @@ async fn set_by_link(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
     let (network, locale) = (call.network(), Some(visit.tag().to_owned()));
     match permit.judge(call.resets.redeem(redemption.dialect, &secret, password, network, locale).await) {
         Ok(_) => done(pages, visit, call, link),
-        // A usable link is rejected if its account has changed in the meantime.
-        Err(RedeemError::Invalid | RedeemError::Blocked) => match find_owner().await {
-            Ok(_) => dead_link_with_cookie(pages, visit, link, DeadLink::Void),
-            Err(response) => response,
-        },
+        Err(RedeemError::Invalid | RedeemError::Blocked) => {
+            // A double click sends the form twice: the second response is the first one's.
+            let again = redemption.policy.accept(&input.password);
+            if let Ok(again) = again
+                && has_just_set(call, redemption.dialect, &secret, again).await
+            {
+                return done(pages, visit, call, link);
+            }
+            // A usable link is rejected if its account has changed in the meantime.
+            match find_owner().await {
+                Ok(_) => dead_link_with_cookie(pages, visit, link, DeadLink::Void),
+                Err(response) => response,
+            }
+        }
         Err(RedeemError::OwnName) => form_with(FieldError::own_name(visit.words())).await,
         Err(RedeemError::Busy { retry_after: wait }) => {
-            let mut response = form_with(FieldError { field: "", text: visit.words().busy.clone() }).await;
+            let mut response =
+                form_with(FieldError { field: "", text: visit.words().busy_form.clone() }).await;
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             retry_after(response, wait)
         }
         Err(RedeemError::Hash(_) | RedeemError::Store(_)) => failed(visit, &form_url(link)),
     }
+}
+
+/// Whether the secret has set this password a moment ago. If that cannot be found out, it counts as no.
+pub(super) async fn has_just_set(
+    call: &Call,
+    dialect: &'static str,
+    secret: &TicketSecret,
+    password: NewPassword,
+) -> bool {
+    call.resets.has_just_set(dialect, secret, password).await.unwrap_or(false)
 }
 
 /// Sets the password with the code and the address in the form.
@@ -182,7 +216,8 @@ async fn set_by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
     if input.code.trim().is_empty() {
         return form_with("code", &words.code_missing);
     }
-    let password = match policy.accept(&input.password) {
+    let accept = || policy.accept(&input.password);
+    let password = match accept() {
         Ok(password) => password,
         Err(weakness) => return input.form_with(by_code, policy, FieldError::weak(words, weakness)),
     };
@@ -191,8 +226,8 @@ async fn set_by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
         Ok(permit) => permit,
         Err(error) => return visit.render(&error),
     };
-    let client = (call.network(), Some(visit.tag().to_owned()));
-    let redeemed = pages.redeem_code(&call.resets, client, &email, &code, password).await;
+    let locale = Some(visit.tag().to_owned());
+    let redeemed = pages.redeem_code(call, locale, &email, &code, password, accept).await;
     // After an exchange the code is used up. The token goes into the cookie, and the next form is the one for a link.
     let exchanged = redeemed.token.as_ref().map(|(dialect, token)| FormInput {
         email: input.email.clone(),
@@ -208,7 +243,7 @@ async fn set_by_code(pages: &Pages, visit: &Visit<'_>, call: &Call, input: &Form
         Err(RedeemError::Invalid | RedeemError::Blocked) => return form_with("code", &words.code_wrong),
         Err(RedeemError::OwnName) => input.form_with(visit, policy, FieldError::own_name(words)),
         Err(RedeemError::Busy { retry_after: wait }) => {
-            let error = FieldError { field: "", text: words.busy.clone() };
+            let error = FieldError { field: "", text: words.busy_form.clone() };
             let form = Form::new(visit, policy, input, Some(error));
             retry_after(visit.page(StatusCode::SERVICE_UNAVAILABLE, &form), wait)
         }
@@ -231,8 +266,8 @@ fn done(pages: &Pages, visit: &Visit<'_>, call: &Call, link: &str) -> Response<B
     if call.resets.tells_owners() {
         lines.push(words.done_notice.clone());
     }
-    let sign_in = visit.sign_in_url().map(|url| (url, words.done_home.as_str()));
-    let mut response = visit.message(StatusCode::OK, &words.done_title, lines, sign_in);
+    let message = Message::new(StatusCode::OK, Tone::Success, &words.done_title, lines);
+    let mut response = visit.message(with_sign_in(visit, message));
     if is_tag(link) {
         response.headers_mut().append(header::SET_COOKIE, pages.expired_cookie(link));
         response.headers_mut().append(header::SET_COOKIE, pages.done_cookie(link));
@@ -240,21 +275,35 @@ fn done(pages: &Pages, visit: &Visit<'_>, call: &Call, link: &str) -> Response<B
     response
 }
 
+/// Adds the button to the sign-in page, if the deployment names one.
+fn with_sign_in<'a>(visit: &Visit<'a>, message: Message<'a>) -> Message<'a> {
+    match visit.sign_in_url() {
+        Some(url) => message.action(url, &visit.words().done_home),
+        None => message,
+    }
+}
+
 /// Renders the page of a dead link, with a button to request a new one.
 fn dead_link(visit: &Visit<'_>, reason: DeadLink) -> Response<Bytes> {
     let words = visit.words();
-    let line = match reason {
-        DeadLink::Unknown => &words.dead_unknown,
-        DeadLink::Expired => &words.dead_expired,
-        DeadLink::Spent => &words.dead_spent,
-        DeadLink::Void => &words.dead_void,
-        DeadLink::Ended => &words.dead_over,
-        DeadLink::CookieMissing => &words.dead_lost,
+    let (title, line) = match reason {
+        DeadLink::Unknown => (&words.dead_title, &words.dead_unknown),
+        DeadLink::Expired => (&words.dead_expired_title, &words.dead_expired),
+        DeadLink::Spent => (&words.dead_spent_title, &words.dead_spent),
+        DeadLink::Void => (&words.dead_title, &words.dead_void),
+        DeadLink::Ended => (&words.dead_title, &words.dead_over),
+        // Without the cookie, the link itself may still be valid.
+        DeadLink::CookieMissing => (&words.open_title, &words.dead_lost),
+        DeadLink::Done => {
+            let lines = vec![words.already.clone()];
+            let message = Message::new(StatusCode::OK, Tone::Success, &words.already_title, lines);
+            let secondary = Some(("forgot".into(), words.again.as_str()));
+            return visit.message(Message { secondary, ..with_sign_in(visit, message) });
+        }
     };
-    // Without the cookie, the link itself may still be valid.
-    let title = if reason == DeadLink::CookieMissing { &words.open_title } else { &words.dead_title };
-    let again = Some(("forgot", words.again.as_str()));
-    visit.message(StatusCode::BAD_REQUEST, title, vec![line.clone()], again)
+    let tone = if reason == DeadLink::Expired { Tone::Neutral } else { Tone::Warning };
+    let message = Message::new(StatusCode::BAD_REQUEST, tone, title, vec![line.clone()]);
+    visit.message(message.action("forgot", &words.again))
 }
 
 /// Renders the page of a dead link and deletes the cookie of its secret.

@@ -5,17 +5,17 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use reset_core::language::{Language, direction};
 use reset_words::{LanguagePhrases, PagePhrases};
-use tracing::error;
 use url::form_urlencoded;
 
 use super::{
     Pages,
     brand::Brand,
     cookies::{cookie, is_tag},
+    icons,
     style::SCRIPT,
 };
 use crate::html;
-use reset_http::{common_error::CommonError, language, route::Call, wire::retry_after};
+use reset_http::{common_error::CommonError, language, route::Call};
 
 /// Cookie that remembers an explicitly chosen language, its path below the public URL, and its `Max-Age` in seconds.
 const LANGUAGE_COOKIE: &str = "polyreset-lang";
@@ -39,8 +39,14 @@ pub(super) struct Shell<'a> {
     pub(super) dir: &'static str,
     pub(super) style: &'a str,
     pub(super) script: &'static str,
+    /// The icon of the browser tab, as a `data:` URL.
+    pub(super) icon: &'a str,
+    /// First letter of the service's name, shown beside the name if there is no logo.
+    pub(super) mark: char,
     pub(super) support_href: Option<String>,
-    /// The language menu; empty on message pages.
+    pub(super) globe: &'static str,
+    /// Name of the page's language.
+    pub(super) language: &'static str,
     pub(super) languages: Vec<LanguageLink>,
     /// Base path of the demo's pages, while the demo runs.
     pub(super) demo: Option<&'a str>,
@@ -67,22 +73,6 @@ enum LanguageSource {
     Default,
 }
 
-/// A page with a title, some lines and at most one link.
-#[derive(Template)]
-#[template(path = "message.html")]
-struct Message<'a> {
-    shell: Shell<'a>,
-    words: &'a PagePhrases,
-    title: &'a str,
-    lines: Vec<String>,
-    /// URL and label of the link.
-    action: Option<(&'a str, &'a str)>,
-    /// Whether the link is shown as plain text instead of a button.
-    secondary: bool,
-    /// URL that the browser loads by itself (`<meta http-equiv="refresh">`).
-    refresh_to: Option<&'a str>,
-}
-
 impl Pages {
     /// Determines the language of the response to `call`. In order of precedence: the query, the submitted form, the
     /// language cookie, `Accept-Language`, the deployment's default.
@@ -103,10 +93,20 @@ impl Pages {
 
     /// Renders `error` as a page in the client's language.
     pub(super) fn render(&self, error: &CommonError, headers: &HeaderMap) -> Response<Bytes> {
+        self.visit_of(headers, "forgot?".to_owned()).render(error)
+    }
+
+    /// Renders `error` for a path of any depth, where relative links would lead astray.
+    pub(super) fn render_outside(&self, error: &CommonError, headers: &HeaderMap) -> Response<Bytes> {
+        self.visit_of(headers, format!("{}/forgot?", self.base)).render(error)
+    }
+
+    /// Builds a visit from the headers alone. `page_url` is the page of the language menu.
+    fn visit_of(&self, headers: &HeaderMap, page_url: String) -> Visit<'_> {
         let language = self.language_of(headers);
         let source = if language.is_some() { LanguageSource::Request } else { LanguageSource::Default };
         let language = language.unwrap_or(self.language);
-        Visit { pages: self, language, source, page_url: String::new() }.render(error)
+        Visit { pages: self, language, source, page_url }
     }
 
     /// Returns the language of the cookie, else the supported language that `Accept-Language` prefers.
@@ -145,7 +145,13 @@ impl<'a> Visit<'a> {
         &self.all_words().page
     }
 
-    fn all_words(&self) -> &'a LanguagePhrases {
+    /// Returns the URL of the page that starts a reset.
+    pub(super) fn start(&self) -> String {
+        let absolute = self.page_url.starts_with('/');
+        if absolute { format!("{}/forgot", self.pages.base) } else { "forgot".to_owned() }
+    }
+
+    pub(super) fn all_words(&self) -> &'a LanguagePhrases {
         self.pages.catalogue.of(self.language)
     }
 
@@ -170,7 +176,11 @@ impl<'a> Visit<'a> {
             dir: direction(lang),
             style: &self.pages.style,
             script: SCRIPT,
+            icon: &self.pages.icon_url,
+            mark: mark(&self.pages.brand.name),
             support_href: self.pages.brand.support_href(),
+            globe: icons::GLOBE,
+            language: self.language.name(),
             languages: Language::ALL.into_iter().map(link).collect(),
             demo: self.pages.demo.then_some(&self.pages.base),
         }
@@ -196,118 +206,9 @@ impl<'a> Visit<'a> {
         response
     }
 
-    /// Renders a message; `action` is the URL and the label of a button.
-    pub(super) fn message(
-        &self,
-        status: StatusCode,
-        title: &'a str,
-        lines: Vec<String>,
-        action: Option<(&'a str, &'a str)>,
-    ) -> Response<Bytes> {
-        self.render_message(status, title, lines, action, false)
-    }
-
-    /// Renders a message whose link is plain text, for an action that few users need.
-    pub(super) fn message_with_link(
-        &self,
-        status: StatusCode,
-        title: &'a str,
-        lines: Vec<String>,
-        link: (&'a str, &'a str),
-    ) -> Response<Bytes> {
-        self.render_message(status, title, lines, Some(link), true)
-    }
-
-    fn render_message(
-        &self,
-        status: StatusCode,
-        title: &'a str,
-        lines: Vec<String>,
-        action: Option<(&'a str, &'a str)>,
-        secondary: bool,
-    ) -> Response<Bytes> {
-        let shell = Shell { languages: Vec::new(), ..self.shell() };
-        let message =
-            Message { shell, words: self.words(), title, lines, action, secondary, refresh_to: None };
-        self.page(status, &message)
-    }
-
     /// Returns the URL of the sign-in page, if configured.
     pub(super) fn sign_in_url(&self) -> Option<&'a str> {
         self.pages.brand.home.as_deref()
-    }
-
-    /// Rejects a form that was submitted from another site.
-    pub(super) fn cross_site_error(&self) -> Response<Bytes> {
-        let words = self.words();
-        self.message(StatusCode::FORBIDDEN, &words.foreign_title, vec![words.foreign.clone()], None)
-    }
-
-    /// Renders a common error as a page.
-    pub(super) fn render(&self, error: &CommonError) -> Response<Bytes> {
-        let words = self.all_words();
-        let page = &words.page;
-        let message = |status, title: &'a str, line: String| self.message(status, title, vec![line], None);
-        match error {
-            // Pages have no paths below them and accept no JSON, so only a wrong method can occur here.
-            CommonError::NotFound { .. }
-            | CommonError::MethodNotAllowed { .. }
-            | CommonError::UnsupportedMediaType { .. } => {
-                message(StatusCode::METHOD_NOT_ALLOWED, &page.method_title, page.method.clone())
-            }
-            CommonError::BodyTooLarge => {
-                message(StatusCode::PAYLOAD_TOO_LARGE, &page.unread_title, page.unread.clone())
-            }
-            CommonError::BodyUnreadable => {
-                message(StatusCode::BAD_REQUEST, &page.unread_title, page.unread.clone())
-            }
-            CommonError::BodyTooSlow => {
-                message(StatusCode::REQUEST_TIMEOUT, &page.unread_title, page.unread.clone())
-            }
-            CommonError::Failure => {
-                message(StatusCode::INTERNAL_SERVER_ERROR, &page.failed_title, page.failed.clone())
-            }
-            CommonError::Busy { retry_after: wait } => {
-                let busy = message(StatusCode::SERVICE_UNAVAILABLE, &page.busy_title, page.busy.clone());
-                retry_after(busy, *wait)
-            }
-            CommonError::TooMany { retry_after: wait } => {
-                let line = page.many.replace("{lifetime}", &words.mail.wait(*wait));
-                retry_after(message(StatusCode::TOO_MANY_REQUESTS, &page.many_title, line), *wait)
-            }
-        }
-    }
-
-    /// Logs `what` and renders the error page.
-    pub(super) fn failed(&self, what: &str) -> Response<Bytes> {
-        error!(dialect.name = super::NAME, "{what}");
-        self.render(&CommonError::Failure)
-    }
-
-    /// Logs `what` and renders an error page with a link to `back`, for a failure after which the password may
-    /// already be set.
-    pub(super) fn failed_unsure(&self, what: &str, back: &str) -> Response<Bytes> {
-        error!(dialect.name = super::NAME, "{what}");
-        let words = self.words();
-        let lines = vec![words.failed.clone(), words.failed_unsure.clone()];
-        let action = Some((back, words.onward.as_str()));
-        self.message(StatusCode::INTERNAL_SERVER_ERROR, &words.failed_title, lines, action)
-    }
-
-    /// Renders a page that makes the browser load `to`. An HTTP redirect would not do: a browser that comes from
-    /// another site sends a `SameSite=Strict` cookie only with a request that a page of this site starts.
-    pub(super) fn refresh_to(&self, to: &str) -> Response<Bytes> {
-        let (words, shell) = (self.words(), Shell { languages: Vec::new(), ..self.shell() });
-        let page = Message {
-            shell,
-            words,
-            title: &words.onward_title,
-            lines: Vec::new(),
-            action: Some((to, &words.onward)),
-            secondary: false,
-            refresh_to: Some(to),
-        };
-        self.page(StatusCode::OK, &page)
     }
 }
 
@@ -321,6 +222,12 @@ fn language_in(pairs: &[u8]) -> Option<Language> {
 /// the `SameSite=Strict` cookies still stop cross-site requests.
 pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Returns the letter that stands for a name.
+pub(super) fn mark(name: &str) -> char {
+    let letter = name.chars().find(|letter| letter.is_alphanumeric()).unwrap_or('?');
+    letter.to_uppercase().next().unwrap_or(letter)
 }
 
 #[cfg(test)]

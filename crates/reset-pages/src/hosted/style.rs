@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use http::HeaderValue;
 
-use super::brand::Brand;
+use super::{brand::Brand, shell::mark};
 use crate::html::source;
 
 const STYLE: &str = include_str!("pages.css");
@@ -22,6 +22,18 @@ pub(super) fn style(brand: &Brand, stylesheet: Option<&str>) -> String {
     }
     style.push_str(stylesheet.unwrap_or_default());
     style
+}
+
+/// Draws the icon of the browser tab: the first letter of the service's name on its accent colour.
+pub(super) fn icon(brand: &Brand) -> String {
+    let accent = brand.accent().css();
+    // A letter or a digit, so it needs no escaping.
+    let letter = mark(&brand.name);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" rx=\"8\" \
+         fill=\"{accent}\"/><text x=\"16\" y=\"22.5\" text-anchor=\"middle\" fill=\"#ffffff\" font-size=\"19\" \
+         font-weight=\"700\" font-family=\"system-ui,sans-serif\">{letter}</text></svg>"
+    )
 }
 
 /// Builds the Content-Security-Policy of the pages: only the inline style sheet and script, images from `data:` URLs,
@@ -71,15 +83,25 @@ mod tests {
                 let contrast = |one: &str, other: &str| colour(one).contrast(colour(other));
                 for (one, other, minimum) in [
                     ("--text", "--page", CONTRAST_MIN),
+                    ("--text", "--card", CONTRAST_MIN),
+                    ("--text", "--field", CONTRAST_MIN),
+                    ("--text", "--neutral-page", CONTRAST_MIN),
                     ("--soft", "--page", CONTRAST_MIN),
-                    ("--accent", "--page", CONTRAST_MIN),
+                    ("--soft", "--card", CONTRAST_MIN),
+                    ("--soft", "--neutral-page", CONTRAST_MIN),
+                    ("--accent", "--card", CONTRAST_MIN),
                     ("--on-accent", "--accent", CONTRAST_MIN),
                     ("--on-accent", "--fault", CONTRAST_MIN),
-                    ("--text", "--fault-page", CONTRAST_MIN),
+                    ("--fault", "--card", CONTRAST_MIN),
+                    ("--fault", "--fault-page", CONTRAST_MIN),
+                    ("--good", "--card", CONTRAST_MIN),
                     // Non-text contrast (WCAG 2.2, 1.4.11).
-                    ("--line", "--page", 3.0),
-                    ("--fault", "--page", 3.0),
-                    ("--fault", "--fault-page", 3.0),
+                    ("--line", "--card", 3.0),
+                    ("--line", "--field", 3.0),
+                    ("--accent", "--page", 3.0),
+                    ("--good", "--good-page", 3.0),
+                    ("--warn", "--card", 3.0),
+                    ("--warn", "--warn-page", 3.0),
                 ] {
                     let ratio = contrast(one, other);
                     assert!(ratio >= minimum, "{accent:?}, dark {dark}: {one} on {other} is {ratio:.2}:1");

@@ -46,9 +46,9 @@ struct Documents {
 }
 
 /// Builds the service endpoints, with the OpenAPI document of `others` and the service itself, and the comparison of
-/// `others`. They also respond to every path that no dialect owns.
-pub fn dialect(others: &[Dialect]) -> Dialect {
-    let mut service = health_rows();
+/// `others`. They also respond to every path that no dialect owns, with `errors`.
+pub fn dialect(others: &[Dialect], errors: ErrorRenderer) -> Dialect {
+    let mut service = Dialect { errors, ..health_rows() };
     let whole = openapi::whole(others.iter().chain([&service]));
     // In a demo, use an existing account as the example, so that "Try it out" works unchanged.
     let demo = others.iter().any(|other| other.name == demo::NAME);

@@ -27,13 +27,14 @@ pub(super) struct Page {
 impl Page {
     /// Renders the comparison of `dialects`.
     pub(super) fn of(dialects: &[Dialect]) -> Self {
-        let source = html::source(STYLE);
+        let tables = tables(dialects);
+        let source = html::source(&style(&tables));
         let policy = format!(
             "default-src 'none'; style-src {source}; frame-ancestors 'none'; base-uri 'none'; \
              form-action 'none'"
         );
         let policy = HeaderValue::from_str(&policy).expect("base64 is plain ASCII");
-        Self { html: render_page(&tables(dialects)).into(), policy }
+        Self { html: render_page(&tables).into(), policy }
     }
 }
 
@@ -45,7 +46,53 @@ pub(super) async fn show(page: Arc<Page>, _: Call) -> Result<Response<Bytes>, Re
     Ok(html::page(StatusCode::OK, page.html.clone(), &page.policy))
 }
 
+/// Returns the titles of the compared dialects.
+fn titles(tables: &[Table]) -> &[String] {
+    let compared = tables.iter().find(|table| is_comparison(table) && table.columns.len() > 1);
+    compared.map_or(&[], |table| &table.columns[1..])
+}
+
+/// Whether a table has one column for each dialect. The first column of a comparison has an empty heading and holds row
+/// headings. The other tables have a heading there.
+fn is_comparison(table: &Table) -> bool {
+    table.columns.first().is_some_and(String::is_empty)
+}
+
+/// Returns the style sheet, with the rules that show one dialect at a time on narrow screens: the one that is chosen.
+fn style(tables: &[Table]) -> String {
+    let mut style = STYLE.to_owned();
+    for column in 2..titles(tables).len() + 2 {
+        let _ = writeln!(
+            style,
+            "@media (max-width: 60rem) {{ body:has(#pick-{column}:checked) :is(.dialects tr > td:not(:nth-child({column})), \
+             .operations tbody tr:not(.of-{column})) {{ display: none; }} }}"
+        );
+    }
+    style
+}
+
+/// Renders the choice of a dialect for narrow screens. It works without a script: the style sheet reads it.
+fn render_picker(titles: &[String]) -> String {
+    if titles.is_empty() {
+        return String::new();
+    }
+    let choice = |(index, title): (usize, &String)| {
+        let checked = if index == 0 { " checked" } else { "" };
+        format!(
+            "<label><input type=\"radio\" name=\"pick\" id=\"pick-{}\"{checked}> {}</label>\n",
+            index + 2,
+            escape(title)
+        )
+    };
+    let choices: String = titles.iter().enumerate().map(choice).collect();
+    format!(
+        "<fieldset class=\"picker\">\n<legend>Dialect</legend>\n{choices}<label><input type=\"radio\" name=\"pick\"> \
+         All</label>\n</fieldset>\n"
+    )
+}
+
 fn render_page(tables: &[Table]) -> String {
+    let (style, picker) = (style(tables), render_picker(titles(tables)));
     let shown: Vec<&Table> =
         tables.iter().filter(|table| table.columns.len() > 1 && !table.rows.is_empty()).collect();
     let mut contents = String::new();
@@ -55,20 +102,21 @@ fn render_page(tables: &[Table]) -> String {
     if !shown.is_empty() {
         contents = format!("<nav aria-label=\"On this page\"><ul>\n{contents}</ul></nav>\n");
     }
-    let tables: String = shown.into_iter().map(render_table).collect();
+    let titles = titles(tables);
+    let tables: String = shown.into_iter().map(|table| render_table(table, titles)).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Comparison of the dialects</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <title>Comparison of the dialects</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n\
          <h1>Comparison of the dialects</h1>\n<p>{INTRODUCTION}</p>\n\
          <p>All fields and examples: <a href=\"docs\">interactive API reference</a>, \
-         <a href=\"openapi.yaml\">openapi.yaml</a>, <a href=\"openapi.json\">openapi.json</a>.</p>\n{contents}{tables}</main>\n</body>\n</html>\n"
+         <a href=\"openapi.yaml\">openapi.yaml</a>, <a href=\"openapi.json\">openapi.json</a>.</p>\n{contents}{picker}{tables}</main>\n</body>\n</html>\n"
     )
 }
 
 /// Renders a table. The ARIA roles are explicit because narrow screens lay the cells out as blocks, and browsers then
 /// no longer report a table to screen readers.
-fn render_table(table: &Table) -> String {
+fn render_table(table: &Table, titles: &[String]) -> String {
     let heads: String = table
         .columns
         .iter()
@@ -77,12 +125,14 @@ fn render_table(table: &Table) -> String {
             head => format!("<th scope=\"col\" role=\"columnheader\">{}</th>", inline(head)),
         })
         .collect();
-    let rows: String = table.rows.iter().map(|cells| render_row(&table.columns, cells)).collect();
-    // The first column of a comparison has an empty heading and holds row headings. The table of operations has a
-    // heading there, and its first column holds code.
-    let class = if table.columns[0].is_empty() { "dialects" } else { "operations" };
+    let row = |cells: &Vec<Cell>| {
+        let of = if is_comparison(table) { String::new() } else { classes_of(cells, titles) };
+        render_row(&table.columns, cells, &of)
+    };
+    let rows: String = table.rows.iter().map(row).collect();
+    let class = if is_comparison(table) { "dialects" } else { "operations" };
     format!(
-        "<table class=\"{class}\" role=\"table\" id=\"{}\">\n<caption><h2>{}</h2></caption>\n\
+        "<table class=\"{class}\" role=\"table\" id=\"{}\">\n<caption role=\"caption\"><h2>{}</h2></caption>\n\
          <thead role=\"rowgroup\"><tr role=\"row\">{heads}</tr></thead>\n<tbody role=\"rowgroup\">\n{rows}\
          </tbody>\n</table>\n",
         anchor(table),
@@ -96,7 +146,16 @@ fn anchor(table: &Table) -> String {
     plain.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
-fn render_row(columns: &[String], cells: &[Cell]) -> String {
+/// Returns the classes of a row that is about some dialects, whose titles are in its second cell.
+fn classes_of(cells: &[Cell], titles: &[String]) -> String {
+    let spans = || cells.get(1).into_iter().flatten().flatten();
+    let named = |title: &String| spans().any(|span| matches!(span, Span::Text(text) if text == title));
+    let columns = titles.iter().enumerate().filter(|(_, title)| named(title));
+    let classes: Vec<String> = columns.map(|(index, _)| format!("of-{}", index + 2)).collect();
+    format!(" class=\"{}\"", classes.join(" "))
+}
+
+fn render_row(columns: &[String], cells: &[Cell], of: &str) -> String {
     let cell = |(index, (column, cell)): (usize, (&String, &Cell))| {
         let lines = render_cell(cell);
         if index == 0 {
@@ -106,7 +165,7 @@ fn render_row(columns: &[String], cells: &[Cell]) -> String {
         format!("\n<td role=\"cell\" data-of=\"{heading}\">{lines}</td>")
     };
     let cells: String = columns.iter().zip(cells).enumerate().map(cell).collect();
-    format!("<tr role=\"row\">{cells}</tr>\n")
+    format!("<tr role=\"row\"{of}>{cells}</tr>\n")
 }
 
 fn render_cell(cell: &Cell) -> String {
@@ -213,6 +272,31 @@ mod tests {
     }
 
     #[test]
+    fn every_dialect_can_be_chosen_on_a_narrow_screen() {
+        let page = page();
+        let picker = page.split("<fieldset").nth(1).unwrap().split("</fieldset>").next().unwrap();
+        let overview = page.split("<table class=\"dialects\"").nth(1).unwrap();
+        let heads = overview.split("</thead>").next().unwrap();
+        let titles: Vec<&str> = heads
+            .split("role=\"columnheader\">")
+            .skip(1)
+            .map(|head| head.split('<').next().unwrap())
+            .collect();
+        assert_eq!(titles.len(), reset_dialects::names().count());
+        for (index, title) in titles.iter().enumerate() {
+            let column = index + 2;
+            let checked = if index == 0 { " checked" } else { "" };
+            let choice = format!("id=\"pick-{column}\"{checked}> {title}</label>");
+            assert!(picker.contains(&choice), "{choice}");
+            let rule =
+                format!("body:has(#pick-{column}:checked) :is(.dialects tr > td:not(:nth-child({column})), ");
+            assert!(page.contains(&rule), "{rule}");
+            let operation = format!("<tr role=\"row\" class=\"of-{column}\">");
+            assert!(page.contains(&operation), "{title} has no operation");
+        }
+    }
+
+    #[test]
     fn cells_and_headings_are_escaped() {
         let hostile = "<script>alert(\"1\" & '2')</script>";
         let table = Table {
@@ -224,7 +308,7 @@ mod tests {
             ]],
         };
         let page = render_page(&[table]);
-        assert!(!page.contains("<script") && page.contains("<caption><h2>a &lt; b</h2></caption>"), "{page}");
+        assert!(!page.contains("<script") && page.contains("<h2>a &lt; b</h2></caption>"), "{page}");
         let escaped = "&lt;script&gt;alert(&quot;1&quot; &amp; &#39;2&#39;)&lt;/script&gt;";
         assert!(
             page.contains(&format!("<td role=\"cell\" data-of=\"{escaped}\"><div><code>{escaped}</code>"))
@@ -258,6 +342,6 @@ mod tests {
     #[test]
     fn page_without_dialects_has_no_empty_tables() {
         let page = render_page(&tables(&[]));
-        assert!(page.contains("</h1>") && !page.contains("<table"));
+        assert!(page.contains("</h1>") && !page.contains("<table") && !page.contains("<fieldset"));
     }
 }

@@ -37,7 +37,7 @@ async fn cookie_of_a_secret_is_sent_by_the_browser_over_https_only_and_sets_the_
         assert_eq!(browser.set(NEW).await.status, 200, "{url}");
         assert!(bench.logs_in(NEW).await);
         assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), [&format!("{prefix}polyreset-done")]);
-        browser.set(NEW).await.says("It was used already.");
+        browser.set(NEW).await.says("You&#39;ve already set a new password");
     }
 }
 

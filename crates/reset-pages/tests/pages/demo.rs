@@ -2,19 +2,22 @@
 
 use std::sync::{Arc, Mutex};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use http::Method;
+use reset_core::time::Timestamp;
 use reset_http::{
     ClientLimits, ServeOptions,
     client::{Client, MailedSecret},
 };
 use reset_pages::demo::{self, Carries, Person, ShownMail, Stage, walkthroughs};
 use reset_testkit::memory::{SentKind, SentMail};
+use sha2::{Digest, Sha256};
 
 use crate::bench::{BASE, NEW, OLD, PERSON, Page, PagesBench, Settings, bench, bench_with, settings};
 
 /// One account, and the mails that a test adds.
 #[derive(Default)]
-struct TestStage(Mutex<Vec<ShownMail>>);
+pub(crate) struct TestStage(pub(crate) Mutex<Vec<ShownMail>>);
 
 impl Stage for TestStage {
     fn people(&self) -> Vec<Person> {
@@ -38,8 +41,11 @@ impl TestStage {
         self.0.lock().unwrap().push(ShownMail {
             id: mail.message_id.clone(),
             to: mail.to.clone(),
+            from: "Demo <no-reply@localhost>".to_owned(),
+            at: Timestamp::from_millis(1_768_574_400_000),
             subject: "Something <new>".to_owned(),
             text: format!("Hello <Alice>,\n\n{secret}\n\nBye"),
+            html: format!("<!DOCTYPE html><p>Hello</p><a href=\"{secret}\">Reset</a>"),
             dialect: dialect.to_owned(),
             carries,
         });
@@ -52,12 +58,12 @@ async fn demo_bench_with(settings: Settings, serving: ServeOptions) -> (PagesBen
     (bench_with(Settings { demo: Some(demo), ..settings }, serving).await, stage)
 }
 
-async fn demo_bench() -> (PagesBench, Arc<TestStage>) {
+pub(crate) async fn demo_bench() -> (PagesBench, Arc<TestStage>) {
     demo_bench_with(settings(BASE), ServeOptions::default()).await
 }
 
 /// Requests a reset through a dialect on the start page. Returns the page of the request and the page of its mail.
-async fn request_reset(bench: &PagesBench, stage: &TestStage, client: &Client) -> (Page, Page) {
+pub(crate) async fn request_reset(bench: &PagesBench, stage: &TestStage, client: &Client) -> (Page, Page) {
     let dialect = client.dialect;
     let mut browser = bench.browser();
     let exchange = browser.post("/ask", &[("dialect", dialect), ("email", PERSON)]).await;
@@ -84,7 +90,7 @@ async fn each_dialect_shows_request_and_response_and_its_mail_sets_the_password(
         exchange.says(&format!("\n\n{}</pre>", escaped(&response.html)));
         exchange.says("X-Reset-Reference: ");
         match client.mailed {
-            MailedSecret::Code => mail.says("href=\"reset\""),
+            MailedSecret::Code => mail.says("<form class=\"carry\" method=\"post\" action=\"reset\">"),
             MailedSecret::Link { parameters } => mail.says(&format!("/reset?{}=", parameters[0])),
         }
         let secret = stage.mails().remove(0).carries;
@@ -120,7 +126,7 @@ fn escaped(text: &str) -> String {
 
 /// Returns the path and the body of each command on a page.
 fn commands(page: &Page) -> Vec<(String, String)> {
-    let commands = page.html.split("<pre>curl -sS ").skip(1).map(|rest| rest.split("</pre>").next().unwrap());
+    let commands = page.html.split("\">curl -sS ").skip(1).map(|rest| rest.split("</pre>").next().unwrap());
     let parts = commands.map(|command| {
         let command = command.replace("&#34;", "\"").replace("&#39;", "'");
         let path = command.strip_prefix(BASE).unwrap().split(' ').next().unwrap();
@@ -159,26 +165,29 @@ async fn start_page_lists_accounts_dialects_and_links() {
     let (bench, _) = demo_bench().await;
     let start = bench.browser().get("/").await;
     assert_eq!(start.status, 200);
-    for text in ["Demo-&#60;1&#62;", "href=\"forgot\"", "href=\"docs\"", "href=\"dialects\""] {
+    for text in ["href=\"docs\"", "href=\"dialects\"", "href=\"?dialect=pages\"", "nobody@example.com"] {
         start.says(text);
     }
-    for name in reset_dialects::names() {
-        let Client { title, summary, .. } = bench.client(name);
-        let (title, summary) = (escaped(title), escaped(summary));
-        start.says(&format!("name=\"dialect\" value=\"{name}\""));
-        start.says(&format!("<strong>{title}</strong>: {summary}</label>"));
-        start.says(&format!("<summary>{title}: {summary}</summary>"));
+    bench.browser().get("/sign-in").await.says("Demo-&#60;1&#62;");
+    bench.browser().get("/?dialect=pages").await.says("<a class=\"button\" href=\"forgot\">");
+    for walkthrough in walkthroughs(bench.clients.clone()) {
+        let Client { dialect, title, summary, .. } = walkthrough.client.clone();
+        start.says(&format!("href=\"?dialect={dialect}\""));
+        let page = bench.browser().get(&format!("/?dialect={dialect}")).await;
+        page.says(&format!("<input type=\"hidden\" name=\"dialect\" value=\"{dialect}\">"));
+        page.says(&format!("<strong>{}</strong>: {}</p>", escaped(title), escaped(summary)));
+        assert_eq!(commands(&page).len(), walkthrough.steps().len(), "{dialect}");
     }
-    let steps = walkthroughs(bench.clients).iter().map(|one| one.steps().len()).sum::<usize>();
-    assert_eq!(commands(&start).len(), steps);
-    assert_eq!(start.main().matches("<pre>curl -sS http://127.0.0.1:8080/").count(), steps);
+    assert_eq!(bench.browser().get("/?dialect=nonsense").await.html, start.html);
     // Dialects and pages that are not served are not offered.
     for name in reset_dialects::names() {
         let settings = Settings { pages: None, ..settings(BASE).retain(|client| client.dialect != name) };
         let (bench, _) = demo_bench_with(settings, ServeOptions::default()).await;
         let start = bench.browser().get("/").await;
-        assert!(!start.main().contains(&format!("value=\"{name}\"")), "{name}");
-        assert!(!start.main().contains("href=\"forgot\""), "{name}");
+        assert!(!start.main().contains(&format!("?dialect={name}\"")), "{name}");
+        assert!(!start.main().contains("dialect=pages"), "{name}");
+        let hosted = bench.browser().get("/?dialect=pages").await;
+        assert!(!hosted.main().contains("href=\"forgot\""), "{name}");
     }
 }
 
@@ -193,39 +202,30 @@ async fn demo_pages_load_no_external_resource_and_share_one_policy() {
         browser.get("/").await,
         browser.get("/mailbox").await,
         browser.get("/mail?id=x").await,
+        browser.get("/sign-in").await,
         browser.post("/sign-in", &[("email", PERSON), ("password", "x")]).await,
     ];
     for page in all {
         let policy = page.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
-        assert!(
-            policy.ends_with("'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
-            "{policy}"
+        let script = page.html.split("<script>").nth(1).unwrap().split("</script>").next().unwrap();
+        let script = BASE64_STANDARD.encode(Sha256::digest(script));
+        let rest = format!(
+            "; script-src 'sha256-{script}'; img-src data:; frame-src 'self'; form-action 'self'; \
+             frame-ancestors 'none'; base-uri 'none'"
         );
+        assert!(policy.ends_with(&rest), "{policy}");
         assert!(page.headers.get("set-cookie").is_none());
-        for absent in
-            ["<link", "<script", "<img", "<iframe", " src=", "@import", "url(", " style=", "href=\"/"]
-        {
-            assert!(!page.html.contains(absent), "{absent}");
+        // The one frame is the mail, from the same server.
+        let html = page.html.replace("src=\"mail/html?id=", "");
+        for absent in ["<img", "<script ", " src=", "@import", "url(", " style=", "href=\"/"] {
+            assert!(!html.contains(absent), "{absent}");
         }
+        assert_eq!(
+            html.matches("<link").count(),
+            html.matches("<link rel=\"icon\" href=\"data:,\">").count()
+        );
     }
-}
-
-#[tokio::test]
-async fn content_of_a_mail_is_escaped() {
-    let (bench, stage) = demo_bench().await;
-    let (_, mail) = request_reset(&bench, &stage, &bench.clients[0]).await;
-    mail.says("<h1>Something &#60;new&#62;</h1>");
-    mail.says("Hello &#60;Alice&#62;,");
-    let hostile = ShownMail {
-        id: "1".into(),
-        carries: Carries::Link("javascript:alert(1)".into()),
-        text: "javascript:alert(1)".into(),
-        ..stage.mails().remove(0)
-    };
-    stage.0.lock().unwrap().push(hostile);
-    let shown = bench.browser().get("/mail?id=1").await;
-    assert!(!shown.html.contains("href=\"javascript:"), "{}", shown.main());
 }
 
 #[tokio::test]
@@ -308,13 +308,16 @@ async fn link_sent_instead_of_a_code_shows_the_command_for_its_token() {
             id: client.dialect.to_owned(),
             to: PERSON.to_owned(),
             subject: "s".to_owned(),
+            from: "no-reply@localhost".to_owned(),
+            at: Timestamp::from_millis(1_768_574_400_000),
             text: "t".to_owned(),
+            html: "<p>t</p>".to_owned(),
             dialect: client.dialect.to_owned(),
             carries: Carries::Link(format!("{BASE}/reset?token=abc")),
         });
         let mail = bench.browser().get(&format!("/mail?id={}", client.dialect)).await;
         mail.says(&escaped(&client.redeem_with("abc", "A-new-passw0rd-of-mine").body));
-        assert_eq!(mail.main().matches("<pre>curl").count(), 1, "{}", mail.main());
+        assert_eq!(commands(&mail).len(), 1, "{}", mail.main());
     }
 }
 
@@ -337,9 +340,10 @@ async fn mailbox_and_its_links_exist_only_in_a_demo() {
     demo.browser().get("/forgot").await.says("href=\"/mailbox\"");
     let bench = bench().await;
     assert!(!bench.browser().get("/forgot").await.html.contains("mailbox\""));
-    for path in ["/", "/mailbox", "/mail?id=1"] {
+    for path in ["/mailbox", "/mail?id=1", "/mail/html?id=1", "/sign-in"] {
         assert_eq!(bench.browser().get(path).await.status, 404, "{path}");
     }
+    assert_eq!(bench.browser().get("/").await.headers["location"], "http://127.0.0.1:8080/forgot");
     for path in ["/ask", "/sign-in"] {
         assert_eq!(bench.browser().post(path, &[]).await.status, 404, "{path}");
     }

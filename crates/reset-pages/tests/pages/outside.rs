@@ -66,11 +66,11 @@ async fn every_page_forbids_caching_framing_and_external_resources() {
 async fn no_page_loads_an_external_resource() {
     let bench = bench().await;
     for (name, page) in pages(&bench).await {
-        for absent in
-            ["http://", "https://", "href=\"//", "<link", "<iframe", "<object", " src=", "@import", "url("]
-        {
+        for absent in ["http://", "https://", "href=\"//", "<iframe", "<object", " src=", "@import", "url("] {
             assert!(!page.html.contains(absent), "{name}: {absent}");
         }
+        let icon = "<link rel=\"icon\" href=\"data:image/svg+xml;base64,";
+        assert_eq!((page.html.matches("<link").count(), page.html.matches(icon).count()), (1, 1), "{name}");
         // Inline attributes that the Content-Security-Policy would block.
         for absent in [" style=", " onclick=", " onload=", "javascript:"] {
             assert!(!page.html.contains(absent), "{name}: {absent}");
@@ -109,7 +109,7 @@ async fn common_errors_are_pages_in_the_clients_language() {
         let route = bench.api.routes().iter().find(|route| route.path == path).unwrap();
         assert!(route.endpoint(&method).is_none());
         for (headers, title) in
-            [(&german[..1], "Das kann diese Seite nicht"), (&german, "Cette page ne peut pas")]
+            [(&german[..1], "Das kann diese Seite nicht"), (&german, "Cette page ne permet pas cela")]
         {
             let mut request = http::Request::builder();
             for (name, value) in headers {
@@ -173,6 +173,7 @@ async fn branding_appears_on_the_pages() {
     pages.brand = Brand {
         name: "Ärzte & <Söhne>".to_owned(),
         logo: Some(Logo::read("svg", b"<svg/>".to_vec()).unwrap()),
+        logo_dark: Some(Logo::read("svg", b"<svg />".to_vec()).unwrap()),
         accent: Colour::parse("#7a1fa2"),
         support: Some("help@example.org".to_owned()),
         home: Some("https://app.example.org/login?next=%2F".to_owned()),
@@ -183,7 +184,12 @@ async fn branding_appears_on_the_pages() {
     let bench = bench_with(settings, ServeOptions::default()).await;
     let page = bench.browser().get("/forgot").await;
     page.says("<title>Forgot your password? – Ärzte &#38; &#60;Söhne&#62;</title>");
-    page.says("<img src=\"data:image/svg+xml;base64,PHN2Zy8+\" alt=\"Ärzte &#38; &#60;Söhne&#62;\">");
+    page.says(
+        "<source media=\"(prefers-color-scheme: dark)\" srcset=\"data:image/svg+xml;base64,PHN2ZyAvPg==\">",
+    );
+    page.says(
+        "<img class=\"logo\" src=\"data:image/svg+xml;base64,PHN2Zy8+\" alt=\"Ärzte &#38; &#60;Söhne&#62;\">",
+    );
     page.says("--accent: #7a1fa2;");
     page.says("h1 { letter-spacing: .1em; }</style>");
     page.says("<a href=\"mailto:help@example.org\">help@example.org</a>");
@@ -205,4 +211,28 @@ async fn well_known_change_password_redirects_to_forgot() {
     );
     let probe = "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200";
     assert_eq!(bench.send(Method::GET, probe, &[], "").await.status(), 404);
+}
+
+#[tokio::test]
+async fn security_txt_names_the_contact_and_exists_only_with_one() {
+    let path = "/.well-known/security.txt";
+    assert_eq!(bench().await.send(Method::GET, path, &[], "").await.status(), 404);
+    for (contact, line) in [
+        ("mailto:security@example.org", "Contact: mailto:security@example.org\n"),
+        ("https://example.org/report", "Contact: https://example.org/report\n"),
+    ] {
+        let mut settings = settings(BASE);
+        settings.pages.as_mut().unwrap().security_contact = Some(contact.to_owned());
+        let bench = bench_with(settings, ServeOptions::default()).await;
+        let response = Page::of(bench.send(Method::GET, path, &[], "").await);
+        assert_eq!(
+            (response.status, response.headers["content-type"].to_str().unwrap()),
+            (200, "text/plain; charset=utf-8")
+        );
+        response.says(line);
+        response.says("Canonical: http://127.0.0.1:8080/.well-known/security.txt\n");
+        let expires = response.html.split_once("\nExpires: ").unwrap().1;
+        // The clock of the fixture stands in January 2026; the file is valid for half a year.
+        assert!(expires.starts_with("2026-07-"), "{expires}");
+    }
 }

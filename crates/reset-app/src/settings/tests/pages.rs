@@ -75,9 +75,32 @@ fn invalid_branding_stops_the_start_and_the_error_says_why() {
         ("POLYRESET_BRAND__ADDRESS", "1 Example Street\nLondon", "expected a line of 1 to 200 characters"),
         ("POLYRESET_PAGES__STYLESHEET", large.to_str().unwrap(), "is larger than 64 KiB"),
         ("POLYRESET_PAGES__TOKEN_TTL", "2d", "at most 1d"),
+        (
+            "POLYRESET_PAGES__SECURITY_CONTACT",
+            "http://example.org",
+            "expected a mail address or an https URL",
+        ),
+        ("POLYRESET_PAGES__SECURITY_CONTACT", "call us", "expected a mail address or an https URL"),
+        (
+            "POLYRESET_PAGES__SECURITY_CONTACT",
+            "mailto:a@example.org",
+            "expected a mail address or an https URL",
+        ),
     ] {
         let text = sentence(environment(&[(variable, value)]));
         assert!(text.contains(reason) && text.contains(variable), "{text}");
+    }
+}
+
+#[test]
+fn security_contact_becomes_a_url() {
+    for (contact, url) in [
+        ("security@example.org", "mailto:security@example.org"),
+        ("https://example.org/report", "https://example.org/report"),
+    ] {
+        let settings = environment(&[("POLYRESET_PAGES__SECURITY_CONTACT", contact)]).unwrap();
+        let pages = pages_at(&settings, "https://a.example", &HmacKey::shared(&[1; 32])).unwrap();
+        assert_eq!(pages.security_contact.as_deref(), Some(url));
     }
 }
 
