@@ -6,6 +6,7 @@
 
 mod http;
 mod limits;
+mod served;
 mod users;
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use reset_http::module::DialectModule;
 use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Text};
 
-pub(crate) use self::{http::*, limits::*, users::*};
+pub(crate) use self::{http::*, limits::*, served::*, users::*};
 
 pub(crate) static DATABASE_URL: Key<Text> = Key::new(
     "database_url",
@@ -95,8 +96,12 @@ pub(crate) static SECRET_PREVIOUS: Key<List> = Key::found(
     "Previous values of `secret`, newest first, at most 3. Links and codes issued under them stay valid",
 )
 .secrecy(Secrecy::Secret);
-pub(crate) static LOG: Key<Text> =
-    Key::new("log", "info", "Log filter: a level, or `target=level,…`. Libraries log `info` and above");
+pub(crate) static LOG: Key<Text> = Key::new(
+    "log",
+    "info",
+    "Log filter: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or `target=level,…`. \
+         Targets that it does not name log `info` and above, and so do libraries",
+);
 pub(crate) static PAGES_ENABLED: Key<bool> = Key::new(
     "pages.enabled",
     "true",
@@ -219,6 +224,7 @@ const GENERAL: &[&SettingKey] = &[
     SECRET.setting(),
     SECRET_PREVIOUS.setting(),
     PROFILE.setting(),
+    DIALECTS.setting(),
     BODY_LIMIT.setting(),
     CORS_ORIGINS.setting(),
     CORS_HEADERS.setting(),
@@ -233,6 +239,7 @@ const GENERAL: &[&SettingKey] = &[
 
 /// Settings that follow the dialects' sections and precede the limits.
 const SECTIONS: &[&SettingKey] = &[
+    DOCS_ENABLED.setting(),
     PAGES_ENABLED.setting(),
     PAGES_TOKEN_TTL.setting(),
     PAGES_LANGUAGE.setting(),

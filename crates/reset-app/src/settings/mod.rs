@@ -7,15 +7,20 @@ mod database;
 mod http;
 pub(crate) mod keys;
 mod limits;
+mod log_filter;
 mod mail;
 mod notify;
 mod pages;
 mod password;
+mod production;
 pub(crate) mod schema;
 mod secret;
+mod served;
 mod show;
+mod template;
 #[cfg(test)]
 mod tests;
+mod toml_text;
 mod upstream;
 mod users;
 mod weaknesses;
@@ -31,8 +36,7 @@ use reset_http::{
 };
 use reset_pages::{demo::DemoSettings, hosted::PagesSettings};
 pub(crate) use reset_settings::Inputs;
-use reset_settings::{SettingKey, Unread, Values};
-use tracing_subscriber::EnvFilter;
+use reset_settings::{Profile, SettingKey, Unread, Values};
 use url::Url;
 
 pub(crate) use self::{
@@ -43,6 +47,8 @@ pub(crate) use self::{
     notify::{NotifySettings, WebhookSettings},
     password::PasswordSettings,
     secret::rotate,
+    template::settings_file,
+    weaknesses::{OpenWeaknesses, without_number},
 };
 
 /// Maximum retention of events: ten years.
@@ -91,16 +97,18 @@ impl Settings {
     fn read_for(modules: &'static [DialectModule], mut inputs: Inputs) -> Result<Self> {
         let table = keys::table_of(modules);
         let unread = Unread::take_from(&table, &mut inputs.environment);
-        match inputs.read(&table).and_then(|values| Self::validate(modules, values)) {
+        let read = inputs.read(&table).and_then(|mut values| {
+            served::select(modules, &mut values)?;
+            Self::validate(modules, values)
+        });
+        match read {
             Ok(settings) => Ok(Self { unread, ..settings }),
             Err(error) => Err(unread.explain(error)),
         }
     }
 
     fn validate(modules: &'static [DialectModule], values: Values) -> Result<Self> {
-        let log = values.text(&keys::LOG)?;
-        EnvFilter::try_new(&log)
-            .map_err(|_| values.bad(&keys::LOG, "a level such as info, or target=level,…"))?;
+        let log = log_filter::read(&values)?;
         let users = users::read(&values)?;
         let http = HttpSettings::read(&values)?;
         let settings = Self {
@@ -143,7 +151,7 @@ impl Settings {
         let dialects = reset_dialects::served_of(self.modules, &deployment)?;
         let mut pages = pages;
         let demo = demo.map(|demo| demo(&mut pages));
-        Ok(reset_pages::complete(dialects, pages, demo))
+        served::without_hidden_documents(values, reset_pages::complete(dialects, pages, demo))
     }
 
     /// Returns every dialect and page that these settings serve, for commands that neither serve nor send mail.
@@ -167,6 +175,11 @@ impl Settings {
     /// is mapped, or by the webhook.
     pub(crate) fn ends_sessions(&self) -> bool {
         self.notify.webhook.is_some() || self.users.as_ref().is_none_or(Mapping::ends_sessions)
+    }
+
+    /// The profile, which decides defaults.
+    pub(crate) fn profile(&self) -> Profile {
+        self.values.profile()
     }
 
     /// Whether `key` was set, as opposed to having its default.
