@@ -193,8 +193,11 @@ fn refuse_unknown_fields(document: &mut OpenApiDocument) {
 /// Appends `suffix` to the name of the schema of the request.
 fn rename_request(item: &mut PathItem, suffix: &str) {
     let body = item.post.as_mut().and_then(|operation| operation.request_body.as_mut());
-    for content in body.into_iter().flat_map(|body| body.content.values_mut()) {
-        if let Some(RefOr::Ref(reference)) = &mut content.schema {
+    let Some(RefOr::T(body)) = body else { return };
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::Ref(reference)) = &mut content.schema
+        {
             reference.ref_location.push_str(suffix);
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn completions(arguments: &CompletionsArgs) -> ExitCode {
 /// Prints the man page, with the flags of every command.
 pub(super) fn man() -> Result<ExitCode> {
     let mut page = Vec::new();
-    let command = Cli::command().name(program_name());
+    let command = Cli::command();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
     for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
         let man = clap_mangen::Man::new(subcommand.clone());

@@ -48,7 +48,7 @@ pub(crate) use self::{
     password::PasswordSettings,
     secret::rotate,
     template::settings_file,
-    weaknesses::{OpenWeaknesses, without_number},
+    weaknesses::without_number,
 };
 
 /// Maximum retention of events: ten years.
