@@ -56,11 +56,17 @@ fn schema_of_a_newer_version_is_rejected_by_every_command(server: databases::Dat
     let [one, two, three] = &site.deployments;
     assert_eq!(result(&one.run(&["migrate"], "").unwrap()).0, Some(0));
     let running = two.start().unwrap();
-    site.database.execute(&format!("INSERT INTO {} (version) VALUES ('20990101000000')", site.table("migrations")));
+    site.database
+        .execute(&format!("INSERT INTO {} (version) VALUES ('20990101000000')", site.table("migrations")));
     let newer = "the schema is from a newer version of polyreset (migration 20990101000000)";
-    for command in [&["serve"][..], &["migrate"], &["migrate", "--check"], &["user", "block", "ann@example.com"]] {
+    for command in
+        [&["serve"][..], &["migrate"], &["migrate", "--check"], &["user", "block", "ann@example.com"]]
+    {
         let (code, text) = result(&three.run(command, "").unwrap());
-        assert!(code == Some(1) && text.contains(newer) && text.contains("docs/upgrade.md"), "{command:?}: {text}");
+        assert!(
+            code == Some(1) && text.contains(newer) && text.contains("docs/upgrade.md"),
+            "{command:?}: {text}"
+        );
     }
     let (code, text) = result(&three.run(&["doctor"], "").unwrap());
     assert!(code == Some(1) && text.contains(&format!("FAIL  database: database_url: {newer}")), "{text}");
@@ -76,7 +82,10 @@ fn doctor_reports_no_failure_after_migration(server: databases::DatabaseServer) 
     assert_eq!(result(&site.deployments[0].run(&["migrate"], "").unwrap()).0, Some(0));
     for deployment in &site.deployments {
         let (code, text) = result(&deployment.run(&["doctor"], "").unwrap());
-        assert!(code == Some(0) && text.lines().all(|line| line.starts_with("ok ") || line.starts_with("WARN  ")), "{text}");
+        assert!(
+            code == Some(0) && text.lines().all(|line| line.starts_with("ok ") || line.starts_with("WARN  ")),
+            "{text}"
+        );
         for subject in ["settings", "secret", "database", "public_url", "mail"] {
             assert!(text.lines().any(|line| line[6..].starts_with(subject)), "{subject}: {text}");
         }

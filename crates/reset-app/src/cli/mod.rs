@@ -141,7 +141,8 @@ fn usage_sentence(error: &clap::Error) -> String {
         [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     let suggestion = suggested.into_iter().find_map(|kind| match error.get(kind)? {
         ContextValue::String(one) => Some(one.clone()),
-        ContextValue::Strings(several) => several.first().cloned(),
+        // The parser lists the most similar one last.
+        ContextValue::Strings(several) => several.last().cloned(),
         _ => None,
     });
     let hint = suggestion.map(|name| format!("; did you mean {name}?")).unwrap_or_default();

@@ -135,7 +135,11 @@ fn misspelt_commands_flags_and_values_get_a_suggestion() {
 #[test]
 fn flags_without_effect_on_verify_enumeration_are_rejected() {
     let global = |arguments: &[&str]| {
-        let arguments = [&["polyreset", "verify-enumeration", "https://id.example.org"], arguments].concat();
+        let arguments = [
+            &["polyreset", "verify-enumeration", "https://id.example.org", "--known", "ann@example.org"],
+            arguments,
+        ]
+        .concat();
         Cli::try_parse_from(arguments).unwrap().global
     };
     assert!(global(&[]).reject_for("").is_ok());

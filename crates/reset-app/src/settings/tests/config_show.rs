@@ -192,7 +192,7 @@ fn secret_in_a_world_readable_settings_file_is_a_weakness() {
 fn deployment(path: &str) -> Vec<(&'static str, String)> {
     [
         ("POLYRESET_PUBLIC_URL", "https://id.example.org/"),
-        ("POLYRESET_DATABASE_URL", "postgres://reset@db.example.org/app?sslmode=verify-full"),
+        ("POLYRESET_DATABASE_URL", "postgres://db.example.org/app?sslmode=verify-full"),
         ("POLYRESET_MAIL_URL", "smtp://mail.example.org:2525?tls=required"),
         ("POLYRESET_MAIL_FROM", "\"Acme \\\"Inc.\\\"\" <no-reply@example.org>"),
         ("POLYRESET_SECRET_FILE", path),
