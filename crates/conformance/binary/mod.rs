@@ -10,6 +10,7 @@ mod demo;
 mod durability;
 mod ending;
 mod enumeration;
+mod first_start;
 mod flows;
 mod hashes;
 mod health;

@@ -5,6 +5,8 @@
 //! Meanwhile each process counts for itself (`reset_http::Counters`).
 
 use std::{
+    error::Error as _,
+    io,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use futures_util::future::BoxFuture;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, aio::MultiplexedConnection};
 use reset_core::{
@@ -103,7 +105,11 @@ impl RedisCounters {
 
 /// Checks that the Redis at `url` accepts the counters.
 pub(crate) async fn check(url: &str, clock: &dyn Clock) -> Result<()> {
-    Link::new(url)?.connect(clock.now()).await.map_err(anyhow::Error::msg).context("limits.redis_url")
+    Link::new(url)?.connect(clock.now()).await.map_err(|reason| {
+        anyhow!(
+            "limits.redis_url: {reason}: start Redis, or correct the URL; meanwhile each process counts clients for itself"
+        )
+    })
 }
 
 impl Drop for RedisCounters {
@@ -249,10 +255,12 @@ fn timed_out(limit: Duration) -> Reason {
     format!("timeout after {limit:?}")
 }
 
-/// Returns the category and the code of an error. Its text could quote the command.
+/// Returns the category and the code of an error, or the kind of an I/O error. Its text could quote the command.
 fn reason(error: &RedisError) -> Reason {
-    match error.code() {
-        Some(code) => format!("{}, {code}", error.category()),
-        None => error.category().to_owned(),
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match (source, error.code()) {
+        (Some(source), _) => source.kind().to_string(),
+        (None, Some(code)) => format!("{}, {code}", error.category()),
+        (None, None) => error.category().to_owned(),
     }
 }

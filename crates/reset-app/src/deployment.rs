@@ -14,7 +14,7 @@ use reset_core::{
     keys::Keyring,
     ports::{Clock, Entropy, Hasher, Store, Webhook},
 };
-use reset_diesel::OpenError;
+use reset_diesel::{OpenError, SchemaDifference};
 use reset_http::SharedCounters;
 use reset_mail::{MailService, Templates, TransportConfig};
 use rustix::fs::{Mode, OFlags};
@@ -44,7 +44,9 @@ pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
     let database = &settings.database.address;
     let may_migrate = database.file().is_some() || settings.database.auto_migrate;
     // Check first: if nothing is pending, the role does not need permission to change the schema.
-    if !database.pending().await.context("database_url")?.is_empty() {
+    let schema = database.schema().await.context("database_url")?;
+    check_not_newer(&schema)?;
+    if !schema.pending.is_empty() {
         if !may_migrate {
             bail!(
                 "database migrations are pending: run the command `migrate`, or set database.auto_migrate \
@@ -54,6 +56,18 @@ pub(crate) async fn store(settings: &Settings) -> Result<Arc<dyn Store>> {
         database.migrate().await.context("database_url")?;
     }
     database.open().await.map_err(setting_of)
+}
+
+/// Fails if a newer version has migrated the database: what this version would read and write may have another meaning.
+pub(crate) fn check_not_newer(schema: &SchemaDifference) -> Result<()> {
+    if schema.newer.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "database_url: the schema is from a newer version of polyreset (migration {}): start that version or a later one, or \
+         restore the backup from before its migration (docs/upgrade.md)",
+        schema.newer.join(", ")
+    )
 }
 
 /// Adds the setting to an error that does not name it.

@@ -45,6 +45,7 @@ impl Embedded {
                 "upstream_url has no effect here: the host application answers every request that is not polyreset's"
             );
         }
+        settings.check_mail_is_deliverable()?;
         let roots = deployment::roots(&settings).await?;
         let engine = Service::new(&settings, &roots, &settings.likely_url(), None).await?;
         Ok(Self { api: engine.api.clone(), admin: engine.admin.clone(), running: engine.start() })

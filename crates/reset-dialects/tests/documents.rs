@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use reset_core::keys::HmacKey;
 use reset_http::{
     openapi::{slice, to_json, to_yaml, whole},
-    route::Dialect,
+    route::{Dialect, EndpointKind},
 };
 use reset_pages::{complete, hosted::PagesSettings};
 use serde_json::Value;
@@ -49,11 +49,67 @@ fn routes(dialects: &[Dialect]) -> BTreeSet<String> {
     rows.flat_map(of).collect()
 }
 
+/// The operations of the documents of all dialects, as `post /path`, by the served paths.
+fn documented(dialects: &[Dialect]) -> BTreeSet<String> {
+    let of = |dialect: &Dialect| {
+        let operations = operations(&serde_json::to_value(slice(dialect)).unwrap());
+        operations
+            .into_iter()
+            .map(|operation| {
+                let (method, key) = operation.split_once(' ').unwrap();
+                format!("{method} {}", dialect.base.served_path(key))
+            })
+            .collect::<Vec<_>>()
+    };
+    dialects.iter().flat_map(of).collect()
+}
+
 #[test]
 fn routes_and_documented_operations_are_the_same() {
     let dialects = all();
-    let whole = serde_json::to_value(whole(&dialects)).unwrap();
-    assert_eq!(routes(&dialects), operations(&whole));
+    assert_eq!(routes(&dialects), documented(&dialects));
+}
+
+/// Browsers find pages, style sheets and scripts by links, and no program calls them.
+#[test]
+fn merged_document_has_every_operation_of_the_dialects_and_no_page() {
+    let dialects = all();
+    let listed = operations(&serde_json::to_value(whole(&dialects)).unwrap());
+    let (of_clients, rest): (Vec<Dialect>, Vec<Dialect>) =
+        dialects.into_iter().partition(|dialect| dialect.client.is_some());
+    assert!(routes(&of_clients).is_subset(&listed));
+    let others: Vec<&String> = listed.iter().filter(|operation| routes(&rest).contains(*operation)).collect();
+    assert_eq!(others, ["get /healthz", "get /openapi.json", "get /openapi.yaml", "get /readyz"]);
+}
+
+/// What the router and the limits answer is documented with the bytes that a client gets.
+#[test]
+fn every_operation_documents_the_responses_of_the_router_and_the_limits() {
+    for dialect in all().iter().filter(|dialect| dialect.client.is_some()) {
+        let document = serde_json::to_value(slice(dialect)).unwrap();
+        for (path, endpoints) in &dialect.rows {
+            for endpoint in endpoints {
+                let method = endpoint.method.as_str().to_lowercase();
+                let responses = &document["paths"][dialect.base.key_of(path)][&method]["responses"];
+                let name = format!("{} {method} {path}", dialect.name);
+                let reads_a_body = endpoint.kind != EndpointKind::Read;
+                for (status, expected) in
+                    [("405", true), ("413", reads_a_body), ("415", reads_a_body), ("503", reads_a_body)]
+                {
+                    assert_eq!(responses.get(status).is_some(), expected, "{name} {status}");
+                }
+                assert!(responses["405"]["headers"].get("Allow").is_some(), "{name}");
+                let is_trigger = endpoint.kind == EndpointKind::Trigger;
+                for (status, response) in responses.as_object().unwrap() {
+                    let reference = response["headers"].get("X-Reset-Reference").is_some();
+                    assert_eq!(reference, is_trigger && status != "405", "{name} {status}");
+                    let headers = response["headers"].as_object();
+                    let waits = headers.is_some_and(|headers| headers.contains_key("Retry-After"));
+                    assert_eq!(waits, matches!(status.as_str(), "429" | "503"), "{name} {status}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -64,8 +120,7 @@ fn documented_operations_follow_the_base_paths() {
         bases.iter().map(|name| (*name, format!("/moved/{}", name.split('.').next().unwrap()))).collect();
     let moved: Vec<(&'static str, &str)> = moved.iter().map(|(name, path)| (*name, path.as_str())).collect();
     let dialects = all_with(&moved);
-    let whole = serde_json::to_value(whole(&dialects)).unwrap();
-    assert_eq!(routes(&dialects), operations(&whole));
+    assert_eq!(routes(&dialects), documented(&dialects));
     for dialect in dialects.iter().filter(|dialect| dialect.client.is_some()) {
         let moved = |path: &str| path.starts_with(&format!("/moved/{}/", dialect.name));
         assert!(

@@ -25,6 +25,7 @@ mod mysql;
 mod postgres;
 mod roots;
 mod schema;
+mod schema_difference;
 mod server;
 mod sqlite;
 #[cfg(test)]
@@ -41,11 +42,12 @@ use std::{
 use reset_core::ports::Store;
 use thiserror::Error;
 
+pub use self::schema_difference::SchemaDifference;
 use self::{
     foreign_users::{Mapping, MappingError, Survey},
     mysql::Mysql,
     postgres::Postgres,
-    server::ServerStore,
+    server::{ServerEngine as _, ServerStore},
 };
 
 /// The address and options of a database. Creating one opens no connection and no file.
@@ -116,6 +118,9 @@ pub enum OpenError {
         "no database engine for `{0}`; supported: `sqlite://PATH`, `postgres://…`, `mysql://…` (MySQL and MariaDB)"
     )]
     Unsupported(String),
+    /// The text has no scheme, such as the path of a file.
+    #[error("it is not a URL: write `sqlite://PATH` for a file, `postgres://…` or `mysql://…` for a server")]
+    NoScheme,
     /// The path of a SQLite URL is not a file path.
     #[error(
         "`{0}` is not the path of a SQLite file; write `sqlite://reset.db` or `sqlite:///var/lib/reset.db`"
@@ -184,7 +189,8 @@ impl Database {
     /// absolute. `postgres://`, `postgresql://`, `mysql://` and `mariadb://` name a server.
     ///
     /// # Errors
-    /// Returns [`OpenError::Unsupported`], [`OpenError::Path`] or [`OpenError::Address`] if the URL is not valid.
+    /// Returns [`OpenError::Unsupported`], [`OpenError::NoScheme`], [`OpenError::Path`] or [`OpenError::Address`] if the URL
+    /// is not valid.
     pub fn at(url: &str) -> Result<Self, OpenError> {
         let engine = match url.split_once("://") {
             Some(("sqlite", path)) => OpenEngine::Sqlite(sqlite::path(path)?),
@@ -192,7 +198,7 @@ impl Database {
             Some(("mysql" | "mariadb", _)) => OpenEngine::Mysql(mysql::Address::parse(url)?),
             // The rest of the URL may contain a password, so the error quotes only the scheme.
             Some((scheme, _)) => return Err(OpenError::Unsupported(format!("{scheme}://…"))),
-            None => return Err(OpenError::Unsupported("a URL without a scheme".to_owned())),
+            None => return Err(OpenError::NoScheme),
         };
         Ok(Self { engine, options: Options::default(), users: None, users_file: None })
     }
@@ -238,6 +244,15 @@ impl Database {
         }
     }
 
+    /// Returns the name of the engine that the URL selects.
+    pub fn engine_name(&self) -> &'static str {
+        match &self.engine {
+            OpenEngine::Sqlite(_) => "SQLite",
+            OpenEngine::Postgres(_) => Postgres::NAME,
+            OpenEngine::Mysql(_) => Mysql::NAME,
+        }
+    }
+
     /// Whether the database is reached over a network without verifying the server's certificate.
     pub fn is_unverified(&self) -> bool {
         match &self.engine {
@@ -250,18 +265,6 @@ impl Database {
     /// Whether the option [`Options::pooler`] applies to this engine.
     pub fn may_be_pooled(&self) -> bool {
         matches!(self.engine, OpenEngine::Postgres(_))
-    }
-
-    /// Returns the versions of the pending migrations. Does not create a missing SQLite file.
-    ///
-    /// # Errors
-    /// Fails if the database cannot be read.
-    pub async fn pending(&self) -> Result<Vec<String>, OpenError> {
-        match &self.engine {
-            OpenEngine::Sqlite(path) => sqlite::pending(path).await,
-            OpenEngine::Postgres(address) => server::pending(self.postgres(address)?).await,
-            OpenEngine::Mysql(address) => server::pending(self.mysql(address)?).await,
-        }
     }
 
     /// Applies the pending migrations and returns their versions. Either all or none are applied, except on MySQL,
@@ -380,7 +383,7 @@ mod addresses {
             error,
             "no database engine for `oracle://…`; supported: `sqlite://PATH`, `postgres://…`, `mysql://…` (MySQL and MariaDB)"
         );
-        assert!(error_for("reset.db").contains("supported: `sqlite://PATH`"));
+        assert!(error_for("reset.db").contains("not a URL: write `sqlite://PATH`"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use ipnet::IpNet;
 use reset_core::{Resets, job::Reference};
 use tokio::time::Instant;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::{
     ServeOptions,
@@ -20,6 +20,7 @@ use crate::{
     client_ip::TrustedProxies,
     common_error::{BodyError, CommonError},
     cors,
+    forwarded_notice::ForwardedNotice,
     observer::{Answered, Observer},
     peer::Peer,
     problem,
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     own_servers: Vec<IpNet>,
     limiter: Option<Arc<RateLimiter>>,
     client_connections: Option<usize>,
+    forwarded_notice: ForwardedNotice,
     observer: Option<Arc<dyn Observer>>,
     token: Option<BearerToken>,
     pub(crate) upstream: Option<UpstreamOptions>,
@@ -131,6 +133,7 @@ impl Api {
             own_servers,
             limiter,
             client_connections,
+            forwarded_notice: ForwardedNotice::default(),
             observer,
             token,
             upstream,
@@ -199,9 +202,9 @@ impl Api {
         };
         let mut response = match body {
             Ok(body) => {
-                let client =
-                    self.inner.proxies.client(parts.extensions.get::<Peer>().copied(), &parts.headers);
-                let client = match client {
+                let peer = parts.extensions.get::<Peer>().copied();
+                self.notice_untrusted_proxy(peer, &parts.headers);
+                let client = match self.inner.proxies.client(peer, &parts.headers) {
                     Some(address) if self.is_own_server(address) => Caller::OwnServer,
                     Some(address) => Caller::Client(address),
                     None => Caller::Unknown,
@@ -320,6 +323,17 @@ impl Api {
             return None;
         }
         Some(self.finish(headers.get(header::ORIGIN), problem::unauthorized()))
+    }
+
+    /// Logs once that a peer which is no trusted proxy sends forwarding headers, if clients are limited by their address.
+    fn notice_untrusted_proxy(&self, peer: Option<Peer>, headers: &HeaderMap) {
+        let own = peer.is_some_and(|Peer(address)| self.is_own_server(address));
+        if self.inner.limiter.is_none() || own {
+            return;
+        }
+        if let Some(sentence) = self.inner.forwarded_notice.of(&self.inner.proxies, peer, headers) {
+            warn!("{sentence}");
+        }
     }
 
     /// Reports a response to the observer, if there is one.

@@ -43,6 +43,7 @@ pub mod client;
 mod client_ip;
 pub mod common_error;
 pub mod cors;
+mod forwarded_notice;
 pub mod guessing;
 pub mod jwt;
 pub mod language;

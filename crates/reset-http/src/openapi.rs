@@ -4,8 +4,13 @@
 //! neither can drift from the code. The merged document uses the served paths, and prefixes operation ids and schema
 //! names with the dialect's name to keep them unique.
 
+mod common;
+
 use serde_json::{Map, Value, json};
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{
+    OpenApi,
+    schema::{Object, ObjectBuilder, Type},
+};
 
 use crate::route::Dialect;
 
@@ -14,20 +19,59 @@ const SCHEMAS: &str = "#/components/schemas/";
 
 /// Returns one dialect's document. No operation requires credentials.
 pub fn slice(dialect: &Dialect) -> OpenApi {
-    let mut slice = dialect.document.clone();
-    slice.security = Some(Vec::new());
-    slice
+    let mut slice = complete(dialect);
+    slice["security"] = json!([]);
+    slice["info"]["contact"] = contact();
+    if slice.get("servers").is_none() {
+        slice["servers"] = servers();
+    }
+    serde_json::from_value(slice).expect("completing an OpenAPI document yields an OpenAPI document")
 }
 
-/// Returns the merged document of all dialects.
+/// Returns a dialect's document with the responses that the router and the limits give.
+fn complete(dialect: &Dialect) -> Value {
+    let mut document =
+        serde_json::to_value(&dialect.document).expect("an OpenAPI document serializes to JSON");
+    common::add(&mut document, dialect);
+    document
+}
+
+/// Who answers for a document. A deployment's own contact is on its pages.
+fn contact() -> Value {
+    json!({ "name": "polyreset" })
+}
+
+/// Relative to the document's URL, so that it is also correct under a path prefix of a host or a proxy.
+fn servers() -> Value {
+    json!([{ "url": ".", "description": "This server" }])
+}
+
+/// Whether programs call the operation. Pages and their files are for browsers, which find them by links: they have another
+/// media type, and their forms belong to them.
+fn is_for_programs(dialect: &Dialect, method: &str, operation: &Value) -> bool {
+    if dialect.client.is_some() {
+        return true;
+    }
+    let success = operation.pointer("/responses/200/content").and_then(Value::as_object);
+    let is_data = |media: &String| media.ends_with("json") || media.ends_with("yaml");
+    method == "get" && success.is_some_and(|content| content.keys().any(is_data))
+}
+
+/// Returns the merged document of all dialects: every operation that programs call.
 pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
     let (mut paths, mut schemas, mut tags, mut titles) = (Map::new(), Map::new(), Vec::new(), Vec::new());
     for dialect in dialects {
         titles.extend(dialect.client.as_ref().map(|client| client.title));
-        let mut document =
-            serde_json::to_value(&dialect.document).expect("an OpenAPI document serializes to JSON");
+        let mut document = complete(dialect);
         qualify(&mut document, dialect.name);
+        let listed = paths.len();
         for (path, mut item) in take(&mut document, "/paths") {
+            if let Some(operations) = item.as_object_mut() {
+                operations.retain(|method, operation| is_for_programs(dialect, method, operation));
+            }
+            if item.as_object().is_none_or(Map::is_empty) {
+                continue;
+            }
             for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
                 if let Some(id) = operation.get("operationId").and_then(Value::as_str) {
                     operation["operationId"] = json!(format!("{}_{id}", dialect.name));
@@ -36,21 +80,25 @@ pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
             }
             paths.insert(dialect.base.served_path(&path), item);
         }
-        for (name, schema) in take(&mut document, "/components/schemas") {
-            schemas.insert(format!("{}.{name}", dialect.name), schema);
+        if paths.len() > listed {
+            for (name, schema) in take(&mut document, "/components/schemas") {
+                schemas.insert(format!("{}.{name}", dialect.name), schema);
+            }
         }
-        tags.push(json!({ "name": dialect.name, "description": document["info"]["description"] }));
+        if paths.len() > listed {
+            tags.push(json!({ "name": dialect.name, "description": document["info"]["description"] }));
+        }
     }
     let whole = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "polyreset",
             "description": describe(&titles),
-            "license": { "name": "MIT OR Apache-2.0" },
+            "contact": contact(),
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
             "version": env!("CARGO_PKG_VERSION"),
         },
-        // Relative to the document's URL, so that it is also correct under a path prefix of a host or a proxy.
-        "servers": [{ "url": ".", "description": "This server" }],
+        "servers": servers(),
         "security": [],
         "paths": paths,
         "components": { "schemas": schemas },
@@ -77,6 +125,15 @@ pub fn to_json(document: &OpenApi) -> String {
 /// Returns a document as YAML.
 pub fn to_yaml(document: &OpenApi) -> String {
     document.to_yaml().expect("an OpenAPI document serializes to YAML")
+}
+
+/// Returns the schema of a text that is one of `words`, so that generated clients can switch on it.
+pub fn one_of(description: &str, words: &[&str]) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(description))
+        .enum_values(Some(words.iter().copied()))
+        .build()
 }
 
 /// Removes and returns the object at `pointer`; empty if there is none.

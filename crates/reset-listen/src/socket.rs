@@ -1,7 +1,7 @@
 //! Binds the listening socket before serving, so that clients can connect once `listening on …` is printed.
 
 use std::{
-    fmt, fs,
+    fmt, fs, io,
     net::{SocketAddr, TcpListener},
     os::unix::{
         fs::{FileTypeExt, MetadataExt, PermissionsExt},
@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// Connections that wait in the system's queue until they are accepted. If a burst of connections fills the queue, a
 /// client waits a second and longer, because its system has to try again.
@@ -87,8 +87,8 @@ impl Drop for SocketFile {
 pub fn bind(setting: &str, listen: &ListenAddress) -> Result<Bound> {
     match listen {
         ListenAddress::Tcp(address) => {
-            let listener = TcpListener::bind(address)
-                .with_context(|| format!("{setting}: {address} cannot be bound"))?;
+            let listener =
+                TcpListener::bind(address).map_err(|error| not_bound(setting, *address, &error))?;
             listener.set_nonblocking(true)?;
             // The standard library listens with a queue of 128. Without the longer one, the server works, too.
             let _ = socket2::SockRef::from(&listener).listen(QUEUE);
@@ -113,6 +113,20 @@ pub fn bind(setting: &str, listen: &ListenAddress) -> Result<Bound> {
             Ok(Bound { listener: Listener::Unix(listener), at: listen.clone(), file: Some(file) })
         }
     }
+}
+
+/// Describes why a TCP address cannot be bound, with what to do.
+fn not_bound(setting: &str, address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "another process listens there: stop it, or choose another port",
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: choose one of its own, or 0.0.0.0"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one",
+        _ => return anyhow!("{setting}: {address} cannot be bound: {error}"),
+    };
+    let flag = if setting == "listen" { " (--listen, POLYRESET_LISTEN)" } else { "" };
+    anyhow!("{setting}: {address} cannot be bound, {remedy}{flag}")
 }
 
 #[cfg(test)]

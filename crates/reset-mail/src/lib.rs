@@ -51,6 +51,7 @@ mod sender;
 mod smtp;
 mod templates;
 mod terminal;
+mod test_mail;
 mod transport;
 mod transport_config;
 

@@ -201,6 +201,29 @@ impl Smtp {
             .collect()
     }
 
+    /// Sends one mail over a connection of its own, and returns the server's whole reply to it.
+    pub(crate) async fn send_sample(&self, composed: &ComposedMail) -> Result<String, Failure> {
+        let mut session = self.server.open(self.server.timeouts, || {}).await?;
+        let lines = session.transfer(&composed.from, &composed.to, &composed.bytes).await?;
+        session.quit().await;
+        Ok(format!("{} {}", lines.code, lines.texts.join(" ")))
+    }
+
+    /// Describes why a sample mail was not sent. The recipient is not the sender, as it is in a diagnosis.
+    pub(crate) fn describe_sample(&self, failure: &Failure, setting: &str) -> String {
+        let endpoint = self.server.endpoint();
+        match (failure.stage, &failure.cause) {
+            (Stage::Rcpt, Cause::Reply(reply)) => format!(
+                "{endpoint} rejected the recipient ({reply}): correct the address, or allow this host to relay to it."
+            ),
+            (Stage::Data | Stage::Transfer | Stage::Message, Cause::Reply(reply)) => format!(
+                "{endpoint} rejected the message ({reply}): the mail server's log or its provider's console has the reason, \
+                 such as an unverified sender, an exceeded quota or the content."
+            ),
+            _ => failure.describe(&endpoint, setting),
+        }
+    }
+
     async fn run_steps(&self, from: &Address, findings: &mut Vec<Finding>) -> Result<(), Failure> {
         let (server, timeouts) = (&self.server, self.server.timeouts.capped(OF_CHECK));
         let mut passed = |stage: Stage, text: &str| findings.push((stage, Ok(text.to_owned())));

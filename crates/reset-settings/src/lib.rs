@@ -41,5 +41,6 @@ pub use self::{
     },
     private_file::{decoded, is_open, read_private},
     source::{Given, Inputs, Raw, Source},
+    suggestion::nearest_word,
     value::{PROFILE, Profile, Value, Values, written},
 };

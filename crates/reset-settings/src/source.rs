@@ -88,8 +88,8 @@ pub struct Given {
     pub raw: Raw,
     /// Where it is from.
     pub source: Source,
-    /// Whether the source names a file that contains the value.
-    pub(crate) in_file: bool,
+    /// The file that contains the value, if the source names one.
+    pub(crate) file: Option<String>,
 }
 
 /// The values of all sources, by key.
@@ -155,7 +155,12 @@ impl Layer<'_> {
             Named::FileOf(key) => (key, true),
             Named::Unknown => bail!(suggestion::unknown(self.keys, name, &source)),
         };
-        let earlier = self.given.get(key.name).filter(|earlier| earlier.in_file != in_file);
+        let file = match &raw {
+            _ if !in_file => None,
+            Raw::Text(path) => Some(path.as_str().to_owned()),
+            Raw::List(_) => bail!("{}_file ({source}) is not a path", key.name),
+        };
+        let earlier = self.given.get(key.name).filter(|earlier| earlier.file.is_some() != in_file);
         if earlier.is_some() {
             bail!(
                 "{name} ({source}) conflicts with its other form: set either {} or {0}_file, not both",
@@ -163,7 +168,7 @@ impl Layer<'_> {
             );
         }
         debug_assert!(!in_file || key.secrecy != Secrecy::Open, "only secrets have a _file form");
-        self.given.insert(key.name, Given { raw, source, in_file });
+        self.given.insert(key.name, Given { raw, source, file });
         Ok(())
     }
 }
@@ -171,12 +176,9 @@ impl Layer<'_> {
 impl Given {
     /// Replaces the path of a file by its contents, without the trailing newline that editors add.
     fn load_file(&mut self, name: &str) -> Result<()> {
-        if !self.in_file {
-            return Ok(());
-        }
-        let Raw::Text(path) = &self.raw else { bail!("{name}_file ({}) is not a path", self.source) };
-        let text = read_private(path.as_str().as_ref())
-            .with_context(|| format!("{name}_file, set by {}", self.source))?;
+        let Some(path) = &self.file else { return Ok(()) };
+        let text =
+            read_private(path.as_ref()).with_context(|| format!("{name}_file, set by {}", self.source))?;
         self.raw = Raw::Text(text);
         Ok(())
     }

@@ -33,6 +33,19 @@ fn nearest(table: &KeyTable, name: &str, more: &[&str]) -> Option<String> {
     closest(name, &known, |name| name).or_else(|| closest(name, &known, without_section))
 }
 
+/// Returns the one of `words` that `word` most likely stands for, for values that a program chooses by name.
+///
+/// ```
+/// assert_eq!(reset_settings::nearest_word("strappi", &["px0", "strapi"]), Some("strapi"));
+/// assert_eq!(reset_settings::nearest_word("px1", &["px0", "strapi"]), Some("px0"));
+/// assert_eq!(reset_settings::nearest_word("saml", &["px0", "strapi"]), None);
+/// ```
+pub fn nearest_word<'a>(word: &str, words: &[&'a str]) -> Option<&'a str> {
+    let known: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let nearest = closest(&word.to_ascii_lowercase(), &known, |word| word)?;
+    words.iter().find(|word| **word == nearest).copied()
+}
+
 /// Returns the one of `known` whose `part` is closest to that of `name`; none if two of them are equally close.
 fn closest(name: &str, known: &[String], part: fn(&str) -> &str) -> Option<String> {
     let distance = |known: &str| {

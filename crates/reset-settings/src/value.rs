@@ -29,6 +29,16 @@ pub enum Profile {
     Hardened,
 }
 
+impl Profile {
+    /// The word for it in the settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Compatible => "compatible",
+            Self::Hardened => "hardened",
+        }
+    }
+}
+
 /// The values of all settings, given or defaulted.
 pub struct Values {
     keys: KeyTable,
@@ -44,6 +54,8 @@ pub struct Value<'a> {
     pub raw: Option<Cow<'a, Raw>>,
     /// Where it is from.
     pub source: &'a Source,
+    /// The file that contains the value, if the source names one.
+    pub file: Option<&'a str>,
 }
 
 impl Values {
@@ -80,6 +92,12 @@ impl Values {
         self.preset
     }
 
+    /// Sets `key` on behalf of the setting `by`, which a source must set, as if the same source had set both.
+    pub fn imply(&mut self, key: &'static SettingKey, value: &str, by: &SettingKey) {
+        let source = self.value(by).source.clone();
+        self.given.insert(key.name, Given { raw: Raw::text(value), source, file: None });
+    }
+
     /// Whether a source sets the value.
     pub fn is_given(&self, key: &SettingKey) -> bool {
         self.given.contains_key(key.name)
@@ -92,7 +110,7 @@ impl Values {
             .iter()
             .filter(|(name, _)| self.keys.find(name).is_some_and(|key| key.secrecy == Secrecy::Secret));
         let files = secrets.filter_map(|(_, given)| match &given.source {
-            Source::File { path, .. } if !given.in_file => Some(path.as_str()),
+            Source::File { path, .. } if given.file.is_none() => Some(path.as_str()),
             _ => None,
         });
         files.collect()
@@ -100,24 +118,26 @@ impl Values {
 
     /// Returns the value in force.
     pub fn value(&self, key: &SettingKey) -> Value<'_> {
-        if let Some(Given { raw, source, .. }) = self.given.get(key.name) {
-            return Value { raw: Some(Cow::Borrowed(raw)), source };
+        if let Some(Given { raw, source, file }) = self.given.get(key.name) {
+            return Value { raw: Some(Cow::Borrowed(raw)), source, file: file.as_deref() };
         }
-        let default = |text: &str| Some(Cow::Owned(Raw::text(text)));
-        if let (Some(_), Some(text)) = (self.preset, key.adopted) {
-            return Value { raw: default(text), source: &Source::Adopted };
+        self.default_of(key)
+    }
+
+    /// Returns the value that is in force if no source sets it.
+    pub fn default_of(&self, key: &SettingKey) -> Value<'_> {
+        let text = |text: &str, source| Value { raw: Some(Cow::Owned(Raw::text(text))), source, file: None };
+        if let (Some(_), Some(adopted)) = (self.preset, key.adopted) {
+            return text(adopted, &Source::Adopted);
         }
         if let (Some(preset), Some(presets)) = (self.preset, key.presets) {
-            let text = if presets.contains(&preset) { "true" } else { "false" };
-            return Value { raw: default(text), source: &Source::Adopted };
+            return text(if presets.contains(&preset) { "true" } else { "false" }, &Source::Adopted);
         }
         match (key.hardened, key.default) {
-            (Some(text), _) if self.profile == Profile::Hardened => {
-                Value { raw: default(text), source: &Source::Profile }
-            }
-            (_, DefaultValue::Fixed(text)) => Value { raw: default(text), source: &Source::Default },
+            (Some(hardened), _) if self.profile == Profile::Hardened => text(hardened, &Source::Profile),
+            (_, DefaultValue::Fixed(fixed)) => text(fixed, &Source::Default),
             (_, DefaultValue::Page(_) | DefaultValue::Found(_)) => {
-                Value { raw: None, source: &Source::Default }
+                Value { raw: None, source: &Source::Default, file: None }
             }
         }
     }
@@ -232,7 +252,7 @@ impl Values {
 
     /// Returns the error for an invalid value.
     pub fn bad(&self, key: &SettingKey, expected: impl std::fmt::Display) -> Error {
-        let Value { raw, source } = self.value(key);
+        let Value { raw, source, .. } = self.value(key);
         let name = key.name;
         match raw.as_deref() {
             Some(Raw::Text(text)) if key.secrecy == Secrecy::Open => {

@@ -7,11 +7,12 @@ use reset_core::{
     password::{Policy, Weakness},
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::schema::Object};
 
 use crate::NAME;
 use reset_http::{
     common_error::{CommonError, Rejection},
+    openapi::one_of,
     wire::{JSON_UTF8, json},
 };
 
@@ -26,8 +27,7 @@ const QUOTED_MAX: usize = 256;
 #[schema(as = ErrorResponse)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorResponse {
-    /// Machine-readable error name.
-    #[schema(example = "INVALID_INPUT", required = true)]
+    #[schema(schema_with = names, required = true)]
     error: &'static str,
     /// Human-readable error message.
     #[schema(example = "email: Required")]
@@ -39,6 +39,24 @@ pub(super) struct ErrorResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "Please ensure your request body contains valid JSON")]
     next_actions: Option<&'static str>,
+}
+
+/// Every error name.
+const NAMES: [&str; 10] = [
+    "INVALID_INPUT",
+    "AUTH_UNAUTHORIZED",
+    "NOT_FOUND",
+    "METHOD_NOT_ALLOWED",
+    "PAYLOAD_TOO_LARGE",
+    "REQUEST_TIMEOUT",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "INTERNAL_ERROR",
+    "TOO_MANY_REQUESTS",
+    "SERVICE_UNAVAILABLE",
+];
+
+fn names() -> Object {
+    one_of("Machine-readable error name.", &NAMES)
 }
 
 /// The errors of InsForge's endpoints.
@@ -222,6 +240,31 @@ mod tests {
 
     fn unknown_path(path: &str) -> String {
         text(render(&CommonError::NotFound { path: path.into(), query: None }))
+    }
+
+    /// The documented names are those that responses have, and no others.
+    #[test]
+    fn every_error_has_a_documented_name_and_every_documented_name_occurs() {
+        let wait = Duration::from_secs(1);
+        let common = [
+            CommonError::NotFound { path: String::new(), query: None },
+            CommonError::MethodNotAllowed { method: String::new() },
+            CommonError::BodyTooLarge,
+            CommonError::BodyUnreadable,
+            CommonError::BodyTooSlow,
+            CommonError::UnsupportedMediaType { content_type: String::new() },
+            CommonError::Failure,
+            CommonError::TooMany { retry_after: wait },
+            CommonError::Busy { retry_after: wait },
+        ];
+        let errors = common.into_iter().map(InsForgeError::Common).chain([InsForgeError::DeadCode]);
+        let occurring: std::collections::BTreeSet<String> = errors
+            .map(|error| {
+                let body: serde_json::Value = serde_json::from_str(&text(error)).unwrap();
+                body["error"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(occurring, NAMES.map(ToOwned::to_owned).into());
     }
 
     #[test]

@@ -26,7 +26,8 @@ static ALLOWED_REDIRECT_URLS: Key<List> = Key::new(
     "insforge.allowed_redirect_urls",
     "",
     "URLs that a link may redirect to, or patterns of them; see `docs/dialects.md`. An empty list allows none, so \
-         `insforge.method=link` needs at least one",
+         `insforge.method=link` needs at least one. In profile `hardened`, if neither setting is set, links redirect to the \
+         hosted page",
 );
 static CODE_TTL: Key<Duration> = Key::new("insforge.code_ttl", "15m", "Lifetime of a code").hardened("10m");
 static TOKEN_TTL: Key<Duration> =
@@ -53,7 +54,13 @@ pub(crate) const KEYS: &[&SettingKey] = &[
 pub(crate) fn read(deployment: &Deployment<'_>) -> Result<Dialect> {
     let values = deployment.values;
     values.choice(&WIRE)?;
-    let allowed = AllowList::parse(&values.list(&ALLOWED_REDIRECT_URLS)).map_err(|reason| {
+    let mut listed = values.list(&ALLOWED_REDIRECT_URLS);
+    // The profile alone chose links, so it also chooses a page for them.
+    let neither_is_set = !values.is_given(&METHOD) && !values.is_given(&ALLOWED_REDIRECT_URLS);
+    if neither_is_set && deployment.pages && values.choice(&METHOD)? == "link" {
+        listed.push(deployment.hosted_page());
+    }
+    let allowed = AllowList::parse(&listed).map_err(|reason| {
         anyhow!("{} ({}): {reason}", ALLOWED_REDIRECT_URLS.name, values.value(&ALLOWED_REDIRECT_URLS).source)
     })?;
     let method = match values.choice(&METHOD)? {

@@ -9,12 +9,13 @@ use reset_core::{
     password::Weakness,
 };
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::schema};
 
 use crate::NAME;
 use reset_http::{
     body::{Field, Object, Undecodable},
     common_error::{CommonError, Rejection},
+    openapi::one_of,
     wire::{JSON_UTF8, json},
 };
 
@@ -42,8 +43,7 @@ struct FailureError {
     /// HTTP status.
     #[schema(format = Int32, example = 400, required = true)]
     status: u16,
-    /// Machine-readable error name.
-    #[schema(example = "ValidationError", required = true)]
+    #[schema(schema_with = names, required = true)]
     name: &'static str,
     /// Human-readable error message.
     #[schema(example = "Incorrect code provided", required = true)]
@@ -72,9 +72,30 @@ pub(super) struct Fault {
     /// Human-readable error message.
     #[schema(example = "password is a required field", required = true)]
     message: String,
-    /// Always `ValidationError`.
-    #[schema(example = "ValidationError", required = true)]
+    #[schema(schema_with = fault_names, required = true)]
     name: &'static str,
+}
+
+/// Every error name.
+const NAMES: [&str; 10] = [
+    "ValidationError",
+    "ForbiddenError",
+    "NotFoundError",
+    "MethodNotAllowedError",
+    "PayloadTooLargeError",
+    "RequestTimeoutError",
+    "UnsupportedMediaTypeError",
+    "InternalServerError",
+    "RateLimitError",
+    "ServiceUnavailableError",
+];
+
+fn names() -> schema::Object {
+    one_of("Machine-readable error name.", &NAMES)
+}
+
+fn fault_names() -> schema::Object {
+    one_of("Always `ValidationError`.", &["ValidationError"])
 }
 
 /// The errors of Strapi's endpoints.
@@ -302,6 +323,35 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    /// The documented names are those that responses have, and no others.
+    #[test]
+    fn every_error_has_a_documented_name_and_every_documented_name_occurs() {
+        let wait = Duration::from_secs(1);
+        let common = [
+            CommonError::NotFound { path: String::new(), query: None },
+            CommonError::MethodNotAllowed { method: String::new() },
+            CommonError::BodyTooLarge,
+            CommonError::BodyUnreadable,
+            CommonError::BodyTooSlow,
+            CommonError::UnsupportedMediaType { content_type: String::new() },
+            CommonError::Failure,
+            CommonError::TooMany { retry_after: wait },
+            CommonError::Busy { retry_after: wait },
+        ];
+        let errors = common
+            .into_iter()
+            .map(StrapiError::Common)
+            .chain([StrapiError::Forbidden, StrapiError::Mismatch]);
+        let occurring: std::collections::BTreeSet<String> = errors
+            .map(|error| {
+                let response = Response::from(error);
+                let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+                body["error"]["name"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(occurring, NAMES.map(ToOwned::to_owned).into());
+    }
 
     #[test]
     fn errors_of_a_limit_an_outage_and_an_own_name_have_these_bytes() {

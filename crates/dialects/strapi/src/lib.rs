@@ -29,7 +29,13 @@ use reset_core::{
     password::Policy,
     secret::{Scope, TaggedHex},
 };
-use utoipa::OpenApi;
+use utoipa::{
+    OpenApi,
+    openapi::{
+        OpenApi as OpenApiDocument, PathItem, RefOr,
+        schema::{AdditionalProperties, Schema},
+    },
+};
 
 use self::error::StrapiError;
 use reset_http::{
@@ -149,12 +155,17 @@ pub fn dialect(settings: StrapiSettings) -> Dialect {
 }
 
 /// Returns the OpenAPI document, with every operation both without a prefix and under the prefix of v4.
-fn document(wire: Wire) -> utoipa::openapi::OpenApi {
-    let published = Document::openapi();
+fn document(wire: Wire) -> OpenApiDocument {
+    let mut published = Document::openapi();
+    refuse_unknown_fields(&mut published);
     let mut document = published.clone();
     if wire == Wire::V3 {
         document.paths.paths.clear();
         document.merge(v3::Document::openapi());
+    }
+    // Without the prefix, unknown fields are ignored.
+    for item in document.paths.paths.values_mut() {
+        rename_request(item, LENIENT);
     }
     for (path, mut item) in published.paths.paths {
         if let Some(operation) = &mut item.post {
@@ -163,6 +174,33 @@ fn document(wire: Wire) -> utoipa::openapi::OpenApi {
         document.paths.paths.insert(format!("{V4}{path}"), item);
     }
     document
+}
+
+/// Suffix of the schemas of bodies whose unknown fields are ignored.
+const LENIENT: &str = "V3";
+
+/// Documents that the requests have no other fields, and adds their schemas without that rule, under names of their own.
+fn refuse_unknown_fields(document: &mut OpenApiDocument) {
+    let Some(components) = &mut document.components else { return };
+    for name in ["ForgotPasswordRequest", "ResetPasswordRequest"] {
+        let Some(RefOr::T(Schema::Object(strict))) = components.schemas.get_mut(name) else { continue };
+        let lenient = strict.clone();
+        strict.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        components.schemas.insert(format!("{name}{LENIENT}"), RefOr::T(Schema::Object(lenient)));
+    }
+}
+
+/// Appends `suffix` to the name of the schema of the request.
+fn rename_request(item: &mut PathItem, suffix: &str) {
+    let body = item.post.as_mut().and_then(|operation| operation.request_body.as_mut());
+    let Some(RefOr::T(body)) = body else { return };
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::Ref(reference)) = &mut content.schema
+        {
+            reference.ref_location.push_str(suffix);
+        }
+    }
 }
 
 impl StrapiSettings {

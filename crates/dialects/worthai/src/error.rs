@@ -9,27 +9,26 @@ use reset_core::{
 };
 use serde::Serialize;
 use tracing::info;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::schema::Object};
 
 use super::{NAME, WorthaiSettings, token::Defect};
 use reset_http::{
-    body::{Field, Object, Undecodable},
+    body::{self, Field, Undecodable},
     common_error::{CommonError, Rejection},
+    openapi::one_of,
     wire::{JSON_UTF8, json},
 };
 
 /// The body of an error of the auth service.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Failure {
-    /// `fail` for client errors, `error` for server errors.
-    #[schema(example = "fail", required = true)]
+    #[schema(schema_with = statuses, required = true)]
     status: &'static str,
     /// Human-readable error message.
     #[schema(example = "This reset password link has expired", required = true)]
     message: String,
-    /// Machine-readable error code.
     #[serde(rename = "errorCode")]
-    #[schema(example = "INVALID", required = true)]
+    #[schema(schema_with = codes, required = true)]
     error_code: &'static str,
     #[schema(required = true)]
     data: FailureData,
@@ -38,9 +37,8 @@ pub(super) struct Failure {
 /// Details of an error.
 #[derive(Serialize, ToSchema)]
 struct FailureData {
-    /// Name of the error class.
     #[serde(rename = "errorName")]
-    #[schema(example = "SignInApiError", required = true)]
+    #[schema(schema_with = names, required = true)]
     error_name: &'static str,
 }
 
@@ -50,10 +48,39 @@ pub(super) struct Shared {
     /// Human-readable error message.
     #[schema(example = "Unauthorized", required = true)]
     message: &'static str,
-    /// Machine-readable error code.
     #[serde(rename = "errorCode")]
-    #[schema(example = "ERR_UNAUTHORIZED", required = true)]
+    #[schema(schema_with = shared_codes, required = true)]
     error_code: &'static str,
+}
+
+/// Every error code and the name of its class.
+const CODES: [(&str, &[&str]); 9] = [
+    ("INVALID", &["SignInApiError", "ValidationMiddlewareError"]),
+    ("UNKNOWN_ERROR", &["JsonWebTokenError", "InternalServerError"]),
+    ("ERR_NOT_FOUND", &["NotFoundError"]),
+    ("ERR_METHOD_NOT_ALLOWED", &["MethodNotAllowedError"]),
+    ("ERR_PAYLOAD_TOO_LARGE", &["PayloadTooLargeError"]),
+    ("ERR_REQUEST_TIMEOUT", &["RequestTimeoutError"]),
+    ("ERR_UNSUPPORTED_MEDIA_TYPE", &["UnsupportedMediaTypeError"]),
+    ("ERR_TOO_MANY_REQUESTS", &["RateLimitError"]),
+    ("ERR_SERVICE_UNAVAILABLE", &["ServiceUnavailableError"]),
+];
+
+fn statuses() -> Object {
+    one_of("`fail` for client errors, `error` for server errors.", &["fail", "error"])
+}
+
+fn codes() -> Object {
+    one_of("Machine-readable error code.", &CODES.map(|(code, _)| code))
+}
+
+fn names() -> Object {
+    let names: Vec<&str> = CODES.iter().flat_map(|(_, names)| *names).copied().collect();
+    one_of("Name of the error class.", &names)
+}
+
+fn shared_codes() -> Object {
+    one_of("Machine-readable error code.", &["ERR_UNAUTHORIZED", "ERR_FORBIDDEN"])
 }
 
 /// The errors of worthai's endpoints.
@@ -85,7 +112,7 @@ pub(super) enum Invalid {
 }
 
 /// Returns the non-empty string in the field `name`.
-pub(super) fn text<'a>(body: &'a Object, name: &'static str) -> Result<&'a str, Invalid> {
+pub(super) fn text<'a>(body: &'a body::Object, name: &'static str) -> Result<&'a str, Invalid> {
     match body.field(name) {
         Field::Missing => Err(Invalid::Missing(name)),
         Field::Null | Field::Other(_) => Err(Invalid::NotText(name)),
@@ -250,6 +277,37 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    /// The documented codes are those that responses have, and no others.
+    #[test]
+    fn every_error_has_a_documented_code_and_every_documented_code_occurs() {
+        let wait = Duration::from_secs(1);
+        let common = [
+            CommonError::NotFound { path: String::new(), query: None },
+            CommonError::MethodNotAllowed { method: String::new() },
+            CommonError::BodyTooLarge,
+            CommonError::BodyUnreadable,
+            CommonError::BodyTooSlow,
+            CommonError::UnsupportedMediaType { content_type: String::new() },
+            CommonError::Failure,
+            CommonError::TooMany { retry_after: wait },
+            CommonError::Busy { retry_after: wait },
+        ];
+        let own =
+            [WorthaiError::Expired, WorthaiError::InvalidSignature, WorthaiError::Invalid(Invalid::NoObject)];
+        let errors = common.into_iter().map(WorthaiError::Common).chain(own);
+        let mut occurring = std::collections::BTreeSet::new();
+        for error in errors {
+            let response = Response::from(error);
+            let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            let text = |pointer: &str| body.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+            occurring.insert((text("/errorCode"), text("/data/errorName")));
+        }
+        let documented = CODES
+            .iter()
+            .flat_map(|(code, names)| names.iter().map(|name| ((*code).to_owned(), (*name).to_owned())));
+        assert_eq!(occurring, documented.collect());
+    }
 
     #[test]
     fn errors_of_a_limit_an_outage_and_an_own_name_have_these_bytes() {

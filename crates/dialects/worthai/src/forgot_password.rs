@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use reset_core::{email::EmailAddress, request::Disclosure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
@@ -19,7 +19,8 @@ use reset_http::{
 };
 
 /// A request for a reset link.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ForgotPasswordRequest)]
 #[expect(dead_code, reason = "documents the body; it is read by the strict decoder")]
 pub(super) struct ForgotPasswordRequest {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use reset_core::password::NewPassword;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -21,7 +21,8 @@ use reset_http::{
 };
 
 /// A reset token and the new password.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ResetPasswordRequest)]
 #[expect(dead_code, reason = "documents the body; it is read by the strict decoder")]
 pub(super) struct ResetPasswordRequest {

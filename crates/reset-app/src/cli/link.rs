@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow, bail};
-use clap::Args;
-use reset_core::email::EmailAddress;
+use anyhow::{Context, Result, bail};
+use clap::{Args, builder::PossibleValuesParser};
 use reset_http::iso;
 
-use super::print;
+use super::{openapi::served, print, user::address};
 use crate::{service, settings::Settings};
 
 #[derive(Args)]
@@ -15,7 +14,7 @@ pub(super) struct LinkArgs {
     /// Address of the account
     email: String,
     /// Dialect of the code or link, named as in the settings
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", value_parser = PossibleValuesParser::new(reset_dialects::names()))]
     dialect: String,
     /// Redirect URL of an InsForge link; must be on the allow-list
     #[arg(long, value_name = "URL")]
@@ -23,8 +22,8 @@ pub(super) struct LinkArgs {
 }
 
 pub(super) async fn run(settings: Settings, arguments: LinkArgs) -> Result<ExitCode> {
-    let email = EmailAddress::parse(&arguments.email)
-        .map_err(|error| anyhow!("EMAIL {:?} is {error}", arguments.email))?;
+    let email = address(&arguments.email)?;
+    served(&settings.stand_in()?, &arguments.dialect)?;
     let redirect_to = target(&settings, &arguments)?;
     let resets = service::administration(&settings).await?;
     let issued = resets.link(&arguments.dialect, &email, redirect_to.as_deref()).await;

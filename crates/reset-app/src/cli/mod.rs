@@ -16,14 +16,18 @@ mod routes;
 mod secret;
 mod serve;
 mod shadow;
+mod shell;
 mod templates;
 mod trace;
 mod user;
 
 use std::{future::Future, io::Write, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use anyhow::{Context, Result, bail};
+use clap::{
+    Args, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::{
     Serve, deployment,
@@ -44,16 +48,19 @@ struct Cli {
     command: Option<Command>,
 }
 
+/// Heading of the flags that every command has, apart from the command's own.
+const SETTINGS_HEADING: &str = "Settings";
+
 #[derive(Args)]
 struct GlobalArgs {
     /// Settings file (TOML); also read from `POLYRESET_CONFIG`
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = SETTINGS_HEADING)]
     config: Option<PathBuf>,
     /// Address to listen on: a TCP address and port, or `unix:/path`
-    #[arg(long, global = true, value_name = "ADDR")]
+    #[arg(long, global = true, value_name = "ADDR", help_heading = SETTINGS_HEADING)]
     listen: Option<String>,
     /// Any setting, such as `px0.code_ttl=10m`; can be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_key_value)]
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_key_value, help_heading = SETTINGS_HEADING)]
     set: Vec<(String, String)>,
 }
 
@@ -65,8 +72,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Report on another system's users table: mapping, SQL, privileges and accounts that cannot reset
     Adopt(adopt::AdoptArgs),
-    /// Check settings, secret, database, public URL and mail; print one line per check, with a fix on failure
-    Doctor,
+    /// Check settings, secret, database, public URL and mail; print one line per check: ok, WARN, or FAIL with the fix
+    Doctor(doctor::DoctorArgs),
     /// Exit 0 if the server configured by these settings is ready, 1 if not
     Healthcheck,
     /// Rotate the generated secret
@@ -85,7 +92,7 @@ enum Command {
     /// Export the audit log, or verify its integrity
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Print the settings in force, or their JSON schema
+    /// Write a settings file, print the settings in force, or print the JSON schema of the file
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Check the mail templates, or preview a mail with sample data
@@ -100,6 +107,10 @@ enum Command {
     Shadow(shadow::ShadowCommand),
     /// Measure whether a running server lets an attacker tell known addresses from unknown ones
     VerifyEnumeration(reset_probe::VerifyEnumerationArgs),
+    /// Print the completion script of a shell
+    Completions(shell::CompletionsArgs),
+    /// Print the man page
+    Man,
 }
 
 /// Parses the arguments, runs the command and returns its exit code.
@@ -109,7 +120,8 @@ pub(crate) fn run(serve: Serve) -> ExitCode {
         Err(error)
             if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
         {
-            return usage_error(&error);
+            let _ = writeln!(std::io::stderr(), "{}", usage_sentence(&error));
+            return ExitCode::from(2);
         }
         Err(error) => error.exit(),
     };
@@ -121,12 +133,20 @@ pub(crate) fn run(serve: Serve) -> ExitCode {
     })
 }
 
-/// Prints a usage error as one sentence, in the style of every other error.
-fn usage_error(error: &clap::Error) -> ExitCode {
+/// Formats a usage error as one sentence, in the style of every other error.
+fn usage_sentence(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let first: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-    let _ = writeln!(std::io::stderr(), "{}; see --help", first.join(" "));
-    ExitCode::from(2)
+    let suggested =
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
+    let suggestion = suggested.into_iter().find_map(|kind| match error.get(kind)? {
+        ContextValue::String(one) => Some(one.clone()),
+        // The parser lists the most similar one last.
+        ContextValue::Strings(several) => several.last().cloned(),
+        _ => None,
+    });
+    let hint = suggestion.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    format!("{}{hint}; see --help", first.join(" "))
 }
 
 impl Command {
@@ -145,7 +165,7 @@ impl Command {
             Self::Serve(arguments) => block_on(serve::run(global, arguments, serve)),
             Self::Migrate(arguments) => block_on(migrate::run(global.settings()?, arguments)),
             Self::Adopt(arguments) => block_on(adopt::run(global.settings()?, arguments)),
-            Self::Doctor => block_on(doctor::run(global)),
+            Self::Doctor(arguments) => block_on(doctor::run(global, &arguments)),
             Self::Healthcheck => block_on(healthcheck::run(global.settings()?)),
             Self::Secret(command) => secret::run(&global.settings()?, &command),
             Self::User(command) => block_on(user::run(global.settings()?, command)),
@@ -158,7 +178,10 @@ impl Command {
             Self::Openapi(arguments) => openapi::run(&global.settings()?, &arguments),
             Self::Routes(arguments) => routes::run(&global.settings()?, &arguments),
             Self::Shadow(command) => block_on(shadow::run(global.settings()?, command)),
+            Self::Completions(arguments) => Ok(shell::completions(&arguments)),
+            Self::Man => shell::man(),
             Self::VerifyEnumeration(arguments) => {
+                global.reject_for("verify-enumeration measures the server at the given URL")?;
                 let mut seed = [0; 4];
                 deployment::entropy().fill(&mut seed);
                 reset_probe::run(&arguments, deployment::clock().now(), u32::from_le_bytes(seed))
@@ -168,6 +191,19 @@ impl Command {
 }
 
 impl GlobalArgs {
+    /// Fails if a flag is given that has no effect, for this reason.
+    fn reject_for(&self, reason: &str) -> Result<()> {
+        let given = [
+            ("--config", self.config.is_some()),
+            ("--listen", self.listen.is_some()),
+            ("--set", !self.set.is_empty()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((flag, _)) => bail!("{flag} has no effect here: {reason}"),
+            None => Ok(()),
+        }
+    }
+
     fn settings(&self) -> Result<Settings> {
         Settings::read(self.inputs()?)
     }
@@ -197,114 +233,14 @@ fn parse_key_value(text: &str) -> Result<(String, String), &'static str> {
 
 /// Prints to stdout. Write errors, such as a closed pipe, are ignored.
 fn print(text: &str) {
+    print_bytes(text.as_bytes());
+}
+
+/// As [`print()`], for output that may not be text.
+fn print_bytes(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use reset_settings::Secrecy;
-
-    use super::*;
-    use crate::settings::keys;
-
-    #[test]
-    fn command_line_definition_is_valid() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn flags_are_read_before_and_after_the_command() {
-        for arguments in [
-            ["polyreset", "--listen", "127.0.0.1:0", "--set", "px0.enabled=false", "serve"],
-            ["polyreset", "serve", "--listen", "127.0.0.1:0", "--set", "px0.enabled=false"],
-        ] {
-            let Cli { global, command } = Cli::try_parse_from(arguments).unwrap();
-            assert!(matches!(command, Some(Command::Serve(_))));
-            assert_eq!(global.listen.as_deref(), Some("127.0.0.1:0"));
-            assert_eq!(global.set, [("px0.enabled".to_owned(), "false".to_owned())]);
-        }
-        assert!(Cli::try_parse_from(["polyreset"]).unwrap().command.is_none());
-        assert!(Cli::try_parse_from(["polyreset", "--set", "px0.enabled"]).is_err());
-    }
-
-    /// Returns every argument of the command and its subcommands that takes a password or another secret as its value.
-    fn secret_arguments(command: &clap::Command) -> Vec<String> {
-        let mut found = Vec::new();
-        for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
-            let names = argument.get_value_names().unwrap_or_default().iter().map(ToString::to_string);
-            let names = names.chain(argument.get_long().map(ToOwned::to_owned));
-            let names: Vec<String> = names.chain([argument.get_id().to_string()]).collect();
-            let is_secret = |name: &String| {
-                let words = ["pass", "secret", "token", "credential", "code", "pin", "hash"];
-                words.iter().any(|word| name.to_ascii_lowercase().contains(word))
-            };
-            if names.iter().any(is_secret) {
-                found.push(format!("{} {}", command.get_name(), argument.get_id()));
-            }
-        }
-        found.extend(command.get_subcommands().flat_map(secret_arguments));
-        found
-    }
-
-    /// Every user of the machine can read the arguments of a process (`ps`).
-    #[test]
-    fn no_argument_of_any_command_takes_a_password_or_a_secret() {
-        assert_eq!(secret_arguments(&Cli::command()), [""; 0]);
-        let count = |command: &clap::Command| command.get_subcommands().count();
-        assert!(count(&Cli::command()) > 12 && count(Cli::command().find_subcommand("user").unwrap()) > 4);
-        let planted = [
-            clap::Arg::new("x").long("password").num_args(1),
-            clap::Arg::new("x").long("x").value_name("NEW_PASSWORD"),
-            clap::Arg::new("api_token"),
-        ];
-        for argument in planted {
-            let nested = clap::Command::new("set").arg(argument);
-            let command = Cli::command().subcommand(clap::Command::new("deep").subcommand(nested));
-            assert_eq!(secret_arguments(&command).len(), 1);
-        }
-        // The flag takes no value, and the command does not work without it.
-        assert!(Cli::try_parse_from(["polyreset", "user", "add", "ann@example.org"]).is_err());
-        for trailing in [&[][..], &["a password"], &["--password", "x"], &["--password-stdin=x"]] {
-            let arguments = ["polyreset", "user", "add", "ann@example.org", "--password-stdin"];
-            let parsed = Cli::try_parse_from(arguments.iter().chain(trailing));
-            assert_eq!(parsed.is_ok(), trailing.is_empty(), "{trailing:?}");
-        }
-    }
-
-    /// `--set` reaches every setting.
-    #[test]
-    fn every_secret_setting_is_rejected_as_a_flag() {
-        let mut secrets = 0;
-        for key in keys::table().iter().filter(|key| key.secrecy != Secrecy::Open) {
-            let value = if key.secrecy == Secrecy::Secret { "c0ffee" } else { "smtp://u:c0ffee@h" };
-            let flags = vec![("--set", key.name.to_owned(), value.to_owned())];
-            let error = Settings::read(Inputs { flags, ..Inputs::default() }).err().unwrap();
-            let text = format!("{error:#}");
-            assert!(text.starts_with(&format!("{} (--set) ", key.name)), "{text}");
-            assert!(text.contains(&reset_settings::variable(key.name)) && !text.contains("c0ffee"), "{text}");
-            secrets += 1;
-        }
-        assert!(secrets > 8, "{secrets}");
-    }
-
-    #[test]
-    fn close_dispute_has_the_alias_lift() {
-        for name in ["close-dispute", "lift"] {
-            let cli = Cli::try_parse_from(["polyreset", "user", name, "ann@example.org"]).unwrap();
-            let Some(Command::User(user::UserCommand::CloseDispute { email })) = cli.command else {
-                panic!("user {name} is another command");
-            };
-            assert_eq!(email, "ann@example.org");
-        }
-        let help = Cli::try_parse_from(["polyreset", "user", "--help"]).err().unwrap().to_string();
-        assert!(help.contains("close-dispute") && help.contains("[alias: lift]"), "{help}");
-    }
-
-    #[test]
-    fn config_schema_is_a_command() {
-        assert!(Cli::try_parse_from(["polyreset", "config", "schema"]).is_ok());
-    }
-}
+mod tests;

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum, builder::PossibleValuesParser};
 use reset_http::{Dialect, openapi};
 
 use super::print;
@@ -15,7 +15,7 @@ pub(super) struct OpenApiArgs {
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
     /// Only one dialect, named as in the settings, as its publisher documents it
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", value_parser = PossibleValuesParser::new(reset_dialects::names()))]
     dialect: Option<String>,
 }
 
@@ -29,10 +29,7 @@ pub(super) fn run(settings: &Settings, arguments: &OpenApiArgs) -> Result<ExitCo
     let dialects = settings.stand_in()?;
     let document = match &arguments.dialect {
         None => openapi::whole(&dialects),
-        Some(name) => match dialects.iter().find(|dialect| dialect.name == name) {
-            Some(dialect) => openapi::slice(dialect),
-            None => bail!("--dialect {name:?} is not served; served dialects: {}", names(&dialects)),
-        },
+        Some(name) => openapi::slice(served(&dialects, name)?),
     };
     print(&match arguments.format {
         Format::Json => openapi::to_json(&document),
@@ -41,6 +38,14 @@ pub(super) fn run(settings: &Settings, arguments: &OpenApiArgs) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn names(dialects: &[Dialect]) -> String {
-    dialects.iter().map(|dialect| dialect.name).collect::<Vec<_>>().join(", ")
+/// Returns the dialect of this name.
+///
+/// # Errors
+/// Fails with one sentence if these settings do not serve it.
+pub(super) fn served<'a>(dialects: &'a [Dialect], name: &str) -> Result<&'a Dialect> {
+    dialects.iter().find(|dialect| dialect.name == name).with_context(|| {
+        let served = dialects.iter().filter(|dialect| dialect.client.is_some()).map(|dialect| dialect.name);
+        let served = served.collect::<Vec<_>>().join(", ");
+        format!("--dialect {name} is not served: set {name}.enabled = true, or choose one of: {served}")
+    })
 }

@@ -16,7 +16,7 @@ use crate::{
     demo::{self, Demo},
     deployment,
     service::Service,
-    settings::Settings,
+    settings::{Settings, without_number},
     shadow::SHADOW_NOTICE,
     shutdown::{NOTICE, Shutdown, TIMEOUT},
     telemetry,
@@ -51,18 +51,20 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     let shutdown = Shutdown::on_signals()?;
     if demo.is_some() {
         Demo::check_database(&settings)?;
+    } else {
+        settings.check_mail_is_deliverable()?;
     }
     let server = BoundServer::new(&settings, demo.as_ref()).await?;
     if demo.is_some() {
         // The first line, before the log: the socket is bound, so a browser that comes early only waits.
         print(&demo::invitation(&settings.http.public_url.of(&server.bound.at)));
     }
-    for bound in settings.bounds()? {
-        info!("takeover bound: {bound}");
+    info!("{}", summary(&settings, &server.bound.at)?);
+    for weakness in settings.open_weaknesses()?.deployment {
+        warn!("{}", without_number(&weakness));
     }
-    info!("growth bound: {}", settings.growth());
-    for weakness in settings.weaknesses()? {
-        warn!("open weakness: {weakness}");
+    if let (Some(sentence), None) = (settings.mail_warning(), &demo) {
+        warn!("{sentence}");
     }
     if settings.http.shadow {
         warn!("{SHADOW_NOTICE}; see the command `shadow report`");
@@ -78,6 +80,21 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
         demo.remove()?;
     }
     ended
+}
+
+/// Describes what is served, in one line.
+fn summary(settings: &Settings, at: &ListenAddress) -> Result<String> {
+    let public_url = settings.http.public_url.of(at);
+    let dialects = settings.stand_in_at(&public_url)?;
+    let names: Vec<&str> =
+        dialects.iter().filter(|dialect| dialect.client.is_some()).map(|dialect| dialect.name).collect();
+    let dialects = if names.is_empty() { "no dialect".to_owned() } else { names.join(", ") };
+    let (profile, database) = (settings.profile().name(), settings.database.address.engine_name());
+    let (mail, remaining) = (settings.mail_route(), settings.open_weaknesses()?.contracts.len());
+    Ok(format!(
+        "serving {dialects} at {public_url}: profile {profile}, {database}, {mail}; {remaining} known weaknesses of the \
+         contracts and defaults, see `doctor --verbose`"
+    ))
 }
 
 /// Keeps the memory of this process, with its keys and the secrets of requests, out of core dumps, and other processes of

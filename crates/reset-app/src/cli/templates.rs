@@ -2,8 +2,8 @@
 
 use std::{fmt::Write as _, io::Write as _, process::ExitCode};
 
-use anyhow::{Result, bail};
-use clap::{Subcommand, ValueEnum};
+use anyhow::Result;
+use clap::{Subcommand, ValueEnum, builder::PossibleValuesParser};
 use reset_mail::{MailKind, Templates, TransportConfig};
 
 use super::print;
@@ -22,7 +22,7 @@ pub(super) enum TemplatesCommand {
         #[arg(long, value_name = "L")]
         locale: Option<String>,
         /// Dialect whose templates to use, named as in the settings; defaults to the common templates
-        #[arg(long, value_name = "D")]
+        #[arg(long, value_name = "D", value_parser = PossibleValuesParser::new(reset_dialects::names()))]
         dialect: Option<String>,
         /// Part to print: subject and text, the HTML page, or the whole message
         #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -94,12 +94,6 @@ fn preview(
     dialect: Option<&str>,
     format: Format,
 ) -> Result<Vec<u8>> {
-    if let Some(dialect) = dialect.filter(|dialect| !reset_dialects::names().any(|name| name == *dialect)) {
-        bail!(
-            "--dialect {dialect:?} is unknown; expected one of {}",
-            reset_dialects::names().collect::<Vec<_>>().join(", ")
-        );
-    }
     let public_url = settings.likely_url();
     let mail = deployment::mail(settings, vec![TransportConfig::Stdout], &public_url)?;
     let mail = mail.preview(kind, dialect.unwrap_or_default(), locale, &public_url, settings.has_disputes()?);
@@ -184,7 +178,6 @@ mod tests {
         assert!(notice.contains("\nhttp://127.0.0.1:8080/not-me?token="), "{notice}");
         let message = preview_text(MailKind::ResetLink, Some("ja"), None, Format::Eml);
         assert!(message.starts_with("From: Polyreset <no-reply@localhost>\r\n"), "{message}");
-        assert!(preview(&settings, MailKind::ResetCode, None, Some("px1"), Format::Text).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `user`: the accounts of polyreset's own users table. Safe to use while a server is running.
 
 use std::{
-    io::{Read, stdin},
+    io::{Read, Write as _, stderr, stdin},
     process::ExitCode,
     sync::Arc,
 };
@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use reset_core::{
     account::NewAccount,
     dispute::{ClosedDisputes, DISPUTE_LIFE},
-    email::EmailAddress,
+    email::{ADDRESS_MAX, EmailAddress},
     event::{Event, EventKind},
     password::{NewPassword, Policy},
     ports::Store,
@@ -120,6 +120,8 @@ async fn add(settings: &Settings, account: Add) -> Result<ExitCode> {
         .await
         .context(format!("account {}", email.key()))?;
     print(&format!("{}\n", id.as_str()));
+    // On stderr, so that stdout is the id alone.
+    let _ = writeln!(stderr(), "created the account of {} with id {}", email.key(), id.as_str());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -200,8 +202,34 @@ async fn void_links(settings: &Settings, email: &str) -> Result<ExitCode> {
 }
 
 /// Parses EMAIL. The error repeats it: the operator typed it.
-fn address(text: &str) -> Result<EmailAddress> {
-    EmailAddress::parse(text).map_err(|error| anyhow!("EMAIL {text:?} is {error}"))
+pub(super) fn address(text: &str) -> Result<EmailAddress> {
+    EmailAddress::parse(text).map_err(|error| anyhow!("EMAIL {text:?} is {error}: {}", rule_of(text)))
+}
+
+/// Returns the rule that an address violates, for the operator. Clients are not told (R20).
+fn rule_of(text: &str) -> &'static str {
+    let Some((local, domain)) = text.split_once('@') else { return "it has no @" };
+    if text.chars().any(|char| char.is_whitespace() || char.is_control()) {
+        return "it contains a space or a control character";
+    }
+    if text.len() > ADDRESS_MAX {
+        return "it is longer than 254 bytes";
+    }
+    if !local.is_ascii() {
+        return "the part before the @ must be ASCII, because most mail servers accept no other letters there";
+    }
+    if domain.contains('@') {
+        return "it has more than one @";
+    }
+    if !domain.contains('.') {
+        return "its domain has no dot";
+    }
+    if EmailAddress::parse(&format!("a@{domain}")).is_ok() {
+        "the part before the @ must consist of up to 64 letters, digits and #$&'*+-=?^_`{|}~, with single dots between \
+         them and no hyphen at the start"
+    } else {
+        "its domain must be a host name, without addresses in brackets and without letters that only look like ASCII"
+    }
 }
 
 fn no_account(email: &EmailAddress) -> Error {
@@ -223,6 +251,27 @@ fn accepted(policy: Policy, text: &str) -> Result<NewPassword> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn address_that_is_rejected_names_the_rule() {
+        for (text, rule) in [
+            ("Jürgen@exämple.com", "before the @ must be ASCII"),
+            ("ann.example.com", "has no @"),
+            ("ann @example.com", "a space"),
+            ("ann@localhost", "has no dot"),
+            ("ann@example.com@example.org", "more than one @"),
+            ("ann..b@example.com", "single dots"),
+            ("ann@[127.0.0.1]", "must be a host name"),
+            ("ann@127.0.0.1", "must be a host name"),
+        ] {
+            let error = address(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("EMAIL {text:?} is not an address")), "{error}");
+            assert!(error.contains(rule), "{text}: {error}");
+        }
+        assert!(address("ann@exämple.com").is_ok());
+        let long = format!("a@{}.example", "b.".repeat(130));
+        assert!(address(&long).unwrap_err().to_string().contains("254 bytes"));
+    }
 
     #[test]
     fn one_trailing_newline_is_stripped_and_all_other_bytes_count() {

@@ -8,6 +8,7 @@ mod brand;
 mod http;
 mod limits;
 mod mail;
+mod served;
 mod users;
 
 use std::time::Duration;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use reset_http::module::DialectModule;
 use reset_settings::{Choice, Integer, Key, KeyTable, List, PROFILE, Secrecy, SettingKey, Text};
 
-pub(crate) use self::{brand::*, http::*, limits::*, mail::*, users::*};
+pub(crate) use self::{brand::*, http::*, limits::*, mail::*, served::*, users::*};
 
 pub(crate) static DATABASE_URL: Key<Text> = Key::new(
     "database_url",
@@ -51,8 +52,12 @@ pub(crate) static SECRET_PREVIOUS: Key<List> = Key::found(
     "Previous values of `secret`, newest first, at most 3. Links and codes issued under them stay valid",
 )
 .secrecy(Secrecy::Secret);
-pub(crate) static LOG: Key<Text> =
-    Key::new("log", "info", "Log filter: a level, or `target=level,…`. Libraries log `info` and above");
+pub(crate) static LOG: Key<Text> = Key::new(
+    "log",
+    "info",
+    "Log filter: a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or `target=level,…`. \
+         Targets that it does not name log `info` and above, and so do libraries",
+);
 pub(crate) static PAGES_ENABLED: Key<bool> = Key::new(
     "pages.enabled",
     "true",
@@ -162,6 +167,7 @@ const GENERAL: &[&SettingKey] = &[
     SECRET.setting(),
     SECRET_PREVIOUS.setting(),
     PROFILE.setting(),
+    DIALECTS.setting(),
     BODY_LIMIT.setting(),
     CORS_ORIGINS.setting(),
     CORS_HEADERS.setting(),
@@ -186,6 +192,7 @@ const SECTIONS: &[&SettingKey] = &[
     BRAND_HOME.setting(),
     BRAND_FOOTER.setting(),
     BRAND_ADDRESS.setting(),
+    DOCS_ENABLED.setting(),
     PAGES_ENABLED.setting(),
     PAGES_TOKEN_TTL.setting(),
     PAGES_LANGUAGE.setting(),

@@ -18,6 +18,9 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(300);
 /// Minimum of the timeout. Below it, a distant mail server would not reply in time.
 const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
+/// Top-level domains that are not on the internet (RFC 6761, RFC 2606).
+const UNREACHABLE_TLDS: [&str; 5] = ["localhost", "localdomain", "invalid", "test", "example"];
+
 /// Settings of mail delivery.
 pub(crate) struct MailSettings {
     /// Primary transport (`mail_url`).
@@ -64,6 +67,19 @@ impl MailSettings {
         }
         let (limits, dkim) = (limits(values)?, dkim(values, &from)?);
         Ok(Self { transport, fallback, from, limits, locale, templates, dkim })
+    }
+
+    /// Returns the domain of the sender's address.
+    pub(crate) fn sender_domain(&self) -> &str {
+        let (_, domain) = self.from.rsplit_once('@').unwrap_or_default();
+        domain.trim_end().trim_end_matches('>').trim_end()
+    }
+
+    /// Whether no mail server on the internet accepts the sender's domain.
+    pub(crate) fn sender_is_unreachable(&self) -> bool {
+        let domain = self.sender_domain().to_ascii_lowercase();
+        let last = domain.rsplit('.').next().unwrap_or_default();
+        UNREACHABLE_TLDS.contains(&last)
     }
 
     /// Returns one sentence for each mail server that is or may be used without TLS.
@@ -140,5 +156,6 @@ fn limits(values: &Values) -> Result<MailLimits> {
 
 fn transport(values: &Values, key: &Key<Text>, url: &str) -> Result<TransportConfig> {
     let (setting, source) = (key.name, values.value(key).source.clone());
-    TransportConfig::parse(url).map_err(|error| anyhow!("{setting} {} ({source})", error.reason()))
+    TransportConfig::parse(url)
+        .map_err(|error| anyhow!("{setting} ({source}) {}", error.reason().trim_end_matches('.')))
 }

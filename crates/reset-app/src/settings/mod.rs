@@ -8,15 +8,20 @@ mod database;
 mod http;
 pub(crate) mod keys;
 mod limits;
+mod log_filter;
 mod mail;
 mod notify;
 mod pages;
 mod password;
+mod production;
 pub(crate) mod schema;
 mod secret;
+mod served;
 mod show;
+mod template;
 #[cfg(test)]
 mod tests;
+mod toml_text;
 mod upstream;
 mod users;
 mod weaknesses;
@@ -32,9 +37,8 @@ use reset_http::{
 };
 use reset_pages::{demo::DemoSettings, hosted::PagesSettings};
 pub(crate) use reset_settings::Inputs;
-use reset_settings::{SettingKey, Unread, Values};
+use reset_settings::{Profile, SettingKey, Unread, Values};
 use reset_words::brand::Brand;
-use tracing_subscriber::EnvFilter;
 use url::Url;
 
 pub(crate) use self::{
@@ -45,6 +49,8 @@ pub(crate) use self::{
     notify::{NotifySettings, WebhookSettings},
     password::PasswordSettings,
     secret::rotate,
+    template::settings_file,
+    weaknesses::without_number,
 };
 
 /// Maximum retention of events: ten years.
@@ -95,16 +101,18 @@ impl Settings {
     fn read_for(modules: &'static [DialectModule], mut inputs: Inputs) -> Result<Self> {
         let table = keys::table_of(modules);
         let unread = Unread::take_from(&table, &mut inputs.environment);
-        match inputs.read(&table).and_then(|values| Self::validate(modules, values)) {
+        let read = inputs.read(&table).and_then(|mut values| {
+            served::select(modules, &mut values)?;
+            Self::validate(modules, values)
+        });
+        match read {
             Ok(settings) => Ok(Self { unread, ..settings }),
             Err(error) => Err(unread.explain(error)),
         }
     }
 
     fn validate(modules: &'static [DialectModule], values: Values) -> Result<Self> {
-        let log = values.text(&keys::LOG)?;
-        EnvFilter::try_new(&log)
-            .map_err(|_| values.bad(&keys::LOG, "a level such as info, or target=level,…"))?;
+        let log = log_filter::read(&values)?;
         let users = users::read(&values)?;
         let http = HttpSettings::read(&values)?;
         let settings = Self {
@@ -148,7 +156,7 @@ impl Settings {
         let dialects = reset_dialects::served_of(self.modules, &deployment)?;
         let mut pages = pages;
         let demo = demo.map(|demo| demo(&mut pages));
-        Ok(reset_pages::complete(dialects, pages, demo))
+        served::without_hidden_documents(values, reset_pages::complete(dialects, pages, demo))
     }
 
     /// Returns every dialect and page that these settings serve, for commands that neither serve nor send mail.
@@ -177,6 +185,11 @@ impl Settings {
     /// Whether the notice after a reset has a link: notices are on, and so is the page that it opens.
     pub(crate) fn has_disputes(&self) -> Result<bool> {
         Ok(self.notify.owner && self.values.boolean(&keys::PAGES_ENABLED)?)
+    }
+
+    /// The profile, which decides defaults.
+    pub(crate) fn profile(&self) -> Profile {
+        self.values.profile()
     }
 
     /// Whether `key` was set, as opposed to having its default.

@@ -42,12 +42,16 @@ impl NotifySettings {
         let url = url.ok_or_else(|| {
             values.bad(&keys::NOTIFY_WEBHOOK_URL, "a URL such as https://app.example.com/hooks/polyreset")
         })?;
-        let secret = values.given_text(&keys::NOTIFY_WEBHOOK_SECRET)?.map(Zeroizing::new);
-        let secret = secret.and_then(|text| WebhookSecret::parse(&text));
-        let secret = secret.ok_or_else(|| {
+        let Some(secret) = values.given_text(&keys::NOTIFY_WEBHOOK_SECRET)?.map(Zeroizing::new) else {
+            bail!(
+                "notify.webhook_secret is required, because notify.webhook_url is set: set \
+                 POLYRESET_NOTIFY__WEBHOOK_SECRET to the output of `echo whsec_$(openssl rand -base64 32)`"
+            );
+        };
+        let secret = WebhookSecret::parse(&secret).ok_or_else(|| {
             values.bad(
                 &keys::NOTIFY_WEBHOOK_SECRET,
-                "whsec_ and 24 to 64 random bytes in base64, because webhook_url is set",
+                "whsec_ and 24 to 64 random bytes in base64, as `echo whsec_$(openssl rand -base64 32)` prints them",
             )
         })?;
         Ok(Self { owner, webhook: Some(WebhookSettings { url, secret }) })

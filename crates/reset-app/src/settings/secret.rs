@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{ErrorKind, Write},
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
@@ -68,8 +68,7 @@ impl Secret {
     /// Returns the root keys. Generates the secret if its file is missing.
     pub(crate) fn roots(&self, entropy: &dyn Entropy) -> Result<Keyring> {
         if let Some(path) = self.generated().filter(|path| !path.exists()) {
-            write(path, &fresh(entropy), false)
-                .with_context(|| format!("the secret {} cannot be created", path.display()))?;
+            write(path, &fresh(entropy), false).map_err(|error| not_created(path, &error))?;
         }
         self.existing_roots()
     }
@@ -233,10 +232,31 @@ fn fresh(entropy: &dyn Entropy) -> Zeroizing<String> {
     text
 }
 
+/// Describes why the secret cannot be created, with what to do. The error itself names a temporary file.
+fn not_created(path: &Path, error: &Error) -> Error {
+    let directory = directory_of(path).display();
+    let reason = match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            format!(
+                "this user cannot write into {directory}: grant it, or set secret (POLYRESET_SECRET_FILE)"
+            )
+        }
+        Some(ErrorKind::NotFound) => format!("the directory {directory} does not exist: create it"),
+        Some(kind) => kind.to_string(),
+        None => "unknown error".to_owned(),
+    };
+    anyhow!("the secret {} cannot be created: {reason}", path.display())
+}
+
+/// Returns the directory of a file.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes a file with mode 0600 atomically. Without `replace`, an existing file is kept: if two processes start at once,
 /// the first one wins and both read the same file.
 fn write(path: &Path, text: &str, replace: bool) -> Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = directory_of(path);
     // `NamedTempFile` creates the file with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(text.as_bytes())?;

@@ -4,11 +4,15 @@ mod config_show;
 mod database;
 mod dialects;
 mod documented;
+mod log;
 mod mail;
 mod new_dialect;
 mod pages;
+mod production;
 mod profiles;
 mod secrets;
+mod served;
+mod template;
 mod variables;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};

@@ -9,7 +9,7 @@ use anyhow::Result;
 use http::uri::Scheme;
 use reset_core::client_events::EVENT_BYTES;
 use reset_http::{route::Lifetime, upstream::UpstreamOptions};
-use reset_settings::{is_open, written};
+use reset_settings::{Profile, is_open, written};
 
 use super::{Settings, keys};
 
@@ -44,65 +44,103 @@ impl Settings {
     /// # Errors
     /// Fails if the settings of a dialect are invalid.
     pub(crate) fn weaknesses(&self) -> Result<Vec<String>> {
-        let dialects = self.stand_in()?;
-        let mut open = Open::default();
+        let OpenWeaknesses { deployment, contracts } = self.open_weaknesses()?;
+        Ok([deployment, contracts].concat())
+    }
+
+    /// Returns every known weakness that is open, apart by what leaves it open.
+    ///
+    /// # Errors
+    /// Fails if the settings of a dialect are invalid.
+    pub(crate) fn open_weaknesses(&self) -> Result<OpenWeaknesses> {
+        Ok(OpenWeaknesses { deployment: self.own_weaknesses(), contracts: self.contract_weaknesses()? })
+    }
+
+    /// Summarizes the weaknesses of the contracts; `None` if there are none.
+    pub(crate) fn contracts_summary(&self, open: usize) -> Option<String> {
+        let weaknesses = if open == 1 { "weakness" } else { "weaknesses" };
+        let way_out = match self.values.profile() {
+            Profile::Compatible => "; profile = \"hardened\" closes most of them",
+            Profile::Hardened => "",
+        };
+        (open > 0).then(|| {
+            format!(
+                "{open} known {weaknesses} of the dialects' contracts and defaults remain{way_out}; `doctor --verbose` lists \
+                 them"
+            )
+        })
+    }
+
+    /// Returns the weaknesses that the contracts of the dialects leave open, or the defaults of the profile.
+    fn contract_weaknesses(&self) -> Result<Vec<String>> {
+        let (mut open, mut lifetimes) = (Vec::new(), Vec::new());
+        if self.limits.enabled {
+            open.push(
+                "R50: an attacker can use up the reset requests of an address: its owner gets the mails, but not when \
+                 requested, and wrong guesses can void the codes in them (limits.requests_per_day)"
+                    .to_owned(),
+            );
+        }
+        for security in self.stand_in()?.into_iter().map(|dialect| dialect.security) {
+            open.extend(security.weaknesses);
+            lifetimes.extend(security.lifetimes);
+        }
+        open.extend(long_lifetimes(&lifetimes));
+        let min = self.passwords.policy.min;
+        if min < MIN_LENGTH {
+            open.push(format!("R54: passwords of {min} characters are accepted (password.min_length)"));
+        }
+        Ok(open)
+    }
+
+    /// Returns the weaknesses that this deployment's own settings leave open.
+    fn own_weaknesses(&self) -> Vec<String> {
+        let mut open = Vec::new();
+        let mut add = |line: &str| open.push(line.to_owned());
         let limited = self.limits.enabled;
         if !limited {
-            open.add(
+            add(
                 "R6, R28, R45-R49: rate limits are turned off, which is only for load tests (limits.enabled)",
             );
         }
-        if limited {
-            open.add(
-                "R50: an attacker can use up the reset requests of an address: its owner gets the mails, but not when \
-                 requested, and wrong guesses can void the codes in them (limits.requests_per_day)",
-            );
+        if let Some(line) = self.client_address_weakness().filter(|_| limited) {
+            add(line);
         }
-        open.lines.extend(self.client_address_weakness().filter(|_| limited).map(ToOwned::to_owned));
         if self.http.admin_is_open() {
-            open.add(
+            add(
                 "R13: other machines can read /metrics without a token, and its counters show which reset requests reach an \
                  account (admin_listen; set admin_token)",
             );
         }
-        for security in dialects.iter().map(|dialect| &dialect.security) {
-            security.weaknesses.iter().for_each(|weakness| open.add(weakness));
-            open.lifetimes.extend(&security.lifetimes);
-        }
-        open.add_lifetimes();
-        let min = self.passwords.policy.min;
-        if min < MIN_LENGTH {
-            open.add(format!("R54: passwords of {min} characters are accepted (password.min_length)"));
-        }
         if !self.passwords.policy.refuse_common {
-            open.add("R56: the most common passwords are accepted (password.denylist)");
+            add("R56: the most common passwords are accepted (password.denylist)");
         }
         if !self.notify.owner {
-            open.add("R30: owners are not notified of a changed password (notify.password_changed)");
+            add("R30: owners are not notified of a changed password (notify.password_changed)");
         }
         for path in self.values.files_with_secrets() {
             if fs::metadata(path).is_ok_and(|file| is_open(&file)) {
-                open.add(format!(
+                add(&format!(
                     "R76: {path} contains a secret, but every user of this machine can open it: chmod 600 it"
                 ));
             }
         }
         for sentence in self.mail.plain_text() {
-            open.add(format!("R26: {sentence}"));
+            add(&format!("R26: {sentence}"));
         }
         if self.http.upstream.as_ref().is_some_and(is_plain_text) {
-            open.add(
+            add(
                 "R26: passwords, session tokens and everything else of the back end are sent to another machine in plain text \
                  (upstream_url: use https)",
             );
         }
         if self.database.address.is_unverified() {
-            open.add(
+            add(
                 "R26: hashes and addresses are sent to a database whose certificate is not verified (database_url: \
                  sslmode=verify-full, ssl-mode=verify_identity)",
             );
         }
-        Ok(open.lines)
+        open
     }
 
     /// Returns why rate limits do not count each client by its own address.
@@ -140,33 +178,28 @@ fn is_plain_text(upstream: &UpstreamOptions) -> bool {
     upstream.origin.scheme() == Some(&Scheme::HTTP) && !local
 }
 
-#[derive(Default)]
-struct Open {
-    lines: Vec<String>,
-    /// The lifetimes of every dialect's secrets.
-    lifetimes: Vec<Lifetime>,
+/// The known weaknesses that are open, each as a sentence that begins with the number of its requirement.
+pub(crate) struct OpenWeaknesses {
+    /// Those that this deployment's own settings leave open: its operator can close them.
+    pub(crate) deployment: Vec<String>,
+    /// Those that the contracts of the dialects or the defaults of the profile leave open.
+    pub(crate) contracts: Vec<String>,
 }
 
-impl Open {
-    fn add(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
-    }
+/// Returns the weakness without the number of its requirement, for readers who have no table of them.
+pub(crate) fn without_number(weakness: &str) -> &str {
+    weakness.split_once(": ").map_or(weakness, |(_, text)| text)
+}
 
-    fn add_lifetimes(&mut self) {
-        let too_long: Vec<&Lifetime> =
-            self.lifetimes.iter().filter(|one| one.lifetime > one.hardened).collect();
-        if too_long.is_empty() {
-            return;
-        }
-        let each = too_long.iter().map(|one| {
-            format!(
-                "{} is {} instead of at most {}",
-                one.setting,
-                written(one.lifetime),
-                written(one.hardened)
-            )
-        });
-        let line = format!("R4: codes or links are valid for long: {}", each.collect::<Vec<_>>().join(", "));
-        self.add(line);
-    }
+/// Returns the weakness of lifetimes that are longer than those of profile `hardened`.
+fn long_lifetimes(lifetimes: &[Lifetime]) -> Option<String> {
+    let too_long: Vec<String> = lifetimes
+        .iter()
+        .filter(|one| one.lifetime > one.hardened)
+        .map(|one| {
+            let (lifetime, hardened) = (written(one.lifetime), written(one.hardened));
+            format!("{} is {lifetime} instead of at most {hardened}", one.setting)
+        })
+        .collect();
+    (!too_long.is_empty()).then(|| format!("R4: codes or links are valid for long: {}", too_long.join(", ")))
 }

@@ -22,6 +22,7 @@ use super::{
     engine::{Db, schema::migrations},
     queries::versions,
 };
+use crate::SchemaDifference;
 
 /// Name of the lock. Lock names are global on the server, so the name contains a hash of the database's name. Names
 /// have at most 64 characters.
@@ -41,14 +42,14 @@ diesel::table! {
     }
 }
 
-/// Returns the pending versions, oldest first. Creates nothing.
-pub(super) fn pending(db: &mut Db) -> QueryResult<Vec<String>> {
+/// Compares the schema with the migrations of this program. Creates nothing.
+pub(super) fn schema_difference(db: &mut Db) -> QueryResult<SchemaDifference> {
     let record = tables::table
         .filter(tables::table_schema.eq(sql::<Text>("DATABASE()")))
         .filter(tables::table_name.eq("polyreset_migrations"));
     let exists = record.select(count_star()).get_result::<i64>(db)? > 0;
     let applied = if exists { versions::applied(db)? } else { Vec::new() };
-    Ok(versions::all().into_iter().map(|(version, _)| version).filter(|one| !applied.contains(one)).collect())
+    Ok(versions::difference(applied))
 }
 
 /// Applies the pending migrations. If an error leaves the lock held, closing the connection releases it.

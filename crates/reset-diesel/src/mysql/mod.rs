@@ -22,7 +22,7 @@ use self::{
     queries::{password_write::PasswordWrite, users::Users},
 };
 use crate::{
-    OpenError, Options,
+    OpenError, Options, SchemaDifference,
     foreign_users::{Mapping, MappingError, Plan, Survey},
     server::{ConnectionPurpose, GroupTask, ServerEngine, ServerStore},
 };
@@ -61,8 +61,8 @@ impl ServerEngine for Mysql {
         true
     }
 
-    fn pending(db: &mut Db) -> QueryResult<Vec<String>> {
-        migrations::pending(db)
+    fn schema_difference(db: &mut Db) -> QueryResult<SchemaDifference> {
+        migrations::schema_difference(db)
     }
 
     fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {

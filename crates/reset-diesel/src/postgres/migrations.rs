@@ -15,17 +15,18 @@ use super::{
     engine::{Db, schema::migrations},
     queries::versions,
 };
+use crate::SchemaDifference;
 
 /// Key of the advisory lock: the ASCII codes of `polyrese`, which no other application is likely to use.
 const LOCK: i64 = 0x706f_6c79_7265_7365;
 
-/// Returns the pending versions, oldest first. Creates nothing.
-pub(super) fn pending(db: &mut Db) -> QueryResult<Vec<String>> {
+/// Compares the schema with the migrations of this program. Creates nothing.
+pub(super) fn schema_difference(db: &mut Db) -> QueryResult<SchemaDifference> {
     db.batch_execute("BEGIN READ ONLY")?;
     let applied =
         if exists(db, "to_regclass", "polyreset.migrations")? { versions::applied(db)? } else { Vec::new() };
     db.batch_execute("COMMIT")?;
-    Ok(versions::all().into_iter().map(|(version, _)| version).filter(|one| !applied.contains(one)).collect())
+    Ok(versions::difference(applied))
 }
 
 /// Applies the pending migrations. On an error the caller drops the connection, which rolls everything back.

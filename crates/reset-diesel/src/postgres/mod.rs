@@ -23,7 +23,7 @@ use self::{
     queries::{password_write::PasswordWrite, users::Users},
 };
 use crate::{
-    OpenError, Options, Pooler,
+    OpenError, Options, Pooler, SchemaDifference,
     foreign_users::{Mapping, MappingError, Plan, Survey},
     server::{ConnectionPurpose, GroupTask, ServerEngine, ServerStore},
 };
@@ -75,8 +75,8 @@ impl ServerEngine for Postgres {
         self.options.pooler == Pooler::None
     }
 
-    fn pending(db: &mut Db) -> QueryResult<Vec<String>> {
-        migrations::pending(db)
+    fn schema_difference(db: &mut Db) -> QueryResult<SchemaDifference> {
+        migrations::schema_difference(db)
     }
 
     fn migrate(db: &mut Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {

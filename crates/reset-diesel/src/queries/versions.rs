@@ -8,6 +8,7 @@ use diesel::{
 };
 
 use super::engine::{Backend, Db, MIGRATIONS, schema::migrations};
+use crate::SchemaDifference;
 
 /// Whether the migration `version` was applied.
 pub(in super::super) fn is_applied(db: &mut Db, version: &str) -> QueryResult<bool> {
@@ -17,6 +18,11 @@ pub(in super::super) fn is_applied(db: &mut Db, version: &str) -> QueryResult<bo
 /// Returns the applied versions. The table must exist.
 pub(in super::super) fn applied(db: &mut Db) -> QueryResult<Vec<String>> {
     migrations::table.select(migrations::version).load(db)
+}
+
+/// Compares the applied versions with those of this program.
+pub(in super::super) fn difference(applied: Vec<String>) -> SchemaDifference {
+    SchemaDifference::of(all().into_iter().map(|(version, _)| version).collect(), applied)
 }
 
 /// Returns all migrations of this program, oldest first.

@@ -8,7 +8,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 use crate::fault::DatabaseFault;
 
 /// Phrases of server messages, in lower case, and the description of each.
-const KNOWN: [(&str, &str); 18] = [
+const KNOWN: [(&str, &str); 16] = [
     ("statement timeout", "statement timeout"),
     ("max_statement_time", "statement timeout"),
     ("maximum statement execution time", "statement timeout"),
@@ -22,8 +22,6 @@ const KNOWN: [(&str, &str); 18] = [
     ("read only", "the server is read-only"),
     ("does not exist", "a table or column is missing: run the migrate command"),
     ("doesn't exist", "a table is missing: run the migrate command"),
-    ("permission denied", "a permission is missing"),
-    ("command denied", "a permission is missing"),
     ("too many c", "the server has no free connection"),
     ("synchronous wait failed", "the cluster node is behind the other nodes"),
     ("no space left", "the server's disk is full"),
@@ -35,6 +33,9 @@ const NOT_READY: &str = "wsrep has not yet prepared node";
 
 /// Phrases of messages about conflicting transactions.
 const CONFLICTS: [&str; 3] = ["deadlock", "could not serialize", "record has changed since last read"];
+
+/// Phrases of messages about a missing permission.
+const DENIED: [&str; 2] = ["permission denied", "command denied"];
 
 /// Phrase of the message about a lock timeout.
 const LOCK_TIMEOUT: &str = "lock wait timeout";
@@ -76,10 +77,30 @@ pub(super) fn from_error(error: Error) -> DatabaseFault {
             if message.contains(LOCK_TIMEOUT) {
                 return DatabaseFault::LockTimeout;
             }
+            if DENIED.iter().any(|words| message.contains(words)) {
+                return DatabaseFault::Engine(denied(&message));
+            }
             let known = KNOWN.iter().find(|(words, _)| message.contains(words));
             DatabaseFault::Engine(known.map_or("unexpected error", |(_, description)| description).to_owned())
         }
     }
+}
+
+/// Describes a missing permission. Of the message, only the name of the table or schema is repeated: MariaDB's also names
+/// the user, and the machine that the connection is from.
+fn denied(message: &str) -> String {
+    let objects = ["table", "relation", "schema", "view", "sequence"];
+    let object = objects.into_iter().find_map(|object| {
+        let (_, rest) = message.split_once(&format!(" for {object} "))?;
+        let name = rest.split([' ', ',', ';', '\n']).next().unwrap_or_default();
+        let plain = |c: char| c.is_alphanumeric() || "_-.`\"$".contains(c);
+        (!name.is_empty() && name.chars().all(plain))
+            .then(|| format!(" for {object} {}", name.replace(['`', '"'], "")))
+    });
+    format!(
+        "a permission is missing{}: grant it to the database role of this server",
+        object.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]
@@ -114,6 +135,24 @@ mod tests {
             unknown("Lock wait timeout exceeded; try restarting transaction"),
             DatabaseFault::LockTimeout
         );
+    }
+
+    #[test]
+    fn missing_permission_names_the_table_and_no_user() {
+        for (message, object) in [
+            ("permission denied for table tickets", " for table tickets"),
+            ("permission denied for schema polyreset", " for schema polyreset"),
+            (
+                "SELECT command denied to user 'ann'@'198.51.100.7' for table `app`.`users`",
+                " for table app.users",
+            ),
+            ("permission denied to set parameter \"x\"", ""),
+            ("permission denied for table ann@example.com", ""),
+        ] {
+            let expected =
+                format!("a permission is missing{object}: grant it to the database role of this server");
+            assert_eq!(unknown(message), DatabaseFault::Engine(expected));
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) use self::{
     task::TaskKind,
 };
 use crate::{
-    OpenError, Options,
+    OpenError, Options, SchemaDifference,
     fault::DatabaseFault,
     foreign_users::{Mapping, MappingError, Plan, Survey},
     thread_pool::ThreadPool,
@@ -63,8 +63,8 @@ pub(crate) trait ServerEngine: Send + Sync + Sized + 'static {
     /// Whether a query may run outside a transaction.
     fn reads_without_transaction(&self) -> bool;
 
-    /// Returns the versions of the pending migrations.
-    fn pending(db: &mut Self::Db) -> QueryResult<Vec<String>>;
+    /// Compares the schema with the migrations of this program.
+    fn schema_difference(db: &mut Self::Db) -> QueryResult<SchemaDifference>;
 
     /// Applies the pending migrations, one process at a time, and returns their versions.
     fn migrate(db: &mut Self::Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>>;
@@ -162,11 +162,11 @@ impl<E: ServerEngine> Shared<E> {
     }
 }
 
-/// Returns the versions of the pending migrations.
-pub(crate) async fn pending<E: ServerEngine>(engine: E) -> Result<Vec<String>, OpenError> {
+/// Compares the schema with the migrations of this program.
+pub(crate) async fn schema_difference<E: ServerEngine>(engine: E) -> Result<SchemaDifference, OpenError> {
     on_own_thread::<E, _>(move || {
         let mut db = engine.connect(ConnectionPurpose::Maintenance)?;
-        E::pending(&mut db).map_err(|error| fault::from_error(error).to_string())
+        E::schema_difference(&mut db).map_err(|error| fault::from_error(error).to_string())
     })
     .await
 }

@@ -7,17 +7,17 @@ use diesel_migrations::MigrationHarness;
 
 pub(super) use super::engine::MIGRATIONS;
 use super::{connection::Role, on_own_thread, queries::versions, schema::sqlite_schema};
-use crate::OpenError;
+use crate::{OpenError, SchemaDifference};
 
-/// Returns the pending versions, oldest first. Creates neither the file nor Diesel's own table.
-pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, OpenError> {
+/// Compares the schema with the migrations of this program. Creates neither the file nor Diesel's own table.
+pub(crate) async fn schema_difference(path: &Path) -> Result<SchemaDifference, OpenError> {
     on_own_thread(path, |path| {
         if !path.exists() {
-            return Ok(versions());
+            return Ok(versions::difference(Vec::new()));
         }
         let mut db = Role::Reader.connect(&path)?;
         let applied = applied_versions(&mut db).map_err(|error| error.to_string())?;
-        Ok(versions().into_iter().filter(|version| !applied.contains(version)).collect())
+        Ok(versions::difference(applied))
     })
     .await
 }
@@ -34,10 +34,6 @@ pub(crate) async fn migrate(path: &Path) -> Result<Vec<String>, OpenError> {
         migrated.map_err(|error: Box<dyn Error + Send + Sync>| format!("the migration failed: {error}"))
     })
     .await
-}
-
-fn versions() -> Vec<String> {
-    versions::all().into_iter().map(|(version, _)| version).collect()
 }
 
 fn applied_versions(db: &mut SqliteConnection) -> QueryResult<Vec<String>> {

@@ -40,7 +40,7 @@ use self::{
 };
 pub(crate) use self::{
     inspection::{damage, has_events},
-    migrations::{migrate, pending},
+    migrations::{migrate, schema_difference},
     owner::survey,
 };
 use crate::{

@@ -21,7 +21,7 @@ use super::{
     servers::{Fresh, postgres},
 };
 use crate::{
-    Database, Options,
+    Database, Options, SchemaDifference,
     foreign_users::{Mapping, MappingError, Plan, Survey},
     postgres::Postgres,
     server::{ConnectionPurpose, ServerEngine, ServerStore},
@@ -75,8 +75,8 @@ impl ServerEngine for PanickingDriver {
         self.server.reads_without_transaction()
     }
 
-    fn pending(db: &mut Self::Db) -> QueryResult<Vec<String>> {
-        Postgres::pending(db)
+    fn schema_difference(db: &mut Self::Db) -> QueryResult<SchemaDifference> {
+        Postgres::schema_difference(db)
     }
 
     fn migrate(db: &mut Self::Db) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {

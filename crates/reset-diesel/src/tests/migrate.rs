@@ -72,6 +72,8 @@ async fn newer_schema_is_ready(server: Server) {
     fresh.execute(&format!("INSERT INTO {table} (version) VALUES ('99990101000000')"));
     let store = fresh.database().open().await.unwrap();
     store.ready().await.unwrap();
+    let difference = fresh.database().schema().await.unwrap();
+    assert_eq!((difference.pending, difference.newer), (Vec::new(), vec!["99990101000000".to_owned()]));
     fresh.execute(&format!("DELETE FROM {table}"));
     let behind = error_chain(&store.ready().await.unwrap_err());
     assert!(behind.contains("migrations are pending"), "{behind}");

@@ -134,13 +134,24 @@ impl Session {
         if self.in_transaction { self.reset().await } else { Ok(()) }
     }
 
-    /// Sends one message. Its bytes are encoded, so that no line exceeds the limit of RFC 5321.
+    /// Sends one message and returns the reply without its prose. Its bytes are encoded, so that no line exceeds the limit of RFC 5321.
     pub(super) async fn deliver(
         &mut self,
         from: &Address,
         to: &Address,
         message: &[u8],
     ) -> Result<Reply, Failure> {
+        let lines = self.transfer(from, to, message).await?;
+        completed(Stage::Message, &lines)
+    }
+
+    /// Sends one message, and returns the server's accepting reply to it.
+    pub(super) async fn transfer(
+        &mut self,
+        from: &Address,
+        to: &Address,
+        message: &[u8],
+    ) -> Result<Lines, Failure> {
         self.set_envelope(from, to).await?;
         let go_ahead = within(self.timeouts.data, Stage::Data, self.wire.command("DATA")).await?;
         if go_ahead.code != 354 {
@@ -155,9 +166,9 @@ impl Session {
             self.wire.read().await
         };
         let lines = within(self.timeouts.message, Stage::Message, reply).await?;
-        let reply = completed(Stage::Message, &lines)?;
+        completed(Stage::Message, &lines)?;
         self.in_transaction = false;
-        Ok(reply)
+        Ok(lines)
     }
 
     /// Sends MAIL FROM and RCPT TO.

@@ -22,10 +22,10 @@ fn config_show_prints_sources_and_redacts_secrets() {
     assert!(!shown.contains("canary") && !shown.contains("Y2FuYXJ5"), "{shown}");
     for line in [
         "listen = \"127.0.0.1:0\"  # POLYRESET_LISTEN\n",
-        "secret = [redacted]  # POLYRESET_SECRET\n",
-        "mail_url = \"smtp://[redacted]@mail.example.org?tls=required\"  # POLYRESET_MAIL_URL\n",
-        "[px0]\nenabled = true  # default\n",
-        "allowed_redirect_urls = []  # default\n",
+        "# secret = \"[redacted]\"  # POLYRESET_SECRET\n",
+        "# mail_url = \"smtp://[redacted]@mail.example.org?tls=required\"  # POLYRESET_MAIL_URL\n",
+        "[px0]\n# enabled = true  # default\n",
+        "# allowed_redirect_urls = []  # default\n",
         "# open weakness: R13: ",
     ] {
         assert!(shown.contains(line), "{line}\n{shown}");
@@ -45,7 +45,7 @@ fn config_show_prints_the_number_of_a_default_that_depends_on_another_setting() 
         let name = key.name.rsplit_once('.').unwrap().1;
         let documented = how.rsplit_once(": `").unwrap().1.trim_end_matches('`');
         let shown = environment(&[]).unwrap().show().unwrap();
-        assert!(shown.contains(&format!("\n{name} = {documented}  # default\n")), "{name}: {shown}");
+        assert!(shown.contains(&format!("\n# {name} = {documented}  # default\n")), "{name}: {shown}");
     }
     let shown = environment(&[
         ("POLYRESET_LIMITS__CLIENT_REQUESTS_PER_15M", "300"),
@@ -56,10 +56,10 @@ fn config_show_prints_the_number_of_a_default_that_depends_on_another_setting() 
     let settings = shown.unwrap();
     let shown = settings.show().unwrap();
     for line in [
-        "network_requests_per_15m = 3000  # default",
-        "network_requests_per_day = 10000  # default",
+        "# network_requests_per_15m = 3000  # default",
+        "# network_requests_per_day = 10000  # default",
         "network_wrong_per_hour = 7  # POLYRESET_LIMITS__NETWORK_WRONG_PER_HOUR",
-        "per_domain = 20  # default",
+        "# per_domain = 20  # default",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
     }
@@ -97,7 +97,7 @@ fn config_show_never_prints_a_placeholder() {
         for key in module.keys.iter().filter(|key| key.section() == module.name) {
             let name = key.name.rsplit_once('.').unwrap().1;
             let prefix = format!("{name} = ");
-            let line = section.lines().find_map(|line| line.strip_prefix(&prefix));
+            let line = section.lines().find_map(|line| line.trim_start_matches("# ").strip_prefix(&prefix));
             let line = line.unwrap_or_else(|| panic!("config show lacks {}: {shown}", key.name));
             let value = line.rsplit_once("  # ").unwrap().0;
             let fits = match (key.default, key.kind) {
@@ -204,4 +204,94 @@ fn secret_in_a_world_readable_settings_file_is_a_weakness() {
     };
     assert!(open(0o644));
     assert!(!open(0o600));
+}
+
+/// Settings of every kind: sections, lists, numbers, secrets in a file and in the environment.
+fn deployment(path: &str) -> Vec<(&'static str, String)> {
+    [
+        ("POLYRESET_PUBLIC_URL", "https://id.example.org/"),
+        ("POLYRESET_DATABASE_URL", "postgres://db.example.org/app?sslmode=verify-full"),
+        ("POLYRESET_MAIL_URL", "smtp://mail.example.org:2525?tls=required"),
+        ("POLYRESET_MAIL_FROM", "\"Acme \\\"Inc.\\\"\" <no-reply@example.org>"),
+        ("POLYRESET_SECRET_FILE", path),
+        ("POLYRESET_PROFILE", "hardened"),
+        ("POLYRESET_DIALECTS", "strapi, insforge"),
+        ("POLYRESET_CORS_ORIGINS", "https://a.example.org, https://b.example.org"),
+        ("POLYRESET_USERS__PRESET", "strapi-v4"),
+        ("POLYRESET_USERS__SESSIONS__TABLE", "sessions"),
+        ("POLYRESET_USERS__SESSIONS__ACCOUNT", "user_id"),
+        ("POLYRESET_LIMITS__MAILS_PER_HOUR", "0500"),
+        ("POLYRESET_DOCS__ENABLED", "false"),
+        ("POLYRESET_STRAPI__TOKEN_TTL", "90m"),
+        ("POLYRESET_PASSWORD__CONTEXT_WORDS", "Acme"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into()
+}
+
+/// Returns the lines without their sources.
+fn without_sources(shown: &str) -> Vec<&str> {
+    shown.lines().map(|line| line.rsplit_once("  # ").map_or(line, |(setting, _)| setting)).collect()
+}
+
+fn read(variables: &[(&str, String)], config: Option<&std::path::Path>) -> Settings {
+    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Settings::read(Inputs { environment, config: config.map(Into::into), ..Inputs::default() }).unwrap()
+}
+
+#[test]
+fn output_of_config_show_is_a_settings_file_that_gives_the_same_settings() {
+    let (_dir, secret) = written("secret", ROOT);
+    for variables in [Vec::new(), deployment(&secret.display().to_string())] {
+        let settings = read(&variables, None);
+        let shown = settings.show().unwrap();
+        let (_dir, path) = written("shown.toml", &shown);
+        let again = read(&[], Some(&path));
+        assert_eq!(without_sources(&again.show().unwrap()), without_sources(&shown));
+        assert_eq!(again.weaknesses().unwrap(), settings.weaknesses().unwrap());
+        let table: toml::Table = shown.parse().unwrap();
+        assert_eq!(table.get("secret_file").is_some(), !variables.is_empty(), "{shown}");
+        let (_dir, path) = written("changed.toml", &settings.show_changed());
+        assert_eq!(without_sources(&read(&[], Some(&path)).show().unwrap()), without_sources(&shown));
+    }
+}
+
+#[test]
+fn secret_that_config_show_leaves_out_can_still_be_set_by_the_environment() {
+    let secrets = [
+        ("POLYRESET_SECRET", ROOT.to_owned()),
+        ("POLYRESET_DATABASE_URL", "mysql://reset:canary@db.example.org/app".to_owned()),
+    ];
+    let more = [("POLYRESET_LOG", "warn".to_owned())];
+    let shown = read(&[&secrets[..], &more].concat(), None).show().unwrap();
+    assert!(!shown.contains("canary") && !shown.contains(ROOT), "{shown}");
+    let (_dir, path) = written("shown.toml", &shown);
+    let again = read(&secrets, Some(&path));
+    assert_eq!(again.log, "warn");
+    assert_eq!(without_sources(&again.show().unwrap()), without_sources(&shown));
+}
+
+#[test]
+fn password_in_the_parameters_of_a_url_is_redacted() {
+    for url in ["postgres://h/app?user=u&password=canary", "postgres://h/app?user=u&p%61ssword=canary"] {
+        let shown =
+            read(&[("POLYRESET_DATABASE_URL", url.to_owned()), ("POLYRESET_SECRET", ROOT.to_owned())], None);
+        let shown = shown.show().unwrap();
+        assert!(shown.contains("# database_url = \"postgres://h/app?[redacted]\""), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}
+
+#[test]
+fn changed_settings_are_those_that_differ_from_their_defaults() {
+    let changed = environment(&[
+        ("POLYRESET_PX0__CODE_TTL", "15m"),
+        ("POLYRESET_STRAPI__TOKEN_TTL", "2h"),
+        ("POLYRESET_LOG", "warn"),
+    ]);
+    assert_eq!(
+        changed.unwrap().show_changed(),
+        "log = \"warn\"  # POLYRESET_LOG\n\n[strapi]\ntoken_ttl = \"2h\"  # POLYRESET_STRAPI__TOKEN_TTL\n"
+    );
+    assert_eq!(environment(&[]).unwrap().show_changed(), "# every setting has its default\n");
 }

@@ -24,11 +24,11 @@ fn fallback_url_is_parsed_like_mail_url_and_its_password_is_redacted() {
     );
     let shown = settings.show().unwrap();
     assert!(!shown.contains("canary"), "{shown}");
-    assert!(shown.contains("mail_fallback_url = \"smtp://[redacted]@b.example\""), "{shown}");
+    assert!(shown.contains("\n# mail_fallback_url = \"smtp://[redacted]@b.example\""), "{shown}");
     assert!(settings.weaknesses().unwrap().iter().any(|line| line.ends_with("(mail_fallback_url)")));
     assert_eq!(
         sentence(fallback("smtp://canary-user@b.example")),
-        "mail_fallback_url has a user name without a password, or the reverse. (POLYRESET_MAIL_FALLBACK_URL)"
+        "mail_fallback_url (POLYRESET_MAIL_FALLBACK_URL) has a user name without a password, or the reverse"
     );
     assert_eq!(
         sentence(fallback("file://mail")),

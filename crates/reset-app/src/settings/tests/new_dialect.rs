@@ -53,8 +53,8 @@ fn settings(pairs: &[(&str, &str)]) -> Result<Settings> {
 fn config_show_lists_a_new_dialect_with_its_bound_and_its_weaknesses() {
     let shown = settings(&[("POLYRESET_ACME__ENABLED", "true")]).unwrap().show().unwrap();
     for line in [
-        "\n[acme]\nenabled = true  # POLYRESET_ACME__ENABLED\ncode_ttl = \"20m\"  # default\n",
-        "\nacme_wrong_per_day = 7  # default\n",
+        "\n[acme]\nenabled = true  # POLYRESET_ACME__ENABLED\n# code_ttl = \"20m\"  # default\n",
+        "\n# acme_wrong_per_day = 7  # default\n",
         "# takeover bound: acme: 7 wrong guesses per day\n",
         "# open weakness: R13: acme discloses to anyone whether an address has an account\n",
         "# open weakness: R4: codes or links are valid for long: acme.code_ttl is 20m instead of at most 10m\n",
@@ -69,7 +69,7 @@ fn config_show_lists_a_new_dialect_with_its_bound_and_its_weaknesses() {
 #[test]
 fn new_dialect_that_is_off_has_neither_bound_nor_weakness_but_its_settings_are_checked() {
     let shown = settings(&[]).unwrap().show().unwrap();
-    assert!(shown.contains("[acme]\nenabled = false  # default\n"), "{shown}");
+    assert!(shown.contains("[acme]\n# enabled = false  # default\n"), "{shown}");
     assert!(!shown.contains("takeover bound") && !shown.contains("R13") && !shown.contains("R4:"), "{shown}");
     let text = sentence(settings(&[("POLYRESET_ACME__CODE_TTL", "2h")]));
     assert!(text.starts_with("acme.code_ttl (POLYRESET_ACME__CODE_TTL) is \"2h\""), "{text}");

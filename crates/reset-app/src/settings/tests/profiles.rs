@@ -116,11 +116,31 @@ fn insforge_links_need_an_allowed_redirect_url() {
         text.contains("allowed_redirect_urls is empty") && text.contains("(POLYRESET_INSFORGE__METHOD)"),
         "{text}"
     );
-    let text = sentence(environment(&[("POLYRESET_PROFILE", "hardened")]));
+    let alone = [("POLYRESET_PROFILE", "hardened"), ("POLYRESET_PAGES__ENABLED", "false")];
+    let own_pages = [
+        ("POLYRESET_WORTHAI__PAGE_URL", "https://a.example/"),
+        ("POLYRESET_STRAPI__PAGE_URL", "https://a.example/"),
+    ];
+    let text = sentence(environment(&[&alone[..], &own_pages].concat()));
     assert!(text.contains("(profile hardened)") && text.contains("insforge.enabled to false"), "{text}");
     let off = [("POLYRESET_PROFILE", "hardened"), ("POLYRESET_INSFORGE__ENABLED", "false")];
     let served = environment(&off).unwrap().stand_in().unwrap();
     assert!(served.iter().all(|dialect| dialect.name != "insforge"));
+}
+
+/// Profile `hardened` alone is a complete deployment: its InsForge links lead to the hosted page.
+#[test]
+fn hardened_profile_starts_by_itself_with_links_to_the_hosted_page() {
+    let redirects = |more: &[(&str, &str)]| {
+        let settings = environment(&[&[("POLYRESET_PROFILE", "hardened")], more].concat()).unwrap();
+        dialect(&settings, "insforge").redirects.expect("links are mailed")
+    };
+    let page = "http://127.0.0.1:8080/reset";
+    let allows = redirects(&[]);
+    assert_eq!(allows(page).as_deref(), Some(page));
+    assert_eq!(allows("http://127.0.0.1:8080/other"), None);
+    let allows = redirects(&[("POLYRESET_INSFORGE__ALLOWED_REDIRECT_URLS", "https://app.example.com/reset")]);
+    assert!(allows(page).is_none() && allows("https://app.example.com/reset").is_some());
 }
 
 #[test]

@@ -1,17 +1,45 @@
-//! `doctor`: checks everything that a deployment needs, and prints one line per check, with a fix on failure.
+//! `doctor`: checks everything that a deployment needs, and prints one line per check: `ok`, `WARN`, or `FAIL` with the fix.
 
-use std::{path::Path, process::ExitCode};
+mod report;
+mod sender_domain;
+
+use std::{net::SocketAddr, path::Path, process::ExitCode};
 
 use anyhow::{Context, Result};
+use clap::Args;
 use http::uri::Scheme;
+use reset_core::{encoding::hex, ports::random};
 use reset_http::upstream::UpstreamOptions;
+use reset_mail::{DiagnosisStep, MailService};
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{GlobalArgs, adopt::NewHashes, print};
-use crate::{counters, deployment, settings::Settings, shadow::SHADOW_NOTICE};
+use self::{report::Report, sender_domain::Lookup};
+use super::{GlobalArgs, adopt::NewHashes, user::address};
+use crate::{
+    counters, deployment,
+    settings::{Settings, without_number},
+    shadow::SHADOW_NOTICE,
+};
 
-pub(super) async fn run(global: &GlobalArgs) -> Result<ExitCode> {
-    let mut report = Report { healthy: true };
+#[derive(Args)]
+pub(super) struct DoctorArgs {
+    /// Also print the takeover bounds, the growth bound, and every known weakness with the number of its requirement
+    #[arg(long, short)]
+    verbose: bool,
+    /// Send a sample mail to this address, print the mail server's reply, and look up SPF, DKIM and DMARC of the sender's
+    /// domain
+    #[arg(long, value_name = "ADDRESS")]
+    send_to: Option<String>,
+    /// Selector of the sender's DKIM key, the s= of the header DKIM-Signature
+    #[arg(long, value_name = "S", requires = "send_to")]
+    dkim_selector: Option<String>,
+    /// DNS server to ask instead of the system's, such as 1.1.1.1:53
+    #[arg(long, value_name = "IP:PORT", requires = "send_to")]
+    dns_server: Option<SocketAddr>,
+}
+
+pub(super) async fn run(global: &GlobalArgs, arguments: &DoctorArgs) -> Result<ExitCode> {
+    let mut report = Report::default();
     match global.settings() {
         Ok(settings) => {
             report.line("settings", Ok("valid".to_owned()));
@@ -34,35 +62,89 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<ExitCode> {
             }
             let url = settings.likely_url();
             report.line("public_url", Ok(url.clone()));
-            match deployment::mail(&settings, vec![settings.mail.transport.clone()], &url) {
+            match settings.check_mail_is_deliverable() {
                 Err(error) => report.line("mail", Err(error)),
-                Ok(mail) => {
-                    for step in mail.diagnose().await {
-                        let of = if step.setting == "mail_url" { "mail" } else { step.setting };
-                        report.line(&format!("{of} {}", step.name), step.result.map_err(anyhow::Error::msg));
+                Ok(()) => {
+                    if let Some(sentence) = settings.mail_warning() {
+                        report.warn("mail", &sentence);
                     }
                 }
             }
+            match deployment::mail(&settings, vec![settings.mail.transport.clone()], &url) {
+                Err(error) => report.line("mail", Err(error)),
+                Ok(mail) => {
+                    let steps = mail.diagnose().await;
+                    let works = steps.iter().all(|step| step.result.is_ok());
+                    mail_steps(steps, &mut report);
+                    if let Some(to) = arguments.send_to.as_deref().filter(|_| works) {
+                        send_sample(&mail, to, &mut report).await;
+                    }
+                }
+            }
+            if arguments.send_to.is_some() {
+                sender_domain(&settings, arguments, &mut report).await;
+            }
+            security(&settings, arguments, &mut report)?;
         }
         Err(error) => report.line("settings", Err(error)),
     }
-    Ok(if report.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-struct Report {
-    healthy: bool,
+fn mail_steps(steps: Vec<DiagnosisStep>, report: &mut Report) {
+    for DiagnosisStep { setting, name, result } in steps {
+        let of = if setting == "mail_url" { "mail" } else { setting };
+        report.line(&format!("{of} {name}"), result.map_err(anyhow::Error::msg));
+    }
 }
 
-impl Report {
-    fn line(&mut self, check: &str, result: Result<String>) {
-        match result {
-            Ok(state) => print(&format!("ok    {check}: {state}\n")),
-            Err(error) => {
-                self.healthy = false;
-                print(&format!("FAIL  {check}: {error:#}\n"));
-            }
+/// Sends a sample mail through every transport.
+async fn send_sample(mail: &MailService, to: &str, report: &mut Report) {
+    match address(to) {
+        Err(error) => report.line("mail sample", Err(error.context("--send-to"))),
+        Ok(to) => {
+            let id = hex(&random::<16>(&*deployment::entropy()));
+            mail_steps(mail.send_sample(&to, &id).await, report);
         }
     }
+}
+
+/// Looks up what receivers check about the sender's domain.
+async fn sender_domain(settings: &Settings, arguments: &DoctorArgs, report: &mut Report) {
+    let domain = settings.mail.sender_domain();
+    if settings.mail.sender_is_unreachable() || !domain.contains('.') {
+        return report
+            .warn("dns", &format!("not checked: {domain}, the domain of mail_from, is not on the internet"));
+    }
+    match Lookup::new(arguments.dns_server) {
+        Ok(lookup) => sender_domain::check(&lookup, domain, arguments.dkim_selector.as_deref(), report).await,
+        Err(error) => report.warn("dns", &format!("not checked: {error:#}")),
+    }
+}
+
+/// Reports the known weaknesses that are open.
+fn security(settings: &Settings, arguments: &DoctorArgs, report: &mut Report) -> Result<()> {
+    let open = settings.open_weaknesses()?;
+    let shown = |weakness: &str| {
+        if arguments.verbose { weakness.to_owned() } else { without_number(weakness).to_owned() }
+    };
+    for weakness in &open.deployment {
+        report.warn("security", &shown(weakness));
+    }
+    if !arguments.verbose {
+        if let Some(sentence) = settings.contracts_summary(open.contracts.len()) {
+            report.warn("contracts", &sentence);
+        }
+        return Ok(());
+    }
+    for weakness in &open.contracts {
+        report.warn("contracts", weakness);
+    }
+    for bound in settings.bounds()? {
+        report.line("takeover bound", Ok(bound));
+    }
+    report.line("growth bound", Ok(settings.growth()));
+    Ok(())
 }
 
 /// Reads the secret; never creates one.
@@ -104,7 +186,9 @@ async fn database(settings: &Settings) -> Result<String> {
              readable with `sqlite3 OLD .recover | sqlite3 NEW`"
         );
     }
-    let pending = database.pending().await.context("database_url")?;
+    let schema = database.schema().await.context("database_url")?;
+    deployment::check_not_newer(&schema)?;
+    let pending = schema.pending;
     if pending.is_empty() {
         database.open().await?.ready().await?;
         return Ok(match database.file() {
@@ -136,7 +220,7 @@ async fn users(settings: &Settings, report: &mut Report) {
         report.line("users", Err(anyhow::Error::msg(problem)));
     }
     for advice in survey.advice {
-        print(&format!("warn  users: {advice}\n"));
+        report.warn("users", &advice);
     }
 }
 
