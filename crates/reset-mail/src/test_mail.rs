@@ -16,7 +16,8 @@ impl MailService {
     /// The steps contain what the mail server replied, which can repeat the address: they are for the terminal of the
     /// operator who typed it, and not for a log.
     pub async fn send_sample(&self, to: &EmailAddress, id: &str) -> Vec<DiagnosisStep> {
-        let sample = sample_mail(MailKind::ResetCode, "", None);
+        // A code, because its mail has no link.
+        let sample = sample_mail(MailKind::ResetCode, "", None, "", false);
         let mail = Mail { to: to.key().to_owned(), name: None, message_id: id.to_owned(), ..sample };
         let composed = match self.composer.compose(&mail) {
             Ok(composed) => composed,
