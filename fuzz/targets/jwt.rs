@@ -29,7 +29,7 @@ fuzz_target!(|input: (&str, &str, i64, u16, u8, &str)| {
     changed[position] = byte & 0x7f;
     let changed = String::from_utf8(changed).unwrap();
     assert_eq!(jwt::verify::<Claims>(&key, &changed).is_ok(), changed == token);
-    // The same header and claims, signed by a stranger.
+    // The same header and claims, signed with another key.
     let (message, _) = token.rsplit_once('.').unwrap();
     assert!(jwt::verify::<Claims>(&key, &format!("{message}.{text}")).is_err());
 });

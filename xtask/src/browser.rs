@@ -106,7 +106,9 @@ fn run_mails(chromium: &OsStr) -> anyhow::Result<Tally> {
     ];
     for (brand, settings) in [("acme", &acme[..]), ("bare", &[])] {
         let mut deployment = TestDeployment::new(clients::binary(FRONT_ENDS[0]), folder.path());
-        settings.iter().for_each(|(name, value)| deployment.set(name, value));
+        for (name, value) in settings {
+            deployment.set(name, value);
+        }
         for (kind, language) in KINDS.iter().flat_map(|kind| LANGUAGES.map(|language| (kind, language))) {
             let preview = ["templates", "preview", "--kind", kind, "--locale", language, "--format", "html"];
             let output = deployment.run(&preview, "")?;

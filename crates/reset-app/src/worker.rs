@@ -113,7 +113,7 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
 struct Worker {
     resets: Resets,
     held: Arc<Held>,
-    preparing: JoinSet<(HeldJob, Option<ReadyMail>)>,
+    preparing: JoinSet<(HeldJob, Option<Box<ReadyMail>>)>,
     sending: JoinSet<Sent>,
     window: Window,
     in_transit: Sending,
@@ -259,7 +259,7 @@ impl Worker {
     }
 
     /// Sends a prepared mail if there is room and no other mail waits in the database, else leaves it there.
-    fn prepared(&mut self, prepared: Result<(HeldJob, Option<ReadyMail>), JoinError>) {
+    fn prepared(&mut self, prepared: Result<(HeldJob, Option<Box<ReadyMail>>), JoinError>) {
         let Some((job, Some(ready))) = joined(prepared) else {
             // Another job for the same address may have waited for this one.
             self.more_accepted |= self.preparing.is_empty();

@@ -49,7 +49,7 @@ const MAIL_LIMIT_REPLY: &str = "mails-per-hour";
 /// The state of a job after its preparation.
 pub enum Prepared {
     /// Its mail waits to be sent.
-    Mail(ReadyMail),
+    Mail(Box<ReadyMail>),
     /// Nothing is to be sent. The result waits to be recorded.
     Settled(Settlement),
 }
@@ -189,7 +189,7 @@ impl Resets {
             JobKind::Webhook { account } => return settled(self.post_webhook(job, account).await),
         };
         match ready {
-            Ok(ready) => Ok(Prepared::Mail(ready)),
+            Ok(ready) => Ok(Prepared::Mail(Box::new(ready))),
             Err(NoMail::Ended(outcome)) => settled(Settlement::finished(outcome, "")),
             Err(NoMail::Later) => {
                 warn!(job.id = job.id.as_str(), "hourly mail limit reached, delivery postponed");

@@ -13,7 +13,7 @@ pub struct SchemaDifference {
 
 impl SchemaDifference {
     /// Compares the versions of this program's migrations, oldest first, with the applied ones.
-    pub(crate) fn of(own: Vec<String>, applied: Vec<String>) -> Self {
+    pub(crate) fn of(own: Vec<String>, applied: &[String]) -> Self {
         let mut newer: Vec<String> =
             applied.iter().filter(|version| !own.contains(version)).cloned().collect();
         newer.sort();
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn difference_has_pending_and_newer_migrations_oldest_first() {
         let versions = |all: &[&str]| all.iter().map(|version| (*version).to_owned()).collect::<Vec<_>>();
-        let of = |own: &[&str], applied: &[&str]| SchemaDifference::of(versions(own), versions(applied));
+        let of = |own: &[&str], applied: &[&str]| SchemaDifference::of(versions(own), &versions(applied));
         assert_eq!(of(&["1", "2"], &["2", "1"]), SchemaDifference::default());
         let both = of(&["1", "2", "3"], &["9", "1", "8"]);
         assert_eq!((both.pending, both.newer), (versions(&["2", "3"]), versions(&["8", "9"])));

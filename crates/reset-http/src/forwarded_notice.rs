@@ -64,8 +64,8 @@ fn described(address: IpAddr) -> String {
 mod tests {
     use super::*;
 
-    fn peer(address: &str) -> Option<Peer> {
-        Some(Peer(address.parse().unwrap()))
+    fn peer(address: &str) -> Peer {
+        Peer(address.parse().unwrap())
     }
 
     fn headers(name: &'static str) -> HeaderMap {
@@ -75,23 +75,23 @@ mod tests {
     #[test]
     fn header_of_an_untrusted_peer_is_reported_once() {
         let (notice, proxies) = (ForwardedNotice::default(), TrustedProxies::default());
-        assert_eq!(notice.of(&proxies, peer("10.0.0.7"), &HeaderMap::new()), None, "no proxy");
-        let sentence = notice.of(&proxies, peer("10.0.0.7"), &headers("x-forwarded-for")).unwrap();
+        assert_eq!(notice.of(&proxies, Some(peer("10.0.0.7")), &HeaderMap::new()), None, "no proxy");
+        let sentence = notice.of(&proxies, Some(peer("10.0.0.7")), &headers("x-forwarded-for")).unwrap();
         assert!(sentence.starts_with("ignored X-Forwarded-For from 10.0.0.7, "), "{sentence}");
         assert!(
             sentence.contains("POLYRESET_TRUSTED_PROXIES") && !sentence.contains("198.51.100.7"),
             "{sentence}"
         );
-        assert_eq!(notice.of(&proxies, peer("10.0.0.8"), &headers("forwarded")), None, "said once");
+        assert_eq!(notice.of(&proxies, Some(peer("10.0.0.8")), &headers("forwarded")), None, "said once");
     }
 
     #[test]
     fn header_of_a_trusted_proxy_is_not_reported() {
         let proxies = TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], local: true };
         let notice = ForwardedNotice::default();
-        assert_eq!(notice.of(&proxies, peer("10.0.0.7"), &headers("forwarded")), None);
+        assert_eq!(notice.of(&proxies, Some(peer("10.0.0.7")), &headers("forwarded")), None);
         assert_eq!(notice.of(&proxies, None, &headers("x-forwarded-for")), None);
-        let sentence = notice.of(&proxies, peer("192.168.0.1"), &headers("forwarded")).unwrap();
+        let sentence = notice.of(&proxies, Some(peer("192.168.0.1")), &headers("forwarded")).unwrap();
         assert!(sentence.starts_with("ignored Forwarded from 192.168.0.1, "), "{sentence}");
     }
 
@@ -100,7 +100,7 @@ mod tests {
         let proxies = TrustedProxies::default();
         for address in ["203.0.113.9", "2001:db8::9", "::ffff:203.0.113.9"] {
             let sentence =
-                ForwardedNotice::default().of(&proxies, peer(address), &headers("forwarded")).unwrap();
+                ForwardedNotice::default().of(&proxies, Some(peer(address)), &headers("forwarded")).unwrap();
             assert!(sentence.contains(" from a peer, ") && !sentence.contains("203"), "{sentence}");
             assert!(!sentence.contains("2001"), "{sentence}");
         }

@@ -77,6 +77,10 @@ pub fn whole<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> OpenApi {
                     operation["operationId"] = json!(format!("{}_{id}", dialect.name));
                 }
                 operation["tags"] = json!([dialect.name]);
+                if operation.get("description").is_none() {
+                    let success = operation.pointer("/responses/200/description").cloned();
+                    operation["description"] = success.unwrap_or_else(|| operation["summary"].clone());
+                }
             }
             paths.insert(dialect.base.served_path(&path), item);
         }

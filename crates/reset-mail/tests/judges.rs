@@ -1,4 +1,4 @@
-//! Mails, judged by programs of others: SpamAssassin, and a verifier of DKIM signatures.
+//! Mails, judged by programs of others: `SpamAssassin`, and a verifier of DKIM signatures.
 //!
 //! `cargo xtask test` installs them. Where they are missing, the tests are skipped with a message; in CI they fail.
 
@@ -17,7 +17,7 @@ const PUBLIC_URL: &str = "https://accounts.example.com";
 /// Highest acceptable score. Five points are spam, and providers add points of their own.
 const SCORE_MAX: f64 = 1.0;
 
-/// GTUBE, the test string of SpamAssassin.
+/// GTUBE, the test string of `SpamAssassin`.
 const SPAM: &str = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
 
 /// A logo of 240 by 64 pixels.
@@ -144,10 +144,11 @@ fn key(arguments: &[&str]) -> Option<(String, String)> {
     let public = run("openssl", &["pkey", "-pubout", "-outform", "DER"], &pem)?.stdout;
     let pem = String::from_utf8_lossy(&pem).into_owned();
     let encoded = |bytes| BASE64_STANDARD.encode(bytes);
-    Some(match arguments.contains(&"ed25519") {
+    Some(if arguments.contains(&"ed25519") {
         // RFC 8463, 4.2: the bare key, which is the end of the DER form.
-        true => (pem, format!("v=DKIM1; k=ed25519; p={}", encoded(&public[public.len() - 32..]))),
-        false => (pem, format!("v=DKIM1; k=rsa; p={}", encoded(&public[..]))),
+        (pem, format!("v=DKIM1; k=ed25519; p={}", encoded(&public[public.len() - 32..])))
+    } else {
+        (pem, format!("v=DKIM1; k=rsa; p={}", encoded(&public[..])))
     })
 }
 

@@ -39,7 +39,7 @@ enum Leak {
     Next,
     /// The response for a known address is delayed once its budgets are spent.
     Spent,
-    /// A client over its limit is told to wait longer if it asks for a known address.
+    /// A client over its limit gets a longer wait if it asks for a known address.
     Limited,
 }
 

@@ -1,6 +1,6 @@
 //! The environment of the process. No other code in the workspace reads it.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::Path};
 
 use anyhow::{Result, anyhow};
 
@@ -11,6 +11,13 @@ use anyhow::{Result, anyhow};
 /// Fails if a value is not valid UTF-8.
 pub fn variables() -> Result<Vec<(String, String)>> {
     variables_of(std::env::vars_os())
+}
+
+/// Returns the name under which this program was started, such as `server-axum`, or `default` if it has none.
+pub fn program_name(default: &str) -> String {
+    let path = std::env::args_os().next();
+    let name = path.as_deref().and_then(|path| Path::new(path).file_name());
+    name.map_or_else(|| default.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn variables_of(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>> {

@@ -54,7 +54,7 @@ struct Handed {
 /// A job that a worker has claimed, and its mail.
 struct ClaimedJob {
     job: Job,
-    ready: Option<ReadyMail>,
+    ready: Option<Box<ReadyMail>>,
 }
 
 /// The world on a store.

@@ -55,11 +55,12 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
         settings.check_mail_is_deliverable()?;
     }
     let server = BoundServer::new(&settings, demo.as_ref()).await?;
+    // A demo says what to open instead, before the log: the socket is bound, so a browser that comes early only waits.
     if demo.is_some() {
-        // The first line, before the log: the socket is bound, so a browser that comes early only waits.
         print(&demo::invitation(&settings.http.public_url.of(&server.bound.at)));
+    } else {
+        info!("{}", summary(&settings, &server.bound.at)?);
     }
-    info!("{}", summary(&settings, &server.bound.at)?);
     for weakness in settings.open_weaknesses()?.deployment {
         warn!("{}", without_number(&weakness));
     }

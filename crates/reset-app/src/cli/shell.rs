@@ -1,10 +1,11 @@
 //! `completions` and `man`: what a shell and a manual know about the command line, generated from its definition.
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
+use reset_settings::environment::program_name;
 
 use super::{Cli, print_bytes};
 
@@ -18,7 +19,7 @@ pub(super) struct CompletionsArgs {
 /// Prints the completion script, for the name that this program was started with.
 pub(super) fn completions(arguments: &CompletionsArgs) -> ExitCode {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), program_name(), &mut script);
+    clap_complete::generate(arguments.shell, &mut Cli::command(), program_name("polyreset"), &mut script);
     print_bytes(&script);
     ExitCode::SUCCESS
 }
@@ -36,12 +37,4 @@ pub(super) fn man() -> Result<ExitCode> {
     }
     print_bytes(&page);
     Ok(ExitCode::SUCCESS)
-}
-
-/// Returns the name of this program's file, such as `server-axum`.
-fn program_name() -> String {
-    let name = std::env::args_os().next();
-    let name =
-        name.as_deref().and_then(|path| Path::new(path).file_name()).map(|name| name.to_string_lossy());
-    name.map_or_else(|| "polyreset".to_owned(), Into::into)
 }

@@ -52,7 +52,7 @@ impl Settings {
         for key in top.into_iter().chain(below) {
             if key.section() != section {
                 section = key.section();
-                let _ = write!(text, "{}[{section}]\n", if text.is_empty() { "" } else { "\n" });
+                let _ = writeln!(text, "{}[{section}]", if text.is_empty() { "" } else { "\n" });
             }
             text.push_str(&self.line(key));
         }

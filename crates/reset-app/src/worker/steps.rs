@@ -22,7 +22,7 @@ pub(super) async fn prepare(
     resets: Resets,
     job: HeldJob,
     stopping: Arc<AtomicBool>,
-) -> (HeldJob, Option<ReadyMail>) {
+) -> (HeldJob, Option<Box<ReadyMail>>) {
     match resets.prepare(&job.job).await {
         Ok(Prepared::Mail(ready)) => return (job, Some(ready)),
         Ok(Prepared::Settled(settlement)) => settle(&resets, &job, &settlement, &stopping).await,
@@ -62,7 +62,7 @@ pub(super) async fn deliver(
 pub(super) async fn send(
     resets: Resets,
     job: HeldJob,
-    ready: ReadyMail,
+    ready: Box<ReadyMail>,
     in_transit: Sending,
     stopping: Arc<AtomicBool>,
 ) -> Sent {
@@ -81,7 +81,7 @@ pub(super) async fn queue(
     resets: Resets,
     job: HeldJob,
     stopping: Arc<AtomicBool>,
-) -> (HeldJob, Option<ReadyMail>) {
+) -> (HeldJob, Option<Box<ReadyMail>>) {
     until_stored(&stopping, || resets.queue_for_sending(&job.job)).await;
     (job, None)
 }

@@ -49,7 +49,7 @@ pub(super) fn schema_difference(db: &mut Db) -> QueryResult<SchemaDifference> {
         .filter(tables::table_name.eq("polyreset_migrations"));
     let exists = record.select(count_star()).get_result::<i64>(db)? > 0;
     let applied = if exists { versions::applied(db)? } else { Vec::new() };
-    Ok(versions::difference(applied))
+    Ok(versions::difference(&applied))
 }
 
 /// Applies the pending migrations. If an error leaves the lock held, closing the connection releases it.

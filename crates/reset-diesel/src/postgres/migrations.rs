@@ -26,7 +26,7 @@ pub(super) fn schema_difference(db: &mut Db) -> QueryResult<SchemaDifference> {
     let applied =
         if exists(db, "to_regclass", "polyreset.migrations")? { versions::applied(db)? } else { Vec::new() };
     db.batch_execute("COMMIT")?;
-    Ok(versions::difference(applied))
+    Ok(versions::difference(&applied))
 }
 
 /// Applies the pending migrations. On an error the caller drops the connection, which rolls everything back.

@@ -34,6 +34,7 @@ pub(super) fn open_with<'a>(dialect: &'a str, digests: &'a [&'a [u8]]) -> _ {
 }
 
 /// The tickets of a dialect, found by another column.
+#[expect(clippy::elidable_lifetime_names, reason = "the type that `auto_type` declares needs the name")]
 #[auto_type]
 fn of_dialect<'a>(dialect: &'a str) -> _ {
     let unindexed_dialect: unindexed<tickets::dialect, &'static str> = unindexed(tickets::dialect, "");

@@ -21,7 +21,7 @@ pub(in super::super) fn applied(db: &mut Db) -> QueryResult<Vec<String>> {
 }
 
 /// Compares the applied versions with those of this program.
-pub(in super::super) fn difference(applied: Vec<String>) -> SchemaDifference {
+pub(in super::super) fn difference(applied: &[String]) -> SchemaDifference {
     SchemaDifference::of(all().into_iter().map(|(version, _)| version).collect(), applied)
 }
 

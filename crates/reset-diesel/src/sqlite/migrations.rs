@@ -13,11 +13,11 @@ use crate::{OpenError, SchemaDifference};
 pub(crate) async fn schema_difference(path: &Path) -> Result<SchemaDifference, OpenError> {
     on_own_thread(path, |path| {
         if !path.exists() {
-            return Ok(versions::difference(Vec::new()));
+            return Ok(versions::difference(&[]));
         }
         let mut db = Role::Reader.connect(&path)?;
         let applied = applied_versions(&mut db).map_err(|error| error.to_string())?;
-        Ok(versions::difference(applied))
+        Ok(versions::difference(&applied))
     })
     .await
 }

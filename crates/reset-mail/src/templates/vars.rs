@@ -192,7 +192,7 @@ fn groups(code: &str) -> Vec<&str> {
     if code.contains('-') || !code.is_ascii() {
         return code.split_inclusive('-').collect();
     }
-    let size = if code.len() % 4 != 0 && code.len() % 3 == 0 { 3 } else { 4 };
+    let size = if !code.len().is_multiple_of(4) && code.len().is_multiple_of(3) { 3 } else { 4 };
     let starts = (0..code.len()).step_by(size);
     starts.map(|at| &code[at..code.len().min(at + size)]).collect()
 }

@@ -93,7 +93,7 @@ pub(super) async fn list(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>,
         (status = 404, description = "No such mail in the mailbox", body = String,
             content_type = "text/html")))]
 pub(super) async fn show(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    let (mail, now) = (demo.mail(&call)?, call.resets.adapters().clock.now());
+    let (mail, now) = (demo.mail(&call).map_err(|page| *page)?, call.resets.adapters().clock.now());
     let link = match &mail.carries {
         Carries::Code(_) => None,
         Carries::Link(link) => Some(link.as_str()),
@@ -124,7 +124,7 @@ pub(super) async fn show(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>,
         (status = 404, description = "No such mail in the mailbox", body = String,
             content_type = "text/html")))]
 pub(super) async fn show_html(demo: Arc<Demo>, call: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    let mail = demo.mail(&call)?;
+    let mail = demo.mail(&call).map_err(|page| *page)?;
     // Hosted pages refuse to be framed, so a link opens in the whole window.
     let framed = mail.html.replace("<a ", "<a target=\"_top\" ");
     Ok(html::page(StatusCode::OK, framed, &MAIL_POLICY))
@@ -132,13 +132,13 @@ pub(super) async fn show_html(demo: Arc<Demo>, call: Call) -> Result<Response<By
 
 impl Demo {
     /// Returns the mail that the query names, or else a page that says that there is none.
-    fn mail(&self, call: &Call) -> Result<ShownMail, Response<Bytes>> {
+    fn mail(&self, call: &Call) -> Result<ShownMail, Box<Response<Bytes>>> {
         let query = call.request.uri().query().unwrap_or_default();
         let id = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "id");
         let id = id.map(|(_, value)| value).unwrap_or_default();
         let found = self.stage.mails().into_iter().find(|mail| mail.id == id);
         let line = "The mailbox keeps the latest 100 mails.";
-        found.ok_or_else(|| message(StatusCode::NOT_FOUND, "Mail not found", line))
+        found.ok_or_else(|| Box::new(message(StatusCode::NOT_FOUND, "Mail not found", line)))
     }
 
     /// Returns the curl commands that complete the reset with the secret of this mail.

@@ -142,7 +142,8 @@ impl Outbox for MemoryStore {
     async fn retry(&self, job: &JobId, new_id: &JobId, event: &Event) -> Result<bool, StoreError> {
         let mut state = self.working("retry")?;
         match state.queue.retry(job, new_id, event.at)? {
-            Retried::Now(Job { id, dialect, reference, .. }) => {
+            Retried::Now(retried) => {
+                let Job { id, dialect, reference, .. } = *retried;
                 let (reference, job) = (Some(reference), Some(id));
                 state.events.write(Event { dialect, reference, job, ..event.clone() });
                 Ok(true)

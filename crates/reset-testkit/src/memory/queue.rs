@@ -251,14 +251,14 @@ impl Queue {
                 if row.stage == Stage::Postponed {
                     row.due_at = now;
                 }
-                Ok(Retried::Now(row.job.clone()))
+                Ok(Retried::Now(Box::new(row.job.clone())))
             }
             Some((_, outcome)) if Outcome::OWED.contains(&outcome) => {
                 let Job { reference, dialect, kind, network, .. } = row.job.clone();
                 let again = Job { network, ..Job::new(new_id.clone(), reference, &dialect, kind, now) };
                 self.push(&again)?;
                 self.rows.retain(|row| row.job.id != *id);
-                Ok(Retried::Now(again))
+                Ok(Retried::Now(Box::new(again)))
             }
             Some(_) => Ok(Retried::No),
         }
@@ -291,7 +291,7 @@ impl Queue {
 /// The result of a retry.
 pub(super) enum Retried {
     /// The job is due now.
-    Now(Job),
+    Now(Box<Job>),
     /// A worker has the job.
     Already,
     /// There is no such job, or it owes no mail.

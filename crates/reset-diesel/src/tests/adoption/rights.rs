@@ -55,7 +55,7 @@ pub(super) async fn role_with_the_printed_grants_can_do_nothing_else(server: Ser
 
 /// R43: what looks like SQL in an id, an address or a hash is a value.
 pub(super) async fn quotes_in_ids_addresses_and_hashes_are_values(server: Server) {
-    let id = r#"1' OR '1'='1' -- \"#;
+    let id = r"1' OR '1'='1' -- \";
     let quoted = |text: &str| {
         let text = text.replace('\'', "''");
         if server == Server::Mariadb { text.replace('\\', "\\\\") } else { text }

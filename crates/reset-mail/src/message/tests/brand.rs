@@ -61,8 +61,8 @@ fn logos_for_light_and_dark_mode_are_attached_and_shown() {
         assert!(part.content_disposition().unwrap().is_inline());
         assert!(html.contains(&format!("src=\"cid:{id}\"")), "{html}");
         // The copy for the demo and previews shows the pictures without the message.
-        let in_place = logo.as_ref().unwrap().data_url().replace('/', "/");
-        assert!(composed.html.contains(&in_place) && !composed.html.contains("cid:"));
+        let in_place = logo.as_ref().unwrap().data_url();
+        assert!(composed.html.contains(in_place) && !composed.html.contains("cid:"));
     }
     assert!(String::from_utf8(composed.bytes).unwrap().split("\r\n").all(|line| line.len() <= 78));
 }
@@ -113,8 +113,8 @@ fn code_is_bound_to_the_site_where_it_is_typed() {
         let from = "Polyreset <no-reply@localhost>".parse().unwrap();
         let brand = Brand { home: home.map(ToOwned::to_owned), ..brand() };
         let composer = Composer::new(from, host.to_owned(), Templates::built_in("en")).with_brand(brand);
-        let composed = composer.compose(&mail(code("482913"))).unwrap_or_else(|error| panic!("{error}"));
-        composed.text.trim_end().lines().next_back().unwrap().to_owned()
+        let ready = composer.compose(&mail(code("482913"))).unwrap_or_else(|error| panic!("{error}"));
+        ready.text.trim_end().lines().next_back().unwrap().to_owned()
     };
     assert_eq!(
         last_line(Some("https://app.example.org:8443/login"), "a.example.org"),
