@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { checkAccessibility, close, fits, window } from './browser.mjs';
+import { checkAccessibility, close, fits, screenshot, window } from './browser.mjs';
 
 after(close);
 
@@ -23,7 +23,7 @@ for (const name of names.sort()) {
   const branded = name.startsWith('acme-');
   test(name, async () => {
     const html = await readFile(join(PREVIEWS, `${name}.html`), 'utf8');
-    await window({ javaScriptEnabled: true }, async (page) => {
+    await window({}, async (page) => {
       for (const width of WIDTHS) {
         await page.setViewportSize({ width, height: 900 });
         for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
@@ -39,9 +39,12 @@ for (const name of names.sort()) {
         }
       }
       await page.setViewportSize({ width: 320, height: 640 });
-      await checkAccessibility(page, `mail-${name}-phone`);
+      await checkAccessibility(page, `${name}-phone`);
       await page.setViewportSize({ width: 800, height: 900 });
-      await checkAccessibility(page, `mail-${name}-desktop`);
+      for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+        await page.emulateMedia({ colorScheme });
+        await screenshot(page, `${name}-desktop-${colorScheme}`);
+      }
     });
   });
 }
@@ -82,7 +85,9 @@ async function checkSecret(page, card) {
   const copied = await page.locator('td[dir=ltr]').evaluate((cell) => {
     const selection = getSelection();
     selection?.selectAllChildren(cell);
-    return selection?.toString();
+    const text = selection?.toString();
+    selection?.removeAllRanges();
+    return text;
   });
   assert.equal(copied, '482913');
 }

@@ -59,7 +59,8 @@ pub(crate) fn sample_mail(
         dialect: dialect.to_owned(),
         reference: Reference::stored(REFERENCE),
         at: AT,
-        network: Some(NetworkBlock::of(std::net::IpAddr::from([203, 0, 113, 7]))),
+        // Notices do not know the network.
+        network: (kind != MailKind::PasswordChanged).then(|| NetworkBlock::of([203, 0, 113, 7].into())),
         message_id: "sample".to_owned(),
         body: match kind {
             MailKind::ResetCode => MailBody::ResetCode { code: CODE.to_owned().into(), lifetime: LIFETIME },
