@@ -284,6 +284,8 @@ impl Api {
         let response = match owner {
             Some(owner) => {
                 let query = request.uri().query().map(ToOwned::to_owned);
+                // The target of `CONNECT` has no path, but web frameworks report `/`.
+                let path = if *request.method() == Method::CONNECT { "" } else { path };
                 let error = CommonError::NotFound { path: path.to_owned(), query };
                 owner.errors.render(&error, request.headers())
             }

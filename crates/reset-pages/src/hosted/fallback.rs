@@ -24,7 +24,8 @@ pub(super) fn renderer(pages: &Arc<Pages>) -> ErrorRenderer {
 fn respond(pages: &Pages, error: &CommonError, headers: &HeaderMap) -> Response<Bytes> {
     if let CommonError::NotFound { path, query } = error {
         let folded = path.trim_end_matches('/').to_ascii_lowercase();
-        if folded.is_empty() {
+        // The target of `CONNECT` has no path at all.
+        if folded.is_empty() && path.starts_with('/') {
             return redirect_to(StatusCode::SEE_OTHER, &pages.url_of("/forgot", None));
         }
         if let Some(page) = SPELLINGS.iter().find(|page| **page == folded) {
