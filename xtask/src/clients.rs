@@ -93,6 +93,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         // Generated on every run, so that the clients match the current documents.
         script("generate").context("generating clients from openapi/")?;
         script("check").context("the suites have type errors")?;
+        script("lint").context("Redocly or Spectral reports problems in openapi/")?;
     }
     let reference = with_python.then(django::reference).transpose()?;
     if let Some(reference) = &reference {

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use reset_http::Api;
+use tracing::error;
 
 use crate::{
     deployment,
@@ -45,7 +46,9 @@ impl Embedded {
                 "upstream_url has no effect here: the host application answers every request that is not polyreset's"
             );
         }
-        settings.check_mail_is_deliverable()?;
+        if let Err(error) = settings.check_mail_is_deliverable() {
+            error!("{error}");
+        }
         let roots = deployment::roots(&settings).await?;
         let engine = Service::new(&settings, &roots, &settings.likely_url(), None).await?;
         Ok(Self { api: engine.api.clone(), admin: engine.admin.clone(), running: engine.start() })

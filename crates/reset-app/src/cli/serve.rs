@@ -8,7 +8,7 @@ use reset_http::Api;
 use reset_listen::{Bound, ListenAddress, SocketFile, bind};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::{task::JoinHandle, time::sleep};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{GlobalArgs, print};
 use crate::{
@@ -51,8 +51,6 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     let shutdown = Shutdown::on_signals()?;
     if demo.is_some() {
         Demo::check_database(&settings)?;
-    } else {
-        settings.check_mail_is_deliverable()?;
     }
     let server = BoundServer::new(&settings, demo.as_ref()).await?;
     // A demo says what to open instead, before the log: the socket is bound, so a browser that comes early only waits.
@@ -64,8 +62,13 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
     for weakness in settings.open_weaknesses()?.deployment {
         warn!("{}", without_number(&weakness));
     }
-    if let (Some(sentence), None) = (settings.mail_warning(), &demo) {
-        warn!("{sentence}");
+    if demo.is_none() {
+        // The defaults are a contract, so such a deployment starts; nobody should have to look for the reason.
+        match (settings.check_mail_is_deliverable(), settings.mail_warning()) {
+            (Err(sentence), _) => error!("{sentence}"),
+            (Ok(()), Some(sentence)) => warn!("{sentence}"),
+            (Ok(()), None) => {}
+        }
     }
     if settings.http.shadow {
         warn!("{SHADOW_NOTICE}; see the command `shadow report`");

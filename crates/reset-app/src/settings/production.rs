@@ -22,7 +22,7 @@ impl Settings {
     ///
     /// # Errors
     /// Fails with one sentence if nobody chose where mails go, or if a mail server would get a sender that none accepts.
-    /// Users would be told to look into their inbox and would get no mail.
+    /// Users would wait for mails that never come.
     pub(crate) fn check_mail_is_deliverable(&self) -> Result<()> {
         // In shadow mode polyreset mails nothing.
         if !self.is_public() || self.http.shadow {
