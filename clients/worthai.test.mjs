@@ -61,10 +61,10 @@ function invalid(message) {
 }
 
 /**
- * @param {string} status
+ * @param {schemas['Failure']['status']} status
  * @param {string} message
- * @param {string} errorCode
- * @param {string} errorName
+ * @param {schemas['Failure']['errorCode']} errorCode
+ * @param {schemas['Failure']['data']['errorName']} errorName
  * @returns {schemas['Failure']}
  */
 function failure(status, message, errorCode, errorName) {

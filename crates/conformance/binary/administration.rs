@@ -190,7 +190,7 @@ fn the_owner_disputes_a_reset_by_somebody_else() {
     }
     assert_eq!(form(server.address, token).status, 200, "a second dispute is not an error");
     assert!(
-        get(server.address, target).unwrap().body.contains("<h1>Done</h1>"),
+        get(server.address, target).unwrap().body.contains("<h1>The password was cancelled</h1>"),
         "the page shows the dispute"
     );
     // While the dispute is open, reset mails go to the mailbox of the notice.

@@ -25,11 +25,12 @@ const ALWAYS: [(&str, &str); 4] = [
 ];
 
 /// Paths of the hosted pages, the demo and the API page.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "/",
     "/ask",
     "/mailbox",
     "/mail",
+    "/mail/html",
     "/sign-in",
     "/docs",
     "/dialects",
@@ -61,7 +62,7 @@ fn is_allowed(name: &str, value: &str) -> bool {
         }
         "content-language" => value == "en",
         "content-encoding" => value == "gzip",
-        "vary" => ["Accept-Language, Cookie", "Accept-Encoding"].contains(&value),
+        "vary" => ["Accept", "Accept-Language, Cookie", "Accept-Encoding"].contains(&value),
         "x-reset-reference" => value.len() == 10 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()),
         "date" | "content-length" => true,
         _ => false,

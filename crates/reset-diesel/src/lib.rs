@@ -115,8 +115,7 @@ impl Database {
     /// absolute. `postgres://`, `postgresql://`, `mysql://` and `mariadb://` name a server.
     ///
     /// # Errors
-    /// Returns [`OpenError::Unsupported`], [`OpenError::NoScheme`], [`OpenError::Path`] or [`OpenError::Address`] if the URL
-    /// is not valid.
+    /// Fails if the URL is not valid, with the [`OpenError`] that says why.
     pub fn at(url: &str) -> Result<Self, OpenError> {
         let engine = match url.split_once("://") {
             Some(("sqlite", path)) => OpenEngine::Sqlite(sqlite::path(path)?),

@@ -93,7 +93,7 @@ async fn assert_limited(bench: &LimitsBench, dialect: &str, uri: &str, body: &st
     assert_eq!(answer.headers()[header::RETRY_AFTER], wait.to_string(), "{uri}");
     let body = std::str::from_utf8(answer.body()).unwrap();
     if dialect == "pages" {
-        assert!(body.contains("<h1>Too many tries</h1>"), "{uri}: {body}");
+        assert!(body.contains("<h1>Too many attempts</h1>"), "{uri}: {body}");
     } else {
         assert_eq!(body.as_bytes(), bench.too_many(dialect, Duration::from_secs(wait)), "{uri}");
     }

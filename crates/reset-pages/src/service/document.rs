@@ -15,7 +15,7 @@ use reset_http::{
     summary = "This document as JSON",
     responses((status = 200, description = "This document as JSON", content_type = "application/json")))]
 pub(super) async fn json(documents: Arc<Documents>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
-    Ok(reply(StatusCode::OK, JSON, documents.json.clone()))
+    Ok(reply(StatusCode::OK, JSON, Documents::text(&documents.json)))
 }
 
 #[utoipa::path(get, path = "/openapi.yaml", operation_id = "openapiYaml", tag = "polyreset",
@@ -23,5 +23,5 @@ pub(super) async fn json(documents: Arc<Documents>, _: Call) -> Result<Response<
     responses((status = 200, description = "This document as YAML", content_type = "application/yaml")))]
 pub(super) async fn yaml(documents: Arc<Documents>, _: Call) -> Result<Response<Bytes>, Response<Bytes>> {
     // RFC 9512.
-    Ok(reply(StatusCode::OK, HeaderValue::from_static("application/yaml"), documents.yaml.clone()))
+    Ok(reply(StatusCode::OK, HeaderValue::from_static("application/yaml"), Documents::text(&documents.yaml)))
 }

@@ -6,7 +6,7 @@ mod document;
 mod health;
 mod page;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::Method;
 use utoipa::OpenApi;
@@ -39,25 +39,25 @@ const EXAMPLE: &str = "user@example.com";
 )]
 struct Document;
 
-/// The document as served by `/openapi.json` and `/openapi.yaml`.
+/// The document as served by `/openapi.json` and `/openapi.yaml`. It lists the rows that serve it, so it is set after them.
+#[derive(Default)]
 struct Documents {
-    json: String,
-    yaml: String,
+    json: OnceLock<String>,
+    yaml: OnceLock<String>,
+}
+
+impl Documents {
+    /// Returns the text of one form.
+    fn text(form: &OnceLock<String>) -> String {
+        form.get().cloned().unwrap_or_default()
+    }
 }
 
 /// Builds the service endpoints, with the OpenAPI document of `others` and the service itself, and the comparison of
 /// `others`. They also respond to every path that no dialect owns, with `errors`.
 pub fn dialect(others: &[Dialect], errors: ErrorRenderer) -> Dialect {
     let mut service = Dialect { errors, ..health_rows() };
-    let whole = openapi::whole(others.iter().chain([&service]));
-    // In a demo, use an existing account as the example, so that "Try it out" works unchanged.
-    let demo = others.iter().any(|other| other.name == demo::NAME);
-    let with_example = |text: String| if demo { text.replace(EXAMPLE, demo::PERSON) } else { text };
-    let documents = Documents {
-        json: with_example(openapi::to_json(&whole)),
-        yaml: with_example(openapi::to_yaml(&whole)),
-    };
-    let documents = Arc::new(documents);
+    let documents = Arc::<Documents>::default();
     let page = Arc::new(page::Page::of(others));
     let docs = Arc::new(docs::Docs::new());
     let (script, style) = (Arc::new(docs::asset::Asset::script()), Arc::new(docs::asset::Asset::style()));
@@ -81,6 +81,12 @@ pub fn dialect(others: &[Dialect], errors: ErrorRenderer) -> Dialect {
             vec![Endpoint::new(Method::GET, EndpointKind::Read, &style, docs::asset::style)],
         ),
     ]);
+    let whole = openapi::whole(others.iter().chain([&service]));
+    // In a demo, use an existing account as the example, so that "Try it out" works unchanged.
+    let demo = others.iter().any(|other| other.name == demo::NAME);
+    let with_example = |text: String| if demo { text.replace(EXAMPLE, demo::PERSON) } else { text };
+    documents.json.get_or_init(|| with_example(openapi::to_json(&whole)));
+    documents.yaml.get_or_init(|| with_example(openapi::to_yaml(&whole)));
     service
 }
 
