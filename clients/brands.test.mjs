@@ -24,7 +24,7 @@ test(`the pages of ${BRAND} show its logo, are accessible and fit on a phone`, a
     await page.emulateMedia({ colorScheme: 'light' });
     await page.locator('#email').fill('alice@example.com');
     await page.locator('button[type=submit]').click();
-    await page.locator('.address').waitFor();
+    await page.locator('strong.address').waitFor();
     await checkAccessibility(page, `brand-${BRAND}-sent`);
     await page.goto(`${BASE}/reset`);
     await checkAccessibility(page, `brand-${BRAND}-code`);

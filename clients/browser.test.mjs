@@ -330,7 +330,7 @@ test('every page fits a window of 320 pixels, as at 400 % zoom, in every languag
       await page.goto(`${BASE}/forgot?lang=${language}`);
       await page.locator('#email').fill('a.very.long.address.of.somebody@subdomain.of.a.long.domain.example.com');
       await page.locator('button[type=submit]').click();
-      await page.locator('.address').waitFor();
+      await page.locator('strong.address').waitFor();
       await fits(page);
     }
     await screenshot(page, 'zoom-sent');

@@ -144,7 +144,7 @@ fn an_administrators_link_works_once_and_is_recorded() {
     assert!(worthai.starts_with("http://127.0.0.1:8080/reset?reset_token="), "{worthai}");
     for (args, reason) in [
         (&["link", "ghost@example.com", "--dialect", "px0"][..], "no account"),
-        (&["link", PERSON, "--dialect", "other"], "not enabled"),
+        (&["link", PERSON, "--dialect", "other"], "invalid value 'other'"),
         (&["link", PERSON, "--dialect", "px0", "--redirect-to", "https://x.example"], "--redirect-to"),
     ] {
         let refused = deployment.run(args, "").unwrap();

@@ -158,7 +158,9 @@ fn without_a_demo_its_pages_are_neither_served_nor_documented() {
     }
     assert_eq!(get(server.address, "/").unwrap().header("location"), Some("http://127.0.0.1:8080/forgot"));
     let document = get(server.address, "/openapi.yaml").unwrap().body;
-    assert!(document.contains("/healthz:") && !document.contains("/forgot:") && !document.contains("/mailbox:"));
+    assert!(
+        document.contains("/healthz:") && !document.contains("/forgot:") && !document.contains("/mailbox:")
+    );
     let (deployment, _folder) = demo();
     let server = deployment.start_demo().unwrap();
     let document = get(server.address, "/openapi.json").unwrap().body;

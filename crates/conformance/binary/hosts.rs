@@ -41,7 +41,17 @@ fn take_mail(deployment: &TestDeployment) -> String {
     mails::clear(&deployment.mails()).unwrap();
     let boundary = text.split_once("boundary=\"").unwrap().1.split('"').next().unwrap().to_owned();
     let secret = mail.code().or(mail.token()).unwrap();
-    let lines = text.replace(secret, "SECRET").replace(&boundary, "BORDER");
+    // The secret as it is written and as groups of a code; what says when the request came, and which one it was.
+    let reference = text.split_once("Reference: ").unwrap().1.lines().next().unwrap().to_owned();
+    let requested = text.split_once("Requested: ").unwrap().1.lines().next().unwrap().to_owned();
+    let halves = secret.split_at_checked(3).filter(|_| secret.len() == 6).unwrap_or((secret, secret));
+    let lines = text
+        .replace(secret, "SECRET")
+        .replace(&format!(">{}<", halves.0), ">SECRET<")
+        .replace(&format!(">{}<", halves.1), ">SECRET<")
+        .replace(&boundary, "BORDER")
+        .replace(&reference, "REFERENCE")
+        .replace(&requested, "TIME");
     let fixed = lines.lines().filter(|line| !line.starts_with("Message-ID:") && !line.starts_with("Date:"));
     fixed.collect::<Vec<_>>().join("\n")
 }

@@ -74,7 +74,7 @@ fn config_show_prints_the_bounds_that_follow_from_the_limits() {
     let shown = deployment.run(&["config", "show"], "").unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     for line in [
-        "px0_wrong_per_day = 20  # default",
+        "# px0_wrong_per_day = 20  # default",
         "# takeover bound: px0: 20 wrong guesses per day at 10 live 6-digit codes: P(any takeover) <= 2.0e-4 per day of attack",
         "# takeover bound: insforge: 10 wrong guesses per day at the 6-digit codes of one account, 100 at those of all: \
          P(takeover) <= 1.0e-5 per account, P(any takeover) <= 1.0e-4 per day of attack",

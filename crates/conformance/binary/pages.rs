@@ -23,7 +23,7 @@ fn a_password_is_reset_through_the_hosted_pages() {
     let (mut deployment, folder) = deployment();
     let logo = folder.path().join("logo.svg");
     fs::write(&logo, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"/>").unwrap();
-    deployment.set("POLYRESET_PAGES__LOGO", logo.to_str().unwrap());
+    deployment.set("POLYRESET_BRAND__LOGO", logo.to_str().unwrap());
     deployment.set("POLYRESET_BRAND__NAME", "Example");
     deployment.add_user(PERSON, "the old password").unwrap();
     let server = deployment.start().unwrap();

@@ -51,8 +51,8 @@ pub(super) fn new(options: &UpstreamOptions) -> io::Result<HttpClient> {
 /// Returns what is wrong with the TLS of the back end.
 fn tls_failure(error: &rustls::Error) -> &'static str {
     use CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
-        UnknownIssuer,
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext, UnknownIssuer,
     };
     let rustls::Error::InvalidCertificate(certificate) = error else { return "TLS failed" };
     match certificate {
@@ -61,7 +61,8 @@ fn tls_failure(error: &rustls::Error) -> &'static str {
         NotValidForName | NotValidForNameContext { .. } => {
             "TLS failed: the certificate is for another name than the host in upstream_url"
         }
-        UnknownIssuer => {
+        // An authority of the same name, with another key.
+        UnknownIssuer | BadSignature => {
             "TLS failed: the certificate's authority is unknown: add it to the system's authorities, or name a file with \
              all authorities in the variable SSL_CERT_FILE"
         }
