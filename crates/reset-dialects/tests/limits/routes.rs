@@ -146,7 +146,8 @@ async fn assert_route_is_limited(bench: &LimitsBench, route: &Route) {
         // The page tries the code in every dialect that has such codes.
         RouteInput::OpenCode(_) if path == "/reset" => {
             assert!(open.iter().all(|taken| *taken == free), "{path}: {open:?}");
-            assert_eq!(look_ups, free * open.len(), "{path}");
+            // Each guess is looked up once more: the same form may have set this password a moment ago.
+            assert_eq!(look_ups, 2 * free * open.len(), "{path}");
         }
         RouteInput::OpenCode(_) => assert_eq!((taken(""), look_ups), (free, free), "{path}"),
         RouteInput::AddressCode(_) => assert_eq!(taken(".nobody"), free, "{path}"),
