@@ -161,8 +161,8 @@ test('the page is accessible in light and dark mode, with an open operation and 
     await checkAccessibility(page, 'docs-closed');
     await tryOperation(page, TRIGGER, {});
     // An operation with parameters, and one with several examples.
-    await operation(page, 'get', '/reset').locator('.opblock-summary-control').click();
-    await operation(page, 'get', '/reset').getByRole('button', { name: 'Try it out' }).click();
+    await operation(page, 'get', '/api/auth/email/reset-password-link').locator('.opblock-summary-control').click();
+    await operation(page, 'get', '/api/auth/email/reset-password-link').getByRole('button', { name: 'Try it out' }).click();
     await operation(page, 'post', '/api/auth/reset-password').locator('.opblock-summary-control').click();
     await page.locator('.models-control').click();
     await page.locator('.models .json-schema-2020-12-accordion').first().click();
