@@ -32,7 +32,7 @@ for (const [version, FORGOT, RESET] of PREFIXES) {
     assert.deepEqual(weak, invalid('password', 'password must be at least 8 characters'));
     const differ = { code, password: PASSWORD, passwordConfirmation: `${PASSWORD}!` };
     const mismatch = bad(await strapi.POST(RESET, { body: differ }), 400);
-    assert.deepEqual(mismatch, failure('Passwords do not match'));
+    assert.deepEqual(mismatch, invalid('passwordConfirmation', 'Passwords do not match'));
 
     const { jwt, user } = good(await strapi.POST(RESET, { body: resetBody(code, PASSWORD) }), 200);
     assert.equal(jwt?.split('.').length, 3);
@@ -57,7 +57,8 @@ for (const [version, FORGOT, RESET] of PREFIXES) {
     assert.equal(noEmail.error.name, 'ValidationError');
     // @ts-expect-error `password` is required
     const noPassword = bad(await strapi.POST(RESET, { body: { code: 'c', passwordConfirmation: 'p' } }), 400);
-    assert.deepEqual(noPassword, invalid('password', 'password is a required field'));
+    assert.equal(noPassword.error.name, 'ValidationError');
+    assert.match(JSON.stringify(noPassword.error.details), /password is a required field/);
   });
 }
 
