@@ -27,7 +27,7 @@ pub(super) struct ServeArgs {
     /// Try polyreset: a temporary database with two accounts, mails on the terminal and in ./mail
     #[arg(long)]
     demo: bool,
-    /// With --demo: a TOML file with the keys of [brand], to see a brand before it is deployed
+    /// With --demo: a TOML file with the keys of `[brand]`, to see a brand before it is deployed
     #[arg(long, value_name = "FILE", requires = "demo")]
     brand: Option<PathBuf>,
 }
