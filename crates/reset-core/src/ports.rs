@@ -74,7 +74,8 @@ pub trait Accounts: Send + Sync {
     /// Fails if the store fails.
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError>;
 
-    /// Returns the stored hash of the account's password. No request handler calls this.
+    /// Returns the stored hash of the account's password. Of the request handlers, only a repeated reset reads it
+    /// ([`Resets::has_just_set`](crate::Resets::has_just_set)).
     ///
     /// # Errors
     /// Fails if the store fails.

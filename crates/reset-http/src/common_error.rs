@@ -50,6 +50,22 @@ pub enum CommonError {
 }
 
 impl CommonError {
+    /// Returns one error of each kind, with empty texts and waits of a second, for tests that a dialect documents them all.
+    pub fn one_of_each() -> [Self; 9] {
+        let retry_after = Duration::from_secs(1);
+        [
+            Self::NotFound { path: String::new(), query: None },
+            Self::MethodNotAllowed { method: String::new() },
+            Self::BodyTooLarge,
+            Self::BodyUnreadable,
+            Self::BodyTooSlow,
+            Self::UnsupportedMediaType { content_type: String::new() },
+            Self::Failure,
+            Self::TooMany { retry_after },
+            Self::Busy { retry_after },
+        ]
+    }
+
     /// Logs an internal error and returns [`Self::Failure`]. This is the only place that logs it.
     pub fn failure(dialect: &'static str, error: &(dyn Error + 'static)) -> Self {
         error!(dialect.name = dialect, error, "request failed, responded with 500");

@@ -327,18 +327,7 @@ mod tests {
     /// The documented names are those that responses have, and no others.
     #[test]
     fn every_error_has_a_documented_name_and_every_documented_name_occurs() {
-        let wait = Duration::from_secs(1);
-        let common = [
-            CommonError::NotFound { path: String::new(), query: None },
-            CommonError::MethodNotAllowed { method: String::new() },
-            CommonError::BodyTooLarge,
-            CommonError::BodyUnreadable,
-            CommonError::BodyTooSlow,
-            CommonError::UnsupportedMediaType { content_type: String::new() },
-            CommonError::Failure,
-            CommonError::TooMany { retry_after: wait },
-            CommonError::Busy { retry_after: wait },
-        ];
+        let common = CommonError::one_of_each();
         let errors = common
             .into_iter()
             .map(StrapiError::Common)

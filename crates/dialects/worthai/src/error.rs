@@ -281,18 +281,7 @@ mod tests {
     /// The documented codes are those that responses have, and no others.
     #[test]
     fn every_error_has_a_documented_code_and_every_documented_code_occurs() {
-        let wait = Duration::from_secs(1);
-        let common = [
-            CommonError::NotFound { path: String::new(), query: None },
-            CommonError::MethodNotAllowed { method: String::new() },
-            CommonError::BodyTooLarge,
-            CommonError::BodyUnreadable,
-            CommonError::BodyTooSlow,
-            CommonError::UnsupportedMediaType { content_type: String::new() },
-            CommonError::Failure,
-            CommonError::TooMany { retry_after: wait },
-            CommonError::Busy { retry_after: wait },
-        ];
+        let common = CommonError::one_of_each();
         let own =
             [WorthaiError::Expired, WorthaiError::InvalidSignature, WorthaiError::Invalid(Invalid::NoObject)];
         let errors = common.into_iter().map(WorthaiError::Common).chain(own);
