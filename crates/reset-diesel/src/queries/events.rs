@@ -180,12 +180,15 @@ fn lock_mark(db: &mut Db, sealer: &Sealer, end: End) -> QueryResult<MarkLock> {
         let (mark, tag) = read_mark(row)?;
         return Ok(if sealer.is_ours(end, mark, tag) { MarkLock::Locked(mark) } else { MarkLock::NotOurs });
     }
+    // Whether something was sealed is read before the mark: another transaction may insert the mark and seal events
+    // between two statements, and its mark must not be taken for a deleted one.
+    let any_sealed = events::table.filter(events::place.is_not_null());
+    let was_seen = end == End::Head && sealer.last() != Mark::START;
+    let was_sealed = was_seen || select(exists(any_sealed)).get_result(db)?;
     if stored_mark(db, end)?.is_some() {
         return Ok(MarkLock::Busy);
     }
-    let any_sealed = events::table.filter(events::place.is_not_null());
-    let was_seen = end == End::Head && sealer.last() != Mark::START;
-    if was_seen || select(exists(any_sealed)).get_result(db)? {
+    if was_sealed {
         return Ok(MarkLock::NotOurs);
     }
     // If two transactions find no mark, the second one fails on the primary key, and its retry finds the row.
