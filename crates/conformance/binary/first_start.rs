@@ -90,6 +90,31 @@ fn untrusted_proxy_is_logged_once() {
 }
 
 #[test]
+fn reached_limit_is_logged_once_and_without_an_address() {
+    let (deployment, _folder) = limited();
+    let server = deployment.start().unwrap();
+    let forgot = |number: usize| {
+        let body = format!(r#"{{"email":"person-{number}@example.com"}}"#);
+        let head = format!(
+            "POST /auth/forgot-password HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Connection::open(server.address).unwrap().send(head.as_bytes()).unwrap().status
+    };
+    assert_eq!((0..8).map(forgot).filter(|status| *status == 429).count(), 3);
+    server.terminate().unwrap();
+    let log = deployment.logged();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("client limit reached")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(
+        lines[0].contains("limit.class=\"reset-request\"") && lines[0].contains("limit.retry_after_s="),
+        "{log}"
+    );
+    assert!(!log.contains("person-"), "{log}");
+}
+
+#[test]
 fn log_filter_that_would_silence_everything_stops_the_start() {
     let (mut deployment, _folder) = deployment();
     for (word, level) in [("warning", "warn"), ("verbose", "debug")] {

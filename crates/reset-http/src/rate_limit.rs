@@ -11,6 +11,7 @@
 mod classes;
 mod counters;
 mod memory;
+mod refusals;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +32,7 @@ use reset_core::{
     ports::Clock,
     time::Timestamp,
 };
-use tracing::warn;
+use tracing::{info, warn};
 
 pub use self::{
     classes::{ClassLimits, ClientLimits, LimitClass},
@@ -39,7 +40,10 @@ pub use self::{
     memory::MEMORY_MAX,
 };
 
-use self::memory::{CountedNetwork, Counts, Width};
+use self::{
+    memory::{CountedNetwork, Counts, Width},
+    refusals::Refusals,
+};
 use crate::common_error::CommonError;
 
 /// What a request is counted by: its class, and its client or the surrounding network.
@@ -53,13 +57,7 @@ struct ClientKey {
 impl ClientKey {
     /// Returns the network's name in the shared counters: a keyed tag, so that it reveals no address (R70).
     fn shared_name(self, names: &HmacKey) -> String {
-        let class = match self.class {
-            LimitClass::ResetRequest => "reset-request",
-            LimitClass::OpenCode => "open-code",
-            LimitClass::AddressCode => "address-code",
-            LimitClass::Token => "token",
-            LimitClass::Estimate => "estimate",
-        };
+        let class = self.class.name();
         let CountedNetwork { v6, bits } = self.network;
         let kind = [u8::from(self.width == Width::Network), u8::from(v6)];
         hex(&names.tag(&[class.as_bytes(), &kind, &bits.to_be_bytes()])[..TAG_LENGTH])
@@ -77,13 +75,15 @@ pub struct RateLimiter {
     shared: Option<SharedCounters>,
     /// Whether the warning about clients without an address was already logged.
     warned: AtomicBool,
+    refusals: Refusals,
 }
 
 impl RateLimiter {
     /// A limiter that counts in memory or, with `shared`, in the counters that every server shares.
     pub fn new(limits: ClientLimits, clock: Arc<dyn Clock>, shared: Option<SharedCounters>) -> Arc<Self> {
         let counts = Mutex::new(Counts::new(&limits));
-        Arc::new(Self { limits, counts, clock, shared, warned: AtomicBool::new(false) })
+        let (warned, refusals) = (AtomicBool::new(false), Refusals::default());
+        Arc::new(Self { limits, counts, clock, shared, warned, refusals })
     }
 
     /// Returns whether the shared counters are available, or `None` without shared counters.
@@ -110,7 +110,7 @@ impl RateLimiter {
                 counted.iter().map(|(key, windows)| Budget::shared(&key.shared_name(names), windows));
             let budgets: Vec<Budget> = budgets.collect();
             match counters.take(&budgets, now).await {
-                Ok(Take::Full { until }) => return Err(too_many(until, now)),
+                Ok(Take::Full { until }) => return Err(self.too_many(class, until, now)),
                 Ok(Take::Taken { id }) => {
                     let permit = self.record(counted, now);
                     let names = budgets.into_iter().map(|budget| budget.name).collect();
@@ -144,7 +144,8 @@ impl RateLimiter {
             .iter()
             .filter_map(|(key, _)| counts.of(key.class, key.width).full_until(key.network, now));
         if let Some(free_at) = full.max() {
-            return Err(too_many(free_at, now));
+            drop(counts);
+            return Err(self.too_many(class, free_at, now));
         }
         Ok(self.take(counts, counted, now))
     }
@@ -175,13 +176,23 @@ impl RateLimiter {
         Permit { taken: Some(Taken { limiter: self.clone(), keys, at: now }), shared: None }
     }
 
+    /// Returns the refusal of a client, and logs that there are some.
+    fn too_many(&self, class: LimitClass, free_at: Timestamp, now: Timestamp) -> CommonError {
+        let retry_after = free_at.since(now).max(Duration::from_secs(1));
+        if let Some(refused) = self.refusals.count(class, now) {
+            info!(
+                limit.class = class.name(),
+                limit.refused = refused,
+                limit.retry_after_s = retry_after.as_secs(),
+                "client limit reached, requests are refused with 429 and Retry-After"
+            );
+        }
+        CommonError::TooMany { retry_after }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn too_many(free_at: Timestamp, now: Timestamp) -> CommonError {
-    CommonError::TooMany { retry_after: free_at.since(now).max(Duration::from_secs(1)) }
 }
 
 /// The counts that one request used. Dropping the permit keeps them used.

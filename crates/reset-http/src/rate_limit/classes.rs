@@ -23,6 +23,17 @@ impl LimitClass {
     /// All classes.
     pub const ALL: [Self; 5] =
         [Self::ResetRequest, Self::OpenCode, Self::AddressCode, Self::Token, Self::Estimate];
+
+    /// Returns the name in the log and in the shared counters.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ResetRequest => "reset-request",
+            Self::OpenCode => "open-code",
+            Self::AddressCode => "address-code",
+            Self::Token => "token",
+            Self::Estimate => "estimate",
+        }
+    }
 }
 
 /// The limits of one class. The count of each window must not exceed [`COUNT_MAX`](reset_core::budget::COUNT_MAX).
