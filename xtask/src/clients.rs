@@ -1,10 +1,11 @@
 //! `cargo xtask clients`: runs real API clients against each of the three servers.
 //!
 //! The clients are InsForge's own SDK, and clients generated from the documents in `openapi/`; Django's libraries are
-//! servers, which polyreset is compared with. The suites and their pinned packages are in `clients/`; this command builds
-//! and starts the servers, and counts the results.
+//! servers, which polyreset is compared with. Schemathesis checks the servers against their document. The suites and their
+//! pinned packages are in `clients/`; this command builds and starts the servers, and counts the results.
 
 mod django;
+mod schemathesis;
 
 use std::{
     ffi::OsStr,
@@ -89,6 +90,7 @@ impl std::fmt::Display for Tally {
 pub(crate) fn run() -> anyhow::Result<()> {
     let with_node = !skipped("the tests with JavaScript clients", missing()?.as_deref())?;
     let with_python = !skipped("the tests with Django", django::missing()?.as_deref())?;
+    let with_schemathesis = !skipped("the tests with Schemathesis", schemathesis::missing()?.as_deref())?;
     if with_node {
         // Generated on every run, so that the clients match the current documents.
         script("generate").context("generating clients from openapi/")?;
@@ -108,6 +110,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
         }
         if let Some(reference) = &reference {
             all.add(timed(front_end, "Django", || reference.run(front_end))?);
+        }
+        if with_schemathesis {
+            all.add(timed(front_end, "Schemathesis", || schemathesis::run(front_end))?);
         }
     }
     println!("{all}");
