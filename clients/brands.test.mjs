@@ -5,6 +5,7 @@ import { after, test } from 'node:test';
 
 import { PHONE, close, checkAccessibility, fits, screenshot, window } from './browser.mjs';
 import { BASE } from './deployment.mjs';
+import { matchesStored } from './stored.mjs';
 
 after(close);
 
@@ -18,6 +19,7 @@ test(`the pages of ${BRAND} show its logo, are accessible and fit on a phone`, a
     assert.ok(await logo.evaluate((image) => /** @type {HTMLImageElement} */ (image).naturalWidth > 0));
     const light = await logo.evaluate((image) => /** @type {HTMLImageElement} */ (image).currentSrc);
     await checkAccessibility(page, `brand-${BRAND}-forgot`);
+    await matchesStored(`brands/${BRAND}-forgot`, await inBothSchemes(page));
     await page.emulateMedia({ colorScheme: 'dark' });
     const dark = await logo.evaluate((image) => /** @type {HTMLImageElement} */ (image).currentSrc);
     assert.notEqual(dark, light);
@@ -33,5 +35,21 @@ test(`the pages of ${BRAND} show its logo, are accessible and fit on a phone`, a
     await page.goto(`${BASE}/reset`);
     await screenshot(page, `brand-${BRAND}-phone`);
     await fits(page);
+    await matchesStored(`brands/${BRAND}-code-phone`, await inBothSchemes(page));
   });
 });
+
+/**
+ * Takes screenshots in light and dark mode.
+ * @param {import('playwright-core').Page} page
+ */
+async function inBothSchemes(page) {
+  const taken = [];
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    await page.emulateMedia({ colorScheme });
+    await page.locator('img.logo').evaluate((image) => /** @type {HTMLImageElement} */ (image).decode());
+    taken.push(await page.screenshot({ fullPage: true, caret: 'hide' }));
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  return taken;
+}

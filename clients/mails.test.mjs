@@ -5,7 +5,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { checkAccessibility, close, fits, screenshot, window } from './browser.mjs';
+import { checkAccessibility, close, fits, window } from './browser.mjs';
+import { difference, joined, matchesStored } from './stored.mjs';
 
 after(close);
 
@@ -40,13 +41,44 @@ for (const name of names.sort()) {
       }
       await page.setViewportSize({ width: 320, height: 640 });
       await checkAccessibility(page, `${name}-phone`);
-      await page.setViewportSize({ width: 800, height: 900 });
-      for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-        await page.emulateMedia({ colorScheme });
-        await screenshot(page, `${name}-desktop-${colorScheme}`);
-      }
+      await matchesStored(`mails/${name}`, await screenshots(page));
     });
   });
+}
+
+test('another accent, a missing button and a longer text differ from the stored screenshots', async () => {
+  const html = await readFile(join(PREVIEWS, 'acme-reset-link-en.html'), 'utf8');
+  await window({}, async (page) => {
+    await page.setContent(html);
+    const expected = await joined(await screenshots(page));
+    assert.equal(await difference(expected, await joined(await screenshots(page))), undefined);
+    for (const [from, to] of /** @type {const} */ ([
+      [/#0f766e/g, '#b91c1c'],
+      [/class="button"/g, 'class="button" hidden'],
+      [/<h1([^>]*)>/, '<h1$1>A heading that is so long that it no longer fits on one line of the mail. '],
+    ])) {
+      const changed = html.replace(from, to);
+      assert.notEqual(changed, html, `the mail has ${from}`);
+      await page.setContent(changed);
+      assert.ok(await difference(expected, await joined(await screenshots(page))), `${from} makes a difference`);
+    }
+  });
+});
+
+/**
+ * Takes screenshots of a mail on a phone and on a desktop, in light and dark mode.
+ * @param {import('playwright-core').Page} page
+ */
+async function screenshots(page) {
+  const taken = [];
+  for (const width of [360, 800]) {
+    await page.setViewportSize({ width, height: 640 });
+    for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+      await page.emulateMedia({ colorScheme });
+      taken.push(await page.screenshot({ fullPage: true }));
+    }
+  }
+  return taken;
 }
 
 /**

@@ -3,13 +3,16 @@
 //! The suites in `clients/` drive the browser: `browser.test.mjs` on the hosted pages, `docs.test.mjs` on `/docs`,
 //! `demo.test.mjs` on a demo, `brands.test.mjs` on a demo with each brand of `docs/brands`, and `mails.test.mjs` on the
 //! HTML parts of the mails, which are the same on each server. They leave screenshots of every page in
-//! `clients/screenshots`. Deployments and packages
+//! `clients/screenshots`, and compare those of mails and branded pages with `clients/expected`. Deployments and packages
 //! are shared with [`clients`].
 
 use std::{ffi::OsStr, path::PathBuf, time::Instant};
 
-use anyhow::{Context, ensure};
-use conformance::{programs::find, server::TestDeployment};
+use anyhow::{Context, bail, ensure};
+use conformance::{
+    programs::{command, find},
+    server::TestDeployment,
+};
 
 use crate::{
     clients::{self, FRONT_ENDS, NEW, OLD, Tally},
@@ -19,6 +22,8 @@ use crate::{
 
 /// Names of the Chromium program on different systems.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+/// A package of Debian with a font for Japanese and Chinese. Without one, pages and mails show boxes in place of letters.
+const FONT: &str = "fonts-wqy-zenhei";
 /// Suites on a deployment, run one after another so that they do not slow each other down.
 const SUITES: [&str; 2] = ["browser.test.mjs", "docs.test.mjs"];
 /// The suite on a demo server, which creates its own accounts.
@@ -47,7 +52,14 @@ const ACCOUNTS: [&str; 13] = [
     "docs@example.com",
 ];
 
-pub(crate) fn run() -> anyhow::Result<()> {
+/// What can be named to run only a part: a server, or the mails.
+const PARTS: [&str; 4] = [FRONT_ENDS[0], FRONT_ENDS[1], FRONT_ENDS[2], "mails"];
+
+pub(crate) fn run(parts: &[&str]) -> anyhow::Result<()> {
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(part)) {
+        bail!("`{unknown}` is not a part; the parts are {}", PARTS.join(", "));
+    }
+    let is_chosen = |part: &str| parts.is_empty() || parts.contains(&part);
     let chromium = chromium();
     let missing = match &chromium {
         Some(_) => clients::missing()?,
@@ -59,23 +71,38 @@ pub(crate) fn run() -> anyhow::Result<()> {
         println!("SKIPPED the browser tests: {reason}");
         return Ok(());
     };
+    if !has_letters() {
+        let installed = install(&[FONT]);
+        ensure!(installed.is_ok() || !packages::in_ci(), "no font for Japanese: {installed:?}");
+        if installed.is_err() {
+            println!("no font for Japanese and Chinese ({FONT}): screenshots in these languages differ");
+        }
+    }
     // All suites are type-checked together, and some of them import the generated clients.
     clients::script("generate").context("generating clients from openapi/")?;
     clients::script("check").context("the suites have type errors")?;
     clients::build()?;
     let mut all = Tally::default();
-    for front_end in FRONT_ENDS {
+    for front_end in FRONT_ENDS.into_iter().filter(|front_end| is_chosen(front_end)) {
         let begun = Instant::now();
         let tally = run_suites(front_end, chromium.as_os_str()).with_context(|| front_end.to_owned())?;
         println!("{front_end}: {tally} ({:.1} s)", begun.elapsed().as_secs_f64());
         all.add(tally);
     }
-    let tally = run_mails(chromium.as_os_str()).context("mails")?;
-    println!("mails: {tally}");
-    all.add(tally);
+    if is_chosen("mails") {
+        let tally = run_mails(chromium.as_os_str()).context("mails")?;
+        println!("mails: {tally}");
+        all.add(tally);
+    }
     println!("{all}; screenshots are in clients/screenshots");
     ensure!(all.failed == 0, "browser tests failed");
     Ok(())
+}
+
+/// Returns whether a font has the letters of every language, those of Chinese among them.
+fn has_letters() -> bool {
+    let list = command("fc-list").arg(":lang=ja").output();
+    list.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
 }
 
 /// Returns the path of Chromium, and installs it if it is missing and that is possible.

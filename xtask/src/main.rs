@@ -47,10 +47,11 @@ After a change of routes or dialects:
 End-to-end tests:
   replicas [ARGS]   Run only the tests with an axum, an actix and a warp server on one database (part of
                     `test`). ARGS are passed to `cargo test`
-  clients           Run real API clients against each of the three servers, and compare them with Django's
-                    own libraries. Needs Node 20 and npm, and Python 3.10
-  browser           Test the hosted pages of each of the three servers in Chromium. Needs Chromium, Node 20
-                    and npm
+  clients           Run real API clients against each of the three servers, compare them with Django's own
+                    libraries, and check them against openapi/ with Schemathesis. Needs Node 20 and npm, and
+                    Python 3.10
+  browser [PART]... Test the hosted pages of each of the three servers, and the mails, in Chromium. Parts:
+                    server-axum, server-actix, server-warp, mails. Needs Chromium, Node 20 and npm
   owners [NAME]...  Reset passwords in the users tables of real systems (Strapi, Django, ...) with their own
                     clients, behind polyreset. Needs Node 20 and npm, Python 3.10, PostgreSQL and MariaDB
   diff              Send random requests to all three servers, over TCP and Unix sockets, and compare the
@@ -94,7 +95,7 @@ fn main() -> ExitCode {
         ["diff", rest @ ..] => diff::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["clients"] => clients::run(),
-        ["browser"] => browser::run(),
+        ["browser", parts @ ..] => browser::run(parts),
         ["owners", names @ ..] => owners::run(names),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
