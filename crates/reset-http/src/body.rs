@@ -94,10 +94,12 @@ impl Object {
     /// Returns [`Undecodable`] unless `body` is one JSON object in UTF-8, without duplicate keys and within the limits
     /// on depth and number of fields.
     pub fn decode(body: &[u8]) -> Result<Self, Undecodable> {
+        // `serde_json` does not check the encoding of the nested strings that it skips.
+        let text = std::str::from_utf8(body).map_err(|_| Undecodable::Malformed)?;
         if !is_shallow(body) {
             return Err(Undecodable::Malformed);
         }
-        serde_json::from_slice(body).map_err(|_| match serde_json::from_slice(body) {
+        serde_json::from_str(text).map_err(|_| match serde_json::from_str(text) {
             Ok(Value::Null) => Undecodable::Null,
             Ok(Value::Text(_)) => Undecodable::Text,
             // An object that is not accepted is ambiguous or beyond the limits.
@@ -260,7 +262,7 @@ mod tests {
         let many: Vec<String> = (0..=FIELDS_MAX).map(|number| format!(r#""k{number}":1"#)).collect();
         let many = format!("{{{}}}", many.join(","));
         let deeper = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        let bodies: [&[u8]; 14] = [
+        let bodies: [&[u8]; 15] = [
             b"",
             br#"{"email":"a@b.com","email":"c@d.com"}"#,
             br#"{"email":"a@b.com","\u0065mail":"c@d.com"}"#,
@@ -271,6 +273,7 @@ mod tests {
             br#"{"email":"\ud800"}"#,
             b"\xef\xbb\xbf{}",
             b"{\"email\":\"\xff\"}",
+            b"{\"email\":\"a@b.com\",\"x\":[\"\xff\"]}",
             b"{\"email\":\"a\nb\"}",
             deep.as_bytes(),
             deeper.as_bytes(),
