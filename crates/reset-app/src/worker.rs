@@ -53,6 +53,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum random delay before an idle worker starts a queued job; half of it on average. It is unnoticeable in mail and
 /// spreads the cost of a job over dozens of an attacker's probes.
 const MAX_JITTER: Duration = Duration::from_millis(50);
+/// Shortest time between two claims of accepted jobs while few are waiting: each claim costs commits, which the next
+/// requests wait for.
+const CLAIM_INTERVAL: Duration = Duration::from_millis(20);
 /// Backoff after a store error. Wake-ups during it are ignored.
 const STORE_BACKOFF: Duration = Duration::from_secs(1);
 /// Shortest and longest pause of claims after a mail found no free slot: claiming the whole queue to postpone it would only
@@ -86,12 +89,14 @@ pub(crate) async fn run(resets: Resets, stop: impl Future<Output = ()>) {
                     if worker.has_room() {
                         break;
                     }
+                    next = next.min(worker.next_look());
                 }
                 Some(sent) = worker.sending.join_next() => {
                     worker.sent(sent);
                     if worker.has_room() {
                         break;
                     }
+                    next = next.min(worker.next_look());
                 }
                 // Jobs queued during the delay join the same batch.
                 () = worker.resets.job_queued(), if !delayed => {
@@ -120,6 +125,8 @@ struct Worker {
     /// End and length of the pause of claims after a mail found no free slot.
     busy_until: Instant,
     busy_pause: Duration,
+    /// When accepted jobs may be claimed again.
+    accepted_from: Instant,
     /// Whether jobs of either kind may be waiting: the last claim was full, or something has changed since.
     more_accepted: bool,
     more_ready: bool,
@@ -144,6 +151,7 @@ impl Worker {
             in_transit: Sending::default(),
             busy_until: Instant::now(),
             busy_pause: BUSY_PAUSE.0,
+            accepted_from: Instant::now(),
             more_accepted: true,
             more_ready: true,
             alone: false,
@@ -162,8 +170,14 @@ impl Worker {
 
     /// Returns when to look at the queue if nothing happens.
     fn next_look(&self) -> Instant {
-        let poll = Instant::now() + POLL_INTERVAL;
-        if self.is_paused() { poll.min(self.busy_until) } else { poll }
+        let mut next = Instant::now() + POLL_INTERVAL;
+        if self.is_paused() {
+            next = next.min(self.busy_until);
+        }
+        if self.more_accepted && !self.may_claim_accepted() {
+            next = next.min(self.accepted_from);
+        }
+        next
     }
 
     /// Returns how many mails can be held.
@@ -194,6 +208,11 @@ impl Worker {
         Instant::now() < self.busy_until
     }
 
+    /// Returns whether accepted jobs were not claimed just now.
+    fn may_claim_accepted(&self) -> bool {
+        Instant::now() >= self.accepted_from
+    }
+
     fn is_idle(&self) -> bool {
         self.preparing.is_empty() && self.sending.is_empty()
     }
@@ -207,7 +226,7 @@ impl Worker {
         let (held, window) = (self.sending.len(), self.window());
         // A few jobs are not worth a commit.
         let batch = self.preparing.len().max(window / 8).max(1);
-        let preparing = self.more_accepted && self.preparing_room() >= batch;
+        let preparing = self.more_accepted && self.may_claim_accepted() && self.preparing_room() >= batch;
         let free = held < window && (held <= self.slots() || held <= window / 2);
         let sending = self.more_ready && free && !self.is_paused();
         preparing || sending
@@ -232,9 +251,12 @@ impl Worker {
             }
         }
         let room = self.preparing_room();
-        if self.more_accepted && room > 0 {
+        if self.more_accepted && room > 0 && self.may_claim_accepted() {
             let jobs = self.resets.claim_accepted(number(room)).await?;
             (self.more_accepted, self.sent_since) = (jobs.len() == room, 0);
+            if !self.more_accepted {
+                self.accepted_from = Instant::now() + CLAIM_INTERVAL;
+            }
             for job in jobs {
                 self.prepare(job);
             }

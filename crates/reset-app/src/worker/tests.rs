@@ -308,6 +308,22 @@ impl Mailer for BusyMailer {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_that_arrive_one_by_one_are_claimed_together() {
+    let running = start().await;
+    sleep(Duration::from_millis(300)).await;
+    let (begun, before) = (Instant::now(), running.memory.store.accepted_claims());
+    for number in 0..500 {
+        running.request_reset(&format!("nobody-{number}")).await;
+        sleep(Duration::from_millis(1)).await;
+    }
+    running.request_reset("ann").await;
+    running.wait_for_mails(1).await;
+    let claims = running.memory.store.accepted_claims() - before;
+    let most = begun.elapsed().as_millis() / CLAIM_INTERVAL.as_millis() + 1;
+    assert!(claims as u128 <= most, "{claims} claims");
+}
+
+#[tokio::test(start_paused = true)]
 async fn stopped_worker_finishes_its_deliveries_and_claims_no_more_jobs() {
     let mailer = Arc::new(BlockingMailer::new(2));
     let running = start_with(Memory::new(2), Some(mailer.clone())).await;

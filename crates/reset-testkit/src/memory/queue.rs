@@ -10,6 +10,8 @@ use reset_core::{
 
 #[derive(Default)]
 pub(super) struct Queue {
+    /// How often accepted jobs were claimed, whether or not there were any.
+    pub(super) accepted_claims: usize,
     rows: Vec<Row>,
     last_seq: i64,
 }
@@ -121,6 +123,7 @@ impl Queue {
     }
 
     pub(super) fn claim_accepted(&mut self, limit: usize, lease_end: Timestamp) -> Vec<Job> {
+        self.accepted_claims += 1;
         self.claim(&self.in_turn(Stage::Accepted), limit, Stage::Resolving, lease_end)
     }
 

@@ -121,6 +121,11 @@ impl MemoryStore {
         self.lock().look_ups
     }
 
+    /// Returns how often accepted jobs were claimed.
+    pub fn accepted_claims(&self) -> usize {
+        self.lock().queue.accepted_claims
+    }
+
     /// Returns the number of takes from the budget `name`, minus those given back.
     pub fn taken(&self, name: &str) -> usize {
         self.lock().budgets.taken(name)
