@@ -43,7 +43,7 @@ use std::{
 use reset_core::ports::Store;
 
 use self::{
-    foreign_users::{Mapping, Survey},
+    foreign_users::{Extent, Mapping, Survey},
     mysql::Mysql,
     postgres::Postgres,
     server::{ServerEngine as _, ServerStore},
@@ -110,6 +110,13 @@ impl Default for Options {
     }
 }
 
+/// Returns whether `text` has the form of a URL scheme (RFC 3986, 3.1), possibly after `jdbc:`.
+fn is_scheme(text: &str) -> bool {
+    let scheme = text.strip_prefix("jdbc:").unwrap_or(text);
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
 impl Database {
     /// Parses a database URL. `sqlite://reset.db` is relative to the working directory, `sqlite:///var/lib/reset.db` is
     /// absolute. `postgres://`, `postgresql://`, `mysql://` and `mariadb://` name a server.
@@ -121,9 +128,12 @@ impl Database {
             Some(("sqlite", path)) => OpenEngine::Sqlite(sqlite::path(path)?),
             Some(("postgres" | "postgresql", _)) => OpenEngine::Postgres(postgres::Address::parse(url)?),
             Some(("mysql" | "mariadb", _)) => OpenEngine::Mysql(mysql::Address::parse(url)?),
-            // The rest of the URL may contain a password, so the error quotes only the scheme.
-            Some((scheme, _)) => return Err(OpenError::Unsupported(format!("{scheme}://…"))),
-            None => return Err(OpenError::NoScheme),
+            // The rest of the URL may contain a password, so the error quotes only the scheme. Text that is not a scheme may
+            // contain one too: `user=u password=p sslrootcert=file://…`.
+            Some((scheme, _)) if is_scheme(scheme) => {
+                return Err(OpenError::Unsupported(format!("{scheme}://…")));
+            }
+            _ => return Err(OpenError::NoScheme),
         };
         Ok(Self { engine, options: Options::default(), users: None, users_file: None })
     }
@@ -253,22 +263,36 @@ impl Database {
     }
 
     /// Inspects another system's users table and returns the statements and the grants that `role` needs. Without a role,
-    /// what is checked for it is checked for the role of this connection. Changes nothing. Returns `None` if the deployment uses polyreset's own table.
+    /// what is checked for it is checked for the role of this connection. Changes nothing. Returns `None` if the
+    /// deployment uses polyreset's own table.
     ///
     /// # Errors
     /// Fails if the database cannot be opened, or if the mapping does not fit the users table.
     pub async fn survey(&self, role: Option<&str>) -> Result<Option<Survey>, OpenError> {
+        self.survey_of(Extent::Everything { role: role.map(ToOwned::to_owned) }).await
+    }
+
+    /// As [`Self::survey`], but of the hashes of the first rows alone: cheap enough for every start.
+    ///
+    /// # Errors
+    /// As [`Self::survey`].
+    pub async fn survey_of_hashes(&self) -> Result<Option<Survey>, OpenError> {
+        self.survey_of(Extent::Hashes).await
+    }
+
+    async fn survey_of(&self, extent: Extent) -> Result<Option<Survey>, OpenError> {
         let Some(mapping) = self.users.clone() else { return Ok(None) };
-        let role = role.map(ToOwned::to_owned);
         match &self.engine {
             OpenEngine::Sqlite(_) => match self.users_file() {
-                Some(file) => sqlite::survey(file, mapping).await.map(Some),
+                Some(file) => sqlite::survey(file, mapping, extent).await.map(Some),
                 None => Ok(None),
             },
             OpenEngine::Postgres(address) => {
-                server::survey(self.postgres(address)?, mapping, role).await.map(Some)
+                server::survey(self.postgres(address)?, mapping, extent).await.map(Some)
             }
-            OpenEngine::Mysql(address) => server::survey(self.mysql(address)?, mapping, role).await.map(Some),
+            OpenEngine::Mysql(address) => {
+                server::survey(self.mysql(address)?, mapping, extent).await.map(Some)
+            }
         }
     }
 
@@ -309,6 +333,8 @@ mod addresses {
             "no database engine for `oracle://…`; supported: `sqlite://PATH`, `postgres://…`, `mysql://…` (MySQL and MariaDB)"
         );
         assert!(error_for("reset.db").contains("not a URL: write `sqlite://PATH`"));
+        let keywords = error_for("user=u password=hunter2 sslrootcert=file:///ca.pem");
+        assert!(keywords.contains("not a URL") && !keywords.contains("hunter2"), "{keywords}");
     }
 
     #[test]

@@ -1,9 +1,17 @@
 //! Foreign users tables of the systems whose dialects polyreset speaks: every dialect resets their passwords, with each step
 //! at another process, and stores the hash format of the owning system.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use conformance::{clients, databases, http};
 
-use crate::site::{Site, exchanged, mailed};
+use crate::{
+    TIMEOUT,
+    site::{Site, exchanged, mailed},
+};
 
 /// A bcrypt hash at cost 10 of an unknown password, without its version prefix.
 const HASH: &str = "10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
@@ -97,4 +105,36 @@ fn every_dialect_resets_every_presets_table_in_its_hash_format() {
             assert_eq!(site.number(&updated), 1, "{preset}, {dialect}: bcrypt version and cost");
         }
     }
+}
+
+/// People would be told that their password was changed, and their login would refuse it.
+#[test]
+fn start_warns_of_hashes_that_the_settings_do_not_fit() {
+    let Some(mut site) = Site::on(databases::DatabaseServer::Postgres) else { return };
+    site.database.execute(
+        "CREATE TABLE people (id serial PRIMARY KEY, email text NOT NULL, hash text); \
+         INSERT INTO people (email) VALUES ('ann@example.com')",
+    );
+    site.database.execute(&format!("UPDATE people SET hash = '$2a${HASH}'"));
+    for (name, value) in [
+        ("POLYRESET_USERS__PRESET", "custom"),
+        ("POLYRESET_USERS__TABLE", "people"),
+        ("POLYRESET_USERS__ID", "id"),
+        ("POLYRESET_USERS__EMAIL", "email"),
+        ("POLYRESET_USERS__PASSWORD", "hash"),
+        ("POLYRESET_PASSWORD__HASH", "argon2id"),
+    ] {
+        site.set(name, value);
+    }
+    let servers = site.start();
+    let warning = "most hashes are bcrypt $2a$10$, but new ones would be argon2id";
+    for deployment in &site.deployments {
+        let begun = Instant::now();
+        while !deployment.logged().contains(warning) {
+            assert!(begun.elapsed() < TIMEOUT, "{}", deployment.logged());
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(!deployment.logged().contains("ann@example.com"));
+    }
+    drop(servers);
 }

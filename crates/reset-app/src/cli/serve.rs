@@ -4,13 +4,14 @@ use std::{future::pending, io, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use reset_diesel::Database;
 use reset_http::Api;
 use reset_listen::{Bound, ListenAddress, SocketFile, bind};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::{task::JoinHandle, time::sleep};
 use tracing::{error, info, warn};
 
-use super::{GlobalArgs, print};
+use super::{GlobalArgs, adopt::NewHashes, print};
 use crate::{
     Serve, brand_preview,
     demo::{self, Demo},
@@ -70,6 +71,11 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
             (Ok(()), None) => {}
         }
     }
+    if settings.users.is_some() {
+        // Beside the service, because it reads rows and says the same at every start.
+        let (database, new) = (settings.database.address.clone(), NewHashes::of(&settings.passwords));
+        tokio::spawn(async move { warn_of_hashes(&database, &new).await });
+    }
     if settings.http.shadow {
         warn!("{SHADOW_NOTICE}; see the command `shadow report`");
     }
@@ -84,6 +90,23 @@ pub(super) async fn run(global: &GlobalArgs, arguments: ServeArgs, serve: Serve)
         demo.remove()?;
     }
     ended
+}
+
+/// Warns if hashes in another system's users table are in forms that do not fit the settings: people would be told that
+/// their password was changed, and their login would refuse it.
+async fn warn_of_hashes(database: &Database, new: &NewHashes) {
+    match database.survey_of_hashes().await {
+        Ok(Some(survey)) => {
+            for problem in new.problems(&survey) {
+                warn!("{problem} (among the first rows of {}; `adopt --dry-run` counts all)", survey.table);
+            }
+        }
+        Ok(None) => {}
+        Err(error) => warn!(
+            error = &error as &dyn std::error::Error,
+            "the hashes in the users table could not be checked; see `doctor`"
+        ),
+    }
 }
 
 /// Describes what is served, in one line.

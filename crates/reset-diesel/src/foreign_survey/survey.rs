@@ -18,8 +18,8 @@ use super::{
     Found, checks, resolve,
 };
 use crate::foreign_users::{
-    ColumnKind, HashCount, MappingError, Matching, OwnTables, Plan, SaltColumn, SqlSyntax, Survey, bound,
-    grants, has_password, id_text, qualified, quoted, text, without_salt,
+    ColumnKind, Extent, HashCount, MappingError, Matching, OwnTables, Plan, SaltColumn, SqlSyntax, Survey,
+    bound, grants, has_password, id_text, qualified, quoted, text, without_salt,
 };
 
 /// Number of rows per query.
@@ -52,12 +52,11 @@ struct Row {
     counts: i64,
 }
 
-/// Inspects the users table and returns a report, with the grants that `role` needs; without it, those of the connection's
-/// own role. Changes nothing.
+/// Inspects the users table and returns a report. Changes nothing.
 pub(in super::super) fn survey(
     db: &mut Db,
     mapping: &crate::foreign_users::Mapping,
-    role: Option<&str>,
+    extent: &Extent,
 ) -> QueryResult<Result<Survey, MappingError>> {
     let found = resolve(db, mapping)?;
     let plan = match found.plan() {
@@ -68,7 +67,11 @@ pub(in super::super) fn survey(
         return Ok(Err(error));
     }
     let table = qualified(SYNTAX, found.mapping.schema.as_ref(), &found.mapping.table);
-    Surveyor { db, found: &found, plan, table: &table }.report(role).map(Ok)
+    let surveyor = Surveyor { db, found: &found, plan, table: &table };
+    match extent {
+        Extent::Everything { .. } => surveyor.report(extent).map(Ok),
+        Extent::Hashes => surveyor.hashes(extent).map(Ok),
+    }
 }
 
 struct Surveyor<'a> {
@@ -79,8 +82,15 @@ struct Surveyor<'a> {
 }
 
 impl Surveyor<'_> {
-    fn report(mut self, role: Option<&str>) -> QueryResult<Survey> {
-        let mapping = &self.found.mapping;
+    /// Reports only the hashes.
+    fn hashes(mut self, extent: &Extent) -> QueryResult<Survey> {
+        let mut survey = Survey { table: self.table.to_owned(), ..Survey::default() };
+        self.walk(&mut survey, extent)?;
+        Ok(survey)
+    }
+
+    fn report(mut self, extent: &Extent) -> QueryResult<Survey> {
+        let (mapping, role) = (&self.found.mapping, extent.role());
         let database = database(self.db)?;
         let own = OwnTables { database: database.as_ref(), tables: OWN_TABLES };
         let grantee = match role {
@@ -100,7 +110,7 @@ impl Surveyor<'_> {
         let kind = |name: &str| self.found.columns.get(name).map_or("", |column| column.kind.name());
         let columns = mapping.columns().into_iter();
         survey.columns = columns.map(|(name, role)| (role, name.to_string(), kind(name.as_str()))).collect();
-        let unsupported = self.walk(&mut survey)?;
+        let unsupported = self.walk(&mut survey, extent)?;
         self.refused(&mut survey)?;
         survey.refused.push(("address not supported".to_owned(), unsupported));
         self.deleted_rows(&mut survey)?;
@@ -122,9 +132,9 @@ impl Surveyor<'_> {
         self.plan.counts.clone().unwrap_or_else(|| "1 = 1".to_owned())
     }
 
-    /// Reads every row, page by page, because the table may be large. Counts the forms of hashes, of which it returns
+    /// Reads the rows, page by page, because the table may be large. Counts the forms of hashes, of which it returns
     /// nothing else, and returns the number of addresses that polyreset does not support.
-    fn walk(&mut self, survey: &mut Survey) -> QueryResult<i64> {
+    fn walk(&mut self, survey: &mut Survey, extent: &Extent) -> QueryResult<i64> {
         let mapping = &self.found.mapping;
         let [id, email, password] =
             [&mapping.id, &mapping.email, &mapping.password].map(|name| quoted(SYNTAX, name));
@@ -152,9 +162,10 @@ impl Surveyor<'_> {
         let after = bound(SYNTAX, id_kind, 1);
         let (mut forms, mut stuck, mut unsupported) = (BTreeMap::new(), BTreeMap::new(), 0);
         let mut last: Option<String> = None;
-        loop {
+        let (page_rows, mut left) = (PAGE.min(extent.rows()), extent.rows());
+        while left > 0 {
             let from = if last.is_some() { format!("WHERE {id} > {after}") } else { String::new() };
-            let page = format!("SELECT {fields} FROM {} {from} ORDER BY {id} LIMIT {PAGE}", self.table);
+            let page = format!("SELECT {fields} FROM {} {from} ORDER BY {id} LIMIT {page_rows}", self.table);
             let mut page = sql_query(page).into_boxed();
             if let Some(last) = last.take() {
                 page = page.bind::<Text, _>(last);
@@ -170,9 +181,10 @@ impl Surveyor<'_> {
                 let unknown = |email: &String| EmailAddress::parse(email).is_err();
                 unsupported += i64::from(row.email.as_ref().is_some_and(unknown));
             }
-            if page.len() < PAGE {
+            if page.len() < page_rows {
                 break;
             }
+            left = left.saturating_sub(page.len());
             last = page.last().map(|row| row.id.clone());
         }
         let count = |(form, (algorithm, replaceable, rows))| HashCount { form, algorithm, replaceable, rows };

@@ -14,6 +14,7 @@ pub(crate) use self::{
         Column, ColumnKind, Columns, Plan, SqlSyntax, bound, has_password, id_text, qualified, quoted, text,
         unit, without_salt,
     },
+    survey::Extent,
 };
 pub use self::{
     mapping::{InvalidName, Mapping, Matching, Name, Only, Replaceable, SaltColumn, TimeUnit},

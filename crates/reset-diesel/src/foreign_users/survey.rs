@@ -1,5 +1,38 @@
 //! The report on a users table, for an operator who considers using it.
 
+/// Number of rows whose hashes the start looks at.
+const SAMPLE: usize = 1_000;
+
+/// How much of a users table a survey reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Every row, once. What is checked for a role is checked for this one, or for the role of the connection.
+    Everything {
+        /// The role that is to serve, which needs the grants.
+        role: Option<String>,
+    },
+    /// The hashes of the first rows by id: enough to see that a login cannot read new hashes, and cheap at every start.
+    Hashes,
+}
+
+impl Extent {
+    /// Returns the number of rows to read at most.
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Self::Everything { .. } => usize::MAX,
+            Self::Hashes => SAMPLE,
+        }
+    }
+
+    /// Returns the role to check, if one is named.
+    pub(crate) fn role(&self) -> Option<&str> {
+        match self {
+            Self::Everything { role } => role.as_deref(),
+            Self::Hashes => None,
+        }
+    }
+}
+
 /// A users table, and the statements that polyreset would run on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {

@@ -23,7 +23,7 @@ use self::{
 };
 use crate::{
     OpenError, Options, SchemaDifference,
-    foreign_users::{Mapping, MappingError, Plan, Survey},
+    foreign_users::{Extent, Mapping, MappingError, Plan, Survey},
     server::{ConnectionPurpose, GroupTask, ServerEngine, ServerStore},
 };
 
@@ -73,12 +73,8 @@ impl ServerEngine for Mysql {
         foreign_survey::plan(db, mapping)
     }
 
-    fn survey(
-        db: &mut Db,
-        mapping: &Mapping,
-        role: Option<&str>,
-    ) -> QueryResult<Result<Survey, MappingError>> {
-        foreign_survey::survey(db, mapping, role)
+    fn survey(db: &mut Db, mapping: &Mapping, extent: &Extent) -> QueryResult<Result<Survey, MappingError>> {
+        foreign_survey::survey(db, mapping, extent)
     }
 }
 

@@ -24,7 +24,7 @@ use self::{
 };
 use crate::{
     OpenError, Options, Pooler, SchemaDifference,
-    foreign_users::{Mapping, MappingError, Plan, Survey},
+    foreign_users::{Extent, Mapping, MappingError, Plan, Survey},
     server::{ConnectionPurpose, GroupTask, ServerEngine, ServerStore},
 };
 
@@ -87,12 +87,8 @@ impl ServerEngine for Postgres {
         read_only(db, |db| foreign_survey::plan(db, mapping))
     }
 
-    fn survey(
-        db: &mut Db,
-        mapping: &Mapping,
-        role: Option<&str>,
-    ) -> QueryResult<Result<Survey, MappingError>> {
-        read_only(db, |db| foreign_survey::survey(db, mapping, role))
+    fn survey(db: &mut Db, mapping: &Mapping, extent: &Extent) -> QueryResult<Result<Survey, MappingError>> {
+        read_only(db, |db| foreign_survey::survey(db, mapping, extent))
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) use self::{
 use crate::{
     OpenError, Options, SchemaDifference,
     fault::DatabaseFault,
-    foreign_users::{Mapping, MappingError, Plan, Survey},
+    foreign_users::{Extent, Mapping, MappingError, Plan, Survey},
     thread_pool::ThreadPool,
 };
 
@@ -72,11 +72,11 @@ pub(crate) trait ServerEngine: Send + Sync + Sized + 'static {
     /// Inspects another system's users table and returns the statements for it.
     fn plan(db: &mut Self::Db, mapping: &Mapping) -> QueryResult<Result<Plan, MappingError>>;
 
-    /// Inspects another system's users table and returns a report, with the grants that `role` needs, or this role.
+    /// Inspects another system's users table and returns a report.
     fn survey(
         db: &mut Self::Db,
         mapping: &Mapping,
-        role: Option<&str>,
+        extent: &Extent,
     ) -> QueryResult<Result<Survey, MappingError>>;
 }
 
@@ -180,15 +180,15 @@ async fn plan<E: ServerEngine>(engine: Arc<E>, mapping: Mapping) -> Result<Plan,
     plan.await?.map_err(OpenError::Mapping)
 }
 
-/// Inspects another system's users table and returns a report, with the grants that `role` needs, or this role.
+/// Inspects another system's users table and returns a report.
 pub(crate) async fn survey<E: ServerEngine>(
     engine: E,
     mapping: Mapping,
-    role: Option<String>,
+    extent: Extent,
 ) -> Result<Survey, OpenError> {
     let survey = on_own_thread::<E, _>(move || {
         let mut db = engine.connect(ConnectionPurpose::Maintenance)?;
-        E::survey(&mut db, &mapping, role.as_deref()).map_err(|error| fault::from_error(error).to_string())
+        E::survey(&mut db, &mapping, &extent).map_err(|error| fault::from_error(error).to_string())
     });
     survey.await?.map_err(OpenError::Mapping)
 }

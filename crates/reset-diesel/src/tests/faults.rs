@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Database, Options, SchemaDifference,
-    foreign_users::{Mapping, MappingError, Plan, Survey},
+    foreign_users::{Extent, Mapping, MappingError, Plan, Survey},
     postgres::Postgres,
     server::{ConnectionPurpose, ServerEngine, ServerStore},
 };
@@ -90,9 +90,9 @@ impl ServerEngine for PanickingDriver {
     fn survey(
         db: &mut Self::Db,
         mapping: &Mapping,
-        role: Option<&str>,
+        extent: &Extent,
     ) -> QueryResult<Result<Survey, MappingError>> {
-        Postgres::survey(db, mapping, role)
+        Postgres::survey(db, mapping, extent)
     }
 }
 

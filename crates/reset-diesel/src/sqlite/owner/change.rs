@@ -25,6 +25,7 @@ use super::{
         queries::{foreign_users, password_write::PasswordWrite},
         threads::{Queue, ThreadPool},
     },
+    file::write_when_idle,
     pending::Pending,
 };
 use crate::{fault::DatabaseFault, foreign_users::Plan};
@@ -97,7 +98,7 @@ impl Changer {
         // A deleted or replaced file would accept the password, and its owner would never see it.
         self.file.check().map_err(DatabaseFault::Rejected)?;
         self.settle(db)?;
-        let written = db.immediate_transaction(|db| self.write(db, write)).map_err(|Fault(fault)| fault)?;
+        let written = write_when_idle(db, |db| self.write(db, write)).map_err(|Fault(fault)| fault)?;
         let Some(pending) = written else { return Ok(false) };
         (self.at)(Step::Committed);
         self.own.run_blocking(move |own| pending.complete(own))?;
@@ -125,7 +126,7 @@ impl Changer {
     pub(super) fn settle(&self, db: &mut SqliteConnection) -> Result<(), DatabaseFault> {
         let ids = self.own.run_blocking(Pending::ids)?;
         for id in ids {
-            let settled = db.immediate_transaction::<_, Fault, _>(|db| {
+            let settled = write_when_idle::<_, Fault>(db, |db| {
                 // Another process may have settled it before this one had the lock.
                 let Some(pending) = self.own.run_blocking(move |own| Pending::find(own, &id))? else {
                     return Ok(None);

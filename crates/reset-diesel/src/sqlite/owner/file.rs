@@ -1,27 +1,49 @@
 //! Connections to the owner's file.
 
-use std::path::Path;
+use std::{
+    fs,
+    io::ErrorKind,
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use diesel::{
-    connection::SimpleConnection,
+    connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
     dsl::sql,
     prelude::*,
+    result::Error,
     sql_types::{Integer, Text},
     sqlite::SqliteConnection,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::super::connection::Role;
+use super::{super::connection::Role, change::LOCKED};
+
+/// How long a change waits for the owner's programs, as in polyreset's own file.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between two attempts to lock the file.
+const ATTEMPTS: Duration = Duration::from_millis(5);
 
 /// The characters of a path that are encoded in a `file:` URI.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
 /// Opens the file as it is, and never creates it. The error is a message.
 pub(super) fn connect(path: &Path, role: Role) -> Result<SqliteConnection, String> {
-    if !path.is_file() {
-        return Err("there is no such file. It is never created: name the file that the other system uses, and start \
-             that system once"
-            .to_owned());
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return Err(
+                "its directory cannot be entered: run polyreset as the user of the other system".to_owned()
+            );
+        }
+        _ => {
+            return Err(
+                "there is no such file. It is never created: name the file that the other system uses, and \
+                 start that system once"
+                    .to_owned(),
+            );
+        }
     }
     let name = path.to_str().ok_or("the path is not valid UTF-8")?;
     let uri = format!("file:{}?mode=rw", utf8_percent_encode(name, ENCODED));
@@ -36,21 +58,63 @@ pub(super) fn connect(path: &Path, role: Role) -> Result<SqliteConnection, Strin
     Ok(db)
 }
 
+/// Runs a transaction that writes, when no other connection uses the file.
+///
+/// A transaction that holds a lock while it waits makes the next write of an owner's transaction fail at once if that has
+/// read already, whatever the owner's busy timeout: SQLite sees a deadlock. A failed `BEGIN EXCLUSIVE` without a busy
+/// timeout holds no lock. In WAL mode this changes nothing: there, a write of such a transaction fails if another one was
+/// committed since it read.
+pub(super) fn write_when_idle<T, E: From<Error>>(
+    db: &mut SqliteConnection,
+    write: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    begin_when_idle(db)?;
+    match write(db) {
+        Ok(written) => {
+            AnsiTransactionManager::commit_transaction(db)?;
+            Ok(written)
+        }
+        Err(error) => {
+            // If this fails, the transaction stays open, and the caller replaces the connection.
+            let _open = AnsiTransactionManager::rollback_transaction(db);
+            Err(error)
+        }
+    }
+}
+
+fn begin_when_idle(db: &mut SqliteConnection) -> QueryResult<()> {
+    let begun = Instant::now();
+    db.batch_execute("PRAGMA busy_timeout = 0")?;
+    let result = loop {
+        match AnsiTransactionManager::begin_transaction_sql(db, "BEGIN EXCLUSIVE") {
+            Err(Error::DatabaseError(_, info)) if info.message() == LOCKED && begun.elapsed() < TIMEOUT => {
+                sleep(ATTEMPTS);
+            }
+            result => break result,
+        }
+    };
+    db.batch_execute("PRAGMA busy_timeout = 5000")?;
+    result
+}
+
 /// Checks that the file can be written, with its journal beside it, and leaves it as it is. The error is a message.
 pub(super) fn check_writable(db: &mut SqliteConnection) -> Result<(), String> {
-    let checked = db.batch_execute("BEGIN IMMEDIATE").and_then(|()| {
+    let checked = write_when_idle(db, |db| {
         let version: i32 = sql::<Integer>("PRAGMA user_version").get_result(db)?;
-        let written = db.batch_execute(&format!("PRAGMA user_version = {version}"));
-        db.batch_execute("ROLLBACK")?;
-        written
+        db.batch_execute(&format!("PRAGMA user_version = {version}"))?;
+        Err::<(), _>(Error::RollbackTransaction)
     });
+    let checked = match checked {
+        Err(Error::RollbackTransaction) => Ok(()),
+        checked => checked,
+    };
     checked.map_err(|error| match error.to_string() {
         locked if locked.contains("locked") => {
             "another program keeps the file locked for longer than 5 s".to_owned()
         }
         reason => format!(
             "the file cannot be written ({reason}): polyreset needs write permission for the file, its directory, and the \
-             files -wal and -shm beside it"
+             files -journal, -wal and -shm beside it"
         ),
     })
 }

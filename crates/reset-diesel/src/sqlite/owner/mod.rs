@@ -33,7 +33,7 @@ use super::{
 use crate::{
     OpenError,
     fault::DatabaseFault,
-    foreign_users::{Mapping, MappingError, Plan, Survey},
+    foreign_users::{Extent, Mapping, MappingError, Plan, Survey},
     server::GroupTask,
 };
 
@@ -145,15 +145,17 @@ fn plan(db: &mut SqliteConnection, mapping: &Mapping) -> QueryResult<Result<Plan
 }
 
 /// Inspects the users table and returns a report. Changes nothing.
-pub(crate) async fn survey(path: &Path, mapping: Mapping) -> Result<Survey, OpenError> {
+pub(crate) async fn survey(path: &Path, mapping: Mapping, extent: Extent) -> Result<Survey, OpenError> {
     let survey = on_own_thread_for(path, unusable, move |path| {
         let mut db = connect(&path, Role::Writer)?;
-        check_writable(&mut db)?;
+        if let Extent::Everything { .. } = extent {
+            check_writable(&mut db)?;
+        }
         let inspected = is_view(&mut db, mapping.table.as_str()).and_then(|is_view| {
             if is_view {
                 return Ok(Err(MappingError::View { table: mapping.table.to_string() }));
             }
-            foreign_survey::survey(&mut db, &mapping, None)
+            foreign_survey::survey(&mut db, &mapping, &extent)
         });
         let inspected = inspected.map_err(|error| DatabaseFault::from(error).to_string())?;
         let mode = journal_mode(&mut db)?;
@@ -169,7 +171,8 @@ fn advice(mode: &str, path: &Path) -> Vec<String> {
     if mode != "wal" {
         advice.push(format!(
             "the journal mode of the file is {mode}, so a reset and its owner's transactions wait for each other, up to \
-             5 s; in WAL mode, which only its owner should set, readers do not wait"
+             5 s. In WAL mode, which only its owner should set, readers do not wait; but a transaction of the owner that \
+             reads before it writes, as Strapi's do, fails there if a reset is committed in between"
         ));
     }
     advice.extend(file::other_owner(path));

@@ -67,7 +67,10 @@ pub(super) async fn binary_ids_bits_dates_and_hashes_as_bytes_are_read_and_writt
     };
     let today = format!("SELECT mail AS text FROM people WHERE {today}");
     assert_eq!(query_texts(&foreign.fresh, &today), ["ann@example.org"]);
-    let survey = foreign.fresh.database().with_users(Some(mapping)).survey(None).await.unwrap().unwrap();
+    let database = foreign.fresh.database().with_users(Some(mapping));
+    let survey = database.survey(None).await.unwrap().unwrap();
+    let sampled = database.survey_of_hashes().await.unwrap().unwrap();
+    assert_eq!(sampled.hashes, survey.hashes);
     assert_eq!((survey.rows, survey.problems), (3, Vec::new()));
     assert_eq!(survey.columns[0], ("id", "id".to_owned(), "binary"));
     let hashes: Vec<(&str, i64)> =

@@ -96,6 +96,25 @@ async fn reset_waits_for_a_busy_owner_and_then_fails_with_nothing_lost() {
     assert_eq!(files.counts(), ["1", "1", "0"]);
 }
 
+/// Strapi's transactions read first and write later.
+#[tokio::test]
+async fn owners_transaction_that_has_read_can_write_while_a_reset_waits() {
+    let files = Files::strapi().await;
+    let mut owner = files.owner();
+    owner.batch_execute("PRAGMA journal_mode = DELETE; PRAGMA busy_timeout = 5000;").unwrap();
+    let store = files.open(&strapi()).await;
+    let ticket = issued(&store, "ann@example.org", "one").await;
+    owner.batch_execute("BEGIN; SELECT count(*) FROM up_users;").unwrap();
+    let reset = tokio::spawn({
+        let store = store.clone();
+        async move { redeem(&store, &ticket, SECOND).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!reset.is_finished(), "the reset waits for the owner");
+    owner.batch_execute("UPDATE up_users SET username = 'anna' WHERE id = 1; COMMIT;").unwrap();
+    assert_eq!(reset.await.unwrap(), Ok(true));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_concurrent_resets_with_one_secret_in_two_processes_one_succeeds() {
     let files = Files::strapi().await;
@@ -170,7 +189,8 @@ async fn survey_reports_hashes_duplicates_and_the_journal_mode_and_prints_no_gra
     files.owner().batch_execute(&insert).unwrap();
     let url = |name: &str| format!("sqlite://{}", files.0.path().join(name).display());
     let database = Database::at(&url("reset.db")).unwrap().with_users_file(&url("owner.db")).unwrap();
-    let survey = database.with_users(Some(strapi())).survey(Some("any")).await.unwrap().unwrap();
+    let database = database.with_users(Some(strapi()));
+    let survey = database.survey(Some("any")).await.unwrap().unwrap();
     assert_eq!((survey.rows, survey.grants.len(), survey.statements.len()), (5, 0, 4));
     let hashes: Vec<(&str, i64)> =
         survey.hashes.iter().map(|count| (count.form.as_str(), count.rows)).collect();
@@ -179,4 +199,17 @@ async fn survey_reports_hashes_duplicates_and_the_journal_mode_and_prints_no_gra
     for advice in ["1 addresses belong to several rows", "the journal mode of the file is delete"] {
         assert!(survey.advice.iter().any(|line| line.starts_with(advice)), "{advice}: {:?}", survey.advice);
     }
+    let sampled = database.survey_of_hashes().await.unwrap().unwrap();
+    assert_eq!((sampled.hashes, &sampled.problems[0]), (survey.hashes, &survey.problems[0]));
+    let many = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO up_users \
+         (username, email, provider, password) SELECT 'n' || i, i || '@example.org', 'local', '{HASH}' FROM n"
+    );
+    files.owner().batch_execute(&many).unwrap();
+    let sampled = database.survey_of_hashes().await.unwrap().unwrap();
+    assert_eq!(
+        sampled.hashes.iter().map(|count| count.rows).sum::<i64>(),
+        1_000,
+        "a start reads no more rows"
+    );
 }
