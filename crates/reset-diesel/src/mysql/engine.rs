@@ -27,6 +27,9 @@ pub(super) type EngineStore = ServerStore<super::Mysql>;
 /// The SQL syntax of statements on another system's users table.
 pub(super) const SYNTAX: SqlSyntax = SqlSyntax::Mysql;
 
+/// Whether a statement for each row costs less than one for many rows: each statement is a round trip.
+pub(super) const ROW_BY_ROW: bool = false;
+
 /// polyreset's own tables.
 pub(super) const OWN_TABLES: &[&str] = &[
     "polyreset_budgets",

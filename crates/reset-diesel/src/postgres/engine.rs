@@ -20,6 +20,9 @@ pub(super) type EngineStore = ServerStore<super::Postgres>;
 /// The SQL syntax of statements on another system's users table.
 pub(super) const SYNTAX: SqlSyntax = SqlSyntax::Postgres;
 
+/// Whether a statement for each row costs less than one for many rows: each statement is a round trip.
+pub(super) const ROW_BY_ROW: bool = false;
+
 /// polyreset's own tables. Empty, because they have their own schema and are granted through it.
 pub(super) const OWN_TABLES: &[&str] = &[];
 

@@ -15,7 +15,7 @@ use reset_core::{
 
 use super::{
     super::engine::{
-        Db, EngineStore,
+        Db, EngineStore, ROW_BY_ROW,
         schema::{events, marks},
         skip_locked,
     },
@@ -121,14 +121,11 @@ pub(super) fn insert_events<'a>(
     events: impl IntoIterator<Item = &'a Event>,
 ) -> QueryResult<usize> {
     let recorded: Vec<&Event> = events.into_iter().filter(|event| event.is_recorded()).collect();
-    match recorded.as_slice() {
-        [] => Ok(0),
-        [event] => insert_event(db, event),
-        events => {
-            let rows: Vec<NewEventRow<'_>> = events.iter().map(|event| NewEventRow::from(*event)).collect();
-            insert_into(events::table).values(rows).execute(db)
-        }
+    if ROW_BY_ROW || recorded.len() <= 1 {
+        return recorded.into_iter().map(|event| insert_event(db, event)).sum();
     }
+    let rows: Vec<NewEventRow<'_>> = recorded.into_iter().map(NewEventRow::from).collect();
+    insert_into(events::table).values(rows).execute(db)
 }
 
 /// Records a reset request that exceeded a limit, unless enough of them were recorded for the address lately.
@@ -242,8 +239,15 @@ fn seal_some(db: &mut Db, sealer: &Sealer, limit: u32) -> QueryResult<Option<(u3
         at = sealer.seal(at, &row.into());
         seals.push((seq, at));
     }
-    for some in seals.chunks(SEALS_MOST) {
-        SetSeals::new(some).execute(db)?;
+    if ROW_BY_ROW {
+        for (seq, Mark { place, seal }) in &seals {
+            let set = (events::place.eq(place), events::seal.eq(&seal.as_bytes()[..]));
+            update(events::table.find(seq)).set(set).execute(db)?;
+        }
+    } else {
+        for some in seals.chunks(SEALS_MOST) {
+            SetSeals::new(some).execute(db)?;
+        }
     }
     let count = u32::try_from(seals.len()).unwrap_or(u32::MAX);
     move_mark(db, sealer, End::Head, at)?;

@@ -6,7 +6,7 @@ use diesel::{dsl::auto_type, insert_into, prelude::*, update};
 use reset_core::{budget::Budget, event::Event, job::Outcome};
 
 use super::{
-    super::engine::{Db, locked, schema::jobs},
+    super::engine::{Db, ROW_BY_ROW, locked, schema::jobs},
     budgets::take_each,
     events::{insert_events, insert_limited},
     finish_jobs::FinishJobs,
@@ -33,14 +33,14 @@ impl GroupTask<Db> for Push {
         let taken = take_each(db, &requests)?;
         let pushed: Vec<&Self> =
             group.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(push, _)| push).collect();
-        match pushed.as_slice() {
-            [] => 0,
-            [only] => insert_job(db, &only.job)?,
-            pushed => {
-                let rows: Vec<&NewJobRow> = pushed.iter().map(|push| &push.job).collect();
-                insert_into(jobs::table).values(rows).execute(db)?
+        if ROW_BY_ROW || pushed.len() == 1 {
+            for push in &pushed {
+                insert_job(db, &push.job)?;
             }
-        };
+        } else {
+            let rows: Vec<&NewJobRow> = pushed.iter().map(|push| &push.job).collect();
+            insert_into(jobs::table).values(rows).execute(db)?;
+        }
         insert_events(db, pushed.iter().map(|push| &push.event))?;
         for (push, _) in group.iter().zip(&taken).filter(|(_, taken)| !**taken) {
             insert_limited(db, &push.event)?;
@@ -68,28 +68,50 @@ pub(super) fn unfinished<'a>(ids: &'a [&'a str]) -> _ {
     with_id.filter(jobs::finished_at.is_null()).order(jobs::seq + 0_i64).select(jobs::id)
 }
 
+/// The job with this id, if it is not finished.
+#[auto_type]
+pub(super) fn unfinished_with_id<'a>(id: &'a str) -> _ {
+    jobs::table.filter(jobs::id.eq(id)).filter(jobs::finished_at.is_null())
+}
+
+/// Finishes jobs, each with a statement that is prepared once. Returns those that were not finished before.
+fn finish_each<'a>(db: &mut Db, group: &'a [Finish]) -> QueryResult<Vec<&'a Finish>> {
+    let mut finished = Vec::with_capacity(group.len());
+    for finish in group {
+        let rows = update(unfinished_with_id(&finish.job))
+            .set((
+                jobs::stage.eq(None::<i16>),
+                jobs::finished_at.eq(finish.event.at.as_millis()),
+                jobs::outcome.eq(finish.outcome.name()),
+                jobs::reply.eq(&finish.reply),
+            ))
+            .execute(db)?;
+        if rows > 0 {
+            finished.push(finish);
+        }
+    }
+    Ok(finished)
+}
+
+/// Finishes jobs with one statement. Returns those that were not finished before.
+fn finish_together<'a>(db: &mut Db, group: &'a [Finish]) -> QueryResult<Vec<&'a Finish>> {
+    let ids: Vec<&str> = group.iter().map(|finish| finish.job.as_str()).collect();
+    let locked = locked!(unfinished(&ids));
+    let mut open: HashSet<String> = locked.load(db)?.into_iter().collect();
+    let finished: Vec<&Finish> = group.iter().filter(|finish| open.remove(&finish.job)).collect();
+    if !finished.is_empty() {
+        FinishJobs::new(&finished).execute(db)?;
+    }
+    Ok(finished)
+}
+
 impl GroupTask<Db> for Finish {
     type Output = ();
 
     fn run(db: &mut Db, group: &[Self]) -> QueryResult<Vec<()>> {
-        let ids: Vec<&str> = group.iter().map(|finish| finish.job.as_str()).collect();
-        let locked = locked!(unfinished(&ids));
-        let mut open: HashSet<String> = locked.load(db)?.into_iter().collect();
         // A job that is finished twice in one group keeps its first outcome.
-        let finished: Vec<&Self> = group.iter().filter(|finish| open.remove(&finish.job)).collect();
-        match finished.as_slice() {
-            [] => 0,
-            // A statement that is prepared once.
-            [only] => update(jobs::table.filter(jobs::id.eq(&only.job)))
-                .set((
-                    jobs::stage.eq(None::<i16>),
-                    jobs::finished_at.eq(only.event.at.as_millis()),
-                    jobs::outcome.eq(only.outcome.name()),
-                    jobs::reply.eq(&only.reply),
-                ))
-                .execute(db)?,
-            finished => FinishJobs::new(finished).execute(db)?,
-        };
+        let row_by_row = ROW_BY_ROW || group.len() == 1;
+        let finished = if row_by_row { finish_each(db, group)? } else { finish_together(db, group)? };
         insert_events(db, finished.iter().map(|finish| &finish.event))?;
         let mut accepted: Vec<_> = group.iter().filter_map(|finish| finish.accepted.as_ref()).collect();
         accepted.sort_unstable();

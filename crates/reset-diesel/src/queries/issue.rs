@@ -9,7 +9,7 @@ use diesel::{dsl::auto_type, insert_into, prelude::*, update};
 use reset_core::{event::Event, ports::Issued};
 
 use super::{
-    super::engine::{Db, lock_dialect, locked, of_kind, schema::tickets},
+    super::engine::{Db, ROW_BY_ROW, lock_dialect, locked, of_kind, schema::tickets},
     events::insert_events,
     rows::TicketRow,
     statements::{live, open, unindexed},
@@ -163,14 +163,14 @@ fn issue_all(db: &mut Db, dialect: &str, issues: &[&Issue]) -> QueryResult<Vec<I
         let still_open = tickets::table.filter(tickets::id.eq_any(ids)).filter(open());
         update(still_open).set(tickets::voided_at.eq(now)).execute(db)?;
     }
-    match new.as_slice() {
-        [] => 0,
-        [only] => insert_into(tickets::table).values(&only.row).execute(db)?,
-        new => {
-            let rows: Vec<&TicketRow> = new.iter().map(|issue| &issue.row).collect();
-            insert_into(tickets::table).values(rows).execute(db)?
+    if ROW_BY_ROW || new.len() <= 1 {
+        for issue in &new {
+            insert_into(tickets::table).values(&issue.row).execute(db)?;
         }
-    };
+    } else {
+        let rows: Vec<&TicketRow> = new.iter().map(|issue| &issue.row).collect();
+        insert_into(tickets::table).values(rows).execute(db)?;
+    }
     insert_events(db, new.iter().map(|issue| &issue.event))?;
     Ok(results)
 }

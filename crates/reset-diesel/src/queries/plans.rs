@@ -3,9 +3,13 @@
 use diesel::{debug_query, prelude::*, query_builder::QueryFragment};
 
 use super::{
-    super::engine::{Backend, DIGEST_LITERAL, locked, schema::tickets, skip_locked},
+    super::engine::{
+        Backend, DIGEST_LITERAL, locked,
+        schema::{jobs, tickets},
+        skip_locked,
+    },
     claim::{due, in_turn, oldest},
-    groups::unfinished,
+    groups::{unfinished, unfinished_with_id},
     issue::{live_of_kind, open_with, owned_by},
     lookups::tickets_of,
     stage::{ACCEPTED, POSTPONED, READY},
@@ -24,6 +28,7 @@ pub(in super::super) fn statements() -> Vec<PlannedStatement> {
         in_order("postponed jobs that are due", "due_at", text(&skip_locked!(due(POSTPONED, 100, 64)))),
         in_order("oldest accepted job", "stage", text(&oldest(ACCEPTED).limit(1))),
         sorted("unfinished jobs of ids", "id", text(&locked!(unfinished(&["job5", "job6"])))),
+        in_order("unfinished job of an id", "id", text(&unfinished_with_id("job5").select(jobs::id))),
         in_order("tickets to purge", "expires_at", text(&ended(50_000).limit(500))),
         in_order("live ticket of an id", "id", text(&live_with_id("t5", 0).select(tickets::id))),
         in_order("tickets of jobs", "job", text(&tickets_of(&["job5", "job6"]).select(tickets::id))),
