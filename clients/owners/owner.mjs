@@ -1,5 +1,10 @@
 // What the suites of every owner share: its address, the people, and requests without a client library.
 
+import { readFile, readdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
 import { BASE } from '../deployment.mjs';
 
 /** Timeout of a response, in milliseconds. */
@@ -10,6 +15,9 @@ export const OWNER = setting('OWNERS_URL');
 
 /** The server that stands in front of the owner. */
 const FRONT_END = setting('OWNERS_FRONT_END');
+
+/** The key of the owner, and the password of its administrator if it has one. */
+export const SECRET = setting('OWNERS_SECRET');
 
 /** The password with which people sign up. */
 export const OLD = 'First-passw0rd';
@@ -45,6 +53,27 @@ export async function call(path, { method, body, headers, base = BASE } = {}) {
   const isJson = response.headers.get('content-type')?.includes('json');
   const cookie = response.headers.getSetCookie().map((line) => line.split(';')[0]).join('; ');
   return { status: response.status, body: isJson && text ? JSON.parse(text) : text, cookie };
+}
+
+/**
+ * Returns whether a mail was sent to an address so far.
+ * @param {string} email
+ */
+export async function isMailed(email) {
+  const folder = setting('CLIENTS_MAILS');
+  const mails = (await readdir(folder)).filter((name) => name.endsWith('.eml'));
+  const texts = await Promise.all(mails.map((name) => readFile(join(folder, name), 'utf8')));
+  return texts.some((text) => text.includes(email));
+}
+
+/**
+ * Imports a package of the owner's installation, for clients that are pinned together with the owner.
+ * @param {string} name
+ * @returns {Promise<any>}
+ */
+export function installed(name) {
+  const path = createRequire(`${setting('OWNERS_INSTALLATION')}/package.json`).resolve(name);
+  return import(pathToFileURL(path).href);
 }
 
 /** @param {string} name */

@@ -2,16 +2,19 @@
 //!
 //! Each owner is installed at a pinned version and creates its own database. People sign up with its API; polyreset
 //! adopts the table by settings alone, as a role that has no privileges but those that `adopt` prints, and stands in
-//! front of the owner. Then the owner's clients reset passwords and sign in, with polyreset's address as their one base
-//! URL. The owners' projects and the suites are in `clients/owners/`.
+//! front of the owner. An owner on SQLite has a file instead of a role. Then the owner's clients reset passwords and
+//! sign in, with polyreset's address as their one base URL. The owners' projects and the suites are in
+//! `clients/owners/`.
 
 mod catalog;
 mod database;
 mod process;
+mod software;
+mod sqlite;
 
 use std::{ffi::OsStr, fs, path::PathBuf, time::Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use conformance::server::TestDeployment;
 
 use self::{
@@ -89,19 +92,19 @@ fn drive(owner: &Owner, servers: &mut DatabaseServers) -> anyhow::Result<Outcome
         return Ok(Outcome::Skipped(reason));
     }
     let version = owner.version()?;
-    let admin = match servers.admin(owner.database) {
-        Ok(admin) => admin,
-        Err(reason) => return Ok(Outcome::Skipped(format!("{reason:#}"))),
-    };
     let installed = begun.elapsed().as_secs_f64();
-    let database = OwnerDatabase::create(owner.database, admin, owner.name)?;
-    let process = OwnerProcess::start(owner, database.admin_url())?;
+    let mut database = match servers.create(owner.database, owner.name)? {
+        Ok(database) => database,
+        Err(reason) => return Ok(Outcome::Skipped(reason)),
+    };
+    let process = OwnerProcess::start(owner, database.url())?;
     let started = begun.elapsed().as_secs_f64() - installed;
     println!("{} {version}: installed in {installed:.1} s, started in {started:.1} s", owner.title);
     let mut all = Tally::default();
     for front_end in owner.front_ends {
         let begun = Instant::now();
-        let tally = reset(owner, front_end, &database, &process).with_context(|| (*front_end).to_owned())?;
+        let tally =
+            reset(owner, front_end, &mut *database, &process).with_context(|| (*front_end).to_owned())?;
         println!("{} {version}, {front_end}: {tally} ({:.1} s)", owner.title, begun.elapsed().as_secs_f64());
         if tally.failed > 0 {
             println!("the last lines of {}:\n{}", owner.title, process.log());
@@ -115,7 +118,7 @@ fn drive(owner: &Owner, servers: &mut DatabaseServers) -> anyhow::Result<Outcome
 fn reset(
     owner: &Owner,
     front_end: &str,
-    database: &OwnerDatabase,
+    database: &mut dyn OwnerDatabase,
     process: &OwnerProcess,
 ) -> anyhow::Result<Tally> {
     let folder = tempfile::tempdir()?;
@@ -134,12 +137,7 @@ fn reset(
     deployment.set("POLYRESET_SECRET", SECRET);
     deployment.set("POLYRESET_UPSTREAM_URL", &upstream);
     deployment.set("POLYRESET_CORS_ORIGINS", "upstream");
-    deployment.set("POLYRESET_DATABASE_URL", database.admin_url());
-    let adopt = ["adopt", "--dry-run", "--role", database.role()];
-    let report = succeeded(&deployment.run(&adopt, "")?).context("adopt")?;
-    succeeded(&deployment.run(&["migrate"], "")?).context("migrate")?;
-    database.execute(&grants(&report)?).context("the GRANTs of adopt")?;
-    deployment.set("POLYRESET_DATABASE_URL", &database.role_url());
+    let report = database.adopt(&mut deployment)?;
 
     let server = clients::start(&mut deployment, TestDeployment::start)?;
     let base = format!("http://{}", server.address);
@@ -148,7 +146,13 @@ fn reset(
     if !doctor.status.success() {
         println!("{front_end}: doctor failed\n{}", String::from_utf8_lossy(&doctor.stdout));
     }
-    let results = suite(owner, "after", front_end, &upstream, &base, &deployment.mails())?;
+    let mut results = suite(owner, "after", front_end, &upstream, &base, &deployment.mails())?;
+    if let Some(check) = database.check() {
+        results.count(check.is_ok());
+        if let Err(error) = check {
+            println!("{front_end}: {error:#}");
+        }
+    }
     if results.failed > 0 {
         println!("adopt printed:\n{report}\n{front_end} logged:\n{}", deployment.logged());
     }
@@ -156,14 +160,9 @@ fn reset(
     Ok(tally)
 }
 
-/// Returns the GRANT statements in the report of `adopt`.
-fn grants(report: &str) -> anyhow::Result<String> {
-    let statements: Vec<&str> =
-        report.lines().map(str::trim).filter(|line| line.starts_with("GRANT ")).collect();
-    if statements.is_empty() {
-        bail!("adopt printed no GRANT:\n{report}");
-    }
-    Ok(statements.join("\n"))
+/// Runs `adopt --dry-run` with further arguments, and returns its report.
+fn adopt(deployment: &TestDeployment, arguments: &[&str]) -> anyhow::Result<String> {
+    succeeded(&deployment.run(&[&["adopt", "--dry-run"], arguments].concat(), "")?).context("adopt")
 }
 
 /// Runs a suite of an owner with Node's test runner.
@@ -175,9 +174,11 @@ fn suite(
     base: &str,
     mails: &std::path::Path,
 ) -> anyhow::Result<Tally> {
-    let file = format!("owners/{}/{stage}.test.mjs", owner.name);
+    let file = format!("owners/{}/{stage}.test.mjs", owner.suites);
+    let installation = owner.folder();
     let variables = [
         ("OWNERS_URL", OsStr::new(upstream)),
+        ("OWNERS_INSTALLATION", installation.as_os_str()),
         ("OWNERS_FRONT_END", OsStr::new(front_end)),
         ("OWNERS_SECRET", OsStr::new(OWNER_SECRET)),
     ];
@@ -217,18 +218,10 @@ mod tests {
     fn every_owner_has_its_suites_and_a_pinned_version() {
         for owner in &OWNERS {
             for stage in ["before", "after"] {
-                assert!(sources(owner.name).join(format!("{stage}.test.mjs")).is_file(), "{}", owner.name);
+                assert!(sources(owner.suites).join(format!("{stage}.test.mjs")).is_file(), "{}", owner.name);
             }
             assert!(owner.pinned().unwrap(), "{} is not pinned", owner.name);
         }
-    }
-
-    #[test]
-    fn grants_are_read_from_the_report_of_adopt() {
-        let report =
-            "SQL\n  SELECT 1;\n\nminimum privileges\n  GRANT SELECT ON a TO b;\n  GRANT c TO d;\n\nnone";
-        assert_eq!(grants(report).unwrap(), "GRANT SELECT ON a TO b;\nGRANT c TO d;");
-        assert!(grants("nothing").is_err());
     }
 
     #[test]

@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { hidden } from '../forms.mjs';
 import { OLD, OWNER, address, username } from '../owner.mjs';
-import { Browser, hidden } from './forms.mjs';
+import { Visitor } from './visitor.mjs';
 
 const ADMINISTRATOR = 'administrator';
 
 test('WordPress is installed', async () => {
-  const browser = new Browser(OWNER);
+  const browser = new Visitor(OWNER);
   const fields = {
     weblog_title: 'Owners',
     user_name: ADMINISTRATOR,
@@ -25,7 +26,7 @@ test('WordPress is installed', async () => {
 
 for (const name of ['resetting', 'staying']) {
   test(`WordPress's administrator adds ${name}`, async () => {
-    const browser = new Browser(OWNER);
+    const browser = new Visitor(OWNER);
     assert.ok(await browser.signIn(ADMINISTRATOR, OLD));
     const { text } = await browser.send('/wp-admin/user-new.php');
     const fields = {

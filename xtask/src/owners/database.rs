@@ -1,15 +1,38 @@
-//! The database of an owner, and the role that polyreset uses there.
+//! The database of an owner on a server, and the role that polyreset uses there.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use conformance::{
     databases::DatabaseServer,
     programs::{command, find},
+    server::TestDeployment,
 };
 
-use crate::servers::Servers;
+use super::{adopt, sqlite::OwnerFile};
+use crate::{packages::succeeded, servers::Servers};
 
 /// The password of the role.
 const PASSWORD: &str = "role-password-for-tests-only";
+
+/// Where an owner keeps its tables.
+#[derive(Clone, Copy)]
+pub(super) enum OwnerEngine {
+    Server(DatabaseServer),
+    SqliteFile,
+}
+
+/// The tables of an owner.
+pub(super) trait OwnerDatabase {
+    /// Returns the URL of the database, for its owner.
+    fn url(&self) -> &str;
+
+    /// Lets a deployment use the tables with the minimum privileges, and returns the report of `adopt`.
+    fn adopt(&mut self, deployment: &mut TestDeployment) -> Result<String>;
+
+    /// Checks what must be as before the adoption, if anything can be checked.
+    fn check(&self) -> Option<Result<()>> {
+        None
+    }
+}
 
 /// The database servers in use: those of the environment, or temporary ones that are started when needed.
 #[derive(Default)]
@@ -18,8 +41,24 @@ pub(super) struct DatabaseServers {
 }
 
 impl DatabaseServers {
+    /// Creates an empty database for an owner. Returns a sentence if its server cannot run here.
+    pub(super) fn create(
+        &mut self,
+        engine: OwnerEngine,
+        owner: &str,
+    ) -> Result<Result<Box<dyn OwnerDatabase>, String>> {
+        let kind = match engine {
+            OwnerEngine::SqliteFile => return Ok(Ok(Box::new(OwnerFile::create()?))),
+            OwnerEngine::Server(kind) => kind,
+        };
+        Ok(match self.admin(kind) {
+            Ok(admin) => Ok(Box::new(ServerDatabase::create(kind, admin, owner)?)),
+            Err(reason) => Err(format!("{reason:#}")),
+        })
+    }
+
     /// Returns the administrator's URL of a server, without a path.
-    pub(super) fn admin(&mut self, kind: DatabaseServer) -> Result<String> {
+    fn admin(&mut self, kind: DatabaseServer) -> Result<String> {
         if let Some((.., url)) = self.started.iter().find(|(known, ..)| *known == kind) {
             return Ok(url.clone());
         }
@@ -34,7 +73,7 @@ impl DatabaseServers {
 }
 
 /// A new database and a new role without privileges. Both are dropped with this value.
-pub(super) struct OwnerDatabase {
+struct ServerDatabase {
     kind: DatabaseServer,
     /// URL of the server without a path.
     admin: String,
@@ -44,8 +83,8 @@ pub(super) struct OwnerDatabase {
     role: String,
 }
 
-impl OwnerDatabase {
-    pub(super) fn create(kind: DatabaseServer, admin: String, owner: &str) -> Result<Self> {
+impl ServerDatabase {
+    fn create(kind: DatabaseServer, admin: String, owner: &str) -> Result<Self> {
         let name = format!("polyreset_owner_{}_{}", owner.replace('-', "_"), std::process::id());
         let url = format!("{admin}/{name}");
         let role = match kind {
@@ -71,26 +110,11 @@ impl OwnerDatabase {
         Ok(database)
     }
 
-    /// Returns the URL of the database, as its owner.
-    pub(super) fn admin_url(&self) -> &str {
-        &self.url
-    }
-
-    /// Returns the role as `adopt` expects it.
-    pub(super) fn role(&self) -> &str {
-        &self.role
-    }
-
     /// Returns the URL of the database, as the role.
-    pub(super) fn role_url(&self) -> String {
+    fn role_url(&self) -> String {
         let (scheme, rest) = self.url.split_once("://").expect("the URL was checked");
         let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         format!("{scheme}://{}:{PASSWORD}@{place}", self.name)
-    }
-
-    /// Runs statements in the database, as its owner.
-    pub(super) fn execute(&self, statements: &str) -> Result<()> {
-        execute(self.kind, &self.url, statements)
     }
 
     fn administer(&self, statement: &str) -> Result<()> {
@@ -102,7 +126,22 @@ impl OwnerDatabase {
     }
 }
 
-impl Drop for OwnerDatabase {
+impl OwnerDatabase for ServerDatabase {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn adopt(&mut self, deployment: &mut TestDeployment) -> Result<String> {
+        deployment.set("POLYRESET_DATABASE_URL", &self.url);
+        let report = adopt(deployment, &["--role", &self.role])?;
+        succeeded(&deployment.run(&["migrate"], "")?).context("migrate")?;
+        execute(self.kind, &self.url, &grants(&report)?).context("the GRANTs of adopt")?;
+        deployment.set("POLYRESET_DATABASE_URL", &self.role_url());
+        Ok(report)
+    }
+}
+
+impl Drop for ServerDatabase {
     fn drop(&mut self) {
         let name = &self.name;
         let statements = match self.kind {
@@ -122,6 +161,16 @@ impl Drop for OwnerDatabase {
             }
         }
     }
+}
+
+/// Returns the GRANT statements in the report of `adopt`.
+fn grants(report: &str) -> Result<String> {
+    let statements: Vec<&str> =
+        report.lines().map(str::trim).filter(|line| line.starts_with("GRANT ")).collect();
+    if statements.is_empty() {
+        bail!("adopt printed no GRANT:\n{report}");
+    }
+    Ok(statements.join("\n"))
 }
 
 /// Returns a URL without its path and its options.
@@ -162,6 +211,14 @@ fn execute(kind: DatabaseServer, url: &str, statements: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn grants_are_read_from_the_report_of_adopt() {
+        let report =
+            "SQL\n  SELECT 1;\n\nminimum privileges\n  GRANT SELECT ON a TO b;\n  GRANT c TO d;\n\nnone";
+        assert_eq!(grants(report).unwrap(), "GRANT SELECT ON a TO b;\nGRANT c TO d;");
+        assert!(grants("nothing").is_err());
+    }
 
     #[test]
     fn path_and_options_of_a_server_url_are_dropped() {

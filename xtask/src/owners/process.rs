@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use conformance::ports;
+use conformance::{ports, programs::quietly};
 use tempfile::TempDir;
 
 use super::Owner;
@@ -44,6 +44,9 @@ impl OwnerProcess {
             database_url: database_url.to_owned(),
             port: ports::free(),
         };
+        if let Some(prepare) = owner.prepare {
+            quietly(&mut prepare(&place)).with_context(|| format!("preparing {}", owner.title))?;
+        }
         let log = fs::File::create(folder.path().join("owner.log"))?;
         let child = (owner.start)(&place)
             .stdin(Stdio::null())
