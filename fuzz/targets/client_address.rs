@@ -1,5 +1,5 @@
-//! A client cannot choose the address that it is counted by: what it writes in front of a forwarding header changes nothing,
-//! an untrusted peer is the client, and the address found is the peer's or one that the headers name.
+//! A client cannot choose the address that its rate limit applies to: text in front of a forwarding header changes nothing, an
+//! untrusted peer is the client, and the result is the peer's address or one in the headers.
 
 #![no_main]
 
@@ -20,8 +20,12 @@ fn headers(lines: &[(HeaderName, Vec<u8>)]) -> Option<HeaderMap> {
     lines.iter().map(|(name, line)| Some((name.clone(), HeaderValue::from_bytes(line).ok()?))).collect()
 }
 
-fuzz_target!(|input: (u8, Vec<u8>, Vec<u8>, Vec<u8>)| {
-    let (choice, forwarded_for, forwarded, forged) = input;
+fuzz_target!(|input: (u8, &[u8])| {
+    let (choice, values) = input;
+    // Three lines: `X-Forwarded-For`, `Forwarded`, and the text that a client puts in front of the header that is sent.
+    let mut values = values.splitn(3, |byte| *byte == b'\n').map(<[u8]>::to_vec);
+    let mut next = || values.next().unwrap_or_default();
+    let (forwarded_for, forwarded, forged) = (next(), next(), next());
     let proxies = proxies();
     let (proxy, stranger): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "203.0.113.9".parse().unwrap());
     let mut lines = Vec::new();
@@ -44,7 +48,7 @@ fuzz_target!(|input: (u8, Vec<u8>, Vec<u8>, Vec<u8>)| {
         words.any(|word| word.parse::<IpAddr>().is_ok_and(|address| address.to_canonical() == client))
     });
     assert!(named, "{client} is in no header");
-    // A proxy appends to what the client sent. Quotes in it could swallow the comma, so they are left out.
+    // A proxy appends to the client's header. Quotes in it could swallow the comma, so they are left out.
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !b"\"\\".contains(byte);
     if !forged.iter().all(is_plain) || lines.len() != 1 || lines[0].1.contains(&b'"') {
         return;

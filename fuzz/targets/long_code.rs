@@ -1,5 +1,5 @@
-//! Whatever is accepted as a long code has one canonical form, of which every single wrong character and every swap of two
-//! neighbours is rejected.
+//! An accepted long code has one canonical form. A canonical form with one wrong character or two swapped neighbours is
+//! rejected.
 
 #![no_main]
 
@@ -22,7 +22,8 @@ fn check(values: &[u8]) -> u8 {
         product
     };
     let power = |exponent: usize| (0..exponent).fold(1, |power, _| multiply(power, 2));
-    let weighted = values.iter().enumerate().map(|(place, value)| multiply(*value, power(values.len() - place)));
+    let weighted =
+        values.iter().enumerate().map(|(place, value)| multiply(*value, power(values.len() - place)));
     weighted.fold(0, |sum, term| sum ^ term)
 }
 
@@ -35,16 +36,16 @@ fn value_of(symbol: u8) -> Option<u8> {
     SYMBOLS.iter().position(|known| *known == folded).and_then(|place| u8::try_from(place).ok())
 }
 
-fuzz_target!(|input: (&str, [u8; 12], u8, u8)| {
-    let (typed, random, place, symbol) = input;
+fuzz_target!(|input: ([u8; 12], u8, u8, &str)| {
+    let (random, place, symbol, typed) = input;
     let values: Option<Vec<u8>> = typed.bytes().filter(|byte| *byte != b'-').map(value_of).collect();
-    let expected = values.is_some_and(|values| {
-        typed.len() <= 26 && values.len() == 13 && check(&values[..12]) == values[12]
-    });
+    let expected = values
+        .is_some_and(|values| typed.len() <= 26 && values.len() == 13 && check(&values[..12]) == values[12]);
     assert_eq!(LongCode::parse(typed).is_some(), expected, "{typed:?}");
 
     let body: Vec<u8> = random.iter().map(|byte| byte % 32).collect();
-    let mut code: Vec<u8> = body.iter().chain([&check(&body)]).map(|value| SYMBOLS[usize::from(*value)]).collect();
+    let mut code: Vec<u8> =
+        body.iter().chain([&check(&body)]).map(|value| SYMBOLS[usize::from(*value)]).collect();
     let parsed = LongCode::parse(std::str::from_utf8(&code).unwrap()).expect("the check character is right");
     let canonical = parsed.reveal().to_owned();
     assert_eq!((canonical.len(), canonical.as_bytes()[4], canonical.as_bytes()[9]), (16, b'-', b'-'));

@@ -27,7 +27,10 @@ fn is_allowed(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let (path, query, fragment) = (url.path(), url.query(), url.fragment());
     let bare = query.is_none() && fragment.is_none();
-    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    // Without a query and a fragment, one slash at the end makes no difference.
+    let path = if bare { path.strip_suffix('/').unwrap_or(path) } else { path };
+    let is_word =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
     let https = url.scheme() == "https" && url.port().is_none();
     match (url.scheme(), host) {
         ("https", "app.example.com") => https && bare && path == "/reset",
@@ -46,7 +49,7 @@ fn is_allowed(url: &Url) -> bool {
                 && segment.is_some_and(|segment| !segment.is_empty() && is_word(segment))
         }
         ("http", "localhost") => url.port() == Some(3000) && bare && path == "/reset",
-        ("myapp", "reset") => bare && matches!(path, "" | "/"),
+        ("myapp", "reset") => bare && url.port().is_none() && path.is_empty(),
         _ => false,
     }
 }

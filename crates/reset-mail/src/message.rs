@@ -95,6 +95,12 @@ impl Composer {
         Self { dkim: Some(signer), ..self }
     }
 
+    /// Replaces the sender, so that a fuzz target compiles the templates only once.
+    #[cfg(fuzzing)]
+    pub(crate) fn set_from(&mut self, from: Mailbox) {
+        self.from = from;
+    }
+
     /// Returns the envelope sender.
     pub(crate) fn from(&self) -> &Address {
         &self.from.email

@@ -69,6 +69,7 @@ pub(super) fn unfinished<'a>(ids: &'a [&'a str]) -> _ {
 }
 
 /// The job with this id, if it is not finished.
+#[expect(clippy::elidable_lifetime_names, reason = "the type that `auto_type` declares needs the name")]
 #[auto_type]
 pub(super) fn unfinished_with_id<'a>(id: &'a str) -> _ {
     jobs::table.filter(jobs::id.eq(id)).filter(jobs::finished_at.is_null())
