@@ -94,6 +94,7 @@ class Polyreset:
 
     def __init__(self, folder):
         self.folder = Path(folder)
+        self.read = {}
 
     def prepare(self):
         pass
@@ -101,10 +102,13 @@ class Polyreset:
     def mails(self, address):
         texts = []
         for path in sorted(self.folder.glob("**/*.eml"), key=lambda path: (path.stat().st_mtime_ns, path.name)):
-            message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            text = message.get_body(("plain", "html")).get_content()
+            # A mail appears in the folder when it is complete, so it is read once.
+            if path not in self.read:
+                message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                self.read[path] = str(message["To"]).lower(), message.get_body(("plain", "html")).get_content()
+            to, text = self.read[path]
             # Notices of a new password have no such link.
-            if address in str(message["To"]).lower() and "/password/reset/confirm/" in text:
+            if address in to and "/password/reset/confirm/" in text:
                 texts.append(text)
         return texts
 
