@@ -33,7 +33,7 @@ impl GroupTask<Db> for Push {
         let taken = take_each(db, &requests)?;
         let pushed: Vec<&Self> =
             group.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(push, _)| push).collect();
-        if ROW_BY_ROW || pushed.len() == 1 {
+        if ROW_BY_ROW || pushed.len() <= 1 {
             for push in &pushed {
                 insert_job(db, &push.job)?;
             }
